@@ -1,0 +1,69 @@
+/*
+ * Listening endpoints and local addresses.  An exact address wins over the wildcard.  A closed endpoint's slot is
+ * kept while entries name it, since their retransmissions still need its hop limit, window and MSS.
+ */
+#ifndef SYNCACHE_CORE_ENDPOINT_H
+#define SYNCACHE_CORE_ENDPOINT_H
+
+#include "../syncache.h"
+
+struct endpoint {
+    struct syncache_endpoint config;
+    uint64_t gate_ms;                 /* last time it evicted, purged or answered without storing; see gate_open */
+    uint64_t fastopen_pending;
+    uint32_t entries;                 /* half-open entries that name it */
+    uint32_t hash_next;               /* slot + 1 of the next endpoint with this port's hash; 0: end */
+    bool open;
+    bool used;
+    bool gate_stamped;                /* false: never */
+    uint8_t reserved[5];
+};
+
+struct endpoint_address {
+    uint8_t laddr[16];
+    uint8_t family;
+    uint8_t reserved[7];
+};
+
+struct endpoint_md5_key {
+    uint8_t faddr[16];
+    uint8_t key[SYNCACHE_MD5_KEY_MAX];
+    uint8_t key_size;
+    uint8_t family;
+    uint16_t endpoint;
+    bool used;
+    uint8_t reserved[3];
+};
+
+struct endpoints {
+    struct endpoint *slots;
+    struct endpoint_address *addresses;
+    struct endpoint_md5_key *md5;
+    uint32_t heads[256];              /* slot + 1, by low byte of the port */
+    uint32_t slot_max, address_max, md5_max;
+    uint32_t open_count, address_count;
+    uint32_t wildcard_v4, wildcard_v6; /* open endpoints on any address */
+};
+
+size_t endpoints_bytes(uint32_t endpoint_max, uint32_t address_max, uint32_t md5_max);
+void endpoints_init(struct endpoints *endpoints, void *memory, uint32_t endpoint_max, uint32_t address_max,
+                    uint32_t md5_max);
+bool endpoints_valid(const struct syncache_endpoint *config);
+bool endpoints_listen(struct endpoints *endpoints, const struct syncache_endpoint *config, uint32_t *slot);
+void endpoints_unlisten(struct endpoints *endpoints, uint32_t slot);
+bool endpoints_address(struct endpoints *endpoints, uint8_t family, const uint8_t laddr[static 16]);
+bool endpoints_md5_key(struct endpoints *endpoints, uint32_t slot, uint8_t family, const uint8_t faddr[static 16],
+                       const uint8_t *key, size_t key_size);
+
+/* The open endpoint for a tuple's local side, or NULL. */
+struct endpoint *endpoints_find(const struct endpoints *endpoints, const struct syncache_tuple *tuple);
+uint32_t endpoints_slot(const struct endpoints *endpoints, const struct endpoint *endpoint);
+/* Is this local address one of ours: of an open endpoint, covered by a wildcard, or added. */
+bool endpoints_ours(const struct endpoints *endpoints, uint8_t family, const uint8_t laddr[static 16]);
+const struct endpoint_md5_key *endpoints_md5_find(const struct endpoints *endpoints, uint32_t slot,
+                                                  const struct syncache_tuple *tuple);
+/* Counts entries in and out; frees a closed endpoint's slot with its last entry. */
+void endpoints_entry_added(struct endpoints *endpoints, uint32_t slot);
+void endpoints_entry_removed(struct endpoints *endpoints, uint32_t slot);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * The table of known tuples: established connections and offered handshakes, exact, of fixed size.
+ * Chained hash over a node pool, so nothing is ever lost; a FIFO of offers, oldest first.
+ */
+#ifndef SYNCACHE_CORE_KNOWN_H
+#define SYNCACHE_CORE_KNOWN_H
+
+#include "../syncache.h"
+
+enum known_state {
+    KNOWN_FREE,
+    KNOWN_OFFERED,                    /* in the FIFO of offers */
+    KNOWN_ESTABLISHED,
+    KNOWN_RST_OWED                    /* refused with rst_on_sock_fail: poll sends a RST and frees it; in a FIFO */
+};
+
+struct known_node {
+    struct syncache_tuple tuple;
+    uint32_t iss;
+    uint32_t irs;
+    uint64_t handle;
+    uint64_t offered_ms;
+    uint32_t hash_next;               /* node number + 1; 0: end */
+    uint32_t fifo_prev;
+    uint32_t fifo_next;
+    uint16_t endpoint;
+    uint8_t state;                    /* enum known_state */
+    uint8_t via;                      /* enum syncache_via */
+    uint8_t timestamps;
+    uint8_t reserved[7];
+};
+
+struct known {
+    uint32_t *heads;                  /* a power of two of them, at least nodes_max */
+    struct known_node *nodes;
+    uint32_t heads_mask;
+    uint32_t nodes_max;
+    uint32_t count;
+    uint32_t free_head;               /* node number + 1 */
+    uint32_t unused;                  /* nodes never handed out start here: memory is touched only when needed */
+    uint32_t offers_head, offers_tail;
+    uint32_t owed_head, owed_tail;
+};
+
+size_t known_bytes(uint32_t nodes_max);
+void known_init(struct known *known, void *memory, uint32_t nodes_max);
+struct known_node *known_find(const struct known *known, uint64_t hash, const struct syncache_tuple *tuple);
+
+/* Adds a tuple in a state; the caller knows that it is not there.  Returns NULL if the table is full. */
+struct known_node *known_add(struct known *known, uint64_t hash, const struct syncache_tuple *tuple,
+                             enum known_state state, uint64_t now_ms);
+/* Moves a node to another state and into or out of the FIFOs. */
+void known_set_state(struct known *known, struct known_node *node, enum known_state state);
+void known_remove(struct known *known, uint64_t hash, struct known_node *node);
+struct known_node *known_oldest_offer(const struct known *known);
+struct known_node *known_oldest_owed(const struct known *known);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * The ring of cookie keys: the epoch in force, its predecessor, its successor if the caller already gave it.
+ * Knows epochs and ages; not how a cookie is made.  Keys are wiped when they retire or are replaced.
+ */
+#ifndef SYNCACHE_CORE_SECRET_H
+#define SYNCACHE_CORE_SECRET_H
+
+#include "../syncache.h"
+
+#define SECRET_SLOTS 4                /* epoch modulo 4: e-1, e, e+1 never meet */
+
+struct secret_key {
+    uint64_t epoch;
+    uint8_t key[SYNCACHE_KEY_BYTES];
+    bool set;
+};
+
+struct secret {
+    struct secret_key slot[SECRET_SLOTS];
+    uint64_t epoch;                   /* in force */
+    uint64_t start_ms;                /* of that epoch */
+    bool started;                     /* false until a time was told */
+};
+
+void secret_init(struct secret *secret);
+void secret_set_key(struct secret *secret, uint64_t epoch, const uint8_t key[static SYNCACHE_KEY_BYTES]);
+void secret_set_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms);
+
+/*
+ * Moves on to the epoch in force at now_ms, wiping what retired (epochs below the predecessor).  Periods are
+ * counted, not stepped, so any gap costs the same; a change of lifetime acts on the period that runs.
+ */
+void secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms);
+
+/* When the epoch in force ends, or SYNCACHE_NEVER if not started. */
+uint64_t secret_next_ms(const struct secret *secret, uint32_t lifetime_ms);
+
+/* The key that mints, or NULL if the caller never gave it. */
+const uint8_t *secret_mint(const struct secret *secret);
+
+/*
+ * Lists the keys that may verify a cookie of this parity: the epoch in force or its predecessor, whichever has the
+ * parity, and the successor while the end of the period is within skew_ms.  A predecessor also lives on for skew_ms
+ * into the period after its own two (its slot's parity twin is the successor).
+ *
+ *   returns  how many were written to keys, 0 to 2
+ */
+uint32_t secret_candidates(const struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms, uint32_t skew_ms,
+                           uint32_t parity, const uint8_t *keys[static 2]);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * The hash-bucketed cache of half-open entries, in the caller's memory.  Does not know TCP: it keeps 64-byte entries
+ * under their tuple, their order of arrival within a bucket, and one deadline each.
+ *
+ * A bucket is one run of cache lines: tag lines, due lines, entries.
+ *
+ *   tag lines   bucketlimit x u16 {tag 8 bits << 8 | rank 8 bits}; rank 0 is the oldest, ranks are always 0 .. n-1,
+ *               0xffff is an empty slot; then 4 bytes: u8 count, u8 flags, u16 spare
+ *   due lines   bucketlimit x u16 deadline in units of 4 ms; then u32 last overflow, whole seconds since init
+ *   entries     bucketlimit x 64 bytes
+ *
+ * Beside the buckets: next_due, u16 per bucket, a lower bound of the bucket's deadlines.
+ * At bucketlimit 30 a bucket is 64 + 64 + 1920 = 2048 bytes: 68.3 bytes an entry with next_due.
+ */
+#ifndef SYNCACHE_CORE_TABLE_H
+#define SYNCACHE_CORE_TABLE_H
+
+#include "../syncache.h"
+
+#define TABLE_DUE_MS 4                /* a deadline is rounded up to this: never early, less than 4 ms late */
+#define TABLE_SWEEP_MS 30000          /* how often table_sweep() must run so that 16-bit deadlines do not wrap */
+
+/* One half-open connection.  The table reads the tuple and born_ms; the rest is the events'. */
+struct table_entry {
+    uint8_t faddr[16];
+    uint8_t laddr[16];
+    uint16_t fport;
+    uint16_t lport;
+    uint32_t irs;                     /* peer's ISN (sc_irs) */
+    uint32_t iss;                     /* ours (sc_iss) */
+    uint32_t tsreflect;               /* peer's latest TSval, to be echoed (sc_tsreflect) */
+    uint32_t born_ms;                 /* low 32 bits of the time of insertion */
+    uint16_t peer_mss;                /* as in the SYN; 0: no option (sc_peer_mss) */
+    uint16_t endpoint;                /* slot of the listening endpoint */
+    uint16_t flags;                   /* ENTRY_* of entry.h */
+    uint16_t challenge_ms;            /* low 16 bits of the start of the challenge ACK window */
+    uint8_t scales;                   /* peer's in bits 7-4, ours in bits 3-0 */
+    uint8_t rxmits;                   /* SYN-ACKs sent (sc_rxmits) */
+    uint8_t dup_answers;              /* answers to duplicate SYNs */
+    uint8_t challenges;               /* challenge ACKs in the window */
+};
+
+struct table {
+    uint8_t *buckets;
+    uint16_t *next_due;
+    uint32_t bucket_bytes;
+    uint32_t due_offset;              /* of the due lines in a bucket */
+    uint32_t entry_offset;            /* of the entries in a bucket */
+    uint32_t mask;                    /* hashsize - 1 */
+    uint32_t bucketlimit;
+    uint32_t cachelimit;
+    uint32_t count;
+    uint32_t reserved;
+    uint64_t next_due_ms;             /* lower bound over all buckets, SYNCACHE_NEVER if empty */
+    uint64_t swept_ms;                /* time of the last sweep */
+};
+
+/* Where an entry lies. entry is NULL for "none". */
+struct table_ref {
+    struct table_entry *entry;
+    uint32_t bucket;
+    uint32_t slot;
+};
+
+size_t table_bytes(uint32_t hashsize, uint32_t bucketlimit);
+void table_init(struct table *table, void *memory, uint32_t hashsize, uint32_t bucketlimit, uint32_t cachelimit);
+
+/* Bucket number of a tuple's hash: its low bits; the tag is its top byte. */
+uint32_t table_bucket(const struct table *table, uint64_t hash);
+void table_prefetch(const struct table *table, uint32_t bucket);
+
+struct table_ref table_find(const struct table *table, uint64_t hash, const struct syncache_tuple *tuple);
+uint32_t table_bucket_count(const struct table *table, uint32_t bucket);
+bool table_bucket_full(const struct table *table, uint32_t bucket);
+struct table_ref table_oldest(const struct table *table, uint32_t bucket);
+
+/*
+ * Takes an empty slot of the bucket for a new, youngest entry; the tuple is written, the rest is zero, no deadline.
+ * The bucket must not be full, the count must be below cachelimit (asserted): make room first by table_remove().
+ */
+struct table_ref table_insert(struct table *table, uint64_t hash, const struct syncache_tuple *tuple);
+void table_remove(struct table *table, struct table_ref ref);
+
+/* Arms the entry's deadline. */
+void table_arm(struct table *table, struct table_ref ref, uint64_t deadline_ms, uint64_t now_ms);
+uint64_t table_deadline_ms(const struct table *table, struct table_ref ref, uint64_t now_ms);
+bool table_due(const struct table *table, struct table_ref ref, uint64_t now_ms);
+
+/*
+ * Iterates over due entries.  Each call gives the next one in bucket order, oldest first within a bucket, starting at
+ * *cursor (a bucket number; begin with 0).  A returned entry must be re-armed or removed before the next call.
+ * When none is left, recomputes next_due_ms and returns a ref without entry.
+ */
+struct table_ref table_next_due(struct table *table, uint64_t now_ms, uint32_t *cursor);
+
+/* The entries of a bucket in order of age: rank 0 is the oldest. */
+struct table_ref table_by_rank(const struct table *table, uint32_t bucket, uint32_t rank);
+
+/*
+ * Keeps 16-bit deadlines unambiguous: to be called when at least TABLE_SWEEP_MS passed since swept_ms.  A deadline in
+ * the past is moved to now (it stays due); after a gap so long that deadlines may have wrapped, all are due.
+ * `last_ms` is the time of the engine's previous call.
+ */
+void table_sweep(struct table *table, uint64_t last_ms, uint64_t now_ms);
+
+/* Recency of overflow per bucket, whole seconds since init; 0: never. Values are stored plus 1. */
+void table_stamp_overflow(struct table *table, uint32_t bucket, uint32_t second);
+bool table_overflowed(const struct table *table, uint32_t bucket, uint32_t *second);
+
+#endif

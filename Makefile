@@ -1,0 +1,134 @@
+# One entry for people and machines.  A clean clone needs Python with its
+# headers, a C compiler and make; everything else is set up in .venv.
+#
+#   make demo        real clients served through a real SYN flood
+#   make test        all tests
+#   make test-core   C units and a short differential run, seconds
+#   make bench       timings, by named cases
+#   make check       every static check; `make check lint` runs one stage
+#   make wheels      an abi3 wheel, tried in a fresh venv of each Python
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+EXTENSION := syncache/_ffi.abi3.so
+EXTRAS := cli,metrics,plot,pcap
+NEED := sh .ci/need
+CLANG := $(firstword $(shell command -v clang-19 clang-16 clang-14 clang) clang)
+
+C_SOURCES := $(wildcard csrc/core/*.c csrc/link/*.c)
+C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/link/*.h)
+C_ALL := $(C_SOURCES) $(wildcard tests/c/*.c tests/fuzz/*.c bench/*.c \
+	syncache/cli/*.c)
+C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
+
+STAGES := format lint types c unit property fuzz-smoke netns docs bench-counts
+# `make test` has run unit, property and netns already.
+DEFAULT_STAGES := format lint types c fuzz-smoke docs bench-counts
+CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
+
+.PHONY: all demo test test-core bench check wheel wheels clean reformat $(STAGES)
+
+all: $(EXTENSION)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed; this is" \
+		"$$($(PYTHON) --version): make PYTHON=python3.X" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		$(NEED) no-such-venv python3-venv
+	@$(PYTHON) -c 'import os, sysconfig as s; \
+		os.stat(os.path.join(s.get_paths()["include"], "Python.h"))' \
+		2>/dev/null || $(NEED) no-such-Python.h python3-dev
+	@$(NEED) cc gcc
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --upgrade 'pip>=25.1'
+	@$(PY) -m pip install -q --group dev
+	@$(PY) -m pip install -q -e '.[$(EXTRAS)]'
+	@touch $@
+
+$(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS)
+	@$(PY) setup.py -q build_ext --inplace
+	@touch $@
+
+demo: $(EXTENSION)
+	@$(VENV)/bin/syncache demo $(ARGS)
+
+test: $(EXTENSION)
+	@$(PY) -m pytest $(ARGS)
+
+test-core: $(EXTENSION)
+	@$(PY) -m pytest tests/test_c_units.py $(wildcard tests/property) $(ARGS)
+
+bench: $(EXTENSION)
+	@$(PY) -m bench $(ARGS)
+
+check: $(if $(CHOSEN),$(CHOSEN),$(DEFAULT_STAGES))
+	@echo "check: passed: $^"
+
+format: $(READY)
+	@$(VENV)/bin/ruff format -q --check .
+	@$(VENV)/bin/clang-format --dry-run --Werror $(C_ALL)
+
+# Rewrites the sources as `format` wants them.
+reformat: $(READY)
+	@$(VENV)/bin/ruff format -q .
+	@$(VENV)/bin/clang-format -i $(C_ALL)
+
+lint: $(EXTENSION)
+	@$(VENV)/bin/ruff check -q .
+	@$(VENV)/bin/codespell
+	@$(PY) -m pytest tests/test_tidy.py
+
+types: $(EXTENSION)
+	@$(VENV)/bin/mypy
+
+# Both compilers, every header alone, and a build without asserts.
+c: $(EXTENSION)
+	@$(NEED) $(CLANG) clang
+	@set -e; for cc in cc $(CLANG); do \
+		for f in $(C_SOURCES); do \
+			$$cc $(C_WARN) -O2 -c $$f -o /dev/null; \
+			$$cc $(C_WARN) -O2 -DNDEBUG -c $$f -o /dev/null; \
+		done; \
+		for f in $(C_HEADERS); do \
+			$$cc $(C_WARN) -Wno-unused-function -x c -fsyntax-only $$f; \
+		done; \
+	done
+	@$(PY) -m pytest tests/test_c_units.py
+
+unit: $(EXTENSION)
+	@$(PY) -m pytest -m 'not netns' --ignore=tests/property $(ARGS)
+
+property: $(EXTENSION)
+	@$(PY) -m pytest tests/property $(ARGS)
+
+netns: $(EXTENSION)
+	@$(PY) -m pytest -m netns $(ARGS)
+
+docs: $(EXTENSION)
+	@$(PY) -m pytest tests/test_docs.py tests/test_api.py
+
+fuzz-smoke: $(READY)
+	@$(NEED) $(CLANG) clang
+	@sh tests/fuzz/smoke.sh $(CLANG)
+
+bench-counts: $(EXTENSION)
+	@$(NEED) valgrind valgrind
+	@$(PY) -m bench --counts
+
+wheel: $(READY)
+	@rm -rf dist build
+	@$(PY) -m build -o dist . >/dev/null
+	@$(VENV)/bin/abi3audit --strict dist/*.whl
+
+# Every Python 3.10+ on this machine installs and imports the one wheel.
+wheels: wheel
+	@$(PY) tests/try_wheel.py dist/*.whl
+
+clean:
+	rm -rf build dist *.egg-info $(EXTENSION) .pytest_cache .mypy_cache \
+		.ruff_cache .hypothesis

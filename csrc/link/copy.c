@@ -1,0 +1,36 @@
+/*
+ * The wire of the memory link: packets go from one ring into another.
+ */
+#include "link.h"
+
+#include <assert.h>
+#include <string.h>
+
+uint32_t
+link_copy(struct syncache_ring *from, struct syncache_ring *to,
+          uint32_t *dropped)
+{
+    assert(from->next <= from->count && from->count <= from->slots);
+    assert(to->count <= to->slots);
+    uint32_t before = from->next;
+    *dropped = 0;
+    while (from->next < from->count && to->count < to->slots) {
+        uint32_t i = from->next;
+        const struct syncache_slot *slot = &from->slot[i];
+        from->next++;
+        if (slot->size > to->slot_size) {
+            (*dropped)++;
+            continue;
+        }
+        uint32_t j = to->count;
+        memcpy(to->memory + (size_t)j * to->slot_size,
+               from->memory + (size_t)i * from->slot_size + slot->link_size,
+               slot->size);
+        to->slot[j] = (struct syncache_slot){.size = slot->size,
+                                             .checksum = slot->checksum,
+                                             .gso_size = slot->gso_size,
+                                             .request = UINT16_MAX};
+        to->count++;
+    }
+    return from->next - before;
+}

@@ -1,0 +1,260 @@
+"""The house rules of docs/style.md and the layer rule of docs/architecture.md.
+
+Sizes are a ratchet: an exception names its number of today, and a file or function
+that shrinks below it has to shrink the exception too.
+"""
+
+from __future__ import annotations
+
+import pytest
+import tidy
+from tidy import ROOT
+
+FILES = tidy.tree()
+PYTHON = [p for p in FILES if p.suffix == ".py"]
+C = [p for p in FILES if p.suffix in {".c", ".h"}]
+PACKAGE = ROOT / "syncache"
+CORE = ROOT / "csrc" / "core"
+
+# path -> lines, only to shrink.
+LONG_FILES: dict[str, int] = {}
+# path:function -> lines, only to shrink.
+LONG_FUNCTIONS: dict[str, int] = {}
+# Modules that are tested under another module's name: stem -> file of tests.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+
+def name(path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def ratchet(found: dict[str, int], allowed: dict[str, int]) -> dict[str, int]:
+    """Return what is longer, or has become shorter, than its exception says."""
+    return {
+        key: found.get(key, 0)
+        for key in found.keys() | allowed.keys()
+        if found.get(key, 0) != allowed.get(key, 0)
+    }
+
+
+def test_python_imports_keep_to_their_layer():
+    """Only _core sees C, and only the outer modules see the world."""
+    faults = [
+        fault
+        for path in PYTHON
+        if path.is_relative_to(PACKAGE)
+        for fault in tidy.import_faults(
+            path.relative_to(PACKAGE).as_posix(), path.read_text()
+        )
+    ]
+    assert [] == faults
+
+
+def test_c_core_includes_keep_to_their_layer():
+    """The core has no clock, no allocator, no system; leaves see only leaves."""
+    faults = [
+        fault
+        for path in C
+        if path.is_relative_to(CORE)
+        for fault in tidy.include_faults(path.name, path.read_text())
+    ]
+    assert [] == faults
+
+
+def test_files_have_at_most_500_lines():
+    """A file that outgrows one sitting is split."""
+    lines = {name(p): p.read_text().count("\n") for p in PYTHON + C}
+    long = {key: count for key, count in lines.items() if count > tidy.FILE_MAX}
+    assert {} == ratchet(long, LONG_FILES)
+
+
+def test_functions_have_at_most_70_lines():
+    """A function fits on a screen."""
+    long = {}
+    for path in PYTHON + C:
+        of = tidy.python_functions if path.suffix == ".py" else tidy.c_functions
+        for function, count in of(path.read_text()):
+            if count > tidy.FUNCTION_MAX:
+                long[f"{name(path)}:{function}"] = count
+    assert {} == ratchet(long, LONG_FUNCTIONS)
+
+
+def test_nine_functions_in_ten_have_at_most_40_lines():
+    """Long functions stay rare in the C core and in the package."""
+    counts = [
+        count
+        for path in PYTHON + C
+        if path.is_relative_to(PACKAGE) or path.is_relative_to(ROOT / "csrc")
+        for _, count in (
+            tidy.python_functions if path.suffix == ".py" else tidy.c_functions
+        )(path.read_text())
+    ]
+    assert sum(count <= 40 for count in counts) >= 0.9 * len(counts)
+
+
+def test_headers_have_at_most_120_columns():
+    """Headers are aligned by hand, so nothing else bounds them."""
+    wide = [
+        f"{name(path)}:{number}"
+        for path in C
+        if path.suffix == ".h"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > tidy.HEADER_COLUMNS_MAX
+    ]
+    assert [] == wide
+
+
+def test_banned_words_have_replacements():
+    """What breaks purity or safety is not written."""
+    faults = []
+    for path in C:
+        if path.is_relative_to(CORE):
+            code = tidy.code_of(path.read_text())
+            faults += [f"{name(path)} {f}" for f in tidy.banned(code, tidy.BANNED_C)]
+    for path in PYTHON:
+        if path.is_relative_to(PACKAGE):
+            found = tidy.banned(path.read_text(), tidy.BANNED_PYTHON)
+            faults += [f"{name(path)} {f}" for f in found]
+    assert [] == faults
+
+
+def test_each_core_file_has_a_test_of_its_stem():
+    """A maintainer finds the tests of table.c in test_table.c."""
+    missing = [
+        path.name
+        for path in C
+        if path.is_relative_to(CORE)
+        and path.suffix == ".c"
+        and not (ROOT / "tests" / "c" / f"test_{path.name}").exists()
+    ]
+    assert [] == missing
+
+
+def test_each_module_has_a_test_of_its_stem():
+    """A maintainer finds the tests of ring.py in test_ring.py."""
+    missing = []
+    for path in PYTHON:
+        if not path.is_relative_to(PACKAGE) or path.name.startswith("__"):
+            continue
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        stem = "_".join(parts).lstrip("_")
+        tests = TESTED_ELSEWHERE.get(stem, f"test_{stem}.py")
+        if not (ROOT / "tests" / tests).exists():
+            missing.append(stem)
+    assert [] == missing
+
+
+def test_nothing_is_left_unfinished():
+    """Open questions are answered before they land."""
+    open_ends = [
+        f"{name(path)}:{number}"
+        for path in FILES
+        if path.suffix not in {".json", ".hex", ".bin"}
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if tidy.UNFINISHED.search(line)
+    ]
+    assert [] == open_ends
+
+
+def test_no_file_names_a_machine():
+    """Paths of a developer's machine mean nothing to anybody else."""
+    named = [
+        f"{name(path)}:{number}"
+        for path in FILES
+        if path.suffix != ".bin"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if tidy.MACHINE_PATH.search(line)
+    ]
+    assert [] == named
+
+
+def test_files_are_small_and_of_known_kinds():
+    """Big or binary things stay out, but for vectors, cases and corpora."""
+    folders = ("vectors", "fuzz", "conformance/cases")
+    data = [ROOT / "tests" / folder for folder in folders]
+    strange = []
+    for path in FILES:
+        if any(path.is_relative_to(folder) for folder in data):
+            continue
+        known = path.suffix in tidy.ALLOWED_SUFFIXES or path.name in tidy.ALLOWED_NAMES
+        if not known or path.stat().st_size > tidy.BYTES_MAX:
+            strange.append(name(path))
+    assert [] == strange
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "faults"),
+    [
+        ("stack.py", "import time", 1),
+        ("stack.py", "from time import monotonic", 1),
+        ("stack.py", "def f():\n    import socket", 1),
+        ("links/tun.py", "import os", 0),
+        ("engine.py", "from ._ffi import ffi", 1),
+        ("engine.py", "from syncache import _ffi", 1),
+        ("links/tun.py", "from .._ffi import lib", 1),
+        ("_core.py", "from ._ffi import ffi", 0),
+        ("ring.py", "from .engine import Syncache", 1),
+        ("ring.py", "from . import stack", 1),
+        ("ring.py", "if TYPE_CHECKING:\n    from .engine import Syncache", 0),
+        ("ring.py", "from ._core import Core", 0),
+    ],
+)
+def test_import_rule_finds_each_breach(module, source, faults):
+    """The import rule is itself right."""
+    assert faults == len(tidy.import_faults(module, source))
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "faults"),
+    [
+        ("input.c", "#include <time.h>", 1),
+        ("input.c", "#include <sys/types.h>", 1),
+        ("input.c", "#include <string.h>", 0),
+        ("siphash.c", '#include "core/wire.h"', 1),
+        ("table.c", '#include "wire.h"', 1),
+        ("wire_build.c", '#include "syncookie.h"', 1),
+        ("syncookie.c", '#include "wire.h"', 0),
+    ],
+)
+def test_include_rule_finds_each_breach(file, source, faults):
+    """The include rule is itself right."""
+    assert faults == len(tidy.include_faults(file, source))
+
+
+def test_function_lengths_are_counted_without_docstring():
+    """The measure of a function is its code."""
+    source = 'def f():\n    """One.\n\n    Two.\n    """\n    return 1\n'
+    assert [("f", 2)] == list(tidy.python_functions(source))
+
+
+def test_c_function_lengths_are_counted_from_brace_to_brace():
+    """A function's brace is in column 0; a struct's is not alone."""
+    source = "struct a {\n    int b;\n};\nstatic int\nf(int a,\n  int b)\n{\n    a;\n}\n"
+    assert [("f", 3)] == list(tidy.c_functions(source))
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "count"),
+    [
+        ("p = malloc(4);", tidy.BANNED_C, 1),
+        ("entry_free(p);", tidy.BANNED_C, 0),
+        ("if (memcmp(mac, other, 8))", tidy.BANNED_C, 1),
+        ("memcmp(address, other, 16)", tidy.BANNED_C, 0),
+        ("now = time.time()", tidy.BANNED_PYTHON, 1),
+    ],
+)
+def test_bans_find_each_breach(line, words, count):
+    """The list of banned words is itself right."""
+    assert count == len(tidy.banned(line, words))
+
+
+def test_comments_are_no_code():
+    """A comment may say malloc."""
+    assert "\n\nint a;" == tidy.code_of("/* malloc(\n\n */int a;// free(")
+
+
+def test_ratchet_refuses_growth_and_unclaimed_shrinking():
+    """An exception has to follow its file downwards."""
+    assert {"a": 600} == ratchet({"a": 600}, {})
+    assert {"a": 0} == ratchet({}, {"a": 600})
+    assert {} == ratchet({"a": 600}, {"a": 600})

@@ -1,0 +1,241 @@
+"""The house rules as functions over text: each returns what breaks its rule.
+
+Here are no tests; `test_tidy.py` applies these functions to the tree and to small
+samples that break each rule once.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FUNCTION_MAX = 70
+FILE_MAX = 500
+BYTES_MAX = 64 * 1024
+HEADER_COLUMNS_MAX = 120
+
+# Modules that own descriptors, clocks and entropy.  `from time import ...` counts.
+OUTSIDE_WORLD = {
+    "asyncio",
+    "os",
+    "random",
+    "select",
+    "selectors",
+    "socket",
+    "threading",
+    "time",
+}
+MAY_TOUCH_THE_WORLD = ("links/", "cli/", "aio.py", "control.py", "metrics.py")
+VALUES = {
+    "tunables",
+    "keyring",
+    "cookies",
+    "stats",
+    "segment",
+    "events",
+    "seq",
+    "ring",
+    "halfopen",
+}
+ENGINES = {
+    "engine",
+    "stack",
+    "listener",
+    "connection",
+    "intercept",
+    "inspection",
+    "aio",
+    "control",
+    "metrics",
+    "links",
+    "cli",
+}
+
+CORE_FORBIDDEN_INCLUDE = re.compile(
+    r"#include <(time\.h|stdlib\.h|stdio\.h|malloc\.h|unistd\.h|sys/[^>]*)>"
+)
+# What a leaf may include of ours: itself, and leaves below it.
+LEAF_INCLUDES = {
+    "bytes": {"bytes.h"},
+    "seq": {"seq.h"},
+    "siphash": {"siphash.h", "bytes.h"},
+    "md5": {"md5.h", "bytes.h"},
+}
+# file stem -> headers that it must not see, directly.
+BLIND = {
+    "table": {"wire.h", "syncookie.h"},
+    "wire": {"syncookie.h", "secret.h", "table.h", "engine.h"},
+    "syncookie": {"table.h"},
+}
+
+BANNED_C = {
+    r"\b(malloc|calloc|realloc|free|alloca)\s*\(": "the caller's block",
+    r"\b(time|clock_gettime|gettimeofday)\s*\(": "the argument now_ms",
+    r"\b(rand|random|getrandom|getentropy)\s*\(": "the argument seed",
+    r"\bmemcmp\s*\([^;]*\b(mac|hash|digest|signature)": "mac_equal",
+    r"\b(printf|fprintf|sprintf|puts)\s*\(": "a verdict and a counter",
+    r"\blong\b": "a type of stdint.h",
+}
+BANNED_PYTHON = {
+    r"\btime\.time\(": "the argument now",
+    r"\bshell=True": "a list of arguments",
+    r"\beval\(|\bexec\(": "a parser",
+    r"\bexcept\s*:": "the exception's name",
+}
+# Split so that this file does not break its own rule.
+UNFINISHED = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "XX" "X"]) + r")\b")
+MACHINE_PATH = re.compile(
+    "|".join(["/wo" "rk/", "/ro" "ot/", "/ho" "me/[a-z]", "/tmp/ve" "nv", "/fa" "rm/"])
+)
+
+ALLOWED_SUFFIXES = {
+    ".c",
+    ".h",
+    ".py",
+    ".pyi",
+    ".md",
+    ".toml",
+    ".in",
+    ".conf",
+    ".typed",
+    ".txt",
+    ".json",
+    ".hex",
+    ".pkt",
+    ".sh",
+    ".bin",
+}
+ALLOWED_NAMES = {
+    "Makefile",
+    "LICENSE",
+    ".gitignore",
+    ".clang-format",
+    ".clang-tidy",
+    "run",
+    "need",
+}
+
+
+def tree() -> list[Path]:
+    """List the project's files, tracked or about to be."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode == 0:
+        names = [ROOT / line for line in listing.stdout.splitlines()]
+    else:  # an unpacked sdist
+        skip = {".venv", "build", "dist", "__pycache__"}
+        names = [p for p in ROOT.rglob("*") if not skip & set(p.parts)]
+    return sorted(p for p in names if p.is_file())
+
+
+def imports(source: str) -> Iterator[str]:
+    """Name every imported module; relative ones begin with a dot.
+
+    What stands under `if TYPE_CHECKING:` is not imported when the program runs.
+    """
+
+    def visit(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            for child in node.orelse:
+                yield from visit(child)
+            return
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            if node.module is None or module == "syncache":
+                yield from (f".{alias.name}" for alias in node.names)
+            else:
+                yield module
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child)
+
+    return visit(ast.parse(source))
+
+
+def import_faults(name: str, source: str) -> list[str]:
+    """Judge the imports of syncache/`name` by the layer rule."""
+    faults = []
+    stem = name.removesuffix(".py")
+    for module in imports(source):
+        first = module.split(".")[0]
+        inner = module.removeprefix("syncache").lstrip(".").split(".")[0]
+        ours = module.startswith((".", "syncache"))
+        if inner == "_ffi" and ours and name != "_core.py":
+            faults.append(f"{name}: only _core.py imports _ffi")
+        if first in OUTSIDE_WORLD and not name.startswith(MAY_TOUCH_THE_WORLD):
+            faults.append(f"{name}: imports {module}")
+        if ours and stem in VALUES and inner in ENGINES:
+            faults.append(f"{name}: a value module imports {module}")
+    return faults
+
+
+def include_faults(name: str, source: str) -> list[str]:
+    """Judge the includes of csrc/core/`name`."""
+    faults = [
+        f"{name}: includes <{match[1]}>"
+        for match in CORE_FORBIDDEN_INCLUDE.finditer(source)
+    ]
+    stem = name.rsplit(".", 1)[0]
+    ours = {path.rsplit("/", 1)[-1] for path in re.findall(r'#include "([^"]+)"', source)}
+    if stem in LEAF_INCLUDES:
+        faults += [f"{name}: includes {h}" for h in sorted(ours - LEAF_INCLUDES[stem])]
+    for blind, hidden in BLIND.items():
+        if stem == blind or stem.startswith(blind + "_"):
+            faults += [f"{name}: includes {h}" for h in sorted(ours & hidden)]
+    return faults
+
+
+def python_functions(source: str) -> Iterator[tuple[str, int]]:
+    """Yield each function's name and number of lines, without its docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if ast.get_docstring(node) is not None:
+                doc = node.body[0]
+                lines -= (doc.end_lineno or doc.lineno) - doc.lineno + 1
+            yield node.name, lines
+
+
+def c_functions(source: str) -> Iterator[tuple[str, int]]:
+    """Yield each function's name and number of lines; its brace is in column 0."""
+    start, head = None, ""
+    for number, line in enumerate(source.splitlines()):
+        if line == "{":
+            start = number
+        elif line == "}" and start is not None:
+            yield head, number - start + 1
+            start = None
+        elif start is None and (match := re.match(r"(?:\w[\w *]*?)?\b(\w+)\(", line)):
+            head = match[1]
+
+
+def code_of(source: str) -> str:
+    """Blank the comments and strings of C, keeping the lines."""
+    pattern = r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"'
+    return re.sub(
+        pattern, lambda m: "\n" * m[0].count("\n"), source, flags=re.DOTALL
+    )
+
+
+def banned(source: str, words: dict[str, str]) -> list[str]:
+    """Find banned words, with what to write instead."""
+    return [
+        f"line {number}: {match[0].strip()} -> {instead}"
+        for number, line in enumerate(source.splitlines(), 1)
+        for pattern, instead in words.items()
+        if (match := re.search(pattern, line))
+    ]

@@ -1,0 +1,70 @@
+"""
+Compile the C core into the extension module syncache._ffi (cffi, API mode, abi3).
+
+The Python view of the C API is the region between the two `cffi:` marks of a header, so
+there is no second list of prototypes to keep in step.  What cffi's parser cannot read is
+adapted here and nowhere else.  Nothing of this file is imported at run time.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from cffi import FFI
+
+CSRC = Path(__file__).resolve().parent
+ROOT = CSRC.parent
+BEGIN = "cffi: begin"
+END = "/* cffi: end"
+
+
+def marked_region(header: Path) -> str:
+    """Return what lies between the marks of a header, without comments."""
+    text = header.read_text(encoding="utf-8")
+    after_mark = text.partition(BEGIN)[2].partition("*/")[2]
+    region, mark, _ = after_mark.partition(END)
+    if not mark:
+        message = f"{header}: the two cffi marks are missing"
+        raise ValueError(message)
+    return re.sub(r"/\*.*?\*/", " ", region, flags=re.DOTALL)
+
+
+def python_view(region: str) -> str:
+    """Adapt a region to cffi: it takes integer macros only, "..." asks the compiler."""
+    region = re.sub(r"^(#define +\w+) +[A-Z]\w*.*$", r"\1 ...", region, flags=re.M)
+    return re.sub(r"^#(?!define).*$", "", region, flags=re.M)
+
+
+def sources(*rooms: str) -> list[str]:
+    """Return the C files of some rooms, relative to the project as setuptools wants."""
+    return [
+        path.relative_to(ROOT).as_posix()
+        for room in rooms
+        for path in sorted((CSRC / room).glob("*.c"))
+    ]
+
+
+headers = [CSRC / "syncache.h"]
+rooms = ["core"]
+# The links are Linux system calls; the core runs anywhere.
+if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
+    headers.append(CSRC / "link" / "link.h")
+    rooms.append("link")
+
+ffibuilder = FFI()
+for name in headers:
+    ffibuilder.cdef(python_view(marked_region(name)))
+ffibuilder.set_source(
+    "syncache._ffi",
+    "\n".join(f'#include "{name.relative_to(CSRC).as_posix()}"' for name in headers),
+    sources=sources(*rooms),
+    include_dirs=["csrc"],
+    depends=[
+        path.relative_to(ROOT).as_posix() for path in sorted(CSRC.rglob("*.h"))
+    ],
+    # Hidden symbols let the compiler inline across what a header exports.
+    extra_compile_args=["-O3", "-std=c11", "-fvisibility=hidden"],
+    py_limited_api=True,
+)

@@ -16,13 +16,17 @@ struct endpoint {
     bool open;
     bool used;
     bool gate_stamped;                /* false: never */
-    uint8_t reserved[5];
+    bool reserved;
+    uint32_t md5_count;               /* RFC 2385 keys */
 };
 
 struct endpoint_address {
     uint8_t laddr[16];
-    uint8_t family;
-    uint8_t reserved[7];
+    uint32_t endpoint_count;          /* open endpoints on it */
+    uint32_t hash_next;               /* number + 1 of the next address with this hash; 0: end */
+    uint8_t family;                   /* 0: the row is free */
+    bool added;                       /* by endpoints_address(), stays */
+    uint8_t reserved[6];
 };
 
 struct endpoint_md5_key {
@@ -39,8 +43,10 @@ struct endpoints {
     struct endpoint *slots;
     struct endpoint_address *addresses;
     struct endpoint_md5_key *md5;
-    uint32_t heads[256];              /* slot + 1, by low byte of the port */
+    uint32_t heads[256];              /* slot + 1, by address and port */
+    uint32_t address_heads[256];      /* row + 1, by address */
     uint32_t slot_max, address_max, md5_max;
+    uint32_t row_max;                 /* of addresses: slot_max + address_max */
     uint32_t open_count, address_count;
     uint32_t wildcard_v4, wildcard_v6; /* open endpoints on any address */
 };

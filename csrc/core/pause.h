@@ -16,6 +16,8 @@ struct pause {
     uint8_t backoff;
     uint8_t window_index;
     bool ever;                        /* a pause has been */
+    bool running;                     /* window_start_ms is set */
+    uint8_t reserved[3];
     uint32_t victims;                 /* in the window that runs */
     uint32_t victims_young;           /* of them younger than pause_age_ms */
     uint32_t unplaced;                /* SYNs that found cachelimit reached and their bucket empty */

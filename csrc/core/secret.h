@@ -18,19 +18,25 @@ struct secret_key {
 struct secret {
     struct secret_key slot[SECRET_SLOTS];
     uint64_t epoch;                   /* in force */
-    uint64_t start_ms;                /* of that epoch */
+    uint64_t start_ms;                /* of that epoch, modulo 2^64: it may lie before the clock's zero */
     bool started;                     /* false until a time was told */
+    bool retiring;                    /* the epoch before the predecessor may still have a key */
 };
 
 void secret_init(struct secret *secret);
+
+/* Puts a key where its epoch belongs, wiping what was there.  Epochs that have retired are not kept. */
 void secret_set_key(struct secret *secret, uint64_t epoch, const uint8_t key[static SYNCACHE_KEY_BYTES]);
+
+/* Says when an epoch began; start_ms is taken modulo 2^64.  One that begins later is in force until then too. */
 void secret_set_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms);
 
 /*
- * Moves on to the epoch in force at now_ms, wiping what retired (epochs below the predecessor).  Periods are
- * counted, not stepped, so any gap costs the same; a change of lifetime acts on the period that runs.
+ * Moves on to the epoch in force at now_ms, wiping what retired: epochs below the predecessor, the youngest of them
+ * skew_ms later.  Periods are counted, not stepped, so any gap costs the same; a change of lifetime acts on the
+ * period that runs.
  */
-void secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms);
+void secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms, uint32_t skew_ms);
 
 /* When the epoch in force ends, or SYNCACHE_NEVER if not started. */
 uint64_t secret_next_ms(const struct secret *secret, uint32_t lifetime_ms);

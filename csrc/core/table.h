@@ -6,7 +6,7 @@
  *
  *   tag lines   bucketlimit x u16 {tag 8 bits << 8 | rank 8 bits}; rank 0 is the oldest, ranks are always 0 .. n-1,
  *               0xffff is an empty slot; then 4 bytes: u8 count, u8 flags, u16 spare
- *   due lines   bucketlimit x u16 deadline in units of 4 ms; then u32 last overflow, whole seconds since init
+ *   due lines   bucketlimit x u16 deadline in units of 4 ms modulo 65535, 0xffff is none; then u32 last overflow
  *   entries     bucketlimit x 64 bytes
  *
  * Beside the buckets: next_due, u16 per bucket, a lower bound of the bucket's deadlines.
@@ -18,7 +18,9 @@
 #include "../syncache.h"
 
 #define TABLE_DUE_MS 4                /* a deadline is rounded up to this: never early, less than 4 ms late */
-#define TABLE_SWEEP_MS 30000          /* how often table_sweep() must run so that 16-bit deadlines do not wrap */
+#define TABLE_ARM_MAX_MS SYNCACHE_REXMIT_MAX_MS /* a deadline further away is cut to this */
+#define TABLE_SWEEP_MS 30000          /* how often table_sweep() must run so that 16-bit times do not wrap */
+#define TABLE_CHALLENGE_MAX_MS 30000  /* longest ack_war_timewindow */
 
 /* One half-open connection.  The table reads the tuple and born_ms; the rest is the events'. */
 struct table_entry {
@@ -32,7 +34,7 @@ struct table_entry {
     uint32_t born_ms;                 /* low 32 bits of the time of insertion */
     uint16_t peer_mss;                /* as in the SYN; 0: no option (sc_peer_mss) */
     uint16_t endpoint;                /* slot of the listening endpoint */
-    uint16_t flags;                   /* ENTRY_* of entry.h */
+    uint16_t flags;                   /* ENTRY_* of entry.h; ENTRY_V6 is part of the key: set by the table, to be kept */
     uint16_t challenge_ms;            /* low 16 bits of the start of the challenge ACK window */
     uint8_t scales;                   /* peer's in bits 7-4, ours in bits 3-0 */
     uint8_t rxmits;                   /* SYN-ACKs sent (sc_rxmits) */
@@ -50,7 +52,7 @@ struct table {
     uint32_t bucketlimit;
     uint32_t cachelimit;
     uint32_t count;
-    uint32_t reserved;
+    uint32_t challenge_buckets;       /* buckets whose flag says that an entry has challenges */
     uint64_t next_due_ms;             /* lower bound over all buckets, SYNCACHE_NEVER if empty */
     uint64_t swept_ms;                /* time of the last sweep */
 };
@@ -81,10 +83,16 @@ struct table_ref table_oldest(const struct table *table, uint32_t bucket);
 struct table_ref table_insert(struct table *table, uint64_t hash, const struct syncache_tuple *tuple);
 void table_remove(struct table *table, struct table_ref ref);
 
-/* Arms the entry's deadline. */
+/* Arms the entry's deadline.  One in the past is due at once. */
 void table_arm(struct table *table, struct table_ref ref, uint64_t deadline_ms, uint64_t now_ms);
 uint64_t table_deadline_ms(const struct table *table, struct table_ref ref, uint64_t now_ms);
 bool table_due(const struct table *table, struct table_ref ref, uint64_t now_ms);
+
+/*
+ * Says that entry->challenges became non-zero, so that table_sweep() looks at it: the 16 bits of challenge_ms can be
+ * read for 65 s only, and the sweep zeroes `challenges` where the window has ended for certain.
+ */
+void table_mark_challenge(struct table *table, struct table_ref ref);
 
 /*
  * Iterates over due entries.  Each call gives the next one in bucket order, oldest first within a bucket, starting at
@@ -97,11 +105,11 @@ struct table_ref table_next_due(struct table *table, uint64_t now_ms, uint32_t *
 struct table_ref table_by_rank(const struct table *table, uint32_t bucket, uint32_t rank);
 
 /*
- * Keeps 16-bit deadlines unambiguous: to be called when at least TABLE_SWEEP_MS passed since swept_ms.  A deadline in
- * the past is moved to now (it stays due); after a gap so long that deadlines may have wrapped, all are due.
- * `last_ms` is the time of the engine's previous call.
+ * Keeps 16-bit times unambiguous: to be called before anything else when TABLE_SWEEP_MS or more passed since swept_ms
+ * (the first call's swept_ms is the caller's to set).  A deadline in the past is moved to now (it stays due); after a
+ * gap so long that deadlines may have wrapped, all are due.  table.c has the proof.
  */
-void table_sweep(struct table *table, uint64_t last_ms, uint64_t now_ms);
+void table_sweep(struct table *table, uint64_t now_ms);
 
 /* Recency of overflow per bucket, whole seconds since init; 0: never. Values are stored plus 1. */
 void table_stamp_overflow(struct table *table, uint32_t bucket, uint32_t second);

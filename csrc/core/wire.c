@@ -1,0 +1,329 @@
+/*
+ * Packets to values: TCP, its options, and the ICMP errors that quote it. Every
+ * bound comes from the captured length; nothing asserts on a packet's bytes.
+ *
+ * The experimental Fast Open option (kind 254, magic 0xf989) is not read:
+ * clients of today send kind 34 (RFC 7413).
+ */
+#include "wire.h"
+
+#include "bytes.h"
+#include "wire_ip.h"
+
+#include <assert.h>
+#include <string.h>
+
+_Static_assert(WIRE_IPV6_HEADER_BYTES + WIRE_EXTENSION_MAX * 8 * 256 +
+                       WIRE_TCP_HEADER_BYTES <=
+                   UINT16_MAX,
+               "syncache_fields.options_offset holds any offset");
+
+/* Returns 0 if the data offset does not fit the bytes that there are. */
+static size_t
+wire_tcp_header_size(const uint8_t *tcp, size_t tcp_size)
+{
+    if (tcp_size < WIRE_TCP_HEADER_BYTES)
+        return 0;
+    size_t size = (tcp[12] >> 4) * 4u;
+    return size < WIRE_TCP_HEADER_BYTES || size > tcp_size ? 0 : size;
+}
+
+/* Takes note of one option.  A wrong length for its kind: as if not there. */
+static void
+wire_tcp_option(struct wire_segment *segment, const uint8_t *option)
+{
+    bool syn = (segment->flags & WIRE_SYN) != 0;
+    uint8_t size = option[1];
+    switch (option[0]) {
+    case 2: /* RFC 9293 3.2; MUST-65: only with SYN */
+        if (size == 4 && syn) {
+            segment->has |= WIRE_HAS_MSS;
+            segment->mss = load16_be(option + 2);
+        }
+        break;
+    case 3: /* RFC 7323 2.2 */
+        if (size == 3 && syn) {
+            segment->has |= WIRE_HAS_WSCALE;
+            segment->wscale =
+                option[2] < WIRE_WSCALE_MAX ? option[2] : WIRE_WSCALE_MAX;
+        }
+        break;
+    case 4: /* RFC 2018 2 */
+        if (size == 2 && syn)
+            segment->has |= WIRE_HAS_SACK_PERMITTED;
+        break;
+    case 8: /* RFC 7323 3.2 */
+        if (size == 10) {
+            segment->has |= WIRE_HAS_TIMESTAMPS;
+            segment->tsval = load32_be(option + 2);
+            segment->tsecr = load32_be(option + 6);
+        }
+        break;
+    case 19: /* RFC 2385 3.0 */
+        if (size == 2 + WIRE_MD5_BYTES) {
+            segment->has |= WIRE_HAS_MD5;
+            segment->md5 = option + 2;
+        }
+        break;
+    case 34: /* RFC 7413 4.1.1: empty, or 4 to 16 bytes and even */
+        if (syn && (size == 2 || (size >= 6 && size <= 18 && size % 2 == 0))) {
+            segment->has |= WIRE_HAS_FASTOPEN;
+            segment->fastopen = option + 2;
+            segment->fastopen_size = (uint8_t)(size - 2);
+        }
+        break;
+    default: /* RFC 9293 MUST-6: skipped by its length */
+        break;
+    }
+}
+
+/* RFC 9293 3.2.  A length below 2 or beyond the end stops it (MUST-7). */
+static void
+wire_tcp_options(struct wire_segment *segment, const uint8_t *options,
+                 size_t size)
+{
+    while (size > 0 && options[0] != 0) {
+        size_t step = 1;
+        if (options[0] != 1) {
+            if (size < 2 || options[1] < 2 || options[1] > size)
+                return;
+            wire_tcp_option(segment, options);
+            step = options[1];
+        }
+        options += step;
+        size -= step;
+    }
+}
+
+bool
+wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
+               uint32_t checksum, struct wire_segment *segment,
+               enum syncache_verdict *why)
+{
+    const struct syncache_tuple *tuple = &segment->tuple;
+    size_t header_size = wire_tcp_header_size(tcp, tcp_size);
+    if (header_size == 0) {
+        *why = SYNCACHE_DROP_TCP_HEADER;
+        return false;
+    }
+    if (checksum == SYNCACHE_CHECKSUM_VERIFY) {
+        if (payload_size > tcp_size - header_size) {
+            *why = SYNCACHE_DROP_TRUNCATED;
+            return false;
+        }
+        size_t size = header_size + payload_size;
+        uint32_t sum = wire_sum_pseudo(tuple->family, tuple->faddr,
+                                       tuple->laddr, WIRE_PROTOCOL_TCP, size);
+        if (wire_sum(sum, tcp, size) != 0xffff) {
+            *why = SYNCACHE_DROP_CHECKSUM;
+            return false;
+        }
+    }
+    segment->tuple.fport = load16_be(tcp);
+    segment->tuple.lport = load16_be(tcp + 2);
+    segment->seg_seq = load32_be(tcp + 4);
+    segment->seg_ack = load32_be(tcp + 8);
+    segment->flags = load16_be(tcp + 12) & (WIRE_AE | 0xff);
+    segment->seg_wnd = load16_be(tcp + 14);
+    segment->seg_up = load16_be(tcp + 18);
+    segment->payload_size = (uint32_t)payload_size;
+    segment->header_size = (uint8_t)header_size;
+    segment->tcp = tcp;
+    segment->has = 0;
+    segment->mss = 0;
+    segment->wscale = 0;
+    segment->tsval = 0;
+    segment->tsecr = 0;
+    segment->md5 = NULL;
+    segment->fastopen = NULL;
+    segment->fastopen_size = 0;
+    wire_tcp_options(segment, tcp + WIRE_TCP_HEADER_BYTES,
+                     header_size - WIRE_TCP_HEADER_BYTES);
+    return true;
+}
+
+/* Finds the first 8 bytes of TCP in a quoted packet; NULL if there are none. */
+static const uint8_t *
+wire_quoted_tcp(const uint8_t *packet, size_t packet_size,
+                struct syncache_tuple *tuple)
+{
+    struct wire_upper upper;
+    if (packet_size >= WIRE_IPV4_HEADER_BYTES && packet[0] >> 4 == 4) {
+        size_t header_size = (packet[0] & 15u) * 4u;
+        /* Offset 0: only the first fragment has the ports. */
+        if (header_size < WIRE_IPV4_HEADER_BYTES || header_size > packet_size ||
+            (load16_be(packet + 6) & 0x1fff) != 0)
+            return NULL;
+        upper.data = packet + header_size;
+        upper.size = packet_size - header_size;
+        upper.protocol = packet[9];
+        wire_set_addresses(tuple, 4, packet + 16, packet + 12);
+    } else if (packet_size >= WIRE_IPV6_HEADER_BYTES && packet[0] >> 4 == 6) {
+        if (wire_ipv6_upper(packet, packet_size, &upper) != SYNCACHE_PASS_KNOWN)
+            return NULL;
+        wire_set_addresses(tuple, 6, packet + 24, packet + 8);
+    } else {
+        return NULL;
+    }
+    if (upper.protocol != WIRE_PROTOCOL_TCP || upper.size < 8)
+        return NULL;
+    return upper.data;
+}
+
+/*
+ * Types that report what became of a segment: RFC 792 unreachable, time
+ * exceeded, parameter problem; RFC 4443 those and packet too big.  Source
+ * quench is not among them (RFC 6633), nor redirects.
+ */
+static bool
+wire_icmp_is_error(uint8_t protocol, uint8_t type)
+{
+    if (protocol == WIRE_PROTOCOL_ICMP)
+        return type == 3 || type == 11 || type == 12;
+    return type >= 1 && type <= 4;
+}
+
+static enum wire_kind
+wire_icmp(const struct wire_upper *icmp, uint32_t checksum,
+          const struct syncache_tuple *outer, struct wire_quote *quote,
+          enum syncache_verdict *why)
+{
+    if (icmp->size < 8) {
+        *why = SYNCACHE_DROP_TRUNCATED;
+        return WIRE_BAD;
+    }
+    if (checksum == SYNCACHE_CHECKSUM_VERIFY) {
+        uint32_t sum = 0;
+        if (icmp->protocol == WIRE_PROTOCOL_ICMPV6)
+            sum = wire_sum_pseudo(6, outer->faddr, outer->laddr, icmp->protocol,
+                                  icmp->size);
+        if (wire_sum(sum, icmp->data, icmp->size) != 0xffff) {
+            *why = SYNCACHE_DROP_CHECKSUM;
+            return WIRE_BAD;
+        }
+    }
+    quote->type = icmp->data[0];
+    quote->code = icmp->data[1];
+    if (!wire_icmp_is_error(icmp->protocol, quote->type))
+        return WIRE_OTHER;
+    const uint8_t *tcp =
+        wire_quoted_tcp(icmp->data + 8, icmp->size - 8, &quote->tuple);
+    /* An error goes to the sender of what it quotes, so that is one address. */
+    if (tcp == NULL || quote->tuple.family != outer->family ||
+        memcmp(quote->tuple.laddr, outer->laddr, sizeof outer->laddr) != 0)
+        return WIRE_OTHER;
+    quote->tuple.lport = load16_be(tcp);
+    quote->tuple.fport = load16_be(tcp + 2);
+    quote->seq = load32_be(tcp + 4);
+    return WIRE_QUOTE;
+}
+
+enum wire_kind
+wire_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
+           struct wire_segment *segment, struct wire_quote *quote,
+           enum syncache_verdict *why)
+{
+    assert(packet != NULL || packet_size == 0);
+    assert(segment != NULL && quote != NULL && why != NULL);
+    struct syncache_tuple *tuple = &segment->tuple;
+    struct wire_upper upper;
+    enum syncache_verdict fault = wire_ip(packet, packet_size, tuple, &upper);
+    if (fault != SYNCACHE_PASS_KNOWN) {
+        *why = fault;
+        return WIRE_BAD;
+    }
+    if (upper.protocol == WIRE_PROTOCOL_TCP) {
+        size_t header_size = wire_tcp_header_size(upper.data, upper.size);
+        segment->tos =
+            tuple->family == 4 ? packet[1] : (uint8_t)(load16_be(packet) >> 4);
+        segment->hop_limit = packet[tuple->family == 4 ? 8 : 7];
+        return wire_parse_tcp(upper.data, upper.size, upper.size - header_size,
+                              checksum, segment, why)
+                   ? WIRE_TCP
+                   : WIRE_BAD;
+    }
+    if (upper.protocol ==
+        (tuple->family == 4 ? WIRE_PROTOCOL_ICMP : WIRE_PROTOCOL_ICMPV6))
+        return wire_icmp(&upper, checksum, tuple, quote, why);
+    return WIRE_OTHER;
+}
+
+static bool
+wire_is_multicast(uint8_t family, const uint8_t *address)
+{
+    return family == 4 ? address[0] >> 4 == 14 : address[0] == 0xff;
+}
+
+/* 0.0.0.0 and :: are nobody's; 255.255.255.255 is everybody's. */
+static bool
+wire_is_nobody(uint8_t family, const uint8_t *address)
+{
+    static const uint8_t zero[16];
+    static const uint8_t broadcast[4] = {255, 255, 255, 255};
+    if (memcmp(address, zero, family == 4 ? 4 : 16) == 0)
+        return true;
+    return family == 4 && memcmp(address, broadcast, sizeof broadcast) == 0;
+}
+
+enum syncache_verdict
+wire_address_fault(const struct syncache_tuple *tuple)
+{
+    uint8_t family = tuple->family;
+    assert(family == 4 || family == 6);
+    if (wire_is_multicast(family, tuple->faddr) ||
+        wire_is_nobody(family, tuple->faddr))
+        return SYNCACHE_DROP_SOURCE;
+    if (wire_is_multicast(family, tuple->laddr) ||
+        wire_is_nobody(family, tuple->laddr))
+        return SYNCACHE_DROP_DESTINATION;
+    if (tuple->fport == tuple->lport &&
+        memcmp(tuple->faddr, tuple->laddr, sizeof tuple->faddr) == 0)
+        return SYNCACHE_DROP_LAND;
+    return SYNCACHE_PASS_KNOWN;
+}
+
+enum syncache_verdict
+syncache_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
+               struct syncache_fields *fields)
+{
+    struct wire_segment segment;
+    struct wire_quote quote;
+    enum syncache_verdict why = SYNCACHE_PASS_NOT_TCP;
+    memset(fields, 0, sizeof *fields);
+    switch (wire_parse(packet, packet_size, checksum, &segment, &quote, &why)) {
+    case WIRE_TCP:
+        break;
+    case WIRE_QUOTE:
+        return SYNCACHE_PASS_ICMP;
+    case WIRE_OTHER:
+        return SYNCACHE_PASS_NOT_TCP;
+    default:
+        return why;
+    }
+    const struct syncache_tuple *tuple = &segment.tuple;
+    memcpy(fields->saddr, tuple->faddr, sizeof fields->saddr);
+    memcpy(fields->daddr, tuple->laddr, sizeof fields->daddr);
+    fields->sport = tuple->fport;
+    fields->dport = tuple->lport;
+    fields->family = tuple->family;
+    fields->hop_limit = segment.hop_limit;
+    fields->tos = segment.tos;
+    if (tuple->family == 4) {
+        fields->ip_id = load16_be(packet + 4);
+        fields->dont_fragment = packet[6] >> 6 & 1;
+    } else {
+        fields->flow_label = load32_be(packet) & 0xfffff;
+    }
+    fields->flags = segment.flags;
+    fields->seq = segment.seg_seq;
+    fields->ack = segment.seg_ack;
+    fields->window = segment.seg_wnd;
+    fields->urgent = segment.seg_up;
+    size_t tcp_offset = (size_t)(segment.tcp - packet);
+    fields->options_offset = (uint16_t)(tcp_offset + WIRE_TCP_HEADER_BYTES);
+    fields->options_size =
+        (uint16_t)(segment.header_size - WIRE_TCP_HEADER_BYTES);
+    fields->payload_offset = (uint32_t)(tcp_offset + segment.header_size);
+    fields->payload_size = segment.payload_size;
+    return SYNCACHE_PASS_KNOWN;
+}

@@ -106,8 +106,9 @@ wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
         *why = SYNCACHE_DROP_TCP_HEADER;
         return false;
     }
+    bool whole = payload_size <= tcp_size - header_size;
     if (checksum == SYNCACHE_CHECKSUM_VERIFY) {
-        if (payload_size > tcp_size - header_size) {
+        if (!whole) {
             *why = SYNCACHE_DROP_TRUNCATED;
             return false;
         }
@@ -139,6 +140,10 @@ wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
     segment->fastopen_size = 0;
     wire_tcp_options(segment, tcp + WIRE_TCP_HEADER_BYTES,
                      header_size - WIRE_TCP_HEADER_BYTES);
+    if (!whole && segment->md5 != NULL) {
+        *why = SYNCACHE_DROP_TRUNCATED;
+        return false;
+    }
     return true;
 }
 

@@ -118,7 +118,8 @@ enum wire_kind wire_parse(const uint8_t *packet, size_t packet_size,
  *   in       payload_size        bytes of payload, also if tcp is cut short
  *   in       segment             the addresses, the family, tos and hop_limit
  *   out      segment             all else
- *   returns  false, and *why, if the header, its length or checksum is bad
+ *   returns  false, and *why, if the header, its length or checksum is bad, or
+ *            if a signature cannot be checked because payload is missing
  *   limit    one pass over the options, each step at least one byte
  */
 bool wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
@@ -172,7 +173,8 @@ size_t wire_build_reply(const struct wire_reply *reply,
  *
  *   in       from_foreign        the segment goes from foreign to local
  *   in       tcp[0 .. tcp_size)  header, options and payload; the data offset
- * is at least 5 and lies within out      digest
+ *                                is at least 5 and lies within
+ *   out      digest
  */
 void wire_md5(const struct syncache_tuple *tuple, bool from_foreign,
               const uint8_t *tcp, size_t tcp_size, const uint8_t *key,
@@ -181,8 +183,6 @@ void wire_md5(const struct syncache_tuple *tuple, bool from_foreign,
 /*
  * Tells whether a segment that came in carries the right RFC 2385 digest.
  *
- *   in       segment  from wire_parse(), or from wire_parse_tcp() with the
- *                     whole payload behind the header
  *   returns  false also if there is no MD5 option
  */
 bool wire_md5_verify(const struct wire_segment *segment, const uint8_t *key,
@@ -195,8 +195,7 @@ bool wire_md5_verify(const struct wire_segment *segment, const uint8_t *key,
  */
 uint32_t wire_sum(uint32_t sum, const uint8_t *data, size_t data_size);
 
-/* Sum of the pseudo header (RFC 9293 3.1, RFC 8200 8.1), in either direction.
- */
+/* Sum of the pseudo header (RFC 9293 3.1, RFC 8200 8.1); same both ways. */
 uint32_t wire_sum_pseudo(uint8_t family, const uint8_t *faddr,
                          const uint8_t *laddr, uint8_t protocol, size_t size);
 

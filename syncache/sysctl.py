@@ -1,0 +1,276 @@
+"""`Sysctl`: the tunables of one engine, their values, and the rules for changing them.
+
+What each tunable is stands in `syncache.tunables`.  Every change goes through one door:
+the new values are checked together, then handed to the engine, then kept; whatever is
+refused changes nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import MutableMapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .tunables import KNOBS, NOT_ABOVE, Knob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+HASHSIZE = "net.inet.tcp.syncache.hashsize"
+BUCKETLIMIT = "net.inet.tcp.syncache.bucketlimit"
+CACHELIMIT = "net.inet.tcp.syncache.cachelimit"
+COUNT = "net.inet.tcp.syncache.count"
+STRICT = "net.inet.tcp.syncache.x.strict"
+
+
+class Sysctl(MutableMapping[str, "int | str"]):
+    """The tunables of one engine, by name.
+
+    KeyError: there is no such name.  ValueError: the value is not legal.
+    PermissionError: it is read only, or an engine already uses it.  `del` restores the
+    default, and so does `clear()` for all that may be set.
+    """
+
+    __slots__ = ("_changed", "_count", "_set", "_values")
+
+    def __init__(self, values: Mapping[str, int | str] | None = None) -> None:
+        self._changed: Callable[[], None] | None = None
+        self._count: Callable[[], int] | None = None
+        self._set: dict[str, int | str] = {}
+        self._values = _effective({})
+        self.update(values or {})
+
+    def __getitem__(self, name: str) -> int | str:
+        if name == COUNT and self._count is not None:
+            return self._count()
+        try:
+            return self._values[name]
+        except KeyError:
+            raise _unknown(name) from None
+
+    def __setitem__(self, name: str, value: int | str) -> None:
+        self._change({name: value})
+
+    def __delitem__(self, name: str) -> None:
+        self._change({name: None})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KNOBS)
+
+    def __len__(self) -> int:
+        return len(KNOBS)
+
+    def __repr__(self) -> str:
+        return f"Sysctl({self._set!r})"
+
+    def update(  # type: ignore[override]
+        self,
+        other: Mapping[str, int | str] | Iterable[tuple[str, int | str]] = (),
+        /,
+        **values: int | str,
+    ) -> None:
+        """Set several at once, all or nothing, so that pairs can change together."""
+        self._change(dict(other, **values))
+
+    def clear(self) -> None:
+        """Restore every default that may still be changed."""
+        self._change(
+            {name: None for name in self._set if not self._is_fixed(KNOBS[name])}
+        )
+
+    def popitem(self) -> tuple[str, int | str]:
+        """Refuse: the set of tunables is fixed."""
+        raise TypeError("the set of tunables is fixed")
+
+    def describe(self, name: str) -> Knob:
+        """Return what a tunable is."""
+        try:
+            return KNOBS[name]
+        except KeyError:
+            raise _unknown(name) from None
+
+    def walk(self, prefix: str = "") -> Iterator[Knob]:
+        """Yield the tunables below a prefix of whole words, as sysctl(8) does."""
+        stem = prefix.rstrip(".")
+        for name, knob in KNOBS.items():
+            if not stem or name == stem or name.startswith(stem + "."):
+                yield knob
+
+    def load(self, source: str | Path | list[str]) -> None:
+        """Set what a sysctl.conf says, all or nothing.
+
+        Args:
+            source: a path, or the lines themselves.  `name=value`, one a line; `#`
+                begins a comment.  The last of two lines for one name wins.
+
+        Raises:
+            OSError: the file cannot be read.
+            KeyError, ValueError, PermissionError: with file and line in front.
+        """
+        if isinstance(source, list):
+            self._load("line ", source)
+        else:
+            text = Path(source).read_text(encoding="utf-8", errors="replace")
+            self._load(f"{source}:", text.splitlines())
+
+    def preset(self, name: str) -> None:
+        """Set what the preset of this name says; what it leaves out stays as it is."""
+        folder = files("syncache") / "presets"
+        known = sorted(
+            item.name.removesuffix(".conf")
+            for item in folder.iterdir()
+            if item.name.endswith(".conf")
+        )
+        if name not in known:
+            raise KeyError(f"no preset {name!r}; there are {', '.join(known)}")
+        text = (folder / f"{name}.conf").read_text(encoding="utf-8")
+        self._load(f"{name}.conf:", text.splitlines())
+
+    def _load(self, place: str, lines: list[str]) -> None:
+        changes: dict[str, int | str | None] = {}
+        places: dict[str, str] = {}
+        for number, line in enumerate(lines, 1):
+            text = line.partition("#")[0].strip()
+            if not text:
+                continue
+            name, equals, value = (part.strip() for part in text.partition("="))
+            where = f"{place}{number}: "
+            if not equals:
+                raise ValueError(f"{where}{text!r} is not of the form name=value")
+            if name not in KNOBS:
+                raise _unknown(name, where)
+            try:
+                changes[name] = KNOBS[name].read(value.strip('"'))
+            except ValueError as error:
+                raise ValueError(f"{where}{error}") from None
+            places[name] = where
+        self._change(changes, places)
+
+    def _change(
+        self,
+        changes: Mapping[str, int | str | None],
+        places: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make all of the changes (None: the default) or none of them."""
+        places = places or {}
+        strict = self._strict_after(changes)
+        chosen = dict(self._set)
+        for name, value in changes.items():
+            where = places.get(name, "")
+            if name not in KNOBS:
+                raise _unknown(name, where)
+            knob = KNOBS[name]
+            if self._is_fixed(knob):
+                raise PermissionError(where + _why_fixed(knob))
+            if value is None:
+                chosen.pop(name, None)
+                continue
+            try:
+                chosen[name] = _checked(knob, value, strict)
+            except ValueError as error:
+                raise ValueError(f"{where}{error}") from None
+        values = _effective(chosen)
+        _check_relations(values, places)
+        self._commit(chosen, values)
+
+    def _strict_after(self, changes: Mapping[str, int | str | None]) -> bool:
+        strict = changes.get(STRICT, self._values[STRICT])
+        return strict is None or bool(strict)
+
+    def _commit(
+        self, chosen: dict[str, int | str], values: dict[str, int | str]
+    ) -> None:
+        before = self._set, self._values
+        self._set, self._values = chosen, values
+        if self._changed is None:
+            return
+        try:
+            self._changed()
+        except BaseException:
+            self._set, self._values = before
+            raise
+
+    def _is_fixed(self, knob: Knob) -> bool:
+        started = self._changed is not None
+        return knob.settable == "never" or (knob.settable == "boot" and started)
+
+    def attach(self, changed: Callable[[], None], count: Callable[[], int]) -> None:
+        """Bind to the one engine; what is settable at boot is fixed from now on.
+
+        Engines call this.  `changed` takes over the values, or raises to refuse them;
+        `count` tells the number of entries.
+        """
+        if self._changed is not None:
+            raise ValueError("this Sysctl belongs to another engine; make one for each")
+        self._changed, self._count = changed, count
+
+    def fields(self, *, boot: bool) -> dict[str, int]:
+        """Return the members of the C configuration (boot) or of the C tunables."""
+        return {
+            knob.field: knob.to_c(self._values[knob.name])
+            for knob in KNOBS.values()
+            if knob.field and (knob.settable == "boot") == boot
+        }
+
+
+def _effective(chosen: Mapping[str, int | str]) -> dict[str, int | str]:
+    """Return every value: chosen, derived, or by default."""
+    values = {name: chosen.get(name, knob.default) for name, knob in KNOBS.items()}
+    if CACHELIMIT not in chosen:
+        hashsize, bucketlimit = values[HASHSIZE], values[BUCKETLIMIT]
+        assert isinstance(hashsize, int)
+        assert isinstance(bucketlimit, int)
+        values[CACHELIMIT] = hashsize * bucketlimit
+    return values
+
+
+def _checked(knob: Knob, value: int | str, strict: bool) -> int | str:
+    """Return a value to be stored; not strict means FreeBSD's leniency."""
+    if not strict and isinstance(value, int):
+        if knob.type == "bool":
+            return int(value != 0)
+        if knob.name == HASHSIZE and not _is_power_of_two(value):
+            warnings.warn(
+                f"{HASHSIZE} is {knob.range}, not {value}; falling back to "
+                f"{knob.default}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            return knob.default
+    return knob.check(value)
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+def _why_fixed(knob: Knob) -> str:
+    if knob.settable == "never":
+        return f"{knob.name} is read only"
+    return f"{knob.name} can be set only before an engine uses it"
+
+
+def _check_relations(
+    values: Mapping[str, int | str], places: Mapping[str, str]
+) -> None:
+    for low, low_times, high, high_times in NOT_ABOVE:
+        below, above = values[low], values[high]
+        assert isinstance(below, int)
+        assert isinstance(above, int)
+        if below * low_times > above * high_times:
+            raise ValueError(
+                f"{places.get(low, places.get(high, ''))}{low} is {below}; "
+                f"{_times(low_times)}it may not exceed {high}, which is {above}"
+            )
+
+
+def _times(factor: int) -> str:
+    return "" if factor == 1 else f"{factor} times "
+
+
+def _unknown(name: object, where: str = "") -> KeyError:
+    near = difflib.get_close_matches(str(name), KNOBS, n=1, cutoff=0)
+    return KeyError(f"{where}no tunable {name!r}; the nearest is {near[0]}")

@@ -1,0 +1,295 @@
+"""The registry of tunables: every name, type, default, unit, range and meaning, once.
+
+What is here: `Knob`, and `KNOBS`, the table that everything else is derived from (the
+configuration handed to C, docs/tunables.md, the `sysctl` command).  What is not: the
+values in force and the rules for changing them, which are `syncache.sysctl`.
+
+Names are FreeBSD's where FreeBSD has one; ours live under `net.inet.tcp.syncache.x.`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+UINT16_MAX = 2**16 - 1
+UINT32_MAX = 2**32 - 1
+UINT64_MAX = 2**64 - 1
+DAY_MS = 86_400_000
+BOOL = (0, 1)
+
+# FreeBSD's RDTUN, RW, RD: before an engine uses it, at any time, read only.
+Settable = Literal["boot", "always", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One tunable: its name, what is legal, when it may change, what it does.
+
+    `legal` is the lowest and the highest number, or the words of an enumeration in the
+    order of the C one.  `field` is the C member that it fills, in units of 1/`scale`:
+    of `struct syncache_config` if settable at boot, else of `struct syncache_tunables`.
+    """
+
+    name: str
+    default: int | str
+    legal: tuple[int, int] | tuple[str, ...]
+    meaning: str
+    unit: str = ""
+    field: str = ""
+    settable: Settable = "always"
+    scale: int = 1
+    power_of_two: bool = False
+
+    @property
+    def type(self) -> Literal["bool", "int", "enum"]:
+        """The type of its values."""
+        if isinstance(self.legal[0], str):
+            return "enum"
+        return "bool" if self.legal == BOOL else "int"
+
+    @property
+    def range(self) -> str:
+        """What is legal, in words."""
+        if self.type == "enum":
+            return "one of " + ", ".join(str(word) for word in self.legal)
+        between = f"{self.legal[0]} to {self.legal[1]}"
+        return f"a power of two, {between}" if self.power_of_two else between
+
+    def check(self, value: object) -> int | str:
+        """Return the value as it is stored; ValueError names what is legal."""
+        if self.type == "enum":
+            legal = value in self.legal
+        elif isinstance(value, bool):
+            legal = self.type == "bool"
+            value = int(value)
+        else:
+            legal = isinstance(value, int) and self._admits(value)
+        if not legal or not isinstance(value, (int, str)):
+            raise ValueError(f"{self.name} is {self.range}, not {value!r}")
+        return value
+
+    def _admits(self, number: int) -> bool:
+        low, high = self.legal
+        assert isinstance(low, int)
+        assert isinstance(high, int)
+        whole = not self.power_of_two or number & (number - 1) == 0
+        return low <= number <= high and whole
+
+    def read(self, text: str) -> int | str:
+        """Read a value as sysctl.conf spells it: decimal, 0x... or a word.
+
+        Whether it is legal is `check`'s business, together with other changes.
+        """
+        if self.type == "enum":
+            return text
+        try:
+            return int(text, 0)
+        except ValueError:
+            raise ValueError(f"{self.name} is {self.range}, not {text!r}") from None
+
+    def to_c(self, value: int | str) -> int:
+        """Return the value as its C field holds it."""
+        if isinstance(value, str):
+            words: tuple[object, ...] = self.legal
+            return words.index(value)
+        return value * self.scale
+
+
+# fmt: off
+# The cache and its cookies, by FreeBSD's names.
+_CACHE = (
+    Knob("net.inet.tcp.syncookies", 1, BOOL,
+        "answer with a SYN cookie what the cache cannot hold; every ISS is then one",
+        field="syncookies"),
+    Knob("net.inet.tcp.syncookies_only", 0, BOOL,
+        "store no half-open connection at all", field="syncookies_only"),
+    Knob("net.inet.tcp.syncache.hashsize", 512, (1, 2**22),
+        "buckets of the cache", field="hashsize", settable="boot", power_of_two=True),
+    Knob("net.inet.tcp.syncache.bucketlimit", 30, (1, 240),
+        "entries in one bucket", field="bucketlimit", settable="boot"),
+    Knob("net.inet.tcp.syncache.cachelimit", 15_360, (1, UINT32_MAX),
+        "entries in all; unless set it is hashsize times bucketlimit",
+        field="cachelimit", settable="boot"),
+    Knob("net.inet.tcp.syncache.rexmtlimit", 3, (0, 12),
+        "retransmissions of a SYN-ACK before its entry is removed", field="rexmtlimit"),
+    Knob("net.inet.tcp.syncache.count", 0, (0, UINT32_MAX),
+        "entries now", settable="never"),
+    Knob("net.inet.tcp.syncache.see_other", 0, BOOL,
+        "list the entries of other users too; kept for scripts, we have one user"),
+    Knob("net.inet.tcp.syncache.rst_on_sock_fail", 0, BOOL,
+        "answer with a RST a handshake for which the stack has no room",
+        field="rst_on_sock_fail"),
+)
+
+# Neighbours in FreeBSD's tree that change what the half-open side does.
+_HANDSHAKE = (
+    Knob("net.inet.tcp.rexmit_initial", 1000, (1, 64_000),
+        "first retransmission timeout and base of the back-off", unit="ms",
+        field="rexmit_initial_ms"),
+    Knob("net.inet.tcp.rexmit_slop", 200, (0, 64_000),
+        "added to every retransmission timeout but the first", unit="ms",
+        field="rexmit_slop_ms"),
+    Knob("net.inet.tcp.rexmit_min", 30, (1, 64_000),
+        "shortest retransmission timeout", unit="ms", field="rexmit_min_ms"),
+    Knob("net.inet.tcp.rexmit_max", 64_000, (1, 64_000),
+        "longest retransmission timeout", unit="ms", field="rexmit_max_ms"),
+    Knob("net.inet.tcp.ecn.enable", 2, (0, 4),
+        "ECN: 0 never, 1 and 2 if the peer asks, 3 and 4 accurate ECN as well",
+        field="ecn_enable"),
+    Knob("net.inet.tcp.ecn.maxretries", 1, (0, 12),
+        "SYN-ACK retransmissions that still say ECN", field="ecn_maxretries"),
+    Knob("net.inet.tcp.rfc1323", 1, (0, 3),
+        "0 neither, 1 window scaling and timestamps, 2 scaling, 3 timestamps",
+        field="rfc1323"),
+    Knob("net.inet.tcp.sack.enable", 1, BOOL,
+        "honour SACK-permitted", field="sack_enable"),
+    Knob("net.inet.tcp.mssdflt", 536, (48, UINT16_MAX),
+        "IPv4 MSS that is announced where no MTU is known", unit="bytes",
+        field="mssdflt"),
+    Knob("net.inet.tcp.v6mssdflt", 1220, (48, UINT16_MAX),
+        "IPv6 MSS that is announced where no MTU is known", unit="bytes",
+        field="v6mssdflt"),
+    Knob("net.inet.tcp.minmss", 216, (48, UINT16_MAX),
+        "smallest MSS that is announced or believed", unit="bytes", field="minmss"),
+    Knob("kern.ipc.maxsockbuf", 2_097_152, (1, 2**30),
+        "largest socket buffer; it decides our window scale", unit="bytes",
+        field="maxsockbuf"),
+    Knob("net.inet.tcp.tolerate_missing_ts", 1, BOOL,
+        "accept a segment without timestamps although they were negotiated",
+        field="tolerate_missing_ts"),
+    Knob("net.inet.tcp.ts_offset_per_conn", 1, BOOL,
+        "key the timestamp offset on the ports as well as on the addresses",
+        field="ts_offset_per_conn"),
+    Knob("net.inet.tcp.insecure_rst", 0, BOOL,
+        "let any RST in the window reset, as before RFC 5961", field="insecure_rst"),
+    Knob("net.inet.tcp.insecure_syn", 0, BOOL,
+        "answer a SYN in the window with a RST, as before RFC 5961"),
+    Knob("net.inet.tcp.ack_war_cnt", 5, (0, UINT16_MAX),
+        "challenge ACKs per entry and time window; 0: unlimited", field="ack_war_cnt"),
+    Knob("net.inet.tcp.ack_war_timewindow", 1000, (0, 30_000),
+        "the time window of ack_war_cnt; 0: unlimited", unit="ms",
+        field="ack_war_timewindow_ms"),
+    Knob("net.inet.tcp.drop_synfin", 0, BOOL,
+        "drop segments with both SYN and FIN", field="drop_synfin"),
+    Knob("net.inet.tcp.blackhole", 0, (0, 3),
+        "no RST for: 1 SYNs to closed ports, 2 anything there, 3 listeners too",
+        field="blackhole"),
+    Knob("net.inet.tcp.fastopen.server_enable", 0, BOOL,
+        "TCP Fast Open for endpoints that ask for it", field="fastopen_server_enable"),
+    Knob("net.inet.ip.path_mtu_discovery", 1, BOOL,
+        "set DF on what we send", field="path_mtu_discovery"),
+    Knob("net.inet.tcp.functions_inherit_listen_socket_stack", 1, BOOL,
+        "a connection runs its listener's stack; there is only one here",
+        settable="never"),
+)
+
+# What the TCP of `Stack` adds.  The half-open side does not look at these.
+_STACK = (
+    Knob("net.inet.tcp.recvspace", 65_536, (1, 2**30),
+        "receive buffer that a connection starts with", unit="bytes"),
+    Knob("net.inet.tcp.sendspace", 32_768, (1, 2**30),
+        "send buffer that a connection starts with", unit="bytes"),
+    Knob("net.inet.tcp.recvbuf_max", 2_097_152, (1, 2**30),
+        "receive buffer that a connection may grow to", unit="bytes"),
+    Knob("net.inet.tcp.sendbuf_max", 2_097_152, (1, 2**30),
+        "send buffer that a connection may grow to", unit="bytes"),
+    Knob("net.inet.tcp.msl", 30_000, (1, 600_000),
+        "TIME-WAIT lasts twice this long", unit="ms"),
+    Knob("net.inet.tcp.keepidle", 7_200_000, (1, DAY_MS),
+        "silence before the first keepalive probe", unit="ms"),
+    Knob("net.inet.tcp.keepintvl", 75_000, (1, DAY_MS),
+        "time between keepalive probes", unit="ms"),
+    Knob("net.inet.tcp.keepcnt", 8, (1, 255),
+        "keepalive probes without answer that end a connection", unit="segments"),
+    Knob("net.inet.tcp.always_keepalive", 0, BOOL,
+        "probe idle connections"),
+    Knob("net.inet.tcp.keepinit", 75_000, (1, DAY_MS),
+        "longest time that an offered handshake may take to be established", unit="ms"),
+    Knob("net.inet.tcp.finwait2_timeout", 60_000, (1, DAY_MS),
+        "longest FIN-WAIT-2 of a connection that nobody reads any more", unit="ms"),
+    Knob("net.inet.tcp.delayed_ack", 1, BOOL,
+        "delay ACKs"),
+    Knob("net.inet.tcp.delacktime", 40, (1, 500),
+        "longest delay of an ACK", unit="ms"),
+    Knob("net.inet.tcp.initcwnd_segments", 10, (1, 100),
+        "initial congestion window", unit="segments"),
+    Knob("net.inet.tcp.persmin", 5000, (1, 64_000),
+        "shortest time between zero-window probes", unit="ms"),
+    Knob("net.inet.tcp.persmax", 60_000, (1, 3_600_000),
+        "longest time between zero-window probes", unit="ms"),
+    Knob("kern.ipc.maxsockets", 65_536, (1, 2**24),
+        "connections of a stack, TIME-WAIT included", unit="connections"),
+    Knob("kern.ipc.somaxconn", 128, (1, UINT16_MAX),
+        "upper bound of a listener's backlog", unit="connections"),
+)
+
+# Ours: where the default departs from FreeBSD (presets/freebsd.conf goes back).
+_OURS = (
+    Knob("net.inet.tcp.syncache.x.pause_policy", "age", ("age", "bucket", "none"),
+        "when to stop inserting: victims too young, FreeBSD's full bucket, never",
+        field="pause_policy"),
+    Knob("net.inet.tcp.syncache.x.pause_age_ms", 1000, (1, 60_000),
+        "age below which a victim counts as young", unit="ms", field="pause_age_ms"),
+    Knob("net.inet.tcp.syncache.x.cookie_gate", "endpoint",
+        ("endpoint", "always", "bucket"),
+        "whose recent overflow lets a cookie in", field="cookie_gate"),
+    Knob("net.inet.tcp.syncache.x.ecn_in_cookie", 0, BOOL,
+        "offer ECN in a SYN-ACK without entry", field="ecn_in_cookie"),
+    Knob("net.inet.tcp.syncache.x.offer_timeout", 5, (0, 60),
+        "how long an offer may go unanswered; 0: the offer ends the entry", unit="s",
+        field="offer_timeout_ms", scale=1000),
+    Knob("net.inet.tcp.syncache.x.dupsyn_limit", 8, (0, 255),
+        "answers to duplicate SYNs per entry; 0: no limit, budget refilled",
+        field="dupsyn_limit"),
+    Knob("net.inet.tcp.syncache.x.replay_entries", 65_536, (0, 2**28),
+        "completed handshakes that are remembered; 0: none", field="replay_entries",
+        settable="boot"),
+    Knob("net.inet.tcp.syncache.x.cookie_ts", "check",
+        ("check", "auto", "require", "off"),
+        "what the TSecr of a cookie's ACK must show", field="cookie_ts"),
+    Knob("net.inet.tcp.syncache.x.clock_skew_ms", 1000, (0, 1_800_000),
+        "by how much clocks of machines with common keys may differ", unit="ms",
+        field="clock_skew_ms"),
+    Knob("net.inet.tcp.syncache.x.cookie_lifetime", 32, (1, 3600),
+        "key period: a cookie lives this long to twice as long", unit="s",
+        field="cookie_lifetime_ms", scale=1000),
+    Knob("net.inet.tcp.syncache.x.cookie_layout", "wide", ("wide", "freebsd", "mss"),
+        "what a cookie keeps, and what its MAC covers", field="cookie_layout"),
+    Knob("net.inet.tcp.syncache.x.strict", 1, BOOL,
+        "refuse a wrong hashsize; 0: fall back to 512 and warn"),
+    Knob("net.inet.tcp.syncache.x.failcookie_rst", 0, BOOL,
+        "answer with a RST data whose cookie does not verify", field="failcookie_rst"),
+    Knob("net.inet.tcp.syncache.x.overflow", "evict", ("evict", "drop-new"),
+        "what a full cache does with a new SYN", field="overflow"),
+    Knob("net.inet.tcp.syncache.x.secmod", 0, (0, UINT64_MAX),
+        "last field of the cookie's MAC input", field="secmod"),
+    Knob("net.inet.tcp.syncache.x.endpoint_max", 1024, (1, UINT16_MAX),
+        "listening endpoints", field="endpoint_max", settable="boot"),
+    Knob("net.inet.tcp.syncache.x.address_max", 256, (0, UINT16_MAX),
+        "local addresses beside those of endpoints", field="address_max",
+        settable="boot"),
+    Knob("net.inet.tcp.syncache.x.md5_max", 64, (0, UINT16_MAX),
+        "RFC 2385 keys of all endpoints", field="md5_max", settable="boot"),
+)
+# fmt: on
+
+KNOBS: dict[str, Knob] = {
+    knob.name: knob for knob in (*_CACHE, *_HANDSHAKE, *_STACK, *_OURS)
+}
+
+# (a, m, b, n): m times a may not exceed n times b.
+NOT_ABOVE: tuple[tuple[str, int, str, int], ...] = (
+    ("net.inet.tcp.rexmit_min", 1, "net.inet.tcp.rexmit_max", 1),
+    ("net.inet.tcp.persmin", 1, "net.inet.tcp.persmax", 1),
+    ("net.inet.tcp.minmss", 1, "net.inet.tcp.mssdflt", 1),
+    ("net.inet.tcp.minmss", 1, "net.inet.tcp.v6mssdflt", 1),
+    # Within the skew of either edge of a key period a neighbour's key is tried too:
+    # the two spans must not meet.
+    (
+        "net.inet.tcp.syncache.x.clock_skew_ms",
+        2,
+        "net.inet.tcp.syncache.x.cookie_lifetime",
+        1000,
+    ),
+)

@@ -1,0 +1,198 @@
+"""TUN: IP packets of the machine's own kernel, through /dev/net/tun (Linux).
+
+The ring is filled and emptied in C (csrc/link/tun.c).  Here: opening the device,
+its offloads, and errors that say what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import socket
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import _core
+from .link import LinkError
+from .netdev import Netdev
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..ring import Ring
+
+log = logging.getLogger(__name__)
+
+DEVICE = Path("/dev/net/tun")
+NAME_MAX = 15  # IFNAMSIZ less its terminator
+GSO_MAX = 65535  # an IPv4 total length, and what the kernel hands over at most
+
+# <linux/if_tun.h>, <linux/sockios.h>
+TUNSETIFF = 0x400454CA
+TUNSETOFFLOAD = 0x400454D0
+TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 = 0x01, 0x02, 0x04
+IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
+SIOCGIFMTU = 0x8921
+
+IFREQ_FLAGS = struct.Struct("16sH22x")
+IFREQ_INT = struct.Struct("16si20x")
+
+
+class Tun:
+    """A TUN device, created unless it exists.
+
+    A device that is created goes away with `close`, or with the process.  One that
+    exists (`ip tuntap add`) stays, and gets back what was changed of it.
+
+    Args:
+        name: Of the interface, "" for one that the kernel chooses.
+        addresses: Of the kernel's end, with prefix length: "192.0.2.1/24".  Ours are
+            others of the prefix, or of `routes`.
+        routes: Prefixes that the kernel shall send here.
+        mtu: None leaves it.
+        vnet_hdr: Take and give TCP super-segments of up to 64 KiB.
+
+    Any of addresses, routes and mtu also brings the interface up, and needs pyroute2.
+
+    Raises:
+        LinkError: One line that says what to do.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[str] = (),
+        *,
+        routes: Sequence[str] = (),
+        mtu: int | None = None,
+        vnet_hdr: bool = True,
+    ) -> None:
+        if len(name.encode()) > NAME_MAX:
+            message = f"interface name {name!r} is longer than {NAME_MAX} bytes"
+            raise LinkError(message, errno.ENAMETOOLONG)
+        self._offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 if vnet_hdr else 0
+        self._fd = _open()
+        self._netdev: Netdev | None = None
+        try:
+            self.name = _attach(self._fd, name, vnet_hdr=vnet_hdr)
+            if vnet_hdr:
+                fcntl.ioctl(self._fd, TUNSETOFFLOAD, self._offloads)
+            if addresses or routes or mtu is not None:
+                self._netdev = Netdev(self.name, addresses, routes=routes, mtu=mtu)
+            self._mtu = _mtu(self.name)
+        except BaseException:
+            self.close()
+            raise
+        self._device = _core.Tun(self._fd, vnet_hdr=vnet_hdr)
+        self._failed = 0
+
+    @property
+    def mtu(self) -> int:
+        """Largest ordinary packet in bytes, as of opening."""
+        return self._mtu
+
+    @property
+    def gso_max(self) -> int:
+        """Largest TCP super-segment in bytes; 0: none."""
+        return GSO_MAX if self._offloads else 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Packets received, sent, too_large (for a slot) and send_failed."""
+        return self._device.counts
+
+    def fileno(self) -> int:
+        """Descriptor to wait on."""
+        return self._fd
+
+    def receive(self, rx: Ring) -> int:
+        """Append packets to `rx`; none come while the interface is down."""
+        count = self._device.receive(rx)
+        if count < 0:
+            raise self._gone(-count)
+        return count
+
+    def send(self, tx: Ring) -> int:
+        """Send what `tx` holds.
+
+        While the interface is down the kernel refuses every packet: each counts as
+        lost in the network, and one line in the log tells.
+        """
+        count = self._device.send(tx)
+        if count < 0:
+            raise self._gone(-count)
+        if count > 0:
+            self._tell_refusals()
+        return count
+
+    def close(self) -> None:
+        """Close the device; put back what was changed of one that stays."""
+        if self._fd < 0:
+            return
+        if self._netdev is not None:
+            with suppress(LinkError):
+                self._netdev.restore()
+        if self._offloads:
+            with suppress(OSError):
+                fcntl.ioctl(self._fd, TUNSETOFFLOAD, 0)
+        os.close(self._fd)
+        self._fd = -1
+
+    def _tell_refusals(self) -> None:
+        """Log when packets begin to be refused, and when they go out again."""
+        error = self._device.send_error
+        if error == self._failed:
+            return
+        self._failed = error
+        if error:
+            log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
+        else:
+            log.warning("%s: sending again", self.name)
+
+    def _gone(self, number: int) -> LinkError:
+        return LinkError(f"{self.name} is gone: {os.strerror(number)}", number)
+
+
+def _open() -> int:
+    try:
+        return os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+            advice = (
+                "modprobe tun loads it; a container needs it passed in "
+                "(--device /dev/net/tun)"
+            )
+        else:
+            advice = "run as root or in a user namespace (unshare -Urn)"
+        message = f"cannot open {DEVICE}: {error.strerror}: {advice}"
+        raise LinkError(message, error.errno) from None
+
+
+def _attach(fd: int, name: str, *, vnet_hdr: bool) -> str:
+    """Make `fd` the interface's; returns the name that the kernel gave it."""
+    flags = IFF_TUN | IFF_NO_PI | (IFF_VNET_HDR if vnet_hdr else 0)
+    try:
+        answer = fcntl.ioctl(fd, TUNSETIFF, IFREQ_FLAGS.pack(name.encode(), flags))
+    except OSError as error:
+        advice = {
+            errno.EPERM: "run as root (CAP_NET_ADMIN), or have root make it yours: "
+            f"ip tuntap add dev {name} mode tun user $USER",
+            errno.EBUSY: "another process has it open: stop that, or take another name",
+            errno.EINVAL: "the name belongs to an interface that is no TUN device, "
+            "or is not a name: take another",
+        }.get(error.errno or 0, "take another name")
+        message = f"cannot open interface {name!r}: {error.strerror}: {advice}"
+        raise LinkError(message, error.errno) from None
+    taken: bytes = IFREQ_FLAGS.unpack(answer)[0]
+    return taken.rstrip(b"\0").decode()
+
+
+def _mtu(name: str) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        answer = fcntl.ioctl(sock, SIOCGIFMTU, IFREQ_INT.pack(name.encode(), 0))
+    mtu: int = IFREQ_INT.unpack(answer)[1]
+    return mtu

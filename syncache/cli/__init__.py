@@ -1,0 +1,83 @@
+"""The `syncache` command: one module a subcommand, each imported only when called.
+
+What lives here: the entry point and the one way in which a command fails.  An
+operator's mistake, a missing privilege or a missing library is one line that says what
+to do and exit status 1; a traceback means that we did something wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "sysctl": "show or set tunables, of a file or of a running process",
+    "netstat": "show the counters and half-open connections of a running process",
+    "serve": "serve files, an echo or an ASGI application on a TUN device",
+    "cookie": "make, check or explain a SYN cookie",
+    "demo": "serve real clients through a real SYN flood",
+}
+
+
+class Failure(Exception):  # noqa: N818  it is no error of ours
+    """What the operator has to change, in one line."""
+
+
+class Command(Protocol):
+    """What each module of this package holds."""
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Return the parser of the subcommand."""
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do it; return the exit status."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] not in COMMANDS:
+        top = argparse.ArgumentParser(prog="syncache", description=usage())
+        top.formatter_class = argparse.RawDescriptionHelpFormatter
+        top.add_argument("--version", action="version", version=version())
+        top.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+        top.parse_args(words[:1])
+        return 2
+    module = importlib.import_module(f"syncache.cli.{words[0]}")
+    command = cast("Command", module)
+    try:
+        return command.run(command.parser().parse_intermixed_args(words[1:]))
+    except Failure as failure:
+        print(f"syncache {words[0]}: {failure}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `syncache sysctl -a | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def usage() -> str:
+    """List the commands with a line of meaning each."""
+    lines = [f"  {name:9} {meaning}" for name, meaning in COMMANDS.items()]
+    return "\n".join(
+        ["A SYN cache and SYN cookies for any TCP stack.", "", "commands:", *lines]
+    )
+
+
+def version() -> str:
+    """Name the distribution's version."""
+    from importlib.metadata import version as of  # noqa: PLC0415  slow to import
+
+    return of("tcp-syncache")
+
+
+def needs(extra: str, library: str) -> Failure:
+    """Say which extra brings a library that is missing."""
+    return Failure(f"{library} is missing: pip install 'tcp-syncache[{extra}]'")

@@ -1,0 +1,165 @@
+"""A running engine seen and steered from outside, over a Unix socket.
+
+One JSON object a line in each direction.  A request has `op` and its arguments; the
+answer has either `result`, or `error` (the kind, a Python exception's name) and
+`message`.  The operations are
+
+    get        name             the value of one tunable
+    set        name, value      change it at once; [old, new]
+    walk       prefix           {name: value} of a subtree
+    stats                       every counter by name
+    half_open  limit            the half-open connections, oldest first
+    status                      pid, paused, number of entries
+
+What is not here: who may connect.  The socket is made with mode 0600, so its directory
+and its owner decide.  `Control.answer()` is a pure function of the engine and a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engine import Syncache
+
+LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
+HALF_OPEN_MAX = 100_000  # more rows than this are nobody's list
+ERRORS = {"KeyError": KeyError, "ValueError": ValueError}
+ERRORS["PermissionError"] = PermissionError
+
+
+class ControlError(Exception):
+    """The process could not be asked; the message says why, in one line."""
+
+
+class Control:
+    """Answers requests about one engine."""
+
+    def __init__(self, engine: Syncache) -> None:
+        self._engine = engine
+
+    def answer(self, line: bytes) -> bytes:
+        """Answer one line with one line; nothing in it can raise."""
+        try:
+            request = json.loads(line)
+            operation = getattr(self, "_do_" + str(request.pop("op")))
+            reply = {"result": operation(**request)}
+        except (KeyError, ValueError, PermissionError) as error:
+            message = str(error.args[0]) if error.args else str(error)
+            reply = {"error": kind_of(error), "message": message}
+        except (AttributeError, TypeError, RecursionError) as error:
+            reply = {"error": "ValueError", "message": f"no such request: {error}"}
+        return json.dumps(reply).encode() + b"\n"
+
+    def _do_get(self, name: str) -> int | str:
+        return self._engine.sysctl[name]
+
+    def _do_set(self, name: str, value: int | str) -> list[int | str]:
+        sysctl = self._engine.sysctl
+        knob = sysctl.describe(name)
+        old = sysctl[name]
+        sysctl[name] = knob.parse(value) if isinstance(value, str) else value
+        return [old, sysctl[name]]
+
+    def _do_walk(self, prefix: str = "") -> dict[str, int | str]:
+        sysctl = self._engine.sysctl
+        return {knob.name: sysctl[knob.name] for knob in sysctl.walk(prefix)}
+
+    def _do_stats(self) -> dict[str, Any]:
+        return dataclasses.asdict(self._engine.stats)
+
+    def _do_half_open(self, limit: int = 1000) -> list[dict[str, Any]]:
+        rows = sorted(self._engine.half_open(), key=lambda row: -row.age)
+        return [dataclasses.asdict(row) for row in rows[: min(limit, HALF_OPEN_MAX)]]
+
+    def _do_status(self) -> dict[str, Any]:
+        count = self._engine.sysctl["net.inet.tcp.syncache.count"]
+        return {"pid": os.getpid(), "paused": self._engine.paused, "count": count}
+
+
+def kind_of(error: Exception) -> str:
+    """Name the exception class that the client will raise."""
+    return next(
+        (name for name, kind in ERRORS.items() if isinstance(error, kind)), "ValueError"
+    )
+
+
+async def start_control(path: str | Path, engine: Syncache) -> asyncio.Server:
+    """Listen at `path`; a socket that a dead process left there is replaced.
+
+    Raises:
+        FileExistsError: a living process answers there, or it is no socket.
+        OSError: the path cannot be made.
+    """
+    place = Path(path)
+    remove_stale(place)
+    control = Control(engine)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            while line := await reader.readline():
+                writer.write(control.answer(line))
+                await writer.drain()
+        writer.close()
+
+    old = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(talk, place, limit=LINE_BYTES_MAX)
+    finally:
+        os.umask(old)
+
+
+def remove_stale(place: Path) -> None:
+    """Remove a socket that nobody answers on; FileExistsError if somebody does."""
+    if not place.exists():
+        return
+    if not place.is_socket():
+        raise FileExistsError(f"{place} exists and is not a socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(place))
+        except ConnectionRefusedError:
+            place.unlink()
+            return
+    raise FileExistsError(f"{place} is in use by another process")
+
+
+class Client:
+    """Asks a running process; one connection for each request."""
+
+    def __init__(self, path: str | Path, timeout: float = 5.0) -> None:
+        self._path = str(path)
+        self._timeout = timeout
+
+    def request(self, op: str, **arguments: object) -> Any:
+        """Ask; return the result.
+
+        Raises:
+            KeyError, ValueError, PermissionError: what the process raised.
+            ControlError: nobody answered.
+        """
+        line = json.dumps({"op": op, **arguments}).encode() + b"\n"
+        try:
+            reply = json.loads(self._exchange(line))
+        except OSError as error:
+            raise ControlError(f"{self._path}: {error.strerror or error}") from None
+        except ValueError:
+            raise ControlError(f"{self._path}: not a control socket") from None
+        if "error" in reply:
+            raise ERRORS.get(reply["error"], ValueError)(reply["message"])
+        return reply["result"]
+
+    def _exchange(self, line: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(self._timeout)
+            sock.connect(self._path)
+            sock.sendall(line)
+            with sock.makefile("rb") as file:
+                return file.readline()

@@ -106,8 +106,8 @@ struct table_ref table_by_rank(const struct table *table, uint32_t bucket, uint3
 
 /*
  * Keeps 16-bit times unambiguous: to be called before anything else when TABLE_SWEEP_MS or more passed since swept_ms
- * (the first call's swept_ms is the caller's to set).  A deadline in the past is moved to now (it stays due); after a
- * gap so long that deadlines may have wrapped, all are due.  table.c has the proof.
+ * (0 at first, which any clock may start from).  A deadline in the past is moved to now (it stays due); after a
+ * gap so long that deadlines may have wrapped, all are due.  table_due.c has the proof.
  */
 void table_sweep(struct table *table, uint64_t now_ms);
 

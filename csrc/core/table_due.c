@@ -1,0 +1,246 @@
+/*
+ * The table's deadlines and the sweep that keeps 16-bit times readable.
+ *
+ * Deadlines.  In units of 4 ms, rounded up, so an entry is never due early and
+ * less than 4 ms late.  Kept modulo 65535, which leaves 0xffff for "none"; a
+ * difference is read as signed, so it is right within 32767 units = 131,068 ms
+ * either way.  That they stay within, with sweeps at s, s' ..:
+ *
+ *   - every call made when 30 s or more passed since the last sweep sweeps
+ *     first, so whatever is armed is armed before s + 30 s, at most 64 s ahead
+ *     (TABLE_ARM_MAX_MS): no deadline lies beyond s + 94 s;
+ *   - a sweep moves past deadlines to its own time, and arming in the past
+ *     means now: no deadline lies before s;
+ *   - so at a time t up to s + 124 s, a deadline is at most 124 s behind t and
+ *     at most 64 s ahead of it, both within 131 s;
+ *   - later than s + 124 s, all are due, since none lies beyond s + 94 s.
+ *
+ * The same holds of next_due, a lower bound made of such deadlines.
+ *
+ * Challenge windows.  Their start is 16 bits of milliseconds (65,536 ms), their
+ * length at most 30 s.  A sweep at s zeroes those older than 30 s, so until the
+ * next one (before s + 30 s) a start is at most 60 s old and read rightly.  At
+ * the next sweep, g after s, true ages lie in (g - 30 s, g + 30 s): what reads
+ * as 30 s or more has ended, and so has what reads as g - 30 s or less, since
+ * that is an age that wrapped.
+ */
+#include "table_line.h"
+
+#define TABLE_DUE_SPAN 65535u /* deadlines are units modulo this */
+#define TABLE_DUE_HALF 32767
+#define TABLE_WRAP_MS 124000 /* since the last sweep: all are due */
+
+_Static_assert(TABLE_SWEEP_MS + TABLE_ARM_MAX_MS < TABLE_WRAP_MS,
+               "after a gap that long everything is due");
+_Static_assert(TABLE_WRAP_MS + TABLE_DUE_MS < TABLE_DUE_HALF * TABLE_DUE_MS,
+               "up to that gap a difference has the right sign");
+_Static_assert(2 * TABLE_CHALLENGE_MAX_MS < 65536 &&
+                   TABLE_CHALLENGE_MAX_MS + TABLE_SWEEP_MS < 65536,
+               "a window's start can be read until the sweep");
+
+/* Milliseconds to units modulo the span. */
+static uint32_t
+table_unit_past(uint64_t ms)
+{
+    return (uint32_t)(ms / TABLE_DUE_MS % TABLE_DUE_SPAN);
+}
+
+/* Units from `from` to `to`, negative if `to` is the earlier one. */
+static int32_t
+table_unit_distance(uint32_t from, uint32_t to)
+{
+    assert(from < TABLE_DUE_SPAN && to < TABLE_DUE_SPAN);
+    int32_t distance = (int32_t)to - (int32_t)from;
+    if (distance > TABLE_DUE_HALF)
+        distance -= (int32_t)TABLE_DUE_SPAN;
+    if (distance < -TABLE_DUE_HALF)
+        distance += (int32_t)TABLE_DUE_SPAN;
+    return distance;
+}
+
+static bool
+table_unit_due(uint32_t due, uint32_t now)
+{
+    return due != TABLE_DUE_NONE && table_unit_distance(now, due) <= 0;
+}
+
+static uint64_t
+table_unit_ms(uint32_t due, uint64_t now_ms)
+{
+    int64_t distance = table_unit_distance(table_unit_past(now_ms), due);
+    uint64_t now_units = now_ms / TABLE_DUE_MS;
+    return (now_units + (uint64_t)distance) * TABLE_DUE_MS;
+}
+
+/* The earlier of two deadlines, either of which may be none. */
+static uint32_t
+table_unit_earlier(uint32_t a, uint32_t b)
+{
+    if (a == TABLE_DUE_NONE)
+        return b;
+    if (b == TABLE_DUE_NONE)
+        return a;
+    return table_unit_distance(a, b) < 0 ? b : a;
+}
+
+static uint32_t
+table_earliest(const uint16_t *dues, uint32_t count)
+{
+    uint32_t earliest = TABLE_DUE_NONE;
+    for (uint32_t i = 0; i < count; i++)
+        earliest = table_unit_earlier(earliest, dues[i]);
+    return earliest;
+}
+
+void
+table_arm(struct table *table, struct table_ref ref, uint64_t deadline_ms,
+          uint64_t now_ms)
+{
+    assert(ref.entry != NULL);
+    uint64_t ahead_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+    if (ahead_ms > TABLE_ARM_MAX_MS)
+        ahead_ms = TABLE_ARM_MAX_MS;
+    /* A past deadline is now's own unit, rounded down, so that it is due. */
+    uint64_t round_ms = ahead_ms == 0 ? 0 : TABLE_DUE_MS - 1;
+    uint64_t units = (now_ms + ahead_ms + round_ms) / TABLE_DUE_MS;
+    uint32_t due = (uint32_t)(units % TABLE_DUE_SPAN);
+    uint16_t *next_due = &table->next_due[ref.bucket];
+    table_dues(table, ref.bucket)[ref.slot] = (uint16_t)due;
+    *next_due = (uint16_t)table_unit_earlier(*next_due, due);
+    if (units * TABLE_DUE_MS < table->next_due_ms)
+        table->next_due_ms = units * TABLE_DUE_MS;
+}
+
+uint64_t
+table_deadline_ms(const struct table *table, struct table_ref ref,
+                  uint64_t now_ms)
+{
+    assert(ref.entry != NULL);
+    uint32_t due = table_dues(table, ref.bucket)[ref.slot];
+    return due == TABLE_DUE_NONE ? SYNCACHE_NEVER : table_unit_ms(due, now_ms);
+}
+
+bool
+table_due(const struct table *table, struct table_ref ref, uint64_t now_ms)
+{
+    assert(ref.entry != NULL);
+    return table_unit_due(table_dues(table, ref.bucket)[ref.slot],
+                          table_unit_past(now_ms));
+}
+
+/* The oldest due entry of a bucket, or none. */
+static struct table_ref
+table_due_oldest(const struct table *table, uint32_t bucket, uint32_t now)
+{
+    const uint16_t *tags = table_tags(table, bucket);
+    const uint16_t *dues = table_dues(table, bucket);
+    uint32_t found = table->bucketlimit;
+    uint32_t lowest = TABLE_RANK_MASK;
+    for (uint32_t slot = 0; slot < table->bucketlimit; slot++) {
+        uint32_t rank = tags[slot] & TABLE_RANK_MASK;
+        if (rank < lowest && table_unit_due(dues[slot], now)) {
+            lowest = rank;
+            found = slot;
+        }
+    }
+    return table_ref(table, bucket, found);
+}
+
+struct table_ref
+table_next_due(struct table *table, uint64_t now_ms, uint32_t *cursor)
+{
+    uint32_t now = table_unit_past(now_ms);
+    uint32_t bucket = *cursor;
+    if (now_ms < table->next_due_ms)
+        bucket = table->mask + 1;
+    for (; bucket <= table->mask; bucket++) {
+        if (!table_unit_due(table->next_due[bucket], now))
+            continue;
+        struct table_ref ref = table_due_oldest(table, bucket, now);
+        if (ref.entry != NULL) {
+            *cursor = bucket;
+            return ref;
+        }
+        table->next_due[bucket] = (uint16_t)table_earliest(
+            table_dues(table, bucket), table->bucketlimit);
+    }
+    *cursor = bucket;
+    if (now_ms >= table->next_due_ms) {
+        uint32_t earliest = table_earliest(table->next_due, table->mask + 1);
+        table->next_due_ms = earliest == TABLE_DUE_NONE
+                                 ? SYNCACHE_NEVER
+                                 : table_unit_ms(earliest, now_ms);
+    }
+    return (struct table_ref){NULL, bucket, 0};
+}
+
+void
+table_mark_challenge(struct table *table, struct table_ref ref)
+{
+    assert(ref.entry != NULL && ref.entry->challenges > 0);
+    struct table_meta *meta = table_meta(table, ref.bucket);
+    if ((meta->flags & TABLE_HAS_CHALLENGES) == 0) {
+        meta->flags |= TABLE_HAS_CHALLENGES;
+        table->challenge_buckets++;
+    }
+}
+
+/* Zeroes the challenges of windows that ended; gap_ms since the last sweep. */
+static void
+table_sweep_challenges(struct table *table, uint32_t bucket, uint64_t gap_ms,
+                       uint64_t now_ms)
+{
+    struct table_meta *meta = table_meta(table, bucket);
+    if ((meta->flags & TABLE_HAS_CHALLENGES) == 0)
+        return;
+    uint64_t wrapped_ms = gap_ms < TABLE_SWEEP_MS ? 0 : gap_ms - TABLE_SWEEP_MS;
+    bool running = false;
+    const uint16_t *tags = table_tags(table, bucket);
+    for (uint32_t slot = 0; slot < table->bucketlimit; slot++) {
+        struct table_entry *entry = table_ref(table, bucket, slot).entry;
+        if (tags[slot] == TABLE_EMPTY || entry->challenges == 0)
+            continue;
+        uint16_t age_ms = (uint16_t)(now_ms - entry->challenge_ms);
+        if (age_ms >= TABLE_CHALLENGE_MAX_MS || age_ms < wrapped_ms)
+            entry->challenges = 0;
+        running |= entry->challenges != 0;
+    }
+    if (!running) {
+        assert(table->challenge_buckets > 0);
+        meta->flags &= (uint8_t)~TABLE_HAS_CHALLENGES;
+        table->challenge_buckets--;
+    }
+}
+
+/* Moves what is due, or everything, to now. */
+static void
+table_sweep_dues(struct table *table, uint32_t bucket, uint32_t now, bool all)
+{
+    uint16_t *dues = table_dues(table, bucket);
+    for (uint32_t slot = 0; slot < table->bucketlimit; slot++) {
+        if (dues[slot] == TABLE_DUE_NONE)
+            continue;
+        if (all || table_unit_due(dues[slot], now))
+            dues[slot] = (uint16_t)now;
+    }
+    table->next_due[bucket] =
+        (uint16_t)table_earliest(dues, table->bucketlimit);
+}
+
+void
+table_sweep(struct table *table, uint64_t now_ms)
+{
+    assert(table != NULL);
+    uint64_t gap_ms = now_ms - table->swept_ms;
+    uint32_t now = table_unit_past(now_ms);
+    bool all = gap_ms > TABLE_WRAP_MS;
+    for (uint32_t bucket = 0; bucket <= table->mask; bucket++) {
+        uint32_t next_due = table->next_due[bucket];
+        if (next_due != TABLE_DUE_NONE &&
+            (all || table_unit_due(next_due, now)))
+            table_sweep_dues(table, bucket, now, all);
+        if (table->challenge_buckets > 0)
+            table_sweep_challenges(table, bucket, gap_ms, now_ms);
+    }
+    table->swept_ms = now_ms;
+}

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .engine import Syncache
+    from .sysctl import Sysctl
 
 LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
 HALF_OPEN_MAX = 100_000  # more rows than this are nobody's list
@@ -61,12 +62,8 @@ class Control:
     def _do_get(self, name: str) -> int | str:
         return self._engine.sysctl[name]
 
-    def _do_set(self, name: str, value: int | str) -> list[int | str]:
-        sysctl = self._engine.sysctl
-        knob = sysctl.describe(name)
-        old = sysctl[name]
-        sysctl[name] = knob.parse(value) if isinstance(value, str) else value
-        return [old, sysctl[name]]
+    def _do_set(self, name: str, value: str) -> list[int | str]:
+        return list(assign(self._engine.sysctl, name, value))
 
     def _do_walk(self, prefix: str = "") -> dict[str, int | str]:
         sysctl = self._engine.sysctl
@@ -82,6 +79,16 @@ class Control:
     def _do_status(self) -> dict[str, Any]:
         count = self._engine.sysctl["net.inet.tcp.syncache.count"]
         return {"pid": os.getpid(), "paused": self._engine.paused, "count": count}
+
+
+def assign(sysctl: Sysctl, name: str, text: str) -> tuple[int | str, int | str]:
+    """Set a tunable to what `text` spells; return the old and the new value."""
+    old = sysctl[name]
+    try:
+        sysctl.load([f"{name}={text}"])
+    except (KeyError, ValueError, PermissionError) as error:
+        raise type(error)(error.args[0].removeprefix("line 1: ")) from None
+    return old, sysctl[name]
 
 
 def kind_of(error: Exception) -> str:

@@ -229,7 +229,9 @@ def test_function_lengths_are_counted_without_docstring():
 
 def test_c_function_lengths_are_counted_from_brace_to_brace():
     """A function's brace is in column 0; a struct's is not alone."""
-    source = "struct a {\n    int b;\n};\nstatic int\nf(int a,\n  int b)\n{\n    a;\n}\n"
+    source = (
+        "struct a {\n    int b;\n};\nstatic int\nf(int a,\n  int b)\n{\n    a;\n}\n"
+    )
     assert [("f", 3)] == list(tidy.c_functions(source))
 
 

@@ -33,7 +33,7 @@ OUTSIDE_WORLD = {
     "threading",
     "time",
 }
-MAY_TOUCH_THE_WORLD = ("links/", "cli/", "aio.py", "control.py", "metrics.py")
+MAY_TOUCH_THE_WORLD = ("links/", "cli/", "aio", "control.py", "metrics.py")
 VALUES = {
     "tunables",
     "keyring",
@@ -50,6 +50,7 @@ ENGINES = {
     "stack",
     "listener",
     "connection",
+    "tcp",
     "intercept",
     "inspection",
     "aio",
@@ -90,11 +91,9 @@ BANNED_PYTHON = {
     r"\beval\(|\bexec\(": "a parser",
     r"\bexcept\s*:": "the exception's name",
 }
-# Split so that this file does not break its own rule.
-UNFINISHED = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "XX" "X"]) + r")\b")
-MACHINE_PATH = re.compile(
-    "|".join(["/wo" "rk/", "/ro" "ot/", "/ho" "me/[a-z]", "/tmp/ve" "nv", "/fa" "rm/"])
-)
+# Written so that this file does not break its own rule.
+UNFINISHED = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X])\b")
+MACHINE_PATH = re.compile(r"/wor[k]/|/roo[t]/|/hom[e]/[a-z]|/tmp/ven[v]|/far[m]/")
 
 ALLOWED_SUFFIXES = {
     ".c",
@@ -190,7 +189,9 @@ def include_faults(name: str, source: str) -> list[str]:
         for match in CORE_FORBIDDEN_INCLUDE.finditer(source)
     ]
     stem = name.rsplit(".", 1)[0]
-    ours = {path.rsplit("/", 1)[-1] for path in re.findall(r'#include "([^"]+)"', source)}
+    ours = {
+        path.rsplit("/", 1)[-1] for path in re.findall(r'#include "([^"]+)"', source)
+    }
     if stem in LEAF_INCLUDES:
         faults += [f"{name}: includes {h}" for h in sorted(ours - LEAF_INCLUDES[stem])]
     for blind, hidden in BLIND.items():
@@ -226,9 +227,7 @@ def c_functions(source: str) -> Iterator[tuple[str, int]]:
 def code_of(source: str) -> str:
     """Blank the comments and strings of C, keeping the lines."""
     pattern = r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"'
-    return re.sub(
-        pattern, lambda m: "\n" * m[0].count("\n"), source, flags=re.DOTALL
-    )
+    return re.sub(pattern, lambda m: "\n" * m[0].count("\n"), source, flags=re.DOTALL)
 
 
 def banned(source: str, words: dict[str, str]) -> list[str]:

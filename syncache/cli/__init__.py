@@ -73,7 +73,7 @@ def usage() -> str:
 
 def version() -> str:
     """Name the distribution's version."""
-    from importlib.metadata import version as of  # noqa: PLC0415  slow to import
+    from importlib.metadata import version as of
 
     return of("tcp-syncache")
 

@@ -45,7 +45,9 @@ SKIP = {name for name, *_ in LINES} | {"verdicts"}
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand."""
     p = argparse.ArgumentParser(prog="syncache netstat", description="netstat(1)")
-    p.add_argument("-s", action="count", default=0, help="counters; -ss: without zeroes")
+    p.add_argument(
+        "-s", action="count", default=0, help="counters; -ss: without zeroes"
+    )
     p.add_argument("-a", action="store_true", help="half-open connections")
     p.add_argument(
         "--socket",

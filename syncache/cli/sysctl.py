@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from .. import Sysctl
-from ..control import Client, ControlError
+from ..control import Client, ControlError, assign
 from . import Failure
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ class Offline:
 
     def set(self, name: str, value: str) -> tuple[int | str, int | str]:
         """Change it, in the file too."""
-        old = self._sysctl[name]
-        self._sysctl[name] = self._sysctl.describe(name).parse(value)
-        new = self._sysctl[name]
+        old, new = assign(self._sysctl, name, value)
         if self._file is not None:
             edit(self._file, name, str(new))
         return old, new

@@ -57,7 +57,9 @@ class Impaired:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for name, rate in (
-            ("loss", loss), ("duplicate", duplicate), ("reorder", reorder)
+            ("loss", loss),
+            ("duplicate", duplicate),
+            ("reorder", reorder),
         ):
             if not 0.0 <= rate <= 1.0:
                 raise ValueError(f"{name} is a probability, 0 to 1, not {rate}")
@@ -100,7 +102,8 @@ class Impaired:
         """When the next packet on the way arrives, in either direction."""
         below = getattr(self._link, "next_deadline", None)
         times = [
-            self._inward.next_due(), self._outward.next_due(),
+            self._inward.next_due(),
+            self._outward.next_due(),
             below() if below else None,
         ]
         return min((when for when in times if when is not None), default=None)
@@ -201,9 +204,7 @@ class _Path:
         count = 0
         while self._held and self._held[0].due <= now and ring.free > 0:
             packet = heapq.heappop(self._held)
-            ring.push(
-                packet.data, checksum=packet.checksum, gso_size=packet.gso_size
-            )
+            ring.push(packet.data, checksum=packet.checksum, gso_size=packet.gso_size)
             count += 1
         return count
 

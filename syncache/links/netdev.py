@@ -87,9 +87,7 @@ class Netdev:
                 self._add(ip.addr, ip, index=index, address=address)
             if link["state"] != "up":
                 ip.link("set", index=index, state="up")
-                self._undo.append(
-                    lambda ip: ip.link("set", index=index, state="down")
-                )
+                self._undo.append(lambda ip: ip.link("set", index=index, state="down"))
             for route in routes:
                 self._add(ip.route, ip, dst=route, oif=index)
         except Exception:

@@ -180,7 +180,7 @@ class PcapWriter:
         self._link = link
         self._clock = clock
         try:
-            self._file: BinaryIO = self.path.open("wb", buffering=0)
+            self._file: BinaryIO = self.path.open("wb")
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
             raise LinkError(message, error.errno) from None
@@ -249,6 +249,7 @@ class PcapWriter:
     def _write(self, data: bytes) -> None:
         try:
             self._file.write(data)
+            self._file.flush()
         except OSError as error:
             message = f"cannot write {self.path}: {error.strerror}"
             raise LinkError(message, error.errno) from None

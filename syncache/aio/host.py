@@ -1,0 +1,357 @@
+"""A host: one event loop that drives one link and one stack.
+
+    link -> rx ring -> stack.burst -> tx ring -> link
+                          |    ^
+                 events   v    |   write, close
+                     transports and their protocols
+
+Whatever happens (packets, a timer, a write) ends in `_pump`: tell the protocols what
+the stack has to say, let the stack fill the tx ring, empty it into the link, set the
+one timer.  Each turn of the loop does a bounded amount of this, so other tasks of the
+loop get their turns under any flood.  A link that takes no more stops the reading:
+nothing is queued here beyond the two rings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..events import Accepted, Closed, EndOfStream, Readable, Writable
+from ..ring import Ring
+from ..stack import Stack
+from .server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from ..connection import Connection
+    from ..keyring import Keyring
+    from ..links import Link
+    from ..listener import Listener
+    from ..sysctl import Sysctl
+    from .transport import Transport
+
+log = logging.getLogger(__name__)
+
+RX_SLOTS = 128
+TX_SLOTS = 128
+RINGS_PER_TURN = 4  # of each kind; about 1 ms of work under a flood
+SLOT_MIN = 2048
+HEADERS_MAX = 40 + 60  # IPv6, TCP with all options
+STREAM_LIMIT = 64 * 1024  # asyncio's default
+
+
+class Host:
+    """Our end of a link.
+
+    Args:
+        link: Closed with the host.
+        addresses: Ours.
+        sysctl: The tunables of the stack.
+        keys: Of the cookies; None: ephemeral ones.
+        seed: Makes the stack deterministic.
+
+    `closed` is a future, there from the first server on: its result is None after
+    `aclose`, or the LinkError that ended the host.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        addresses: str | Sequence[str],
+        *,
+        sysctl: Sysctl | Mapping[str, int | str] | None = None,
+        keys: Keyring | None = None,
+        seed: bytes | None = None,
+    ) -> None:
+        gso_max = int(getattr(link, "gso_max", 0))
+        slot_size = -(-max(link.mtu, gso_max, SLOT_MIN) // 64) * 64
+        self.link = link
+        self.stack = Stack(addresses, sysctl, keys=keys, seed=seed, mtu=link.mtu)
+        self.stack.segment_max = max(0, gso_max - HEADERS_MAX)
+        self.loop: asyncio.AbstractEventLoop
+        self.closed: asyncio.Future[OSError | None] | None = None
+        self._link_deadline = getattr(link, "next_deadline", None)
+        self._rx = Ring(RX_SLOTS, slot_size)
+        self._tx = Ring(TX_SLOTS, slot_size)
+        self._blocked = False  # the link takes no more packets now
+        self._awake = False  # _pump is scheduled
+        self._timer: asyncio.TimerHandle | None = None
+        self._servers: dict[Listener, Server] = {}
+        self._transports: dict[Connection, Transport] = {}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Accepted: self._on_accepted,
+            Readable: self._on_readable,
+            EndOfStream: self._on_end_of_stream,
+            Writable: self._on_writable,
+            Closed: self._on_closed,
+        }
+
+    async def create_server(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        port: int,
+        address: str | None = None,
+        *,
+        backlog: int = 128,
+        start_serving: bool = True,
+        **options: Any,
+    ) -> Server:
+        """Listen, and give each connection a protocol, as loop.create_server does.
+
+        Args:
+            protocol_factory: Called for each connection.
+            port: To listen on.
+            address: One of ours; None: all.
+            backlog: Connections that wait to be accepted.
+            start_serving: False: `Server.start_serving` begins to listen.
+            options: Further ones of `Stack.listen`.
+        """
+        self._begin()
+        server = Server(
+            self,
+            protocol_factory,
+            lambda: self.stack.listen(port, address, backlog=backlog, **options),
+        )
+        if start_serving:
+            await server.start_serving()
+        return server
+
+    async def start_server(
+        self,
+        client_connected_cb: Callable[
+            [asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None
+        ],
+        port: int,
+        address: str | None = None,
+        *,
+        limit: int = STREAM_LIMIT,
+        **options: Any,
+    ) -> Server:
+        """Listen, and give each connection two streams, as asyncio.start_server does.
+
+        Args:
+            client_connected_cb: Called with reader and writer; may be a coroutine.
+            port: To listen on.
+            address: One of ours; None: all.
+            limit: Bytes that a reader buffers.
+            options: Further ones of `create_server`.
+        """
+        loop = asyncio.get_running_loop()
+
+        def factory() -> asyncio.BaseProtocol:
+            reader = asyncio.StreamReader(limit, loop)
+            return asyncio.StreamReaderProtocol(reader, client_connected_cb, loop)
+
+        return await self.create_server(factory, port, address, **options)
+
+    async def aclose(self) -> None:
+        """Close the servers, abort the connections, close the link."""
+        for server in list(self._servers.values()):
+            server.close()
+        for transport in list(self._transports.values()):
+            transport.abort()
+        if self.closed is None:
+            self.link.close()
+        elif not self.closed.done():
+            self._pump()
+        if self.closed is not None and not self.closed.done():
+            self._stop(None)
+        await asyncio.sleep(0)  # connection_lost is on its way
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # What servers and transports call
+
+    def attach(self, listener: Listener, server: Server) -> None:
+        """Give the connections of a listener to a server."""
+        self._servers[listener] = server
+
+    def detach(self, listener: Listener) -> None:
+        """Give no more connections to a server."""
+        self._servers.pop(listener, None)
+
+    def forget(self, connection: Connection) -> None:
+        """Tell nobody any more what happens to a connection."""
+        self._transports.pop(connection, None)
+
+    def wake(self) -> None:
+        """Let the stack send, once the callbacks that are running have returned."""
+        if not self._awake:
+            self._awake = True
+            self.loop.call_soon(self._turn)
+
+    # The loop
+
+    def _begin(self) -> None:
+        if self.closed is not None:
+            return
+        self.loop = asyncio.get_running_loop()
+        self.closed = self.loop.create_future()
+        self.loop.add_reader(self.link.fileno(), self._receive)
+
+    def _stop(self, error: OSError | None) -> None:
+        """End: leave the loop, end every transport, close the link."""
+        assert self.closed is not None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.loop.remove_reader(self.link.fileno())
+        self.loop.remove_writer(self.link.fileno())
+        self.link.close()
+        self.closed.set_result(error)
+        if error is not None:
+            for transport in list(self._transports.values()):
+                transport.link_lost(error)
+            for server in list(self._servers.values()):
+                server.close()
+
+    def _fail(self, error: OSError) -> None:
+        log.error("%s", error)
+        self._stop(error)
+
+    def _receive(self) -> None:
+        """The link is readable: take some rings of packets from it."""
+        if self._is_over():
+            return
+        now = self.loop.time()
+        try:
+            for _ in range(RINGS_PER_TURN):
+                if self._rx.next == len(self._rx):
+                    self._rx.clear()
+                    if self.link.receive(self._rx) == 0:
+                        break
+                self._burst(now)
+                self._tell_events()
+                if self._blocked:
+                    break
+        except OSError as error:
+            self._fail(error)
+            return
+        self._pump()
+
+    def _burst(self, now: float) -> None:
+        """Give the stack the rx ring, and the link the replies."""
+        while self._rx.next < len(self._rx) and not self._blocked:
+            self.stack.burst(self._rx, self._tx, now)
+            self._flush()
+
+    def _flush(self) -> None:
+        """Empty the tx ring into the link; wait for the link if it takes no more."""
+        self.link.send(self._tx)
+        if self._tx.next == len(self._tx):
+            self._tx.clear()
+        elif not self._blocked:
+            self._blocked = True
+            self.loop.remove_reader(self.link.fileno())
+            self.loop.add_writer(self.link.fileno(), self._unblock)
+
+    def _unblock(self) -> None:
+        """The link is writable again: go on where it stopped."""
+        try:
+            self.link.send(self._tx)
+        except OSError as error:
+            self._fail(error)
+            return
+        if self._tx.next < len(self._tx):
+            return
+        self._tx.clear()
+        self._blocked = False
+        self.loop.remove_writer(self.link.fileno())
+        self.loop.add_reader(self.link.fileno(), self._receive)
+        self._receive()
+
+    def _turn(self) -> None:
+        self._awake = False
+        self._pump()
+
+    def _pump(self) -> None:
+        """Let protocols and stack speak until both are silent, or it was enough."""
+        if self._is_over():
+            return
+        now = self.loop.time()
+        try:
+            for _ in range(RINGS_PER_TURN):
+                self._tell_events()
+                if self._blocked or self.stack.transmit(self._tx, now) == 0:
+                    break
+                self._flush()
+            else:
+                self.wake()
+        except OSError as error:
+            self._fail(error)
+            return
+        self._set_timer()
+
+    def _is_over(self) -> bool:
+        return self.closed is None or self.closed.done()
+
+    def _set_timer(self) -> None:
+        """Have the timer run no later than the next deadline.
+
+        A deadline that moved away leaves the timer as it is: it fires early once,
+        which costs less than setting it anew with every packet.
+        """
+        deadlines = (
+            self.stack.next_deadline(),
+            self._link_deadline() if self._link_deadline else None,
+        )
+        due = min((when for when in deadlines if when is not None), default=None)
+        if due is None or (self._timer is not None and self._timer.when() <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._is_over():
+            return
+        self.stack.handle_timer(self.loop.time())
+        if self._link_deadline and not self._blocked:
+            self._receive()
+        else:
+            self._pump()
+
+    # Events of the stack
+
+    def _tell_events(self) -> None:
+        event = self.stack.next_event()
+        while event is not None:
+            self._handlers[type(event)](event)
+            event = self.stack.next_event()
+
+    def _on_accepted(self, event: Accepted) -> None:
+        server = self._servers.get(event.listener)
+        while (connection := event.listener.accept()) is not None:
+            transport = server.accept(connection) if server else None
+            if transport is None:
+                connection.abort()
+                continue
+            self._transports[connection] = transport
+            transport.begin()
+
+    def _on_readable(self, event: Readable) -> None:
+        if transport := self._transports.get(event.connection):
+            transport.deliver()
+
+    def _on_end_of_stream(self, event: EndOfStream) -> None:
+        if transport := self._transports.get(event.connection):
+            transport.receive_eof()
+
+    def _on_writable(self, event: Writable) -> None:
+        if transport := self._transports.get(event.connection):
+            transport.flush()
+
+    def _on_closed(self, event: Closed) -> None:
+        if transport := self._transports.get(event.connection):
+            transport.connection_closed(event.error)

@@ -67,10 +67,10 @@ class Impaired:
             raise ValueError("delay and hold are times, 0 or more seconds")
         self._link = link
         self._clock = clock
-        rates = (loss, duplicate, reorder, delay, hold)
+        rates = _Rates(loss, duplicate, reorder, delay, hold)
         slot_size = -(-max(link.mtu, self.gso_max, 2048) // 64) * 64
-        self._inward = _Path(Random(f"{seed} in"), *rates)
-        self._outward = _Path(Random(f"{seed} out"), *rates)
+        self._inward = _Path(Random(f"{seed} in"), rates)
+        self._outward = _Path(Random(f"{seed} out"), rates)
         self._rx = Ring(STAGE_SLOTS, slot_size)
         self._tx = Ring(STAGE_SLOTS, slot_size)
 
@@ -145,6 +145,16 @@ class Impaired:
                 return
 
 
+class _Rates(NamedTuple):
+    """The arguments of the same names."""
+
+    loss: float
+    duplicate: float
+    reorder: float
+    delay: float
+    hold: float
+
+
 class _Packet(NamedTuple):
     """Ordered by the time of arrival, then by the order of setting out."""
 
@@ -158,20 +168,10 @@ class _Packet(NamedTuple):
 class _Path:
     """One direction."""
 
-    def __init__(
-        self,
-        random: Random,
-        loss: float,
-        duplicate: float,
-        reorder: float,
-        delay: float,
-        hold: float,
-    ) -> None:
+    def __init__(self, random: Random, rates: _Rates) -> None:
         self.lost = self.duplicated = self.held_back = 0
         self._random = random
-        self._rates = loss, duplicate, reorder
-        self._delay = delay
-        self._hold = hold
+        self._rates = rates
         self._held: list[_Packet] = []
         self._number = 0
 
@@ -182,13 +182,13 @@ class _Path:
 
     def enter(self, ring: Ring, now: float) -> int:
         """Take the packets of a ring, deciding the fate of each."""
-        loss, duplicate, reorder = self._rates
+        rates = self._rates
         draw = self._random.random
         first = ring.next
         count = len(ring) - first
         for i in range(first, first + count):
-            is_lost, is_double = draw() < loss, draw() < duplicate
-            is_held, is_double_held = draw() < reorder, draw() < reorder
+            is_lost, is_double = draw() < rates.loss, draw() < rates.duplicate
+            is_held, is_double_held = draw() < rates.reorder, draw() < rates.reorder
             if is_lost:
                 self.lost += 1
                 continue
@@ -214,7 +214,7 @@ class _Path:
 
     def _set_out(self, ring: Ring, i: int, now: float, *, is_held: bool) -> None:
         self.held_back += is_held
-        due = now + self._delay + (self._hold if is_held else 0.0)
+        due = now + self._rates.delay + (self._rates.hold if is_held else 0.0)
         self._number += 1
         packet = _Packet(
             due, self._number, bytes(ring[i]), ring.checksum(i), ring.gso_size(i)

@@ -49,7 +49,7 @@ class MemoryLink:
 
 
 class Wire:
-    """One direction: a ring and a descriptor that is readable while it holds packets."""
+    """One direction: a ring, and a descriptor that is readable while it holds any."""
 
     def __init__(self, slots: int, slot_size: int) -> None:
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

@@ -40,7 +40,7 @@ class Netdev:
         self.name = name
         self._undo: list[Callable[[Any], object]] = []
         try:
-            import pyroute2
+            import pyroute2  # optional, and slow to load
         except ImportError:
             raise LinkError(
                 f"configuring {name} needs pyroute2: pip install 'tcp-syncache[cli]', "
@@ -84,17 +84,17 @@ class Netdev:
                 ip.link("set", index=index, mtu=mtu)
                 self._undo.append(lambda ip: ip.link("set", index=index, mtu=was))
             for address in addresses:
-                self._add(ip.addr, ip, index=index, address=address)
+                self._add(ip.addr, index=index, address=address)
             if link["state"] != "up":
                 ip.link("set", index=index, state="up")
                 self._undo.append(lambda ip: ip.link("set", index=index, state="down"))
             for route in routes:
-                self._add(ip.route, ip, dst=route, oif=index)
+                self._add(ip.route, dst=route, oif=index)
         except Exception:
             self._roll_back(ip)
             raise
 
-    def _add(self, call: Callable[..., object], ip: Any, **what: object) -> None:
+    def _add(self, call: Callable[..., object], **what: object) -> None:
         """Add an address or a route unless it is there already."""
         try:
             call("add", **what)

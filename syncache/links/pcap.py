@@ -80,6 +80,7 @@ class PcapReader:
         self.path = Path(path)
         self.skipped = 0  # not IP, or not captured in full
         try:
+            # Optional, and slow to load.
             from scapy.error import Scapy_Exception
             from scapy.utils import RawPcapReader
         except ImportError:

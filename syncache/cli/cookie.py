@@ -1,0 +1,161 @@
+"""`syncache cookie`: make a SYN cookie, check one, or explain a captured one.
+
+`mint` prints the ISS for a SYN; `check` takes the ACK that came back; `explain` takes
+the same and tries every layout, to find out who made a captured ISN and what it says.
+Keys come from a file, `-` for standard input, so that they show in no list of
+processes: 32 hexadecimal digits a line, the first for parity 0, the second (or else the
+first again) for parity 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import Cookie, FourTuple, SynOptions
+from . import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LAYOUTS = ("wide", "freebsd", "mss")
+KEY_BYTES = 16
+UINT32_MAX = 2**32 - 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(prog="syncache cookie", description="SYN cookies")
+    p.add_argument("action", choices=("mint", "check", "explain"))
+    p.add_argument("--keys", metavar="FILE", required=True, help="- is standard input")
+    p.add_argument("--foreign", metavar="ADDR:PORT", required=True, help="the peer")
+    p.add_argument("--local", metavar="ADDR:PORT", required=True, help="us")
+    p.add_argument("--layout", choices=LAYOUTS, default="wide", help="[%(default)s]")
+    p.add_argument("--secmod", type=number, default=0, help="[%(default)s]")
+    syn = p.add_argument_group("mint, the peer's SYN")
+    syn.add_argument("--irs", type=number, help="its sequence number")
+    syn.add_argument("--mss", type=number, help="its MSS option")
+    syn.add_argument("--wscale", type=number, help="its window scale option")
+    syn.add_argument("--sack", action="store_true", help="it said SACK-permitted")
+    syn.add_argument("--parity", type=int, choices=(0, 1), default=0)
+    ack = p.add_argument_group("check and explain, the peer's ACK")
+    ack.add_argument("--seq", type=number, help="its sequence number")
+    ack.add_argument("--ack", type=number, help="its acknowledgment number")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do one of the three."""
+    keys = read_keys(options.keys)
+    (foreign, fport), (local, lport) = (
+        endpoint(options.foreign),
+        endpoint(options.local),
+    )
+    path = FourTuple(foreign, fport, local, lport)
+    try:
+        if options.action == "mint":
+            return mint(options, keys, path)
+        if options.seq is None or options.ack is None:
+            raise Failure(f"{options.action} needs --seq and --ack of the ACK")
+        tried = LAYOUTS if options.action == "explain" else (options.layout,)
+        return check(options, keys, path, tried)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+
+
+def mint(options: argparse.Namespace, keys: Sequence[bytes], path: FourTuple) -> int:
+    """Print the ISS that answers a SYN."""
+    if options.irs is None:
+        raise Failure("mint needs --irs, the sequence number of the SYN")
+    iss = Cookie.mint(
+        keys[options.parity],
+        path,
+        options.irs,
+        SynOptions(options.mss, options.wscale, options.sack),
+        parity=options.parity,
+        secmod=options.secmod,
+        layout=options.layout,
+    )
+    print(f"{iss} {iss:#010x}")
+    return 0
+
+
+def check(
+    options: argparse.Namespace,
+    keys: Sequence[bytes],
+    path: FourTuple,
+    layouts: Sequence[str],
+) -> int:
+    """Print what the cookie that an ACK brings back says; 1 if it is none of ours."""
+    for layout in layouts:
+        for parity in (0, 1):
+            candidates: list[tuple[bytes, ...]] = [(), ()]
+            candidates[parity] = (keys[parity],)
+            found = Cookie.check(
+                (candidates[0], candidates[1]),
+                path,
+                options.seq,
+                options.ack,
+                secmod=options.secmod,
+                layout=layout,
+            )
+            if found is not None:
+                print(describe(options, layout, parity, found))
+                return 0
+    print("not ours: no key and layout given makes this sequence number")
+    return 1
+
+
+def describe(
+    options: argparse.Namespace, layout: str, parity: int, found: SynOptions
+) -> str:
+    """Say in lines what a cookie says."""
+    iss, irs = (options.ack - 1) & UINT32_MAX, (options.seq - 1) & UINT32_MAX
+    lines = {
+        "layout": layout,
+        "parity": parity,
+        "iss": f"{iss} {iss:#010x}",
+        "irs": f"{irs} {irs:#010x}",
+        "mss": "none" if found.mss is None else found.mss,
+        "wscale": "none" if found.wscale is None else found.wscale,
+        "sack_permitted": "yes" if found.sack_permitted else "no",
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+
+
+def read_keys(name: str) -> tuple[bytes, bytes]:
+    """Read one or two keys."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text("ascii")
+        keys = [bytes.fromhex(word) for word in text.split()]
+    except OSError as error:
+        raise Failure(f"{name}: {error.strerror}") from None
+    except ValueError:
+        raise Failure(f"{name}: a key is 32 hexadecimal digits") from None
+    if not 1 <= len(keys) <= 2 or any(len(key) != KEY_BYTES for key in keys):
+        raise Failure(f"{name}: it is to hold one or two keys of 32 hexadecimal digits")
+    return keys[0], keys[-1]
+
+
+def endpoint(word: str) -> tuple[str, int]:
+    """Read 192.0.2.1:80 or [2001:db8::1]:80."""
+    address, _, port = word.rpartition(":")
+    try:
+        number_ = int(port)
+        ip = ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise Failure(f"{word!r} is not ADDR:PORT") from None
+    if not 0 < number_ < 2**16:
+        raise Failure(f"{word!r} has no port between 1 and 65535")
+    return str(ip), number_
+
+
+def number(word: str) -> int:
+    """Read a number, decimal or 0x...; argparse says what is wrong with it."""
+    value = int(word, 0)
+    if value < 0:
+        raise ValueError(word)
+    return value

@@ -1,0 +1,198 @@
+"""Files over HTTP/1.1, on any asyncio streams; h11 parses.
+
+GET and HEAD serve a directory: files with their size and one byte range, folders as a
+list of links.  PUT and POST store nothing: they answer with the SHA-256 and the size of
+the body, which is what one wants to know of an upload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import html
+import mimetypes
+import re
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003  a dataclass reads its annotations
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+import h11
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READ_BYTES = 256 * 1024
+IDLE_SECONDS = 60.0  # without a request, or without progress of one
+REQUEST_BYTES_MAX = 64 * 1024  # of a request line with its header fields
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+
+
+@dataclass
+class Reply:
+    """A response whose body may be a part of a file."""
+
+    status: int
+    body: bytes = b""
+    kind: str = TEXT
+    file: Path | None = None
+    start: int = 0
+    size: int = -1  # -1: of `body`
+    extra: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def length(self) -> int:
+        """Bytes of the body."""
+        return len(self.body) if self.size < 0 else self.size
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body."""
+        if self.file is None:
+            yield self.body
+            return
+        left = self.size
+        with self.file.open("rb") as file:
+            file.seek(self.start)
+            while left > 0 and (piece := file.read(min(READ_BYTES, left))):
+                left -= len(piece)
+                yield piece
+
+
+class FileServer:
+    """Serves one directory; an instance is the callback of `start_server`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._root = directory.resolve()
+
+    async def __call__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer requests until the client or HTTP says that it is enough."""
+        try:
+            await self._converse(reader, writer)
+        except (OSError, asyncio.TimeoutError, h11.LocalProtocolError):
+            writer.transport.abort()
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_BYTES_MAX)
+        while True:
+            try:
+                reply, with_body = await self._one(http, reader, writer)
+            except h11.RemoteProtocolError as error:
+                reply, with_body = Reply(error.error_status_hint), True
+            if reply is None:
+                return
+            await self._send(http, writer, reply, with_body=with_body)
+            if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+                return
+            http.start_next_cycle()
+
+    async def _one(
+        self,
+        http: h11.Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> tuple[Reply | None, bool]:
+        """Read one request; return its reply, and whether its body is sent."""
+        request: h11.Request | None = None
+        digest, size = hashlib.sha256(), 0
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                if http.they_are_waiting_for_100_continue:
+                    go_on = h11.InformationalResponse(status_code=100, headers=[])
+                    writer.write(http.send(go_on) or b"")
+                data = await asyncio.wait_for(reader.read(READ_BYTES), IDLE_SECONDS)
+                http.receive_data(data)
+            elif isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                digest.update(event.data)
+                size += len(event.data)
+            elif isinstance(event, h11.EndOfMessage) and request is not None:
+                reply = self.answer(request, digest.hexdigest(), size)
+                return reply, request.method != b"HEAD"
+            else:  # closed, or nothing more to say
+                return None, False
+
+    def answer(self, request: h11.Request, digest: str, size: int) -> Reply:
+        """Decide what to answer to a complete request."""
+        if request.method in {b"PUT", b"POST"}:
+            return Reply(200, f"{digest} {size}\n".encode())
+        if request.method not in {b"GET", b"HEAD"}:
+            return Reply(405, extra=[("allow", "GET, HEAD, PUT, POST")])
+        path = unquote(request.target.decode("ascii").partition("?")[0])
+        if not path.startswith("/") or "\0" in path:
+            return Reply(400)
+        place = (self._root / path.lstrip("/")).resolve()
+        if not place.is_relative_to(self._root):
+            return Reply(404)
+        if place.is_dir():
+            if not path.endswith("/"):
+                return Reply(301, extra=[("location", quote(path) + "/")])
+            return Reply(200, listing(place, path), HTML)
+        if not place.is_file():
+            return Reply(404)
+        fields = dict(request.headers)
+        return part(place, fields.get(b"range", b"").decode("latin-1"))
+
+    async def _send(
+        self,
+        http: h11.Connection,
+        writer: asyncio.StreamWriter,
+        reply: Reply,
+        *,
+        with_body: bool,
+    ) -> None:
+        fields = [
+            ("content-length", str(reply.length)),
+            ("content-type", reply.kind),
+            *reply.extra,
+        ]
+        head = h11.Response(status_code=reply.status, headers=fields)
+        writer.write(http.send(head) or b"")
+        if with_body:
+            for piece in reply.pieces():
+                for part_ in (
+                    http.send_with_data_passthrough(h11.Data(data=piece)) or ()
+                ):
+                    writer.write(part_)
+                await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
+        writer.write(http.send(h11.EndOfMessage()) or b"")
+        await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
+
+
+def part(place: Path, wanted: str) -> Reply:
+    """Serve a file, or the one byte range of it that the client asked for."""
+    size = place.stat().st_size
+    kind = mimetypes.guess_type(place.name)[0] or "application/octet-stream"
+    match = RANGE.fullmatch(wanted)
+    if match is None or match[0] == "bytes=-":
+        accept = [("accept-ranges", "bytes")]
+        return Reply(200, kind=kind, file=place, size=size, extra=accept)
+    first, last = match[1], match[2]
+    start = int(first) if first else max(0, size - int(last))
+    end = min(int(last), size - 1) if first and last else size - 1
+    if start > end:
+        return Reply(416, extra=[("content-range", f"bytes */{size}")])
+    where = [("content-range", f"bytes {start}-{end}/{size}")]
+    length = end - start + 1
+    return Reply(206, kind=kind, file=place, start=start, size=length, extra=where)
+
+
+def listing(place: Path, path: str) -> bytes:
+    """Make a page of links."""
+    names = sorted(p.name + "/" * p.is_dir() for p in place.iterdir())
+    rows = "".join(f'<li><a href="{quote(n)}">{html.escape(n)}</a>\n' for n in names)
+    title = html.escape(path)
+    page = f"<!doctype html><title>{title}</title><h1>{title}</h1><ul>\n{rows}</ul>\n"
+    return page.encode()

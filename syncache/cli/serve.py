@@ -1,0 +1,226 @@
+"""`syncache serve`: an ordinary asyncio server on our own TCP, over a TUN device.
+
+What it serves is chosen by one option: a directory over HTTP/1.1, an echo, a sink, or
+an ASGI application through uvicorn's protocol class.  Each is a plain asyncio protocol
+that does not know whose TCP it runs on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import Sysctl
+from ..control import assign, start_control
+from . import Failure, needs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..aio import Host
+
+READ_BYTES = 256 * 1024
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache serve",
+        description="Serve on a TUN device; needs root, or a device that is yours.",
+    )
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--directory", metavar="DIR", type=Path, help="files over HTTP")
+    what.add_argument("--echo", action="store_true", help="send back what comes")
+    what.add_argument("--discard", action="store_true", help="throw away what comes")
+    what.add_argument("--asgi", metavar="MODULE:APP", help="an ASGI application")
+    p.add_argument("--tun", metavar="NAME", default="syncache0", help="[%(default)s]")
+    p.add_argument(
+        "--address",
+        metavar="ADDR[/LEN]",
+        action="append",
+        required=True,
+        help="ours; with a length the kernel's end gets another address of the "
+        "prefix, else the interface stays as it is; may be repeated",
+    )
+    p.add_argument("--port", type=int, default=80, help="[%(default)s]")
+    p.add_argument("--backlog", type=int, default=128, help="[%(default)s]")
+    p.add_argument("--preset", metavar="NAME", help="tunables of a preset")
+    p.add_argument("--conf", metavar="FILE", type=Path, help="tunables, sysctl.conf")
+    p.add_argument(
+        "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
+    )
+    p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; 1 if the device went away."""
+    sysctl = tunables(options)
+    ours, kernel = addresses(options.address)
+    if options.directory and not options.directory.is_dir():
+        raise Failure(f"{options.directory} is not a directory")
+    if not 0 < options.port < 2**16:
+        raise Failure(f"port {options.port} is not between 1 and 65535")
+    try:
+        return asyncio.run(serve(options, sysctl, ours, kernel))
+    except OSError as error:  # LinkError says what to do in its text
+        raise Failure(str(error)) from None
+
+
+def tunables(options: argparse.Namespace) -> Sysctl:
+    """Collect what preset, file and single settings say, in this order."""
+    sysctl = Sysctl()
+    try:
+        if options.preset:
+            sysctl.preset(options.preset)
+        if options.conf:
+            sysctl.load(options.conf)
+        for setting in options.sysctl:
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise Failure(f"{setting!r} is not of the form NAME=VALUE")
+            assign(sysctl, name.strip(), value.strip())
+    except (KeyError, ValueError, PermissionError) as error:
+        raise Failure(str(error.args[0])) from None
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}") from None
+    return sysctl
+
+
+def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return our addresses, and those of the kernel's end with their lengths."""
+    ours, kernel = [], []
+    for word in words:
+        try:
+            interface = ipaddress.ip_interface(word)
+        except ValueError:
+            raise Failure(f"{word!r} is not an address, or one with /length") from None
+        ours.append(str(interface.ip))
+        if "/" not in word:
+            continue
+        others = (a for a in interface.network.hosts() if a != interface.ip)
+        other = next(others, None)
+        if other is None:
+            raise Failure(f"{word} has no second address for the kernel's end")
+        kernel.append(f"{other}/{interface.network.prefixlen}")
+    return ours, kernel
+
+
+async def serve(
+    options: argparse.Namespace, sysctl: Sysctl, ours: list[str], kernel: list[str]
+) -> int:
+    """Open the device, listen, and wait for the end."""
+    from ..aio import Host
+    from ..links.tun import Tun
+
+    async with contextlib.AsyncExitStack() as stack:
+        host = Host(Tun(options.tun, kernel), ours, sysctl=sysctl)
+        await stack.enter_async_context(host)
+        what = await listen(options, host, stack)
+        if options.control:
+            control = await start_control(options.control, host.stack.syncache)
+            stack.callback(Path(options.control).unlink, missing_ok=True)
+            stack.callback(control.close)
+        where = ", ".join(ours)
+        print(f"{what} on {where} port {options.port}, {options.tun}", flush=True)
+        return await end(host)
+
+
+async def end(host: Host) -> int:
+    """Wait for a signal, or for the loss of the link."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    assert host.closed is not None
+    waiter = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({waiter, host.closed}, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    if host.closed.done() and (error := host.closed.result()) is not None:
+        raise error
+    return 0
+
+
+async def listen(
+    options: argparse.Namespace, host: Host, stack: contextlib.AsyncExitStack
+) -> str:
+    """Start the server that was asked for; say what it is."""
+    where: dict[str, Any] = {"port": options.port, "backlog": options.backlog}
+    if options.echo:
+        await host.create_server(Echo, **where)
+        return "echo"
+    if options.discard:
+        await host.start_server(discard, **where)
+        return "discard"
+    if options.directory:
+        try:
+            from .http import FileServer
+        except ImportError:
+            raise needs("cli", "h11") from None
+        await host.start_server(FileServer(options.directory), **where)
+        return f"{options.directory} over HTTP"
+    factory = await asgi(options.asgi, stack)
+    await host.create_server(factory, **where)
+    return f"{options.asgi} over HTTP"
+
+
+class Echo(asyncio.Protocol):
+    """Sends back what comes, no faster than the peer takes it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Send it back."""
+        self._transport.write(data)
+
+    def pause_writing(self) -> None:
+        """Read no more while the peer does not read."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read again."""
+        self._transport.resume_reading()
+
+
+async def discard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Throw away what comes."""
+    with contextlib.suppress(OSError):
+        while await reader.read(READ_BYTES):
+            pass
+    writer.close()
+
+
+async def asgi(name: str, stack: contextlib.AsyncExitStack) -> Any:
+    """Load an ASGI application; return a factory of uvicorn's protocols for it."""
+    try:
+        from uvicorn import Config
+        from uvicorn.server import ServerState
+    except ImportError:
+        raise needs("cli", "uvicorn") from None
+    config = Config(name, log_level="warning")
+    try:
+        config.load()
+    except SystemExit:  # uvicorn has said why in its log
+        raise Failure(f"{name} cannot be loaded; it is MODULE:APP") from None
+    lifespan = config.lifespan_class(config)
+    await lifespan.startup()
+    if lifespan.should_exit:
+        raise Failure(f"{name} failed to start")
+    stack.push_async_callback(lifespan.shutdown)
+    state = ServerState()
+
+    def factory() -> asyncio.Protocol:
+        protocol: asyncio.Protocol = config.http_protocol_class(
+            config=config, server_state=state, app_state=lifespan.state
+        )
+        return protocol
+
+    return factory

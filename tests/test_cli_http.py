@@ -1,0 +1,166 @@
+"""syncache/cli/http.py: files over HTTP/1.1, here on streams of the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import http.client
+
+import pytest
+
+from syncache.cli.http import FileServer
+
+BODY = bytes(range(256)) * 4096  # 1 MiB
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "root" / "sub").mkdir(parents=True)
+    (tmp_path / "root" / "big.bin").write_bytes(BODY)
+    (tmp_path / "root" / "sub" / "a b&c.txt").write_text("hello\n")
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "root" / "out").symlink_to(tmp_path / "secret.txt")
+    return tmp_path / "root"
+
+
+def ask(folder, talk):
+    """Serve `folder` while `talk(port)` runs in a thread; return what it returns."""
+
+    async def main():
+        server = await asyncio.start_server(FileServer(folder), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            return await asyncio.to_thread(talk, port)
+
+    return asyncio.run(main())
+
+
+def request(folder, method, target, **options):
+    """Make one request; return status, header fields and body."""
+
+    def talk(port):
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        client.request(method, target, **options)
+        reply = client.getresponse()
+        body = reply.read()
+        client.close()
+        return reply.status, dict(reply.getheaders()), body
+
+    return ask(folder, talk)
+
+
+def raw(folder, data):
+    """Send bytes as they are; return all that comes."""
+
+    def talk(port):
+        import socket
+
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+            sock.sendall(data)
+            return b"".join(iter(lambda: sock.recv(65536), b""))
+
+    return ask(folder, talk)
+
+
+def test_get_file_sends_its_bytes(folder):
+    """A file comes whole, with its size and kind."""
+    status, fields, body = request(folder, "GET", "/big.bin")
+    assert (200, BODY) == (status, body)
+    assert str(len(BODY)) == fields["content-length"]
+
+
+def test_get_range_sends_its_part(folder):
+    """One byte range is honoured, in each of its three forms."""
+    for wanted, expected in [
+        ("bytes=5-9", BODY[5:10]),
+        (f"bytes={len(BODY) - 3}-", BODY[-3:]),
+        ("bytes=-4", BODY[-4:]),
+    ]:
+        status, fields, body = request(
+            folder, "GET", "/big.bin", headers={"Range": wanted}
+        )
+        assert (206, expected) == (status, body)
+        assert fields["content-range"].endswith(f"/{len(BODY)}")
+
+
+def test_get_range_beyond_end_is_refused(folder):
+    """A range that is not there is 416."""
+    wanted = {"Range": f"bytes={len(BODY)}-"}
+    assert 416 == request(folder, "GET", "/big.bin", headers=wanted)[0]
+
+
+def test_head_sends_no_body(folder):
+    """HEAD has the fields of GET alone."""
+    status, fields, body = request(folder, "HEAD", "/big.bin")
+    assert (200, b"") == (status, body)
+    assert str(len(BODY)) == fields["content-length"]
+
+
+def test_get_folder_lists_it(folder):
+    """A folder is a list of links, escaped; without its slash it redirects."""
+    status, fields, _ = request(folder, "GET", "/sub")
+    assert (301, "/sub/") == (status, fields["location"])
+    _, _, page = request(folder, "GET", "/sub/")
+    assert b'href="a%20b%26c.txt"' in page
+    assert b"a b&amp;c.txt" in page
+    assert b"hello\n" == request(folder, "GET", "/sub/a%20b%26c.txt")[2]
+
+
+@pytest.mark.parametrize(
+    "target", ["/none", "/../secret.txt", "/%2e%2e/secret.txt", "/out", "//etc/passwd"]
+)
+def test_get_outside_folder_is_not_found(folder, target):
+    """Neither dots, nor links, nor slashes lead out."""
+    assert 404 == request(folder, "GET", target)[0]
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_upload_answers_with_its_hash(folder, method):
+    """An upload is hashed and stored nowhere."""
+    before = sorted(folder.rglob("*"))
+    status, _, reply = request(folder, method, "/x", body=BODY)
+    expected = f"{hashlib.sha256(BODY).hexdigest()} {len(BODY)}\n"
+    assert (200, expected.encode()) == (status, reply)
+    assert before == sorted(folder.rglob("*"))
+
+
+def test_chunked_upload_after_continue_is_hashed(folder):
+    """A client that waits for 100 gets it."""
+    head = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+    end = b"Expect: 100-continue\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    reply = raw(folder, head + end)
+    assert hashlib.sha256(b"hello").hexdigest().encode() in reply
+
+
+def test_connection_is_kept_for_the_next_request(folder):
+    """Two requests in one segment get two answers on one connection."""
+    one = b"GET /sub/a%20b%26c.txt HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert 2 == raw(folder, one + last).count(b"hello\n")
+
+
+def test_unknown_method_is_refused(folder):
+    """What we do not do is said."""
+    status, fields, _ = request(folder, "DELETE", "/big.bin")
+    assert (405, "GET, HEAD, PUT, POST") == (status, fields["allow"])
+
+
+@pytest.mark.parametrize(
+    "data", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /" + b"x" * 100_000]
+)
+def test_bad_request_is_answered_and_closed(folder, data):
+    """What is no HTTP gets a status and the end."""
+    assert raw(folder, data).startswith(b"HTTP/1.1 4")
+
+
+def test_silent_client_gets_no_answer(folder):
+    """A client that closes without a request is forgotten."""
+
+    def talk(port):
+        import socket
+
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+            sock.shutdown(socket.SHUT_WR)
+            return sock.recv(100)
+
+    assert b"" == ask(folder, talk)

@@ -17,7 +17,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
-SOURCES = [p for room in ("core", "flow", "link") for p in (ROOT / "csrc" / room).glob("*.c")]
+ROOMS = ("core", "flow", "link")
+SOURCES = [p for room in ROOMS for p in (ROOT / "csrc" / room).glob("*.c")]
 FLAGS = [
     "-std=c11",
     "-g",

@@ -106,6 +106,6 @@ def print_half_open(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         return
     print(f"{'Local Address':42}{'Foreign Address':42}{'(state)':14}{'age':>8}")
     for row in rows:
-        local = f"{row['local']}.{row['lport']}"
-        foreign = f"{row['foreign']}.{row['fport']}"
+        local = f"{row['laddr']}.{row['lport']}"
+        foreign = f"{row['faddr']}.{row['fport']}"
         print(f"{local:42}{foreign:42}{'SYN_RCVD':14}{row['age']:8.1f}")

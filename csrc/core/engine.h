@@ -1,10 +1,13 @@
 /*
  * The engine's memory block, and what its rooms share.  Who calls whom:
  *
- *   api.c     size, init, setters, listing           input.c   one packet: parse, classify, choose the event
- *   burst.c   a ring of packets, in stages           syncache.c  add (SYN), respond
- *   expand.c  a final ACK, offers, accepted          chkrst.c  RST, SYN-ACK, ICMP
- *   timer.c   retransmission, purge, poll, deadline
+ *   api.c     size, init, setters, listing           tunables.c  defaults and ranges
+ *   input.c   one packet: classify, choose the event burst.c     a ring of packets, in stages
+ *   syncache.c  a SYN: add, duplicate                fastopen.c  a SYN with a TFO option
+ *   expand.c  a final ACK                            redeem.c    a final ACK as a cookie
+ *   offer.c   completed handshakes and the stack     engine.c    time, hashes, removal, the gate
+ *   chkrst.c  RST, ICMP, what could not be sent      timer.c     retransmission, purge, poll, deadline
+ *   respond.c the packets that the events send
  */
 #ifndef SYNCACHE_CORE_ENGINE_H
 #define SYNCACHE_CORE_ENGINE_H
@@ -19,6 +22,16 @@
 #include "table.h"
 #include "wire.h"
 
+/* More cookies than this refused within a second: x.cookie_ts auto asks for timestamps (DESIGN 5.8). */
+#define ENGINE_FAILCOOKIE_MAX 1000
+
+/* Cookies that failed, by seconds of the engine's life: of the one that runs and of the one before. */
+struct cookie_failures {
+    uint64_t second;
+    uint32_t count;
+    uint32_t count_before;
+};
+
 struct syncache {
     struct syncache_config config;
     struct syncache_tunables tunables;
@@ -30,7 +43,14 @@ struct syncache {
     struct pause pause;
     uint64_t now_ms;                  /* of the last call; never goes back */
     uint64_t init_ms;                 /* first time told */
+    uint64_t tunables_ms;             /* when they last changed */
+    uint64_t wscale_changed_ms;       /* when wscale took the place of wscale_before */
+    struct cookie_failures failures;
+    uint32_t poll_cursor;             /* bucket where a poll that filled its ring goes on */
+    uint8_t wscale;                   /* ours, from maxsockbuf, where the endpoint does not say */
+    uint8_t wscale_before;
     bool started;
+    bool epoch_told;                  /* keys may be older than this engine: see engine_gate_open() */
     uint8_t hash_key[SYNCACHE_KEY_BYTES];
     uint8_t iss_key[SYNCACHE_KEY_BYTES];
     uint8_t ts_key[SYNCACHE_KEY_BYTES];
@@ -38,5 +58,68 @@ struct syncache {
     uint8_t fastopen_key[SYNCACHE_KEY_BYTES];
     struct syncache_stats stats;
 };
+
+/* Bytes of a packed tuple: two addresses and two ports, addresses first, network order. */
+#define ENGINE_TUPLE_MAX 36
+
+size_t engine_pack(const struct syncache_tuple *tuple, uint8_t packed[static ENGINE_TUPLE_MAX]);
+
+/*
+ * Takes the time of a call and does everything that time alone causes: keys retire, a pause begins or ends, old
+ * deadlines are kept unambiguous.  Every call that tells a time makes it once, before anything else.
+ */
+void engine_advance(struct syncache *cache, uint64_t now_ms);
+
+/* Derives a subkey: SipHash of the label under the seed, twice. */
+void engine_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES], const char label[static 4],
+                   uint8_t key[static SYNCACHE_KEY_BYTES]);
+
+/* The hash that names bucket, tag and chain of a tuple. */
+uint64_t engine_hash(const struct syncache *cache, const struct syncache_tuple *tuple);
+
+/* ISS of a SYN that gets no cookie: RFC 6528, a 4 us clock plus a keyed hash of the tuple. */
+uint32_t engine_iss(const struct syncache *cache, const struct syncache_tuple *tuple);
+
+/* Offset of a tuple's timestamps, and the clock that it is added to. */
+uint32_t engine_ts_offset(const struct syncache *cache, const struct syncache_tuple *tuple);
+uint32_t engine_ts_clock(const struct syncache *cache);
+
+/* Name of a handshake in the replay table. */
+uint64_t engine_fingerprint(const struct syncache *cache, const struct syncache_tuple *tuple, uint32_t irs,
+                            uint32_t iss);
+
+/* Our window scale on an endpoint, and the window that its SYN-ACKs announce. */
+uint8_t engine_wscale(const struct syncache *cache, const struct syncache_endpoint *endpoint);
+uint8_t engine_wscale_of(uint32_t maxsockbuf);
+uint32_t engine_rcv_wnd(const struct syncache *cache, uint32_t endpoint);
+
+/* MSS of an endpoint: what may be announced, and what a peer that offered peer_mss may be sent. */
+uint16_t engine_mss_announced(const struct syncache *cache, uint32_t endpoint, uint8_t family);
+uint16_t engine_mss_usable(const struct syncache *cache, uint32_t endpoint, uint8_t family, uint16_t peer_mss);
+
+/* Nothing is looked up or stored: syncookies_only, or a pause of the bucket policy (spec 3.1, predicate C). */
+bool engine_cookies_only(const struct syncache *cache);
+
+/* An ISS can and should be a cookie: cookies are on and the epoch in force has a key. */
+bool engine_mints(const struct syncache *cache);
+/* How far apart machines with common keys may think a period ends; keys of our own have no other reader. */
+uint32_t engine_skew_ms(const struct syncache *cache);
+uint32_t engine_cookie(const struct syncache *cache, const struct syncache_tuple *tuple,
+                       const struct table_entry *entry);
+
+/* May an ACK without an entry be tried as a cookie (DESIGN 5.3)? */
+bool engine_gate_open(const struct syncache *cache, const struct endpoint *endpoint, uint64_t hash);
+void engine_stamp_gate(struct syncache *cache, struct endpoint *endpoint);
+
+/* Makes the tuple of an entry. */
+void engine_entry_tuple(const struct table_entry *entry, struct syncache_tuple *tuple);
+
+/* Takes an entry out, for whatever reason; the caller counts the reason. */
+void engine_remove(struct syncache *cache, struct table_ref ref);
+/* The same for one that makes room or is purged: its peer may come back by its cookie. */
+void engine_remove_unanswered(struct syncache *cache, struct table_ref ref);
+
+/* Whole seconds since the first call: what FreeBSD's rule of recency counts in. */
+uint32_t engine_uptime_s(const struct syncache *cache);
 
 #endif

@@ -196,6 +196,22 @@ known_remove(struct known *known, uint64_t hash, struct known_node *node)
     known->count--;
 }
 
+void
+known_unchain(struct known *known)
+{
+    if (known->nodes_max > 0)
+        memset(known->heads, 0, known_heads_bytes(known->nodes_max));
+}
+
+void
+known_chain(struct known *known, uint64_t hash, struct known_node *node)
+{
+    assert(node->state != KNOWN_FREE);
+    uint32_t *head = &known->heads[hash & known->heads_mask];
+    node->hash_next = *head;
+    *head = known_link(known, node);
+}
+
 struct known_node *
 known_oldest_offer(const struct known *known)
 {

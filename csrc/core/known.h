@@ -52,6 +52,11 @@ struct known_node *known_add(struct known *known, uint64_t hash, const struct sy
 /* Moves a node to another state and into or out of the FIFOs. */
 void known_set_state(struct known *known, struct known_node *node, enum known_state state);
 void known_remove(struct known *known, uint64_t hash, struct known_node *node);
+
+/* For a new hash: empties all chains, then each node that is not free has to be put into its new one. */
+void known_unchain(struct known *known);
+void known_chain(struct known *known, uint64_t hash, struct known_node *node);
+
 struct known_node *known_oldest_offer(const struct known *known);
 struct known_node *known_oldest_owed(const struct known *known);
 

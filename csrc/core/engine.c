@@ -1,0 +1,350 @@
+/*
+ * What every event needs: the time of a call, keyed hashes of a tuple, the
+ * window and MSS of an endpoint, removal of entries, and the recency gate.
+ *
+ * Not here: the choice of an event, packets.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "engine.h"
+#include "siphash.h"
+#include "syncookie.h"
+
+#define ENGINE_WSCALE_MAX 14 /* RFC 7323 2.3 */
+#define ENGINE_V4_HEADERS 40 /* IPv4 and TCP without options */
+#define ENGINE_V6_HEADERS 60
+
+static void engine_advance_pause(struct syncache *cache, uint64_t last_ms);
+
+void
+engine_advance(struct syncache *cache, uint64_t now_ms)
+{
+    uint64_t last_ms;
+
+    if (!cache->started) {
+        cache->started = true;
+        cache->init_ms = now_ms;
+        cache->now_ms = now_ms;
+        cache->table.swept_ms = now_ms;
+    }
+    last_ms = cache->now_ms;
+    if (now_ms < last_ms)
+        now_ms = last_ms;
+    cache->now_ms = now_ms;
+    secret_advance(&cache->secret, now_ms, cache->tunables.cookie_lifetime_ms,
+                   engine_skew_ms(cache));
+    engine_advance_pause(cache, last_ms);
+    if (now_ms - cache->table.swept_ms >= TABLE_SWEEP_MS)
+        table_sweep(&cache->table, now_ms);
+    assert(cache->now_ms >= last_ms);
+}
+
+static void
+engine_advance_pause(struct syncache *cache, uint64_t last_ms)
+{
+    const struct syncache_config *config = &cache->config;
+    enum syncache_pause_policy policy =
+        (enum syncache_pause_policy)cache->tunables.pause_policy;
+    uint64_t slots = (uint64_t)config->hashsize * config->bucketlimit;
+    uint64_t end_ms = cache->now_ms;
+    uint32_t capacity = config->cachelimit;
+
+    /* A pause answers by cookies alone, so without them it cannot be. */
+    if (!engine_mints(cache) || !cache->tunables.syncookies)
+        policy = SYNCACHE_PAUSE_NONE;
+    if (slots < capacity)
+        capacity = (uint32_t)slots;
+    if (cache->pause.paused && last_ms < end_ms) {
+        if (cache->pause.until_ms < end_ms)
+            end_ms = cache->pause.until_ms;
+        if (end_ms > last_ms)
+            cache->stats.paused_ms += end_ms - last_ms;
+    }
+    if (policy == SYNCACHE_PAUSE_NONE)
+        pause_end(&cache->pause);
+    if (pause_advance(&cache->pause, cache->now_ms, policy,
+                      cache->tunables.pause_age_ms, capacity))
+        cache->stats.pauses++;
+}
+
+void
+engine_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES],
+              const char label[static 4],
+              uint8_t key[static SYNCACHE_KEY_BYTES])
+{
+    uint8_t input[5];
+
+    memcpy(input, label, 4);
+    input[4] = 0;
+    store64_le(key, siphash24(seed, input, sizeof(input)));
+    input[4] = 1;
+    store64_le(key + 8, siphash24(seed, input, sizeof(input)));
+}
+
+size_t
+engine_pack(const struct syncache_tuple *tuple,
+            uint8_t packed[static ENGINE_TUPLE_MAX])
+{
+    size_t address_size = tuple->family == 4 ? 4 : 16;
+    uint8_t *next = packed;
+
+    assert(tuple->family == 4 || tuple->family == 6);
+    memcpy(next, tuple->faddr, address_size);
+    memcpy(next + address_size, tuple->laddr, address_size);
+    next += 2 * address_size;
+    store16_be(next, tuple->fport);
+    store16_be(next + 2, tuple->lport);
+    return 2 * address_size + 4;
+}
+
+uint64_t
+engine_hash(const struct syncache *cache, const struct syncache_tuple *tuple)
+{
+    uint8_t packed[ENGINE_TUPLE_MAX];
+    size_t size = engine_pack(tuple, packed);
+
+    return siphash24(cache->hash_key, packed, size);
+}
+
+uint32_t
+engine_iss(const struct syncache *cache, const struct syncache_tuple *tuple)
+{
+    uint8_t packed[ENGINE_TUPLE_MAX];
+    size_t size = engine_pack(tuple, packed);
+
+    return (uint32_t)(cache->now_ms * 250) +
+           (uint32_t)siphash24(cache->iss_key, packed, size);
+}
+
+uint32_t
+engine_ts_offset(const struct syncache *cache,
+                 const struct syncache_tuple *tuple)
+{
+    uint8_t packed[ENGINE_TUPLE_MAX];
+    size_t size;
+
+    if (!cache->config.ts_per_tuple)
+        return 0;
+    size = engine_pack(tuple, packed);
+    if (!cache->tunables.ts_offset_per_conn)
+        size -= 4; /* the two ports */
+    return siphash24_fold(cache->ts_key, packed, size);
+}
+
+uint32_t
+engine_ts_clock(const struct syncache *cache)
+{
+    uint64_t hz = cache->config.ts_hz;
+    /* In two parts, so that the product cannot lose its high bits. */
+    uint64_t ticks =
+        cache->now_ms / 1000 * hz + cache->now_ms % 1000 * hz / 1000;
+
+    return cache->config.ts_base + (uint32_t)ticks;
+}
+
+uint64_t
+engine_fingerprint(const struct syncache *cache,
+                   const struct syncache_tuple *tuple, uint32_t irs,
+                   uint32_t iss)
+{
+    uint8_t packed[ENGINE_TUPLE_MAX + 8];
+    size_t size = engine_pack(tuple, packed);
+
+    store32_be(packed + size, irs);
+    store32_be(packed + size + 4, iss);
+    return siphash24(cache->replay_key, packed, size + 8);
+}
+
+uint8_t
+engine_wscale_of(uint32_t maxsockbuf)
+{
+    uint8_t scale = 0;
+
+    while (scale < ENGINE_WSCALE_MAX && 65535u << scale < maxsockbuf)
+        scale++;
+    return scale;
+}
+
+uint8_t
+engine_wscale(const struct syncache *cache,
+              const struct syncache_endpoint *endpoint)
+{
+    return endpoint->rcv_wscale == SYNCACHE_WSCALE_NONE ? cache->wscale
+                                                        : endpoint->rcv_wscale;
+}
+
+uint32_t
+engine_rcv_wnd(const struct syncache *cache, uint32_t endpoint)
+{
+    uint32_t rcv_wnd = cache->endpoints.slots[endpoint].config.rcv_wnd;
+
+    return rcv_wnd < 65535 ? rcv_wnd : 65535;
+}
+
+/* MSS that the path takes, or 0 if that is not known. */
+static uint32_t
+engine_mss_path(const struct syncache_endpoint *endpoint, uint8_t family)
+{
+    uint32_t headers = family == 4 ? ENGINE_V4_HEADERS : ENGINE_V6_HEADERS;
+
+    if (endpoint->mtu == 0)
+        return 0;
+    return endpoint->mtu > headers ? endpoint->mtu - headers : 1;
+}
+
+static uint16_t
+engine_mss_bound(const struct syncache *cache, uint32_t mss, uint16_t mss_max)
+{
+    if (mss_max != 0 && mss > mss_max)
+        mss = mss_max;
+    if (mss < cache->tunables.minmss)
+        mss = cache->tunables.minmss;
+    assert(mss >= 1 && mss <= 65535);
+    return (uint16_t)mss;
+}
+
+uint16_t
+engine_mss_announced(const struct syncache *cache, uint32_t endpoint,
+                     uint8_t family)
+{
+    const struct syncache_endpoint *config =
+        &cache->endpoints.slots[endpoint].config;
+    uint32_t mss = engine_mss_path(config, family);
+
+    if (mss == 0)
+        mss = family == 4 ? cache->tunables.mssdflt : cache->tunables.v6mssdflt;
+    return engine_mss_bound(cache, mss, config->mss_max);
+}
+
+uint16_t
+engine_mss_usable(const struct syncache *cache, uint32_t endpoint,
+                  uint8_t family, uint16_t peer_mss)
+{
+    const struct syncache_endpoint *config =
+        &cache->endpoints.slots[endpoint].config;
+    uint32_t path = engine_mss_path(config, family);
+    uint32_t mss = peer_mss;
+
+    if (mss == 0)
+        mss = family == 4 ? cache->tunables.mssdflt : cache->tunables.v6mssdflt;
+    if (path != 0 && mss > path)
+        mss = path;
+    return engine_mss_bound(cache, mss, config->mss_max);
+}
+
+bool
+engine_cookies_only(const struct syncache *cache)
+{
+    return cache->tunables.syncookies_only ||
+           (cache->tunables.syncookies && cache->pause.paused &&
+            cache->tunables.pause_policy == SYNCACHE_PAUSE_BUCKET);
+}
+
+bool
+engine_mints(const struct syncache *cache)
+{
+    return (cache->tunables.syncookies || cache->tunables.syncookies_only) &&
+           secret_mint(&cache->secret) != NULL;
+}
+
+uint32_t
+engine_skew_ms(const struct syncache *cache)
+{
+    return cache->epoch_told ? cache->tunables.clock_skew_ms : 0;
+}
+
+uint32_t
+engine_cookie(const struct syncache *cache, const struct syncache_tuple *tuple,
+              const struct table_entry *entry)
+{
+    const struct endpoint *endpoint = &cache->endpoints.slots[entry->endpoint];
+    struct syncache_cookie_options options = {
+        .mss = entry->peer_mss,
+        .wscale = SYNCACHE_WSCALE_NONE,
+        .sack_permitted = (entry->flags & ENTRY_SACK) != 0,
+        .rcv_wscale = engine_wscale(cache, &endpoint->config),
+    };
+
+    if (entry->flags & ENTRY_WINSCALE)
+        options.wscale = entry->scales >> 4;
+    return syncookie_generate(
+        secret_mint(&cache->secret), tuple, entry->irs, &options,
+        (uint32_t)(cache->secret.epoch & 1), cache->tunables.secmod,
+        (enum syncache_layout)cache->tunables.cookie_layout);
+}
+
+bool
+engine_gate_open(const struct syncache *cache, const struct endpoint *endpoint,
+                 uint64_t hash)
+{
+    uint64_t lifetime_ms = cache->tunables.cookie_lifetime_ms;
+    uint32_t second;
+
+    switch ((enum syncache_gate)cache->tunables.cookie_gate) {
+    case SYNCACHE_GATE_ALWAYS:
+        return true;
+    case SYNCACHE_GATE_BUCKET:
+        return table_overflowed(&cache->table,
+                                table_bucket(&cache->table, hash), &second) &&
+               engine_uptime_s(cache) - second <= lifetime_ms / 1000;
+    case SYNCACHE_GATE_ENDPOINT:
+        break;
+    }
+    /* With keys older than the engine, so may its cookies be. */
+    if (cache->epoch_told && cache->now_ms - cache->init_ms <= lifetime_ms)
+        return true;
+    return endpoint->gate_stamped &&
+           cache->now_ms - endpoint->gate_ms <= 2 * lifetime_ms;
+}
+
+void
+engine_stamp_gate(struct syncache *cache, struct endpoint *endpoint)
+{
+    endpoint->gate_ms = cache->now_ms;
+    endpoint->gate_stamped = true;
+}
+
+void
+engine_entry_tuple(const struct table_entry *entry,
+                   struct syncache_tuple *tuple)
+{
+    memset(tuple, 0, sizeof(*tuple));
+    memcpy(tuple->faddr, entry->faddr, sizeof(tuple->faddr));
+    memcpy(tuple->laddr, entry->laddr, sizeof(tuple->laddr));
+    tuple->fport = entry->fport;
+    tuple->lport = entry->lport;
+    tuple->family = entry->flags & ENTRY_V6 ? 6 : 4;
+}
+
+void
+engine_remove(struct syncache *cache, struct table_ref ref)
+{
+    assert(ref.entry != NULL);
+    endpoints_entry_removed(&cache->endpoints, ref.entry->endpoint);
+    table_remove(&cache->table, ref);
+}
+
+void
+engine_remove_unanswered(struct syncache *cache, struct table_ref ref)
+{
+    struct endpoint *endpoint = &cache->endpoints.slots[ref.entry->endpoint];
+
+    if (!endpoint->open) {
+        /* A later endpoint of the same address and port inherits it. */
+        struct syncache_tuple tuple;
+
+        engine_entry_tuple(ref.entry, &tuple);
+        endpoint = endpoints_find(&cache->endpoints, &tuple);
+    }
+    if (endpoint != NULL)
+        engine_stamp_gate(cache, endpoint);
+    engine_remove(cache, ref);
+}
+
+uint32_t
+engine_uptime_s(const struct syncache *cache)
+{
+    return (uint32_t)((cache->now_ms - cache->init_ms) / 1000);
+}

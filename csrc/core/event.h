@@ -1,0 +1,96 @@
+/*
+ * The events of a half-open connection: what input.c chooses between.  One struct event carries a packet and what
+ * was looked up for it into an event function, and the answer out of it.
+ */
+#ifndef SYNCACHE_CORE_EVENT_H
+#define SYNCACHE_CORE_EVENT_H
+
+#include "engine.h"
+
+/* No verdict yet: the next test decides. */
+#define EVENT_UNDECIDED SYNCACHE_VERDICT_COUNT
+
+#define EVENT_FASTOPEN_COOKIE_BYTES 8
+
+struct event {
+    const struct wire_segment *segment;
+    uint64_t hash;                    /* engine_hash() of its tuple */
+    struct endpoint *endpoint;        /* listens on its local side; NULL: nobody does */
+    struct table_ref ref;             /* its half-open entry, if there is one that may be used */
+    struct syncache_conn *conn;       /* out: ACCEPT_* */
+    uint64_t handle;                  /* out: PASS_KNOWN */
+    uint8_t *reply;                   /* out: SYNCACHE_REPLY_MAX bytes */
+    uint32_t reply_size;              /* out: 0 if there is no reply */
+};
+
+/* A packet after parsing. */
+struct parsed {
+    struct wire_segment segment;
+    struct wire_quote quote;
+    uint64_t hash;                    /* of the segment's or the quotation's tuple */
+    enum wire_kind kind;
+    enum syncache_verdict why;        /* WIRE_BAD */
+};
+
+/* input.c: the hash of a parsed packet, then its verdict.  The verdict is counted here. */
+void input_hash(const struct syncache *cache, struct parsed *parsed);
+enum syncache_verdict input_parsed(struct syncache *cache, const struct parsed *parsed, struct event *event);
+/* Could it draw a reply?  Errs on the side of yes. */
+bool input_may_reply(const struct syncache *cache, const struct parsed *parsed);
+
+/* syncache.c: a SYN (spec 3.1, 3.3). */
+enum syncache_verdict syncache_add(struct syncache *cache, struct event *event);
+/* What a SYN negotiates, as the entry that would be stored; no ISS yet. */
+void add_fill(const struct syncache *cache, const struct event *event, struct table_entry *entry);
+
+/* What a TFO option leads to (spec 3.9). */
+struct fastopen {
+    uint8_t cookie[EVENT_FASTOPEN_COOKIE_BYTES];
+    uint32_t acked;                   /* bytes of SYN data that the SYN-ACK acknowledges */
+    bool hand_out;                    /* send `cookie` in the SYN-ACK */
+};
+
+/* fastopen.c: ACCEPT_FASTOPEN, or undecided: the handshake takes the ordinary way. */
+enum syncache_verdict fastopen_add(struct syncache *cache, struct event *event, struct fastopen *fastopen);
+void fastopen_settle(struct syncache *cache, uint32_t endpoint);
+
+/* expand.c: an ACK (spec 3.5). */
+enum syncache_verdict syncache_expand(struct syncache *cache, struct event *event);
+/* An ACK that belongs to nothing: the stack's, or a RST. */
+enum syncache_verdict expand_refuse(struct syncache *cache, struct event *event);
+
+/* How an ACK fared as a cookie. */
+enum redeem {
+    REDEEM_GOOD,                      /* what the cookie restored is in *restored */
+    REDEEM_OFF,                       /* not tried: cookies are off or the gate is closed */
+    REDEEM_FAILED,                    /* tried, and no cookie of ours, or not in time */
+    REDEEM_REPLAYED                   /* ours, and redeemed before */
+};
+
+/* redeem.c: tries an ACK as a cookie. */
+enum redeem redeem_cookie(struct syncache *cache, const struct event *event, struct table_entry *restored);
+
+/* offer.c: makes the offer of a handshake; ACCEPT_* or DROP_KNOWN_FULL. */
+enum syncache_verdict offer_make(struct syncache *cache, struct event *event, const struct table_entry *entry,
+                                 enum syncache_via via);
+/* Refuses the offers that nobody answered. */
+void offer_expire(struct syncache *cache);
+
+/* chkrst.c: a RST (spec 3.6); a challenge ACK within its limit; an ICMP error (spec 3.7), true if it met an entry. */
+enum syncache_verdict syncache_chkrst(struct syncache *cache, struct event *event);
+enum syncache_verdict chkrst_challenge(struct syncache *cache, struct event *event);
+bool chkrst_unreach(struct syncache *cache, uint64_t hash, const struct syncache_tuple *tuple, uint32_t seq);
+
+/* respond.c: is the segment signed with the right key (RFC 2385)? */
+bool respond_signature_good(const struct syncache *cache, const struct event *event);
+/* Each writes one packet, counts it, and returns its size. */
+uint32_t respond_syn_ack(struct syncache *cache, const struct table_entry *entry, const struct fastopen *fastopen,
+                         uint8_t packet[static SYNCACHE_REPLY_MAX]);
+uint32_t respond_challenge_ack(struct syncache *cache, const struct table_entry *entry,
+                               uint8_t packet[static SYNCACHE_REPLY_MAX]);
+uint32_t respond_rst(struct syncache *cache, const struct endpoint *endpoint, const struct wire_segment *segment,
+                     uint8_t packet[static SYNCACHE_REPLY_MAX]);
+uint32_t respond_rst_owed(struct syncache *cache, const struct syncache_tuple *tuple, uint32_t seq,
+                          uint8_t packet[static SYNCACHE_REPLY_MAX]);
+
+#endif

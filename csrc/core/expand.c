@@ -1,0 +1,212 @@
+/*
+ * An ACK for a listener: it completes the handshake of an entry, or of a
+ * cookie, or is refused (spec 3.5).
+ *
+ * Tests of an entry follow RFC 9293 3.10.7.4: signature, timestamps, SEG.SEQ,
+ * SEG.ACK.  Whatever fails leaves the entry and its timer as they were, so that
+ * who guesses a tuple can disturb nobody.  An ACK that fails against an entry
+ * is tried as a cookie before it is refused: the entry may be of a SYN sent in
+ * the peer's name (DESIGN 5.6).
+ *
+ * Not here: how an ACK is tried as a cookie (redeem.c), what the stack says to
+ * an offer (offer.c).  See RFC 5961 5, RFC 7323 5.3.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "event.h"
+#include "seq.h"
+#include "syncookie.h"
+
+static enum syncache_verdict expand_entry(struct syncache *cache,
+                                          struct event *event);
+static enum syncache_verdict expand_without_entry(struct syncache *cache,
+                                                  struct event *event);
+static enum syncache_verdict
+expand_mismatch(struct syncache *cache, struct event *event, bool challenge);
+
+enum syncache_verdict
+syncache_expand(struct syncache *cache, struct event *event)
+{
+    assert(event->endpoint != NULL && event->endpoint->open);
+    if (event->ref.entry == NULL)
+        return expand_without_entry(cache, event);
+    return expand_entry(cache, event);
+}
+
+/* RFC 7323 5.3 and spec 3.5: timestamps of an ACK. */
+static enum syncache_verdict
+expand_timestamps(const struct syncache *cache, const struct event *event)
+{
+    const struct table_entry *entry = event->ref.entry;
+
+    if (!(entry->flags & ENTRY_TIMESTAMP))
+        return EVENT_UNDECIDED;
+    if (!(event->segment->has & WIRE_HAS_TIMESTAMPS))
+        return cache->tunables.tolerate_missing_ts ? EVENT_UNDECIDED
+                                                   : SYNCACHE_DROP_MISSING_TS;
+    if (seq_lt(event->segment->tsval, entry->tsreflect))
+        return SYNCACHE_DROP_PAWS;
+    return EVENT_UNDECIDED;
+}
+
+#ifdef SYNCACHE_SELFCHECK
+/*
+ * What a cached entry holds and what its ISS says must agree up to the stated
+ * loss: FreeBSD's syncookie_cmp().
+ */
+static void
+expand_selfcheck(struct syncache *cache, const struct table_entry *entry)
+{
+    uint32_t age_ms = (uint32_t)cache->now_ms - entry->born_ms;
+    const struct endpoint *endpoint = &cache->endpoints.slots[entry->endpoint];
+    struct syncache_cookie_options options = {
+        .rcv_wscale = engine_wscale(cache, &endpoint->config)};
+    struct syncache_tuple tuple;
+    const uint8_t *keys[2];
+    uint32_t count;
+    bool good = false;
+
+    if (!(entry->flags & ENTRY_COOKIE_ISS) ||
+        age_ms > cache->now_ms - cache->tunables_ms ||
+        age_ms >= cache->tunables.cookie_lifetime_ms)
+        return;
+    engine_entry_tuple(entry, &tuple);
+    count = secret_candidates(
+        &cache->secret, cache->now_ms, cache->tunables.cookie_lifetime_ms,
+        engine_skew_ms(cache), syncookie_parity(entry->iss), keys);
+    for (uint32_t i = 0; i < count && !good; i++)
+        good = syncookie_lookup(
+            keys[i], &tuple, entry->irs, entry->iss, cache->tunables.secmod,
+            (enum syncache_layout)cache->tunables.cookie_layout, &options);
+    assert(good);
+    if (cache->tunables.cookie_layout == SYNCACHE_LAYOUT_MSS)
+        return;
+    assert(options.sack_permitted == ((entry->flags & ENTRY_SACK) != 0));
+    assert((options.wscale == SYNCACHE_WSCALE_NONE) ==
+           !(entry->flags & ENTRY_WINSCALE));
+}
+#endif
+
+static enum syncache_verdict
+expand_entry(struct syncache *cache, struct event *event)
+{
+    const struct wire_segment *segment = event->segment;
+    struct table_entry *entry = event->ref.entry;
+    bool is_signed = (segment->has & WIRE_HAS_MD5) != 0;
+    enum syncache_verdict verdict;
+
+    if ((is_signed || (entry->flags & ENTRY_SIGNATURE)) &&
+        !respond_signature_good(cache, event))
+        return SYNCACHE_DROP_MD5;
+    verdict = expand_timestamps(cache, event);
+    if (verdict != EVENT_UNDECIDED)
+        return verdict;
+    /* irs < SEG.SEQ <= irs + wnd: within RCV.NXT .. RCV.NXT + wnd - 1. */
+    if (!seq_in_window(segment->seg_seq, entry->irs + 1,
+                       engine_rcv_wnd(cache, entry->endpoint)))
+        return expand_mismatch(cache, event, true);
+    if (segment->seg_ack != entry->iss + 1)
+        return expand_mismatch(cache, event, false);
+#ifdef SYNCACHE_SELFCHECK
+    expand_selfcheck(cache, entry);
+#endif
+    verdict = offer_make(cache, event, entry, SYNCACHE_VIA_CACHE);
+    if (verdict != SYNCACHE_ACCEPT_CACHE)
+        return verdict;
+    if (cache->tunables.offer_timeout_ms == 0)
+        engine_remove(cache, event->ref);
+    else if (cache->config.established_max > 0)
+        entry->flags |= ENTRY_OFFERED;
+    return verdict;
+}
+
+/* Offers what a cookie restored. */
+static enum syncache_verdict
+expand_redeem(struct syncache *cache, struct event *event,
+              const struct table_entry *restored)
+{
+    enum syncache_verdict verdict;
+
+    if ((event->segment->has & WIRE_HAS_MD5) &&
+        !respond_signature_good(cache, event))
+        return SYNCACHE_DROP_MD5;
+    verdict = offer_make(cache, event, restored, SYNCACHE_VIA_COOKIE);
+    if (verdict != SYNCACHE_ACCEPT_COOKIE)
+        return verdict;
+    cache->stats.sc_recvcookie++;
+    if (event->ref.entry != NULL) {
+        engine_remove(cache, event->ref);
+        cache->stats.cookie_over_entry++;
+    }
+    return verdict;
+}
+
+static bool
+expand_lost_data(const struct syncache *cache, const struct event *event,
+                 enum redeem cookie)
+{
+    /* The ACK and the first data may both be lost; data sent later does not
+     * start at irs + 1.  A RST would kill an honest peer (DESIGN 5.12). */
+    return cookie == REDEEM_FAILED && event->segment->payload_size > 0 &&
+           !cache->tunables.failcookie_rst;
+}
+
+static enum syncache_verdict
+expand_without_entry(struct syncache *cache, struct event *event)
+{
+    struct table_entry restored;
+    enum redeem cookie = redeem_cookie(cache, event, &restored);
+
+    switch (cookie) {
+    case REDEEM_GOOD:
+        return expand_redeem(cache, event, &restored);
+    case REDEEM_OFF:
+        cache->stats.sc_spurcookie++;
+        break;
+    case REDEEM_FAILED:
+        if (expand_lost_data(cache, event, cookie))
+            return SYNCACHE_DROP_COOKIE_DATA;
+        break;
+    case REDEEM_REPLAYED:
+        break;
+    }
+    return expand_refuse(cache, event);
+}
+
+/*
+ * An ACK that does not fit the entry of its tuple.  FreeBSD's way, which is
+ * dupsyn_limit 0, never tries it as a cookie.
+ */
+static enum syncache_verdict
+expand_mismatch(struct syncache *cache, struct event *event, bool challenge)
+{
+    struct table_entry restored;
+    enum redeem cookie = REDEEM_OFF;
+
+    if (cache->tunables.dupsyn_limit != 0)
+        cookie = redeem_cookie(cache, event, &restored);
+    if (cookie == REDEEM_GOOD)
+        return expand_redeem(cache, event, &restored);
+    if (challenge)
+        return chkrst_challenge(cache, event);
+    if (expand_lost_data(cache, event, cookie))
+        return SYNCACHE_DROP_COOKIE_DATA;
+    if (cache->tunables.blackhole >= 3)
+        return SYNCACHE_DROP_BLACKHOLE;
+    event->reply_size =
+        respond_rst(cache, event->endpoint, event->segment, event->reply);
+    return SYNCACHE_REPLY_RST;
+}
+
+enum syncache_verdict
+expand_refuse(struct syncache *cache, struct event *event)
+{
+    if (cache->config.established_max == 0)
+        return SYNCACHE_PASS_NO_ENDPOINT;
+    if (cache->tunables.blackhole >= 3)
+        return SYNCACHE_DROP_BLACKHOLE;
+    event->reply_size =
+        respond_rst(cache, event->endpoint, event->segment, event->reply);
+    return SYNCACHE_REPLY_RST;
+}

@@ -1,0 +1,92 @@
+/*
+ * A SYN with a TCP Fast Open option (RFC 7413 4.2, spec 3.9).
+ *
+ * The cookie is SipHash of the peer's address: no state, no expiry but a new
+ * seed.  What it buys a forger who holds one is bounded by the number of
+ * requests that may be pending on the endpoint: a request is pending until its
+ * SYN-ACK was acknowledged or its connection is gone.
+ *
+ * Not here: the connection, and sending its SYN-ACK again: both are the
+ * stack's.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "event.h"
+#include "siphash.h"
+
+static void
+fastopen_cookie(const struct syncache *cache,
+                const struct syncache_tuple *tuple,
+                uint8_t cookie[static EVENT_FASTOPEN_COOKIE_BYTES])
+{
+    size_t size = tuple->family == 4 ? 4 : 16;
+
+    store64_le(cookie, siphash24(cache->fastopen_key, tuple->faddr, size));
+}
+
+/* Compares without a branch on where they differ. */
+static bool
+fastopen_cookie_good(const struct wire_segment *segment,
+                     const uint8_t cookie[static EVENT_FASTOPEN_COOKIE_BYTES])
+{
+    return (load64_le(segment->fastopen) ^ load64_le(cookie)) == 0;
+}
+
+static enum syncache_verdict
+fastopen_accept(struct syncache *cache, struct event *event,
+                struct fastopen *fastopen)
+{
+    struct table_entry entry;
+    enum syncache_verdict verdict;
+
+    add_fill(cache, event, &entry);
+    if (engine_mints(cache)) {
+        entry.iss = engine_cookie(cache, &event->segment->tuple, &entry);
+        cache->stats.sc_sendcookie++;
+    } else {
+        entry.iss = engine_iss(cache, &event->segment->tuple);
+    }
+    entry.rxmits = 1;
+    verdict = offer_make(cache, event, &entry, SYNCACHE_VIA_FASTOPEN);
+    if (verdict != SYNCACHE_ACCEPT_FASTOPEN)
+        return EVENT_UNDECIDED;
+    event->endpoint->fastopen_pending++;
+    fastopen->acked = event->segment->payload_size;
+    event->reply_size = respond_syn_ack(cache, &entry, fastopen, event->reply);
+    return SYNCACHE_ACCEPT_FASTOPEN;
+}
+
+enum syncache_verdict
+fastopen_add(struct syncache *cache, struct event *event,
+             struct fastopen *fastopen)
+{
+    const struct wire_segment *segment = event->segment;
+    const struct syncache_endpoint *config = &event->endpoint->config;
+
+    if (!(segment->has & WIRE_HAS_FASTOPEN) || config->fastopen == 0 ||
+        !config->options || !cache->tunables.fastopen_server_enable)
+        return EVENT_UNDECIDED;
+    fastopen_cookie(cache, &segment->tuple, fastopen->cookie);
+    if (segment->fastopen_size == EVENT_FASTOPEN_COOKIE_BYTES) {
+        /* RFC 7413 5.1: past the bound the option is as if it were not there.
+         */
+        if (event->endpoint->fastopen_pending >= config->fastopen)
+            return EVENT_UNDECIDED;
+        if (fastopen_cookie_good(segment, fastopen->cookie))
+            return fastopen_accept(cache, event, fastopen);
+        cache->stats.fastopen_refused++;
+    }
+    fastopen->hand_out = true;
+    cache->stats.fastopen_cookies++;
+    return EVENT_UNDECIDED;
+}
+
+void
+fastopen_settle(struct syncache *cache, uint32_t endpoint)
+{
+    assert(endpoint < cache->config.endpoint_max);
+    if (cache->endpoints.slots[endpoint].fastopen_pending > 0)
+        cache->endpoints.slots[endpoint].fastopen_pending--;
+}

@@ -1,0 +1,213 @@
+/*
+ * Tries an ACK as a SYN cookie: ACK - 1 is then our ISS, SEQ - 1 the peer's
+ * ISN, and what the SYN negotiated is in the ISS (spec 3.5, 4).
+ *
+ * Strength: 24 bits of MAC, so a blind guess succeeds once in 2^24.  What
+ * bounds that: the gate, closed unless the endpoint lately answered without
+ * storing; keys that live two periods; the echoed timestamp, which a forger
+ * cannot know but may leave out unless it is required; and that a handshake is
+ * redeemed once.
+ *
+ * Not here: the layouts of a cookie (syncookie.c), the life of keys (secret.c).
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "event.h"
+#include "syncookie.h"
+
+#define REDEEM_SCALES 2 /* ours now, and before it last changed */
+
+static bool redeem_verify(struct syncache *cache, const struct event *event,
+                          struct syncache_cookie_options *options);
+static bool redeem_timestamps(struct syncache *cache,
+                              const struct event *event);
+static void redeem_restore(const struct syncache *cache,
+                           const struct event *event,
+                           const struct syncache_cookie_options *options,
+                           struct table_entry *entry);
+static void redeem_failed(struct syncache *cache);
+
+enum redeem
+redeem_cookie(struct syncache *cache, const struct event *event,
+              struct table_entry *restored)
+{
+    const struct wire_segment *segment = event->segment;
+    struct syncache_cookie_options options;
+
+    assert(event->endpoint != NULL);
+    if (!cache->tunables.syncookies && !cache->tunables.syncookies_only)
+        return REDEEM_OFF;
+    if (!engine_cookies_only(cache) &&
+        !engine_gate_open(cache, event->endpoint, event->hash))
+        return REDEEM_OFF;
+    if (!redeem_verify(cache, event, &options) ||
+        !redeem_timestamps(cache, event)) {
+        redeem_failed(cache);
+        return REDEEM_FAILED;
+    }
+    if (replay_seen(&cache->replay, engine_fingerprint(cache, &segment->tuple,
+                                                       segment->seg_seq - 1,
+                                                       segment->seg_ack - 1))) {
+        cache->stats.replayed++;
+        return REDEEM_REPLAYED;
+    }
+    redeem_restore(cache, event, &options, restored);
+    return REDEEM_GOOD;
+}
+
+/* Our scales that a cookie of this endpoint may have been made with. */
+static uint32_t
+redeem_scales(const struct syncache *cache, const struct endpoint *endpoint,
+              uint8_t scales[static REDEEM_SCALES])
+{
+    uint64_t lifetime_ms = cache->tunables.cookie_lifetime_ms;
+    uint8_t before = cache->wscale_before;
+    uint64_t changed_ms = cache->wscale_changed_ms;
+
+    scales[0] = engine_wscale(cache, &endpoint->config);
+    if (cache->tunables.cookie_layout != SYNCACHE_LAYOUT_WIDE ||
+        before == SYNCACHE_WSCALE_NONE || before == scales[0] ||
+        cache->now_ms - changed_ms > lifetime_ms)
+        return 1;
+    scales[1] = before;
+    return 2;
+}
+
+static bool
+redeem_verify(struct syncache *cache, const struct event *event,
+              struct syncache_cookie_options *options)
+{
+    const struct syncache_tunables *tunables = &cache->tunables;
+    uint32_t irs = event->segment->seg_seq - 1;
+    uint32_t iss = event->segment->seg_ack - 1;
+    uint8_t scales[REDEEM_SCALES];
+    uint32_t scale_count = redeem_scales(cache, event->endpoint, scales);
+    const uint8_t *keys[2];
+    uint32_t key_count = secret_candidates(
+        &cache->secret, cache->now_ms, tunables->cookie_lifetime_ms,
+        engine_skew_ms(cache), syncookie_parity(iss), keys);
+
+    if (key_count == 0) {
+        cache->stats.cookie_no_key++;
+        return false;
+    }
+    for (uint32_t i = 0; i < key_count * scale_count; i++) {
+        options->rcv_wscale = scales[i / key_count];
+        if (syncookie_lookup(keys[i % key_count], &event->segment->tuple, irs,
+                             iss, tunables->secmod,
+                             (enum syncache_layout)tunables->cookie_layout,
+                             options))
+            return true;
+    }
+    cache->stats.cookie_bad_mac++;
+    return false;
+}
+
+static bool
+redeem_timestamps_allowed(const struct syncache *cache,
+                          const struct event *event)
+{
+    uint32_t rfc1323 = cache->tunables.rfc1323;
+
+    return event->endpoint->config.options && (rfc1323 == 1 || rfc1323 == 3);
+}
+
+/* Seconds of the engine's life, the grain of the rate of failures. */
+static uint64_t
+redeem_second(const struct syncache *cache)
+{
+    return (cache->now_ms - cache->init_ms) / 1000;
+}
+
+static void
+redeem_failed(struct syncache *cache)
+{
+    struct cookie_failures *failures = &cache->failures;
+    uint64_t second = redeem_second(cache);
+
+    cache->stats.sc_failcookie++;
+    if (second != failures->second) {
+        failures->count_before =
+            second == failures->second + 1 ? failures->count : 0;
+        failures->count = 0;
+        failures->second = second;
+    }
+    if (failures->count < UINT32_MAX)
+        failures->count++;
+}
+
+/* More than ENGINE_FAILCOOKIE_MAX failed in this second or in the last one. */
+static bool
+redeem_many_failed(const struct syncache *cache)
+{
+    const struct cookie_failures *failures = &cache->failures;
+    uint64_t second = redeem_second(cache);
+
+    if (second == failures->second)
+        return failures->count > ENGINE_FAILCOOKIE_MAX ||
+               failures->count_before > ENGINE_FAILCOOKIE_MAX;
+    return second == failures->second + 1 &&
+           failures->count > ENGINE_FAILCOOKIE_MAX;
+}
+
+/*
+ * Our own timestamp comes back in TSecr, and tells when the SYN-ACK left: not
+ * in the future, and not longer ago than a cookie can live (DESIGN 5.8).
+ */
+static bool
+redeem_timestamps(struct syncache *cache, const struct event *event)
+{
+    const struct wire_segment *segment = event->segment;
+    enum syncache_cookie_ts policy =
+        (enum syncache_cookie_ts)cache->tunables.cookie_ts;
+    uint32_t clock;
+    int64_t age_ms;
+
+    if (policy == SYNCACHE_TS_OFF || !redeem_timestamps_allowed(cache, event))
+        return true;
+    if (!(segment->has & WIRE_HAS_TIMESTAMPS)) {
+        if (policy == SYNCACHE_TS_CHECK ||
+            (policy == SYNCACHE_TS_AUTO && !redeem_many_failed(cache)))
+            return true;
+        cache->stats.ts_refused++;
+        return false;
+    }
+    clock = engine_ts_clock(cache) + engine_ts_offset(cache, &segment->tuple);
+    age_ms = (int64_t)(int32_t)(clock - segment->tsecr) * 1000 /
+             (int64_t)cache->config.ts_hz;
+    if (age_ms >= -(int64_t)cache->tunables.clock_skew_ms &&
+        age_ms <= 2 * (int64_t)cache->tunables.cookie_lifetime_ms)
+        return true;
+    cache->stats.ts_refused++;
+    return false;
+}
+
+static void
+redeem_restore(const struct syncache *cache, const struct event *event,
+               const struct syncache_cookie_options *options,
+               struct table_entry *entry)
+{
+    const struct wire_segment *segment = event->segment;
+
+    memset(entry, 0, sizeof(*entry));
+    entry->flags = ENTRY_COOKIE_ISS;
+    entry->irs = segment->seg_seq - 1;
+    entry->iss = segment->seg_ack - 1;
+    entry->peer_mss = options->mss;
+    entry->endpoint =
+        (uint16_t)endpoints_slot(&cache->endpoints, event->endpoint);
+    if (options->wscale != SYNCACHE_WSCALE_NONE) {
+        entry->flags |= ENTRY_WINSCALE;
+        entry->scales = (uint8_t)(options->wscale << 4 | options->rcv_wscale);
+    }
+    if (options->sack_permitted)
+        entry->flags |= ENTRY_SACK;
+    if ((segment->has & WIRE_HAS_TIMESTAMPS) &&
+        redeem_timestamps_allowed(cache, event)) {
+        entry->flags |= ENTRY_TIMESTAMP;
+        entry->tsreflect = segment->tsval;
+    }
+    if (segment->has & WIRE_HAS_MD5)
+        entry->flags |= ENTRY_SIGNATURE;
+}

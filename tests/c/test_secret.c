@@ -1,0 +1,263 @@
+/* The ring of cookie keys: who mints, who verifies, who is gone from memory. */
+#include "test.h"
+
+#include "../../csrc/core/secret.h"
+
+#define LIFETIME 32000u
+
+/* A key whose 16 bytes all tell its epoch. */
+static void
+make_key(uint8_t key[static SYNCACHE_KEY_BYTES], uint64_t epoch)
+{
+    memset(key, (int)(0x80 | (epoch & 0x7f)), SYNCACHE_KEY_BYTES);
+}
+
+static void
+give_key(struct secret *secret, uint64_t epoch)
+{
+    uint8_t key[SYNCACHE_KEY_BYTES];
+    make_key(key, epoch);
+    secret_set_key(secret, epoch, key);
+}
+
+/* A ring in the epoch that began at start_ms, with keys of e-1, e and e+1. */
+static struct secret
+secret_in_epoch(uint64_t epoch, uint64_t start_ms)
+{
+    struct secret secret;
+    secret_init(&secret);
+    secret_set_epoch(&secret, epoch, start_ms);
+    for (uint64_t e = epoch == 0 ? 0 : epoch - 1; e <= epoch + 1; e++)
+        give_key(&secret, e);
+    return secret;
+}
+
+static bool
+is_key_of(const uint8_t *key, uint64_t epoch)
+{
+    uint8_t expected[SYNCACHE_KEY_BYTES];
+    make_key(expected, epoch);
+    return key != NULL && memcmp(expected, key, sizeof expected) == 0;
+}
+
+/* Does the key of this epoch verify a cookie at this time? */
+static bool
+verifies(const struct secret *secret, uint64_t epoch, uint64_t now_ms,
+         uint32_t skew_ms)
+{
+    const uint8_t *keys[2];
+    uint32_t count = secret_candidates(secret, now_ms, LIFETIME, skew_ms,
+                                       (uint32_t)(epoch & 1), keys);
+    EXPECT_TRUE(count <= 2);
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_key_of(keys[i], epoch))
+            return true;
+    }
+    return false;
+}
+
+/* Are four bytes in a row of this epoch's key left in the ring? */
+static bool
+in_memory(const struct secret *secret, uint64_t epoch)
+{
+    const uint8_t *bytes = (const uint8_t *)secret;
+    uint8_t key[SYNCACHE_KEY_BYTES];
+    make_key(key, epoch);
+    for (size_t i = 0; i + 4 <= sizeof *secret; i++) {
+        if (memcmp(bytes + i, key, 4) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+test_no_time_told_no_end_and_no_key(void)
+{
+    /* Nothing is in force until a time or a key is told. */
+    struct secret secret;
+    secret_init(&secret);
+    EXPECT_EQ(SYNCACHE_NEVER, secret_next_ms(&secret, LIFETIME));
+    EXPECT_TRUE(secret_mint(&secret) == NULL);
+}
+
+static void
+test_first_time_told_begins_epoch_0(void)
+{
+    /* Ephemeral keys need no wall time: the first call starts the count. */
+    uint64_t starts[] = {0, 5, 1 << 20, UINT64_C(1) << 63};
+    for (size_t i = 0; i < TEST_COUNT(starts); i++) {
+        struct secret secret;
+        secret_init(&secret);
+        give_key(&secret, 0);
+        secret_advance(&secret, starts[i], LIFETIME, 0);
+        EXPECT_EQ(0, secret.epoch);
+        EXPECT_EQ(starts[i] + LIFETIME, secret_next_ms(&secret, LIFETIME));
+        EXPECT_TRUE(is_key_of(secret_mint(&secret), 0));
+        secret_advance(&secret, starts[i] + LIFETIME - 1, LIFETIME, 0);
+        EXPECT_EQ(0, secret.epoch);
+        secret_advance(&secret, starts[i] + LIFETIME, LIFETIME, 0);
+        EXPECT_EQ(1, secret.epoch);
+        EXPECT_TRUE(secret_mint(&secret) == NULL);
+    }
+}
+
+static void
+test_cookie_dies_with_its_key_two_lifetimes_after_it_began(void)
+{
+    /* A key mints for one lifetime and verifies for two, not longer. */
+    struct secret secret = secret_in_epoch(7, 1000);
+    for (uint64_t now = 1000; now < 1000 + 2 * LIFETIME; now += 999) {
+        secret_advance(&secret, now, LIFETIME, 0);
+        EXPECT_TRUE(verifies(&secret, 7, now, 0));
+    }
+    uint64_t end = 1000 + 2 * LIFETIME;
+    secret_advance(&secret, end - 1, LIFETIME, 0);
+    EXPECT_TRUE(verifies(&secret, 7, end - 1, 0));
+    EXPECT_TRUE(in_memory(&secret, 7));
+    secret_advance(&secret, end, LIFETIME, 0);
+    EXPECT_TRUE(!verifies(&secret, 7, end, 0));
+    EXPECT_TRUE(!in_memory(&secret, 7));
+}
+
+static void
+test_successor_verifies_within_skew_of_the_end(void)
+{
+    /* Another machine's clock may run ahead by the skew. */
+    struct secret secret = secret_in_epoch(8, 0);
+    uint32_t skew = 1000;
+    secret_advance(&secret, LIFETIME - skew - 1, LIFETIME, skew);
+    EXPECT_TRUE(!verifies(&secret, 9, LIFETIME - skew - 1, skew));
+    EXPECT_TRUE(verifies(&secret, 9, LIFETIME - skew, skew));
+    EXPECT_TRUE(verifies(&secret, 7, LIFETIME - skew, skew));
+    EXPECT_TRUE(!verifies(&secret, 9, LIFETIME - 1, 0));
+}
+
+static void
+test_retired_key_verifies_within_skew_and_is_wiped_then(void)
+{
+    /* Another machine's clock may run behind by the skew. */
+    struct secret secret = secret_in_epoch(8, 0);
+    uint32_t skew = 1000;
+    secret_advance(&secret, LIFETIME + skew - 1, LIFETIME, skew);
+    EXPECT_EQ(9, secret.epoch);
+    EXPECT_TRUE(verifies(&secret, 7, LIFETIME + skew - 1, skew));
+    secret_advance(&secret, LIFETIME + skew, LIFETIME, skew);
+    EXPECT_TRUE(!verifies(&secret, 7, LIFETIME + skew, skew));
+    EXPECT_TRUE(!in_memory(&secret, 7));
+    EXPECT_TRUE(in_memory(&secret, 8));
+}
+
+static void
+test_long_gap_wipes_every_key(void)
+{
+    /* After a night without a call no old cookie may verify. */
+    struct secret secret = secret_in_epoch(8, 0);
+    secret_advance(&secret, UINT64_C(1000) * LIFETIME + 5, LIFETIME, 1000);
+    EXPECT_EQ(1008, secret.epoch);
+    EXPECT_EQ(UINT64_C(1001) * LIFETIME, secret_next_ms(&secret, LIFETIME));
+    for (uint64_t epoch = 7; epoch <= 9; epoch++)
+        EXPECT_TRUE(!in_memory(&secret, epoch));
+}
+
+static void
+test_epoch_that_began_before_the_clock_ends_in_time(void)
+{
+    /* Wall time's epoch may have begun 20 s before this clock's zero. */
+    struct secret secret = secret_in_epoch(90, (uint64_t)-20000);
+    secret_advance(&secret, 0, LIFETIME, 0);
+    EXPECT_EQ(90, secret.epoch);
+    EXPECT_EQ(LIFETIME - 20000, secret_next_ms(&secret, LIFETIME));
+    secret_advance(&secret, LIFETIME - 20000, LIFETIME, 0);
+    EXPECT_EQ(91, secret.epoch);
+}
+
+static void
+test_shorter_lifetime_acts_on_the_running_period(void)
+{
+    /* A tunable that changes must not wait for the old period's end. */
+    struct secret secret = secret_in_epoch(0, 0);
+    secret_advance(&secret, 14999, LIFETIME, 0);
+    EXPECT_EQ(15000, secret_next_ms(&secret, 15000));
+    secret_advance(&secret, 15000, 15000, 0);
+    EXPECT_EQ(1, secret.epoch);
+    EXPECT_EQ(30000, secret_next_ms(&secret, 15000));
+}
+
+static void
+test_key_of_a_retired_epoch_is_not_taken(void)
+{
+    /* It would push out the key in force, whose slot it shares. */
+    struct secret secret = secret_in_epoch(8, 0);
+    give_key(&secret, 4);
+    EXPECT_TRUE(!in_memory(&secret, 4));
+    EXPECT_TRUE(is_key_of(secret_mint(&secret), 8));
+}
+
+static void
+test_replaced_key_is_gone(void)
+{
+    /* A key set twice leaves nothing of the first. */
+    struct secret secret = secret_in_epoch(8, 0);
+    uint8_t other[SYNCACHE_KEY_BYTES];
+    memset(other, 0x55, sizeof other);
+    secret_set_key(&secret, 8, other);
+    EXPECT_TRUE(!in_memory(&secret, 8));
+    EXPECT_BYTES(other, secret_mint(&secret), sizeof other);
+}
+
+/* Epochs as dates: e begins at e lifetimes and lives in its own and the next.
+ */
+static void
+follow_definition(uint32_t skew)
+{
+    struct secret secret = secret_in_epoch(0, 0);
+    bool given[4096] = {true, true};
+    uint64_t now = 0;
+    while (now / LIFETIME < 4000) {
+        now += test_random_below(3) ? test_random_below(2000)
+                                    : test_random_below(2 * LIFETIME);
+        secret_advance(&secret, now, LIFETIME, skew);
+        uint64_t epoch = now / LIFETIME;
+        EXPECT_EQ(epoch, secret.epoch);
+        if (test_random_below(4)) {
+            uint64_t which = epoch + test_random_below(2);
+            give_key(&secret, which);
+            given[which] = true;
+        }
+        for (uint64_t e = epoch < 3 ? 0 : epoch - 3; e < epoch + 3; e++) {
+            uint64_t begin = e * LIFETIME;
+            bool live =
+                now + skew >= begin && now < begin + 2 * LIFETIME + skew;
+            EXPECT_EQ(live && given[e], verifies(&secret, e, now, skew));
+        }
+    }
+}
+
+static void
+test_random_steps_follow_the_definition(void)
+{
+    /* Candidates are those whose life, widened by the skew, includes now. */
+    follow_definition(0);
+    follow_definition(1);
+    follow_definition(1000);
+}
+
+static const struct test tests[] = {
+    TEST(test_no_time_told_no_end_and_no_key),
+    TEST(test_first_time_told_begins_epoch_0),
+    TEST(test_cookie_dies_with_its_key_two_lifetimes_after_it_began),
+    TEST(test_successor_verifies_within_skew_of_the_end),
+    TEST(test_retired_key_verifies_within_skew_and_is_wiped_then),
+    TEST(test_long_gap_wipes_every_key),
+    TEST(test_epoch_that_began_before_the_clock_ends_in_time),
+    TEST(test_shorter_lifetime_acts_on_the_running_period),
+    TEST(test_key_of_a_retired_epoch_is_not_taken),
+    TEST(test_replaced_key_is_gone),
+    TEST(test_random_steps_follow_the_definition),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

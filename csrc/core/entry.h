@@ -14,4 +14,6 @@
 #define ENTRY_OFFERED 0x0400       /* offered to the stack, not yet answered */
 #define ENTRY_COOKIE_ISS 0x0800    /* iss is a cookie */
 
+_Static_assert(ENTRY_ECN_MASK >> ENTRY_ECN_SHIFT == 7, "three bits hold 0 to 5");
+
 #endif

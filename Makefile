@@ -15,7 +15,8 @@ READY := $(VENV)/.ready
 EXTENSION := syncache/_ffi.abi3.so
 EXTRAS := cli,metrics,plot,pcap
 NEED := sh .ci/need
-CLANG := $(firstword $(shell command -v clang-19 clang-16 clang-14 clang) clang)
+CLANG := $(firstword $(shell command -v clang-19 clang) clang-19)
+CLANG_PACKAGES := "clang-19 libclang-rt-19-dev"
 
 C_SOURCES := $(wildcard csrc/core/*.c csrc/link/*.c)
 C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/link/*.h)
@@ -88,7 +89,7 @@ types: $(EXTENSION)
 
 # Both compilers, every header alone, and a build without asserts.
 c: $(EXTENSION)
-	@$(NEED) $(CLANG) clang
+	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@set -e; for cc in cc $(CLANG); do \
 		for f in $(C_SOURCES); do \
 			$$cc $(C_WARN) -O2 -c $$f -o /dev/null; \
@@ -113,7 +114,7 @@ docs: $(EXTENSION)
 	@$(PY) -m pytest tests/test_docs.py tests/test_api.py
 
 fuzz-smoke: $(READY)
-	@$(NEED) $(CLANG) clang
+	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@sh tests/fuzz/smoke.sh $(CLANG)
 
 bench-counts: $(EXTENSION)

@@ -76,7 +76,7 @@ class Knob:
         whole = not self.power_of_two or number & (number - 1) == 0
         return low <= number <= high and whole
 
-    def read(self, text: str) -> int | str:
+    def parse(self, text: str) -> int | str:
         """Read a value as sysctl.conf spells it: decimal, 0x... or a word.
 
         Whether it is legal is `check`'s business, together with other changes.

@@ -92,13 +92,13 @@ def test_to_c_converts_seconds_and_words():
     assert 7 == KNOBS[x + "secmod"].to_c(7)
 
 
-def test_read_takes_c_numbers_and_words():
+def test_parse_takes_c_numbers_and_words():
     """sysctl.conf's spellings."""
     knob = KNOBS["net.inet.tcp.syncache.rexmtlimit"]
-    assert (12, 12, -1) == (knob.read("12"), knob.read("0xc"), knob.read("-1"))
-    assert "x" == KNOBS["net.inet.tcp.syncache.x.overflow"].read("x")
+    assert (12, 12, -1) == (knob.parse("12"), knob.parse("0xc"), knob.parse("-1"))
+    assert "x" == KNOBS["net.inet.tcp.syncache.x.overflow"].parse("x")
     with pytest.raises(ValueError, match="0 to 12, not ''"):
-        knob.read("")
+        knob.parse("")
 
 
 def test_relations_hold_for_the_defaults():

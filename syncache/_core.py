@@ -1,0 +1,527 @@
+"""The door to C: the only module that imports `_ffi`, and the only one that sees cdata.
+
+What comes in is already checked (types, ranges, addresses); what goes out is numbers
+and bytes.  Times come in as seconds and go on as whole milliseconds.  What the values
+mean is told by the modules above; what the calls do by csrc/syncache.h.
+
+cffi releases the GIL around every call, so two threads could meet inside one engine.
+`with core:` takes the engine's only token or raises RuntimeError; taking an element of
+a list is atomic, with or without a GIL.
+"""
+
+from __future__ import annotations
+
+import sys
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from .block import allocate, milliseconds, wipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from typing_extensions import Buffer, Self
+
+    from ._ffi import ResultStruct, RingStruct, SlotStruct, TunStruct
+    from .keyring import Keyring
+
+if getattr(sys.modules["syncache"], "__distribution__", "") != "tcp-syncache":
+    raise ImportError(
+        "the top-level module syncache is that of the unrelated distribution of this "
+        "name: pip uninstall syncache, then pip install --force-reinstall tcp-syncache"
+    )
+try:
+    from ._ffi import ffi, lib
+except ImportError as error:
+    raise ImportError(
+        "the compiled core syncache._ffi is missing or does not fit this Python: "
+        "pip install tcp-syncache, or in a checkout "
+        f"`python setup.py build_ext --inplace` ({error})"
+    ) from error
+
+UINT64_MASK = 2**64 - 1
+NEVER = UINT64_MASK
+ALIGNMENT = 64
+WALK_ENTRIES = 256
+SLOTS_MAX = 65_535
+SLOT_SIZE_MIN = 128
+
+# struct syncache_slot: size, link_size, checksum, verdict, gso_size, request, handle.
+_SLOT = Struct("=IHBBHH4xQ")
+_NO_REQUEST = 65_535
+_STATISTICS = Struct(f"={ffi.sizeof('struct syncache_stats') // 8}Q")
+_REPLY = ffi.offsetof("struct syncache_result", "reply")
+
+assert _SLOT.size == ffi.sizeof("struct syncache_slot")
+
+
+class Core:
+    """One engine: its memory block, and the keys that C is given in time."""
+
+    __slots__ = (
+        "_block",
+        "_cache",
+        "_given",
+        "_keys",
+        "_keys_due",
+        "_lifetime_ms",
+        "_memory",
+        "_number",
+        "_result",
+        "_token",
+        "_tunables",
+        "_view",
+        "closed",
+    )
+
+    def __init__(self, config: Mapping[str, int], seed: bytes, keys: Keyring) -> None:
+        settings = ffi.new("struct syncache_config *", dict(config))
+        settings.struct_size = ffi.sizeof("struct syncache_config")
+        size = lib.syncache_size(settings)
+        if size == 0:
+            raise ValueError(f"no engine can have this configuration: {config}")
+        self._memory = allocate(size + ALIGNMENT)
+        self._block = ffi.from_buffer(self._memory)
+        start = -int(ffi.cast("uintptr_t", self._block)) % ALIGNMENT
+        self._cache = lib.syncache_init(self._block + start, size, settings, seed)
+        assert self._cache != ffi.NULL
+        self._result: ResultStruct = ffi.new("struct syncache_result *")
+        self._view = ffi.buffer(self._result)
+        self._number = ffi.new("uint64_t *")
+        self._tunables = ffi.new("struct syncache_tunables *")
+        self._token = [None]
+        self._lifetime_ms = 0
+        self.closed = False
+        self.set_keys(keys)
+
+    def __enter__(self) -> Self:
+        try:
+            self._token.pop()
+        except IndexError:
+            state = "closed" if self.closed else "in use by another call"
+            raise RuntimeError(f"this engine is {state}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._token.append(None)
+
+    def close(self) -> None:
+        """Overwrite the block and give it back; every later call raises."""
+        self.closed = True
+        self._token.clear()
+        self._cache = ffi.NULL
+        ffi.release(self._block)
+        wipe(self._memory)
+        self._memory.close()
+
+    def set_tunables(self, fields: Mapping[str, int]) -> bool:
+        """Replace all tunables; False if C finds one out of range."""
+        tunables = self._tunables
+        tunables.struct_size = ffi.sizeof("struct syncache_tunables")
+        for name, value in fields.items():
+            setattr(tunables, name, value)
+        if not lib.syncache_set_tunables(self._cache, tunables):
+            return False
+        if fields["cookie_lifetime_ms"] != self._lifetime_ms:
+            self._lifetime_ms = fields["cookie_lifetime_ms"]
+            self.set_keys(self._keys)
+        return True
+
+    def set_keys(self, keys: Keyring) -> None:
+        """Take cookie keys from here from the next call on that tells a time."""
+        self._keys = keys
+        self._given: set[int] | None = None
+        self._keys_due = 0
+
+    def set_ts_key(self, key: bytes) -> None:
+        """Replace the key of the timestamp offsets."""
+        lib.syncache_set_ts_key(self._cache, key)
+
+    def _at(self, now: float) -> int:
+        """Return the time for C, which by then has the keys that this time needs."""
+        now_ms = milliseconds(now)
+        if now_ms >= self._keys_due:
+            self._renew_keys(now_ms)
+        return now_ms
+
+    def _renew_keys(self, now_ms: int) -> None:
+        keys, lifetime_ms = self._keys, self._lifetime_ms
+        if self._given is None:
+            self._given = set()
+            begun = keys.begin(now_ms, lifetime_ms)
+            if begun is not None:
+                epoch, start_ms = begun
+                lib.syncache_set_epoch(self._cache, epoch, start_ms & UINT64_MASK)
+        epoch = lib.syncache_epoch(self._cache, now_ms, self._number)
+        needed = {epoch}
+        if keys.shared:
+            needed |= {epoch + 1} | ({epoch - 1} if epoch else set())
+        for wanted in sorted(needed - self._given):
+            key = keys.key(wanted, lifetime_ms)
+            lib.syncache_set_key(self._cache, wanted, key)
+        self._given = needed
+        self._keys_due = self._number[0]
+
+    def packet(self, packet: Buffer, now: float) -> int:
+        """Take one packet; the verdict, whose fields are handle, reply and conn."""
+        now_ms = self._at(now)
+        data = packet if type(packet) is bytes else ffi.from_buffer(packet)
+        return lib.syncache_packet(
+            self._cache, now_ms, data, len(data), 0, self._result
+        )
+
+    def segment(
+        self,
+        tuple_: tuple[int, bytes, bytes],
+        segment: Buffer,
+        now: float,
+        payload_size: int | None,
+        tos: int,
+    ) -> int:
+        """Take one segment between two packed addresses; see `packet`.
+
+        Without payload_size the whole payload is there, and the checksum is verified.
+        """
+        family, faddr, laddr = tuple_
+        now_ms = self._at(now)
+        data = ffi.from_buffer(segment)
+        size = len(data)
+        offset = data[12] >> 4 << 2 if size > 12 else size
+        whole = max(size - offset, 0)
+        return lib.syncache_segment(
+            self._cache,
+            now_ms,
+            family,
+            faddr,
+            laddr,
+            tos,
+            data,
+            size,
+            whole if payload_size is None else payload_size,
+            0 if payload_size is None else 1,  # enum syncache_checksum
+            self._result,
+        )
+
+    def handle(self) -> int:
+        """Return the handle that the last verdict found."""
+        return self._result.handle
+
+    def reply(self) -> bytes | None:
+        """Return the packet that the last verdict made."""
+        size = self._result.reply_size
+        if size == 0:
+            return None
+        reply: bytes = self._view[_REPLY : _REPLY + size]
+        return reply
+
+    def conn(self) -> bytes:
+        """Return the bytes of the last verdict, which begin with its conn."""
+        everything: bytes = self._view[:_REPLY]
+        return everything
+
+    def burst(self, rx: RingCore, tx: RingCore, now: float) -> int:
+        """Take what rx holds; the number of packets consumed."""
+        now_ms = self._at(now)
+        return lib.syncache_burst(self._cache, now_ms, rx.cdata, tx.cdata)
+
+    def poll(self, now: float, tx: RingCore) -> int:
+        """Send what is due; the number of packets appended."""
+        now_ms = self._at(now)
+        return lib.syncache_poll(self._cache, now_ms, tx.cdata)
+
+    def next_deadline(self) -> float | None:
+        """Return when poll() is due."""
+        due: int = lib.syncache_next_deadline(self._cache)
+        return None if due == NEVER else due / 1000
+
+    def listen(self, fields: Mapping[str, object]) -> int | None:
+        """Begin to listen; the endpoint's number, or None if C refuses."""
+        number = ffi.new("uint32_t *")
+        endpoint = ffi.new("struct syncache_endpoint *", dict(fields))
+        if not lib.syncache_listen(self._cache, endpoint, number):
+            return None
+        found: int = number[0]
+        return found
+
+    def unlisten(self, number: int) -> None:
+        """End listening."""
+        lib.syncache_unlisten(self._cache, number)
+
+    def md5_key(self, number: int, peer: tuple[int, bytes], key: bytes) -> bool:
+        """Add a peer's RFC 2385 key to an endpoint."""
+        family, faddr = peer
+        return lib.syncache_md5_key(self._cache, number, family, faddr, key, len(key))
+
+    def address(self, family: int, laddr: bytes) -> bool:
+        """Make an address ours."""
+        return lib.syncache_address(self._cache, family, laddr)
+
+    def accepted(self, conn: bytes, handle: int, ok: bool) -> None:
+        """Tell how an offer ended."""
+        pointer = ffi.from_buffer("struct syncache_conn *", conn)
+        lib.syncache_accepted(self._cache, pointer, handle, ok)
+
+    def opened(self, tuple_: bytes, handle: int) -> bool:
+        """Register an active open."""
+        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
+        return lib.syncache_opened(self._cache, pointer, handle)
+
+    def forget(self, tuple_: bytes) -> None:
+        """Forget a known tuple."""
+        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
+        lib.syncache_closed(self._cache, pointer)
+
+    def unsent(self, tuple_: bytes, seq: int) -> None:
+        """Say that a reply could not be sent."""
+        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
+        lib.syncache_unsent(self._cache, pointer, seq)
+
+    def unreach(self, tuple_: bytes, seq: int, now: float) -> None:
+        """Take an ICMP error that quotes a segment of ours."""
+        now_ms = self._at(now)
+        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
+        lib.syncache_unreach(self._cache, now_ms, pointer, seq)
+
+    def rehash(self, seed: bytes) -> None:
+        """Draw the bucket hash anew; every entry is purged."""
+        lib.syncache_rehash(self._cache, seed)
+
+    def entries(self) -> Iterator[bytes]:
+        """Yield the C structures of the entries, some at a time."""
+        cursor = ffi.new("uint64_t *")
+        found = ffi.new("struct syncache_half_open[]", WALK_ENTRIES)
+        view = ffi.buffer(found)
+        size = ffi.sizeof("struct syncache_half_open")
+        while count := lib.syncache_walk(self._cache, cursor, found, WALK_ENTRIES):
+            yield view[: count * size]
+
+    def count(self) -> int:
+        """Return the number of entries."""
+        return lib.syncache_count(self._cache)
+
+    def paused(self) -> bool:
+        """Tell whether insertion is paused."""
+        return lib.syncache_paused(self._cache)
+
+    def statistics(self) -> tuple[int, ...]:
+        """Return every counter, in the order of the C structure."""
+        counters = ffi.buffer(lib.syncache_statistics(self._cache), _STATISTICS.size)
+        return _STATISTICS.unpack(counters)
+
+    def block_bytes(self) -> bytes:
+        """Return a copy of the engine's memory, for tests of what it still holds."""
+        return self._memory[:]
+
+
+class RingCore:
+    """The memory of a ring, pinned once; `cdata` is for this module only."""
+
+    __slots__ = ("_bytes", "_conn", "_slot", "_store", "_view", "cdata")
+
+    def __init__(self, slots: int, slot_size: int) -> None:
+        if not 1 <= slots <= SLOTS_MAX:
+            raise ValueError(f"a ring has 1 to {SLOTS_MAX} slots, not {slots}")
+        if slot_size < SLOT_SIZE_MIN or slot_size % ALIGNMENT:
+            raise ValueError(
+                f"slot_size is a multiple of {ALIGNMENT}, at least {SLOT_SIZE_MIN}, "
+                f"not {slot_size}"
+            )
+        store = ffi.new("uint8_t[]", slots * slot_size + ALIGNMENT)
+        start = store + -int(ffi.cast("uintptr_t", store)) % ALIGNMENT
+        slot = ffi.new("struct syncache_slot[]", slots)
+        conn = ffi.new("struct syncache_conn[]", slots)
+        passed = ffi.new("uint32_t[]", slots)
+        self._store = store, slot, conn, passed  # cdata does not keep these alive
+        self._view = memoryview(ffi.buffer(start, slots * slot_size))
+        self._slot = ffi.buffer(slot)
+        self._conn = ffi.buffer(conn)
+        self.cdata: RingStruct = ffi.new("struct syncache_ring *")
+        self.cdata.memory = start
+        self.cdata.slot = slot
+        self.cdata.conn = conn
+        self.cdata.passed = passed
+        self.cdata.slots = slots
+        self.cdata.slot_size = slot_size
+
+    @property
+    def slots(self) -> int:
+        """Packets that it can hold."""
+        return self.cdata.slots
+
+    @property
+    def slot_size(self) -> int:
+        """Bytes that a slot can hold."""
+        return self.cdata.slot_size
+
+    @property
+    def free(self) -> int:
+        """Slots left."""
+        return self.cdata.slots - self.cdata.count
+
+    @property
+    def next(self) -> int:
+        """Index of the first packet not yet consumed."""
+        return self.cdata.next
+
+    @property
+    def passed(self) -> list[int]:
+        """Indices of the packets of the last burst that are the stack's."""
+        return ffi.unpack(self.cdata.passed, self.cdata.passed_count)
+
+    def __len__(self) -> int:
+        return self.cdata.count
+
+    def __getitem__(self, index: int) -> memoryview:
+        slot = self._at(index)
+        start = self._place(index) * self.cdata.slot_size + slot.link_size
+        return self._view[start : start + slot.size]
+
+    def clear(self) -> None:
+        """Forget every packet."""
+        self.cdata.count = self.cdata.next = self.cdata.passed_count = 0
+
+    def advance(self, count: int) -> None:
+        """Count the next packets as consumed."""
+        if not 0 <= count <= self.cdata.count - self.cdata.next:
+            raise ValueError(f"cannot consume {count} of {self!r}")
+        self.cdata.next += count
+
+    def handle(self, index: int) -> int:
+        """Return the stack's handle of the tuple of packet `index`; 0: none."""
+        handle: int = self._at(index).handle
+        return handle
+
+    def gso_size(self, index: int) -> int:
+        """Return the payload of each segment of a super-segment; 0: ordinary."""
+        size: int = self._at(index).gso_size
+        return size
+
+    def _place(self, index: int) -> int:
+        count = self.cdata.count
+        place = index + count if index < 0 else index
+        if not 0 <= place < count:
+            raise IndexError(f"no packet {index} of {count}")
+        return place
+
+    def _at(self, index: int) -> SlotStruct:
+        return self.cdata.slot[self._place(index)]
+
+    def _verdict(self, index: int) -> int:
+        return self._at(index).verdict
+
+    def _checksum(self, index: int) -> int:
+        return self._at(index).checksum
+
+    def _conn_at(self, index: int) -> bytes:
+        size = len(self._conn) // self.cdata.slots
+        place = self._place(index)
+        return self._conn[place * size : place * size + size]
+
+    def _append(self, packet: Buffer, checksum: int, gso_size: int) -> None:
+        ring = self.cdata
+        index = ring.count
+        if index == ring.slots:
+            raise BufferError(f"all {index} slots are taken")
+        data = ffi.from_buffer(packet)
+        size = len(data)
+        if size > ring.slot_size:
+            raise ValueError(f"{size} bytes do not fit into {ring.slot_size}")
+        ffi.memmove(ring.memory + index * ring.slot_size, data, size)
+        slot = (size, 0, checksum, 0, gso_size, _NO_REQUEST, 0)
+        _SLOT.pack_into(self._slot, index * _SLOT.size, *slot)
+        ring.count = index + 1
+
+
+class Tun:
+    """A TUN device that C fills rings from and empties rings into."""
+
+    __slots__ = ("_tun",)
+
+    def __init__(self, fd: int, *, vnet_hdr: bool) -> None:
+        if not hasattr(lib, "link_tun_receive"):
+            raise OSError("this build has no TUN; it needs Linux")
+        self._tun: TunStruct = ffi.new(
+            "struct link_tun *", {"fd": fd, "vnet_hdr": vnet_hdr}
+        )
+
+    def receive(self, rx: RingCore) -> int:
+        """Append packets; how many, or -errno."""
+        return lib.link_tun_receive(self._tun, rx.cdata)
+
+    def send(self, tx: RingCore) -> int:
+        """Send packets from `next` on; how many, or -errno."""
+        return lib.link_tun_send(self._tun, tx.cdata)
+
+    @property
+    def send_error(self) -> int:
+        """The errno of the last packet refused; 0: it went out."""
+        return self._tun.send_error
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Packets received, sent, too_large and send_failed."""
+        names = ("received", "sent", "too_large", "send_failed")
+        return {name: getattr(self._tun, name) for name in names}
+
+
+def copy(source: RingCore, target: RingCore) -> tuple[int, int]:
+    """Copy packets from `next` on; how many were consumed, how many of them dropped."""
+    dropped = ffi.new("uint32_t *")
+    count = lib.link_copy(source.cdata, target.cdata, dropped)
+    return count, dropped[0]
+
+
+def parse(packet: bytes) -> tuple[int, bytes]:
+    """Read a packet: the verdict, and the bytes of struct syncache_fields."""
+    fields = ffi.new("struct syncache_fields *")
+    verdict = lib.syncache_parse(packet, len(packet), 0, fields)
+    return verdict, ffi.buffer(fields)[:]
+
+
+def build(fields: bytes, options: bytes, payload: bytes) -> bytes:
+    """Write a packet of struct syncache_fields, options and payload."""
+    size_max = 60 + len(options) + len(payload)
+    packet = ffi.new("uint8_t[]", size_max)
+    pointer = ffi.from_buffer("struct syncache_fields *", fields)
+    size = lib.syncache_build(pointer, options, payload, 0, packet, size_max)
+    assert size > 0
+    built: bytes = ffi.buffer(packet, size)[:]
+    return built
+
+
+# mss, wscale, sack_permitted, rcv_wscale.
+CookieOptions = tuple[int, int, int, int]
+
+
+def cookie_mint(
+    key: bytes,
+    tuple_: bytes,
+    irs: int,
+    options: CookieOptions,
+    kind: tuple[int, int, int],
+) -> int:
+    """Make a cookie; `kind` is parity, secmod and layout."""
+    parity, secmod, layout = kind
+    chosen = ffi.new("struct syncache_cookie_options *", options)
+    pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
+    return lib.syncache_cookie_mint(key, pointer, irs, chosen, parity, secmod, layout)
+
+
+def cookie_check(
+    key: bytes,
+    tuple_: bytes,
+    numbers: tuple[int, int],
+    rcv_wscale: int,
+    kind: tuple[int, int],
+) -> CookieOptions | None:
+    """Check a cookie; `numbers` are irs and iss, `kind` is secmod and layout."""
+    found = ffi.new("struct syncache_cookie_options *", {"rcv_wscale": rcv_wscale})
+    pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
+    if not lib.syncache_cookie_check(key, pointer, *numbers, *kind, found):
+        return None
+    return found.mss, found.wscale, found.sack_permitted, found.rcv_wscale
+
+
+def siphash24(key: bytes, data: bytes) -> int:
+    """Return SipHash-2-4 of data."""
+    return lib.syncache_siphash24(key, data, len(data))

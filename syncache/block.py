@@ -1,0 +1,39 @@
+"""The memory of an engine, from the system; and time, in the units of C."""
+
+from __future__ import annotations
+
+import mmap
+from contextlib import suppress
+
+HUGE_PAGE = 2 * 1024 * 1024
+NOW_MAX_MS = 2**62  # far enough from 2^64 for any sum that C makes
+
+
+def allocate(size: int) -> mmap.mmap:
+    """Return zeroed memory of whole pages; huge ones where one would be filled."""
+    size += -size % mmap.PAGESIZE
+    if hasattr(mmap, "MAP_PRIVATE"):
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    else:
+        memory = mmap.mmap(-1, size)
+    if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        # A kernel without huge pages refuses; small ones do as well.
+        with suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
+
+
+def wipe(memory: mmap.mmap) -> None:
+    """Overwrite everything with zeros."""
+    page = bytes(mmap.PAGESIZE)
+    for start in range(0, len(memory), mmap.PAGESIZE):
+        memory[start : start + mmap.PAGESIZE] = page
+
+
+def milliseconds(now: float) -> int:
+    """Convert a time to whole milliseconds, the nearest; ValueError if not finite."""
+    try:
+        ms = round(now * 1000)
+    except (ValueError, OverflowError):
+        raise ValueError(f"now is a finite number of seconds, not {now!r}") from None
+    return min(max(ms, 0), NOW_MAX_MS)

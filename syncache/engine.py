@@ -1,0 +1,385 @@
+"""`Syncache`: the half-open side of a TCP stack, as Python sees it.
+
+Arguments are checked here, before C is called, and values are made of what C answers.
+What happens to a packet is decided in csrc/core; the calls themselves are in `_core`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from . import address as addresses
+from . import conn as conns
+from ._core import Core
+from .conn import Conn, Endpoint
+from .fourtuple import FourTuple
+from .halfopen import ENTRY_BYTES, HalfOpen
+from .keyring import Keyring, checked_seed, derive
+from .segment import Segment
+from .stats import Stats
+from .sysctl import Sysctl
+from .verdict import KINDS, PLAIN, REASONS, Kind, Reason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Buffer
+
+    from .ring import Ring
+
+UINT32_MAX = 2**32 - 1
+UINT64_MAX = 2**64 - 1
+TS_HZ_MAX = 1_000_000
+# syncache_known keeps its table within 2^28 nodes.
+ESTABLISHED_MAX = 2**28
+MTU_MIN = 68
+MD5_KEY_MAX = 80
+
+_PASS_KNOWN = Reason.PASS_KNOWN
+
+
+class Syncache:
+    """A SYN cache with SYN cookies: packets and times in, verdicts and replies out.
+
+    `now` is seconds of one monotonic clock of the caller's, whatever its zero; an
+    earlier one counts as the last.  Nothing raises because of what the network sent.
+    An engine serves one call at a time: an overlapping one raises RuntimeError.
+
+    Args:
+        sysctl: the tunables, which belong to this engine from now on.
+        keys: where cookie keys come from; drawn, or derived from the seed, if None.
+        seed: makes everything deterministic; in earnest 16 secret random bytes.
+        established_max: connections of the stack that are known here; 0: none, the
+            stack looks up its own tuples before it hands over a packet.
+        ts_base: our TSval is ts_base + now * ts_hz + the tuple's offset; keys of a
+            keyring file add the wall clock, so that its machines have one clock.
+        ts_hz: ticks a second, 1 to 1,000,000.
+        ts_per_tuple: whether tuples have an offset.
+    """
+
+    __slots__ = ("_core", "_endpoints", "_open", "_sysctl", "keys")
+
+    def __init__(
+        self,
+        sysctl: Sysctl | None = None,
+        *,
+        keys: Keyring | None = None,
+        seed: bytes | None = None,
+        established_max: int = 65536,
+        ts_base: int = 0,
+        ts_hz: int = 1000,
+        ts_per_tuple: bool = True,
+    ) -> None:
+        self._sysctl = Sysctl() if sysctl is None else sysctl
+        _within("established_max", established_max, 0, ESTABLISHED_MAX)
+        _within("ts_base", ts_base, 0, UINT32_MAX)
+        _within("ts_hz", ts_hz, 1, TS_HZ_MAX)
+        if seed is None:
+            secret = secrets.token_bytes(16)
+        else:
+            secret = derive(checked_seed(seed), "syncache engine")
+        if keys is None:
+            keys = Keyring.ephemeral() if seed is None else Keyring.from_seed(seed)
+        self.keys = keys
+        config = self._sysctl.fields(boot=True) | {
+            "established_max": established_max,
+            "ts_base": (ts_base + round(keys.wall_offset * ts_hz)) & UINT32_MAX,
+            "ts_hz": ts_hz,
+            "ts_per_tuple": int(ts_per_tuple),
+        }
+        self._core = Core(config, secret, keys)
+        self._tunables_changed()
+        ts_key = keys.ts_key()
+        if ts_key is not None:
+            self._core.set_ts_key(ts_key)
+        self._endpoints: list[Endpoint] = []
+        self._open: set[tuple[int, bytes, int]] = set()
+        self._sysctl.attach(self._tunables_changed, self._count)
+
+    @property
+    def sysctl(self) -> Sysctl:
+        """The tunables of this engine."""
+        return self._sysctl
+
+    @property
+    def stats(self) -> Stats:
+        """Every counter, now."""
+        with self._core as core:
+            return Stats.of_counters(core.statistics())
+
+    @property
+    def paused(self) -> bool:
+        """Whether new half-open connections are not stored for the time being."""
+        with self._core as core:
+            return core.paused()
+
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        *,
+        mtu: int = 1500,
+        mss_max: int | None = None,
+        rcv_window: int = 65535,
+        rcv_wscale: int | None = None,
+        options: bool = True,
+        hop_limit: int = 64,
+        tos: int = 0,
+        fastopen: int = 0,
+        md5_keys: Mapping[str, bytes] | None = None,
+        tag: object = None,
+    ) -> Endpoint:
+        """Begin to listen.
+
+        Args:
+            port: 1 to 65535.
+            address: one of ours; None: any, of either family.
+            mtu: of the path; 0: unknown.
+            mss_max: upper bound of the MSS announced and used.
+            rcv_window: receive buffer in bytes; the SYN-ACK says at most 65535.
+            rcv_wscale: our window scale, 0 to 14; None: from kern.ipc.maxsockbuf.
+            options: whether TCP options are used at all.
+            hop_limit: TTL or hop limit of replies, 1 to 255.
+            tos: TOS or traffic class of replies.
+            fastopen: TCP Fast Open requests that may be pending; 0: off.
+            md5_keys: RFC 2385 keys by peer address, 1 to 80 bytes each.
+            tag: the caller's own; `Endpoint.tag`.
+
+        Raises:
+            ValueError: an argument is out of range, or somebody listens there.
+            RuntimeError: no room for another endpoint or key.
+        """
+        family, laddr = (0, addresses.ANY) if address is None else _local(address)
+        fields = {
+            "laddr": laddr,
+            "lport": addresses.port(port, lowest=1),
+            "family": family,
+            "options": int(options),
+            "ecn": 1,
+            "hop_limit": _within("hop_limit", hop_limit, 1, 255),
+            "tos": _within("tos", tos, 0, 255),
+            "rcv_wscale": conns.WSCALE_NONE
+            if rcv_wscale is None
+            else _within("rcv_wscale", rcv_wscale, 0, 14),
+            "rcv_wnd": _within("rcv_window", rcv_window, 0, UINT32_MAX),
+            "mtu": _mtu(mtu),
+            "mss_max": 0 if mss_max is None else _within("mss_max", mss_max, 1, 0xFFFF),
+            "fastopen": _within("fastopen", fastopen, 0, UINT32_MAX),
+        }
+        peers = [(addresses.pack(a), _md5(key)) for a, key in (md5_keys or {}).items()]
+        place = family, laddr, port
+        if place in self._open:
+            raise ValueError(f"{address or 'any address'} port {port} is taken")
+        with self._core as core:
+            number = core.listen(fields)
+            if number is None:
+                raise RuntimeError("no room: x.endpoint_max endpoints are open")
+            if not all(core.md5_key(number, peer, key) for peer, key in peers):
+                core.unlisten(number)
+                raise RuntimeError("no room: x.md5_max keys are in use")
+        self._open.add(place)
+        return self._new_endpoint(number, address, port, tag)
+
+    def packet(self, packet: Buffer, now: float) -> Verdict:
+        """Take one IPv4 or IPv6 packet."""
+        with self._core as core:
+            verdict = core.packet(packet, now)
+            if KINDS[verdict] is Kind.DROP:
+                return PLAIN[verdict]
+            return self._verdict(verdict)
+
+    def segment(
+        self,
+        src: str | bytes,
+        dst: str | bytes,
+        segment: Buffer,
+        now: float,
+        *,
+        payload_size: int | None = None,
+        tos: int = 0,
+    ) -> Verdict:
+        """Take one TCP segment, for stacks that parsed and verified the IP header.
+
+        Args:
+            src: the peer's address.
+            dst: ours.
+            segment: TCP header, options, and as much of the payload as there is.
+            now: the time.
+            payload_size: bytes of payload if they are not all there; then the caller
+                has verified the checksum too.
+            tos: of the IP header.
+        """
+        ends = addresses.pair(src, dst)
+        if payload_size is not None:
+            _within("payload_size", payload_size, 0, UINT32_MAX)
+        _within("tos", tos, 0, 255)
+        with self._core as core:
+            return self._verdict(core.segment(ends, segment, now, payload_size, tos))
+
+    def burst(self, rx: Ring, tx: Ring, now: float) -> int:
+        """Take the packets of rx from `next` on; append replies to tx.
+
+        Stops before a packet whose reply does not fit into tx.  Returns the number of
+        packets consumed.
+        """
+        with self._core as core:
+            rx.endpoints = self._endpoints
+            return core.burst(rx, tx, now)
+
+    def accepted(self, conn: Conn, handle: int = 0, *, ok: bool = True) -> None:
+        """Tell how the offer of a handshake ended.
+
+        Args:
+            conn: as it was offered.
+            handle: comes back with each later packet of the connection.
+            ok: False: the stack had no room, so the handshake goes on.
+        """
+        _within("handle", handle, 0, UINT64_MAX)
+        raw = conns.to_c(conn)
+        with self._core as core:
+            core.accepted(raw, handle, ok)
+
+    def opened(self, four_tuple: FourTuple, handle: int = 0) -> bool:
+        """Register an active open; False if the table of connections is full."""
+        _within("handle", handle, 0, UINT64_MAX)
+        raw = FourTuple(*four_tuple).to_c()
+        with self._core as core:
+            return core.opened(raw, handle)
+
+    def closed(self, conn: Conn | FourTuple) -> None:
+        """Forget a connection."""
+        raw = (conn.four_tuple if isinstance(conn, Conn) else FourTuple(*conn)).to_c()
+        with self._core as core:
+            core.forget(raw)
+
+    def unsent(self, reply: Segment) -> None:
+        """Say that a reply could not be sent; the entry of a SYN-ACK is removed."""
+        raw = _sent_on(reply)
+        with self._core as core:
+            core.unsent(raw, reply.seq)
+
+    def icmp_error(self, quoted: Segment, now: float) -> None:
+        """Take an ICMP error that quotes a segment of ours, after `segment()`."""
+        raw = _sent_on(quoted)
+        with self._core as core:
+            core.unreach(raw, quoted.seq, now)
+
+    def poll(self, now: float, tx: Ring) -> int:
+        """Append to tx what is due again; call again while it was filled."""
+        with self._core as core:
+            return core.poll(now, tx)
+
+    def next_deadline(self) -> float | None:
+        """Return the time at which `poll` is due, or None."""
+        with self._core as core:
+            return core.next_deadline()
+
+    def half_open(self) -> list[HalfOpen]:
+        """List the half-open connections."""
+        with self._core as core:
+            return [
+                HalfOpen.read(entries, place)
+                for entries in core.entries()
+                for place in range(0, len(entries), ENTRY_BYTES)
+            ]
+
+    def rekey(self, keys: Keyring) -> None:
+        """Take cookie keys from another keyring from now on.
+
+        For a keyring file with one master more; epochs go on where the wall clock is.
+        """
+        with self._core as core:
+            core.set_keys(keys)
+            self.keys = keys
+
+    def rehash(self, seed: bytes | None = None) -> None:
+        """Draw the bucket hash anew; what is half-open is left to its cookie."""
+        fresh = secrets.token_bytes(16)
+        if seed is not None:
+            fresh = derive(checked_seed(seed), "syncache engine")
+        with self._core as core:
+            core.rehash(fresh)
+
+    def close(self) -> None:
+        """Wipe and give back the memory; every later call raises RuntimeError."""
+        with self._core as core:
+            core.close()
+
+    def _verdict(self, verdict: int) -> Verdict:
+        """Make the value of what C answered."""
+        core = self._core
+        kind = KINDS[verdict]
+        if kind is Kind.REPLY:
+            packet = core.reply()
+            reply = None if packet is None else Segment.of_packet(packet)
+            return Verdict(kind, REASONS[verdict], reply)
+        if kind is Kind.ACCEPT:
+            packet = core.reply()
+            reply = None if packet is None else Segment.of_packet(packet)
+            conn = conns.read(core.conn(), self._endpoints)
+            return Verdict(kind, REASONS[verdict], reply, conn)
+        if verdict == _PASS_KNOWN:
+            return Verdict(kind, REASONS[verdict], None, None, core.handle())
+        return PLAIN[verdict]
+
+    def _new_endpoint(
+        self, number: int, address: str | None, port: int, tag: object
+    ) -> Endpoint:
+        """Keep an endpoint under its number, until the number is used again."""
+        endpoint = Endpoint(self, number, address, port, tag)
+        while len(self._endpoints) <= number:
+            self._endpoints.append(endpoint)
+        self._endpoints[number] = endpoint
+        return endpoint
+
+    def _close_endpoint(self, endpoint: Endpoint) -> None:
+        address = endpoint.address
+        family, laddr = (0, addresses.ANY) if address is None else _local(address)
+        with self._core as core:
+            core.unlisten(endpoint.number)
+        self._open.discard((family, laddr, endpoint.port))
+
+    def _address(self, address: str | bytes) -> None:
+        """Make an address ours although nobody listens on it."""
+        family, laddr = addresses.pack(address)
+        with self._core as core:
+            if not core.address(family, laddr):
+                raise RuntimeError("no room: x.address_max addresses are in use")
+
+    def _tunables_changed(self) -> None:
+        with self._core as core:
+            if not core.set_tunables(self._sysctl.fields(boot=False)):
+                raise ValueError("the core refuses this combination of tunables")
+
+    def _count(self) -> int:
+        with self._core as core:
+            return core.count()
+
+
+def _within(name: str, value: object, lowest: int, highest: int) -> int:
+    if not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError(f"{name} is {lowest} to {highest}, not {value!r}")
+    return value
+
+
+def _mtu(mtu: int) -> int:
+    if mtu != 0 and not MTU_MIN <= mtu <= 0xFFFF:
+        raise ValueError(f"mtu is 0 (unknown) or {MTU_MIN} to 65535, not {mtu!r}")
+    return mtu
+
+
+def _md5(key: bytes) -> bytes:
+    if not 1 <= len(key) <= MD5_KEY_MAX:
+        raise ValueError(f"an MD5 key has 1 to {MD5_KEY_MAX} bytes, not {len(key)}")
+    return bytes(key)
+
+
+def _local(address: str) -> tuple[int, bytes]:
+    """Pack an address to listen on; an unspecified one means any of its family."""
+    return addresses.pack(address)
+
+
+def _sent_on(segment: Segment) -> bytes:
+    """Return the tuple of a segment that we sent."""
+    return FourTuple(segment.dst, segment.dport, segment.src, segment.sport).to_c()

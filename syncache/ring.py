@@ -1,0 +1,77 @@
+"""`Ring`: packets in memory that is pinned once, filled and emptied by C.
+
+The memory and the slots are `_core.RingCore`; here is what Python sees of them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from . import _core
+from .conn import read
+from .verdict import REASONS, Reason
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from .conn import Conn, Endpoint
+
+
+class Checksum(IntEnum):
+    """What is known of a packet's transport checksum (enum syncache_checksum)."""
+
+    VERIFY = 0  # nobody looked
+    VALID = 1  # the link vouches for it
+    PARTIAL = 2  # pseudo header only; the bytes never left this machine
+
+
+class Ring(_core.RingCore):
+    """A linear buffer of IP packets.
+
+    Links append, `Syncache.burst()` consumes from `next` on; `clear()` when all are
+    consumed.  After a burst `passed` holds, in order of arrival, the indices of the
+    packets that are the stack's, every segment that completed a handshake included.
+
+    Args:
+        slots: Packets it can hold, 1 to 65535.
+        slot_size: Bytes of the largest, a multiple of 64 from 128 on.
+    """
+
+    __slots__ = ("endpoints",)
+
+    def __init__(self, slots: int = 256, slot_size: int = 2048) -> None:
+        super().__init__(slots, slot_size)
+        self.endpoints: list[Endpoint] = []  # of the engine of the last burst
+
+    def push(
+        self,
+        packet: Buffer,
+        *,
+        checksum: Checksum = Checksum.VERIFY,
+        gso_size: int = 0,
+    ) -> None:
+        """Append a packet.
+
+        Raises:
+            BufferError: the ring is full.
+            ValueError: the packet does not fit into a slot.
+        """
+        self._append(packet, Checksum(checksum), gso_size)
+
+    def conn(self, index: int) -> Conn:
+        """Return the handshake that packet `index` completed."""
+        if not REASONS[self._verdict(index)].name.startswith("ACCEPT"):
+            raise ValueError(f"packet {index} completed no handshake")
+        return read(self._conn_at(index), self.endpoints)
+
+    def verdict(self, index: int) -> Reason:
+        """Return what became of packet `index` in the burst that consumed it."""
+        return REASONS[self._verdict(index)]
+
+    def checksum(self, index: int) -> Checksum:
+        """Return what is known of packet `index`'s checksum."""
+        return Checksum(self._checksum(index))
+
+    def __repr__(self) -> str:
+        return f"<Ring {len(self)} of {self.slots}, next {self.next}>"

@@ -16,7 +16,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..ring import Ring
+from ..ring import Checksum, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +161,7 @@ class _Packet(NamedTuple):
     due: float
     number: int
     data: bytes
-    checksum: int
+    checksum: Checksum
     gso_size: int
 
 

@@ -1,17 +1,17 @@
 """Capture files: one link reads packets from a file, one writes what passes.
 
-Reading goes through scapy (extra `pcap`): classic and ng.  Link headers of raw IP,
-Ethernet (with VLAN tags), Linux cooked (1 and 2) and loopback captures are taken off;
-what is not IP is passed over.  Writing is classic pcap of raw IP and needs nothing.
+Link headers of raw IP, Ethernet (with VLAN tags), Linux cooked (1 and 2) and loopback
+captures are taken off; what is not IP is passed over.  Written is classic pcap of raw
+IP.  The file formats are those of `capture`.
 """
 
 from __future__ import annotations
 
-import struct
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
+from . import capture
 from .link import LinkError
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ RAW = {LINKTYPE_RAW, LINKTYPE_IPV4, LINKTYPE_IPV6, 12, 14}  # 12, 14: DLT_RAW of
 
 ETHERTYPES_IP = {0x0800, 0x86DD}
 ETHERTYPES_VLAN = {0x8100, 0x88A8}
-
-FILE_HEADER = struct.Struct("<IHHiIII")
-RECORD_HEADER = struct.Struct("<IIII")
-MAGIC_NANOSECONDS = 0xA1B23C4D
 
 
 def ip_packet(linktype: int, frame: bytes) -> bytes | None:
@@ -78,22 +74,17 @@ class PcapReader:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.skipped = 0  # not IP, or not captured in full
+        self.skipped = 0  # packets not IP, not captured in full, or too long
+        self._error: LinkError | None = None
         try:
-            # Optional, and slow to load.
-            from scapy.error import Scapy_Exception
-            from scapy.utils import RawPcapReader
-        except ImportError:
-            raise LinkError(
-                f"reading {path} needs scapy: pip install 'tcp-syncache[pcap]'"
-            ) from None
-        self._broken = (Scapy_Exception, EOFError, ValueError, struct.error)
-        try:
-            self._file: Any = RawPcapReader(str(path))
+            self._file: BinaryIO = self.path.open("rb")
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
             raise LinkError(message, error.errno) from None
-        except self._broken:
+        try:
+            self._records = capture.read(self._file)
+        except (capture.NotACaptureError, OSError):
+            self._file.close()
             raise LinkError(f"{path} is not a pcap or pcapng file") from None
         self._packets = self._read()
 
@@ -102,13 +93,25 @@ class PcapReader:
 
     def fileno(self) -> int:
         """Descriptor of the file."""
-        return int(self._file.fileno())
+        return self._file.fileno()
 
     def receive(self, rx: Ring) -> int:
-        """Append packets until the file ends or `rx` is full; 0 at the end."""
+        """Append packets until the file ends or `rx` is full; 0 at the end.
+
+        Raises:
+            LinkError: The file is damaged; first come the packets before the damage.
+        """
+        if self._error is not None:
+            raise self._error
         count = 0
         while rx.free > 0:
-            _, packet = next(self._packets, (0.0, b""))
+            try:
+                _, packet = next(self._packets, (0.0, b""))
+            except LinkError as error:
+                self._error = error
+                if count == 0:
+                    raise
+                break
             if not packet:
                 break
             try:
@@ -130,31 +133,15 @@ class PcapReader:
         self._file.close()
 
     def _read(self) -> Iterator[tuple[float, bytes]]:
-        while True:
-            try:
-                frame, about = next(self._file)
-            except StopIteration:
-                return
-            except self._broken as error:
-                message = f"{self.path} is damaged: {error}"
-                raise LinkError(message) from None
-            linktype = getattr(about, "linktype", None)
-            if linktype is None:
-                linktype = self._file.linktype
-            packet = ip_packet(linktype, frame)
-            if packet is None or len(frame) < about.wirelen:
-                self.skipped += 1
-                continue
-            yield _seconds(about, nano=getattr(self._file, "nano", False)), packet
-
-
-def _seconds(about: Any, *, nano: bool) -> float:
-    """Return the time of a record, classic or ng."""
-    if hasattr(about, "sec"):
-        return float(about.sec + about.usec / (1e9 if nano else 1e6))
-    if about.tsresol is None or about.tshigh is None:
-        return 0.0  # a simple packet block has no time
-    return float(((about.tshigh << 32) | about.tslow) / about.tsresol)
+        try:
+            for record in self._records:
+                packet = ip_packet(record.linktype, record.frame)
+                if packet is None or len(record.frame) < record.wire_size:
+                    self.skipped += 1
+                else:
+                    yield record.time, packet
+        except (capture.DamagedError, OSError) as error:
+            raise LinkError(f"{self.path} is damaged: {error}") from None
 
 
 class PcapWriter:
@@ -185,9 +172,7 @@ class PcapWriter:
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
             raise LinkError(message, error.errno) from None
-        self._write(
-            FILE_HEADER.pack(MAGIC_NANOSECONDS, 2, 4, 0, 0, PACKET_MAX, LINKTYPE_RAW)
-        )
+        self._write(capture.header(LINKTYPE_RAW, PACKET_MAX))
 
     @property
     def mtu(self) -> int:
@@ -237,15 +222,8 @@ class PcapWriter:
         if first == end:
             return
         seconds = self._clock()
-        nanoseconds = int(seconds % 1 * 1e9)
-        parts = []
-        for i in range(first, end):
-            size = len(ring[i])
-            parts += [
-                RECORD_HEADER.pack(int(seconds), nanoseconds, size, size),
-                bytes(ring[i]),
-            ]
-        self._write(b"".join(parts))
+        packets = (bytes(ring[i]) for i in range(first, end))
+        self._write(b"".join(capture.record(seconds, packet) for packet in packets))
 
     def _write(self, data: bytes) -> None:
         try:

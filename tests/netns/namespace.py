@@ -1,0 +1,129 @@
+"""Network namespaces for tests: commands run in one, and it dies with its keeper.
+
+A namespace has no name and no file: it lives as long as one `sleep` that entered it,
+which ends by itself, so nothing is left behind however a test ends.  Without root a
+user namespace of our own gives the privilege.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+LIFETIME_SECONDS = 300
+ROOT = Path(__file__).resolve().parent.parent.parent
+PEERS = Path(__file__).resolve().parent / "peers"
+
+
+class Namespace:
+    """A network namespace of its own.
+
+    Raises:
+        OSError: The machine does not allow it; one line that says what to do.
+    """
+
+    def __init__(self) -> None:
+        command = ["unshare", "--net", "--kill-child"]
+        if os.geteuid() != 0:
+            command += ["--user", "--map-root-user"]
+        command += ["sh", "-c", f"echo up; exec sleep {LIFETIME_SECONDS}"]
+        try:
+            self._keeper = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        except FileNotFoundError:
+            raise OSError("no unshare: apt-get install util-linux") from None
+        if self._keeper.stdout.readline() != "up\n":
+            why = self._keeper.communicate()[1].strip()
+            raise OSError(
+                f"no network namespace ({why}): run as root, or allow user "
+                "namespaces: sysctl kernel.unprivileged_userns_clone=1"
+            )
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def command(self, *words: str | Path) -> list[str]:
+        """Return the command that runs another one in here."""
+        enter = ["nsenter", f"--target={self._keeper.pid}", "--net"]
+        if os.geteuid() != 0:
+            enter += ["--user", "--preserve-credentials"]
+        return [*enter, "--", *map(str, words)]
+
+    def start(self, *words: str | Path, **options) -> subprocess.Popen[str]:
+        """Start a command in here; it is killed with the namespace."""
+        process = subprocess.Popen(
+            self.command(*words),
+            stdin=options.pop("stdin", subprocess.DEVNULL),
+            stdout=subprocess.PIPE,
+            stderr=options.pop("stderr", subprocess.PIPE),
+            text=True,
+            cwd=ROOT,
+            **options,
+        )
+        self._processes.append(process)
+        return process
+
+    def run(self, *words: str | Path, seconds: float = 60) -> str:
+        """Run a command in here and return its output; AssertionError if it fails."""
+        process = self.start(*words)
+        try:
+            out, error = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, error = process.communicate()
+            error += f"\nstill running after {seconds} s"
+        assert process.returncode == 0, f"{words[0]}: {error or out}"
+        return out
+
+    def python(self, peer: str, spec: object, seconds: float = 60) -> dict:
+        """Run a program of tests/netns/peers in here; its output is JSON."""
+        words = (sys.executable, PEERS / f"{peer}.py", json.dumps(spec))
+        return json.loads(self.run(*words, seconds=seconds))
+
+    def link(self, *words: str) -> None:
+        """Change an interface: peers/link.py."""
+        self.python("link", words)
+
+    def close(self) -> None:
+        """End everything that runs in here."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        self._keeper.kill()
+        self._keeper.communicate()
+
+
+class Server:
+    """peers/server.py running in a namespace, ready when this returns."""
+
+    def __init__(self, namespace: Namespace, **spec) -> None:
+        self.spec = {"app": "http", "port": 80} | spec
+        program = PEERS / "server.py"
+        self.process = namespace.start(
+            sys.executable, program, json.dumps(self.spec), stdin=subprocess.PIPE
+        )
+        ready = self.process.stdout.readline()
+        assert ready == "ready\n", f"{ready}{self.process.communicate()[1]}"
+
+    def stop(self) -> dict:
+        """End it in an orderly way; what it says of itself."""
+        out, error = self.process.communicate("", timeout=20)
+        assert self.process.returncode == 0, error
+        return json.loads(out) | {"log": error}
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def wait_until(condition, seconds: float = 5.0) -> None:
+    """Ask again until something is so; AssertionError if it never is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.02)

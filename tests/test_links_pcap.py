@@ -1,0 +1,254 @@
+"""Capture files in and out, with scapy as the independent hand."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import closing
+
+import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.utils import PcapNgWriter, rdpcap, wrpcap
+
+from syncache.links import Link, LinkError
+from syncache.links.memory import pair
+from syncache.links.pcap import (
+    LINKTYPE_ETHERNET,
+    LINKTYPE_LINUX_SLL,
+    LINKTYPE_LINUX_SLL2,
+    LINKTYPE_NULL,
+    LINKTYPE_RAW,
+    PcapReader,
+    PcapWriter,
+    ip_packet,
+)
+from syncache.ring import Ring
+
+V4 = bytes(IP(src="192.0.2.1", dst="192.0.2.2") / TCP(flags="S"))
+V6 = bytes(IPv6(src="2001:db8::1", dst="2001:db8::2") / TCP(flags="S"))
+
+
+def packets_of(path) -> list[bytes]:
+    with closing(PcapReader(path)) as reader:
+        return [packet for _, packet in reader]
+
+
+@pytest.mark.parametrize(
+    ("linktype", "head"),
+    [
+        (LINKTYPE_RAW, b""),
+        (12, b""),
+        (LINKTYPE_NULL, b"\x02\0\0\0"),
+        (LINKTYPE_ETHERNET, bytes(12) + b"\x08\0"),
+        (LINKTYPE_ETHERNET, bytes(12) + b"\x81\0\0\x05\x08\0"),
+        (LINKTYPE_ETHERNET, bytes(12) + b"\x88\xa8\0\x05\x81\0\0\x06\x08\0"),
+        (LINKTYPE_LINUX_SLL, bytes(14) + b"\x08\0"),
+        (LINKTYPE_LINUX_SLL2, b"\x08\0" + bytes(18)),
+    ],
+)
+def test_link_header_of_each_kind_is_taken_off(linktype, head):
+    """What is left begins with the IP header; an empty frame has none."""
+    assert ip_packet(linktype, head + V4) == V4
+    assert ip_packet(linktype, head) is None
+
+
+@pytest.mark.parametrize(
+    ("linktype", "frame"),
+    [
+        (LINKTYPE_ETHERNET, bytes(Ether() / ARP())),
+        (LINKTYPE_RAW, b"\x10" + V4[1:]),
+        (LINKTYPE_ETHERNET, b"\0"),
+        (195, V4),
+    ],
+)
+def test_what_is_not_ip_has_no_packet(linktype, frame):
+    """Other protocols, versions and link types are passed over."""
+    assert ip_packet(linktype, frame) is None
+
+
+def test_classic_capture_gives_its_ip_packets_in_order(tmp_path):
+    """Ethernet with and without VLAN; ARP is skipped and counted."""
+    path = tmp_path / "a.pcap"
+    frames = [Ether() / IP(V4), Ether() / ARP(), Ether() / Dot1Q(vlan=5) / IPv6(V6)]
+    wrpcap(str(path), frames)
+    assert packets_of(path) == [V4, V6]
+    reader = PcapReader(path)
+    assert isinstance(reader, Link)
+    assert reader.receive(Ring(16)) == 2
+    assert reader.skipped == 1
+    reader.close()
+
+
+def test_ng_capture_gives_packets_and_times(tmp_path):
+    """Iterating tells when each was captured."""
+    path = tmp_path / "a.pcapng"
+    writer = PcapNgWriter(str(path))
+    for seconds, packet in ((1000.25, V4), (1001.5, V6)):
+        frame = Ether() / (IP(packet) if packet == V4 else IPv6(packet))
+        frame.time = seconds
+        writer.write(frame)
+    writer.close()
+    with closing(PcapReader(path)) as reader:
+        assert [(1000.25, V4), (1001.5, V6)] == list(reader)
+
+
+def test_small_ring_is_filled_again_and_again(tmp_path):
+    """The reader goes on where the ring was full, and ends with 0."""
+    path = tmp_path / "a.pcap"
+    wrpcap(str(path), [IP(V4)] * 5)
+    with closing(PcapReader(path)) as reader:
+        assert [reader.receive(Ring(2)) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_reader_forgets_what_is_sent(tmp_path):
+    """A replay has nowhere to send to; the ring is consumed."""
+    path = tmp_path / "a.pcap"
+    wrpcap(str(path), [IP(V4)])
+    reader, tx = PcapReader(path), Ring(2)
+    tx.push(V4)
+    assert reader.send(tx) == 1
+    assert tx.next == 1
+    reader.close()
+
+
+def test_packet_cut_off_by_the_capture_is_skipped(tmp_path):
+    """Half a packet would be a lie."""
+    path = tmp_path / "a.pcap"
+    wrpcap(str(path), [IP(V4)])
+    whole = path.read_bytes()
+    size = len(V4)
+    record = struct.pack("<IIII", 0, 0, size - 8, size) + V4[:-8]
+    path.write_bytes(whole[:24] + record + whole[24:])
+    reader = PcapReader(path)
+    assert [V4] == [packet for _, packet in reader]
+    assert reader.skipped == 1
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"GIF89a" * 20, b"\xd4\xc3\xb2\xa1" + bytes(3)],
+    ids=["empty", "short", "other", "cut"],
+)
+def test_file_that_is_no_capture_gives_one_line(tmp_path, content):
+    """It names the file and what was expected of it."""
+    path = tmp_path / "broken"
+    path.write_bytes(content)
+    with pytest.raises(LinkError) as caught:
+        PcapReader(path)
+    assert str(caught.value) == f"{path} is not a pcap or pcapng file"
+
+
+@pytest.mark.parametrize("make", [PcapReader, PcapWriter])
+def test_file_that_cannot_be_opened_gives_one_line(tmp_path, make):
+    """It names the file and the reason."""
+    path = tmp_path / "nowhere" / "a.pcap"
+    with pytest.raises(LinkError, match=r"a\.pcap: No such file or directory"):
+        make(path)
+
+
+def write_ng(path):
+    writer = PcapNgWriter(str(path))
+    writer.write(Ether(dst="ff:ff:ff:ff:ff:ff") / IP(V4))
+    writer.write(Ether(dst="ff:ff:ff:ff:ff:ff") / IPv6(V6))
+    writer.close()
+
+
+def write_classic(path):
+    wrpcap(str(path), [IP(V4), IP(V4)])
+
+
+@pytest.mark.parametrize("write", [write_ng, write_classic])
+def test_cut_capture_gives_what_came_before_then_one_line(tmp_path, write):
+    """Wherever the file ends, whole packets are given and nothing is invented."""
+    path = tmp_path / "a"
+    write(path)
+    whole = path.read_bytes()
+    packets = packets_of(path)
+    assert len(packets) == 2
+    damaged = 0
+    for size in range(28, len(whole)):
+        path.write_bytes(whole[:size])
+        found, message = drained(path)
+        assert found == packets[: len(found)]
+        damaged += "is damaged: it ends within a" in message
+        assert "\n" not in message
+    assert damaged >= len(whole) - 28 - 4
+
+
+def drained(path) -> tuple[list[bytes], str]:
+    """What a reader gives ring by ring, and how it ended."""
+    found, rx = [], Ring(1)
+    with closing(PcapReader(path)) as reader:
+        try:
+            while reader.receive(rx):
+                found.append(bytes(rx[0]))
+                rx.clear()
+        except LinkError as error:
+            return found, str(error)
+        return found, ""
+
+
+@pytest.mark.parametrize("write", [write_ng, write_classic])
+def test_any_changed_byte_gives_packets_or_one_line(tmp_path, write):
+    """Damage of any kind never raises anything but LinkError."""
+    path = tmp_path / "a"
+    write(path)
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        for value in (0, 0x7F, 0xFF):
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            try:
+                found, _ = drained(path)
+            except LinkError:
+                found = []
+            assert len(found) <= 2
+
+
+def test_damage_after_packets_in_one_ring_is_told_by_the_next_call(tmp_path):
+    """No packet is lost to an error that came after it."""
+    path = tmp_path / "a"
+    write_classic(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    rx = Ring(16)
+    with closing(PcapReader(path)) as reader:
+        assert reader.receive(rx) == 1
+        for _ in range(2):
+            with pytest.raises(LinkError, match="it ends within a record"):
+                reader.receive(rx)
+
+
+def test_writer_records_what_passes_in_both_directions(tmp_path):
+    """Times and bytes are as scapy reads them; the packets go their way."""
+    path = tmp_path / "a.pcap"
+    near, far = pair()
+    seconds = iter([1000.25, 1001.5])
+    tap = PcapWriter(path, near, clock=lambda: next(seconds))
+    tx, rx = Ring(2), Ring(2)
+    tx.push(V4)
+    assert tap.send(tx) == 1
+    assert far.receive(rx) == 1
+    tx.clear()
+    tx.push(V6)
+    far.send(tx)
+    rx.clear()
+    assert tap.receive(rx) == 1
+    tap.close()
+    far.close()
+    assert [(1000.25, V4), (1001.5, V6)] == [
+        (float(packet.time), bytes(packet)) for packet in rdpcap(str(path))
+    ]
+
+
+def test_writer_alone_is_a_link_without_a_far_end(tmp_path):
+    """It receives nothing and takes everything."""
+    path = tmp_path / "a.pcap"
+    writer, tx = PcapWriter(path), Ring(2)
+    assert isinstance(writer, Link)
+    tx.push(V4)
+    tx.push(V6)
+    assert writer.send(tx) == 2
+    assert writer.receive(Ring(2)) == 0
+    writer.close()
+    assert packets_of(path) == [V4, V6]

@@ -114,6 +114,11 @@ class Core:
         wipe(self._memory)
         self._memory.close()
 
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the engine's block, which never changes."""
+        return len(self._memory)
+
     def set_tunables(self, fields: Mapping[str, int]) -> bool:
         """Replace all tunables; False if C finds one out of range."""
         tunables = self._tunables
@@ -422,11 +427,13 @@ class RingCore:
         index = ring.count
         if index == ring.slots:
             raise BufferError(f"all {index} slots are taken")
-        data = ffi.from_buffer(packet)
+        data = packet if type(packet) is bytes else memoryview(packet).cast("B")
         size = len(data)
-        if size > ring.slot_size:
-            raise ValueError(f"{size} bytes do not fit into {ring.slot_size}")
-        ffi.memmove(ring.memory + index * ring.slot_size, data, size)
+        slot_size = ring.slot_size
+        if size > slot_size:
+            raise ValueError(f"{size} bytes do not fit into {slot_size}")
+        start = index * slot_size
+        self._view[start : start + size] = data
         slot = (size, 0, checksum, 0, gso_size, _NO_REQUEST, 0)
         _SLOT.pack_into(self._slot, index * _SLOT.size, *slot)
         ring.count = index + 1

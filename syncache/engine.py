@@ -109,6 +109,12 @@ class Syncache:
             return Stats.of_counters(core.statistics())
 
     @property
+    def memory_bytes(self) -> int:
+        """All the memory that it will ever use, in bytes."""
+        with self._core as core:
+            return core.memory_bytes
+
+    @property
     def paused(self) -> bool:
         """Whether new half-open connections are not stored for the time being."""
         with self._core as core:

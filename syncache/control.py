@@ -69,8 +69,8 @@ class Control:
         sysctl = self._engine.sysctl
         return {knob.name: sysctl[knob.name] for knob in sysctl.walk(prefix)}
 
-    def _do_stats(self) -> dict[str, Any]:
-        return dataclasses.asdict(self._engine.stats)
+    def _do_stats(self) -> dict[str, int]:
+        return self._engine.stats.as_dict()
 
     def _do_half_open(self, limit: int = 1000) -> list[dict[str, Any]]:
         rows = sorted(self._engine.half_open(), key=lambda row: -row.age)

@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import Reason
+
 if TYPE_CHECKING:
     from .. import Stats
     from ..stack import Stack
@@ -32,12 +34,12 @@ SAMPLE_SECONDS = 0.05
 
 # Verdicts of a SYN that was looked at, whatever came of it.
 OF_SYNS = (
-    "REPLY_SYN_ACK",
-    "REPLY_SYN_COOKIE",
-    "REPLY_DUPSYN",
-    "REPLY_OTHER_ISN",
-    "DROP_DUPSYN_LIMIT",
-    "DROP_CACHE_FULL",
+    Reason.REPLY_SYN_ACK,
+    Reason.REPLY_SYN_COOKIE,
+    Reason.REPLY_DUPSYN,
+    Reason.REPLY_OTHER_ISN,
+    Reason.DROP_DUPSYN_LIMIT,
+    Reason.DROP_CACHE_FULL,
 )
 
 
@@ -64,8 +66,7 @@ class Fetch(asyncio.Protocol):
 
 def syns_of(stats: Stats) -> int:
     """Count the SYNs that the engine looked at."""
-    verdicts = stats.verdicts
-    return sum(verdicts[name] for name in OF_SYNS)
+    return sum(stats.verdicts[reason] for reason in OF_SYNS)
 
 
 def rss_bytes() -> int:
@@ -98,7 +99,7 @@ async def serve(spec: dict[str, Any]) -> None:
     link = Tun(spec["tun"], [f"{KERNEL}/24"])
     async with Host(link, OURS, sysctl=Sysctl(spec["sysctl"])) as host:
         await host.create_server(Fetch, PORT)
-        tell({"cache_bytes": host.stack.syncache.cache_bytes})
+        tell({"cache_bytes": host.stack.syncache.memory_bytes})
         loop = asyncio.get_running_loop()
         over = asyncio.Event()
         loop.add_reader(sys.stdin.fileno(), over.set)

@@ -1,0 +1,1 @@
+"""Conformance: handshake scripts played against the stack under the freebsd preset."""

@@ -1,0 +1,149 @@
+"""The application's side of a script: socket calls on a Stack.
+
+File descriptors are the script's own numbers.  A call returns an int, or the name of an
+errno.  Options that only a kernel has (SO_REUSEADDR, TCP_NODELAY) are taken and ignored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .world import PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .script import Call, Script
+    from .world import World
+
+DEFAULT_TOS = 0x48
+DEFAULT_TTL = 61
+LISTENER_OPTIONS: dict[str, str] = {
+    "SO_RCVBUF": "rcv_window",
+    "TCP_MAXSEG": "mss_max",
+    "IP_TTL": "hop_limit",
+    "IPV6_UNICAST_HOPS": "hop_limit",
+    "IP_TOS": "tos",
+    "IPV6_TCLASS": "tos",
+}
+
+
+class Sockets:
+    """File descriptors of one script."""
+
+    def __init__(self, world: World, script: Script) -> None:
+        self.world = world
+        self.script = script
+        self.files: dict[int, Any] = {}
+        self.options: dict[int, dict[str, Any]] = {}
+        self.tos = DEFAULT_TOS
+        self.ttl = DEFAULT_TTL
+        self.listener: Any = None
+        self.last: Any = None
+
+    def default_listener(self) -> None:
+        """Listen as the script's head says."""
+        options: dict[str, Any] = {}
+        for name, value in self.script.listener.items():
+            self._listener_option(options, name, value)
+        self.listener = self._listen(self.script.backlog, options)
+
+    def call(self, step: Call) -> int | str:
+        """Make one call; the first argument of a script's call is its descriptor."""
+        if step.args[:1] == ("case",):
+            return self._case_call(step.name)
+        if step.name == "socket":
+            fd = step.result if isinstance(step.result, int) else 3
+            self.files[fd], self.options[fd] = None, {}
+            return fd
+        handlers: dict[str, Callable[..., int | str]] = {
+            "bind": lambda fd, *_: 0,
+            "listen": self._listen_call,
+            "accept": lambda fd, *_: self._accept(step.result),
+            "close": self._close,
+            "read": self._read,
+            "recv": self._read,
+            "write": self._write,
+            "send": self._write,
+            "shutdown": self._shutdown,
+            "setsockopt": self._setsockopt,
+            "fcntl": lambda fd, *_: step.result if isinstance(step.result, int) else 0,
+        }
+        if step.name not in handlers:
+            raise ValueError(f"no such call: {step.name}()")
+        return handlers[step.name](*step.args)
+
+    def _case_call(self, name: str) -> int | str:
+        """Act for a case file, which names no descriptors."""
+        if name == "accept":
+            connection = self.listener.accept()
+            self.last = connection or self.last
+            return 0 if connection else "EAGAIN"
+        if name == "close_listener":
+            self.listener.close()
+            return 0
+        if name in ("close", "abort"):
+            getattr(self.last, name)()
+            return 0
+        raise ValueError(f"no such application call: {name!r}")
+
+    def _listener_option(self, out: dict[str, Any], name: str, value: Any) -> None:
+        if name in LISTENER_OPTIONS:
+            out[LISTENER_OPTIONS[name]] = value
+        elif name == "TCP_NOOPT":
+            out["options"] = not value
+        elif name == "TCP_FASTOPEN" and value:
+            # FreeBSD's rule: refused once more than half the backlog is pending.
+            out["fastopen"] = self.script.backlog // 2 + 1
+        elif name == "TCP_MD5SIG":
+            key = value.encode() if isinstance(value, str) else b"conformance"
+            out["md5_keys"] = {self.world.peer: key} if value else {}
+
+    def _listen(self, backlog: int, options: dict[str, Any]) -> Any:
+        self.tos = options.setdefault("tos", DEFAULT_TOS)
+        self.ttl = options.setdefault("hop_limit", DEFAULT_TTL)
+        return self.world.stack.listen(
+            PORT, self.world.local, backlog=backlog, **options
+        )
+
+    def _listen_call(self, fd: int, backlog: int) -> int:
+        self.files[fd] = self._listen(max(backlog, 1), self.options[fd])
+        self.listener = self.files[fd]
+        return 0
+
+    def _accept(self, result: object) -> int | str:
+        connection = self.listener.accept()
+        if connection is None:
+            return "EAGAIN"
+        fd = result if isinstance(result, int) else max(self.files) + 1
+        self.files[fd] = self.last = connection
+        return fd
+
+    def _close(self, fd: int) -> int:
+        file = self.files.pop(fd)
+        if file is not None:
+            file.close()
+        return 0
+
+    def _read(self, fd: int, *arguments: Any) -> int | str:
+        connection = self.files[fd]
+        size = arguments[1] if len(arguments) > 1 else arguments[0]
+        data = connection.read(size)
+        if data:
+            return len(data)
+        return 0 if connection.at_end else "EAGAIN"
+
+    def _write(self, fd: int, *arguments: Any) -> int | str:
+        size = arguments[1] if len(arguments) > 1 else arguments[0]
+        taken: int = self.files[fd].write(bytes(size))
+        return taken or "EAGAIN"
+
+    def _shutdown(self, fd: int, _how: object) -> int:
+        self.files[fd].close()
+        return 0
+
+    def _setsockopt(
+        self, fd: int, _level: object, name: str, value: Any, *_: Any
+    ) -> int:
+        self._listener_option(self.options.setdefault(fd, {}), name, value)
+        return 0

@@ -1,0 +1,102 @@
+"""Compares a segment that was sent with the one a script expects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..model import option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..model.option import Option
+    from ..model.packet import Packet
+    from .script import Shape
+
+MASK32 = 0xFFFFFFFF
+TS_SLACK = 5  # ticks of 1 ms between the script's time and the packet's
+
+
+class Numbers:
+    """The real numbers behind a script's: ISNs and the timestamp clock, each side's."""
+
+    def __init__(self, irs: int) -> None:
+        self.irs = irs
+        self.iss: int | None = None  # of our first SYN-ACK
+        self.iss_of: dict[int, int] = {}  # of each peer's own
+        self.ts: int | None = None  # what our TSval is ahead of the script's
+
+    def learn(self, packet: Packet, shape: Shape) -> None:
+        """Take our ISN from a SYN-ACK."""
+        if "S" not in packet.flags:
+            return
+        iss = (packet.seq - (shape.seq or 0)) & MASK32
+        self.iss_of.setdefault(shape.peer, iss)
+        if self.iss is None:
+            self.iss = iss
+
+    def ours(self, number: int, *, peer: int | None = None) -> int:
+        """Our sequence number as it goes over the wire."""
+        iss = self.iss if peer is None else self.iss_of.get(peer, self.iss)
+        return (number + (iss or 0)) & MASK32
+
+    def theirs(self, number: int) -> int:
+        """The peer's sequence number as it goes over the wire."""
+        return (number + self.irs) & MASK32
+
+
+def differences(
+    packet: Packet, shape: Shape, numbers: Numbers, fixed: dict[str, int]
+) -> Iterator[str]:
+    """Say in which fields a packet is not what was expected."""
+    if shape.flags is not None and set(packet.flags) != set(shape.flags):
+        yield f"flags {packet.flags}, not {shape.flags}"
+        return
+    numbers.learn(packet, shape)
+    if shape.seq is not None and packet.seq != numbers.ours(shape.seq):
+        got = (packet.seq - (numbers.iss or 0)) & MASK32
+        yield f"seq {got}, not {shape.seq}"
+    if shape.ack is not None and packet.ack != numbers.theirs(shape.ack):
+        yield f"ack {(packet.ack - numbers.irs) & MASK32}, not {shape.ack}"
+    if shape.win is not None and packet.window != shape.win:
+        yield f"win {packet.window}, not {shape.win}"
+    if shape.len is not None and len(packet.payload) != shape.len:
+        yield f"len {len(packet.payload)}, not {shape.len}"
+    if shape.opts is not None:
+        yield from _option_differences(packet, shape, numbers)
+    if shape.ip_ecn is not None and packet.tos & 3 != shape.ip_ecn:
+        yield f"ip_ecn {packet.tos & 3}, not {shape.ip_ecn}"
+    for name, value in (("tos", shape.ip_tos), ("ttl", shape.ip_ttl)):
+        wanted = fixed[name] if value == "listener" else value
+        got = packet.tos & ~3 if name == "tos" else packet.ttl
+        if wanted is not None and got != wanted:
+            yield f"{name} {got}, not {wanted}"
+
+
+def _option_differences(
+    packet: Packet, shape: Shape, numbers: Numbers
+) -> Iterator[str]:
+    got = option.decode(packet.options)
+    wanted = list(shape.opts or ())
+    if not shape.exact:
+        got = sorted((o for o in got if o[0] not in ("nop", "eol")), key=str)
+        wanted = sorted((o for o in wanted if o[0] not in ("nop", "eol")), key=str)
+    if [o[0] for o in got] != [o[0] for o in wanted]:
+        yield f"opts {got}, not {wanted}"
+        return
+    for have, want in zip(got, wanted, strict=True):
+        if not _same_option(have, want, numbers if shape.exact else None):
+            yield f"option {have}, not {want}"
+
+
+def _same_option(have: Option, want: Option, numbers: Numbers | None) -> bool:
+    if have[0] == "ts" and numbers is not None and want[1] is not None:
+        if numbers.ts is None:
+            numbers.ts = (have[1] - want[1]) & MASK32
+        ahead = (have[1] - want[1] - numbers.ts) & MASK32
+        return ahead <= TS_SLACK and have[2] == want[2]
+    if want[0] == "tfo" and want[1] == "<8 bytes>":
+        return len(have[1]) == 16
+    return len(have) == len(want) and all(
+        w is None or h == w for h, w in zip(have[1:], want[1:], strict=True)
+    )

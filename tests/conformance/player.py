@@ -1,0 +1,209 @@
+"""Plays a script: injects, waits, compares, and checks what holds at the end.
+
+Every packet that we send must be expected by the script, in order and in time; silence
+is an assertion too.  A failure is a sentence; a script passes when there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..model import option
+from ..model.packet import Packet, icmp_error
+from . import observe
+from .calls import Sockets
+from .check import Numbers, differences
+from .script import Call, Expect, Icmp, Inject, Script, Shape, Step, Tune
+from .world import PEER_PORT, PORT, PRESET, ROUTER, Air, Memory, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SYN_TOS = 0xB8  # neither of these two may come back on a reply
+SYN_TTL = 57
+EARLY_S = 0.0005
+EXPIRY_LATE_S = 0.005
+UNREACHABLE = {  # RFC 792 and RFC 4443: type and code by packetdrill's words
+    "net_unreachable": ((3, 0), (1, 0)),
+    "host_unreachable": ((3, 1), (1, 3)),
+    "protocol_unreachable": ((3, 2), (4, 1)),
+    "port_unreachable": ((3, 3), (1, 4)),
+    "frag_needed": ((3, 4), (2, 0)),
+    "admin_prohibited": ((3, 13), (1, 1)),
+    "ttl_exceeded": ((11, 0), (3, 0)),
+}
+
+
+def play(script: Script, *, air: Air | None = None, preset: str = PRESET) -> list[str]:
+    """Play a script from each of its clock starts; return what went wrong."""
+    failures: list[str] = []
+    for start in script.clock_starts:
+        world = World(script, start, air or Memory(), preset)
+        where = f"clock {start}: " if len(script.clock_starts) > 1 else ""
+        failures += [where + text for text in Player(script, world).run()]
+    return failures
+
+
+class Player:
+    """One performance of one script."""
+
+    def __init__(self, script: Script, world: World) -> None:
+        self.script = script
+        self.world = world
+        self.numbers = Numbers(script.irs)
+        self.sockets = Sockets(world, script)
+        self.valid_tfo = ""
+        self.shift = 0.0  # how late packets came that were allowed any time
+
+    def run(self) -> list[str]:
+        """Play all steps, then look at what is left."""
+        if self.script.listening:
+            self.sockets.default_listener()
+        if self._mentions_valid_tfo():
+            self.valid_tfo = self._ask_for_tfo_cookie()
+        self.baseline = observe.counters(self.world)
+        for number, step in enumerate(self.script.steps, 1):
+            failure = next(self._play(step), None)
+            if failure is not None:
+                return [f"step {number} at {step.at * 1000:g} ms: {failure}"]
+        return list(self._finish())
+
+    def _play(self, step: Step) -> Iterator[str]:
+        if isinstance(step, Expect):
+            yield from self._expect(step)
+            return
+        self.world.advance(step.at + self.shift)
+        yield from self._silence()
+        if isinstance(step, Inject):
+            self.world.failing = step.fault == "tx_error"
+            packet = self.build(step.shape)
+            self.world.inject(packet.encode(bad_checksum=step.shape.bad_csum))
+            self.world.failing = False
+        elif isinstance(step, Icmp):
+            self.world.inject(self._icmp(step))
+        elif isinstance(step, Tune):
+            self.world.sysctl[step.name] = step.value
+        else:
+            yield from self._call(step)
+
+    def _call(self, step: Call) -> Iterator[str]:
+        got = self.sockets.call(step)
+        if step.result is not None and got != step.result:
+            yield f"{step.name}() = {got}, not {step.result}"
+        self.world.act()
+
+    def _silence(self) -> Iterator[str]:
+        """Complain about packets that nobody expected."""
+        sent = self.world.sent
+        while sent:
+            at, packet = sent.popleft()
+            if self.script.unlisted_syn_acks and {"S", "A"} <= set(packet.flags):
+                peer = packet.dport - PEER_PORT
+                self.numbers.learn(packet, Shape("SA", seq=0, peer=peer))
+                continue
+            yield f"unexpected {self._show(packet)} at {at * 1000:g} ms"
+
+    def _expect(self, step: Expect) -> Iterator[str]:
+        sent = self.world.sent
+        if not sent:
+            self.world.advance(step.until + self.shift, until_sent=True)
+        if not sent:
+            yield f"nothing sent, expected {step.shape.flags}"
+            return
+        at, packet = sent.popleft()
+        if not step.at - EARLY_S <= at - self.shift <= step.until:
+            yield f"{packet.flags} sent at {at * 1000:g} ms"
+        if step.floating:
+            self.shift = max(self.shift, at - step.at)
+        if packet.dport != PEER_PORT + step.shape.peer and step.shape.dport is None:
+            yield f"sent to port {packet.dport}, not to peer {step.shape.peer}"
+        fixed = {"tos": self.sockets.tos, "ttl": self.sockets.ttl}
+        yield from differences(packet, step.shape, self.numbers, fixed)
+        if self.script.exact_order and "S" in packet.flags:
+            order = tuple(o[0] for o in option.decode(packet.options))
+            if order != self.script.exact_order:
+                yield f"order of options {order}"
+
+    def _finish(self) -> Iterator[str]:
+        script = self.script
+        self.world.advance(script.end + self.shift)
+        yield from self._silence()
+        expire = script.expect.get("expired_at_ms")
+        if isinstance(expire, int | float):
+            self.world.advance(expire / 1000 - 0.001)
+            if observe.entries(self.world) == 0:
+                yield f"entry expired before {expire} ms"
+            self.world.advance(expire / 1000 + EXPIRY_LATE_S)
+            yield from self._silence()
+            if observe.entries(self.world) != 0:
+                yield f"entry still there after {expire} ms"
+        yield from observe.disagreements(self.world, script, self.baseline)
+
+    def build(self, shape: Shape) -> Packet:
+        """Turn what the script says into a packet."""
+        numbers, world = self.numbers, self.world
+        ack = 0
+        if shape.ack is not None:
+            ack = numbers.ours(shape.ack, peer=shape.peer if shape.own_iss else None)
+        elif shape.raw_ackfield is not None:
+            ack = shape.raw_ackfield
+        tos = shape.ip_tos if isinstance(shape.ip_tos, int) else SYN_TOS
+        return Packet(
+            src=shape.src or world.peer,
+            dst=shape.dst or world.local,
+            sport=shape.sport or PEER_PORT + shape.peer,
+            dport=shape.dport or PORT,
+            flags=shape.flags or "",
+            seq=numbers.theirs(shape.seq or 0),
+            ack=ack,
+            window=32767 if shape.win is None else shape.win,
+            options=option.encode([self._fill(o) for o in shape.opts or ()]),
+            payload=bytes(i & 0xFF for i in range(shape.len or 0)),
+            urgent=shape.urg,
+            ttl=shape.ip_ttl if isinstance(shape.ip_ttl, int) else SYN_TTL,
+            tos=tos & ~3 | (shape.ip_ecn or 0),
+            doff=shape.doff,
+        )
+
+    def _fill(self, item: option.Option) -> option.Option:
+        if item == ("tfo", "<valid>"):
+            return ("tfo", self.valid_tfo)
+        if item[0] == "ts" and self.numbers.ts is not None and item[2]:
+            return ("ts", item[1], (item[2] + self.numbers.ts) & 0xFFFFFFFF)
+        return item
+
+    def _icmp(self, step: Icmp) -> bytes:
+        v6 = self.script.family == 6
+        quoted = Packet(
+            self.world.local,
+            self.world.peer,
+            PORT,
+            PEER_PORT,
+            flags="SA",
+            seq=self.numbers.ours(step.seq),
+        )
+        kind = UNREACHABLE[step.kind][v6]
+        router = ROUTER[self.script.family]
+        return icmp_error(quoted.encode(), router, kind=kind, word=step.mtu)
+
+    def _mentions_valid_tfo(self) -> bool:
+        return any(
+            isinstance(s, Inject) and ("tfo", "<valid>") in (s.shape.opts or ())
+            for s in self.script.steps
+        )
+
+    def _ask_for_tfo_cookie(self) -> str:
+        """Get a TFO cookie as an earlier connection of this peer would have."""
+        syn = self.build(Shape("S", opts=(("mss", 1460), ("tfo", "")), peer=99))
+        self.world.inject(syn.encode())
+        _, answer = self.world.sent.popleft()
+        reset = replace(syn, flags="R", seq=syn.seq + 1, options=b"")
+        self.world.inject(reset.encode())
+        cookie = option.read(answer.options, syn=True).tfo
+        return cookie.hex() if cookie else ""
+
+    def _show(self, packet: Packet) -> str:
+        seq = (packet.seq - (self.numbers.iss or 0)) & 0xFFFFFFFF
+        ack = (packet.ack - self.numbers.irs) & 0xFFFFFFFF
+        return f"{packet.flags} seq {seq} ack {ack} len {len(packet.payload)}"

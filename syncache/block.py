@@ -33,7 +33,9 @@ def wipe(memory: mmap.mmap) -> None:
 def milliseconds(now: float) -> int:
     """Convert a time to whole milliseconds, the nearest; ValueError if not finite."""
     try:
-        ms = round(now * 1000)
+        ms = int(now * 1000 + 0.5)
     except (ValueError, OverflowError):
         raise ValueError(f"now is a finite number of seconds, not {now!r}") from None
-    return min(max(ms, 0), NOW_MAX_MS)
+    if 0 <= ms <= NOW_MAX_MS:
+        return ms
+    return 0 if ms < 0 else NOW_MAX_MS

@@ -26,6 +26,10 @@ class Checksum(IntEnum):
     PARTIAL = 2  # pseudo header only; the bytes never left this machine
 
 
+_CHECKSUMS = frozenset(Checksum)
+UINT16_MAX = 2**16 - 1
+
+
 class Ring(_core.RingCore):
     """A linear buffer of IP packets.
 
@@ -57,7 +61,9 @@ class Ring(_core.RingCore):
             BufferError: the ring is full.
             ValueError: the packet does not fit into a slot.
         """
-        self._append(packet, Checksum(checksum), gso_size)
+        if checksum not in _CHECKSUMS or not 0 <= gso_size <= UINT16_MAX:
+            raise ValueError(f"not legal: checksum={checksum!r}, gso_size={gso_size!r}")
+        self._append(packet, checksum, gso_size)
 
     def conn(self, index: int) -> Conn:
         """Return the handshake that packet `index` completed."""

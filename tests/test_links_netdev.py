@@ -1,0 +1,135 @@
+"""What is changed of an interface, and that it is put back; a fake pyroute2."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from syncache.links import LinkError
+from syncache.links.netdev import Netdev
+
+
+class NetlinkError(Exception):
+    def __init__(self, code):
+        super().__init__(code, "refused")
+        self.code = code
+
+
+class Message(dict):
+    def get_attr(self, _name):
+        return self["mtu"]
+
+
+class Kernel:
+    """Interface 7, whose changes are recorded as words."""
+
+    def __init__(self):
+        self.log = []
+        self.refused = {}
+        self.state, self.mtu = "down", 1500
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def link_lookup(self, ifname):
+        return [7] if ifname == "tun7" else []
+
+    def get_links(self, _index):
+        return [Message(state=self.state, mtu=self.mtu)]
+
+    def _take(self, noun, verb, **what):
+        what.pop("index", None)
+        what.pop("oif", None)
+        words = " ".join([noun, verb, *map(str, what.values())])
+        if words in self.refused:
+            raise NetlinkError(self.refused[words])
+        self.log.append(words)
+
+    def link(self, verb, **what):
+        self._take("link", verb, **what)
+
+    def addr(self, verb, **what):
+        self._take("addr", verb, **what)
+
+    def route(self, verb, **what):
+        self._take("route", verb, **what)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    made = Kernel()
+    module = SimpleNamespace(IPRoute=lambda: made, NetlinkError=NetlinkError)
+    monkeypatch.setitem(sys.modules, "pyroute2", module)
+    return made
+
+
+def test_everything_asked_for_is_set_and_then_undone_in_reverse(kernel):
+    """Addresses before routes, for a route may need one."""
+    device = Netdev("tun7", ["192.0.2.1/24"], routes=["198.51.100.0/24"], mtu=9000)
+    done = [
+        "link set 9000",
+        "addr add 192.0.2.1/24",
+        "link set up",
+        "route add 198.51.100.0/24",
+    ]
+    assert kernel.log == done
+    device.restore()
+    device.restore()
+    assert kernel.log[4:] == [
+        "route del 198.51.100.0/24",
+        "link set down",
+        "addr del 192.0.2.1/24",
+        "link set 1500",
+    ]
+
+
+def test_what_is_there_already_is_left_there(kernel):
+    """An address that was found, an interface that was up: not ours to remove."""
+    kernel.state, kernel.mtu = "up", 9000
+    kernel.refused["addr add 192.0.2.1/24"] = errno.EEXIST
+    device = Netdev("tun7", ["192.0.2.1/24", "2001:db8::1/64"], mtu=9000)
+    device.restore()
+    assert kernel.log == ["addr add 2001:db8::1/64", "addr del 2001:db8::1/64"]
+
+
+def test_refusal_undoes_what_was_done_and_raises_one_line(kernel):
+    """Half a configuration is none."""
+    kernel.refused["route add 198.51.100.0/24"] = errno.EINVAL
+    with pytest.raises(LinkError, match=r"^cannot configure tun7: ") as caught:
+        Netdev("tun7", ["192.0.2.1/24"], routes=["198.51.100.0/24"])
+    assert caught.value.errno == errno.EINVAL
+    assert kernel.log == [
+        "addr add 192.0.2.1/24",
+        "link set up",
+        "link set down",
+        "addr del 192.0.2.1/24",
+    ]
+
+
+def test_restore_passes_over_what_somebody_else_removed(kernel):
+    """The rest is still put back."""
+    device = Netdev("tun7", ["192.0.2.1/24"])
+    kernel.refused["addr del 192.0.2.1/24"] = errno.EADDRNOTAVAIL
+    kernel.log.clear()
+    device.restore()
+    assert kernel.log == ["link set down"]
+
+
+@pytest.mark.usefixtures("kernel")
+def test_interface_that_does_not_exist_raises_one_line():
+    """It may have gone while it was being configured."""
+    with pytest.raises(LinkError, match="cannot configure tun8"):
+        Netdev("tun8", ["192.0.2.1/24"])
+
+
+def test_without_pyroute2_one_line_says_how_to_get_it(monkeypatch):
+    """And how to do without."""
+    monkeypatch.setitem(sys.modules, "pyroute2", None)
+    with pytest.raises(LinkError, match=r"pip install 'tcp-syncache\[cli\]', or give"):
+        Netdev("tun7", ["192.0.2.1/24"])

@@ -1,0 +1,405 @@
+"""`Stack`: the engine's half-open side and the TCP behind it, without any I/O.
+
+What lives here: whose packet it is, listeners, the one heap of timers, the order in
+which connections send, ICMP.  What does not: the handshake (`engine`), a connection's
+own rules (`connection`), links, clocks.
+
+Packets come in by `receive()` or `burst()`; what is to be sent is taken by
+`packets_to_send()` or `transmit()`, and only there do segments get their time.
+
+See RFC 9293 3.9 and 3.10, RFC 6191, RFC 1122 3.2.2.6 (echo).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from . import address as addresses
+from ._core import SegmentWriter
+from .connection import Connection
+from .engine import Syncache
+from .events import Accepted
+from .listener import Listener
+from .ring import Checksum, Ring
+from .sysctl import Sysctl
+from .tcp import icmp, segment_arrives
+from .tcp.arrival import read, tuple_of
+from .tcp.settings import Settings
+from .tcp.state import State
+from .verdict import Kind, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import Buffer
+
+    from .conn import Conn
+    from .events import Event
+    from .keyring import Keyring
+
+__all__ = ["Stack"]
+
+# The largest IP packet, rounded up to whole cache lines.
+_PACKET_MAX = 65600
+_OUT_SLOTS = 64
+# Echo replies and the like that wait to be sent; beyond it they are not made.
+_LOOSE_MAX = 256
+# FreeBSD lets TIME-WAIT take a fifth of the sockets.
+_TIME_WAIT_SHARE = 5
+
+
+class Stack:
+    """A host's TCP: listeners and connections behind a SYN cache.
+
+    Args:
+        address: Ours; one or several, of either family.
+        sysctl: The tunables, or a mapping of some of them.
+        keys: Of the cookies; None: ephemeral ones.
+        seed: Makes the stack deterministic.
+        mtu: Of the link.
+
+    `segment_max` is the payload of the largest super-segment that the link takes in
+    `transmit()`; 0: none.
+    """
+
+    def __init__(
+        self,
+        address: str | Sequence[str],
+        sysctl: Sysctl | Mapping[str, int | str] | None = None,
+        *,
+        keys: Keyring | None = None,
+        seed: bytes | None = None,
+        mtu: int = 1500,
+    ) -> None:
+        self.sysctl = sysctl if isinstance(sysctl, Sysctl) else Sysctl(sysctl)
+        self.addresses = (address,) if isinstance(address, str) else tuple(address)
+        self.mtu = mtu
+        self.segment_max = 0
+        self.syncache = Syncache(
+            self.sysctl, keys=keys, seed=seed, established_max=self._sockets_max
+        )
+        for own in self.addresses:
+            self.syncache._address(own)  # noqa: SLF001
+        self._ours = frozenset(_packed(own) for own in self.addresses)
+        self._now_ms = 0
+        self._handle = 0
+        self._timer_number = 0
+        self._connections: dict[int, Connection] = {}
+        self._tuples: dict[bytes, Connection] = {}
+        self._time_wait: dict[Connection, None] = {}
+        self._ready: dict[Connection, None] = {}
+        self._timers: list[tuple[int, int, Connection]] = []
+        self._events: deque[Event] = deque()
+        self._loose: deque[bytes] = deque()
+        self._one = Ring(1, _PACKET_MAX)
+        self._reply = Ring(1, 128)
+        self._out = Ring(_OUT_SLOTS, max(2048, -(-mtu // 64) * 64))
+
+    @property
+    def stats(self) -> Any:
+        """The counters of the half-open side."""
+        return self.syncache.stats
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Every connection, TIME-WAIT included."""
+        return list(self._connections.values())
+
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        *,
+        backlog: int = 128,
+        **options: Any,
+    ) -> Listener:
+        """Begin to listen.
+
+        Args:
+            port: 1 to 65535.
+            address: One of ours; None: all of them.
+            backlog: Connections that may wait to be accepted, within kern.ipc.somaxconn.
+            options: Further ones of `Syncache.listen`.
+
+        Raises:
+            ValueError: an argument is not legal, or port and address are taken.
+        """
+        if backlog < 0:
+            raise ValueError(f"a backlog is 0 or more, not {backlog!r}")
+        if address is not None and _packed(address) not in self._ours:
+            raise ValueError(f"{address} is not an address of this stack")
+        options.setdefault("mtu", self.mtu)
+        options.setdefault("rcv_window", self._knob("net.inet.tcp.recvspace"))
+        backlog = min(backlog, self._knob("kern.ipc.somaxconn"))
+        listener = Listener(port, backlog, options.pop("tag", None), options)
+        try:
+            for own in self.addresses if address is None else (address,):
+                endpoint = self.syncache.listen(port, own, tag=listener, **options)
+                listener.endpoints.append(endpoint)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    # Packets in.
+
+    def receive(self, packet: Buffer, now: float) -> None:
+        """Take one IP packet."""
+        view = memoryview(packet).cast("B")
+        if len(view) > _PACKET_MAX:
+            return
+        self._again(view, now)
+
+    def burst(self, rx: Ring, tx: Ring, now: float) -> int:
+        """Take the packets of a ring; return how many were consumed.
+
+        Replies of the half-open side are appended to tx; it stops before the first
+        packet whose reply does not fit.  What connections send comes by `transmit()`.
+        """
+        self._advance(now)
+        consumed = self.syncache.burst(rx, tx, now)
+        for index in rx.passed:
+            reason = rx.verdict(index)
+            packet = rx[index]
+            if reason is Reason.PASS_KNOWN:
+                connection = self._connections.get(rx.handle(index))
+                self._deliver(connection, packet, now)
+            elif reason.kind is Kind.ACCEPT:
+                self._accept(rx.conn(index), packet)
+            else:
+                self._pass(reason, packet, now)
+        return consumed
+
+    def _again(self, packet: memoryview, now: float) -> None:
+        """Give one packet to engine and connections, and keep the reply."""
+        one = Ring(1, _PACKET_MAX) if len(self._one) else self._one
+        one.push(packet)
+        self.burst(one, self._reply, now)
+        one.clear()
+        if len(self._reply):
+            self._send_loose(bytes(self._reply[0]))
+            self._reply.clear()
+
+    def _deliver(
+        self, connection: Connection | None, packet: memoryview, now: float
+    ) -> None:
+        """Give a connection its segment."""
+        arrival = read(packet)
+        if connection is None or arrival is None:
+            return
+        if connection.state is State.TIME_WAIT and segment_arrives.may_replace(
+            connection, arrival
+        ):
+            connection.forget()
+            self._again(packet, now)
+            return
+        connection.arrives(arrival, self._now_ms)
+        self._schedule(connection)
+
+    def _accept(self, conn: Conn, packet: memoryview) -> None:
+        """Make a connection of a completed handshake, if there is room."""
+        listener: Listener = conn.endpoint.tag  # type: ignore[assignment]
+        arrival = read(packet)
+        key = tuple_of(packet)
+        if arrival is None or key is None or listener.full or not self._make_room():
+            self.syncache.accepted(conn, ok=False)
+            return
+        self._handle += 1
+        connection = Connection(
+            conn,
+            Settings.of(self.sysctl),
+            owner=self,
+            writer=self._writer(conn, listener.options),
+            mtu=listener.options["mtu"] or self.mtu,
+        )
+        connection.listener = listener
+        connection.handle = self._handle
+        connection.key = key
+        self._connections[self._handle] = connection
+        self._tuples[key] = connection
+        self.syncache.accepted(conn, self._handle)
+        listener.offer(connection)
+        self.tell(Accepted(listener, connection))
+        connection.begin(arrival, self._now_ms)
+        self._schedule(connection)
+
+    def _writer(self, conn: Conn, options: Mapping[str, Any]) -> SegmentWriter:
+        """Return what writes a connection's packets."""
+        family, laddr, faddr = addresses.pair(conn.laddr, conn.faddr)
+        return SegmentWriter(
+            family,
+            (laddr, conn.lport, faddr, conn.fport),
+            hop_limit=options.get("hop_limit", 64),
+            tos=options.get("tos", 0) & 0xFC,
+            dont_fragment=bool(self._knob("net.inet.ip.path_mtu_discovery")),
+            flow_label=conn.iss & 0xFFFFF if family == addresses.IPV6 else 0,
+        )
+
+    def _make_room(self) -> bool:
+        """Tell whether another connection fits; TIME-WAIT gives way."""
+        if len(self._connections) < self._sockets_max:
+            return True
+        if not self._time_wait:
+            return False
+        next(iter(self._time_wait)).forget()
+        return True
+
+    def _pass(self, reason: Reason, packet: memoryview, now: float) -> None:
+        """Take what belongs to no connection that the engine knows."""
+        if reason is Reason.PASS_OFFERED:
+            # Right behind the segment that completed the handshake, in one ring.
+            self._deliver(self._tuples.get(tuple_of(packet) or b""), packet, now)
+        elif reason is Reason.PASS_ICMP:
+            self._take_icmp_error(bytes(packet))
+        elif reason is Reason.PASS_NOT_TCP and self._is_ours(packet):
+            reply = icmp.echo_reply(bytes(packet))
+            if reply is not None:
+                self._send_loose(reply)
+
+    def _is_ours(self, packet: memoryview) -> bool:
+        version = packet[0] >> 4 if len(packet) else 0
+        where = slice(16, 20) if version == 4 else slice(24, 40)
+        return bytes(packet[where]) in self._ours
+
+    def _take_icmp_error(self, packet: bytes) -> None:
+        error = icmp.read_error(packet)
+        connection = self._tuples.get(error.key) if error else None
+        if error is None or connection is None:
+            return
+        if error.mtu:
+            if self._knob("net.inet.ip.path_mtu_discovery"):
+                connection.packet_too_big(error.seq, error.mtu)
+        else:
+            connection.icmp_error(error.seq, error.text, hard=error.hard)
+        self._schedule(connection)
+
+    # Packets out.
+
+    def packets_to_send(self, now: float) -> list[bytes]:
+        """Return the packets that are due, SYN-ACKs sent again included."""
+        packets: list[bytes] = []
+        out = self._out
+        while self._transmit(out, now, 0):
+            packets += [bytes(out[index]) for index in range(len(out))]
+            out.clear()
+        return packets
+
+    def transmit(self, tx: Ring, now: float) -> int:
+        """Append the packets that are due to a ring; return how many.
+
+        Call again while it filled the ring.
+        """
+        return self._transmit(tx, now, self.segment_max)
+
+    def _transmit(self, tx: Ring, now: float, gso_max: int) -> int:
+        self._advance(now)
+        before = len(tx)
+        while self._loose and tx.free:
+            tx.push(self._loose.popleft(), checksum=Checksum.VALID)
+        self.syncache.poll(now, tx)
+        while self._ready and tx.free:
+            connection = next(iter(self._ready))
+            del self._ready[connection]
+            if not connection.transmit(tx, self._now_ms, gso_max):
+                self._ready[connection] = None
+            elif connection.state is State.CLOSED:
+                self._remove(connection)
+            self._schedule(connection)
+        return len(tx) - before
+
+    def _send_loose(self, packet: bytes) -> None:
+        if len(self._loose) < _LOOSE_MAX and len(packet) <= self.mtu:
+            self._loose.append(packet)
+
+    # Events and time.
+
+    def next_event(self) -> Event | None:
+        """Return what happened next, or None."""
+        return self._events.popleft() if self._events else None
+
+    def next_deadline(self) -> float | None:
+        """Return when `handle_timer` is due, or None."""
+        timers = self._timers
+        while timers and timers[0][2].timer_ms != timers[0][0]:
+            heappop(timers)
+        due = self.syncache.next_deadline()
+        if not timers:
+            return due
+        own = timers[0][0] / 1000
+        return own if due is None else min(own, due)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due; then ask `packets_to_send` or `transmit`."""
+        self._advance(now)
+        timers = self._timers
+        while timers and timers[0][0] <= self._now_ms:
+            when, _, connection = heappop(timers)
+            if connection.timer_ms != when:
+                continue
+            connection.timer_ms = None
+            deadline = connection.deadline
+            if deadline is not None and deadline <= self._now_ms:
+                connection.expire(self._now_ms)
+            self._schedule(connection)
+
+    def _advance(self, now: float) -> None:
+        """Take the time, which never goes back."""
+        self._now_ms = max(self._now_ms, round(now * 1000))
+
+    def _schedule(self, connection: Connection) -> None:
+        """See that the heap holds nothing later than the connection's deadline.
+
+        What is earlier stays: it fires for nothing once, which costs less than one
+        entry for each segment.
+        """
+        deadline = connection.deadline
+        if deadline is None:
+            return
+        timer_ms = connection.timer_ms
+        if timer_ms is None or deadline < timer_ms:
+            connection.timer_ms = deadline
+            self._timer_number += 1
+            heappush(self._timers, (deadline, self._timer_number, connection))
+
+    # What connections call (`connection.Owner`).
+
+    def wake(self, connection: Connection) -> None:
+        """Let the connection send at the next opportunity."""
+        self._ready[connection] = None
+
+    def tell(self, event: Event) -> None:
+        """Queue an event."""
+        self._events.append(event)
+
+    def changed(self, connection: Connection) -> None:
+        """Take note that the connection entered TIME-WAIT or CLOSED."""
+        if connection.state is State.TIME_WAIT:
+            self._time_wait[connection] = None
+            if len(self._time_wait) > max(1, self._sockets_max // _TIME_WAIT_SHARE):
+                next(iter(self._time_wait)).forget()
+        elif connection.reset is None:
+            self._remove(connection)
+
+    def _remove(self, connection: Connection) -> None:
+        if self._connections.pop(connection.handle, None) is not None:
+            self._tuples.pop(connection.key, None)
+            self._time_wait.pop(connection, None)
+            connection.timer_ms = None
+            self.syncache.closed(connection.conn)
+
+    # Tunables.
+
+    def _knob(self, name: str) -> int:
+        return int(self.sysctl[name])
+
+    @property
+    def _sockets_max(self) -> int:
+        return self._knob("kern.ipc.maxsockets")
+
+
+def _packed(address: str) -> bytes:
+    """Return the bytes of an address as they are on the wire."""
+    family, packed = addresses.pack(address)
+    return packed[:4] if family == addresses.IPV4 else packed

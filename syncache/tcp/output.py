@@ -1,0 +1,124 @@
+"""What leaves a connection: resets, data, acknowledgements (RFC 9293 3.8, 3.10).
+
+Segments are made here and nowhere else, with the time at which they leave.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..segment import ACK, FIN, PSH, SYN
+from .departure import Departure, sack_option, syn_options
+from .segment_arrives import RECEIVING
+from .state import State
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from ..ring import Ring
+    from .sender import Plan
+
+# One connection sends this many segments before it is the next one's turn.
+QUANTUM = 32
+_MASK = 0xFFFFFFFF
+_SACK_BLOCKS_MAX = 4
+_SACK_BLOCKS_WITH_TIMESTAMPS = 3
+
+
+def transmit(connection: Connection, ring: Ring, now_ms: int, gso_max: int) -> bool:
+    """Write what is due; False if the ring is full or this was enough for a turn."""
+    if connection.reset is not None:
+        if not ring.free:
+            return False
+        connection.writer.write(ring, connection.reset)
+        connection.reset = None
+    if connection.state is State.CLOSED:
+        return True
+    sender = connection.sender
+    sender.gso_max = gso_max
+    for _ in range(QUANTUM):
+        plan = sender.plan(now_ms)
+        if plan is None:
+            break
+        if not ring.free:
+            return False
+        _send(connection, ring, plan, now_ms)
+    else:
+        return False
+    sender.settle(now_ms)
+    return _acknowledge(connection, ring, now_ms)
+
+
+def _send(connection: Connection, ring: Ring, plan: Plan, now_ms: int) -> None:
+    sender, receiver = connection.sender, connection.receiver
+    flags = ACK | receiver.ecn_flags()
+    if plan.syn:
+        options, window = _syn_options(connection, now_ms), receiver.syn_window()
+        flags = SYN | ACK
+    else:
+        options = _options(connection, now_ms, sender.mss - plan.size)
+        window = receiver.window_field()
+        if plan.size and plan.seq + plan.size == sender.end:
+            flags |= PSH
+        if plan.fin:
+            flags |= FIN
+    departure = Departure(
+        plan.seq & _MASK,
+        receiver.rcv_nxt & _MASK,
+        flags,
+        window,
+        options,
+        sender.look(plan) if plan.size else b"",
+        sender.mss if plan.size > sender.mss else 0,
+    )
+    connection.writer.write(ring, departure)
+    sender.sent(plan, now_ms)
+    receiver.acknowledged(with_data=plan.size > 0)
+
+
+def _acknowledge(connection: Connection, ring: Ring, now_ms: int) -> bool:
+    """Send the ACKs, the window update and the keepalive probe that are due."""
+    sender, receiver = connection.sender, connection.receiver
+    seq = sender.snd_nxt
+    if connection.probe_owed:
+        # A byte that the peer has: its answer is an ACK (RFC 9293 3.8.4).
+        connection.probe_owed = False
+        receiver.owe_ack()
+        seq = sender.snd_una - 1
+    if not receiver.acks_owed:
+        if connection.state not in RECEIVING or not receiver.window_opened():
+            return True
+        receiver.owe_ack()
+    while receiver.acks_owed:
+        if not ring.free:
+            return False
+        window = receiver.window_field()
+        departure = Departure(
+            seq & _MASK,
+            receiver.rcv_nxt & _MASK,
+            ACK | receiver.ecn_flags(),
+            window,
+            _options(connection, now_ms, 1 << 16),
+        )
+        connection.writer.write(ring, departure)
+        receiver.acknowledged(with_data=False)
+    return True
+
+
+def _options(connection: Connection, now_ms: int, room: int) -> bytes:
+    """Return timestamps, and SACK blocks if there are holes and room."""
+    timestamps, receiver = connection.timestamps, connection.receiver
+    options = timestamps.option(now_ms) if timestamps.enabled else b""
+    if receiver.reassembly and connection.conn.sack_permitted:
+        most = _SACK_BLOCKS_WITH_TIMESTAMPS if options else _SACK_BLOCKS_MAX
+        count = min(most, (room - 4) // 8)
+        if count > 0:
+            options += sack_option(receiver.sack_blocks(count))
+    return options
+
+
+def _syn_options(connection: Connection, now_ms: int) -> bytes:
+    conn, timestamps = connection.conn, connection.timestamps
+    options = timestamps.option(now_ms) if timestamps.enabled else b""
+    return options + syn_options(
+        connection.mss_announced, conn.rcv_wscale, sack_permitted=conn.sack_permitted
+    )

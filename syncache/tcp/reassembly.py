@@ -1,0 +1,122 @@
+"""Data that arrived ahead of a hole.
+
+Disjoint blocks sorted by sequence number, each a list of the pieces it came in.  The
+window bounds the bytes and PIECES_MAX the objects, so tiny segments cannot make them
+cost more than they carry.
+
+See RFC 9293 3.10.7.4 (queueing out-of-order segments); RFC 2018 4 (order of blocks).
+"""
+
+from __future__ import annotations
+
+PIECES_MAX = 4096
+
+
+class Block:
+    """A contiguous run of bytes."""
+
+    __slots__ = ("end", "pieces", "start", "touched")
+
+    def __init__(self, start: int, piece: bytes) -> None:
+        self.start = start
+        self.end = start + len(piece)
+        self.pieces = [piece]
+        self.touched = 0
+
+
+class Reassembly:
+    """The out-of-order blocks above RCV.NXT."""
+
+    __slots__ = ("_blocks", "_clock", "_pieces", "size")
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._pieces = 0
+        self._clock = 0
+        self.size = 0
+
+    def __bool__(self) -> bool:
+        """Is there a hole."""
+        return bool(self._blocks)
+
+    def add(self, seq: int, data: memoryview | bytes) -> None:
+        """Keep what is new of the data; nothing if there are too many pieces."""
+        if self._pieces >= PIECES_MAX:
+            return
+        end = seq + len(data)
+        index = self._first_ending_at_or_after(seq)
+        if index < len(self._blocks) and self._blocks[index].start <= seq:
+            block = self._blocks[index]
+            if block.end < end:
+                self._append(block, bytes(data[block.end - seq :]))
+        else:
+            block = Block(seq, bytes(data))
+            self._blocks.insert(index, block)
+            self._pieces += 1
+            self.size += len(data)
+        self._absorb(index)
+        self._clock += 1
+        block.touched = self._clock
+
+    def take(self, rcv_nxt: int) -> list[bytes]:
+        """Return and forget the pieces that continue at `rcv_nxt`."""
+        taken: list[bytes] = []
+        while self._blocks and self._blocks[0].start <= rcv_nxt:
+            block = self._blocks.pop(0)
+            self._pieces -= len(block.pieces)
+            self.size -= block.end - block.start
+            for piece in block.pieces:
+                start = block.start
+                block.start += len(piece)
+                if block.start > rcv_nxt:
+                    taken.append(piece[rcv_nxt - start :] if rcv_nxt > start else piece)
+                    rcv_nxt = block.start
+        return taken
+
+    def newest(self, count: int) -> list[tuple[int, int]]:
+        """Return up to `count` blocks, the one that grew last first."""
+        if len(self._blocks) == 1:
+            return [(self._blocks[0].start, self._blocks[0].end)]
+        order = sorted(self._blocks, key=lambda block: -block.touched)
+        return [(block.start, block.end) for block in order[:count]]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._blocks.clear()
+        self._pieces = self.size = 0
+
+    def _append(self, block: Block, piece: bytes) -> None:
+        block.pieces.append(piece)
+        block.end += len(piece)
+        self._pieces += 1
+        self.size += len(piece)
+
+    def _absorb(self, index: int) -> None:
+        """Join the blocks that the one at `index` has grown into."""
+        block = self._blocks[index]
+        while index + 1 < len(self._blocks):
+            after = self._blocks[index + 1]
+            if after.start > block.end:
+                return
+            del self._blocks[index + 1]
+            self._pieces -= len(after.pieces)
+            self.size -= after.end - after.start
+            start = after.start
+            for piece in after.pieces:
+                if start + len(piece) > block.end:
+                    self._append(block, piece[block.end - start :])
+                start += len(piece)
+
+    def _first_ending_at_or_after(self, seq: int) -> int:
+        # Most data continues the topmost block.
+        blocks = self._blocks
+        if not blocks or blocks[-1].end < seq:
+            return len(blocks)
+        low, high = 0, len(blocks) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if blocks[middle].end < seq:
+                low = middle + 1
+            else:
+                high = middle
+        return low

@@ -1,0 +1,225 @@
+"""The receiving half of a connection: order, window, when to acknowledge, ECN echo.
+
+Theory: RCV.ADV, the right edge that the peer has been told, never moves left.  The
+buffer's limit starts at what the listener says and doubles whenever a whole window
+arrived and the application kept up, so memory follows need.  An ACK is delayed for
+every second full segment at most (RFC 9293 3.8.6.3), and duplicates, which a sender
+without SACK counts, are owed one by one.
+
+ECN: what we send is never ECT.  `classic` echoes CE until the peer says CWR (RFC 3168
+6.1.3); `accurate` counts it in the three ACE bits (RFC 9768 3.2); `echo` is a connection
+made from a cookie, which cannot know what its SYN-ACK said: the first ECT or CE mark
+proves that ECN was negotiated, and it is classic from then on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ..segment import AE, CWR, ECE
+from .reassembly import Reassembly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SMALL = 512
+_GATHERED_MAX = 4096
+_CE = 3
+# A flood of out-of-order segments draws at most this many ACKs at a time.
+_ACKS_OWED_MAX = 64
+_ACE_INITIAL = 5
+
+
+class Receiver:
+    """Receive sequence variables, buffer and acknowledgement policy.
+
+    `limit` bounds what the application has not read; `limit_max` what it may grow to.
+    """
+
+    def __init__(self, irs: int, window: int, wscale: int, mss: int) -> None:
+        self.irs = irs
+        self.rcv_nxt = irs + 1
+        self.rcv_adv = irs + 1 + window
+        self.last_ack_sent = irs + 1
+        self.limit = window
+        self.limit_max = window
+        self.wscale = wscale
+        self.mss = mss
+        self.size = 0
+        self.fin_seq: int | None = None
+        self.discard = False
+        self.delack_ms = 40
+        self.acks_owed = 0
+        self.deadline: int | None = None
+        self.reassembly = Reassembly()
+        self.ecn: str | None = None
+        self._chunks: deque[bytes | bytearray] = deque()
+        self._unacked = 0
+        self._window_end = self.rcv_adv
+        self._ece = False
+        self._ce_packets = _ACE_INITIAL
+
+    # Data.
+
+    @property
+    def rcv_wnd(self) -> int:
+        """The window that the peer was told and has not used."""
+        return self.rcv_adv - self.rcv_nxt
+
+    def take(self, seq: int, data: memoryview | bytes, now_ms: int) -> int:
+        """Take data that overlaps the window; return the bytes now in order."""
+        end = seq + len(data)
+        if end > self.rcv_adv:
+            data = data[: self.rcv_adv - seq]
+            end = self.rcv_adv
+        if end <= self.rcv_nxt:
+            self.owe_ack()
+            return 0
+        if seq > self.rcv_nxt:
+            self.reassembly.add(seq, data)
+            self.owe_ack()
+            return 0
+        before = self.rcv_nxt
+        self._deliver(bytes(data[before - seq :]))
+        if self.reassembly:
+            # RFC 5681 4.2: a filled hole is acknowledged at once.
+            for piece in self.reassembly.take(self.rcv_nxt):
+                self._deliver(piece)
+            self.owe_ack()
+        count = self.rcv_nxt - before
+        self._unacked += count
+        if self._unacked >= 2 * self.mss or not self.delack_ms:
+            self.acks_owed = max(self.acks_owed, 1)
+        elif self.deadline is None and not self.acks_owed:
+            self.deadline = now_ms + self.delack_ms
+        return 0 if self.discard else count
+
+    def _deliver(self, piece: bytes) -> None:
+        count = len(piece)
+        self.rcv_nxt += count
+        if self.discard:
+            return
+        self.size += count
+        chunks = self._chunks
+        if count >= _SMALL:
+            chunks.append(piece)
+        elif (
+            chunks
+            and type(tail := chunks[-1]) is bytearray
+            and len(tail) < _GATHERED_MAX
+        ):
+            tail += piece
+        else:
+            # Small pieces are gathered, so that objects never outweigh bytes.
+            chunks.append(bytearray(piece))
+
+    def read(self, count: int) -> bytes:
+        """Return up to `count` bytes in order, b"" if there are none."""
+        chunks = self._chunks
+        if not chunks or count <= 0:
+            return b""
+        taken: list[bytes | bytearray] = []
+        rest = count
+        while chunks and rest > 0:
+            chunk = chunks.popleft()
+            if len(chunk) > rest:
+                chunks.appendleft(chunk[rest:])
+                chunk = chunk[:rest]
+            taken.append(chunk)
+            rest -= len(chunk)
+        self.size -= count - rest
+        return bytes(taken[0]) if len(taken) == 1 else b"".join(taken)
+
+    def release(self) -> None:
+        """The application reads no more: what comes is thrown away."""
+        self.discard = True
+        self._chunks.clear()
+        self.size = 0
+
+    def stop(self) -> None:
+        """Forget reassembly and timers; what is in order may still be read."""
+        self.reassembly.clear()
+        self.deadline = None
+        self.acks_owed = 0
+
+    # The window.
+
+    def window_edge(self) -> int:
+        """Return the right edge to announce now (RFC 9293 3.8.6.2.2)."""
+        free = self.limit - self.size
+        top = 0xFFFF << self.wscale
+        edge = self.rcv_nxt + (min(max(free, 0), top) >> self.wscale << self.wscale)
+        if edge - self.rcv_adv >= min(self.limit // 2, 2 * self.mss):
+            return edge
+        return self.rcv_adv
+
+    def window_field(self) -> int:
+        """Fix the window for a segment that leaves now; return the header's field."""
+        self.rcv_adv = self.window_edge()
+        # Rounding up keeps the edge where the peer was told it is (RFC 7323 2.4).
+        scaled = self.rcv_adv - self.rcv_nxt + (1 << self.wscale) - 1 >> self.wscale
+        return min(scaled, 0xFFFF)
+
+    def syn_window(self) -> int:
+        """Return the window field of a SYN-ACK, which is never scaled."""
+        return min(self.rcv_wnd, 0xFFFF)
+
+    def window_opened(self) -> bool:
+        """Tell whether the peer should hear of the room that reading has made."""
+        gained = self.window_edge() - self.rcv_adv
+        return gained > 0 and (
+            gained >= self.limit // 2 or self.rcv_wnd < min(self.mss, self.limit // 2)
+        )
+
+    def tune(self) -> None:
+        """Double the limit if a window's worth came and the application kept up."""
+        if self.rcv_nxt < self._window_end:
+            return
+        if self.size <= self.limit // 4 and self.limit < self.limit_max:
+            self.limit = min(2 * self.limit, self.limit_max)
+        self._window_end = self.rcv_nxt + self.limit
+
+    # Acknowledgement.
+
+    def owe_ack(self) -> None:
+        """Acknowledge at once, and once more for each call."""
+        if self.acks_owed < _ACKS_OWED_MAX:
+            self.acks_owed += 1
+
+    def acknowledged(self, *, with_data: bool) -> None:
+        """Note that a segment with the present ACK left.
+
+        A peer does not count a segment with data as a duplicate ACK (RFC 5681 2).
+        """
+        self.last_ack_sent = self.rcv_nxt
+        self._unacked = 0
+        self.deadline = None
+        if self.acks_owed and not (with_data and self.reassembly):
+            self.acks_owed -= 1
+
+    def sack_blocks(self, count: int) -> Iterable[tuple[int, int]]:
+        """Return the blocks to report, the newest first (RFC 2018 4)."""
+        return self.reassembly.newest(count) if self.reassembly else ()
+
+    # ECN.
+
+    def see_ecn(self, mark: int, flags: int) -> None:
+        """Take the IP header's ECN field and the TCP header's CWR."""
+        if self.ecn == "echo" and mark:
+            self.ecn = "classic"
+        if self.ecn == "classic":
+            if flags & CWR:
+                self._ece = False
+            if mark == _CE:
+                self._ece = True
+        elif self.ecn == "accurate" and mark == _CE:
+            self._ce_packets += 1
+
+    def ecn_flags(self) -> int:
+        """Return the flags with which a segment echoes congestion."""
+        if self.ecn == "accurate":
+            count = self._ce_packets
+            ace = AE if count & 4 else 0
+            return ace | (CWR if count & 2 else 0) | (ECE if count & 1 else 0)
+        return ECE if self._ece else 0

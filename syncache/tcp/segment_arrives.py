@@ -1,0 +1,216 @@
+"""SEGMENT ARRIVES: what a segment does to a connection (RFC 9293 3.10.7.4).
+
+The steps are the RFC's, in its order: sequence number (and PAWS), RST, SYN, ACK, text,
+FIN.  What is acceptable and what is challenged follows RFC 5961; urgent data is data
+(RFC 6093).
+
+See RFC 9293 3.10.7.4, RFC 5961 3 to 5, RFC 7323 5.3, RFC 6191, RFC 7413 4.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..segment import ACK, FIN, RST, SYN
+from .arrival import near
+from .state import Happening, State
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from .arrival import Arrival
+
+RECEIVING = frozenset((State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2))
+
+
+def first(connection: Connection, arrival: Arrival, now_ms: int) -> None:
+    """Take the segment that completed the handshake: the ACK, or a TFO SYN."""
+    if connection.conn.via != "fastopen":
+        take(connection, arrival, now_ms)
+        return
+    # The engine has sent the SYN-ACK, which acknowledged the SYN's data.
+    sender, receiver = connection.sender, connection.receiver
+    sender.deadline = now_ms + sender.rto.timeout_ms
+    connection.keepalive_timer.heard(now_ms)
+    _take_text(connection, arrival, receiver.rcv_nxt, now_ms)
+    receiver.acknowledged(with_data=False)
+
+
+def take(connection: Connection, arrival: Arrival, now_ms: int) -> None:
+    """Take a segment of a connection that is not CLOSED."""
+    receiver = connection.receiver
+    seq = near(arrival.seq, receiver.rcv_nxt)
+    flags = arrival.flags
+    connection.keepalive_timer.heard(now_ms)
+    if connection.state is State.TIME_WAIT:
+        _take_in_time_wait(connection, arrival, seq, now_ms)
+    elif not _is_acceptable(connection, arrival, seq, now_ms):
+        pass
+    elif flags & RST:
+        _take_rst(connection, seq, now_ms)
+    elif flags & SYN:
+        _take_syn(connection, arrival, now_ms)
+    elif flags & ACK and _take_ack(connection, arrival, seq, now_ms):
+        if receiver.ecn:
+            receiver.see_ecn(arrival.ecn, flags)
+        if arrival.size or flags & FIN:
+            _take_text(connection, arrival, seq, now_ms)
+
+
+def may_replace(connection: Connection, arrival: Arrival) -> bool:
+    """Tell whether a SYN begins the next connection of a tuple in TIME-WAIT.
+
+    By its sequence number, which is beyond, or by its timestamp (RFC 6191).
+    """
+    if connection.state is not State.TIME_WAIT:
+        return False
+    if arrival.flags & (SYN | ACK | RST) != SYN:
+        return False
+    rcv_nxt = connection.receiver.rcv_nxt
+    if near(arrival.seq, rcv_nxt) > rcv_nxt:
+        return True
+    timestamps = connection.timestamps
+    if not timestamps.enabled or arrival.tsval is None:
+        return False
+    return timestamps.is_newer(arrival.tsval)
+
+
+def _is_acceptable(
+    connection: Connection, arrival: Arrival, seq: int, now_ms: int
+) -> bool:
+    """PAWS, then the sequence number; what fails is answered here."""
+    receiver, timestamps = connection.receiver, connection.timestamps
+    flags = arrival.flags
+    good = _is_in_window(connection, arrival, seq)
+    if timestamps.enabled and not flags & RST:
+        if arrival.tsval is None:
+            if not connection.settings.tolerate_missing_ts:
+                return False
+        elif timestamps.is_old(arrival.tsval, now_ms):
+            good = False
+        elif good:
+            timestamps.note(arrival.tsval, seq, receiver.last_ack_sent, now_ms)
+    if not good and not flags & RST:
+        opening = connection.state is State.SYN_RECEIVED
+        if flags & SYN and opening and seq == receiver.irs:
+            connection.sender.repeat_syn()
+        elif arrival.size:
+            receiver.owe_ack()
+        else:
+            # Without data there is no hurry, and two ends could go on for ever.
+            connection.challenge(now_ms)
+    return good
+
+
+def _is_in_window(connection: Connection, arrival: Arrival, seq: int) -> bool:
+    receiver = connection.receiver
+    if seq == receiver.rcv_nxt:
+        # Even if the window is closed: its RST and its ACK count.
+        return True
+    flags = arrival.flags
+    size = arrival.size + (flags & FIN) + (flags & SYN != 0)
+    if size:
+        return seq < receiver.rcv_adv and seq + size > receiver.rcv_nxt
+    # The right edge itself counts: there stands a peer that has filled the window.
+    return receiver.rcv_nxt < seq <= receiver.rcv_adv
+
+
+def _take_rst(connection: Connection, seq: int, now_ms: int) -> None:
+    """Reset if the number is exact, challenge if it is in the window (RFC 5961 3.2)."""
+    receiver = connection.receiver
+    in_window = seq < receiver.rcv_adv
+    if seq == receiver.rcv_nxt or (in_window and connection.settings.insecure_rst):
+        connection.happen(Happening.RST, now_ms)
+    elif in_window:
+        connection.challenge(now_ms)
+
+
+def _take_syn(connection: Connection, arrival: Arrival, now_ms: int) -> None:
+    if connection.settings.insecure_syn:
+        connection.refuse(arrival)
+        connection.happen(Happening.RST, now_ms)
+    else:
+        connection.happen(Happening.SYN, now_ms)
+
+
+def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -> bool:
+    """Take the ACK; False if the text is not to be looked at."""
+    sender = connection.sender
+    ack = near(arrival.ack, sender.snd_una)
+    opening = connection.state is State.SYN_RECEIVED
+    if opening and not sender.iss < ack <= sender.snd_max:
+        connection.refuse(arrival)
+        return False
+    if ack > sender.snd_max or ack < sender.snd_una - sender.max_snd_wnd:
+        # RFC 5961 5.2.
+        connection.challenge(now_ms)
+        return False
+    news = False
+    if arrival.sack and connection.conn.sack_permitted:
+        una = sender.snd_una
+        news = sender.mark(
+            [(near(left, una), near(right, una)) for left, right in arrival.sack]
+        )
+    window = arrival.window << connection.snd_wscale
+    changed = sender.open_window(window, seq, ack)
+    if ack > sender.snd_una:
+        rtt_ms = None
+        if connection.timestamps.enabled and arrival.tsval is not None:
+            rtt_ms = connection.timestamps.round_trip(arrival.tsecr, now_ms)
+        sender.acknowledge(ack, now_ms, rtt_ms)
+        connection.tell_writable()
+    elif ack == sender.snd_una and (
+        news or _is_duplicate(connection, arrival, changed)
+    ):
+        sender.duplicate()
+    if opening:
+        connection.happen(Happening.ACK, now_ms)
+    if sender.fin and sender.fin_acked:
+        connection.happen(Happening.ACK_OF_FIN, now_ms)
+    return connection.state in RECEIVING
+
+
+def _is_duplicate(connection: Connection, arrival: Arrival, changed: bool) -> bool:
+    """RFC 5681 2; a peer with SACK says so by new blocks instead (RFC 6675 2)."""
+    return not (
+        connection.conn.sack_permitted or arrival.size or arrival.flags & FIN or changed
+    )
+
+
+def _take_text(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -> None:
+    """Take data and FIN."""
+    receiver = connection.receiver
+    data = arrival.payload
+    if arrival.flags & FIN:
+        end = seq + arrival.size
+        if receiver.fin_seq is None and receiver.rcv_nxt <= end <= receiver.rcv_adv:
+            receiver.fin_seq = end
+        receiver.owe_ack()
+    if receiver.fin_seq is not None:
+        data = data[: max(0, receiver.fin_seq - seq)]
+    if data and receiver.take(seq, data, now_ms):
+        connection.tell_readable()
+    if receiver.rcv_nxt == receiver.fin_seq:
+        receiver.rcv_nxt += 1
+        receiver.acks_owed = max(receiver.acks_owed, 1)
+        connection.happen(Happening.FIN, now_ms)
+
+
+def _take_in_time_wait(
+    connection: Connection, arrival: Arrival, seq: int, now_ms: int
+) -> None:
+    """Acknowledge all but RST (RFC 1337) and what is a mere duplicate ACK."""
+    receiver = connection.receiver
+    flags = arrival.flags
+    if flags & RST:
+        return
+    if flags & SYN:
+        if connection.settings.insecure_syn:
+            connection.refuse(arrival)
+        else:
+            connection.happen(Happening.SYN, now_ms)
+    elif not flags & ACK:
+        return
+    elif flags & FIN and seq + arrival.size + 1 == receiver.rcv_nxt:
+        connection.happen(Happening.FIN, now_ms)
+    elif arrival.size or seq != receiver.rcv_nxt:
+        connection.challenge(now_ms)

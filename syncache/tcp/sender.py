@@ -1,0 +1,405 @@
+"""The sending half of a connection: what goes out next, and what an ACK means.
+
+`plan()` names the next segment, `sent()` notes that it left, `acknowledge()` takes the
+peer's answer, `expire()` the time-out.  Headers are built elsewhere.
+
+Theory: one inequality decides, pipe + segment <= cwnd.  The pipe is what is thought to
+be under way: sent, minus what SACK blocks (or, without SACK, duplicate ACKs) say has
+arrived, minus what is deemed lost and not sent again.  So NewReno (RFC 6582) and SACK
+recovery (RFC 6675) are one path that differs in how losses are located, and limited
+transmit (RFC 3042) follows by itself.
+
+See RFC 9293 3.8; RFC 5681; RFC 6298; RFC 6582; RFC 6675; RFC 2018 8 (reneging).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .congestion import NewReno
+from .rto import RETRANSMISSIONS_MAX, RetransmissionTimeout
+from .scoreboard import DUP_THRESH, Scoreboard
+from .sendqueue import SendQueue
+
+
+class Plan(NamedTuple):
+    """A segment to send: `size` bytes of data from `seq` on."""
+
+    seq: int
+    size: int
+    syn: bool = False
+    fin: bool = False
+
+
+class Sender:
+    """Send sequence variables, queue, congestion window and retransmission timer.
+
+    `mss` is the payload of a full segment without further options; `gso_max` the most
+    that one super-segment carries (0: the link takes none).
+    """
+
+    def __init__(
+        self, iss: int, mss: int, congestion: NewReno, rto: RetransmissionTimeout
+    ) -> None:
+        self.iss = iss
+        self.snd_una = iss
+        self.snd_nxt = iss + 1
+        self.snd_max = iss + 1
+        self.snd_wnd = 0
+        self.max_snd_wnd = 0
+        self._wl1 = 0
+        self._wl2 = 0
+        self.mss = mss
+        self.gso_max = 0
+        self.nodelay = False
+        self.orphan = False
+        self.queue = SendQueue()
+        self.fin = False
+        self._fin_end: int | None = None
+        self.congestion = congestion
+        self.rto = rto
+        self.board = Scoreboard()
+        self.deadline: int | None = None
+        self.persisting = False
+        self.persist_limits = (5000, 60000)
+        self._probe = False
+        self._syn_again = False
+        self._dupacks = 0
+        self._departed = 0
+        self._recover: int | None = None
+        self._high_rxt = 0
+        self._rescue = False
+        self._timed: tuple[int, int] | None = None
+        self._last_sent_ms = 0
+        self._unanswered = 0
+        self.retransmitted = 0
+
+    @property
+    def end(self) -> int:
+        """The sequence number behind the last byte written, where the FIN goes."""
+        base = self.snd_una if self.snd_una > self.iss else self.iss + 1
+        return base + self.queue.size
+
+    @property
+    def idle(self) -> bool:
+        """Everything written, and the FIN if asked for, has been acknowledged."""
+        return self.snd_una > self.iss and self.queue.size == 0 and not self.fin_owed
+
+    @property
+    def fin_owed(self) -> bool:
+        """A FIN was asked for and has not been acknowledged."""
+        return self.fin and not self.fin_acked
+
+    @property
+    def fin_acked(self) -> bool:
+        """The peer acknowledged our FIN (its queue is empty then)."""
+        return self._fin_end is not None and self.snd_una >= self._fin_end
+
+    def close(self) -> None:
+        """Send a FIN after what is queued."""
+        self.fin = True
+        self._fin_end = self.end + 1
+
+    def look(self, plan: Plan) -> memoryview:
+        """Return the data of a planned segment."""
+        base = self.snd_una if self.snd_una > self.iss else self.iss + 1
+        return self.queue.look(plan.seq - base, plan.size)
+
+    # What goes out next.
+
+    def pipe(self) -> int:
+        """Return the bytes thought to be under way."""
+        under_way = self.snd_nxt - self.snd_una - self._departed
+        if self.board:
+            under_way -= self.board.marked(self.snd_una, self.snd_nxt)
+            if self._recover is not None:
+                low = max(self._high_rxt, self.snd_una)
+                high = self.board.lost_below(self.mss)
+                if high > low:
+                    under_way -= high - low - self.board.marked(low, high)
+        return under_way
+
+    def plan(self, now_ms: int) -> Plan | None:
+        """Return the next segment that may go out, or None."""
+        if self._syn_again:
+            return Plan(self.iss, 0, syn=True)
+        if self._probe:
+            return self._plan_probe()
+        if self.snd_nxt == self.snd_una and self.snd_nxt == self.snd_max:
+            if self.queue.size == 0 and not self.fin_owed:
+                return None
+            if now_ms - self._last_sent_ms > self.rto.timeout_ms:
+                self.congestion.idle()
+        room = self.congestion.cwnd - self.pipe()
+        if self._recover is not None:
+            lost = self._plan_lost(room)
+            if lost is not None:
+                return lost
+        return self._plan_next(room)
+
+    def _plan_probe(self) -> Plan | None:
+        # RFC 9293 3.8.6.1: what the window takes, or one byte beyond a closed one.
+        seq, rest = self.snd_una, self.end - self.snd_una
+        if rest > 0:
+            return Plan(seq, max(1, min(rest, self.snd_wnd, self.mss)))
+        return Plan(seq, 0, fin=True)
+
+    def _plan_lost(self, room: int) -> Plan | None:
+        """Return a retransmission of fast recovery."""
+        if self._rescue:
+            # RFC 5681 3.2, step 3: the first one goes out whatever the pipe holds.
+            limit = self.snd_una + self.mss
+        elif room >= self.mss and self.board:
+            limit = self.board.lost_below(self.mss)
+        else:
+            return None
+        low = max(self._high_rxt, self.snd_una)
+        hole = self.board.hole(low, min(limit, self.snd_max))
+        if hole is None:
+            self._rescue = False
+            return None
+        seq, stop = hole
+        return self._clip(seq, min(stop - seq, self.mss))
+
+    def _plan_next(self, room: int) -> Plan | None:
+        """Return a segment from SND.NXT on: new, or again after a time-out."""
+        seq, stop = self.snd_nxt, self.end
+        if seq < self.snd_max and self.board:
+            hole = self.board.hole(seq, stop)
+            if hole is None:
+                seq = min(stop, self.snd_max)
+            else:
+                seq, stop = hole
+        window = self.snd_una + self.snd_wnd - seq
+        rest = stop - seq
+        size = min(rest, window, room)
+        full = self.mss
+        if size > full:
+            size = min(size, max(self.gso_max - self.gso_max % full, full))
+            if size < rest or not self._may_send_small():
+                size -= size % full
+        elif size < full and not self._worth_sending(size, rest, window):
+            return None
+        return self._clip(seq, max(size, 0), window)
+
+    def _worth_sending(self, size: int, rest: int, window: int) -> bool:
+        """Tell whether a small segment avoids silly windows (RFC 9293 3.8.6.2.1)."""
+        if size == rest:
+            if rest > 0:
+                return self._may_send_small() or self.fin
+            return self.fin_owed and self.snd_nxt <= self.end
+        if size <= 0:
+            return False
+        return size == window and 2 * size >= self.max_snd_wnd
+
+    def _may_send_small(self) -> bool:
+        # Nagle (RFC 9293 3.7.4), and never for what was sent before.
+        nothing_under_way = self.snd_nxt <= max(self.snd_una, self.iss + 1)
+        return self.nodelay or nothing_under_way or self.snd_nxt < self.snd_max
+
+    def _clip(self, seq: int, size: int, window: int = 1 << 30) -> Plan | None:
+        """Make a plan, with the FIN where it belongs."""
+        end = self.end
+        size = min(size, end - seq)
+        fin = self.fin_owed and seq + size == end and size < window
+        if size <= 0 and not fin:
+            return None
+        return Plan(seq, max(size, 0), fin=fin)
+
+    def sent(self, plan: Plan, now_ms: int) -> None:
+        """Note that a planned segment left."""
+        stop = plan.seq + plan.size + plan.fin + plan.syn
+        self._last_sent_ms = now_ms
+        if plan.syn:
+            self._syn_again = False
+        elif self._probe:
+            self._probe = False
+            self.snd_max = max(self.snd_max, stop)
+            return
+        elif plan.seq < self.snd_nxt:
+            self._high_rxt = stop
+            self._rescue = False
+            self.retransmitted += 1
+        else:
+            if stop <= self.snd_max:
+                self.retransmitted += 1
+            elif self._timed is None and self._recover is None:
+                self._timed = (stop, now_ms)
+            self.snd_nxt = stop
+            self.snd_max = max(self.snd_max, stop)
+        if self.deadline is None or self.persisting:
+            self.persisting = False
+            self.deadline = now_ms + self.rto.timeout_ms
+
+    def settle(self, now_ms: int) -> None:
+        """Arm the persist timer if a closed window alone holds back what waits."""
+        if self.deadline is None and self.snd_nxt == self.snd_una:
+            if self.queue.size or self.fin_owed:
+                self.persisting = True
+                self._arm_persist(now_ms)
+
+    def _arm_persist(self, now_ms: int) -> None:
+        low, high = self.persist_limits
+        wait = self.rto.base_ms << min(self.rto.shift, RETRANSMISSIONS_MAX)
+        self.deadline = now_ms + max(low, min(wait, high))
+
+    # What the peer says.
+
+    def open_window(self, window: int, seq: int, ack: int) -> bool:
+        """Take the peer's window if it is news; tell whether it changed."""
+        self._unanswered = 0
+        if self._wl1 < seq or (self._wl1 == seq and self._wl2 <= ack):
+            changed = window != self.snd_wnd
+            self.snd_wnd = window
+            self._wl1 = seq
+            self._wl2 = ack
+            if window > self.max_snd_wnd:
+                self.max_snd_wnd = window
+            if changed and self.persisting and window:
+                self.persisting = False
+                self.rto.progress()
+                self.deadline = None
+            return changed
+        return False
+
+    def mark(self, blocks: list[tuple[int, int]]) -> bool:
+        """Take SACK blocks; tell whether they said anything new."""
+        news = False
+        for left, right in blocks:
+            if self.snd_una < right <= self.snd_max and left < right:
+                news |= self.board.add(max(left, self.snd_una), right)
+        return news
+
+    def acknowledge(self, ack: int, now_ms: int, rtt_ms: int | None) -> None:
+        """Take an ACK that moves SND.UNA."""
+        count = ack - self.snd_una
+        full_window = 2 * self.pipe() >= self.congestion.cwnd
+        base = self.snd_una if self.snd_una > self.iss else self.iss + 1
+        self.queue.discard(min(max(ack - base, 0), self.queue.size))
+        self.snd_una = ack
+        self._syn_again = False
+        self._take_sample(ack, now_ms, rtt_ms)
+        self.rto.progress()
+        if self.board:
+            self.board.advance(ack)
+            if self.board.begins_at(ack):
+                self.board.clear()
+        if self._recover is None:
+            self._dupacks = self._departed = 0
+            if full_window:
+                self.congestion.acked(count, self.mss)
+        elif ack >= self._recover:
+            self._leave_recovery()
+        else:
+            # A partial ACK: the next hole is lost too (RFC 6582 3.2, step 3).
+            self._departed = max(0, self._departed - max(0, count - self.mss))
+            self._rescue = self._high_rxt <= ack
+        if self.snd_nxt < ack:
+            self.snd_nxt = ack
+        self.persisting = False
+        self.deadline = now_ms + self.rto.timeout_ms if self.snd_max > ack else None
+        if self.board and self._recover is None and self._is_lost():
+            self._enter_recovery()
+
+    def duplicate(self) -> None:
+        """Take an ACK that says again what the last one said (RFC 5681 2)."""
+        if self.snd_nxt == self.snd_una:
+            return
+        self._dupacks += 1
+        if not self.board:
+            # Each one means that a segment has left the network.
+            under_way = self.snd_nxt - self.snd_una
+            self._departed = min(self._departed + self.mss, under_way)
+        if self._recover is None and self._is_lost():
+            self._enter_recovery()
+
+    def _is_lost(self) -> bool:
+        if self.snd_nxt < self.snd_max:
+            # RFC 6582 3.2: after a time-out these may be echoes of what it resent.
+            return False
+        if self.board:
+            lost = self.board.lost_below(self.mss)
+            return lost > self.snd_una or self._dupacks >= DUP_THRESH
+        return self._dupacks >= DUP_THRESH
+
+    def _enter_recovery(self) -> None:
+        self.congestion.lost(self.snd_nxt - self.snd_una, self.mss)
+        self._recover = self.snd_max
+        self._high_rxt = self.snd_una
+        self._rescue = True
+        self._timed = None
+
+    def _leave_recovery(self) -> None:
+        self._recover = None
+        self._rescue = False
+        self._dupacks = self._departed = 0
+        # RFC 6582 3.2, step 3 (1): no burst when the window opens at once.
+        flight = self.snd_max - self.snd_una
+        self.congestion.cwnd = min(
+            self.congestion.ssthresh, max(flight, self.mss) + self.mss
+        )
+
+    def _take_sample(self, ack: int, now_ms: int, rtt_ms: int | None) -> None:
+        if rtt_ms is not None:
+            self.rto.sample(rtt_ms)
+            self._timed = None
+        elif self._timed is not None and ack >= self._timed[0]:
+            self.rto.sample(now_ms - self._timed[1])
+            self._timed = None
+
+    # Time-outs.
+
+    def repeat_syn(self) -> None:
+        """The peer repeats its SYN: our SYN-ACK was lost."""
+        self._syn_again = True
+
+    def expire(self, now_ms: int) -> bool:
+        """Take the time-out; False if the peer has been silent for too long."""
+        if self.persisting or (self.snd_wnd == 0 and self.snd_una > self.iss):
+            return self._expire_persist(now_ms)
+        alive = self.rto.back_off()
+        flight = self.snd_max - self.snd_una
+        again = self.rto.shift > 1
+        if self.snd_una == self.iss:
+            self._syn_again = True
+        self.congestion.timed_out(flight, self.mss, again=again)
+        self._recover = None
+        self._rescue = False
+        self._dupacks = self._departed = 0
+        self._timed = None
+        if self.board.begins_at(self.snd_una):
+            self.board.clear()
+        self.snd_nxt = max(self.snd_una, self.iss + 1)
+        self.deadline = now_ms + self.rto.timeout_ms
+        return alive
+
+    def _expire_persist(self, now_ms: int) -> bool:
+        # A peer that answers with a closed window may do so for ever (RFC 9293
+        # 3.8.6.1): only silence counts, unless our application has gone.
+        self._unanswered += 1
+        self.rto.back_off()
+        self.persisting = True
+        self.snd_nxt = self.snd_una
+        self._probe = bool(self.queue.size or self.fin_owed)
+        self._arm_persist(now_ms)
+        tries = self.rto.shift if self.orphan else self._unanswered
+        return tries <= RETRANSMISSIONS_MAX
+
+    def lower_mss(self, mss: int) -> None:
+        """Use smaller segments, and send what was too large again at once."""
+        self.mss = mss
+        self._recover = None
+        self._dupacks = self._departed = 0
+        self._timed = None
+        self.snd_nxt = max(self.snd_una, self.iss + 1)
+        self.congestion.cwnd = max(self.congestion.cwnd, mss)
+
+    def stop(self) -> None:
+        """Forget queue and timer: the connection is over."""
+        self.queue.clear()
+        self.board.clear()
+        self.fin = False
+        self.deadline = None
+        self.persisting = False
+        self._probe = False
+        self._syn_again = False

@@ -1,0 +1,50 @@
+"""RFC 7323 timestamps of a connection: PAWS, round trips, the option itself."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+_OPTION = Struct("!III")
+_NOP_NOP_TIMESTAMPS = 0x0101080A
+OPTION_BYTES = 12
+# RFC 7323 5.5: after 24 days without a segment ts_recent says nothing any more.
+_OUTDATED_MS = 24 * 86_400_000
+
+
+class Timestamps:
+    """What the peer's clock showed, and how ours is shown to it."""
+
+    __slots__ = ("_offset", "_recent_ms", "enabled", "ts_recent")
+
+    def __init__(self, *, enabled: bool, ts_recent: int, offset: int) -> None:
+        self.enabled = enabled
+        self.ts_recent = ts_recent
+        self._offset = offset
+        self._recent_ms: int | None = None
+
+    def is_old(self, tsval: int, now_ms: int) -> bool:
+        """Tell whether PAWS refuses a segment (RFC 7323 5.3, R1)."""
+        if (tsval - self.ts_recent) & 0x80000000 == 0:
+            return False
+        recent_ms = self._recent_ms
+        return recent_ms is None or now_ms - recent_ms <= _OUTDATED_MS
+
+    def note(self, tsval: int, seq: int, last_ack_sent: int, now_ms: int) -> None:
+        """Keep an acceptable segment's TSval (RFC 7323 4.3, step 2)."""
+        if seq <= last_ack_sent:
+            self.ts_recent = tsval
+            self._recent_ms = now_ms
+
+    def is_newer(self, tsval: int) -> bool:
+        """Tell whether a TSval is beyond the last one (RFC 6191 2)."""
+        return 0 < (tsval - self.ts_recent) & 0xFFFFFFFF < 0x80000000
+
+    def round_trip(self, tsecr: int, now_ms: int) -> int | None:
+        """Return the age of an echoed TSval; None if it cannot be one of ours."""
+        age = (now_ms + self._offset - tsecr) & 0xFFFFFFFF
+        return age if tsecr and age < 0x40000000 else None
+
+    def option(self, now_ms: int) -> bytes:
+        """Return the option, in the layout that everyone expects."""
+        tsval = (now_ms + self._offset) & 0xFFFFFFFF
+        return _OPTION.pack(_NOP_NOP_TIMESTAMPS, tsval, self.ts_recent)

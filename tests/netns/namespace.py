@@ -60,7 +60,7 @@ class Namespace:
             stdout=subprocess.PIPE,
             stderr=options.pop("stderr", subprocess.PIPE),
             text=True,
-            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             **options,
         )
         self._processes.append(process)

@@ -97,8 +97,9 @@ pause_over(const struct pause *pause, uint32_t pause_age_ms, uint32_t capacity)
     uint64_t syns = 0;
     for (size_t i = 0; i < PAUSE_RATE_WINDOWS; i++)
         syns += pause->syns[i];
-    return syns * pause_age_ms <=
-           (uint64_t)capacity * PAUSE_RATE_WINDOWS * PAUSE_WINDOW_MS;
+    /* Divided, since five 32-bit counts times an age need not fit. */
+    uint64_t most = (uint64_t)capacity * PAUSE_RATE_WINDOWS * PAUSE_WINDOW_MS;
+    return pause_age_ms == 0 || syns <= most / pause_age_ms;
 }
 
 static void

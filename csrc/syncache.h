@@ -63,7 +63,7 @@ enum syncache_verdict {
     /* DROP: consumed without an answer. */
     SYNCACHE_DROP_TRUNCATED,       /* shorter than its headers say */
     SYNCACHE_DROP_IP_HEADER,       /* version, header length, total length, extension headers */
-    SYNCACHE_DROP_IP_CHECKSUM,
+    SYNCACHE_DROP_IP_CHECKSUM,     /* of the IPv4 header */
     SYNCACHE_DROP_FRAGMENT,
     SYNCACHE_DROP_SOURCE_ROUTE,    /* LSRR, SSRR, IPv6 routing header with segments left */
     SYNCACHE_DROP_TCP_HEADER,      /* data offset below 5 or beyond the packet */
@@ -81,7 +81,7 @@ enum syncache_verdict {
     SYNCACHE_DROP_MISSING_TS,      /* tolerate_missing_ts is 0 */
     SYNCACHE_DROP_COOKIE_DATA,     /* gate open, payload, no valid cookie: its retransmission may carry one */
     SYNCACHE_DROP_RST,             /* a valid RST removed the entry */
-    SYNCACHE_DROP_RST_NO_ENTRY,
+    SYNCACHE_DROP_RST_NO_ENTRY,    /* a RST for a tuple without entry */
     SYNCACHE_DROP_RST_OUTSIDE,     /* out of the window */
     SYNCACHE_DROP_CHALLENGE_LIMIT, /* ack_war_cnt challenge ACKs left within ack_war_timewindow */
     SYNCACHE_DROP_ICMP,            /* an ICMP error for a half-open tuple, taken note of or ignored */
@@ -167,44 +167,44 @@ struct syncache_tunables {
 
 /* Counters, monotone, never reset by the engine.  sc_ names are FreeBSD's tcps_sc_*. */
 struct syncache_stats {
-    uint64_t sc_added;
-    uint64_t sc_retransmitted;
-    uint64_t sc_dupsyn;
-    uint64_t sc_dropped;
-    uint64_t sc_completed;
-    uint64_t sc_bucketoverflow;
-    uint64_t sc_cacheoverflow;
-    uint64_t sc_reset;
-    uint64_t sc_stale;
-    uint64_t sc_aborted;
-    uint64_t sc_badack;
-    uint64_t sc_unreach;
-    uint64_t sc_zonefail;
-    uint64_t sc_sendcookie;
-    uint64_t sc_recvcookie;
-    uint64_t sc_spurcookie;
-    uint64_t sc_failcookie;
+    uint64_t sc_added;             /* entries made */
+    uint64_t sc_retransmitted;     /* SYN-ACKs sent again by the timer */
+    uint64_t sc_dupsyn;            /* SYNs for a tuple that has an entry */
+    uint64_t sc_dropped;           /* SYN-ACKs that could not be sent; the entry is gone */
+    uint64_t sc_completed;         /* handshakes completed from an entry */
+    uint64_t sc_bucketoverflow;    /* full buckets: pauses or evictions, by policy */
+    uint64_t sc_cacheoverflow;     /* evictions and refusals at cachelimit */
+    uint64_t sc_reset;             /* entries removed by a valid RST */
+    uint64_t sc_stale;             /* entries whose retransmissions ran out */
+    uint64_t sc_aborted;           /* completed handshakes that the stack refused */
+    uint64_t sc_badack;            /* entries removed by a SYN-ACK; FreeBSD's name, always 0 */
+    uint64_t sc_unreach;           /* entries removed by an ICMP error */
+    uint64_t sc_zonefail;          /* SYNs that found cachelimit reached (policy bucket) */
+    uint64_t sc_sendcookie;        /* cookies made: every SYN-ACK while cookies are on */
+    uint64_t sc_recvcookie;        /* cookies that verified */
+    uint64_t sc_spurcookie;        /* ACKs that no open gate let be tried as cookies */
+    uint64_t sc_failcookie;        /* cookies that did not verify */
     uint64_t sndacks;              /* SYN-ACKs and challenge ACKs */
     uint64_t sndtotal;             /* all segments sent */
     uint64_t rcvtotal;             /* TCP segments looked at */
-    uint64_t accepts;
+    uint64_t accepts;              /* handshakes that the stack accepted */
     uint64_t listendrop;           /* accepted(ok = false) */
-    uint64_t badrst;
-    uint64_t badsyn;
+    uint64_t badrst;               /* RSTs that match no entry or miss its window */
+    uint64_t badsyn;               /* segments to a listener that are no proper SYN */
     uint64_t ecn_shs;              /* ECN was negotiated on a SYN-ACK */
     uint64_t evicted;              /* entries removed to make room */
     uint64_t purged;               /* entries removed by a pause */
     uint64_t cookie_only_synacks;  /* SYN-ACKs of SYNs that were not stored */
-    uint64_t pauses;
-    uint64_t paused_ms;
-    uint64_t challenge_acks;
-    uint64_t rst_sent;
+    uint64_t pauses;               /* pauses of insertion */
+    uint64_t paused_ms;            /* their length so far */
+    uint64_t challenge_acks;       /* RFC 5961 answers sent */
+    uint64_t rst_sent;             /* RSTs sent */
     uint64_t replayed;             /* handshakes refused because they were redeemed before */
     uint64_t ts_refused;           /* cookies refused for their TSecr */
-    uint64_t offer_timeout;
+    uint64_t offer_timeout;        /* offers that the stack did not answer in time */
     uint64_t cookie_over_entry;    /* a cookie won over the entry of its tuple */
     uint64_t cookie_no_key;        /* cookies refused because no live key has their parity */
-    uint64_t cookie_bad_mac;
+    uint64_t cookie_bad_mac;       /* cookies refused because no key gives their MAC */
     uint64_t fastopen_cookies;     /* TFO cookies handed out */
     uint64_t fastopen_refused;     /* TFO cookies that did not verify */
     uint64_t verdicts[SYNCACHE_VERDICT_COUNT];

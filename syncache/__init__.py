@@ -9,34 +9,48 @@ from __future__ import annotations
 __distribution__ = "tcp-syncache"
 
 from .conn import Conn, Endpoint
+from .connection import Connection
 from .cookies import Cookie, SynOptions
 from .engine import Syncache
+from .events import Accepted, Closed, EndOfStream, Event, Readable, Writable
 from .fourtuple import FourTuple
 from .halfopen import HalfOpen
 from .keyring import Keyring
-from .ring import Checksum, Ring
+from .listener import Listener
+from .ring import Ring
 from .segment import Segment
+from .stack import Stack
 from .stats import Stats
 from .sysctl import Sysctl
+from .tcp.state import State
 from .tunables import Knob
 from .verdict import Kind, Reason, Verdict
 
 __all__ = [
-    "Checksum",
+    "Accepted",
+    "Closed",
     "Conn",
+    "Connection",
     "Cookie",
+    "EndOfStream",
     "Endpoint",
+    "Event",
     "FourTuple",
     "HalfOpen",
     "Keyring",
     "Kind",
     "Knob",
+    "Listener",
+    "Readable",
     "Reason",
     "Ring",
     "Segment",
+    "Stack",
+    "State",
     "Stats",
     "SynOptions",
     "Syncache",
     "Sysctl",
     "Verdict",
+    "Writable",
 ]

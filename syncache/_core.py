@@ -391,14 +391,14 @@ class RingCore:
             raise ValueError(f"cannot consume {count} of {self!r}")
         self.cdata.next += count
 
-    def handle(self, index: int) -> int:
-        """Return the stack's handle of the tuple of packet `index`; 0: none."""
-        handle: int = self._at(index).handle
+    def handle(self, i: int) -> int:
+        """Return the stack's handle of the tuple of packet `i`; 0: none."""
+        handle: int = self._at(i).handle
         return handle
 
-    def gso_size(self, index: int) -> int:
+    def gso_size(self, i: int) -> int:
         """Return the payload of each segment of a super-segment; 0: ordinary."""
-        size: int = self._at(index).gso_size
+        size: int = self._at(i).gso_size
         return size
 
     def _place(self, index: int) -> int:

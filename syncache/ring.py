@@ -65,19 +65,19 @@ class Ring(_core.RingCore):
             raise ValueError(f"not legal: checksum={checksum!r}, gso_size={gso_size!r}")
         self._append(packet, checksum, gso_size)
 
-    def conn(self, index: int) -> Conn:
-        """Return the handshake that packet `index` completed."""
-        if not REASONS[self._verdict(index)].name.startswith("ACCEPT"):
-            raise ValueError(f"packet {index} completed no handshake")
-        return read(self._conn_at(index), self.endpoints)
+    def conn(self, i: int) -> Conn:
+        """Return the handshake that packet `i` completed."""
+        if not REASONS[self._verdict(i)].name.startswith("ACCEPT"):
+            raise ValueError(f"packet {i} completed no handshake")
+        return read(self._conn_at(i), self.endpoints)
 
-    def verdict(self, index: int) -> Reason:
-        """Return what became of packet `index` in the burst that consumed it."""
-        return REASONS[self._verdict(index)]
+    def verdict(self, i: int) -> Reason:
+        """Return what became of packet `i` in the burst that consumed it."""
+        return REASONS[self._verdict(i)]
 
-    def checksum(self, index: int) -> Checksum:
-        """Return what is known of packet `index`'s checksum."""
-        return Checksum(self._checksum(index))
+    def checksum(self, i: int) -> Checksum:
+        """Return what is known of packet `i`'s checksum."""
+        return Checksum(self._checksum(i))
 
     def __repr__(self) -> str:
         return f"<Ring {len(self)} of {self.slots}, next {self.next}>"

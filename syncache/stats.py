@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Profile = Literal["syncache", "freebsd", "intime"]
 
 # counter, key of libxo, text for one, text for other numbers, tabs in front.
-_CACHE_LINES = (
+CACHE_LINES = (
     ("sc_added", "entries-added", "syncache entry added", "syncache entries added", 1),
     ("sc_retransmitted", "retransmitted", "retransmitted", "retransmitted", 2),
     ("sc_dupsyn", "duplicates", "dupsyn", "dupsyn", 2),
@@ -33,14 +33,14 @@ _CACHE_LINES = (
     ("sc_zonefail", "zone-failures", "zone failure", "zone failures", 2),
 )
 # "receivd-cookies" is how FreeBSD spells it.
-_COOKIE_LINES = (
+COOKIE_LINES = (
     ("sc_sendcookie", "sent-cookies", "cookie sent", "cookies sent", 1),
     ("sc_recvcookie", "receivd-cookies", "cookie received", "cookies received", 1),
     ("sc_spurcookie", "spurious-cookies", "cookie spurious", "cookies spurious", 1),
     ("sc_failcookie", "failed-cookies", "cookie failed", "cookies failed", 1),
 )
 # 4.x did not count cookies sent, and indented the other line.
-_INTIME_COOKIE_LINES = (
+INTIME_COOKIE_LINES = (
     ("sc_recvcookie", "receivd-cookies", "cookie received", "cookies received", 2),
 )
 
@@ -126,10 +126,10 @@ class Stats:
                 our own counters to FreeBSD's.
             zeroes: print counters that are zero, as -s does and -ss does not.
         """
-        cookies = _INTIME_COOKIE_LINES if profile == "intime" else _COOKIE_LINES
+        cookies = INTIME_COOKIE_LINES if profile == "intime" else COOKIE_LINES
         lines = [
             _line(getattr(self, name), one, more, tabs)
-            for name, _, one, more, tabs in (*_CACHE_LINES, *cookies)
+            for name, _, one, more, tabs in (*CACHE_LINES, *cookies)
             if zeroes or getattr(self, name)
         ]
         if profile == "syncache":
@@ -143,8 +143,7 @@ class Stats:
     def libxo(self) -> dict[str, int]:
         """Return FreeBSD's counters under the keys of its JSON output."""
         return {
-            key: getattr(self, name)
-            for name, key, *_ in (*_CACHE_LINES, *_COOKIE_LINES)
+            key: getattr(self, name) for name, key, *_ in (*CACHE_LINES, *COOKIE_LINES)
         }
 
 

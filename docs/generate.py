@@ -1,0 +1,140 @@
+"""Write docs/tunables.md and docs/counters.md from the registry and the C header.
+
+    python docs/generate.py            write both pages
+    python docs/generate.py --check    exit 1 if a page is not what would be written
+
+What is told of a tunable has its home in syncache/tunables.py, what is told of a
+counter or a verdict in csrc/syncache.h; the pages only arrange it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from syncache import Reason, Sysctl  # noqa: E402
+from syncache.stats import CACHE_LINES, COOKIE_LINES, COUNTERS  # noqa: E402
+from syncache.sysctl import BUCKETLIMIT, CACHELIMIT, HASHSIZE  # noqa: E402
+from syncache.tunables import NOT_ABOVE  # noqa: E402
+
+SETTABLE = {"boot": "before an engine uses it", "always": "any time", "never": "never"}
+NOTE = "<!-- Written by docs/generate.py; edit {source} instead. -->"
+
+
+def tunables_page() -> str:
+    """Return docs/tunables.md."""
+    freebsd, intime = Sysctl(), Sysctl()
+    freebsd.preset("freebsd")
+    intime.preset("intime")
+    lines = [
+        "# Tunables",
+        "",
+        NOTE.format(source="syncache/tunables.py"),
+        "",
+        "Names are FreeBSD's where FreeBSD has one; ours are under "
+        "`net.inet.tcp.syncache.x.`.",
+        "The columns `freebsd` and `intime` are what those presets set; empty means "
+        "the default.",
+        f"`{CACHELIMIT}` is `{HASHSIZE}` times `{BUCKETLIMIT}` unless it is set.",
+        "",
+        "| name | default | freebsd | intime | unit | legal | may change | meaning |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for knob in Sysctl().walk():
+        presets = [
+            f"`{preset[knob.name]}`" if preset[knob.name] != knob.default else ""
+            for preset in (freebsd, intime)
+        ]
+        cells = [
+            f"`{knob.name}`",
+            f"`{knob.default}`",
+            *presets,
+            knob.unit,
+            knob.range,
+            SETTABLE[knob.settable],
+            knob.meaning,
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "Between tunables these relations hold at all times:", ""]
+    for low, low_times, high, high_times in NOT_ABOVE:
+        lines.append(
+            f"- {_times(low_times)}`{low}` is at most {_times(high_times)}`{high}`"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _times(factor: int) -> str:
+    return "" if factor == 1 else f"{factor} times "
+
+
+def counters_page() -> str:
+    """Return docs/counters.md."""
+    header = (ROOT / "csrc" / "syncache.h").read_text("utf-8")
+    meanings = comments(header, "struct syncache_stats", r"uint64_t (\w+)[;\[]")
+    verdicts = comments(header, "enum syncache_verdict", r"SYNCACHE_(\w+)(?: = 0)?,")
+    netstat = {name: more for name, _, _, more, _ in (*CACHE_LINES, *COOKIE_LINES)}
+    lines = [
+        "# Counters",
+        "",
+        NOTE.format(source="csrc/syncache.h"),
+        "",
+        "`Syncache.stats` is a snapshot of all of them; none ever falls.",
+        "`sc_` names are FreeBSD's `tcps_sc_*`, with the words of `netstat -s`.",
+        "",
+        "| counter | netstat | counts |",
+        "|---|---|---|",
+    ]
+    for name in COUNTERS:
+        words = f"`N {netstat[name]}`" if name in netstat else ""
+        lines.append(f"| `{name}` | {words} | {meanings[name]} |")
+    lines += [
+        "",
+        "## Verdicts",
+        "",
+        "`Stats.verdicts` counts packets by what became of them; each packet counts "
+        "once.",
+        "",
+        "| reason | when |",
+        "|---|---|",
+    ]
+    lines += [f"| `{r.name}` | {verdicts[r.name]} |" for r in Reason]
+    return "\n".join(lines) + "\n"
+
+
+def comments(header: str, what: str, member: str) -> dict[str, str]:
+    """Return the comment of each member of a struct or enum, by name."""
+    body = re.search(
+        re.escape(what) + r" \{(.*?)^\};", header, re.DOTALL | re.MULTILINE
+    )
+    assert body is not None
+    line = re.compile(r"^ +" + member + r"[^/\n]*(?:/\* (.*?) \*/)?$", re.MULTILINE)
+    return {m[1]: m[2] or "" for m in line.finditer(body[1])}
+
+
+PAGES = {
+    "tunables.md": tunables_page,
+    "counters.md": counters_page,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or tell whether they are up to date."""
+    stale = 0
+    for name, page in PAGES.items():
+        path = ROOT / "docs" / name
+        text = page()
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale += 1
+        if arguments != ["--check"]:
+            path.write_text(text, "utf-8")
+        print(f"{name}: {'stale' if arguments == ['--check'] else 'written'}")
+    return int(arguments == ["--check"] and stale > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

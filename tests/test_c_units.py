@@ -32,6 +32,7 @@ FLAGS = [
     "-Werror",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
+    "-DSYNCACHE_SELFCHECK",
     f'-DTEST_VECTORS="{ROOT / "tests" / "vectors"}"',
 ]
 

@@ -64,7 +64,7 @@ enum syncache_verdict {
     SYNCACHE_DROP_TRUNCATED,       /* shorter than its headers say */
     SYNCACHE_DROP_IP_HEADER,       /* version, header length, total length, extension headers */
     SYNCACHE_DROP_IP_CHECKSUM,     /* of the IPv4 header */
-    SYNCACHE_DROP_FRAGMENT,
+    SYNCACHE_DROP_FRAGMENT,        /* reassembly is the stack's; none is needed for a SYN */
     SYNCACHE_DROP_SOURCE_ROUTE,    /* LSRR, SSRR, IPv6 routing header with segments left */
     SYNCACHE_DROP_TCP_HEADER,      /* data offset below 5 or beyond the packet */
     SYNCACHE_DROP_CHECKSUM,        /* TCP or ICMP checksum */

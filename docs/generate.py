@@ -1,3 +1,4 @@
+# ruff: noqa: INP001
 """Write docs/tunables.md and docs/counters.md from the registry and the C header.
 
     python docs/generate.py            write both pages
@@ -35,10 +36,8 @@ def tunables_page() -> str:
         "",
         NOTE.format(source="syncache/tunables.py"),
         "",
-        "Names are FreeBSD's where FreeBSD has one; ours are under "
-        "`net.inet.tcp.syncache.x.`.",
-        "The columns `freebsd` and `intime` are what those presets set; empty means "
-        "the default.",
+        "FreeBSD's names where it has one; ours are under `net.inet.tcp.syncache.x.`.",
+        "The columns `freebsd` and `intime` say what those presets change.",
         f"`{CACHELIMIT}` is `{HASHSIZE}` times `{BUCKETLIMIT}` unless it is set.",
         "",
         "| name | default | freebsd | intime | unit | legal | may change | meaning |",
@@ -95,8 +94,7 @@ def counters_page() -> str:
         "",
         "## Verdicts",
         "",
-        "`Stats.verdicts` counts packets by what became of them; each packet counts "
-        "once.",
+        "`Stats.verdicts` counts packets by what became of them, each packet once.",
         "",
         "| reason | when |",
         "|---|---|",
@@ -107,9 +105,7 @@ def counters_page() -> str:
 
 def comments(header: str, what: str, member: str) -> dict[str, str]:
     """Return the comment of each member of a struct or enum, by name."""
-    body = re.search(
-        re.escape(what) + r" \{(.*?)^\};", header, re.DOTALL | re.MULTILINE
-    )
+    body = re.search(re.escape(what) + r" \{(.*?)\n\};", header, re.DOTALL)
     assert body is not None
     line = re.compile(r"^ +" + member + r"[^/\n]*(?:/\* (.*?) \*/)?$", re.MULTILINE)
     return {m[1]: m[2] or "" for m in line.finditer(body[1])}
@@ -132,7 +128,8 @@ def main(arguments: list[str]) -> int:
         stale += 1
         if arguments != ["--check"]:
             path.write_text(text, "utf-8")
-        print(f"{name}: {'stale' if arguments == ['--check'] else 'written'}")
+        state = "stale" if arguments == ["--check"] else "written"
+        sys.stdout.write(f"{name}: {state}\n")
     return int(arguments == ["--check"] and stale > 0)
 
 

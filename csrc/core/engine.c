@@ -51,8 +51,11 @@ engine_advance_pause(struct syncache *cache, uint64_t last_ms)
     uint64_t end_ms = cache->now_ms;
     uint32_t capacity = config->cachelimit;
 
-    /* A pause answers by cookies alone, so without them it cannot be. */
-    if (!engine_mints(cache) || !cache->tunables.syncookies)
+    /*
+     * A pause answers by cookies alone, so without them it cannot be.  A key
+     * that is about to come does not end it: epochs change within this call.
+     */
+    if (!cache->tunables.syncookies)
         policy = SYNCACHE_PAUSE_NONE;
     if (slots < capacity)
         capacity = (uint32_t)slots;

@@ -80,8 +80,8 @@ wire_build_option(uint8_t *options, size_t *size, size_t option_size,
 }
 
 /*
- * Writes the options of a reply and their padding.  The digest is left zero;
- * *digest says where it goes, NULL if the reply is not signed.
+ * Writes the options of a reply and their padding.  *digest says where the
+ * digest is to go, which no digest covers; NULL if the reply is not signed.
  */
 static size_t
 wire_build_options(const struct wire_reply *reply,
@@ -115,7 +115,6 @@ wire_build_options(const struct wire_reply *reply,
             NULL) {
         at[0] = 19;
         *digest = at + 2;
-        memset(*digest, 0, WIRE_MD5_BYTES);
     }
     if ((reply->has & WIRE_HAS_FASTOPEN) != 0 &&
         (at = wire_build_option(options, &size, 2u + reply->fastopen_size, 1,

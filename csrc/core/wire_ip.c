@@ -29,11 +29,16 @@ void
 wire_set_addresses(struct syncache_tuple *tuple, uint8_t family,
                    const uint8_t *faddr, const uint8_t *laddr)
 {
-    size_t size = family == 4 ? 4 : 16;
     memset(tuple, 0, sizeof *tuple);
-    memcpy(tuple->faddr, faddr, size);
-    memcpy(tuple->laddr, laddr, size);
     tuple->family = family;
+    /* Sizes that the compiler knows make this a few moves. */
+    if (family == 4) {
+        memcpy(tuple->faddr, faddr, 4);
+        memcpy(tuple->laddr, laddr, 4);
+    } else {
+        memcpy(tuple->faddr, faddr, 16);
+        memcpy(tuple->laddr, laddr, 16);
+    }
 }
 
 /*

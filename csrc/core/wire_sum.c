@@ -11,12 +11,21 @@
 #include <assert.h>
 #include <string.h>
 
+/* Adds carries back until 16 bits are left: at most four times from 64. */
+static uint32_t
+wire_sum_fold(uint64_t sum)
+{
+    while (sum > 0xffff)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint32_t)sum;
+}
+
 uint32_t
 wire_sum(uint32_t sum, const uint8_t *data, size_t data_size)
 {
     assert(data != NULL || data_size == 0);
     /* Four sums that do not wait for each other.  None can overflow: that would
-     * take 2^32 words. */
+     * take 2^31 turns. */
     uint64_t lane[4] = {0};
     uint32_t word[8];
     for (; data_size >= sizeof word; data_size -= sizeof word) {
@@ -26,25 +35,21 @@ wire_sum(uint32_t sum, const uint8_t *data, size_t data_size)
         data += sizeof word;
     }
     uint64_t total = lane[0] + lane[1] + lane[2] + lane[3];
-    for (; data_size >= sizeof word[0]; data_size -= sizeof word[0]) {
-        memcpy(word, data, sizeof word[0]);
+    for (; data_size >= 4; data_size -= 4) {
+        memcpy(word, data, 4);
         total += word[0];
-        data += sizeof word[0];
+        data += 4;
     }
     /* The last bytes count as if zeros came after them. */
-    word[0] = 0;
+    uint8_t last[4] = {0};
     for (size_t i = 0; i < data_size; i++)
-        memcpy((uint8_t *)word + i, data + i, 1);
+        last[i] = data[i];
+    memcpy(word, last, sizeof last);
     total += word[0];
-    while (total > 0xffff)
-        total = (total & 0xffff) + (total >> 16);
-    uint16_t folded = (uint16_t)total;
+    uint16_t folded = (uint16_t)wire_sum_fold(total);
     uint8_t bytes[2];
     memcpy(bytes, &folded, sizeof bytes);
-    sum += load16_be(bytes);
-    while (sum > 0xffff)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
+    return wire_sum_fold((uint64_t)sum + load16_be(bytes));
 }
 
 uint32_t
@@ -53,10 +58,9 @@ wire_sum_pseudo(uint8_t family, const uint8_t *faddr, const uint8_t *laddr,
 {
     assert(family == 4 || family == 6);
     size_t address_size = family == 4 ? 4 : 16;
-    uint8_t tail[8] = {0};
-    store32_be(tail, (uint32_t)size);
-    tail[7] = protocol;
-    uint32_t sum = wire_sum(0, tail, sizeof tail);
-    sum = wire_sum(sum, faddr, address_size);
-    return wire_sum(sum, laddr, address_size);
+    /* The size as the 32 bits that IPv6 has; those above 16 are 0 in IPv4. */
+    uint64_t sum = (uint64_t)protocol + (uint32_t)size;
+    for (size_t i = 0; i < address_size; i += 4)
+        sum += (uint64_t)load32_be(faddr + i) + load32_be(laddr + i);
+    return wire_sum_fold(sum);
 }

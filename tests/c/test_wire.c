@@ -55,6 +55,11 @@ test_segment_fields_are_read_in_host_order(void)
         EXPECT_EQ(0x2e, segment.tos);
         EXPECT_EQ(57, segment.hop_limit);
         EXPECT_EQ(0, segment.has);
+        EXPECT_EQ(0, segment.mss);
+        EXPECT_EQ(0, segment.wscale);
+        EXPECT_EQ(0, segment.tsval);
+        EXPECT_EQ(0, segment.tsecr);
+        EXPECT_EQ(0, segment.fastopen_size);
         EXPECT_TRUE(segment.tcp == copy + packet.upper);
     }
 }
@@ -212,9 +217,11 @@ test_option_that_ends_with_the_header_is_read(void)
 {
     /* Right up to the end and not beyond: a kind alone stops the list. */
     static const uint8_t exact[4] = {2, 4, 0x12, 0x34};
+    static const uint8_t bare[4] = {1, 1, 4, 2};
     static const uint8_t beyond[4] = {1, 2, 4, 0x12};
     static const uint8_t kind_alone[4] = {1, 1, 1, 2};
     EXPECT_EQ(WIRE_HAS_MSS, options_taken(WIRE_SYN, exact, 4));
+    EXPECT_EQ(WIRE_HAS_SACK_PERMITTED, options_taken(WIRE_SYN, bare, 4));
     EXPECT_EQ(0, options_taken(WIRE_SYN, beyond, 4));
     EXPECT_EQ(0, options_taken(WIRE_SYN, kind_alone, 4));
 }
@@ -258,25 +265,33 @@ test_fastopen_cookie_is_found_in_the_packet(void)
 static void
 test_parse_tcp_of_a_cut_payload_needs_no_verify(void)
 {
-    /* A stack that parsed IP may hold back the payload, but then vouches for
-     * the checksum; a signature over missing bytes cannot be checked. */
+    /* A stack that parsed IP may hold back payload, a byte of it or all, but
+     * then vouches for the checksum; a signature over it cannot be checked. */
     static const uint8_t md5[20] = {19, 18};
-    packet_tcp(&packet, 6, WIRE_ACK, NULL, 0, 100);
-    EXPECT_EQ(WIRE_TCP, parse(SYNCACHE_CHECKSUM_VERIFY));
-    uint8_t *head = test_heap_copy(packet.bytes + 40, 20);
-    EXPECT_TRUE(
-        wire_parse_tcp(head, 20, 100, SYNCACHE_CHECKSUM_VALID, &segment, &why));
-    EXPECT_EQ(100, segment.payload_size);
-    EXPECT_TRUE(!wire_parse_tcp(head, 20, 100, SYNCACHE_CHECKSUM_VERIFY,
-                                &segment, &why));
-    EXPECT_EQ(SYNCACHE_DROP_TRUNCATED, why);
-    free(head);
-    packet_tcp(&packet, 6, WIRE_ACK, md5, sizeof md5, 100);
-    head = test_heap_copy(packet.bytes + 40, 40);
-    EXPECT_TRUE(!wire_parse_tcp(head, 40, 100, SYNCACHE_CHECKSUM_VALID,
-                                &segment, &why));
-    EXPECT_EQ(SYNCACHE_DROP_TRUNCATED, why);
-    free(head);
+    for (size_t present = 0; present <= 100; present++) {
+        bool whole = present == 100;
+        packet_tcp(&packet, 6, WIRE_ACK, NULL, 0, 100);
+        EXPECT_EQ(WIRE_TCP, parse(SYNCACHE_CHECKSUM_VERIFY));
+        uint8_t *tcp = test_heap_copy(packet.bytes + 40, 20 + present);
+        EXPECT_TRUE(wire_parse_tcp(tcp, 20 + present, 100,
+                                   SYNCACHE_CHECKSUM_VALID, &segment, &why));
+        EXPECT_EQ(100, segment.payload_size);
+        EXPECT_EQ(whole,
+                  wire_parse_tcp(tcp, 20 + present, 100,
+                                 SYNCACHE_CHECKSUM_VERIFY, &segment, &why));
+        EXPECT_EQ(whole ? SYNCACHE_VERDICT_COUNT : SYNCACHE_DROP_TRUNCATED,
+                  why);
+        free(tcp);
+        packet_tcp(&packet, 6, WIRE_ACK, md5, sizeof md5, 100);
+        EXPECT_EQ(WIRE_TCP, parse(SYNCACHE_CHECKSUM_VERIFY));
+        tcp = test_heap_copy(packet.bytes + 40, 40 + present);
+        EXPECT_EQ(whole,
+                  wire_parse_tcp(tcp, 40 + present, 100,
+                                 SYNCACHE_CHECKSUM_VALID, &segment, &why));
+        EXPECT_EQ(whole ? SYNCACHE_VERDICT_COUNT : SYNCACHE_DROP_TRUNCATED,
+                  why);
+        free(tcp);
+    }
 }
 
 static void

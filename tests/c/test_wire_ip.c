@@ -146,6 +146,7 @@ test_ipv4_options_hide_no_source_route(void)
         {"route behind the end", {0, 131, 7, 8, 1, 2, 3, 4}, OK},
         {"record route", {7, 7, 4, 0, 0, 0, 0, 0}, OK},
         {"no operation", {1, 1, 1, 1, 1, 1, 1, 1}, OK},
+        {"length 2", {153, 2, 153, 2, 153, 2, 153, 2}, OK},
         {"length 0", {7, 0, 0, 0, 0, 0, 0, 0}, SYNCACHE_DROP_IP_HEADER},
         {"length 1", {7, 1, 0, 0, 0, 0, 0, 0}, SYNCACHE_DROP_IP_HEADER},
         {"length beyond the end",
@@ -252,10 +253,29 @@ test_ipv6_extension_header_is_walked_or_named(void)
         test_row = rows[i].name;
         packet_tcp(&packet, 6, 2, NULL, 0, 0);
         packet.bytes[6] = rows[i].type;
+        /* Zeros are Pad1: who walks too far gets to the end of the buffer. */
+        memset(packet.bytes + 40, 0, 20);
         packet_insert(&packet, rows[i].header, sizeof rows[i].header);
         expect_verdict(rows[i].expected);
         if (rows[i].expected == OK)
             expect_upper(6, 48, 20);
+    }
+}
+
+static void
+test_ipv6_extension_header_of_each_length_is_walked(void)
+{
+    /* Lengths count 8 bytes beyond the first 8. */
+    static const uint8_t types[] = {0, 43, 60};
+    uint8_t header[8 * 256] = {6};
+    for (size_t i = 0; i < TEST_COUNT(types); i++) {
+        for (unsigned length = 0; length < 256; length += 51) {
+            packet_tcp(&packet, 6, 2, NULL, 0, 0);
+            packet.bytes[6] = types[i];
+            header[1] = (uint8_t)length;
+            packet_insert(&packet, header, 8 + 8 * length);
+            expect_upper(6, 48 + 8 * length, 20);
+        }
     }
 }
 
@@ -300,7 +320,14 @@ test_ipv6_payload_length_cuts_extension_header(void)
         packet.bytes[6] = 60;
         store16_be(packet.bytes + 4, (uint16_t)length);
         expect_verdict(SYNCACHE_DROP_IP_HEADER);
+        packet.size = 40 + length;
+        expect_verdict(SYNCACHE_DROP_IP_HEADER);
     }
+    /* With nothing behind it, it is still whole. */
+    static const uint8_t header[8] = {6, 0, 1, 4, 0, 0, 0, 0};
+    packet_ip(&packet, 6, 60, 0);
+    packet_insert(&packet, header, sizeof header);
+    expect_upper(6, 48, 0);
 }
 
 static void
@@ -322,6 +349,7 @@ static const struct test tests[] = {
     TEST(test_ipv4_options_hide_no_source_route),
     TEST(test_other_protocols_pass_in_whatever_shape),
     TEST(test_ipv6_extension_header_is_walked_or_named),
+    TEST(test_ipv6_extension_header_of_each_length_is_walked),
     TEST(test_ipv6_hop_by_hop_behind_another_header_is_bad),
     TEST(test_ipv6_extension_headers_end_at_the_limit),
     TEST(test_ipv6_payload_length_cuts_extension_header),

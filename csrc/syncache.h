@@ -29,6 +29,7 @@
 #define SYNCACHE_REXMTLIMIT_MAX 12      /* TCP_MAXRXTSHIFT: the back-off table ends there */
 #define SYNCACHE_REXMIT_MAX_MS 64000    /* the 16-bit deadlines span 131 s either way */
 #define SYNCACHE_ENDPOINT_MAX 65535     /* endpoint numbers are 16 bits in an entry */
+#define SYNCACHE_ADDRESS_MAX 65535      /* local addresses beside those of endpoints */
 #define SYNCACHE_BURST_MAX 64           /* packets a stage of the burst path keeps in L1 */
 #define SYNCACHE_REPLY_MAX 128          /* IPv6 40 + TCP 20 + 40 of options, rounded up to two cache lines */
 #define SYNCACHE_KEY_BYTES 16
@@ -115,7 +116,7 @@ struct syncache_config {
     uint32_t established_max;  /* known tuples; 0: the stack looks up its own */
     uint32_t replay_entries;   /* remembered handshakes, rounded up to a multiple of 8; 0: none */
     uint32_t endpoint_max;     /* listening endpoints, 1 to SYNCACHE_ENDPOINT_MAX */
-    uint32_t address_max;      /* local addresses beside those of endpoints */
+    uint32_t address_max;      /* local addresses beside those of endpoints, 0 to SYNCACHE_ADDRESS_MAX */
     uint32_t md5_max;          /* RFC 2385 keys of all endpoints */
     uint32_t ts_base;          /* TSval = ts_base + now_ms * ts_hz / 1000 + offset of the tuple */
     uint32_t ts_hz;            /* 1 to 1,000,000 */

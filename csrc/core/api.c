@@ -51,6 +51,7 @@ api_config_valid(const struct syncache_config *config)
            config->bucketlimit <= SYNCACHE_BUCKETLIMIT_MAX &&
            config->cachelimit >= 1 && config->endpoint_max >= 1 &&
            config->endpoint_max <= SYNCACHE_ENDPOINT_MAX &&
+           config->address_max <= SYNCACHE_ADDRESS_MAX &&
            config->ts_hz >= 1 && config->ts_hz <= API_TS_HZ_MAX;
 }
 
@@ -188,7 +189,10 @@ bool
 syncache_listen(struct syncache *cache,
                 const struct syncache_endpoint *endpoint, uint32_t *number)
 {
-    return endpoints_listen(&cache->endpoints, endpoint, number);
+    if (!endpoints_listen(&cache->endpoints, endpoint, number))
+        return false;
+    cache->endpoints.slots[*number].succeeded_ms = cache->now_ms;
+    return true;
 }
 
 void

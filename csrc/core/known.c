@@ -103,10 +103,6 @@ known_bytes(uint32_t nodes_max)
     size_t heads_bytes = known_heads_bytes(nodes_max);
     if (nodes_max == 0)
         return 0;
-    /* Only where size_t has 32 bits. */
-    if (nodes_max >
-        (SIZE_MAX - heads_bytes - KNOWN_LINE) / sizeof(struct known_node))
-        return 0;
     return heads_bytes + known_round(nodes_max * sizeof(struct known_node));
 }
 

@@ -60,9 +60,6 @@ size_t
 table_bytes(uint32_t hashsize, uint32_t bucketlimit)
 {
     size_t bucket_bytes = table_bucket_bytes(bucketlimit) + sizeof(uint16_t);
-    /* Only where size_t has 32 bits. */
-    if (hashsize > (SIZE_MAX - TABLE_LINE) / bucket_bytes)
-        return 0;
     size_t bytes = hashsize * bucket_bytes;
     return (bytes + TABLE_LINE - 1) & ~(size_t)(TABLE_LINE - 1);
 }

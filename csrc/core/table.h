@@ -64,6 +64,7 @@ struct table_ref {
     uint32_t slot;
 };
 
+/* Memory for a table of this size; the caller has made sure that a size_t holds it.  So for every *_bytes(). */
 size_t table_bytes(uint32_t hashsize, uint32_t bucketlimit);
 void table_init(struct table *table, void *memory, uint32_t hashsize, uint32_t bucketlimit, uint32_t cachelimit);
 

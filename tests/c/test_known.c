@@ -157,6 +157,33 @@ test_offers_and_owed_rsts_come_oldest_first(void)
     free(block.memory);
 }
 
+static void
+test_new_hash_finds_the_same_nodes(void)
+{
+    /* A redrawn bucket hash moves every chain and no queue. */
+    struct known_block block = known_new(40);
+    struct known *known = &block.known;
+    for (uint32_t n = 0; n < 40; n++)
+        add_number(known, n, n % 2 ? KNOWN_OFFERED : KNOWN_ESTABLISHED, n);
+    known_remove(known, hash_number(7), find_number(known, 7));
+    known_unchain(known);
+    for (uint32_t i = 0; i < known->unused; i++) {
+        struct known_node *node = &known->nodes[i];
+        if (node->state != KNOWN_FREE)
+            known_chain(known, node->handle * 3, node);
+    }
+    for (uint32_t n = 0; n < 40; n++) {
+        struct syncache_tuple tuple = tuple_number(n);
+        struct known_node *node = known_find(known, n * 3, &tuple);
+        EXPECT_EQ(n != 7, node != NULL && node->handle == n);
+    }
+    EXPECT_EQ(1, known_oldest_offer(known)->handle);
+    struct known_block none = known_new(0);
+    known_unchain(&none.known);
+    EXPECT_EQ(0, none.known.count);
+    free(block.memory);
+}
+
 #define PEERS 300
 
 /* The table as an array: a state and the time of joining its queue. */
@@ -239,6 +266,7 @@ static const struct test tests[] = {
     TEST(test_new_node_holds_only_what_was_given),
     TEST(test_each_part_of_the_tuple_counts),
     TEST(test_offers_and_owed_rsts_come_oldest_first),
+    TEST(test_new_hash_finds_the_same_nodes),
     TEST(test_random_steps_follow_an_array),
 };
 

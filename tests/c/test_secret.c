@@ -21,15 +21,14 @@ give_key(struct secret *secret, uint64_t epoch)
 }
 
 /* A ring in the epoch that began at start_ms, with keys of e-1, e and e+1. */
-static struct secret
-secret_in_epoch(uint64_t epoch, uint64_t start_ms)
+static void
+secret_in_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms)
 {
-    struct secret secret;
-    secret_init(&secret);
-    secret_set_epoch(&secret, epoch, start_ms);
+    memset(secret, 0, sizeof *secret);
+    secret_init(secret);
+    secret_set_epoch(secret, epoch, start_ms);
     for (uint64_t e = epoch == 0 ? 0 : epoch - 1; e <= epoch + 1; e++)
-        give_key(&secret, e);
-    return secret;
+        give_key(secret, e);
 }
 
 static bool
@@ -105,7 +104,8 @@ static void
 test_cookie_dies_with_its_key_two_lifetimes_after_it_began(void)
 {
     /* A key mints for one lifetime and verifies for two, not longer. */
-    struct secret secret = secret_in_epoch(7, 1000);
+    struct secret secret;
+    secret_in_epoch(&secret, 7, 1000);
     for (uint64_t now = 1000; now < 1000 + 2 * LIFETIME; now += 999) {
         secret_advance(&secret, now, LIFETIME, 0);
         EXPECT_TRUE(verifies(&secret, 7, now, 0));
@@ -123,7 +123,8 @@ static void
 test_successor_verifies_within_skew_of_the_end(void)
 {
     /* Another machine's clock may run ahead by the skew. */
-    struct secret secret = secret_in_epoch(8, 0);
+    struct secret secret;
+    secret_in_epoch(&secret, 8, 0);
     uint32_t skew = 1000;
     secret_advance(&secret, LIFETIME - skew - 1, LIFETIME, skew);
     EXPECT_TRUE(!verifies(&secret, 9, LIFETIME - skew - 1, skew));
@@ -136,7 +137,8 @@ static void
 test_retired_key_verifies_within_skew_and_is_wiped_then(void)
 {
     /* Another machine's clock may run behind by the skew. */
-    struct secret secret = secret_in_epoch(8, 0);
+    struct secret secret;
+    secret_in_epoch(&secret, 8, 0);
     uint32_t skew = 1000;
     secret_advance(&secret, LIFETIME + skew - 1, LIFETIME, skew);
     EXPECT_EQ(9, secret.epoch);
@@ -151,7 +153,8 @@ static void
 test_long_gap_wipes_every_key(void)
 {
     /* After a night without a call no old cookie may verify. */
-    struct secret secret = secret_in_epoch(8, 0);
+    struct secret secret;
+    secret_in_epoch(&secret, 8, 0);
     secret_advance(&secret, UINT64_C(1000) * LIFETIME + 5, LIFETIME, 1000);
     EXPECT_EQ(1008, secret.epoch);
     EXPECT_EQ(UINT64_C(1001) * LIFETIME, secret_next_ms(&secret, LIFETIME));
@@ -163,7 +166,8 @@ static void
 test_epoch_that_began_before_the_clock_ends_in_time(void)
 {
     /* Wall time's epoch may have begun 20 s before this clock's zero. */
-    struct secret secret = secret_in_epoch(90, (uint64_t)-20000);
+    struct secret secret;
+    secret_in_epoch(&secret, 90, (uint64_t)-20000);
     secret_advance(&secret, 0, LIFETIME, 0);
     EXPECT_EQ(90, secret.epoch);
     EXPECT_EQ(LIFETIME - 20000, secret_next_ms(&secret, LIFETIME));
@@ -175,7 +179,8 @@ static void
 test_shorter_lifetime_acts_on_the_running_period(void)
 {
     /* A tunable that changes must not wait for the old period's end. */
-    struct secret secret = secret_in_epoch(0, 0);
+    struct secret secret;
+    secret_in_epoch(&secret, 0, 0);
     secret_advance(&secret, 14999, LIFETIME, 0);
     EXPECT_EQ(15000, secret_next_ms(&secret, 15000));
     secret_advance(&secret, 15000, 15000, 0);
@@ -187,7 +192,8 @@ static void
 test_key_of_a_retired_epoch_is_not_taken(void)
 {
     /* It would push out the key in force, whose slot it shares. */
-    struct secret secret = secret_in_epoch(8, 0);
+    struct secret secret;
+    secret_in_epoch(&secret, 8, 0);
     give_key(&secret, 4);
     EXPECT_TRUE(!in_memory(&secret, 4));
     EXPECT_TRUE(is_key_of(secret_mint(&secret), 8));
@@ -197,7 +203,8 @@ static void
 test_replaced_key_is_gone(void)
 {
     /* A key set twice leaves nothing of the first. */
-    struct secret secret = secret_in_epoch(8, 0);
+    struct secret secret;
+    secret_in_epoch(&secret, 8, 0);
     uint8_t other[SYNCACHE_KEY_BYTES];
     memset(other, 0x55, sizeof other);
     secret_set_key(&secret, 8, other);
@@ -210,7 +217,8 @@ test_replaced_key_is_gone(void)
 static void
 follow_definition(uint32_t skew)
 {
-    struct secret secret = secret_in_epoch(0, 0);
+    struct secret secret;
+    secret_in_epoch(&secret, 0, 0);
     bool given[4096] = {true, true};
     uint64_t now = 0;
     while (now / LIFETIME < 4000) {

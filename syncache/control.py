@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 
 LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
 HALF_OPEN_MAX = 100_000  # more rows than this are nobody's list
-ERRORS = {"KeyError": KeyError, "ValueError": ValueError}
-ERRORS["PermissionError"] = PermissionError
+ERRORS: dict[str, type[Exception]] = {
+    "KeyError": KeyError,
+    "ValueError": ValueError,
+    "PermissionError": PermissionError,
+}
 
 
 class ControlError(Exception):
@@ -93,9 +96,8 @@ def assign(sysctl: Sysctl, name: str, text: str) -> tuple[int | str, int | str]:
 
 def kind_of(error: Exception) -> str:
     """Name the exception class that the client will raise."""
-    return next(
-        (name for name, kind in ERRORS.items() if isinstance(error, kind)), "ValueError"
-    )
+    kinds = (name for name, kind in ERRORS.items() if isinstance(error, kind))
+    return next(kinds, "ValueError")
 
 
 async def start_control(path: str | Path, engine: Syncache) -> asyncio.Server:

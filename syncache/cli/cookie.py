@@ -1,7 +1,7 @@
 """`syncache cookie`: make a SYN cookie, check one, or explain a captured one.
 
 `mint` prints the ISS for a SYN; `check` takes the ACK that came back; `explain` takes
-the same and tries every layout, to find out who made a captured ISN and what it says.
+the same and tries every layout and every scale of ours, to find out who made a captured ISN and what it says.
 Keys come from a file, `-` for standard input, so that they show in no list of
 processes: 32 hexadecimal digits a line, the first for parity 0, the second (or else the
 first again) for parity 1.
@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import Cookie, FourTuple, SynOptions
+from ..cookies import LAYOUTS
 from . import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LAYOUTS = ("wide", "freebsd", "mss")
+    from ..cookies import LayoutName
+
 KEY_BYTES = 16
 UINT32_MAX = 2**32 - 1
+WSCALE_MAX = 14  # RFC 7323 2.3
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,8 +37,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--keys", metavar="FILE", required=True, help="- is standard input")
     p.add_argument("--foreign", metavar="ADDR:PORT", required=True, help="the peer")
     p.add_argument("--local", metavar="ADDR:PORT", required=True, help="us")
-    p.add_argument("--layout", choices=LAYOUTS, default="wide", help="[%(default)s]")
+    p.add_argument("--layout", choices=[*LAYOUTS], default="wide", help="[%(default)s]")
     p.add_argument("--secmod", type=number, default=0, help="[%(default)s]")
+    p.add_argument("--rcv-wscale", type=number, help="our window scale; or none")
     syn = p.add_argument_group("mint, the peer's SYN")
     syn.add_argument("--irs", type=number, help="its sequence number")
     syn.add_argument("--mss", type=number, help="its MSS option")
@@ -60,8 +65,7 @@ def run(options: argparse.Namespace) -> int:
             return mint(options, keys, path)
         if options.seq is None or options.ack is None:
             raise Failure(f"{options.action} needs --seq and --ack of the ACK")
-        tried = LAYOUTS if options.action == "explain" else (options.layout,)
-        return check(options, keys, path, tried)
+        return check(options, keys, path)
     except ValueError as error:
         raise Failure(str(error)) from None
 
@@ -78,50 +82,51 @@ def mint(options: argparse.Namespace, keys: Sequence[bytes], path: FourTuple) ->
         parity=options.parity,
         secmod=options.secmod,
         layout=options.layout,
+        rcv_wscale=options.rcv_wscale,
     )
     print(f"{iss} {iss:#010x}")
     return 0
 
 
-def check(
-    options: argparse.Namespace,
-    keys: Sequence[bytes],
-    path: FourTuple,
-    layouts: Sequence[str],
-) -> int:
+def check(options: argparse.Namespace, keys: Sequence[bytes], path: FourTuple) -> int:
     """Print what the cookie that an ACK brings back says; 1 if it is none of ours."""
-    for layout in layouts:
-        for parity in (0, 1):
-            candidates: list[tuple[bytes, ...]] = [(), ()]
-            candidates[parity] = (keys[parity],)
-            found = Cookie.check(
-                (candidates[0], candidates[1]),
-                path,
-                options.seq,
-                options.ack,
-                secmod=options.secmod,
-                layout=layout,
-            )
-            if found is not None:
-                print(describe(options, layout, parity, found))
-                return 0
+    layouts: Sequence[LayoutName] = (options.layout,)
+    scales: Sequence[int | None] = (options.rcv_wscale,)
+    if options.action == "explain":
+        layouts = tuple(LAYOUTS)
+        if options.rcv_wscale is None:
+            scales = (None, *range(WSCALE_MAX + 1))
+    for layout, scale in itertools.product(layouts, scales):
+        found = Cookie.check(
+            (keys[0], keys[1]),
+            path,
+            options.seq,
+            options.ack,
+            secmod=options.secmod,
+            layout=layout,
+            rcv_wscale=scale,
+        )
+        if found is not None:
+            print(describe(options, layout, scale, found))
+            return 0
     print("not ours: no key and layout given makes this sequence number")
     return 1
 
 
 def describe(
-    options: argparse.Namespace, layout: str, parity: int, found: SynOptions
+    options: argparse.Namespace, layout: str, scale: int | None, found: SynOptions
 ) -> str:
     """Say in lines what a cookie says."""
     iss, irs = (options.ack - 1) & UINT32_MAX, (options.seq - 1) & UINT32_MAX
     lines = {
         "layout": layout,
-        "parity": parity,
+        "parity": (iss ^ iss >> 24) & 1,
         "iss": f"{iss} {iss:#010x}",
         "irs": f"{irs} {irs:#010x}",
         "mss": "none" if found.mss is None else found.mss,
         "wscale": "none" if found.wscale is None else found.wscale,
         "sack_permitted": "yes" if found.sack_permitted else "no",
+        "rcv_wscale": "none" if scale is None else scale,
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
 

@@ -204,7 +204,7 @@ def play(
         "every": CLIENT_EVERY,
         "timeout": CLIENT_TIMEOUT,
     }
-    words = [flood, TUN, OURS, str(PORT), str(options.rate), str(options.seconds)]
+    words = [str(flood), TUN, OURS, str(PORT), str(options.rate), str(options.seconds)]
     with server(settings) as it:
         time.sleep(QUIET_SECONDS)
         start = time.monotonic()

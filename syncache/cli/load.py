@@ -100,14 +100,11 @@ async def serve(spec: dict[str, Any]) -> None:
     async with Host(link, OURS, sysctl=Sysctl(spec["sysctl"])) as host:
         await host.create_server(Fetch, PORT)
         tell({"cache_bytes": host.stack.syncache.memory_bytes})
-        loop = asyncio.get_running_loop()
         over = asyncio.Event()
-        loop.add_reader(sys.stdin.fileno(), over.set)
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), over.set)
         while not over.is_set():
             tell(sample(host.stack))
-            await asyncio.wait(
-                [asyncio.ensure_future(over.wait())], timeout=SAMPLE_SECONDS
-            )
+            await asyncio.sleep(SAMPLE_SECONDS)
 
 
 async def fetch(number: int, spec: dict[str, Any]) -> dict[str, Any]:

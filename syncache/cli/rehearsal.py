@@ -59,7 +59,7 @@ class Client:
 
     def speak(self, now: float) -> bytes | None:
         """Return a SYN if one is due; end when it was enough."""
-        if now - self._start > CLIENT_TIMEOUT:
+        if now - self._start > CLIENT_TIMEOUT and not self.seen["served"]:
             self.over = True
             self.seen["error"] = "TimeoutError"
         if self.over or "connect_ms" in self.seen or now < self._syn_at:
@@ -88,15 +88,18 @@ class Client:
                 self._next = segment.seq_end
             asks = segment.reply(ACK | PSH, window=65535, payload=self.request)
             return [segment.reply(ACK, window=65535).packet(), asks.packet()]
+        if segment.flags & FIN and segment.seq == self._next:
+            self.over = True
+            return [segment.reply(ACK, window=65535).packet()]
         if segment.payload and segment.seq == self._next:
             self._got += segment.payload
             self._next = segment.seq_end
-        if not segment.payload or self.over:
+        if not segment.payload:
             return []
         flags = ACK
         if len(self._got) == BODY_BYTES:
-            self.over = True
             self.seen["served"] = self._got == body(self.request)
+            self._got = b""
             flags |= FIN
         return [segment.reply(flags, ack=self._next, window=65535).packet()]
 
@@ -210,6 +213,6 @@ def visit(server: Server, clients: list[Client], now: float) -> None:
     while packets := server.serve(now):
         for packet in packets:
             segment = Segment.parse(packet)
-            if (client := by_port.get(segment.dport)) is not None:
-                for answer in client.hear(segment, now):
-                    server.stack.receive(answer, now)
+            addressee = by_port.get(segment.dport)
+            for answer in addressee.hear(segment, now) if addressee else ():
+                server.stack.receive(answer, now)

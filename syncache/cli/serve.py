@@ -133,14 +133,13 @@ async def serve(
 
 async def end(host: Host) -> int:
     """Wait for a signal, or for the loss of the link."""
-    stop = asyncio.Event()
+    assert host.closed is not None
+    over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    assert host.closed is not None
-    waiter = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({waiter, host.closed}, return_when=asyncio.FIRST_COMPLETED)
-    waiter.cancel()
+        loop.add_signal_handler(number, over.set)
+    host.closed.add_done_callback(lambda _: over.set())
+    await over.wait()
     if host.closed.done() and (error := host.closed.result()) is not None:
         raise error
     return 0

@@ -100,7 +100,7 @@ def test_package_exports_the_documented_names():
 
 @pytest.mark.parametrize(
     ("module", "owner", "node"),
-    documented(),
+    list(documented()),
     ids=lambda value: getattr(value, "name", value) or "-",
 )
 def test_signature_is_as_documented(module, owner, node):

@@ -1,7 +1,8 @@
 """`syncache cookie`: make a SYN cookie, check one, or explain a captured one.
 
 `mint` prints the ISS for a SYN; `check` takes the ACK that came back; `explain` takes
-the same and tries every layout and every scale of ours, to find out who made a captured ISN and what it says.
+the same and tries every layout and every scale of ours, to find out who made a captured
+ISN and what it says.
 Keys come from a file, `-` for standard input, so that they show in no list of
 processes: 32 hexadecimal digits a line, the first for parity 0, the second (or else the
 first again) for parity 1.

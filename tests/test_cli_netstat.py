@@ -1,0 +1,91 @@
+"""syncache/cli/netstat.py: the counters of a running process in netstat(1)'s words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from syncache import Syncache
+from syncache.cli import main
+from syncache.control import start_control
+from syncache.segment import SYN, Segment
+
+
+@pytest.fixture
+def netstat(tmp_path, capsys):
+    """Run the command against an engine with one half-open connection."""
+    engine = Syncache(seed=bytes(16))
+    engine.listen(80, "192.0.2.1")
+    syn = Segment(src="198.51.100.7", dst="192.0.2.1", sport=5000, dport=80, flags=SYN)
+    engine.packet(syn.packet(), 1.0)
+    path = tmp_path / "sc.sock"
+
+    async def serve(words):
+        async with await start_control(path, engine):
+            return await asyncio.to_thread(main, ["netstat", *words])
+
+    def run(*words):
+        status = asyncio.run(serve(["--socket", str(path), *words]))
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def test_s_prints_freebsds_lines(netstat):
+    """The labels are those that scripts look for."""
+    status, out, err = netstat("-s", "--profile", "freebsd")
+    assert (0, "") == (status, err)
+    lines = out.splitlines()
+    assert ["tcp:", "\t1 syncache entry added", "\t\t0 retransmitted"] == lines[:3]
+    assert "\t1 cookie sent" in lines
+    assert "\t0 cookies received" in lines
+
+
+def test_s_is_the_default_and_has_our_counters(netstat):
+    """Without a flag the counters are printed, ours below."""
+    assert netstat("-s") == netstat()
+    assert "evicted" in netstat()[1]
+
+
+def test_ss_prints_no_zeroes(netstat):
+    """-ss leaves out what is zero."""
+    assert [] == [line for line in netstat("-ss")[1].splitlines() if " 0 " in line]
+    assert "\t1 syncache entry added" in netstat("-ss")[1]
+
+
+def test_a_lists_half_open_connections(netstat):
+    """-a has a row for each half-open connection."""
+    rows = netstat("-a")[1].splitlines()
+    assert 2 == len(rows)
+    assert ["192.0.2.1.80", "198.51.100.7.5000", "SYN_RCVD"] == rows[1].split()[:3]
+
+
+def test_json_has_plain_names(netstat):
+    """--json is for machines."""
+    assert 1 == json.loads(netstat("--json")[1])["sc_added"]
+    assert 5000 == json.loads(netstat("-a", "--json")[1])[0]["fport"]
+
+
+def test_libxo_has_freebsds_keys(netstat):
+    """Scripts for FreeBSD find their keys, the misspelt one too."""
+    keys = json.loads(netstat("--libxo", "json")[1])["statistics"]["tcp"]["syncache"]
+    assert 1 == keys["entries-added"]
+    assert 0 == keys["receivd-cookies"]
+
+
+def test_without_socket_says_what_to_do(capsys, monkeypatch):
+    """Offline there is nothing to count."""
+    monkeypatch.delenv("SYNCACHE_SOCKET", raising=False)
+    assert 1 == main(["netstat", "-s"])
+    assert "--socket" in capsys.readouterr().err
+
+
+def test_without_process_is_one_line(capsys, tmp_path):
+    """A process that is not there is named by its socket."""
+    assert 1 == main(["netstat", "--socket", str(tmp_path / "none")])
+    err = capsys.readouterr().err
+    assert str(tmp_path / "none") in err
+    assert 1 == err.count("\n")

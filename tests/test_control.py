@@ -1,0 +1,194 @@
+"""syncache/control.py: requests, answers, and the socket between them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import stat
+
+import pytest
+
+from syncache import Syncache
+from syncache.control import Client, Control, ControlError, start_control
+from syncache.segment import SYN, Segment
+
+LIMIT = "net.inet.tcp.syncache.rexmtlimit"
+HASHSIZE = "net.inet.tcp.syncache.hashsize"
+
+
+@pytest.fixture
+def engine():
+    engine = Syncache(seed=bytes(16))
+    engine.listen(80, "192.0.2.1")
+    for port in (5000, 5001):
+        syn = Segment(
+            src="198.51.100.7", dst="192.0.2.1", sport=port, dport=80, flags=SYN
+        )
+        engine.packet(syn.packet(), port - 5000)
+    return engine
+
+
+@pytest.fixture
+def ask(engine):
+    """Ask a Control directly; return the whole answer."""
+    control = Control(engine)
+
+    def ask(**request):
+        return json.loads(control.answer(json.dumps(request).encode()))
+
+    return ask
+
+
+def test_get_returns_the_value(ask):
+    """A tunable is read by name."""
+    assert {"result": 3} == ask(op="get", name=LIMIT)
+    assert {"result": 2} == ask(op="get", name="net.inet.tcp.syncache.count")
+
+
+def test_set_changes_the_engine_and_returns_both_values(ask, engine):
+    """A setting is in force at once; text is read as sysctl.conf spells it."""
+    assert {"result": [3, 5]} == ask(op="set", name=LIMIT, value="0x5")
+    assert 5 == engine.sysctl[LIMIT]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ({"op": "get", "name": "no.such"}, "KeyError"),
+        ({"op": "set", "name": LIMIT, "value": "99"}, "ValueError"),
+        ({"op": "set", "name": HASHSIZE, "value": "1024"}, "PermissionError"),
+        ({"op": "launch"}, "ValueError"),
+        ({"op": "get"}, "ValueError"),
+        ({"op": "get", "name": LIMIT, "more": 1}, "ValueError"),
+        ({"op": "get", "name": []}, "ValueError"),
+        ({}, "KeyError"),
+    ],
+)
+def test_mistake_is_answered_with_its_kind(ask, engine, request_, error):
+    """What is refused is named, and changes nothing."""
+    before = dict(engine.sysctl)
+    answer = ask(**request_)
+    assert error == answer["error"]
+    assert answer["message"]
+    assert before == dict(engine.sysctl)
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b"7", b"\xff\xfe", b"[" * 60000])
+def test_any_line_is_answered(engine, line):
+    """No line can raise."""
+    answer = json.loads(Control(engine).answer(line))
+    assert "error" in answer
+
+
+def test_walk_lists_a_subtree(ask):
+    """A prefix returns names and values."""
+    result = ask(op="walk", prefix="net.inet.tcp.syncache")["result"]
+    assert 3 == result[LIMIT]
+    assert all(name.startswith("net.inet.tcp.syncache.") for name in result)
+
+
+def test_stats_hold_every_counter(ask, engine):
+    """Counters come under their names."""
+    assert engine.stats.as_dict() == ask(op="stats")["result"]
+    assert 2 == ask(op="stats")["result"]["sc_added"]
+
+
+def test_half_open_lists_oldest_first_within_its_limit(ask):
+    """The list is bounded and ordered by age."""
+    rows = ask(op="half_open")["result"]
+    assert [5000, 5001] == [row["fport"] for row in rows]
+    assert [5000] == [r["fport"] for r in ask(op="half_open", limit=1)["result"]]
+
+
+def test_status_tells_pid_and_pause(ask):
+    """A status line names the process."""
+    status = ask(op="status")["result"]
+    assert (False, 2) == (status["paused"], status["count"])
+    assert status["pid"] > 0
+
+
+def serve(path, engine, work):
+    """Run `work` in a thread while the engine answers at `path`."""
+
+    async def main():
+        async with await start_control(path, engine):
+            return await asyncio.to_thread(work)
+
+    return asyncio.run(main())
+
+
+def test_client_gets_results_and_exceptions(tmp_path, engine):
+    """A client raises what the process raised."""
+    path = tmp_path / "sc.sock"
+
+    def work():
+        client = Client(path)
+        assert 3 == client.request("get", name=LIMIT)
+        assert [3, 4] == client.request("set", name=LIMIT, value="4")
+        with pytest.raises(PermissionError, match="before an engine"):
+            client.request("set", name=HASHSIZE, value="64")
+        with pytest.raises(KeyError, match=r"no\.such"):
+            client.request("get", name="no.such")
+
+    serve(path, engine, work)
+
+
+def test_socket_is_the_owners_alone(tmp_path, engine):
+    """Nobody else may connect."""
+    path = tmp_path / "sc.sock"
+    mode = serve(path, engine, lambda: stat.S_IMODE(path.stat().st_mode))
+    assert 0o600 == mode
+
+
+def test_stale_socket_is_replaced(tmp_path, engine):
+    """What a killed process left behind does not stop the next one."""
+    path = tmp_path / "sc.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert 3 == serve(path, engine, lambda: Client(path).request("get", name=LIMIT))
+
+
+def test_living_socket_is_not_replaced(tmp_path, engine):
+    """Two processes do not take each other's socket."""
+    path = tmp_path / "sc.sock"
+
+    def work():
+        with pytest.raises(FileExistsError, match="in use"):
+            serve(path, engine, lambda: None)
+        return Client(path).request("get", name=LIMIT)
+
+    assert 3 == serve(path, engine, work)
+
+
+def test_file_that_is_no_socket_is_left_alone(tmp_path, engine):
+    """A mistyped path destroys nothing."""
+    path = tmp_path / "notes"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="not a socket"):
+        serve(path, engine, lambda: None)
+    assert "mine" == path.read_text()
+
+
+def test_client_without_process_says_so(tmp_path):
+    """A socket that is not there is one line with its name."""
+    with pytest.raises(ControlError, match=r"none\.sock"):
+        Client(tmp_path / "none.sock").request("stats")
+
+
+def test_overlong_line_ends_its_connection_only(tmp_path, engine):
+    """A client that sends no newline is cut off, the next one is served."""
+    path = tmp_path / "sc.sock"
+
+    def work():
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5)
+            sock.connect(str(path))
+            try:
+                sock.sendall(b"x" * 300_000)
+                assert b"" == sock.recv(10)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+        return Client(path).request("get", name=LIMIT)
+
+    assert 3 == serve(path, engine, work)

@@ -195,7 +195,7 @@ endpoint_drop_md5_keys(struct endpoints *endpoints, uint32_t slot)
     endpoints->slots[slot].md5_count = 0;
 }
 
-/* Takes a slot out of its chain; nothing names it any more. */
+/* Takes a slot out of its chain; nothing names it, but it is remembered. */
 static void
 endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint)
 {
@@ -210,7 +210,19 @@ endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint)
     }
     *link = endpoint->hash_next;
     endpoint_drop_md5_keys(endpoints, slot);
-    memset(endpoint, 0, sizeof *endpoint);
+    *endpoint = (struct endpoint){
+        .config = endpoint->config,
+        .gate_ms = endpoint->gate_ms,
+        .gate_stamped = endpoint->gate_stamped,
+    };
+}
+
+static bool
+endpoint_same_place(const struct syncache_endpoint *a,
+                    const struct syncache_endpoint *b)
+{
+    return a->lport == b->lport && a->family == b->family &&
+           endpoint_same_address(a->laddr, b->laddr);
 }
 
 /* Takes an unused slot into the chain, or returns NULL. */
@@ -218,16 +230,26 @@ static struct endpoint *
 endpoint_take(struct endpoints *endpoints,
               const struct syncache_endpoint *config)
 {
-    uint32_t slot = 0;
-    while (slot < endpoints->slot_max && endpoints->slots[slot].used)
-        slot++;
-    if (slot == endpoints->slot_max)
+    struct endpoint *endpoint = NULL;
+    for (uint32_t slot = 0; slot < endpoints->slot_max; slot++) {
+        struct endpoint *other = &endpoints->slots[slot];
+        if (other->used)
+            continue;
+        bool before = endpoint_same_place(&other->config, config);
+        if (endpoint == NULL || before)
+            endpoint = other;
+        if (before)
+            break;
+    }
+    if (endpoint == NULL)
         return NULL;
+    if (!endpoint_same_place(&endpoint->config, config))
+        *endpoint = (struct endpoint){.used = false};
     uint32_t *head =
         &endpoints->heads[endpoint_hash(config->laddr, config->lport)];
-    struct endpoint *endpoint = &endpoints->slots[slot];
-    *endpoint = (struct endpoint){.used = true, .hash_next = *head};
-    *head = slot + 1;
+    endpoint->used = true;
+    endpoint->hash_next = *head;
+    *head = endpoints_slot(endpoints, endpoint) + 1;
     return endpoint;
 }
 
@@ -258,6 +280,8 @@ endpoints_listen(struct endpoints *endpoints,
         return false;
     *slot = endpoints_slot(endpoints, endpoint);
     endpoint_drop_md5_keys(endpoints, *slot);
+    endpoint->succeeds = endpoint_same_place(&endpoint->config, config);
+    endpoint->wscale_before = endpoint->config.rcv_wscale;
     endpoint->config = *config;
     endpoint->open = true;
     endpoint_count_open(endpoints, config, 1);

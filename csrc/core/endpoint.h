@@ -1,6 +1,8 @@
 /*
  * Listening endpoints and local addresses.  An exact address wins over the wildcard.  A closed endpoint's slot is
- * kept while entries name it, since their retransmissions still need its hop limit, window and MSS.
+ * kept while entries name it, since their retransmissions still need its hop limit, window and MSS.  Even then the
+ * slot remembers it until another endpoint takes the slot, so that one which is closed and opened again still knows
+ * the cookies of before: their gate and their window scale.
  */
 #ifndef SYNCACHE_CORE_ENDPOINT_H
 #define SYNCACHE_CORE_ENDPOINT_H
@@ -16,8 +18,11 @@ struct endpoint {
     bool open;
     bool used;
     bool gate_stamped;                /* false: never */
-    bool reserved;
+    bool succeeds;                    /* it has taken the place of one of the same address and port */
     uint32_t md5_count;               /* RFC 2385 keys */
+    uint64_t succeeded_ms;            /* when; the caller of endpoints_listen() sets it */
+    uint8_t wscale_before;            /* rcv_wscale of that one */
+    uint8_t reserved[7];
 };
 
 struct endpoint_address {

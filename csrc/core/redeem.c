@@ -16,7 +16,8 @@
 #include "event.h"
 #include "syncookie.h"
 
-#define REDEEM_SCALES 2 /* ours now, and before it last changed */
+/* Ours now, of the endpoint before, from maxsockbuf now and before. */
+#define REDEEM_SCALES 4
 
 static bool redeem_verify(struct syncache *cache, const struct event *event,
                           struct syncache_cookie_options *options);
@@ -56,22 +57,37 @@ redeem_cookie(struct syncache *cache, const struct event *event,
     return REDEEM_GOOD;
 }
 
-/* Our scales that a cookie of this endpoint may have been made with. */
+/*
+ * Our scales that a cookie of this endpoint may have been made with.  The one
+ * in force comes first; layouts that do not cover it need no other.
+ */
 static uint32_t
 redeem_scales(const struct syncache *cache, const struct endpoint *endpoint,
               uint8_t scales[static REDEEM_SCALES])
 {
     uint64_t lifetime_ms = cache->tunables.cookie_lifetime_ms;
-    uint8_t before = cache->wscale_before;
-    uint64_t changed_ms = cache->wscale_changed_ms;
+    bool follows = endpoint->config.rcv_wscale == SYNCACHE_WSCALE_NONE;
+    uint32_t count = 1;
 
     scales[0] = engine_wscale(cache, &endpoint->config);
-    if (cache->tunables.cookie_layout != SYNCACHE_LAYOUT_WIDE ||
-        before == SYNCACHE_WSCALE_NONE || before == scales[0] ||
-        cache->now_ms - changed_ms > lifetime_ms)
+    if (cache->tunables.cookie_layout != SYNCACHE_LAYOUT_WIDE)
         return 1;
-    scales[1] = before;
-    return 2;
+    if (endpoint->succeeds &&
+        cache->now_ms - endpoint->succeeded_ms <= lifetime_ms) {
+        if (endpoint->wscale_before != SYNCACHE_WSCALE_NONE)
+            scales[count++] = endpoint->wscale_before;
+        else
+            follows = true;
+    }
+    if (!follows)
+        return count;
+    if (scales[0] != cache->wscale)
+        scales[count++] = cache->wscale;
+    if (cache->wscale_before != SYNCACHE_WSCALE_NONE &&
+        cache->now_ms - cache->wscale_changed_ms <= lifetime_ms)
+        scales[count++] = cache->wscale_before;
+    assert(count <= REDEEM_SCALES);
+    return count;
 }
 
 static bool

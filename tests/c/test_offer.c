@@ -1,0 +1,274 @@
+/* What becomes of an offered handshake. */
+#include "cache.h"
+
+static uint32_t iss;
+
+/* Peer 1 has completed its handshake; nobody has answered the offer. */
+static void
+start_offered(void)
+{
+    cache_start();
+    (void)send_syn(1);
+    iss = reply.seq;
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+}
+
+static void
+refuse(void)
+{
+    struct syncache_conn conn = result.conn;
+    syncache_accepted(cache, &conn, 0, false);
+}
+
+static void
+test_offered_segments_pass_and_nothing_is_retransmitted(void)
+{
+    /* The entry stays, quiet, until the stack has answered. */
+    cache_defaults();
+    start_offered();
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(1, iss));
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_syn(1));
+    EXPECT_EQ(1, syncache_count(cache));
+    now += 4000;
+    EXPECT_EQ(0, poll_now());
+    EXPECT_EQ(0, stats()->sc_completed);
+}
+
+static void
+test_accepted_segments_pass_with_the_handle(void)
+{
+    /* Until the tuple is closed; then it is unknown again. */
+    cache_defaults();
+    start_offered();
+    syncache_accepted(cache, &result.conn, 77, true);
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(1, iss));
+    EXPECT_EQ(77, result.handle);
+    EXPECT_EQ(0, syncache_count(cache));
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_rst(1, peer_irs(1) + 1));
+    struct syncache_tuple tuple = peer_tuple(1);
+    syncache_closed(cache, &tuple);
+    EXPECT_EQ(SYNCACHE_REPLY_RST, send_ack(1, iss));
+    expect_balance();
+}
+
+static void
+test_refused_entry_goes_on_and_is_offered_again(void)
+{
+    /* DESIGN 5.5: a full accept queue costs nobody a connection. */
+    cache_defaults();
+    start_offered();
+    refuse();
+    EXPECT_EQ(1, stats()->listendrop);
+    EXPECT_EQ(0, stats()->sc_aborted);
+    EXPECT_EQ(1, syncache_count(cache));
+    now += 1000;
+    EXPECT_EQ(1, poll_now());
+    EXPECT_EQ(iss, reply.seq);
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+    syncache_accepted(cache, &result.conn, 1, true);
+    EXPECT_EQ(1, stats()->sc_completed);
+    expect_balance();
+}
+
+static void
+test_refused_entry_that_expires_sends_one_rst(void)
+{
+    /* The peer thinks that it is connected. */
+    cache_defaults();
+    tunables.rexmtlimit = 0;
+    start_offered();
+    refuse();
+    now += 1000;
+    EXPECT_EQ(1, poll_now());
+    EXPECT_EQ(RST, reply.flags);
+    EXPECT_EQ(iss + 1, reply.seq);
+    EXPECT_EQ(1, stats()->sc_stale);
+    EXPECT_EQ(0, poll_now());
+}
+
+static void
+test_refused_with_rst_on_sock_fail_owes_one_rst(void)
+{
+    /* Statement 46; the entry is gone at once. */
+    cache_defaults();
+    tunables.rst_on_sock_fail = 1;
+    start_offered();
+    refuse();
+    EXPECT_EQ(0, syncache_count(cache));
+    EXPECT_EQ(1, stats()->sc_aborted);
+    EXPECT_EQ(1, stats()->listendrop);
+    EXPECT_EQ(now, syncache_next_deadline(cache));
+    EXPECT_EQ(1, poll_now());
+    EXPECT_EQ(RST, reply.flags);
+    EXPECT_EQ(iss + 1, reply.seq);
+    EXPECT_EQ(0, poll_now());
+    expect_balance();
+}
+
+static void
+test_owed_rst_is_paid_to_the_next_ack(void)
+{
+    /* The peer need not wait for the poll, and gets no second one. */
+    cache_defaults();
+    tunables.rst_on_sock_fail = 1;
+    start_offered();
+    refuse();
+    EXPECT_EQ(SYNCACHE_REPLY_RST, send_ack(1, iss));
+    EXPECT_EQ(iss + 1, reply.seq);
+    EXPECT_EQ(0, poll_now());
+}
+
+static void
+test_owed_rst_is_cancelled_by_a_new_syn_or_a_rst(void)
+{
+    /* It would meet a handshake that it does not concern. */
+    cache_defaults();
+    tunables.rst_on_sock_fail = 1;
+    start_offered();
+    refuse();
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(1));
+    EXPECT_EQ(0, poll_now());
+    start_offered();
+    refuse();
+    EXPECT_EQ(SYNCACHE_DROP_RST, send_rst(1, peer_irs(1) + 1));
+    EXPECT_EQ(0, poll_now());
+}
+
+static void
+test_refused_freebsd_is_reset_or_silent_with_the_entry_gone(void)
+{
+    /* Statement 46 in FreeBSD's order: no offer outlives its ACK. */
+    for (uint32_t rst = 0; rst <= 1; rst++) {
+        cache_defaults();
+        tunables.offer_timeout_ms = 0;
+        tunables.rst_on_sock_fail = rst;
+        start_offered();
+        EXPECT_EQ(0, syncache_count(cache));
+        refuse();
+        EXPECT_EQ(1, stats()->sc_aborted);
+        EXPECT_EQ(rst, poll_now());
+        expect_balance();
+    }
+}
+
+static void
+test_offer_unanswered_times_out_like_a_refusal(void)
+{
+    /* After x.offer_timeout, and not a moment before. */
+    cache_defaults();
+    start_offered();
+    EXPECT_EQ(now + 1000, first_entry().deadline_ms);
+    now += 4999;
+    (void)poll_now();
+    EXPECT_EQ(0, stats()->offer_timeout);
+    EXPECT_TRUE(syncache_next_deadline(cache) <= now + 1);
+    now += 1;
+    (void)poll_now();
+    EXPECT_EQ(1, stats()->offer_timeout);
+    EXPECT_EQ(1, stats()->listendrop);
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+}
+
+static void
+test_offer_accepted_after_its_entry_was_evicted_is_established(void)
+{
+    /* Tuple, irs and iss name the handshake; the entry is not needed. */
+    cache_defaults();
+    config.hashsize = 1;
+    config.bucketlimit = 1;
+    config.cachelimit = 1;
+    start_offered();
+    struct syncache_conn conn = result.conn;
+    (void)send_syn(2);
+    EXPECT_EQ(1, stats()->evicted);
+    syncache_accepted(cache, &conn, 9, true);
+    EXPECT_EQ(1, stats()->accepts);
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(1, iss));
+    EXPECT_EQ(1, syncache_count(cache));
+}
+
+static void
+test_offer_that_is_closed_lets_its_entry_go_on(void)
+{
+    /* An entry does not wait for an answer that cannot come. */
+    struct syncache_tuple tuple = peer_tuple(1);
+    cache_defaults();
+    start_offered();
+    syncache_closed(cache, &tuple);
+    now += 1000;
+    EXPECT_EQ(1, poll_now());
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+}
+
+static void
+test_known_table_full_offers_nothing_more(void)
+{
+    /* The entry waits for room. */
+    struct syncache_tuple other = peer_tuple(9);
+    cache_defaults();
+    config.established_max = 1;
+    cache_start();
+    EXPECT_TRUE(syncache_opened(cache, &other, 3));
+    (void)send_syn(1);
+    iss = reply.seq;
+    EXPECT_EQ(SYNCACHE_DROP_KNOWN_FULL, send_ack(1, iss));
+    EXPECT_EQ(1, syncache_count(cache));
+    syncache_closed(cache, &other);
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+}
+
+static void
+test_opened_tuple_is_known_with_its_latest_handle(void)
+{
+    /* Active opens are looked up like the others. */
+    struct syncache_tuple tuple = peer_tuple(1);
+    cache_defaults();
+    cache_start();
+    EXPECT_TRUE(syncache_opened(cache, &tuple, 3));
+    EXPECT_TRUE(syncache_opened(cache, &tuple, 4));
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN,
+              send_seg((struct seg){.peer = 1, .flags = SYN | ACK}));
+    EXPECT_EQ(4, result.handle);
+    config.established_max = 0;
+    cache_start();
+    EXPECT_TRUE(!syncache_opened(cache, &tuple, 3));
+}
+
+static void
+test_without_known_table_an_ack_is_offered_until_accepted(void)
+{
+    /* established_max 0: the stack knows its own tuples. */
+    cache_defaults();
+    config.established_max = 0;
+    start_offered();
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+    refuse();
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+    syncache_accepted(cache, &result.conn, 0, true);
+    EXPECT_EQ(0, syncache_count(cache));
+    EXPECT_EQ(SYNCACHE_PASS_NO_ENDPOINT, send_ack(1, iss));
+    expect_balance();
+}
+
+static const struct test tests[] = {
+    TEST(test_offered_segments_pass_and_nothing_is_retransmitted),
+    TEST(test_accepted_segments_pass_with_the_handle),
+    TEST(test_refused_entry_goes_on_and_is_offered_again),
+    TEST(test_refused_entry_that_expires_sends_one_rst),
+    TEST(test_refused_with_rst_on_sock_fail_owes_one_rst),
+    TEST(test_owed_rst_is_paid_to_the_next_ack),
+    TEST(test_owed_rst_is_cancelled_by_a_new_syn_or_a_rst),
+    TEST(test_refused_freebsd_is_reset_or_silent_with_the_entry_gone),
+    TEST(test_offer_unanswered_times_out_like_a_refusal),
+    TEST(test_offer_accepted_after_its_entry_was_evicted_is_established),
+    TEST(test_offer_that_is_closed_lets_its_entry_go_on),
+    TEST(test_known_table_full_offers_nothing_more),
+    TEST(test_opened_tuple_is_known_with_its_latest_handle),
+    TEST(test_without_known_table_an_ack_is_offered_until_accepted),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -103,12 +103,12 @@ class Core:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._token.append(None)
+        if not self.closed:
+            self._token.append(None)
 
     def close(self) -> None:
         """Overwrite the block and give it back; every later call raises."""
         self.closed = True
-        self._token.clear()
         self._cache = ffi.NULL
         ffi.release(self._block)
         wipe(self._memory)
@@ -189,7 +189,7 @@ class Core:
         """
         family, faddr, laddr = tuple_
         now_ms = self._at(now)
-        data = ffi.from_buffer(segment)
+        data = memoryview(segment).cast("B")
         size = len(data)
         offset = data[12] >> 4 << 2 if size > 12 else size
         whole = max(size - offset, 0)
@@ -200,7 +200,7 @@ class Core:
             faddr,
             laddr,
             tos,
-            data,
+            ffi.from_buffer(data),
             size,
             whole if payload_size is None else payload_size,
             0 if payload_size is None else 1,  # enum syncache_checksum

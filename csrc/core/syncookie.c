@@ -233,18 +233,16 @@ syncookie_lookup(const uint8_t key[static SYNCACHE_KEY_BYTES],
     uint32_t byte = (iss & 0xff) ^ iss >> 24;
     uint8_t tail[16];
     syncookie_tail(tail, table, irs, byte, secmod, options->rcv_wscale);
-    /* No branch before the two are joined: differ is all that may be seen. */
-    uint32_t mac = syncookie_mac(key, table, tuple, tail);
-    uint32_t differ = (mac ^ iss) & SYNCOOKIE_MAC_MASK;
-    differ |= byte & ~(uint32_t)table->bits;
-    if (differ != 0)
-        return false;
     uint32_t wscale = byte >> SYNCOOKIE_WSCALE_SHIFT & SYNCOOKIE_INDEX_MASK;
     options->mss = table->mss[byte >> SYNCOOKIE_MSS_SHIFT];
     options->wscale =
         wscale == 0 ? SYNCACHE_WSCALE_NONE : table->wscale[wscale];
     options->sack_permitted = (byte & SYNCOOKIE_SACK) != 0;
-    return true;
+    /* Nothing here branches on the key; what is left is the verdict. */
+    uint32_t mac = syncookie_mac(key, table, tuple, tail);
+    uint32_t differ = (mac ^ iss) & SYNCOOKIE_MAC_MASK;
+    differ |= byte & ~(uint32_t)table->bits;
+    return differ == 0;
 }
 
 uint32_t

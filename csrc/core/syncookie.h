@@ -19,6 +19,7 @@ uint32_t syncookie_generate(const uint8_t key[static SYNCACHE_KEY_BYTES], const 
                             uint32_t irs, const struct syncache_cookie_options *options, uint32_t parity,
                             uint64_t secmod, enum syncache_layout layout);
 
+/* Decodes an ISS; options (but rcv_wscale, which is read) mean something only if the return value is true. */
 bool syncookie_lookup(const uint8_t key[static SYNCACHE_KEY_BYTES], const struct syncache_tuple *tuple, uint32_t irs,
                       uint32_t iss, uint64_t secmod, enum syncache_layout layout,
                       struct syncache_cookie_options *options);

@@ -34,7 +34,7 @@ struct table_entry {
     uint32_t born_ms;                 /* low 32 bits of the time of insertion */
     uint16_t peer_mss;                /* as in the SYN; 0: no option (sc_peer_mss) */
     uint16_t endpoint;                /* slot of the listening endpoint */
-    uint16_t flags;                   /* ENTRY_* of entry.h; ENTRY_V6 is part of the key: set by the table, to be kept */
+    uint16_t flags;                   /* ENTRY_* of entry.h; ENTRY_V6, set by the table, is part of the key */
     uint16_t challenge_ms;            /* low 16 bits of the start of the challenge ACK window */
     uint8_t scales;                   /* peer's in bits 7-4, ours in bits 3-0 */
     uint8_t rxmits;                   /* SYN-ACKs sent (sc_rxmits) */

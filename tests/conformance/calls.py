@@ -102,6 +102,7 @@ class Sockets:
     def _listen(self, backlog: int, options: dict[str, Any]) -> Any:
         self.tos = options.setdefault("tos", DEFAULT_TOS)
         self.ttl = options.setdefault("hop_limit", DEFAULT_TTL)
+        self.world.listening = True
         return self.world.stack.listen(
             PORT, self.world.local, backlog=backlog, **options
         )
@@ -131,7 +132,7 @@ class Sockets:
         data = connection.read(size)
         if data:
             return len(data)
-        return 0 if connection.at_end else "EAGAIN"
+        return 0 if id(connection) in self.world.ended else "EAGAIN"
 
     def _write(self, fd: int, *arguments: Any) -> int | str:
         size = arguments[1] if len(arguments) > 1 else arguments[0]

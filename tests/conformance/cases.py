@@ -53,6 +53,8 @@ def read_case(case: dict[str, Any], base: dict[str, Any]) -> Script:
         expect=case.get("expect", {}),
         exact_order=tuple(case.get("exact_order", ())),
         unlisted_syn_acks=_omits_syn_acks(steps),
+        says_nothing=not any(isinstance(s, Expect) for s in steps)
+        and _omits_syn_acks(steps),
         clock_starts=CLOCK_WRAPS if case.get("topic") == "clock" else (1000.0,),
     )
 

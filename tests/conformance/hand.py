@@ -91,6 +91,7 @@ class Hand:
         self.engine = syncache.Syncache(self.sysctl, seed=SEED, **engine)
         self.family = family
         self.now_ms = self.start_ms = start_ms
+        self.engine._address(LOCAL[family])  # ours though nobody may listen
         self.endpoint = self.engine.listen(PORT, LOCAL[family], **(listen or {}))
         self.ring = syncache.Ring(64, 256)
         self.isn: dict[int, int] = {}  # of each peer's last SYN

@@ -47,12 +47,14 @@ OBSERVERS: dict[str, Callable[[World], object]] = {
     "peer_ws": lambda world: _connection(world).conn.snd_wscale or 0,
     "our_ws": lambda world: _connection(world).conn.rcv_wscale or 0,
     "sack": lambda world: _connection(world).conn.sack_permitted,
-    "ts": lambda world: _connection(world).conn.ts_recent is not None,
+    "ts": lambda world: _connection(world).conn.timestamps,
     "snd_wnd": lambda world: _connection(world).info.snd_wnd,
     "cwnd_segments": lambda world: (
         _connection(world).info.cwnd // _connection(world).info.mss
     ),
 }
+
+OF_CONNECTION = {"peer_mss_max", *OBSERVERS} - {"state", "entries", "accepted"}
 
 
 def disagreements(
@@ -64,6 +66,8 @@ def disagreements(
             continue
         if name == "counters" and isinstance(wanted, dict):
             yield from _counter_disagreements(world, wanted, baseline)
+        elif name in OF_CONNECTION and not world.accepted:
+            yield f"no connection that could have {name} {wanted}"
         elif name == "peer_mss_max":
             got = OBSERVERS["peer_mss"](world)
             if not isinstance(got, int) or got > wanted:

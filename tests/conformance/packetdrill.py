@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TOLERANCE_S = 0.005
 QUIET_S = 0.005
 ANY_TIME_S = 600.0
-TIME = r"\+?(?:\d+\.?\d*|\.\d+)"
+TIME = r"\+?(?:\d+(?:\.\d+)?|\.\d+)"
 EVENT = re.compile(rf"^({TIME}|\*)(?:\s*(~|\.\.\.)\s*({TIME}))?\s*(.*)$", re.DOTALL)
 STARTS = re.compile(rf"^(?:{TIME}|\*)[\s~.<>`%]|^`|^--|^%{{")
 CALL = re.compile(r"^(\w+)\s*\((.*)\)\s*=\s*(.*)$", re.DOTALL)

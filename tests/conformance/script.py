@@ -106,5 +106,6 @@ class Script:
     expect: dict[str, object] = field(default_factory=dict)
     exact_order: tuple[str, ...] = ()
     unlisted_syn_acks: bool = False  # SYN-ACKs go without saying
+    says_nothing: bool = False  # and so do all other answers
     notices: tuple[str, ...] = ()
     clock_starts: tuple[float, ...] = (1000.0,)

@@ -64,6 +64,8 @@ class World:
         self.stack = syncache.Stack(self.local, self.sysctl, seed=SEED)
         self.sent: deque[tuple[float, Packet]] = deque()
         self.accepted: list[Any] = []
+        self.ended: set[int] = set()  # ids of connections whose peer is done
+        self.listening = False
         self.failing = False
 
     @property
@@ -96,9 +98,11 @@ class World:
         for data in self.air.collect(self.stack, self.now):
             packet = Packet.decode(data)
             if self.failing:
-                self.stack.unsent(syncache.Segment.parse(data))
+                self.stack.syncache.unsent(syncache.Segment.parse(data))
             else:
                 self.sent.append((self.elapsed, packet))
         while (event := self.stack.next_event()) is not None:
             if isinstance(event, events.Accepted):
                 self.accepted.append(event.connection)
+            elif isinstance(event, events.EndOfStream):
+                self.ended.add(id(event.connection))

@@ -1,0 +1,75 @@
+"""
+The demonstration itself, short: each configuration keeps what docs/demo.md says.
+
+    kernel clients (198.18.0.1) --+
+                                  +--> TUN --> our TCP (198.18.0.2)
+    flood from 10.0.0.0/8 --------+
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from namespace import ROOT
+
+CLIENTS = 60
+SECONDS = 4
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Play the demonstration once; return its figures by name of the run."""
+    folder = tmp_path_factory.mktemp("demo")
+    load = ["--seconds", SECONDS, "--clients", CLIENTS, "--rate", 100_000]
+    files = ["--json", "figures.json", "--picture", "picture.png"]
+    done = subprocess.run(
+        [sys.executable, "-m", "syncache.cli", "demo", *map(str, load), *files],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    assert "in-memory" not in done.stdout, done.stdout
+    figures = json.loads((folder / "figures.json").read_text())
+    assert (folder / "picture.png").stat().st_size > 10_000
+    return {run["name"]: run for run in figures["runs"]}
+
+
+@pytest.mark.parametrize("name", ["defaults", "cookies alone"])
+def test_clients_are_served_through_the_flood(runs, name):
+    """Every kernel client gets its own bytes while 100,000 SYN/s pour in."""
+    assert CLIENTS == runs[name]["served"]
+
+
+def test_without_defence_clients_starve(runs):
+    """A backlog of 128 that nothing evicts serves next to nobody."""
+    assert runs["no defence"]["served"] < CLIENTS / 4
+
+
+def test_flood_reaches_the_engine(runs):
+    """The rate is counted where SYNs are looked at."""
+    for run in runs.values():
+        assert run["syns_received"] > 0.5 * run["syns_sent"] > 10_000
+
+
+def test_half_open_connections_stay_within_cachelimit(runs):
+    """The table is as large as it was said to be, and no larger."""
+    assert runs["defaults"]["half_open_peak"] <= 15_360
+    assert runs["no defence"]["half_open_peak"] <= 128
+    assert 0 == runs["cookies alone"]["half_open_peak"]
+
+
+def test_memory_is_flat_after_warm_up(runs):
+    """A flood costs the process no memory."""
+    assert {} == {
+        name: run["rss_growth_bytes"]
+        for name, run in runs.items()
+        if run["rss_growth_bytes"] >= 2**20
+    }

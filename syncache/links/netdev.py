@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .link import LinkError
@@ -83,6 +84,7 @@ class Netdev:
                 was = link.get_attr("IFLA_MTU")
                 ip.link("set", index=index, mtu=mtu)
                 self._undo.append(lambda ip: ip.link("set", index=index, mtu=was))
+            self._keep_ipv6_addresses()
             for address in addresses:
                 self._add(ip.addr, index=index, address=address)
             if link["state"] != "up":
@@ -93,6 +95,14 @@ class Netdev:
         except Exception:
             self._roll_back(ip)
             raise
+
+    def _keep_ipv6_addresses(self) -> None:
+        """Have them survive that the interface goes down, as those of IPv4 do."""
+        setting = Path("/proc/sys/net/ipv6/conf", self.name, "keep_addr_on_down")
+        with suppress(OSError):  # no IPv6, or /proc is not ours to write
+            was = setting.read_text("ascii")
+            setting.write_text("1", "ascii")
+            self._undo.append(lambda _: setting.write_text(was, "ascii"))
 
     def _add(self, call: Callable[..., object], **what: object) -> None:
         """Add an address or a route unless it is there already."""

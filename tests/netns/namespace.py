@@ -89,12 +89,9 @@ class Namespace:
 
     def close(self) -> None:
         """End everything that runs in here."""
-        for process in self._processes:
-            if process.poll() is None:
+        for process in [*self._processes, self._keeper]:
+            with process:  # closes its pipes and waits for it
                 process.kill()
-            process.communicate()
-        self._keeper.kill()
-        self._keeper.communicate()
 
 
 class Server:
@@ -111,14 +108,19 @@ class Server:
 
     def stop(self) -> dict:
         """End it in an orderly way; what it says of itself."""
-        out, error = self.process.communicate("", timeout=20)
-        assert self.process.returncode == 0, error
-        return json.loads(out) | {"log": error}
+        self.process.stdin.close()
+        return self.wait()
+
+    def wait(self) -> dict:
+        """Wait until it ends; what it says of itself."""
+        assert self.process.wait(20) == 0, self.process.stderr.read()
+        said = json.loads(self.process.stdout.read())
+        return said | {"log": self.process.stderr.read()}
 
     def kill(self) -> None:
-        """SIGKILL."""
-        self.process.kill()
-        self.process.communicate()
+        """End it by SIGKILL."""
+        with self.process:
+            self.process.kill()
 
 
 def wait_until(condition, seconds: float = 5.0) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 
-from content import CHUNK
+from content import chunks
 
 
 async def fetch(address, port, size):
@@ -20,7 +20,7 @@ async def fetch(address, port, size):
     finally:
         writer.close()
     body = answer.partition(b"\r\n\r\n")[2]
-    if body != CHUNK[:size]:
+    if body != b"".join(chunks(size)):
         raise ValueError(f"{len(body)} bytes, not the {size} that were asked for")
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# An odd length, so that no chunk of a power of two looks like the one before.
-PATTERN = hashlib.shake_128(b"syncache").digest(65_521)
-CHUNK = PATTERN * 4
+# An odd length, so that no two segments of a body begin alike.
+PATTERN = hashlib.shake_128(b"syncache").digest(65_521) * 4
 
 
 def chunks(size: int) -> Iterator[bytes]:
-    """Yield the content of a body of `size` bytes."""
-    for start in range(0, size, len(CHUNK)):
-        yield CHUNK[: size - start]
+    """Yield the content of a body of `size` bytes; each chunk has its own number."""
+    for number in range(-(-size // len(PATTERN))):
+        chunk = number.to_bytes(8, "big") + PATTERN[8:]
+        yield chunk[: size - number * len(PATTERN)]
 
 
 @cache

@@ -13,6 +13,8 @@ import sys
 
 from pyroute2 import IPRoute
 
+UNICAST, MAIN_TABLE, GLOBAL_SCOPE = 1, 254, 0
+
 
 def show(ip, name):
     """Return what a test may want to know of an interface."""
@@ -27,12 +29,14 @@ def show(ip, name):
         "addresses": sorted(
             f"{address.get_attr('IFA_ADDRESS')}/{address['prefixlen']}"
             for address in addresses
-            if address["scope"] == 0
+            if address["scope"] == GLOBAL_SCOPE
         ),
         "routes": sorted(
             f"{route.get_attr('RTA_DST')}/{route['dst_len']}"
             for route in ip.get_routes(oif=found[0])
-            if route["type"] == 1 and route["table"] == 254
+            if route["type"] == UNICAST
+            and route["table"] == MAIN_TABLE
+            and route.get_attr("RTA_DST") != "fe80::"  # the kernel's own doing
         ),
     }
 
@@ -41,7 +45,9 @@ def main(action, name, *addresses):
     with IPRoute() as ip:
         if action == "add":
             ip.link("add", ifname=name, kind="tuntap", mode="tun")
-        index = ip.link_lookup(ifname=name)[0] if action != "show" else 0
+        if action == "show":
+            return show(ip, name)
+        index = ip.link_lookup(ifname=name)[0]
         for address in addresses:
             ip.addr("add", index=index, address=address)
         if action in {"add", "up"}:
@@ -50,8 +56,8 @@ def main(action, name, *addresses):
             ip.link("set", index=index, state="down")
         elif action == "remove":
             ip.link("del", index=index)
-        print(json.dumps(show(ip, name)))
+        return None
 
 
 if __name__ == "__main__":
-    main(*json.loads(sys.argv[1]))
+    print(json.dumps(main(*json.loads(sys.argv[1]))))

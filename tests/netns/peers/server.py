@@ -180,6 +180,7 @@ async def main(spec):
     counters = ("sc_completed", "sc_recvcookie", "sc_sendcookie", "sc_added")
     usage = resource.getrusage(resource.RUSAGE_SELF)
     said = {name: getattr(stats, name) for name in counters}
+    said["rss_bytes_max"] = usage.ru_maxrss * 1024
     said["cpu_seconds"] = usage.ru_utime + usage.ru_stime
     said["link"] = below.counts
     if link is not below:

@@ -185,79 +185,76 @@ test_other_protocols_pass_in_whatever_shape(void)
     expect_upper(51, 40, 24);
 }
 
+/* One extension header between IPv6 and TCP, and what becomes of it. */
+static const struct {
+    const char *name;
+    uint8_t type;
+    uint8_t header[8];
+    enum syncache_verdict expected;
+} extensions[] = {
+    {"hop-by-hop, PadN", 0, {6, 0, 1, 4, 0, 0, 0, 0}, OK},
+    {"hop-by-hop, Pad1", 0, {6, 0, 0, 0, 0, 0, 0, 0}, OK},
+    {"hop-by-hop, router alert", 0, {6, 0, 5, 2, 0, 0, 1, 0}, OK},
+    {"hop-by-hop, unknown that may be skipped",
+     0,
+     {6, 0, 0x3e, 4, 1, 2, 3, 4},
+     OK},
+    {"hop-by-hop, jumbogram",
+     0,
+     {6, 0, 0xc2, 4, 0, 1, 0, 0},
+     SYNCACHE_DROP_IP_HEADER},
+    {"hop-by-hop, unknown that must discard",
+     0,
+     {6, 0, 0x7e, 4, 1, 2, 3, 4},
+     SYNCACHE_DROP_IP_HEADER},
+    {"hop-by-hop, option beyond the end",
+     0,
+     {6, 0, 1, 5, 0, 0, 0, 0},
+     SYNCACHE_DROP_IP_HEADER},
+    {"hop-by-hop, option without length",
+     0,
+     {6, 0, 0, 0, 0, 0, 0, 1},
+     SYNCACHE_DROP_IP_HEADER},
+    {"hop-by-hop longer than the packet",
+     0,
+     {6, 3, 1, 4, 0, 0, 0, 0},
+     SYNCACHE_DROP_IP_HEADER},
+    {"destination options", 60, {6, 0, 1, 4, 0, 0, 0, 0}, OK},
+    {"destination option that must discard",
+     60,
+     {6, 0, 0x8b, 4, 0, 0, 0, 0},
+     SYNCACHE_DROP_IP_HEADER},
+    {"routing, no segments left", 43, {6, 0, 4, 0, 0, 0, 0, 0}, OK},
+    {"routing, a segment left",
+     43,
+     {6, 0, 4, 1, 0, 0, 0, 0},
+     SYNCACHE_DROP_SOURCE_ROUTE},
+    {"first fragment", 44, {6, 0, 0, 1, 0, 0, 0, 1}, SYNCACHE_DROP_FRAGMENT},
+    {"atomic fragment", 44, {6, 0, 0, 0, 0, 0, 0, 1}, SYNCACHE_DROP_FRAGMENT},
+    {"fragment of ICMPv6",
+     44,
+     {58, 0, 0, 8, 0, 0, 0, 1},
+     SYNCACHE_DROP_FRAGMENT},
+    {"fragment that hides another header",
+     44,
+     {60, 0, 0, 0, 0, 0, 0, 1},
+     SYNCACHE_DROP_FRAGMENT},
+};
+
 static void
 test_ipv6_extension_header_is_walked_or_named(void)
 {
-    /* One extension header between IPv6 and TCP. */
-    static const struct {
-        const char *name;
-        uint8_t type;
-        uint8_t header[8];
-        enum syncache_verdict expected;
-    } rows[] = {
-        {"hop-by-hop, PadN", 0, {6, 0, 1, 4, 0, 0, 0, 0}, OK},
-        {"hop-by-hop, Pad1", 0, {6, 0, 0, 0, 0, 0, 0, 0}, OK},
-        {"hop-by-hop, router alert", 0, {6, 0, 5, 2, 0, 0, 1, 0}, OK},
-        {"hop-by-hop, unknown that may be skipped",
-         0,
-         {6, 0, 0x3e, 4, 1, 2, 3, 4},
-         OK},
-        {"hop-by-hop, jumbogram",
-         0,
-         {6, 0, 0xc2, 4, 0, 1, 0, 0},
-         SYNCACHE_DROP_IP_HEADER},
-        {"hop-by-hop, unknown that must discard",
-         0,
-         {6, 0, 0x7e, 4, 1, 2, 3, 4},
-         SYNCACHE_DROP_IP_HEADER},
-        {"hop-by-hop, option beyond the end",
-         0,
-         {6, 0, 1, 5, 0, 0, 0, 0},
-         SYNCACHE_DROP_IP_HEADER},
-        {"hop-by-hop, option without length",
-         0,
-         {6, 0, 0, 0, 0, 0, 0, 1},
-         SYNCACHE_DROP_IP_HEADER},
-        {"hop-by-hop longer than the packet",
-         0,
-         {6, 3, 1, 4, 0, 0, 0, 0},
-         SYNCACHE_DROP_IP_HEADER},
-        {"destination options", 60, {6, 0, 1, 4, 0, 0, 0, 0}, OK},
-        {"destination option that must discard",
-         60,
-         {6, 0, 0x8b, 4, 0, 0, 0, 0},
-         SYNCACHE_DROP_IP_HEADER},
-        {"routing, no segments left", 43, {6, 0, 4, 0, 0, 0, 0, 0}, OK},
-        {"routing, a segment left",
-         43,
-         {6, 0, 4, 1, 0, 0, 0, 0},
-         SYNCACHE_DROP_SOURCE_ROUTE},
-        {"first fragment",
-         44,
-         {6, 0, 0, 1, 0, 0, 0, 1},
-         SYNCACHE_DROP_FRAGMENT},
-        {"atomic fragment",
-         44,
-         {6, 0, 0, 0, 0, 0, 0, 1},
-         SYNCACHE_DROP_FRAGMENT},
-        {"fragment of ICMPv6",
-         44,
-         {58, 0, 0, 8, 0, 0, 0, 1},
-         SYNCACHE_DROP_FRAGMENT},
-        {"fragment that hides another header",
-         44,
-         {60, 0, 0, 0, 0, 0, 0, 1},
-         SYNCACHE_DROP_FRAGMENT},
-    };
-    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
-        test_row = rows[i].name;
+    /* Options, routes and fragments: each row of the table. */
+    for (size_t i = 0; i < TEST_COUNT(extensions); i++) {
+        test_row = extensions[i].name;
         packet_tcp(&packet, 6, 2, NULL, 0, 0);
-        packet.bytes[6] = rows[i].type;
+        packet.bytes[6] = extensions[i].type;
         /* Zeros are Pad1: who walks too far gets to the end of the buffer. */
         memset(packet.bytes + 40, 0, 20);
-        packet_insert(&packet, rows[i].header, sizeof rows[i].header);
-        expect_verdict(rows[i].expected);
-        if (rows[i].expected == OK)
+        packet_insert(&packet, extensions[i].header,
+                      sizeof extensions[i].header);
+        expect_verdict(extensions[i].expected);
+        if (extensions[i].expected == OK)
             expect_upper(6, 48, 20);
     }
 }

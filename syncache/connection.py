@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from .events import Event
     from .listener import Listener
     from .ring import Ring
-    from .tcp.departure import Writer
     from .tcp.arrival import Arrival
+    from .tcp.departure import Writer
     from .tcp.settings import Settings
 
 __all__ = ["TRANSITIONS", "Connection", "ConnectionInfo", "Owner"]
@@ -230,11 +230,11 @@ class Connection:
             soft_error=self.soft_error,
         )
 
-    def read(self, count: int = 65536) -> bytes:
-        """Return up to `count` bytes that arrived, b"" if there are none now."""
+    def read(self, n: int) -> bytes:
+        """Return up to `n` bytes that arrived, b"" if there are none now."""
         receiver = self.receiver
         self._readable_told = False
-        data = receiver.read(count)
+        data = receiver.read(n)
         if data and self.state in RECEIVING:
             receiver.tune()
             if receiver.window_opened():
@@ -335,7 +335,7 @@ class Connection:
                 self.happen(Happening.USER_TIMEOUT, now_ms)
         if receiver.deadline is not None and receiver.deadline <= now_ms:
             receiver.deadline = None
-            receiver.acks_owed = max(receiver.acks_owed, 1)
+            receiver.owe_one_ack()
         if self.state_deadline is not None and self.state_deadline <= now_ms:
             self.state_deadline = None
             opening = self.state is State.SYN_RECEIVED
@@ -386,6 +386,7 @@ class Connection:
             self.sender.close()
             self.owner.wake(self)
         elif action is Action.END_OF_STREAM:
+            self.receiver.owe_one_ack()
             self.owner.tell(EndOfStream(self))
         elif action is Action.LINGER:
             self._linger(kind, now_ms)
@@ -403,15 +404,15 @@ class Connection:
     def _linger(self, kind: Happening, now_ms: int) -> None:
         """Enter TIME-WAIT, or stay in it for another 2 MSL."""
         self.state_deadline = now_ms + 2 * self.settings.msl
-        self.receiver.acks_owed = max(self.receiver.acks_owed, kind is Happening.FIN)
-        if self._closed_told:
-            return
+        if not self._closed_told:
+            if kind is Happening.FIN:
+                self.owner.tell(EndOfStream(self))
+            self.sender.stop()
+            self.receiver.stop()
+            self._tell_closed(None)
+            self.owner.changed(self)
         if kind is Happening.FIN:
-            self.owner.tell(EndOfStream(self))
-        self.sender.stop()
-        self.receiver.stop()
-        self._tell_closed(None)
-        self.owner.changed(self)
+            self.receiver.owe_one_ack()
 
     def _end(self, error: str | None) -> None:
         """Enter CLOSED."""

@@ -90,7 +90,7 @@ class Receiver:
         count = self.rcv_nxt - before
         self._unacked += count
         if self._unacked >= 2 * self.mss or not self.delack_ms:
-            self.acks_owed = max(self.acks_owed, 1)
+            self.owe_one_ack()
         elif self.deadline is None and not self.acks_owed:
             self.deadline = now_ms + self.delack_ms
         return 0 if self.discard else count
@@ -186,6 +186,10 @@ class Receiver:
         """Acknowledge at once, and once more for each call."""
         if self.acks_owed < _ACKS_OWED_MAX:
             self.acks_owed += 1
+
+    def owe_one_ack(self) -> None:
+        """Acknowledge at once; one ACK says it all."""
+        self.acks_owed = max(self.acks_owed, 1)
 
     def acknowledged(self, *, with_data: bool) -> None:
         """Note that a segment with the present ACK left.

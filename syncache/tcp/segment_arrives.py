@@ -184,15 +184,15 @@ def _take_text(connection: Connection, arrival: Arrival, seq: int, now_ms: int) 
         end = seq + arrival.size
         if receiver.fin_seq is None and receiver.rcv_nxt <= end <= receiver.rcv_adv:
             receiver.fin_seq = end
-        receiver.owe_ack()
     if receiver.fin_seq is not None:
         data = data[: max(0, receiver.fin_seq - seq)]
     if data and receiver.take(seq, data, now_ms):
         connection.tell_readable()
     if receiver.rcv_nxt == receiver.fin_seq:
         receiver.rcv_nxt += 1
-        receiver.acks_owed = max(receiver.acks_owed, 1)
         connection.happen(Happening.FIN, now_ms)
+    elif arrival.flags & FIN and not arrival.size:
+        receiver.owe_ack()
 
 
 def _take_in_time_wait(

@@ -253,8 +253,7 @@ class Sender:
             self.snd_wnd = window
             self._wl1 = seq
             self._wl2 = ack
-            if window > self.max_snd_wnd:
-                self.max_snd_wnd = window
+            self.max_snd_wnd = max(self.max_snd_wnd, window)
             if changed and self.persisting and window:
                 self.persisting = False
                 self.rto.progress()
@@ -294,8 +293,7 @@ class Sender:
             # A partial ACK: the next hole is lost too (RFC 6582 3.2, step 3).
             self._departed = max(0, self._departed - max(0, count - self.mss))
             self._rescue = self._high_rxt <= ack
-        if self.snd_nxt < ack:
-            self.snd_nxt = ack
+        self.snd_nxt = max(self.snd_nxt, ack)
         self.persisting = False
         self.deadline = now_ms + self.rto.timeout_ms if self.snd_max > ack else None
         if self.board and self._recover is None and self._is_lost():

@@ -1,0 +1,69 @@
+"""TIME-WAIT, a SYN arrives: the next connection of the tuple, or not (RFC 6191)."""
+
+from __future__ import annotations
+
+import pytest
+from harness import HANDSHAKE, WITH_TIMESTAMPS, time_wait
+
+
+@pytest.mark.parametrize("seq", [-100, 1, 2])
+def test_time_wait_rcv_syn_at_or_left_of_rcv_nxt_sends_challenge_ack(family, seq):
+    """It could be an old duplicate."""
+    hand = time_wait(family)
+    hand.inject(f"S {seq}:{seq}(0) win 65535 <{HANDSHAKE}>")
+    hand.expect(". 2:2(0) ack 2")
+    hand.expect_nothing()
+    assert "TIME-WAIT" == hand.state
+
+
+@pytest.mark.parametrize("seq", [-100, 2])
+def test_time_wait_rcv_old_syn_with_insecure_syn_sends_rst(family, seq):
+    """net.inet.tcp.insecure_syn=1."""
+    hand = time_wait(family, sysctl={"net.inet.tcp.insecure_syn": 1})
+    hand.inject(f"S {seq}:{seq}(0) win 65535 <{HANDSHAKE}>")
+    hand.iss = 0
+    hand.expect(f"R. 0:0(0) ack {seq + 1}")
+    assert "TIME-WAIT" == hand.state
+
+
+@pytest.mark.parametrize("seq", [3, 65536, 0x7FFFFF00])
+def test_time_wait_rcv_syn_beyond_rcv_nxt_begins_anew(family, seq):
+    """One SYN-ACK, and the old connection is gone."""
+    hand = time_wait(family)
+    old = hand.iss
+    hand.inject(f"S {seq}:{seq}(0) win 65535 <{HANDSHAKE}>")
+    hand.iss = None
+    hand.expect(f"S. 0:0(0) ack {seq + 1}")
+    hand.expect_nothing()
+    assert old != hand.iss
+    assert [] == hand.stack.connections
+    hand._connection = None
+    hand.inject(f". {seq + 1}:{seq + 1}(0) ack 1")
+    assert "ESTABLISHED" == hand.state
+
+
+def test_time_wait_rcv_syn_with_newer_timestamp_begins_anew(family):
+    """RFC 6191: the timestamp tells old from new where the number does not."""
+    hand = time_wait_with_timestamps(family)
+    hand.inject("S 1:1(0) win 65535 <mss 1460,TS val 102 ecr 0>")
+    hand.iss = None
+    hand.expect("S. 0:0(0) ack 2")
+
+
+def test_time_wait_rcv_syn_with_equal_timestamp_sends_challenge_ack(family):
+    """Neither number nor timestamp is beyond."""
+    hand = time_wait_with_timestamps(family)
+    hand.inject("S 1:1(0) win 65535 <mss 1460,TS val 101 ecr 0>")
+    hand.expect(". 2:2(0) ack 2")
+
+
+def time_wait_with_timestamps(family):
+    from harness import established
+
+    hand = established(family, options=WITH_TIMESTAMPS)
+    hand.close()
+    hand.sent.clear()
+    hand.inject(f"F. 1:1(0) ack 2 <TS val 101 ecr {hand.tsval}>")
+    hand.sent.clear()
+    assert "TIME-WAIT" == hand.state
+    return hand

@@ -53,7 +53,6 @@ replay_init(struct replay *replay, void *memory, uint32_t entries)
     assert((uintptr_t)memory % REPLAY_LINE == 0);
     replay->sets = memory;
     replay->set_count = (uint32_t)replay_sets(entries);
-    replay->reserved = 0;
     if (entries > 0)
         memset(memory, 0, replay_bytes(entries));
 }

@@ -12,7 +12,6 @@
 struct replay {
     uint64_t (*sets)[8];
     uint32_t set_count;               /* 0: off */
-    uint32_t reserved;
 };
 
 size_t replay_bytes(uint32_t entries);

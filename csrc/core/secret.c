@@ -31,7 +31,6 @@ secret_wipe(struct secret_key *slot)
     volatile uint8_t *bytes = slot->key;
     for (size_t i = 0; i < sizeof slot->key; i++)
         bytes[i] = 0;
-    slot->epoch = 0;
     slot->set = false;
 }
 
@@ -66,7 +65,6 @@ secret_retire(struct secret *secret, uint64_t kept)
             secret->epoch - slot->epoch > kept)
             secret_wipe(slot);
     }
-    secret->retiring = kept == 2;
 }
 
 void
@@ -78,7 +76,6 @@ secret_init(struct secret *secret)
     secret->epoch = 0;
     secret->start_ms = 0;
     secret->started = false;
-    secret->retiring = false;
 }
 
 void
@@ -90,11 +87,9 @@ secret_set_key(struct secret *secret, uint64_t epoch,
     if (older && secret->epoch - epoch > 2)
         return;
     struct secret_key *slot = &secret->slot[secret_slot(epoch)];
-    secret_wipe(slot);
     slot->epoch = epoch;
     slot->set = true;
     memcpy(slot->key, key, SYNCACHE_KEY_BYTES);
-    secret->retiring |= older;
 }
 
 void
@@ -123,10 +118,8 @@ secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms,
         secret->epoch += periods;
         secret->start_ms += periods * lifetime_ms;
         elapsed = secret_elapsed(secret, now_ms);
-        secret_retire(secret, 2);
     }
-    if (secret->retiring && elapsed >= (int64_t)skew_ms)
-        secret_retire(secret, 1);
+    secret_retire(secret, elapsed < (int64_t)skew_ms ? 2 : 1);
 }
 
 uint64_t

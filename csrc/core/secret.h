@@ -20,12 +20,11 @@ struct secret {
     uint64_t epoch;                   /* in force */
     uint64_t start_ms;                /* of that epoch, modulo 2^64: it may lie before the clock's zero */
     bool started;                     /* false until a time was told */
-    bool retiring;                    /* the epoch before the predecessor may still have a key */
 };
 
 void secret_init(struct secret *secret);
 
-/* Puts a key where its epoch belongs, wiping what was there.  Epochs that have retired are not kept. */
+/* Puts a key where its epoch belongs, over what was there.  Epochs that have retired are not kept. */
 void secret_set_key(struct secret *secret, uint64_t epoch, const uint8_t key[static SYNCACHE_KEY_BYTES]);
 
 /* Says when an epoch began; start_ms is taken modulo 2^64.  One that begins later is in force until then too. */

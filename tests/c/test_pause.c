@@ -151,6 +151,7 @@ test_age_policy_begins_when_most_victims_were_young_and_the_rate_is_high(void)
         struct pause pause = pause_new();
         uint64_t now = 5000;
         pause_advance(&pause, now, AGE, AGE_MS, 100);
+        EXPECT_TRUE(!live(&pause, &now, (struct second){5000, 0, 0, 0}));
         EXPECT_EQ(rows[i].begins, live(&pause, &now, rows[i].second));
         EXPECT_EQ(rows[i].begins, pause.paused);
         /* The next second knows nothing of this one's victims. */
@@ -164,20 +165,22 @@ test_age_policy_pause_ends_when_the_rate_of_5_s_is_low(void)
 {
     /* At the end of a window, after five seconds at the earliest. */
     static const struct {
-        uint32_t after; /* SYN/s once the pause has begun */
+        uint32_t before; /* SYN/s until the pause begins */
+        uint32_t after;  /* and from then on */
         uint64_t lasts_s;
-    } rows[] = {{0, 5}, {100, 5}, {101, 15}, {1000, 15}};
+    } rows[] = {{10000, 0, 5},   {101, 0, 5},      {101, 99, 5},
+                {10000, 100, 5}, {10000, 101, 15}, {10000, 1000, 15}};
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
         struct pause pause = pause_new();
         uint64_t now = 0;
         pause_advance(&pause, now, AGE, AGE_MS, 100);
-        struct second flood = {10000, 9999, 0, 0};
+        struct second flood = {rows[i].before, 9, 0, 0};
         EXPECT_TRUE(live(&pause, &now, flood));
         EXPECT_EQ(1000, pause.started_ms);
         uint64_t lasted_s = 0;
         struct second after = {rows[i].after, 0, 0, 0};
         for (; pause.paused && lasted_s < 100; lasted_s++)
-            live(&pause, &now, after);
+            EXPECT_TRUE(!live(&pause, &now, after));
         EXPECT_EQ(rows[i].lasts_s, lasted_s);
     }
 }
@@ -258,6 +261,17 @@ test_age_policy_gap_during_a_pause_ends_it(void)
         pause_advance(&pause, now + gap, AGE, AGE_MS, 100);
         EXPECT_EQ(gap < 5000, pause.paused);
     }
+    /* And if the second before the gap was a bad one. */
+    for (uint64_t gap = 1000; gap < 15000; gap += 500) {
+        struct pause pause = pause_new();
+        uint64_t now = 0;
+        pause_advance(&pause, now, AGE, AGE_MS, 100);
+        live(&pause, &now, (struct second){1000, 1000, 0, 0});
+        for (int i = 0; i < 1000; i++)
+            pause_note_syn(&pause);
+        pause_advance(&pause, now + gap, AGE, AGE_MS, 100);
+        EXPECT_EQ(gap < 6000, pause.paused);
+    }
 }
 
 static void
@@ -269,7 +283,11 @@ test_nothing_noted_needs_no_call(void)
     pause_note_syn(&pause);
     EXPECT_EQ(SYNCACHE_NEVER, pause_next_ms(&pause, AGE));
     EXPECT_EQ(SYNCACHE_NEVER, pause_next_ms(&pause, BUCKET));
+    struct pause other = pause;
+    pause_note_victim(&other, AGE_MS, AGE_MS);
+    EXPECT_EQ(1500, pause_next_ms(&other, AGE));
     pause_note_unplaced(&pause);
+    EXPECT_EQ(1, pause.unplaced);
     EXPECT_EQ(1500, pause_next_ms(&pause, AGE));
     EXPECT_EQ(SYNCACHE_NEVER, pause_next_ms(&pause, BUCKET));
 }

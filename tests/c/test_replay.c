@@ -44,7 +44,13 @@ test_no_entries_remember_nothing(void)
 static void
 test_entries_are_rounded_up_to_whole_lines(void)
 {
-    /* A set is a cache line of eight. */
+    /* A set is a cache line of eight, and one entry is a whole one. */
+    struct replay_block block = replay_new(1);
+    EXPECT_TRUE(!replay_seen(&block.replay, 0xa5a5a5a5a5a5a5a5));
+    for (uint32_t n = 1; n <= 8; n++)
+        replay_remember(&block.replay, n);
+    EXPECT_TRUE(replay_seen(&block.replay, 1));
+    free(block.memory);
     EXPECT_EQ(64, replay_bytes(1));
     EXPECT_EQ(64, replay_bytes(8));
     EXPECT_EQ(128, replay_bytes(9));
@@ -91,6 +97,7 @@ test_fingerprint_0_is_not_an_empty_place(void)
     /* An empty table has seen nothing, not even 0. */
     struct replay_block block = replay_new(8);
     EXPECT_TRUE(!replay_seen(&block.replay, 0));
+    EXPECT_TRUE(!replay_seen(&block.replay, 0x0101010101010101));
     replay_remember(&block.replay, 0);
     EXPECT_TRUE(replay_seen(&block.replay, 0));
     EXPECT_TRUE(!replay_seen(&block.replay, 2));

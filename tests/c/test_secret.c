@@ -69,14 +69,30 @@ in_memory(const struct secret *secret, uint64_t epoch)
     return false;
 }
 
+/* No key in any slot, nor a byte of one. */
+static bool
+is_wiped(const struct secret *secret)
+{
+    static const uint8_t zero[SYNCACHE_KEY_BYTES];
+    for (size_t i = 0; i < SECRET_SLOTS; i++) {
+        if (secret->slot[i].set ||
+            memcmp(secret->slot[i].key, zero, sizeof zero) != 0)
+            return false;
+    }
+    return true;
+}
+
 static void
 test_no_time_told_no_end_and_no_key(void)
 {
-    /* Nothing is in force until a time or a key is told. */
+    /* Nothing is in force until told, whatever the memory held before. */
     struct secret secret;
+    memset(&secret, 0xa5, sizeof secret);
     secret_init(&secret);
     EXPECT_EQ(SYNCACHE_NEVER, secret_next_ms(&secret, LIFETIME));
     EXPECT_TRUE(secret_mint(&secret) == NULL);
+    EXPECT_TRUE(is_wiped(&secret));
+    EXPECT_EQ(0, secret.epoch);
 }
 
 static void
@@ -158,8 +174,18 @@ test_long_gap_wipes_every_key(void)
     secret_advance(&secret, UINT64_C(1000) * LIFETIME + 5, LIFETIME, 1000);
     EXPECT_EQ(1008, secret.epoch);
     EXPECT_EQ(UINT64_C(1001) * LIFETIME, secret_next_ms(&secret, LIFETIME));
-    for (uint64_t epoch = 7; epoch <= 9; epoch++)
-        EXPECT_TRUE(!in_memory(&secret, epoch));
+    EXPECT_TRUE(is_wiped(&secret));
+}
+
+static void
+test_epoch_set_anew_retires_the_keys_of_before(void)
+{
+    /* From ephemeral epochs to those of wall time. */
+    struct secret secret;
+    secret_in_epoch(&secret, 8, 0);
+    secret_set_epoch(&secret, 1000000, 50);
+    EXPECT_TRUE(is_wiped(&secret));
+    EXPECT_EQ(50 + LIFETIME, secret_next_ms(&secret, LIFETIME));
 }
 
 static void
@@ -197,6 +223,22 @@ test_key_of_a_retired_epoch_is_not_taken(void)
     give_key(&secret, 4);
     EXPECT_TRUE(!in_memory(&secret, 4));
     EXPECT_TRUE(is_key_of(secret_mint(&secret), 8));
+}
+
+static void
+test_key_of_the_epoch_before_the_last_serves_for_the_skew(void)
+{
+    /* A machine that starts just after a rotation is given that key too. */
+    struct secret secret;
+    uint32_t skew = 1000;
+    secret_in_epoch(&secret, 8, 0);
+    give_key(&secret, 6);
+    EXPECT_TRUE(verifies(&secret, 6, skew - 1, skew));
+    EXPECT_TRUE(!verifies(&secret, 6, skew, skew));
+    secret_advance(&secret, skew - 1, LIFETIME, skew);
+    EXPECT_TRUE(in_memory(&secret, 6));
+    secret_advance(&secret, skew, LIFETIME, skew);
+    EXPECT_TRUE(!in_memory(&secret, 6));
 }
 
 static void
@@ -257,9 +299,11 @@ static const struct test tests[] = {
     TEST(test_successor_verifies_within_skew_of_the_end),
     TEST(test_retired_key_verifies_within_skew_and_is_wiped_then),
     TEST(test_long_gap_wipes_every_key),
+    TEST(test_epoch_set_anew_retires_the_keys_of_before),
     TEST(test_epoch_that_began_before_the_clock_ends_in_time),
     TEST(test_shorter_lifetime_acts_on_the_running_period),
     TEST(test_key_of_a_retired_epoch_is_not_taken),
+    TEST(test_key_of_the_epoch_before_the_last_serves_for_the_skew),
     TEST(test_replaced_key_is_gone),
     TEST(test_random_steps_follow_the_definition),
 };

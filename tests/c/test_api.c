@@ -1,0 +1,271 @@
+/* Size, start, keys, endpoints, listing. */
+#include "cache.h"
+
+static void
+test_config_out_of_range_has_no_size(void)
+{
+    /* Each bound of syncache.h, one step beyond. */
+    cache_defaults();
+    const struct syncache_config good = config;
+    EXPECT_TRUE(syncache_size(&good) > 0);
+#define REFUSED(field, value)                 \
+    do {                                      \
+        config = good;                        \
+        config.field = (value);               \
+        EXPECT_EQ(0, syncache_size(&config)); \
+    } while (0)
+    REFUSED(struct_size, 4);
+    REFUSED(hashsize, 0);
+    REFUSED(hashsize, 500);
+    REFUSED(hashsize, 2 * SYNCACHE_HASHSIZE_MAX);
+    REFUSED(bucketlimit, 0);
+    REFUSED(bucketlimit, SYNCACHE_BUCKETLIMIT_MAX + 1);
+    REFUSED(cachelimit, 0);
+    REFUSED(endpoint_max, 0);
+    REFUSED(endpoint_max, SYNCACHE_ENDPOINT_MAX + 1);
+    REFUSED(ts_hz, 0);
+    REFUSED(ts_hz, 1000001);
+}
+
+static void
+test_init_refuses_a_block_that_does_not_fit(void)
+{
+    /* Too small, not aligned, none. */
+    cache_defaults();
+    size_t size = syncache_size(&config);
+    uint8_t *block = aligned_alloc(64, size + 64);
+    EXPECT_TRUE(syncache_init(block, size - 1, &config, cache_seed) == NULL);
+    EXPECT_TRUE(syncache_init(block + 8, size, &config, cache_seed) == NULL);
+    EXPECT_TRUE(syncache_init(NULL, size, &config, cache_seed) == NULL);
+    EXPECT_TRUE(syncache_init(block, size, &config, cache_seed) != NULL);
+    free(block);
+}
+
+static void
+test_engine_runs_at_the_ends_of_every_size(void)
+{
+    /* One bucket of one, the deepest bucket, nothing optional. */
+    static const uint32_t limits[] = {1, 29, 30, 31, SYNCACHE_BUCKETLIMIT_MAX};
+    for (size_t i = 0; i < TEST_COUNT(limits); i++) {
+        cache_defaults();
+        config.hashsize = 1;
+        config.bucketlimit = limits[i];
+        config.cachelimit = limits[i];
+        config.established_max = 0;
+        config.replay_entries = 0;
+        config.address_max = 0;
+        config.md5_max = 0;
+        config.endpoint_max = 1;
+        cache_start();
+        for (uint32_t peer = 1; peer <= limits[i] + 2; peer++)
+            EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(peer));
+        EXPECT_EQ(limits[i], syncache_count(cache));
+        EXPECT_EQ(2, stats()->evicted);
+        expect_balance();
+    }
+}
+
+static void
+test_entry_costs_at_most_72_bytes_at_the_default_limit(void)
+{
+    /* All metadata of buckets and timers included. */
+    cache_defaults();
+    config.hashsize = 512;
+    config.cachelimit = 512 * 30;
+    EXPECT_EQ(68333, syncache_entry_millibytes(&config));
+}
+
+static void
+test_kinds_are_contiguous_and_complete(void)
+{
+    /* The order of the enum is what syncache_kind() relies on. */
+    static const uint32_t expected[4] = {6, 3, 6, 0};
+    uint32_t counts[4] = {0};
+    for (uint32_t v = 0; v < SYNCACHE_VERDICT_COUNT; v++)
+        counts[syncache_kind((enum syncache_verdict)v)]++;
+    for (uint32_t kind = 0; kind < 3; kind++)
+        EXPECT_EQ(expected[kind], counts[kind]);
+    EXPECT_EQ(SYNCACHE_VERDICT_COUNT - 15, counts[SYNCACHE_DROP]);
+    EXPECT_EQ(SYNCACHE_ACCEPT, syncache_kind(SYNCACHE_ACCEPT_FASTOPEN));
+    EXPECT_EQ(SYNCACHE_REPLY, syncache_kind(SYNCACHE_REPLY_RST));
+}
+
+static void
+test_same_seed_and_keys_give_the_same_answers(void)
+{
+    /* The engine is a function of its inputs; another seed changes it. */
+    uint32_t iss[2];
+    uint32_t tsval[2];
+    for (int i = 0; i < 2; i++) {
+        cache_defaults();
+        cache_start();
+        (void)send_syn(1);
+        iss[i] = reply.seq;
+        tsval[i] = reply_tsval();
+    }
+    EXPECT_EQ(iss[0], iss[1]);
+    EXPECT_EQ(tsval[0], tsval[1]);
+    static const uint8_t ts_key[16] = {1};
+    syncache_set_ts_key(cache, ts_key);
+    (void)send_syn(1);
+    EXPECT_TRUE(reply_tsval() != tsval[0]);
+}
+
+static void
+test_epoch_moves_on_with_the_lifetime(void)
+{
+    /* And says when the next begins. */
+    uint64_t next_ms;
+    cache_defaults();
+    cache_start();
+    EXPECT_EQ(0, syncache_epoch(cache, now, &next_ms));
+    EXPECT_EQ(now + 32000, next_ms);
+    EXPECT_EQ(0, syncache_epoch(cache, next_ms - 1, &next_ms));
+    EXPECT_EQ(3, syncache_epoch(cache, now + 96000, &next_ms));
+    EXPECT_EQ(now + 128000, next_ms);
+}
+
+static void
+test_walk_lists_every_entry_once_in_any_portion(void)
+{
+    /* Statement 60. */
+    struct syncache_half_open out[64];
+    for (uint32_t portion = 1; portion <= 64; portion *= 4) {
+        bool seen[41] = {false};
+        uint64_t cursor = 0;
+        uint32_t total = 0;
+        uint32_t got;
+        cache_defaults();
+        cache_start();
+        for (uint32_t peer = 1; peer <= 40; peer++)
+            (void)send_syn(peer);
+        now += 250;
+        (void)syncache_epoch(cache, now, &(uint64_t){0});
+        while ((got = syncache_walk(cache, &cursor, out, portion)) > 0) {
+            total += got;
+            for (uint32_t i = 0; i < got; i++) {
+                uint32_t peer = out[i].irs / 1000;
+                struct syncache_tuple tuple = peer_tuple(peer);
+                EXPECT_TRUE(!seen[peer]);
+                seen[peer] = true;
+                EXPECT_BYTES((const uint8_t *)&tuple,
+                             (const uint8_t *)&out[i].tuple, sizeof tuple);
+                EXPECT_EQ(250, out[i].age_ms);
+                EXPECT_EQ(11000, out[i].deadline_ms);
+                EXPECT_EQ(1460, out[i].peer_mss);
+                EXPECT_EQ(7, out[i].snd_wscale);
+                EXPECT_EQ(6, out[i].rcv_wscale);
+                EXPECT_EQ(1, out[i].sack_permitted);
+                EXPECT_EQ(1, out[i].timestamps);
+                EXPECT_EQ(1, out[i].rxmits);
+                EXPECT_EQ(endpoint_number, out[i].endpoint);
+            }
+        }
+        EXPECT_EQ(40, total);
+    }
+}
+
+static void
+test_rehash_purges_entries_and_keeps_known_tuples(void)
+{
+    /* Whoever is half open has a cookie; the established are looked up. */
+    static const uint8_t seed[16] = {9};
+    struct syncache_tuple tuple;
+    cache_defaults();
+    cache_start();
+    (void)send_syn(1);
+    uint32_t iss = reply.seq;
+    for (uint32_t peer = 20; peer < 60; peer++) {
+        tuple = peer_tuple(peer);
+        EXPECT_TRUE(syncache_opened(cache, &tuple, peer));
+    }
+    syncache_rehash(cache, seed);
+    EXPECT_EQ(0, syncache_count(cache));
+    EXPECT_EQ(1, stats()->purged);
+    for (uint32_t peer = 20; peer < 60; peer++) {
+        EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(peer, 5));
+        EXPECT_EQ(peer, result.handle);
+        tuple = peer_tuple(peer);
+        syncache_closed(cache, &tuple);
+    }
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
+    expect_balance();
+}
+
+static void
+test_md5_peer_must_sign_and_is_answered_signed(void)
+{
+    /* RFC 2385; spec 3.1 a: unsigned with a key, signed without one. */
+    static uint8_t options[20] = {19, 18};
+    static const uint8_t key[] = "shared";
+    struct syncache_tuple tuple = peer_tuple(1);
+    struct seg seg = {.peer = 1,
+                      .flags = SYN,
+                      .seq = 5,
+                      .options = options,
+                      .options_size = 20};
+    cache_defaults();
+    cache_start();
+    options[18] = 1;
+    EXPECT_EQ(SYNCACHE_DROP_MD5, send_seg(seg));
+    EXPECT_TRUE(syncache_md5_key(cache, endpoint_number, 4, tuple.faddr, key,
+                                 sizeof key));
+    EXPECT_TRUE(
+        !syncache_md5_key(cache, endpoint_number, 4, tuple.faddr, key, 0));
+    EXPECT_EQ(SYNCACHE_DROP_MD5, send_syn(1));
+    EXPECT_EQ(SYNCACHE_DROP_MD5, send_seg(seg));
+    for (int step = 0; step < 2; step++) {
+        uint32_t size = seg_build(&seg, cache_packet);
+        uint8_t *tcp = cache_packet + 20;
+        wire_md5(&tuple, true, tcp, size - 20, key, sizeof key, options + 2);
+        EXPECT_EQ(step == 0 ? SYNCACHE_REPLY_SYN_ACK : SYNCACHE_ACCEPT_CACHE,
+                  send_seg(seg));
+        if (step == 0) {
+            uint8_t digest[16];
+            wire_md5(&tuple, false, result.reply + 20, result.reply_size - 20,
+                     key, sizeof key, digest);
+            EXPECT_BYTES(digest, reply_option(19), 16);
+        }
+        seg.flags = ACK;
+        seg.seq = 6;
+        seg.ack = reply.seq + 1;
+    }
+    EXPECT_EQ(1, result.conn.md5);
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(2));
+}
+
+static void
+test_listen_refuses_a_place_that_is_taken(void)
+{
+    /* And more endpoints than endpoint_max. */
+    uint32_t number;
+    cache_defaults();
+    cache_start();
+    EXPECT_TRUE(!syncache_listen(cache, &endpoint, &number));
+    for (uint16_t port = 81; port < 84; port++) {
+        endpoint.lport = port;
+        EXPECT_TRUE(syncache_listen(cache, &endpoint, &number));
+    }
+    endpoint.lport = 84;
+    EXPECT_TRUE(!syncache_listen(cache, &endpoint, &number));
+}
+
+static const struct test tests[] = {
+    TEST(test_config_out_of_range_has_no_size),
+    TEST(test_init_refuses_a_block_that_does_not_fit),
+    TEST(test_engine_runs_at_the_ends_of_every_size),
+    TEST(test_entry_costs_at_most_72_bytes_at_the_default_limit),
+    TEST(test_kinds_are_contiguous_and_complete),
+    TEST(test_same_seed_and_keys_give_the_same_answers),
+    TEST(test_epoch_moves_on_with_the_lifetime),
+    TEST(test_walk_lists_every_entry_once_in_any_portion),
+    TEST(test_rehash_purges_entries_and_keeps_known_tuples),
+    TEST(test_md5_peer_must_sign_and_is_answered_signed),
+    TEST(test_listen_refuses_a_place_that_is_taken),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

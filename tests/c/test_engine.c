@@ -1,0 +1,155 @@
+/* Time, hashes and derived values that every event relies on. */
+#include "cache.h"
+
+static void
+test_pack_holds_each_field_once_in_network_order(void)
+{
+    /* No padding, no family byte: the lengths differ. */
+    static const uint8_t v4[12] = {192, 0, 2,    1, 198, 51,
+                                   100, 9, 0xc0, 0, 0,   80};
+    uint8_t packed[ENGINE_TUPLE_MAX];
+    cache_defaults();
+    struct syncache_tuple tuple = peer_tuple(1);
+    EXPECT_EQ(12, engine_pack(&tuple, packed));
+    EXPECT_BYTES(v4, packed, sizeof v4);
+    family = 6;
+    tuple = peer_tuple(1);
+    EXPECT_EQ(36, engine_pack(&tuple, packed));
+    EXPECT_BYTES(tuple.laddr, packed + 16, 16);
+    EXPECT_EQ(CACHE_PORT, load16_be(packed + 34));
+}
+
+static void
+test_subkeys_differ_by_label_and_seed(void)
+{
+    /* One seed, keys that say nothing about each other. */
+    uint8_t keys[3][16];
+    static const uint8_t other[16] = {1};
+    engine_subkey(cache_seed, "hash", keys[0]);
+    engine_subkey(cache_seed, "iss ", keys[1]);
+    engine_subkey(other, "hash", keys[2]);
+    EXPECT_TRUE(memcmp(keys[0], keys[1], 16) != 0);
+    EXPECT_TRUE(memcmp(keys[0], keys[2], 16) != 0);
+    EXPECT_TRUE(memcmp(keys[0], keys[0] + 8, 8) != 0);
+}
+
+static void
+test_ts_clock_runs_at_its_rate_and_wraps(void)
+{
+    /* TSval = ts_base + now_ms * ts_hz / 1000, modulo 2^32, at any now. */
+    static const struct {
+        uint64_t now_ms;
+        uint32_t hz;
+        uint32_t expected;
+    } rows[] = {{1500, 1000, 1500 + 7},
+                {1500, 100, 150 + 7},
+                {1500, 1000000, 1500000 + 7},
+                {UINT64_C(4294967296), 1000, 7},
+                {UINT64_C(18446744073709551000), 1000, 4294966680u + 7}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        cache_defaults();
+        config.ts_hz = rows[i].hz;
+        config.ts_base = 7;
+        now = rows[i].now_ms;
+        cache_start();
+        EXPECT_EQ(rows[i].expected, engine_ts_clock(cache));
+    }
+}
+
+static void
+test_ts_offset_is_per_tuple_per_host_pair_or_none(void)
+{
+    /* CVE-2026-23247: ports count unless the operator says otherwise. */
+    cache_defaults();
+    cache_start();
+    struct syncache_tuple a = peer_tuple(1);
+    struct syncache_tuple b = a;
+    b.fport++;
+    EXPECT_TRUE(engine_ts_offset(cache, &a) != engine_ts_offset(cache, &b));
+    tunables.ts_offset_per_conn = 0;
+    cache_tune();
+    EXPECT_EQ(engine_ts_offset(cache, &a), engine_ts_offset(cache, &b));
+    EXPECT_TRUE(engine_ts_offset(cache, &a) != 0);
+    config.ts_per_tuple = 0;
+    cache_start();
+    EXPECT_EQ(0, engine_ts_offset(cache, &a));
+}
+
+static void
+test_mss_follows_mtu_bounds_and_defaults(void)
+{
+    /* Spec 3.2, both directions. */
+    static const struct {
+        uint8_t family;
+        uint16_t mtu;
+        uint16_t mss_max;
+        uint16_t announced;
+        uint16_t usable_of_9000;
+    } rows[] = {{4, 1500, 0, 1460, 1460},    {6, 1500, 0, 1440, 1440},
+                {4, 0, 0, 536, 9000},        {6, 0, 0, 1220, 9000},
+                {4, 1500, 1400, 1400, 1400}, {4, 100, 0, 216, 216},
+                {4, 20, 0, 216, 216},        {4, 9000, 0, 8960, 8960}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        cache_defaults();
+        endpoint.mtu = rows[i].mtu;
+        endpoint.mss_max = rows[i].mss_max;
+        cache_start();
+        EXPECT_EQ(rows[i].announced,
+                  engine_mss_announced(cache, 0, rows[i].family));
+        EXPECT_EQ(rows[i].usable_of_9000,
+                  engine_mss_usable(cache, 0, rows[i].family, 9000));
+    }
+}
+
+static void
+test_time_never_goes_back_and_starts_anywhere(void)
+{
+    /* Also at the far end of 64 bits. */
+    cache_defaults();
+    now = UINT64_MAX - 100000;
+    cache_start();
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(1));
+    engine_advance(cache, 5);
+    EXPECT_EQ(now, cache->now_ms);
+    EXPECT_EQ(0, engine_uptime_s(cache));
+    now += 1003;
+    EXPECT_EQ(1, poll_now());
+}
+
+static void
+test_paused_time_is_counted_to_its_end(void)
+{
+    /* FreeBSD's first pause: 15 s, however late anybody looks. */
+    cache_defaults();
+    config.hashsize = 1;
+    config.bucketlimit = 1;
+    config.cachelimit = 1;
+    tunables.pause_policy = SYNCACHE_PAUSE_BUCKET;
+    cache_start();
+    (void)send_syn(1);
+    (void)send_syn(2);
+    now += 14999;
+    (void)poll_now();
+    EXPECT_TRUE(syncache_paused(cache));
+    EXPECT_EQ(14999, stats()->paused_ms);
+    now += 5000;
+    (void)poll_now();
+    EXPECT_TRUE(!syncache_paused(cache));
+    EXPECT_EQ(15000, stats()->paused_ms);
+}
+
+static const struct test tests[] = {
+    TEST(test_pack_holds_each_field_once_in_network_order),
+    TEST(test_subkeys_differ_by_label_and_seed),
+    TEST(test_ts_clock_runs_at_its_rate_and_wraps),
+    TEST(test_ts_offset_is_per_tuple_per_host_pair_or_none),
+    TEST(test_mss_follows_mtu_bounds_and_defaults),
+    TEST(test_time_never_goes_back_and_starts_anywhere),
+    TEST(test_paused_time_is_counted_to_its_end),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

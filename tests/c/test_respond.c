@@ -1,0 +1,127 @@
+/* The packets that the events send, as bytes and fields. */
+#include "cache.h"
+
+#include "../../csrc/core/event.h"
+
+static uint8_t packet[SYNCACHE_REPLY_MAX];
+
+/* An entry of peer 1 as a test wants it. */
+static struct table_entry
+entry_with(uint16_t flags)
+{
+    struct syncache_tuple tuple = peer_tuple(1);
+    struct table_entry entry = {.irs = 100,
+                                .iss = 0xabcde123,
+                                .tsreflect = 500,
+                                .fport = tuple.fport,
+                                .lport = tuple.lport,
+                                .scales = 7 << 4 | 6};
+    memcpy(entry.faddr, tuple.faddr, 16);
+    memcpy(entry.laddr, tuple.laddr, 16);
+    entry.flags = (uint16_t)(flags | (family == 6 ? ENTRY_V6 : 0));
+    return entry;
+}
+
+static void
+test_syn_ack_lengths_follow_what_was_negotiated(void)
+{
+    /* The table of spec 3.2. */
+    static const struct {
+        uint16_t flags;
+        uint16_t size;
+    } rows[] = {{0, 4},
+                {ENTRY_WINSCALE, 8},
+                {ENTRY_SACK, 8},
+                {ENTRY_WINSCALE | ENTRY_SACK, 12},
+                {ENTRY_TIMESTAMP, 16},
+                {ENTRY_SACK | ENTRY_TIMESTAMP, 16},
+                {ENTRY_WINSCALE | ENTRY_TIMESTAMP, 20},
+                {ENTRY_WINSCALE | ENTRY_SACK | ENTRY_TIMESTAMP, 20}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        cache_defaults();
+        cache_start();
+        struct table_entry entry = entry_with(rows[i].flags);
+        reply_read(packet, respond_syn_ack(cache, &entry, NULL, packet));
+        EXPECT_EQ(rows[i].size, reply.options_size);
+    }
+}
+
+static void
+test_syn_ack_v6_carries_a_flow_label_of_its_iss(void)
+{
+    /* 20 bits of it. */
+    cache_defaults();
+    family = 6;
+    cache_start();
+    struct table_entry entry = entry_with(0);
+    reply_read(packet, respond_syn_ack(cache, &entry, NULL, packet));
+    EXPECT_EQ(0xde123, reply.flow_label);
+    EXPECT_EQ(1440, load16_be(reply_option(2)));
+}
+
+static void
+test_syn_ack_df_follows_path_mtu_discovery_and_unreach(void)
+{
+    /* Statement 29 and section 2. */
+    for (uint32_t i = 0; i < 4; i++) {
+        cache_defaults();
+        tunables.path_mtu_discovery = i & 1;
+        cache_start();
+        struct table_entry entry = entry_with(i & 2 ? ENTRY_UNREACH : 0);
+        reply_read(packet, respond_syn_ack(cache, &entry, NULL, packet));
+        EXPECT_EQ(i == 1, reply.dont_fragment);
+        EXPECT_EQ(0, reply.ip_id);
+    }
+}
+
+static void
+test_challenge_ack_has_no_ecn_and_no_syn_options(void)
+{
+    /* Spec 3.2 and 3.6: timestamps if negotiated, nothing else. */
+    cache_defaults();
+    cache_start();
+    struct table_entry entry = entry_with(ENTRY_TIMESTAMP | ENTRY_WINSCALE |
+                                          ENTRY_SACK | 1 << ENTRY_ECN_SHIFT);
+    reply_read(packet, respond_challenge_ack(cache, &entry, packet));
+    EXPECT_EQ(ACK, reply.flags);
+    EXPECT_EQ(12, reply.options_size);
+    EXPECT_EQ(500, load32_be(reply_option(8) + 4));
+    EXPECT_EQ(65535, reply.window);
+    EXPECT_EQ(1, stats()->challenge_acks);
+}
+
+static void
+test_rst_uses_the_endpoint_or_defaults(void)
+{
+    /* Hop limit and TOS, without the ECN bits. */
+    struct syncache_tuple tuple = peer_tuple(1);
+    cache_defaults();
+    endpoint.tos = 0x2b;
+    cache_start();
+    reply_read(packet, respond_rst_owed(cache, &tuple, 7, packet));
+    EXPECT_EQ(61, reply.hop_limit);
+    EXPECT_EQ(0x28, reply.tos);
+    EXPECT_EQ(RST, reply.flags);
+    EXPECT_EQ(7, reply.seq);
+    EXPECT_EQ(0, reply.options_size);
+    tuple.lport = 81;
+    reply_read(packet, respond_rst_owed(cache, &tuple, 7, packet));
+    EXPECT_EQ(64, reply.hop_limit);
+    EXPECT_EQ(0, reply.tos);
+    EXPECT_EQ(2, stats()->rst_sent);
+    EXPECT_EQ(2, stats()->sndtotal);
+}
+
+static const struct test tests[] = {
+    TEST(test_syn_ack_lengths_follow_what_was_negotiated),
+    TEST(test_syn_ack_v6_carries_a_flow_label_of_its_iss),
+    TEST(test_syn_ack_df_follows_path_mtu_discovery_and_unreach),
+    TEST(test_challenge_ack_has_no_ecn_and_no_syn_options),
+    TEST(test_rst_uses_the_endpoint_or_defaults),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -1,0 +1,103 @@
+/* Defaults are legal, ranges are kept, a refusal changes nothing. */
+#include "cache.h"
+
+static void
+test_defaults_are_accepted(void)
+{
+    /* And are what a new engine has. */
+    cache_defaults();
+    cache_start();
+    EXPECT_EQ(3, cache->tunables.rexmtlimit);
+    EXPECT_EQ(6, cache->wscale);
+    EXPECT_EQ(32000, cache->tunables.cookie_lifetime_ms);
+}
+
+static void
+test_out_of_range_is_refused_and_changes_nothing(void)
+{
+    /* Statement 7: 13 is refused, 12 accepted; and so for every bound. */
+    cache_defaults();
+    cache_start();
+    struct syncache_tunables before = cache->tunables;
+#define REFUSED(field, value)                                           \
+    do {                                                                \
+        tunables = before;                                              \
+        tunables.field = (value);                                       \
+        EXPECT_TRUE(!syncache_set_tunables(cache, &tunables));          \
+        EXPECT_BYTES((const uint8_t *)&before,                          \
+                     (const uint8_t *)&cache->tunables, sizeof before); \
+    } while (0)
+    REFUSED(struct_size, 1);
+    REFUSED(rexmtlimit, 13);
+    REFUSED(rexmit_initial_ms, 0);
+    REFUSED(rexmit_initial_ms, 64001);
+    REFUSED(rexmit_slop_ms, 64001);
+    REFUSED(rexmit_min_ms, 0);
+    REFUSED(rexmit_max_ms, 64001);
+    REFUSED(ecn_enable, 5);
+    REFUSED(ecn_maxretries, 13);
+    REFUSED(rfc1323, 4);
+    REFUSED(minmss, 0);
+    REFUSED(mssdflt, 65536);
+    REFUSED(mssdflt, 215);
+    REFUSED(v6mssdflt, 0);
+    REFUSED(ack_war_timewindow_ms, 30001);
+    REFUSED(blackhole, 4);
+    REFUSED(pause_policy, 3);
+    REFUSED(cookie_gate, 3);
+    REFUSED(cookie_ts, 4);
+    REFUSED(cookie_layout, 3);
+    REFUSED(overflow, 2);
+    REFUSED(cookie_lifetime_ms, 999);
+    REFUSED(clock_skew_ms, 32001);
+    tunables = before;
+    tunables.rexmtlimit = 12;
+    cache_tune();
+    EXPECT_EQ(12, cache->tunables.rexmtlimit);
+}
+
+static void
+test_maxsockbuf_sets_the_scale(void)
+{
+    /* Spec section 2: 65535 << s is just short of a power of two. */
+    static const struct {
+        uint32_t maxsockbuf;
+        uint8_t scale;
+    } rows[] = {{0, 0},       {65535, 0},       {65536, 1},
+                {262144, 3},  {2097152, 6},     {4194240, 6},
+                {4194241, 7}, {1073741824, 14}, {4294967295u, 14}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++)
+        EXPECT_EQ(rows[i].scale, engine_wscale_of(rows[i].maxsockbuf));
+}
+
+static void
+test_syncookies_switched_off_end_a_pause(void)
+{
+    /* Spec 3.8: at once. */
+    cache_defaults();
+    config.hashsize = 1;
+    config.bucketlimit = 1;
+    config.cachelimit = 1;
+    tunables.pause_policy = SYNCACHE_PAUSE_BUCKET;
+    cache_start();
+    (void)send_syn(1);
+    (void)send_syn(2);
+    EXPECT_TRUE(syncache_paused(cache));
+    tunables.syncookies = 0;
+    cache_tune();
+    EXPECT_TRUE(!syncache_paused(cache));
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(3));
+}
+
+static const struct test tests[] = {
+    TEST(test_defaults_are_accepted),
+    TEST(test_out_of_range_is_refused_and_changes_nothing),
+    TEST(test_maxsockbuf_sets_the_scale),
+    TEST(test_syncookies_switched_off_end_a_pause),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -93,8 +93,6 @@ known_fifo_unlink(struct known *known, struct known_node *node)
     struct known_node *next = known_node_at(known, node->fifo_next);
     *(prev == NULL ? fifo.head : &prev->fifo_next) = node->fifo_next;
     *(next == NULL ? fifo.tail : &next->fifo_prev) = node->fifo_prev;
-    node->fifo_prev = 0;
-    node->fifo_next = 0;
 }
 
 size_t

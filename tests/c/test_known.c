@@ -12,6 +12,7 @@ static struct known_block
 known_new(uint32_t nodes_max)
 {
     struct known_block block = {.memory = NULL};
+    memset(&block.known, 0xa5, sizeof block.known);
     size_t size = known_bytes(nodes_max);
     if (size > 0) {
         block.memory = aligned_alloc(64, size);
@@ -71,6 +72,28 @@ test_size_0_finds_and_takes_nothing(void)
     EXPECT_TRUE(add_number(&block.known, 1, KNOWN_OFFERED, 0) == NULL);
     EXPECT_TRUE(known_oldest_offer(&block.known) == NULL);
     EXPECT_TRUE(known_oldest_owed(&block.known) == NULL);
+}
+
+static void
+test_memory_is_a_chain_a_node_rounded_up_to_lines(void)
+{
+    /* Heads: the least power of two that is not below the nodes. */
+    static const struct {
+        uint32_t nodes, heads;
+        size_t bytes;
+    } rows[] = {
+        {1, 1, 64 + 128},     {2, 2, 64 + 192},
+        {3, 4, 64 + 320},     {16, 16, 64 + 1408},
+        {17, 32, 128 + 1536}, {65536, 65536, 262144 + 5767168},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct known_block block = known_new(rows[i].nodes);
+        EXPECT_EQ(rows[i].heads - 1, block.known.heads_mask);
+        EXPECT_EQ(rows[i].bytes, known_bytes(rows[i].nodes));
+        free(block.memory);
+    }
+    EXPECT_EQ((UINT64_C(1) << 33) + ((UINT64_C(88) << 32) - 88 + 24),
+              known_bytes(UINT32_MAX));
 }
 
 static void
@@ -170,14 +193,19 @@ test_new_hash_finds_the_same_nodes(void)
     for (uint32_t i = 0; i < known->unused; i++) {
         struct known_node *node = &known->nodes[i];
         if (node->state != KNOWN_FREE)
-            known_chain(known, node->handle * 3, node);
+            known_chain(known, node->handle % 4, node);
     }
     for (uint32_t n = 0; n < 40; n++) {
         struct syncache_tuple tuple = tuple_number(n);
-        struct known_node *node = known_find(known, n * 3, &tuple);
+        struct known_node *node = known_find(known, n % 4, &tuple);
         EXPECT_EQ(n != 7, node != NULL && node->handle == n);
     }
     EXPECT_EQ(1, known_oldest_offer(known)->handle);
+    struct known_block one = known_new(1);
+    add_number(&one.known, 0, KNOWN_ESTABLISHED, 0);
+    known_unchain(&one.known);
+    EXPECT_TRUE(find_number(&one.known, 0) == NULL);
+    free(one.memory);
     struct known_block none = known_new(0);
     known_unchain(&none.known);
     EXPECT_EQ(0, none.known.count);
@@ -262,6 +290,7 @@ test_random_steps_follow_an_array(void)
 
 static const struct test tests[] = {
     TEST(test_size_0_finds_and_takes_nothing),
+    TEST(test_memory_is_a_chain_a_node_rounded_up_to_lines),
     TEST(test_full_table_refuses_and_keeps_what_it_has),
     TEST(test_new_node_holds_only_what_was_given),
     TEST(test_each_part_of_the_tuple_counts),

@@ -110,8 +110,11 @@ def save_picture(runs: list[Run], place: Path) -> None:
         good = [c for c in run.clients if c["served"]]
         bad = [c for c in run.clients if not c["served"]]
         panel.axvspan(0, run.flood[1] - zero, color="0.9", label="flood")
+        # Virtual time may say zero, which a logarithmic axis cannot show.
         panel.semilogy(
-            [c["start"] - zero for c in good], [c["connect_ms"] for c in good], "C0."
+            [c["start"] - zero for c in good],
+            [max(c["connect_ms"], 0.01) for c in good],
+            "C0.",
         )
         panel.plot([c["start"] - zero for c in bad], [3000] * len(bad), "C3x")
         rate = run.figures()["syns_per_second"]

@@ -180,8 +180,8 @@ class _Ephemeral(Keyring):
         del lifetime_ms
         if epoch not in self._keys:
             self._keys[epoch] = secrets.token_bytes(KEY_BYTES)
-            for old in sorted(self._keys)[:-_EPOCHS_KEPT]:
-                del self._keys[old]
+            if len(self._keys) > _EPOCHS_KEPT:
+                del self._keys[next(iter(self._keys))]  # the one drawn first
         return self._keys[epoch]
 
     def __repr__(self) -> str:

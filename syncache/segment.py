@@ -271,7 +271,10 @@ def _build(segment: Segment) -> bytes:
     )
     options, payload = segment.options_bytes, segment.payload
     places = _PLACES.pack(0, len(options), 0, len(payload))
-    return _core.build(fields + places, options, payload)
+    packet = _core.build(fields + places, options, payload)
+    if not packet:
+        raise ValueError(f"{len(payload)} bytes of payload do not fit into a packet")
+    return packet
 
 
 _LIMITS = {

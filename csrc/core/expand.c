@@ -67,8 +67,11 @@ expand_selfcheck(struct syncache *cache, const struct table_entry *entry)
     uint32_t count;
     bool good = false;
 
+    /* Only while nothing that the cookie covers has changed under it. */
     if (!(entry->flags & ENTRY_COOKIE_ISS) ||
-        age_ms > cache->now_ms - cache->tunables_ms ||
+        age_ms >= cache->now_ms - cache->tunables_ms ||
+        (endpoint->succeeds &&
+         age_ms >= cache->now_ms - endpoint->succeeded_ms) ||
         age_ms >= cache->tunables.cookie_lifetime_ms)
         return;
     engine_entry_tuple(entry, &tuple);

@@ -242,6 +242,55 @@ test_successor_inherits_entries_and_gate_but_no_keys(void)
 }
 
 static void
+test_endpoint_opened_again_knows_the_one_before(void)
+{
+    /* Its cookies are still under way: their gate, their window scale. */
+    struct endpoints_block block = endpoints_new(3, 0, 0);
+    struct endpoints *endpoints = &block.endpoints;
+    struct syncache_endpoint config = config_of(4, 2, 80);
+    config.rcv_wscale = 5;
+    uint32_t first, slot;
+    EXPECT_TRUE(listen_on(endpoints, 4, 1, 80, &first));
+    EXPECT_TRUE(endpoints_listen(endpoints, &config, &slot));
+    EXPECT_TRUE(!endpoints->slots[slot].succeeds);
+    endpoints->slots[slot].gate_ms = 77;
+    endpoints->slots[slot].gate_stamped = true;
+    endpoints_unlisten(endpoints, slot);
+    endpoints_unlisten(endpoints, first);
+    EXPECT_TRUE(listen_on(endpoints, 4, 2, 80, &first));
+    EXPECT_EQ(slot, first);
+    EXPECT_TRUE(endpoints->slots[slot].succeeds);
+    EXPECT_EQ(5, endpoints->slots[slot].wscale_before);
+    EXPECT_TRUE(endpoints->slots[slot].gate_stamped);
+    EXPECT_EQ(77, endpoints->slots[slot].gate_ms);
+    free(block.memory);
+}
+
+static void
+test_slot_of_another_endpoint_remembers_nothing(void)
+{
+    /* A place differs by address, port or family; all take the slot anew. */
+    static const struct {
+        uint8_t family, n;
+        uint16_t lport;
+    } rows[] = {{4, 3, 80}, {4, 2, 81}, {6, 2, 80}, {4, 0, 80}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct endpoints_block block = endpoints_new(1, 0, 0);
+        struct endpoints *endpoints = &block.endpoints;
+        uint32_t slot;
+        EXPECT_TRUE(listen_on(endpoints, 4, 2, 80, &slot));
+        endpoints->slots[slot].gate_stamped = true;
+        endpoints_unlisten(endpoints, slot);
+        EXPECT_TRUE(listen_on(endpoints, rows[i].family, rows[i].n,
+                              rows[i].lport, &slot));
+        EXPECT_TRUE(!endpoints->slots[slot].gate_stamped);
+        EXPECT_TRUE(!endpoints->slots[slot].succeeds);
+        EXPECT_EQ(UINT32_MAX, slot_for(endpoints, 4, 2, 82));
+        free(block.memory);
+    }
+}
+
+static void
 test_address_is_ours_by_endpoint_or_by_name(void)
 {
     /* Counted, so that one endpoint's end does not take another's address. */
@@ -400,6 +449,8 @@ static const struct test tests[] = {
     TEST(test_slots_run_out_and_come_back),
     TEST(test_closed_endpoint_keeps_its_slot_for_its_entries),
     TEST(test_successor_inherits_entries_and_gate_but_no_keys),
+    TEST(test_endpoint_opened_again_knows_the_one_before),
+    TEST(test_slot_of_another_endpoint_remembers_nothing),
     TEST(test_address_is_ours_by_endpoint_or_by_name),
     TEST(test_md5_key_belongs_to_endpoint_peer_and_family),
     TEST(test_random_steps_follow_an_array),

@@ -16,6 +16,24 @@ test_memory_is_at_most_72_bytes_an_entry(void)
 }
 
 static void
+test_new_table_is_empty_whatever_its_memory_held(void)
+{
+    /* The caller's block is not cleared before. */
+    struct table_block block = table_new(4, 31, 99);
+    EXPECT_EQ(99, block.table.cachelimit);
+    EXPECT_EQ(0, block.table.count);
+    EXPECT_EQ(0, block.table.swept_ms);
+    EXPECT_EQ(SYNCACHE_NEVER, block.table.next_due_ms);
+    for (uint32_t bucket = 0; bucket < 4; bucket++) {
+        EXPECT_EQ(0, table_bucket_count(&block.table, bucket));
+        EXPECT_EQ(0xffff, block.table.next_due[bucket]);
+    }
+    for (uint32_t n = 0; n < 100; n++)
+        EXPECT_TRUE(find_number(&block.table, n).entry == NULL);
+    free(block.memory);
+}
+
+static void
 test_full_bucket_gives_its_oldest(void)
 {
     /* FreeBSD's victim: first in, first out, whatever was removed between. */
@@ -226,6 +244,7 @@ test_random_steps_follow_lists(void)
 
 static const struct test tests[] = {
     TEST(test_memory_is_at_most_72_bytes_an_entry),
+    TEST(test_new_table_is_empty_whatever_its_memory_held),
     TEST(test_full_bucket_gives_its_oldest),
     TEST(test_new_entry_is_zero_but_for_its_tuple),
     TEST(test_families_with_equal_bytes_do_not_match),

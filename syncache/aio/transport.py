@@ -62,6 +62,7 @@ class Transport(asyncio.Transport):
         self._peer_closed = False
         self._closing = False
         self._lost = False
+        connection.nodelay = True  # as asyncio sets it
         self.set_protocol(protocol)
 
     def __repr__(self) -> str:

@@ -1,0 +1,1 @@
+"""Timings and instruction counts, by named cases: `python -m bench`."""

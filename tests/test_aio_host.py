@@ -1,0 +1,303 @@
+"""The loop between link and stack: timers, back-pressure, fairness, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import ssl
+import tracemalloc
+
+import pytest
+from aio_world import OURS, PEER, PORT, Recorder, World, on_loop, quiet, until
+from certificate import make_certificate
+
+from syncache.aio import Host
+from syncache.links import LinkError
+from syncache.links.impaired import Impaired
+from syncache.links.memory import pair
+from syncache.ring import Ring
+from syncache.segment import ACK, FIN, SYN, Segment
+
+BODY = bytes(range(256)) * 2000
+
+
+@on_loop
+async def test_streams_echo_with_half_close():
+    """start_server gives readers and writers; the peer's FIN ends its half alone."""
+    async with World() as world:
+
+        async def echo(reader, writer):
+            writer.write(await reader.read(-1))
+            writer.close()
+            await writer.wait_closed()
+
+        await world.host.start_server(echo, PORT)
+        client = await world.connect()
+        client.write(BODY[:30_000])
+        client.send(FIN | ACK)
+        await until(lambda: client.got_fin)
+        assert client.received == BODY[:30_000]
+
+
+@on_loop
+async def test_timer_sends_a_syn_ack_again():
+    """Nothing but the clock is needed for what the stack has to do later."""
+    sysctl = {"net.inet.tcp.rexmit_initial": 30, "net.inet.tcp.rexmit_slop": 0}
+    async with World(sysctl=sysctl) as world:
+        await world.host.create_server(Recorder, PORT)
+        client = world.client()
+        client.send(SYN)
+        await until(lambda: len(client.segments) == 3)
+        assert {segment.flags for segment in client.segments} == {SYN | ACK}
+        assert len({segment.seq for segment in client.segments}) == 1
+
+
+class Stubborn:
+    """A link that stops taking packets when it is told to."""
+
+    def __init__(self, link):
+        self.link, self.mtu, self.stuck = link, link.mtu, False
+        self.fileno, self.receive, self.close = link.fileno, link.receive, link.close
+
+    def send(self, tx):
+        return 0 if self.stuck else self.link.send(tx)
+
+
+class Narrow(Stubborn):
+    """A link that takes one packet each time it is asked."""
+
+    def send(self, tx):
+        if tx.next == len(tx):
+            return 0
+        one = Ring(1)
+        one.push(tx[tx.next])
+        tx.advance(1)
+        return self.link.send(one)
+
+
+@on_loop
+async def test_link_that_takes_little_makes_everything_wait_its_turn():
+    """A transfer is slow then, but nothing is lost and nothing piles up."""
+    async with World(link=Narrow) as world:
+        await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        await until(lambda: Recorder.made)
+        Recorder.made[0].transport.write(BODY)
+        await until(lambda: len(client.received) == len(BODY))
+        assert client.received == BODY
+        assert world.host.stack.connections[0].info.retransmitted == 0
+
+
+@on_loop
+async def test_blocked_link_is_not_read_from_until_it_takes_packets_again():
+    """What comes meanwhile stays with the link; nothing is queued in between."""
+    async with World(link=Stubborn) as world:
+        await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        await until(lambda: Recorder.made)
+        world.link.stuck = True
+        world.client().send(SYN)
+        await quiet()
+        client.write(b"meanwhile")
+        await quiet()
+        assert Recorder.made[0].data == b""
+        world.link.stuck = False
+        await until(lambda: Recorder.made[0].data == b"meanwhile")
+
+
+@on_loop
+async def test_link_with_deadlines_of_its_own_is_called_in_time():
+    """Packets that an impaired link delays arrive although no descriptor tells."""
+    async with World(link=lambda link: Impaired(link, delay=0.01)) as world:
+        await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        client.write(b"slow")
+        await until(lambda: Recorder.made and Recorder.made[0].data == b"slow")
+
+
+class Failing(Stubborn):
+    """A link whose device goes away."""
+
+    def __init__(self, link):
+        super().__init__(link)
+        self.failing = ""
+        self._receive = link.receive
+        self.receive = self.receive_or_fail
+
+    def _fail(self, call):
+        if call == self.failing:
+            raise LinkError("tun7 is gone: removed", errno.EBADFD)
+
+    def send(self, tx):
+        self._fail("send")
+        return self.link.send(tx)
+
+    def receive_or_fail(self, rx):
+        self._fail("receive")
+        return self._receive(rx)
+
+
+@pytest.mark.parametrize("call", ["receive", "send"])
+@on_loop
+async def test_loss_of_the_link_ends_everything_with_one_line(call, caplog):
+    """`closed` has the reason, the log has it once, each protocol hears of it."""
+    caplog.set_level(logging.WARNING)
+    async with World(link=Failing) as world:
+        server = await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        await until(lambda: Recorder.made)
+        world.link.failing = call
+        client.write(b"x")
+        error = await world.host.closed
+        await asyncio.sleep(0)
+        assert str(error) == "tun7 is gone: removed"
+        assert [record.getMessage() for record in caplog.records] == [str(error)]
+        assert (Recorder.made[0].calls[-1], Recorder.made[0].lost) == ("lost", error)
+        assert not server.is_serving()
+        await server.wait_closed()
+
+
+@on_loop
+async def test_aclose_resets_connections_and_gives_the_link_back():
+    """It can be called twice; the result of `closed` is None."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        await until(lambda: Recorder.made)
+        await world.host.aclose()
+        await world.host.aclose()
+        assert world.host.closed.result() is None
+        assert Recorder.made[0].calls[-1] == "lost"
+        assert not server.is_serving()
+        await until(lambda: client.got_reset)
+        assert world.link.fileno() == -1
+
+
+@on_loop
+async def test_host_that_never_served_closes_its_link():
+    """As does the context manager, which starts it."""
+    near, far = pair()
+    host = Host(near, OURS)
+    await host.aclose()
+    assert near.fileno() == -1
+    far.close()
+    near, far = pair()
+    async with Host(near, OURS) as host:
+        assert not host.closed.done()
+    assert host.closed.result() is None
+    far.close()
+
+
+def syns(count, start):
+    """A ring of SYNs from as many addresses."""
+    ring = Ring(count)
+    for i in range(start, start + count):
+        source = f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}"
+        syn = Segment(
+            src=source,
+            dst=OURS,
+            sport=1024 + i % 50_000,
+            dport=PORT,
+            seq=i,
+            flags=SYN,
+            window=65535,
+        )
+        ring.push(syn.packet())
+    return ring
+
+
+class Flood(Stubborn):
+    """A link on which every read finds SYNs, and whose replies vanish."""
+
+    syns_per_read = 128
+
+    def __init__(self, link):
+        super().__init__(link)
+        self.rings = [syns(128, start) for start in range(0, 128 * 64, 128)]
+        self.on = False
+        self.sent = self.received = 0
+        self._receive = link.receive
+        self.receive = self.flood
+
+    def flood(self, rx):
+        if not self.on:
+            return self._receive(rx)
+        ring = self.rings[self.received % len(self.rings)]
+        for i in range(min(rx.free, len(ring))):
+            rx.push(ring[i])
+        self.received += 1
+        return len(rx)
+
+    def send(self, tx):
+        self.sent += len(tx) - tx.next
+        if not self.on:
+            return self.link.send(tx)
+        tx.advance(len(tx) - tx.next)
+        return len(tx)
+
+
+@on_loop
+async def test_flood_leaves_other_tasks_their_turns_and_memory_flat():
+    """A task that only yields is not kept waiting, and no object is left behind."""
+    async with World(link=Flood) as world:
+        await world.host.create_server(Recorder, PORT)
+        world.link.on = True
+        world.inject(b"\x45" + bytes(39))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        tracemalloc.start()
+        before = tracemalloc.take_snapshot()
+        turns, sent = 100, world.link.sent
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        after = tracemalloc.take_snapshot()
+        tracemalloc.stop()
+        growth = sum(row.size_diff for row in after.compare_to(before, "filename"))
+        replies = world.link.sent - sent
+        assert 0 < replies <= turns * 8 * 128
+        assert replies > turns * 64
+        assert growth < 64 * 1024
+        world.link.on = False
+
+
+@on_loop
+async def test_start_tls_runs_tls_on_our_transport(tmp_path):
+    """asyncio's own TLS takes the transport as it is."""
+    certificate = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    loop = asyncio.get_running_loop()
+    tasks = []
+
+    async def upgrade(reader, writer):
+        transport = await loop.start_tls(
+            writer.transport,
+            writer.transport.get_protocol(),
+            context,
+            server_side=True,
+        )
+        transport.write(b"secret")
+        transport.close()
+
+    async with World() as world:
+        await world.host.start_server(
+            lambda r, w: tasks.append(asyncio.ensure_future(upgrade(r, w))), PORT
+        )
+        client = await world.connect()
+        trust = ssl.create_default_context(cafile=str(certificate))
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = trust.wrap_bio(incoming, outgoing, server_hostname=PEER)
+        fed, plain = 0, None
+        await until(lambda: tasks)
+        while plain is None:
+            incoming.write(client.received[fed:])
+            fed = len(client.received)
+            try:
+                tls.do_handshake()
+                plain = tls.read(100)
+            except ssl.SSLWantReadError:
+                client.write(outgoing.read())
+                await until(lambda so_far=fed: len(client.received) > so_far)
+        assert plain == b"secret"
+        await tasks[0]

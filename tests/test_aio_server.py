@@ -1,0 +1,140 @@
+"""A listener as asyncio knows it: opening, closing, and its connections' ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aio_world import PORT, Recorder, World, on_loop, until
+
+from syncache.segment import SYN
+
+
+@on_loop
+async def test_server_serves_from_the_start_and_has_no_sockets():
+    """What asyncio's users ask of a server."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT)
+        assert isinstance(server, asyncio.AbstractServer)
+        assert server.is_serving()
+        assert server.sockets == ()
+        assert server.get_loop() is asyncio.get_running_loop()
+        await server.start_serving()
+        await world.connect()
+        await until(lambda: Recorder.made)
+        assert "serving connections=1" in repr(server)
+
+
+@on_loop
+async def test_server_told_to_wait_listens_when_it_is_started():
+    """Until then a SYN to its port is refused."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT, start_serving=False)
+        assert not server.is_serving()
+        early = world.client()
+        early.send(SYN)
+        await until(lambda: early.got_reset)
+        await server.start_serving()
+        await world.connect()
+        await until(lambda: Recorder.made)
+
+
+@on_loop
+async def test_closed_server_refuses_new_connections_and_keeps_the_old():
+    """wait_closed waits for the last of them."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        await until(lambda: Recorder.made)
+        server.close()
+        server.close()
+        assert not server.is_serving()
+        late = world.client()
+        late.send(SYN)
+        await until(lambda: late.got_reset)
+        closed = asyncio.ensure_future(server.wait_closed())
+        Recorder.made[0].transport.write(b"still here")
+        await until(lambda: client.received == b"still here")
+        assert not closed.done()
+        Recorder.made[0].transport.close()
+        await closed
+        assert Recorder.made[0].calls[-1] == "lost"
+        with pytest.raises(RuntimeError, match="closed"):
+            await server.start_serving()
+
+
+@on_loop
+async def test_port_of_a_closed_server_can_be_listened_on_again():
+    """And two servers cannot share one."""
+    async with World() as world:
+        first = await world.host.create_server(Recorder, PORT)
+        with pytest.raises(ValueError, match=str(PORT)):
+            await world.host.create_server(Recorder, PORT)
+        first.close()
+        second = await world.host.create_server(Recorder, PORT)
+        await world.connect()
+        await until(lambda: Recorder.made)
+        assert "connections=1" in repr(second)
+
+
+@on_loop
+async def test_serve_forever_ends_by_cancelling_and_closes():
+    """As asyncio's own does."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT, start_serving=False)
+        task = asyncio.ensure_future(server.serve_forever())
+        await world.connect()
+        await until(lambda: Recorder.made)
+        Recorder.made[0].transport.abort()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not server.is_serving()
+
+
+@on_loop
+async def test_async_context_closes_the_server():
+    """On leaving, it waits for its connections."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT)
+        async with server:
+            await world.connect()
+            await until(lambda: Recorder.made)
+            server.close_clients()
+        assert not server.is_serving()
+        assert Recorder.made[0].calls[-1] == "lost"
+
+
+@pytest.mark.parametrize("how", ["close_clients", "abort_clients"])
+@on_loop
+async def test_all_connections_can_be_ended_at_once(how):
+    """Closed, they send what is queued, then FIN; aborted, RST."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT)
+        clients = [await world.connect() for _ in range(3)]
+        await until(lambda: len(Recorder.made) == 3)
+        getattr(server, how)()
+        by_fin = how == "close_clients"
+        await until(lambda: all(c.got_fin if by_fin else c.got_reset for c in clients))
+        assert [protocol.calls[-1] for protocol in Recorder.made] == ["lost"] * 3
+        assert server.is_serving()
+
+
+@on_loop
+async def test_factory_that_raises_costs_its_connection_alone():
+    """The peer gets a RST, the exception handler hears, the next one is served."""
+    async with World() as world:
+        results = iter([ZeroDivisionError, None])
+
+        def factory():
+            if error := next(results):
+                raise error
+            return Recorder()
+
+        await world.host.create_server(factory, PORT)
+        client = await world.connect()
+        await until(lambda: client.got_reset)
+        (problem,) = world.problems
+        assert isinstance(problem["exception"], ZeroDivisionError)
+        await world.connect()
+        await until(lambda: len(Recorder.made) == 1)

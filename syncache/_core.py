@@ -4,6 +4,8 @@ What comes in is already checked (types, ranges, addresses); what goes out is nu
 and bytes.  Times come in as seconds and go on as whole milliseconds.  What the values
 mean is told by the modules above; what the calls do by csrc/syncache.h.
 
+Long because the rule is worth it: whoever looks for a pointer has one file to read.
+
 cffi releases the GIL around every call, so two threads could meet inside one engine.
 `with core:` takes the engine's only token or raises RuntimeError; taking an element of
 a list is atomic, with or without a GIL.
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
-    from ._ffi import ResultStruct, RingStruct, SlotStruct, TunStruct
+    from ._ffi import CData, ResultStruct, RingStruct, SlotStruct, TunStruct
     from .keyring import Keyring
 
 if getattr(sys.modules["syncache"], "__distribution__", "") != "tcp-syncache":
@@ -216,13 +218,11 @@ class Core:
         size = self._result.reply_size
         if size == 0:
             return None
-        reply: bytes = self._view[_REPLY : _REPLY + size]
-        return reply
+        return self._view[_REPLY : _REPLY + size]
 
     def conn(self) -> bytes:
         """Return the bytes of the last verdict, which begin with its conn."""
-        everything: bytes = self._view[:_REPLY]
-        return everything
+        return self._view[:_REPLY]
 
     def burst(self, rx: RingCore, tx: RingCore, now: float) -> int:
         """Take what rx holds; the number of packets consumed."""
@@ -243,10 +243,8 @@ class Core:
         """Begin to listen; the endpoint's number, or None if C refuses."""
         number = ffi.new("uint32_t *")
         endpoint = ffi.new("struct syncache_endpoint *", dict(fields))
-        if not lib.syncache_listen(self._cache, endpoint, number):
-            return None
-        found: int = number[0]
-        return found
+        listens = lib.syncache_listen(self._cache, endpoint, number)
+        return int(number[0]) if listens else None
 
     def unlisten(self, number: int) -> None:
         """End listening."""
@@ -268,24 +266,20 @@ class Core:
 
     def opened(self, tuple_: bytes, handle: int) -> bool:
         """Register an active open."""
-        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
-        return lib.syncache_opened(self._cache, pointer, handle)
+        return lib.syncache_opened(self._cache, _tuple(tuple_), handle)
 
     def forget(self, tuple_: bytes) -> None:
         """Forget a known tuple."""
-        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
-        lib.syncache_closed(self._cache, pointer)
+        lib.syncache_closed(self._cache, _tuple(tuple_))
 
     def unsent(self, tuple_: bytes, seq: int) -> None:
         """Say that a reply could not be sent."""
-        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
-        lib.syncache_unsent(self._cache, pointer, seq)
+        lib.syncache_unsent(self._cache, _tuple(tuple_), seq)
 
     def unreach(self, tuple_: bytes, seq: int, now: float) -> None:
         """Take an ICMP error that quotes a segment of ours."""
         now_ms = self._at(now)
-        pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
-        lib.syncache_unreach(self._cache, now_ms, pointer, seq)
+        lib.syncache_unreach(self._cache, now_ms, _tuple(tuple_), seq)
 
     def rehash(self, seed: bytes) -> None:
         """Draw the bucket hash anew; every entry is purged."""
@@ -316,6 +310,12 @@ class Core:
     def block_bytes(self) -> bytes:
         """Return a copy of the engine's memory, for tests of what it still holds."""
         return self._memory[:]
+
+
+def _tuple(raw: bytes) -> CData:
+    """Point at the bytes of a struct syncache_tuple."""
+    pointer: CData = ffi.from_buffer("struct syncache_tuple *", raw)
+    return pointer
 
 
 class RingCore:
@@ -393,13 +393,18 @@ class RingCore:
 
     def handle(self, i: int) -> int:
         """Return the stack's handle of the tuple of packet `i`; 0: none."""
-        handle: int = self._at(i).handle
-        return handle
+        return self._at(i).handle
 
     def gso_size(self, i: int) -> int:
         """Return the payload of each segment of a super-segment; 0: ordinary."""
-        size: int = self._at(i).gso_size
-        return size
+        return self._at(i).gso_size
+
+    def fill(self, size: int, checksum: int, gso_size: int) -> None:
+        """Count in the packet that lies in the first free slot."""
+        index = self.cdata.count
+        slot = (size, 0, checksum, 0, gso_size, _NO_REQUEST, 0)
+        _SLOT.pack_into(self._slot, index * _SLOT.size, *slot)
+        self.cdata.count = index + 1
 
     def _place(self, index: int) -> int:
         count = self.cdata.count
@@ -434,9 +439,7 @@ class RingCore:
             raise ValueError(f"{size} bytes do not fit into {slot_size}")
         start = index * slot_size
         self._view[start : start + size] = data
-        slot = (size, 0, checksum, 0, gso_size, _NO_REQUEST, 0)
-        _SLOT.pack_into(self._slot, index * _SLOT.size, *slot)
-        ring.count = index + 1
+        self.fill(size, checksum, gso_size)
 
 
 class Tun:
@@ -491,8 +494,7 @@ def build(fields: bytes, options: bytes, payload: bytes) -> bytes:
     packet = ffi.new("uint8_t[]", size_max)
     pointer = ffi.from_buffer("struct syncache_fields *", fields)
     size = lib.syncache_build(pointer, options, payload, 0, packet, size_max)
-    built: bytes = ffi.buffer(packet, size)[:]
-    return built
+    return ffi.buffer(packet, size)[:]
 
 
 # mss, wscale, sack_permitted, rcv_wscale.
@@ -509,8 +511,8 @@ def cookie_mint(
     """Make a cookie; `kind` is parity, secmod and layout."""
     parity, secmod, layout = kind
     chosen = ffi.new("struct syncache_cookie_options *", options)
-    pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
-    return lib.syncache_cookie_mint(key, pointer, irs, chosen, parity, secmod, layout)
+    place = _tuple(tuple_)
+    return lib.syncache_cookie_mint(key, place, irs, chosen, parity, secmod, layout)
 
 
 def cookie_check(
@@ -522,8 +524,7 @@ def cookie_check(
 ) -> CookieOptions | None:
     """Check a cookie; `numbers` are irs and iss, `kind` is secmod and layout."""
     found = ffi.new("struct syncache_cookie_options *", {"rcv_wscale": rcv_wscale})
-    pointer = ffi.from_buffer("struct syncache_tuple *", tuple_)
-    if not lib.syncache_cookie_check(key, pointer, *numbers, *kind, found):
+    if not lib.syncache_cookie_check(key, _tuple(tuple_), *numbers, *kind, found):
         return None
     return found.mss, found.wscale, found.sack_permitted, found.rcv_wscale
 
@@ -622,6 +623,4 @@ class SegmentWriter:
             slot_size,
         )
         assert size > 0
-        slot = (size, 0, checksum, 0, gso_size, _NO_REQUEST, 0)
-        _SLOT.pack_into(ring._slot, index * _SLOT.size, *slot)
-        cdata.count = index + 1
+        ring.fill(size, checksum, gso_size)

@@ -1,0 +1,181 @@
+"""Tests of `Syncache`: what the caller did wrong raises and changes nothing."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import pytest
+from test_engine import CLIENT, SERVER, X, engine, handshake, syn
+
+from syncache import Kind, Ring, Syncache, Sysctl
+
+
+def test_overlapping_call_raises_and_changes_nothing(seed):
+    """A call while another one runs is refused by every entrance."""
+    syncache = engine(seed)
+    endpoint = syncache.listen(80)
+    conn = handshake(syncache, 1.0)[1].conn
+    before = syncache.stats
+    rx, tx = Ring(), Ring()
+    rx.push(syn(sport=9).packet())
+    calls = [
+        lambda: syncache.packet(syn(sport=9).packet(), 1.0),
+        lambda: syncache.segment(CLIENT[4], SERVER[4], syn().packet()[20:], 1.0),
+        lambda: syncache.burst(rx, tx, 1.0),
+        lambda: syncache.poll(2.0, tx),
+        lambda: syncache.accepted(conn),
+        lambda: syncache.closed(conn),
+        lambda: syncache.opened(conn.four_tuple),
+        lambda: syncache.listen(81),
+        endpoint.close,
+        syncache.half_open,
+        syncache.next_deadline,
+        lambda: syncache.stats,
+        lambda: syncache.sysctl["net.inet.tcp.syncache.count"],
+        lambda: syncache.sysctl.update({"net.inet.tcp.syncookies": 0}),
+    ]
+    refused = []
+
+    def call_all():
+        for call in calls:
+            try:
+                call()
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    with syncache._core:
+        thread = threading.Thread(target=call_all)
+        thread.start()
+        thread.join()
+    assert ["this engine is in use by another call"] * len(calls) == refused
+    assert before == syncache.stats
+    assert (0, 0, 1) == (rx.next, len(tx), syncache.sysctl["net.inet.tcp.syncookies"])
+    assert not endpoint.closed
+    assert syncache.listen(81).port == 81
+
+
+def test_token_comes_back_after_an_error(seed):
+    """A refused argument does not lock the engine."""
+    syncache = engine(seed)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="finite"):
+            syncache.packet(b"", math.nan)
+    assert Kind.DROP is syncache.packet(b"", 1.0).kind
+
+
+def test_closed_engine_raises(seed):
+    """close() wipes and ends it."""
+    syncache = engine(seed)
+    syncache.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        syncache.packet(b"", 1.0)
+    with pytest.raises(RuntimeError, match="closed"):
+        syncache.close()
+
+
+@pytest.mark.parametrize("now", [math.nan, math.inf, -math.inf])
+def test_time_that_is_none_raises(now, seed):
+    """A time is a finite number."""
+    syncache = engine(seed)
+    tx = Ring()
+    with pytest.raises(ValueError, match="finite"):
+        syncache.packet(b"", now)
+    with pytest.raises(ValueError, match="finite"):
+        syncache.poll(now, tx)
+
+
+@pytest.mark.parametrize("now", [-5, 0, 1e300, 2.0**70])
+def test_time_out_of_range_is_clamped(now, seed):
+    """Any finite time is one; an earlier one counts as the last."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    assert Kind.REPLY is syncache.packet(syn().packet(), now).kind
+    assert Kind.REPLY is syncache.packet(syn(sport=1).packet(), now - 10).kind
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"port": 0}, "a port is 1 to 65535"),
+        ({"port": 65536}, "a port is 1 to 65535"),
+        ({"port": "http"}, "a port is 1 to 65535"),
+        ({"address": "198.51.100.256"}, "198.51.100.256"),
+        ({"address": "fe80::1%eth0"}, "zone"),
+        ({"mtu": 67}, "mtu is 0"),
+        ({"mtu": 65536}, "mtu is 0"),
+        ({"mss_max": 0}, "mss_max is 1 to 65535"),
+        ({"rcv_window": -1}, "rcv_window is 0"),
+        ({"rcv_wscale": 15}, "rcv_wscale is 0 to 14"),
+        ({"hop_limit": 0}, "hop_limit is 1 to 255"),
+        ({"tos": 256}, "tos is 0 to 255"),
+        ({"fastopen": -1}, "fastopen is 0"),
+        ({"md5_keys": {CLIENT[4]: b""}}, "1 to 80 bytes"),
+        ({"md5_keys": {"nobody": b"k"}}, "nobody"),
+        ({"port": 443}, "port 443 is taken"),
+    ],
+)
+def test_listen_refuses_wrong_arguments(arguments, message, seed):
+    """The caller's mistake is named, and nothing listens."""
+    syncache = engine(seed)
+    syncache.listen(443)
+    with pytest.raises(ValueError, match=message):
+        syncache.listen(**({"port": 80} | arguments))
+    assert syncache.listen(80).number == 1
+
+
+def test_listen_full_raises_runtime_error(seed):
+    """Endpoints and MD5 keys are bounded; a listen that failed leaves nothing."""
+    sysctl = Sysctl({X + "endpoint_max": 2, X + "md5_max": 1})
+    syncache = engine(seed, sysctl=sysctl)
+    two = {"192.0.2.1": b"one", "192.0.2.2": b"two"}
+    with pytest.raises(RuntimeError, match="md5_max"):
+        syncache.listen(80, md5_keys=two)
+    syncache.listen(80, md5_keys={"192.0.2.1": b"one"})
+    syncache.listen(81)
+    with pytest.raises(RuntimeError, match="endpoint_max"):
+        syncache.listen(82)
+
+
+def test_address_full_raises_runtime_error(seed):
+    """Own addresses are bounded."""
+    syncache = engine(seed, sysctl=Sysctl({X + "address_max": 1}))
+    syncache._address("192.0.2.1")
+    with pytest.raises(RuntimeError, match="address_max"):
+        syncache._address("192.0.2.2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"seed": "text"}, TypeError),
+        ({"seed": b""}, ValueError),
+        ({"established_max": -1}, ValueError),
+        ({"ts_base": 2**32}, ValueError),
+        ({"ts_hz": 0}, ValueError),
+        ({"ts_hz": 1_000_001}, ValueError),
+    ],
+)
+def test_constructor_refuses_wrong_arguments(arguments, error):
+    """An engine that cannot be is refused, and its Sysctl stays free."""
+    sysctl = Sysctl()
+    with pytest.raises(error):
+        Syncache(sysctl, **arguments)
+    assert sysctl is Syncache(sysctl).sysctl
+
+
+def test_calls_refuse_wrong_arguments(seed):
+    """Handles, sizes and tuples are checked before C sees them."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    conn = handshake(syncache, 1.0)[1].conn
+    with pytest.raises(ValueError, match="handle"):
+        syncache.accepted(conn, -1)
+    with pytest.raises(ValueError, match="handle"):
+        syncache.opened(conn.four_tuple, 2**64)
+    with pytest.raises(ValueError, match="payload_size"):
+        syncache.segment(CLIENT[4], SERVER[4], b"", 1.0, payload_size=-1)
+    with pytest.raises(ValueError, match="different families"):
+        syncache.segment(CLIENT[4], SERVER[6], b"", 1.0)
+    with pytest.raises(TypeError):
+        syncache.packet("text", 1.0)

@@ -1,8 +1,8 @@
 """A connection, from the completed handshake to the end of TIME-WAIT (RFC 9293).
 
-What lives here: the user calls, and what the transitions of `TRANSITIONS` do.  What does
-not, each with a module in `syncache.tcp`: the table itself (`state`), what an arriving
-segment does (`segment_arrives`), what leaves and when (`sender`, `receiver`, `output`).
+What lives here: the user calls, and what the transitions of `TRANSITIONS` do.  What
+does not, each with a module in `syncache.tcp`: the table itself (`state`), what an
+arriving segment does (`segment_arrives`), what leaves (`sender`, `receiver`, `output`).
 
 `arrives()` and `expire()` change variables and arm timers; `transmit()` alone makes
 segments, so `write()` and `read()` never need to know the time.
@@ -27,6 +27,7 @@ from .tcp.receiver import Receiver
 from .tcp.rto import AFTER_SYN_ACK_LOSS_MS, RetransmissionTimeout
 from .tcp.segment_arrives import RECEIVING
 from .tcp.sender import Sender
+from .tcp.signature import OPTION_BYTES as SIGNATURE_BYTES
 from .tcp.state import TRANSITIONS, Action, Happening, State
 from .tcp.timestamps import OPTION_BYTES, Timestamps
 
@@ -96,7 +97,14 @@ class Connection:
     """
 
     def __init__(
-        self, conn: Conn, settings: Settings, *, owner: Owner, writer: Writer, mtu: int
+        self,
+        conn: Conn,
+        settings: Settings,
+        *,
+        owner: Owner,
+        writer: Writer,
+        mtu: int,
+        ts_base: int = 0,
     ) -> None:
         self.conn = conn
         self.state = State.SYN_RECEIVED
@@ -112,7 +120,9 @@ class Connection:
         self._family = 6 if ":" in conn.faddr else 4
         self._mtu = mtu
         self.timestamps = Timestamps(
-            enabled=conn.timestamps, ts_recent=conn.ts_recent, offset=conn.ts_offset
+            enabled=conn.timestamps,
+            ts_recent=conn.ts_recent,
+            offset=conn.ts_offset + ts_base,
         )
         self.snd_wscale = conn.snd_wscale or 0
         self.sender = self._make_sender(conn, settings)
@@ -161,6 +171,7 @@ class Connection:
         mtu = max(mtu, _MTU_MIN[self._family])
         path = max(mtu - _HEADERS[self._family], self.settings.minmss)
         options = OPTION_BYTES if self.conn.timestamps else 0
+        options += SIGNATURE_BYTES if self.conn.md5 else 0
         return max(min(self.conn.mss, path) - options, 1)
 
     @property
@@ -318,10 +329,10 @@ class Connection:
 
     def transmit(self, ring: Ring, now_ms: int, gso_max: int) -> bool:
         """Write what is due into the ring; False if there is more."""
-        if self.state is State.FIN_WAIT_2 and self.receiver.discard:
-            if self.state_deadline is None:
-                self.state_deadline = now_ms + self.settings.finwait2_timeout
-        return output.transmit(self, ring, now_ms, gso_max)
+        waits_for_nobody = self.state is State.FIN_WAIT_2 and self.receiver.discard
+        if waits_for_nobody and self.state_deadline is None:
+            self.state_deadline = now_ms + self.settings.finwait2_timeout
+        return output.transmit(self, ring, now_ms, 0 if self.conn.md5 else gso_max)
 
     def forget(self) -> None:
         """End TIME-WAIT early: its tuple or its place is needed."""
@@ -330,9 +341,9 @@ class Connection:
     def expire(self, now_ms: int) -> None:
         """Do what the deadline is for."""
         sender, receiver = self.sender, self.receiver
-        if sender.deadline is not None and sender.deadline <= now_ms:
-            if not sender.expire(now_ms):
-                self.happen(Happening.USER_TIMEOUT, now_ms)
+        is_due = sender.deadline is not None and sender.deadline <= now_ms
+        if is_due and not sender.expire(now_ms):
+            self.happen(Happening.USER_TIMEOUT, now_ms)
         if receiver.deadline is not None and receiver.deadline <= now_ms:
             receiver.deadline = None
             receiver.owe_one_ack()
@@ -380,7 +391,7 @@ class Connection:
         self.state = state
         if action is Action.CHALLENGE:
             self.challenge(now_ms)
-        elif action is Action.ESTABLISH:
+        elif action in (Action.ESTABLISH, Action.AWAIT_FIN):
             self.state_deadline = None
         elif action is Action.SEND_FIN:
             self.sender.close()

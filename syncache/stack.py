@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import address as addresses
 from ._core import SegmentWriter
+from .block import milliseconds
 from .connection import Connection
 from .engine import Syncache
 from .events import Accepted
@@ -27,6 +28,7 @@ from .sysctl import Sysctl
 from .tcp import icmp, segment_arrives
 from .tcp.arrival import read, tuple_of
 from .tcp.settings import Settings
+from .tcp.signature import SigningWriter
 from .tcp.state import State
 from .verdict import Kind, Reason
 
@@ -38,14 +40,20 @@ if TYPE_CHECKING:
     from .conn import Conn
     from .events import Event
     from .keyring import Keyring
+    from .tcp.departure import Writer
 
 __all__ = ["Stack"]
 
+# IPv6 and TCP with all options; what an IPv4 packet with timestamps can carry.
+_HEADERS_MAX = 100
+_PAYLOAD_MAX = 65483
 # The largest IP packet, rounded up to whole cache lines.
 _PACKET_MAX = 65600
 _OUT_SLOTS = 64
 # Echo replies and the like that wait to be sent; beyond it they are not made.
 _LOOSE_MAX = 256
+# An application that takes no events is given no more connections.
+_EVENTS_MAX = 1 << 18
 # FreeBSD lets TIME-WAIT take a fifth of the sockets.
 _TIME_WAIT_SHARE = 5
 
@@ -82,6 +90,7 @@ class Stack:
         )
         for own in self.addresses:
             self.syncache._address(own)  # noqa: SLF001
+        self._ts_base = round(self.syncache.keys.wall_offset * 1000)
         self._ours = frozenset(_packed(own) for own in self.addresses)
         self._now_ms = 0
         self._handle = 0
@@ -120,7 +129,7 @@ class Stack:
         Args:
             port: 1 to 65535.
             address: One of ours; None: all of them.
-            backlog: Connections that may wait to be accepted, within kern.ipc.somaxconn.
+            backlog: Connections that may wait to be accepted (kern.ipc.somaxconn).
             options: Further ones of `Syncache.listen`.
 
         Raises:
@@ -130,6 +139,8 @@ class Stack:
             raise ValueError(f"a backlog is 0 or more, not {backlog!r}")
         if address is not None and _packed(address) not in self._ours:
             raise ValueError(f"{address} is not an address of this stack")
+        if options.get("fastopen") and options.get("md5_keys"):
+            raise ValueError("fastopen and md5_keys do not go together")
         options.setdefault("mtu", self.mtu)
         options.setdefault("rcv_window", self._knob("net.inet.tcp.recvspace"))
         backlog = min(backlog, self._knob("kern.ipc.somaxconn"))
@@ -189,6 +200,9 @@ class Stack:
         arrival = read(packet)
         if connection is None or arrival is None:
             return
+        writer = connection.writer
+        if isinstance(writer, SigningWriter) and not writer.verifies(packet):
+            return
         if connection.state is State.TIME_WAIT and segment_arrives.may_replace(
             connection, arrival
         ):
@@ -203,7 +217,7 @@ class Stack:
         listener: Listener = conn.endpoint.tag  # type: ignore[assignment]
         arrival = read(packet)
         key = tuple_of(packet)
-        if arrival is None or key is None or listener.full or not self._make_room():
+        if arrival is None or key is None or not self._has_room(listener):
             self.syncache.accepted(conn, ok=False)
             return
         self._handle += 1
@@ -213,6 +227,7 @@ class Stack:
             owner=self,
             writer=self._writer(conn, listener.options),
             mtu=listener.options["mtu"] or self.mtu,
+            ts_base=self._ts_base,
         )
         connection.listener = listener
         connection.handle = self._handle
@@ -225,10 +240,10 @@ class Stack:
         connection.begin(arrival, self._now_ms)
         self._schedule(connection)
 
-    def _writer(self, conn: Conn, options: Mapping[str, Any]) -> SegmentWriter:
+    def _writer(self, conn: Conn, options: Mapping[str, Any]) -> Writer:
         """Return what writes a connection's packets."""
         family, laddr, faddr = addresses.pair(conn.laddr, conn.faddr)
-        return SegmentWriter(
+        writer = SegmentWriter(
             family,
             (laddr, conn.lport, faddr, conn.fport),
             hop_limit=options.get("hop_limit", 64),
@@ -236,9 +251,16 @@ class Stack:
             dont_fragment=bool(self._knob("net.inet.ip.path_mtu_discovery")),
             flow_label=conn.iss & 0xFFFFF if family == addresses.IPV6 else 0,
         )
+        if not conn.md5:
+            return writer
+        peers = options["md5_keys"].items()
+        key = next(key for peer, key in peers if addresses.pack(peer)[1] == faddr)
+        return SigningWriter(writer, conn.four_tuple, key)
 
-    def _make_room(self) -> bool:
+    def _has_room(self, listener: Listener) -> bool:
         """Tell whether another connection fits; TIME-WAIT gives way."""
+        if listener.full or len(self._events) >= _EVENTS_MAX:
+            return False
         if len(self._connections) < self._sockets_max:
             return True
         if not self._time_wait:
@@ -290,8 +312,15 @@ class Stack:
         """Append the packets that are due to a ring; return how many.
 
         Call again while it filled the ring.
+
+        Raises:
+            ValueError: a slot of the ring is smaller than the MTU.
         """
-        return self._transmit(tx, now, self.segment_max)
+        room = tx.slot_size
+        if room < self.mtu:
+            raise ValueError(f"slots of {room} bytes cannot hold an MTU of {self.mtu}")
+        gso_max = min(self.segment_max, room - _HEADERS_MAX, _PAYLOAD_MAX)
+        return self._transmit(tx, now, max(gso_max, 0))
 
     def _transmit(self, tx: Ring, now: float, gso_max: int) -> int:
         self._advance(now)
@@ -346,7 +375,7 @@ class Stack:
 
     def _advance(self, now: float) -> None:
         """Take the time, which never goes back."""
-        self._now_ms = max(self._now_ms, round(now * 1000))
+        self._now_ms = max(self._now_ms, milliseconds(now))
 
     def _schedule(self, connection: Connection) -> None:
         """See that the heap holds nothing later than the connection's deadline.

@@ -8,7 +8,9 @@ class Keepalive:
 
     __slots__ = ("_count", "_idle_ms", "_interval_ms", "_sent", "enabled", "heard_ms")
 
-    def __init__(self, *, enabled: bool, idle_ms: int, interval: tuple[int, int]):
+    def __init__(
+        self, *, enabled: bool, idle_ms: int, interval: tuple[int, int]
+    ) -> None:
         self.enabled = enabled
         self._idle_ms = idle_ms
         self._interval_ms, self._count = interval

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..options import OPTIONS_MAX
 from ..segment import ACK, FIN, PSH, SYN
 from .departure import Departure, sack_option, syn_options
 from .segment_arrives import RECEIVING
+from .signature import OPTION_BYTES as SIGNATURE_BYTES
 from .state import State
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 # One connection sends this many segments before it is the next one's turn.
 QUANTUM = 32
 _MASK = 0xFFFFFFFF
-_SACK_BLOCKS_MAX = 4
-_SACK_BLOCKS_WITH_TIMESTAMPS = 3
 
 
 def transmit(connection: Connection, ring: Ring, now_ms: int, gso_max: int) -> bool:
@@ -109,8 +109,9 @@ def _options(connection: Connection, now_ms: int, room: int) -> bytes:
     timestamps, receiver = connection.timestamps, connection.receiver
     options = timestamps.option(now_ms) if timestamps.enabled else b""
     if receiver.reassembly and connection.conn.sack_permitted:
-        most = _SACK_BLOCKS_WITH_TIMESTAMPS if options else _SACK_BLOCKS_MAX
-        count = min(most, (room - 4) // 8)
+        room = min(room, OPTIONS_MAX - len(options))
+        room -= SIGNATURE_BYTES if connection.conn.md5 else 0
+        count = (room - 4) // 8
         if count > 0:
             options += sack_option(receiver.sack_blocks(count))
     return options

@@ -7,9 +7,9 @@ every second full segment at most (RFC 9293 3.8.6.3), and duplicates, which a se
 without SACK counts, are owed one by one.
 
 ECN: what we send is never ECT.  `classic` echoes CE until the peer says CWR (RFC 3168
-6.1.3); `accurate` counts it in the three ACE bits (RFC 9768 3.2); `echo` is a connection
-made from a cookie, which cannot know what its SYN-ACK said: the first ECT or CE mark
-proves that ECN was negotiated, and it is classic from then on.
+6.1.3); `accurate` counts it in the three ACE bits (RFC 9768 3.2); `echo` is a
+connection made from a cookie, which cannot know what its SYN-ACK said: the first ECT or
+CE mark proves that ECN was negotiated, and it is classic from then on.
 """
 
 from __future__ import annotations

@@ -87,12 +87,11 @@ class Scoreboard:
         bytes, are marked above it.
         """
         above = 0
-        count = 0
-        for index in range(len(self._starts) - 1, -1, -1):
-            above += self._ends[index] - self._starts[index]
-            count += 1
+        ranges = zip(reversed(self._starts), reversed(self._ends), strict=True)
+        for count, (start, end) in enumerate(ranges, 1):
+            above += end - start
             if count >= DUP_THRESH or above > (DUP_THRESH - 1) * mss:
-                return self._starts[index]
+                return start
         return 0
 
     def hole(self, seq: int, limit: int) -> tuple[int, int] | None:

@@ -136,7 +136,8 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
     """Take the ACK; False if the text is not to be looked at."""
     sender = connection.sender
     ack = near(arrival.ack, sender.snd_una)
-    opening = connection.state is State.SYN_RECEIVED
+    # Our SYN is unacknowledged, in SYN-RECEIVED or, after CLOSE, in FIN-WAIT-1.
+    opening = sender.snd_una == sender.iss
     if opening and not sender.iss < ack <= sender.snd_max:
         connection.refuse(arrival)
         return False

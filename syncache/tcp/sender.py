@@ -14,12 +14,14 @@ See RFC 9293 3.8; RFC 5681; RFC 6298; RFC 6582; RFC 6675; RFC 2018 8 (reneging).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .congestion import NewReno
 from .rto import RETRANSMISSIONS_MAX, RetransmissionTimeout
 from .scoreboard import DUP_THRESH, Scoreboard
 from .sendqueue import SendQueue
+
+if TYPE_CHECKING:
+    from .congestion import NewReno
 
 
 class Plan(NamedTuple):
@@ -233,10 +235,10 @@ class Sender:
 
     def settle(self, now_ms: int) -> None:
         """Arm the persist timer if a closed window alone holds back what waits."""
-        if self.deadline is None and self.snd_nxt == self.snd_una:
-            if self.queue.size or self.fin_owed:
-                self.persisting = True
-                self._arm_persist(now_ms)
+        quiet = self.deadline is None and self.snd_nxt == self.snd_una
+        if quiet and (self.queue.size or self.fin_owed):
+            self.persisting = True
+            self._arm_persist(now_ms)
 
     def _arm_persist(self, now_ms: int) -> None:
         low, high = self.persist_limits

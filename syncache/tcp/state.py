@@ -66,7 +66,7 @@ class Action(Enum):
     CHALLENGE = "challenge ACK"
     ESTABLISH = "stop the handshake's timer"
     SEND_FIN = "FIN after the queued data"
-    AWAIT_FIN = "bound the wait if the application has gone"
+    AWAIT_FIN = "wait; within a limit if the application has gone"
     END_OF_STREAM = "ACK, tell the application"
     LINGER = "ACK, start 2 MSL, tell the application"
     SEND_RST = "RST, forget"

@@ -1,0 +1,81 @@
+"""The MD5 signature of every segment between two peers that share a key (RFC 2385).
+
+The engine checks and signs the handshake; here is the same for the connection.
+"""
+
+from __future__ import annotations
+
+from hashlib import md5
+from hmac import compare_digest
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from .. import address as addresses
+from ..options import KIND_MD5, NOP
+from .arrival import read, tcp_offset
+
+if TYPE_CHECKING:
+    from .._core import SegmentWriter
+    from ..fourtuple import FourTuple
+    from ..ring import Ring
+    from .departure import Departure
+
+# Two NOPs keep what follows aligned.
+_PREFIX = bytes((NOP, NOP, KIND_MD5, 18))
+OPTION_BYTES = 20
+_PSEUDO_V4 = Struct("!4s4sxBH")
+_PSEUDO_V6 = Struct("!16s16sI3xB")
+_HEADER = Struct("!HHIIHHHH")
+_PROTOCOL_TCP = 6
+
+
+class SigningWriter:
+    """Writes the segments of a connection with their signature, and checks the peer's.
+
+    In place of a `SegmentWriter`, which it uses.
+    """
+
+    def __init__(self, writer: SegmentWriter, ends: FourTuple, key: bytes) -> None:
+        self._writer = writer
+        self._key = key
+        self._ports = ends.lport, ends.fport
+        family, laddr, faddr = addresses.pair(ends.local, ends.foreign)
+        self._is_v4 = family == addresses.IPV4
+        size = 4 if self._is_v4 else 16
+        self._pair = laddr[:size], faddr[:size]
+
+    def write(self, ring: Ring, departure: Departure) -> None:
+        """Append one packet, signed."""
+        seq, ack, flags, window, options, payload, _ = departure
+        offset = (20 + len(options) + OPTION_BYTES) // 4
+        header = _HEADER.pack(
+            *self._ports, seq, ack, offset << 12 | flags, window, 0, 0
+        )
+        digest = self._digest(self._pair, header, offset * 4, bytes(payload))
+        signed = options + _PREFIX + digest
+        self._writer.write(ring, departure._replace(options=signed))
+
+    def verifies(self, packet: memoryview) -> bool:
+        """Tell whether the peer signed this packet."""
+        arrival = read(packet)
+        if arrival is None or arrival.md5 is None:
+            return False
+        start = tcp_offset(packet)
+        header = bytes(packet[start : start + 16]) + bytes(2)
+        header += bytes(packet[start + 18 : start + 20])
+        size = (packet[start + 12] >> 4) * 4
+        laddr, faddr = self._pair
+        expected = self._digest((faddr, laddr), header, size, bytes(arrival.payload))
+        return compare_digest(expected, arrival.md5)
+
+    def _digest(
+        self, pair: tuple[bytes, bytes], header: bytes, size: int, payload: bytes
+    ) -> bytes:
+        """Digest pseudo header, header with neither checksum nor options, data, key."""
+        total = size + len(payload)
+        if self._is_v4:
+            pseudo = _PSEUDO_V4.pack(*pair, _PROTOCOL_TCP, total)
+        else:
+            pseudo = _PSEUDO_V6.pack(*pair, total, _PROTOCOL_TCP)
+        data = pseudo + header + payload + self._key
+        return md5(data, usedforsecurity=False).digest()

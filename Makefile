@@ -46,9 +46,9 @@ $(READY): pyproject.toml
 	@$(NEED) cc gcc
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install -q --upgrade 'pip>=25.1'
-	@$(PY) -m pip install -q --group dev
-	@$(PY) -m pip install -q -e '.[$(EXTRAS)]'
+	@$(PY) -m pip install -qq --upgrade 'pip>=25.1'
+	@$(PY) -m pip install -qq --group dev
+	@$(PY) -m pip install -qq -e '.[$(EXTRAS)]'
 	@touch $@
 
 $(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS)

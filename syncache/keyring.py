@@ -17,6 +17,7 @@ A keyring file is text, UTF-8, one item a line; `#` begins a comment:
 
     syncache-keyring 1
     group web
+    timestamp 77e0...          16 bytes in hex, of the timestamp offsets; stays
     key 1 0          2f5c...   number, first wall second in force, 32 bytes in hex
     key 2 1793404800 81aa...
 
@@ -145,10 +146,9 @@ class Keyring:
             )
         text = place.read_text(encoding="utf-8", errors="replace")
         try:
-            group, masters = _parse(_unsealed(text, passphrase))
+            return _parse(_unsealed(text, passphrase), wall_offset)
         except KeyringError as error:
             raise KeyringError(f"{place}: {error}") from None
-        return DerivedKeyring(masters, wall_offset=wall_offset, group=group)
 
     def key(self, epoch: int, lifetime_ms: int) -> bytes:
         """Return the key of an epoch."""
@@ -249,7 +249,12 @@ class DerivedKeyring(Keyring):
     shared = True
 
     def __init__(
-        self, masters: tuple[Master, ...], *, wall_offset: float, group: str = ""
+        self,
+        masters: tuple[Master, ...],
+        *,
+        wall_offset: float,
+        group: str = "",
+        ts_key: bytes | None = None,
     ) -> None:
         if not masters:
             raise ValueError("a keyring needs a master key")
@@ -258,9 +263,14 @@ class DerivedKeyring(Keyring):
                 raise ValueError(f"key {other.number} is out of order")
         if wall_offset - wall_offset != 0:
             raise ValueError(f"wall_offset is finite, not {wall_offset!r}")
+        if ts_key is None:
+            ts_key = derive(masters[0].secret, f"syncache timestamp {group}")
+        if len(ts_key) != KEY_BYTES:
+            raise ValueError(f"a timestamp key has {KEY_BYTES} bytes")
         self.masters = masters
         self.group = group
         self._wall_offset = wall_offset
+        self._ts_key = ts_key
 
     @property
     def wall_offset(self) -> float:
@@ -285,13 +295,16 @@ class DerivedKeyring(Keyring):
         return begun[-1] if begun else self.masters[0]
 
     def ts_key(self) -> bytes | None:
-        """Return the key of timestamp offsets: that of the first master."""
-        return derive(self.masters[0].secret, f"syncache timestamp {self.group}")
+        """Return the key of timestamp offsets; it outlives the masters."""
+        return self._ts_key
 
     def with_master(self, master: Master) -> DerivedKeyring:
         """Return a keyring with one more master."""
         return DerivedKeyring(
-            (*self.masters, master), wall_offset=self._wall_offset, group=self.group
+            (*self.masters, master),
+            wall_offset=self._wall_offset,
+            group=self.group,
+            ts_key=self._ts_key,
         )
 
     def save(self, path: str | Path, *, passphrase: str | bytes | None = None) -> None:
@@ -299,6 +312,7 @@ class DerivedKeyring(Keyring):
         lines = [MAGIC]
         if self.group:
             lines.append(f"group {self.group}")
+        lines.append(f"timestamp {self._ts_key.hex()}")
         lines += [f"key {m.number} {m.begins} {m.secret.hex()}" for m in self.masters]
         text = "\n".join(lines) + "\n"
         if passphrase is not None:
@@ -322,27 +336,31 @@ def fingerprint(secret: bytes) -> str:
     return digest.finalize().hex()[:8]
 
 
-def _parse(text: str) -> tuple[str, tuple[Master, ...]]:
+def _parse(text: str, wall_offset: float) -> DerivedKeyring:
     lines = [line.partition("#")[0].split() for line in text.splitlines()]
     words = [(number, line) for number, line in enumerate(lines, 1) if line]
     if not words or " ".join(words[0][1]) != MAGIC:
         raise KeyringError(f"the first line is not {MAGIC!r}")
     group = ""
+    ts_key = None
     masters: list[Master] = []
     for number, line in words[1:]:
-        if line[0] == "group" and len(line) == 2:
-            group = line[1]
-            continue
         try:
-            masters.append(_parse_key(*line))
-        except (TypeError, ValueError):
+            if line[0] == "group":
+                _, group = line
+            elif line[0] == "timestamp":
+                ts_key = bytes.fromhex(line[1])
+            else:
+                masters.append(_parse_key(*line))
+        except (IndexError, TypeError, ValueError):
             # The line may hold a key, so it is not repeated.
-            raise KeyringError(f"line {number} is neither a group nor a key") from None
+            raise KeyringError(f"line {number} is not understood") from None
     try:
-        DerivedKeyring(tuple(masters), wall_offset=0)
+        return DerivedKeyring(
+            tuple(masters), wall_offset=wall_offset, group=group, ts_key=ts_key
+        )
     except ValueError as error:
         raise KeyringError(str(error)) from None
-    return group, tuple(masters)
 
 
 def _parse_key(word: str, number: str, begins: str, secret: str) -> Master:

@@ -129,6 +129,20 @@ def test_next_master_is_in_force_from_its_time_on():
     assert old_only.key(10, LIFETIME_MS) != both.key(10, LIFETIME_MS)
 
 
+def test_timestamp_key_outlives_the_master_it_came_from(tmp_path):
+    """After the first master is deleted from the file, offsets stay as they were."""
+    path = tmp_path / "keys"
+    both = DerivedKeyring((MASTER,), wall_offset=0).with_master(Master.generate(2))
+    both.save(path)
+    lines = [
+        line for line in path.read_text().splitlines() if not line.startswith("key 1 ")
+    ]
+    path.write_text("\n".join(lines))
+    left = Keyring.from_file(path, wall_offset=0)
+    assert [2] == [master.number for master in left.masters]
+    assert both.ts_key() == left.ts_key()
+
+
 def test_before_every_master_the_first_is_in_force():
     """A clock that is far off still makes cookies."""
     keys = DerivedKeyring((Master(1, 1000, SECRET),), wall_offset=0)
@@ -174,6 +188,7 @@ def test_file_comes_back(tmp_path, passphrase):
     assert [path] == list(tmp_path.iterdir())
     read = Keyring.from_file(path, wall_offset=1.5, passphrase=passphrase)
     assert (written.masters, "web", 1.5) == (read.masters, read.group, read.wall_offset)
+    assert written.ts_key() == read.ts_key()
     assert (SECRET.hex() in path.read_text()) == (passphrase is None)
 
 
@@ -204,11 +219,20 @@ def test_file_open_to_others_is_refused_in_one_line(tmp_path):
         ("something else\n", "first line is not"),
         ("syncache-keyring 2\n", "first line is not"),
         ("syncache-keyring 1\n", "needs a master"),
-        ("syncache-keyring 1\nkey 1 0\n", "line 2 is neither"),
-        ("syncache-keyring 1\nkey 1 0 zz\n", "line 2 is neither"),
-        ("syncache-keyring 1\nkey 1 0 aabb\n", "line 2 is neither"),
-        (f"syncache-keyring 1\nlock 1 0 {SECRET.hex()}\n", "line 2 is neither"),
-        (f"syncache-keyring 1\n\nkey one 0 {SECRET.hex()}\n", "line 3 is neither"),
+        ("syncache-keyring 1\ngroup a b\n", "line 2 is not understood"),
+        ("syncache-keyring 1\ntimestamp\n", "line 2 is not understood"),
+        (
+            f"syncache-keyring 1\ntimestamp 00\nkey 1 0 {SECRET.hex()}\n",
+            "a timestamp key has 16 bytes",
+        ),
+        ("syncache-keyring 1\nkey 1 0\n", "line 2 is not understood"),
+        ("syncache-keyring 1\nkey 1 0 zz\n", "line 2 is not understood"),
+        ("syncache-keyring 1\nkey 1 0 aabb\n", "line 2 is not understood"),
+        (f"syncache-keyring 1\nlock 1 0 {SECRET.hex()}\n", "line 2 is not understood"),
+        (
+            f"syncache-keyring 1\n\nkey one 0 {SECRET.hex()}\n",
+            "line 3 is not understood",
+        ),
         (
             f"syncache-keyring 1\nkey 2 0 {SECRET.hex()}\nkey 1 0 {SECRET.hex()}\n",
             "key 1 is out of order",

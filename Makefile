@@ -25,12 +25,13 @@ C_ALL := $(C_SOURCES) $(wildcard tests/c/*.c tests/fuzz/*.c bench/*.c \
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
-STAGES := format lint types c unit property fuzz-smoke netns docs bench-counts
+STAGES := format lint types c unit property fuzz-smoke netns docs bench-counts \
+	wheels
 # `make test` has run unit, property and netns already.
-DEFAULT_STAGES := format lint types c fuzz-smoke docs bench-counts
+DEFAULT_STAGES := format lint types c fuzz-smoke docs bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core bench check wheel wheels clean reformat $(STAGES)
+.PHONY: all demo test test-core bench check wheel clean reformat $(STAGES)
 
 all: $(EXTENSION)
 

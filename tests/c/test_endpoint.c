@@ -315,6 +315,35 @@ test_address_is_ours_by_endpoint_or_by_name(void)
 }
 
 static void
+test_all_parts_fill_up_without_touching_each_other(void)
+{
+    /* Endpoints, addresses and keys lie in one block, each to its limit. */
+    struct endpoints_block block = endpoints_new(5, 9, 7);
+    struct endpoints *endpoints = &block.endpoints;
+    uint32_t slot;
+    for (uint8_t n = 1; n <= 5; n++)
+        EXPECT_TRUE(listen_on(endpoints, 6, n, 80, &slot));
+    for (uint8_t n = 101; n <= 109; n++) {
+        uint8_t laddr[16] = {n};
+        EXPECT_TRUE(endpoints_address(endpoints, 4, laddr));
+    }
+    for (uint8_t n = 1; n <= 7; n++) {
+        uint8_t faddr[16] = {n};
+        EXPECT_TRUE(endpoints_md5_key(endpoints, 3, 6, faddr, &n, 1));
+    }
+    for (uint8_t n = 1; n <= 9; n++) {
+        struct syncache_tuple tuple = tuple_to(6, n, 80);
+        EXPECT_EQ(n <= 5 ? n - 1u : UINT32_MAX, slot_for(endpoints, 6, n, 80));
+        EXPECT_TRUE(ours(endpoints, 4, (uint8_t)(100 + n)));
+        tuple.faddr[0] = n;
+        const struct endpoint_md5_key *key =
+            endpoints_md5_find(endpoints, 3, &tuple);
+        EXPECT_EQ(n <= 7, key != NULL && key->key[0] == n);
+    }
+    free(block.memory);
+}
+
+static void
 test_md5_key_belongs_to_endpoint_peer_and_family(void)
 {
     /* A second key of the same peer replaces the first. */
@@ -345,7 +374,9 @@ test_md5_key_belongs_to_endpoint_peer_and_family(void)
     EXPECT_TRUE(endpoints_md5_key(endpoints, other, 4, tuple.faddr, key, 5));
     uint8_t faddr[16] = {1};
     EXPECT_TRUE(!endpoints_md5_key(endpoints, other, 4, faddr, key, 5));
+    EXPECT_EQ(1, endpoints->slots[slot].md5_count);
     endpoints_unlisten(endpoints, slot);
+    EXPECT_TRUE(endpoints_md5_find(endpoints, other, &tuple) != NULL);
     EXPECT_TRUE(!endpoints_md5_key(endpoints, slot, 4, faddr, key, 5));
     EXPECT_TRUE(endpoints_md5_key(endpoints, other, 4, faddr, key, 5));
     free(block.memory);
@@ -452,6 +483,7 @@ static const struct test tests[] = {
     TEST(test_endpoint_opened_again_knows_the_one_before),
     TEST(test_slot_of_another_endpoint_remembers_nothing),
     TEST(test_address_is_ours_by_endpoint_or_by_name),
+    TEST(test_all_parts_fill_up_without_touching_each_other),
     TEST(test_md5_key_belongs_to_endpoint_peer_and_family),
     TEST(test_random_steps_follow_an_array),
 };

@@ -96,12 +96,14 @@ test_due_entries_come_in_bucket_order_oldest_first(void)
     for (; ref.entry != NULL; ref = table_next_due(table, 1004, &cursor)) {
         EXPECT_TRUE(ref.bucket >= bucket);
         EXPECT_TRUE(ref.bucket > bucket || ref.entry->irs >= last);
+        EXPECT_EQ(ref.bucket, cursor);
         bucket = ref.bucket;
         last = ref.entry->irs;
         table_arm(table, ref, 2000, 1004);
         count--;
     }
     EXPECT_EQ(0, count);
+    EXPECT_EQ(4, cursor);
     EXPECT_EQ(2000, table->next_due_ms);
     free(block.memory);
 }
@@ -202,25 +204,51 @@ test_challenge_window_ends_for_good(void)
 }
 
 static void
+challenge(struct table *table, uint32_t n, uint64_t now)
+{
+    struct table_ref ref = find_number(table, n);
+    ref.entry->challenge_ms = (uint16_t)now;
+    ref.entry->challenges = 1;
+    table_mark_challenge(table, ref);
+}
+
+static void
 test_marks_are_counted_by_bucket(void)
 {
-    /* Two entries of a bucket are one mark; a removed one's mark goes too. */
+    /* Two entries of a bucket are one mark, which the last of them takes. */
+    for (uint32_t first = 0; first < 2; first++) {
+        struct table_block block = table_new(1, 4, 4);
+        struct table *table = &block.table;
+        table_sweep(table, 100000);
+        insert_number(table, 0);
+        insert_number(table, 1);
+        challenge(table, first, 100000);
+        challenge(table, 1 - first, 120000);
+        EXPECT_EQ(1, table->challenge_buckets);
+        table_sweep(table, 130000);
+        EXPECT_EQ(0, find_number(table, first).entry->challenges);
+        EXPECT_EQ(1, find_number(table, 1 - first).entry->challenges);
+        EXPECT_EQ(1, table->challenge_buckets);
+        table_sweep(table, 160000);
+        EXPECT_EQ(0, find_number(table, 1 - first).entry->challenges);
+        EXPECT_EQ(0, table->challenge_buckets);
+        challenge(table, first, 170000);
+        EXPECT_EQ(1, table->challenge_buckets);
+        free(block.memory);
+    }
+}
+
+static void
+test_removed_entry_takes_its_mark_along(void)
+{
+    /* What its memory still says does not count. */
     struct table_block block = table_new(1, 4, 4);
     struct table *table = &block.table;
     table_sweep(table, 100000);
-    for (uint32_t n = 0; n < 2; n++) {
-        struct table_ref ref = insert_number(table, n);
-        ref.entry->challenge_ms = (uint16_t)(100000 + n * 20000);
-        ref.entry->challenges = 1;
-        table_mark_challenge(table, ref);
-        EXPECT_EQ(1, table->challenge_buckets);
-    }
+    insert_number(table, 0);
+    challenge(table, 0, 129000);
+    table_remove(table, find_number(table, 0));
     table_sweep(table, 130000);
-    EXPECT_EQ(0, find_number(table, 0).entry->challenges);
-    EXPECT_EQ(1, find_number(table, 1).entry->challenges);
-    EXPECT_EQ(1, table->challenge_buckets);
-    table_remove(table, find_number(table, 1));
-    table_sweep(table, 160000);
     EXPECT_EQ(0, table->challenge_buckets);
     free(block.memory);
 }
@@ -331,6 +359,7 @@ static const struct test tests[] = {
     TEST(test_gap_of_any_length_leaves_due_what_was_due),
     TEST(test_challenge_window_ends_for_good),
     TEST(test_marks_are_counted_by_bucket),
+    TEST(test_removed_entry_takes_its_mark_along),
     TEST(test_random_steps_follow_64_bit_deadlines),
 };
 

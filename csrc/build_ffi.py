@@ -1,9 +1,8 @@
-"""
-Compile the C core into the extension module syncache._ffi (cffi, API mode, abi3).
+"""Compile the C core into the extension module syncache._ffi (cffi, API mode, abi3).
 
 The Python view of the C API is the region between the two `cffi:` marks of a header, so
-there is no second list of prototypes to keep in step.  What cffi's parser cannot read is
-adapted here and nowhere else.  Nothing of this file is imported at run time.
+there is no second list of prototypes to keep in step.  What cffi's parser cannot read
+is adapted here and nowhere else.  Nothing of this file is imported at run time.
 """
 
 from __future__ import annotations
@@ -33,8 +32,10 @@ def marked_region(header: Path) -> str:
 
 def python_view(region: str) -> str:
     """Adapt a region to cffi: it takes integer macros only, "..." asks the compiler."""
-    region = re.sub(r"^(#define +\w+) +[A-Z]\w*.*$", r"\1 ...", region, flags=re.M)
-    return re.sub(r"^#(?!define).*$", "", region, flags=re.M)
+    region = re.sub(
+        r"^(#define +\w+) +[A-Z]\w*.*$", r"\1 ...", region, flags=re.MULTILINE
+    )
+    return re.sub(r"^#(?!define).*$", "", region, flags=re.MULTILINE)
 
 
 def sources(*rooms: str) -> list[str]:
@@ -61,9 +62,7 @@ ffibuilder.set_source(
     "\n".join(f'#include "{name.relative_to(CSRC).as_posix()}"' for name in headers),
     sources=sources(*rooms),
     include_dirs=["csrc"],
-    depends=[
-        path.relative_to(ROOT).as_posix() for path in sorted(CSRC.rglob("*.h"))
-    ],
+    depends=[path.relative_to(ROOT).as_posix() for path in sorted(CSRC.rglob("*.h"))],
     # Hidden symbols let the compiler inline across what a header exports.
     extra_compile_args=["-O3", "-std=c11", "-fvisibility=hidden"],
     py_limited_api=True,

@@ -140,7 +140,7 @@ struct syncache_tunables {
     uint32_t sack_enable;
     uint32_t mssdflt;                /* announced when the endpoint has no mtu */
     uint32_t v6mssdflt;
-    uint32_t minmss;
+    uint32_t minmss;                 /* 48 at least; mssdflt and v6mssdflt are not below it */
     uint32_t maxsockbuf;             /* sets our window scale where the endpoint does not */
     uint32_t tolerate_missing_ts;
     uint32_t ts_offset_per_conn;     /* 0: the offset is keyed on the two addresses alone */
@@ -152,14 +152,14 @@ struct syncache_tunables {
     uint32_t fastopen_server_enable;
     uint32_t path_mtu_discovery;
     uint32_t pause_policy;           /* enum syncache_pause_policy */
-    uint32_t pause_age_ms;
+    uint32_t pause_age_ms;           /* 1 to 60000 */
     uint32_t cookie_gate;            /* enum syncache_gate */
     uint32_t ecn_in_cookie;
-    uint32_t offer_timeout_ms;       /* 0: the entry is gone as soon as it is offered */
-    uint32_t dupsyn_limit;           /* 0: FreeBSD's way, answered without limit, budget refilled */
+    uint32_t offer_timeout_ms;       /* to 60000; 0: the entry is gone as soon as it is offered */
+    uint32_t dupsyn_limit;           /* to 255; 0: FreeBSD's way, answered without limit, budget refilled */
     uint32_t cookie_ts;              /* enum syncache_cookie_ts */
-    uint32_t clock_skew_ms;
-    uint32_t cookie_lifetime_ms;
+    uint32_t clock_skew_ms;          /* at most half of cookie_lifetime_ms */
+    uint32_t cookie_lifetime_ms;     /* 1000 to 3600000 */
     uint32_t cookie_layout;          /* enum syncache_layout */
     uint32_t failcookie_rst;
     uint32_t overflow;               /* enum syncache_overflow */
@@ -310,7 +310,7 @@ struct syncache_ring {
     struct syncache_conn *conn;    /* slots of them (rx), or NULL (tx); conn[i] is filled for ACCEPT_* in slot i */
     uint32_t *passed;              /* slots of them (rx), or NULL (tx): indices of PASS and ACCEPT packets */
     uint32_t slots;                /* capacity, 1 to 65535 */
-    uint32_t slot_size;            /* bytes, a multiple of 64, at least SYNCACHE_REPLY_MAX for tx */
+    uint32_t slot_size;            /* bytes, a multiple of 64; tx needs SYNCACHE_REPLY_MAX + link_size */
     uint32_t count;                /* slots filled: 0 .. count - 1 */
     uint32_t next;                 /* first slot not yet consumed */
     uint32_t passed_count;         /* of the last burst */
@@ -433,7 +433,7 @@ bool syncache_opened(struct syncache *cache, const struct syncache_tuple *tuple,
 /* Forgets a known tuple. */
 void syncache_closed(struct syncache *cache, const struct syncache_tuple *tuple);
 
-/* Says that a reply with this sequence number could not be sent: a SYN-ACK's entry is removed (sc_dropped). */
+/* Says that a SYN-ACK with this sequence number could not be sent: its entry, if any, is removed (sc_dropped). */
 void syncache_unsent(struct syncache *cache, const struct syncache_tuple *tuple, uint32_t seq);
 
 /* Takes an ICMP error whose quoted segment, sent by us, had this tuple and sequence number. */

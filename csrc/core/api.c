@@ -51,8 +51,8 @@ api_config_valid(const struct syncache_config *config)
            config->bucketlimit <= SYNCACHE_BUCKETLIMIT_MAX &&
            config->cachelimit >= 1 && config->endpoint_max >= 1 &&
            config->endpoint_max <= SYNCACHE_ENDPOINT_MAX &&
-           config->address_max <= SYNCACHE_ADDRESS_MAX &&
-           config->ts_hz >= 1 && config->ts_hz <= API_TS_HZ_MAX;
+           config->address_max <= SYNCACHE_ADDRESS_MAX && config->ts_hz >= 1 &&
+           config->ts_hz <= API_TS_HZ_MAX;
 }
 
 static size_t

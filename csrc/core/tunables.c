@@ -11,7 +11,9 @@
 
 #define TUNABLES_MSS_MAX 65535
 #define TUNABLES_LIFETIME_MIN_MS 1000
-#define TUNABLES_LIFETIME_MAX_MS 86400000 /* a day */
+#define TUNABLES_LIFETIME_MAX_MS 3600000 /* a leaked key is good this long */
+#define TUNABLES_WAIT_MAX_MS 60000
+#define TUNABLES_MSS_MIN 48 /* below, options alone would fill a segment */
 
 struct tunables_range {
     uint32_t value;
@@ -73,10 +75,13 @@ tunables_times_valid(const struct syncache_tunables *t)
         {t->rexmtlimit, 0, SYNCACHE_REXMTLIMIT_MAX},
         {t->rexmit_initial_ms, 1, SYNCACHE_REXMIT_MAX_MS},
         {t->rexmit_slop_ms, 0, SYNCACHE_REXMIT_MAX_MS},
-        {t->rexmit_min_ms, 1, SYNCACHE_REXMIT_MAX_MS},
+        {t->rexmit_min_ms, 1, t->rexmit_max_ms},
         {t->rexmit_max_ms, 1, SYNCACHE_REXMIT_MAX_MS},
         {t->ack_war_timewindow_ms, 0, TABLE_CHALLENGE_MAX_MS},
-        {t->clock_skew_ms, 0, t->cookie_lifetime_ms},
+        /* The spans at the two ends of a period must not meet. */
+        {t->clock_skew_ms, 0, t->cookie_lifetime_ms / 2},
+        {t->pause_age_ms, 1, TUNABLES_WAIT_MAX_MS},
+        {t->offer_timeout_ms, 0, TUNABLES_WAIT_MAX_MS},
         {t->cookie_lifetime_ms, TUNABLES_LIFETIME_MIN_MS,
          TUNABLES_LIFETIME_MAX_MS},
     };
@@ -93,8 +98,9 @@ tunables_choices_valid(const struct syncache_tunables *t)
         {t->rfc1323, 0, 3},
         {t->mssdflt, t->minmss, TUNABLES_MSS_MAX},
         {t->v6mssdflt, t->minmss, TUNABLES_MSS_MAX},
-        {t->minmss, 1, TUNABLES_MSS_MAX},
+        {t->minmss, TUNABLES_MSS_MIN, TUNABLES_MSS_MAX},
         {t->blackhole, 0, 3},
+        {t->dupsyn_limit, 0, UINT8_MAX}, /* it is counted in a byte */
         {t->pause_policy, 0, SYNCACHE_PAUSE_NONE},
         {t->cookie_gate, 0, SYNCACHE_GATE_BUCKET},
         {t->cookie_ts, 0, SYNCACHE_TS_OFF},

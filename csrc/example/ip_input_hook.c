@@ -1,7 +1,7 @@
 /*
  * The engine in front of a C stack, by the hook that the stack calls for every
- * IPv4 packet: lwIP's LWIP_HOOK_IP4_INPUT has this shape.  The hook returns 1 if
- * it took the packet, 0 if the stack is to go on with it.
+ * IPv4 packet: lwIP's LWIP_HOOK_IP4_INPUT has this shape.  The hook returns 1
+ * if it took the packet, 0 if the stack is to go on with it.
  *
  * The stack looks up its own connections, so established_max is 0: connections
  * it has come first, and what neither of the two knows, it answers itself.

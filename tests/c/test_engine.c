@@ -138,6 +138,29 @@ test_paused_time_is_counted_to_its_end(void)
     EXPECT_EQ(15000, stats()->paused_ms);
 }
 
+static void
+test_pause_outlasts_an_epoch_whose_key_is_late(void)
+{
+    /* The caller asks for the epoch, and only then gives its key. */
+    uint64_t next_ms;
+    cache_defaults();
+    config.hashsize = 1;
+    config.bucketlimit = 1;
+    config.cachelimit = 1;
+    tunables.pause_policy = SYNCACHE_PAUSE_BUCKET;
+    cache_start();
+    (void)syncache_epoch(cache, now, &next_ms);
+    now = next_ms - 1;
+    (void)send_syn(1);
+    (void)send_syn(2);
+    EXPECT_TRUE(syncache_paused(cache));
+    now = next_ms;
+    EXPECT_EQ(SYNCACHE_DROP_CACHE_FULL, send_syn(3));
+    cache_keys();
+    EXPECT_TRUE(syncache_paused(cache));
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_COOKIE, send_syn(3));
+}
+
 static const struct test tests[] = {
     TEST(test_pack_holds_each_field_once_in_network_order),
     TEST(test_subkeys_differ_by_label_and_seed),
@@ -146,6 +169,7 @@ static const struct test tests[] = {
     TEST(test_mss_follows_mtu_bounds_and_defaults),
     TEST(test_time_never_goes_back_and_starts_anywhere),
     TEST(test_paused_time_is_counted_to_its_end),
+    TEST(test_pause_outlasts_an_epoch_whose_key_is_late),
 };
 
 int

@@ -45,6 +45,7 @@ random_tunables(void)
     tunables.failcookie_rst = (uint32_t)below(2);
     tunables.overflow = below(6) == 0;
     tunables.tolerate_missing_ts = (uint32_t)below(2);
+    tunables.clock_skew_ms = (uint32_t)below(501);
     tunables.cookie_lifetime_ms = 1000 + (uint32_t)below(40000);
 }
 

@@ -37,7 +37,12 @@ test_out_of_range_is_refused_and_changes_nothing(void)
     REFUSED(ecn_enable, 5);
     REFUSED(ecn_maxretries, 13);
     REFUSED(rfc1323, 4);
-    REFUSED(minmss, 0);
+    REFUSED(minmss, 47);
+    REFUSED(rexmit_max_ms, 29);
+    REFUSED(pause_age_ms, 0);
+    REFUSED(offer_timeout_ms, 60001);
+    REFUSED(dupsyn_limit, 256);
+    REFUSED(cookie_lifetime_ms, 3600001);
     REFUSED(mssdflt, 65536);
     REFUSED(mssdflt, 215);
     REFUSED(v6mssdflt, 0);
@@ -49,7 +54,7 @@ test_out_of_range_is_refused_and_changes_nothing(void)
     REFUSED(cookie_layout, 3);
     REFUSED(overflow, 2);
     REFUSED(cookie_lifetime_ms, 999);
-    REFUSED(clock_skew_ms, 32001);
+    REFUSED(clock_skew_ms, 16001);
     tunables = before;
     tunables.rexmtlimit = 12;
     cache_tune();

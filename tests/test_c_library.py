@@ -1,0 +1,137 @@
+"""The C library as a C stack would use it: built, installed, found, linked, run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CSRC = ROOT / "csrc"
+
+HANDSHAKE = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syncache.h>
+
+int
+main(void)
+{
+    struct syncache_config config = {
+        .struct_size = sizeof config, .hashsize = 1, .bucketlimit = 1,
+        .cachelimit = 1, .endpoint_max = 1, .ts_hz = 1000};
+    struct syncache_endpoint endpoint = {
+        .lport = 80, .options = 1, .hop_limit = 64, .rcv_wnd = 65535,
+        .rcv_wscale = SYNCACHE_WSCALE_NONE, .mtu = 1500};
+    struct syncache_fields syn = {
+        .saddr = {192, 0, 2, 1}, .daddr = {192, 0, 2, 2}, .family = 4,
+        .sport = 9, .dport = 80, .hop_limit = 64, .flags = 2, .seq = 7};
+    struct syncache_fields answer;
+    struct syncache_result result;
+    uint8_t packet[128];
+    uint8_t key[16] = {1};
+    uint32_t number;
+    size_t size = syncache_size(&config);
+    void *block = aligned_alloc(64, size);
+    struct syncache *cache = syncache_init(block, size, &config, key);
+
+    if (cache == NULL || !syncache_listen(cache, &endpoint, &number))
+        return 1;
+    syncache_set_key(cache, 0, key);
+    size = syncache_build(&syn, NULL, NULL, 0, packet, sizeof packet);
+    if (syncache_packet(cache, 5, packet, size, 0, &result) !=
+        SYNCACHE_REPLY_SYN_ACK)
+        return 2;
+    syncache_parse(result.reply, result.reply_size, 0, &answer);
+    syn.flags = 16;
+    syn.seq = 8;
+    syn.ack = answer.seq + 1;
+    size = syncache_build(&syn, NULL, NULL, 0, packet, sizeof packet);
+    if (syncache_packet(cache, 6, packet, size, 0, &result) !=
+        SYNCACHE_ACCEPT_CACHE)
+        return 3;
+    syncache_accepted(cache, &result.conn, 0, true);
+    puts("accepted");
+    return 0;
+}
+"""
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    """Run a command and return its output; show all of it if it fails."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def make(build: Path, *arguments: str) -> str:
+    """Run make in csrc with a build directory of its own."""
+    return run("make", "-s", "-C", CSRC, f"BUILD={build}", *arguments)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prefix that the library was installed into."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    make(tmp_path_factory.mktemp("build"), "install", f"PREFIX={prefix}", "CFLAGS=-O1")
+    return prefix
+
+
+def test_example_of_a_c_stack_compiles(tmp_path: Path) -> None:
+    """The hook in csrc/example needs nothing but the public header."""
+    make(tmp_path, "example")
+    assert (tmp_path / "ip_input_hook.o").exists()
+
+
+def test_example_of_a_c_stack_is_short() -> None:
+    """Plugging the engine in takes about thirty lines."""
+    text = (CSRC / "example" / "ip_input_hook.c").read_text()
+    body = text[text.index("int\nstack_ip4_input_hook(const") :]
+    assert body.count("\n") <= 40
+
+
+@pytest.mark.skipif(shutil.which("pkg-config") is None, reason="no pkg-config")
+@pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
+def test_installed_library_makes_a_handshake(
+    installed: Path, tmp_path: Path, static: bool
+) -> None:
+    """Found by pkg-config, linked, and run from its prefix."""
+    source = tmp_path / "handshake.c"
+    source.write_text(HANDSHAKE)
+    flags = run(
+        "pkg-config",
+        "--cflags",
+        "--libs",
+        "syncache",
+        PKG_CONFIG_PATH=str(installed / "lib" / "pkgconfig"),
+    ).split()
+    if static:
+        flags = [f.replace("-lsyncache", "-l:libsyncache.a") for f in flags]
+    program = tmp_path / "handshake"
+    run(os.environ.get("CC", "gcc"), "-std=c11", source, *flags, "-o", program)
+    assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == "accepted\n"
+
+
+def test_shared_library_exports_the_public_header_and_no_more(installed: Path) -> None:
+    """What is not in syncache.h cannot be relied on by accident."""
+    symbols = {
+        line.split()[-1]
+        for line in run(
+            "nm", "-D", "--defined-only", installed / "lib" / "libsyncache.so"
+        ).splitlines()
+    }
+    header = (CSRC / "syncache.h").read_text()
+    assert {f"{name}(" in header for name in symbols} == {True}
+    assert {"syncache_packet", "syncache_burst", "syncache_cookie_mint"} <= symbols

@@ -175,6 +175,23 @@ async def test_aclose_resets_connections_and_gives_the_link_back():
 
 
 @on_loop
+async def test_aclose_waits_for_what_was_written_before_the_close():
+    """A closed transport is a promise to deliver; it is kept for a bounded time."""
+    async with World() as world:
+        await world.host.create_server(Recorder, PORT)
+        client, silent = await world.connect(), await world.connect()
+        await until(lambda: len(Recorder.made) == 2)
+        silent.acks = False
+        for protocol in Recorder.made:
+            protocol.transport.write(BODY[:100_000])
+            protocol.transport.close()
+        start = asyncio.get_running_loop().time()
+        await world.host.aclose(linger=0.2)
+        assert client.received == BODY[:100_000]
+        assert 0.2 <= asyncio.get_running_loop().time() - start < 1
+
+
+@on_loop
 async def test_host_that_never_served_closes_its_link():
     """As does the context manager, which starts it."""
     near, far = pair()

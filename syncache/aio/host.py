@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..events import Accepted, Closed, EndOfStream, Readable, Writable
 from ..ring import Ring
 from ..stack import Stack
+from ..tcp.state import State
 from .server import Server
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ TX_SLOTS = 128
 RINGS_PER_TURN = 4  # of each kind; about 1 ms of work under a flood
 SLOT_MIN = 2048
 HEADERS_MAX = 40 + 60  # IPv6, TCP with all options
+LINGER_STEP = 0.01  # seconds
+DELIVERING = {State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}
 STREAM_LIMIT = 64 * 1024  # asyncio's default
 
 
@@ -79,7 +82,7 @@ class Host:
         self._rx = Ring(RX_SLOTS, slot_size)
         self._tx = Ring(TX_SLOTS, slot_size)
         self._blocked = False  # the link takes no more packets now
-        self._awake = False  # _pump is scheduled
+        self._awake = False  # _pump is scheduled, or runs
         self._timer: asyncio.TimerHandle | None = None
         self._servers: dict[Listener, Server] = {}
         self._transports: dict[Connection, Transport] = {}
@@ -149,19 +152,33 @@ class Host:
 
         return await self.create_server(factory, port, address, **options)
 
-    async def aclose(self) -> None:
-        """Close the servers, abort the connections, close the link."""
+    async def aclose(self, *, linger: float = 1.0) -> None:
+        """Close the servers, abort the open connections, close the link.
+
+        Args:
+            linger: Seconds at most that connections which were closed before have
+                left to deliver what was written to them.
+        """
         for server in list(self._servers.values()):
             server.close()
-        for transport in list(self._transports.values()):
-            transport.abort()
         if self.closed is None:
             self.link.close()
-        elif not self.closed.done():
-            self._pump()
-        if self.closed is not None and not self.closed.done():
+            return
+        self._abort(lambda transport: not transport.is_closing())
+        end = self.loop.time() + linger
+        while self._is_delivering() and self.loop.time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(LINGER_STEP)  # a stack has no callback to wait for
+        self._abort(lambda _: True)
+        if not self.closed.done():
             self._stop(None)
         await asyncio.sleep(0)  # connection_lost is on its way
+
+    def _abort(self, chosen: Callable[[Transport], bool]) -> None:
+        """Send RST on the chosen connections."""
+        for transport in list(self._transports.values()):
+            if chosen(transport):
+                transport.abort()
+        self._pump()
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -199,6 +216,13 @@ class Host:
         self.closed = self.loop.create_future()
         self.loop.add_reader(self.link.fileno(), self._receive)
 
+    def _is_delivering(self) -> bool:
+        """Tell whether something written, or the FIN behind it, is not acknowledged."""
+        return not self._is_over() and (
+            bool(self._transports)
+            or any(c.state in DELIVERING for c in self.stack.connections)
+        )
+
     def _stop(self, error: OSError | None) -> None:
         """End: leave the loop, end every transport, close the link."""
         assert self.closed is not None
@@ -224,6 +248,7 @@ class Host:
         if self._is_over():
             return
         now = self.loop.time()
+        self._awake = True  # _pump is called below
         try:
             for _ in range(RINGS_PER_TURN):
                 if self._rx.next == len(self._rx):
@@ -236,7 +261,8 @@ class Host:
                     break
         except OSError as error:
             self._fail(error)
-            return
+        finally:
+            self._awake = False
         self._pump()
 
     def _burst(self, now: float) -> None:
@@ -275,22 +301,29 @@ class Host:
         self._pump()
 
     def _pump(self) -> None:
-        """Let protocols and stack speak until both are silent, or it was enough."""
+        """Let protocols and stack speak, as long as it is their turn."""
         if self._is_over():
             return
-        now = self.loop.time()
+        self._awake = True  # what protocols write now is sent below
         try:
-            for _ in range(RINGS_PER_TURN):
-                self._tell_events()
-                if self._blocked or self.stack.transmit(self._tx, now) == 0:
-                    break
-                self._flush()
-            else:
-                self.wake()
+            is_silent = self._exchange(self.loop.time())
         except OSError as error:
             self._fail(error)
             return
+        finally:
+            self._awake = False
+        if not is_silent:
+            self.wake()
         self._set_timer()
+
+    def _exchange(self, now: float) -> bool:
+        """Tell protocols and send what comes of it; False if there is more."""
+        for _ in range(RINGS_PER_TURN):
+            self._tell_events()
+            if self._blocked or self.stack.transmit(self._tx, now) == 0:
+                return True
+            self._flush()
+        return False
 
     def _is_over(self) -> bool:
         return self.closed is None or self.closed.done()

@@ -218,8 +218,10 @@ syncache_accepted(struct syncache *cache, const struct syncache_conn *conn,
         offer_accept(cache, &offer, node, handle);
         return;
     }
-    /* An offer that timed out has been refused already. */
-    if (node != NULL && node->state != KNOWN_OFFERED)
+    /* An offer that timed out has been refused already; its tuple may have been
+     * offered again, from another SYN. */
+    if (node != NULL && (node->state != KNOWN_OFFERED ||
+                         node->iss != conn->iss || node->irs != conn->irs))
         return;
     if (node == NULL && cache->config.established_max > 0)
         return;

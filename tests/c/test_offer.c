@@ -170,6 +170,28 @@ test_offer_unanswered_times_out_like_a_refusal(void)
 }
 
 static void
+test_offer_refused_too_late_does_not_touch_the_next_one(void)
+{
+    /* The tuple was offered again meanwhile, from another SYN. */
+    cache_defaults();
+    tunables.syncookies_only = 1;
+    cache_start();
+    (void)send_syn(1);
+    iss = reply.seq;
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
+    struct syncache_conn late = result.conn;
+    now += 5000;
+    (void)poll_now();
+    (void)send_seg((struct seg){.peer = 1, .flags = SYN, .seq = 77});
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE,
+              send_seg((struct seg){
+                  .peer = 1, .flags = ACK, .seq = 78, .ack = reply.seq + 1}));
+    syncache_accepted(cache, &late, 0, false);
+    EXPECT_EQ(1, stats()->listendrop);
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(1, iss));
+}
+
+static void
 test_offer_accepted_after_its_entry_was_evicted_is_established(void)
 {
     /* Tuple, irs and iss name the handshake; the entry is not needed. */
@@ -260,6 +282,7 @@ static const struct test tests[] = {
     TEST(test_owed_rst_is_cancelled_by_a_new_syn_or_a_rst),
     TEST(test_refused_freebsd_is_reset_or_silent_with_the_entry_gone),
     TEST(test_offer_unanswered_times_out_like_a_refusal),
+    TEST(test_offer_refused_too_late_does_not_touch_the_next_one),
     TEST(test_offer_accepted_after_its_entry_was_evicted_is_established),
     TEST(test_offer_that_is_closed_lets_its_entry_go_on),
     TEST(test_known_table_full_offers_nothing_more),

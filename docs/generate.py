@@ -1,11 +1,12 @@
 # ruff: noqa: INP001
-"""Write docs/tunables.md and docs/counters.md from the registry and the C header.
+"""Write the pages of docs/ that are made of what the code says.
 
-    python docs/generate.py            write both pages
+    python docs/generate.py            write them
     python docs/generate.py --check    exit 1 if a page is not what would be written
 
 What is told of a tunable has its home in syncache/tunables.py, what is told of a
-counter or a verdict in csrc/syncache.h; the pages only arrange it.
+counter or a verdict in csrc/syncache.h, what a connection does in its table of
+transitions, syncache/tcp/state.py; the pages only arrange it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ sys.path.insert(0, str(ROOT))
 from syncache import Reason, Sysctl  # noqa: E402
 from syncache.stats import CACHE_LINES, COOKIE_LINES, COUNTERS  # noqa: E402
 from syncache.sysctl import BUCKETLIMIT, CACHELIMIT, HASHSIZE  # noqa: E402
+from syncache.tcp.state import (  # noqa: E402
+    TRANSITIONS,
+    Action,
+    Happening,
+    State,
+    Transition,
+)
 from syncache.tunables import NOT_ABOVE  # noqa: E402
 
 SETTABLE = {"boot": "before an engine uses it", "always": "any time", "never": "never"}
@@ -111,9 +119,41 @@ def comments(header: str, what: str, member: str) -> dict[str, str]:
     return {m[1]: m[2] or "" for m in line.finditer(body[1])}
 
 
+def states_page() -> str:
+    """Return docs/states.md."""
+    lines = [
+        "# States of a connection",
+        "",
+        NOTE.format(source="syncache/tcp/state.py"),
+        "",
+        "What happens to a connection (RFC 9293 3.10), and where it leads.",
+        "LISTEN is the listener's.",
+        "SYN-RECEIVED is a cache entry; only TCP Fast Open makes it a connection.",
+        "There is no active open.",
+        "",
+        "An empty cell changes nothing.",
+        "",
+        "| state | " + " | ".join(map(str, Happening)) + " |",
+        "|---" * (len(Happening) + 1) + "|",
+    ]
+    for state in State:
+        cells = [_transition(state, TRANSITIONS[state, kind]) for kind in Happening]
+        lines.append(f"| {state} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _transition(state: State, transition: Transition) -> str:
+    """Say what a transition does, and where it goes if it goes anywhere."""
+    where = "" if transition.state is state else f"{transition.state}: "
+    if transition.action is Action.NOTHING:
+        return where.removesuffix(": ")
+    return f"{where}{transition.action.value}"
+
+
 PAGES = {
     "tunables.md": tunables_page,
     "counters.md": counters_page,
+    "states.md": states_page,
 }
 
 

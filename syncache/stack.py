@@ -54,6 +54,8 @@ _OUT_SLOTS = 64
 _LOOSE_MAX = 256
 # An application that takes no events is given no more connections.
 _EVENTS_MAX = 1 << 18
+# Handshakes that one burst may offer although every socket is taken.
+_OFFERS = 1024
 # FreeBSD lets TIME-WAIT take a fifth of the sockets.
 _TIME_WAIT_SHARE = 5
 
@@ -86,7 +88,10 @@ class Stack:
         self.mtu = mtu
         self.segment_max = 0
         self.syncache = Syncache(
-            self.sysctl, keys=keys, seed=seed, established_max=self._sockets_max
+            self.sysctl,
+            keys=keys,
+            seed=seed,
+            established_max=self._sockets_max + _OFFERS,
         )
         for own in self.addresses:
             self.syncache._address(own)  # noqa: SLF001

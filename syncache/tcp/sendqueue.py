@@ -22,6 +22,8 @@ class SendQueue:
     def write(self, data: memoryview | bytes | bytearray) -> None:
         """Append all of `data`."""
         count = len(data)
+        if count == 0:
+            return
         if self.size + count > len(self._memory):
             self._grow(self.size + count)
         capacity = len(self._memory)

@@ -1,0 +1,190 @@
+"""ICMP for a host (RFC 792, RFC 4443, RFC 1191, RFC 5927)."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from harness import WITH_TIMESTAMPS, established, syn_received
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncache import address
+from syncache.segment import Segment
+from syncache.tcp import icmp
+
+
+def packed(text):
+    family, raw = address.pack(text)
+    return raw[:4] if family == 4 else raw
+
+
+def message_v4(kind, code, rest):
+    body = struct.pack("!BBH", kind, code, 0) + rest
+    return struct.pack("!BBH", kind, code, icmp.checksum(body)) + rest
+
+
+def ip_v4(src, dst, body):
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 7, 0, 55, 1, 0)
+    head += packed(src) + packed(dst)
+    return head[:10] + struct.pack("!H", icmp.checksum(head)) + head[12:] + body
+
+
+def ip_v6(src, dst, body, kind, code):
+    ends = packed(src) + packed(dst)
+    plain = struct.pack("!BBH", kind, code, 0) + body
+    pseudo = ends + struct.pack("!II", len(plain), 58)
+    total = icmp.checksum(pseudo + plain)
+    head = struct.pack("!IHBB", 6 << 28, len(plain), 58, 55) + ends
+    return head + struct.pack("!BBH", kind, code, total) + body
+
+
+def packet(src, dst, rest, *, v4, v6):
+    """Make an ICMP message of either family; v4 and v6 are type and code."""
+    if ":" in src:
+        return ip_v6(src, dst, rest, *v6)
+    return ip_v4(src, dst, message_v4(*v4, rest))
+
+
+def error(hand, quoted, *, v4, v6, mtu=0):
+    """Make an error from a router about a packet of ours."""
+    rest = struct.pack("!I", mtu) + quoted[: 28 if hand.family == 4 else 60]
+    router = "203.0.113.1" if hand.family == 4 else "2001:db8:2::1"
+    return packet(router, hand.dst, rest, v4=v4, v6=v6)
+
+
+def too_big(hand, quoted, mtu):
+    return error(hand, quoted, v4=(3, 4), v6=(2, 0), mtu=mtu)
+
+
+def test_checksum_is_the_internets():
+    """The example of RFC 1071 3."""
+    assert 0xFFFF - 0xDDF2 == icmp.checksum(bytes.fromhex("0001f203f4f5f6f7"))
+    assert 0xFFFF - 0x0100 == icmp.checksum(b"\x01")
+
+
+def test_echo_request_is_answered_with_its_data(family):
+    """Addresses swapped, checksum right, hop limit ours."""
+    hand = established(family)
+    rest = b"\x12\x34\x00\x01" + bytes(range(57))
+    ping = packet(hand.src, hand.dst, rest, v4=(8, 0), v6=(128, 0))
+    hand.stack.receive(ping, hand.now)
+    (pong,) = hand.stack.packets_to_send(hand.now)
+    want = packet(hand.dst, hand.src, rest, v4=(0, 0), v6=(129, 0))
+    if family == 4:
+        assert want[20:] == pong[20:]
+        assert 0 == icmp.checksum(pong[:20])
+        assert want[12:20] == pong[12:20]
+        assert 64 == pong[8]
+    else:
+        assert want[8:] == pong[8:]
+        assert 64 == pong[7]
+
+
+def test_echo_request_that_is_broken_or_not_ours_is_not_answered(family):
+    """Checksum, destination, code."""
+    hand = established(family)
+    rest = b"\x12\x34\x00\x01data"
+    good = packet(hand.src, hand.dst, rest, v4=(8, 0), v6=(128, 0))
+    other = "198.51.100.8" if family == 4 else "2001:db8::8"
+    for bad in (
+        good[:-1] + b"x",
+        packet(hand.src, other, rest, v4=(8, 0), v6=(128, 0)),
+        packet(hand.src, hand.dst, rest, v4=(8, 1), v6=(128, 1)),
+        packet(hand.src, hand.dst, rest, v4=(13, 0), v6=(133, 0)),
+    ):
+        hand.stack.receive(bad, hand.now)
+    assert [] == hand.stack.packets_to_send(hand.now)
+
+
+def test_too_big_lowers_the_mss_and_sends_again_at_once(family):
+    """Path MTU discovery, for the connection that was quoted."""
+    hand = established(family)
+    hand.connection.nodelay = True
+    hand.connection.write(bytes(2800))
+    first = hand.stack.packets_to_send(hand.now)
+    hand.stack.receive(too_big(hand, first[0], 1300), hand.now)
+    again = [Segment.parse(p) for p in hand.stack.packets_to_send(hand.now)]
+    mss = 1300 - (40 if family == 4 else 60)
+    assert mss == hand.connection.info.mss
+    assert mss == len(again[0].payload)
+    assert Segment.parse(first[0]).seq == again[0].seq
+    assert 2800 == sum(len(s.payload) for s in again)
+
+
+def test_too_big_below_the_minimum_is_not_believed(family):
+    """RFC 8201 4 and minmss: nobody makes us send crumbs."""
+    hand = established(family, options=WITH_TIMESTAMPS)
+    hand.connection.write(bytes(2000))
+    first = hand.stack.packets_to_send(hand.now)
+    hand.stack.receive(too_big(hand, first[0], 68), hand.now)
+    floor = 216 if family == 4 else 1280 - 60
+    assert floor - 12 == hand.connection.info.mss
+
+
+def test_too_big_that_quotes_nothing_under_way_changes_nothing(family):
+    """RFC 5927: the number must be one of ours, unacknowledged."""
+    hand = established(family)
+    hand.connection.write(bytes(1000))
+    (first,) = hand.stack.packets_to_send(hand.now)
+    before = hand.connection.info.mss
+    hand.inject(". 1:1(0) ack 1001")
+    hand.stack.receive(too_big(hand, first, 600), hand.now)
+    assert before == hand.connection.info.mss
+
+
+def test_too_big_of_an_old_router_tries_the_next_plateau():
+    """RFC 1191 7: no MTU in the message."""
+    hand = established(4)
+    hand.connection.write(bytes(1460))
+    (first,) = hand.stack.packets_to_send(hand.now)
+    hand.stack.receive(too_big(hand, first, 0), hand.now)
+    assert 1492 - 40 == hand.connection.info.mss
+
+
+def test_too_big_is_ignored_without_path_mtu_discovery():
+    """net.inet.ip.path_mtu_discovery=0: routers fragment."""
+    hand = established(4, sysctl={"net.inet.ip.path_mtu_discovery": 0})
+    hand.connection.write(bytes(1460))
+    (first,) = hand.stack.packets_to_send(hand.now)
+    assert not Segment.parse(first).dont_fragment
+    hand.stack.receive(too_big(hand, first, 600), hand.now)
+    assert 1460 == hand.connection.info.mss
+
+
+@pytest.mark.parametrize(
+    ("v4", "v6", "text"),
+    [
+        ((3, 1), (1, 3), "unreachable"),
+        ((3, 3), (1, 4), "port unreachable"),
+        ((11, 0), (3, 0), "time exceeded"),
+        ((12, 0), (4, 0), "parameter problem"),
+    ],
+)
+def test_error_is_noted_and_ends_no_established_connection(family, v4, v6, text):
+    """RFC 5927 4: even a hard one; it is told if the connection times out."""
+    hand = established(family)
+    hand.connection.write(bytes(100))
+    (first,) = hand.stack.packets_to_send(hand.now)
+    hand.stack.receive(error(hand, first, v4=v4, v6=v6), hand.now)
+    assert "ESTABLISHED" == hand.state
+    assert text in hand.connection.info.soft_error
+    hand.advance(ms=3_600_000)
+    assert text in hand.events()[-1]
+
+
+def test_hard_error_ends_an_unfinished_handshake(family):
+    """SYN-RECEIVED by Fast Open: nobody is there."""
+    hand = syn_received(family)
+    hand.write(10)
+    quoted = hand.sent.pop().packet()
+    hand.stack.receive(error(hand, quoted, v4=(3, 3), v6=(1, 4)), hand.now)
+    assert "CLOSED" == hand.state
+
+
+@given(st.binary(max_size=120))
+def test_any_bytes_are_read_or_refused(data):
+    """Nothing raises."""
+    for first in (b"", b"\x45", b"\x60", b"\x45" + bytes(8) + b"\x01"):
+        icmp.echo_reply(first + data)
+        icmp.read_error(first + data)

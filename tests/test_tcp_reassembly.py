@@ -1,0 +1,54 @@
+"""Out-of-order data against a map from number to byte."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncache.tcp.reassembly import PIECES_MAX, Reassembly
+
+TEXT = bytes((i * 31 + i // 7) & 0xFF for i in range(400))
+PIECES = st.lists(st.tuples(st.integers(1, 300), st.integers(1, 60)), max_size=25)
+
+
+@given(PIECES, st.integers(0, 300))
+def test_take_returns_what_continues(pieces, rcv_nxt):
+    """Whatever the order and the overlaps."""
+    queue = Reassembly()
+    held = set()
+    for start, size in pieces:
+        queue.add(start, TEXT[start : start + size])
+        held |= set(range(start, start + size))
+        assert len(held) == queue.size
+    end = rcv_nxt
+    while end in held:
+        end += 1
+    assert TEXT[rcv_nxt:end] == b"".join(queue.take(rcv_nxt))
+    assert len({n for n in held if n > end}) == queue.size
+
+
+@given(PIECES.filter(bool))
+def test_newest_block_is_the_one_that_grew_last(pieces):
+    """RFC 2018 4, and the blocks are the runs that are held."""
+    queue = Reassembly()
+    held = set()
+    for start, size in pieces:
+        queue.add(start, TEXT[start : start + size])
+        held |= set(range(start, start + size))
+    blocks = queue.newest(4)
+    assert blocks[0][0] <= start < blocks[0][1]
+    for left, right in blocks:
+        assert set(range(left, right)) <= held
+        assert left - 1 not in held
+        assert right not in held
+
+
+def test_pieces_are_bounded():
+    """Tiny segments do not fill the memory."""
+    queue = Reassembly()
+    for n in range(PIECES_MAX + 10):
+        queue.add(2 * n + 1, b"x")
+    assert PIECES_MAX == queue.size
+    queue.clear()
+    assert not queue
+    assert 0 == queue.size

@@ -1,0 +1,100 @@
+"""The receiving half: window, gathering, limits."""
+
+from __future__ import annotations
+
+from syncache.tcp.receiver import Receiver
+
+
+def receiver(window=4000, wscale=0, mss=1000):
+    return Receiver(0, window, wscale, mss)
+
+
+def test_right_edge_never_moves_left():
+    """RFC 9293 3.8.6: shrinking the window is discouraged, so it is not done."""
+    half = receiver()
+    edge = half.rcv_adv
+    half.take(1, bytes(1000), 0)
+    half.window_field()
+    assert edge == half.rcv_adv
+    assert 3000 == half.rcv_wnd
+
+
+def test_window_field_rounds_up_to_its_scale():
+    """The peer must not be told of less than before (RFC 7323 2.4)."""
+    half = receiver(window=4000, wscale=7)
+    half.take(1, bytes(10), 0)
+    assert (4000 - 10 + 127) // 128 == half.window_field()
+
+
+def test_window_opens_in_useful_steps():
+    """RFC 9293 3.8.6.2.2: no silly windows."""
+    half = receiver()
+    for n in range(4):
+        half.take(1 + 1000 * n, bytes(1000), 0)
+    assert 0 == half.window_field()
+    half.read(999)
+    assert not half.window_opened()
+    half.read(1001)
+    assert half.window_opened()
+
+
+def test_limit_doubles_while_the_application_keeps_up():
+    """Memory follows need."""
+    half = receiver()
+    half.limit_max = 16000
+    seq = 1
+    for _ in range(40):
+        half.take(seq, bytes(1000), 0)
+        seq += 1000
+        half.read(1000)
+        half.tune()
+        half.window_field()
+    assert 16000 == half.limit
+
+
+def test_limit_stays_while_the_application_does_not_read():
+    """A slow reader is given no more."""
+    half = receiver()
+    half.limit_max = 16000
+    for n in range(4):
+        half.take(1 + 1000 * n, bytes(1000), 0)
+        half.tune()
+    assert 4000 == half.limit
+
+
+def test_small_pieces_are_gathered():
+    """A byte at a time does not cost an object a byte."""
+    half = receiver(window=60000)
+    for n in range(10_000):
+        half.take(1 + n, bytes((n & 0xFF,)), 0)
+    assert 3 >= len(half._chunks)
+    assert bytes(n & 0xFF for n in range(10_000)) == half.read(20_000)
+
+
+def test_read_returns_as_much_as_asked_for_and_keeps_the_rest():
+    """Across pieces."""
+    half = receiver()
+    half.take(1, bytes(range(100)) * 6, 0)
+    half.take(601, bytes(range(50)) * 12, 0)
+    assert bytes(range(100)) * 6 + bytes(range(50)) == half.read(650)
+    assert bytes(range(50)) * 11 == half.read(10_000)
+    assert b"" == half.read(1)
+    assert 0 == half.size
+
+
+def test_acks_of_a_flood_of_holes_are_bounded():
+    """One for each segment, sixty-four at a time."""
+    half = receiver()
+    for _ in range(1000):
+        half.take(2001, b"x", 0)
+    assert 64 == half.acks_owed
+
+
+def test_data_carries_the_ack_but_not_the_duplicates():
+    """RFC 5681: with data it would not be counted."""
+    half = receiver()
+    half.take(2001, b"x", 0)
+    half.acknowledged(with_data=True)
+    assert 1 == half.acks_owed
+    half.acknowledged(with_data=False)
+    assert 0 == half.acks_owed

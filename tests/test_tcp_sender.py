@@ -1,0 +1,167 @@
+"""The sending half: what goes out next (RFC 9293 3.8, RFC 5681, RFC 6675)."""
+
+from __future__ import annotations
+
+from syncache.tcp.congestion import NewReno
+from syncache.tcp.rto import RetransmissionTimeout
+from syncache.tcp.sender import Plan, Sender
+
+MSS = 1000
+
+
+def sender(size=0, window=100_000, cwnd=10_000):
+    rto = RetransmissionTimeout(1000, (30, 64000), 200)
+    half = Sender(0, MSS, NewReno(cwnd), rto)
+    half.open_window(window, 0, 0)
+    half.acknowledge(1, 0, None)
+    half.congestion.cwnd = cwnd
+    half.queue.write(bytes(size))
+    return half
+
+
+def send(half, now=0):
+    """Send all that may go; return (seq, size) of each."""
+    sent = []
+    while (plan := half.plan(now)) is not None:
+        half.sent(plan, now)
+        sent.append((plan.seq, plan.size))
+    half.settle(now)
+    return sent
+
+
+def test_full_segments_go_out_up_to_the_congestion_window():
+    """Ten of them, then silence."""
+    half = sender(size=20_000)
+    assert [(1 + MSS * n, MSS) for n in range(10)] == send(half)
+    assert 10_000 == half.pipe()
+
+
+def test_small_segment_waits_for_the_ack_unless_nodelay():
+    """Nagle."""
+    half = sender(size=1500)
+    assert [(1, MSS)] == send(half)
+    half.nodelay = True
+    assert [(1001, 500)] == send(half)
+
+
+def test_small_segment_goes_out_when_nothing_is_under_way():
+    """An idle connection delays nothing."""
+    assert [(1, 10)] == send(sender(size=10))
+
+
+def test_last_segment_goes_out_with_the_fin():
+    """CLOSE ends Nagle's wait."""
+    half = sender(size=1500)
+    half.close()
+    plans = []
+    while (plan := half.plan(0)) is not None:
+        half.sent(plan, 0)
+        plans.append(plan)
+    assert [Plan(1, MSS), Plan(1001, 500, fin=True)] == plans
+
+
+def test_small_window_is_not_filled_with_small_segments():
+    """RFC 9293 3.8.6.2.1: half of the largest window, or wait."""
+    half = sender(size=5000, window=100_000)
+    half.open_window(900, 1, 1)
+    assert [] == send(half)
+    assert half.persisting
+
+
+def test_super_segment_is_a_multiple_of_the_mss():
+    """The link cuts it; a tail smaller than the MSS comes alone at the end."""
+    half = sender(size=9500, cwnd=100_000)
+    half.gso_max = 4999
+    assert [(1, 4000), (4001, 4000), (8001, 1000)] == send(half)
+    half.nodelay = True
+    assert [(9001, 500)] == send(half)
+
+
+def test_time_out_sends_all_again_and_skips_what_is_marked():
+    """One segment, then slow start over the holes."""
+    half = sender(size=5000)
+    send(half)
+    half.mark([(2001, 3001)])
+    assert half.expire(1000)
+    assert [(1, MSS)] == send(half, 1000)
+    half.acknowledge(1001, 1010, None)
+    assert [(1001, MSS), (3001, MSS)] == send(half, 1010)
+
+
+def test_marks_at_the_cumulative_ack_are_forgotten():
+    """RFC 2018 8: the peer reneged."""
+    half = sender(size=5000)
+    send(half)
+    half.mark([(1, 1001)])
+    half.expire(1000)
+    assert not half.board
+    assert [(1, MSS)] == send(half, 1000)
+
+
+def test_recovery_sends_new_data_as_the_pipe_drains():
+    """RFC 6675: half of the flight, new data when all holes are filled."""
+    half = sender(size=40_000)
+    send(half)
+    half.mark([(1001, 4001)])
+    half.duplicate()
+    assert [(1, MSS)] == send(half)
+    assert 5000 == half.congestion.cwnd
+    half.mark([(4001, 10_001)])
+    half.duplicate()
+    assert [(10_001 + MSS * n, MSS) for n in range(4)] == send(half)
+
+
+def test_recovery_ends_at_the_point_where_it_began():
+    """A full ACK deflates."""
+    half = sender(size=12_000)
+    send(half)
+    half.mark([(1001, 10_001)])
+    half.duplicate()
+    send(half)
+    half.acknowledge(half.snd_max, 50, None)
+    assert half._recover is None
+    assert half.congestion.cwnd <= half.congestion.ssthresh
+
+
+def test_retransmitted_segment_gives_no_sample_without_timestamps():
+    """Karn's rule."""
+    half = sender(size=1000)
+    send(half)
+    half.expire(1000)
+    send(half, 1000)
+    half.acknowledge(1001, 1001, None)
+    assert half.rto.srtt_ms is None
+
+
+def test_lower_mss_sends_again_in_smaller_segments():
+    """The path is narrower than it was said to be."""
+    half = sender(size=2000)
+    send(half)
+    half.lower_mss(600)
+    assert [(1, 600), (601, 600), (1201, 600), (1801, 200)] == send(half)
+
+
+def test_time_out_with_a_closed_window_becomes_a_probe():
+    """The peer shrank its window under what was sent."""
+    half = sender(size=2000)
+    send(half)
+    half.open_window(0, 1, 1)
+    assert half.expire(1000)
+    assert half.persisting
+    assert Plan(1, 1) == half.plan(1000)
+
+
+def test_orphan_is_not_probed_for_ever():
+    """With nobody to write for, answers do not count."""
+    half = sender(size=2000)
+    half.orphan = True
+    half.open_window(0, 1, 1)
+    half.settle(0)
+    now, alive, probes = 0, True, 0
+    while alive:
+        now = half.deadline
+        alive = half.expire(now)
+        probes += 1
+        send(half, now)
+        half.open_window(0, 1, 1)
+    assert 13 == probes

@@ -1,0 +1,56 @@
+"""The table of transitions: complete, closed, and reaching what RFC 9293 draws."""
+
+from __future__ import annotations
+
+from syncache.connection import TRANSITIONS
+from syncache.tcp.state import Action, Happening, State
+
+
+def test_every_state_and_happening_has_a_transition():
+    """What is not in the table cannot happen, so everything is."""
+    assert {(s, h) for s in State for h in Happening} == set(TRANSITIONS)
+
+
+def test_states_are_spelled_as_the_rfc_spells_them():
+    """Printed, a state is the RFC's word."""
+    assert [
+        "SYN-RECEIVED",
+        "ESTABLISHED",
+        "FIN-WAIT-1",
+        "FIN-WAIT-2",
+        "CLOSE-WAIT",
+        "CLOSING",
+        "LAST-ACK",
+        "TIME-WAIT",
+        "CLOSED",
+    ] == [str(state) for state in State]
+
+
+def test_nothing_leaves_closed():
+    """CLOSED is the end."""
+    for happening in Happening:
+        assert (State.CLOSED, Action.NOTHING) == TRANSITIONS[State.CLOSED, happening]
+
+
+def test_every_state_but_closed_can_reach_closed():
+    """No connection is for ever."""
+    reaching = {State.CLOSED}
+    for _ in State:
+        reaching |= {s for (s, _), t in TRANSITIONS.items() if t.state in reaching}
+    assert set(State) == reaching
+
+
+def test_transitions_that_stay_do_nothing_but_challenge_or_linger():
+    """An action without a change of state is one of two."""
+    actions = {t.action for (state, _), t in TRANSITIONS.items() if t.state is state}
+    assert {Action.NOTHING, Action.CHALLENGE, Action.LINGER} == actions
+
+
+def test_rst_is_ignored_in_time_wait_alone():
+    """RFC 1337."""
+    ignoring = {
+        state
+        for state in State
+        if TRANSITIONS[state, Happening.RST].state is not State.CLOSED
+    }
+    assert {State.TIME_WAIT} == ignoring

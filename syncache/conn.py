@@ -82,7 +82,7 @@ class Conn:
     scaling was not negotiated.  `rcv_window` is what our SYN-ACK announced,
     `peer_window` the ACK's window with its scale applied.  Our TSval is the engine's
     clock plus `ts_offset`.  `ecn` is none, classic, accurate, or echo: never send ECT,
-    but echo CE once a packet has come with ECT or CE.  `via` is cache, cookie, fastopen.
+    but echo CE once a packet has come with ECT or CE.  `via`: cache, cookie, fastopen.
     `rxmits` counts the SYN-ACKs sent: above 1 the initial window is one segment
     (RFC 5681 3.1).  `tos` is that of the completing packet.
     """

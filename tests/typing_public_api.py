@@ -1,0 +1,81 @@
+"""What mypy must see of the public API; read by `make check types`, never run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncache import (
+    Conn,
+    Connection,
+    Cookie,
+    Endpoint,
+    FourTuple,
+    HalfOpen,
+    Kind,
+    Knob,
+    Listener,
+    Reason,
+    Ring,
+    Segment,
+    Stack,
+    Stats,
+    Syncache,
+    SynOptions,
+    Sysctl,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import assert_type
+
+    from syncache.events import Event
+
+
+def tunables(sysctl: Sysctl) -> None:
+    """Values are numbers or words; knobs describe them."""
+    assert_type(sysctl["net.inet.tcp.syncookies"], int | str)
+    assert_type(sysctl.describe("net.inet.tcp.syncookies"), Knob)
+    for knob in sysctl.walk("net.inet.tcp"):
+        assert_type(knob, Knob)
+
+
+def half_open_side(cache: Syncache, packet: bytes, rx: Ring, tx: Ring) -> None:
+    """Packets in, verdicts out; any buffer is a packet."""
+    verdict = cache.packet(memoryview(packet), 1.0)
+    assert_type(verdict, Verdict)
+    assert_type(verdict.kind, Kind)
+    assert_type(verdict.reason, Reason)
+    assert_type(verdict.reply, Segment | None)
+    assert_type(verdict.conn, Conn | None)
+    assert_type(cache.listen(80), Endpoint)
+    assert_type(cache.burst(rx, tx, 1.0), int)
+    assert_type(cache.poll(1.0, tx), int)
+    assert_type(cache.next_deadline(), float | None)
+    assert_type(cache.half_open(), list[HalfOpen])
+    assert_type(cache.stats, Stats)
+    assert_type(cache.paused, bool)
+    assert_type(rx[0], memoryview)
+    assert_type(rx.passed, list[int])
+
+
+def established_side(stack: Stack) -> None:
+    """The five calls, a listener and a connection."""
+    stack.receive(b"", 1.0)
+    stack.handle_timer(1.0)
+    assert_type(stack.packets_to_send(1.0), list[bytes])
+    assert_type(stack.next_deadline(), float | None)
+    event: Event | None = stack.next_event()
+    assert event is None
+    listener = stack.listen(80)
+    assert_type(listener, Listener)
+    connection = listener.accept()
+    assert_type(connection, Connection | None)
+    if connection is not None:
+        assert_type(connection.read(1), bytes)
+        assert_type(connection.write(b""), int)
+
+
+def cookies(key: bytes, path: FourTuple) -> None:
+    """A cookie is a number; checking it gives options or nothing."""
+    assert_type(Cookie.mint(key, path, 0, SynOptions()), int)
+    assert_type(Cookie.check((key, [key, key]), path, 0, 0), SynOptions | None)

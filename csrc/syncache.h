@@ -9,7 +9,8 @@
  * occupies the first 4 of 16 bytes, the other 12 are zero.  Time is a 64-bit count of milliseconds of one
  * monotonic clock of the caller's; any start value works, and a time before the last one counts as the last.
  *
- * Not here: links, checksums of other protocols, established connections, policy.
+ * Not here: links, checksums of other protocols, established connections, policy.  Long because one header is all
+ * that a C stack needs.
  *
  * See RFC 9293, RFC 4987, RFC 5961, RFC 7323.
  */

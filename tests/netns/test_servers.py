@@ -69,4 +69,5 @@ def test_slow_reader_closes_the_window_and_costs_no_memory(namespace):
     namespace.run(*words)
     said = server.stop()
     assert said["rss_bytes_max"] < 200 * 2**20
-    assert said["link"]["sent"] * 65536 < 10**8
+    # What the kernel's receive buffer takes, and ours.
+    assert 0 < said["poured_bytes"] < 100_000_000

@@ -25,6 +25,8 @@ from syncache.links.tun import Tun
 class HttpProtocol(asyncio.Protocol):
     """Just enough HTTP/1.1 for curl: one request, a body either way, close."""
 
+    poured = 0  # bytes of all answers that were written so far
+
     def connection_made(self, transport):
         self.transport = transport
         self.head = b""
@@ -69,6 +71,7 @@ class HttpProtocol(asyncio.Protocol):
             if chunk is None:
                 self.transport.close()
                 return
+            HttpProtocol.poured += len(chunk)
             self.transport.write(chunk)
 
     def pause_writing(self):
@@ -180,6 +183,7 @@ async def main(spec):
     counters = ("sc_completed", "sc_recvcookie", "sc_sendcookie", "sc_added")
     usage = resource.getrusage(resource.RUSAGE_SELF)
     said = {name: getattr(stats, name) for name in counters}
+    said["poured_bytes"] = HttpProtocol.poured
     said["rss_bytes_max"] = usage.ru_maxrss * 1024
     said["cpu_seconds"] = usage.ru_utime + usage.ru_stime
     said["link"] = below.counts

@@ -110,11 +110,10 @@ def super_segments():
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.sendall(body)
             rx, (i, *_) = packets(
-                link, lambda packet: TCP in packet and packet[TCP].payload
+                link, lambda packet: TCP in packet and len(packet[TCP].payload) > 1000
             )
             assert rx.checksum(i) == Checksum.PARTIAL
             assert rx.gso_size(i) == 1000
-            assert len(rx[i]) > 5000
     return {"ok": True}
 
 

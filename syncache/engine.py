@@ -156,7 +156,7 @@ class Syncache:
             ValueError: an argument is out of range, or somebody listens there.
             RuntimeError: no room for another endpoint or key.
         """
-        family, laddr = (0, addresses.ANY) if address is None else _local(address)
+        family, laddr = _place(address)
         fields = {
             "laddr": laddr,
             "lport": addresses.port(port, lowest=1),
@@ -174,8 +174,8 @@ class Syncache:
             "fastopen": _within("fastopen", fastopen, 0, UINT32_MAX),
         }
         peers = [(addresses.pack(a), _md5(key)) for a, key in (md5_keys or {}).items()]
-        place = family, laddr, port
-        if place in self._open:
+        places = _places(family, laddr, port)
+        if places & self._open:
             raise ValueError(f"{address or 'any address'} port {port} is taken")
         with self._core as core:
             number = core.listen(fields)
@@ -184,7 +184,7 @@ class Syncache:
             if not all(core.md5_key(number, peer, key) for peer, key in peers):
                 core.unlisten(number)
                 raise RuntimeError("no room: x.md5_max keys are in use")
-        self._open.add(place)
+        self._open |= places
         return self._new_endpoint(number, address, port, tag)
 
     def packet(self, packet: Buffer, now: float) -> Verdict:
@@ -340,11 +340,10 @@ class Syncache:
         return endpoint
 
     def _close_endpoint(self, endpoint: Endpoint) -> None:
-        address = endpoint.address
-        family, laddr = (0, addresses.ANY) if address is None else _local(address)
+        family, laddr = _place(endpoint.address)
         with self._core as core:
             core.unlisten(endpoint.number)
-        self._open.discard((family, laddr, endpoint.port))
+        self._open -= _places(family, laddr, endpoint.port)
 
     def _address(self, address: str | bytes) -> None:
         """Make an address ours although nobody listens on it."""
@@ -369,6 +368,16 @@ def _within(name: str, value: object, lowest: int, highest: int) -> int:
     return value
 
 
+def _place(address: str | None) -> tuple[int, bytes]:
+    """Pack an address to listen on; family 0 is any address of either."""
+    return (0, addresses.ANY) if address is None else addresses.pack(address)
+
+
+def _places(family: int, laddr: bytes, port: int) -> set[tuple[int, bytes, int]]:
+    """Return what an endpoint occupies: of each family an address and port."""
+    return {(each, laddr, port) for each in ((family,) if family else (4, 6))}
+
+
 def _mtu(mtu: int) -> int:
     if mtu != 0 and not MTU_MIN <= mtu <= 0xFFFF:
         raise ValueError(f"mtu is 0 (unknown) or {MTU_MIN} to 65535, not {mtu!r}")
@@ -379,11 +388,6 @@ def _md5(key: bytes) -> bytes:
     if not 1 <= len(key) <= MD5_KEY_MAX:
         raise ValueError(f"an MD5 key has 1 to {MD5_KEY_MAX} bytes, not {len(key)}")
     return bytes(key)
-
-
-def _local(address: str) -> tuple[int, bytes]:
-    """Pack an address to listen on; an unspecified one means any of its family."""
-    return addresses.pack(address)
 
 
 def _sent_on(segment: Segment) -> bytes:

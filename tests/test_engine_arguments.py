@@ -124,6 +124,28 @@ def test_listen_refuses_wrong_arguments(arguments, message, seed):
     assert syncache.listen(80).number == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        (None, "0.0.0.0", True),
+        (None, "::", True),
+        ("::", None, True),
+        ("0.0.0.0", "::", False),
+        (None, "192.0.2.1", False),
+        ("192.0.2.1", None, False),
+    ],
+)
+def test_listen_knows_what_any_address_takes(first, second, taken, seed):
+    """Any address is any of both families; an exact one has a place of its own."""
+    syncache = engine(seed)
+    one = syncache.listen(80, first)
+    if taken:
+        with pytest.raises(ValueError, match="port 80 is taken"):
+            syncache.listen(80, second)
+        one.close()
+    assert not syncache.listen(80, second).closed
+
+
 def test_listen_full_raises_runtime_error(seed):
     """Endpoints and MD5 keys are bounded; a listen that failed leaves nothing."""
     sysctl = Sysctl({X + "endpoint_max": 2, X + "md5_max": 1})

@@ -13,7 +13,7 @@ See RFC 9293 3.9 and 3.10, RFC 6191, RFC 1122 3.2.2.6 (echo).
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from . import address as addresses
@@ -54,6 +54,8 @@ _OUT_SLOTS = 64
 _LOOSE_MAX = 256
 # An application that takes no events is given no more connections.
 _EVENTS_MAX = 1 << 18
+# Timers that are kept whatever the number of connections.
+_TIMERS_MIN = 256
 # Handshakes that one burst may offer although every socket is taken.
 _OFFERS = 1024
 # FreeBSD lets TIME-WAIT take a fifth of the sockets.
@@ -107,7 +109,8 @@ class Stack:
         self._timers: list[tuple[int, int, Connection]] = []
         self._events: deque[Event] = deque()
         self._loose: deque[bytes] = deque()
-        self._one = Ring(1, _PACKET_MAX)
+        self._first = Ring(1, _PACKET_MAX)
+        self._second = Ring(1, _PACKET_MAX)
         self._reply = Ring(1, 128)
         self._out = Ring(_OUT_SLOTS, max(2048, -(-mtu // 64) * 64))
 
@@ -164,9 +167,8 @@ class Stack:
     def receive(self, packet: Buffer, now: float) -> None:
         """Take one IP packet."""
         view = memoryview(packet).cast("B")
-        if len(view) > _PACKET_MAX:
-            return
-        self._again(view, now)
+        if len(view) <= _PACKET_MAX:
+            self._feed(view, now, Checksum.VERIFY)
 
     def burst(self, rx: Ring, tx: Ring, now: float) -> int:
         """Take the packets of a ring; return how many were consumed.
@@ -181,38 +183,43 @@ class Stack:
             packet = rx[index]
             if reason is Reason.PASS_KNOWN:
                 connection = self._connections.get(rx.handle(index))
-                self._deliver(connection, packet, now)
+                if connection is not None:
+                    self._deliver(connection, packet, now)
+                elif rx is not self._second:
+                    # It was known when the burst began, and ended within it.
+                    self._feed_again(packet, now)
             elif reason.kind is Kind.ACCEPT:
                 self._accept(rx.conn(index), packet)
             else:
                 self._pass(reason, packet, now)
         return consumed
 
-    def _again(self, packet: memoryview, now: float) -> None:
+    def _feed(self, packet: memoryview, now: float, checksum: Checksum) -> None:
         """Give one packet to engine and connections, and keep the reply."""
-        one = Ring(1, _PACKET_MAX) if len(self._one) else self._one
-        one.push(packet)
-        self.burst(one, self._reply, now)
+        one = self._first if checksum is Checksum.VERIFY else self._second
         one.clear()
+        one.push(packet, checksum=checksum)
+        self.burst(one, self._reply, now)
         if len(self._reply):
             self._send_loose(bytes(self._reply[0]))
             self._reply.clear()
 
-    def _deliver(
-        self, connection: Connection | None, packet: memoryview, now: float
-    ) -> None:
+    def _feed_again(self, packet: memoryview, now: float) -> None:
+        """Give a packet to the engine once more, now that its tuple is free."""
+        self._feed(packet, now, Checksum.VALID)
+
+    def _deliver(self, connection: Connection, packet: memoryview, now: float) -> None:
         """Give a connection its segment."""
         arrival = read(packet)
-        if connection is None or arrival is None:
+        if arrival is None:
             return
         writer = connection.writer
         if isinstance(writer, SigningWriter) and not writer.verifies(packet):
             return
-        if connection.state is State.TIME_WAIT and segment_arrives.may_replace(
-            connection, arrival
-        ):
+        waiting = connection.state is State.TIME_WAIT
+        if waiting and segment_arrives.may_replace(connection, arrival):
             connection.forget()
-            self._again(packet, now)
+            self._feed_again(packet, now)
             return
         connection.arrives(arrival, self._now_ms)
         self._schedule(connection)
@@ -277,7 +284,9 @@ class Stack:
         """Take what belongs to no connection that the engine knows."""
         if reason is Reason.PASS_OFFERED:
             # Right behind the segment that completed the handshake, in one ring.
-            self._deliver(self._tuples.get(tuple_of(packet) or b""), packet, now)
+            connection = self._tuples.get(tuple_of(packet) or b"")
+            if connection is not None:
+                self._deliver(connection, packet, now)
         elif reason is Reason.PASS_ICMP:
             self._take_icmp_error(bytes(packet))
         elif reason is Reason.PASS_NOT_TCP and self._is_ours(packet):
@@ -367,9 +376,8 @@ class Stack:
     def handle_timer(self, now: float) -> None:
         """Do what is due; then ask `packets_to_send` or `transmit`."""
         self._advance(now)
-        timers = self._timers
-        while timers and timers[0][0] <= self._now_ms:
-            when, _, connection = heappop(timers)
+        while self._timers and self._timers[0][0] <= self._now_ms:
+            when, _, connection = heappop(self._timers)
             if connection.timer_ms != when:
                 continue
             connection.timer_ms = None
@@ -396,6 +404,10 @@ class Stack:
             connection.timer_ms = deadline
             self._timer_number += 1
             heappush(self._timers, (deadline, self._timer_number, connection))
+            if len(self._timers) > _TIMERS_MIN + 4 * len(self._connections):
+                # What was overtaken, or whose connection has gone, goes.
+                self._timers = [t for t in self._timers if t[2].timer_ms == t[0]]
+                heapify(self._timers)
 
     # What connections call (`connection.Owner`).
 

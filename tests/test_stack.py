@@ -23,6 +23,7 @@ from harness import (
 from peer import ADDRESSES, Peer, Wire
 
 from syncache import Ring, Stack
+from syncache.ring import Checksum
 from syncache.segment import RST, Segment
 
 BUILDERS = [
@@ -183,6 +184,41 @@ def test_burst_ends_and_begins_a_connection_of_one_tuple():
     hand.stack.transmit(tx, hand.now)
     assert 1 == len(tx)
     assert 0x12 == Segment.parse(bytes(tx[0])).flags
+
+
+def test_burst_takes_a_syn_behind_the_end_of_its_tuple():
+    """The last ACK of one connection and the SYN of the next in one ring."""
+    hand = last_ack(4)
+    rx, tx = Ring(8, 2048), Ring(8, 2048)
+    rx.push(hand.segment(". 2:2(0) ack 2").packet())
+    rx.push(hand.segment(f"S 70000:70000(0) win 65535 <{HANDSHAKE}>").packet())
+    hand.stack.burst(rx, tx, hand.now)
+    hand.stack.transmit(tx, hand.now)
+    assert 1 == len(tx)
+    assert 0x12 == Segment.parse(bytes(tx[0])).flags
+
+
+def test_burst_takes_partial_checksums_of_a_reused_tuple():
+    """What a local client sends is complete only on the wire."""
+    hand = time_wait(4)
+    packet = bytearray(hand.segment("S 70000:70000(0) win 65535").packet())
+    packet[36:38] = b"\0\0"
+    rx, tx = Ring(8, 2048), Ring(8, 2048)
+    rx.push(packet, checksum=Checksum.PARTIAL)
+    hand.stack.burst(rx, tx, hand.now)
+    assert 1 == hand.stack.transmit(tx, hand.now)
+
+
+def test_timers_of_connections_that_are_gone_are_forgotten():
+    """Keepalive looks two hours ahead; what it looks at does not stay that long."""
+    hand = listen(4, sysctl={"net.inet.tcp.always_keepalive": 1})
+    for number in range(2000):
+        connect(hand, number)
+        hand.inject("R 1:1(0)")
+        hand.listener.accept()
+    hand.events()
+    assert [] == hand.stack.connections
+    assert 300 > len(hand.stack._timers)
 
 
 def connect(hand: Hand, number: int) -> None:

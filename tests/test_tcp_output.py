@@ -23,6 +23,20 @@ def test_full_ring_ends_the_turn_and_nothing_is_lost(family):
     assert 14_000 == total
 
 
+def test_full_ring_keeps_acks_and_resets_for_later(family):
+    """Neither is lost for want of a slot."""
+    hand = established(family)
+    other = second(hand)
+    full = Ring(1, 2048)
+    full.push(b"x")
+    hand.stack.receive(hand.segment(". 101:201(100) ack 1").packet(), hand.now)
+    other.abort()
+    hand.stack.transmit(full, hand.now)
+    for connection in (hand.connection, other):
+        assert not connection.transmit(full, int(hand.now * 1000), 0)
+    assert 2 == len(hand.stack.packets_to_send(hand.now))
+
+
 def test_connections_take_turns(family):
     """One with much to say does not keep the others waiting."""
     hand = established(family, window=4_000_000)

@@ -151,6 +151,16 @@ def test_time_out_with_a_closed_window_becomes_a_probe():
     assert Plan(1, 1) == half.plan(1000)
 
 
+def test_probe_that_an_ack_overtook_is_not_sent():
+    """Everything was acknowledged between the time-out and the turn to send."""
+    half = sender(size=100)
+    send(half)
+    half.open_window(0, 1, 1)
+    assert half.expire(1000)
+    half.acknowledge(101, 1001, None)
+    assert half.plan(1001) is None
+
+
 def test_orphan_is_not_probed_for_ever():
     """With nobody to write for, answers do not count."""
     half = sender(size=2000)

@@ -26,6 +26,11 @@ def test_states_are_spelled_as_the_rfc_spells_them():
     ] == [str(state) for state in State]
 
 
+def test_happenings_are_spelled_as_the_rfc_spells_them():
+    """Figure 5 of RFC 9293 says rcv FIN, CLOSE, rcv ACK of FIN."""
+    assert {"rcv FIN", "CLOSE", "rcv ACK of FIN"} <= {str(h) for h in Happening}
+
+
 def test_nothing_leaves_closed():
     """CLOSED is the end."""
     for happening in Happening:

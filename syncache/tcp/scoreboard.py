@@ -28,11 +28,6 @@ class Scoreboard:
         """Is anything marked."""
         return bool(self._starts)
 
-    @property
-    def highest(self) -> int:
-        """The end of the topmost range; only if there is one."""
-        return self._ends[-1]
-
     def add(self, start: int, end: int) -> bool:
         """Mark start .. end; tell whether that was news."""
         first = bisect_left(self._ends, start)

@@ -61,8 +61,7 @@ def may_replace(connection: Connection, arrival: Arrival) -> bool:
 
     By its sequence number, which is beyond, or by its timestamp (RFC 6191).
     """
-    if connection.state is not State.TIME_WAIT:
-        return False
+    assert connection.state is State.TIME_WAIT
     if arrival.flags & (SYN | ACK | RST) != SYN:
         return False
     rcv_nxt = connection.receiver.rcv_nxt

@@ -83,11 +83,6 @@ class Sender:
         return base + self.queue.size
 
     @property
-    def idle(self) -> bool:
-        """Everything written, and the FIN if asked for, has been acknowledged."""
-        return self.snd_una > self.iss and self.queue.size == 0 and not self.fin_owed
-
-    @property
     def fin_owed(self) -> bool:
         """A FIN was asked for and has not been acknowledged."""
         return self.fin and not self.fin_acked
@@ -257,7 +252,7 @@ class Sender:
             self._wl2 = ack
             self.max_snd_wnd = max(self.max_snd_wnd, window)
             if changed and self.persisting and window:
-                self.persisting = False
+                self.persisting = self._probe = False
                 self.rto.progress()
                 self.deadline = None
             return changed
@@ -278,7 +273,7 @@ class Sender:
         base = self.snd_una if self.snd_una > self.iss else self.iss + 1
         self.queue.discard(min(max(ack - base, 0), self.queue.size))
         self.snd_una = ack
-        self._syn_again = False
+        self._syn_again = self._probe = False
         self._take_sample(ack, now_ms, rtt_ms)
         self.rto.progress()
         if self.board:

@@ -68,6 +68,6 @@ def test_slow_reader_closes_the_window_and_costs_no_memory(namespace):
     words = (sys.executable, PEERS / "slow_reader.py", OURS[0], str(10**9))
     namespace.run(*words)
     said = server.stop()
-    assert said["rss_bytes_max"] < 200 * 2**20
+    assert said["rss_bytes_max"] < 100 * 2**20
     # What the kernel's receive buffer takes, and ours.
     assert 0 < said["poured_bytes"] < 100_000_000

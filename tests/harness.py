@@ -75,6 +75,9 @@ class Hand:
         self.sent: list[Segment] = []
         self.last: Segment | None = None
         self.tos = 0
+        self.tsval = 0  # of the SYN-ACK
+        self._connection = None
+        self._written = 0
 
     # Time
 
@@ -209,8 +212,6 @@ class Hand:
             self._connection = self.listener.accept()
         return self._connection
 
-    _connection = None
-
     @property
     def state(self) -> str:
         """The connection's state, as the RFC spells it."""
@@ -230,8 +231,6 @@ class Hand:
         self._written += taken
         self.collect()
         return taken
-
-    _written = 0
 
     def close(self) -> None:
         """Close; what is sent is collected."""

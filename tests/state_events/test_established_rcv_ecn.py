@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness import HANDSHAKE, established, listen
 
 ECT0 = 2
@@ -57,8 +59,6 @@ def test_established_rcv_ce_with_accurate_ecn_is_counted(family):
     """AccECN: the three ACE bits count from 5 (AE and ECE)."""
     hand = listen(family, sysctl={"net.inet.tcp.ecn.enable": 3})
     syn = hand.segment(f"SEW 0:0(0) win 65535 <{HANDSHAKE}>")
-    from dataclasses import replace
-
     hand.inject_packet(replace(syn, flags=syn.flags | 0x100, _packet=None).packet())
     hand.iss = hand.sent[0].seq
     hand.sent.clear()

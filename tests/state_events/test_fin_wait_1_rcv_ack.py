@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import fin_wait_1
+from harness import established, fin_wait_1
 
 
 def test_fin_wait_1_rcv_ack_of_fin_enters_fin_wait_2(family):
@@ -47,8 +47,6 @@ def test_fin_wait_1_fin_unacknowledged_is_sent_again(family):
 
 def test_fin_wait_1_waits_with_the_fin_until_the_data_is_out(family):
     """CLOSE is not ABORT."""
-    from harness import established
-
     hand = established(family)
     mss = hand.connection.info.mss
     hand.connection.write(b"x" * (12 * mss))

@@ -68,7 +68,7 @@ def test_listen_rcv_ack_after_syn_ack_loss_starts_with_one_segment(family):
     hand.inject(". 1:1(0) ack 1")
     mss = hand.connection.info.mss
     hand.write(10 * mss)
-    hand.expect(". 1:1(0)".replace("1:1(0)", f"1:{1 + mss}({mss})"))
+    hand.expect(f". 1:{1 + mss}({mss})")
     hand.expect_nothing()
     assert 3000 == hand.connection.info.rto_ms
 

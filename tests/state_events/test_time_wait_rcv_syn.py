@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import HANDSHAKE, WITH_TIMESTAMPS, time_wait
+from harness import HANDSHAKE, WITH_TIMESTAMPS, established, time_wait
 
 
 @pytest.mark.parametrize("seq", [-100, 1, 2])
@@ -58,8 +58,6 @@ def test_time_wait_rcv_syn_with_equal_timestamp_sends_challenge_ack(family):
 
 
 def time_wait_with_timestamps(family):
-    from harness import established
-
     hand = established(family, options=WITH_TIMESTAMPS)
     hand.close()
     hand.sent.clear()

@@ -139,6 +139,8 @@ respond_challenge_ack(struct syncache *cache, const struct table_entry *entry,
     reply.flags = WIRE_ACK;
     reply.window = (uint16_t)engine_rcv_wnd(cache, entry->endpoint);
     reply.flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;
+    if (entry->flags & ENTRY_UNREACH)
+        reply.dont_fragment = 0;
     respond_timestamps(cache, entry, &reply);
     if (entry->flags & ENTRY_SIGNATURE)
         respond_sign(cache, entry->endpoint, &reply);

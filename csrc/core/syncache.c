@@ -292,16 +292,18 @@ add_duplicate(struct syncache *cache, struct event *event)
 {
     struct table_entry *entry = event->ref.entry;
     uint32_t limit = cache->tunables.dupsyn_limit;
+    bool other_isn = entry->irs != event->segment->seg_seq;
 
     cache->stats.sc_dupsyn++;
-    if (limit != 0 && entry->irs != event->segment->seg_seq &&
-        engine_mints(cache))
+    if (limit != 0 && other_isn && engine_mints(cache))
         return add_other_isn(cache, event);
     if (limit != 0 && entry->dup_answers >= limit)
         return SYNCACHE_DROP_DUPSYN_LIMIT;
     if (entry->dup_answers < SYNCACHE_DUPSYN_COUNTED)
         entry->dup_answers++;
-    add_duplicate_renew(cache, event, entry);
+    /* FreeBSD, which is limit 0, does not look at the ISN. */
+    if (limit == 0 || !other_isn)
+        add_duplicate_renew(cache, event, entry);
     event->reply_size = respond_syn_ack(cache, entry, NULL, event->reply);
     if (limit == 0) {
         /* FreeBSD: the whole budget of retransmissions anew. */

@@ -60,9 +60,9 @@ test_syn_ack_v6_carries_a_flow_label_of_its_iss(void)
 }
 
 static void
-test_syn_ack_df_follows_path_mtu_discovery_and_unreach(void)
+test_df_follows_path_mtu_discovery_and_unreach(void)
 {
-    /* Statement 29 and section 2. */
+    /* Statement 29 and section 2, in SYN-ACKs and challenge ACKs alike. */
     for (uint32_t i = 0; i < 4; i++) {
         cache_defaults();
         tunables.path_mtu_discovery = i & 1;
@@ -71,6 +71,8 @@ test_syn_ack_df_follows_path_mtu_discovery_and_unreach(void)
         reply_read(packet, respond_syn_ack(cache, &entry, NULL, packet));
         EXPECT_EQ(i == 1, reply.dont_fragment);
         EXPECT_EQ(0, reply.ip_id);
+        reply_read(packet, respond_challenge_ack(cache, &entry, packet));
+        EXPECT_EQ(i == 1, reply.dont_fragment);
     }
 }
 
@@ -115,7 +117,7 @@ test_rst_uses_the_endpoint_or_defaults(void)
 static const struct test tests[] = {
     TEST(test_syn_ack_lengths_follow_what_was_negotiated),
     TEST(test_syn_ack_v6_carries_a_flow_label_of_its_iss),
-    TEST(test_syn_ack_df_follows_path_mtu_discovery_and_unreach),
+    TEST(test_df_follows_path_mtu_discovery_and_unreach),
     TEST(test_challenge_ack_has_no_ecn_and_no_syn_options),
     TEST(test_rst_uses_the_endpoint_or_defaults),
 };

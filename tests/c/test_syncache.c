@@ -74,6 +74,10 @@ test_listen_syn_rfc1323_limits_what_is_negotiated(void)
         EXPECT_EQ(rfc1323 == 1 || rfc1323 == 2, reply_option(3) != NULL);
         EXPECT_EQ(rfc1323 == 1 || rfc1323 == 3, reply_option(8) != NULL);
         EXPECT_TRUE(reply_option(4) != NULL);
+        tunables.sack_enable = 0;
+        cache_tune();
+        (void)send_syn(2);
+        EXPECT_TRUE(reply_option(4) == NULL);
     }
 }
 
@@ -375,6 +379,8 @@ test_syn_received_rcv_same_syn_freebsd_restarts_the_budget(void)
     EXPECT_EQ(now + 1000, first_entry().deadline_ms);
     EXPECT_EQ(1, first_entry().rxmits);
     EXPECT_EQ(1, stats()->sc_dupsyn);
+    for (uint32_t i = 1; i < 300; i++) /* more than a byte counts */
+        EXPECT_EQ(SYNCACHE_REPLY_DUPSYN, send_syn(1));
 }
 
 static void
@@ -413,6 +419,30 @@ test_syn_received_rcv_other_isn_is_answered_without_touching_it(void)
     struct syncache_half_open after = first_entry();
     EXPECT_BYTES((const uint8_t *)&before, (const uint8_t *)&after,
                  sizeof before);
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+}
+
+static void
+test_syn_received_rcv_other_isn_without_cookies_renews_nothing(void)
+{
+    /* DESIGN 5.6: the entry's own SYN-ACK, with what its own SYN said. */
+    cache_defaults();
+    tunables.syncookies = 0;
+    cache_start();
+    (void)send_syn(1);
+    uint32_t iss = reply.seq;
+    EXPECT_EQ(SYNCACHE_REPLY_DUPSYN,
+              send_seg((struct seg){.peer = 1,
+                                    .flags = SYN,
+                                    .seq = 77,
+                                    .options = syn_options(999),
+                                    .options_size = 20}));
+    EXPECT_EQ(iss, reply.seq);
+    EXPECT_EQ(peer_irs(1) + 1, reply.ack);
+    EXPECT_EQ(500, load32_be(reply_option(8) + 4));
+    EXPECT_EQ(SYNCACHE_REPLY_DUPSYN,
+              send_seg((struct seg){.peer = 1, .flags = SYN, .seq = 77}));
+    EXPECT_EQ(500, load32_be(reply_option(8) + 4));
     EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
 }
 
@@ -477,6 +507,7 @@ static const struct test tests[] = {
     TEST(test_syn_received_rcv_same_syn_freebsd_restarts_the_budget),
     TEST(test_syn_received_rcv_same_syn_renews_or_ends_timestamps),
     TEST(test_syn_received_rcv_other_isn_is_answered_without_touching_it),
+    TEST(test_syn_received_rcv_other_isn_without_cookies_renews_nothing),
     TEST(test_syn_received_rcv_other_isn_freebsd_acks_the_old_one),
     TEST(test_listen_syn_age_policy_pauses_only_when_victims_are_young),
 };

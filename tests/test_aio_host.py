@@ -131,7 +131,7 @@ class Failing(Stubborn):
 
     def send(self, tx):
         self._fail("send")
-        return self.link.send(tx)
+        return super().send(tx)
 
     def receive_or_fail(self, rx):
         self._fail("receive")
@@ -156,6 +156,24 @@ async def test_loss_of_the_link_ends_everything_with_one_line(call, caplog):
         assert (Recorder.made[0].calls[-1], Recorder.made[0].lost) == ("lost", error)
         assert not server.is_serving()
         await server.wait_closed()
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+@on_loop
+async def test_loss_of_the_link_is_noticed_when_something_is_sent(stuck):
+    """By a write from outside the loop's own calls, or when it could go on."""
+    async with World(link=Failing) as world:
+        await world.host.create_server(Recorder, PORT)
+        await world.connect()
+        await until(lambda: Recorder.made)
+        world.link.stuck = stuck
+        Recorder.made[0].transport.write(b"x")
+        await quiet()
+        world.link.failing = "send"
+        Recorder.made[0].transport.write(b"y")
+        assert str(await world.host.closed) == "tun7 is gone: removed"
+        await asyncio.sleep(0)
+        assert Recorder.made[0].calls[-1] == "lost"
 
 
 @on_loop

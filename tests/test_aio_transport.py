@@ -200,6 +200,20 @@ async def test_eof_kept_open_by_the_protocol_lets_it_answer():
 
 
 @on_loop
+async def test_both_directions_ended_ends_the_connection():
+    """With nothing left to come or go, connection_lost needs no close()."""
+    async with World() as world:
+        client, protocol = await served(world, lambda: Recorder(keep_open=True))
+        protocol.transport.write_eof()
+        await until(lambda: client.got_fin)
+        client.send(FIN | ACK)
+        await until(lambda: "lost" in protocol.calls)
+        assert protocol.calls == ["made", "eof", "lost"]
+        assert protocol.lost is None
+        assert protocol.transport.is_closing()
+
+
+@on_loop
 async def test_close_sends_what_is_pending_then_fin_and_reads_no_more():
     """connection_lost comes once, without an error, and nothing after it."""
     async with World() as world:
@@ -284,6 +298,24 @@ async def test_buffered_protocol_is_given_its_own_buffer():
         client.write(BODY[:1000])
         await until(lambda: len(protocol.data) == 1000)
         assert protocol.data == BODY[:1000]
+
+
+class Bufferless(Buffered):
+    """Has no buffer to give."""
+
+    def get_buffer(self, sizehint):
+        raise MemoryError(sizehint)
+
+
+@on_loop
+async def test_buffered_protocol_without_a_buffer_loses_its_connection():
+    """As any protocol that raises."""
+    async with World() as world:
+        client, protocol = await served(world, Bufferless)
+        client.write(b"x")
+        await until(lambda: client.got_reset)
+        assert isinstance(protocol.lost, MemoryError)
+        assert len(world.problems) == 1
 
 
 @on_loop

@@ -241,6 +241,33 @@ def test_writer_records_what_passes_in_both_directions(tmp_path):
     ]
 
 
+def test_packet_longer_than_a_slot_is_skipped(tmp_path):
+    """It is counted, and the next one comes."""
+    path = tmp_path / "a.pcap"
+    wrpcap(str(path), [IP(V4) / bytes(200), IP(V4)])
+    rx = Ring(4, 128)
+    with closing(PcapReader(path)) as reader:
+        assert reader.receive(rx) == 1
+        assert reader.skipped == 1
+
+
+def test_writer_passes_on_what_its_link_is(tmp_path):
+    """MTU, super-segments and descriptor are those of the link below."""
+    near, far = pair(mtu=9000, gso_max=65535)
+    tap = PcapWriter(tmp_path / "a.pcap", near)
+    assert (9000, 65535) == (tap.mtu, tap.gso_max)
+    assert tap.fileno() == near.fileno()
+    assert tap.next_deadline() is None
+    tap.close()
+    far.close()
+
+
+def test_writer_without_room_raises_one_line():
+    """A full disk is told as the others are."""
+    with pytest.raises(LinkError, match="cannot write /dev/full: No space left"):
+        PcapWriter("/dev/full")
+
+
 def test_writer_alone_is_a_link_without_a_far_end(tmp_path):
     """It receives nothing and takes everything."""
     path = tmp_path / "a.pcap"

@@ -168,11 +168,15 @@ class PcapWriter:
         self._link = link
         self._clock = clock
         try:
-            self._file: BinaryIO = self.path.open("wb")
+            self._file: BinaryIO = self.path.open("wb", buffering=0)
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
             raise LinkError(message, error.errno) from None
-        self._write(capture.header(LINKTYPE_RAW, PACKET_MAX))
+        try:
+            self._write(capture.header(LINKTYPE_RAW, PACKET_MAX))
+        except LinkError:
+            self._file.close()
+            raise
 
     @property
     def mtu(self) -> int:
@@ -227,8 +231,8 @@ class PcapWriter:
 
     def _write(self, data: bytes) -> None:
         try:
-            self._file.write(data)
-            self._file.flush()
+            while data:
+                data = data[self._file.write(data) :]
         except OSError as error:
             message = f"cannot write {self.path}: {error.strerror}"
             raise LinkError(message, error.errno) from None

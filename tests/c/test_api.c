@@ -23,6 +23,7 @@ test_config_out_of_range_has_no_size(void)
     REFUSED(cachelimit, 0);
     REFUSED(endpoint_max, 0);
     REFUSED(endpoint_max, SYNCACHE_ENDPOINT_MAX + 1);
+    REFUSED(address_max, SYNCACHE_ADDRESS_MAX + 1);
     REFUSED(ts_hz, 0);
     REFUSED(ts_hz, 1000001);
 }
@@ -38,6 +39,8 @@ test_init_refuses_a_block_that_does_not_fit(void)
     EXPECT_TRUE(syncache_init(block + 8, size, &config, cache_seed) == NULL);
     EXPECT_TRUE(syncache_init(NULL, size, &config, cache_seed) == NULL);
     EXPECT_TRUE(syncache_init(block, size, &config, cache_seed) != NULL);
+    config.hashsize = 15;
+    EXPECT_TRUE(syncache_init(block, size, &config, cache_seed) == NULL);
     free(block);
 }
 
@@ -73,6 +76,10 @@ test_entry_costs_at_most_72_bytes_at_the_default_limit(void)
     config.hashsize = 512;
     config.cachelimit = 512 * 30;
     EXPECT_EQ(68333, syncache_entry_millibytes(&config));
+    config.cachelimit /= 2;
+    EXPECT_EQ(136666, syncache_entry_millibytes(&config));
+    config.hashsize = 500;
+    EXPECT_EQ(0, syncache_entry_millibytes(&config));
 }
 
 static void

@@ -237,12 +237,76 @@ test_burst_equals_single_packets_bit_by_bit(void)
     }
 }
 
+static void
+test_burst_longer_than_a_stage_answers_all_of_it(void)
+{
+    /* SYNCACHE_BURST_MAX at a time, as if it were one. */
+    enum { COUNT = SYNCACHE_BURST_MAX + 3 };
+    static struct syncache_slot slots[COUNT];
+    static struct syncache_conn conns[COUNT];
+    static uint32_t passed[COUNT];
+    static uint8_t memory[COUNT * 128];
+    cache_defaults();
+    start_rings(CACHE_RING_SLOTS);
+    rx.ring = (struct syncache_ring){.memory = memory,
+                                     .slot = slots,
+                                     .conn = conns,
+                                     .passed = passed,
+                                     .slots = COUNT,
+                                     .slot_size = 128,
+                                     .count = COUNT};
+    for (uint32_t i = 0; i < COUNT; i++)
+        slots[i].size =
+            seg_build(&(struct seg){.peer = 1, .flags = RST}, memory + i * 128);
+    EXPECT_EQ(COUNT, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    EXPECT_EQ(COUNT, stats()->verdicts[SYNCACHE_DROP_RST_NO_ENTRY]);
+}
+
+static void
+test_burst_with_tx_full_goes_on_over_what_draws_no_reply(void)
+{
+    /* Another host's packet, and a known tuple's; an owed RST needs room. */
+    struct syncache_tuple tuple = peer_tuple(9);
+    cache_defaults();
+    endpoint.family = 4;
+    own_address(endpoint.laddr);
+    tunables.rst_on_sock_fail = 1;
+    start_rings(1);
+    (void)send_syn(1);
+    uint32_t iss = reply.seq;
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, iss));
+    syncache_accepted(cache, &result.conn, 0, false);
+    EXPECT_TRUE(syncache_opened(cache, &tuple, 77));
+    rx_push_seg((struct seg){.peer = 2, .flags = SYN}, 0);
+    rx_push_seg((struct seg){.peer = 9, .flags = ACK}, 0);
+    struct syncache_fields elsewhere = {.saddr = {192, 0, 2, 3},
+                                        .daddr = {198, 51, 100, 10},
+                                        .family = 4,
+                                        .hop_limit = 9,
+                                        .flags = SYN,
+                                        .dport = CACHE_PORT};
+    rx_push(cache_packet,
+            (uint32_t)syncache_build(&elsewhere, NULL, NULL,
+                                     SYNCACHE_CHECKSUM_VALID, cache_packet,
+                                     CACHE_PACKET_MAX),
+            0);
+    rx_push_seg((struct seg){.peer = 1, .flags = ACK, .ack = iss + 1}, 0);
+    EXPECT_EQ(3, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, rx.slot[1].verdict);
+    EXPECT_EQ(SYNCACHE_PASS_NOT_OURS, rx.slot[2].verdict);
+    ring_reset(&tx, 1);
+    EXPECT_EQ(1, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    EXPECT_EQ(SYNCACHE_REPLY_RST, rx.slot[3].verdict);
+}
+
 static const struct test tests[] = {
     TEST(test_burst_answers_in_order_behind_the_link_header),
     TEST(test_burst_lists_what_belongs_to_the_stack),
     TEST(test_burst_stops_before_the_reply_that_has_no_room),
     TEST(test_burst_never_writes_beyond_a_slot),
     TEST(test_burst_equals_single_packets_bit_by_bit),
+    TEST(test_burst_longer_than_a_stage_answers_all_of_it),
+    TEST(test_burst_with_tx_full_goes_on_over_what_draws_no_reply),
 };
 
 int

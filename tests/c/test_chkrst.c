@@ -217,6 +217,29 @@ test_syn_received_unsent_of_another_number_keeps_entry(void)
     EXPECT_EQ(1, stats()->sc_dropped);
 }
 
+static void
+test_challenge_limit_beyond_what_is_counted_is_none(void)
+{
+    /* `challenges` is a byte and stays at its end. */
+    start_syn_received();
+    tunables.ack_war_cnt = 1000;
+    cache_tune();
+    for (uint32_t k = 0; k < 600; k++)
+        EXPECT_EQ(SYNCACHE_REPLY_CHALLENGE_ACK, send_rst(1, peer_irs(1) + 2));
+}
+
+static void
+test_listen_unsent_of_an_unknown_tuple_only_counts(void)
+{
+    /* A cookie was not stored. */
+    struct syncache_tuple tuple = peer_tuple(2);
+    start_syn_received();
+    syncache_unsent(cache, &tuple, iss);
+    EXPECT_EQ(1, syncache_count(cache));
+    EXPECT_EQ(1, stats()->sc_added);
+    EXPECT_EQ(1, stats()->sc_dropped);
+}
+
 static const struct test tests[] = {
     TEST(test_syn_received_rcv_rst_at_rcv_nxt_removes_entry),
     TEST(test_syn_received_rcv_rst_in_window_sends_challenge_ack),
@@ -232,6 +255,8 @@ static const struct test tests[] = {
     TEST(test_syn_received_unsent_first_leaves_no_trace),
     TEST(test_syn_received_unsent_again_removes_entry),
     TEST(test_syn_received_unsent_of_another_number_keeps_entry),
+    TEST(test_challenge_limit_beyond_what_is_counted_is_none),
+    TEST(test_listen_unsent_of_an_unknown_tuple_only_counts),
 };
 
 int

@@ -158,16 +158,93 @@ test_without_known_table_acceptance_ends_pending(void)
 static void
 test_fastopen_off_ignores_the_option(void)
 {
-    /* By tunable, and by endpoint. */
-    for (uint32_t i = 0; i < 2; i++) {
+    /* By tunable, and by endpoint in both ways. */
+    for (uint32_t i = 0; i < 3; i++) {
         cache_defaults();
-        tunables.fastopen_server_enable = i;
-        endpoint.fastopen = i == 0 ? 4 : 0;
+        tunables.fastopen_server_enable = i > 0;
+        endpoint.fastopen = i == 1 ? 0 : 4;
+        endpoint.options = i != 2;
         cache_start();
         EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_fastopen(1, NULL, 0));
         EXPECT_TRUE(reply_option(34) == NULL);
         EXPECT_EQ(0, stats()->fastopen_cookies);
     }
+}
+
+static void
+test_listen_syn_with_its_cookie_negotiates_as_any_syn(void)
+{
+    /* RFC 7323 2.2: the window of a SYN is not scaled; its TSval is recent. */
+    uint8_t both[40];
+    memcpy(both, syn_options(500), 20);
+    cache_defaults();
+    start_fastopen(4);
+    uint16_t size = fastopen_options(cookie, 8);
+    memcpy(both + 20, options + 4, size - 4u);
+    EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN,
+              send_seg((struct seg){.peer = 1,
+                                    .flags = SYN,
+                                    .seq = peer_irs(1),
+                                    .options = both,
+                                    .options_size = (uint16_t)(16 + size)}));
+    EXPECT_EQ(7, result.conn.snd_wscale);
+    EXPECT_EQ(29200, result.conn.snd_wnd);
+    EXPECT_EQ(500, result.conn.ts_recent);
+}
+
+static void
+test_listen_syn_without_key_is_accepted_with_a_clocked_iss(void)
+{
+    /* TFO does not need SYN cookies. */
+    cache_defaults();
+    tunables.syncookies = 0;
+    start_fastopen(4);
+    EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN, send_fastopen(1, cookie, 8));
+    EXPECT_EQ(0, stats()->sc_sendcookie);
+    struct syncache_tuple tuple = peer_tuple(1);
+    EXPECT_EQ(engine_iss(cache, &tuple), result.conn.iss);
+}
+
+static void
+test_known_table_full_takes_the_long_way(void)
+{
+    /* What cannot be offered is cached, its data not acknowledged. */
+    struct syncache_tuple other = peer_tuple(9);
+    cache_defaults();
+    config.established_max = 1;
+    start_fastopen(4);
+    EXPECT_TRUE(syncache_opened(cache, &other, 3));
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_fastopen(1, cookie, 8));
+    EXPECT_EQ(peer_irs(1) + 1, reply.ack);
+}
+
+static void
+test_pending_request_is_settled_by_an_ack_alone(void)
+{
+    /* RFC 7413 4.2: neither by a SYN again nor by a RST. */
+    cache_defaults();
+    start_fastopen(1);
+    EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN, send_fastopen(1, cookie, 8));
+    syncache_accepted(cache, &result.conn, 0, true);
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_fastopen(1, cookie, 8));
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_rst(1, peer_irs(1) + 1));
+    EXPECT_EQ(1, cache->endpoints.slots[endpoint_number].fastopen_pending);
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(1, result.conn.iss));
+    EXPECT_EQ(1, cache->endpoints.slots[endpoint_number].fastopen_pending);
+}
+
+static void
+test_request_refused_twice_is_settled_once(void)
+{
+    /* Without the table of known tuples a stack may say it again. */
+    cache_defaults();
+    config.established_max = 0;
+    start_fastopen(1);
+    EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN, send_fastopen(1, cookie, 8));
+    struct syncache_conn conn = result.conn;
+    syncache_accepted(cache, &conn, 0, false);
+    syncache_accepted(cache, &conn, 0, false);
+    EXPECT_EQ(0, cache->endpoints.slots[endpoint_number].fastopen_pending);
 }
 
 static const struct test tests[] = {
@@ -178,6 +255,11 @@ static const struct test tests[] = {
     TEST(test_pending_request_ends_when_refused_or_closed),
     TEST(test_without_known_table_acceptance_ends_pending),
     TEST(test_fastopen_off_ignores_the_option),
+    TEST(test_listen_syn_with_its_cookie_negotiates_as_any_syn),
+    TEST(test_listen_syn_without_key_is_accepted_with_a_clocked_iss),
+    TEST(test_known_table_full_takes_the_long_way),
+    TEST(test_pending_request_is_settled_by_an_ack_alone),
+    TEST(test_request_refused_twice_is_settled_once),
 };
 
 int

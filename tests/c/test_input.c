@@ -292,6 +292,28 @@ test_segment_call_gives_what_the_packet_call_gives(void)
     EXPECT_EQ(iss[0], iss[1]);
 }
 
+static void
+test_segment_call_takes_ipv6_and_names_a_fault(void)
+{
+    /* As the packet call does. */
+    cache_defaults();
+    family = 6;
+    cache_start();
+    uint32_t size = seg_build(&(struct seg){.peer = 1, .flags = SYN, .seq = 5},
+                              cache_packet);
+    struct syncache_tuple tuple = peer_tuple(1);
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK,
+              syncache_segment(cache, now, 6, tuple.faddr, tuple.laddr, 0,
+                               cache_packet + 40, size - 40, 0,
+                               SYNCACHE_CHECKSUM_VERIFY, &result));
+    reply_read(result.reply, result.reply_size);
+    EXPECT_EQ(6, reply.ack);
+    EXPECT_EQ(SYNCACHE_DROP_TCP_HEADER,
+              syncache_segment(cache, now, 6, tuple.faddr, tuple.laddr, 0,
+                               cache_packet + 40, 19, 0,
+                               SYNCACHE_CHECKSUM_VERIFY, &result));
+}
+
 static const struct test tests[] = {
     TEST(test_each_packet_counts_one_verdict),
     TEST(test_listen_rcv_segment_without_syn_or_ack_is_silent),
@@ -306,6 +328,7 @@ static const struct test tests[] = {
     TEST(test_icmp_error_is_consumed_if_it_quotes_a_half_open_tuple),
     TEST(test_other_protocols_pass),
     TEST(test_segment_call_gives_what_the_packet_call_gives),
+    TEST(test_segment_call_takes_ipv6_and_names_a_fault),
 };
 
 int

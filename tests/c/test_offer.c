@@ -272,6 +272,58 @@ test_without_known_table_an_ack_is_offered_until_accepted(void)
     expect_balance();
 }
 
+static void
+test_owed_rst_is_not_drawn_by_other_segments(void)
+{
+    /* They fare as if the tuple were unknown, and the debt stays. */
+    static const uint16_t others[] = {FIN, SYN | ACK, 0};
+    cache_defaults();
+    tunables.rst_on_sock_fail = 1;
+    start_offered();
+    refuse();
+    for (size_t i = 0; i < TEST_COUNT(others); i++)
+        EXPECT_EQ(others[i] & SYN ? SYNCACHE_DROP_SYN_ACK
+                                  : SYNCACHE_DROP_NO_SYN,
+                  send_seg((struct seg){.peer = 1, .flags = others[i]}));
+    struct syncache_tuple tuple = peer_tuple(1);
+    syncache_closed(cache, &tuple);
+    EXPECT_EQ(1, poll_now());
+    EXPECT_EQ(RST, reply.flags);
+}
+
+static void
+test_refusal_of_another_handshake_changes_nothing(void)
+{
+    /* The tuple is established by now, or its offer is of another ISN. */
+    cache_defaults();
+    start_offered();
+    struct syncache_conn conn = result.conn;
+    struct syncache_conn other = conn;
+    other.irs++;
+    syncache_accepted(cache, &other, 0, false);
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(1, iss));
+    syncache_accepted(cache, &conn, 5, true);
+    syncache_accepted(cache, &conn, 0, false);
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(1, iss));
+    EXPECT_EQ(0, stats()->listendrop);
+}
+
+static void
+test_offer_of_a_cookie_that_is_closed_has_no_entry(void)
+{
+    /* Nothing is left of it. */
+    struct syncache_tuple tuple = peer_tuple(1);
+    cache_defaults();
+    tunables.syncookies_only = 1;
+    cache_start();
+    (void)send_syn(1);
+    iss = reply.seq;
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
+    syncache_closed(cache, &tuple);
+    EXPECT_EQ(0, syncache_count(cache));
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
+}
+
 static const struct test tests[] = {
     TEST(test_offered_segments_pass_and_nothing_is_retransmitted),
     TEST(test_accepted_segments_pass_with_the_handle),
@@ -288,6 +340,9 @@ static const struct test tests[] = {
     TEST(test_known_table_full_offers_nothing_more),
     TEST(test_opened_tuple_is_known_with_its_latest_handle),
     TEST(test_without_known_table_an_ack_is_offered_until_accepted),
+    TEST(test_owed_rst_is_not_drawn_by_other_segments),
+    TEST(test_refusal_of_another_handshake_changes_nothing),
+    TEST(test_offer_of_a_cookie_that_is_closed_has_no_entry),
 };
 
 int

@@ -293,6 +293,17 @@ test_nothing_noted_needs_no_call(void)
 }
 
 static void
+test_pause_that_ends_within_its_window_says_so(void)
+{
+    /* One that the bucket policy began lies across the windows. */
+    struct pause pause = pause_new();
+    pause_advance(&pause, 0, BUCKET, AGE_MS, 100);
+    EXPECT_TRUE(pause_begin(&pause, 300));
+    pause_advance(&pause, 15200, BUCKET, AGE_MS, 100);
+    EXPECT_EQ(15300, pause_next_ms(&pause, AGE));
+}
+
+static void
 test_largest_counts_do_not_overflow(void)
 {
     /* 2^32 - 1 SYNs and the longest age against the largest capacity. */
@@ -325,6 +336,7 @@ static const struct test tests[] = {
     TEST(test_age_policy_gap_after_a_bad_second_begins_nothing),
     TEST(test_age_policy_gap_during_a_pause_ends_it),
     TEST(test_nothing_noted_needs_no_call),
+    TEST(test_pause_that_ends_within_its_window_says_so),
     TEST(test_largest_counts_do_not_overflow),
 };
 

@@ -383,6 +383,70 @@ test_cookies_off_are_never_tried(void)
     EXPECT_EQ(1, stats()->sc_spurcookie);
 }
 
+static void
+test_cookie_restores_what_the_endpoint_grants(void)
+{
+    /* No timestamps where it takes no options, no ECN where it has none. */
+    cache_defaults();
+    endpoint.options = 0;
+    endpoint.ecn = 0;
+    start_cookie();
+    struct seg seg = cookie_ack();
+    seg.options = ts_option(600, 1);
+    seg.options_size = 12;
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_seg(seg));
+    EXPECT_EQ(0, result.conn.timestamps);
+    EXPECT_EQ(SYNCACHE_ECN_NONE, result.conn.ecn);
+}
+
+static void
+test_many_failures_count_in_the_next_second_too(void)
+{
+    /* The second that runs may only have begun. */
+    cache_defaults();
+    tunables.cookie_ts = SYNCACHE_TS_AUTO;
+    start_cookie();
+    struct seg wrong = cookie_ack();
+    for (uint32_t i = 0; i < 1001; i++) {
+        wrong.ack += 256;
+        (void)send_seg(wrong);
+    }
+    now += 1000;
+    EXPECT_EQ(SYNCACHE_REPLY_RST, send_seg(cookie_ack()));
+    EXPECT_EQ(SYNCACHE_REPLY_RST, send_seg(cookie_ack()));
+    EXPECT_EQ(2, stats()->ts_refused);
+    now += 1000;
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_seg(cookie_ack()));
+}
+
+static void
+test_few_failures_of_the_last_second_require_nothing(void)
+{
+    /* A thousand is not more than a thousand. */
+    cache_defaults();
+    tunables.cookie_ts = SYNCACHE_TS_AUTO;
+    start_cookie();
+    struct seg wrong = cookie_ack();
+    wrong.ack += 256;
+    (void)send_seg(wrong);
+    now += 1000;
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_seg(cookie_ack()));
+}
+
+static void
+test_count_of_failures_stays_at_its_end(void)
+{
+    /* 2^32 failures in a second are not none. */
+    cache_defaults();
+    start_cookie();
+    struct seg wrong = cookie_ack();
+    wrong.ack += 256;
+    (void)send_seg(wrong);
+    cache->failures.count = UINT32_MAX;
+    (void)send_seg(wrong);
+    EXPECT_EQ(UINT32_MAX, cache->failures.count);
+}
+
 static const struct test tests[] = {
     TEST(test_cookie_restores_what_the_syn_said),
     TEST(test_cookie_without_timestamps_has_none),
@@ -402,6 +466,10 @@ static const struct test tests[] = {
     TEST(test_cookie_of_the_old_scale_is_tried_for_a_lifetime),
     TEST(test_cookie_of_the_endpoint_before_is_tried_for_a_lifetime),
     TEST(test_cookies_off_are_never_tried),
+    TEST(test_cookie_restores_what_the_endpoint_grants),
+    TEST(test_many_failures_count_in_the_next_second_too),
+    TEST(test_few_failures_of_the_last_second_require_nothing),
+    TEST(test_count_of_failures_stays_at_its_end),
 };
 
 int

@@ -292,6 +292,16 @@ test_random_steps_follow_the_definition(void)
     follow_definition(1000);
 }
 
+static void
+test_key_of_a_later_epoch_in_the_same_slot_mints_nothing(void)
+{
+    /* A caller four epochs ahead of its own clock. */
+    struct secret secret;
+    secret_in_epoch(&secret, 8, 0);
+    give_key(&secret, 12);
+    EXPECT_TRUE(secret_mint(&secret) == NULL);
+}
+
 static const struct test tests[] = {
     TEST(test_no_time_told_no_end_and_no_key),
     TEST(test_first_time_told_begins_epoch_0),
@@ -306,6 +316,7 @@ static const struct test tests[] = {
     TEST(test_key_of_the_epoch_before_the_last_serves_for_the_skew),
     TEST(test_replaced_key_is_gone),
     TEST(test_random_steps_follow_the_definition),
+    TEST(test_key_of_a_later_epoch_in_the_same_slot_mints_nothing),
 };
 
 int

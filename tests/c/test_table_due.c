@@ -350,6 +350,21 @@ test_random_steps_follow_64_bit_deadlines(void)
         walk_from(starts[i]);
 }
 
+static void
+test_sweep_soon_after_a_sweep_keeps_young_challenges(void)
+{
+    /* A caller may sweep more often than it must. */
+    struct table_block block = table_new(1, 2, 2);
+    struct table *table = &block.table;
+    table_sweep(table, 100000);
+    insert_number(table, 0);
+    challenge(table, 0, 100000);
+    table_sweep(table, 100005);
+    EXPECT_EQ(1, find_number(table, 0).entry->challenges);
+    EXPECT_EQ(1, table->challenge_buckets);
+    free(block.memory);
+}
+
 static const struct test tests[] = {
     TEST(test_deadline_is_never_early_and_less_than_4_ms_late),
     TEST(test_deadline_in_the_past_is_due_now),
@@ -361,6 +376,7 @@ static const struct test tests[] = {
     TEST(test_marks_are_counted_by_bucket),
     TEST(test_removed_entry_takes_its_mark_along),
     TEST(test_random_steps_follow_64_bit_deadlines),
+    TEST(test_sweep_soon_after_a_sweep_keeps_young_challenges),
 };
 
 int

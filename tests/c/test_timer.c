@@ -246,6 +246,45 @@ test_next_deadline_is_the_end_of_the_epoch_when_idle(void)
     EXPECT_EQ(10000 + 32000, next_ms);
 }
 
+static void
+test_syn_received_rexmit_min_bounds_the_time_from_below(void)
+{
+    /* And rexmit_max from above. */
+    cache_defaults();
+    tunables.rexmit_min_ms = 7000;
+    start_syn_received();
+    now += 1000;
+    EXPECT_EQ(1, poll_now());
+    EXPECT_EQ(now + 7000, first_entry().deadline_ms);
+}
+
+static void
+test_next_deadline_counts_an_offer_and_a_debt(void)
+{
+    /* The earliest wins; a debt is due at once, an offer only if it ends. */
+    cache_defaults();
+    tunables.rexmit_initial_ms = 3000;
+    tunables.offer_timeout_ms = 2000;
+    start_syn_received();
+    (void)send_ack(1, reply.seq);
+    struct syncache_conn conn = result.conn;
+    EXPECT_EQ(now + 2000, syncache_next_deadline(cache));
+    tunables.offer_timeout_ms = 4000;
+    cache_tune();
+    EXPECT_EQ(now + 3000, syncache_next_deadline(cache));
+    tunables.offer_timeout_ms = 0;
+    tunables.rst_on_sock_fail = 1;
+    cache_tune();
+    EXPECT_EQ(now + 3000, syncache_next_deadline(cache));
+    (void)send_syn(2);
+    now += 5000;
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(3));
+    syncache_accepted(cache, &conn, 0, false);
+    EXPECT_EQ(now - 2000, syncache_next_deadline(cache));
+    (void)poll_now();
+    EXPECT_EQ(now + 3000, syncache_next_deadline(cache));
+}
+
 static const struct test tests[] = {
     TEST(test_syn_received_unanswered_retransmits_and_expires_on_schedule),
     TEST(test_syn_received_rexmtlimit_sets_the_number_of_attempts),
@@ -259,6 +298,8 @@ static const struct test tests[] = {
     TEST(test_long_silence_makes_everything_due),
     TEST(test_clock_going_back_counts_as_standing_still),
     TEST(test_next_deadline_is_the_end_of_the_epoch_when_idle),
+    TEST(test_syn_received_rexmit_min_bounds_the_time_from_below),
+    TEST(test_next_deadline_counts_an_offer_and_a_debt),
 };
 
 int

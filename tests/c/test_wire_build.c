@@ -420,6 +420,9 @@ test_build_at_each_limit_fits_or_is_refused(void)
         fields.payload_size++;
         EXPECT_EQ(0, syncache_build(&fields, options, payload, 0, packet.bytes,
                                     sizeof packet.bytes));
+        fields.payload_size = UINT16_MAX + 1;
+        EXPECT_EQ(0, syncache_build(&fields, options, payload, 0, packet.bytes,
+                                    sizeof packet.bytes));
         fields.payload_size = 0;
         fields.options_size = 0;
         EXPECT_EQ(ip_size + 20,

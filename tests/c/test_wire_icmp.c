@@ -104,6 +104,7 @@ test_icmp_quotation_that_cannot_be_ours_is_other(void)
         {"UDP over IPv6", 6, 48 + 6, 17},
         {"fragment header", 6, 48 + 6, 44},
         {"another source, IPv6", 6, 48 + 23, 99},
+        {"extension header beyond the end", 6, 48 + 6, 60},
     };
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
         test_row = rows[i].name;
@@ -149,6 +150,20 @@ test_icmp_fault_is_named(void)
     EXPECT_EQ(WIRE_OTHER, parse(SYNCACHE_CHECKSUM_VERIFY));
 }
 
+static void
+test_icmp_quotation_of_the_other_family_is_other(void)
+{
+    /* Though whole, TCP, and its source's first four bytes are our address. */
+    packet_icmp(&packet, 4, 3, 48);
+    uint8_t *quoted = packet.bytes + 28;
+    memset(quoted, 0, 48);
+    quoted[0] = 0x60;
+    quoted[6] = 6;
+    memcpy(quoted + 8, packet.bytes + 16, 4);
+    packet_seal(&packet, 1, 2);
+    EXPECT_EQ(WIRE_OTHER, parse(SYNCACHE_CHECKSUM_VERIFY));
+}
+
 static const struct test tests[] = {
     TEST(test_icmp_error_quotes_the_segment_from_our_side),
     TEST(test_icmp_type_decides_what_is_an_error),
@@ -156,6 +171,7 @@ static const struct test tests[] = {
     TEST(test_icmp_quotation_that_cannot_be_ours_is_other),
     TEST(test_icmpv6_quotation_with_extension_header_is_read),
     TEST(test_icmp_fault_is_named),
+    TEST(test_icmp_quotation_of_the_other_family_is_other),
 };
 
 int

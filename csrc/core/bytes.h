@@ -20,12 +20,6 @@ load32_be(const uint8_t *bytes)
            (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-static inline uint64_t
-load64_be(const uint8_t *bytes)
-{
-    return (uint64_t)load32_be(bytes) << 32 | load32_be(bytes + 4);
-}
-
 static inline uint32_t
 load32_le(const uint8_t *bytes)
 {
@@ -51,13 +45,6 @@ store32_be(uint8_t *bytes, uint32_t value)
 {
     store16_be(bytes, (uint16_t)(value >> 16));
     store16_be(bytes + 2, (uint16_t)value);
-}
-
-static inline void
-store64_be(uint8_t *bytes, uint64_t value)
-{
-    store32_be(bytes, (uint32_t)(value >> 32));
-    store32_be(bytes + 4, (uint32_t)value);
 }
 
 static inline void

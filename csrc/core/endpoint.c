@@ -362,6 +362,15 @@ endpoints_md5_key(struct endpoints *endpoints, uint32_t slot, uint8_t family,
     return true;
 }
 
+static bool
+endpoint_takes(const struct endpoint *endpoint, const uint8_t laddr[static 16],
+               uint16_t lport, uint8_t family)
+{
+    return endpoint->open && endpoint->config.lport == lport &&
+           endpoint_overlap(endpoint->config.family, family) &&
+           endpoint_same_address(endpoint->config.laddr, laddr);
+}
+
 /* The open endpoint on exactly this address that takes this family. */
 static struct endpoint *
 endpoint_find_at(const struct endpoints *endpoints,
@@ -369,10 +378,7 @@ endpoint_find_at(const struct endpoints *endpoints,
 {
     uint32_t link = endpoints->heads[endpoint_hash(laddr, lport)];
     struct endpoint *endpoint = endpoint_at(endpoints, link);
-    while (endpoint != NULL &&
-           !(endpoint->open && endpoint->config.lport == lport &&
-             endpoint_overlap(endpoint->config.family, family) &&
-             endpoint_same_address(endpoint->config.laddr, laddr)))
+    while (endpoint != NULL && !endpoint_takes(endpoint, laddr, lport, family))
         endpoint = endpoint_at(endpoints, endpoint->hash_next);
     return endpoint;
 }

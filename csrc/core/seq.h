@@ -27,12 +27,6 @@ seq_leq(uint32_t a, uint32_t b)
     return a == b || seq_lt(a, b);
 }
 
-static inline bool
-seq_geq(uint32_t a, uint32_t b)
-{
-    return a == b || seq_lt(b, a);
-}
-
 /* left <= seq < left + size; an empty window holds nothing. */
 static inline bool
 seq_in_window(uint32_t seq, uint32_t left, uint32_t size)

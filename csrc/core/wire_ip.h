@@ -1,5 +1,4 @@
-/* IP headers: what wire.c needs to reach the upper layer.  RFC 791, RFC 8200.
- */
+/* IP headers: what wire.c needs to reach the upper layer: RFC 791, RFC 8200. */
 #ifndef SYNCACHE_CORE_WIRE_IP_H
 #define SYNCACHE_CORE_WIRE_IP_H
 
@@ -20,9 +19,9 @@ void wire_set_addresses(struct syncache_tuple *tuple, uint8_t family,
  * Reads an IP header with all that belongs to it.
  *
  *   in       packet[0 .. packet_size)  untrusted
- *   out      tuple    family and addresses; family is 0 if they were not
- * reached out      upper    if the verdict is PASS_KNOWN returns  PASS_KNOWN,
- * or the SYNCACHE_DROP_* that names the fault
+ *   out      tuple    family and addresses; family is 0 if not reached
+ *   out      upper    if the verdict is PASS_KNOWN
+ *   returns  PASS_KNOWN, or the SYNCACHE_DROP_* that names the fault
  */
 enum syncache_verdict wire_ip(const uint8_t *packet, size_t packet_size,
                               struct syncache_tuple *tuple,

@@ -35,12 +35,14 @@ struct link_tun {
  * Appends packets to rx until the device has no more or rx is full.
  *
  *   out      rx       slots from rx->count on; checksum PARTIAL where the
- * kernel left the transport checksum to us, VALID where it vouches for it,
- * gso_size of a super-segment; link_size is 0 returns  packets appended (0:
- * none now, also while the device is down), or -EBADFD when the device was
- * removed, -errno of any other failure; a failure after some packets is
- * reported by the next call limit    one read per packet; a packet longer than
- * a slot is dropped
+ *                     kernel left the transport checksum to us, VALID where
+ *                     it vouches for it; gso_size of a super-segment;
+ *                     link_size is 0
+ *   returns  packets appended (0: none now, also while the device is down),
+ *            or -EBADFD when the device was removed, -errno of any other
+ *            failure; a failure after some packets is reported by the next
+ *            call
+ *   limit    one read per packet; a packet longer than a slot is dropped
  */
 int32_t link_tun_receive(struct link_tun *tun, struct syncache_ring *rx);
 

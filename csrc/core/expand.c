@@ -4,9 +4,9 @@
  *
  * Tests of an entry follow RFC 9293 3.10.7.4: signature, timestamps, SEG.SEQ,
  * SEG.ACK.  Whatever fails leaves the entry and its timer as they were, so that
- * who guesses a tuple can disturb nobody.  An ACK that fails against an entry
- * is tried as a cookie before it is refused: the entry may be of a SYN sent in
- * the peer's name (DESIGN 5.6).
+ * who guesses a tuple can disturb nobody.  An ACK that is not of the entry's
+ * handshake is tried as a cookie before it is refused: the entry may be of a
+ * SYN sent in the peer's name (DESIGN 5.6).
  *
  * Not here: how an ACK is tried as a cookie (redeem.c), what the stack says to
  * an offer (offer.c).  See RFC 5961 5, RFC 7323 5.3.
@@ -22,8 +22,9 @@ static enum syncache_verdict expand_entry(struct syncache *cache,
                                           struct event *event);
 static enum syncache_verdict expand_without_entry(struct syncache *cache,
                                                   struct event *event);
-static enum syncache_verdict
-expand_mismatch(struct syncache *cache, struct event *event, bool challenge);
+static enum syncache_verdict expand_mismatch(struct syncache *cache,
+                                             struct event *event,
+                                             enum syncache_verdict otherwise);
 
 enum syncache_verdict
 syncache_expand(struct syncache *cache, struct event *event)
@@ -91,6 +92,31 @@ expand_selfcheck(struct syncache *cache, const struct table_entry *entry)
 }
 #endif
 
+/* irs < SEG.SEQ <= irs + wnd: within RCV.NXT .. RCV.NXT + wnd - 1. */
+static bool
+expand_seq_good(const struct syncache *cache, const struct event *event)
+{
+    const struct table_entry *entry = event->ref.entry;
+
+    return seq_in_window(event->segment->seg_seq, entry->irs + 1,
+                         engine_rcv_wnd(cache, entry->endpoint));
+}
+
+/* What the ACK would draw by its entry alone; ACCEPT_CACHE: it completes it. */
+static enum syncache_verdict
+expand_judge(const struct syncache *cache, const struct event *event)
+{
+    enum syncache_verdict verdict = expand_timestamps(cache, event);
+
+    if (verdict != EVENT_UNDECIDED)
+        return verdict;
+    if (!expand_seq_good(cache, event))
+        return SYNCACHE_REPLY_CHALLENGE_ACK;
+    if (event->segment->seg_ack != event->ref.entry->iss + 1)
+        return SYNCACHE_REPLY_RST;
+    return SYNCACHE_ACCEPT_CACHE;
+}
+
 static enum syncache_verdict
 expand_entry(struct syncache *cache, struct event *event)
 {
@@ -102,15 +128,11 @@ expand_entry(struct syncache *cache, struct event *event)
     if ((is_signed || (entry->flags & ENTRY_SIGNATURE)) &&
         !respond_signature_good(cache, event))
         return SYNCACHE_DROP_MD5;
-    verdict = expand_timestamps(cache, event);
-    if (verdict != EVENT_UNDECIDED)
+    verdict = expand_judge(cache, event);
+    if (segment->seg_ack != entry->iss + 1 || !expand_seq_good(cache, event))
+        return expand_mismatch(cache, event, verdict);
+    if (verdict != SYNCACHE_ACCEPT_CACHE)
         return verdict;
-    /* irs < SEG.SEQ <= irs + wnd: within RCV.NXT .. RCV.NXT + wnd - 1. */
-    if (!seq_in_window(segment->seg_seq, entry->irs + 1,
-                       engine_rcv_wnd(cache, entry->endpoint)))
-        return expand_mismatch(cache, event, true);
-    if (segment->seg_ack != entry->iss + 1)
-        return expand_mismatch(cache, event, false);
 #ifdef SYNCACHE_SELFCHECK
     expand_selfcheck(cache, entry);
 #endif
@@ -129,9 +151,14 @@ static enum syncache_verdict
 expand_redeem(struct syncache *cache, struct event *event,
               const struct table_entry *restored)
 {
+    uint32_t slot = endpoints_slot(&cache->endpoints, event->endpoint);
     enum syncache_verdict verdict;
 
-    if ((event->segment->has & WIRE_HAS_MD5) &&
+    /* RFC 2385: as for a SYN, signed if and only if the peer has a key.  A
+     * cookie does not tell whether its SYN was. */
+    if (((event->segment->has & WIRE_HAS_MD5) ||
+         endpoints_md5_find(&cache->endpoints, slot, &event->segment->tuple) !=
+             NULL) &&
         !respond_signature_good(cache, event))
         return SYNCACHE_DROP_MD5;
     verdict = offer_make(cache, event, restored, SYNCACHE_VIA_COOKIE);
@@ -178,11 +205,14 @@ expand_without_entry(struct syncache *cache, struct event *event)
 }
 
 /*
- * An ACK that does not fit the entry of its tuple.  FreeBSD's way, which is
- * dupsyn_limit 0, never tries it as a cookie.
+ * An ACK of another handshake than that of its tuple's entry, to which it would
+ * draw `otherwise`; old timestamps, too, may only be older than those of a SYN
+ * sent in the peer's name.  FreeBSD's way, which is dupsyn_limit 0, never tries
+ * it as a cookie.
  */
 static enum syncache_verdict
-expand_mismatch(struct syncache *cache, struct event *event, bool challenge)
+expand_mismatch(struct syncache *cache, struct event *event,
+                enum syncache_verdict otherwise)
 {
     struct table_entry restored;
     enum redeem cookie = REDEEM_OFF;
@@ -191,8 +221,10 @@ expand_mismatch(struct syncache *cache, struct event *event, bool challenge)
         cookie = redeem_cookie(cache, event, &restored);
     if (cookie == REDEEM_GOOD)
         return expand_redeem(cache, event, &restored);
-    if (challenge)
+    if (otherwise == SYNCACHE_REPLY_CHALLENGE_ACK)
         return chkrst_challenge(cache, event);
+    if (otherwise != SYNCACHE_REPLY_RST)
+        return otherwise;
     if (expand_lost_data(cache, event, cookie))
         return SYNCACHE_DROP_COOKIE_DATA;
     if (cache->tunables.blackhole >= 3)

@@ -246,6 +246,64 @@ test_syn_received_rcv_cookie_ack_of_other_isn_wins_over_the_entry(void)
 }
 
 static void
+test_syn_received_rcv_cookie_ack_is_not_held_to_another_syns_tsval(void)
+{
+    /* A TSval far ahead, sent in the peer's name, locks nobody out. */
+    struct seg seg = {
+        .peer = 1, .flags = ACK, .seq = peer_irs(1) + 1, .options_size = 12};
+    cache_defaults();
+    tunables.tolerate_missing_ts = 0;
+    cache_start();
+    (void)send_seg((struct seg){.peer = 1,
+                                .flags = SYN,
+                                .seq = 77,
+                                .options = syn_options(500 + 0x40000000),
+                                .options_size = 20});
+    EXPECT_EQ(SYNCACHE_REPLY_OTHER_ISN, send_syn(1));
+    seg.ack = reply.seq;
+    seg.options = ts_option(600, reply_tsval());
+    EXPECT_EQ(SYNCACHE_DROP_PAWS, send_seg(seg)); /* no cookie of ours */
+    EXPECT_EQ(1, stats()->sc_failcookie);
+    EXPECT_EQ(1, syncache_count(cache));
+    EXPECT_EQ(SYNCACHE_DROP_MISSING_TS, send_ack(1, seg.ack - 1));
+    seg.ack++;
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_seg(seg));
+    EXPECT_EQ(600, result.conn.ts_recent);
+    EXPECT_EQ(0, syncache_count(cache));
+}
+
+static void
+test_syn_received_rcv_ack_of_the_entry_is_not_a_cookie_past_paws(void)
+{
+    /* The entry's ISS is a cookie, too, and the gate is open. */
+    cache_defaults();
+    tunables.cookie_gate = SYNCACHE_GATE_ALWAYS;
+    start_syn_received();
+    struct seg seg = final_ack();
+    seg.options = ts_option(499, reply_tsval());
+    seg.options_size = 12;
+    EXPECT_EQ(SYNCACHE_DROP_PAWS, send_seg(seg));
+    EXPECT_EQ(1, syncache_count(cache));
+    EXPECT_EQ(0, stats()->sc_failcookie);
+}
+
+static void
+test_listen_rcv_unsigned_cookie_of_a_peer_with_a_key_drops(void)
+{
+    /* RFC 2385: by a cookie as by an entry, signed or not at all. */
+    cache_defaults();
+    tunables.syncookies_only = 1;
+    cache_start();
+    (void)send_syn_plain(1);
+    iss = reply.seq;
+    struct syncache_tuple tuple = peer_tuple(1);
+    EXPECT_TRUE(syncache_md5_key(cache, endpoint_number, 4, tuple.faddr,
+                                 tuple.laddr, 4));
+    EXPECT_EQ(SYNCACHE_DROP_MD5, send_ack(1, iss));
+    EXPECT_EQ(0, stats()->sc_recvcookie);
+}
+
+static void
 test_listen_rcv_ack_without_overflow_resets_even_a_cookie(void)
 {
     /* Statement 5. */
@@ -281,6 +339,9 @@ static const struct test tests[] = {
     TEST(test_syn_received_rcv_ack_beyond_rcv_nxt_keeps_ts_recent),
     TEST(test_syn_received_rcv_ack_mss_of_the_connection),
     TEST(test_syn_received_rcv_cookie_ack_of_other_isn_wins_over_the_entry),
+    TEST(test_syn_received_rcv_cookie_ack_is_not_held_to_another_syns_tsval),
+    TEST(test_syn_received_rcv_ack_of_the_entry_is_not_a_cookie_past_paws),
+    TEST(test_listen_rcv_unsigned_cookie_of_a_peer_with_a_key_drops),
     TEST(test_listen_rcv_ack_without_overflow_resets_even_a_cookie),
     TEST(test_listen_rcv_ack_unknown_passes_if_the_stack_answers),
 };

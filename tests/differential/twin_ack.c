@@ -133,7 +133,9 @@ static enum syncache_verdict
 take(struct twin *twin, struct twin_event *event,
      const struct twin_entry *restored)
 {
-    if (restored->md5 && !twin_signed_well(twin, event))
+    bool keyed = twin_key_of(twin, twin_number(twin, event->endpoint),
+                             &event->segment->tuple) != NULL;
+    if ((restored->md5 || keyed) && !twin_signed_well(twin, event))
         return SYNCACHE_DROP_MD5;
     enum syncache_verdict verdict =
         twin_offer(twin, event, restored, SYNCACHE_VIA_COOKIE);
@@ -172,6 +174,19 @@ without_entry(struct twin *twin, struct twin_event *event)
                                      : twin_reset(twin, event);
 }
 
+/* What the timestamps of an ACK are refused by, or ACCEPT_CACHE. */
+static enum syncache_verdict
+outdated(const struct twin *twin, const struct twin_event *event)
+{
+    const struct twin_options *has = &event->segment->options;
+    const struct twin_entry *entry = event->entry;
+    if (entry->ts && has->ts && (int32_t)(has->tsval - entry->tsreflect) < 0)
+        return SYNCACHE_DROP_PAWS;
+    if (entry->ts && !has->ts && !twin->tune.tolerate_missing_ts)
+        return SYNCACHE_DROP_MISSING_TS;
+    return SYNCACHE_ACCEPT_CACHE;
+}
+
 static enum syncache_verdict
 mismatch(struct twin *twin, struct twin_event *event, bool in_window)
 {
@@ -181,6 +196,8 @@ mismatch(struct twin *twin, struct twin_event *event, bool in_window)
         how = redeem(twin, event, &restored);
     if (how == GOOD)
         return take(twin, event, &restored);
+    if (outdated(twin, event) != SYNCACHE_ACCEPT_CACHE)
+        return outdated(twin, event);
     if (!in_window)
         return twin_challenge(twin, event);
     if (lost_data(twin, event, how))
@@ -200,15 +217,14 @@ twin_expand(struct twin *twin, struct twin_event *event)
         return without_entry(twin, event);
     if ((has->md5 || entry->md5) && !twin_signed_well(twin, event))
         return SYNCACHE_DROP_MD5;
-    if (entry->ts && has->ts && (int32_t)(has->tsval - entry->tsreflect) < 0)
-        return SYNCACHE_DROP_PAWS;
-    if (entry->ts && !has->ts && !twin->tune.tolerate_missing_ts)
-        return SYNCACHE_DROP_MISSING_TS;
     uint32_t behind = segment->seq - entry->irs;
     bool in_window =
         behind >= 1 && behind <= twin_window(twin, entry->endpoint);
     if (!in_window || segment->ack != entry->iss + 1)
         return mismatch(twin, event, in_window);
+    verdict = outdated(twin, event);
+    if (verdict != SYNCACHE_ACCEPT_CACHE)
+        return verdict;
     verdict = twin_offer(twin, event, entry, SYNCACHE_VIA_CACHE);
     if (verdict != SYNCACHE_ACCEPT_CACHE)
         return verdict;

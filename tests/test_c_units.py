@@ -2,7 +2,8 @@
 Run the C units under AddressSanitizer and UndefinedBehaviorSanitizer.
 
 Each tests/c/test_<stem>.c is one program and one test here.  The core is compiled once
-a session into an archive, so a unit links what it names and nothing else.
+a session into an archive, so a unit links what it names and nothing else.  So is
+tests/differential: random steps which the engine and its naive twin both take.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
+DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
+STEPS = "200000"
 ROOMS = ("core", "flow", "link")
 SOURCES = [p for room in ROOMS for p in (ROOT / "csrc" / room).glob("*.c")]
 FLAGS = [
@@ -105,6 +108,17 @@ def test_c_unit_passes_under_sanitizers(
     if isinstance(program, subprocess.CompletedProcess):
         pytest.fail(program.stdout)
     done = run(program)
+    assert done.returncode == 0, done.stdout
+
+
+def test_engine_and_its_twin_agree_on_random_steps(
+    archive: Path, tmp_path: Path
+) -> None:
+    """Verdicts, replies, counters and listings are equal after every step."""
+    follow = tmp_path / "follow"
+    done = run(compiler(), *FLAGS, *DIFFERENTIAL, archive, "-o", follow)
+    assert done.returncode == 0, done.stdout
+    done = run(follow, STEPS)
     assert done.returncode == 0, done.stdout
 
 

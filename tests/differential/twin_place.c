@@ -84,10 +84,11 @@ void
 twin_remove_unanswered(struct twin *twin, struct twin_entry *entry)
 {
     struct twin_endpoint *endpoint = &twin->endpoints[entry->endpoint];
-    if (!endpoint->open)
-        endpoint = twin_listener(twin, &entry->tuple);
-    if (endpoint != NULL)
-        twin_stamp(twin, endpoint);
+    struct twin_endpoint *heir = twin_listener(twin, &entry->tuple);
+    /* Who is closed remembers, for when he opens again. */
+    if (!endpoint->open && heir != NULL)
+        endpoint = heir;
+    twin_stamp(twin, endpoint);
     twin_remove(twin, entry);
 }
 

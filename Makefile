@@ -5,6 +5,7 @@
 #   make test        all tests
 #   make test-core   C units and a short differential run, seconds
 #   make bench       timings, by named cases
+#   make coverage    what the tests reach, in C and in Python
 #   make check       every static check; `make check lint` runs one stage
 #   make wheels      an abi3 wheel, tried in a fresh venv of each Python
 
@@ -31,7 +32,7 @@ STAGES := format lint types c unit property fuzz-smoke netns docs bench-counts \
 DEFAULT_STAGES := format lint types c fuzz-smoke docs bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core bench check wheel clean reformat $(STAGES)
+.PHONY: all demo test test-core bench coverage check wheel clean reformat $(STAGES)
 
 all: $(EXTENSION)
 
@@ -67,6 +68,15 @@ test-core: $(EXTENSION)
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)
+
+# Python measures what runs in its own process; C has units of its own.
+coverage: $(EXTENSION)
+	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
+	@$(NEED) llvm-cov-19 llvm-19
+	@$(PY) tests/coverage_c.py --write
+	@$(PY) -m coverage run -m pytest -m 'not netns and not slow' \
+		--ignore=tests/test_c_units.py --ignore=tests/property $(ARGS)
+	@$(PY) -m coverage report
 
 check: $(if $(CHOSEN),$(CHOSEN),$(DEFAULT_STAGES))
 	@echo "check: passed: $^"

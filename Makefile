@@ -9,6 +9,8 @@
 #   make check       every static check; `make check lint` runs one stage
 #   make wheels      an abi3 wheel, tried in a fresh venv of each Python
 
+MAKEFLAGS += --silent
+
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python

@@ -303,36 +303,38 @@ async def test_start_tls_runs_tls_on_our_transport(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    tasks = []
-
-    async def upgrade(reader, writer):
-        transport = await loop.start_tls(
-            writer.transport,
-            writer.transport.get_protocol(),
-            context,
-            server_side=True,
-        )
-        transport.write(b"secret")
-        transport.close()
-
     async with World() as world:
-        await world.host.start_server(
-            lambda r, w: tasks.append(asyncio.ensure_future(upgrade(r, w))), PORT
-        )
+        await world.host.create_server(Recorder, PORT)
         client = await world.connect()
+        await until(lambda: Recorder.made)
+        below, tls_side = Recorder.made[0].transport, Recorder()
+        tls_side.calls.append("made")  # start_tls leaves connection_made to its caller
+        upgrade = asyncio.ensure_future(
+            loop.start_tls(below, tls_side, context, server_side=True)
+        )
         trust = ssl.create_default_context(cafile=str(certificate))
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = trust.wrap_bio(incoming, outgoing, server_hostname=PEER)
-        fed, plain = 0, None
-        await until(lambda: tasks)
-        while plain is None:
-            incoming.write(client.received[fed:])
-            fed = len(client.received)
-            try:
-                tls.do_handshake()
-                plain = tls.read(100)
-            except ssl.SSLWantReadError:
-                client.write(outgoing.read())
-                await until(lambda so_far=fed: len(client.received) > so_far)
-        assert plain == b"secret"
-        await tasks[0]
+
+        async def run(step):
+            """Take a step of the client's TLS, with what it needs from the wire."""
+            while True:
+                try:
+                    result = step()
+                except ssl.SSLWantReadError:
+                    client.write(outgoing.read())
+                    await until(lambda: client.received)
+                    incoming.write(client.received)
+                    client.received = b""
+                else:
+                    client.write(outgoing.read())
+                    return result
+
+        await run(tls.do_handshake)
+        transport = await upgrade
+        transport.write(b"secret")
+        assert await run(lambda: tls.read(100)) == b"secret"
+        tls.write(b"answer")
+        client.write(outgoing.read())
+        await until(lambda: tls_side.data == b"answer")
+        transport.abort()

@@ -174,7 +174,7 @@ class Transport(asyncio.Transport):
 
     def abort(self) -> None:
         """Send RST; what is queued is lost."""
-        self._fail(None)
+        self._force_close(None)
 
     # What the host calls
 
@@ -271,8 +271,8 @@ class Transport(asyncio.Transport):
         self._host.wake()
         self._lose(None)
 
-    def _fail(self, error: BaseException | None) -> None:
-        """Send RST and end."""
+    def _force_close(self, error: BaseException | None) -> None:
+        """Send RST and end; asyncio's TLS calls it by this name."""
         if self._lost:
             return
         self._closing = True
@@ -309,7 +309,7 @@ class Transport(asyncio.Transport):
                     "protocol": self._protocol,
                 }
             )
-            self._fail(error)
+            self._force_close(error)
             return None
 
 

@@ -137,6 +137,20 @@ offer_entry(const struct syncache *cache, const struct offer *offer)
     return ref;
 }
 
+/* An offer that ends without its own answer: its entry waits no longer. */
+static void
+offer_leave(struct syncache *cache, uint64_t hash,
+            const struct known_node *node)
+{
+    struct table_ref ref;
+
+    if (node->state != KNOWN_OFFERED)
+        return;
+    ref = table_find(&cache->table, hash, &node->tuple);
+    if (ref.entry != NULL)
+        ref.entry->flags &= (uint16_t)~ENTRY_OFFERED;
+}
+
 static void
 offer_accept(struct syncache *cache, const struct offer *offer,
              struct known_node *node, uint64_t handle)
@@ -147,6 +161,9 @@ offer_accept(struct syncache *cache, const struct offer *offer,
         node = known_add(&cache->known, offer->hash, offer->tuple,
                          KNOWN_ESTABLISHED, cache->now_ms);
     if (node != NULL) {
+        /* Of another handshake than this one, which is late. */
+        if (ref.entry == NULL)
+            offer_leave(cache, offer->hash, node);
         if (node->state != KNOWN_ESTABLISHED)
             known_set_state(&cache->known, node, KNOWN_ESTABLISHED);
         node->handle = handle;
@@ -265,6 +282,7 @@ syncache_opened(struct syncache *cache, const struct syncache_tuple *tuple,
                          cache->now_ms);
     if (node == NULL)
         return false;
+    offer_leave(cache, hash, node);
     if (node->state != KNOWN_ESTABLISHED)
         known_set_state(&cache->known, node, KNOWN_ESTABLISHED);
     node->handle = handle;
@@ -276,16 +294,10 @@ syncache_closed(struct syncache *cache, const struct syncache_tuple *tuple)
 {
     uint64_t hash = engine_hash(cache, tuple);
     struct known_node *node = known_find(&cache->known, hash, tuple);
-    struct table_ref ref;
 
     if (node == NULL || node->state == KNOWN_RST_OWED)
         return;
-    if (node->state == KNOWN_OFFERED) {
-        /* An offer that is dropped unanswered: its entry waits no longer. */
-        ref = table_find(&cache->table, hash, tuple);
-        if (ref.entry != NULL)
-            ref.entry->flags &= (uint16_t)~ENTRY_OFFERED;
-    }
+    offer_leave(cache, hash, node);
     if (node->via == SYNCACHE_VIA_FASTOPEN)
         fastopen_settle(cache, node->endpoint);
     known_remove(&cache->known, hash, node);

@@ -165,6 +165,15 @@ refuse(struct twin *twin, const struct syncache_conn *conn,
     }
 }
 
+/* An offer that ends without its own answer. */
+static void
+leave(struct twin *twin, const struct twin_known *known)
+{
+    struct twin_entry *entry = twin_find(twin, &known->tuple);
+    if (known->state == TWIN_OFFERED && entry != NULL)
+        entry->offered = false;
+}
+
 void
 twin_accepted(struct twin *twin, const struct syncache_conn *conn,
               uint64_t handle, bool ok)
@@ -182,6 +191,7 @@ twin_accepted(struct twin *twin, const struct syncache_conn *conn,
     if (known == NULL)
         known = know(twin, &conn->tuple, TWIN_ESTABLISHED);
     if (known != NULL) {
+        leave(twin, known);
         known->state = TWIN_ESTABLISHED;
         known->handle = handle;
     } else if (conn->via == SYNCACHE_VIA_FASTOPEN) {
@@ -220,6 +230,7 @@ twin_opened(struct twin *twin, const struct syncache_tuple *tuple,
         known = know(twin, tuple, TWIN_ESTABLISHED);
     if (known == NULL)
         return false;
+    leave(twin, known);
     known->state = TWIN_ESTABLISHED;
     known->handle = handle;
     return true;
@@ -229,11 +240,9 @@ void
 twin_closed(struct twin *twin, const struct syncache_tuple *tuple)
 {
     struct twin_known *known = twin_known_of(twin, tuple);
-    struct twin_entry *entry = twin_find(twin, tuple);
     if (known == NULL || known->state == TWIN_OWED)
         return;
-    if (known->state == TWIN_OFFERED && entry != NULL)
-        entry->offered = false;
+    leave(twin, known);
     if (known->via == SYNCACHE_VIA_FASTOPEN)
         twin_settle(twin, known->endpoint);
     twin_forget(twin, known);

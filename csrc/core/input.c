@@ -14,6 +14,9 @@
 #include "event.h"
 #include "seq.h"
 
+/* SYN, data up to an unscaled window, FIN. */
+#define INPUT_FASTOPEN_SENT (65535 + 2)
+
 static enum syncache_verdict input_segment(struct syncache *cache,
                                            const struct parsed *parsed,
                                            struct event *event);
@@ -85,14 +88,18 @@ input_address(const struct syncache *cache, const struct syncache_tuple *tuple)
     return fault;
 }
 
-/* RFC 7413 4.2: an ACK of the SYN-ACK ends the request's being pending. */
+/*
+ * RFC 7413 4.2: an ACK of the SYN-ACK ends the request's being pending.  It is
+ * the first that comes, so at most a window as wide as a SYN can offer is sent
+ * by then; any wider, and who sent the SYN in another's name could guess it.
+ */
 static void
 input_settle_fastopen(struct syncache *cache, struct known_node *node,
                       const struct wire_segment *segment)
 {
     if (node->via != SYNCACHE_VIA_FASTOPEN ||
         (segment->flags & (WIRE_ACK | WIRE_RST)) != WIRE_ACK ||
-        !seq_gt(segment->seg_ack, node->iss))
+        !seq_in_window(segment->seg_ack, node->iss + 1, INPUT_FASTOPEN_SENT))
         return;
     node->via = SYNCACHE_VIA_CACHE;
     fastopen_settle(cache, node->endpoint);

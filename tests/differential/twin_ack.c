@@ -369,9 +369,10 @@ known_event(struct twin *twin, struct twin_event *event)
             twin_bare_reset(twin, &segment->tuple, seq, event->result->reply);
         return SYNCACHE_REPLY_RST;
     }
-    /* RFC 7413: once the SYN-ACK is acknowledged the request is not pending. */
+    /* RFC 7413: once the SYN-ACK is acknowledged the request is not pending.
+     * The first ACK is of SYN, 65535 bytes and FIN at most. */
     if (known->via == SYNCACHE_VIA_FASTOPEN && !(flags & TWIN_RST) &&
-        (flags & TWIN_ACK) && (int32_t)(segment->ack - known->iss) > 0) {
+        (flags & TWIN_ACK) && segment->ack - known->iss - 1 < 65537) {
         known->via = SYNCACHE_VIA_CACHE;
         twin_settle(twin, known->endpoint);
     }

@@ -4,6 +4,7 @@
 #   make demo        real clients served through a real SYN flood
 #   make test        all tests
 #   make test-core   C units and a short differential run, seconds
+#   make soak        a hundred million random steps of it
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
 #   make check       every static check; `make check lint` runs one stage
@@ -34,7 +35,7 @@ STAGES := format lint types c unit property fuzz-smoke netns docs bench-counts \
 DEFAULT_STAGES := format lint types c fuzz-smoke docs bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core bench coverage check wheel clean reformat $(STAGES)
+.PHONY: all demo test test-core soak bench coverage check wheel clean reformat $(STAGES)
 
 all: $(EXTENSION)
 
@@ -65,8 +66,13 @@ demo: $(EXTENSION)
 test: $(EXTENSION)
 	@$(PY) -m pytest $(ARGS)
 
-test-core: $(EXTENSION)
-	@$(PY) -m pytest tests/test_c_units.py $(wildcard tests/property) $(ARGS)
+test-core:
+	@$(NEED) cc gcc
+	@$(MAKE) -C tests/c -j2
+
+# A hundred million random steps against the twin.
+soak:
+	@$(MAKE) -C tests/c -j2 STEPS=100000000 follow-run
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)

@@ -29,7 +29,7 @@ from . import python_side
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 COUNTS = HERE / "counts.json"
-CC = ["cc", "-std=c11", "-O2", "-g", "-D_POSIX_C_SOURCE=200809L"]
+CC = ["cc", "-std=c11", "-O3", "-g", "-D_POSIX_C_SOURCE=200809L"]
 CASES = (
     "syn",
     "syn_single",

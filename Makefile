@@ -5,6 +5,7 @@
 #   make test        all tests
 #   make test-core   C units and a short differential run, seconds
 #   make soak        a hundred million random steps of it
+#   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
 #   make check       every static check; `make check lint` runs one stage
@@ -73,6 +74,9 @@ test-core:
 # A hundred million random steps against the twin.
 soak:
 	@$(MAKE) -C tests/c -j2 STEPS=100000000 follow-run
+
+handshakes: $(EXTENSION)
+	@$(PY) tests/netns/handshakes.py --count 1000000 $(ARGS)
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)

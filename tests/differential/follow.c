@@ -225,7 +225,7 @@ move_clock(struct world *world)
         break;
     case 7:
         if (follow_chance(world, 10))
-            world->now += follow_random(world) >> 33;
+            world->now += follow_random(world) >> 32;
         break;
     case 8:
         world->now -= world->now > 5000 ? follow_below(world, 5000) : 0;

@@ -123,6 +123,8 @@ follow_poll(struct world *world)
     for (uint32_t i = 0; i < twin && !world->failed; i++) {
         follow_equal_bytes(world, "polled packet", packets[i], sizes[i],
                            tx.memory + i * SLOT_SIZE, tx.slot[i].size);
+        follow_equal(world, "polled request", 65535, tx.slot[i].request);
+        follow_equal(world, "polled link_size", 0, tx.slot[i].link_size);
         follow_note_reply(world, packets[i], sizes[i]);
     }
     /* A caller that sleeps until next_deadline must not be woken at once. */

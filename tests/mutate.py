@@ -1,0 +1,314 @@
+"""
+Mutation testing of csrc/core: how many small faults do the core's tests notice?
+
+    python tests/mutate.py [--count 500] [--seed 1] [--file STEM] [--list]
+    python tests/mutate.py --faults
+
+A mutant is one source line changed by one operator.  It is killed if it does not
+compile, if a C unit (tests/c) fails, or if the differential run (tests/differential)
+finds the core and its naive twin in disagreement; a run that takes over 20 seconds
+counts as killed.  Survivors are printed as `file:line: operator: before -> after`.
+tests/mutants_equivalent.txt lists those that change nothing observable, each with the
+reason; they are left out of the rate.  Exit status 1 below 95 %.  --faults puts in
+those of seeded_faults.py, all of which have to be noticed.
+
+Not here: what `make test` runs besides.  Comments, preprocessor lines, asserts, the
+self-check and declarations without a value are not mutated, since no test can tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from seeded_faults import FAULTS
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = ROOT / "csrc" / "core"
+LINKS = {f"test_{p.stem}" for p in (ROOT / "csrc" / "link").glob("*.c")}
+UNITS = [
+    p for p in sorted((ROOT / "tests" / "c").glob("test_*.c")) if p.stem not in LINKS
+]
+DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
+EQUIVALENT = ROOT / "tests" / "mutants_equivalent.txt"
+VECTORS = ROOT / "tests" / "vectors"
+FLAGS = ["-std=c11", "-O1", "-w", "-DSYNCACHE_SELFCHECK", f'-DTEST_VECTORS="{VECTORS}"']
+STEPS = "200000"
+SECONDS = 20
+FLOOR = 0.95
+
+# operator name, what it finds, what it puts there
+SWAPS = [
+    ("relation", r" < ", " <= "),
+    ("relation", r" <= ", " < "),
+    ("relation", r" > ", " >= "),
+    ("relation", r" >= ", " > "),
+    ("relation", r" == ", " != "),
+    ("relation", r" != ", " == "),
+    ("logic", r" && ", " || "),
+    ("logic", r" \|\| ", " && "),
+    ("arithmetic", r"(?<=[\w)\]]) \+ ", " - "),
+    ("arithmetic", r"(?<=[\w)\]]) - ", " + "),
+    ("arithmetic", r"(?<=[\w)\]]) \* (?=[\w(])", " + "),
+    ("arithmetic", r" % ", " / "),
+    ("bits", r" << ", " >> "),
+    ("bits", r" >> ", " << "),
+    ("bits", r"(?<=[\w)\]]) & ", " | "),
+    ("bits", r" \| ", " & "),
+    ("bits", r" \^ ", " | "),
+    ("assignment", r" \+= ", " -= "),
+    ("assignment", r" -= ", " += "),
+    ("assignment", r" \|= ", " &= "),
+    ("assignment", r" &= ", " |= "),
+    ("step", r"\+\+", "--"),
+    ("truth", r"\btrue\b", "false"),
+    ("truth", r"\bfalse\b", "true"),
+    ("negation", r"(?<=[( ])!(?=[\w(])", ""),
+]
+NUMBER = re.compile(r"(?<![\w.])(0x[0-9a-fA-F]+|\d+)(?=[uUlL]*\b)")
+CONDITION = re.compile(r"\bif \((.*)\)( \{)?$")
+STATEMENT = re.compile(
+    r"^\s+(?:[\w\->.\[\]*()]+ (?:[-+|&^]|<<|>>)?= .*;|\w+\(.*\);"
+    r"|[\w\->.\[\]*]+(?:\+\+|--);|continue;|break;)$"
+)
+DECLARATION = re.compile(
+    r"^\s+(?:const |static )*(?:struct|enum|u?int\w*|size_t|bool) "
+)
+SKIP = re.compile(
+    r"\bassert\(|_Static_assert|^\s*#|^\s*(?:/?\*)|__attribute__|prefetch"
+    r"|uint8_t \**\w+\[[^\]]*\][,)]"  # an array's size in a list of parameters
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One line of one file, changed."""
+
+    path: Path
+    line: int
+    operator: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """Return the form in which survivors are printed and listed."""
+        place = f"{self.path.name}:{self.line}"
+        return f"{place}: {self.key.split(': ', 1)[1]}"
+
+    def files(self) -> dict[Path, str]:
+        """Return the text of the file that it changes."""
+        lines = self.path.read_text().splitlines()
+        lines[self.line - 1] = self.after
+        return {self.path: "\n".join(lines) + "\n"}
+
+    @property
+    def key(self) -> str:
+        """Name the mutant by its text, so that it survives moved lines."""
+        before, after = self.before.strip(), self.after.strip()
+        return f"{self.path.name}: {self.operator}: {before} -> {after}"
+
+
+def code_of(line: str) -> str:
+    """Return the line without its comment, or nothing where no mutant can be."""
+    if SKIP.search(line):
+        return ""
+    return re.sub(r"\s*/\*.*$", "", line)
+
+
+def changes(code: str) -> Iterator[tuple[str, str]]:
+    """Yield every (operator, changed line)."""
+    for operator, find, put in SWAPS:
+        for hit in re.finditer(find, code):
+            yield operator, code[: hit.start()] + put + code[hit.end() :]
+    for hit in NUMBER.finditer(code):
+        number = int(hit[1], 0)
+        put = "0" if number == 1 else str(number + 1)
+        yield "constant", code[: hit.start()] + put + code[hit.end() :]
+    if (found := CONDITION.search(code)) and code.count("(") == code.count(")"):
+        yield "condition", f"{code[: found.start()]}if (!({found[1]})){found[2] or ''}"
+    if STATEMENT.match(code) and not DECLARATION.match(code):
+        yield "deletion", re.sub(r"\S.*", ";", code)
+
+
+def mutants(path: Path) -> list[Mutant]:
+    """Return every mutant of a file."""
+    found = []
+    inside_comment = False
+    inside_check = False
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        was_inside = inside_comment
+        inside_comment = ("/*" in line or was_inside) and "*/" not in line
+        if line.startswith(("#ifdef SYNCACHE_SELFCHECK", "#endif")):
+            inside_check = line.startswith("#ifdef")
+        code = "" if was_inside or inside_check else code_of(line)
+        if not code.startswith((" ", "\t")):
+            continue  # prototypes and declarations at file level
+        found += [
+            Mutant(path, number, operator, code, after)
+            for operator, after in changes(code)
+        ]
+    return found
+
+
+def run(*command: str | Path, seconds: int = 300) -> bool:
+    """Tell whether a command succeeds in time."""
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            check=False,
+            capture_output=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+class Bench:
+    """The core and its tests compiled once; a mutant recompiles one file."""
+
+    def __init__(self, build: Path) -> None:
+        """Compile everything unchanged."""
+        self.build = build
+        self.cc = os.environ.get("CC", "gcc")
+        self.objects = {p.stem: build / f"{p.stem}.o" for p in CORE.glob("*.c")}
+        self.tests = {
+            p: build / f"t-{p.parent.name}-{p.stem}.o" for p in [*UNITS, *DIFFERENTIAL]
+        }
+        jobs = [(CORE / f"{stem}.c", o) for stem, o in self.objects.items()]
+        jobs += list(self.tests.items())
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            if not all(pool.map(lambda job: self.compile(*job), jobs)):
+                sys.exit("mutate: the unchanged sources do not compile")
+
+    def compile(self, source: Path, target: Path) -> bool:
+        """Compile one file beside the headers of the core."""
+        places = ["-iquote", str(CORE), "-iquote", str(ROOT / "tests" / "c")]
+        return run(self.cc, *FLAGS, *places, "-c", source, "-o", target)
+
+    def programs(self, stem: str) -> Iterator[tuple[list[Path], list[str]]]:
+        """Yield (objects, arguments) of the tests, the likeliest killer first."""
+        units = [p for p in self.tests if p in UNITS]
+        units.sort(key=lambda p: p.stem != f"test_{stem}")
+        likely = 1 if units[0].stem == f"test_{stem}" else 0
+        follow = [self.tests[p] for p in DIFFERENTIAL]
+        for unit in units[:likely]:
+            yield [self.tests[unit]], []
+        yield follow, [STEPS]
+        for unit in units[likely:]:
+            yield [self.tests[unit]], []
+
+    def survives(self, texts: dict[Path, str]) -> bool:
+        """Tell whether no test notices that these files have these texts."""
+        with tempfile.TemporaryDirectory(dir=self.build) as where:
+            objects = dict(self.objects)
+            for path, text in texts.items():
+                source = Path(where) / path.name
+                # Quoted includes of this directory are found by -iquote.
+                source.write_text(
+                    text.replace('#include "../', f'#include "{CORE.parent}/')
+                )
+                objects[path.stem] = source.with_suffix(".o")
+                if not self.compile(source, objects[path.stem]):
+                    return False
+            stem = next(iter(texts), CORE / "input.c").stem
+            for tests, arguments in self.programs(stem):
+                program = Path(where) / "program"
+                if not run(self.cc, *tests, *objects.values(), "-o", program):
+                    return False
+                if not run(program, *arguments, seconds=SECONDS):
+                    return False
+        return True
+
+
+def chosen(count: int, seed: int, stem: str | None) -> list[Mutant]:
+    """Return a seeded sample over all files, or all of one file."""
+    paths = sorted(CORE.glob("*.c"))
+    if stem is not None:
+        paths = [p for p in paths if p.stem == stem]
+    pool = [mutant for path in paths for mutant in mutants(path)]
+    if count == 0 or count >= len(pool):
+        return pool
+    return sorted(
+        random.Random(seed).sample(pool, count), key=lambda m: (m.path, m.line)
+    )
+
+
+def equivalents() -> set[str]:
+    """Return the keys of the mutants that are explained as equivalent."""
+    if not EQUIVALENT.exists():
+        return set()
+    lines = EQUIVALENT.read_text().splitlines()
+    return {line for line in lines if line and not line.startswith(("#", " "))}
+
+
+def judge(bench: Bench, sample: list[Mutant]) -> tuple[int, int]:
+    """Print the survivors as they are found; return how many, and how many more
+    are explained as equivalent."""
+    known = equivalents()
+    survived = explained = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for mutant, alive in zip(sample, pool.map(bench.survives, sample), strict=True):
+            if alive and mutant.key in known:
+                explained += 1
+            elif alive:
+                survived += 1
+                print(mutant, flush=True)
+    return survived, explained
+
+
+def seeded() -> int:
+    """Put in every seeded fault; print what became of each."""
+    with tempfile.TemporaryDirectory() as build:
+        bench = Bench(Path(build))
+        if not bench.survives({}):
+            sys.exit("mutate: the tests fail on the unchanged core")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            alive = list(pool.map(lambda f: bench.survives(f.files()), FAULTS))
+    for fault, lives in zip(FAULTS, alive, strict=True):
+        print(f"{'SURVIVED' if lives else 'caught':9} {fault.name}")
+    return 1 if any(alive) else 0
+
+
+def main() -> int:
+    """Run the sample and print the survivors and the rate."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--count", type=int, default=500, help="0: all of them")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--file", metavar="STEM", help="only csrc/core/STEM.c")
+    parser.add_argument("--list", action="store_true", help="print, run nothing")
+    parser.add_argument(
+        "--faults", action="store_true", help="put in those of seeded_faults.py instead"
+    )
+    options = parser.parse_args()
+    if options.faults:
+        return seeded()
+    sample = chosen(options.count, options.seed, options.file)
+    if options.list:
+        print(*sample, sep="\n")
+        return 0
+    with tempfile.TemporaryDirectory() as build:
+        bench = Bench(Path(build))
+        if not bench.survives({}):
+            sys.exit("mutate: the tests fail on the unchanged core")
+        survived, explained = judge(bench, sample)
+    judged = len(sample) - explained
+    rate = 1 - survived / judged
+    print(
+        f"{len(sample)} mutants, {judged - survived} killed, {explained} equivalent, "
+        f"{survived} survived: {rate:.1%} (seed {options.seed})"
+    )
+    return 0 if rate >= FLOOR else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -354,7 +354,7 @@ class Connection:
             self.happen(kind, now_ms)
         probe_ms = self._keepalive_deadline()
         if probe_ms is not None and probe_ms <= now_ms:
-            if self.keepalive_timer.probe():
+            if self.keepalive_timer.probe(now_ms):
                 self.probe_owed = True
             else:
                 self.happen(Happening.USER_TIMEOUT, now_ms)

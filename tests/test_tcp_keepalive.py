@@ -10,12 +10,20 @@ def test_probes_are_due_after_silence_and_are_counted():
     keepalive = Keepalive(enabled=True, idle_ms=1000, interval=(100, 2))
     keepalive.heard(50)
     assert 1050 == keepalive.deadline
-    assert keepalive.probe()
+    assert keepalive.probe(1050)
     assert 1150 == keepalive.deadline
-    assert keepalive.probe()
-    assert not keepalive.probe()
+    assert keepalive.probe(1150)
+    assert not keepalive.probe(1250)
     keepalive.heard(2000)
     assert 3000 == keepalive.deadline
+
+
+def test_late_probe_leaves_the_peer_an_interval_to_answer():
+    """After a sleep of a day the probes do not come all at once."""
+    keepalive = Keepalive(enabled=True, idle_ms=1000, interval=(100, 2))
+    keepalive.heard(0)
+    assert keepalive.probe(86_400_000)
+    assert 86_400_100 == keepalive.deadline
 
 
 def test_disabled_it_is_never_due():

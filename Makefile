@@ -5,6 +5,7 @@
 #   make test        all tests
 #   make test-core   C units and a short differential run, seconds
 #   make soak        a hundred million random steps of it
+#   make mutate      small faults in the core, and which no test notices
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
@@ -25,18 +26,20 @@ CLANG_PACKAGES := "clang-19 libclang-rt-19-dev"
 
 C_SOURCES := $(wildcard csrc/core/*.c csrc/link/*.c)
 C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/link/*.h)
-C_ALL := $(C_SOURCES) $(wildcard tests/c/*.c tests/fuzz/*.c bench/*.c \
-	syncache/cli/*.c)
+C_ALL := $(C_SOURCES) $(wildcard tests/c/*.c tests/differential/*.[ch] \
+	tests/fuzz/*.c bench/*.c syncache/cli/*.c)
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
-STAGES := format lint types c unit property fuzz-smoke netns docs bench-counts \
-	wheels
+STAGES := format lint types c unit property soak-short fuzz-smoke netns docs \
+	bench-counts wheels
 # `make test` has run unit, property and netns already.
-DEFAULT_STAGES := format lint types c fuzz-smoke docs bench-counts wheels
+DEFAULT_STAGES := format lint types c soak-short fuzz-smoke docs \
+	bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core soak bench coverage check wheel clean reformat $(STAGES)
+.PHONY: all demo test test-core soak bench coverage check wheel clean reformat \
+	mutate $(STAGES)
 
 all: $(EXTENSION)
 
@@ -74,6 +77,15 @@ test-core:
 # A hundred million random steps against the twin.
 soak:
 	@$(MAKE) -C tests/c -j2 STEPS=100000000 follow-run
+
+# A fifth of a minute on one processor.
+soak-short:
+	@$(NEED) cc gcc
+	@$(MAKE) -C tests/c -j2 STEPS=10000000 follow-run
+
+mutate:
+	@$(PYTHON) tests/mutate.py --faults
+	@$(PYTHON) tests/mutate.py $(ARGS)
 
 handshakes: $(EXTENSION)
 	@$(PY) tests/netns/handshakes.py --count 1000000 $(ARGS)

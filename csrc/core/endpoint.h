@@ -12,7 +12,9 @@
 struct endpoint {
     struct syncache_endpoint config;
     uint64_t gate_ms;                 /* last time it evicted, purged or answered without storing; see gate_open */
-    uint64_t fastopen_pending;
+    uint64_t fastopen_pending;        /* TFO requests, abandoned ones included */
+    uint64_t fastopen_abandoned;      /* of them, whose connection is gone */
+    uint64_t fastopen_abandoned_ms;   /* when the last one went */
     uint32_t entries;                 /* half-open entries that name it */
     uint32_t hash_next;               /* slot + 1 of the next endpoint with this port's hash; 0: end */
     bool open;

@@ -52,7 +52,9 @@ struct fastopen {
 
 /* fastopen.c: ACCEPT_FASTOPEN, or undecided: the handshake takes the ordinary way. */
 enum syncache_verdict fastopen_add(struct syncache *cache, struct event *event, struct fastopen *fastopen);
+/* A pending request ends: acknowledged or refused; or its connection is gone, and it counts for a while yet. */
 void fastopen_settle(struct syncache *cache, uint32_t endpoint);
+void fastopen_abandon(struct syncache *cache, uint32_t endpoint);
 
 /* expand.c: an ACK (spec 3.5). */
 enum syncache_verdict syncache_expand(struct syncache *cache, struct event *event);

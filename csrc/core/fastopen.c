@@ -4,7 +4,9 @@
  * The cookie is SipHash of the peer's address: no state, no expiry but a new
  * seed.  What it buys a forger who holds one is bounded by the number of
  * requests that may be pending on the endpoint: a request is pending until its
- * SYN-ACK was acknowledged or its connection is gone.
+ * SYN-ACK was acknowledged.  One whose connection is gone before counts for a
+ * minute yet (RFC 7413 5.1): the RSTs of the hosts in whose name he sends would
+ * otherwise make room for his next ones.
  *
  * Not here: the connection, and sending its SYN-ACK again: both are the
  * stack's.
@@ -15,6 +17,8 @@
 #include "bytes.h"
 #include "event.h"
 #include "siphash.h"
+
+#define FASTOPEN_ABANDONED_MS 60000 /* RFC 7413 asks for a time, names none */
 
 static void
 fastopen_cookie(const struct syncache *cache,
@@ -58,6 +62,18 @@ fastopen_accept(struct syncache *cache, struct event *event,
     return SYNCACHE_ACCEPT_FASTOPEN;
 }
 
+/* May another request be pending on the endpoint? */
+static bool
+fastopen_room(const struct syncache *cache, struct endpoint *endpoint)
+{
+    if (cache->now_ms - endpoint->fastopen_abandoned_ms >=
+        FASTOPEN_ABANDONED_MS) {
+        endpoint->fastopen_pending -= endpoint->fastopen_abandoned;
+        endpoint->fastopen_abandoned = 0;
+    }
+    return endpoint->fastopen_pending < endpoint->config.fastopen;
+}
+
 enum syncache_verdict
 fastopen_add(struct syncache *cache, struct event *event,
              struct fastopen *fastopen)
@@ -72,7 +88,7 @@ fastopen_add(struct syncache *cache, struct event *event,
     if (segment->fastopen_size == EVENT_FASTOPEN_COOKIE_BYTES) {
         /* RFC 7413 5.1: past the bound the option is as if it were not there.
          */
-        if (event->endpoint->fastopen_pending >= config->fastopen)
+        if (!fastopen_room(cache, event->endpoint))
             return EVENT_UNDECIDED;
         if (fastopen_cookie_good(segment, fastopen->cookie))
             return fastopen_accept(cache, event, fastopen);
@@ -86,7 +102,21 @@ fastopen_add(struct syncache *cache, struct event *event,
 void
 fastopen_settle(struct syncache *cache, uint32_t endpoint)
 {
+    struct endpoint *slot = &cache->endpoints.slots[endpoint];
+
     assert(endpoint < cache->config.endpoint_max);
-    if (cache->endpoints.slots[endpoint].fastopen_pending > 0)
-        cache->endpoints.slots[endpoint].fastopen_pending--;
+    if (slot->fastopen_pending > slot->fastopen_abandoned)
+        slot->fastopen_pending--;
+}
+
+void
+fastopen_abandon(struct syncache *cache, uint32_t endpoint)
+{
+    struct endpoint *slot = &cache->endpoints.slots[endpoint];
+
+    assert(endpoint < cache->config.endpoint_max);
+    if (slot->fastopen_pending == slot->fastopen_abandoned)
+        return; /* the slot is another endpoint's by now */
+    slot->fastopen_abandoned++;
+    slot->fastopen_abandoned_ms = cache->now_ms;
 }

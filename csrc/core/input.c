@@ -97,11 +97,11 @@ static void
 input_settle_fastopen(struct syncache *cache, struct known_node *node,
                       const struct wire_segment *segment)
 {
-    if (node->via != SYNCACHE_VIA_FASTOPEN ||
+    if (!node->pending ||
         (segment->flags & (WIRE_ACK | WIRE_RST)) != WIRE_ACK ||
         !seq_in_window(segment->seg_ack, node->iss + 1, INPUT_FASTOPEN_SENT))
         return;
-    node->via = SYNCACHE_VIA_CACHE;
+    node->pending = 0;
     fastopen_settle(cache, node->endpoint);
 }
 

@@ -26,7 +26,7 @@ struct known_node {
     uint16_t endpoint;
     uint8_t state;                    /* enum known_state */
     uint8_t via;                      /* enum syncache_via */
-    uint8_t timestamps;
+    uint8_t pending;                  /* a TFO request that counts as pending on its endpoint */
     uint8_t reserved[7];
 };
 

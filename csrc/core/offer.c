@@ -112,6 +112,7 @@ offer_make(struct syncache *cache, struct event *event,
         node->endpoint =
             (uint16_t)endpoints_slot(&cache->endpoints, event->endpoint);
         node->via = (uint8_t)via;
+        node->pending = via == SYNCACHE_VIA_FASTOPEN;
     }
     offer_fill(cache, event, entry, via);
     switch (via) {
@@ -195,7 +196,7 @@ offer_refuse(struct syncache *cache, const struct offer *offer,
     bool reset = cache->tunables.rst_on_sock_fail || fastopen;
 
     cache->stats.listendrop++;
-    if (node != NULL ? node->via == SYNCACHE_VIA_FASTOPEN : fastopen)
+    if (node != NULL ? node->pending : fastopen)
         fastopen_settle(cache, offer->endpoint);
     if (!reset && cache->tunables.offer_timeout_ms > 0) {
         if (ref.entry != NULL) {
@@ -298,7 +299,7 @@ syncache_closed(struct syncache *cache, const struct syncache_tuple *tuple)
     if (node == NULL || node->state == KNOWN_RST_OWED)
         return;
     offer_leave(cache, hash, node);
-    if (node->via == SYNCACHE_VIA_FASTOPEN)
-        fastopen_settle(cache, node->endpoint);
+    if (node->pending)
+        fastopen_abandon(cache, node->endpoint);
     known_remove(&cache->known, hash, node);
 }

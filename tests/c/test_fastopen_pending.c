@@ -63,8 +63,63 @@ test_request_is_pending_until_an_ack_within_a_syns_window(void)
     }
 }
 
+static void
+test_request_whose_connection_is_gone_is_pending_for_a_minute(void)
+{
+    /* RFC 7413 5.1: a RST of a host in whose name the SYN was sent. */
+    struct syncache_tuple tuple;
+    (void)start_pending();
+    tuple = peer_tuple(1);
+    syncache_closed(cache, &tuple);
+    EXPECT_EQ(1, pending());
+    now += 59999;
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_fastopen(1));
+    EXPECT_EQ(1, pending());
+    (void)send_rst(1, peer_irs(1) + 1);
+    now += 1;
+    EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN, send_fastopen(1));
+    EXPECT_EQ(1, pending());
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(1, reply.seq));
+    EXPECT_EQ(0, pending());
+}
+
+static void
+test_acknowledged_request_whose_connection_is_gone_is_not_pending(void)
+{
+    /* An ordinary connection that ended. */
+    struct syncache_tuple tuple;
+    uint32_t iss = start_pending();
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(1, iss));
+    tuple = peer_tuple(1);
+    syncache_closed(cache, &tuple);
+    EXPECT_EQ(0, pending());
+    EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN, send_fastopen(1));
+}
+
+static void
+test_acknowledged_offer_that_times_out_owes_a_rst(void)
+{
+    /* Data of the SYN was acknowledged, whether or not the peer has said so. */
+    cache_defaults();
+    tunables.fastopen_server_enable = 1;
+    endpoint.fastopen = 1;
+    cache_start();
+    take_cookie(1);
+    EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN, send_fastopen(1));
+    uint32_t iss = reply.seq;
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(1, iss));
+    now += tunables.offer_timeout_ms;
+    EXPECT_EQ(1, poll_now());
+    EXPECT_EQ(RST, reply.flags);
+    EXPECT_EQ(iss + 1, reply.seq);
+    EXPECT_EQ(0, pending());
+}
+
 static const struct test tests[] = {
     TEST(test_request_is_pending_until_an_ack_within_a_syns_window),
+    TEST(test_request_whose_connection_is_gone_is_pending_for_a_minute),
+    TEST(test_acknowledged_request_whose_connection_is_gone_is_not_pending),
+    TEST(test_acknowledged_offer_that_times_out_owes_a_rst),
 };
 
 int

@@ -128,7 +128,7 @@ test_new_node_holds_only_what_was_given(void)
     node->irs = 2;
     node->endpoint = 3;
     node->via = 1;
-    node->timestamps = 1;
+    node->pending = 1;
     known_remove(&block.known, hash_number(3), node);
     struct known_node expected = {
         .tuple = tuple_number(8),

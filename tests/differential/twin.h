@@ -101,6 +101,7 @@ struct twin_known {
     uint64_t since, handle;
     uint32_t irs, iss, endpoint;
     uint8_t via;
+    bool pending;
 };
 
 struct twin_endpoint {
@@ -108,7 +109,7 @@ struct twin_endpoint {
     bool open, used, stamped, succeeds;
     uint64_t stamp, succeeded;
     uint8_t ws_before;
-    uint64_t pending;
+    uint64_t pending, abandoned, abandoned_at;
 };
 
 struct twin_md5_key {

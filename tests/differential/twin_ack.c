@@ -371,9 +371,9 @@ known_event(struct twin *twin, struct twin_event *event)
     }
     /* RFC 7413: once the SYN-ACK is acknowledged the request is not pending.
      * The first ACK is of SYN, 65535 bytes and FIN at most. */
-    if (known->via == SYNCACHE_VIA_FASTOPEN && !(flags & TWIN_RST) &&
-        (flags & TWIN_ACK) && segment->ack - known->iss - 1 < 65537) {
-        known->via = SYNCACHE_VIA_CACHE;
+    if (known->pending && !(flags & TWIN_RST) && (flags & TWIN_ACK) &&
+        segment->ack - known->iss - 1 < 65537) {
+        known->pending = false;
         twin_settle(twin, known->endpoint);
     }
     if (known->state == TWIN_OFFERED)

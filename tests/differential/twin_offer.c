@@ -50,8 +50,20 @@ know(struct twin *twin, const struct syncache_tuple *tuple,
 void
 twin_settle(struct twin *twin, uint32_t endpoint)
 {
-    if (twin->endpoints[endpoint].pending > 0)
-        twin->endpoints[endpoint].pending--;
+    struct twin_endpoint *of = &twin->endpoints[endpoint];
+    if (of->pending > of->abandoned)
+        of->pending--;
+}
+
+/* Its connection is gone before it was acknowledged: RFC 7413 5.1. */
+static void
+abandon(struct twin *twin, uint32_t endpoint)
+{
+    struct twin_endpoint *of = &twin->endpoints[endpoint];
+    if (of->pending > of->abandoned) {
+        of->abandoned++;
+        of->abandoned_at = twin->now;
+    }
 }
 
 static uint8_t
@@ -121,6 +133,7 @@ twin_offer(struct twin *twin, struct twin_event *event,
         known->iss = entry->iss;
         known->endpoint = twin_number(twin, event->endpoint);
         known->via = (uint8_t)via;
+        known->pending = via == SYNCACHE_VIA_FASTOPEN;
     }
     fill(twin, event, entry, via, &event->result->conn);
     return verdicts[via];
@@ -145,7 +158,7 @@ refuse(struct twin *twin, const struct syncache_conn *conn,
     bool fastopen = conn->via == SYNCACHE_VIA_FASTOPEN;
     bool reset = twin->tune.rst_on_sock_fail || fastopen;
     twin->stats.listendrop++;
-    if (known != NULL ? known->via == SYNCACHE_VIA_FASTOPEN : fastopen)
+    if (known != NULL ? known->pending : fastopen)
         twin_settle(twin, conn->endpoint);
     if (reset || twin->tune.offer_timeout_ms == 0) {
         twin->stats.sc_aborted++;
@@ -243,7 +256,7 @@ twin_closed(struct twin *twin, const struct syncache_tuple *tuple)
     if (known == NULL || known->state == TWIN_OWED)
         return;
     leave(twin, known);
-    if (known->via == SYNCACHE_VIA_FASTOPEN)
-        twin_settle(twin, known->endpoint);
+    if (known->pending)
+        abandon(twin, known->endpoint);
     twin_forget(twin, known);
 }

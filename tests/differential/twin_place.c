@@ -60,7 +60,7 @@ release(struct twin *twin, uint32_t number)
         if (twin->md5[i].endpoint == number)
             twin->md5[i].used = false;
     endpoint->used = endpoint->succeeds = false;
-    endpoint->pending = 0;
+    endpoint->pending = endpoint->abandoned = 0;
 }
 
 void

@@ -218,6 +218,10 @@ fast_open(struct twin *twin, struct twin_event *event, uint8_t cookie[8],
     for (int i = 0; i < 8; i++)
         cookie[i] = (uint8_t)(hash >> 8 * i);
     if (has->cookie_size == 8) {
+        if (twin->now - endpoint->abandoned_at >= 60000) {
+            endpoint->pending -= endpoint->abandoned;
+            endpoint->abandoned = 0;
+        }
         if (endpoint->pending >= endpoint->config.fastopen)
             return false;
         if (memcmp(has->cookie, cookie, 8) == 0) {

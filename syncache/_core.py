@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from .keyring import Keyring
 
 if getattr(sys.modules["syncache"], "__distribution__", "") != "tcp-syncache":
-    raise ImportError(
+    raise ImportError(  # pragma: no cover - test_core.py has a process for it
         "the top-level module syncache is that of the unrelated distribution of this "
         "name: pip uninstall syncache, then pip install --force-reinstall tcp-syncache"
     )
 try:
     from ._ffi import ffi, lib
-except ImportError as error:
+except ImportError as error:  # pragma: no cover - and one for this
     raise ImportError(
         "the compiled core syncache._ffi is missing or does not fit this Python: "
         "pip install tcp-syncache, or in a checkout "

@@ -85,7 +85,7 @@ class Segment:
     ip_id: int = 0
     _packet: bytes | None = field(default=None, repr=False, compare=False)
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> object:
             """Read the packet: a field of a segment made from bytes is asked for."""

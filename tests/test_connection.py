@@ -6,6 +6,7 @@ import pytest
 from harness import WITH_TIMESTAMPS, established, fin_wait_2, text, time_wait
 
 from syncache import State
+from syncache.tcp.arrival import read
 
 
 def test_read_returns_what_arrived_in_order(family):
@@ -142,3 +143,28 @@ def test_receive_buffer_grows_with_a_peer_that_is_read(family):
         hand.connection.read(10_000)
     hand.advance(ms=40)
     assert 300_000 - 64 < hand.sent[-1].window << 6 <= 300_000
+
+
+def test_keepalive_probes_a_silent_peer(family):
+    """Off by default; turned on, a probe leaves after net.inet.tcp.keepidle."""
+    hand = established(family, sysctl={"net.inet.tcp.keepidle": 5000})
+    assert not hand.connection.keepalive
+    hand.advance(ms=6000)
+    hand.expect_nothing()
+    hand.connection.keepalive = True
+    assert hand.connection.keepalive
+    hand.collect()
+    hand.advance(ms=1)
+    hand.expect(". 0:0(0) ack 1")
+
+
+def test_segment_for_a_closed_connection_changes_nothing(family):
+    """Whoever still holds it may give it one."""
+    hand = established(family)
+    hand.connection.abort()
+    hand.collect()
+    hand.sent.clear()
+    packet = memoryview(hand.segment("P. 1:5(4) ack 1").packet())
+    hand.connection.arrives(read(packet), 0)
+    assert "CLOSED" == hand.state
+    hand.expect_nothing()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -192,3 +193,23 @@ def test_overlong_line_ends_its_connection_only(tmp_path, engine):
         return Client(path).request("get", name=LIMIT)
 
     assert 3 == serve(path, engine, work)
+
+
+def test_client_of_another_server_says_so(tmp_path):
+    """What answers is not JSON."""
+    path = tmp_path / "other.sock"
+
+    def answer(server):
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"220 ready\n")
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        with ThreadPoolExecutor() as pool:
+            served = pool.submit(answer, server)
+            with pytest.raises(ControlError, match="not a control socket"):
+                Client(path).request("stats")
+            served.result(5)

@@ -9,7 +9,7 @@ from dataclasses import fields
 import pytest
 from tidy import ROOT
 
-from syncache import Keyring, Kind, Reason, Stats, Sysctl, _core
+from syncache import Keyring, Kind, Reason, Stats, Syncache, Sysctl, _core
 from syncache.conn import CONN_BYTES, ECN, VIA
 from syncache.cookies import LAYOUTS
 from syncache.fourtuple import TUPLE_BYTES
@@ -255,3 +255,16 @@ def test_memory_is_aligned_and_wiped_memory_is_zero():
     """C asks for cache lines."""
     core = core_of(Sysctl())
     assert 0 == int(ffi.cast("uintptr_t", core._cache)) % 64
+
+
+def test_tunables_that_c_refuses_are_told_and_not_kept(monkeypatch):
+    """Two owners of a range would disagree aloud."""
+    sysctl = Sysctl()
+    core = core_of(sysctl)
+    assert not core.set_tunables(sysctl.fields(boot=False) | {"rexmtlimit": 99})
+    engine = Syncache(sysctl, seed=bytes(16))
+    monkeypatch.setattr(_core.Core, "set_tunables", lambda self, fields: False)
+    name = "net.inet.tcp.syncache.rexmtlimit"
+    with pytest.raises(ValueError, match="combination"):
+        engine.sysctl[name] = 4
+    assert 3 == engine.sysctl[name]

@@ -22,7 +22,7 @@ from harness import (
 )
 from peer import ADDRESSES, Peer, Wire
 
-from syncache import Ring, Stack
+from syncache import FourTuple, Ring, Stack
 from syncache.ring import Checksum
 from syncache.segment import RST, Segment
 
@@ -338,3 +338,38 @@ def test_events_that_nobody_takes_end_the_accepting(monkeypatch):
     hand.events()
     connect(hand, 4)
     assert 3 == len(hand.stack.connections)
+
+
+def test_tuple_that_the_engine_alone_knows_is_nobodys(family):
+    """Opened or offered behind the stack's back: its segments go nowhere."""
+    hand = listen(family)
+    ends = FourTuple(hand.src, 7, hand.dst, 80)
+    assert hand.stack.syncache.opened(ends, 999)
+    hand.port = 7
+    hand.inject(". 1:1(0) ack 1")
+    hand.port = 8
+    hand.inject(f"S 0:0(0) <{HANDSHAKE}>")
+    hand.iss = hand.sent.pop().seq
+    ack = hand.segment("P. 1:5(4) ack 1").packet()
+    hand.stack.syncache.packet(ack, hand.now)
+    hand.inject_packet(ack)
+    hand.expect_nothing()
+    assert [] == hand.stack.connections
+
+
+def test_bytes_that_are_no_segment_change_no_connection(family):
+    """The engine reads a packet first; this is the second lock."""
+    hand = established(family)
+    hand.stack._deliver(hand.connection, memoryview(b""), hand.now)
+    hand.collect()
+    hand.expect_nothing()
+
+
+def test_answers_without_a_connection_are_bounded(monkeypatch):
+    """What does not fit between two calls is not sent."""
+    monkeypatch.setattr("syncache.stack._LOOSE_MAX", 2)
+    hand = listen(4)
+    for port in range(1, 5):
+        syn = Segment(src=hand.src, dst=hand.dst, sport=port, dport=81, flags=2)
+        hand.stack.receive(syn.packet(), hand.now)
+    assert 2 == len(hand.stack.packets_to_send(hand.now))

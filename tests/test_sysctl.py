@@ -330,3 +330,11 @@ def test_default_loads_without_warning():
         warnings.simplefilter("error")
         for name in ("freebsd", "intime"):
             Sysctl().preset(name)
+
+
+def test_repr_shows_what_was_set():
+    """And nothing that is a default."""
+    sysctl = Sysctl()
+    assert "Sysctl({})" == repr(sysctl)
+    sysctl[REXMTLIMIT] = 4
+    assert f"Sysctl({{{REXMTLIMIT!r}: 4}})" == repr(sysctl)

@@ -96,3 +96,21 @@ def test_any_bytes_are_read_or_refused(data):
         view = memoryview(first + data)
         read(view)
         tuple_of(view)
+
+
+def test_what_is_neither_ipv4_nor_ipv6_has_no_tcp_header():
+    """However long it is; nor has UDP."""
+    packet = bytearray(segment(4, payload=bytes(40)).packet())
+    packet[9] = 17
+    assert 0 == tcp_offset(memoryview(packet))
+    packet[0] = 0x55
+    assert 0 == tcp_offset(memoryview(packet))
+    assert tuple_of(memoryview(packet)) is None
+
+
+def test_read_refuses_a_data_offset_that_lies(family):
+    """Below 5, or beyond the packet."""
+    packet = bytearray(segment(family).packet())
+    for offset in (0x40, 0x60):
+        packet[(20 if family == 4 else 40) + 12] = offset
+        assert read(memoryview(packet)) is None

@@ -188,3 +188,42 @@ def test_any_bytes_are_read_or_refused(data):
     for first in (b"", b"\x45", b"\x60", b"\x45" + bytes(8) + b"\x01"):
         icmp.echo_reply(first + data)
         icmp.read_error(first + data)
+
+
+def test_error_that_quotes_what_was_acknowledged_is_not_noted(family):
+    """RFC 5927 4.1: its number must be one under way."""
+    hand = established(family)
+    hand.connection.write(bytes(100))
+    (first,) = hand.stack.packets_to_send(hand.now)
+    hand.inject(". 1:1(0) ack 101")
+    hand.stack.receive(error(hand, first, v4=(3, 1), v6=(1, 0)), hand.now)
+    assert hand.connection.info.soft_error is None
+
+
+def test_error_that_quotes_no_connection_is_ignored(family):
+    """Somebody else's, or one that is gone."""
+    hand = established(family)
+    quoted = hand.segment(". 1:1(0) ack 1").packet()
+    hand.stack.receive(error(hand, quoted, v4=(3, 1), v6=(1, 0)), hand.now)
+    assert hand.connection.info.soft_error is None
+
+
+def test_message_that_is_no_error_about_tcp_is_not_read(family):
+    """Other types; quotations too short, of another family, not of TCP."""
+    hand = established(family)
+    hand.connection.write(bytes(100))
+    (quoted,) = hand.stack.packets_to_send(hand.now)
+    protocol = 9 if family == 4 else 6
+    udp = quoted[:protocol] + b"\x11" + quoted[protocol + 1 :]
+    long_header = b"\x4f" + quoted[1:]
+    good = error(hand, quoted, v4=(3, 1), v6=(1, 0))
+    assert icmp.read_error(good) is not None
+    for bad in (
+        error(hand, quoted, v4=(5, 1), v6=(137, 0)),
+        error(hand, quoted[:27], v4=(3, 1), v6=(1, 0)),
+        error(hand, b"\x55" + quoted[1:], v4=(3, 1), v6=(1, 0)),
+        error(hand, udp, v4=(3, 1), v6=(1, 0)),
+        error(hand, long_header, v4=(3, 1), v6=(1, 0)),
+        good[:20],
+    ):
+        assert icmp.read_error(bad) is None

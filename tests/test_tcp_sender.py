@@ -175,3 +175,14 @@ def test_orphan_is_not_probed_for_ever():
         send(half, now)
         half.open_window(0, 1, 1)
     assert 13 == probes
+
+
+def test_fin_alone_probes_a_closed_window():
+    """It occupies a number, so it may not go before the window opens."""
+    half = sender()
+    half.close()
+    half.open_window(0, 1, 1)
+    assert half.plan(0) is None
+    half.settle(0)
+    assert half.expire(half.deadline)
+    assert Plan(1, 0, fin=True) == half.plan(half.deadline)

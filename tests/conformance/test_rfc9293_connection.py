@@ -21,7 +21,7 @@ from harness import (
 )
 
 from tests.conformance.hand import IRS, MASK32, ROUTER, Hand
-from tests.model.packet import icmp_error
+from tests.model.packet import Packet, icmp_error
 
 KINDS = {  # ICMP types and codes, by family
     "net unreachable": {4: (3, 0), 6: (1, 0)},
@@ -231,11 +231,9 @@ def test_MUST_23_r2_of_three_minutes_is_restored_by_a_tunable(family):
 
 def icmp(hand, kind, *, dseq=0):
     """Let an ICMP error of a kind arrive about the SYN-ACK; its verdict."""
-    quoted = hand.packet(flags="SA", seq=(hand.iss[1] + dseq) & MASK32)
-    turned = quoted.__class__(
-        quoted.dst, quoted.src, quoted.dport, quoted.sport, "SA", seq=quoted.seq
-    )
-    error = icmp_error(turned.encode(), ROUTER[hand.family], kind=kind[hand.family])
+    peer, seq = hand.packet(), (hand.iss[1] + dseq) & MASK32
+    ours = Packet(peer.dst, peer.src, peer.dport, peer.sport, seq=seq)
+    error = icmp_error(ours.encode(), ROUTER[hand.family], kind=kind[hand.family])
     return hand.engine.packet(error, hand.now).reason.name
 
 

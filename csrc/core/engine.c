@@ -16,6 +16,9 @@
 #define ENGINE_V4_HEADERS 40 /* IPv4 and TCP without options */
 #define ENGINE_V6_HEADERS 60
 
+/* Time stops here: a deadline beyond 64 bits would always be due. */
+#define ENGINE_NOW_MAX_MS (UINT64_MAX - TABLE_ARM_MAX_MS - TABLE_DUE_MS)
+
 static void engine_advance_pause(struct syncache *cache, uint64_t last_ms);
 
 void
@@ -23,6 +26,8 @@ engine_advance(struct syncache *cache, uint64_t now_ms)
 {
     uint64_t last_ms;
 
+    if (now_ms > ENGINE_NOW_MAX_MS)
+        now_ms = ENGINE_NOW_MAX_MS;
     if (!cache->started) {
         cache->started = true;
         cache->init_ms = now_ms;

@@ -45,7 +45,7 @@ test_ts_clock_runs_at_its_rate_and_wraps(void)
                 {1500, 100, 150 + 7},
                 {1500, 1000000, 1500000 + 7},
                 {UINT64_C(4294967296), 1000, 7},
-                {UINT64_C(18446744073709551000), 1000, 4294966680u + 7}};
+                {UINT64_C(18446744073709000000), 1000, 4294415680u + 7}};
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
         cache_defaults();
         config.ts_hz = rows[i].hz;
@@ -118,6 +118,19 @@ test_time_never_goes_back_and_starts_anywhere(void)
 }
 
 static void
+test_time_stops_before_a_deadline_would_not_fit(void)
+{
+    /* A caller's -1 must not make a timer that is due for ever. */
+    cache_defaults();
+    now = UINT64_MAX;
+    cache_start();
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(1));
+    EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, reply.seq));
+    EXPECT_EQ(0, poll_now());
+    EXPECT_TRUE(syncache_next_deadline(cache) > cache->now_ms);
+}
+
+static void
 test_paused_time_is_counted_to_its_end(void)
 {
     /* FreeBSD's first pause: 15 s, however late anybody looks. */
@@ -162,6 +175,26 @@ test_pause_outlasts_an_epoch_whose_key_is_late(void)
     EXPECT_EQ(SYNCACHE_REPLY_SYN_COOKIE, send_syn(3));
 }
 
+static void
+test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir(void)
+{
+    /* Here the wildcard that listens on the port now. */
+    cache_defaults();
+    config.hashsize = 1;
+    config.bucketlimit = 1;
+    endpoint.family = 4;
+    own_address(endpoint.laddr);
+    cache_start();
+    (void)send_syn(1);
+    uint32_t iss = reply.seq;
+    syncache_unlisten(cache, endpoint_number);
+    memset(endpoint.laddr, 0, sizeof endpoint.laddr);
+    EXPECT_TRUE(syncache_listen(cache, &endpoint, &endpoint_number));
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(2));
+    EXPECT_EQ(1, stats()->evicted);
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
+}
+
 static const struct test tests[] = {
     TEST(test_pack_holds_each_field_once_in_network_order),
     TEST(test_subkeys_differ_by_label_and_seed),
@@ -169,8 +202,10 @@ static const struct test tests[] = {
     TEST(test_ts_offset_is_per_tuple_per_host_pair_or_none),
     TEST(test_mss_follows_mtu_bounds_and_defaults),
     TEST(test_time_never_goes_back_and_starts_anywhere),
+    TEST(test_time_stops_before_a_deadline_would_not_fit),
     TEST(test_paused_time_is_counted_to_its_end),
     TEST(test_pause_outlasts_an_epoch_whose_key_is_late),
+    TEST(test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir),
 };
 
 int

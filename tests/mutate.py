@@ -25,7 +25,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
 EQUIVALENT = ROOT / "tests" / "mutants_equivalent.txt"
 VECTORS = ROOT / "tests" / "vectors"
 FLAGS = ["-std=c11", "-O1", "-w", "-DSYNCACHE_SELFCHECK", f'-DTEST_VECTORS="{VECTORS}"']
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 STEPS = "200000"
 SECONDS = 20
 FLOOR = 0.95
@@ -190,10 +191,10 @@ class Bench:
             if not all(pool.map(lambda job: self.compile(*job), jobs)):
                 sys.exit("mutate: the unchanged sources do not compile")
 
-    def compile(self, source: Path, target: Path) -> bool:
+    def compile(self, source: Path, target: Path, *more: str) -> bool:
         """Compile one file beside the headers of the core."""
         places = ["-iquote", str(CORE), "-iquote", str(ROOT / "tests" / "c")]
-        return run(self.cc, *FLAGS, *places, "-c", source, "-o", target)
+        return run(self.cc, *FLAGS, *more, *places, "-c", source, "-o", target)
 
     def programs(self, stem: str) -> Iterator[tuple[list[Path], list[str]]]:
         """Yield (objects, arguments) of the tests, the likeliest killer first."""
@@ -208,25 +209,44 @@ class Bench:
             yield [self.tests[unit]], []
 
     def survives(self, texts: dict[Path, str]) -> bool:
-        """Tell whether no test notices that these files have these texts."""
+        """Tell whether no test notices that these files have these texts.
+
+        What the plain tests leave alive is run again with the changed files under the
+        sanitizers, as `make test` has them.
+        """
         with tempfile.TemporaryDirectory(dir=self.build) as where:
-            objects = dict(self.objects)
             for path, text in texts.items():
-                source = Path(where) / path.name
                 # Quoted includes of this directory are found by -iquote.
-                source.write_text(
+                (Path(where) / path.name).write_text(
                     text.replace('#include "../', f'#include "{CORE.parent}/')
                 )
-                objects[path.stem] = source.with_suffix(".o")
-                if not self.compile(source, objects[path.stem]):
-                    return False
-            stem = next(iter(texts), CORE / "input.c").stem
-            for tests, arguments in self.programs(stem):
-                program = Path(where) / "program"
-                if not run(self.cc, *tests, *objects.values(), "-o", program):
-                    return False
-                if not run(program, *arguments, seconds=SECONDS):
-                    return False
+            return self.passes(texts, Path(where), ()) and (
+                not texts or self.passes(texts, Path(where), SANITIZERS)
+            )
+
+    def passes(
+        self, paths: Iterable[Path], where: Path, sanitizers: tuple[str, ...]
+    ) -> bool:
+        """Compile the changed files in `where`; tell whether all tests pass."""
+        objects = dict(self.objects)
+        for path in paths:
+            objects[path.stem] = where / f"{path.stem}.o"
+            if not self.compile(where / path.name, objects[path.stem], *sanitizers):
+                return False
+        stem = next(iter(paths), CORE / "input.c").stem
+        for tests, arguments in self.programs(stem):
+            program = where / "program"
+            linked: list[str | Path] = [
+                *sanitizers,
+                *tests,
+                *objects.values(),
+                "-o",
+                program,
+            ]
+            if not run(self.cc, *linked):
+                return False
+            if not run(program, *arguments, seconds=SECONDS):
+                return False
         return True
 
 

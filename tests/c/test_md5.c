@@ -42,6 +42,35 @@ test_rfc_1321_suite_gives_its_digests(void)
 }
 
 static void
+test_sizes_about_the_padding_give_their_digests(void)
+{
+    /* So many letters a: where the size no longer fits into the last block.
+     * The digests are Python's hashlib's. */
+    static const struct {
+        size_t size;
+        const char *digest;
+    } rows[] = {
+        {55, "ef1772b6dff9a122358552954ad0df65"},
+        {56, "3b0c8ac703f828b04c6c197006d17218"},
+        {57, "652b906d60af96844ebd21b674f35e93"},
+        {63, "b06521f39153d618550606be297466d5"},
+        {64, "014842d480b571495a4a0363793f7367"},
+        {119, "8a7bd0732ed6a28ce75f6dabc90e1613"},
+        {120, "5f61c0ccad4cac44c75ff505e1f1e537"},
+    };
+    uint8_t letters[120];
+    memset(letters, 'a', sizeof letters);
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        uint8_t digest[MD5_DIGEST_BYTES];
+        char hex[2 * MD5_DIGEST_BYTES + 1];
+        digest_of(letters, rows[i].size, digest);
+        for (size_t j = 0; j < sizeof digest; j++)
+            snprintf(hex + 2 * j, 3, "%02x", digest[j]);
+        EXPECT_EQ(0, strcmp(rows[i].digest, hex));
+    }
+}
+
+static void
 test_data_in_pieces_gives_the_digest_of_the_whole(void)
 {
     /* Every size around two blocks, cut at a random place. */
@@ -76,6 +105,7 @@ test_final_wipes_the_context(void)
 
 static const struct test tests[] = {
     TEST(test_rfc_1321_suite_gives_its_digests),
+    TEST(test_sizes_about_the_padding_give_their_digests),
     TEST(test_data_in_pieces_gives_the_digest_of_the_whole),
     TEST(test_final_wipes_the_context),
 };

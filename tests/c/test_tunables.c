@@ -13,6 +13,49 @@ test_defaults_are_accepted(void)
 }
 
 static void
+test_defaults_are_those_of_the_specification(void)
+{
+    /* Its section 2, and the departures; what is not named is 0. */
+    static const struct syncache_tunables expected = {
+        .struct_size = sizeof expected,
+        .syncookies = 1,
+        .rexmtlimit = 3,
+        .rexmit_initial_ms = 1000,
+        .rexmit_slop_ms = 200,
+        .rexmit_min_ms = 30,
+        .rexmit_max_ms = 64000,
+        .ecn_enable = 2,
+        .ecn_maxretries = 1,
+        .rfc1323 = 1,
+        .sack_enable = 1,
+        .mssdflt = 536,
+        .v6mssdflt = 1220,
+        .minmss = 216,
+        .maxsockbuf = 2097152,
+        .tolerate_missing_ts = 1,
+        .ts_offset_per_conn = 1,
+        .ack_war_cnt = 5,
+        .ack_war_timewindow_ms = 1000,
+        .path_mtu_discovery = 1,
+        .pause_policy = SYNCACHE_PAUSE_AGE,
+        .pause_age_ms = 1000,
+        .cookie_gate = SYNCACHE_GATE_ENDPOINT,
+        .offer_timeout_ms = 5000,
+        .dupsyn_limit = 8,
+        .cookie_ts = SYNCACHE_TS_CHECK,
+        .clock_skew_ms = 1000,
+        .cookie_lifetime_ms = 32000,
+        .cookie_layout = SYNCACHE_LAYOUT_WIDE,
+        .overflow = SYNCACHE_OVERFLOW_EVICT,
+    };
+    struct syncache_tunables actual;
+    memset(&actual, 0xa5, sizeof actual);
+    syncache_tunables_default(&actual);
+    EXPECT_BYTES((const uint8_t *)&expected, (const uint8_t *)&actual,
+                 sizeof expected);
+}
+
+static void
 test_out_of_range_is_refused_and_changes_nothing(void)
 {
     /* Statement 7: 13 is refused, 12 accepted; and so for every bound. */
@@ -96,6 +139,7 @@ test_syncookies_switched_off_end_a_pause(void)
 
 static const struct test tests[] = {
     TEST(test_defaults_are_accepted),
+    TEST(test_defaults_are_those_of_the_specification),
     TEST(test_out_of_range_is_refused_and_changes_nothing),
     TEST(test_maxsockbuf_sets_the_scale),
     TEST(test_syncookies_switched_off_end_a_pause),

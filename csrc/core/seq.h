@@ -16,12 +16,6 @@ seq_lt(uint32_t a, uint32_t b)
 }
 
 static inline bool
-seq_gt(uint32_t a, uint32_t b)
-{
-    return seq_lt(b, a);
-}
-
-static inline bool
 seq_leq(uint32_t a, uint32_t b)
 {
     return a == b || seq_lt(a, b);

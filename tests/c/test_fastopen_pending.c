@@ -115,11 +115,28 @@ test_acknowledged_offer_that_times_out_owes_a_rst(void)
     EXPECT_EQ(0, pending());
 }
 
+static void
+test_request_of_the_slots_last_endpoint_is_not_the_next_ones(void)
+{
+    /* It ended with its endpoint; a connection may last longer. */
+    struct syncache_tuple tuple;
+    (void)start_pending();
+    syncache_unlisten(cache, endpoint_number);
+    endpoint.lport = 81;
+    EXPECT_TRUE(syncache_listen(cache, &endpoint, &endpoint_number));
+    EXPECT_EQ(0, endpoint_number);
+    tuple = peer_tuple(1);
+    syncache_closed(cache, &tuple);
+    EXPECT_EQ(0, pending());
+    EXPECT_EQ(0, cache->endpoints.slots[0].fastopen_abandoned);
+}
+
 static const struct test tests[] = {
     TEST(test_request_is_pending_until_an_ack_within_a_syns_window),
     TEST(test_request_whose_connection_is_gone_is_pending_for_a_minute),
     TEST(test_acknowledged_request_whose_connection_is_gone_is_not_pending),
     TEST(test_acknowledged_offer_that_times_out_owes_a_rst),
+    TEST(test_request_of_the_slots_last_endpoint_is_not_the_next_ones),
 };
 
 int

@@ -28,7 +28,7 @@ test_comparison_across_wrap_orders_by_distance(void)
         uint32_t b = rows[i].b;
         test_row = rows[i].name;
         EXPECT_EQ(rows[i].lt, seq_lt(a, b));
-        EXPECT_EQ(rows[i].gt, seq_gt(a, b));
+        EXPECT_EQ(rows[i].gt, seq_lt(b, a));
         EXPECT_EQ(rows[i].lt || a == b, seq_leq(a, b));
     }
 }
@@ -42,7 +42,6 @@ test_comparison_of_shifted_pairs_is_unchanged(void)
         uint32_t distance = (uint32_t)test_random() >> test_random_below(32);
         bool ahead = distance > 0 && distance <= 0x80000000u;
         EXPECT_EQ(ahead, seq_lt(a, a + distance));
-        EXPECT_EQ(ahead, seq_gt(a + distance, a));
     }
 }
 

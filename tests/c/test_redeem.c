@@ -447,26 +447,6 @@ test_count_of_failures_stays_at_its_end(void)
     EXPECT_EQ(UINT32_MAX, cache->failures.count);
 }
 
-static void
-test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir(void)
-{
-    /* Here the wildcard that listens on the port now. */
-    cache_defaults();
-    config.hashsize = 1;
-    config.bucketlimit = 1;
-    endpoint.family = 4;
-    own_address(endpoint.laddr);
-    cache_start();
-    (void)send_syn(1);
-    iss = reply.seq;
-    syncache_unlisten(cache, endpoint_number);
-    memset(endpoint.laddr, 0, sizeof endpoint.laddr);
-    EXPECT_TRUE(syncache_listen(cache, &endpoint, &endpoint_number));
-    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(2));
-    EXPECT_EQ(1, stats()->evicted);
-    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
-}
-
 static const struct test tests[] = {
     TEST(test_cookie_restores_what_the_syn_said),
     TEST(test_cookie_without_timestamps_has_none),
@@ -490,7 +470,6 @@ static const struct test tests[] = {
     TEST(test_many_failures_count_in_the_next_second_too),
     TEST(test_few_failures_of_the_last_second_require_nothing),
     TEST(test_count_of_failures_stays_at_its_end),
-    TEST(test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir),
 };
 
 int

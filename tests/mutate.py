@@ -277,7 +277,8 @@ def judge(bench: Bench, sample: list[Mutant]) -> tuple[int, int]:
     known = equivalents()
     survived = explained = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for mutant, alive in zip(sample, pool.map(bench.survives, sample), strict=True):
+        fates = pool.map(lambda mutant: bench.survives(mutant.files()), sample)
+        for mutant, alive in zip(sample, fates, strict=True):
             if alive and mutant.key in known:
                 explained += 1
             elif alive:

@@ -24,6 +24,7 @@ BUCKETLIMIT = "net.inet.tcp.syncache.bucketlimit"
 CACHELIMIT = "net.inet.tcp.syncache.cachelimit"
 COUNT = "net.inet.tcp.syncache.count"
 STRICT = "net.inet.tcp.syncache.x.strict"
+SHOWN_MAX = 80  # characters of a line that is not understood
 
 
 class Sysctl(MutableMapping[str, "int | str"]):
@@ -55,7 +56,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
         self._change({name: value})
 
     def __delitem__(self, name: str) -> None:
-        self._change({name: None})
+        self._change({}, restored=(name,))
 
     def __iter__(self) -> Iterator[str]:
         return iter(KNOBS)
@@ -77,9 +78,8 @@ class Sysctl(MutableMapping[str, "int | str"]):
 
     def clear(self) -> None:
         """Restore every default that may still be changed."""
-        self._change(
-            {name: None for name in self._set if not self._is_fixed(KNOBS[name])}
-        )
+        free = [name for name in self._set if not self._is_fixed(KNOBS[name])]
+        self._change({}, restored=free)
 
     def popitem(self) -> tuple[str, int | str]:
         """Refuse: the set of tunables is fixed."""
@@ -113,8 +113,9 @@ class Sysctl(MutableMapping[str, "int | str"]):
         if isinstance(source, list):
             self._load("line ", source)
         else:
-            text = Path(source).read_text(encoding="utf-8", errors="replace")
-            self._load(f"{source}:", text.splitlines())
+            # Editors of some systems begin a file with a byte order mark.
+            text = Path(source).read_text(encoding="utf-8-sig", errors="replace")
+            self._load(f"{source}:", text.split("\n"))
 
     def preset(self, name: str) -> None:
         """Set what the preset of this name says; what it leaves out stays as it is."""
@@ -130,7 +131,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
         self._load(f"{name}.conf:", text.splitlines())
 
     def _load(self, place: str, lines: list[str]) -> None:
-        changes: dict[str, int | str | None] = {}
+        changes: dict[str, int | str] = {}
         places: dict[str, str] = {}
         for number, line in enumerate(lines, 1):
             text = line.partition("#")[0].strip()
@@ -139,7 +140,8 @@ class Sysctl(MutableMapping[str, "int | str"]):
             name, equals, value = (part.strip() for part in text.partition("="))
             where = f"{place}{number}: "
             if not equals:
-                raise ValueError(f"{where}{text!r} is not of the form name=value")
+                shown = text[:SHOWN_MAX]
+                raise ValueError(f"{where}{shown!r} is not of the form name=value")
             if name not in KNOBS:
                 raise _unknown(name, where)
             try:
@@ -151,23 +153,20 @@ class Sysctl(MutableMapping[str, "int | str"]):
 
     def _change(
         self,
-        changes: Mapping[str, int | str | None],
+        changes: Mapping[str, int | str],
         places: Mapping[str, str] | None = None,
+        restored: Iterable[str] = (),
     ) -> None:
-        """Make all of the changes (None: the default) or none of them."""
+        """Make all of the changes and restore those defaults, or nothing at all."""
         places = places or {}
-        strict = self._strict_after(changes)
         chosen = dict(self._set)
+        for name in restored:
+            self._settable(name)
+            chosen.pop(name, None)
+        strict = bool(changes.get(STRICT, chosen.get(STRICT, 1)))
         for name, value in changes.items():
             where = places.get(name, "")
-            if name not in KNOBS:
-                raise _unknown(name, where)
-            knob = KNOBS[name]
-            if self._is_fixed(knob):
-                raise PermissionError(where + _why_fixed(knob))
-            if value is None:
-                chosen.pop(name, None)
-                continue
+            knob = self._settable(name, where)
             try:
                 chosen[name] = _checked(knob, value, strict)
             except ValueError as error:
@@ -176,9 +175,14 @@ class Sysctl(MutableMapping[str, "int | str"]):
         _check_relations(values, places)
         self._commit(chosen, values)
 
-    def _strict_after(self, changes: Mapping[str, int | str | None]) -> bool:
-        strict = changes.get(STRICT, self._values[STRICT])
-        return strict is None or bool(strict)
+    def _settable(self, name: str, where: str = "") -> Knob:
+        """Return a tunable that may be changed now."""
+        if name not in KNOBS:
+            raise _unknown(name, where)
+        knob = KNOBS[name]
+        if self._is_fixed(knob):
+            raise PermissionError(where + _why_fixed(knob))
+        return knob
 
     def _commit(
         self, chosen: dict[str, int | str], values: dict[str, int | str]

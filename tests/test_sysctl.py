@@ -7,6 +7,7 @@ import pytest
 
 from syncache import Sysctl
 
+COOKIES = "net.inet.tcp.syncookies"
 X = "net.inet.tcp.syncache.x."
 HASHSIZE = "net.inet.tcp.syncache.hashsize"
 BUCKETLIMIT = "net.inet.tcp.syncache.bucketlimit"
@@ -338,3 +339,43 @@ def test_repr_shows_what_was_set():
     assert "Sysctl({})" == repr(sysctl)
     sysctl[REXMTLIMIT] = 4
     assert f"Sysctl({{{REXMTLIMIT!r}: 4}})" == repr(sysctl)
+
+
+@pytest.mark.parametrize("value", [None, 1.0, "1", [1], {}])
+def test_value_of_a_wrong_type_raises_and_changes_nothing(value):
+    """None is no value either: `del` restores a default."""
+    sysctl = Sysctl({COOKIES: 0})
+    with pytest.raises(ValueError, match="syncookies is 0 to 1, not"):
+        sysctl[COOKIES] = value
+    with pytest.raises(ValueError, match="syncookies is 0 to 1, not"):
+        sysctl.update({COOKIES: value})
+    assert 0 == sysctl[COOKIES]
+
+
+def test_load_reads_what_windows_editors_write(tmp_path):
+    """A byte order mark and carriage returns are no part of a name or value."""
+    path = tmp_path / "sysctl.conf"
+    path.write_bytes(f"{COOKIES}=0\r\n".encode("utf-8-sig"))
+    sysctl = Sysctl()
+    sysctl.load(path)
+    assert 0 == sysctl[COOKIES]
+
+
+def test_load_ends_a_comment_only_at_the_end_of_its_line(tmp_path):
+    """Python knows ten ways to end a line; a file of lines knows one."""
+    path = tmp_path / "sysctl.conf"
+    path.write_text(f"# once\u2028{COOKIES}=0\x0b{COOKIES}=0\n", encoding="utf-8")
+    sysctl = Sysctl()
+    sysctl.load(path)
+    assert 1 == sysctl[COOKIES]
+
+
+def test_load_binary_file_raises_one_short_line(tmp_path):
+    """What is shown of it is bounded and cannot move a terminal's cursor."""
+    path = tmp_path / "sysctl.conf"
+    path.write_bytes(b"\x1b[2J\xff\0" * 1000)
+    with pytest.raises(ValueError, match="not of the form name=value") as caught:
+        Sysctl().load(path)
+    message = str(caught.value)
+    assert message.isprintable()
+    assert 600 > len(message) - len(str(path))

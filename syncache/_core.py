@@ -142,7 +142,7 @@ class Core:
 
     def set_ts_key(self, key: bytes) -> None:
         """Replace the key of the timestamp offsets."""
-        lib.syncache_set_ts_key(self._cache, key)
+        lib.syncache_set_ts_key(self._cache, ffi.from_buffer("uint8_t[16]", key))
 
     def _at(self, now: float) -> int:
         """Return the time for C, which by then has the keys that this time needs."""
@@ -164,7 +164,7 @@ class Core:
         if keys.shared:
             needed |= {epoch + 1} | ({epoch - 1} if epoch else set())
         for wanted in sorted(needed - self._given):
-            key = keys.key(wanted, lifetime_ms)
+            key = ffi.from_buffer("uint8_t[16]", keys.key(wanted, lifetime_ms))
             lib.syncache_set_key(self._cache, wanted, key)
         self._given = needed
         self._keys_due = self._number[0]

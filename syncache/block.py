@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from contextlib import suppress
+from math import inf
 
 HUGE_PAGE = 2 * 1024 * 1024
 NOW_MAX_MS = 2**62  # far enough from 2^64 for any sum that C makes
@@ -35,7 +36,11 @@ def milliseconds(now: float) -> int:
     try:
         ms = int(now * 1000 + 0.5)
     except (ValueError, OverflowError):
-        raise ValueError(f"now is a finite number of seconds, not {now!r}") from None
+        if not -inf < now < inf:
+            raise ValueError(
+                f"now is a finite number of seconds, not {now!r}"
+            ) from None
+        ms = NOW_MAX_MS if now > 0 else 0  # finite, but not once in milliseconds
     if 0 <= ms <= NOW_MAX_MS:
         return ms
     return 0 if ms < 0 else NOW_MAX_MS

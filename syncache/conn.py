@@ -34,29 +34,36 @@ class _Closer(Protocol):
 
 
 class Endpoint:
-    """A listening address and port of one engine; `tag` is the caller's own."""
+    """A listening address and port of one engine; `tag` is the caller's own.
 
-    __slots__ = ("_engine", "address", "number", "port", "tag")
+    `closed` tells whether it has ended listening.
+    """
+
+    __slots__ = ("_engine", "address", "closed", "number", "port", "tag")
 
     def __init__(
         self, engine: _Closer, number: int, address: str | None, port: int, tag: object
     ) -> None:
-        self._engine: _Closer | None = engine
+        self._engine = engine
+        self.closed = False
         self.number = number
         self.address = address
         self.port = port
         self.tag = tag
 
-    @property
-    def closed(self) -> bool:
-        """Whether it has ended listening."""
-        return self._engine is None
+    def is_of(self, engine: object) -> bool:
+        """Tell whether that engine made it."""
+        return self._engine is engine
 
     def close(self) -> None:
-        """End listening; half-open connections go on until they expire."""
-        if self._engine is not None:
+        """End listening; half-open connections go on until they expire.
+
+        Raises:
+            RuntimeError: the engine is closed, or in use by another call.
+        """
+        if not self.closed:
             self._engine._close_endpoint(self)  # noqa: SLF001
-            self._engine = None
+            self.closed = True
 
     def __enter__(self) -> Self:
         return self

@@ -81,7 +81,7 @@ class Syncache:
             secret = derive(checked_seed(seed), "syncache engine")
         if keys is None:
             keys = Keyring.ephemeral() if seed is None else Keyring.from_seed(seed)
-        self.keys = keys
+        self.keys = _keyring(keys)
         config = self._sysctl.fields(boot=True) | {
             "established_max": established_max,
             "ts_base": (ts_base + round(keys.wall_offset * ts_hz)) & UINT32_MAX,
@@ -228,7 +228,12 @@ class Syncache:
 
         Stops before a packet whose reply does not fit into tx.  Returns the number of
         packets consumed.
+
+        Raises:
+            ValueError: rx and tx are the same ring.
         """
+        if rx is tx:
+            raise ValueError("replies need a ring of their own")
         with self._core as core:
             rx.endpoints = self._endpoints
             return core.burst(rx, tx, now)
@@ -240,8 +245,13 @@ class Syncache:
             conn: as it was offered.
             handle: comes back with each later packet of the connection.
             ok: False: the stack had no room, so the handshake goes on.
+
+        Raises:
+            ValueError: another engine offered it, or the handle is out of range.
         """
         _within("handle", handle, 0, UINT64_MAX)
+        if not conn.endpoint.is_of(self):
+            raise ValueError(f"{conn.endpoint!r} is not one of this engine")
         raw = conns.to_c(conn)
         with self._core as core:
             core.accepted(raw, handle, ok)
@@ -295,6 +305,7 @@ class Syncache:
 
         For a keyring file with one master more; epochs go on where the wall clock is.
         """
+        _keyring(keys)
         with self._core as core:
             core.set_keys(keys)
             self.keys = keys
@@ -379,12 +390,21 @@ def _places(family: int, laddr: bytes, port: int) -> set[tuple[int, bytes, int]]
 
 
 def _mtu(mtu: int) -> int:
-    if mtu != 0 and not MTU_MIN <= mtu <= 0xFFFF:
+    whole = isinstance(mtu, int)
+    if not whole or (mtu != 0 and not MTU_MIN <= mtu <= 0xFFFF):
         raise ValueError(f"mtu is 0 (unknown) or {MTU_MIN} to 65535, not {mtu!r}")
     return mtu
 
 
+def _keyring(keys: object) -> Keyring:
+    if not isinstance(keys, Keyring):
+        raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
+    return keys
+
+
 def _md5(key: bytes) -> bytes:
+    if not isinstance(key, bytes):
+        raise TypeError(f"an MD5 key is bytes, not {type(key).__name__}")
     if not 1 <= len(key) <= MD5_KEY_MAX:
         raise ValueError(f"an MD5 key has 1 to {MD5_KEY_MAX} bytes, not {len(key)}")
     return bytes(key)

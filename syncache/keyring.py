@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -80,7 +81,7 @@ class KeyringError(ValueError):
     """A keyring file cannot be used; the message says why in one line."""
 
 
-class Keyring:
+class Keyring(ABC):
     """A source of cookie keys; made by one of its static methods.
 
     `shared` tells whether others may have made cookies with the same keys, so that
@@ -150,9 +151,9 @@ class Keyring:
         except KeyringError as error:
             raise KeyringError(f"{place}: {error}") from None
 
+    @abstractmethod
     def key(self, epoch: int, lifetime_ms: int) -> bytes:
-        """Return the key of an epoch."""
-        raise NotImplementedError
+        """Return the key of an epoch, 16 bytes."""
 
     def begin(self, now_ms: int, lifetime_ms: int) -> tuple[int, int] | None:
         """Return the epoch in force at a time and when it began.

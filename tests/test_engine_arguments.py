@@ -8,7 +8,7 @@ import threading
 import pytest
 from test_engine import CLIENT, SERVER, X, engine, handshake, syn
 
-from syncache import Kind, Ring, Syncache, Sysctl
+from syncache import Keyring, Kind, Ring, Syncache, Sysctl
 
 
 def test_overlapping_call_raises_and_changes_nothing(seed):
@@ -85,7 +85,7 @@ def test_time_that_is_none_raises(now, seed):
         syncache.poll(now, tx)
 
 
-@pytest.mark.parametrize("now", [-5, 0, 1e300, 2.0**70])
+@pytest.mark.parametrize("now", [-5, 0, 1e300, -1e308, 1e308, 10**400, 2.0**70])
 def test_time_out_of_range_is_clamped(now, seed):
     """Any finite time is one; an earlier one counts as the last."""
     syncache = engine(seed)
@@ -104,6 +104,8 @@ def test_time_out_of_range_is_clamped(now, seed):
         ({"address": "fe80::1%eth0"}, "zone"),
         ({"mtu": 67}, "mtu is 0"),
         ({"mtu": 65536}, "mtu is 0"),
+        ({"mtu": 1500.5}, "mtu is 0"),
+        ({"mtu": "1500"}, "mtu is 0"),
         ({"mss_max": 0}, "mss_max is 1 to 65535"),
         ({"rcv_window": -1}, "rcv_window is 0"),
         ({"rcv_wscale": 15}, "rcv_wscale is 0 to 14"),
@@ -172,6 +174,7 @@ def test_address_full_raises_runtime_error(seed):
     [
         ({"seed": "text"}, TypeError),
         ({"seed": b""}, ValueError),
+        ({"keys": bytes(16)}, TypeError),
         ({"established_max": -1}, ValueError),
         ({"ts_base": 2**32}, ValueError),
         ({"ts_hz": 0}, ValueError),
@@ -201,3 +204,58 @@ def test_calls_refuse_wrong_arguments(seed):
         syncache.segment(CLIENT[4], SERVER[6], b"", 1.0)
     with pytest.raises(TypeError):
         syncache.packet("text", 1.0)
+
+
+def test_md5_key_that_is_text_raises(seed):
+    """A key is bytes: nobody guesses an encoding."""
+    with pytest.raises(TypeError, match="an MD5 key is bytes, not str"):
+        engine(seed).listen(80, md5_keys={CLIENT[4]: "secret"})
+
+
+def test_rekey_with_what_is_no_keyring_changes_nothing(seed):
+    """The engine goes on with the keys that it has."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    keys = syncache.keys
+    for wrong in (None, bytes(16)):
+        with pytest.raises(TypeError, match="keys is a Keyring"):
+            syncache.rekey(wrong)
+    assert keys is syncache.keys
+    assert Kind.REPLY is syncache.packet(syn().packet(), 1.0).kind
+
+
+def test_keyring_of_the_callers_with_short_keys_raises(seed):
+    """C reads 16 bytes, so 8 never get there."""
+
+    class Short(Keyring):
+        def key(self, epoch, lifetime_ms):
+            return b"8 bytes!"
+
+    syncache = engine(seed, keys=Short())
+    with pytest.raises(ValueError, match="too small"):
+        syncache.packet(b"", 1.0)
+
+
+def test_accepted_with_another_engines_conn_raises(seed):
+    """Endpoints are numbered by their engine; a closed one is still its own."""
+    syncache, other = engine(seed), engine(seed)
+    endpoint = syncache.listen(80)
+    conn = handshake(syncache, 1.0)[1].conn
+    other.listen(80)
+    before = other.stats
+    for ok in (True, False):
+        with pytest.raises(ValueError, match="not one of this engine"):
+            other.accepted(conn, ok=ok)
+    assert before == other.stats
+    endpoint.close()
+    syncache.accepted(conn, 7)
+    assert 1 == syncache.stats.sc_completed
+
+
+def test_burst_into_its_own_ring_raises(seed):
+    """A reply must not become a packet to consume."""
+    ring = Ring()
+    ring.push(syn().packet())
+    with pytest.raises(ValueError, match="a ring of their own"):
+        engine(seed).burst(ring, ring, 1.0)
+    assert (1, 0) == (len(ring), ring.next)

@@ -5,6 +5,7 @@
 #   make test        all tests
 #   make test-core   C units and a short differential run, seconds
 #   make soak        a hundred million random steps of it
+#   make bad-input   packets without end, spoiled, under sanitizers
 #   make mutate      small faults in the core, and which no test notices
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make bench       timings, by named cases
@@ -38,7 +39,7 @@ DEFAULT_STAGES := format lint types c soak-short fuzz-smoke docs \
 	bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core soak bench coverage check wheel clean reformat \
+.PHONY: all demo test test-core soak bad-input bench coverage check wheel clean reformat \
 	mutate $(STAGES)
 
 all: $(EXTENSION)
@@ -89,6 +90,11 @@ mutate:
 
 handshakes: $(EXTENSION)
 	@$(PY) tests/netns/handshakes.py --count 1000000 $(ARGS)
+
+# Ten million packets through the Python door; ARGS="--count 100000" for fewer.
+bad-input: $(READY)
+	@$(NEED) cc gcc
+	@$(PY) tests/bad_input.py $(or $(ARGS),--count 10000000)
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)

@@ -210,7 +210,8 @@ def test_own_keys_are_asked_for_only_when_they_mint():
 
 def run(code, folder):
     return subprocess.run(
-        [sys.executable, "-c", code],
+        # -S: an editable install would find the extension all the same.
+        [sys.executable, "-S", "-c", code],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -6,7 +6,8 @@
 
 What is told of a tunable has its home in syncache/tunables.py, what is told of a
 counter or a verdict in csrc/syncache.h, what a connection does in its table of
-transitions, syncache/tcp/state.py; the pages only arrange it.
+transitions, syncache/tcp/state.py, what was proven in tests/conformance/trace.txt; the
+pages only arrange it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from syncache.tcp.state import (  # noqa: E402
     Transition,
 )
 from syncache.tunables import NOT_ABOVE  # noqa: E402
+from tests.conformance import trace  # noqa: E402
 
 SETTABLE = {"boot": "before an engine uses it", "always": "any time", "never": "never"}
 NOTE = "<!-- Written by docs/generate.py; edit {source} instead. -->"
@@ -154,6 +156,7 @@ PAGES = {
     "tunables.md": tunables_page,
     "counters.md": counters_page,
     "states.md": states_page,
+    "conformance.md": trace.page,
 }
 
 

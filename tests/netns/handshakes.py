@@ -153,7 +153,8 @@ def run(client: Path, combination: Combination, count: int) -> tuple[str, list[s
     errors = [f"{times} {name}" for name, times in counts.items() if ": " in name]
     line = (
         f"{combination}  done {counts['done']:7}  refused {counts['refused']}  "
-        f"{counts['done'] / counts['seconds']:6.0f}/s  SYN again {counts['slow']}"
+        f"{counts['done'] / counts['seconds']:6.0f}/s  "
+        f"over 0.9 s {counts['slow']}  SYN again {counts['sc_dupsyn']}"
     )
     return "  ".join([line, *errors]), faults(combination, count, counts)
 

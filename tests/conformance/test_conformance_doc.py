@@ -101,3 +101,14 @@ def test_missing_names_are_noticed():
     assert not trace.has_test("tests/no_such.py::test_any")
     (row,) = trace.rows("rfc | rfc9293 | MUST-999 | nothing | core/wire.c:wire_parse")
     assert [] == row.tests
+
+
+def test_attack_history_and_its_tests_belong_together():
+    """Every pattern of docs/security.md has tests, and every such test a pattern."""
+    page = (trace.ROOT / "docs" / "security.md").read_text("utf-8")
+    patterns = re.findall(r"`(test_\w+_)\*`", page)
+    tests = [t.partition("::")[2] for t in trace.tests_by_name() if "/test_secur" in t]
+    unused = [p for p in patterns if not any(test.startswith(p) for test in tests)]
+    unnamed = [test for test in tests if not test.startswith(tuple(patterns))]
+    assert ([], []) == (unused, unnamed)
+    assert 20 == len(patterns)

@@ -342,12 +342,14 @@ engine_remove_unanswered(struct syncache *cache, struct table_ref ref)
     if (!endpoint->open) {
         /* A later endpoint of the same address and port inherits it. */
         struct syncache_tuple tuple;
+        struct endpoint *heir;
 
         engine_entry_tuple(ref.entry, &tuple);
-        endpoint = endpoints_find(&cache->endpoints, &tuple);
+        heir = endpoints_find(&cache->endpoints, &tuple);
+        if (heir != NULL)
+            endpoint = heir;
     }
-    if (endpoint != NULL)
-        engine_stamp_gate(cache, endpoint);
+    engine_stamp_gate(cache, endpoint);
     engine_remove(cache, ref);
 }
 

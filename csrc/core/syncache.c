@@ -241,18 +241,21 @@ static bool
 add_make_room(struct syncache *cache, uint64_t hash)
 {
     uint32_t bucket = table_bucket(&cache->table, hash);
+    bool exhausted = cache->table.count >= cache->config.cachelimit;
+    bool full = table_bucket_full(&cache->table, bucket);
 
-    if (table_bucket_full(&cache->table, bucket)) {
+    /* FreeBSD allocates before it looks at the bucket (spec 3.1 d and f). */
+    if (exhausted &&
+        (!full || cache->tunables.pause_policy == SYNCACHE_PAUSE_BUCKET))
+        return add_make_room_in_cache(cache, bucket);
+    if (full) {
         if (cache->tunables.overflow != SYNCACHE_OVERFLOW_EVICT) {
             cache->stats.sc_bucketoverflow++;
             return false;
         }
         add_overflow(cache);
         add_evict(cache, bucket);
-        return true;
     }
-    if (cache->table.count >= cache->config.cachelimit)
-        return add_make_room_in_cache(cache, bucket);
     return true;
 }
 

@@ -195,6 +195,29 @@ test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir(void)
     EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
 }
 
+static void
+test_eviction_from_a_closed_endpoint_is_remembered_until_it_opens(void)
+{
+    /* Nobody listens there meanwhile; the entry is evicted by another port. */
+    uint32_t other;
+    cache_defaults();
+    config.hashsize = 1;
+    config.bucketlimit = 1;
+    cache_start();
+    (void)send_syn(1);
+    uint32_t iss = reply.seq;
+    syncache_unlisten(cache, endpoint_number);
+    endpoint.lport = 81;
+    EXPECT_TRUE(syncache_listen(cache, &endpoint, &other));
+    EXPECT_EQ(
+        SYNCACHE_REPLY_SYN_ACK,
+        send_seg((struct seg){.peer = 2, .flags = SYN, .seq = 1, .dport = 81}));
+    EXPECT_EQ(1, stats()->evicted);
+    endpoint.lport = CACHE_PORT;
+    EXPECT_TRUE(syncache_listen(cache, &endpoint, &endpoint_number));
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
+}
+
 static const struct test tests[] = {
     TEST(test_pack_holds_each_field_once_in_network_order),
     TEST(test_subkeys_differ_by_label_and_seed),
@@ -206,6 +229,7 @@ static const struct test tests[] = {
     TEST(test_paused_time_is_counted_to_its_end),
     TEST(test_pause_outlasts_an_epoch_whose_key_is_late),
     TEST(test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir),
+    TEST(test_eviction_from_a_closed_endpoint_is_remembered_until_it_opens),
 };
 
 int

@@ -303,6 +303,28 @@ test_listen_syn_cachelimit_evicts_from_its_bucket(void)
 }
 
 static void
+test_listen_syn_bucket_and_cache_full_counts_by_policy(void)
+{
+    /* FreeBSD allocates first: a zone failure; else the bucket comes first. */
+    for (int freebsd = 0; freebsd <= 1; freebsd++) {
+        cache_defaults();
+        tunables.pause_policy =
+            freebsd ? SYNCACHE_PAUSE_BUCKET : SYNCACHE_PAUSE_NONE;
+        config.hashsize = 1;
+        config.bucketlimit = 1;
+        config.cachelimit = 1;
+        cache_start();
+        (void)send_syn(1);
+        EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(2));
+        EXPECT_EQ(freebsd, stats()->sc_zonefail);
+        EXPECT_EQ(0, stats()->sc_cacheoverflow);
+        EXPECT_EQ(1, stats()->sc_bucketoverflow);
+        EXPECT_EQ(1, stats()->evicted);
+        expect_balance();
+    }
+}
+
+static void
 test_listen_syn_cache_full_bucket_empty_cookie_or_drop(void)
 {
     /* Statement 44: with cookies an answer, without them silence. */
@@ -378,6 +400,7 @@ static const struct test tests[] = {
     TEST(test_listen_syn_without_key_gets_a_clocked_iss),
     TEST(test_listen_syn_cookie_only_says_no_ecn),
     TEST(test_listen_syn_cachelimit_evicts_from_its_bucket),
+    TEST(test_listen_syn_bucket_and_cache_full_counts_by_policy),
     TEST(test_listen_syn_cache_full_bucket_empty_cookie_or_drop),
     TEST(test_listen_syn_drop_new_keeps_the_old),
     TEST(test_listen_syn_age_policy_pauses_only_when_victims_are_young),

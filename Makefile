@@ -27,8 +27,8 @@ CLANG_PACKAGES := "clang-19 libclang-rt-19-dev"
 
 C_SOURCES := $(wildcard csrc/core/*.c csrc/link/*.c)
 C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/link/*.h)
-C_ALL := $(C_SOURCES) $(wildcard tests/c/*.c tests/differential/*.[ch] \
-	tests/fuzz/*.c bench/*.c syncache/cli/*.c)
+C_ALL := $(wildcard csrc/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
+	syncache/cli/*.c)
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
@@ -163,7 +163,7 @@ bench-counts: $(EXTENSION)
 	@$(PY) -m bench --counts
 
 wheel: $(READY)
-	@rm -rf dist build
+	@rm -rf dist
 	@$(PY) -m build -o dist . >/dev/null
 	@$(VENV)/bin/abi3audit --strict dist/*.whl
 

@@ -112,7 +112,9 @@ def test_nodelay_sends_small_segments_at_once(family):
     hand.write(10)
     hand.write(10)
     assert 1 == len(hand.sent)
+    assert not hand.connection.nodelay
     hand.connection.nodelay = True
+    assert hand.connection.nodelay
     hand.collect()
     assert 2 == len(hand.sent)
 

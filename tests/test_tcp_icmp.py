@@ -95,6 +95,8 @@ def test_echo_request_that_is_broken_or_not_ours_is_not_answered(family):
     ):
         hand.stack.receive(bad, hand.now)
     assert [] == hand.stack.packets_to_send(hand.now)
+    assert icmp.echo_reply(good) is not None
+    assert icmp.echo_reply(good[:-1] + b"x") is None
 
 
 def test_too_big_lowers_the_mss_and_sends_again_at_once(family):

@@ -290,11 +290,13 @@ uint32_t
 syncache_entry_millibytes(const struct syncache_config *config)
 {
     uint64_t capacity = (uint64_t)config->hashsize * config->bucketlimit;
+    uint64_t millibytes;
 
     if (!api_config_valid(config))
         return 0;
     if (config->cachelimit < capacity)
         capacity = config->cachelimit;
-    return (uint32_t)(table_bytes(config->hashsize, config->bucketlimit) *
-                      UINT64_C(1000) / capacity);
+    millibytes = table_bytes(config->hashsize, config->bucketlimit) *
+                 UINT64_C(1000) / capacity;
+    return millibytes < UINT32_MAX ? (uint32_t)millibytes : UINT32_MAX;
 }

@@ -78,6 +78,13 @@ test_entry_costs_at_most_72_bytes_at_the_default_limit(void)
     EXPECT_EQ(68333, syncache_entry_millibytes(&config));
     config.cachelimit /= 2;
     EXPECT_EQ(136666, syncache_entry_millibytes(&config));
+    config.hashsize = SYNCACHE_HASHSIZE_MAX;
+    config.bucketlimit = SYNCACHE_BUCKETLIMIT_MAX;
+    config.cachelimit = UINT32_MAX;
+    EXPECT_EQ(68275, syncache_entry_millibytes(&config));
+    EXPECT_TRUE(syncache_size(&config) > UINT64_C(68000000000));
+    config.cachelimit = 1;
+    EXPECT_EQ(UINT32_MAX, syncache_entry_millibytes(&config));
     config.hashsize = 500;
     EXPECT_EQ(0, syncache_entry_millibytes(&config));
 }

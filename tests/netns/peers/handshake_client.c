@@ -5,8 +5,8 @@
  * Each connects, sends its number, and checks that the number comes back.  It
  * closes by a RST (SO_LINGER 0), so that no TIME-WAIT holds its port.  Whatever
  * fails is counted as refused, by its errno; a connection that is older than
- * TIMEOUT_MS is ETIMEDOUT.  `slow` ones were connected
- * so late that a SYN may have been lost.
+ * TIMEOUT_MS is ETIMEDOUT.  `slow` ones took so long that a SYN may have been
+ * lost.
  */
 #define _GNU_SOURCE
 

@@ -39,6 +39,10 @@ MD5_KEY_MAX = 80
 _PASS_KNOWN = Reason.PASS_KNOWN
 
 
+class PortTakenError(ValueError):
+    """Somebody listens on this port and address already."""
+
+
 class Syncache:
     """A SYN cache with SYN cookies: packets and times in, verdicts and replies out.
 
@@ -72,9 +76,9 @@ class Syncache:
         ts_per_tuple: bool = True,
     ) -> None:
         self._sysctl = Sysctl() if sysctl is None else sysctl
-        _within("established_max", established_max, 0, ESTABLISHED_MAX)
-        _within("ts_base", ts_base, 0, UINT32_MAX)
-        _within("ts_hz", ts_hz, 1, TS_HZ_MAX)
+        within("established_max", established_max, 0, ESTABLISHED_MAX)
+        within("ts_base", ts_base, 0, UINT32_MAX)
+        within("ts_hz", ts_hz, 1, TS_HZ_MAX)
         if seed is None:
             secret = secrets.token_bytes(16)
         else:
@@ -153,7 +157,8 @@ class Syncache:
             tag: the caller's own; `Endpoint.tag`.
 
         Raises:
-            ValueError: an argument is out of range, or somebody listens there.
+            ValueError: an argument is out of range; PortTakenError: somebody listens
+                there.
             RuntimeError: no room for another endpoint or key.
         """
         family, laddr = _place(address)
@@ -163,20 +168,20 @@ class Syncache:
             "family": family,
             "options": int(options),
             "ecn": 1,
-            "hop_limit": _within("hop_limit", hop_limit, 1, 255),
-            "tos": _within("tos", tos, 0, 255),
+            "hop_limit": within("hop_limit", hop_limit, 1, 255),
+            "tos": within("tos", tos, 0, 255),
             "rcv_wscale": conns.WSCALE_NONE
             if rcv_wscale is None
-            else _within("rcv_wscale", rcv_wscale, 0, 14),
-            "rcv_wnd": _within("rcv_window", rcv_window, 0, UINT32_MAX),
+            else within("rcv_wscale", rcv_wscale, 0, 14),
+            "rcv_wnd": within("rcv_window", rcv_window, 0, UINT32_MAX),
             "mtu": _mtu(mtu),
-            "mss_max": 0 if mss_max is None else _within("mss_max", mss_max, 1, 0xFFFF),
-            "fastopen": _within("fastopen", fastopen, 0, UINT32_MAX),
+            "mss_max": 0 if mss_max is None else within("mss_max", mss_max, 1, 0xFFFF),
+            "fastopen": within("fastopen", fastopen, 0, UINT32_MAX),
         }
         peers = [(addresses.pack(a), _md5(key)) for a, key in (md5_keys or {}).items()]
         places = _places(family, laddr, port)
         if places & self._open:
-            raise ValueError(f"{address or 'any address'} port {port} is taken")
+            raise PortTakenError(f"{address or 'any address'} port {port} is taken")
         with self._core as core:
             number = core.listen(fields)
             if number is None:
@@ -218,8 +223,8 @@ class Syncache:
         """
         ends = addresses.pair(src, dst)
         if payload_size is not None:
-            _within("payload_size", payload_size, 0, UINT32_MAX)
-        _within("tos", tos, 0, 255)
+            within("payload_size", payload_size, 0, UINT32_MAX)
+        within("tos", tos, 0, 255)
         with self._core as core:
             return self._verdict(core.segment(ends, segment, now, payload_size, tos))
 
@@ -249,7 +254,7 @@ class Syncache:
         Raises:
             ValueError: another engine offered it, or the handle is out of range.
         """
-        _within("handle", handle, 0, UINT64_MAX)
+        within("handle", handle, 0, UINT64_MAX)
         if not conn.endpoint.is_of(self):
             raise ValueError(f"{conn.endpoint!r} is not one of this engine")
         raw = conns.to_c(conn)
@@ -258,7 +263,7 @@ class Syncache:
 
     def opened(self, four_tuple: FourTuple, handle: int = 0) -> bool:
         """Register an active open; False if the table of connections is full."""
-        _within("handle", handle, 0, UINT64_MAX)
+        within("handle", handle, 0, UINT64_MAX)
         raw = FourTuple(*four_tuple).to_c()
         with self._core as core:
             return core.opened(raw, handle)
@@ -373,7 +378,8 @@ class Syncache:
             return core.count()
 
 
-def _within(name: str, value: object, lowest: int, highest: int) -> int:
+def within(name: str, value: object, lowest: int, highest: int) -> int:
+    """Return a number that is one and in range."""
     if not isinstance(value, int) or not lowest <= value <= highest:
         raise ValueError(f"{name} is {lowest} to {highest}, not {value!r}")
     return value

@@ -20,7 +20,7 @@ from . import address as addresses
 from ._core import SegmentWriter
 from .block import milliseconds
 from .connection import Connection
-from .engine import Syncache
+from .engine import MTU_MIN, Syncache, within
 from .events import Accepted
 from .listener import Listener
 from .ring import Checksum, Ring
@@ -70,7 +70,11 @@ class Stack:
         sysctl: The tunables, or a mapping of some of them.
         keys: Of the cookies; None: ephemeral ones.
         seed: Makes the stack deterministic.
-        mtu: Of the link.
+        mtu: Of the link, in bytes, 68 to 65535.
+
+    Raises:
+        ValueError, KeyError: An argument is not legal.
+        RuntimeError: More addresses than x.address_max.
 
     `segment_max` is the payload of the largest super-segment that the link takes in
     `transmit()`; 0: none.
@@ -86,8 +90,12 @@ class Stack:
         mtu: int = 1500,
     ) -> None:
         self.sysctl = sysctl if isinstance(sysctl, Sysctl) else Sysctl(sysctl)
-        self.addresses = (address,) if isinstance(address, str) else tuple(address)
-        self.mtu = mtu
+        given = (address,) if isinstance(address, str) else address
+        # The same address may be spelled twice, but listens once.
+        self.addresses = tuple({addresses.pack(own): own for own in given}.values())
+        if not self.addresses:
+            raise ValueError("a stack has at least one address")
+        self.mtu = within("mtu", mtu, MTU_MIN, 0xFFFF)
         self.segment_max = 0
         self.syncache = Syncache(
             self.sysctl,
@@ -141,10 +149,12 @@ class Stack:
             options: Further ones of `Syncache.listen`.
 
         Raises:
-            ValueError: an argument is not legal, or port and address are taken.
+            ValueError: an argument is not legal; PortTakenError: somebody listens on
+                this port and address.
+            TypeError: there is no such option.
+            RuntimeError: no room for another endpoint or key.
         """
-        if backlog < 0:
-            raise ValueError(f"a backlog is 0 or more, not {backlog!r}")
+        within("backlog", backlog, 0, 0xFFFFFFFF)
         if address is not None and _packed(address) not in self._ours:
             raise ValueError(f"{address} is not an address of this stack")
         if options.get("fastopen") and options.get("md5_keys"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import ssl
 import tracemalloc
@@ -12,7 +13,8 @@ import pytest
 from aio_world import OURS, PEER, PORT, Recorder, World, on_loop, quiet, until
 from certificate import make_certificate
 
-from syncache.aio import Host
+from syncache.aio import Host, Transport
+from syncache.connection import Connection
 from syncache.links import LinkError
 from syncache.links.impaired import Impaired
 from syncache.links.memory import pair
@@ -222,6 +224,95 @@ async def test_host_that_never_served_closes_its_link():
         assert not host.closed.done()
     assert host.closed.result() is None
     far.close()
+
+
+@on_loop
+async def test_closed_host_serves_nobody_and_says_so():
+    """A server that nothing can reach would be worse than an exception."""
+    async with World() as world:
+        await world.host.create_server(Recorder, PORT)
+        await world.host.aclose()
+        with pytest.raises(RuntimeError, match="this host is closed"):
+            await world.host.create_server(Recorder, PORT + 1)
+
+
+@on_loop
+async def test_aclose_that_is_cancelled_closes_all_the_same():
+    """Whoever cannot wait for what lingers loses that, and nothing else."""
+    async with World() as world:
+        await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        await until(lambda: Recorder.made)
+        client.acks = False
+        Recorder.made[0].transport.write(BODY[:100_000])
+        Recorder.made[0].transport.close()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(world.host.aclose(linger=60), 0.05)
+        assert world.host.closed.done()
+        assert world.link.fileno() == -1
+
+
+@on_loop
+async def test_handlers_of_streams_end_with_their_host():
+    """Who reads sees the end, who drains waits no more; nobody complains."""
+    async with World() as world:
+        ends = []
+
+        async def handle(reader, writer):
+            if ends:
+                writer.write(bytes(10_000_000))
+                await writer.drain()
+                ends.append("drained")
+            ends.append(None)
+            ends.append(await reader.read())
+            writer.close()
+            await writer.wait_closed()
+
+        await world.host.start_server(handle, PORT)
+        before = asyncio.all_tasks()
+        for _ in range(2):
+            await world.connect()
+        await until(lambda: len(asyncio.all_tasks()) == len(before) + 2)
+        await world.host.aclose()
+        await until(lambda: asyncio.all_tasks() == before)
+        assert {None, b"", "drained"} == set(ends)
+        assert 2 == ends.count(b"")
+        assert [] == world.problems
+
+
+async def one_short_connection(world, first):
+    """Begin and end one; `first` is who ends it, and how."""
+    client = await world.connect()
+    await until(lambda: Recorder.made)
+    protocol = Recorder.made.pop()
+    if first != "peer":
+        getattr(protocol.transport, first)()
+        await until(lambda: client.got_fin or client.got_reset)
+    if first != "abort":
+        client.send(FIN | ACK)
+    await until(lambda: client.got_fin or client.got_reset)
+    await until(lambda: protocol.calls[-1] == "lost")
+    assert 1 == protocol.calls.count("lost")
+    del world.clients[client.port]
+
+
+@on_loop
+async def test_many_short_connections_leave_nothing_behind():
+    """Neither objects nor timers, whoever closes first."""
+    async with World(sysctl={"net.inet.tcp.msl": 1}) as world:
+        await world.host.create_server(Recorder, PORT)
+        for _ in range(20):
+            for first in ("peer", "close", "abort"):
+                await one_short_connection(world, first)
+        stack = world.host.stack
+        await until(lambda: not stack.connections)
+        assert {} == world.host._transports
+        assert {} == stack._tuples == stack._ready == stack._time_wait
+        assert [] == stack.syncache.half_open()
+        stack.handle_timer(world.host.loop.time() + 1e6)
+        gc.collect()
+        living = [o for o in gc.get_objects() if isinstance(o, Connection | Transport)]
+        assert [] == living
 
 
 def syns(count, start):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 from aio_world import PORT, Recorder, World, on_loop, until
@@ -65,11 +66,18 @@ async def test_closed_server_refuses_new_connections_and_keeps_the_old():
 
 @on_loop
 async def test_port_of_a_closed_server_can_be_listened_on_again():
-    """And two servers cannot share one."""
+    """And two servers cannot share one: OSError, as asyncio says it."""
     async with World() as world:
         first = await world.host.create_server(Recorder, PORT)
-        with pytest.raises(ValueError, match=str(PORT)):
-            await world.host.create_server(Recorder, PORT)
+        waiting = await world.host.create_server(Recorder, PORT, start_serving=False)
+        for listen in (
+            lambda: world.host.create_server(Recorder, PORT),
+            lambda: world.host.start_server(lambda *_: None, PORT),
+            waiting.start_serving,
+        ):
+            with pytest.raises(OSError, match=str(PORT)) as caught:
+                await listen()
+            assert errno.EADDRINUSE == caught.value.errno
         first.close()
         second = await world.host.create_server(Recorder, PORT)
         await world.connect()
@@ -138,3 +146,49 @@ async def test_factory_that_raises_costs_its_connection_alone():
         assert isinstance(problem["exception"], ZeroDivisionError)
         await world.connect()
         await until(lambda: len(Recorder.made) == 1)
+
+
+@on_loop
+async def test_protocol_that_raises_what_is_no_exception_costs_its_connection_alone():
+    """CancelledError is no Exception, but it is no reason to stop the host either."""
+    async with World() as world:
+
+        class Cancels(Recorder):
+            def data_received(self, data):
+                raise asyncio.CancelledError
+
+        protocols = iter([Cancels(), Recorder()])
+        Recorder.made.clear()
+
+        def factory():
+            Recorder.made.append(next(protocols))
+            return Recorder.made[-1]
+
+        await world.host.create_server(factory, PORT)
+        one = await world.connect()
+        await until(lambda: Recorder.made)
+        other = await world.connect()
+        await until(lambda: len(Recorder.made) == 2)
+        one.write(b"x")
+        other.write(b"y")
+        await until(lambda: one.got_reset and Recorder.made[1].data == b"y")
+        assert isinstance(Recorder.made[0].lost, asyncio.CancelledError)
+        assert 1 == Recorder.made[0].calls.count("lost")
+        (problem,) = world.problems
+        assert "data_received" in problem["message"]
+
+
+@on_loop
+async def test_serve_forever_cancelled_does_not_wait_for_an_idle_client():
+    """Whoever presses Ctrl-C once need not press it twice."""
+    async with World() as world:
+        server = await world.host.create_server(Recorder, PORT)
+        task = asyncio.ensure_future(server.serve_forever())
+        await world.connect()
+        await until(lambda: Recorder.made)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not server.is_serving()
+        assert Recorder.made[0].calls == ["made"]
+    assert Recorder.made[0].calls == ["made", "lost"]

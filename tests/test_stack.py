@@ -26,6 +26,7 @@ from syncache import FourTuple, Ring, Stack
 from syncache.ring import Checksum
 from syncache.segment import RST, Segment
 
+OURS = "192.0.2.1"
 BUILDERS = [
     listen,
     syn_received,
@@ -373,3 +374,33 @@ def test_answers_without_a_connection_are_bounded(monkeypatch):
         syn = Segment(src=hand.src, dst=hand.dst, sport=port, dport=81, flags=2)
         hand.stack.receive(syn.packet(), hand.now)
     assert 2 == len(hand.stack.packets_to_send(hand.now))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"address": []}, "at least one address"),
+        ({"address": OURS, "mtu": 67}, "mtu is 68 to 65535"),
+        ({"address": OURS, "mtu": 65536}, "mtu is 68 to 65535"),
+        ({"address": OURS, "mtu": 1500.0}, "mtu is 68 to 65535"),
+    ],
+)
+def test_stack_refuses_what_it_could_not_work_with(arguments, message):
+    """A stack without address or with no room for a header would serve nobody."""
+    with pytest.raises(ValueError, match=message):
+        Stack(**arguments)
+
+
+def test_stack_address_spelled_twice_listens_once():
+    """Its listener has one endpoint, not a quarrel with itself."""
+    stack = Stack(["2001:db8::1", "2001:0DB8:0::1"])
+    assert 1 == len(stack.listen(80).endpoints)
+
+
+@pytest.mark.parametrize("backlog", [-1, 1.5, "5", None])
+def test_listen_refuses_a_backlog_that_is_none(backlog):
+    """And nothing listens afterwards."""
+    stack = Stack(OURS)
+    with pytest.raises(ValueError, match="backlog is 0"):
+        stack.listen(80, backlog=backlog)
+    assert 80 == stack.listen(80).port

@@ -113,6 +113,11 @@ class Host:
             backlog: Connections that wait to be accepted.
             start_serving: False: `Server.start_serving` begins to listen.
             options: Further ones of `Stack.listen`.
+
+        Raises:
+            OSError: EADDRINUSE, the port is taken.
+            ValueError: an argument is not legal.
+            RuntimeError: the host is closed.
         """
         self._begin()
         server = Server(
@@ -142,7 +147,7 @@ class Host:
             port: To listen on.
             address: One of ours; None: all.
             limit: Bytes that a reader buffers.
-            options: Further ones of `create_server`.
+            options: Further ones of `create_server`, which also tells what it raises.
         """
         loop = asyncio.get_running_loop()
 
@@ -166,11 +171,13 @@ class Host:
             return
         self._abort(lambda transport: not transport.is_closing())
         end = self.loop.time() + linger
-        while self._is_delivering() and self.loop.time() < end:  # noqa: ASYNC110
-            await asyncio.sleep(LINGER_STEP)  # a stack has no callback to wait for
-        self._abort(lambda _: True)
-        if not self.closed.done():
-            self._stop(None)
+        try:
+            while self._is_delivering() and self.loop.time() < end:  # noqa: ASYNC110
+                await asyncio.sleep(LINGER_STEP)  # a stack has no callback to wait for
+        finally:
+            self._abort(lambda _: True)
+            if not self.closed.done():
+                self._stop(None)
         await asyncio.sleep(0)  # connection_lost is on its way
 
     def _abort(self, chosen: Callable[[Transport], bool]) -> None:
@@ -211,6 +218,8 @@ class Host:
 
     def _begin(self) -> None:
         if self.closed is not None:
+            if self.closed.done():
+                raise RuntimeError("this host is closed")
             return
         self.loop = asyncio.get_running_loop()
         self.closed = self.loop.create_future()

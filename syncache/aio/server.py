@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING, Any
 
+from ..engine import PortTakenError
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -56,21 +58,31 @@ class Server(asyncio.AbstractServer):
         return self._listener is not None
 
     async def start_serving(self) -> None:
-        """Begin to listen; nothing if it does."""
+        """Begin to listen; nothing if it does.
+
+        Raises:
+            OSError: EADDRINUSE, as asyncio's own servers say that a port is taken.
+            RuntimeError: the server is closed.
+        """
         if self._closed:
             raise RuntimeError(f"server {self!r} is closed")
         if self._listener is None:
-            self._listener = self._listen()
+            try:
+                self._listener = self._listen()
+            except PortTakenError as error:
+                raise OSError(errno.EADDRINUSE, str(error)) from None
             self._host.attach(self._listener, self)
 
     async def serve_forever(self) -> None:
-        """Serve until cancelled, then close."""
+        """Serve until cancelled, then close.
+
+        Connections go on, so an idle client cannot keep whoever interrupts waiting.
+        """
         await self.start_serving()
         try:
             await asyncio.shield(self._ended)
         except asyncio.CancelledError:
             self.close()
-            await self.wait_closed()
             raise
 
     def close(self) -> None:
@@ -105,7 +117,9 @@ class Server(asyncio.AbstractServer):
         """Give a new connection a protocol; None if the factory failed."""
         try:
             protocol = self._protocol_factory()
-        except Exception as error:  # noqa: BLE001  it is not ours
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  it is not ours
             context: dict[str, Any] = {
                 "message": "protocol_factory() failed.",
                 "exception": error,

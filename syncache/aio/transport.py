@@ -300,7 +300,9 @@ class Transport(asyncio.Transport):
         """Call the protocol; its mistakes end this connection and no other."""
         try:
             return getattr(self._protocol, method)(*args)
-        except Exception as error:  # noqa: BLE001  it is not ours
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  it is not ours
             self._loop.call_exception_handler(
                 {
                     "message": f"protocol.{method}() call failed.",

@@ -205,8 +205,8 @@ def test_error_that_quotes_what_was_acknowledged_is_not_noted(family):
 def test_error_that_quotes_no_connection_is_ignored(family):
     """Somebody else's, or one that is gone."""
     hand = established(family)
-    quoted = hand.segment(". 1:1(0) ack 1").packet()
-    hand.stack.receive(error(hand, quoted, v4=(3, 1), v6=(1, 0)), hand.now)
+    gone = Segment(src=hand.dst, dst=hand.src, sport=80, dport=9, flags=0x10)
+    hand.stack.receive(error(hand, gone.packet(), v4=(3, 1), v6=(1, 0)), hand.now)
     assert hand.connection.info.soft_error is None
 
 

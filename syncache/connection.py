@@ -242,7 +242,10 @@ class Connection:
         )
 
     def read(self, n: int) -> bytes:
-        """Return up to `n` bytes that arrived, b"" if there are none now."""
+        """Return up to `n` bytes that arrived, b"" if there are none now.
+
+        The end of the stream is an event, `EndOfStream`; n below 1 reads nothing.
+        """
         receiver = self.receiver
         self._readable_told = False
         data = receiver.read(n)

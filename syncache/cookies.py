@@ -121,7 +121,21 @@ class Cookie:
         layout: LayoutName = "wide",
         rcv_wscale: int | None = None,
     ) -> int:
-        """Return the ISS that answers a SYN with this ISN and these options."""
+        """Return the ISS that answers a SYN with this ISN and these options.
+
+        Args:
+            key: 16 bytes.
+            tuple: the connection's; addresses as text or packed, of one family.
+            irs: the peer's ISN.
+            options: what its SYN offered.
+            parity: of the key, 0 or 1; the cookie carries it.
+            secmod: last field of the MAC's input, 0 to 2^64 - 1.
+            layout: wide, freebsd or mss.
+            rcv_wscale: our own scale, 0 to 14.
+
+        Raises:
+            ValueError: an argument is out of range.
+        """
         number = _layout(layout).number
         chosen = (
             _within("mss", options.mss or 0, 0xFFFF),
@@ -155,6 +169,9 @@ class Cookie:
             secmod: as minted.
             layout: as minted.
             rcv_wscale: as minted.
+
+        Raises:
+            ValueError: an argument is out of range; never because of what a cookie is.
         """
         kind = _within("secmod", secmod, UINT64_MAX), _layout(layout).number
         scale = _scale("rcv_wscale", rcv_wscale)

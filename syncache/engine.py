@@ -47,8 +47,10 @@ class Syncache:
     """A SYN cache with SYN cookies: packets and times in, verdicts and replies out.
 
     `now` is seconds of one monotonic clock of the caller's, whatever its zero; an
-    earlier one counts as the last.  Nothing raises because of what the network sent.
-    An engine serves one call at a time: an overlapping one raises RuntimeError.
+    earlier one counts as the last, and one that is not finite raises ValueError.
+    Nothing raises because of what the network sent.  An engine serves one call at a
+    time: an overlapping one, or one after `close()`, raises RuntimeError and changes
+    nothing.
 
     Args:
         sysctl: the tunables, which belong to this engine from now on.
@@ -60,6 +62,11 @@ class Syncache:
             keyring file add the wall clock, so that its machines have one clock.
         ts_hz: ticks a second, 1 to 1,000,000.
         ts_per_tuple: whether tuples have an offset.
+
+    Raises:
+        ValueError: an argument is out of range, or the Sysctl is another engine's.
+        TypeError: keys is no Keyring, or the seed is not bytes.
+        OSError: the system has not so much memory.
     """
 
     __slots__ = ("_core", "_endpoints", "_open", "_sysctl", "keys")
@@ -193,7 +200,12 @@ class Syncache:
         return self._new_endpoint(number, address, port, tag)
 
     def packet(self, packet: Buffer, now: float) -> Verdict:
-        """Take one IPv4 or IPv6 packet."""
+        """Take one IPv4 or IPv6 packet.
+
+        Args:
+            packet: its bytes, in any contiguous buffer, from the IP header on.
+            now: the time, in seconds.
+        """
         with self._core as core:
             verdict = core.packet(packet, now)
             if KINDS[verdict] is Kind.DROP:
@@ -216,10 +228,14 @@ class Syncache:
             src: the peer's address.
             dst: ours.
             segment: TCP header, options, and as much of the payload as there is.
-            now: the time.
+            now: the time, in seconds.
             payload_size: bytes of payload if they are not all there; then the caller
                 has verified the checksum too.
             tos: of the IP header.
+
+        Raises:
+            ValueError: an argument is out of range, or the addresses are of different
+                families.
         """
         ends = addresses.pair(src, dst)
         if payload_size is not None:
@@ -262,14 +278,18 @@ class Syncache:
             core.accepted(raw, handle, ok)
 
     def opened(self, four_tuple: FourTuple, handle: int = 0) -> bool:
-        """Register an active open; False if the table of connections is full."""
+        """Register an active open; False if the table of connections is full.
+
+        Raises:
+            ValueError: a port or the handle is out of range, or an address is none.
+        """
         within("handle", handle, 0, UINT64_MAX)
         raw = FourTuple(*four_tuple).to_c()
         with self._core as core:
             return core.opened(raw, handle)
 
     def closed(self, conn: Conn | FourTuple) -> None:
-        """Forget a connection."""
+        """Forget a connection, by its Conn or its tuple; nothing if it is unknown."""
         raw = (conn.four_tuple if isinstance(conn, Conn) else FourTuple(*conn)).to_c()
         with self._core as core:
             core.forget(raw)
@@ -287,12 +307,15 @@ class Syncache:
             core.unreach(raw, quoted.seq, now)
 
     def poll(self, now: float, tx: Ring) -> int:
-        """Append to tx what is due again; call again while it was filled."""
+        """Append to tx what is due again, and return how many packets.
+
+        Call again while it was filled: the engine keeps what found no slot.
+        """
         with self._core as core:
             return core.poll(now, tx)
 
     def next_deadline(self) -> float | None:
-        """Return the time at which `poll` is due, or None."""
+        """Return the time at which `poll` is due, in seconds, or None: never."""
         with self._core as core:
             return core.next_deadline()
 
@@ -309,6 +332,9 @@ class Syncache:
         """Take cookie keys from another keyring from now on.
 
         For a keyring file with one master more; epochs go on where the wall clock is.
+
+        Raises:
+            TypeError: keys is no Keyring.
         """
         _keyring(keys)
         with self._core as core:
@@ -316,7 +342,11 @@ class Syncache:
             self.keys = keys
 
     def rehash(self, seed: bytes | None = None) -> None:
-        """Draw the bucket hash anew; what is half-open is left to its cookie."""
+        """Draw the bucket hash anew; what is half-open is left to its cookie.
+
+        Args:
+            seed: for repeatable runs; None: 16 bytes of the system's entropy.
+        """
         fresh = secrets.token_bytes(16)
         if seed is not None:
             fresh = derive(checked_seed(seed), "syncache engine")

@@ -106,6 +106,9 @@ class Keyring(ABC):
 
         For test vectors and for cookies shared with another implementation: keys that
         come back are not safe.
+
+        Raises:
+            ValueError: a key has not 16 bytes, or the epoch is negative.
         """
         if [len(key) for key in keys] != [KEY_BYTES, KEY_BYTES]:
             raise ValueError(f"two keys of {KEY_BYTES} bytes each are needed")

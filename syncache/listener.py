@@ -62,7 +62,11 @@ class Listener:
         self._queue.append(connection)
 
     def close(self) -> None:
-        """End listening and abort what waits; accepted connections go on."""
+        """End listening and abort what waits; accepted connections go on.
+
+        Raises:
+            RuntimeError: the engine is closed, or in use by another call.
+        """
         self.closed = True
         for endpoint in self.endpoints:
             endpoint.close()

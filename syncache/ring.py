@@ -40,6 +40,9 @@ class Ring(_core.RingCore):
     Args:
         slots: Packets it can hold, 1 to 65535.
         slot_size: Bytes of the largest, a multiple of 64 from 128 on.
+
+    Raises:
+        ValueError: either is out of range.
     """
 
     __slots__ = ("endpoints",)
@@ -57,6 +60,11 @@ class Ring(_core.RingCore):
     ) -> None:
         """Append a packet.
 
+        Args:
+            packet: From the IP header on.
+            checksum: What is known of the one in its TCP or ICMP header.
+            gso_size: Bytes of payload of each segment of a super-segment; 0: ordinary.
+
         Raises:
             BufferError: the ring is full.
             ValueError: the packet does not fit into a slot.
@@ -66,7 +74,12 @@ class Ring(_core.RingCore):
         self._append(packet, checksum, gso_size)
 
     def conn(self, i: int) -> Conn:
-        """Return the handshake that packet `i` completed."""
+        """Return the handshake that packet `i` completed.
+
+        Raises:
+            ValueError: it completed none.
+            IndexError: there is no such packet.
+        """
         if not REASONS[self._verdict(i)].name.startswith("ACCEPT"):
             raise ValueError(f"packet {i} completed no handshake")
         return read(self._conn_at(i), self.endpoints)

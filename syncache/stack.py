@@ -77,7 +77,8 @@ class Stack:
         RuntimeError: More addresses than x.address_max.
 
     `segment_max` is the payload of the largest super-segment that the link takes in
-    `transmit()`; 0: none.
+    `transmit()`, in bytes; 0: none.  `now` is seconds of one monotonic clock, as in
+    `Syncache`; calls must not overlap.
     """
 
     def __init__(
@@ -175,7 +176,11 @@ class Stack:
     # Packets in.
 
     def receive(self, packet: Buffer, now: float) -> None:
-        """Take one IP packet."""
+        """Take one IP packet, from the IP header on, at a time in seconds.
+
+        Raises:
+            ValueError: the time is not finite.
+        """
         view = memoryview(packet).cast("B")
         if len(view) <= _PACKET_MAX:
             self._feed(view, now, Checksum.VERIFY)
@@ -185,6 +190,9 @@ class Stack:
 
         Replies of the half-open side are appended to tx; it stops before the first
         packet whose reply does not fit.  What connections send comes by `transmit()`.
+
+        Raises:
+            ValueError: rx and tx are the same ring, or the time is not finite.
         """
         self._advance(now)
         consumed = self.syncache.burst(rx, tx, now)
@@ -373,7 +381,7 @@ class Stack:
         return self._events.popleft() if self._events else None
 
     def next_deadline(self) -> float | None:
-        """Return when `handle_timer` is due, or None."""
+        """Return when `handle_timer` is due, in seconds, or None: never."""
         timers = self._timers
         while timers and timers[0][2].timer_ms != timers[0][0]:
             heappop(timers)

@@ -73,7 +73,11 @@ class Sysctl(MutableMapping[str, "int | str"]):
         /,
         **values: int | str,
     ) -> None:
-        """Set several at once, all or nothing, so that pairs can change together."""
+        """Set several at once, all or nothing, so that pairs can change together.
+
+        Raises:
+            KeyError, ValueError, PermissionError: as for one; nothing has changed.
+        """
         self._change(dict(other, **values))
 
     def clear(self) -> None:
@@ -86,7 +90,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
         raise TypeError("the set of tunables is fixed")
 
     def describe(self, name: str) -> Knob:
-        """Return what a tunable is."""
+        """Return what a tunable is; KeyError has the nearest name."""
         try:
             return KNOBS[name]
         except KeyError:
@@ -118,7 +122,12 @@ class Sysctl(MutableMapping[str, "int | str"]):
             self._load(f"{source}:", text.split("\n"))
 
     def preset(self, name: str) -> None:
-        """Set what the preset of this name says; what it leaves out stays as it is."""
+        """Set what the preset of this name says; what it leaves out stays as it is.
+
+        Raises:
+            KeyError: there is no such preset.
+            PermissionError: an engine runs, and the preset sets what is fixed at boot.
+        """
         folder = files("syncache") / "presets"
         known = sorted(
             item.name.removesuffix(".conf")
@@ -206,6 +215,9 @@ class Sysctl(MutableMapping[str, "int | str"]):
 
         Engines call this.  `changed` takes over the values, or raises to refuse them;
         `count` tells the number of entries.
+
+        Raises:
+            ValueError: another engine has it.
         """
         if self._changed is not None:
             raise ValueError("this Sysctl belongs to another engine; make one for each")

@@ -102,7 +102,12 @@ class Transport(asyncio.Transport):
     # Writing
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Queue `data` to be sent."""
+        """Queue `data` to be sent; lost once the transport is closing.
+
+        Raises:
+            TypeError: it is not bytes-like.
+            RuntimeError: after write_eof().
+        """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"data is to be bytes-like, not {type(data).__name__}")
         if self._eof_written:
@@ -140,7 +145,11 @@ class Transport(asyncio.Transport):
     def set_write_buffer_limits(
         self, high: int | None = None, low: int | None = None
     ) -> None:
-        """Set when the protocol is told to pause writing and to resume it."""
+        """Set when the protocol is told to pause writing and to resume it, in bytes.
+
+        Raises:
+            ValueError: not high >= low >= 0.
+        """
         if high is None:
             high = HIGH_WATER if low is None else 4 * low
         if low is None:

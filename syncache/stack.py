@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .conn import Conn
     from .events import Event
     from .keyring import Keyring
+    from .stats import Stats
     from .tcp.departure import Writer
 
 __all__ = ["Stack"]
@@ -124,7 +125,7 @@ class Stack:
         self._out = Ring(_OUT_SLOTS, max(2048, -(-mtu // 64) * 64))
 
     @property
-    def stats(self) -> Any:
+    def stats(self) -> Stats:
         """The counters of the half-open side."""
         return self.syncache.stats
 

@@ -5,30 +5,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncache import (
+    Accepted,
+    Closed,
     Conn,
     Connection,
     Cookie,
+    EndOfStream,
     Endpoint,
+    Event,
     FourTuple,
     HalfOpen,
+    Keyring,
     Kind,
     Knob,
     Listener,
+    Readable,
     Reason,
     Ring,
     Segment,
     Stack,
+    State,
     Stats,
     Syncache,
     SynOptions,
     Sysctl,
     Verdict,
+    Writable,
 )
+from syncache.aio import Host, Server
 
 if TYPE_CHECKING:
+    import asyncio
+
     from typing_extensions import assert_type
 
-    from syncache.events import Event
+    from syncache.links import Link
 
 
 def tunables(sysctl: Sysctl) -> None:
@@ -64,8 +75,8 @@ def established_side(stack: Stack) -> None:
     stack.handle_timer(1.0)
     assert_type(stack.packets_to_send(1.0), list[bytes])
     assert_type(stack.next_deadline(), float | None)
-    event: Event | None = stack.next_event()
-    assert event is None
+    assert_type(stack.stats, Stats)
+    assert_type(stack.next_event(), Event | None)
     listener = stack.listen(80)
     assert_type(listener, Listener)
     connection = listener.accept()
@@ -73,6 +84,30 @@ def established_side(stack: Stack) -> None:
     if connection is not None:
         assert_type(connection.read(1), bytes)
         assert_type(connection.write(b""), int)
+
+
+def events(stack: Stack) -> None:
+    """An event is one of five, and each names its connection."""
+    event = stack.next_event()
+    if isinstance(event, Accepted):
+        assert_type(event.listener.accept(), Connection | None)
+    elif isinstance(event, Closed):
+        assert_type(event.error, str | None)
+        assert_type(event.connection.state, State)
+    elif event is not None:
+        assert_type(event, Readable | EndOfStream | Writable)
+
+
+async def host(link: Link, keys: Keyring) -> None:
+    """asyncio's servers, with callbacks that are coroutines or not."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readline())
+
+    async with Host(link, "192.0.2.1", keys=keys) as one:
+        assert_type(await one.start_server(greet, 7), Server)
+        assert_type(await one.start_server(lambda r, w: w.close(), 8), Server)
+        assert_type(one.stack, Stack)
 
 
 def cookies(key: bytes, path: FourTuple) -> None:

@@ -237,6 +237,9 @@ def drive(count: int, seed: int) -> None:
     while done < count:
         worlds[done // ROUND % len(worlds)].run(ROUND)
         done += ROUND
+        if done % (256 * ROUND) == 0:
+            rate = done / (time.monotonic() - began)
+            print(f"{done} packets, {rate:.0f} a second", file=sys.stderr, flush=True)
     seconds = time.monotonic() - began
     reasons: Counter[str] = sum((w.reasons for w in worlds), Counter())
     for name, number in sorted(reasons.items()):

@@ -112,3 +112,6 @@ def test_attack_history_and_its_tests_belong_together():
     unnamed = [test for test in tests if not test.startswith(tuple(patterns))]
     assert ([], []) == (unused, unnamed)
     assert 20 == len(patterns)
+    files = (trace.ROOT / "tests").rglob("test_*.py")
+    everywhere = {name for file in files for name in trace.tests_in(str(file))}
+    assert set() == set(re.findall(r"`(test_\w+\w)`", page)) - everywhere

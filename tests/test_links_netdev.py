@@ -19,8 +19,8 @@ class NetlinkError(Exception):
 
 
 class Message(dict):
-    def get_attr(self, _name):
-        return self["mtu"]
+    def get_attr(self, name):
+        return self[name.removeprefix("IFLA_").lower()]
 
 
 class Kernel:
@@ -41,7 +41,7 @@ class Kernel:
         return [7] if ifname == "tun7" else []
 
     def get_links(self, _index):
-        return [Message(state=self.state, mtu=self.mtu)]
+        return [Message(state=self.state, mtu=self.mtu, txqlen=500)]
 
     def _take(self, noun, verb, **what):
         what.pop("index", None)
@@ -71,9 +71,12 @@ def kernel(monkeypatch):
 
 def test_everything_asked_for_is_set_and_then_undone_in_reverse(kernel):
     """Addresses before routes, for a route may need one."""
-    device = Netdev("tun7", ["192.0.2.1/24"], routes=["198.51.100.0/24"], mtu=9000)
+    device = Netdev(
+        "tun7", ["192.0.2.1/24"], routes=["198.51.100.0/24"], mtu=9000, queue=10_000
+    )
     done = [
         "link set 9000",
+        "link set 10000",
         "addr add 192.0.2.1/24",
         "link set up",
         "route add 198.51.100.0/24",
@@ -81,10 +84,11 @@ def test_everything_asked_for_is_set_and_then_undone_in_reverse(kernel):
     assert kernel.log == done
     device.restore()
     device.restore()
-    assert kernel.log[4:] == [
+    assert kernel.log[5:] == [
         "route del 198.51.100.0/24",
         "link set down",
         "addr del 192.0.2.1/24",
+        "link set 500",
         "link set 1500",
     ]
 

@@ -25,6 +25,7 @@ class Netdev:
         addresses: Of the kernel's end, with prefix length: "192.0.2.1/24".
         routes: Prefixes that the kernel shall send through the interface.
         mtu: None leaves it.
+        queue: Packets that the kernel holds for a reader (txqueuelen); None leaves it.
 
     Raises:
         LinkError: pyroute2 is missing, or the kernel refuses; nothing is changed.
@@ -37,6 +38,7 @@ class Netdev:
         *,
         routes: Sequence[str] = (),
         mtu: int | None = None,
+        queue: int | None = None,
     ) -> None:
         self.name = name
         self._undo: list[Callable[[Any], object]] = []
@@ -49,7 +51,7 @@ class Netdev:
             ) from None
         self._open = pyroute2.IPRoute
         self._refused = (OSError, pyroute2.NetlinkError)
-        self._run(lambda ip: self._apply(ip, addresses, routes, mtu))
+        self._run(lambda ip: self._apply(ip, addresses, routes, mtu=mtu, txqlen=queue))
 
     def restore(self) -> None:
         """Undo what was changed, in reverse order; what is gone stays gone."""
@@ -75,15 +77,17 @@ class Netdev:
                 raise LinkError(message, _errno(error)) from None
 
     def _apply(
-        self, ip: Any, addresses: Sequence[str], routes: Sequence[str], mtu: int | None
+        self,
+        ip: Any,
+        addresses: Sequence[str],
+        routes: Sequence[str],
+        **sizes: int | None,
     ) -> None:
         index = ip.link_lookup(ifname=self.name)[0]
         link = ip.get_links(index)[0]
         try:
-            if mtu is not None and mtu != link.get_attr("IFLA_MTU"):
-                was = link.get_attr("IFLA_MTU")
-                ip.link("set", index=index, mtu=mtu)
-                self._undo.append(lambda ip: ip.link("set", index=index, mtu=was))
+            for size, value in sizes.items():
+                self._resize(ip, link, size, value)
             self._keep_ipv6_addresses()
             for address in addresses:
                 self._add(ip.addr, index=index, address=address)
@@ -95,6 +99,15 @@ class Netdev:
         except Exception:
             self._roll_back(ip)
             raise
+
+    def _resize(self, ip: Any, link: Any, size: str, value: int | None) -> None:
+        if value is None:
+            return
+        was = link.get_attr(f"IFLA_{size.upper()}")
+        index = ip.link_lookup(ifname=self.name)[0]
+        if value != was:
+            ip.link("set", index=index, **{size: value})
+            self._undo.append(lambda ip: ip.link("set", index=index, **{size: was}))
 
     def _keep_ipv6_addresses(self) -> None:
         """Have them survive that the interface goes down, as those of IPv4 do."""

@@ -54,9 +54,10 @@ class Tun:
             others of the prefix, or of `routes`.
         routes: Prefixes that the kernel shall send here.
         mtu: None leaves it.
+        queue: Packets that the kernel holds for us while we are busy; None leaves it.
         vnet_hdr: Take and give TCP super-segments of up to 64 KiB.
 
-    Any of addresses, routes and mtu also brings the interface up, and needs pyroute2.
+    Any of addresses, routes, mtu and queue also brings the interface up, and needs pyroute2.
 
     Raises:
         LinkError: One line that says what to do.
@@ -69,6 +70,7 @@ class Tun:
         *,
         routes: Sequence[str] = (),
         mtu: int | None = None,
+        queue: int | None = None,
         vnet_hdr: bool = True,
     ) -> None:
         if len(name.encode()) > NAME_MAX:
@@ -81,8 +83,10 @@ class Tun:
             self.name = _attach(self._fd, name, vnet_hdr=vnet_hdr)
             if vnet_hdr:
                 fcntl.ioctl(self._fd, TUNSETOFFLOAD, self._offloads)
-            if addresses or routes or mtu is not None:
-                self._netdev = Netdev(self.name, addresses, routes=routes, mtu=mtu)
+            if addresses or routes or mtu is not None or queue is not None:
+                self._netdev = Netdev(
+                    self.name, addresses, routes=routes, mtu=mtu, queue=queue
+                )
             self._mtu = _mtu(self.name)
         except BaseException:
             self.close()

@@ -56,6 +56,7 @@ SCRYPT_LOG2_N = 15
 SCRYPT_R = 8
 SCRYPT_P = 1
 SCRYPT_LOG2_N_MAX = 20
+WALL_MAX = 2**53  # seconds; milliseconds of it fit 64 bits
 _EPOCHS_KEPT = 4  # the engine asks for the epoch before, its own and the next
 _UINT64 = 2**64
 
@@ -265,8 +266,8 @@ class DerivedKeyring(Keyring):
         for one, other in pairwise(masters):
             if other.number <= one.number or other.begins < one.begins:
                 raise ValueError(f"key {other.number} is out of order")
-        if wall_offset - wall_offset != 0:
-            raise ValueError(f"wall_offset is finite, not {wall_offset!r}")
+        if not -WALL_MAX < wall_offset < WALL_MAX:
+            raise ValueError(f"wall_offset is finite, within 2^53, not {wall_offset!r}")
         if ts_key is None:
             ts_key = derive(masters[0].secret, f"syncache timestamp {group}")
         if len(ts_key) != KEY_BYTES:
@@ -418,6 +419,10 @@ def _unsealed(text: str, passphrase: str | bytes | None) -> str:
         return text
     if passphrase is None:
         raise KeyringError("it is sealed: a passphrase is needed")
+    if not isinstance(passphrase, str | bytes):
+        raise TypeError(
+            f"a passphrase is str or bytes, not {type(passphrase).__name__}"
+        )
     try:
         seal = _Seal.parse(first)
         nonce, body = (bytes.fromhex(word) for word in rest.split())

@@ -64,7 +64,9 @@ _Option = TypeVar("_Option", bound=Option)
 class Segment:
     """A TCP segment: addresses and ports, header fields, options and payload.
 
-    `options_bytes` is the list as it is on the wire, `options` what it says.
+    `options_bytes` is the list as it is on the wire, `options` what it says; `window`
+    is the field, unscaled.  What is not legal raises ValueError when `packet()` is
+    asked for.  `dataclasses.replace` makes one that differs in some fields.
     """
 
     src: str
@@ -83,7 +85,11 @@ class Segment:
     dont_fragment: bool = True
     flow_label: int = 0
     ip_id: int = 0
-    _packet: bytes | None = field(default=None, repr=False, compare=False)
+    # Not an argument, so that `dataclasses.replace` leaves the old bytes behind.
+    _packet: bytes | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _set(self, "_packet", None)
 
     if not TYPE_CHECKING:  # pragma: no branch
 

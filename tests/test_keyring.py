@@ -320,3 +320,19 @@ def test_base_class_has_no_keys():
     """A source of keys has to say which."""
     with pytest.raises(TypeError, match="abstract"):
         Keyring()
+
+
+@pytest.mark.parametrize("offset", [1e300, -1e16, float("inf"), float("nan")])
+def test_wall_offset_that_no_clock_has_raises(offset):
+    """Epochs are numbers of 64 bits; better now than with the first packet."""
+    with pytest.raises(ValueError, match="wall_offset is finite"):
+        Keyring.derived((Master.generate(),), wall_offset=offset)
+
+
+def test_sealed_file_with_a_passphrase_of_a_wrong_type_raises(tmp_path):
+    """That is the caller's mistake, and none of the file's."""
+    path = tmp_path / "keyring"
+    keys = Keyring.derived((Master.generate(),), wall_offset=0)
+    keys.save(path, passphrase="right")
+    with pytest.raises(TypeError, match="a passphrase is str or bytes, not int"):
+        Keyring.from_file(path, wall_offset=0, passphrase=5)

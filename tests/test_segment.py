@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -199,3 +200,13 @@ def test_packet_refuses_illegal_fields(fields, message):
     """What has no wire form is named."""
     with pytest.raises(ValueError, match=message):
         segment(**fields).packet()
+
+
+def test_replaced_segment_is_written_anew(family):
+    """Bytes of the old one, read or written before, do not stay with the new one."""
+    made = segment(family, seq=3)
+    for old in (made, Segment.parse(made.packet()), Segment.of_packet(made.packet())):
+        old.packet()
+        new = replace(old, seq=5)
+        assert 5 == Segment.parse(new.packet()).seq
+        assert 3 == Segment.parse(old.packet()).seq

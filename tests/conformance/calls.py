@@ -1,7 +1,8 @@
 """The application's side of a script: socket calls on a Stack.
 
-File descriptors are the script's own numbers.  A call returns an int, or the name of an
-errno.  Options that only a kernel has (SO_REUSEADDR, TCP_NODELAY) are taken and ignored.
+File descriptors are the script's own numbers.  A call returns an int, or the name of
+an errno.  Options that only a kernel has (SO_REUSEADDR, TCP_NODELAY) are taken and
+ignored.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Reads packetdrill scripts: the subset that handshakes need.
 
 Understood: times (absolute, +relative, ranges with ~, blocking calls with ..., *),
-injected < and expected > TCP segments with options and ECN marks, injected ICMP errors,
-the calls socket bind listen accept close read write send recv shutdown setsockopt fcntl,
-and sysctl lines in backticks, FreeBSD's names and a few of Linux's.  Asserts in %{ }%
-and other shell commands are passed over with a notice.  What is not understood is an
-error that names the line; nothing is skipped in silence.
+injected < and expected > TCP segments with options and ECN marks, injected ICMP
+errors, the calls socket bind listen accept close read write send recv shutdown
+setsockopt fcntl, and sysctl lines in backticks, FreeBSD's names and a few of Linux's.
+Asserts in %{ }% and other shell commands are passed over with a notice.  What is not
+understood is an error that names the line; nothing is skipped in silence.
 
 Not here: playing (player.py), UDP encapsulation, active opens, poll and epoll.
 """

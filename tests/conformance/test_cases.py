@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests.conformance import cases
 from tests.conformance.__main__ import main
 from tests.conformance.differences import DIFFERENCES
@@ -88,13 +89,14 @@ def test_player_notices_silence_and_noise():
 def test_player_notices_a_wrong_end(expect):
     """Each thing that a case says about the end is looked at."""
     steps = [SYN, SYN_ACK]
-    for t_ms in (1000, 3200, 7400):
-        steps.append(SYN_ACK | {"t_ms": t_ms})
+    steps += [SYN_ACK | {"t_ms": t_ms} for t_ms in (1000, 3200, 7400)]
     steps = steps if "expired_at_ms" in expect else steps[:2]
     assert 1 <= len(play(case(*steps, expect=expect)))
 
 
-@pytest.mark.parametrize("key", ["peer_mss", "peer_ws", "our_ws", "readable", "snd_wnd"])
+@pytest.mark.parametrize(
+    "key", ["peer_mss", "peer_ws", "our_ws", "readable", "snd_wnd"]
+)
 def test_player_notices_a_wrong_connection(key):
     """What a case says about the connection is looked at; without one, it fails."""
     script = case(SYN, SYN_ACK, ACK, expect={key: 77})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.conformance import packetdrill
 from tests.conformance.player import play
 from tests.conformance.script import Call, Expect, Icmp, Inject, Tune
@@ -49,7 +50,9 @@ def test_times_absolute_relative_range_and_any():
 
 def test_segment_fields():
     """Flags, numbers, window, options, ECN mark, urgent pointer."""
-    (step,) = steps("0 < [ect0] PU.N 1:11(10) ack 7 win 99 urg 3 <mss 9,sackOK,eol,nop>")
+    (step,) = steps(
+        "0 < [ect0] PU.N 1:11(10) ack 7 win 99 urg 3 <mss 9,sackOK,eol,nop>"
+    )
     shape = step.shape
     assert set("PUAN") == set(shape.flags)
     got = (shape.seq, shape.len, shape.ack, shape.win, shape.urg, shape.ip_ecn)

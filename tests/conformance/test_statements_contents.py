@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.conformance import packetdrill
 from tests.conformance.hand import ALL_OPTIONS, IRS, LOCAL, PORT, Hand
 from tests.conformance.player import play
@@ -58,7 +59,8 @@ def test_statement_32_padding_is_eol_then_zeros():
 
 
 @pytest.mark.parametrize(
-    ("rcv_window", "announced"), [(1, 1), (8192, 8192), (65535, 65535), (1 << 20, 65535)]
+    ("rcv_window", "announced"),
+    [(1, 1), (8192, 8192), (65535, 65535), (1 << 20, 65535)],
 )
 def test_statement_33_window_is_the_buffer_not_shifted(rcv_window, announced):
     """min(receive buffer, 65535), whatever the scale."""
@@ -151,7 +153,7 @@ ODD_ENDS = {
     "land": ({"src": LOCAL[4], "sport": PORT}, 4),
     "multicast source": ({"src": "224.0.0.1"}, 4),
     "broadcast source": ({"src": "255.255.255.255"}, 4),
-    "unspecified source": ({"src": "0.0.0.0"}, 4),  # noqa: S104
+    "unspecified source": ({"src": "0.0.0.0"}, 4),
     "multicast destination": ({"dst": "224.0.0.1"}, 4),
     "broadcast destination": ({"dst": "255.255.255.255"}, 4),
     "land v6": ({"src": LOCAL[6], "sport": PORT}, 6),
@@ -172,8 +174,12 @@ def test_statement_39_odd_addresses_are_silent(fields, family_):
 
 @pytest.mark.parametrize(
     ("tsval", "reason"),
-    [(99, "DROP_PAWS"), (100, "ACCEPT_CACHE"), (101, "ACCEPT_CACHE")]
-    + [(100 - (1 << 30), "DROP_PAWS")],
+    [
+        (99, "DROP_PAWS"),
+        (100, "ACCEPT_CACHE"),
+        (101, "ACCEPT_CACHE"),
+        (100 - (1 << 30), "DROP_PAWS"),
+    ],
 )
 def test_statement_40_paws(tsval, reason):
     """A TSval below the SYN's is dropped in silence, an equal one completes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 import syncache
 from tests.conformance.hand import ALL_OPTIONS, IRS, PEER, PORT, WINDOW, Hand
 from tests.model import option
@@ -295,8 +296,10 @@ def test_statement_17_mss_table(offered, restored):
 
 @pytest.mark.parametrize(
     ("offered", "restored"),
-    [(None, None), (0, 0), (1, 1), (2, 2), (3, 2), (4, 4), (5, 4), (6, 6), (7, 7)]
-    + [(8, 8), (9, 8), (14, 8)],
+    [
+        *((scale, scale) for scale in (None, 0, 1, 2, 4, 6, 7, 8)),
+        *((3, 2), (5, 4), (9, 8), (14, 8)),
+    ],
 )
 def test_statement_18_scale_table(offered, restored):
     """Scales none 0 1 2 4 6 7 8."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.conformance.hand import ALL_OPTIONS, IRS, WINDOW, Hand
 from tests.model import option
 

@@ -24,34 +24,52 @@ class Ack(Offer):
             return self._expand_cookie(packet, tup, endpoint)
         seen = option.read(packet.options, syn=False)
         old = seen.ts is not None and signed(seen.ts[0] - entry.tsreflect) < 0
+        outdated = None
         if entry.ts and old:
-            return Verdict("DROP_PAWS")
+            outdated = Verdict("DROP_PAWS")
         if entry.ts and seen.ts is None and not self.tune.tolerate_missing_ts:
-            return Verdict("DROP_MISSING_TS")
+            outdated = Verdict("DROP_MISSING_TS")
         window = min(entry.endpoint.rcv_window, 65535)
         in_window = 0 < signed(packet.seq - entry.irs) <= window
         exact = packet.ack == (entry.iss + 1) & MASK32
         if not (in_window and exact):
             conn = self._over_entry(packet, tup, endpoint)
             if conn is not None:
-                self.remove(entry)
-                self.count["cookie_over_entry"] += 1
-                return self.offer(conn)
+                verdict = self.offer(conn)
+                if verdict.conn is not None:
+                    self.remove(entry)
+                    self.count["cookie_over_entry"] += 1
+                return verdict
+            if outdated is not None:
+                return outdated
             if not in_window:
                 return self.challenge(entry)
+            if self._cookies_tried(tup, endpoint) and self._waits_for_data(packet):
+                return Verdict("DROP_COOKIE_DATA")
             return self.refuse(packet, endpoint)
+        if outdated is not None:
+            return outdated
         return self.offer(self._conn_of(entry, packet, "cache"), entry)
 
     def _over_entry(
         self, packet: Packet, tup: Tuple4, endpoint: Endpoint
     ) -> Conn | None:
         """Try as a cookie an ACK that fails against its entry (DESIGN 5.6)."""
-        if not self.tune.dupsyn_limit or not self.tune.syncookies:
-            return None
-        if not self.gate_open(tup, endpoint):
+        if not self._cookies_tried(tup, endpoint):
             return None
         result = self._redeem(packet, tup, endpoint)
-        return result if isinstance(result, Conn) else None
+        if isinstance(result, Conn):
+            return result
+        self.count["sc_failcookie"] += result != "replayed"
+        return None
+
+    def _cookies_tried(self, tup: Tuple4, endpoint: Endpoint) -> bool:
+        on = self.tune.dupsyn_limit and self.tune.syncookies
+        return bool(on) and self.gate_open(tup, endpoint)
+
+    def _waits_for_data(self, packet: Packet) -> bool:
+        """Data again from IRS+1 would redeem the cookie (DESIGN 5.12)."""
+        return bool(packet.payload) and not self.tune.failcookie_rst
 
     def gate_open(self, tup: Tuple4, endpoint: Endpoint) -> bool:
         """May a cookie of this endpoint be tried (DESIGN 5.3)."""
@@ -74,8 +92,8 @@ class Ack(Offer):
         result = self._redeem(packet, tup, endpoint)
         if isinstance(result, Conn):
             return self.offer(result)
-        self.count["sc_failcookie"] += 1
-        if packet.payload and not self.tune.failcookie_rst:
+        self.count["sc_failcookie"] += result != "replayed"
+        if self._waits_for_data(packet):
             return Verdict("DROP_COOKIE_DATA")
         return self.refuse(packet, endpoint)
 
@@ -94,20 +112,19 @@ class Ack(Offer):
         if options is None:
             self.count["cookie_bad_mac"] += 1
             return "bad mac"
+        if not self._fresh(packet, tup, endpoint):
+            self.count["ts_refused"] += 1
+            return "timestamp"
         if (tup, irs, iss) in self.redeemed:
             self.count["replayed"] += 1
             return "replayed"
-        if not self._fresh(packet, tup):
-            self.count["ts_refused"] += 1
-            return "timestamp"
-        self.count["sc_recvcookie"] += 1
         entry = Entry(tup, endpoint, irs, self.now, iss=iss, rcv_ws=rcv_ws)
         entry.mss, entry.ws, entry.sack = options.mss, options.ws, options.sack
         return self._conn_of(entry, packet, "cookie")
 
-    def _fresh(self, packet: Packet, tup: Tuple4) -> bool:
+    def _fresh(self, packet: Packet, tup: Tuple4, endpoint: Endpoint) -> bool:
         """Does TSecr say that the SYN-ACK was recent (DESIGN 5.8)."""
-        if self.tune.cookie_ts == "off":
+        if self.tune.cookie_ts == "off" or not self._ts_allowed(endpoint):
             return True
         ts = option.read(packet.options, syn=False).ts
         if ts is None:
@@ -115,16 +132,21 @@ class Ack(Offer):
         age = signed(self.write.tsval(tup) - ts[1])
         return -self.tune.clock_skew_ms <= age <= 2 * self.lifetime
 
+    def _ts_allowed(self, endpoint: Endpoint) -> bool:
+        return self.tune.rfc1323 in (1, 3) and endpoint.options
+
     def _conn_of(self, entry: Entry, packet: Packet, via: str) -> Conn:
         seen = option.read(packet.options, syn=False)
         on = entry.ts
         recent = entry.tsreflect
         if via == "cookie":
-            on = seen.ts is not None
-            ecn = "none" if self.tune.ecn_in_cookie else "echo"
+            on = seen.ts is not None and self._ts_allowed(entry.endpoint)
+            plain = self.tune.ecn_in_cookie or not self.tune.ecn_enable
+            ecn = "none" if plain else "echo"
         else:
             ecn = ("none", "classic")[entry.ecn] if entry.ecn < 2 else "accurate"
-        if on and seen.ts is not None:
+        # RFC 7323 4.3: only a segment that leaves no hole behind it updates it.
+        if on and seen.ts is not None and packet.seq == (entry.irs + 1) & MASK32:
             recent = seen.ts[0]
         scaled = entry.ws is not None
         v6 = ":" in entry.tup[0]
@@ -139,9 +161,10 @@ class Ack(Offer):
             peer_window=packet.window << (entry.ws or 0),
             sack_permitted=entry.sack,
             ts_recent=recent if on else None,
-            ts_offset=self.write.ts_offset(entry.tup),
+            ts_offset=self.write.ts_offset(entry.tup) if on else 0,
             ecn=ecn,
             via=via,
+            rxmits=entry.rxmits,
         )
 
     def chkrst(self, packet: Packet, tup: Tuple4) -> Verdict:

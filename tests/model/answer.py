@@ -85,7 +85,11 @@ class Writer:
             options = option.encode([("nop",), ("nop",), ts])
         return self._reply(entry, "A", entry.iss + 1, options)
 
+    def _df(self, *, v6: bool) -> bool:
+        return bool(self.tune.path_mtu_discovery) and not v6
+
     def _reply(self, entry: Entry, flags: str, seq: int, options: bytes) -> bytes:
+        """Write a segment; an ICMP error about one switches DF off."""
         faddr, fport, laddr, lport = entry.tup
         v6 = ":" in faddr
         return Packet(
@@ -101,7 +105,7 @@ class Writer:
             ttl=entry.endpoint.hop_limit,
             tos=entry.endpoint.tos & ~3,
             flow_label=entry.iss & 0xFFFFF if v6 else 0,
-            df=bool(self.tune.path_mtu_discovery) and not entry.unreach and not v6,
+            df=self._df(v6=v6) and not entry.unreach,
         ).encode()
 
     def reset(self, packet: Packet, endpoint: Endpoint | None) -> bytes:
@@ -134,5 +138,5 @@ class Writer:
             ack=ack & 0xFFFFFFFF,
             ttl=endpoint.hop_limit if endpoint else 64,
             tos=endpoint.tos & ~3 if endpoint else 0,
-            df=bool(self.tune.path_mtu_discovery) and ":" not in faddr,
+            df=self._df(v6=":" in faddr),
         ).encode()

@@ -37,7 +37,11 @@ class Cache(Syn, Ack):
     def _classify(self, packet: Packet) -> Verdict:
         tup = (packet.src, packet.sport, packet.dst, packet.dport)
         known = self.known.get(tup)
-        if known is not None and known.state != "rst owed":
+        if known is not None and known.state == "rst owed":
+            verdict = self.owed_one(packet, known)
+            if verdict is not None:
+                return verdict
+        elif known is not None:
             if known.state == "offered":
                 return Verdict("PASS_OFFERED")
             return Verdict("PASS_KNOWN", handle=known.handle)
@@ -64,7 +68,7 @@ class Cache(Syn, Ack):
         if "R" in packet.flags:
             return Verdict("DROP_RST_NO_ENTRY")
         level = self.tune.blackhole
-        if level >= 2 or (level == 1 and "S" in packet.flags):
+        if level >= 2 or (level == 1 and set("SA") & set(packet.flags) == {"S"}):
             return Verdict("DROP_BLACKHOLE")
         if self.known_max == 0:
             return Verdict("PASS_NO_ENDPOINT")
@@ -76,10 +80,12 @@ class Cache(Syn, Ack):
     def unreach(self, tup: Tuple4, seq: int, now: int) -> Verdict:
         """Take an ICMP error that quotes a segment of ours."""
         self.advance(now)
-        entry = self.find(tup)
+        known = self.known.get(tup)
+        owner = known is not None and known.state != "rst owed"
+        entry = None if owner or self.cookies_only else self.find(tup)
         verdict = Verdict("PASS_ICMP" if entry is None else "DROP_ICMP")
         self.count["verdict " + verdict.reason] += 1
-        if entry is None or self.cookies_only or seq != entry.iss:
+        if entry is None or seq != entry.iss:
             return verdict
         if not entry.unreach or entry.rxmits < 4:
             entry.unreach = True
@@ -113,6 +119,9 @@ class Cache(Syn, Ack):
             yield from self._retransmit(entry)
 
     def _retransmit(self, entry: Entry) -> Iterator[bytes]:
+        if entry.offered:
+            self.arm(entry, self.tune.rexmit_initial)
+            return
         if entry.rxmits > self.tune.ecn_maxretries:
             entry.ecn = 0
         if entry.rxmits > self.tune.rexmtlimit:
@@ -121,14 +130,11 @@ class Cache(Syn, Ack):
             if entry.validated:
                 self.count["rst_sent"] += 1
                 yield self.write.bare_reset(
-                    entry.tup, entry.endpoint, seq=entry.iss + 1
+                    entry.tup, self.listener(entry.tup), seq=entry.iss + 1
                 )
             return
-        if entry.offered:
-            self.arm(entry)
-            return
         reply = self.write.syn_ack(entry)
-        self.arm(entry)
+        self.arm_after_syn_ack(entry)
         self.count["sc_retransmitted"] += 1
         self.count["sndacks"] += 1
         self.count["ecn_shs"] += bool(entry.ecn)

@@ -13,6 +13,7 @@ from .siphash import fold, siphash24
 
 Tuple4 = tuple[str, int, str, int]  # faddr, fport, laddr, lport
 VERSION = 1  # of the layouts that are ours
+NO_SCALE = 255  # in the MAC of a layout that keeps no window scale
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,10 @@ def _mac(key: bytes, tup: Tuple4, irs: int, byte: int, setting: Setting) -> int:
     data += fport.to_bytes(2, "big") + lport.to_bytes(2, "big")
     data += irs.to_bytes(4, "little") + bytes([byte])
     data += setting.secmod.to_bytes(8, "little")
-    ident = table_of(setting.layout, tup).ident
-    if ident:
-        data += bytes([setting.rcv_ws, ident, VERSION])
+    table = table_of(setting.layout, tup)
+    if table.ident:
+        rcv_ws = setting.rcv_ws if len(table.ws) > 1 else NO_SCALE
+        data += bytes([rcv_ws, table.ident, VERSION])
     return fold(siphash24(key, data))
 
 
@@ -137,10 +139,12 @@ def check(
 class KeyClock:
     """Which key is in force: a new epoch every lifetime, two of them alive.
 
-    `keys` maps an epoch to its key.  The clock starts with the first time told.
+    `keys` maps an epoch to its key.  The clock starts with the first time told.  The
+    engine is given the key of an epoch when it is told a time in it.
     """
 
     keys: dict[int, bytes] = field(default_factory=dict)
+    given: set[int] = field(default_factory=set)
     epoch: int = 0
     start: int | None = None
 
@@ -152,6 +156,7 @@ class KeyClock:
         if passed > 0:
             self.epoch += passed
             self.start += passed * lifetime
+        self.given.add(self.epoch)
 
     def next(self, lifetime: int) -> int | None:
         """When the epoch in force ends."""
@@ -159,5 +164,5 @@ class KeyClock:
 
     def candidates(self, parity: int) -> list[bytes]:
         """Return the keys under which a cookie of this parity may verify."""
-        epochs = [e for e in (self.epoch, self.epoch - 1) if e >= 0 and e & 1 == parity]
-        return [self.keys[e] for e in epochs if e in self.keys]
+        epochs = [e for e in (self.epoch, self.epoch - 1) if e & 1 == parity]
+        return [self.keys[e] for e in epochs if e in self.given]

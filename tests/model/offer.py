@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .cookie import Tuple4
+    from .packet import Packet
 
 
 class Offer(Table):
@@ -27,35 +28,41 @@ class Offer(Table):
                 entry.offered = True
             else:
                 self.remove(entry)
+        self.count["sc_recvcookie"] += conn.via == "cookie"
         reason = "ACCEPT_CACHE" if entry is not None else "ACCEPT_COOKIE"
         return Verdict(reason, conn=conn)
 
     def accepted(self, conn: Conn, handle: int, *, ok: bool) -> None:
-        """The stack made the connection, or had no room for it."""
+        """The stack made the connection, or had no room; late is better than never."""
         known = self.known.get(conn.tup)
-        if known is None or known.state != "offered":
-            return
-        entry = self.find(conn.tup)
-        if entry is not None and not entry.offered:
-            entry = None
+        entry = self._entry_of(conn)
         if ok:
             self.count["accepts"] += 1
             self.count["sc_completed"] += conn.via == "cache"
-            known.state, known.handle = "established", handle
+            if known is not None or len(self.known) < self.known_max:
+                self.known[conn.tup] = Known("established", conn, handle=handle)
             if self.tune.replay_entries:
                 self.redeemed.add((conn.tup, conn.irs, conn.iss))
             if entry is not None:
                 self.remove(entry)
-            return
-        self.count["listendrop"] += 1
-        self._refuse_offer(known, entry)
+        elif known is not None and known.state == "offered":
+            same = (known.conn.irs, known.conn.iss) == (conn.irs, conn.iss)
+            if same:
+                self._refuse_offer(known, entry)
+
+    def _entry_of(self, conn: Conn) -> Entry | None:
+        """The entry of an offered handshake, if it is still there."""
+        entry = self.find(conn.tup)
+        same = entry is not None and (entry.irs, entry.iss) == (conn.irs, conn.iss)
+        return entry if same else None
 
     def _refuse_offer(self, known: Known, entry: Entry | None) -> None:
+        self.count["listendrop"] += 1
+        kept = bool(self.tune.offer_timeout) and not self.tune.rst_on_sock_fail
         if self.tune.rst_on_sock_fail:
             known.state = "rst owed"
         else:
             del self.known[known.conn.tup]
-        kept = entry is not None and not self.tune.rst_on_sock_fail
         if not kept:
             self.count["sc_aborted"] += 1
         if entry is not None:
@@ -75,8 +82,23 @@ class Offer(Table):
             late = timeout and self.now - known.since >= timeout
             if known.state == "offered" and late:
                 self.count["offer_timeout"] += 1
-                entry = self.find(known.conn.tup)
-                self._refuse_offer(known, entry if entry and entry.offered else None)
+                self._refuse_offer(known, self._entry_of(known.conn))
+
+    def owed_one(self, packet: Packet, known: Known) -> Verdict | None:
+        """A RST is owed: the tuple's next ACK draws it, a SYN or RST cancels it."""
+        kind = set("RSA") & set(packet.flags)
+        if "R" not in kind and kind not in ({"S"}, {"A"}):
+            return None
+        tup = known.conn.tup
+        del self.known[tup]
+        if "R" in kind:
+            return Verdict("DROP_RST")
+        if kind == {"S"}:
+            return None
+        self.count["rst_sent"] += 1
+        seq = known.conn.iss + 1
+        reply = self.write.bare_reset(tup, self.listener(tup), seq=seq)
+        return Verdict("REPLY_RST", reply)
 
     def owed(self) -> Iterator[bytes]:
         """Send the RSTs that refused offers are owed."""

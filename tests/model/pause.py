@@ -30,7 +30,6 @@ class Pause:
     until: int | None = None
     started: int = 0
     pauses: int = 0
-    paused_ms: int = 0
     window_start: int | None = None
     window: Window = field(default_factory=Window)
     rates: list[int] = field(default_factory=list)  # SYNs of closed windows
@@ -50,36 +49,29 @@ class Pause:
         self.pauses += 1
         return True
 
-    def end(self, now: int) -> None:
-        """End the pause that runs."""
-        if self.paused:
-            self.paused = False
-            self.paused_ms += now - self.started
-
     def advance(self, now: int, age_ms: int, capacity: int) -> None:
         """Close the windows that ended; begin or end a pause by the policy."""
-        if self.policy == "bucket":
-            if self.paused and self.until is not None and now >= self.until:
-                self.end(now)
-            return
+        if self.until is not None and now >= self.until:
+            self.paused = False
         if self.window_start is None:
             self.window_start = now
-        while now >= self.window_start + WINDOW_MS:
-            self.window_start += WINDOW_MS
-            self._close_window(self.window_start, age_ms, capacity)
+        ended = (now - self.window_start) // WINDOW_MS
+        self.window_start += ended * WINDOW_MS
+        closed = self.window
+        for _ in range(min(ended, RATE_WINDOWS + 1)):  # beyond that all are empty
+            closed, self.window = self.window, Window()
+            self.rates = [*self.rates, closed.syns][-RATE_WINDOWS:]
+        # A window that nobody closed within a second of its end is not judged.
+        if ended and self.policy == "age":
+            self._judge(closed, self.window_start, age_ms, capacity)
 
-    def _close_window(self, at: int, age_ms: int, capacity: int) -> None:
-        closed, self.window = self.window, Window()
-        self.rates = [*self.rates, closed.syns][-RATE_WINDOWS:]
-        if self.policy != "age":
-            return
+    def _judge(self, closed: Window, at: int, age_ms: int, capacity: int) -> None:
         if not self.paused:
             young = closed.victims > 0 and closed.young * 2 > closed.victims
             fast = closed.syns * age_ms > capacity * 1000
             if (young or closed.unplaced) and fast:
                 self.begin(at)
             return
-        assert self.until is not None
         calm = sum(self.rates) * age_ms <= capacity * 1000 * RATE_WINDOWS
-        if at >= self.until or (at >= self.started + 5 * WINDOW_MS and calm):
-            self.end(at)
+        if at >= self.started + RATE_WINDOWS * WINDOW_MS and calm:
+            self.paused, self.until = False, at

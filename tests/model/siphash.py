@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 M = (1 << 64) - 1
 
 
@@ -23,6 +25,7 @@ def _rounds(v: list[int], count: int) -> None:
         v[2] = _rotate(v[2], 32)
 
 
+@lru_cache(maxsize=4096)
 def siphash24(key: bytes, data: bytes) -> int:
     """Return SipHash-2-4 of data under a 16-byte key."""
     k0 = int.from_bytes(key[:8], "little")

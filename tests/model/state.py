@@ -154,6 +154,7 @@ class Conn:
     ts_offset: int
     ecn: str
     via: str
+    rxmits: int = 0
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Syn(Table):
         reply = self.write.syn_ack(fresh)
         self.count["sndacks"] += 1
         self.count["ecn_shs"] += bool(fresh.ecn)
-        self.arm(fresh)
+        self.arm_after_syn_ack(fresh)
         self.buckets[self.bucket_of(tup)].append(fresh)
         self.count["sc_added"] += 1
         return Verdict("REPLY_SYN_ACK", reply)
@@ -91,7 +91,9 @@ class Syn(Table):
         self.count["sc_sendcookie"] += 1
 
     def _answer_only(self, entry: Entry, reason: str) -> Verdict:
-        """Answer a SYN that is not stored."""
+        """Answer a SYN that is not stored; offer only what its cookie brings back."""
+        if self.tune.cookie_layout == "mss":
+            entry.ws, entry.sack = None, False
         self._number(entry)
         ecn = bool(self.tune.ecn_in_cookie)
         reply = self.write.syn_ack(entry, ecn=ecn)
@@ -110,14 +112,15 @@ class Syn(Table):
         full = len(bucket) >= self.tune.bucketlimit
         if total < self.tune.cachelimit and not full:
             return True
-        if self.tune.overflow == "drop-new":
-            return False
-        exhausted = total >= self.tune.cachelimit
+        exhausted = total >= self.tune.cachelimit and (policy == "bucket" or not full)
         if exhausted:
             self.count["sc_zonefail" if policy == "bucket" else "sc_cacheoverflow"] += 1
-            if not bucket:
-                self.pause.window.unplaced += 1
-                return False
+        if self.tune.overflow == "drop-new":
+            self.count["sc_bucketoverflow"] += not exhausted
+            return False
+        if exhausted and not bucket:
+            self.pause.window.unplaced += 1
+            return False
         if policy == "bucket":
             if not self.tune.syncookies or not self.paused:
                 self.count["sc_bucketoverflow"] += 1
@@ -135,14 +138,27 @@ class Syn(Table):
 
     def _duplicate(self, packet: Packet, entry: Entry) -> Verdict:
         """Answer a SYN whose tuple has an entry (3.3, DESIGN 5.6)."""
+        self.count["sc_dupsyn"] += 1
         limit = self.tune.dupsyn_limit
-        if limit and packet.seq != entry.irs:
-            self.pause.window.syns += 1
+        other = packet.seq != entry.irs
+        if limit and other and self.mints:
             fresh = self._fill(packet, entry.tup, entry.endpoint)
             return self._answer_only(fresh, "REPLY_OTHER_ISN")
-        self.count["sc_dupsyn"] += 1
         if limit and entry.dup_answers >= limit:
             return Verdict("DROP_DUPSYN_LIMIT")
+        entry.dup_answers += 1
+        if not (limit and other):
+            self._renew(packet, entry)
+        reply = self.write.syn_ack(entry)
+        self.count["sndacks"] += 1
+        self.count["ecn_shs"] += bool(entry.ecn)
+        if not limit:
+            entry.rxmits = 0
+            self.arm_after_syn_ack(entry)
+        return Verdict("REPLY_DUPSYN", reply)
+
+    def _renew(self, packet: Packet, entry: Entry) -> None:
+        """Take over what of a duplicate SYN is newer."""
         seen = option.read(packet.options, syn=True)
         if entry.ts and seen.ts is not None:
             entry.tsreflect = seen.ts[0]
@@ -150,12 +166,3 @@ class Syn(Table):
             entry.ts = False
         if entry.ecn:
             entry.ecn = self._ecn(packet)
-        reply = self.write.syn_ack(entry)
-        self.count["sndacks"] += 1
-        self.count["ecn_shs"] += bool(entry.ecn)
-        if limit:
-            entry.dup_answers += 1
-        else:
-            entry.rxmits = 0
-            self.arm(entry)
-        return Verdict("REPLY_DUPSYN", reply)

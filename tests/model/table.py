@@ -15,7 +15,7 @@ from .siphash import siphash24
 from .state import Endpoint, Entry, Keys, Known, Tunables, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .cookie import Tuple4
     from .packet import Packet
@@ -47,6 +47,7 @@ class Table:
         self.endpoints: list[Endpoint] = []
         self.clock = cookie.KeyClock(keys.cookie)
         self.pause = Pause(tune.pause_policy)
+        self.paused_ms = 0
         self.write = Writer(tune, keys.ts)
         self.count: Counter[str] = Counter()
 
@@ -54,14 +55,24 @@ class Table:
 
     def advance(self, now: int) -> None:
         """Take the time; one before the last counts as the last."""
-        self.now = self.write.now = max(self.now, now)
+        last, self.now = self.now, max(self.now, now)
+        self.write.now = self.now
+        if self.pause.paused and self.pause.until is not None:
+            self.paused_ms += max(0, min(self.now, self.pause.until) - last)
         if self.started is None:
             self.started = self.now
         self.clock.advance(self.now, self.lifetime)
         if not self.tune.syncookies:
-            self.pause.end(self.now)
-        self.pause.policy = self.tune.pause_policy
+            self.pause.paused = False
+        policy = self.tune.pause_policy if self.tune.syncookies else "none"
+        self.pause.policy = policy
         self.pause.advance(self.now, self.tune.pause_age_ms, self.tune.capacity)
+
+    def tune_to(self, values: Mapping[str, int | str]) -> None:
+        """Change tunables; without cookies no pause goes on."""
+        self.tune.take(values)
+        if not self.tune.syncookies:
+            self.pause.paused = False
 
     @property
     def lifetime(self) -> int:
@@ -123,15 +134,19 @@ class Table:
                     return endpoint
         return None
 
-    def arm(self, entry: Entry) -> None:
-        """Set the entry's deadline after a SYN-ACK."""
+    def arm(self, entry: Entry, timeout: int) -> None:
+        """Set the entry's deadline."""
+        entry.deadline = -(-(self.now + timeout) // DUE_MS) * DUE_MS
+
+    def arm_after_syn_ack(self, entry: Entry) -> None:
+        """Set the deadline after a SYN-ACK, and count that one (spec 3.4)."""
         tune = self.tune
         timeout = tune.rexmit_initial
         if entry.rxmits:
             timeout = tune.rexmit_initial * BACKOFF[entry.rxmits] + tune.rexmit_slop
             timeout = min(max(timeout, tune.rexmit_min), tune.rexmit_max)
         entry.rxmits += 1
-        entry.deadline = -(-(self.now + timeout) // DUE_MS) * DUE_MS
+        self.arm(entry, timeout)
 
     def refuse(self, packet: Packet, endpoint: Endpoint) -> Verdict:
         """Answer an ACK to a listener that belongs to nothing."""

@@ -379,3 +379,14 @@ def test_load_binary_file_raises_one_short_line(tmp_path):
     message = str(caught.value)
     assert message.isprintable()
     assert 600 > len(message) - len(str(path))
+
+
+@pytest.mark.parametrize("name", ["freebsd", "intime"])
+def test_preset_of_a_running_engine_raises_and_changes_nothing(name):
+    """It holds boot-only tunables, so all of it comes too late."""
+    sysctl = Sysctl()
+    Engine(sysctl)
+    before = {knob.name: sysctl[knob.name] for knob in sysctl.walk()}
+    with pytest.raises(PermissionError, match=f"{name}.conf:.* before an engine uses"):
+        sysctl.preset(name)
+    assert before == {knob.name: sysctl[knob.name] for knob in sysctl.walk()}

@@ -6,12 +6,14 @@
  * The input is a list of steps.  A step's first byte chooses what it is, the
  * next ones fill it in; what is missing at the end of the input is zero:
  *
- *     0..7    a segment of one of 16 peers, its fields from 7 bytes; ACKs
- *             acknowledge what the engine last sent to that peer, off by a
- * little 8       a packet made of the bytes that follow, as they are 9 time
- * goes on by up to 65 s 10      time goes on by up to 2^40 ms, or back 11 the
- * stack answers the last offer: yes, no, or closes 12      what is due is sent
- *     13      a tunable changes
+ * - 0..7: a segment of one of 16 peers, its fields from 7 bytes; ACKs
+ *   acknowledge what the engine last sent to that peer, off by a little
+ * - 8: a packet made of the bytes that follow, as they are
+ * - 9: time goes on by up to 65 s
+ * - 10: time goes on by up to 2^40 ms, or back
+ * - 11: the stack answers the last offer: yes, no, or closes
+ * - 12: what is due is sent
+ * - 13: a tunable changes
  */
 #include "syncache.h"
 

@@ -48,7 +48,7 @@ def test_bad_input_raises_nothing_and_both_doors_agree():
         check=False,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
-    seen = set(re.findall("[A-Z]+_[A-Z_]+", done.stdout))
+    seen = set(re.findall(r"[A-Z]+_\w+", done.stdout))
     assert set() == DEEP - seen
     assert "no finding" in done.stdout
 

@@ -41,7 +41,7 @@ class SignedHand(Hand):
             segment.payload,
         )
         SigningWriter(keeper, ends, KEY).write(None, plain)
-        return replace(segment, options_bytes=keeper.departure.options, _packet=None)
+        return replace(segment, options_bytes=keeper.departure.options)
 
 
 def signed(family):
@@ -61,7 +61,7 @@ def test_signed_data_is_taken_and_unsigned_is_not(family):
     plain = Hand.segment(hand, "P. 1:11(10) ack 1")
     hand.inject_packet(plain.packet())
     assert [] == hand.events()
-    wrong = replace(plain, options_bytes=encode((Md5(bytes(16)),)), _packet=None)
+    wrong = replace(plain, options_bytes=encode((Md5(bytes(16)),)))
     hand.inject_packet(wrong.packet())
     assert [] == hand.events()
     hand.inject("P. 1:11(10) ack 1")

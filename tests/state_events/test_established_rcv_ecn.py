@@ -59,7 +59,7 @@ def test_established_rcv_ce_with_accurate_ecn_is_counted(family):
     """AccECN: the three ACE bits count from 5 (AE and ECE)."""
     hand = listen(family, sysctl={"net.inet.tcp.ecn.enable": 3})
     syn = hand.segment(f"SEW 0:0(0) win 65535 <{HANDSHAKE}>")
-    hand.inject_packet(replace(syn, flags=syn.flags | 0x100, _packet=None).packet())
+    hand.inject_packet(replace(syn, flags=syn.flags | 0x100).packet())
     hand.iss = hand.sent[0].seq
     hand.sent.clear()
     hand.inject(". 1:1(0) ack 1")

@@ -35,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.tun:
         from . import tun
 
+        try:
+            tun.enter_namespace(sys.argv[1:] if arguments is None else arguments)
+        except OSError as error:
+            print(error, file=sys.stderr)
+            return 1
         with tun.air() as air:
             return play_all(scripts, air, verbose=options.verbose)
     return play_all(scripts, None, verbose=options.verbose)

@@ -58,6 +58,8 @@ class Writer:
         """The MSS that a peer which offered this one may be sent."""
         default = self.tune.v6mssdflt if v6 else self.tune.mssdflt
         mss = max(offered, self.tune.minmss) if offered else default
+        if not endpoint.mtu:
+            return min(mss, endpoint.mss_max or mss)
         return min(mss, self.mss(endpoint, v6=v6))
 
     def syn_ack(self, entry: Entry, *, ecn: bool = True) -> bytes:

@@ -1,0 +1,35 @@
+"""The cases and scripts again, over a real TUN in a namespace of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+NAMESPACE = ["unshare", "--net", "--user", "--map-root-user", "true"]
+
+
+@pytest.mark.netns
+def test_every_case_and_script_passes_through_the_kernel():
+    """Byte for byte through AF_PACKET, kernel and TUN, to the same end."""
+    if subprocess.run(NAMESPACE, check=False, capture_output=True).returncode:
+        pytest.skip("no network namespaces on this machine")
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("no /dev/net/tun")
+    files = [HERE / "cases" / "handshake.json", *sorted(HERE.glob("scripts/*.pkt"))]
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.conformance", "--tun", "-v", *map(str, files)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    lines = run.stdout.splitlines()
+    assert 0 == run.returncode, run.stdout[-2000:] + run.stderr[-2000:]
+    assert lines[-1].endswith(" passed, 0 failed")
+    assert 145 < sum(line.startswith("pass ") for line in lines)

@@ -116,7 +116,7 @@ def save_picture(runs: list[Run], place: Path) -> None:
             [max(c["connect_ms"], 0.01) for c in good],
             "C0.",
         )
-        panel.plot([c["start"] - zero for c in bad], [8000] * len(bad), "C3x")
+        panel.plot([c["start"] - zero for c in bad], [3000] * len(bad), "C3x")
         rate = run.figures()["syns_per_second"]
         panel.set_title(
             f"{run.name}: {len(good)} of {len(run.clients)} served, "

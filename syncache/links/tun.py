@@ -57,7 +57,8 @@ class Tun:
         queue: Packets that the kernel holds for us while we are busy; None leaves it.
         vnet_hdr: Take and give TCP super-segments of up to 64 KiB.
 
-    Any of addresses, routes, mtu and queue also brings the interface up, and needs pyroute2.
+    Any of addresses, routes, mtu and queue also brings the interface up, and needs
+    pyroute2.
 
     Raises:
         LinkError: One line that says what to do.

@@ -64,6 +64,27 @@ test_request_is_pending_until_an_ack_within_a_syns_window(void)
 }
 
 static void
+test_each_request_is_settled_once(void)
+{
+    /* The second ACK of one connection does not settle another's request. */
+    cache_defaults();
+    tunables.fastopen_server_enable = 1;
+    endpoint.fastopen = 8;
+    cache_start();
+    for (uint32_t peer = 1; peer <= 2; peer++) {
+        take_cookie(peer);
+        EXPECT_EQ(SYNCACHE_ACCEPT_FASTOPEN, send_fastopen(peer));
+        syncache_accepted(cache, &result.conn, peer, true);
+    }
+    uint32_t iss = result.conn.iss;
+    EXPECT_EQ(2, pending());
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(2, iss));
+        EXPECT_EQ(1, pending());
+    }
+}
+
+static void
 test_request_whose_connection_is_gone_is_pending_for_a_minute(void)
 {
     /* RFC 7413 5.1: a RST of a host in whose name the SYN was sent. */
@@ -133,6 +154,7 @@ test_request_of_the_slots_last_endpoint_is_not_the_next_ones(void)
 
 static const struct test tests[] = {
     TEST(test_request_is_pending_until_an_ack_within_a_syns_window),
+    TEST(test_each_request_is_settled_once),
     TEST(test_request_whose_connection_is_gone_is_pending_for_a_minute),
     TEST(test_acknowledged_request_whose_connection_is_gone_is_not_pending),
     TEST(test_acknowledged_offer_that_times_out_owes_a_rst),

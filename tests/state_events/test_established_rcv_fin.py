@@ -41,3 +41,14 @@ def test_established_rcv_fin_without_ack_is_ignored(family):
     hand.inject("F 1:1(0)")
     hand.expect_nothing()
     assert "ESTABLISHED" == hand.state
+
+
+def test_established_rcv_bare_fin_beyond_a_hole_is_acknowledged(family):
+    """RFC 5681 4.2: what is out of order draws an ACK at once, data or not."""
+    hand = established(family)
+    hand.inject("F. 101:101(0) ack 1")
+    hand.expect(". 1:1(0) ack 1")
+    assert "ESTABLISHED" == hand.state
+    hand.inject(". 1:101(100) ack 1")
+    hand.expect(". 1:1(0) ack 102")
+    assert "CLOSE-WAIT" == hand.state

@@ -33,9 +33,9 @@ class Ack(Offer):
         in_window = 0 < signed(packet.seq - entry.irs) <= window
         exact = packet.ack == (entry.iss + 1) & MASK32
         if not (in_window and exact):
-            conn = self._over_entry(packet, tup, endpoint)
-            if conn is not None:
-                verdict = self.offer(conn)
+            tried = self._over_entry(packet, tup, endpoint)
+            if isinstance(tried, Conn):
+                verdict = self.offer(tried)
                 if verdict.conn is not None:
                     self.remove(entry)
                     self.count["cookie_over_entry"] += 1
@@ -44,7 +44,7 @@ class Ack(Offer):
                 return outdated
             if not in_window:
                 return self.challenge(entry)
-            if self._cookies_tried(tup, endpoint) and self._waits_for_data(packet):
+            if tried != "off" and self._waits_for_data(packet, tried):
                 return Verdict("DROP_COOKIE_DATA")
             return self.refuse(packet, endpoint)
         if outdated is not None:
@@ -53,23 +53,21 @@ class Ack(Offer):
 
     def _over_entry(
         self, packet: Packet, tup: Tuple4, endpoint: Endpoint
-    ) -> Conn | None:
+    ) -> Conn | str:
         """Try as a cookie an ACK that fails against its entry (DESIGN 5.6)."""
-        if not self._cookies_tried(tup, endpoint):
-            return None
-        result = self._redeem(packet, tup, endpoint)
-        if isinstance(result, Conn):
-            return result
-        self.count["sc_failcookie"] += result != "replayed"
-        return None
-
-    def _cookies_tried(self, tup: Tuple4, endpoint: Endpoint) -> bool:
         on = self.tune.dupsyn_limit and self.tune.syncookies
-        return bool(on) and self.gate_open(tup, endpoint)
+        if not on or not self.gate_open(tup, endpoint):
+            return "off"
+        result = self._redeem(packet, tup, endpoint)
+        if not isinstance(result, Conn):
+            self.count["sc_failcookie"] += result != "replayed"
+        return result
 
-    def _waits_for_data(self, packet: Packet) -> bool:
+    def _waits_for_data(self, packet: Packet, why: str) -> bool:
         """Data again from IRS+1 would redeem the cookie (DESIGN 5.12)."""
-        return bool(packet.payload) and not self.tune.failcookie_rst
+        if why == "replayed" or self.tune.failcookie_rst:
+            return False
+        return bool(packet.payload)
 
     def gate_open(self, tup: Tuple4, endpoint: Endpoint) -> bool:
         """May a cookie of this endpoint be tried (DESIGN 5.3)."""
@@ -93,7 +91,7 @@ class Ack(Offer):
         if isinstance(result, Conn):
             return self.offer(result)
         self.count["sc_failcookie"] += result != "replayed"
-        if self._waits_for_data(packet):
+        if self._waits_for_data(packet, result):
             return Verdict("DROP_COOKIE_DATA")
         return self.refuse(packet, endpoint)
 

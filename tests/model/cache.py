@@ -80,9 +80,8 @@ class Cache(Syn, Ack):
     def unreach(self, tup: Tuple4, seq: int, now: int) -> Verdict:
         """Take an ICMP error that quotes a segment of ours."""
         self.advance(now)
-        known = self.known.get(tup)
-        owner = known is not None and known.state != "rst owed"
-        entry = None if owner or self.cookies_only else self.find(tup)
+        stacks = tup in self.known or self.cookies_only
+        entry = None if stacks else self.find(tup)
         verdict = Verdict("PASS_ICMP" if entry is None else "DROP_ICMP")
         self.count["verdict " + verdict.reason] += 1
         if entry is None or seq != entry.iss:

@@ -39,6 +39,9 @@ class Offer(Table):
         if ok:
             self.count["accepts"] += 1
             self.count["sc_completed"] += conn.via == "cache"
+            other = self.find(conn.tup)
+            if known is not None and entry is None and other is not None:
+                other.offered = False  # another handshake than this one, which is late
             if known is not None or len(self.known) < self.known_max:
                 self.known[conn.tup] = Known("established", conn, handle=handle)
             if self.tune.replay_entries:

@@ -39,7 +39,8 @@ class Pause:
         if self.paused:
             return False
         length = BASE_MS << self.backoff
-        if self.until is not None and self.until + length > now:
+        # In whole seconds of uptime, as FreeBSD counts.
+        if self.until is not None and (self.until + length) // 1000 > now // 1000:
             if self.backoff < BACKOFF_MAX:
                 self.backoff += 1
                 length *= 2

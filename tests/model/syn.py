@@ -157,6 +157,16 @@ class Syn(Table):
             self.arm_after_syn_ack(entry)
         return Verdict("REPLY_DUPSYN", reply)
 
+    def unsent(self, tup: Tuple4, seq: int) -> None:
+        """A SYN-ACK could not be sent: no entry, or none any more (3.1 e, 3.3)."""
+        self.count["sc_dropped"] += 1
+        entry = self.find(tup)
+        if entry is None or entry.iss != seq:
+            return
+        if entry.rxmits == 1 and not entry.dup_answers:
+            self.count["sc_added"] -= 1
+        self.remove(entry)
+
     def _renew(self, packet: Packet, entry: Entry) -> None:
         """Take over what of a duplicate SYN is newer."""
         seen = option.read(packet.options, syn=True)

@@ -94,12 +94,14 @@ class Machine(RuleBasedStateMachine):
         flags=st.sampled_from(("S", "S", "S", "SEW", "SEWN", "SE", "SF", "SPU")),
         mark=st.integers(0, 3),
         payload=payloads,
+        lost=st.sampled_from((False,) * 7 + (True,)),
     )
-    def syn(self, peer, family, opts, window, isn, flags, mark, payload):
+    def syn(self, peer, family, opts, window, isn, flags, mark, payload, lost):
         self.twins.syn(
             peer,
             family,
             opts=opts,
+            lost=lost,
             window=window,
             seq=isn,
             flags=flags,
@@ -189,8 +191,8 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(
-    max_examples=40,
-    stateful_step_count=50,
+    max_examples=150,
+    stateful_step_count=60,
     deadline=None,
     derandomize=True,
     print_blob=True,

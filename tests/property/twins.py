@@ -150,10 +150,18 @@ class Twins:
         self.odd(0, 4, flags="")
         self.now_ms += back_ms
 
-    def syn(self, peer: int, family: int, *, opts: Any, **fields_: Any) -> None:
-        """A SYN."""
+    def syn(
+        self, peer: int, family: int, *, opts: Any, lost: bool, **fields_: Any
+    ) -> None:
+        """A SYN; if lost, its answer cannot be sent."""
         options = option.encode(list(opts))
-        self._send(self._packet(peer, family, options=options, **fields_))
+        packet = self._packet(peer, family, options=options, **fields_)
+        reply = self._send(packet)
+        if lost and reply is not None:
+            seen = Packet.decode(reply)
+            self.engine.unsent(syncache.Segment.parse(reply))
+            tup = (packet.src, packet.sport, packet.dst, packet.dport)
+            self.model.unsent(tup, seen.seq)
 
     def ack(
         self,
@@ -230,7 +238,7 @@ class Twins:
             PEER[family], LOCAL[family], 50000 + peer, PORTS[peer & 1], **fields_
         )
 
-    def _send(self, packet: Packet) -> None:
+    def _send(self, packet: Packet) -> bytes | None:
         got = self.engine.packet(packet.encode(), self.now)
         wanted = self.model.packet(packet, self.now_ms)
         assert wanted.reason == got.reason.name, f"{wanted.reason}/{got.reason.name}"
@@ -243,6 +251,7 @@ class Twins:
             self.offers.append((got.conn, wanted.conn))
         if reply is not None:
             self._remember(reply)
+        return reply
 
     def _remember(self, data: bytes) -> None:
         """Keep what the peer learns from a SYN-ACK."""

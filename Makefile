@@ -154,9 +154,14 @@ netns: $(EXTENSION)
 docs: $(EXTENSION)
 	@$(PY) -m pytest tests/test_docs.py tests/test_api.py
 
-fuzz-smoke: $(READY)
+fuzz-smoke: $(EXTENSION)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@sh tests/fuzz/smoke.sh $(CLANG)
+	@mkdir -p build
+	@$(PY) tests/fuzz/fuzz_sysctl_conf.py -seed=1 \
+		-max_total_time=$${FUZZ_SECONDS:-30} >build/fuzz.log 2>&1 || \
+		{ tail -40 build/fuzz.log; exit 1; }; \
+		echo "fuzz_sysctl_conf: $$(grep -o 'Done [0-9]* runs' build/fuzz.log), no finding"
 
 bench-counts: $(EXTENSION)
 	@$(NEED) valgrind valgrind

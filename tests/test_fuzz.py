@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 from tidy import ROOT
@@ -41,3 +42,17 @@ def test_known_inputs_find_nothing(target, tmp_path):
     )
     assert 0 == done.returncode, done.stderr
     assert f"{len(inputs) + 1} inputs\n" == done.stdout
+
+
+def test_known_configurations_find_nothing():
+    """The same for the one target in Python."""
+    inputs = sorted(FUZZ.glob("corpus/fuzz_sysctl_conf/*"))
+    done = subprocess.run(
+        [sys.executable, FUZZ / "fuzz_sysctl_conf.py", "-runs=0", *inputs],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert 0 == done.returncode, done.stderr
+    assert len(inputs) >= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--tun", action="store_true", help="through a real TUN device")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what differs")
+    parser.add_argument("--topics", action="store_true", help="count by topic as well")
     options = parser.parse_args(arguments)
     try:
         scripts = [script for path in options.files for script in load(path)]
@@ -41,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 1
         with tun.air() as air:
-            return play_all(scripts, air, verbose=options.verbose)
-    return play_all(scripts, None, verbose=options.verbose)
+            return play_all(scripts, air, options)
+    return play_all(scripts, None, options)
 
 
 def load(path: Path) -> list[Script]:
@@ -50,9 +52,12 @@ def load(path: Path) -> list[Script]:
     return [packetdrill.load(path)] if path.suffix == ".pkt" else cases.load(path)
 
 
-def play_all(scripts: list[Script], air: Air | None, *, verbose: bool) -> int:
+def play_all(
+    scripts: list[Script], air: Air | None, options: argparse.Namespace
+) -> int:
     """Play, print a line for each script and the sum."""
     passed = failed = 0
+    topics: Counter[tuple[str, str]] = Counter()
     for script in scripts:
         failures = play(script, air=air)
         if not failures:
@@ -63,12 +68,16 @@ def play_all(scripts: list[Script], air: Air | None, *, verbose: bool) -> int:
         else:
             word = "fail"
             failed += 1
+        topics[script.topic or "no topic", word] += 1
         print(word, script.name)
-        if verbose:
+        if options.verbose:
             for text in [*script.notices, *failures]:
                 print(f"    {text}")
             if word == "differs":
                 print(f"    because {DIFFERENCES[script.name]}")
+    if options.topics:
+        for (topic, word), count in sorted(topics.items()):
+            print(f"{topic}: {count} {word}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

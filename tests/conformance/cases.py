@@ -55,6 +55,7 @@ def read_case(case: dict[str, Any], base: dict[str, Any]) -> Script:
         unlisted_syn_acks=_omits_syn_acks(steps),
         says_nothing=not any(isinstance(s, Expect) for s in steps)
         and _omits_syn_acks(steps),
+        topic=case.get("topic", ""),
         clock_starts=CLOCK_WRAPS if case.get("topic") == "clock" else (1000.0,),
     )
 

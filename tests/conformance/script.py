@@ -108,4 +108,5 @@ class Script:
     unlisted_syn_acks: bool = False  # SYN-ACKs go without saying
     says_nothing: bool = False  # and so do all other answers
     notices: tuple[str, ...] = ()
+    topic: str = ""
     clock_starts: tuple[float, ...] = (1000.0,)

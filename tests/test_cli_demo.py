@@ -18,7 +18,7 @@ from syncache.sysctl import Sysctl
 @pytest.fixture(scope="module")
 def flood(tmp_path_factory):
     if shutil.which("cc") is None:
-        pytest.skip("no C compiler: apt-get install gcc")
+        pytest.fail("no C compiler: apt-get install gcc")
     return demo.compile_flood(tmp_path_factory.mktemp("flood"))
 
 

@@ -17,9 +17,9 @@ NAMESPACE = ["unshare", "--net", "--user", "--map-root-user", "true"]
 def test_every_case_and_script_passes_through_the_kernel():
     """Byte for byte through AF_PACKET, kernel and TUN, to the same end."""
     if subprocess.run(NAMESPACE, check=False, capture_output=True).returncode:
-        pytest.skip("no network namespaces on this machine")
+        pytest.fail("no network namespaces: run as root, or allow user namespaces")
     if not Path("/dev/net/tun").exists():
-        pytest.skip("no /dev/net/tun")
+        pytest.fail("no /dev/net/tun: modprobe tun")
     files = [HERE / "cases" / "handshake.json", *sorted(HERE.glob("scripts/*.pkt"))]
     run = subprocess.run(
         [sys.executable, "-m", "tests.conformance", "--tun", "-v", *map(str, files)],

@@ -16,6 +16,7 @@ from .events import Accepted, Closed, EndOfStream, Event, Readable, Writable
 from .fourtuple import FourTuple
 from .halfopen import HalfOpen
 from .keyring import Keyring
+from .knob import Knob
 from .listener import Listener
 from .ring import Ring
 from .segment import Segment
@@ -23,7 +24,6 @@ from .stack import Stack
 from .stats import Stats
 from .sysctl import Sysctl
 from .tcp.state import State
-from .tunables import Knob
 from .verdict import Kind, Reason, Verdict
 
 __all__ = [

@@ -14,10 +14,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .tunables import KNOBS, NOT_ABOVE, Knob
+from .tunables import KNOBS, NOT_ABOVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .knob import Engine, Knob
 
 HASHSIZE = "net.inet.tcp.syncache.hashsize"
 BUCKETLIMIT = "net.inet.tcp.syncache.bucketlimit"
@@ -223,12 +225,14 @@ class Sysctl(MutableMapping[str, "int | str"]):
             raise ValueError("this Sysctl belongs to another engine; make one for each")
         self._changed, self._count = changed, count
 
-    def fields(self, *, boot: bool) -> dict[str, int]:
-        """Return the members of the C configuration (boot) or of the C tunables."""
+    def fields(self, *, boot: bool, engine: Engine = "syncache") -> dict[str, int]:
+        """Return the members of an engine's C configuration (boot) or C tunables."""
         return {
             knob.field: knob.to_c(self._values[knob.name])
             for knob in KNOBS.values()
-            if knob.field and (knob.settable == "boot") == boot
+            if knob.field
+            and knob.engine == engine
+            and (knob.settable == "boot") == boot
         }
 
 
@@ -276,6 +280,8 @@ def _check_relations(
         below, above = values[low], values[high]
         assert isinstance(below, int)
         assert isinstance(above, int)
+        if above == 0 and KNOBS[high].zero_unlimited:
+            continue
         if below * low_times > above * high_times:
             raise ValueError(
                 f"{places.get(low, places.get(high, ''))}{low} is {below}; "

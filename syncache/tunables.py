@@ -1,100 +1,20 @@
 """The registry of tunables: every name, type, default, unit, range and meaning, once.
 
-What is here: `Knob`, and `KNOBS`, the table that everything else is derived from (the
-configuration handed to C, docs/tunables.md, the `sysctl` command).  What is not: the
-values in force and the rules for changing them, which are `syncache.sysctl`.
+What is here: `KNOBS`, the table that everything else is derived from (the configuration
+handed to C, docs/tunables.md, the `sysctl` command), with the part of the half-open
+side and of `Stack`.  What is not: what a `Knob` is, which is `syncache.knob`; the
+tunables of the middlebox modes, which are `syncache.tunables_flow`; the values in force
+and the rules for changing them, which are `syncache.sysctl`.
 
 Names are FreeBSD's where FreeBSD has one; ours live under `net.inet.tcp.syncache.x.`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from .knob import BOOL, UINT16_MAX, UINT32_MAX, UINT64_MAX, Knob
+from .tunables_flow import FLOW, FLOW_NOT_ABOVE
 
-UINT16_MAX = 2**16 - 1
-UINT32_MAX = 2**32 - 1
-UINT64_MAX = 2**64 - 1
 DAY_MS = 86_400_000
-BOOL = (0, 1)
-
-# FreeBSD's RDTUN, RW, RD: before an engine uses it, at any time, read only.
-Settable = Literal["boot", "always", "never"]
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """One tunable: its name, what is legal, when it may change, what it does.
-
-    `legal` is the lowest and the highest number, or the words of an enumeration in the
-    order of the C one.  `field` is the C member that it fills, in units of 1/`scale`:
-    of `struct syncache_config` if settable at boot, else of `struct syncache_tunables`.
-    """
-
-    name: str
-    default: int | str
-    legal: tuple[int, int] | tuple[str, ...]
-    meaning: str
-    unit: str = ""
-    field: str = ""
-    settable: Settable = "always"
-    scale: int = 1
-    power_of_two: bool = False
-
-    @property
-    def type(self) -> Literal["bool", "int", "enum"]:
-        """The type of its values."""
-        if isinstance(self.legal[0], str):
-            return "enum"
-        return "bool" if self.legal == BOOL else "int"
-
-    @property
-    def range(self) -> str:
-        """What is legal, in words."""
-        if self.type == "enum":
-            return "one of " + ", ".join(str(word) for word in self.legal)
-        between = f"{self.legal[0]} to {self.legal[1]}"
-        return f"a power of two, {between}" if self.power_of_two else between
-
-    def check(self, value: object) -> int | str:
-        """Return the value as it is stored; ValueError names what is legal."""
-        if self.type == "enum":
-            legal = value in self.legal
-        elif isinstance(value, bool):
-            legal = self.type == "bool"
-            value = int(value)
-        else:
-            legal = isinstance(value, int) and self._admits(value)
-        if not legal or not isinstance(value, (int, str)):
-            raise ValueError(f"{self.name} is {self.range}, not {value!r}")
-        return value
-
-    def _admits(self, number: int) -> bool:
-        low, high = self.legal
-        assert isinstance(low, int)
-        assert isinstance(high, int)
-        whole = not self.power_of_two or number & (number - 1) == 0
-        return low <= number <= high and whole
-
-    def parse(self, text: str) -> int | str:
-        """Read a value as sysctl.conf spells it: decimal, 0x... or a word.
-
-        Whether it is legal is `check`'s business, together with other changes.
-        """
-        if self.type == "enum":
-            return text
-        try:
-            return int(text, 0)
-        except ValueError:
-            raise ValueError(f"{self.name} is {self.range}, not {text!r}") from None
-
-    def to_c(self, value: int | str) -> int:
-        """Return the value as its C field holds it."""
-        if isinstance(value, str):
-            words: tuple[object, ...] = self.legal
-            return words.index(value)
-        return value * self.scale
-
 
 # fmt: off
 # The cache and its cookies, by FreeBSD's names.
@@ -275,7 +195,7 @@ _OURS = (
 # fmt: on
 
 KNOBS: dict[str, Knob] = {
-    knob.name: knob for knob in (*_CACHE, *_HANDSHAKE, *_STACK, *_OURS)
+    knob.name: knob for knob in (*_CACHE, *_HANDSHAKE, *_STACK, *_OURS, *FLOW)
 }
 
 # (a, m, b, n): m times a may not exceed n times b.
@@ -292,4 +212,5 @@ NOT_ABOVE: tuple[tuple[str, int, str, int], ...] = (
         "net.inet.tcp.syncache.x.cookie_lifetime",
         1000,
     ),
+    *FLOW_NOT_ABOVE,
 )

@@ -60,6 +60,10 @@ def test_edges_are_legal_and_beyond_them_not(knob):
         for word in knob.legal:
             assert word == knob.check(word)
         beyond = ["", "AGE", None, 0]
+    elif knob.type == "text":
+        words = ["x" * size for size in knob.legal]
+        assert words == [knob.check(word) for word in words]
+        beyond = ["x" * (knob.legal[1] + 1), "x y", "x#", None, 0]
     else:
         low, high = knob.legal
         assert (low, high) == (knob.check(low), knob.check(high))

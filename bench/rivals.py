@@ -1,0 +1,78 @@
+"""Who answers the SYNs at the victim's end: the kernel's ways, ours, and a mere echo.
+
+    cookies2    kernel listener, tcp_syncookies=2: a cookie for every SYN
+    cookies1    the same, 1: cookies once its queue of 4096 is full
+    synproxy    nftables' synproxy in front of the kernel listener
+    packet      ours on AF_PACKET: receive, burst, send, in a Python loop
+    xdp         ours on AF_XDP
+    packet_echo, xdp_echo    the same loops without syncache work: the link's ceiling
+    packet_stack, xdp_stack  ours with a Stack behind, which serves clients
+
+Ours run in listener.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .wire import LISTENER, LISTENING, PORT, SERVER, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SYNPROXY = f"""
+table ip bench {{
+    chain raw {{
+        type filter hook prerouting priority raw
+        tcp dport {PORT} tcp flags & (fin|syn|rst|ack) == syn notrack
+    }}
+    chain input {{
+        type filter hook input priority filter
+        tcp dport {PORT} ct state invalid,untracked \\
+            synproxy mss 1460 wscale 7 timestamp sack-perm
+        ct state invalid drop
+    }}
+}}
+"""
+KERNEL = ("cookies2", "cookies1", "synproxy")
+ECHO = ("packet_echo", "xdp_echo")
+OURS = ("packet", "xdp")
+SERVING = ("packet_stack", "xdp_stack")
+
+
+@contextmanager
+def serving(wire: Wire, rival: str) -> Iterator[None]:
+    """Have a rival listen while the `with` lasts."""
+    with kernel(wire, rival) if rival in KERNEL else ours(wire, rival):
+        wire.pin_napi()
+        yield
+
+
+@contextmanager
+def kernel(wire: Wire, rival: str) -> Iterator[None]:
+    """The kernel's listener, with what stands before it."""
+    victim = wire.victim
+    victim.run("sysctl", "-qw", f"net.ipv4.tcp_syncookies={1 if '1' in rival else 2}")
+    if rival == "synproxy":
+        victim.run("nft", SYNPROXY)
+        victim.run("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0")
+    server = (wire.clients_program, "serve", SERVER, PORT)
+    try:
+        with victim.start(LISTENER, LISTENING, *server) as process:
+            process.ready()
+            yield
+    finally:
+        if rival == "synproxy":
+            victim.run("nft", "delete table ip bench")
+
+
+@contextmanager
+def ours(wire: Wire, rival: str) -> Iterator[None]:
+    """Ours on a link, or the echo on it."""
+    link, _, what = rival.partition("_")
+    words = (sys.executable, "-m", "bench.listener", link, what or "syncache", wire.vv)
+    with wire.victim.start(LISTENER, LISTENING, *words) as process:
+        process.ready()
+        yield

@@ -300,7 +300,7 @@ struct syncache_slot {
     uint8_t verdict;               /* out: enum syncache_verdict */
     uint16_t gso_size;             /* bytes of payload in each segment of a super-segment; 0: an ordinary packet */
     uint16_t request;              /* tx: rx slot that this one answers, or 65535 */
-    uint32_t reserved;
+    uint16_t csum_start, csum_offset; /* PARTIAL: from the IP header; 0: as its TCP or UDP has it */
     uint64_t handle;               /* out, PASS_KNOWN */
 };
 

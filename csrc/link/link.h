@@ -2,15 +2,16 @@
  * Links: fill a ring from a device with one call, empty a ring into it with one
  * call.  The only C of this library that makes system calls.
  *
- * A link knows no engine: it sets each slot's size, checksum state and gso_size
- * and looks no further into a packet than its offloads need.  Opening, naming
- * and configuring a device is Python's work (syncache/links).
+ * A link knows no engine: it sets each slot's size, link_size, checksum state
+ * and gso_size and looks no further into a packet than its offloads need.
+ * Opening, naming and configuring a device is Python's work (syncache/links).
  *
  * Results are counts; a negative one is -errno of a device that is gone.  A
  * single packet that does not fit or that the kernel refuses is counted and
  * passed over, because a network may lose packets and a server must go on.
  *
- * See Linux Documentation/networking/tuntap.rst; virtio 1.2 section 5.1.6.
+ * See Linux Documentation/networking/tuntap.rst, packet_mmap.rst, af_xdp.rst;
+ * virtio 1.2 section 5.1.6; IEEE 802.1Q.
  */
 #ifndef SYNCACHE_LINK_LINK_H
 #define SYNCACHE_LINK_LINK_H
@@ -50,7 +51,8 @@ int32_t link_tun_receive(struct link_tun *tun, struct syncache_ring *rx);
  * Sends the packets tx->next .. tx->count in order and advances tx->next.
  *
  *   in       tx       a slot with checksum PARTIAL or with a gso_size needs
- *                     vnet_hdr and a TCP header; else it counts as refused
+ *                     vnet_hdr and a TCP or UDP header; else it counts as
+ *                     refused
  *   returns  packets consumed, refused ones included; fewer than there are: the
  *            device takes no more now, wait until it is writable.  -EBADFD when
  *            the device was removed.  While it is down the kernel refuses every
@@ -58,6 +60,88 @@ int32_t link_tun_receive(struct link_tun *tun, struct syncache_ring *rx);
  *   limit    one write per packet
  */
 int32_t link_tun_send(struct link_tun *tun, struct syncache_ring *tx);
+
+/*
+ * Where frame links send what has no link header: raw IP sockets bound to the
+ * interface, so route and neighbour are the kernel's to find.
+ */
+struct link_route {
+    int32_t fd4;         /* AF_INET, IPPROTO_RAW, non-blocking; -1: none */
+    int32_t fd6;         /* AF_INET6, likewise */
+    uint32_t ifindex;    /* scope of link-local addresses */
+    uint32_t cut;        /* segments of the first unsent packet that went out */
+};
+
+/*
+ * Frame links.  The slot of a frame holds its Ethernet header, VLAN tags
+ * included, as the link_size bytes in front of the IP packet.  A frame that
+ * carries no IP comes only where the link forwards, and has size 0: it is all
+ * link header.
+ *
+ * Sent is, by slot:
+ *   link_size 0                 an IP packet, by link_route
+ *   request set, not `forward`  a reply, its header a copy of its request's:
+ *                               the link exchanges the two MAC addresses
+ *   else                        the frame as it is
+ */
+
+/* An AF_PACKET socket (SOCK_RAW, PACKET_VNET_HDR) with a mapped TPACKET_V3 receive ring. */
+struct link_packet {
+    struct link_route route;
+    int32_t fd;           /* non-blocking, bound to one interface */
+    int32_t send_error;   /* errno of the last frame refused; 0: it went out */
+    uint32_t forward;     /* 1: frames without IP come too, and none is turned round */
+    uint32_t block_size;  /* bytes */
+    uint32_t blocks;      /* of them */
+    uint32_t block;       /* being read */
+    uint32_t left;        /* frames of it not yet read; 0: it is still the kernel's */
+    uint32_t at;          /* offset of the next of these frames in the block */
+    uint8_t *memory;      /* block_size * blocks bytes, shared with the kernel */
+    uint64_t received;    /* frames put into a ring */
+    uint64_t sent;        /* frames and packets that the kernel took */
+    uint64_t skipped;     /* frames passed over: they carry no IP */
+    uint64_t too_large;   /* frames dropped: longer than a slot or than a block */
+    uint64_t send_failed; /* frames and packets dropped: the kernel refused them */
+};
+
+/*
+ * Appends frames to rx until the kernel has handed over no more or rx is full.
+ *
+ *   out      rx       as link_tun_receive(); link_size as told above
+ *   returns  frames appended, 0: none now; or -errno of an interface that is
+ *            gone or down, each told once
+ *   limit    no system call while there are frames
+ */
+int32_t link_packet_receive(struct link_packet *link, struct syncache_ring *rx);
+
+/*
+ * Sends what tx->next .. tx->count hold in order and advances tx->next.
+ *
+ *   returns  slots consumed, refused ones included; fewer than there are: the
+ *            kernel takes no more now.  -ENODEV when the interface was removed
+ *   limit    one system call per 64 slots of one kind
+ */
+int32_t link_packet_send(struct link_packet *link, struct syncache_ring *tx);
+
+/*
+ * Sends the frames of rx->passed, which another link received, as they are.
+ *
+ *   in       rx       checksum and gso_size of a slot as its link or an engine
+ *                     that rewrote the packet in place left them
+ *   returns  frames that the kernel took; the rest is counted as send_failed, a
+ *            forwarder keeps no queue.  -ENODEV when the interface was removed
+ */
+int32_t link_packet_forward(struct link_packet *link, struct syncache_ring *rx);
+
+/*
+ * bpf(2), with the numbers of <linux/bpf.h>.  Each returns a descriptor of the
+ * caller's (0 for link_bpf_map_set) or -errno.
+ */
+int32_t link_bpf_map(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries);
+int32_t link_bpf_map_set(int32_t map, uint32_t key, uint32_t value);
+int32_t link_bpf_load(uint32_t type, uint32_t attach_type, const uint8_t *program, uint32_t instructions);
+/* Attaches a program until the last holder of the returned descriptor is gone. */
+int32_t link_bpf_attach(int32_t program, uint32_t ifindex, uint32_t attach_type, uint32_t flags);
 
 /*
  * Copies the packets from->next .. from->count with their checksum states to

@@ -18,36 +18,16 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/virtio_net.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum {
-    IPPROTO_OFFSET_V4 = 9, /* protocol, in the IPv4 header */
-    IPPROTO_OFFSET_V6 = 6, /* next header, in the IPv6 header */
-    IPV4_HEADER_MIN = 20,
-    IPV6_HEADER = 40,
-    PROTOCOL_TCP = 6,
-    TCP_HEADER_MIN = 20,
-    TCP_DATA_OFFSET = 12, /* header length in words, high four bits */
-    TCP_CHECKSUM_OFFSET = 16
-};
+#include "offload.h"
 
 /* True if errno says that the descriptor leads to no device any more. */
 static bool
 is_gone(int error)
 {
     return error == EBADFD || error == EBADF || error == ENODEV;
-}
-
-static uint8_t
-checksum_state(const struct virtio_net_hdr *header)
-{
-    if (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-        return SYNCACHE_CHECKSUM_PARTIAL;
-    if (header->flags & VIRTIO_NET_HDR_F_DATA_VALID)
-        return SYNCACHE_CHECKSUM_VALID;
-    return SYNCACHE_CHECKSUM_VERIFY;
 }
 
 /*
@@ -95,55 +75,14 @@ link_tun_receive(struct link_tun *tun, struct syncache_ring *rx)
             tun->too_large++;
             continue;
         }
-        bool gso = header.gso_type != VIRTIO_NET_HDR_GSO_NONE;
-        rx->slot[rx->count] =
-            (struct syncache_slot){.size = (uint32_t)packet_size,
-                                   .checksum = checksum_state(&header),
-                                   .gso_size = gso ? header.gso_size : 0,
-                                   .request = UINT16_MAX};
+        struct syncache_slot *slot = &rx->slot[rx->count];
+        *slot = (struct syncache_slot){.size = (uint32_t)packet_size,
+                                       .request = UINT16_MAX};
+        offload_read(&header, 0, slot);
         rx->count++;
     }
     tun->received += rx->count - before;
     return (int32_t)(rx->count - before);
-}
-
-/* Returns the offset of the TCP header, or 0 if the packet has none. */
-static size_t
-tcp_offset(const uint8_t *packet, size_t packet_size)
-{
-    size_t offset = 0;
-    if (packet_size >= IPV4_HEADER_MIN && packet[0] >> 4 == 4 &&
-        packet[IPPROTO_OFFSET_V4] == PROTOCOL_TCP)
-        offset = (size_t)(packet[0] & 0x0f) * 4;
-    else if (packet_size >= IPV6_HEADER && packet[0] >> 4 == 6 &&
-             packet[IPPROTO_OFFSET_V6] == PROTOCOL_TCP)
-        offset = IPV6_HEADER;
-    return offset + TCP_HEADER_MIN <= packet_size ? offset : 0;
-}
-
-/* Describes a slot to the kernel.  Returns false if it cannot be described. */
-static bool
-send_header(const struct syncache_slot *slot, const uint8_t *packet,
-            struct virtio_net_hdr *header)
-{
-    *header = (struct virtio_net_hdr){.gso_type = VIRTIO_NET_HDR_GSO_NONE};
-    if (slot->checksum != SYNCACHE_CHECKSUM_PARTIAL)
-        return slot->gso_size == 0;
-    size_t start = tcp_offset(packet, slot->size);
-    if (start == 0)
-        return false;
-    size_t header_size =
-        start + (size_t)(packet[start + TCP_DATA_OFFSET] >> 4) * 4;
-    header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-    header->csum_start = (uint16_t)start;
-    header->csum_offset = TCP_CHECKSUM_OFFSET;
-    if (slot->gso_size > 0 && slot->size > header_size + slot->gso_size) {
-        header->gso_type = packet[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
-                                               : VIRTIO_NET_HDR_GSO_TCPV6;
-        header->gso_size = slot->gso_size;
-        header->hdr_len = (uint16_t)header_size;
-    }
-    return true;
 }
 
 /* Writes slot `i`.  Returns 0, or the errno of the refusal. */
@@ -156,7 +95,7 @@ send_packet(const struct link_tun *tun, const struct syncache_ring *tx,
     struct virtio_net_hdr header;
     struct iovec vector[2] = {{.iov_base = &header, .iov_len = sizeof header},
                               {.iov_base = packet, .iov_len = slot->size}};
-    if (!send_header(slot, packet, &header))
+    if (!offload_write(slot, packet, 0, &header))
         return EINVAL;
     if (!tun->vnet_hdr && header.flags != 0)
         return EINVAL;

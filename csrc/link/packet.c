@@ -1,0 +1,275 @@
+/*
+ * AF_PACKET: frames of one interface, through a receive ring that is shared with
+ * the kernel (TPACKET_V3) and sendmmsg().
+ *
+ * The kernel fills the ring block by block and hands a block over when it is
+ * full or a millisecond old; frames in it have any length, so super-segments of
+ * 64 KiB and SYNs of 74 bytes share it.  A transmit ring would be slower than
+ * sendmmsg() for small frames (measured, docs/links.md).
+ *
+ * Every frame is preceded by a struct virtio_net_hdr (PACKET_VNET_HDR), so the
+ * frames of local clients come and go with their checksums unfinished and their
+ * segments uncut.  The outer VLAN tag, which the kernel keeps aside, is put back.
+ *
+ * See Linux Documentation/networking/packet_mmap.rst; packet(7).
+ */
+#define _GNU_SOURCE
+
+#include <assert.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "batch.h"
+#include "frame.h"
+#include "offload.h"
+
+enum { TAG_DEFAULT = 0x8100, TYPE_AT = 2 * FRAME_MAC };
+
+static struct tpacket_block_desc *
+block_of(const struct link_packet *link)
+{
+    size_t at = (size_t)link->block * link->block_size;
+    return (struct tpacket_block_desc *)(void *)(link->memory + at);
+}
+
+/* Begins the next block.  Returns false if it is still the kernel's. */
+static bool
+block_open(struct link_packet *link)
+{
+    struct tpacket_block_desc *block = block_of(link);
+    uint32_t status =
+        __atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE);
+    if (!(status & TP_STATUS_USER))
+        return false;
+    link->left = block->hdr.bh1.num_pkts;
+    link->at = block->hdr.bh1.offset_to_first_pkt;
+    return true;
+}
+
+/* Gives the block back to the kernel. */
+static void
+block_close(struct link_packet *link)
+{
+    struct tpacket_block_desc *block = block_of(link);
+    __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL,
+                     __ATOMIC_RELEASE);
+    link->block = link->block + 1 < link->blocks ? link->block + 1 : 0;
+}
+
+/* Copies a frame, its outer tag put back.  Returns the bytes of the tag. */
+static uint32_t
+copy_frame(uint8_t *to, const struct tpacket3_hdr *header, const uint8_t *frame)
+{
+    if (!(header->tp_status & TP_STATUS_VLAN_VALID) ||
+        header->tp_snaplen < TYPE_AT) {
+        memcpy(to, frame, header->tp_snaplen);
+        return 0;
+    }
+    uint32_t tpid = header->tp_status & TP_STATUS_VLAN_TPID_VALID
+                        ? header->hv1.tp_vlan_tpid
+                        : TAG_DEFAULT;
+    uint32_t tci = header->hv1.tp_vlan_tci;
+    uint8_t tag[FRAME_TAG] = {(uint8_t)(tpid >> 8), (uint8_t)tpid,
+                              (uint8_t)(tci >> 8), (uint8_t)tci};
+    memcpy(to, frame, TYPE_AT);
+    memcpy(to + TYPE_AT, tag, FRAME_TAG);
+    memcpy(to + TYPE_AT + FRAME_TAG, frame + TYPE_AT,
+           header->tp_snaplen - TYPE_AT);
+    return FRAME_TAG;
+}
+
+/* Appends a frame of the open block, or counts why not. */
+static void
+take_frame(struct link_packet *link, struct syncache_ring *rx,
+           const struct tpacket3_hdr *header)
+{
+    const uint8_t *frame = (const uint8_t *)header + header->tp_mac;
+    if (header->tp_snaplen < header->tp_len ||
+        header->tp_snaplen + FRAME_TAG > rx->slot_size) {
+        link->too_large++;
+        return;
+    }
+    struct syncache_slot *slot = &rx->slot[rx->count];
+    *slot = (struct syncache_slot){.request = UINT16_MAX};
+    uint8_t *to = frame_of(rx, rx->count);
+    uint32_t tag = copy_frame(to, header, frame);
+    if (!frame_describe(to, header->tp_snaplen + tag, link->forward, slot)) {
+        link->skipped++;
+        return;
+    }
+    struct virtio_net_hdr offloads;
+    memcpy(&offloads, frame - sizeof offloads, sizeof offloads);
+    offload_read(&offloads, slot->link_size - tag, slot);
+    rx->count++;
+}
+
+/* Tells why there is nothing: 0, or -ENODEV when the interface was removed. */
+static int32_t
+idle_reason(const struct link_packet *link)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        return -errno;
+    if (error == 0)
+        return 0;
+    struct sockaddr_ll bound;
+    size = sizeof bound;
+    if (getsockname(link->fd, (struct sockaddr *)&bound, &size) < 0)
+        return -errno;
+    return bound.sll_ifindex > 0 ? 0
+                                 : -ENODEV; /* else it is down for a while */
+}
+
+int32_t
+link_packet_receive(struct link_packet *link, struct syncache_ring *rx)
+{
+    assert(rx->slots <= UINT16_MAX && rx->count <= rx->slots);
+    uint32_t before = rx->count;
+    while (rx->count < rx->slots) {
+        if (link->left == 0 && !block_open(link))
+            break;
+        /* A block that was handed over by the clock may hold no frame. */
+        if (link->left > 0) {
+            const struct tpacket3_hdr *header =
+                (const void *)((uint8_t *)block_of(link) + link->at);
+            link->at += header->tp_next_offset;
+            link->left--;
+            take_frame(link, rx, header);
+        }
+        if (link->left == 0)
+            block_close(link);
+    }
+    link->received += rx->count - before;
+    if (rx->count == before && rx->count < rx->slots)
+        return idle_reason(link);
+    return (int32_t)(rx->count - before);
+}
+
+/* Frames for one sendmmsg(). */
+struct frames {
+    struct mmsghdr message[BATCH_MAX];
+    struct iovec vector[BATCH_MAX][2];
+    struct virtio_net_hdr offloads[BATCH_MAX];
+    uint32_t count;
+};
+
+/* Appends the frame of a slot.  Returns false if it cannot be described. */
+static bool
+frames_add(struct frames *frames, const struct syncache_ring *ring, uint32_t i)
+{
+    const struct syncache_slot *slot = &ring->slot[i];
+    uint8_t *frame = frame_of(ring, i);
+    uint32_t n = frames->count;
+    struct virtio_net_hdr *offloads = &frames->offloads[n];
+    if (!offload_write(slot, frame + slot->link_size, slot->link_size,
+                       offloads))
+        return false;
+    frames->vector[n][0] = (struct iovec){offloads, sizeof *offloads};
+    frames->vector[n][1] = (struct iovec){frame, frame_size(slot)};
+    frames->message[n].msg_hdr =
+        (struct msghdr){.msg_iov = frames->vector[n], .msg_iovlen = 2};
+    frames->count = n + 1;
+    return true;
+}
+
+/* Sends some of the slots from tx->next on.  Returns 0 or an errno. */
+static int
+send_frames(struct link_packet *link, struct syncache_ring *tx)
+{
+    struct frames frames;
+    frames.count = 0;
+    for (uint32_t i = tx->next; i < tx->count && frames.count < BATCH_MAX;
+         i++) {
+        struct syncache_slot *slot = &tx->slot[i];
+        if (slot->link_size == 0)
+            break;
+        if (!link->forward && slot->request != UINT16_MAX) {
+            frame_turn_round(frame_of(tx, i));
+            slot->request = UINT16_MAX; /* so that it is turned only once */
+        }
+        if (!frames_add(&frames, tx, i))
+            break;
+    }
+    int32_t sent = -EINVAL; /* the first frame cannot be sent at all */
+    if (frames.count > 0)
+        sent = batch_send(link->fd, frames.message, frames.count);
+    if (sent > 0) {
+        tx->next += (uint32_t)sent;
+        link->sent += (uint32_t)sent;
+        return 0;
+    }
+    if (sent == -EAGAIN || batch_is_gone(-sent))
+        return -sent;
+    tx->next++;
+    link->send_failed++;
+    return -sent;
+}
+
+int32_t
+link_packet_send(struct link_packet *link, struct syncache_ring *tx)
+{
+    assert(tx->next <= tx->count && tx->count <= tx->slots);
+    uint32_t before = tx->next;
+    while (tx->next < tx->count) {
+        int error =
+            tx->slot[tx->next].link_size > 0
+                ? send_frames(link, tx)
+                : route_send(&link->route, tx, &link->sent, &link->send_failed);
+        if (error == EAGAIN)
+            break;
+        if (batch_is_gone(error)) {
+            if (tx->next == before)
+                return -ENODEV;
+            break;
+        }
+        link->send_error = error;
+    }
+    return (int32_t)(tx->next - before);
+}
+
+/* Sends what was collected.  Returns frames that went out, or -ENODEV. */
+static int32_t
+forward_batch(struct link_packet *link, struct frames *frames)
+{
+    uint32_t sent = 0;
+    for (uint32_t at = 0; at < frames->count;) {
+        int32_t count =
+            batch_send(link->fd, frames->message + at, frames->count - at);
+        if (count < 0 && batch_is_gone(-count))
+            return -ENODEV;
+        link->send_error = count < 0 ? -count : 0;
+        if (count < 0) {
+            link->send_failed++;
+            at++;
+        } else {
+            sent += (uint32_t)count;
+            at += (uint32_t)count;
+        }
+    }
+    frames->count = 0;
+    return (int32_t)sent;
+}
+
+int32_t
+link_packet_forward(struct link_packet *link, struct syncache_ring *rx)
+{
+    assert(rx->passed_count <= rx->slots);
+    struct frames frames;
+    frames.count = 0;
+    int32_t sent = 0;
+    for (uint32_t i = 0; i < rx->passed_count; i++) {
+        if (!frames_add(&frames, rx, rx->passed[i]))
+            link->send_failed++;
+        if (frames.count < BATCH_MAX && i + 1 < rx->passed_count)
+            continue;
+        int32_t count = forward_batch(link, &frames);
+        if (count < 0)
+            return count;
+        sent += count;
+        link->sent += (uint32_t)count;
+    }
+    return sent;
+}

@@ -1,0 +1,317 @@
+/*
+ * Packets to views.  Every bound comes from the captured length; lengths in
+ * headers may only make it smaller; nothing asserts on a packet's bytes.
+ *
+ * Fragments of TCP are a kind of their own: what splices a connection cannot
+ * let them past, and what only watches must.
+ */
+#include "packet.h"
+
+#include "../core/bytes.h"
+#include "../core/wire_ip.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define ICMP_HEADER_BYTES 8
+#define UDP_HEADER_BYTES 8
+#define UDP_CHECKSUM_OFFSET 6
+#define EXTENSION_FRAGMENT 44
+
+static void packet_ipv4(struct packet_view *view, size_t packet_size);
+static void packet_ipv6(struct packet_view *view, size_t packet_size);
+static void packet_upper(struct packet_view *view);
+
+void
+packet_parse(uint8_t *packet, size_t packet_size, uint32_t checksum,
+             struct packet_view *view)
+{
+    assert(packet != NULL || packet_size == 0);
+    view->kind = PACKET_OTHER;
+    view->ip = packet;
+    view->upper = NULL;
+    view->size = (uint32_t)packet_size;
+    view->checksum = (uint8_t)checksum;
+    view->tuple.family = 0;
+    if (packet_size >= WIRE_IPV4_HEADER_BYTES && packet[0] >> 4 == 4)
+        packet_ipv4(view, packet_size);
+    else if (packet_size >= WIRE_IPV6_HEADER_BYTES && packet[0] >> 4 == 6)
+        packet_ipv6(view, packet_size);
+}
+
+static void
+packet_ipv4(struct packet_view *view, size_t packet_size)
+{
+    uint8_t *ip = view->ip;
+    size_t header_size = (ip[0] & 15u) * 4u;
+    size_t total_size = load16_be(ip + 2);
+
+    wire_set_addresses(&view->tuple, 4, ip + 12, ip + 16);
+    view->protocol = ip[9];
+    if (header_size < WIRE_IPV4_HEADER_BYTES || total_size < header_size ||
+        total_size > packet_size) {
+        view->kind = PACKET_BAD;
+        return;
+    }
+    view->size = (uint32_t)total_size;
+    /* More fragments, or an offset. */
+    if ((load16_be(ip + 6) & 0x3fff) != 0) {
+        if (view->protocol == WIRE_PROTOCOL_TCP)
+            view->kind = PACKET_FRAGMENT;
+        return;
+    }
+    view->upper = ip + header_size;
+    view->upper_size = (uint32_t)(total_size - header_size);
+    packet_upper(view);
+}
+
+/* Whether a chain of extension headers leads to a fragment, and of what. */
+static bool
+packet_ipv6_fragment(const struct packet_view *view, uint8_t *protocol)
+{
+    const uint8_t *ip = view->ip;
+    uint8_t type = ip[6];
+    size_t at = WIRE_IPV6_HEADER_BYTES;
+
+    for (int left = WIRE_EXTENSION_MAX; left > 0; left--) {
+        if (view->size - at < 8)
+            return false;
+        *protocol = ip[at];
+        if (type == EXTENSION_FRAGMENT)
+            return true;
+        if (type != 0 && type != 43 && type != 60)
+            return false;
+        size_t header_size = 8 + 8 * (size_t)ip[at + 1];
+        if (header_size > view->size - at)
+            return false;
+        type = ip[at];
+        at += header_size;
+    }
+    return false;
+}
+
+static void
+packet_ipv6(struct packet_view *view, size_t packet_size)
+{
+    uint8_t *ip = view->ip;
+    size_t total_size = WIRE_IPV6_HEADER_BYTES + (size_t)load16_be(ip + 4);
+    struct wire_upper upper;
+    uint8_t protocol;
+
+    wire_set_addresses(&view->tuple, 6, ip + 8, ip + 24);
+    view->protocol = ip[6];
+    if (total_size > packet_size) {
+        view->kind = PACKET_BAD;
+        return;
+    }
+    view->size = (uint32_t)total_size;
+    if (packet_ipv6_fragment(view, &protocol)) {
+        view->protocol = protocol;
+        if (protocol == WIRE_PROTOCOL_TCP)
+            view->kind = PACKET_FRAGMENT;
+        return;
+    }
+    if (wire_ipv6_upper(ip, total_size, &upper) != SYNCACHE_PASS_KNOWN) {
+        view->kind = PACKET_BAD;
+        return;
+    }
+    view->protocol = upper.protocol;
+    view->upper = ip + (upper.data - ip);
+    view->upper_size = (uint32_t)upper.size;
+    packet_upper(view);
+}
+
+static void
+packet_tcp(struct packet_view *view)
+{
+    const uint8_t *tcp = view->upper;
+    size_t header_size;
+
+    view->kind = PACKET_BAD;
+    if (view->upper_size < WIRE_TCP_HEADER_BYTES)
+        return;
+    header_size = (tcp[12] >> 4) * 4u;
+    if (header_size < WIRE_TCP_HEADER_BYTES || header_size > view->upper_size)
+        return;
+    view->kind = PACKET_TCP;
+    view->tuple.fport = load16_be(tcp);
+    view->tuple.lport = load16_be(tcp + 2);
+    view->seq = load32_be(tcp + 4);
+    view->ack = load32_be(tcp + 8);
+    view->flags = load16_be(tcp + 12) & (WIRE_AE | 0xff);
+    view->window = load16_be(tcp + 14);
+    view->header_size = (uint8_t)header_size;
+    view->payload_size = view->upper_size - (uint32_t)header_size;
+}
+
+static bool
+packet_icmp_is_error(const struct packet_view *view)
+{
+    if (view->protocol == WIRE_PROTOCOL_ICMP) /* RFC 792; RFC 6633: not 4 */
+        return view->icmp_type == 3 || view->icmp_type == 11 ||
+               view->icmp_type == 12;
+    return view->icmp_type >= 1 && view->icmp_type <= 4; /* RFC 4443 2.1 */
+}
+
+/* Finds the quoted transport header; needs its ports and sequence number. */
+static void
+packet_quote(struct packet_view *view)
+{
+    uint8_t *inner = view->upper + ICMP_HEADER_BYTES;
+    size_t size = view->upper_size - ICMP_HEADER_BYTES;
+    struct wire_upper upper;
+
+    if (size >= WIRE_IPV4_HEADER_BYTES && inner[0] >> 4 == 4) {
+        size_t header_size = (inner[0] & 15u) * 4u;
+        /* Only the first fragment has the ports. */
+        if (header_size < WIRE_IPV4_HEADER_BYTES || header_size > size ||
+            (load16_be(inner + 6) & 0x1fff) != 0)
+            return;
+        upper.data = inner + header_size;
+        upper.size = size - header_size;
+        upper.protocol = inner[9];
+        wire_set_addresses(&view->quoted, 4, inner + 12, inner + 16);
+    } else if (size >= WIRE_IPV6_HEADER_BYTES && inner[0] >> 4 == 6) {
+        if (wire_ipv6_upper(inner, size, &upper) != SYNCACHE_PASS_KNOWN)
+            return;
+        wire_set_addresses(&view->quoted, 6, inner + 8, inner + 24);
+    } else {
+        return;
+    }
+    if (upper.size < 8 || view->quoted.family != view->tuple.family ||
+        (upper.protocol != WIRE_PROTOCOL_TCP &&
+         upper.protocol != PACKET_PROTOCOL_UDP))
+        return;
+    view->kind = PACKET_QUOTE;
+    view->quote = inner + (upper.data - inner);
+    view->quote_size = (uint32_t)upper.size;
+    view->quote_protocol = upper.protocol;
+    view->quoted.fport = load16_be(view->quote);
+    view->quoted.lport = load16_be(view->quote + 2);
+}
+
+static void
+packet_icmp(struct packet_view *view)
+{
+    view->kind = PACKET_BAD;
+    if (view->upper_size < ICMP_HEADER_BYTES)
+        return;
+    view->kind = PACKET_ICMP;
+    view->icmp_type = view->upper[0];
+    view->icmp_code = view->upper[1];
+    view->icmp_id = load16_be(view->upper + 4);
+    if (packet_icmp_is_error(view))
+        packet_quote(view);
+}
+
+static void
+packet_upper(struct packet_view *view)
+{
+    if (view->protocol == WIRE_PROTOCOL_TCP) {
+        packet_tcp(view);
+    } else if (view->protocol == PACKET_PROTOCOL_UDP) {
+        view->kind = PACKET_BAD;
+        if (view->upper_size < UDP_HEADER_BYTES)
+            return;
+        view->kind = PACKET_UDP;
+        view->tuple.fport = load16_be(view->upper);
+        view->tuple.lport = load16_be(view->upper + 2);
+        view->payload_size = view->upper_size - UDP_HEADER_BYTES;
+    } else if (view->protocol == (view->tuple.family == 4
+                                      ? WIRE_PROTOCOL_ICMP
+                                      : WIRE_PROTOCOL_ICMPV6)) {
+        packet_icmp(view);
+    }
+}
+
+bool
+packet_verify(const struct packet_view *view)
+{
+    const struct syncache_tuple *tuple = &view->tuple;
+    uint32_t sum = 0;
+
+    if (view->upper == NULL)
+        return true;
+    if (tuple->family == 4 &&
+        wire_sum(0, view->ip, (view->ip[0] & 15u) * 4u) != 0xffff)
+        return false;
+    if (view->checksum != SYNCACHE_CHECKSUM_VERIFY)
+        return true;
+    switch (view->kind) {
+    case PACKET_UDP: /* RFC 768: 0 says that there is none */
+        if (load16_be(view->upper + UDP_CHECKSUM_OFFSET) == 0)
+            return tuple->family == 4;
+        break;
+    case PACKET_TCP:
+    case PACKET_ICMP:
+    case PACKET_QUOTE:
+        break;
+    default:
+        return true;
+    }
+    if (view->protocol != WIRE_PROTOCOL_ICMP)
+        sum = wire_sum_pseudo(tuple->family, tuple->faddr, tuple->laddr,
+                              view->protocol, view->upper_size);
+    return wire_sum(sum, view->upper, view->upper_size) == 0xffff;
+}
+
+static void
+packet_option(const uint8_t *option, struct packet_options *options)
+{
+    uint8_t size = option[1];
+
+    switch (option[0]) {
+    case 2: /* RFC 9293 3.2 */
+        if (size == 4) {
+            options->has |= WIRE_HAS_MSS;
+            options->mss = load16_be(option + 2);
+        }
+        break;
+    case 3: /* RFC 7323 2.2 */
+        if (size == 3) {
+            options->has |= WIRE_HAS_WSCALE;
+            options->wscale =
+                option[2] < WIRE_WSCALE_MAX ? option[2] : WIRE_WSCALE_MAX;
+        }
+        break;
+    case 4: /* RFC 2018 2 */
+        if (size == 2)
+            options->has |= WIRE_HAS_SACK_PERMITTED;
+        break;
+    case 8: /* RFC 7323 3.2 */
+        if (size == 10) {
+            options->has |= WIRE_HAS_TIMESTAMPS;
+            options->tsval = load32_be(option + 2);
+            options->tsecr = load32_be(option + 6);
+        }
+        break;
+    case 19: /* RFC 2385 */
+    case 29: /* RFC 5925 */
+        options->authenticated = true;
+        break;
+    default:
+        break;
+    }
+}
+
+void
+packet_options(const struct packet_view *view, struct packet_options *options)
+{
+    assert(view->kind == PACKET_TCP);
+    const uint8_t *at = view->upper + WIRE_TCP_HEADER_BYTES;
+    size_t size = view->header_size - (size_t)WIRE_TCP_HEADER_BYTES;
+
+    memset(options, 0, sizeof *options);
+    options->wscale = SYNCACHE_WSCALE_NONE;
+    while (size > 0 && at[0] != 0) {
+        size_t step = 1;
+        if (at[0] != 1) {
+            if (size < 2 || at[1] < 2 || at[1] > size)
+                return;
+            packet_option(at, options);
+            step = at[1];
+        }
+        at += step;
+        size -= step;
+    }
+}

@@ -1,0 +1,110 @@
+/*
+ * One IP packet on its way through: what it is, whose it is, and where its fields lie, so that they can be rewritten
+ * in place.  Unlike core/wire.h it judges little, since what it does not understand must get through unharmed, and it
+ * sums nothing until asked: merely forwarded bytes are their receiver's to verify.
+ *
+ * See RFC 791, RFC 8200, RFC 9293 3.1, RFC 792, RFC 4443.
+ */
+#ifndef SYNCACHE_FLOW_PACKET_H
+#define SYNCACHE_FLOW_PACKET_H
+
+#include "../core/wire.h"
+
+#define PACKET_PROTOCOL_UDP 17
+
+#define PACKET_ICMP_ECHO_REPLY 0      /* RFC 792 */
+#define PACKET_ICMP_ECHO 8
+#define PACKET_ICMP_TIMESTAMP 13
+#define PACKET_ICMP_TIMESTAMP_REPLY 14
+#define PACKET_ICMPV6_ECHO 128        /* RFC 4443 4.1 */
+#define PACKET_ICMPV6_ECHO_REPLY 129
+
+enum packet_kind {
+    PACKET_OTHER,                     /* not IP, or a protocol that is not looked into */
+    PACKET_TCP,
+    PACKET_UDP,
+    PACKET_ICMP,                      /* ICMP or ICMPv6, not an error with a usable quotation */
+    PACKET_QUOTE,                     /* an ICMP error that quotes TCP or UDP: `quoted` is its tuple */
+    PACKET_FRAGMENT,                  /* of TCP; of anything else it is OTHER */
+    PACKET_BAD                        /* IP, but it does not add up: lengths, TCP header */
+};
+
+struct packet_view {
+    struct syncache_tuple tuple;      /* foreign = source, local = destination; ICMP: ports are 0 */
+    uint8_t *ip;                      /* the packet */
+    uint8_t *upper;                   /* its transport header; NULL if it was not reached */
+    uint32_t size;                    /* of the IP packet, without padding of the link */
+    uint32_t upper_size;              /* from the transport header to the end */
+    uint8_t kind;                     /* enum packet_kind */
+    uint8_t protocol;
+    uint8_t checksum;                 /* enum syncache_checksum, of the transport checksum */
+    uint8_t header_size;              /* TCP: header with options */
+    uint16_t flags;                   /* TCP: WIRE_FIN .. WIRE_AE */
+    uint16_t window;                  /* TCP: as written */
+    uint32_t seq;
+    uint32_t ack;
+    uint32_t payload_size;            /* TCP and UDP: bytes of data */
+    uint8_t icmp_type;
+    uint8_t icmp_code;
+    uint16_t icmp_id;                 /* echo and timestamp messages */
+    uint8_t *quote;                   /* QUOTE: first byte of the quoted transport header, 8 bytes at least */
+    uint32_t quote_size;              /* QUOTE: bytes of it that are there */
+    uint8_t quote_protocol;
+    uint8_t reserved[3];
+    struct syncache_tuple quoted;     /* QUOTE: foreign = the quoted source, local = the quoted destination */
+};
+
+/* The options of a TCP header, and where those lie that are rewritten. */
+struct packet_options {
+    uint8_t has;                      /* WIRE_HAS_*; MSS, window scale, SACK-permitted whether or not it is a SYN */
+    uint8_t wscale;                   /* clipped to 14 */
+    uint16_t mss;
+    uint32_t tsval;
+    uint32_t tsecr;
+    bool authenticated;               /* MD5 (RFC 2385) or AO (RFC 5925): nobody may rewrite it */
+};
+
+/*
+ * Reads one packet.
+ *
+ *   in       packet[0 .. packet_size)  untrusted; view points into it
+ *   in       checksum                  enum syncache_checksum
+ *   out      view                      kind says which fields are set
+ *   limit    WIRE_EXTENSION_MAX extension headers; options are not walked
+ */
+void packet_parse(uint8_t *packet, size_t packet_size, uint32_t checksum, struct packet_view *view);
+
+/*
+ * Sums what packet_parse() took on trust: the IPv4 header, and the transport checksum where the link did not vouch
+ * for it.  For packets that change a state or are answered.
+ *
+ *   returns  false if one is wrong; true for kinds without a checksum that is known here
+ */
+bool packet_verify(const struct packet_view *view);
+
+/* Reads the options of a TCP segment.  An option of a wrong length ends the walk (RFC 9293 MUST-7). */
+void packet_options(const struct packet_view *view, struct packet_options *options);
+
+/* SEG.LEN of RFC 9293 3.3.1: payload, and one each for SYN and FIN. */
+static inline uint32_t
+packet_seg_len(const struct packet_view *view)
+{
+    return view->payload_size + ((view->flags & WIRE_SYN) != 0) + ((view->flags & WIRE_FIN) != 0);
+}
+
+/* Turns a tuple round. */
+static inline struct syncache_tuple
+packet_turned(const struct syncache_tuple *tuple)
+{
+    struct syncache_tuple turned = *tuple;
+
+    for (int i = 0; i < 16; i++) {
+        turned.faddr[i] = tuple->laddr[i];
+        turned.laddr[i] = tuple->faddr[i];
+    }
+    turned.fport = tuple->lport;
+    turned.lport = tuple->fport;
+    return turned;
+}
+
+#endif

@@ -1,0 +1,301 @@
+/*
+ * flow.h: the public contract of the two middlebox modes, Intercept and Inspection, on one engine.
+ *
+ * Packets come in rings from two sides and the time with them.  What may go on is listed for forwarding, rewritten in
+ * place where it has to be; what the engine makes itself goes into a ring per side.  Nothing else happens: as in
+ * syncache.h there is no allocator, clock, entropy, lock or callback, and the same conventions hold.
+ *
+ * Order of a call: time moves, due timers act while the tx rings have room, then the packets in order of arrival.
+ *
+ * Not here: links, the text of log lines, access lists as text.  See spec: TCP Intercept, watch mode, CBAC.
+ */
+#ifndef SYNCACHE_FLOW_FLOW_H
+#define SYNCACHE_FLOW_FLOW_H
+
+#include "../syncache.h"
+#include "flow_tunables.h"
+
+/* cffi: begin.  Everything between the two marks is the C API exactly as Python sees it. */
+
+#define FLOW_SESSIONS_MAX 67108864    /* 2^26: 16 GiB of sessions */
+#define FLOW_TX_ROOM 4                /* free slots per tx ring that flow_burst() and flow_poll() need to go on */
+#define FLOW_PACKET_MAX 256           /* bytes of a packet of ours with its link header: tx slots have at least these */
+#define FLOW_LINK_MAX 64              /* longest link header; longer ones are not kept */
+
+enum flow_kind { FLOW_INTERCEPT, FLOW_INSPECT };
+
+/*
+ * The link that a packet came on.  Intercept: the client side is the outside.  Inspection: likewise, and sessions may
+ * begin on both.  FLOW_TAP: both directions come on one ring and nothing is forwarded; what is sent to the side that
+ * began a session goes to client_tx, what is sent to the other end goes to server_tx.
+ */
+enum flow_side { FLOW_CLIENT, FLOW_SERVER, FLOW_TAP };
+
+/* Of a session.  The first two are half-open; Inspection knows no FLOW_SYNSENT but that of a challenged client. */
+enum flow_state { FLOW_SYNRCVD, FLOW_SYNSENT, FLOW_ESTAB, FLOW_CLOSING, FLOW_STATE_COUNT };
+
+/* What became of a packet: slot.verdict.  Each has a counter in flow_stats.verdicts; below FLOW_CONSUMED: it goes on. */
+enum flow_verdict {
+    FLOW_FORWARD,                 /* as it came */
+    FLOW_FORWARD_REWRITTEN,       /* as a part of a spliced connection */
+    FLOW_CONSUMED,                /* answered or absorbed by a half-handshake */
+    FLOW_DROP_EARLY,              /* from a client whose server has not answered yet */
+    FLOW_DROP_BAD_ACK,            /* an ACK that completes nothing */
+    FLOW_DROP_OTHER_ISN,          /* a SYN that does not replace the entry of its tuple */
+    FLOW_DROP_RST,                /* a RST for a half-handshake of ours */
+    FLOW_DROP_BAD_CHECKSUM,       /* of a packet that would have changed something */
+    FLOW_DROP_UNKNOWN,            /* no SYN, and of no known connection, to a protected server */
+    FLOW_DROP_NO_ROOM,            /* a cookie was good and there is no room for its session */
+    FLOW_DROP_BLOCKED,            /* a SYN to a host that is blocked */
+    FLOW_DROP_SERVER,             /* a server's packet that no half-handshake can use */
+    FLOW_DROP_ICMP_REPLY,         /* a reply that nobody asked for */
+    FLOW_DROP_ICMP_QUOTE,         /* an ICMP error that quotes what cannot be translated */
+    FLOW_DROP_RECLAIMED,          /* an imported connection whose numbers do not fit */
+    FLOW_VERDICT_COUNT
+};
+
+/* Why a session ended, or a half-open one was deleted. */
+enum flow_end {
+    FLOW_END_TIMEOUT,             /* idle, or finwait after its end */
+    FLOW_END_SYNWAIT,             /* half-open for too long */
+    FLOW_END_RST,
+    FLOW_END_FIN,
+    FLOW_END_GIVEUP_CLIENT,       /* retransmissions of the first half ran out */
+    FLOW_END_GIVEUP_SERVER,       /* of the second */
+    FLOW_END_EVICTED_COUNT,       /* aggressive because of the count of incompletes */
+    FLOW_END_EVICTED_RATE,        /* aggressive because of the rate */
+    FLOW_END_EVICTED_HOST,        /* its host had too many */
+    FLOW_END_BLOCKED,             /* its host's block began */
+    FLOW_END_EVICTED_FULL,        /* the table was full */
+    FLOW_END_REPLACED,            /* a new connection of the same tuple */
+    FLOW_END_COUNT
+};
+
+/* Fixed for the life of an engine. */
+struct flow_config {
+    uint32_t struct_size;         /* sizeof(struct flow_config) */
+    uint32_t kind;                /* enum flow_kind */
+    uint32_t sessions_max;        /* 1 to FLOW_SESSIONS_MAX */
+    uint32_t hosts_max;           /* destinations with half-open sessions, or blocked; 1 to FLOW_SESSIONS_MAX */
+    uint32_t profiles_max;        /* servers whose options are remembered; 0 to 65535 */
+    uint32_t headers_max;         /* link headers; 1 to 65535 */
+    uint32_t journal_max;         /* events kept until they are taken; 1 to 2^24 */
+    uint32_t rules_max;           /* of an access list; 0 to 65535 */
+};
+
+enum flow_port_op { FLOW_PORT_ANY, FLOW_PORT_EQ, FLOW_PORT_NEQ, FLOW_PORT_LT, FLOW_PORT_GT, FLOW_PORT_RANGE };
+
+/* A line of an access list.  Bits set in a wildcard do not matter. */
+struct flow_rule {
+    uint8_t protocol;             /* 0: any */
+    uint8_t family;               /* 4, 6; 0: any, with all-ones wildcards */
+    uint8_t permit;
+    uint8_t source_op;            /* enum flow_port_op */
+    uint8_t destination_op;
+    uint8_t reserved[3];
+    uint8_t source[16];
+    uint8_t source_wildcard[16];
+    uint8_t destination[16];
+    uint8_t destination_wildcard[16];
+    uint16_t source_lo, source_hi;
+    uint16_t destination_lo, destination_hi;
+};
+
+/* What is reported.  The fields of struct flow_event that an event uses stand behind it. */
+enum flow_event_kind {
+    /* State changes: always reported (inspection: unless alerts are off). */
+    FLOW_EVENT_AGGRESSIVE,        /* reason, incomplete, limit, rate, udp, top, sources */
+    FLOW_EVENT_CALM,              /* incomplete, limit (the low one), rate, udp */
+    FLOW_EVENT_HOST_ALERT,        /* tuple.laddr, limit, incomplete, sources */
+    FLOW_EVENT_BLOCK,             /* tuple.laddr, limit, number: block time in ms */
+    FLOW_EVENT_UNBLOCK,           /* tuple.laddr */
+    /* Audit trail of inspection. */
+    FLOW_EVENT_START,             /* tuple, protocol */
+    FLOW_EVENT_STOP,              /* tuple, protocol, bytes, reason: enum flow_end */
+    /* Debug lines: only if debug is on.  `ours`: the box sends it. */
+    FLOW_EVENT_NEW,               /* tuple */
+    FLOW_EVENT_SYN_ACK,           /* tuple, ours */
+    FLOW_EVENT_FIRST_HALF,        /* tuple */
+    FLOW_EVENT_SYN,               /* tuple, ours */
+    FLOW_EVENT_SECOND_HALF,       /* tuple */
+    FLOW_EVENT_ACK,               /* tuple, ours */
+    FLOW_EVENT_WINDOW,            /* tuple */
+    FLOW_EVENT_EARLY,             /* tuple: client packet dropped in SYNSENT */
+    FLOW_EVENT_REXMT_SYN_ACK,     /* tuple, number: 1 is the first */
+    FLOW_EVENT_REXMT_SYN,         /* tuple, number */
+    FLOW_EVENT_TOO_LONG_SYNRCVD,  /* tuple */
+    FLOW_EVENT_TOO_LONG_SYNSENT,  /* tuple */
+    FLOW_EVENT_RST_CLIENT,        /* tuple */
+    FLOW_EVENT_RST_SERVER,        /* tuple */
+    FLOW_EVENT_PASSED_SYNRCVD,    /* tuple: server packet passed in SYNRCVD */
+    FLOW_EVENT_TIMING_OUT,        /* tuple: a watched connection */
+    FLOW_EVENT_EVICTED,           /* tuple, reason: enum flow_end; the alerts of either mode do not name it */
+    FLOW_EVENT_COUNT
+};
+
+enum flow_reason { FLOW_REASON_NONE, FLOW_REASON_INCOMPLETE, FLOW_REASON_RATE, FLOW_REASON_HOST };
+
+struct flow_event {
+    uint64_t time_ms;
+    uint8_t kind;                 /* enum flow_event_kind */
+    uint8_t protocol;             /* 6, 17, 1, 58 */
+    uint8_t reason;               /* enum flow_reason or enum flow_end */
+    uint8_t ours;
+    uint32_t number;
+    uint32_t incomplete;          /* at the time of the event */
+    uint32_t udp;                 /* of them */
+    uint32_t limit;               /* the threshold that was crossed */
+    uint32_t rate;                /* requests of the last minute */
+    struct syncache_tuple tuple;  /* foreign is the client or initiator, local the server or responder */
+    uint64_t bytes[2];            /* payload sent by initiator and responder */
+    uint8_t top_address[16];      /* destination that holds most half-open sessions */
+    uint16_t top_port;            /* of one of them */
+    uint8_t top_family;           /* 0: there is none */
+    uint8_t source_family;        /* 0: there is none */
+    uint32_t top_count;
+    uint8_t source_prefix[16];    /* /24 or /48 that most requests of the last minutes came from */
+    uint32_t source_count;
+    uint32_t reserved;
+};
+
+/* A session, as listed. */
+struct flow_session_view {
+    struct syncache_tuple tuple;  /* foreign is the client or initiator; ICMP: fport is its type, lport 0 */
+    uint8_t protocol;             /* 6, 17, 1, 58 */
+    uint8_t state;                /* enum flow_state */
+    uint8_t mode;                 /* 'I' or 'W'; inspection: 0, or 'I' if it was challenged */
+    uint8_t counted;              /* it counts as half-open */
+    uint8_t side;                 /* enum flow_side of the initiator */
+    uint8_t rule;                 /* enum flow_inspected, or FLOW_INSPECTED_COUNT + its application */
+    uint8_t rexmts;               /* of the half-handshake that runs */
+    uint8_t client_wscale, server_wscale, told_wscale;   /* or SYNCACHE_WSCALE_NONE */
+    uint8_t reserved[2];
+    uint32_t delta;               /* server's ISN as the client knows it minus the real one */
+    uint32_t id;                  /* of its place in memory: names it as long as it lives */
+    uint32_t icmp_id;
+    uint64_t created_ms;
+    uint64_t last_ms;             /* last packet */
+    uint64_t deadline_ms;
+    uint64_t bytes[2];            /* payload from client and server */
+};
+
+/* Counters are monotone; the first block tells how things stand. */
+struct flow_stats {
+    uint32_t incomplete;          /* half-open sessions that count */
+    uint32_t incomplete_udp;      /* of them */
+    uint32_t uncounted;           /* half-open ones that do not: ICMP, aged UDP */
+    uint32_t established;
+    uint32_t terminating;
+    uint32_t one_minute;          /* requests of the last minute */
+    uint32_t aggressive;          /* 1: now */
+    uint32_t aggressive_reason;   /* enum flow_reason of the last beginning */
+    uint32_t hosts;               /* destinations known */
+    uint32_t hosts_blocked;
+    uint32_t incomplete_max;      /* since the start: Maxever */
+    uint32_t established_max;
+    uint32_t terminating_max;
+    uint32_t one_minute_max;
+    uint32_t last_incomplete;     /* half-open total at the last creation */
+    uint32_t reserved;
+    uint64_t aggressive_since_ms; /* if aggressive */
+    uint64_t last_created_ms;     /* of the last session */
+    uint64_t sessions_created;
+    uint64_t requests;            /* what the rate counts */
+    uint64_t completed;           /* half-open sessions that became established */
+    uint64_t ended[FLOW_END_COUNT];
+    uint64_t aggressive_count;    /* beginnings */
+    uint64_t calm_count;          /* ends */
+    uint64_t packets_tcp;
+    uint64_t packets_udp;
+    uint64_t packets_icmp;
+    uint64_t packets_other;
+    uint64_t resets_client;       /* RSTs sent to clients or initiators */
+    uint64_t resets_server;
+    uint64_t syn_acks;            /* sent to clients, cookies included */
+    uint64_t cookies_sent;
+    uint64_t cookies_redeemed;
+    uint64_t cookies_failed;
+    uint64_t collateral;          /* redeemed while entries were kept: what eviction would have cost */
+    uint64_t rexmts_client;
+    uint64_t rexmts_server;
+    uint64_t bad_ack;
+    uint64_t client_dropped_synsent;
+    uint64_t host_alerts;
+    uint64_t blocks;
+    uint64_t table_full;          /* no room for a session although something half-open was evicted, or none was */
+    uint64_t hosts_full;          /* half-open sessions that no host counts */
+    uint64_t headers_full;        /* link headers not kept */
+    uint64_t journal_lost;        /* events that found the journal full */
+    uint64_t tx_lost;             /* packets of ours that found no room */
+    uint64_t verdicts[FLOW_VERDICT_COUNT];
+};
+
+struct flow;                       /* lives in the caller's block */
+
+/* Tells how many bytes an engine of this configuration needs; 0 if a field is out of range. */
+size_t flow_size(const struct flow_config *config);
+
+/*
+ * Makes an engine in the caller's block, with default tunables, no rules and no key.
+ *
+ *   in       block[0 .. size)   aligned to 64 bytes, size at least flow_size(config)
+ *   in       seed               of hashes, random choice and timestamps
+ *   returns  NULL if the configuration, the size or the alignment is not right
+ */
+struct flow *flow_init(void *block, size_t size, const struct flow_config *config,
+                       const uint8_t seed[SYNCACHE_KEY_BYTES]);
+
+void flow_intercept_default(struct flow_intercept_tunables *tunables);
+void flow_inspect_default(struct flow_inspect_tunables *tunables);
+
+/* Replaces all tunables of a kind.  Returns false, and changes nothing, if one is out of range or of the other kind. */
+bool flow_set_intercept(struct flow *flow, uint64_t now_ms, const struct flow_intercept_tunables *tunables);
+bool flow_set_inspect(struct flow *flow, uint64_t now_ms, const struct flow_inspect_tunables *tunables);
+
+/* Cookie keys: as syncache_set_key(), syncache_set_epoch() and syncache_epoch(). */
+void flow_set_key(struct flow *flow, uint64_t epoch, const uint8_t key[SYNCACHE_KEY_BYTES]);
+void flow_set_epoch(struct flow *flow, uint64_t epoch, uint64_t start_ms);
+uint64_t flow_epoch(struct flow *flow, uint64_t now_ms, uint64_t *next_ms);
+
+/*
+ * Replaces the access list.  Known connections go on.
+ *
+ *   in       on   false: there is no list, no new connection is intercepted
+ *   returns  false, and changes nothing, if there are more than rules_max or one makes no sense
+ */
+bool flow_set_rules(struct flow *flow, const struct flow_rule *rules, uint32_t count, bool on);
+
+/*
+ * Takes the packets rx->next .. rx->count in order.  What is to go on is listed in rx->passed, rewritten in place
+ * where need be; what the engine makes is appended to client_tx and server_tx.  Stops before the first packet for
+ * which one of them has fewer than FLOW_TX_ROOM free slots.
+ *
+ *   in       rx         conn is not used; a slot of size 0 (a frame without IP) is forwarded
+ *   in       side       enum flow_side; with FLOW_TAP nothing is rewritten and nothing refused
+ *   in       *_tx       packets bound for the link of that side; NULL: nothing can be sent there
+ *   out      rx->slot[].verdict   enum flow_verdict
+ *   returns  packets consumed; rx->next advances by as many
+ *   limit    constant work a packet, but for the deletions that inspection's sweep and block ask for
+ */
+uint32_t flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx, uint32_t side,
+                    struct syncache_ring *client_tx, struct syncache_ring *server_tx);
+
+/* Does what is due.  Returns packets appended; call again while a ring was filled. */
+uint32_t flow_poll(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
+                   struct syncache_ring *server_tx);
+
+/* Returns the earliest time at which flow_poll() or a new key is due, or SYNCACHE_NEVER; never too late. */
+uint64_t flow_next_deadline(struct flow *flow);
+
+/* Lists sessions from *cursor (0 at first) on.  Returns how many were written; 0: the end. */
+uint32_t flow_walk(struct flow *flow, uint64_t *cursor, struct flow_session_view *out, uint32_t out_max);
+
+/* Takes events out of the journal, oldest first.  Returns how many. */
+uint32_t flow_events(struct flow *flow, struct flow_event *out, uint32_t out_max);
+
+/* Counters.  `now_ms` brings what depends on time (one_minute) up to date. */
+const struct flow_stats *flow_statistics(struct flow *flow, uint64_t now_ms);
+
+/* cffi: end. */
+
+#endif

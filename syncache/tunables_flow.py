@@ -1,4 +1,4 @@
-"""The tunables of the middlebox modes: TCP Intercept.
+"""The tunables of the middlebox modes: TCP Intercept, and those of `tunables_inspect`.
 
 Names below `net.inet.tcp.intercept.` are those of Cisco's `ip tcp intercept` commands;
 what the original hard-codes or leaves open is a tunable too.  `syncache.tunables` joins
@@ -8,6 +8,7 @@ these tables with its own.
 from __future__ import annotations
 
 from .knob import BOOL, UINT16_MAX, Knob
+from .tunables_inspect import INSPECT, INSPECT_NOT_ABOVE
 
 # Timers of the original are signed 32-bit milliseconds: 2^31 - 1 of them in seconds.
 SECONDS_MAX = 2_147_483
@@ -109,11 +110,12 @@ _INTERCEPT_OURS = (
 )
 # fmt: on
 
-FLOW: tuple[Knob, ...] = (*_INTERCEPT_IOS, *_INTERCEPT_OURS)
+FLOW: tuple[Knob, ...] = (*_INTERCEPT_IOS, *_INTERCEPT_OURS, *INSPECT)
 
 # As `syncache.tunables.NOT_ABOVE`: a pair changes in one transaction, and low may equal
 # high, which leaves no hysteresis.
 FLOW_NOT_ABOVE: tuple[tuple[str, int, str, int], ...] = (
     (_I + "max_incomplete.low", 1, _I + "max_incomplete.high", 1),
     (_I + "one_minute.low", 1, _I + "one_minute.high", 1),
+    *INSPECT_NOT_ABOVE,
 )

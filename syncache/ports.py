@@ -1,0 +1,122 @@
+"""Port conditions of access lists: operators, and Cisco's names of ports."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TCP, UDP = 6, 17
+
+# Port operators in the order of enum flow_port_op.
+OPERATORS = ("any", "eq", "neq", "lt", "gt", "range")
+PORT_MAX = 65535
+
+# Cisco's names of ports.
+_BOTH_PORTS = {
+    "discard": 9,
+    "domain": 53,
+    "echo": 7,
+    "pim-auto-rp": 496,
+    "sunrpc": 111,
+    "tacacs": 49,
+    "talk": 517,
+    "time": 37,
+}
+_TCP_PORTS = {
+    "bgp": 179,
+    "chargen": 19,
+    "cmd": 514,
+    "daytime": 13,
+    "exec": 512,
+    "finger": 79,
+    "ftp": 21,
+    "ftp-data": 20,
+    "gopher": 70,
+    "hostname": 101,
+    "ident": 113,
+    "irc": 194,
+    "klogin": 543,
+    "kshell": 544,
+    "login": 513,
+    "lpd": 515,
+    "nntp": 119,
+    "pop2": 109,
+    "pop3": 110,
+    "smtp": 25,
+    "telnet": 23,
+    "uucp": 540,
+    "whois": 43,
+    "www": 80,
+}
+_UDP_PORTS = {
+    "biff": 512,
+    "bootpc": 68,
+    "bootps": 67,
+    "dnsix": 195,
+    "isakmp": 500,
+    "mobile-ip": 434,
+    "nameserver": 42,
+    "netbios-dgm": 138,
+    "netbios-ns": 137,
+    "netbios-ss": 139,
+    "non500-isakmp": 4500,
+    "ntp": 123,
+    "rip": 520,
+    "snmp": 161,
+    "snmptrap": 162,
+    "syslog": 514,
+    "tftp": 69,
+    "who": 513,
+    "xdmcp": 177,
+}
+PORT_NAMES = {TCP: _BOTH_PORTS | _TCP_PORTS, UDP: _BOTH_PORTS | _UDP_PORTS}
+
+
+class Ports(NamedTuple):
+    """Which ports: an operator of `OPERATORS`, and its bounds, both inclusive."""
+
+    operator: str = "any"
+    low: int = 0
+    high: int = 0
+
+    def admit(self, port: int) -> bool:
+        """Tell whether a port is one of them."""
+        return {
+            "any": True,
+            "eq": port == self.low,
+            "neq": port != self.low,
+            "lt": port < self.low,
+            "gt": port > self.low,
+            "range": self.low <= port <= self.high,
+        }[self.operator]
+
+    def __str__(self) -> str:
+        if self.operator == "any":
+            return ""
+        bounds = f"{self.low} {self.high}" if self.operator == "range" else self.low
+        return f" {self.operator} {bounds}"
+
+
+ANY_PORT = Ports()
+
+
+def take_ports(words: list[str], protocol: int) -> Ports:
+    """Take an operator and its operands from the front, if there is one."""
+    if not words or words[0] not in OPERATORS[1:]:
+        return ANY_PORT
+    operator = words.pop(0)
+    if protocol not in PORT_NAMES:
+        raise ValueError(f"{operator}: only tcp and udp have ports")
+    low = _port(words, protocol)
+    high = _port(words, protocol) if operator == "range" else low
+    if low > high:
+        raise ValueError(f"range {low} {high} is the wrong way round")
+    return Ports(operator, low, high)
+
+
+def _port(words: list[str], protocol: int) -> int:
+    word = words.pop(0) if words else ""
+    if word in PORT_NAMES[protocol]:
+        return PORT_NAMES[protocol][word]
+    if word.isascii() and word.isdecimal() and int(word) <= PORT_MAX:
+        return int(word)
+    raise ValueError(f"{word!r} is no port: 0 to {PORT_MAX}, or a name such as www")

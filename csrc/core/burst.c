@@ -40,8 +40,12 @@ burst_prefetch(const struct syncache *cache, uint32_t count,
 {
     for (uint32_t i = 0; i < count; i++) {
         if (parsed[i].kind == WIRE_TCP)
-            table_prefetch(&cache->table,
-                           table_bucket(&cache->table, parsed[i].hash));
+            table_prefetch_tags(&cache->table,
+                                table_bucket(&cache->table, parsed[i].hash));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (parsed[i].kind == WIRE_TCP)
+            table_prefetch_entry(&cache->table, parsed[i].hash);
     }
 }
 

@@ -7,11 +7,9 @@
  * rank above r.  That is FreeBSD's queue exactly, and eviction is "the slot of
  * rank 0", without a link to follow.
  *
- * Steps.  table_scan() over a bucket's tag lines is the only search: for a
- * tag, a rank, or an empty slot, told apart by mask and value.  Finding,
- * choosing a victim and writing are separate calls, so that a burst can do each
- * for all its packets and prefetch in between, and so that one kernel is all
- * that another instruction set needs to replace.
+ * Steps.  Finding, choosing a victim and writing are separate calls, so that a
+ * burst can do each for all its packets and prefetch in between.  The loops
+ * over a line of tags are table_kernel.h's.
  */
 #include "table_line.h"
 
@@ -40,19 +38,28 @@ static uint32_t
 table_scan(const uint16_t *tags, uint32_t slot, uint32_t bucketlimit,
            uint32_t mask, uint32_t value)
 {
-    while (slot < bucketlimit && (tags[slot] & mask) != value)
-        slot++;
-    return slot;
+    uint32_t line = slot & ~(TABLE_LANES - 1);
+    uint32_t bits = UINT32_MAX << (slot - line);
+
+    for (; line < bucketlimit; line += TABLE_LANES) {
+        bits &= table_match(tags + line, mask, value) &
+                table_lane_bits(bucketlimit - line);
+        if (bits != 0)
+            return line + (uint32_t)__builtin_ctz(bits);
+        bits = UINT32_MAX;
+    }
+    return bucketlimit;
 }
 
 /* Takes one off every rank above this one. */
 static void
 table_close_rank(uint16_t *tags, uint32_t bucketlimit, uint32_t rank)
 {
-    for (uint32_t slot = 0; slot < bucketlimit; slot++) {
-        uint32_t tag = tags[slot];
-        bool above = tag != TABLE_EMPTY && (tag & TABLE_RANK_MASK) > rank;
-        tags[slot] = (uint16_t)(tag - above);
+    for (uint32_t line = 0; line < bucketlimit; line += TABLE_LANES) {
+        uint32_t lanes = bucketlimit - line;
+
+        table_close(tags + line, lanes < TABLE_LANES ? lanes : TABLE_LANES,
+                    rank);
     }
 }
 
@@ -85,12 +92,12 @@ table_init(struct table *table, void *memory, uint32_t hashsize,
     size_t buckets_bytes = (size_t)hashsize * table->bucket_bytes;
     table->next_due = (uint16_t *)(void *)(table->buckets + buckets_bytes);
     for (uint32_t bucket = 0; bucket < hashsize; bucket++) {
-        memset(table_tags(table, bucket), 0xff, bucketlimit * 2);
+        memset(table_tags(table, bucket), 0xff, table->entry_offset);
         memset(table_meta(table, bucket), 0, sizeof(struct table_meta));
-        memset(table_dues(table, bucket), 0xff, bucketlimit * 2);
         memset(table_overflow(table, bucket), 0, sizeof(uint32_t));
-        table->next_due[bucket] = TABLE_DUE_NONE;
     }
+    memset(table->next_due, 0xff,
+           table_bytes(hashsize, bucketlimit) - buckets_bytes);
 }
 
 uint32_t
@@ -106,12 +113,31 @@ table_tag(uint64_t hash)
 }
 
 void
-table_prefetch(const struct table *table, uint32_t bucket)
+table_prefetch_tags(const struct table *table, uint32_t bucket)
 {
     const uint8_t *line = table_at(table, bucket);
     const uint8_t *end = line + table->entry_offset;
     for (; line < end; line += TABLE_LINE)
         __builtin_prefetch(line, 1);
+    __builtin_prefetch(&table->next_due[bucket], 1);
+}
+
+void
+table_prefetch_entry(const struct table *table, uint64_t hash)
+{
+    uint32_t bucket = table_bucket(table, hash);
+    uint32_t limit = table->bucketlimit;
+    const uint16_t *tags = table_tags(table, bucket);
+    uint32_t twin = table_scan(tags, 0, limit, TABLE_TAG_MASK, table_tag(hash));
+    uint32_t count = table_bucket_count(table, bucket);
+    uint32_t free = count < limit ? TABLE_EMPTY : 0;
+    uint32_t mask = count < limit ? TABLE_EMPTY : TABLE_RANK_MASK;
+    uint32_t place = table_scan(tags, 0, limit, mask, free);
+    const uint8_t *entries = table_at(table, bucket) + table->entry_offset;
+
+    __builtin_prefetch(entries + (size_t)place * TABLE_LINE, 1);
+    if (twin < limit)
+        __builtin_prefetch(entries + (size_t)twin * TABLE_LINE, 1);
 }
 
 static bool

@@ -70,7 +70,14 @@ void table_init(struct table *table, void *memory, uint32_t hashsize, uint32_t b
 
 /* Bucket number of a tuple's hash: its low bits; the tag is its top byte. */
 uint32_t table_bucket(const struct table *table, uint64_t hash);
-void table_prefetch(const struct table *table, uint32_t bucket);
+
+/*
+ * What a burst asks for ahead of table_find() and what follows it; neither changes anything.  First, for all packets,
+ * the lines that every event reads: tags, deadlines and next_due.  Then, once the tags have come, the entries: the one
+ * that may be the tuple's, and the one that a new entry would take (an empty slot, or the oldest if none is empty).
+ */
+void table_prefetch_tags(const struct table *table, uint32_t bucket);
+void table_prefetch_entry(const struct table *table, uint64_t hash);
 
 struct table_ref table_find(const struct table *table, uint64_t hash, const struct syncache_tuple *tuple);
 uint32_t table_bucket_count(const struct table *table, uint32_t bucket);
@@ -96,11 +103,13 @@ bool table_due(const struct table *table, struct table_ref ref, uint64_t now_ms)
 void table_mark_challenge(struct table *table, struct table_ref ref);
 
 /*
- * Iterates over due entries.  Each call gives the next one in bucket order, oldest first within a bucket, starting at
- * *cursor (a bucket number; begin with 0).  A returned entry must be re-armed or removed before the next call.
- * When none is left, recomputes next_due_ms and returns a ref without entry.
+ * Takes up to max due entries, in bucket order, oldest first within a bucket, from bucket *cursor (0 at first) on.
+ * Every one of them must be re-armed or removed before the next call; their cache lines are on their way.
+ *
+ *   returns  how many; max: *cursor is the last one's bucket, where the next call has to begin.  Fewer: these were the
+ *            last, *cursor is hashsize and next_due_ms is renewed
  */
-struct table_ref table_next_due(struct table *table, uint64_t now_ms, uint32_t *cursor);
+uint32_t table_take_due(struct table *table, uint64_t now_ms, uint32_t *cursor, struct table_ref *refs, uint32_t max);
 
 /* The entries of a bucket in order of age: rank 0 is the oldest. */
 struct table_ref table_by_rank(const struct table *table, uint32_t bucket, uint32_t rank);

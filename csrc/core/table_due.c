@@ -17,6 +17,10 @@
  *
  * The same holds of next_due, a lower bound made of such deadlines.
  *
+ * Polling.  Nothing is linked: a poll runs over next_due, 32 buckets at a step,
+ * and over the due line of each bucket found (table_kernel.h).  What is due is
+ * handed out many at a time, its cache lines asked for on the way.
+ *
  * Challenge windows.  Their start is 16 bits of milliseconds (65,536 ms), their
  * length at most 30 s.  A sweep at s zeroes those older than 30 s, so until the
  * next one (before s + 30 s) a start is at most 60 s old and read rightly.  At
@@ -26,8 +30,12 @@
  */
 #include "table_line.h"
 
+#include <string.h>
+
 #define TABLE_DUE_SPAN 65535u /* deadlines are units modulo this */
 #define TABLE_DUE_HALF 32767
+#define TABLE_AHEAD \
+    32u /* due buckets prefetched before the first is looked at */
 #define TABLE_WRAP_MS 124000 /* since the last sweep: all are due */
 
 _Static_assert(TABLE_SWEEP_MS + TABLE_ARM_MAX_MS < TABLE_WRAP_MS,
@@ -61,7 +69,7 @@ table_unit_distance(uint32_t from, uint32_t to)
 static bool
 table_unit_due(uint32_t due, uint32_t now)
 {
-    return due != TABLE_DUE_NONE && table_unit_distance(now, due) <= 0;
+    return due != TABLE_DUE_NONE && table_distance(now, due) >= 0;
 }
 
 static uint64_t
@@ -83,13 +91,20 @@ table_unit_earlier(uint32_t a, uint32_t b)
     return table_unit_distance(a, b) < 0 ? b : a;
 }
 
+/* The earliest of `count` deadlines; `line` is a whole number of lines. */
 static uint32_t
-table_earliest(const uint16_t *dues, uint32_t count)
+table_earliest(const uint16_t *line, uint32_t count, uint32_t now)
 {
-    uint32_t earliest = TABLE_DUE_NONE;
-    for (uint32_t i = 0; i < count; i++)
-        earliest = table_unit_earlier(earliest, dues[i]);
-    return earliest;
+    int32_t soonest = TABLE_FAR;
+
+    for (uint32_t i = 0; i < count; i += TABLE_LANES) {
+        uint32_t bits = table_lane_bits(count - i);
+        int32_t distance = table_soonest(line + i, bits, now);
+
+        soonest = distance < soonest ? distance : soonest;
+    }
+    return soonest == TABLE_FAR ? TABLE_DUE_NONE
+                                : (uint16_t)(now + (uint32_t)soonest);
 }
 
 void
@@ -128,50 +143,121 @@ table_due(const struct table *table, struct table_ref ref, uint64_t now_ms)
                           table_unit_past(now_ms));
 }
 
-/* The oldest due entry of a bucket, or none. */
-static struct table_ref
-table_due_oldest(const struct table *table, uint32_t bucket, uint32_t now)
+/* First due buckets from `bucket` on, up to `max`, asked for from memory. */
+static uint32_t
+table_due_buckets(const struct table *table, uint32_t bucket, uint32_t now,
+                  uint32_t buckets[static TABLE_AHEAD], uint32_t max)
+{
+    uint32_t line = bucket & ~(TABLE_LANES - 1);
+    uint32_t from = UINT32_MAX << (bucket - line);
+    uint32_t found = 0;
+
+    assert(max <= TABLE_AHEAD);
+    for (; line <= table->mask; line += TABLE_LANES) {
+        uint32_t bits = table_due_lanes(table->next_due + line, now) & from;
+
+        for (; bits != 0 && found < max; bits &= bits - 1) {
+            uint32_t due = line + (uint32_t)__builtin_ctz(bits);
+
+            table_prefetch_tags(table, due);
+            buckets[found++] = due;
+        }
+        if (found == max)
+            break;
+        from = UINT32_MAX;
+    }
+    return found;
+}
+
+/* Which slots of a bucket are due, by age. */
+struct table_due_slots {
+    uint64_t ranks[(TABLE_RANK_MASK + 1) / 64]; /* a bit for each rank */
+    uint8_t slot[TABLE_RANK_MASK + 1];          /* of a rank in `ranks` */
+};
+
+/* Finds what is due; returns the earliest of the other deadlines. */
+static uint32_t
+table_due_find(const struct table *table, uint32_t bucket, uint32_t now,
+               struct table_due_slots *found)
 {
     const uint16_t *tags = table_tags(table, bucket);
     const uint16_t *dues = table_dues(table, bucket);
-    uint32_t found = table->bucketlimit;
-    uint32_t lowest = TABLE_RANK_MASK;
-    for (uint32_t slot = 0; slot < table->bucketlimit; slot++) {
-        uint32_t rank = tags[slot] & TABLE_RANK_MASK;
-        if (rank < lowest && table_unit_due(dues[slot], now)) {
-            lowest = rank;
-            found = slot;
+    int32_t soonest = TABLE_FAR;
+
+    memset(found->ranks, 0, sizeof found->ranks);
+    for (uint32_t i = 0; i < table->bucketlimit; i += TABLE_LANES) {
+        uint32_t slots = table_lane_bits(table->bucketlimit - i);
+        uint32_t bits = table_due_lanes(dues + i, now) & slots;
+        int32_t distance = table_soonest(dues + i, slots & ~bits, now);
+
+        soonest = distance < soonest ? distance : soonest;
+        for (; bits != 0; bits &= bits - 1) {
+            uint32_t slot = i + (uint32_t)__builtin_ctz(bits);
+            uint32_t rank = tags[slot] & TABLE_RANK_MASK;
+
+            found->slot[rank] = (uint8_t)slot;
+            found->ranks[rank / 64] |= UINT64_C(1) << rank % 64;
         }
     }
-    return table_ref(table, bucket, found);
+    return soonest == TABLE_FAR ? TABLE_DUE_NONE
+                                : (uint16_t)(now + (uint32_t)soonest);
 }
 
-struct table_ref
-table_next_due(struct table *table, uint64_t now_ms, uint32_t *cursor)
+/* Takes up to `max` due entries of a bucket, oldest first. */
+static uint32_t
+table_take_bucket(struct table *table, uint32_t bucket, uint32_t now,
+                  struct table_ref *refs, uint32_t max)
+{
+    struct table_due_slots found;
+    uint32_t rest = table_due_find(table, bucket, now, &found);
+    uint32_t taken = 0;
+
+    for (uint32_t i = 0; i < TABLE_LANES / 8; i++) {
+        for (uint64_t ranks = found.ranks[i]; ranks != 0; ranks &= ranks - 1) {
+            uint32_t rank = i * 64 + (uint32_t)__builtin_ctzll(ranks);
+
+            if (taken == max)
+                return taken; /* next_due says that there is more */
+            refs[taken] = table_ref(table, bucket, found.slot[rank]);
+            __builtin_prefetch(refs[taken].entry, 1);
+            taken++;
+        }
+    }
+    /* Arming lowers it again for those that were taken. */
+    table->next_due[bucket] = (uint16_t)rest;
+    return taken;
+}
+
+uint32_t
+table_take_due(struct table *table, uint64_t now_ms, uint32_t *cursor,
+               struct table_ref *refs, uint32_t max)
 {
     uint32_t now = table_unit_past(now_ms);
-    uint32_t bucket = *cursor;
-    if (now_ms < table->next_due_ms)
-        bucket = table->mask + 1;
-    for (; bucket <= table->mask; bucket++) {
-        if (!table_unit_due(table->next_due[bucket], now))
-            continue;
-        struct table_ref ref = table_due_oldest(table, bucket, now);
-        if (ref.entry != NULL) {
-            *cursor = bucket;
-            return ref;
+    uint32_t taken = 0;
+    uint32_t buckets[TABLE_AHEAD];
+    uint32_t count = 0;
+
+    assert(max > 0);
+    if (now_ms >= table->next_due_ms)
+        count = table_due_buckets(table, *cursor, now, buckets,
+                                  max < TABLE_AHEAD ? max : TABLE_AHEAD);
+    while (count > 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            *cursor = buckets[i];
+            taken += table_take_bucket(table, buckets[i], now, refs + taken,
+                                       max - taken);
+            if (taken == max)
+                return taken;
         }
-        table->next_due[bucket] = (uint16_t)table_earliest(
-            table_dues(table, bucket), table->bucketlimit);
+        count = table_due_buckets(table, *cursor, now, buckets, TABLE_AHEAD);
     }
-    *cursor = bucket;
+    *cursor = table->mask + 1;
     if (now_ms >= table->next_due_ms) {
-        uint32_t earliest = table_earliest(table->next_due, table->mask + 1);
-        table->next_due_ms = earliest == TABLE_DUE_NONE
-                                 ? SYNCACHE_NEVER
-                                 : table_unit_ms(earliest, now_ms);
+        uint32_t due = table_earliest(table->next_due, *cursor, now);
+        table->next_due_ms =
+            due == TABLE_DUE_NONE ? SYNCACHE_NEVER : table_unit_ms(due, now_ms);
     }
-    return (struct table_ref){NULL, bucket, 0};
+    return taken;
 }
 
 void
@@ -224,7 +310,7 @@ table_sweep_dues(struct table *table, uint32_t bucket, uint32_t now, bool all)
             dues[slot] = (uint16_t)now;
     }
     table->next_due[bucket] =
-        (uint16_t)table_earliest(dues, table->bucketlimit);
+        (uint16_t)table_earliest(dues, table->bucketlimit, now);
 }
 
 void

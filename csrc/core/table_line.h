@@ -2,22 +2,24 @@
  * Where things lie in a bucket (table.h draws it), for the files that make up
  * the table: table.c, which keeps entries and their order, and table_due.c,
  * which keeps their deadlines.  Nobody else includes this.
+ *
+ * Tag lines and due lines are whole cache lines, so that the loops over a line
+ * (table_kernel.h) may read and write all of the last one, of which the end is
+ * no slots.
  */
 #ifndef SYNCACHE_CORE_TABLE_LINE_H
 #define SYNCACHE_CORE_TABLE_LINE_H
 
 #include "table.h"
+#include "table_kernel.h"
 
 #include <assert.h>
 
 #define TABLE_LINE 64
-#define TABLE_EMPTY 0xffffu
-#define TABLE_TAG_MASK 0xff00u
-#define TABLE_RANK_MASK 0x00ffu
-#define TABLE_DUE_NONE 0xffffu
 #define TABLE_HAS_CHALLENGES 0x01u /* bucket flag */
 
 _Static_assert(sizeof(struct table_entry) == TABLE_LINE, "one cache line");
+_Static_assert(TABLE_LANES * sizeof(uint16_t) == TABLE_LINE, "one cache line");
 _Static_assert(SYNCACHE_BUCKETLIMIT_MAX < TABLE_RANK_MASK,
                "a rank is never 0xff, so 0xffff is no slot in use");
 

@@ -130,6 +130,18 @@ timer_entry(struct syncache *cache, struct table_ref ref,
     return 1;
 }
 
+/* How many entries to take up: each needs a slot, and must be dealt with. */
+static uint32_t
+timer_batch(const struct syncache_ring *tx, bool purge)
+{
+    uint32_t room = ring_has_room(tx, 0) ? tx->slots - tx->count : 0;
+
+    /* A purge takes the rest of the bucket along. */
+    if (purge && room > 1)
+        return 1;
+    return room < SYNCACHE_BURST_MAX ? room : SYNCACHE_BURST_MAX;
+}
+
 static uint32_t
 timer_entries(struct syncache *cache, struct syncache_ring *tx)
 {
@@ -137,21 +149,22 @@ timer_entries(struct syncache *cache, struct syncache_ring *tx)
     bool purge = cache->pause.paused &&
                  cache->tunables.pause_policy == SYNCACHE_PAUSE_BUCKET;
     bool from_start = cache->poll_cursor == 0;
+    struct table_ref refs[SYNCACHE_BURST_MAX];
     uint32_t sent = 0;
+    uint32_t batch;
 
-    /* Room is asked for first: an entry that was taken up must be dealt with.
-     */
-    while (ring_has_room(tx, 0)) {
-        struct table_ref ref =
-            table_next_due(&cache->table, cache->now_ms, &cache->poll_cursor);
+    while ((batch = timer_batch(tx, purge)) > 0) {
+        uint32_t count = table_take_due(&cache->table, cache->now_ms,
+                                        &cache->poll_cursor, refs, batch);
 
-        if (ref.entry != NULL) {
+        for (uint32_t i = 0; i < count; i++) {
             if (purge)
-                timer_purge(cache, ref.bucket);
+                timer_purge(cache, refs[i].bucket);
             else
-                sent += timer_entry(cache, ref, tx);
-            continue;
+                sent += timer_entry(cache, refs[i], tx);
         }
+        if (count == batch)
+            continue;
         cache->poll_cursor = 0;
         if (from_start)
             break;

@@ -126,7 +126,8 @@ test_bucket_is_the_hash_modulo_hashsize(void)
         for (int i = 0; i < 100; i++) {
             uint64_t hash = test_random();
             EXPECT_EQ(hash % hashsize, table_bucket(&block.table, hash));
-            table_prefetch(&block.table, table_bucket(&block.table, hash));
+            table_prefetch_tags(&block.table, table_bucket(&block.table, hash));
+            table_prefetch_entry(&block.table, hash);
         }
         free(block.memory);
     }

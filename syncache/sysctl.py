@@ -82,6 +82,16 @@ class Sysctl(MutableMapping[str, "int | str"]):
         """
         self._change(dict(other, **values))
 
+    def assign(
+        self, changes: Mapping[str, int | str], places: Mapping[str, str]
+    ) -> None:
+        """Set several at once; where each was said stands in front of its error.
+
+        Raises:
+            KeyError, ValueError, PermissionError: as for one; nothing has changed.
+        """
+        self._change(changes, places)
+
     def clear(self) -> None:
         """Restore every default that may still be changed."""
         free = [name for name in self._set if not self._is_fixed(KNOBS[name])]

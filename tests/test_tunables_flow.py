@@ -66,3 +66,29 @@ def test_every_knob_is_in_the_registry_and_of_a_middlebox():
     assert all(knob.engine != "syncache" for knob in FLOW)
     for low, _, high, _ in FLOW_NOT_ABOVE:
         assert KNOBS[low].default <= KNOBS[high].default
+
+
+def test_preset_intercept_is_the_original():
+    """The manual's numbers, and what the original knows nothing better than."""
+    sysctl = Sysctl()
+    sysctl.preset("intercept-article")
+    sysctl.preset("intercept")
+    assert {"mode": "intercept", "drop_mode": "oldest", "options": "cisco"} == {
+        name: sysctl[INTERCEPT + name] for name in ("mode", "drop_mode", "options")
+    }
+    assert (900, 1100, 86_400) == (
+        sysctl[INTERCEPT + "one_minute.low"],
+        sysctl[INTERCEPT + "one_minute.high"],
+        sysctl[INTERCEPT + "connection_timeout"],
+    )
+
+
+def test_preset_article_has_its_values():
+    """1200/1500, an hour, random."""
+    sysctl = Sysctl()
+    sysctl.preset("intercept-article")
+    for pair in ("max_incomplete", "one_minute"):
+        ends = [sysctl[f"{INTERCEPT}{pair}.{end}"] for end in ("low", "high")]
+        assert [1200, 1500] == ends
+    assert 3600 == sysctl[INTERCEPT + "connection_timeout"]
+    assert "random" == sysctl[INTERCEPT + "drop_mode"]

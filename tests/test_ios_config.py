@@ -1,0 +1,248 @@
+"""Tests of the reader of IOS configurations: commands, `no`, blocks, errors."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncache import Sysctl
+from syncache.ios_config import COMMANDS, INTERCEPT, read, written
+
+C = ("192.0.2.10", 40000)
+S = ("198.51.100.5", 80)
+
+ARTICLE = """
+! TCP Intercept, as the article has it
+access-list 199 permit tcp any any eq www
+ip tcp intercept list 199
+ip tcp intercept mode intercept
+ip tcp intercept drop-mode random
+ip tcp intercept connection-timeout 3600
+ip tcp intercept max-incomplete high 1500
+ip tcp intercept max-incomplete low 1200
+ip tcp intercept one-minute low 1200 high 1500
+end
+"""
+
+
+def changes(*lines):
+    """What lines say, without the prefix of the names."""
+    said = read(lines, known=["100"]).changes
+    return {name.removeprefix(INTERCEPT): value for name, value in said.items()}
+
+
+def test_whole_configuration_is_one_transaction():
+    """Lists and tunables together; numbers of a pair may come one by one."""
+    config = read(ARTICLE.splitlines())
+    sysctl = Sysctl()
+    sysctl.assign(config.changes, config.places)
+    assert "199" == sysctl[INTERCEPT + "list"]
+    assert (1200, 1500) == (
+        sysctl[INTERCEPT + "max_incomplete.low"],
+        sysctl[INTERCEPT + "max_incomplete.high"],
+    )
+    assert 3600 == sysctl[INTERCEPT + "connection_timeout"]
+    assert "random" == sysctl[INTERCEPT + "drop_mode"]
+    assert config.lists["199"].permits(C, S)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ip tcp intercept list 100", {"list": "100"}),
+        ("ip tcp intercept mode watch", {"mode": "watch"}),
+        ("ip tcp intercept drop-mode random", {"drop_mode": "random"}),
+        ("ip tcp intercept watch-timeout 60", {"watch_timeout": 60}),
+        ("ip tcp intercept finrst-timeout 10", {"finrst_timeout": 10}),
+        ("ip tcp intercept connection-timeout 60", {"connection_timeout": 60}),
+        ("ip tcp intercept max-incomplete low 5", {"max_incomplete.low": 5}),
+        (
+            "ip tcp intercept one-minute high 9 low 5",
+            {"one_minute.low": 5, "one_minute.high": 9},
+        ),
+        ("no ip tcp intercept list", {"list": ""}),
+        ("no ip tcp intercept list 100", {"list": ""}),
+        ("no ip tcp intercept mode watch", {"mode": "intercept"}),
+        ("no ip tcp intercept drop-mode", {"drop_mode": "oldest"}),
+        ("no ip tcp intercept watch-timeout", {"watch_timeout": 30}),
+        ("no ip tcp intercept finrst-timeout 7", {"finrst_timeout": 5}),
+        ("no ip tcp intercept connection-timeout", {"connection_timeout": 86400}),
+        ("no ip tcp intercept max-incomplete low 5", {"max_incomplete.low": 900}),
+        (
+            "no ip tcp intercept one-minute",
+            {"one_minute.low": 900, "one_minute.high": 1100},
+        ),
+        (
+            "no ip tcp intercept one-minute low 1 high 2",
+            {"one_minute.low": 900, "one_minute.high": 1100},
+        ),
+    ],
+)
+def test_command_and_its_no_form(line, said):
+    """`no` restores that one default."""
+    assert said == changes(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("ip tcp intercept", "'ip tcp intercept' is not understood"),
+        ("ip tcp intercept mode", "one value is wanted, not ''"),
+        ("ip tcp intercept mode drop", "one of intercept, watch, not 'drop'"),
+        ("ip tcp intercept mode watch me", "one value is wanted"),
+        ("ip tcp intercept drop-mode newest", "one of oldest, random, heaviest"),
+        ("ip tcp intercept connection-timeout 0", "1 to 2147483, not 0"),
+        ("ip tcp intercept watch-timeout soon", "1 to 2147483, not 'soon'"),
+        ("ip tcp intercept max-incomplete", "low or high is wanted"),
+        ("ip tcp intercept max-incomplete 900", "low or high is wanted once each"),
+        ("ip tcp intercept max-incomplete low", "low wants a number"),
+        ("ip tcp intercept max-incomplete low high 5", "low wants a number"),
+        ("ip tcp intercept max-incomplete low 1 low 2", "once each, not 'low'"),
+        ("no ip tcp intercept mode intercept watch", "one value is wanted"),
+        ("hostname router", "'hostname router' is not understood"),
+        ("permit tcp any any", "'permit tcp any any' is not understood"),
+        ("no", "'no' is not understood"),
+        ("access-list", "has a number, not ''"),
+        ("access-list web permit tcp any any", "has a number, not 'web'"),
+        ("access-list 10 permit any", "100-199 or 2000-2699, not 10"),
+        ("access-list 101 permit", "a protocol is one of"),
+        ("access-list 101", "a rule begins with permit or deny, not ''"),
+        ("no access-list 101", "there is no access list 101"),
+        ("no access-list 101 permit tcp any any", "there is no access list 101"),
+        ("ip access-list extended", "one name is wanted, not ''"),
+        ("ip access-list extended a b", "one name is wanted"),
+        ("no ip access-list extended web", "there is no access list web"),
+        ('ip access-list extended "web"', "a word of"),
+        ("ip access-list standard web", "is not understood"),
+        ("ip tcp intercept list 101", "there is no access list 101"),
+    ],
+)
+def test_malformed_line_is_an_error_with_its_number(line, why):
+    """Whatever is not understood stops the reading."""
+    with pytest.raises(ValueError, match=r"^line 3: ") as refused:
+        read(["!", "ip tcp intercept mode watch", line])
+    assert why in str(refused.value)
+
+
+def test_pair_that_crosses_is_refused_with_its_line():
+    """What only the whole can tell has a place too; nothing has changed."""
+    config = read(
+        ["ip tcp intercept mode watch", "ip tcp intercept one-minute low 2000"]
+    )
+    sysctl = Sysctl()
+    before = dict(sysctl)
+    with pytest.raises(ValueError, match=r"^line 2: .* 2000; .* 1100"):
+        sysctl.assign(config.changes, config.places)
+    assert before == dict(sysctl)
+
+
+def test_list_may_come_behind_its_use():
+    """`show running-config` prints access lists after `ip tcp intercept list`."""
+    config = read(
+        ["ip tcp intercept list 100", "access-list 100 permit tcp any any eq www"]
+    )
+    assert config.lists["100"].permits(C, S)
+
+
+def test_named_blocks_of_both_families_are_one_list():
+    """Rules, remarks, numbers, `no` and `exit` inside of a block."""
+    config = read(
+        [
+            "ip access-list extended web",
+            " remark the web",
+            " permit tcp any any eq www",
+            " 5 deny tcp host 192.0.2.10 any",
+            " 30 permit tcp any any eq 443",
+            " no 30",
+            "ipv6 access-list web",
+            " sequence 20 permit tcp any any eq 443",
+            " permit tcp any any eq www",
+            " no permit tcp any any eq 443",
+            " exit",
+            "ip tcp intercept list web",
+        ]
+    )
+    assert [
+        "deny tcp host 192.0.2.10 any",
+        "permit tcp any any eq 80",
+        "permit tcp any any eq 80",
+    ] == [str(rule) for rule in config.lists["web"].rules]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("0 permit tcp any any", "a sequence number is 1 to"),
+        ("10 deny tcp any any", "there is a rule 10 already"),
+        ("no 20", "has no such rule"),
+        ("no deny tcp any any", "has no such rule"),
+        ("sequence", "a sequence number is 1 to"),
+        ("20", "begins with permit or deny"),
+        ("no exit", "begins with permit or deny"),
+        ("evaluate x", "not understood"),
+    ],
+)
+def test_malformed_line_in_a_block(line, why):
+    """A block's own errors have their line too."""
+    lines = ["ip access-list extended web", " permit tcp any any", f" {line}"]
+    with pytest.raises(ValueError, match=r"^line 3: ") as refused:
+        read(lines)
+    assert why in str(refused.value)
+
+
+def test_lists_can_be_taken_away_again():
+    """`no access-list N` and its kin."""
+    config = read(
+        [
+            "access-list 100 permit tcp any any",
+            "access-list 100 deny tcp any any",
+            "access-list 100 remark all",
+            "no access-list 100 deny tcp any any",
+            "access-list 101 permit tcp any any",
+            "no access-list 101",
+            "ip access-list extended web",
+            "ipv6 access-list web",
+            "no ip access-list extended web",
+            "ip access-list extended gone",
+            "no ip access-list extended gone",
+        ]
+    )
+    assert ["100", "web"] == sorted(config.lists)
+    assert 1 == len(config.lists["100"].rules)
+
+
+def test_file_names_itself_in_errors(tmp_path):
+    """A path is read as text, whatever its bytes."""
+    path = tmp_path / "router.conf"
+    path.write_bytes(b"\xef\xbb\xbfip tcp intercept mode watch\n\xff\xfe\n")
+    with pytest.raises(ValueError, match=r"router\.conf:2: '"):
+        read(path)
+
+
+def test_written_configuration_reads_back():
+    """What is printed makes the same values and lists again."""
+    config = read(ARTICLE.splitlines())
+    sysctl = Sysctl()
+    sysctl.assign(config.changes, config.places)
+    text = written(sysctl, list(config.lists.values()))
+    assert "ip tcp intercept one-minute low 1200 high 1500" in text
+    again = read(text.splitlines())
+    other = Sysctl()
+    other.assign(again.changes, again.places)
+    assert (dict(sysctl), config.lists) == (dict(other), again.lists)
+    assert "" == written(Sysctl(), [])
+
+
+WORDS = st.sampled_from(
+    [word for command in COMMANDS for word in command]
+    + ["no", "low", "high", "5", "100", "permit", "tcp", "any", "watch", "!", "exit"]
+)
+
+
+@given(st.lists(st.lists(WORDS, max_size=8).map(" ".join) | st.text(), max_size=8))
+def test_any_text_is_a_configuration_or_a_value_error(lines):
+    """Nothing else can come of a file."""
+    try:
+        config = read(lines)
+    except ValueError:
+        return
+    assert set(config.changes) == set(config.places)

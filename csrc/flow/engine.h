@@ -19,6 +19,7 @@
 #include "session.h"
 #include "sources.h"
 #include "threshold.h"
+#include "view.h"
 
 struct flow {
     struct flow_config config;
@@ -89,6 +90,24 @@ void engine_event_circumstances(struct flow *flow, struct flow_event *event);
 
 /* Judges the thresholds and reports transitions.  Returns true if the mode changed. */
 bool engine_judge(struct flow *flow);
+
+/*
+ * A packet of a burst, parsed and hashed; the policies take it from there.
+ *
+ *   returns  what becomes of it: slot.verdict.  It was rewritten in place if FLOW_FORWARD_REWRITTEN
+ */
+struct arrival {
+    struct view view;
+    struct session_key key;           /* of the packet, or for VIEW_QUOTE of the packet that it quotes, as quoted */
+    const uint8_t *link;              /* link_size bytes in front of the packet */
+    uint16_t link_size;
+    uint8_t side;                     /* enum flow_side */
+};
+
+enum flow_verdict intercept_packet(struct flow *flow, struct arrival *arrival);
+enum flow_verdict inspect_packet(struct flow *flow, struct arrival *arrival);
+/* After tunables changed or engine_judge() said that the mode did: deadlines of watched connections follow. */
+void intercept_judged(struct flow *flow);
 
 /* Timers: a session whose deadline has come; every call with a new time; a judged change of mode. */
 void intercept_due(struct flow *flow, struct session *session);

@@ -12,6 +12,7 @@
 #define SYNCACHE_FLOW_SESSION_H
 
 #include "flow.h"
+#include "splice.h"
 
 #define SESSION_NONE UINT32_MAX
 
@@ -23,8 +24,7 @@
 #define SESSION_SPLICED 0x0010u       /* packets are rewritten */
 #define SESSION_TIMESTAMPS 0x0020u    /* granted to the client */
 #define SESSION_SACK 0x0040u          /* granted to the client */
-#define SESSION_STRIP_TS 0x0080u      /* the server refused them */
-#define SESSION_STRIP_SACK 0x0100u
+#define SESSION_VALIDATED 0x0080u     /* the client proved its address, and the server is not yet asked */
 #define SESSION_UNCHECKED 0x0200u     /* imported, first packet of the client's not yet seen */
 #define SESSION_UNCHECKED_S 0x0400u   /* likewise of the server's */
 #define SESSION_COOKIE 0x0800u        /* made from a cookie */
@@ -52,12 +52,7 @@ struct session {
     uint32_t nxt[2];                  /* end of what each end sent, in its own numbers */
     uint32_t ack[2];                  /* highest ACK that each end sent, in the numbers of that end's packets */
     uint32_t wnd[2];                  /* window that each end last announced, in bytes */
-    uint32_t delta;                   /* p - s */
-    uint32_t ts_delta;                /* what is added to the server's TSval */
-    uint32_t ts_floor;                /* TSval of the server's SYN-ACK: TSecr towards it is not below */
-    uint8_t wscale[2];                /* each end's own, or SYNCACHE_WSCALE_NONE */
-    uint8_t wscale_told;              /* what we told the client in the server's place */
-    uint8_t rexmts;                   /* of the half-handshake that runs */
+    struct splice splice;             /* if SESSION_SPLICED */
     uint64_t created_ms;
     /* Line 2: half-open order, and what a half-handshake must remember. */
     uint32_t older, younger;          /* all half-open sessions, by creation */
@@ -75,7 +70,9 @@ struct session {
     uint16_t profile;                 /* index + 1, 0: none */
     uint8_t window_updates;           /* sent again */
     uint8_t tos;
-    uint32_t reserved;
+    uint8_t wscale[2];                /* each end's own, or SYNCACHE_WSCALE_NONE */
+    uint8_t wscale_told;              /* what we told the client in the server's place */
+    uint8_t rexmts;                   /* of the half-handshake that runs */
 };
 
 _Static_assert(sizeof(struct session) == 192, "three cache lines");

@@ -2,18 +2,18 @@
 #include "packet.h"
 #include "test.h"
 
-#include "../../csrc/flow/packet.h"
+#include "../../csrc/flow/view.h"
 
 static const uint8_t families[] = {4, 6};
 
 /* Parses a heap copy of exactly this size; the caller frees view->ip. */
-static struct packet_view
+static struct view
 parse(const struct packet *packet, size_t size)
 {
-    struct packet_view view;
+    struct view view;
 
-    packet_parse(test_heap_copy(packet->bytes, size), size,
-                 SYNCACHE_CHECKSUM_VERIFY, &view);
+    view_parse(test_heap_copy(packet->bytes, size), size,
+               SYNCACHE_CHECKSUM_VERIFY, &view);
     return view;
 }
 
@@ -25,8 +25,8 @@ test_tcp_fields_are_those_of_the_packet(void)
     for (size_t i = 0; i < TEST_COUNT(families); i++) {
         packet_tcp(&packet, families[i], 0x18, NULL, 0, 33);
         memset(packet.bytes + packet.size, 0xee, 8);
-        struct packet_view view = parse(&packet, packet.size + 8);
-        EXPECT_EQ(PACKET_TCP, view.kind);
+        struct view view = parse(&packet, packet.size + 8);
+        EXPECT_EQ(VIEW_TCP, view.kind);
         EXPECT_EQ(families[i], view.tuple.family);
         EXPECT_EQ(4660, view.tuple.fport);
         EXPECT_EQ(80, view.tuple.lport);
@@ -37,9 +37,9 @@ test_tcp_fields_are_those_of_the_packet(void)
         EXPECT_EQ(0x01020304, view.ack);
         EXPECT_EQ(64240, view.window);
         EXPECT_EQ(0x18, view.flags);
-        EXPECT_EQ(33, packet_seg_len(&view));
+        EXPECT_EQ(33, view_seg_len(&view));
         EXPECT_TRUE(view.upper == view.ip + packet.upper);
-        EXPECT_TRUE(packet_verify(&view));
+        EXPECT_TRUE(view_verify(&view));
         free(view.ip);
     }
 }
@@ -53,11 +53,11 @@ test_every_cut_packet_is_refused_without_reading_beyond(void)
     for (size_t i = 0; i < TEST_COUNT(families); i++) {
         packet_tcp(&packet, families[i], 2, options, sizeof options, 5);
         for (size_t size = 0; size < packet.size; size++) {
-            struct packet_view view = parse(&packet, size);
-            EXPECT_EQ(size < (families[i] == 4 ? 20 : 40) ? PACKET_OTHER
-                                                          : PACKET_BAD,
+            struct view view = parse(&packet, size);
+            EXPECT_EQ(size < (families[i] == 4 ? 20 : 40) ? VIEW_OTHER
+                                                          : VIEW_BAD,
                       view.kind);
-            EXPECT_TRUE(packet_verify(&view));
+            EXPECT_TRUE(view_verify(&view));
             free(view.ip);
         }
     }
@@ -70,8 +70,8 @@ test_data_offset_outside_the_segment_is_bad(void)
     packet_tcp(&packet, 4, 0x10, NULL, 0, 3);
     for (unsigned offset = 0; offset < 16; offset++) {
         packet.bytes[32] = (uint8_t)(offset << 4);
-        struct packet_view view = parse(&packet, packet.size);
-        EXPECT_EQ(offset == 5 ? PACKET_TCP : PACKET_BAD, view.kind);
+        struct view view = parse(&packet, packet.size);
+        EXPECT_EQ(offset == 5 ? VIEW_TCP : VIEW_BAD, view.kind);
         free(view.ip);
     }
 }
@@ -85,12 +85,12 @@ test_fragments_of_tcp_are_told_from_those_of_others(void)
     for (size_t i = 0; i < TEST_COUNT(offsets); i++) {
         packet_tcp(&packet, 4, 2, NULL, 0, 0);
         store16_be(packet.bytes + 6, offsets[i]);
-        struct packet_view view = parse(&packet, packet.size);
-        EXPECT_EQ(PACKET_FRAGMENT, view.kind);
+        struct view view = parse(&packet, packet.size);
+        EXPECT_EQ(VIEW_FRAGMENT, view.kind);
         free(view.ip);
         packet.bytes[9] = 17;
         view = parse(&packet, packet.size);
-        EXPECT_EQ(PACKET_OTHER, view.kind);
+        EXPECT_EQ(VIEW_OTHER, view.kind);
         free(view.ip);
     }
     for (uint8_t protocol = 6; protocol <= 17; protocol += 11) {
@@ -98,8 +98,8 @@ test_fragments_of_tcp_are_told_from_those_of_others(void)
         packet_tcp(&packet, 6, 2, NULL, 0, 0);
         packet_insert(&packet, fragment, sizeof fragment);
         packet.bytes[6] = 44;
-        struct packet_view view = parse(&packet, packet.size);
-        EXPECT_EQ(protocol == 6 ? PACKET_FRAGMENT : PACKET_OTHER, view.kind);
+        struct view view = parse(&packet, packet.size);
+        EXPECT_EQ(protocol == 6 ? VIEW_FRAGMENT : VIEW_OTHER, view.kind);
         free(view.ip);
     }
 }
@@ -112,10 +112,10 @@ test_extension_headers_are_walked_to_tcp(void)
     packet_tcp(&packet, 6, 2, NULL, 0, 0);
     packet_insert(&packet, hop, sizeof hop);
     packet.bytes[6] = 0;
-    struct packet_view view = parse(&packet, packet.size);
-    EXPECT_EQ(PACKET_TCP, view.kind);
+    struct view view = parse(&packet, packet.size);
+    EXPECT_EQ(VIEW_TCP, view.kind);
     EXPECT_EQ(WIRE_PROTOCOL_TCP, view.protocol);
-    EXPECT_TRUE(packet_verify(&view));
+    EXPECT_TRUE(view_verify(&view));
     free(view.ip);
 }
 
@@ -127,20 +127,20 @@ test_udp_and_icmp_give_what_sessions_need(void)
         packet_ip(&packet, families[i], 17, 20);
         store16_be(packet.bytes + packet.upper, 5353);
         store16_be(packet.bytes + packet.upper + 2, 53);
-        struct packet_view view = parse(&packet, packet.size);
-        EXPECT_EQ(PACKET_UDP, view.kind);
+        struct view view = parse(&packet, packet.size);
+        EXPECT_EQ(VIEW_UDP, view.kind);
         EXPECT_EQ(5353, view.tuple.fport);
         EXPECT_EQ(53, view.tuple.lport);
         EXPECT_EQ(12, view.payload_size);
         /* RFC 8200 8.1: IPv6 has no datagram without checksum. */
-        EXPECT_EQ(families[i] == 4, packet_verify(&view));
+        EXPECT_EQ(families[i] == 4, view_verify(&view));
         free(view.ip);
 
         packet_ip(&packet, families[i], families[i] == 4 ? 1 : 58, 12);
         packet.bytes[packet.upper] = families[i] == 4 ? 8 : 128;
         store16_be(packet.bytes + packet.upper + 4, 77);
         view = parse(&packet, packet.size);
-        EXPECT_EQ(PACKET_ICMP, view.kind);
+        EXPECT_EQ(VIEW_ICMP, view.kind);
         EXPECT_EQ(families[i] == 4 ? 8 : 128, view.icmp_type);
         EXPECT_EQ(77, view.icmp_id);
         EXPECT_EQ(0, view.tuple.fport);
@@ -157,10 +157,10 @@ test_quotation_is_found_with_8_bytes_and_not_with_7(void)
         size_t header = family == 4 ? 20 : 40;
         for (size_t more = 7; more <= 12; more++) {
             packet_icmp(&packet, family, family == 4 ? 3 : 1, header + more);
-            struct packet_view view = parse(&packet, packet.size);
-            EXPECT_EQ(more < 8 ? PACKET_ICMP : PACKET_QUOTE, view.kind);
-            EXPECT_TRUE(packet_verify(&view));
-            if (view.kind == PACKET_QUOTE) {
+            struct view view = parse(&packet, packet.size);
+            EXPECT_EQ(more < 8 ? VIEW_ICMP : VIEW_QUOTE, view.kind);
+            EXPECT_TRUE(view_verify(&view));
+            if (view.kind == VIEW_QUOTE) {
                 EXPECT_EQ(4660, view.quoted.fport);
                 EXPECT_EQ(80, view.quoted.lport);
                 EXPECT_EQ(more, view.quote_size);
@@ -181,11 +181,11 @@ test_every_spoiled_byte_that_a_sum_covers_is_seen(void)
         packet_tcp(&packet, families[i], 0x10, NULL, 0, 9);
         for (size_t at = packet.upper; at < packet.size; at++) {
             packet.bytes[at] ^= 0x40;
-            struct packet_view view = parse(&packet, packet.size);
-            if (view.kind == PACKET_TCP) {
-                EXPECT_TRUE(!packet_verify(&view));
+            struct view view = parse(&packet, packet.size);
+            if (view.kind == VIEW_TCP) {
+                EXPECT_TRUE(!view_verify(&view));
                 view.checksum = SYNCACHE_CHECKSUM_VALID;
-                EXPECT_TRUE(packet_verify(&view));
+                EXPECT_TRUE(view_verify(&view));
             }
             free(view.ip);
             packet.bytes[at] ^= 0x40;
@@ -201,12 +201,12 @@ test_options_are_read_to_the_first_bad_length(void)
     static const uint8_t bad[] = {4, 2, 3, 9, 2, 4, 5, 0xb4};
     static const uint8_t ao[] = {29, 4, 1, 1};
     static struct packet packet;
-    struct packet_options read;
-    struct packet_view view;
+    struct view_options read;
+    struct view view;
 
     packet_tcp(&packet, 4, 2, options, sizeof options, 0);
     view = parse(&packet, packet.size);
-    packet_options(&view, &read);
+    view_options(&view, &read);
     EXPECT_EQ(WIRE_HAS_MSS | WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED |
                   WIRE_HAS_TIMESTAMPS,
               read.has);
@@ -219,14 +219,14 @@ test_options_are_read_to_the_first_bad_length(void)
 
     packet_tcp(&packet, 4, 2, bad, sizeof bad, 0);
     view = parse(&packet, packet.size);
-    packet_options(&view, &read);
+    view_options(&view, &read);
     EXPECT_EQ(WIRE_HAS_SACK_PERMITTED, read.has);
     EXPECT_EQ(SYNCACHE_WSCALE_NONE, read.wscale);
     free(view.ip);
 
     packet_tcp(&packet, 4, 2, ao, sizeof ao, 0);
     view = parse(&packet, packet.size);
-    packet_options(&view, &read);
+    view_options(&view, &read);
     EXPECT_TRUE(read.authenticated);
     free(view.ip);
 }
@@ -249,14 +249,14 @@ test_random_bytes_never_reach_outside(void)
             bytes[6] = (uint8_t)(test_random() & 1 ? 6 : 0);
         }
         uint8_t *copy = test_heap_copy(bytes, size);
-        struct packet_view view;
-        packet_parse(copy, size, SYNCACHE_CHECKSUM_VERIFY, &view);
-        if (view.kind == PACKET_TCP) {
-            struct packet_options read;
-            packet_options(&view, &read);
+        struct view view;
+        view_parse(copy, size, SYNCACHE_CHECKSUM_VERIFY, &view);
+        if (view.kind == VIEW_TCP) {
+            struct view_options read;
+            view_options(&view, &read);
             EXPECT_TRUE(view.upper + view.upper_size <= copy + size);
         }
-        (void)packet_verify(&view);
+        (void)view_verify(&view);
         free(copy);
     }
 }

@@ -5,7 +5,7 @@
  * Fragments of TCP are a kind of their own: what splices a connection cannot
  * let them past, and what only watches must.
  */
-#include "packet.h"
+#include "view.h"
 
 #include "../core/bytes.h"
 #include "../core/wire_ip.h"
@@ -18,29 +18,29 @@
 #define UDP_CHECKSUM_OFFSET 6
 #define EXTENSION_FRAGMENT 44
 
-static void packet_ipv4(struct packet_view *view, size_t packet_size);
-static void packet_ipv6(struct packet_view *view, size_t packet_size);
-static void packet_upper(struct packet_view *view);
+static void view_ipv4(struct view *view, size_t packet_size);
+static void view_ipv6(struct view *view, size_t packet_size);
+static void view_upper(struct view *view);
 
 void
-packet_parse(uint8_t *packet, size_t packet_size, uint32_t checksum,
-             struct packet_view *view)
+view_parse(uint8_t *packet, size_t packet_size, uint32_t checksum,
+           struct view *view)
 {
     assert(packet != NULL || packet_size == 0);
-    view->kind = PACKET_OTHER;
+    view->kind = VIEW_OTHER;
     view->ip = packet;
     view->upper = NULL;
     view->size = (uint32_t)packet_size;
     view->checksum = (uint8_t)checksum;
     view->tuple.family = 0;
     if (packet_size >= WIRE_IPV4_HEADER_BYTES && packet[0] >> 4 == 4)
-        packet_ipv4(view, packet_size);
+        view_ipv4(view, packet_size);
     else if (packet_size >= WIRE_IPV6_HEADER_BYTES && packet[0] >> 4 == 6)
-        packet_ipv6(view, packet_size);
+        view_ipv6(view, packet_size);
 }
 
 static void
-packet_ipv4(struct packet_view *view, size_t packet_size)
+view_ipv4(struct view *view, size_t packet_size)
 {
     uint8_t *ip = view->ip;
     size_t header_size = (ip[0] & 15u) * 4u;
@@ -50,24 +50,24 @@ packet_ipv4(struct packet_view *view, size_t packet_size)
     view->protocol = ip[9];
     if (header_size < WIRE_IPV4_HEADER_BYTES || total_size < header_size ||
         total_size > packet_size) {
-        view->kind = PACKET_BAD;
+        view->kind = VIEW_BAD;
         return;
     }
     view->size = (uint32_t)total_size;
     /* More fragments, or an offset. */
     if ((load16_be(ip + 6) & 0x3fff) != 0) {
         if (view->protocol == WIRE_PROTOCOL_TCP)
-            view->kind = PACKET_FRAGMENT;
+            view->kind = VIEW_FRAGMENT;
         return;
     }
     view->upper = ip + header_size;
     view->upper_size = (uint32_t)(total_size - header_size);
-    packet_upper(view);
+    view_upper(view);
 }
 
 /* Whether a chain of extension headers leads to a fragment, and of what. */
 static bool
-packet_ipv6_fragment(const struct packet_view *view, uint8_t *protocol)
+view_ipv6_fragment(const struct view *view, uint8_t *protocol)
 {
     const uint8_t *ip = view->ip;
     uint8_t type = ip[6];
@@ -91,7 +91,7 @@ packet_ipv6_fragment(const struct packet_view *view, uint8_t *protocol)
 }
 
 static void
-packet_ipv6(struct packet_view *view, size_t packet_size)
+view_ipv6(struct view *view, size_t packet_size)
 {
     uint8_t *ip = view->ip;
     size_t total_size = WIRE_IPV6_HEADER_BYTES + (size_t)load16_be(ip + 4);
@@ -101,39 +101,39 @@ packet_ipv6(struct packet_view *view, size_t packet_size)
     wire_set_addresses(&view->tuple, 6, ip + 8, ip + 24);
     view->protocol = ip[6];
     if (total_size > packet_size) {
-        view->kind = PACKET_BAD;
+        view->kind = VIEW_BAD;
         return;
     }
     view->size = (uint32_t)total_size;
-    if (packet_ipv6_fragment(view, &protocol)) {
+    if (view_ipv6_fragment(view, &protocol)) {
         view->protocol = protocol;
         if (protocol == WIRE_PROTOCOL_TCP)
-            view->kind = PACKET_FRAGMENT;
+            view->kind = VIEW_FRAGMENT;
         return;
     }
     if (wire_ipv6_upper(ip, total_size, &upper) != SYNCACHE_PASS_KNOWN) {
-        view->kind = PACKET_BAD;
+        view->kind = VIEW_BAD;
         return;
     }
     view->protocol = upper.protocol;
     view->upper = ip + (upper.data - ip);
     view->upper_size = (uint32_t)upper.size;
-    packet_upper(view);
+    view_upper(view);
 }
 
 static void
-packet_tcp(struct packet_view *view)
+view_tcp(struct view *view)
 {
     const uint8_t *tcp = view->upper;
     size_t header_size;
 
-    view->kind = PACKET_BAD;
+    view->kind = VIEW_BAD;
     if (view->upper_size < WIRE_TCP_HEADER_BYTES)
         return;
     header_size = (tcp[12] >> 4) * 4u;
     if (header_size < WIRE_TCP_HEADER_BYTES || header_size > view->upper_size)
         return;
-    view->kind = PACKET_TCP;
+    view->kind = VIEW_TCP;
     view->tuple.fport = load16_be(tcp);
     view->tuple.lport = load16_be(tcp + 2);
     view->seq = load32_be(tcp + 4);
@@ -145,7 +145,7 @@ packet_tcp(struct packet_view *view)
 }
 
 static bool
-packet_icmp_is_error(const struct packet_view *view)
+view_icmp_is_error(const struct view *view)
 {
     if (view->protocol == WIRE_PROTOCOL_ICMP) /* RFC 792; RFC 6633: not 4 */
         return view->icmp_type == 3 || view->icmp_type == 11 ||
@@ -155,7 +155,7 @@ packet_icmp_is_error(const struct packet_view *view)
 
 /* Finds the quoted transport header; needs its ports and sequence number. */
 static void
-packet_quote(struct packet_view *view)
+view_quote(struct view *view)
 {
     uint8_t *inner = view->upper + ICMP_HEADER_BYTES;
     size_t size = view->upper_size - ICMP_HEADER_BYTES;
@@ -180,9 +180,9 @@ packet_quote(struct packet_view *view)
     }
     if (upper.size < 8 || view->quoted.family != view->tuple.family ||
         (upper.protocol != WIRE_PROTOCOL_TCP &&
-         upper.protocol != PACKET_PROTOCOL_UDP))
+         upper.protocol != VIEW_PROTOCOL_UDP))
         return;
-    view->kind = PACKET_QUOTE;
+    view->kind = VIEW_QUOTE;
     view->quote = inner + (upper.data - inner);
     view->quote_size = (uint32_t)upper.size;
     view->quote_protocol = upper.protocol;
@@ -191,41 +191,41 @@ packet_quote(struct packet_view *view)
 }
 
 static void
-packet_icmp(struct packet_view *view)
+view_icmp(struct view *view)
 {
-    view->kind = PACKET_BAD;
+    view->kind = VIEW_BAD;
     if (view->upper_size < ICMP_HEADER_BYTES)
         return;
-    view->kind = PACKET_ICMP;
+    view->kind = VIEW_ICMP;
     view->icmp_type = view->upper[0];
     view->icmp_code = view->upper[1];
     view->icmp_id = load16_be(view->upper + 4);
-    if (packet_icmp_is_error(view))
-        packet_quote(view);
+    if (view_icmp_is_error(view))
+        view_quote(view);
 }
 
 static void
-packet_upper(struct packet_view *view)
+view_upper(struct view *view)
 {
     if (view->protocol == WIRE_PROTOCOL_TCP) {
-        packet_tcp(view);
-    } else if (view->protocol == PACKET_PROTOCOL_UDP) {
-        view->kind = PACKET_BAD;
+        view_tcp(view);
+    } else if (view->protocol == VIEW_PROTOCOL_UDP) {
+        view->kind = VIEW_BAD;
         if (view->upper_size < UDP_HEADER_BYTES)
             return;
-        view->kind = PACKET_UDP;
+        view->kind = VIEW_UDP;
         view->tuple.fport = load16_be(view->upper);
         view->tuple.lport = load16_be(view->upper + 2);
         view->payload_size = view->upper_size - UDP_HEADER_BYTES;
     } else if (view->protocol == (view->tuple.family == 4
                                       ? WIRE_PROTOCOL_ICMP
                                       : WIRE_PROTOCOL_ICMPV6)) {
-        packet_icmp(view);
+        view_icmp(view);
     }
 }
 
 bool
-packet_verify(const struct packet_view *view)
+view_verify(const struct view *view)
 {
     const struct syncache_tuple *tuple = &view->tuple;
     uint32_t sum = 0;
@@ -238,13 +238,13 @@ packet_verify(const struct packet_view *view)
     if (view->checksum != SYNCACHE_CHECKSUM_VERIFY)
         return true;
     switch (view->kind) {
-    case PACKET_UDP: /* RFC 768: 0 says that there is none */
+    case VIEW_UDP: /* RFC 768: 0 says that there is none */
         if (load16_be(view->upper + UDP_CHECKSUM_OFFSET) == 0)
             return tuple->family == 4;
         break;
-    case PACKET_TCP:
-    case PACKET_ICMP:
-    case PACKET_QUOTE:
+    case VIEW_TCP:
+    case VIEW_ICMP:
+    case VIEW_QUOTE:
         break;
     default:
         return true;
@@ -256,7 +256,7 @@ packet_verify(const struct packet_view *view)
 }
 
 static void
-packet_option(const uint8_t *option, struct packet_options *options)
+view_option(const uint8_t *option, struct view_options *options)
 {
     uint8_t size = option[1];
 
@@ -295,9 +295,9 @@ packet_option(const uint8_t *option, struct packet_options *options)
 }
 
 void
-packet_options(const struct packet_view *view, struct packet_options *options)
+view_options(const struct view *view, struct view_options *options)
 {
-    assert(view->kind == PACKET_TCP);
+    assert(view->kind == VIEW_TCP);
     const uint8_t *at = view->upper + WIRE_TCP_HEADER_BYTES;
     size_t size = view->header_size - (size_t)WIRE_TCP_HEADER_BYTES;
 
@@ -308,7 +308,7 @@ packet_options(const struct packet_view *view, struct packet_options *options)
         if (at[0] != 1) {
             if (size < 2 || at[1] < 2 || at[1] > size)
                 return;
-            packet_option(at, options);
+            view_option(at, options);
             step = at[1];
         }
         at += step;

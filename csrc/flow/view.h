@@ -5,37 +5,37 @@
  *
  * See RFC 791, RFC 8200, RFC 9293 3.1, RFC 792, RFC 4443.
  */
-#ifndef SYNCACHE_FLOW_PACKET_H
-#define SYNCACHE_FLOW_PACKET_H
+#ifndef SYNCACHE_FLOW_VIEW_H
+#define SYNCACHE_FLOW_VIEW_H
 
 #include "../core/wire.h"
 
-#define PACKET_PROTOCOL_UDP 17
+#define VIEW_PROTOCOL_UDP 17
 
-#define PACKET_ICMP_ECHO_REPLY 0      /* RFC 792 */
-#define PACKET_ICMP_ECHO 8
-#define PACKET_ICMP_TIMESTAMP 13
-#define PACKET_ICMP_TIMESTAMP_REPLY 14
-#define PACKET_ICMPV6_ECHO 128        /* RFC 4443 4.1 */
-#define PACKET_ICMPV6_ECHO_REPLY 129
+#define VIEW_ICMP_ECHO_REPLY 0      /* RFC 792 */
+#define VIEW_ICMP_ECHO 8
+#define VIEW_ICMP_TIMESTAMP 13
+#define VIEW_ICMP_TIMESTAMP_REPLY 14
+#define VIEW_ICMPV6_ECHO 128        /* RFC 4443 4.1 */
+#define VIEW_ICMPV6_ECHO_REPLY 129
 
-enum packet_kind {
-    PACKET_OTHER,                     /* not IP, or a protocol that is not looked into */
-    PACKET_TCP,
-    PACKET_UDP,
-    PACKET_ICMP,                      /* ICMP or ICMPv6, not an error with a usable quotation */
-    PACKET_QUOTE,                     /* an ICMP error that quotes TCP or UDP: `quoted` is its tuple */
-    PACKET_FRAGMENT,                  /* of TCP; of anything else it is OTHER */
-    PACKET_BAD                        /* IP, but it does not add up: lengths, TCP header */
+enum view_kind {
+    VIEW_OTHER,                     /* not IP, or a protocol that is not looked into */
+    VIEW_TCP,
+    VIEW_UDP,
+    VIEW_ICMP,                      /* ICMP or ICMPv6, not an error with a usable quotation */
+    VIEW_QUOTE,                     /* an ICMP error that quotes TCP or UDP: `quoted` is its tuple */
+    VIEW_FRAGMENT,                  /* of TCP; of anything else it is OTHER */
+    VIEW_BAD                        /* IP, but it does not add up: lengths, TCP header */
 };
 
-struct packet_view {
+struct view {
     struct syncache_tuple tuple;      /* foreign = source, local = destination; ICMP: ports are 0 */
     uint8_t *ip;                      /* the packet */
     uint8_t *upper;                   /* its transport header; NULL if it was not reached */
     uint32_t size;                    /* of the IP packet, without padding of the link */
     uint32_t upper_size;              /* from the transport header to the end */
-    uint8_t kind;                     /* enum packet_kind */
+    uint8_t kind;                     /* enum view_kind */
     uint8_t protocol;
     uint8_t checksum;                 /* enum syncache_checksum, of the transport checksum */
     uint8_t header_size;              /* TCP: header with options */
@@ -55,7 +55,7 @@ struct packet_view {
 };
 
 /* The options of a TCP header, and where those lie that are rewritten. */
-struct packet_options {
+struct view_options {
     uint8_t has;                      /* WIRE_HAS_*; MSS, window scale, SACK-permitted whether or not it is a SYN */
     uint8_t wscale;                   /* clipped to 14 */
     uint16_t mss;
@@ -72,29 +72,29 @@ struct packet_options {
  *   out      view                      kind says which fields are set
  *   limit    WIRE_EXTENSION_MAX extension headers; options are not walked
  */
-void packet_parse(uint8_t *packet, size_t packet_size, uint32_t checksum, struct packet_view *view);
+void view_parse(uint8_t *packet, size_t packet_size, uint32_t checksum, struct view *view);
 
 /*
- * Sums what packet_parse() took on trust: the IPv4 header, and the transport checksum where the link did not vouch
+ * Sums what view_parse() took on trust: the IPv4 header, and the transport checksum where the link did not vouch
  * for it.  For packets that change a state or are answered.
  *
  *   returns  false if one is wrong; true for kinds without a checksum that is known here
  */
-bool packet_verify(const struct packet_view *view);
+bool view_verify(const struct view *view);
 
 /* Reads the options of a TCP segment.  An option of a wrong length ends the walk (RFC 9293 MUST-7). */
-void packet_options(const struct packet_view *view, struct packet_options *options);
+void view_options(const struct view *view, struct view_options *options);
 
 /* SEG.LEN of RFC 9293 3.3.1: payload, and one each for SYN and FIN. */
 static inline uint32_t
-packet_seg_len(const struct packet_view *view)
+view_seg_len(const struct view *view)
 {
     return view->payload_size + ((view->flags & WIRE_SYN) != 0) + ((view->flags & WIRE_FIN) != 0);
 }
 
 /* Turns a tuple round. */
 static inline struct syncache_tuple
-packet_turned(const struct syncache_tuple *tuple)
+view_turned(const struct syncache_tuple *tuple)
 {
     struct syncache_tuple turned = *tuple;
 

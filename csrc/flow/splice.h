@@ -1,0 +1,83 @@
+/*
+ * Two handshakes knit into one connection: what has to be rewritten in its packets, and the rewriting.
+ *
+ * The server was opened with the client's own ISN, so numbers that count the client's bytes are the same on both
+ * sides.  With p the ISN that the client was told, s the server's real one and d = p - s:
+ *
+ *                     server to client                        client to server
+ *     SEQ, ACK        SEQ += d                                ACK -= d
+ *     SACK blocks     count the client's bytes                -= d
+ *     timestamps      TSval += k                              TSecr -= k, not below s's own first TSval
+ *     window          shifted, if the client was told         shifted, if the server refused scaling
+ *                     another scale than the server's
+ *
+ * Checksums are changed by the difference (RFC 1624), so that a wrong one stays wrong; a partial one, which covers the
+ * pseudo header alone, is left as it is.  But for windows and the floor, a splice of negated constants undoes it.
+ *
+ * Not here: when a connection is spliced (proxy.c), which packets belong to it.
+ *
+ * See RFC 9293 3.4, RFC 7323 2.3 and 3.2, RFC 2018 3.
+ */
+#ifndef SYNCACHE_FLOW_SPLICE_H
+#define SYNCACHE_FLOW_SPLICE_H
+
+#include "view.h"
+
+#define SPLICE_TIMESTAMPS 0x01        /* both sides use them */
+#define SPLICE_FLOOR 0x02             /* the client may still echo what we sent before the server spoke */
+#define SPLICE_STRIP_SACK 0x04        /* the client was granted SACK, the server refused it */
+#define SPLICE_SACK 0x08              /* both sides use SACK */
+
+struct splice {
+    uint32_t delta;                   /* d */
+    uint32_t ts_delta;                /* k */
+    uint32_t ts_floor;                /* TSval of the server's SYN-ACK */
+    uint8_t flags;                    /* SPLICE_* */
+    int8_t shift_to_client;           /* of windows: left if positive, right if negative; -14 to 14 */
+    int8_t shift_to_server;           /* 0 to 14 */
+    uint8_t reserved;
+};
+
+/* The window that says the same under another scale: clipped at 65535, and 0 only if it was 0. */
+static inline uint16_t
+splice_window(uint16_t window, int8_t shift)
+{
+    uint32_t wide = window;
+
+    if (shift < 0)
+        wide >>= -shift;
+    else
+        wide <<= shift;
+    if (wide == 0 && window != 0)
+        wide = 1;
+    return (uint16_t)(wide > UINT16_MAX ? UINT16_MAX : wide);
+}
+
+/*
+ * Rewrites a TCP segment, and the fields of its view.
+ *
+ *   returns  whether a byte changed
+ *   limit    one walk over at most 40 bytes of options
+ */
+bool splice_to_client(const struct splice *splice, struct view *view);
+bool splice_to_server(struct splice *splice, struct view *view);
+
+/*
+ * Rewrites the segment that an ICMP error quotes: towards the server one that it sent (SEQ -= d), towards the client
+ * one that it sent itself (ACK += d, if that much is quoted).  The quoted checksum follows where it is there.
+ */
+bool splice_quote_to_server(const struct splice *splice, struct view *view);
+bool splice_quote_to_client(const struct splice *splice, struct view *view);
+
+/* Overwrites the options of a kind by NOPs. */
+bool splice_strip(struct view *view, uint8_t kind);
+
+/*
+ * RFC 1624 eqn. 3: changes a checksum for 2 or 4 bytes that changed.
+ *
+ *   in       odd   they lie at an odd distance from where the sum began, so their bytes pair up the other way
+ */
+void splice_sum16(uint8_t sum[static 2], uint16_t before, uint16_t after, bool odd);
+void splice_sum32(uint8_t sum[static 2], uint32_t before, uint32_t after, bool odd);
+
+#endif

@@ -28,7 +28,7 @@ struct threshold {
     uint64_t now_s;                   /* of the youngest bucket */
     uint64_t minute;                  /* of `fixed` */
     uint64_t ewma_ms;                 /* when ewma was brought up to date */
-    uint64_t ewma;                    /* 32.16 fixed point */
+    uint64_t ewma;                    /* 48.16 fixed point */
     uint64_t since_ms;                /* of aggressive mode */
     uint64_t check_ms;                /* when its end may be looked for */
     uint32_t sum;                     /* of the buckets */

@@ -1,0 +1,230 @@
+/*
+ * Places of sessions, and the table that finds them: linear probing over slots
+ * of 8 bytes, at most half full, so that a look-up that finds nothing costs one
+ * cache line and one that finds something two.  A removal shifts back what it
+ * would have hidden; no tombstones are left.
+ *
+ * Not here: half-open order (session_order.c), deadlines (session_due.c).
+ */
+#include "session.h"
+
+#include "../core/bytes.h"
+#include "../core/siphash.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SESSION_LINE 64
+
+_Static_assert(offsetof(struct session, port) == 32,
+               "addresses and ports lie as in struct session_key");
+_Static_assert(offsetof(struct session, bytes) == SESSION_LINE &&
+                   offsetof(struct session, older) == 2 * SESSION_LINE,
+               "lines begin where the header says");
+
+static uint32_t
+session_slots(uint32_t max)
+{
+    uint32_t slots = 2;
+
+    while (slots < 2 * max)
+        slots *= 2;
+    return slots;
+}
+
+size_t
+sessions_bytes(uint32_t max)
+{
+    return (size_t)max * sizeof(struct session) +
+           (size_t)session_slots(max) * sizeof(struct session_slot);
+}
+
+void
+sessions_init(struct sessions *sessions, void *memory, uint32_t max)
+{
+    assert(max >= 1 && max <= FLOW_SESSIONS_MAX);
+    size_t bytes = (size_t)max * sizeof(struct session);
+    uint32_t slots = session_slots(max);
+
+    memset(sessions, 0, sizeof *sessions);
+    sessions->session = memory;
+    sessions->slot = (struct session_slot *)(void *)((uint8_t *)memory + bytes);
+    memset(sessions->slot, 0, (size_t)slots * sizeof *sessions->slot);
+    sessions->max = max;
+    sessions->mask = slots - 1;
+    sessions->free = SESSION_NONE;
+}
+
+/* An end of an IPv4 session as one number. */
+static uint64_t
+session_end(const struct session_key *key, uint32_t end)
+{
+    return (uint64_t)load32_be(key->address[end]) << 16 | key->port[end];
+}
+
+uint32_t
+session_hash(const uint8_t hash_key[static SYNCACHE_KEY_BYTES],
+             const struct session_key *key)
+{
+    uint8_t packed[40];
+    size_t size = 16;
+    uint64_t hash;
+
+    if (key->family == 4) {
+        uint64_t one = session_end(key, 0);
+        uint64_t two = session_end(key, 1);
+        uint64_t low = one < two ? one : two;
+
+        store64_le(packed, low | (uint64_t)key->protocol << 48);
+        store64_le(packed + 8, one ^ two ^ low);
+    } else {
+        int order = memcmp(key->address[0], key->address[1], 16);
+        uint32_t first =
+            order > 0 || (order == 0 && key->port[0] > key->port[1]);
+
+        memcpy(packed, key->address[first], 16);
+        memcpy(packed + 16, key->address[1 - first], 16);
+        store16_be(packed + 32, key->port[first]);
+        store16_be(packed + 34, key->port[1 - first]);
+        store32_be(packed + 36, key->protocol);
+        size = 40;
+    }
+    hash = siphash24(hash_key, packed, size);
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+void
+session_prefetch_slot(const struct sessions *sessions, uint32_t hash)
+{
+    __builtin_prefetch(&sessions->slot[hash & sessions->mask]);
+}
+
+void
+session_prefetch(const struct sessions *sessions, uint32_t hash)
+{
+    const struct session_slot *slot = &sessions->slot[hash & sessions->mask];
+
+    if (slot->number != 0 && slot->hash == hash) {
+        const struct session *session = session_at(sessions, slot->number - 1);
+
+        __builtin_prefetch(session, 1);
+        __builtin_prefetch(session->bytes, 1);
+    }
+}
+
+static bool
+session_is(const struct session *session, const struct session_key *key,
+           uint32_t first)
+{
+    return session->port[0] == key->port[first] &&
+           session->port[1] == key->port[1 - first] &&
+           session->protocol == key->protocol &&
+           session->family == key->family &&
+           memcmp(session->address[0], key->address[first], 16) == 0 &&
+           memcmp(session->address[1], key->address[1 - first], 16) == 0;
+}
+
+struct session *
+session_find(const struct sessions *sessions, const struct session_key *key,
+             uint32_t *from)
+{
+    for (uint32_t at = key->hash & sessions->mask;
+         sessions->slot[at].number != 0; at = (at + 1) & sessions->mask) {
+        struct session *session;
+
+        if (sessions->slot[at].hash != key->hash)
+            continue;
+        session = session_at(sessions, sessions->slot[at].number - 1);
+        for (*from = FLOW_CLIENT; *from <= FLOW_SERVER; ++*from) {
+            if (session_is(session, key, *from))
+                return session;
+        }
+    }
+    return NULL;
+}
+
+static void
+session_enter(struct sessions *sessions, uint32_t hash, uint32_t number)
+{
+    uint32_t at = hash & sessions->mask;
+
+    while (sessions->slot[at].number != 0)
+        at = (at + 1) & sessions->mask;
+    sessions->slot[at] = (struct session_slot){hash, number + 1};
+}
+
+struct session *
+session_insert(struct sessions *sessions, const struct session_key *key)
+{
+    struct session *session;
+    uint32_t number;
+
+    if (sessions->free != SESSION_NONE) {
+        number = sessions->free;
+        sessions->free = session_at(sessions, number)->older;
+    } else if (sessions->fresh < sessions->max) {
+        number = sessions->fresh++;
+    } else {
+        return NULL;
+    }
+    session = session_at(sessions, number);
+    memset(session, 0, sizeof *session);
+    memcpy(session->address, key->address, sizeof session->address);
+    session->port[0] = key->port[0];
+    session->port[1] = key->port[1];
+    session->family = key->family;
+    session->protocol = key->protocol;
+    session->hash = key->hash;
+    session->deadline_ms = SYNCACHE_NEVER;
+    session->host = SESSION_NONE;
+    session_enter(sessions, key->hash, number);
+    sessions->count++;
+    return session;
+}
+
+void
+session_hide(struct sessions *sessions, struct session *session)
+{
+    uint32_t mask = sessions->mask;
+    uint32_t wanted = session_number(sessions, session) + 1;
+    uint32_t hole = session->hash & mask;
+
+    while (sessions->slot[hole].number != wanted) {
+        assert(sessions->slot[hole].number != 0);
+        hole = (hole + 1) & mask;
+    }
+    /* Whoever lies behind the hole and may lie in it moves into it. */
+    for (uint32_t at = (hole + 1) & mask; sessions->slot[at].number != 0;
+         at = (at + 1) & mask) {
+        uint32_t home = sessions->slot[at].hash & mask;
+
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            sessions->slot[hole] = sessions->slot[at];
+            hole = at;
+        }
+    }
+    sessions->slot[hole] = (struct session_slot){0, 0};
+}
+
+void
+session_remove(struct sessions *sessions, struct session *session)
+{
+    assert(sessions->count > 0);
+    if ((session->flags & SESSION_OWES_RST) == 0)
+        session_hide(sessions, session);
+    session->family = 0;
+    session->older = sessions->free;
+    sessions->free = session_number(sessions, session);
+    sessions->count--;
+}
+
+void
+session_tuple(const struct session *session, struct syncache_tuple *tuple)
+{
+    memset(tuple, 0, sizeof *tuple);
+    memcpy(tuple->faddr, session->address[FLOW_CLIENT], 16);
+    memcpy(tuple->laddr, session->address[FLOW_SERVER], 16);
+    tuple->fport = session->port[FLOW_CLIENT];
+    tuple->lport = session->port[FLOW_SERVER];
+    tuple->family = session->family;
+}

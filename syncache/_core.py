@@ -18,6 +18,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from .block import allocate, milliseconds, wipe
+from .keyfeed import UINT64_MASK, KeyCalls, KeyFeed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +42,6 @@ except ImportError as error:  # pragma: no cover - and one for this
         f"`python setup.py build_ext --inplace` ({error})"
     ) from error
 
-UINT64_MASK = 2**64 - 1
 NEVER = UINT64_MASK
 ALIGNMENT = 64
 WALK_ENTRIES = 256
@@ -54,47 +54,28 @@ _NO_REQUEST = 65_535
 _STATISTICS = Struct(f"={ffi.sizeof('struct syncache_stats') // 8}Q")
 _REPLY = ffi.offsetof("struct syncache_result", "reply")
 
+_KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache_epoch)
+
 assert _SLOT.size == ffi.sizeof("struct syncache_slot")
 
 
-class Core:
-    """One engine: its memory block, and the keys that C is given in time."""
+class Block:
+    """The memory block of an engine, and the token of who may use it."""
 
-    __slots__ = (
-        "_block",
-        "_cache",
-        "_given",
-        "_keys",
-        "_keys_due",
-        "_lifetime_ms",
-        "_memory",
-        "_number",
-        "_result",
-        "_token",
-        "_tunables",
-        "_view",
-        "closed",
-    )
+    __slots__ = ("_block", "_memory", "_token", "closed")
 
-    def __init__(self, config: Mapping[str, int], seed: bytes, keys: Keyring) -> None:
-        settings = ffi.new("struct syncache_config *", dict(config))
-        settings.struct_size = ffi.sizeof("struct syncache_config")
-        size = lib.syncache_size(settings)
-        if size == 0:
-            raise ValueError(f"no engine can have this configuration: {config}")
+    def __init__(self, size: int) -> None:
         self._memory = allocate(size + ALIGNMENT)
         self._block = ffi.from_buffer(self._memory)
-        start = -int(ffi.cast("uintptr_t", self._block)) % ALIGNMENT
-        self._cache = lib.syncache_init(self._block + start, size, settings, seed)
-        assert self._cache != ffi.NULL
-        self._result: ResultStruct = ffi.new("struct syncache_result *")
-        self._view = ffi.buffer(self._result)
-        self._number = ffi.new("uint64_t *")
-        self._tunables = ffi.new("struct syncache_tunables *")
         self._token = [None]
-        self._lifetime_ms = 0
         self.closed = False
-        self.set_keys(keys)
+
+    def start(self) -> CData:
+        """Return the first aligned byte, behind which there is the size asked for."""
+        place: CData = (
+            self._block + -int(ffi.cast("uintptr_t", self._block)) % ALIGNMENT
+        )
+        return place
 
     def __enter__(self) -> Self:
         try:
@@ -111,7 +92,6 @@ class Core:
     def close(self) -> None:
         """Overwrite the block and give it back; every later call raises."""
         self.closed = True
-        self._cache = ffi.NULL
         ffi.release(self._block)
         wipe(self._memory)
         self._memory.close()
@@ -120,6 +100,44 @@ class Core:
     def memory_bytes(self) -> int:
         """Size of the engine's block, which never changes."""
         return len(self._memory)
+
+    def block_bytes(self) -> bytes:
+        """Return a copy of the engine's memory, for tests of what it still holds."""
+        return self._memory[:]
+
+
+class Core(Block):
+    """One engine: its memory block, and the keys that C is given in time."""
+
+    __slots__ = (
+        "_cache",
+        "_feed",
+        "_keys_due",
+        "_lifetime_ms",
+        "_result",
+        "_tunables",
+        "_view",
+    )
+
+    def __init__(self, config: Mapping[str, int], seed: bytes, keys: Keyring) -> None:
+        settings = ffi.new("struct syncache_config *", dict(config))
+        settings.struct_size = ffi.sizeof("struct syncache_config")
+        size = lib.syncache_size(settings)
+        if size == 0:
+            raise ValueError(f"no engine can have this configuration: {config}")
+        super().__init__(size)
+        self._cache = lib.syncache_init(self.start(), size, settings, seed)
+        assert self._cache != ffi.NULL
+        self._result: ResultStruct = ffi.new("struct syncache_result *")
+        self._view = ffi.buffer(self._result)
+        self._tunables = ffi.new("struct syncache_tunables *")
+        self._lifetime_ms = 0
+        self.set_keys(keys)
+
+    def close(self) -> None:
+        """Overwrite the block and give it back; every later call raises."""
+        self._cache = ffi.NULL
+        super().close()
 
     def set_tunables(self, fields: Mapping[str, int]) -> bool:
         """Replace all tunables; False if C finds one out of range."""
@@ -131,13 +149,12 @@ class Core:
             return False
         if fields["cookie_lifetime_ms"] != self._lifetime_ms:
             self._lifetime_ms = fields["cookie_lifetime_ms"]
-            self.set_keys(self._keys)
+            self.set_keys(self._feed.keys)
         return True
 
     def set_keys(self, keys: Keyring) -> None:
         """Take cookie keys from here from the next call on that tells a time."""
-        self._keys = keys
-        self._given: set[int] | None = None
+        self._feed = KeyFeed(_KEY_CALLS, ffi.new("uint64_t *"), keys)
         self._keys_due = 0
 
     def set_ts_key(self, key: bytes) -> None:
@@ -148,26 +165,8 @@ class Core:
         """Return the time for C, which by then has the keys that this time needs."""
         now_ms = milliseconds(now)
         if now_ms >= self._keys_due:
-            self._renew_keys(now_ms)
+            self._keys_due = self._feed.renew(self._cache, now_ms, self._lifetime_ms)
         return now_ms
-
-    def _renew_keys(self, now_ms: int) -> None:
-        keys, lifetime_ms = self._keys, self._lifetime_ms
-        if self._given is None:
-            self._given = set()
-            begun = keys.begin(now_ms, lifetime_ms)
-            if begun is not None:
-                epoch, start_ms = begun
-                lib.syncache_set_epoch(self._cache, epoch, start_ms & UINT64_MASK)
-        epoch = lib.syncache_epoch(self._cache, now_ms, self._number)
-        needed = {epoch}
-        if keys.shared:
-            needed |= {epoch + 1} | ({epoch - 1} if epoch else set())
-        for wanted in sorted(needed - self._given):
-            key = ffi.from_buffer("uint8_t[16]", keys.key(wanted, lifetime_ms))
-            lib.syncache_set_key(self._cache, wanted, key)
-        self._given = needed
-        self._keys_due = self._number[0]
 
     def packet(self, packet: Buffer, now: float) -> int:
         """Take one packet; the verdict, whose fields are handle, reply and conn."""
@@ -306,10 +305,6 @@ class Core:
         """Return every counter, in the order of the C structure."""
         counters = ffi.buffer(lib.syncache_statistics(self._cache), _STATISTICS.size)
         return _STATISTICS.unpack(counters)
-
-    def block_bytes(self) -> bytes:
-        """Return a copy of the engine's memory, for tests of what it still holds."""
-        return self._memory[:]
 
 
 def _tuple(raw: bytes) -> CData:

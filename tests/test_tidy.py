@@ -21,7 +21,7 @@ CORE = ROOT / "csrc" / "core"
 # path -> lines, only to shrink.
 LONG_FILES: dict[str, int] = {
     "csrc/syncache.h": 519,  # all that a C stack needs
-    "syncache/_core.py": 626,  # the one file that sees cdata
+    "syncache/_core.py": 621,  # the one file that sees cdata
 }
 # path:function -> lines, only to shrink.
 LONG_FUNCTIONS: dict[str, int] = {}
@@ -198,6 +198,7 @@ def test_files_are_small_and_of_known_kinds():
         ("engine.py", "from syncache import _ffi", 1),
         ("links/tun.py", "from .._ffi import lib", 1),
         ("_core.py", "from ._ffi import ffi", 0),
+        ("_core_links.py", "from ._ffi import ffi", 0),
         ("ring.py", "from .engine import Syncache", 1),
         ("ring.py", "from . import stack", 1),
         ("ring.py", "if TYPE_CHECKING:\n    from .engine import Syncache", 0),

@@ -280,6 +280,16 @@ bool flow_set_rules(struct flow *flow, const struct flow_rule *rules, uint32_t c
 uint32_t flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx, uint32_t side,
                     struct syncache_ring *client_tx, struct syncache_ring *server_tx);
 
+/*
+ * Takes a capture: the packets rx->next .. rx->count, each at the time in ms that its slot's handle holds, and what is
+ * due between them at the time when it is due.  As FLOW_TAP, and nothing is sent.
+ *
+ *   in       until_ms   stops before the first packet of this time or later, with everything done that is due by then;
+ *                       SYNCACHE_NEVER: takes all
+ *   returns  packets consumed
+ */
+uint32_t flow_replay(struct flow *flow, uint64_t until_ms, struct syncache_ring *rx);
+
 /* Does what is due.  Returns packets appended; call again while a ring was filled. */
 uint32_t flow_poll(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
                    struct syncache_ring *server_tx);

@@ -25,8 +25,8 @@ NEED := sh .ci/need
 CLANG := $(firstword $(shell command -v clang-19 clang) clang-19)
 CLANG_PACKAGES := "clang-19 libclang-rt-19-dev"
 
-C_SOURCES := $(wildcard csrc/core/*.c csrc/link/*.c)
-C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/link/*.h)
+C_SOURCES := $(wildcard csrc/core/*.c csrc/simd/*.c csrc/link/*.c)
+C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/simd/*.h csrc/link/*.h)
 C_ALL := $(wildcard csrc/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
 	syncache/cli/*.c)
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \

@@ -48,10 +48,10 @@ def sources(*rooms: str) -> list[str]:
 
 
 headers = [CSRC / "syncache.h"]
-rooms = ["core"]
+rooms = ["core", "simd"]
 # The links are Linux system calls; the core runs anywhere.
 if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
-    headers.append(CSRC / "link" / "link.h")
+    headers += [CSRC / "link" / "link.h", CSRC / "link" / "capture.h"]
     rooms.append("link")
 
 ffibuilder = FFI()

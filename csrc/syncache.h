@@ -9,9 +9,7 @@
  * occupies the first 4 of 16 bytes, the other 12 are zero.  Time is a 64-bit count of milliseconds of one
  * monotonic clock of the caller's; any start value works, and a time before the last one counts as the last.
  *
- * Not here: links, checksums of other protocols, established connections, policy.  Long because one header is all
- * that a C stack needs.
- *
+ * Not here: links, established connections, policy.  Long because one header is all that a C stack needs.
  * See RFC 9293, RFC 4987, RFC 5961, RFC 7323.
  */
 #ifndef SYNCACHE_H
@@ -107,6 +105,7 @@ enum syncache_gate { SYNCACHE_GATE_ENDPOINT, SYNCACHE_GATE_ALWAYS, SYNCACHE_GATE
 enum syncache_layout { SYNCACHE_LAYOUT_WIDE, SYNCACHE_LAYOUT_FREEBSD, SYNCACHE_LAYOUT_MSS };
 enum syncache_cookie_ts { SYNCACHE_TS_CHECK, SYNCACHE_TS_AUTO, SYNCACHE_TS_REQUIRE, SYNCACHE_TS_OFF };
 enum syncache_overflow { SYNCACHE_OVERFLOW_EVICT, SYNCACHE_OVERFLOW_DROP_NEW };
+enum syncache_isa { SYNCACHE_ISA_PORTABLE, SYNCACHE_ISA_AVX2, SYNCACHE_ISA_AVX512 };
 
 /* Fixed for the life of an engine. */
 struct syncache_config {
@@ -451,6 +450,7 @@ uint32_t syncache_walk(struct syncache *cache, uint64_t *cursor, struct syncache
 
 uint32_t syncache_count(const struct syncache *cache);   /* entries now */
 bool syncache_paused(const struct syncache *cache);      /* insertion is paused */
+enum syncache_isa syncache_isa(const struct syncache *cache); /* bursts'; SYNCACHE_ISA of the environment bounds it */
 const struct syncache_stats *syncache_statistics(const struct syncache *cache);
 /* Bytes per entry at capacity, all metadata of buckets and timers included, times 1000. */
 uint32_t syncache_entry_millibytes(const struct syncache_config *config);

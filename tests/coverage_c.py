@@ -29,6 +29,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "csrc" / "core"
+SIMD = ROOT / "csrc" / "simd"
 LINK = ROOT / "csrc" / "link"
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
 DIFFERENTIAL = ROOT / "tests" / "differential"
@@ -186,7 +187,9 @@ def measure(folder: Path) -> tuple[dict[str, Any], str]:
         run(program, LLVM_PROFILE_FILE=str(folder / f"{unit.stem}.profraw"))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = list(pool.map(compile_core, sorted(CORE.glob("*.c"))))
+        objects = list(
+            pool.map(compile_core, sorted([*CORE.glob("*.c"), *SIMD.glob("*.c")]))
+        )
         run("clang-19", *MEASURE, "-shared", *objects, "-o", library)
         list(pool.map(run_unit, UNITS))
     run_differential(folder, library)

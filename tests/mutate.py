@@ -34,6 +34,7 @@ from seeded_faults import FAULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "csrc" / "core"
+SIMD = ROOT / "csrc" / "simd"
 LINKS = {f"test_{p.stem}" for p in (ROOT / "csrc" / "link").glob("*.c")}
 UNITS = [
     p for p in sorted((ROOT / "tests" / "c").glob("test_*.c")) if p.stem not in LINKS
@@ -185,7 +186,10 @@ class Bench:
         self.tests = {
             p: build / f"t-{p.parent.name}-{p.stem}.o" for p in [*UNITS, *DIFFERENTIAL]
         }
+        simd = {p: build / f"{p.stem}.o" for p in SIMD.glob("*.c")}
         jobs = [(CORE / f"{stem}.c", o) for stem, o in self.objects.items()]
+        jobs += list(simd.items())
+        self.objects |= {p.stem: target for p, target in simd.items()}
         jobs += list(self.tests.items())
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             if not all(pool.map(lambda job: self.compile(*job), jobs)):
@@ -193,7 +197,8 @@ class Bench:
 
     def compile(self, source: Path, target: Path, *more: str) -> bool:
         """Compile one file beside the headers of the core."""
-        places = ["-iquote", str(CORE), "-iquote", str(ROOT / "tests" / "c")]
+        folders = (CORE, SIMD, ROOT / "tests" / "c")
+        places = [word for folder in folders for word in ("-iquote", str(folder))]
         return run(self.cc, *FLAGS, *more, *places, "-c", source, "-o", target)
 
     def programs(self, stem: str) -> Iterator[tuple[list[Path], list[str]]]:

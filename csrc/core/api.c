@@ -130,6 +130,7 @@ syncache_init(void *block, size_t size, const struct syncache_config *config,
     engine_subkey(seed, "ts  ", cache->ts_key);
     engine_subkey(seed, "seen", cache->replay_key);
     engine_subkey(seed, "tfo ", cache->fastopen_key);
+    quick_init(cache);
     return cache;
 }
 
@@ -138,6 +139,7 @@ syncache_set_key(struct syncache *cache, uint64_t epoch,
                  const uint8_t key[SYNCACHE_KEY_BYTES])
 {
     secret_set_key(&cache->secret, epoch, key);
+    cache->settled = false;
 }
 
 void
@@ -145,6 +147,7 @@ syncache_set_epoch(struct syncache *cache, uint64_t epoch, uint64_t start_ms)
 {
     cache->epoch_told = true;
     secret_set_epoch(&cache->secret, epoch, start_ms);
+    cache->settled = false;
 }
 
 uint64_t
@@ -192,6 +195,7 @@ syncache_listen(struct syncache *cache,
     if (!endpoints_listen(&cache->endpoints, endpoint, number))
         return false;
     cache->endpoints.slots[*number].succeeded_ms = cache->now_ms;
+    quick_forget(cache);
     return true;
 }
 
@@ -200,12 +204,14 @@ syncache_unlisten(struct syncache *cache, uint32_t number)
 {
     assert(number < cache->config.endpoint_max);
     endpoints_unlisten(&cache->endpoints, number);
+    quick_forget(cache);
 }
 
 bool
 syncache_md5_key(struct syncache *cache, uint32_t number, uint8_t family,
                  const uint8_t faddr[16], const uint8_t *key, size_t key_size)
 {
+    quick_forget(cache);
     return endpoints_md5_key(&cache->endpoints, number, family, faddr, key,
                              key_size);
 }
@@ -278,6 +284,12 @@ bool
 syncache_paused(const struct syncache *cache)
 {
     return cache->pause.paused;
+}
+
+enum syncache_isa
+syncache_isa(const struct syncache *cache)
+{
+    return cache->quick.kernels->isa;
 }
 
 const struct syncache_stats *

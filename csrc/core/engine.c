@@ -26,6 +26,9 @@ engine_advance(struct syncache *cache, uint64_t now_ms)
 {
     uint64_t last_ms;
 
+    /* What follows does nothing the second time. */
+    if (cache->settled && now_ms <= cache->now_ms)
+        return;
     if (now_ms > ENGINE_NOW_MAX_MS)
         now_ms = ENGINE_NOW_MAX_MS;
     if (!cache->started) {
@@ -43,6 +46,8 @@ engine_advance(struct syncache *cache, uint64_t now_ms)
     engine_advance_pause(cache, last_ms);
     if (now_ms - cache->table.swept_ms >= TABLE_SWEEP_MS)
         table_sweep(&cache->table, now_ms);
+    quick_refresh(cache);
+    cache->settled = true;
     assert(cache->now_ms >= last_ms);
 }
 

@@ -7,7 +7,7 @@
  *   expand.c  a final ACK                            redeem.c    a final ACK as a cookie
  *   offer.c   completed handshakes and the stack     engine.c    time, hashes, removal, the gate
  *   chkrst.c  RST, ICMP, what could not be sent      timer.c     retransmission, purge, poll, deadline
- *   respond.c the packets that the events send
+ *   respond.c the packets that the events send   quick.c      the short way of most SYNs
  */
 #ifndef SYNCACHE_CORE_ENGINE_H
 #define SYNCACHE_CORE_ENGINE_H
@@ -17,6 +17,7 @@
 #include "entry.h"
 #include "known.h"
 #include "pause.h"
+#include "quick.h"
 #include "replay.h"
 #include "secret.h"
 #include "table.h"
@@ -50,6 +51,7 @@ struct syncache {
     uint8_t wscale;                   /* ours, from maxsockbuf, where the endpoint does not say */
     uint8_t wscale_before;
     bool started;
+    bool settled;                     /* engine_advance() has been here at now_ms, and nothing was set since */
     bool epoch_told;                  /* keys may be older than this engine: see engine_gate_open() */
     uint8_t hash_key[SYNCACHE_KEY_BYTES];
     uint8_t iss_key[SYNCACHE_KEY_BYTES];
@@ -57,6 +59,7 @@ struct syncache {
     uint8_t replay_key[SYNCACHE_KEY_BYTES];
     uint8_t fastopen_key[SYNCACHE_KEY_BYTES];
     struct syncache_stats stats;
+    struct quick quick;
 };
 
 /* Bytes of a packed tuple: two addresses and two ports, addresses first, network order. */

@@ -40,6 +40,10 @@ bool input_may_reply(const struct syncache *cache, const struct parsed *parsed);
 
 /* syncache.c: a SYN (spec 3.1, 3.3). */
 enum syncache_verdict syncache_add(struct syncache *cache, struct event *event);
+/* Where a new SYN goes: into the table, nowhere but its cookie, or away. */
+enum add_place { ADD_STORE, ADD_STATELESS, ADD_REFUSE };
+/* Decides it, and makes room by one eviction if need be.  Counts the SYN for the pauses. */
+enum add_place add_place(struct syncache *cache, uint64_t hash);
 /* What a SYN negotiates, as the entry that would be stored; no ISS yet. */
 void add_fill(const struct syncache *cache, const struct event *event, struct table_entry *entry);
 
@@ -88,6 +92,9 @@ bool respond_signature_good(const struct syncache *cache, const struct event *ev
 /* Each writes one packet, counts it, and returns its size. */
 uint32_t respond_syn_ack(struct syncache *cache, const struct table_entry *entry, const struct fastopen *fastopen,
                          uint8_t packet[static SYNCACHE_REPLY_MAX]);
+/* The SYN-ACK of an entry, not counted. */
+uint32_t respond_template(const struct syncache *cache, const struct table_entry *entry,
+                          uint8_t packet[static SYNCACHE_REPLY_MAX]);
 uint32_t respond_challenge_ack(struct syncache *cache, const struct table_entry *entry,
                                uint8_t packet[static SYNCACHE_REPLY_MAX]);
 uint32_t respond_rst(struct syncache *cache, const struct endpoint *endpoint, const struct wire_segment *segment,

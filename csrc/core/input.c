@@ -242,8 +242,12 @@ syncache_packet(struct syncache *cache, uint64_t now_ms, const uint8_t *packet,
                 struct syncache_result *result)
 {
     struct parsed parsed;
+    enum syncache_verdict verdict;
 
     engine_advance(cache, now_ms);
+    verdict = quick_single(cache, packet, packet_size, checksum, result);
+    if (verdict != EVENT_UNDECIDED)
+        return verdict;
     parsed.kind = wire_parse(packet, packet_size, checksum, &parsed.segment,
                              &parsed.quote, &parsed.why);
     return input_single(cache, &parsed, result);

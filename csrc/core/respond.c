@@ -92,34 +92,51 @@ respond_options(const struct syncache *cache, const struct table_entry *entry,
     }
 }
 
+static void
+respond_fill(const struct syncache *cache, const struct table_entry *entry,
+             const struct fastopen *fastopen, struct wire_reply *reply)
+{
+    const struct endpoint *endpoint = &cache->endpoints.slots[entry->endpoint];
+    struct syncache_tuple tuple;
+
+    engine_entry_tuple(entry, &tuple);
+    respond_begin(cache, endpoint, &tuple, reply);
+    reply->seq = entry->iss;
+    reply->ack = entry->irs + 1;
+    if (fastopen != NULL)
+        reply->ack += fastopen->acked;
+    reply->flags = WIRE_SYN | WIRE_ACK | respond_ecn(entry);
+    reply->window = (uint16_t)engine_rcv_wnd(cache, entry->endpoint);
+    reply->flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;
+    if (entry->flags & ENTRY_UNREACH)
+        reply->dont_fragment = 0;
+    if (endpoint->config.options)
+        respond_options(cache, entry, fastopen, reply);
+    if (entry->flags & ENTRY_SIGNATURE)
+        respond_sign(cache, entry->endpoint, reply);
+}
+
+uint32_t
+respond_template(const struct syncache *cache, const struct table_entry *entry,
+                 uint8_t packet[static SYNCACHE_REPLY_MAX])
+{
+    struct wire_reply reply;
+
+    respond_fill(cache, entry, NULL, &reply);
+    return (uint32_t)wire_build_reply(&reply, packet);
+}
+
 uint32_t
 respond_syn_ack(struct syncache *cache, const struct table_entry *entry,
                 const struct fastopen *fastopen,
                 uint8_t packet[static SYNCACHE_REPLY_MAX])
 {
-    const struct endpoint *endpoint = &cache->endpoints.slots[entry->endpoint];
-    uint16_t ecn = respond_ecn(entry);
-    struct syncache_tuple tuple;
     struct wire_reply reply;
 
-    engine_entry_tuple(entry, &tuple);
-    respond_begin(cache, endpoint, &tuple, &reply);
-    reply.seq = entry->iss;
-    reply.ack = entry->irs + 1;
-    if (fastopen != NULL)
-        reply.ack += fastopen->acked;
-    reply.flags = WIRE_SYN | WIRE_ACK | ecn;
-    reply.window = (uint16_t)engine_rcv_wnd(cache, entry->endpoint);
-    reply.flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;
-    if (entry->flags & ENTRY_UNREACH)
-        reply.dont_fragment = 0;
-    if (endpoint->config.options)
-        respond_options(cache, entry, fastopen, &reply);
-    if (entry->flags & ENTRY_SIGNATURE)
-        respond_sign(cache, entry->endpoint, &reply);
+    respond_fill(cache, entry, fastopen, &reply);
     cache->stats.sndacks++;
     cache->stats.sndtotal++;
-    if (ecn != 0)
+    if ((entry->flags & ENTRY_ECN_MASK) != 0)
         cache->stats.ecn_shs++;
     return (uint32_t)wire_build_reply(&reply, packet);
 }

@@ -37,7 +37,6 @@ static bool add_signed_as_required(const struct syncache *cache,
 enum syncache_verdict
 syncache_add(struct syncache *cache, struct event *event)
 {
-    bool mints = engine_mints(cache);
     struct fastopen fastopen = {.hand_out = false};
     struct table_entry fresh;
 
@@ -48,18 +47,33 @@ syncache_add(struct syncache *cache, struct event *event)
         return add_duplicate(cache, event);
     if (fastopen_add(cache, event, &fastopen) == SYNCACHE_ACCEPT_FASTOPEN)
         return SYNCACHE_ACCEPT_FASTOPEN;
-    pause_note_syn(&cache->pause);
     add_fill(cache, event, &fresh);
-    if (engine_cookies_only(cache))
-        return mints ? add_stateless(cache, event, &fresh, &fastopen)
-                     : SYNCACHE_DROP_CACHE_FULL;
-    if (mints && cache->pause.paused)
-        return add_stateless(cache, event, &fresh, &fastopen);
-    if (add_make_room(cache, event->hash))
+    switch (add_place(cache, event->hash)) {
+    case ADD_STORE:
         return add_store(cache, event, &fresh, &fastopen);
-    if (mints && cache->tunables.overflow == SYNCACHE_OVERFLOW_EVICT)
+    case ADD_STATELESS:
         return add_stateless(cache, event, &fresh, &fastopen);
+    case ADD_REFUSE:
+        break;
+    }
     return SYNCACHE_DROP_CACHE_FULL;
+}
+
+enum add_place
+add_place(struct syncache *cache, uint64_t hash)
+{
+    bool mints = engine_mints(cache);
+
+    pause_note_syn(&cache->pause);
+    if (engine_cookies_only(cache))
+        return mints ? ADD_STATELESS : ADD_REFUSE;
+    if (mints && cache->pause.paused)
+        return ADD_STATELESS;
+    if (add_make_room(cache, hash))
+        return ADD_STORE;
+    if (mints && cache->tunables.overflow == SYNCACHE_OVERFLOW_EVICT)
+        return ADD_STATELESS;
+    return ADD_REFUSE;
 }
 
 /* RFC 2385: signed if and only if there is a key for the peer. */

@@ -45,6 +45,7 @@
  */
 #include "syncookie.h"
 
+#include "../simd/simd.h"
 #include "bytes.h"
 #include "siphash.h"
 
@@ -220,6 +221,36 @@ syncookie_generate(const uint8_t key[static SYNCACHE_KEY_BYTES],
     syncookie_tail(tail, table, irs, byte, secmod, options->rcv_wscale);
     uint32_t mac = syncookie_mac(key, table, tuple, tail);
     return (mac & SYNCOOKIE_MAC_MASK) | (byte ^ mac >> 24);
+}
+
+void
+syncookie_shape(enum syncache_layout layout, uint8_t family, uint64_t secmod,
+                struct simd_shape *shape)
+{
+    const struct syncookie_table *table = syncookie_table(layout, family);
+    uint64_t size = family == 4 ? 25 : 49;
+
+    assert(table->mss_count == 8 && table->bits == 0xff);
+    for (size_t i = 0; i < 7; i++) {
+        shape->mss_floor[i] = table->mss[i + 1];
+        shape->wscale_floor[i] = table->wscale[i + 1];
+    }
+    shape->mss_none = table->mss_none;
+    shape->tail[0] = secmod << 8;
+    shape->tail[1] = secmod >> 56;
+    if (table->id != 0) {
+        size += 3;
+        shape->tail[1] |=
+            (uint64_t)table->id << 16 | (uint64_t)SYNCOOKIE_VERSION << 24;
+    }
+    shape->tail[1] |= size << 56;
+}
+
+uint32_t
+syncookie_scale(enum syncache_layout layout, uint8_t family, uint8_t rcv_wscale)
+{
+    return syncookie_table(layout, family)->id == 0 ? 0
+                                                    : (uint32_t)rcv_wscale << 8;
 }
 
 bool

@@ -19,6 +19,15 @@ uint32_t syncookie_generate(const uint8_t key[static SYNCACHE_KEY_BYTES], const 
                             uint32_t irs, const struct syncache_cookie_options *options, uint32_t parity,
                             uint64_t secmod, enum syncache_layout layout);
 
+/*
+ * The same as tables and constants, for SYNs that offer an MSS or none, a window scale and SACK (csrc/simd/): fills
+ * tail, mss_floor, mss_none and wscale_floor.  Not of layout mss.
+ */
+struct simd_shape;
+void syncookie_shape(enum syncache_layout layout, uint8_t family, uint64_t secmod, struct simd_shape *shape);
+/* What our window scale adds to the last word of the MAC input. */
+uint32_t syncookie_scale(enum syncache_layout layout, uint8_t family, uint8_t rcv_wscale);
+
 /* Decodes an ISS; options (but rcv_wscale, which is read) mean something only if the return value is true. */
 bool syncookie_lookup(const uint8_t key[static SYNCACHE_KEY_BYTES], const struct syncache_tuple *tuple, uint32_t irs,
                       uint32_t iss, uint64_t secmod, enum syncache_layout layout,

@@ -129,6 +129,7 @@ syncache_set_tunables(struct syncache *cache,
     }
     cache->tunables = *tunables;
     cache->tunables_ms = cache->now_ms;
+    quick_forget(cache);
     if (!tunables->syncookies || tunables->pause_policy == SYNCACHE_PAUSE_NONE)
         pause_end(&cache->pause);
     return true;

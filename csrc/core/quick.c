@@ -1,0 +1,342 @@
+/*
+ * The short way of a SYN: see quick.h.  Bytes are the kernels' (csrc/simd/);
+ * here is which template a packet is held against, and what the engine does
+ * with a SYN that fits.
+ */
+#include "quick.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "../simd/scalar.h"
+#include "bytes.h"
+#include "event.h"
+#include "syncookie.h"
+
+/* From the SYN: 10 words of header, no other flag. */
+#define QUICK_FLAGS_0 0xa0
+#define QUICK_FLAGS_1 0x02
+
+_Static_assert(SYNCACHE_REPLY_MAX >= SIMD_V6_SYN, "a SYN-ACK is as long");
+
+void
+quick_init(struct syncache *cache)
+{
+    cache->quick.kernels = simd_kernels();
+    cache->quick.lanes[1].v6 = true;
+    quick_forget(cache);
+}
+
+void
+quick_forget(struct syncache *cache)
+{
+    struct quick *quick = &cache->quick;
+
+    cache->settled = false;
+    quick->open = false;
+    quick->shaped = false;
+    for (size_t i = 0; i < QUICK_PLACES; i++)
+        quick->place[i].known = false;
+    for (size_t i = 0; i < QUICK_TEMPLATES; i++)
+        quick->template[i].made = false;
+}
+
+/* What of the shapes changes with the tunables alone. */
+static void
+quick_shape(struct syncache *cache)
+{
+    for (uint8_t v6 = 0; v6 < 2; v6++) {
+        struct simd_shape *shape = &cache->quick.shape[v6];
+
+        syncookie_shape((enum syncache_layout)cache->tunables.cookie_layout,
+                        v6 ? 6 : 4, cache->tunables.secmod, shape);
+        shape->ts_key = cache->ts_key;
+        shape->ts_per_tuple = cache->config.ts_per_tuple != 0;
+        shape->ts_ports = cache->tunables.ts_offset_per_conn != 0;
+    }
+}
+
+void
+quick_refresh(struct syncache *cache)
+{
+    struct quick *quick = &cache->quick;
+    const uint8_t *key = secret_mint(&cache->secret);
+    uint32_t clock = engine_ts_clock(cache);
+
+    quick->open = engine_mints(cache) &&
+                  cache->tunables.cookie_layout != SYNCACHE_LAYOUT_MSS;
+    if (!quick->open)
+        return;
+    if (!quick->shaped)
+        quick_shape(cache);
+    quick->shaped = true;
+    for (size_t i = 0; i < 2; i++) {
+        quick->shape[i].cookie_key = key;
+        quick->shape[i].parity = (uint32_t)(cache->secret.epoch & 1);
+        quick->shape[i].ts_clock = clock;
+    }
+}
+
+/* One's complement sum of what is constant, unfolded. */
+static uint32_t
+quick_sum(const uint8_t *bytes, size_t size)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < size; i += 2)
+        sum += (uint32_t)(bytes[i + 1] << 8 | bytes[i]);
+    return sum;
+}
+
+/* Makes an endpoint's template; not usable if its answer has another form. */
+static void
+quick_make(struct syncache *cache, struct endpoint *endpoint, bool v6,
+           struct quick_template *template)
+{
+    static const struct wire_segment model = {
+        .flags = WIRE_SYN,
+        .has = WIRE_HAS_MSS | WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED |
+               WIRE_HAS_TIMESTAMPS,
+    };
+    struct wire_segment segment = model;
+    struct event event = {.segment = &segment, .endpoint = endpoint};
+    uint8_t reply[SYNCACHE_REPLY_MAX] = {0};
+    uint32_t size = v6 ? SIMD_V6_SYN : SIMD_V4_SYN;
+    uint8_t *tcp = reply + (v6 ? 40 : 20);
+
+    segment.tuple.family = v6 ? 6 : 4;
+    add_fill(cache, &event, &template->entry);
+    template->endpoint = endpoint;
+    template->made = true;
+    template->usable =
+        endpoint->md5_count == 0 &&
+        template->entry.flags == (ENTRY_WINSCALE | ENTRY_TIMESTAMP |
+                                  ENTRY_SACK | (v6 ? ENTRY_V6 : 0)) &&
+        respond_template(cache, &template->entry, reply) == size;
+    if (!template->usable)
+        return;
+    template->entry.flags |= ENTRY_COOKIE_ISS;
+    template->entry.rxmits = 1;
+    /* What differs between peers: checksums, ports, numbers, timestamps. */
+    if (!v6)
+        store16_be(reply + 10, 0);
+    memset(tcp, 0, 12);
+    store16_be(tcp + 16, 0);
+    memset(tcp + 32, 0, 8);
+    memcpy(template->wire.reply, reply, size);
+    template->wire.ip_sum = v6 ? 0 : quick_sum(reply, 20);
+    template->wire.tcp_sum = quick_sum(tcp, 40) + SCALAR_PSEUDO;
+    template->wire.scale = syncookie_scale(
+        (enum syncache_layout)cache->tunables.cookie_layout,
+        segment.tuple.family, engine_wscale(cache, &endpoint->config));
+}
+
+/* The template of the endpoint that listens there, or NULL. */
+static struct quick_template *
+quick_template_at(struct syncache *cache, const uint8_t *laddr,
+                  const uint8_t *lport, bool v6)
+{
+    struct syncache_tuple tuple = {.family = v6 ? 6 : 4};
+    struct quick_template *template;
+    struct endpoint *endpoint;
+    uint32_t number;
+
+    memcpy(tuple.laddr, laddr, v6 ? 16 : 4);
+    tuple.lport = load16_be(lport);
+    endpoint = endpoints_find(&cache->endpoints, &tuple);
+    if (endpoint == NULL)
+        return NULL;
+    number = endpoints_slot(&cache->endpoints, endpoint) * 2 + v6;
+    template = &cache->quick.template[number % QUICK_TEMPLATES];
+    if (!template->made)
+        quick_make(cache, endpoint, v6, template);
+    return template->usable && template->endpoint == endpoint &&
+                   ((template->entry.flags & ENTRY_V6) != 0) == v6
+               ? template
+               : NULL;
+}
+
+/* The same, remembered. */
+static struct quick_template *
+quick_template(struct syncache *cache, const uint8_t *laddr,
+               const uint8_t *lport, bool v6)
+{
+    size_t size = v6 ? 16 : 4;
+    uint32_t number = (uint32_t)lport[1] ^ laddr[size - 1];
+    struct quick_place *place = &cache->quick.place[number % QUICK_PLACES];
+    bool same = v6 ? memcmp(place->laddr, laddr, 16) == 0
+                   : memcmp(place->laddr, laddr, 4) == 0;
+
+    if (place->known && place->v6 == v6 && same &&
+        memcmp(place->lport, lport, 2) == 0)
+        return place->template;
+    memcpy(place->laddr, laddr, size);
+    memcpy(place->lport, lport, 2);
+    place->v6 = v6;
+    place->known = true;
+    place->template = quick_template_at(cache, laddr, lport, v6);
+    return place->template;
+}
+
+struct simd_lanes *
+quick_take(struct syncache *cache, const uint8_t *packet, size_t size,
+           size_t readable, uint32_t checksum)
+{
+    bool v6 = size >= SIMD_V6_SYN && packet[0] >> 4 == 6;
+    struct simd_lanes *lanes = &cache->quick.lanes[v6];
+    const uint8_t *tcp = packet + (v6 ? 40 : 20);
+    struct quick_template *template;
+    uint32_t lane = lanes->syns;
+
+    if (!cache->quick.open || size < SIMD_V4_SYN ||
+        (!v6 && (packet[0] != 0x45 || readable < SIMD_V4_READ)) ||
+        tcp[12] != QUICK_FLAGS_0 || tcp[13] != QUICK_FLAGS_1)
+        return NULL;
+    template =
+        quick_template(cache, v6 ? packet + 24 : packet + 16, tcp + 2, v6);
+    if (template == NULL)
+        return NULL;
+    lanes->packet[lane] = packet;
+    lanes->template[lane] = &template->wire;
+    lanes->out[lane] = lanes->nowhere;
+    lanes->ip_sum[lane] = template->wire.ip_sum;
+    lanes->tcp_sum[lane] = template->wire.tcp_sum;
+    lanes->scale[lane] = template->wire.scale;
+    if (checksum != SYNCACHE_CHECKSUM_VERIFY)
+        lanes->trusted |= UINT64_C(1) << lane;
+    lanes->syns++;
+    return lanes;
+}
+
+uint32_t
+quick_reply_size(const struct simd_lanes *lanes)
+{
+    return lanes->v6 ? SIMD_V6_SYN : SIMD_V4_SYN;
+}
+
+bool
+quick_needs_hash(const struct syncache *cache)
+{
+    return cache->known.count > 0 || !engine_cookies_only(cache);
+}
+
+static void
+quick_tuple(const struct simd_lanes *lanes, uint32_t lane,
+            struct syncache_tuple *tuple)
+{
+    uint8_t ports[4];
+
+    memset(tuple, 0, sizeof(*tuple));
+    for (uint32_t i = 0; i < (lanes->v6 ? 4 : 1); i++) {
+        store32_le(tuple->faddr + 4 * i, lanes->faddr[i][lane]);
+        store32_le(tuple->laddr + 4 * i, lanes->laddr[i][lane]);
+    }
+    store32_le(ports, lanes->ports[lane]);
+    tuple->fport = load16_be(ports);
+    tuple->lport = load16_be(ports + 2);
+    tuple->family = lanes->v6 ? 6 : 4;
+}
+
+static void
+quick_store(struct syncache *cache, const struct simd_lanes *lanes,
+            uint32_t lane, const struct syncache_tuple *tuple)
+{
+    const struct quick_template *template =
+        (const struct quick_template *)(const void *)lanes->template[lane];
+    struct table_ref ref =
+        table_insert(&cache->table, lanes->hash[lane], tuple);
+    struct table_entry *entry = ref.entry;
+
+    assert(entry != NULL);
+    *entry = template->entry;
+    memcpy(entry->faddr, tuple->faddr, sizeof(entry->faddr));
+    memcpy(entry->laddr, tuple->laddr, sizeof(entry->laddr));
+    entry->fport = tuple->fport;
+    entry->lport = tuple->lport;
+    entry->irs = lanes->irs[lane];
+    entry->iss = lanes->iss[lane];
+    entry->tsreflect = scalar_swap32(lanes->tsval[lane]);
+    entry->born_ms = (uint32_t)cache->now_ms;
+    entry->peer_mss = (uint16_t)lanes->mss[lane];
+    entry->scales |= (uint8_t)(lanes->wscale[lane] << 4);
+    table_arm(&cache->table, ref,
+              cache->now_ms + cache->tunables.rexmit_initial_ms, cache->now_ms);
+    endpoints_entry_added(&cache->endpoints, entry->endpoint);
+    cache->stats.sc_added++;
+}
+
+enum syncache_verdict
+quick_syn(struct syncache *cache, const struct simd_lanes *lanes, uint32_t lane)
+{
+    const struct quick_template *template =
+        (const struct quick_template *)(const void *)lanes->template[lane];
+    struct syncache_stats *stats = &cache->stats;
+    enum syncache_verdict verdict = SYNCACHE_REPLY_SYN_COOKIE;
+    struct syncache_tuple tuple;
+    uint64_t hash = 0;
+
+    if (quick_needs_hash(cache)) {
+        hash = lanes->hash[lane];
+        quick_tuple(lanes, lane, &tuple);
+        if (known_find(&cache->known, hash, &tuple) != NULL ||
+            (!engine_cookies_only(cache) &&
+             table_find(&cache->table, hash, &tuple).entry != NULL))
+            return EVENT_UNDECIDED;
+    }
+    stats->rcvtotal++;
+    switch (add_place(cache, hash)) {
+    case ADD_STORE:
+        quick_store(cache, lanes, lane, &tuple);
+        verdict = SYNCACHE_REPLY_SYN_ACK;
+        break;
+    case ADD_STATELESS:
+        engine_stamp_gate(cache, template->endpoint);
+        stats->cookie_only_synacks++;
+        break;
+    case ADD_REFUSE:
+        stats->verdicts[SYNCACHE_DROP_CACHE_FULL]++;
+        return SYNCACHE_DROP_CACHE_FULL;
+    }
+    stats->sc_sendcookie++;
+    stats->sndacks++;
+    stats->sndtotal++;
+    stats->verdicts[verdict]++;
+    return verdict;
+}
+
+enum syncache_verdict
+quick_single(struct syncache *cache, const uint8_t *packet, size_t packet_size,
+             uint32_t checksum, struct syncache_result *result)
+{
+    struct quick *quick = &cache->quick;
+    struct simd_lanes *lanes;
+    enum syncache_verdict verdict;
+
+    quick->lanes[0].syns = quick->lanes[1].syns = 0;
+    quick->lanes[0].trusted = quick->lanes[1].trusted = 0;
+    /* The functions of one lane read no more than the packet. */
+    lanes = quick_take(cache, packet, packet_size, SIMD_V4_READ, checksum);
+    if (lanes == NULL ||
+        !(lanes->v6 ? scalar_match_v6(lanes, 0) : scalar_match_v4(lanes, 0)))
+        return EVENT_UNDECIDED;
+    if (quick_needs_hash(cache)) {
+        lanes->hash[0] = scalar_tuple_hash(lanes, 0, cache->hash_key, true);
+        table_prefetch_tags(&cache->table,
+                            table_bucket(&cache->table, lanes->hash[0]));
+    }
+    scalar_cookies(&quick->shape[lanes->v6], lanes, 0);
+    verdict = quick_syn(cache, lanes, 0);
+    if (verdict == EVENT_UNDECIDED)
+        return verdict;
+    result->handle = 0;
+    result->reply_size = 0;
+    if (verdict == SYNCACHE_DROP_CACHE_FULL)
+        return verdict;
+    lanes->out[0] = result->reply;
+    result->reply_size = quick_reply_size(lanes);
+    if (lanes->v6)
+        scalar_reply_v6(&quick->shape[1], lanes, 0);
+    else
+        scalar_reply_v4(&quick->shape[0], lanes, 0);
+    return verdict;
+}

@@ -198,6 +198,8 @@ main(int argc, char **argv)
                         "WARM_SECONDS SECONDS\n");
         return 2;
     }
+    struct flood_state sums = {0};
+    aim(frame, argv, &sums);
     unsigned interface = if_nametoindex(argv[1]);
     if (interface == 0)
         fail(argv[1]);
@@ -205,7 +207,7 @@ main(int argc, char **argv)
     if (map < 0)
         fail("bpf(2) makes no map; run as root");
     struct flood_state *state = map_state(map);
-    aim(frame, argv, state);
+    *state = sums;
     int generator = flood_generator(map, interface);
     if (generator < 0 || flood_count_answers(map, interface) < 0)
         fail("bpf(2); Linux 6.6 or newer is needed");

@@ -5,7 +5,8 @@
  *   flow_burst.c  packets in stages, poll
  *   intercept.c   policy of Intercept        proxy.c   half-handshakes of ours
  *   inspect*.c    policy of Inspection       track.c   handshakes of others, passing
- *   engine.c      sessions in and out of all tables at once, sending, events
+ *   engine.c      sessions in and out of all tables at once, timers, judging
+ *   answer.c      packets of ours, events
  *   session*.c host.c threshold.c journal.c rules.c profile.c header.c packet.c splice.c: leaves
  */
 #ifndef SYNCACHE_FLOW_ENGINE_H
@@ -14,12 +15,24 @@
 #include "../core/secret.h"
 #include "../core/wire.h"
 #include "flow.h"
+#include "header.h"
 #include "host.h"
 #include "journal.h"
+#include "profile.h"
+#include "rules.h"
 #include "session.h"
 #include "sources.h"
 #include "threshold.h"
 #include "view.h"
+
+#define UNANSWERED_SECONDS 32         /* more than a handshake may take */
+
+/* Cookies sent and not yet redeemed, by seconds: half-open connections that nobody stores. */
+struct unanswered {
+    uint32_t sent[UNANSWERED_SECONDS];
+    uint64_t now_s;                   /* of the youngest second */
+    uint32_t count;                   /* sum of them */
+};
 
 struct flow {
     struct flow_config config;
@@ -33,6 +46,11 @@ struct flow {
     struct threshold threshold;
     struct journal journal;
     struct sources sources;
+    struct rules rules;
+    struct profiles profiles;
+    struct headers headers;
+    struct unanswered unanswered;
+    uint64_t learn_ms;                /* when the access list was last replaced: learn_time counts from there */
     struct secret secret;
     struct syncache_ring *tx[2];      /* of the call that runs; NULL: nothing can be sent there */
     uint64_t now_ms;                  /* of the last call; never goes back */
@@ -43,11 +61,16 @@ struct flow {
     bool gate_stamped;
     bool tap;                         /* of the call that runs: FLOW_TAP */
     bool debug;
+    bool keyed;                       /* a cookie key was given */
+    bool changed;                     /* tunables, since the thresholds were judged */
     uint8_t hash_key[SYNCACHE_KEY_BYTES];
     uint8_t random_key[SYNCACHE_KEY_BYTES];
     uint8_t ts_key[SYNCACHE_KEY_BYTES];
     struct flow_stats stats;
 };
+
+/* flow_tunables.c: what follows from the tunables of the kind. */
+void flow_limits(struct flow *flow);
 
 /* Takes the time of a call; cookie keys retire. */
 void engine_advance(struct flow *flow, uint64_t now_ms);
@@ -55,11 +78,18 @@ uint64_t engine_random(struct flow *flow);
 
 /* Room for what one packet or one timer can make. */
 bool engine_room(const struct flow *flow);
+/* Lets due timers act.  Returns false if the rings were too full for all of them. */
+bool engine_timers(struct flow *flow);
+
+/* Counts an attempt: the rate, and where it comes from. */
+void engine_request(struct flow *flow, const struct session_key *key);
+uint32_t engine_rate(struct flow *flow);
 
 /*
- * Makes a session and counts it: created, and half-open if `counted`, in the order, at its host, in the rate's
- * sources.  The caller has made sure by engine_make_room() that there is a place, counts the request and arms the
- * deadline.
+ * Makes a session and counts it: created, and if it is half-open and `counted`, in the order and at its host.  The
+ * caller has called engine_request() and arms the deadline.
+ *
+ *   returns  NULL if there is no room; the caller may evict one and try again
  */
 struct session *engine_open(struct flow *flow, const struct session_key *key, enum flow_state state, bool counted);
 /* From one state to another, with all counts.  Half-open to established counts as completed. */
@@ -68,7 +98,7 @@ void engine_state(struct flow *flow, struct session *session, enum flow_state st
 void engine_uncount(struct flow *flow, struct session *session);
 /* Takes it out of everything; sends nothing. */
 void engine_end(struct flow *flow, struct session *session, enum flow_end end);
-/* Sets the deadline.  Later ones cost nothing, an earlier one moves in the wheel. */
+/* Sets the deadline, SYNCACHE_NEVER: none.  A later one costs nothing, an earlier one moves in the wheel. */
 void engine_arm(struct flow *flow, struct session *session, uint64_t deadline_ms);
 
 /*
@@ -79,17 +109,16 @@ void engine_arm(struct flow *flow, struct session *session, uint64_t deadline_ms
  *   returns  true if it went into a ring
  */
 bool engine_send(struct flow *flow, const struct session *session, uint32_t to, struct wire_reply *reply);
-/* RST to one end.  RST|ACK to the client where the handshake allows it. */
-bool engine_reset(struct flow *flow, const struct session *session, uint32_t to, uint32_t seq, uint32_t ack,
-                  bool with_ack);
+/* RST to one end, seq as that end expects it; RST|ACK unless `ack` is NULL. */
+bool engine_reset(struct flow *flow, const struct session *session, uint32_t to, uint32_t seq, const uint32_t *ack);
 
 /* Adds an event about a session; NULL if it is lost or of debug level and debug is off. */
 struct flow_event *engine_event(struct flow *flow, const struct session *session, enum flow_event_kind kind);
 /* Fills in what alerts tell: counts, rate, top destination, top source prefix. */
 void engine_event_circumstances(struct flow *flow, struct flow_event *event);
 
-/* Judges the thresholds and reports transitions.  Returns true if the mode changed. */
-bool engine_judge(struct flow *flow);
+/* Judges the thresholds, reports a transition and tells the policy, which may then end any half-open session. */
+void engine_judge(struct flow *flow);
 
 /*
  * A packet of a burst, parsed and hashed; the policies take it from there.
@@ -108,10 +137,14 @@ enum flow_verdict intercept_packet(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_packet(struct flow *flow, struct arrival *arrival);
 /* After tunables changed or engine_judge() said that the mode did: deadlines of watched connections follow. */
 void intercept_judged(struct flow *flow);
+void inspect_judged(struct flow *flow);
 
-/* Timers: a session whose deadline has come; every call with a new time; a judged change of mode. */
+/* A session whose deadline has come: it is no longer armed.  A host whose block is over. */
 void intercept_due(struct flow *flow, struct session *session);
 void inspect_due(struct flow *flow, struct session *session);
 void inspect_host_due(struct flow *flow, struct host *host);
+
+/* selfcheck.c: asserts what has to hold between calls, by looking at everything.  For tests. */
+void engine_selfcheck(struct flow *flow);
 
 #endif

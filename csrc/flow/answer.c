@@ -1,0 +1,113 @@
+/*
+ * Packets of ours and events: how the policies answer.
+ *
+ * Not here: what to answer (intercept.c, proxy.c, inspect.c).
+ */
+#include "engine.h"
+
+#include "../core/ring.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define ANSWER_HOP_LIMIT 64
+
+_Static_assert(SYNCACHE_REPLY_MAX + FLOW_LINK_MAX <= FLOW_PACKET_MAX,
+               "the longest answer fits behind the longest link header");
+
+/* The ring for one end of a session: that of the link which the end is on. */
+static struct syncache_ring *
+answer_ring(const struct flow *flow, const struct session *session, uint32_t to)
+{
+    if (flow->tap || session->side == FLOW_TAP)
+        return flow->tx[to];
+    return flow->tx[to == FLOW_CLIENT ? session->side : 1u - session->side];
+}
+
+bool
+engine_send(struct flow *flow, const struct session *session, uint32_t to,
+            struct wire_reply *reply)
+{
+    struct syncache_ring *tx = answer_ring(flow, session, to);
+    uint16_t link_size;
+    uint8_t link[FLOW_LINK_MAX];
+
+    assert(to <= FLOW_SERVER);
+    link_size =
+        (uint16_t)header_write(&flow->headers, session->header[to], link);
+    if (tx == NULL || !ring_has_room(tx, link_size)) {
+        flow->stats.tx_lost++;
+        return false;
+    }
+    memcpy(ring_slot(tx, tx->count), link, link_size);
+    session_tuple(session, &reply->tuple);
+    if (to == FLOW_SERVER)
+        reply->tuple = view_turned(&reply->tuple);
+    reply->hop_limit = ANSWER_HOP_LIMIT;
+    reply->dont_fragment = 1;
+    ring_append(tx,
+                (uint32_t)wire_build_reply(reply, ring_reply(tx, link_size)),
+                link_size, RING_NO_REQUEST);
+    return true;
+}
+
+bool
+engine_reset(struct flow *flow, const struct session *session, uint32_t to,
+             uint32_t seq, const uint32_t *ack)
+{
+    struct wire_reply reply = {.seq = seq, .flags = WIRE_RST};
+
+    if (ack != NULL) {
+        reply.flags |= WIRE_ACK;
+        reply.ack = *ack;
+    }
+    if (!engine_send(flow, session, to, &reply))
+        return false;
+    if (to == FLOW_CLIENT)
+        flow->stats.resets_client++;
+    else
+        flow->stats.resets_server++;
+    return true;
+}
+
+struct flow_event *
+engine_event(struct flow *flow, const struct session *session,
+             enum flow_event_kind kind)
+{
+    struct flow_event *event;
+
+    if (kind >= FLOW_EVENT_NEW && !flow->debug)
+        return NULL;
+    event = journal_add(&flow->journal, flow->now_ms, kind);
+    flow->stats.journal_lost = flow->journal.lost;
+    if (event == NULL || session == NULL)
+        return event;
+    session_tuple(session, &event->tuple);
+    event->protocol = session->protocol;
+    event->bytes[0] = session->bytes[0];
+    event->bytes[1] = session->bytes[1];
+    return event;
+}
+
+void
+engine_event_circumstances(struct flow *flow, struct flow_event *event)
+{
+    const struct host *top = hosts_heaviest(&flow->hosts);
+    const struct source *source = sources_top(&flow->sources);
+
+    event->incomplete = flow->stats.incomplete;
+    event->udp = flow->stats.incomplete_udp;
+    event->rate = engine_rate(flow);
+    if (top != NULL) {
+        memcpy(event->top_address, top->address, 16);
+        event->top_family = top->family;
+        event->top_count = top->count;
+        event->top_port =
+            session_at(&flow->sessions, top->youngest)->port[FLOW_SERVER];
+    }
+    if (source != NULL) {
+        memcpy(event->source_prefix, source->prefix, sizeof source->prefix);
+        event->source_family = source->family;
+        event->source_count = source->count;
+    }
+}

@@ -1,0 +1,279 @@
+/*
+ * The engine as its caller holds it: how large it is, how it begins, its keys,
+ * what it can tell about itself.
+ *
+ * Not here: packets and timers (flow_burst.c), tunables (flow_tunables.c).
+ */
+#include "engine.h"
+
+#include "../core/bytes.h"
+#include "../core/siphash.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define FLOW_LINE 64 /* alignment of the block and of its parts */
+#define FLOW_PROFILES_MAX 65535
+#define FLOW_HEADERS_MAX 65535
+#define FLOW_RULES_MAX 65535
+#define FLOW_JOURNAL_MAX (1u << 24)
+
+_Static_assert(sizeof(struct flow_rule) == 80, "no hidden padding");
+_Static_assert(sizeof(struct flow_event) % 8 == 0, "no hidden padding");
+
+/* Where the parts of a block begin, and where it ends. */
+struct flow_layout {
+    size_t sessions;
+    size_t order;
+    size_t due;
+    size_t hosts;
+    size_t journal;
+    size_t rules;
+    size_t profiles;
+    size_t headers;
+    size_t end;
+};
+
+static bool
+flow_config_valid(const struct flow_config *config)
+{
+    return config->struct_size == sizeof *config &&
+           config->kind <= FLOW_INSPECT && config->sessions_max >= 1 &&
+           config->sessions_max <= FLOW_SESSIONS_MAX &&
+           config->hosts_max >= 1 && config->hosts_max <= FLOW_SESSIONS_MAX &&
+           config->profiles_max <= FLOW_PROFILES_MAX &&
+           config->headers_max >= 1 &&
+           config->headers_max <= FLOW_HEADERS_MAX &&
+           config->journal_max >= 1 &&
+           config->journal_max <= FLOW_JOURNAL_MAX &&
+           config->rules_max <= FLOW_RULES_MAX;
+}
+
+static size_t
+flow_round(size_t bytes)
+{
+    return (bytes + FLOW_LINE - 1) & ~(size_t)(FLOW_LINE - 1);
+}
+
+static void
+flow_layout(const struct flow_config *config, struct flow_layout *layout)
+{
+    uint32_t sessions = config->sessions_max;
+
+    layout->sessions = flow_round(sizeof(struct flow));
+    layout->order = layout->sessions + flow_round(sessions_bytes(sessions));
+    layout->due = layout->order + flow_round(order_bytes(sessions));
+    layout->hosts =
+        layout->due + flow_round(due_bytes(sessions + config->hosts_max));
+    layout->journal =
+        layout->hosts + flow_round(hosts_bytes(config->hosts_max, sessions));
+    layout->rules =
+        layout->journal + flow_round(journal_bytes(config->journal_max));
+    layout->profiles =
+        layout->rules + flow_round(rules_bytes(config->rules_max));
+    layout->headers =
+        layout->profiles + flow_round(profiles_bytes(config->profiles_max));
+    layout->end =
+        layout->headers + flow_round(headers_bytes(config->headers_max));
+}
+
+size_t
+flow_size(const struct flow_config *config)
+{
+    struct flow_layout layout;
+
+    if (!flow_config_valid(config))
+        return 0;
+    flow_layout(config, &layout);
+    return layout.end;
+}
+
+/* A key of its own for each use: SipHash of the label under the seed, twice. */
+static void
+flow_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES],
+            const char label[static 4], uint8_t key[static SYNCACHE_KEY_BYTES])
+{
+    uint8_t text[5];
+
+    memcpy(text, label, 4);
+    for (uint8_t half = 0; half < 2; half++) {
+        text[4] = half;
+        store64_le(key + 8 * half, siphash24(seed, text, sizeof text));
+    }
+}
+
+/* The parts of the block, each with what it was derived from the seed. */
+static void
+flow_parts(struct flow *flow, const struct flow_layout *layout,
+           const uint8_t seed[static SYNCACHE_KEY_BYTES])
+{
+    const struct flow_config *config = &flow->config;
+    uint8_t *bytes = (uint8_t *)flow;
+    uint8_t key[SYNCACHE_KEY_BYTES];
+
+    flow_subkey(seed, "flow", flow->hash_key);
+    flow_subkey(seed, "rand", flow->random_key);
+    flow_subkey(seed, "ts  ", flow->ts_key);
+    sessions_init(&flow->sessions, bytes + layout->sessions,
+                  config->sessions_max);
+    order_init(&flow->order, bytes + layout->order, &flow->sessions);
+    due_init(&flow->due, bytes + layout->due,
+             config->sessions_max + config->hosts_max);
+    journal_init(&flow->journal, bytes + layout->journal, config->journal_max);
+    rules_init(&flow->rules, bytes + layout->rules, config->rules_max);
+    flow_subkey(seed, "host", key);
+    hosts_init(&flow->hosts, bytes + layout->hosts, config->hosts_max,
+               &flow->sessions, key);
+    flow_subkey(seed, "prof", key);
+    profiles_init(&flow->profiles, bytes + layout->profiles,
+                  config->profiles_max, key);
+    flow_subkey(seed, "link", key);
+    headers_init(&flow->headers, bytes + layout->headers, config->headers_max,
+                 key);
+}
+
+struct flow *
+flow_init(void *block, size_t size, const struct flow_config *config,
+          const uint8_t seed[SYNCACHE_KEY_BYTES])
+{
+    struct flow *flow = block;
+    struct flow_layout layout;
+
+    if (block == NULL || (uintptr_t)block % FLOW_LINE != 0 ||
+        !flow_config_valid(config))
+        return NULL;
+    flow_layout(config, &layout);
+    if (size < layout.end)
+        return NULL;
+    memset(flow, 0, sizeof *flow);
+    flow->config = *config;
+    flow_parts(flow, &layout, seed);
+    threshold_init(&flow->threshold);
+    sources_init(&flow->sources);
+    secret_init(&flow->secret);
+    flow_intercept_default(&flow->intercept);
+    flow_inspect_default(&flow->inspect);
+    flow_limits(flow);
+    return flow;
+}
+
+bool
+flow_set_rules(struct flow *flow, const struct flow_rule *rules, uint32_t count,
+               bool on)
+{
+    return rules_set(&flow->rules, rules, count, on);
+}
+
+void
+flow_set_key(struct flow *flow, uint64_t epoch,
+             const uint8_t key[SYNCACHE_KEY_BYTES])
+{
+    flow->keyed = true;
+    secret_set_key(&flow->secret, epoch, key);
+}
+
+void
+flow_set_epoch(struct flow *flow, uint64_t epoch, uint64_t start_ms)
+{
+    secret_set_epoch(&flow->secret, epoch, start_ms);
+}
+
+static uint32_t
+flow_lifetime_ms(const struct flow *flow)
+{
+    return flow->config.kind == FLOW_INSPECT
+               ? flow->inspect.cookie_lifetime_ms
+               : flow->intercept.cookie_lifetime_ms;
+}
+
+uint64_t
+flow_epoch(struct flow *flow, uint64_t now_ms, uint64_t *next_ms)
+{
+    engine_advance(flow, now_ms);
+    *next_ms = secret_next_ms(&flow->secret, flow_lifetime_ms(flow));
+    return flow->secret.epoch;
+}
+
+uint64_t
+flow_next_deadline(struct flow *flow)
+{
+    uint64_t next_ms = due_next_ms(&flow->due);
+    uint64_t check_ms = threshold_next_ms(&flow->threshold);
+
+    if (flow->changed)
+        return flow->now_ms;
+    if (check_ms < next_ms)
+        next_ms = check_ms;
+    if (flow->keyed) {
+        uint64_t key_ms = secret_next_ms(&flow->secret, flow_lifetime_ms(flow));
+
+        if (key_ms < next_ms)
+            next_ms = key_ms;
+    }
+    return next_ms;
+}
+
+static void
+flow_view(const struct flow *flow, const struct session *session,
+          struct flow_session_view *view)
+{
+    memset(view, 0, sizeof *view);
+    session_tuple(session, &view->tuple);
+    view->protocol = session->protocol;
+    view->state = session->state;
+    view->mode = session->mode;
+    view->counted = (session->flags & SESSION_COUNTED) != 0;
+    view->side = session->side;
+    view->rule = session->rule;
+    view->rexmts = session->rexmts;
+    view->client_wscale = session->wscale[FLOW_CLIENT];
+    view->server_wscale = session->wscale[FLOW_SERVER];
+    view->told_wscale = session->wscale_told;
+    view->delta = session->splice.delta;
+    view->id = session_number(&flow->sessions, session);
+    view->created_ms = session->created_ms;
+    view->last_ms = session->last_ms;
+    view->deadline_ms = session->deadline_ms;
+    view->bytes[0] = session->bytes[0];
+    view->bytes[1] = session->bytes[1];
+    if (session->protocol == WIRE_PROTOCOL_ICMP ||
+        session->protocol == WIRE_PROTOCOL_ICMPV6) {
+        view->icmp_id = view->tuple.fport;
+        view->tuple.fport = view->tuple.lport;
+        view->tuple.lport = 0;
+    }
+}
+
+uint32_t
+flow_walk(struct flow *flow, uint64_t *cursor, struct flow_session_view *out,
+          uint32_t out_max)
+{
+    uint32_t written = 0;
+
+    while (written < out_max && *cursor < flow->sessions.fresh) {
+        const struct session *session =
+            session_at(&flow->sessions, (uint32_t)*cursor);
+
+        ++*cursor;
+        if (session->family != 0 && (session->flags & SESSION_OWES_RST) == 0)
+            flow_view(flow, session, &out[written++]);
+    }
+    return written;
+}
+
+uint32_t
+flow_events(struct flow *flow, struct flow_event *out, uint32_t out_max)
+{
+    return journal_take(&flow->journal, out, out_max);
+}
+
+const struct flow_stats *
+flow_statistics(struct flow *flow, uint64_t now_ms)
+{
+    engine_advance(flow, now_ms);
+    flow->stats.one_minute = engine_rate(flow);
+    flow->stats.headers_full = flow->headers.refused;
+    flow->stats.hosts = flow->hosts.count;
+    flow->stats.hosts_blocked = flow->hosts.blocked;
+    return &flow->stats;
+}

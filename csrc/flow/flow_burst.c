@@ -1,0 +1,214 @@
+/*
+ * A ring of packets, in stages over at most SYNCACHE_BURST_MAX of them: parse
+ * all, hash all, prefetch the slots of all in the table, prefetch the sessions
+ * that they name, then the policy packet by packet in order of arrival.  Only
+ * the last stage changes anything, so results do not depend on the stages.
+ */
+#include "engine.h"
+
+#include "../core/ring.h"
+
+#include <assert.h>
+#include <string.h>
+
+_Static_assert(offsetof(struct syncache_tuple, laddr) == 16 &&
+                   offsetof(struct syncache_tuple, fport) == 32 &&
+                   offsetof(struct session_key, port) == 32,
+               "a tuple begins as a key does");
+
+/* The request type that a reply answers, 0 if it is none. */
+static uint16_t
+burst_icmp_request(uint8_t type)
+{
+    switch (type) {
+    case VIEW_ICMP_ECHO_REPLY:
+        return VIEW_ICMP_ECHO;
+    case VIEW_ICMP_TIMESTAMP_REPLY:
+        return VIEW_ICMP_TIMESTAMP;
+    case VIEW_ICMPV6_ECHO_REPLY:
+        return VIEW_ICMPV6_ECHO;
+    default:
+        return 0;
+    }
+}
+
+/* ICMP has no ports: the identifier is the asker's, the request's type the
+ * answerer's.  What is neither request nor reply has neither. */
+static void
+burst_icmp_key(const struct view *view, struct session_key *key)
+{
+    bool v4 = view->tuple.family == 4;
+    uint16_t request = burst_icmp_request(view->icmp_type);
+
+    if (request != 0 && (request == VIEW_ICMPV6_ECHO) != v4) {
+        key->port[0] = request;
+        key->port[1] = view->icmp_id;
+    } else if (v4 ? view->icmp_type == VIEW_ICMP_ECHO ||
+                        view->icmp_type == VIEW_ICMP_TIMESTAMP
+                  : view->icmp_type == VIEW_ICMPV6_ECHO) {
+        key->port[0] = view->icmp_id;
+        key->port[1] = view->icmp_type;
+    }
+}
+
+static void
+burst_key(struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    bool quote = view->kind == VIEW_QUOTE;
+
+    memcpy(&arrival->key, quote ? &view->quoted : &view->tuple, 36);
+    arrival->key.family = view->tuple.family;
+    arrival->key.protocol = quote ? view->quote_protocol : view->protocol;
+    arrival->key.hash = 0;
+    if (view->kind == VIEW_ICMP)
+        burst_icmp_key(view, &arrival->key);
+}
+
+/* Is it of a kind that may have a session? */
+static bool
+burst_keyed(const struct arrival *arrival)
+{
+    return arrival->view.kind != VIEW_OTHER && arrival->view.upper != NULL;
+}
+
+static void
+burst_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
+            struct arrival *arrival)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = rx->next + i;
+        const struct syncache_slot *slot = &rx->slot[index];
+        uint8_t *packet = ring_slot(rx, index) + slot->link_size;
+
+        assert((size_t)slot->link_size + slot->size <= rx->slot_size);
+        view_parse(packet, slot->size, slot->checksum, &arrival[i].view);
+        arrival[i].link = packet - slot->link_size;
+        arrival[i].link_size = slot->link_size;
+        arrival[i].side = (uint8_t)side;
+        if (burst_keyed(&arrival[i]))
+            burst_key(&arrival[i]);
+    }
+}
+
+static void
+burst_hash(const struct flow *flow, uint32_t count, struct arrival *arrival)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!burst_keyed(&arrival[i]))
+            continue;
+        arrival[i].key.hash = session_hash(flow->hash_key, &arrival[i].key);
+        session_prefetch_slot(&flow->sessions, arrival[i].key.hash);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (burst_keyed(&arrival[i]))
+            session_prefetch(&flow->sessions, arrival[i].key.hash);
+    }
+}
+
+static enum flow_verdict
+burst_policy(struct flow *flow, struct arrival *arrival)
+{
+    struct flow_stats *stats = &flow->stats;
+
+    switch (arrival->view.kind) {
+    case VIEW_TCP:
+    case VIEW_FRAGMENT:
+        stats->packets_tcp++;
+        break;
+    case VIEW_UDP:
+        stats->packets_udp++;
+        break;
+    case VIEW_ICMP:
+    case VIEW_QUOTE:
+        stats->packets_icmp++;
+        break;
+    default:
+        stats->packets_other++;
+        return FLOW_FORWARD;
+    }
+    if (flow->config.kind == FLOW_INSPECT)
+        return inspect_packet(flow, arrival);
+    return intercept_packet(flow, arrival);
+}
+
+/* Returns how many were consumed: fewer than count if a ring is full. */
+static uint32_t
+burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count,
+              struct arrival *arrival)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        enum flow_verdict verdict;
+
+        if (!engine_room(flow))
+            return i;
+        verdict = burst_policy(flow, &arrival[i]);
+        flow->stats.verdicts[verdict]++;
+        rx->slot[rx->next].verdict = (uint8_t)verdict;
+        if (verdict < FLOW_CONSUMED && !flow->tap)
+            rx->passed[rx->passed_count++] = rx->next;
+        rx->next++;
+    }
+    return count;
+}
+
+/* What every call begins with.  False: due timers still wait for room. */
+static bool
+burst_begin(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
+            struct syncache_ring *server_tx)
+{
+    assert(client_tx == NULL || client_tx->slot_size >= FLOW_PACKET_MAX);
+    assert(server_tx == NULL || server_tx->slot_size >= FLOW_PACKET_MAX);
+    engine_advance(flow, now_ms);
+    flow->tx[FLOW_CLIENT] = client_tx;
+    flow->tx[FLOW_SERVER] = server_tx;
+    if (!engine_timers(flow))
+        return false;
+    flow->changed = false;
+    engine_judge(flow);
+    return true;
+}
+
+uint32_t
+flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx,
+           uint32_t side, struct syncache_ring *client_tx,
+           struct syncache_ring *server_tx)
+{
+    struct arrival arrival[SYNCACHE_BURST_MAX];
+    uint32_t consumed = 0;
+
+    assert(rx->passed != NULL && side <= FLOW_TAP);
+    assert(rx->next <= rx->count && rx->count <= rx->slots);
+    rx->passed_count = 0;
+    flow->tap = side == FLOW_TAP;
+    if (!burst_begin(flow, now_ms, client_tx, server_tx))
+        return 0;
+    while (rx->next < rx->count) {
+        uint32_t count = rx->count - rx->next;
+        uint32_t done;
+
+        if (count > SYNCACHE_BURST_MAX)
+            count = SYNCACHE_BURST_MAX;
+        burst_parse(rx, side, count, arrival);
+        burst_hash(flow, count, arrival);
+        done = burst_packets(flow, rx, count, arrival);
+        consumed += done;
+        if (done < count)
+            break;
+    }
+    engine_judge(flow);
+    return consumed;
+}
+
+uint32_t
+flow_poll(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
+          struct syncache_ring *server_tx)
+{
+    uint32_t before = (client_tx == NULL ? 0 : client_tx->count) +
+                      (server_tx == NULL ? 0 : server_tx->count);
+
+    burst_begin(flow, now_ms, client_tx, server_tx);
+    engine_judge(flow);
+    return (client_tx == NULL ? 0 : client_tx->count) +
+           (server_tx == NULL ? 0 : server_tx->count) - before;
+}

@@ -270,7 +270,8 @@ flow_events(struct flow *flow, struct flow_event *out, uint32_t out_max)
 const struct flow_stats *
 flow_statistics(struct flow *flow, uint64_t now_ms)
 {
-    engine_advance(flow, now_ms);
+    if (flow->started)
+        engine_advance(flow, now_ms);
     flow->stats.one_minute = engine_rate(flow);
     flow->stats.headers_full = flow->headers.refused;
     flow->stats.hosts = flow->hosts.count;

@@ -217,11 +217,13 @@ flow_limits(struct flow *flow)
     }
 }
 
-/* The next call that can send something judges by them. */
+/* The next call that can send something judges by them.  Before the first call
+ * with packets there is no time yet, and setting tunables does not start it. */
 static void
 tunables_changed(struct flow *flow, uint64_t now_ms)
 {
-    engine_advance(flow, now_ms);
+    if (flow->started)
+        engine_advance(flow, now_ms);
     flow_limits(flow);
     flow->changed = true;
 }

@@ -181,7 +181,12 @@ engine_state(struct flow *flow, struct session *session, enum flow_state state)
         return;
     }
     engine_leave(flow, session);
-    flow->stats.completed += half_open && state == FLOW_ESTAB;
+    if (half_open && state == FLOW_ESTAB) {
+        flow->stats.completed++;
+        if (session->protocol == WIRE_PROTOCOL_TCP)
+            flow->handshake_ages[measure_age(flow->now_ms -
+                                             session->created_ms)]++;
+    }
     session->state = (uint8_t)state;
     engine_enter(flow, session);
 }

@@ -18,6 +18,7 @@
 #include "header.h"
 #include "host.h"
 #include "journal.h"
+#include "measure.h"
 #include "profile.h"
 #include "rules.h"
 #include "session.h"
@@ -67,6 +68,7 @@ struct flow {
     uint8_t random_key[SYNCACHE_KEY_BYTES];
     uint8_t ts_key[SYNCACHE_KEY_BYTES];
     struct flow_stats stats;
+    uint64_t handshake_ages[FLOW_AGES];
 };
 
 /* flow_tunables.c: what follows from the tunables of the kind. */

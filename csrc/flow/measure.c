@@ -1,0 +1,50 @@
+/*
+ * One sample of how things stand, for the threshold advisor.  See measure.h.
+ */
+#include "measure.h"
+
+#include "engine.h"
+
+#include <string.h>
+
+/* The destination with most half-open TCP sessions; NULL: there is none. */
+static const struct host *
+measure_heaviest(const struct hosts *hosts)
+{
+    for (uint32_t count = hosts->heaviest; count > 0; count--) {
+        uint32_t number = hosts->by_count[count];
+
+        for (; number != HOST_NONE; number = hosts->host[number].below)
+            if (hosts->host[number].protocol == WIRE_PROTOCOL_TCP)
+                return &hosts->host[number];
+    }
+    return NULL;
+}
+
+void
+flow_measure(struct flow *flow, uint64_t now_ms, struct flow_sample *sample)
+{
+    const struct flow_stats *stats = flow_statistics(flow, now_ms);
+    const struct host *host = measure_heaviest(&flow->hosts);
+
+    *sample = (struct flow_sample){
+        .time_ms = flow->now_ms,
+        .incomplete = stats->incomplete,
+        .incomplete_udp = stats->incomplete_udp,
+        .established = stats->established,
+        .one_minute = stats->one_minute,
+        .aggressive = stats->aggressive,
+    };
+    if (host != NULL) {
+        sample->host_count = host->count;
+        sample->host_family = host->family;
+        memcpy(sample->host_address, host->address,
+               sizeof sample->host_address);
+    }
+}
+
+const uint64_t *
+flow_handshake_ages(const struct flow *flow)
+{
+    return flow->handshake_ages;
+}

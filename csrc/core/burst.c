@@ -1,10 +1,22 @@
 /*
- * A ring of packets, in stages over at most SYNCACHE_BURST_MAX of them: parse
- * all, hash all, prefetch all buckets, then the events one by one in order of
- * arrival.  The first three stages change nothing, and the last is the very
- * function that a single packet takes, so the results are bit by bit the same.
+ * A ring of packets, in stages over at most SYNCACHE_BURST_MAX of them:
  *
- * Not here: what a link does with a ring.
+ *   sort     whose header looks like a template's goes into the lanes of its
+ *            family; the slots ahead are fetched meanwhile
+ *   match    whole headers and both checksums, side by side; what does not fit
+ *            and all other packets are parsed one by one
+ *   hash     the tuples of all, if anybody looks them up; cookies and timestamp
+ *            offsets of the SYNs
+ *   fetch    the buckets' tag lines, then the entries that will be written
+ *   events   one by one in order of arrival, a SYN by quick_syn(), the rest by
+ *            the very function that a single packet takes
+ *   replies  of the SYNs, side by side, into the slots that they got in order
+ *
+ * Only the events change anything, so the results are bit by bit those of
+ * single packets.  Without vectors nothing is gained by hashing SYNs together
+ * that no bucket is fetched for, so then a SYN goes through one by one.
+ *
+ * Not here: what a link does with a ring, the bytes of the lanes (csrc/simd/).
  */
 #include <assert.h>
 #include <string.h>
@@ -12,110 +24,289 @@
 #include "event.h"
 #include "ring.h"
 
-static void
-burst_parse(const struct syncache_ring *rx, uint32_t first, uint32_t count,
-            struct parsed *parsed)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const struct syncache_slot *slot = &rx->slot[first + i];
-        const uint8_t *packet = ring_slot(rx, first + i) + slot->link_size;
+#define BURST_AHEAD 12    /* slots that are fetched ahead of the one sorted */
+#define BURST_LINE 64     /* a header may reach into a second one */
+#define BURST_LINK_MAX 32 /* longer link headers are copied by memcpy() */
 
-        assert((size_t)slot->link_size + slot->size <= rx->slot_size);
-        parsed[i].kind =
-            wire_parse(packet, slot->size, slot->checksum, &parsed[i].segment,
-                       &parsed[i].quote, &parsed[i].why);
+/* Where a packet of the burst is: in a lane, or parsed. */
+struct burst_place {
+    struct simd_lanes *lanes; /* NULL: nothing is to be looked up */
+    uint8_t lane;
+    bool syn; /* matched: `parsed` is not filled */
+};
+
+struct burst {
+    struct syncache *cache;
+    struct syncache_ring *rx, *tx;
+    uint32_t first; /* index of the first packet in rx */
+    uint32_t count;
+    bool hashed; /* every lane has the hash of its tuple */
+    struct burst_place place[SYNCACHE_BURST_MAX];
+    struct parsed parsed[SYNCACHE_BURST_MAX];
+};
+
+static const uint8_t *
+burst_packet(const struct burst *burst, uint32_t i)
+{
+    uint32_t index = burst->first + i;
+
+    return ring_slot(burst->rx, index) + burst->rx->slot[index].link_size;
+}
+
+/* Fetches the packet that far ahead: a header may lie across two lines. */
+static void
+burst_fetch_packet(const struct burst *burst, uint32_t i)
+{
+    uint32_t index = burst->first + i;
+
+    if (index >= burst->rx->count)
+        return;
+    __builtin_prefetch(ring_slot(burst->rx, index));
+    __builtin_prefetch(ring_slot(burst->rx, index) + BURST_LINE);
+}
+
+static void
+burst_sort(struct burst *burst)
+{
+    struct quick *quick = &burst->cache->quick;
+
+    for (size_t i = 0; i < 2; i++) {
+        quick->lanes[i].syns = 0;
+        quick->lanes[i].trusted = 0;
+    }
+    for (uint32_t i = 0; i < burst->count; i++) {
+        const struct syncache_slot *slot = &burst->rx->slot[burst->first + i];
+        struct burst_place *place = &burst->place[i];
+
+        assert((size_t)slot->link_size + slot->size <= burst->rx->slot_size);
+        burst_fetch_packet(burst, i + BURST_AHEAD);
+        place->lanes =
+            quick_take(burst->cache, burst_packet(burst, i), slot->size,
+                       burst->rx->slot_size - slot->link_size, slot->checksum);
+        if (place->lanes != NULL)
+            place->lane = (uint8_t)(place->lanes->syns - 1);
+    }
+}
+
+/* Parses a packet that is no template's; its tuple gets a lane of its own. */
+static void
+burst_parse(struct burst *burst, uint32_t i)
+{
+    const struct syncache_slot *slot = &burst->rx->slot[burst->first + i];
+    struct burst_place *place = &burst->place[i];
+    struct parsed *parsed = &burst->parsed[i];
+    const struct syncache_tuple *tuple =
+        input_parse(burst_packet(burst, i), slot->size, slot->checksum, parsed);
+
+    place->syn = false;
+    if (tuple == NULL) {
+        place->lanes = NULL;
+        return;
+    }
+    if (place->lanes == NULL) {
+        place->lanes = &burst->cache->quick.lanes[tuple->family == 6];
+        place->lane = (uint8_t)place->lanes->count++;
+    }
+    quick_set_tuple(place->lanes, place->lane, tuple);
+    burst->hashed = true;
+}
+
+static void
+burst_match(struct burst *burst)
+{
+    struct quick *quick = &burst->cache->quick;
+    uint64_t good[2];
+
+    for (size_t i = 0; i < 2; i++) {
+        struct simd_lanes *lanes = &quick->lanes[i];
+
+        good[i] = lanes->syns == 0 ? 0 : quick->kernels->match(lanes);
+        lanes->count = lanes->syns;
+    }
+    burst->hashed = quick_needs_hash(burst->cache);
+    for (uint32_t i = 0; i < burst->count; i++) {
+        struct burst_place *place = &burst->place[i];
+
+        place->syn = place->lanes != NULL &&
+                     (good[place->lanes->v6] >> place->lane & 1) != 0;
+        if (!place->syn)
+            burst_parse(burst, i);
     }
 }
 
 static void
-burst_hash(const struct syncache *cache, uint32_t count, struct parsed *parsed)
+burst_hash(struct burst *burst)
 {
-    for (uint32_t i = 0; i < count; i++)
-        input_hash(cache, &parsed[i]);
-}
+    struct quick *quick = &burst->cache->quick;
 
-static void
-burst_prefetch(const struct syncache *cache, uint32_t count,
-               const struct parsed *parsed)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (parsed[i].kind == WIRE_TCP)
-            table_prefetch_tags(&cache->table,
-                                table_bucket(&cache->table, parsed[i].hash));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (parsed[i].kind == WIRE_TCP)
-            table_prefetch_entry(&cache->table, parsed[i].hash);
+    for (size_t i = 0; i < 2; i++) {
+        struct simd_lanes *lanes = &quick->lanes[i];
+
+        if (lanes->syns > 0)
+            quick->kernels->cookies(&quick->shape[i], lanes);
+        if (burst->hashed && lanes->count > 0)
+            quick->kernels->hashes(burst->cache->hash_key, lanes);
     }
 }
 
-/* Notes what became of packet `index`, and puts its reply into tx. */
 static void
-burst_note(struct syncache_ring *rx, struct syncache_ring *tx, uint32_t index,
-           enum syncache_verdict verdict, const struct event *event)
+burst_fetch(const struct burst *burst)
+{
+    const struct table *table = &burst->cache->table;
+
+    if (engine_cookies_only(burst->cache))
+        return;
+    for (size_t v6 = 0; v6 < 2; v6++) {
+        const struct simd_lanes *lanes = &burst->cache->quick.lanes[v6];
+
+        for (uint32_t lane = 0; lane < lanes->count; lane++)
+            table_prefetch_tags(table, table_bucket(table, lanes->hash[lane]));
+    }
+    for (size_t v6 = 0; v6 < 2; v6++) {
+        const struct simd_lanes *lanes = &burst->cache->quick.lanes[v6];
+
+        for (uint32_t lane = 0; lane < lanes->count; lane++)
+            table_prefetch_entry(table, lanes->hash[lane]);
+    }
+}
+
+/* Notes what became of packet `index`. */
+static void
+burst_note(struct syncache_ring *rx, uint32_t index,
+           enum syncache_verdict verdict, uint64_t handle)
 {
     struct syncache_slot *slot = &rx->slot[index];
     enum syncache_kind kind = syncache_kind(verdict);
 
     slot->verdict = (uint8_t)verdict;
-    slot->handle = event->handle;
+    slot->handle = handle;
     if (kind == SYNCACHE_PASS || kind == SYNCACHE_ACCEPT)
         rx->passed[rx->passed_count++] = index;
-    if (event->reply_size == 0)
-        return;
-    memcpy(ring_slot(tx, tx->count), ring_slot(rx, index), slot->link_size);
-    ring_append(tx, event->reply_size, slot->link_size, (uint16_t)index);
+}
+
+/* Counts a reply into tx, behind the link header of its request. */
+static void
+burst_append(const struct burst *burst, uint32_t index, uint32_t size)
+{
+    uint16_t link_size = burst->rx->slot[index].link_size;
+
+    if (link_size > 0)
+        memcpy(ring_slot(burst->tx, burst->tx->count),
+               ring_slot(burst->rx, index), link_size);
+    ring_append(burst->tx, size, link_size, (uint16_t)index);
+}
+
+/* The long way.  Returns false, and nothing has happened, if tx is full. */
+static bool
+burst_event(struct burst *burst, uint32_t i)
+{
+    struct syncache_ring *rx = burst->rx, *tx = burst->tx;
+    uint32_t index = burst->first + i;
+    uint32_t link_size = rx->slot[index].link_size;
+    bool room = ring_has_room(tx, link_size);
+    uint8_t nowhere[SYNCACHE_REPLY_MAX];
+    struct event event = {
+        .conn = &rx->conn[index],
+        .reply = room ? ring_reply(tx, link_size) : nowhere,
+    };
+    const struct burst_place *place = &burst->place[i];
+    enum syncache_verdict verdict;
+
+    if (place->lanes != NULL)
+        burst->parsed[i].hash = place->lanes->hash[place->lane];
+    if (!room && input_may_reply(burst->cache, &burst->parsed[i]))
+        return false;
+    verdict = input_parsed(burst->cache, &burst->parsed[i], &event);
+    burst_note(rx, index, verdict, event.handle);
+    if (event.reply_size != 0)
+        burst_append(burst, index, event.reply_size);
+    return true;
+}
+
+/* The short way of a SYN; where it does not lead on, the long one. */
+static bool
+burst_syn(struct burst *burst, uint32_t i)
+{
+    const struct burst_place *place = &burst->place[i];
+    struct simd_lanes *lanes = place->lanes;
+    uint32_t index = burst->first + i;
+    uint32_t link_size = burst->rx->slot[index].link_size;
+    enum syncache_verdict verdict = EVENT_UNDECIDED;
+
+    if (ring_has_room(burst->tx, link_size))
+        verdict = quick_syn(burst->cache, lanes, place->lane);
+    if (verdict == EVENT_UNDECIDED) {
+        const struct syncache_slot *slot = &burst->rx->slot[index];
+
+        (void)input_parse(burst_packet(burst, i), slot->size, slot->checksum,
+                          &burst->parsed[i]);
+        if (!burst->hashed)
+            quick_hash(burst->cache, lanes, place->lane);
+        return burst_event(burst, i);
+    }
+    burst->rx->slot[index].verdict = (uint8_t)verdict;
+    burst->rx->slot[index].handle = 0;
+    if (verdict == SYNCACHE_DROP_CACHE_FULL)
+        return true;
+    lanes->out[place->lane] = ring_reply(burst->tx, link_size);
+    burst_append(burst, index, quick_reply_size(lanes));
+    return true;
 }
 
 /* Returns how many were consumed: fewer than count if tx is full. */
 static uint32_t
-burst_events(struct syncache *cache, struct syncache_ring *rx,
-             struct syncache_ring *tx, uint32_t count,
-             const struct parsed *parsed)
+burst_events(struct burst *burst)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = rx->next;
-        uint32_t link_size = rx->slot[index].link_size;
-        bool room = ring_has_room(tx, link_size);
-        uint8_t nowhere[SYNCACHE_REPLY_MAX];
-        struct event event = {
-            .conn = &rx->conn[index],
-            .reply = room ? ring_reply(tx, link_size) : nowhere,
-        };
-        enum syncache_verdict verdict;
+    uint32_t i = 0;
 
-        if (!room && input_may_reply(cache, &parsed[i]))
-            return i;
-        verdict = input_parsed(cache, &parsed[i], &event);
-        burst_note(rx, tx, index, verdict, &event);
-        rx->next++;
+    while (i < burst->count &&
+           (burst->place[i].syn ? burst_syn(burst, i) : burst_event(burst, i)))
+        i++;
+    burst->rx->next += i;
+    return i;
+}
+
+static void
+burst_reply(const struct burst *burst)
+{
+    struct quick *quick = &burst->cache->quick;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (quick->lanes[i].syns > 0)
+            quick->kernels->replies(&quick->shape[i], &quick->lanes[i]);
     }
-    return count;
 }
 
 uint32_t
 syncache_burst(struct syncache *cache, uint64_t now_ms,
                struct syncache_ring *rx, struct syncache_ring *tx)
 {
-    struct parsed parsed[SYNCACHE_BURST_MAX];
+    struct burst burst;
     uint32_t consumed = 0;
 
     assert(rx->conn != NULL && rx->passed != NULL);
     assert(rx->next <= rx->count && rx->count <= rx->slots);
+    burst.cache = cache;
+    burst.rx = rx;
+    burst.tx = tx;
     engine_advance(cache, now_ms);
     rx->passed_count = 0;
     while (rx->next < rx->count) {
-        uint32_t count = rx->count - rx->next;
         uint32_t done;
 
-        if (count > SYNCACHE_BURST_MAX)
-            count = SYNCACHE_BURST_MAX;
-        burst_parse(rx, rx->next, count, parsed);
-        burst_hash(cache, count, parsed);
-        burst_prefetch(cache, count, parsed);
-        done = burst_events(cache, rx, tx, count, parsed);
+        burst.first = rx->next;
+        burst.count = rx->count - rx->next;
+        if (burst.count > SYNCACHE_BURST_MAX)
+            burst.count = SYNCACHE_BURST_MAX;
+        burst_sort(&burst);
+        burst_match(&burst);
+        burst_hash(&burst);
+        if (burst.hashed)
+            burst_fetch(&burst);
+        done = burst_events(&burst);
+        burst_reply(&burst);
         consumed += done;
-        if (done < count)
+        if (done < burst.count)
             break;
     }
     return consumed;

@@ -32,8 +32,10 @@ struct parsed {
     enum syncache_verdict why;        /* WIRE_BAD */
 };
 
-/* input.c: the hash of a parsed packet, then its verdict.  The verdict is counted here. */
-void input_hash(const struct syncache *cache, struct parsed *parsed);
+/* input.c: reads a packet; its tuple, if one is to be looked up, else NULL.  `hash` is the caller's to fill in. */
+const struct syncache_tuple *input_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
+                                         struct parsed *parsed);
+/* The verdict of a parsed packet, which is counted here. */
 enum syncache_verdict input_parsed(struct syncache *cache, const struct parsed *parsed, struct event *event);
 /* Could it draw a reply?  Errs on the side of yes. */
 bool input_may_reply(const struct syncache *cache, const struct parsed *parsed);

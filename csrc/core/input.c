@@ -25,13 +25,15 @@ static enum syncache_verdict input_listener(struct syncache *cache,
 static enum syncache_verdict input_closed_port(struct syncache *cache,
                                                struct event *event);
 
-void
-input_hash(const struct syncache *cache, struct parsed *parsed)
+const struct syncache_tuple *
+input_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
+            struct parsed *parsed)
 {
+    parsed->kind = wire_parse(packet, packet_size, checksum, &parsed->segment,
+                              &parsed->quote, &parsed->why);
     if (parsed->kind == WIRE_TCP)
-        parsed->hash = engine_hash(cache, &parsed->segment.tuple);
-    else if (parsed->kind == WIRE_QUOTE)
-        parsed->hash = engine_hash(cache, &parsed->quote.tuple);
+        return &parsed->segment.tuple;
+    return parsed->kind == WIRE_QUOTE ? &parsed->quote.tuple : NULL;
 }
 
 static enum syncache_verdict
@@ -221,15 +223,16 @@ input_may_reply(const struct syncache *cache, const struct parsed *parsed)
     return node == NULL || node->state == KNOWN_RST_OWED;
 }
 
-/* The rest of a single packet, once it is parsed. */
+/* The rest of a single packet, once it is parsed; `tuple` may be NULL. */
 static enum syncache_verdict
 input_single(struct syncache *cache, struct parsed *parsed,
-             struct syncache_result *result)
+             const struct syncache_tuple *tuple, struct syncache_result *result)
 {
     struct event event = {.conn = &result->conn, .reply = result->reply};
     enum syncache_verdict verdict;
 
-    input_hash(cache, parsed);
+    if (tuple != NULL)
+        parsed->hash = engine_hash(cache, tuple);
     verdict = input_parsed(cache, parsed, &event);
     result->reply_size = event.reply_size;
     result->handle = event.handle;
@@ -248,9 +251,9 @@ syncache_packet(struct syncache *cache, uint64_t now_ms, const uint8_t *packet,
     verdict = quick_single(cache, packet, packet_size, checksum, result);
     if (verdict != EVENT_UNDECIDED)
         return verdict;
-    parsed.kind = wire_parse(packet, packet_size, checksum, &parsed.segment,
-                             &parsed.quote, &parsed.why);
-    return input_single(cache, &parsed, result);
+    return input_single(cache, &parsed,
+                        input_parse(packet, packet_size, checksum, &parsed),
+                        result);
 }
 
 enum syncache_verdict
@@ -274,5 +277,7 @@ syncache_segment(struct syncache *cache, uint64_t now_ms, uint8_t family,
                                  &parsed.segment, &parsed.why)
                       ? WIRE_TCP
                       : WIRE_BAD;
-    return input_single(cache, &parsed, result);
+    return input_single(cache, &parsed,
+                        parsed.kind == WIRE_TCP ? &parsed.segment.tuple : NULL,
+                        result);
 }

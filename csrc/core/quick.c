@@ -220,6 +220,28 @@ quick_needs_hash(const struct syncache *cache)
     return cache->known.count > 0 || !engine_cookies_only(cache);
 }
 
+void
+quick_set_tuple(struct simd_lanes *lanes, uint32_t lane,
+                const struct syncache_tuple *tuple)
+{
+    uint8_t ports[4];
+
+    for (uint32_t i = 0; i < (lanes->v6 ? 4 : 1); i++) {
+        lanes->faddr[i][lane] = load32_le(tuple->faddr + 4 * i);
+        lanes->laddr[i][lane] = load32_le(tuple->laddr + 4 * i);
+    }
+    store16_be(ports, tuple->fport);
+    store16_be(ports + 2, tuple->lport);
+    lanes->ports[lane] = load32_le(ports);
+}
+
+void
+quick_hash(const struct syncache *cache, struct simd_lanes *lanes,
+           uint32_t lane)
+{
+    lanes->hash[lane] = scalar_tuple_hash(lanes, lane, cache->hash_key, true);
+}
+
 static void
 quick_tuple(const struct simd_lanes *lanes, uint32_t lane,
             struct syncache_tuple *tuple)
@@ -320,7 +342,7 @@ quick_single(struct syncache *cache, const uint8_t *packet, size_t packet_size,
         !(lanes->v6 ? scalar_match_v6(lanes, 0) : scalar_match_v4(lanes, 0)))
         return EVENT_UNDECIDED;
     if (quick_needs_hash(cache)) {
-        lanes->hash[0] = scalar_tuple_hash(lanes, 0, cache->hash_key, true);
+        quick_hash(cache, lanes, 0);
         table_prefetch_tags(&cache->table,
                             table_bucket(&cache->table, lanes->hash[0]));
     }

@@ -76,6 +76,10 @@ enum syncache_verdict quick_syn(struct syncache *cache, const struct simd_lanes 
 enum syncache_verdict quick_single(struct syncache *cache, const uint8_t *packet, size_t packet_size,
                                    uint32_t checksum, struct syncache_result *result);
 
+/* Puts a tuple into a lane, to be hashed; the hash of one lane. */
+void quick_set_tuple(struct simd_lanes *lanes, uint32_t lane, const struct syncache_tuple *tuple);
+void quick_hash(const struct syncache *cache, struct simd_lanes *lanes, uint32_t lane);
+
 /* Bytes of a SYN-ACK of these lanes. */
 uint32_t quick_reply_size(const struct simd_lanes *lanes);
 

@@ -30,7 +30,7 @@ isa_has(enum syncache_isa isa)
 }
 
 static const struct simd_kernels *const isa_levels[] = {
-    &simd_portable};
+    &simd_avx512, &simd_avx2, &simd_portable};
 #else
 static bool
 isa_has(enum syncache_isa isa)

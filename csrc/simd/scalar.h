@@ -107,7 +107,7 @@ scalar_match_v4(struct simd_lanes *lanes, uint32_t lane)
     good &= scalar_match_tcp(lanes, lane, packet + 20, &tcp);
     good &= scalar_fold(scalar_halves(first) + third + addresses) == 0xffff;
     good &= (lanes->trusted >> lane & 1) | (scalar_fold(tcp + addresses) == 0xffff);
-    return good & !scalar_address_v4_bad(faddr) & !scalar_address_v4_bad(laddr) & (faddr != laddr);
+    return good && !scalar_address_v4_bad(faddr) && !scalar_address_v4_bad(laddr) && faddr != laddr;
 }
 
 static inline bool
@@ -136,7 +136,7 @@ scalar_match_v6(struct simd_lanes *lanes, uint32_t lane)
     good &= scalar_match_tcp(lanes, lane, packet + 40, &tcp);
     good &= (lanes->trusted >> lane & 1) | (scalar_fold(tcp + addresses) == 0xffff);
     good &= ((f0 | f1) != 0) & ((l0 | l1) != 0) & ((f0 & 0xff) != 0xff) & ((l0 & 0xff) != 0xff);
-    return good & (((f0 ^ l0) | (f1 ^ l1)) != 0);
+    return good && ((f0 ^ l0) | (f1 ^ l1)) != 0;
 }
 
 /* SipHash of the two addresses and, unless `ports` is false, the two ports. */

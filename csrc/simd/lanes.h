@@ -1,0 +1,437 @@
+/*
+ * The kernels over vectors of 32-bit lanes, in terms of primitives that avx2.c and avx512.c define before they include
+ * this file: LANES (8 or 16), LANES_FN, LANES_KERNEL, `vec` and the lane_ one-liners.
+ *
+ * Layout.  A packet is read in chunks of 16 bytes, four words w0 .. w3.  Row j = 0 .. 3 takes a chunk of the packets
+ * 4i + j, i counting the 128-bit parts of a vector:
+ *
+ *     row j   | packet j    | packet 4+j  | packet 8+j  | packet 12+j |
+ *             | w0 w1 w2 w3 | w0 w1 w2 w3 | w0 w1 w2 w3 | w0 w1 w2 w3 |
+ *
+ * and a 4 by 4 transposition within each part makes one vector per word, with the packets in order:
+ *
+ *     word k  | p0 p1 p2 p3 | p4 p5 p6 p7 | p8 ...      | p12 ...     |
+ *
+ * Replies go the same way back.  The 64-bit words of a hash are unpacked from two fields of 32: `low` has the packets
+ * 4i and 4i + 1, `high` 4i + 2 and 4i + 3.  The two run side by side, which hides the latency of the rounds, and
+ * taking every even word of both restores the order.
+ *
+ * The steps are those of scalar.h, one for one.  Lanes beyond the last packet repeat the first one.
+ */
+#include "scalar.h"
+
+_Static_assert(SIMD_LANES % LANES == 0, "groups are whole");
+
+/* Reads one chunk of LANES packets as four fields. */
+LANES_FN void
+lanes_read(const uint8_t *const *packet, size_t offset, vec word[static 4])
+{
+    vec row0 = lane_rows(packet, offset);
+    vec row1 = lane_rows(packet + 1, offset);
+    vec row2 = lane_rows(packet + 2, offset);
+    vec row3 = lane_rows(packet + 3, offset);
+    vec a = lane_unpack_low32(row0, row1);
+    vec b = lane_unpack_low32(row2, row3);
+    vec c = lane_unpack_high32(row0, row1);
+    vec d = lane_unpack_high32(row2, row3);
+
+    word[0] = lane_unpack_low64(a, b);
+    word[1] = lane_unpack_high64(a, b);
+    word[2] = lane_unpack_low64(c, d);
+    word[3] = lane_unpack_high64(c, d);
+}
+
+/* Writes four fields, over what the templates have there, as one chunk of LANES replies. */
+LANES_FN void
+lanes_write(const struct simd_template *const *template, uint8_t *const *out, size_t offset, const vec word[static 4])
+{
+    vec a = lane_unpack_low32(word[0], word[1]);
+    vec b = lane_unpack_low32(word[2], word[3]);
+    vec c = lane_unpack_high32(word[0], word[1]);
+    vec d = lane_unpack_high32(word[2], word[3]);
+
+    lane_put_rows(template, out, offset, lane_unpack_low64(a, b));
+    lane_put_rows(template + 1, out + 1, offset, lane_unpack_high64(a, b));
+    lane_put_rows(template + 2, out + 2, offset, lane_unpack_low64(c, d));
+    lane_put_rows(template + 3, out + 3, offset, lane_unpack_high64(c, d));
+}
+
+/* Both halves of every word. */
+LANES_FN vec
+lanes_halves(vec word)
+{
+    return lane_add32(lane_and(word, lane_all32(0xffff)), lane_right32(word, 16));
+}
+
+/* To 16 bits; 2^32 - 1 at most becomes 2^17, 2^16, 2^16 - 1. */
+LANES_FN vec
+lanes_fold(vec sum)
+{
+    return lanes_halves(lanes_halves(lanes_halves(sum)));
+}
+
+/* Adds what differs from `value` under `mask` to `differ`. */
+LANES_FN vec
+lanes_differ(vec differ, vec word, uint32_t mask, uint32_t value)
+{
+    return lane_or(differ, lane_xor(lane_and(word, lane_all32(mask)), lane_all32(value)));
+}
+
+struct lanes_verdict {
+    vec differ;                       /* not zero: not the template's */
+    vec sum;                          /* of the TCP segment and its pseudo header without addresses */
+};
+
+/* The TCP header and its options, ten words; stores what a SYN says. */
+LANES_FN struct lanes_verdict
+lanes_match_tcp(struct simd_lanes *lanes, uint32_t at, const vec word[static 10])
+{
+    vec mss = lane_swap32(word[5]);
+    vec scale = lane_right32(word[9], 24);
+    vec sum = lane_all32(SCALAR_PSEUDO);
+    vec differ = lane_all32(0);
+
+    for (size_t i = 0; i < 10; i++)
+        sum = lane_add32(sum, lanes_halves(word[i]));
+    differ = lanes_differ(differ, word[3], (uint32_t)SCALAR_FLAGS_MASK, (uint32_t)SCALAR_FLAGS);
+    differ = lanes_differ(differ, word[5], (uint32_t)SCALAR_OPTIONS_MASK, (uint32_t)SCALAR_OPTIONS);
+    differ = lanes_differ(differ, word[6], (uint32_t)(SCALAR_OPTIONS_MASK >> 32), (uint32_t)(SCALAR_OPTIONS >> 32));
+    differ = lanes_differ(differ, word[9], SCALAR_SCALE_MASK, SCALAR_SCALE);
+    lane_store(&lanes->ports[at], word[0]);
+    lane_store(&lanes->irs[at], lane_swap32(word[1]));
+    lane_store(&lanes->tsval[at], word[7]);
+    lane_store(&lanes->mss[at], lane_and(mss, lane_all32(0xffff)));
+    lane_store(&lanes->wscale[at], lane_min32(scale, lane_all32(SCALAR_SCALE_MAX)));
+    return (struct lanes_verdict){differ, sum};
+}
+
+/* Bits of lanes whose checksum is right or need not be. */
+LANES_FN uint32_t
+lanes_summed(const struct simd_lanes *lanes, uint32_t at, vec sum)
+{
+    return lane_equal32(lanes_fold(sum), lane_all32(0xffff)) | (uint32_t)(lanes->trusted >> at);
+}
+
+LANES_FN uint32_t
+lanes_address_v4_bad(vec raw)
+{
+    return lane_equal32(raw, lane_all32(0)) | lane_equal32(raw, lane_all32(UINT32_MAX)) |
+           lane_equal32(lane_and(raw, lane_all32(0xf0)), lane_all32(0xe0));
+}
+
+LANES_FN uint32_t
+lanes_match_v4(struct simd_lanes *lanes, uint32_t at)
+{
+    vec word[16];
+
+    for (size_t i = 0; i < 4; i++)
+        lanes_read(&lanes->packet[at], i * SIMD_CHUNK, &word[4 * i]);
+
+    struct lanes_verdict tcp = lanes_match_tcp(lanes, at, &word[5]);
+    vec addresses = lane_add32(lanes_halves(word[3]), lanes_halves(word[4]));
+    vec ip = lane_add32(addresses, lanes_halves(word[0]));
+    ip = lane_add32(ip, lane_add32(lanes_halves(word[1]), lanes_halves(word[2])));
+    tcp.differ = lanes_differ(tcp.differ, word[0], 0xffff00ffu, 0x3c000045u);
+    tcp.differ = lanes_differ(tcp.differ, word[1], 0xff3f0000u, 0);
+    tcp.differ = lanes_differ(tcp.differ, word[2], 0x0000ff00u, 0x00000600u);
+    lane_store(&lanes->faddr[0][at], word[3]);
+    lane_store(&lanes->laddr[0][at], word[4]);
+    return lane_equal32(tcp.differ, lane_all32(0)) & lane_equal32(lanes_fold(ip), lane_all32(0xffff)) &
+           lanes_summed(lanes, at, lane_add32(tcp.sum, addresses)) & ~lanes_address_v4_bad(word[3]) &
+           ~lanes_address_v4_bad(word[4]) & ~lane_equal32(word[3], word[4]);
+}
+
+/* Bits of lanes whose address is nobody's or a group's. */
+LANES_FN uint32_t
+lanes_address_v6_bad(const vec word[static 4])
+{
+    vec any = lane_or(lane_or(word[0], word[1]), lane_or(word[2], word[3]));
+
+    return lane_equal32(any, lane_all32(0)) |
+           lane_equal32(lane_and(word[0], lane_all32(0xff)), lane_all32(0xff));
+}
+
+LANES_FN uint32_t
+lanes_match_v6(struct simd_lanes *lanes, uint32_t at)
+{
+    vec word[20];
+    vec addresses = lane_all32(0);
+    vec apart = lane_all32(0);
+
+    for (size_t i = 0; i < 5; i++)
+        lanes_read(&lanes->packet[at], i * SIMD_CHUNK, &word[4 * i]);
+
+    struct lanes_verdict tcp = lanes_match_tcp(lanes, at, &word[10]);
+    for (size_t i = 0; i < 4; i++) {
+        addresses = lane_add32(addresses, lane_add32(lanes_halves(word[2 + i]), lanes_halves(word[6 + i])));
+        apart = lane_or(apart, lane_xor(word[2 + i], word[6 + i]));
+        lane_store(&lanes->faddr[i][at], word[2 + i]);
+        lane_store(&lanes->laddr[i][at], word[6 + i]);
+    }
+    tcp.differ = lanes_differ(tcp.differ, word[0], 0x000000f0u, 0x00000060u);
+    tcp.differ = lanes_differ(tcp.differ, word[1], 0x00ffffffu, 0x00062800u);
+    return lane_equal32(tcp.differ, lane_all32(0)) & lanes_summed(lanes, at, lane_add32(tcp.sum, addresses)) &
+           ~lanes_address_v6_bad(&word[2]) & ~lanes_address_v6_bad(&word[6]) &
+           ~lane_equal32(apart, lane_all32(0));
+}
+
+/* Makes the lanes from the last to the end of its group repeat the first one. */
+static void
+lanes_fill(struct simd_lanes *lanes)
+{
+    for (uint32_t lane = lanes->syns; lane % LANES != 0; lane++) {
+        lanes->packet[lane] = lanes->packet[0];
+        lanes->template[lane] = lanes->template[0];
+        lanes->out[lane] = lanes->nowhere;
+    }
+}
+
+LANES_KERNEL uint64_t
+lanes_match(struct simd_lanes *lanes)
+{
+    uint64_t good = 0;
+
+    lanes_fill(lanes);
+    for (uint32_t at = 0; at < lanes->syns; at += LANES) {
+        uint32_t bits = lanes->v6 ? lanes_match_v6(lanes, at) : lanes_match_v4(lanes, at);
+        good |= (uint64_t)(bits & LANES_BITS) << at;
+    }
+    return lanes->syns == SIMD_LANES ? good : good & ((UINT64_C(1) << lanes->syns) - 1);
+}
+
+/* A hash in progress, of two streams. */
+struct lanes_sip {
+    vec low[4];
+    vec high[4];
+};
+
+LANES_FN void
+lanes_sip_round(vec v[static 4])
+{
+    v[0] = lane_add64(v[0], v[1]);
+    v[2] = lane_add64(v[2], v[3]);
+    v[1] = lane_xor(lane_rotate64(v[1], 13), v[0]);
+    v[3] = lane_xor(lane_rotate64(v[3], 16), v[2]);
+    v[0] = lane_rotate64_32(v[0]);
+    v[2] = lane_add64(v[2], v[1]);
+    v[0] = lane_add64(v[0], v[3]);
+    v[1] = lane_xor(lane_rotate64(v[1], 17), v[2]);
+    v[3] = lane_xor(lane_rotate64(v[3], 21), v[0]);
+    v[2] = lane_rotate64_32(v[2]);
+}
+
+LANES_FN void
+lanes_sip_begin(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES])
+{
+    struct siphash_state state = siphash_begin(key);
+    uint64_t v[4] = {state.v0, state.v1, state.v2, state.v3};
+
+    for (size_t i = 0; i < 4; i++)
+        s->low[i] = s->high[i] = lane_all64(v[i]);
+}
+
+/* Absorbs a word whose lower and upper half are these fields. */
+LANES_FN void
+lanes_sip_absorb(struct lanes_sip *s, vec lower, vec upper)
+{
+    vec low = lane_unpack_low32(lower, upper);
+    vec high = lane_unpack_high32(lower, upper);
+
+    s->low[3] = lane_xor(s->low[3], low);
+    s->high[3] = lane_xor(s->high[3], high);
+    for (int i = 0; i < 2; i++) {
+        lanes_sip_round(s->low);
+        lanes_sip_round(s->high);
+    }
+    s->low[0] = lane_xor(s->low[0], low);
+    s->high[0] = lane_xor(s->high[0], high);
+}
+
+/* Leaves the hashes in low[0] and high[0]. */
+LANES_FN void
+lanes_sip_end(struct lanes_sip *s)
+{
+    s->low[2] = lane_xor(s->low[2], lane_all64(0xff));
+    s->high[2] = lane_xor(s->high[2], lane_all64(0xff));
+    for (int i = 0; i < 4; i++) {
+        lanes_sip_round(s->low);
+        lanes_sip_round(s->high);
+    }
+    s->low[0] = lane_xor(lane_xor(s->low[0], s->low[1]), lane_xor(s->low[2], s->low[3]));
+    s->high[0] = lane_xor(lane_xor(s->high[0], s->high[1]), lane_xor(s->high[2], s->high[3]));
+}
+
+/* The same, its halves XORed to one field. */
+LANES_FN vec
+lanes_sip_xor_halves(struct lanes_sip *s)
+{
+    lanes_sip_end(s);
+    return lane_xor(lane_even32(s->low[0], s->high[0]), lane_odd32(s->low[0], s->high[0]));
+}
+
+LANES_FN void
+lanes_sip_addresses(struct lanes_sip *s, const struct simd_lanes *lanes, uint32_t at, bool v6)
+{
+    if (!v6) {
+        lanes_sip_absorb(s, lane_load(&lanes->faddr[0][at]), lane_load(&lanes->laddr[0][at]));
+        return;
+    }
+    for (size_t i = 0; i < 4; i += 2)
+        lanes_sip_absorb(s, lane_load(&lanes->faddr[i][at]), lane_load(&lanes->faddr[i + 1][at]));
+    for (size_t i = 0; i < 4; i += 2)
+        lanes_sip_absorb(s, lane_load(&lanes->laddr[i][at]), lane_load(&lanes->laddr[i + 1][at]));
+}
+
+/* Begins the hash of a tuple, with or without its ports. */
+LANES_FN void
+lanes_sip_tuple(struct lanes_sip *s, const struct simd_lanes *lanes, uint32_t at, bool v6, bool ports)
+{
+    uint32_t size = (v6 ? 32u : 8u) + (ports ? 4u : 0u);
+
+    lanes_sip_addresses(s, lanes, at, v6);
+    lanes_sip_absorb(s, ports ? lane_load(&lanes->ports[at]) : lane_all32(0), lane_all32(size << 24));
+}
+
+/* scalar_index(): comparing gives all ones, which is minus 1. */
+LANES_FN vec
+lanes_index(const uint32_t floor[static 7], vec value)
+{
+    vec index = lane_all32(0);
+
+    for (size_t i = 0; i < 7; i++)
+        index = lane_count_greater(index, value, lane_all32(floor[i] - 1));
+    return index;
+}
+
+/* The cookie's byte. */
+LANES_FN vec
+lanes_cookie_byte(const struct simd_shape *shape, const struct simd_lanes *lanes, uint32_t at)
+{
+    vec mss = lane_load(&lanes->mss[at]);
+    vec index = lane_if_zero(mss, lane_all32(shape->mss_none), lanes_index(shape->mss_floor, mss));
+    vec scale = lanes_index(shape->wscale_floor, lane_load(&lanes->wscale[at]));
+
+    return lane_or(lane_or(lane_left32(index, 5), lane_left32(scale, 2)), lane_all32(2 | shape->parity));
+}
+
+LANES_FN void
+lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_t at, bool v6)
+{
+    vec byte = lanes_cookie_byte(shape, lanes, at);
+    vec offset = lane_all32(0);
+    struct lanes_sip s;
+
+    lanes_sip_begin(&s, shape->cookie_key);
+    lanes_sip_addresses(&s, lanes, at, v6);
+    lanes_sip_absorb(&s, lane_load(&lanes->ports[at]), lane_load(&lanes->irs[at]));
+    lanes_sip_absorb(&s, lane_or(byte, lane_all32((uint32_t)shape->tail[0])),
+                     lane_all32((uint32_t)(shape->tail[0] >> 32)));
+    lanes_sip_absorb(&s, lane_or(lane_load(&lanes->scale[at]), lane_all32((uint32_t)shape->tail[1])),
+                     lane_all32((uint32_t)(shape->tail[1] >> 32)));
+
+    vec mac = lanes_sip_xor_halves(&s);
+    vec low = lane_xor(byte, lane_right32(mac, 24));
+    lane_store(&lanes->iss[at], lane_or(lane_and(mac, lane_all32(0xffffff00u)), low));
+
+    if (shape->ts_per_tuple) {
+        lanes_sip_begin(&s, shape->ts_key);
+        lanes_sip_tuple(&s, lanes, at, v6, shape->ts_ports);
+        offset = lanes_sip_xor_halves(&s);
+    }
+    lane_store(&lanes->ts_offset[at], offset);
+}
+
+LANES_KERNEL void
+lanes_cookies(const struct simd_shape *shape, struct simd_lanes *lanes)
+{
+    for (uint32_t at = 0; at < lanes->syns; at += LANES) {
+        if (lanes->v6)
+            lanes_cookies_at(shape, lanes, at, true);
+        else
+            lanes_cookies_at(shape, lanes, at, false);
+    }
+}
+
+LANES_KERNEL void
+lanes_hashes(const uint8_t key[static SYNCACHE_KEY_BYTES], struct simd_lanes *lanes)
+{
+    for (uint32_t at = 0; at < lanes->count; at += LANES) {
+        struct lanes_sip s;
+
+        lanes_sip_begin(&s, key);
+        if (lanes->v6)
+            lanes_sip_tuple(&s, lanes, at, true, true);
+        else
+            lanes_sip_tuple(&s, lanes, at, false, true);
+        lanes_sip_end(&s);
+        lane_store64(&lanes->hash[at], s.low[0], s.high[0]);
+    }
+}
+
+/* The ten words of a reply from TCP on; `addresses` is the sum of both. */
+LANES_FN void
+lanes_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes, uint32_t at, vec addresses,
+                vec word[static 10])
+{
+    vec ports = lane_load(&lanes->ports[at]);
+    vec sum = lane_add32(addresses, lane_load(&lanes->tcp_sum[at]));
+
+    for (size_t i = 0; i < 10; i++)
+        word[i] = lane_all32(0);
+    word[0] = lane_or(lane_left32(ports, 16), lane_right32(ports, 16));
+    word[1] = lane_swap32(lane_load(&lanes->iss[at]));
+    word[2] = lane_swap32(lane_add32(lane_load(&lanes->irs[at]), lane_all32(1)));
+    word[8] = lane_swap32(lane_add32(lane_load(&lanes->ts_offset[at]), lane_all32(shape->ts_clock)));
+    word[9] = lane_load(&lanes->tsval[at]);
+    sum = lane_add32(sum, lane_add32(lanes_halves(word[0]), lanes_halves(word[1])));
+    sum = lane_add32(sum, lane_add32(lanes_halves(word[2]), lanes_halves(word[8])));
+    sum = lane_add32(sum, lanes_halves(word[9]));
+    word[4] = lane_xor(lanes_fold(sum), lane_all32(0xffff));
+}
+
+LANES_FN void
+lanes_reply_v4(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_t at)
+{
+    vec faddr = lane_load(&lanes->faddr[0][at]);
+    vec laddr = lane_load(&lanes->laddr[0][at]);
+    vec addresses = lane_add32(lanes_halves(faddr), lanes_halves(laddr));
+    vec check = lanes_fold(lane_add32(addresses, lane_load(&lanes->ip_sum[at])));
+    vec word[16];
+
+    word[0] = word[1] = word[15] = lane_all32(0);
+    word[2] = lane_left32(lane_xor(check, lane_all32(0xffff)), 16);
+    word[3] = laddr;
+    word[4] = faddr;
+    lanes_reply_tcp(shape, lanes, at, addresses, &word[5]);
+    for (size_t i = 0; i < 4; i++)
+        lanes_write(&lanes->template[at], &lanes->out[at], i * SIMD_CHUNK, &word[4 * i]);
+}
+
+LANES_FN void
+lanes_reply_v6(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_t at)
+{
+    vec addresses = lane_all32(0);
+    vec word[20];
+
+    word[0] = lane_swap32(lane_and(lane_load(&lanes->iss[at]), lane_all32(0xfffff)));
+    word[1] = lane_all32(0);
+    for (size_t i = 0; i < 4; i++) {
+        word[2 + i] = lane_load(&lanes->laddr[i][at]);
+        word[6 + i] = lane_load(&lanes->faddr[i][at]);
+        addresses = lane_add32(addresses, lane_add32(lanes_halves(word[2 + i]), lanes_halves(word[6 + i])));
+    }
+    lanes_reply_tcp(shape, lanes, at, addresses, &word[10]);
+    for (size_t i = 0; i < 5; i++)
+        lanes_write(&lanes->template[at], &lanes->out[at], i * SIMD_CHUNK, &word[4 * i]);
+}
+
+LANES_KERNEL void
+lanes_replies(const struct simd_shape *shape, struct simd_lanes *lanes)
+{
+    for (uint32_t at = 0; at < lanes->syns; at += LANES) {
+        if (lanes->v6)
+            lanes_reply_v6(shape, lanes, at);
+        else
+            lanes_reply_v4(shape, lanes, at);
+    }
+}

@@ -209,6 +209,24 @@ engine_end(struct flow *flow, struct session *session, enum flow_end end)
 }
 
 void
+engine_owe(struct flow *flow, struct session *session, enum flow_end end)
+{
+    engine_leave(flow, session);
+    flow->stats.ended[end]++;
+    session_hide(&flow->sessions, session);
+    session->flags |= SESSION_OWES_RST;
+    engine_arm(flow, session, flow->now_ms);
+}
+
+void
+engine_forget(struct flow *flow, struct session *session)
+{
+    assert((session->flags & SESSION_OWES_RST) != 0);
+    due_disarm(&flow->due, session_number(&flow->sessions, session));
+    session_remove(&flow->sessions, session);
+}
+
+void
 engine_arm(struct flow *flow, struct session *session, uint64_t deadline_ms)
 {
     uint32_t number = session_number(&flow->sessions, session);

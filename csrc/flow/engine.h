@@ -100,6 +100,9 @@ void engine_state(struct flow *flow, struct session *session, enum flow_state st
 void engine_uncount(struct flow *flow, struct session *session);
 /* Takes it out of everything; sends nothing. */
 void engine_end(struct flow *flow, struct session *session, enum flow_end end);
+/* The same for one whose resets must wait for room: nobody finds it, it is due at once, engine_forget() frees it. */
+void engine_owe(struct flow *flow, struct session *session, enum flow_end end);
+void engine_forget(struct flow *flow, struct session *session);
 /* Sets the deadline, SYNCACHE_NEVER: none.  A later one costs nothing, an earlier one moves in the wheel. */
 void engine_arm(struct flow *flow, struct session *session, uint64_t deadline_ms);
 
@@ -146,7 +149,7 @@ void intercept_due(struct flow *flow, struct session *session);
 void inspect_due(struct flow *flow, struct session *session);
 void inspect_host_due(struct flow *flow, struct host *host);
 
-/* selfcheck.c: asserts what has to hold between calls, by looking at everything.  For tests. */
-void engine_selfcheck(struct flow *flow);
+/* selfcheck.c: 0 if all holds that has to hold between calls, else the line there of what does not.  For tests. */
+uint32_t engine_selfcheck(struct flow *flow);
 
 #endif

@@ -25,6 +25,7 @@
 #define SESSION_TIMESTAMPS 0x0020u    /* granted to the client */
 #define SESSION_SACK 0x0040u          /* granted to the client */
 #define SESSION_VALIDATED 0x0080u     /* the client proved its address, and the server is not yet asked */
+#define SESSION_OTHER_ISN 0x0100u     /* a SYN with ISN `p` was seen beside that with `c` */
 #define SESSION_UNCHECKED 0x0200u     /* imported, first packet of the client's not yet seen */
 #define SESSION_UNCHECKED_S 0x0400u   /* likewise of the server's */
 #define SESSION_COOKIE 0x0800u        /* made from a cookie */
@@ -51,8 +52,11 @@ struct session {
     uint64_t bytes[2];                /* payload sent by each end */
     uint32_t nxt[2];                  /* end of what each end sent, in its own numbers */
     uint32_t ack[2];                  /* highest ACK that each end sent, in the numbers of that end's packets */
-    uint32_t wnd[2];                  /* window that each end last announced, in bytes */
-    struct splice splice;             /* if SESSION_SPLICED */
+    uint32_t wnd[2];                  /* bytes from that ACK to the highest edge of a window that it announced */
+    union {
+        struct splice splice;         /* if SESSION_SPLICED */
+        uint64_t half_ms;             /* before: when the half-handshake of ours that runs began */
+    };
     uint64_t created_ms;
     /* Line 2: half-open order, and what a half-handshake must remember. */
     uint32_t older, younger;          /* all half-open sessions, by creation */

@@ -1,0 +1,114 @@
+/*
+ * The limit of half-open TCP sessions to one destination address, and its block.
+ *
+ * An attempt that would be number N + 1 costs the host its oldest half-open
+ * session, or, if there is a block time, all of them, and the attempt and those
+ * that follow are refused until the time is over.  A block does not grow.
+ */
+#include "inspect.h"
+
+#include <assert.h>
+#include <string.h>
+
+static struct host *
+host_of(const struct flow *flow, const struct arrival *arrival)
+{
+    return host_find(&flow->hosts, arrival->key.address[1], arrival->key.family,
+                     WIRE_PROTOCOL_TCP);
+}
+
+bool
+inspect_host_blocked(const struct flow *flow, const struct arrival *arrival)
+{
+    const struct host *host;
+
+    if (flow->hosts.blocked == 0 || arrival->key.protocol != WIRE_PROTOCOL_TCP)
+        return false;
+    host = host_of(flow, arrival);
+    return host != NULL && host->blocked;
+}
+
+static struct flow_event *
+host_event(struct flow *flow, const struct host *host,
+           enum flow_event_kind kind)
+{
+    struct flow_event *event = engine_event(flow, NULL, kind);
+
+    if (event == NULL)
+        return NULL;
+    engine_event_circumstances(flow, event);
+    event->protocol = host->protocol;
+    event->reason = FLOW_REASON_HOST;
+    event->limit = flow->inspect.tcp_max_incomplete_host;
+    memcpy(event->tuple.laddr, host->address, 16);
+    event->tuple.family = host->family;
+    return event;
+}
+
+/* Once per excursion: again only when it was armed again, or is long past. */
+static void
+host_exceeded(struct flow *flow, struct host *host, bool alerts)
+{
+    if (host->alerted &&
+        flow->now_ms - host->alert_ms < flow->inspect.host_alert_again_ms)
+        return;
+    host_alert(&flow->hosts, host, flow->now_ms);
+    flow->stats.host_alerts++;
+    if (alerts)
+        host_event(flow, host, FLOW_EVENT_HOST_ALERT);
+}
+
+static void
+host_begin_block(struct flow *flow, struct host *host, bool alerts)
+{
+    uint64_t until_ms = flow->now_ms + flow->inspect.tcp_block_time_ms;
+    uint32_t number = host_number(&flow->hosts, host);
+    struct flow_event *event;
+
+    host_block(&flow->hosts, host, until_ms);
+    due_arm(&flow->due, flow->sessions.max + number, until_ms);
+    flow->stats.blocks++;
+    /* Blocked, the host is kept although its last session goes. */
+    while (flow->inspect.block_clears != 0 && host->count > 0)
+        inspect_delete(flow, session_at(&flow->sessions, host->oldest),
+                       FLOW_END_BLOCKED);
+    host->reported = alerts;
+    if (!alerts)
+        return;
+    event = host_event(flow, host, FLOW_EVENT_BLOCK);
+    if (event != NULL)
+        event->number = flow->inspect.tcp_block_time_ms;
+}
+
+enum inspect_limit
+inspect_host_limit(struct flow *flow, const struct arrival *arrival,
+                   uint8_t rule_number)
+{
+    uint32_t limit = flow->inspect.tcp_max_incomplete_host;
+    bool alerts = inspect_alerts(flow, rule_number);
+    struct host *host;
+
+    if (limit == 0 || arrival->key.protocol != WIRE_PROTOCOL_TCP)
+        return INSPECT_ADMIT;
+    host = host_of(flow, arrival);
+    if (host == NULL || host->count < limit)
+        return INSPECT_ADMIT;
+    host_exceeded(flow, host, alerts);
+    if (flow->inspect.tcp_block_time_ms != 0 &&
+        flow->inspect.block_action != FLOW_BLOCK_EVICT) {
+        host_begin_block(flow, host, alerts);
+        return INSPECT_REFUSE;
+    }
+    inspect_delete(flow, session_at(&flow->sessions, host->oldest),
+                   FLOW_END_EVICTED_HOST);
+    return INSPECT_ADMIT_EVICTED;
+}
+
+void
+inspect_host_due(struct flow *flow, struct host *host)
+{
+    assert(host->blocked && host->block_until_ms <= flow->now_ms);
+    if (host->reported)
+        host_event(flow, host, FLOW_EVENT_UNBLOCK);
+    host_unblock(&flow->hosts, host);
+}

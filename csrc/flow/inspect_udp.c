@@ -1,0 +1,110 @@
+/*
+ * Inspection of UDP, DNS and ICMP: a session begins with the first datagram or
+ * request and is half-open until the first answer; any packet of it restarts
+ * its idle time.
+ *
+ * An ICMP reply passes only to whom has asked for it.  ICMP errors pass from
+ * anywhere: routers on the way send them, and path MTU discovery needs them.
+ */
+#include "inspect.h"
+
+#define ICMP_HEADER_BYTES 8
+
+/* When a half-open UDP session ceases to count, or is over, if earlier. */
+static uint64_t
+udp_deadline_ms(const struct flow *flow, const struct session *session)
+{
+    uint64_t idle_ms = flow->now_ms + inspect_idle_ms(flow, session);
+    uint64_t age_ms =
+        session->created_ms + flow->inspect.udp_halfopen_max_age_ms;
+
+    if (flow->inspect.udp_halfopen_max_age_ms == 0 ||
+        session->protocol != VIEW_PROTOCOL_UDP ||
+        (session->flags & SESSION_COUNTED) == 0 || idle_ms < age_ms)
+        return idle_ms;
+    return age_ms > flow->now_ms ? age_ms : flow->now_ms;
+}
+
+static uint32_t
+udp_payload(const struct view *view)
+{
+    return view->kind == VIEW_UDP ? view->payload_size
+                                  : view->upper_size - ICMP_HEADER_BYTES;
+}
+
+static enum flow_verdict
+udp_attempt(struct flow *flow, const struct arrival *arrival, uint8_t rule,
+            bool counted)
+{
+    struct session *session;
+    enum flow_verdict verdict;
+
+    if (!view_verify(&arrival->view) ||
+        !inspect_attempt(flow, arrival, rule, counted, &session, &verdict))
+        return FLOW_FORWARD;
+    session->bytes[FLOW_CLIENT] = udp_payload(&arrival->view);
+    engine_arm(flow, session, udp_deadline_ms(flow, session));
+    if (counted)
+        engine_judge(flow);
+    return FLOW_FORWARD;
+}
+
+/* A packet of a known session. */
+static void
+udp_heard(struct flow *flow, struct session *session,
+          const struct arrival *arrival, uint32_t from)
+{
+    session->bytes[from] += udp_payload(&arrival->view);
+    session->last_ms = flow->now_ms;
+    if (from == FLOW_SERVER && session->state == FLOW_SYNRCVD &&
+        view_verify(&arrival->view))
+        engine_state(flow, session, FLOW_ESTAB);
+    engine_arm(flow, session, udp_deadline_ms(flow, session));
+}
+
+enum flow_verdict
+inspect_udp(struct flow *flow, struct arrival *arrival)
+{
+    uint32_t from;
+    struct session *session =
+        session_find(&flow->sessions, &arrival->key, &from);
+    uint8_t rule;
+
+    if (session != NULL) {
+        udp_heard(flow, session, arrival, from);
+        return FLOW_FORWARD;
+    }
+    rule = inspect_rule_number(flow, VIEW_PROTOCOL_UDP, arrival->key.port[1]);
+    if (inspect_rule(flow, rule)->inspect == 0)
+        return FLOW_FORWARD;
+    return udp_attempt(flow, arrival, rule, true);
+}
+
+static bool
+icmp_is_request(const struct view *view)
+{
+    if (view->tuple.family == 6)
+        return view->icmp_type == VIEW_ICMPV6_ECHO;
+    return view->icmp_type == VIEW_ICMP_ECHO ||
+           view->icmp_type == VIEW_ICMP_TIMESTAMP;
+}
+
+enum flow_verdict
+inspect_icmp(struct flow *flow, struct arrival *arrival)
+{
+    uint32_t from;
+    struct session *session;
+    bool request = icmp_is_request(&arrival->view);
+
+    if (inspect_rule(flow, FLOW_ICMP)->inspect == 0 ||
+        (arrival->key.port[0] == 0 && arrival->key.port[1] == 0))
+        return FLOW_FORWARD;
+    session = session_find(&flow->sessions, &arrival->key, &from);
+    if (session == NULL)
+        return request ? udp_attempt(flow, arrival, FLOW_ICMP,
+                                     flow->inspect.count_icmp != 0)
+                       : inspect_refuse(flow, FLOW_DROP_ICMP_REPLY);
+    if (request == (from == FLOW_CLIENT))
+        udp_heard(flow, session, arrival, from);
+    return FLOW_FORWARD;
+}

@@ -1,0 +1,189 @@
+/*
+ * Validated transitions: track.h says which.
+ *
+ * For each end the session holds: nxt, the end of what it sent, as far as its
+ * peer could take it; ack, its highest acknowledgment; ack + wnd, the highest
+ * right edge it ever announced (an edge does not move back, RFC 9293 3.8.6).
+ */
+#include "track.h"
+
+#include "../core/seq.h"
+
+#include <assert.h>
+
+static uint32_t
+track_window(const struct session *session, const struct view *view,
+             uint32_t from)
+{
+    bool scaled = session->wscale[FLOW_CLIENT] != SYNCACHE_WSCALE_NONE &&
+                  session->wscale[FLOW_SERVER] != SYNCACHE_WSCALE_NONE;
+
+    if (!scaled || (view->flags & WIRE_SYN) != 0)
+        return view->window;
+    return (uint32_t)view->window << session->wscale[from];
+}
+
+void
+track_syn(struct session *session, const struct view *view)
+{
+    struct view_options options;
+
+    assert((view->flags & WIRE_SYN) != 0);
+    view_options(view, &options);
+    session->c = view->seq;
+    session->nxt[FLOW_CLIENT] = view->seq + view_seg_len(view);
+    session->wnd[FLOW_CLIENT] = view->window;
+    session->wscale[FLOW_CLIENT] = options.wscale;
+    session->mss = options.mss;
+    session->bytes[FLOW_CLIENT] += view->payload_size;
+}
+
+/* Which SYN does a SYN-ACK answer?  Data on it may have been taken or not. */
+static bool
+track_answers(struct session *session, const struct view *view)
+{
+    if (view->ack == session->c + 1 || view->ack == session->nxt[FLOW_CLIENT])
+        return true;
+    if ((session->flags & SESSION_OTHER_ISN) == 0 ||
+        view->ack != session->p + 1)
+        return false;
+    /* The server has taken the other SYN of this tuple. */
+    session->c = session->p;
+    session->nxt[FLOW_CLIENT] = session->c + 1;
+    session->flags &= (uint16_t)~SESSION_OTHER_ISN;
+    return true;
+}
+
+static enum track_change
+track_syn_ack(struct session *session, const struct view *view)
+{
+    struct view_options options;
+
+    if (session->state != FLOW_SYNRCVD || !view_verify(view) ||
+        !track_answers(session, view))
+        return TRACK_NONE;
+    view_options(view, &options);
+    session->flags |= SESSION_SYNACK;
+    session->s = view->seq;
+    session->nxt[FLOW_SERVER] = view->seq + view_seg_len(view);
+    session->ack[FLOW_SERVER] = view->ack;
+    session->wnd[FLOW_SERVER] = view->window;
+    session->wscale[FLOW_SERVER] = options.wscale;
+    session->ack[FLOW_CLIENT] = view->seq + 1;
+    return TRACK_SYN_ACK;
+}
+
+/* A SYN on a known tuple: only a server's word can make it count. */
+static enum track_change
+track_other_syn(struct session *session, const struct view *view, uint32_t from)
+{
+    if (from == FLOW_CLIENT && session->state == FLOW_SYNRCVD &&
+        view->seq != session->c) {
+        session->p = view->seq;
+        session->flags |= SESSION_OTHER_ISN;
+    }
+    return TRACK_NONE;
+}
+
+static enum track_change
+track_rst(const struct session *session, const struct view *view, uint32_t from)
+{
+    bool answers_syn = from == FLOW_SERVER && session->state == FLOW_SYNRCVD &&
+                       (session->flags & SESSION_SYNACK) == 0;
+    bool exact;
+
+    if (answers_syn)
+        exact = (view->flags & WIRE_ACK) != 0 &&
+                (view->ack == session->c + 1 ||
+                 view->ack == session->nxt[FLOW_CLIENT]);
+    else
+        exact = view->seq == session->nxt[from] ||
+                ((session->flags & SESSION_SYNACK) != 0 &&
+                 view->seq == session->ack[1 - from]);
+    return exact && view_verify(view) ? TRACK_RST : TRACK_NONE;
+}
+
+static bool
+track_in_window(const struct session *session, const struct view *view,
+                uint32_t from)
+{
+    uint32_t left = session->ack[1 - from];
+    uint32_t edge = left + session->wnd[1 - from];
+
+    return seq_leq(left, view->seq + view_seg_len(view)) &&
+           seq_leq(view->seq, edge);
+}
+
+static void
+track_acknowledge(struct session *session, const struct view *view,
+                  uint32_t from)
+{
+    uint32_t edge = session->ack[from] + session->wnd[from];
+    uint32_t told = view->ack + track_window(session, view, from);
+
+    if ((view->flags & WIRE_ACK) == 0 ||
+        seq_lt(view->ack, session->ack[from]) ||
+        seq_lt(session->nxt[1 - from], view->ack))
+        return;
+    if (seq_lt(edge, told))
+        edge = told;
+    session->ack[from] = view->ack;
+    session->wnd[from] = edge - view->ack;
+}
+
+static bool
+track_completes(const struct session *session, const struct view *view,
+                uint32_t from)
+{
+    return session->state == FLOW_SYNRCVD && from == FLOW_CLIENT &&
+           (session->flags & SESSION_SYNACK) != 0 &&
+           (view->flags & WIRE_ACK) != 0 &&
+           (view->seq == session->c + 1 ||
+            view->seq == session->nxt[FLOW_CLIENT]) &&
+           (view->ack == session->s + 1 ||
+            view->ack == session->nxt[FLOW_SERVER]) &&
+           view_verify(view);
+}
+
+/* Returns true for the FIN that is the second one. */
+static bool
+track_fin(struct session *session, const struct view *view, uint32_t from)
+{
+    uint16_t mine =
+        from == FLOW_CLIENT ? SESSION_FIN_CLIENT : SESSION_FIN_SERVER;
+    uint16_t both = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
+
+    if ((view->flags & WIRE_FIN) == 0 || (session->flags & mine) != 0 ||
+        !view_verify(view))
+        return false;
+    session->flags |= mine;
+    return (session->flags & both) == both;
+}
+
+enum track_change
+track_segment(struct session *session, const struct view *view, uint32_t from)
+{
+    enum track_change change = TRACK_NONE;
+    uint32_t end = view->seq + view_seg_len(view);
+
+    assert(view->kind == VIEW_TCP && from <= FLOW_SERVER);
+    if ((view->flags & WIRE_RST) != 0)
+        return track_rst(session, view, from);
+    session->bytes[from] += view->payload_size;
+    if ((view->flags & WIRE_SYN) != 0) {
+        if (from == FLOW_SERVER && (view->flags & WIRE_ACK) != 0)
+            return track_syn_ack(session, view);
+        return track_other_syn(session, view, from);
+    }
+    if ((session->flags & (SESSION_SYNACK | SESSION_ADOPTED)) == 0 ||
+        !track_in_window(session, view, from))
+        return TRACK_NONE;
+    if (track_completes(session, view, from))
+        change = TRACK_ESTABLISHED;
+    if (seq_lt(session->nxt[from], end))
+        session->nxt[from] = end;
+    track_acknowledge(session, view, from);
+    if (track_fin(session, view, from))
+        return TRACK_CLOSED;
+    return change;
+}

@@ -1,0 +1,40 @@
+/*
+ * TCP connections of others, as they pass: which segments change a state.  Only validated ones do, so that a blind
+ * sender cannot end, complete or hide a handshake:
+ *
+ *   SYN-ACK   acknowledges the client's SYN
+ *   ACK       seq = c + 1 and ack = s + 1, or what follows data on the SYN and behind the SYN-ACK (RFC 7413)
+ *   RST       seq is exactly what its receiver expects next, as seen passing (RFC 5961 3); answering a SYN: ack = c + 1
+ *   FIN       within the window that its receiver announced
+ *
+ * All else passes and changes nothing.  What changes a state has its checksum verified first.
+ *
+ * Not here: states, timers, what to do about it.  See RFC 9293 3.10.7, RFC 5961.
+ */
+#ifndef SYNCACHE_FLOW_TRACK_H
+#define SYNCACHE_FLOW_TRACK_H
+
+#include "session.h"
+#include "view.h"
+
+enum track_change {
+    TRACK_NONE,
+    TRACK_SYN_ACK,                    /* the server has answered, again perhaps */
+    TRACK_ESTABLISHED,                /* the client's ACK */
+    TRACK_RST,
+    TRACK_CLOSED                      /* the second of the two FINs */
+};
+
+/* A SYN that opens a session, checksum verified: notes its ISN, window and options. */
+void track_syn(struct session *session, const struct view *view);
+
+/*
+ * A segment of a session, from one of its ends.  Counts its payload.
+ *
+ *   in       view   numbers as the two ends use them (before or after any rewriting, but always the same)
+ *   in       from   FLOW_CLIENT or FLOW_SERVER
+ *   see      the state decides: ESTABLISHED can only come in SYNRCVD
+ */
+enum track_change track_segment(struct session *session, const struct view *view, uint32_t from);
+
+#endif

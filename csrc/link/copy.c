@@ -1,5 +1,6 @@
 /*
- * The wire of the memory link: packets go from one ring into another.
+ * What takes rings without an engine: the wire of the memory link, where packets
+ * go from one ring into another, and the forwarder that lets everything through.
  */
 #include "link.h"
 
@@ -29,8 +30,19 @@ link_copy(struct syncache_ring *from, struct syncache_ring *to,
         to->slot[j] = (struct syncache_slot){.size = slot->size,
                                              .checksum = slot->checksum,
                                              .gso_size = slot->gso_size,
+                                             .csum_start = slot->csum_start,
+                                             .csum_offset = slot->csum_offset,
                                              .request = UINT16_MAX};
         to->count++;
     }
     return from->next - before;
+}
+
+void
+link_pass(struct syncache_ring *rx)
+{
+    assert(rx->next <= rx->count && rx->count <= rx->slots);
+    rx->passed_count = 0;
+    while (rx->next < rx->count)
+        rx->passed[rx->passed_count++] = rx->next++;
 }

@@ -154,6 +154,9 @@ int32_t link_bpf_attach(int32_t program, uint32_t ifindex, uint32_t attach_type,
 uint32_t link_copy(struct syncache_ring *from, struct syncache_ring *to,
                    uint32_t *dropped);
 
+/* Consumes rx->next .. rx->count and lists them all in rx->passed: an engine that forwards everything. */
+void link_pass(struct syncache_ring *rx);
+
 /* cffi: end. */
 
 #endif

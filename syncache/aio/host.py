@@ -72,7 +72,8 @@ class Host:
         seed: bytes | None = None,
     ) -> None:
         gso_max = int(getattr(link, "gso_max", 0))
-        slot_size = -(-max(link.mtu, gso_max, SLOT_MIN) // 64) * 64
+        headroom = int(getattr(link, "headroom", 0))
+        slot_size = -(-(max(link.mtu, gso_max, SLOT_MIN) + headroom) // 64) * 64
         self.link = link
         self.stack = Stack(addresses, sysctl, keys=keys, seed=seed, mtu=link.mtu)
         self.stack.segment_max = max(0, gso_max - HEADERS_MAX)

@@ -1,4 +1,4 @@
-/* The wire of the memory link: what goes from ring to ring, and what stays. */
+/* Rings without an engine: what goes from ring to ring, what stays, what passes. */
 #include "ring.h"
 
 static struct test_ring from, to;
@@ -66,7 +66,28 @@ test_copy_drops_what_no_slot_can_hold(void)
     EXPECT_EQ(RING_SLOT_SIZE / 2, to.slot[0].size);
 }
 
+static void
+test_pass_lists_what_is_left_and_consumes_it(void)
+{
+    /* What an engine consumed before is not listed again. */
+    static const uint8_t packet[] = {1};
+    uint32_t passed[RING_SLOTS];
+    start();
+    from.ring.passed = passed;
+    for (int i = 0; i < RING_SLOTS; i++)
+        ring_push(&from, packet, sizeof packet);
+    from.ring.next = 1;
+    link_pass(&from.ring);
+    EXPECT_EQ(RING_SLOTS - 1, from.ring.passed_count);
+    EXPECT_EQ(1, passed[0]);
+    EXPECT_EQ(RING_SLOTS - 1, passed[RING_SLOTS - 2]);
+    EXPECT_EQ(RING_SLOTS, from.ring.next);
+    link_pass(&from.ring);
+    EXPECT_EQ(0, from.ring.passed_count);
+}
+
 static const struct test tests[] = {
+    TEST(test_pass_lists_what_is_left_and_consumes_it),
     TEST(test_copy_takes_bytes_and_offloads_behind_the_link_header),
     TEST(test_copy_into_a_full_ring_leaves_the_rest),
     TEST(test_copy_drops_what_no_slot_can_hold),

@@ -21,7 +21,7 @@ static int peer;
 /* Packets of 60 bytes: headers of 40 or 60, the TCP header without options. */
 static const uint8_t ipv4_tcp[60] = {[0] = 0x45, [9] = 6, [32] = 0x50};
 static const uint8_t ipv6_tcp[60] = {[0] = 0x60, [6] = 6, [52] = 0x50};
-static const uint8_t ipv4_udp[60] = {[0] = 0x45, [9] = 17};
+static const uint8_t ipv4_gre[60] = {[0] = 0x45, [9] = 47};
 
 static void
 start(bool vnet_hdr)
@@ -163,11 +163,11 @@ test_send_of_a_finished_packet_has_an_empty_header(void)
     /* The kernel is told nothing, so it verifies the checksum. */
     static const struct virtio_net_hdr header = {0};
     start(true);
-    struct syncache_slot *slot = ring_push(&ring, ipv4_udp, 60);
+    struct syncache_slot *slot = ring_push(&ring, ipv4_gre, 60);
     slot->link_size = 4;
     slot->size = 56;
     EXPECT_EQ(1, link_tun_send(&tun, &ring.ring));
-    expect_sent(&header, ipv4_udp + 4, 56);
+    expect_sent(&header, ipv4_gre + 4, 56);
     EXPECT_EQ(1, tun.sent);
     stop();
 }
@@ -229,7 +229,8 @@ test_send_passes_over_what_cannot_be_sent(void)
         uint8_t checksum;
         uint16_t gso_size;
     } rows[] = {
-        {"partial without TCP", ipv4_udp, true, SYNCACHE_CHECKSUM_PARTIAL, 0},
+        {"partial without TCP or UDP", ipv4_gre, true,
+         SYNCACHE_CHECKSUM_PARTIAL, 0},
         {"gso with a checksum", ipv4_tcp, true, SYNCACHE_CHECKSUM_VALID, 9},
         {"partial, no headers", ipv4_tcp, false, SYNCACHE_CHECKSUM_PARTIAL, 0},
     };

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from namespace import Namespace
+from namespace import Namespace, Wire
 
 HERE = Path(__file__).resolve().parent
 
@@ -20,6 +20,16 @@ def pytest_collection_modifyitems(items):
 def namespace():
     try:
         made = Namespace()
+    except OSError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wire():
+    try:
+        made = Wire()
     except OSError as error:
         pytest.fail(str(error), pytrace=False)
     yield made

@@ -83,15 +83,57 @@ class Namespace:
         words = (sys.executable, PEERS / f"{peer}.py", json.dumps(spec))
         return json.loads(self.run(*words, seconds=seconds))
 
-    def link(self, *words: str) -> None:
+    def link(self, *words: str | int) -> None:
         """Change an interface: peers/link.py."""
         self.python("link", words)
+
+    def show(self, name: str) -> dict | None:
+        """Say what there is to know of an interface; None: there is none."""
+        return self.python("link", ["show", name])
+
+    def join(self, name: str, other: Namespace, peer: str) -> None:
+        """Lay a veth pair from here to another namespace."""
+        self.link("veth", name, peer, other.pid)
+
+    @property
+    def pid(self) -> int:
+        """A process in here."""
+        return self._keeper.pid
 
     def close(self) -> None:
         """End everything that runs in here."""
         for process in [*self._processes, self._keeper]:
             with process:  # closes its pipes and waits for it
                 process.kill()
+
+
+class Wire:
+    """Two namespaces and a veth pair between them: c0 of the client, s0 of the server.
+
+    Raises:
+        OSError: As Namespace does.
+    """
+
+    CLIENT = ("198.18.0.1/24", "fd00:18::1/64")
+    SERVER = ("198.18.0.2/24", "fd00:18::2/64")
+    OURS = ("198.18.0.2", "fd00:18::2")
+
+    def __init__(self) -> None:
+        self.client, self.server = Namespace(), Namespace()
+        self.client.join("c0", self.server, "s0")
+        self.client.link("up", "c0", *self.CLIENT)
+        self.server.link("up", "s0", *self.SERVER)
+
+    def kernel_resets(self) -> int:
+        """Count the RSTs that the kernel of the server has sent."""
+        lines = self.server.run("cat", "/proc/net/snmp").splitlines()
+        names, values = (line.split() for line in lines if line.startswith("Tcp:"))
+        return int(values[names.index("OutRsts")])
+
+    def close(self) -> None:
+        """End both."""
+        self.client.close()
+        self.server.close()
 
 
 class Server:

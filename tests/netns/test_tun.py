@@ -14,7 +14,7 @@ ABSENT = None
 
 
 def show(namespace):
-    return namespace.python("link", ["show", "tun0"])
+    return namespace.show("tun0")
 
 
 @pytest.mark.parametrize("case", ["udp_both_ways", "super_segments", "too_large"])
@@ -34,6 +34,9 @@ def test_device_is_configured_while_open_and_gone_after(namespace):
         "state": "up",
         "addresses": ["198.18.0.1/24", "fd00:18::1/64"],
         "routes": ["198.18.0.0/24", "198.51.100.0/24", "fd00:18::/64"],
+        "promiscuity": 0,
+        "qdiscs": 1,
+        "xdp": None,
     }
     assert show(namespace) is ABSENT
 

@@ -20,6 +20,7 @@ from content import chunks
 from syncache import Sysctl
 from syncache.aio import Host
 from syncache.links.impaired import Impaired
+from syncache.links.packet import Packet
 from syncache.links.tun import Tun
 
 
@@ -175,14 +176,23 @@ def rss_bytes_max():
     return int(peak) * 1024
 
 
+def open_link(spec):
+    """Open the link that was asked for; a TUN device without a word."""
+    options = spec.get("options", {})
+    if "packet" in spec:
+        return Packet(spec["packet"], spec["ours"], **options)
+    return Tun(spec["tun"], spec.get("kernel", ()), vnet_hdr=spec.get("vnet_hdr", True))
+
+
 async def main(spec):
-    link = Tun(spec["tun"], spec.get("kernel", ()), vnet_hdr=spec.get("vnet_hdr", True))
+    link = open_link(spec)
     below = link
     if spec.get("impaired"):
         link = Impaired(link, **spec["impaired"])
     sysctl = Sysctl()
     sysctl.update(spec.get("sysctl", {}))
-    host = Host(link, spec["ours"], sysctl=sysctl)
+    ours = [address.partition("/")[0] for address in spec["ours"]]
+    host = Host(link, ours, sysctl=sysctl)
     await listen(host, spec["app"], spec["port"])
     print("ready", flush=True)
     end = asyncio.ensure_future(stdin_closed())

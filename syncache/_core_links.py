@@ -1,0 +1,122 @@
+"""The links' part of the door to C: see `_core`, whose rules hold here too.
+
+Rings are filled and emptied by one call each; what the calls do is told by
+csrc/link/link.h.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._ffi import ffi, lib
+
+if TYPE_CHECKING:
+    from mmap import mmap
+
+    from ._core import RingCore
+    from ._ffi import CData, FrameLinkStruct
+
+
+class _FrameLink:
+    """What the frame links have in common."""
+
+    __slots__ = ("_link", "_memory")
+
+    _COUNTS: tuple[str, ...] = ("received", "sent", "too_large", "send_failed")
+    _link: FrameLinkStruct
+
+    @property
+    def send_error(self) -> int:
+        """The errno of the last frame refused; 0: it went out."""
+        return self._link.send_error
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames by what became of them."""
+        return {name: getattr(self._link, name) for name in self._COUNTS}
+
+
+class Packet(_FrameLink):
+    """An AF_PACKET socket with its mapped ring.
+
+    `route` are the two raw sockets (-1: none) and the index of the interface.
+    """
+
+    __slots__ = ()
+
+    _COUNTS = ("received", "sent", "skipped", "too_large", "send_failed")
+
+    def __init__(
+        self,
+        fd: int,
+        route: tuple[int, int, int],
+        ring: mmap,
+        block_size: int,
+        *,
+        forward: bool,
+    ) -> None:
+        self._memory: CData = ffi.from_buffer("uint8_t[]", ring)
+        self._link = ffi.new(
+            "struct link_packet *",
+            {
+                "route": (*route, 0),
+                "fd": fd,
+                "forward": forward,
+                "block_size": block_size,
+                "blocks": len(ring) // block_size,
+                "memory": self._memory,
+            },
+        )
+
+    def receive(self, rx: RingCore) -> int:
+        """Append frames; how many, or -errno."""
+        return lib.link_packet_receive(self._link, rx.cdata)
+
+    def send(self, tx: RingCore) -> int:
+        """Send frames and packets from `next` on; how many, or -errno."""
+        return lib.link_packet_send(self._link, tx.cdata)
+
+    def forward(self, rx: RingCore) -> int:
+        """Send the passed frames of another link's ring; how many, or -errno."""
+        return lib.link_packet_forward(self._link, rx.cdata)
+
+    def release(self) -> None:
+        """Let go of the ring, which may be unmapped then."""
+        ffi.release(self._memory)
+
+
+def pass_all(rx: RingCore) -> None:
+    """Consume what `rx` holds, and say that all of it is to be forwarded."""
+    lib.link_pass(rx.cdata)
+
+
+def bpf_load(program_type: int, attach_type: int, program: bytes) -> int:
+    """Load a program; its descriptor."""
+    count = len(program) // 8
+    return _checked(lib.link_bpf_load(program_type, attach_type, program, count))
+
+
+def bpf_attach(program: int, ifindex: int, attach_type: int, flags: int) -> int:
+    """Attach a program for as long as the returned descriptor is held."""
+    return _checked(lib.link_bpf_attach(program, ifindex, attach_type, flags))
+
+
+def bpf_map(map_type: int, entries: int) -> int:
+    """Make a map of 32-bit keys and values; its descriptor."""
+    return _checked(lib.link_bpf_map(map_type, 4, 4, entries))
+
+
+def bpf_map_set(map_fd: int, key: int, value: int) -> None:
+    """Set an element of a map."""
+    _checked(lib.link_bpf_map_set(map_fd, key, value))
+
+
+def _checked(result: int) -> int:
+    """Return a descriptor.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    if result < 0:
+        raise OSError(-result, "bpf(2)")
+    return result

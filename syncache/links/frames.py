@@ -1,0 +1,235 @@
+"""What the frame links share.
+
+The interface and our addresses on it, the way out without a link header, and the
+program that keeps the kernel from answering.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import ipaddress
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from .. import _core_links
+from . import bpf
+from .link import LinkError
+from .netdev import Netdev
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEADERS_MAX = 22  # Ethernet with two VLAN tags
+PACKET_MAX = 65535
+
+# <linux/sockios.h>, <linux/in.h>
+SIOCGIFMTU = 0x8921
+IFREQ_INT = struct.Struct("16si20x")
+SEND_BYTES = 4 * 1024 * 1024
+SO_SNDBUFFORCE = 32
+CLSACT_INGRESS = 0xFFFFFFF2
+CLSACT_PRIORITY = 0xC000  # where the kernel itself begins to number
+
+
+class Interface:
+    """An interface that exists, and our addresses on it.
+
+    Args:
+        name: Of the interface.
+        addresses: Ours.  One with a length ("192.0.2.2/24") is given to the interface
+            unless it has it, which needs pyroute2; one without is there already.
+
+    Raises:
+        LinkError: There is no such interface, or it is not to be configured.
+        ValueError: An address is none, or there are too many.
+    """
+
+    def __init__(self, name: str, addresses: Sequence[str]) -> None:
+        self.name = name
+        self.addresses = [str(ipaddress.ip_interface(a).ip) for a in addresses]
+        if len(self.addresses) > bpf.ADDRESSES_MAX:
+            raise ValueError(f"{len(self.addresses)} addresses: too many")
+        try:
+            self.index = socket.if_nametoindex(name)
+        except OSError as error:
+            message = f"no interface {name!r}: `ip link` shows those there are"
+            raise LinkError(message, error.errno or errno.ENODEV) from None
+        given = [address for address in addresses if "/" in address]
+        self._netdev = Netdev(name, given) if given else None
+
+    def mtu(self) -> int:
+        """Return the largest ordinary packet in bytes."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            request = IFREQ_INT.pack(self.name.encode(), 0)
+            mtu: int = IFREQ_INT.unpack(fcntl.ioctl(sock, SIOCGIFMTU, request))[1]
+        return mtu
+
+    def restore(self) -> None:
+        """Take back the addresses that were given to it."""
+        if self._netdev is not None:
+            with contextlib.suppress(LinkError):
+                self._netdev.restore()
+
+
+class Route:
+    """Raw IP sockets bound to an interface: route and neighbour are the kernel's."""
+
+    def __init__(self, interface: Interface) -> None:
+        self._index = interface.index
+        self._sockets: list[socket.socket] = []
+        try:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                self._open(family, interface.name)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def numbers(self) -> tuple[int, int, int]:
+        """The descriptors, and the index of the interface."""
+        fd4, fd6 = (sock.fileno() for sock in self._sockets)
+        return fd4, fd6, self._index
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for sock in self._sockets:
+            sock.close()
+
+    def _open(self, family: int, name: str) -> None:
+        sock = raw_socket(family, socket.IPPROTO_RAW)
+        self._sockets.append(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
+        enlarge(sock)
+
+
+class Drop:
+    """Keeps the kernel from seeing what is ours, behind whatever taps the interface.
+
+    A link descriptor (TCX, Linux 6.6) holds the program, so it goes with the process.
+    An older kernel gets a clsact filter, which stays if the process is killed:
+    `tc qdisc del dev NAME clsact` removes it.
+
+    Args:
+        interface: Whose.
+        addresses: None: the kernel gets nothing at all from it.
+        tcx: False: as an older kernel does.
+    """
+
+    def __init__(
+        self,
+        interface: Interface,
+        addresses: Sequence[str] | None,
+        *,
+        tcx: bool = True,
+    ) -> None:
+        self._interface = interface
+        self._fd = -1
+        self._clsact: Clsact | None = None
+        program = bpf.load(bpf.PROG_SCHED_CLS, 0, bpf.drop_program(addresses))
+        try:
+            if tcx:
+                self._fd = _attach_tcx(program, interface.index)
+            if self._fd < 0:
+                self._clsact = Clsact(interface, program)
+        finally:
+            os.close(program)
+
+    def close(self) -> None:
+        """Let the kernel see everything again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        if self._clsact is not None:
+            self._clsact.close()
+            self._clsact = None
+
+
+def _attach_tcx(program: int, ifindex: int) -> int:
+    """Attach a program; -1 if this kernel has no TCX."""
+    try:
+        return _core_links.bpf_attach(program, ifindex, bpf.ATTACH_TCX_INGRESS, 0)
+    except OSError as error:
+        if error.errno in {errno.EINVAL, errno.EOPNOTSUPP}:
+            return -1
+        message = f"cannot attach to tc ingress: {os.strerror(error.errno or 0)}"
+        raise LinkError(message, error.errno) from None
+
+
+class Clsact:
+    """A filter in the ingress part of a clsact qdisc, which is made if missing."""
+
+    def __init__(self, interface: Interface, program: int) -> None:
+        try:
+            import pyroute2
+        except ImportError:
+            raise LinkError(
+                "before Linux 6.6 keeping the kernel quiet needs pyroute2: "
+                "pip install 'tcp-syncache[cli]'"
+            ) from None
+        self._open = pyroute2.IPRoute
+        self._index = interface.index
+        self._made = False
+        with self._open() as ip:
+            try:
+                ip.tc("add", "clsact", self._index)
+                self._made = True
+            except pyroute2.NetlinkError as error:
+                if error.code != errno.EEXIST:
+                    message = f"cannot add a clsact qdisc: {error}"
+                    raise LinkError(message, error.code) from None
+            ip.tc(
+                "add-filter",
+                "bpf",
+                self._index,
+                fd=program,
+                name="syncache",
+                parent=CLSACT_INGRESS,
+                prio=CLSACT_PRIORITY,
+                protocol=socket.htons(3),  # ETH_P_ALL
+                direct_action=True,
+            )
+
+    def close(self) -> None:
+        """Remove the filter, and the qdisc if it was ours."""
+        with self._open() as ip, contextlib.suppress(OSError):
+            if self._made:
+                ip.tc("del", "clsact", self._index)
+            else:
+                ip.tc(
+                    "del-filter",
+                    "bpf",
+                    self._index,
+                    parent=CLSACT_INGRESS,
+                    prio=CLSACT_PRIORITY,
+                    protocol=socket.htons(3),
+                )
+
+
+def raw_socket(family: int, protocol: int) -> socket.socket:
+    """Open a raw socket that does not block.
+
+    Raises:
+        LinkError: It is not ours to have.
+    """
+    try:
+        sock = socket.socket(family, socket.SOCK_RAW, protocol)
+    except OSError as error:
+        name = socket.AddressFamily(family).name
+        advice = {
+            errno.EPERM: "run as root (CAP_NET_RAW and CAP_NET_ADMIN)",
+            errno.EAFNOSUPPORT: "this kernel has none: load or build it in",
+        }.get(error.errno or 0, "see packet(7), raw(7)")
+        message = f"cannot open a raw {name} socket: {error.strerror}: {advice}"
+        raise LinkError(message, error.errno) from None
+    sock.setblocking(False)
+    return sock
+
+
+def enlarge(sock: socket.socket) -> None:
+    """Let bursts wait in the kernel: the default holds about a hundred packets."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BYTES)

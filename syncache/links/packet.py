@@ -1,0 +1,274 @@
+"""AF_PACKET: frames of an interface that the kernel uses too (Linux).
+
+The ring is filled and emptied in C (csrc/link/packet.c).  Here: the socket and its
+receive ring, the kernel kept from answering what we answer, and the way back to how
+the interface was.
+
+Two uses.  As an end of connections the link has addresses; the kernel keeps answering
+ARP and neighbour discovery for them, and everything else that is not TCP or ICMP to
+them stays the kernel's.  As half of a forwarder (`forward=True`) it takes every frame,
+the kernel gets none, and `forward` sends what another link received.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import mmap
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from .. import _core_links
+from . import bpf
+from .frames import HEADERS_MAX, PACKET_MAX, Drop, Interface, Route, enlarge, raw_socket
+from .link import LinkError
+from .schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..ring import Ring
+
+log = logging.getLogger(__name__)
+
+RING_BYTES = 2 * 1024 * 1024
+BLOCK_BYTES = 128 * 1024  # holds a super-segment; a multiple of any page size
+FRAME_BYTES = 2048  # of bookkeeping only: frames in a block have any size
+RETIRE_MS = 1
+FANOUT_ID_MAX = 65535
+
+# <linux/if_packet.h>, <linux/if_ether.h>, <asm/socket.h>
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS = 1, 5, 6
+PACKET_VERSION, PACKET_VNET_HDR, PACKET_FANOUT = 10, 15, 18
+PACKET_QDISC_BYPASS, PACKET_IGNORE_OUTGOING = 20, 23
+PACKET_MR_PROMISC = 1
+PACKET_FANOUT_HASH = 0
+TPACKET_V3 = 2
+ETH_P_ALL = 3
+SO_ATTACH_BPF = 50
+
+RING_REQUEST = struct.Struct("=7I")  # struct tpacket_req3
+MEMBERSHIP = struct.Struct("=iHH8s")  # struct packet_mreq
+STATISTICS = struct.Struct("=3I")  # struct tpacket_stats_v3
+
+
+class Packet:
+    """Frames of one interface, which is left as it was found.
+
+    Args:
+        name: Of the interface.
+        addresses: Ours, of which at least one.  One with a length ("192.0.2.2/24") is
+            given to the interface while the link is open; one without it has already.
+        forward: Take every frame, promiscuously; the kernel gets none of them.  There
+            are no addresses then.
+        ring: Bytes that the kernel may fill before it drops frames.
+        cpu: To run the calling thread on; see `Schedule`.
+        priority: Of the calling thread.
+        threaded_napi: Run the driver's part below it.
+        fanout: Number of a group of links, in any processes, that share the frames of
+            the interface by a hash of the tuple; both directions of a connection have
+            one hash.
+
+    Raises:
+        LinkError: One line that says what to do.
+        ValueError: An argument is not legal.
+    """
+
+    headroom = HEADERS_MAX
+    gso_max = PACKET_MAX
+
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[str] = (),
+        *,
+        forward: bool = False,
+        ring: int = RING_BYTES,
+        cpu: int | None = None,
+        priority: int | None = None,
+        threaded_napi: bool = False,
+        fanout: int | None = None,
+    ) -> None:
+        if bool(addresses) == forward:
+            raise ValueError("a link either has addresses or forwards")
+        if fanout is not None and not 0 <= fanout <= FANOUT_ID_MAX:
+            raise ValueError(f"a fanout group is 0 to {FANOUT_ID_MAX}, not {fanout}")
+        self.name = name
+        self._undo: list[Callable[[], object]] = []
+        self._failed = 0
+        self._kernel_dropped = 0
+        try:
+            self._open(Interface(name, addresses), forward, ring, fanout)
+            schedule = Schedule(
+                name, cpu=cpu, priority=priority, threaded_napi=threaded_napi
+            )
+            self._undo.append(schedule.restore)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(
+        self, interface: Interface, forward: bool, ring: int, fanout: int | None
+    ) -> None:
+        self._undo.append(interface.restore)
+        self._mtu = interface.mtu()
+        self._socket = sock = raw_socket(socket.AF_PACKET, 0)
+        self._undo.append(sock.close)
+        memory = self._configure(sock, ring)
+        addresses = None if forward else interface.addresses
+        if addresses is not None:
+            _attach_filter(sock, addresses)
+        # The kernel is silent before the first frame is ours.
+        drop = Drop(interface, addresses)
+        self._undo.append(drop.close)
+        route = Route(interface)
+        self._undo.append(route.close)
+        self._link = _core_links.Packet(
+            sock.fileno(), route.numbers, memory, BLOCK_BYTES, forward=forward
+        )
+        self._undo.append(memory.close)
+        self._undo.append(self._link.release)
+        sock.bind((interface.name, ETH_P_ALL))
+        if forward:
+            member = MEMBERSHIP.pack(interface.index, PACKET_MR_PROMISC, 0, b"")
+            sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
+        if fanout is not None:
+            self._join(sock, fanout)
+
+    def _configure(self, sock: socket.socket, ring: int) -> mmap.mmap:
+        """Set the socket up, and map its ring."""
+        for option in (PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING, PACKET_QDISC_BYPASS):
+            sock.setsockopt(SOL_PACKET, option, 1)
+        sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
+        enlarge(sock)
+        blocks = max(2, -(-ring // BLOCK_BYTES))
+        frames = blocks * BLOCK_BYTES // FRAME_BYTES
+        request = (BLOCK_BYTES, blocks, FRAME_BYTES, frames, RETIRE_MS, 0, 0)
+        try:
+            sock.setsockopt(SOL_PACKET, PACKET_RX_RING, RING_REQUEST.pack(*request))
+            return mmap.mmap(sock.fileno(), blocks * BLOCK_BYTES)
+        except (OSError, struct.error, OverflowError) as error:
+            why = getattr(error, "strerror", None) or "too large"
+            message = f"cannot have a receive ring of {ring} bytes: {why}"
+            raise LinkError(message, getattr(error, "errno", None)) from None
+
+    def _join(self, sock: socket.socket, group: int) -> None:
+        try:
+            sock.setsockopt(SOL_PACKET, PACKET_FANOUT, group | PACKET_FANOUT_HASH << 16)
+        except OSError as error:
+            message = (
+                f"cannot join fanout group {group} of {self.name}: {error.strerror}: "
+                "take another number, it may be another interface's"
+            )
+            raise LinkError(message, error.errno) from None
+
+    @property
+    def mtu(self) -> int:
+        """Largest ordinary packet in bytes, as of opening."""
+        return self._mtu
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames by what became of them.
+
+        received; sent; skipped, without IP; too_large, for a slot or the ring;
+        send_failed, refused by the kernel; kernel_dropped, since the ring was full.
+        """
+        return self._link.counts | {"kernel_dropped": self._count_dropped()}
+
+    def fileno(self) -> int:
+        """Descriptor to wait on."""
+        return self._socket.fileno()
+
+    def receive(self, rx: Ring) -> int:
+        """Append frames to `rx`; none come while the interface is down."""
+        count = self._link.receive(rx)
+        if count < 0:
+            raise self._gone(-count)
+        return count
+
+    def send(self, tx: Ring) -> int:
+        """Send what `tx` holds.
+
+        A reply goes back where its request came from, through the same VLANs; what has
+        no link header goes by the kernel's routes and neighbours; a forwarder sends
+        frames as they are.
+        """
+        count = self._link.send(tx)
+        if count < 0:
+            raise self._gone(-count)
+        if count > 0:
+            self._tell_refusals()
+        return count
+
+    def forward(self, rx: Ring) -> int:
+        """Send the passed frames of a ring that another link filled, as they are.
+
+        Returns:
+            How many the kernel took; the others are lost.
+        """
+        count = self._link.forward(rx)
+        if count < 0:
+            raise self._gone(-count)
+        return count
+
+    def close(self) -> None:
+        """Close the link; everything is as it was."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _count_dropped(self) -> int:
+        """Add what the kernel counted since it was last asked."""
+        counted = self._socket.getsockopt(
+            SOL_PACKET, PACKET_STATISTICS, STATISTICS.size
+        )
+        self._kernel_dropped += STATISTICS.unpack(counted)[1]
+        return self._kernel_dropped
+
+    def _tell_refusals(self) -> None:
+        """Log when frames begin to be refused, and when they go out again."""
+        error = self._link.send_error
+        if error == self._failed:
+            return
+        self._failed = error
+        if error:
+            log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
+        else:
+            log.warning("%s: sending again", self.name)
+
+    def _gone(self, number: int) -> LinkError:
+        return LinkError(f"{self.name} is gone: {os.strerror(number)}", number)
+
+
+def relay(source: Packet, target: Packet, rx: Ring) -> int:
+    """Forward what has arrived, as it is: a middlebox without an engine.
+
+    The yardstick of those with one.  `rx` has slots of gso_max + headroom bytes.
+
+    Returns:
+        How many frames were received.
+    """
+    rx.clear()
+    count = source.receive(rx)
+    if count > 0:
+        _core_links.pass_all(rx)
+        target.forward(rx)
+    return count
+
+
+def _attach_filter(sock: socket.socket, addresses: Sequence[str]) -> None:
+    """Have the socket take nothing but what is ours."""
+    program = bpf.load(bpf.PROG_SOCKET_FILTER, 0, bpf.filter_program(addresses))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, program)
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise LinkError(
+                "no memory for a socket filter: raise net.core.optmem_max", error.errno
+            ) from None
+        raise
+    finally:
+        os.close(program)

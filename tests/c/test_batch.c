@@ -1,0 +1,199 @@
+/*
+ * Packets without link header, to a sendmmsg() of this program's: which socket,
+ * which address, in what pieces, and what is left when the kernel refuses.
+ */
+#define _GNU_SOURCE
+
+#include "ring.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "../../csrc/link/batch.h"
+
+enum { FD4 = 104, FD6 = 106, LOG = 64, BIG_SLOT = 8192 };
+
+/* What the kernel was given, and how much of the next calls it takes. */
+static struct {
+    int fd;
+    size_t size;
+    struct sockaddr_in6 to;
+    uint32_t seq;
+} taken[LOG];
+static uint32_t taken_count;
+static int answers[8]; /* messages taken, or -errno */
+static uint32_t answer;
+
+static struct test_ring ring;
+static struct link_route route;
+static uint64_t sent, refused;
+
+int
+sendmmsg(int fd, struct mmsghdr *message, unsigned count, int flags)
+{
+    int result = answers[answer] != 0 ? answers[answer++] : (int)count;
+    EXPECT_TRUE(flags & MSG_DONTWAIT);
+    if (result < 0) {
+        errno = -result;
+        return -1;
+    }
+    if (result > (int)count)
+        result = (int)count;
+    for (int i = 0; i < result && taken_count < LOG; i++) {
+        const struct msghdr *head = &message[i].msg_hdr;
+        const uint8_t *packet = head->msg_iov[0].iov_base;
+        const uint8_t *seq = packet + 24;
+        taken[taken_count].fd = fd;
+        taken[taken_count].size = 0;
+        for (size_t j = 0; j < head->msg_iovlen; j++)
+            taken[taken_count].size += head->msg_iov[j].iov_len;
+        memcpy(&taken[taken_count].to, head->msg_name, head->msg_namelen);
+        taken[taken_count++].seq = (uint32_t)seq[2] << 8 | seq[3];
+    }
+    return result;
+}
+
+static void
+start(void)
+{
+    ring_clear(&ring);
+    route = (struct link_route){.fd4 = FD4, .fd6 = FD6, .ifindex = 9};
+    memset(answers, 0, sizeof answers);
+    taken_count = answer = 0;
+    sent = refused = 0;
+}
+
+static const uint8_t ipv4[40] = {0x45, [9] = 6, [16] = 10,  0,
+                                 0,    2,       [32] = 0x50};
+static const uint8_t ipv6[60] = {0x60, [6] = 6, [24] = 0xfe, 0x80, [39] = 1};
+
+static void
+test_packets_go_to_the_socket_of_their_family(void)
+{
+    /* One call for each run of a family; a link-local address has a scope. */
+    start();
+    ring_push(&ring, ipv4, sizeof ipv4);
+    ring_push(&ring, ipv4, sizeof ipv4);
+    ring_push(&ring, ipv6, sizeof ipv6);
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(2, ring.ring.next);
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(3, ring.ring.next);
+    EXPECT_EQ(3, sent);
+    EXPECT_EQ(FD4, taken[0].fd);
+    EXPECT_EQ(sizeof ipv4, taken[0].size);
+    const struct sockaddr_in *to4 = (const void *)&taken[0].to;
+    EXPECT_EQ(AF_INET, to4->sin_family);
+    EXPECT_BYTES(ipv4 + 16, (const uint8_t *)&to4->sin_addr, 4);
+    EXPECT_EQ(FD6, taken[2].fd);
+    EXPECT_EQ(AF_INET6, taken[2].to.sin6_family);
+    EXPECT_EQ(9, taken[2].to.sin6_scope_id);
+    EXPECT_BYTES(ipv6 + 24, taken[2].to.sin6_addr.s6_addr, 16);
+}
+
+static void
+test_frame_with_a_link_header_ends_a_run(void)
+{
+    /* It is another call's. */
+    start();
+    ring_push(&ring, ipv4, sizeof ipv4);
+    ring_push(&ring, ipv4, sizeof ipv4)->link_size = 14;
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(1, ring.ring.next);
+}
+
+static void
+test_packet_of_no_family_is_refused(void)
+{
+    /* So is one whose family has no socket, or that is too short. */
+    static const uint8_t none[20] = {0};
+    start();
+    ring_push(&ring, none, sizeof none);
+    ring_push(&ring, ipv4, 19);
+    ring_push(&ring, ipv6, 39);
+    ring_push(&ring, ipv6, sizeof ipv6);
+    route.fd6 = -1;
+    for (uint32_t i = 1; i <= 4; i++) {
+        EXPECT_EQ(EINVAL, route_send(&route, &ring.ring, &sent, &refused));
+        EXPECT_EQ(i, ring.ring.next);
+    }
+    EXPECT_EQ(4, refused);
+    EXPECT_EQ(0, taken_count);
+}
+
+/* One super-segment of five segments in a ring of one slot. */
+static struct syncache_ring
+super_segment(uint8_t *memory, struct syncache_slot *slot)
+{
+    memset(memory, 0, BIG_SLOT);
+    memcpy(memory, ipv4, sizeof ipv4);
+    *slot = (struct syncache_slot){.size = 40 + 5000,
+                                   .checksum = SYNCACHE_CHECKSUM_PARTIAL,
+                                   .gso_size = 1000,
+                                   .request = UINT16_MAX};
+    return (struct syncache_ring){.memory = memory,
+                                  .slot = slot,
+                                  .slots = 1,
+                                  .slot_size = BIG_SLOT,
+                                  .count = 1};
+}
+
+static void
+test_super_segment_goes_out_in_pieces(void)
+{
+    /* Where the kernel stopped taking them it goes on. */
+    static uint8_t memory[BIG_SLOT];
+    struct syncache_slot slot;
+    struct syncache_ring tx = super_segment(memory, &slot);
+    start();
+    answers[0] = 3;
+    answers[1] = -EAGAIN;
+    EXPECT_EQ(0, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(0, tx.next);
+    EXPECT_EQ(EAGAIN, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(0, tx.next);
+    answers[1] = 0;
+    EXPECT_EQ(0, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(1, tx.next);
+    EXPECT_EQ(1, sent);
+    EXPECT_EQ(5, taken_count);
+    for (uint32_t i = 0; i < 5; i++) {
+        EXPECT_EQ(1040, taken[i].size);
+        EXPECT_EQ(1000 * i, taken[i].seq);
+    }
+    EXPECT_EQ(0, route.cut);
+}
+
+static void
+test_refusal_costs_the_whole_packet(void)
+{
+    /* The rest of a packet that has lost a segment is not worth sending. */
+    static uint8_t memory[BIG_SLOT];
+    struct syncache_slot slot;
+    struct syncache_ring tx = super_segment(memory, &slot);
+    start();
+    answers[0] = 2;
+    answers[1] = -EHOSTUNREACH;
+    EXPECT_EQ(0, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(EHOSTUNREACH, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(1, tx.next);
+    EXPECT_EQ(1, refused);
+    EXPECT_EQ(0, sent);
+    EXPECT_EQ(0, route.cut);
+}
+
+static const struct test tests[] = {
+    TEST(test_packets_go_to_the_socket_of_their_family),
+    TEST(test_frame_with_a_link_header_ends_a_run),
+    TEST(test_packet_of_no_family_is_refused),
+    TEST(test_super_segment_goes_out_in_pieces),
+    TEST(test_refusal_costs_the_whole_packet),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -1,0 +1,379 @@
+/*
+ * The AF_PACKET calls over a receive ring written by hand and a pair of
+ * datagram sockets.  The kernel's own ring: tests/netns/test_packet.py.
+ */
+#define _GNU_SOURCE
+
+#include "ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    BLOCK_SIZE = 4096,
+    BLOCKS = 2,
+    ETHERNET = 14,
+    FRAME_SIZE = ETHERNET + 40,
+    MAC_AT = 96 /* from the frame's header to the frame */
+};
+
+/* C11 has no way to say that a byte array may hold the kernel's structures. */
+static union {
+    uint64_t alignment;
+    uint8_t bytes[BLOCK_SIZE * BLOCKS];
+} shared;
+
+static struct test_ring ring;
+static struct link_packet link_;
+static int peer;
+static uint32_t passed[RING_SLOTS];
+
+static void
+start(void)
+{
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
+        abort();
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    fcntl(fds[1], F_SETFL, O_NONBLOCK);
+    ring_clear(&ring);
+    ring.ring.passed = passed;
+    memset(&shared, 0, sizeof shared);
+    link_ = (struct link_packet){.fd = fds[0],
+                                 .route = {.fd4 = -1, .fd6 = -1},
+                                 .block_size = BLOCK_SIZE,
+                                 .blocks = BLOCKS,
+                                 .memory = shared.bytes};
+    peer = fds[1];
+}
+
+static void
+stop(void)
+{
+    close(link_.fd);
+    close(peer);
+}
+
+static struct tpacket_block_desc *
+block(uint32_t i)
+{
+    return (void *)(shared.bytes + (size_t)i * BLOCK_SIZE);
+}
+
+/* Appends a frame to a block that is still the kernel's. */
+static struct tpacket3_hdr *
+fill(uint32_t i, const uint8_t *frame, uint32_t size)
+{
+    struct tpacket_hdr_v1 *head = &block(i)->hdr.bh1;
+    uint32_t step = (MAC_AT + size + 63) / 64 * 64;
+    if (head->num_pkts == 0)
+        head->offset_to_first_pkt = head->blk_len = 64;
+    struct tpacket3_hdr *header = (void *)((uint8_t *)block(i) + head->blk_len);
+    header->tp_next_offset = step;
+    header->tp_snaplen = header->tp_len = size;
+    header->tp_mac = MAC_AT;
+    memcpy((uint8_t *)header + MAC_AT, frame, size);
+    head->blk_len += step;
+    head->num_pkts++;
+    return header;
+}
+
+static void
+hand_over(uint32_t i)
+{
+    block(i)->hdr.bh1.block_status = TP_STATUS_USER;
+}
+
+/* An IPv4 TCP packet in a frame; `mark` is its last byte. */
+static const uint8_t *
+frame_marked(uint8_t mark)
+{
+    static uint8_t frame[FRAME_SIZE] = {
+        1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, [23] = 6, [46] = 0x50};
+    frame[FRAME_SIZE - 1] = mark;
+    return frame;
+}
+
+static void
+test_receive_takes_frames_of_blocks_that_were_handed_over(void)
+{
+    /* A block goes back once its last frame is taken; then comes the next. */
+    start();
+    for (uint8_t i = 0; i < 3; i++)
+        fill(0, frame_marked(i), FRAME_SIZE);
+    for (uint8_t i = 3; i < 6; i++)
+        fill(1, frame_marked(i), FRAME_SIZE);
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    hand_over(0);
+    hand_over(1);
+    EXPECT_EQ(RING_SLOTS, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(TP_STATUS_KERNEL, block(0)->hdr.bh1.block_status);
+    EXPECT_EQ(TP_STATUS_USER, block(1)->hdr.bh1.block_status);
+    for (uint32_t i = 0; i < RING_SLOTS; i++) {
+        EXPECT_EQ(ETHERNET, ring.slot[i].link_size);
+        EXPECT_EQ(40, ring.slot[i].size);
+        EXPECT_BYTES(frame_marked((uint8_t)i), ring.memory + i * RING_SLOT_SIZE,
+                     FRAME_SIZE);
+    }
+    ring.ring.count = 0;
+    EXPECT_EQ(2, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(TP_STATUS_KERNEL, block(1)->hdr.bh1.block_status);
+    ring.ring.count = 0;
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(6, link_.received);
+    stop();
+}
+
+static void
+test_receive_survives_a_block_without_frames(void)
+{
+    /* The clock may hand one over. */
+    start();
+    hand_over(0);
+    fill(1, frame_marked(0), FRAME_SIZE);
+    hand_over(1);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(TP_STATUS_KERNEL, block(0)->hdr.bh1.block_status);
+    stop();
+}
+
+static void
+test_receive_puts_the_outer_tag_back(void)
+{
+    /* Its type too, where the kernel tells it. */
+    static const uint8_t tag[] = {0x88, 0xa8, 0x20, 7}, plain[] = {0x81, 0};
+    start();
+    struct tpacket3_hdr *header = fill(0, frame_marked(1), FRAME_SIZE);
+    header->tp_status = TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID;
+    header->hv1.tp_vlan_tpid = 0x88a8;
+    header->hv1.tp_vlan_tci = 0x2007;
+    header = fill(0, frame_marked(2), FRAME_SIZE);
+    header->tp_status = TP_STATUS_VLAN_VALID;
+    hand_over(0);
+    EXPECT_EQ(2, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(ETHERNET + 4, ring.slot[0].link_size);
+    EXPECT_EQ(40, ring.slot[0].size);
+    EXPECT_BYTES(tag, ring.memory + 12, sizeof tag);
+    EXPECT_BYTES(frame_marked(1) + 12, ring.memory + 16, FRAME_SIZE - 12);
+    EXPECT_BYTES(plain, ring.memory + RING_SLOT_SIZE + 12, sizeof plain);
+    stop();
+}
+
+static void
+test_receive_takes_the_kernels_offloads(void)
+{
+    /* They lie in front of the frame, and do not count the tag. */
+    struct virtio_net_hdr offloads = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                                      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+                                      .gso_size = 1400,
+                                      .csum_start = ETHERNET + 20,
+                                      .csum_offset = 16};
+    start();
+    struct tpacket3_hdr *header = fill(0, frame_marked(0), FRAME_SIZE);
+    header->tp_status = TP_STATUS_VLAN_VALID;
+    memcpy((uint8_t *)header + MAC_AT - sizeof offloads, &offloads,
+           sizeof offloads);
+    hand_over(0);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(SYNCACHE_CHECKSUM_PARTIAL, ring.slot[0].checksum);
+    EXPECT_EQ(1400, ring.slot[0].gso_size);
+    EXPECT_EQ(20, ring.slot[0].csum_start);
+    stop();
+}
+
+static void
+test_receive_passes_over_what_does_not_fit_or_is_no_ip(void)
+{
+    /* Cut off by the kernel, longer than a slot, without IP: each is counted.
+     */
+    static const uint8_t arp[60] = {[12] = 8, 6}, large[RING_SLOT_SIZE] = {0};
+    start();
+    fill(0, frame_marked(0), FRAME_SIZE)->tp_len++;
+    fill(0, large, RING_SLOT_SIZE - 3);
+    fill(0, arp, sizeof arp);
+    fill(0, frame_marked(9), FRAME_SIZE);
+    hand_over(0);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(9, ring.memory[FRAME_SIZE - 1]);
+    EXPECT_EQ(2, link_.too_large);
+    EXPECT_EQ(1, link_.skipped);
+    stop();
+}
+
+static void
+test_forwarder_receives_frames_without_ip_as_all_header(void)
+{
+    /* Their size is 0, so no engine takes them for a packet. */
+    static const uint8_t arp[60] = {[12] = 8, 6};
+    start();
+    link_.forward = 1;
+    fill(0, arp, sizeof arp);
+    hand_over(0);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(60, ring.slot[0].link_size);
+    EXPECT_EQ(0, ring.slot[0].size);
+    stop();
+}
+
+/* Reads what was sent: a header of offloads, then the frame. */
+static void
+expect_sent(const struct virtio_net_hdr *offloads, const uint8_t *frame)
+{
+    uint8_t bytes[sizeof *offloads + FRAME_SIZE + 1];
+    EXPECT_EQ(sizeof *offloads + FRAME_SIZE,
+              (size_t)read(peer, bytes, sizeof bytes));
+    EXPECT_BYTES((const uint8_t *)offloads, bytes, sizeof *offloads);
+    EXPECT_BYTES(frame, bytes + sizeof *offloads, FRAME_SIZE);
+}
+
+static struct syncache_slot *
+push(uint8_t mark, uint16_t request)
+{
+    struct syncache_slot *slot =
+        ring_push(&ring, frame_marked(mark), FRAME_SIZE);
+    slot->link_size = ETHERNET;
+    slot->size = FRAME_SIZE - ETHERNET;
+    slot->checksum = SYNCACHE_CHECKSUM_VALID;
+    slot->request = request;
+    return slot;
+}
+
+static void
+test_send_turns_a_reply_round_and_nothing_else(void)
+{
+    /* A forwarder's replies have the right header already. */
+    const struct virtio_net_hdr none = {0};
+    uint8_t turned[FRAME_SIZE];
+    memcpy(turned, frame_marked(7), FRAME_SIZE);
+    memset(turned, 2, 6);
+    memset(turned + 6, 1, 6);
+    start();
+    push(7, 0);
+    push(8, UINT16_MAX);
+    EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
+    expect_sent(&none, turned);
+    expect_sent(&none, frame_marked(8));
+    link_.forward = 1;
+    push(9, 0);
+    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
+    expect_sent(&none, frame_marked(9));
+    EXPECT_EQ(3, link_.sent);
+    stop();
+}
+
+static void
+test_send_describes_what_is_left_to_the_kernel(void)
+{
+    /* A partial checksum, counted from the begin of the frame. */
+    const struct virtio_net_hdr offloads = {.flags =
+                                                VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                                            .csum_start = ETHERNET + 20,
+                                            .csum_offset = 16};
+    start();
+    push(1, UINT16_MAX)->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
+    expect_sent(&offloads, frame_marked(1));
+    stop();
+}
+
+static void
+test_send_counts_what_is_refused_and_goes_on(void)
+{
+    /* A super-segment without partial checksum makes no sense. */
+    const struct virtio_net_hdr none = {0};
+    start();
+    push(1, UINT16_MAX)->gso_size = 10;
+    push(2, UINT16_MAX);
+    EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
+    expect_sent(&none, frame_marked(2));
+    EXPECT_EQ(1, link_.send_failed);
+    EXPECT_EQ(1, link_.sent);
+    stop();
+}
+
+static void
+test_send_waits_while_the_kernel_takes_no_more(void)
+{
+    /* The frame that waits is turned round only once. */
+    start();
+    uint8_t turned[FRAME_SIZE];
+    uint32_t count = 0;
+    do {
+        ring_clear(&ring);
+        push(7, 0);
+        count++;
+    } while (link_packet_send(&link_, &ring.ring) == 1);
+    EXPECT_EQ(0, link_packet_send(&link_, &ring.ring));
+    memcpy(turned, ring.memory, FRAME_SIZE);
+    EXPECT_EQ(2, turned[0]);
+    for (uint8_t bytes[100]; count > 1; count--)
+        EXPECT_TRUE(read(peer, bytes, sizeof bytes) > 0);
+    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
+    const struct virtio_net_hdr none = {0};
+    expect_sent(&none, turned);
+    stop();
+}
+
+static void
+test_send_to_a_device_that_is_gone_says_so(void)
+{
+    /* What was not sent stays. */
+    start();
+    push(1, UINT16_MAX);
+    stop();
+    EXPECT_EQ((uint32_t)-ENODEV,
+              (uint32_t)link_packet_send(&link_, &ring.ring));
+    EXPECT_EQ(0, ring.ring.next);
+    ring.ring.passed_count = 1;
+    passed[0] = 0;
+    EXPECT_EQ((uint32_t)-ENODEV,
+              (uint32_t)link_packet_forward(&link_, &ring.ring));
+}
+
+static void
+test_forward_sends_the_passed_frames_in_order(void)
+{
+    /* As they are, whatever they answer. */
+    const struct virtio_net_hdr none = {0};
+    start();
+    for (uint8_t i = 0; i < 4; i++)
+        push(i, 0);
+    ring.slot[2].gso_size = 10;
+    passed[0] = 0;
+    passed[1] = 2;
+    passed[2] = 3;
+    ring.ring.passed_count = 3;
+    EXPECT_EQ(2, link_packet_forward(&link_, &ring.ring));
+    expect_sent(&none, frame_marked(0));
+    expect_sent(&none, frame_marked(3));
+    EXPECT_EQ(2, link_.sent);
+    EXPECT_EQ(1, link_.send_failed);
+    ring.ring.passed_count = 0;
+    EXPECT_EQ(0, link_packet_forward(&link_, &ring.ring));
+    stop();
+}
+
+static const struct test tests[] = {
+    TEST(test_receive_takes_frames_of_blocks_that_were_handed_over),
+    TEST(test_receive_survives_a_block_without_frames),
+    TEST(test_receive_puts_the_outer_tag_back),
+    TEST(test_receive_takes_the_kernels_offloads),
+    TEST(test_receive_passes_over_what_does_not_fit_or_is_no_ip),
+    TEST(test_forwarder_receives_frames_without_ip_as_all_header),
+    TEST(test_send_turns_a_reply_round_and_nothing_else),
+    TEST(test_send_describes_what_is_left_to_the_kernel),
+    TEST(test_send_counts_what_is_refused_and_goes_on),
+    TEST(test_send_waits_while_the_kernel_takes_no_more),
+    TEST(test_send_to_a_device_that_is_gone_says_so),
+    TEST(test_forward_sends_the_passed_frames_in_order),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

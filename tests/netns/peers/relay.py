@@ -1,0 +1,65 @@
+"""Both sides of a forwarder, and the forwarder: `relay.py '["role", arguments...]'`.
+
+relay ONE OTHER        forward frames between two interfaces until stdin ends
+serve ADDRESS SIZE     a kernel socket that sends SIZE bytes to one client
+fetch ADDRESS          a kernel socket that reads them; prints their SHA-256
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import select
+import socket
+import sys
+
+from content import chunks
+
+from syncache import Ring
+from syncache.links.packet import Packet, relay
+
+PORT = 8080
+SLOT_SIZE = 65_600
+
+
+def forward(one, other):
+    links = [Packet(name, forward=True) for name in (one, other)]
+    rx = Ring(64, SLOT_SIZE)
+    print("ready", flush=True)
+    while True:
+        readable = select.select([*links, sys.stdin], [], [])[0]
+        if sys.stdin in readable:
+            break
+        for source, target in (links, links[::-1]):
+            while relay(source, target, rx):
+                pass
+    counts = [link.counts for link in links]
+    for link in links:
+        link.close()
+    return counts
+
+
+def serve(address, size):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, PORT), family=family) as listener:
+        print("ready", flush=True)
+        peer, _ = listener.accept()
+        with peer:
+            for chunk in chunks(size):
+                peer.sendall(chunk)
+    return {}
+
+
+def fetch(address):
+    digest = hashlib.sha256()
+    with socket.create_connection((address, PORT), 10) as sock:
+        while data := sock.recv(1 << 18):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    role, *arguments = json.loads(sys.argv[1])
+    print(
+        json.dumps({"relay": forward, "serve": serve, "fetch": fetch}[role](*arguments))
+    )

@@ -1,0 +1,206 @@
+"""
+The AF_PACKET link between kernels.
+
+    +--- client ---+        +------- server --------+
+    | curl      c0 ========== s0 Packet   server.py |      198.18.0.1, .2
+    +--------------+  veth  +-----------------------+      fd00:18::1, ::2
+
+    +--- left -----+        +------ middle ------+        +----- right --+
+    | fetch     l0 ========== m0 Packet relay m1 ========== r0     serve |
+    +--------------+        +--------------------+        +--------------+
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+
+import pytest
+from namespace import PEERS, Namespace, Server, Wire, wait_until
+from peers.content import sha256_of
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
+
+from syncache.segment import Segment
+
+BULK_BYTES = 100_000_000
+RELAYED_BYTES = 20_000_000
+URL_HOST = {4: "198.18.0.2", 6: "[fd00:18::2]"}
+MAC_C, MAC_S = "02:00:00:00:00:01", "02:00:00:00:00:02"
+
+
+def download(wire, family, size, directory):
+    """Fetch `size` bytes with curl; their SHA-256."""
+    file = directory / "body"
+    url = f"http://{URL_HOST[family]}/{size}"
+    words = ("-sS", "--fail", "-m", "60", "-w", "%{speed_download}", "-o", file, url)
+    speed = float(wire.client.run("curl", *words, seconds=70))
+    print(f"{url}: {speed / 1e6:.0f} MB/s")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def upload(wire, family, size, directory):
+    """Send `size` zero bytes with curl; the SHA-256 that the server computed."""
+    file, answer = directory / "body", directory / "answer"
+    file.write_bytes(bytes(size))
+    url = f"http://{URL_HOST[family]}/upload"
+    words = ("-sS", "--fail", "-m", "60", "-o", answer, "-T", file, url)
+    wire.client.run("curl", *words, seconds=70)
+    return answer.read_text()
+
+
+def connect(wire):
+    """Try to reach the server's port 80 with a kernel socket; what curl says."""
+    words = ("-sS", "-m", "2", "-o", "/dev/null", f"http://{URL_HOST[4]}/1")
+    process = wire.client.start("curl", *words)
+    process.communicate()
+    return process.returncode
+
+
+CURL_REFUSED = 7
+
+
+def test_bulk_both_ways_arrives_whole(wire, tmp_path):
+    """100 MB in both families; super-segments come in; the kernel sends no RST."""
+    server = Server(wire.server, packet="s0", ours=Wire.OURS)
+    for family in (4, 6):
+        got = download(wire, family, BULK_BYTES, tmp_path)
+        assert got == sha256_of(BULK_BYTES)
+    zeros = hashlib.sha256(bytes(BULK_BYTES)).hexdigest()
+    assert upload(wire, 6, BULK_BYTES, tmp_path) == zeros
+    link = server.stop()["link"]
+    assert link["send_failed"] == link["too_large"] == link["skipped"] == 0
+    assert link["received"] < 3 * BULK_BYTES / 1400
+    assert wire.kernel_resets() == 0
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_interface_is_left_as_it_was(wire, end):
+    """After an orderly end and after SIGKILL the kernel answers again."""
+    before = wire.server.show("s0")
+    assert connect(wire) == CURL_REFUSED
+    resets = wire.kernel_resets()
+    server = Server(wire.server, packet="s0", ours=Wire.OURS)
+    assert connect(wire) == 0
+    assert wire.kernel_resets() == resets
+    getattr(server, end)()
+    assert wire.server.show("s0") == before
+    assert connect(wire) == CURL_REFUSED
+    assert wire.kernel_resets() == resets + 1
+
+
+def test_address_with_a_length_is_the_interfaces_while_open(wire):
+    """The kernel answers ARP for it, we the rest."""
+    ours = "198.18.0.77"
+    server = Server(wire.server, packet="s0", ours=[f"{ours}/24"])
+    assert f"{ours}/24" in wire.server.show("s0")["addresses"]
+    wire.client.run("curl", "-sS", "-m", "3", "-o", "/dev/null", f"http://{ours}/1")
+    server.stop()
+    assert f"{ours}/24" not in wire.server.show("s0")["addresses"]
+
+
+def tagged(*vlans):
+    """The Ethernet header of a SYN, and of its answer."""
+    one, two = Ether(src=MAC_C, dst=MAC_S), Ether(src=MAC_S, dst=MAC_C)
+    for vlan in vlans:
+        one, two = one / vlan, two / vlan
+    return one, two
+
+
+@pytest.mark.parametrize(
+    "vlans",
+    [(), (Dot1Q(vlan=7, prio=5),), (Dot1AD(vlan=70), Dot1Q(vlan=7))],
+    ids=["untagged", "802.1Q", "802.1ad"],
+)
+@pytest.mark.parametrize(
+    "ip",
+    [IP(src="198.18.0.9", dst="198.18.0.2"), IPv6(src="fd00:18::9", dst="fd00:18::2")],
+    ids=["IPv4", "IPv6"],
+)
+def test_reply_goes_back_through_the_vlans_of_its_request(wire, ip, vlans):
+    """Its Ethernet header is the request's, turned round."""
+    wire.server.run("ip", "link", "set", "s0", "address", MAC_S)
+    server = Server(wire.server, packet="s0", ours=Wire.OURS)
+    there, back = tagged(*vlans)
+    syn = there / ip / TCP(sport=4000, dport=80, seq=9, flags="S")
+    (answer,) = wire.client.python("frames", ["c0", [bytes(syn).hex()], 1])
+    frame = bytes.fromhex(answer)
+    kind = bytes(syn)[len(bytes(there)) - 2 : len(bytes(there))]
+    header = bytes(back)[:-2] + kind
+    assert frame[: len(header)] == header
+    segment = Segment.parse(frame[len(header) :])
+    assert (segment.sport, segment.dport, segment.ack) == (80, 4000, 10)
+    server.stop()
+
+
+class Relay:
+    """Three namespaces in a row, the middle one forwarding."""
+
+    def __init__(self):
+        self.left, self.middle, self.right = (Namespace() for _ in range(3))
+        self.left.join("l0", self.middle, "m0")
+        self.right.join("r0", self.middle, "m1")
+        self.left.link("up", "l0", *Wire.CLIENT)
+        self.right.link("up", "r0", *Wire.SERVER)
+        for name in ("m0", "m1"):
+            self.middle.link("up", name)
+
+    def start(self, where, *words):
+        program = PEERS / "relay.py"
+        process = where.start(sys.executable, program, json.dumps(words), stdin=-1)
+        assert process.stdout.readline() == "ready\n", process.communicate()[1]
+        return process
+
+    def close(self):
+        for namespace in (self.left, self.middle, self.right):
+            namespace.close()
+
+
+@pytest.fixture
+def relay():
+    made = Relay()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("address", Wire.OURS)
+def test_forwarder_passes_everything_as_it_is(relay, address):
+    """ARP or neighbour discovery first, then super-segments, all through two links."""
+    before = [relay.middle.show(name) for name in ("m0", "m1")]
+    forwarder = relay.start(relay.middle, "relay", "m0", "m1")
+    assert relay.middle.show("m0")["promiscuity"] == 1
+    server = relay.start(relay.right, "serve", address, RELAYED_BYTES)
+    got = relay.left.python("relay", ["fetch", address])
+    assert got == sha256_of(RELAYED_BYTES)
+    assert server.wait(10) == 0
+    one, other = json.loads(forwarder.communicate()[0])
+    assert one["sent"] == other["received"] - other["too_large"]
+    assert one["send_failed"] == other["send_failed"] == 0
+    assert other["received"] < 2 * RELAYED_BYTES / 1400
+    assert [relay.middle.show(name) for name in ("m0", "m1")] == before
+
+
+def test_forwarder_takes_frames_without_ip_and_of_unknown_vlans(relay):
+    """LLC, ARP of another, a tag within a tag: what comes in goes out."""
+    forwarder = relay.start(relay.middle, "relay", "m0", "m1")
+    ether = Ether(src=MAC_C, dst=MAC_S)
+    llc = bytes.fromhex("0180c2000000") + bytes(6) + b"\x00\x26\x42\x42\x03" + bytes(35)
+    tcp = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(dport=80)
+    frames = [
+        llc,
+        bytes(ether / ARP(psrc="10.0.0.1", pdst="10.0.0.2")),
+        bytes(ether / Dot1AD(vlan=70) / Dot1Q(vlan=7) / tcp),
+        bytes(ether / tcp),
+    ]
+    sniffer = relay.right.start(
+        sys.executable, PEERS / "frames.py", json.dumps(["r0", [], 2])
+    )
+    wait_until(lambda: relay.right.run("cat", "/proc/net/packet").count("\n") > 1)
+    relay.left.python("frames", ["l0", [frame.hex() for frame in frames], 0])
+    found = json.loads(sniffer.communicate()[0])
+    assert found == [frame.hex() for frame in frames[2:]]
+    counts = json.loads(forwarder.communicate()[0])
+    assert counts[0]["received"] >= 4
+    assert counts[0]["skipped"] == 0

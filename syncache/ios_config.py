@@ -43,8 +43,8 @@ _EXTENDED = (range(100, 200), range(2000, 2700))
 class Block(Protocol):
     """Lines that belong to the command before them."""
 
-    def takes(self, word: str) -> bool:
-        """Tell whether a line that begins like this, without `no`, is one of them."""
+    def takes(self, words: list[str]) -> bool:
+        """Tell whether a line of these words, without `no`, is one of them."""
 
     def line(self, words: list[str], no: bool) -> None:
         """Take such a line; ValueError says what is wrong with it."""
@@ -133,9 +133,9 @@ class RuleBlock:
     draft: Draft
     family: int
 
-    def takes(self, word: str) -> bool:
+    def takes(self, words: list[str]) -> bool:
         """Tell whether this is a rule, a remark or the end."""
-        return word in _IN_BLOCK or word.isdecimal()
+        return words[0] in _IN_BLOCK or words[0].isdecimal()
 
     def line(self, words: list[str], no: bool) -> None:
         """Add or remove a rule."""
@@ -198,7 +198,7 @@ def _take(config: Config, block: Block | None, words: list[str]) -> Block | None
     """Do what one line says; return the block that the next may belong to."""
     no = words[0] == "no"
     rest = words[1:] if no else words
-    if block is not None and rest and block.takes(rest[0]):
+    if block is not None and rest and block.takes(rest):
         if rest == ["exit"] and not no:
             return None
         block.line(rest, no)

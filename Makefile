@@ -2,7 +2,7 @@
 # headers, a C compiler and make; everything else is set up in .venv.
 #
 #   make demo        real clients served through a real SYN flood
-#   make test        all tests
+#   make test        all tests, at every instruction set level
 #   make test-core   C units and a short differential run, seconds
 #   make soak        a hundred million random steps of it
 #   make bad-input   packets without end, spoiled, under sanitizers
@@ -25,8 +25,10 @@ NEED := sh .ci/need
 CLANG := $(firstword $(shell command -v clang-19 clang) clang-19)
 CLANG_PACKAGES := "clang-19 libclang-rt-19-dev"
 
-C_SOURCES := $(wildcard csrc/core/*.c csrc/simd/*.c csrc/link/*.c)
-C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/simd/*.h csrc/link/*.h)
+C_SOURCES := $(wildcard csrc/core/*.c csrc/simd/*.c csrc/flow/*.c \
+	csrc/link/*.c)
+C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/simd/*.h csrc/flow/*.h \
+	csrc/link/*.h)
 C_ALL := $(wildcard csrc/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
 	syncache/cli/*.c)
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
@@ -68,8 +70,21 @@ $(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS)
 demo: $(EXTENSION)
 	@$(VENV)/bin/syncache demo $(ARGS)
 
+# At every instruction set level of this machine, the best one first; each level
+# on two processors, file by file.  The lower ones run everything again but ONCE:
+# texts, which no instruction changes (tidy, docs, docs_generated, mutate: the rules
+# of the tree, the pages, the list of faults), and test_bench.py, which sets the
+# levels itself.  A level at which ARGS chooses nothing but these is no failure.
+ONCE := $(addprefix tests/test_,tidy.py docs.py docs_generated.py mutate.py bench.py)
+SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
+
 test: $(EXTENSION)
-	@$(PY) -m pytest $(ARGS)
+	@set -e; once=; for isa in $$($(PY) -m bench.machine); do \
+		echo "SYNCACHE_ISA=$$isa"; \
+		SYNCACHE_ISA=$$isa $(PY) -m pytest $(SIDE_BY_SIDE) $$once $(ARGS) || \
+			{ code=$$?; [ -n "$$once" ] && [ $$code = 5 ]; }; \
+		once="$(ONCE:%=--ignore=%)"; \
+	done
 
 test-core:
 	@$(NEED) cc gcc

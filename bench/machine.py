@@ -1,4 +1,7 @@
-"""The machine that figures are taken on, and the versions of what took part."""
+"""The machine that figures are taken on, and the versions of what took part.
+
+    python -m bench.machine     its instruction set levels, the best first
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 # What an instruction set level needs, as /proc/cpuinfo spells it.
 LEVELS = {
-    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vbmi"},
+    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vbmi"},
     "avx2": {"avx2"},
     "portable": set[str](),
 }
@@ -81,3 +84,7 @@ def pinned() -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+if __name__ == "__main__":
+    print(*levels())

@@ -1,13 +1,15 @@
 """
 Run the C units under AddressSanitizer and UndefinedBehaviorSanitizer.
 
-Each tests/c/test_<stem>.c is one program and one test here.  The core is compiled once
-a session into an archive, so a unit links what it names and nothing else.  So is
-tests/differential: random steps which the engine and its naive twin both take.
+Each tests/c/test_<stem>.c is one program and one test here.  The core is compiled into
+an archive, so a unit links what it names and nothing else.  So is tests/differential:
+random steps which the engine and its naive twin both take.  Programs are kept until a
+source changes, because `make test` runs them once for each instruction set level.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -63,37 +65,64 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder() -> Path:
+    """Where programs are kept for the next run, of another instruction set level."""
+    digest = hashlib.sha256(repr([compiler(), FLAGS, UNITS, SOURCES]).encode())
+    for room in ("csrc", "tests/c", "tests/differential"):
+        for path in sorted((ROOT / room).rglob("*.[ch]")):
+            digest.update(path.read_bytes())
+    kept = ROOT / "build" / "units"
+    made = kept / digest.hexdigest()[:16]
+    if not made.exists():
+        shutil.rmtree(kept, ignore_errors=True)
+        made.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def make(target: Path, *command: str | Path) -> subprocess.CompletedProcess[str] | None:
+    """Run a command that writes its last word, unless that is there; None: it is."""
+    if target.exists():
+        return None
+    unfinished = target.with_name(f"{os.getpid()}-{target.name}")
+    done = run(*command, unfinished)
+    if done.returncode != 0:
+        return done
+    unfinished.rename(target)
+    return None
+
+
+@pytest.fixture(scope="session")
+def archive(folder: Path) -> Path:
     """The core as a static library with sanitizers."""
-    build = tmp_path_factory.mktemp("core")
     cc = compiler()
 
     def compile_one(source: Path) -> Path:
-        target = build / f"{source.parent.name}-{source.stem}.o"
-        done = run(cc, *FLAGS, "-c", source, "-o", target)
-        assert done.returncode == 0, done.stdout
+        target = folder / f"{source.parent.name}-{source.stem}.o"
+        failed = make(target, cc, *FLAGS, "-c", source, "-o")
+        assert failed is None, failed.stdout
         return target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compile_one, SOURCES))
-    library = build / "libcore.a"
-    done = run("ar", "rcs", library, *objects)
-    assert done.returncode == 0, done.stdout
+    library = folder / "libcore.a"
+    if not library.exists():
+        unfinished = folder / f"{os.getpid()}-libcore.a"
+        done = run("ar", "rcs", unfinished, *objects)
+        assert done.returncode == 0, done.stdout
+        unfinished.rename(library)
     return library
 
 
 @pytest.fixture(scope="session")
 def programs(
-    archive: Path, tmp_path_factory: pytest.TempPathFactory
+    archive: Path, folder: Path
 ) -> dict[Path, subprocess.CompletedProcess[str] | Path]:
     """Every unit compiled: its program, or what the compiler said."""
-    build = tmp_path_factory.mktemp("units")
     cc = compiler()
 
     def link_one(unit: Path) -> subprocess.CompletedProcess[str] | Path:
-        target = build / unit.stem
-        done = run(cc, *FLAGS, unit, archive, "-o", target)
-        return target if done.returncode == 0 else done
+        target = folder / unit.stem
+        return make(target, cc, *FLAGS, unit, archive, "-o") or target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(UNITS, pool.map(link_one, UNITS), strict=True))
@@ -111,13 +140,11 @@ def test_c_unit_passes_under_sanitizers(
     assert done.returncode == 0, done.stdout
 
 
-def test_engine_and_its_twin_agree_on_random_steps(
-    archive: Path, tmp_path: Path
-) -> None:
+def test_engine_and_its_twin_agree_on_random_steps(archive: Path, folder: Path) -> None:
     """Verdicts, replies, counters and listings are equal after every step."""
-    follow = tmp_path / "follow"
-    done = run(compiler(), *FLAGS, *DIFFERENTIAL, archive, "-o", follow)
-    assert done.returncode == 0, done.stdout
+    follow = folder / "follow"
+    failed = make(follow, compiler(), *FLAGS, *DIFFERENTIAL, archive, "-o")
+    assert failed is None, failed.stdout
     done = run(follow, STEPS)
     assert done.returncode == 0, done.stdout
 

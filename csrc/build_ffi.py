@@ -47,8 +47,11 @@ def sources(*rooms: str) -> list[str]:
     ]
 
 
-headers = [CSRC / "syncache.h"]
-rooms = ["core", "simd"]
+headers = [
+    CSRC / "syncache.h",
+    *(CSRC / "flow" / name for name in ("flow_tunables.h", "flow.h", "measure.h")),
+]
+rooms = ["core", "simd", "flow"]
 # The links are Linux system calls; the core runs anywhere.
 if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
     headers += [CSRC / "link" / "link.h", CSRC / "link" / "capture.h"]

@@ -52,6 +52,29 @@ engine_send(struct flow *flow, const struct session *session, uint32_t to,
 }
 
 bool
+engine_answer(struct flow *flow, const struct arrival *arrival,
+              struct wire_reply *reply)
+{
+    struct syncache_ring *tx =
+        arrival->side == FLOW_TAP ? NULL : flow->tx[arrival->side];
+
+    if (tx == NULL || !ring_has_room(tx, arrival->link_size)) {
+        flow->stats.tx_lost++;
+        return false;
+    }
+    memcpy(ring_slot(tx, tx->count), arrival->link, arrival->link_size);
+    header_turn(ring_slot(tx, tx->count), arrival->link_size);
+    reply->tuple = arrival->view.tuple;
+    reply->hop_limit = ANSWER_HOP_LIMIT;
+    reply->dont_fragment = 1;
+    ring_append(
+        tx,
+        (uint32_t)wire_build_reply(reply, ring_reply(tx, arrival->link_size)),
+        arrival->link_size, RING_NO_REQUEST);
+    return true;
+}
+
+bool
 engine_reset(struct flow *flow, const struct session *session, uint32_t to,
              uint32_t seq, const uint32_t *ack)
 {

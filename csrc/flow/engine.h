@@ -5,7 +5,7 @@
  *   flow_burst.c  packets in stages, poll
  *   intercept.c   policy of Intercept        proxy.c   half-handshakes of ours
  *   inspect*.c    policy of Inspection       track.c   handshakes of others, passing
- *   engine.c      sessions in and out of all tables at once, timers, judging
+ *   flow_engine.c sessions in and out of all tables at once, timers, judging
  *   answer.c      packets of ours, events
  *   session*.c host.c threshold.c journal.c rules.c profile.c header.c packet.c splice.c: leaves
  */
@@ -75,7 +75,7 @@ struct flow {
 void flow_limits(struct flow *flow);
 
 /* Takes the time of a call; cookie keys retire. */
-void engine_advance(struct flow *flow, uint64_t now_ms);
+void engine_begin(struct flow *flow, uint64_t now_ms);
 uint64_t engine_random(struct flow *flow);
 
 /* Room for what one packet or one timer can make. */
@@ -137,6 +137,9 @@ struct arrival {
     uint16_t link_size;
     uint8_t side;                     /* enum flow_side */
 };
+
+/* Answers the sender of a packet without a session: out of the link that it came on, behind its header turned. */
+bool engine_answer(struct flow *flow, const struct arrival *arrival, struct wire_reply *reply);
 
 enum flow_verdict intercept_packet(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_packet(struct flow *flow, struct arrival *arrival);

@@ -161,7 +161,10 @@ bool
 flow_set_rules(struct flow *flow, const struct flow_rule *rules, uint32_t count,
                bool on)
 {
-    return rules_set(&flow->rules, rules, count, on);
+    if (!rules_set(&flow->rules, rules, count, on))
+        return false;
+    flow->learn_ms = flow->now_ms;
+    return true;
 }
 
 void
@@ -189,7 +192,7 @@ flow_lifetime_ms(const struct flow *flow)
 uint64_t
 flow_epoch(struct flow *flow, uint64_t now_ms, uint64_t *next_ms)
 {
-    engine_advance(flow, now_ms);
+    engine_begin(flow, now_ms);
     *next_ms = secret_next_ms(&flow->secret, flow_lifetime_ms(flow));
     return flow->secret.epoch;
 }
@@ -271,7 +274,7 @@ const struct flow_stats *
 flow_statistics(struct flow *flow, uint64_t now_ms)
 {
     if (flow->started)
-        engine_advance(flow, now_ms);
+        engine_begin(flow, now_ms);
     flow->stats.one_minute = engine_rate(flow);
     flow->stats.headers_full = flow->headers.refused;
     flow->stats.hosts = flow->hosts.count;

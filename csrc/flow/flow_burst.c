@@ -125,7 +125,10 @@ burst_policy(struct flow *flow, struct arrival *arrival)
         break;
     default:
         stats->packets_other++;
-        return FLOW_FORWARD;
+        if (arrival->view.kind != VIEW_BAD ||
+            flow->config.kind != FLOW_INTERCEPT)
+            return FLOW_FORWARD;
+        break;
     }
     if (flow->config.kind == FLOW_INSPECT)
         return inspect_packet(flow, arrival);
@@ -159,7 +162,7 @@ burst_begin(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
 {
     assert(client_tx == NULL || client_tx->slot_size >= FLOW_PACKET_MAX);
     assert(server_tx == NULL || server_tx->slot_size >= FLOW_PACKET_MAX);
-    engine_advance(flow, now_ms);
+    engine_begin(flow, now_ms);
     flow->tx[FLOW_CLIENT] = client_tx;
     flow->tx[FLOW_SERVER] = server_tx;
     if (!engine_timers(flow))

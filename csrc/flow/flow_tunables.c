@@ -223,7 +223,7 @@ static void
 tunables_changed(struct flow *flow, uint64_t now_ms)
 {
     if (flow->started)
-        engine_advance(flow, now_ms);
+        engine_begin(flow, now_ms);
     flow_limits(flow);
     flow->changed = true;
 }

@@ -22,7 +22,7 @@ for source in "$here"/fuzz_*.c; do
     name=$(basename "$source" .c)
     "$clang" -g -O1 -std=c11 -fsanitize=fuzzer,address,undefined \
         -fno-sanitize-recover=all -Icsrc -Icsrc/core \
-        "$source" csrc/core/*.c csrc/simd/*.c -o "$work/$name"
+        "$source" csrc/core/*.c csrc/simd/*.c csrc/flow/*.c -o "$work/$name"
     mkdir "$work/corpus"
     for known in "$here/corpus/$name" "$here/regressions/$name"; do
         if [ -d "$known" ]; then

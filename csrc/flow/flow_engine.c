@@ -14,13 +14,13 @@
 #include <assert.h>
 
 void
-engine_advance(struct flow *flow, uint64_t now_ms)
+engine_begin(struct flow *flow, uint64_t now_ms)
 {
     bool inspect = flow->config.kind == FLOW_INSPECT;
 
     if (!flow->started) {
         flow->started = true;
-        flow->started_ms = flow->now_ms = now_ms;
+        flow->started_ms = flow->now_ms = flow->learn_ms = now_ms;
         flow->sources.halved_ms = now_ms;
     }
     if (now_ms > flow->now_ms)

@@ -1,0 +1,275 @@
+/*
+ * TCP Intercept: which packets are protected, and what becomes of them.
+ *
+ * The access list is asked for a SYN of the client side, and for what belongs
+ * to no session; a session once made is found by its tuple, so changing the
+ * list breaks nothing.  A new request, in this order: list, rate, judge, evict
+ * if aggressive, insert, judge again.
+ *
+ * A segment to a protected server that is no SYN and of no session is tried as
+ * a cookie and else dropped: the server shall not hear of who proved nothing.
+ * For learn_time after the list was set there may be connections from before.
+ * They are adopted, and since a spoofer can send anything, by the server's own
+ * segments.
+ *
+ * Sides: the client side is the outside.  Connections that a protected server
+ * opens itself are adopted when its SYN passes.
+ */
+#include "intercept.h"
+
+#include "proxy.h"
+
+#include <assert.h>
+
+/* Nothing comes back to a link that is only listened to. */
+static bool
+intercept_watches(const struct flow *flow, const struct arrival *arrival)
+{
+    return flow->intercept.mode == FLOW_MODE_WATCH ||
+           arrival->side == FLOW_TAP || proxy_untouchable(&arrival->view);
+}
+
+/* No entry for those who proved nothing. */
+static bool
+intercept_stateless(const struct flow *flow)
+{
+    if (!proxy_mints(flow))
+        return false;
+    return flow->intercept.synack == FLOW_SYNACK_COOKIE ||
+           (flow->intercept.synack == FLOW_SYNACK_AUTO &&
+            flow->threshold.aggressive);
+}
+
+static struct session *
+intercept_open(struct flow *flow, const struct arrival *arrival, bool watch)
+{
+    if (watch)
+        return watch_begin(flow, arrival);
+    return proxy_begin(flow, arrival);
+}
+
+static enum flow_verdict
+intercept_full(struct flow *flow, const struct arrival *arrival, bool watch)
+{
+    flow->stats.table_full++;
+    if (watch)
+        return FLOW_FORWARD;
+    return proxy_mints(flow) ? proxy_cookie(flow, arrival) : FLOW_DROP_NO_ROOM;
+}
+
+/* A SYN that asks for a protected server. */
+static enum flow_verdict
+intercept_new(struct flow *flow, const struct arrival *arrival)
+{
+    bool watch = intercept_watches(flow, arrival);
+    enum flow_verdict verdict = watch ? FLOW_FORWARD : FLOW_CONSUMED;
+
+    engine_request(flow, &arrival->key);
+    engine_judge(flow);
+    if (!watch && intercept_stateless(flow)) {
+        verdict = proxy_cookie(flow, arrival);
+    } else {
+        if (flow->threshold.aggressive)
+            (void)intercept_evict(flow,
+                                  flow->threshold.reason == FLOW_REASON_RATE
+                                      ? FLOW_END_EVICTED_RATE
+                                      : FLOW_END_EVICTED_COUNT);
+        if (intercept_open(flow, arrival, watch) == NULL &&
+            (!intercept_evict(flow, FLOW_END_EVICTED_FULL) ||
+             intercept_open(flow, arrival, watch) == NULL))
+            verdict = intercept_full(flow, arrival, watch);
+    }
+    engine_judge(flow);
+    return verdict;
+}
+
+static bool
+intercept_learns(const struct flow *flow)
+{
+    return flow->now_ms - flow->learn_ms < flow->intercept.learn_time_ms;
+}
+
+/* From the client side, to a protected server, of no session, no SYN. */
+static enum flow_verdict
+intercept_unknown(struct flow *flow, const struct arrival *arrival)
+{
+    enum flow_verdict verdict = FLOW_DROP_BAD_ACK;
+
+    if (arrival->side != FLOW_TAP)
+        verdict = proxy_redeem(flow, arrival);
+    if (verdict == FLOW_DROP_NO_ROOM &&
+        intercept_evict(flow, FLOW_END_EVICTED_FULL))
+        verdict = proxy_redeem(flow, arrival);
+    if (verdict != FLOW_DROP_BAD_ACK) {
+        engine_judge(flow);
+        return verdict;
+    }
+    if (flow->intercept.mode == FLOW_MODE_WATCH ||
+        flow->intercept.unknown == FLOW_UNKNOWN_FORWARD ||
+        arrival->side == FLOW_TAP || intercept_learns(flow))
+        return FLOW_FORWARD;
+    return FLOW_DROP_UNKNOWN;
+}
+
+static enum flow_verdict
+intercept_from_outside(struct flow *flow, const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+
+    if ((view->flags & (WIRE_SYN | WIRE_ACK)) != WIRE_SYN)
+        return intercept_unknown(flow, arrival);
+    if (view->flags & (WIRE_RST | WIRE_FIN) ||
+        wire_address_fault(&view->tuple) != SYNCACHE_PASS_KNOWN)
+        return FLOW_DROP_UNKNOWN;
+    if (!view_verify(view))
+        return FLOW_DROP_BAD_CHECKSUM;
+    return intercept_new(flow, arrival);
+}
+
+/* A segment of a protected server's that belongs to no session. */
+static enum flow_verdict
+intercept_from_server(struct flow *flow, const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    uint16_t kind = view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST);
+
+    if (flow->intercept.mode == FLOW_MODE_WATCH || arrival->side == FLOW_TAP)
+        return FLOW_FORWARD;
+    if (kind == WIRE_SYN || (kind == WIRE_ACK && intercept_learns(flow))) {
+        watch_adopt(flow, arrival,
+                    kind == WIRE_SYN ? FLOW_CLIENT : FLOW_SERVER);
+        return FLOW_FORWARD;
+    }
+    if (kind != (WIRE_SYN | WIRE_ACK) || intercept_learns(flow))
+        return FLOW_FORWARD;
+    /* To a client that gave up, or whom we did: as its own TCP would say. */
+    if (!proxy_probed(flow, arrival))
+        proxy_refuse(flow, arrival);
+    return FLOW_CONSUMED;
+}
+
+static enum flow_verdict
+intercept_stranger(struct flow *flow, const struct arrival *arrival)
+{
+    const struct syncache_tuple *tuple = &arrival->view.tuple;
+
+    if (arrival->side != FLOW_SERVER &&
+        rules_permit(&flow->rules, tuple, WIRE_PROTOCOL_TCP))
+        return intercept_from_outside(flow, arrival);
+    struct syncache_tuple turned = view_turned(tuple);
+    if (arrival->side != FLOW_CLIENT &&
+        rules_permit(&flow->rules, &turned, WIRE_PROTOCOL_TCP))
+        return intercept_from_server(flow, arrival);
+    return FLOW_FORWARD;
+}
+
+/* Did the packet come on the link that this end of the session is on? */
+static bool
+intercept_right_side(const struct session *session, uint32_t from,
+                     const struct arrival *arrival)
+{
+    if (arrival->side == FLOW_TAP || session->side == FLOW_TAP)
+        return true;
+    return (arrival->side == session->side) == (from == FLOW_CLIENT);
+}
+
+static enum flow_verdict
+intercept_tcp(struct flow *flow, struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    uint32_t from;
+    struct session *session =
+        session_find(&flow->sessions, &arrival->key, &from);
+
+    if (session == NULL)
+        return intercept_stranger(flow, arrival);
+    if (!intercept_right_side(session, from, arrival))
+        return FLOW_DROP_UNKNOWN;
+    /* A connection of the same tuple after one that is over. */
+    if (session->state == FLOW_CLOSING && from == FLOW_CLIENT &&
+        (view->flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN &&
+        view_verify(view)) {
+        engine_end(flow, session, FLOW_END_REPLACED);
+        return intercept_stranger(flow, arrival);
+    }
+    if (session->mode == 'I')
+        return proxy_packet(flow, session, from, arrival);
+    return watch_packet(flow, session, from, arrival);
+}
+
+/* An ICMP error.  What it quotes went the other way. */
+static enum flow_verdict
+intercept_quote(struct flow *flow, struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    uint32_t from;
+
+    if (view->quote_protocol != WIRE_PROTOCOL_TCP)
+        return FLOW_FORWARD;
+    struct session *session =
+        session_find(&flow->sessions, &arrival->key, &from);
+    if (session != NULL)
+        return session->mode == 'I' ? proxy_quote(flow, session, from, arrival)
+                                    : FLOW_FORWARD;
+    struct syncache_tuple asked = view_turned(&view->quoted);
+    /* About a SYN-ACK of ours, of which the server knows nothing. */
+    if (arrival->side == FLOW_CLIENT &&
+        flow->intercept.mode == FLOW_MODE_INTERCEPT &&
+        flow->intercept.unknown == FLOW_UNKNOWN_DROP &&
+        !intercept_learns(flow) &&
+        rules_permit(&flow->rules, &asked, WIRE_PROTOCOL_TCP))
+        return FLOW_DROP_ICMP_QUOTE;
+    return FLOW_FORWARD;
+}
+
+/* Whatever hides its ports or its flags from us might be a SYN. */
+static enum flow_verdict
+intercept_unreadable(const struct flow *flow, const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+
+    if (arrival->side == FLOW_CLIENT && view->protocol == WIRE_PROTOCOL_TCP &&
+        flow->intercept.mode == FLOW_MODE_INTERCEPT &&
+        rules_may_permit(&flow->rules, &view->tuple, WIRE_PROTOCOL_TCP))
+        return FLOW_DROP_UNKNOWN;
+    return FLOW_FORWARD;
+}
+
+enum flow_verdict
+intercept_packet(struct flow *flow, struct arrival *arrival)
+{
+    switch ((enum view_kind)arrival->view.kind) {
+    case VIEW_TCP:
+        return intercept_tcp(flow, arrival);
+    case VIEW_QUOTE:
+        return intercept_quote(flow, arrival);
+    case VIEW_FRAGMENT:
+    case VIEW_BAD:
+        return intercept_unreadable(flow, arrival);
+    default:
+        return FLOW_FORWARD;
+    }
+}
+
+void
+intercept_due(struct flow *flow, struct session *session)
+{
+    if (session->mode == 'I')
+        proxy_due(flow, session);
+    else
+        watch_due(flow, session);
+}
+
+/* Watched connections live as long as the mode allows now.  There are at most
+ * as many half-open ones as the mode's own threshold and one more. */
+void
+intercept_judged(struct flow *flow)
+{
+    for (uint32_t number = flow->order.oldest; number != SESSION_NONE;) {
+        struct session *session = session_at(&flow->sessions, number);
+
+        number = session->younger;
+        if (session->mode == 'W')
+            engine_arm(flow, session, watch_deadline_ms(flow, session));
+    }
+}

@@ -118,7 +118,7 @@ engine_event_circumstances(struct flow *flow, struct flow_event *event)
     const struct host *top = hosts_heaviest(&flow->hosts);
     const struct source *source = sources_top(&flow->sources);
 
-    event->incomplete = flow->stats.incomplete;
+    event->incomplete = engine_incomplete(flow);
     event->udp = flow->stats.incomplete_udp;
     event->rate = engine_rate(flow);
     if (top != NULL) {

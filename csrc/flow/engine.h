@@ -122,6 +122,8 @@ struct flow_event *engine_event(struct flow *flow, const struct session *session
 /* Fills in what alerts tell: counts, rate, top destination, top source prefix. */
 void engine_event_circumstances(struct flow *flow, struct flow_event *event);
 
+/* Half-open sessions as the thresholds see them. */
+uint32_t engine_incomplete(struct flow *flow);
 /* Judges the thresholds, reports a transition and tells the policy, which may then end any half-open session. */
 void engine_judge(struct flow *flow);
 

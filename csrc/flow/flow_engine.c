@@ -8,6 +8,8 @@
  */
 #include "engine.h"
 
+#include "proxy.h"
+
 #include "../core/bytes.h"
 #include "../core/siphash.h"
 
@@ -274,6 +276,17 @@ engine_timers(struct flow *flow)
     return due_next_ms(&flow->due) > flow->now_ms;
 }
 
+/* Cookies that nobody answers are half-open connections too; without them
+ * aggressive mode would end whenever cookies take the entries' place. */
+uint32_t
+engine_incomplete(struct flow *flow)
+{
+    if (flow->config.kind != FLOW_INTERCEPT ||
+        flow->intercept.synack != FLOW_SYNACK_AUTO)
+        return flow->stats.incomplete;
+    return flow->stats.incomplete + proxy_unanswered(flow);
+}
+
 /* Inspection may be told to be silent; what it does stays the same. */
 static bool
 engine_alerts(const struct flow *flow)
@@ -308,7 +321,7 @@ engine_judge(struct flow *flow)
 {
     struct flow_stats *stats = &flow->stats;
     enum threshold_move move = threshold_judge(
-        &flow->threshold, &flow->limits, flow->now_ms, flow->stats.incomplete);
+        &flow->threshold, &flow->limits, flow->now_ms, engine_incomplete(flow));
 
     if (move == THRESHOLD_STAYS)
         return;

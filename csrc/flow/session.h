@@ -73,7 +73,7 @@ struct session {
     uint16_t header[2];               /* link headers (header.h): of packets to client and to server */
     uint16_t profile;                 /* index + 1, 0: none */
     uint8_t window_updates;           /* sent again */
-    uint8_t tos;
+    uint8_t offered;                  /* WIRE_HAS_* of the client's SYN; from a cookie: unknown, all */
     uint8_t wscale[2];                /* each end's own, or SYNCACHE_WSCALE_NONE */
     uint8_t wscale_told;              /* what we told the client in the server's place */
     uint8_t rexmts;                   /* of the half-handshake that runs */

@@ -1,0 +1,369 @@
+/*
+ * The two half-handshakes of the SYN proxy.
+ *
+ *   SYNRCVD   we answered C's SYN     C's ACK opens S       gives up: RST if told
+ *   SYNSENT   we sent C's SYN to S    S's SYN-ACK splices   gives up: RST to C
+ *
+ * Each half sends again after 1, 3, 7, 15 times its first wait and gives up
+ * after 31 of it; the wait is the one in force when the half began.  Times are
+ * counted from that beginning, so a late timer does not delay the next one.
+ *
+ * What C sends while S has not answered is dropped, not kept: C's TCP sends it
+ * again, and a queue would be memory that C commands.
+ *
+ * Not here: what happens once the halves are spliced (proxy_knit.c).
+ *
+ * See RFC 9293 3.10.7.2 to 3.10.7.4, RFC 5961.
+ */
+#include "proxy.h"
+
+#include "../core/seq.h"
+#include "track.h"
+
+#include <assert.h>
+
+bool
+proxy_untouchable(const struct view *view)
+{
+    struct view_options options;
+
+    view_options(view, &options);
+    return options.authenticated;
+}
+
+void
+proxy_headers(struct flow *flow, struct session *session,
+              const struct arrival *arrival)
+{
+    session->header[FLOW_SERVER] =
+        header_number(&flow->headers, arrival->link, arrival->link_size);
+    session->header[FLOW_CLIENT] =
+        header_number_turned(&flow->headers, arrival->link, arrival->link_size);
+    flow->stats.headers_full = flow->headers.refused;
+}
+
+/* First wait of a half that begins now. */
+static uint32_t
+proxy_wait_ms(const struct flow *flow, const struct session *session)
+{
+    struct proxy_limits limits = proxy_limits(flow);
+    uint32_t wait_ms = limits.initial_ms;
+
+    if (session->flags & SESSION_AGGRESSIVE)
+        wait_ms /= limits.divisor;
+    return wait_ms > 0 ? wait_ms : 1;
+}
+
+/* Next event of the half that runs: wait * (2^(sent) - 1) after it began. */
+static void
+proxy_arm(struct flow *flow, struct session *session)
+{
+    uint64_t wait_ms = proxy_wait_ms(flow, session);
+    uint64_t waits = (UINT64_C(2) << session->rexmts) - 1;
+
+    engine_arm(flow, session, session->half_ms + wait_ms * waits);
+}
+
+static void
+proxy_begin_half(struct flow *flow, struct session *session)
+{
+    session->half_ms = flow->now_ms;
+    session->rexmts = 0;
+    session->flags &= (uint16_t)~SESSION_AGGRESSIVE;
+    if (flow->threshold.aggressive)
+        session->flags |= SESSION_AGGRESSIVE;
+    proxy_arm(flow, session);
+}
+
+struct session *
+proxy_begin(struct flow *flow, const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    struct view_options offered;
+    struct session *session =
+        engine_open(flow, &arrival->key, FLOW_SYNRCVD, true);
+
+    if (session == NULL)
+        return NULL;
+    view_options(view, &offered);
+    struct proxy_grant grant = proxy_grant(flow, &view->tuple, &offered);
+    session->mode = 'I';
+    session->side = arrival->side;
+    session->c = view->seq;
+    session->p = proxy_isn(flow, &view->tuple, view->seq, &offered, &grant);
+    session->nxt[FLOW_CLIENT] = view->seq + 1;
+    session->mss = offered.mss;
+    session->offered = offered.has;
+    session->client_window = view->window;
+    session->client_tsval = offered.tsval;
+    session->wscale_told = grant.wscale;
+    if (grant.has & WIRE_HAS_WSCALE)
+        session->wscale[FLOW_CLIENT] = offered.wscale;
+    if (grant.has & WIRE_HAS_SACK_PERMITTED)
+        session->flags |= SESSION_SACK;
+    if (grant.has & WIRE_HAS_TIMESTAMPS)
+        session->flags |= SESSION_TIMESTAMPS;
+    proxy_headers(flow, session, arrival);
+    proxy_begin_half(flow, session);
+    (void)engine_event(flow, session, FLOW_EVENT_NEW);
+    proxy_send_syn_ack(flow, session);
+    struct flow_event *event = engine_event(flow, session, FLOW_EVENT_SYN_ACK);
+    if (event != NULL)
+        event->ours = 1;
+    return session;
+}
+
+void
+proxy_open_server(struct flow *flow, struct session *session)
+{
+    struct flow_event *event;
+
+    (void)engine_event(flow, session, FLOW_EVENT_FIRST_HALF);
+    session->nxt[FLOW_CLIENT] = session->c + 1;
+    if (session->state == FLOW_SYNRCVD)
+        engine_state(flow, session, FLOW_SYNSENT);
+    proxy_begin_half(flow, session);
+    proxy_send_syn(flow, session);
+    event = engine_event(flow, session, FLOW_EVENT_SYN);
+    if (event != NULL)
+        event->ours = 1;
+}
+
+static enum flow_verdict
+proxy_bad_ack(struct flow *flow, const struct arrival *arrival)
+{
+    flow->stats.bad_ack++;
+    if (proxy_limits(flow).bad_ack_rst && arrival->view.flags & WIRE_ACK)
+        proxy_refuse(flow, arrival);
+    return FLOW_DROP_BAD_ACK;
+}
+
+/* A SYN for a half-handshake: C's own again, or one that has no say here. */
+static enum flow_verdict
+proxy_syn(struct flow *flow, struct session *session,
+          const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+
+    if (view->flags & (WIRE_ACK | WIRE_RST | WIRE_FIN))
+        return FLOW_DROP_UNKNOWN;
+    if (!view_verify(view))
+        return FLOW_DROP_BAD_CHECKSUM;
+    if (view->seq == session->c) {
+        if (session->state == FLOW_SYNSENT ||
+            session->flags & SESSION_VALIDATED)
+            return FLOW_DROP_EARLY;
+        proxy_send_syn_ack(flow, session);
+        return FLOW_CONSUMED;
+    }
+    /* Whoever sent it, the entry stays: a spoofer could send this as well. */
+    if (session->state == FLOW_SYNRCVD && proxy_mints(flow)) {
+        struct view_options offered;
+
+        view_options(view, &offered);
+        proxy_send_cookie(flow, arrival, &offered);
+        flow->stats.cookies_sent++;
+        flow->gate_ms = flow->now_ms;
+        flow->gate_stamped = true;
+        return FLOW_CONSUMED;
+    }
+    return FLOW_DROP_OTHER_ISN;
+}
+
+/* An ACK that is not the entry's: perhaps that of a cookie of its tuple. */
+static enum flow_verdict
+proxy_other_ack(struct flow *flow, struct session *session,
+                const struct arrival *arrival)
+{
+    if (!proxy_is_cookie(flow, arrival))
+        return proxy_bad_ack(flow, arrival);
+    engine_end(flow, session, FLOW_END_REPLACED);
+    return proxy_redeem(flow, arrival);
+}
+
+/* SYNRCVD, from C: only the ACK of our SYN-ACK, or a RST that C must mean. */
+static enum flow_verdict
+proxy_synrcvd(struct flow *flow, struct session *session,
+              const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    struct view_options options;
+
+    if (view->flags & WIRE_RST) {
+        if (view->seq != session->c + 1 || !view_verify(view))
+            return FLOW_DROP_RST;
+        engine_end(flow, session, FLOW_END_RST);
+        return FLOW_DROP_RST;
+    }
+    if (view->flags & WIRE_SYN)
+        return proxy_syn(flow, session, arrival);
+    if (!(view->flags & WIRE_ACK) || view->ack != session->p + 1 ||
+        view->seq != session->c + 1)
+        return proxy_other_ack(flow, session, arrival);
+    if (!view_verify(view))
+        return FLOW_DROP_BAD_CHECKSUM;
+    view_options(view, &options);
+    session->client_window = view->window;
+    if (session->flags & SESSION_TIMESTAMPS &&
+        options.has & WIRE_HAS_TIMESTAMPS)
+        session->client_tsval = options.tsval;
+    session->flags |= SESSION_VALIDATED;
+    if (proxy_limits(flow).wait_for_data && view->payload_size == 0)
+        return FLOW_CONSUMED;
+    proxy_open_server(flow, session);
+    return FLOW_CONSUMED;
+}
+
+/* SYNSENT, from C: nothing but a RST matters until S has answered. */
+static enum flow_verdict
+proxy_synsent_client(struct flow *flow, struct session *session,
+                     const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    uint32_t end = view->seq + view_seg_len(view);
+
+    if (view->flags & WIRE_RST) {
+        /* What C sent was dropped, but C counts it. */
+        if ((view->seq != session->c + 1 &&
+             view->seq != session->nxt[FLOW_CLIENT]) ||
+            !view_verify(view))
+            return FLOW_DROP_RST;
+        engine_end(flow, session, FLOW_END_RST);
+        return FLOW_DROP_RST;
+    }
+    if (view->flags & WIRE_SYN)
+        return proxy_syn(flow, session, arrival);
+    if (view->flags & WIRE_ACK && view->ack == session->p + 1 &&
+        seq_lt(session->nxt[FLOW_CLIENT], end) &&
+        end - session->c <= UINT16_MAX)
+        session->nxt[FLOW_CLIENT] = end;
+    flow->stats.client_dropped_synsent++;
+    (void)engine_event(flow, session, FLOW_EVENT_EARLY);
+    return FLOW_DROP_EARLY;
+}
+
+/* S refused: C, who believes that it is connected, is told at once. */
+static enum flow_verdict
+proxy_refused(struct flow *flow, struct session *session)
+{
+    proxy_reset_client(flow, session);
+    engine_state(flow, session, FLOW_CLOSING);
+    engine_arm(flow, session, flow->now_ms + proxy_limits(flow).closing_ms);
+    return FLOW_CONSUMED;
+}
+
+/* SYNSENT, from S: its SYN-ACK, its refusal, or an old connection's answer. */
+static enum flow_verdict
+proxy_synsent_server(struct flow *flow, struct session *session,
+                     const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+    bool answers = view->flags & WIRE_ACK && view->ack == session->c + 1;
+
+    if (!view_verify(view))
+        return FLOW_DROP_BAD_CHECKSUM;
+    if (view->flags & WIRE_RST)
+        return answers ? proxy_refused(flow, session) : FLOW_DROP_SERVER;
+    if (answers && view->flags & WIRE_SYN) {
+        proxy_knit(flow, session, view);
+        return FLOW_CONSUMED;
+    }
+    /* RFC 9293 3.10.7.3: not our SYN, so this connection is not ours. */
+    if (view->flags & WIRE_ACK && !answers) {
+        proxy_refuse(flow, arrival);
+        return FLOW_CONSUMED;
+    }
+    return FLOW_DROP_SERVER;
+}
+
+enum flow_verdict
+proxy_packet(struct flow *flow, struct session *session, uint32_t from,
+             struct arrival *arrival)
+{
+    assert(session->mode == 'I');
+    if (session->flags & SESSION_SPLICED)
+        return proxy_spliced(flow, session, from, arrival);
+    switch ((enum flow_state)session->state) {
+    case FLOW_SYNRCVD:
+        if (from == FLOW_CLIENT)
+            return proxy_synrcvd(flow, session, arrival);
+        return FLOW_DROP_SERVER; /* it was asked nothing */
+    case FLOW_SYNSENT:
+        if (from == FLOW_CLIENT)
+            return proxy_synsent_client(flow, session, arrival);
+        return proxy_synsent_server(flow, session, arrival);
+    default: /* refused by S, and there is nothing to translate */
+        return from == FLOW_CLIENT ? FLOW_DROP_EARLY : FLOW_DROP_SERVER;
+    }
+}
+
+enum flow_verdict
+proxy_quote(struct flow *flow, struct session *session, uint32_t from,
+            struct arrival *arrival)
+{
+    bool changed;
+
+    (void)flow;
+    if (!(session->flags & SESSION_SPLICED)) {
+        /* What we said in S's name is none of S's business. */
+        return from == FLOW_SERVER ? FLOW_DROP_ICMP_QUOTE : FLOW_FORWARD;
+    }
+    if (from == FLOW_SERVER)
+        changed = splice_quote_to_server(&session->splice, &arrival->view);
+    else
+        changed = splice_quote_to_client(&session->splice, &arrival->view);
+    return changed ? FLOW_FORWARD_REWRITTEN : FLOW_FORWARD;
+}
+
+static void
+proxy_giveup(struct flow *flow, struct session *session)
+{
+    struct proxy_limits limits = proxy_limits(flow);
+    bool first = session->state == FLOW_SYNRCVD;
+    /* A RST to an address that proved nothing would reflect one more. */
+    bool reset = limits.giveup == FLOW_GIVEUP_ALWAYS ||
+                 (limits.giveup == FLOW_GIVEUP_VALIDATED &&
+                  (!first || session->flags & SESSION_VALIDATED));
+
+    (void)engine_event(flow, session,
+                       first ? FLOW_EVENT_TOO_LONG_SYNRCVD
+                             : FLOW_EVENT_TOO_LONG_SYNSENT);
+    if (reset)
+        proxy_reset_client(flow, session);
+    engine_end(flow, session,
+               first ? FLOW_END_GIVEUP_CLIENT : FLOW_END_GIVEUP_SERVER);
+}
+
+void
+proxy_due(struct flow *flow, struct session *session)
+{
+    bool first = session->state == FLOW_SYNRCVD;
+    struct flow_event *event;
+
+    assert(session->mode == 'I');
+    if (session->state > FLOW_SYNSENT) {
+        proxy_spliced_due(flow, session);
+        return;
+    }
+    if (session->rexmts >= proxy_limits(flow).rexmt_limit) {
+        proxy_giveup(flow, session);
+        return;
+    }
+    session->rexmts++;
+    proxy_arm(flow, session);
+    if (first && session->flags & SESSION_VALIDATED)
+        return; /* it is known to have ours, and its data is waited for */
+    if (first) {
+        proxy_send_syn_ack(flow, session);
+        flow->stats.rexmts_client++;
+    } else {
+        proxy_send_syn(flow, session);
+        flow->stats.rexmts_server++;
+    }
+    event = engine_event(
+        flow, session, first ? FLOW_EVENT_REXMT_SYN_ACK : FLOW_EVENT_REXMT_SYN);
+    if (event != NULL) {
+        event->ours = 1;
+        event->number = session->rexmts;
+    }
+}

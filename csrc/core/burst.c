@@ -24,9 +24,8 @@
 #include "event.h"
 #include "ring.h"
 
-#define BURST_AHEAD 12    /* slots that are fetched ahead of the one sorted */
-#define BURST_LINE 64     /* a header may reach into a second one */
-#define BURST_LINK_MAX 32 /* longer link headers are copied by memcpy() */
+#define BURST_AHEAD 12 /* slots that are fetched ahead of the one sorted */
+#define BURST_LINE 64  /* a header may reach into a second one */
 
 /* Where a packet of the burst is: in a lane, or parsed. */
 struct burst_place {
@@ -68,23 +67,27 @@ burst_fetch_packet(const struct burst *burst, uint32_t i)
 static void
 burst_sort(struct burst *burst)
 {
-    struct quick *quick = &burst->cache->quick;
+    struct syncache *cache = burst->cache;
+    struct quick *quick = &cache->quick;
+    const struct syncache_ring *rx = burst->rx;
 
     for (size_t i = 0; i < 2; i++) {
         quick->lanes[i].syns = 0;
         quick->lanes[i].trusted = 0;
     }
     for (uint32_t i = 0; i < burst->count; i++) {
-        const struct syncache_slot *slot = &burst->rx->slot[burst->first + i];
+        const struct syncache_slot *slot = &rx->slot[burst->first + i];
         struct burst_place *place = &burst->place[i];
 
-        assert((size_t)slot->link_size + slot->size <= burst->rx->slot_size);
+        assert((size_t)slot->link_size + slot->size <= rx->slot_size);
         burst_fetch_packet(burst, i + BURST_AHEAD);
-        place->lanes =
-            quick_take(burst->cache, burst_packet(burst, i), slot->size,
-                       burst->rx->slot_size - slot->link_size, slot->checksum);
-        if (place->lanes != NULL)
-            place->lane = (uint8_t)(place->lanes->syns - 1);
+        place->lanes = quick_take(cache, quick, burst_packet(burst, i),
+                                  slot->size, rx->slot_size - slot->link_size);
+        if (place->lanes == NULL)
+            continue;
+        place->lane = (uint8_t)(place->lanes->syns - 1);
+        if (slot->checksum != SYNCACHE_CHECKSUM_VERIFY)
+            place->lanes->trusted |= UINT64_C(1) << place->lane;
     }
 }
 
@@ -253,15 +256,52 @@ burst_syn(struct burst *burst, uint32_t i)
     return true;
 }
 
+/*
+ * SYNs one after the other that all end in their cookies.  Returns the first
+ * packet that is no such SYN or has no room in tx.
+ */
+static uint32_t
+burst_flood(struct burst *burst, uint32_t i)
+{
+    const struct simd_template *stamped = NULL;
+    uint32_t begin = i;
+
+    for (; i < burst->count && burst->place[i].syn; i++) {
+        struct simd_lanes *lanes = burst->place[i].lanes;
+        uint32_t lane = burst->place[i].lane;
+        uint32_t index = burst->first + i;
+        struct syncache_slot *slot = &burst->rx->slot[index];
+
+        if (!ring_has_room(burst->tx, slot->link_size))
+            break;
+        if (lanes->template[lane] != stamped) {
+            stamped = lanes->template[lane];
+            quick_stamp(burst->cache, stamped);
+        }
+        slot->verdict = SYNCACHE_REPLY_SYN_COOKIE;
+        slot->handle = 0;
+        lanes->out[lane] = ring_reply(burst->tx, slot->link_size);
+        burst_append(burst, index, quick_reply_size(lanes));
+    }
+    quick_count(burst->cache, i - begin);
+    return i;
+}
+
 /* Returns how many were consumed: fewer than count if tx is full. */
 static uint32_t
 burst_events(struct burst *burst)
 {
     uint32_t i = 0;
+    bool goes_on = true;
 
-    while (i < burst->count &&
-           (burst->place[i].syn ? burst_syn(burst, i) : burst_event(burst, i)))
-        i++;
+    while (goes_on) {
+        if (quick_stateless(burst->cache))
+            i = burst_flood(burst, i);
+        goes_on =
+            i < burst->count &&
+            (burst->place[i].syn ? burst_syn(burst, i) : burst_event(burst, i));
+        i += goes_on;
+    }
     burst->rx->next += i;
     return i;
 }

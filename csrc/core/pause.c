@@ -39,6 +39,13 @@ pause_note_syn(struct pause *pause)
 }
 
 void
+pause_note_syns(struct pause *pause, uint32_t count)
+{
+    assert(pause->window_index < PAUSE_RATE_WINDOWS);
+    pause->syns[pause->window_index] += count;
+}
+
+void
 pause_note_victim(struct pause *pause, uint32_t age_ms, uint32_t pause_age_ms)
 {
     pause->victims++;

@@ -31,6 +31,7 @@ void pause_init(struct pause *pause);
 
 /* A new SYN came; a victim of this age was evicted; a SYN could not be placed. */
 void pause_note_syn(struct pause *pause);
+void pause_note_syns(struct pause *pause, uint32_t count);
 void pause_note_victim(struct pause *pause, uint32_t age_ms, uint32_t pause_age_ms);
 void pause_note_unplaced(struct pause *pause);
 

@@ -13,10 +13,6 @@
 #include "event.h"
 #include "syncookie.h"
 
-/* From the SYN: 10 words of header, no other flag. */
-#define QUICK_FLAGS_0 0xa0
-#define QUICK_FLAGS_1 0x02
-
 _Static_assert(SYNCACHE_REPLY_MAX >= SIMD_V6_SYN, "a SYN-ACK is as long");
 
 void
@@ -156,62 +152,16 @@ quick_template_at(struct syncache *cache, const uint8_t *laddr,
                : NULL;
 }
 
-/* The same, remembered. */
-static struct quick_template *
-quick_template(struct syncache *cache, const uint8_t *laddr,
-               const uint8_t *lport, bool v6)
+struct quick_template *
+quick_template(struct syncache *cache, struct quick_place *place,
+               const uint8_t *laddr, const uint8_t *lport, bool v6)
 {
-    size_t size = v6 ? 16 : 4;
-    uint32_t number = (uint32_t)lport[1] ^ laddr[size - 1];
-    struct quick_place *place = &cache->quick.place[number % QUICK_PLACES];
-    bool same = v6 ? memcmp(place->laddr, laddr, 16) == 0
-                   : memcmp(place->laddr, laddr, 4) == 0;
-
-    if (place->known && place->v6 == v6 && same &&
-        memcmp(place->lport, lport, 2) == 0)
-        return place->template;
-    memcpy(place->laddr, laddr, size);
+    memcpy(place->laddr, laddr, v6 ? 16 : 4);
     memcpy(place->lport, lport, 2);
     place->v6 = v6;
     place->known = true;
     place->template = quick_template_at(cache, laddr, lport, v6);
     return place->template;
-}
-
-struct simd_lanes *
-quick_take(struct syncache *cache, const uint8_t *packet, size_t size,
-           size_t readable, uint32_t checksum)
-{
-    bool v6 = size >= SIMD_V6_SYN && packet[0] >> 4 == 6;
-    struct simd_lanes *lanes = &cache->quick.lanes[v6];
-    const uint8_t *tcp = packet + (v6 ? 40 : 20);
-    struct quick_template *template;
-    uint32_t lane = lanes->syns;
-
-    if (!cache->quick.open || size < SIMD_V4_SYN ||
-        (!v6 && (packet[0] != 0x45 || readable < SIMD_V4_READ)) ||
-        tcp[12] != QUICK_FLAGS_0 || tcp[13] != QUICK_FLAGS_1)
-        return NULL;
-    template =
-        quick_template(cache, v6 ? packet + 24 : packet + 16, tcp + 2, v6);
-    if (template == NULL)
-        return NULL;
-    lanes->packet[lane] = packet;
-    lanes->template[lane] = &template->wire;
-    lanes->out[lane] = lanes->nowhere;
-    lanes->ip_sum[lane] = template->wire.ip_sum;
-    lanes->tcp_sum[lane] = template->wire.tcp_sum;
-    lanes->scale[lane] = template->wire.scale;
-    if (checksum != SYNCACHE_CHECKSUM_VERIFY)
-        lanes->trusted |= UINT64_C(1) << lane;
-    lanes->syns++;
-    return lanes;
-}
-
-uint32_t
-quick_reply_size(const struct simd_lanes *lanes)
-{
-    return lanes->v6 ? SIMD_V6_SYN : SIMD_V4_SYN;
 }
 
 bool
@@ -295,16 +245,19 @@ quick_syn(struct syncache *cache, const struct simd_lanes *lanes, uint32_t lane)
     struct syncache_stats *stats = &cache->stats;
     enum syncache_verdict verdict = SYNCACHE_REPLY_SYN_COOKIE;
     struct syncache_tuple tuple;
-    uint64_t hash = 0;
+    uint64_t hash;
 
-    if (quick_needs_hash(cache)) {
-        hash = lanes->hash[lane];
-        quick_tuple(lanes, lane, &tuple);
-        if (known_find(&cache->known, hash, &tuple) != NULL ||
-            (!engine_cookies_only(cache) &&
-             table_find(&cache->table, hash, &tuple).entry != NULL))
-            return EVENT_UNDECIDED;
+    if (quick_stateless(cache)) {
+        quick_stamp(cache, &template->wire);
+        quick_count(cache, 1);
+        return verdict;
     }
+    hash = lanes->hash[lane];
+    quick_tuple(lanes, lane, &tuple);
+    if (known_find(&cache->known, hash, &tuple) != NULL ||
+        (!engine_cookies_only(cache) &&
+         table_find(&cache->table, hash, &tuple).entry != NULL))
+        return EVENT_UNDECIDED;
     stats->rcvtotal++;
     switch (add_place(cache, hash)) {
     case ADD_STORE:
@@ -326,6 +279,34 @@ quick_syn(struct syncache *cache, const struct simd_lanes *lanes, uint32_t lane)
     return verdict;
 }
 
+bool
+quick_stateless(const struct syncache *cache)
+{
+    return cache->quick.open && !quick_needs_hash(cache);
+}
+
+void
+quick_count(struct syncache *cache, uint32_t count)
+{
+    struct syncache_stats *stats = &cache->stats;
+
+    pause_note_syns(&cache->pause, count);
+    stats->rcvtotal += count;
+    stats->sc_sendcookie += count;
+    stats->cookie_only_synacks += count;
+    stats->sndacks += count;
+    stats->sndtotal += count;
+    stats->verdicts[SYNCACHE_REPLY_SYN_COOKIE] += count;
+}
+
+void
+quick_stamp(struct syncache *cache, const struct simd_template *template)
+{
+    engine_stamp_gate(
+        cache,
+        ((const struct quick_template *)(const void *)template)->endpoint);
+}
+
 enum syncache_verdict
 quick_single(struct syncache *cache, const uint8_t *packet, size_t packet_size,
              uint32_t checksum, struct syncache_result *result)
@@ -335,11 +316,12 @@ quick_single(struct syncache *cache, const uint8_t *packet, size_t packet_size,
     enum syncache_verdict verdict;
 
     quick->lanes[0].syns = quick->lanes[1].syns = 0;
-    quick->lanes[0].trusted = quick->lanes[1].trusted = 0;
     /* The functions of one lane read no more than the packet. */
-    lanes = quick_take(cache, packet, packet_size, SIMD_V4_READ, checksum);
-    if (lanes == NULL ||
-        !(lanes->v6 ? scalar_match_v6(lanes, 0) : scalar_match_v4(lanes, 0)))
+    lanes = quick_take(cache, quick, packet, packet_size, SIMD_V4_READ);
+    if (lanes == NULL)
+        return EVENT_UNDECIDED;
+    lanes->trusted = checksum != SYNCACHE_CHECKSUM_VERIFY;
+    if (!(lanes->v6 ? scalar_match_v6(lanes, 0) : scalar_match_v4(lanes, 0)))
         return EVENT_UNDECIDED;
     if (quick_needs_hash(cache)) {
         quick_hash(cache, lanes, 0);

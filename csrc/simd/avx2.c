@@ -115,6 +115,19 @@ lane_store64(uint64_t *at, vec low, vec high)
                        _mm256_permute2x128_si256(low, high, 0x31));
 }
 
+/* Are 8 words the same? */
+LANES_FN bool
+lane_same64(const uint64_t *at)
+{
+    const vec first = _mm256_set1_epi64x((int64_t)at[0]);
+    const vec *other = (const vec *)(const void *)at;
+
+    return _mm256_testc_si256(
+               _mm256_and_si256(_mm256_cmpeq_epi64(first, other[0]),
+                                _mm256_cmpeq_epi64(first, other[1])),
+               _mm256_set1_epi64x(-1)) != 0;
+}
+
 LANES_FN __m128i
 lane_chunk(const uint8_t *bytes)
 {

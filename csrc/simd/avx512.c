@@ -114,6 +114,16 @@ lane_store64(uint64_t *at, vec low, vec high)
     _mm512_store_si512(at + 8, _mm512_permutex2var_epi64(low, second, high));
 }
 
+/* Are 16 words the same? */
+LANES_FN bool
+lane_same64(const uint64_t *at)
+{
+    const vec first = _mm512_set1_epi64((int64_t)at[0]);
+
+    return (_mm512_cmpneq_epi64_mask(first, _mm512_load_si512(at)) |
+            _mm512_cmpneq_epi64_mask(first, _mm512_load_si512(at + 8))) == 0;
+}
+
 LANES_FN __m128i
 lane_chunk(const uint8_t *bytes)
 {

@@ -176,14 +176,32 @@ lanes_match_v6(struct simd_lanes *lanes, uint32_t at)
 }
 
 /* Makes the lanes from the last to the end of its group repeat the first one. */
-static void
+LANES_KERNEL void
 lanes_fill(struct simd_lanes *lanes)
 {
     for (uint32_t lane = lanes->syns; lane % LANES != 0; lane++) {
         lanes->packet[lane] = lanes->packet[0];
         lanes->template[lane] = lanes->template[0];
-        lanes->out[lane] = lanes->nowhere;
     }
+    for (uint32_t lane = 0; lane < lanes->syns; lane += LANES)
+        lane_store64((uint64_t *)(void *)&lanes->out[lane], lane_all64((uint64_t)(uintptr_t)lanes->nowhere),
+                     lane_all64((uint64_t)(uintptr_t)lanes->nowhere));
+}
+
+/* A number of each lane's template, found `offset` bytes into it; under a flood they are all the same. */
+LANES_FN vec
+lanes_of_template(const struct simd_lanes *lanes, uint32_t at, size_t offset)
+{
+    const uint64_t *pointer = (const uint64_t *)(const void *)&lanes->template[at];
+    _Alignas(64) uint32_t number[LANES];
+
+    if (lane_same64(pointer)) {
+        memcpy(number, (const uint8_t *)lanes->template[at] + offset, sizeof(number[0]));
+        return lane_all32(number[0]);
+    }
+    for (uint32_t i = 0; i < LANES; i++)
+        memcpy(&number[i], (const uint8_t *)lanes->template[at + i] + offset, sizeof(number[0]));
+    return lane_load(number);
 }
 
 LANES_KERNEL uint64_t
@@ -326,7 +344,7 @@ lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint3
     lanes_sip_absorb(&s, lane_load(&lanes->ports[at]), lane_load(&lanes->irs[at]));
     lanes_sip_absorb(&s, lane_or(byte, lane_all32((uint32_t)shape->tail[0])),
                      lane_all32((uint32_t)(shape->tail[0] >> 32)));
-    lanes_sip_absorb(&s, lane_or(lane_load(&lanes->scale[at]), lane_all32((uint32_t)shape->tail[1])),
+    lanes_sip_absorb(&s, lane_or(lanes_of_template(lanes, at, offsetof(struct simd_template, scale)), lane_all32((uint32_t)shape->tail[1])),
                      lane_all32((uint32_t)(shape->tail[1] >> 32)));
 
     vec mac = lanes_sip_xor_halves(&s);
@@ -374,7 +392,7 @@ lanes_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes, 
                 vec word[static 10])
 {
     vec ports = lane_load(&lanes->ports[at]);
-    vec sum = lane_add32(addresses, lane_load(&lanes->tcp_sum[at]));
+    vec sum = lane_add32(addresses, lanes_of_template(lanes, at, offsetof(struct simd_template, tcp_sum)));
 
     for (size_t i = 0; i < 10; i++)
         word[i] = lane_all32(0);
@@ -395,7 +413,7 @@ lanes_reply_v4(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_
     vec faddr = lane_load(&lanes->faddr[0][at]);
     vec laddr = lane_load(&lanes->laddr[0][at]);
     vec addresses = lane_add32(lanes_halves(faddr), lanes_halves(laddr));
-    vec check = lanes_fold(lane_add32(addresses, lane_load(&lanes->ip_sum[at])));
+    vec check = lanes_fold(lane_add32(addresses, lanes_of_template(lanes, at, offsetof(struct simd_template, ip_sum))));
     vec word[16];
 
     word[0] = word[1] = word[15] = lane_all32(0);

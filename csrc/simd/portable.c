@@ -9,10 +9,12 @@ portable_match(struct simd_lanes *lanes)
 {
     uint64_t good = 0;
 
-    for (uint32_t lane = 0; lane < lanes->syns; lane++)
+    for (uint32_t lane = 0; lane < lanes->syns; lane++) {
+        lanes->out[lane] = lanes->nowhere;
         good |= (uint64_t)(lanes->v6 ? scalar_match_v6(lanes, lane)
                                      : scalar_match_v4(lanes, lane))
                 << lane;
+    }
     return good;
 }
 

@@ -196,7 +196,7 @@ scalar_cookie(const struct simd_shape *shape, const struct simd_lanes *lanes, ui
     }
     siphash_absorb(&s, (uint64_t)lanes->irs[lane] << 32 | lanes->ports[lane]);
     siphash_absorb(&s, shape->tail[0] | byte);
-    siphash_absorb(&s, shape->tail[1] | lanes->scale[lane]);
+    siphash_absorb(&s, shape->tail[1] | lanes->template[lane]->scale);
 
     uint32_t mac = scalar_xor_halves(siphash_end(&s));
     return (mac & 0xffffff00u) | (byte ^ mac >> 24);
@@ -220,7 +220,7 @@ scalar_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes,
     uint32_t ack = scalar_swap32(lanes->irs[lane] + 1);
     uint32_t tsval = scalar_swap32(shape->ts_clock + lanes->ts_offset[lane]);
     uint32_t tsecr = lanes->tsval[lane];
-    uint64_t sum = addresses + lanes->tcp_sum[lane] + ports + iss + ack + tsval + tsecr;
+    uint64_t sum = addresses + lanes->template[lane]->tcp_sum + ports + iss + ack + tsval + tsecr;
 
     store64_le(tcp, (uint64_t)iss << 32 | ports);
     store32_le(tcp + 8, ack);
@@ -237,7 +237,7 @@ scalar_reply_v4(const struct simd_shape *shape, const struct simd_lanes *lanes, 
     uint64_t addresses = (uint64_t)faddr + laddr;
 
     memcpy(out, lanes->template[lane]->reply, SIMD_V4_SYN);
-    scalar_store16(out + 10, ~scalar_fold(addresses + lanes->ip_sum[lane]));
+    scalar_store16(out + 10, ~scalar_fold(addresses + lanes->template[lane]->ip_sum));
     store64_le(out + 12, (uint64_t)faddr << 32 | laddr);
     scalar_reply_tcp(shape, lanes, lane, addresses, out + 20);
 }

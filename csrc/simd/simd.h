@@ -51,10 +51,10 @@ struct simd_lanes {
     bool v6;
     uint64_t trusted;                 /* bit per lane: the TCP checksum need not be verified */
 
-    /* Set by the caller for lanes < syns. */
-    const uint8_t *packet[SIMD_LANES];
-    const struct simd_template *template[SIMD_LANES];
-    uint8_t *out[SIMD_LANES];         /* where the reply goes; `nowhere` if there is none */
+    /* Set by the caller for lanes < syns; match() sets `out` to `nowhere`, the caller who has a reply changes it. */
+    _Alignas(64) const uint8_t *packet[SIMD_LANES];
+    _Alignas(64) const struct simd_template *template[SIMD_LANES];
+    _Alignas(64) uint8_t *out[SIMD_LANES];
 
     /* From the packet: match(); of tuples only, the caller. */
     _Alignas(64) uint32_t faddr[4][SIMD_LANES];   /* raw; IPv4 has [0] */
@@ -69,11 +69,6 @@ struct simd_lanes {
     _Alignas(64) uint32_t iss[SIMD_LANES];
     _Alignas(64) uint32_t ts_offset[SIMD_LANES];
     _Alignas(64) uint64_t hash[SIMD_LANES];
-
-    /* Of the template, as fields. */
-    _Alignas(64) uint32_t ip_sum[SIMD_LANES];
-    _Alignas(64) uint32_t tcp_sum[SIMD_LANES];
-    _Alignas(64) uint32_t scale[SIMD_LANES];
 
     uint8_t nowhere[SYNCACHE_REPLY_MAX];
 };

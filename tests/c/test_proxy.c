@@ -1,0 +1,396 @@
+/* The two half-handshakes: their packets, their schedules, who ends them. */
+#include "world.h"
+
+#include "../../csrc/flow/proxy.h"
+
+static struct world world;
+
+#define C_ISN 5000u
+#define S_ISN 900000u
+
+static void
+start(void)
+{
+    world_open(&world, FLOW_INTERCEPT, 32);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.synack = FLOW_SYNACK_CACHE;
+    tunables.learn_time_ms = 0;
+    world_tune(&world, &tunables);
+}
+
+static uint32_t
+client(uint16_t flags, uint32_t seq, uint32_t ack, uint32_t payload)
+{
+    return world_send(&world, (struct said){.side = FLOW_CLIENT,
+                                            .flags = flags,
+                                            .seq = seq,
+                                            .ack = ack,
+                                            .window = 60000,
+                                            .payload = payload});
+}
+
+static uint32_t
+server(uint16_t flags, uint32_t seq, uint32_t ack, uint32_t payload)
+{
+    return world_send(&world, (struct said){.side = FLOW_SERVER,
+                                            .flags = flags,
+                                            .seq = seq,
+                                            .ack = ack,
+                                            .window = 30000,
+                                            .payload = payload});
+}
+
+/* C's SYN.  Returns p. */
+static uint32_t
+syn_received(void)
+{
+    EXPECT_EQ(1, client(WIRE_SYN, C_ISN, 0, 0));
+    return world.out[0].seq;
+}
+
+static uint32_t
+syn_sent(void)
+{
+    uint32_t p = syn_received();
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+    return p;
+}
+
+static void
+test_syn_is_answered_in_the_servers_name(void)
+{
+    start();
+    EXPECT_EQ(1, client(WIRE_SYN, C_ISN, 0, 0));
+    EXPECT_EQ(FLOW_CONSUMED, world.verdict);
+    EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
+    EXPECT_TRUE(!world.out[0].forwarded && world.out[0].good);
+    EXPECT_EQ(80, world.out[0].sport);
+    EXPECT_EQ(WIRE_SYN | WIRE_ACK, world.out[0].flags);
+    EXPECT_EQ(C_ISN + 1, world.out[0].ack);
+    EXPECT_EQ(0, world.out[0].window);
+    EXPECT_EQ(WIRE_HAS_MSS, world.out[0].has);
+    EXPECT_EQ(1460, world.out[0].mss);
+    EXPECT_EQ(1, world.flow->stats.incomplete);
+    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
+    world_close(&world);
+}
+
+static void
+test_ack_opens_the_server_with_the_clients_isn(void)
+{
+    start();
+    uint32_t p = syn_received();
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+    EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+    EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+    EXPECT_EQ(C_ISN, world.out[0].seq);
+    EXPECT_EQ(40000, world.out[0].sport);
+    EXPECT_TRUE(world.out[0].good);
+    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
+    EXPECT_EQ(1, world.flow->stats.incomplete);
+    world_close(&world);
+}
+
+static void
+test_bad_ack_changes_nothing_and_may_be_refused(void)
+{
+    start();
+    uint32_t p = syn_received();
+    EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 1, p + 2, 0));
+    EXPECT_EQ(FLOW_DROP_BAD_ACK, world.verdict);
+    EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 2, p + 1, 0));
+    EXPECT_EQ(2, world.flow->stats.bad_ack);
+    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.bad_ack_rst = 1;
+    world_tune(&world, &tunables);
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 2, 0));
+    EXPECT_EQ(WIRE_RST, world.out[0].flags);
+    EXPECT_EQ(p + 2, world.out[0].seq);
+    EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
+    world_close(&world);
+}
+
+static void
+test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31(void)
+{
+    /* Milliseconds after the SYN at which something leaves; the last one is
+     * the giving up, which is silent towards an address that proved nothing. */
+    static const uint32_t due[] = {1000, 3000, 7000, 15000};
+    start();
+    uint32_t p = syn_received();
+    uint64_t begin = world.now_ms;
+    size_t next = 0;
+    for (uint32_t ms = 1; ms < 32000; ms += ms < 31000 ? 1 : 999) {
+        world.now_ms = begin + ms;
+        uint32_t left = world_poll(&world);
+        if (left == 0)
+            continue;
+        EXPECT_EQ(1, left);
+        EXPECT_EQ(WIRE_SYN | WIRE_ACK, world.out[0].flags);
+        EXPECT_EQ(p, world.out[0].seq);
+        EXPECT_EQ(next < 4 ? due[next] : 0, ms);
+        next++;
+        EXPECT_EQ(begin + (next < 4 ? due[next & 3] : 31000),
+                  world_session(&world)->deadline_ms);
+    }
+    EXPECT_EQ(4, next);
+    EXPECT_TRUE(world_session(&world) == NULL);
+    EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_CLIENT]);
+    EXPECT_EQ(0, world.flow->stats.resets_client);
+    world_close(&world);
+}
+
+static void
+test_second_half_begins_its_own_schedule_and_ends_in_a_rst(void)
+{
+    static const uint32_t due[] = {1000, 3000, 7000, 15000, 31000};
+    start();
+    uint32_t p = syn_received();
+    world.now_ms += 500;
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+    uint64_t begin = world.now_ms;
+    for (size_t i = 0; i < TEST_COUNT(due); i++) {
+        world.now_ms = begin + due[i] - 1;
+        EXPECT_EQ(0, world_poll(&world));
+        world.now_ms++;
+        EXPECT_EQ(1, world_poll(&world));
+        EXPECT_EQ(i < 4 ? FLOW_SERVER : FLOW_CLIENT, world.out[0].side);
+        EXPECT_EQ(i < 4 ? WIRE_SYN : WIRE_RST | WIRE_ACK, world.out[0].flags);
+        EXPECT_EQ(i < 4 ? C_ISN : p + 1, world.out[0].seq);
+    }
+    EXPECT_EQ(C_ISN + 1, world.out[0].ack);
+    EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_SERVER]);
+    EXPECT_TRUE(world_session(&world) == NULL);
+    world_close(&world);
+}
+
+static void
+test_late_timers_do_not_shift_the_schedule(void)
+{
+    start();
+    (void)syn_received();
+    uint64_t begin = world.now_ms;
+    world.now_ms = begin + 2500;
+    EXPECT_EQ(1, world_poll(&world));
+    EXPECT_EQ(begin + 3000, world_session(&world)->deadline_ms);
+    world.now_ms = begin + 6000;
+    EXPECT_EQ(1, world_poll(&world));
+    EXPECT_EQ(begin + 7000, world_session(&world)->deadline_ms);
+    world_close(&world);
+}
+
+static void
+test_repeated_syn_gets_the_same_answer_and_moves_nothing(void)
+{
+    start();
+    uint32_t p = syn_received();
+    uint64_t deadline = world_session(&world)->deadline_ms;
+    world.now_ms += 500;
+    EXPECT_EQ(1, client(WIRE_SYN, C_ISN, 0, 0));
+    EXPECT_EQ(p, world.out[0].seq);
+    EXPECT_EQ(1, world.flow->stats.requests);
+    EXPECT_EQ(deadline, world_session(&world)->deadline_ms);
+    world_close(&world);
+}
+
+static void
+test_other_isn_never_replaces_and_can_come_in_by_its_cookie(void)
+{
+    start();
+    uint32_t p = syn_received();
+    EXPECT_EQ(1, client(WIRE_SYN, C_ISN + 777, 0, 0));
+    uint32_t other = world.out[0].seq;
+    EXPECT_TRUE(other != p);
+    EXPECT_EQ(C_ISN, world_session(&world)->c);
+    EXPECT_EQ(1, world.flow->stats.requests);
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 778, other + 1, 0));
+    EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+    EXPECT_EQ(C_ISN + 777, world.out[0].seq);
+    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
+    /* And in SYNSENT nothing is said at all. */
+    EXPECT_EQ(0, client(WIRE_SYN, C_ISN + 999, 0, 0));
+    EXPECT_EQ(FLOW_DROP_OTHER_ISN, world.verdict);
+    EXPECT_EQ(C_ISN + 777, world_session(&world)->c);
+    world_close(&world);
+}
+
+static void
+test_only_the_exact_rst_ends_the_first_half(void)
+{
+    start();
+    (void)syn_received();
+    EXPECT_EQ(0, client(WIRE_RST, C_ISN + 2, 0, 0));
+    EXPECT_TRUE(world_session(&world) != NULL);
+    EXPECT_EQ(0, client(WIRE_RST, C_ISN + 1, 0, 0));
+    EXPECT_TRUE(world_session(&world) == NULL);
+    EXPECT_EQ(0, world.flow->stats.incomplete);
+    world_close(&world);
+}
+
+static void
+test_early_data_is_dropped_and_counted(void)
+{
+    start();
+    uint32_t p = syn_sent();
+    EXPECT_EQ(0, client(WIRE_ACK | WIRE_PSH, C_ISN + 1, p + 1, 100));
+    EXPECT_EQ(FLOW_DROP_EARLY, world.verdict);
+    EXPECT_EQ(1, world.flow->stats.client_dropped_synsent);
+    /* A RST behind that data is C's own. */
+    EXPECT_EQ(0, client(WIRE_RST, C_ISN + 50, 0, 0));
+    EXPECT_TRUE(world_session(&world) != NULL);
+    EXPECT_EQ(0, client(WIRE_RST, C_ISN + 101, 0, 0));
+    EXPECT_TRUE(world_session(&world) == NULL);
+    world_close(&world);
+}
+
+static void
+test_refusing_server_is_passed_on_at_once(void)
+{
+    start();
+    uint32_t p = syn_sent();
+    /* Without the right ACK it may be anybody's. */
+    EXPECT_EQ(0, server(WIRE_RST, 0, 0, 0));
+    EXPECT_EQ(0, server(WIRE_RST | WIRE_ACK, 0, C_ISN + 2, 0));
+    EXPECT_EQ(1, server(WIRE_RST | WIRE_ACK, 0, C_ISN + 1, 0));
+    EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
+    EXPECT_EQ(p + 1, world.out[0].seq);
+    EXPECT_EQ(C_ISN + 1, world.out[0].ack);
+    EXPECT_EQ(FLOW_CLOSING, world_session(&world)->state);
+    world.now_ms += 4999;
+    world_poll(&world);
+    EXPECT_TRUE(world_session(&world) != NULL);
+    world.now_ms += 1;
+    world_poll(&world);
+    EXPECT_TRUE(world_session(&world) == NULL);
+    world_close(&world);
+}
+
+static void
+test_old_connection_of_the_server_draws_a_rst(void)
+{
+    start();
+    (void)syn_sent();
+    EXPECT_EQ(1, server(WIRE_ACK, S_ISN, 4711, 0));
+    EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+    EXPECT_EQ(WIRE_RST, world.out[0].flags);
+    EXPECT_EQ(4711, world.out[0].seq);
+    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
+    world_close(&world);
+}
+
+static void
+test_aggressive_half_waits_half_as_long_to_its_end(void)
+{
+    static const uint32_t due[] = {500, 1500, 3500, 7500};
+    start();
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.max_incomplete_low = tunables.max_incomplete_high = 1;
+    world_tune(&world, &tunables);
+    (void)syn_received();
+    EXPECT_TRUE(!world.flow->threshold.aggressive);
+    world.cport = 40001;
+    (void)syn_received();
+    EXPECT_TRUE(world.flow->threshold.aggressive);
+    world.cport = 40002;
+    (void)syn_received(); /* and one of the others is gone */
+    EXPECT_EQ(2, world.flow->stats.incomplete);
+    uint64_t begin = world.now_ms;
+    for (size_t i = 0; i < TEST_COUNT(due); i++) {
+        EXPECT_EQ(begin + due[i], world_session(&world)->deadline_ms);
+        world.now_ms = begin + due[i];
+        world_poll(&world);
+    }
+    EXPECT_EQ(begin + 15500, world_session(&world)->deadline_ms);
+    world.cport = 40001; /* it began in peace */
+    EXPECT_EQ(begin + 15000, world_session(&world)->deadline_ms);
+    world_close(&world);
+}
+
+static void
+test_waiting_for_data_opens_the_server_with_the_first_byte(void)
+{
+    start();
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.wait_for_data = 1;
+    EXPECT_TRUE(!flow_set_intercept(world.flow, world.now_ms, &tunables));
+    tunables.synack_window = 1000;
+    world_tune(&world, &tunables);
+    uint32_t p = syn_received();
+    EXPECT_EQ(1000, world.out[0].window);
+    EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
+    world.now_ms += 1000;
+    EXPECT_EQ(0, world_poll(&world));
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 10));
+    EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+    world_close(&world);
+}
+
+static void
+test_spoiled_segments_change_nothing(void)
+{
+    /* Each with a wrong checksum where it would matter. */
+    uint8_t packet[WORLD_SLOT_SIZE];
+    start();
+    uint32_t p = syn_received();
+    struct said ack = {
+        .side = FLOW_CLIENT, .flags = WIRE_ACK, .seq = C_ISN + 1, .ack = p + 1};
+    size_t size = world_make(&world, &ack, packet, SYNCACHE_CHECKSUM_VERIFY);
+    packet[37] ^= 1;
+    EXPECT_EQ(0, world_packet(&world, FLOW_CLIENT, packet, size,
+                              SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_BAD_CHECKSUM, world.verdict);
+    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
+    /* The link vouches for it, whatever it says. */
+    EXPECT_EQ(1, world_packet(&world, FLOW_CLIENT, packet, size,
+                              SYNCACHE_CHECKSUM_VALID));
+    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
+    world_close(&world);
+}
+
+static void
+test_packets_of_timers_carry_the_link_header_of_their_side(void)
+{
+    /* Ethernet, and with a VLAN tag; world_take() looks at the addresses. */
+    for (uint8_t link_size = 14; link_size <= 18; link_size += 4) {
+        start();
+        world.link_size = link_size;
+        uint32_t p = syn_received();
+        EXPECT_EQ(link_size, world.out[0].link_size);
+        world.now_ms += 1000;
+        EXPECT_EQ(1, world_poll(&world));
+        EXPECT_EQ(link_size, world.out[0].link_size);
+        EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+        world.now_ms += 1000;
+        EXPECT_EQ(1, world_poll(&world));
+        EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+        EXPECT_EQ(link_size, world.out[0].link_size);
+        world_close(&world);
+    }
+}
+
+static const struct test tests[] = {
+    TEST(test_syn_is_answered_in_the_servers_name),
+    TEST(test_ack_opens_the_server_with_the_clients_isn),
+    TEST(test_bad_ack_changes_nothing_and_may_be_refused),
+    TEST(test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31),
+    TEST(test_second_half_begins_its_own_schedule_and_ends_in_a_rst),
+    TEST(test_late_timers_do_not_shift_the_schedule),
+    TEST(test_repeated_syn_gets_the_same_answer_and_moves_nothing),
+    TEST(test_other_isn_never_replaces_and_can_come_in_by_its_cookie),
+    TEST(test_only_the_exact_rst_ends_the_first_half),
+    TEST(test_early_data_is_dropped_and_counted),
+    TEST(test_refusing_server_is_passed_on_at_once),
+    TEST(test_old_connection_of_the_server_draws_a_rst),
+    TEST(test_aggressive_half_waits_half_as_long_to_its_end),
+    TEST(test_waiting_for_data_opens_the_server_with_the_first_byte),
+    TEST(test_spoiled_segments_change_nothing),
+    TEST(test_packets_of_timers_carry_the_link_header_of_their_side),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -1,0 +1,40 @@
+"""The bench's listeners on its veth pair: each starts, answers and lets go.
+
+The pair is drawn in bench/wire.py.  It needs real-time priorities and bpf(2), hence
+root itself and not a user namespace of its own.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import wire
+from bench.rivals import ECHO, KERNEL, OURS, SERVING, serving
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    try:
+        made = wire.Wire(tmp_path_factory.mktemp("wire"))
+    except wire.WireError as error:
+        pytest.skip(f"no pair for the bench: {error}")
+    with made:
+        yield made
+
+
+@pytest.mark.parametrize("rival", [*KERNEL, *OURS, *ECHO, *SERVING])
+def test_rival_answers_the_flood(pair, rival):
+    """Each listener starts, answers SYNs of flood.c and lets go of the interface."""
+    with serving(pair, rival):
+        window = pair.window(rate=5000, warm=0.1, seconds=0.2)
+    assert window.generated > 0
+    assert window.answered > 0
+    assert 0 == window.others
+
+
+@pytest.mark.parametrize("rival", ["cookies2", *SERVING])
+def test_clients_are_served_beside_a_small_flood(pair, rival):
+    """Kernel clients get their byte back from whoever serves."""
+    with serving(pair, rival), pair.flood(1000, 0.1, 5):
+        crowd = pair.crowd(count=5, interval_ms=10, timeout_ms=3000)
+    assert 5 == len(crowd.served_ms)

@@ -119,7 +119,7 @@ engine_rearm_host(struct flow *flow, uint32_t number)
 {
     struct host *host = &flow->hosts.host[number];
 
-    if (host->alerted &&
+    if (host->alerted && !host->kept &&
         host->count <= flow->inspect.tcp_max_incomplete_host / 2)
         host_rearm(&flow->hosts, host);
 }

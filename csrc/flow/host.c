@@ -181,7 +181,7 @@ host_forget(struct hosts *hosts, struct host *host)
 static void
 host_forget_idle(struct hosts *hosts, struct host *host)
 {
-    if (host->count == 0 && !host->blocked && !host->alerted)
+    if (host->count == 0 && !host->blocked && !host->alerted && !host->kept)
         host_forget(hosts, host);
 }
 

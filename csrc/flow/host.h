@@ -22,7 +22,8 @@ struct host {
     uint32_t oldest, youngest;        /* of them */
     uint32_t above, below;            /* hosts of the same count; `above` lists the free ones */
     uint8_t reported;                 /* its block was */
-    uint8_t reserved[3];
+    uint8_t kept;                     /* its own eviction is going on: not forgotten, its alert not armed */
+    uint8_t reserved[2];
     uint64_t alert_ms;                /* when the last one was given */
     uint64_t block_until_ms;
 };

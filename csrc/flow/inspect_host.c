@@ -99,8 +99,11 @@ inspect_host_limit(struct flow *flow, const struct arrival *arrival,
         host_begin_block(flow, host, alerts);
         return INSPECT_REFUSE;
     }
+    /* One goes and one comes: the excursion is not over. */
+    host->kept = 1;
     inspect_delete(flow, session_at(&flow->sessions, host->oldest),
                    FLOW_END_EVICTED_HOST);
+    host->kept = 0;
     return INSPECT_ADMIT_EVICTED;
 }
 

@@ -1,0 +1,461 @@
+/* Inspection: attempts, thresholds, victims, deletion, rules and timers. */
+#include "world.h"
+
+/* Thresholds of (low, high), and of the rate. */
+static void
+thresholds(struct world *world, uint32_t low, uint32_t high, uint32_t rate_low,
+           uint32_t rate_high)
+{
+    world->inspect.max_incomplete_low = low;
+    world->inspect.max_incomplete_high = high;
+    world->inspect.one_minute_low = rate_low;
+    world->inspect.one_minute_high = rate_high;
+    world_set(world);
+}
+
+static void
+test_501st_half_open_session_begins_aggressive_mode(void)
+{
+    /* P09: TCP and UDP count together, ICMP does not. */
+    struct world *world = world_inspect(2000);
+    const struct flow_event *event = NULL;
+
+    thresholds(world, 400, 500, 100000, 100000);
+    world_half_open(world, 0, 300);
+    for (uint32_t i = 0; i < 200; i++) {
+        struct ends ends = world_other(i);
+
+        world_udp(world, &ends, false, 10);
+        world_icmp(world, &ends, false, 8);
+    }
+    EXPECT_EQ(500, world_stats(world)->incomplete);
+    EXPECT_EQ(200, world_stats(world)->uncounted);
+    EXPECT_EQ(0, world_stats(world)->aggressive);
+    world_half_open(world, 1000, 1);
+    EXPECT_EQ(1, world_stats(world)->aggressive);
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
+    EXPECT_EQ(501, event->incomplete);
+    EXPECT_EQ(500, event->limit);
+    EXPECT_EQ(200, event->udp);
+    EXPECT_EQ(501, event->rate);
+    EXPECT_EQ(FLOW_REASON_INCOMPLETE, event->reason);
+    EXPECT_EQ(0, world_reported(world, FLOW_EVENT_EVICTED, NULL));
+    world_free(world);
+}
+
+static void
+test_501st_attempt_within_a_minute_begins_aggressive_mode(void)
+{
+    /* P10, P11: the count is as it is then, before the session is made. */
+    struct world *world = world_inspect(2000);
+    const struct flow_event *event = NULL;
+
+    for (uint32_t i = 0; i < 501; i++) {
+        struct ends ends = world_other(i);
+
+        world_handshake(world, &ends);
+        world_wait(world, 100);
+    }
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
+    EXPECT_EQ(0, event->incomplete);
+    EXPECT_EQ(501, event->rate);
+    EXPECT_EQ(FLOW_REASON_RATE, event->reason);
+    world_wait(world, 60000);
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_CALM, &event));
+    EXPECT_EQ(0, event->incomplete);
+    EXPECT_EQ(400, event->limit);
+    EXPECT_TRUE(event->rate < 400 && event->rate >= 390);
+    world_free(world);
+}
+
+static void
+test_aggressive_mode_ends_below_low_only(void)
+{
+    /* P12. */
+    struct world *world = world_inspect(100);
+
+    thresholds(world, 4, 5, 100000, 100000);
+    world_half_open(world, 0, 6);
+    EXPECT_EQ(1, world_stats(world)->aggressive);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct ends ends = world_other(i);
+
+        EXPECT_EQ(6 - i, world_stats(world)->incomplete);
+        EXPECT_EQ(1, world_stats(world)->aggressive);
+        world_syn_ack(world, &ends);
+        world_ack(world, &ends);
+    }
+    EXPECT_EQ(3, world_stats(world)->incomplete);
+    EXPECT_EQ(0, world_stats(world)->aggressive);
+    world_free(world);
+}
+
+static void
+test_new_session_in_aggressive_mode_deletes_the_oldest(void)
+{
+    /* P13: RST|ACK s+1, c+1 to the client, RST c+1 to the server. */
+    struct world *world = world_inspect(100);
+    struct ends oldest = world_other(0);
+    struct ends newest = world_other(50);
+    struct syncache_fields fields;
+
+    thresholds(world, 2, 3, 100000, 100000);
+    world_half_open(world, 0, 1);
+    world_syn_ack(world, &oldest);
+    world_half_open(world, 1, 3);
+    EXPECT_EQ(0, world->client.ring.count);
+    world_syn(world, &newest);
+    EXPECT_TRUE(!world_has(world, &oldest) && world_has(world, &newest));
+    EXPECT_EQ(4, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world->client.ring.count);
+    EXPECT_EQ(1, world->server.ring.count);
+    fields = world_sent(&world->client, 0);
+    EXPECT_EQ(WIRE_RST | WIRE_ACK, fields.flags);
+    EXPECT_EQ(WORLD_S + 1, fields.seq);
+    EXPECT_EQ(WORLD_C + 1, fields.ack);
+    EXPECT_EQ(oldest.client_port, fields.dport);
+    fields = world_sent(&world->server, 0);
+    EXPECT_EQ(WIRE_RST, fields.flags);
+    EXPECT_EQ(WORLD_C + 1, fields.seq);
+    EXPECT_EQ(80, fields.dport);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
+    world_free(world);
+}
+
+static void
+test_deleted_udp_session_vanishes_silently(void)
+{
+    struct world *world = world_inspect(100);
+    struct ends oldest = world_other(0);
+
+    thresholds(world, 2, 3, 100000, 100000);
+    world_udp(world, &oldest, false, 1);
+    world_half_open(world, 1, 4);
+    EXPECT_TRUE(!world_has(world, &oldest));
+    EXPECT_EQ(0, world->client.ring.count + world->server.ring.count);
+    world_free(world);
+}
+
+static void
+test_sweep_deletes_down_to_below_low(void)
+{
+    /* P14. */
+    struct world *world = world_inspect(100);
+    struct ends left = world_other(9);
+
+    world->inspect.aggressive_evict = FLOW_EVICT_SWEEP;
+    thresholds(world, 4, 12, 5, 100000);
+    world_half_open(world, 0, 12);
+    EXPECT_EQ(12, world_stats(world)->incomplete);
+    world_half_open(world, 12, 1);
+    EXPECT_EQ(3, world_stats(world)->incomplete);
+    left = world_other(10);
+    EXPECT_TRUE(world_has(world, &left));
+    left = world_other(9);
+    EXPECT_TRUE(!world_has(world, &left));
+    /* Still aggressive by the rate: the count stays below low. */
+    EXPECT_EQ(1, world_stats(world)->aggressive);
+    world_half_open(world, 13, 5);
+    EXPECT_EQ(3, world_stats(world)->incomplete);
+    world_free(world);
+}
+
+static void
+test_random_victims_are_spread(void)
+{
+    struct world *world = world_inspect(100);
+    uint32_t gone_old = 0;
+
+    world->inspect.drop_mode = FLOW_DROP_RANDOM;
+    thresholds(world, 1, 39, 100000, 100000);
+    world_half_open(world, 0, 40);
+    world_half_open(world, 40, 20);
+    EXPECT_EQ(40, world_stats(world)->incomplete);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct ends ends = world_other(i);
+
+        gone_old += !world_has(world, &ends);
+    }
+    EXPECT_TRUE(gone_old > 0 && gone_old < 20);
+    world_free(world);
+}
+
+static void
+test_heaviest_destination_loses_its_own(void)
+{
+    /* P29, smaller: 48 to A, 2 to B, all evictions hit A. */
+    struct world *world = world_inspect(200);
+
+    world->inspect.drop_mode = FLOW_DROP_HEAVIEST;
+    thresholds(world, 1, 49, 100000, 100000);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct ends ends = world_other(i);
+
+        ends.server++;
+        world_syn(world, &ends);
+    }
+    world_half_open(world, 2, 48);
+    world_half_open(world, 50, 40);
+    EXPECT_EQ(40, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct ends ends = world_other(i);
+
+        EXPECT_TRUE(world_has(world, &ends));
+    }
+    world_free(world);
+}
+
+static void
+test_heaviest_below_a_quarter_is_spared(void)
+{
+    /* One honest server among many attacked ones keeps its handshakes. */
+    struct world *world = world_inspect(200);
+    struct ends oldest = world_other(0);
+    struct ends honest = world_other(1);
+
+    world->inspect.drop_mode = FLOW_DROP_HEAVIEST;
+    thresholds(world, 1, 40, 100000, 100000);
+    for (uint32_t i = 0; i < 41; i++) {
+        struct ends ends = world_other(i);
+
+        ends.server += i < 1 || i > 9 ? i : 1;
+        world_syn(world, &ends);
+    }
+    world_half_open(world, 41, 1);
+    EXPECT_TRUE(!world_has(world, &oldest));
+    EXPECT_TRUE(world_has(world, &honest));
+    world_free(world);
+}
+
+static void
+test_unlimited_thresholds_never_begin_anything(void)
+{
+    /* P24, smaller. */
+    struct world *world = world_inspect(2000);
+
+    thresholds(world, 0, 0, 0, 0);
+    world_half_open(world, 0, 600);
+    EXPECT_EQ(600, world_stats(world)->incomplete);
+    EXPECT_EQ(0, world_stats(world)->aggressive);
+    world_free(world);
+}
+
+static void
+test_full_table_evicts_the_oldest_half_open(void)
+{
+    struct world *world = world_inspect(4);
+    struct ends oldest = world_other(0);
+
+    world_half_open(world, 0, 5);
+    EXPECT_TRUE(!world_has(world, &oldest));
+    EXPECT_EQ(4, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_EVICTED_FULL]);
+    world_free(world);
+}
+
+static void
+test_full_table_of_established_passes_without_a_session(void)
+{
+    struct world *world = world_inspect(2);
+    struct ends late = world_other(2);
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct ends ends = world_other(i);
+
+        world_handshake(world, &ends);
+    }
+    world_syn(world, &late);
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_TRUE(!world_has(world, &late));
+    EXPECT_EQ(1, world_stats(world)->table_full);
+    world_free(world);
+}
+
+static void
+test_detect_only_judges_and_touches_nothing(void)
+{
+    struct world *world = world_inspect(100);
+
+    world->inspect.detect_only = 1;
+    thresholds(world, 2, 3, 100000, 100000);
+    world_half_open(world, 0, 10);
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, NULL));
+    EXPECT_EQ(4, world_stats(world)->incomplete);
+    EXPECT_EQ(0, world->client.ring.count + world->server.ring.count);
+    world_free(world);
+}
+
+static void
+test_tap_sends_resets_only_when_told_to(void)
+{
+    struct world *world = world_inspect(100);
+
+    world->side = FLOW_TAP;
+    thresholds(world, 2, 3, 100000, 100000);
+    world_half_open(world, 0, 5);
+    EXPECT_EQ(0, world->client.ring.count + world->server.ring.count);
+    EXPECT_EQ(0, world->rx.ring.passed_count);
+    world->inspect.tap_reset = 1;
+    world_set(world);
+    world_half_open(world, 5, 1);
+    EXPECT_EQ(1, world->client.ring.count);
+    EXPECT_EQ(1, world->server.ring.count);
+    world_free(world);
+}
+
+static void
+test_alerts_off_changes_reports_and_nothing_else(void)
+{
+    /* P21. */
+    struct world *world = world_inspect(100);
+
+    world->inspect.alert = 0;
+    thresholds(world, 2, 3, 100000, 100000);
+    world_half_open(world, 0, 5);
+    EXPECT_EQ(0, world->events);
+    EXPECT_EQ(1, world_stats(world)->aggressive);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
+    world_free(world);
+}
+
+static void
+test_audit_trail_reports_start_and_stop_with_bytes(void)
+{
+    /* P22. */
+    struct world *world = world_inspect(100);
+    const struct flow_event *event = NULL;
+
+    world->inspect.audit_trail = 1;
+    world_set(world);
+    world_handshake(world, &world_ends);
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_START, &event));
+    EXPECT_EQ(40000, event->tuple.fport);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = WORLD_C + 1,
+                               .ack = WORLD_S + 1,
+                               .flags = WORLD_ACK,
+                               .payload = 22});
+    world_tcp(world, &world_ends, true,
+              (struct segment){.seq = WORLD_S + 1,
+                               .ack = WORLD_C + 23,
+                               .flags = WORLD_ACK,
+                               .payload = 208});
+    world_tcp(world, &world_ends, true,
+              (struct segment){.seq = WORLD_S + 209,
+                               .ack = WORLD_C + 23,
+                               .flags = WORLD_RST | WORLD_ACK});
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_STOP, &event));
+    EXPECT_EQ(22, event->bytes[0]);
+    EXPECT_EQ(208, event->bytes[1]);
+    EXPECT_EQ(FLOW_END_RST, event->reason);
+    EXPECT_EQ(6, event->protocol);
+    world_free(world);
+}
+
+static void
+test_rule_wins_over_the_global_value(void)
+{
+    /* P21, P22: alert and audit of a rule; P06: its timeout. */
+    struct world *world = world_inspect(100);
+
+    world->inspect.audit_trail = 1;
+    world->inspect.rule[FLOW_TCP].audit = FLOW_OFF;
+    world->inspect.rule[FLOW_TCP].timeout_ms = 7000;
+    world->inspect.application_count = 1;
+    world->inspect.application[0] = (struct flow_application){
+        .port = 80,
+        .protocol = 6,
+        .rule = {.inspect = 1, .audit = FLOW_ON, .timeout_ms = 9000}};
+    world_set(world);
+    world_handshake(world, &world_ends);
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_START, NULL));
+    world_wait(world, 8999);
+    EXPECT_TRUE(world_has(world, &world_ends));
+    world_wait(world, 1);
+    EXPECT_TRUE(!world_has(world, &world_ends));
+    world_free(world);
+}
+
+static void
+test_protocol_that_is_not_inspected_passes_without_a_session(void)
+{
+    struct world *world = world_inspect(100);
+
+    world->inspect.rule[FLOW_TCP].inspect = 0;
+    world->inspect.rule[FLOW_UDP].inspect = 0;
+    world->inspect.rule[FLOW_ICMP].inspect = 0;
+    world_set(world);
+    world_syn(world, &world_ends);
+    world_udp(world, &world_ends, false, 1);
+    world_icmp(world, &world_ends, true, 0);
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_EQ(0, world_stats(world)->sessions_created);
+    world_free(world);
+}
+
+static void
+test_resets_wait_for_room(void)
+{
+    /* A sweep of more than the rings hold: all go, some a call later. */
+    struct world *world = world_inspect(2000);
+
+    world->inspect.aggressive_evict = FLOW_EVICT_SWEEP;
+    thresholds(world, 1, 999, 100000, 100000);
+    world_half_open(world, 0, 999);
+    world_half_open(world, 999, 1);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    EXPECT_EQ(WORLD_SLOTS - FLOW_TX_ROOM + 1, world->client.ring.count);
+    EXPECT_EQ(world->now_ms, flow_next_deadline(world->flow));
+    world_ring_clear(&world->client);
+    world_ring_clear(&world->server);
+    flow_poll(world->flow, world->now_ms, &world->client.ring,
+              &world->server.ring);
+    EXPECT_EQ(1000 - (WORLD_SLOTS - FLOW_TX_ROOM + 1),
+              world->client.ring.count);
+    EXPECT_EQ(1000, world_stats(world)->resets_server);
+    world_check(world);
+    world_free(world);
+}
+
+static void
+test_bursts_stop_while_rings_are_full(void)
+{
+    struct world *world = world_inspect(100);
+
+    world->client.ring.count = WORLD_SLOTS - FLOW_TX_ROOM + 1;
+    world_ring_clear(&world->rx);
+    world->rx.ring.count = 1;
+    EXPECT_EQ(0, flow_burst(world->flow, world->now_ms, &world->rx.ring, 0,
+                            &world->client.ring, &world->server.ring));
+    EXPECT_EQ(0, world->rx.ring.next);
+    world_free(world);
+}
+
+static const struct test tests[] = {
+    TEST(test_501st_half_open_session_begins_aggressive_mode),
+    TEST(test_501st_attempt_within_a_minute_begins_aggressive_mode),
+    TEST(test_aggressive_mode_ends_below_low_only),
+    TEST(test_new_session_in_aggressive_mode_deletes_the_oldest),
+    TEST(test_deleted_udp_session_vanishes_silently),
+    TEST(test_sweep_deletes_down_to_below_low),
+    TEST(test_random_victims_are_spread),
+    TEST(test_heaviest_destination_loses_its_own),
+    TEST(test_heaviest_below_a_quarter_is_spared),
+    TEST(test_unlimited_thresholds_never_begin_anything),
+    TEST(test_full_table_evicts_the_oldest_half_open),
+    TEST(test_full_table_of_established_passes_without_a_session),
+    TEST(test_detect_only_judges_and_touches_nothing),
+    TEST(test_tap_sends_resets_only_when_told_to),
+    TEST(test_alerts_off_changes_reports_and_nothing_else),
+    TEST(test_audit_trail_reports_start_and_stop_with_bytes),
+    TEST(test_rule_wins_over_the_global_value),
+    TEST(test_protocol_that_is_not_inspected_passes_without_a_session),
+    TEST(test_resets_wait_for_room),
+    TEST(test_bursts_stop_while_rings_are_full),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

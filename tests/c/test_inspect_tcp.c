@@ -1,0 +1,216 @@
+/* Inspection of TCP: P01 to P04 and what must change nothing. */
+#include "world.h"
+
+static void
+test_handshake_half_open_until_the_ack(void)
+{
+    /* P01, both families. */
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        struct world *world = world_inspect(10);
+        struct ends ends = world_ends;
+
+        ends.family = family;
+        world_syn(world, &ends);
+        EXPECT_EQ(1, world_stats(world)->incomplete);
+        world_syn_ack(world, &ends);
+        EXPECT_EQ(1, world_stats(world)->incomplete);
+        world_ack(world, &ends);
+        EXPECT_EQ(0, world_stats(world)->incomplete);
+        EXPECT_EQ(1, world_stats(world)->established);
+        EXPECT_EQ(1, world_stats(world)->completed);
+        EXPECT_EQ(0, world->client.ring.count + world->server.ring.count);
+        world_free(world);
+    }
+}
+
+static void
+test_sessions_may_begin_on_either_side(void)
+{
+    struct world *world = world_inspect(10);
+
+    world->side = FLOW_SERVER;
+    world_handshake(world, &world_ends);
+    EXPECT_EQ(1, world_stats(world)->established);
+    world_free(world);
+}
+
+static void
+test_half_open_session_ends_after_synwait(void)
+{
+    /* P02: a repeated SYN does not move it. */
+    struct world *world = world_inspect(10);
+
+    world_syn(world, &world_ends);
+    EXPECT_EQ(world->now_ms + 30000, flow_next_deadline(world->flow));
+    world_wait(world, 10000);
+    world_syn(world, &world_ends);
+    EXPECT_EQ(1, world_stats(world)->requests);
+    world_wait(world, 19999);
+    EXPECT_TRUE(world_has(world, &world_ends));
+    world_wait(world, 1);
+    EXPECT_TRUE(!world_has(world, &world_ends));
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_SYNWAIT]);
+    EXPECT_EQ(0, world->client.ring.count + world->server.ring.count);
+    world_free(world);
+}
+
+static void
+fin(struct world *world, bool from_server)
+{
+    world_tcp(world, &world_ends, from_server,
+              (struct segment){.seq = from_server ? WORLD_S + 1 : WORLD_C + 1,
+                               .ack = from_server ? WORLD_C + 1 : WORLD_S + 1,
+                               .flags = WORLD_FIN | WORLD_ACK});
+}
+
+static void
+test_session_ends_finwait_after_the_second_fin(void)
+{
+    /* P03: later segments do not prolong it. */
+    struct world *world = world_inspect(10);
+
+    world_handshake(world, &world_ends);
+    world_wait(world, 50000);
+    fin(world, false);
+    EXPECT_EQ(0, world_stats(world)->terminating);
+    fin(world, true);
+    EXPECT_EQ(1, world_stats(world)->terminating);
+    EXPECT_EQ(0, world_stats(world)->established);
+    world_wait(world, 1000);
+    fin(world, true);
+    world_wait(world, 3999);
+    EXPECT_TRUE(world_has(world, &world_ends));
+    world_wait(world, 1);
+    EXPECT_TRUE(!world_has(world, &world_ends));
+    world_free(world);
+}
+
+static void
+test_session_ends_when_idle(void)
+{
+    /* P04. */
+    struct world *world = world_inspect(10);
+
+    world_handshake(world, &world_ends);
+    world_wait(world, 3000000);
+    fin(world, false);
+    world_wait(world, 3599999);
+    EXPECT_TRUE(world_has(world, &world_ends));
+    world_wait(world, 1);
+    EXPECT_TRUE(!world_has(world, &world_ends));
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_TIMEOUT]);
+    world_free(world);
+}
+
+static void
+test_valid_rst_ends_the_session_at_once(void)
+{
+    struct world *world = world_inspect(10);
+
+    world_handshake(world, &world_ends);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = WORLD_C + 1, .flags = WORLD_RST});
+    EXPECT_EQ(0, world_stats(world)->established);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_RST]);
+    world_free(world);
+}
+
+static void
+test_blind_rst_changes_nothing(void)
+{
+    /* Only RCV.NXT itself, with a right checksum, from the right side. */
+    struct world *world = world_inspect(10);
+
+    world_handshake(world, &world_ends);
+    for (int off = -1; off <= 1; off += 2)
+        world_tcp(world, &world_ends, false,
+                  (struct segment){.seq = WORLD_C + 1 + (uint32_t)off,
+                                   .flags = WORLD_RST});
+    world_tcp(
+        world, &world_ends, false,
+        (struct segment){.seq = WORLD_C + 1, .flags = WORLD_RST, .bad = true});
+    world->side = FLOW_SERVER;
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = WORLD_C + 1, .flags = WORLD_RST});
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_EQ(1, world_stats(world)->established);
+    world_free(world);
+}
+
+static void
+test_closed_port_ends_the_session(void)
+{
+    struct world *world = world_inspect(10);
+
+    world_syn(world, &world_ends);
+    world_tcp(
+        world, &world_ends, true,
+        (struct segment){.ack = WORLD_C + 2, .flags = WORLD_RST | WORLD_ACK});
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    world_tcp(
+        world, &world_ends, true,
+        (struct segment){.ack = WORLD_C + 1, .flags = WORLD_RST | WORLD_ACK});
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    world_free(world);
+}
+
+static void
+test_new_syn_replaces_a_closing_session_only(void)
+{
+    struct world *world = world_inspect(10);
+
+    world_syn(world, &world_ends);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = 77, .flags = WORLD_SYN});
+    EXPECT_EQ(1, world_stats(world)->requests);
+    world_syn_ack(world, &world_ends);
+    world_ack(world, &world_ends);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = 77, .flags = WORLD_SYN});
+    EXPECT_EQ(1, world_stats(world)->requests);
+    fin(world, false);
+    fin(world, true);
+    world_syn(world, &world_ends);
+    EXPECT_EQ(2, world_stats(world)->requests);
+    EXPECT_EQ(0, world_stats(world)->terminating);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_REPLACED]);
+    world_free(world);
+}
+
+static void
+test_what_is_no_syn_makes_no_session(void)
+{
+    struct world *world = world_inspect(10);
+
+    world_ack(world, &world_ends);
+    world_syn_ack(world, &world_ends);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.flags = WORLD_SYN | WORLD_FIN});
+    world_tcp(world, &world_ends, false,
+              (struct segment){.flags = WORLD_SYN, .bad = true});
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_EQ(1, world->rx.ring.passed_count);
+    EXPECT_EQ(0, world_stats(world)->sessions_created);
+    EXPECT_EQ(0, world_stats(world)->requests);
+    world_free(world);
+}
+
+static const struct test tests[] = {
+    TEST(test_handshake_half_open_until_the_ack),
+    TEST(test_sessions_may_begin_on_either_side),
+    TEST(test_half_open_session_ends_after_synwait),
+    TEST(test_session_ends_finwait_after_the_second_fin),
+    TEST(test_session_ends_when_idle),
+    TEST(test_valid_rst_ends_the_session_at_once),
+    TEST(test_blind_rst_changes_nothing),
+    TEST(test_closed_port_ends_the_session),
+    TEST(test_new_syn_replaces_a_closing_session_only),
+    TEST(test_what_is_no_syn_makes_no_session),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -1,0 +1,183 @@
+/* Inspection of UDP, DNS and ICMP: P05 to P08, P31. */
+#include "world.h"
+
+static void
+test_udp_is_half_open_until_the_reply(void)
+{
+    /* P05. */
+    struct world *world = world_inspect(10);
+
+    world_udp(world, &world_ends, false, 10);
+    world_udp(world, &world_ends, false, 10);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world_stats(world)->incomplete_udp);
+    EXPECT_EQ(1, world_stats(world)->requests);
+    world_udp(world, &world_ends, true, 10);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    EXPECT_EQ(0, world_stats(world)->incomplete_udp);
+    EXPECT_EQ(1, world_stats(world)->established);
+    world_free(world);
+}
+
+static void
+test_udp_ends_when_idle_and_dns_sooner(void)
+{
+    /* P06: dns_timeout wins over a rule's timeout. */
+    struct world *world = world_inspect(10);
+    struct ends dns = world_ends;
+    struct ends udp = world_ends;
+
+    dns.server_port = 53;
+    udp.server_port = 514;
+    world->inspect.rule[FLOW_UDP].timeout_ms = 15000;
+    world->inspect.rule[FLOW_DNS].timeout_ms = 15000;
+    world_set(world);
+    world_udp(world, &udp, false, 10);
+    world_wait(world, 5000);
+    world_udp(world, &udp, false, 10);
+    dns.client_port++;
+    world_udp(world, &dns, false, 10);
+    world_wait(world, 4999);
+    EXPECT_TRUE(world_has(world, &dns));
+    world_wait(world, 1);
+    EXPECT_TRUE(!world_has(world, &dns) && world_has(world, &udp));
+    world_wait(world, 9999);
+    EXPECT_TRUE(world_has(world, &udp));
+    world_wait(world, 1);
+    EXPECT_TRUE(!world_has(world, &udp));
+    world_free(world);
+}
+
+static void
+test_icmp_reply_passes_to_whom_has_asked(void)
+{
+    /* P07, both families. */
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        struct world *world = world_inspect(10);
+        struct ends ends = world_ends;
+        struct ends stranger;
+        uint8_t request = family == 4 ? 8 : 128;
+        uint8_t reply = family == 4 ? 0 : 129;
+
+        ends.family = family;
+        stranger = ends;
+        stranger.server++;
+        world_icmp(world, &ends, false, request);
+        EXPECT_EQ(1, world_stats(world)->uncounted);
+        world_wait(world, 100);
+        world_icmp(world, &stranger, true, reply);
+        EXPECT_EQ(FLOW_DROP_ICMP_REPLY, world->verdict);
+        world_icmp(world, &ends, true, reply);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        EXPECT_EQ(1, world_stats(world)->established);
+        /* Time exceeded, from a router. */
+        world_icmp(world, &stranger, true, family == 4 ? 11 : 3);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        world_wait(world, 9999);
+        EXPECT_TRUE(world_has(world, &ends));
+        world_wait(world, 1);
+        EXPECT_TRUE(!world_has(world, &ends));
+        world_free(world);
+    }
+}
+
+static void
+test_icmp_counts_when_told_to(void)
+{
+    /* P08. */
+    struct world *world = world_inspect(100);
+
+    for (uint32_t i = 0; i < 20; i++) {
+        struct ends ends = world_other(i);
+
+        world_icmp(world, &ends, false, 8);
+    }
+    EXPECT_EQ(0, world_stats(world)->one_minute);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    world->inspect.count_icmp = 1;
+    world_set(world);
+    for (uint32_t i = 20; i < 40; i++) {
+        struct ends ends = world_other(i);
+
+        world_icmp(world, &ends, false, 13);
+    }
+    EXPECT_EQ(20, world_stats(world)->one_minute);
+    EXPECT_EQ(20, world_stats(world)->incomplete);
+    world_free(world);
+}
+
+static void
+test_ping_with_identifier_zero_or_eight_is_answered(void)
+{
+    /* The identifier is no port: none of its values means anything. */
+    struct world *world = world_inspect(10);
+
+    for (uint16_t id = 0; id < 16; id++) {
+        struct ends ends = world_ends;
+
+        ends.client_port = id;
+        world_icmp(world, &ends, false, 8);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        world_icmp(world, &ends, true, 0);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        world_wait(world, 20000);
+    }
+    EXPECT_EQ(16, world_stats(world)->completed);
+    world_free(world);
+}
+
+static void
+test_one_way_udp_ceases_to_count_at_its_age(void)
+{
+    /* P31: a datagram every 10 s counts for ever, or for 60 s. */
+    for (uint32_t max_age = 0; max_age <= 60000; max_age += 60000) {
+        struct world *world = world_inspect(10);
+
+        world->inspect.udp_halfopen_max_age_ms = max_age;
+        world_set(world);
+        for (uint32_t s = 0; s < 3600; s += 10) {
+            world_udp(world, &world_ends, false, 10);
+            EXPECT_EQ(max_age == 0 || s < 60 ? 1 : 0,
+                      world_stats(world)->incomplete);
+            EXPECT_TRUE(world_has(world, &world_ends));
+            world_wait(world, s == 50 ? 9999 : 10000);
+            EXPECT_EQ(max_age == 0 || s < 60 ? 1 : 0,
+                      world_stats(world)->incomplete);
+            world_wait(world, s == 50 ? 1 : 0);
+        }
+        world_wait(world, 30000);
+        EXPECT_TRUE(!world_has(world, &world_ends));
+        world_free(world);
+    }
+}
+
+static void
+test_bad_checksum_makes_no_session(void)
+{
+    struct world *world = world_inspect(10);
+    static struct packet packet;
+
+    packet_ip(&packet, 4, 17, 8);
+    packet_seal(&packet, 17, 6);
+    packet.bytes[packet.upper + 6] ^= 0x10;
+    world_put(world, &packet, FLOW_CLIENT);
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_EQ(0, world_stats(world)->sessions_created);
+    world_free(world);
+}
+
+static const struct test tests[] = {
+    TEST(test_udp_is_half_open_until_the_reply),
+    TEST(test_udp_ends_when_idle_and_dns_sooner),
+    TEST(test_icmp_reply_passes_to_whom_has_asked),
+    TEST(test_icmp_counts_when_told_to),
+    TEST(test_ping_with_identifier_zero_or_eight_is_answered),
+    TEST(test_one_way_udp_ceases_to_count_at_its_age),
+    TEST(test_bad_checksum_makes_no_session),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

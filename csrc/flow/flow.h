@@ -230,6 +230,20 @@ struct flow_stats {
     uint64_t verdicts[FLOW_VERDICT_COUNT];
 };
 
+/* A spliced connection as it is kept over a restart.  Its bytes may have lain in a file: nothing is trusted. */
+struct flow_splice {
+    struct syncache_tuple tuple;  /* foreign is the client */
+    uint32_t delta;               /* of server's SEQ */
+    uint32_t ts_delta;            /* of server's TSval */
+    uint32_t ts_floor;            /* below which no TSecr goes to the server, if flags say so */
+    uint32_t seq[2];              /* end of what client and server have sent, in their own numbers */
+    uint32_t idle_ms;             /* since the last packet */
+    uint8_t flags;                /* SPLICE_* of splice.h */
+    uint8_t state;                /* FLOW_ESTAB or FLOW_CLOSING */
+    uint8_t client_wscale, server_wscale, told_wscale;   /* or SYNCACHE_WSCALE_NONE */
+    uint8_t reserved[3];          /* zero */
+};
+
 struct flow;                       /* lives in the caller's block */
 
 /* Tells how many bytes an engine of this configuration needs; 0 if a field is out of range. */
@@ -302,6 +316,17 @@ uint32_t flow_walk(struct flow *flow, uint64_t *cursor, struct flow_session_view
 
 /* Takes events out of the journal, oldest first.  Returns how many. */
 uint32_t flow_events(struct flow *flow, struct flow_event *out, uint32_t out_max);
+
+/* Lists spliced connections from *cursor (0 at first) on.  Returns how many were written; 0: the end. */
+uint32_t flow_export(struct flow *flow, uint64_t now_ms, uint64_t *cursor, struct flow_splice *out, uint32_t out_max);
+
+/*
+ * Takes up connections that another engine exported.  The first packet each way must be within 2^20 of the exported
+ * SEQ, else the connection is dropped (FLOW_DROP_RECLAIMED): it went on too long without us.
+ *
+ *   returns  how many were taken; the others make no sense, are known already or find no room
+ */
+uint32_t flow_import(struct flow *flow, uint64_t now_ms, const struct flow_splice *in, uint32_t count);
 
 /* Counters.  `now_ms` brings what depends on time (one_minute) up to date. */
 const struct flow_stats *flow_statistics(struct flow *flow, uint64_t now_ms);

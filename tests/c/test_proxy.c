@@ -1,9 +1,9 @@
 /* The two half-handshakes: their packets, their schedules, who ends them. */
-#include "world.h"
+#include "between.h"
 
 #include "../../csrc/flow/proxy.h"
 
-static struct world world;
+static struct between world;
 
 #define C_ISN 5000u
 #define S_ISN 900000u
@@ -11,33 +11,33 @@ static struct world world;
 static void
 start(void)
 {
-    world_open(&world, FLOW_INTERCEPT, 32);
+    between_open(&world, 32);
     struct flow_intercept_tunables tunables = world.flow->intercept;
     tunables.synack = FLOW_SYNACK_CACHE;
     tunables.learn_time_ms = 0;
-    world_tune(&world, &tunables);
+    between_tune(&world, &tunables);
 }
 
 static uint32_t
 client(uint16_t flags, uint32_t seq, uint32_t ack, uint32_t payload)
 {
-    return world_send(&world, (struct said){.side = FLOW_CLIENT,
-                                            .flags = flags,
-                                            .seq = seq,
-                                            .ack = ack,
-                                            .window = 60000,
-                                            .payload = payload});
+    return between_send(&world, (struct said){.side = FLOW_CLIENT,
+                                              .flags = flags,
+                                              .seq = seq,
+                                              .ack = ack,
+                                              .window = 60000,
+                                              .payload = payload});
 }
 
 static uint32_t
 server(uint16_t flags, uint32_t seq, uint32_t ack, uint32_t payload)
 {
-    return world_send(&world, (struct said){.side = FLOW_SERVER,
-                                            .flags = flags,
-                                            .seq = seq,
-                                            .ack = ack,
-                                            .window = 30000,
-                                            .payload = payload});
+    return between_send(&world, (struct said){.side = FLOW_SERVER,
+                                              .flags = flags,
+                                              .seq = seq,
+                                              .ack = ack,
+                                              .window = 30000,
+                                              .payload = payload});
 }
 
 /* C's SYN.  Returns p. */
@@ -71,8 +71,8 @@ test_syn_is_answered_in_the_servers_name(void)
     EXPECT_EQ(WIRE_HAS_MSS, world.out[0].has);
     EXPECT_EQ(1460, world.out[0].mss);
     EXPECT_EQ(1, world.flow->stats.incomplete);
-    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
-    world_close(&world);
+    EXPECT_EQ(FLOW_SYNRCVD, between_session(&world)->state);
+    between_close(&world);
 }
 
 static void
@@ -86,9 +86,9 @@ test_ack_opens_the_server_with_the_clients_isn(void)
     EXPECT_EQ(C_ISN, world.out[0].seq);
     EXPECT_EQ(40000, world.out[0].sport);
     EXPECT_TRUE(world.out[0].good);
-    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
+    EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
     EXPECT_EQ(1, world.flow->stats.incomplete);
-    world_close(&world);
+    between_close(&world);
 }
 
 static void
@@ -100,15 +100,15 @@ test_bad_ack_changes_nothing_and_may_be_refused(void)
     EXPECT_EQ(FLOW_DROP_BAD_ACK, world.verdict);
     EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 2, p + 1, 0));
     EXPECT_EQ(2, world.flow->stats.bad_ack);
-    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
+    EXPECT_EQ(FLOW_SYNRCVD, between_session(&world)->state);
     struct flow_intercept_tunables tunables = world.flow->intercept;
     tunables.bad_ack_rst = 1;
-    world_tune(&world, &tunables);
+    between_tune(&world, &tunables);
     EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 2, 0));
     EXPECT_EQ(WIRE_RST, world.out[0].flags);
     EXPECT_EQ(p + 2, world.out[0].seq);
     EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
-    world_close(&world);
+    between_close(&world);
 }
 
 static void
@@ -123,7 +123,7 @@ test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31(void)
     size_t next = 0;
     for (uint32_t ms = 1; ms < 32000; ms += ms < 31000 ? 1 : 999) {
         world.now_ms = begin + ms;
-        uint32_t left = world_poll(&world);
+        uint32_t left = between_poll(&world);
         if (left == 0)
             continue;
         EXPECT_EQ(1, left);
@@ -132,13 +132,13 @@ test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31(void)
         EXPECT_EQ(next < 4 ? due[next] : 0, ms);
         next++;
         EXPECT_EQ(begin + (next < 4 ? due[next & 3] : 31000),
-                  world_session(&world)->deadline_ms);
+                  between_session(&world)->deadline_ms);
     }
     EXPECT_EQ(4, next);
-    EXPECT_TRUE(world_session(&world) == NULL);
+    EXPECT_TRUE(between_session(&world) == NULL);
     EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_CLIENT]);
     EXPECT_EQ(0, world.flow->stats.resets_client);
-    world_close(&world);
+    between_close(&world);
 }
 
 static void
@@ -152,17 +152,17 @@ test_second_half_begins_its_own_schedule_and_ends_in_a_rst(void)
     uint64_t begin = world.now_ms;
     for (size_t i = 0; i < TEST_COUNT(due); i++) {
         world.now_ms = begin + due[i] - 1;
-        EXPECT_EQ(0, world_poll(&world));
+        EXPECT_EQ(0, between_poll(&world));
         world.now_ms++;
-        EXPECT_EQ(1, world_poll(&world));
+        EXPECT_EQ(1, between_poll(&world));
         EXPECT_EQ(i < 4 ? FLOW_SERVER : FLOW_CLIENT, world.out[0].side);
         EXPECT_EQ(i < 4 ? WIRE_SYN : WIRE_RST | WIRE_ACK, world.out[0].flags);
         EXPECT_EQ(i < 4 ? C_ISN : p + 1, world.out[0].seq);
     }
     EXPECT_EQ(C_ISN + 1, world.out[0].ack);
     EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_SERVER]);
-    EXPECT_TRUE(world_session(&world) == NULL);
-    world_close(&world);
+    EXPECT_TRUE(between_session(&world) == NULL);
+    between_close(&world);
 }
 
 static void
@@ -172,12 +172,12 @@ test_late_timers_do_not_shift_the_schedule(void)
     (void)syn_received();
     uint64_t begin = world.now_ms;
     world.now_ms = begin + 2500;
-    EXPECT_EQ(1, world_poll(&world));
-    EXPECT_EQ(begin + 3000, world_session(&world)->deadline_ms);
+    EXPECT_EQ(1, between_poll(&world));
+    EXPECT_EQ(begin + 3000, between_session(&world)->deadline_ms);
     world.now_ms = begin + 6000;
-    EXPECT_EQ(1, world_poll(&world));
-    EXPECT_EQ(begin + 7000, world_session(&world)->deadline_ms);
-    world_close(&world);
+    EXPECT_EQ(1, between_poll(&world));
+    EXPECT_EQ(begin + 7000, between_session(&world)->deadline_ms);
+    between_close(&world);
 }
 
 static void
@@ -185,13 +185,13 @@ test_repeated_syn_gets_the_same_answer_and_moves_nothing(void)
 {
     start();
     uint32_t p = syn_received();
-    uint64_t deadline = world_session(&world)->deadline_ms;
+    uint64_t deadline = between_session(&world)->deadline_ms;
     world.now_ms += 500;
     EXPECT_EQ(1, client(WIRE_SYN, C_ISN, 0, 0));
     EXPECT_EQ(p, world.out[0].seq);
     EXPECT_EQ(1, world.flow->stats.requests);
-    EXPECT_EQ(deadline, world_session(&world)->deadline_ms);
-    world_close(&world);
+    EXPECT_EQ(deadline, between_session(&world)->deadline_ms);
+    between_close(&world);
 }
 
 static void
@@ -202,17 +202,17 @@ test_other_isn_never_replaces_and_can_come_in_by_its_cookie(void)
     EXPECT_EQ(1, client(WIRE_SYN, C_ISN + 777, 0, 0));
     uint32_t other = world.out[0].seq;
     EXPECT_TRUE(other != p);
-    EXPECT_EQ(C_ISN, world_session(&world)->c);
+    EXPECT_EQ(C_ISN, between_session(&world)->c);
     EXPECT_EQ(1, world.flow->stats.requests);
     EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 778, other + 1, 0));
     EXPECT_EQ(WIRE_SYN, world.out[0].flags);
     EXPECT_EQ(C_ISN + 777, world.out[0].seq);
-    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
+    EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
     /* And in SYNSENT nothing is said at all. */
     EXPECT_EQ(0, client(WIRE_SYN, C_ISN + 999, 0, 0));
     EXPECT_EQ(FLOW_DROP_OTHER_ISN, world.verdict);
-    EXPECT_EQ(C_ISN + 777, world_session(&world)->c);
-    world_close(&world);
+    EXPECT_EQ(C_ISN + 777, between_session(&world)->c);
+    between_close(&world);
 }
 
 static void
@@ -221,11 +221,11 @@ test_only_the_exact_rst_ends_the_first_half(void)
     start();
     (void)syn_received();
     EXPECT_EQ(0, client(WIRE_RST, C_ISN + 2, 0, 0));
-    EXPECT_TRUE(world_session(&world) != NULL);
+    EXPECT_TRUE(between_session(&world) != NULL);
     EXPECT_EQ(0, client(WIRE_RST, C_ISN + 1, 0, 0));
-    EXPECT_TRUE(world_session(&world) == NULL);
+    EXPECT_TRUE(between_session(&world) == NULL);
     EXPECT_EQ(0, world.flow->stats.incomplete);
-    world_close(&world);
+    between_close(&world);
 }
 
 static void
@@ -238,10 +238,10 @@ test_early_data_is_dropped_and_counted(void)
     EXPECT_EQ(1, world.flow->stats.client_dropped_synsent);
     /* A RST behind that data is C's own. */
     EXPECT_EQ(0, client(WIRE_RST, C_ISN + 50, 0, 0));
-    EXPECT_TRUE(world_session(&world) != NULL);
+    EXPECT_TRUE(between_session(&world) != NULL);
     EXPECT_EQ(0, client(WIRE_RST, C_ISN + 101, 0, 0));
-    EXPECT_TRUE(world_session(&world) == NULL);
-    world_close(&world);
+    EXPECT_TRUE(between_session(&world) == NULL);
+    between_close(&world);
 }
 
 static void
@@ -256,14 +256,14 @@ test_refusing_server_is_passed_on_at_once(void)
     EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
     EXPECT_EQ(p + 1, world.out[0].seq);
     EXPECT_EQ(C_ISN + 1, world.out[0].ack);
-    EXPECT_EQ(FLOW_CLOSING, world_session(&world)->state);
+    EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
     world.now_ms += 4999;
-    world_poll(&world);
-    EXPECT_TRUE(world_session(&world) != NULL);
+    between_poll(&world);
+    EXPECT_TRUE(between_session(&world) != NULL);
     world.now_ms += 1;
-    world_poll(&world);
-    EXPECT_TRUE(world_session(&world) == NULL);
-    world_close(&world);
+    between_poll(&world);
+    EXPECT_TRUE(between_session(&world) == NULL);
+    between_close(&world);
 }
 
 static void
@@ -275,8 +275,8 @@ test_old_connection_of_the_server_draws_a_rst(void)
     EXPECT_EQ(FLOW_SERVER, world.out[0].side);
     EXPECT_EQ(WIRE_RST, world.out[0].flags);
     EXPECT_EQ(4711, world.out[0].seq);
-    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
-    world_close(&world);
+    EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
+    between_close(&world);
 }
 
 static void
@@ -286,7 +286,7 @@ test_aggressive_half_waits_half_as_long_to_its_end(void)
     start();
     struct flow_intercept_tunables tunables = world.flow->intercept;
     tunables.max_incomplete_low = tunables.max_incomplete_high = 1;
-    world_tune(&world, &tunables);
+    between_tune(&world, &tunables);
     (void)syn_received();
     EXPECT_TRUE(!world.flow->threshold.aggressive);
     world.cport = 40001;
@@ -297,14 +297,14 @@ test_aggressive_half_waits_half_as_long_to_its_end(void)
     EXPECT_EQ(2, world.flow->stats.incomplete);
     uint64_t begin = world.now_ms;
     for (size_t i = 0; i < TEST_COUNT(due); i++) {
-        EXPECT_EQ(begin + due[i], world_session(&world)->deadline_ms);
+        EXPECT_EQ(begin + due[i], between_session(&world)->deadline_ms);
         world.now_ms = begin + due[i];
-        world_poll(&world);
+        between_poll(&world);
     }
-    EXPECT_EQ(begin + 15500, world_session(&world)->deadline_ms);
+    EXPECT_EQ(begin + 15500, between_session(&world)->deadline_ms);
     world.cport = 40001; /* it began in peace */
-    EXPECT_EQ(begin + 15000, world_session(&world)->deadline_ms);
-    world_close(&world);
+    EXPECT_EQ(begin + 15000, between_session(&world)->deadline_ms);
+    between_close(&world);
 }
 
 static void
@@ -315,58 +315,58 @@ test_waiting_for_data_opens_the_server_with_the_first_byte(void)
     tunables.wait_for_data = 1;
     EXPECT_TRUE(!flow_set_intercept(world.flow, world.now_ms, &tunables));
     tunables.synack_window = 1000;
-    world_tune(&world, &tunables);
+    between_tune(&world, &tunables);
     uint32_t p = syn_received();
     EXPECT_EQ(1000, world.out[0].window);
     EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
-    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
+    EXPECT_EQ(FLOW_SYNRCVD, between_session(&world)->state);
     world.now_ms += 1000;
-    EXPECT_EQ(0, world_poll(&world));
+    EXPECT_EQ(0, between_poll(&world));
     EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 10));
     EXPECT_EQ(WIRE_SYN, world.out[0].flags);
-    world_close(&world);
+    between_close(&world);
 }
 
 static void
 test_spoiled_segments_change_nothing(void)
 {
     /* Each with a wrong checksum where it would matter. */
-    uint8_t packet[WORLD_SLOT_SIZE];
+    uint8_t packet[BETWEEN_SLOT_SIZE];
     start();
     uint32_t p = syn_received();
     struct said ack = {
         .side = FLOW_CLIENT, .flags = WIRE_ACK, .seq = C_ISN + 1, .ack = p + 1};
-    size_t size = world_make(&world, &ack, packet, SYNCACHE_CHECKSUM_VERIFY);
+    size_t size = between_make(&world, &ack, packet, SYNCACHE_CHECKSUM_VERIFY);
     packet[37] ^= 1;
-    EXPECT_EQ(0, world_packet(&world, FLOW_CLIENT, packet, size,
-                              SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
     EXPECT_EQ(FLOW_DROP_BAD_CHECKSUM, world.verdict);
-    EXPECT_EQ(FLOW_SYNRCVD, world_session(&world)->state);
+    EXPECT_EQ(FLOW_SYNRCVD, between_session(&world)->state);
     /* The link vouches for it, whatever it says. */
-    EXPECT_EQ(1, world_packet(&world, FLOW_CLIENT, packet, size,
-                              SYNCACHE_CHECKSUM_VALID));
-    EXPECT_EQ(FLOW_SYNSENT, world_session(&world)->state);
-    world_close(&world);
+    EXPECT_EQ(1, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VALID));
+    EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
+    between_close(&world);
 }
 
 static void
 test_packets_of_timers_carry_the_link_header_of_their_side(void)
 {
-    /* Ethernet, and with a VLAN tag; world_take() looks at the addresses. */
+    /* Ethernet, and with a VLAN tag; between_take() looks at the addresses. */
     for (uint8_t link_size = 14; link_size <= 18; link_size += 4) {
         start();
         world.link_size = link_size;
         uint32_t p = syn_received();
         EXPECT_EQ(link_size, world.out[0].link_size);
         world.now_ms += 1000;
-        EXPECT_EQ(1, world_poll(&world));
+        EXPECT_EQ(1, between_poll(&world));
         EXPECT_EQ(link_size, world.out[0].link_size);
         EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
         world.now_ms += 1000;
-        EXPECT_EQ(1, world_poll(&world));
+        EXPECT_EQ(1, between_poll(&world));
         EXPECT_EQ(FLOW_SERVER, world.out[0].side);
         EXPECT_EQ(link_size, world.out[0].link_size);
-        world_close(&world);
+        between_close(&world);
     }
 }
 

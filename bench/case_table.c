@@ -12,6 +12,7 @@
 #include "core/bytes.h"
 #include "core/siphash.h"
 #include "core/table.h"
+#include "simd/simd.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +37,13 @@ struct table_world {
     uint64_t serial; /* of the next new peer */
     uint64_t turns;  /* of picking old ones */
     uint8_t key[SYNCACHE_KEY_BYTES];
+    const struct simd_kernels *kernels;
+    struct simd_lanes lanes;
+    struct table_burst burst;
+    uint32_t victims;
     uint32_t found;
     struct syncache_tuple tuples[TABLE_CHUNK];
+    uint64_t hashes[TABLE_CHUNK];
 };
 
 static uint64_t
@@ -83,12 +89,12 @@ table_add(struct table_world *world, uint64_t hash,
           const struct syncache_tuple *tuple, uint32_t serial)
 {
     struct table *table = &world->table;
-    uint32_t bucket = table_bucket(table, hash);
-    struct table_ref ref;
+    struct table_ref ref = table_victim(table, table_bucket(table, hash));
 
-    if (table_bucket_full(table, bucket))
-        table_remove(table, table_oldest(table, bucket));
-    ref = table_insert(table, hash, tuple);
+    if (ref.entry != NULL)
+        ref = table_renew(table, ref, hash, tuple);
+    else
+        ref = table_insert(table, hash, tuple);
     table_fill(ref.entry, serial);
     table_arm(table, ref, TABLE_MS + TABLE_FIRST_MS, TABLE_MS);
 }
@@ -111,18 +117,61 @@ table_do(struct table_world *world, uint64_t hash,
     }
 }
 
+static void
+table_hash_burst(struct table_world *world, const struct syncache_tuple *tuples,
+                 uint32_t count)
+{
+    struct simd_lanes *lanes = &world->lanes;
+
+    lanes->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        lanes->faddr[0][i] = load32_le(tuples[i].faddr);
+        lanes->laddr[0][i] = load32_le(tuples[i].laddr);
+        lanes->ports[i] = (uint32_t)__builtin_bswap16(tuples[i].fport) |
+                          (uint32_t)__builtin_bswap16(tuples[i].lport) << 16;
+    }
+    world->kernels->hashes(world->key, lanes);
+}
+
+/* New peers, all at once. */
+static void
+table_store_burst(struct table_world *world, uint32_t first, uint32_t count)
+{
+    struct table_burst *burst = &world->burst;
+
+    burst->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct syncache_tuple *tuple = &world->tuples[first + i];
+        struct table_entry *entry = &burst->fresh[i];
+
+        memcpy(entry->faddr, tuple->faddr, sizeof entry->faddr);
+        memcpy(entry->laddr, tuple->laddr, sizeof entry->laddr);
+        entry->fport = tuple->fport;
+        entry->lport = tuple->lport;
+        table_fill(entry, first + i);
+        burst->hash[i] = world->lanes.hash[i];
+    }
+    if (table_store(&world->table, burst, TABLE_MS + TABLE_FIRST_MS, TABLE_MS) <
+        count)
+        bench_fail("a new peer was known");
+    world->victims += (uint32_t)__builtin_popcountll(burst->evicted);
+}
+
 /* What core/burst.c does, without packets: each stage for all. */
 static void
 table_do_burst(struct table_world *world, uint32_t first, uint32_t count)
 {
     const struct syncache_tuple *tuples = world->tuples + first;
-    uint64_t hashes[SYNCACHE_BURST_MAX];
+    const uint64_t *hashes = world->lanes.hash;
 
-    for (uint32_t i = 0; i < count; i++)
-        hashes[i] = table_hash(world, &tuples[i]);
+    table_hash_burst(world, tuples, count);
     for (uint32_t i = 0; i < count; i++)
         table_prefetch_tags(&world->table,
                             table_bucket(&world->table, hashes[i]));
+    if (world->op == EVICT || world->op == INSERT) {
+        table_store_burst(world, first, count);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++)
         table_prefetch_entry(&world->table, hashes[i]);
     for (uint32_t i = 0; i < count; i++)
@@ -295,6 +344,7 @@ table_make(const struct bench_case *self)
     world->op = (enum table_op)(self->flavour >> 8);
     world->way = (enum table_way)(self->flavour & 0xff);
     world->capacity = self->entries;
+    world->kernels = simd_kernels();
     memcpy(world->key, "sixteen bytes !", sizeof world->key);
     if (world->way == LIST) {
         world->list = list_make(hashsize, TABLE_BUCKETLIMIT, false);
@@ -302,6 +352,7 @@ table_make(const struct bench_case *self)
         world->memory = bench_memory(table_bytes(hashsize, TABLE_BUCKETLIMIT));
         table_init(&world->table, world->memory, hashsize, TABLE_BUCKETLIMIT,
                    self->entries);
+        world->table.isa = world->kernels->isa;
     }
     table_fill_up(world);
     return world;

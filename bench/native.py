@@ -99,7 +99,7 @@ class About(NamedTuple):
 
 def sources() -> list[Path]:
     """List what the library is made of."""
-    core = [p for room in ("core",) for p in (ROOT / "csrc" / room).glob("*.c")]
+    core = [p for room in ("core", "simd") for p in (ROOT / "csrc" / room).glob("*.c")]
     ours = [HERE / "native.c", *HERE.glob("case_*.c"), *HERE.glob("rival_*.c")]
     return sorted(core) + sorted(ours)
 

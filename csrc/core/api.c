@@ -131,6 +131,7 @@ syncache_init(void *block, size_t size, const struct syncache_config *config,
     engine_subkey(seed, "seen", cache->replay_key);
     engine_subkey(seed, "tfo ", cache->fastopen_key);
     quick_init(cache);
+    cache->table.isa = cache->quick.kernels->isa;
     return cache;
 }
 

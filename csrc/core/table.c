@@ -11,11 +11,18 @@
  * burst can do each for all its packets and prefetch in between.  The loops
  * over a line of tags are table_kernel.h's.
  */
-#include "table_line.h"
+#include "table_ops.h"
 
-#include "entry.h"
+#include "../simd/table_avx512.h"
 
-#include <string.h>
+/* A search by the best instructions that the engine may use. */
+#ifdef TABLE_AVX512
+#define TABLE_BY(table, name, ...)                                            \
+    ((table)->isa == SYNCACHE_ISA_AVX512 ? table_##name##_avx512(__VA_ARGS__) \
+                                         : table_##name##_here(__VA_ARGS__))
+#else
+#define TABLE_BY(table, name, ...) table_##name##_here(__VA_ARGS__)
+#endif
 
 static uint32_t
 table_line_bytes(uint32_t bucketlimit)
@@ -28,39 +35,6 @@ static uint32_t
 table_bucket_bytes(uint32_t bucketlimit)
 {
     return 2 * table_line_bytes(bucketlimit) + bucketlimit * TABLE_LINE;
-}
-
-/*
- * First slot at or after `slot` whose tag and rank, masked, have this value;
- * bucketlimit if there is none.
- */
-static uint32_t
-table_scan(const uint16_t *tags, uint32_t slot, uint32_t bucketlimit,
-           uint32_t mask, uint32_t value)
-{
-    uint32_t line = slot & ~(TABLE_LANES - 1);
-    uint32_t bits = UINT32_MAX << (slot - line);
-
-    for (; line < bucketlimit; line += TABLE_LANES) {
-        bits &= table_match(tags + line, mask, value) &
-                table_lane_bits(bucketlimit - line);
-        if (bits != 0)
-            return line + (uint32_t)__builtin_ctz(bits);
-        bits = UINT32_MAX;
-    }
-    return bucketlimit;
-}
-
-/* Takes one off every rank above this one. */
-static void
-table_close_rank(uint16_t *tags, uint32_t bucketlimit, uint32_t rank)
-{
-    for (uint32_t line = 0; line < bucketlimit; line += TABLE_LANES) {
-        uint32_t lanes = bucketlimit - line;
-
-        table_close(tags + line, lanes < TABLE_LANES ? lanes : TABLE_LANES,
-                    rank);
-    }
 }
 
 size_t
@@ -85,6 +59,7 @@ table_init(struct table *table, void *memory, uint32_t hashsize,
     table->bucketlimit = bucketlimit;
     table->cachelimit = cachelimit;
     table->count = 0;
+    table->isa = SYNCACHE_ISA_PORTABLE;
     table->challenge_buckets = 0;
     table->next_due_ms = SYNCACHE_NEVER;
     table->swept_ms = 0;
@@ -125,30 +100,8 @@ table_prefetch_tags(const struct table *table, uint32_t bucket)
 void
 table_prefetch_entry(const struct table *table, uint64_t hash)
 {
-    uint32_t bucket = table_bucket(table, hash);
-    uint32_t limit = table->bucketlimit;
-    const uint16_t *tags = table_tags(table, bucket);
-    uint32_t twin = table_scan(tags, 0, limit, TABLE_TAG_MASK, table_tag(hash));
-    uint32_t count = table_bucket_count(table, bucket);
-    uint32_t free = count < limit ? TABLE_EMPTY : 0;
-    uint32_t mask = count < limit ? TABLE_EMPTY : TABLE_RANK_MASK;
-    uint32_t place = table_scan(tags, 0, limit, mask, free);
-    const uint8_t *entries = table_at(table, bucket) + table->entry_offset;
-
-    __builtin_prefetch(entries + (size_t)place * TABLE_LINE, 1);
-    if (twin < limit)
-        __builtin_prefetch(entries + (size_t)twin * TABLE_LINE, 1);
-}
-
-static bool
-table_matches(const struct table_entry *entry,
-              const struct syncache_tuple *tuple)
-{
-    bool v6 = (entry->flags & ENTRY_V6) != 0;
-    return entry->fport == tuple->fport && entry->lport == tuple->lport &&
-           v6 == (tuple->family == 6) &&
-           memcmp(entry->faddr, tuple->faddr, sizeof entry->faddr) == 0 &&
-           memcmp(entry->laddr, tuple->laddr, sizeof entry->laddr) == 0;
+    (void)TABLE_BY(table, prefetch, table, table_bucket(table, hash),
+                   table_tag(hash));
 }
 
 struct table_ref
@@ -156,40 +109,40 @@ table_find(const struct table *table, uint64_t hash,
            const struct syncache_tuple *tuple)
 {
     uint32_t bucket = table_bucket(table, hash);
-    uint32_t tag = table_tag(hash);
-    uint32_t limit = table->bucketlimit;
-    const uint16_t *tags = table_tags(table, bucket);
-    uint32_t slot = table_scan(tags, 0, limit, TABLE_TAG_MASK, tag);
-    while (slot < limit) {
-        struct table_ref ref = table_ref(table, bucket, slot);
-        if (tags[slot] != TABLE_EMPTY && table_matches(ref.entry, tuple))
-            return ref;
-        slot = table_scan(tags, slot + 1, limit, TABLE_TAG_MASK, tag);
-    }
-    return table_ref(table, bucket, limit);
+
+    return table_ref(
+        table, bucket,
+        TABLE_BY(table, find, table, bucket, table_tag(hash), tuple));
 }
 
 uint32_t
 table_bucket_count(const struct table *table, uint32_t bucket)
 {
-    return table_meta(table, bucket)->count;
+    const uint16_t *tags = table_tags(table, bucket);
+    uint32_t limit = table->bucketlimit;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < limit; i += TABLE_LANES)
+        count +=
+            table_count_bits(~table_match(tags + i, TABLE_EMPTY, TABLE_EMPTY) &
+                             table_lane_bits(limit - i));
+    return count;
 }
 
 bool
 table_bucket_full(const struct table *table, uint32_t bucket)
 {
-    return table_bucket_count(table, bucket) == table->bucketlimit;
+    return TABLE_BY(table, scan, table, bucket, TABLE_EMPTY, TABLE_EMPTY) ==
+           table->bucketlimit;
 }
 
 struct table_ref
 table_by_rank(const struct table *table, uint32_t bucket, uint32_t rank)
 {
-    /* An empty slot has rank 0xff, which no count reaches. */
-    uint32_t slot = table->bucketlimit;
-    if (rank < table_bucket_count(table, bucket))
-        slot = table_scan(table_tags(table, bucket), 0, slot, TABLE_RANK_MASK,
-                          rank);
-    return table_ref(table, bucket, slot);
+    assert(rank < TABLE_RANK_MASK); /* which is an empty slot's */
+    return table_ref(
+        table, bucket,
+        TABLE_BY(table, scan, table, bucket, TABLE_RANK_MASK, rank));
 }
 
 struct table_ref
@@ -199,22 +152,19 @@ table_oldest(const struct table *table, uint32_t bucket)
 }
 
 struct table_ref
-table_insert(struct table *table, uint64_t hash,
-             const struct syncache_tuple *tuple)
+table_victim(const struct table *table, uint32_t bucket)
 {
-    uint32_t bucket = table_bucket(table, hash);
-    uint16_t *tags = table_tags(table, bucket);
-    struct table_meta *meta = table_meta(table, bucket);
-    assert(meta->count < table->bucketlimit);
-    assert(table->count < table->cachelimit);
-    uint32_t slot =
-        table_scan(tags, 0, table->bucketlimit, TABLE_EMPTY, TABLE_EMPTY);
-    assert(slot < table->bucketlimit);
-    tags[slot] = (uint16_t)(table_tag(hash) | meta->count);
-    meta->count++;
-    table->count++;
+    return table_ref(table, bucket, TABLE_BY(table, victim, table, bucket));
+}
+
+/* A slot that is in use from now on; its deadline is none. */
+static struct table_ref
+table_begin(const struct table *table, uint32_t bucket, uint32_t slot,
+            const struct syncache_tuple *tuple)
+{
     struct table_ref ref = table_ref(table, bucket, slot);
-    assert(table_dues(table, bucket)[slot] == TABLE_DUE_NONE);
+
+    assert(ref.entry != NULL);
     memset(ref.entry, 0, sizeof *ref.entry);
     memcpy(ref.entry->faddr, tuple->faddr, sizeof ref.entry->faddr);
     memcpy(ref.entry->laddr, tuple->laddr, sizeof ref.entry->laddr);
@@ -224,18 +174,70 @@ table_insert(struct table *table, uint64_t hash,
     return ref;
 }
 
+struct table_ref
+table_insert(struct table *table, uint64_t hash,
+             const struct syncache_tuple *tuple)
+{
+    uint32_t bucket = table_bucket(table, hash);
+    uint32_t count = table_bucket_count(table, bucket);
+    uint32_t slot =
+        TABLE_BY(table, scan, table, bucket, TABLE_EMPTY, TABLE_EMPTY);
+
+    assert(slot < table->bucketlimit);
+    assert(table->count < table->cachelimit);
+    assert(table_dues(table, bucket)[slot] == TABLE_DUE_NONE);
+    table_tags(table, bucket)[slot] = (uint16_t)(table_tag(hash) | count);
+    table->count++;
+    return table_begin(table, bucket, slot, tuple);
+}
+
+struct table_ref
+table_renew(struct table *table, struct table_ref oldest, uint64_t hash,
+            const struct syncache_tuple *tuple)
+{
+    uint16_t *tags = table_tags(table, oldest.bucket);
+    uint32_t rank;
+
+    assert(oldest.entry != NULL && oldest.bucket == table_bucket(table, hash));
+    assert((tags[oldest.slot] & TABLE_RANK_MASK) == 0);
+    rank = TABLE_BY(table, age, table, oldest.bucket);
+    tags[oldest.slot] = (uint16_t)(table_tag(hash) | rank);
+    table_dues(table, oldest.bucket)[oldest.slot] = TABLE_DUE_NONE;
+    return table_begin(table, oldest.bucket, oldest.slot, tuple);
+}
+
+uint32_t
+table_store(struct table *table, struct table_burst *burst,
+            uint64_t deadline_ms, uint64_t now_ms)
+{
+    uint64_t units = table_units(deadline_ms, now_ms);
+    uint32_t stored;
+
+    assert(burst->count <= SYNCACHE_BURST_MAX);
+    burst->evicted = 0;
+    if (table->bucketlimit > TABLE_LANES)
+        return 0;
+    stored = TABLE_BY(table, store, table, burst,
+                      (uint32_t)(units % TABLE_DUE_SPAN));
+    if (stored > 0 && units * TABLE_DUE_MS < table->next_due_ms)
+        table->next_due_ms = units * TABLE_DUE_MS;
+    return stored;
+}
+
 void
 table_remove(struct table *table, struct table_ref ref)
 {
     uint16_t *tags = table_tags(table, ref.bucket);
-    struct table_meta *meta = table_meta(table, ref.bucket);
-    assert(ref.entry != NULL && tags[ref.slot] != TABLE_EMPTY);
-    assert(meta->count > 0 && table->count > 0);
+    uint32_t limit = table->bucketlimit;
     uint32_t rank = tags[ref.slot] & TABLE_RANK_MASK;
-    tags[ref.slot] = TABLE_EMPTY;
-    table_close_rank(tags, table->bucketlimit, rank);
+
+    assert(ref.entry != NULL && tags[ref.slot] != TABLE_EMPTY);
+    assert(table->count > 0);
+    for (uint32_t i = 0; i < limit; i += TABLE_LANES)
+        table_close(tags + i, limit - i < TABLE_LANES ? limit - i : TABLE_LANES,
+                    rank);
+    assert(tags[ref.slot] == TABLE_EMPTY);
     table_dues(table, ref.bucket)[ref.slot] = TABLE_DUE_NONE;
-    meta->count--;
     table->count--;
 }
 

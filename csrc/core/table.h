@@ -5,7 +5,7 @@
  * A bucket is one run of cache lines: tag lines, due lines, entries.
  *
  *   tag lines   bucketlimit x u16 {tag 8 bits << 8 | rank 8 bits}; rank 0 is the oldest, ranks are always 0 .. n-1,
- *               0xffff is an empty slot; then 4 bytes: u8 count, u8 flags, u16 spare
+ *               0xffff is an empty slot; then 4 bytes: u16 flags, u16 spare
  *   due lines   bucketlimit x u16 deadline in units of 4 ms modulo 65535, 0xffff is none; then u32 last overflow
  *   entries     bucketlimit x 64 bytes
  *
@@ -52,6 +52,7 @@ struct table {
     uint32_t bucketlimit;
     uint32_t cachelimit;
     uint32_t count;
+    uint32_t isa;                     /* enum syncache_isa: what the searches may use; portable after table_init() */
     uint32_t challenge_buckets;       /* buckets whose flag says that an entry has challenges */
     uint64_t next_due_ms;             /* lower bound over all buckets, SYNCACHE_NEVER if empty */
     uint64_t swept_ms;                /* time of the last sweep */
@@ -83,6 +84,8 @@ struct table_ref table_find(const struct table *table, uint64_t hash, const stru
 uint32_t table_bucket_count(const struct table *table, uint32_t bucket);
 bool table_bucket_full(const struct table *table, uint32_t bucket);
 struct table_ref table_oldest(const struct table *table, uint32_t bucket);
+/* The oldest entry of a full bucket, which a new one has to evict; none if the bucket has room. */
+struct table_ref table_victim(const struct table *table, uint32_t bucket);
 
 /*
  * Takes an empty slot of the bucket for a new, youngest entry; the tuple is written, the rest is zero, no deadline.
@@ -90,6 +93,28 @@ struct table_ref table_oldest(const struct table *table, uint32_t bucket);
  */
 struct table_ref table_insert(struct table *table, uint64_t hash, const struct syncache_tuple *tuple);
 void table_remove(struct table *table, struct table_ref ref);
+/* The two in one, for the oldest entry of the hash's bucket: its slot is the new entry's. */
+struct table_ref table_renew(struct table *table, struct table_ref oldest, uint64_t hash,
+                             const struct syncache_tuple *tuple);
+
+/* New entries that are stored together. */
+struct table_burst {
+    uint64_t hash[SYNCACHE_BURST_MAX];
+    struct table_entry fresh[SYNCACHE_BURST_MAX];     /* with their tuples */
+    struct table_entry victim[SYNCACHE_BURST_MAX];    /* out: what made room for fresh[i] */
+    uint64_t evicted;                 /* out: a bit for each that had to */
+    uint32_t overflow;                /* the second to stamp their buckets with, plus 1 */
+    uint32_t count;
+};
+
+/*
+ * Stores entries in their order, each as table_find(), which finds nothing, then table_renew() of its bucket's victim
+ * or table_insert(), and table_arm() would.
+ *
+ *   returns  how many: it stops before one whose tuple has an entry, and before one that its bucket has room for but
+ *            cachelimit has not; 0 if buckets are larger than a line of tags
+ */
+uint32_t table_store(struct table *table, struct table_burst *burst, uint64_t deadline_ms, uint64_t now_ms);
 
 /* Arms the entry's deadline.  One in the past is due at once. */
 void table_arm(struct table *table, struct table_ref ref, uint64_t deadline_ms, uint64_t now_ms);

@@ -32,7 +32,6 @@
 
 #include <string.h>
 
-#define TABLE_DUE_SPAN 65535u /* deadlines are units modulo this */
 #define TABLE_DUE_HALF 32767
 #define TABLE_AHEAD \
     32u /* due buckets prefetched before the first is looked at */
@@ -107,17 +106,23 @@ table_earliest(const uint16_t *line, uint32_t count, uint32_t now)
                                 : (uint16_t)(now + (uint32_t)soonest);
 }
 
-void
-table_arm(struct table *table, struct table_ref ref, uint64_t deadline_ms,
-          uint64_t now_ms)
+uint64_t
+table_units(uint64_t deadline_ms, uint64_t now_ms)
 {
-    assert(ref.entry != NULL);
     uint64_t ahead_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
     if (ahead_ms > TABLE_ARM_MAX_MS)
         ahead_ms = TABLE_ARM_MAX_MS;
     /* A past deadline is now's own unit, rounded down, so that it is due. */
     uint64_t round_ms = ahead_ms == 0 ? 0 : TABLE_DUE_MS - 1;
-    uint64_t units = (now_ms + ahead_ms + round_ms) / TABLE_DUE_MS;
+    return (now_ms + ahead_ms + round_ms) / TABLE_DUE_MS;
+}
+
+void
+table_arm(struct table *table, struct table_ref ref, uint64_t deadline_ms,
+          uint64_t now_ms)
+{
+    assert(ref.entry != NULL);
+    uint64_t units = table_units(deadline_ms, now_ms);
     uint32_t due = (uint32_t)(units % TABLE_DUE_SPAN);
     uint16_t *next_due = &table->next_due[ref.bucket];
     table_dues(table, ref.bucket)[ref.slot] = (uint16_t)due;
@@ -293,7 +298,7 @@ table_sweep_challenges(struct table *table, uint32_t bucket, uint64_t gap_ms,
     }
     if (!running) {
         assert(table->challenge_buckets > 0);
-        meta->flags &= (uint8_t)~TABLE_HAS_CHALLENGES;
+        meta->flags &= (uint16_t)~TABLE_HAS_CHALLENGES;
         table->challenge_buckets--;
     }
 }

@@ -3,14 +3,15 @@
  * up, which deadlines are due, which is the earliest.  A bit of a result is a lane, the lowest bit the first one.
  *
  * Each has two forms that agree bit for bit (tests/c/test_table_kernel.c): *_portable, and one in SSE2, which every
- * x86-64 has, so that nothing need be chosen when the program runs.  The names without a suffix are what the table
- * calls.  Lanes that are no slots (table.h draws what stands behind them) are the caller's to mask out.
+ * x86-64 has, so that nothing need be chosen when the program runs.  The names without a suffix mean the better one.
+ * Lanes that are no slots (table.h draws what stands behind them) are the caller's to mask out.
  *
  * Not here: where a line lies (table_line.h), what a lane means to the table (table.c, table_due.c).
  */
 #ifndef SYNCACHE_CORE_TABLE_KERNEL_H
 #define SYNCACHE_CORE_TABLE_KERNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __SSE2__
@@ -23,6 +24,16 @@
 #define TABLE_RANK_MASK 0x00ffu
 #define TABLE_DUE_NONE 0xffffu        /* a deadline: none */
 #define TABLE_FAR INT16_MAX           /* more units ahead than any deadline */
+
+/* How many bits are set; x86-64 as such has no instruction for it. */
+static inline uint32_t
+table_count_bits(uint32_t bits)
+{
+    bits -= bits >> 1 & 0x55555555;
+    bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333);
+    bits = (bits + (bits >> 4)) & 0x0f0f0f0f;
+    return bits * 0x01010101 >> 24;
+}
 
 /* The first `lanes` lanes, as bits. */
 static inline uint32_t
@@ -52,13 +63,27 @@ table_match_portable(const uint16_t line[static TABLE_LANES], uint32_t mask, uin
     return bits;
 }
 
-/* Takes one off every rank above `rank` in the first `lanes` lanes. */
+/*
+ * Empties the lane of this rank, if it is among the first `lanes`, and takes one off every rank above it.  All in one,
+ * and in whole vectors, because a load of what was just stored in smaller pieces waits for the store to end.
+ */
 static inline void
 table_close_portable(uint16_t line[static TABLE_LANES], uint32_t lanes, uint32_t rank)
 {
     for (uint32_t i = 0; i < lanes; i++) {
         uint32_t above = line[i] != TABLE_EMPTY && (line[i] & TABLE_RANK_MASK) > rank;
-        line[i] = (uint16_t)(line[i] - above);
+        bool is = (line[i] & TABLE_RANK_MASK) == rank;
+        line[i] = (uint16_t)(is ? TABLE_EMPTY : line[i] - above);
+    }
+}
+
+/* Takes one off every rank but 0 in the first `lanes` lanes. */
+static inline void
+table_age_portable(uint16_t line[static TABLE_LANES], uint32_t lanes)
+{
+    for (uint32_t i = 0; i < lanes; i++) {
+        bool younger = line[i] != TABLE_EMPTY && (line[i] & TABLE_RANK_MASK) != 0;
+        line[i] = (uint16_t)(line[i] - younger);
     }
 }
 
@@ -138,11 +163,30 @@ table_close_sse2(uint16_t line[static TABLE_LANES], uint32_t lanes, uint32_t ran
     __m128i ranks = table_same_sse2(TABLE_RANK_MASK);
     for (int i = 0; i < TABLE_VECTORS; i++) {
         __m128i tags = table_load_sse2(line, i);
-        __m128i above = _mm_cmpgt_epi16(_mm_and_si128(tags, ranks), table_same_sse2(rank));
-        above = _mm_and_si128(above, table_load_sse2(ramp, i));
+        __m128i slots = table_load_sse2(ramp, i);
+        __m128i own = _mm_and_si128(tags, ranks);
+        __m128i is = _mm_and_si128(_mm_cmpeq_epi16(own, table_same_sse2(rank)), slots);
+        __m128i above = _mm_and_si128(_mm_cmpgt_epi16(own, table_same_sse2(rank)), slots);
         above = _mm_andnot_si128(_mm_cmpeq_epi16(tags, empty), above);
         /* All ones is minus one. */
-        _mm_storeu_si128((__m128i *)(void *)line + i, _mm_add_epi16(tags, above));
+        tags = _mm_or_si128(_mm_add_epi16(tags, above), is);
+        _mm_storeu_si128((__m128i *)(void *)line + i, tags);
+    }
+}
+
+static inline void
+table_age_sse2(uint16_t line[static TABLE_LANES], uint32_t lanes)
+{
+    const uint16_t *ramp = table_lane_ramp + TABLE_LANES - lanes;
+    __m128i empty = table_same_sse2(TABLE_EMPTY);
+    __m128i ranks = table_same_sse2(TABLE_RANK_MASK);
+    for (int i = 0; i < TABLE_VECTORS; i++) {
+        __m128i tags = table_load_sse2(line, i);
+        __m128i still = _mm_cmpeq_epi16(_mm_and_si128(tags, ranks), _mm_setzero_si128());
+        still = _mm_or_si128(still, _mm_cmpeq_epi16(tags, empty));
+        /* All ones is minus one. */
+        tags = _mm_add_epi16(tags, _mm_andnot_si128(still, table_load_sse2(ramp, i)));
+        _mm_storeu_si128((__m128i *)(void *)line + i, tags);
     }
 }
 
@@ -196,6 +240,12 @@ static inline void
 table_close(uint16_t line[static TABLE_LANES], uint32_t lanes, uint32_t rank)
 {
     TABLE_KERNEL(close)(line, lanes, rank);
+}
+
+static inline void
+table_age(uint16_t line[static TABLE_LANES], uint32_t lanes)
+{
+    TABLE_KERNEL(age)(line, lanes);
 }
 
 static inline uint32_t

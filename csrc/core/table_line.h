@@ -16,6 +16,7 @@
 #include <assert.h>
 
 #define TABLE_LINE 64
+#define TABLE_DUE_SPAN 65535u /* deadlines are units modulo this */
 #define TABLE_HAS_CHALLENGES 0x01u /* bucket flag */
 
 _Static_assert(sizeof(struct table_entry) == TABLE_LINE, "one cache line");
@@ -23,12 +24,14 @@ _Static_assert(TABLE_LANES * sizeof(uint16_t) == TABLE_LINE, "one cache line");
 _Static_assert(SYNCACHE_BUCKETLIMIT_MAX < TABLE_RANK_MASK,
                "a rank is never 0xff, so 0xffff is no slot in use");
 
-/* What stands at the end of the tag lines. */
+/* What stands at the end of the tag lines; seldom written. */
 struct table_meta {
-    uint8_t count;
-    uint8_t flags;
+    uint16_t flags;
     uint16_t spare;
 };
+
+/* table_due.c: a deadline as a count of units, rounded up and cut. */
+uint64_t table_units(uint64_t deadline_ms, uint64_t now_ms);
 
 static inline uint8_t *
 table_at(const struct table *table, uint32_t bucket)
@@ -62,14 +65,19 @@ table_overflow(const struct table *table, uint32_t bucket)
     return (uint8_t *)(table_dues(table, bucket) + table->bucketlimit);
 }
 
+static inline struct table_entry *
+table_entries(const struct table *table, uint32_t bucket)
+{
+    return (struct table_entry *)(void *)(table_at(table, bucket) +
+                                          table->entry_offset);
+}
+
 static inline struct table_ref
 table_ref(const struct table *table, uint32_t bucket, uint32_t slot)
 {
     struct table_ref ref = {NULL, bucket, slot};
-    if (slot < table->bucketlimit) {
-        uint8_t *entries = table_at(table, bucket) + table->entry_offset;
-        ref.entry = (struct table_entry *)(void *)entries + slot;
-    }
+    if (slot < table->bucketlimit)
+        ref.entry = table_entries(table, bucket) + slot;
     return ref;
 }
 

@@ -69,16 +69,20 @@ test_match_forms_agree(void)
 }
 
 static void
-test_close_moves_up_what_was_younger(void)
+test_close_empties_the_rank_and_moves_up_what_was_younger(void)
 {
     /* Empty slots and lanes beyond the count stay as they are. */
-    uint16_t line[TABLE_LANES] = {0x1200, 0x1202, 0xff03, TABLE_EMPTY, 0x1204};
-    table_close(line, 4, 1);
+    uint16_t line[TABLE_LANES] = {0x1200, 0x1202,      0xff03, 0x3401,
+                                  0xff04, TABLE_EMPTY, 0x1201, 0x1204};
+    table_close(line, 6, 1);
     EXPECT_EQ(0x1200, line[0]);
     EXPECT_EQ(0x1201, line[1]);
     EXPECT_EQ(0xff02, line[2]);
     EXPECT_EQ(TABLE_EMPTY, line[3]);
-    EXPECT_EQ(0x1204, line[4]);
+    EXPECT_EQ(0xff03, line[4]);
+    EXPECT_EQ(TABLE_EMPTY, line[5]);
+    EXPECT_EQ(0x1201, line[6]);
+    EXPECT_EQ(0x1204, line[7]);
 }
 
 static void
@@ -94,6 +98,28 @@ test_close_forms_agree(void)
         memcpy(expected, line, sizeof line);
         table_close_portable(expected, lanes, rank);
         table_close(line, lanes, rank);
+        EXPECT_BYTES((uint8_t *)expected, (uint8_t *)line, sizeof line);
+    }
+}
+
+static void
+test_age_moves_up_all_but_the_oldest(void)
+{
+    /* Its two forms agree, whatever the line; empty slots stay. */
+    uint16_t line[TABLE_LANES] = {0x1200, 0xff01, TABLE_EMPTY, 0x3405, 0x3405};
+    uint16_t expected[TABLE_LANES];
+    table_age(line, 4);
+    EXPECT_EQ(0x1200, line[0]);
+    EXPECT_EQ(0xff00, line[1]);
+    EXPECT_EQ(TABLE_EMPTY, line[2]);
+    EXPECT_EQ(0x3404, line[3]);
+    EXPECT_EQ(0x3405, line[4]);
+    for (int i = 0; i < ROUNDS; i++) {
+        uint32_t lanes = 1 + (uint32_t)test_random_below(TABLE_LANES);
+        random_line(line);
+        memcpy(expected, line, sizeof line);
+        table_age_portable(expected, lanes);
+        table_age(line, lanes);
         EXPECT_BYTES((uint8_t *)expected, (uint8_t *)line, sizeof line);
     }
 }
@@ -170,16 +196,28 @@ test_lane_bits_are_the_first_ones(void)
     EXPECT_EQ(0xffffffff, table_lane_bits(240));
 }
 
+static void
+test_bits_are_counted(void)
+{
+    /* Against the compiler's own. */
+    for (int i = 0; i < ROUNDS; i++) {
+        uint32_t bits = (uint32_t)test_random();
+        EXPECT_EQ(__builtin_popcount(bits), table_count_bits(bits));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_match_names_the_lanes_that_have_the_value),
     TEST(test_match_forms_agree),
-    TEST(test_close_moves_up_what_was_younger),
+    TEST(test_close_empties_the_rank_and_moves_up_what_was_younger),
     TEST(test_close_forms_agree),
+    TEST(test_age_moves_up_all_but_the_oldest),
     TEST(test_due_is_what_is_past_and_never_none),
     TEST(test_due_forms_agree),
     TEST(test_soonest_is_the_earliest_of_the_lanes_asked_for),
     TEST(test_soonest_forms_agree),
     TEST(test_lane_bits_are_the_first_ones),
+    TEST(test_bits_are_counted),
 };
 
 int

@@ -1,0 +1,235 @@
+/*
+ * The searches that every SYN makes in its bucket, over whatever instructions the including file offers: table.c for
+ * every machine, simd/table_avx512.c for those that compare a line at once.  Both give the same slots.
+ *
+ * The including file may define TABLE_FN, the head of a function, TABLE_NAME(name), its name, and TABLE_MATCH and
+ * TABLE_AGE, the loops over a line (table_kernel.h).  A result is a slot; bucketlimit is none.
+ *
+ * Not here: what a slot is used for (table.c).
+ */
+#ifndef SYNCACHE_CORE_TABLE_OPS_H
+#define SYNCACHE_CORE_TABLE_OPS_H
+
+#include "entry.h"
+#include "table_line.h"
+
+#include <string.h>
+
+#ifndef TABLE_FN
+#define TABLE_FN static uint32_t
+#define TABLE_NAME(name) table_##name##_here
+#define TABLE_MATCH table_match
+#define TABLE_AGE table_age
+#endif
+
+#define TABLE_TAKEN 0x100u            /* beside a slot: it was empty */
+
+static inline bool
+table_matches(const struct table_entry *entry, const struct syncache_tuple *tuple)
+{
+    bool v6 = (entry->flags & ENTRY_V6) != 0;
+    return entry->fport == tuple->fport && entry->lport == tuple->lport && v6 == (tuple->family == 6) &&
+           memcmp(entry->faddr, tuple->faddr, sizeof entry->faddr) == 0 &&
+           memcmp(entry->laddr, tuple->laddr, sizeof entry->laddr) == 0;
+}
+
+/* The slot of a tuple. */
+TABLE_FN TABLE_NAME(find)(const struct table *table, uint32_t bucket, uint32_t tag, const struct syncache_tuple *tuple)
+{
+    const uint16_t *tags = table_tags(table, bucket);
+    const struct table_entry *entries = table_entries(table, bucket);
+    uint32_t limit = table->bucketlimit;
+
+    for (uint32_t i = 0; i < limit; i += TABLE_LANES) {
+        uint32_t bits = TABLE_MATCH(tags + i, TABLE_TAG_MASK, tag) & table_lane_bits(limit - i);
+
+        for (; bits != 0; bits &= bits - 1) {
+            uint32_t slot = i + (uint32_t)__builtin_ctz(bits);
+
+            if (tags[slot] != TABLE_EMPTY && table_matches(&entries[slot], tuple))
+                return slot;
+        }
+    }
+    return limit;
+}
+
+/* The first slot that has `value` under `mask`. */
+TABLE_FN TABLE_NAME(scan)(const struct table *table, uint32_t bucket, uint32_t mask, uint32_t value)
+{
+    const uint16_t *tags = table_tags(table, bucket);
+    uint32_t limit = table->bucketlimit;
+
+    for (uint32_t i = 0; i < limit; i += TABLE_LANES) {
+        uint32_t bits = TABLE_MATCH(tags + i, mask, value) & table_lane_bits(limit - i);
+
+        if (bits != 0)
+            return i + (uint32_t)__builtin_ctz(bits);
+    }
+    return limit;
+}
+
+/* The slot of a full bucket's oldest entry; none if a slot is empty. */
+TABLE_FN TABLE_NAME(victim)(const struct table *table, uint32_t bucket)
+{
+    const uint16_t *tags = table_tags(table, bucket);
+    uint32_t limit = table->bucketlimit;
+    uint32_t oldest = limit;
+
+    for (uint32_t i = 0; i < limit; i += TABLE_LANES) {
+        uint32_t slots = table_lane_bits(limit - i);
+        uint32_t bits = TABLE_MATCH(tags + i, TABLE_RANK_MASK, 0) & slots;
+
+        if ((TABLE_MATCH(tags + i, TABLE_EMPTY, TABLE_EMPTY) & slots) != 0)
+            return limit;
+        if (bits != 0)
+            oldest = i + (uint32_t)__builtin_ctz(bits);
+    }
+    return oldest;
+}
+
+/* Asks for the entries that a SYN of this tag may need: its own, and the one it would take.  Returns the latter. */
+TABLE_FN TABLE_NAME(prefetch)(const struct table *table, uint32_t bucket, uint32_t tag)
+{
+    const uint16_t *tags = table_tags(table, bucket);
+    const struct table_entry *entries = table_entries(table, bucket);
+    uint32_t limit = table->bucketlimit;
+    uint32_t oldest = limit;
+    uint32_t empty = limit;
+
+    for (uint32_t i = limit - 1 - (limit - 1) % TABLE_LANES; i < limit; i -= TABLE_LANES) {
+        uint32_t slots = table_lane_bits(limit - i);
+        uint32_t twin = TABLE_MATCH(tags + i, TABLE_TAG_MASK, tag) & slots;
+        uint32_t old = TABLE_MATCH(tags + i, TABLE_RANK_MASK, 0) & slots;
+        uint32_t none = TABLE_MATCH(tags + i, TABLE_EMPTY, TABLE_EMPTY) & slots;
+
+        if (twin != 0)
+            __builtin_prefetch(&entries[i + (uint32_t)__builtin_ctz(twin)], 1);
+        if (old != 0)
+            oldest = i + (uint32_t)__builtin_ctz(old);
+        if (none != 0)
+            empty = i + (uint32_t)__builtin_ctz(none);
+    }
+    empty = empty < limit ? empty : oldest;
+    __builtin_prefetch(&entries[empty], 1);
+    return empty;
+}
+
+/* Takes one off every rank above the oldest's, as if it were gone.  Returns how many ranks that were. */
+TABLE_FN TABLE_NAME(age)(struct table *table, uint32_t bucket)
+{
+    uint16_t *tags = table_tags(table, bucket);
+    uint32_t limit = table->bucketlimit;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < limit; i += TABLE_LANES) {
+        uint32_t slots = table_lane_bits(limit - i);
+        uint32_t empty = TABLE_MATCH(tags + i, TABLE_EMPTY, TABLE_EMPTY) & slots;
+
+        count += table_count_bits(slots & ~empty);
+        TABLE_AGE(tags + i, limit - i < TABLE_LANES ? limit - i : TABLE_LANES);
+    }
+    return count - 1;
+}
+
+/* Do two entries have the same tuple? */
+static inline bool
+table_same(const struct table_entry *a, const struct table_entry *b)
+{
+    return memcmp(a, b, offsetof(struct table_entry, irs)) == 0 && ((a->flags ^ b->flags) & ENTRY_V6) == 0;
+}
+
+/*
+ * The buckets of the next entries, no more of them than a bucket has slots: the oldest slot, asked for from memory, if
+ * the bucket is full and has nothing of the tag; else none.  Returns where it ended.
+ */
+TABLE_FN TABLE_NAME(look)(const struct table *table, const struct table_burst *burst, uint32_t from,
+                          uint8_t hint[static SYNCACHE_BURST_MAX])
+{
+    uint32_t limit = table->bucketlimit;
+    uint32_t slots = table_lane_bits(limit);
+    uint32_t end = burst->count - from < limit ? burst->count : from + limit;
+
+    for (uint32_t i = from; i < end; i++) {
+        uint32_t bucket = (uint32_t)burst->hash[i] & table->mask;
+        uint32_t tag = (uint32_t)(burst->hash[i] >> 56) << 8;
+        const uint16_t *tags = table_tags(table, bucket);
+        const struct table_entry *entries = table_entries(table, bucket);
+        uint32_t twins = TABLE_MATCH(tags, TABLE_TAG_MASK, tag) & slots;
+        uint32_t empty = TABLE_MATCH(tags, TABLE_EMPTY, TABLE_EMPTY) & slots;
+        uint32_t oldest = TABLE_MATCH(tags, TABLE_RANK_MASK, 0) & slots;
+        uint32_t slot = (uint32_t)__builtin_ctz(empty != 0 ? empty : oldest);
+
+        __builtin_prefetch(&entries[slot], 1);
+        hint[i] = (uint8_t)((twins | empty) != 0 ? limit : slot);
+    }
+    return end;
+}
+
+/* Where an entry goes whose bucket was not looked at, or has changed; none: stop here.  An empty slot is taken. */
+TABLE_FN TABLE_NAME(place)(struct table *table, struct table_burst *burst, uint32_t i)
+{
+    uint32_t limit = table->bucketlimit;
+    uint32_t slots = table_lane_bits(limit);
+    uint32_t bucket = (uint32_t)burst->hash[i] & table->mask;
+    uint32_t tag = (uint32_t)(burst->hash[i] >> 56) << 8;
+    uint16_t *tags = table_tags(table, bucket);
+    const struct table_entry *entries = table_entries(table, bucket);
+    uint32_t twins = TABLE_MATCH(tags, TABLE_TAG_MASK, tag) & slots;
+    uint32_t empty = TABLE_MATCH(tags, TABLE_EMPTY, TABLE_EMPTY) & slots;
+
+    for (twins &= ~empty; twins != 0; twins &= twins - 1)
+        if (table_same(&entries[__builtin_ctz(twins)], &burst->fresh[i]))
+            return limit;
+    if (empty == 0)
+        return (uint32_t)__builtin_ctz(TABLE_MATCH(tags, TABLE_RANK_MASK, 0) & slots);
+    if (table->count == table->cachelimit)
+        return limit;
+    table->count++;
+    tags[__builtin_ctz(empty)] = (uint16_t)(tag | table_count_bits(slots & ~empty));
+    return (uint32_t)__builtin_ctz(empty) | TABLE_TAKEN;
+}
+
+/*
+ * table_store() where a bucket's slots are within one line.  First buckets are looked at, then they are written.  What
+ * was seen of a full bucket holds as long as its slot is still the oldest: until then nothing went into it, since a
+ * slot that was taken is the oldest again only when all others have been taken after it.
+ */
+TABLE_FN TABLE_NAME(store)(struct table *table, struct table_burst *burst, uint32_t due)
+{
+    uint32_t limit = table->bucketlimit;
+    uint8_t hint[SYNCACHE_BURST_MAX];
+    uint32_t looked = 0;
+    uint32_t i = 0;
+
+    for (; i < burst->count; i++) {
+        if (i == looked)
+            looked = TABLE_NAME(look)(table, burst, looked, hint);
+
+        uint32_t bucket = (uint32_t)burst->hash[i] & table->mask;
+        uint16_t *tags = table_tags(table, bucket);
+        uint16_t *dues = table_dues(table, bucket);
+        uint16_t *next_due = &table->next_due[bucket];
+        struct table_entry *entries = table_entries(table, bucket);
+        uint32_t slot = hint[i];
+
+        if (slot == limit || (tags[slot] & TABLE_RANK_MASK) != 0)
+            slot = TABLE_NAME(place)(table, burst, i);
+        if (slot == limit)
+            break;
+        if ((slot & TABLE_TAKEN) == 0) {
+            burst->evicted |= UINT64_C(1) << i;
+            burst->victim[i] = entries[slot];
+            TABLE_AGE(tags, limit);
+            tags[slot] = (uint16_t)((uint32_t)(burst->hash[i] >> 56) << 8 | (limit - 1));
+            memcpy(dues + limit, &burst->overflow, sizeof burst->overflow);
+        }
+        slot &= TABLE_TAKEN - 1;
+        entries[slot] = burst->fresh[i];
+        dues[slot] = (uint16_t)due;
+        if (*next_due == TABLE_DUE_NONE || table_distance(due, *next_due) < 0)
+            *next_due = (uint16_t)due;
+    }
+    return i;
+}
+
+#endif

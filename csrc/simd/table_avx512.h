@@ -1,0 +1,25 @@
+/*
+ * The searches of core/table_ops.h where a line of 32 tags is one register.  core/table.c chooses between them and its
+ * own by table->isa; results are the same.
+ */
+#ifndef SYNCACHE_SIMD_TABLE_AVX512_H
+#define SYNCACHE_SIMD_TABLE_AVX512_H
+
+#include "../core/table.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define TABLE_AVX512
+
+uint32_t table_find_avx512(const struct table *table, uint32_t bucket, uint32_t tag,
+                           const struct syncache_tuple *tuple);
+uint32_t table_scan_avx512(const struct table *table, uint32_t bucket, uint32_t mask, uint32_t value);
+uint32_t table_victim_avx512(const struct table *table, uint32_t bucket);
+uint32_t table_prefetch_avx512(const struct table *table, uint32_t bucket, uint32_t tag);
+uint32_t table_age_avx512(struct table *table, uint32_t bucket);
+uint32_t table_look_avx512(const struct table *table, const struct table_burst *burst, uint32_t from,
+                           uint8_t hint[static SYNCACHE_BURST_MAX]);
+uint32_t table_place_avx512(struct table *table, struct table_burst *burst, uint32_t i);
+uint32_t table_store_avx512(struct table *table, struct table_burst *burst, uint32_t due);
+#endif
+
+#endif

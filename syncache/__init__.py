@@ -8,13 +8,16 @@ from __future__ import annotations
 # `_core` looks for this: an unrelated package of PyPI installs the same name.
 __distribution__ = "tcp-syncache"
 
+from .acl import AccessList
 from .conn import Conn, Endpoint
 from .connection import Connection
 from .cookies import Cookie, SynOptions
 from .engine import Syncache
 from .events import Accepted, Closed, EndOfStream, Event, Readable, Writable
+from .flow import Side
 from .fourtuple import FourTuple
 from .halfopen import HalfOpen
+from .intercept import Intercept
 from .keyring import Keyring
 from .knob import Knob
 from .listener import Listener
@@ -28,6 +31,7 @@ from .verdict import Kind, Reason, Verdict
 
 __all__ = [
     "Accepted",
+    "AccessList",
     "Closed",
     "Conn",
     "Connection",
@@ -37,6 +41,7 @@ __all__ = [
     "Event",
     "FourTuple",
     "HalfOpen",
+    "Intercept",
     "Keyring",
     "Kind",
     "Knob",
@@ -45,6 +50,7 @@ __all__ = [
     "Reason",
     "Ring",
     "Segment",
+    "Side",
     "Stack",
     "State",
     "Stats",

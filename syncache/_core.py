@@ -3,8 +3,7 @@
 What comes in is already checked (types, ranges, addresses); what goes out is numbers
 and bytes.  Times come in as seconds and go on as whole milliseconds.  What the values
 mean is told by the modules above; what the calls do by csrc/syncache.h.
-
-Long because the rule is worth it: whoever looks for a pointer has one file to read.
+What is split off (`_core_flow` and others) takes `ffi` and `lib` from here.
 
 cffi releases the GIL around every call, so two threads could meet inside one engine.
 `with core:` takes the engine's only token or raises RuntimeError; taking an element of
@@ -34,7 +33,8 @@ if getattr(sys.modules["syncache"], "__distribution__", "") != "tcp-syncache":
         "name: pip uninstall syncache, then pip install --force-reinstall tcp-syncache"
     )
 try:
-    from ._ffi import ffi, lib
+    from ._ffi import ffi as ffi  # noqa: PLC0414
+    from ._ffi import lib as lib  # noqa: PLC0414
 except ImportError as error:  # pragma: no cover - and one for this
     raise ImportError(
         "the compiled core syncache._ffi is missing or does not fit this Python: "

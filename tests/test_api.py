@@ -16,6 +16,7 @@ PAGE = (ROOT / "docs" / "api.md").read_text()
 BLOCK = re.compile(r"^```pyi\n# ([\w.]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NAMES = {
+    "AccessList",
     "Accepted",
     "Closed",
     "Conn",
@@ -26,6 +27,7 @@ NAMES = {
     "Event",
     "FourTuple",
     "HalfOpen",
+    "Intercept",
     "Keyring",
     "Kind",
     "Knob",
@@ -34,6 +36,7 @@ NAMES = {
     "Reason",
     "Ring",
     "Segment",
+    "Side",
     "Stack",
     "State",
     "Stats",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from syncache import (
     Accepted,
+    AccessList,
     Closed,
     Conn,
     Connection,
@@ -15,6 +16,7 @@ from syncache import (
     Event,
     FourTuple,
     HalfOpen,
+    Intercept,
     Keyring,
     Kind,
     Knob,
@@ -23,6 +25,7 @@ from syncache import (
     Reason,
     Ring,
     Segment,
+    Side,
     Stack,
     State,
     Stats,
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import assert_type
 
+    from syncache.flow_event import FlowEvent
+    from syncache.flow_session import Session
+    from syncache.intercept import Statistics
     from syncache.links import Link
 
 
@@ -84,6 +90,22 @@ def established_side(stack: Stack) -> None:
     if connection is not None:
         assert_type(connection.read(1), bytes)
         assert_type(connection.write(b""), int)
+
+
+def middlebox(packet: bytes, rx: Ring, tx: Ring) -> None:
+    """Two sides, one access list."""
+    acl = AccessList.parse(["permit tcp any any eq www"], name=100)
+    assert_type(acl, AccessList)
+    intercept = Intercept(acl=acl)
+    intercept.receive(packet, Side.CLIENT, 1.0)
+    assert_type(intercept.packets_to_send(1.0), list[tuple[Side, bytes]])
+    assert_type(intercept.burst(rx, Side.SERVER, tx, None, 1.0), int)
+    assert_type(intercept.next_event(), FlowEvent | None)
+    assert_type(intercept.next_deadline(), float | None)
+    assert_type(intercept.connections(), list[Session])
+    assert_type(intercept.statistics(1.0), Statistics)
+    assert_type(intercept.stats(), dict[str, int])
+    assert_type(intercept.acl, AccessList | None)
 
 
 def events(stack: Stack) -> None:

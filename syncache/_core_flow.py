@@ -1,0 +1,162 @@
+"""The middlebox modes' part of the door to C: see `_core`, whose rules hold here too.
+
+What the calls do is told by csrc/flow/flow.h.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._core import NEVER, Block, ffi, lib
+from .block import milliseconds
+from .keyfeed import KeyCalls, KeyFeed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ._core import RingCore
+    from .keyring import Keyring
+
+INTERCEPT, INSPECT = 0, 1  # enum flow_kind
+_RECORDS = 256  # sessions or events of one call
+
+_KEY_CALLS = KeyCalls(lib.flow_set_key, lib.flow_set_epoch, lib.flow_epoch)
+_STATISTICS: tuple[str, ...] = tuple(
+    name for name, _ in ffi.typeof("struct flow_stats").fields if name != "reserved"
+)
+_KINDS = {
+    INTERCEPT: ("struct flow_intercept_tunables", lib.flow_set_intercept),
+    INSPECT: ("struct flow_inspect_tunables", lib.flow_set_inspect),
+}
+
+
+class FlowCore(Block):
+    """One engine of either middlebox mode: its memory block, and its cookie keys."""
+
+    __slots__ = (
+        "_events",
+        "_feed",
+        "_flow",
+        "_keys_due",
+        "_kind",
+        "_lifetime_ms",
+        "_now_ms",
+        "_sessions",
+    )
+
+    def __init__(
+        self, kind: int, config: Mapping[str, int], seed: bytes, keys: Keyring
+    ) -> None:
+        settings = ffi.new("struct flow_config *", dict(config))
+        settings.struct_size = ffi.sizeof("struct flow_config")
+        settings.kind = kind
+        size = lib.flow_size(settings)
+        if size == 0:
+            raise ValueError(f"no engine can have this configuration: {config}")
+        super().__init__(size)
+        self._flow = lib.flow_init(self.start(), size, settings, seed)
+        assert self._flow != ffi.NULL
+        self._events = ffi.new("struct flow_event[]", _RECORDS)
+        self._sessions = ffi.new("struct flow_session_view[]", _RECORDS)
+        self._kind = kind
+        self._lifetime_ms = 0
+        self._now_ms = 0
+        self.set_keys(keys)
+
+    def close(self) -> None:
+        """Overwrite the block and give it back; every later call raises."""
+        self._flow = ffi.NULL
+        super().close()
+
+    def set_tunables(self, fields: Mapping[str, object]) -> bool:
+        """Replace all tunables; False, and nothing has changed, if C refuses them."""
+        struct, call = _KINDS[self._kind]
+        tunables = ffi.new(f"{struct} *", dict(fields))
+        tunables.struct_size = ffi.sizeof(struct)
+        if not call(self._flow, self._now_ms, tunables):
+            return False
+        if tunables.cookie_lifetime_ms != self._lifetime_ms:
+            self._lifetime_ms = tunables.cookie_lifetime_ms
+            self.set_keys(self._feed.keys)
+        return True
+
+    def set_keys(self, keys: Keyring) -> None:
+        """Take cookie keys from here from the next call on that tells a time."""
+        self._feed = KeyFeed(_KEY_CALLS, ffi.new("uint64_t *"), keys)
+        self._keys_due = 0
+
+    def set_rules(self, rules: Sequence[Mapping[str, object]] | None) -> bool:
+        """Replace the access list; None: there is none.  False if C refuses it."""
+        on = rules is not None
+        compiled = ffi.new("struct flow_rule[]", [dict(rule) for rule in rules or ()])
+        return lib.flow_set_rules(self._flow, compiled, len(rules or ()), on)
+
+    def _at(self, now: float) -> int:
+        """Return the time for C, which by then has the keys that this time needs."""
+        now_ms = milliseconds(now)
+        if now_ms >= self._keys_due:
+            self._keys_due = self._feed.renew(self._flow, now_ms, self._lifetime_ms)
+        self._now_ms = max(self._now_ms, now_ms)
+        return now_ms
+
+    def burst(
+        self,
+        rx: RingCore,
+        side: int,
+        client_tx: RingCore | None,
+        server_tx: RingCore | None,
+        now: float,
+    ) -> int:
+        """Take what rx holds; the number of packets consumed."""
+        now_ms = self._at(now)
+        client, server = _ring(client_tx), _ring(server_tx)
+        return lib.flow_burst(self._flow, now_ms, rx.cdata, side, client, server)
+
+    def poll(
+        self, client_tx: RingCore | None, server_tx: RingCore | None, now: float
+    ) -> int:
+        """Do what is due; the number of packets appended."""
+        now_ms = self._at(now)
+        client, server = _ring(client_tx), _ring(server_tx)
+        return lib.flow_poll(self._flow, now_ms, client, server)
+
+    def next_deadline(self) -> float | None:
+        """Return when poll() is due."""
+        due: int = lib.flow_next_deadline(self._flow)
+        return None if due == NEVER else due / 1000
+
+    def sessions(self) -> Iterator[bytes]:
+        """Yield the C structures of the sessions, some at a time."""
+        cursor = ffi.new("uint64_t *")
+        found = self._sessions
+        view = ffi.buffer(found)
+        size = ffi.sizeof("struct flow_session_view")
+        while count := lib.flow_walk(self._flow, cursor, found, _RECORDS):
+            yield view[: count * size]
+
+    def events(self) -> bytes:
+        """Take out the C structures of the oldest events."""
+        count = lib.flow_events(self._flow, self._events, _RECORDS)
+        size = ffi.sizeof("struct flow_event")
+        return ffi.buffer(self._events)[: count * size]
+
+    def statistics(self, now: float | None = None) -> dict[str, Any]:
+        """Return every counter by name; tuples of those that are counted by kind."""
+        now_ms = self._now_ms if now is None else self._at(now)
+        stats = lib.flow_statistics(self._flow, now_ms)
+        values = ((name, getattr(stats, name)) for name in _STATISTICS)
+        return {
+            name: value if isinstance(value, int) else tuple(value)
+            for name, value in values
+        }
+
+
+def _ring(ring: RingCore | None) -> Any:
+    return ffi.NULL if ring is None else ring.cdata
+
+
+def verdict(ring: RingCore, index: int) -> int:
+    """Return what became of a packet of a ring: enum flow_verdict."""
+    if not 0 <= index < ring.cdata.count:
+        raise IndexError(f"no packet {index} of {ring.cdata.count}")
+    return ring.cdata.slot[index].verdict

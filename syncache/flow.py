@@ -1,0 +1,273 @@
+"""What the two middlebox modes have in common: packets and times in and out.
+
+`Flow` is the engine of csrc/flow as Python sees it: it takes packets one by one or in
+rings, from two sides; it hands on what may pass, and what it made itself.  What a mode
+decides is told by its tunables; these and the words for what happened are the business
+of `intercept` and `inspection`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from . import _core_flow, flow_event, flow_session
+from ._core_flow import FlowCore
+from .keyring import Keyring, checked_seed, derive
+from .ring import Checksum, Ring
+from .sysctl import Sysctl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Buffer
+
+    from .flow_event import FlowEvent
+    from .flow_session import Session
+    from .knob import Engine
+
+# Cookies of the middlebox modes live as long as those of the half-open side.
+_LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
+_SKEW = "net.inet.tcp.syncache.x.clock_skew_ms"
+_PACKET_MAX = 65_600  # an IP packet of 65,535 bytes, in a slot of whole cache lines
+_OURS_MAX = 256  # FLOW_PACKET_MAX: what the engine makes is no longer
+_OUT_SLOTS = 64
+
+
+class Side(IntEnum):
+    """Where a packet comes from or goes to: enum flow_side."""
+
+    CLIENT = 0
+    SERVER = 1
+    TAP = 2  # both directions on one ring, and nothing is forwarded
+
+    @property
+    def other(self) -> Side:
+        """The side that a packet from here is forwarded to."""
+        return Side.SERVER if self is Side.CLIENT else Side.CLIENT
+
+
+class Verdict(IntEnum):
+    """What became of a packet: enum flow_verdict; below CONSUMED it goes on."""
+
+    FORWARD = 0
+    FORWARD_REWRITTEN = 1
+    CONSUMED = 2
+    DROP_EARLY = 3
+    DROP_BAD_ACK = 4
+    DROP_OTHER_ISN = 5
+    DROP_RST = 6
+    DROP_BAD_CHECKSUM = 7
+    DROP_UNKNOWN = 8
+    DROP_NO_ROOM = 9
+    DROP_BLOCKED = 10
+    DROP_SERVER = 11
+    DROP_ICMP_REPLY = 12
+    DROP_ICMP_QUOTE = 13
+    DROP_RECLAIMED = 14
+
+
+def verdict(ring: Ring, index: int) -> Verdict:
+    """Return what became of packet `index` of a ring in its last burst."""
+    return Verdict(_core_flow.verdict(ring, index))
+
+
+class Flow:
+    """One engine of a middlebox mode; see `Intercept` and `Inspection`.
+
+    `now` is seconds of one monotonic clock of the caller's; an earlier one counts as
+    the last.  Nothing raises because of what the network sent.  An engine serves one
+    call at a time.
+    """
+
+    _KIND: int
+    _ENGINE: Engine
+
+    def __init__(
+        self,
+        sysctl: Sysctl | None,
+        keys: Keyring | None,
+        seed: bytes | None,
+    ) -> None:
+        self._sysctl = Sysctl() if sysctl is None else sysctl
+        if seed is None:
+            secret = secrets.token_bytes(16)
+        else:
+            secret = derive(checked_seed(seed), "syncache flow")
+        if keys is None:
+            keys = Keyring.ephemeral() if seed is None else Keyring.from_seed(seed)
+        if not isinstance(keys, Keyring):
+            raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
+        config = self._sysctl.fields(boot=True, engine=self._ENGINE)
+        self._core = FlowCore(self._KIND, config, secret, keys)
+        self._one = Ring(1, _PACKET_MAX)
+        self._client_tx = Ring(_OUT_SLOTS, _OURS_MAX)
+        self._server_tx = Ring(_OUT_SLOTS, _OURS_MAX)
+        self._out: deque[tuple[Side, bytes]] = deque()
+        self._events: deque[FlowEvent] = deque()
+
+    @property
+    def sysctl(self) -> Sysctl:
+        """The tunables of this engine."""
+        return self._sysctl
+
+    @property
+    def memory_bytes(self) -> int:
+        """All the memory that it will ever use for sessions, in bytes."""
+        with self._core as core:
+            return core.memory_bytes
+
+    # Packets in and out.
+
+    def receive(self, packet: Buffer, side: Side, now: float) -> None:
+        """Take one IP packet from a side; what comes of it is `packets_to_send`'s.
+
+        Raises:
+            ValueError: the time is not finite.
+        """
+        view = memoryview(packet).cast("B")
+        if len(view) > _PACKET_MAX:
+            return
+        one = self._one
+        one.clear()
+        one.push(view, checksum=Checksum.VERIFY)
+        with self._core as core:
+            while not core.burst(one, side, self._client_tx, self._server_tx, now):
+                self._drain()
+            self._drain()
+        if one.passed and side is not Side.TAP:
+            self._out.append((Side(side).other, bytes(one[0])))
+
+    def packets_to_send(self, now: float) -> list[tuple[Side, bytes]]:
+        """Return the packets that are due, and where they go.
+
+        Those that were received and may pass are among them, in order.
+        """
+        self.handle_timer(now)
+        packets = list(self._out)
+        self._out.clear()
+        return packets
+
+    def burst(
+        self,
+        rx: Ring,
+        side: Side,
+        client_tx: Ring | None,
+        server_tx: Ring | None,
+        now: float,
+    ) -> int:
+        """Take the packets of rx from `next` on; return how many were consumed.
+
+        What may pass is listed in `rx.passed`, rewritten in place; what the engine
+        makes is appended to the ring of the side that it goes to.  Stops before a
+        packet whose answers might not fit.
+
+        Raises:
+            ValueError: two of the rings are the same one, or one to be filled has
+                slots that are too small.
+        """
+        rings = [ring for ring in (rx, client_tx, server_tx) if ring is not None]
+        if len({id(ring) for ring in rings}) < len(rings):
+            raise ValueError("three rings are needed, each for itself")
+        _check_slots(client_tx, server_tx)
+        with self._core as core:
+            return core.burst(rx, side, client_tx, server_tx, now)
+
+    def poll(self, client_tx: Ring | None, server_tx: Ring | None, now: float) -> int:
+        """Append what is due to the rings, and return how many packets.
+
+        Call again while a ring was filled.
+
+        Raises:
+            ValueError: a ring has slots that are too small.
+        """
+        _check_slots(client_tx, server_tx)
+        with self._core as core:
+            return core.poll(client_tx, server_tx, now)
+
+    # Events and time.
+
+    def next_event(self) -> FlowEvent | None:
+        """Return what happened next, or None."""
+        if not self._events:
+            with self._core as core:
+                self._events.extend(flow_event.read(core.events()))
+        return self._events.popleft() if self._events else None
+
+    def next_deadline(self) -> float | None:
+        """Return when `handle_timer` or `poll` is due, in seconds, or None: never."""
+        with self._core as core:
+            return core.next_deadline()
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due; then ask `packets_to_send`."""
+        with self._core as core:
+            while core.poll(self._client_tx, self._server_tx, now):
+                self._drain()
+
+    def _drain(self) -> None:
+        """Keep what the engine has made."""
+        for side, tx in (
+            (Side.CLIENT, self._client_tx),
+            (Side.SERVER, self._server_tx),
+        ):
+            self._out.extend((side, bytes(tx[index])) for index in range(len(tx)))
+            tx.clear()
+
+    # What is known.
+
+    def _sessions(self) -> list[Session]:
+        with self._core as core:
+            return [
+                session
+                for view in core.sessions()
+                for session in flow_session.read(view)
+            ]
+
+    def stats(self, now: float | None = None) -> dict[str, int]:
+        """Return every counter by name.
+
+        Those of `ended_...` are by reason, those of `verdict_...` count each packet
+        once.
+
+        Args:
+            now: brings what depends on the time (one_minute) up to date.
+        """
+        with self._core as core:
+            raw = core.statistics(now)
+        ended, verdicts = raw.pop("ended"), raw.pop("verdicts")
+        ends = {f"ended_{end.name.lower()}": ended[end] for end in flow_event.End}
+        kinds = {f"verdict_{kind.name.lower()}": verdicts[kind] for kind in Verdict}
+        return raw | ends | kinds
+
+    def rekey(self, keys: Keyring) -> None:
+        """Take cookie keys from another keyring from now on."""
+        if not isinstance(keys, Keyring):
+            raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
+        with self._core as core:
+            core.set_keys(keys)
+
+    def close(self) -> None:
+        """Wipe and give back the memory; every later call raises RuntimeError."""
+        with self._core as core:
+            core.close()
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the members of the C tunables."""
+        values: Mapping[str, Any] = self._sysctl
+        return {
+            **self._sysctl.fields(boot=False, engine=self._ENGINE),
+            "cookie_lifetime_ms": values[_LIFETIME] * 1000,
+            "clock_skew_ms": values[_SKEW],
+        }
+
+
+def _check_slots(*rings: Ring | None) -> None:
+    """Make sure that whatever the engine makes fits into a slot."""
+    for ring in rings:
+        if ring is not None and ring.slot_size < _OURS_MAX:
+            raise ValueError(
+                f"slots have at least {_OURS_MAX} bytes here, not {ring.slot_size}"
+            )

@@ -148,6 +148,9 @@ enum flow_verdict inspect_packet(struct flow *flow, struct arrival *arrival);
 /* After tunables changed or engine_judge() said that the mode did: deadlines of watched connections follow. */
 void intercept_judged(struct flow *flow);
 void inspect_judged(struct flow *flow);
+/* A session of inspection was made, is about to end: its rule, its lines of the audit trail. */
+void inspect_opened(struct flow *flow, struct session *session);
+void inspect_ended(struct flow *flow, const struct session *session, enum flow_end end);
 
 /* A session whose deadline has come: it is no longer armed.  A host whose block is over. */
 void intercept_due(struct flow *flow, struct session *session);

@@ -167,6 +167,8 @@ engine_open(struct flow *flow, const struct session_key *key,
     flow->stats.sessions_created++;
     flow->stats.last_created_ms = flow->now_ms;
     flow->stats.last_incomplete = flow->stats.incomplete;
+    if (flow->config.kind == FLOW_INSPECT)
+        inspect_opened(flow, session);
     return session;
 }
 
@@ -201,11 +203,20 @@ engine_uncount(struct flow *flow, struct session *session)
     engine_enter(flow, session);
 }
 
+/* What ending means to all counts and to the audit trail. */
+static void
+engine_account(struct flow *flow, struct session *session, enum flow_end end)
+{
+    if (flow->config.kind == FLOW_INSPECT)
+        inspect_ended(flow, session, end);
+    engine_leave(flow, session);
+    flow->stats.ended[end]++;
+}
+
 void
 engine_end(struct flow *flow, struct session *session, enum flow_end end)
 {
-    engine_leave(flow, session);
-    flow->stats.ended[end]++;
+    engine_account(flow, session, end);
     due_disarm(&flow->due, session_number(&flow->sessions, session));
     session_remove(&flow->sessions, session);
 }
@@ -213,8 +224,7 @@ engine_end(struct flow *flow, struct session *session, enum flow_end end)
 void
 engine_owe(struct flow *flow, struct session *session, enum flow_end end)
 {
-    engine_leave(flow, session);
-    flow->stats.ended[end]++;
+    engine_account(flow, session, end);
     session_hide(&flow->sessions, session);
     session->flags |= SESSION_OWES_RST;
     engine_arm(flow, session, flow->now_ms);

@@ -1,8 +1,9 @@
 /*
  * What the files of Inspection share.
  *
- *   inspect.c        attempts: block, rate, limits, eviction; deletion; timers     inspect_tcp.c   TCP
- *   inspect_host.c   the limit of a destination, and its block                     inspect_udp.c   UDP, DNS, ICMP
+ *   inspect.c        attempts: block, rate, limits; victims, deletion, timers    inspect_tcp.c   TCP
+ *   inspect_rule.c   what the rules say; the audit trail                         inspect_udp.c   UDP, DNS, ICMP
+ *   inspect_host.c   the limit of a destination, its block, challenges
  */
 #ifndef SYNCACHE_FLOW_INSPECT_H
 #define SYNCACHE_FLOW_INSPECT_H
@@ -12,6 +13,8 @@
 enum flow_verdict inspect_tcp(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_udp(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_icmp(struct flow *flow, struct arrival *arrival);
+/* An ICMP error: what it says of a challenged client's connection is translated. */
+enum flow_verdict inspect_quote(struct flow *flow, struct arrival *arrival);
 
 /* Is packets' way through ours to judge, or do we only look? */
 bool inspect_acts(const struct flow *flow);
@@ -26,25 +29,28 @@ bool inspect_alerts(const struct flow *flow, uint8_t rule_number);
 uint32_t inspect_idle_ms(const struct flow *flow, const struct session *session);
 
 /*
- * An attempt: counts it, judges, makes room, makes the session, judges again (spec section 5).
+ * An attempt: counts it, judges, makes room, makes the session (spec section 5).
  *
  *   in       arrival    its packet, from the initiator, checksum verified
  *   in       counted    it counts in the thresholds
- *   returns  true: it has a session, which the caller completes by *session.  The second judgement is the caller's
- *            (engine_judge), after it armed the session.  false: there is none, *verdict says what becomes of the packet
+ *   returns  the session, which the caller completes, arms, and then judges again (engine_judge); or NULL, and
+ *            *verdict says what becomes of the packet
  */
-bool inspect_attempt(struct flow *flow, const struct arrival *arrival, uint8_t rule_number, bool counted,
-                     struct session **session, enum flow_verdict *verdict);
+struct session *inspect_attempt(struct flow *flow, const struct arrival *arrival, bool counted,
+                                enum flow_verdict *verdict);
 
 /* Deletes a half-open session: resets to both ends if it is TCP, at once or when there is room. */
 void inspect_delete(struct flow *flow, struct session *session, enum flow_end end);
-/* Ends a session, with its line of the audit trail. */
-void inspect_end(struct flow *flow, struct session *session, enum flow_end end);
+/* Makes way for a new session if the mode asks for it: one victim goes. */
+void inspect_make_way(struct flow *flow);
 
 /* inspect_host.c: what the destination's limit says to one more attempt. */
 enum inspect_limit { INSPECT_ADMIT, INSPECT_ADMIT_EVICTED, INSPECT_REFUSE };
-enum inspect_limit inspect_host_limit(struct flow *flow, const struct arrival *arrival, uint8_t rule_number);
-/* Is the destination of a SYN blocked? */
+enum inspect_limit inspect_host_limit(struct flow *flow, const struct arrival *arrival);
+/* Is the destination of a SYN blocked?  What becomes of a SYN that is refused: block_action. */
 bool inspect_host_blocked(const struct flow *flow, const struct arrival *arrival);
+enum flow_verdict inspect_host_refuse(struct flow *flow, const struct arrival *arrival);
+/* A segment of no session: perhaps the ACK of a challenge. */
+enum flow_verdict inspect_host_redeem(struct flow *flow, const struct arrival *arrival);
 
 #endif

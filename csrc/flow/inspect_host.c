@@ -4,8 +4,14 @@
  * An attempt that would be number N + 1 costs the host its oldest half-open
  * session, or, if there is a block time, all of them, and the attempt and those
  * that follow are refused until the time is over.  A block does not grow.
+ *
+ * Refused: dropped, or challenged.  A client that answers the challenge, with a
+ * cookie or by an entry of the SYN proxy, is let in although the host is
+ * blocked, so a flood does not shut out those who are real.
  */
 #include "inspect.h"
+
+#include "proxy.h"
 
 #include <assert.h>
 #include <string.h>
@@ -81,11 +87,12 @@ host_begin_block(struct flow *flow, struct host *host, bool alerts)
 }
 
 enum inspect_limit
-inspect_host_limit(struct flow *flow, const struct arrival *arrival,
-                   uint8_t rule_number)
+inspect_host_limit(struct flow *flow, const struct arrival *arrival)
 {
     uint32_t limit = flow->inspect.tcp_max_incomplete_host;
-    bool alerts = inspect_alerts(flow, rule_number);
+    bool alerts =
+        inspect_alerts(flow, inspect_rule_number(flow, WIRE_PROTOCOL_TCP,
+                                                 arrival->key.port[1]));
     struct host *host;
 
     if (limit == 0 || arrival->key.protocol != WIRE_PROTOCOL_TCP)
@@ -114,4 +121,48 @@ inspect_host_due(struct flow *flow, struct host *host)
     if (host->reported)
         host_event(flow, host, FLOW_EVENT_UNBLOCK);
     host_unblock(&flow->hosts, host);
+}
+
+/* A SYN that we may answer in the server's name. */
+static bool
+host_may_challenge(const struct flow *flow, const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+
+    return inspect_acts(flow) && arrival->side != FLOW_TAP &&
+           wire_address_fault(&view->tuple) == SYNCACHE_PASS_KNOWN &&
+           !proxy_untouchable(view);
+}
+
+enum flow_verdict
+inspect_host_refuse(struct flow *flow, const struct arrival *arrival)
+{
+    enum flow_verdict verdict = inspect_refuse(flow, FLOW_DROP_BLOCKED);
+
+    if (!host_may_challenge(flow, arrival))
+        return verdict;
+    if (flow->inspect.block_action == FLOW_BLOCK_COOKIE && proxy_mints(flow))
+        return proxy_cookie(flow, arrival);
+    if (flow->inspect.block_action != FLOW_BLOCK_INTERCEPT)
+        return verdict;
+    inspect_make_way(flow);
+    if (proxy_begin(flow, arrival) == NULL)
+        return verdict;
+    engine_judge(flow);
+    return FLOW_CONSUMED;
+}
+
+enum flow_verdict
+inspect_host_redeem(struct flow *flow, const struct arrival *arrival)
+{
+    enum flow_verdict verdict;
+
+    if (flow->inspect.block_action != FLOW_BLOCK_COOKIE ||
+        !inspect_acts(flow) || arrival->side == FLOW_TAP)
+        return FLOW_FORWARD;
+    verdict = proxy_redeem(flow, arrival);
+    if (verdict == FLOW_DROP_BAD_ACK)
+        return FLOW_FORWARD;
+    engine_judge(flow);
+    return verdict;
 }

@@ -2,11 +2,12 @@
  * Inspection of TCP.  A session begins with a SYN; what has none passes without
  * one.  It ends `finwait` after the second FIN, at once with a valid RST, when
  * idle, or when its handshake takes too long; a repeated SYN prolongs nothing.
+ *
+ * Sessions of challenged clients (mode 'I') are the SYN proxy's.
  */
 #include "inspect.h"
+#include "proxy.h"
 #include "track.h"
-
-#include <assert.h>
 
 static bool
 tcp_is_request(const struct view *view)
@@ -20,12 +21,13 @@ tcp_attempt(struct flow *flow, const struct arrival *arrival)
 {
     uint8_t rule =
         inspect_rule_number(flow, WIRE_PROTOCOL_TCP, arrival->key.port[1]);
-    struct session *session;
     enum flow_verdict verdict;
+    struct session *session;
 
     if (inspect_rule(flow, rule)->inspect == 0 || !view_verify(&arrival->view))
         return FLOW_FORWARD;
-    if (!inspect_attempt(flow, arrival, rule, true, &session, &verdict))
+    session = inspect_attempt(flow, arrival, true, &verdict);
+    if (session == NULL)
         return verdict;
     track_syn(session, &arrival->view);
     engine_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
@@ -44,14 +46,31 @@ tcp_comes_right(const struct session *session, const struct arrival *arrival,
            arrival->side == side;
 }
 
+/* What a challenge will tell the next client in this server's name. */
 static void
-tcp_changed(struct flow *flow, struct session *session,
-            enum track_change change)
+tcp_learn(struct flow *flow, const struct session *session,
+          const struct view *view)
 {
-    switch (change) {
+    struct syncache_tuple tuple;
+    struct view_options options;
+
+    session_tuple(session, &tuple);
+    view_options(view, &options);
+    (void)profile_learn(&flow->profiles, flow->now_ms, &tuple, session->offered,
+                        options.has, options.mss, options.wscale);
+}
+
+static void
+tcp_watched(struct flow *flow, struct session *session,
+            const struct arrival *arrival, uint32_t from)
+{
+    switch (track_segment(session, &arrival->view, from)) {
     case TRACK_RST:
-        inspect_end(flow, session, FLOW_END_RST);
+        engine_end(flow, session, FLOW_END_RST);
         return;
+    case TRACK_SYN_ACK:
+        tcp_learn(flow, session, &arrival->view);
+        break;
     case TRACK_ESTABLISHED:
         engine_state(flow, session, FLOW_ESTAB);
         break;
@@ -73,20 +92,35 @@ tcp_changed(struct flow *flow, struct session *session,
 enum flow_verdict
 inspect_tcp(struct flow *flow, struct arrival *arrival)
 {
+    bool request = tcp_is_request(&arrival->view);
     uint32_t from;
     struct session *session =
         session_find(&flow->sessions, &arrival->key, &from);
 
-    if (session != NULL && session->state == FLOW_CLOSING &&
-        tcp_is_request(&arrival->view) && view_verify(&arrival->view)) {
-        inspect_end(flow, session, FLOW_END_REPLACED);
+    if (session != NULL && session->state == FLOW_CLOSING && request &&
+        view_verify(&arrival->view)) {
+        engine_end(flow, session, FLOW_END_REPLACED);
         session = NULL;
     }
     if (session == NULL)
-        return tcp_is_request(&arrival->view) ? tcp_attempt(flow, arrival)
-                                              : FLOW_FORWARD;
-    if (tcp_comes_right(session, arrival, from))
-        tcp_changed(flow, session,
-                    track_segment(session, &arrival->view, from));
+        return request ? tcp_attempt(flow, arrival)
+                       : inspect_host_redeem(flow, arrival);
+    if (!tcp_comes_right(session, arrival, from))
+        return session->mode == 'I' ? FLOW_DROP_UNKNOWN : FLOW_FORWARD;
+    if (session->mode == 'I')
+        return proxy_packet(flow, session, from, arrival);
+    tcp_watched(flow, session, arrival, from);
     return FLOW_FORWARD;
+}
+
+enum flow_verdict
+inspect_quote(struct flow *flow, struct arrival *arrival)
+{
+    uint32_t from;
+    struct session *session =
+        session_find(&flow->sessions, &arrival->key, &from);
+
+    if (session == NULL || session->mode != 'I')
+        return FLOW_FORWARD;
+    return proxy_quote(flow, session, from, arrival);
 }

@@ -33,14 +33,14 @@ udp_payload(const struct view *view)
 }
 
 static enum flow_verdict
-udp_attempt(struct flow *flow, const struct arrival *arrival, uint8_t rule,
-            bool counted)
+udp_attempt(struct flow *flow, const struct arrival *arrival, bool counted)
 {
-    struct session *session;
     enum flow_verdict verdict;
+    struct session *session = NULL;
 
-    if (!view_verify(&arrival->view) ||
-        !inspect_attempt(flow, arrival, rule, counted, &session, &verdict))
+    if (view_verify(&arrival->view))
+        session = inspect_attempt(flow, arrival, counted, &verdict);
+    if (session == NULL)
         return FLOW_FORWARD;
     session->bytes[FLOW_CLIENT] = udp_payload(&arrival->view);
     engine_arm(flow, session, udp_deadline_ms(flow, session));
@@ -77,7 +77,7 @@ inspect_udp(struct flow *flow, struct arrival *arrival)
     rule = inspect_rule_number(flow, VIEW_PROTOCOL_UDP, arrival->key.port[1]);
     if (inspect_rule(flow, rule)->inspect == 0)
         return FLOW_FORWARD;
-    return udp_attempt(flow, arrival, rule, true);
+    return udp_attempt(flow, arrival, true);
 }
 
 static bool
@@ -101,9 +101,9 @@ inspect_icmp(struct flow *flow, struct arrival *arrival)
         return FLOW_FORWARD;
     session = session_find(&flow->sessions, &arrival->key, &from);
     if (session == NULL)
-        return request ? udp_attempt(flow, arrival, FLOW_ICMP,
-                                     flow->inspect.count_icmp != 0)
-                       : inspect_refuse(flow, FLOW_DROP_ICMP_REPLY);
+        return request
+                   ? udp_attempt(flow, arrival, flow->inspect.count_icmp != 0)
+                   : inspect_refuse(flow, FLOW_DROP_ICMP_REPLY);
     if (request == (from == FLOW_CLIENT))
         udp_heard(flow, session, arrival, from);
     return FLOW_FORWARD;

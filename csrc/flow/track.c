@@ -35,6 +35,7 @@ track_syn(struct session *session, const struct view *view)
     session->wnd[FLOW_CLIENT] = view->window;
     session->wscale[FLOW_CLIENT] = options.wscale;
     session->mss = options.mss;
+    session->offered = options.has;
     session->bytes[FLOW_CLIENT] += view->payload_size;
 }
 

@@ -197,6 +197,130 @@ test_silent_rule_blocks_without_a_word(void)
     world_free(world);
 }
 
+/* A block of 5 minutes with this action is on; answers are counted from 0. */
+static struct world *
+challenged(uint32_t action)
+{
+    struct world *world = limited(5, 300000);
+    uint8_t key[16];
+
+    test_random_bytes(key, sizeof key);
+    flow_set_key(world->flow, 0, key);
+    world->inspect.block_action = action;
+    world->inspect.options = FLOW_OPTIONS_CISCO;
+    world_set(world);
+    world_half_open(world, 0, 6);
+    EXPECT_EQ(FLOW_CONSUMED, world->verdict);
+    return world;
+}
+
+/* The handshake of a client whose SYN was answered by us. */
+static void
+answer_challenge(struct world *world, const struct ends *ends)
+{
+    struct syncache_fields syn_ack =
+        world_sent(&world->client, world->client.ring.count - 1);
+    struct syncache_fields syn;
+    uint32_t before = world->server.ring.count;
+
+    EXPECT_EQ(WIRE_SYN | WIRE_ACK, syn_ack.flags);
+    EXPECT_EQ(WORLD_C + 1, syn_ack.ack);
+    EXPECT_EQ(ends->client_port, syn_ack.dport);
+    world_tcp(world, ends, false,
+              (struct segment){.seq = WORLD_C + 1,
+                               .ack = syn_ack.seq + 1,
+                               .flags = WORLD_ACK});
+    EXPECT_EQ(FLOW_CONSUMED, world->verdict);
+    EXPECT_EQ(before + 1, world->server.ring.count);
+    syn = world_sent(&world->server, before);
+    EXPECT_EQ(WIRE_SYN, syn.flags);
+    EXPECT_EQ(WORLD_C, syn.seq);
+    world_syn_ack(world, ends);
+    EXPECT_EQ(FLOW_CONSUMED, world->verdict);
+}
+
+static void
+test_block_action_cookie_lets_real_clients_in(void)
+{
+    /* P28: no state for the others. */
+    struct world *world = challenged(FLOW_BLOCK_COOKIE);
+    struct ends real = world_other(100);
+
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    world_half_open(world, 200, 100);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    EXPECT_EQ(101, world_stats(world)->cookies_sent);
+    EXPECT_EQ(5, world->server.ring.count);
+    world_syn(world, &real);
+    answer_challenge(world, &real);
+    EXPECT_EQ(1, world_stats(world)->established);
+    EXPECT_EQ(1, world_stats(world)->cookies_redeemed);
+    EXPECT_TRUE(world_has(world, &real));
+    /* It goes on when the block is over, and is still translated. */
+    world_wait(world, 300000);
+    world_tcp(world, &real, true,
+              (struct segment){.seq = WORLD_S + 1,
+                               .ack = WORLD_C + 1,
+                               .flags = WORLD_ACK,
+                               .payload = 10});
+    EXPECT_EQ(FLOW_FORWARD_REWRITTEN, world->verdict);
+    world_free(world);
+}
+
+static void
+test_block_action_intercept_lets_real_clients_in(void)
+{
+    struct world *world = challenged(FLOW_BLOCK_INTERCEPT);
+    struct ends real = world_other(100);
+
+    world_syn(world, &real);
+    EXPECT_EQ(2, world_stats(world)->incomplete);
+    answer_challenge(world, &real);
+    EXPECT_EQ(1, world_stats(world)->established);
+    /* The other one is given up after 31 s, without a RST that reflects. */
+    world_wait(world, 31000);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    EXPECT_EQ(5, world_stats(world)->resets_client);
+    world_free(world);
+}
+
+static void
+test_forged_ack_opens_nothing(void)
+{
+    struct world *world = challenged(FLOW_BLOCK_COOKIE);
+    struct ends real = world_other(100);
+
+    for (uint32_t i = 0; i < 100; i++)
+        world_tcp(world, &real, false,
+                  (struct segment){.seq = WORLD_C + 1,
+                                   .ack = (uint32_t)test_random(),
+                                   .flags = WORLD_ACK});
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_TRUE(!world_has(world, &real));
+    EXPECT_EQ(5, world->server.ring.count);
+    world_free(world);
+}
+
+static void
+test_tap_and_detect_only_challenge_nobody(void)
+{
+    for (int tap = 0; tap <= 1; tap++) {
+        struct world *world = limited(5, 300000);
+        uint8_t key[16] = {1};
+
+        flow_set_key(world->flow, 0, key);
+        world->side = tap ? FLOW_TAP : FLOW_CLIENT;
+        world->inspect.detect_only = tap == 0;
+        world->inspect.block_action = FLOW_BLOCK_COOKIE;
+        world_set(world);
+        world_half_open(world, 0, 9);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        EXPECT_EQ(1, world_stats(world)->blocks);
+        EXPECT_EQ(0, world_stats(world)->cookies_sent);
+        world_free(world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_51st_half_open_of_a_host_costs_its_oldest),
     TEST(test_host_alert_comes_once_per_excursion),
@@ -207,6 +331,10 @@ static const struct test tests[] = {
     TEST(test_block_action_evict_blocks_nobody),
     TEST(test_limit_is_of_destinations_and_of_tcp),
     TEST(test_silent_rule_blocks_without_a_word),
+    TEST(test_block_action_cookie_lets_real_clients_in),
+    TEST(test_block_action_intercept_lets_real_clients_in),
+    TEST(test_forged_ack_opens_nothing),
+    TEST(test_tap_and_detect_only_challenge_nobody),
 };
 
 int

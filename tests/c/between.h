@@ -96,7 +96,7 @@ static inline void
 between_open(struct between *world, uint32_t sessions_max)
 {
     static const uint8_t seed[16] = {1, 2, 3};
-    static const uint8_t key[16] = {4, 5, 6};
+    uint8_t key[16] = {4, 5, 6};
     struct flow_config config = {.struct_size = sizeof config,
                                  .kind = FLOW_INTERCEPT,
                                  .sessions_max = sessions_max,
@@ -110,7 +110,10 @@ between_open(struct between *world, uint32_t sessions_max)
     world->block = aligned_alloc(64, (size + 63) / 64 * 64);
     world->flow = flow_init(world->block, size, &config, seed);
     EXPECT_TRUE(world->flow != NULL);
-    flow_set_key(world->flow, 0, key);
+    for (uint8_t epoch = 0; epoch < 4; epoch++) {
+        key[15] = epoch;
+        flow_set_key(world->flow, epoch, key);
+    }
     world->now_ms = 1000000;
     flow_set_epoch(world->flow, 0, world->now_ms);
     world->family = 4;

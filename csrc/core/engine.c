@@ -248,14 +248,6 @@ engine_mss_usable(const struct syncache *cache, uint32_t endpoint,
 }
 
 bool
-engine_cookies_only(const struct syncache *cache)
-{
-    return cache->tunables.syncookies_only ||
-           (cache->tunables.syncookies && cache->pause.paused &&
-            cache->tunables.pause_policy == SYNCACHE_PAUSE_BUCKET);
-}
-
-bool
 engine_mints(const struct syncache *cache)
 {
     return (cache->tunables.syncookies || cache->tunables.syncookies_only) &&
@@ -310,13 +302,6 @@ engine_gate_open(const struct syncache *cache, const struct endpoint *endpoint,
         return true;
     return endpoint->gate_stamped &&
            cache->now_ms - endpoint->gate_ms <= 2 * lifetime_ms;
-}
-
-void
-engine_stamp_gate(struct syncache *cache, struct endpoint *endpoint)
-{
-    endpoint->gate_ms = cache->now_ms;
-    endpoint->gate_stamped = true;
 }
 
 void

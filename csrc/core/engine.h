@@ -101,7 +101,13 @@ uint16_t engine_mss_announced(const struct syncache *cache, uint32_t endpoint, u
 uint16_t engine_mss_usable(const struct syncache *cache, uint32_t endpoint, uint8_t family, uint16_t peer_mss);
 
 /* Nothing is looked up or stored: syncookies_only, or a pause of the bucket policy (spec 3.1, predicate C). */
-bool engine_cookies_only(const struct syncache *cache);
+static inline bool
+engine_cookies_only(const struct syncache *cache)
+{
+    return cache->tunables.syncookies_only ||
+           (cache->tunables.syncookies && cache->pause.paused &&
+            cache->tunables.pause_policy == SYNCACHE_PAUSE_BUCKET);
+}
 
 /* An ISS can and should be a cookie: cookies are on and the epoch in force has a key. */
 bool engine_mints(const struct syncache *cache);
@@ -112,7 +118,12 @@ uint32_t engine_cookie(const struct syncache *cache, const struct syncache_tuple
 
 /* May an ACK without an entry be tried as a cookie (DESIGN 5.3)? */
 bool engine_gate_open(const struct syncache *cache, const struct endpoint *endpoint, uint64_t hash);
-void engine_stamp_gate(struct syncache *cache, struct endpoint *endpoint);
+static inline void
+engine_stamp_gate(struct syncache *cache, struct endpoint *endpoint)
+{
+    endpoint->gate_ms = cache->now_ms;
+    endpoint->gate_stamped = true;
+}
 
 /* Makes the tuple of an entry. */
 void engine_entry_tuple(const struct table_entry *entry, struct syncache_tuple *tuple);

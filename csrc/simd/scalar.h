@@ -3,8 +3,7 @@
  * is lane 0 (core/quick.c).  Inline, so that one packet pays for no call.
  *
  * Checksums: the one's complement sum does not care for byte order (RFC 1071 2), so 32-bit little-endian words go
- * into a 64-bit sum, which is folded once.  A sum over something that is not all zero never folds to 0, so the bytes
- * that come out are those of core/wire_sum.c.
+ * into a 64-bit sum, which is reduced once.  The bytes that come out are those of core/wire_sum.c.
  */
 #ifndef SYNCACHE_SIMD_SCALAR_H
 #define SYNCACHE_SIMD_SCALAR_H
@@ -40,14 +39,20 @@ scalar_halves(uint64_t x)
     return (x & UINT32_MAX) + (x >> 32);
 }
 
-/* To 16 bits.  2^64 - 1 at most becomes 2^33 - 2, 2^17, 2^16, 2^16 - 1. */
-static inline uint32_t
-scalar_fold(uint64_t sum)
+/* 2^16 is 1 modulo 65535, so folding is the remainder; what is divisible is right. */
+static inline bool
+scalar_summed(uint64_t sum)
 {
-    sum = scalar_halves(sum);
-    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint32_t)((sum & 0xffff) + (sum >> 16));
+    return sum % 0xffff == 0;
+}
+
+/* What a header has to say if the rest of it sums to this: never 0xffff, since the rest is not all zero. */
+static inline uint32_t
+scalar_check(uint64_t sum)
+{
+    uint32_t rest = (uint32_t)(sum % 0xffff);
+
+    return rest == 0 ? 0 : 0xffff - rest;
 }
 
 static inline void
@@ -105,8 +110,8 @@ scalar_match_v4(struct simd_lanes *lanes, uint32_t lane)
     lanes->faddr[0][lane] = faddr;
     lanes->laddr[0][lane] = laddr;
     good &= scalar_match_tcp(lanes, lane, packet + 20, &tcp);
-    good &= scalar_fold(scalar_halves(first) + third + addresses) == 0xffff;
-    good &= (lanes->trusted >> lane & 1) | (scalar_fold(tcp + addresses) == 0xffff);
+    good &= scalar_summed(scalar_halves(first) + third + addresses);
+    good &= (lanes->trusted >> lane & 1) | scalar_summed(tcp + addresses);
     return good && !scalar_address_v4_bad(faddr) && !scalar_address_v4_bad(laddr) && faddr != laddr;
 }
 
@@ -134,7 +139,7 @@ scalar_match_v6(struct simd_lanes *lanes, uint32_t lane)
         lanes->laddr[2 * i + 1][lane] = (uint32_t)(l >> 32);
     }
     good &= scalar_match_tcp(lanes, lane, packet + 40, &tcp);
-    good &= (lanes->trusted >> lane & 1) | (scalar_fold(tcp + addresses) == 0xffff);
+    good &= (lanes->trusted >> lane & 1) | scalar_summed(tcp + addresses);
     good &= ((f0 | f1) != 0) & ((l0 | l1) != 0) & ((f0 & 0xff) != 0xff) & ((l0 & 0xff) != 0xff);
     return good && ((f0 ^ l0) | (f1 ^ l1)) != 0;
 }
@@ -166,15 +171,14 @@ scalar_xor_halves(uint64_t hash)
     return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
 }
 
-/* How many of the seven floors are not above a value: its index in a table whose entry 0 has none. */
+/* How many of the seven ascending floors are not above a value: its index in a table whose entry 0 has none. */
 static inline uint32_t
 scalar_index(const uint32_t floor[static 7], uint32_t value)
 {
-    uint32_t index = 0;
+    uint32_t index = (uint32_t)(floor[3] <= value) << 2;
 
-    for (uint32_t i = 0; i < 7; i++)
-        index += floor[i] <= value;
-    return index;
+    index += (uint32_t)(floor[index + 1] <= value) << 1;
+    return index + (floor[index] <= value);
 }
 
 /* The cookie's byte, and the cookie: core/syncookie.c draws both. */
@@ -224,7 +228,7 @@ scalar_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes,
 
     store64_le(tcp, (uint64_t)iss << 32 | ports);
     store32_le(tcp + 8, ack);
-    scalar_store16(tcp + 16, ~scalar_fold(sum));
+    scalar_store16(tcp + 16, scalar_check(sum));
     store64_le(tcp + 32, (uint64_t)tsecr << 32 | tsval);
 }
 
@@ -237,7 +241,7 @@ scalar_reply_v4(const struct simd_shape *shape, const struct simd_lanes *lanes, 
     uint64_t addresses = (uint64_t)faddr + laddr;
 
     memcpy(out, lanes->template[lane]->reply, SIMD_V4_SYN);
-    scalar_store16(out + 10, ~scalar_fold(addresses + lanes->template[lane]->ip_sum));
+    scalar_store16(out + 10, scalar_check(addresses + lanes->template[lane]->ip_sum));
     store64_le(out + 12, (uint64_t)faddr << 32 | laddr);
     scalar_reply_tcp(shape, lanes, lane, addresses, out + 20);
 }

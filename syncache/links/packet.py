@@ -64,6 +64,8 @@ class Packet:
             given to the interface while the link is open; one without it has already.
         forward: Take every frame, promiscuously; the kernel gets none of them.  There
             are no addresses then.
+        tap: See every frame of both directions, promiscuously; the kernel goes on as
+            if we were not there.  There are no addresses then.
         ring: Bytes that the kernel may fill before it drops frames.
         cpu: To run the calling thread on; see `Schedule`.
         priority: Of the calling thread.
@@ -86,22 +88,24 @@ class Packet:
         addresses: Sequence[str] = (),
         *,
         forward: bool = False,
+        tap: bool = False,
         ring: int = RING_BYTES,
         cpu: int | None = None,
         priority: int | None = None,
         threaded_napi: bool = False,
         fanout: int | None = None,
     ) -> None:
-        if bool(addresses) == forward:
-            raise ValueError("a link either has addresses or forwards")
+        if bool(addresses) + forward + tap != 1:
+            raise ValueError("a link either has addresses or forwards or is a tap")
         if fanout is not None and not 0 <= fanout <= FANOUT_ID_MAX:
             raise ValueError(f"a fanout group is 0 to {FANOUT_ID_MAX}, not {fanout}")
         self.name = name
+        self._tap = tap
         self._undo: list[Callable[[], object]] = []
         self._failed = 0
         self._kernel_dropped = 0
         try:
-            self._open(Interface(name, addresses), forward, ring, fanout)
+            self._open(Interface(name, addresses), forward or tap, ring, fanout)
             schedule = Schedule(
                 name, cpu=cpu, priority=priority, threaded_napi=threaded_napi
             )
@@ -121,9 +125,10 @@ class Packet:
         addresses = None if forward else interface.addresses
         if addresses is not None:
             _attach_filter(sock, addresses)
-        # The kernel is silent before the first frame is ours.
-        drop = Drop(interface, addresses)
-        self._undo.append(drop.close)
+        if not self._tap:
+            # The kernel is silent before the first frame is ours.
+            drop = Drop(interface, addresses)
+            self._undo.append(drop.close)
         route = Route(interface)
         self._undo.append(route.close)
         self._link = _core_links.Packet(
@@ -140,8 +145,9 @@ class Packet:
 
     def _configure(self, sock: socket.socket, ring: int) -> mmap.mmap:
         """Set the socket up, and map its ring."""
-        for option in (PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING, PACKET_QDISC_BYPASS):
+        for option in (PACKET_VNET_HDR, PACKET_QDISC_BYPASS):
             sock.setsockopt(SOL_PACKET, option, 1)
+        sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, not self._tap)
         sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
         enlarge(sock)
         blocks = max(2, -(-ring // BLOCK_BYTES))

@@ -6,11 +6,12 @@ csrc/link/link.h.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ._ffi import ffi, lib
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from mmap import mmap
 
     from ._core import RingCore
@@ -22,8 +23,9 @@ class _FrameLink:
 
     __slots__ = ("_link", "_memory")
 
-    _COUNTS: tuple[str, ...] = ("received", "sent", "too_large", "send_failed")
+    _COUNTS = ("received", "sent", "skipped", "too_large", "send_failed")
     _link: FrameLinkStruct
+    _memory: tuple[CData, ...]
 
     @property
     def send_error(self) -> int:
@@ -35,6 +37,11 @@ class _FrameLink:
         """Frames by what became of them."""
         return {name: getattr(self._link, name) for name in self._COUNTS}
 
+    def release(self) -> None:
+        """Let go of the memory, which may be unmapped then."""
+        for view in self._memory:
+            ffi.release(view)
+
 
 class Packet(_FrameLink):
     """An AF_PACKET socket with its mapped ring.
@@ -43,8 +50,6 @@ class Packet(_FrameLink):
     """
 
     __slots__ = ()
-
-    _COUNTS = ("received", "sent", "skipped", "too_large", "send_failed")
 
     def __init__(
         self,
@@ -55,7 +60,8 @@ class Packet(_FrameLink):
         *,
         forward: bool,
     ) -> None:
-        self._memory: CData = ffi.from_buffer("uint8_t[]", ring)
+        memory = ffi.from_buffer("uint8_t[]", ring)
+        self._memory = (memory,)
         self._link = ffi.new(
             "struct link_packet *",
             {
@@ -64,7 +70,7 @@ class Packet(_FrameLink):
                 "forward": forward,
                 "block_size": block_size,
                 "blocks": len(ring) // block_size,
-                "memory": self._memory,
+                "memory": memory,
             },
         )
 
@@ -80,9 +86,92 @@ class Packet(_FrameLink):
         """Send the passed frames of another link's ring; how many, or -errno."""
         return lib.link_packet_forward(self._link, rx.cdata)
 
-    def release(self) -> None:
-        """Let go of the ring, which may be unmapped then."""
-        ffi.release(self._memory)
+
+class XdpRing(NamedTuple):
+    """One of the four rings: its mapping, its offsets, the number of its entries."""
+
+    memory: mmap
+    producer: int
+    consumer: int
+    entries: int
+    flags: int
+    size: int
+
+
+class Xdp(_FrameLink):
+    """A bound AF_XDP socket; `rings` are rx, tx, fill and completion."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        fd: int,
+        route: tuple[int, int, int],
+        umem: mmap,
+        frame_size: int,
+        rings: Sequence[XdpRing],
+        *,
+        busy_poll: bool,
+        partial: bool,
+    ) -> None:
+        frames = len(umem) // frame_size // 2
+        views = [ffi.from_buffer("uint8_t[]", ring.memory) for ring in rings]
+        memory = ffi.from_buffer("uint8_t[]", umem)
+        unused = ffi.new("uint64_t[]", frames)
+        self._memory = (memory, unused, *views)
+        rx, tx, fill, completion = (
+            {
+                "producer": ffi.cast("uint32_t *", view + ring.producer),
+                "consumer": ffi.cast("uint32_t *", view + ring.consumer),
+                "flags": ffi.cast("uint32_t *", view + ring.flags),
+                "entries": view + ring.entries,
+                "mask": ring.size - 1,
+            }
+            for view, ring in zip(views, rings, strict=True)
+        )
+        self._link = ffi.new(
+            "struct link_xdp *",
+            {
+                "route": (*route, 0),
+                "rx": rx,
+                "tx": tx,
+                "fill": fill,
+                "completion": completion,
+                "fd": fd,
+                "frame_size": frame_size,
+                "frames": frames,
+                "busy_poll": busy_poll,
+                "partial": partial,
+                "umem": memory,
+                "unused": unused,
+            },
+        )
+        lib.link_xdp_begin(self._link)
+
+    def receive(self, rx: RingCore) -> int:
+        """Append frames; how many, or -errno."""
+        return lib.link_xdp_receive(self._link, rx.cdata)
+
+    def send(self, tx: RingCore) -> int:
+        """Send frames and packets from `next` on; how many, or -errno."""
+        return lib.link_xdp_send(self._link, tx.cdata)
+
+
+def xdp_bind(fd: int, ifindex: int, queue: int, flags: int) -> None:
+    """Bind an AF_XDP socket to a queue of an interface.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    result = lib.link_xdp_bind(fd, ifindex, queue, flags)
+    if result < 0:
+        raise OSError(-result, "bind")
+
+
+def address_of(memory: mmap | bytearray) -> int:
+    """Return where memory lies, for calls that take pointers in structures."""
+    with ffi.from_buffer("uint8_t[]", memory) as view:
+        return int(ffi.cast("uintptr_t", view))
 
 
 def pass_all(rx: RingCore) -> None:

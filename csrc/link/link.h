@@ -133,6 +133,60 @@ int32_t link_packet_send(struct link_packet *link, struct syncache_ring *tx);
  */
 int32_t link_packet_forward(struct link_packet *link, struct syncache_ring *rx);
 
+/* One of the four rings of an AF_XDP socket, which the kernel maps. */
+struct link_xdp_ring {
+    uint32_t *producer;
+    uint32_t *consumer;
+    uint32_t *flags;
+    void *entries;
+    uint32_t mask;        /* entries, a power of two, less one */
+    uint32_t reserved;
+};
+
+/* A bound AF_XDP socket.  Half of the frames of umem are for receiving, half for sending. */
+struct link_xdp {
+    struct link_route route;
+    struct link_xdp_ring rx;
+    struct link_xdp_ring tx;
+    struct link_xdp_ring fill;
+    struct link_xdp_ring completion;
+    int32_t fd;           /* non-blocking */
+    int32_t send_error;   /* errno of the last frame refused; 0: it went out */
+    uint32_t frame_size;  /* bytes of a frame of umem, a power of two */
+    uint32_t frames;      /* each way: no ring has fewer entries */
+    uint32_t busy_poll;   /* 1: receiving drives the device's queue */
+    uint32_t partial;     /* 1: local senders leave TCP checksums to the device (veth) */
+    uint8_t *umem;        /* 2 * frames * frame_size bytes, shared with the kernel */
+    uint64_t *unused;     /* room for `frames` addresses: frames for sending that are ours now */
+    uint64_t unused_count;
+    uint64_t received;    /* frames put into a ring */
+    uint64_t sent;        /* frames and packets that the kernel took */
+    uint64_t skipped;     /* frames passed over: they carry no IP */
+    uint64_t too_large;   /* frames dropped: longer than a slot, or than a frame of umem */
+    uint64_t send_failed; /* frames and packets dropped: the kernel refused them */
+};
+
+/* Binds an AF_XDP socket to a queue; flags as in <linux/if_xdp.h>.  Returns 0 or -errno. */
+int32_t link_xdp_bind(int32_t fd, uint32_t ifindex, uint32_t queue, uint32_t flags);
+
+/* Gives the kernel its frames.  To be called once, before all others. */
+void link_xdp_begin(struct link_xdp *link);
+
+/*
+ * Appends frames to rx until there are no more or rx is full; otherwise as
+ * link_packet_receive().  A TCP checksum that is the sum of the pseudo header
+ * is PARTIAL if link->partial.
+ *
+ *   returns  -ENODEV when the interface was removed
+ */
+int32_t link_xdp_receive(struct link_xdp *link, struct syncache_ring *rx);
+
+/*
+ * Sends what tx->next .. tx->count hold in order, as link_packet_send(); a
+ * frame with a gso_size or an unfinished checksum counts as refused.
+ */
+int32_t link_xdp_send(struct link_xdp *link, struct syncache_ring *tx);
+
 /*
  * bpf(2), with the numbers of <linux/bpf.h>.  Each returns a descriptor of the
  * caller's (0 for link_bpf_map_set) or -errno.

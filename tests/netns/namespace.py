@@ -91,9 +91,9 @@ class Namespace:
         """Say what there is to know of an interface; None: there is none."""
         return self.python("link", ["show", name])
 
-    def join(self, name: str, other: Namespace, peer: str) -> None:
-        """Lay a veth pair from here to another namespace."""
-        self.link("veth", name, peer, other.pid)
+    def join(self, name: str, other: Namespace, peer: str, *addresses: str) -> None:
+        """Lay a veth pair from here to another namespace; ours is up."""
+        self.link("veth", name, peer, other.pid, *addresses)
 
     @property
     def pid(self) -> int:
@@ -120,8 +120,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.client, self.server = Namespace(), Namespace()
-        self.client.join("c0", self.server, "s0")
-        self.client.link("up", "c0", *self.CLIENT)
+        self.client.join("c0", self.server, "s0", *self.CLIENT)
         self.server.link("up", "s0", *self.SERVER)
 
     def kernel_resets(self) -> int:

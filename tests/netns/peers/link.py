@@ -4,19 +4,25 @@ add NAME [ADDRESS]     a persistent TUN device, up, with an address
 up NAME, down NAME     its state
 remove NAME            it is gone
 show NAME              its MTU, state and addresses
-veth NAME PEER PID     a pair, its other end in the namespace of a process
-vlan NAME ID           an interface NAME.ID for the frames of a VLAN
+veth NAME PEER PID [ADDRESS]  a pair, up, its other end in the namespace of a process
+mac NAME ADDRESS       its link address
+uncut NAME ON          whether the kernel hands it super-segments (1 or 0)
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import json
+import socket
+import struct
 import sys
 
 from pyroute2 import IPRoute
 
 UNICAST, MAIN_TABLE, GLOBAL_SCOPE = 1, 254, 0
 IFA_F_NODAD = 0x02
+SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGSO = 0x8946, 0x1F, 0x24
 
 
 def show(ip, name):
@@ -54,24 +60,30 @@ def add_addresses(ip, index, addresses):
         ip.addr("add", index=index, address=address, **flags)
 
 
+def set_segmentation(name, on):
+    """Let the kernel hand over segments uncut, or not: TSO and GSO."""
+    for command in (ETHTOOL_STSO, ETHTOOL_SGSO):
+        value = ctypes.create_string_buffer(struct.pack("II", command, on))
+        request = struct.pack("16sP16x", name.encode(), ctypes.addressof(value))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, SIOCETHTOOL, request)
+
+
 def main(action, name, *addresses):
     with IPRoute() as ip:
         if action == "veth":
-            peer, pid = addresses
+            peer, pid, *addresses = addresses
             end = {"ifname": peer, "net_ns_pid": pid}
             ip.link("add", ifname=name, kind="veth", peer=end)
-            return None
-        if action == "vlan":
-            (number,) = addresses
-            below = ip.link_lookup(ifname=name)[0]
-            vlan = {"ifname": f"{name}.{number}", "kind": "vlan", "link": below}
-            ip.link("add", vlan_id=number, **vlan)
-            return None
-        if action == "add":
-            ip.link("add", ifname=name, kind="tuntap", mode="tun")
+            action = "up"
+        if action == "uncut":
+            return set_segmentation(name, *addresses)
         if action == "show":
             return show(ip, name)
         index = ip.link_lookup(ifname=name)[0]
+        if action == "mac":
+            ip.link("set", index=index, address=addresses[0])
+            return None
         add_addresses(ip, index, addresses)
         if action in {"add", "up"}:
             ip.link("set", index=index, state="up")

@@ -22,6 +22,7 @@ from syncache.aio import Host
 from syncache.links.impaired import Impaired
 from syncache.links.packet import Packet
 from syncache.links.tun import Tun
+from syncache.links.xdp import Xdp
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -181,6 +182,8 @@ def open_link(spec):
     options = spec.get("options", {})
     if "packet" in spec:
         return Packet(spec["packet"], spec["ours"], **options)
+    if "xdp" in spec:
+        return Xdp(spec["xdp"], spec["ours"], **options)
     return Tun(spec["tun"], spec.get("kernel", ()), vnet_hdr=spec.get("vnet_hdr", True))
 
 

@@ -1,0 +1,288 @@
+/*
+ * AF_XDP: frames that an XDP program redirects to a socket, through memory
+ * (umem) and four rings that are shared with the kernel.
+ *
+ *     rx          frames that have arrived     fill        frames to receive into
+ *     tx          frames to send               completion  frames that were sent
+ *
+ * Every frame of umem is on one of the rings, in the kernel's hands, or on the
+ * list of those unused for sending.  A received one is copied into its slot and
+ * goes back to `fill` at once, so the ring of the engine and that of the driver
+ * do not hold each other up.
+ *
+ * XDP sees a frame before the kernel has looked at it, so nobody vouches for
+ * its checksum.  On veth local senders leave TCP's to a device that never
+ * comes: what lies in the header then is the sum of the pseudo header.
+ *
+ * See Linux Documentation/networking/af_xdp.rst.
+ */
+#define _GNU_SOURCE
+
+#include <assert.h>
+#include <linux/if_xdp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "batch.h"
+#include "frame.h"
+
+#ifndef AF_XDP
+#define AF_XDP 44
+#endif
+
+enum {
+    IPV4_PROTOCOL = 9,
+    IPV4_ADDRESSES = 12,
+    IPV4_HEADER_MIN = 20,
+    IPV6_NEXT_HEADER = 6,
+    IPV6_ADDRESSES = 8,
+    IPV6_HEADER = 40,
+    PROTOCOL_TCP = 6,
+    TCP_HEADER_MIN = 20,
+    TCP_CHECKSUM = 16
+};
+
+int32_t
+link_xdp_bind(int32_t fd, uint32_t ifindex, uint32_t queue, uint32_t flags)
+{
+    struct sockaddr_xdp address = {.sxdp_family = AF_XDP,
+                                   .sxdp_flags = (uint16_t)flags,
+                                   .sxdp_ifindex = ifindex,
+                                   .sxdp_queue_id = queue};
+    int result = bind(fd, (const struct sockaddr *)&address, sizeof address);
+    return result < 0 ? -errno : 0;
+}
+
+static uint32_t
+load(const uint32_t *index)
+{
+    return __atomic_load_n(index, __ATOMIC_ACQUIRE);
+}
+
+static void
+store(uint32_t *index, uint32_t value)
+{
+    __atomic_store_n(index, value, __ATOMIC_RELEASE);
+}
+
+static uint64_t *
+address_at(const struct link_xdp_ring *ring, uint32_t i)
+{
+    return (uint64_t *)ring->entries + (i & ring->mask);
+}
+
+static struct xdp_desc *
+descriptor_at(const struct link_xdp_ring *ring, uint32_t i)
+{
+    return (struct xdp_desc *)ring->entries + (i & ring->mask);
+}
+
+void
+link_xdp_begin(struct link_xdp *link)
+{
+    assert(link->frames <= link->fill.mask + 1);
+    assert(link->frames <= link->tx.mask + 1);
+    for (uint32_t i = 0; i < link->frames; i++) {
+        *address_at(&link->fill, i) = (uint64_t)i * link->frame_size;
+        link->unused[i] = (uint64_t)(link->frames + i) * link->frame_size;
+    }
+    link->unused_count = link->frames;
+    store(link->fill.producer, link->frames);
+}
+
+/* True if the TCP checksum of a packet covers its pseudo header and no more. */
+static bool
+is_partial(const uint8_t *packet, uint32_t size)
+{
+    uint32_t start, addresses, addresses_size, length;
+    if (size >= IPV4_HEADER_MIN && packet[0] >> 4 == 4 &&
+        packet[IPV4_PROTOCOL] == PROTOCOL_TCP) {
+        start = (uint32_t)(packet[0] & 0x0f) * 4;
+        addresses = IPV4_ADDRESSES;
+        addresses_size = 8;
+        length = (uint32_t)packet[2] << 8 | packet[3];
+        length = length > start ? length - start : 0;
+    } else if (size >= IPV6_HEADER && packet[0] >> 4 == 6 &&
+               packet[IPV6_NEXT_HEADER] == PROTOCOL_TCP) {
+        start = IPV6_HEADER;
+        addresses = IPV6_ADDRESSES;
+        addresses_size = 32;
+        length = (uint32_t)packet[4] << 8 | packet[5];
+    } else {
+        return false;
+    }
+    if (start + TCP_HEADER_MIN > size)
+        return false;
+    uint32_t sum = PROTOCOL_TCP + length;
+    for (uint32_t i = 0; i < addresses_size; i += 2)
+        sum += (uint32_t)packet[addresses + i] << 8 | packet[addresses + i + 1];
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    const uint8_t *checksum = packet + start + TCP_CHECKSUM;
+    return sum == ((uint32_t)checksum[0] << 8 | checksum[1]);
+}
+
+/* Appends a frame, or counts why not. */
+static void
+take_frame(struct link_xdp *link, struct syncache_ring *rx,
+           const uint8_t *frame, uint32_t size)
+{
+    if (size > rx->slot_size) {
+        link->too_large++;
+        return;
+    }
+    struct syncache_slot *slot = &rx->slot[rx->count];
+    *slot = (struct syncache_slot){.request = UINT16_MAX};
+    if (!frame_describe(frame, size, false, slot)) {
+        link->skipped++;
+        return;
+    }
+    memcpy(frame_of(rx, rx->count), frame, size);
+    if (link->partial && is_partial(frame + slot->link_size, slot->size))
+        slot->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+    rx->count++;
+}
+
+/* Tells why there is nothing: 0, or -ENODEV when the interface was removed. */
+static int32_t
+idle_reason(const struct link_xdp *link)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        return -errno;
+    return error == 0 ? 0 : -ENODEV;
+}
+
+/* Has the kernel send what is on the tx ring.  Returns 0 or an errno. */
+static int
+kick(const struct link_xdp *link)
+{
+    if (!(load(link->tx.flags) & XDP_RING_NEED_WAKEUP))
+        return 0;
+    for (;;) {
+        uint32_t before = load(link->tx.consumer);
+        if (before == *link->tx.producer ||
+            sendto(link->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
+            return 0;
+        /* It sends so many at a time, and says so; or nothing moves. */
+        if (errno == EINTR || load(link->tx.consumer) != before)
+            continue;
+        return errno == EBUSY || errno == ENOBUFS ? EAGAIN : errno;
+    }
+}
+
+int32_t
+link_xdp_receive(struct link_xdp *link, struct syncache_ring *rx)
+{
+    assert(rx->slots <= UINT16_MAX && rx->count <= rx->slots);
+    if (link->busy_poll || load(link->fill.flags) & XDP_RING_NEED_WAKEUP)
+        recvfrom(link->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+    kick(link);
+    uint32_t before = rx->count;
+    uint32_t first = *link->rx.consumer;
+    uint32_t end = load(link->rx.producer);
+    uint32_t fill = *link->fill.producer;
+    uint32_t i = first;
+    for (; i != end && rx->count < rx->slots; i++) {
+        const struct xdp_desc *descriptor = descriptor_at(&link->rx, i);
+        uint64_t address = descriptor->addr;
+        take_frame(link, rx, link->umem + address, descriptor->len);
+        *address_at(&link->fill, fill++) =
+            address & ~(uint64_t)(link->frame_size - 1);
+    }
+    store(link->fill.producer, fill);
+    store(link->rx.consumer, i);
+    link->received += rx->count - before;
+    if (i == first && rx->count < rx->slots)
+        return idle_reason(link);
+    return (int32_t)(rx->count - before);
+}
+
+/* Takes back the frames that were sent. */
+static void
+reclaim(struct link_xdp *link)
+{
+    uint32_t i = *link->completion.consumer;
+    uint32_t end = load(link->completion.producer);
+    for (; i != end; i++)
+        link->unused[link->unused_count++] = *address_at(&link->completion, i);
+    assert(link->unused_count <= link->frames);
+    store(link->completion.consumer, i);
+}
+
+/* Puts the frame of a slot on the tx ring.  Returns 0 or why it cannot be. */
+static int
+put_frame(struct link_xdp *link, struct syncache_ring *tx, uint32_t i)
+{
+    struct syncache_slot *slot = &tx->slot[i];
+    uint8_t *frame = frame_of(tx, i);
+    if (slot->checksum == SYNCACHE_CHECKSUM_PARTIAL || slot->gso_size > 0)
+        return EINVAL;
+    if (frame_size(slot) > link->frame_size)
+        return EMSGSIZE;
+    uint64_t address = link->unused[--link->unused_count];
+    uint32_t producer = *link->tx.producer;
+    memcpy(link->umem + address, frame, frame_size(slot));
+    if (slot->request != UINT16_MAX)
+        frame_turn_round(link->umem + address);
+    *descriptor_at(&link->tx, producer) =
+        (struct xdp_desc){.addr = address, .len = frame_size(slot)};
+    store(link->tx.producer, producer + 1);
+    return 0;
+}
+
+/* Sends the frames from tx->next on.  Returns 0 or an errno. */
+static int
+send_frames(struct link_xdp *link, struct syncache_ring *tx)
+{
+    int error = 0;
+    while (tx->next < tx->count && tx->slot[tx->next].link_size > 0) {
+        if (link->unused_count == 0) {
+            error = kick(link);
+            reclaim(link);
+            if (batch_is_gone(error))
+                return error;
+            if (link->unused_count == 0 && (error == 0 || error == EAGAIN))
+                return EAGAIN;
+        }
+        /* While the interface is down nothing leaves: ENETDOWN. */
+        if (link->unused_count > 0)
+            error = put_frame(link, tx, tx->next);
+        link->send_error = error;
+        if (error == 0)
+            link->sent++;
+        else
+            link->send_failed++;
+        tx->next++;
+    }
+    error = kick(link);
+    reclaim(link);
+    /* What the kernel does not take now it is reminded of by receiving. */
+    return batch_is_gone(error) ? error : 0;
+}
+
+int32_t
+link_xdp_send(struct link_xdp *link, struct syncache_ring *tx)
+{
+    assert(tx->next <= tx->count && tx->count <= tx->slots);
+    uint32_t before = tx->next;
+    while (tx->next < tx->count) {
+        if (tx->slot[tx->next].link_size > 0) {
+            int error = send_frames(link, tx);
+            if (batch_is_gone(error) && tx->next == before)
+                return -ENODEV;
+            if (error != 0)
+                break;
+            continue;
+        }
+        int error =
+            route_send(&link->route, tx, &link->sent, &link->send_failed);
+        if (error == EAGAIN)
+            break;
+        if (batch_is_gone(error) && tx->next == before)
+            return -ENODEV;
+        link->send_error = error;
+    }
+    return (int32_t)(tx->next - before);
+}

@@ -1,0 +1,383 @@
+"""AF_XDP: frames taken before the kernel makes packets of them (Linux 5.9).
+
+The rings are filled and emptied in C (csrc/link/xdp.c).  Here: the program that
+redirects what is ours, the socket with its memory and its rings, and the way back.
+
+The program sends TCP and ICMP to our addresses to the socket of the queue that they
+came by; the rest goes on to the kernel, which answers ARP and neighbour discovery.  A
+queue without a socket goes on to the kernel too, which refuses what we would accept.
+So an interface of several queues gets a link for each (`XdpProgram`, syncache.shard),
+or one queue: `ethtool -L NAME combined 1`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import mmap
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from .. import _core_links
+from . import bpf
+from .frames import HEADERS_MAX, PACKET_MAX, Interface, Route, enlarge, raw_socket
+from .link import LinkError
+from .schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..ring import Ring
+
+log = logging.getLogger(__name__)
+
+FRAMES = 2048  # each way
+FRAME_BYTES = (2048, 4096)  # the kernel takes 256 of each for itself
+KERNEL_HEADROOM = 256
+QUEUES_MAX = 64
+BATCH = 64
+
+# <linux/if_xdp.h>, <linux/if_link.h>, <asm/socket.h>
+AF_XDP, SOL_XDP = 44, 283
+XDP_MMAP_OFFSETS, XDP_RX_RING, XDP_TX_RING, XDP_UMEM_REG = 1, 2, 3, 4
+XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING = 5, 6
+XDP_MAX_TX_SKB_BUDGET = 9
+XDP_USE_NEED_WAKEUP = 1 << 3
+PGOFF = {
+    XDP_RX_RING: 0,
+    XDP_TX_RING: 0x80000000,
+    XDP_UMEM_FILL_RING: 0x100000000,
+    XDP_UMEM_COMPLETION_RING: 0x180000000,
+}
+MODES = {"generic": 1 << 1, "native": 1 << 2}
+SO_BUSY_POLL, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET = 46, 69, 70
+
+UMEM = struct.Struct("=QQIIII")  # struct xdp_umem_reg
+OFFSETS = struct.Struct("=16Q")  # struct xdp_mmap_offsets
+DESCRIPTOR_BYTES = {XDP_RX_RING: 16, XDP_TX_RING: 16}  # of the others 8
+
+# <linux/sockios.h>, <linux/ethtool.h>
+SIOCETHTOOL, ETHTOOL_GDRVINFO = 0x8946, 3
+DRVINFO_BYTES = 196
+
+
+class XdpProgram:
+    """The redirecting program on an interface, and the sockets that it knows.
+
+    It hangs on a link descriptor: it goes with `close`, or with the last process that
+    has it.  One for each interface; links of several queues share it, also those that
+    processes make which were forked after it.
+
+    Args:
+        name: Of the interface.
+        addresses: Ours, without lengths.
+        mode: "native" in the driver, "generic" before the kernel's own receiving, or
+            "auto": native where the driver can.
+
+    Raises:
+        LinkError: One line that says what to do.
+    """
+
+    def __init__(
+        self, name: str, addresses: Sequence[str], *, mode: str = "auto"
+    ) -> None:
+        if mode not in {"auto", *MODES}:
+            raise ValueError(f"mode is auto, native or generic, not {mode!r}")
+        interface = Interface(name, addresses)
+        self._fds: list[int] = []
+        try:
+            self._map = self._hold(lambda: _core_links.bpf_map(bpf.MAP_XSKMAP, 64))
+            code = bpf.redirect_program(interface.addresses, self._map)
+            program = bpf.load(bpf.PROG_XDP, bpf.ATTACH_XDP, code)
+            self._fds.append(program)
+            self.mode = self._attach(program, interface, mode)
+        except BaseException:
+            self.close()
+            raise
+
+    def serve(self, queue: int, fd: int) -> None:
+        """Send what is ours of a queue to a socket."""
+        _core_links.bpf_map_set(self._map, queue, fd)
+
+    def close(self) -> None:
+        """Take the program off, unless another process holds it too."""
+        while self._fds:
+            os.close(self._fds.pop())
+
+    def _hold(self, make: Callable[[], int]) -> int:
+        try:
+            fd = make()
+        except OSError as error:
+            message = (
+                f"cannot make a BPF map: {os.strerror(error.errno or 0)}: run as root "
+                "(CAP_BPF and CAP_NET_ADMIN, not in a user namespace), on a kernel "
+                "with CONFIG_XDP_SOCKETS"
+            )
+            raise LinkError(message, error.errno) from None
+        self._fds.append(fd)
+        return fd
+
+    def _attach(self, program: int, interface: Interface, mode: str) -> str:
+        """Attach the program in the first mode that goes; which one it was."""
+        error: OSError | None = None
+        for name in ("native", "generic") if mode == "auto" else (mode,):
+            try:
+                fd = _core_links.bpf_attach(
+                    program, interface.index, bpf.ATTACH_XDP, MODES[name]
+                )
+            except OSError as refusal:
+                error = refusal
+                if refusal.errno == errno.EBUSY:
+                    break
+                continue
+            self._fds.append(fd)
+            return name
+        assert error is not None
+        advice = {
+            errno.EBUSY: "another XDP program is on it: `ip link set dev "
+            f"{interface.name} xdp off` removes one that nobody holds",
+            errno.EINVAL: "needs Linux 5.9; veth in native mode also an MTU below 3500",
+            errno.EOPNOTSUPP: "the driver has no XDP: mode='generic'",
+        }.get(error.errno or 0, "see dmesg")
+        why = os.strerror(error.errno or 0)
+        message = f"cannot attach XDP to {interface.name}: {why}: {advice}"
+        raise LinkError(message, error.errno) from None
+
+
+class Xdp:
+    """Frames of one queue of an interface, which is left as it was found.
+
+    Args:
+        name: Of the interface.
+        addresses: Ours; as of `Packet`.
+        queue: Of the interface.
+        mode: As of `XdpProgram`.
+        program: One that is there already, for links of several queues.
+        frames: To receive into, and as many to send from; a power of two.
+        busy_poll: Microseconds; receiving drives the device's queue then, in this
+            thread and at its priority.  None: interrupts do.
+        cpu: To run the calling thread on; see `Schedule`.
+        priority: Of the calling thread.
+        threaded_napi: Run the driver's part below it.
+
+    Raises:
+        LinkError: One line that says what to do.
+        ValueError: An argument is not legal.
+    """
+
+    headroom = HEADERS_MAX
+    gso_max = PACKET_MAX
+
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[str],
+        *,
+        queue: int = 0,
+        mode: str = "auto",
+        program: XdpProgram | None = None,
+        frames: int = FRAMES,
+        busy_poll: int | None = None,
+        cpu: int | None = None,
+        priority: int | None = None,
+        threaded_napi: bool = False,
+    ) -> None:
+        if not addresses:
+            raise ValueError("a link has at least one address")
+        if frames < BATCH or frames & (frames - 1):
+            raise ValueError(f"frames is a power of two from {BATCH} on, not {frames}")
+        if not 0 <= queue < QUEUES_MAX:
+            raise ValueError(f"queue is 0 to {QUEUES_MAX - 1}, not {queue}")
+        self.name = name
+        self._undo: list[Callable[[], object]] = []
+        self._failed = 0
+        try:
+            interface = Interface(name, addresses)
+            self._undo.append(interface.restore)
+            if program is None:
+                program = XdpProgram(name, interface.addresses, mode=mode)
+                self._undo.append(program.close)
+            self.mode = program.mode
+            self._open(interface, queue, frames, busy_poll)
+            program.serve(queue, self._socket.fileno())
+            schedule = Schedule(
+                name, cpu=cpu, priority=priority, threaded_napi=threaded_napi
+            )
+            self._undo.append(schedule.restore)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(
+        self, interface: Interface, queue: int, frames: int, busy_poll: int | None
+    ) -> None:
+        self._mtu = interface.mtu()
+        frame_size = _frame_size(interface.name, self._mtu)
+        self._socket = sock = _socket()
+        self._undo.append(sock.close)
+        route = Route(interface)
+        self._undo.append(route.close)
+        umem = mmap.mmap(-1, 2 * frames * frame_size)
+        self._undo.append(umem.close)
+        rings = self._rings(sock, umem, frame_size, frames)
+        _bind(sock, interface, queue)
+        if busy_poll is not None:
+            _poll_busily(sock, busy_poll)
+        self._link = _core_links.Xdp(
+            sock.fileno(),
+            route.numbers,
+            umem,
+            frame_size,
+            rings,
+            busy_poll=busy_poll is not None,
+            partial=_driver(interface.name) == "veth",
+        )
+        self._undo.append(self._link.release)
+
+    def _rings(
+        self, sock: socket.socket, umem: mmap.mmap, frame_size: int, frames: int
+    ) -> list[_core_links.XdpRing]:
+        """Give the kernel the memory, and map its four rings."""
+        area = _core_links.address_of(umem)
+        try:
+            region = UMEM.pack(area, len(umem), frame_size, 0, 0, 0)
+            sock.setsockopt(SOL_XDP, XDP_UMEM_REG, region)
+            for ring in PGOFF:
+                sock.setsockopt(SOL_XDP, ring, frames)
+            found = sock.getsockopt(SOL_XDP, XDP_MMAP_OFFSETS, OFFSETS.size)
+        except OSError as error:
+            message = f"cannot have {frames} frames of AF_XDP: {error.strerror}"
+            raise LinkError(message, error.errno) from None
+        numbers = OFFSETS.unpack(found)
+        rings = []
+        for i, (ring, offset) in enumerate(PGOFF.items()):
+            producer, consumer, entries, flags = numbers[4 * i : 4 * i + 4]
+            size = entries + frames * DESCRIPTOR_BYTES.get(ring, 8)
+            memory = mmap.mmap(sock.fileno(), size, offset=offset)
+            self._undo.append(memory.close)
+            place = (producer, consumer, entries, flags, frames)
+            rings.append(_core_links.XdpRing(memory, *place))
+        return rings
+
+    @property
+    def mtu(self) -> int:
+        """Largest ordinary packet in bytes, as of opening."""
+        return self._mtu
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames by what became of them.
+
+        received; sent; skipped, without IP; too_large, for a slot; send_failed,
+        refused by the kernel.
+        """
+        return self._link.counts
+
+    def fileno(self) -> int:
+        """Descriptor to wait on."""
+        return self._socket.fileno()
+
+    def receive(self, rx: Ring) -> int:
+        """Append frames to `rx`; none come while the interface is down."""
+        count = self._link.receive(rx)
+        if count < 0:
+            raise self._gone(-count)
+        return count
+
+    def send(self, tx: Ring) -> int:
+        """Send what `tx` holds.
+
+        A reply goes back where its request came from, through the same VLANs; what has
+        no link header goes by the kernel's routes and neighbours.
+        """
+        count = self._link.send(tx)
+        if count < 0:
+            raise self._gone(-count)
+        if count > 0:
+            self._tell_refusals()
+        return count
+
+    def close(self) -> None:
+        """Close the link; everything is as it was."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _tell_refusals(self) -> None:
+        """Log when frames begin to be refused, and when they go out again."""
+        error = self._link.send_error
+        if error == self._failed:
+            return
+        self._failed = error
+        if error:
+            log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
+        else:
+            log.warning("%s: sending again", self.name)
+
+    def _gone(self, number: int) -> LinkError:
+        return LinkError(f"{self.name} is gone: {os.strerror(number)}", number)
+
+
+def _socket() -> socket.socket:
+    try:
+        sock = raw_socket(AF_XDP, 0)
+    except LinkError as error:
+        if error.errno != errno.EAFNOSUPPORT:
+            raise
+        message = "this kernel has no AF_XDP (CONFIG_XDP_SOCKETS): use a Packet link"
+        raise LinkError(message, error.errno) from None
+    enlarge(sock)
+    with contextlib.suppress(OSError):  # before 6.17 the kernel sends 32 a call
+        sock.setsockopt(SOL_XDP, XDP_MAX_TX_SKB_BUDGET, BATCH)
+    return sock
+
+
+def _bind(sock: socket.socket, interface: Interface, queue: int) -> None:
+    try:
+        _core_links.xdp_bind(sock.fileno(), interface.index, queue, XDP_USE_NEED_WAKEUP)
+    except OSError as error:
+        advice = {
+            errno.EBUSY: "another socket is bound to it",
+            errno.EINVAL: f"`ethtool -l {interface.name}` shows the queues there are",
+            errno.ENETDOWN: f"ip link set {interface.name} up",
+        }.get(error.errno or 0, "see dmesg")
+        why = os.strerror(error.errno or 0)
+        message = f"cannot bind to queue {queue} of {interface.name}: {why}: {advice}"
+        raise LinkError(message, error.errno) from None
+
+
+def _poll_busily(sock: socket.socket, microseconds: int) -> None:
+    """Let receiving drive the device's queue."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_PREFER_BUSY_POLL, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_BUSY_POLL, microseconds)
+        sock.setsockopt(socket.SOL_SOCKET, SO_BUSY_POLL_BUDGET, BATCH)
+    except OSError as error:
+        message = f"cannot poll busily: {error.strerror}: it needs Linux 5.11 and root"
+        raise LinkError(message, error.errno) from None
+
+
+def _frame_size(name: str, mtu: int) -> int:
+    """Return the smallest frame of umem that holds a packet of this size."""
+    for size in FRAME_BYTES:
+        if mtu + HEADERS_MAX + KERNEL_HEADROOM <= size:
+            return size
+    most = FRAME_BYTES[-1] - HEADERS_MAX - KERNEL_HEADROOM
+    advice = f"`ip link set {name} mtu {most}`"
+    raise LinkError(f"the MTU of {name} is {mtu}, AF_XDP takes {most}: {advice}")
+
+
+def _driver(name: str) -> str:
+    """Return the name of an interface's driver, "" if it does not tell."""
+    drvinfo = bytearray(DRVINFO_BYTES)
+    struct.pack_into("=I", drvinfo, 0, ETHTOOL_GDRVINFO)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sP16x", name.encode(), _core_links.address_of(drvinfo))
+        try:
+            fcntl.ioctl(sock, SIOCETHTOOL, request)
+        except OSError:
+            return ""
+    return drvinfo[4:36].split(b"\0")[0].decode("ascii", "replace")

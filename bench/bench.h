@@ -31,7 +31,7 @@ struct bench_group {
 
 #define BENCH_GROUP(cases) {(cases), (uint32_t)(sizeof(cases) / sizeof *(cases))}
 
-extern const struct bench_group bench_hashes, bench_tables;
+extern const struct bench_group bench_hashes, bench_tables, bench_syns, bench_segments, bench_timers;
 
 /* CPU time of this thread. */
 uint64_t bench_ns(void);

@@ -12,8 +12,8 @@
 
 #define BENCH_HUGE_PAGE ((size_t)2 << 20)
 
-static const struct bench_group *const groups[] = {&bench_hashes,
-                                                   &bench_tables};
+static const struct bench_group *const groups[] = {
+    &bench_hashes, &bench_tables, &bench_syns, &bench_segments, &bench_timers};
 
 /* native.py calls these; nothing else leaves the library. */
 #pragma GCC visibility push(default)

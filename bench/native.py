@@ -32,12 +32,13 @@ or 16m (524,288).  `case.mib` says how much memory a case's world takes.
     syn_evict_burst64_SIZE, syn_evict_single_SIZE    with insert and eviction
     syn_evict_list_SIZE   straightforward path over the list-and-malloc cache
     syn_pause_list_SIZE   the same with FreeBSD's pause: cookies once a bucket is full
-    duplicate_burst64 ack_cache_burst64 ack_cookie_burst64 rst_burst64 junk_burst64
-                          any syn_cookie_* and these with a 6 behind the first word
+    duplicate_burst64 ack_cache_burst64 ack_cookie_burst64 rst_burst64 known_burst64
+    junk_burst64          what follows a SYN (case_segment.c)
+                          with a 6 behind the first word all of these but the rivals
                           are IPv6: syn6_cookie_burst64, ack6_cache_burst64
-    timer_due_1m          a due entry found and re-armed, 9,830 every 10 ms
+    timer_due_1m          a due entry found and set again, 9,830 every 10 ms
     timer_due_list_1m     the same by a callout and a walk for each bucket
-    timer_idle_1m         a tick that finds nothing due
+    timer_idle_1m         a look at a million deadlines that finds none due
     poll_due_1m           syncache_poll(): a SYN-ACK sent again
     poll_due_list_1m      the same, list walk and straightforward SYN-ACK
 """
@@ -100,7 +101,8 @@ class About(NamedTuple):
 def sources() -> list[Path]:
     """List what the library is made of."""
     core = [p for room in ("core", "simd") for p in (ROOT / "csrc" / room).glob("*.c")]
-    ours = [HERE / "native.c", *HERE.glob("case_*.c"), *HERE.glob("rival_*.c")]
+    ours = [HERE / "native.c", HERE / "world.c"]
+    ours += [p for kind in ("case", "rival") for p in HERE.glob(f"{kind}_*.c")]
     return sorted(core) + sorted(ours)
 
 
@@ -212,7 +214,7 @@ class Case:
             library().bench_unmake(self._case, self._world)
             self._world = None
 
-    def __enter__(self) -> Case:
+    def __enter__(self) -> Case:  # noqa: PYI034 - Self is of Python 3.11
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -255,9 +255,9 @@ class Syncache:
         """
         if rx is tx:
             raise ValueError("replies need a ring of their own")
-        with self._core as core:
-            rx.endpoints = self._endpoints
-            return core.burst(rx, tx, now)
+        consumed = self._core.burst(rx, tx, now)
+        rx.endpoints = self._endpoints
+        return consumed
 
     def accepted(self, conn: Conn, handle: int = 0, *, ok: bool = True) -> None:
         """Tell how the offer of a handshake ended.

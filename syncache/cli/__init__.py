@@ -20,6 +20,7 @@ COMMANDS = {
     "sysctl": "show or set tunables, of a file or of a running process",
     "netstat": "show the counters and half-open connections of a running process",
     "serve": "serve files, an echo or an ASGI application on a TUN device",
+    "intercept": "shield servers behind us, as Cisco's TCP Intercept does",
     "cookie": "make, check or explain a SYN cookie",
     "demo": "serve real clients through a real SYN flood",
 }

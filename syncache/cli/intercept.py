@@ -1,0 +1,317 @@
+"""`syncache intercept`: TCP Intercept between two interfaces, or two TUN devices.
+
+The outside is where the clients are, the inside where the servers are that an access
+list protects.  We are a bump in the wire: what is not protected passes as it is.  Log
+lines go to the standard output as they happen; SIGUSR1 prints the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from .. import ios, ios_config
+from ..acl import AccessList
+from ..flow import Side
+from ..intercept import LIST, MODE, Intercept
+from ..ring import Ring
+from . import Failure, tunables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..links.link import Link
+
+RX_SLOTS, TX_SLOTS = 256, 512
+TX_BYTES = 256  # FLOW_PACKET_MAX
+WAIT_SECONDS = 0.2  # how long a signal may go unnoticed
+EVENTS_A_TURN = 1000
+
+
+class Forwarder(Protocol):
+    """A link that can send what another one received."""
+
+    def receive(self, rx: Ring) -> int:
+        """Append packets."""
+
+    def send(self, tx: Ring) -> int:
+        """Send packets of ours."""
+
+    def forward(self, rx: Ring) -> int:
+        """Send what may pass of another link's ring."""
+
+    def fileno(self) -> int:
+        """Return what to wait on."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache intercept",
+        description="Shield servers from SYN floods, as Cisco's TCP Intercept does; "
+        "needs root.  SIGUSR1 prints the tables.",
+    )
+    p.add_argument("--outside", metavar="IF", required=True, help="the clients' side")
+    p.add_argument("--inside", metavar="IF", required=True, help="the servers' side")
+    p.add_argument("--tun", action="store_true", help="the two are TUN devices")
+    p.add_argument(
+        "--list",
+        metavar="FILE|NAME",
+        help="access list of the protected connections: a file of rules, or the "
+        "name of one in the IOS configuration",
+    )
+    p.add_argument("--mode", choices=("intercept", "watch"))
+    p.add_argument("--preset", metavar="NAME", help="tunables of a preset")
+    p.add_argument(
+        "--conf",
+        metavar="FILE",
+        type=Path,
+        help="tunables as sysctl.conf, or an IOS configuration",
+    )
+    p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
+    p.add_argument(
+        "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
+    )
+    p.add_argument("--debug", action="store_true", help="a line for every step")
+    p.add_argument("--cpu", type=int, help="run on this CPU")
+    p.add_argument("--priority", type=int, help="SCHED_FIFO priority, 1 to 99")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Intercept until SIGINT or SIGTERM."""
+    engine = make(options)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    with contextlib.ExitStack() as stack:
+        try:
+            outside = stack.enter_context(open_link(options, options.outside))
+            inside = stack.enter_context(open_link(options, options.inside))
+            box = Box(engine, outside, inside)
+            where = f"{options.outside} and {options.inside}"
+            mode = engine.sysctl[MODE]
+            print(f"{mode} mode between {where}, list {_name(engine)}", flush=True)
+            box.run()
+        except OSError as error:  # LinkError says what to do in its text
+            raise Failure(str(error)) from None
+    return 0
+
+
+def _name(engine: Intercept) -> str:
+    return str(engine.sysctl[LIST]) or "none: nothing is protected"
+
+
+# From words to an engine.
+
+
+def make(options: argparse.Namespace) -> Intercept:
+    """Make the engine that the options ask for."""
+    settings = list(options.sysctl)
+    if options.mode:
+        settings.append(f"{MODE}={options.mode}")
+    if options.debug:
+        settings.append("net.inet.tcp.intercept.debug=1")
+    sysctl, config = tunables.load(
+        preset=options.preset, conf=options.conf, ios=options.ios, settings=settings
+    )
+    lists = config.lists
+    try:
+        if options.list is not None:
+            acl = chosen(options.list, lists)
+            lists[acl.name] = acl
+            sysctl[LIST] = acl.name
+        return Intercept(sysctl, acl=lists.values())
+    except (KeyError, ValueError, PermissionError) as error:
+        raise Failure(str(error.args[0])) from None
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}") from None
+
+
+def chosen(word: str, lists: dict[str, AccessList]) -> AccessList:
+    """Return the access list that a word means: a name, or a file of rules.
+
+    A file holds bare rules, or the commands of an IOS configuration with one list.
+    """
+    if word in lists:
+        return lists[word]
+    path = Path(word)
+    if not path.exists():
+        known = ", ".join(lists) or "none"
+        raise Failure(f"{word} is no file, and no access list: there are: {known}")
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    firsts = [line.split()[0] for line in lines if line.split()]
+    if any(first in {"permit", "deny"} for first in firsts[:1]):
+        try:
+            return AccessList.parse(lines, name=path.stem)
+        except ValueError as error:
+            raise Failure(f"{path}: {error}") from None
+    found = list(ios_config.read(path).lists.values())
+    if len(found) != 1:
+        raise Failure(f"{path} has {len(found)} access lists; it needs one")
+    return found[0]
+
+
+# The links.
+
+
+@contextlib.contextmanager
+def open_link(options: argparse.Namespace, name: str) -> Iterator[Forwarder]:
+    """Open one side, and leave it as it was found."""
+    link: Forwarder
+    if options.tun:
+        from ..links.tun import Tun
+
+        link = Relay(Tun(name))
+    else:
+        from ..links.packet import Packet
+
+        link = Packet(name, forward=True, cpu=options.cpu, priority=options.priority)
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+class Relay:
+    """Lets any link send what another one received, by way of a ring."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        size = max(getattr(link, "gso_max", 0), link.mtu)
+        self._tx = Ring(RX_SLOTS, -(-size // 64) * 64)
+        self.receive = link.receive
+        self.send = link.send
+        self.fileno = link.fileno
+        self.close = link.close
+
+    def forward(self, rx: Ring) -> int:
+        """Send what may pass of another link's ring."""
+        tx = self._tx
+        for index in rx.passed:
+            packet = rx[index]
+            if tx.free == 0:
+                self._flush()
+            if len(packet) <= tx.slot_size:
+                checksum, gso_size = rx.checksum(index), rx.gso_size(index)
+                tx.push(packet, checksum=checksum, gso_size=gso_size)
+        self._flush()
+        return len(rx.passed)
+
+    def _flush(self) -> None:
+        """Send the ring; what the device does not take is lost, as on any wire."""
+        self.link.send(self._tx)
+        self._tx.clear()
+
+
+class Box:
+    """The engine between two links: packets, timers, signals, log lines."""
+
+    def __init__(
+        self,
+        engine: Intercept,
+        outside: Forwarder,
+        inside: Forwarder,
+        clock: Callable[[], float] = time.monotonic,
+        write: Callable[[str], object] = sys.stdout.write,
+    ) -> None:
+        self.engine = engine
+        self._links = {Side.CLIENT: outside, Side.SERVER: inside}
+        self._clock = clock
+        self._write = write
+        size = max(
+            max(getattr(link, "gso_max", 0), 2048) + getattr(link, "headroom", 0)
+            for link in self._links.values()
+        )
+        self._rx = Ring(RX_SLOTS, -(-size // 64) * 64)
+        self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
+        self._stopping = False
+        self._tables_wanted = False
+
+    def run(self) -> None:
+        """Work until a signal says stop."""
+        before = {
+            number: signal.signal(number, self._signalled)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        }
+        poller = select.poll()
+        sides = {link.fileno(): side for side, link in self._links.items()}
+        for descriptor in sides:
+            poller.register(descriptor, select.POLLIN)
+        try:
+            while not self._stopping:
+                ready = poller.poll(self._wait_ms())
+                self.turn([sides[descriptor] for descriptor, _ in ready])
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _signalled(self, number: int, _: object) -> None:
+        if number == signal.SIGUSR1:
+            self._tables_wanted = True
+        else:
+            self._stopping = True
+
+    def _wait_ms(self) -> int:
+        due = self.engine.next_deadline()
+        wait = WAIT_SECONDS if due is None else min(due - self._clock(), WAIT_SECONDS)
+        return max(int(wait * 1000), 0)
+
+    def turn(self, ready: list[Side]) -> None:
+        """Take what has come, do what is due, tell what happened."""
+        for side in ready:
+            self.take(side)
+        now = self._clock()
+        while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
+            self._send()
+        self.tell()
+        if self._tables_wanted:
+            self._tables_wanted = False
+            self._write(self.tables(now))
+            sys.stdout.flush()
+
+    def take(self, side: Side) -> None:
+        """Take one ring of packets from a side."""
+        rx = self._rx
+        rx.clear()
+        self._links[side].receive(rx)
+        other = self._links[side.other]
+        client_tx, server_tx = self._tx[Side.CLIENT], self._tx[Side.SERVER]
+        now = self._clock()
+        while rx.next < len(rx):
+            self.engine.burst(rx, side, client_tx, server_tx, now)
+            self._send()
+            if rx.passed:
+                other.forward(rx)
+
+    def _send(self) -> None:
+        """Send what the engine made; what a link does not take is lost."""
+        for side, tx in self._tx.items():
+            if len(tx):
+                self._links[side].send(tx)
+                tx.clear()
+
+    def tell(self) -> None:
+        """Print a line for each event, some at a time."""
+        for _ in range(EVENTS_A_TURN):
+            event = self.engine.next_event()
+            if event is None:
+                break
+            line = ios.log_line(event)
+            if line is not None:
+                self._write(line + "\n")
+        sys.stdout.flush()
+
+    def tables(self, now: float) -> str:
+        """Return the tables of SIGUSR1."""
+        return ios.show_connections(
+            self.engine.connections(), now
+        ) + ios.show_statistics(self.engine.statistics(now))

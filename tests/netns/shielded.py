@@ -1,0 +1,133 @@
+"""Three namespaces in a row for the tests of `syncache intercept`.
+
++---- client ----+        +------------ us ------------+        +---- server ---+
+| curl wrk    c0 ========== o0   syncache intercept  i0 ========== s0     nginx |
++----------------+        +----------------------------+        +---------------+
+ 198.18.0.1  fd00:18::1                                    198.18.0.2  fd00:18::2
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from namespace import Namespace, wait_until
+
+COMMAND = [sys.executable, "-m", "syncache.cli", "intercept"]
+ADDRESS = {4: "198.18.0.2", 6: "fd00:18::2"}
+HOST = {4: "198.18.0.2", 6: "[fd00:18::2]"}
+CLIENT = {4: "198.18.0.1", 6: "fd00:18::1"}
+SPOOFED = "10.0.0.0/8"
+NGINX = """
+user root; daemon off; worker_processes 1;
+error_log stderr error; pid {folder}/nginx.pid;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; client_body_temp_path {folder}/tmp; sendfile on; tcp_nopush on;
+  client_max_body_size 0; keepalive_requests 1000000; client_body_buffer_size 1m;
+  server {{
+    listen 80 backlog=4096; listen [::]:80 backlog=4096; root {folder}/root;
+    dav_methods PUT;
+  }}
+}}
+"""
+
+
+def sysctl(namespace, name, value):
+    """Set a tunable of a namespace's kernel."""
+    path = "/proc/sys/" + name.replace(".", "/")
+    namespace.run("sh", "-c", f"echo {value} > {path}")
+
+
+class Shielded:
+    """Client, us, server; `acl` is a file that protects port 80 of the server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.client, self.us, self.server = Namespace(), Namespace(), Namespace()
+        self.client.join("c0", self.us, "o0")
+        self.server.join("s0", self.us, "i0")
+        self.client.link("up", "c0", "198.18.0.1/24", "fd00:18::1/64")
+        self.server.link("up", "s0", "198.18.0.2/24", "fd00:18::2/64")
+        for name in ("o0", "i0"):
+            self.us.link("up", name)
+        for namespace in (self.client, self.server):
+            namespace.link("up", "lo")
+        self.acl = folder / "web.acl"
+        self.acl.write_text(
+            "permit tcp any host 198.18.0.2 eq www\n"
+            "permit tcp any host fd00:18::2 eq www\n"
+        )
+        self.process = None
+        self.first_line = ""
+
+    def intercept(self, *words, log=None):
+        """Start `syncache intercept` and wait for its line."""
+        links = ["--outside", "o0", "--inside", "i0", "--list", self.acl]
+        self.process = self.us.start(*COMMAND, *links, *words)
+        self.first_line = self.process.stdout.readline()
+        assert self.first_line, self.process.communicate()[1]
+        return self.process
+
+    def stop(self):
+        """End it as Ctrl-C does; the lines it printed after the first."""
+        self.process.send_signal(signal.SIGINT)
+        out, error = self.process.communicate(timeout=20)
+        assert (0, "") == (self.process.returncode, error)
+        return out.splitlines()
+
+    def nginx(self, **files):
+        """Serve files of these sizes, and take uploads; ready when this returns."""
+        need("nginx")
+        root = self.folder / "root"
+        for folder in (root, self.folder / "tmp"):
+            folder.mkdir(exist_ok=True)
+        for name, content in files.items():
+            (root / name).write_bytes(content)
+        conf = self.folder / "nginx.conf"
+        conf.write_text(NGINX.format(folder=self.folder))
+        process = self.server.start("nginx", "-c", conf, "-p", self.folder)
+        wait_until(lambda: self.listens(process))
+        return process
+
+    def listens(self, process):
+        """Is there a listener on port 80 (0x50) of the server?"""
+        assert process.poll() is None, process.communicate()[1]
+        return ":0050 " in self.server.run("cat", "/proc/net/tcp")
+
+    def half_open(self):
+        """Connections in SYN-RECV (state 03) of the server's kernel."""
+        return sum(
+            line.split()[3] == "03"
+            for name in ("tcp", "tcp6")
+            for line in self.server.run("cat", f"/proc/net/{name}").splitlines()[1:]
+        )
+
+    def curl(self, *words, seconds=60):
+        """Run curl in the client's namespace."""
+        need("curl")
+        return self.client.run("curl", "-sS", "--fail", *words, seconds=seconds)
+
+    def close(self):
+        """End everything."""
+        for namespace in (self.client, self.us, self.server):
+            namespace.close()
+
+
+def need(program):
+    """Fail with the remedy where a program is missing."""
+    assert shutil.which(program) or Path("/usr/sbin", program).exists(), (
+        f"no {program}: apt-get install {program}"
+    )
+
+
+def build(source, folder, *flags):
+    """Compile a C program of ours."""
+    target = folder / Path(source).stem
+    subprocess.run(
+        ["cc", "-O2", "-Wall", *flags, "-o", target, source], check=True, timeout=60
+    )
+    return target

@@ -24,8 +24,8 @@ evict_heaviest(const struct flow *flow, bool together)
 {
     const struct host *host = hosts_heaviest(&flow->hosts);
 
-    if (host == NULL || host->count < flow->order.count / EVICT_SHARE ||
-        host->count == 0)
+    if (host == NULL || host->count == 0 ||
+        (uint64_t)host->count * EVICT_SHARE < flow->order.count)
         return SESSION_NONE;
     uint32_t number = host->oldest;
     for (int i = 0; !together && i < EVICT_LOOK_MAX && number != SESSION_NONE;

@@ -115,6 +115,18 @@ track_in_window(const struct session *session, const struct view *view,
            seq_leq(view->seq, edge);
 }
 
+/* RFC 5961 5.2: an ACK of what was sent, and not older than a window; else a
+ * blind segment could move what the next RST is measured by. */
+static bool
+track_acceptable_ack(const struct session *session, const struct view *view,
+                     uint32_t from)
+{
+    uint32_t oldest = session->ack[from] - session->wnd[from] - UINT16_MAX;
+
+    return (view->flags & WIRE_ACK) != 0 && seq_leq(oldest, view->ack) &&
+           seq_leq(view->ack, session->nxt[1 - from]);
+}
+
 static void
 track_acknowledge(struct session *session, const struct view *view,
                   uint32_t from)
@@ -122,9 +134,7 @@ track_acknowledge(struct session *session, const struct view *view,
     uint32_t edge = session->ack[from] + session->wnd[from];
     uint32_t told = view->ack + track_window(session, view, from);
 
-    if ((view->flags & WIRE_ACK) == 0 ||
-        seq_lt(view->ack, session->ack[from]) ||
-        seq_lt(session->nxt[1 - from], view->ack))
+    if (seq_lt(view->ack, session->ack[from]))
         return;
     if (seq_lt(edge, told))
         edge = told;
@@ -177,7 +187,8 @@ track_segment(struct session *session, const struct view *view, uint32_t from)
         return track_other_syn(session, view, from);
     }
     if ((session->flags & (SESSION_SYNACK | SESSION_ADOPTED)) == 0 ||
-        !track_in_window(session, view, from))
+        !track_in_window(session, view, from) ||
+        !track_acceptable_ack(session, view, from))
         return TRACK_NONE;
     if (track_completes(session, view, from))
         change = TRACK_ESTABLISHED;

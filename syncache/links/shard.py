@@ -1,0 +1,174 @@
+"""One process for each core, all of them one server to the outside.
+
+The kernel (`Packet(fanout=...)`) or the device (a `Xdp` for each queue) gives each
+process the packets of some tuples, by a hash.  The processes share nothing but their
+keys: a cookie that one has made is good at every other, so a handshake survives that
+its tuple moves to another process.  Connections do not: so every process has its link
+before any of them serves, and all end when one ends.
+
+    def work(shard):
+        link = Packet("eth0", OURS, fanout=7, cpu=shard.cpu)
+        shard.ready()
+        ...                                          # Syncache(keys=shard.keys)
+
+    sys.exit(run(2, work))
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..keyring import DerivedKeyring, Keyring, Master
+from .link import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One process of several.
+
+    Attributes:
+        index: From 0 on.
+        count: Of the processes.
+        keys: The same for all; their clock has to be the same too, as loop.time() and
+            time.monotonic() are.
+        cpu: One of those that the processes may run on, another for each.
+    """
+
+    index: int
+    count: int
+    keys: Keyring
+    cpu: int
+    _ready_fd: int = field(repr=False)
+    _begin_fd: int = field(repr=False)
+
+    def ready(self) -> None:
+        """Wait until every process has its link: to be called once, by each.
+
+        Raises:
+            LinkError: Another one has failed.
+        """
+        os.write(self._ready_fd, b".")
+        os.close(self._ready_fd)
+        begun = os.read(self._begin_fd, 1)
+        os.close(self._begin_fd)
+        if not begun:
+            raise LinkError("another shard has failed to open its link")
+
+
+def run(
+    count: int, work: Callable[[Shard], object], *, keys: Keyring | None = None
+) -> int:
+    """Call `work` in processes of its own, and wait until they end.
+
+    They are forked, so what was made before is theirs too: an `XdpProgram`, a
+    `Sysctl`.  There must be no other thread.  SIGINT and SIGTERM go on to them as
+    SIGTERM; they end with this process, and when one of them fails.
+
+    Args:
+        count: How many; 1 is as good as any.
+        work: Returns when its share is done; an exception is a failure.
+        keys: Drawn if None.  To outlive a restart they have to come from a file.
+
+    Returns:
+        0, or 1 if a process failed.
+    """
+    if count < 1:
+        raise ValueError(f"there is at least one shard, not {count}")
+    if keys is None:
+        keys = DerivedKeyring((Master.generate(),), wall_offset=0.0)
+    cpus = sorted(os.sched_getaffinity(0))
+    ready, ready_fd = os.pipe()
+    begin_fd, begin = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    children: set[int] = set()
+    parent = os.getpid()
+    for index in range(count):
+        child = os.fork()
+        if child == 0:
+            os.close(ready)
+            os.close(begin)
+            cpu = cpus[index % len(cpus)]
+            _end(work, Shard(index, count, keys, cpu, ready_fd, begin_fd), parent)
+        children.add(child)
+    os.close(ready_fd)
+    os.close(begin_fd)
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        _terminate(children)
+
+    before = [signal.signal(number, pass_on) for number in ENDING]
+    try:
+        _let_begin(ready, begin, count)
+        return _wait_for(children)
+    finally:
+        for number, handler in zip(ENDING, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _end(work: Callable[[Shard], object], shard: Shard, parent: int) -> None:
+    """Do the work of a child, and end it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    status = 1
+    try:
+        if os.getppid() == parent:
+            work(shard)
+            status = 0
+    except KeyboardInterrupt:
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except LinkError as error:
+        print(f"shard {shard.index}: {error}", file=sys.stderr)  # noqa: T201 - a child's last word
+    except BaseException:  # noqa: BLE001 - whatever it is, the others have to know
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _let_begin(ready: int, begin: int, count: int) -> None:
+    """Let the children go on once all are ready; if one ends before, none does."""
+    waiting = 0
+    while said := os.read(ready, count):  # until nobody is left who may say it
+        waiting += len(said)
+    if waiting == count:
+        with suppress(BrokenPipeError):
+            os.write(begin, b"." * count)
+    os.close(ready)
+    os.close(begin)
+
+
+def _wait_for(children: set[int]) -> int:
+    """Wait for all; the first failure ends the others."""
+    failed = 0
+    while children:
+        child, status = os.wait()
+        if child not in children:
+            continue
+        children.discard(child)
+        if status != 0 and not failed:
+            failed = 1
+            _terminate(children)
+    return failed
+
+
+def _terminate(children: set[int]) -> None:
+    for child in list(children):
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)

@@ -27,7 +27,8 @@ def test_known_inputs_find_nothing(target, tmp_path):
     inputs += FUZZ.glob(f"regressions/{target.stem}/*")
     empty = tmp_path / "empty"
     empty.write_bytes(b"")
-    rooms = [ROOT / "csrc" / room for room in ("core", "simd")]
+    names = ["core", "simd"] + ["flow"] * ("csrc/flow" in target.read_text())
+    rooms = [ROOT / "csrc" / name for name in names]
     core = sorted(path for room in rooms for path in room.glob("*.c"))
     include = [f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'csrc' / 'core'}"]
     program = tmp_path / "replay"

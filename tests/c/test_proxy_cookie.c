@@ -1,0 +1,239 @@
+/* What a client is granted, and cookies from their SYN-ACK to their ACK. */
+#include "between.h"
+
+#include "../../csrc/flow/proxy.h"
+
+static struct between world;
+
+#define C_ISN 5000u
+#define S_ISN 900000u
+
+#define THREE (WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED | WIRE_HAS_TIMESTAMPS)
+
+static void
+start(uint32_t options)
+{
+    between_open(&world, 16);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.synack = FLOW_SYNACK_COOKIE;
+    tunables.options = options;
+    tunables.learn_time_ms = 0;
+    between_tune(&world, &tunables);
+}
+
+static struct syncache_tuple
+tuple_of(uint8_t family)
+{
+    struct syncache_tuple tuple = {.family = family, .fport = 1, .lport = 80};
+
+    memcpy(tuple.laddr, between_server[family == 6], 16);
+    return tuple;
+}
+
+static struct said
+syn(void)
+{
+    struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+
+    said.has = WIRE_HAS_MSS | THREE;
+    said.mss = 1452;
+    said.wscale = 9;
+    said.tsval = 333;
+    return said;
+}
+
+static void
+test_grants_by_profile_and_by_choice(void)
+{
+    static const struct {
+        uint32_t options;
+        uint8_t offered, known, has;
+        uint8_t granted, wscale;
+    } rows[] = {
+        {FLOW_OPTIONS_CISCO, THREE, THREE, THREE, 0, 255},
+        {FLOW_OPTIONS_LEARN, THREE, 0, 0, 0, 255},
+        {FLOW_OPTIONS_LEARN, THREE, THREE, THREE, THREE, 5},
+        {FLOW_OPTIONS_LEARN, THREE, THREE, WIRE_HAS_SACK_PERMITTED,
+         WIRE_HAS_SACK_PERMITTED, 255},
+        {FLOW_OPTIONS_LEARN, WIRE_HAS_WSCALE, THREE, THREE, WIRE_HAS_WSCALE, 5},
+        {FLOW_OPTIONS_CLIENT, THREE, 0, 0, THREE, 7},
+        {FLOW_OPTIONS_CLIENT, THREE, THREE, WIRE_HAS_WSCALE, WIRE_HAS_WSCALE,
+         5},
+        {FLOW_OPTIONS_CLIENT, 0, THREE, THREE, 0, 255},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start(rows[i].options);
+        struct syncache_tuple tuple = tuple_of(4);
+        struct view_options offered = {.has = rows[i].offered, .wscale = 9};
+        if (rows[i].known != 0)
+            profile_learn(&world.flow->profiles, 1, &tuple, rows[i].known,
+                          rows[i].has, 0, 5);
+        struct proxy_grant grant = proxy_grant(world.flow, &tuple, &offered);
+        EXPECT_EQ(rows[i].granted, grant.has);
+        EXPECT_EQ(rows[i].wscale, grant.wscale);
+        EXPECT_EQ(1460, grant.mss);
+        tuple = tuple_of(6);
+        EXPECT_EQ(1440, proxy_grant(world.flow, &tuple, &offered).mss);
+        between_close(&world);
+    }
+}
+
+static void
+test_cookie_brings_back_what_was_granted(void)
+{
+    start(FLOW_OPTIONS_CLIENT);
+    EXPECT_EQ(1, between_send(&world, syn()));
+    struct said syn_ack = world.out[0];
+    EXPECT_EQ(0, world.flow->sessions.count);
+    EXPECT_EQ(WIRE_HAS_MSS | THREE, syn_ack.has);
+    EXPECT_EQ(1, proxy_unanswered(world.flow));
+    struct said ack =
+        between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, syn_ack.seq + 1, 20);
+    ack.has = WIRE_HAS_TIMESTAMPS;
+    ack.tsval = 400;
+    ack.tsecr = syn_ack.tsval;
+    EXPECT_EQ(1, between_send(&world, ack));
+    struct said server_syn = world.out[0];
+    EXPECT_EQ(WIRE_SYN, server_syn.flags);
+    EXPECT_EQ(C_ISN, server_syn.seq);
+    EXPECT_EQ(WIRE_HAS_MSS | THREE, server_syn.has);
+    EXPECT_EQ(1452, server_syn.mss);
+    EXPECT_EQ(8, server_syn.wscale); /* rounded down */
+    EXPECT_EQ(400, server_syn.tsval);
+    EXPECT_EQ(0, server_syn.tsecr);
+    EXPECT_EQ(7, between_session(&world)->wscale_told);
+    EXPECT_EQ(0, proxy_unanswered(world.flow));
+    EXPECT_EQ(0, world.flow->stats.collateral);
+    EXPECT_EQ(1, world.flow->stats.incomplete);
+    between_close(&world);
+}
+
+static void
+test_scale_told_before_the_server_changed_it_is_remembered(void)
+{
+    start(FLOW_OPTIONS_LEARN);
+    struct syncache_tuple tuple = tuple_of(4);
+    profile_learn(&world.flow->profiles, 1, &tuple, THREE, WIRE_HAS_WSCALE, 0,
+                  3);
+    EXPECT_EQ(1, between_send(&world, syn()));
+    EXPECT_EQ(3, world.out[0].wscale);
+    uint32_t p = world.out[0].seq;
+    profile_learn(&world.flow->profiles, world.now_ms, &tuple, THREE,
+                  WIRE_HAS_WSCALE, 0, 6);
+    EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                   C_ISN + 1, p + 1, 0)));
+    EXPECT_EQ(3, between_session(&world)->wscale_told);
+    between_close(&world);
+}
+
+static void
+test_what_is_no_cookie_opens_nothing(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    /* No cookie was sent: nothing is tried at all. */
+    EXPECT_EQ(
+        0, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK, 1, 1, 0)));
+    EXPECT_EQ(0, world.flow->stats.cookies_failed);
+    EXPECT_EQ(1, between_send(&world, syn()));
+    uint32_t p = world.out[0].seq;
+    static const struct {
+        uint32_t seq, ack;
+        uint16_t flags;
+    } rows[] = {
+        {1, 2, WIRE_ACK},
+        {2, 1, WIRE_ACK},
+        {1, 1, WIRE_ACK | WIRE_SYN},
+        {1, 1, WIRE_ACK | WIRE_RST},
+        {1, 1, 0},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        EXPECT_EQ(0,
+                  between_send(&world, between_said(FLOW_CLIENT, rows[i].flags,
+                                                    C_ISN + rows[i].seq,
+                                                    p + rows[i].ack, 0)));
+        EXPECT_EQ(FLOW_DROP_UNKNOWN, world.verdict);
+    }
+    world.chost++; /* another client */
+    EXPECT_EQ(0, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                   C_ISN + 1, p + 1, 0)));
+    EXPECT_EQ(3, world.flow->stats.cookies_failed);
+    EXPECT_EQ(0, world.flow->sessions.count);
+    between_close(&world);
+}
+
+static void
+test_echo_that_we_cannot_have_sent_is_refused(void)
+{
+    static const struct {
+        int32_t later;
+        uint32_t left;
+    } rows[] = {{0, 1}, {1000, 1}, {1001, 0}, {-64000, 1}, {-64001, 0}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start(FLOW_OPTIONS_CLIENT);
+        EXPECT_EQ(1, between_send(&world, syn()));
+        struct said ack = between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1,
+                                       world.out[0].seq + 1, 0);
+        ack.has = WIRE_HAS_TIMESTAMPS;
+        ack.tsecr = world.out[0].tsval + (uint32_t)rows[i].later;
+        EXPECT_EQ(rows[i].left, between_send(&world, ack));
+        between_close(&world);
+    }
+}
+
+static void
+test_unanswered_cookies_are_forgotten_after_31_seconds(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    uint64_t begin = world.now_ms;
+    for (uint16_t i = 0; i < 5; i++) {
+        world.cport++;
+        EXPECT_EQ(1, between_send(&world, syn()));
+    }
+    world.now_ms = begin + 30999;
+    (void)between_poll(&world);
+    EXPECT_EQ(5, proxy_unanswered(world.flow));
+    world.now_ms = begin + 31000;
+    (void)between_poll(&world);
+    EXPECT_EQ(0, proxy_unanswered(world.flow));
+    EXPECT_EQ(1, between_send(&world, syn()));
+    world.now_ms += 3600000;
+    (void)between_poll(&world);
+    EXPECT_EQ(0, proxy_unanswered(world.flow));
+    between_close(&world);
+}
+
+static void
+test_data_is_waited_for_without_state(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.wait_for_data = 1;
+    tunables.synack_window = 5000;
+    between_tune(&world, &tunables);
+    EXPECT_EQ(1, between_send(&world, syn()));
+    uint32_t p = world.out[0].seq;
+    EXPECT_EQ(0, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                   C_ISN + 1, p + 1, 0)));
+    EXPECT_EQ(FLOW_CONSUMED, world.verdict);
+    EXPECT_EQ(0, world.flow->sessions.count);
+    EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                   C_ISN + 1, p + 1, 1)));
+    EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+    between_close(&world);
+}
+
+static const struct test tests[] = {
+    TEST(test_grants_by_profile_and_by_choice),
+    TEST(test_cookie_brings_back_what_was_granted),
+    TEST(test_scale_told_before_the_server_changed_it_is_remembered),
+    TEST(test_what_is_no_cookie_opens_nothing),
+    TEST(test_echo_that_we_cannot_have_sent_is_refused),
+    TEST(test_unanswered_cookies_are_forgotten_after_31_seconds),
+    TEST(test_data_is_waited_for_without_state),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -8,8 +8,9 @@
  *   hash     the tuples of all, if anybody looks them up; cookies and timestamp
  *            offsets of the SYNs
  *   fetch    the buckets' tag lines, then the entries that will be written
- *   events   one by one in order of arrival, a SYN by quick_syn(), the rest by
- *            the very function that a single packet takes
+ *   events   in order of arrival: runs of SYNs together (flood.c), a SYN alone by
+ *            quick_syn(), the rest by the very function that a single packet
+ *            takes
  *   replies  of the SYNs, side by side, into the slots that they got in order
  *
  * Only the events change anything, so the results are bit by bit those of
@@ -21,28 +22,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "burst.h"
 #include "event.h"
-#include "ring.h"
 
 #define BURST_AHEAD 12 /* slots that are fetched ahead of the one sorted */
 #define BURST_LINE 64  /* a header may reach into a second one */
-
-/* Where a packet of the burst is: in a lane, or parsed. */
-struct burst_place {
-    struct simd_lanes *lanes; /* NULL: nothing is to be looked up */
-    uint8_t lane;
-    bool syn; /* matched: `parsed` is not filled */
-};
-
-struct burst {
-    struct syncache *cache;
-    struct syncache_ring *rx, *tx;
-    uint32_t first; /* index of the first packet in rx */
-    uint32_t count;
-    bool hashed; /* every lane has the hash of its tuple */
-    struct burst_place place[SYNCACHE_BURST_MAX];
-    struct parsed parsed[SYNCACHE_BURST_MAX];
-};
 
 static const uint8_t *
 burst_packet(const struct burst *burst, uint32_t i)
@@ -187,18 +171,6 @@ burst_note(struct syncache_ring *rx, uint32_t index,
         rx->passed[rx->passed_count++] = index;
 }
 
-/* Counts a reply into tx, behind the link header of its request. */
-static void
-burst_append(const struct burst *burst, uint32_t index, uint32_t size)
-{
-    uint16_t link_size = burst->rx->slot[index].link_size;
-
-    if (link_size > 0)
-        memcpy(ring_slot(burst->tx, burst->tx->count),
-               ring_slot(burst->rx, index), link_size);
-    ring_append(burst->tx, size, link_size, (uint16_t)index);
-}
-
 /* The long way.  Returns false, and nothing has happened, if tx is full. */
 static bool
 burst_event(struct burst *burst, uint32_t i)
@@ -247,44 +219,11 @@ burst_syn(struct burst *burst, uint32_t i)
             quick_hash(burst->cache, lanes, place->lane);
         return burst_event(burst, i);
     }
-    burst->rx->slot[index].verdict = (uint8_t)verdict;
-    burst->rx->slot[index].handle = 0;
     if (verdict == SYNCACHE_DROP_CACHE_FULL)
-        return true;
-    lanes->out[place->lane] = ring_reply(burst->tx, link_size);
-    burst_append(burst, index, quick_reply_size(lanes));
+        burst_note(burst->rx, index, verdict, 0);
+    else
+        burst_answer(burst, i, verdict);
     return true;
-}
-
-/*
- * SYNs one after the other that all end in their cookies.  Returns the first
- * packet that is no such SYN or has no room in tx.
- */
-static uint32_t
-burst_flood(struct burst *burst, uint32_t i)
-{
-    const struct simd_template *stamped = NULL;
-    uint32_t begin = i;
-
-    for (; i < burst->count && burst->place[i].syn; i++) {
-        struct simd_lanes *lanes = burst->place[i].lanes;
-        uint32_t lane = burst->place[i].lane;
-        uint32_t index = burst->first + i;
-        struct syncache_slot *slot = &burst->rx->slot[index];
-
-        if (!ring_has_room(burst->tx, slot->link_size))
-            break;
-        if (lanes->template[lane] != stamped) {
-            stamped = lanes->template[lane];
-            quick_stamp(burst->cache, stamped);
-        }
-        slot->verdict = SYNCACHE_REPLY_SYN_COOKIE;
-        slot->handle = 0;
-        lanes->out[lane] = ring_reply(burst->tx, slot->link_size);
-        burst_append(burst, index, quick_reply_size(lanes));
-    }
-    quick_count(burst->cache, i - begin);
-    return i;
 }
 
 /* Returns how many were consumed: fewer than count if tx is full. */
@@ -295,8 +234,7 @@ burst_events(struct burst *burst)
     bool goes_on = true;
 
     while (goes_on) {
-        if (quick_stateless(burst->cache))
-            i = burst_flood(burst, i);
+        i = flood_run(burst, i);
         goes_on =
             i < burst->count &&
             (burst->place[i].syn ? burst_syn(burst, i) : burst_event(burst, i));
@@ -338,6 +276,7 @@ syncache_burst(struct syncache *cache, uint64_t now_ms,
         burst.count = rx->count - rx->next;
         if (burst.count > SYNCACHE_BURST_MAX)
             burst.count = SYNCACHE_BURST_MAX;
+        burst.run_max = SYNCACHE_BURST_MAX;
         burst_sort(&burst);
         burst_match(&burst);
         burst_hash(&burst);

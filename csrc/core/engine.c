@@ -325,22 +325,29 @@ engine_remove(struct syncache *cache, struct table_ref ref)
 }
 
 void
-engine_remove_unanswered(struct syncache *cache, struct table_ref ref)
+engine_leave_unanswered(struct syncache *cache, const struct table_entry *entry)
 {
-    struct endpoint *endpoint = &cache->endpoints.slots[ref.entry->endpoint];
+    struct endpoint *endpoint = &cache->endpoints.slots[entry->endpoint];
 
     if (!endpoint->open) {
         /* A later endpoint of the same address and port inherits it. */
         struct syncache_tuple tuple;
         struct endpoint *heir;
 
-        engine_entry_tuple(ref.entry, &tuple);
+        engine_entry_tuple(entry, &tuple);
         heir = endpoints_find(&cache->endpoints, &tuple);
         if (heir != NULL)
             endpoint = heir;
     }
     engine_stamp_gate(cache, endpoint);
-    engine_remove(cache, ref);
+    endpoints_entry_removed(&cache->endpoints, entry->endpoint);
+}
+
+void
+engine_remove_unanswered(struct syncache *cache, struct table_ref ref)
+{
+    engine_leave_unanswered(cache, ref.entry);
+    table_remove(&cache->table, ref);
 }
 
 uint32_t

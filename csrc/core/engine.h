@@ -132,6 +132,8 @@ void engine_entry_tuple(const struct table_entry *entry, struct syncache_tuple *
 void engine_remove(struct syncache *cache, struct table_ref ref);
 /* The same for one that makes room or is purged: its peer may come back by its cookie. */
 void engine_remove_unanswered(struct syncache *cache, struct table_ref ref);
+/* What that means for its endpoint, the entry being out of the table already. */
+void engine_leave_unanswered(struct syncache *cache, const struct table_entry *entry);
 
 /* Whole seconds since the first call: what FreeBSD's rule of recency counts in. */
 uint32_t engine_uptime_s(const struct syncache *cache);

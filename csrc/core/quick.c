@@ -209,31 +209,42 @@ quick_tuple(const struct simd_lanes *lanes, uint32_t lane,
     tuple->family = lanes->v6 ? 6 : 4;
 }
 
-static void
-quick_store(struct syncache *cache, const struct simd_lanes *lanes,
-            uint32_t lane, const struct syncache_tuple *tuple)
+void
+quick_entry(const struct syncache *cache, const struct simd_lanes *lanes,
+            uint32_t lane, struct table_entry *entry)
 {
     const struct quick_template *template =
         (const struct quick_template *)(const void *)lanes->template[lane];
-    struct table_ref ref =
-        table_insert(&cache->table, lanes->hash[lane], tuple);
-    struct table_entry *entry = ref.entry;
+    uint8_t ports[4];
 
-    assert(entry != NULL);
     *entry = template->entry;
-    memcpy(entry->faddr, tuple->faddr, sizeof(entry->faddr));
-    memcpy(entry->laddr, tuple->laddr, sizeof(entry->laddr));
-    entry->fport = tuple->fport;
-    entry->lport = tuple->lport;
+    for (uint32_t i = 0; i < (lanes->v6 ? 4 : 1); i++) {
+        store32_le(entry->faddr + 4 * i, lanes->faddr[i][lane]);
+        store32_le(entry->laddr + 4 * i, lanes->laddr[i][lane]);
+    }
+    store32_le(ports, lanes->ports[lane]);
+    entry->fport = load16_be(ports);
+    entry->lport = load16_be(ports + 2);
     entry->irs = lanes->irs[lane];
     entry->iss = lanes->iss[lane];
     entry->tsreflect = scalar_swap32(lanes->tsval[lane]);
     entry->born_ms = (uint32_t)cache->now_ms;
     entry->peer_mss = (uint16_t)lanes->mss[lane];
     entry->scales |= (uint8_t)(lanes->wscale[lane] << 4);
+}
+
+static void
+quick_store(struct syncache *cache, const struct simd_lanes *lanes,
+            uint32_t lane, const struct syncache_tuple *tuple)
+{
+    struct table_ref ref =
+        table_insert(&cache->table, lanes->hash[lane], tuple);
+
+    assert(ref.entry != NULL);
+    quick_entry(cache, lanes, lane, ref.entry);
     table_arm(&cache->table, ref,
               cache->now_ms + cache->tunables.rexmit_initial_ms, cache->now_ms);
-    endpoints_entry_added(&cache->endpoints, entry->endpoint);
+    endpoints_entry_added(&cache->endpoints, ref.entry->endpoint);
     cache->stats.sc_added++;
 }
 

@@ -127,6 +127,10 @@ void quick_stamp(struct syncache *cache, const struct simd_template *template);
 enum syncache_verdict quick_single(struct syncache *cache, const uint8_t *packet, size_t packet_size,
                                    uint32_t checksum, struct syncache_result *result);
 
+/* The entry of a lane's SYN. */
+void quick_entry(const struct syncache *cache, const struct simd_lanes *lanes, uint32_t lane,
+                 struct table_entry *entry);
+
 /* Puts a tuple into a lane, to be hashed; the hash of one lane. */
 void quick_set_tuple(struct simd_lanes *lanes, uint32_t lane, const struct syncache_tuple *tuple);
 void quick_hash(const struct syncache *cache, struct simd_lanes *lanes, uint32_t lane);

@@ -344,7 +344,8 @@ lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint3
     lanes_sip_absorb(&s, lane_load(&lanes->ports[at]), lane_load(&lanes->irs[at]));
     lanes_sip_absorb(&s, lane_or(byte, lane_all32((uint32_t)shape->tail[0])),
                      lane_all32((uint32_t)(shape->tail[0] >> 32)));
-    lanes_sip_absorb(&s, lane_or(lanes_of_template(lanes, at, offsetof(struct simd_template, scale)), lane_all32((uint32_t)shape->tail[1])),
+    vec scale = lanes_of_template(lanes, at, offsetof(struct simd_template, scale));
+    lanes_sip_absorb(&s, lane_or(scale, lane_all32((uint32_t)shape->tail[1])),
                      lane_all32((uint32_t)(shape->tail[1] >> 32)));
 
     vec mac = lanes_sip_xor_halves(&s);

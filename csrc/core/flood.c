@@ -1,0 +1,155 @@
+/*
+ * Runs of SYNs in a burst: one after the other they end in their cookies, or are
+ * stored, and so need one decision, one count and one visit to the table.
+ *
+ * A run ends before whatever is not like the others: another kind of packet, a
+ * tuple that is known or has an entry, no room in tx, a limit that is reached.
+ * That packet is taken by itself (burst.c), and the next run begins after it.
+ * What decides a run cannot change within it: a pause of the age policy begins
+ * when time goes on, and where the bucket policy may pause, nothing is stored
+ * in runs.
+ *
+ * Not here: replies, which the burst's last stage writes.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "burst.h"
+
+#define FLOOD_SHORT 4 /* run after one that was cut short: duplicates come */
+
+/* SYNs that all end in their cookies, nothing looked up. */
+static uint32_t
+flood_stateless(struct burst *burst, uint32_t i)
+{
+    const struct simd_template *stamped = NULL;
+    uint32_t begin = i;
+
+    for (; i < burst->count && burst->place[i].syn; i++) {
+        const struct simd_lanes *lanes = burst->place[i].lanes;
+        uint32_t lane = burst->place[i].lane;
+
+        if (!ring_has_room(burst->tx,
+                           burst->rx->slot[burst->first + i].link_size))
+            break;
+        if (lanes->template[lane] != stamped) {
+            stamped = lanes->template[lane];
+            quick_stamp(burst->cache, stamped);
+        }
+        burst_answer(burst, i, SYNCACHE_REPLY_SYN_COOKIE);
+    }
+    quick_count(burst->cache, i - begin);
+    return i;
+}
+
+/* Is a new SYN stored, whatever its bucket holds, short of cachelimit? */
+static bool
+flood_stores(const struct syncache *cache)
+{
+    return cache->quick.open && !engine_cookies_only(cache) &&
+           !cache->pause.paused &&
+           cache->tunables.overflow == SYNCACHE_OVERFLOW_EVICT &&
+           cache->tunables.pause_policy != SYNCACHE_PAUSE_BUCKET;
+}
+
+/* Collects what can be stored from packet i on; returns how many. */
+static uint32_t
+flood_collect(const struct burst *burst, uint32_t i, struct table_burst *fresh)
+{
+    const struct syncache *cache = burst->cache;
+    uint32_t room = burst->tx->slots - burst->tx->count;
+
+    if (room > burst->run_max)
+        room = burst->run_max;
+    fresh->count = 0;
+    for (; i < burst->count && burst->place[i].syn; i++) {
+        const struct simd_lanes *lanes = burst->place[i].lanes;
+        uint32_t lane = burst->place[i].lane;
+        struct table_entry *entry = &fresh->fresh[fresh->count];
+
+        if (fresh->count == room ||
+            !ring_has_room(burst->tx,
+                           burst->rx->slot[burst->first + i].link_size))
+            break;
+        quick_entry(cache, lanes, lane, entry);
+        if (cache->known.count > 0) {
+            struct syncache_tuple tuple;
+
+            engine_entry_tuple(entry, &tuple);
+            if (known_find(&cache->known, lanes->hash[lane], &tuple) != NULL)
+                break;
+        }
+        fresh->hash[fresh->count++] = lanes->hash[lane];
+    }
+    return fresh->count;
+}
+
+/* Counts what was stored, and what made room for it. */
+static void
+flood_count(struct syncache *cache, const struct table_burst *fresh,
+            uint32_t stored)
+{
+    struct syncache_stats *stats = &cache->stats;
+
+    /* First, since one of the run may have made room for another. */
+    for (uint32_t i = 0; i < stored; i++)
+        endpoints_entry_added(&cache->endpoints, fresh->fresh[i].endpoint);
+    for (uint64_t left = fresh->evicted; left != 0; left &= left - 1) {
+        const struct table_entry *victim =
+            &fresh->victim[__builtin_ctzll(left)];
+
+        pause_note_victim(&cache->pause,
+                          (uint32_t)cache->now_ms - victim->born_ms,
+                          cache->tunables.pause_age_ms);
+        engine_leave_unanswered(cache, victim);
+        stats->sc_bucketoverflow++;
+        stats->evicted++;
+    }
+    pause_note_syns(&cache->pause, stored);
+    stats->rcvtotal += stored;
+    stats->sc_added += stored;
+    stats->sc_sendcookie += stored;
+    stats->sndacks += stored;
+    stats->sndtotal += stored;
+    stats->verdicts[SYNCACHE_REPLY_SYN_ACK] += stored;
+}
+
+static uint32_t
+flood_store(struct burst *burst, uint32_t i)
+{
+    struct syncache *cache = burst->cache;
+    struct table_burst fresh;
+    uint32_t stored;
+
+    assert(burst->hashed);
+    if (flood_collect(burst, i, &fresh) == 0)
+        return i;
+    fresh.overflow = engine_uptime_s(cache) + 1;
+    stored = table_store(&cache->table, &fresh,
+                         cache->now_ms + cache->tunables.rexmit_initial_ms,
+                         cache->now_ms);
+    flood_count(cache, &fresh, stored);
+    /* Or many duplicates would have each that follows collected many times. */
+    if (stored < fresh.count)
+        burst->run_max = FLOOD_SHORT;
+    else if (burst->run_max < SYNCACHE_BURST_MAX)
+        burst->run_max *= 2;
+    for (uint32_t end = i + stored; i < end; i++)
+        burst_answer(burst, i, SYNCACHE_REPLY_SYN_ACK);
+    return i;
+}
+
+uint32_t
+flood_run(struct burst *burst, uint32_t i)
+{
+    if (quick_stateless(burst->cache))
+        return flood_stateless(burst, i);
+    while (flood_stores(burst->cache)) {
+        uint32_t begin = i;
+
+        i = flood_store(burst, i);
+        if (i == begin || burst->run_max == FLOOD_SHORT)
+            break;
+    }
+    return i;
+}

@@ -1,0 +1,209 @@
+/* Packets of the SYN proxy: whose they seem, what they offer; the probe. */
+#include "between.h"
+
+#include "../../csrc/flow/proxy.h"
+
+static struct between world;
+
+#define C_ISN 5000u
+#define S_ISN 900000u
+
+#define THREE (WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED | WIRE_HAS_TIMESTAMPS)
+
+static void
+start(uint32_t options)
+{
+    between_open(&world, 16);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.options = options;
+    tunables.learn_time_ms = 0;
+    between_tune(&world, &tunables);
+}
+
+/* Both halves up to the server's SYN-ACK; the client offers these. */
+static uint32_t
+asked(uint8_t offered)
+{
+    struct said syn = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+    syn.has = WIRE_HAS_MSS | offered;
+    syn.mss = 1460;
+    syn.wscale = 9;
+    syn.window = 500;
+    syn.tsval = 333;
+    EXPECT_EQ(1, between_send(&world, syn));
+    struct said ack =
+        between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, world.out[0].seq + 1, 0);
+    ack.has = world.out[0].has & WIRE_HAS_TIMESTAMPS;
+    ack.tsval = 334;
+    EXPECT_EQ(1, between_send(&world, ack));
+    return ack.ack - 1;
+}
+
+static struct said
+syn_ack(uint32_t ack, uint8_t has)
+{
+    struct said said =
+        between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, ack, 0);
+    said.has = has;
+    said.mss = 1200;
+    said.wscale = 6;
+    said.window = 0x4000;
+    return said;
+}
+
+static void
+test_syn_offers_only_what_the_client_was_granted(void)
+{
+    start(FLOW_OPTIONS_LEARN);
+    (void)asked(THREE);
+    EXPECT_EQ(WIRE_HAS_MSS, world.out[0].has);
+    EXPECT_EQ(1460, world.out[0].mss);
+    EXPECT_EQ(600, world.out[0].window);
+    EXPECT_TRUE(world.out[0].from_client && world.out[0].good);
+    between_close(&world);
+
+    start(FLOW_OPTIONS_CLIENT);
+    (void)asked(THREE);
+    EXPECT_EQ(WIRE_HAS_MSS | THREE, world.out[0].has);
+    EXPECT_EQ(9, world.out[0].wscale);
+    EXPECT_EQ(334, world.out[0].tsval);
+    EXPECT_EQ(65535, world.out[0].window); /* 600 << 9 unscaled */
+    between_close(&world);
+}
+
+static void
+test_resets_are_exact_on_either_side(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    uint32_t p = asked(0);
+    struct session *session = between_session(&world);
+    between_begin(&world);
+    world.flow->tx[FLOW_CLIENT] = &world.client.ring;
+    world.flow->tx[FLOW_SERVER] = &world.server.ring;
+    EXPECT_TRUE(proxy_reset_client(world.flow, session));
+    EXPECT_TRUE(proxy_reset_server(world.flow, session));
+    between_collect(&world, FLOW_CLIENT);
+    EXPECT_EQ(p + 1, world.out[0].seq);
+    EXPECT_EQ(C_ISN + 1, world.out[0].ack);
+    EXPECT_EQ(WIRE_RST | WIRE_ACK, world.out[0].flags);
+    EXPECT_EQ(C_ISN + 1, world.out[1].seq);
+    EXPECT_EQ(WIRE_RST, world.out[1].flags);
+    EXPECT_EQ(1, world.flow->stats.resets_client);
+    EXPECT_EQ(1, world.flow->stats.resets_server);
+    /* Without a link nothing is sent, and that is counted. */
+    world.flow->tx[FLOW_CLIENT] = NULL;
+    EXPECT_TRUE(!proxy_reset_client(world.flow, session));
+    EXPECT_EQ(1, world.flow->stats.tx_lost);
+    between_close(&world);
+}
+
+static void
+test_unknown_server_is_probed_and_the_next_client_told(void)
+{
+    start(FLOW_OPTIONS_LEARN);
+    (void)asked(THREE);
+    EXPECT_EQ(3, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+    struct said probe = world.out[2];
+    EXPECT_EQ(FLOW_SERVER, probe.side);
+    EXPECT_EQ(WIRE_SYN, probe.flags);
+    EXPECT_EQ(WIRE_HAS_MSS | THREE, probe.has);
+    EXPECT_TRUE(probe.from_client && probe.sport != 40000);
+    EXPECT_EQ(1, world.flow->sessions.count);
+    /* Its answer is learned from, and refused. */
+    world.cport = probe.sport;
+    struct said answer = syn_ack(probe.seq + 1, WIRE_HAS_MSS | THREE);
+    EXPECT_EQ(1, between_send(&world, answer));
+    EXPECT_EQ(FLOW_CONSUMED, world.verdict);
+    EXPECT_EQ(WIRE_RST, world.out[0].flags);
+    EXPECT_EQ(probe.seq + 1, world.out[0].seq);
+    EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+    world.cport = 40001;
+    struct said syn = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+    syn.has = WIRE_HAS_MSS | THREE;
+    EXPECT_EQ(1, between_send(&world, syn));
+    EXPECT_EQ(WIRE_HAS_MSS | THREE, world.out[0].has);
+    EXPECT_EQ(6, world.out[0].wscale);
+    EXPECT_EQ(1200, world.out[0].mss);
+    between_close(&world);
+}
+
+static void
+test_nothing_is_probed_that_is_known_or_not_asked_for(void)
+{
+    /* A client without options; a server whose SYN-ACK tells; options=client;
+     * a second time within a second. */
+    start(FLOW_OPTIONS_LEARN);
+    (void)asked(0);
+    EXPECT_EQ(2, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+    world.cport++;
+    (void)asked(THREE);
+    EXPECT_EQ(3, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+    world.cport++;
+    (void)asked(THREE);
+    EXPECT_EQ(2, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+    between_close(&world);
+
+    start(FLOW_OPTIONS_LEARN);
+    (void)asked(THREE);
+    EXPECT_EQ(2, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_WSCALE)));
+    between_close(&world);
+
+    start(FLOW_OPTIONS_CLIENT);
+    (void)asked(WIRE_HAS_SACK_PERMITTED);
+    EXPECT_EQ(2, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+    between_close(&world);
+}
+
+static void
+test_forged_answer_to_a_probe_teaches_nothing(void)
+{
+    start(FLOW_OPTIONS_LEARN);
+    (void)asked(THREE);
+    EXPECT_EQ(3, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+    struct said probe = world.out[2];
+    world.cport = probe.sport;
+    EXPECT_EQ(1, between_send(&world, syn_ack(probe.seq + 2, THREE)));
+    EXPECT_EQ(WIRE_RST, world.out[0].flags);
+    world.cport = 40001;
+    struct said syn = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+    syn.has = WIRE_HAS_MSS | THREE;
+    EXPECT_EQ(1, between_send(&world, syn));
+    EXPECT_EQ(WIRE_HAS_MSS, world.out[0].has);
+    between_close(&world);
+}
+
+static void
+test_repeated_window_update_tells_the_window_as_it_is(void)
+{
+    start(FLOW_OPTIONS_CLIENT);
+    uint32_t p = asked(WIRE_HAS_WSCALE);
+    EXPECT_EQ(2, between_send(&world, syn_ack(C_ISN + 1,
+                                              WIRE_HAS_MSS | WIRE_HAS_WSCALE)));
+    EXPECT_EQ(0x4000 >> 7, world.out[0].window);
+    /* S speaks first; its window is scaled now. */
+    struct said hello =
+        between_said(FLOW_SERVER, WIRE_ACK, S_ISN + 1, C_ISN + 1, 40);
+    hello.window = 1000; /* << 6 */
+    EXPECT_EQ(1, between_send(&world, hello));
+    EXPECT_EQ(500, world.out[0].window);
+    world.now_ms += 200;
+    EXPECT_EQ(1, between_poll(&world));
+    EXPECT_EQ(500, world.out[0].window);
+    EXPECT_EQ(p + 41, world.out[0].seq);
+    between_close(&world);
+}
+
+static const struct test tests[] = {
+    TEST(test_syn_offers_only_what_the_client_was_granted),
+    TEST(test_resets_are_exact_on_either_side),
+    TEST(test_unknown_server_is_probed_and_the_next_client_told),
+    TEST(test_nothing_is_probed_that_is_known_or_not_asked_for),
+    TEST(test_forged_answer_to_a_probe_teaches_nothing),
+    TEST(test_repeated_window_update_tells_the_window_as_it_is),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

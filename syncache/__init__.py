@@ -17,6 +17,7 @@ from .events import Accepted, Closed, EndOfStream, Event, Readable, Writable
 from .flow import Side
 from .fourtuple import FourTuple
 from .halfopen import HalfOpen
+from .inspection import Inspection
 from .intercept import Intercept
 from .keyring import Keyring
 from .knob import Knob
@@ -41,6 +42,7 @@ __all__ = [
     "Event",
     "FourTuple",
     "HalfOpen",
+    "Inspection",
     "Intercept",
     "Keyring",
     "Kind",

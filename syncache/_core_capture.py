@@ -25,24 +25,24 @@ class Capture:
         """Append packets: enum link_capture_status, and the bytes consumed."""
         place = ffi.from_buffer("uint8_t[]", data)
         status = lib.link_capture_parse(self._capture, place, len(data), rx.cdata)
-        return status, self._capture.consumed
+        return int(status), int(self._capture.consumed)
 
     @property
     def linktype(self) -> int:
         """The link type of the last packet."""
-        return self._capture.linktype  # type: ignore[no-any-return]
+        return int(self._capture.linktype)
 
     @property
     def packets(self) -> int:
         """Records read."""
-        return self._capture.packets  # type: ignore[no-any-return]
+        return int(self._capture.packets)
 
     @property
     def skipped(self) -> int:
         """Records that held no IP packet that fits into a slot."""
-        return self._capture.skipped  # type: ignore[no-any-return]
+        return int(self._capture.skipped)
 
 
 def time_of(ring: RingCore, index: int) -> float:
     """Return the time in the slot of a captured packet, in seconds."""
-    return ring.cdata.slot[index].handle / 1000  # type: ignore[no-any-return]
+    return float(ring.cdata.slot[index].handle / 1000)

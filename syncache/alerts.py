@@ -37,7 +37,8 @@ class Cause:
     """Which threshold fired, with which number, and who was behind it.
 
     `reason` is rate, incomplete or host; `top` the destination with most half-open
-    sessions, `sources` the prefix that most requests came from.
+    sessions, `sources` the prefix that most requests came from, `udp` how many of the
+    half-open sessions are UDP.
     """
 
     reason: str
@@ -45,6 +46,7 @@ class Cause:
     value: int
     top: Share | None = None
     sources: Share | None = None
+    udp: int | None = None
 
     def __str__(self) -> str:
         text = f"reason={self.reason} limit={self.limit} value={self.value}"
@@ -52,6 +54,8 @@ class Cause:
             text += f" top={self.top}"
         if self.sources:
             text += f" srcs={self.sources}"
+        if self.udp is not None:
+            text += f" udp={self.udp}"
         return text
 
 
@@ -266,6 +270,7 @@ _CAUSE = re.compile(
     r"reason=(?P<reason>\w+) limit=(?P<limit>\d+) value=(?P<value>\d+)"
     r"(?: top=(?P<top>\S+)\((?P<top_count>\d+)\))?"
     r"(?: srcs=(?P<srcs>\S+)\((?P<srcs_count>\d+)\))?"
+    r"(?: udp=(?P<udp>\d+))?"
 )
 _FOLDED = re.compile(r"\bfolded=(\d+)")
 
@@ -305,6 +310,7 @@ def _cause(fields: str) -> Cause | None:
         int(found["value"]),
         share("top"),
         share("srcs"),
+        int(found["udp"]) if found["udp"] else None,
     )
 
 

@@ -134,7 +134,10 @@ _OURS = (
     Knob(_I + "profiles_max", 1024, (0, UINT16_MAX),
         "servers (address and port) whose options are remembered",
         field="profiles_max", settable="boot", engine="inspect"),
-    Knob(_I + "journal_max", 65_536, (1, WORDS_MAX),
+    Knob(_I + "headers_max", 4096, (1, UINT16_MAX),
+        "link headers (pairs of stations) that are remembered for resets",
+        field="headers_max", settable="boot", engine="inspect"),
+    Knob(_I + "journal_max", 16_384, (1, WORDS_MAX),
         "messages kept until they are fetched",
         field="journal_max", settable="boot", engine="inspect"),
 )

@@ -109,8 +109,8 @@ def test_reason_fields_follow_the_original_text():
 
 def test_reason_without_top_or_sources_comes_back():
     """Both are left out when nothing is known."""
-    message = HostAlert(limit=50, host=HOST, cause=Cause("host", 50, 51))
-    assert "reason=host limit=50 value=51" in str(message)
+    message = HostAlert(limit=50, host=HOST, cause=Cause("host", 50, 51, udp=0))
+    assert "reason=host limit=50 value=51 udp=0" in str(message)
     assert message == parse(str(message))
 
 

@@ -27,6 +27,7 @@ NAMES = {
     "Event",
     "FourTuple",
     "HalfOpen",
+    "Inspection",
     "Intercept",
     "Keyring",
     "Kind",

@@ -280,6 +280,16 @@ def records(columns):
     return rows
 
 
+def write(path: Path, packets: Packets) -> int:
+    """Write a capture of packets; return how many."""
+    rows = records(packets.columns())
+    head = np.array([0xA1B2C3D4, 2 | 4 << 16, 0, 0, SNAPLEN, 1], dtype="<u4")
+    with path.open("wb") as file:
+        file.write(head.tobytes())
+        file.write(rows.tobytes())
+    return len(rows)
+
+
 def generate(path: Path, packets: int = 1_010_000, seed: int = 1) -> Truth:
     """Write the capture; return what is in it."""
     seconds = 1800.0
@@ -300,12 +310,8 @@ def generate(path: Path, packets: int = 1_010_000, seed: int = 1) -> Truth:
     sessions, completed, failed = tcp_sessions(made, seconds, per_second, data)
     for attack in attacks:
         flood(made, attack)
-    rows = records(made.columns())
-    head = np.array([0xA1B2C3D4, 2 | 4 << 16, 0, 0, SNAPLEN, 1], dtype="<u4")
-    with path.open("wb") as file:
-        file.write(head.tobytes())
-        file.write(rows.tobytes())
-    return Truth(len(rows), seconds, START, sessions, completed, failed, dns, attacks)
+    count = write(path, made)
+    return Truth(count, seconds, START, sessions, completed, failed, dns, attacks)
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from syncache import (
     Event,
     FourTuple,
     HalfOpen,
+    Inspection,
     Intercept,
     Keyring,
     Kind,
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import assert_type
 
+    from syncache.alerts import Message
     from syncache.flow_event import FlowEvent
     from syncache.flow_session import Session
+    from syncache.inspection import Statistics as Inspected
     from syncache.intercept import Statistics
     from syncache.links import Link
 
@@ -136,3 +139,14 @@ def cookies(key: bytes, path: FourTuple) -> None:
     """A cookie is a number; checking it gives options or nothing."""
     assert_type(Cookie.mint(key, path, 0, SynOptions()), int)
     assert_type(Cookie.check((key, [key, key]), path, 0, 0), SynOptions | None)
+
+
+def inspect(packet: bytes, rx: Ring, tx: Ring) -> None:
+    """An inspection's calls return what a caller expects."""
+    inspection = Inspection()
+    inspection.receive(packet, Side.CLIENT, 1.0)
+    assert_type(inspection.burst(rx, Side.TAP, tx, None, 1.0), int)
+    assert_type(inspection.next_message(), Message | None)
+    assert_type(inspection.sessions(), list[Session])
+    assert_type(inspection.statistics(1.0), Inspected)
+    assert_type(inspection.config(), str)

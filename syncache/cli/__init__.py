@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "sysctl": "show or set tunables, of a file or of a running process",
     "netstat": "show the counters and half-open connections of a running process",
-    "serve": "serve files, an echo or an ASGI application on a TUN device",
+    "serve": "serve files, an echo or an ASGI application on our own TCP",
     "intercept": "shield servers behind us, as Cisco's TCP Intercept does",
+    "inspect": "count and bound half-open sessions, live or in a capture",
+    "advise": "measure traffic, and propose thresholds for inspect",
     "cookie": "make, check or explain a SYN cookie",
     "demo": "serve real clients through a real SYN flood",
 }

@@ -1,0 +1,67 @@
+"""Inspection's part of the door to C: replays and samples.
+
+The rules of `_core` hold here too.  What the calls do is told by csrc/flow/flow.h and
+csrc/flow/measure.h.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NamedTuple
+
+from ._core import NEVER, ffi, lib
+from .block import milliseconds
+
+if TYPE_CHECKING:
+    from ._core import RingCore
+    from ._core_flow import FlowCore
+
+AGES = 64  # FLOW_AGES
+
+
+class Sample(NamedTuple):
+    """How things stand at one time: struct flow_sample.
+
+    `host_count` are the half-open TCP sessions of the destination that has most, which
+    is `host` ("": there is none).
+    """
+
+    time: float
+    incomplete: int
+    incomplete_udp: int
+    established: int
+    one_minute: int
+    aggressive: bool
+    host_count: int
+    host: str
+
+
+def replay(core: FlowCore, rx: RingCore, until: float | None) -> int:
+    """Take packets at the times in their slots; the number consumed."""
+    until_ms = NEVER if until is None else milliseconds(until)
+    consumed: int = lib.flow_replay(core._flow, until_ms, rx.cdata)  # noqa: SLF001
+    return consumed
+
+
+def sample(core: FlowCore, now: float) -> Sample:
+    """Tell how things stand."""
+    found = ffi.new("struct flow_sample *")
+    lib.flow_measure(core._flow, milliseconds(now), found)  # noqa: SLF001
+    size = {0: 0, 4: 4, 6: 16}[found.host_family]
+    packed = ffi.buffer(found.host_address)[:size]
+    return Sample(
+        found.time_ms / 1000,
+        found.incomplete,
+        found.incomplete_udp,
+        found.established,
+        found.one_minute,
+        bool(found.aggressive),
+        found.host_count,
+        str(ip_address(packed)) if size else "",
+    )
+
+
+def handshake_ages(core: FlowCore) -> list[int]:
+    """Return how many handshakes completed at which age, by C's counters."""
+    ages = lib.flow_handshake_ages(core._flow)  # noqa: SLF001
+    return ffi.unpack(ages, AGES)

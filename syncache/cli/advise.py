@@ -1,0 +1,343 @@
+"""`syncache advise`: thresholds for inspection from a capture or from live traffic.
+
+Proposed are the two pairs, the limit per host and the time that a handshake may take,
+each with the percentiles that it rests on; for a capture the proposal is tried on the
+same traffic at once.  `--with` tries other tunables instead.  What is computed from the
+samples is `syncache.advise`'s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import select
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import Sysctl
+from ..advise import Advice, Span, WhatIf, advise
+from ..flow import Side
+from ..flow_event import End, Kind
+from ..flow_session import State
+from ..inspection import Inspection
+from ..ring import Ring
+from . import Failure, needs
+from .replay import SLOT_BYTES, SLOTS, Replay
+from .tunables import load
+
+if TYPE_CHECKING:
+    from .._core_inspect import Sample
+    from ..flow_event import FlowEvent, Place
+
+_I = "net.inet.inspect."
+SESSIONS_MAX = 2**20
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+WAIT_S = 0.2
+PANELS = (
+    ("half-open sessions", "incomplete", "max_incomplete"),
+    ("requests of a minute", "one_minute", "one_minute"),
+    ("half-open to one host", "host_count", "host"),
+)
+
+
+@dataclass(slots=True)
+class Measurement:
+    """What was measured: samples of one a second, and how long handshakes take."""
+
+    samples: list[Sample]
+    ages: list[int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache advise",
+        description="Measure traffic, and propose thresholds for `syncache inspect`.",
+    )
+    p.add_argument("source", metavar="FILE|IF", help="a capture, or an interface")
+    p.add_argument(
+        "--for",
+        dest="duration",
+        metavar="TIME",
+        default="1h",
+        help="how long to listen on an interface: 90s, 10m, 1h [%(default)s]",
+    )
+    p.add_argument(
+        "--with",
+        dest="conf",
+        metavar="CONF",
+        type=Path,
+        help="what these tunables (sysctl.conf or IOS) would have done",
+    )
+    p.add_argument(
+        "--all", action="store_true", help="leave out nothing that looks like an attack"
+    )
+    p.add_argument(
+        "--format",
+        choices=("text", "sysctl", "ios"),
+        help="print this form alone, for a file",
+    )
+    p.add_argument("--picture", metavar="FILE", type=Path, help="series and thresholds")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, propose, try."""
+    if options.picture:
+        plotter()  # so that it is missing before the hour, not after it
+    path = Path(options.source)
+    is_file = options.source == "-" or path.exists() or "/" in options.source
+    if options.source == "-" and options.conf:
+        raise Failure("--with reads the capture again, which `-` does not allow")
+    if options.conf and not is_file:
+        raise Failure("--with needs a capture: record one with tcpdump -s 128 -w FILE")
+    tried = tunables_of(options.conf) if options.conf else None
+    try:
+        if is_file:
+            measured = measure_capture(options.source)
+        else:
+            measured = measure_live(options.source, seconds_of(options.duration))
+        advice = advise(measured.samples, measured.ages, everything=options.all)
+        wanted = advice.tunables() if tried is None else tried
+        what_if = None
+        if is_file and options.source != "-":
+            what_if = try_out(path, wanted)
+    except ValueError as error:
+        raise Failure(f"{options.source}: {error}") from None
+    except OSError as error:  # LinkError says what to do in its text
+        raise Failure(str(error)) from None
+    print("\n".join(report(options, advice, what_if)))
+    if options.picture:
+        draw(options.picture, measured, wanted, what_if)
+    return 0
+
+
+def report(
+    options: argparse.Namespace, advice: Advice, what_if: WhatIf | None
+) -> list[str]:
+    """Return the lines that were asked for."""
+    if options.format:
+        forms = {
+            "text": advice.text,
+            "sysctl": advice.sysctl_conf,
+            "ios": advice.ios,
+        }
+        return forms[options.format]()
+    lines = [*advice.text(), "", *advice.sysctl_conf(), "", *advice.ios()]
+    if what_if is not None:
+        name = f"with {options.conf}" if options.conf else "with the proposal"
+        lines += ["", f"{name}, on this capture:", *what_if.text()]
+    return lines
+
+
+def seconds_of(text: str) -> float:
+    """Read a time with its unit."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not found or not float(found[1]):
+        raise Failure(f"{text!r} is no time; it is 90s, 10m, 1h or 1d")
+    return float(found[1]) * UNITS[found[2] or "s"]
+
+
+def tunables_of(conf: Path) -> dict[str, int | str]:
+    """Read tunables that are to be tried, as changes of the defaults."""
+    sysctl = load(conf=conf)[0]
+    default = Sysctl()
+    return {name: sysctl[name] for name in sysctl if sysctl[name] != default[name]}
+
+
+# Measuring.
+
+
+def unlimited() -> Inspection:
+    """Make an engine that deletes nothing."""
+    sysctl = Sysctl({_I + "sessions_max": SESSIONS_MAX, _I + "hosts_max": SESSIONS_MAX})
+    sysctl.preset("cbac-modern")
+    return Inspection(sysctl)
+
+
+def measure_capture(source: str) -> Measurement:
+    """Sample a capture at its own clock."""
+    engine = unlimited()
+    samples = []
+    for now, ended in Replay(engine, source).seconds():
+        if ended:
+            samples.append(engine.sample(now))
+    return Measurement(samples, engine.handshake_ages())
+
+
+def measure_live(name: str, seconds: float) -> Measurement:
+    """Sample what an interface sees; SIGINT ends it early."""
+    from ..links.packet import Packet
+
+    engine = unlimited()
+    samples: list[Sample] = []
+    link = Packet(name, tap=True)
+    try:
+        rx = Ring(SLOTS, SLOT_BYTES + link.headroom // 64 * 64 + 64)
+        poller = select.poll()
+        poller.register(link.fileno(), select.POLLIN)
+        end = time.monotonic() + seconds
+        due = time.monotonic() + 1
+        while (now := time.monotonic()) < end:
+            poller.poll(int(max(0.0, min(due - now, WAIT_S)) * 1000))
+            rx.clear()
+            link.receive(rx)
+            now = time.monotonic()
+            while rx.next < len(rx):
+                engine.burst(rx, Side.TAP, None, None, now)
+            if now >= due:
+                engine.handle_timer(now)
+                samples.append(engine.sample(now))
+                due = max(due + 1, now)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        link.close()
+    return Measurement(samples, engine.handshake_ages())
+
+
+# Trying.
+
+Key = tuple[int, "Place", "Place"]
+
+
+def try_out(path: Path, tunables: dict[str, Any]) -> WhatIf:
+    """Run a capture with tunables; then without limits, to see what was lost."""
+    what_if, evicted = _with_limits(path, tunables)
+    if evicted:
+        what_if.would_complete = _completed(path, evicted)
+    return what_if
+
+
+def _with_limits(
+    path: Path, tunables: dict[str, Any]
+) -> tuple[WhatIf, dict[Key, float]]:
+    own = {_I + "sessions_max": SESSIONS_MAX, _I + "hosts_max": SESSIONS_MAX}
+    sysctl = Sysctl(tunables | own | {_I + "debug": 1, _I + "alert": 1})
+    engine = Inspection(sysctl)
+    what_if = WhatIf()
+    evicted: dict[Key, float] = {}
+    began: float | None = None
+    replay = Replay(engine, path)
+    for _ in replay.seconds():
+        while (event := engine.next_event()) is not None:
+            if event.kind is Kind.AGGRESSIVE:
+                began = event.time
+                what_if.alerts += 1
+            elif event.kind is Kind.CALM and began is not None:
+                what_if.aggressive.append(Span(began, event.time))
+                began = None
+            _count(event, what_if, evicted)
+    if began is not None:
+        what_if.aggressive.append(Span(began, replay.last))
+        what_if.still_aggressive = True
+    return what_if, evicted
+
+
+def _count(event: FlowEvent, what_if: WhatIf, evicted: dict[Key, float]) -> None:
+    what_if.host_alerts += event.kind is Kind.HOST_ALERT
+    what_if.blocks += event.kind is Kind.BLOCK
+    if event.kind is Kind.EVICTED:
+        reason = End(event.reason).name.lower().removeprefix("evicted_")
+        what_if.evicted[reason] = what_if.evicted.get(reason, 0) + 1
+        evicted.setdefault(_key(event), event.time)
+
+
+def _key(event: FlowEvent) -> Key:
+    return event.protocol, event.client, event.server
+
+
+def _completed(path: Path, evicted: dict[Key, float]) -> int:
+    """Count the deleted sessions that complete if nothing is deleted.
+
+    Each is looked up once: the session of its ends that lived when it was deleted.
+    """
+    engine = unlimited()
+    engine.sysctl[_I + "audit_trail"] = 1
+    waiting = dict(evicted)
+    completed = 0
+    for _ in Replay(engine, path).seconds():
+        while (event := engine.next_event()) is not None:
+            if event.kind is Kind.STOP and event.time >= waiting.get(
+                _key(event), float("inf")
+            ):
+                del waiting[_key(event)]
+                completed += _was_complete(event)
+    for session in engine.sessions():
+        key = session.protocol, session.client, session.server
+        done = session.state in {State.ESTAB, State.CLOSING}
+        completed += done and key in waiting
+    return completed
+
+
+def _was_complete(event: FlowEvent) -> bool:
+    """Tell by its end whether a session had become established."""
+    if event.protocol == 6 and event.reason != End.RST:
+        return event.reason in {End.FIN, End.TIMEOUT, End.REPLACED}
+    # A RST to a SYN ends what carried nothing; UDP is complete with its answer.
+    return event.server_bytes > 0
+
+
+# The picture.
+
+
+def plotter() -> Any:
+    """Return matplotlib's pyplot without a display."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise needs("plot", "matplotlib") from None
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    return plt
+
+
+def draw(
+    place: Path,
+    measured: Measurement,
+    tunables: dict[str, Any],
+    what_if: WhatIf | None,
+) -> None:
+    """Draw the three series, the thresholds, and the alerts that there would be."""
+    plt = plotter()
+    sysctl = Sysctl(tunables)
+    zero = measured.samples[0].time
+    at = [sample.time - zero for sample in measured.samples]
+    figure, panels = plt.subplots(len(PANELS), sharex=True, figsize=(9, 7))
+    for panel, (title, field, name) in zip(panels, PANELS, strict=True):
+        values = [getattr(sample, field) for sample in measured.samples]
+        panel.plot(at, values, "C0", linewidth=0.8)
+        panel.set_title(title, fontsize=10)
+        panel.set_yscale("symlog", linthresh=10)
+        panel.set_ylim(bottom=0)
+        for value, style in levels(sysctl, name):
+            panel.axhline(value, color="C3", linestyle=style, linewidth=0.8)
+    spans = what_if.aggressive if what_if else []
+    for span in spans:
+        for panel in panels[:2]:
+            panel.axvspan(span.begin - zero, span.end - zero, color="C3", alpha=0.15)
+            panel.plot(span.begin - zero, 0, "^C3", clip_on=False)
+            panel.plot(span.end - zero, 0, "vC2", clip_on=False)
+    panels[-1].set_xlabel(
+        "seconds; red: high, dashed: low; triangles: alerts on and off"
+    )
+    figure.tight_layout()
+    try:
+        figure.savefig(place, dpi=100)
+    except (OSError, ValueError) as error:
+        raise Failure(f"cannot write {place}: {error}") from None
+    finally:
+        plt.close(figure)
+    print(f"picture: {place.resolve()}")
+
+
+def levels(sysctl: Sysctl, name: str) -> list[tuple[int, str]]:
+    """Return the thresholds of one quantity, each with its line's style."""
+    if name == "host":
+        found = [(sysctl[_I + "tcp.max_incomplete_host"], "-")]
+    else:
+        found = [(sysctl[f"{_I}{name}.high"], "-"), (sysctl[f"{_I}{name}.low"], "--")]
+    return [(int(value), style) for value, style in found if value]

@@ -1,0 +1,278 @@
+"""`syncache inspect`: half-open sessions in line, beside the traffic, or in a capture.
+
+In line we are a bump in the wire between two interfaces.  With `--tap` one interface is
+watched and nothing is touched, unless `--reset` asks for the resets of what is deleted.
+A capture is run through the same engine at its own clock, as fast as it can be read.
+Messages go to the standard output as they happen, folded to one line a second and kind;
+SIGUSR1 prints the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import ios_inspect
+from ..alerts import Folder
+from ..flow import Side
+from ..inspection import Inspection
+from . import Failure
+from .intercept import Box, open_link
+from .replay import Replay
+from .tunables import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..alerts import Message
+    from ..links.syslog import Syslog
+    from .intercept import Forwarder
+
+_I = "net.inet.inspect."
+CHALLENGES = {"cookie", "intercept"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache inspect",
+        description="See, count and bound half-open sessions, as Cisco's CBAC does.  "
+        "SIGUSR1 prints the tables.",
+    )
+    p.add_argument("file", metavar="FILE", nargs="?", help="a pcap or pcapng file")
+    p.add_argument("--outside", metavar="IF", help="in line: the clients' side")
+    p.add_argument("--inside", metavar="IF", help="in line: the servers' side")
+    p.add_argument("--tap", metavar="IF", help="beside the traffic of an interface")
+    p.add_argument("--reset", action="store_true", help="with --tap: send resets")
+    p.add_argument("--tun", action="store_true", help="in line: two TUN devices")
+    p.add_argument("--preset", metavar="NAME", help="tunables of a preset")
+    p.add_argument(
+        "--conf",
+        metavar="FILE",
+        type=Path,
+        help="tunables as sysctl.conf, or an IOS configuration",
+    )
+    p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
+    p.add_argument(
+        "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
+    )
+    p.add_argument("--audit", action="store_true", help="report every session")
+    p.add_argument(
+        "--detect-only", action="store_true", help="judge and report, touch nothing"
+    )
+    p.add_argument(
+        "--syslog", metavar="TARGET", help="send messages to HOST[:PORT] or a socket"
+    )
+    p.add_argument("--facility", default="local0", help="of syslog [%(default)s]")
+    p.add_argument("--cpu", type=int, help="run on this CPU")
+    p.add_argument("--priority", type=int, help="SCHED_FIFO priority, 1 to 99")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Inspect until the end of the capture, or SIGINT or SIGTERM."""
+    ways = [options.file, options.tap, options.inside or options.outside]
+    if sum(way is not None for way in ways) != 1:
+        raise Failure("name a FILE, or --tap IF, or --inside IF and --outside IF")
+    if bool(options.inside) != bool(options.outside):
+        raise Failure("--inside and --outside belong together")
+    engine = make(options)
+    with contextlib.ExitStack() as stack:
+        try:
+            log = Log(engine, stack.enter_context(syslog(options)))
+            if options.file is not None:
+                return replay(engine, log, options.file)
+            logging.basicConfig(format="%(message)s", level=logging.WARNING)
+            box = stack.enter_context(live(options, engine, log))
+            box.run()
+            log.close()
+        except OSError as error:  # LinkError says what to do in its text
+            raise Failure(str(error)) from None
+    return 0
+
+
+def make(options: argparse.Namespace) -> Inspection:
+    """Make the engine that the options ask for."""
+    sysctl, config = load(
+        preset=options.preset,
+        conf=options.conf,
+        ios=options.ios,
+        settings=options.sysctl,
+    )
+    wanted = {"audit_trail": options.audit, "detect_only": options.detect_only}
+    wanted["tap_reset"] = options.reset
+    sysctl.update({_I + name: 1 for name, on in wanted.items() if on})
+    action = sysctl[_I + "block_action"]
+    if action in CHALLENGES and not options.inside:
+        raise Failure(f"block_action {action} needs both directions: run in line")
+    try:
+        engine = Inspection(sysctl, rules=ios_inspect.chosen(config))
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    engine.interfaces = list(ios_inspect.draft_of(config).interfaces.values())
+    return engine
+
+
+@contextlib.contextmanager
+def syslog(options: argparse.Namespace) -> Iterator[Syslog | None]:
+    """Open the log that was asked for."""
+    if options.syslog is None:
+        yield None
+        return
+    from ..links.syslog import Syslog
+
+    log = Syslog(options.syslog, facility=options.facility)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+class Log:
+    """Where messages go: folded, to a stream and perhaps to syslog.
+
+    `zero` is the wall-clock time of the engine's time 0, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        engine: Inspection,
+        syslog: Syslog | None = None,
+        *,
+        zero: float = 0.0,
+        write: Callable[[str], object] = sys.stdout.write,
+    ) -> None:
+        self._engine = engine
+        self._syslog = syslog
+        self._folder = Folder()
+        self.write: Callable[[str], object] = write
+        self.zero = zero
+
+    def tell(self, now: float) -> None:
+        """Say what happened up to a time of the engine's clock."""
+        while (message := self._engine.next_message()) is not None:
+            for spoken in self._folder.add(message):
+                self._say(spoken)
+        for spoken in self._folder.flush(now):
+            self._say(spoken)
+
+    def close(self) -> None:
+        """Say what was held back."""
+        for spoken in self._folder.close():
+            self._say(spoken)
+
+    def _say(self, message: Message) -> None:
+        since = round((message.time + self.zero) * 1000)
+        moment = datetime.fromtimestamp(since // 1000, timezone.utc)
+        stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{since % 1000:03}Z"
+        self.write(f"{stamp} {message}\n")
+        if self._syslog is not None:
+            self._syslog.send(message)
+
+
+def replay(engine: Inspection, log: Log, path: str) -> int:
+    """Run a capture; nothing is written unless all of it could be read."""
+    lines: list[str] = []
+    log.write = lines.append
+    began = time.perf_counter()
+    run = Replay(engine, path)
+    for now, _ in run.seconds():
+        log.tell(now)
+    log.close()
+    took = time.perf_counter() - began
+    sys.stdout.writelines(lines)
+    print(ios_inspect.show_statistics(engine.statistics(), run.last), end="")
+    seconds = run.last - (run.first or run.last)
+    print(
+        f"{run.packets} packets of {seconds:.0f} s, {run.skipped} of them not IP; "
+        f"{run.packets / took / 1e6:.2f} million packets a second"
+    )
+    return 0
+
+
+@contextlib.contextmanager
+def live(
+    options: argparse.Namespace, engine: Inspection, log: Log
+) -> Iterator[InspectBox]:
+    """Open the links of a run on interfaces."""
+    log.zero = time.time() - time.monotonic()  # the wall clock when time began
+    with contextlib.ExitStack() as stack:
+        if options.tap is not None:
+            link = stack.enter_context(open_tap(options))
+            yield Tap(engine, link, log)
+            return
+        outside = stack.enter_context(open_link(options, options.outside))
+        inside = stack.enter_context(open_link(options, options.inside))
+        where = f"{options.outside} and {options.inside}"
+        print(f"inspecting between {where}", flush=True)
+        yield InspectBox(engine, outside, inside, log)
+
+
+@contextlib.contextmanager
+def open_tap(options: argparse.Namespace) -> Iterator[Any]:
+    """Open an interface beside the kernel, which goes on as if we were not there."""
+    from ..links.packet import Packet
+
+    link = Packet(options.tap, tap=True, cpu=options.cpu, priority=options.priority)
+    print(f"inspecting beside {options.tap}", flush=True)
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+class InspectBox(Box):
+    """The engine between two links."""
+
+    engine: Inspection  # type: ignore[assignment]
+
+    def __init__(
+        self, engine: Inspection, outside: Forwarder, inside: Forwarder, log: Log
+    ) -> None:
+        super().__init__(engine, outside, inside)  # type: ignore[arg-type]
+        self._log = log
+
+    def tell(self) -> None:
+        """Say what happened."""
+        self._log.tell(self._clock())
+        sys.stdout.flush()
+
+    def tables(self, now: float) -> str:
+        """Return the tables of SIGUSR1."""
+        return show_all(self.engine, now)
+
+
+class Tap(InspectBox):
+    """The engine beside one link, on which both directions come."""
+
+    def __init__(self, engine: Inspection, link: Forwarder, log: Log) -> None:
+        super().__init__(engine, link, link, log)
+
+    def take(self, side: Side) -> None:
+        """Take one ring of packets, and forward none."""
+        rx = self._rx
+        rx.clear()
+        self._links[side].receive(rx)
+        client_tx, server_tx = self._tx[Side.CLIENT], self._tx[Side.SERVER]
+        now = self._clock()
+        while rx.next < len(rx):
+            self.engine.burst(rx, Side.TAP, client_tx, server_tx, now)
+            self._send()
+
+
+def show_all(engine: Inspection, now: float) -> str:
+    """Return `show ip inspect all`, and the statistics."""
+    return "".join(
+        (
+            engine.config(),
+            ios_inspect.show_interfaces(engine.sysctl, engine.rules, engine.interfaces),
+            ios_inspect.show_sessions(engine.sessions(), engine.rules, now),
+            ios_inspect.show_statistics(engine.statistics(now), now),
+        )
+    )

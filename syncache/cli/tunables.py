@@ -1,0 +1,66 @@
+"""What the middlebox commands share: tunables from presets, files and words.
+
+A file is a sysctl.conf or an IOS configuration, told apart by its first line that says
+anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import Sysctl, ios_inspect
+from ..control import assign
+from ..ios_config import Config, read
+from . import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def load(
+    *,
+    preset: str | None = None,
+    conf: Path | None = None,
+    ios: Path | None = None,
+    settings: Sequence[str] = (),
+) -> tuple[Sysctl, Config]:
+    """Collect what a preset, files and single settings say, in this order.
+
+    Raises:
+        Failure: the first thing that is wrong, with its place.
+    """
+    sysctl, config = Sysctl(), Config()
+    try:
+        if preset:
+            sysctl.preset(preset)
+        for path, speaks in ((conf, False), (ios, True)):
+            if path is None:
+                continue
+            if speaks or speaks_ios(path):
+                config = read(path)
+                ios_inspect.chosen(config)
+                sysctl.assign(config.changes, config.places)
+            else:
+                sysctl.load(path)
+        for setting in settings:
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise Failure(f"{setting!r} is not of the form NAME=VALUE")
+            assign(sysctl, name.strip(), value.strip())
+    except (KeyError, ValueError, PermissionError) as error:
+        raise Failure(str(error.args[0])) from None
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}") from None
+    return sysctl, config
+
+
+def speaks_ios(path: Path) -> bool:
+    """Tell an IOS configuration from a sysctl.conf by its first line that says much."""
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n"):
+        text = line.strip()
+        if text.startswith("!"):
+            return True
+        if text and not text.startswith("#"):
+            return "=" not in text
+    return False

@@ -1,0 +1,298 @@
+"""`Inspection`: half-open sessions seen, counted and bounded, as CBAC does.
+
+Every TCP, UDP, DNS and ICMP session that a rule covers is tracked with the timers of
+its protocol.  Half-open ones are counted, all together, by the minute and for each
+destination; above a threshold the oldest go, or a destination is blocked, and a message
+says so.  Beside the traffic (`Side.TAP`) and on captures (`replay`) the same is judged
+and reported, and nothing is touched.
+
+What happens to a packet is decided in csrc/flow.  Here: which tunables and rules are in
+force, and values of what C tells.  The words of the original for these are in
+`ios_inspect`, those of its messages in `alerts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import _core_flow, _core_inspect, ios_inspect
+from .alerts import (
+    AlertOff,
+    AlertOn,
+    BlockHost,
+    Cause,
+    HostAlert,
+    Message,
+    SessionStart,
+    SessionStop,
+    UnblockHost,
+)
+from .flow import Flow
+from .flow_event import FlowEvent, Kind, Reason
+from .inspect_rule import RuleSet
+from .ios_config import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from ._core_inspect import Sample
+    from .flow_session import Session
+    from .inspect_rule import Rule
+    from .ios_inspect import Interface
+    from .keyring import Keyring
+    from .knob import Engine
+    from .ring import Ring
+    from .sysctl import Sysctl
+
+_I = "net.inet.inspect."
+MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """How things stand, and the highest that each count ever was.
+
+    `half_open` are those that count in the thresholds; `one_minute` counts the requests
+    of the last minute; `last_half_open` is the number when the last session began.
+    Times are of the engine's clock, None: it never happened.
+    """
+
+    tcp_packets: int
+    udp_packets: int
+    icmp_packets: int
+    sessions_created: int
+    established: int
+    half_open: int
+    half_open_udp: int
+    terminating: int
+    established_max: int
+    half_open_max: int
+    terminating_max: int
+    last_created: float | None
+    one_minute: int
+    one_minute_max: int
+    last_half_open: int
+    aggressive: bool
+    aggressive_since: float | None
+    hosts_blocked: int
+
+
+class Inspection(Flow):
+    """Sessions between two sides, counted and bounded.
+
+    Args:
+        sysctl: the tunables, which belong to this engine from now on.
+        rules: which protocols are inspected; TCP, UDP (with DNS) and ICMP if None.
+        keys: where cookie keys come from; drawn, or derived from the seed, if None.
+        seed: makes everything deterministic; in earnest 16 secret random bytes.
+
+    Raises:
+        ValueError: tunables or rules cannot be.
+        TypeError: an argument is of the wrong type.
+        OSError: the system has not so much memory.
+    """
+
+    _KIND = _core_flow.INSPECT
+    _ENGINE: Engine = "inspect"
+
+    def __init__(
+        self,
+        sysctl: Sysctl | None = None,
+        *,
+        rules: RuleSet | Iterable[Rule] | None = None,
+        keys: Keyring | None = None,
+        seed: bytes | None = None,
+    ) -> None:
+        super().__init__(sysctl, keys, seed)
+        self._rules = RuleSet.of(rules)
+        self.interfaces: list[Interface] = []
+        self._changed()
+        self._sysctl.attach(self._changed, lambda: 0)
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force; may be set.  Sessions that exist keep their timers."""
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: RuleSet | Iterable[Rule]) -> None:
+        before = self._rules
+        self._rules = RuleSet.of(rules)
+        try:
+            self._changed()
+        except BaseException:
+            self._rules = before
+            raise
+
+    def configure(self, source: str | Path | Sequence[str]) -> None:
+        """Take an IOS configuration, whole or not at all: `ios_config.read`.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: file and line, and what is wrong there.
+        """
+        config = read(source)
+        rules = ios_inspect.chosen(config) or self._rules
+        before = self._rules
+        self._rules = rules
+        try:
+            self._sysctl.assign(config.changes, config.places)
+            self._changed()
+        except BaseException:
+            self._rules = before
+            raise
+        self.interfaces = list(ios_inspect.draft_of(config).interfaces.values())
+
+    def configuration(self) -> str:
+        """Return the IOS configuration that makes these tunables and rules."""
+        return ios_inspect.written(self._sysctl, self._rules, self.interfaces)
+
+    def config(self) -> str:
+        """Return what `show ip inspect config` prints."""
+        return ios_inspect.show_config(self._sysctl, self._rules)
+
+    def _changed(self) -> None:
+        """Take over tunables and rules, or raise and leave them as they were."""
+        with self._core as core:
+            if not core.set_tunables(self._fields()):
+                raise ValueError(f"no engine can have these tunables of {_I[:-1]}")
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the members of the C tunables."""
+        values: Any = self._sysctl
+        seconds = values[_I + "tcp.block_time_s"]
+        minutes = values[_I + "tcp.block_time"]
+        return {
+            **super()._fields(),
+            **self._rules.fields(),
+            "tcp_block_time_ms": (seconds or minutes * MINUTE) * 1000,
+        }
+
+    # What is known.
+
+    def sessions(self) -> list[Session]:
+        """List the sessions; `ios_inspect.show_sessions` makes text of it."""
+        return self._sessions()
+
+    def statistics(self, now: float | None = None) -> Statistics:
+        """Tell how things stand; `ios_inspect.show_statistics` makes text of it."""
+        c = self.stats(now)
+        aggressive = bool(c["aggressive"])
+        since = c["aggressive_since_ms"] / 1000
+        created = c["last_created_ms"] / 1000
+        return Statistics(
+            tcp_packets=c["packets_tcp"],
+            udp_packets=c["packets_udp"],
+            icmp_packets=c["packets_icmp"],
+            sessions_created=c["sessions_created"],
+            established=c["established"],
+            half_open=c["incomplete"],
+            half_open_udp=c["incomplete_udp"],
+            terminating=c["terminating"],
+            established_max=c["established_max"],
+            half_open_max=c["incomplete_max"],
+            terminating_max=c["terminating_max"],
+            last_created=created if c["sessions_created"] else None,
+            one_minute=c["one_minute"],
+            one_minute_max=c["one_minute_max"],
+            last_half_open=c["last_incomplete"],
+            aggressive=aggressive,
+            aggressive_since=since if aggressive else None,
+            hosts_blocked=c["hosts_blocked"],
+        )
+
+    def next_message(self) -> Message | None:
+        """Return the next thing to say, or None; other events are passed over."""
+        while (event := self.next_event()) is not None:
+            message = self.message(event)
+            if message is not None:
+                return message
+        return None
+
+    def message(self, event: FlowEvent) -> Message | None:
+        """Return what an event is in the words of the original; None: it has none."""
+        time, limit, host = event.time, event.limit, event.server.address
+        if event.kind is Kind.AGGRESSIVE:
+            return AlertOn(
+                half_open=event.incomplete,
+                high=limit,
+                rate=event.rate,
+                cause=_cause(event),
+                time=time,
+            )
+        if event.kind is Kind.CALM:
+            half_open, rate = event.incomplete, event.rate
+            return AlertOff(half_open=half_open, low=limit, rate=rate, time=time)
+        if event.kind is Kind.HOST_ALERT:
+            cause = Cause("host", limit, event.incomplete, None, event.sources)
+            return HostAlert(limit=limit, host=host, cause=cause, time=time)
+        if event.kind is Kind.BLOCK:
+            return BlockHost(
+                host=host,
+                seconds=event.number // 1000,
+                limit=limit,
+                severity=int(self._sysctl[_I + "block_severity"]),
+                time=time,
+            )
+        if event.kind is Kind.UNBLOCK:
+            return UnblockHost(host=host, time=time)
+        return self._audit(event)
+
+    def _audit(self, event: FlowEvent) -> Message | None:
+        name = self._rules.name_of(event.protocol, event.server.port)
+        initiator, responder = str(event.client), str(event.server)
+        if event.kind is Kind.START:
+            return SessionStart(
+                protocol=name,
+                initiator=initiator,
+                responder=responder,
+                time=event.time,
+            )
+        if event.kind is Kind.STOP:
+            return SessionStop(
+                protocol=name,
+                initiator=initiator,
+                initiator_bytes=event.client_bytes,
+                responder=responder,
+                responder_bytes=event.server_bytes,
+                time=event.time,
+            )
+        return None
+
+    # Captures.
+
+    def replay(self, rx: Ring, until: float | None = None) -> int:
+        """Take captured packets, each at the time in its slot; return how many.
+
+        Timers act at their own times between them, and nothing is sent.
+
+        Args:
+            rx: filled by a `CaptureReader`; consumed from `next` on.
+            until: stop before the first packet of this time or later, with everything
+                done that is due by then.
+        """
+        with self._core as core:
+            return _core_inspect.replay(core, rx, until)
+
+    def sample(self, now: float) -> Sample:
+        """Tell how things stand, and which destination has most half-open sessions."""
+        with self._core as core:
+            return _core_inspect.sample(core, now)
+
+    def handshake_ages(self) -> list[int]:
+        """Return how many TCP handshakes completed at which age.
+
+        Four counters to an octave of milliseconds; see csrc/flow/measure.h.
+        """
+        with self._core as core:
+            return _core_inspect.handshake_ages(core)
+
+
+def _cause(event: FlowEvent) -> Cause:
+    """Tell which threshold an ALERT_ON is about: the line itself shows the count's."""
+    reason = Reason(event.reason)
+    value = event.rate if reason is Reason.RATE else event.incomplete
+    name = reason.name.lower()
+    return Cause(name, event.number, value, event.top, event.sources, event.udp)

@@ -1,0 +1,261 @@
+"""`Inspection`: tunables, rules, events and captures as Python sees them."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache import Ring, Segment, Sysctl
+from syncache.alerts import AlertOn, BlockHost, SessionStart
+from syncache.flow import Side
+from syncache.flow_event import FlowEvent, Kind, Place
+from syncache.inspect_rule import Rule
+from syncache.inspection import Inspection
+from syncache.links import capture
+from syncache.links.replay import CaptureReader
+
+_I = "net.inet.inspect."
+SEED = bytes(16)
+
+
+def syn(port=40000):
+    return Segment(
+        src="192.0.2.10", dst="198.51.100.5", sport=port, dport=80, seq=1000, flags=2
+    ).packet()
+
+
+def test_a_packet_passes_and_leaves_a_session():
+    """Received from one side, to be sent to the other."""
+    engine = Inspection(seed=SEED)
+    engine.receive(syn(), Side.CLIENT, 1.0)
+    assert [(Side.SERVER, syn())] == engine.packets_to_send(1.0)
+    (session,) = engine.sessions()
+    assert Place("192.0.2.10", 40000) == session.client
+    assert 31.0 == engine.next_deadline()
+    engine.handle_timer(31.0)
+    assert [] == engine.sessions()
+
+
+def test_a_tap_forwards_nothing():
+    """Both directions come on one ring; what is deleted is reset only if asked."""
+    engine = Inspection(Sysctl({_I + "tcp.max_incomplete_host": 1}), seed=SEED)
+    for port in (1, 2, 3):
+        engine.receive(syn(port), Side.TAP, 1.0)
+    assert [] == engine.packets_to_send(1.0)
+    assert 1 == engine.statistics().half_open
+    engine.sysctl[_I + "tap_reset"] = 1
+    engine.receive(syn(4), Side.TAP, 1.0)
+    assert [Side.CLIENT, Side.SERVER] == sorted(
+        side for side, _ in engine.packets_to_send(1.0)
+    )
+
+
+def test_detect_only_reports_and_touches_nothing():
+    """A block is told of, and no SYN is refused."""
+    limits = {"tcp.max_incomplete_host": 1, "tcp.block_time": 1, "detect_only": 1}
+    engine = Inspection(
+        Sysctl({_I + name: value for name, value in limits.items()}), seed=SEED
+    )
+    for port in range(1, 5):
+        engine.receive(syn(port), Side.CLIENT, 1.0)
+        assert [(Side.SERVER, syn(port))] == engine.packets_to_send(1.0)
+    said = []
+    while (message := engine.next_message()) is not None:
+        said.append(type(message))
+    assert BlockHost in said
+
+
+def test_a_tunable_acts_at_once():
+    """The next packet sees it."""
+    engine = Inspection(seed=SEED)
+    engine.sysctl[_I + "tcp.synwait_time"] = 7
+    engine.receive(syn(), Side.CLIENT, 1.0)
+    assert 8.0 == engine.next_deadline()
+
+
+def test_rules_may_change_and_stay_as_they_were_if_refused():
+    """Without a TCP rule a SYN leaves no session."""
+    engine = Inspection(rules=[Rule("udp")], seed=SEED)
+    engine.receive(syn(), Side.CLIENT, 1.0)
+    assert [] == engine.sessions()
+    engine.rules = [Rule("tcp")]
+    engine.receive(syn(), Side.CLIENT, 1.0)
+    assert 1 == len(engine.sessions())
+    with pytest.raises(ValueError, match="two rules"):
+        engine.rules = [Rule("tcp"), Rule("tcp")]
+    assert ["tcp"] == [rule.protocol for rule in engine.rules]
+
+
+def test_rules_stay_when_the_engine_is_busy():
+    """The call that failed has changed nothing."""
+    engine = Inspection(seed=SEED)
+    before = engine.rules
+    with engine._core, pytest.raises(RuntimeError, match="in use"):
+        engine.rules = [Rule("udp")]
+    assert before is engine.rules
+
+
+def test_configure_takes_all_or_nothing():
+    """Tunables, rules and interfaces."""
+    engine = Inspection(seed=SEED)
+    lines = ["ip inspect name a udp timeout 9", "ip inspect dns-timeout 3"]
+    engine.configure([*lines, "interface e0", " ip inspect a in"])
+    assert (3, "a", ["e0"]) == (
+        engine.sysctl[_I + "dns_timeout"],
+        engine.rules.name,
+        [interface.name for interface in engine.interfaces],
+    )
+    before = engine.configuration()
+    with pytest.raises(ValueError, match="may not exceed"):
+        engine.configure(["ip inspect name b tcp", "ip inspect one-minute low 501"])
+    assert before == engine.configuration()
+
+
+def test_an_engine_that_cannot_be_is_refused():
+    """C has the last word on what tunables can be together."""
+    sysctl = Sysctl({_I + "sessions_max": 16})
+    engine = Inspection(sysctl, seed=SEED)
+    with pytest.raises(ValueError, match="belongs to another engine"):
+        Inspection(sysctl, seed=SEED)
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.statistics()
+
+
+def test_refused_tunables_leave_sysctl_as_it_was(monkeypatch):
+    """A value that only C refuses."""
+    engine = Inspection(seed=SEED)
+    monkeypatch.setattr(type(engine._core), "set_tunables", lambda *_: False)
+    with pytest.raises(ValueError, match=r"tunables of net\.inet\.inspect"):
+        engine.sysctl[_I + "alert"] = 0
+    assert 1 == engine.sysctl[_I + "alert"]
+
+
+def test_statistics_tell_the_highest_and_the_last():
+    """Three half-open at once, then none."""
+    engine = Inspection(seed=SEED)
+    assert engine.statistics().last_created is None
+    for port in (1, 2, 3):
+        engine.receive(syn(port), Side.CLIENT, float(port))
+    engine.handle_timer(100.0)
+    s = engine.statistics(100.0)
+    assert (0, 3, 3.0, 3, 0, 3) == (
+        s.half_open,
+        s.half_open_max,
+        s.last_created,
+        s.last_half_open,
+        s.one_minute,
+        s.one_minute_max,
+    )
+    assert (False, None) == (s.aggressive, s.aggressive_since)
+
+
+def test_aggressive_tells_since_when():
+    """And is over when it is over."""
+    pair = {_I + "max_incomplete.low": 1, _I + "max_incomplete.high": 1}
+    engine = Inspection(Sysctl(pair), seed=SEED)
+    for port in (1, 2):
+        engine.receive(syn(port), Side.CLIENT, float(port))
+    assert (True, 2.0) == (
+        engine.statistics(3.0).aggressive,
+        engine.statistics(3.0).aggressive_since,
+    )
+
+
+def test_events_that_say_nothing_are_passed_over():
+    """Steps of debugging have no line in the original."""
+    engine = Inspection(Sysctl({_I + "debug": 1, _I + "audit_trail": 1}), seed=SEED)
+    engine.receive(syn(), Side.CLIENT, 1.0)
+    assert isinstance(engine.next_message(), SessionStart)
+    assert engine.next_message() is None
+    assert engine.message(FlowEvent(time=1.0, kind=Kind.EVICTED)) is None
+
+
+def capture_of(tmp_path, packets):
+    path = tmp_path / "a.pcap"
+    data = b"".join(capture.record(time, packet) for time, packet in packets)
+    path.write_bytes(capture.header(101, 65535) + data)
+    return CaptureReader(path)
+
+
+def test_a_capture_is_replayed_at_its_own_clock(tmp_path):
+    """Timers act between its packets, at their own times."""
+    sysctl = Sysctl({_I + "audit_trail": 1})
+    engine, rx = Inspection(sysctl, seed=SEED), Ring(8, 256)
+    reader = capture_of(tmp_path, [(10.0, syn(1)), (50.0, syn(2))])
+    reader.receive(rx)
+    reader.close()
+    assert 1 == engine.replay(rx, until=50.0)
+    assert 1 == rx.next
+    assert [10.0, 40.0] == [engine.next_message().time for _ in range(2)]
+    assert 1 == engine.replay(rx)
+    assert 1 == engine.statistics().half_open
+
+
+def test_a_replay_up_to_a_time_does_what_is_due_by_then(tmp_path):
+    """The second packet waits, the first one's session has ended."""
+    engine, rx = Inspection(seed=SEED), Ring(8, 256)
+    reader = capture_of(tmp_path, [(10.0, syn(1)), (50.0, syn(2))])
+    reader.receive(rx)
+    reader.close()
+    engine.replay(rx, until=39.0)
+    assert 1 == engine.statistics().half_open
+    engine.replay(rx, until=40.0)
+    assert 0 == engine.statistics().half_open
+
+
+def test_a_sample_names_the_heaviest_host():
+    """TCP only; nobody at first."""
+    engine = Inspection(seed=SEED)
+    assert ("", 0) == (engine.sample(1.0).host, engine.sample(1.0).host_count)
+    for port in (1, 2):
+        engine.receive(syn(port), Side.CLIENT, 2.0)
+    sample = engine.sample(2.5)
+    assert ("198.51.100.5", 2, 2, 2) == (
+        sample.host,
+        sample.host_count,
+        sample.incomplete,
+        sample.one_minute,
+    )
+
+
+def test_handshake_ages_count_completions():
+    """One of 40 ms."""
+    engine = Inspection(seed=SEED)
+    engine.receive(syn(), Side.CLIENT, 1.0)
+    ends = {"src": "198.51.100.5", "dst": "192.0.2.10", "sport": 80, "dport": 40000}
+    answer = Segment(**ends, seq=2000, ack=1001, flags=0x12)
+    engine.receive(answer.packet(), Side.SERVER, 1.039)
+    ack = answer.reply(0x10)
+    engine.receive(ack.packet(), Side.CLIENT, 1.040)
+    ages = engine.handshake_ages()
+    assert 1 == sum(ages)
+    assert 1 == ages[4 * 4 + 1]  # from 5 << 3 on
+
+
+def test_severity_of_a_block_is_a_tunable():
+    """The guides disagree, so it is the operator's."""
+    engine = Inspection(Sysctl({_I + "block_severity": 2}), seed=SEED)
+    event = FlowEvent(time=1.0, kind=Kind.BLOCK, server=Place("::1", 0), number=60_000)
+    assert str(engine.message(event)).startswith("%FW-2-BLOCK_HOST: ")
+
+
+def test_on_and_off_carry_their_thresholds():
+    """ON shows the count's high, its cause the one that fired."""
+    engine = Inspection(seed=SEED)
+    event = FlowEvent(
+        time=1.0,
+        kind=Kind.AGGRESSIVE,
+        reason=2,
+        incomplete=3,
+        limit=500,
+        number=600,
+        rate=601,
+    )
+    message = engine.message(event)
+    assert isinstance(message, AlertOn)
+    assert (3, 500, 601) == (message.half_open, message.high, message.rate)
+    assert ("rate", 600, 601) == (
+        message.cause.reason,
+        message.cause.limit,
+        message.cause.value,
+    )

@@ -65,6 +65,11 @@ def test_tunables_come_from_preset_then_file_then_words(tmp_path):
         (["--preset", "solaris"], "freebsd"),
         (["--conf", "/nonexistent/sysctl.conf"], "/nonexistent/sysctl.conf"),
         (["--port", "0"], "port 0"),
+        (["--shards", "0"], "at least one shard"),
+        (["--shards", "2"], "a TUN device has one shard"),
+        (["--packet", "syncache-none"], "no interface 'syncache-none'"),
+        (["--xdp", "syncache-none"], "no interface 'syncache-none'"),
+        (["--packet", "syncache-none", "--shards", "2"], "no interface"),
     ],
 )
 def test_mistake_is_one_line(capsys, words, hint):

@@ -1,4 +1,4 @@
-"""`syncache serve`: an ordinary asyncio server on our own TCP, over a TUN device.
+"""`syncache serve`: an ordinary asyncio server on our own TCP, over any live link.
 
 What it serves is chosen by one option: a directory over HTTP/1.1, an echo, a sink, or
 an ASGI application through uvicorn's protocol class.  Each is a plain asyncio protocol
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,29 +24,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..aio import Host
+    from ..keyring import Keyring
+    from ..links import Link
+    from ..links.packet import Packet
+    from ..links.tun import Tun
+    from ..links.xdp import Xdp
 
 READ_BYTES = 256 * 1024
+HELP_TUN = "a TUN device, made if there is none [%(default)s]"
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand."""
     p = argparse.ArgumentParser(
         prog="syncache serve",
-        description="Serve on a TUN device; needs root, or a device that is yours.",
+        description="Serve on a TUN device or on an interface; needs root, or a TUN "
+        "device that is yours.",
     )
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument("--directory", metavar="DIR", type=Path, help="files over HTTP")
     what.add_argument("--echo", action="store_true", help="send back what comes")
     what.add_argument("--discard", action="store_true", help="throw away what comes")
     what.add_argument("--asgi", metavar="MODULE:APP", help="an ASGI application")
-    p.add_argument("--tun", metavar="NAME", default="syncache0", help="[%(default)s]")
+    where = p.add_mutually_exclusive_group()
+    where.add_argument("--tun", metavar="NAME", default="syncache0", help=HELP_TUN)
+    where.add_argument("--packet", metavar="IF", help="an interface, by AF_PACKET")
+    where.add_argument("--xdp", metavar="IF", help="an interface, by AF_XDP")
     p.add_argument(
         "--address",
         metavar="ADDR[/LEN]",
         action="append",
         required=True,
-        help="ours; with a length the kernel's end gets another address of the "
-        "prefix, else the interface stays as it is; may be repeated",
+        help="ours; with a length the interface is given it (of a TUN device the "
+        "kernel's end another one of the prefix), else it stays as it is; may be "
+        "repeated",
     )
     p.add_argument("--port", type=int, default=80, help="[%(default)s]")
     p.add_argument("--backlog", type=int, default=128, help="[%(default)s]")
@@ -55,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
     p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
+    p.add_argument(
+        "--shards",
+        metavar="N",
+        type=int,
+        default=1,
+        help="processes that share an interface; of --xdp each has a queue",
+    )
+    p.add_argument("--cpu", metavar="N", type=int, help="to run on")
+    p.add_argument("--priority", metavar="N", type=int, help="SCHED_FIFO, 1 to 99")
     return p
 
 
@@ -66,10 +87,66 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"{options.directory} is not a directory")
     if not 0 < options.port < 2**16:
         raise Failure(f"port {options.port} is not between 1 and 65535")
+    if options.shards < 1:
+        raise Failure(f"there is at least one shard, not {options.shards}")
+    if options.shards > 1 and not (options.packet or options.xdp):
+        raise Failure("a TUN device has one shard: --packet or --xdp has several")
     try:
-        return asyncio.run(serve(options, sysctl, ours, kernel))
+        if options.shards == 1:
+            link = open_link(options, kernel)
+            return asyncio.run(serve(options, sysctl, ours, link))
+        return run_shards(options, sysctl, ours)
     except OSError as error:  # LinkError says what to do in its text
         raise Failure(str(error)) from None
+
+
+def open_link(options: argparse.Namespace, kernel: list[str]) -> Packet | Tun | Xdp:
+    """Open the device or the interface that was asked for."""
+    hints = {"cpu": options.cpu, "priority": options.priority}
+    if options.packet:
+        from ..links.packet import Packet
+
+        return Packet(options.packet, options.address, **hints)
+    if options.xdp:
+        from ..links.xdp import Xdp
+
+        return Xdp(options.xdp, options.address, **hints)
+    from ..links.tun import Tun
+
+    return Tun(options.tun, kernel, **hints)
+
+
+def run_shards(options: argparse.Namespace, sysctl: Sysctl, ours: list[str]) -> int:
+    """Serve in several processes, each with its part of the interface's packets."""
+    from ..links.frames import Interface
+    from ..links.packet import FANOUT_ID_MAX, Packet
+    from ..links.shard import Shard, run
+    from ..links.xdp import Xdp, XdpProgram
+
+    # What all share is there before the first of them.
+    interface = Interface(options.packet or options.xdp, options.address)
+    program = XdpProgram(options.xdp, ours) if options.xdp else None
+    group = os.getpid() & FANOUT_ID_MAX
+
+    def work(shard: Shard) -> None:
+        cpu = shard.cpu if options.cpu is None else options.cpu + shard.index
+        hints = {"cpu": cpu, "priority": options.priority}
+        link: Packet | Xdp
+        if program:
+            link = Xdp(options.xdp, ours, queue=shard.index, program=program, **hints)
+        else:
+            link = Packet(options.packet, ours, fanout=group, **hints)
+        shard.ready()
+        if options.control:
+            options.control += f".{shard.index}"
+        asyncio.run(serve(options, sysctl, ours, link, shard.keys))
+
+    try:
+        return run(options.shards, work)
+    finally:
+        if program:
+            program.close()
+        interface.restore()
 
 
 def tunables(options: argparse.Namespace) -> Sysctl:
@@ -112,14 +189,18 @@ def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 async def serve(
-    options: argparse.Namespace, sysctl: Sysctl, ours: list[str], kernel: list[str]
+    options: argparse.Namespace,
+    sysctl: Sysctl,
+    ours: list[str],
+    link: Link,
+    keys: Keyring | None = None,
 ) -> int:
-    """Open the device, listen, and wait for the end."""
+    """Listen on a link, which is closed after, and wait for the end."""
     from ..aio import Host
-    from ..links.tun import Tun
 
     async with contextlib.AsyncExitStack() as stack:
-        host = Host(Tun(options.tun, kernel), ours, sysctl=sysctl)
+        stack.callback(link.close)
+        host = Host(link, ours, sysctl=sysctl, keys=keys)
         await stack.enter_async_context(host)
         what = await listen(options, host, stack)
         if options.control:
@@ -127,7 +208,8 @@ async def serve(
             stack.callback(Path(options.control).unlink, missing_ok=True)
             stack.callback(control.close)
         where = ", ".join(ours)
-        print(f"{what} on {where} port {options.port}, {options.tun}", flush=True)
+        device = options.packet or options.xdp or options.tun
+        print(f"{what} on {where} port {options.port}, {device}", flush=True)
         return await end(host)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from .. import _core
 from .link import LinkError
 from .netdev import Netdev
+from .schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,8 @@ class Tun:
         mtu: None leaves it.
         queue: Packets that the kernel holds for us while we are busy; None leaves it.
         vnet_hdr: Take and give TCP super-segments of up to 64 KiB.
+        cpu: To run the calling thread on; see `Schedule`.
+        priority: Of the calling thread.
 
     Any of addresses, routes, mtu and queue also brings the interface up, and needs
     pyroute2.
@@ -73,6 +76,8 @@ class Tun:
         mtu: int | None = None,
         queue: int | None = None,
         vnet_hdr: bool = True,
+        cpu: int | None = None,
+        priority: int | None = None,
     ) -> None:
         if len(name.encode()) > NAME_MAX:
             message = f"interface name {name!r} is longer than {NAME_MAX} bytes"
@@ -80,6 +85,7 @@ class Tun:
         self._offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 if vnet_hdr else 0
         self._fd = _open()
         self._netdev: Netdev | None = None
+        self._schedule: Schedule | None = None
         try:
             self.name = _attach(self._fd, name, vnet_hdr=vnet_hdr)
             if vnet_hdr:
@@ -89,6 +95,7 @@ class Tun:
                     self.name, addresses, routes=routes, mtu=mtu, queue=queue
                 )
             self._mtu = _mtu(self.name)
+            self._schedule = Schedule(self.name, cpu=cpu, priority=priority)
         except BaseException:
             self.close()
             raise
@@ -138,6 +145,8 @@ class Tun:
         """Close the device; put back what was changed of one that stays."""
         if self._fd < 0:
             return
+        if self._schedule is not None:
+            self._schedule.restore()
         if self._netdev is not None:
             with suppress(LinkError):
                 self._netdev.restore()

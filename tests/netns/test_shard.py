@@ -1,0 +1,68 @@
+"""
+`syncache serve --shards 2` as an operator runs it: two processes, one server.
+
+    +--- client ---+        +---------- server ----------+
+    | curl      c0 ========== s0    shard 0    shard 1   |      198.18.0.1, .2
+    +--------------+  veth  +----------------------------+
+
+AF_PACKET shares frames by the kernel's hash of their tuple, AF_XDP by queue: the pair
+has two, and the client's kernel chooses one by the hash of its socket.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+
+import pytest
+from namespace import ROOT
+
+CLIENTS = 40
+COMMAND = [sys.executable, "-m", "syncache.cli"]
+ADDRESS = ["--address", "198.18.0.2", "--address", "fd00:18::2"]
+ONLY_COOKIES = ["--sysctl", "net.inet.tcp.syncookies_only=1"]
+HOSTS = ("198.18.0.2", "[fd00:18::2]")
+
+
+def handshakes(wire, path):
+    """Count those that a shard completed from cookies."""
+    said = wire.server.run(*COMMAND, "netstat", "--socket", path)
+    (count,) = re.findall(r"(\d+) cookies? received", said)
+    return int(count)
+
+
+@pytest.mark.parametrize("link", ["--packet", "--xdp"])
+def test_two_shards_serve_every_client(wire, link, tmp_path):
+    """Each does some of the work, none of it twice, and both end together."""
+    (tmp_path / "file").write_bytes(bytes(1000))
+    path = tmp_path / "control"
+    words = [link, "s0", "--shards", "2", "--directory", tmp_path, "--control", path]
+    server = wire.server.start(
+        *COMMAND, "serve", *ADDRESS, *words, *ONLY_COOKIES, cwd=ROOT
+    )
+    lines = [server.stdout.readline() for _ in range(2)]
+    assert lines == [lines[0]] * 2 != [""] * 2, server.communicate()[1]
+    before = wire.kernel_resets()
+    for i in range(CLIENTS):
+        url = f"http://{HOSTS[i % 2]}/file"
+        got = wire.client.run("curl", "-sS", "-m", "5", "-o", "/dev/null", url)
+        assert got == ""
+    counts = [handshakes(wire, f"{path}.{i}") for i in range(2)]
+    assert sum(counts) == CLIENTS
+    assert min(counts) > 0, counts
+    assert wire.kernel_resets() == before
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(10) == 0, server.stderr.read()
+
+
+def test_shard_that_is_killed_ends_the_server(wire, tmp_path):
+    """Half a server would refuse half of its clients."""
+    words = ["--packet", "s0", "--shards", "2", "--echo"]
+    server = wire.server.start(*COMMAND, "serve", *ADDRESS, *words, cwd=ROOT)
+    for _ in range(2):
+        assert server.stdout.readline() != ""
+    children = f"/proc/{server.pid}/task/{server.pid}/children"
+    children = wire.server.run("cat", children).split()
+    wire.server.run("kill", "-9", children[-1])
+    assert server.wait(10) == 1

@@ -140,11 +140,14 @@ intercept_from_server(struct flow *flow, const struct arrival *arrival)
                     kind == WIRE_SYN ? FLOW_CLIENT : FLOW_SERVER);
         return FLOW_FORWARD;
     }
-    if (kind != (WIRE_SYN | WIRE_ACK) || intercept_learns(flow))
+    if (kind != (WIRE_SYN | WIRE_ACK))
+        return FLOW_FORWARD;
+    if (proxy_probed(flow, arrival))
+        return FLOW_CONSUMED;
+    if (intercept_learns(flow))
         return FLOW_FORWARD;
     /* To a client that gave up, or whom we did: as its own TCP would say. */
-    if (!proxy_probed(flow, arrival))
-        proxy_refuse(flow, arrival);
+    proxy_refuse(flow, arrival);
     return FLOW_CONSUMED;
 }
 

@@ -78,6 +78,8 @@ def main(action, name, *addresses):
             queues = {"num_tx_queues": QUEUES, "num_rx_queues": QUEUES}
             ip.link("add", ifname=name, kind="veth", peer=end | queues, **queues)
             action = "up"
+        if action == "add":
+            ip.link("add", ifname=name, kind="tuntap", mode="tun")
         if action == "uncut":
             return set_segmentation(name, *addresses)
         if action == "show":

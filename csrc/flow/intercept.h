@@ -1,8 +1,9 @@
 /*
  * TCP Intercept: what its policy's rooms share.
  *
- *   intercept.c        packets: which are protected, and what becomes of them    intercept_watch.c  watch mode, flows that
- *   intercept_evict.c  aggressive mode: who makes room                           began before we came
+ *   intercept.c        packets: which are protected, and what becomes of them
+ *   intercept_evict.c  aggressive mode: who makes room
+ *   intercept_watch.c  watch mode, and flows that began before we came
  */
 #ifndef SYNCACHE_FLOW_INTERCEPT_H
 #define SYNCACHE_FLOW_INTERCEPT_H

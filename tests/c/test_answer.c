@@ -1,0 +1,141 @@
+/* Packets of ours, with link headers, to the right link; events. */
+#include "world.h"
+
+static struct session *
+half_open(struct world *world, uint32_t side, bool with_link)
+{
+    static struct packet packet;
+    struct syncache_ring *rx = &world->rx.ring;
+    uint16_t link_size = with_link ? 14 : 0;
+    struct flow_session_view view;
+    uint64_t cursor = 0;
+
+    world_segment(&packet, &world_ends, false,
+                  (struct segment){.seq = WORLD_C, .flags = WIRE_SYN});
+    world_ring_clear(&world->rx);
+    for (uint8_t i = 0; i < link_size; i++)
+        rx->memory[i] = i;
+    memcpy(rx->memory + link_size, packet.bytes, packet.size);
+    rx->slot[0] = (struct syncache_slot){.size = (uint32_t)packet.size,
+                                         .link_size = link_size};
+    rx->count = 1;
+    EXPECT_EQ(1, flow_burst(world->flow, world->now_ms, rx, side,
+                            &world->client.ring, &world->server.ring));
+    EXPECT_EQ(1, flow_walk(world->flow, &cursor, &view, 1));
+    return session_at(&world->flow->sessions, view.id);
+}
+
+static void
+test_reset_goes_out_on_the_link_of_its_end(void)
+{
+    for (uint32_t side = FLOW_CLIENT; side <= FLOW_TAP; side++) {
+        struct world *world = world_inspect(10);
+        struct session *session = half_open(world, side, false);
+        struct world_ring *to_client =
+            side == FLOW_SERVER ? &world->server : &world->client;
+        struct world_ring *to_server =
+            side == FLOW_SERVER ? &world->client : &world->server;
+        uint32_t ack = 7;
+        struct syncache_fields fields;
+
+        EXPECT_TRUE(engine_reset(world->flow, session, FLOW_CLIENT, 5, &ack));
+        EXPECT_EQ(1, to_client->ring.count);
+        fields = world_sent(to_client, 0);
+        EXPECT_EQ(WIRE_RST | WIRE_ACK, fields.flags);
+        EXPECT_EQ(5, fields.seq);
+        EXPECT_EQ(7, fields.ack);
+        EXPECT_EQ(40000, fields.dport);
+        EXPECT_EQ(1, fields.dont_fragment);
+        EXPECT_EQ(64, fields.hop_limit);
+        EXPECT_TRUE(engine_reset(world->flow, session, FLOW_SERVER, 9, NULL));
+        fields = world_sent(to_server, 0);
+        EXPECT_EQ(WIRE_RST, fields.flags);
+        EXPECT_EQ(0, fields.ack);
+        EXPECT_EQ(80, fields.dport);
+        EXPECT_EQ(1, world->flow->stats.resets_client);
+        EXPECT_EQ(1, world->flow->stats.resets_server);
+        world_free(world);
+    }
+}
+
+static void
+test_packets_of_timers_carry_the_link_header(void)
+{
+    /* As it came to the server; with MAC addresses exchanged to the client. */
+    struct world *world = world_inspect(10);
+    struct session *session = half_open(world, FLOW_CLIENT, true);
+    const uint8_t same[14] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    const uint8_t turned[14] = {6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13};
+
+    engine_reset(world->flow, session, FLOW_SERVER, 1, NULL);
+    engine_reset(world->flow, session, FLOW_CLIENT, 1, NULL);
+    EXPECT_EQ(14, world->server.slot[0].link_size);
+    EXPECT_BYTES(same, world->server.memory, 14);
+    EXPECT_BYTES(turned, world->client.memory, 14);
+    (void)world_sent(&world->client, 0);
+    world_free(world);
+}
+
+static void
+test_full_ring_loses_the_packet_and_counts_it(void)
+{
+    struct world *world = world_inspect(10);
+    struct session *session = half_open(world, FLOW_CLIENT, false);
+
+    world->client.ring.count = WORLD_SLOTS;
+    EXPECT_TRUE(!engine_reset(world->flow, session, FLOW_CLIENT, 1, NULL));
+    EXPECT_EQ(1, world->flow->stats.tx_lost);
+    EXPECT_EQ(0, world->flow->stats.resets_client);
+    world_free(world);
+}
+
+static void
+test_alert_names_top_destination_and_sources(void)
+{
+    struct world *world = world_inspect(100);
+    struct flow_event event = {0};
+
+    for (uint32_t i = 0; i < 10; i++) {
+        struct ends ends = world_other(i);
+
+        ends.server += i < 7 ? 1 : 2;
+        ends.client = i < 6 ? 0x0a010200 + i : 0x0a020200 + (i << 8);
+        world_syn(world, &ends);
+    }
+    engine_event_circumstances(world->flow, &event);
+    EXPECT_EQ(10, event.incomplete);
+    EXPECT_EQ(10, event.rate);
+    EXPECT_EQ(WORLD_SERVER + 1, load32_be(event.top_address));
+    EXPECT_EQ(7, event.top_count);
+    EXPECT_EQ(80, event.top_port);
+    EXPECT_EQ(0x0a010200, load32_be(event.source_prefix));
+    EXPECT_EQ(6, event.source_count);
+    world_free(world);
+}
+
+static void
+test_debug_events_need_debug(void)
+{
+    struct world *world = world_inspect(10);
+
+    EXPECT_TRUE(engine_event(world->flow, NULL, FLOW_EVENT_EVICTED) == NULL);
+    EXPECT_TRUE(engine_event(world->flow, NULL, FLOW_EVENT_STOP) != NULL);
+    world->inspect.debug = 1;
+    world_set(world);
+    EXPECT_TRUE(engine_event(world->flow, NULL, FLOW_EVENT_EVICTED) != NULL);
+    world_free(world);
+}
+
+static const struct test tests[] = {
+    TEST(test_reset_goes_out_on_the_link_of_its_end),
+    TEST(test_packets_of_timers_carry_the_link_header),
+    TEST(test_full_ring_loses_the_packet_and_counts_it),
+    TEST(test_alert_names_top_destination_and_sources),
+    TEST(test_debug_events_need_debug),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

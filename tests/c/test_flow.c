@@ -1,0 +1,176 @@
+/* The engine as its caller holds it: size, beginning, listing, deadlines. */
+#include "world.h"
+
+static struct flow_config
+config_of(uint32_t kind)
+{
+    return (struct flow_config){
+        .struct_size = sizeof(struct flow_config),
+        .kind = kind,
+        .sessions_max = 10,
+        .hosts_max = 10,
+        .headers_max = 1,
+        .journal_max = 4,
+    };
+}
+
+static void
+test_size_is_zero_for_what_is_out_of_range(void)
+{
+    struct flow_config good = config_of(FLOW_INSPECT);
+    struct flow_config bad;
+
+    EXPECT_TRUE(flow_size(&good) > 0);
+    bad = good;
+    bad.struct_size--;
+    EXPECT_EQ(0, flow_size(&bad));
+    bad = good;
+    bad.kind = 2;
+    EXPECT_EQ(0, flow_size(&bad));
+    bad = good;
+    bad.sessions_max = 0;
+    EXPECT_EQ(0, flow_size(&bad));
+    bad.sessions_max = FLOW_SESSIONS_MAX + 1;
+    EXPECT_EQ(0, flow_size(&bad));
+    bad = good;
+    bad.hosts_max = 0;
+    EXPECT_EQ(0, flow_size(&bad));
+    bad = good;
+    bad.headers_max = 0;
+    EXPECT_EQ(0, flow_size(&bad));
+    bad = good;
+    bad.journal_max = 0;
+    EXPECT_EQ(0, flow_size(&bad));
+    bad = good;
+    bad.rules_max = 65536;
+    EXPECT_EQ(0, flow_size(&bad));
+}
+
+static void
+test_init_refuses_what_does_not_fit(void)
+{
+    struct flow_config config = config_of(FLOW_INSPECT);
+    size_t size = flow_size(&config);
+    uint8_t *block = aligned_alloc(64, size + 64);
+    uint8_t seed[16] = {0};
+
+    EXPECT_TRUE(flow_init(NULL, size, &config, seed) == NULL);
+    EXPECT_TRUE(flow_init(block + 8, size, &config, seed) == NULL);
+    EXPECT_TRUE(flow_init(block, size - 1, &config, seed) == NULL);
+    EXPECT_TRUE(flow_init(block, size, &config, seed) != NULL);
+    config.kind = 9;
+    EXPECT_TRUE(flow_init(block, size, &config, seed) == NULL);
+    free(block);
+}
+
+static void
+test_a_session_takes_at_most_256_bytes(void)
+{
+    struct flow_config config = config_of(FLOW_INSPECT);
+
+    config.sessions_max = 1000000;
+    config.hosts_max = 4096;
+    EXPECT_TRUE(flow_size(&config) < UINT64_C(256) * 1000000);
+}
+
+static void
+test_walk_lists_every_session_once(void)
+{
+    struct world *world = world_inspect(50);
+    struct flow_session_view view[7];
+    bool seen[20] = {false};
+    uint64_t cursor = 0;
+    uint32_t count = 0, some;
+
+    world_half_open(world, 0, 20);
+    while ((some = flow_walk(world->flow, &cursor, view, 7)) > 0) {
+        for (uint32_t i = 0; i < some; i++) {
+            uint32_t client = view[i].tuple.fport - 1024u;
+
+            EXPECT_TRUE(client < 20 && !seen[client]);
+            seen[client] = true;
+            EXPECT_EQ(FLOW_SYNRCVD, view[i].state);
+            EXPECT_EQ(1, view[i].counted);
+            EXPECT_EQ(world->now_ms, view[i].created_ms);
+            EXPECT_EQ(world->now_ms + 30000, view[i].deadline_ms);
+        }
+        count += some;
+    }
+    EXPECT_EQ(20, count);
+    world_free(world);
+}
+
+static void
+test_icmp_is_listed_by_its_type(void)
+{
+    struct world *world = world_inspect(50);
+    struct flow_session_view view;
+    uint64_t cursor = 0;
+
+    world_icmp(world, &world_ends, false, 8);
+    EXPECT_EQ(1, flow_walk(world->flow, &cursor, &view, 1));
+    EXPECT_EQ(8, view.tuple.fport);
+    EXPECT_EQ(0, view.tuple.lport);
+    EXPECT_EQ(40000, view.icmp_id);
+    world_free(world);
+}
+
+static void
+test_next_deadline_is_the_earliest_of_all(void)
+{
+    struct world *world = world_inspect(50);
+    uint8_t key[16] = {0};
+    struct ends udp = world_ends;
+    uint64_t next_ms;
+
+    /* New tunables are judged by the next call, whenever that is. */
+    EXPECT_TRUE(flow_next_deadline(world->flow) <= world->now_ms);
+    world_wait(world, 0);
+    EXPECT_EQ(SYNCACHE_NEVER, flow_next_deadline(world->flow));
+    world_syn(world, &world_ends);
+    EXPECT_EQ(world->now_ms + 30000, flow_next_deadline(world->flow));
+    udp.server_port = 53;
+    world_udp(world, &udp, false, 1);
+    EXPECT_EQ(world->now_ms + 5000, flow_next_deadline(world->flow));
+    flow_set_key(world->flow, 0, key);
+    (void)flow_epoch(world->flow, world->now_ms, &next_ms);
+    EXPECT_EQ(world->now_ms + 5000, flow_next_deadline(world->flow));
+    world_wait(world, 5000);
+    EXPECT_EQ(next_ms < world->now_ms + 25000 ? next_ms : world->now_ms + 25000,
+              flow_next_deadline(world->flow));
+    world_free(world);
+}
+
+static void
+test_same_seed_and_packets_give_the_same_engine(void)
+{
+    struct world *one = world_inspect(50);
+    struct world *two = world_inspect(50);
+
+    test_random_state = test_seed;
+    world_free(one);
+    one = world_inspect(50);
+    test_random_state = test_seed;
+    world_free(two);
+    two = world_inspect(50);
+    EXPECT_BYTES(one->flow->hash_key, two->flow->hash_key, 16);
+    EXPECT_EQ(engine_random(one->flow), engine_random(two->flow));
+    world_free(one);
+    world_free(two);
+}
+
+static const struct test tests[] = {
+    TEST(test_size_is_zero_for_what_is_out_of_range),
+    TEST(test_init_refuses_what_does_not_fit),
+    TEST(test_a_session_takes_at_most_256_bytes),
+    TEST(test_walk_lists_every_session_once),
+    TEST(test_icmp_is_listed_by_its_type),
+    TEST(test_next_deadline_is_the_earliest_of_all),
+    TEST(test_same_seed_and_packets_give_the_same_engine),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -1,0 +1,146 @@
+/* Sessions in and out of all tables at once, and the timers that move them. */
+#include "world.h"
+
+static struct session *
+open_session(struct world *world, uint32_t client, enum flow_state state,
+             bool counted)
+{
+    struct session_key key = {.family = 4, .protocol = 6};
+    struct session *session;
+
+    store32_be(key.address[0], client);
+    key.address[1][0] = 200;
+    key.hash = session_hash(world->flow->hash_key, &key);
+    session = engine_open(world->flow, &key, state, counted);
+    if (session != NULL)
+        engine_arm(world->flow, session, world->now_ms + 1000);
+    return session;
+}
+
+static void
+test_each_state_has_its_count(void)
+{
+    struct world *world = world_inspect(10);
+    struct session *session = open_session(world, 1, FLOW_SYNRCVD, true);
+
+    world_check(world);
+    EXPECT_EQ(1, world->flow->stats.incomplete);
+    engine_state(world->flow, session, FLOW_SYNSENT);
+    world_check(world);
+    EXPECT_EQ(1, world->flow->stats.incomplete);
+    EXPECT_EQ(0, world->flow->order.rcvd_count);
+    engine_state(world->flow, session, FLOW_ESTAB);
+    world_check(world);
+    EXPECT_EQ(1, world->flow->stats.established);
+    EXPECT_EQ(1, world->flow->stats.completed);
+    engine_state(world->flow, session, FLOW_CLOSING);
+    world_check(world);
+    EXPECT_EQ(1, world->flow->stats.terminating);
+    engine_end(world->flow, session, FLOW_END_FIN);
+    world_check(world);
+    EXPECT_EQ(0, world->flow->stats.terminating);
+    EXPECT_EQ(1, world->flow->stats.terminating_max);
+    EXPECT_EQ(1, world->flow->stats.established_max);
+    EXPECT_EQ(1, world->flow->stats.incomplete_max);
+    EXPECT_EQ(1, world->flow->stats.ended[FLOW_END_FIN]);
+    world_free(world);
+}
+
+static void
+test_uncounted_session_is_in_no_order(void)
+{
+    struct world *world = world_inspect(10);
+    struct session *session = open_session(world, 1, FLOW_SYNRCVD, true);
+
+    engine_uncount(world->flow, session);
+    world_check(world);
+    EXPECT_EQ(0, world->flow->stats.incomplete);
+    EXPECT_EQ(1, world->flow->stats.uncounted);
+    EXPECT_EQ(0, world->flow->hosts.count);
+    engine_state(world->flow, session, FLOW_ESTAB);
+    world_check(world);
+    EXPECT_EQ(0, world->flow->stats.uncounted);
+    world_free(world);
+}
+
+static void
+test_sessions_beyond_hosts_max_are_counted_apart(void)
+{
+    struct world *world = world_inspect(3);
+    struct ends ends = world_ends;
+
+    EXPECT_EQ(3, world->flow->hosts.max);
+    for (uint8_t i = 0; i < 3; i++) {
+        uint8_t address[16] = {9, 9, 9, i};
+
+        host_block(&world->flow->hosts,
+                   host_make(&world->flow->hosts, address, 4, 6), 1);
+        due_arm(&world->flow->due, 3u + i, UINT64_MAX - 1);
+    }
+    world_syn(world, &ends);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world_stats(world)->hosts_full);
+    world_free(world);
+}
+
+static void
+test_later_deadline_is_kept_lazily(void)
+{
+    struct world *world = world_inspect(10);
+    struct session *session = open_session(world, 1, FLOW_ESTAB, false);
+
+    engine_arm(world->flow, session, world->now_ms + 5000);
+    EXPECT_EQ(world->now_ms + 1000, due_next_ms(&world->flow->due));
+    world_wait(world, 1000);
+    EXPECT_EQ(1, world->flow->sessions.count);
+    EXPECT_EQ(world->now_ms + 4000, due_next_ms(&world->flow->due));
+    engine_arm(world->flow, session, world->now_ms + 7);
+    EXPECT_EQ(world->now_ms + 7, due_next_ms(&world->flow->due));
+    world_wait(world, 7);
+    EXPECT_EQ(0, world->flow->sessions.count);
+    world_free(world);
+}
+
+static void
+test_session_that_owes_is_gone_but_for_its_place(void)
+{
+    struct world *world = world_inspect(10);
+    struct session *session;
+
+    world_wait(world, 0);
+    session = open_session(world, 1, FLOW_SYNRCVD, true);
+    engine_owe(world->flow, session, FLOW_END_BLOCKED);
+    world_check(world);
+    EXPECT_EQ(0, world->flow->stats.incomplete);
+    EXPECT_EQ(1, world->flow->sessions.count);
+    EXPECT_EQ(world->now_ms, due_next_ms(&world->flow->due));
+    world_wait(world, 0);
+    EXPECT_EQ(0, world->flow->sessions.count);
+    EXPECT_EQ(1, world->server.ring.count);
+    world_free(world);
+}
+
+static void
+test_chance_repeats_with_the_seed_only(void)
+{
+    struct world *world = world_inspect(10);
+    uint64_t first = engine_random(world->flow);
+
+    EXPECT_TRUE(first != engine_random(world->flow));
+    world_free(world);
+}
+
+static const struct test tests[] = {
+    TEST(test_each_state_has_its_count),
+    TEST(test_uncounted_session_is_in_no_order),
+    TEST(test_sessions_beyond_hosts_max_are_counted_apart),
+    TEST(test_later_deadline_is_kept_lazily),
+    TEST(test_session_that_owes_is_gone_but_for_its_place),
+    TEST(test_chance_repeats_with_the_seed_only),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

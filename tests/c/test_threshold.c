@@ -1,0 +1,197 @@
+/* Rate and judgement of aggressive mode. */
+#include "test.h"
+
+#include "../../csrc/flow/threshold.h"
+
+static const struct threshold_limits limits = {.incomplete_low = 900,
+                                               .incomplete_high = 1100,
+                                               .rate_low = 900,
+                                               .rate_high = 1100};
+
+static void
+count(struct threshold *threshold, uint32_t number, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < number; i++)
+        threshold_count(threshold, now_ms);
+}
+
+static void
+test_minute_slides_by_seconds(void)
+{
+    struct threshold threshold;
+
+    threshold_init(&threshold);
+    count(&threshold, 3, 1000);
+    count(&threshold, 2, 2500);
+    EXPECT_EQ(5, threshold_rate(&threshold, &limits, 60999));
+    EXPECT_EQ(2, threshold_rate(&threshold, &limits, 61000));
+    EXPECT_EQ(0, threshold_rate(&threshold, &limits, 62000));
+    count(&threshold, 1, 62000);
+    EXPECT_EQ(1, threshold_rate(&threshold, &limits, 62000));
+    EXPECT_EQ(0, threshold_rate(&threshold, &limits, UINT64_MAX));
+}
+
+static void
+test_sliding_rate_agrees_with_a_list_of_times(void)
+{
+    enum { TIMES = 3000 };
+    static uint64_t time_ms[TIMES];
+    struct threshold threshold;
+    uint64_t now_ms = 123456789;
+
+    threshold_init(&threshold);
+    for (uint32_t i = 0; i < TIMES; i++) {
+        uint32_t rate = 0;
+
+        now_ms += test_random_below(200) * (i % 100 == 0 ? 100 : 1);
+        time_ms[i] = now_ms;
+        threshold_count(&threshold, now_ms);
+        for (uint32_t k = 0; k <= i; k++)
+            rate += time_ms[k] / 1000 + 60 > now_ms / 1000;
+        EXPECT_EQ(rate, threshold_rate(&threshold, &limits, now_ms));
+    }
+}
+
+static void
+test_fixed_rate_begins_anew_with_each_minute(void)
+{
+    struct threshold threshold;
+    struct threshold_limits fixed = limits;
+
+    fixed.rate_method = FLOW_RATE_FIXED;
+    threshold_init(&threshold);
+    count(&threshold, 7, 59999);
+    EXPECT_EQ(7, threshold_rate(&threshold, &fixed, 59999));
+    EXPECT_EQ(0, threshold_rate(&threshold, &fixed, 60000));
+}
+
+/* exp(-x) for x >= 0: its series at x / 1024, squared ten times. */
+static double
+decay(double x)
+{
+    double y = x / 1024;
+    double e = 1 - y + y * y / 2 - y * y * y / 6 + y * y * y * y / 24;
+
+    for (int i = 0; i < 10; i++)
+        e *= e;
+    return e;
+}
+
+static void
+test_ewma_decays_as_the_exponential_does(void)
+{
+    struct threshold_limits ewma = limits;
+
+    ewma.rate_method = FLOW_RATE_EWMA;
+    for (uint64_t ms = 1; ms < 700000; ms = ms * 3 + 1) {
+        struct threshold threshold;
+        double expected = 100000 * decay((double)ms / 60000);
+        double got;
+
+        threshold_init(&threshold);
+        count(&threshold, 100000, 5);
+        got = threshold_rate(&threshold, &ewma, 5 + ms);
+        EXPECT_TRUE(got - expected < 2 && expected - got < 2);
+    }
+}
+
+static void
+test_begins_above_high_by_either(void)
+{
+    /* I21, I23: strictly greater. */
+    struct threshold threshold;
+
+    threshold_init(&threshold);
+    EXPECT_EQ(THRESHOLD_STAYS, threshold_judge(&threshold, &limits, 0, 1100));
+    EXPECT_EQ(THRESHOLD_BEGINS, threshold_judge(&threshold, &limits, 0, 1101));
+    EXPECT_EQ(FLOW_REASON_INCOMPLETE, threshold.reason);
+    threshold_init(&threshold);
+    count(&threshold, 1100, 0);
+    EXPECT_EQ(THRESHOLD_STAYS, threshold_judge(&threshold, &limits, 0, 0));
+    EXPECT_EQ(SYNCACHE_NEVER, threshold_next_ms(&threshold));
+    count(&threshold, 1, 0);
+    EXPECT_EQ(THRESHOLD_BEGINS, threshold_judge(&threshold, &limits, 0, 0));
+    EXPECT_EQ(FLOW_REASON_RATE, threshold.reason);
+    EXPECT_EQ(1000, threshold_next_ms(&threshold));
+}
+
+static void
+test_ends_below_both_lows(void)
+{
+    /* I22. */
+    struct threshold threshold;
+
+    threshold_init(&threshold);
+    count(&threshold, 899, 0);
+    threshold_judge(&threshold, &limits, 0, 1101);
+    EXPECT_EQ(THRESHOLD_STAYS, threshold_judge(&threshold, &limits, 1, 900));
+    count(&threshold, 1, 1);
+    EXPECT_EQ(THRESHOLD_STAYS, threshold_judge(&threshold, &limits, 1, 899));
+    EXPECT_EQ(THRESHOLD_ENDS, threshold_judge(&threshold, &limits, 60000, 899));
+    EXPECT_EQ(SYNCACHE_NEVER, threshold_next_ms(&threshold));
+}
+
+static void
+test_unlimited_pair_neither_begins_nor_hinders(void)
+{
+    struct threshold_limits half = limits;
+    struct threshold threshold;
+
+    half.rate_high = 0;
+    threshold_init(&threshold);
+    count(&threshold, 5000, 0);
+    EXPECT_EQ(THRESHOLD_STAYS, threshold_judge(&threshold, &half, 0, 1100));
+    EXPECT_EQ(THRESHOLD_BEGINS, threshold_judge(&threshold, &half, 0, 1101));
+    EXPECT_EQ(THRESHOLD_ENDS, threshold_judge(&threshold, &half, 0, 899));
+    half = limits;
+    half.incomplete_high = 0;
+    EXPECT_EQ(THRESHOLD_BEGINS, threshold_judge(&threshold, &half, 0, 5));
+    EXPECT_EQ(THRESHOLD_ENDS, threshold_judge(&threshold, &half, 60000, 5000));
+}
+
+static void
+test_rare_checks_see_the_end_late(void)
+{
+    /* calm_check_interval 30 imitates IOS. */
+    struct threshold_limits rare = limits;
+    struct threshold threshold;
+
+    rare.check_ms = 30000;
+    threshold_init(&threshold);
+    threshold_judge(&threshold, &rare, 500, 1101);
+    EXPECT_EQ(30500, threshold_next_ms(&threshold));
+    EXPECT_EQ(THRESHOLD_STAYS, threshold_judge(&threshold, &rare, 30499, 0));
+    EXPECT_EQ(THRESHOLD_ENDS, threshold_judge(&threshold, &rare, 30500, 0));
+}
+
+static void
+test_minimum_time_holds_the_mode(void)
+{
+    struct threshold_limits slow = limits;
+    struct threshold threshold;
+
+    slow.min_active_ms = 5000;
+    threshold_init(&threshold);
+    threshold_judge(&threshold, &slow, 100, 1101);
+    EXPECT_EQ(5100, threshold_next_ms(&threshold));
+    EXPECT_EQ(THRESHOLD_STAYS, threshold_judge(&threshold, &slow, 5099, 0));
+    EXPECT_EQ(THRESHOLD_ENDS, threshold_judge(&threshold, &slow, 5100, 0));
+}
+
+static const struct test tests[] = {
+    TEST(test_minute_slides_by_seconds),
+    TEST(test_sliding_rate_agrees_with_a_list_of_times),
+    TEST(test_fixed_rate_begins_anew_with_each_minute),
+    TEST(test_ewma_decays_as_the_exponential_does),
+    TEST(test_begins_above_high_by_either),
+    TEST(test_ends_below_both_lows),
+    TEST(test_unlimited_pair_neither_begins_nor_hinders),
+    TEST(test_rare_checks_see_the_end_late),
+    TEST(test_minimum_time_holds_the_mode),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -179,7 +179,7 @@ class World:
         """A connection of client `number`'s to server `server`, of a fresh port."""
         given = {
             "client": address(self.family, 1, number),
-            "sport": next(self._ports),
+            "sport": fields.pop("sport", None) or next(self._ports),
             "server": address(self.family, 2, server),
         }
         return Connection(self, **(given | fields))

@@ -12,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from namespace import Namespace, wait_until
 
 COMMAND = [sys.executable, "-m", "syncache.cli", "intercept"]
@@ -131,3 +133,16 @@ def build(source, folder, *flags):
         ["cc", "-O2", "-Wall", *flags, "-o", target, source], check=True, timeout=60
     )
     return target
+
+
+@contextmanager
+def shielding(folder, kind=Shielded):
+    """Make the three namespaces, and end them however the test does."""
+    try:
+        made = kind(folder)
+    except OSError as error:
+        pytest.fail(str(error), pytrace=False)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -8,19 +8,15 @@ import hashlib
 import os
 
 import pytest
-from shielded import ADDRESS, HOST, Shielded
+from shielded import ADDRESS, HOST, shielding
 
 BULK = os.urandom(1_000_000) * 100
 
 
 @pytest.fixture
 def shielded(tmp_path):
-    try:
-        made = Shielded(tmp_path)
-    except OSError as error:
-        pytest.fail(str(error), pytrace=False)
-    yield made
-    made.close()
+    with shielding(tmp_path) as made:
+        yield made
 
 
 def sha(path):

@@ -17,6 +17,7 @@ BINARY = [ROOT / "tests" / "fuzz" / folder for folder in ("corpus", "regressions
 TEXT = [p for p in FILES if not any(p.is_relative_to(folder) for folder in BINARY)]
 PACKAGE = ROOT / "syncache"
 CORE = ROOT / "csrc" / "core"
+FLOW = ROOT / "csrc" / "flow"
 
 # path -> lines, only to shrink.
 LONG_FILES: dict[str, int] = {
@@ -62,6 +63,17 @@ def test_c_core_includes_keep_to_their_layer():
         for path in C
         if path.is_relative_to(CORE)
         for fault in tidy.include_faults(path.name, path.read_text())
+    ]
+    assert [] == faults
+
+
+def test_c_flow_includes_keep_to_their_layer():
+    """The middlebox engine stands on the core's leaves, and its leaves alone."""
+    faults = [
+        fault
+        for path in C
+        if path.is_relative_to(FLOW)
+        for fault in tidy.flow_include_faults(path.name, path.read_text())
     ]
     assert [] == faults
 
@@ -113,7 +125,7 @@ def test_banned_words_have_replacements():
     """What breaks purity or safety is not written."""
     faults = []
     for path in C:
-        if path.is_relative_to(CORE):
+        if path.is_relative_to(CORE) or path.is_relative_to(FLOW):
             code = tidy.code_of(path.read_text())
             faults += [f"{name(path)} {f}" for f in tidy.banned(code, tidy.BANNED_C)]
     for path in PYTHON:
@@ -128,7 +140,7 @@ def test_each_core_file_has_a_test_of_its_stem():
     missing = [
         path.name
         for path in C
-        if path.is_relative_to(CORE)
+        if (path.is_relative_to(CORE) or path.is_relative_to(FLOW))
         and path.suffix == ".c"
         and not (ROOT / "tests" / "c" / f"test_{path.name}").exists()
     ]
@@ -220,11 +232,27 @@ def test_import_rule_finds_each_breach(module, source, faults):
         ("table.c", '#include "wire.h"', 1),
         ("wire_build.c", '#include "syncookie.h"', 1),
         ("syncookie.c", '#include "wire.h"', 0),
+        ("input.c", '#include "../flow/session.h"', 1),
     ],
 )
 def test_include_rule_finds_each_breach(file, source, faults):
     """The include rule is itself right."""
     assert faults == len(tidy.include_faults(file, source))
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "faults"),
+    [
+        ("session.c", '#include "engine.h"', 1),
+        ("session_due.c", '#include "../core/table.h"', 1),
+        ("inspect.c", '#include "engine.h"', 0),
+        ("flow.c", '#include "../core/siphash.h"', 0),
+        ("flow.c", "#include <stdlib.h>", 1),
+    ],
+)
+def test_flow_include_rule_finds_each_breach(file, source, faults):
+    """The include rule of the middlebox engine is itself right."""
+    assert faults == len(tidy.flow_include_faults(file, source))
 
 
 def test_function_lengths_are_counted_without_docstring():

@@ -79,6 +79,31 @@ BLIND = {
     "syncookie": {"table.h"},
 }
 
+# What the middlebox engine may take from the core; the core takes nothing from it.
+FLOW_FROM_CORE = {
+    "bytes.h",
+    "ring.h",
+    "secret.h",
+    "seq.h",
+    "siphash.h",
+    "syncookie.h",
+    "wire.h",
+    "wire_ip.h",
+}
+# Rooms of it that know no engine: file stems, and those that begin so and with _.
+FLOW_LEAVES = {
+    "header",
+    "host",
+    "journal",
+    "profile",
+    "rules",
+    "session",
+    "sources",
+    "splice",
+    "threshold",
+    "view",
+}
+
 BANNED_C = {
     r"\b(malloc|calloc|realloc|free|alloca)\s*\(": "the caller's block",
     r"\b(time|clock_gettime|gettimeofday)\s*\(": "the argument now_ms",
@@ -196,9 +221,29 @@ def include_faults(name: str, source: str) -> list[str]:
     }
     if stem in LEAF_INCLUDES:
         faults += [f"{name}: includes {h}" for h in sorted(ours - LEAF_INCLUDES[stem])]
+    faults += [
+        f"{name}: includes {path}"
+        for path in re.findall(r'#include "([^"]*flow/[^"]+)"', source)
+    ]
     for blind, hidden in BLIND.items():
         if stem == blind or stem.startswith(blind + "_"):
             faults += [f"{name}: includes {h}" for h in sorted(ours & hidden)]
+    return faults
+
+
+def flow_include_faults(name: str, source: str) -> list[str]:
+    """Judge the includes of csrc/flow/`name`."""
+    faults = [
+        f"{name}: includes <{match[1]}>"
+        for match in CORE_FORBIDDEN_INCLUDE.finditer(source)
+    ]
+    stem = name.rsplit(".", 1)[0]
+    for path in re.findall(r'#include "([^"]+)"', source):
+        room, _, header = path.rpartition("/")
+        strange = room == "../core" and header not in FLOW_FROM_CORE
+        leaf = any(stem == of or stem.startswith(of + "_") for of in FLOW_LEAVES)
+        if strange or (leaf and header == "engine.h"):
+            faults.append(f"{name}: includes {path}")
     return faults
 
 

@@ -34,7 +34,7 @@ enum flow_side { FLOW_CLIENT, FLOW_SERVER, FLOW_TAP };
 /* Of a session.  The first two are half-open; Inspection knows no FLOW_SYNSENT but that of a challenged client. */
 enum flow_state { FLOW_SYNRCVD, FLOW_SYNSENT, FLOW_ESTAB, FLOW_CLOSING, FLOW_STATE_COUNT };
 
-/* What became of a packet: slot.verdict.  Each has a counter in flow_stats.verdicts; below FLOW_CONSUMED: it goes on. */
+/* What became of a packet: slot.verdict.  flow_stats.verdicts counts each; below FLOW_CONSUMED: it goes on. */
 enum flow_verdict {
     FLOW_FORWARD,                 /* as it came */
     FLOW_FORWARD_REWRITTEN,       /* as a part of a spliced connection */
@@ -104,7 +104,7 @@ struct flow_rule {
 /* What is reported.  The fields of struct flow_event that an event uses stand behind it. */
 enum flow_event_kind {
     /* State changes: always reported (inspection: unless alerts are off). */
-    FLOW_EVENT_AGGRESSIVE,        /* reason, incomplete, limit, rate, udp, top, sources */
+    FLOW_EVENT_AGGRESSIVE,        /* reason, incomplete, limit (its high one), rate, number: mark crossed, top... */
     FLOW_EVENT_CALM,              /* incomplete, limit (the low one), rate, udp */
     FLOW_EVENT_HOST_ALERT,        /* tuple.laddr, limit, incomplete, sources */
     FLOW_EVENT_BLOCK,             /* tuple.laddr, limit, number: block time in ms */

@@ -104,6 +104,8 @@ profile_learn(struct profiles *profiles, uint64_t now_ms,
     /* A MSS is announced unasked; the others answer an offer. */
     uint8_t told = (offered | has | WIRE_HAS_MSS) & PROFILE_OPTIONS;
     profile->heard_ms = now_ms;
+    if (profile->asked_ms == 0 && (told & ~WIRE_HAS_MSS) != 0)
+        profile->asked_ms = now_ms;
     profile->known |= told;
     profile->has = (uint8_t)((profile->has & ~told) | (has & told));
     if (has & WIRE_HAS_MSS)

@@ -23,7 +23,7 @@ struct profile {
     uint8_t reserved[7];
     uint64_t heard_ms;
     uint64_t changed_ms;              /* when the scale last changed; 0: never */
-    uint64_t probed_ms;               /* when it was last asked about all options; 0: never */
+    uint64_t asked_ms;                /* when it was last asked about all options, or first told of one; 0: never */
 };
 
 struct profiles {

@@ -28,7 +28,6 @@ struct proxy_limits {
     uint32_t mss;
     uint32_t window;
     uint32_t giveup;                  /* enum flow_giveup_reset */
-    uint32_t idle_ms;
     uint32_t closing_ms;
     uint32_t lifetime_ms;
     uint32_t skew_ms;
@@ -38,6 +37,13 @@ struct proxy_limits {
 };
 
 struct proxy_limits proxy_limits(const struct flow *flow);
+
+/* The one that every packet asks for. */
+static inline uint32_t
+proxy_idle_ms(const struct flow *flow)
+{
+    return flow->config.kind == FLOW_INTERCEPT ? flow->intercept.connection_timeout_ms : flow->inspect.tcp_idle_time_ms;
+}
 
 /* What a client is granted: WIRE_HAS_* out of what it offered, and what it is told. */
 struct proxy_grant {

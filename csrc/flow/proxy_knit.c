@@ -80,7 +80,7 @@ knit_track(struct session *session, const struct view *view)
 static void
 knit_arm(struct flow *flow, struct session *session)
 {
-    uint64_t idle_ms = session->last_ms + proxy_limits(flow).idle_ms;
+    uint64_t idle_ms = session->last_ms + proxy_idle_ms(flow);
     uint64_t update_ms =
         flow->now_ms + (PROXY_WINDOW_UPDATE_MS << session->window_updates);
 
@@ -168,7 +168,7 @@ knit_follow(struct flow *flow, struct session *session,
         knit_closing(flow, session);
     else if (session->flags & SESSION_HEARD ||
              session->window_updates >= PROXY_WINDOW_UPDATES)
-        engine_arm(flow, session, flow->now_ms + proxy_limits(flow).idle_ms);
+        engine_arm(flow, session, flow->now_ms + proxy_idle_ms(flow));
 }
 
 static enum flow_verdict
@@ -224,7 +224,7 @@ proxy_spliced(struct flow *flow, struct session *session, uint32_t from,
 void
 proxy_spliced_due(struct flow *flow, struct session *session)
 {
-    uint64_t idle_ms = session->last_ms + proxy_limits(flow).idle_ms;
+    uint64_t idle_ms = session->last_ms + proxy_idle_ms(flow);
 
     if (session->state == FLOW_ESTAB && flow->now_ms < idle_ms &&
         !(session->flags & SESSION_HEARD) &&

@@ -12,6 +12,7 @@
 
 #define PROBE_PORT_MIN 1024
 #define PROBE_INTERVAL_MS 1000 /* for an answer, before the next one asks */
+#define PROBE_AGAIN_MS 600000
 /* What only an answer to an offer can tell. */
 #define PROBE_UNKNOWN \
     (WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED | WIRE_HAS_TIMESTAMPS)
@@ -194,25 +195,35 @@ probe_isn(const struct flow *flow, const struct syncache_tuple *tuple)
     return siphash24_fold(flow->random_key, named, sizeof named);
 }
 
+/* Is there anything to ask, and is it time?  A server is asked again after a
+ * while, since what it refused is not offered to it any more. */
+static bool
+probe_due(const struct flow *flow, const struct profile *profile,
+          uint8_t offered)
+{
+    uint64_t wait_ms = (profile->known & PROBE_UNKNOWN) == 0 ? PROBE_INTERVAL_MS
+                                                             : PROBE_AGAIN_MS;
+
+    return (offered & PROBE_UNKNOWN & ~profile->has) != 0 &&
+           (profile->asked_ms == 0 ||
+            flow->now_ms - profile->asked_ms >= wait_ms);
+}
+
 void
 proxy_probe(struct flow *flow, const struct session *session)
 {
     struct session asker = *session;
     struct syncache_tuple tuple;
-    struct profile *profile;
     uint16_t port =
         (uint16_t)(PROBE_PORT_MIN +
                    engine_random(flow) % (UINT16_MAX + 1u - PROBE_PORT_MIN));
 
     session_tuple(session, &tuple);
-    profile = profile_find(&flow->profiles, &tuple);
+    struct profile *profile = profile_find(&flow->profiles, &tuple);
     if (profile == NULL || port == tuple.fport ||
-        (session->offered & PROBE_UNKNOWN) == 0 ||
-        (profile->known & PROBE_UNKNOWN) != 0 ||
-        (profile->probed_ms != 0 &&
-         flow->now_ms - profile->probed_ms < PROBE_INTERVAL_MS))
+        !probe_due(flow, profile, session->offered))
         return;
-    profile->probed_ms = flow->now_ms;
+    profile->asked_ms = flow->now_ms;
     asker.port[FLOW_CLIENT] = port;
     tuple.fport = port;
     struct wire_reply reply = {

@@ -90,9 +90,8 @@ static void
 state_restore(struct flow *flow, struct session *session,
               const struct flow_splice *in)
 {
-    struct proxy_limits limits = proxy_limits(flow);
-    uint64_t wait_ms =
-        in->state == FLOW_ESTAB ? limits.idle_ms : limits.closing_ms;
+    uint64_t wait_ms = in->state == FLOW_ESTAB ? proxy_idle_ms(flow)
+                                               : proxy_limits(flow).closing_ms;
     bool told = in->told_wscale != SYNCACHE_WSCALE_NONE;
 
     session->mode = 'I';

@@ -155,6 +155,26 @@ test_nothing_is_probed_that_is_known_or_not_asked_for(void)
 }
 
 static void
+test_server_that_refused_is_asked_again_after_10_minutes(void)
+{
+    start(FLOW_OPTIONS_LEARN);
+    (void)asked(THREE);
+    EXPECT_EQ(3, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+    struct said probe = world.out[2];
+    world.cport = probe.sport;
+    EXPECT_EQ(1, between_send(&world, syn_ack(probe.seq + 1, WIRE_HAS_WSCALE)));
+    for (uint16_t i = 0; i < 3; i++) {
+        world.cport = (uint16_t)(50000 + i);
+        (void)asked(THREE);
+        EXPECT_EQ(i == 2 ? 3 : 2,
+                  between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_WSCALE)));
+        world.now_ms += i == 0 ? 599999 : 1;
+        (void)between_poll(&world);
+    }
+    between_close(&world);
+}
+
+static void
 test_forged_answer_to_a_probe_teaches_nothing(void)
 {
     start(FLOW_OPTIONS_LEARN);
@@ -198,6 +218,7 @@ static const struct test tests[] = {
     TEST(test_resets_are_exact_on_either_side),
     TEST(test_unknown_server_is_probed_and_the_next_client_told),
     TEST(test_nothing_is_probed_that_is_known_or_not_asked_for),
+    TEST(test_server_that_refused_is_asked_again_after_10_minutes),
     TEST(test_forged_answer_to_a_probe_teaches_nothing),
     TEST(test_repeated_window_update_tells_the_window_as_it_is),
 };

@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_CHUNK 65536u
+#define TABLE_CHUNK 4096u /* as many as a few rings hold */
+#define TABLE_OPS 65536u
 #define TABLE_BUCKETLIMIT 30
 #define TABLE_MS 1000u /* the clock stands still */
 #define TABLE_FIRST_MS 1000u
@@ -241,7 +242,8 @@ table_prepare(struct table_world *world, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         uint64_t pick = (i * UINT64_C(40503) + world->turns) & (window - 1);
         uint64_t stride = world->capacity / 2 / window;
-        uint64_t serial = world->serial - 1 - pick * stride;
+        uint64_t serial =
+            world->serial - 1 - pick * stride - world->turns % stride;
 
         bench_tuple(old ? &serial : &world->serial, &world->tuples[i]);
     }
@@ -381,7 +383,7 @@ table_unmake(void *opaque)
      .unit = "entry",                                        \
      .entries = (size),                                      \
      .burst = (way) == BURST ? SYNCACHE_BURST_MAX : 1,       \
-     .ops = TABLE_CHUNK,                                     \
+     .ops = TABLE_OPS,                                       \
      .mib = (size_mib),                                      \
      .flavour = FLAVOUR(op, way),                            \
      .make = table_make,                                     \

@@ -78,13 +78,7 @@ table_init(struct table *table, void *memory, uint32_t hashsize,
 uint32_t
 table_bucket(const struct table *table, uint64_t hash)
 {
-    return (uint32_t)hash & table->mask;
-}
-
-static uint32_t
-table_tag(uint64_t hash)
-{
-    return (uint32_t)(hash >> 56) << 8;
+    return table_bucket_of(table, hash);
 }
 
 void
@@ -101,7 +95,7 @@ void
 table_prefetch_entry(const struct table *table, uint64_t hash)
 {
     (void)TABLE_BY(table, prefetch, table, table_bucket(table, hash),
-                   table_tag(hash));
+                   table_tag_of(hash));
 }
 
 struct table_ref
@@ -112,7 +106,7 @@ table_find(const struct table *table, uint64_t hash,
 
     return table_ref(
         table, bucket,
-        TABLE_BY(table, find, table, bucket, table_tag(hash), tuple));
+        TABLE_BY(table, find, table, bucket, table_tag_of(hash), tuple));
 }
 
 uint32_t
@@ -186,7 +180,7 @@ table_insert(struct table *table, uint64_t hash,
     assert(slot < table->bucketlimit);
     assert(table->count < table->cachelimit);
     assert(table_dues(table, bucket)[slot] == TABLE_DUE_NONE);
-    table_tags(table, bucket)[slot] = (uint16_t)(table_tag(hash) | count);
+    table_tags(table, bucket)[slot] = (uint16_t)(table_tag_of(hash) | count);
     table->count++;
     return table_begin(table, bucket, slot, tuple);
 }
@@ -201,7 +195,7 @@ table_renew(struct table *table, struct table_ref oldest, uint64_t hash,
     assert(oldest.entry != NULL && oldest.bucket == table_bucket(table, hash));
     assert((tags[oldest.slot] & TABLE_RANK_MASK) == 0);
     rank = TABLE_BY(table, age, table, oldest.bucket);
-    tags[oldest.slot] = (uint16_t)(table_tag(hash) | rank);
+    tags[oldest.slot] = (uint16_t)(table_tag_of(hash) | rank);
     table_dues(table, oldest.bucket)[oldest.slot] = TABLE_DUE_NONE;
     return table_begin(table, oldest.bucket, oldest.slot, tuple);
 }

@@ -87,6 +87,14 @@ table_age_portable(uint16_t line[static TABLE_LANES], uint32_t lanes)
     }
 }
 
+/* Takes one off each of the first `lanes` lanes: all ranks of a full bucket, whose rank 0 is written over next. */
+static inline void
+table_shift_portable(uint16_t line[static TABLE_LANES], uint32_t lanes)
+{
+    for (uint32_t i = 0; i < lanes; i++)
+        line[i] = (uint16_t)(line[i] - 1);
+}
+
 /* Lanes whose deadline is now or past. */
 static inline uint32_t
 table_due_portable(const uint16_t line[static TABLE_LANES], uint32_t now)
@@ -190,6 +198,16 @@ table_age_sse2(uint16_t line[static TABLE_LANES], uint32_t lanes)
     }
 }
 
+static inline void
+table_shift_sse2(uint16_t line[static TABLE_LANES], uint32_t lanes)
+{
+    const uint16_t *ramp = table_lane_ramp + TABLE_LANES - lanes;
+    for (int i = 0; i < TABLE_VECTORS; i++) {
+        __m128i tags = _mm_add_epi16(table_load_sse2(line, i), table_load_sse2(ramp, i));
+        _mm_storeu_si128((__m128i *)(void *)line + i, tags);
+    }
+}
+
 static inline uint32_t
 table_due_sse2(const uint16_t line[static TABLE_LANES], uint32_t now)
 {
@@ -246,6 +264,12 @@ static inline void
 table_age(uint16_t line[static TABLE_LANES], uint32_t lanes)
 {
     TABLE_KERNEL(age)(line, lanes);
+}
+
+static inline void
+table_shift(uint16_t line[static TABLE_LANES], uint32_t lanes)
+{
+    TABLE_KERNEL(shift)(line, lanes);
 }
 
 static inline uint32_t

@@ -33,6 +33,19 @@ struct table_meta {
 /* table_due.c: a deadline as a count of units, rounded up and cut. */
 uint64_t table_units(uint64_t deadline_ms, uint64_t now_ms);
 
+static inline uint32_t
+table_bucket_of(const struct table *table, uint64_t hash)
+{
+    return (uint32_t)hash & table->mask;
+}
+
+/* A tag where it stands in a slot of the tag lines. */
+static inline uint32_t
+table_tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 56) << 8;
+}
+
 static inline uint8_t *
 table_at(const struct table *table, uint32_t bucket)
 {

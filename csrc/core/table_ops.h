@@ -2,8 +2,9 @@
  * The searches that every SYN makes in its bucket, over whatever instructions the including file offers: table.c for
  * every machine, simd/table_avx512.c for those that compare a line at once.  Both give the same slots.
  *
- * The including file may define TABLE_FN, the head of a function, TABLE_NAME(name), its name, and TABLE_MATCH and
- * TABLE_AGE, the loops over a line (table_kernel.h).  A result is a slot; bucketlimit is none.
+ * The including file may define TABLE_FN and TABLE_OWN, the heads of functions for others and for itself,
+ * TABLE_NAME(name), their names, and TABLE_MATCH, TABLE_AGE and TABLE_SHIFT, the loops over a line (table_kernel.h).
+ * A result is a slot; bucketlimit is none.
  *
  * Not here: what a slot is used for (table.c).
  */
@@ -17,9 +18,11 @@
 
 #ifndef TABLE_FN
 #define TABLE_FN static uint32_t
+#define TABLE_OWN static inline uint32_t
 #define TABLE_NAME(name) table_##name##_here
 #define TABLE_MATCH table_match
 #define TABLE_AGE table_age
+#define TABLE_SHIFT table_shift
 #endif
 
 #define TABLE_TAKEN 0x100u            /* beside a slot: it was empty */
@@ -138,48 +141,75 @@ table_same(const struct table_entry *a, const struct table_entry *b)
     return memcmp(a, b, offsetof(struct table_entry, irs)) == 0 && ((a->flags ^ b->flags) & ENTRY_V6) == 0;
 }
 
+/* Is one of the slots an entry of the same tuple? */
+static inline bool
+table_has(const struct table_entry *entries, uint32_t slots, const struct table_entry *fresh)
+{
+    for (; slots != 0; slots &= slots - 1)
+        if (table_same(&entries[__builtin_ctz(slots)], fresh))
+            return true;
+    return false;
+}
+
+/* What was seen of the buckets of the next entries. */
+struct table_seen {
+    uint8_t *bucket[TABLE_LANES];
+    uint32_t twins[TABLE_LANES];      /* slots of its tag */
+    uint8_t oldest[TABLE_LANES];      /* slot; none if one was empty, or the entry is there */
+};
+
 /*
- * The buckets of the next entries, no more of them than a bucket has slots: the oldest slot, asked for from memory, if
- * the bucket is full and has nothing of the tag; else none.  Returns where it ended.
+ * Looks at the buckets of the next entries, no more of them than a bucket has slots, and asks for what storing them
+ * will touch.  Returns where it ended.
  */
-TABLE_FN TABLE_NAME(look)(const struct table *table, const struct table_burst *burst, uint32_t from,
-                          uint8_t hint[static SYNCACHE_BURST_MAX])
+TABLE_OWN TABLE_NAME(look)(const struct table *table, const struct table_burst *burst, uint32_t from,
+                           struct table_seen *seen)
 {
     uint32_t limit = table->bucketlimit;
     uint32_t slots = table_lane_bits(limit);
-    uint32_t end = burst->count - from < limit ? burst->count : from + limit;
+    uint32_t count = burst->count - from < limit ? burst->count - from : limit;
+    uint8_t twins[TABLE_LANES];
+    uint32_t twins_count = 0;
 
-    for (uint32_t i = from; i < end; i++) {
-        uint32_t bucket = (uint32_t)burst->hash[i] & table->mask;
-        uint32_t tag = (uint32_t)(burst->hash[i] >> 56) << 8;
-        const uint16_t *tags = table_tags(table, bucket);
-        const struct table_entry *entries = table_entries(table, bucket);
-        uint32_t twins = TABLE_MATCH(tags, TABLE_TAG_MASK, tag) & slots;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t hash = burst->hash[from + i];
+        uint8_t *bucket = table_at(table, table_bucket_of(table, hash));
+        const uint16_t *tags = (const uint16_t *)(const void *)bucket;
         uint32_t empty = TABLE_MATCH(tags, TABLE_EMPTY, TABLE_EMPTY) & slots;
         uint32_t oldest = TABLE_MATCH(tags, TABLE_RANK_MASK, 0) & slots;
         uint32_t slot = (uint32_t)__builtin_ctz(empty != 0 ? empty : oldest);
 
-        __builtin_prefetch(&entries[slot], 1);
-        hint[i] = (uint8_t)((twins | empty) != 0 ? limit : slot);
+        __builtin_prefetch(bucket + table->entry_offset + slot * TABLE_LINE, 1);
+        seen->bucket[i] = bucket;
+        seen->oldest[i] = (uint8_t)(empty != 0 ? limit : slot);
+        seen->twins[i] = TABLE_MATCH(tags, TABLE_TAG_MASK, table_tag_of(hash)) & slots & ~empty;
+        /* One in nine has a tag in common with another: no branch of its own for each. */
+        twins[twins_count] = (uint8_t)i;
+        twins_count += seen->twins[i] != 0;
     }
-    return end;
+    for (uint32_t k = 0; k < twins_count; k++) {
+        uint32_t i = twins[k];
+        const uint8_t *entries = seen->bucket[i] + table->entry_offset;
+
+        if (table_has((const void *)entries, seen->twins[i], &burst->fresh[from + i]))
+            seen->oldest[i] = (uint8_t)limit;
+    }
+    return from + count;
 }
 
-/* Where an entry goes whose bucket was not looked at, or has changed; none: stop here.  An empty slot is taken. */
-TABLE_FN TABLE_NAME(place)(struct table *table, struct table_burst *burst, uint32_t i)
+/* Where an entry goes if its bucket has room, or has changed; none: stop here.  An empty slot is taken. */
+TABLE_OWN TABLE_NAME(place)(struct table *table, const struct table_burst *burst, uint32_t i)
 {
     uint32_t limit = table->bucketlimit;
     uint32_t slots = table_lane_bits(limit);
-    uint32_t bucket = (uint32_t)burst->hash[i] & table->mask;
-    uint32_t tag = (uint32_t)(burst->hash[i] >> 56) << 8;
+    uint32_t bucket = table_bucket_of(table, burst->hash[i]);
+    uint32_t tag = table_tag_of(burst->hash[i]);
     uint16_t *tags = table_tags(table, bucket);
-    const struct table_entry *entries = table_entries(table, bucket);
-    uint32_t twins = TABLE_MATCH(tags, TABLE_TAG_MASK, tag) & slots;
     uint32_t empty = TABLE_MATCH(tags, TABLE_EMPTY, TABLE_EMPTY) & slots;
+    uint32_t twins = TABLE_MATCH(tags, TABLE_TAG_MASK, tag) & slots & ~empty;
 
-    for (twins &= ~empty; twins != 0; twins &= twins - 1)
-        if (table_same(&entries[__builtin_ctz(twins)], &burst->fresh[i]))
-            return limit;
+    if (table_has(table_entries(table, bucket), twins, &burst->fresh[i]))
+        return limit;
     if (empty == 0)
         return (uint32_t)__builtin_ctz(TABLE_MATCH(tags, TABLE_RANK_MASK, 0) & slots);
     if (table->count == table->cachelimit)
@@ -196,32 +226,40 @@ TABLE_FN TABLE_NAME(place)(struct table *table, struct table_burst *burst, uint3
  */
 TABLE_FN TABLE_NAME(store)(struct table *table, struct table_burst *burst, uint32_t due)
 {
-    uint32_t limit = table->bucketlimit;
-    uint8_t hint[SYNCACHE_BURST_MAX];
+    /* What the stores into the table cannot change, as the compiler cannot know. */
+    const struct table fixed = *table;
+    const uint32_t limit = fixed.bucketlimit;
+    const uint32_t overflow = burst->overflow;
+    struct table_seen seen;
+    uint64_t evicted = 0;
     uint32_t looked = 0;
+    uint32_t next = 0;
     uint32_t i = 0;
 
-    for (; i < burst->count; i++) {
-        if (i == looked)
-            looked = TABLE_NAME(look)(table, burst, looked, hint);
+    for (; i < burst->count; i++, next++) {
+        if (i == looked) {
+            looked = TABLE_NAME(look)(&fixed, burst, looked, &seen);
+            next = 0;
+        }
 
-        uint32_t bucket = (uint32_t)burst->hash[i] & table->mask;
-        uint16_t *tags = table_tags(table, bucket);
-        uint16_t *dues = table_dues(table, bucket);
-        uint16_t *next_due = &table->next_due[bucket];
-        struct table_entry *entries = table_entries(table, bucket);
-        uint32_t slot = hint[i];
+        uint64_t hash = burst->hash[i];
+        uint8_t *bucket = seen.bucket[next];
+        uint16_t *tags = (uint16_t *)(void *)bucket;
+        uint16_t *dues = (uint16_t *)(void *)(bucket + fixed.due_offset);
+        uint16_t *next_due = &fixed.next_due[table_bucket_of(&fixed, hash)];
+        struct table_entry *entries = (struct table_entry *)(void *)(bucket + fixed.entry_offset);
+        uint32_t slot = seen.oldest[next];
 
         if (slot == limit || (tags[slot] & TABLE_RANK_MASK) != 0)
             slot = TABLE_NAME(place)(table, burst, i);
         if (slot == limit)
             break;
         if ((slot & TABLE_TAKEN) == 0) {
-            burst->evicted |= UINT64_C(1) << i;
+            evicted |= UINT64_C(1) << i;
             burst->victim[i] = entries[slot];
-            TABLE_AGE(tags, limit);
-            tags[slot] = (uint16_t)((uint32_t)(burst->hash[i] >> 56) << 8 | (limit - 1));
-            memcpy(dues + limit, &burst->overflow, sizeof burst->overflow);
+            TABLE_SHIFT(tags, limit);
+            tags[slot] = (uint16_t)(table_tag_of(hash) | (limit - 1));
+            memcpy(dues + limit, &overflow, sizeof overflow);
         }
         slot &= TABLE_TAKEN - 1;
         entries[slot] = burst->fresh[i];
@@ -229,6 +267,7 @@ TABLE_FN TABLE_NAME(store)(struct table *table, struct table_burst *burst, uint3
         if (*next_due == TABLE_DUE_NONE || table_distance(due, *next_due) < 0)
             *next_due = (uint16_t)due;
     }
+    burst->evicted = evicted;
     return i;
 }
 

@@ -37,10 +37,22 @@ table_age_wide(uint16_t *line, uint32_t lanes)
     _mm512_storeu_si512(line, tags);
 }
 
+TABLE_TARGET static inline void
+table_shift_wide(uint16_t *line, uint32_t lanes)
+{
+    __m512i tags = _mm512_loadu_si512(line);
+
+    tags = _mm512_mask_sub_epi16(tags, table_lane_bits(lanes), tags,
+                                 _mm512_set1_epi16(1));
+    _mm512_storeu_si512(line, tags);
+}
+
 #define TABLE_FN TABLE_TARGET uint32_t
+#define TABLE_OWN TABLE_TARGET static inline uint32_t
 #define TABLE_NAME(name) table_##name##_avx512
 #define TABLE_MATCH table_match_wide
 #define TABLE_AGE table_age_wide
+#define TABLE_SHIFT table_shift_wide
 #include "../core/table_ops.h"
 
 #endif

@@ -16,9 +16,6 @@ uint32_t table_scan_avx512(const struct table *table, uint32_t bucket, uint32_t 
 uint32_t table_victim_avx512(const struct table *table, uint32_t bucket);
 uint32_t table_prefetch_avx512(const struct table *table, uint32_t bucket, uint32_t tag);
 uint32_t table_age_avx512(struct table *table, uint32_t bucket);
-uint32_t table_look_avx512(const struct table *table, const struct table_burst *burst, uint32_t from,
-                           uint8_t hint[static SYNCACHE_BURST_MAX]);
-uint32_t table_place_avx512(struct table *table, struct table_burst *burst, uint32_t i);
 uint32_t table_store_avx512(struct table *table, struct table_burst *burst, uint32_t due);
 #endif
 

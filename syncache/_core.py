@@ -323,6 +323,10 @@ class Core(Block):
         """Tell whether insertion is paused."""
         return lib.syncache_paused(self._cache)
 
+    def isa(self) -> int:
+        """Return the enum syncache_isa of its bursts."""
+        return lib.syncache_isa(self._cache)
+
     def statistics(self) -> tuple[int, ...]:
         """Return every counter, in the order of the C structure."""
         counters = ffi.buffer(lib.syncache_statistics(self._cache), _STATISTICS.size)

@@ -34,6 +34,7 @@ TS_HZ_MAX = 1_000_000
 # syncache_known keeps its table within 2^28 nodes.
 ESTABLISHED_MAX = 2**28
 MTU_MIN = 68
+ISA_NAMES = ("portable", "avx2", "avx512")  # enum syncache_isa
 MD5_KEY_MAX = 80
 
 _PASS_KNOWN = Reason.PASS_KNOWN
@@ -130,6 +131,16 @@ class Syncache:
         """Whether new half-open connections are not stored for the time being."""
         with self._core as core:
             return core.paused()
+
+    @property
+    def isa(self) -> str:
+        """Instructions that its bursts use: portable, avx2 or avx512.
+
+        The best that the machine has; SYNCACHE_ISA in the environment bounds it when
+        the engine is made.  Results are the same.
+        """
+        with self._core as core:
+            return ISA_NAMES[core.isa()]
 
     def listen(
         self,

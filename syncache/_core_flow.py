@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .keyring import Keyring
 
 INTERCEPT, INSPECT = 0, 1  # enum flow_kind
-_RECORDS = 256  # sessions or events of one call
+SPLICE_BYTES = ffi.sizeof("struct flow_splice")
+_RECORDS = 256  # sessions, events or splices of one call
 
 _KEY_CALLS = KeyCalls(lib.flow_set_key, lib.flow_set_epoch, lib.flow_epoch)
 _STATISTICS: tuple[str, ...] = tuple(
@@ -139,6 +140,24 @@ class FlowCore(Block):
         count = lib.flow_events(self._flow, self._events, _RECORDS)
         size = ffi.sizeof("struct flow_event")
         return ffi.buffer(self._events)[: count * size]
+
+    def export_splices(self, now: float) -> bytes:
+        """Return the C structures of all spliced connections."""
+        now_ms = self._at(now)
+        cursor = ffi.new("uint64_t *")
+        found = ffi.new("struct flow_splice[]", _RECORDS)
+        view, parts = ffi.buffer(found), []
+        call = lib.flow_export
+        while count := call(self._flow, now_ms, cursor, found, _RECORDS):
+            parts.append(view[: count * SPLICE_BYTES])
+        return b"".join(parts)
+
+    def import_splices(self, splices: bytes, now: float) -> int:
+        """Take up connections; how many made sense and found room."""
+        now_ms = self._at(now)
+        array = ffi.from_buffer("struct flow_splice[]", splices)
+        count = len(splices) // SPLICE_BYTES
+        return lib.flow_import(self._flow, now_ms, array, count)
 
     def statistics(self, now: float | None = None) -> dict[str, Any]:
         """Return every counter by name; tuples of those that are counted by kind."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import _core_flow, ios_config
+from . import _core_flow, flow_state, ios_config
 from .acl import AccessList
 from .flow import Flow
 
@@ -151,6 +151,25 @@ class Intercept(Flow):
                     core.set_tunables(self._before)
                     raise ValueError(f"access list {name} is longer than {_I}rules_max")
         self._before, self._in_force = fields, acl
+
+    def export_state(self, now: float) -> bytes:
+        """Return the spliced connections, for `import_state` after a restart."""
+        with self._core as core:
+            return flow_state.pack(core.export_splices(now))
+
+    def import_state(self, data: bytes, now: float) -> tuple[int, int]:
+        """Take up connections that `export_state` gave; how many, and of how many.
+
+        The first packet each way must fit to where the connection was; if it went on
+        too long without us, it is dropped.
+
+        Raises:
+            StateError: these are no such bytes; nothing has changed.
+        """
+        splices = flow_state.unpack(data)
+        with self._core as core:
+            taken = core.import_splices(splices, now)
+        return taken, len(splices) // _core_flow.SPLICE_BYTES
 
     def connections(self) -> list[Session]:
         """List the connections; `ios.show_connections` makes text of it."""

@@ -13,6 +13,7 @@ import logging
 import select
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -82,6 +83,19 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
+    p.add_argument(
+        "--state",
+        metavar="FILE",
+        type=Path,
+        help="keep spliced connections here over a restart",
+    )
+    p.add_argument(
+        "--state-interval",
+        metavar="SECONDS",
+        type=float,
+        default=5.0,
+        help="how often they are written [%(default)s]",
+    )
     p.add_argument("--debug", action="store_true", help="a line for every step")
     p.add_argument("--cpu", type=int, help="run on this CPU")
     p.add_argument("--priority", type=int, help="SCHED_FIFO priority, 1 to 99")
@@ -97,6 +111,8 @@ def run(options: argparse.Namespace) -> int:
             outside = stack.enter_context(open_link(options, options.outside))
             inside = stack.enter_context(open_link(options, options.inside))
             box = Box(engine, outside, inside)
+            if options.state:
+                box.keep(options.state, options.state_interval)
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
             print(f"{mode} mode between {where}, list {_name(engine)}", flush=True)
@@ -233,8 +249,45 @@ class Box:
         )
         self._rx = Ring(RX_SLOTS, -(-size // 64) * 64)
         self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
+        self._state: Path | None = None
+        self._state_every = self._state_due = float("inf")
         self._stopping = False
         self._tables_wanted = False
+
+    def keep(self, path: Path, every: float) -> None:
+        """Take up the connections that a file holds, and write them there from now on.
+
+        Raises:
+            Failure: there is a file, and it cannot be used.
+            OSError: it cannot be read or written.
+        """
+        now = self._clock()
+        if path.exists():
+            if path.stat().st_mode & 0o077:
+                raise Failure(f"{path} is open to others: chmod 600 {path}")
+            try:
+                taken, count = self.engine.import_state(path.read_bytes(), now)
+            except ValueError as error:
+                raise Failure(f"{path}: {error}") from None
+            self._write(
+                f"{taken} of {count} connections of {path} go on; those of less than "
+                f"{every:g} s before the end are lost\n"
+            )
+        self._state, self._state_every = path, every
+        self.save()
+
+    def save(self) -> None:
+        """Write the spliced connections; a reader sees the old file or the new one."""
+        if self._state is None:
+            return
+        now = self._clock()
+        self._state_due = now + self._state_every
+        # Made with mode 0600, in the same folder so that it can take the place over.
+        with tempfile.NamedTemporaryFile(
+            dir=self._state.parent, prefix=self._state.name, delete=False
+        ) as file:
+            file.write(self.engine.export_state(now))
+        Path(file.name).replace(self._state)
 
     def run(self) -> None:
         """Work until a signal says stop."""
@@ -251,6 +304,7 @@ class Box:
                 ready = poller.poll(self._wait_ms())
                 self.turn([sides[descriptor] for descriptor, _ in ready])
         finally:
+            self.save()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -273,6 +327,8 @@ class Box:
         while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
             self._send()
         self.tell()
+        if now >= self._state_due:
+            self.save()
         if self._tables_wanted:
             self._tables_wanted = False
             self._write(self.tables(now))
@@ -301,14 +357,15 @@ class Box:
 
     def tell(self) -> None:
         """Print a line for each event, some at a time."""
-        for _ in range(EVENTS_A_TURN):
+        for number in range(EVENTS_A_TURN):
             event = self.engine.next_event()
-            if event is None:
-                break
-            line = ios.log_line(event)
+            line = None if event is None else ios.log_line(event)
             if line is not None:
                 self._write(line + "\n")
-        sys.stdout.flush()
+            elif event is None:
+                if number:
+                    sys.stdout.flush()
+                break
 
     def tables(self, now: float) -> str:
         """Return the tables of SIGUSR1."""

@@ -1,0 +1,40 @@
+"""Spliced connections as bytes, to be kept over a restart of the process.
+
+Nobody else knows by how much the two halves of a connection differ, so without these
+every one of them breaks.  The bytes are a line that says what they are, a digest, and
+the structures of C; they are for the same version on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+
+from ._core_flow import SPLICE_BYTES
+
+_DIGEST_BYTES = 32
+_HEAD = f"syncache-splices 1 {sys.byteorder} {SPLICE_BYTES}\n".encode()
+
+
+class StateError(ValueError):
+    """These are no such bytes; the message says why in one line."""
+
+
+def pack(splices: bytes) -> bytes:
+    """Return what `unpack` takes."""
+    return _HEAD + hashlib.sha256(splices).digest() + splices
+
+
+def unpack(data: bytes) -> bytes:
+    """Return the structures.
+
+    Raises:
+        StateError: the bytes are not whole, or of another version or machine.
+    """
+    head, rest = data[: len(_HEAD)], data[len(_HEAD) :]
+    digest, splices = rest[:_DIGEST_BYTES], rest[_DIGEST_BYTES:]
+    if head != _HEAD:
+        raise StateError("it is no state of this version of syncache on this machine")
+    if digest != hashlib.sha256(splices).digest() or len(splices) % SPLICE_BYTES:
+        raise StateError("its bytes are not whole, or were changed")
+    return splices

@@ -102,7 +102,8 @@ def run(options: argparse.Namespace) -> int:
         advice = advise(measured.samples, measured.ages, everything=options.all)
         wanted = advice.tunables() if tried is None else tried
         what_if = None
-        if is_file and options.source != "-":
+        shown = options.picture or not options.format
+        if is_file and options.source != "-" and shown:
             what_if = try_out(path, wanted)
     except ValueError as error:
         raise Failure(f"{options.source}: {error}") from None

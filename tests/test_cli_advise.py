@@ -1,0 +1,170 @@
+"""`syncache advise`: proposals from captures with known truth, and what-if."""
+
+from __future__ import annotations
+
+import pytest
+import traffic
+
+from syncache import Inspection, Sysctl
+from syncache.cli import advise, main
+from syncache.cli.replay import Replay
+from syncache.flow_event import Kind
+from syncache.ios_config import read
+
+_I = "net.inet.inspect."
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A capture of a million packets, and its truth."""
+    path = tmp_path_factory.mktemp("mixed") / "mixed.pcap"
+    return path, traffic.generate(path)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A capture of the same half hour with floods of a few thousand packets."""
+    path = tmp_path_factory.mktemp("small") / "small.pcap"
+    return path, traffic.generate(path, packets=210_000)
+
+
+def run(capsys, *words):
+    status = main(["advise", *map(str, words)])
+    out, err = capsys.readouterr()
+    return status, out.splitlines(), err
+
+
+def test_proposal_is_silent_when_clean_and_loud_once_an_attack(mixed):
+    """The generated capture of a million packets: the truth is known."""
+    path, truth = mixed
+    measured = advise.measure_capture(str(path))
+    advice = advise.advise(measured.samples, measured.ages)
+    assert 2 == len(advice.left_out)
+    # A UDP flood of 1,850 a second takes nobody's TCP; what it raises is an alert.
+    engine = Inspection(
+        Sysctl({**advice.tunables(), _I + "sessions_max": advise.SESSIONS_MAX})
+    )
+    begins, hosts = [], []
+    for _ in Replay(engine, path).seconds():
+        while (event := engine.next_event()) is not None:
+            if event.kind is Kind.AGGRESSIVE:
+                begins.append(event.time - truth.start)
+            elif event.kind is Kind.HOST_ALERT:
+                hosts.append(event.time - truth.start)
+    assert 2 == len(begins)
+    for begin, attack in zip(begins, truth.attacks, strict=True):
+        assert attack.begin <= begin < attack.begin + 2
+    assert not any(truth.is_clean(time) for time in hosts)
+    assert not engine.statistics().aggressive
+
+
+def test_samples_follow_the_truth(mixed):
+    """One a second; the flood's victim is the heaviest; handshakes are counted."""
+    path, truth = mixed
+    measured = advise.measure_capture(str(path))
+    assert abs(len(measured.samples) - truth.seconds) < 20
+    worst = max(measured.samples, key=lambda sample: sample.host_count)
+    assert truth.attacks[0].victim == worst.host
+    assert truth.completed == sum(measured.ages)
+
+
+def test_all_forms_are_printed_and_tried(small, capsys):
+    """Text, sysctl.conf, IOS, and what the proposal does on this capture."""
+    status, lines, err = run(capsys, small[0])
+    assert (0, "") == (status, err)
+    text = "\n".join(lines)
+    assert f"{_I}one_minute.high=" in text
+    assert "ip inspect one-minute low" in text
+    assert any(line.startswith("aggressive 2 times, ") for line in lines)
+    assert any(line.startswith("half-open sessions deleted ") for line in lines)
+
+
+@pytest.mark.parametrize("form", ["sysctl", "ios", "text"])
+def test_one_form_alone_is_a_file(small, capsys, form):
+    """It can be loaded as it is."""
+    status, lines, _ = run(capsys, small[0], "--format", form)
+    assert 0 == status
+    if form == "sysctl":
+        sysctl = Sysctl()
+        sysctl.load(lines)
+        assert sysctl[_I + "one_minute.high"] > 500
+    elif form == "ios":
+        assert read(lines).changes
+
+
+def test_what_if_tells_what_tunables_would_have_done(small, tmp_path, capsys):
+    """Limits far below the traffic: always aggressive, and honest victims."""
+    conf = tmp_path / "tight.conf"
+    conf.write_text(
+        f"{_I}one_minute.low=50\n{_I}one_minute.high=60\n"
+        f"{_I}tcp.max_incomplete_host=0\n"
+    )
+    status, lines, _ = run(capsys, small[0], "--with", conf)
+    assert 0 == status
+    assert f"with {conf}, on this capture:" in lines
+    (losses,) = [line for line in lines if "would have completed" in line]
+    assert int(losses.split()[2]) > 1000
+    assert any("and still at the end" in line for line in lines)
+
+
+def test_unlimited_tunables_do_nothing(small, tmp_path, capsys):
+    """No alert, no victim."""
+    conf = tmp_path / "none.conf"
+    names = ("one_minute.high", "one_minute.low", "max_incomplete.high")
+    names = (*names, "max_incomplete.low", "tcp.max_incomplete_host")
+    conf.write_text("".join(f"{_I}{name}=0\n" for name in names))
+    _, lines, _ = run(capsys, small[0], "--with", conf)
+    assert [
+        "aggressive 0 times, 0 s in all",
+        "host alerts 0, blocks 0",
+        "half-open sessions deleted 0",
+        "of them 0 would have completed",
+    ] == lines[-4:]
+
+
+def test_a_picture_is_drawn(small, tmp_path, capsys):
+    """A PNG of some size, named in the end."""
+    place = tmp_path / "a.png"
+    status, lines, _ = run(capsys, small[0], "--picture", place)
+    assert 0 == status
+    assert f"picture: {place}" == lines[-1]
+    assert place.read_bytes().startswith(b"\x89PNG")
+    assert place.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("none/x.pcap",), "cannot read none/x.pcap: No such file"),
+        (("no-such-if", "--for", "1s"), "no-such-if"),
+        (("eth9", "--for", "soon"), "'soon' is no time"),
+        (("eth9", "--for", "0s"), "'0s' is no time"),
+        (("eth9", "--with", "a.conf"), "--with needs a capture"),
+        (("-", "--with", "a.conf"), "--with reads the capture again"),
+        (("/dev/null",), "/dev/null is not a pcap or pcapng file"),
+        (("./x", "--with", "none.conf"), "none.conf: No such file"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_1(words, message, capsys):
+    """The operator learns what to change."""
+    status, lines, err = run(capsys, *words)
+    assert (1, []) == (status, lines)
+    assert message in err
+    assert 1 == err.count("\n")
+
+
+def test_a_truncated_capture_is_no_advice(small, tmp_path, capsys):
+    """Nothing is printed of what came before the end."""
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(small[0].read_bytes()[:100_001])
+    status, lines, err = run(capsys, path)
+    assert (1, []) == (status, lines)
+    assert "is damaged: it ends within a record" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("1h", 3600)]
+)
+def test_times_have_units(text, seconds):
+    """Seconds if nothing is said."""
+    assert seconds == advise.seconds_of(text)

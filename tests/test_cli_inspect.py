@@ -1,0 +1,172 @@
+"""`syncache inspect`: captures, options, log lines."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+import pytest
+import traffic
+
+from syncache import Inspection, Segment, Sysctl
+from syncache.alerts import AlertOff, AlertOn, parse
+from syncache.cli import inspect, main
+from syncache.cli.inspect import Log, show_all
+from syncache.flow import Side
+from syncache.links import capture
+
+_I = "net.inet.inspect."
+
+
+def syn(port, dst="198.51.100.5"):
+    return Segment(src="192.0.2.1", dst=dst, sport=port, dport=80, flags=2).packet()
+
+
+@pytest.fixture
+def flood(tmp_path):
+    """600 SYNs in ten seconds, and a last packet two minutes later."""
+    path = tmp_path / "flood.pcap"
+    times = [1_700_000_000 + i / 60 for i in range(600)] + [1_700_000_130.0]
+    records = (capture.record(t, syn(1000 + i)) for i, t in enumerate(times))
+    path.write_bytes(capture.header(101, 65535) + b"".join(records))
+    return path
+
+
+def run(capsys, *words):
+    status = main(["inspect", *map(str, words)])
+    out, err = capsys.readouterr()
+    return status, out.splitlines(), err
+
+
+def test_a_capture_tells_what_would_have_happened(flood, capsys):
+    """Alerts with the capture's own times, then the statistics."""
+    status, lines, err = run(capsys, flood)
+    assert (0, "") == (status, err)
+    said = [parse(line) for line in lines if "%FW" in line]
+    modes = [m for m in said if isinstance(m, (AlertOn, AlertOff))]
+    assert [AlertOn, AlertOff] == [type(m) for m in modes]
+    assert 501 == modes[0].rate
+    assert lines[0].startswith("2023-11-14T22:13:20.833Z %FW-4-HOST_TCP_ALERT_ON: ")
+    assert "Session creations since subsystem startup or last reset 601" in lines
+    assert re.match(r"601 packets of 130 s, 0 of them not IP; ", lines[-1])
+
+
+def test_tunables_and_rules_may_be_given(flood, tmp_path, capsys):
+    """With nothing limited nothing is said."""
+    _, lines, _ = run(capsys, flood, "--preset", "cbac-modern")
+    assert not any("%FW" in line for line in lines)
+    ios = tmp_path / "ios"
+    ios.write_text("ip inspect name a udp\n")
+    _, lines, _ = run(capsys, flood, "--ios", ios)
+    assert "Session creations since subsystem startup or last reset 0" in lines
+
+
+def test_the_audit_trail_is_an_option(flood, capsys):
+    """A start for each, folded to a hundred lines a second."""
+    _, lines, _ = run(capsys, flood, "--preset", "cbac-modern", "--audit")
+    starts = [line for line in lines if "SESS_AUDIT_TRAIL_START" in line]
+    assert 601 == len(starts)
+    assert "initiator (192.0.2.1:1000) -- responder (198.51.100.5:80)" in starts[0]
+
+
+def test_syslog_gets_the_same_lines(flood, tmp_path, capsys):
+    """Each as a datagram."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        _, lines, _ = run(capsys, flood, "--syslog", tmp_path / "log")
+        daemon.setblocking(False)
+        received = daemon.recv(4000).decode()
+    assert parse(received) == parse(lines[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "name a FILE, or --tap IF, or --inside IF and --outside IF"),
+        (("a", "--tap", "b"), "name a FILE, or --tap IF"),
+        (("--inside", "a"), "--inside and --outside belong together"),
+        (("none.pcap",), "cannot read none.pcap: No such file or directory"),
+        (("--tap", "no-such-if"), "no-such-if"),
+        (
+            ("a", "--sysctl", f"{_I}block_action=cookie"),
+            "block_action cookie needs both directions: run in line",
+        ),
+        (
+            ("--tap", "a", "--sysctl", f"{_I}block_action=intercept"),
+            "block_action intercept needs both directions",
+        ),
+        (("a", "--sysctl", "x"), "'x' is not of the form NAME=VALUE"),
+        (("a", "--syslog", "/nowhere/log"), "no syslog at /nowhere/log"),
+        (("a", "--syslog", "127.0.0.1", "--facility", "x"), "no facility 'x'"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_1(words, message, capsys):
+    """Nothing else is printed."""
+    status, lines, err = run(capsys, *words)
+    assert (1, []) == (status, lines)
+    assert err.startswith("syncache inspect: ")
+    assert message in err
+    assert 1 == err.count("\n")
+
+
+@pytest.mark.parametrize("spoil", ["cut", "linktype", "other"])
+def test_a_bad_capture_leaves_nothing_half_written(flood, capsys, spoil):
+    """One line, status 1, although alerts came before the damage."""
+    data = bytearray(flood.read_bytes())
+    if spoil == "cut":
+        del data[-3:]
+    elif spoil == "linktype":
+        data[20] = 105
+    else:
+        data[:4] = b"GIF8"
+    flood.write_bytes(data)
+    status, lines, err = run(capsys, flood)
+    assert (1, [], 1) == (status, lines, err.count("\n"))
+    assert str(flood) in err
+
+
+def test_a_million_packets_are_replayed(tmp_path, capsys):
+    """Defaults, on the generated capture: the summary counts all of them."""
+    truth = traffic.generate(tmp_path / "mixed.pcap")
+    assert truth.packets >= 1_000_000
+    status, lines, _ = run(capsys, tmp_path / "mixed.pcap")
+    assert 0 == status
+    assert lines[-1].startswith(f"{truth.packets} packets of 1798 s, 0 of them not IP")
+
+
+def test_a_log_is_folded_and_stamped():
+    """A hundred host alerts are two lines."""
+    limits = {_I + "tcp.max_incomplete_host": 1, _I + "host_alert_again": 1}
+    engine, lines = Inspection(Sysctl(limits), seed=bytes(16)), []
+    log = Log(engine, zero=1_700_000_000, write=lines.append)
+    for number in range(100):
+        for port in (1, 2):
+            engine.receive(syn(port, f"198.51.100.{number}"), Side.CLIENT, 5.0)
+        log.tell(5.0)
+    log.close()
+    assert 2 == len(lines)
+    assert lines[0].startswith("2023-11-14T22:13:25.000Z %FW-4-HOST_TCP_ALERT_ON: ")
+    assert lines[1].endswith(" folded=99\n")
+
+
+def test_tables_show_everything():
+    """Config, interfaces, sessions, statistics."""
+    engine = Inspection(seed=bytes(16))
+    engine.configure(["ip inspect name a tcp", "interface e0", " ip inspect a in"])
+    engine.receive(syn(1), Side.CLIENT, 1.0)
+    text = show_all(engine, 2.0)
+    for line in (
+        "Session alert is enabled",
+        " Interface e0",
+        "Half-open Sessions",
+        "Current session counts (estab/half-open/terminating) [0:1:0]",
+    ):
+        assert f"{line}\n" in text
+
+
+def test_options_become_tunables():
+    """And rules, and interfaces."""
+    words = ["--tap", "eth0", "--reset", "--audit", "--detect-only"]
+    engine = inspect.make(inspect.parser().parse_args(words))
+    names = ("audit_trail", "detect_only", "tap_reset")
+    assert [1, 1, 1] == [engine.sysctl[_I + name] for name in names]

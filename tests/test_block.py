@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import mmap
+import re
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,33 @@ def test_large_memory_asks_for_huge_pages():
     memory = block.allocate(block.HUGE_PAGE + 1)
     assert block.HUGE_PAGE < len(memory)
     memory.close()
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists(),
+    reason="this kernel has no huge pages to ask for",
+)
+def test_large_memory_has_been_marked_for_huge_pages():
+    """The kernel's own list of mappings says so; small memory is left alone."""
+    small = block.allocate(3 * mmap.PAGESIZE)
+    large = block.allocate(4 * block.HUGE_PAGE)
+    large[:] = bytes([77]) * len(large)
+    assert marked(large)
+    assert not marked(small)
+    small.close()
+    large.close()
+
+
+def marked(memory: mmap.mmap) -> bool:
+    """Is the mapping that holds this memory advised to have huge pages?"""
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            inside = int(match[1], 16) <= start < int(match[2], 16)
+        if inside and line.startswith("VmFlags:"):
+            return "hg" in line.split()
+    raise AssertionError("no such mapping")
 
 
 def test_large_memory_without_huge_pages(monkeypatch):

@@ -248,9 +248,8 @@ host_unblock(struct hosts *hosts, struct host *host)
 }
 
 void
-host_alert(struct hosts *hosts, struct host *host, uint64_t now_ms)
+host_alert(struct host *host, uint64_t now_ms)
 {
-    assert(host_number(hosts, host) < hosts->max);
     host->alerted = 1;
     host->alert_ms = now_ms;
 }

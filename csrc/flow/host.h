@@ -66,7 +66,7 @@ void host_remove(struct hosts *hosts, struct session *session);
 /* Blocks and unblocks; forgets a host that has no reason to exist. */
 void host_block(struct hosts *hosts, struct host *host, uint64_t until_ms);
 void host_unblock(struct hosts *hosts, struct host *host);
-void host_alert(struct hosts *hosts, struct host *host, uint64_t now_ms);
+void host_alert(struct host *host, uint64_t now_ms);
 void host_rearm(struct hosts *hosts, struct host *host);
 
 /* The one with most half-open sessions, or NULL. */

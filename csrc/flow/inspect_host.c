@@ -58,7 +58,7 @@ host_exceeded(struct flow *flow, struct host *host, bool alerts)
     if (host->alerted &&
         flow->now_ms - host->alert_ms < flow->inspect.host_alert_again_ms)
         return;
-    host_alert(&flow->hosts, host, flow->now_ms);
+    host_alert(host, flow->now_ms);
     flow->stats.host_alerts++;
     if (alerts)
         host_event(flow, host, FLOW_EVENT_HOST_ALERT);

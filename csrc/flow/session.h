@@ -57,7 +57,12 @@ struct session {
         struct splice splice;         /* if SESSION_SPLICED */
         uint64_t half_ms;             /* before: when the half-handshake of ours that runs began */
     };
-    uint64_t created_ms;
+    uint16_t profile;                 /* index + 1, 0: none */
+    uint8_t window_updates;           /* sent again */
+    uint8_t offered;                  /* WIRE_HAS_* of the client's SYN; from a cookie: unknown, all */
+    uint8_t wscale[2];                /* each end's own, or SYNCACHE_WSCALE_NONE */
+    uint8_t wscale_told;              /* what we told the client in the server's place */
+    uint8_t rexmts;                   /* of the half-handshake that runs */
     /* Line 2: half-open order, and what a half-handshake must remember. */
     uint32_t older, younger;          /* all half-open sessions, by creation */
     uint32_t rcvd_older, rcvd_younger; /* those in SYNRCVD */
@@ -71,12 +76,7 @@ struct session {
     uint16_t mss;                     /* of the client's SYN, 0: none */
     uint16_t client_window;           /* last unscaled window of the client */
     uint16_t header[2];               /* link headers (header.h): of packets to client and to server */
-    uint16_t profile;                 /* index + 1, 0: none */
-    uint8_t window_updates;           /* sent again */
-    uint8_t offered;                  /* WIRE_HAS_* of the client's SYN; from a cookie: unknown, all */
-    uint8_t wscale[2];                /* each end's own, or SYNCACHE_WSCALE_NONE */
-    uint8_t wscale_told;              /* what we told the client in the server's place */
-    uint8_t rexmts;                   /* of the half-handshake that runs */
+    uint64_t created_ms;
 };
 
 _Static_assert(sizeof(struct session) == 192, "three cache lines");

@@ -71,7 +71,7 @@ test_host_lives_while_it_has_a_reason(void)
     EXPECT_TRUE(find(&f, 1) == NULL);
     session = add(&f, 1);
     host_block(&f.hosts, find(&f, 1), 5000);
-    host_alert(&f.hosts, find(&f, 1), 7);
+    host_alert(find(&f, 1), 7);
     host_remove(&f.hosts, session);
     EXPECT_EQ(1, f.hosts.blocked);
     host_unblock(&f.hosts, find(&f, 1));

@@ -81,8 +81,8 @@ static void
 knit_arm(struct flow *flow, struct session *session)
 {
     uint64_t idle_ms = session->last_ms + proxy_idle_ms(flow);
-    uint64_t update_ms =
-        flow->now_ms + (PROXY_WINDOW_UPDATE_MS << session->window_updates);
+    uint64_t update_ms = flow->now_ms + ((uint64_t)PROXY_WINDOW_UPDATE_MS
+                                         << session->window_updates);
 
     if (!(session->flags & SESSION_HEARD) &&
         session->window_updates < PROXY_WINDOW_UPDATES && update_ms < idle_ms)

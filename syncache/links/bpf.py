@@ -175,20 +175,21 @@ def _find_ours(asm: Assembler, access: _Access, addresses: Sequence[str]) -> Non
         for version in (4, 6)
     }
     access.begin(asm)
-    for i in range(TAGS_MAX):
+    for i in range(TAGS_MAX + 1):
+        # The verifier refuses what no jump reaches.
+        if of[4]:
+            asm.jump_if("==", TYPE_IPV4, "v4")
+        if of[6]:
+            asm.jump_if("==", TYPE_IPV6, "v6")
+        if i == TAGS_MAX:
+            break
         for vlan in TYPES_VLAN:
             asm.jump_if("==", vlan, f"tag{i}")
-        asm.jump("type")
+        asm.jump("others")
         asm.label(f"tag{i}")
         access.need(asm, TAG)
         access.load(asm, 2, 2)
         asm.increase(LAYER3, TAG)
-    asm.label("type")
-    # The verifier refuses what no jump reaches.
-    if of[4]:
-        asm.jump_if("==", TYPE_IPV4, "v4")
-    if of[6]:
-        asm.jump_if("==", TYPE_IPV6, "v6")
     asm.jump("others")
     if of[4]:
         _find_ours_v4(asm, access, of[4])

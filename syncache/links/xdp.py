@@ -6,8 +6,8 @@ redirects what is ours, the socket with its memory and its rings, and the way ba
 The program sends TCP and ICMP to our addresses to the socket of the queue that they
 came by; the rest goes on to the kernel, which answers ARP and neighbour discovery.  A
 queue without a socket goes on to the kernel too, which refuses what we would accept.
-So an interface of several queues gets a link for each (`XdpProgram`, syncache.shard),
-or one queue: `ethtool -L NAME combined 1`.
+So an interface of several queues gets a link for each, which share an `XdpProgram`
+(see `shard`), or one queue: `ethtool -L NAME combined 1`.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ OFFSETS = struct.Struct("=16Q")  # struct xdp_mmap_offsets
 DESCRIPTOR_BYTES = {XDP_RX_RING: 16, XDP_TX_RING: 16}  # of the others 8
 
 # <linux/sockios.h>, <linux/ethtool.h>
-SIOCETHTOOL, ETHTOOL_GDRVINFO = 0x8946, 3
+SIOCETHTOOL, ETHTOOL_GDRVINFO, ETHTOOL_GCHANNELS = 0x8946, 0x03, 0x3C
 DRVINFO_BYTES = 196
+# struct ethtool_channels: the command, four maxima; rx, tx, other and combined now.
+CHANNELS = struct.Struct("=9I")
 
 
 class XdpProgram:
@@ -199,6 +201,7 @@ class Xdp:
             interface = Interface(name, addresses)
             self._undo.append(interface.restore)
             if program is None:
+                _one_queue(name)
                 program = XdpProgram(name, interface.addresses, mode=mode)
                 self._undo.append(program.close)
             self.mode = program.mode
@@ -370,14 +373,31 @@ def _frame_size(name: str, mtu: int) -> int:
     raise LinkError(f"the MTU of {name} is {mtu}, AF_XDP takes {most}: {advice}")
 
 
+def _one_queue(name: str) -> None:
+    """Refuse to serve one queue of several."""
+    channels = _ethtool(name, ETHTOOL_GCHANNELS, CHANNELS.size)
+    count = max(CHANNELS.unpack(channels)[5::3], default=1) if channels else 1
+    if count > 1:
+        raise LinkError(
+            f"{name} has {count} queues, and the kernel would answer what comes by the "
+            f"others: serve with a shard for each, or `ethtool -L {name} combined 1`"
+        )
+
+
 def _driver(name: str) -> str:
     """Return the name of an interface's driver, "" if it does not tell."""
-    drvinfo = bytearray(DRVINFO_BYTES)
-    struct.pack_into("=I", drvinfo, 0, ETHTOOL_GDRVINFO)
+    drvinfo = _ethtool(name, ETHTOOL_GDRVINFO, DRVINFO_BYTES)
+    return drvinfo[4:36].split(b"\0")[0].decode("ascii", "replace")
+
+
+def _ethtool(name: str, command: int, size: int) -> bytes:
+    """Ask an interface's driver; nothing if it has no answer."""
+    answer = bytearray(size)
+    struct.pack_into("=I", answer, 0, command)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sP16x", name.encode(), _core_links.address_of(drvinfo))
+        request = struct.pack("16sP16x", name.encode(), _core_links.address_of(answer))
         try:
             fcntl.ioctl(sock, SIOCETHTOOL, request)
         except OSError:
-            return ""
-    return drvinfo[4:36].split(b"\0")[0].decode("ascii", "replace")
+            return b""
+    return bytes(answer)

@@ -27,9 +27,15 @@ def namespace():
 
 
 @pytest.fixture
-def wire():
+def queues():
+    """Of the veth pair of `wire`; a module with another number overrides it."""
+    return 1
+
+
+@pytest.fixture
+def wire(queues):
     try:
-        made = Wire()
+        made = Wire(queues)
     except OSError as error:
         pytest.fail(str(error), pytrace=False)
     yield made

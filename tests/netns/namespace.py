@@ -91,9 +91,11 @@ class Namespace:
         """Say what there is to know of an interface; None: there is none."""
         return self.python("link", ["show", name])
 
-    def join(self, name: str, other: Namespace, peer: str, *addresses: str) -> None:
+    def join(
+        self, name: str, other: Namespace, peer: str, *addresses: str, queues: int = 1
+    ) -> None:
         """Lay a veth pair from here to another namespace; ours is up."""
-        self.link("veth", name, peer, other.pid, *addresses)
+        self.link("veth", name, peer, other.pid, queues, *addresses)
 
     @property
     def pid(self) -> int:
@@ -118,9 +120,9 @@ class Wire:
     SERVER = ("198.18.0.2/24", "fd00:18::2/64")
     OURS = ("198.18.0.2", "fd00:18::2")
 
-    def __init__(self) -> None:
+    def __init__(self, queues: int = 1) -> None:
         self.client, self.server = Namespace(), Namespace()
-        self.client.join("c0", self.server, "s0", *self.CLIENT)
+        self.client.join("c0", self.server, "s0", *self.CLIENT, queues=queues)
         self.server.link("up", "s0", *self.SERVER)
 
     def kernel_resets(self) -> int:

@@ -25,6 +25,11 @@ ONLY_COOKIES = ["--sysctl", "net.inet.tcp.syncookies_only=1"]
 HOSTS = ("198.18.0.2", "[fd00:18::2]")
 
 
+@pytest.fixture
+def queues():
+    return 2
+
+
 def handshakes(wire, path):
     """Count those that a shard completed from cookies."""
     said = wire.server.run(*COMMAND, "netstat", "--socket", path)

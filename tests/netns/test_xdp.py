@@ -94,3 +94,18 @@ def test_queue_that_is_not_there_gives_one_line(wire):
     ):
         start(wire, queue=9)
     assert wire.server.show("s0") == before
+
+
+class TestTwoQueues:
+    """One link serves one of them; what comes by the other would be refused."""
+
+    @pytest.fixture
+    def queues(self):
+        return 2
+
+    def test_one_link_for_two_queues_gives_one_line(self, wire):
+        """It says what to do, and leaves nothing behind."""
+        before = wire.server.show("s0")
+        with pytest.raises(AssertionError, match=r"s0 has 2 queues.*a shard for each"):
+            start(wire)
+        assert wire.server.show("s0") == before

@@ -4,7 +4,8 @@ add NAME [ADDRESS]     a persistent TUN device, up, with an address
 up NAME, down NAME     its state
 remove NAME            it is gone
 show NAME              its MTU, state and addresses
-veth NAME PEER PID [ADDRESS]  a pair, its other end in the namespace of a process
+veth NAME PEER PID QUEUES [ADDRESS]
+                       a pair, its other end in the namespace of a process
 mac NAME ADDRESS       its link address
 uncut NAME ON          whether the kernel hands it super-segments (1 or 0)
 """
@@ -22,7 +23,6 @@ from pyroute2 import IPRoute
 
 UNICAST, MAIN_TABLE, GLOBAL_SCOPE = 1, 254, 0
 IFA_F_NODAD = 0x02
-QUEUES = 2  # of either end of a pair
 SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGSO = 0x8946, 0x1F, 0x24
 
 
@@ -73,9 +73,9 @@ def set_segmentation(name, on):
 def main(action, name, *addresses):
     with IPRoute() as ip:
         if action == "veth":
-            peer, pid, *addresses = addresses
+            peer, pid, count, *addresses = addresses
             end = {"ifname": peer, "net_ns_pid": pid}
-            queues = {"num_tx_queues": QUEUES, "num_rx_queues": QUEUES}
+            queues = {"num_tx_queues": count, "num_rx_queues": count}
             ip.link("add", ifname=name, kind="veth", peer=end | queues, **queues)
             action = "up"
         if action == "add":

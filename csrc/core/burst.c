@@ -27,6 +27,8 @@
 
 #define BURST_AHEAD 12 /* slots that are fetched ahead of the one sorted */
 #define BURST_LINE 64  /* a header may reach into a second one */
+/* Vectors are filled whole: below five packets they cost more than they save. */
+#define BURST_VECTOR_MIN 5
 
 static const uint8_t *
 burst_packet(const struct burst *burst, uint32_t i)
@@ -107,7 +109,7 @@ burst_match(struct burst *burst)
     for (size_t i = 0; i < 2; i++) {
         struct simd_lanes *lanes = &quick->lanes[i];
 
-        good[i] = lanes->syns == 0 ? 0 : quick->kernels->match(lanes);
+        good[i] = lanes->syns == 0 ? 0 : burst->kernels->match(lanes);
         lanes->count = lanes->syns;
     }
     burst->hashed = quick_needs_hash(burst->cache);
@@ -130,9 +132,9 @@ burst_hash(struct burst *burst)
         struct simd_lanes *lanes = &quick->lanes[i];
 
         if (lanes->syns > 0)
-            quick->kernels->cookies(&quick->shape[i], lanes);
+            burst->kernels->cookies(&quick->shape[i], lanes);
         if (burst->hashed && lanes->count > 0)
-            quick->kernels->hashes(burst->cache->hash_key, lanes);
+            burst->kernels->hashes(burst->cache->hash_key, lanes);
     }
 }
 
@@ -251,7 +253,7 @@ burst_reply(const struct burst *burst)
 
     for (size_t i = 0; i < 2; i++) {
         if (quick->lanes[i].syns > 0)
-            quick->kernels->replies(&quick->shape[i], &quick->lanes[i]);
+            burst->kernels->replies(&quick->shape[i], &quick->lanes[i]);
     }
 }
 
@@ -277,6 +279,8 @@ syncache_burst(struct syncache *cache, uint64_t now_ms,
         if (burst.count > SYNCACHE_BURST_MAX)
             burst.count = SYNCACHE_BURST_MAX;
         burst.run_max = SYNCACHE_BURST_MAX;
+        burst.kernels = burst.count < BURST_VECTOR_MIN ? &simd_portable
+                                                       : cache->quick.kernels;
         burst_sort(&burst);
         burst_match(&burst);
         burst_hash(&burst);

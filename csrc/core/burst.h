@@ -20,6 +20,7 @@ struct burst_place {
 struct burst {
     struct syncache *cache;
     struct syncache_ring *rx, *tx;
+    const struct simd_kernels *kernels; /* of its size: a few packets are not worth a vector */
     uint32_t first;                   /* index of the first packet in rx */
     uint32_t count;
     uint32_t run_max;                 /* SYNs that are tried to be stored together */

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SYN_NS = "ns a SYN"
 BURSTS = (1, 8, 64, 256)
 SIZES = ("15k", "1m", "16m")
+TURN_NS, BURST_MAX = 60e6, 256
 LINE_RATE_25G, LINE_RATE_10G = 37.2, 14.88  # Mpps of frames of 84 bytes on the wire
 HASHSIZE, BUCKETLIMIT = 512, 30
 
@@ -43,8 +44,17 @@ def cases(*names: str) -> Iterator[Arms]:
             except MemoryError as error:
                 print(f"  {error}")
                 continue
-            arms[name] = case.run
+            arms[name] = partial(case.run, enough(case))
         yield arms
+
+
+def enough(case: native.Case) -> int:
+    """Return how many operations make a turn: fewer of those that take long."""
+    ops = case.about.ops
+    most = TURN_NS / case.run(max(ops // 8, BURST_MAX))
+    while ops > most and ops > BURST_MAX:
+        ops //= 2
+    return ops
 
 
 @contextmanager

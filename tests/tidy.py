@@ -138,6 +138,7 @@ ALLOWED_SUFFIXES = {
     ".pkt",
     ".sh",
     ".bin",
+    ".png",
 }
 ALLOWED_NAMES = {
     "Makefile",

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from namespace import Namespace, wait_until
+from namespace import PEERS, Namespace, wait_until
 
 COMMAND = [sys.executable, "-m", "syncache.cli", "intercept"]
 ADDRESS = {4: "198.18.0.2", 6: "fd00:18::2"}
@@ -63,6 +64,7 @@ class Shielded:
             "permit tcp any host 198.18.0.2 eq www\n"
             "permit tcp any host fd00:18::2 eq www\n"
         )
+        self.address = ADDRESS[4]
         self.process = None
         self.first_line = ""
 
@@ -100,6 +102,13 @@ class Shielded:
         assert process.poll() is None, process.communicate()[1]
         return ":0050 " in self.server.run("cat", "/proc/net/tcp")
 
+    def sniff(self, namespace, name, port=80):
+        """Begin to watch an interface; `Sniffer.segments()` ends it."""
+        words = json.dumps([name, port])
+        return Sniffer(
+            namespace.start(sys.executable, PEERS / "sniff.py", words, stdin=-1)
+        )
+
     def half_open(self):
         """Connections in SYN-RECV (state 03) of the server's kernel."""
         return sum(
@@ -117,6 +126,56 @@ class Shielded:
         """End everything."""
         for namespace in (self.client, self.us, self.server):
             namespace.close()
+
+
+class Sniffer:
+    """A running peers/sniff.py."""
+
+    def __init__(self, process) -> None:
+        self._process = process
+        assert process.stdout.readline() == "ready\n", process.communicate()[1]
+
+    def segments(self):
+        """End it; what it saw."""
+        return json.loads(self._process.communicate("")[0])
+
+
+SYNPROXY = """
+table ip shield {{
+  chain raw {{
+    type filter hook prerouting priority raw;
+    iifname "o0" tcp flags syn / fin,syn,rst,ack notrack
+  }}
+  chain forward {{
+    type filter hook forward priority filter;
+    iifname "o0" tcp dport 80-90 ct state invalid,untracked synproxy {options}
+    ct state invalid drop
+  }}
+}}
+"""
+
+
+class Synproxied(Shielded):
+    """The same with the kernel in our place: routing, and nft synproxy; IPv4 only."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.us.link("up", "o0", "198.18.0.254/24")
+        self.us.link("up", "i0", "198.18.1.254/24")
+        self.server.run("ip", "addr", "flush", "dev", "s0")
+        self.server.link("up", "s0", "198.18.1.2/24")
+        self.client.run("ip", "route", "add", "198.18.1.0/24", "via", "198.18.0.254")
+        self.server.run("ip", "route", "add", "default", "via", "198.18.1.254")
+        sysctl(self.us, "net.ipv4.ip_forward", 1)
+        self.address = "198.18.1.2"
+
+    def synproxy(self, options="mss 1460 wscale 7 timestamp sack-perm"):
+        """Begin to proxy; the operator has to say what the server offers."""
+        need("nft")
+        rules = self.folder / "synproxy.nft"
+        rules.write_text(SYNPROXY.format(options=options))
+        self.us.run("nft", "-f", rules)
+        sysctl(self.us, "net.netfilter.nf_conntrack_tcp_loose", 0)
 
 
 def need(program):

@@ -89,21 +89,29 @@ intercept_learns(const struct flow *flow)
     return flow->now_ms - flow->learn_ms < flow->intercept.learn_time_ms;
 }
 
+/* A good cookie makes a half-open session, for which another may have to go. */
+static enum flow_verdict
+intercept_redeem(struct flow *flow, const struct arrival *arrival)
+{
+    enum flow_verdict verdict;
+
+    if (flow->threshold.aggressive &&
+        flow->stats.incomplete > flow->intercept.max_incomplete_high)
+        (void)intercept_evict(flow, FLOW_END_EVICTED_COUNT);
+    verdict = proxy_redeem(flow, arrival);
+    if (verdict == FLOW_DROP_NO_ROOM &&
+        intercept_evict(flow, FLOW_END_EVICTED_FULL))
+        verdict = proxy_redeem(flow, arrival);
+    engine_judge(flow);
+    return verdict;
+}
+
 /* From the client side, to a protected server, of no session, no SYN. */
 static enum flow_verdict
 intercept_unknown(struct flow *flow, const struct arrival *arrival)
 {
-    enum flow_verdict verdict = FLOW_DROP_BAD_ACK;
-
-    if (arrival->side != FLOW_TAP)
-        verdict = proxy_redeem(flow, arrival);
-    if (verdict == FLOW_DROP_NO_ROOM &&
-        intercept_evict(flow, FLOW_END_EVICTED_FULL))
-        verdict = proxy_redeem(flow, arrival);
-    if (verdict != FLOW_DROP_BAD_ACK) {
-        engine_judge(flow);
-        return verdict;
-    }
+    if (arrival->side != FLOW_TAP && proxy_is_cookie(flow, arrival))
+        return intercept_redeem(flow, arrival);
     if (flow->intercept.mode == FLOW_MODE_WATCH ||
         flow->intercept.unknown == FLOW_UNKNOWN_FORWARD ||
         arrival->side == FLOW_TAP || intercept_learns(flow))

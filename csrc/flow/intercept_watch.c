@@ -30,13 +30,16 @@ watch_deadline_ms(const struct flow *flow, const struct session *session)
 struct session *
 watch_begin(struct flow *flow, const struct arrival *arrival)
 {
+    struct view_options options;
     struct session *session =
         engine_open(flow, &arrival->key, FLOW_SYNRCVD, true);
 
     if (session == NULL)
         return NULL;
+    view_options(&arrival->view, &options);
     session->mode = 'W';
     session->side = arrival->side;
+    session->offered = options.has;
     track_syn(session, &arrival->view);
     proxy_headers(flow, session, arrival);
     engine_arm(flow, session, watch_deadline_ms(flow, session));

@@ -166,6 +166,31 @@ test_auto_holds_no_state_while_aggressive_and_does_not_flap(void)
 }
 
 static void
+test_redeemed_cookies_do_not_exceed_the_limit(void)
+{
+    /* high = 2, three entries, then three clients redeem theirs. */
+    uint32_t p[3];
+    start(FLOW_SYNACK_AUTO, 2);
+    for (uint16_t i = 0; i < 3; i++)
+        EXPECT_EQ(1, syn((uint16_t)(40000 + i)));
+    for (uint16_t i = 0; i < 3; i++) {
+        EXPECT_EQ(1, syn((uint16_t)(41000 + i)));
+        p[i] = world.out[0].seq;
+    }
+    EXPECT_EQ(3, world.flow->stats.cookies_sent);
+    for (uint16_t i = 0; i < 3; i++) {
+        world.cport = (uint16_t)(41000 + i);
+        EXPECT_EQ(1,
+                  between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                    C_ISN + 1, p[i] + 1, 0)));
+        EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
+        EXPECT_EQ(3, world.flow->stats.incomplete);
+    }
+    EXPECT_EQ(3, world.flow->stats.ended[FLOW_END_EVICTED_COUNT]);
+    between_close(&world);
+}
+
+static void
 test_unknown_segments_are_dropped_after_the_time_to_learn(void)
 {
     start(FLOW_SYNACK_CACHE, 1100);
@@ -394,6 +419,7 @@ static const struct test tests[] = {
     TEST(test_one_eviction_per_further_syn_and_one_alert),
     TEST(test_evicted_client_comes_in_by_its_cookie),
     TEST(test_auto_holds_no_state_while_aggressive_and_does_not_flap),
+    TEST(test_redeemed_cookies_do_not_exceed_the_limit),
     TEST(test_unknown_segments_are_dropped_after_the_time_to_learn),
     TEST(test_server_adopts_what_was_there_before),
     TEST(test_connections_that_the_server_opens_pass),

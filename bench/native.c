@@ -2,7 +2,7 @@
  * The library that native.py loads: the list of cases, and what they share.
  * Each group of cases is a file of its own, case_*.c.
  */
-#include "bench.h"
+#include "world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,15 @@ const struct bench_case *bench_case_at(uint32_t index);
 void *bench_make(const struct bench_case *self);
 uint64_t bench_run(const struct bench_case *self, void *world, uint32_t ops);
 void bench_unmake(const struct bench_case *self, void *world);
+
+/* test_rival.py looks at what the rival answers and counts. */
+struct path *bench_rival_make(uint32_t entries, uint32_t bucketlimit,
+                              bool pauses);
+size_t bench_rival_syn(struct path *path, uint64_t now_ms,
+                       const uint8_t *packet, size_t size, uint8_t *reply);
+uint32_t bench_rival_poll(struct path *path, uint64_t now_ms);
+void bench_rival_count(const struct path *path, uint64_t counts[4]);
+void bench_rival_free(struct path *path);
 #pragma GCC visibility pop
 
 const struct bench_case *
@@ -50,6 +59,63 @@ void
 bench_unmake(const struct bench_case *self, void *world)
 {
     self->unmake(world);
+}
+
+struct path *
+bench_rival_make(uint32_t entries, uint32_t bucketlimit, bool pauses)
+{
+    struct path *path = calloc(1, sizeof *path);
+
+    if (path == NULL)
+        bench_fail("no memory");
+    world_rival(path, entries, bucketlimit, pauses);
+    return path;
+}
+
+size_t
+bench_rival_syn(struct path *path, uint64_t now_ms, const uint8_t *packet,
+                size_t size, uint8_t *reply)
+{
+    path->now_ms = now_ms;
+    return path_syn(path, packet, size, reply);
+}
+
+/* Sets each due entry a second later; counts them in rxmits and here. */
+static void
+bench_rival_due(void *context, struct list_bucket *bucket,
+                struct list_entry *entry)
+{
+    struct path *path = context;
+
+    entry->rxmits++;
+    path->fired++;
+    list_arm(path->list, bucket, entry, path->now_ms + 1000);
+}
+
+uint32_t
+bench_rival_poll(struct path *path, uint64_t now_ms)
+{
+    path->fired = 0;
+    path->now_ms = now_ms;
+    list_poll(path->list, now_ms, bench_rival_due, path);
+    return path->fired;
+}
+
+void
+bench_rival_count(const struct path *path, uint64_t counts[4])
+{
+    counts[0] = path->list == NULL ? 0 : path->list->count;
+    counts[1] = path->list == NULL ? 0 : path->list->evicted;
+    counts[2] = path->duplicates;
+    counts[3] = path->cookies_only;
+}
+
+void
+bench_rival_free(struct path *path)
+{
+    if (path->list != NULL)
+        list_free(path->list);
+    free(path);
 }
 
 uint64_t

@@ -25,6 +25,7 @@ struct path {
     struct list_cache *list;          /* NULL: cookies only */
     uint64_t duplicates;
     uint64_t cookies_only;
+    uint32_t fired;                   /* timers of the last poll */
 };
 
 #define PATH_REPLY_MAX 64

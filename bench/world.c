@@ -287,23 +287,23 @@ world_engine(struct world *world, const struct world_plan *plan)
         bench_fail("tunables");
 }
 
-static void
-world_rival(struct world *world, const struct world_plan *plan)
+void
+world_rival(struct path *path, uint32_t entries, uint32_t bucketlimit,
+            bool pauses)
 {
-    struct path *path = &world->path;
-
+    *path = (struct path){
+        .lport = WORLD_LPORT,
+        .mss = 1460,
+        .window = 65535,
+        .wscale = 6,
+        .ttl = 64,
+    };
     memcpy(path->laddr, world_address[0], 4);
     memcpy(path->key[0], world_seed, 16);
     memcpy(path->key[1], world_seed, 16);
     memcpy(path->ts_key, world_seed, 16);
-    path->lport = WORLD_LPORT;
-    path->mss = 1460;
-    path->window = 65535;
-    path->wscale = 6;
-    path->ttl = 64;
-    if (plan->entries > 0)
-        path->list = list_make(plan->entries / WORLD_BUCKETLIMIT,
-                               WORLD_BUCKETLIMIT, plan->pauses);
+    if (entries > 0)
+        path->list = list_make(entries / bucketlimit, bucketlimit, pauses);
 }
 
 /* Three times its capacity leaves no bucket with a free slot. */
@@ -349,7 +349,8 @@ world_make(const struct bench_case *self, const struct world_plan *plan)
     world_model(world, 4);
     world_model(world, 6);
     if (plan->rival)
-        world_rival(world, plan);
+        world_rival(&world->path, plan->entries, WORLD_BUCKETLIMIT,
+                    plan->pauses);
     else
         world_engine(world, plan);
     world_tick(world, 1000);

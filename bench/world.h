@@ -39,6 +39,8 @@ struct world_plan {
 
 struct world *world_make(const struct bench_case *self, const struct world_plan *plan);
 void world_free(void *world);
+/* A straightforward path for the same local side; entries 0: cookies only. */
+void world_rival(struct path *path, uint32_t entries, uint32_t bucketlimit, bool pauses);
 /* Gives the engine the time and the key of its epoch. */
 void world_tick(struct world *world, uint64_t ms);
 

@@ -60,6 +60,23 @@ main(void)
 }
 """
 
+INSPECTION = r"""
+#include <flow/flow.h>
+#include <stdio.h>
+
+int
+main(void)
+{
+    struct flow_config config = {
+        .struct_size = sizeof config, .kind = FLOW_INSPECT,
+        .sessions_max = 1000000, .hosts_max = 1024, .headers_max = 16,
+        .journal_max = 1024};
+
+    printf("%zu\n", flow_size(&config));
+    return 0;
+}
+"""
+
 
 def run(*command: str | Path, **environment: str) -> str:
     """Run a command and return its output; show all of it if it fails."""
@@ -124,14 +141,30 @@ def test_installed_library_makes_a_handshake(
     assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == "accepted\n"
 
 
-def test_shared_library_exports_the_public_header_and_no_more(installed: Path) -> None:
-    """What is not in syncache.h cannot be relied on by accident."""
+def test_shared_library_exports_the_public_headers_and_no_more(installed: Path) -> None:
+    """What is in no installed header cannot be relied on by accident."""
     symbols = {
         line.split()[-1]
         for line in run(
             "nm", "-D", "--defined-only", installed / "lib" / "libsyncache.so"
         ).splitlines()
     }
-    header = (CSRC / "syncache.h").read_text()
-    assert {f"{name}(" in header for name in symbols} == {True}
+    text = "".join(
+        header.read_text() for header in (installed / "include").rglob("*.h")
+    )
+    assert {f"{name}(" in text for name in symbols} == {True}
     assert {"syncache_packet", "syncache_burst", "syncache_cookie_mint"} <= symbols
+    assert {"flow_init", "flow_burst", "flow_walk"} <= symbols
+
+
+def test_installed_headers_of_the_middlebox_engine_stand_alone(
+    installed: Path, tmp_path: Path
+) -> None:
+    """A C program asks how large an inspection of a million sessions is."""
+    source = tmp_path / "size.c"
+    source.write_text(INSPECTION)
+    program = tmp_path / "size"
+    include, lib = installed / "include", installed / "lib"
+    words = [source, f"-I{include}", f"-L{lib}", "-l:libsyncache.a", "-o", program]
+    run(os.environ.get("CC", "gcc"), "-std=c11", *words)
+    assert 200_000_000 < int(run(program)) < 256_000_000

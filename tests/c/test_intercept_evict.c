@@ -165,7 +165,24 @@ test_heaviest_needs_a_quarter_of_all(void)
     between_close(&world);
 }
 
+static void
+test_heaviest_spares_clients_that_proved_their_address(void)
+{
+    start(FLOW_DROP_HEAVIEST, FLOW_OPTIONS_LEARN, FLOW_EVICT_RST_AUTO);
+    syn_sent(1);
+    syn(2);
+    syn(3);
+    EXPECT_EQ(0, evict());
+    EXPECT_TRUE(lives(1) && !lives(2) && lives(3));
+    EXPECT_EQ(0, evict());
+    EXPECT_TRUE(lives(1) && !lives(3));
+    EXPECT_EQ(1, evict());
+    EXPECT_TRUE(!lives(1));
+    between_close(&world);
+}
+
 static const struct test tests[] = {
+    TEST(test_heaviest_spares_clients_that_proved_their_address),
     TEST(test_oldest_goes_first_and_synsent_last),
     TEST(test_cisco_takes_both_halves_alike),
     TEST(test_evict_rst_always_and_watched_connections),

@@ -370,7 +370,86 @@ test_packets_of_timers_carry_the_link_header_of_their_side(void)
     }
 }
 
+static void
+test_steps_are_reported_in_order_when_debugging(void)
+{
+    static const uint8_t kinds[] = {
+        FLOW_EVENT_NEW,        FLOW_EVENT_SYN_ACK,     FLOW_EVENT_REXMT_SYN_ACK,
+        FLOW_EVENT_FIRST_HALF, FLOW_EVENT_SYN,         FLOW_EVENT_EARLY,
+        FLOW_EVENT_REXMT_SYN,  FLOW_EVENT_SECOND_HALF, FLOW_EVENT_ACK,
+        FLOW_EVENT_WINDOW,
+    };
+    static const uint8_t ours[] = {0, 1, 1, 0, 1, 0, 1, 0, 1, 1};
+    struct flow_event events[16];
+    start();
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.debug = 1;
+    between_tune(&world, &tunables);
+    uint32_t p = syn_received();
+    world.now_ms += 1000;
+    EXPECT_EQ(1, between_poll(&world));
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+    EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 1, p + 1, 5));
+    world.now_ms += 1000;
+    EXPECT_EQ(1, between_poll(&world));
+    EXPECT_EQ(2, server(WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1, 0));
+    EXPECT_EQ(10, flow_events(world.flow, events, 16));
+    for (size_t i = 0; i < TEST_COUNT(kinds); i++) {
+        EXPECT_EQ(kinds[i], events[i].kind);
+        EXPECT_EQ(ours[i], events[i].ours);
+        EXPECT_EQ(40000, events[i].tuple.fport);
+        EXPECT_EQ(80, events[i].tuple.lport);
+    }
+    EXPECT_EQ(1, events[2].number);
+    EXPECT_EQ(1, events[6].number);
+    between_close(&world);
+}
+
+static void
+test_odd_segments_of_a_half_handshake_are_dropped(void)
+{
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    start();
+    uint32_t p = syn_received();
+    /* In SYNRCVD: SYN with another flag, a spoiled SYN, S out of turn. */
+    EXPECT_EQ(0, client(WIRE_SYN | WIRE_ACK, C_ISN, p + 1, 0));
+    EXPECT_EQ(FLOW_DROP_UNKNOWN, world.verdict);
+    struct said said = {.side = FLOW_CLIENT, .flags = WIRE_SYN, .seq = 1};
+    size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+    packet[37] ^= 1;
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_BAD_CHECKSUM, world.verdict);
+    EXPECT_EQ(0, server(WIRE_ACK, S_ISN, C_ISN + 1, 0));
+    EXPECT_EQ(FLOW_DROP_SERVER, world.verdict);
+    /* In SYNSENT: C's SYN again, S's spoiled SYN-ACK, S's bare ACK or SYN. */
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+    EXPECT_EQ(0, client(WIRE_SYN, C_ISN, 0, 0));
+    EXPECT_EQ(FLOW_DROP_EARLY, world.verdict);
+    said = (struct said){.side = FLOW_SERVER,
+                         .flags = WIRE_SYN | WIRE_ACK,
+                         .seq = S_ISN,
+                         .ack = C_ISN + 1};
+    size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+    packet[37] ^= 1;
+    EXPECT_EQ(0, between_packet(&world, FLOW_SERVER, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_BAD_CHECKSUM, world.verdict);
+    EXPECT_EQ(0, server(WIRE_ACK, S_ISN, C_ISN + 1, 0));
+    EXPECT_EQ(0, server(WIRE_SYN, S_ISN, 0, 0));
+    EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
+    /* Refused by S: nothing is left to translate. */
+    EXPECT_EQ(1, server(WIRE_RST | WIRE_ACK, 0, C_ISN + 1, 0));
+    EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 1, p + 1, 5));
+    EXPECT_EQ(FLOW_DROP_EARLY, world.verdict);
+    EXPECT_EQ(0, server(WIRE_ACK, S_ISN, C_ISN + 1, 0));
+    EXPECT_EQ(FLOW_DROP_SERVER, world.verdict);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
+    TEST(test_steps_are_reported_in_order_when_debugging),
+    TEST(test_odd_segments_of_a_half_handshake_are_dropped),
     TEST(test_syn_is_answered_in_the_servers_name),
     TEST(test_ack_opens_the_server_with_the_clients_isn),
     TEST(test_bad_ack_changes_nothing_and_may_be_refused),

@@ -1,0 +1,296 @@
+/* What belongs to no session: strangers, adopted flows, errors, a tap. */
+#include "between.h"
+
+static struct between world;
+
+#define C_ISN 5000u
+#define S_ISN 900000u
+
+static void
+start(uint32_t synack, uint32_t high)
+{
+    between_open(&world, 32);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.synack = synack;
+    tunables.max_incomplete_low = high > 1 ? high - 1 : 1;
+    tunables.max_incomplete_high = high;
+    between_tune(&world, &tunables);
+}
+
+static uint32_t
+syn(uint16_t port)
+{
+    world.cport = port;
+    return between_send(&world,
+                        between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0));
+}
+
+/* The whole handshake of a port; returns p. */
+static uint32_t
+established(uint16_t port)
+{
+    EXPECT_EQ(1, syn(port));
+    uint32_t p = world.out[0].seq;
+    EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                   C_ISN + 1, p + 1, 0)));
+    EXPECT_EQ(
+        2, between_send(&world, between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                             S_ISN, C_ISN + 1, 0)));
+    return p;
+}
+
+static void
+test_unknown_segments_are_dropped_after_the_time_to_learn(void)
+{
+    start(FLOW_SYNACK_CACHE, 1100);
+    static const uint16_t flags[] = {WIRE_ACK, WIRE_RST, WIRE_ACK | WIRE_FIN,
+                                     WIRE_SYN | WIRE_ACK, 0};
+    (void)between_poll(&world);
+    for (size_t late = 0; late < 2; late++) {
+        for (size_t i = 0; i < TEST_COUNT(flags); i++) {
+            world.cport = (uint16_t)(50000 + i);
+            EXPECT_EQ(1 - late,
+                      between_send(&world, between_said(FLOW_CLIENT, flags[i],
+                                                        1, 1, 0)));
+            EXPECT_EQ(late ? FLOW_DROP_UNKNOWN : FLOW_FORWARD, world.verdict);
+        }
+        world.now_ms += 60000;
+    }
+    EXPECT_EQ(0, world.flow->sessions.count);
+    between_close(&world);
+}
+
+static void
+test_server_adopts_what_was_there_before(void)
+{
+    start(FLOW_SYNACK_CACHE, 1100);
+    EXPECT_EQ(1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK, 100,
+                                                   200, 50)));
+    EXPECT_EQ(FLOW_FORWARD, world.verdict);
+    EXPECT_EQ(1, world.flow->stats.established);
+    EXPECT_EQ(world.cport, between_session(&world)->port[FLOW_CLIENT]);
+    world.now_ms += 60000;
+    EXPECT_EQ(1, between_send(
+                     &world, between_said(FLOW_CLIENT, WIRE_ACK, 200, 150, 9)));
+    EXPECT_EQ(FLOW_FORWARD, world.verdict);
+    EXPECT_EQ(1, between_send(&world,
+                              between_said(FLOW_SERVER, WIRE_RST, 150, 0, 0)));
+    EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
+    between_close(&world);
+}
+
+static void
+test_connections_that_the_server_opens_pass(void)
+{
+    start(FLOW_SYNACK_CACHE, 1100);
+    world.now_ms += 100;
+    (void)between_poll(&world);
+    world.now_ms += 60000;
+    EXPECT_EQ(1, between_send(&world,
+                              between_said(FLOW_SERVER, WIRE_SYN, 100, 0, 0)));
+    EXPECT_EQ(
+        1, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN | WIRE_ACK,
+                                             700, 101, 0)));
+    EXPECT_EQ(FLOW_FORWARD, world.verdict);
+    EXPECT_EQ(1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK, 101,
+                                                   701, 10)));
+    EXPECT_EQ(FLOW_FORWARD, world.verdict);
+    between_close(&world);
+}
+
+static void
+test_syn_ack_for_nobody_is_refused_in_the_clients_name(void)
+{
+    start(FLOW_SYNACK_CACHE, 1100);
+    (void)between_poll(&world);
+    world.now_ms += 60000;
+    EXPECT_EQ(
+        1, between_send(&world, between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                             S_ISN, 4242, 0)));
+    EXPECT_EQ(FLOW_CONSUMED, world.verdict);
+    EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+    EXPECT_EQ(WIRE_RST, world.out[0].flags);
+    EXPECT_EQ(4242, world.out[0].seq);
+    EXPECT_TRUE(world.out[0].from_client);
+    between_close(&world);
+}
+
+static void
+test_spoofed_side_is_not_believed(void)
+{
+    /* S's segment of a spliced connection, from the client's link. */
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    start(FLOW_SYNACK_CACHE, 1100);
+    (void)established(40000);
+    struct said said =
+        between_said(FLOW_SERVER, WIRE_RST, S_ISN + 1, C_ISN + 1, 0);
+    size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_UNKNOWN, world.verdict);
+    EXPECT_EQ(FLOW_ESTAB, between_session(&world)->state);
+    between_close(&world);
+}
+
+static void
+test_fragments_and_bad_headers_do_not_reach_a_protected_server(void)
+{
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    start(FLOW_SYNACK_CACHE, 1100);
+    struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+    size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+    packet[6] = 0x20;
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    packet[6] = 0x40;
+    packet[32] = 0x20;
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_UNKNOWN, world.verdict);
+    EXPECT_TRUE(flow_set_rules(world.flow, NULL, 0, false));
+    (void)between_packet(&world, FLOW_CLIENT, packet, size,
+                         SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_EQ(FLOW_FORWARD, world.verdict);
+    between_close(&world);
+}
+
+/* An ICMP error to one side, quoting a segment that `quoted` sent. */
+static size_t
+icmp(uint8_t packet[static BETWEEN_SLOT_SIZE], const struct said *quoted)
+{
+    uint8_t inner[BETWEEN_SLOT_SIZE];
+    size_t size = between_make(&world, quoted, inner, SYNCACHE_CHECKSUM_VERIFY);
+    size_t total = 28 + size;
+    memset(packet, 0, 28);
+    packet[0] = 0x45;
+    store16_be(packet + 2, (uint16_t)total);
+    packet[8] = 64;
+    packet[9] = 1;
+    memcpy(packet + 12, "\313\0\161\1", 4); /* some router */
+    memcpy(packet + 16, inner + 12, 4);     /* to whom it was that sent */
+    store16_be(packet + 10, (uint16_t)~wire_sum(0, packet, 20));
+    packet[20] = 3;
+    packet[21] = 1;
+    memcpy(packet + 28, inner, size);
+    store16_be(packet + 22, (uint16_t)~wire_sum(0, packet + 20, total - 20));
+    return total;
+}
+
+static void
+test_icmp_errors_speak_of_each_sides_own_numbers(void)
+{
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    start(FLOW_SYNACK_CACHE, 1100);
+    uint32_t p = established(40000);
+    /* To S, about a segment that C's side saw with p's numbers. */
+    struct said quoted =
+        between_said(FLOW_SERVER, WIRE_ACK, p + 1, C_ISN + 1, 0);
+    size_t size = icmp(packet, &quoted);
+    EXPECT_EQ(1, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_FORWARD_REWRITTEN, world.verdict);
+    const uint8_t *tcp = world.rx.memory + 28 + 20;
+    EXPECT_EQ(S_ISN + 1, load32_be(tcp + 4));
+    EXPECT_EQ(0xffff, wire_sum(0, world.rx.memory + 20, size - 20));
+    /* To C, about one that S's side saw with s's. */
+    quoted = between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, S_ISN + 1, 0);
+    size = icmp(packet, &quoted);
+    EXPECT_EQ(1, between_packet(&world, FLOW_SERVER, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(p + 1, load32_be(tcp + 8));
+    EXPECT_EQ(0xffff, wire_sum(0, world.rx.memory + 20, size - 20));
+    /* About a SYN-ACK of ours that S never sent. */
+    world.now_ms += 60000;
+    (void)between_poll(&world);
+    EXPECT_EQ(1, syn(40001));
+    quoted = between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK, world.out[0].seq,
+                          C_ISN + 1, 0);
+    size = icmp(packet, &quoted);
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_ICMP_QUOTE, world.verdict);
+    world.cport = 40002;
+    size = icmp(packet, &quoted);
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    between_close(&world);
+}
+
+static void
+test_syns_that_nobody_can_mean_are_dropped(void)
+{
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    start(FLOW_SYNACK_CACHE, 1100);
+    EXPECT_EQ(
+        0, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN | WIRE_FIN,
+                                             C_ISN, 0, 0)));
+    EXPECT_EQ(FLOW_DROP_UNKNOWN, world.verdict);
+    struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+    size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+    packet[37] ^= 1;
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_BAD_CHECKSUM, world.verdict);
+    memset(packet + 12, 0, 4); /* from 0.0.0.0 */
+    EXPECT_EQ(0, between_packet(&world, FLOW_CLIENT, packet, size,
+                                SYNCACHE_CHECKSUM_VERIFY));
+    EXPECT_EQ(FLOW_DROP_UNKNOWN, world.verdict);
+    EXPECT_EQ(0, world.flow->stats.requests);
+    between_close(&world);
+}
+
+static void
+test_tap_watches_and_touches_nothing(void)
+{
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    start(FLOW_SYNACK_CACHE, 1100);
+    static const struct {
+        uint8_t side;
+        uint16_t flags;
+        uint32_t seq, ack;
+    } rows[] = {
+        {FLOW_CLIENT, WIRE_SYN, C_ISN, 0},
+        {FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1},
+        {FLOW_CLIENT, WIRE_ACK, C_ISN + 1, S_ISN + 1},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct said said = between_said(rows[i].side, rows[i].flags,
+                                        rows[i].seq, rows[i].ack, 0);
+        size_t size =
+            between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+        EXPECT_EQ(0, between_packet(&world, FLOW_TAP, packet, size,
+                                    SYNCACHE_CHECKSUM_VERIFY));
+        EXPECT_EQ(FLOW_FORWARD, world.verdict);
+    }
+    EXPECT_EQ('W', between_session(&world)->mode);
+    EXPECT_EQ(FLOW_ESTAB, between_session(&world)->state);
+    /* Strangers of either direction. */
+    world.cport = 41000;
+    for (size_t i = 1; i < TEST_COUNT(rows); i++) {
+        struct said said = between_said(rows[i].side, rows[i].flags, 1, 2, 0);
+        size_t size =
+            between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+        (void)between_packet(&world, FLOW_TAP, packet, size,
+                             SYNCACHE_CHECKSUM_VERIFY);
+        EXPECT_EQ(FLOW_FORWARD, world.verdict);
+    }
+    between_close(&world);
+}
+
+static const struct test tests[] = {
+    TEST(test_unknown_segments_are_dropped_after_the_time_to_learn),
+    TEST(test_server_adopts_what_was_there_before),
+    TEST(test_connections_that_the_server_opens_pass),
+    TEST(test_syn_ack_for_nobody_is_refused_in_the_clients_name),
+    TEST(test_spoofed_side_is_not_believed),
+    TEST(test_fragments_and_bad_headers_do_not_reach_a_protected_server),
+    TEST(test_icmp_errors_speak_of_each_sides_own_numbers),
+    TEST(test_syns_that_nobody_can_mean_are_dropped),
+    TEST(test_tap_watches_and_touches_nothing),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -13,12 +13,12 @@ import ipaddress
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import _core_links
 from . import bpf
 from .link import LinkError
-from .netdev import Netdev
+from .netdev import Netdev, by_netlink, error_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ SIOCGIFMTU = 0x8921
 IFREQ_INT = struct.Struct("16si20x")
 SEND_BYTES = 4 * 1024 * 1024
 SO_SNDBUFFORCE = 32
+ETH_P_ALL = 3
 CLSACT_INGRESS = 0xFFFFFFF2
 CLSACT_PRIORITY = 0xC000  # where the kernel itself begins to number
 
@@ -170,43 +171,35 @@ class Clsact:
                 "before Linux 6.6 keeping the kernel quiet needs pyroute2: "
                 "pip install 'tcp-syncache[cli]'"
             ) from None
-        self._open = pyroute2.IPRoute
-        self._index = interface.index
+        self._refused = (OSError, pyroute2.NetlinkError)
+        self._place = {
+            "index": interface.index,
+            "parent": CLSACT_INGRESS,
+            "prio": CLSACT_PRIORITY,
+            "protocol": ETH_P_ALL,
+        }
         self._made = False
-        with self._open() as ip:
-            try:
-                ip.tc("add", "clsact", self._index)
-                self._made = True
-            except pyroute2.NetlinkError as error:
-                if error.code != errno.EEXIST:
-                    message = f"cannot add a clsact qdisc: {error}"
-                    raise LinkError(message, error.code) from None
-            ip.tc(
-                "add-filter",
-                "bpf",
-                self._index,
-                fd=program,
-                name="syncache",
-                parent=CLSACT_INGRESS,
-                prio=CLSACT_PRIORITY,
-                protocol=socket.htons(3),  # ETH_P_ALL
-                direct_action=True,
-            )
+        try:
+            by_netlink(lambda ip: self._attach(ip, program))
+        except self._refused as error:
+            message = f"cannot attach to clsact of {interface.name}: {error}"
+            raise LinkError(message, error_number(error)) from None
+
+    def _attach(self, ip: Any, program: int) -> None:
+        index = self._place["index"]
+        if all(q.get_attr("TCA_KIND") != "clsact" for q in ip.get_qdiscs(index=index)):
+            ip.tc("add", "clsact", index)
+            self._made = True
+        options = {"fd": program, "name": "syncache", "direct_action": True}
+        ip.tc("add-filter", "bpf", **self._place, **options)
 
     def close(self) -> None:
         """Remove the filter, and the qdisc if it was ours."""
-        with self._open() as ip, contextlib.suppress(OSError):
+        with contextlib.suppress(*self._refused):
             if self._made:
-                ip.tc("del", "clsact", self._index)
+                by_netlink(lambda ip: ip.tc("del", "clsact", self._place["index"]))
             else:
-                ip.tc(
-                    "del-filter",
-                    "bpf",
-                    self._index,
-                    parent=CLSACT_INGRESS,
-                    prio=CLSACT_PRIORITY,
-                    protocol=socket.htons(3),
-                )
+                by_netlink(lambda ip: ip.tc("del-filter", "bpf", **self._place))
 
 
 def raw_socket(family: int, protocol: int) -> socket.socket:

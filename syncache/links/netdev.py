@@ -49,7 +49,6 @@ class Netdev:
                 f"configuring {name} needs pyroute2: pip install 'tcp-syncache[cli]', "
                 f"or give {name} its addresses with ip and ask for none here"
             ) from None
-        self._open = pyroute2.IPRoute
         self._refused = (OSError, pyroute2.NetlinkError)
         self._run(lambda ip: self._apply(ip, addresses, routes, mtu=mtu, txqlen=queue))
 
@@ -59,22 +58,11 @@ class Netdev:
             self._run(self._roll_back)
 
     def _run(self, work: Callable[[Any], None]) -> None:
-        """Call `work` with a netlink socket, in a thread of its own.
-
-        pyroute2 runs an event loop inside each call, so it cannot be used where one
-        already runs; a fresh thread has none, and is in the same network namespace.
-        """
-
-        def call() -> None:
-            with self._open() as ip:
-                work(ip)
-
-        with ThreadPoolExecutor(1) as thread:
-            try:
-                thread.submit(call).result()
-            except (*self._refused, LookupError, ValueError) as error:
-                message = f"cannot configure {self.name}: {error}"
-                raise LinkError(message, _errno(error)) from None
+        try:
+            by_netlink(work)
+        except (*self._refused, LookupError, ValueError) as error:
+            message = f"cannot configure {self.name}: {error}"
+            raise LinkError(message, error_number(error)) from None
 
     def _apply(
         self,
@@ -122,7 +110,7 @@ class Netdev:
         try:
             call("add", **what)
         except self._refused as error:
-            if _errno(error) != errno.EEXIST:
+            if error_number(error) != errno.EEXIST:
                 raise
             return
         noun = "route" if "dst" in what else "addr"
@@ -135,6 +123,22 @@ class Netdev:
                 self._undo.pop()(ip)
 
 
-def _errno(error: BaseException) -> int | None:
+def by_netlink(work: Callable[[Any], None]) -> None:
+    """Call `work` with a netlink socket, in a thread of its own.
+
+    pyroute2 runs an event loop inside each call, so it cannot be used where one
+    already runs; a fresh thread has none, and is in the same network namespace.
+    """
+    import pyroute2
+
+    def call() -> None:
+        with pyroute2.IPRoute() as ip:
+            work(ip)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(call).result()
+
+
+def error_number(error: BaseException) -> int | None:
     """Return the number of an OSError or of pyroute2's NetlinkError."""
     return getattr(error, "code", None) or getattr(error, "errno", None)

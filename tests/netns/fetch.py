@@ -11,7 +11,7 @@ from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from syncache.segment import Segment
 
 BULK_BYTES = 100_000_000
-CURL_REFUSED = 7
+CURL_REFUSED, CURL_TIMED_OUT = 7, 28
 URL_HOST = {4: "198.18.0.2", 6: "[fd00:18::2]"}
 MAC_C, MAC_S = "02:00:00:00:00:01", "02:00:00:00:00:02"
 

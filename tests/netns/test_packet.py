@@ -20,6 +20,7 @@ import pytest
 from fetch import (
     BULK_BYTES,
     CURL_REFUSED,
+    CURL_TIMED_OUT,
     MAC_C,
     MAC_S,
     connect,
@@ -80,6 +81,37 @@ def test_reply_goes_back_through_the_vlans_of_its_request(wire):
     server = Server(wire.server, packet="s0", ours=Wire.OURS)
     expect_replies_through_vlans(wire)
     server.stop()
+
+
+def drop(wire):
+    """Keep the kernel quiet as a link does where there is no TCX; the process."""
+    source = f"""
+import asyncio, sys
+from syncache.links.frames import Drop, Interface
+async def main():
+    interface = Interface("s0", {list(Wire.OURS)})
+    drop = Drop(interface, interface.addresses, tcx=False)
+    print("ready", flush=True)
+    sys.stdin.read()
+    drop.close()
+asyncio.run(main())
+"""
+    process = wire.server.start(sys.executable, "-c", source, stdin=-1)
+    assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    return process
+
+
+@pytest.mark.parametrize("qdisc", ["ours", "another's"])
+def test_kernel_without_tcx_is_quiet_too(wire, qdisc):
+    """By a clsact filter; the qdisc is left if it was there, and goes if not."""
+    if qdisc == "another's":
+        wire.server.link("clsact", "s0")
+    before = wire.server.show("s0")
+    process = drop(wire)
+    assert connect(wire) == CURL_TIMED_OUT
+    assert process.communicate()[1] == ""
+    assert wire.server.show("s0") == before
+    assert connect(wire) == CURL_REFUSED
 
 
 class Relay:

@@ -7,6 +7,7 @@ show NAME              its MTU, state and addresses
 veth NAME PEER PID QUEUES [ADDRESS]
                        a pair, its other end in the namespace of a process
 mac NAME ADDRESS       its link address
+clsact NAME            a qdisc for filters of whoever
 uncut NAME ON          whether the kernel hands it super-segments (1 or 0)
 """
 
@@ -85,6 +86,9 @@ def main(action, name, *addresses):
         if action == "show":
             return show(ip, name)
         index = ip.link_lookup(ifname=name)[0]
+        if action == "clsact":
+            ip.tc("add", "clsact", index)
+            return None
         if action == "mac":
             ip.link("set", index=index, address=addresses[0])
             return None

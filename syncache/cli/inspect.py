@@ -201,7 +201,8 @@ def live(
     options: argparse.Namespace, engine: Inspection, log: Log
 ) -> Iterator[InspectBox]:
     """Open the links of a run on interfaces."""
-    log.zero = time.time() - time.monotonic()  # the wall clock when time began
+    # The wall clock when the monotonic one was 0.
+    log.zero = datetime.now(timezone.utc).timestamp() - time.monotonic()
     with contextlib.ExitStack() as stack:
         if options.tap is not None:
             link = stack.enter_context(open_tap(options))

@@ -28,6 +28,15 @@ inspect_acts(const struct flow *flow)
     return !flow->tap && flow->inspect.detect_only == 0;
 }
 
+bool
+inspect_comes_right(const struct session *session,
+                    const struct arrival *arrival, uint32_t from)
+{
+    if (session->side == FLOW_TAP || arrival->side == FLOW_TAP)
+        return true;
+    return (arrival->side == session->side) == (from == FLOW_CLIENT);
+}
+
 enum flow_verdict
 inspect_refuse(const struct flow *flow, enum flow_verdict verdict)
 {

@@ -18,6 +18,8 @@ enum flow_verdict inspect_quote(struct flow *flow, struct arrival *arrival);
 
 /* Is packets' way through ours to judge, or do we only look? */
 bool inspect_acts(const struct flow *flow);
+/* In line, an end's packets come on its own link; others are somebody else's. */
+bool inspect_comes_right(const struct session *session, const struct arrival *arrival, uint32_t from);
 /* What becomes of a packet that is refused: it passes if we only look. */
 enum flow_verdict inspect_refuse(const struct flow *flow, enum flow_verdict verdict);
 

@@ -35,17 +35,6 @@ tcp_attempt(struct flow *flow, const struct arrival *arrival)
     return verdict;
 }
 
-/* In line, an end's packets come on its own link; others are somebody else's. */
-static bool
-tcp_comes_right(const struct session *session, const struct arrival *arrival,
-                uint32_t from)
-{
-    uint32_t side = from == FLOW_CLIENT ? session->side : 1u - session->side;
-
-    return session->side == FLOW_TAP || arrival->side == FLOW_TAP ||
-           arrival->side == side;
-}
-
 /* What a challenge will tell the next client in this server's name. */
 static void
 tcp_learn(struct flow *flow, const struct session *session,
@@ -105,7 +94,7 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
     if (session == NULL)
         return request ? tcp_attempt(flow, arrival)
                        : inspect_host_redeem(flow, arrival);
-    if (!tcp_comes_right(session, arrival, from))
+    if (!inspect_comes_right(session, arrival, from))
         return session->mode == 'I' ? FLOW_DROP_UNKNOWN : FLOW_FORWARD;
     if (session->mode == 'I')
         return proxy_packet(flow, session, from, arrival);

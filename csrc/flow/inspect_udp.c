@@ -71,7 +71,8 @@ inspect_udp(struct flow *flow, struct arrival *arrival)
     uint8_t rule;
 
     if (session != NULL) {
-        udp_heard(flow, session, arrival, from);
+        if (inspect_comes_right(session, arrival, from))
+            udp_heard(flow, session, arrival, from);
         return FLOW_FORWARD;
     }
     rule = inspect_rule_number(flow, VIEW_PROTOCOL_UDP, arrival->key.port[1]);
@@ -100,10 +101,11 @@ inspect_icmp(struct flow *flow, struct arrival *arrival)
         (arrival->key.port[0] == 0 && arrival->key.port[1] == 0))
         return FLOW_FORWARD;
     session = session_find(&flow->sessions, &arrival->key, &from);
-    if (session == NULL)
-        return request
-                   ? udp_attempt(flow, arrival, flow->inspect.count_icmp != 0)
-                   : inspect_refuse(flow, FLOW_DROP_ICMP_REPLY);
+    if (session == NULL && request)
+        return udp_attempt(flow, arrival, flow->inspect.count_icmp != 0);
+    if (session == NULL || !inspect_comes_right(session, arrival, from))
+        return request ? FLOW_FORWARD
+                       : inspect_refuse(flow, FLOW_DROP_ICMP_REPLY);
     if (request == (from == FLOW_CLIENT))
         udp_heard(flow, session, arrival, from);
     return FLOW_FORWARD;

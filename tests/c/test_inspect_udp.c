@@ -152,6 +152,24 @@ test_one_way_udp_ceases_to_count_at_its_age(void)
 }
 
 static void
+test_reply_from_the_side_of_the_asker_is_none(void)
+{
+    /* Or a flood could answer itself in its victim's name. */
+    struct world *world = world_inspect(10);
+
+    world_udp(world, &world_ends, false, 10);
+    world_icmp(world, &world_ends, false, 8);
+    world->side = FLOW_SERVER;
+    world_udp(world, &world_ends, true, 10);
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    world_icmp(world, &world_ends, true, 0);
+    EXPECT_EQ(FLOW_DROP_ICMP_REPLY, world->verdict);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    EXPECT_EQ(0, world_stats(world)->established);
+    world_free(world);
+}
+
+static void
 test_bad_checksum_makes_no_session(void)
 {
     struct world *world = world_inspect(10);
@@ -173,6 +191,7 @@ static const struct test tests[] = {
     TEST(test_icmp_counts_when_told_to),
     TEST(test_ping_with_identifier_zero_or_eight_is_answered),
     TEST(test_one_way_udp_ceases_to_count_at_its_age),
+    TEST(test_reply_from_the_side_of_the_asker_is_none),
     TEST(test_bad_checksum_makes_no_session),
 };
 

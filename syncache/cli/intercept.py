@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 RX_SLOTS, TX_SLOTS = 256, 512
 TX_BYTES = 256  # FLOW_PACKET_MAX
+PACKET_RING_BYTES = 32 * 1024 * 1024  # 500 super-segments of 64 KiB
 WAIT_SECONDS = 0.2  # how long a signal may go unnoticed
 EVENTS_A_TURN = 1000
 
@@ -190,7 +191,13 @@ def open_link(options: argparse.Namespace, name: str) -> Iterator[Forwarder]:
     else:
         from ..links.packet import Packet
 
-        link = Packet(name, forward=True, cpu=options.cpu, priority=options.priority)
+        link = Packet(
+            name,
+            forward=True,
+            ring=PACKET_RING_BYTES,
+            cpu=options.cpu,
+            priority=options.priority,
+        )
     try:
         yield link
     finally:

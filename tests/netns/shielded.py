@@ -39,10 +39,39 @@ http {{
 """
 
 
+HARDWARE = """
+import fcntl, socket
+name = b"{}".ljust(40, b"\\0")
+answer = fcntl.ioctl(socket.socket(), 0x8927, name)  # SIOCGIFHWADDR
+print(answer[18:24].hex(":"))
+"""
+
+
 def sysctl(namespace, name, value):
     """Set a tunable of a namespace's kernel."""
     path = "/proc/sys/" + name.replace(".", "/")
     namespace.run("sh", "-c", f"echo {value} > {path}")
+
+
+def _ip(namespace, *commands):
+    """Run commands of ip(8) in one process."""
+    namespace.run("sh", "-c", " && ".join(f"ip {words}" for words in commands))
+
+
+def _pair(names, other):
+    """The command that lays a veth pair to another namespace."""
+    name, peer = names
+    return (f"link add {name} type veth peer name {peer} netns {other.pid}",)
+
+
+def _up(name, addresses):
+    """The commands that give an interface its addresses."""
+    return (
+        f"addr add {addresses[4]}/24 dev {name}",
+        f"addr add {addresses[6]}/64 dev {name} nodad",
+        f"link set {name} up",
+        "link set lo up",
+    )
 
 
 class Shielded:
@@ -51,14 +80,11 @@ class Shielded:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.client, self.us, self.server = Namespace(), Namespace(), Namespace()
-        self.client.join("c0", self.us, "o0")
-        self.server.join("s0", self.us, "i0")
-        self.client.link("up", "c0", "198.18.0.1/24", "fd00:18::1/64")
-        self.server.link("up", "s0", "198.18.0.2/24", "fd00:18::2/64")
-        for name in ("o0", "i0"):
-            self.us.link("up", name)
-        for namespace in (self.client, self.server):
-            namespace.link("up", "lo")
+        need("ip")
+        inside, outside = ("s0", "i0"), ("c0", "o0")
+        _ip(self.client, *_pair(outside, self.us), *_up("c0", CLIENT))
+        _ip(self.server, *_pair(inside, self.us), *_up("s0", ADDRESS))
+        _ip(self.us, "link set o0 up", "link set i0 up")
         self.acl = folder / "web.acl"
         self.acl.write_text(
             "permit tcp any host 198.18.0.2 eq www\n"
@@ -68,7 +94,7 @@ class Shielded:
         self.process = None
         self.first_line = ""
 
-    def intercept(self, *words, log=None):
+    def intercept(self, *words):
         """Start `syncache intercept` and wait for its line."""
         links = ["--outside", "o0", "--inside", "i0", "--list", self.acl]
         self.process = self.us.start(*COMMAND, *links, *words)
@@ -108,6 +134,10 @@ class Shielded:
         return Sniffer(
             namespace.start(sys.executable, PEERS / "sniff.py", words, stdin=-1)
         )
+
+    def mac(self, name):
+        """The hardware address of an interface of the server's."""
+        return self.server.run(sys.executable, "-c", HARDWARE.format(name)).strip()
 
     def half_open(self):
         """Connections in SYN-RECV (state 03) of the server's kernel."""
@@ -160,12 +190,18 @@ class Synproxied(Shielded):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.us.link("up", "o0", "198.18.0.254/24")
-        self.us.link("up", "i0", "198.18.1.254/24")
-        self.server.run("ip", "addr", "flush", "dev", "s0")
-        self.server.link("up", "s0", "198.18.1.2/24")
-        self.client.run("ip", "route", "add", "198.18.1.0/24", "via", "198.18.0.254")
-        self.server.run("ip", "route", "add", "default", "via", "198.18.1.254")
+        _ip(
+            self.us,
+            "addr add 198.18.0.254/24 dev o0",
+            "addr add 198.18.1.254/24 dev i0",
+        )
+        _ip(self.client, "route add 198.18.1.0/24 via 198.18.0.254")
+        _ip(
+            self.server,
+            "addr flush dev s0",
+            "addr add 198.18.1.2/24 dev s0",
+            "route add default via 198.18.1.254",
+        )
         sysctl(self.us, "net.ipv4.ip_forward", 1)
         self.address = "198.18.1.2"
 

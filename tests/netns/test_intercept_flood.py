@@ -19,12 +19,6 @@ RATE = 60_000
 SECONDS = 10
 CLIENTS = 200
 WHOLE_RUN = {"host": ADDRESS[4], "count": CLIENTS, "every": 0.04, "timeout": 8}
-MAC = """
-import fcntl, socket
-name = b"s0".ljust(40, b"\\0")
-answer = fcntl.ioctl(socket.socket(), 0x8927, name)  # SIOCGIFHWADDR
-print(answer[18:24].hex(":"))
-"""
 COUNTER = f"""
 table netdev seen {{
   chain spoofed {{
@@ -59,8 +53,7 @@ class Flooded(Shielded):
 
     def flood(self, seconds):
         """Begin to flood port 80 of the server."""
-        mac = self.server.run(sys.executable, "-c", MAC).strip()
-        words = ("c0", mac, ADDRESS[4], 80, RATE, 0, seconds)
+        words = ("c0", self.mac("s0"), ADDRESS[4], 80, RATE, 0, seconds)
         return self.client.start(self.flooder, *words)
 
     def crowd(self, **spec):

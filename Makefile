@@ -73,9 +73,10 @@ demo: $(EXTENSION)
 # At every instruction set level of this machine, the best one first; each level
 # on two processors, file by file.  The lower ones run everything again but ONCE:
 # texts, which no instruction changes (tidy, docs, docs_generated, mutate: the rules
-# of the tree, the pages, the list of faults), and test_bench.py, which sets the
+# of the tree, the pages, the list of faults), and the bench, which sets the
 # levels itself.  A level at which ARGS chooses nothing but these is no failure.
-ONCE := $(addprefix tests/test_,tidy.py docs.py docs_generated.py mutate.py bench.py)
+ONCE := $(addprefix tests/test_,tidy.py docs.py docs_generated.py mutate.py) \
+	$(wildcard tests/test_bench*.py)
 SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
 
 test: $(EXTENSION)

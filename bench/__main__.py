@@ -124,7 +124,8 @@ def run(
         try:
             with place(family), family.enter() as arms:
                 turns = min(repeats, family.repeats or repeats)
-                runs[family.name] = measure(arms, turns)
+                warm = family.group == "memory"
+                runs[family.name] = measure(arms, turns, warm=warm)
         except WireError as error:
             print(f"  left out: {error}")
             continue

@@ -128,8 +128,8 @@ table_hash_burst(struct table_world *world, const struct syncache_tuple *tuples,
     for (uint32_t i = 0; i < count; i++) {
         lanes->faddr[0][i] = load32_le(tuples[i].faddr);
         lanes->laddr[0][i] = load32_le(tuples[i].laddr);
-        lanes->ports[i] = (uint32_t)__builtin_bswap16(tuples[i].fport) |
-                          (uint32_t)__builtin_bswap16(tuples[i].lport) << 16;
+        lanes->ports[i] = __builtin_bswap32((uint32_t)tuples[i].fport << 16 |
+                                            tuples[i].lport);
     }
     world->kernels->hashes(world->key, lanes);
 }
@@ -166,9 +166,7 @@ table_do_burst(struct table_world *world, uint32_t first, uint32_t count)
     const uint64_t *hashes = world->lanes.hash;
 
     table_hash_burst(world, tuples, count);
-    for (uint32_t i = 0; i < count; i++)
-        table_prefetch_tags(&world->table,
-                            table_bucket(&world->table, hashes[i]));
+    table_prefetch_all(&world->table, hashes, count);
     if (world->op == EVICT || world->op == INSERT) {
         table_store_burst(world, first, count);
         return;
@@ -253,22 +251,24 @@ table_prepare(struct table_world *world, uint32_t count)
 static void
 table_put(struct table_world *world, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct syncache_tuple *tuple = &world->tuples[i];
+    uint32_t step = world->list == NULL ? SYNCACHE_BURST_MAX : 1;
 
+    for (uint32_t first = 0, some; first < count; first += some) {
+        const struct syncache_tuple *tuple = &world->tuples[first];
+        struct list_ends ends;
+        uint32_t bucket;
+
+        some = count - first < step ? count - first : step;
         if (world->list == NULL) {
-            table_add(world, table_hash(world, tuple), tuple, i);
-        } else {
-            struct list_ends ends;
-            uint32_t bucket;
-
-            list_ends_of(tuple, &ends);
-            bucket = list_hash(world->list, &ends) & world->list->mask;
-            table_list_fill(list_insert(world->list,
-                                        &world->list->buckets[bucket], &ends,
-                                        TABLE_MS),
-                            i);
+            table_hash_burst(world, tuple, some);
+            table_store_burst(world, first, some);
+            continue;
         }
+        list_ends_of(tuple, &ends);
+        bucket = list_hash(world->list, &ends) & world->list->mask;
+        table_list_fill(list_insert(world->list, &world->list->buckets[bucket],
+                                    &ends, TABLE_MS),
+                        first);
     }
 }
 

@@ -124,14 +124,20 @@ class Result(NamedTuple):
         }
 
 
-def measure(arms: Mapping[str, Callable[[], float]], repeats: int) -> Runs:
-    """Measure every arm `repeats` times, by turns, after a turn that does not count."""
+def measure(
+    arms: Mapping[str, Callable[[], float]], repeats: int, *, warm: bool
+) -> Runs:
+    """Measure every arm `repeats` times, by turns.
+
+    `warm`: after a turn that does not count, for caches and branch predictors.
+    """
+    if warm:
+        for arm in arms.values():
+            arm()
     runs: Runs = {name: [] for name in arms}
-    for turn in range(repeats + 1):
+    for _ in range(repeats):
         for name, arm in arms.items():
-            value = arm()
-            if turn > 0:
-                runs[name].append(value)
+            runs[name].append(arm())
     return runs
 
 

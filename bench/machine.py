@@ -1,6 +1,6 @@
 """The machine that figures are taken on, and the versions of what took part.
 
-    python -m bench.machine     its instruction set levels, the best first
+`python -m bench.machine` prints its instruction set levels, the best first.
 """
 
 from __future__ import annotations

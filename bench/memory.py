@@ -217,6 +217,13 @@ FAMILIES = (
                 goal=Goal(1.25, at_most=True),
             ),
             Figure(
+                "python_vs_c_insert_1m",
+                "the same with insert and eviction at 1 M entries",
+                "python_insert_1m",
+                "c_insert_1m",
+                goal=Goal(1.25, at_most=True),
+            ),
+            Figure(
                 "python_stateless_mpps",
                 "SYN to SYN-ACK from Python, cookies only; theirs: 25 GbE's line rate",
                 "python_stateless",

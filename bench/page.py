@@ -130,7 +130,7 @@ def clients(document: dict[str, Any]) -> list[str]:
     for load, seen in document["connect_ms"].items():
         for who, row in seen.items():
             times = (row["p50_ms"], row["p99_ms"], row["max_ms"])
-            cells = " | ".join(f"{ms:.3g} ms" for ms in times)
+            cells = " | ".join(f"{number(ms)} ms" for ms in times)
             lines.append(
                 f"| {load} of capacity | {who} | {row['served']} of {row['clients']} "
                 f"| {cells} |"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .figure import Family, Figure, Goal
-from .rivals import ECHO, KERNEL, OURS, SERVING, serving
+from .rivals import OURS, SERVING, serving
 from .wire import Crowd, Wire
 
 if TYPE_CHECKING:
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
     from .figure import Arms
 
+# Whoever is compared stands side by side, to be measured one after the other.
+SYNACKS = (
+    "packet_echo",
+    "packet",
+    "cookies2",
+    "xdp",
+    "xdp_echo",
+    "synproxy",
+    "cookies1",
+)
 CLIENTS, INTERVAL_MS, TIMEOUT_MS = 200, 10, 3000
 CROWD_RIVALS = ("cookies2", "synproxy", *SERVING)
 CAPACITY_WINDOWS = 3
@@ -51,9 +61,7 @@ def answered(made: Wire, rival: str) -> float:
 def synacks() -> Iterator[Arms]:
     """Make an arm of every rival."""
     with wire() as made:
-        yield {
-            rival: partial(answered, made, rival) for rival in (*KERNEL, *OURS, *ECHO)
-        }
+        yield {rival: partial(answered, made, rival) for rival in SYNACKS}
 
 
 def served(made: Wire, rival: str, load: float, rate: float) -> float:

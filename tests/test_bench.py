@@ -25,7 +25,8 @@ def drawn(ours, theirs, **words):
     return figure.compare(shape, "ns", {"a": ours, "b": theirs})
 
 
-def test_measure_takes_turns_and_leaves_out_the_first():
+@pytest.mark.parametrize("warm", [True, False])
+def test_measure_takes_turns_and_leaves_out_the_warming_one(warm):
     """Arms are measured by turns, so that a pair shares its moment."""
     order = []
 
@@ -36,8 +37,10 @@ def test_measure_takes_turns_and_leaves_out_the_first():
 
         return measure
 
-    runs = figure.measure({"a": arm("a", [9, 1, 2]), "b": arm("b", [9, 3, 4])}, 2)
-    assert ["a", "b"] * 3 == order
+    values = {"a": [9] * warm + [1, 2], "b": [9] * warm + [3, 4]}
+    arms = {name: arm(name, values[name]) for name in values}
+    runs = figure.measure(arms, 2, warm=warm)
+    assert ["a", "b"] * (2 + warm) == order
     assert {"a": [1, 2], "b": [3, 4]} == runs
 
 
@@ -88,6 +91,7 @@ def test_names_of_figures_are_unique():
 def test_figures_compare_arms_of_their_family():
     """Every arm that a figure names is one that its family measures."""
     known = {*KERNEL, *OURS, *ECHO, *SERVING}
+    assert {*KERNEL, *OURS, *ECHO} == {*wired.SYNACKS}
     for family in wired.FAMILIES:
         for shape in family.figures:
             assert {shape.ours, shape.theirs} <= known

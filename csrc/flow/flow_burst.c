@@ -169,7 +169,8 @@ burst_begin(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
         return false;
     flow->changed = false;
     engine_judge(flow);
-    return true;
+    /* A change of mode may have made more of them due. */
+    return engine_timers(flow);
 }
 
 uint32_t

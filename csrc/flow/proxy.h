@@ -55,7 +55,8 @@ struct proxy_grant {
 /*
  * Answers a SYN.  proxy_begin() makes a session in SYNRCVD, proxy_cookie() holds no state; neither counts the request.
  *
- *   returns  NULL: there is no room, or the SYN cannot be proxied (proxy_untouchable())
+ *   in       arrival   a SYN whose checksum and addresses are right, and not proxy_untouchable()
+ *   returns  NULL: there is no room
  */
 struct session *proxy_begin(struct flow *flow, const struct arrival *arrival);
 enum flow_verdict proxy_cookie(struct flow *flow, const struct arrival *arrival);

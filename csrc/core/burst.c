@@ -38,42 +38,39 @@ burst_packet(const struct burst *burst, uint32_t i)
     return ring_slot(burst->rx, index) + burst->rx->slot[index].link_size;
 }
 
-/* Fetches the packet that far ahead: a header may lie across two lines. */
-static void
-burst_fetch_packet(const struct burst *burst, uint32_t i)
-{
-    uint32_t index = burst->first + i;
-
-    if (index >= burst->rx->count)
-        return;
-    __builtin_prefetch(ring_slot(burst->rx, index));
-    __builtin_prefetch(ring_slot(burst->rx, index) + BURST_LINE);
-}
-
 static void
 burst_sort(struct burst *burst)
 {
     struct syncache *cache = burst->cache;
     struct quick *quick = &cache->quick;
     const struct syncache_ring *rx = burst->rx;
+    const uint8_t *bytes = ring_slot(rx, burst->first);
+    size_t slot_size = rx->slot_size;
+    /* Beyond the ring's end nothing is read: a prefetch is a hint. */
+    size_t ahead = BURST_AHEAD * slot_size;
 
     for (size_t i = 0; i < 2; i++) {
         quick->lanes[i].syns = 0;
         quick->lanes[i].trusted = 0;
     }
-    for (uint32_t i = 0; i < burst->count; i++) {
+    for (uint32_t i = 0; i < burst->count; i++, bytes += slot_size) {
         const struct syncache_slot *slot = &rx->slot[burst->first + i];
         struct burst_place *place = &burst->place[i];
+        struct simd_lanes *lanes = NULL;
 
-        assert((size_t)slot->link_size + slot->size <= rx->slot_size);
-        burst_fetch_packet(burst, i + BURST_AHEAD);
-        place->lanes = quick_take(cache, quick, burst_packet(burst, i),
-                                  slot->size, rx->slot_size - slot->link_size);
-        if (place->lanes == NULL)
+        assert((size_t)slot->link_size + slot->size <= slot_size);
+        __builtin_prefetch((const void *)((uintptr_t)bytes + ahead));
+        __builtin_prefetch(
+            (const void *)((uintptr_t)bytes + ahead + BURST_LINE));
+        if (quick->open)
+            lanes = quick_take(cache, quick, bytes + slot->link_size,
+                               slot->size, slot_size - slot->link_size);
+        place->lanes = lanes;
+        if (lanes == NULL)
             continue;
-        place->lane = (uint8_t)(place->lanes->syns - 1);
+        place->lane = (uint8_t)(lanes->syns - 1);
         if (slot->checksum != SYNCACHE_CHECKSUM_VERIFY)
-            place->lanes->trusted |= UINT64_C(1) << place->lane;
+            lanes->trusted |= UINT64_C(1) << place->lane;
     }
 }
 

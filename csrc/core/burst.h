@@ -37,7 +37,7 @@ burst_append(const struct burst *burst, uint32_t index, uint32_t size)
 
     if (link_size > 0)
         memcpy(ring_slot(burst->tx, burst->tx->count), ring_slot(burst->rx, index), link_size);
-    ring_append(burst->tx, size, link_size, (uint16_t)index);
+    ring_append(burst->tx, size, link_size, index);
 }
 
 /*

@@ -18,28 +18,65 @@
 
 #define FLOOD_SHORT 4 /* run after one that was cut short: duplicates come */
 
+/* The end of the SYNs from packet i on whose replies have room in tx. */
+static uint32_t
+flood_end(const struct burst *burst, uint32_t i)
+{
+    const struct syncache_slot *slot = &burst->rx->slot[burst->first];
+    uint32_t room = burst->tx->slots - burst->tx->count;
+    uint32_t end = i;
+
+    while (end < burst->count && burst->place[end].syn && end - i < room &&
+           (uint32_t)slot[end].link_size + SYNCACHE_REPLY_MAX <=
+               burst->tx->slot_size)
+        end++;
+    return end;
+}
+
+/* Answers a run, whose replies have room: burst_answer() for each. */
+static void
+flood_answer(struct burst *burst, uint32_t i, uint32_t end,
+             enum syncache_verdict verdict)
+{
+    struct syncache_ring *tx = burst->tx;
+    uint32_t count = tx->count;
+    uint8_t *bytes = ring_slot(tx, count);
+
+    for (; i < end; i++, count++, bytes += tx->slot_size) {
+        const struct burst_place *place = &burst->place[i];
+        uint32_t index = burst->first + i;
+        struct syncache_slot *slot = &burst->rx->slot[index];
+        uint16_t link_size = slot->link_size;
+
+        slot->verdict = (uint8_t)verdict;
+        slot->handle = 0;
+        place->lanes->out[place->lane] = bytes + link_size;
+        if (link_size > 0)
+            memcpy(bytes, ring_slot(burst->rx, index), link_size);
+        ring_fill(&tx->slot[count], quick_reply_size(place->lanes), link_size,
+                  index);
+    }
+    tx->count = count;
+}
+
 /* SYNs that all end in their cookies, nothing looked up. */
 static uint32_t
 flood_stateless(struct burst *burst, uint32_t i)
 {
     const struct simd_template *stamped = NULL;
-    uint32_t begin = i;
+    uint32_t end = flood_end(burst, i);
 
-    for (; i < burst->count && burst->place[i].syn; i++) {
-        const struct simd_lanes *lanes = burst->place[i].lanes;
-        uint32_t lane = burst->place[i].lane;
+    flood_answer(burst, i, end, SYNCACHE_REPLY_SYN_COOKIE);
+    quick_count(burst->cache, end - i);
+    for (; i < end; i++) {
+        const struct burst_place *place = &burst->place[i];
 
-        if (!ring_has_room(burst->tx,
-                           burst->rx->slot[burst->first + i].link_size))
-            break;
-        if (lanes->template[lane] != stamped) {
-            stamped = lanes->template[lane];
+        if (place->lanes->template[place->lane] != stamped) {
+            stamped = place->lanes->template[place->lane];
             quick_stamp(burst->cache, stamped);
         }
-        burst_answer(burst, i, SYNCACHE_REPLY_SYN_COOKIE);
     }
-    quick_count(burst->cache, i - begin);
-    return i;
+    return end;
 }
 
 /* Is a new SYN stored, whatever its bucket holds, short of cachelimit? */
@@ -52,25 +89,18 @@ flood_stores(const struct syncache *cache)
            cache->tunables.pause_policy != SYNCACHE_PAUSE_BUCKET;
 }
 
-/* Collects what can be stored from packet i on; returns how many. */
+/* Collects what can be stored from packet i to `end`; returns how many. */
 static uint32_t
-flood_collect(const struct burst *burst, uint32_t i, struct table_burst *fresh)
+flood_collect(const struct burst *burst, uint32_t i, uint32_t end,
+              struct table_burst *fresh)
 {
     const struct syncache *cache = burst->cache;
-    uint32_t room = burst->tx->slots - burst->tx->count;
 
-    if (room > burst->run_max)
-        room = burst->run_max;
-    fresh->count = 0;
-    for (; i < burst->count && burst->place[i].syn; i++) {
+    for (fresh->count = 0; i < end && fresh->count < burst->run_max; i++) {
         const struct simd_lanes *lanes = burst->place[i].lanes;
         uint32_t lane = burst->place[i].lane;
         struct table_entry *entry = &fresh->fresh[fresh->count];
 
-        if (fresh->count == room ||
-            !ring_has_room(burst->tx,
-                           burst->rx->slot[burst->first + i].link_size))
-            break;
         quick_entry(cache, lanes, lane, entry);
         if (cache->known.count > 0) {
             struct syncache_tuple tuple;
@@ -122,7 +152,7 @@ flood_store(struct burst *burst, uint32_t i)
     uint32_t stored;
 
     assert(burst->hashed);
-    if (flood_collect(burst, i, &fresh) == 0)
+    if (flood_collect(burst, i, flood_end(burst, i), &fresh) == 0)
         return i;
     fresh.overflow = engine_uptime_s(cache) + 1;
     stored = table_store(&cache->table, &fresh,
@@ -134,9 +164,8 @@ flood_store(struct burst *burst, uint32_t i)
         burst->run_max = FLOOD_SHORT;
     else if (burst->run_max < SYNCACHE_BURST_MAX)
         burst->run_max *= 2;
-    for (uint32_t end = i + stored; i < end; i++)
-        burst_answer(burst, i, SYNCACHE_REPLY_SYN_ACK);
-    return i;
+    flood_answer(burst, i, i + stored, SYNCACHE_REPLY_SYN_ACK);
+    return i + stored;
 }
 
 uint32_t

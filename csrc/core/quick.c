@@ -31,8 +31,10 @@ quick_forget(struct syncache *cache)
     cache->settled = false;
     quick->open = false;
     quick->shaped = false;
-    for (size_t i = 0; i < QUICK_PLACES; i++)
-        quick->place[i].known = false;
+    for (size_t i = 0; i < QUICK_PLACES; i++) {
+        quick->place[0][i].key[0] = QUICK_NOWHERE;
+        quick->place[1][i].key[2] = QUICK_NOWHERE;
+    }
     for (size_t i = 0; i < QUICK_TEMPLATES; i++)
         quick->template[i].made = false;
 }
@@ -153,14 +155,20 @@ quick_template_at(struct syncache *cache, const uint8_t *laddr,
 }
 
 struct quick_template *
-quick_template(struct syncache *cache, struct quick_place *place,
-               const uint8_t *laddr, const uint8_t *lport, bool v6)
+quick_remember(struct syncache *cache, struct quick_place *place,
+               const uint8_t *packet, bool v6)
 {
-    memcpy(place->laddr, laddr, v6 ? 16 : 4);
-    memcpy(place->lport, lport, 2);
-    place->v6 = v6;
-    place->known = true;
-    place->template = quick_template_at(cache, laddr, lport, v6);
+    if (v6) {
+        place->key[0] = load64_le(packet + 24);
+        place->key[1] = load64_le(packet + 32);
+        place->key[2] = load16_be(packet + 42);
+        place->template =
+            quick_template_at(cache, packet + 24, packet + 42, true);
+    } else {
+        place->key[0] = quick_key_v4(packet);
+        place->template =
+            quick_template_at(cache, packet + 16, packet + 22, false);
+    }
     return place->template;
 }
 
@@ -323,12 +331,13 @@ quick_single(struct syncache *cache, const uint8_t *packet, size_t packet_size,
              uint32_t checksum, struct syncache_result *result)
 {
     struct quick *quick = &cache->quick;
-    struct simd_lanes *lanes;
+    struct simd_lanes *lanes = NULL;
     enum syncache_verdict verdict;
 
     quick->lanes[0].syns = quick->lanes[1].syns = 0;
     /* The functions of one lane read no more than the packet. */
-    lanes = quick_take(cache, quick, packet, packet_size, SIMD_V4_READ);
+    if (quick->open)
+        lanes = quick_take(cache, quick, packet, packet_size, SIMD_V4_READ);
     if (lanes == NULL)
         return EVENT_UNDECIDED;
     lanes->trusted = checksum != SYNCACHE_CHECKSUM_VERIFY;

@@ -10,13 +10,14 @@
 #define SYNCACHE_CORE_QUICK_H
 
 #include "../simd/simd.h"
+#include "bytes.h"
 #include "endpoint.h"
 #include "table.h"
 
-#include <string.h>
-
 #define QUICK_TEMPLATES 32            /* of 16 endpoints in both families; further ones go the long way */
-#define QUICK_PLACES 8                /* local addresses and ports that are remembered with their endpoint */
+#define QUICK_PLACES 8                /* local addresses and ports of a family that are remembered with their endpoint */
+#define QUICK_NOWHERE UINT64_MAX      /* no packet's key */
+#define QUICK_FLAGS 0x02a0            /* 10 words of header, SYN and nothing else; little-endian */
 
 struct quick_template {
     struct simd_template wire;        /* first: a lane points at it */
@@ -26,12 +27,9 @@ struct quick_template {
     bool usable;                      /* false: this endpoint's SYNs go the long way */
 };
 
-/* Where a packet goes to, as it lies there. */
+/* Where packets go to and whose template they are held against. */
 struct quick_place {
-    uint8_t laddr[16];
-    uint8_t lport[2];
-    bool v6;
-    bool known;
+    uint64_t key[3];                  /* quick_key_v4(), or address and port; QUICK_NOWHERE in the last one used */
     struct quick_template *template;  /* NULL: the long way */
 };
 
@@ -40,7 +38,7 @@ struct quick {
     struct simd_shape shape[2];       /* IPv4, IPv6 */
     bool open;                        /* cookies can be made, in a layout that the kernels know */
     bool shaped;                      /* what tunables decide of the shapes is there */
-    struct quick_place place[QUICK_PLACES];
+    struct quick_place place[2][QUICK_PLACES];
     struct quick_template template[QUICK_TEMPLATES];
     struct simd_lanes lanes[2];       /* of a burst; IPv4, IPv6 */
 };
@@ -48,31 +46,41 @@ struct quick {
 struct syncache;
 struct syncache_result;
 
-_Static_assert(QUICK_PLACES == 8, "three bits of quick_place_of()");
-
 void quick_init(struct syncache *cache);
 /* Forgets all templates: endpoints or tunables have changed. */
 void quick_forget(struct syncache *cache);
 /* Takes over the time and the key in force. */
 void quick_refresh(struct syncache *cache);
 
-/* The template for packets to there, remembered in `place`; NULL: the long way. */
-struct quick_template *quick_template(struct syncache *cache, struct quick_place *place, const uint8_t *laddr,
-                                      const uint8_t *lport, bool v6);
+/* Finds the template for packets to there, NULL for the long way, and remembers it. */
+struct quick_template *quick_remember(struct syncache *cache, struct quick_place *place, const uint8_t *packet,
+                                      bool v6);
 
-/* Where a local address and port would be remembered; both as they lie in the packet. */
-static inline struct quick_place *
-quick_place_of(struct quick *quick, const uint8_t *laddr, const uint8_t *lport, bool v6)
+/* Local address and port of an IPv4 packet with a header of five words. */
+static inline uint64_t
+quick_key_v4(const uint8_t *packet)
 {
-    return &quick->place[(lport[1] ^ laddr[v6 ? 15 : 3]) & (QUICK_PLACES - 1)];
+    return load64_le(packet + 16) & UINT64_C(0xffff0000ffffffff);
 }
 
-static inline bool
-quick_remembers(const struct quick_place *place, const uint8_t *laddr, const uint8_t *lport, bool v6)
+static inline struct quick_template *
+quick_template_v4(struct syncache *cache, struct quick *quick, const uint8_t *packet)
 {
-    bool same = v6 ? memcmp(place->laddr, laddr, 16) == 0 : memcmp(place->laddr, laddr, 4) == 0;
+    uint64_t key = quick_key_v4(packet);
+    struct quick_place *place = &quick->place[0][(key >> 24 ^ key >> 56) % QUICK_PLACES];
 
-    return place->known && place->v6 == v6 && same && memcmp(place->lport, lport, 2) == 0;
+    return place->key[0] == key ? place->template : quick_remember(cache, place, packet, false);
+}
+
+static inline struct quick_template *
+quick_template_v6(struct syncache *cache, struct quick *quick, const uint8_t *packet)
+{
+    struct quick_place *place = &quick->place[1][(packet[39] ^ packet[43]) % QUICK_PLACES];
+
+    return place->key[0] == load64_le(packet + 24) && place->key[1] == load64_le(packet + 32) &&
+                   place->key[2] == load16_be(packet + 42)
+               ? place->template
+               : quick_remember(cache, place, packet, true);
 }
 
 /*
@@ -84,20 +92,21 @@ quick_remembers(const struct quick_place *place, const uint8_t *laddr, const uin
 static inline struct simd_lanes *
 quick_take(struct syncache *cache, struct quick *quick, const uint8_t *packet, size_t size, size_t readable)
 {
-    bool v6 = size >= SIMD_V6_SYN && packet[0] >> 4 == 6;
-    struct simd_lanes *lanes = &quick->lanes[v6];
-    const uint8_t *laddr = packet + (v6 ? 24 : 16);
-    const uint8_t *tcp = packet + (v6 ? 40 : 20);
+    struct simd_lanes *lanes = &quick->lanes[0];
     struct quick_template *template;
-    struct quick_place *place;
 
-    if (!quick->open || size < SIMD_V4_SYN || (!v6 && (packet[0] != 0x45 || readable < SIMD_V4_READ)) ||
-        tcp[12] != 0xa0 || tcp[13] != 0x02)
+    if (size < SIMD_V4_SYN)
         return NULL;
-    place = quick_place_of(quick, laddr, tcp + 2, v6);
-    template = place->template;
-    if (!quick_remembers(place, laddr, tcp + 2, v6))
-        template = quick_template(cache, place, laddr, tcp + 2, v6);
+    if (packet[0] == 0x45) {
+        if (readable < SIMD_V4_READ || (packet[32] | packet[33] << 8) != QUICK_FLAGS)
+            return NULL;
+        template = quick_template_v4(cache, quick, packet);
+    } else {
+        if (size < SIMD_V6_SYN || packet[0] >> 4 != 6 || (packet[52] | packet[53] << 8) != QUICK_FLAGS)
+            return NULL;
+        lanes = &quick->lanes[1];
+        template = quick_template_v6(cache, quick, packet);
+    }
     if (template == NULL)
         return NULL;
     lanes->packet[lanes->syns] = packet;

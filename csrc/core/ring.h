@@ -27,17 +27,24 @@ ring_reply(const struct syncache_ring *tx, uint32_t link_size)
     return ring_slot(tx, tx->count) + link_size;
 }
 
-/* Counts the reply in; its checksums are complete. */
+/* Says that a slot holds a reply; its checksums are complete. */
 static inline void
-ring_append(struct syncache_ring *tx, uint32_t size, uint16_t link_size,
-            uint16_t request)
+ring_fill(struct syncache_slot *slot, uint32_t size, uint16_t link_size, uint32_t request)
 {
-    tx->slot[tx->count] = (struct syncache_slot){
+    *slot = (struct syncache_slot){
         .size = size,
         .link_size = link_size,
         .checksum = SYNCACHE_CHECKSUM_VALID,
-        .request = request,
+        .request = (uint16_t)request,
     };
+}
+
+/* Counts the reply in. */
+static inline void
+ring_append(struct syncache_ring *tx, uint32_t size, uint16_t link_size,
+            uint32_t request)
+{
+    ring_fill(&tx->slot[tx->count], size, link_size, request);
     tx->count++;
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncache import Ring, Segment, Sysctl
-from syncache.alerts import AlertOn, BlockHost, SessionStart
+from syncache.alerts import AlertOn, BlockHost, HostAlert, SessionStart, SessionStop
 from syncache.flow import Side
 from syncache.flow_event import FlowEvent, Kind, Place
 from syncache.inspect_rule import Rule
@@ -163,10 +163,16 @@ def test_aggressive_tells_since_when():
 
 def test_events_that_say_nothing_are_passed_over():
     """Steps of debugging have no line in the original."""
-    engine = Inspection(Sysctl({_I + "debug": 1, _I + "audit_trail": 1}), seed=SEED)
-    engine.receive(syn(), Side.CLIENT, 1.0)
-    assert isinstance(engine.next_message(), SessionStart)
-    assert engine.next_message() is None
+    values = {"debug": 1, "audit_trail": 1, "tcp.max_incomplete_host": 1}
+    sysctl = Sysctl({_I + name: value for name, value in values.items()})
+    engine = Inspection(sysctl, seed=SEED)
+    for port in (1, 2):
+        engine.receive(syn(port), Side.CLIENT, 1.0)
+    said = []
+    while (message := engine.next_message()) is not None:
+        said.append(type(message))
+    # Between the alert and the end there was an event of the eviction.
+    assert [SessionStart, HostAlert, SessionStop, SessionStart] == said
     assert engine.message(FlowEvent(time=1.0, kind=Kind.EVICTED)) is None
 
 

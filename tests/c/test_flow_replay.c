@@ -1,82 +1,140 @@
-/* A capture at its own clock: what is due between packets happens in time. */
-#include "world.h"
+/* A capture through the engine: packets and timers in the order of their times. */
+#include "test.h"
 
-/* Slot i holds a SYN of client i at a time. */
+#include "../../csrc/core/wire.h"
+#include "../../csrc/flow/flow.h"
+
+#include <stdalign.h>
+
+enum { SLOTS = 8, SLOT_SIZE = 256, BLOCK_SIZE = 1 << 20 };
+
+static alignas(64) uint8_t block[BLOCK_SIZE];
+static uint8_t memory[SLOTS * SLOT_SIZE];
+static struct syncache_slot slot[SLOTS];
+static uint32_t passed[SLOTS];
+static struct syncache_ring rx;
+static struct flow *flow;
+
 static void
-capture(struct world *world, uint32_t count, const uint64_t *time_ms)
+start(void)
 {
-    static struct packet packet;
-    struct syncache_ring *rx = &world->rx.ring;
+    static const uint8_t seed[SYNCACHE_KEY_BYTES] = {7};
+    struct flow_config config = {
+        .struct_size = sizeof config,
+        .kind = FLOW_INSPECT,
+        .sessions_max = 64,
+        .hosts_max = 64,
+        .headers_max = 16,
+        .journal_max = 64,
+    };
+    struct flow_inspect_tunables tunables;
+    EXPECT_TRUE(flow_size(&config) <= sizeof block);
+    flow = flow_init(block, sizeof block, &config, seed);
+    flow_inspect_default(&tunables);
+    tunables.audit_trail = 1;
+    EXPECT_TRUE(flow_set_inspect(flow, 0, &tunables));
+    rx = (struct syncache_ring){
+        .memory = memory,
+        .slot = slot,
+        .passed = passed,
+        .slots = SLOTS,
+        .slot_size = SLOT_SIZE,
+    };
+}
 
-    world_ring_clear(&world->rx);
-    for (uint32_t i = 0; i < count; i++) {
-        struct ends ends = world_other(i);
+/* Appends a UDP datagram of a port, captured at a time. */
+static void
+push(uint64_t time_ms, uint16_t port)
+{
+    uint8_t *packet = memory + rx.count * SLOT_SIZE;
+    static const uint8_t head[28] = {0x45, 0, 0, 28,  0, 0, 0x40, 0,   64,
+                                     17,   0, 0, 192, 0, 2, 1,    198, 51,
+                                     100,  5, 0, 0,   0, 9, 0,    8};
+    uint32_t sum = 0;
+    memcpy(packet, head, sizeof head);
+    for (uint32_t i = 0; i < 20; i += 2)
+        sum += (uint32_t)packet[i] << 8 | packet[i + 1];
+    sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
+    packet[10] = (uint8_t)(sum >> 8);
+    packet[11] = (uint8_t)sum;
+    packet[20] = (uint8_t)(port >> 8);
+    packet[21] = (uint8_t)port;
+    slot[rx.count] = (struct syncache_slot){
+        .size = sizeof head,
+        .checksum = SYNCACHE_CHECKSUM_VALID,
+        .handle = time_ms,
+    };
+    rx.count++;
+}
 
-        world_segment(&packet, &ends, false,
-                      (struct segment){.seq = WORLD_C, .flags = WIRE_SYN});
-        memcpy(rx->memory + (size_t)i * WORLD_SLOT_SIZE, packet.bytes,
-               packet.size);
-        rx->slot[i] = (struct syncache_slot){.size = (uint32_t)packet.size,
-                                             .handle = time_ms[i]};
-    }
-    rx->count = count;
+/* The time of the next event, which is of this kind. */
+static uint64_t
+event(enum flow_event_kind kind)
+{
+    struct flow_event next;
+    EXPECT_EQ(1, flow_events(flow, &next, 1));
+    EXPECT_EQ(kind, next.kind);
+    return next.time_ms;
 }
 
 static void
-test_timers_run_between_packets(void)
+test_sessions_end_between_packets_at_their_own_time(void)
 {
-    /* The first session is over when the third packet comes. */
-    static const uint64_t times[] = {5000000, 5000000, 5040000, 5040010};
-    struct world *world = world_inspect(10);
-
-    world->inspect.audit_trail = 1;
-    world_set(world);
-    capture(world, 4, times);
-    EXPECT_EQ(4, flow_replay(world->flow, UINT64_MAX, &world->rx.ring));
-    world_check(world);
-    EXPECT_EQ(4, world->events - 2);
-    EXPECT_EQ(2, world_stats(world)->incomplete);
-    EXPECT_EQ(2, world_stats(world)->ended[FLOW_END_SYNWAIT]);
-    EXPECT_EQ(FLOW_EVENT_STOP, world->event[2].kind);
-    EXPECT_EQ(5030000, world->event[2].time_ms);
-    EXPECT_EQ(5030000, world->event[3].time_ms);
-    EXPECT_EQ(5040000, world->event[4].time_ms);
-    EXPECT_EQ(5040010, world->event[5].time_ms);
-    world_free(world);
+    /* A datagram at 1 s ends at 31 s although the next packet is of 90 s. */
+    start();
+    push(1000, 1);
+    push(90000, 2);
+    EXPECT_EQ(2, flow_replay(flow, SYNCACHE_NEVER, &rx));
+    EXPECT_EQ(1000, event(FLOW_EVENT_START));
+    EXPECT_EQ(31000, event(FLOW_EVENT_STOP));
+    EXPECT_EQ(90000, event(FLOW_EVENT_START));
 }
 
 static void
-test_replay_stops_at_the_time_asked_for(void)
+test_until_stops_before_its_time_with_all_done_by_then(void)
 {
-    static const uint64_t times[] = {5000000, 5000999, 5001000, 5002000};
-    struct world *world = world_inspect(10);
-
-    capture(world, 4, times);
-    EXPECT_EQ(2, flow_replay(world->flow, 5001000, &world->rx.ring));
-    EXPECT_EQ(2, world->rx.ring.next);
-    EXPECT_EQ(4, world->rx.ring.count);
-    EXPECT_EQ(2, flow_replay(world->flow, 5003000, &world->rx.ring));
-    EXPECT_EQ(4, world_stats(world)->incomplete);
-    world_free(world);
+    /* At 31 s the session has ended and the second packet waits. */
+    start();
+    push(1000, 1);
+    push(90000, 2);
+    EXPECT_EQ(1, flow_replay(flow, 30999, &rx));
+    EXPECT_EQ(1, flow_statistics(flow, 30999)->incomplete);
+    EXPECT_EQ(0, flow_replay(flow, 31000, &rx));
+    EXPECT_EQ(0, flow_statistics(flow, 31000)->incomplete);
+    EXPECT_EQ(0, flow_replay(flow, 90000, &rx));
+    EXPECT_EQ(1, flow_replay(flow, 90001, &rx));
+    EXPECT_EQ(2, rx.next);
 }
 
 static void
-test_clock_that_goes_back_in_a_capture_stands_still(void)
+test_a_time_that_goes_back_counts_as_the_last(void)
 {
-    static const uint64_t times[] = {5000000, 4000000};
-    struct world *world = world_inspect(10);
+    /* Packets of one run share its time. */
+    start();
+    push(5000, 1);
+    push(4000, 2);
+    push(5000, 3);
+    EXPECT_EQ(3, flow_replay(flow, SYNCACHE_NEVER, &rx));
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(5000, event(FLOW_EVENT_START));
+}
 
-    capture(world, 2, times);
-    EXPECT_EQ(2, flow_replay(world->flow, UINT64_MAX, &world->rx.ring));
-    EXPECT_EQ(5000000, world->flow->now_ms);
-    EXPECT_EQ(2, world_stats(world)->incomplete);
-    world_free(world);
+static void
+test_nothing_is_forwarded(void)
+{
+    /* A capture is beside the traffic. */
+    start();
+    push(1000, 1);
+    flow_replay(flow, SYNCACHE_NEVER, &rx);
+    EXPECT_EQ(0, rx.passed_count);
+    EXPECT_EQ(0, flow_replay(flow, SYNCACHE_NEVER, &rx));
 }
 
 static const struct test tests[] = {
-    TEST(test_timers_run_between_packets),
-    TEST(test_replay_stops_at_the_time_asked_for),
-    TEST(test_clock_that_goes_back_in_a_capture_stands_still),
+    TEST(test_sessions_end_between_packets_at_their_own_time),
+    TEST(test_until_stops_before_its_time_with_all_done_by_then),
+    TEST(test_a_time_that_goes_back_counts_as_the_last),
+    TEST(test_nothing_is_forwarded),
 };
 
 int

@@ -119,6 +119,7 @@ def test_detail_adds_times_and_bytes():
     assert "(10.1.1.2:8)=>(20.1.1.2:23) icmp SIS_OPENING\n" in text
     assert "  Created 00:00:10, Last heard 00:00:06\n  ECHO request\n" in text
     assert "  Bytes sent (initiator:responder) [360:0]\n" in text
+    assert "ECHO" not in show_sessions([SESSION], OUTBOUND, 110.0, detail=True)
 
 
 def test_statistics_are_what_a_router_prints():
@@ -238,9 +239,7 @@ def test_the_applied_rules_are_the_ones_of_an_interface():
     """Two names, one bound."""
     names = ["ip inspect name a tcp", "ip inspect name b udp", "interface e0"]
     assert "b" == chosen(read([*names, "ip inspect b in"])).name
-    with pytest.raises(
-        ValueError, match="can be applied, not a and b"
-    ):
+    with pytest.raises(ValueError, match="can be applied, not a and b"):
         chosen(read(names))
     with pytest.raises(ValueError, match="no ip inspect name c"):
         chosen(read([*names, "ip inspect c in"]))

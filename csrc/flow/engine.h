@@ -7,7 +7,7 @@
  *   inspect*.c    policy of Inspection       track.c   handshakes of others, passing
  *   flow_engine.c sessions in and out of all tables at once, timers, judging
  *   answer.c      packets of ours, events
- *   session*.c host.c threshold.c journal.c rules.c profile.c header.c packet.c splice.c: leaves
+ *   session*.c host.c threshold.c journal.c rules.c profile.c header.c view.c splice.c: leaves
  */
 #ifndef SYNCACHE_FLOW_ENGINE_H
 #define SYNCACHE_FLOW_ENGINE_H

@@ -77,9 +77,13 @@ demo: $(EXTENSION)
 # levels itself.  A level at which ARGS chooses nothing but these is no failure.
 ONCE := $(addprefix tests/test_,tidy.py docs.py docs_generated.py mutate.py) \
 	$(wildcard tests/test_bench*.py)
+# For the bench's veth pair; who has no root has no pair, and needs none of them.
+TOOLS := for tool in "ip iproute2" "ethtool ethtool" "nft nftables"; do \
+	$(NEED) $$tool || [ "$$(id -u)" != 0 ] || exit 1; done
 SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
 
 test: $(EXTENSION)
+	@$(TOOLS)
 	@set -e; once=; for isa in $$($(PY) -m bench.machine); do \
 		echo "SYNCACHE_ISA=$$isa"; \
 		SYNCACHE_ISA=$$isa $(PY) -m pytest $(SIDE_BY_SIDE) $$once $(ARGS) || \
@@ -165,6 +169,7 @@ property: $(EXTENSION)
 	@$(PY) -m pytest tests/property $(ARGS)
 
 netns: $(EXTENSION)
+	@$(TOOLS)
 	@$(PY) -m pytest -m netns $(ARGS)
 
 docs: $(EXTENSION)

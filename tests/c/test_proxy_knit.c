@@ -339,6 +339,81 @@ test_only_an_exact_rst_or_both_fins_begin_the_end(void)
 }
 
 static void
+test_fin_is_judged_by_the_window_that_was_announced(void)
+{
+    /* C announced 600 << 9 to S, S 500 unscaled to C. */
+    static const struct {
+        uint32_t beyond;
+        bool taken;
+    } rows[] = {{600 << 9, true}, {(600 << 9) + 1, false}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start(4, FLOW_OPTIONS_CLIENT);
+        uint32_t p =
+            spliced(WIRE_HAS_MSS | WIRE_HAS_WSCALE,
+                    (struct answer){
+                        .has = WIRE_HAS_WSCALE, .wscale = 7, .window = 500});
+        struct said fin = client(C_ISN + 1 + 500, p + 1, 0);
+        fin.flags |= WIRE_FIN;
+        EXPECT_EQ(1, between_send(&world, fin));
+        EXPECT_TRUE(between_session(&world)->flags & SESSION_FIN_CLIENT);
+        fin = server(S_ISN + 1 + rows[i].beyond, C_ISN + 1, 0);
+        fin.flags |= WIRE_FIN;
+        EXPECT_EQ(1, between_send(&world, fin));
+        EXPECT_EQ(rows[i].taken ? FLOW_CLOSING : FLOW_ESTAB,
+                  between_session(&world)->state);
+        between_close(&world);
+    }
+}
+
+static void
+test_reasons_of_the_end_are_counted_apart(void)
+{
+    static const struct {
+        uint16_t flags;
+        uint32_t wait_ms;
+        enum flow_end end;
+    } rows[] = {
+        {WIRE_RST, 5000, FLOW_END_RST},
+        {WIRE_FIN, 5000, FLOW_END_FIN},
+        {0, 86400000, FLOW_END_TIMEOUT},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start(4, FLOW_OPTIONS_CISCO);
+        uint32_t p = spliced(0, (struct answer){.window = 1000});
+        struct said said = client(C_ISN + 1, p + 1, 0);
+        said.flags |= rows[i].flags;
+        EXPECT_EQ(1, between_send(&world, said));
+        if (rows[i].flags == WIRE_FIN) {
+            said = server(S_ISN + 1, C_ISN + 2, 0);
+            said.flags |= WIRE_FIN;
+            EXPECT_EQ(1, between_send(&world, said));
+        }
+        world.now_ms += rows[i].wait_ms - 1;
+        (void)between_poll(&world);
+        EXPECT_TRUE(between_session(&world) != NULL);
+        world.now_ms++;
+        (void)between_poll(&world);
+        EXPECT_EQ(1, world.flow->stats.ended[rows[i].end]);
+        EXPECT_TRUE(between_session(&world) == NULL);
+        between_close(&world);
+    }
+}
+
+static void
+test_foreign_syn_ack_on_a_spliced_connection_is_swallowed(void)
+{
+    start(4, FLOW_OPTIONS_CISCO);
+    (void)spliced(0, (struct answer){.window = 1000});
+    struct said said =
+        between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN + 5, C_ISN + 1, 0);
+    EXPECT_EQ(0, between_send(&world, said));
+    said = between_said(FLOW_SERVER, WIRE_SYN, S_ISN, C_ISN + 1, 0);
+    EXPECT_EQ(0, between_send(&world, said));
+    EXPECT_EQ(FLOW_CONSUMED, world.verdict);
+    between_close(&world);
+}
+
+static void
 test_syn_of_the_next_connection_replaces_one_that_is_over(void)
 {
     start(4, FLOW_OPTIONS_CISCO);
@@ -368,6 +443,9 @@ static const struct test tests[] = {
     TEST(test_window_update_is_repeated_until_the_client_sends),
     TEST(test_repeated_syn_ack_draws_our_ack_again),
     TEST(test_only_an_exact_rst_or_both_fins_begin_the_end),
+    TEST(test_fin_is_judged_by_the_window_that_was_announced),
+    TEST(test_reasons_of_the_end_are_counted_apart),
+    TEST(test_foreign_syn_ack_on_a_spliced_connection_is_swallowed),
     TEST(test_syn_of_the_next_connection_replaces_one_that_is_over),
 };
 

@@ -60,9 +60,11 @@ inspect_packet(struct flow *flow, struct arrival *arrival)
     }
 }
 
+/* There is a half-open session that counts. */
 static struct session *
 inspect_victim(struct flow *flow)
 {
+    assert(flow->order.count > 0);
     uint32_t number = order_oldest(&flow->order, false);
     const struct host *heaviest = hosts_heaviest(&flow->hosts);
 
@@ -73,10 +75,19 @@ inspect_victim(struct flow *flow)
              heaviest->count >=
                  (flow->stats.incomplete - 1) / INSPECT_HEAVY_SHARE + 1)
         number = heaviest->oldest;
-    return number == SESSION_NONE ? NULL : session_at(&flow->sessions, number);
+    return session_at(&flow->sessions, number);
 }
 
-/* Makes the new mode, or the way in which it is meant, true at once. */
+static void
+inspect_evict(struct flow *flow)
+{
+    inspect_delete(flow, inspect_victim(flow),
+                   flow->threshold.reason == FLOW_REASON_RATE
+                       ? FLOW_END_EVICTED_RATE
+                       : FLOW_END_EVICTED_COUNT);
+}
+
+/* Aggressive mode has begun or ended: a sweep is at its beginning. */
 void
 inspect_judged(struct flow *flow)
 {
@@ -86,25 +97,18 @@ inspect_judged(struct flow *flow)
         flow->inspect.aggressive_evict != FLOW_EVICT_SWEEP)
         return;
     while (flow->order.count >= low && flow->order.count > 0)
-        inspect_delete(flow, inspect_victim(flow),
-                       flow->threshold.reason == FLOW_REASON_RATE
-                           ? FLOW_END_EVICTED_RATE
-                           : FLOW_END_EVICTED_COUNT);
+        inspect_evict(flow);
 }
 
 void
 inspect_make_way(struct flow *flow)
 {
-    struct session *victim = inspect_victim(flow);
+    /* A sweep keeps the count below low, the new session included. */
+    bool room = flow->inspect.aggressive_evict == FLOW_EVICT_SWEEP &&
+                flow->order.count + 1 < flow->limits.incomplete_low;
 
-    if (!flow->threshold.aggressive || victim == NULL ||
-        (flow->inspect.aggressive_evict == FLOW_EVICT_SWEEP &&
-         flow->order.count + 1 < flow->limits.incomplete_low))
-        return;
-    inspect_delete(flow, victim,
-                   flow->threshold.reason == FLOW_REASON_RATE
-                       ? FLOW_END_EVICTED_RATE
-                       : FLOW_END_EVICTED_COUNT);
+    if (flow->threshold.aggressive && !room && flow->order.count > 0)
+        inspect_evict(flow);
 }
 
 /* Step 6, in a full table too. */

@@ -90,6 +90,15 @@ icmp_is_request(const struct view *view)
            view->icmp_type == VIEW_ICMP_TIMESTAMP;
 }
 
+/* What does not count cannot be evicted, so requests may not fill the table:
+ * beyond a quarter of it they pass, and so do replies, without a session. */
+static bool
+icmp_crowded(const struct flow *flow)
+{
+    return flow->inspect.count_icmp == 0 &&
+           flow->stats.uncounted > flow->sessions.max / 4;
+}
+
 enum flow_verdict
 inspect_icmp(struct flow *flow, struct arrival *arrival)
 {
@@ -101,6 +110,8 @@ inspect_icmp(struct flow *flow, struct arrival *arrival)
         (arrival->key.port[0] == 0 && arrival->key.port[1] == 0))
         return FLOW_FORWARD;
     session = session_find(&flow->sessions, &arrival->key, &from);
+    if (session == NULL && icmp_crowded(flow))
+        return FLOW_FORWARD;
     if (session == NULL && request)
         return udp_attempt(flow, arrival, flow->inspect.count_icmp != 0);
     if (session == NULL || !inspect_comes_right(session, arrival, from))

@@ -152,6 +152,28 @@ test_one_way_udp_ceases_to_count_at_its_age(void)
 }
 
 static void
+test_icmp_requests_do_not_fill_the_table(void)
+{
+    /* Beyond a quarter they pass without a session, and so do replies. */
+    struct world *world = world_inspect(100);
+    struct ends ends = world_ends;
+
+    for (uint32_t i = 0; i < 200; i++) {
+        ends = world_other(i);
+        world_icmp(world, &ends, false, 8);
+    }
+    EXPECT_EQ(26, world_stats(world)->uncounted);
+    world_icmp(world, &ends, true, 0);
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    world_half_open(world, 300, 70);
+    EXPECT_EQ(70, world_stats(world)->incomplete);
+    world_wait(world, 10000);
+    world_icmp(world, &ends, true, 0);
+    EXPECT_EQ(FLOW_DROP_ICMP_REPLY, world->verdict);
+    world_free(world);
+}
+
+static void
 test_reply_from_the_side_of_the_asker_is_none(void)
 {
     /* Or a flood could answer itself in its victim's name. */
@@ -191,6 +213,7 @@ static const struct test tests[] = {
     TEST(test_icmp_counts_when_told_to),
     TEST(test_ping_with_identifier_zero_or_eight_is_answered),
     TEST(test_one_way_udp_ceases_to_count_at_its_age),
+    TEST(test_icmp_requests_do_not_fill_the_table),
     TEST(test_reply_from_the_side_of_the_asker_is_none),
     TEST(test_bad_checksum_makes_no_session),
 };

@@ -15,6 +15,9 @@
 
 #include "../simd/table_avx512.h"
 
+/* A table of FreeBSD's default size; second caches hold 1 to 2 MiB. */
+#define TABLE_NEAR_BYTES (512 * (2048 + 2) + TABLE_LINE)
+
 /* A search by the best instructions that the engine may use. */
 #ifdef TABLE_AVX512
 #define TABLE_BY(table, name, ...)                                            \
@@ -60,6 +63,7 @@ table_init(struct table *table, void *memory, uint32_t hashsize,
     table->cachelimit = cachelimit;
     table->count = 0;
     table->isa = SYNCACHE_ISA_PORTABLE;
+    table->far = table_bytes(hashsize, bucketlimit) > TABLE_NEAR_BYTES;
     table->challenge_buckets = 0;
     table->next_due_ms = SYNCACHE_NEVER;
     table->swept_ms = 0;
@@ -81,14 +85,32 @@ table_bucket(const struct table *table, uint64_t hash)
     return table_bucket_of(table, hash);
 }
 
-void
-table_prefetch_tags(const struct table *table, uint32_t bucket)
+static inline void
+table_prefetch_lines(const struct table *table, uint32_t bucket)
 {
     const uint8_t *line = table_at(table, bucket);
     const uint8_t *end = line + table->entry_offset;
+
     for (; line < end; line += TABLE_LINE)
         __builtin_prefetch(line, 1);
     __builtin_prefetch(&table->next_due[bucket], 1);
+}
+
+void
+table_prefetch_tags(const struct table *table, uint32_t bucket)
+{
+    table_prefetch_lines(table, bucket);
+}
+
+void
+table_prefetch_all(const struct table *table, const uint64_t *hash,
+                   uint32_t count)
+{
+    /* Asking costs more than waiting for what is in the second cache. */
+    if (!table->far)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        table_prefetch_lines(table, table_bucket_of(table, hash[i]));
 }
 
 void

@@ -53,6 +53,7 @@ struct table {
     uint32_t cachelimit;
     uint32_t count;
     uint32_t isa;                     /* enum syncache_isa: what the searches may use; portable after table_init() */
+    bool far;                         /* too large for a processor's second cache */
     uint32_t challenge_buckets;       /* buckets whose flag says that an entry has challenges */
     uint64_t next_due_ms;             /* lower bound over all buckets, SYNCACHE_NEVER if empty */
     uint64_t swept_ms;                /* time of the last sweep */
@@ -78,6 +79,7 @@ uint32_t table_bucket(const struct table *table, uint64_t hash);
  * that may be the tuple's, and the one that a new entry would take (an empty slot, or the oldest if none is empty).
  */
 void table_prefetch_tags(const struct table *table, uint32_t bucket);
+void table_prefetch_all(const struct table *table, const uint64_t *hash, uint32_t count);   /* the tags of many */
 void table_prefetch_entry(const struct table *table, uint64_t hash);
 
 struct table_ref table_find(const struct table *table, uint64_t hash, const struct syncache_tuple *tuple);

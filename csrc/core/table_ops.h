@@ -167,7 +167,9 @@ TABLE_OWN TABLE_NAME(look)(const struct table *table, const struct table_burst *
 {
     uint32_t limit = table->bucketlimit;
     uint32_t slots = table_lane_bits(limit);
-    uint32_t count = burst->count - from < limit ? burst->count - from : limit;
+    /* In equal parts: in a short last one, nothing would have come by the time it is written. */
+    uint32_t parts = (burst->count - from + limit - 1) / limit;
+    uint32_t count = (burst->count - from + parts - 1) / parts;
     uint8_t twins[TABLE_LANES];
     uint32_t twins_count = 0;
 

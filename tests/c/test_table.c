@@ -128,9 +128,24 @@ test_bucket_is_the_hash_modulo_hashsize(void)
             EXPECT_EQ(hash % hashsize, table_bucket(&block.table, hash));
             table_prefetch_tags(&block.table, table_bucket(&block.table, hash));
             table_prefetch_entry(&block.table, hash);
+            table_prefetch_all(&block.table, &hash, 1);
         }
         free(block.memory);
     }
+}
+
+static void
+test_lines_are_asked_for_beyond_the_default_size(void)
+{
+    /* FreeBSD's default table stays in the second cache. */
+    struct table_block near = table_new(512, 30, 15360);
+    struct table_block far = table_new(1024, 30, 30720);
+    uint64_t hash = test_random();
+    EXPECT_TRUE(!near.table.far);
+    EXPECT_TRUE(far.table.far);
+    table_prefetch_all(&far.table, &hash, 1);
+    free(near.memory);
+    free(far.memory);
 }
 
 static void
@@ -251,6 +266,7 @@ static const struct test tests[] = {
     TEST(test_families_with_equal_bytes_do_not_match),
     TEST(test_each_part_of_the_tuple_counts),
     TEST(test_bucket_is_the_hash_modulo_hashsize),
+    TEST(test_lines_are_asked_for_beyond_the_default_size),
     TEST(test_overflow_stamp_is_kept_per_bucket),
     TEST(test_random_steps_follow_lists),
 };

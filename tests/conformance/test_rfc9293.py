@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - the names hold the RFC's requirement numbers
 """RFC 9293: segments, options, sequence numbers and who may be spoken to.
 
 One test for each requirement of Appendix B that a passive opener has, the number in

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - the names hold the RFC's requirement numbers
 """RFC 9293: what happens to a half-open connection, and to one that is established.
 
 3.10.7.2 and 3.10.7.4 in the order of the RFC, retransmission, ICMP, the end, and what

@@ -1,6 +1,6 @@
 """Feed an engine bad packets without end, under sanitizers.
 
-    python tests/bad_input.py --count 10000000 --seed 1
+    python tests/bad_input.py --count 10000000 --seed 1 [--what intercept]
 
 Builds the core with AddressSanitizer and UndefinedBehaviorSanitizer into a temporary
 folder and starts itself again with it, so that every packet goes by Python's own door.
@@ -229,9 +229,14 @@ def _plain(conn):
     return [*(getattr(conn, name) for name in names), conn.endpoint.number]
 
 
-def drive(count: int, seed: int) -> None:
+def drive(count: int, seed: int, what: str) -> None:
     """Take the packets, round by round, through every configuration."""
-    worlds = [World(p, n, seed) for p in (None, "freebsd") for n in (64, 0)]
+    if what == "intercept":
+        import bad_intercept
+
+        worlds = bad_intercept.worlds(seed)
+    else:
+        worlds = [World(p, n, seed) for p in (None, "freebsd") for n in (64, 0)]
     began = time.monotonic()
     done = 0
     while done < count:
@@ -252,10 +257,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=100_000, help="packets")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--what", choices=("engine", "intercept"), default="engine")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
-        drive(chosen.count, chosen.seed)
+        drive(chosen.count, chosen.seed, chosen.what)
         return 0
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         print("bad_input: this Python has no stable ABI to build for", file=sys.stderr)
@@ -265,6 +271,7 @@ def main() -> int:
         build(folder)
         words = [sys.executable, str(Path(__file__).resolve()), "--child"]
         words += ["--count", str(chosen.count), "--seed", str(chosen.seed)]
+        words += ["--what", chosen.what]
         done = subprocess.run(words, env=environment(folder), check=False)
     if done.returncode:
         print(f"bad_input: failed; --seed {chosen.seed} repeats it", file=sys.stderr)

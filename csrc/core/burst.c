@@ -139,19 +139,21 @@ static void
 burst_fetch(const struct burst *burst)
 {
     const struct table *table = &burst->cache->table;
+    /* Then what is no SYN is most likely of a connection, not of an entry. */
+    bool known = burst->cache->known.count > 0;
 
     if (engine_cookies_only(burst->cache))
         return;
     for (size_t v6 = 0; v6 < 2; v6++) {
         const struct simd_lanes *lanes = &burst->cache->quick.lanes[v6];
 
-        for (uint32_t lane = 0; lane < lanes->count; lane++)
-            table_prefetch_tags(table, table_bucket(table, lanes->hash[lane]));
+        table_prefetch_all(table, lanes->hash, lanes->count);
     }
     for (size_t v6 = 0; v6 < 2; v6++) {
         const struct simd_lanes *lanes = &burst->cache->quick.lanes[v6];
 
-        for (uint32_t lane = 0; lane < lanes->count; lane++)
+        for (uint32_t lane = 0; lane < (known ? lanes->syns : lanes->count);
+             lane++)
             table_prefetch_entry(table, lanes->hash[lane]);
     }
 }
@@ -276,6 +278,8 @@ syncache_burst(struct syncache *cache, uint64_t now_ms,
         if (burst.count > SYNCACHE_BURST_MAX)
             burst.count = SYNCACHE_BURST_MAX;
         burst.run_max = SYNCACHE_BURST_MAX;
+        burst.run_from = 0;
+        burst.run_wait = 0;
         burst.kernels = burst.count < BURST_VECTOR_MIN ? &simd_portable
                                                        : cache->quick.kernels;
         burst_sort(&burst);

@@ -23,7 +23,9 @@ struct burst {
     const struct simd_kernels *kernels; /* of its size: a few packets are not worth a vector */
     uint32_t first;                   /* index of the first packet in rx */
     uint32_t count;
-    uint32_t run_max;                 /* SYNs that are tried to be stored together */
+    uint32_t run_max;                 /* SYNs that are tried to be stored together, */
+    uint32_t run_from;                /* from this packet on; */
+    uint32_t run_wait;                /* how many were let by when the last try failed at its first */
     bool hashed;                      /* every lane has the hash of its tuple */
     struct burst_place place[SYNCACHE_BURST_MAX];
     struct parsed parsed[SYNCACHE_BURST_MAX];

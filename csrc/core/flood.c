@@ -16,7 +16,7 @@
 
 #include "burst.h"
 
-#define FLOOD_SHORT 4 /* run after one that was cut short: duplicates come */
+#define FLOOD_SHORT 4 /* SYNs in a run after one that was cut */
 
 /* The end of the SYNs from packet i on whose replies have room in tx. */
 static uint32_t
@@ -144,6 +144,26 @@ flood_count(struct syncache *cache, const struct table_burst *fresh,
     stats->verdicts[SYNCACHE_REPLY_SYN_ACK] += stored;
 }
 
+/*
+ * Duplicates cut runs short, and what was collected behind them is collected
+ * again.  So a run that was cut is followed by a short one, and one that failed
+ * at its first packet by none for a while, twice as long each time.
+ */
+static void
+flood_learn(struct burst *burst, uint32_t next, uint32_t stored,
+            uint32_t collected)
+{
+    if (stored == 0) {
+        burst->run_wait = 2 * burst->run_wait + 1;
+        burst->run_from = next + burst->run_wait;
+    } else if (stored < collected) {
+        burst->run_max = FLOOD_SHORT;
+        burst->run_wait = 0;
+    } else if (burst->run_max < SYNCACHE_BURST_MAX) {
+        burst->run_max *= 2;
+    }
+}
+
 static uint32_t
 flood_store(struct burst *burst, uint32_t i)
 {
@@ -152,18 +172,15 @@ flood_store(struct burst *burst, uint32_t i)
     uint32_t stored;
 
     assert(burst->hashed);
-    if (flood_collect(burst, i, flood_end(burst, i), &fresh) == 0)
+    if (i < burst->run_from ||
+        flood_collect(burst, i, flood_end(burst, i), &fresh) == 0)
         return i;
     fresh.overflow = engine_uptime_s(cache) + 1;
     stored = table_store(&cache->table, &fresh,
                          cache->now_ms + cache->tunables.rexmit_initial_ms,
                          cache->now_ms);
     flood_count(cache, &fresh, stored);
-    /* Or many duplicates would have each that follows collected many times. */
-    if (stored < fresh.count)
-        burst->run_max = FLOOD_SHORT;
-    else if (burst->run_max < SYNCACHE_BURST_MAX)
-        burst->run_max *= 2;
+    flood_learn(burst, i + stored, stored, fresh.count);
     flood_answer(burst, i, i + stored, SYNCACHE_REPLY_SYN_ACK);
     return i + stored;
 }
@@ -177,6 +194,7 @@ flood_run(struct burst *burst, uint32_t i)
         uint32_t begin = i;
 
         i = flood_store(burst, i);
+        /* What cut it short is taken by itself. */
         if (i == begin || burst->run_max == FLOOD_SHORT)
             break;
     }

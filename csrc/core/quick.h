@@ -15,7 +15,7 @@
 #include "table.h"
 
 #define QUICK_TEMPLATES 32            /* of 16 endpoints in both families; further ones go the long way */
-#define QUICK_PLACES 8                /* local addresses and ports of a family that are remembered with their endpoint */
+#define QUICK_PLACES 8                /* local addresses and ports of a family, remembered with their endpoint */
 #define QUICK_NOWHERE UINT64_MAX      /* no packet's key */
 #define QUICK_FLAGS 0x02a0            /* 10 words of header, SYN and nothing else; little-endian */
 

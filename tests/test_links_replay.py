@@ -14,7 +14,7 @@ from syncache import Ring
 from syncache.links import capture
 from syncache.links.link import LinkError
 from syncache.links.pcap import PcapReader
-from syncache.links.replay import CaptureReader, times
+from syncache.links.replay import CaptureReader, captured_at
 
 IP = bytes([0x45]) + bytes(38) + b"\xee"
 
@@ -41,7 +41,7 @@ def read(path, slots=4):
     reader, rx, found = CaptureReader(path), Ring(slots, 2048), []
     try:
         while reader.receive(rx):
-            found += zip(times(rx), (bytes(rx[i]) for i in range(len(rx))), strict=True)
+            found += [(captured_at(rx, i), bytes(rx[i])) for i in range(len(rx))]
             rx.clear()
     finally:
         reader.close()

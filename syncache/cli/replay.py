@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..links.replay import CaptureReader, times
+from ..links.replay import CaptureReader, captured_at
 from ..ring import Ring
 
 if TYPE_CHECKING:
@@ -52,16 +52,16 @@ class Replay:
             self._reader.close()
 
     def _ring(self, rx: Ring) -> Iterator[tuple[float, bool]]:
-        when = times(rx)
         if self.first is None:
-            self.first = when[0]
-            self._due = when[0] + 1
+            self.first = captured_at(rx, 0)
+            self._due = self.first + 1
         while rx.next < len(rx):
             self._engine.replay(rx, until=self._due)
             if rx.next < len(rx):
                 yield self._due, True
                 self._due += 1
-                if when[rx.next] - self._due > GAP_S:
-                    self._due = when[rx.next]
-        self.last = max(self.last, *when)
+                then = captured_at(rx, rx.next)
+                if then - self._due > GAP_S:
+                    self._due = then
+        self.last = max(self.last, captured_at(rx, len(rx) - 1))
         yield self.last, False

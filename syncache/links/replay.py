@@ -148,6 +148,6 @@ class CaptureReader:
         return LinkError(f"{self.path} is damaged: {what}")
 
 
-def times(ring: Ring) -> list[float]:
-    """Return the times of the packets in a ring that a capture filled, in seconds."""
-    return [time_of(ring, index) for index in range(len(ring))]
+def captured_at(ring: Ring, index: int) -> float:
+    """Return the time of a packet in a ring that a capture filled, in seconds."""
+    return time_of(ring, index)

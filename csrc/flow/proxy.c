@@ -91,7 +91,6 @@ proxy_begin(struct flow *flow, const struct arrival *arrival)
     session->side = arrival->side;
     session->c = view->seq;
     session->p = proxy_isn(flow, &view->tuple, view->seq, &offered, &grant);
-    session->nxt[FLOW_CLIENT] = view->seq + 1;
     session->mss = offered.mss;
     session->offered = offered.has;
     session->client_window = view->window;

@@ -98,6 +98,58 @@ test_resets_are_exact_on_either_side(void)
 }
 
 static void
+test_giveup_resets_only_whom_it_is_told_to(void)
+{
+    /* The first half, the first half of a client that acknowledged and is
+     * waited for, the second half. */
+    enum { FIRST, ACKED, SECOND };
+    static const struct {
+        uint32_t giveup;
+        int half;
+        uint64_t resets;
+    } rows[] = {
+        {FLOW_GIVEUP_NEVER, SECOND, 0},     {FLOW_GIVEUP_NEVER, FIRST, 0},
+        {FLOW_GIVEUP_VALIDATED, FIRST, 0},  {FLOW_GIVEUP_VALIDATED, ACKED, 1},
+        {FLOW_GIVEUP_VALIDATED, SECOND, 1}, {FLOW_GIVEUP_ALWAYS, FIRST, 1},
+        {FLOW_GIVEUP_ALWAYS, SECOND, 1},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start(FLOW_OPTIONS_CISCO);
+        struct flow_intercept_tunables tunables = world.flow->intercept;
+        tunables.reset_client_on_giveup = rows[i].giveup;
+        tunables.wait_for_data = rows[i].half == ACKED;
+        tunables.synack_window = 100;
+        between_tune(&world, &tunables);
+        EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN,
+                                                       C_ISN, 0, 0)));
+        uint32_t p = world.out[0].seq;
+        if (rows[i].half != FIRST)
+            (void)between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                    C_ISN + 1, p + 1, 0));
+        EXPECT_EQ(rows[i].half == SECOND ? FLOW_SYNSENT : FLOW_SYNRCVD,
+                  between_session(&world)->state);
+        world.now_ms += 40000;
+        for (int polls = 0; polls < 6; polls++)
+            (void)between_poll(&world);
+        EXPECT_TRUE(between_session(&world) == NULL);
+        EXPECT_EQ(rows[i].resets, world.flow->stats.resets_client);
+        EXPECT_EQ(0, world.flow->stats.resets_server);
+        between_close(&world);
+    }
+}
+
+static void
+test_rst_of_a_client_that_sent_nothing_more_ends_the_second_half(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    (void)asked(0);
+    EXPECT_EQ(0, between_send(&world, between_said(FLOW_CLIENT, WIRE_RST,
+                                                   C_ISN + 1, 0, 0)));
+    EXPECT_TRUE(between_session(&world) == NULL);
+    between_close(&world);
+}
+
+static void
 test_unknown_server_is_probed_and_the_next_client_told(void)
 {
     start(FLOW_OPTIONS_LEARN);
@@ -216,6 +268,8 @@ test_repeated_window_update_tells_the_window_as_it_is(void)
 static const struct test tests[] = {
     TEST(test_syn_offers_only_what_the_client_was_granted),
     TEST(test_resets_are_exact_on_either_side),
+    TEST(test_giveup_resets_only_whom_it_is_told_to),
+    TEST(test_rst_of_a_client_that_sent_nothing_more_ends_the_second_half),
     TEST(test_unknown_server_is_probed_and_the_next_client_told),
     TEST(test_nothing_is_probed_that_is_known_or_not_asked_for),
     TEST(test_server_that_refused_is_asked_again_after_10_minutes),

@@ -114,6 +114,28 @@ def test_kernel_without_tcx_is_quiet_too(wire, qdisc):
     assert connect(wire) == CURL_REFUSED
 
 
+def start(where, *words):
+    """Start a role of peers/relay.py, ready when this returns."""
+    program = PEERS / "relay.py"
+    process = where.start(sys.executable, program, json.dumps(words), stdin=-1)
+    assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    return process
+
+
+def test_tap_sees_both_directions_and_disturbs_neither(wire):
+    """The kernels talk as if nobody looked on; the interface is as it was after."""
+    before = wire.server.show("s0")
+    tap = start(wire.server, "tap", "s0")
+    server = start(wire.server, "serve", "198.18.0.2", RELAYED_BYTES)
+    got = wire.client.python("relay", ["fetch", "198.18.0.2"])
+    assert got == sha256_of(RELAYED_BYTES)
+    assert server.wait(10) == 0
+    seen = json.loads(tap.communicate()[0])
+    assert min(seen["to"], seen["from"]) > 10
+    assert wire.kernel_resets() == 0
+    assert wire.server.show("s0") == before
+
+
 class Relay:
     """Three namespaces in a row, the middle one forwarding."""
 
@@ -123,12 +145,6 @@ class Relay:
         self.right.join("r0", self.middle, "m1", *Wire.SERVER)
         for name in ("m0", "m1"):
             self.middle.link("up", name)
-
-    def start(self, where, *words):
-        program = PEERS / "relay.py"
-        process = where.start(sys.executable, program, json.dumps(words), stdin=-1)
-        assert process.stdout.readline() == "ready\n", process.communicate()[1]
-        return process
 
     def close(self):
         for namespace in (self.left, self.middle, self.right):
@@ -146,9 +162,9 @@ def relay():
 def test_forwarder_passes_everything_as_it_is(relay, address):
     """ARP or neighbour discovery first, then super-segments, all through two links."""
     before = [relay.middle.show(name) for name in ("m0", "m1")]
-    forwarder = relay.start(relay.middle, "relay", "m0", "m1")
+    forwarder = start(relay.middle, "relay", "m0", "m1")
     assert relay.middle.show("m0")["promiscuity"] == 1
-    server = relay.start(relay.right, "serve", address, RELAYED_BYTES)
+    server = start(relay.right, "serve", address, RELAYED_BYTES)
     got = relay.left.python("relay", ["fetch", address])
     assert got == sha256_of(RELAYED_BYTES)
     assert server.wait(10) == 0
@@ -161,7 +177,7 @@ def test_forwarder_passes_everything_as_it_is(relay, address):
 
 def test_forwarder_takes_frames_without_ip_and_of_unknown_vlans(relay):
     """LLC, ARP of another, a tag within a tag: what comes in goes out."""
-    forwarder = relay.start(relay.middle, "relay", "m0", "m1")
+    forwarder = start(relay.middle, "relay", "m0", "m1")
     ether = Ether(src=MAC_C, dst=MAC_S)
     llc = bytes.fromhex("0180c2000000") + bytes(6) + b"\x00\x26\x42\x42\x03" + bytes(35)
     tcp = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(dport=80)

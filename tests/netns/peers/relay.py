@@ -1,6 +1,7 @@
 """Both sides of a forwarder, and the forwarder: `relay.py '["role", arguments...]'`.
 
 relay ONE OTHER        forward frames between two interfaces until stdin ends
+tap NAME               look on until stdin ends; prints what was seen
 serve ADDRESS SIZE     a kernel socket that sends SIZE bytes to one client
 fetch ADDRESS          a kernel socket that reads them; prints their SHA-256
 """
@@ -12,6 +13,7 @@ import json
 import select
 import socket
 import sys
+from collections import Counter
 
 from content import chunks
 
@@ -39,6 +41,22 @@ def forward(one, other):
     return counts
 
 
+def tap(name):
+    """Count the TCP packets by destination port."""
+    link = Packet(name, tap=True)
+    rx = Ring(64, SLOT_SIZE)
+    seen = Counter()
+    print("ready", flush=True)
+    while sys.stdin not in select.select([link, sys.stdin], [], [])[0]:
+        rx.clear()
+        link.receive(rx)
+        for i in range(len(rx)):
+            if (packet := bytes(rx[i])) and packet[0] >> 4 == 4 and packet[9] == 6:
+                seen["to" if packet[22:24] == PORT.to_bytes(2, "big") else "from"] += 1
+    link.close()
+    return seen
+
+
 def serve(address, size):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.create_server((address, PORT), family=family) as listener:
@@ -60,6 +78,5 @@ def fetch(address):
 
 if __name__ == "__main__":
     role, *arguments = json.loads(sys.argv[1])
-    print(
-        json.dumps({"relay": forward, "serve": serve, "fetch": fetch}[role](*arguments))
-    )
+    roles = {"relay": forward, "tap": tap, "serve": serve, "fetch": fetch}
+    print(json.dumps(roles[role](*arguments)))

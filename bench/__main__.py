@@ -105,12 +105,15 @@ def choose(
     if unknown:
         sys.exit(f"no such comparison: {', '.join(unknown)}; --list names them")
     wanted = set(names) or known
-    return [
+    chosen = [
         family
         for family in families
         if wanted & {family.name, *(figure.name for figure in family.figures)}
         and not (quick and family.group != "memory")
     ]
+    if not chosen:
+        sys.exit("nothing of these is in memory: leave out --quick")
+    return chosen
 
 
 def run(

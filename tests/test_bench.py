@@ -111,6 +111,12 @@ def test_unknown_name_ends_with_the_remedy():
         program.choose(FAMILIES, ["nonesuch"], quick=False)
 
 
+def test_quick_without_anything_in_memory_ends_with_the_remedy():
+    """A run of nothing is no success."""
+    with pytest.raises(SystemExit, match="--quick"):
+        program.choose(FAMILIES, ["synacks"], quick=True)
+
+
 def test_wire_that_cannot_be_is_said(capsys):
     """Without the privilege the rest still runs."""
 

@@ -152,8 +152,7 @@ knit_checks(struct session *session, uint32_t from, uint32_t seq)
 static void
 knit_closing(struct flow *flow, struct session *session)
 {
-    if (session->state == FLOW_ESTAB)
-        engine_state(flow, session, FLOW_CLOSING);
+    engine_state(flow, session, FLOW_CLOSING);
     engine_arm(flow, session, flow->now_ms + proxy_limits(flow).closing_ms);
 }
 

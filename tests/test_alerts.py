@@ -82,8 +82,8 @@ FORMS = [
             responder_bytes=208,
         ),
         (
-            "%FW-6-SESS_AUDIT_TRAIL: Stop tcp session: initiator (192.0.2.10:40000) sent "
-            "22 bytes -- responder (198.51.100.5:80) sent 208 bytes"
+            "%FW-6-SESS_AUDIT_TRAIL: Stop tcp session: initiator (192.0.2.10:40000) "
+            "sent 22 bytes -- responder (198.51.100.5:80) sent 208 bytes"
         ),
     ),
 ]

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from ..links.link import Link
 
-RX_SLOTS, TX_SLOTS = 256, 512
+RX_SLOTS, TX_SLOTS = 64, 512
 TX_BYTES = 256  # FLOW_PACKET_MAX
-PACKET_RING_BYTES = 32 * 1024 * 1024  # 500 super-segments of 64 KiB
+PACKET_RING_BYTES = 8 * 1024 * 1024  # more would leave the processor's caches
 WAIT_SECONDS = 0.2  # how long a signal may go unnoticed
 EVENTS_A_TURN = 1000
 

@@ -6,6 +6,7 @@ csrc/link/link.h.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from ._ffi import ffi, lib
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
 
 class _FrameLink:
-    """What the frame links have in common."""
+    """What the frame links have in common; after `release` calls give -EBADF."""
 
-    __slots__ = ("_link", "_memory")
+    __slots__ = ("_is_open", "_link", "_memory")
 
     _COUNTS = ("received", "sent", "skipped", "too_large", "send_failed")
     _link: FrameLinkStruct
     _memory: tuple[CData, ...]
+    _is_open: bool
 
     @property
     def send_error(self) -> int:
@@ -39,6 +41,7 @@ class _FrameLink:
 
     def release(self) -> None:
         """Let go of the memory, which may be unmapped then."""
+        self._is_open = False
         for view in self._memory:
             ffi.release(view)
 
@@ -62,6 +65,7 @@ class Packet(_FrameLink):
     ) -> None:
         memory = ffi.from_buffer("uint8_t[]", ring)
         self._memory = (memory,)
+        self._is_open = True
         self._link = ffi.new(
             "struct link_packet *",
             {
@@ -76,14 +80,20 @@ class Packet(_FrameLink):
 
     def receive(self, rx: RingCore) -> int:
         """Append frames; how many, or -errno."""
+        if not self._is_open:
+            return -errno.EBADF
         return lib.link_packet_receive(self._link, rx.cdata)
 
     def send(self, tx: RingCore) -> int:
         """Send frames and packets from `next` on; how many, or -errno."""
+        if not self._is_open:
+            return -errno.EBADF
         return lib.link_packet_send(self._link, tx.cdata)
 
     def forward(self, rx: RingCore) -> int:
         """Send the passed frames of another link's ring; how many, or -errno."""
+        if not self._is_open:
+            return -errno.EBADF
         return lib.link_packet_forward(self._link, rx.cdata)
 
 
@@ -119,6 +129,7 @@ class Xdp(_FrameLink):
         memory = ffi.from_buffer("uint8_t[]", umem)
         unused = ffi.new("uint64_t[]", frames)
         self._memory = (memory, unused, *views)
+        self._is_open = True
         rx, tx, fill, completion = (
             {
                 "producer": ffi.cast("uint32_t *", view + ring.producer),
@@ -150,10 +161,14 @@ class Xdp(_FrameLink):
 
     def receive(self, rx: RingCore) -> int:
         """Append frames; how many, or -errno."""
+        if not self._is_open:
+            return -errno.EBADF
         return lib.link_xdp_receive(self._link, rx.cdata)
 
     def send(self, tx: RingCore) -> int:
         """Send frames and packets from `next` on; how many, or -errno."""
+        if not self._is_open:
+            return -errno.EBADF
         return lib.link_xdp_send(self._link, tx.cdata)
 
 

@@ -429,3 +429,15 @@ async def test_start_tls_runs_tls_on_our_transport(tmp_path):
         client.write(outgoing.read())
         await until(lambda: tls_side.data == b"answer")
         transport.abort()
+
+
+def test_slots_have_room_for_the_header_of_a_frame_link():
+    """The largest packet of a link lies behind its link header in a slot."""
+    link, other = pair(gso_max=65535)
+    plain = Host(link, OURS)
+    link.headroom = 22
+    framed = Host(link, OURS)
+    assert [65536, 65600] == [host._rx.slot_size for host in (plain, framed)]
+    assert framed._tx.slot_size == framed._rx.slot_size
+    for end in (link, other):
+        end.close()

@@ -41,6 +41,15 @@ def test_packet_without_a_socket_for_its_family_is_refused():
     ring.close()
 
 
+def test_link_that_is_closed_touches_no_memory():
+    """Its ring is unmapped; whoever still asks is told that it is gone."""
+    ring, link = packet_link()
+    link.release()
+    ring.close()
+    assert {link.receive(Ring()), link.send(Ring()), link.forward(Ring())} == {-9}
+    assert link.counts["received"] == 0
+
+
 def test_refusal_of_bpf_is_an_os_error():
     """No map has such a type."""
     with pytest.raises(OSError, match="bpf"):

@@ -228,6 +228,8 @@ class Packet:
 
     def _count_dropped(self) -> int:
         """Add what the kernel counted since it was last asked."""
+        if self._socket.fileno() < 0:
+            return self._kernel_dropped
         counted = self._socket.getsockopt(
             SOL_PACKET, PACKET_STATISTICS, STATISTICS.size
         )

@@ -116,7 +116,7 @@ def has_function(where: str) -> bool:
     file = source(path)
     if not file.exists():
         return False
-    begin = rf"^{name}\(" if file.suffix == ".c" else rf"^ *def {name}\("
+    begin = rf"^{name}\(" if file.suffix in {".c", ".h"} else rf"^ *def {name}\("
     return re.search(begin, file.read_text("utf-8"), re.MULTILINE) is not None
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from syncache import Segment, Sysctl
+from syncache import Ring, Segment, Sysctl, flow_state
 from syncache.acl import AccessList, permit
 from syncache.flow import Side
 from syncache.intercept import LIST, MODE, Intercept
 from syncache.segment import ACK, SYN
+from tests.conformance.shield import Shield
 
 I = "net.inet.tcp.intercept."  # noqa: E741
 WEB = AccessList("web", [permit(dport=80)])
@@ -197,3 +200,36 @@ def test_statistics_tell_since_when_it_is_aggressive():
         answered(intercept, port)
     now = intercept.statistics(0.0)
     assert (True, 0.0, 2) == (now.aggressive, now.aggressive_since, now.total)
+
+
+def test_memory_is_what_it_was_with_100_000_connections_and_a_flood():
+    """Both change nothing but counters, and the flood none of the connections."""
+    shield = Shield(debug=0)
+    shield.established()
+    one = flow_state.unpack(shield.engine.export_state(0.0))
+    # faddr and fport of a struct flow_splice, which begins with its tuple.
+    many = b"".join(
+        (10 << 24 | number).to_bytes(4, "big")
+        + one[4:32]
+        + (1024 + number % 60_000).to_bytes(2, sys.byteorder)
+        + one[34:]
+        for number in range(100_000)
+    )
+    engine = Intercept(Sysctl({I + "one_minute.high": 1000}), acl=WEB, seed=b"seed")
+    before = engine.memory_bytes
+    taken = engine.import_state(flow_state.pack(many), 0.0)
+    assert (100_000, 100_000) == taken
+    rx, client_tx, server_tx = Ring(64), Ring(256), Ring(256)
+    for number in range(0, 20_000, 64):
+        rx.clear()
+        client_tx.clear()
+        for n in range(number, number + 64):
+            syn = shield.from_client(SYN, dseq=0, src=f"172.16.{n // 250}.{n % 250}")
+            rx.push(syn.packet())
+        assert 64 == engine.burst(rx, Side.CLIENT, client_tx, server_tx, 1.0)
+        assert 64 == len(client_tx)
+    told = engine.statistics(1.0)
+    assert 100_000 == told.established
+    assert 1000 == told.incomplete
+    assert 19_032 == engine.stats()["cookies_sent"]
+    assert before == engine.memory_bytes

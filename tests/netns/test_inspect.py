@@ -41,6 +41,20 @@ class Inspected(Shielded):
         self.process = self.us.start(*COMMAND, *links, *words)
         self.first_line = self.process.stdout.readline()
         assert self.first_line, self.process.communicate()[1]
+        self.heard = []
+
+    def wait_for(self, word):
+        """Listen until it has said something."""
+        while not self.heard or word not in self.heard[-1]:
+            line = self.process.stdout.readline()
+            assert line, f"never said {word}"
+            self.heard.append(line.rstrip("\n"))
+
+    def tables(self):
+        """Have the tables printed, and end it; all lines that it said."""
+        self.process.send_signal(signal.SIGUSR1)
+        self.wait_for("Last half-open session total")
+        return [*self.heard, *self.stop()]
 
     def spoof(self, kind, count, *, every=0.002, target=FLOODED, port=80, first=0):
         """Begin to send packets of sources that do not exist."""
@@ -65,7 +79,7 @@ class Inspected(Shielded):
     def messages(self):
         """End it; what it said, each with its time in seconds."""
         found = []
-        for line in self.stop():
+        for line in [*self.heard, *self.stop()]:
             stamp, _, text = line.partition(" ")
             message = parse(text)
             if message is not None:
@@ -171,9 +185,7 @@ def test_ordinary_traffic_passes_under_default_rules(inspected):
         )
     error = inspected.fails("ping", "-n", "-c", "1", "-W", "2", "-t", "1", BEYOND)
     assert f"From {ADDRESS[4]} icmp_seq=1 Time to live exceeded" in error
-    inspected.process.send_signal(signal.SIGUSR1)
-    time.sleep(0.5)
-    text = "\n".join(inspected.stop())
+    text = "\n".join(inspected.tables())
     assert "ALERT" not in text
     for protocol in ("tcp", "dns", "icmp"):
         assert f"Start {protocol} session" in text
@@ -215,7 +227,7 @@ def test_who_gets_in_during_a_block_while_the_flood_goes_on(inspected, action, s
         *settings(tcp__block_time_s=60, block_action=action, one_minute__high=0)
     )
     flood = inspected.spoof("syn", 2500, every=0.002)
-    time.sleep(0.7)
+    inspected.wait_for("BLOCK_HOST")
     clients = 200 if served else 20
     every = 2.0 / clients
     ends = inspected.crowd(clients, every=every, timeout=8.0 if served else 1.5)
@@ -240,9 +252,7 @@ def test_heaviest_evicts_nothing_of_another_server(inspected):
     )
     finish(inspected.spoof("syn", 20, target="198.18.0.3", first=5000))
     finish(inspected.spoof("syn", 600, every=0.001))
-    inspected.process.send_signal(signal.SIGUSR1)
-    time.sleep(0.5)
-    lines = inspected.stop()
+    lines = inspected.tables()
     held = [line for line in lines if "SIS_OPENING" in line]
     assert 20 == sum("=>(198.18.0.3:80)" in line for line in held)
     assert 1 == sum("ALERT_ON" in line for line in lines)

@@ -206,7 +206,8 @@ FAULTS = (
         "bucket limit off by one",
         (
             "table.c",
-            "return table_bucket_count(table, bucket) == table->bucketlimit;",
+            "return TABLE_BY(table, scan, table, bucket, TABLE_EMPTY, TABLE_EMPTY) ==\n"
+            "           table->bucketlimit;",
             "return table_bucket_count(table, bucket) + 1 >= table->bucketlimit;",
         ),
     ),

@@ -215,7 +215,8 @@ def test_memory_is_what_it_was_with_100_000_connections_and_a_flood():
         + one[34:]
         for number in range(100_000)
     )
-    engine = Intercept(Sysctl({I + "one_minute.high": 1000}), acl=WEB, seed=b"seed")
+    sysctl = Sysctl({I + "one_minute.high": 1000, I + "synack": "auto"})
+    engine = Intercept(sysctl, acl=WEB, seed=b"seed")
     before = engine.memory_bytes
     taken = engine.import_state(flow_state.pack(many), 0.0)
     assert (100_000, 100_000) == taken

@@ -206,8 +206,10 @@ FAULTS = (
         "bucket limit off by one",
         (
             "table.c",
-            "return TABLE_BY(table, scan, table, bucket, TABLE_EMPTY, TABLE_EMPTY) ==\n"
-            "           table->bucketlimit;",
+            (
+                "return TABLE_BY(table, scan, table, bucket, TABLE_EMPTY, TABLE_EMPTY)"
+                " ==\n           table->bucketlimit;"
+            ),
             "return table_bucket_count(table, bucket) + 1 >= table->bucketlimit;",
         ),
     ),

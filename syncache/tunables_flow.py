@@ -80,7 +80,7 @@ _INTERCEPT_OURS = (
     Knob(_I + "options", "learn", ("cisco", "learn", "client"),
         "options offered to clients: MSS only, the server's last, the client's own",
         field="options", engine="intercept"),
-    Knob(_I + "synack", "auto", ("cache", "cookie", "auto"),
+    Knob(_I + "synack", "cache", ("cache", "cookie", "auto"),
         "answer SYNs with an entry, with a cookie, or with a cookie while aggressive",
         field="synack", engine="intercept"),
     Knob(_I + "synack_window", 0, (0, UINT16_MAX),

@@ -30,7 +30,7 @@ INTERCEPT = "net.inet.tcp.intercept."
         ("watch_reset", "server"),
         ("options", "learn"),
         ("reset_client_on_giveup", "validated"),
-        ("synack", "auto"),
+        ("synack", "cache"),
         ("unknown", "drop"),
         ("learn_time", 60),
     ],

@@ -33,7 +33,7 @@ flow_intercept_default(struct flow_intercept_tunables *tunables)
         .evict_rst = FLOW_EVICT_RST_AUTO,
         .reset_client_on_giveup = FLOW_GIVEUP_VALIDATED,
         .options = FLOW_OPTIONS_LEARN,
-        .synack = FLOW_SYNACK_AUTO,
+        .synack = FLOW_SYNACK_CACHE,
         .synack_mss = MSS_DEFAULT,
         .learn_time_ms = 60000,
         .calm_check_interval_ms = 1000,

@@ -90,12 +90,12 @@ table_add(struct table_world *world, uint64_t hash,
           const struct syncache_tuple *tuple, uint32_t serial)
 {
     struct table *table = &world->table;
-    struct table_ref ref = table_victim(table, table_bucket(table, hash));
+    uint32_t bucket = table_bucket(table, hash);
+    struct table_ref ref;
 
-    if (ref.entry != NULL)
-        ref = table_renew(table, ref, hash, tuple);
-    else
-        ref = table_insert(table, hash, tuple);
+    if (table_bucket_full(table, bucket))
+        table_remove(table, table_oldest(table, bucket));
+    ref = table_insert(table, hash, tuple);
     table_fill(ref.entry, serial);
     table_arm(table, ref, TABLE_MS + TABLE_FIRST_MS, TABLE_MS);
 }

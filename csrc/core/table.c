@@ -168,29 +168,6 @@ table_oldest(const struct table *table, uint32_t bucket)
 }
 
 struct table_ref
-table_victim(const struct table *table, uint32_t bucket)
-{
-    return table_ref(table, bucket, TABLE_BY(table, victim, table, bucket));
-}
-
-/* A slot that is in use from now on; its deadline is none. */
-static struct table_ref
-table_begin(const struct table *table, uint32_t bucket, uint32_t slot,
-            const struct syncache_tuple *tuple)
-{
-    struct table_ref ref = table_ref(table, bucket, slot);
-
-    assert(ref.entry != NULL);
-    memset(ref.entry, 0, sizeof *ref.entry);
-    memcpy(ref.entry->faddr, tuple->faddr, sizeof ref.entry->faddr);
-    memcpy(ref.entry->laddr, tuple->laddr, sizeof ref.entry->laddr);
-    ref.entry->fport = tuple->fport;
-    ref.entry->lport = tuple->lport;
-    ref.entry->flags = tuple->family == 6 ? ENTRY_V6 : 0;
-    return ref;
-}
-
-struct table_ref
 table_insert(struct table *table, uint64_t hash,
              const struct syncache_tuple *tuple)
 {
@@ -204,22 +181,14 @@ table_insert(struct table *table, uint64_t hash,
     assert(table_dues(table, bucket)[slot] == TABLE_DUE_NONE);
     table_tags(table, bucket)[slot] = (uint16_t)(table_tag_of(hash) | count);
     table->count++;
-    return table_begin(table, bucket, slot, tuple);
-}
-
-struct table_ref
-table_renew(struct table *table, struct table_ref oldest, uint64_t hash,
-            const struct syncache_tuple *tuple)
-{
-    uint16_t *tags = table_tags(table, oldest.bucket);
-    uint32_t rank;
-
-    assert(oldest.entry != NULL && oldest.bucket == table_bucket(table, hash));
-    assert((tags[oldest.slot] & TABLE_RANK_MASK) == 0);
-    rank = TABLE_BY(table, age, table, oldest.bucket);
-    tags[oldest.slot] = (uint16_t)(table_tag_of(hash) | rank);
-    table_dues(table, oldest.bucket)[oldest.slot] = TABLE_DUE_NONE;
-    return table_begin(table, oldest.bucket, oldest.slot, tuple);
+    struct table_ref ref = table_ref(table, bucket, slot);
+    memset(ref.entry, 0, sizeof *ref.entry);
+    memcpy(ref.entry->faddr, tuple->faddr, sizeof ref.entry->faddr);
+    memcpy(ref.entry->laddr, tuple->laddr, sizeof ref.entry->laddr);
+    ref.entry->fport = tuple->fport;
+    ref.entry->lport = tuple->lport;
+    ref.entry->flags = tuple->family == 6 ? ENTRY_V6 : 0;
+    return ref;
 }
 
 uint32_t

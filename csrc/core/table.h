@@ -86,8 +86,6 @@ struct table_ref table_find(const struct table *table, uint64_t hash, const stru
 uint32_t table_bucket_count(const struct table *table, uint32_t bucket);
 bool table_bucket_full(const struct table *table, uint32_t bucket);
 struct table_ref table_oldest(const struct table *table, uint32_t bucket);
-/* The oldest entry of a full bucket, which a new one has to evict; none if the bucket has room. */
-struct table_ref table_victim(const struct table *table, uint32_t bucket);
 
 /*
  * Takes an empty slot of the bucket for a new, youngest entry; the tuple is written, the rest is zero, no deadline.
@@ -95,9 +93,6 @@ struct table_ref table_victim(const struct table *table, uint32_t bucket);
  */
 struct table_ref table_insert(struct table *table, uint64_t hash, const struct syncache_tuple *tuple);
 void table_remove(struct table *table, struct table_ref ref);
-/* The two in one, for the oldest entry of the hash's bucket: its slot is the new entry's. */
-struct table_ref table_renew(struct table *table, struct table_ref oldest, uint64_t hash,
-                             const struct syncache_tuple *tuple);
 
 /* New entries that are stored together. */
 struct table_burst {
@@ -110,8 +105,8 @@ struct table_burst {
 };
 
 /*
- * Stores entries in their order, each as table_find(), which finds nothing, then table_renew() of its bucket's victim
- * or table_insert(), and table_arm() would.
+ * Stores entries in their order, each as table_find(), which finds nothing, then table_remove() of the oldest if
+ * the bucket is full, table_insert() and table_arm() would.
  *
  *   returns  how many: it stops before one whose tuple has an entry, and before one that its bucket has room for but
  *            cachelimit has not; 0 if buckets are larger than a line of tags

@@ -77,16 +77,6 @@ table_close_portable(uint16_t line[static TABLE_LANES], uint32_t lanes, uint32_t
     }
 }
 
-/* Takes one off every rank but 0 in the first `lanes` lanes. */
-static inline void
-table_age_portable(uint16_t line[static TABLE_LANES], uint32_t lanes)
-{
-    for (uint32_t i = 0; i < lanes; i++) {
-        bool younger = line[i] != TABLE_EMPTY && (line[i] & TABLE_RANK_MASK) != 0;
-        line[i] = (uint16_t)(line[i] - younger);
-    }
-}
-
 /* Takes one off each of the first `lanes` lanes: all ranks of a full bucket, whose rank 0 is written over next. */
 static inline void
 table_shift_portable(uint16_t line[static TABLE_LANES], uint32_t lanes)
@@ -183,22 +173,6 @@ table_close_sse2(uint16_t line[static TABLE_LANES], uint32_t lanes, uint32_t ran
 }
 
 static inline void
-table_age_sse2(uint16_t line[static TABLE_LANES], uint32_t lanes)
-{
-    const uint16_t *ramp = table_lane_ramp + TABLE_LANES - lanes;
-    __m128i empty = table_same_sse2(TABLE_EMPTY);
-    __m128i ranks = table_same_sse2(TABLE_RANK_MASK);
-    for (int i = 0; i < TABLE_VECTORS; i++) {
-        __m128i tags = table_load_sse2(line, i);
-        __m128i still = _mm_cmpeq_epi16(_mm_and_si128(tags, ranks), _mm_setzero_si128());
-        still = _mm_or_si128(still, _mm_cmpeq_epi16(tags, empty));
-        /* All ones is minus one. */
-        tags = _mm_add_epi16(tags, _mm_andnot_si128(still, table_load_sse2(ramp, i)));
-        _mm_storeu_si128((__m128i *)(void *)line + i, tags);
-    }
-}
-
-static inline void
 table_shift_sse2(uint16_t line[static TABLE_LANES], uint32_t lanes)
 {
     const uint16_t *ramp = table_lane_ramp + TABLE_LANES - lanes;
@@ -258,12 +232,6 @@ static inline void
 table_close(uint16_t line[static TABLE_LANES], uint32_t lanes, uint32_t rank)
 {
     TABLE_KERNEL(close)(line, lanes, rank);
-}
-
-static inline void
-table_age(uint16_t line[static TABLE_LANES], uint32_t lanes)
-{
-    TABLE_KERNEL(age)(line, lanes);
 }
 
 static inline void

@@ -3,7 +3,7 @@
  * every machine, simd/table_avx512.c for those that compare a line at once.  Both give the same slots.
  *
  * The including file may define TABLE_FN and TABLE_OWN, the heads of functions for others and for itself,
- * TABLE_NAME(name), their names, and TABLE_MATCH, TABLE_AGE and TABLE_SHIFT, the loops over a line (table_kernel.h).
+ * TABLE_NAME(name), their names, and TABLE_MATCH and TABLE_SHIFT, the loops over a line (table_kernel.h).
  * A result is a slot; bucketlimit is none.
  *
  * Not here: what a slot is used for (table.c).
@@ -21,7 +21,6 @@
 #define TABLE_OWN static inline uint32_t
 #define TABLE_NAME(name) table_##name##_here
 #define TABLE_MATCH table_match
-#define TABLE_AGE table_age
 #define TABLE_SHIFT table_shift
 #endif
 
@@ -71,25 +70,6 @@ TABLE_FN TABLE_NAME(scan)(const struct table *table, uint32_t bucket, uint32_t m
     return limit;
 }
 
-/* The slot of a full bucket's oldest entry; none if a slot is empty. */
-TABLE_FN TABLE_NAME(victim)(const struct table *table, uint32_t bucket)
-{
-    const uint16_t *tags = table_tags(table, bucket);
-    uint32_t limit = table->bucketlimit;
-    uint32_t oldest = limit;
-
-    for (uint32_t i = 0; i < limit; i += TABLE_LANES) {
-        uint32_t slots = table_lane_bits(limit - i);
-        uint32_t bits = TABLE_MATCH(tags + i, TABLE_RANK_MASK, 0) & slots;
-
-        if ((TABLE_MATCH(tags + i, TABLE_EMPTY, TABLE_EMPTY) & slots) != 0)
-            return limit;
-        if (bits != 0)
-            oldest = i + (uint32_t)__builtin_ctz(bits);
-    }
-    return oldest;
-}
-
 /* Asks for the entries that a SYN of this tag may need: its own, and the one it would take.  Returns the latter. */
 TABLE_FN TABLE_NAME(prefetch)(const struct table *table, uint32_t bucket, uint32_t tag)
 {
@@ -115,23 +95,6 @@ TABLE_FN TABLE_NAME(prefetch)(const struct table *table, uint32_t bucket, uint32
     empty = empty < limit ? empty : oldest;
     __builtin_prefetch(&entries[empty], 1);
     return empty;
-}
-
-/* Takes one off every rank above the oldest's, as if it were gone.  Returns how many ranks that were. */
-TABLE_FN TABLE_NAME(age)(struct table *table, uint32_t bucket)
-{
-    uint16_t *tags = table_tags(table, bucket);
-    uint32_t limit = table->bucketlimit;
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < limit; i += TABLE_LANES) {
-        uint32_t slots = table_lane_bits(limit - i);
-        uint32_t empty = TABLE_MATCH(tags + i, TABLE_EMPTY, TABLE_EMPTY) & slots;
-
-        count += table_count_bits(slots & ~empty);
-        TABLE_AGE(tags + i, limit - i < TABLE_LANES ? limit - i : TABLE_LANES);
-    }
-    return count - 1;
 }
 
 /* Do two entries have the same tuple? */

@@ -24,20 +24,6 @@ table_match_wide(const uint16_t *line, uint32_t mask, uint32_t value)
 }
 
 TABLE_TARGET static inline void
-table_age_wide(uint16_t *line, uint32_t lanes)
-{
-    __m512i tags = _mm512_loadu_si512(line);
-    __m512i ranks = _mm512_set1_epi16(TABLE_RANK_MASK);
-    __mmask32 younger = _mm512_test_epi16_mask(tags, ranks);
-
-    /* An empty slot is all ones, which no slot in use is. */
-    younger &= _mm512_cmpneq_epi16_mask(tags, _mm512_set1_epi16(-1));
-    younger &= table_lane_bits(lanes);
-    tags = _mm512_mask_sub_epi16(tags, younger, tags, _mm512_set1_epi16(1));
-    _mm512_storeu_si512(line, tags);
-}
-
-TABLE_TARGET static inline void
 table_shift_wide(uint16_t *line, uint32_t lanes)
 {
     __m512i tags = _mm512_loadu_si512(line);
@@ -51,7 +37,6 @@ table_shift_wide(uint16_t *line, uint32_t lanes)
 #define TABLE_OWN TABLE_TARGET static inline uint32_t
 #define TABLE_NAME(name) table_##name##_avx512
 #define TABLE_MATCH table_match_wide
-#define TABLE_AGE table_age_wide
 #define TABLE_SHIFT table_shift_wide
 #include "../core/table_ops.h"
 

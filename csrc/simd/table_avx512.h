@@ -13,9 +13,7 @@
 uint32_t table_find_avx512(const struct table *table, uint32_t bucket, uint32_t tag,
                            const struct syncache_tuple *tuple);
 uint32_t table_scan_avx512(const struct table *table, uint32_t bucket, uint32_t mask, uint32_t value);
-uint32_t table_victim_avx512(const struct table *table, uint32_t bucket);
 uint32_t table_prefetch_avx512(const struct table *table, uint32_t bucket, uint32_t tag);
-uint32_t table_age_avx512(struct table *table, uint32_t bucket);
 uint32_t table_store_avx512(struct table *table, struct table_burst *burst, uint32_t due);
 #endif
 

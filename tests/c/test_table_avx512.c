@@ -33,21 +33,20 @@ store_one(struct table *table, const struct table_burst *burst, uint32_t i,
     uint32_t n = burst->fresh[i].irs;
     struct syncache_tuple tuple = tuple_number(n);
     uint32_t bucket = table_bucket(table, burst->hash[i]);
-    struct table_ref ref = table_victim(table, bucket);
+    bool full = table_bucket_full(table, bucket);
+    struct table_ref ref;
     memset(victim, 0, sizeof *victim);
     if (table_find(table, burst->hash[i], &tuple).entry != NULL)
         return false;
-    EXPECT_EQ(table_bucket_full(table, bucket), ref.entry != NULL);
-    if (ref.entry != NULL) {
+    if (full) {
+        ref = table_oldest(table, bucket);
         *victim = *ref.entry;
-        EXPECT_TRUE(ref.entry == table_oldest(table, bucket).entry);
-        ref = table_renew(table, ref, burst->hash[i], &tuple);
+        table_remove(table, ref);
         table_stamp_overflow(table, bucket, burst->overflow - 1);
-    } else {
-        if (table->count == table->cachelimit)
-            return false;
-        ref = table_insert(table, burst->hash[i], &tuple);
+    } else if (table->count == table->cachelimit) {
+        return false;
     }
+    ref = table_insert(table, burst->hash[i], &tuple);
     *ref.entry = burst->fresh[i];
     table_arm(table, ref, now + LIFE_MS, now);
     return true;

@@ -103,28 +103,6 @@ test_close_forms_agree(void)
 }
 
 static void
-test_age_moves_up_all_but_the_oldest(void)
-{
-    /* Its two forms agree, whatever the line; empty slots stay. */
-    uint16_t line[TABLE_LANES] = {0x1200, 0xff01, TABLE_EMPTY, 0x3405, 0x3405};
-    uint16_t expected[TABLE_LANES];
-    table_age(line, 4);
-    EXPECT_EQ(0x1200, line[0]);
-    EXPECT_EQ(0xff00, line[1]);
-    EXPECT_EQ(TABLE_EMPTY, line[2]);
-    EXPECT_EQ(0x3404, line[3]);
-    EXPECT_EQ(0x3405, line[4]);
-    for (int i = 0; i < ROUNDS; i++) {
-        uint32_t lanes = 1 + (uint32_t)test_random_below(TABLE_LANES);
-        random_line(line);
-        memcpy(expected, line, sizeof line);
-        table_age_portable(expected, lanes);
-        table_age(line, lanes);
-        EXPECT_BYTES((uint8_t *)expected, (uint8_t *)line, sizeof line);
-    }
-}
-
-static void
 test_due_is_what_is_past_and_never_none(void)
 {
     /* Over the end of the span too: 65534 is the unit before 0. */
@@ -211,7 +189,6 @@ static const struct test tests[] = {
     TEST(test_match_forms_agree),
     TEST(test_close_empties_the_rank_and_moves_up_what_was_younger),
     TEST(test_close_forms_agree),
-    TEST(test_age_moves_up_all_but_the_oldest),
     TEST(test_due_is_what_is_past_and_never_none),
     TEST(test_due_forms_agree),
     TEST(test_soonest_is_the_earliest_of_the_lanes_asked_for),

@@ -99,7 +99,8 @@ class Model:
         entry = self.entries.get(client)
         if entry is not None and entry.state != "CLOSING":
             answers = {"SYNRCVD": "C SA", "ESTAB": "S S"}
-            self.out += [answers[entry.state]] * (entry.state in answers)
+            if entry.state in answers:
+                self.out.append(answers[entry.state])
             self.heard(client, now)
             return
         self.entries.pop(client, None)

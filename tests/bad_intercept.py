@@ -27,6 +27,9 @@ LIMITS = {
     "max_incomplete.high": 20,
     "one_minute.low": 200,
     "one_minute.high": 400,
+    # The end of aggressive mode is looked for once a call; asked for less often than
+    # once a second, it does not depend on how many packets a call has.
+    "calm_check_interval": 2,
     "learn_time": 1,
     "debug": 1,
 }

@@ -228,11 +228,16 @@ class SessionStop(Message):
 
 # From text.
 
+# No router counts further, and Python refuses to read thousands of digits.
+_NUMBER = r"\d{1,20}"
 _HEAD = re.compile(r"%FW-(?P<severity>[0-7])-(?P<mnemonic>[A-Z_]+):\s*(?P<rest>.*)")
-_COUNTS = r"count\s*\((?P<n>\d+)/(?P<limit>\d+)\)\s*current 1-min rate:\s*(?P<rate>\d+)"
+_COUNTS = (
+    rf"count\s*\((?P<n>{_NUMBER})/(?P<limit>{_NUMBER})\)\s*"
+    rf"current 1-min rate:\s*(?P<rate>{_NUMBER})"
+)
 _HALF_OPEN = r"half[- ]open"
 _END = r"\((?P<{0}>[^()\s]+)\)"
-_BYTES = r"sent (?P<{0}_bytes>\d+) bytes"
+_BYTES = r"sent (?P<{0}_bytes>\d{{1,20}}) bytes"
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -244,13 +249,13 @@ _PATTERNS = {
     "ALERT_ON": _pattern(rf"getting aggressive,\s*{_COUNTS}"),
     "ALERT_OFF": _pattern(rf"calming down,\s*{_COUNTS}"),
     "HOST_TCP_ALERT_ON": _pattern(
-        rf"Max tcp {_HALF_OPEN} connections \((?P<limit>\d+)\) exceeded "
+        rf"Max tcp {_HALF_OPEN} connections \((?P<limit>{_NUMBER})\) exceeded "
         r"for host (?P<host>\S+?)"
     ),
     "BLOCK_HOST": _pattern(
-        r"Blocking new TCP connections to host (?P<host>\S+) for (?P<long>\d+) "
+        rf"Blocking new TCP connections to host (?P<host>\S+) for (?P<long>{_NUMBER}) "
         r"(?P<unit>minute|second)s? "
-        rf"\({_HALF_OPEN} count (?P<limit>\d+) exceeded\.?\)"
+        rf"\({_HALF_OPEN} count (?P<limit>{_NUMBER}) exceeded\.?\)"
     ),
     "UNBLOCK_HOST": _pattern(
         r"New TCP connections to host (?P<host>\S+) no longer blocked"
@@ -267,12 +272,12 @@ _PATTERNS = {
     ),
 }
 _CAUSE = re.compile(
-    r"reason=(?P<reason>\w+) limit=(?P<limit>\d+) value=(?P<value>\d+)"
-    r"(?: top=(?P<top>\S+)\((?P<top_count>\d+)\))?"
-    r"(?: srcs=(?P<srcs>\S+)\((?P<srcs_count>\d+)\))?"
-    r"(?: udp=(?P<udp>\d+))?"
+    rf"reason=(?P<reason>\w+) limit=(?P<limit>{_NUMBER})\b value=(?P<value>{_NUMBER})\b"
+    rf"(?: top=(?P<top>\S+)\((?P<top_count>{_NUMBER})\))?"
+    rf"(?: srcs=(?P<srcs>\S+)\((?P<srcs_count>{_NUMBER})\))?"
+    rf"(?: udp=(?P<udp>{_NUMBER})\b)?"
 )
-_FOLDED = re.compile(r"\bfolded=(\d+)")
+_FOLDED = re.compile(rf"\bfolded=({_NUMBER})\b")
 
 
 def parse(line: str) -> Message | None:

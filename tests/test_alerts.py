@@ -26,6 +26,7 @@ from syncache.alerts import (
 )
 
 HOST = "198.51.100.5"
+MANY = "9" * 5000
 CAUSE = Cause(
     "rate", 500, 501, Share("10.0.0.5:80", 212), Share("198.51.100.0/24", 190)
 )
@@ -162,11 +163,21 @@ def test_older_spellings_are_read(line, message):
         "%FW-9-ALERT_ON: getting aggressive, count (1/2) current 1-min rate: 3",
         "%FW-4-TCP_OOO_SEG: Dropping TCP Segment",
         "%TCP-6-INTERCEPT: getting aggressive, count (1/2) 1 min 3",
+        f"%FW-4-ALERT_OFF: calming down, count ({MANY}/2) current 1-min rate: 3",
+        f"%FW-4-ALERT_ON: getting aggressive, count (1/2) current 1-min rate: {MANY}",
     ],
 )
 def test_other_lines_are_no_message(line):
     """What is not ours is None, never an exception."""
     assert parse(line) is None
+
+
+@pytest.mark.parametrize("fields", ["reason=x limit={0} value=1", "folded={0}"])
+def test_fields_of_too_many_digits_are_passed_over(fields):
+    """Python refuses to read such a number; the message in front of it stands."""
+    line = "%FW-4-ALERT_ON: getting aggressive, count (1/2) current 1-min rate: 3 "
+    message = parse(line + fields.format(MANY))
+    assert AlertOn(half_open=1, high=2, rate=3) == message
 
 
 @given(st.text())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
+import sys
 
 import pytest
 import traffic
@@ -85,6 +87,7 @@ def test_syslog_gets_the_same_lines(flood, tmp_path, capsys):
         ((), "name a FILE, or --tap IF, or --inside IF and --outside IF"),
         (("a", "--tap", "b"), "name a FILE, or --tap IF"),
         (("--inside", "a"), "--inside and --outside belong together"),
+        (("--inside", "a", "--outside", "a"), "a cannot be inside and outside"),
         (("none.pcap",), "cannot read none.pcap: No such file or directory"),
         (("--tap", "no-such-if"), "no-such-if"),
         (
@@ -123,6 +126,39 @@ def test_a_bad_capture_leaves_nothing_half_written(flood, capsys, spoil):
     status, lines, err = run(capsys, flood)
     assert (1, [], 1) == (status, lines, err.count("\n"))
     assert str(flood) in err
+
+
+@pytest.mark.parametrize("begin", [0.0, 5e11])
+def test_a_capture_of_any_time_is_told_whole(tmp_path, capsys, begin):
+    """From time 0 on, and of a year that no calendar has: damage, yet readable."""
+    path = tmp_path / "time.pcapng"
+    head = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    head += struct.pack("<IIHHIHHB3xI", 1, 28, 101, 0, 0, 9, 1, 0, 28)
+    body = b""
+    for number in range(60):
+        units, packet = int(begin) + number // 20, syn(1024 + number)
+        size = 32 + len(packet)
+        ends = struct.pack("<I", size)
+        body += struct.pack("<I", 6) + ends
+        body += struct.pack("<III", 0, units >> 32, units % 2**32)
+        body += struct.pack("<II", len(packet), len(packet)) + packet + ends
+    path.write_bytes(head + body)
+    status, lines, _ = run(capsys, path)
+    assert 0 == status
+    assert "%FW-4-HOST_TCP_ALERT_ON: " in lines[0]
+    assert lines[-1].startswith("60 packets of 2 s, ")
+
+
+def test_a_reader_that_has_left_is_no_mistake(flood, capsys, monkeypatch):
+    """`syncache inspect FILE | head` says nothing of a broken pipe."""
+
+    def gone(lines):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(sys.stdout, "writelines", gone, raising=False)
+    with pytest.raises(BrokenPipeError):
+        inspect.run(inspect.parser().parse_args([str(flood)]))
+    assert "" == capsys.readouterr().err
 
 
 def test_a_million_packets_are_replayed(tmp_path, capsys):

@@ -48,11 +48,19 @@ def test_time_that_goes_back_counts_as_the_last(write):
     assert [11.0, 12.0, 12.5] == [time for time, _ in run.seconds()]
 
 
+def test_a_capture_from_its_end_to_its_beginning_has_no_span(write):
+    """The engine's clock stays at the first packet."""
+    run = Replay(Inspection(seed=bytes(16)), write([10.0, 9.0, 5.0]))
+    assert [10.0] == [time for time, _ in run.seconds()]
+    assert (10.0, 0.0) == (run.last, run.span)
+
+
 def test_an_empty_capture_has_no_seconds(write):
     """And no first packet."""
     run = Replay(Inspection(seed=bytes(16)), write([]))
     assert [] == list(run.seconds())
     assert run.first is None
+    assert 0.0 == run.span
 
 
 def test_what_cannot_be_read_raises(tmp_path):

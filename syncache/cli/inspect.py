@@ -82,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("name a FILE, or --tap IF, or --inside IF and --outside IF")
     if bool(options.inside) != bool(options.outside):
         raise Failure("--inside and --outside belong together")
+    if options.inside and options.inside == options.outside:
+        raise Failure(f"{options.inside} cannot be inside and outside")
     engine = make(options)
     with contextlib.ExitStack() as stack:
         try:
@@ -92,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
             box = stack.enter_context(live(options, engine, log))
             box.run()
             log.close()
+        except BrokenPipeError:
+            raise
         except OSError as error:  # LinkError says what to do in its text
             raise Failure(str(error)) from None
     return 0
@@ -168,12 +172,19 @@ class Log:
             self._say(spoken)
 
     def _say(self, message: Message) -> None:
-        since = round((message.time + self.zero) * 1000)
-        moment = datetime.fromtimestamp(since // 1000, timezone.utc)
-        stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{since % 1000:03}Z"
-        self.write(f"{stamp} {message}\n")
+        self.write(f"{stamp(message.time + self.zero)} {message}\n")
         if self._syslog is not None:
             self._syslog.send(message)
+
+
+def stamp(seconds: float) -> str:
+    """Spell a time since 1970; a damaged capture may be beyond the calendar."""
+    whole, ms = divmod(round(seconds * 1000), 1000)
+    try:
+        moment = datetime.fromtimestamp(whole, timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return f"{whole}.{ms:03}"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03}Z"
 
 
 def replay(engine: Inspection, log: Log, path: str) -> int:
@@ -188,9 +199,8 @@ def replay(engine: Inspection, log: Log, path: str) -> int:
     took = time.perf_counter() - began
     sys.stdout.writelines(lines)
     print(ios_inspect.show_statistics(engine.statistics(), run.last), end="")
-    seconds = run.last - (run.first or run.last)
     print(
-        f"{run.packets} packets of {seconds:.0f} s, {run.skipped} of them not IP; "
+        f"{run.packets} packets of {run.span:.0f} s, {run.skipped} of them not IP; "
         f"{run.packets / took / 1e6:.2f} million packets a second"
     )
     return 0

@@ -23,7 +23,7 @@ class Replay:
     """One run of a capture.
 
     After the run `packets`, `skipped` (of them not IP), `first` and `last` (times) say
-    what was in it.
+    what was in it, and `span` how many seconds it covers.
 
     Raises:
         LinkError: The file cannot be read, is damaged or of another kind.
@@ -35,6 +35,11 @@ class Replay:
         self.packets = self.skipped = 0
         self.first: float | None = None
         self.last = 0.0
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first packet on; 0 without one."""
+        return 0.0 if self.first is None else self.last - self.first
 
     def seconds(self) -> Iterator[tuple[float, bool]]:
         """Yield often: the time, and whether a second has just ended at it.
@@ -63,5 +68,6 @@ class Replay:
                 then = captured_at(rx, rx.next)
                 if then - self._due > GAP_S:
                     self._due = then
-        self.last = max(self.last, captured_at(rx, len(rx) - 1))
+        # Times that go back do not act: the engine stays at the latest.
+        self.last = max(self.last, self.first, captured_at(rx, len(rx) - 1))
         yield self.last, False

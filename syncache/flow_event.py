@@ -95,9 +95,9 @@ class FlowEvent:
     """One event; which members mean something depends on its kind (flow.h).
 
     `time` is the engine's clock in seconds; `number` that of a retransmission, a block
-    time in ms or the threshold that made it aggressive; `incomplete` and `rate` are as they were at the event, `udp` is
-    how many of the former; `top` holds most half-open sessions, `sources` is the
-    prefix that most requests came from.
+    time in ms or the threshold that made it aggressive; `incomplete` and `rate` are as
+    they were at the event, `udp` is how many of the former; `top` holds most half-open
+    sessions, `sources` is the prefix that most requests came from.
     """
 
     time: float

@@ -25,7 +25,7 @@ HOST = {4: "198.18.0.2", 6: "[fd00:18::2]"}
 CLIENT = {4: "198.18.0.1", 6: "fd00:18::1"}
 SPOOFED = "10.0.0.0/8"
 NGINX = """
-user root; daemon off; worker_processes 1;
+user root; daemon off; master_process off;
 error_log stderr error; pid {folder}/nginx.pid;
 events {{ worker_connections 4096; }}
 http {{

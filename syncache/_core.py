@@ -13,6 +13,7 @@ a list is atomic, with or without a GIL.
 from __future__ import annotations
 
 import sys
+from math import floor
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ _REPLY = ffi.offsetof("struct syncache_result", "reply")
 
 _KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache_epoch)
 
+_burst = lib.syncache_burst  # looked up once: it is called for every 64 packets
 _CLEARED = bytes(12)  # count, next and passed_count of struct syncache_ring
 _COUNT = ffi.offsetof("struct syncache_ring", "count")
 _CURSOR = slice(_COUNT, _COUNT + len(_CLEARED))
@@ -245,8 +247,8 @@ class Core(Block):
             raise self._refusal() from None
         try:
             soon = 0 <= now < self._keys_until
-            now_ms = int(now * 1000 + 0.5) if soon else self._at(now)
-            return lib.syncache_burst(self._cache, now_ms, rx.cdata, tx.cdata)
+            now_ms = floor(now * 1000 + 0.5) if soon else self._at(now)
+            return _burst(self._cache, now_ms, rx.cdata, tx.cdata)
         finally:
             token.append(None)
 

@@ -49,7 +49,8 @@ def test_short_requests_are_all_answered(shielded):
     """wrk: a connection for each request, a thousand and more, and not one error."""
     need("wrk")
     shielded.nginx(tiny=b"x")
-    shielded.intercept("--preset", "intercept-article")
+    cookies = ("--sysctl", "net.inet.tcp.intercept.synack=auto")
+    shielded.intercept("--preset", "intercept-article", *cookies)
     words = ("-t", "1", "-c", "20", "-d", "3", "-H", "Connection: close")
     out = shielded.client.run("wrk", *words, f"http://{HOST[4]}/tiny")
     print(out)

@@ -263,6 +263,8 @@ def advise(
         for sample in samples
         if not any(span.begin <= sample.time <= span.end for span in spans)
     ]
+    if not samples:
+        raise ValueError("there is nothing to measure: it is shorter than a second")
     if not clean:
         raise ValueError("there is nothing to measure: no second without an attack")
     ordered = _ordered(clean)

@@ -122,6 +122,26 @@ def test_unlimited_tunables_do_nothing(small, tmp_path, capsys):
     ] == lines[-4:]
 
 
+def test_what_if_knows_the_rules_of_an_ios_configuration(small, tmp_path, capsys):
+    """What is not inspected cannot be deleted, however tight the limits are."""
+    conf = tmp_path / "router.conf"
+    limits = "ip inspect one-minute low 1 high 1\n"
+    for rules, alerts in (("", True), ("ip inspect name pings icmp\n", False)):
+        conf.write_text(limits + rules)
+        _, lines, _ = run(capsys, small[0], "--with", conf)
+        (told,) = [line for line in lines if line.startswith("aggressive ")]
+        assert alerts == (told != "aggressive 0 times, 0 s in all")
+
+
+def test_a_capture_of_less_than_a_second_is_no_advice(small, tmp_path, capsys):
+    """The message says why, and accuses nobody of an attack."""
+    path = tmp_path / "short.pcap"
+    path.write_bytes(small[0].read_bytes()[:24])
+    status, lines, err = run(capsys, path)
+    assert (1, []) == (status, lines)
+    assert "it is shorter than a second" in err
+
+
 def test_a_picture_is_drawn(small, tmp_path, capsys):
     """A PNG of some size, named in the end."""
     place = tmp_path / "a.png"

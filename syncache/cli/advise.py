@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import Sysctl
+from .. import Sysctl, ios_inspect
 from ..advise import Advice, Span, WhatIf, advise
 from ..flow import Side
 from ..flow_event import End, Kind
@@ -30,6 +30,7 @@ from .tunables import load
 if TYPE_CHECKING:
     from .._core_inspect import Sample
     from ..flow_event import FlowEvent, Place
+    from ..inspect_rule import RuleSet
 
 _I = "net.inet.inspect."
 SESSIONS_MAX = 2**20
@@ -93,14 +94,14 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--with reads the capture again, which `-` does not allow")
     if options.conf and not is_file:
         raise Failure("--with needs a capture: record one with tcpdump -s 128 -w FILE")
-    tried = tunables_of(options.conf) if options.conf else None
+    tried = tried_of(options.conf) if options.conf else None
     try:
         if is_file:
             measured = measure_capture(options.source)
         else:
             measured = measure_live(options.source, seconds_of(options.duration))
         advice = advise(measured.samples, measured.ages, everything=options.all)
-        wanted = advice.tunables() if tried is None else tried
+        wanted = tried or Tried(dict(advice.tunables()))
         what_if = None
         shown = options.picture or not options.format
         if is_file and options.source != "-" and shown:
@@ -111,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(str(error)) from None
     print("\n".join(report(options, advice, what_if)))
     if options.picture:
-        draw(options.picture, measured, wanted, what_if)
+        draw(options.picture, measured, wanted.tunables, what_if)
     return 0
 
 
@@ -141,11 +142,20 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * UNITS[found[2] or "s"]
 
 
-def tunables_of(conf: Path) -> dict[str, int | str]:
-    """Read tunables that are to be tried, as changes of the defaults."""
-    sysctl = load(conf=conf)[0]
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What to try: changes of the defaults, and rules; None: the default ones."""
+
+    tunables: dict[str, int | str]
+    rules: RuleSet | None = None
+
+
+def tried_of(conf: Path) -> Tried:
+    """Read tunables, and from an IOS configuration rules too."""
+    sysctl, config = load(conf=conf)
     default = Sysctl()
-    return {name: sysctl[name] for name in sysctl if sysctl[name] != default[name]}
+    changes = {name: sysctl[name] for name in sysctl if sysctl[name] != default[name]}
+    return Tried(changes, ios_inspect.chosen(config))
 
 
 # Measuring.
@@ -204,20 +214,18 @@ def measure_live(name: str, seconds: float) -> Measurement:
 Key = tuple[int, "Place", "Place"]
 
 
-def try_out(path: Path, tunables: dict[str, Any]) -> WhatIf:
+def try_out(path: Path, tried: Tried) -> WhatIf:
     """Run a capture with tunables; then without limits, to see what was lost."""
-    what_if, evicted = _with_limits(path, tunables)
+    what_if, evicted = _with_limits(path, tried)
     if evicted:
         what_if.would_complete = _completed(path, evicted)
     return what_if
 
 
-def _with_limits(
-    path: Path, tunables: dict[str, Any]
-) -> tuple[WhatIf, dict[Key, float]]:
+def _with_limits(path: Path, tried: Tried) -> tuple[WhatIf, dict[Key, float]]:
     own = {_I + "sessions_max": SESSIONS_MAX, _I + "hosts_max": SESSIONS_MAX}
-    sysctl = Sysctl(tunables | own | {_I + "debug": 1, _I + "alert": 1})
-    engine = Inspection(sysctl)
+    sysctl = Sysctl(own | tried.tunables | {_I + "debug": 1, _I + "alert": 1})
+    engine = Inspection(sysctl, rules=tried.rules)
     what_if = WhatIf()
     evicted: dict[Key, float] = {}
     began: float | None = None

@@ -292,9 +292,11 @@ def _check_relations(
         assert isinstance(above, int)
         if above == 0 and KNOBS[high].zero_unlimited:
             continue
-        if below * low_times > above * high_times:
+        unlimited = below == 0 and KNOBS[low].zero_unlimited
+        if unlimited or below * low_times > above * high_times:
             raise ValueError(
-                f"{places.get(low, places.get(high, ''))}{low} is {below}; "
+                f"{places.get(low, places.get(high, ''))}{low} is "
+                f"{'unlimited' if unlimited else below}; "
                 f"{_times(low_times)}it may not exceed {high}, which is {above}"
             )
 

@@ -75,3 +75,7 @@ def test_low_above_high_is_refused_unless_high_is_unlimited():
     assert (700, 0) == (sysctl[PAIR + "low"], sysctl[PAIR + "high"])
     with pytest.raises(ValueError, match="may not exceed"):
         sysctl[PAIR + "high"] = 699
+    sysctl[PAIR + "low"] = 0
+    # Aggressive mode would never end: no number is below 0.
+    with pytest.raises(ValueError, match=r"low is unlimited; it may not exceed"):
+        sysctl[PAIR + "high"] = 699

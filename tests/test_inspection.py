@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from syncache import Ring, Segment, Sysctl
-from syncache.alerts import AlertOn, BlockHost, HostAlert, SessionStart, SessionStop
+from syncache.alerts import (
+    AlertOff,
+    AlertOn,
+    BlockHost,
+    HostAlert,
+    SessionStart,
+    SessionStop,
+)
 from syncache.flow import Side
 from syncache.flow_event import FlowEvent, Kind, Place
 from syncache.inspect_rule import Rule
@@ -159,6 +166,22 @@ def test_aggressive_tells_since_when():
         engine.statistics(3.0).aggressive,
         engine.statistics(3.0).aggressive_since,
     )
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_on_and_off_alternate_whenever_alerts_are_switched(first):
+    """Silenced after ON, or told to speak before OFF: a pair stays a pair."""
+    pair = {_I + "one_minute.low": 1, _I + "one_minute.high": 1, _I + "alert": first}
+    engine = Inspection(Sysctl(pair), seed=SEED)
+    said = []
+    for now in (1.0, 101.0, 201.0):
+        for port in (1, 2):
+            engine.receive(syn(port), Side.CLIENT, now)
+        engine.sysctl[_I + "alert"] = 1 - engine.sysctl[_I + "alert"]
+        engine.handle_timer(now + 61)
+        while (message := engine.next_message()) is not None:
+            said.append(type(message))
+    assert said == [AlertOn, AlertOff] * (1 + first)
 
 
 def test_events_that_say_nothing_are_passed_over():

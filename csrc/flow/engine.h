@@ -64,6 +64,7 @@ struct flow {
     bool debug;
     bool keyed;                       /* a cookie key was given */
     bool changed;                     /* tunables, since the thresholds were judged */
+    bool announced;                   /* aggressive mode, when it began: so its end is told too, and no other */
     uint8_t hash_key[SYNCACHE_KEY_BYTES];
     uint8_t random_key[SYNCACHE_KEY_BYTES];
     uint8_t ts_key[SYNCACHE_KEY_BYTES];

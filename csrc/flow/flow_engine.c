@@ -297,21 +297,25 @@ engine_incomplete(struct flow *flow)
     return flow->stats.incomplete + proxy_unanswered(flow);
 }
 
-/* Inspection may be told to be silent; what it does stays the same. */
+/* Inspection may be told to be silent; what it does stays the same.  An end is
+ * told of if its beginning was, whatever was said or lost since: they alternate.
+ */
 static bool
-engine_alerts(const struct flow *flow)
+engine_alerts(const struct flow *flow, enum flow_event_kind kind)
 {
+    if (kind == FLOW_EVENT_CALM)
+        return flow->announced;
     return flow->config.kind == FLOW_INTERCEPT || flow->inspect.alert != 0;
 }
 
 static void
 engine_report(struct flow *flow, enum flow_event_kind kind)
 {
-    struct flow_event *event;
+    struct flow_event *event = NULL;
 
-    if (!engine_alerts(flow))
-        return;
-    event = engine_event(flow, NULL, kind);
+    if (engine_alerts(flow, kind))
+        event = engine_event(flow, NULL, kind);
+    flow->announced = event != NULL && kind == FLOW_EVENT_AGGRESSIVE;
     if (event == NULL)
         return;
     engine_event_circumstances(flow, event);

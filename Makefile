@@ -88,8 +88,10 @@ test: $(EXTENSION)
 	@$(TOOLS)
 	@set -e; once=; for isa in $$($(PY) -m bench.machine); do \
 		echo "SYNCACHE_ISA=$$isa"; \
+		code=0; \
 		SYNCACHE_ISA=$$isa $(PY) -m pytest $(SIDE_BY_SIDE) $$once $(ARGS) || \
-			{ code=$$?; [ -n "$$once" ] && [ $$code = 5 ]; }; \
+			code=$$?; \
+		case "$$code$$once" in 0*) ;; 5?*) ;; *) exit $$code ;; esac; \
 		once="$(ONCE:%=--ignore=%)"; \
 	done
 

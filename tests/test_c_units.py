@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
 DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
 STEPS = "200000"
+KEPT_SECONDS = 3600
 ROOMS = ("core", "simd", "flow", "link")
 SOURCES = [p for room in ROOMS for p in (ROOT / "csrc" / room).glob("*.c")]
 FLAGS = [
@@ -71,11 +72,12 @@ def folder() -> Path:
     for room in ("csrc", "tests/c", "tests/differential"):
         for path in sorted((ROOT / room).rglob("*.[ch]")):
             digest.update(path.read_bytes())
-    kept = ROOT / "build" / "units"
-    made = kept / digest.hexdigest()[:16]
-    if not made.exists():
-        shutil.rmtree(kept, ignore_errors=True)
-        made.mkdir(parents=True, exist_ok=True)
+    made = ROOT / "build" / "units" / digest.hexdigest()[:16]
+    made.mkdir(parents=True, exist_ok=True)
+    made.touch()
+    for other in made.parent.iterdir():  # a run beside this one may need a young one
+        if other.stat().st_mtime < made.stat().st_mtime - KEPT_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
     return made
 
 

@@ -128,11 +128,17 @@ proxy_open_server(struct flow *flow, struct session *session)
         event->ours = 1;
 }
 
+/* RFC 9293 3.10.7.4: what acknowledges our SYN, but came out of order, is no
+ * reason for a RST. */
 static enum flow_verdict
-proxy_bad_ack(struct flow *flow, const struct arrival *arrival)
+proxy_bad_ack(struct flow *flow, const struct session *session,
+              const struct arrival *arrival)
 {
+    const struct view *view = &arrival->view;
+
     flow->stats.bad_ack++;
-    if (proxy_limits(flow).bad_ack_rst && arrival->view.flags & WIRE_ACK)
+    if (proxy_limits(flow).bad_ack_rst && view->flags & WIRE_ACK &&
+        view->ack != session->p + 1)
         proxy_refuse(flow, arrival);
     return FLOW_DROP_BAD_ACK;
 }
@@ -175,7 +181,7 @@ proxy_other_ack(struct flow *flow, struct session *session,
                 const struct arrival *arrival)
 {
     if (!proxy_is_cookie(flow, arrival))
-        return proxy_bad_ack(flow, arrival);
+        return proxy_bad_ack(flow, session, arrival);
     engine_end(flow, session, FLOW_END_REPLACED);
     return proxy_redeem(flow, arrival);
 }
@@ -197,7 +203,8 @@ proxy_synrcvd(struct flow *flow, struct session *session,
     if (view->flags & WIRE_SYN)
         return proxy_syn(flow, session, arrival);
     if (!(view->flags & WIRE_ACK) || view->ack != session->p + 1 ||
-        view->seq != session->c + 1)
+        (view->seq != session->c + 1 &&
+         (view->seq != session->c || !proxy_asks_window(flow, view))))
         return proxy_other_ack(flow, session, arrival);
     if (!view_verify(view))
         return FLOW_DROP_BAD_CHECKSUM;

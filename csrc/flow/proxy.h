@@ -76,6 +76,12 @@ enum flow_verdict proxy_redeem(struct flow *flow, const struct arrival *arrival)
 /* Only looks.  Where a session stands in the way. */
 bool proxy_is_cookie(struct flow *flow, const struct arrival *arrival);
 
+/*
+ * May its SEQ be the ISN itself?  A client whose ACK was lost, and that has data for the closed window it was told,
+ * asks about it by an ACK of one less than what it sends next (RFC 9293 3.8.6.1).
+ */
+bool proxy_asks_window(const struct flow *flow, const struct view *view);
+
 /* A packet of a session in mode 'I'.  `from` is the end that sent it. */
 enum flow_verdict proxy_packet(struct flow *flow, struct session *session, uint32_t from, struct arrival *arrival);
 /* An ICMP error that quotes one: `from` is the end that sent what is quoted. */

@@ -264,10 +264,16 @@ redeem_timestamps(const struct flow *flow, const struct syncache_tuple *tuple,
            age_ms <= 2 * (int32_t)limits->lifetime_ms;
 }
 
+/* What the ACK of a cookie tells. */
+struct redeemed {
+    struct syncache_cookie_options options;
+    struct view_options ack;
+    uint32_t c;
+};
+
 static bool
 redeem_verify(struct flow *flow, const struct view *view,
-              const struct proxy_limits *limits,
-              struct syncache_cookie_options *options)
+              const struct proxy_limits *limits, struct redeemed *redeemed)
 {
     uint32_t p = view->ack - 1;
     uint8_t scales[PROXY_SCALES];
@@ -278,9 +284,9 @@ redeem_verify(struct flow *flow, const struct view *view,
                           limits->skew_ms, syncookie_parity(p), keys);
 
     for (uint32_t i = 0; i < key_count * scale_count; i++) {
-        options->rcv_wscale = scales[i / key_count];
-        if (syncookie_lookup(keys[i % key_count], &view->tuple, view->seq - 1,
-                             p, 0, SYNCACHE_LAYOUT_WIDE, options))
+        redeemed->options.rcv_wscale = scales[i / key_count];
+        if (syncookie_lookup(keys[i % key_count], &view->tuple, redeemed->c, p,
+                             0, SYNCACHE_LAYOUT_WIDE, &redeemed->options))
             return true;
     }
     return false;
@@ -289,16 +295,15 @@ redeem_verify(struct flow *flow, const struct view *view,
 /* All that proxy_begin() would have known, from the ACK. */
 static void
 redeem_restore(struct flow *flow, struct session *session,
-               const struct arrival *arrival,
-               const struct syncache_cookie_options *options,
-               const struct view_options *ack)
+               const struct arrival *arrival, const struct redeemed *redeemed)
 {
     const struct view *view = &arrival->view;
+    const struct syncache_cookie_options *options = &redeemed->options;
 
     session->mode = 'I';
     session->side = arrival->side;
     session->flags |= SESSION_COOKIE | SESSION_VALIDATED;
-    session->c = view->seq - 1;
+    session->c = redeemed->c;
     session->p = view->ack - 1;
     session->mss = options->mss;
     session->offered = PROXY_OPTIONS | WIRE_HAS_MSS;
@@ -308,26 +313,40 @@ redeem_restore(struct flow *flow, struct session *session,
     }
     if (options->sack_permitted)
         session->flags |= SESSION_SACK;
-    if (ack->has & WIRE_HAS_TIMESTAMPS) {
+    if (redeemed->ack.has & WIRE_HAS_TIMESTAMPS) {
         session->flags |= SESSION_TIMESTAMPS;
-        session->client_tsval = ack->tsval;
+        session->client_tsval = redeemed->ack.tsval;
     }
     session->client_window = view->window;
     proxy_headers(flow, session, arrival);
 }
 
+bool
+proxy_asks_window(const struct flow *flow, const struct view *view)
+{
+    return proxy_limits(flow).window == 0 && view->payload_size == 0 &&
+           (view->flags & (WIRE_SYN | WIRE_FIN | WIRE_RST | WIRE_ACK)) ==
+               WIRE_ACK;
+}
+
 /* Whether it is a cookie's ACK, and what it says then. */
 static bool
 redeem_check(struct flow *flow, const struct view *view,
-             const struct proxy_limits *limits,
-             struct syncache_cookie_options *options, struct view_options *ack)
+             struct redeemed *redeemed)
 {
+    struct proxy_limits limits = proxy_limits(flow);
+
     if ((view->flags & (WIRE_ACK | WIRE_SYN | WIRE_RST)) != WIRE_ACK ||
-        !redeem_gate_open(flow, limits) || !view_verify(view))
+        !redeem_gate_open(flow, &limits) || !view_verify(view))
         return false;
-    view_options(view, ack);
-    if (redeem_verify(flow, view, limits, options) &&
-        redeem_timestamps(flow, &view->tuple, limits, ack))
+    view_options(view, &redeemed->ack);
+    redeemed->c = view->seq - 1;
+    bool found = redeem_verify(flow, view, &limits, redeemed);
+    if (!found && proxy_asks_window(flow, view)) {
+        redeemed->c = view->seq;
+        found = redeem_verify(flow, view, &limits, redeemed);
+    }
+    if (found && redeem_timestamps(flow, &view->tuple, &limits, &redeemed->ack))
         return true;
     flow->stats.cookies_failed++;
     return false;
@@ -336,25 +355,21 @@ redeem_check(struct flow *flow, const struct view *view,
 bool
 proxy_is_cookie(struct flow *flow, const struct arrival *arrival)
 {
-    struct proxy_limits limits = proxy_limits(flow);
-    struct syncache_cookie_options options;
-    struct view_options ack;
+    struct redeemed redeemed;
 
-    return redeem_check(flow, &arrival->view, &limits, &options, &ack);
+    return redeem_check(flow, &arrival->view, &redeemed);
 }
 
 enum flow_verdict
 proxy_redeem(struct flow *flow, const struct arrival *arrival)
 {
     const struct view *view = &arrival->view;
-    struct proxy_limits limits = proxy_limits(flow);
-    struct syncache_cookie_options options;
-    struct view_options ack;
+    struct redeemed redeemed;
 
-    if (!redeem_check(flow, view, &limits, &options, &ack))
+    if (!redeem_check(flow, view, &redeemed))
         return FLOW_DROP_BAD_ACK;
     /* It comes again with data, and the cookie will still be good. */
-    if (limits.wait_for_data && view->payload_size == 0)
+    if (proxy_limits(flow).wait_for_data && view->payload_size == 0)
         return FLOW_CONSUMED;
     struct session *session =
         engine_open(flow, &arrival->key, FLOW_SYNSENT, true);
@@ -362,7 +377,7 @@ proxy_redeem(struct flow *flow, const struct arrival *arrival)
         flow->stats.table_full++;
         return FLOW_DROP_NO_ROOM;
     }
-    redeem_restore(flow, session, arrival, &options, &ack);
+    redeem_restore(flow, session, arrival, &redeemed);
     flow->stats.cookies_redeemed++;
     if (flow->unanswered.count == 0)
         flow->stats.collateral++;

@@ -108,6 +108,24 @@ test_bad_ack_changes_nothing_and_may_be_refused(void)
     EXPECT_EQ(WIRE_RST, world.out[0].flags);
     EXPECT_EQ(p + 2, world.out[0].seq);
     EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
+    /* Data that overtook C's ACK: it is C that sends it. */
+    EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 701, p + 1, 700));
+    EXPECT_EQ(4, world.flow->stats.bad_ack);
+    between_close(&world);
+}
+
+/* C's ACK was lost, and it has data for the window 0 that it was told. */
+static void
+test_client_that_asks_about_its_window_has_the_first_half(void)
+{
+    start();
+    uint32_t p = syn_received();
+    EXPECT_EQ(0, client(WIRE_ACK, C_ISN, p + 2, 0));
+    EXPECT_EQ(FLOW_SYNRCVD, between_session(&world)->state);
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN, p + 1, 0));
+    EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+    EXPECT_EQ(C_ISN, world.out[0].seq);
+    EXPECT_EQ(1, world.flow->stats.bad_ack);
     between_close(&world);
 }
 
@@ -453,6 +471,7 @@ static const struct test tests[] = {
     TEST(test_syn_is_answered_in_the_servers_name),
     TEST(test_ack_opens_the_server_with_the_clients_isn),
     TEST(test_bad_ack_changes_nothing_and_may_be_refused),
+    TEST(test_client_that_asks_about_its_window_has_the_first_half),
     TEST(test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31),
     TEST(test_second_half_begins_its_own_schedule_and_ends_in_a_rst),
     TEST(test_late_timers_do_not_shift_the_schedule),

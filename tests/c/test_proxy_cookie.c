@@ -161,6 +161,35 @@ test_what_is_no_cookie_opens_nothing(void)
     between_close(&world);
 }
 
+/* Its ACK was lost, and it has data for the window 0 that it was told. */
+static void
+test_client_that_asks_about_its_window_redeems_its_cookie(void)
+{
+    static const struct {
+        uint32_t window, payload;
+        uint16_t flags;
+        uint32_t left;
+    } rows[] = {
+        {0, 0, WIRE_ACK, 1},
+        {0, 0, WIRE_ACK | WIRE_FIN, 0},
+        {0, 1, WIRE_ACK, 0},
+        {1000, 0, WIRE_ACK, 0},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start(FLOW_OPTIONS_CISCO);
+        struct flow_intercept_tunables tunables = world.flow->intercept;
+        tunables.synack_window = rows[i].window;
+        between_tune(&world, &tunables);
+        EXPECT_EQ(1, between_send(&world, syn()));
+        struct said asks = between_said(FLOW_CLIENT, rows[i].flags, C_ISN,
+                                        world.out[0].seq + 1, rows[i].payload);
+        EXPECT_EQ(rows[i].left, between_send(&world, asks));
+        if (rows[i].left == 1)
+            EXPECT_EQ(C_ISN, world.out[0].seq);
+        between_close(&world);
+    }
+}
+
 static void
 test_echo_that_we_cannot_have_sent_is_refused(void)
 {
@@ -227,6 +256,7 @@ static const struct test tests[] = {
     TEST(test_cookie_brings_back_what_was_granted),
     TEST(test_scale_told_before_the_server_changed_it_is_remembered),
     TEST(test_what_is_no_cookie_opens_nothing),
+    TEST(test_client_that_asks_about_its_window_redeems_its_cookie),
     TEST(test_echo_that_we_cannot_have_sent_is_refused),
     TEST(test_unanswered_cookies_are_forgotten_after_31_seconds),
     TEST(test_data_is_waited_for_without_state),

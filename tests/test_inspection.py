@@ -92,6 +92,23 @@ def test_rules_may_change_and_stay_as_they_were_if_refused():
     assert ["tcp"] == [rule.protocol for rule in engine.rules]
 
 
+def test_a_session_never_falls_under_the_rule_of_another_protocol():
+    """Applications may come in another order; the port stays."""
+    rules = [Rule("tcp", timeout=3), Rule("ssh"), Rule("http", timeout=100)]
+    engine = Inspection(Sysctl(), rules=rules, seed=SEED)
+    ends = {"src": "192.0.2.10", "dst": "198.51.100.5", "sport": 40000, "dport": 22}
+    back = {"src": "198.51.100.5", "dst": "192.0.2.10", "sport": 22, "dport": 40000}
+    for side, segment in (
+        (Side.CLIENT, Segment(**ends, seq=1, flags=2)),
+        (Side.SERVER, Segment(**back, seq=1, ack=2, flags=18)),
+    ):
+        engine.receive(segment.packet(), side, 1.0)
+    engine.rules = [Rule("tcp"), Rule("http", timeout=3), Rule("ssh", timeout=50)]
+    engine.receive(Segment(**ends, seq=2, ack=2, flags=16).packet(), Side.CLIENT, 1.0)
+    engine.handle_timer(50.0)
+    assert 1 == len(engine.sessions())
+
+
 def test_rules_stay_when_the_engine_is_busy():
     """The call that failed has changed nothing."""
     engine = Inspection(seed=SEED)

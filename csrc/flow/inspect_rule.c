@@ -43,10 +43,22 @@ inspect_alerts(const struct flow *flow, uint8_t rule_number)
     return alert == FLOW_INHERIT ? flow->inspect.alert != 0 : alert == FLOW_ON;
 }
 
+/* Applications move when their list changes: they are looked for anew. */
+static const struct flow_inspect_rule *
+rule_of(const struct flow *flow, const struct session *session)
+{
+    uint8_t number = session->rule;
+
+    if (number >= FLOW_INSPECTED_COUNT)
+        number = inspect_rule_number(flow, session->protocol,
+                                     session->port[FLOW_SERVER]);
+    return inspect_rule(flow, number);
+}
+
 static bool
 rule_audits(const struct flow *flow, const struct session *session)
 {
-    uint8_t audit = inspect_rule(flow, session->rule)->audit;
+    uint8_t audit = rule_of(flow, session)->audit;
 
     return audit == FLOW_INHERIT ? flow->inspect.audit_trail != 0
                                  : audit == FLOW_ON;
@@ -56,7 +68,7 @@ uint32_t
 inspect_idle_ms(const struct flow *flow, const struct session *session)
 {
     const struct flow_inspect_tunables *tunables = &flow->inspect;
-    uint32_t own_ms = inspect_rule(flow, session->rule)->timeout_ms;
+    uint32_t own_ms = rule_of(flow, session)->timeout_ms;
 
     /* dns_timeout is above the rules. */
     if (session->protocol == VIEW_PROTOCOL_UDP &&

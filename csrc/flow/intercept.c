@@ -48,6 +48,20 @@ intercept_open(struct flow *flow, const struct arrival *arrival, bool watch)
     return proxy_begin(flow, arrival);
 }
 
+/*
+ * Does a new request cost another one?  An entry in SYNRCVD is a client that
+ * has a cookie in hand and can come back; one in SYNSENT would be reset.  So a
+ * busy minute alone costs none of these, a count above its limit does.
+ */
+static bool
+intercept_costs_one(const struct flow *flow)
+{
+    return flow->threshold.aggressive &&
+           (flow->order.rcvd_count > 0 ||
+            flow->intercept.options == FLOW_OPTIONS_CISCO ||
+            flow->stats.incomplete > flow->intercept.max_incomplete_high);
+}
+
 static enum flow_verdict
 intercept_full(struct flow *flow, const struct arrival *arrival, bool watch)
 {
@@ -69,7 +83,7 @@ intercept_new(struct flow *flow, const struct arrival *arrival)
     if (!watch && intercept_stateless(flow)) {
         verdict = proxy_cookie(flow, arrival);
     } else {
-        if (flow->threshold.aggressive)
+        if (intercept_costs_one(flow))
             (void)intercept_evict(flow,
                                   flow->threshold.reason == FLOW_REASON_RATE
                                       ? FLOW_END_EVICTED_RATE

@@ -157,6 +157,22 @@ def test_I24_validated_clients_go_last(family, options, evicted):
     assert expected == states.count("SYNSENT")
 
 
+def test_I24_a_busy_minute_costs_no_validated_client(family):
+    """By rate alone one in SYNSENT stays, for it would be reset."""
+    shield = Shield(
+        family,
+        **BY_COUNT
+        | {"one_minute__low": 1, "one_minute__high": 1, "max_incomplete__high": 2},
+        max_incomplete__low=1,
+    )
+    shield.syn()
+    shield.ack()
+    for number in (1, 2):
+        shield.many(1, first=number)
+        assert ["SYNRCVD", "SYNSENT"] == sorted(shield.states())
+    assert shield.engine.statistics().aggressive
+
+
 def test_I25_random_eviction_is_fair(seed):
     """10,000 evictions from 100 equal entries: each place 50 to 160 times."""
     shield = Shield(

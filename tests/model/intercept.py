@@ -118,8 +118,9 @@ class Model:
         return 500 if self.aggressive else 1000
 
     def evict(self) -> None:
-        """The oldest that is not validated, else the oldest that is."""
-        for state in ("SYNRCVD", "SYNSENT"):
+        """The oldest that is not validated; the oldest that is only above the limit."""
+        above = self.incomplete() > self.limits[0][1]
+        for state in ("SYNRCVD", "SYNSENT")[: 1 + above]:
             those = [c for c, e in self.entries.items() if e.state == state]
             if those:
                 victim = min(those, key=lambda c: self.entries[c].order)

@@ -49,8 +49,7 @@ def test_short_requests_are_all_answered(shielded):
     """wrk: a connection for each request, a thousand and more, and not one error."""
     need("wrk")
     shielded.nginx(tiny=b"x")
-    cookies = ("--sysctl", "net.inet.tcp.intercept.synack=auto")
-    shielded.intercept("--preset", "intercept-article", *cookies)
+    shielded.intercept("--preset", "intercept-article")
     words = ("-t", "1", "-c", "20", "-d", "3", "-H", "Connection: close")
     out = shielded.client.run("wrk", *words, f"http://{HOST[4]}/tiny")
     print(out)

@@ -161,7 +161,7 @@ class WhatIf:
     alerts: int = 0
     aggressive: list[Span] = field(default_factory=list)
     still_aggressive: bool = False
-    host_alerts: int = 0
+    host_alerts: list[float] = field(default_factory=list)  # when
     blocks: int = 0
     evicted: dict[str, int] = field(default_factory=dict)
     would_complete: int = 0
@@ -182,7 +182,7 @@ class WhatIf:
             f"aggressive {self.alerts} times, {self.aggressive_s:.0f} s in all"
             + (f": {spans}" if spans else "")
             + (", and still at the end" if self.still_aggressive else ""),
-            f"host alerts {self.host_alerts}, blocks {self.blocks}",
+            f"host alerts {len(self.host_alerts)}, blocks {self.blocks}",
             f"half-open sessions deleted {total}"
             + (f" ({by_reason})" if by_reason else ""),
             f"of them {self.would_complete} would have completed",

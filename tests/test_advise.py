@@ -174,7 +174,7 @@ def test_what_if_tells_spans_victims_and_losses():
         alerts=2,
         aggressive=[Span(10.0, 20.0), Span(30.0, 45.0)],
         still_aggressive=True,
-        host_alerts=1,
+        host_alerts=[12.0],
         evicted={"rate": 5, "host": 2},
         would_complete=3,
     )

@@ -246,7 +246,8 @@ def _with_limits(path: Path, tried: Tried) -> tuple[WhatIf, dict[Key, float]]:
 
 
 def _count(event: FlowEvent, what_if: WhatIf, evicted: dict[Key, float]) -> None:
-    what_if.host_alerts += event.kind is Kind.HOST_ALERT
+    if event.kind is Kind.HOST_ALERT:
+        what_if.host_alerts.append(event.time)
     what_if.blocks += event.kind is Kind.BLOCK
     if event.kind is Kind.EVICTED:
         reason = End(event.reason).name.lower().removeprefix("evicted_")
@@ -330,6 +331,8 @@ def draw(
             panel.axvspan(span.begin - zero, span.end - zero, color="C3", alpha=0.15)
             panel.plot(span.begin - zero, 0, "^C3", clip_on=False)
             panel.plot(span.end - zero, 0, "vC2", clip_on=False)
+    for when in what_if.host_alerts if what_if else []:
+        panels[-1].plot(when - zero, 0, "^C3", clip_on=False)
     panels[-1].set_xlabel(
         "seconds; red: high, dashed: low; triangles: alerts on and off"
     )

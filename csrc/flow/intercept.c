@@ -210,10 +210,11 @@ intercept_tcp(struct flow *flow, struct arrival *arrival)
         return intercept_stranger(flow, arrival);
     if (!intercept_right_side(session, from, arrival))
         return FLOW_DROP_UNKNOWN;
-    /* A connection of the same tuple after one that is over. */
+    /* A connection of the same tuple after one that is over; not that one's
+     * SYN, come late. */
     if (session->state == FLOW_CLOSING && from == FLOW_CLIENT &&
         (view->flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN &&
-        view_verify(view)) {
+        view->seq != session->c && view_verify(view)) {
         engine_end(flow, session, FLOW_END_REPLACED);
         return intercept_stranger(flow, arrival);
     }

@@ -318,6 +318,19 @@ def test_I19_both_fins_close_it_after_five_seconds(family):
     assert [] == shield.states()
 
 
+def test_I19_own_syn_come_late_ends_nothing(family):
+    """A duplicate of C's SYN, after both FINs: translation goes on until the end."""
+    shield = Shield(family)
+    shield.established()
+    shield.give(shield.from_client(FIN | ACK), CLIENT)
+    shield.give(shield.from_server(FIN | ACK, dack=2), SERVER)
+    p = shield.p
+    assert ["S S"] == flags_of(shield.syn())
+    ((_, last),) = shield.ack(dseq=2, dack=2)
+    assert (p, shield.s + 2) == (shield.p, last.ack)
+    assert ["CLOSING"] == shield.states()
+
+
 def test_I19_one_fin_alone_closes_nothing(family):
     """A half-closed connection may go on for a day."""
     shield = Shield(family)

@@ -1,6 +1,6 @@
 """syncache/cli/intercept.py: options, lists, and the loop between two links.
 
-Real interfaces: tests/netns/test_intercept.py.
+Real interfaces: tests/netns/test_intercept_bulk.py.
 """
 
 from __future__ import annotations

@@ -65,8 +65,10 @@ class Config:
     where: str = ""
 
     def set(self, name: str, text: str) -> None:
-        """Set a tunable to what a word spells."""
+        """Set a tunable to what a word spells; a router takes decimal digits only."""
         knob = KNOBS[name]
+        if knob.type == "int" and not (text.isascii() and text.isdecimal()):
+            raise ValueError(f"{name} is {knob.range}, not {text!r}")
         self.keep(name, knob.check(knob.parse(text)))
 
     def restore(self, name: str) -> None:

@@ -96,6 +96,7 @@ def test_without_list_nothing_is_protected():
         (["--sysctl", "net.inet.tcp.intercept.list=5"], "no access list 5"),
         (["--preset", "cisco"], "no preset"),
         (["--conf", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
+        (["--outside", "a", "--inside", "a"], "a cannot be inside and outside"),
     ],
 )
 def test_operators_mistake_is_one_line(capsys, words, hint):

@@ -105,6 +105,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Intercept until SIGINT or SIGTERM."""
+    if options.inside == options.outside:
+        raise Failure(f"{options.inside} cannot be inside and outside")
     engine = make(options)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     with contextlib.ExitStack() as stack:

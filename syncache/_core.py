@@ -246,7 +246,7 @@ class Core(Block):
         except IndexError:
             raise self._refusal() from None
         try:
-            soon = 0 <= now < self._keys_until
+            soon = 0.0 <= now < self._keys_until  # 0 would cost a tenth of the call
             now_ms = floor(now * 1000 + 0.5) if soon else self._at(now)
             return _burst(self._cache, now_ms, rx.cdata, tx.cdata)
         finally:

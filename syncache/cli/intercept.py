@@ -211,8 +211,9 @@ class Relay:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        size = max(getattr(link, "gso_max", 0), link.mtu)
-        self._tx = Ring(RX_SLOTS, -(-size // 64) * 64)
+        # What a ring that it fills must hold: a TUN device gives super-segments.
+        self.gso_max = max(getattr(link, "gso_max", 0), link.mtu)
+        self._tx = Ring(RX_SLOTS, -(-self.gso_max // 64) * 64)
         self.receive = link.receive
         self.send = link.send
         self.fileno = link.fileno

@@ -14,6 +14,7 @@ and ends by SIGTERM.
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import signal
@@ -39,7 +40,8 @@ def open_link(kind: str, interface: str) -> Link:
     if kind == "packet":
         from syncache.links.packet import Packet
 
-        return Packet(interface, [SERVER])
+        # Small blocks: nobody sends super-segments here.
+        return Packet(interface, [SERVER], block=mmap.PAGESIZE)
     from syncache.links.xdp import Xdp
 
     return Xdp(interface, [SERVER])

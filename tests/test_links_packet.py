@@ -22,6 +22,8 @@ from syncache.links.packet import Packet
         (("192.0.2.1",), {"forward": True}, "either has addresses or forwards"),
         (("192.0.2.1",), {"fanout": 65536}, "a fanout group is 0 to 65535"),
         (("192.0.2.1",), {"fanout": -1}, "a fanout group is 0 to 65535"),
+        (("192.0.2.1",), {"block": 1000}, "a block is pages of"),
+        (("192.0.2.1",), {"block": 0}, "a block is pages of"),
     ],
 )
 def test_argument_that_is_not_legal_is_refused(addresses, options, says):

@@ -67,6 +67,9 @@ class Packet:
         tap: See every frame of both directions, promiscuously; the kernel goes on as
             if we were not there.  There are no addresses then.
         ring: Bytes that the kernel may fill before it drops frames.
+        block: Bytes that it hands over at once, a multiple of the page size.  Small
+            ones come sooner, so that receiving and answering take turns more often; a
+            frame longer than a block is lost, super-segments above all.
         cpu: To run the calling thread on; see `Schedule`.
         priority: Of the calling thread.
         threaded_napi: Run the driver's part below it.
@@ -90,6 +93,7 @@ class Packet:
         forward: bool = False,
         tap: bool = False,
         ring: int = RING_BYTES,
+        block: int = BLOCK_BYTES,
         cpu: int | None = None,
         priority: int | None = None,
         threaded_napi: bool = False,
@@ -99,8 +103,11 @@ class Packet:
             raise ValueError("a link either has addresses or forwards or is a tap")
         if fanout is not None and not 0 <= fanout <= FANOUT_ID_MAX:
             raise ValueError(f"a fanout group is 0 to {FANOUT_ID_MAX}, not {fanout}")
+        if block <= 0 or block % mmap.PAGESIZE:
+            raise ValueError(f"a block is pages of {mmap.PAGESIZE} bytes, not {block}")
         self.name = name
         self._tap = tap
+        self._block = block
         self._undo: list[Callable[[], object]] = []
         self._failed = 0
         self._kernel_dropped = 0
@@ -132,7 +139,7 @@ class Packet:
         route = Route(interface)
         self._undo.append(route.close)
         self._link = _core_links.Packet(
-            sock.fileno(), route.numbers, memory, BLOCK_BYTES, forward=forward
+            sock.fileno(), route.numbers, memory, self._block, forward=forward
         )
         self._undo.append(memory.close)
         self._undo.append(self._link.release)
@@ -150,12 +157,13 @@ class Packet:
         sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, not self._tap)
         sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
         enlarge(sock)
-        blocks = max(2, -(-ring // BLOCK_BYTES))
-        frames = blocks * BLOCK_BYTES // FRAME_BYTES
-        request = (BLOCK_BYTES, blocks, FRAME_BYTES, frames, RETIRE_MS, 0, 0)
+        block = self._block
+        blocks = max(2, -(-ring // block))
+        frames = blocks * block // FRAME_BYTES
+        request = (block, blocks, FRAME_BYTES, frames, RETIRE_MS, 0, 0)
         try:
             sock.setsockopt(SOL_PACKET, PACKET_RX_RING, RING_REQUEST.pack(*request))
-            return mmap.mmap(sock.fileno(), blocks * BLOCK_BYTES)
+            return mmap.mmap(sock.fileno(), blocks * block)
         except (OSError, struct.error, OverflowError) as error:
             why = getattr(error, "strerror", None) or "too large"
             message = f"cannot have a receive ring of {ring} bytes: {why}"

@@ -77,10 +77,12 @@ demo: $(EXTENSION)
 # texts, which no instruction changes (tidy, docs, docs_generated, mutate: the rules
 # of the tree, the pages, the list of faults), the bench, which sets the levels
 # itself, and the middlebox engine with what stands on it: csrc/flow includes
-# nothing of csrc/simd, which test_tidy.py sees to.  A level at which ARGS chooses
-# nothing but these is no failure.
+# nothing of csrc/simd, which test_tidy.py sees to; and what gives packets one
+# by one alone, which take the scalar kernels at every level: fuzz, constant_time,
+# c_library.  A level at which ARGS chooses nothing but these is no failure.
 ONCE := $(wildcard $(addprefix tests/test_,tidy.py docs.py docs_generated.py \
-	mutate.py bench*.py acl.py advise.py alerts.py bad_intercept.py \
+	mutate.py bench*.py fuzz.py constant_time.py c_library.py \
+	acl.py advise.py alerts.py bad_intercept.py \
 	cli_advise.py cli_inspect.py cli_intercept.py cli_replay.py \
 	core_capture.py core_flow.py core_inspect.py flow*.py inspect*.py \
 	intercept*.py ios*.py links_replay.py links_syslog.py ports.py \

@@ -126,8 +126,8 @@ def run(
         print(f"{family.name}", flush=True)
         try:
             with place(family), family.enter() as arms:
-                turns = min(repeats, family.repeats or repeats)
                 warm = family.group == "memory"
+                turns = family.turns(repeats)
                 runs[family.name] = measure(arms, turns, warm=warm)
         except WireError as error:
             print(f"  left out: {error}")

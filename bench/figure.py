@@ -70,6 +70,8 @@ class Family:
         enter: Makes the world; its value is the arms, calls that measure once more.
         figures: What is compared.
         repeats: At most so many; None: as many as asked for.
+        times: So many times as many, where all turns would else fall into one mood of
+            the machine.
     """
 
     name: str
@@ -78,6 +80,11 @@ class Family:
     enter: Callable[[], AbstractContextManager[Arms]]
     figures: tuple[Figure, ...]
     repeats: int | None = None
+    times: int = 1
+
+    def turns(self, asked: int) -> int:
+        """Return how often its arms are measured."""
+        return self.times * min(asked, self.repeats or asked)
 
 
 class Result(NamedTuple):

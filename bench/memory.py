@@ -69,9 +69,11 @@ def entry() -> Iterator[Arms]:
     yield {"entry": lambda: millibytes / 1000}
 
 
-def family(name: str, unit: str, arms: tuple[str, ...], *figures: Figure) -> Family:
+def family(
+    name: str, unit: str, arms: tuple[str, ...], *figures: Figure, times: int = 1
+) -> Family:
     """Make a family of native cases."""
-    return Family(name, unit, "memory", partial(cases, *arms), figures)
+    return Family(name, unit, "memory", partial(cases, *arms), figures, times=times)
 
 
 def beats(
@@ -166,6 +168,7 @@ FAMILIES = (
             "syn_cookie_straight",
             5,
         ),
+        times=5,
     ),
     family("bursts", SYN_NS, BURST_SIZES),
     table("15k", 30, None),

@@ -44,6 +44,16 @@ def test_measure_takes_turns_and_leaves_out_the_warming_one(warm):
     assert {"a": [1, 2], "b": [3, 4]} == runs
 
 
+@pytest.mark.parametrize(
+    ("asked", "limit", "times", "turns"),
+    [(9, None, 1, 9), (9, 5, 1, 5), (9, None, 5, 45)],
+)
+def test_family_says_how_often(asked, limit, times, turns):
+    """What takes long has fewer turns, and what takes no time more."""
+    shape = Family("f", "u", "memory", None, (), limit, times)
+    assert turns == shape.turns(asked)
+
+
 def test_ratio_is_the_median_of_pairs():
     """A moment in which all was slow weighs no more than any other."""
     result = drawn([10.0, 100.0, 30.0], [20.0, 100.0, 90.0], inverse=True)

@@ -2,8 +2,9 @@
 
     python tests/bad_input.py --count 10000000 --seed 1 [--what intercept]
 
-Builds the core with AddressSanitizer and UndefinedBehaviorSanitizer into a temporary
-folder and starts itself again with it, so that every packet goes by Python's own door.
+Builds the core with AddressSanitizer and UndefinedBehaviorSanitizer, puts it into a
+temporary folder and starts itself again there, so that every packet goes by Python's
+own door.
 Each packet goes by `packet()` into one engine and by `burst()` into its twin: nothing
 may raise, no sanitizer may find anything, and verdicts, replies, connections, handles
 and counters must be equal, bit for bit.  One batch in 16 also goes into a `Stack`.
@@ -14,6 +15,7 @@ Without a count it takes 100,000 packets.  A failure prints the seed, which repe
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
 import shutil
@@ -33,16 +35,32 @@ BATCH = 64
 
 
 def build(folder: Path) -> None:
-    """Build the package with sanitizers into a folder."""
+    """Put the package with sanitizers into a folder."""
     shutil.copytree(
         ROOT / "syncache",
         folder / "syncache",
         ignore=shutil.ignore_patterns("*.so", "__pycache__", "build"),
     )
-    words = [sys.executable, "setup.py", "-q", "build_ext"]
-    words += ["--build-lib", str(folder), "--build-temp", str(folder / "build")]
+    shutil.copy(extension(), folder / "syncache")
+
+
+def extension() -> Path:
+    """Build the extension with sanitizers; it is kept until a source changes."""
+    digest = hashlib.sha256(f"{SANITIZERS} {sys.version}".encode())
+    for path in sorted((ROOT / "csrc").rglob("*.[chp]*")):
+        if path.suffix in {".c", ".h", ".py"}:
+            digest.update(path.read_bytes())
+    made = ROOT / "build" / "bad_input" / digest.hexdigest()[:16] / "_ffi.abi3.so"
+    if made.exists():
+        return made
+    made.parent.mkdir(parents=True, exist_ok=True)
     flags = {"CC": "cc", "CFLAGS": SANITIZERS, "LDSHARED": f"cc -shared {SANITIZERS}"}
-    subprocess.run(words, cwd=ROOT, env=os.environ | flags, check=True)
+    with tempfile.TemporaryDirectory(dir=made.parent) as name:
+        words = [sys.executable, "setup.py", "-q", "build_ext"]
+        words += ["--build-lib", name, "--build-temp", f"{name}/build"]
+        subprocess.run(words, cwd=ROOT, env=os.environ | flags, check=True)
+        Path(name, "syncache", made.name).rename(made)
+    return made
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -95,6 +95,14 @@ uint32_t engine_rate(struct flow *flow);
  *   returns  NULL if there is no room; the caller may evict one and try again
  */
 struct session *engine_open(struct flow *flow, const struct session_key *key, enum flow_state state, bool counted);
+/*
+ * A session gives way to a new connection of the same two ends, whose SYN and SYN-ACK both passed: it counts as an
+ * attempt, and is half-open until the client's ACK.
+ *
+ *   in       view   the SYN-ACK, for which track_is_anew() holds
+ *   returns  the new session, which is passive; the caller sets its mode and arms it
+ */
+struct session *engine_renew(struct flow *flow, struct session *session, const struct view *view);
 /* From one state to another, with all counts.  Half-open to established counts as completed. */
 void engine_state(struct flow *flow, struct session *session, enum flow_state state);
 /* A half-open session no longer counts. */
@@ -149,6 +157,9 @@ enum flow_verdict inspect_packet(struct flow *flow, struct arrival *arrival);
 /* After tunables changed or engine_judge() said that the mode did: deadlines of watched connections follow. */
 void intercept_judged(struct flow *flow);
 void inspect_judged(struct flow *flow);
+/* engine_renew(), and what the policy has to do then. */
+void watch_renew(struct flow *flow, struct session *session, const struct view *view);
+void inspect_renew(struct flow *flow, struct session *session, const struct view *view);
 /* A session of inspection was made, is about to end: its rule, its lines of the audit trail. */
 void inspect_opened(struct flow *flow, struct session *session);
 void inspect_ended(struct flow *flow, const struct session *session, enum flow_end end);

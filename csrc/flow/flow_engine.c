@@ -9,11 +9,13 @@
 #include "engine.h"
 
 #include "proxy.h"
+#include "track.h"
 
 #include "../core/bytes.h"
 #include "../core/siphash.h"
 
 #include <assert.h>
+#include <string.h>
 
 void
 engine_begin(struct flow *flow, uint64_t now_ms)
@@ -236,6 +238,28 @@ engine_forget(struct flow *flow, struct session *session)
     assert((session->flags & SESSION_OWES_RST) != 0);
     due_disarm(&flow->due, session_number(&flow->sessions, session));
     session_remove(&flow->sessions, session);
+}
+
+struct session *
+engine_renew(struct flow *flow, struct session *session,
+             const struct view *view)
+{
+    struct session before = *session;
+    struct session_key key = {.family = before.family,
+                              .protocol = before.protocol,
+                              .hash = before.hash};
+
+    memcpy(key.address, before.address, sizeof key.address);
+    memcpy(key.port, before.port, sizeof key.port);
+    engine_end(flow, session, FLOW_END_REPLACED);
+    engine_request(flow, &key);
+    engine_judge(flow);
+    session = engine_open(flow, &key, FLOW_SYNRCVD, true);
+    assert(session != NULL); /* its place has just become free */
+    session->side = before.side;
+    memcpy(session->header, before.header, sizeof session->header);
+    track_renew(session, &before, view);
+    return session;
 }
 
 void

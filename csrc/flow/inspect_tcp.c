@@ -49,6 +49,16 @@ tcp_learn(struct flow *flow, const struct session *session,
                         options.has, options.mss, options.wscale);
 }
 
+void
+inspect_renew(struct flow *flow, struct session *session,
+              const struct view *view)
+{
+    session = engine_renew(flow, session, view);
+    engine_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
+    tcp_learn(flow, session, view);
+    engine_judge(flow);
+}
+
 static void
 tcp_watched(struct flow *flow, struct session *session,
             const struct arrival *arrival, uint32_t from)
@@ -56,6 +66,9 @@ tcp_watched(struct flow *flow, struct session *session,
     switch (track_segment(session, &arrival->view, from)) {
     case TRACK_RST:
         engine_end(flow, session, FLOW_END_RST);
+        return;
+    case TRACK_ANEW:
+        inspect_renew(flow, session, &arrival->view);
         return;
     case TRACK_SYN_ACK:
         tcp_learn(flow, session, &arrival->view);

@@ -111,12 +111,28 @@ watch_learn(struct flow *flow, const struct session *session,
                   options.has, options.mss, options.wscale);
 }
 
+void
+watch_renew(struct flow *flow, struct session *session, const struct view *view)
+{
+    session = engine_renew(flow, session, view);
+    session->mode = 'W';
+    engine_arm(flow, session, watch_deadline_ms(flow, session));
+    (void)engine_event(flow, session, FLOW_EVENT_NEW);
+    watch_note_half_open(flow, session, FLOW_SERVER, TRACK_SYN_ACK);
+    watch_learn(flow, session, view);
+    engine_judge(flow);
+}
+
 enum flow_verdict
 watch_packet(struct flow *flow, struct session *session, uint32_t from,
              const struct arrival *arrival)
 {
     enum track_change change = track_segment(session, &arrival->view, from);
 
+    if (change == TRACK_ANEW) {
+        watch_renew(flow, session, &arrival->view);
+        return FLOW_FORWARD;
+    }
     session->last_ms = flow->now_ms;
     if (session->state == FLOW_SYNRCVD) {
         watch_note_half_open(flow, session, from, change);

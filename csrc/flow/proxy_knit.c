@@ -180,6 +180,8 @@ knit_from_client(struct flow *flow, struct session *session,
         engine_end(flow, session, FLOW_END_REPLACED);
         return FLOW_DROP_RECLAIMED;
     }
+    if (view->flags & WIRE_SYN)
+        track_other_syn(session, view);
     bool changed = splice_to_server(&session->splice, view);
     enum track_change change = track_segment(session, view, FLOW_CLIENT);
     if (!(view->flags & WIRE_SYN))
@@ -188,12 +190,26 @@ knit_from_client(struct flow *flow, struct session *session,
     return changed ? FLOW_FORWARD_REWRITTEN : FLOW_FORWARD;
 }
 
+/* C began anew, and S has answered it: from here on they are by themselves. */
+static void
+knit_renew(struct flow *flow, struct session *session, const struct view *view)
+{
+    if (flow->config.kind == FLOW_INSPECT)
+        inspect_renew(flow, session, view);
+    else
+        watch_renew(flow, session, view);
+}
+
 static enum flow_verdict
 knit_from_server(struct flow *flow, struct session *session,
                  struct arrival *arrival)
 {
     struct view *view = &arrival->view;
 
+    if (view->flags & WIRE_SYN && track_is_anew(session, view)) {
+        knit_renew(flow, session, view);
+        return FLOW_FORWARD;
+    }
     /* Our ACK was lost: S repeats its SYN-ACK, which C must never see. */
     if (view->flags & WIRE_SYN) {
         if (view->flags & WIRE_ACK && view->seq == session->s &&

@@ -25,7 +25,7 @@
 #define SESSION_TIMESTAMPS 0x0020u    /* granted to the client */
 #define SESSION_SACK 0x0040u          /* granted to the client */
 #define SESSION_VALIDATED 0x0080u     /* the client proved its address, and the server is not yet asked */
-#define SESSION_OTHER_ISN 0x0100u     /* a SYN with ISN `p` was seen beside that with `c` */
+#define SESSION_OTHER_ISN 0x0100u     /* a SYN with ISN `p` passed beside that with `c` */
 #define SESSION_UNCHECKED 0x0200u     /* imported, first packet of the client's not yet seen */
 #define SESSION_UNCHECKED_S 0x0400u   /* likewise of the server's */
 #define SESSION_COOKIE 0x0800u        /* made from a cookie */
@@ -70,10 +70,13 @@ struct session {
     uint32_t host_older, host_younger;
     uint32_t dense;                   /* place in the array from which one is drawn */
     uint32_t c;                       /* client's ISN */
-    uint32_t p;                       /* ISN of our SYN-ACK; passive: the ISN of another SYN on this tuple */
+    uint32_t p;                       /* ISN of our SYN-ACK; passive or spliced: that of another SYN on this tuple */
     uint32_t s;                       /* server's ISN */
     uint32_t client_tsval;            /* latest of the client's */
-    uint16_t mss;                     /* of the client's SYN, 0: none */
+    union {
+        uint16_t mss;                 /* of the client's SYN, 0: none */
+        uint16_t other_wscale;        /* if SESSION_OTHER_ISN: of that SYN */
+    };
     uint16_t client_window;           /* last unscaled window of the client */
     uint16_t header[2];               /* link headers (header.h): of packets to client and to server */
     uint64_t created_ms;

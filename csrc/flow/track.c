@@ -50,19 +50,18 @@ track_answers(struct session *session, const struct view *view)
         return false;
     /* The server has taken the other SYN of this tuple. */
     session->c = session->p;
+    session->wscale[FLOW_CLIENT] = (uint8_t)session->other_wscale;
     session->nxt[FLOW_CLIENT] = session->c + 1;
     session->flags &= (uint16_t)~SESSION_OTHER_ISN;
     return true;
 }
 
-static enum track_change
-track_syn_ack(struct session *session, const struct view *view)
+/* The numbers and the window of a SYN-ACK that answers `c`. */
+static void
+track_answered(struct session *session, const struct view *view)
 {
     struct view_options options;
 
-    if (session->state != FLOW_SYNRCVD || !view_verify(view) ||
-        !track_answers(session, view))
-        return TRACK_NONE;
     view_options(view, &options);
     session->flags |= SESSION_SYNACK;
     session->s = view->seq;
@@ -71,19 +70,60 @@ track_syn_ack(struct session *session, const struct view *view)
     session->wnd[FLOW_SERVER] = view->window;
     session->wscale[FLOW_SERVER] = options.wscale;
     session->ack[FLOW_CLIENT] = view->seq + 1;
+}
+
+bool
+track_is_anew(const struct session *session, const struct view *view)
+{
+    return session->state == FLOW_ESTAB &&
+           (session->flags & SESSION_OTHER_ISN) != 0 &&
+           (view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST | WIRE_FIN)) ==
+               (WIRE_SYN | WIRE_ACK) &&
+           view->ack == session->p + 1 && view_verify(view);
+}
+
+void
+track_renew(struct session *session, const struct session *before,
+            const struct view *view)
+{
+    struct view_options options;
+
+    view_options(view, &options);
+    session->c = before->p;
+    session->nxt[FLOW_CLIENT] = session->c + 1;
+    session->wnd[FLOW_CLIENT] = UINT16_MAX;
+    session->wscale[FLOW_CLIENT] = (uint8_t)before->other_wscale;
+    /* What the SYN offered is known as far as the server took it. */
+    session->offered = options.has;
+    track_answered(session, view);
+}
+
+static enum track_change
+track_syn_ack(struct session *session, const struct view *view)
+{
+    if (track_is_anew(session, view))
+        return TRACK_ANEW;
+    if (session->state != FLOW_SYNRCVD || !view_verify(view) ||
+        !track_answers(session, view))
+        return TRACK_NONE;
+    track_answered(session, view);
     return TRACK_SYN_ACK;
 }
 
-/* A SYN on a known tuple: only a server's word can make it count. */
-static enum track_change
-track_other_syn(struct session *session, const struct view *view, uint32_t from)
+void
+track_other_syn(struct session *session, const struct view *view)
 {
-    if (from == FLOW_CLIENT && session->state == FLOW_SYNRCVD &&
-        view->seq != session->c) {
-        session->p = view->seq;
-        session->flags |= SESSION_OTHER_ISN;
-    }
-    return TRACK_NONE;
+    struct view_options options;
+
+    if ((view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST | WIRE_FIN)) !=
+            WIRE_SYN ||
+        (session->state != FLOW_SYNRCVD && session->state != FLOW_ESTAB) ||
+        view->seq == session->c)
+        return;
+    view_options(view, &options);
+    session->p = view->seq;
+    session->other_wscale = options.wscale;
+    session->flags |= SESSION_OTHER_ISN;
 }
 
 static enum track_change
@@ -184,7 +224,9 @@ track_segment(struct session *session, const struct view *view, uint32_t from)
     if ((view->flags & WIRE_SYN) != 0) {
         if (from == FLOW_SERVER && (view->flags & WIRE_ACK) != 0)
             return track_syn_ack(session, view);
-        return track_other_syn(session, view, from);
+        if (from == FLOW_CLIENT)
+            track_other_syn(session, view);
+        return TRACK_NONE;
     }
     if ((session->flags & (SESSION_SYNACK | SESSION_ADOPTED)) == 0 ||
         !track_in_window(session, view, from) ||

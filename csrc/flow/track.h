@@ -21,9 +21,24 @@ enum track_change {
     TRACK_NONE,
     TRACK_SYN_ACK,                    /* the server has answered, again perhaps */
     TRACK_ESTABLISHED,                /* the client's ACK */
+    TRACK_ANEW,                       /* the server answered another SYN: what was known of both ends is void */
     TRACK_RST,
     TRACK_CLOSED                      /* the second of the two FINs */
 };
+
+/*
+ * The server's SYN-ACK answers a SYN that passed on an established session: it has forgotten that session, and would
+ * otherwise have said so by an ACK (RFC 9293 3.5.2).
+ *
+ *   in       view   a SYN-ACK of the server's
+ */
+bool track_is_anew(const struct session *session, const struct view *view);
+
+/* A fresh session takes over the two SYNs that track_is_anew() found on `before`. */
+void track_renew(struct session *session, const struct session *before, const struct view *view);
+
+/* A SYN on a known tuple: noted, since only the server's word can make it count. */
+void track_other_syn(struct session *session, const struct view *view);
 
 /* A SYN that opens a session, checksum verified: notes its ISN, window and options. */
 void track_syn(struct session *session, const struct view *view);

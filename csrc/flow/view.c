@@ -285,9 +285,11 @@ view_option(const uint8_t *option, struct view_options *options)
             options->tsecr = load32_be(option + 6);
         }
         break;
-    case 19: /* RFC 2385 */
-    case 29: /* RFC 5925 */
-        options->authenticated = true;
+    case 19: /* RFC 2385 3: a digest of 16 bytes */
+        options->authenticated |= size == 18;
+        break;
+    case 29: /* RFC 5925 2.2: two key numbers, then a MAC */
+        options->authenticated |= size >= 4;
         break;
     default:
         break;

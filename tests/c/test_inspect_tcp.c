@@ -179,6 +179,32 @@ test_new_syn_replaces_a_closing_session_only(void)
 }
 
 static void
+test_established_and_answered_anew_is_another_attempt(void)
+{
+    for (uint32_t tap = 0; tap < 2; tap++) {
+        struct world *world = world_inspect(10);
+
+        if (tap)
+            world->side = FLOW_TAP;
+        world_handshake(world, &world_ends);
+        world_tcp(world, &world_ends, false,
+                  (struct segment){.seq = 77, .flags = WORLD_SYN});
+        EXPECT_EQ(1, world_stats(world)->established);
+        world_tcp(world, &world_ends, true,
+                  (struct segment){
+                      .seq = 88, .ack = 78, .flags = WORLD_SYN | WORLD_ACK});
+        EXPECT_EQ(2, world_stats(world)->requests);
+        EXPECT_EQ(0, world_stats(world)->established);
+        EXPECT_EQ(1, world_stats(world)->incomplete);
+        world_tcp(world, &world_ends, false,
+                  (struct segment){.seq = 78, .ack = 89, .flags = WORLD_ACK});
+        EXPECT_EQ(1, world_stats(world)->established);
+        EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_REPLACED]);
+        world_free(world);
+    }
+}
+
+static void
 test_what_is_no_syn_makes_no_session(void)
 {
     struct world *world = world_inspect(10);
@@ -206,6 +232,7 @@ static const struct test tests[] = {
     TEST(test_blind_rst_changes_nothing),
     TEST(test_closed_port_ends_the_session),
     TEST(test_new_syn_replaces_a_closing_session_only),
+    TEST(test_established_and_answered_anew_is_another_attempt),
     TEST(test_what_is_no_syn_makes_no_session),
 };
 

@@ -132,6 +132,59 @@ test_spoofed_side_is_not_believed(void)
     between_close(&world);
 }
 
+/* Both ends forgot a spliced connection: C begins it again, S answers. */
+static void
+test_spliced_and_forgotten_by_both_ends_begins_anew(void)
+{
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        start(FLOW_SYNACK_CACHE, 1100);
+        world.family = family;
+        (void)established(40000);
+        world.now_ms += 120000;
+        (void)between_poll(&world);
+        EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN,
+                                                       500000, 0, 0)));
+        /* One that answers neither SYN changes nothing. */
+        EXPECT_EQ(0, between_send(&world,
+                                  between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                               700000, 500002, 0)));
+        EXPECT_EQ('I', between_session(&world)->mode);
+        EXPECT_EQ(1, between_send(&world,
+                                  between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                               700000, 500001, 0)));
+        EXPECT_EQ(700000, world.out[0].seq);
+        EXPECT_EQ(500001, world.out[0].ack);
+        EXPECT_EQ('W', between_session(&world)->mode);
+        EXPECT_EQ(1, world.flow->stats.incomplete);
+        EXPECT_EQ(2, world.flow->stats.requests);
+        EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_REPLACED]);
+        EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                       500001, 700001, 5)));
+        EXPECT_EQ(700001, world.out[0].ack);
+        EXPECT_EQ(1, world.flow->stats.established);
+        EXPECT_EQ(1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK,
+                                                       700001, 500006, 9)));
+        EXPECT_EQ(700001, world.out[0].seq);
+        between_close(&world);
+    }
+}
+
+static void
+test_spliced_syn_of_another_isn_alone_changes_nothing(void)
+{
+    start(FLOW_SYNACK_CACHE, 1100);
+    uint32_t p = established(40000);
+    EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN,
+                                                   500000, 0, 0)));
+    /* S lives, and says so; C gets it translated. */
+    EXPECT_EQ(1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK,
+                                                   S_ISN + 1, C_ISN + 1, 0)));
+    EXPECT_EQ(p + 1, world.out[0].seq);
+    EXPECT_EQ(FLOW_ESTAB, between_session(&world)->state);
+    EXPECT_EQ('I', between_session(&world)->mode);
+    between_close(&world);
+}
+
 static void
 test_fragments_and_bad_headers_do_not_reach_a_protected_server(void)
 {
@@ -283,6 +336,8 @@ static const struct test tests[] = {
     TEST(test_connections_that_the_server_opens_pass),
     TEST(test_syn_ack_for_nobody_is_refused_in_the_clients_name),
     TEST(test_spoofed_side_is_not_believed),
+    TEST(test_spliced_and_forgotten_by_both_ends_begins_anew),
+    TEST(test_spliced_syn_of_another_isn_alone_changes_nothing),
     TEST(test_fragments_and_bad_headers_do_not_reach_a_protected_server),
     TEST(test_icmp_errors_speak_of_each_sides_own_numbers),
     TEST(test_syns_that_nobody_can_mean_are_dropped),

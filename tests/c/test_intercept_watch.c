@@ -102,6 +102,27 @@ test_watch_reset_says_who_is_told(void)
 }
 
 static void
+test_established_and_forgotten_by_both_ends_is_a_new_connection(void)
+{
+    start();
+    passes(FLOW_CLIENT, WIRE_SYN, C_ISN, 0);
+    passes(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1);
+    passes(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, S_ISN + 1);
+    passes(FLOW_CLIENT, WIRE_SYN, 77, 0);
+    EXPECT_EQ(1, world.flow->stats.established);
+    passes(FLOW_SERVER, WIRE_SYN | WIRE_ACK, 88, 78);
+    EXPECT_EQ(0, world.flow->stats.established);
+    EXPECT_EQ(1, world.flow->stats.incomplete);
+    EXPECT_EQ(2, world.flow->stats.requests);
+    passes(FLOW_CLIENT, WIRE_ACK, 78, 89);
+    EXPECT_EQ(1, world.flow->stats.established);
+    passes(FLOW_CLIENT, WIRE_ACK | WIRE_FIN, 78, 89);
+    passes(FLOW_SERVER, WIRE_ACK | WIRE_FIN, 89, 79);
+    EXPECT_EQ(1, world.flow->stats.terminating);
+    between_close(&world);
+}
+
+static void
 test_spoofed_ack_and_rst_do_not_end_the_watch(void)
 {
     start();
@@ -212,6 +233,7 @@ static const struct test tests[] = {
     TEST(test_handshake_passes_byte_for_byte),
     TEST(test_expiry_counts_from_the_syn_and_resets_the_server),
     TEST(test_watch_reset_says_who_is_told),
+    TEST(test_established_and_forgotten_by_both_ends_is_a_new_connection),
     TEST(test_spoofed_ack_and_rst_do_not_end_the_watch),
     TEST(test_deadline_follows_the_mode_both_ways),
     TEST(test_switch_at_run_time_keeps_both_kinds),

@@ -232,6 +232,31 @@ test_options_are_read_to_the_first_bad_length(void)
 }
 
 static void
+test_options_of_signatures_need_a_legal_length(void)
+{
+    static const struct {
+        uint8_t kind, size;
+        bool authenticated;
+    } rows[] = {
+        {19, 18, true}, {19, 2, false}, {19, 17, false}, {19, 19, false},
+        {29, 4, true},  {29, 16, true}, {29, 2, false},  {29, 3, false},
+    };
+    static struct packet packet;
+
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        uint8_t options[20] = {rows[i].kind, rows[i].size};
+        struct view_options read;
+        struct view view;
+
+        packet_tcp(&packet, 4, 2, options, sizeof options, 0);
+        view = parse(&packet, packet.size);
+        view_options(&view, &read);
+        EXPECT_EQ(rows[i].authenticated, read.authenticated);
+        free(view.ip);
+    }
+}
+
+static void
 test_random_bytes_never_reach_outside(void)
 {
     /* ASan's exercise; and what is called TCP lies within. */
@@ -271,6 +296,7 @@ static const struct test tests[] = {
     TEST(test_quotation_is_found_with_8_bytes_and_not_with_7),
     TEST(test_every_spoiled_byte_that_a_sum_covers_is_seen),
     TEST(test_options_are_read_to_the_first_bad_length),
+    TEST(test_options_of_signatures_need_a_legal_length),
     TEST(test_random_bytes_never_reach_outside),
 };
 

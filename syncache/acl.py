@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import address as addresses
+from .abbreviation import keyword
 from .ports import ANY_PORT, OPERATORS, TCP, UDP, Ports, take_ports
 
 if TYPE_CHECKING:
@@ -30,10 +31,32 @@ ICMP, ICMPV6 = 1, 58
 ANY_FAMILY = 0
 _BITS = {addresses.IPV4: 32, addresses.IPV6: 128}
 # By family: `ip` and `ipv6` mean every protocol of theirs.
+_OTHERS = {"ahp": 51, "esp": 50, "pcp": 108, "sctp": 132}
 _PROTOCOLS = {
-    addresses.IPV4: {"ip": 0, "icmp": ICMP, "tcp": TCP, "udp": UDP},
-    addresses.IPV6: {"ipv6": 0, "icmp": ICMPV6, "tcp": TCP, "udp": UDP},
+    addresses.IPV4: {"ip": 0, "icmp": ICMP, "tcp": TCP, "udp": UDP}
+    | _OTHERS
+    | {"eigrp": 88, "gre": 47, "igmp": 2, "igrp": 9, "ipinip": 4}
+    | {"nos": 94, "ospf": 89, "pim": 103},
+    addresses.IPV6: {"ipv6": 0, "icmp": ICMPV6, "tcp": TCP, "udp": UDP} | _OTHERS,
 }
+# Words behind a rule: how many operands follow, and what becomes of the rule.
+_LOGS = {"log": 0, "log-input": 0}
+_CONDITIONS = {
+    "time-range": 1,
+    "dscp": 1,
+    "precedence": 1,
+    "tos": 1,
+    "flow-label": 1,
+    "reflect": 1,
+    "timeout": 1,
+    "option": 1,
+}
+_FLAGS = ("ack", "fin", "psh", "rst", "syn", "urg")
+_NO_SYN = {
+    "established": "established matches no SYN",
+    "fragments": "a SYN is in the first",
+}
+_TYPED = {ICMP, 2, ICMPV6}  # ICMP and IGMP have types in the place of ports
 _NUMBER_MAX = 255
 
 
@@ -142,11 +165,11 @@ class AccessList:
             lines.splitlines() if isinstance(lines, str) else lines, 1
         ):
             words = line.partition("!")[0].split()
-            if not words or words[0] == "remark":
+            if not words or keyword(words[0], ("remark",)):
                 continue
             family = addresses.IPV6 if _speaks_ipv6(words) else addresses.IPV4
             try:
-                rules.append(parse_rule(words, family))
+                rules += parse_rule(words, family, [])
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
         return cls(name, rules)
@@ -292,37 +315,117 @@ def _ports(port: Port, protocol: int) -> Ports:
         if len(words) == 1:
             words = ["eq", *words]
     ports = take_ports(words, protocol)
-    if words:
+    if words or len(ports) != 1:
         raise ValueError(f"{port!r} is no port")
-    return ports
+    return ports[0]
 
 
 # Rules from words, as the original spells them.
 
 
-def parse_rule(words: Sequence[str], family: int) -> Rule:
-    """Read `permit PROTOCOL SOURCE [PORTS] DESTINATION [PORTS]` of one family.
+def parse_rule(words: Sequence[str], family: int, notes: list[str]) -> list[Rule]:
+    """Read `permit PROTOCOL SOURCE [PORTS] DESTINATION [PORTS] ...` of one family.
+
+    Several ports make several rules.  A rule that no first packet of a connection can
+    match, or that cannot be expressed here, makes none; `notes` then says why.
 
     Raises:
         ValueError: it is not of this form; the message says where.
     """
-    rest = list(words)
-    action = rest.pop(0) if rest else ""
-    if action not in {"permit", "deny"}:
-        raise ValueError(f"a rule begins with permit or deny, not {action!r}")
+    rest = _bare(words)
+    permit = _action(rest)
+    if any(keyword(word, ("object-group",)) for word in rest):
+        notes.append("rules with an object-group are left out")
+        return []
     number = _protocol(rest.pop(0) if rest else "", _PROTOCOLS[family])
     ends = []
     for _ in range(2):
         packed, wildcard = _take_address(rest, family)
-        ends.append(End(family, packed, wildcard, take_ports(rest, number)))
-    if rest:
-        raise ValueError(f"{' '.join(rest)!r} is more than a rule can say here")
-    return Rule(action == "permit", number, *ends)
+        ports = take_ports(rest, number)
+        ends.append([End(family, packed, wildcard, one) for one in ports])
+    if not _take_conditions(rest, number, notes):
+        return []
+    return [Rule(permit, number, one, other) for one in ends[0] for other in ends[1]]
+
+
+def parse_standard(words: Sequence[str], notes: list[str]) -> list[Rule]:
+    """Read a rule of a standard list, `permit SOURCE`: every protocol, IPv4.
+
+    Raises:
+        ValueError: it is not of this form; the message says where.
+    """
+    rest = [word.rstrip(",") for word in _bare(words)]
+    permit = _action(rest)
+    if rest[1:3] == ["wildcard", "bits"]:  # as `show access-lists` prints it
+        del rest[1:3]
+    if rest and "." in rest[0] and not (rest[1:] and "." in rest[1]):
+        rest.insert(0, "host")
+    packed, wildcard = _take_address(rest, addresses.IPV4)
+    if not _take_conditions(rest, 0, notes):
+        return []
+    source = End(addresses.IPV4, packed, wildcard)
+    return [Rule(permit, 0, source, End(addresses.IPV4))]
+
+
+def _bare(words: Sequence[str]) -> list[str]:
+    """Return words without what `show access-lists` prints behind a rule."""
+    rest = list(words)
+    if len(rest) > 1 and keyword(rest[-2], ("sequence",)) and rest[-1].isdecimal():
+        del rest[-2:]
+    counted = next((i for i, word in enumerate(rest) if word.startswith("(")), None)
+    if counted is not None and rest[-1].rstrip(")") in {"match", "matches"}:
+        del rest[counted:]
+    return rest
+
+
+def _action(rest: list[str]) -> bool:
+    word = rest.pop(0) if rest else ""
+    action = keyword(word, ("permit", "deny"))
+    if action is None:
+        raise ValueError(f"a rule begins with permit or deny, not {word!r}")
+    return action == "permit"
+
+
+def _take_conditions(rest: list[str], number: int, notes: list[str]) -> bool:
+    """Take the words behind the ends; False if the rule has to be left out."""
+    kept = True
+    flags: list[str] = []
+    while rest:
+        word = rest.pop(0)
+        choices = [*_LOGS, *_CONDITIONS, *_NO_SYN]
+        if number == TCP:
+            choices += [*_FLAGS, "match-any", "match-all"]
+        name = keyword(word, choices) or ""
+        if name in _CONDITIONS:
+            if not rest:
+                raise ValueError(f"{word} wants a value behind it")
+            rest.pop(0)
+            notes.append(f"{name} is ignored: the rule holds without it")
+        elif name in _NO_SYN:
+            notes.append(f"rules with {name} are left out: {_NO_SYN[name]}")
+            kept = False
+        elif name in _FLAGS:
+            flags.append(name)
+        elif name in {"match-any", "match-all"}:
+            while rest and rest[0][1:].lower() in _FLAGS and rest[0][0] in "+-":
+                rest.pop(0)
+            notes.append(f"rules with {name} are left out")
+            kept = False
+        elif number in _TYPED and word.replace("-", "").isalnum() and not name:
+            notes.append("rules for a type of ICMP or IGMP are left out")
+            kept = False
+        elif name not in _LOGS:
+            raise ValueError(f"{word!r} is more than a rule can say here")
+    if flags and "syn" not in flags:
+        notes.append(f"rules with {flags[0]} are left out: no first SYN has it")
+        kept = False
+    return kept
 
 
 def _protocol(word: str, names: dict[str, int]) -> int:
-    if word in names:
-        return names[word]
+    name = keyword(word, names)
+    if name is not None:
+        return names[name]
     if word.isascii() and word.isdecimal() and int(word) <= _NUMBER_MAX:
         return int(word)
     raise ValueError(f"a protocol is one of {', '.join(names)}, not {word!r}")
@@ -331,16 +434,16 @@ def _protocol(word: str, names: dict[str, int]) -> int:
 def _take_address(words: list[str], family: int) -> tuple[bytes, bytes]:
     """Take `any`, `host A`, `A WILDCARD` or `PREFIX/LENGTH` from the front."""
     word = words.pop(0) if words else ""
-    if word == "any":
+    if keyword(word, ("any",)):
         return addresses.ANY, b"\xff" * 16
-    if word == "host":
+    if keyword(word, ("host",)):
         host = words.pop(0) if words else ""
         found, packed = _packed(host)
         if found != family:
             raise ValueError(f"{host} is not an address of IPv{family}")
         return packed, _wildcard(family, 0)
     if family == addresses.IPV6:
-        found, packed, wildcard = _prefix(word)
+        found, packed, wildcard = _prefix(word, strict=False)
         if found != family or "/" not in word:
             raise ValueError(f"{word!r} is not any, host or an IPv6 prefix")
         return packed, wildcard
@@ -366,9 +469,9 @@ def _masked(text: str, mask: str) -> tuple[bytes, bytes]:
     return kept, whole
 
 
-def _prefix(text: str) -> tuple[int, bytes, bytes]:
+def _prefix(text: str, *, strict: bool = True) -> tuple[int, bytes, bytes]:
     try:
-        network = ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text, strict=strict)
     except ValueError as error:
         raise ValueError(f"{text!r} is no prefix: {error}") from None
     packed = network.network_address.packed.ljust(16, b"\0")

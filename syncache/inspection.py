@@ -126,14 +126,19 @@ class Inspection(Flow):
             self._rules = before
             raise
 
-    def configure(self, source: str | Path | Sequence[str]) -> None:
+    def configure(
+        self, source: str | Path | Sequence[str], *, strict: bool = False
+    ) -> list[str]:
         """Take an IOS configuration, whole or not at all: `ios_config.read`.
+
+        Returns what has no effect, in sentences; with `strict`, lines of other features
+        are errors.
 
         Raises:
             OSError: the file cannot be read.
             ValueError: file and line, and what is wrong there.
         """
-        config = read(source)
+        config = read(source, strict=strict)
         rules = ios_inspect.chosen(config) or self._rules
         before = self._rules
         self._rules = rules
@@ -144,6 +149,7 @@ class Inspection(Flow):
             self._rules = before
             raise
         self.interfaces = list(ios_inspect.draft_of(config).interfaces.values())
+        return config.report("ip inspect")
 
     def configuration(self) -> str:
         """Return the IOS configuration that makes these tunables and rules."""

@@ -116,16 +116,22 @@ class Intercept(Flow):
         with _Staged(self, {acl.name: acl}):
             self._sysctl[LIST] = acl.name
 
-    def configure(self, source: str | Path | Sequence[str]) -> None:
+    def configure(
+        self, source: str | Path | Sequence[str], *, strict: bool = False
+    ) -> list[str]:
         """Take an IOS configuration, whole or not at all: `ios_config.read`.
+
+        Returns what has no effect, in sentences; with `strict`, lines of other features
+        are errors.
 
         Raises:
             OSError: the file cannot be read.
             ValueError: file and line, and what is wrong there.
         """
-        config = ios_config.read(source, known=list(self._lists))
+        config = ios_config.read(source, known=list(self._lists), strict=strict)
         with _Staged(self, config.lists):
             self._sysctl.assign(config.changes, config.places)
+        return config.report("ip tcp intercept", "access lists")
 
     def configuration(self) -> str:
         """Return the IOS configuration that makes these tunables and lists."""

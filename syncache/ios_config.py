@@ -11,8 +11,9 @@ inspection, which add themselves to `COMMANDS`.
     ip tcp intercept max-incomplete low 900 high 1100
 
 A configuration is all or nothing: `read` collects, and nothing has changed until
-`Sysctl.assign` takes the whole.  `!` begins a comment; a line that is not understood is
-an error, never ignored.
+`Sysctl.assign` takes the whole.  `!` begins a comment.  Keywords may be short and in
+capitals.  Lines of other features are counted and skipped, so that a whole `show
+running-config` can be read, and with `strict` errors; those of ours are understood.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from . import address as addresses
-from .acl import AccessList, parse_rule
+from .abbreviation import keyword
+from .acl import AccessList, parse_rule, parse_standard
 from .tunables import KNOBS
 
 if TYPE_CHECKING:
@@ -37,7 +39,12 @@ SHOWN_MAX = 80  # characters of a line that is not understood
 _SEQUENCE_STEP = 10
 _SEQUENCE_MAX = 2**31 - 1
 _IN_BLOCK = {"permit", "deny", "remark", "sequence", "exit"}
+_WITHOUT_EFFECT = ("evaluate", "dynamic")
 _EXTENDED = (range(100, 200), range(2000, 2700))
+_STANDARD = (range(1, 100), range(1300, 2000))
+# Beginnings of commands of which every line is understood or an error.
+_OURS = {("ip", "tcp", "intercept"), ("ip", "inspect"), ("access-list",)}
+_BANNERS = {"motd", "login", "exec", "incoming", "slip-ppp", "prompt-timeout"}
 
 
 class Block(Protocol):
@@ -49,13 +56,18 @@ class Block(Protocol):
     def line(self, words: list[str], no: bool) -> None:
         """Take such a line; ValueError says what is wrong with it."""
 
+    def claims(self, indented: bool) -> bool:
+        """Tell whether a line that is not understood is an error of this block."""
+
 
 @dataclass(slots=True)
 class Config:
     """What a configuration says so far.
 
     `changes` are tunables by name, `places` where each was said, `lists` the access
-    lists, `inspection` what the commands of inspection keep for themselves.
+    lists, `inspection` what the commands of inspection keep for themselves.  `said`
+    counts the lines of each feature, `skipped` those of others; `notes` are sentences
+    about what was read and has no effect.
     """
 
     changes: dict[str, int | str] = field(default_factory=dict)
@@ -63,6 +75,27 @@ class Config:
     drafts: dict[str, Draft] = field(default_factory=dict)
     inspection: dict[str, object] = field(default_factory=dict)
     where: str = ""
+    strict: bool = False
+    said: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, *texts: str) -> None:
+        """Remember what has no effect, once, with the first line that has it."""
+        for text in texts:
+            if not any(old.endswith(text) for old in self.notes):
+                self.notes.append(f"{self.where}{text}")
+
+    def report(self, *features: str) -> list[str]:
+        """Return the notes for an engine that these features are for."""
+        texts = [
+            f"{number} lines of {name} have no effect here"
+            for name, number in self.said.items()
+            if name not in features
+        ]
+        if self.skipped:
+            texts.append(f"{self.skipped} lines of other features are skipped")
+        return [*self.notes, *texts]
 
     def set(self, name: str, text: str) -> None:
         """Set a tunable to what a word spells; a router takes decimal digits only."""
@@ -94,12 +127,14 @@ Handler = Callable[[Config, list[str], bool], "Block | None"]
 class Draft:
     """An access list that is being written; rules by family and sequence number."""
 
+    config: Config
     name: str
-    rules: dict[int, dict[int, Rule]] = field(default_factory=dict)
+    standard: bool = False
+    rules: dict[int, dict[int, list[Rule]]] = field(default_factory=dict)
 
     def add(self, words: list[str], family: int, sequence: int | None = None) -> None:
         """Add a rule, behind the others unless it has a number."""
-        rule = parse_rule(words, family)
+        rule = self._parse(words, family)
         rules = self.rules.setdefault(family, {})
         if sequence is None:
             last = max(rules, default=0)
@@ -112,18 +147,28 @@ class Draft:
         """Remove a rule by its number or its words."""
         rules = self.rules.get(family, {})
         if sequence is None:
-            rule = parse_rule(words, family)
+            rule = self._parse(words, family)
             sequence = next((n for n, other in rules.items() if other == rule), None)
         if sequence not in rules:
             raise ValueError(f"list {self.name} has no such rule")
         del rules[sequence]
 
+    def _parse(self, words: list[str], family: int) -> list[Rule]:
+        notes: list[str] = []
+        if self.standard:
+            rules = parse_standard(words, notes)
+        else:
+            rules = parse_rule(words, family, notes)
+        self.config.note(*notes)
+        return rules
+
     def finished(self) -> AccessList:
         """Return the list; rules of two families do not meet, so IPv4's come first."""
         rules = [
-            self.rules[family][sequence]
+            rule
             for family in sorted(self.rules)
             for sequence in sorted(self.rules[family])
+            for rule in self.rules[family][sequence]
         ]
         return AccessList(self.name, rules)
 
@@ -137,15 +182,24 @@ class RuleBlock:
 
     def takes(self, words: list[str]) -> bool:
         """Tell whether this is a rule, a remark or the end."""
-        return words[0] in _IN_BLOCK or words[0].isdecimal()
+        choices = (*_IN_BLOCK, *_WITHOUT_EFFECT)
+        return keyword(words[0], choices) is not None or words[0].isdecimal()
+
+    def claims(self, indented: bool) -> bool:
+        """Tell whether a line is below the command."""
+        return indented
 
     def line(self, words: list[str], no: bool) -> None:
         """Add or remove a rule."""
-        rest = words[1:] if words[0] == "sequence" else words
+        name = keyword(words[0], (*_IN_BLOCK, *_WITHOUT_EFFECT))
+        if name in _WITHOUT_EFFECT:
+            self.draft.config.note(f"{name} is ignored")
+            return
+        rest = words[1:] if name == "sequence" else words
         sequence = None
         if rest is not words or rest[0].isdecimal():
             sequence, rest = _sequence(rest[0] if rest else ""), rest[1:]
-        if rest and rest[0] == "remark":
+        if rest and keyword(rest[0], ("remark",)):
             return
         if no:
             self.draft.remove(rest, self.family, sequence)
@@ -159,12 +213,18 @@ def _sequence(word: str) -> int:
     return int(word)
 
 
-def read(source: str | Path | Sequence[str], known: Sequence[str] = ()) -> Config:
+def read(
+    source: str | Path | Sequence[str],
+    known: Sequence[str] = (),
+    *,
+    strict: bool = False,
+) -> Config:
     """Read a configuration.
 
     Args:
         source: a path, or the lines themselves.
         known: names of access lists that exist beside those of the configuration.
+        strict: lines of other features are errors.
 
     Raises:
         OSError: the file cannot be read.
@@ -172,45 +232,102 @@ def read(source: str | Path | Sequence[str], known: Sequence[str] = ()) -> Confi
     """
     if isinstance(source, (str, Path)):
         text = Path(source).read_text(encoding="utf-8-sig", errors="replace")
-        return read_lines(text.split("\n"), f"{source}:", known)
-    return read_lines(source, "line ", known)
+        return read_lines(text.split("\n"), f"{source}:", known, strict=strict)
+    return read_lines(source, "line ", known, strict=strict)
 
 
-def read_lines(lines: Sequence[str], place: str, known: Sequence[str] = ()) -> Config:
+def read_lines(
+    lines: Sequence[str], place: str, known: Sequence[str] = (), *, strict: bool = False
+) -> Config:
     """Read lines; `place` and the number stand in front of an error."""
-    config = Config()
+    config = Config(strict=strict)
     block: Block | None = None
+    delimiter = ""
     for number, line in enumerate(lines, 1):
         config.where = f"{place}{number}: "
+        if delimiter or (not strict and line.lower().startswith("banner ")):
+            config.skipped += 1
+            delimiter = _banner(line, delimiter)
+            continue
         words = line.partition("!")[0].split()
         if not words or words == ["end"]:
             continue
         try:
-            block = _take(config, block, words)
+            block = _take(config, block, words, line[:1].isspace())
         except ValueError as error:
             raise ValueError(f"{config.where}{error}") from None
+    if delimiter:
+        config.note("a banner does not end: the lines behind it are skipped")
     name = str(config.changes.get(LIST, ""))
-    if name and name not in config.drafts and name not in known:
-        where = config.places[LIST]
-        raise ValueError(f"{where}there is no access list {name}")
+    if name and name not in {*config.drafts, *known}:
+        raise ValueError(f"{config.places[LIST]}there is no access list {name}")
     return config
 
 
-def _take(config: Config, block: Block | None, words: list[str]) -> Block | None:
+def _banner(line: str, delimiter: str) -> str:
+    """Return what ends the banner that a line begins or continues; "": it is over."""
+    if delimiter:
+        return "" if delimiter in line else delimiter
+    text = line.split(None, 1)[1] if len(line.split()) > 1 else ""
+    if keyword((text.split() or [""])[0], _BANNERS):
+        text = text.partition(" ")[2].lstrip(" ")
+    delimiter = "^C" if text.startswith("^C") else text[:1].strip(" \r\n")
+    return "" if delimiter in text[len(delimiter) :] else delimiter
+
+
+def _take(
+    config: Config, block: Block | None, words: list[str], indented: bool
+) -> Block | None:
     """Do what one line says; return the block that the next may belong to."""
-    no = words[0] == "no"
+    no = words[0].lower() == "no"
     rest = words[1:] if no else words
     if block is not None and rest and block.takes(rest):
-        if rest == ["exit"] and not no:
-            return None
-        block.line(rest, no)
-        return block
-    for size in range(len(rest), 0, -1):
-        handler = COMMANDS.get(tuple(rest[:size]))
-        if handler is not None:
-            return handler(config, rest[size:], no)
+        if rest != ["exit"] or no:
+            block.line(rest, no)
+            return block
+        return None
+    path, handler = _command(rest)
+    if handler is not None:
+        if feature := _feature(path):
+            config.said[feature] = config.said.get(feature, 0) + 1
+        return handler(config, rest[len(path) :], no)
     shown = " ".join(words)[:SHOWN_MAX]
-    raise ValueError(f"{shown!r} is not understood")
+    if any(path[: len(ours)] == ours for ours in _OURS):
+        if len(path) == len(rest):
+            raise ValueError(f"{shown!r} is not understood: more has to follow")
+        word = rest[len(path)][:SHOWN_MAX]
+        raise ValueError(f"{word!r} is not understood in {shown!r}")
+    if config.strict or (block is not None and block.claims(indented)):
+        raise ValueError(f"{shown!r} is not understood")
+    config.skipped += 1
+    return block if block is not None and block.claims(True) is False else None
+
+
+def _command(words: list[str]) -> tuple[tuple[str, ...], Handler | None]:
+    """Find the longest command that words begin with, and how far they are known."""
+    path: tuple[str, ...] = ()
+    best: tuple[tuple[str, ...], Handler | None] = ((), None)
+    for word in words:
+        size = len(path)
+        choices = {
+            name[size] for name in COMMANDS if len(name) > size and name[:size] == path
+        }
+        name = keyword(word, choices)
+        if name is None:
+            break
+        path = (*path, name)
+        if path in COMMANDS:
+            best = path, COMMANDS[path]
+    return best if best[1] is not None else (path, None)
+
+
+def _feature(path: tuple[str, ...]) -> str:
+    """Name the feature that a command belongs to."""
+    if "access-list" in path or "access" in path:
+        return "access lists"
+    if path[:2] == ("ip", "inspect"):
+        return "ip inspect"
+    return "ip tcp intercept" if path[:2] == ("ip", "tcp") else ""
 
 
 # Access lists.
@@ -221,19 +338,32 @@ def _numbered(config: Config, words: list[str], no: bool) -> None:
     name, *rest = words or [""]
     if not name.isascii() or not name.isdecimal():
         raise ValueError(f"an access list here has a number, not {name!r}")
-    if not any(int(name) in numbers for numbers in _EXTENDED):
-        raise ValueError(f"an extended list is 100-199 or 2000-2699, not {name}")
-    if no and not rest:
+    standard = any(int(name) in numbers for numbers in _STANDARD)
+    if not standard and not any(int(name) in numbers for numbers in _EXTENDED):
+        if config.strict:
+            raise ValueError(f"an extended list is 100-199 or 2000-2699, not {name}")
+        config.note("access lists of other protocols are ignored")
+    elif no and not rest:
         _forget(config, name)
-    elif rest and rest[0] == "remark":
+    elif rest and keyword(rest[0], ("remark",)):
         return
     elif no:
         _existing(config, name).remove(rest, addresses.IPV4, None)
     else:
-        config.drafts.setdefault(name, Draft(name)).add(rest, addresses.IPV4)
+        draft = config.drafts.setdefault(name, Draft(config, name, standard))
+        draft.add(rest, addresses.IPV4)
 
 
-def _named(family: int) -> Handler:
+def _ignored(text: str) -> Handler:
+    """Return the reader of a command that has no effect here."""
+
+    def take(config: Config, words: list[str], no: bool) -> None:  # noqa: ARG001
+        config.note(f"{text} is ignored")
+
+    return take
+
+
+def _named(family: int, *, standard: bool = False) -> Handler:
     """Return the reader of the command that begins a named list of a family."""
 
     def begin(config: Config, words: list[str], no: bool) -> RuleBlock | None:
@@ -246,7 +376,7 @@ def _named(family: int) -> Handler:
             if not config.drafts[name].rules:
                 _forget(config, name)
             return None
-        draft = config.drafts.setdefault(name, Draft(name))
+        draft = config.drafts.setdefault(name, Draft(config, name, standard))
         draft.rules.setdefault(family, {})
         return RuleBlock(draft, family)
 
@@ -276,7 +406,8 @@ def _single(name: str) -> Handler:
         elif len(words) != 1:
             raise ValueError(f"one value is wanted, not {' '.join(words)!r}")
         else:
-            config.set(name, words[0])
+            legal = KNOBS[name].legal if KNOBS[name].type == "enum" else ()
+            config.set(name, keyword(words[0], map(str, legal)) or words[0])
 
     return take
 
@@ -291,11 +422,11 @@ def pair(low: str, high: str) -> Handler:
         rest = list(words)
         said: set[str] = set()
         while rest:
-            which = rest.pop(0)
-            if which not in names or which in said:
-                raise ValueError(f"low or high is wanted once each, not {which!r}")
+            which = keyword(word := rest.pop(0), names)
+            if which is None or which in said:
+                raise ValueError(f"low or high is wanted once each, not {word!r}")
             said.add(which)
-            value = rest.pop(0) if rest and rest[0] not in names else None
+            value = rest.pop(0) if rest and not keyword(rest[0], names) else None
             if no:
                 config.restore(names[which])
             elif value is None:
@@ -311,7 +442,16 @@ def pair(low: str, high: str) -> Handler:
 COMMANDS: dict[tuple[str, ...], Handler] = {
     ("access-list",): _numbered,
     ("ip", "access-list", "extended"): _named(addresses.IPV4),
+    ("ip", "access-list", "standard"): _named(addresses.IPV4, standard=True),
     ("ipv6", "access-list"): _named(addresses.IPV6),
+    # As `show access-lists` heads them.
+    ("extended", "ip", "access", "list"): _named(addresses.IPV4),
+    ("standard", "ip", "access", "list"): _named(addresses.IPV4, standard=True),
+    ("ipv6", "access", "list"): _named(addresses.IPV6),
+    **{
+        ("access-list", word): _ignored(f"access-list {word}")
+        for word in ("compiled", "dynamic-extended", "rate-limit")
+    },
     **{
         ("ip", "tcp", "intercept", word): _single(INTERCEPT + name)
         for word, name in {

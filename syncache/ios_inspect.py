@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import ios_config
+from .abbreviation import keyword
 from .flow_session import Session, State
 from .inspect_rule import NAME_MAX, Rule, RuleSet
 from .ios import clock
@@ -375,25 +376,35 @@ class InterfaceBlock:
     """The lines below `interface NAME` that bind rules and access lists to it."""
 
     interface: Interface
+    known: dict[str, Interface]
 
     def takes(self, words: list[str]) -> bool:
         """Tell whether a line belongs here; `ip inspect name` is of no interface."""
-        bound = words[:2] == ["ip", "access-group"]
-        bound = bound or (words[:2] == ["ip", "inspect"] and words[-1] in {"in", "out"})
-        return bound or words[0] in {"exit", "description"}
+        lower = [word.lower() for word in words]
+        if lower[0] != "ip" or len(words) == 1:
+            return lower[0] in {"exit", "description"}
+        name = keyword(words[1], ("inspect", "access-group", "access-list"))
+        inspects = name == "inspect" and lower[-1] in {"in", "out"}
+        return inspects or name == "access-group"
+
+    def claims(self, indented: bool) -> bool:  # noqa: ARG002
+        """Tell that other lines of an interface are no errors."""
+        return False
 
     def line(self, words: list[str], no: bool) -> None:
         """Take one line."""
-        if words[0] == "description":
+        if words[0].lower() == "description":
             return
-        if len(words) != 4 or words[3] not in {"in", "out"}:
+        if len(words) != 4 or words[3].lower() not in {"in", "out"}:
             raise ValueError(f"{' '.join(words[:2])} wants a name, then in or out")
-        kinds = {"inspect": self.interface.rules, "access-group": self.interface.lists}
-        bound = kinds[words[1]]
+        inspects = keyword(words[1], ("inspect", "access-group")) == "inspect"
+        bound = self.interface.rules if inspects else self.interface.lists
+        direction = words[3].lower()
         if no:
-            bound.pop(words[3], None)
+            bound.pop(direction, None)
         else:
-            bound[words[3]] = words[2]
+            self.known.setdefault(self.interface.name, self.interface)
+            bound[direction] = words[2]
 
 
 def _interface(config: Config, words: list[str], no: bool) -> Block | None:
@@ -404,7 +415,7 @@ def _interface(config: Config, words: list[str], no: bool) -> Block | None:
     if no:
         interfaces.pop(name, None)
         return None
-    return InterfaceBlock(interfaces.setdefault(name, Interface(name)))
+    return InterfaceBlock(interfaces.get(name) or Interface(name), interfaces)
 
 
 _INSPECT = ("ip", "inspect")

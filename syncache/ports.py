@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
+
+from .abbreviation import keyword
 
 TCP, UDP = 6, 17
 
@@ -25,7 +28,10 @@ _TCP_PORTS = {
     "bgp": 179,
     "chargen": 19,
     "cmd": 514,
+    "connectedapps-plain": 15001,
+    "connectedapps-tls": 15002,
     "daytime": 13,
+    "drip": 3949,
     "exec": 512,
     "finger": 79,
     "ftp": 21,
@@ -38,10 +44,14 @@ _TCP_PORTS = {
     "kshell": 544,
     "login": 513,
     "lpd": 515,
+    "msrpc": 135,
     "nntp": 119,
+    "onep-plain": 15001,
+    "onep-tls": 15002,
     "pop2": 109,
     "pop3": 110,
     "smtp": 25,
+    "syslog": 514,
     "telnet": 23,
     "uucp": 540,
     "whois": 43,
@@ -61,6 +71,7 @@ _UDP_PORTS = {
     "non500-isakmp": 4500,
     "ntp": 123,
     "rip": 520,
+    "ripv6": 521,
     "snmp": 161,
     "snmptrap": 162,
     "syslog": 514,
@@ -99,24 +110,51 @@ class Ports(NamedTuple):
 ANY_PORT = Ports()
 
 
-def take_ports(words: list[str], protocol: int) -> Ports:
-    """Take an operator and its operands from the front, if there is one."""
-    if not words or words[0] not in OPERATORS[1:]:
-        return ANY_PORT
-    operator = words.pop(0)
+def take_ports(words: list[str], protocol: int) -> list[Ports]:
+    """Take an operator and its operands from the front, if there is one.
+
+    `eq` and `neq` may have several operands, which makes several conditions of which
+    one has to hold.
+    """
+    operator = keyword(words[0], OPERATORS[1:]) if words else None
+    if operator is None:
+        return [ANY_PORT]
+    words.pop(0)
     if protocol not in PORT_NAMES:
         raise ValueError(f"{operator}: only tcp and udp have ports")
     low = _port(words, protocol)
-    high = _port(words, protocol) if operator == "range" else low
-    if low > high:
-        raise ValueError(f"range {low} {high} is the wrong way round")
-    return Ports(operator, low, high)
+    if operator == "range":
+        high = _port(words, protocol)
+        if low > high:
+            raise ValueError(f"range {low} {high} is the wrong way round")
+        return [Ports(operator, low, high)]
+    ports = [low]
+    while operator in {"eq", "neq"} and words and _is_port(words[0], protocol):
+        ports.append(_port(words, protocol))
+    if operator == "neq" and len(ports) > 1:
+        return _gaps(ports)
+    return [Ports(operator, port, port) for port in ports]
+
+
+def _gaps(ports: list[int]) -> list[Ports]:
+    """Return the ranges between ports."""
+    edges = [-1, *sorted(set(ports)), PORT_MAX + 1]
+    return [
+        Ports("range", low + 1, high - 1)
+        for low, high in itertools.pairwise(edges)
+        if low + 1 <= high - 1
+    ]
+
+
+def _is_port(word: str, protocol: int) -> bool:
+    return word.isdecimal() or word.lower() in PORT_NAMES[protocol]
 
 
 def _port(words: list[str], protocol: int) -> int:
     word = words.pop(0) if words else ""
-    if word in PORT_NAMES[protocol]:
-        return PORT_NAMES[protocol][word]
+    name = keyword(word, PORT_NAMES[protocol])
+    if name is not None:
+        return PORT_NAMES[protocol][name]
     if word.isascii() and word.isdecimal() and int(word) <= PORT_MAX:
         return int(word)
     raise ValueError(f"{word!r} is no port: 0 to {PORT_MAX}, or a name such as www")

@@ -162,7 +162,7 @@ def test_configure_that_fails_changes_nothing():
     before = dict(intercept.sysctl), intercept.configuration()
     for lines in (
         ["ip access-list extended web", "ip tcp intercept one-minute low 2000"],
-        ["ip access-list extended web", "nonsense"],
+        ["ip access-list extended web", " nonsense"],
         ["ip tcp intercept list 100"],
     ):
         with pytest.raises(ValueError, match="line"):

@@ -106,7 +106,8 @@ def test_command_and_its_no_form(line, said):
         ("no", "'no' is not understood"),
         ("access-list", "has a number, not ''"),
         ("access-list web permit tcp any any", "has a number, not 'web'"),
-        ("access-list 10 permit any", "100-199 or 2000-2699, not 10"),
+        ("access-list 700 permit any", "100-199 or 2000-2699, not 700"),
+        ("ip tcp intercept moda watch", "'moda' is not understood in"),
         ("access-list 101 permit", "a protocol is one of"),
         ("access-list 101", "a rule begins with permit or deny, not ''"),
         ("no access-list 101", "there is no access list 101"),
@@ -115,14 +116,13 @@ def test_command_and_its_no_form(line, said):
         ("ip access-list extended a b", "one name is wanted"),
         ("no ip access-list extended web", "there is no access list web"),
         ('ip access-list extended "web"', "a word of"),
-        ("ip access-list standard web", "is not understood"),
         ("ip tcp intercept list 101", "there is no access list 101"),
     ],
 )
 def test_malformed_line_is_an_error_with_its_number(line, why):
     """Whatever is not understood stops the reading."""
     with pytest.raises(ValueError, match=r"^line 3: ") as refused:
-        read(["!", "ip tcp intercept mode watch", line])
+        read(["!", "ip tcp intercept mode watch", line], strict=True)
     assert why in str(refused.value)
 
 
@@ -181,7 +181,7 @@ def test_named_blocks_of_both_families_are_one_list():
         ("sequence", "a sequence number is 1 to"),
         ("20", "begins with permit or deny"),
         ("no exit", "begins with permit or deny"),
-        ("evaluate x", "not understood"),
+        ("evoke x", "not understood"),
     ],
 )
 def test_malformed_line_in_a_block(line, why):
@@ -218,7 +218,7 @@ def test_file_names_itself_in_errors(tmp_path):
     path = tmp_path / "router.conf"
     path.write_bytes(b"\xef\xbb\xbfip tcp intercept mode watch\n\xff\xfe\n")
     with pytest.raises(ValueError, match=r"router\.conf:2: '"):
-        read(path)
+        read(path, strict=True)
 
 
 def test_written_configuration_reads_back():
@@ -249,3 +249,137 @@ def test_any_text_is_a_configuration_or_a_value_error(lines):
     except ValueError:
         return
     assert set(config.changes) == set(config.places)
+
+
+RUNNING = """\
+Building configuration...
+
+Current configuration : 4312 bytes
+!
+version 15.1
+service timestamps log datetime msec
+hostname border
+!
+enable secret 5 $1$mERr$hx5rVt7rPNoS4wqbXKX7m0
+crypto pki certificate chain TP-self-signed-1
+ certificate self-signed 01
+  3082022B 30820194 A0030201 02020101 300D0609 2A864886
+  \tquit
+ip cef
+ip tcp synwait-time 10
+ip tcp intercept list SERVERS
+ip tcp intercept mode watch
+!
+object-group network WEB
+ host 198.51.100.7
+!
+interface GigabitEthernet0/0
+ description to the provider!
+ ip address 203.0.113.1 255.255.255.0
+ ip access-group 110 in
+ ip nat outside
+ duplex auto
+!
+router ospf 1
+ network 10.0.0.0 0.255.255.255 area 0
+!
+ip nat inside source list 10 interface GigabitEthernet0/0 overload
+!
+ip access-list extended SERVERS
+ remark the shop
+ permit tcp any host 198.51.100.5 eq www 443 log
+ permit tcp any object-group WEB
+ deny   tcp any any established
+ip access-list standard ADMIN
+ permit 10.0.0.0 0.0.0.255
+ip prefix-list x seq 5 permit 10.0.0.0/8
+!
+access-list 10 permit 10.0.0.0 0.255.255.255
+access-list 110 permit esp any any
+access-list 110 permit icmp any any echo-reply
+access-list 700 deny 0000.0000.0000 ffff.ffff.ffff
+route-map out permit 10
+ match ip address 110
+!
+banner motd ^C
+ip inspect is no command here
+access-list neither
+^C
+banner login #one line#
+line vty 0 4
+ access-class ADMIN in
+ transport input ssh
+!
+end
+"""
+
+
+def test_running_configuration_is_read_past_other_features():
+    """They are counted; what of ours has no effect is named with its first line."""
+    config = read(RUNNING.splitlines())
+    assert "watch" == config.changes[INTERCEPT + "mode"]
+    web, tls = config.lists["SERVERS"].rules
+    assert "permit tcp any host 198.51.100.5 eq 80" == str(web)
+    assert "permit tcp any host 198.51.100.5 eq 443" == str(tls)
+    assert {"SERVERS", "ADMIN", "10", "110"} == set(config.lists)
+    number = 1 + RUNNING.splitlines().index(" permit tcp any object-group WEB")
+    notes = config.report("ip tcp intercept", "access lists")
+    assert f"line {number}: rules with an object-group are left out" in notes
+    assert f"{config.skipped} lines of other features are skipped" == notes[-1]
+    assert 31 == config.skipped
+
+
+def test_running_configuration_is_refused_when_strict():
+    """Its first line is of no feature of ours."""
+    with pytest.raises(ValueError, match=r"^line 1: 'Building .* not understood"):
+        read(RUNNING.splitlines(), strict=True)
+
+
+def test_banner_without_its_end_is_named():
+    """All that follows would be its text."""
+    config = read(["banner motd %", "ip tcp intercept mode watch"])
+    assert "a banner does not end" in config.notes[0]
+
+
+def test_words_may_be_short_and_in_capitals():
+    """As a router takes them."""
+    config = read(
+        [
+            "AC 110 PER TCP AN ANY EQ WWW",
+            "ip tcp int list 110",
+            "IP TCP INTERCEPT MODE WATCH",
+            "ip tcp int max lo 5 hi 9",
+        ]
+    )
+    assert "permit tcp any any eq 80" == str(config.lists["110"].rules[0])
+    assert "watch" == config.changes[INTERCEPT + "mode"]
+    assert 9 == config.changes[INTERCEPT + "max_incomplete.high"]
+
+
+def test_shown_access_lists_are_read():
+    """Heads, numbers and counts as `show access-lists` prints them."""
+    config = read(
+        [
+            "Standard IP access list 10",
+            "    10 permit 10.0.0.0, wildcard bits 0.0.0.255 (12 matches)",
+            "Extended IP access list web",
+            "    10 permit tcp any any eq www (3 matches)",
+            "    20 deny ip any any (1 match)",
+            "IPv6 access list web",
+            "    permit tcp any any eq www (3 matches) sequence 10",
+        ]
+    )
+    assert 3 == len(config.lists["web"].rules)
+    assert "permit ip 10.0.0.0 0.0.0.255 any" == str(config.lists["10"].rules[0])
+    assert 0 == config.skipped
+
+
+def test_line_of_another_engine_is_named_by_each():
+    """`ip inspect` means nothing to TCP Intercept."""
+    config = read(["ip inspect alert-off", "access-list 101 permit tcp any any"])
+    assert ["1 lines of ip inspect have no effect here"] == config.report(
+        "ip tcp intercept", "access lists"
+    )
+    assert ["1 lines of access lists have no effect here"] == config.report(
+        "ip inspect"
+    )

@@ -25,7 +25,7 @@ from ..inspection import Inspection
 from ..ring import Ring
 from . import Failure, needs
 from .replay import SLOT_BYTES, SLOTS, Replay
-from .tunables import load
+from .tunables import STRICT, load
 
 if TYPE_CHECKING:
     from .._core_inspect import Sample
@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
         choices=("text", "sysctl", "ios"),
         help="print this form alone, for a file",
     )
+    p.add_argument("--strict", action="store_true", help=STRICT)
     p.add_argument("--picture", metavar="FILE", type=Path, help="series and thresholds")
     return p
 
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--with reads the capture again, which `-` does not allow")
     if options.conf and not is_file:
         raise Failure("--with needs a capture: record one with tcpdump -s 128 -w FILE")
-    tried = tried_of(options.conf) if options.conf else None
+    tried = tried_of(options.conf, strict=options.strict) if options.conf else None
     try:
         if is_file:
             measured = measure_capture(options.source)
@@ -150,9 +151,9 @@ class Tried:
     rules: RuleSet | None = None
 
 
-def tried_of(conf: Path) -> Tried:
+def tried_of(conf: Path, *, strict: bool = False) -> Tried:
     """Read tunables, and from an IOS configuration rules too."""
-    sysctl, config = load(conf=conf)
+    sysctl, config = load(conf=conf, strict=strict)
     default = Sysctl()
     changes = {name: sysctl[name] for name in sysctl if sysctl[name] != default[name]}
     return Tried(changes, ios_inspect.chosen(config))

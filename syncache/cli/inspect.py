@@ -25,7 +25,7 @@ from ..inspection import Inspection
 from . import Failure
 from .intercept import Box, open_link
 from .replay import Replay
-from .tunables import load
+from .tunables import STRICT, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         help="tunables as sysctl.conf, or an IOS configuration",
     )
     p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
+    p.add_argument("--strict", action="store_true", help=STRICT)
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
@@ -107,6 +108,7 @@ def make(options: argparse.Namespace) -> Inspection:
         preset=options.preset,
         conf=options.conf,
         ios=options.ios,
+        strict=options.strict,
         settings=options.sysctl,
     )
     wanted = {"audit_trail": options.audit, "detect_only": options.detect_only}

@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         help="tunables as sysctl.conf, or an IOS configuration",
     )
     p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
+    p.add_argument("--strict", action="store_true", help=tunables.STRICT)
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )

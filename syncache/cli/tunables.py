@@ -6,12 +6,15 @@ anything.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from .. import Sysctl, ios_inspect
 from ..control import assign
 from ..ios_config import Config, read
 from . import Failure
+
+STRICT = "lines of other features in an IOS configuration are errors"
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +27,13 @@ def load(
     conf: Path | None = None,
     ios: Path | None = None,
     settings: Sequence[str] = (),
+    strict: bool = False,
+    engine: str = "ip inspect",
 ) -> tuple[Sysctl, Config]:
     """Collect what a preset, files and single settings say, in this order.
+
+    What an IOS configuration says without effect on an engine, "ip inspect" or "ip tcp
+    intercept", is written to stderr; with `strict`, lines of other features are errors.
 
     Raises:
         Failure: the first thing that is wrong, with its place.
@@ -38,8 +46,11 @@ def load(
             if path is None:
                 continue
             if speaks or speaks_ios(path):
-                config = read(path)
+                config = read(path, strict=strict)
+                if not speaks and not config.said:
+                    read(path, strict=True)  # no configuration: name its first line
                 ios_inspect.chosen(config)
+                _tell(config, engine)
                 sysctl.assign(config.changes, config.places)
             else:
                 sysctl.load(path)
@@ -53,6 +64,14 @@ def load(
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
     return sysctl, config
+
+
+def _tell(config: Config, engine: str) -> None:
+    features = [engine]
+    if engine == "ip tcp intercept":
+        features.append("access lists")
+    for text in config.report(*features):
+        print(f"syncache: {text}", file=sys.stderr)
 
 
 def speaks_ios(path: Path) -> bool:

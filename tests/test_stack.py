@@ -18,6 +18,7 @@ from harness import (
     last_ack,
     listen,
     syn_received,
+    text,
     time_wait,
 )
 from peer import ADDRESSES, Peer, Wire
@@ -173,6 +174,30 @@ def test_burst_delivers_segments_behind_the_one_that_completes():
         rx.push(hand.segment(line).packet())
     assert 3 == hand.stack.burst(rx, tx, hand.now)
     assert ["Accepted", "Readable", "EndOfStream"] == hand.events()
+    assert "CLOSE-WAIT" == hand.state
+
+
+def test_padding_of_ethernet_frames_is_never_data(family):
+    """Third ACK, data and FIN with six bytes behind the IP packet, one at a time."""
+    hand = syn_received(family)
+    hand.inject_packet(hand.segment(". 1:1(0) ack 1").packet() + bytes(6))
+    hand.inject_packet(hand.segment("P. 1:6(5) ack 1").packet() + bytes(6))
+    hand.inject_packet(hand.segment("F. 6:6(0) ack 1").packet() + bytes(6))
+    assert text(0, 5) == hand.connection.read(100)
+    assert "CLOSE-WAIT" == hand.state
+    hand.sent.clear()
+    hand.inject("P. 1:6(5) ack 1")
+    hand.expect(". 1:1(0) ack 7")
+
+
+def test_padding_in_a_burst_is_never_data(family):
+    """The same through rings."""
+    hand = syn_received(family)
+    rx, tx = Ring(8, 2048), Ring(8, 2048)
+    for line in (". 1:1(0) ack 1", "P. 1:6(5) ack 1", "F. 6:6(0) ack 1"):
+        rx.push(hand.segment(line).packet() + bytes(6))
+    assert 3 == hand.stack.burst(rx, tx, hand.now)
+    assert text(0, 5) == hand.connection.read(100)
     assert "CLOSE-WAIT" == hand.state
 
 

@@ -85,6 +85,7 @@ def test_extension_headers_are_passed_over():
     packet = bytearray(segment(6, payload=b"x").packet())
     packet[6:7] = b"\0"
     packet[40:40] = bytes((6, 0, 1, 4, 0, 0, 0, 0))
+    packet[4:6] = (len(packet) - 40).to_bytes(2, "big")
     assert 48 == tcp_offset(memoryview(packet))
     assert b"x" == bytes(read(memoryview(packet)).payload)
 
@@ -114,3 +115,26 @@ def test_read_refuses_a_data_offset_that_lies(family):
     for offset in (0x40, 0x60):
         packet[(20 if family == 4 else 40) + 12] = offset
         assert read(memoryview(packet)) is None
+
+
+def test_bytes_behind_the_ip_length_are_not_payload(family):
+    """Ethernet pads short frames; the IP header knows where its packet ends."""
+    packet = segment(family, payload=b"hi").packet() + b"\0" * 6
+    assert b"hi" == bytes(read(memoryview(packet)).payload)
+    bare = segment(family).packet() + b"\0" * 6
+    assert 0 == read(memoryview(bare)).size
+
+
+def test_a_header_beyond_the_ip_length_is_refused(family):
+    """Padding completes no TCP header."""
+    packet = bytearray(segment(family).packet() + bytes(20))
+    packet[(20 if family == 4 else 40) + 12] = 0x60
+    assert read(memoryview(packet)) is None
+
+
+def test_ip_length_zero_means_the_whole_packet(family):
+    """Super-segments beyond 65,535 bytes have no length (RFC 2675 3, Linux TSO)."""
+    packet = bytearray(segment(family, payload=b"much").packet())
+    at = 2 if family == 4 else 4
+    packet[at : at + 2] = bytes(2)
+    assert b"much" == bytes(read(memoryview(packet)).payload)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from harness import Hand
+from harness import Hand, text
 
 from syncache import FourTuple
 from syncache.options import Md5, encode
@@ -100,3 +100,11 @@ def test_fast_open_and_signatures_do_not_go_together():
     """Their options do not fit into one SYN-ACK."""
     with pytest.raises(ValueError, match="fastopen and md5_keys"):
         Hand(4, listen={"md5_keys": {"192.0.2.1": KEY}, "fastopen": 1})
+
+
+def test_signature_over_a_padded_packet_verifies(family):
+    """The digest covers the segment, not the link's padding."""
+    hand = signed(family)
+    hand.inject_packet(hand.segment("P. 1:3(2) ack 1").packet() + bytes(6))
+    assert ["Readable"] == hand.events()
+    assert text(0, 2) == hand.connection.read(10)

@@ -13,6 +13,7 @@ from struct import Struct
 
 _ADDRESSES_V4 = slice(12, 20)
 _ADDRESSES_V6 = slice(8, 40)
+_SHORT = Struct("!H")
 _TCP = Struct("!HHIIHH")
 _TIMESTAMPS = Struct("!III")
 _PAIR = Struct("!II")
@@ -85,6 +86,22 @@ def tcp_offset(packet: memoryview) -> int:
     return offset if header == _PROTOCOL_TCP else 0
 
 
+def packet_end(packet: memoryview) -> int:
+    """Return where the IP packet ends: bytes behind it are the link's padding.
+
+    Ethernet pads frames below 60 bytes (RFC 894), and the IP header alone knows the
+    length (RFC 791 3.1).  A length of 0 is a super-segment's, which ends where the
+    bytes end.
+    """
+    if packet[0] >> 4 == 4:
+        length = _SHORT.unpack_from(packet, 2)[0]
+    else:
+        length = _SHORT.unpack_from(packet, 4)[0]
+        length = length and length + 40
+    size = len(packet)
+    return min(length, size) if length else size
+
+
 def tuple_of(packet: memoryview) -> bytes | None:
     """Return addresses and ports as they lie in the packet, to compare with others."""
     offset = tcp_offset(packet)
@@ -97,14 +114,16 @@ def tuple_of(packet: memoryview) -> bytes | None:
 def read(packet: memoryview) -> Arrival | None:
     """Return the packet's segment, or None if it is not a whole one."""
     offset = tcp_offset(packet)
-    size = len(packet)
-    if offset == 0 or size < offset + 20:
+    if offset == 0:
+        return None
+    end = packet_end(packet)
+    if end < offset + 20:
         return None
     _, _, seq, ack, flags, window = _TCP.unpack_from(packet, offset)
     data = offset + (flags >> 12) * 4
-    if data < offset + 20 or data > size:
+    if data < offset + 20 or data > end:
         return None
-    arrival = Arrival(seq, ack, flags & 0x1FF, window, packet[data:])
+    arrival = Arrival(seq, ack, flags & 0x1FF, window, packet[data:end])
     if packet[0] >> 4 == 4:
         arrival.ecn = packet[1] & 3
     else:

@@ -13,7 +13,10 @@
 enum flow_verdict inspect_tcp(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_udp(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_icmp(struct flow *flow, struct arrival *arrival);
-/* An ICMP error: what it says of a challenged client's connection is translated. */
+/* A half-open session of UDP or ICMP has an answer. */
+void inspect_answered(struct flow *flow, struct session *session);
+/* An ICMP error: what it says of a challenged client's connection is translated; to a half-open session it is an answer
+ * if it is UDP's, the end if it is TCP's. */
 enum flow_verdict inspect_quote(struct flow *flow, struct arrival *arrival);
 
 /* Is packets' way through ours to judge, or do we only look? */

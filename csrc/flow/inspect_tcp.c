@@ -122,7 +122,16 @@ inspect_quote(struct flow *flow, struct arrival *arrival)
     struct session *session =
         session_find(&flow->sessions, &arrival->key, &from);
 
-    if (session == NULL || session->mode != 'I')
+    if (session == NULL)
         return FLOW_FORWARD;
-    return proxy_quote(flow, session, from, arrival);
+    if (session->mode == 'I')
+        return proxy_quote(flow, session, from, arrival);
+    if (inspect_comes_right(session, arrival, FLOW_SERVER) &&
+        track_is_refused(session, &arrival->view, from)) {
+        if (session->protocol == WIRE_PROTOCOL_TCP)
+            engine_end(flow, session, FLOW_END_RST);
+        else
+            inspect_answered(flow, session);
+    }
+    return FLOW_FORWARD;
 }

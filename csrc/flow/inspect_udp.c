@@ -5,6 +5,7 @@
  *
  * An ICMP reply passes only to whom has asked for it.  ICMP errors pass from
  * anywhere: routers on the way send them, and path MTU discovery needs them.
+ * One that quotes a half-open session answers it (inspect_tcp.c).
  */
 #include "inspect.h"
 
@@ -47,6 +48,14 @@ udp_attempt(struct flow *flow, const struct arrival *arrival, bool counted)
     if (counted)
         engine_judge(flow);
     return FLOW_FORWARD;
+}
+
+void
+inspect_answered(struct flow *flow, struct session *session)
+{
+    session->last_ms = flow->now_ms;
+    engine_state(flow, session, FLOW_ESTAB);
+    engine_arm(flow, session, udp_deadline_ms(flow, session));
 }
 
 /* A packet of a known session. */

@@ -18,6 +18,7 @@
 #include "intercept.h"
 
 #include "proxy.h"
+#include "track.h"
 
 #include <assert.h>
 
@@ -234,9 +235,14 @@ intercept_quote(struct flow *flow, struct arrival *arrival)
         return FLOW_FORWARD;
     struct session *session =
         session_find(&flow->sessions, &arrival->key, &from);
-    if (session != NULL)
-        return session->mode == 'I' ? proxy_quote(flow, session, from, arrival)
-                                    : FLOW_FORWARD;
+    if (session != NULL && session->mode == 'I')
+        return proxy_quote(flow, session, from, arrival);
+    if (session != NULL) {
+        if (intercept_right_side(session, FLOW_SERVER, arrival) &&
+            track_is_refused(session, view, from))
+            engine_end(flow, session, FLOW_END_RST);
+        return FLOW_FORWARD;
+    }
     struct syncache_tuple asked = view_turned(&view->quoted);
     /* About a SYN-ACK of ours, of which the server knows nothing. */
     if (arrival->side == FLOW_CLIENT &&

@@ -28,7 +28,7 @@ proxy_untouchable(const struct view *view)
     struct view_options options;
 
     view_options(view, &options);
-    return options.authenticated;
+    return options.authenticated || view->sealed;
 }
 
 void

@@ -61,7 +61,7 @@ struct proxy_grant {
 struct session *proxy_begin(struct flow *flow, const struct arrival *arrival);
 enum flow_verdict proxy_cookie(struct flow *flow, const struct arrival *arrival);
 
-/* A SYN whose packets nobody may rewrite: MD5 or AO. */
+/* A SYN whose packets nobody may rewrite: MD5, AO or AH. */
 bool proxy_untouchable(const struct view *view);
 
 /* Cookies can be made: there is a key. */

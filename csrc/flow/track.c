@@ -7,9 +7,15 @@
  */
 #include "track.h"
 
+#include "../core/bytes.h"
 #include "../core/seq.h"
 
 #include <assert.h>
+#include <string.h>
+
+#define ICMP_UNREACHABLE 3 /* RFC 792, RFC 1191 */
+#define ICMP_FRAGMENTATION_NEEDED 4
+#define ICMPV6_TOO_BIG 2 /* RFC 4443 3.2 */
 
 static uint32_t
 track_window(const struct session *session, const struct view *view,
@@ -124,6 +130,30 @@ track_other_syn(struct session *session, const struct view *view)
     session->p = view->seq;
     session->other_wscale = options.wscale;
     session->flags |= SESSION_OTHER_ISN;
+}
+
+static bool
+track_asks_for_less(const struct view *view)
+{
+    if (view->tuple.family == 6)
+        return view->icmp_type == ICMPV6_TOO_BIG;
+    return view->icmp_type == ICMP_UNREACHABLE &&
+           view->icmp_code == ICMP_FRAGMENTATION_NEEDED;
+}
+
+bool
+track_is_refused(const struct session *session, const struct view *view,
+                 uint32_t from)
+{
+    assert(view->kind == VIEW_QUOTE);
+    if (from != FLOW_CLIENT || session->state != FLOW_SYNRCVD ||
+        (session->flags & SESSION_SYNACK) != 0 || track_asks_for_less(view) ||
+        memcmp(view->tuple.laddr, view->quoted.faddr, 16) != 0)
+        return false;
+    if (session->protocol == WIRE_PROTOCOL_TCP &&
+        load32_be(view->quote + 4) != session->c)
+        return false;
+    return view_verify(view);
 }
 
 static enum track_change

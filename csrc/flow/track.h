@@ -40,6 +40,14 @@ void track_renew(struct session *session, const struct session *before, const st
 /* A SYN on a known tuple: noted, since only the server's word can make it count. */
 void track_other_syn(struct session *session, const struct view *view);
 
+/*
+ * An ICMP error from beyond the server's side quotes what the client sent, and the server has not answered: a router or
+ * the server itself has.  One that only asks for smaller packets is no answer; of TCP the quoted SEQ has to be the ISN.
+ *
+ *   in       view   VIEW_QUOTE      from   the end that sent what is quoted
+ */
+bool track_is_refused(const struct session *session, const struct view *view, uint32_t from);
+
 /* A SYN that opens a session, checksum verified: notes its ISN, window and options. */
 void track_syn(struct session *session, const struct view *view);
 

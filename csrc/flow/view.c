@@ -3,7 +3,9 @@
  * headers may only make it smaller; nothing asserts on a packet's bytes.
  *
  * Fragments of TCP are a kind of their own: what splices a connection cannot
- * let them past, and what only watches must.
+ * let them past, and what only watches must.  Of UDP and ICMP the first one has
+ * what sessions are known by.  An IPv6 fragment header on a whole packet is
+ * passed over (RFC 6946), and so is AH.
  */
 #include "view.h"
 
@@ -16,7 +18,10 @@
 #define ICMP_HEADER_BYTES 8
 #define UDP_HEADER_BYTES 8
 #define UDP_CHECKSUM_OFFSET 6
+#define AH_BYTES_MIN 12
+#define EXTENSION_ROUTING 43
 #define EXTENSION_FRAGMENT 44
+#define EXTENSION_AH 51
 
 static void view_ipv4(struct view *view, size_t packet_size);
 static void view_ipv6(struct view *view, size_t packet_size);
@@ -33,10 +38,39 @@ view_parse(uint8_t *packet, size_t packet_size, uint32_t checksum,
     view->size = (uint32_t)packet_size;
     view->checksum = (uint8_t)checksum;
     view->tuple.family = 0;
+    view->fragment = view->sealed = 0;
     if (packet_size >= WIRE_IPV4_HEADER_BYTES && packet[0] >> 4 == 4)
         view_ipv4(view, packet_size);
     else if (packet_size >= WIRE_IPV6_HEADER_BYTES && packet[0] >> 4 == 6)
         view_ipv6(view, packet_size);
+}
+
+/* A fragment in which nothing is to be read: of TCP, or a later one. */
+static bool
+view_is_piece(struct view *view, bool later)
+{
+    if (!view->fragment)
+        return false;
+    if (view->protocol == WIRE_PROTOCOL_TCP)
+        view->kind = VIEW_FRAGMENT;
+    return later || view->protocol == WIRE_PROTOCOL_TCP ||
+           view->protocol == EXTENSION_AH;
+}
+
+/* Goes past the AH at upper, if it adds up. */
+static void
+view_ipv4_ah(struct view *view)
+{
+    size_t size = 0;
+
+    if (view->upper_size >= AH_BYTES_MIN)
+        size = (view->upper[1] + (size_t)2) * 4;
+    if (size < AH_BYTES_MIN || size > view->upper_size)
+        return;
+    view->protocol = view->upper[0];
+    view->upper += size;
+    view->upper_size -= (uint32_t)size;
+    view->sealed = 1;
 }
 
 static void
@@ -55,37 +89,70 @@ view_ipv4(struct view *view, size_t packet_size)
     }
     view->size = (uint32_t)total_size;
     /* More fragments, or an offset. */
-    if ((load16_be(ip + 6) & 0x3fff) != 0) {
-        if (view->protocol == WIRE_PROTOCOL_TCP)
-            view->kind = VIEW_FRAGMENT;
+    view->fragment = (load16_be(ip + 6) & 0x3fff) != 0;
+    if (view_is_piece(view, (load16_be(ip + 6) & 0x1fff) != 0))
         return;
-    }
     view->upper = ip + header_size;
     view->upper_size = (uint32_t)(total_size - header_size);
+    if (view->protocol == EXTENSION_AH)
+        view_ipv4_ah(view);
     view_upper(view);
 }
 
-/* Whether a chain of extension headers leads to a fragment, and of what. */
+/* Where a chain of IPv6 extension headers leads. */
+struct view_chain {
+    size_t at;
+    uint8_t type; /* of what is there */
+    bool passed;  /* over a fragment header or AH */
+    bool later;   /* it is not the first fragment, so `at` says nothing */
+};
+
+/* Size of the extension header at an offset; 0: it is none. */
+static size_t
+view_extension_size(const uint8_t *header, uint8_t type)
+{
+    switch (type) {
+    case 0:
+    case EXTENSION_ROUTING:
+    case 60:
+        return 8 + 8 * (size_t)header[1];
+    case EXTENSION_FRAGMENT:
+        return 8;
+    case EXTENSION_AH:
+        return (header[1] + (size_t)2) * 4;
+    default:
+        return 0;
+    }
+}
+
+/* False: it has neither a fragment header nor AH, or does not add up. */
 static bool
-view_ipv6_fragment(const struct view *view, uint8_t *protocol)
+view_ipv6_chain(struct view *view, struct view_chain *chain)
 {
     const uint8_t *ip = view->ip;
-    uint8_t type = ip[6];
-    size_t at = WIRE_IPV6_HEADER_BYTES;
 
-    for (int left = WIRE_EXTENSION_MAX; left > 0; left--) {
-        if (view->size - at < 8)
+    *chain = (struct view_chain){.at = WIRE_IPV6_HEADER_BYTES, .type = ip[6]};
+    for (int left = WIRE_EXTENSION_MAX + 1; left > 0; left--) {
+        const uint8_t *header = ip + chain->at;
+        size_t room = view->size - chain->at;
+        size_t size = room < 8 ? 0 : view_extension_size(header, chain->type);
+
+        if (size == 0)
+            return chain->passed;
+        if (size > room || (chain->type == EXTENSION_ROUTING && header[3] != 0))
             return false;
-        *protocol = ip[at];
-        if (type == EXTENSION_FRAGMENT)
+        if (chain->type == EXTENSION_FRAGMENT) {
+            chain->later = (load16_be(header + 2) & 0xfff8) != 0;
+            view->fragment = (load16_be(header + 2) & 0xfff9) != 0;
+        }
+        if (chain->type == EXTENSION_AH)
+            view->sealed = 1;
+        chain->passed |=
+            chain->type == EXTENSION_FRAGMENT || chain->type == EXTENSION_AH;
+        chain->type = header[0];
+        chain->at += size;
+        if (chain->later)
             return true;
-        if (type != 0 && type != 43 && type != 60)
-            return false;
-        size_t header_size = 8 + 8 * (size_t)ip[at + 1];
-        if (header_size > view->size - at)
-            return false;
-        type = ip[at];
-        at += header_size;
     }
     return false;
 }
@@ -96,7 +163,7 @@ view_ipv6(struct view *view, size_t packet_size)
     uint8_t *ip = view->ip;
     size_t total_size = WIRE_IPV6_HEADER_BYTES + (size_t)load16_be(ip + 4);
     struct wire_upper upper;
-    uint8_t protocol;
+    struct view_chain chain;
 
     wire_set_addresses(&view->tuple, 6, ip + 8, ip + 24);
     view->protocol = ip[6];
@@ -105,10 +172,13 @@ view_ipv6(struct view *view, size_t packet_size)
         return;
     }
     view->size = (uint32_t)total_size;
-    if (view_ipv6_fragment(view, &protocol)) {
-        view->protocol = protocol;
-        if (protocol == WIRE_PROTOCOL_TCP)
-            view->kind = VIEW_FRAGMENT;
+    if (view_ipv6_chain(view, &chain)) {
+        view->protocol = chain.type;
+        if (view_is_piece(view, chain.later))
+            return;
+        view->upper = ip + chain.at;
+        view->upper_size = (uint32_t)(total_size - chain.at);
+        view_upper(view);
         return;
     }
     if (wire_ipv6_upper(ip, total_size, &upper) != SYNCACHE_PASS_KNOWN) {
@@ -200,7 +270,7 @@ view_icmp(struct view *view)
     view->icmp_type = view->upper[0];
     view->icmp_code = view->upper[1];
     view->icmp_id = load16_be(view->upper + 4);
-    if (view_icmp_is_error(view))
+    if (view_icmp_is_error(view) && !view->fragment)
         view_quote(view);
 }
 
@@ -235,7 +305,7 @@ view_verify(const struct view *view)
     if (tuple->family == 4 &&
         wire_sum(0, view->ip, (view->ip[0] & 15u) * 4u) != 0xffff)
         return false;
-    if (view->checksum != SYNCACHE_CHECKSUM_VERIFY)
+    if (view->checksum != SYNCACHE_CHECKSUM_VERIFY || view->fragment)
         return true;
     switch (view->kind) {
     case VIEW_UDP: /* RFC 768: 0 says that there is none */

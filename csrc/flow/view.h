@@ -25,7 +25,7 @@ enum view_kind {
     VIEW_UDP,
     VIEW_ICMP,                      /* ICMP or ICMPv6, not an error with a usable quotation */
     VIEW_QUOTE,                     /* an ICMP error that quotes TCP or UDP: `quoted` is its tuple */
-    VIEW_FRAGMENT,                  /* of TCP; of anything else it is OTHER */
+    VIEW_FRAGMENT,                  /* of TCP; first ones of UDP and ICMP are read, the others are OTHER */
     VIEW_BAD                        /* IP, but it does not add up: lengths, TCP header */
 };
 
@@ -50,7 +50,9 @@ struct view {
     uint8_t *quote;                   /* QUOTE: first byte of the quoted transport header, 8 bytes at least */
     uint32_t quote_size;              /* QUOTE: bytes of it that are there */
     uint8_t quote_protocol;
-    uint8_t reserved[3];
+    uint8_t fragment;                 /* the first of several: its transport checksum cannot be known */
+    uint8_t sealed;                   /* by AH (RFC 4302): nobody may rewrite it */
+    uint8_t reserved[1];
     struct syncache_tuple quoted;     /* QUOTE: foreign = the quoted source, local = the quoted destination */
 };
 

@@ -205,6 +205,25 @@ test_established_and_answered_anew_is_another_attempt(void)
 }
 
 static void
+test_syn_in_an_atomic_fragment_begins_a_session(void)
+{
+    static const uint8_t header[8] = {6, 0, 0, 0, 1, 2, 3, 4};
+    static struct packet packet;
+    struct world *world = world_inspect(10);
+    struct ends ends = world_ends;
+
+    ends.family = 6;
+    world_segment(&packet, &ends, false,
+                  (struct segment){.seq = WORLD_C, .flags = WORLD_SYN});
+    packet_insert(&packet, header, sizeof header);
+    packet.bytes[6] = 44;
+    world_put(world, &packet, world->side);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world_stats(world)->requests);
+    world_free(world);
+}
+
+static void
 test_what_is_no_syn_makes_no_session(void)
 {
     struct world *world = world_inspect(10);
@@ -233,6 +252,7 @@ static const struct test tests[] = {
     TEST(test_closed_port_ends_the_session),
     TEST(test_new_syn_replaces_a_closing_session_only),
     TEST(test_established_and_answered_anew_is_another_attempt),
+    TEST(test_syn_in_an_atomic_fragment_begins_a_session),
     TEST(test_what_is_no_syn_makes_no_session),
 };
 

@@ -19,6 +19,85 @@ test_udp_is_half_open_until_the_reply(void)
     world_free(world);
 }
 
+/* The first of two fragments has the ports, and a sum that cannot be known. */
+static void
+udp_first(struct world *world, uint8_t family, bool from_server)
+{
+    static struct packet packet;
+    static const uint8_t header[8] = {17, 0, 0, 1, 1, 2, 3, 4};
+    struct ends ends = world_ends;
+    uint8_t *udp;
+
+    ends.family = family;
+    packet_ip(&packet, family, 17, 48);
+    if (family == 6)
+        packet_insert(&packet, header, sizeof header);
+    else
+        packet.bytes[6] = 0x20;
+    world_address(&packet, &ends, from_server);
+    udp = packet.bytes + packet.upper;
+    store16_be(udp, from_server ? ends.server_port : ends.client_port);
+    store16_be(udp + 2, from_server ? ends.client_port : ends.server_port);
+    store16_be(udp + 6, 0x1234);
+    if (family == 6)
+        packet.bytes[6] = 44;
+    world_put(world, &packet, from_server ? FLOW_SERVER : FLOW_CLIENT);
+}
+
+static void
+test_first_fragments_begin_and_answer_sessions(void)
+{
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        struct world *world = world_inspect(10);
+
+        udp_first(world, family, false);
+        EXPECT_EQ(1, world_stats(world)->incomplete);
+        udp_first(world, family, true);
+        EXPECT_EQ(0, world_stats(world)->incomplete);
+        EXPECT_EQ(1, world_stats(world)->established);
+        world_free(world);
+    }
+}
+
+/* Port unreachable, or fragmentation needed, of a router or the server. */
+static void
+udp_error(struct world *world, uint8_t code, uint32_t side)
+{
+    static struct packet packet;
+    uint8_t *icmp;
+
+    packet_ip(&packet, 4, 1, 8 + 28);
+    world_address(&packet, &world_ends, true);
+    icmp = packet.bytes + packet.upper;
+    memset(icmp, 0, 36);
+    icmp[0] = 3;
+    icmp[1] = code;
+    icmp[8] = 0x45;
+    icmp[17] = 17;
+    store32_be(icmp + 20, world_ends.client);
+    store32_be(icmp + 24, world_ends.server);
+    store16_be(icmp + 28, world_ends.client_port);
+    store16_be(icmp + 30, world_ends.server_port);
+    packet_seal(&packet, 1, 2);
+    world_put(world, &packet, side);
+}
+
+static void
+test_half_open_udp_is_answered_by_an_error_that_quotes_it(void)
+{
+    struct world *world = world_inspect(10);
+
+    world_udp(world, &world_ends, false, 10);
+    udp_error(world, 4, FLOW_SERVER);
+    udp_error(world, 3, FLOW_CLIENT);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    udp_error(world, 3, FLOW_SERVER);
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world_stats(world)->requests);
+    world_free(world);
+}
+
 static void
 test_udp_ends_when_idle_and_dns_sooner(void)
 {
@@ -208,6 +287,8 @@ test_bad_checksum_makes_no_session(void)
 
 static const struct test tests[] = {
     TEST(test_udp_is_half_open_until_the_reply),
+    TEST(test_first_fragments_begin_and_answer_sessions),
+    TEST(test_half_open_udp_is_answered_by_an_error_that_quotes_it),
     TEST(test_udp_ends_when_idle_and_dns_sooner),
     TEST(test_icmp_reply_passes_to_whom_has_asked),
     TEST(test_icmp_counts_when_told_to),

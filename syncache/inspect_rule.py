@@ -25,28 +25,75 @@ OFF, ON, INHERIT = 0, 1, 2
 
 # Applications that the original knows, and the port that it knows them by.
 APPLICATIONS = {
+    "aol": (TCP, 5190),
+    "bgp": (TCP, 179),
+    "bootpc": (UDP, 68),
+    "bootps": (UDP, 67),
     "cuseeme": (TCP, 7648),
+    "ddns-v3": (UDP, 2164),
+    "esmtp": (TCP, 25),
+    "exec": (TCP, 512),
+    "finger": (TCP, 79),
     "ftp": (TCP, 21),
+    "ftps": (TCP, 990),
+    "gopher": (TCP, 70),
     "h323": (TCP, 1720),
     "http": (TCP, 80),
     "https": (TCP, 443),
+    "ident": (TCP, 113),
+    "igmpv3lite": (UDP, 465),
     "imap": (TCP, 143),
+    "imap3": (TCP, 220),
+    "imaps": (TCP, 993),
+    "ipsec-msft": (UDP, 4500),
+    "irc": (TCP, 194),
+    "ircs": (TCP, 994),
+    "isakmp": (UDP, 500),
+    "kerberos": (TCP, 88),
+    "l2tp": (UDP, 1701),
+    "ldap": (TCP, 389),
+    "ldaps": (TCP, 636),
+    "login": (TCP, 513),
+    "lotusnote": (TCP, 1352),
+    "microsoft-ds": (TCP, 445),
+    "ms-sql": (TCP, 1433),
+    "mysql": (TCP, 3306),
+    "netbios-dgm": (UDP, 138),
+    "netbios-ns": (UDP, 137),
+    "netbios-ssn": (TCP, 139),
     "netshow": (TCP, 1755),
+    "nntp": (TCP, 119),
     "ntp": (UDP, 123),
     "pop3": (TCP, 110),
+    "pop3s": (TCP, 995),
+    "pptp": (TCP, 1723),
+    "radius": (UDP, 1812),
     "rcmd": (TCP, 514),
     "realaudio": (TCP, 7070),
+    "rtelnet": (TCP, 107),
     "rtsp": (TCP, 554),
+    "shell": (TCP, 514),
     "sip": (UDP, 5060),
+    "skinny": (TCP, 2000),
     "smtp": (TCP, 25),
     "snmp": (UDP, 161),
+    "snmptrap": (UDP, 162),
     "sqlnet": (TCP, 1521),
     "ssh": (TCP, 22),
     "streamworks": (UDP, 1558),
+    "sunrpc": (TCP, 111),
     "syslog": (UDP, 514),
+    "tacacs": (TCP, 49),
     "telnet": (TCP, 23),
+    "telnets": (TCP, 992),
     "tftp": (UDP, 69),
+    "time": (TCP, 37),
+    "timed": (UDP, 525),
+    "uucp": (TCP, 540),
     "vdolive": (TCP, 7000),
+    "who": (UDP, 513),
+    "whois": (TCP, 43),
+    "x11": (TCP, 6000),
 }
 
 
@@ -148,6 +195,18 @@ class RuleSet:
         if rules is None:
             return cls()
         return rules if isinstance(rules, RuleSet) else cls(rules=tuple(rules))
+
+    @classmethod
+    def united(cls, sets: Iterable[RuleSet]) -> RuleSet:
+        """Return the rules of several; of two for one thing the first counts."""
+        names: list[str] = []
+        rules: dict[str, Rule] = {}
+        for one in sets:
+            names.append(one.name)
+            for rule in one:
+                end = f"{rule.transport} {rule.port}" if rule.port else rule.protocol
+                rules.setdefault(end, rule)
+        return cls("+".join(names)[:NAME_MAX], tuple(rules.values()))
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)

@@ -354,7 +354,7 @@ def _numbered(config: Config, words: list[str], no: bool) -> None:
         draft.add(rest, addresses.IPV4)
 
 
-def _ignored(text: str) -> Handler:
+def ignored(text: str) -> Handler:
     """Return the reader of a command that has no effect here."""
 
     def take(config: Config, words: list[str], no: bool) -> None:  # noqa: ARG001
@@ -449,7 +449,7 @@ COMMANDS: dict[tuple[str, ...], Handler] = {
     ("standard", "ip", "access", "list"): _named(addresses.IPV4, standard=True),
     ("ipv6", "access", "list"): _named(addresses.IPV6),
     **{
-        ("access-list", word): _ignored(f"access-list {word}")
+        ("access-list", word): ignored(f"access-list {word}")
         for word in ("compiled", "dynamic-extended", "rate-limit")
     },
     **{

@@ -18,9 +18,16 @@ from typing import TYPE_CHECKING
 from . import ios_config
 from .abbreviation import keyword
 from .flow_session import Session, State
-from .inspect_rule import NAME_MAX, Rule, RuleSet
+from .inspect_rule import (
+    APPLICATIONS,
+    APPLICATIONS_MAX,
+    NAME_MAX,
+    PROTOCOLS,
+    Rule,
+    RuleSet,
+)
 from .ios import clock
-from .ios_config import Block, Config, pair
+from .ios_config import Block, Config, ignored, pair
 from .tunables import KNOBS
 
 if TYPE_CHECKING:
@@ -43,6 +50,27 @@ _SINGLE = {
     ("hashtable-size",): "hashtable_size",
 }
 _IDLE = {"tcp": "tcp.idle_time", "udp": "udp.idle_time", "icmp": "icmp.idle_time"}
+# Behind a protocol: what is understood, and what has no effect and how many operands.
+_OPTIONS = ("alert", "audit-trail", "timeout")
+_MEANINGLESS = {
+    "java-list": 1,
+    "max-data": 1,
+    "reset": 0,
+    "router-traffic": 0,
+    "secure-login": 0,
+    "urlfilter": 0,
+}
+# In the place of a protocol: the whole line has no effect.
+_WHOLE = ("appfw", "fragment", "parameter", "rpc", "user")
+_GLOBAL = (
+    ("log",),
+    ("l2-transparent",),
+    ("waas",),
+    ("redundancy",),
+    ("tcp", "reassembly"),
+    ("tcp", "block-non-session"),
+    ("tcp", "window-scale-enforcement"),
+)
 _STATES = {
     State.SYNRCVD: "SIS_OPENING",
     State.SYNSENT: "SIS_OPENING",
@@ -281,8 +309,11 @@ def draft_of(config: Config) -> Draft:
     return draft
 
 
-def chosen(config: Config) -> RuleSet | None:
+def chosen(config: Config, name: str | None = None) -> RuleSet | None:
     """Return the rules that are applied; None: the configuration names none.
+
+    Of several that are bound, those of all are applied, in both directions, unless one
+    is named.
 
     Raises:
         ValueError: several are named and no interface says which, or an interface
@@ -290,13 +321,21 @@ def chosen(config: Config) -> RuleSet | None:
     """
     draft = draft_of(config)
     sets = draft.sets()
-    applied = {name for i in draft.interfaces.values() for name in i.rules.values()}
-    for name in sorted(applied - sets.keys()):
-        raise ValueError(f"there is no ip inspect name {name}")
+    applied = {bound for i in draft.interfaces.values() for bound in i.rules.values()}
+    applied = applied if name is None else {name}
+    for missing in sorted(applied - sets.keys()):
+        raise ValueError(f"there is no ip inspect name {missing}")
     candidates = sorted(applied) or list(sets)
+    names = " and ".join(candidates)
     if len(candidates) > 1:
-        names = " and ".join(candidates)
-        raise ValueError(f"one set of rules can be applied, not {names}")
+        if not applied:
+            raise ValueError(
+                f"one set of rules can be applied, not {names}; "
+                "bind one to an interface, or choose it with --rules"
+            )
+        text = f"the rules of {names} are applied together, in both directions"
+        config.notes += [] if text in config.notes else [text]
+        return RuleSet.united([sets[one] for one in candidates])
     return sets[candidates[0]] if candidates else None
 
 
@@ -350,16 +389,38 @@ def _name(config: Config, words: list[str], no: bool) -> None:
         return
     if not rest:
         raise ValueError(f"a protocol is wanted behind {name}")
+    protocol = keyword(rest[0], (*PROTOCOLS, *APPLICATIONS, *_WHOLE)) or rest[0]
+    if protocol in _WHOLE:
+        config.note(f"ip inspect name ... {protocol} is ignored")
+        return
+    rule = _rule(config, protocol, rest[1:])
     rules = draft.rules.setdefault(name, {})
-    rules[rest[0]] = _rule(rest[0], rest[1:])
-    draft.sets()
+    others = [r for r in rules.values() if r.port and r.protocol != protocol]
+    if rule.port and len(others) == APPLICATIONS_MAX:
+        config.note(f"applications beyond {APPLICATIONS_MAX} are inspected as tcp, udp")
+    elif any((r.transport, r.port) == (rule.transport, rule.port) for r in others):
+        config.note(f"{protocol} is ignored: another application has its port")
+    else:
+        rules[protocol] = rule
 
 
-def _rule(protocol: str, words: Sequence[str]) -> Rule:
+def _rule(config: Config, protocol: str, words: Sequence[str]) -> Rule:
     rule = Rule(protocol)
-    if len(words) % 2:
-        raise ValueError(f"{words[-1]!r} is not understood")
-    for word, value in zip(words[::2], words[1::2], strict=True):
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name = keyword(word, (*_OPTIONS, *_MEANINGLESS)) or ""
+        if not name:
+            raise ValueError(f"{word!r} is not understood")
+        if name in _MEANINGLESS:
+            if len(rest) < _MEANINGLESS[name]:
+                raise ValueError(f"{word} wants a value behind it")
+            del rest[: _MEANINGLESS[name]]
+            config.note(f"{name} is ignored")
+            continue
+        if not rest:
+            raise ValueError(f"{word!r} is not understood without a value")
+        word, value = name, rest.pop(0).lower()
         if word in {"alert", "audit-trail"} and value in {"on", "off"}:
             on = value == "on"
             key = "alert" if word == "alert" else "audit_trail"
@@ -428,6 +489,11 @@ COMMANDS: dict[tuple[str, ...], ios_config.Handler] = {
     (*_INSPECT, "tcp", "max-incomplete", "host"): _host,
     (*_INSPECT, "alert-off"): _switch("alert", on=0),
     (*_INSPECT, "audit-trail"): _switch("audit_trail", on=1),
+    (*_INSPECT, "dns", "idle-time"): _single("dns_timeout"),
+    **{
+        (*_INSPECT, *words): ignored(f"ip inspect {' '.join(words)}")
+        for words in _GLOBAL
+    },
     (*_INSPECT, "name"): _name,
     ("interface",): _interface,
 }

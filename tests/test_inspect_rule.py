@@ -72,7 +72,7 @@ def test_a_rule_prints_as_its_ios_words():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Rule("gopher"),
+        lambda: Rule("gophers"),
         lambda: Rule("tcp", timeout=0),
         lambda: Rule("tcp", timeout=2147484),
         lambda: Rule("tcp", port=80),

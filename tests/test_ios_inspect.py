@@ -10,7 +10,7 @@ import pytest
 from syncache import Sysctl
 from syncache.flow_event import Place
 from syncache.flow_session import Session, State
-from syncache.inspect_rule import Rule, RuleSet
+from syncache.inspect_rule import APPLICATIONS, APPLICATIONS_MAX, Rule, RuleSet
 from syncache.inspection import Inspection, Statistics
 from syncache.ios_config import read
 from syncache.ios_inspect import (
@@ -278,7 +278,11 @@ def test_commands_after_an_interface_are_global_again():
         ("ip inspect max-incomplete 5", "low or high is wanted"),
         ("ip inspect name", "a name is wanted"),
         ("ip inspect name a", "a protocol is wanted behind a"),
-        ("ip inspect name a gopher", "'gopher' is not one of tcp"),
+        ("ip inspect name a tdp", "'tdp' is not one of tcp"),
+        (
+            "ip inspect name a h323 router-traffic timeout 180 9",
+            "'9' is not understood",
+        ),
         ("ip inspect name a tcp timeout", "'timeout' is not understood"),
         ("ip inspect name a tcp timeout x", "timeout 'x' is not understood"),
         ("ip inspect name a tcp alert maybe", "alert 'maybe' is not understood"),
@@ -305,3 +309,78 @@ def test_defaults_need_no_line():
     """Only the rules are written."""
     lines = [f"ip inspect name OutBound {name}" for name in ("tcp", "udp", "icmp")]
     assert lines == written(Sysctl(), OUTBOUND).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "rule", "note"),
+    [
+        ("tcp router-traffic", "tcp", "router-traffic is ignored"),
+        (
+            "H323 router-traffic timeout 180",
+            "h323 timeout 180",
+            "router-traffic is ignored",
+        ),
+        (
+            "http java-list 3 urlfilter alert on",
+            "http alert on",
+            "urlfilter is ignored",
+        ),
+        (
+            "smtp max-data 9 audit-trail ON",
+            "smtp audit-trail on",
+            "max-data is ignored",
+        ),
+        ("esmtp", "esmtp", ""),
+        ("igmpv3lite", "igmpv3lite", ""),
+        ("fragment maximum 256 timeout 1", "", "fragment is ignored"),
+        ("rpc program-number 100003 wait-time 1", "", "rpc is ignored"),
+        ("appfw FW", "", "appfw is ignored"),
+        ("parameter max-sessions 9", "", "parameter is ignored"),
+    ],
+)
+def test_line_of_a_name_gives_its_inspecting_part(line, rule, note):
+    """What has no meaning here is named once."""
+    config = read([f"ip inspect name a {line}", f"ip inspect name a {line}"])
+    assert [rule] == [str(rule) for rule in chosen(config) or [""]]
+    assert note in " ".join(config.notes)
+    assert bool(note) <= bool(config.notes)
+
+
+@pytest.mark.parametrize(
+    "line", ["log drop-pkt", "tcp reassembly queue length 16", "tcp block-non-session"]
+)
+def test_command_without_meaning_is_named(line):
+    """It changes nothing."""
+    config = read([f"ip inspect {line}"])
+    assert {} == config.changes
+    assert "is ignored" in config.notes[0]
+
+
+def test_rules_of_two_bound_names_are_both_applied():
+    """One name may still be chosen."""
+    config = read(
+        [
+            "ip inspect name out tcp timeout 60",
+            "ip inspect name out ftp",
+            "ip inspect name back tcp",
+            "ip inspect name back smtp",
+            "ip inspect name back esmtp",
+            "interface e0",
+            " ip inspect out out",
+            " ip address 192.0.2.1 255.255.255.0",
+            " ip inspect back in",
+        ]
+    )
+    assert ["tcp", "smtp", "ftp"] == [str(rule) for rule in chosen(config)]
+    assert "another application has its port" in config.notes[0]
+    assert "out" == chosen(config, "out").name
+    with pytest.raises(ValueError, match="no ip inspect name x"):
+        chosen(config, "x")
+
+
+def test_more_applications_than_rules_are_inspected_by_protocol():
+    """A router's long list is taken, and the rest is named."""
+    ends = {end: name for name, end in reversed(APPLICATIONS.items())}
+    config = read([f"ip inspect name a {name}" for name in ends.values()])
+    assert APPLICATIONS_MAX == len(chosen(config).rules)
+    assert "are inspected as tcp, udp" in config.notes[0]

@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         help="tunables as sysctl.conf, or an IOS configuration",
     )
     p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
+    p.add_argument("--rules", metavar="NAME", help="of several ip inspect names")
     p.add_argument("--strict", action="store_true", help=STRICT)
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
@@ -109,6 +110,7 @@ def make(options: argparse.Namespace) -> Inspection:
         conf=options.conf,
         ios=options.ios,
         strict=options.strict,
+        rules=options.rules,
         settings=options.sysctl,
     )
     wanted = {"audit_trail": options.audit, "detect_only": options.detect_only}
@@ -118,7 +120,7 @@ def make(options: argparse.Namespace) -> Inspection:
     if action in CHALLENGES and not options.inside:
         raise Failure(f"block_action {action} needs both directions: run in line")
     try:
-        engine = Inspection(sysctl, rules=ios_inspect.chosen(config))
+        engine = Inspection(sysctl, rules=ios_inspect.chosen(config, options.rules))
     except ValueError as error:
         raise Failure(str(error)) from None
     engine.interfaces = list(ios_inspect.draft_of(config).interfaces.values())

@@ -29,6 +29,7 @@ def load(
     settings: Sequence[str] = (),
     strict: bool = False,
     engine: str = "ip inspect",
+    rules: str | None = None,
 ) -> tuple[Sysctl, Config]:
     """Collect what a preset, files and single settings say, in this order.
 
@@ -49,7 +50,7 @@ def load(
                 config = read(path, strict=strict)
                 if not speaks and not config.said:
                     read(path, strict=True)  # no configuration: name its first line
-                ios_inspect.chosen(config)
+                ios_inspect.chosen(config, rules)
                 _tell(config, engine)
                 sysctl.assign(config.changes, config.places)
             else:

@@ -230,9 +230,13 @@ class SessionStop(Message):
 
 # No router counts further, and Python refuses to read thousands of digits.
 _NUMBER = r"\d{1,20}"
-_HEAD = re.compile(r"%FW-(?P<severity>[0-7])-(?P<mnemonic>[A-Z_]+):\s*(?P<rest>.*)")
+_HEAD = re.compile(
+    r"%FW-(?P<severity>[0-7])-(?P<mnemonic>[A-Z_]+):\s*"
+    # A zone-based firewall names its zone pair and class in front of the text.
+    r"(?:\([^()]*:[^()]*\)-\([^()]*:[^()]*\):\s*)?(?P<rest>.*)"
+)
 _COUNTS = (
-    rf"count\s*\((?P<n>{_NUMBER})/(?P<limit>{_NUMBER})\)\s*"
+    rf"count\s*\(?(?P<n>{_NUMBER})/(?P<limit>{_NUMBER})\)?\s*"
     rf"current 1-min rate:\s*(?P<rate>{_NUMBER})"
 )
 _HALF_OPEN = r"half[- ]open"

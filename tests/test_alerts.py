@@ -293,3 +293,28 @@ def test_no_line_at_all_is_not_a_choice():
     """A folder loses no kind of message."""
     with pytest.raises(ValueError, match="at least one line"):
         Folder(alerts_per_second=0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%FW-4-ALERT_ON: getting aggressive, count 2/500 current 1-min rate: 501",
+        (
+            "%FW-4-ALERT_ON: (target:class)-(ZP-OUT:CM-WEB):getting aggressive, "
+            "count (2/500) current 1-min rate: 501"
+        ),
+    ],
+)
+def test_alert_of_a_zone_based_firewall_is_read(line):
+    """With zone pair and class in front, and with its count bare."""
+    assert AlertOn(half_open=2, high=500, rate=501) == parse(line)
+
+
+def test_audit_trail_of_a_zone_based_firewall_is_read():
+    """Zone pair and class stand in front of Start."""
+    message = parse(
+        "Oct 1 12:00:00 r1 41: %FW-6-SESS_AUDIT_TRAIL_START: (target:class)-(ZP:CM):"
+        "Start http session: initiator (10.0.0.2:1025) -- responder (192.0.2.1:80)"
+    )
+    assert isinstance(message, SessionStart)
+    assert ("http", "10.0.0.2:1025") == (message.protocol, message.initiator)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
+import math
 import sys
 import time
 from datetime import datetime, timezone
@@ -24,6 +24,7 @@ from ..flow import Side
 from ..inspection import Inspection
 from . import Failure
 from .intercept import Box, open_link
+from .output import Budget, opened
 from .replay import Replay
 from .tunables import STRICT, load
 
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
             log = Log(engine, stack.enter_context(syslog(options)))
             if options.file is not None:
                 return replay(engine, log, options.file)
-            logging.basicConfig(format="%(message)s", level=logging.WARNING)
+            output = stack.enter_context(opened("syncache inspect"))
+            log.write, log.budget = output.write, Budget()
             box = stack.enter_context(live(options, engine, log))
             box.run()
             log.close()
@@ -161,14 +163,22 @@ class Log:
         self._folder = Folder()
         self.write: Callable[[str], object] = write
         self.zero = zero
+        self.budget: Budget | None = None  # of a live run
 
-    def tell(self, now: float) -> None:
-        """Say what happened up to a time of the engine's clock."""
-        while (message := self._engine.next_message()) is not None:
-            for spoken in self._folder.add(message):
-                self._say(spoken)
+    def tell(self, now: float) -> int:
+        """Say what happened up to a time of the engine's clock; count the events."""
+        allowed = math.inf if self.budget is None else self.budget.refill(now)
+        taken = 0
+        while taken < allowed and (event := self._engine.next_event()) is not None:
+            taken += 1
+            if (message := self._engine.message(event)) is not None:
+                for spoken in self._folder.add(message):
+                    self._say(spoken)
+        if self.budget is not None:
+            self.budget.spend(taken)
         for spoken in self._folder.flush(now):
             self._say(spoken)
+        return taken
 
     def close(self) -> None:
         """Say what was held back."""
@@ -220,12 +230,13 @@ def live(
     with contextlib.ExitStack() as stack:
         if options.tap is not None:
             link = stack.enter_context(open_tap(options))
+            log.write(f"inspecting beside {options.tap}\n")
             yield Tap(engine, link, log)
             return
         outside = stack.enter_context(open_link(options, options.outside))
         inside = stack.enter_context(open_link(options, options.inside))
         where = f"{options.outside} and {options.inside}"
-        print(f"inspecting between {where}", flush=True)
+        log.write(f"inspecting between {where}\n")
         yield InspectBox(engine, outside, inside, log)
 
 
@@ -235,7 +246,6 @@ def open_tap(options: argparse.Namespace) -> Iterator[Any]:
     from ..links.packet import Packet
 
     link = Packet(options.tap, tap=True, cpu=options.cpu, priority=options.priority)
-    print(f"inspecting beside {options.tap}", flush=True)
     try:
         yield link
     finally:
@@ -250,13 +260,12 @@ class InspectBox(Box):
     def __init__(
         self, engine: Inspection, outside: Forwarder, inside: Forwarder, log: Log
     ) -> None:
-        super().__init__(engine, outside, inside)  # type: ignore[arg-type]
+        super().__init__(engine, outside, inside, write=log.write)  # type: ignore[arg-type]
         self._log = log
 
-    def tell(self) -> None:
-        """Say what happened."""
-        self._log.tell(self._clock())
-        sys.stdout.flush()
+    def tell(self) -> int:
+        """Log messages; return how many events were read."""
+        return self._log.tell(self._clock())
 
     def tables(self, now: float) -> str:
         """Return the tables of SIGUSR1."""

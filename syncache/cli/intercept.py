@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import select
 import signal
 import sys
@@ -24,6 +23,7 @@ from ..flow import Side
 from ..intercept import LIST, MODE, Intercept
 from ..ring import Ring
 from . import Failure, tunables
+from .output import Budget, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ RX_SLOTS, TX_SLOTS = 64, 512
 TX_BYTES = 256  # FLOW_PACKET_MAX
 PACKET_RING_BYTES = 8 * 1024 * 1024  # more would leave the processor's caches
 WAIT_SECONDS = 0.2  # how long a signal may go unnoticed
-EVENTS_A_TURN = 1000
+LOSSES_EVERY = 10.0  # seconds between reports of events that were not logged
 
 
 class Forwarder(Protocol):
@@ -109,17 +109,17 @@ def run(options: argparse.Namespace) -> int:
     if options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
     engine = make(options)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     with contextlib.ExitStack() as stack:
+        output = stack.enter_context(opened("syncache intercept"))
         try:
             outside = stack.enter_context(open_link(options, options.outside))
             inside = stack.enter_context(open_link(options, options.inside))
-            box = Box(engine, outside, inside)
+            box = Box(engine, outside, inside, write=output.write)
             if options.state:
                 box.keep(options.state, options.state_interval)
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
-            print(f"{mode} mode between {where}, list {_name(engine)}", flush=True)
+            output.write(f"{mode} mode between {where}, list {_name(engine)}\n")
             box.run()
         except OSError as error:  # LinkError says what to do in its text
             raise Failure(str(error)) from None
@@ -262,6 +262,8 @@ class Box:
         self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
         self._state: Path | None = None
         self._state_every = self._state_due = float("inf")
+        self._budget = Budget()
+        self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
         self._stopping = False
         self._tables_wanted = False
 
@@ -314,6 +316,9 @@ class Box:
             while not self._stopping:
                 ready = poller.poll(self._wait_ms())
                 self.turn([sides[descriptor] for descriptor, _ in ready])
+            while self.tell():
+                pass
+            self.tell_losses(self._clock())
         finally:
             self.save()
             for number, handler in before.items():
@@ -343,7 +348,9 @@ class Box:
         if self._tables_wanted:
             self._tables_wanted = False
             self._write(self.tables(now))
-            sys.stdout.flush()
+        if now >= self._losses_due:
+            self._losses_due = now + LOSSES_EVERY
+            self.tell_losses(now)
 
     def take(self, side: Side) -> None:
         """Take one ring of packets from a side."""
@@ -366,17 +373,28 @@ class Box:
                 self._links[side].send(tx)
                 tx.clear()
 
-    def tell(self) -> None:
-        """Print a line for each event, some at a time."""
-        for number in range(EVENTS_A_TURN):
-            event = self.engine.next_event()
-            line = None if event is None else ios.log_line(event)
+    def tell(self) -> int:
+        """Log a line for each event, within the budget; return how many were read.
+
+        The engine's journal is bounded: what is not read from it is lost there, before
+        it costs an object, and counted.
+        """
+        allowed = self._budget.refill(self._clock())
+        taken = 0
+        while taken < allowed and (event := self.engine.next_event()) is not None:
+            taken += 1
+            line = ios.log_line(event)
             if line is not None:
                 self._write(line + "\n")
-            elif event is None:
-                if number:
-                    sys.stdout.flush()
-                break
+        self._budget.spend(taken)
+        return taken
+
+    def tell_losses(self, now: float) -> None:
+        """Log how many events found no place in the log."""
+        lost = self.engine.stats(now)["journal_lost"]
+        if lost > self._losses:
+            self._write(f"{lost - self._losses} events are not in this log: too many\n")
+        self._losses = lost
 
     def tables(self, now: float) -> str:
         """Return the tables of SIGUSR1."""

@@ -1,0 +1,190 @@
+"""Log lines of the in-line commands, written beside the packet loop.
+
+What lives here: a bounded queue and the thread that writes it, and the budget of events
+that become lines.  A reader that stalls, a reader that has left and a full disk cost
+lines, which are counted and reported; they never stop, slow or end the packet loop.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import select
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STDOUT, STDERR = 1, 2
+QUEUE_BYTES = 1024 * 1024  # about 10,000 lines
+BATCH_BYTES = 16 * 1024
+CLOSE_SECONDS = 0.5  # how long a stalled reader may delay the end
+RETRY_SECONDS = 1.0  # after an error that may pass, such as a full disk
+EVENTS_A_SECOND = 2000  # 20 us each: 4 % of a processor
+EVENTS_A_TURN = 100  # so 2 ms at most before the next packets
+
+
+class Output:
+    """Writes text to a descriptor without ever making the caller wait.
+
+    One thread calls `write` and `close`; another one, made here, does the writing.
+
+    Args:
+        descriptor: Where the lines are written.
+        name: The prefix of warnings on the standard error.
+        limit: Bytes that may wait; lines beyond are lost.
+    """
+
+    def __init__(
+        self, descriptor: int = STDOUT, *, name: str = "", limit: int = QUEUE_BYTES
+    ) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self._limit = limit
+        self._queue: collections.deque[bytes] = collections.deque()
+        # Each number is written by one thread only.
+        self._queued = self._taken = 0
+        self._refused = self._failed = self._reported = 0
+        self._error = self._writing = 0
+        self._wake = threading.Event()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Lines that were not written: no room, or an error."""
+        return self._refused + self._failed
+
+    def write(self, text: str) -> None:
+        """Queue whole lines, or count them as lost if there is no room."""
+        data = text.encode(errors="replace")
+        if self._queued - self._taken + len(data) > self._limit:
+            self._refused += data.count(b"\n")
+            return
+        self._queued += len(data)
+        self._queue.append(data)
+        self._wake.set()
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> int:
+        """Wait a moment for the queue to be written; return the lines lost in all."""
+        self._end.set()
+        self._wake.set()
+        self._thread.join(seconds)
+        left = self._writing + sum(data.count(b"\n") for data in list(self._queue))
+        if self.lost + left > self._reported:
+            self._warn(f"{self.lost + left} lines of the log are lost")
+        return self.lost + left
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                batch = self._batch()
+                self._writing = batch.count(b"\n")
+                self._write(batch)
+                self._writing = 0
+            if self._end.is_set():
+                return
+
+    def _batch(self) -> bytes:
+        parts = []
+        size = 0
+        while self._queue and size < BATCH_BYTES:
+            parts.append(self._queue.popleft())
+            size += len(parts[-1])
+        self._taken += size
+        return b"".join(parts)
+
+    def _write(self, data: bytes) -> None:
+        """Write a batch, after a line about the ones that were lost before it."""
+        lost = self.lost
+        note = b""
+        if lost > self._reported:
+            note = b"%d lines of the log are lost\n" % (lost - self._reported)
+        rest = memoryview(note + data)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                self._failed += bytes(rest).count(b"\n") or 1
+                self._fail(error)
+                return
+        self._reported = lost
+        self._error = 0
+
+    def _fail(self, error: OSError) -> None:
+        """Warn once, and do not ask a full disk again at once."""
+        if error.errno != self._error:
+            self._error = error.errno or 0
+            self._warn(f"cannot write the log: {error.strerror}; going on without")
+        self._end.wait(RETRY_SECONDS)
+
+    def _warn(self, text: str) -> None:
+        """Write a line to the standard error unless that would wait."""
+        if self._descriptor == STDERR:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            poller = select.poll()
+            poller.register(STDERR, select.POLLOUT)
+            if poller.poll(0):
+                os.write(STDERR, f"{self._name}: {text}\n".encode())
+
+
+class Handler(logging.Handler):
+    """Sends records of `logging` to an `Output`."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue one record as a line."""
+        self._output.write(self.format(record) + "\n")
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[Output]:
+    """Open the standard output and the log of the libraries for a run.
+
+    Call it before the links are opened: the threads then keep the processor and the
+    priority of the shell, not those of the packet loop.
+    """
+    output = Output(STDOUT, name=name)
+    errors = Output(STDERR)
+    handler = Handler(errors)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield output
+    finally:
+        root.removeHandler(handler)
+        errors.close()
+        output.close()
+
+
+class Budget:
+    """How many events may become lines: a rate, and a bound for one turn."""
+
+    def __init__(self, a_second: int = EVENTS_A_SECOND) -> None:
+        self._a_second = a_second
+        self._left = float(a_second)
+        self._last: float | None = None
+
+    def refill(self, now: float) -> int:
+        """Return how many may be taken now."""
+        if self._last is not None:
+            earned = max(now - self._last, 0.0) * self._a_second
+            self._left = min(self._left + earned, float(self._a_second))
+        self._last = now
+        return min(int(self._left), EVENTS_A_TURN)
+
+    def spend(self, count: int) -> None:
+        """Take so many."""
+        self._left -= count

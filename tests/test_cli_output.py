@@ -1,0 +1,138 @@
+"""syncache/cli/output.py: lines beside the packet loop, and their losses."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from syncache.cli.output import EVENTS_A_TURN, Budget, Handler, Output
+
+LINE = "a line of the log\n"
+
+
+@pytest.fixture
+def pipe():
+    """A pipe that nobody reads; both ends are closed after."""
+    ends = list(os.pipe())
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def fill(descriptor):
+    """Fill a pipe to the last byte, then make it block again."""
+    os.set_blocking(descriptor, False)
+    for size in (4096, 1):
+        try:
+            while True:
+                os.write(descriptor, b"x" * size)
+        except BlockingIOError:
+            pass
+    os.set_blocking(descriptor, True)
+
+
+def test_lines_are_written_in_order(tmp_path):
+    """All of them, by the time of `close`."""
+    with (tmp_path / "log").open("wb") as file:
+        output = Output(file.fileno())
+        for number in range(1000):
+            output.write(f"{number}\n")
+        assert 0 == output.close(30)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [str(number) for number in range(1000)] == lines
+
+
+def test_stalled_reader_does_not_stop_the_writer_and_losses_are_counted(capfd):
+    """Memory is bounded; the end is too."""
+    reader, writer = os.pipe()
+    fill(writer)
+    output = Output(writer, name="box", limit=100 * len(LINE))
+    for _ in range(100_000):
+        output.write(LINE)
+    assert 100_000 - 201 <= output.lost < 100_000
+    assert 100_000 == output.close(0.1)
+    assert "box: 100000 lines of the log are lost\n" == capfd.readouterr().err
+    os.close(reader)  # which frees the thread
+    output.close(30)
+    os.close(writer)
+
+
+def test_reader_that_comes_back_is_told_how_many_lines_it_missed(pipe):
+    """In the place where they would have been."""
+    fill(pipe[1])
+    output = Output(pipe[1], limit=10 * len(LINE))
+    for _ in range(1000):
+        output.write(LINE)
+    lost = output.lost
+    assert lost
+    copy = os.dup(pipe[0])
+    os.set_blocking(copy, True)
+    heard = b""
+    while heard.count(LINE.encode()) + lost < 1000:
+        heard += os.read(copy, 65536)
+    output.write("the last\n")
+    while b"the last\n" not in heard:
+        heard += os.read(copy, 65536)
+    os.close(copy)
+    output.close(30)
+    assert f"{lost} lines of the log are lost\n" in heard.decode()
+    assert 1000 == lost + heard.decode().count(LINE)
+
+
+def test_reader_that_has_left_is_a_warning(capfd):
+    """Once; everything after it is lost."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    output = Output(writer, name="box")
+    output.write(LINE)
+    output.write(LINE)
+    assert 2 == output.close(30)
+    os.close(writer)
+    lines = capfd.readouterr().err.splitlines()
+    assert "box: cannot write the log: Broken pipe; going on without" == lines[0]
+    assert ["box: 2 lines of the log are lost"] == lines[1:]
+
+
+def test_full_disk_is_a_warning(capfd):
+    """As /dev/full plays it."""
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        output = Output(full.fileno(), name="box")
+        output.write(LINE)
+        assert 1 == output.close(30)
+    assert "No space left on device; going on without\n" in capfd.readouterr().err
+
+
+def test_descriptor_that_does_not_block_is_waited_for(pipe):
+    """The shell may have left it so."""
+    fill(pipe[1])
+    os.set_blocking(pipe[1], False)
+    output = Output(pipe[1])
+    output.write(LINE)
+    heard = b""
+    while LINE.encode() not in heard:
+        heard += os.read(pipe[0], 65536)
+    assert 0 == output.close(30)
+
+
+def test_records_of_logging_are_queued(tmp_path):
+    """So that a link's warning cannot block either."""
+    with (tmp_path / "log").open("wb") as file:
+        output = Output(file.fileno())
+        record = logging.makeLogRecord({"msg": "eth0: %s", "args": ("sending again",)})
+        Handler(output).emit(record)
+        assert 0 == output.close(30)
+    assert "eth0: sending again\n" == (tmp_path / "log").read_text()
+
+
+def test_budget_is_a_rate_and_a_bound_for_one_turn():
+    """Nothing is left after a second's worth; time earns it again."""
+    budget = Budget(200)
+    assert EVENTS_A_TURN == budget.refill(0.0)
+    budget.spend(100)
+    budget.spend(budget.refill(0.0))
+    assert 0 == budget.refill(0.0)
+    assert 20 == budget.refill(0.1)
+    assert 100 == budget.refill(1000.0)

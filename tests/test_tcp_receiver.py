@@ -98,3 +98,37 @@ def test_data_carries_the_ack_but_not_the_duplicates():
     assert 1 == half.acks_owed
     half.acknowledged(with_data=False)
     assert 0 == half.acks_owed
+
+
+def test_each_window_told_is_taken_and_never_moves_back():
+    """Rounded to units on the wire, the edge is the same in the state."""
+    for scale in (0, 1, 3, 7):
+        receiver = Receiver(irs=999, window=65535, wscale=scale, mss=1460)
+        told = receiver.rcv_adv
+        for _ in range(60):
+            receiver.take(receiver.rcv_nxt, bytes(1001), now_ms=0)
+            edge = receiver.rcv_nxt + (receiver.window_field() << scale)
+            assert edge >= told
+            assert receiver.rcv_adv >= edge
+            told = edge
+
+
+def test_an_edge_once_told_is_taken_even_where_units_are_large():
+    """A window may seem to shrink by less than a unit (RFC 7323 2.4), not really."""
+    receiver = Receiver(irs=999, window=65535, wscale=10, mss=1460)
+    told = receiver.rcv_adv
+    for _ in range(60):
+        receiver.take(receiver.rcv_nxt, bytes(1001), now_ms=0)
+        edge = receiver.rcv_nxt + (receiver.window_field() << 10)
+        assert edge > told - 1024
+        told = max(told, edge)
+        assert receiver.rcv_adv >= told
+
+
+def test_rounding_windows_up_is_bounded():
+    """One byte at a time for ever is not taken by a reader that sleeps."""
+    receiver = Receiver(irs=999, window=65535, wscale=7, mss=1460)
+    while receiver.rcv_wnd > 1:
+        receiver.take(receiver.rcv_nxt, b"x", now_ms=0)
+        receiver.window_field()
+        assert receiver.size <= 65535 + 65535 // 8 + 128

@@ -29,6 +29,8 @@ _CE = 3
 # A flood of out-of-order segments draws at most this many ACKs at a time.
 _ACKS_OWED_MAX = 64
 _ACE_INITIAL = 5
+# Windows are told in units of 2^scale: what rounding up may add to the buffer in all.
+_ROUNDING_SHARE = 8
 
 
 class Receiver:
@@ -156,10 +158,17 @@ class Receiver:
 
     def window_field(self) -> int:
         """Fix the window for a segment that leaves now; return the header's field."""
-        self.rcv_adv = self.window_edge()
+        edge = self.window_edge()
+        unit = 1 << self.wscale
         # Rounding up keeps the edge where the peer was told it is (RFC 7323 2.4).
-        scaled = self.rcv_adv - self.rcv_nxt + (1 << self.wscale) - 1 >> self.wscale
-        return min(scaled, 0xFFFF)
+        scaled = min(edge - self.rcv_nxt + unit - 1 >> self.wscale, 0xFFFF)
+        told = self.rcv_nxt + (scaled << self.wscale)
+        free = self.limit - self.size
+        if told - self.rcv_nxt > free + self.limit // _ROUNDING_SHARE:
+            # Rounding may not go on for ever; the edge that was told is still taken.
+            scaled = min(edge - self.rcv_nxt >> self.wscale, 0xFFFF)
+        self.rcv_adv = max(edge, self.rcv_nxt + (scaled << self.wscale))
+        return scaled
 
     def syn_window(self) -> int:
         """Return the window field of a SYN-ACK, which is never scaled."""

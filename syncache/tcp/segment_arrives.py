@@ -44,7 +44,8 @@ def take(connection: Connection, arrival: Arrival, now_ms: int) -> None:
     if connection.state is State.TIME_WAIT:
         _take_in_time_wait(connection, arrival, seq, now_ms)
     elif not _is_acceptable(connection, arrival, seq, now_ms):
-        pass
+        if _is_behind_closed_window(connection, arrival, seq, now_ms):
+            _take_ack(connection, arrival, seq, now_ms)
     elif flags & RST:
         _take_rst(connection, seq, now_ms)
     elif flags & SYN:
@@ -86,8 +87,6 @@ def _is_acceptable(
                 return False
         elif timestamps.is_old(arrival.tsval, now_ms):
             good = False
-        elif good:
-            timestamps.note(arrival.tsval, seq, receiver.last_ack_sent, now_ms)
     if not good and not flags & RST:
         opening = connection.state is State.SYN_RECEIVED
         if flags & SYN and opening and seq == receiver.irs:
@@ -98,6 +97,23 @@ def _is_acceptable(
             # Without data there is no hurry, and two ends could go on for ever.
             connection.challenge(now_ms)
     return good
+
+
+def _is_behind_closed_window(
+    connection: Connection, arrival: Arrival, seq: int, now_ms: int
+) -> bool:
+    """Whether the ACK counts although the window is 0 (RFC 9293 3.10.7.4).
+
+    A peer that has probed a closed window stands beyond its edge.
+    """
+    receiver, timestamps = connection.receiver, connection.timestamps
+    if receiver.rcv_wnd or arrival.flags & (ACK | SYN | RST) != ACK:
+        return False
+    if timestamps.enabled and (
+        arrival.tsval is None or timestamps.is_old(arrival.tsval, now_ms)
+    ):
+        return False
+    return receiver.rcv_nxt < seq <= receiver.rcv_nxt + receiver.mss
 
 
 def _is_in_window(connection: Connection, arrival: Arrival, seq: int) -> bool:
@@ -144,6 +160,10 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
         # RFC 5961 5.2.
         connection.challenge(now_ms)
         return False
+    if connection.timestamps.enabled and arrival.tsval is not None:
+        # Only now is the segment one of the peer's (RFC 5961 5).
+        last_ack = connection.receiver.last_ack_sent
+        connection.timestamps.note(arrival.tsval, seq, last_ack, now_ms)
     news = False
     if arrival.sack and connection.conn.sack_permitted:
         una = sender.snd_una

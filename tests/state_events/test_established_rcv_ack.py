@@ -168,3 +168,21 @@ def test_established_writable_after_room_returns(family):
     hand.inject(f". 1:1(0) ack {1 + 10 * mss} win 5000")
     assert ["Writable"] == hand.events()
     assert 0 < hand.write(1 << 20)
+
+
+def test_established_rcv_ack_beyond_closed_window_counts(family):
+    """A peer that probed our closed window still acknowledges (RFC 9293 3.10.7.4)."""
+    hand = established(family)
+    hand.write(100)
+    receiver = hand.connection.receiver
+    for _ in range(200):
+        seq = receiver.rcv_nxt - receiver.irs
+        size = min(1000, receiver.rcv_wnd)
+        if not size:
+            break
+        hand.inject(f"P. {seq}:{seq + size}({size}) ack 1")
+    assert 0 == receiver.rcv_wnd
+    beyond = seq + 1
+    hand.inject(f". {beyond}:{beyond}(0) ack 101 win 500")
+    sender = hand.connection.sender
+    assert 101 == sender.snd_una - sender.iss

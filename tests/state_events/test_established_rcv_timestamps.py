@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import WITH_TIMESTAMPS, established
+from harness import WITH_TIMESTAMPS, established, text
 
 
 def test_established_rcv_old_timestamp_is_acknowledged_and_dropped(family):
@@ -52,3 +52,13 @@ def test_established_rcv_rst_needs_no_timestamp(family):
     hand = established(family, options=WITH_TIMESTAMPS)
     hand.inject("R 1:1(0)")
     assert "CLOSED" == hand.state
+
+
+def test_established_rcv_refused_ack_leaves_ts_recent_alone(family):
+    """No ACK, one of what was never sent, one far too old (RFC 5961 5)."""
+    hand = established(family, options=WITH_TIMESTAMPS)
+    stamps = f"<TS val {101 + 2**30} ecr {hand.tsval}>"
+    for line in ("- 1:1(0)", ". 1:1(0) ack 900000", f". 1:1(0) ack {-(2**30)}"):
+        hand.inject(f"{line} {stamps}")
+    hand.inject(f"P. 1:11(10) ack 1 <TS val 102 ecr {hand.tsval}>")
+    assert text(0, 10) == hand.connection.read(100)

@@ -53,6 +53,20 @@ def test_a_capture_tells_what_would_have_happened(flood, capsys):
     assert re.match(r"601 packets of 130 s, 0 of them not IP; ", lines[-1])
 
 
+@pytest.mark.parametrize("header_sum", [b"\0\0", b"\x12\x34"])
+def test_a_packet_whose_ipv4_header_sum_is_wrong_makes_a_session(
+    header_sum, tmp_path, capsys
+):
+    """A sending host leaves the sum to its card."""
+    packet = bytearray(syn(1000))
+    packet[10:12] = header_sum
+    path = tmp_path / "unfinished.pcap"
+    path.write_bytes(capture.header(101, 65535) + capture.record(1.0, bytes(packet)))
+    status, lines, _ = run(capsys, path)
+    assert status == 0
+    assert "Session creations since subsystem startup or last reset 1" in lines
+
+
 def test_tunables_and_rules_may_be_given(flood, tmp_path, capsys):
     """With nothing limited nothing is said."""
     _, lines, _ = run(capsys, flood, "--preset", "cbac-modern")

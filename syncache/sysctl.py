@@ -166,7 +166,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
             if name not in KNOBS:
                 raise _unknown(name, where)
             try:
-                changes[name] = KNOBS[name].parse(value.strip('"'))
+                changes[name] = KNOBS[name].parse(value.strip("\"'"))
             except ValueError as error:
                 raise ValueError(f"{where}{error}") from None
             places[name] = where

@@ -244,3 +244,9 @@ def test_socket_without_process_is_one_line(sysctl, tmp_path):
     assert (1, "") == (status, out)
     assert str(tmp_path / "none") in err
     assert 1 == err.count("\n")
+
+
+def test_exit_status_is_the_number_of_names_that_failed(capsys):
+    """As sysctl(8) counts them."""
+    assert 2 == main(["sysctl", "a.b", "net.inet.tcp.syncache.hashsize", "c.d"])
+    assert 2 == capsys.readouterr().err.count("no tunable")

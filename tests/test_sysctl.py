@@ -390,3 +390,10 @@ def test_preset_of_a_running_engine_raises_and_changes_nothing(name):
     with pytest.raises(PermissionError, match=f"{name}.conf:.* before an engine uses"):
         sysctl.preset(name)
     assert before == {knob.name: sysctl[knob.name] for knob in sysctl.walk()}
+
+
+def test_file_may_quote_a_value_either_way():
+    """Single quotes are as good as double ones."""
+    sysctl = Sysctl()
+    sysctl.load(["net.inet.tcp.syncache.hashsize='1024'"])
+    assert 1024 == sysctl["net.inet.tcp.syncache.hashsize"]

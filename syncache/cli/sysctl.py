@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show and set what was named; 1 if anything failed."""
+    """Show and set what was named; return the number of names that failed."""
     known = Sysctl()
     registry = choose(options, known)
     if options.a:
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         if options.f is None:
             raise Failure("name a tunable, or -a for all of them")
         return 0
-    failed = False
+    failed = 0
     shown: dict[str, int | str] = {}
     for word in options.name:
         try:
@@ -115,12 +115,12 @@ def run(options: argparse.Namespace) -> int:
         except (KeyError, ValueError, PermissionError, ControlError) as error:
             if isinstance(error, KeyError) and options.i:
                 continue
-            failed = True
+            failed += 1
             if not options.q:
                 print(f"syncache sysctl: {error.args[0]}", file=sys.stderr)
     if options.json:
         print(json.dumps(shown, indent=1))
-    return int(failed)
+    return min(failed, 255)
 
 
 def choose(options: argparse.Namespace, known: Sysctl) -> Registry:

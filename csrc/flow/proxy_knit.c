@@ -160,7 +160,12 @@ static void
 knit_follow(struct flow *flow, struct session *session,
             enum track_change change)
 {
+    uint16_t fins = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
+
     session->last_ms = flow->now_ms;
+    /* A FIN that is repeated, its ACK lost, is still to be translated. */
+    if (session->state == FLOW_CLOSING && (session->flags & fins) == fins)
+        engine_arm(flow, session, flow->now_ms + proxy_limits(flow).closing_ms);
     if (session->state != FLOW_ESTAB)
         return;
     if (change == TRACK_RST || change == TRACK_CLOSED)

@@ -170,6 +170,27 @@ test_spliced_and_forgotten_by_both_ends_begins_anew(void)
 }
 
 static void
+test_spliced_and_finished_is_kept_while_its_fin_is_repeated(void)
+{
+    start(FLOW_SYNACK_CACHE, 1100);
+    uint32_t p = established(40000);
+    (void)between_send(&world, between_said(FLOW_CLIENT, WIRE_FIN | WIRE_ACK,
+                                            C_ISN + 1, p + 1, 0));
+    for (uint32_t i = 0; i < 4; i++) {
+        EXPECT_EQ(1, between_send(&world,
+                                  between_said(FLOW_SERVER, WIRE_FIN | WIRE_ACK,
+                                               S_ISN + 1, C_ISN + 2, 0)));
+        EXPECT_EQ(p + 1, world.out[0].seq);
+        world.now_ms += 3200;
+    }
+    EXPECT_EQ(1, world.flow->stats.terminating);
+    world.now_ms += 5000;
+    (void)between_poll(&world);
+    EXPECT_EQ(0, world.flow->stats.terminating);
+    between_close(&world);
+}
+
+static void
 test_spliced_syn_of_another_isn_alone_changes_nothing(void)
 {
     start(FLOW_SYNACK_CACHE, 1100);
@@ -337,6 +358,7 @@ static const struct test tests[] = {
     TEST(test_syn_ack_for_nobody_is_refused_in_the_clients_name),
     TEST(test_spoofed_side_is_not_believed),
     TEST(test_spliced_and_forgotten_by_both_ends_begins_anew),
+    TEST(test_spliced_and_finished_is_kept_while_its_fin_is_repeated),
     TEST(test_spliced_syn_of_another_isn_alone_changes_nothing),
     TEST(test_fragments_and_bad_headers_do_not_reach_a_protected_server),
     TEST(test_icmp_errors_speak_of_each_sides_own_numbers),

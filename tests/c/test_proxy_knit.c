@@ -332,6 +332,9 @@ test_only_an_exact_rst_or_both_fins_begin_the_end(void)
     world.now_ms += 4999;
     EXPECT_EQ(1, between_send(&world, client(C_ISN + 2, p + 2, 0)));
     EXPECT_EQ(S_ISN + 2, world.out[0].ack);
+    world.now_ms += 4999;
+    (void)between_poll(&world);
+    EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
     world.now_ms += 1;
     (void)between_poll(&world);
     EXPECT_TRUE(between_session(&world) == NULL);

@@ -13,11 +13,6 @@
  * or behind by up to the skew; ephemeral keys come with skew 0.  Of e-2 .. e+1
  * no two share a slot.
  *
- * A caller that gives no key for the epoch in force has the last one kept in
- * force: it is held outside the slots, mints with the parity of the epoch that
- * it was given for, and verifies until the epoch after the last that it minted
- * in.  Held without end, it ends no cookie either.
- *
  * start_ms and now_ms are subtracted modulo 2^64 and read as signed, so that an
  * epoch derived from wall time may have begun before the caller's clock did.
  */
@@ -59,38 +54,6 @@ secret_find(const struct secret *secret, uint64_t epoch)
     return slot->set && slot->epoch == epoch ? slot->key : NULL;
 }
 
-/* Does the held key stand in for the one that the epoch in force lacks? */
-static bool
-secret_holds(const struct secret *secret)
-{
-    return secret->held.set && secret_find(secret, secret->epoch) == NULL;
-}
-
-/* Holds the youngest key of an epoch before the one in force, if it lacks one. */
-static void
-secret_hold(struct secret *secret)
-{
-    if (secret_find(secret, secret->epoch) != NULL)
-        return;
-    for (size_t i = 0; i < SECRET_SLOTS; i++) {
-        const struct secret_key *slot = &secret->slot[i];
-        if (!slot->set || slot->epoch >= secret->epoch ||
-            (secret->held.set && slot->epoch <= secret->held.epoch))
-            continue;
-        secret->held = *slot;
-        secret->held_until = slot->epoch;
-    }
-}
-
-/* May cookies that the held key made still be about? */
-static bool
-secret_held_lives(const struct secret *secret)
-{
-    return secret_holds(secret) ||
-           (secret->held.set && (secret->epoch <= secret->held_until ||
-                                 secret->epoch - secret->held_until <= 1));
-}
-
 /* Wipes epochs that are more than `kept` behind the one in force. */
 static void
 secret_retire(struct secret *secret, uint64_t kept)
@@ -102,8 +65,6 @@ secret_retire(struct secret *secret, uint64_t kept)
             secret->epoch - slot->epoch > kept)
             secret_wipe(slot);
     }
-    if (secret->held.set && !secret_held_lives(secret))
-        secret_wipe(&secret->held);
 }
 
 void
@@ -112,9 +73,6 @@ secret_init(struct secret *secret)
     assert(secret != NULL);
     for (size_t i = 0; i < SECRET_SLOTS; i++)
         secret_wipe(&secret->slot[i]);
-    secret_wipe(&secret->held);
-    secret->held.epoch = 0;
-    secret->held_until = 0;
     secret->epoch = 0;
     secret->start_ms = 0;
     secret->started = false;
@@ -132,8 +90,6 @@ secret_set_key(struct secret *secret, uint64_t epoch,
     slot->epoch = epoch;
     slot->set = true;
     memcpy(slot->key, key, SYNCACHE_KEY_BYTES);
-    if (secret->held.set && secret->held.epoch == epoch)
-        memcpy(secret->held.key, key, SYNCACHE_KEY_BYTES);
 }
 
 void
@@ -143,7 +99,6 @@ secret_set_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms)
     secret->epoch = epoch;
     secret->start_ms = start_ms;
     secret->started = true;
-    secret_hold(secret);
     secret_retire(secret, 2);
 }
 
@@ -164,16 +119,7 @@ secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms,
         secret->start_ms += periods * lifetime_ms;
         elapsed = secret_elapsed(secret, now_ms);
     }
-    secret_hold(secret);
     secret_retire(secret, elapsed < (int64_t)skew_ms ? 2 : 1);
-}
-
-void
-secret_use(struct secret *secret)
-{
-    assert(secret != NULL);
-    if (secret_holds(secret))
-        secret->held_until = secret->epoch;
 }
 
 uint64_t
@@ -188,22 +134,13 @@ const uint8_t *
 secret_mint(const struct secret *secret)
 {
     assert(secret != NULL);
-    const uint8_t *key = secret_find(secret, secret->epoch);
-    return key == NULL && secret->held.set ? secret->held.key : key;
-}
-
-uint32_t
-secret_parity(const struct secret *secret)
-{
-    assert(secret != NULL);
-    const struct secret_key *held = &secret->held;
-    return (uint32_t)((secret_holds(secret) ? held->epoch : secret->epoch) & 1);
+    return secret_find(secret, secret->epoch);
 }
 
 uint32_t
 secret_candidates(const struct secret *secret, uint64_t now_ms,
                   uint32_t lifetime_ms, uint32_t skew_ms, uint32_t parity,
-                  const uint8_t *keys[static SECRET_CANDIDATES])
+                  const uint8_t *keys[static 2])
 {
     assert(secret != NULL);
     assert(parity <= 1);
@@ -223,13 +160,5 @@ secret_candidates(const struct secret *secret, uint64_t now_ms,
     key = near ? secret_find(secret, neighbour) : NULL;
     if (key != NULL)
         keys[count++] = key;
-    if (!secret_held_lives(secret) || (secret->held.epoch & 1) != parity)
-        return count;
-    key = secret_find(secret, secret->held.epoch);
-    for (uint32_t i = 0; i < count; i++) {
-        if (keys[i] == key)
-            return count; /* it is in its slot still */
-    }
-    keys[count++] = secret->held.key;
     return count;
 }

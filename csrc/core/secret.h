@@ -8,7 +8,6 @@
 #include "../syncache.h"
 
 #define SECRET_SLOTS 4                /* epoch modulo 4: e-1, e, e+1 never meet */
-#define SECRET_CANDIDATES 3           /* keys that may verify one cookie */
 
 struct secret_key {
     uint64_t epoch;
@@ -18,8 +17,6 @@ struct secret_key {
 
 struct secret {
     struct secret_key slot[SECRET_SLOTS];
-    struct secret_key held;           /* the last key given, kept in force while the epoch in force has none */
-    uint64_t held_until;              /* latest epoch that it minted in */
     uint64_t epoch;                   /* in force */
     uint64_t start_ms;                /* of that epoch, modulo 2^64: it may lie before the clock's zero */
     bool started;                     /* false until a time was told */
@@ -36,32 +33,24 @@ void secret_set_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms);
 /*
  * Moves on to the epoch in force at now_ms, wiping what retired: epochs below the predecessor, the youngest of them
  * skew_ms later.  Periods are counted, not stepped, so any gap costs the same; a change of lifetime acts on the
- * period that runs.  If the epoch in force has no key, the youngest key of an earlier one is held in its place.
+ * period that runs.
  */
 void secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms, uint32_t skew_ms);
-
-/* Says that cookies may be made now: a key that is held in place of a missing one lives on with them. */
-void secret_use(struct secret *secret);
 
 /* When the epoch in force ends, or SYNCACHE_NEVER if not started. */
 uint64_t secret_next_ms(const struct secret *secret, uint32_t lifetime_ms);
 
-/* The key that mints, of the epoch in force or held; NULL if the caller never gave one. */
+/* The key that mints, or NULL if the caller never gave it. */
 const uint8_t *secret_mint(const struct secret *secret);
-
-/* The parity bit of the cookies that it mints: that of the epoch it was given for. */
-uint32_t secret_parity(const struct secret *secret);
 
 /*
  * Lists the keys that may verify a cookie of this parity: the epoch in force or its predecessor, whichever has the
  * parity, and the successor while the end of the period is within skew_ms.  A predecessor also lives on for skew_ms
  * into the period after its own two (its slot's parity twin is the successor).
  *
- * A held key is listed while it mints and for the epoch after.
- *
- *   returns  how many were written to keys, 0 to SECRET_CANDIDATES
+ *   returns  how many were written to keys, 0 to 2
  */
 uint32_t secret_candidates(const struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms, uint32_t skew_ms,
-                           uint32_t parity, const uint8_t *keys[static SECRET_CANDIDATES]);
+                           uint32_t parity, const uint8_t *keys[static 2]);
 
 #endif

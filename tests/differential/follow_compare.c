@@ -25,8 +25,7 @@ static const char *const counter_names[] = {
     "replayed",         "ts_refused",
     "offer_timeout",    "cookie_over_entry",
     "cookie_no_key",    "cookie_bad_mac",
-    "fastopen_cookies", "fastopen_refused",
-    "syn_no_key"};
+    "fastopen_cookies", "fastopen_refused"};
 
 #define COUNTERS (sizeof counter_names / sizeof *counter_names)
 

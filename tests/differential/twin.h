@@ -142,8 +142,7 @@ struct twin {
         bool set;
         uint64_t epoch;
         uint8_t key[16];
-    } keys[TWIN_EPOCHS], kept; /* kept: in force for want of a newer one */
-    uint64_t kept_last;        /* epoch that it was last in force */
+    } keys[TWIN_EPOCHS];
     struct twin_pause pause;
     uint8_t ws, ws_before;
     uint64_t ws_changed;
@@ -210,12 +209,9 @@ uint64_t twin_deadline(const struct twin *twin);
 
 /* twin_state.c */
 void twin_advance(struct twin *twin, uint64_t now);
-void twin_keys_asked(struct twin *twin, uint64_t now);
-bool twin_keyless(const struct twin *twin);
-uint32_t twin_parity(const struct twin *twin);
 const uint8_t *twin_mint_key(const struct twin *twin);
 uint32_t twin_verify_keys(const struct twin *twin, uint32_t parity,
-                          const uint8_t *keys[3]);
+                          const uint8_t *keys[2]);
 bool twin_mints(const struct twin *twin);
 bool twin_cookies_only(const struct twin *twin);
 bool twin_pause_begin(struct twin *twin, uint64_t now);

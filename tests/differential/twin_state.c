@@ -75,8 +75,6 @@ twin_set_key(struct twin *twin, uint64_t epoch, const uint8_t key[16])
 {
     if (twin->epoch_known && epoch + 2 < twin->epoch)
         return;
-    if (twin->kept.set && twin->kept.epoch == epoch)
-        memcpy(twin->kept.key, key, 16);
     twin->keys[epoch % TWIN_EPOCHS].set = true;
     twin->keys[epoch % TWIN_EPOCHS].epoch = epoch;
     memcpy(twin->keys[epoch % TWIN_EPOCHS].key, key, 16);
@@ -88,51 +86,12 @@ skew(const struct twin *twin)
     return twin->told ? twin->tune.clock_skew_ms : 0;
 }
 
-static const uint8_t *
-key_of(const struct twin *twin, uint64_t epoch)
-{
-    uint32_t i = epoch % TWIN_EPOCHS;
-    return twin->keys[i].set && twin->keys[i].epoch == epoch ? twin->keys[i].key
-                                                             : NULL;
-}
-
-/* The kept key is in force: this epoch has none of its own. */
-static bool
-keeps(const struct twin *twin)
-{
-    return twin->kept.set && key_of(twin, twin->epoch) == NULL;
-}
-
-/* Keeps the newest of the older keys, if this epoch has none. */
-static void
-keep(struct twin *twin)
-{
-    if (key_of(twin, twin->epoch) != NULL)
-        return;
-    for (uint32_t i = 0; i < TWIN_EPOCHS; i++) {
-        if (twin->keys[i].set && twin->keys[i].epoch < twin->epoch &&
-            (!twin->kept.set || twin->keys[i].epoch > twin->kept.epoch)) {
-            memcpy(&twin->kept, &twin->keys[i], sizeof twin->kept);
-            twin->kept_last = twin->keys[i].epoch;
-        }
-    }
-}
-
-static bool
-kept_verifies(const struct twin *twin)
-{
-    return keeps(twin) ||
-           (twin->kept.set && twin->epoch <= twin->kept_last + 1);
-}
-
 static void
 retire(struct twin *twin, uint64_t kept)
 {
     for (uint32_t i = 0; i < TWIN_EPOCHS; i++)
         if (twin->keys[i].epoch + kept < twin->epoch)
             twin->keys[i].set = false;
-    if (!kept_verifies(twin))
-        twin->kept.set = false;
 }
 
 void
@@ -141,7 +100,6 @@ twin_set_epoch(struct twin *twin, uint64_t epoch, uint64_t start)
     twin->told = twin->epoch_known = true;
     twin->epoch = epoch;
     twin->epoch_start = start;
-    keep(twin);
     retire(twin, 2);
 }
 
@@ -165,32 +123,26 @@ advance_keys(struct twin *twin)
         twin->epoch += passed;
         twin->epoch_start += passed * (uint64_t)lifetime;
     }
-    keep(twin);
     retire(twin, into_epoch(twin) < (int64_t)skew(twin) ? 2 : 1);
+}
+
+static const uint8_t *
+key_of(const struct twin *twin, uint64_t epoch)
+{
+    uint32_t i = epoch % TWIN_EPOCHS;
+    return twin->keys[i].set && twin->keys[i].epoch == epoch ? twin->keys[i].key
+                                                             : NULL;
 }
 
 const uint8_t *
 twin_mint_key(const struct twin *twin)
 {
-    return keeps(twin) ? twin->kept.key : key_of(twin, twin->epoch);
-}
-
-uint32_t
-twin_parity(const struct twin *twin)
-{
-    return (keeps(twin) ? twin->kept.epoch : twin->epoch) & 1;
-}
-
-bool
-twin_keyless(const struct twin *twin)
-{
-    return (twin->tune.syncookies || twin->tune.syncookies_only) &&
-           twin_mint_key(twin) == NULL;
+    return key_of(twin, twin->epoch);
 }
 
 uint32_t
 twin_verify_keys(const struct twin *twin, uint32_t parity,
-                 const uint8_t *keys[3])
+                 const uint8_t *keys[2])
 {
     int64_t at = into_epoch(twin);
     int64_t left = (int64_t)twin->tune.cookie_lifetime_ms - at;
@@ -202,8 +154,6 @@ twin_verify_keys(const struct twin *twin, uint32_t parity,
     for (uint32_t i = 0; i < (near ? 2 : 1); i++)
         if (key_of(twin, epochs[i]) != NULL)
             keys[count++] = key_of(twin, epochs[i]);
-    if (kept_verifies(twin) && (twin->kept.epoch & 1) == parity)
-        keys[count++] = twin->kept.key;
     return count;
 }
 
@@ -304,14 +254,6 @@ advance_pause(struct twin *twin, uint64_t last)
 
 void
 twin_advance(struct twin *twin, uint64_t now)
-{
-    twin_keys_asked(twin, now);
-    if (keeps(twin))
-        twin->kept_last = twin->epoch;
-}
-
-void
-twin_keys_asked(struct twin *twin, uint64_t now)
 {
     uint64_t last = twin->started ? twin->now : now;
     if (!twin->started)

@@ -87,8 +87,11 @@ ONCE := $(wildcard $(addprefix tests/test_,tidy.py docs.py docs_generated.py \
 	core_capture.py core_flow.py core_inspect.py flow*.py inspect*.py \
 	intercept*.py ios*.py links_replay.py links_syslog.py ports.py \
 	tunables_*.py) tests/*/test_inspect*.py tests/*/test_intercept*.py)
-# For the bench's veth pair; who has no root has no pair, and needs none of them.
-TOOLS := for tool in "ip iproute2" "ethtool ethtool" "nft nftables"; do \
+# For tests and benches in network namespaces; who has no root needs none of them
+# at once, and a test that misses one names it.
+TOOLS := for tool in "ip iproute2" "ethtool ethtool" "nft nftables" \
+	"ping iputils-ping" "dig bind9-dnsutils" "curl curl" "nginx nginx-light" \
+	"wrk wrk"; do \
 	$(NEED) $$tool || [ "$$(id -u)" != 0 ] || exit 1; done
 SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
 

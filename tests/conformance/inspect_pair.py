@@ -62,14 +62,15 @@ class Pair:
                     client, server, sport=100 + port
                 )
             if known is None or known.state != "closing":
-                self.model.syn(key)
+                # A SYN behind a FIN has the next number: another connection's.
+                self.model.syn(key, self.connections[key].sent[0])
                 self.connections[key].syn()
             return
         if known is None:
             return
         connection = self.connections[key]
         if step == "syn_ack" and known.state != "closing":
-            self.model.syn_ack(key)
+            self.model.syn_ack(key, connection.sent[0])
             connection.syn_ack()
         elif step == "ack":
             self.model.ack(key)

@@ -43,6 +43,8 @@ class Session:
     counted: bool
     answered: bool = False
     fins: set[int] = field(default_factory=set)
+    isn: int = 0
+    other_isn: int | None = None
 
 
 class Inspection:
@@ -108,17 +110,24 @@ class Inspection:
 
     # Packets.
 
-    def syn(self, key: tuple) -> None:
+    def syn(self, key: tuple, isn: int = 0) -> None:
         session = self.sessions.get(key)
         if session is not None and session.state == CLOSING:
             del self.sessions[key]
         if key not in self.sessions:
             self._attempt(key, counted=True)
+            if key in self.sessions:
+                self.sessions[key].isn = isn
+        elif isn != self.sessions[key].isn:
+            self.sessions[key].other_isn = isn
         self._heard(key)
         self._judge()
 
-    def syn_ack(self, key: tuple) -> None:
-        if key in self.sessions:
+    def syn_ack(self, key: tuple, isn: int = 0) -> None:
+        session = self.sessions.get(key)
+        if session is not None:
+            if session.state == ESTABLISHED and session.other_isn == isn:
+                self._renew(key, isn)
             self.sessions[key].answered = True
         self._heard(key)
 
@@ -176,6 +185,17 @@ class Inspection:
         session.state, session.counted = ESTABLISHED, False
         self._note()
 
+    def _renew(self, key: tuple, isn: int) -> None:
+        """Both ends began anew: the old session is void, the new one is an attempt."""
+        protocol, server = key[0], key[-1]
+        del self.sessions[key]
+        self.requests.append(self.now)
+        self.rate_max = max(self.rate_max, self.rate())
+        self._judge()
+        self._open(protocol, server, key, self.set.synwait, counted=True)
+        self.sessions[key].isn = isn
+        self._judge()
+
     def _attempt(self, key: tuple, *, counted: bool) -> None:
         protocol, server = key[0], key[-1]
         tcp = protocol == "tcp"
@@ -200,6 +220,11 @@ class Inspection:
             if victims:
                 del self.sessions[victims[0]]
         wait = self.set.synwait if tcp else self._idle(protocol)
+        self._open(protocol, server, key, wait, counted=counted)
+
+    def _open(
+        self, protocol: str, server: str, key: tuple, wait: int, *, counted: bool
+    ) -> None:
         self.created += 1
         self.sessions[key] = Session(
             protocol,

@@ -20,7 +20,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 EXTENSION := syncache/_ffi.abi3.so
-EXTRAS := cli,top,metrics,plot,pcap,fleet
+EXTRAS := cli,plot
 NEED := sh .ci/need
 CLANG := $(firstword $(shell command -v clang-19 clang) clang-19)
 CLANG_PACKAGES := "clang-19 libclang-rt-19-dev"
@@ -89,10 +89,9 @@ ONCE := $(wildcard $(addprefix tests/test_,tidy.py docs.py docs_generated.py \
 	tunables_*.py) tests/*/test_inspect*.py tests/*/test_intercept*.py)
 # For tests and benches in network namespaces; who has no root needs none of them
 # at once, and a test that misses one names it.
-TOOLS := for tool in "ip iproute2" "ethtool ethtool" "nft nftables" \
-	"ping iputils-ping" "dig bind9-dnsutils" "curl curl" "nginx nginx-light" \
-	"wrk wrk"; do \
-	$(NEED) $$tool || [ "$$(id -u)" != 0 ] || exit 1; done
+TOOLS := $(NEED) ip iproute2 ethtool ethtool nft nftables ping iputils-ping \
+	dig bind9-dnsutils curl curl nginx nginx-light wrk wrk || \
+	[ "$$(id -u)" != 0 ] || exit 1
 SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
 
 test: $(EXTENSION)

@@ -100,7 +100,7 @@ def test_data_carries_the_ack_but_not_the_duplicates():
     assert 0 == half.acks_owed
 
 
-def test_each_window_told_is_taken_and_never_moves_back():
+def test_each_window_told_is_taken_and_stays_while_rounding_has_room():
     """Rounded to units on the wire, the edge is the same in the state."""
     for scale in (0, 1, 3, 7):
         receiver = Receiver(irs=999, window=65535, wscale=scale, mss=1460)

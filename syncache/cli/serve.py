@@ -209,7 +209,9 @@ async def serve(
             stack.callback(control.close)
         where = ", ".join(ours)
         device = options.packet or options.xdp or options.tun
-        print(f"{what} on {where} port {options.port}, {device}", flush=True)
+        # One write: shards share the output, and their lines must not mingle.
+        line = f"{what} on {where} port {options.port}, {device}\n"
+        print(line, end="", flush=True)
         return await end(host)
 
 

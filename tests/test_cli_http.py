@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import http.client
 
@@ -23,11 +24,13 @@ def folder(tmp_path):
     return tmp_path / "root"
 
 
-def ask(folder, talk):
+def ask(folder, talk, **options):
     """Serve `folder` while `talk(port)` runs in a thread; return what it returns."""
 
     async def main():
-        server = await asyncio.start_server(FileServer(folder), "127.0.0.1", 0)
+        server = await asyncio.start_server(
+            FileServer(folder, **options), "127.0.0.1", 0
+        )
         port = server.sockets[0].getsockname()[1]
         async with server:
             return await asyncio.to_thread(talk, port)
@@ -49,7 +52,7 @@ def request(folder, method, target, **options):
     return ask(folder, talk)
 
 
-def raw(folder, data):
+def raw(folder, data, **options):
     """Send bytes as they are; return all that comes."""
 
     def talk(port):
@@ -59,7 +62,7 @@ def raw(folder, data):
             sock.sendall(data)
             return b"".join(iter(lambda: sock.recv(65536), b""))
 
-    return ask(folder, talk)
+    return ask(folder, talk, **options)
 
 
 def test_get_file_sends_its_bytes(folder):
@@ -164,3 +167,111 @@ def test_silent_client_gets_no_answer(folder):
             return sock.recv(100)
 
     assert b"" == ask(folder, talk)
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        (b"GET /big.bin", b"200 OK"),
+        (b"GET /sub", b"301 Moved Permanently"),
+        (b"GET /none", b"404 Not Found"),
+        (b"DELETE /", b"405 Method Not Allowed"),
+        (b"GET *", b"400 Bad Request"),
+    ],
+)
+def test_status_line_has_its_words(folder, line, answer):
+    """Clients that look for the words behind the number find them."""
+    reply = raw(folder, line + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 " + answer + b"\r\n")
+
+
+def test_continue_and_parse_errors_have_their_words(folder):
+    """Also what is said before the answer, and to what is no HTTP."""
+    head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+    end = b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
+
+    def talk(port):
+        import socket
+
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+            sock.sendall(head + end)
+            got = sock.recv(65536)
+            sock.sendall(b"x")
+            return got
+
+    assert ask(folder, talk).startswith(b"HTTP/1.1 100 Continue\r\n")
+    assert raw(folder, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request")
+
+
+@pytest.mark.parametrize(
+    "start", ["http://a", "HTTP://other:8080", "https://[2001:db8::1]:443"]
+)
+def test_absolute_target_is_its_path(folder, start):
+    """A whole URL asks for its path, whatever host it names; none is the root."""
+    status, _, body = request(folder, "GET", f"{start}/sub/a%20b%26c.txt?x=http://b/")
+    assert (200, b"hello\n") == (status, body)
+    for empty in ("", "?x"):
+        status, _, page = request(folder, "GET", start + empty)
+        assert (200, True) == (status, b"big.bin" in page)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://a/../secret.txt", 404),
+        ("http://a//etc/passwd", 404),
+        ("http://", 400),
+        ("http:///big.bin", 400),
+        ("ftp://a/big.bin", 400),
+        ("?x", 400),
+    ],
+)
+def test_absolute_target_leads_nowhere_else(folder, target, status):
+    """Neither out of the folder nor to what is no URL of ours."""
+    assert status == request(folder, "GET", target)[0]
+
+
+@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
+def test_header_that_trickles_ends_with_408(folder, before):
+    """Bytes that keep coming do not hold a connection; the first request or a later."""
+
+    def talk(port):
+        import socket
+        import time
+
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+            sock.sendall(before + b"GET / HTTP/1.1\r\nX: ")
+            sock.settimeout(0.02)
+            got = b""
+            end = time.monotonic() + 10
+            while b" 408 " not in got and time.monotonic() < end:
+                try:
+                    got += sock.recv(65536)
+                except TimeoutError:
+                    with contextlib.suppress(ConnectionError):
+                        sock.sendall(b"x")
+            return got
+
+    got = ask(folder, talk, header_seconds=0.2)
+    assert b"HTTP/1.1 408 Request Timeout\r\n" in got
+    assert bool(before) == got.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_slow_body_outlives_the_deadline_of_the_header(folder):
+    """The deadline is the header's; a long upload is no fault."""
+
+    def talk(port):
+        import socket
+        import time
+
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+            sock.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n")
+            sock.sendall(b"Connection: close\r\n\r\n")
+            for _ in range(4):
+                time.sleep(0.1)
+                sock.sendall(b"x")
+            return b"".join(iter(lambda: sock.recv(65536), b""))
+
+    got = ask(folder, talk, header_seconds=0.2)
+    assert got.startswith(b"HTTP/1.1 200 OK")
+    assert hashlib.sha256(b"xxxx").hexdigest().encode() in got

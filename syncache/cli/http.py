@@ -14,6 +14,7 @@ import html
 import mimetypes
 import re
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path  # noqa: TC003  a dataclass reads its annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
 READ_BYTES = 256 * 1024
 IDLE_SECONDS = 60.0  # without a request, or without progress of one
+HEADER_SECONDS = 30.0  # from the first byte of a request to the end of its header
 REQUEST_BYTES_MAX = 64 * 1024  # of a request line with its header fields
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+ABSOLUTE = re.compile(r"https?://[^/?#]+", re.ASCII | re.IGNORECASE)
 RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
@@ -64,8 +67,11 @@ class Reply:
 class FileServer:
     """Serves one directory; an instance is the callback of `start_server`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, header_seconds: float = HEADER_SECONDS
+    ) -> None:
         self._root = directory.resolve()
+        self._header_seconds = header_seconds
 
     async def __call__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -105,13 +111,26 @@ class FileServer:
         """Read one request; return its reply, and whether its body is sent."""
         request: h11.Request | None = None
         digest, size = hashlib.sha256(), 0
+        clock, ends = asyncio.get_running_loop().time, 0.0
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
                 if http.they_are_waiting_for_100_continue:
-                    go_on = h11.InformationalResponse(status_code=100, headers=[])
+                    go_on = h11.InformationalResponse(
+                        status_code=100, headers=[], reason=phrase(100)
+                    )
                     writer.write(http.send(go_on) or b"")
-                data = await asyncio.wait_for(reader.read(READ_BYTES), IDLE_SECONDS)
+                wait = IDLE_SECONDS
+                if request is None and http.trailing_data[0]:
+                    ends = ends or clock() + self._header_seconds
+                    wait = min(wait, ends - clock())
+                try:
+                    data = await asyncio.wait_for(reader.read(READ_BYTES), wait)
+                except asyncio.TimeoutError:
+                    if not ends or request is not None:
+                        raise
+                    late = "the header took too long"
+                    raise h11.RemoteProtocolError(late, 408) from None
                 http.receive_data(data)
             elif isinstance(event, h11.Request):
                 request = event
@@ -130,7 +149,7 @@ class FileServer:
             return Reply(200, f"{digest} {size}\n".encode())
         if request.method not in {b"GET", b"HEAD"}:
             return Reply(405, extra=[("allow", "GET, HEAD, PUT, POST")])
-        path = unquote(request.target.decode("ascii").partition("?")[0])
+        path = path_of(request.target.decode("ascii"))
         if not path.startswith("/") or "\0" in path:
             return Reply(400)
         place = (self._root / path.lstrip("/")).resolve()
@@ -158,7 +177,9 @@ class FileServer:
             ("content-type", reply.kind),
             *reply.extra,
         ]
-        head = h11.Response(status_code=reply.status, headers=fields)
+        head = h11.Response(
+            status_code=reply.status, headers=fields, reason=phrase(reply.status)
+        )
         writer.write(http.send(head) or b"")
         if with_body:
             for piece in reply.pieces():
@@ -169,6 +190,22 @@ class FileServer:
                 await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
         writer.write(http.send(h11.EndOfMessage()) or b"")
         await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
+
+
+def phrase(status: int) -> bytes:
+    """Return the words that go with a status."""
+    return HTTPStatus(status).phrase.encode()
+
+
+def path_of(target: str) -> str:
+    """Return the path of a request's target, "" if it has none.
+
+    A target may be a whole URL, as it is sent to a proxy (RFC 9112 3.2.2): its host
+    counts no more than the Host field does, and no path is the root's.
+    """
+    match = ABSOLUTE.match(target)
+    path = target[match.end() if match else 0 :].partition("?")[0]
+    return unquote(path) or "/" * (match is not None)
 
 
 def part(place: Path, wanted: str) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..model.option import Option
-from .script import Shape
+from .script import UNREACHABLE, Shape
 
 
 class ScriptError(ValueError):
@@ -109,4 +109,6 @@ def read_icmp(text: str) -> tuple[str, int, int]:
     kind = {"time_exceeded": "ttl_exceeded", "packet_too_big": "frag_needed"}.get(
         kind, kind
     )
+    if kind not in UNREACHABLE:
+        raise ScriptError(f"ICMP error {kind!r}")
     return kind, int(seq[1]) if seq else 0, int(match["mtu"] or 0)

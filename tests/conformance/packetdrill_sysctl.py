@@ -1,11 +1,14 @@
 """Reads the shell lines of packetdrill scripts: sysctl settings become our tunables.
 
 FreeBSD's names are ours.  Linux's are translated where they mean the same thing.
+What this library has no tunable for is passed over with a notice.
 """
 
 from __future__ import annotations
 
 import re
+
+from syncache.tunables import KNOBS
 
 Setting = tuple[str, int | str]
 
@@ -53,7 +56,7 @@ def read_shell(text: str) -> tuple[list[Setting], list[str]]:
             settings_of = LINUX.get(name, {}).get(value)
             if settings_of is not None:
                 settings += settings_of
-            elif name.startswith(("net.inet", "kern.")):
+            elif name in KNOBS:
                 settings.append((name, int(value) if value.isdigit() else value))
             else:
                 notices.append(f"passed over: {word}")

@@ -14,7 +14,17 @@ from ..model.packet import Packet, icmp_error
 from . import observe
 from .calls import Sockets
 from .check import Numbers, differences
-from .script import Call, Expect, Icmp, Inject, Script, Shape, Step, Tune
+from .script import (
+    UNREACHABLE,
+    Call,
+    Expect,
+    Icmp,
+    Inject,
+    Script,
+    Shape,
+    Step,
+    Tune,
+)
 from .world import PEER_PORT, PORT, PRESET, ROUTER, Air, Memory, World
 
 if TYPE_CHECKING:
@@ -24,23 +34,19 @@ SYN_TOS = 0xB8  # neither of these two may come back on a reply
 SYN_TTL = 57
 EARLY_S = 0.0005
 EXPIRY_LATE_S = 0.005
-UNREACHABLE = {  # RFC 792 and RFC 4443: type and code by packetdrill's words
-    "net_unreachable": ((3, 0), (1, 0)),
-    "host_unreachable": ((3, 1), (1, 3)),
-    "protocol_unreachable": ((3, 2), (4, 1)),
-    "port_unreachable": ((3, 3), (1, 4)),
-    "frag_needed": ((3, 4), (2, 0)),
-    "admin_prohibited": ((3, 13), (1, 1)),
-    "ttl_exceeded": ((11, 0), (3, 0)),
-}
+CALL_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 def play(script: Script, *, air: Air | None = None, preset: str = PRESET) -> list[str]:
     """Play a script from each of its clock starts; return what went wrong."""
     failures: list[str] = []
     for start in script.clock_starts:
-        world = World(script, start, air or Memory(), preset)
         where = f"clock {start}: " if len(script.clock_starts) > 1 else ""
+        try:
+            world = World(script, start, air or Memory(), preset)
+        except (KeyError, PermissionError, TypeError, ValueError) as error:
+            failures.append(f"{where}cannot begin: {error.args[0]}")
+            continue
         failures += [where + text for text in Player(script, world).run()]
     return failures
 
@@ -80,12 +86,22 @@ class Player:
         elif isinstance(step, Icmp):
             self.world.inject(self._icmp(step))
         elif isinstance(step, Tune):
-            self.world.sysctl[step.name] = step.value
+            yield from self._tune(step)
         else:
             yield from self._call(step)
 
+    def _tune(self, step: Tune) -> Iterator[str]:
+        try:
+            self.world.sysctl[step.name] = step.value
+        except (KeyError, PermissionError, TypeError, ValueError) as error:
+            yield f"{step.name}={step.value}: {error.args[0]}"
+
     def _call(self, step: Call) -> Iterator[str]:
-        got = self.sockets.call(step)
+        try:
+            got = self.sockets.call(step)
+        except CALL_ERRORS as error:
+            yield f"{step.name}() cannot be made: {type(error).__name__}: {error}"
+            return
         if step.result is not None and got != step.result:
             yield f"{step.name}() = {got}, not {step.result}"
         self.world.act()

@@ -11,6 +11,16 @@ from dataclasses import dataclass, field
 
 from ..model.option import Option
 
+UNREACHABLE = {  # RFC 792 and RFC 4443: type and code by packetdrill's words
+    "net_unreachable": ((3, 0), (1, 0)),
+    "host_unreachable": ((3, 1), (1, 3)),
+    "protocol_unreachable": ((3, 2), (4, 1)),
+    "port_unreachable": ((3, 3), (1, 4)),
+    "frag_needed": ((3, 4), (2, 0)),
+    "admin_prohibited": ((3, 13), (1, 1)),
+    "ttl_exceeded": ((11, 0), (3, 0)),
+}
+
 
 @dataclass(frozen=True)
 class Shape:

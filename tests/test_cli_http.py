@@ -117,6 +117,21 @@ def test_get_outside_folder_is_not_found(folder, target):
     assert 404 == request(folder, "GET", target)[0]
 
 
+def test_redirect_stays_on_this_host(folder):
+    """Two slashes in front would make the first name a host."""
+    said = raw(folder, b"GET //sub HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+    assert b"301 " in said.splitlines()[0]
+    assert b"location: /sub/" in said.lower().splitlines()
+
+
+def test_names_that_lead_nowhere_are_not_found(folder):
+    """Too long for the system, or links in a circle."""
+    (folder / "a").symlink_to(folder / "b")
+    (folder / "b").symlink_to(folder / "a")
+    for target in ("/" + "x" * 5000, "/a", "/a/b"):
+        assert 404 == request(folder, "GET", target)[0]
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_upload_answers_with_its_hash(folder, method):
     """An upload is hashed and stored nowhere."""

@@ -152,12 +152,17 @@ class FileServer:
         path = path_of(request.target.decode("ascii"))
         if not path.startswith("/") or "\0" in path:
             return Reply(400)
-        place = (self._root / path.lstrip("/")).resolve()
-        if not place.is_relative_to(self._root):
+        try:
+            place = (self._root / path.lstrip("/")).resolve()
+            if not place.is_relative_to(self._root) or not place.exists():
+                return Reply(404)
+        except (OSError, RuntimeError):  # a name too long; links in a circle
             return Reply(404)
         if place.is_dir():
             if not path.endswith("/"):
-                return Reply(301, extra=[("location", quote(path) + "/")])
+                # One slash in front: behind two, a client would read a host.
+                where = "/" + quote(path.lstrip("/")) + "/"
+                return Reply(301, extra=[("location", where)])
             return Reply(200, listing(place, path), HTML)
         if not place.is_file():
             return Reply(404)

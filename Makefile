@@ -90,7 +90,8 @@ ONCE := $(wildcard $(addprefix tests/test_,tidy.py docs.py docs_generated.py \
 # For tests and benches in network namespaces; who has no root needs none of them
 # at once, and a test that misses one names it.
 TOOLS := $(NEED) ip iproute2 ethtool ethtool nft nftables ping iputils-ping \
-	dig bind9-dnsutils curl curl nginx nginx-light wrk wrk sysctl procps || \
+	dig bind9-dnsutils curl curl nginx nginx-light wrk wrk sysctl procps \
+	valgrind valgrind || \
 	[ "$$(id -u)" != 0 ] || exit 1
 SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
 

@@ -20,6 +20,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 ENDING = (signal.SIGINT, signal.SIGTERM)
+WAIT_SECONDS = 0.2  # how long a signal or an end may go unnoticed
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,10 @@ def _wait_for(children: set[int]) -> int:
     """Wait for all; the first failure ends the others."""
     failed = 0
     while children:
-        child, status = os.wait()
+        # A wait without end misses a signal that comes just before it.
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if child == 0:
+            time.sleep(WAIT_SECONDS)
         if child not in children:
             continue
         children.discard(child)

@@ -36,3 +36,20 @@ def seed() -> bytes:
 def family(request: pytest.FixtureRequest) -> int:
     """Address family: a test that takes it runs for both."""
     return request.param
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --isa, which goes together with any -m and -k."""
+    parser.addoption("--isa", action="store_true", help="run only what is marked `isa`")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Deselect the tests whose outcome does not depend on instructions, if asked."""
+    if not config.getoption("--isa"):
+        return
+    config.hook.pytest_deselected(
+        items=[item for item in items if item.get_closest_marker("isa") is None]
+    )
+    items[:] = [item for item in items if item.get_closest_marker("isa")]

@@ -15,6 +15,8 @@ from bad_packets import OURS, Source, icmp_error, repaired, with_extension
 from syncache import Kind, Reason, Segment, Syncache
 from syncache.segment import SYN
 
+pytestmark = pytest.mark.isa
+
 # What only a packet can bring about that got past the parser.
 DEEP = {
     "ACCEPT_CACHE",

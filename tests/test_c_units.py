@@ -20,6 +20,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
+# These choose kernels at run time; all others take the scalar ones.
+ISA_UNITS = ("batch", "burst", "flood", "isa", "offload", "quick", "table")
 DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
 STEPS = "200000"
 KEPT_SECONDS = 3600
@@ -130,7 +132,13 @@ def programs(
         return dict(zip(UNITS, pool.map(link_one, UNITS), strict=True))
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def parameter(unit: Path) -> object:
+    """Return a unit as a parameter, marked if it depends on instructions."""
+    marks = [pytest.mark.isa] if unit.stem.removeprefix("test_") in ISA_UNITS else []
+    return pytest.param(unit, marks=marks, id=unit.stem)
+
+
+@pytest.mark.parametrize("unit", [parameter(unit) for unit in UNITS])
 def test_c_unit_passes_under_sanitizers(
     unit: Path, programs: dict[Path, subprocess.CompletedProcess[str] | Path]
 ) -> None:
@@ -142,6 +150,7 @@ def test_c_unit_passes_under_sanitizers(
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.isa
 def test_engine_and_its_twin_agree_on_random_steps(archive: Path, folder: Path) -> None:
     """Verdicts, replies, counters and listings are equal after every step."""
     follow = folder / "follow"
@@ -153,5 +162,6 @@ def test_engine_and_its_twin_agree_on_random_steps(archive: Path, folder: Path) 
 
 def test_units_are_found() -> None:
     """An empty glob would pass as silently as a good run."""
-    assert "test_wire" in {unit.stem for unit in UNITS}
+    found = {unit.stem.removeprefix("test_") for unit in UNITS}
+    assert found.issuperset(("wire", *ISA_UNITS))
     assert "wire" in {source.stem for source in SOURCES}

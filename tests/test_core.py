@@ -18,6 +18,8 @@ from syncache.ring import Checksum
 from syncache.segment import FIELDS_BYTES
 from syncache.tunables import KNOBS
 
+pytestmark = pytest.mark.isa
+
 ffi, lib = _core.ffi, _core.lib
 FIELDS = [k for k in KNOBS.values() if k.field and k.engine == "syncache"]
 NOT_TUNABLES = {"struct_size", "established_max", "ts_base", "ts_hz", "ts_per_tuple"}

@@ -22,6 +22,8 @@ from syncache.keyring import Master
 from syncache.options import Mss, SackPermitted, Timestamps, WindowScale, encode
 from syncache.segment import ACK, RST, SYN
 
+pytestmark = pytest.mark.isa
+
 VECTORS = json.loads(
     (Path(__file__).parent / "vectors" / "freebsd-cookies.json").read_text()
 )

@@ -9,6 +9,8 @@ import pytest
 from syncache import Reason, Ring
 from syncache.ring import Checksum
 
+pytestmark = pytest.mark.isa
+
 
 def test_push_reads_back():
     """What is pushed is there, with its checksum state and size."""

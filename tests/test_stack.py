@@ -27,6 +27,8 @@ from syncache import FourTuple, Ring, Stack
 from syncache.ring import Checksum
 from syncache.segment import RST, Segment
 
+pytestmark = pytest.mark.isa
+
 OURS = "192.0.2.1"
 BUILDERS = [
     listen,

@@ -12,6 +12,8 @@ from tests.conformance.__main__ import main
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.player import play
 
+pytestmark = pytest.mark.isa
+
 FILE = Path(__file__).parent / "cases" / "handshake.json"
 SCRIPTS = cases.load(FILE)
 SYN = {"dir": "in", "t_ms": 0, "flags": "S", "seq": 0, "ack": None, "win": 32767}

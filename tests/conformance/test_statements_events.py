@@ -7,6 +7,8 @@ import pytest
 from tests.conformance.hand import ALL_OPTIONS, IRS, WINDOW, Hand
 from tests.model import option
 
+pytestmark = pytest.mark.isa
+
 
 def timestamps(answer):
     """TSval and TSecr of what was sent, or None."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 import pytest
 from handshakes import COMBINATIONS, compile_client, faults, play
 
+pytestmark = pytest.mark.isa
+
 COUNT = 400
 HALF = [
     combination

@@ -17,6 +17,8 @@ from tests.conformance.hand import ALL_OPTIONS, LOCAL, PEER, PORT, SEED
 from tests.model import option
 from tests.model.packet import Packet, icmp_error
 
+pytestmark = pytest.mark.isa
+
 FAMILIES = (4, 6)
 
 

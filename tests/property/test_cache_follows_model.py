@@ -9,6 +9,7 @@ The model is tests/model: dictionaries and lists, written from the specification
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,6 +20,8 @@ from hypothesis.stateful import (
 )
 
 from tests.property.twins import IRS, PEERS, Twins
+
+pytestmark = pytest.mark.isa
 
 OFFERS = (
     (("mss", 1460),),

@@ -141,16 +141,15 @@ class FlowCore(Block):
         size = ffi.sizeof("struct flow_event")
         return ffi.buffer(self._events)[: count * size]
 
-    def export_splices(self, now: float) -> bytes:
-        """Return the C structures of all spliced connections."""
+    def splices(self, now: float) -> Iterator[bytes]:
+        """Yield the C structures of the spliced connections, some at a time."""
         now_ms = self._at(now)
         cursor = ffi.new("uint64_t *")
         found = ffi.new("struct flow_splice[]", _RECORDS)
-        view, parts = ffi.buffer(found), []
+        view = ffi.buffer(found)
         call = lib.flow_export
         while count := call(self._flow, now_ms, cursor, found, _RECORDS):
-            parts.append(view[: count * SPLICE_BYTES])
-        return b"".join(parts)
+            yield view[: count * SPLICE_BYTES]
 
     def import_splices(self, splices: bytes, now: float) -> int:
         """Take up connections; how many made sense and found room."""

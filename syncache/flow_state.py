@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from typing import TYPE_CHECKING
 
 from ._core_flow import SPLICE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DIGEST_BYTES = 32
 _HEAD = f"syncache-splices 1 {sys.byteorder} {SPLICE_BYTES}\n".encode()
@@ -22,7 +26,20 @@ class StateError(ValueError):
 
 def pack(splices: bytes) -> bytes:
     """Return what `unpack` takes."""
-    return _HEAD + hashlib.sha256(splices).digest() + splices
+    return b"".join(parts([splices]))
+
+
+def parts(splices: Sequence[bytes]) -> list[bytes]:
+    """Return what `unpack` takes once it is joined."""
+    digest = hashlib.sha256()
+    for part in splices:
+        digest.update(part)
+    return [_HEAD, digest.digest(), *splices]
+
+
+def size(sessions: int) -> int:
+    """Return the bytes of so many sessions, the most that `unpack` can need."""
+    return len(_HEAD) + _DIGEST_BYTES + sessions * SPLICE_BYTES
 
 
 def unpack(data: bytes) -> bytes:

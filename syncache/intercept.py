@@ -21,7 +21,7 @@ from .acl import AccessList
 from .flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from .flow_session import Session
@@ -160,8 +160,22 @@ class Intercept(Flow):
 
     def export_state(self, now: float) -> bytes:
         """Return the spliced connections, for `import_state` after a restart."""
+        return b"".join(flow_state.parts(list(self.export_splices(now))))
+
+    def export_splices(self, now: float) -> Iterator[bytes]:
+        """Yield the spliced connections some at a time, for `flow_state.parts`.
+
+        The engine may do anything else in between; a connection that begins meanwhile
+        may or may not be among them.
+        """
         with self._core as core:
-            return flow_state.pack(core.export_splices(now))
+            splices = core.splices(now)
+        while True:
+            with self._core:
+                part = next(splices, None)
+            if part is None:
+                return
+            yield part
 
     def import_state(self, data: bytes, now: float) -> tuple[int, int]:
         """Take up connections that `export_state` gave; how many, and of how many.

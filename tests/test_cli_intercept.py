@@ -220,32 +220,3 @@ def test_relay_takes_more_than_its_ring_holds():
     assert [
         (number.to_bytes(2, "big"), Checksum.PARTIAL, number) for number in range(600)
     ] == kept
-
-
-def test_state_is_written_for_the_owner_and_read_again(box, tmp_path):
-    """Every few seconds; a restart says what it took up."""
-    path = tmp_path / "state"
-    box.keep(path, 5.0)
-    assert 0o600 == path.stat().st_mode & 0o777
-    path.unlink()
-    box.now[0] = 4.9
-    box.turn([])
-    assert not path.exists()
-    box.now[0] = 5.0
-    box.turn([])
-    assert path.exists()
-    box.keep(path, 5.0)
-    assert box.lines[-1].startswith(f"0 of 0 connections of {path} go on; those of")
-    assert [path.name] == [each.name for each in tmp_path.glob("state*")]
-
-
-def test_state_that_cannot_be_used_is_one_line(box, tmp_path):
-    """Open to others, or no state."""
-    path = tmp_path / "state"
-    path.write_bytes(b"anything")
-    path.chmod(0o644)
-    with pytest.raises(intercept.Failure, match="chmod 600"):
-        box.keep(path, 5.0)
-    path.chmod(0o600)
-    with pytest.raises(intercept.Failure, match="no state of this version"):
-        box.keep(path, 5.0)

@@ -12,7 +12,6 @@ import contextlib
 import select
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +23,7 @@ from ..intercept import LIST, MODE, Intercept
 from ..ring import Ring
 from . import Failure, tunables
 from .output import Budget, opened
+from .state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,12 +111,15 @@ def run(options: argparse.Namespace) -> int:
     engine = make(options)
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(opened("syncache intercept"))
+        state = None
+        if options.state:
+            state = State(engine, options.state, options.state_interval, output.write)
         try:
             outside = stack.enter_context(open_link(options, options.outside))
             inside = stack.enter_context(open_link(options, options.inside))
             box = Box(engine, outside, inside, write=output.write)
-            if options.state:
-                box.keep(options.state, options.state_interval)
+            if state is not None:
+                box.keep(state)
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
             output.write(f"{mode} mode between {where}, list {_name(engine)}\n")
@@ -260,47 +263,16 @@ class Box:
         )
         self._rx = Ring(RX_SLOTS, -(-size // 64) * 64)
         self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
-        self._state: Path | None = None
-        self._state_every = self._state_due = float("inf")
+        self._state: State | None = None
         self._budget = Budget()
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
         self._stopping = False
         self._tables_wanted = False
 
-    def keep(self, path: Path, every: float) -> None:
-        """Take up the connections that a file holds, and write them there from now on.
-
-        Raises:
-            Failure: there is a file, and it cannot be used.
-            OSError: it cannot be read or written.
-        """
-        now = self._clock()
-        if path.exists():
-            if path.stat().st_mode & 0o077:
-                raise Failure(f"{path} is open to others: chmod 600 {path}")
-            try:
-                taken, count = self.engine.import_state(path.read_bytes(), now)
-            except ValueError as error:
-                raise Failure(f"{path}: {error}") from None
-            self._write(
-                f"{taken} of {count} connections of {path} go on; those of less than "
-                f"{every:g} s before the end are lost\n"
-            )
-        self._state, self._state_every = path, every
-        self.save()
-
-    def save(self) -> None:
-        """Write the spliced connections; a reader sees the old file or the new one."""
-        if self._state is None:
-            return
-        now = self._clock()
-        self._state_due = now + self._state_every
-        # Made with mode 0600, in the same folder so that it can take the place over.
-        with tempfile.NamedTemporaryFile(
-            dir=self._state.parent, prefix=self._state.name, delete=False
-        ) as file:
-            file.write(self.engine.export_state(now))
-        Path(file.name).replace(self._state)
+    def keep(self, state: State) -> None:
+        """Take up the connections of a state, and keep it from now on."""
+        self._state = state
+        state.load(self._clock())
 
     def run(self) -> None:
         """Work until a signal says stop."""
@@ -320,7 +292,8 @@ class Box:
                 pass
             self.tell_losses(self._clock())
         finally:
-            self.save()
+            if self._state is not None:
+                self._state.close(self._clock())
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -331,6 +304,8 @@ class Box:
             self._stopping = True
 
     def _wait_ms(self) -> int:
+        if self._state is not None and self._state.pending:
+            return 0
         due = self.engine.next_deadline()
         wait = WAIT_SECONDS if due is None else min(due - self._clock(), WAIT_SECONDS)
         return max(int(wait * 1000), 0)
@@ -343,8 +318,8 @@ class Box:
         while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
             self._send()
         self.tell()
-        if now >= self._state_due:
-            self.save()
+        if self._state is not None:
+            self._state.turn(now)
         if self._tables_wanted:
             self._tables_wanted = False
             self._write(self.tables(now))

@@ -86,3 +86,25 @@ def test_log_on_a_full_disk_is_a_warning(us, words):
         process.terminate()
         process.communicate(timeout=30)
     assert 0 == process.returncode
+
+
+FULL = """
+mount -t tmpfs -o size=64k tmpfs "$1" && printf old > "$1/state" &&
+cat /dev/zero > "$1/fill" 2>/dev/null; cd "$1"; shift; exec "$@"
+"""
+
+
+def test_state_on_a_full_disk_is_a_warning(us, tmp_path):
+    """The box starts, forwards and ends; the disk keeps what it had, and no more."""
+    state = tmp_path / "state"
+    words = ["intercept", *LINKS, "--state", state, "--state-interval", "0.05"]
+    shell = ["unshare", "--mount", "sh", "-c", FULL, "sh", tmp_path]
+    process = us.start(*shell, *COMMAND, *words)
+    first = process.stdout.readline()
+    assert f"{state} cannot be used (it is no state of this version" in first
+    assert "mode between o0 and i0" in process.stdout.readline()
+    warning = process.stdout.readline()
+    assert f"cannot write {state}: No space left on device; going on" in warning
+    process.terminate()
+    out, error = process.communicate(timeout=30)
+    assert (0, "", "") == (process.returncode, out, error)

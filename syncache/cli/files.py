@@ -1,0 +1,199 @@
+"""Files that replace one another whole: a reader sees the old one or the new one.
+
+What lives here: writing beside a file and renaming, and `StateFile`, which does it in
+a thread of its own so that no disk holds up a packet loop.  What does not: what the
+bytes mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+CLOSE_SECONDS = 5.0  # how long a disk may delay the end
+PARTS_MAX = 256  # of one writev(2); the system's limit is 1024
+
+
+def replace(path: Path, parts: Sequence[bytes], mode: int = 0o600) -> None:
+    """Write a file beside `path`, have it reach the disk, and rename it.
+
+    Raises:
+        OSError: it could not be written; `path` is as it was, with nothing beside it.
+    """
+    fresh = path.with_name(path.name + ".new")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            fresh.unlink()  # a process that was killed left it
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(fresh, flags, mode)
+        try:
+            os.fchmod(descriptor, mode)
+            for start in range(0, len(parts), PARTS_MAX):
+                _write(descriptor, parts[start : start + PARTS_MAX])
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        fresh.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+    _sync_folder(path.parent)
+
+
+def _write(descriptor: int, parts: Sequence[bytes]) -> None:
+    """Write all of some parts."""
+    views = [memoryview(part) for part in parts if part]
+    while views:
+        count = os.writev(descriptor, views)
+        while views and count >= len(views[0]):
+            count -= len(views.pop(0))
+        if count:
+            views[0] = views[0][count:]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the rename reach the disk; some file systems cannot."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class StateFile:
+    """What a process keeps over a restart; never a reason to stop or to wait.
+
+    Make it before the links are opened: its thread keeps the processor and the priority
+    of the shell.  One thread calls the methods.
+
+    Args:
+        path: The file; its folder exists.
+        warn: Called with one line about what went wrong.
+        limit: Bytes; a file that is larger is not read.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], object], limit: int) -> None:
+        self.path = path
+        self._warn = warn
+        self._limit = limit
+        self._wanted: Callable[[], Sequence[bytes]] | None = None
+        self._error = ""
+        self._warned = ""
+        self._busy = False
+        self._refused = False
+        self._ending = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def load(self) -> bytes | None:
+        """Return what the file holds; None if there is no file that can be used."""
+        try:
+            return self._read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.set_aside(error.strerror or str(error))
+        except ValueError as error:
+            self.set_aside(str(error))
+        return None
+
+    def set_aside(self, why: str) -> None:
+        """Rename a file that cannot be used, and warn.
+
+        A folder, a device or a pipe is no file of ours: it stays, and nothing is kept.
+        """
+        aside = self.path.with_name(self.path.name + ".bad")
+        try:
+            if not self.path.is_file():
+                self._refused = True
+                self._warn(f"{self.path} cannot be used ({why}); nothing is kept there")
+                return
+            self.path.replace(aside)
+        except OSError as error:
+            self._warn(
+                f"{self.path} cannot be used ({why}), nor be renamed to {aside.name}: "
+                f"{error.strerror}"
+            )
+            return
+        self._warn(f"{self.path} cannot be used ({why}): it is now {aside}")
+
+    def save(self, make: Callable[[], Sequence[bytes]]) -> None:
+        """Have the parts that `make` returns written by the thread.
+
+        A request that has not begun is replaced.
+        """
+        if self._refused:
+            return
+        with self._changed:
+            self._wanted = make
+            self._changed.notify_all()
+
+    @property
+    def busy(self) -> bool:
+        """True while a request waits or is written."""
+        return self._busy or self._wanted is not None
+
+    def report(self) -> None:
+        """Warn of an error that the thread met, once, and of its end."""
+        error = self._error
+        if error == self._warned:
+            return
+        self._warned = error
+        if error:
+            self._warn(f"cannot write {error}; going on without it")
+        else:
+            self._warn(f"{self.path} is written again")
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Wait a while for the last request to be written."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+        self._thread.join(seconds)
+        self.report()
+        if self._thread.is_alive():
+            self._warn(f"{self.path} is not written: the disk does not answer")
+
+    def _read(self) -> bytes:
+        # O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise ValueError("it is not a regular file")
+            if found.st_mode & 0o022 or found.st_uid not in {0, os.geteuid()}:
+                raise ValueError("others can write it")
+            if found.st_size > self._limit:
+                raise ValueError(f"it has more than {self._limit} bytes")
+            parts = []
+            while part := os.read(descriptor, self._limit):
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            os.close(descriptor)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while self._wanted is None:
+                    if self._ending:
+                        return
+                    self._changed.wait()
+                make, self._wanted, self._busy = self._wanted, None, True
+            try:
+                replace(self.path, make())
+                self._error = ""
+            except OSError as error:
+                self._error = f"{self.path}: {error.strerror}"
+            finally:
+                self._busy = False

@@ -1,0 +1,104 @@
+"""`--state`: the spliced connections of `syncache intercept`, kept over a restart.
+
+They are taken out of the engine a slice at a time between packets, and written by the
+thread of a `StateFile`.  Whatever is wrong with the file costs a line, never the start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import flow_state
+from . import Failure
+from .files import StateFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ..intercept import Intercept
+
+SESSIONS_MAX = "net.inet.tcp.intercept.sessions_max"
+SLICES_A_TURN = 8  # of 256 connections: far below a millisecond
+
+
+class State:
+    """Keeps an engine's connections in a file.
+
+    Args:
+        engine: Whose.
+        path: The file.
+        every: Seconds between two writings.
+        write: Takes a line of the log.
+
+    Raises:
+        Failure: the folder of the file does not exist.
+    """
+
+    def __init__(
+        self,
+        engine: Intercept,
+        path: Path,
+        every: float,
+        write: Callable[[str], object],
+    ) -> None:
+        if not path.parent.is_dir():
+            raise Failure(f"--state {path}: there is no folder {path.parent}")
+        if not every > 0:
+            raise Failure(f"--state-interval is a number of seconds, not {every:g}")
+        self._engine = engine
+        self._every = every
+        self._due = 0.0
+        self._log = write
+        limit = flow_state.size(int(engine.sysctl[SESSIONS_MAX]))
+        self._file = StateFile(path, lambda line: write(line + "\n"), limit)
+        self._slices: Iterator[bytes] | None = None
+        self._parts: list[bytes] = []
+
+    def load(self, now: float) -> None:
+        """Take up the connections that the file holds."""
+        path = self._file.path
+        self._due = now
+        data = self._file.load()
+        if data is None:
+            return
+        try:
+            taken, count = self._engine.import_state(data, now)
+        except flow_state.StateError as error:
+            self._file.set_aside(str(error))
+            return
+        self._log(
+            f"{taken} of {count} connections of {path} go on; those of less than "
+            f"{self._every:g} s before the end are lost\n"
+        )
+
+    def turn(self, now: float) -> None:
+        """Do a bounded part of what is due; nothing waits for a disk."""
+        self._file.report()
+        if self._slices is None:
+            if now < self._due or self._file.busy:
+                return
+            self._due = now + self._every
+            self._slices, self._parts = self._engine.export_splices(now), []
+        for _ in range(SLICES_A_TURN):
+            part = next(self._slices, None)
+            if part is None:
+                self._hand_over()
+                return
+            self._parts.append(part)
+
+    @property
+    def pending(self) -> bool:
+        """True if there is more to take out at once."""
+        return self._slices is not None
+
+    def close(self, now: float) -> None:
+        """Write the connections a last time."""
+        self._parts = list(self._engine.export_splices(now))
+        self._hand_over()
+        self._file.close()
+
+    def _hand_over(self) -> None:
+        parts = self._parts
+        self._file.save(lambda: flow_state.parts(parts))
+        self._slices, self._parts = None, []

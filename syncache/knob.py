@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .sysctl_conf import number
+
+SHOWN_MAX = 80  # characters of a value that is refused
 UINT16_MAX = 2**16 - 1
 UINT32_MAX = 2**32 - 1
 UINT64_MAX = 2**64 - 1
@@ -93,16 +96,17 @@ class Knob:
         return low <= len(word) <= high and plain
 
     def parse(self, text: str) -> int | str:
-        """Read a value as sysctl.conf spells it: decimal, 0x... or a word.
+        """Read a value as sysctl.conf spells it: decimal, 0x..., 0... octal, a word.
 
         Whether it is legal is `check`'s business, together with other changes.
         """
         if self.type in {"enum", "text"}:
             return text
         try:
-            return int(text, 0)
+            return number(text)
         except ValueError:
-            raise ValueError(f"{self.name} is {self.range}, not {text!r}") from None
+            shown = text[:SHOWN_MAX]
+            raise ValueError(f"{self.name} is {self.range}, not {shown!r}") from None
 
     def to_c(self, value: int | str) -> int:
         """Return the value as its C field holds it."""

@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .sysctl_conf import assignment, is_ours, statement
 from .tunables import KNOBS, NOT_ABOVE
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ CACHELIMIT = "net.inet.tcp.syncache.cachelimit"
 COUNT = "net.inet.tcp.syncache.count"
 STRICT = "net.inet.tcp.syncache.x.strict"
 SHOWN_MAX = 80  # characters of a line that is not understood
+
+
+class UnknownTunable(RuntimeWarning):
+    """A sysctl.conf names a tunable of another program; its line has no effect."""
 
 
 class Sysctl(MutableMapping[str, "int | str"]):
@@ -115,23 +120,32 @@ class Sysctl(MutableMapping[str, "int | str"]):
             if not stem or name == stem or name.startswith(stem + "."):
                 yield knob
 
-    def load(self, source: str | Path | list[str]) -> None:
+    def load(
+        self, source: str | Path | list[str], *, ignore_unknown: bool = False
+    ) -> None:
         """Set what a sysctl.conf says, all or nothing.
 
+        A name that belongs to another program is no mistake: one UnknownTunable
+        warning with file and line, and the file goes on.  An unknown name below
+        `net.inet.tcp.syncache.` and our other trees is a mistake, unless
+        `net.inet.tcp.syncache.x.strict` is 0.
+
         Args:
-            source: a path, or the lines themselves.  `name=value`, one a line; `#`
-                begins a comment.  The last of two lines for one name wins.
+            source: a path, or the lines themselves.  `name=value` or `name: value`, one
+                a line; `#` begins a comment; quotation marks around the value are
+                removed.  The last of two lines for one name wins.
+            ignore_unknown: neither warn nor raise for a name that does not exist.
 
         Raises:
             OSError: the file cannot be read.
             KeyError, ValueError, PermissionError: with file and line in front.
         """
         if isinstance(source, list):
-            self._load("line ", source)
+            self._load("line ", source, ignore_unknown)
         else:
             # Editors of some systems begin a file with a byte order mark.
             text = Path(source).read_text(encoding="utf-8-sig", errors="replace")
-            self._load(f"{source}:", text.split("\n"))
+            self._load(f"{source}:", text.split("\n"), ignore_unknown)
 
     def preset(self, name: str) -> None:
         """Set what the preset of this name says; what it leaves out stays as it is.
@@ -151,26 +165,35 @@ class Sysctl(MutableMapping[str, "int | str"]):
         text = (folder / f"{name}.conf").read_text(encoding="utf-8")
         self._load(f"{name}.conf:", text.splitlines())
 
-    def _load(self, place: str, lines: list[str]) -> None:
+    def _load(self, place: str, lines: list[str], ignore_unknown: bool = False) -> None:
         changes: dict[str, int | str] = {}
         places: dict[str, str] = {}
+        unknown: list[tuple[str, str]] = []
         for number, line in enumerate(lines, 1):
-            text = line.partition("#")[0].strip()
+            text = statement(line)
             if not text:
                 continue
-            name, equals, value = (part.strip() for part in text.partition("="))
             where = f"{place}{number}: "
-            if not equals:
+            name, value = assignment(text)
+            if value is None or not name:
                 shown = text[:SHOWN_MAX]
                 raise ValueError(f"{where}{shown!r} is not of the form name=value")
             if name not in KNOBS:
-                raise _unknown(name, where)
+                unknown.append((where, name))
+                continue
             try:
-                changes[name] = KNOBS[name].parse(value.strip("\"'"))
+                changes[name] = KNOBS[name].parse(value)
             except ValueError as error:
                 raise ValueError(f"{where}{error}") from None
             places[name] = where
+        strict = bool(changes.get(STRICT, self._values[STRICT]))
+        for where, name in unknown:
+            if strict and is_ours(name) and not ignore_unknown:
+                raise _unknown(name, where)
         self._change(changes, places)
+        for where, name in unknown:
+            if not ignore_unknown:
+                warnings.warn(_skipped(where, name), UnknownTunable, stacklevel=3)
 
     def _change(
         self,
@@ -306,5 +329,13 @@ def _times(factor: int) -> str:
 
 
 def _unknown(name: object, where: str = "") -> KeyError:
-    near = difflib.get_close_matches(str(name), KNOBS, n=1, cutoff=0)
-    return KeyError(f"{where}no tunable {name!r}; the nearest is {near[0]}")
+    text = str(name)[:SHOWN_MAX]
+    near = difflib.get_close_matches(text, KNOBS, n=1, cutoff=0)
+    return KeyError(f"{where}no tunable {text!r}; the nearest is {near[0]}")
+
+
+def _skipped(where: str, name: str) -> str:
+    """Word the warning about a name that is passed over."""
+    near = difflib.get_close_matches(name, KNOBS, n=1, cutoff=0.9)
+    hint = f"; the nearest is {near[0]}" if near else ""
+    return f"{where}no tunable {name[:SHOWN_MAX]!r}, line ignored{hint}"

@@ -89,3 +89,34 @@ def test_without_process_is_one_line(capsys, tmp_path):
     err = capsys.readouterr().err
     assert str(tmp_path / "none") in err
     assert 1 == err.count("\n")
+
+
+def test_a_reports_what_it_leaves_out(netstat):
+    """A list that ends early has a line on stderr that names the whole number."""
+    engine_rows = netstat("-a", "--json")
+    assert "" == engine_rows[2]
+    status, _, err = netstat("-a", "--limit", "0")
+    assert 1 == status
+    assert "--limit 0" in err
+
+
+def test_a_with_a_limit_below_the_number_names_both(tmp_path, capsys):
+    """Three half-open connections, two rows."""
+    engine = Syncache(seed=bytes(16))
+    engine.listen(80, "192.0.2.1")
+    for port in (5000, 5001, 5002):
+        syn = Segment(
+            src="198.51.100.7", dst="192.0.2.1", sport=port, dport=80, flags=SYN
+        )
+        engine.packet(syn.packet(), 1.0)
+    path = tmp_path / "sc.sock"
+
+    async def serve():
+        async with await start_control(path, engine):
+            words = ["netstat", "-a", "--limit", "2", "--socket", str(path)]
+            return await asyncio.to_thread(main, words)
+
+    assert 0 == asyncio.run(serve())
+    out, err = capsys.readouterr()
+    assert 3 == out.count("\n")
+    assert "2 of 3 half-open connections shown; --limit 3 lists all" in err

@@ -37,7 +37,12 @@ def sysctl(capfd):
         (["-e"], f"{LIMIT}=3\n"),
         (["-t"], f"{LIMIT}: integer\n"),
         (["-nt"], "integer\n"),
-        (["-x"], f"{LIMIT}: 0x3\n"),
+        (["-x"], f"{LIMIT}: 0x00000003\n"),
+        (["-l"], f"{LIMIT}: 4: 3\n"),
+        (["-ln"], "4: 3\n"),
+        (["-le"], f"{LIMIT}=4=3\n"),
+        (["-F"], f"{LIMIT}: I\n"),
+        (["-B", "4096"], f"{LIMIT}: 3\n"),
         (["-w"], f"{LIMIT}: 3\n"),
         (["-o", "-q"], f"{LIMIT}: 3\n"),
         (["-T"], ""),
@@ -250,3 +255,95 @@ def test_exit_status_is_the_number_of_names_that_failed(capsys):
     """As sysctl(8) counts them."""
     assert 2 == main(["sysctl", "a.b", "net.inet.tcp.syncache.hashsize", "c.d"])
     assert 2 == capsys.readouterr().err.count("no tunable")
+
+
+def test_colon_assigns_as_equals_does(sysctl):
+    """name:value and name: value are settings, on the command line and in a file."""
+    assert (0, f"{LIMIT}: 3 -> 5\n", "") == sysctl(f"{LIMIT}:5")
+    assert (0, f"{LIMIT}: 3 -> 5\n", "") == sysctl(f"{LIMIT}: '5'")
+
+
+def test_numbers_are_spelled_as_in_c(sysctl):
+    """A leading zero means octal; what Python alone reads is refused."""
+    assert (0, f"{HASHSIZE}: 512 -> 1024\n", "") == sysctl(f"{HASHSIZE}=02000")
+    for word in ("08", "1_0", "0b11", "0o7", "1e3", "\u0665"):
+        assert 1 == sysctl(f"{LIMIT}={word}")[0], word
+
+
+def test_t_with_d_prints_both(sysctl):
+    """The type stands before the description."""
+    description = sysctl("-dn", LIMIT)[1]
+    assert (0, f"{LIMIT}: integer: {description}", "") == sysctl("-td", LIMIT)
+
+
+def test_h_groups_the_thousands(sysctl):
+    """-h is for people."""
+    assert (0, "15,360\n", "") == sysctl("-hn", "net.inet.tcp.syncache.cachelimit")
+
+
+def test_x_is_as_wide_as_the_type(sysctl):
+    """-x pads with zeroes; a zero has no 0x, as in C."""
+    assert (0, "0x00003c00\n", "") == sysctl("-xn", "net.inet.tcp.syncache.cachelimit")
+    assert (0, "0" * 18 + "\n", "") == sysctl("-xn", SECMOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [(LAYOUT, "A"), (SECMOD, "QU"), (LIMIT, "I")]
+)
+def test_formats_are_a_kernels(sysctl, name, form):
+    """-F prints the letters that a kernel describes a value with."""
+    assert (0, form + "\n", "") == sysctl("-Fn", name)
+
+
+def test_old_flags_stand_for_two(sysctl):
+    """-A is -ao and -X is -ax; a name in the command line makes them void."""
+    assert sysctl("-ao") == sysctl("-A")
+    assert sysctl("-ax") == sysctl("-X")
+    assert sysctl("-x", LIMIT) == sysctl("-X", LIMIT)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-Nn", LIMIT], ["-Nl", LIMIT], ["-T", f"{LIMIT}=4"], ["-B", "many", LIMIT]],
+)
+def test_flags_that_exclude_each_other_are_one_line(sysctl, words):
+    """A usage mistake has status 1 and changes nothing."""
+    status, out, err = sysctl(*words)
+    assert (1, "") == (status, out)
+    assert 1 == err.count("\n")
+
+
+def test_d_with_a_setting_describes_and_sets_nothing(sysctl):
+    """-d wins over a value."""
+    assert sysctl("-d", LIMIT) == sysctl("-d", f"{LIMIT}=4")
+
+
+FOREIGN = f"kern.maxfiles=1\n{LIMIT}=5\nnet.inet.tcp.tso: 0\n"
+
+
+def test_file_goes_on_behind_names_of_other_programs(sysctl, tmp_path):
+    """Each is a line with file and line, and counts in the exit status."""
+    file = tmp_path / "sysctl.conf"
+    file.write_text(FOREIGN)
+    status, out, err = sysctl("-f", file)
+    assert (2, f"{LIMIT}: 3 -> 5\n") == (status, out)
+    assert [f"{file}:1", f"{file}:3"] == [
+        line.removeprefix("syncache: ").partition(": ")[0] for line in err.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(("flag", "status"), [("-i", 0), ("-q", 2)])
+def test_file_with_unknown_names_may_be_read_in_silence(sysctl, tmp_path, flag, status):
+    """-i makes them no failure, also misspelt ones of ours; -q only silences."""
+    file = tmp_path / "sysctl.conf"
+    own = "net.inet.tcp.syncache.bucketlimt=1\n" if flag == "-i" else ""
+    file.write_text(FOREIGN + own)
+    assert (status, f"{LIMIT}: 5\n", "") == sysctl(flag, "-f", file, LIMIT)
+
+
+def test_edit_finds_a_name_behind_a_colon(sysctl, tmp_path):
+    """A file that says name: value is edited where it says it."""
+    file = tmp_path / "sysctl.conf"
+    file.write_text(f"{LIMIT}: '5' # why\n")
+    assert 0 == sysctl("-f", file, f"{LIMIT}=7")[0]
+    assert f"{LIMIT}=7  # why\n" == file.read_text()

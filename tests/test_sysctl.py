@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from syncache import Sysctl
+from syncache.sysctl import UnknownTunable
 
 COOKIES = "net.inet.tcp.syncookies"
 X = "net.inet.tcp.syncache.x."
@@ -253,7 +254,8 @@ def test_load_reads_lines():
         (f"{REXMTLIMIT}=", ValueError),
         (f"{X}pause_policy=7", ValueError),
         (f"{X}clock_skew_ms=1800000", ValueError),
-        ("net.inet.tcp.no=1", KeyError),
+        ("net.inet.tcp.syncache.no=1", KeyError),
+        ("net.inet.inspect.no=1", KeyError),
         (f"{COUNT}=1", PermissionError),
     ],
 )
@@ -397,3 +399,31 @@ def test_file_may_quote_a_value_either_way():
     sysctl = Sysctl()
     sysctl.load(["net.inet.tcp.syncache.hashsize='1024'"])
     assert 1024 == sysctl["net.inet.tcp.syncache.hashsize"]
+
+
+def test_load_goes_on_behind_names_of_other_programs():
+    """Each draws one warning with its place; the lines of ours are in force."""
+    sysctl = Sysctl()
+    lines = ["kern.maxfiles=1", f"{REXMTLIMIT}=5", "net.inet.tcp.syncookie=0"]
+    with pytest.warns(UnknownTunable) as caught:
+        sysctl.load(lines)
+    assert 5 == sysctl[REXMTLIMIT]
+    assert [
+        "line 1: no tunable 'kern.maxfiles', line ignored",
+        f"line 3: no tunable {COOKIES[:-1]!r}, line ignored; the nearest is {COOKIES}",
+    ] == [str(warning.message) for warning in caught]
+
+
+def test_nonstrict_load_goes_on_behind_any_unknown_name():
+    """With x.strict=0 a misspelt name of ours draws a warning too."""
+    sysctl = Sysctl()
+    with pytest.warns(UnknownTunable, match="line 2: .*bucketlimt"):
+        sysctl.load([f"{REXMTLIMIT}=5", X + "bucketlimt=3", X + "strict=0"])
+    assert 5 == sysctl[REXMTLIMIT]
+
+
+def test_load_may_ignore_unknown_names():
+    """Then nothing is said of them, whose ever they are."""
+    sysctl = Sysctl()
+    sysctl.load([f"{REXMTLIMIT}=5", X + "no=3", "a.b=1"], ignore_unknown=True)
+    assert 5 == sysctl[REXMTLIMIT]

@@ -10,11 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from typing import Any
 
 from .. import Reason, Stats
 from ..control import Client, ControlError
 from . import Failure
+
+ROWS = 1000  # as many as a person scrolls through
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,6 +27,13 @@ def parser() -> argparse.ArgumentParser:
         "-s", action="count", default=0, help="counters; -ss: without zeroes"
     )
     p.add_argument("-a", action="store_true", help="half-open connections")
+    p.add_argument(
+        "--limit",
+        metavar="N",
+        type=int,
+        default=ROWS,
+        help="rows of -a, the oldest first [%(default)s]",
+    )
     p.add_argument(
         "--socket",
         metavar="PATH",
@@ -49,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     client = Client(options.socket)
     try:
         if options.a:
-            print_half_open(client.request("half_open"), as_json=options.json)
+            print_half_open(client, options)
         if options.s or not options.a:
             print_counters(client.request("stats"), options)
     except ControlError as error:
@@ -72,8 +82,23 @@ def print_counters(counters: dict[str, int], options: argparse.Namespace) -> Non
         print(stats.netstat(options.profile, zeroes=options.s < 2), end="")
 
 
-def print_half_open(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    """List half-open connections, oldest first."""
+def print_half_open(client: Client, options: argparse.Namespace) -> None:
+    """List half-open connections, oldest first; report on stderr what is left out."""
+    if options.limit < 1:
+        raise Failure(f"--limit {options.limit}: a list has at least one row")
+    count = client.request("get", name="net.inet.tcp.syncache.count")
+    rows = client.request("half_open", limit=options.limit)
+    print_rows(rows, as_json=options.json)
+    if len(rows) >= options.limit and count > len(rows):
+        print(
+            f"syncache netstat: {len(rows)} of {count} half-open connections shown; "
+            f"--limit {count} lists all of them",
+            file=sys.stderr,
+        )
+
+
+def print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print the half-open connections that the process returned."""
     if as_json:
         print(json.dumps(rows, indent=1))
         return

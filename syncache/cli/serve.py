@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import Sysctl
 from ..control import assign, start_control
 from . import Failure, needs
+from .tunables import load_file, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,12 +157,9 @@ def tunables(options: argparse.Namespace) -> Sysctl:
         if options.preset:
             sysctl.preset(options.preset)
         if options.conf:
-            sysctl.load(options.conf)
+            load_file(sysctl, options.conf)
         for setting in options.sysctl:
-            name, equals, value = setting.partition("=")
-            if not equals:
-                raise Failure(f"{setting!r} is not of the form NAME=VALUE")
-            assign(sysctl, name.strip(), value.strip())
+            assign(sysctl, *named(setting))
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:

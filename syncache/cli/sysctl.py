@@ -16,13 +16,23 @@ from typing import TYPE_CHECKING, Protocol
 
 from .. import Sysctl
 from ..control import Client, ControlError, assign
+from ..sysctl_conf import assignment, comment_start, statement
 from . import Failure
+from .tunables import load_file
 
 if TYPE_CHECKING:
     from .. import Knob
 
 INT_MAX = 2**31 - 1
 UINT_MAX = 2**32 - 1
+STATUS_MAX = 255
+# What a kernel calls the types, and its letters for their form.
+FORMATS = {
+    "string": "A",
+    "integer": "I",
+    "unsigned integer": "IU",
+    "uint64_t": "QU",
+}
 
 
 class Registry(Protocol):
@@ -73,13 +83,22 @@ class Online:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand."""
-    p = argparse.ArgumentParser(prog="syncache sysctl", description="sysctl(8)")
+    p = argparse.ArgumentParser(
+        prog="syncache sysctl", description="sysctl(8)", add_help=False
+    )
     flag = p.add_argument
+    flag("--help", action="help", help="show this message and exit")
+    flag("-A", action="store_true", help="as -ao")
     flag("-a", action="store_true", help="all tunables")
+    flag("-B", metavar="SIZE", help="accepted and ignored: values have one size")
     flag("-b", action="store_true", help="the value alone, as bytes")
     flag("-d", action="store_true", help="the description instead of the value")
     flag("-e", action="store_true", help="name=value")
+    flag("-F", action="store_true", help="the format (A, I, IU, QU), not the value")
+    flag("-f", metavar="FILE", type=Path, help="read FILE; a setting edits it")
+    flag("-h", action="store_true", help="numbers with commas between the thousands")
     flag("-i", action="store_true", help="ignore unknown names")
+    flag("-l", action="store_true", help="the length in bytes before the value")
     flag("-N", action="store_true", help="the name alone")
     flag("-n", action="store_true", help="the value alone")
     flag("-o", action="store_true", help="opaque values too; there are none")
@@ -88,8 +107,8 @@ def parser() -> argparse.ArgumentParser:
     flag("-t", action="store_true", help="the type instead of the value")
     flag("-W", action="store_true", help="only what can be set at any time")
     flag("-w", action="store_true", help="accepted and ignored, as sysctl(8) does")
+    flag("-X", action="store_true", help="as -ax")
     flag("-x", action="store_true", help="numbers in hexadecimal")
-    flag("-f", metavar="FILE", type=Path, help="read FILE; a setting edits it")
     flag("--preset", metavar="NAME", help="begin with a preset")
     flag("--socket", metavar="PATH", help="ask the process behind this socket")
     flag("--json", action="store_true", help="one JSON object")
@@ -99,15 +118,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Show and set what was named; return the number of names that failed."""
+    check(options)
     known = Sysctl()
-    registry = choose(options, known)
-    if options.a:
+    registry, failed = choose(options, known)
+    if options.a and not options.name:
         options.name = [""]
-    elif not options.name:
-        if options.f is None:
-            raise Failure("name a tunable, or -a for all of them")
-        return 0
-    failed = 0
     shown: dict[str, int | str] = {}
     for word in options.name:
         try:
@@ -120,39 +135,64 @@ def run(options: argparse.Namespace) -> int:
                 print(f"syncache sysctl: {error.args[0]}", file=sys.stderr)
     if options.json:
         print(json.dumps(shown, indent=1))
-    return min(failed, 255)
+    return min(failed, STATUS_MAX)
 
 
-def choose(options: argparse.Namespace, known: Sysctl) -> Registry:
-    """Find the registry that the options mean, with preset and file applied."""
+def check(options: argparse.Namespace) -> None:
+    """Resolve flags that stand for two; Failure for those that exclude each other."""
+    options.a = options.a or options.A or options.X
+    options.x = options.x or options.X
+    if options.N and (options.n or options.l):
+        raise Failure("-N prints names alone: leave out -n and -l")
+    if options.B is not None and not options.B.isdecimal():
+        raise Failure(f"-B takes a number of bytes, not {options.B!r}")
+    if options.T or options.W:
+        for word in options.name:
+            if assignment(word)[1] is not None:
+                raise Failure(f"{word!r}: -T and -W list tunables and set none")
+    if not (options.a or options.name or options.f):
+        raise Failure("name a tunable, or -a for all of them")
+
+
+def choose(options: argparse.Namespace, known: Sysctl) -> tuple[Registry, int]:
+    """Find the registry that the options mean, with preset and file applied.
+
+    The number is that of the file's names that do not exist.
+    """
     try:
         if options.socket:
             online = Online(Client(options.socket))
+            failed = 0
             if options.preset or options.f:
                 wanted = Sysctl()
-                changed = apply(options, wanted)
+                changed, failed = apply(options, wanted)
                 for name in changed:
                     report(options, name, *online.set(name, str(wanted[name])))
-            return online
+            return online, failed
         before = {name: known[name] for name in known}
-        for name in apply(options, known):
+        changed, failed = apply(options, known)
+        for name in changed:
             if not options.name and not options.a:
                 report(options, name, before[name], known[name])
     except (KeyError, ValueError, PermissionError, ControlError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
-    return Offline(known, options.f)
+    return Offline(known, options.f), failed
 
 
-def apply(options: argparse.Namespace, sysctl: Sysctl) -> list[str]:
-    """Load preset and file; return the names that are not at their default."""
+def apply(options: argparse.Namespace, sysctl: Sysctl) -> tuple[list[str], int]:
+    """Load preset and file.
+
+    Return the names that are not at their default, and the number of unknown ones.
+    """
     default = {name: sysctl[name] for name in sysctl}
+    failed = 0
     if options.preset:
         sysctl.preset(options.preset)
     if options.f and (options.f.exists() or not options.name):
-        sysctl.load(options.f)
-    return [name for name in sysctl if sysctl[name] != default[name]]
+        failed = load_file(sysctl, options.f, quiet=options.q, ignore_unknown=options.i)
+    return [name for name in sysctl if sysctl[name] != default[name]], failed
 
 
 def one(
@@ -163,10 +203,10 @@ def one(
     shown: dict[str, int | str],
 ) -> None:
     """Show or set what one word of the command line names."""
-    name, is_setting, value = word.partition("=")
-    name = name.strip()
-    if is_setting:
-        report(options, known.describe(name).name, *registry.set(name, value.strip()))
+    name, value = assignment(word)
+    if value is not None and not options.d:
+        knob = known.describe(name)
+        report(options, knob.name, *registry.set(knob.name, value))
         return
     knobs = list(known.walk(name)) if not name or name not in known else []
     for knob in knobs or [known.describe(name)]:
@@ -200,23 +240,34 @@ def show(options: argparse.Namespace, knob: Knob, value: int | str) -> None:
     if options.N:
         print(knob.name)
         return
-    text = str(value)
-    if options.t:
-        text = type_of(knob)
-    elif options.d:
+    between = "=" if options.e else ": "
+    text = spelled(options, knob, value)
+    if options.l and not (options.t or options.d or options.F):
+        text = f"{len(raw(knob, value))}{between}{text}"
+    print(text if options.n else f"{knob.name}{between}{text}")
+
+
+def spelled(options: argparse.Namespace, knob: Knob, value: int | str) -> str:
+    """Return what stands behind the name: value, type, format or description."""
+    if options.F:
+        return FORMATS[type_of(knob)]
+    if options.t or options.d:
         unit = f" ({knob.unit})" if knob.unit else ""
-        text = knob.meaning + unit
-    elif options.x and isinstance(value, int):
-        text = hex(value)
-    if options.n:
-        print(text)
-    else:
-        print(f"{knob.name}{'=' if options.e else ': '}{text}")
+        said = [type_of(knob)] if options.t else []
+        said += [knob.meaning + unit] if options.d else []
+        return ("=" if options.e else ": ").join(said)
+    if options.x and isinstance(value, int):
+        # %#0*x of printf: as wide as the type; a zero has no 0x.
+        width = 2 + 2 * len(raw(knob, value))
+        return f"{value:#0{width}x}" if value else "0" * width
+    if options.h and isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
 
 
 def type_of(knob: Knob) -> str:
     """Name a type as sysctl(8) does."""
-    if knob.type == "enum":
+    if knob.type in {"enum", "text"}:
         return "string"
     if highest(knob) > UINT_MAX:
         return "uint64_t"
@@ -244,8 +295,9 @@ def edit(file: Path, name: str, value: str) -> None:
         lines = file.read_text().splitlines() if file.exists() else []
         places = [i for i, old in enumerate(lines) if assigned(old) == name]
         if places:
-            comment = lines[places[-1]].partition("#")[2]
-            lines[places[-1]] = f"{line}  #{comment}" if comment else line
+            old = lines[places[-1]]
+            comment = old[comment_start(old) :]
+            lines[places[-1]] = f"{line}  {comment.lstrip()}" if comment else line
         else:
             lines.append(line)
         fresh = file.with_name(file.name + ".new")
@@ -259,5 +311,5 @@ def edit(file: Path, name: str, value: str) -> None:
 
 def assigned(line: str) -> str | None:
     """Return the name that a line of sysctl.conf sets, if it sets one."""
-    name, is_setting, _ = line.partition("#")[0].partition("=")
-    return name.strip() if is_setting else None
+    name, value = assignment(statement(line))
+    return name if value is not None else None

@@ -7,11 +7,14 @@ anything.
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from .. import Sysctl, ios_inspect
 from ..control import assign
 from ..ios_config import Config, read
+from ..sysctl import UnknownTunable
+from ..sysctl_conf import assignment
 from . import Failure
 
 STRICT = "lines of other features in an IOS configuration are errors"
@@ -54,17 +57,41 @@ def load(
                 _tell(config, engine)
                 sysctl.assign(config.changes, config.places)
             else:
-                sysctl.load(path)
+                load_file(sysctl, path)
         for setting in settings:
-            name, equals, value = setting.partition("=")
-            if not equals:
-                raise Failure(f"{setting!r} is not of the form NAME=VALUE")
-            assign(sysctl, name.strip(), value.strip())
+            assign(sysctl, *named(setting))
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
     return sysctl, config
+
+
+def load_file(
+    sysctl: Sysctl, path: Path, *, quiet: bool = False, ignore_unknown: bool = False
+) -> int:
+    """Load a sysctl.conf; write a line for each warning.
+
+    Return the number of names that do not exist.
+
+    Raises:
+        OSError, KeyError, ValueError, PermissionError: as `Sysctl.load`.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        sysctl.load(path, ignore_unknown=ignore_unknown)
+    if not quiet:
+        for warning in caught:
+            print(f"syncache: {warning.message}", file=sys.stderr)
+    return sum(issubclass(warning.category, UnknownTunable) for warning in caught)
+
+
+def named(setting: str) -> tuple[str, str]:
+    """Split `NAME=VALUE`, or raise Failure."""
+    name, value = assignment(setting)
+    if value is None:
+        raise Failure(f"{setting!r} is not of the form NAME=VALUE")
+    return name, value
 
 
 def _tell(config: Config, engine: str) -> None:

@@ -1,14 +1,16 @@
 /*
  * flood.c: a bounded SYN flood on a veth pair, and the counter of its answers.
  *
- *     flood INTERFACE MAC ADDRESS PORT PER_SECOND WARM_SECONDS SECONDS
+ *     flood INTERFACE MAC ADDRESS PORT PER_SECOND WARM_SECONDS SECONDS [xdp]
  *
  * Sends SYNs with the options of a Linux client from random addresses in 10/8,
  * random ports, ISNs and timestamps, checksums right, to ADDRESS behind MAC.
  * SYN-ACKs that come back to 10/8 are counted at this end and dropped.  Prints
  * one JSON line of the window that follows the warm-up: seconds, generated,
  * answered (SYN-ACKs) and others (whatever else came to 10/8: RSTs, say).
- * PER_SECOND 0 sends as fast as it goes.
+ * PER_SECOND 0 sends as fast as it goes.  With `xdp` the answers are counted by
+ * an XDP program, which frames that a peer transmits in place (XDP_TX) need: tc
+ * sees none of them.
  *
  * The frames are made by an XDP program which the kernel runs on live frames
  * (BPF_PROG_TEST_RUN) and which redirects them into the interface: 4 to 5
@@ -159,6 +161,7 @@ aim(uint8_t frame[static FRAME_SIZE], char **argv, struct flood_state *state)
     parse_mac(argv[2], frame);
     memcpy(frame + 30, &destination, 4);
     memcpy(frame + 36, &port, 2);
+    memcpy(state->frame, frame, FRAME_SIZE);
     state->ip_sum = sum_words(frame + 14, 20);
     state->tcp_sum = sum_words(frame + 30, FRAME_SIZE - 30) + htons(6) +
                      htons(FRAME_SIZE - 34);
@@ -193,9 +196,9 @@ main(int argc, char **argv)
     uint8_t frame[FRAME_SIZE];
     pthread_t measuring;
 
-    if (argc != 8) {
+    if (argc != 8 && (argc != 9 || strcmp(argv[8], "xdp") != 0)) {
         fprintf(stderr, "usage: flood INTERFACE MAC ADDRESS PORT PER_SECOND "
-                        "WARM_SECONDS SECONDS\n");
+                        "WARM_SECONDS SECONDS [xdp]\n");
         return 2;
     }
     struct flood_state sums = {0};
@@ -209,7 +212,9 @@ main(int argc, char **argv)
     struct flood_state *state = map_state(map);
     *state = sums;
     int generator = flood_generator(map, interface);
-    if (generator < 0 || flood_count_answers(map, interface) < 0)
+    int counter = argc == 9 ? flood_count_frames(map, interface)
+                            : flood_count_answers(map, interface);
+    if (generator < 0 || counter < 0)
         fail("bpf(2); Linux 6.6 or newer is needed");
 
     double rate = bounded(argv[5], PER_SECOND_MAX);

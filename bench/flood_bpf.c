@@ -2,9 +2,10 @@
  * flood_bpf.c: makes SYNs and counts SYN-ACKs inside the kernel.
  *
  * Two eBPF programs, written as instructions so that no compiler for them is
- * needed.  The generator gets the template frame in a page that it has perhaps
- * filled before, so it writes everything that varies, every time.  While it is
- * ahead of the rate it drops the frame, which costs no more than making one.
+ * needed.  The generator gets a page that it has perhaps filled before, and that
+ * a receiver which transmits in place (XDP_TX) has turned into its answer, so it
+ * writes the whole frame every time.  While it is ahead of the rate it drops the
+ * frame, which costs no more than making one.
  *
  * Not here: the template, the clock, the window; flood.c.
  */
@@ -54,6 +55,9 @@ enum {
     INSN(BPF_LD | BPF_DW | BPF_IMM, 7, BPF_PSEUDO_MAP_VALUE, 0, map), \
         INSN(0, 0, 0, 0, 0)
 #define FIELD(name) offsetof(struct flood_state, name)
+/* Copies 8 bytes of the template to the frame, whose address is in r6. */
+#define COPY(at) \
+    LOAD(BPF_DW, 1, 7, (int16_t)(FIELD(frame) + (at))), STORE(BPF_DW, 6, at, 1)
 /* Adds both halves of the 32 bits in `s` to r8; r1 is lost. */
 #define SUM(s)                                                        \
     MOV(1, s), OPI(BPF_AND, 1, 0xffff), OP(BPF_ADD, 8, 1), MOV(1, s), \
@@ -86,6 +90,21 @@ load(uint32_t type, struct bpf_insn *insns, size_t insns_count)
     return bpf(BPF_PROG_LOAD, &attr);
 }
 
+/* Until the descriptor that it returns is closed. */
+static int
+attach(int program, unsigned interface, unsigned type)
+{
+    union bpf_attr attr;
+
+    if (program < 0)
+        return -1;
+    memset(&attr, 0, sizeof attr);
+    attr.link_create.prog_fd = (uint32_t)program;
+    attr.link_create.target_ifindex = interface;
+    attr.link_create.attach_type = type;
+    return bpf(BPF_LINK_CREATE, &attr);
+}
+
 int
 flood_map(void)
 {
@@ -113,6 +132,10 @@ flood_generator(int map, unsigned interface)
         OPI(BPF_RSH, 0, 32), LOAD(BPF_DW, 1, 7, FIELD(sent)),
         JUMP(BPF_JGE, 1, 0, TO_END), OPI(BPF_ADD, 1, 1),
         STORE(BPF_DW, 7, FIELD(sent), 1),
+        /* The template, all of it. */
+        COPY(0), COPY(8), COPY(16), COPY(24), COPY(32), COPY(40), COPY(48),
+        COPY(56), COPY(64), LOAD(BPF_H, 1, 7, FIELD(frame) + FRAME_WORDS_SIZE),
+        STORE(BPF_H, 6, FRAME_WORDS_SIZE, 1),
         /* 10.x.y.z, and its sum into r8 */
         CALL(BPF_FUNC_get_prandom_u32), OPI(BPF_LSH, 0, 8), OPI(BPF_OR, 0, 10),
         MOV32(9, 0), STORE(BPF_W, 6, SADDR, 9), SET(8, 0), SUM(9),
@@ -142,16 +165,39 @@ flood_count_answers(int map, unsigned interface)
         INCREMENT(7, FIELD(answered), 9), SET(0, TCX_DROP), EXIT,
         INCREMENT(7, FIELD(others), 9), SET(0, TCX_DROP), EXIT,
         SET(0, TCX_NEXT), EXIT};
-    union bpf_attr attr;
-    int program = load(BPF_PROG_TYPE_SCHED_CLS, insns, COUNT(insns));
+    return attach(load(BPF_PROG_TYPE_SCHED_CLS, insns, COUNT(insns)), interface,
+                  TCX_INGRESS);
+}
 
-    if (program < 0)
-        return -1;
-    memset(&attr, 0, sizeof attr);
-    attr.link_create.prog_fd = (uint32_t)program;
-    attr.link_create.target_ifindex = interface;
-    attr.link_create.attach_type = TCX_INGRESS;
-    return bpf(BPF_LINK_CREATE, &attr);
+int
+flood_count_frames(int map, unsigned interface)
+{
+    struct bpf_insn insns[] = {
+        LOAD(BPF_W, 6, 1, offsetof(struct xdp_md, data)),
+        LOAD(BPF_W, 2, 1, offsetof(struct xdp_md, data_end)),
+        MOV(3, 6),
+        OPI(BPF_ADD, 3, 54),
+        JUMP(BPF_JGT, 3, 2, TO_END),
+        STATE(map),
+        SET(9, 1),
+        LOAD(BPF_H, 0, 6, 12),
+        JUMPI(BPF_JNE, 0, 0x0008, TO_END),
+        LOAD(BPF_B, 0, 6, 30),
+        JUMPI(BPF_JNE, 0, 10, TO_END),
+        LOAD(BPF_B, 0, 6, 47),
+        OPI(BPF_AND, 0, 0x17),
+        JUMPI(BPF_JNE, 0, 0x12, 3),
+        INCREMENT(7, FIELD(answered), 9),
+        SET(0, XDP_DROP),
+        EXIT,
+        INCREMENT(7, FIELD(others), 9),
+        SET(0, XDP_DROP),
+        EXIT,
+        SET(0, XDP_PASS),
+        EXIT};
+
+    return attach(load(BPF_PROG_TYPE_XDP, insns, COUNT(insns)), interface,
+                  BPF_XDP);
 }
 
 int

@@ -6,6 +6,7 @@
     packet      ours on AF_PACKET: receive, burst, send, in a Python loop
     xdp         ours on AF_XDP
     packet_echo, xdp_echo    the same loops without syncache work: the link's ceiling
+    xdp_tx      an XDP program that swaps addresses and sends back: the wire's ceiling
     packet_stack, xdp_stack  ours with a Stack behind, which serves clients
 
 Ours run in listener.py.
@@ -39,15 +40,21 @@ table ip bench {{
 KERNEL = ("cookies2", "cookies1", "synproxy")
 ECHO = ("packet_echo", "xdp_echo")
 OURS = ("packet", "xdp")
+IN_PLACE = ("xdp_tx",)  # XDP_TX: only XDP sees their frames at the flood's end
 SERVING = ("packet_stack", "xdp_stack")
 
 
 @contextmanager
 def serving(wire: Wire, rival: str) -> Iterator[None]:
     """Have a rival listen while the `with` lasts."""
-    with kernel(wire, rival) if rival in KERNEL else ours(wire, rival):
-        wire.pin_napi()
-        yield
+    wire.counts_frames = rival in IN_PLACE
+    start = kernel if rival in KERNEL else in_place if rival in IN_PLACE else ours
+    try:
+        with start(wire, rival):
+            wire.pin_napi()
+            yield
+    finally:
+        wire.counts_frames = False
 
 
 @contextmanager
@@ -73,6 +80,15 @@ def ours(wire: Wire, rival: str) -> Iterator[None]:
     """Ours on a link, or the echo on it."""
     link, _, what = rival.partition("_")
     words = (sys.executable, "-m", "bench.listener", link, what or "syncache", wire.vv)
+    with wire.victim.start(LISTENER, LISTENING, *words) as process:
+        process.ready()
+        yield
+
+
+@contextmanager
+def in_place(wire: Wire, rival: str) -> Iterator[None]:
+    """A program of the kernel's receive path; the process only holds it."""
+    words = (sys.executable, "-m", f"bench.{rival}", wire.vv)
     with wire.victim.start(LISTENER, LISTENING, *words) as process:
         process.ready()
         yield

@@ -14,6 +14,8 @@ How the work comes to its processor, and what would spoil a figure:
   measuring thread 50.  With the listener below NAPI it would starve (receive livelock).
 - The clients' side has no TSO: with it their packets would take another way into the
   victim than the flood's, past the full ring, and every figure would look perfect.
+- Frames that the victim transmits in place (XDP_TX) are counted by XDP, in a NAPI
+  thread of the attacker's end on processor 0, above the generator.
 - No metrics are saved of peers, or the kernel would prefer those that it has seen.
 
 Nothing leaves the pair; namespaces have no name and die with their keeper.
@@ -25,6 +27,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,9 +41,10 @@ CLIENT, SERVER, PORT = "198.18.0.1", "198.18.0.2", 80
 CLIENT_MAC, SERVER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 SPOOFED = "10.0.0.0/8"
 LIFETIME_SECONDS = 1200
-FLOOD, NAPI, LISTENER, CLIENTS = 5, 10, 20, 30  # priorities
+FLOOD, COUNTING, NAPI, LISTENER, CLIENTS = 5, 6, 10, 20, 30  # priorities
 ATTACKING, LISTENING = 0, 1  # processors
 BACKLOG = 4096
+WRITE = 'echo "$1" > "$2"'
 NEEDED = {
     "unshare": "util-linux",
     "chrt": "util-linux",
@@ -162,6 +166,7 @@ class Wire:
             raise WireError("needs root and two processors")
         self.flood_program = build(folder, "flood", "flood.c", "flood_bpf.c")
         self.clients_program = build(folder, "clients", "clients.c")
+        self.counts_frames = False  # as frames, by XDP, and not as packets, in tc
         self.attacker, self.victim = Side(), Side()
         self.va, self.vv = f"va{os.getpid()}", f"vv{os.getpid()}"
         try:
@@ -196,28 +201,39 @@ class Wire:
             victim.run("sysctl", "-qw", f"{name}={BACKLOG}")
         attacker.run("ethtool", "-K", self.va, "tso", "off")
         victim.run("ethtool", "-K", self.vv, "gro", "on")
-        write = 'echo "$1" > "$2"'
         rps = f"/sys/class/net/{self.va}/queues/rx-0/rps_cpus"
-        attacker.run("sh", "-c", write, "-", 1 << ATTACKING, rps)
+        attacker.run("sh", "-c", WRITE, "-", 1 << ATTACKING, rps)
         threaded = f"/sys/class/net/{self.vv}/threaded"
-        victim.run("sh", "-c", write, "-", 1, threaded)
+        victim.run("sh", "-c", WRITE, "-", 1, threaded)
         self.pin_napi()
 
     def pin_napi(self) -> None:
-        """Put the victim's NAPI threads in their place."""
-        threads = napi_threads(self.vv)
-        if not threads:
+        """Put the NAPI threads of both ends in their place."""
+        if not napi_threads(self.vv):
             raise WireError("veth has no NAPI thread: Linux 5.12 or newer is needed")
-        for pid in threads:
-            os.sched_setaffinity(pid, {LISTENING})
-            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(NAPI))
+        for name, processor, priority in (
+            (self.vv, LISTENING, NAPI),
+            (self.va, ATTACKING, COUNTING),
+        ):
+            for pid in napi_threads(name):
+                os.sched_setaffinity(pid, {processor})
+                os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
 
     def flood(self, rate: float, warm: float, seconds: float) -> Process:
         """Start a flood of `rate` SYN/s (0: all that it can) for this long."""
         aim = (self.va, SERVER_MAC, SERVER, PORT)
-        return self.attacker.start(
-            FLOOD, ATTACKING, self.flood_program, *aim, rate, warm, seconds
+        words = (*aim, rate, warm, seconds)
+        if not self.counts_frames:
+            return self.attacker.start(FLOOD, ATTACKING, self.flood_program, *words)
+        # XDP needs NAPI at this end too; it gets a thread when GRO goes on.
+        self.attacker.run("ethtool", "-K", self.va, "gro", "on")
+        self.attacker.run(
+            "sh", "-c", WRITE, "-", 1, f"/sys/class/net/{self.va}/threaded"
         )
+        flood = self.attacker.start(FLOOD, ATTACKING, self.flood_program, *words, "xdp")
+        time.sleep(warm / 2)
+        self.pin_napi()
+        return flood
 
     def window(self, rate: float, warm: float = 0.3, seconds: float = 1.0) -> Window:
         """Flood the victim; return what was counted after the warm-up."""

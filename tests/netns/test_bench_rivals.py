@@ -11,7 +11,7 @@ import os
 import pytest
 
 from bench import wire
-from bench.rivals import ECHO, KERNEL, OURS, SERVING, serving
+from bench.rivals import ECHO, IN_PLACE, KERNEL, OURS, SERVING, serving
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,15 @@ def test_rival_answers_the_flood(pair, rival):
     with serving(pair, rival):
         window = pair.window(rate=5000, warm=0.1, seconds=0.2)
     assert window.generated > 0
+    assert window.answered > 0
+    assert 0 == window.others
+
+
+@pytest.mark.parametrize("rival", IN_PLACE)
+def test_flood_sends_only_syns_when_its_pages_come_back_changed(pair, rival):
+    """A frame that XDP_TX turned into an answer is written anew, all of it."""
+    with serving(pair, rival):
+        window = pair.window(rate=20_000, warm=0.4, seconds=0.3)
     assert window.answered > 0
     assert 0 == window.others
 

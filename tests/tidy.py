@@ -145,6 +145,7 @@ ALLOWED_NAMES = {
     "LICENSE",
     ".gitignore",
     ".clang-format",
+    ".clang-format-ignore",
     ".clang-tidy",
     "run",
     "need",

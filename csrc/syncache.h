@@ -79,7 +79,7 @@ enum syncache_verdict {
     SYNCACHE_DROP_MD5,             /* RFC 2385: missing, unexpected or wrong signature */
     SYNCACHE_DROP_PAWS,            /* RFC 7323 5.3 */
     SYNCACHE_DROP_MISSING_TS,      /* tolerate_missing_ts is 0 */
-    SYNCACHE_DROP_COOKIE_DATA,     /* gate open, payload, no valid cookie: its retransmission may carry one */
+    SYNCACHE_DROP_COOKIE_DATA,     /* gate open, no valid cookie: what its sender repeats may carry one */
     SYNCACHE_DROP_RST,             /* a valid RST removed the entry */
     SYNCACHE_DROP_RST_NO_ENTRY,    /* a RST for a tuple without entry */
     SYNCACHE_DROP_RST_OUTSIDE,     /* out of the window */

@@ -179,7 +179,7 @@ _OURS = (
     Knob("net.inet.tcp.syncache.x.strict", 1, BOOL,
         "refuse a wrong hashsize; 0: fall back to 512 and warn"),
     Knob("net.inet.tcp.syncache.x.failcookie_rst", 0, BOOL,
-        "answer with a RST data whose cookie does not verify", field="failcookie_rst"),
+        "answer with a RST what may have overtaken its cookie", field="failcookie_rst"),
     Knob("net.inet.tcp.syncache.x.overflow", "evict", ("evict", "drop-new"),
         "what a full cache does with a new SYN", field="overflow"),
     Knob("net.inet.tcp.syncache.x.secmod", 0, (0, UINT64_MAX),

@@ -25,7 +25,7 @@ from peer import ADDRESSES, Peer, Wire
 
 from syncache import FourTuple, Ring, Stack
 from syncache.ring import Checksum
-from syncache.segment import RST, Segment
+from syncache.segment import ACK, FIN, RST, SYN, Segment
 
 pytestmark = pytest.mark.isa
 
@@ -431,3 +431,45 @@ def test_listen_refuses_a_backlog_that_is_none(backlog):
     with pytest.raises(ValueError, match="backlog is 0"):
         stack.listen(80, backlog=backlog)
     assert 80 == stack.listen(80).port
+
+
+@pytest.mark.parametrize("burst", [False, True], ids=["receive", "burst"])
+def test_cookie_peer_whose_first_data_is_lost_is_never_reset(family, burst):
+    """Its second segment, FIN and ACK come first: silence, until it repeats itself."""
+    src, dst = ADDRESSES[family]
+    stack = Stack(dst, {"net.inet.tcp.syncookies_only": 1}, seed=SEED)
+    listener = stack.listen(80)
+    rx, tx = Ring(4, 2048), Ring(4, 2048)
+
+    def exchange(flags, seq, ack=0, payload=b""):
+        packet = Segment(
+            src=src,
+            dst=dst,
+            sport=40000,
+            dport=80,
+            seq=seq,
+            ack=ack,
+            flags=flags,
+            window=65535,
+            payload=payload,
+        ).packet()
+        if not burst:
+            stack.receive(packet, 1.0)
+            return [Segment.parse(p) for p in stack.packets_to_send(1.0)]
+        rx.clear()
+        tx.clear()
+        rx.push(packet)
+        assert 1 == stack.burst(rx, tx, 1.0)
+        stack.transmit(tx, 1.0)
+        return [Segment.parse(bytes(tx[i])) for i in range(len(tx))]
+
+    (syn_ack,) = exchange(SYN, 1000)
+    ack = syn_ack.seq + 1 & 0xFFFFFFFF
+    assert [] == exchange(ACK, 2001, ack, b"b" * 1000)
+    assert [] == exchange(FIN | ACK, 3001, ack)
+    assert [] == exchange(ACK, 3002, ack)
+    exchange(ACK, 1001, ack, b"a" * 1000)
+    exchange(FIN | ACK, 2001, ack, b"b" * 1000)
+    connection = listener.accept()
+    assert b"a" * 1000 + b"b" * 1000 == connection.read(4000)
+    assert "CLOSE-WAIT" == str(connection.state)

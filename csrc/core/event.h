@@ -71,7 +71,8 @@ enum syncache_verdict expand_refuse(struct syncache *cache, struct event *event)
 enum redeem {
     REDEEM_GOOD,                      /* what the cookie restored is in *restored */
     REDEEM_OFF,                       /* not tried: cookies are off or the gate is closed */
-    REDEEM_FAILED,                    /* tried, and no cookie of ours, or not in time */
+    REDEEM_OTHER,                     /* no cookie of ours with this SEQ; with another it may be one */
+    REDEEM_FAILED,                    /* whatever its SEQ, it comes too late, or without the timestamp it needs */
     REDEEM_REPLAYED                   /* ours, and redeemed before */
 };
 

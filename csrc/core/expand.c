@@ -172,14 +172,23 @@ expand_redeem(struct syncache *cache, struct event *event,
     return verdict;
 }
 
+/*
+ * The ACK and the first data may both be lost, or refused while the stack has
+ * no room: what its peer sends behind them, data, a FIN or an ACK alone, has a
+ * SEQ that no cookie fits.  A RST would kill an honest peer (departure 12).
+ */
 static bool
-expand_lost_data(const struct syncache *cache, const struct event *event,
-                 enum redeem cookie)
+expand_awaits_data(const struct syncache *cache, const struct event *event,
+                   enum redeem cookie)
 {
-    /* The ACK and the first data may both be lost; data sent later does not
-     * start at irs + 1.  A RST would kill an honest peer (DESIGN 5.12). */
-    return cookie == REDEEM_FAILED && event->segment->payload_size > 0 &&
-           !cache->tunables.failcookie_rst;
+    const struct wire_segment *segment = event->segment;
+
+    if (cache->tunables.failcookie_rst)
+        return false;
+    /* What takes up sequence numbers is sent again, and what is before it. */
+    return cookie == REDEEM_OTHER ||
+           (cookie == REDEEM_FAILED &&
+            (segment->payload_size > 0 || segment->flags & WIRE_FIN));
 }
 
 static enum syncache_verdict
@@ -194,8 +203,9 @@ expand_without_entry(struct syncache *cache, struct event *event)
     case REDEEM_OFF:
         cache->stats.sc_spurcookie++;
         break;
+    case REDEEM_OTHER:
     case REDEEM_FAILED:
-        if (expand_lost_data(cache, event, cookie))
+        if (expand_awaits_data(cache, event, cookie))
             return SYNCACHE_DROP_COOKIE_DATA;
         break;
     case REDEEM_REPLAYED:
@@ -225,7 +235,7 @@ expand_mismatch(struct syncache *cache, struct event *event,
         return chkrst_challenge(cache, event);
     if (otherwise != SYNCACHE_REPLY_RST)
         return otherwise;
-    if (expand_lost_data(cache, event, cookie))
+    if (expand_awaits_data(cache, event, cookie))
         return SYNCACHE_DROP_COOKIE_DATA;
     if (cache->tunables.blackhole >= 3)
         return SYNCACHE_DROP_BLACKHOLE;

@@ -19,8 +19,9 @@
 /* Ours now, of the endpoint before, from maxsockbuf now and before. */
 #define REDEEM_SCALES 4
 
-static bool redeem_verify(struct syncache *cache, const struct event *event,
-                          struct syncache_cookie_options *options);
+static enum redeem redeem_verify(struct syncache *cache,
+                                 const struct event *event,
+                                 struct syncache_cookie_options *options);
 static bool redeem_timestamps(struct syncache *cache,
                               const struct event *event);
 static void redeem_restore(const struct syncache *cache,
@@ -35,6 +36,7 @@ redeem_cookie(struct syncache *cache, const struct event *event,
 {
     const struct wire_segment *segment = event->segment;
     struct syncache_cookie_options options;
+    enum redeem result;
 
     assert(event->endpoint != NULL);
     if (!cache->tunables.syncookies && !cache->tunables.syncookies_only)
@@ -42,10 +44,12 @@ redeem_cookie(struct syncache *cache, const struct event *event,
     if (!engine_cookies_only(cache) &&
         !engine_gate_open(cache, event->endpoint, event->hash))
         return REDEEM_OFF;
-    if (!redeem_verify(cache, event, &options) ||
-        !redeem_timestamps(cache, event)) {
+    result = redeem_verify(cache, event, &options);
+    if (result == REDEEM_GOOD && !redeem_timestamps(cache, event))
+        result = REDEEM_FAILED;
+    if (result != REDEEM_GOOD) {
         redeem_failed(cache);
-        return REDEEM_FAILED;
+        return result;
     }
     if (replay_seen(&cache->replay, engine_fingerprint(cache, &segment->tuple,
                                                        segment->seg_seq - 1,
@@ -90,7 +94,7 @@ redeem_scales(const struct syncache *cache, const struct endpoint *endpoint,
     return count;
 }
 
-static bool
+static enum redeem
 redeem_verify(struct syncache *cache, const struct event *event,
               struct syncache_cookie_options *options)
 {
@@ -106,7 +110,7 @@ redeem_verify(struct syncache *cache, const struct event *event,
 
     if (key_count == 0) {
         cache->stats.cookie_no_key++;
-        return false;
+        return REDEEM_FAILED;
     }
     for (uint32_t i = 0; i < key_count * scale_count; i++) {
         options->rcv_wscale = scales[i / key_count];
@@ -114,10 +118,10 @@ redeem_verify(struct syncache *cache, const struct event *event,
                              iss, tunables->secmod,
                              (enum syncache_layout)tunables->cookie_layout,
                              options))
-            return true;
+            return REDEEM_GOOD;
     }
     cache->stats.cookie_bad_mac++;
-    return false;
+    return REDEEM_OTHER;
 }
 
 static bool

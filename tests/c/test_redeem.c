@@ -73,16 +73,16 @@ test_cookie_with_a_changed_number_or_port_fails(void)
     start_cookie();
     struct seg seg = cookie_ack();
     seg.seq++;
-    EXPECT_EQ(SYNCACHE_REPLY_RST, send_seg(seg));
+    EXPECT_EQ(SYNCACHE_DROP_COOKIE_DATA, send_seg(seg));
     seg = cookie_ack();
     seg.ack++;
     EXPECT_EQ(SYNCACHE_REPLY_RST, send_seg(seg));
     seg = cookie_ack();
     seg.sport = 5;
-    EXPECT_EQ(SYNCACHE_REPLY_RST, send_seg(seg));
+    EXPECT_EQ(SYNCACHE_DROP_COOKIE_DATA, send_seg(seg));
     seg = cookie_ack();
     seg.peer = 2;
-    EXPECT_EQ(SYNCACHE_REPLY_RST, send_seg(seg));
+    EXPECT_EQ(SYNCACHE_DROP_COOKIE_DATA, send_seg(seg));
     EXPECT_EQ(4, stats()->sc_failcookie);
     EXPECT_EQ(4, stats()->cookie_bad_mac + stats()->cookie_no_key);
 }
@@ -91,12 +91,6 @@ static void
 test_cookie_lives_until_its_key_retires(void)
 {
     /* Statement 13 with two periods of 32 s: issued 10 s into the first. */
-    cache_defaults();
-    tunables.cookie_ts = SYNCACHE_TS_OFF;
-    cache_start();
-    advance(10000);
-    start_cookie();
-    now -= 0;
     for (int late = 0; late <= 1; late++) {
         cache_defaults();
         cache_start();
@@ -107,7 +101,7 @@ test_cookie_lives_until_its_key_retires(void)
         iss = reply.seq;
         advance(32000);
         advance(late ? 22000 : 21999);
-        EXPECT_EQ(late ? SYNCACHE_REPLY_RST : SYNCACHE_ACCEPT_COOKIE,
+        EXPECT_EQ(late ? SYNCACHE_DROP_COOKIE_DATA : SYNCACHE_ACCEPT_COOKIE,
                   send_seg(cookie_ack()));
     }
 }
@@ -125,7 +119,8 @@ test_gate_opens_with_an_unstored_syn_and_closes_after_two_lifetimes(void)
         advance(32000);
         advance(waits[i] - 32000);
         uint64_t spurious = stats()->sc_spurcookie;
-        EXPECT_EQ(SYNCACHE_REPLY_RST, send_seg(cookie_ack()));
+        EXPECT_EQ(i > 0 ? SYNCACHE_REPLY_RST : SYNCACHE_DROP_COOKIE_DATA,
+                  send_seg(cookie_ack()));
         EXPECT_EQ(i, stats()->sc_spurcookie - spurious);
     }
 }
@@ -316,21 +311,46 @@ test_cached_handshake_is_not_replayed_as_a_cookie(void)
 }
 
 static void
-test_failing_ack_with_data_is_dropped_while_the_gate_is_open(void)
+test_what_overtakes_the_cookie_is_dropped_while_the_gate_is_open(void)
 {
-    /* DESIGN 5.12: what starts at irs + 1 comes again, and redeems. */
-    for (uint32_t rst = 0; rst <= 1; rst++) {
+    /* Departure 12: what starts at irs + 1 comes again, and redeems. */
+    static const struct {
+        uint16_t flags, size;
+    } rows[] = {{ACK, 100}, {ACK | FIN, 0}, {ACK, 0}, {ACK | FIN, 100}};
+    for (uint32_t i = 0; i < 4 * TEST_COUNT(rows); i++) {
+        bool rst = i & 1, alone = i & 2;
         cache_defaults();
+        config.established_max = alone ? 0 : config.established_max;
         tunables.failcookie_rst = rst;
         start_cookie();
-        struct seg data = cookie_ack();
+        struct seg data = cookie_ack(), later = data;
         data.payload_size = 100;
-        struct seg later = data;
-        later.seq += 100;
-        EXPECT_EQ(rst ? SYNCACHE_REPLY_RST : SYNCACHE_DROP_COOKIE_DATA,
+        later.seq += 2000;
+        later.flags = rows[i / 4].flags;
+        later.payload_size = rows[i / 4].size;
+        EXPECT_EQ(!rst    ? SYNCACHE_DROP_COOKIE_DATA
+                  : alone ? SYNCACHE_PASS_NO_ENDPOINT
+                          : SYNCACHE_REPLY_RST,
                   send_seg(later));
         EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_seg(data));
         EXPECT_EQ(100, result.conn.payload_size);
+    }
+}
+
+static void
+test_failing_ack_that_no_other_number_mends_draws_a_rst(void)
+{
+    /* Its parity has no key, or it lacks the timestamp; data comes again. */
+    for (uint32_t i = 0; i < 6; i++) {
+        cache_defaults();
+        tunables.cookie_ts = i & 1 ? SYNCACHE_TS_REQUIRE : SYNCACHE_TS_CHECK;
+        start_cookie();
+        struct seg seg = cookie_ack();
+        seg.ack += i & 1 ? 0 : 1;
+        seg.payload_size = i / 2 == 1 ? 100 : 0;
+        seg.flags |= i / 2 == 2 ? FIN : 0;
+        EXPECT_EQ(i < 2 ? SYNCACHE_REPLY_RST : SYNCACHE_DROP_COOKIE_DATA,
+                  send_seg(seg));
     }
 }
 
@@ -344,7 +364,7 @@ test_cookie_of_the_old_scale_is_tried_for_a_lifetime(void)
         tunables.maxsockbuf = 262144;
         cache_tune();
         advance(32000 + late);
-        EXPECT_EQ(late ? SYNCACHE_REPLY_RST : SYNCACHE_ACCEPT_COOKIE,
+        EXPECT_EQ(late ? SYNCACHE_DROP_COOKIE_DATA : SYNCACHE_ACCEPT_COOKIE,
                   send_seg(cookie_ack()));
         if (!late)
             EXPECT_EQ(6, result.conn.rcv_wscale);
@@ -363,7 +383,7 @@ test_cookie_of_the_endpoint_before_is_tried_for_a_lifetime(void)
         endpoint.rcv_wscale = 9;
         EXPECT_TRUE(syncache_listen(cache, &endpoint, &endpoint_number));
         advance(32000 + late);
-        EXPECT_EQ(late ? SYNCACHE_REPLY_RST : SYNCACHE_ACCEPT_COOKIE,
+        EXPECT_EQ(late ? SYNCACHE_DROP_COOKIE_DATA : SYNCACHE_ACCEPT_COOKIE,
                   send_seg(cookie_ack()));
         if (!late)
             EXPECT_EQ(2, result.conn.rcv_wscale);
@@ -462,7 +482,8 @@ static const struct test tests[] = {
     TEST(test_cookie_without_timestamps_is_refused_where_required),
     TEST(test_cookie_redeemed_is_not_redeemed_again),
     TEST(test_cached_handshake_is_not_replayed_as_a_cookie),
-    TEST(test_failing_ack_with_data_is_dropped_while_the_gate_is_open),
+    TEST(test_what_overtakes_the_cookie_is_dropped_while_the_gate_is_open),
+    TEST(test_failing_ack_that_no_other_number_mends_draws_a_rst),
     TEST(test_cookie_of_the_old_scale_is_tried_for_a_lifetime),
     TEST(test_cookie_of_the_endpoint_before_is_tried_for_a_lifetime),
     TEST(test_cookies_off_are_never_tried),

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum redeem { GOOD, OFF, FAILED, REPLAYED };
+enum redeem { GOOD, OFF, OTHER, FAILED, REPLAYED };
 
 /* DESIGN 5.3: may this ACK be tried as a cookie? */
 static bool
@@ -48,7 +48,7 @@ scales_of(const struct twin *twin, const struct twin_endpoint *endpoint,
     return count;
 }
 
-static bool
+static enum redeem
 verifies(struct twin *twin, const struct twin_event *event,
          struct twin_entry *entry)
 {
@@ -59,14 +59,14 @@ verifies(struct twin *twin, const struct twin_event *event,
         twin_verify_keys(twin, (entry->iss ^ entry->iss >> 24) & 1, keys);
     if (count == 0) {
         twin->stats.cookie_no_key++;
-        return false;
+        return FAILED;
     }
     for (uint32_t s = 0; s < scale_count; s++)
         for (uint32_t k = 0; k < count; k++)
             if (twin_check(twin, keys[k], entry, scales[s]))
-                return true;
+                return GOOD;
     twin->stats.cookie_bad_mac++;
-    return false;
+    return OTHER;
 }
 
 static bool
@@ -99,7 +99,7 @@ redeem(struct twin *twin, const struct twin_event *event,
        struct twin_entry *entry)
 {
     const struct twin_segment *segment = event->segment;
-    bool good;
+    enum redeem how;
     if (!twin_cookies_only(twin) &&
         (!twin->tune.syncookies || !gate_open(twin, event)))
         return OFF;
@@ -109,14 +109,14 @@ redeem(struct twin *twin, const struct twin_event *event,
         .irs = segment->seq - 1,
         .iss = segment->ack - 1,
     };
-    good = verifies(twin, event, entry);
-    if (good && !in_time(twin, event)) {
+    how = verifies(twin, event, entry);
+    if (how == GOOD && !in_time(twin, event)) {
         twin->stats.ts_refused++;
-        good = false;
+        how = FAILED;
     }
-    if (!good) {
+    if (how != GOOD) {
         twin_failed(twin);
-        return FAILED;
+        return how;
     }
     if (twin_seen(twin, &entry->tuple, entry->irs, entry->iss)) {
         twin->stats.replayed++;
@@ -149,12 +149,14 @@ take(struct twin *twin, struct twin_event *event,
     return verdict;
 }
 
-/* DESIGN 5.12: data whose first piece was lost may still come with a cookie. */
+/* DESIGN 5.12: what its peer sent before may still come, with a cookie. */
 static bool
 lost_data(const struct twin *twin, const struct twin_event *event,
           enum redeem how)
 {
-    return how == FAILED && event->segment->payload_size > 0 &&
+    bool repeated = event->segment->payload_size > 0 ||
+                    (event->segment->flags & TWIN_FIN) != 0;
+    return (how == OTHER || (how == FAILED && repeated)) &&
            !twin->tune.failcookie_rst;
 }
 

@@ -64,10 +64,10 @@ class Ack(Offer):
         return result
 
     def _waits_for_data(self, packet: Packet, why: str) -> bool:
-        """Data again from IRS+1 would redeem the cookie (DESIGN 5.12)."""
+        """What its peer sent before may come again, with a cookie (DESIGN 5.12)."""
         if why == "replayed" or self.tune.failcookie_rst:
             return False
-        return bool(packet.payload)
+        return why == "bad mac" or bool(packet.payload or "F" in packet.flags)
 
     def gate_open(self, tup: Tuple4, endpoint: Endpoint) -> bool:
         """May a cookie of this endpoint be tried (DESIGN 5.3)."""

@@ -7,12 +7,14 @@ What is split off (`_core_flow` and others) takes `ffi` and `lib` from here.
 
 cffi releases the GIL around every call, so two threads could meet inside one engine.
 `with core:` takes the engine's only token or raises RuntimeError; taking an element of
-a list is atomic, with or without a GIL.
+a list is atomic, with or without a GIL.  Counters are read without it (`Block.pinned`),
+from any thread and while a call runs.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from math import floor
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
-    from ._ffi import CData, ResultStruct, RingStruct, SlotStruct, TunStruct
+    from ._ffi import CData, ResultStruct, RingStruct, SlotStruct
     from .keyring import Keyring
 
 if getattr(sys.modules["syncache"], "__distribution__", "") != "tcp-syncache":
@@ -48,6 +50,7 @@ ALIGNMENT = 64
 WALK_ENTRIES = 256
 SLOTS_MAX = 65_535
 SLOT_SIZE_MIN = 128
+DUE_SLOTS = 64
 
 # struct syncache_slot: size, link_size, checksum, verdict, gso_size, request, handle.
 _SLOT = Struct("=IHBBHH4xQ")
@@ -98,17 +101,34 @@ class Block:
         state = "closed" if self.closed else "in use by another call"
         return RuntimeError(f"this engine is {state}")
 
+    def pinned(self) -> memoryview:
+        """Return a view of the block that keeps it in place until it is released.
+
+        For calls that only read: they need no token, and take it from nobody.
+        """
+        try:
+            view = memoryview(self._memory)
+        except ValueError:
+            raise self._refusal() from None
+        if self.closed:  # wiped by another thread between the two
+            view.release()
+            raise self._refusal()
+        return view
+
     def close(self) -> None:
         """Overwrite the block and give it back; every later call raises."""
         self.closed = True
         ffi.release(self._block)
         wipe(self._memory)
-        self._memory.close()
+        # Another thread may be reading: then the system has it back with that view.
+        with suppress(BufferError):
+            self._memory.close()
 
     @property
     def memory_bytes(self) -> int:
         """Size of the engine's block, which never changes."""
-        return len(self._memory)
+        with self.pinned() as view:
+            return len(view)
 
     def block_bytes(self) -> bytes:
         """Return a copy of the engine's memory, for tests of what it still holds."""
@@ -120,6 +140,9 @@ class Core(Block):
 
     __slots__ = (
         "_cache",
+        "_cache_at",
+        "_counters",
+        "_due",
         "_feed",
         "_keys_due",
         "_keys_until",
@@ -127,6 +150,7 @@ class Core(Block):
         "_result",
         "_tunables",
         "_view",
+        "isa",
     )
 
     def __init__(self, config: Mapping[str, int], seed: bytes, keys: Keyring) -> None:
@@ -138,6 +162,11 @@ class Core(Block):
         super().__init__(size)
         self._cache = lib.syncache_init(self.start(), size, settings, seed)
         assert self._cache != ffi.NULL
+        self._cache_at = self._cache  # for who has pinned the block
+        counters = lib.syncache_statistics(self._cache)
+        self._counters = ffi.buffer(counters, _STATISTICS.size)
+        self._due: RingCore | None = None  # made when `due` is first called
+        self.isa: int = lib.syncache_isa(self._cache)  # enum syncache_isa of bursts
         self._result: ResultStruct = ffi.new("struct syncache_result *")
         self._view = ffi.buffer(self._result)
         self._tunables = ffi.new("struct syncache_tunables *")
@@ -146,8 +175,8 @@ class Core(Block):
 
     def close(self) -> None:
         """Overwrite the block and give it back; every later call raises."""
-        self._cache = ffi.NULL
         super().close()
+        self._cache = ffi.NULL
 
     def set_tunables(self, fields: Mapping[str, int]) -> bool:
         """Replace all tunables; False if C finds one out of range."""
@@ -249,6 +278,9 @@ class Core(Block):
             soon = 0.0 <= now < self._keys_until  # 0 would cost a tenth of the call
             now_ms = floor(now * 1000 + 0.5) if soon else self._at(now)
             return _burst(self._cache, now_ms, rx.cdata, tx.cdata)
+        except TypeError:
+            milliseconds(now)  # says what a time is
+            raise
         finally:
             token.append(None)
 
@@ -256,6 +288,18 @@ class Core(Block):
         """Send what is due; the number of packets appended."""
         now_ms = self._at(now)
         return lib.syncache_poll(self._cache, now_ms, tx.cdata)
+
+    def due(self, now: float) -> list[bytes]:
+        """Return the packets that are due."""
+        if self._due is None:
+            self._due = RingCore(DUE_SLOTS, SLOT_SIZE_MIN)
+        ring = self._due
+        packets: list[bytes] = []
+        while True:
+            ring.clear()
+            if self.poll(now, ring) == 0:
+                return packets
+            packets += [bytes(ring[index]) for index in range(len(ring))]
 
     def next_deadline(self) -> float | None:
         """Return when poll() is due."""
@@ -289,20 +333,20 @@ class Core(Block):
 
     def opened(self, tuple_: bytes, handle: int) -> bool:
         """Register an active open."""
-        return lib.syncache_opened(self._cache, _tuple(tuple_), handle)
+        return lib.syncache_opened(self._cache, tuple_of(tuple_), handle)
 
     def forget(self, tuple_: bytes) -> None:
         """Forget a known tuple."""
-        lib.syncache_closed(self._cache, _tuple(tuple_))
+        lib.syncache_closed(self._cache, tuple_of(tuple_))
 
     def unsent(self, tuple_: bytes, seq: int) -> None:
         """Say that a reply could not be sent."""
-        lib.syncache_unsent(self._cache, _tuple(tuple_), seq)
+        lib.syncache_unsent(self._cache, tuple_of(tuple_), seq)
 
     def unreach(self, tuple_: bytes, seq: int, now: float) -> None:
         """Take an ICMP error that quotes a segment of ours."""
         now_ms = self._at(now)
-        lib.syncache_unreach(self._cache, now_ms, _tuple(tuple_), seq)
+        lib.syncache_unreach(self._cache, now_ms, tuple_of(tuple_), seq)
 
     def rehash(self, seed: bytes) -> None:
         """Draw the bucket hash anew; every entry is purged."""
@@ -317,25 +361,25 @@ class Core(Block):
         while count := lib.syncache_walk(self._cache, cursor, found, WALK_ENTRIES):
             yield view[: count * size]
 
+    # Without the token: what is read in one step, however the engine is used meanwhile.
+
     def count(self) -> int:
         """Return the number of entries."""
-        return lib.syncache_count(self._cache)
+        with self.pinned():
+            return lib.syncache_count(self._cache_at)
 
     def paused(self) -> bool:
         """Tell whether insertion is paused."""
-        return lib.syncache_paused(self._cache)
-
-    def isa(self) -> int:
-        """Return the enum syncache_isa of its bursts."""
-        return lib.syncache_isa(self._cache)
+        with self.pinned():
+            return lib.syncache_paused(self._cache_at)
 
     def statistics(self) -> tuple[int, ...]:
         """Return every counter, in the order of the C structure."""
-        counters = ffi.buffer(lib.syncache_statistics(self._cache), _STATISTICS.size)
-        return _STATISTICS.unpack(counters)
+        with self.pinned():
+            return _STATISTICS.unpack(self._counters)
 
 
-def _tuple(raw: bytes) -> CData:
+def tuple_of(raw: bytes) -> CData:
     """Point at the bytes of a struct syncache_tuple."""
     pointer: CData = ffi.from_buffer("struct syncache_tuple *", raw)
     return pointer
@@ -466,45 +510,6 @@ class RingCore:
         self.fill(size, checksum, gso_size)
 
 
-class Tun:
-    """A TUN device that C fills rings from and empties rings into."""
-
-    __slots__ = ("_tun",)
-
-    def __init__(self, fd: int, *, vnet_hdr: bool) -> None:
-        if not hasattr(lib, "link_tun_receive"):
-            raise OSError("this build has no TUN; it needs Linux")
-        self._tun: TunStruct = ffi.new(
-            "struct link_tun *", {"fd": fd, "vnet_hdr": vnet_hdr}
-        )
-
-    def receive(self, rx: RingCore) -> int:
-        """Append packets; how many, or -errno."""
-        return lib.link_tun_receive(self._tun, rx.cdata)
-
-    def send(self, tx: RingCore) -> int:
-        """Send packets from `next` on; how many, or -errno."""
-        return lib.link_tun_send(self._tun, tx.cdata)
-
-    @property
-    def send_error(self) -> int:
-        """The errno of the last packet refused; 0: it went out."""
-        return self._tun.send_error
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Packets received, sent, too_large and send_failed."""
-        names = ("received", "sent", "too_large", "send_failed")
-        return {name: getattr(self._tun, name) for name in names}
-
-
-def copy(source: RingCore, target: RingCore) -> tuple[int, int]:
-    """Copy packets from `next` on; how many were consumed, how many of them dropped."""
-    dropped = ffi.new("uint32_t *")
-    count = lib.link_copy(source.cdata, target.cdata, dropped)
-    return count, dropped[0]
-
-
 def parse(packet: bytes) -> tuple[int, bytes]:
     """Read a packet: the verdict, and the bytes of struct syncache_fields."""
     fields = ffi.new("struct syncache_fields *")
@@ -519,38 +524,6 @@ def build(fields: bytes, options: bytes, payload: bytes) -> bytes:
     pointer = ffi.from_buffer("struct syncache_fields *", fields)
     size = lib.syncache_build(pointer, options, payload, 0, packet, size_max)
     return ffi.buffer(packet, size)[:]
-
-
-# mss, wscale, sack_permitted, rcv_wscale.
-CookieOptions = tuple[int, int, int, int]
-
-
-def cookie_mint(
-    key: bytes,
-    tuple_: bytes,
-    irs: int,
-    options: CookieOptions,
-    kind: tuple[int, int, int],
-) -> int:
-    """Make a cookie; `kind` is parity, secmod and layout."""
-    parity, secmod, layout = kind
-    chosen = ffi.new("struct syncache_cookie_options *", options)
-    place = _tuple(tuple_)
-    return lib.syncache_cookie_mint(key, place, irs, chosen, parity, secmod, layout)
-
-
-def cookie_check(
-    key: bytes,
-    tuple_: bytes,
-    numbers: tuple[int, int],
-    rcv_wscale: int,
-    kind: tuple[int, int],
-) -> CookieOptions | None:
-    """Check a cookie; `numbers` are irs and iss, `kind` is secmod and layout."""
-    found = ffi.new("struct syncache_cookie_options *", {"rcv_wscale": rcv_wscale})
-    if not lib.syncache_cookie_check(key, _tuple(tuple_), *numbers, *kind, found):
-        return None
-    return found.mss, found.wscale, found.sack_permitted, found.rcv_wscale
 
 
 def siphash24(key: bytes, data: bytes) -> int:

@@ -38,6 +38,7 @@ class FlowCore(Block):
         "_events",
         "_feed",
         "_flow",
+        "_flow_at",
         "_keys_due",
         "_kind",
         "_lifetime_ms",
@@ -57,6 +58,7 @@ class FlowCore(Block):
         super().__init__(size)
         self._flow = lib.flow_init(self.start(), size, settings, seed)
         assert self._flow != ffi.NULL
+        self._flow_at = self._flow  # for who has pinned the block
         self._events = ffi.new("struct flow_event[]", _RECORDS)
         self._sessions = ffi.new("struct flow_session_view[]", _RECORDS)
         self._kind = kind
@@ -66,8 +68,8 @@ class FlowCore(Block):
 
     def close(self) -> None:
         """Overwrite the block and give it back; every later call raises."""
-        self._flow = ffi.NULL
         super().close()
+        self._flow = ffi.NULL
 
     def set_tunables(self, fields: Mapping[str, object]) -> bool:
         """Replace all tunables; False, and nothing has changed, if C refuses them."""
@@ -159,9 +161,18 @@ class FlowCore(Block):
         return lib.flow_import(self._flow, now_ms, array, count)
 
     def statistics(self, now: float | None = None) -> dict[str, Any]:
-        """Return every counter by name; tuples of those that are counted by kind."""
-        now_ms = self._now_ms if now is None else self._at(now)
-        stats = lib.flow_statistics(self._flow, now_ms)
+        """Return every counter by name; tuples of those that are counted by kind.
+
+        Without `now` it needs no token: any thread may ask, while another call runs.
+        """
+        stats = ffi.new("struct flow_stats *")
+        if now is None:
+            with self.pinned():
+                lib.flow_counters(self._flow_at, stats)
+        else:
+            with self:
+                lib.flow_statistics(self._flow, self._at(now))
+                lib.flow_counters(self._flow, stats)
         values = ((name, getattr(stats, name)) for name in _STATISTICS)
         return {
             name: value if isinstance(value, int) else tuple(value)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmap import mmap
 
     from ._core import RingCore
-    from ._ffi import CData, FrameLinkStruct
+    from ._ffi import CData, FrameLinkStruct, TunStruct
 
 
 class _FrameLink:
@@ -224,3 +224,42 @@ def _checked(result: int) -> int:
     if result < 0:
         raise OSError(-result, "bpf(2)")
     return result
+
+
+class Tun:
+    """A TUN device that C fills rings from and empties rings into."""
+
+    __slots__ = ("_tun",)
+
+    def __init__(self, fd: int, *, vnet_hdr: bool) -> None:
+        if not hasattr(lib, "link_tun_receive"):
+            raise OSError("this build has no TUN; it needs Linux")
+        self._tun: TunStruct = ffi.new(
+            "struct link_tun *", {"fd": fd, "vnet_hdr": vnet_hdr}
+        )
+
+    def receive(self, rx: RingCore) -> int:
+        """Append packets; how many, or -errno."""
+        return lib.link_tun_receive(self._tun, rx.cdata)
+
+    def send(self, tx: RingCore) -> int:
+        """Send packets from `next` on; how many, or -errno."""
+        return lib.link_tun_send(self._tun, tx.cdata)
+
+    @property
+    def send_error(self) -> int:
+        """The errno of the last packet refused; 0: it went out."""
+        return self._tun.send_error
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Packets received, sent, too_large and send_failed."""
+        names = ("received", "sent", "too_large", "send_failed")
+        return {name: getattr(self._tun, name) for name in names}
+
+
+def copy(source: RingCore, target: RingCore) -> tuple[int, int]:
+    """Copy packets from `next` on; how many were consumed, how many of them dropped."""
+    dropped = ffi.new("uint32_t *")
+    count = lib.link_copy(source.cdata, target.cdata, dropped)
+    return count, dropped[0]

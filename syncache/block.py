@@ -32,9 +32,16 @@ def wipe(memory: mmap.mmap) -> None:
 
 
 def milliseconds(now: float) -> int:
-    """Convert a time to whole milliseconds, the nearest; ValueError if not finite."""
+    """Convert a time to whole milliseconds, the nearest.
+
+    Raises:
+        ValueError: it is not finite.
+        TypeError: it is no number.
+    """
     try:
         ms = int(now * 1000 + 0.5)
+    except TypeError:
+        raise TypeError(f"now is a number of seconds, not {now!r}") from None
     except (ValueError, OverflowError):
         if not -inf < now < inf:
             raise ValueError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from . import _core
+from . import _core_cookie
 from .fourtuple import FourTuple
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Cookie:
         kind = _within("parity", parity, 1), _within("secmod", secmod, UINT64_MAX)
         _within("irs", irs, UINT32_MAX)
         packed = FourTuple(*tuple).to_c()
-        return _core.cookie_mint(_key(key), packed, irs, chosen, (*kind, number))
+        return _core_cookie.mint(_key(key), packed, irs, chosen, (*kind, number))
 
     @staticmethod
     def check(
@@ -181,7 +181,7 @@ class Cookie:
         even, odd = (_candidates(given) for given in keys)
         found = None
         for key in odd if (iss ^ iss >> 24) & 1 else even:
-            restored = _core.cookie_check(key, packed, (irs, iss), scale, kind)
+            restored = _core_cookie.check(key, packed, (irs, iss), scale, kind)
             found = found or restored
         if found is None:
             return None

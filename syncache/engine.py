@@ -7,7 +7,7 @@ What happens to a packet is decided in csrc/core; the calls themselves are in `_
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from . import address as addresses
 from . import conn as conns
@@ -51,7 +51,8 @@ class Syncache:
     earlier one counts as the last, and one that is not finite raises ValueError.
     Nothing raises because of what the network sent.  An engine serves one call at a
     time: an overlapping one, or one after `close()`, raises RuntimeError and changes
-    nothing.
+    nothing.  `stats`, `memory_bytes`, `paused`, `isa` and the tunables may be read from
+    any thread, and disturb no call.
 
     Args:
         sysctl: the tunables, which belong to this engine from now on.
@@ -116,21 +117,18 @@ class Syncache:
 
     @property
     def stats(self) -> Stats:
-        """Every counter, now."""
-        with self._core as core:
-            return Stats.of_counters(core.statistics())
+        """Every counter, now; from any thread, while another call runs too."""
+        return Stats.of_counters(self._core.statistics())
 
     @property
     def memory_bytes(self) -> int:
         """All the memory that it will ever use, in bytes."""
-        with self._core as core:
-            return core.memory_bytes
+        return self._core.memory_bytes
 
     @property
     def paused(self) -> bool:
         """Whether new half-open connections are not stored for the time being."""
-        with self._core as core:
-            return core.paused()
+        return self._core.paused()
 
     @property
     def isa(self) -> str:
@@ -139,8 +137,7 @@ class Syncache:
         The best that the machine has; SYNCACHE_ISA in the environment bounds it when
         the engine is made.  Results are the same.
         """
-        with self._core as core:
-            return ISA_NAMES[core.isa()]
+        return ISA_NAMES[self._core.isa]
 
     def listen(
         self,
@@ -235,6 +232,8 @@ class Syncache:
     ) -> Verdict:
         """Take one TCP segment, for stacks that parsed and verified the IP header.
 
+        What to send in answer is `reply.tcp()`, between the same two addresses.
+
         Args:
             src: the peer's address.
             dst: ours.
@@ -317,13 +316,20 @@ class Syncache:
         with self._core as core:
             core.unreach(raw, quoted.seq, now)
 
-    def poll(self, now: float, tx: Ring) -> int:
+    @overload
+    def poll(self, now: float, tx: Ring) -> int: ...
+
+    @overload
+    def poll(self, now: float, tx: None = None) -> list[bytes]: ...
+
+    def poll(self, now: float, tx: Ring | None = None) -> int | list[bytes]:
         """Append to tx what is due again, and return how many packets.
 
-        Call again while it was filled: the engine keeps what found no slot.
+        Call again while it was filled: the engine keeps what found no slot.  Without a
+        ring the packets that are due are returned, all of them.
         """
         with self._core as core:
-            return core.poll(now, tx)
+            return core.due(now) if tx is None else core.poll(now, tx)
 
     def next_deadline(self) -> float | None:
         """Return the time at which `poll` is due, in seconds, or None: never."""
@@ -415,8 +421,7 @@ class Syncache:
                 raise ValueError("the core refuses this combination of tunables")
 
     def _count(self) -> int:
-        with self._core as core:
-            return core.count()
+        return self._core.count()
 
 
 def within(name: str, value: object, lowest: int, highest: int) -> int:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from . import _core_flow, flow_event, flow_session
 from ._core_flow import FlowCore
 from .keyring import Keyring, checked_seed, derive
+from .named import NamedNumber
 from .ring import Checksum, Ring
 from .sysctl import Sysctl
 
@@ -36,7 +36,7 @@ _OURS_MAX = 256  # FLOW_PACKET_MAX: what the engine makes is no longer
 _OUT_SLOTS = 64
 
 
-class Side(IntEnum):
+class Side(NamedNumber):
     """Where a packet comes from or goes to: enum flow_side."""
 
     CLIENT = 0
@@ -49,7 +49,7 @@ class Side(IntEnum):
         return Side.SERVER if self is Side.CLIENT else Side.CLIENT
 
 
-class Verdict(IntEnum):
+class Verdict(NamedNumber):
     """What became of a packet: enum flow_verdict; below CONSUMED it goes on."""
 
     FORWARD = 0
@@ -116,8 +116,7 @@ class Flow:
     @property
     def memory_bytes(self) -> int:
         """All the memory that it will ever use for sessions, in bytes."""
-        with self._core as core:
-            return core.memory_bytes
+        return self._core.memory_bytes
 
     # Packets in and out.
 
@@ -233,10 +232,10 @@ class Flow:
         once.
 
         Args:
-            now: brings what depends on the time (one_minute) up to date.
+            now: brings what depends on the time (one_minute) up to date, in a call of
+                the engine as others are; without it any thread may ask at any moment.
         """
-        with self._core as core:
-            raw = core.statistics(now)
+        raw = self._core.statistics(now)
         ended, verdicts = raw.pop("ended"), raw.pop("verdicts")
         ends = {f"ended_{end.name.lower()}": ended[end] for end in flow_event.End}
         kinds = {f"verdict_{kind.name.lower()}": verdicts[kind] for kind in Verdict}

@@ -6,13 +6,13 @@ The words for it are elsewhere: `ios` for TCP Intercept, `alerts` for inspection
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from ipaddress import ip_network
 from struct import Struct
 from typing import Any, NamedTuple
 
 from . import address as addresses
 from .alerts import Cause, Share
+from .named import NamedNumber
 
 # struct flow_event: its tuple begins behind the rate.
 _EVENT = Struct("=QBBBBIIIII16s16sHHB3xQQ16sHBBI16sI4x")
@@ -20,7 +20,7 @@ EVENT_BYTES = _EVENT.size
 _PREFIX_LENGTH = {addresses.IPV4: 24, addresses.IPV6: 48}
 
 
-class Kind(IntEnum):
+class Kind(NamedNumber):
     """enum flow_event_kind."""
 
     AGGRESSIVE = 0
@@ -49,7 +49,7 @@ class Kind(IntEnum):
     EVICTED = 23
 
 
-class Reason(IntEnum):
+class Reason(NamedNumber):
     """enum flow_reason: which threshold was crossed."""
 
     NONE = 0
@@ -58,7 +58,7 @@ class Reason(IntEnum):
     HOST = 3
 
 
-class End(IntEnum):
+class End(NamedNumber):
     """enum flow_end: why a session is no more."""
 
     TIMEOUT = 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from struct import Struct
 from typing import Any
 
 from . import address as addresses
 from .conn import WSCALE_NONE
 from .flow_event import Place
+from .named import NamedNumber
 
 # struct flow_session_view, its tuple included.
 _SESSION = Struct("=16s16sHHB3x10B2xIIIQQQQQ")
@@ -17,7 +17,7 @@ SESSION_BYTES = _SESSION.size
 _NEVER = 2**64 - 1
 
 
-class State(IntEnum):
+class State(NamedNumber):
     """enum flow_state; the first two are half-open."""
 
     SYNRCVD = 0

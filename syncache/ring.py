@@ -5,11 +5,11 @@ The memory and the slots are `_core.RingCore`; here is what Python sees of them.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from . import _core
 from .conn import read
+from .named import NamedNumber
 from .verdict import REASONS, Reason
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .conn import Conn, Endpoint
 
 
-class Checksum(IntEnum):
+class Checksum(NamedNumber):
     """What is known of a packet's transport checksum (enum syncache_checksum)."""
 
     VERIFY = 0  # nobody looked

@@ -55,6 +55,7 @@ _LETTERS = (
 _FIELDS = Struct("=16s16sHHBBBBIHHIIHH")
 _PLACES = Struct("=HHII")
 FIELDS_BYTES = _FIELDS.size + _PLACES.size
+HEADER_BYTES = 20
 
 _set = object.__setattr__
 _Option = TypeVar("_Option", bound=Option)
@@ -124,6 +125,17 @@ class Segment:
             _set(self, "_packet", _build(self))
         assert self._packet is not None
         return self._packet
+
+    def tcp(self) -> bytes:
+        """Return the TCP header, options and payload, checksum included.
+
+        For stacks that write the IP header themselves, from `src`, `dst`, `hop_limit`
+        and `tos`.
+        """
+        packet = self.packet()
+        fields = _core.parse(packet)[1]
+        options, _, payload, size = _PLACES.unpack_from(fields, _FIELDS.size)
+        return packet[options - HEADER_BYTES : payload + size]
 
     def reply(
         self,

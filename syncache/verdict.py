@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
+
+from .named import NamedNumber
 
 if TYPE_CHECKING:
     from .conn import Conn
@@ -19,7 +21,7 @@ class Kind(Enum):
     DROP = "drop"  # nothing
 
 
-class Reason(IntEnum):
+class Reason(NamedNumber):
     """Why; each has a counter of its own in `Stats.verdicts`.
 
     The names and numbers are those of `enum syncache_verdict` of the C header.

@@ -248,13 +248,6 @@ def test_shadowing_package_is_named(tmp_path):
     assert "pip uninstall syncache" in done.stderr
 
 
-def test_tun_without_linux_raises(monkeypatch):
-    """A build without the link says so."""
-    monkeypatch.setattr(_core, "lib", object())
-    with pytest.raises(OSError, match="needs Linux"):
-        _core.Tun(0, vnet_hdr=False)
-
-
 def test_memory_is_aligned_and_wiped_memory_is_zero():
     """C asks for cache lines."""
     core = core_of(Sysctl())

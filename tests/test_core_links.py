@@ -54,3 +54,10 @@ def test_refusal_of_bpf_is_an_os_error():
     """No map has such a type."""
     with pytest.raises(OSError, match="bpf"):
         _core_links.bpf_map(9999, 1)
+
+
+def test_tun_without_linux_raises(monkeypatch):
+    """A build without the link says so."""
+    monkeypatch.setattr(_core_links, "lib", object())
+    with pytest.raises(OSError, match="needs Linux"):
+        _core_links.Tun(0, vnet_hdr=False)

@@ -200,6 +200,35 @@ def test_burst_stops_where_tx_is_full(seed):
     assert 4 == syncache.stats.sc_added
 
 
+def test_segment_takes_tcp_and_answers_with_tcp(seed, family):
+    """A host that owns the IP layer needs no IP header in either direction."""
+    whole, bare = engine(seed), engine(seed)
+    client, server = CLIENT[family], SERVER[family]
+    for each in (whole, bare):
+        each.listen(80)
+    question = syn(family)
+    synack = bare.segment(client, server, question.tcp(), 1.0).reply
+    packet = whole.packet(question.packet(), 1.0).reply.packet()
+    assert packet[20 if family == 4 else 40 :] == synack.tcp()
+    done = bare.segment(client, server, ack_of(synack).tcp(), 1.1)
+    assert Kind.ACCEPT is done.kind
+
+
+@pytest.mark.parametrize("count", [0, 1, 200])
+def test_poll_without_a_ring_returns_what_is_due(seed, count):
+    """The same packets as with a ring, all of them at once."""
+    one, many = engine(seed), engine(seed)
+    for each in (one, many):
+        each.listen(80)
+        for sport in range(1, count + 1):
+            each.packet(syn(sport=sport).packet(), 1.0)
+    tx = Ring(512)
+    assert count == many.poll(60.0, tx)
+    assert [bytes(tx[i]) for i in range(len(tx))] == one.poll(60.0)
+    assert [] == one.poll(60.0)
+    assert many.stats == one.stats
+
+
 def test_poll_retransmits_when_the_deadline_is_fed_back(seed):
     """Deadlines come back as they went: 1.0, 3.2, 7.4 s, removal at 15.6 s."""
     syncache = engine(seed)

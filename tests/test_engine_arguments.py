@@ -8,7 +8,7 @@ import threading
 import pytest
 from test_engine import CLIENT, SERVER, X, engine, handshake, syn
 
-from syncache import Keyring, Kind, Ring, Syncache, Sysctl
+from syncache import Keyring, Kind, Reason, Ring, Syncache, Sysctl
 
 
 def test_overlapping_call_raises_and_changes_nothing(seed):
@@ -31,8 +31,6 @@ def test_overlapping_call_raises_and_changes_nothing(seed):
         endpoint.close,
         syncache.half_open,
         syncache.next_deadline,
-        lambda: syncache.stats,
-        lambda: syncache.sysctl["net.inet.tcp.syncache.count"],
         lambda: syncache.sysctl.update({"net.inet.tcp.syncookies": 0}),
     ]
     refused = []
@@ -53,6 +51,68 @@ def test_overlapping_call_raises_and_changes_nothing(seed):
     assert (0, 0, 1) == (rx.next, len(tx), syncache.sysctl["net.inet.tcp.syncookies"])
     assert not endpoint.closed
     assert syncache.listen(81).port == 81
+
+
+def test_statistics_are_read_while_another_call_runs(seed):
+    """Numbers need no token: neither the reader nor the other call is refused."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    syncache.packet(syn().packet(), 1.0)
+    seen = []
+
+    def read_all():
+        seen.append(syncache.stats.sc_added)
+        seen.append(syncache.sysctl["net.inet.tcp.syncache.count"])
+        seen.append((syncache.paused, syncache.isa, syncache.memory_bytes))
+
+    with syncache._core:
+        thread = threading.Thread(target=read_all)
+        thread.start()
+        thread.join()
+    assert [1, 1, (syncache.paused, syncache.isa, syncache.memory_bytes)] == seen
+
+
+def test_packets_are_served_while_another_thread_reads_statistics(seed):
+    """However often somebody looks, the packet path never raises."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    done = threading.Event()
+    seen = []
+
+    def watch():
+        while not done.is_set():
+            seen.append(syncache.stats.verdicts[Reason.REPLY_SYN_ACK])
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        for sport in range(1, 3001):
+            assert Kind.REPLY is syncache.packet(syn(sport=sport).packet(), 1.0).kind
+    finally:
+        done.set()
+        thread.join()
+    assert sorted(seen) == seen
+    assert 3000 == sum(
+        count
+        for reason, count in syncache.stats.verdicts.items()
+        if reason.kind is Kind.REPLY
+    )
+
+
+def test_close_while_another_thread_reads_leaves_the_memory_to_it(seed):
+    """Who is reading finds zeros, not a hole; who comes later is refused."""
+    syncache = engine(seed)
+    with syncache._core.pinned() as view:
+        syncache.close()
+        assert bytes(64) == view[:64]
+    for read in (
+        lambda: syncache.stats,
+        lambda: syncache.paused,
+        lambda: syncache.memory_bytes,
+        lambda: syncache.sysctl["net.inet.tcp.syncache.count"],
+    ):
+        with pytest.raises(RuntimeError, match="closed"):
+            read()
 
 
 def test_token_comes_back_after_an_error(seed):
@@ -83,6 +143,25 @@ def test_time_that_is_none_raises(now, seed):
         syncache.packet(b"", now)
     with pytest.raises(ValueError, match="finite"):
         syncache.poll(now, tx)
+
+
+@pytest.mark.parametrize("now", ["12", "", None, b"1", [1]])
+def test_time_that_is_no_number_raises_and_says_so(now, seed):
+    """A text or nothing is the caller's mistake, and the engine goes on."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    rx, tx = Ring(), Ring()
+    rx.push(syn(sport=9).packet())
+    for call in (
+        lambda: syncache.packet(b"", now),
+        lambda: syncache.segment(CLIENT[4], SERVER[4], bytes(20), now),
+        lambda: syncache.burst(rx, tx, now),
+        lambda: syncache.poll(now),
+        lambda: syncache.poll(now, tx),
+    ):
+        with pytest.raises(TypeError, match="now is a number of seconds, not"):
+            call()
+    assert 1 == syncache.burst(rx, tx, 1.0)
 
 
 @pytest.mark.parametrize("now", [-5, 0, 1e300, -1e308, 1e308, 10**400, 2.0**70])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from syncache import Keyring, Ring, Segment, Sysctl
@@ -227,6 +229,29 @@ def test_keys_of_the_callers_are_used():
         first.rekey(b"0123456789abcdef")
     with pytest.raises(TypeError, match="keys is a Keyring"):
         engine(keys=b"0123456789abcdef")
+
+
+@pytest.mark.parametrize("method", ["sliding", "fixed", "ewma"])
+def test_statistics_without_a_time_are_read_while_another_call_runs(method):
+    """Any thread may look; the numbers are those of a call that tells the time."""
+    intercept = engine()
+    intercept.sysctl["net.inet.tcp.intercept.rate_method"] = method
+    for number in range(1, 41):
+        intercept.receive(syn(number).packet(), CLIENT, 0.5 * number)
+    seen = []
+
+    def look():
+        seen.append(intercept.stats())
+        seen.append(intercept.statistics())
+        seen.append(intercept.memory_bytes)
+
+    with intercept._core:
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    assert [intercept.stats(20.0), intercept.statistics(20.0)] == seen[:2]
+    assert intercept.memory_bytes == seen[2]
+    assert seen[0]["one_minute"] > 0
 
 
 def test_close_wipes_and_every_later_call_raises():

@@ -53,6 +53,27 @@ def test_parse_reads_what_packet_writes(family):
     assert written.packet() == read.packet()
 
 
+@pytest.mark.parametrize("options", [(), OPTIONS])
+def test_tcp_is_the_packet_without_its_ip_header(family, options):
+    """Header, options and payload, whether made of fields or of bytes."""
+    written = segment(
+        family, flags=ACK, options_bytes=encode(options), payload=b"hello"
+    )
+    head = 20 if family == 4 else 40
+    padded = Segment.parse(written.packet() + bytes(6))
+    assert written.packet()[head:] == written.tcp() == padded.tcp()
+
+
+def test_tcp_begins_behind_extension_headers():
+    """Hop-by-hop options in front of TCP are no part of it."""
+    plain = segment(6, flags=ACK, payload=b"hello")
+    packet = plain.packet()
+    size = len(packet) - 40 + 8
+    head = packet[:4] + size.to_bytes(2, "big") + b"\0" + packet[7:40]
+    extended = Segment.parse(head + bytes([6, 0, 1, 4, 0, 0, 0, 0]) + packet[40:])
+    assert plain.tcp() == extended.tcp()
+
+
 def test_reply_of_the_engine_is_read_when_asked():
     """A segment made from bytes keeps them, and reads its fields at first use."""
     packet = segment(flags=SYN, seq=9, options_bytes=encode(OPTIONS)).packet()

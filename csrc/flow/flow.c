@@ -275,9 +275,22 @@ flow_statistics(struct flow *flow, uint64_t now_ms)
 {
     if (flow->started)
         engine_begin(flow, now_ms);
-    flow->stats.one_minute = engine_rate(flow);
-    flow->stats.headers_full = flow->headers.refused;
-    flow->stats.hosts = flow->hosts.count;
-    flow->stats.hosts_blocked = flow->hosts.blocked;
+    flow_counters(flow, &flow->stats);
     return &flow->stats;
+}
+
+void
+flow_counters(const struct flow *flow, struct flow_stats *out)
+{
+    struct threshold threshold = flow->threshold; /* asking moves its minute */
+
+    if (out != &flow->stats)
+        *out = flow->stats;
+    out->one_minute = threshold_rate(&threshold, &flow->limits, flow->now_ms);
+    /* A copy made while another thread moves the minute may be uneven. */
+    if (out->one_minute > out->one_minute_max)
+        out->one_minute = out->one_minute_max;
+    out->headers_full = flow->headers.refused;
+    out->hosts = flow->hosts.count;
+    out->hosts_blocked = flow->hosts.blocked;
 }

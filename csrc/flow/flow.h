@@ -331,6 +331,10 @@ uint32_t flow_import(struct flow *flow, uint64_t now_ms, const struct flow_splic
 /* Counters.  `now_ms` brings what depends on time (one_minute) up to date. */
 const struct flow_stats *flow_statistics(struct flow *flow, uint64_t now_ms);
 
+/* Copies the counters as they stand at the time of the last call.  Changes nothing: another thread may ask, whatever
+ * call runs meanwhile, and finds each counter as it was before or after that call's step. */
+void flow_counters(const struct flow *flow, struct flow_stats *out);
+
 /* cffi: end. */
 
 #endif

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .. import _core
+from .. import _core_links
 from ..ring import Ring
 
 
@@ -63,7 +63,7 @@ class Wire:
             tx.advance(count)
             return count
         was_empty = len(self._ring) == 0
-        count, dropped = _core.copy(tx, self._ring)
+        count, dropped = _core_links.copy(tx, self._ring)
         self.dropped += dropped
         if was_empty and len(self._ring) > 0:
             os.eventfd_write(self.fd, 1)
@@ -74,7 +74,7 @@ class Wire:
         if len(self._ring) == 0:
             return 0
         before = len(rx)
-        self.dropped += _core.copy(self._ring, rx)[1]
+        self.dropped += _core_links.copy(self._ring, rx)[1]
         if self._ring.next == len(self._ring):
             self._ring.clear()
             os.eventfd_read(self.fd)

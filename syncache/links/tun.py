@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import _core
+from .. import _core_links
 from .link import LinkError
 from .netdev import Netdev
 from .schedule import Schedule
@@ -99,7 +99,7 @@ class Tun:
         except BaseException:
             self.close()
             raise
-        self._device = _core.Tun(self._fd, vnet_hdr=vnet_hdr)
+        self._device = _core_links.Tun(self._fd, vnet_hdr=vnet_hdr)
         self._failed = 0
 
     @property

@@ -87,6 +87,7 @@ enum syncache_verdict {
     SYNCACHE_DROP_ICMP,            /* an ICMP error for a half-open tuple, taken note of or ignored */
     SYNCACHE_DROP_BLACKHOLE,       /* blackhole suppressed a RST */
     SYNCACHE_DROP_KNOWN_FULL,      /* the table of known tuples is full: nothing can be offered */
+    SYNCACHE_DROP_NO_KEY,          /* it takes a cookie to answer this SYN, and the engine has no key */
     SYNCACHE_VERDICT_COUNT
 };
 
@@ -208,6 +209,7 @@ struct syncache_stats {
     uint64_t cookie_bad_mac;       /* cookies refused because no key gives their MAC */
     uint64_t fastopen_cookies;     /* TFO cookies handed out */
     uint64_t fastopen_refused;     /* TFO cookies that did not verify */
+    uint64_t syn_no_key;           /* SYNs that got no cookie, although cookies are on: the engine has no key */
     uint64_t verdicts[SYNCACHE_VERDICT_COUNT];
 };
 
@@ -322,11 +324,7 @@ struct syncache;                   /* lives in the caller's block */
 /* Returns the kind of a verdict. */
 enum syncache_kind syncache_kind(enum syncache_verdict verdict);
 
-/*
- * Tells how many bytes an engine of this configuration needs.
- *
- *   returns  0 if a field of the configuration is out of range
- */
+/* Tells how many bytes an engine of this configuration needs: 0 if a field of it is out of range. */
 size_t syncache_size(const struct syncache_config *config);
 
 /*
@@ -346,7 +344,9 @@ void syncache_tunables_default(struct syncache_tunables *tunables);
 bool syncache_set_tunables(struct syncache *cache, const struct syncache_tunables *tunables);
 
 /*
- * Gives the engine the cookie key of an epoch.  The only way in which cookie keys enter.
+ * Gives the engine the cookie key of an epoch.  The only way in which cookie keys enter: without one there are no
+ * cookies, and syn_no_key counts.  Give one for each epoch, when syncache_epoch() says that it began.  A key that
+ * is not renewed stays in force, and its cookies with it: they are good for as long as no other key is given.
  *
  *   in       epoch   counts key periods; its lowest bit is the cookie's parity bit
  *   see      syncache_epoch()

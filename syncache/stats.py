@@ -92,6 +92,7 @@ class Stats:
     cookie_bad_mac: int
     fastopen_cookies: int
     fastopen_refused: int
+    syn_no_key: int
     verdicts: Mapping[Reason, int]
 
     @classmethod

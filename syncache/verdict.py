@@ -73,6 +73,8 @@ class Reason(NamedNumber):
     DROP_ICMP = 38  # an ICMP error for a half-open tuple, taken note of or ignored
     DROP_BLACKHOLE = 39  # blackhole suppressed a RST
     DROP_KNOWN_FULL = 40  # the table of known tuples is full: nothing can be offered
+    # it takes a cookie to answer this SYN, and the engine has no key
+    DROP_NO_KEY = 41
 
     @property
     def kind(self) -> Kind:

@@ -154,7 +154,8 @@ syncache_set_epoch(struct syncache *cache, uint64_t epoch, uint64_t start_ms)
 uint64_t
 syncache_epoch(struct syncache *cache, uint64_t now_ms, uint64_t *next_ms)
 {
-    engine_advance(cache, now_ms);
+    engine_tell(cache, now_ms);
+    cache->settled = false;
     *next_ms =
         secret_next_ms(&cache->secret, cache->tunables.cookie_lifetime_ms);
     return cache->secret.epoch;

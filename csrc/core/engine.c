@@ -24,11 +24,19 @@ static void engine_advance_pause(struct syncache *cache, uint64_t last_ms);
 void
 engine_advance(struct syncache *cache, uint64_t now_ms)
 {
-    uint64_t last_ms;
-
     /* What follows does nothing the second time. */
     if (cache->settled && now_ms <= cache->now_ms)
         return;
+    engine_tell(cache, now_ms);
+    secret_use(&cache->secret);
+    cache->settled = true;
+}
+
+void
+engine_tell(struct syncache *cache, uint64_t now_ms)
+{
+    uint64_t last_ms;
+
     if (now_ms > ENGINE_NOW_MAX_MS)
         now_ms = ENGINE_NOW_MAX_MS;
     if (!cache->started) {
@@ -47,7 +55,6 @@ engine_advance(struct syncache *cache, uint64_t now_ms)
     if (now_ms - cache->table.swept_ms >= TABLE_SWEEP_MS)
         table_sweep(&cache->table, now_ms);
     quick_refresh(cache);
-    cache->settled = true;
     assert(cache->now_ms >= last_ms);
 }
 
@@ -254,6 +261,13 @@ engine_mints(const struct syncache *cache)
            secret_mint(&cache->secret) != NULL;
 }
 
+bool
+engine_keyless(const struct syncache *cache)
+{
+    return (cache->tunables.syncookies || cache->tunables.syncookies_only) &&
+           secret_mint(&cache->secret) == NULL;
+}
+
 uint32_t
 engine_skew_ms(const struct syncache *cache)
 {
@@ -276,7 +290,7 @@ engine_cookie(const struct syncache *cache, const struct syncache_tuple *tuple,
         options.wscale = entry->scales >> 4;
     return syncookie_generate(
         secret_mint(&cache->secret), tuple, entry->irs, &options,
-        (uint32_t)(cache->secret.epoch & 1), cache->tunables.secmod,
+        secret_parity(&cache->secret), cache->tunables.secmod,
         (enum syncache_layout)cache->tunables.cookie_layout);
 }
 

@@ -73,6 +73,9 @@ size_t engine_pack(const struct syncache_tuple *tuple, uint8_t packed[static ENG
  */
 void engine_advance(struct syncache *cache, uint64_t now_ms);
 
+/* As that, for a caller that asks which key is due: no packet follows before it could give one. */
+void engine_tell(struct syncache *cache, uint64_t now_ms);
+
 /* Derives a subkey: SipHash of the label under the seed, twice. */
 void engine_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES], const char label[static 4],
                    uint8_t key[static SYNCACHE_KEY_BYTES]);
@@ -111,6 +114,9 @@ engine_cookies_only(const struct syncache *cache)
 
 /* An ISS can and should be a cookie: cookies are on and the epoch in force has a key. */
 bool engine_mints(const struct syncache *cache);
+
+/* Would it mint, had it ever been given a key? */
+bool engine_keyless(const struct syncache *cache);
 /* How far apart machines with common keys may think a period ends; keys of our own have no other reader. */
 uint32_t engine_skew_ms(const struct syncache *cache);
 uint32_t engine_cookie(const struct syncache *cache, const struct syncache_tuple *tuple,

@@ -64,7 +64,7 @@ expand_selfcheck(struct syncache *cache, const struct table_entry *entry)
     struct syncache_cookie_options options = {
         .rcv_wscale = engine_wscale(cache, &endpoint->config)};
     struct syncache_tuple tuple;
-    const uint8_t *keys[2];
+    const uint8_t *keys[SECRET_CANDIDATES];
     uint32_t count;
     bool good = false;
 

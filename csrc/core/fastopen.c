@@ -51,6 +51,7 @@ fastopen_accept(struct syncache *cache, struct event *event,
         cache->stats.sc_sendcookie++;
     } else {
         entry.iss = engine_iss(cache, &event->segment->tuple);
+        cache->stats.syn_no_key += engine_keyless(cache);
     }
     entry.rxmits = 1;
     verdict = offer_make(cache, event, &entry, SYNCACHE_VIA_FASTOPEN);

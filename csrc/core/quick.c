@@ -70,7 +70,7 @@ quick_refresh(struct syncache *cache)
     quick->shaped = true;
     for (size_t i = 0; i < 2; i++) {
         quick->shape[i].cookie_key = key;
-        quick->shape[i].parity = (uint32_t)(cache->secret.epoch & 1);
+        quick->shape[i].parity = secret_parity(&cache->secret);
         quick->shape[i].ts_clock = clock;
     }
 }

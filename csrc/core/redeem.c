@@ -103,7 +103,7 @@ redeem_verify(struct syncache *cache, const struct event *event,
     uint32_t iss = event->segment->seg_ack - 1;
     uint8_t scales[REDEEM_SCALES];
     uint32_t scale_count = redeem_scales(cache, event->endpoint, scales);
-    const uint8_t *keys[2];
+    const uint8_t *keys[SECRET_CANDIDATES];
     uint32_t key_count = secret_candidates(
         &cache->secret, cache->now_ms, tunables->cookie_lifetime_ms,
         engine_skew_ms(cache), syncookie_parity(iss), keys);

@@ -13,6 +13,14 @@
  * or behind by up to the skew; ephemeral keys come with skew 0.  Of e-2 .. e+1
  * no two share a slot.
  *
+ * While the epoch in force has no key, the source of before goes on making
+ * cookies, with the parity of the epoch that it was given for.  A key verifies
+ * until the epoch after the last in which it was the source.  The slots keep a
+ * key for its own epoch and the next; one that is used longer moves to the held
+ * place.  There is room for one, and one is enough: once it may have made
+ * cookies in an epoch, only the key of that epoch takes over from a source, so
+ * that no second key older than the last epoch was used in it.
+ *
  * start_ms and now_ms are subtracted modulo 2^64 and read as signed, so that an
  * epoch derived from wall time may have begun before the caller's clock did.
  */
@@ -50,8 +58,67 @@ secret_elapsed(const struct secret *secret, uint64_t now_ms)
 static const uint8_t *
 secret_find(const struct secret *secret, uint64_t epoch)
 {
-    const struct secret_key *slot = &secret->slot[secret_slot(epoch)];
-    return slot->set && slot->epoch == epoch ? slot->key : NULL;
+    const struct secret_key *key = &secret->place[secret_slot(epoch)];
+    if (!key->set || key->epoch != epoch)
+        key = &secret->place[SECRET_HELD];
+    return key->set && key->epoch == epoch ? key->key : NULL;
+}
+
+/* May cookies of the key in this place be about, or come? */
+static bool
+secret_lives(const struct secret *secret, uint32_t place)
+{
+    const struct secret_key *key = &secret->place[place];
+    return key->set && (place == secret->source || secret->epoch <= key->last ||
+                        secret->epoch - key->last <= 1);
+}
+
+/* The place of the youngest key that is not of a later epoch. */
+static uint32_t
+secret_youngest(const struct secret *secret)
+{
+    uint32_t found = SECRET_PLACES;
+    for (uint32_t i = 0; i < SECRET_PLACES; i++) {
+        const struct secret_key *key = &secret->place[i];
+        if (key->set && key->epoch <= secret->epoch &&
+            (found == SECRET_PLACES || key->epoch > secret->place[found].epoch))
+            found = i;
+    }
+    return found;
+}
+
+/* Chooses the source: the key of the epoch in force, or the last one before. */
+static void
+secret_choose(struct secret *secret)
+{
+    uint64_t epoch = secret->epoch;
+    const struct secret_key *own = &secret->place[secret_slot(epoch)];
+    if (own->set && own->epoch == epoch) {
+        secret->source = secret_slot(epoch);
+        return;
+    }
+    uint32_t youngest = secret_youngest(secret);
+    if (secret->source == SECRET_PLACES || youngest == SECRET_PLACES) {
+        secret->source = youngest;
+        return;
+    }
+    const struct secret_key *old = &secret->place[secret->source];
+    const struct secret_key *new = &secret->place[youngest];
+    if (new->epoch == epoch || old->epoch > epoch ||
+        (old->last < epoch &&
+         (new->epoch + 1 == epoch || old->last + 1 < epoch)))
+        secret->source = youngest;
+}
+
+/* Moves a key that is in use out of its slot, which another epoch needs. */
+static void
+secret_hold(struct secret *secret, uint32_t slot)
+{
+    assert(slot < SECRET_SLOTS);
+    secret->place[SECRET_HELD] = secret->place[slot];
+    if (secret->source == slot)
+        secret->source = SECRET_HELD;
+    secret_wipe(&secret->place[slot]);
 }
 
 /* Wipes epochs that are more than `kept` behind the one in force. */
@@ -59,11 +126,18 @@ static void
 secret_retire(struct secret *secret, uint64_t kept)
 {
     assert(kept == 1 || kept == 2);
-    for (size_t i = 0; i < SECRET_SLOTS; i++) {
-        struct secret_key *slot = &secret->slot[i];
-        if (slot->set && slot->epoch < secret->epoch &&
-            secret->epoch - slot->epoch > kept)
-            secret_wipe(slot);
+    for (uint32_t i = 0; i < SECRET_PLACES; i++) {
+        uint32_t place = SECRET_HELD - i; /* the held one makes room first */
+        const struct secret_key *key = &secret->place[place];
+        if (!key->set || key->epoch >= secret->epoch ||
+            secret->epoch - key->epoch <= 1)
+            continue;
+        if (!secret_lives(secret, place)) {
+            if (secret->epoch - key->epoch > kept)
+                secret_wipe(&secret->place[place]);
+        } else if (place != SECRET_HELD) {
+            secret_hold(secret, place);
+        }
     }
 }
 
@@ -71,8 +145,9 @@ void
 secret_init(struct secret *secret)
 {
     assert(secret != NULL);
-    for (size_t i = 0; i < SECRET_SLOTS; i++)
-        secret_wipe(&secret->slot[i]);
+    for (size_t i = 0; i < SECRET_PLACES; i++)
+        secret_wipe(&secret->place[i]);
+    secret->source = SECRET_PLACES;
     secret->epoch = 0;
     secret->start_ms = 0;
     secret->started = false;
@@ -83,13 +158,24 @@ secret_set_key(struct secret *secret, uint64_t epoch,
                const uint8_t key[static SYNCACHE_KEY_BYTES])
 {
     assert(secret != NULL);
+    struct secret_key *held = &secret->place[SECRET_HELD];
+    if (held->set && held->epoch == epoch) {
+        memcpy(held->key, key, SYNCACHE_KEY_BYTES);
+        return;
+    }
     bool older = secret->started && epoch < secret->epoch;
     if (older && secret->epoch - epoch > 2)
         return;
-    struct secret_key *slot = &secret->slot[secret_slot(epoch)];
+    uint32_t place = secret_slot(epoch);
+    struct secret_key *slot = &secret->place[place];
+    if (slot->set && slot->epoch != epoch && place == secret->source)
+        secret_hold(secret, place);
+    if (!slot->set || slot->epoch != epoch)
+        slot->last = epoch;
     slot->epoch = epoch;
     slot->set = true;
     memcpy(slot->key, key, SYNCACHE_KEY_BYTES);
+    secret_choose(secret);
 }
 
 void
@@ -99,6 +185,7 @@ secret_set_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms)
     secret->epoch = epoch;
     secret->start_ms = start_ms;
     secret->started = true;
+    secret_choose(secret);
     secret_retire(secret, 2);
 }
 
@@ -119,7 +206,19 @@ secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms,
         secret->start_ms += periods * lifetime_ms;
         elapsed = secret_elapsed(secret, now_ms);
     }
+    secret_choose(secret);
     secret_retire(secret, elapsed < (int64_t)skew_ms ? 2 : 1);
+}
+
+void
+secret_use(struct secret *secret)
+{
+    assert(secret != NULL);
+    if (secret->source == SECRET_PLACES)
+        return;
+    struct secret_key *source = &secret->place[secret->source];
+    if (source->last < secret->epoch)
+        source->last = secret->epoch;
 }
 
 uint64_t
@@ -134,13 +233,24 @@ const uint8_t *
 secret_mint(const struct secret *secret)
 {
     assert(secret != NULL);
-    return secret_find(secret, secret->epoch);
+    assert(secret->source <= SECRET_PLACES);
+    return secret->source == SECRET_PLACES ? NULL
+                                           : secret->place[secret->source].key;
+}
+
+uint32_t
+secret_parity(const struct secret *secret)
+{
+    assert(secret != NULL);
+    return secret->source == SECRET_PLACES
+               ? 0
+               : (uint32_t)(secret->place[secret->source].epoch & 1);
 }
 
 uint32_t
 secret_candidates(const struct secret *secret, uint64_t now_ms,
                   uint32_t lifetime_ms, uint32_t skew_ms, uint32_t parity,
-                  const uint8_t *keys[static 2])
+                  const uint8_t *keys[static SECRET_CANDIDATES])
 {
     assert(secret != NULL);
     assert(parity <= 1);
@@ -160,5 +270,9 @@ secret_candidates(const struct secret *secret, uint64_t now_ms,
     key = near ? secret_find(secret, neighbour) : NULL;
     if (key != NULL)
         keys[count++] = key;
+    const struct secret_key *held = &secret->place[SECRET_HELD];
+    if (secret_lives(secret, SECRET_HELD) && (held->epoch & 1) == parity &&
+        held->epoch != likely && (!near || held->epoch != neighbour))
+        keys[count++] = held->key;
     return count;
 }

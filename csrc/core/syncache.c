@@ -56,7 +56,12 @@ syncache_add(struct syncache *cache, struct event *event)
     case ADD_REFUSE:
         break;
     }
-    return SYNCACHE_DROP_CACHE_FULL;
+    if (!engine_keyless(cache) ||
+        (!engine_cookies_only(cache) &&
+         cache->tunables.overflow == SYNCACHE_OVERFLOW_DROP_NEW))
+        return SYNCACHE_DROP_CACHE_FULL;
+    cache->stats.syn_no_key++;
+    return SYNCACHE_DROP_NO_KEY;
 }
 
 enum add_place
@@ -154,6 +159,7 @@ add_iss(struct syncache *cache, const struct event *event,
 {
     if (!engine_mints(cache)) {
         entry->iss = engine_iss(cache, &event->segment->tuple);
+        cache->stats.syn_no_key += engine_keyless(cache);
         return;
     }
     entry->iss = engine_cookie(cache, &event->segment->tuple, entry);

@@ -77,6 +77,9 @@ void flow_limits(struct flow *flow);
 
 /* Takes the time of a call; cookie keys retire. */
 void engine_begin(struct flow *flow, uint64_t now_ms);
+
+/* As that, for a caller that asks which key is due: no packet follows before it could give one. */
+void engine_tell_time(struct flow *flow, uint64_t now_ms);
 uint64_t engine_random(struct flow *flow);
 
 /* Room for what one packet or one timer can make. */

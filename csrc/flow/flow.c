@@ -192,7 +192,7 @@ flow_lifetime_ms(const struct flow *flow)
 uint64_t
 flow_epoch(struct flow *flow, uint64_t now_ms, uint64_t *next_ms)
 {
-    engine_begin(flow, now_ms);
+    engine_tell_time(flow, now_ms);
     *next_ms = secret_next_ms(&flow->secret, flow_lifetime_ms(flow));
     return flow->secret.epoch;
 }

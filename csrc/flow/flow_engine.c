@@ -20,6 +20,13 @@
 void
 engine_begin(struct flow *flow, uint64_t now_ms)
 {
+    engine_tell_time(flow, now_ms);
+    secret_use(&flow->secret);
+}
+
+void
+engine_tell_time(struct flow *flow, uint64_t now_ms)
+{
     bool inspect = flow->config.kind == FLOW_INSPECT;
 
     if (!flow->started) {

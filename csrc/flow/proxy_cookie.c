@@ -146,7 +146,7 @@ proxy_isn(struct flow *flow, const struct syncache_tuple *tuple, uint32_t c,
         return (uint32_t)(flow->now_ms * 250) +
                proxy_hash(flow->random_key, tuple);
     return syncookie_generate(key, tuple, c, &options,
-                              (uint32_t)(flow->secret.epoch & 1), 0,
+                              secret_parity(&flow->secret), 0,
                               SYNCACHE_LAYOUT_WIDE);
 }
 
@@ -278,7 +278,7 @@ redeem_verify(struct flow *flow, const struct view *view,
     uint32_t p = view->ack - 1;
     uint8_t scales[PROXY_SCALES];
     uint32_t scale_count = redeem_scales(flow, &view->tuple, limits, scales);
-    const uint8_t *keys[2];
+    const uint8_t *keys[SECRET_CANDIDATES];
     uint32_t key_count =
         secret_candidates(&flow->secret, flow->now_ms, limits->lifetime_ms,
                           limits->skew_ms, syncookie_parity(p), keys);

@@ -121,7 +121,7 @@ cache_stop(void)
 }
 
 static inline void
-cache_start(void)
+cache_start_keyless(void)
 {
     size_t size = syncache_size(&config);
     cache_stop();
@@ -133,8 +133,14 @@ cache_start(void)
     if (cache == NULL)
         abort();
     cache_tune();
-    cache_keys();
     EXPECT_TRUE(syncache_listen(cache, &endpoint, &endpoint_number));
+}
+
+static inline void
+cache_start(void)
+{
+    cache_start_keyless();
+    cache_keys();
 }
 
 static inline const struct syncache_stats *

@@ -118,7 +118,7 @@ static void
 case_secret(void)
 {
     struct secret secret;
-    const uint8_t *keys[2];
+    const uint8_t *keys[SECRET_CANDIDATES];
     secret_init(&secret);
     for (uint64_t now_ms = 0; now_ms < 5 * LIFETIME_MS; now_ms += 500) {
         secret_advance(&secret, now_ms, LIFETIME_MS, SKEW_MS);

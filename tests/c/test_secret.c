@@ -44,10 +44,10 @@ static bool
 verifies(const struct secret *secret, uint64_t epoch, uint64_t now_ms,
          uint32_t skew_ms)
 {
-    const uint8_t *keys[2];
+    const uint8_t *keys[SECRET_CANDIDATES];
     uint32_t count = secret_candidates(secret, now_ms, LIFETIME, skew_ms,
                                        (uint32_t)(epoch & 1), keys);
-    EXPECT_TRUE(count <= 2);
+    EXPECT_TRUE(count <= SECRET_CANDIDATES);
     for (uint32_t i = 0; i < count; i++) {
         if (is_key_of(keys[i], epoch))
             return true;
@@ -69,14 +69,14 @@ in_memory(const struct secret *secret, uint64_t epoch)
     return false;
 }
 
-/* No key in any slot, nor a byte of one. */
+/* No key in any place, nor a byte of one. */
 static bool
 is_wiped(const struct secret *secret)
 {
     static const uint8_t zero[SYNCACHE_KEY_BYTES];
-    for (size_t i = 0; i < SECRET_SLOTS; i++) {
-        if (secret->slot[i].set ||
-            memcmp(secret->slot[i].key, zero, sizeof zero) != 0)
+    for (size_t i = 0; i < SECRET_PLACES; i++) {
+        if (secret->place[i].set ||
+            memcmp(secret->place[i].key, zero, sizeof zero) != 0)
             return false;
     }
     return true;
@@ -112,7 +112,42 @@ test_first_time_told_begins_epoch_0(void)
         EXPECT_EQ(0, secret.epoch);
         secret_advance(&secret, starts[i] + LIFETIME, LIFETIME, 0);
         EXPECT_EQ(1, secret.epoch);
-        EXPECT_TRUE(secret_mint(&secret) == NULL);
+        EXPECT_TRUE(is_key_of(secret_mint(&secret), 0));
+    }
+}
+
+static void
+test_key_not_renewed_stays_in_force_until_the_epoch_after_a_new_one(void)
+{
+    /* One key, given once: it mints and verifies for as long as it is last. */
+    uint64_t skips[] = {1, 3, 1000};
+    for (size_t i = 0; i < TEST_COUNT(skips); i++) {
+        struct secret secret;
+        secret_init(&secret);
+        secret_advance(&secret, 0, LIFETIME, 0);
+        give_key(&secret, 0);
+        uint64_t now = 0;
+        for (uint64_t epoch = skips[i]; epoch < 4000; epoch += skips[i]) {
+            now = epoch * LIFETIME;
+            secret_advance(&secret, now, LIFETIME, 0);
+            secret_use(&secret);
+            EXPECT_TRUE(is_key_of(secret_mint(&secret), 0));
+            EXPECT_EQ(0, secret_parity(&secret));
+            EXPECT_TRUE(verifies(&secret, 0, now, 0));
+        }
+        /* A new one mints at once; cookies of the old one live on a period. */
+        uint64_t fresh = secret.epoch;
+        give_key(&secret, fresh);
+        EXPECT_TRUE(is_key_of(secret_mint(&secret), fresh));
+        EXPECT_EQ(fresh & 1, secret_parity(&secret));
+        EXPECT_TRUE(verifies(&secret, 0, now, 0));
+        give_key(&secret, fresh + 1);
+        secret_advance(&secret, now + LIFETIME, LIFETIME, 0);
+        EXPECT_TRUE(verifies(&secret, 0, now + LIFETIME, 0));
+        give_key(&secret, fresh + 2);
+        secret_advance(&secret, now + 2 * LIFETIME, LIFETIME, 0);
+        EXPECT_TRUE(!verifies(&secret, 0, now + 2 * LIFETIME, 0));
+        EXPECT_TRUE(!in_memory(&secret, 0));
     }
 }
 
@@ -166,15 +201,21 @@ test_retired_key_verifies_within_skew_and_is_wiped_then(void)
 }
 
 static void
-test_long_gap_wipes_every_key(void)
+test_long_gap_keeps_the_last_key_until_another_is_given(void)
 {
-    /* After a night without a call no old cookie may verify. */
+    /* After a night without a call: who asks first gives a new key in time. */
     struct secret secret;
     secret_in_epoch(&secret, 8, 0);
-    secret_advance(&secret, UINT64_C(1000) * LIFETIME + 5, LIFETIME, 1000);
+    uint64_t now = UINT64_C(1000) * LIFETIME + 5;
+    secret_advance(&secret, now, LIFETIME, 1000);
     EXPECT_EQ(1008, secret.epoch);
     EXPECT_EQ(UINT64_C(1001) * LIFETIME, secret_next_ms(&secret, LIFETIME));
-    EXPECT_TRUE(is_wiped(&secret));
+    EXPECT_TRUE(is_key_of(secret_mint(&secret), 9));
+    EXPECT_TRUE(!in_memory(&secret, 7) && !in_memory(&secret, 8));
+    give_key(&secret, 1008);
+    secret_advance(&secret, now, LIFETIME, 1000);
+    EXPECT_TRUE(is_key_of(secret_mint(&secret), 1008));
+    EXPECT_TRUE(!in_memory(&secret, 9));
 }
 
 static void
@@ -183,8 +224,10 @@ test_epoch_set_anew_retires_the_keys_of_before(void)
     /* From ephemeral epochs to those of wall time. */
     struct secret secret;
     secret_in_epoch(&secret, 8, 0);
+    give_key(&secret, 1000000);
     secret_set_epoch(&secret, 1000000, 50);
-    EXPECT_TRUE(is_wiped(&secret));
+    EXPECT_TRUE(is_key_of(secret_mint(&secret), 1000000));
+    EXPECT_TRUE(!in_memory(&secret, 7) && !in_memory(&secret, 9));
     EXPECT_EQ(50 + LIFETIME, secret_next_ms(&secret, LIFETIME));
 }
 
@@ -274,11 +317,15 @@ follow_definition(uint32_t skew)
             give_key(&secret, which);
             given[which] = true;
         }
+        uint64_t newest = epoch;
+        while (!given[newest])
+            newest--; /* what is in force for want of a newer one */
         for (uint64_t e = epoch < 3 ? 0 : epoch - 3; e < epoch + 3; e++) {
             uint64_t begin = e * LIFETIME;
             bool live =
                 now + skew >= begin && now < begin + 2 * LIFETIME + skew;
-            EXPECT_EQ(live && given[e], verifies(&secret, e, now, skew));
+            EXPECT_EQ((live && given[e]) || (!given[epoch] && e == newest),
+                      verifies(&secret, e, now, skew));
         }
     }
 }
@@ -293,22 +340,91 @@ test_random_steps_follow_the_definition(void)
 }
 
 static void
-test_key_of_a_later_epoch_in_the_same_slot_mints_nothing(void)
+test_key_of_a_later_epoch_in_the_same_slot_leaves_the_one_in_force(void)
 {
     /* A caller four epochs ahead of its own clock. */
     struct secret secret;
     secret_in_epoch(&secret, 8, 0);
     give_key(&secret, 12);
-    EXPECT_TRUE(secret_mint(&secret) == NULL);
+    EXPECT_TRUE(is_key_of(secret_mint(&secret), 8));
+    EXPECT_TRUE(verifies(&secret, 8, 0, 0));
+    secret_advance(&secret, 4 * LIFETIME, LIFETIME, 0);
+    EXPECT_TRUE(is_key_of(secret_mint(&secret), 12));
+}
+
+static void
+test_key_used_past_its_time_verifies_after_two_successors(void)
+{
+    /* Key 0 makes cookies in epoch 5, whose own key comes late; epoch 6 gets
+     * none, so 5 stays the source: cookies of both are good in epoch 6. */
+    struct secret secret;
+    secret_init(&secret);
+    secret_advance(&secret, 0, LIFETIME, 0);
+    give_key(&secret, 0);
+    secret_advance(&secret, 5 * LIFETIME, LIFETIME, 0);
+    secret_use(&secret);
+    give_key(&secret, 5);
+    secret_use(&secret);
+    for (uint64_t at = 6; at <= 7; at++) {
+        secret_advance(&secret, at * LIFETIME, LIFETIME, 0);
+        secret_use(&secret);
+        EXPECT_TRUE(is_key_of(secret_mint(&secret), 5));
+        EXPECT_TRUE(verifies(&secret, 5, at * LIFETIME, 0));
+        EXPECT_EQ(at == 6, verifies(&secret, 0, at * LIFETIME, 0));
+    }
+}
+
+/* Whatever made a cookie verifies it for a lifetime, however keys come. */
+static void
+follow_cookies(uint32_t skew)
+{
+    struct {
+        uint64_t at, key;
+    } made[64] = {{0, 0}};
+    struct secret secret;
+    uint64_t now = 0;
+    secret_init(&secret);
+    secret_advance(&secret, now, LIFETIME, skew);
+    for (uint32_t step = 0; step < 20000; step++) {
+        now += test_random_below(5) ? test_random_below(LIFETIME / 4)
+                                    : test_random_below(3 * LIFETIME);
+        secret_advance(&secret, now, LIFETIME, skew);
+        if (test_random_below(3) == 0) {
+            uint64_t back = test_random_below(4);
+            if (back <= secret.epoch + 1)
+                give_key(&secret, secret.epoch + 1 - back);
+        }
+        secret_advance(&secret, now, LIFETIME, skew);
+        secret_use(&secret);
+        for (size_t i = 0; i < TEST_COUNT(made); i++) {
+            if (made[i].key != 0 && now - made[i].at < LIFETIME)
+                EXPECT_TRUE(verifies(&secret, made[i].key - 1, now, skew));
+        }
+        if (secret_mint(&secret) == NULL)
+            continue;
+        made[step % TEST_COUNT(made)].at = now;
+        made[step % TEST_COUNT(made)].key =
+            secret.place[secret.source].epoch + 1;
+        EXPECT_EQ(secret.place[secret.source].epoch & 1,
+                  secret_parity(&secret));
+    }
+}
+
+static void
+test_every_cookie_verifies_for_a_lifetime(void)
+{
+    follow_cookies(0);
+    follow_cookies(1000);
 }
 
 static const struct test tests[] = {
     TEST(test_no_time_told_no_end_and_no_key),
+    TEST(test_key_not_renewed_stays_in_force_until_the_epoch_after_a_new_one),
     TEST(test_first_time_told_begins_epoch_0),
     TEST(test_cookie_dies_with_its_key_two_lifetimes_after_it_began),
     TEST(test_successor_verifies_within_skew_of_the_end),
     TEST(test_retired_key_verifies_within_skew_and_is_wiped_then),
-    TEST(test_long_gap_wipes_every_key),
+    TEST(test_long_gap_keeps_the_last_key_until_another_is_given),
     TEST(test_epoch_set_anew_retires_the_keys_of_before),
     TEST(test_epoch_that_began_before_the_clock_ends_in_time),
     TEST(test_shorter_lifetime_acts_on_the_running_period),
@@ -316,7 +432,9 @@ static const struct test tests[] = {
     TEST(test_key_of_the_epoch_before_the_last_serves_for_the_skew),
     TEST(test_replaced_key_is_gone),
     TEST(test_random_steps_follow_the_definition),
-    TEST(test_key_of_a_later_epoch_in_the_same_slot_mints_nothing),
+    TEST(test_key_of_a_later_epoch_in_the_same_slot_leaves_the_one_in_force),
+    TEST(test_key_used_past_its_time_verifies_after_two_successors),
+    TEST(test_every_cookie_verifies_for_a_lifetime),
 };
 
 int

@@ -235,25 +235,66 @@ static void
 test_listen_syn_cookies_only_without_key_is_dropped(void)
 {
     /* Nothing can be minted and nothing may be stored. */
-    uint64_t next_ms;
     cache_defaults();
     tunables.syncookies_only = 1;
-    cache_start();
-    (void)syncache_epoch(cache, now, &next_ms);
-    now = next_ms;
-    EXPECT_EQ(SYNCACHE_DROP_CACHE_FULL, send_syn(1));
+    cache_start_keyless();
+    EXPECT_EQ(SYNCACHE_DROP_NO_KEY, send_syn(1));
     EXPECT_EQ(0, stats()->sc_sendcookie);
+    EXPECT_EQ(1, stats()->syn_no_key);
+    EXPECT_EQ(1, stats()->verdicts[SYNCACHE_DROP_NO_KEY]);
+    cache_keys();
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_COOKIE, send_syn(1));
+}
+
+static void
+test_listen_syn_cache_full_without_key_says_so(void)
+{
+    /* With a key it would have been answered; drop-new asks for none. */
+    for (uint32_t drop_new = 0; drop_new <= 1; drop_new++) {
+        uint32_t refused = 0;
+        cache_defaults();
+        tunables.overflow =
+            drop_new ? SYNCACHE_OVERFLOW_DROP_NEW : SYNCACHE_OVERFLOW_EVICT;
+        config.cachelimit = 1;
+        config.hashsize = 1024;
+        cache_start_keyless();
+        for (uint32_t peer = 1; peer <= 11; peer++)
+            refused += send_syn(peer) == (drop_new ? SYNCACHE_DROP_CACHE_FULL
+                                                   : SYNCACHE_DROP_NO_KEY);
+        EXPECT_TRUE(refused >= 9);
+        EXPECT_EQ(drop_new ? 1 : 11, stats()->syn_no_key);
+    }
+}
+
+static void
+test_listen_syn_key_not_renewed_goes_on_answering(void)
+{
+    /* Given once, it is in force for as long as no other is given. */
+    uint64_t times[] = {0, 31999, 32000, 64000, 140000, 3600000};
+    for (uint32_t only = 0; only <= 1; only++) {
+        cache_defaults();
+        tunables.syncookies_only = only;
+        cache_start();
+        uint64_t start = now;
+        for (size_t i = 0; i < TEST_COUNT(times); i++) {
+            uint32_t peer = (uint32_t)i + 1;
+            now = start + times[i];
+            EXPECT_EQ(only ? SYNCACHE_REPLY_SYN_COOKIE : SYNCACHE_REPLY_SYN_ACK,
+                      send_syn(peer));
+            now += 10;
+            EXPECT_EQ(only ? SYNCACHE_ACCEPT_COOKIE : SYNCACHE_ACCEPT_CACHE,
+                      send_ack(peer, reply.seq));
+        }
+        EXPECT_EQ(0, stats()->syn_no_key);
+    }
 }
 
 static void
 test_listen_syn_without_key_gets_a_clocked_iss(void)
 {
     /* RFC 6528: 250 a millisecond, the same hash. */
-    uint64_t next_ms;
     cache_defaults();
-    cache_start();
-    (void)syncache_epoch(cache, now, &next_ms);
-    now = next_ms;
+    cache_start_keyless();
     EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(1));
     uint32_t first = reply.seq;
     EXPECT_EQ(SYNCACHE_DROP_RST, send_rst(1, peer_irs(1) + 1));
@@ -397,6 +438,8 @@ static const struct test tests[] = {
     TEST(test_listen_syn_bucket_policy_pauses_on_overflow),
     TEST(test_listen_syn_cookies_only_stores_nothing),
     TEST(test_listen_syn_cookies_only_without_key_is_dropped),
+    TEST(test_listen_syn_cache_full_without_key_says_so),
+    TEST(test_listen_syn_key_not_renewed_goes_on_answering),
     TEST(test_listen_syn_without_key_gets_a_clocked_iss),
     TEST(test_listen_syn_cookie_only_says_no_ecn),
     TEST(test_listen_syn_cachelimit_evicts_from_its_bucket),

@@ -78,7 +78,7 @@ keys(struct world *world)
 {
     uint64_t next_ms;
     uint64_t epoch = syncache_epoch(world->cache, world->now, &next_ms);
-    twin_advance(&world->twin, world->now);
+    twin_keys_asked(&world->twin, world->now);
     follow_equal(world, "epoch", world->twin.epoch, epoch);
     follow_equal(world, "end of epoch",
                  world->twin.epoch_start + world->tune.cookie_lifetime_ms,

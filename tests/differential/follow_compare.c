@@ -25,7 +25,8 @@ static const char *const counter_names[] = {
     "replayed",         "ts_refused",
     "offer_timeout",    "cookie_over_entry",
     "cookie_no_key",    "cookie_bad_mac",
-    "fastopen_cookies", "fastopen_refused"};
+    "fastopen_cookies", "fastopen_refused",
+    "syn_no_key"};
 
 #define COUNTERS (sizeof counter_names / sizeof *counter_names)
 

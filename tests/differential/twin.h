@@ -27,7 +27,7 @@
 #define TWIN_BUCKETS_MAX 16
 #define TWIN_REPLAY_MAX 64
 #define TWIN_MD5_MAX 4
-#define TWIN_EPOCHS 4
+#define TWIN_KEYS 8
 #define TWIN_COUNTED 255 /* answers and challenges are counted up to here */
 
 enum {
@@ -138,11 +138,11 @@ struct twin {
     uint8_t hash_key[16], iss_key[16], ts_key[16], seen_key[16], tfo_key[16];
     uint64_t epoch, epoch_start;
     bool epoch_known;
-    struct {
+    struct twin_key {
         bool set;
-        uint64_t epoch;
+        uint64_t epoch, last; /* last: in which it may have minted */
         uint8_t key[16];
-    } keys[TWIN_EPOCHS];
+    } keys[TWIN_KEYS], *minting;
     struct twin_pause pause;
     uint8_t ws, ws_before;
     uint64_t ws_changed;
@@ -209,9 +209,12 @@ uint64_t twin_deadline(const struct twin *twin);
 
 /* twin_state.c */
 void twin_advance(struct twin *twin, uint64_t now);
+void twin_keys_asked(struct twin *twin, uint64_t now);
+bool twin_keyless(const struct twin *twin);
+uint32_t twin_parity(const struct twin *twin);
 const uint8_t *twin_mint_key(const struct twin *twin);
 uint32_t twin_verify_keys(const struct twin *twin, uint32_t parity,
-                          const uint8_t *keys[2]);
+                          const uint8_t *keys[3]);
 bool twin_mints(const struct twin *twin);
 bool twin_cookies_only(const struct twin *twin);
 bool twin_pause_begin(struct twin *twin, uint64_t now);

@@ -52,7 +52,7 @@ static enum redeem
 verifies(struct twin *twin, const struct twin_event *event,
          struct twin_entry *entry)
 {
-    const uint8_t *keys[2];
+    const uint8_t *keys[3];
     uint8_t scales[4];
     uint32_t scale_count = scales_of(twin, event->endpoint, scales);
     uint32_t count =

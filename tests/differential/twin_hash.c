@@ -219,7 +219,7 @@ twin_mint(const struct twin *twin, const struct twin_entry *entry,
         if (cookie_scales(table) && table->ws[i] <= entry->ws)
             ws = i;
     uint32_t sack = entry->sack && cookie_scales(table);
-    uint32_t byte = mss << 5 | ws << 2 | sack << 1 | (twin->epoch & 1);
+    uint32_t byte = mss << 5 | ws << 2 | sack << 1 | twin_parity(twin);
     uint32_t mac = cookie_mac(twin, twin_mint_key(twin), entry, byte, scale);
     return (mac & 0xffffff00) | (byte ^ mac >> 24);
 }

@@ -68,17 +68,7 @@ twin_rehash(struct twin *twin, const uint8_t seed[16])
     subkey(seed, "hash", twin->hash_key);
 }
 
-/* Keys: those of four epochs, each in a place of its own. */
-
-void
-twin_set_key(struct twin *twin, uint64_t epoch, const uint8_t key[16])
-{
-    if (twin->epoch_known && epoch + 2 < twin->epoch)
-        return;
-    twin->keys[epoch % TWIN_EPOCHS].set = true;
-    twin->keys[epoch % TWIN_EPOCHS].epoch = epoch;
-    memcpy(twin->keys[epoch % TWIN_EPOCHS].key, key, 16);
-}
+/* Keys, as many as can be of use, in no order. */
 
 static uint64_t
 skew(const struct twin *twin)
@@ -86,11 +76,63 @@ skew(const struct twin *twin)
     return twin->told ? twin->tune.clock_skew_ms : 0;
 }
 
+static struct twin_key *
+key_of(struct twin *twin, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < TWIN_KEYS; i++)
+        if (twin->keys[i].set && twin->keys[i].epoch == epoch)
+            return &twin->keys[i];
+    return NULL;
+}
+
+/* Its cookies are at most of the epoch before. */
+static bool
+recent(const struct twin *twin, const struct twin_key *key)
+{
+    return key == twin->minting || key->last + 1 >= twin->epoch;
+}
+
+/* Whose turn it is: this epoch's, or whoever minted last, or the newest. */
+static void
+take_turn(struct twin *twin)
+{
+    struct twin_key *own = key_of(twin, twin->epoch), *newest = NULL;
+    for (uint32_t i = 0; i < TWIN_KEYS; i++)
+        if (twin->keys[i].set && twin->keys[i].epoch < twin->epoch &&
+            (newest == NULL || twin->keys[i].epoch > newest->epoch))
+            newest = &twin->keys[i];
+    const struct twin_key *now = twin->minting;
+    if (own != NULL)
+        twin->minting = own;
+    else if (now == NULL || newest == NULL || now->epoch > twin->epoch)
+        twin->minting = newest;
+    else if (now->last == twin->epoch)
+        return; /* it has minted in this epoch: until its own key comes */
+    else if (now->last + 1 < twin->epoch || newest->epoch == twin->epoch - 1)
+        twin->minting = newest;
+}
+
+void
+twin_set_key(struct twin *twin, uint64_t epoch, const uint8_t key[16])
+{
+    struct twin_key *place = key_of(twin, epoch);
+    if (place == NULL) {
+        if (twin->epoch_known && epoch + 2 < twin->epoch)
+            return;
+        for (place = twin->keys; place->set; place++)
+            continue;
+        *place = (struct twin_key){.set = true, .epoch = epoch, .last = epoch};
+    }
+    memcpy(place->key, key, 16);
+    take_turn(twin);
+}
+
 static void
 retire(struct twin *twin, uint64_t kept)
 {
-    for (uint32_t i = 0; i < TWIN_EPOCHS; i++)
-        if (twin->keys[i].epoch + kept < twin->epoch)
+    for (uint32_t i = 0; i < TWIN_KEYS; i++)
+        if (twin->keys[i].epoch + kept < twin->epoch &&
+            !recent(twin, &twin->keys[i]))
             twin->keys[i].set = false;
 }
 
@@ -100,6 +142,7 @@ twin_set_epoch(struct twin *twin, uint64_t epoch, uint64_t start)
     twin->told = twin->epoch_known = true;
     twin->epoch = epoch;
     twin->epoch_start = start;
+    take_turn(twin);
     retire(twin, 2);
 }
 
@@ -123,37 +166,46 @@ advance_keys(struct twin *twin)
         twin->epoch += passed;
         twin->epoch_start += passed * (uint64_t)lifetime;
     }
+    take_turn(twin);
     retire(twin, into_epoch(twin) < (int64_t)skew(twin) ? 2 : 1);
-}
-
-static const uint8_t *
-key_of(const struct twin *twin, uint64_t epoch)
-{
-    uint32_t i = epoch % TWIN_EPOCHS;
-    return twin->keys[i].set && twin->keys[i].epoch == epoch ? twin->keys[i].key
-                                                             : NULL;
 }
 
 const uint8_t *
 twin_mint_key(const struct twin *twin)
 {
-    return key_of(twin, twin->epoch);
+    return twin->minting != NULL ? twin->minting->key : NULL;
+}
+
+uint32_t
+twin_parity(const struct twin *twin)
+{
+    return twin->minting->epoch & 1;
+}
+
+bool
+twin_keyless(const struct twin *twin)
+{
+    return (twin->tune.syncookies || twin->tune.syncookies_only) &&
+           twin_mint_key(twin) == NULL;
 }
 
 uint32_t
 twin_verify_keys(const struct twin *twin, uint32_t parity,
-                 const uint8_t *keys[2])
+                 const uint8_t *keys[3])
 {
     int64_t at = into_epoch(twin);
     int64_t left = (int64_t)twin->tune.cookie_lifetime_ms - at;
-    bool own = (twin->epoch & 1) == parity;
-    uint64_t epochs[2] = {own ? twin->epoch : twin->epoch - 1,
-                          own ? twin->epoch - 2 : twin->epoch + 1};
-    bool near = own ? at < (int64_t)skew(twin) : left <= (int64_t)skew(twin);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < (near ? 2 : 1); i++)
-        if (key_of(twin, epochs[i]) != NULL)
-            keys[count++] = key_of(twin, epochs[i]);
+    for (uint32_t i = 0; i < TWIN_KEYS; i++) {
+        const struct twin_key *key = &twin->keys[i];
+        if (!key->set || (key->epoch & 1) != parity)
+            continue;
+        if (key->epoch == twin->epoch || key->epoch + 1 == twin->epoch ||
+            (key->epoch < twin->epoch && recent(twin, key)) ||
+            (key->epoch + 2 == twin->epoch && at < (int64_t)skew(twin)) ||
+            (key->epoch == twin->epoch + 1 && left <= (int64_t)skew(twin)))
+            keys[count++] = key->key;
+    }
     return count;
 }
 
@@ -254,6 +306,14 @@ advance_pause(struct twin *twin, uint64_t last)
 
 void
 twin_advance(struct twin *twin, uint64_t now)
+{
+    twin_keys_asked(twin, now);
+    if (twin->minting != NULL && twin->minting->last < twin->epoch)
+        twin->minting->last = twin->epoch;
+}
+
+void
+twin_keys_asked(struct twin *twin, uint64_t now)
 {
     uint64_t last = twin->started ? twin->now : now;
     if (!twin->started)

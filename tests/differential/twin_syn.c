@@ -73,6 +73,7 @@ number(struct twin *twin, const struct twin_event *event,
         uint8_t data[36];
         size_t size = twin_pack(&entry->tuple, data);
         uint64_t hash = twin_siphash(twin->iss_key, data, size);
+        twin->stats.syn_no_key += twin_keyless(twin);
         entry->iss = (uint32_t)(twin->now * 250 + hash);
     }
 }
@@ -244,6 +245,16 @@ fast_open(struct twin *twin, struct twin_event *event, uint8_t cookie[8],
     return false;
 }
 
+/* Nothing can be stored: a key would have helped, or nothing. */
+static enum syncache_verdict
+refused(struct twin *twin)
+{
+    if (!twin_keyless(twin))
+        return SYNCACHE_DROP_CACHE_FULL;
+    twin->stats.syn_no_key++;
+    return SYNCACHE_DROP_NO_KEY;
+}
+
 enum syncache_verdict
 twin_add(struct twin *twin, struct twin_event *event)
 {
@@ -260,10 +271,12 @@ twin_add(struct twin *twin, struct twin_event *event)
     twin->pause.syns[0]++;
     if (twin_cookies_only(twin) || (twin_mints(twin) && twin->pause.paused))
         return twin_mints(twin) ? answer_only(twin, event, &entry, tfo)
-                                : SYNCACHE_DROP_CACHE_FULL;
+                                : refused(twin);
     if (make_room(twin, entry.bucket))
         return store(twin, event, &entry, tfo);
     if (twin_mints(twin) && twin->tune.overflow == SYNCACHE_OVERFLOW_EVICT)
         return answer_only(twin, event, &entry, tfo);
+    if (twin->tune.overflow == SYNCACHE_OVERFLOW_EVICT)
+        return refused(twin);
     return SYNCACHE_DROP_CACHE_FULL;
 }

@@ -356,6 +356,9 @@ class Syncache:
         _keyring(keys)
         with self._core as core:
             core.set_keys(keys)
+            ts_key = keys.ts_key()
+            if ts_key is not None:
+                core.set_ts_key(ts_key)
             self.keys = keys
 
     def rehash(self, seed: bytes | None = None) -> None:

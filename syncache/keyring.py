@@ -305,23 +305,30 @@ class DerivedKeyring(Keyring):
 
     def with_master(self, master: Master) -> DerivedKeyring:
         """Return a keyring with one more master."""
+        return self.with_masters((*self.masters, master))
+
+    def with_masters(self, masters: tuple[Master, ...]) -> DerivedKeyring:
+        """Return a keyring of the same group with other masters."""
         return DerivedKeyring(
-            (*self.masters, master),
+            masters,
             wall_offset=self._wall_offset,
             group=self.group,
             ts_key=self._ts_key,
         )
 
-    def save(self, path: str | Path, *, passphrase: str | bytes | None = None) -> None:
-        """Write a keyring file: a reader sees the old one or the new one, whole."""
+    def text(self, *, passphrase: str | bytes | None = None) -> str:
+        """Return the content of a keyring file."""
         lines = [MAGIC]
         if self.group:
             lines.append(f"group {self.group}")
         lines.append(f"timestamp {self._ts_key.hex()}")
         lines += [f"key {m.number} {m.begins} {m.secret.hex()}" for m in self.masters]
         text = "\n".join(lines) + "\n"
-        if passphrase is not None:
-            text = _sealed(text, passphrase)
+        return text if passphrase is None else _sealed(text, passphrase)
+
+    def save(self, path: str | Path, *, passphrase: str | bytes | None = None) -> None:
+        """Write a keyring file: a reader sees the old one or the new one, whole."""
+        text = self.text(passphrase=passphrase)
         place = Path(path)
         # Made with mode 0600, in the same folder so that it can take the place over.
         with tempfile.NamedTemporaryFile(

@@ -125,3 +125,23 @@ def test_keys_come_from_standard_input(cookie, monkeypatch):
 
     monkeypatch.setattr("sys.stdin", io.StringIO(EVEN.hex()))
     assert 0 == cookie("mint", "--irs", "1", "--parity", "1", keys="-")[0]
+
+
+def test_keyring_mints_and_checks_by_time(capsys, tmp_path):
+    """The key is that of the epoch, and the one before is redeemed too."""
+    from syncache.keyring import DerivedKeyring, Master
+
+    path = tmp_path / "ring"
+    ring = DerivedKeyring((Master.generate(),), wall_offset=0, group="web")
+    ring.save(path)
+    words = ["--keyring", str(path), *ENDS, "--at"]
+    assert 0 == main(["cookie", "mint", *words, "3200", "--irs", "7"])
+    iss = int(capsys.readouterr().out.split()[0])
+    options = SynOptions()
+    assert iss == Cookie.mint(ring.key(100, 32_000), PATH, 7, options)
+    ack = ["--seq", "8", "--ack", str(iss + 1)]
+    results = [main(["cookie", "check", *words, at, *ack]) for at in ("3250", "3264")]
+    assert [0, 1] == results
+    capsys.readouterr()
+    assert 1 == main(["cookie", "mint", *ENDS, "--irs", "7"])
+    assert "--keys FILE or --keyring FILE" in capsys.readouterr().err

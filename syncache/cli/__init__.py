@@ -23,6 +23,7 @@ COMMANDS = {
     "intercept": "shield servers behind us, as Cisco's TCP Intercept does",
     "inspect": "count and bound half-open sessions, live or in a capture",
     "advise": "measure traffic, and propose thresholds for inspect",
+    "key": "make, show, rotate or seal the keyring that machines share",
     "cookie": "make, check or explain a SYN cookie",
     "demo": "serve real clients through a real SYN flood",
 }

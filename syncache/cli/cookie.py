@@ -5,7 +5,7 @@ the same and tries every layout and every scale of ours, to find out who made a 
 ISN and what it says.
 Keys come from a file, `-` for standard input, so that they show in no list of
 processes: 32 hexadecimal digits a line, the first for parity 0, the second (or else the
-first again) for parity 1.
+first again) for parity 1.  A keyring file has a key for each time, which `--at` gives.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 
 from .. import Cookie, FourTuple, SynOptions
 from ..cookies import LAYOUTS
+from ..keyring import WALL_MAX
 from . import Failure
+from .keys import read_keyring, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,24 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand."""
     p = argparse.ArgumentParser(prog="syncache cookie", description="SYN cookies")
     p.add_argument("action", choices=("mint", "check", "explain"))
-    p.add_argument("--keys", metavar="FILE", required=True, help="- is standard input")
+    p.add_argument("--keys", metavar="FILE", help="- is standard input")
+    p.add_argument("--keyring", metavar="FILE", type=Path, help="instead of --keys")
+    p.add_argument(
+        "--passphrase", metavar="FILE", type=Path, help="what unseals the keyring"
+    )
+    p.add_argument(
+        "--at",
+        metavar="SECONDS",
+        type=float,
+        help="keyring: the time, in seconds since 1970 [now]",
+    )
+    p.add_argument(
+        "--lifetime",
+        metavar="SECONDS",
+        type=int,
+        default=32,
+        help="keyring: x.cookie_lifetime [%(default)s]",
+    )
     p.add_argument("--foreign", metavar="ADDR:PORT", required=True, help="the peer")
     p.add_argument("--local", metavar="ADDR:PORT", required=True, help="us")
     p.add_argument("--layout", choices=[*LAYOUTS], default="wide", help="[%(default)s]")
@@ -53,9 +72,32 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def chosen_keys(options: argparse.Namespace) -> tuple[bytes, bytes]:
+    """Return the keys of parity 0 and 1.
+
+    Those of a keyring are of the epoch of the time and of the one before; mint takes
+    the parity of the former.
+    """
+    if (options.keys is None) == (options.keyring is None):
+        raise Failure("give --keys FILE or --keyring FILE")
+    if options.keys is not None:
+        return read_keys(options.keys)
+    ring = read_keyring(options.keyring, options.passphrase)
+    at = wall_clock() if options.at is None else options.at
+    if not 0 <= at < WALL_MAX or options.lifetime < 1:
+        raise Failure("--at is a time since 1970, --lifetime is 1 second or more")
+    epoch = int(at // options.lifetime)
+    options.parity = epoch & 1
+    pair = {
+        one & 1: ring.key(one, options.lifetime * 1000)
+        for one in (epoch, max(epoch - 1, 0))
+    }
+    return pair[0], pair.get(1, pair[0])
+
+
 def run(options: argparse.Namespace) -> int:
     """Do one of the three."""
-    keys = read_keys(options.keys)
+    keys = chosen_keys(options)
     (foreign, fport), (local, lport) = (
         endpoint(options.foreign),
         endpoint(options.local),

@@ -22,7 +22,7 @@ from .. import ios_inspect
 from ..alerts import Folder
 from ..flow import Side
 from ..inspection import Inspection
-from . import Failure
+from . import Failure, keys
 from .intercept import Box, open_link
 from .output import Budget, opened
 from .replay import Replay
@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
+    keys.add_options(p)
     p.add_argument("--audit", action="store_true", help="report every session")
     p.add_argument(
         "--detect-only", action="store_true", help="judge and report, touch nothing"
@@ -87,7 +88,8 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--inside and --outside belong together")
     if options.inside and options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
-    engine = make(options)
+    source = keys.source(options)
+    engine = make(options, source)
     with contextlib.ExitStack() as stack:
         try:
             log = Log(engine, stack.enter_context(syslog(options)))
@@ -96,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
             output = stack.enter_context(opened("syncache inspect"))
             log.write, log.budget = output.write, Budget()
             box = stack.enter_context(live(options, engine, log))
+            box.watch(source, stack)
             box.run()
             log.close()
         except BrokenPipeError:
@@ -105,7 +108,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def make(options: argparse.Namespace) -> Inspection:
+def make(
+    options: argparse.Namespace, source: keys.KeySource | None = None
+) -> Inspection:
     """Make the engine that the options ask for."""
     sysctl, config = load(
         preset=options.preset,
@@ -114,6 +119,7 @@ def make(options: argparse.Namespace) -> Inspection:
         strict=options.strict,
         rules=options.rules,
         settings=options.sysctl,
+        shared=source.settings if source else (),
     )
     wanted = {"audit_trail": options.audit, "detect_only": options.detect_only}
     wanted["tap_reset"] = options.reset
@@ -122,7 +128,11 @@ def make(options: argparse.Namespace) -> Inspection:
     if action in CHALLENGES and not options.inside:
         raise Failure(f"block_action {action} needs both directions: run in line")
     try:
-        engine = Inspection(sysctl, rules=ios_inspect.chosen(config, options.rules))
+        engine = Inspection(
+            sysctl,
+            rules=ios_inspect.chosen(config, options.rules),
+            keys=source.keys if source else None,
+        )
     except ValueError as error:
         raise Failure(str(error)) from None
     engine.interfaces = list(ios_inspect.draft_of(config).interfaces.values())

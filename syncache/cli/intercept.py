@@ -21,7 +21,7 @@ from ..acl import AccessList
 from ..flow import Side
 from ..intercept import LIST, MODE, Intercept
 from ..ring import Ring
-from . import Failure, tunables
+from . import Failure, keys, tunables
 from .output import Budget, opened
 from .state import State
 
@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
+    keys.add_options(p)
     p.add_argument(
         "--state",
         metavar="FILE",
@@ -108,7 +109,8 @@ def run(options: argparse.Namespace) -> int:
     """Intercept until SIGINT or SIGTERM."""
     if options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
-    engine = make(options)
+    source = keys.source(options)
+    engine = make(options, source)
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(opened("syncache intercept"))
         state = None
@@ -118,6 +120,7 @@ def run(options: argparse.Namespace) -> int:
             outside = stack.enter_context(open_link(options, options.outside))
             inside = stack.enter_context(open_link(options, options.inside))
             box = Box(engine, outside, inside, write=output.write)
+            box.watch(source, stack)
             if state is not None:
                 box.keep(state)
             where = f"{options.outside} and {options.inside}"
@@ -136,7 +139,9 @@ def _name(engine: Intercept) -> str:
 # From words to an engine.
 
 
-def make(options: argparse.Namespace) -> Intercept:
+def make(
+    options: argparse.Namespace, source: keys.KeySource | None = None
+) -> Intercept:
     """Make the engine that the options ask for."""
     settings = list(options.sysctl)
     if options.mode:
@@ -144,7 +149,11 @@ def make(options: argparse.Namespace) -> Intercept:
     if options.debug:
         settings.append("net.inet.tcp.intercept.debug=1")
     sysctl, config = tunables.load(
-        preset=options.preset, conf=options.conf, ios=options.ios, settings=settings
+        preset=options.preset,
+        conf=options.conf,
+        ios=options.ios,
+        settings=settings,
+        shared=source.settings if source else (),
     )
     lists = config.lists
     try:
@@ -152,7 +161,8 @@ def make(options: argparse.Namespace) -> Intercept:
             acl = chosen(options.list, lists)
             lists[acl.name] = acl
             sysctl[LIST] = acl.name
-        return Intercept(sysctl, acl=lists.values())
+        ring = source.keys if source else None
+        return Intercept(sysctl, acl=lists.values(), keys=ring)
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
@@ -268,6 +278,13 @@ class Box:
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
         self._stopping = False
         self._tables_wanted = False
+        self._keys: keys.KeyWatch | None = None
+
+    def watch(self, source: keys.KeySource | None, stack: contextlib.ExitStack) -> None:
+        """Take the keys of a file again whenever it changes."""
+        if source is not None:
+            self._keys = keys.KeyWatch(source)
+            stack.callback(self._keys.close)
 
     def keep(self, state: State) -> None:
         """Take up the connections of a state, and keep it from now on."""
@@ -318,6 +335,8 @@ class Box:
         while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
             self._send()
         self.tell()
+        if self._keys is not None and self._keys.waiting:
+            self._keys.take(self.engine, self._write)
         if self._state is not None:
             self._state.turn(now)
         if self._tables_wanted:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import Sysctl
 from ..control import assign, start_control
-from . import Failure, needs
+from . import Failure, keys, needs
 from .tunables import load_file, named
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
+    keys.add_options(p)
     p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
     p.add_argument(
         "--shards",
@@ -82,7 +83,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; 1 if the device went away."""
-    sysctl = tunables(options)
+    source = keys.source(options)
+    sysctl = tunables(options, [] if source is None else source.settings)
     ours, kernel = addresses(options.address)
     if options.directory and not options.directory.is_dir():
         raise Failure(f"{options.directory} is not a directory")
@@ -95,8 +97,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.shards == 1:
             link = open_link(options, kernel)
-            return asyncio.run(serve(options, sysctl, ours, link))
-        return run_shards(options, sysctl, ours)
+            return asyncio.run(serve(options, sysctl, ours, link, source))
+        return run_shards(options, sysctl, ours, source)
     except OSError as error:  # LinkError says what to do in its text
         raise Failure(str(error)) from None
 
@@ -117,7 +119,12 @@ def open_link(options: argparse.Namespace, kernel: list[str]) -> Packet | Tun | 
     return Tun(options.tun, kernel, **hints)
 
 
-def run_shards(options: argparse.Namespace, sysctl: Sysctl, ours: list[str]) -> int:
+def run_shards(
+    options: argparse.Namespace,
+    sysctl: Sysctl,
+    ours: list[str],
+    source: keys.KeySource | None,
+) -> int:
     """Serve in several processes, each with its part of the interface's packets."""
     from ..links.frames import Interface
     from ..links.packet import FANOUT_ID_MAX, Packet
@@ -140,7 +147,7 @@ def run_shards(options: argparse.Namespace, sysctl: Sysctl, ours: list[str]) -> 
         shard.ready()
         if options.control:
             options.control += f".{shard.index}"
-        asyncio.run(serve(options, sysctl, ours, link, shard.keys))
+        asyncio.run(serve(options, sysctl, ours, link, source or shard.keys))
 
     try:
         return run(options.shards, work)
@@ -150,12 +157,18 @@ def run_shards(options: argparse.Namespace, sysctl: Sysctl, ours: list[str]) -> 
         interface.restore()
 
 
-def tunables(options: argparse.Namespace) -> Sysctl:
-    """Collect what preset, file and single settings say, in this order."""
+def tunables(options: argparse.Namespace, shared: Sequence[str] = ()) -> Sysctl:
+    """Collect what preset, file and single settings say, in this order.
+
+    Args:
+        options: Of the command line.
+        shared: What follows from the keyring, after the preset.
+    """
     sysctl = Sysctl()
     try:
         if options.preset:
             sysctl.preset(options.preset)
+        sysctl.load(list(shared))
         if options.conf:
             load_file(sysctl, options.conf)
         for setting in options.sysctl:
@@ -191,15 +204,18 @@ async def serve(
     sysctl: Sysctl,
     ours: list[str],
     link: Link,
-    keys: Keyring | None = None,
+    shared: keys.KeySource | Keyring | None = None,
 ) -> int:
     """Listen on a link, which is closed after, and wait for the end."""
     from ..aio import Host
 
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(link.close)
-        host = Host(link, ours, sysctl=sysctl, keys=keys)
+        ring = shared.keys if isinstance(shared, keys.KeySource) else shared
+        host = Host(link, ours, sysctl=sysctl, keys=ring)
         await stack.enter_async_context(host)
+        if isinstance(shared, keys.KeySource):
+            stack.callback(watch(shared, host).close)
         what = await listen(options, host, stack)
         if options.control:
             control = await start_control(options.control, host.stack.syncache)
@@ -211,6 +227,25 @@ async def serve(
         line = f"{what} on {where} port {options.port}, {device}\n"
         print(line, end="", flush=True)
         return await end(host)
+
+
+def watch(source: keys.KeySource, host: Host) -> keys.KeyWatch:
+    """Take the keys of a file again whenever it changes."""
+    loop = asyncio.get_running_loop()
+    engine = host.stack.syncache
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(watching.take, engine, note)
+
+    watching = keys.KeyWatch(source, wake)
+    return watching
+
+
+def note(line: str) -> None:
+    """Print a line about the keys; whoever does not read it does no harm."""
+    with contextlib.suppress(OSError):
+        print(line, end="", flush=True)
 
 
 async def end(host: Host) -> int:

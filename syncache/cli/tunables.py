@@ -33,11 +33,13 @@ def load(
     strict: bool = False,
     engine: str = "ip inspect",
     rules: str | None = None,
+    shared: Sequence[str] = (),
 ) -> tuple[Sysctl, Config]:
     """Collect what a preset, files and single settings say, in this order.
 
     What an IOS configuration says without effect on an engine, "ip inspect" or "ip tcp
     intercept", is written to stderr; with `strict`, lines of other features are errors.
+    `shared` is what follows from a keyring, after the preset.
 
     Raises:
         Failure: the first thing that is wrong, with its place.
@@ -46,6 +48,7 @@ def load(
     try:
         if preset:
             sysctl.preset(preset)
+        sysctl.load(list(shared))
         for path, speaks in ((conf, False), (ios, True)):
             if path is None:
                 continue

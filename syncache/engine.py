@@ -6,13 +6,13 @@ What happens to a packet is decided in csrc/core; the calls themselves are in `_
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, overload
 
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
 from .conn import Conn, Endpoint
+from .entropy import entropy
 from .fourtuple import FourTuple
 from .halfopen import ENTRY_BYTES, HalfOpen
 from .keyring import Keyring, checked_seed, derive
@@ -89,7 +89,7 @@ class Syncache:
         within("ts_base", ts_base, 0, UINT32_MAX)
         within("ts_hz", ts_hz, 1, TS_HZ_MAX)
         if seed is None:
-            secret = secrets.token_bytes(16)
+            secret = entropy(16)
         else:
             secret = derive(checked_seed(seed), "syncache engine")
         if keys is None:
@@ -367,7 +367,7 @@ class Syncache:
         Args:
             seed: for repeatable runs; None: 16 bytes of the system's entropy.
         """
-        fresh = secrets.token_bytes(16)
+        fresh = entropy(16)
         if seed is not None:
             fresh = derive(checked_seed(seed), "syncache engine")
         with self._core as core:

@@ -8,12 +8,12 @@ of `intercept` and `inspection`.
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from . import _core_flow, flow_event, flow_session
 from ._core_flow import FlowCore
+from .entropy import entropy
 from .keyring import Keyring, checked_seed, derive
 from .named import NamedNumber
 from .ring import Checksum, Ring
@@ -93,7 +93,7 @@ class Flow:
     ) -> None:
         self._sysctl = Sysctl() if sysctl is None else sysctl
         if seed is None:
-            secret = secrets.token_bytes(16)
+            secret = entropy(16)
         else:
             secret = derive(checked_seed(seed), "syncache flow")
         if keys is None:

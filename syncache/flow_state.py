@@ -7,17 +7,24 @@ the structures of C; they are for the same version on the same machine.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from typing import TYPE_CHECKING
 
 from ._core_flow import SPLICE_BYTES
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Sequence
 
 _DIGEST_BYTES = 32
 _HEAD = f"syncache-splices 1 {sys.byteorder} {SPLICE_BYTES}\n".encode()
+
+
+def _digest(data: bytes = b"") -> hashlib._Hash:
+    """Return SHA-256; its library is megabytes, and only who keeps a state needs it."""
+    from hashlib import sha256
+
+    return sha256(data)
 
 
 class StateError(ValueError):
@@ -31,7 +38,7 @@ def pack(splices: bytes) -> bytes:
 
 def parts(splices: Sequence[bytes]) -> list[bytes]:
     """Return what `unpack` takes once it is joined."""
-    digest = hashlib.sha256()
+    digest = _digest()
     for part in splices:
         digest.update(part)
     return [_HEAD, digest.digest(), *splices]
@@ -52,6 +59,6 @@ def unpack(data: bytes) -> bytes:
     digest, splices = rest[:_DIGEST_BYTES], rest[_DIGEST_BYTES:]
     if head != _HEAD:
         raise StateError("it is no state of this version of syncache on this machine")
-    if digest != hashlib.sha256(splices).digest() or len(splices) % SPLICE_BYTES:
+    if digest != _digest(splices).digest() or len(splices) % SPLICE_BYTES:
         raise StateError("its bytes are not whole, or were changed")
     return splices

@@ -35,18 +35,18 @@ passphrase (or the bytes of a key file), with the first line as associated data:
 
 from __future__ import annotations
 
-import secrets
-import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256, Hash
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from .entropy import entropy
+
+# cryptography is imported where a key is derived, named or sealed: keys that are drawn
+# need none of it, and it is most of the memory that this package can take.
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 KEY_BYTES = 16
 MASTER_BYTES = 32
@@ -66,6 +66,9 @@ def derive(secret: bytes, purpose: str, *numbers: int, size: int = KEY_BYTES) ->
     info = purpose.encode() + b"".join(
         b"\0" + (number % _UINT64).to_bytes(8, "big") for number in numbers
     )
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(algorithm=SHA256(), length=size, salt=None, info=info).derive(secret)
 
 
@@ -184,7 +187,7 @@ class _Ephemeral(Keyring):
     def key(self, epoch: int, lifetime_ms: int) -> bytes:
         del lifetime_ms
         if epoch not in self._keys:
-            self._keys[epoch] = secrets.token_bytes(KEY_BYTES)
+            self._keys[epoch] = entropy(KEY_BYTES)
             if len(self._keys) > _EPOCHS_KEPT:
                 del self._keys[next(iter(self._keys))]  # the one drawn first
         return self._keys[epoch]
@@ -242,7 +245,7 @@ class Master:
     @classmethod
     def generate(cls, number: int = 1, begins: int = 0) -> Master:
         """Draw a new one."""
-        return cls(number, begins, secrets.token_bytes(MASTER_BYTES))
+        return cls(number, begins, entropy(MASTER_BYTES))
 
     def __repr__(self) -> str:
         return f"<Master {self.number} {fingerprint(self.secret)} from {self.begins}>"
@@ -329,6 +332,8 @@ class DerivedKeyring(Keyring):
     def save(self, path: str | Path, *, passphrase: str | bytes | None = None) -> None:
         """Write a keyring file: a reader sees the old one or the new one, whole."""
         text = self.text(passphrase=passphrase)
+        import tempfile
+
         place = Path(path)
         # Made with mode 0600, in the same folder so that it can take the place over.
         with tempfile.NamedTemporaryFile(
@@ -343,6 +348,8 @@ class DerivedKeyring(Keyring):
 
 def fingerprint(secret: bytes) -> str:
     """Name a key without telling it: 8 hexadecimal digits."""
+    from cryptography.hazmat.primitives.hashes import SHA256, Hash
+
     digest = Hash(SHA256())
     digest.update(b"syncache fingerprint" + secret)
     return digest.finalize().hex()[:8]
@@ -405,14 +412,17 @@ class _Seal:
         return f"{MAGIC} sealed scrypt {numbers}"
 
     def cipher(self, passphrase: str | bytes) -> ChaCha20Poly1305:
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
         secret = passphrase.encode() if isinstance(passphrase, str) else passphrase
         kdf = Scrypt(salt=self.salt, length=32, n=1 << self.log2_n, r=self.r, p=self.p)
         return ChaCha20Poly1305(kdf.derive(secret))
 
 
 def _sealed(text: str, passphrase: str | bytes) -> str:
-    seal = _Seal(SCRYPT_LOG2_N, SCRYPT_R, SCRYPT_P, secrets.token_bytes(16))
-    nonce = secrets.token_bytes(12)
+    seal = _Seal(SCRYPT_LOG2_N, SCRYPT_R, SCRYPT_P, entropy(16))
+    nonce = entropy(12)
     line = seal.line()
     body = seal.cipher(passphrase).encrypt(nonce, text.encode(), line.encode())
     return f"{line}\n{nonce.hex()} {body.hex()}\n"
@@ -430,6 +440,8 @@ def _unsealed(text: str, passphrase: str | bytes | None) -> str:
         raise TypeError(
             f"a passphrase is str or bytes, not {type(passphrase).__name__}"
         )
+    from cryptography.exceptions import InvalidTag
+
     try:
         seal = _Seal.parse(first)
         nonce, body = (bytes.fromhex(word) for word in rest.split())

@@ -7,10 +7,8 @@ refused changes nothing.
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import MutableMapping
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,6 +152,8 @@ class Sysctl(MutableMapping[str, "int | str"]):
             KeyError: there is no such preset.
             PermissionError: an engine runs, and the preset sets what is fixed at boot.
         """
+        from importlib.resources import files
+
         folder = files("syncache") / "presets"
         known = sorted(
             item.name.removesuffix(".conf")
@@ -330,12 +330,19 @@ def _times(factor: int) -> str:
 
 def _unknown(name: object, where: str = "") -> KeyError:
     text = str(name)[:SHOWN_MAX]
-    near = difflib.get_close_matches(text, KNOBS, n=1, cutoff=0)
+    near = _nearest(text, 0)
     return KeyError(f"{where}no tunable {text!r}; the nearest is {near[0]}")
+
+
+def _nearest(name: str, cutoff: float) -> list[str]:
+    """Return the name most like this one, if it is like it at all."""
+    from difflib import get_close_matches
+
+    return get_close_matches(name, KNOBS, n=1, cutoff=cutoff)
 
 
 def _skipped(where: str, name: str) -> str:
     """Word the warning about a name that is passed over."""
-    near = difflib.get_close_matches(name, KNOBS, n=1, cutoff=0.9)
+    near = _nearest(name, 0.9)
     hint = f"; the nearest is {near[0]}" if near else ""
     return f"{where}no tunable {name[:SHOWN_MAX]!r}, line ignored{hint}"

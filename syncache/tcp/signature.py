@@ -5,8 +5,6 @@ The engine checks and signs the handshake; here is the same for the connection.
 
 from __future__ import annotations
 
-from hashlib import md5
-from hmac import compare_digest
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -66,6 +64,8 @@ class SigningWriter:
         size = (packet[start + 12] >> 4) * 4
         laddr, faddr = self._pair
         expected = self._digest((faddr, laddr), header, size, bytes(arrival.payload))
+        from hmac import compare_digest  # its library is megabytes: who signs needs it
+
         return compare_digest(expected, arrival.md5)
 
     def _digest(
@@ -78,4 +78,6 @@ class SigningWriter:
         else:
             pseudo = _PSEUDO_V6.pack(*pair, total, _PROTOCOL_TCP)
         data = pseudo + header + payload + self._key
+        from hashlib import md5
+
         return md5(data, usedforsecurity=False).digest()

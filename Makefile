@@ -110,8 +110,8 @@ soak-short:
 	@$(MAKE) -C tests/c -j2 STEPS=10000000 follow-run
 
 mutate:
-	@$(PYTHON) tests/mutate.py --faults
-	@$(PYTHON) tests/mutate.py $(ARGS)
+	@$(PYTHON) tests/tools/mutate.py --faults
+	@$(PYTHON) tests/tools/mutate.py $(ARGS)
 
 handshakes: $(EXTENSION)
 	@$(PY) tests/netns/handshakes.py --count 1000000 $(ARGS)
@@ -119,7 +119,7 @@ handshakes: $(EXTENSION)
 # Ten million packets through the Python door; ARGS="--count 100000" for fewer.
 bad-input: $(READY)
 	@$(NEED) cc gcc
-	@$(PY) tests/bad_input.py $(or $(ARGS),--count 10000000)
+	@$(PY) tests/tools/bad_input.py $(or $(ARGS),--count 10000000)
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)
@@ -128,9 +128,9 @@ bench: $(EXTENSION)
 coverage: $(EXTENSION)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@$(NEED) llvm-cov-19 llvm-19
-	@$(PY) tests/coverage_c.py --write
+	@$(PY) tests/tools/coverage_c.py --write
 	@$(PY) -m coverage run -m pytest -m 'not netns and not slow' \
-		--ignore=tests/test_c_units.py --ignore=tests/property $(ARGS)
+		--ignore=tests/c/test_c_units.py --ignore=tests/property $(ARGS)
 	@$(PY) -m coverage report
 
 check: $(if $(CHOSEN),$(CHOSEN),$(DEFAULT_STAGES))
@@ -148,7 +148,7 @@ reformat: $(READY)
 lint: $(EXTENSION)
 	@$(VENV)/bin/ruff check -q .
 	@$(VENV)/bin/codespell
-	@$(PY) -m pytest tests/test_tidy.py
+	@$(PY) -m pytest tests/tree/test_tidy.py
 
 types: $(EXTENSION)
 	@$(VENV)/bin/mypy
@@ -165,7 +165,7 @@ c: $(EXTENSION)
 			$$cc $(C_WARN) -Wno-unused-function -x c -fsyntax-only $$f; \
 		done; \
 	done
-	@$(PY) -m pytest tests/test_c_units.py
+	@$(PY) -m pytest tests/c/test_c_units.py
 
 unit: $(EXTENSION)
 	@$(PY) -m pytest -m 'not netns' --ignore=tests/property $(ARGS)
@@ -178,7 +178,7 @@ netns: $(EXTENSION)
 	@$(PY) -m pytest -m netns $(ARGS)
 
 docs: $(EXTENSION)
-	@$(PY) -m pytest tests/test_docs.py tests/test_api.py
+	@$(PY) -m pytest tests/tree/test_docs.py tests/tree/test_api.py
 
 fuzz-smoke: $(EXTENSION)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
@@ -200,7 +200,7 @@ wheel: $(READY)
 
 # Every Python 3.10+ on this machine installs and imports the one wheel.
 wheels: wheel
-	@$(PY) tests/try_wheel.py dist/*.whl
+	@$(PY) tests/tools/try_wheel.py dist/*.whl
 
 clean:
 	rm -rf build dist *.egg-info $(EXTENSION) .pytest_cache .mypy_cache \

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use; the harness of the state tests is harness.py."""
+"""Fixtures that every test may use; tools/ is on the path of all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 
 
 class Clock:

@@ -15,12 +15,7 @@ import random
 from typing import NamedTuple
 
 import pytest
-
-from syncache import Ring, Segment, Syncache, Sysctl
-from syncache._core import lib
-from syncache.options import Mss, SackPermitted, Timestamps, WindowScale, encode
-from syncache.segment import SYN
-from tests.bad_packets import (
+from bad_packets import (
     CLOSED,
     FAST,
     MD5_KEYS,
@@ -30,6 +25,11 @@ from tests.bad_packets import (
     Source,
     repaired,
 )
+
+from syncache import Ring, Segment, Syncache, Sysctl
+from syncache._core import lib
+from syncache.options import Mss, SackPermitted, Timestamps, WindowScale, encode
+from syncache.segment import SYN
 
 LEVELS = ("portable", "avx2", "avx512")
 LINKS = (0, 0, 14, 18, 22)

@@ -1,6 +1,6 @@
 """A capture with known ground truth: mixed traffic, a SYN flood and a UDP flood.
 
-    python tests/traffic.py OUT.pcap [--packets 1010000] [--seed 1]
+    python tests/tools/traffic.py OUT.pcap [--packets 1010000] [--seed 1]
 
 writes classic pcap (Ethernet, 54 bytes of each packet) and prints the truth as JSON:
 when each attack begins and ends, and what the clean traffic is made of.  A seed gives

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-CORE = Path(__file__).resolve().parent.parent / "csrc" / "core"
+CORE = Path(__file__).resolve().parents[2] / "csrc" / "core"
 Change = tuple[str, str, str]
 
 

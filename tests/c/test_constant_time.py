@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "c" / "ctgrind.c"
 CORE = ROOT / "csrc" / "core"
 STEMS = ("siphash", "syncookie", "secret", "md5", "wire", "wire_ip", "wire_sum")

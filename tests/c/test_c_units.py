@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
 # These choose kernels at run time; all others take the scalar ones.
 ISA_UNITS = ("batch", "burst", "flood", "isa", "offload", "quick", "table")

@@ -1,6 +1,6 @@
 """Install one wheel in a fresh venv of every Python of this machine, and use it.
 
-    python tests/try_wheel.py dist/*.whl
+    python tests/tools/try_wheel.py dist/*.whl
 
 Prints one line a Python and exits 1 if one fails.  Looks on PATH and among pyenv's
 versions; what is older than the wheel allows, or has no venv module, is passed over.
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 OLDEST = (3, 10)
 PROBE = (
     "import sys, venv, ensurepip; print(*sys.version_info[:3], sys.implementation.name)"

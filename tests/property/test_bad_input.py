@@ -44,7 +44,7 @@ def test_bad_input_raises_nothing_and_both_doors_agree():
     if shutil.which("cc") is None:
         pytest.fail("no C compiler: apt-get install gcc")
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "bad_input.py", "--count", "100000"],
+        [sys.executable, ROOT / "tests/tools/bad_input.py", "--count", "100000"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,7 @@
 """syncache/cli/demo.py: obstacles, and the flood generator's own limits.
 
 The demonstration itself is tests/netns/test_demo.py, its stand-in
-tests/test_cli_rehearsal.py.
+tests/unit/cli/test_cli_rehearsal.py.
 """
 
 from __future__ import annotations

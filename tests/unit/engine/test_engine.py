@@ -24,9 +24,8 @@ from syncache.segment import ACK, RST, SYN
 
 pytestmark = pytest.mark.isa
 
-VECTORS = json.loads(
-    (Path(__file__).parent / "vectors" / "freebsd-cookies.json").read_text()
-)
+TESTS = Path(__file__).resolve().parents[2]
+VECTORS = json.loads((TESTS / "vectors" / "freebsd-cookies.json").read_text())
 PACKETS = VECTORS["packets"]["items"]
 X = "net.inet.tcp.syncache.x."
 CLIENT = {4: "192.0.2.1", 6: "2001:db8::1"}

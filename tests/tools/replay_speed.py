@@ -1,6 +1,6 @@
 """How fast a capture is replayed, beside how fast it is merely read.
 
-    python tests/replay_speed.py [FILE.pcap] [--repeats 5]
+    python tests/tools/replay_speed.py [FILE.pcap] [--repeats 5]
 
 Without a file it makes one of a million packets (traffic.py).  Each repeat reads the
 file three ways in turn: its packets into rings and no further, with Inspection behind

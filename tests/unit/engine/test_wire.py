@@ -1,7 +1,6 @@
 """Packets in and out, with scapy as the independent hand.
 
-The seed is printed with a failure; `SYNCACHE_SEED=1234 pytest tests/test_wire.py`
-plays it again.
+The seed is printed with a failure; SYNCACHE_SEED=1234 plays it again.
 """
 
 from __future__ import annotations

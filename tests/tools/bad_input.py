@@ -1,6 +1,6 @@
 """Feed an engine bad packets without end, under sanitizers.
 
-    python tests/bad_input.py --count 10000000 --seed 1 [--what intercept]
+    python tests/tools/bad_input.py --count 10000000 --seed 1 [--what intercept]
 
 Builds the core with AddressSanitizer and UndefinedBehaviorSanitizer, puts it into a
 temporary folder and starts itself again there, so that every packet goes by Python's
@@ -28,7 +28,7 @@ from array import array
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SANITIZERS = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 ROUND = 4096  # packets between two sets of fresh templates
 BATCH = 64

@@ -11,9 +11,8 @@ import pytest
 from syncache import Cookie, FourTuple, SynOptions
 from syncache.cookies import LAYOUTS
 
-VECTORS = json.loads(
-    (Path(__file__).parent / "vectors" / "freebsd-cookies.json").read_text()
-)
+TESTS = Path(__file__).resolve().parents[2]
+VECTORS = json.loads((TESTS / "vectors" / "freebsd-cookies.json").read_text())
 KEY0 = bytes(range(16))
 KEY1 = bytes(range(16, 32))
 V4 = FourTuple("192.0.2.1", 49152, "198.51.100.7", 80)
@@ -228,7 +227,7 @@ def test_wrong_argument_raises_value_error(arguments, message):
 
 def test_arithmetic_of_docs_cookies():
     """The numbers of docs/cookies.md and of the C source, recomputed."""
-    text = (Path(__file__).parent.parent / "docs" / "cookies.md").read_text("utf-8")
+    text = (TESTS.parent / "docs" / "cookies.md").read_text("utf-8")
     space = 2**24
     half = math.ceil(math.log(2) * space)
     nine_tenths = math.log(10) * space

@@ -1,16 +1,16 @@
 """
 Mutation testing of csrc/core: how many small faults do the core's tests notice?
 
-    python tests/mutate.py [--count 500] [--seed 1] [--file STEM] [--list]
-    python tests/mutate.py --faults
+    python tests/tools/mutate.py [--count 500] [--seed 1] [--file STEM] [--list]
+    python tests/tools/mutate.py --faults
 
 A mutant is one source line changed by one operator.  It is killed if it does not
 compile, if a C unit (tests/c) fails, or if the differential run (tests/differential)
 finds the core and its naive twin in disagreement; a run that takes over 20 seconds
 counts as killed.  Survivors are printed as `file:line: operator: before -> after`.
-tests/mutants_equivalent.txt lists those that change nothing observable, each with the
-reason; they are left out of the rate.  Exit status 1 below 95 %.  --faults puts in
-those of seeded_faults.py, all of which have to be noticed.
+mutants_equivalent.txt beside this file lists those that change nothing observable,
+each with the reason; they are left out of the rate.  Exit status 1 below 95 %.
+--faults puts in those of seeded_faults.py, all of which have to be noticed.
 
 Not here: what `make test` runs besides.  Comments, preprocessor lines, asserts, the
 self-check and declarations without a value are not mutated, since no test can tell.
@@ -32,7 +32,7 @@ from pathlib import Path
 
 from seeded_faults import FAULTS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "csrc" / "core"
 SIMD = ROOT / "csrc" / "simd"
 LINKS = {f"test_{p.stem}" for p in (ROOT / "csrc" / "link").glob("*.c")}
@@ -40,7 +40,7 @@ UNITS = [
     p for p in sorted((ROOT / "tests" / "c").glob("test_*.c")) if p.stem not in LINKS
 ]
 DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
-EQUIVALENT = ROOT / "tests" / "mutants_equivalent.txt"
+EQUIVALENT = ROOT / "tests" / "tools" / "mutants_equivalent.txt"
 VECTORS = ROOT / "tests" / "vectors"
 FLAGS = ["-std=c11", "-O1", "-w", "-DSYNCACHE_SELFCHECK", f'-DTEST_VECTORS="{VECTORS}"']
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -2,7 +2,7 @@
 Write siphash24.txt: SipHash-2-4 of the 64 prefixes of 00 01 02 .. 3e.
 
 A plain reading of the paper, sharing no code with csrc/core/siphash.c.  Run it as
-`python tests/vectors/make_siphash24.py`; tests/test_siphash.py fails if the committed
+`python tests/vectors/make_siphash24.py`; test_siphash.py fails if the committed
 file differs.
 """
 

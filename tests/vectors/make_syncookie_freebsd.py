@@ -2,7 +2,7 @@
 Write syncookie_freebsd.txt: the cookies of freebsd-cookies.json, one a line.
 
 C units read that form with fscanf.  Run it as
-`python tests/vectors/make_syncookie_freebsd.py`; tests/test_syncookie.py fails if the
+`python tests/vectors/make_syncookie_freebsd.py`; test_syncookie.py fails if the
 committed file differs.
 
 A cookie that was minted: `mint` family faddr laddr fport lport key0 key1 secmod irs iss

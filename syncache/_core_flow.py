@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INTERCEPT, INSPECT = 0, 1  # enum flow_kind
 SPLICE_BYTES = ffi.sizeof("struct flow_splice")
+UINT32_MASK = 2**32 - 1
 _RECORDS = 256  # sessions, events or splices of one call
 
 _KEY_CALLS = KeyCalls(lib.flow_set_key, lib.flow_set_epoch, lib.flow_epoch)
@@ -87,6 +88,14 @@ class FlowCore(Block):
         """Take cookie keys from here from the next call on that tells a time."""
         self._feed = KeyFeed(_KEY_CALLS, ffi.new("uint64_t *"), keys)
         self._keys_due = 0
+
+    def set_ts_key(self, key: bytes) -> None:
+        """Replace the key of the timestamp offsets."""
+        lib.flow_set_ts_key(self._flow, ffi.from_buffer("uint8_t[16]", key))
+
+    def set_ts_base(self, base_ms: int) -> None:
+        """Set the clock of timestamps: what it shows when the time is 0."""
+        lib.flow_set_ts_base(self._flow, base_ms & UINT32_MASK)
 
     def set_rules(self, rules: Sequence[Mapping[str, object]] | None) -> bool:
         """Replace the access list; None: there is none.  False if C refuses it."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # Cookies of the middlebox modes live as long as those of the half-open side.
 _LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
 _SKEW = "net.inet.tcp.syncache.x.clock_skew_ms"
+_GATE = "net.inet.tcp.syncache.x.cookie_gate"
+_GATES = ("endpoint", "always", "bucket")  # enum syncache_gate
 _PACKET_MAX = 65_600  # an IP packet of 65,535 bytes, in a slot of whole cache lines
 _OURS_MAX = 256  # FLOW_PACKET_MAX: what the engine makes is no longer
 _OUT_SLOTS = 64
@@ -102,6 +104,8 @@ class Flow:
             raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
         config = self._sysctl.fields(boot=True, engine=self._ENGINE)
         self._core = FlowCore(self._KIND, config, secret, keys)
+        self._core.set_ts_base(round(keys.wall_offset * 1000))
+        self._take_ts_key(keys)
         self._one = Ring(1, _PACKET_MAX)
         self._client_tx = Ring(_OUT_SLOTS, _OURS_MAX)
         self._server_tx = Ring(_OUT_SLOTS, _OURS_MAX)
@@ -247,6 +251,14 @@ class Flow:
             raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
         with self._core as core:
             core.set_keys(keys)
+        self._take_ts_key(keys)
+
+    def _take_ts_key(self, keys: Keyring) -> None:
+        """The machines of a group have one key of timestamp offsets."""
+        ts_key = keys.ts_key()
+        if ts_key is not None:
+            with self._core as core:
+                core.set_ts_key(ts_key)
 
     def close(self) -> None:
         """Wipe and give back the memory; every later call raises RuntimeError."""
@@ -260,6 +272,7 @@ class Flow:
             **self._sysctl.fields(boot=False, engine=self._ENGINE),
             "cookie_lifetime_ms": values[_LIFETIME] * 1000,
             "clock_skew_ms": values[_SKEW],
+            "cookie_gate": _GATES.index(str(values[_GATE])),
         }
 
 

@@ -63,6 +63,8 @@ struct flow {
     bool tap;                         /* of the call that runs: FLOW_TAP */
     bool debug;
     bool keyed;                       /* a cookie key was given */
+    bool epoch_told;                  /* keys may be older than this engine, and so may cookies */
+    uint32_t ts_base;                 /* of the clock of timestamps, in ms */
     bool changed;                     /* tunables, since the thresholds were judged */
     bool announced;                   /* aggressive mode, when it began: so its end is told too, and no other */
     uint8_t hash_key[SYNCACHE_KEY_BYTES];

@@ -178,7 +178,20 @@ flow_set_key(struct flow *flow, uint64_t epoch,
 void
 flow_set_epoch(struct flow *flow, uint64_t epoch, uint64_t start_ms)
 {
+    flow->epoch_told = true;
     secret_set_epoch(&flow->secret, epoch, start_ms);
+}
+
+void
+flow_set_ts_key(struct flow *flow, const uint8_t key[SYNCACHE_KEY_BYTES])
+{
+    memcpy(flow->ts_key, key, SYNCACHE_KEY_BYTES);
+}
+
+void
+flow_set_ts_base(struct flow *flow, uint32_t base_ms)
+{
+    flow->ts_base = base_ms;
 }
 
 static uint32_t

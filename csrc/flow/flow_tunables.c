@@ -89,9 +89,10 @@ tunables_seconds(uint32_t ms)
 /* Keys and retransmission: what challenging a client needs in either mode. */
 static bool
 tunables_challenge(uint32_t lifetime_ms, uint32_t skew_ms, uint32_t initial_ms,
-                   uint32_t limit, uint32_t mss)
+                   uint32_t limit, uint32_t mss, uint32_t gate)
 {
-    return tunables_within(lifetime_ms, LIFETIME_MIN_MS, LIFETIME_MAX_MS) &&
+    return gate <= SYNCACHE_GATE_BUCKET &&
+           tunables_within(lifetime_ms, LIFETIME_MIN_MS, LIFETIME_MAX_MS) &&
            skew_ms <= lifetime_ms / 2 &&
            tunables_within(initial_ms, 1, REXMT_INITIAL_MAX_MS) &&
            limit <= FLOW_REXMT_MAX && tunables_within(mss, MSS_MIN, UINT16_MAX);
@@ -123,7 +124,7 @@ tunables_intercept_valid(const struct flow_intercept_tunables *of)
            of->calm_check_interval_ms <= SECONDS_MAX_MS &&
            tunables_challenge(of->cookie_lifetime_ms, of->clock_skew_ms,
                               of->rexmt_initial_ms, of->rexmt_limit,
-                              of->synack_mss);
+                              of->synack_mss, of->cookie_gate);
 }
 
 static bool
@@ -183,7 +184,7 @@ tunables_inspect_valid(const struct flow_inspect_tunables *of)
            of->options <= FLOW_OPTIONS_CLIENT &&
            tunables_challenge(of->cookie_lifetime_ms, of->clock_skew_ms,
                               of->rexmt_initial_ms, of->rexmt_limit,
-                              of->synack_mss) &&
+                              of->synack_mss, of->cookie_gate) &&
            tunables_rules_valid(of);
 }
 

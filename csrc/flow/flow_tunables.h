@@ -57,6 +57,7 @@ struct flow_intercept_tunables {
     uint32_t calm_check_interval_ms; /* how often the end of aggressive mode is looked for */
     uint32_t cookie_lifetime_ms;
     uint32_t clock_skew_ms;
+    uint32_t cookie_gate;            /* enum syncache_gate; ALWAYS: other machines make cookies too */
     uint32_t debug;
 };
 
@@ -117,6 +118,7 @@ struct flow_inspect_tunables {
     uint32_t options;                /* enum flow_options */
     uint32_t cookie_lifetime_ms;     /* block_action cookie, as the one below */
     uint32_t clock_skew_ms;
+    uint32_t cookie_gate;            /* enum syncache_gate; ALWAYS: other machines make cookies too */
     uint32_t debug;
     struct flow_inspect_rule rule[FLOW_INSPECTED_COUNT];
     uint32_t application_count;      /* 0 to FLOW_APPLICATIONS_MAX */

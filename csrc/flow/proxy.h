@@ -18,7 +18,7 @@
 
 #define PROXY_WINDOW_UPDATES 3        /* repeated after 0.2, 0.6 and 1.4 s until the client sends */
 #define PROXY_WINDOW_UPDATE_MS 200
-#define PROXY_WSCALE 7                /* told with options=client while the server's is not known: Linux's usual one */
+#define PROXY_WSCALE 7                /* told while the server's is not known, and where it may not matter: Linux's */
 
 /* What the two kinds of tunables say about half-handshakes. */
 struct proxy_limits {
@@ -34,6 +34,7 @@ struct proxy_limits {
     uint32_t divisor;
     bool wait_for_data;
     bool bad_ack_rst;
+    bool shared;                      /* cookies may be another machine's */
 };
 
 struct proxy_limits proxy_limits(const struct flow *flow);

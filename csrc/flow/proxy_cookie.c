@@ -8,11 +8,16 @@
  * Whether timestamps were granted shows in the ACK itself: a client that was
  * not granted them sends none (RFC 7323 3.2).
  *
+ * Where other machines make cookies with the same keys (cookie_gate always),
+ * the scale that is told is one constant: what was learnt of a server here is
+ * not known there.
+ *
  * Not here: the layout of cookies (core/syncookie.c), the life of their keys
  * (core/secret.c).
  */
 #include "proxy.h"
 
+#include "../core/bytes.h"
 #include "../core/siphash.h"
 #include "../core/syncookie.h"
 
@@ -52,6 +57,7 @@ proxy_limits(const struct flow *flow)
             .divisor = intercept->aggressive_divisor,
             .wait_for_data = intercept->wait_for_data != 0,
             .bad_ack_rst = intercept->bad_ack_rst != 0,
+            .shared = intercept->cookie_gate == SYNCACHE_GATE_ALWAYS,
         };
     return (struct proxy_limits){
         .initial_ms = inspect->rexmt_initial_ms,
@@ -63,6 +69,7 @@ proxy_limits(const struct flow *flow)
         .lifetime_ms = inspect->cookie_lifetime_ms,
         .skew_ms = inspect->clock_skew_ms,
         .divisor = 1,
+        .shared = inspect->cookie_gate == SYNCACHE_GATE_ALWAYS,
     };
 }
 
@@ -74,10 +81,19 @@ proxy_hash(const uint8_t key[static SYNCACHE_KEY_BYTES],
     return siphash24_fold(key, (const uint8_t *)tuple, 37);
 }
 
+/* The tuple as core/engine.c packs it: a group's machines have one clock. */
 uint32_t
 proxy_ts(const struct flow *flow, const struct syncache_tuple *tuple)
 {
-    return (uint32_t)flow->now_ms + proxy_hash(flow->ts_key, tuple);
+    size_t address_size = tuple->family == 4 ? 4 : 16;
+    uint8_t packed[36];
+
+    memcpy(packed, tuple->faddr, address_size);
+    memcpy(packed + address_size, tuple->laddr, address_size);
+    store16_be(packed + 2 * address_size, tuple->fport);
+    store16_be(packed + 2 * address_size + 2, tuple->lport);
+    return flow->ts_base + (uint32_t)flow->now_ms +
+           siphash24_fold(flow->ts_key, packed, 2 * address_size + 4);
 }
 
 struct proxy_grant
@@ -103,9 +119,10 @@ proxy_grant(struct flow *flow, const struct syncache_tuple *tuple,
         willing = (uint8_t)((willing & ~profile->known) | profile->has);
     grant.has = offered->has & willing & PROXY_OPTIONS;
     if (grant.has & WIRE_HAS_WSCALE)
-        grant.wscale = profile != NULL && profile->has & WIRE_HAS_WSCALE
-                           ? profile->wscale
-                           : PROXY_WSCALE;
+        grant.wscale =
+            !limits.shared && profile != NULL && profile->has & WIRE_HAS_WSCALE
+                ? profile->wscale
+                : PROXY_WSCALE;
     return grant;
 }
 
@@ -134,12 +151,13 @@ proxy_isn(struct flow *flow, const struct syncache_tuple *tuple, uint32_t c,
           const struct view_options *offered, const struct proxy_grant *grant)
 {
     const uint8_t *key = flow->keyed ? secret_mint(&flow->secret) : NULL;
+    bool shared = proxy_limits(flow).shared;
     struct syncache_cookie_options options = {
         .mss = offered->has & WIRE_HAS_MSS ? offered->mss : 0,
         .wscale = grant->has & WIRE_HAS_WSCALE ? offered->wscale
                                                : SYNCACHE_WSCALE_NONE,
         .sack_permitted = (grant->has & WIRE_HAS_SACK_PERMITTED) != 0,
-        .rcv_wscale = grant->wscale,
+        .rcv_wscale = shared ? PROXY_WSCALE : grant->wscale,
     };
 
     if (key == NULL) /* RFC 6528: a 4 us clock and a keyed hash */
@@ -221,11 +239,16 @@ proxy_cookie(struct flow *flow, const struct arrival *arrival)
     return FLOW_CONSUMED;
 }
 
-/* Cookies are tried only while one may be on its way: 2 lifetimes after the
- * last that was sent, or the last entry that was evicted. */
+/* Cookies are tried only while one may be on its way: always if other machines
+ * make them, a lifetime after a start with keys of before, and 2 lifetimes
+ * after the last that was sent, or the last entry that was evicted. */
 static bool
 redeem_gate_open(const struct flow *flow, const struct proxy_limits *limits)
 {
+    if (limits->shared ||
+        (flow->epoch_told &&
+         flow->now_ms - flow->started_ms <= limits->lifetime_ms))
+        return true;
     return flow->gate_stamped &&
            flow->now_ms - flow->gate_ms <= 2 * (uint64_t)limits->lifetime_ms;
 }
@@ -238,6 +261,10 @@ redeem_scales(const struct flow *flow, const struct syncache_tuple *tuple,
     const struct profile *profile = profile_find(&flow->profiles, tuple);
     uint32_t count = 0;
 
+    if (limits->shared) {
+        scales[0] = PROXY_WSCALE;
+        return 1;
+    }
     if (profile != NULL && profile->wscale != SYNCACHE_WSCALE_NONE)
         scales[count++] = profile->wscale;
     scales[count++] = SYNCACHE_WSCALE_NONE;

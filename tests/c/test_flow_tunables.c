@@ -43,6 +43,7 @@ test_intercept_refuses_what_is_out_of_range(void)
         INTERCEPT(unknown, 2),
         INTERCEPT(cookie_lifetime_ms, 999),
         INTERCEPT(clock_skew_ms, 16001),
+        INTERCEPT(cookie_gate, 3),
     };
     struct world *world = world_new(FLOW_INTERCEPT, 10);
     struct flow_intercept_tunables tunables, before;
@@ -88,6 +89,7 @@ test_inspect_refuses_what_is_out_of_range(void)
         INSPECT(options, 3),
         INSPECT(rexmt_limit, 13),
         INSPECT(cookie_lifetime_ms, 0),
+        INSPECT(cookie_gate, 3),
         INSPECT(application_count, FLOW_APPLICATIONS_MAX + 1),
         INSPECT(application_count, 1), /* of protocol 0 */
         INSPECT(rule[1], 2),           /* inspect */

@@ -126,11 +126,91 @@ test_scale_told_before_the_server_changed_it_is_remembered(void)
     between_close(&world);
 }
 
+/* Machine A sent the SYN-ACK, machine B has the ACK: B sent no cookie, and has
+ * learnt another scale of the server, or none. */
+static void
+test_other_machine_redeems_the_cookie(void)
+{
+    static const uint32_t options[] = {FLOW_OPTIONS_CISCO, FLOW_OPTIONS_LEARN,
+                                       FLOW_OPTIONS_CLIENT};
+    static const uint8_t scales[] = {255, 0, 3, 14};
+    for (size_t i = 0; i < TEST_COUNT(options) * TEST_COUNT(scales); i++) {
+        uint8_t scale = scales[i / TEST_COUNT(options)];
+        start(options[i % TEST_COUNT(options)]);
+        struct flow_intercept_tunables tunables = world.flow->intercept;
+        tunables.cookie_gate = SYNCACHE_GATE_ALWAYS;
+        between_tune(&world, &tunables);
+        struct syncache_tuple tuple = tuple_of(4);
+        profile_learn(&world.flow->profiles, 1, &tuple, THREE, THREE, 0, 5);
+        EXPECT_EQ(1, between_send(&world, syn()));
+        struct said syn_ack = world.out[0];
+        between_close(&world);
+
+        start(options[i % TEST_COUNT(options)]);
+        (void)between_poll(&world);
+        world.now_ms += 40000; /* beyond the lifetime after its start */
+        if (scale != 255)
+            profile_learn(&world.flow->profiles, 1, &tuple, THREE, THREE, 0,
+                          scale);
+        struct said ack =
+            between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, syn_ack.seq + 1, 0);
+        if (syn_ack.has & WIRE_HAS_TIMESTAMPS) {
+            ack.has = WIRE_HAS_TIMESTAMPS;
+            ack.tsecr = syn_ack.tsval;
+        }
+        EXPECT_EQ(0, between_send(&world, ack)); /* its gate is closed */
+        between_tune(&world, &tunables);
+        EXPECT_EQ(1, between_send(&world, ack));
+        EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+        EXPECT_EQ(syn_ack.has & WIRE_HAS_WSCALE ? 7 : 255,
+                  between_session(&world)->wscale_told);
+        between_close(&world);
+    }
+}
+
+static void
+test_gate_is_open_for_a_lifetime_after_a_start_with_keys_of_before(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    EXPECT_EQ(1, between_send(&world, syn()));
+    struct said ack =
+        between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, world.out[0].seq + 1, 0);
+    between_close(&world);
+    for (uint32_t late = 0; late < 2; late++) {
+        start(FLOW_OPTIONS_CISCO);
+        (void)between_poll(&world);
+        world.now_ms += 32000 + late;
+        EXPECT_EQ(late ? 0u : 1u, between_send(&world, ack));
+        between_close(&world);
+    }
+}
+
+static void
+test_timestamps_have_the_group_s_clock_and_key(void)
+{
+    uint8_t key[16] = {7};
+    start(FLOW_OPTIONS_CLIENT);
+    struct syncache_tuple tuple = tuple_of(4);
+    (void)between_poll(&world);
+    flow_set_ts_key(world.flow, key);
+    uint32_t before = proxy_ts(world.flow, &tuple);
+    flow_set_ts_base(world.flow, 5000);
+    EXPECT_EQ(before + 5000, proxy_ts(world.flow, &tuple));
+    flow_set_ts_key(world.flow, key);
+    EXPECT_EQ(before + 5000, proxy_ts(world.flow, &tuple));
+    key[0] = 8;
+    flow_set_ts_key(world.flow, key);
+    EXPECT_TRUE(before + 5000 != proxy_ts(world.flow, &tuple));
+    between_close(&world);
+}
+
 static void
 test_what_is_no_cookie_opens_nothing(void)
 {
     start(FLOW_OPTIONS_CISCO);
-    /* No cookie was sent: nothing is tried at all. */
+    /* No cookie was sent since the first lifetime: nothing is tried at all. */
+    (void)between_poll(&world);
+    world.now_ms += 32001;
     EXPECT_EQ(
         0, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK, 1, 1, 0)));
     EXPECT_EQ(0, world.flow->stats.cookies_failed);
@@ -255,6 +335,9 @@ static const struct test tests[] = {
     TEST(test_grants_by_profile_and_by_choice),
     TEST(test_cookie_brings_back_what_was_granted),
     TEST(test_scale_told_before_the_server_changed_it_is_remembered),
+    TEST(test_other_machine_redeems_the_cookie),
+    TEST(test_gate_is_open_for_a_lifetime_after_a_start_with_keys_of_before),
+    TEST(test_timestamps_have_the_group_s_clock_and_key),
     TEST(test_what_is_no_cookie_opens_nothing),
     TEST(test_client_that_asks_about_its_window_redeems_its_cookie),
     TEST(test_echo_that_we_cannot_have_sent_is_refused),

@@ -12,7 +12,13 @@ from syncache.tunables import KNOBS
 ffi, lib = _core.ffi, _core.lib
 FIELDS = [k for k in KNOBS.values() if k.field and k.engine == "intercept"]
 # Told by others: the half-open side's cookies, and the kind of engine.
-ELSEWHERE = {"struct_size", "kind", "cookie_lifetime_ms", "clock_skew_ms"}
+ELSEWHERE = {
+    "struct_size",
+    "kind",
+    "cookie_lifetime_ms",
+    "clock_skew_ms",
+    "cookie_gate",
+}
 SEED = bytes(16)
 
 
@@ -61,7 +67,11 @@ def test_edges_of_the_registry_are_legal_in_c(knob):
         if knob.field == "wait_for_data":
             values["net.inet.tcp.intercept.synack_window"] = 1
         fields = Sysctl(values).fields(boot=False, engine="intercept")
-        extra = {"cookie_lifetime_ms": 32_000, "clock_skew_ms": 1000}
+        extra = {
+            "cookie_lifetime_ms": 32_000,
+            "clock_skew_ms": 1000,
+            "cookie_gate": 2,
+        }
         assert core().set_tunables(fields | extra), edge
 
 
@@ -141,7 +151,7 @@ def test_short_key_never_reaches_c():
     engine.set_keys(keys)
     engine.set_tunables(
         Sysctl().fields(boot=False, engine="intercept")
-        | {"cookie_lifetime_ms": 16_000, "clock_skew_ms": 0}
+        | {"cookie_lifetime_ms": 16_000, "clock_skew_ms": 0, "cookie_gate": 0}
     )
     with pytest.raises(ValueError, match="too small"):
         engine.poll(None, None, 0.0)

@@ -1,7 +1,6 @@
 /*
  * What ends or questions a half-open connection from outside: a RST, an ICMP
- * error, a SYN-ACK that could not be sent; and the challenge ACK with its limit
- * (spec 3.6 and 3.7).
+ * error, a SYN-ACK that could not be sent; and the challenge ACK with its limit.
  *
  * The limit is counted in the entry.  A limit shared by peers would tell one of
  * them about another (CVE-2016-5696).

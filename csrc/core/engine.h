@@ -23,7 +23,7 @@
 #include "table.h"
 #include "wire.h"
 
-/* More cookies than this refused within a second: x.cookie_ts auto asks for timestamps (DESIGN 5.8). */
+/* More cookies than this refused within a second: x.cookie_ts auto asks for timestamps (departure 8). */
 #define ENGINE_FAILCOOKIE_MAX 1000
 
 /* Cookies that failed, by seconds of the engine's life: of the one that runs and of the one before. */
@@ -103,7 +103,7 @@ uint32_t engine_rcv_wnd(const struct syncache *cache, uint32_t endpoint);
 uint16_t engine_mss_announced(const struct syncache *cache, uint32_t endpoint, uint8_t family);
 uint16_t engine_mss_usable(const struct syncache *cache, uint32_t endpoint, uint8_t family, uint16_t peer_mss);
 
-/* Nothing is looked up or stored: syncookies_only, or a pause of the bucket policy (spec 3.1, predicate C). */
+/* Nothing is looked up or stored: syncookies_only, or a pause of the bucket policy. */
 static inline bool
 engine_cookies_only(const struct syncache *cache)
 {
@@ -122,7 +122,7 @@ uint32_t engine_skew_ms(const struct syncache *cache);
 uint32_t engine_cookie(const struct syncache *cache, const struct syncache_tuple *tuple,
                        const struct table_entry *entry);
 
-/* May an ACK without an entry be tried as a cookie (DESIGN 5.3)? */
+/* May an ACK without an entry be tried as a cookie (departure 3)? */
 bool engine_gate_open(const struct syncache *cache, const struct endpoint *endpoint, uint64_t hash);
 static inline void
 engine_stamp_gate(struct syncache *cache, struct endpoint *endpoint)

@@ -40,7 +40,7 @@ enum syncache_verdict input_parsed(struct syncache *cache, const struct parsed *
 /* Could it draw a reply?  Errs on the side of yes. */
 bool input_may_reply(const struct syncache *cache, const struct parsed *parsed);
 
-/* syncache.c: a SYN (spec 3.1, 3.3). */
+/* syncache.c: a SYN. */
 enum syncache_verdict syncache_add(struct syncache *cache, struct event *event);
 /* Where a new SYN goes: into the table, nowhere but its cookie, or away. */
 enum add_place { ADD_STORE, ADD_STATELESS, ADD_REFUSE };
@@ -49,7 +49,7 @@ enum add_place add_place(struct syncache *cache, uint64_t hash);
 /* What a SYN negotiates, as the entry that would be stored; no ISS yet. */
 void add_fill(const struct syncache *cache, const struct event *event, struct table_entry *entry);
 
-/* What a TFO option leads to (spec 3.9). */
+/* What a TFO option leads to. */
 struct fastopen {
     uint8_t cookie[EVENT_FASTOPEN_COOKIE_BYTES];
     uint32_t acked;                   /* bytes of SYN data that the SYN-ACK acknowledges */
@@ -62,7 +62,7 @@ enum syncache_verdict fastopen_add(struct syncache *cache, struct event *event, 
 void fastopen_settle(struct syncache *cache, uint32_t endpoint);
 void fastopen_abandon(struct syncache *cache, uint32_t endpoint);
 
-/* expand.c: an ACK (spec 3.5). */
+/* expand.c: an ACK. */
 enum syncache_verdict syncache_expand(struct syncache *cache, struct event *event);
 /* An ACK that belongs to nothing: the stack's, or a RST. */
 enum syncache_verdict expand_refuse(struct syncache *cache, struct event *event);
@@ -85,7 +85,7 @@ enum syncache_verdict offer_make(struct syncache *cache, struct event *event, co
 /* Refuses the offers that nobody answered. */
 void offer_expire(struct syncache *cache);
 
-/* chkrst.c: a RST (spec 3.6); a challenge ACK within its limit; an ICMP error (spec 3.7), true if it met an entry. */
+/* chkrst.c: a RST; a challenge ACK within its limit; an ICMP error, true if it met an entry. */
 enum syncache_verdict syncache_chkrst(struct syncache *cache, struct event *event);
 enum syncache_verdict chkrst_challenge(struct syncache *cache, struct event *event);
 bool chkrst_unreach(struct syncache *cache, uint64_t hash, const struct syncache_tuple *tuple, uint32_t seq);

@@ -1,12 +1,12 @@
 /*
  * An ACK for a listener: it completes the handshake of an entry, or of a
- * cookie, or is refused (spec 3.5).
+ * cookie, or is refused.
  *
  * Tests of an entry follow RFC 9293 3.10.7.4: signature, timestamps, SEG.SEQ,
  * SEG.ACK.  Whatever fails leaves the entry and its timer as they were, so that
  * who guesses a tuple can disturb nobody.  An ACK that is not of the entry's
  * handshake is tried as a cookie before it is refused: the entry may be of a
- * SYN sent in the peer's name (DESIGN 5.6).
+ * SYN sent in the peer's name (departure 6).
  *
  * Not here: how an ACK is tried as a cookie (redeem.c), what the stack says to
  * an offer (offer.c).  See RFC 5961 5, RFC 7323 5.3.
@@ -35,7 +35,7 @@ syncache_expand(struct syncache *cache, struct event *event)
     return expand_entry(cache, event);
 }
 
-/* RFC 7323 5.3 and spec 3.5: timestamps of an ACK. */
+/* RFC 7323 5.3: timestamps of an ACK. */
 static enum syncache_verdict
 expand_timestamps(const struct syncache *cache, const struct event *event)
 {

@@ -1,5 +1,5 @@
 /*
- * A SYN with a TCP Fast Open option (RFC 7413 4.2, spec 3.9).
+ * A SYN with a TCP Fast Open option (RFC 7413 4.2).
  *
  * The cookie is SipHash of the peer's address: no state, no expiry but a new
  * seed.  What it buys a forger who holds one is bounded by the number of

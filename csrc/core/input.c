@@ -3,7 +3,7 @@
  * is here; the event functions are leaves.
  *
  * Order: known tuples (established or offered), half-open entries, listening
- * endpoints; for a listener the order of spec 3.0, which is RFC 9293 3.10.7.2
+ * endpoints; for a listener the order of RFC 9293 3.10.7.2
  * with an ACK first, since a listener here has SYN-RECEIVED connections.
  *
  * Not here: bytes (wire.c), what an event does.

@@ -1,6 +1,6 @@
 /*
  * Completed handshakes and the stack: the offer, its acceptance, its refusal,
- * and what the stack says about tuples of its own (DESIGN 5.5, 5.7).
+ * and what the stack says about tuples of its own (departures 5 and 7).
  *
  * An offer leaves its entry where it is, marked ENTRY_OFFERED, until the stack
  * accepted: an application that is busy for a moment costs nobody a connection.
@@ -38,7 +38,7 @@ offer_ecn(const struct syncache *cache, const struct event *event,
             return SYNCACHE_ECN_NONE;
         return ecn == 1 ? SYNCACHE_ECN_CLASSIC : SYNCACHE_ECN_ACCURATE;
     }
-    /* The SYN-ACK of an entry that is gone may have said ECE: DESIGN 5.4. */
+    /* The SYN-ACK of an entry that is gone may have said ECE: departure 4. */
     if (cache->tunables.ecn_in_cookie || cache->tunables.ecn_enable == 0 ||
         !event->endpoint->config.ecn)
         return SYNCACHE_ECN_NONE;

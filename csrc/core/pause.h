@@ -1,6 +1,6 @@
 /*
- * When to stop inserting: DESIGN's age policy (one-second windows of victims, five-second SYN rate) or FreeBSD's
- * bucket policy (spec 3.8), and how long a pause lasts (15 s doubling to 960 s).  Does not see the table.
+ * When to stop inserting: by age (departure 2: one-second windows of victims, five-second SYN rate) or by FreeBSD's
+ * bucket policy; and how long a pause lasts (15 s doubling to 960 s).  Does not see the table.
  */
 #ifndef SYNCACHE_CORE_PAUSE_H
 #define SYNCACHE_CORE_PAUSE_H
@@ -37,7 +37,7 @@ void pause_note_unplaced(struct pause *pause);
 
 /*
  * Begins a pause at now_ms (the bucket policy calls it on overflow; the age policy from pause_advance).
- * Already paused: nothing.  Length: spec 3.8.  Returns true if one began.
+ * Already paused: nothing.  Returns true if one began.
  */
 bool pause_begin(struct pause *pause, uint64_t now_ms);
 

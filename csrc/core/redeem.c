@@ -1,6 +1,6 @@
 /*
  * Tries an ACK as a SYN cookie: ACK - 1 is then our ISS, SEQ - 1 the peer's
- * ISN, and what the SYN negotiated is in the ISS (spec 3.5, 4).
+ * ISN, and what the SYN negotiated is in the ISS (docs/cookies.md).
  *
  * Strength: 24 bits of MAC, so a blind guess succeeds once in 2^24.  What
  * bounds that: the gate, closed unless the endpoint lately answered without
@@ -173,7 +173,7 @@ redeem_many_failed(const struct syncache *cache)
 
 /*
  * Our own timestamp comes back in TSecr, and tells when the SYN-ACK left: not
- * in the future, and not longer ago than a cookie can live (DESIGN 5.8).
+ * in the future, and not longer ago than a cookie can live (departure 8).
  */
 static bool
 redeem_timestamps(struct syncache *cache, const struct event *event)

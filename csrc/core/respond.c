@@ -1,5 +1,5 @@
 /*
- * The packets that the events send: SYN-ACK (spec 3.2), challenge ACK, RST; and
+ * The packets that the events send: SYN-ACK, challenge ACK, RST; and
  * the RFC 2385 key that signs them and checks what they answer.
  *
  * Not here: whether to send.  See RFC 9293 3.10.7, RFC 3168 6.1.1, RFC

@@ -1,6 +1,5 @@
 /*
- * A SYN for a listener: a new entry, a cookie, or an answer to a duplicate
- * (spec 3.1 and 3.3).
+ * A SYN for a listener: a new entry, a cookie, or an answer to a duplicate.
  *
  * The three ways in which a SYN is answered build the same struct table_entry,
  * so that they cannot negotiate differently; they differ in whether it is kept.
@@ -94,7 +93,7 @@ add_signed_as_required(const struct syncache *cache, const struct event *event)
     return is_signed && respond_signature_good(cache, event);
 }
 
-/* ECN as a SYN asks for it (spec 3.2), as the bits of an entry's flags. */
+/* ECN as a SYN asks for it, as the bits of an entry's flags. */
 static uint16_t
 add_ecn(const struct syncache *cache, const struct event *event)
 {
@@ -152,7 +151,7 @@ add_fill(const struct syncache *cache, const struct event *event,
         entry->flags |= ENTRY_SACK;
 }
 
-/* Gives the entry its ISS: a cookie wherever one can be made (spec 3.1). */
+/* Gives the entry its ISS: a cookie wherever one can be made. */
 static void
 add_iss(struct syncache *cache, const struct event *event,
         struct table_entry *entry)
@@ -264,7 +263,7 @@ add_make_room(struct syncache *cache, uint64_t hash)
     bool exhausted = cache->table.count >= cache->config.cachelimit;
     bool full = table_bucket_full(&cache->table, bucket);
 
-    /* FreeBSD allocates before it looks at the bucket (spec 3.1 d and f). */
+    /* FreeBSD allocates before it looks at the bucket. */
     if (exhausted &&
         (!full || cache->tunables.pause_policy == SYNCACHE_PAUSE_BUCKET))
         return add_make_room_in_cache(cache, bucket);
@@ -298,7 +297,7 @@ add_duplicate_renew(const struct syncache *cache, const struct event *event,
 /*
  * Another ISN than the entry's: a restarted peer, or somebody in its name.  The
  * entry stays as it is, and the ISN is answered as if nothing were stored; the
- * one who completes its handshake proves that it was his (DESIGN 5.6).
+ * one who completes its handshake proves that it was his (departure 6).
  */
 static enum syncache_verdict
 add_other_isn(struct syncache *cache, struct event *event)

@@ -1,6 +1,6 @@
 /*
  * What time alone makes due: SYN-ACKs again, their end, entries that a pause
- * purges, offers that nobody answered, RSTs owed (spec 3.4, 3.8; DESIGN 5.5).
+ * purges, offers that nobody answered, RSTs owed (departure 5).
  *
  * By default 1.0, 3.2, 7.4 s after the SYN a SYN-ACK leaves again, and the
  * entry goes at 15.6 s.  RFC 9293 MUST-23 asks for 180 s; FreeBSD's rexmtlimit
@@ -49,7 +49,7 @@ timer_offers_and_debts(struct syncache *cache, struct syncache_ring *tx)
     return sent;
 }
 
-/* Time to wait after the rxmits-th SYN-ACK, spec 3.4; rxmits is at least 1. */
+/* Time to wait after the rxmits-th SYN-ACK; rxmits is at least 1. */
 static uint64_t
 timer_timeout_ms(const struct syncache *cache, uint32_t rxmits)
 {
@@ -66,7 +66,7 @@ timer_timeout_ms(const struct syncache *cache, uint32_t rxmits)
     return timeout_ms;
 }
 
-/* FreeBSD's bucket timer during a pause empties the bucket (spec 3.8). */
+/* FreeBSD's bucket timer during a pause empties the bucket. */
 static void
 timer_purge(struct syncache *cache, uint32_t bucket)
 {

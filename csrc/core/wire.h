@@ -145,7 +145,7 @@ struct wire_reply {
     uint8_t hop_limit;
     uint8_t tos;
     uint8_t dont_fragment;
-    uint8_t has; /* WIRE_HAS_* options to write, fixed order of spec 3.2 */
+    uint8_t has; /* WIRE_HAS_* options to write, in the order of FreeBSD's tcp_addoptions() */
     uint32_t flow_label; /* IPv6, 20 bits */
     uint16_t mss;
     uint8_t wscale;

@@ -34,7 +34,7 @@ bool inspect_alerts(const struct flow *flow, uint8_t rule_number);
 uint32_t inspect_idle_ms(const struct flow *flow, const struct session *session);
 
 /*
- * An attempt: counts it, judges, makes room, makes the session (spec section 5).
+ * An attempt: counts it, judges, makes room, makes the session.
  *
  *   in       arrival    its packet, from the initiator, checksum verified
  *   in       counted    it counts in the thresholds

@@ -209,7 +209,7 @@ test_rehash_purges_entries_and_keeps_known_tuples(void)
 static void
 test_md5_peer_must_sign_and_is_answered_signed(void)
 {
-    /* RFC 2385; spec 3.1 a: unsigned with a key, signed without one. */
+    /* RFC 2385: unsigned with a key, signed without one. */
     static uint8_t options[20] = {19, 18};
     static const uint8_t key[] = "shared";
     struct syncache_tuple tuple = peer_tuple(1);

@@ -231,7 +231,7 @@ test_syn_received_rcv_ack_mss_of_the_connection(void)
 static void
 test_syn_received_rcv_cookie_ack_of_other_isn_wins_over_the_entry(void)
 {
-    /* DESIGN 5.6: a SYN in the peer's name came first. */
+    /* departure 6: a SYN in the peer's name came first. */
     cache_defaults();
     start_syn_received();
     (void)send_seg((struct seg){.peer = 1, .flags = SYN, .seq = 77});

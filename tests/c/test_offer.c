@@ -54,7 +54,7 @@ test_accepted_segments_pass_with_the_handle(void)
 static void
 test_refused_entry_goes_on_and_is_offered_again(void)
 {
-    /* DESIGN 5.5: a full accept queue costs nobody a connection. */
+    /* departure 5: a full accept queue costs nobody a connection. */
     cache_defaults();
     start_offered();
     refuse();

@@ -109,7 +109,7 @@ test_cookie_lives_until_its_key_retires(void)
 static void
 test_gate_opens_with_an_unstored_syn_and_closes_after_two_lifetimes(void)
 {
-    /* DESIGN 5.3, per endpoint. */
+    /* departure 3, per endpoint. */
     static const uint32_t waits[] = {64000, 64001};
     for (size_t i = 0; i < TEST_COUNT(waits); i++) {
         cache_defaults();
@@ -185,7 +185,7 @@ test_gate_always_needs_no_overflow(void)
 static void
 test_gate_is_open_for_a_lifetime_after_a_start_with_loaded_keys(void)
 {
-    /* DESIGN 5.9: cookies of the process before. */
+    /* departure 9: cookies of the process before. */
     uint8_t key[16];
     for (uint32_t late = 0; late <= 1; late++) {
         cache_defaults();
@@ -208,7 +208,7 @@ test_gate_is_open_for_a_lifetime_after_a_start_with_loaded_keys(void)
 static void
 test_cookie_echoing_a_strange_time_is_refused(void)
 {
-    /* DESIGN 5.8: from -skew to two lifetimes, in the units of ts_hz. */
+    /* departure 8: from -skew to two lifetimes, in the units of ts_hz. */
     static const struct {
         int32_t age_ms;
         bool accepted;
@@ -279,7 +279,7 @@ test_cookie_without_timestamps_is_refused_where_required(void)
 static void
 test_cookie_redeemed_is_not_redeemed_again(void)
 {
-    /* DESIGN 5.7: once accepted, and not before. */
+    /* departure 7: once accepted, and not before. */
     struct syncache_tuple tuple = peer_tuple(1);
     cache_defaults();
     start_cookie();
@@ -296,7 +296,7 @@ test_cookie_redeemed_is_not_redeemed_again(void)
 static void
 test_cached_handshake_is_not_replayed_as_a_cookie(void)
 {
-    /* DESIGN 5.7: its ISS was a cookie, too. */
+    /* departure 7: its ISS was a cookie, too. */
     struct syncache_tuple tuple = peer_tuple(1);
     cache_defaults();
     tunables.cookie_gate = SYNCACHE_GATE_ALWAYS;
@@ -357,7 +357,7 @@ test_failing_ack_that_no_other_number_mends_draws_a_rst(void)
 static void
 test_cookie_of_the_old_scale_is_tried_for_a_lifetime(void)
 {
-    /* DESIGN 5.10: maxsockbuf changed between SYN-ACK and ACK. */
+    /* departure 10: maxsockbuf changed between SYN-ACK and ACK. */
     for (uint32_t late = 0; late <= 1; late++) {
         cache_defaults();
         start_cookie();

@@ -25,7 +25,7 @@ entry_with(uint16_t flags)
 static void
 test_syn_ack_lengths_follow_what_was_negotiated(void)
 {
-    /* The table of spec 3.2. */
+    /* FreeBSD's order and padding of options. */
     static const struct {
         uint16_t flags;
         uint16_t size;

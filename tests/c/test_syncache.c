@@ -307,7 +307,7 @@ test_listen_syn_without_key_gets_a_clocked_iss(void)
 static void
 test_listen_syn_cookie_only_says_no_ecn(void)
 {
-    /* DESIGN 5.4, and FreeBSD's way. */
+    /* departure 4, and FreeBSD's way. */
     for (uint32_t in_cookie = 0; in_cookie <= 1; in_cookie++) {
         cache_defaults();
         tunables.syncookies_only = 1;

@@ -4,7 +4,7 @@
 static void
 test_syn_received_rcv_same_syn_answers_within_its_limit(void)
 {
-    /* DESIGN 5.6: as many answers as allowed, timer and budget untouched. */
+    /* departure 6: as many answers as allowed, timer and budget untouched. */
     cache_defaults();
     tunables.dupsyn_limit = 2;
     cache_start();
@@ -67,7 +67,7 @@ test_syn_received_rcv_same_syn_renews_or_ends_timestamps(void)
 static void
 test_syn_received_rcv_other_isn_is_answered_without_touching_it(void)
 {
-    /* DESIGN 5.6: both handshakes can complete, by whoever knows the ISS. */
+    /* departure 6: both handshakes can complete, by whoever knows the ISS. */
     struct seg other = {.peer = 1, .flags = SYN, .seq = 77};
     cache_defaults();
     cache_start();
@@ -86,7 +86,7 @@ test_syn_received_rcv_other_isn_is_answered_without_touching_it(void)
 static void
 test_syn_received_rcv_other_isn_without_cookies_renews_nothing(void)
 {
-    /* DESIGN 5.6: the entry's own SYN-ACK, with what its own SYN said. */
+    /* departure 6: the entry's own SYN-ACK, with what its own SYN said. */
     cache_defaults();
     tunables.syncookies = 0;
     cache_start();

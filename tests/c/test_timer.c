@@ -69,7 +69,7 @@ test_syn_received_unanswered_retransmits_and_expires_on_schedule(void)
 static void
 test_syn_received_rexmtlimit_sets_the_number_of_attempts(void)
 {
-    /* Statement 7 and spec 3.4: the back-off is capped at 64 s. */
+    /* Statement 7: the back-off is capped at 64 s. */
     static const struct {
         uint32_t limit;
         uint64_t last_ms;

@@ -1,11 +1,11 @@
-/* ACKs, cookies, RSTs, and which of them a segment is: spec 3.0, 3.5, 3.6. */
+/* ACKs, cookies, RSTs, and which of them a segment is. */
 #include "twin.h"
 
 #include <string.h>
 
 enum redeem { GOOD, OFF, OTHER, FAILED, REPLAYED };
 
-/* DESIGN 5.3: may this ACK be tried as a cookie? */
+/* departure 3: may this ACK be tried as a cookie? */
 static bool
 gate_open(const struct twin *twin, const struct twin_event *event)
 {
@@ -76,7 +76,7 @@ timestamps_on(const struct twin *twin, const struct twin_event *event)
     return event->endpoint->config.options && (rfc1323 & 1) != 0;
 }
 
-/* DESIGN 5.8: is the echoed timestamp of our time? */
+/* departure 8: is the echoed timestamp of our time? */
 static bool
 in_time(const struct twin *twin, const struct twin_event *event)
 {
@@ -149,7 +149,7 @@ take(struct twin *twin, struct twin_event *event,
     return verdict;
 }
 
-/* DESIGN 5.12: what its peer sent before may still come, with a cookie. */
+/* departure 12: what its peer sent before may still come, with a cookie. */
 static bool
 lost_data(const struct twin *twin, const struct twin_event *event,
           enum redeem how)

@@ -1,4 +1,4 @@
-/* SipHash-2-4, MD5 (RFC 1321), and the cookies of spec 4 and DESIGN 5.10. */
+/* SipHash-2-4, MD5 (RFC 1321), and the cookies (docs/cookies.md; departure 10). */
 #include "twin.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Completed handshakes and the stack's own tuples: DESIGN 5.5, 5.7. */
+/* Completed handshakes and the stack's own tuples (departures 5 and 7). */
 #include "twin.h"
 
 #include <string.h>

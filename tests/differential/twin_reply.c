@@ -1,4 +1,4 @@
-/* What is answered: spec 3.2, 3.5, 3.6; RFC 9293 3.10.7.1. */
+/* What is answered (RFC 9293 3.10.7.1). */
 #include "twin.h"
 
 #include <string.h>

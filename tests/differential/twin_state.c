@@ -1,6 +1,6 @@
 /*
- * Time and what it changes: keys (spec 4, DESIGN 5.9), pauses (spec 3.8, DESIGN
- * 5.2); what was redeemed (DESIGN 5.7); tunables.
+ * Time and what it changes: keys (departure 9), pauses (departure 2);
+ * what was redeemed (departure 7); tunables.
  */
 #include "twin.h"
 
@@ -330,7 +330,7 @@ twin_second(const struct twin *twin)
     return (twin->now - twin->init) / 1000;
 }
 
-/* Failed cookies by the second: this one and the one before (DESIGN 5.8). */
+/* Failed cookies by the second: this one and the one before (departure 8). */
 
 void
 twin_failed(struct twin *twin)

@@ -1,4 +1,4 @@
-/* SYNs: spec 3.1, 3.3, 3.9; DESIGN 5.2, 5.4, 5.6. */
+/* SYNs (departures 2, 4 and 6). */
 #include "twin.h"
 
 #include <string.h>
@@ -186,7 +186,7 @@ duplicate(struct twin *twin, struct twin_event *event)
         return SYNCACHE_DROP_DUPSYN_LIMIT;
     if (entry->dup_answers < TWIN_COUNTED)
         entry->dup_answers++;
-    /* Our way, another ISN never touches the entry (DESIGN 5.6). */
+    /* Our way, another ISN never touches the entry (departure 6). */
     if (limit == 0 || !other) {
         entry->ts = entry->ts && has->ts;
         if (entry->ts)

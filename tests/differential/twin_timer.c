@@ -1,4 +1,4 @@
-/* What time alone makes due: spec 3.4, 3.7, 3.8; DESIGN 5.5. */
+/* What time alone makes due (departure 5). */
 #include "twin.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-"""ACKs and RSTs: spec 3.5 and 3.6, DESIGN 5.3 and 5.6 to 5.8, 5.12."""
+"""ACKs and RSTs (departures 3, 6 to 8 and 12)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Ack(Offer):
     def _over_entry(
         self, packet: Packet, tup: Tuple4, endpoint: Endpoint
     ) -> Conn | str:
-        """Try as a cookie an ACK that fails against its entry (DESIGN 5.6)."""
+        """Try as a cookie an ACK that fails against its entry (departure 6)."""
         on = self.tune.dupsyn_limit and self.tune.syncookies
         if not on or not self.gate_open(tup, endpoint):
             return "off"
@@ -64,13 +64,13 @@ class Ack(Offer):
         return result
 
     def _waits_for_data(self, packet: Packet, why: str) -> bool:
-        """What its peer sent before may come again, with a cookie (DESIGN 5.12)."""
+        """What its peer sent before may come again, with a cookie (departure 12)."""
         if why == "replayed" or self.tune.failcookie_rst:
             return False
         return why == "bad mac" or bool(packet.payload or "F" in packet.flags)
 
     def gate_open(self, tup: Tuple4, endpoint: Endpoint) -> bool:
-        """May a cookie of this endpoint be tried (DESIGN 5.3)."""
+        """May a cookie of this endpoint be tried (departure 3)."""
         if self.tune.cookie_gate == "always":
             return True
         if self.tune.cookie_gate == "bucket":
@@ -121,7 +121,7 @@ class Ack(Offer):
         return self._conn_of(entry, packet, "cookie")
 
     def _fresh(self, packet: Packet, tup: Tuple4, endpoint: Endpoint) -> bool:
-        """Does TSecr say that the SYN-ACK was recent (DESIGN 5.8)."""
+        """Does TSecr say that the SYN-ACK was recent (departure 8)."""
         if self.tune.cookie_ts == "off" or not self._ts_allowed(endpoint):
             return True
         ts = option.read(packet.options, syn=False).ts

@@ -1,4 +1,4 @@
-"""The packets that a half-open connection is answered with: spec 3.2, 3.5, 3.6."""
+"""The packets that a half-open connection is answered with."""
 
 from __future__ import annotations
 

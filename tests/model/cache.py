@@ -25,7 +25,7 @@ class Cache(Syn, Ack):
     """The model of one engine."""
 
     def packet(self, packet: Packet, now: int) -> Verdict:
-        """Take one segment (spec 3.0)."""
+        """Take one segment."""
         self.advance(now)
         self.count["rcvtotal"] += 1
         verdict = self._classify(packet)
@@ -75,7 +75,7 @@ class Cache(Syn, Ack):
         self.count["rst_sent"] += 1
         return Verdict("REPLY_RST", self.write.reset(packet, None))
 
-    # ICMP: spec 3.7
+    # ICMP
 
     def unreach(self, tup: Tuple4, seq: int, now: int) -> Verdict:
         """Take an ICMP error that quotes a segment of ours."""
@@ -93,7 +93,7 @@ class Cache(Syn, Ack):
             self.count["sc_unreach"] += 1
         return verdict
 
-    # Time passing: spec 3.4 and 3.8
+    # Time passing
 
     def poll(self, now: int) -> list[bytes]:
         """Do what is due; return what is sent."""

@@ -1,4 +1,4 @@
-"""SYN cookies and their keys: spec section 4 and DESIGN 5, points 9 and 10.
+"""SYN cookies and their keys (docs/cookies.md; departures 9 and 10).
 
 A cookie is 24 bits of MAC over tuple, IRS and one byte of options; the byte travels in
 the low eight bits, masked by the MAC's top byte.

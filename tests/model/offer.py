@@ -1,4 +1,4 @@
-"""Completed handshakes, from the offer to the stack's answer: DESIGN 5.5 and 5.7."""
+"""Completed handshakes, from the offer to the stack's answer (departures 5 and 7)."""
 
 from __future__ import annotations
 

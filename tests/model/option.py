@@ -120,7 +120,7 @@ def read(data: bytes, *, syn: bool) -> Seen:
 
 
 def syn_ack(options: list[Option]) -> bytes:
-    """Lay out a SYN-ACK's options: spec 3.2's order, alignment and padding."""
+    """Lay out a SYN-ACK's options: FreeBSD's order, alignment and padding."""
     order = ["mss", "ws", "sack_ok", "ts", "md5", "sack", "tfo"]
     align = {"mss": (4, 0), "ws": (2, 1), "sack_ok": (2, 0)}
     align |= {"ts": (4, 2), "md5": (4, 2)}

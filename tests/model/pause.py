@@ -1,4 +1,4 @@
-"""When the cache stops inserting: spec 3.8, and the age policy of DESIGN 5.2."""
+"""When the cache stops inserting: FreeBSD's bucket policy, or by age (departure 2)."""
 
 from __future__ import annotations
 

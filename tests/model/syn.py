@@ -1,4 +1,4 @@
-"""SYNs: spec 3.1 and 3.3, DESIGN 5.2, 5.4 and 5.6."""
+"""SYNs (departures 2, 4 and 6)."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Syn(Table):
         return True
 
     def _duplicate(self, packet: Packet, entry: Entry) -> Verdict:
-        """Answer a SYN whose tuple has an entry (3.3, DESIGN 5.6)."""
+        """Answer a SYN whose tuple has an entry (departure 6)."""
         self.count["sc_dupsyn"] += 1
         limit = self.tune.dupsyn_limit
         other = packet.seq != entry.irs

@@ -91,7 +91,7 @@ class Table:
 
     @property
     def cookies_only(self) -> bool:
-        """The predicate C of spec 3.1."""
+        """Whether nothing is looked up or stored."""
         stopped = self.paused and self.tune.pause_policy == "bucket"
         return stopped or bool(self.tune.syncookies_only)
 
@@ -139,7 +139,7 @@ class Table:
         entry.deadline = -(-(self.now + timeout) // DUE_MS) * DUE_MS
 
     def arm_after_syn_ack(self, entry: Entry) -> None:
-        """Set the deadline after a SYN-ACK, and count that one (spec 3.4)."""
+        """Set the deadline after a SYN-ACK, and count that one."""
         tune = self.tune
         timeout = tune.rexmit_initial
         if entry.rxmits:

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import re
 
+from seq import add, diff
+
 from syncache.options import (
     FastOpen,
     Mss,
@@ -27,7 +29,6 @@ from syncache.options import (
     encode,
 )
 from syncache.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
-from syncache.seq import add, diff
 from syncache.stack import Stack
 
 ADDRESSES = {4: ("192.0.2.1", "198.51.100.7"), 6: ("2001:db8::1", "2001:db8::7")}

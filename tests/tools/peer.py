@@ -7,6 +7,8 @@ once; `sack=True` makes it report and take SACK blocks, `timestamps=True` use RF
 
 from __future__ import annotations
 
+from seq import add, diff
+
 from syncache.options import (
     Mss,
     Sack,
@@ -16,7 +18,6 @@ from syncache.options import (
     encode,
 )
 from syncache.segment import ACK, FIN, PSH, RST, SYN, Segment
-from syncache.seq import add, diff
 
 ADDRESSES = {4: ("192.0.2.1", "198.51.100.7"), 6: ("2001:db8::1", "2001:db8::7")}
 RTO_MS = 300

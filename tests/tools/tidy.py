@@ -33,41 +33,13 @@ OUTSIDE_WORLD = {
     "threading",
     "time",
 }
-MAY_TOUCH_THE_WORLD = (
-    "links/",
-    "cli/",
-    "aio",
-    "control.py",
-    "metrics.py",
-    "entropy.py",
-)
+# The outer rooms: they own what the outside world gives and drive the engines.
+OUTER = ("links/", "cli/", "aio/", "control.py")
+MAY_TOUCH_THE_WORLD = (*OUTER, "entropy.py")
 # The door to C, which is split by what lies behind it.
 SEE_C = ("_core.py", "_core_links.py")
-VALUES = {
-    "tunables",
-    "keyring",
-    "cookies",
-    "stats",
-    "segment",
-    "events",
-    "seq",
-    "ring",
-    "halfopen",
-}
-ENGINES = {
-    "engine",
-    "stack",
-    "listener",
-    "connection",
-    "tcp",
-    "intercept",
-    "inspection",
-    "aio",
-    "control",
-    "metrics",
-    "links",
-    "cli",
-}
+# All other inner modules are values, which know no engine.
+ENGINES = {"engine", "flow", "intercept", "inspection", "stack"}
 
 CORE_FORBIDDEN_INCLUDE = re.compile(
     r"#include <(time\.h|stdlib\.h|stdio\.h|malloc\.h|unistd\.h|sys/[^>]*)>"
@@ -191,8 +163,10 @@ def imports(source: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            if node.module is None or module == "syncache":
-                yield from (f".{alias.name}" for alias in node.names)
+            if node.module is None:
+                yield from (module + alias.name for alias in node.names)
+            elif module == "syncache":
+                yield from (f"syncache.{alias.name}" for alias in node.names)
             else:
                 yield module
         for child in ast.iter_child_nodes(node):
@@ -204,18 +178,50 @@ def imports(source: str) -> Iterator[str]:
 def import_faults(name: str, source: str) -> list[str]:
     """Judge the imports of syncache/`name` by the layer rule."""
     faults = []
-    stem = name.removesuffix(".py")
+    outer = name.startswith(OUTER)
     for module in imports(source):
         first = module.split(".")[0]
-        inner = module.removeprefix("syncache").lstrip(".").split(".")[0]
-        ours = module.startswith((".", "syncache"))
-        if inner == "_ffi" and ours and name not in SEE_C:
-            faults.append(f"{name}: only {SEE_C} import _ffi")
         if first in OUTSIDE_WORLD and not name.startswith(MAY_TOUCH_THE_WORLD):
             faults.append(f"{name}: imports {module}")
-        if ours and stem in VALUES and inner in ENGINES:
+        if not module.startswith((".", "syncache")):
+            continue
+        inner = module.removeprefix("syncache").lstrip(".").split(".")[0]
+        if inner == "_ffi" and name not in SEE_C:
+            faults.append(f"{name}: only {SEE_C} import _ffi")
+        if outer:
+            continue
+        if f"{inner}/".startswith(OUTER) or f"{inner}.py" in OUTER:
+            faults.append(f"{name}: an inner module imports {module}")
+        if inner in ENGINES and name.removesuffix(".py") not in ENGINES:
             faults.append(f"{name}: a value module imports {module}")
     return faults
+
+
+def import_graph(package: Path) -> dict[str, set[str]]:
+    """Return which module of a package imports which, by dotted name below it."""
+    files = {
+        ".".join(p.relative_to(package).with_suffix("").parts): p
+        for p in package.rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {module: set() for module in files}
+    for module, path in files.items():
+        above = module.split(".")
+        for name in imports(path.read_text()):
+            dots = len(name) - len(name.lstrip("."))
+            parts = (above[:-dots] if dots else []) + name.lstrip(".").split(".")
+            target = ".".join(parts[parts[0] == package.name :])
+            if target in graph and target != module:
+                graph[module].add(target)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """Return the modules that are left when those that import none are taken away."""
+    left = dict(graph)
+    while free := [m for m, seen in left.items() if not seen & left.keys()]:
+        for module in free:
+            del left[module]
+    return set(left)
 
 
 def include_faults(name: str, source: str) -> list[str]:

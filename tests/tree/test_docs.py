@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tidy import ROOT
+from tidy import ROOT, tree
 
 PAGES = [
     ROOT / "README.md",
@@ -16,6 +16,9 @@ PAGES = [
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 SENTENCE_END = re.compile(r"[a-z)`\]]{2}[.!?] (?=[A-Z`])")
+
+# Documents that are not here: sections of a design, of "the spec".
+ABSENT = re.compile(r"\bDESIGN\b|\bspec(?:ification)? (?:section )?\d|\bsee spec\b")
 
 
 def name(path: Path) -> str:
@@ -50,6 +53,18 @@ def test_links_lead_to_files(page):
 def test_one_sentence_per_line(page):
     """A change of a sentence is a change of a line."""
     assert [] == [line for line in prose(page) if SENTENCE_END.search(line)]
+
+
+def test_texts_refer_only_to_documents_of_the_repository():
+    """A reader can look up whatever a comment or a page refers to."""
+    texts = [p for p in tree() if p.suffix in {".c", ".h", ".py", ".md", ".pkt"}]
+    found = [
+        f"{name(path)}:{number}: {line.strip()}"
+        for path in texts
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if ABSENT.search(line) and path.name != "test_docs.py"
+    ]
+    assert [] == found
 
 
 def test_readme_has_at_most_150_lines():

@@ -60,6 +60,37 @@ def test_python_imports_keep_to_their_layer():
     assert [] == faults
 
 
+def test_python_modules_import_in_no_circle():
+    """The modules stand on floors: whatever one imports is below it."""
+    assert set() == tidy.circles(tidy.import_graph(PACKAGE))
+
+
+def test_circles_are_found():
+    """The rule is itself right: what leads into a circle is left with it."""
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}
+    assert {"a", "b", "c"} == tidy.circles(graph)
+
+
+def test_import_graph_knows_every_way_to_import(tmp_path):
+    """From here, from above, absolute; what only a type checker sees is left out."""
+    package = tmp_path / "syncache"
+    (package / "in").mkdir(parents=True)
+    sources = {
+        "a.py": "from .b import x",
+        "b.py": "if TYPE_CHECKING:\n    from .a import y",
+        "c.py": "from syncache import a",
+        "in/d.py": "from .. import b\nfrom ..c import z\nimport syncache.a",
+    }
+    for file, source in sources.items():
+        (package / file).write_text(source)
+    assert tidy.import_graph(package) == {
+        "a": {"b"},
+        "b": set(),
+        "c": {"a"},
+        "in.d": {"a", "b", "c"},
+    }
+
+
 def test_c_core_includes_keep_to_their_layer():
     """The core has no clock, no allocator, no system; leaves see only leaves."""
     faults = [
@@ -220,6 +251,12 @@ def test_files_are_small_and_of_known_kinds():
         ("ring.py", "from . import stack", 1),
         ("ring.py", "if TYPE_CHECKING:\n    from .engine import Syncache", 0),
         ("ring.py", "from ._core import Core", 0),
+        ("alerts.py", "from .stack import Stack", 1),
+        ("conn.py", "from .links.tun import Tun", 1),
+        ("stack.py", "from .control import Control", 1),
+        ("tcp/rto.py", "from ..engine import Syncache", 1),
+        ("stack.py", "from .engine import Syncache", 0),
+        ("cli/serve.py", "from ..engine import Syncache", 0),
     ],
 )
 def test_import_rule_finds_each_breach(module, source, faults):

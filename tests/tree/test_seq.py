@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from syncache import seq
+import seq
 
 EDGES = [0, 1, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 2, 2**32 - 1]
 

@@ -106,6 +106,9 @@ enum syncache_gate { SYNCACHE_GATE_ENDPOINT, SYNCACHE_GATE_ALWAYS, SYNCACHE_GATE
 enum syncache_layout { SYNCACHE_LAYOUT_WIDE, SYNCACHE_LAYOUT_FREEBSD, SYNCACHE_LAYOUT_MSS };
 enum syncache_cookie_ts { SYNCACHE_TS_CHECK, SYNCACHE_TS_AUTO, SYNCACHE_TS_REQUIRE, SYNCACHE_TS_OFF };
 enum syncache_overflow { SYNCACHE_OVERFLOW_EVICT, SYNCACHE_OVERFLOW_DROP_NEW };
+/* NONE is FreeBSD's TF_NOOPT, ALL what the tunables allow; of a sum, OPTION_MSS is always a part. */
+enum syncache_options { SYNCACHE_OPTIONS_NONE, SYNCACHE_OPTIONS_ALL, SYNCACHE_OPTION_MSS, SYNCACHE_OPTION_SCALE = 4,
+                        SYNCACHE_OPTION_SACK = 8, SYNCACHE_OPTION_TIMESTAMPS = 16 };
 enum syncache_isa { SYNCACHE_ISA_PORTABLE, SYNCACHE_ISA_AVX2, SYNCACHE_ISA_AVX512 };
 
 /* Fixed for the life of an engine. */
@@ -252,7 +255,7 @@ struct syncache_endpoint {
     uint8_t laddr[16];             /* all zero: any address of the family */
     uint16_t lport;
     uint8_t family;                /* 4 or 6; 0: both, laddr must be zero */
-    uint8_t options;               /* 0: no TCP options at all (FreeBSD's TF_NOOPT) */
+    uint8_t options;               /* SYNCACHE_OPTIONS_*, or a sum of SYNCACHE_OPTION_*: what this stack can do */
     uint8_t ecn;                   /* 0: ECN is not allowed here */
     uint8_t hop_limit;             /* TTL or hop limit of replies, 1 to 255 */
     uint8_t tos;                   /* TOS or traffic class of replies; its ECN bits are ignored */
@@ -348,8 +351,7 @@ bool syncache_set_tunables(struct syncache *cache, const struct syncache_tunable
  * cookies, and syn_no_key counts.  Give one for each epoch, when syncache_epoch() says that it began.  A key that
  * is not renewed stays in force, and its cookies with it: they are good for as long as no other key is given.
  *
- *   in       epoch   counts key periods; its lowest bit is the cookie's parity bit
- *   see      syncache_epoch()
+ *   in       epoch   see syncache_epoch(), syncache_key_due(); its lowest bit is the cookie's parity bit
  */
 void syncache_set_key(struct syncache *cache, uint64_t epoch, const uint8_t key[SYNCACHE_KEY_BYTES]);
 
@@ -420,10 +422,8 @@ enum syncache_verdict syncache_segment(struct syncache *cache, uint64_t now_ms, 
 uint32_t syncache_burst(struct syncache *cache, uint64_t now_ms, struct syncache_ring *rx, struct syncache_ring *tx);
 
 /*
- * Tells how the offer of a handshake ended.
- *
- *   in       ok   true: established, later segments of the tuple are PASS_KNOWN with `handle`.
- *                 false: the stack had no room; see rst_on_sock_fail and offer_timeout
+ * Tells how the offer of a handshake ended.  ok: established, later segments of the tuple are PASS_KNOWN with `handle`.
+ * Not ok: the stack had no room; see rst_on_sock_fail and offer_timeout.
  */
 void syncache_accepted(struct syncache *cache, const struct syncache_conn *conn, uint64_t handle, bool ok);
 

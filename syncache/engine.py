@@ -22,7 +22,7 @@ from .sysctl import Sysctl
 from .verdict import KINDS, PLAIN, REASONS, Kind, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from typing_extensions import Buffer
 
@@ -148,7 +148,7 @@ class Syncache:
         mss_max: int | None = None,
         rcv_window: int = 65535,
         rcv_wscale: int | None = None,
-        options: bool = True,
+        options: bool | Collection[str] = True,
         hop_limit: int = 64,
         tos: int = 0,
         fastopen: int = 0,
@@ -164,7 +164,8 @@ class Syncache:
             mss_max: upper bound of the MSS announced and used.
             rcv_window: receive buffer in bytes; the SYN-ACK says at most 65535.
             rcv_wscale: our window scale, 0 to 14; None: from kern.ipc.maxsockbuf.
-            options: whether TCP options are used at all.
+            options: whether TCP options are used at all, or which of "scale", "sack"
+                and "timestamps" the stack can do beside the MSS.
             hop_limit: TTL or hop limit of replies, 1 to 255.
             tos: TOS or traffic class of replies.
             fastopen: TCP Fast Open requests that may be pending; 0: off.
@@ -181,7 +182,7 @@ class Syncache:
             "laddr": laddr,
             "lport": addresses.port(port, lowest=1),
             "family": family,
-            "options": int(options),
+            "options": _options(options),
             "ecn": 1,
             "hop_limit": within("hop_limit", hop_limit, 1, 255),
             "tos": within("tos", tos, 0, 255),
@@ -442,6 +443,19 @@ def _place(address: str | None) -> tuple[int, bytes]:
 def _places(family: int, laddr: bytes, port: int) -> set[tuple[int, bytes, int]]:
     """Return what an endpoint occupies: of each family an address and port."""
     return {(each, laddr, port) for each in ((family,) if family else (4, 6))}
+
+
+# As enum syncache_options has them.
+_OPTIONS = {"scale": 4, "sack": 8, "timestamps": 16}
+
+
+def _options(options: bool | Collection[str]) -> int:
+    """The options of an endpoint as C takes them; ValueError for an unknown name."""
+    if isinstance(options, bool):
+        return int(options)
+    if isinstance(options, str) or not set(options) <= set(_OPTIONS):
+        raise ValueError(f"options={options!r} is not a set of {', '.join(_OPTIONS)}")
+    return 2 + sum(_OPTIONS[name] for name in set(options))
 
 
 def _mtu(mtu: int) -> int:

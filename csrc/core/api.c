@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "../syncache_host.h"
 #include "event.h"
 
 #define API_LINE 64      /* alignment of the block and of its parts */
@@ -159,6 +160,15 @@ syncache_epoch(struct syncache *cache, uint64_t now_ms, uint64_t *next_ms)
     *next_ms =
         secret_next_ms(&cache->secret, cache->tunables.cookie_lifetime_ms);
     return cache->secret.epoch;
+}
+
+bool
+syncache_key_due(struct syncache *cache, uint64_t now_ms, uint64_t *epoch)
+{
+    uint64_t next_ms;
+
+    *epoch = syncache_epoch(cache, now_ms, &next_ms);
+    return !secret_keyed(&cache->secret);
 }
 
 void

@@ -89,6 +89,14 @@ endpoints_init(struct endpoints *endpoints, void *memory, uint32_t endpoint_max,
     endpoints->md5 = (void *)bytes;
 }
 
+static bool
+endpoint_options_valid(uint8_t options)
+{
+    return options <= SYNCACHE_OPTIONS_ALL ||
+           ((options & SYNCACHE_OPTION_MSS) != 0 &&
+            (options & ~ENDPOINT_OPTIONS) == 0);
+}
+
 bool
 endpoints_valid(const struct syncache_endpoint *config)
 {
@@ -109,7 +117,8 @@ endpoints_valid(const struct syncache_endpoint *config)
     default:
         return false;
     }
-    return config->lport != 0 && config->hop_limit != 0 && scale;
+    return config->lport != 0 && config->hop_limit != 0 && scale &&
+           endpoint_options_valid(config->options);
 }
 
 static struct endpoint_address *

@@ -9,6 +9,10 @@
 
 #include "../syncache.h"
 
+/* Every option that a stack can have. */
+#define ENDPOINT_OPTIONS \
+    (SYNCACHE_OPTION_MSS | SYNCACHE_OPTION_SCALE | SYNCACHE_OPTION_SACK | SYNCACHE_OPTION_TIMESTAMPS)
+
 struct endpoint {
     struct syncache_endpoint config;
     uint64_t gate_ms;                 /* last time it evicted, purged or answered without storing; see gate_open */
@@ -67,6 +71,14 @@ void endpoints_unlisten(struct endpoints *endpoints, uint32_t slot);
 bool endpoints_address(struct endpoints *endpoints, uint8_t family, const uint8_t laddr[static 16]);
 bool endpoints_md5_key(struct endpoints *endpoints, uint32_t slot, uint8_t family, const uint8_t faddr[static 16],
                        const uint8_t *key, size_t key_size);
+
+/* Can the stack behind this endpoint do an option? */
+static inline bool
+endpoint_can(const struct endpoint *endpoint, enum syncache_options option)
+{
+    uint32_t options = endpoint->config.options;
+    return options == SYNCACHE_OPTIONS_ALL || (options & (uint32_t)option) != 0;
+}
 
 /* The open endpoint for a tuple's local side, or NULL. */
 struct endpoint *endpoints_find(const struct endpoints *endpoints, const struct syncache_tuple *tuple);

@@ -130,7 +130,8 @@ redeem_timestamps_allowed(const struct syncache *cache,
 {
     uint32_t rfc1323 = cache->tunables.rfc1323;
 
-    return event->endpoint->config.options && (rfc1323 == 1 || rfc1323 == 3);
+    return endpoint_can(event->endpoint, SYNCACHE_OPTION_TIMESTAMPS) &&
+           (rfc1323 == 1 || rfc1323 == 3);
 }
 
 /* Seconds of the engine's life, the grain of the rate of failures. */

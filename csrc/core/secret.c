@@ -238,6 +238,13 @@ secret_mint(const struct secret *secret)
                                            : secret->place[secret->source].key;
 }
 
+bool
+secret_keyed(const struct secret *secret)
+{
+    assert(secret != NULL);
+    return secret_find(secret, secret->epoch) != NULL;
+}
+
 uint32_t
 secret_parity(const struct secret *secret)
 {

@@ -51,6 +51,9 @@ uint64_t secret_next_ms(const struct secret *secret, uint32_t lifetime_ms);
 /* The key that mints: of the epoch in force, or the last one before; NULL if the caller gave neither. */
 const uint8_t *secret_mint(const struct secret *secret);
 
+/* Has the epoch in force a key of its own? */
+bool secret_keyed(const struct secret *secret);
+
 /* The parity bit of the cookies that it mints: that of the epoch it was given for. */
 uint32_t secret_parity(const struct secret *secret);
 

@@ -135,19 +135,22 @@ add_fill(const struct syncache *cache, const struct event *event,
         entry->flags |= ENTRY_SIGNATURE;
     if (segment->has & WIRE_HAS_MSS)
         entry->peer_mss = segment->mss;
-    if (!config->options)
-        return;
     if ((segment->has & WIRE_HAS_TIMESTAMPS) &&
+        endpoint_can(event->endpoint, SYNCACHE_OPTION_TIMESTAMPS) &&
         (rfc1323 == 1 || rfc1323 == 3)) {
         entry->flags |= ENTRY_TIMESTAMP;
         entry->tsreflect = segment->tsval;
     }
-    if ((segment->has & WIRE_HAS_WSCALE) && (rfc1323 == 1 || rfc1323 == 2)) {
+    if ((segment->has & WIRE_HAS_WSCALE) &&
+        endpoint_can(event->endpoint, SYNCACHE_OPTION_SCALE) &&
+        (rfc1323 == 1 || rfc1323 == 2)) {
         entry->flags |= ENTRY_WINSCALE;
         entry->scales =
             (uint8_t)(segment->wscale << 4 | engine_wscale(cache, config));
     }
-    if ((segment->has & WIRE_HAS_SACK_PERMITTED) && cache->tunables.sack_enable)
+    if ((segment->has & WIRE_HAS_SACK_PERMITTED) &&
+        endpoint_can(event->endpoint, SYNCACHE_OPTION_SACK) &&
+        cache->tunables.sack_enable)
         entry->flags |= ENTRY_SACK;
 }
 

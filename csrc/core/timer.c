@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "../syncache_host.h"
 #include "event.h"
 #include "ring.h"
 
@@ -26,6 +27,21 @@ syncache_poll(struct syncache *cache, uint64_t now_ms, struct syncache_ring *tx)
     engine_advance(cache, now_ms);
     sent = timer_offers_and_debts(cache, tx);
     return sent + timer_entries(cache, tx);
+}
+
+uint32_t
+syncache_poll_one(struct syncache *cache, uint64_t now_ms,
+                  uint8_t packet[SYNCACHE_REPLY_MAX])
+{
+    struct syncache_slot slot;
+    struct syncache_ring tx = {
+        .memory = packet,
+        .slot = &slot,
+        .slots = 1,
+        .slot_size = SYNCACHE_REPLY_MAX,
+    };
+
+    return syncache_poll(cache, now_ms, &tx) > 0 ? slot.size : 0;
 }
 
 static uint32_t

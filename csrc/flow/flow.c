@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
+#define FLOW_PARTS 64
 #define FLOW_LINE 64 /* alignment of the block and of its parts */
 #define FLOW_PROFILES_MAX 65535
 #define FLOW_HEADERS_MAX 65535
@@ -77,12 +78,33 @@ flow_layout(const struct flow_config *config, struct flow_layout *layout)
         layout->headers + flow_round(headers_bytes(config->headers_max));
 }
 
+/*
+ * Sums of size_t wrap on a 32-bit machine.  A configuration of a 64th, rounded
+ * up, cannot wrap at the limits of flow.h, and 64 times its size is no less
+ * than the whole.
+ */
+static bool
+flow_fits(const struct flow_config *config)
+{
+    struct flow_config part = *config;
+    struct flow_layout layout;
+
+    part.sessions_max = config->sessions_max / FLOW_PARTS + 1;
+    part.hosts_max = config->hosts_max / FLOW_PARTS + 1;
+    part.headers_max = config->headers_max / FLOW_PARTS + 1;
+    part.journal_max = config->journal_max / FLOW_PARTS + 1;
+    part.rules_max = config->rules_max / FLOW_PARTS + 1;
+    part.profiles_max = config->profiles_max / FLOW_PARTS + 1;
+    flow_layout(&part, &layout);
+    return layout.end <= SIZE_MAX / 2 / FLOW_PARTS;
+}
+
 size_t
 flow_size(const struct flow_config *config)
 {
     struct flow_layout layout;
 
-    if (!flow_config_valid(config))
+    if (!flow_config_valid(config) || !flow_fits(config))
         return 0;
     flow_layout(config, &layout);
     return layout.end;
@@ -140,7 +162,7 @@ flow_init(void *block, size_t size, const struct flow_config *config,
     struct flow_layout layout;
 
     if (block == NULL || (uintptr_t)block % FLOW_LINE != 0 ||
-        !flow_config_valid(config))
+        !flow_config_valid(config) || !flow_fits(config))
         return NULL;
     flow_layout(config, &layout);
     if (size < layout.end)

@@ -1,4 +1,5 @@
 /* Size, start, keys, endpoints, listing. */
+#include "../../csrc/syncache_host.h"
 #include "cache.h"
 
 static void
@@ -264,6 +265,26 @@ test_listen_refuses_a_place_that_is_taken(void)
     EXPECT_TRUE(!syncache_listen(cache, &endpoint, &number));
 }
 
+static void
+test_key_is_due_until_the_epoch_in_force_has_one(void)
+{
+    uint64_t epoch = 99;
+    uint64_t next_ms;
+    uint8_t key[16] = {1};
+
+    cache_defaults();
+    cache_start_keyless();
+    for (uint32_t i = 0; i < 3; i++) {
+        EXPECT_TRUE(syncache_key_due(cache, now, &epoch));
+        EXPECT_EQ(i, epoch);
+        syncache_set_key(cache, epoch, key);
+        EXPECT_TRUE(!syncache_key_due(cache, now, &epoch));
+        (void)syncache_epoch(cache, now, &next_ms);
+        EXPECT_TRUE(syncache_next_deadline(cache) <= next_ms);
+        now = next_ms;
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_config_out_of_range_has_no_size),
     TEST(test_init_refuses_a_block_that_does_not_fit),
@@ -276,6 +297,7 @@ static const struct test tests[] = {
     TEST(test_rehash_purges_entries_and_keeps_known_tuples),
     TEST(test_md5_peer_must_sign_and_is_answered_signed),
     TEST(test_listen_refuses_a_place_that_is_taken),
+    TEST(test_key_is_due_until_the_epoch_in_force_has_one),
 };
 
 int

@@ -75,9 +75,22 @@ test_closed_endpoint_of_both_families_has_no_successor_of_one(void)
     free(memory);
 }
 
+static void
+test_options_are_none_all_or_a_sum_with_the_mss(void)
+{
+    for (uint32_t options = 0; options < 256; options++) {
+        struct syncache_endpoint config = {
+            .lport = 80, .hop_limit = 64, .options = (uint8_t)options};
+
+        EXPECT_EQ(options < 2 || (options & 0xe3) == 2,
+                  endpoints_valid(&config));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_addresses_of_one_chain_are_told_apart),
     TEST(test_closed_endpoint_of_both_families_has_no_successor_of_one),
+    TEST(test_options_are_none_all_or_a_sum_with_the_mss),
 };
 
 int

@@ -425,6 +425,39 @@ test_listen_syn_age_policy_pauses_only_when_victims_are_young(void)
     EXPECT_TRUE(stats()->paused_ms >= 5000);
 }
 
+static void
+test_listen_syn_gets_the_options_that_the_stack_can_do(void)
+{
+    /* In the SYN-ACK, from the table and from a cookie, and in what is handed
+     * over. */
+    for (uint32_t i = 0; i < 16; i++) {
+        uint8_t can = (uint8_t)(SYNCACHE_OPTION_MSS | (i & 7) << 2);
+        bool scale = can & SYNCACHE_OPTION_SCALE;
+        bool sack = can & SYNCACHE_OPTION_SACK;
+        bool timestamps = can & SYNCACHE_OPTION_TIMESTAMPS;
+
+        cache_defaults();
+        tunables.syncookies_only = i / 8;
+        endpoint.options = can;
+        cache_start();
+        (void)send_syn(1);
+        EXPECT_TRUE(reply_option(2) != NULL);
+        EXPECT_EQ(scale, reply_option(3) != NULL);
+        EXPECT_EQ(sack, reply_option(4) != NULL);
+        EXPECT_EQ(timestamps, reply_option(8) != NULL);
+        struct seg ack = {.peer = 1,
+                          .flags = ACK,
+                          .seq = peer_irs(1) + 1,
+                          .ack = reply.seq + 1,
+                          .options = ts_option(501, reply_tsval()),
+                          .options_size = 12};
+        EXPECT_EQ(SYNCACHE_ACCEPT, syncache_kind(send_seg(ack)));
+        EXPECT_EQ(scale, result.conn.snd_wscale != SYNCACHE_WSCALE_NONE);
+        EXPECT_EQ(sack, result.conn.sack_permitted);
+        EXPECT_EQ(timestamps, result.conn.timestamps);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_listen_syn_stores_one_entry_and_answers),
     TEST(test_listen_syn_options_decide_what_the_syn_ack_offers),
@@ -447,6 +480,7 @@ static const struct test tests[] = {
     TEST(test_listen_syn_cache_full_bucket_empty_cookie_or_drop),
     TEST(test_listen_syn_drop_new_keeps_the_old),
     TEST(test_listen_syn_age_policy_pauses_only_when_victims_are_young),
+    TEST(test_listen_syn_gets_the_options_that_the_stack_can_do),
 };
 
 int

@@ -1,4 +1,5 @@
 /* Retransmission, expiry, purge, debts and the next deadline. */
+#include "../../csrc/syncache_host.h"
 #include "cache.h"
 
 /* Polls at every deadline up to `until_ms`; notes when a packet left. */
@@ -285,6 +286,30 @@ test_next_deadline_counts_an_offer_and_a_debt(void)
     EXPECT_EQ(now + 3000, syncache_next_deadline(cache));
 }
 
+static void
+test_poll_one_sends_what_poll_sends_without_a_ring(void)
+{
+    /* Three SYN-ACKs that are due, one a call, then nothing. */
+    uint8_t packet[SYNCACHE_REPLY_MAX];
+    uint32_t seen = 0;
+
+    cache_defaults();
+    cache_start();
+    for (uint32_t peer = 1; peer <= 3; peer++)
+        (void)send_syn(peer);
+    EXPECT_EQ(0, syncache_poll_one(cache, now, packet));
+    now = syncache_next_deadline(cache) + 4;
+    for (uint32_t size;
+         (size = syncache_poll_one(cache, now, packet)) > 0 && seen < 9;) {
+        reply_read(packet, size);
+        EXPECT_EQ(SYN | ACK, reply.flags);
+        seen++;
+    }
+    EXPECT_EQ(3, seen);
+    EXPECT_EQ(3, stats()->sc_retransmitted);
+    EXPECT_TRUE(syncache_next_deadline(cache) > now);
+}
+
 static const struct test tests[] = {
     TEST(test_syn_received_unanswered_retransmits_and_expires_on_schedule),
     TEST(test_syn_received_rexmtlimit_sets_the_number_of_attempts),
@@ -300,6 +325,7 @@ static const struct test tests[] = {
     TEST(test_next_deadline_is_the_end_of_the_epoch_when_idle),
     TEST(test_syn_received_rexmit_min_bounds_the_time_from_below),
     TEST(test_next_deadline_counts_an_offer_and_a_debt),
+    TEST(test_poll_one_sends_what_poll_sends_without_a_ring),
 };
 
 int

@@ -98,7 +98,8 @@ one_listener(struct world *world, uint8_t family, bool any)
     struct syncache_endpoint endpoint = {
         .lport = (uint16_t)FOLLOW_PICK(world, 80, 80, 80, 81),
         .family = family,
-        .options = !follow_chance(world, 5),
+        .options = (uint8_t)FOLLOW_PICK(world, 1, 1, 1, 1, 1, 1, 1, 1, 0, 2, 6,
+                                        10, 18, 14, 30),
         .ecn = !follow_chance(world, 5),
         .hop_limit = (uint8_t)FOLLOW_PICK(world, 64, 1, 255),
         .tos = (uint8_t)FOLLOW_PICK(world, 0, 0x28, 0xff),

@@ -73,7 +73,8 @@ static bool
 timestamps_on(const struct twin *twin, const struct twin_event *event)
 {
     uint32_t rfc1323 = twin->tune.rfc1323;
-    return event->endpoint->config.options && (rfc1323 & 1) != 0;
+    uint8_t can = event->endpoint->config.options;
+    return (can == 1 || (can & 16) != 0) && (rfc1323 & 1) != 0;
 }
 
 /* departure 8: is the echoed timestamp of our time? */

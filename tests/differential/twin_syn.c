@@ -47,17 +47,18 @@ negotiated(const struct twin *twin, const struct twin_event *event)
         .md5 = has->md5,
         .born = twin->now,
     };
-    if (!event->endpoint->config.options)
-        return entry;
-    if (has->ts && (rfc1323 == 1 || rfc1323 == 3)) {
+    uint8_t can = event->endpoint->config.options;
+    if (can == SYNCACHE_OPTIONS_ALL)
+        can = 0xff;
+    if (has->ts && (can & 16) != 0 && (rfc1323 == 1 || rfc1323 == 3)) {
         entry.ts = true;
         entry.tsreflect = has->tsval;
     }
-    if (has->ws && (rfc1323 == 1 || rfc1323 == 2)) {
+    if (has->ws && (can & 4) != 0 && (rfc1323 == 1 || rfc1323 == 2)) {
         entry.ws = has->ws_value;
         entry.rcv_ws = twin_scale(twin, event->endpoint);
     }
-    entry.sack = has->sack && twin->tune.sack_enable;
+    entry.sack = has->sack && (can & 8) != 0 && twin->tune.sack_enable;
     return entry;
 }
 

@@ -338,3 +338,24 @@ def test_burst_into_its_own_ring_raises(seed):
     with pytest.raises(ValueError, match="a ring of their own"):
         engine(seed).burst(ring, ring, 1.0)
     assert (1, 0) == (len(ring), ring.next)
+
+
+@pytest.mark.parametrize("names", ["sack", {"sack", "mss"}, ["Scale"]])
+def test_unknown_options_of_an_endpoint_are_refused(seed, names):
+    """A stack that can do less names what it can do."""
+    syncache = engine(seed)
+    with pytest.raises(ValueError, match="scale, sack, timestamps"):
+        syncache.listen(80, options=names)
+    syncache.listen(80, options=["sack"])
+
+
+@pytest.mark.parametrize("names", [(), ("sack",), ("scale", "timestamps")])
+def test_syn_ack_offers_the_options_of_its_endpoint(seed, names):
+    """MSS, and of the peer's those that the stack behind it can do."""
+    syncache = engine(seed)
+    syncache.listen(80, options=names)
+    verdict = syncache.packet(syn().packet(), 1.0)
+    kinds = {type(option).__name__ for option in verdict.reply.options}
+    expected = {"scale": "WindowScale", "sack": "SackPermitted"}
+    expected["timestamps"] = "Timestamps"
+    assert {"Mss", *(expected[name] for name in names)} == kinds - {"Nop"}

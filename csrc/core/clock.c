@@ -1,0 +1,23 @@
+/*
+ * A clock of 64 bits made of one of 32, for stacks whose time wraps.
+ *
+ * The distance to the last time is read as signed, so that a time from before
+ * the last one, as an interrupt may bring, is not taken for 49.7 days later.
+ */
+#include "../syncache_host.h"
+
+#include <assert.h>
+
+uint64_t
+syncache_clock(struct syncache_clock *clock, uint32_t now_ms)
+{
+    assert(clock != NULL);
+    uint32_t passed = now_ms - (uint32_t)clock->now_ms;
+
+    if (!clock->started)
+        clock->now_ms = now_ms;
+    else if (passed <= INT32_MAX)
+        clock->now_ms += passed;
+    clock->started = true;
+    return clock->now_ms;
+}

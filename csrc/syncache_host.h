@@ -1,0 +1,60 @@
+/*
+ * syncache_host.h: helpers for a TCP stack that puts the engine in front of its own input.
+ *
+ * All of it can be written with syncache.h alone; it is here because every host needs it: packets one at a time
+ * without a ring, a 32-bit clock, keys in time, and a SYN for a stack that can only be given SYNs.
+ *
+ * Not here: the calls that make the engine work.  See docs/hosts.md.
+ */
+#ifndef SYNCACHE_HOST_H
+#define SYNCACHE_HOST_H
+
+#include "syncache.h"
+
+/*
+ * Sends the next packet that is due, as syncache_poll() does, without a ring.
+ *
+ *   out      packet[0 .. returned)
+ *   returns  bytes of the packet; 0: nothing more is due before syncache_next_deadline()
+ */
+uint32_t syncache_poll_one(struct syncache *cache, uint64_t now_ms, uint8_t packet[SYNCACHE_REPLY_MAX]);
+
+/*
+ * Returns whether the epoch in force has no key of its own, so that the caller should give one with
+ * syncache_set_key().  Call it before the first packet and whenever syncache_next_deadline() is due.
+ *
+ *   out      epoch   the one in force
+ */
+bool syncache_key_due(struct syncache *cache, uint64_t now_ms, uint64_t *epoch);
+
+/* A clock of 64 bits made of one of 32: all zero at first. */
+struct syncache_clock {
+    uint64_t now_ms;
+    bool started;
+};
+
+/*
+ * Extends a 32-bit count of milliseconds that wraps after 49.7 days.  A time that is up to 24.8 days before the last
+ * one counts as the last.
+ *
+ *   limit    two calls may be up to 24.8 days apart
+ *   returns  now_ms for every other call
+ */
+uint64_t syncache_clock(struct syncache_clock *clock, uint32_t now_ms);
+
+/*
+ * Writes the peer's SYN as the handshake kept it, for a stack that can only be given SYNs: it makes its connection
+ * of it, with conn->iss as its initial sequence number, discards its own SYN-ACK, and is then given the completing
+ * packet.  TTL 64, TSecr 0, no payload; ECN if classic ECN was agreed.
+ *
+ *   returns  bytes written, at most SYNCACHE_REPLY_MAX
+ */
+uint32_t syncache_syn_packet(const struct syncache_conn *conn, uint8_t packet[SYNCACHE_REPLY_MAX]);
+
+/* Returns where the TCP header begins in a packet that the engine made: for a stack whose IP layer adds its own. */
+uint32_t syncache_tcp_offset(const uint8_t *packet);
+
+/* Returns the verdict's name without SYNCACHE_, such as "DROP_NO_KEY"; NULL if it is not a verdict. */
+const char *syncache_verdict_name(enum syncache_verdict verdict);
+
+#endif

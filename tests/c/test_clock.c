@@ -1,0 +1,52 @@
+/* A 32-bit clock made long: it wraps, it stands still, it is asked late. */
+#include "../../csrc/syncache_host.h"
+#include "test.h"
+
+static void
+test_clock_goes_on_when_32_bits_wrap(void)
+{
+    struct syncache_clock clock = {0};
+    uint64_t expected = 4294967000u;
+
+    EXPECT_EQ(expected, syncache_clock(&clock, 4294967000u));
+    for (uint32_t step = 1; step < 5000000; step += 4999) {
+        expected += step;
+        EXPECT_EQ(expected, syncache_clock(&clock, (uint32_t)expected));
+    }
+    EXPECT_TRUE(expected > UINT64_C(1) << 32);
+}
+
+static void
+test_time_before_the_last_one_counts_as_the_last(void)
+{
+    /* Not as 49.7 days later, and not at the wrap either. */
+    struct syncache_clock clock = {0};
+
+    EXPECT_EQ(5, syncache_clock(&clock, 5));
+    EXPECT_EQ(5, syncache_clock(&clock, 3));
+    EXPECT_EQ(5, syncache_clock(&clock, 0xfffffff0u));
+    EXPECT_EQ(6, syncache_clock(&clock, 6));
+}
+
+static void
+test_calls_may_be_24_days_apart(void)
+{
+    struct syncache_clock clock = {0};
+
+    EXPECT_EQ(0, syncache_clock(&clock, 0));
+    EXPECT_EQ(INT32_MAX, syncache_clock(&clock, INT32_MAX));
+    EXPECT_EQ(2 * (uint64_t)INT32_MAX,
+              syncache_clock(&clock, 2 * (uint32_t)INT32_MAX));
+}
+
+static const struct test tests[] = {
+    TEST(test_clock_goes_on_when_32_bits_wrap),
+    TEST(test_time_before_the_last_one_counts_as_the_last),
+    TEST(test_calls_may_be_24_days_apart),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

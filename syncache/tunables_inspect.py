@@ -117,7 +117,7 @@ _OURS = (
     Knob(_I + "rexmt_limit", 4, (0, 12),
         "block_action cookie and intercept: retransmissions before giving up",
         field="rexmt_limit", engine="inspect"),
-    Knob(_I + "synack_mss", 1460, (48, UINT16_MAX),
+    Knob(_I + "synack_mss", 536, (48, UINT16_MAX),
         "block_action cookie and intercept: MSS where the server's is not known",
         unit="bytes", field="synack_mss", engine="inspect"),
     Knob(_I + "options", "learn", ("cisco", "learn", "client"),

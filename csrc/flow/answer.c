@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define ANSWER_HOP_LIMIT 64
+/* TTL security (RFC 5082): who sends with 255 takes nothing less. */
+#define ANSWER_HOP_LIMIT_MAX 255
 
 _Static_assert(SYNCACHE_REPLY_MAX + FLOW_LINK_MAX <= FLOW_PACKET_MAX,
                "the longest answer fits behind the longest link header");
@@ -22,6 +24,31 @@ answer_ring(const struct flow *flow, const struct session *session, uint32_t to)
     if (flow->tap || session->side == FLOW_TAP)
         return flow->tx[to];
     return flow->tx[to == FLOW_CLIENT ? session->side : 1u - session->side];
+}
+
+/*
+ * The IP header of a packet of ours.  What goes to the server goes in the
+ * client's name, and with what the client wrote there; the server's own is not
+ * known, but for the hop limit that a client with TTL security asks for.
+ */
+static void
+answer_ip(const struct session *session, uint32_t to, struct wire_reply *reply)
+{
+    reply->dont_fragment = 1;
+    reply->hop_limit = ANSWER_HOP_LIMIT;
+    if (session->hop_limit == 0)
+        return;
+    if (to == FLOW_CLIENT) {
+        if (session->hop_limit == ANSWER_HOP_LIMIT_MAX)
+            reply->hop_limit = ANSWER_HOP_LIMIT_MAX;
+        return;
+    }
+    reply->hop_limit = session->hop_limit;
+    reply->tos = session->tos;
+    if (session->mode == 'I')
+        reply->flow_label = session->flags & SESSION_SPLICED
+                                ? session->flow_label
+                                : session->half_label;
 }
 
 bool
@@ -43,8 +70,7 @@ engine_send(struct flow *flow, const struct session *session, uint32_t to,
     session_tuple(session, &reply->tuple);
     if (to == FLOW_SERVER)
         reply->tuple = view_turned(&reply->tuple);
-    reply->hop_limit = ANSWER_HOP_LIMIT;
-    reply->dont_fragment = 1;
+    answer_ip(session, to, reply);
     ring_append(tx,
                 (uint32_t)wire_build_reply(reply, ring_reply(tx, link_size)),
                 link_size, RING_NO_REQUEST);
@@ -65,7 +91,9 @@ engine_answer(struct flow *flow, const struct arrival *arrival,
     memcpy(ring_slot(tx, tx->count), arrival->link, arrival->link_size);
     header_turn(ring_slot(tx, tx->count), arrival->link_size);
     reply->tuple = arrival->view.tuple;
-    reply->hop_limit = ANSWER_HOP_LIMIT;
+    reply->hop_limit = view_hop_limit(&arrival->view) == ANSWER_HOP_LIMIT_MAX
+                           ? ANSWER_HOP_LIMIT_MAX
+                           : ANSWER_HOP_LIMIT;
     reply->dont_fragment = 1;
     ring_append(
         tx,

@@ -8,8 +8,8 @@
 
 #define MS_PER_SECOND 1000
 #define SECONDS_MAX_MS ((uint32_t)FLOW_SECONDS_MAX * MS_PER_SECOND)
-#define MSS_MIN 48 /* as net.inet.tcp.minmss */
-#define MSS_DEFAULT 1460
+#define MSS_MIN 48      /* as net.inet.tcp.minmss */
+#define MSS_DEFAULT 536 /* RFC 9293 MUST-15: what any server takes */
 #define LIFETIME_MIN_MS 1000
 #define LIFETIME_MAX_MS 3600000
 #define DIVISOR_MAX 100

@@ -163,13 +163,17 @@ intercept_from_server(struct flow *flow, const struct arrival *arrival)
                     kind == WIRE_SYN ? FLOW_CLIENT : FLOW_SERVER);
         return FLOW_FORWARD;
     }
-    if (kind != (WIRE_SYN | WIRE_ACK))
-        return FLOW_FORWARD;
-    if (proxy_probed(flow, arrival))
+    if (kind == (WIRE_SYN | WIRE_ACK) && proxy_probed(flow, arrival))
         return FLOW_CONSUMED;
     if (intercept_learns(flow))
         return FLOW_FORWARD;
-    /* To a client that gave up, or whom we did: as its own TCP would say. */
+    if (kind != (WIRE_SYN | WIRE_ACK) &&
+        flow->intercept.unknown == FLOW_UNKNOWN_FORWARD)
+        return FLOW_FORWARD;
+    /* Its numbers are none that the client knows.  To one that gave up, or
+     * whom we did: as its own TCP would say. */
+    if (!(kind & WIRE_ACK) || kind & WIRE_RST)
+        return FLOW_DROP_UNKNOWN;
     proxy_refuse(flow, arrival);
     return FLOW_CONSUMED;
 }

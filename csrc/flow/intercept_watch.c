@@ -82,7 +82,9 @@ static void
 watch_closing(struct flow *flow, struct session *session)
 {
     engine_state(flow, session, FLOW_CLOSING);
-    engine_arm(flow, session, flow->now_ms + flow->intercept.finrst_timeout_ms);
+    engine_arm(flow, session,
+               track_closing_ms(session, flow->now_ms,
+                                flow->intercept.finrst_timeout_ms));
 }
 
 static void
@@ -128,6 +130,7 @@ watch_packet(struct flow *flow, struct session *session, uint32_t from,
              const struct arrival *arrival)
 {
     enum track_change change = track_segment(session, &arrival->view, from);
+    uint16_t fins = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
 
     if (change == TRACK_ANEW) {
         watch_renew(flow, session, &arrival->view);
@@ -141,8 +144,13 @@ watch_packet(struct flow *flow, struct session *session, uint32_t from,
     }
     if (change == TRACK_ESTABLISHED)
         engine_state(flow, session, FLOW_ESTAB);
-    if (session->state == FLOW_CLOSING)
+    if (session->state == FLOW_CLOSING) {
+        if ((session->flags & fins) == fins)
+            engine_arm(flow, session,
+                       track_closing_ms(session, flow->now_ms,
+                                        flow->intercept.finrst_timeout_ms));
         return FLOW_FORWARD;
+    }
     if (change == TRACK_RST || change == TRACK_CLOSED)
         watch_closing(flow, session);
     else if (session->state == FLOW_ESTAB)

@@ -40,6 +40,9 @@ proxy_headers(struct flow *flow, struct session *session,
     session->header[FLOW_CLIENT] =
         header_number_turned(&flow->headers, arrival->link, arrival->link_size);
     flow->stats.headers_full = flow->headers.refused;
+    session->hop_limit = view_hop_limit(&arrival->view);
+    session->tos = view_class(&arrival->view);
+    session->half_label = view_flow_label(&arrival->view);
 }
 
 /* First wait of a half that begins now. */
@@ -75,6 +78,52 @@ proxy_begin_half(struct flow *flow, struct session *session)
     proxy_arm(flow, session);
 }
 
+/* What the client's SYN offers, what it is granted of that, and the ISN that
+ * keeps both. */
+static void
+proxy_take_offer(struct flow *flow, struct session *session,
+                 const struct view_options *offered)
+{
+    struct syncache_tuple tuple;
+
+    session_tuple(session, &tuple);
+    struct proxy_grant grant = proxy_grant(flow, &tuple, offered);
+    session->p = proxy_isn(flow, &tuple, session->c, offered, &grant);
+    session->mss = offered->mss;
+    session->offered = offered->has;
+    session->client_tsval = offered->tsval;
+    session->wscale_told = grant.wscale;
+    session->wscale[FLOW_CLIENT] =
+        grant.has & WIRE_HAS_WSCALE ? offered->wscale : SYNCACHE_WSCALE_NONE;
+    session->flags &= (uint16_t)~(SESSION_SACK | SESSION_TIMESTAMPS);
+    if (grant.has & WIRE_HAS_SACK_PERMITTED)
+        session->flags |= SESSION_SACK;
+    if (grant.has & WIRE_HAS_TIMESTAMPS)
+        session->flags |= SESSION_TIMESTAMPS;
+}
+
+/*
+ * C repeats its SYN.  One with fewer options is answered as it asks: whoever
+ * heard no answer may leave out what a box on the way does not like.  The ACK
+ * of the first answer is still a cookie's.
+ */
+static void
+proxy_repeated(struct flow *flow, struct session *session,
+               const struct view *view)
+{
+    struct view_options offered;
+
+    view_options(view, &offered);
+    if ((session->offered & ~offered.has) != 0 && proxy_mints(flow)) {
+        proxy_take_offer(flow, session, &offered);
+        flow->gate_ms = flow->now_ms;
+        flow->gate_stamped = true;
+    }
+    if (offered.has & WIRE_HAS_TIMESTAMPS)
+        session->client_tsval = offered.tsval;
+    proxy_send_syn_ack(flow, session);
+}
+
 struct session *
 proxy_begin(struct flow *flow, const struct arrival *arrival)
 {
@@ -86,22 +135,11 @@ proxy_begin(struct flow *flow, const struct arrival *arrival)
     if (session == NULL)
         return NULL;
     view_options(view, &offered);
-    struct proxy_grant grant = proxy_grant(flow, &view->tuple, &offered);
     session->mode = 'I';
     session->side = arrival->side;
     session->c = view->seq;
-    session->p = proxy_isn(flow, &view->tuple, view->seq, &offered, &grant);
-    session->mss = offered.mss;
-    session->offered = offered.has;
     session->client_window = view->window;
-    session->client_tsval = offered.tsval;
-    session->wscale_told = grant.wscale;
-    if (grant.has & WIRE_HAS_WSCALE)
-        session->wscale[FLOW_CLIENT] = offered.wscale;
-    if (grant.has & WIRE_HAS_SACK_PERMITTED)
-        session->flags |= SESSION_SACK;
-    if (grant.has & WIRE_HAS_TIMESTAMPS)
-        session->flags |= SESSION_TIMESTAMPS;
+    proxy_take_offer(flow, session, &offered);
     proxy_headers(flow, session, arrival);
     proxy_begin_half(flow, session);
     (void)engine_event(flow, session, FLOW_EVENT_NEW);
@@ -158,7 +196,7 @@ proxy_syn(struct flow *flow, struct session *session,
         if (session->state == FLOW_SYNSENT ||
             session->flags & SESSION_VALIDATED)
             return FLOW_DROP_EARLY;
-        proxy_send_syn_ack(flow, session);
+        proxy_repeated(flow, session, view);
         return FLOW_CONSUMED;
     }
     /* Whoever sent it, the entry stays: a spoofer could send this as well. */
@@ -210,8 +248,10 @@ proxy_synrcvd(struct flow *flow, struct session *session,
         return FLOW_DROP_BAD_CHECKSUM;
     view_options(view, &options);
     session->client_window = view->window;
-    if (session->flags & SESSION_TIMESTAMPS &&
-        options.has & WIRE_HAS_TIMESTAMPS)
+    /* RFC 7323 3.2: who leaves them out of its ACK does not use them. */
+    if (!(options.has & WIRE_HAS_TIMESTAMPS))
+        session->flags &= (uint16_t)~SESSION_TIMESTAMPS;
+    else if (session->flags & SESSION_TIMESTAMPS)
         session->client_tsval = options.tsval;
     session->flags |= SESSION_VALIDATED;
     if (proxy_limits(flow).wait_for_data && view->payload_size == 0)
@@ -277,6 +317,13 @@ proxy_synsent_server(struct flow *flow, struct session *session,
     /* RFC 9293 3.10.7.3: not our SYN, so this connection is not ours. */
     if (view->flags & WIRE_ACK && !answers) {
         proxy_refuse(flow, arrival);
+        /* Its old connection is gone now; once a wait, or the two might go on
+         * for ever. */
+        if (!(view->flags & WIRE_SYN) && session->again == 0) {
+            session->again = 1;
+            proxy_send_syn(flow, session);
+            flow->stats.rexmts_server++;
+        }
         return FLOW_CONSUMED;
     }
     return FLOW_DROP_SERVER;
@@ -356,6 +403,7 @@ proxy_due(struct flow *flow, struct session *session)
         return;
     }
     session->rexmts++;
+    session->again = 0;
     proxy_arm(flow, session);
     if (first && session->flags & SESSION_VALIDATED)
         return; /* it is known to have ours, and its data is waited for */

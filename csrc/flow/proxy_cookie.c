@@ -28,6 +28,8 @@
  * is assumed, none. */
 #define PROXY_SCALES 4
 
+#define PROXY_MSS_IPV6 1220 /* RFC 9293 MUST-15 */
+
 /* A handshake lives 31 s at most with default tunables. */
 #define PROXY_UNANSWERED_S 31
 
@@ -96,6 +98,15 @@ proxy_ts(const struct flow *flow, const struct syncache_tuple *tuple)
            siphash24_fold(flow->ts_key, packed, 2 * address_size + 4);
 }
 
+/* The tunable is IPv4's; any IPv6 host takes what a packet of 1,280 bytes
+ * holds. */
+static uint16_t
+proxy_mss_ipv6(uint32_t mss)
+{
+    mss -= WIRE_IPV6_HEADER_BYTES - WIRE_IPV4_HEADER_BYTES;
+    return (uint16_t)(mss < PROXY_MSS_IPV6 ? PROXY_MSS_IPV6 : mss);
+}
+
 struct proxy_grant
 proxy_grant(struct flow *flow, const struct syncache_tuple *tuple,
             const struct view_options *offered)
@@ -105,13 +116,12 @@ proxy_grant(struct flow *flow, const struct syncache_tuple *tuple,
     struct proxy_grant grant = {.wscale = SYNCACHE_WSCALE_NONE,
                                 .mss = (uint16_t)limits.mss};
 
-    if (tuple->family == 6 && limits.mss > WIRE_IPV6_HEADER_BYTES)
-        grant.mss = (uint16_t)(limits.mss - (WIRE_IPV6_HEADER_BYTES -
-                                             WIRE_IPV4_HEADER_BYTES));
-    if (limits.options == FLOW_OPTIONS_CISCO)
-        return grant;
+    if (tuple->family == 6)
+        grant.mss = proxy_mss_ipv6(limits.mss);
     if (profile != NULL && profile->mss != 0)
         grant.mss = profile->mss;
+    if (limits.options == FLOW_OPTIONS_CISCO)
+        return grant;
     uint8_t willing = 0;
     if (limits.options == FLOW_OPTIONS_CLIENT)
         willing = PROXY_OPTIONS;

@@ -41,6 +41,7 @@ knit_splice(struct flow *flow, struct session *session,
     bool scales = told && options->has & WIRE_HAS_WSCALE;
     struct syncache_tuple tuple;
     struct splice splice = {.delta = session->p - session->s};
+    uint32_t label = session->half_label;
 
     session->wscale[FLOW_SERVER] =
         scales ? options->wscale : SYNCACHE_WSCALE_NONE;
@@ -59,6 +60,8 @@ knit_splice(struct flow *flow, struct session *session,
         splice.ts_delta = proxy_ts(flow, &tuple) - options->tsval;
     }
     session->splice = splice;
+    session->flow_label = label;
+    session->window_updates = 0;
     session->flags |= SESSION_SPLICED | SESSION_SYNACK;
 }
 
@@ -112,9 +115,9 @@ proxy_knit(struct flow *flow, struct session *session, const struct view *view)
         return;
     }
     (void)engine_event(flow, session, FLOW_EVENT_SECOND_HALF);
+    engine_state(flow, session, FLOW_ESTAB);
     knit_splice(flow, session, &options);
     knit_track(session, view);
-    engine_state(flow, session, FLOW_ESTAB);
     session->last_ms = flow->now_ms;
     knit_arm(flow, session);
     proxy_send_ack(flow, session);
@@ -153,7 +156,9 @@ static void
 knit_closing(struct flow *flow, struct session *session)
 {
     engine_state(flow, session, FLOW_CLOSING);
-    engine_arm(flow, session, flow->now_ms + proxy_limits(flow).closing_ms);
+    engine_arm(
+        flow, session,
+        track_closing_ms(session, flow->now_ms, proxy_limits(flow).closing_ms));
 }
 
 static void
@@ -165,7 +170,9 @@ knit_follow(struct flow *flow, struct session *session,
     session->last_ms = flow->now_ms;
     /* A FIN that is repeated, its ACK lost, is still to be translated. */
     if (session->state == FLOW_CLOSING && (session->flags & fins) == fins)
-        engine_arm(flow, session, flow->now_ms + proxy_limits(flow).closing_ms);
+        engine_arm(flow, session,
+                   track_closing_ms(session, flow->now_ms,
+                                    proxy_limits(flow).closing_ms));
     if (session->state != FLOW_ESTAB)
         return;
     if (change == TRACK_RST || change == TRACK_CLOSED)

@@ -55,10 +55,17 @@ struct session {
     uint32_t wnd[2];                  /* bytes from that ACK to the highest edge of a window that it announced */
     union {
         struct splice splice;         /* if SESSION_SPLICED */
-        uint64_t half_ms;             /* before: when the half-handshake of ours that runs began */
+        struct {                      /* before */
+            uint64_t half_ms;         /* when the half-handshake of ours that runs began */
+            uint32_t half_label;      /* IPv6 flow label of the client's */
+        };
     };
-    uint16_t profile;                 /* index + 1, 0: none */
-    uint8_t window_updates;           /* sent again */
+    uint8_t hop_limit;                /* of the client's first packet; 0: not known */
+    uint8_t tos;                      /* likewise, without ECN */
+    union {
+        uint8_t window_updates;       /* sent again */
+        uint8_t again;                /* before the splice: the SYN to the server went out again before its time */
+    };
     uint8_t offered;                  /* WIRE_HAS_* of the client's SYN; from a cookie: unknown, all */
     uint8_t wscale[2];                /* each end's own, or SYNCACHE_WSCALE_NONE */
     uint8_t wscale_told;              /* what we told the client in the server's place */
@@ -68,7 +75,10 @@ struct session {
     uint32_t rcvd_older, rcvd_younger; /* those in SYNRCVD */
     uint32_t host;                    /* HOST_NONE: not counted there */
     uint32_t host_older, host_younger;
-    uint32_t dense;                   /* place in the array from which one is drawn */
+    union {
+        uint32_t dense;               /* half-open: place in the array from which one is drawn */
+        uint32_t flow_label;          /* if SESSION_SPLICED: the client's */
+    };
     uint32_t c;                       /* client's ISN */
     uint32_t p;                       /* ISN of our SYN-ACK; passive or spliced: that of another SYN on this tuple */
     uint32_t s;                       /* server's ISN */

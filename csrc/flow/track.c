@@ -13,6 +13,10 @@
 #include <assert.h>
 #include <string.h>
 
+/* The longest that a TCP waits before it sends again (RFC 6298 2.5 lets it stop
+ * at a minute, Linux does at two). */
+#define TRACK_FIN_AGAIN_MS 120000
+
 #define ICMP_UNREACHABLE 3 /* RFC 792, RFC 1191 */
 #define ICMP_FRAGMENTATION_NEEDED 4
 #define ICMPV6_TOO_BIG 2 /* RFC 4443 3.2 */
@@ -239,6 +243,20 @@ track_fin(struct session *session, const struct view *view, uint32_t from)
         return false;
     session->flags |= mine;
     return (session->flags & both) == both;
+}
+
+uint64_t
+track_closing_ms(const struct session *session, uint64_t now_ms,
+                 uint32_t while_ms)
+{
+    uint16_t both = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
+    bool owed = (session->flags & both) == both &&
+                (session->ack[FLOW_CLIENT] != session->nxt[FLOW_SERVER] ||
+                 session->ack[FLOW_SERVER] != session->nxt[FLOW_CLIENT]);
+
+    if (owed && while_ms < TRACK_FIN_AGAIN_MS)
+        while_ms = TRACK_FIN_AGAIN_MS;
+    return now_ms + while_ms;
 }
 
 enum track_change

@@ -48,6 +48,12 @@ void track_other_syn(struct session *session, const struct view *view);
  */
 bool track_is_refused(const struct session *session, const struct view *view, uint32_t from);
 
+/*
+ * When a session of which both FINs, or a RST, were seen may be forgotten: a while after the last packet, and a while
+ * that begins once both FINs are acknowledged; before that, one of them may come again after its sender's longest wait.
+ */
+uint64_t track_closing_ms(const struct session *session, uint64_t now_ms, uint32_t while_ms);
+
 /* A SYN that opens a session, checksum verified: notes its ISN, window and options. */
 void track_syn(struct session *session, const struct view *view);
 

@@ -94,6 +94,29 @@ view_seg_len(const struct view *view)
     return view->payload_size + ((view->flags & WIRE_SYN) != 0) + ((view->flags & WIRE_FIN) != 0);
 }
 
+/* What its sender wrote into the IP header: hop limit, traffic class without ECN, flow label. */
+static inline uint8_t
+view_hop_limit(const struct view *view)
+{
+    return view->ip[view->tuple.family == 6 ? 7 : 8];
+}
+
+static inline uint8_t
+view_class(const struct view *view)
+{
+    uint8_t tos = view->tuple.family == 6 ? (uint8_t)(view->ip[0] << 4 | view->ip[1] >> 4) : view->ip[1];
+
+    return tos & 0xfc;
+}
+
+static inline uint32_t
+view_flow_label(const struct view *view)
+{
+    if (view->tuple.family != 6)
+        return 0;
+    return (uint32_t)(view->ip[1] & 15) << 16 | (uint32_t)view->ip[2] << 8 | view->ip[3];
+}
+
 /* Turns a tuple round. */
 static inline struct syncache_tuple
 view_turned(const struct syncache_tuple *tuple)

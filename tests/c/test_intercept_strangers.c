@@ -170,24 +170,68 @@ test_spliced_and_forgotten_by_both_ends_begins_anew(void)
 }
 
 static void
-test_spliced_and_finished_is_kept_while_its_fin_is_repeated(void)
+test_spliced_and_finished_is_kept_until_both_fins_are_acknowledged(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
-    uint32_t p = established(40000);
-    (void)between_send(&world, between_said(FLOW_CLIENT, WIRE_FIN | WIRE_ACK,
-                                            C_ISN + 1, p + 1, 0));
-    for (uint32_t i = 0; i < 4; i++) {
-        EXPECT_EQ(1, between_send(&world,
-                                  between_said(FLOW_SERVER, WIRE_FIN | WIRE_ACK,
-                                               S_ISN + 1, C_ISN + 2, 0)));
-        EXPECT_EQ(p + 1, world.out[0].seq);
-        world.now_ms += 3200;
+    /* The last ACK was lost: S waits longer and longer, up to two minutes. */
+    static const uint32_t waits_ms[] = {400, 3200, 51200, 119999, 0};
+    for (uint32_t family = 4; family <= 6; family += 2) {
+        start(FLOW_SYNACK_CACHE, 1100);
+        world.family = (uint8_t)family;
+        uint32_t p = established(40000);
+        (void)between_send(&world,
+                           between_said(FLOW_CLIENT, WIRE_FIN | WIRE_ACK,
+                                        C_ISN + 1, p + 1, 0));
+        for (uint32_t i = 0; i < TEST_COUNT(waits_ms); i++) {
+            EXPECT_EQ(
+                1, between_send(&world,
+                                between_said(FLOW_SERVER, WIRE_FIN | WIRE_ACK,
+                                             S_ISN + 1, C_ISN + 2, 0)));
+            EXPECT_EQ(p + 1, world.out[0].seq);
+            world.now_ms += waits_ms[i];
+            (void)between_poll(&world);
+        }
+        EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                       C_ISN + 2, p + 2, 0)));
+        EXPECT_EQ(S_ISN + 2, world.out[0].ack);
+        world.now_ms += 4999;
+        (void)between_poll(&world);
+        EXPECT_EQ(1, world.flow->stats.terminating);
+        world.now_ms += 1;
+        (void)between_poll(&world);
+        EXPECT_EQ(0, world.flow->stats.terminating);
+        between_close(&world);
     }
-    EXPECT_EQ(1, world.flow->stats.terminating);
-    world.now_ms += 5000;
-    (void)between_poll(&world);
-    EXPECT_EQ(0, world.flow->stats.terminating);
-    between_close(&world);
+}
+
+static void
+test_segment_of_a_protected_server_without_a_session_is_refused(void)
+{
+    /* The client would see numbers that it never heard of. */
+    static const uint16_t flags[] = {WIRE_ACK, WIRE_ACK | WIRE_FIN, WIRE_FIN,
+                                     WIRE_ACK | WIRE_RST, WIRE_RST};
+    for (uint32_t i = 0; i < 3 * TEST_COUNT(flags); i++) {
+        uint16_t flag = flags[i / 3];
+        start(FLOW_SYNACK_CACHE, 1100);
+        world.family = i / 3 & 1 ? 6 : 4;
+        struct flow_intercept_tunables tuned = world.flow->intercept;
+        tuned.learn_time_ms = i % 3 == 1 ? 1000 : 0;
+        tuned.unknown = i % 3 == 2 ? FLOW_UNKNOWN_FORWARD : FLOW_UNKNOWN_DROP;
+        between_tune(&world, &tuned);
+        uint32_t out =
+            between_send(&world, between_said(FLOW_SERVER, flag, 700, 900, 0));
+        bool answered = flag & WIRE_ACK && !(flag & WIRE_RST);
+        EXPECT_EQ(i % 3 > 0 || answered, out);
+        EXPECT_EQ(i % 3 > 0  ? FLOW_FORWARD
+                  : answered ? FLOW_CONSUMED
+                             : FLOW_DROP_UNKNOWN,
+                  world.verdict);
+        if (i % 3 == 0 && answered) {
+            EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+            EXPECT_EQ(WIRE_RST, world.out[0].flags);
+            EXPECT_EQ(900, world.out[0].seq);
+        }
+        between_close(&world);
+    }
 }
 
 static void
@@ -358,7 +402,8 @@ static const struct test tests[] = {
     TEST(test_syn_ack_for_nobody_is_refused_in_the_clients_name),
     TEST(test_spoofed_side_is_not_believed),
     TEST(test_spliced_and_forgotten_by_both_ends_begins_anew),
-    TEST(test_spliced_and_finished_is_kept_while_its_fin_is_repeated),
+    TEST(test_spliced_and_finished_is_kept_until_both_fins_are_acknowledged),
+    TEST(test_segment_of_a_protected_server_without_a_session_is_refused),
     TEST(test_spliced_syn_of_another_isn_alone_changes_nothing),
     TEST(test_fragments_and_bad_headers_do_not_reach_a_protected_server),
     TEST(test_icmp_errors_speak_of_each_sides_own_numbers),

@@ -71,9 +71,9 @@ test_grants_by_profile_and_by_choice(void)
         struct proxy_grant grant = proxy_grant(world.flow, &tuple, &offered);
         EXPECT_EQ(rows[i].granted, grant.has);
         EXPECT_EQ(rows[i].wscale, grant.wscale);
-        EXPECT_EQ(1460, grant.mss);
+        EXPECT_EQ(536, grant.mss);
         tuple = tuple_of(6);
-        EXPECT_EQ(1440, proxy_grant(world.flow, &tuple, &offered).mss);
+        EXPECT_EQ(1220, proxy_grant(world.flow, &tuple, &offered).mss);
         between_close(&world);
     }
 }

@@ -390,6 +390,8 @@ test_reasons_of_the_end_are_counted_apart(void)
             said = server(S_ISN + 1, C_ISN + 2, 0);
             said.flags |= WIRE_FIN;
             EXPECT_EQ(1, between_send(&world, said));
+            said = client(C_ISN + 2, p + 2, 0);
+            EXPECT_EQ(1, between_send(&world, said));
         }
         world.now_ms += rows[i].wait_ms - 1;
         (void)between_poll(&world);

@@ -21,7 +21,7 @@ DEEP = {
 
 def test_bad_packets_raise_nothing_and_both_ways_agree():
     """One by one and in rings, every set of tunables: the same, bit for bit."""
-    worlds = bad_intercept.worlds(seed=1)
+    worlds = bad_intercept.worlds(seed=2)
     for world in worlds:
-        world.run(4096)
+        world.run(6144)
     assert set() == DEEP - set(sum((w.reasons for w in worlds), Counter()))

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import ios_inspect
 from ..alerts import Folder
-from ..flow import Side
 from ..inspection import Inspection
 from . import Failure, keys
 from .intercept import Box, open_link
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..alerts import Message
+    from ..bridge import Forwarder
     from ..links.syslog import Syslog
-    from .intercept import Forwarder
 
 _I = "net.inet.inspect."
 CHALLENGES = {"cookie", "intercept"}
@@ -268,7 +267,11 @@ class InspectBox(Box):
     engine: Inspection  # type: ignore[assignment]
 
     def __init__(
-        self, engine: Inspection, outside: Forwarder, inside: Forwarder, log: Log
+        self,
+        engine: Inspection,
+        outside: Forwarder,
+        inside: Forwarder | None,
+        log: Log,
     ) -> None:
         super().__init__(engine, outside, inside, write=log.write)  # type: ignore[arg-type]
         self._log = log
@@ -286,18 +289,7 @@ class Tap(InspectBox):
     """The engine beside one link, on which both directions come."""
 
     def __init__(self, engine: Inspection, link: Forwarder, log: Log) -> None:
-        super().__init__(engine, link, link, log)
-
-    def take(self, side: Side) -> None:
-        """Take one ring of packets, and forward none."""
-        rx = self._rx
-        rx.clear()
-        self._links[side].receive(rx)
-        client_tx, server_tx = self._tx[Side.CLIENT], self._tx[Side.SERVER]
-        now = self._clock()
-        while rx.next < len(rx):
-            self.engine.burst(rx, Side.TAP, client_tx, server_tx, now)
-            self._send()
+        super().__init__(engine, link, None, log)
 
 
 def show_all(engine: Inspection, now: float) -> str:

@@ -9,51 +9,30 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import select
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from .. import ios, ios_config
 from ..acl import AccessList
-from ..flow import Side
+from ..bridge import Bridge, Relay
 from ..intercept import LIST, MODE, Intercept
-from ..ring import Ring
 from . import Failure, keys, tunables
 from .output import Budget, opened
 from .state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from ..links.link import Link
+    from ..bridge import Forwarder
+    from ..flow import Side
 
-RX_SLOTS, TX_SLOTS = 64, 512
-TX_BYTES = 256  # FLOW_PACKET_MAX
 PACKET_RING_BYTES = 8 * 1024 * 1024  # more would leave the processor's caches
-WAIT_SECONDS = 0.2  # how long a signal may go unnoticed
 LOSSES_EVERY = 10.0  # seconds between reports of events that were not logged
-
-
-class Forwarder(Protocol):
-    """A link that can send what another one received."""
-
-    def receive(self, rx: Ring) -> int:
-        """Append packets."""
-
-    def send(self, tx: Ring) -> int:
-        """Send packets of ours."""
-
-    def forward(self, rx: Ring) -> int:
-        """Send what may pass of another link's ring."""
-
-    def fileno(self) -> int:
-        """Return what to wait on."""
-
-    def close(self) -> None:
-        """Give everything back."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -220,63 +199,24 @@ def open_link(options: argparse.Namespace, name: str) -> Iterator[Forwarder]:
         link.close()
 
 
-class Relay:
-    """Lets any link send what another one received, by way of a ring."""
+class Box(Bridge):
+    """The engine between two links: signals and log lines on top of the bridge."""
 
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        # What a ring that it fills must hold: a TUN device gives super-segments.
-        self.gso_max = max(getattr(link, "gso_max", 0), link.mtu)
-        self._tx = Ring(RX_SLOTS, -(-self.gso_max // 64) * 64)
-        self.receive = link.receive
-        self.send = link.send
-        self.fileno = link.fileno
-        self.close = link.close
-
-    def forward(self, rx: Ring) -> int:
-        """Send what may pass of another link's ring."""
-        tx = self._tx
-        for index in rx.passed:
-            packet = rx[index]
-            if tx.free == 0:
-                self._flush()
-            if len(packet) <= tx.slot_size:
-                checksum, gso_size = rx.checksum(index), rx.gso_size(index)
-                tx.push(packet, checksum=checksum, gso_size=gso_size)
-        self._flush()
-        return len(rx.passed)
-
-    def _flush(self) -> None:
-        """Send the ring; what the device does not take is lost, as on any wire."""
-        self.link.send(self._tx)
-        self._tx.clear()
-
-
-class Box:
-    """The engine between two links: packets, timers, signals, log lines."""
+    engine: Intercept
 
     def __init__(
         self,
         engine: Intercept,
         outside: Forwarder,
-        inside: Forwarder,
+        inside: Forwarder | None,
         clock: Callable[[], float] = time.monotonic,
         write: Callable[[str], object] = sys.stdout.write,
     ) -> None:
-        self.engine = engine
-        self._links = {Side.CLIENT: outside, Side.SERVER: inside}
-        self._clock = clock
+        super().__init__(engine, outside, inside, clock=clock)
         self._write = write
-        size = max(
-            max(getattr(link, "gso_max", 0), 2048) + getattr(link, "headroom", 0)
-            for link in self._links.values()
-        )
-        self._rx = Ring(RX_SLOTS, -(-size // 64) * 64)
-        self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
         self._state: State | None = None
         self._budget = Budget()
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
-        self._stopping = False
         self._tables_wanted = False
         self._keys: keys.KeyWatch | None = None
 
@@ -298,12 +238,12 @@ class Box:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
         }
         poller = select.poll()
-        sides = {link.fileno(): side for side, link in self._links.items()}
+        sides = self.sides
         for descriptor in sides:
             poller.register(descriptor, select.POLLIN)
         try:
-            while not self._stopping:
-                ready = poller.poll(self._wait_ms())
+            while not self.stopping:
+                ready = poller.poll(math.ceil(self.wait() * 1000))
                 self.turn([sides[descriptor] for descriptor, _ in ready])
             while self.tell():
                 pass
@@ -318,23 +258,17 @@ class Box:
         if number == signal.SIGUSR1:
             self._tables_wanted = True
         else:
-            self._stopping = True
+            self.stopping = True
 
-    def _wait_ms(self) -> int:
-        if self._state is not None and self._state.pending:
-            return 0
-        due = self.engine.next_deadline()
-        wait = WAIT_SECONDS if due is None else min(due - self._clock(), WAIT_SECONDS)
-        return max(int(wait * 1000), 0)
+    def wait(self) -> float:
+        """Return in how many seconds `turn` is due at the latest."""
+        pending = self._state is not None and self._state.pending
+        return 0.0 if pending else super().wait()
 
-    def turn(self, ready: list[Side]) -> None:
+    def turn(self, ready: Iterable[Side]) -> None:
         """Take what has come, do what is due, tell what happened."""
-        for side in ready:
-            self.take(side)
+        super().turn(ready)
         now = self._clock()
-        while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
-            self._send()
-        self.tell()
         if self._keys is not None and self._keys.waiting:
             self._keys.take(self.engine, self._write)
         if self._state is not None:
@@ -345,27 +279,6 @@ class Box:
         if now >= self._losses_due:
             self._losses_due = now + LOSSES_EVERY
             self.tell_losses(now)
-
-    def take(self, side: Side) -> None:
-        """Take one ring of packets from a side."""
-        rx = self._rx
-        rx.clear()
-        self._links[side].receive(rx)
-        other = self._links[side.other]
-        client_tx, server_tx = self._tx[Side.CLIENT], self._tx[Side.SERVER]
-        now = self._clock()
-        while rx.next < len(rx):
-            self.engine.burst(rx, side, client_tx, server_tx, now)
-            self._send()
-            if rx.passed:
-                other.forward(rx)
-
-    def _send(self) -> None:
-        """Send what the engine made; what a link does not take is lost."""
-        for side, tx in self._tx.items():
-            if len(tx):
-                self._links[side].send(tx)
-                tx.clear()
 
     def tell(self) -> int:
         """Log a line for each event, within the budget; return how many were read.

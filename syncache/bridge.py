@@ -1,0 +1,303 @@
+"""`Bridge`: drives a middlebox engine between two links.
+
+    outside link -> rx ring -> engine.burst -> inside link      and the other way
+                                    |
+                         tx rings, events, timers
+
+`Intercept` and `Inspection` take packets and times; here are the descriptors, the clock
+and the waiting.  One turn does a bounded amount of work: one ring of each link that has
+packets, what is due, and what there is to tell.  What a link does not take is lost, as
+on any wire.  Not here: signals, log files, what the words of an event are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import time
+from typing import TYPE_CHECKING, Protocol, cast
+
+from .flow import Side
+from .ring import Ring
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable
+
+    from typing_extensions import Self
+
+    from .flow import Flow
+    from .flow_event import FlowEvent
+    from .links.link import Link
+
+RX_SLOTS, TX_SLOTS = 64, 512
+TX_BYTES = 256  # FLOW_PACKET_MAX
+SLOT_MIN = 2048
+WAIT_SECONDS = 0.2  # how long `stop()` of a signal or a thread may go unnoticed
+
+
+class Forwarder(Protocol):
+    """A link that can send what another one received."""
+
+    def receive(self, rx: Ring) -> int:
+        """Append packets."""
+
+    def send(self, tx: Ring) -> int:
+        """Send packets of ours."""
+
+    def forward(self, rx: Ring) -> int:
+        """Send what may pass of another link's ring."""
+
+    def fileno(self) -> int:
+        """Return what to wait on."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class Relay:
+    """Lets any link send what another one received, by way of a ring."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        # What a ring that it fills must hold: a TUN device gives super-segments.
+        self.gso_max = max(getattr(link, "gso_max", 0), link.mtu)
+        self.headroom = getattr(link, "headroom", 0)
+        if hasattr(link, "next_deadline"):
+            self.next_deadline = link.next_deadline
+        self._tx = Ring(RX_SLOTS, -(-self.gso_max // 64) * 64)
+        self.receive = link.receive
+        self.send = link.send
+        self.fileno = link.fileno
+        self.close = link.close
+
+    def forward(self, rx: Ring) -> int:
+        """Send what may pass of another link's ring."""
+        tx = self._tx
+        for index in rx.passed:
+            packet = rx[index]
+            if tx.free == 0:
+                self._flush()
+            if len(packet) <= tx.slot_size:
+                checksum, gso_size = rx.checksum(index), rx.gso_size(index)
+                tx.push(packet, checksum=checksum, gso_size=gso_size)
+        self._flush()
+        return len(rx.passed)
+
+    def _flush(self) -> None:
+        """Send the ring; what the device does not take is lost, as on any wire."""
+        self.link.send(self._tx)
+        self._tx.clear()
+
+
+class Bridge:
+    """An engine between two links, or beside the traffic of one.
+
+    `run()` works until `stop()`, `serve()` does the same as a coroutine, and `turn()`
+    with `sides` and `wait()` is for loops of one's own.  At the end, whatever ended it,
+    what happened so far is told and the links are closed.
+
+    Args:
+        engine: an `Intercept` or an `Inspection`.
+        outside: the clients' link.
+        inside: the servers' link; None: both directions come on the one link, and
+            nothing is forwarded.
+        on_event: called with each event of the engine; None: they are left in the
+            engine for who asks `next_event()`.
+        clock: seconds of a monotonic clock, the engine's time; None: the system's.
+
+    Raises:
+        ValueError: one link forwards frames as they are, and the other one cannot.
+    """
+
+    def __init__(
+        self,
+        engine: Flow,
+        outside: Link | Forwarder,
+        inside: Link | Forwarder | None = None,
+        *,
+        on_event: Callable[[FlowEvent], object] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        if inside is not None and _forwards(outside) != _forwards(inside):
+            raise ValueError("both links forward frames (`forward`), or neither does")
+        self.engine = engine
+        self.stopping = False
+        self._closed = False
+        self._used = (Side.CLIENT,) if inside is None else (Side.CLIENT, Side.SERVER)
+        client = _forwarder(outside)
+        server = client if inside is None else _forwarder(inside)
+        self._links = {Side.CLIENT: client, Side.SERVER: server}
+        # Links that have something to do which their descriptors do not tell.
+        self._timed: dict[Side, Callable[[], float | None]] = {
+            side: self._links[side].next_deadline  # type: ignore[attr-defined]
+            for side in self._used
+            if hasattr(self._links[side], "next_deadline")
+        }
+        self._clock = clock or time.monotonic
+        self._on_event = on_event
+        size = max(
+            max(getattr(link, "gso_max", 0), SLOT_MIN) + getattr(link, "headroom", 0)
+            for link in self._links.values()
+        )
+        self._rx = Ring(RX_SLOTS, -(-size // 64) * 64)
+        self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
+        self._end: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Whole loops.
+
+    def run(self) -> None:
+        """Work until `stop()`, then close.
+
+        Raises:
+            LinkError: a device is gone.
+        """
+        poller = select.poll()
+        sides = self.sides
+        for descriptor in sides:
+            poller.register(descriptor, select.POLLIN)
+        try:
+            while not self.stopping:
+                ready = poller.poll(math.ceil(self.wait() * 1000))
+                self.turn(sides[descriptor] for descriptor, _ in ready)
+        finally:
+            self.close()
+
+    async def serve(self) -> None:
+        """Work on the running event loop until `stop()` or cancellation, then close.
+
+        Raises:
+            LinkError: a device is gone.
+        """
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        self._end = loop.create_future()
+        sides = self.sides
+        for descriptor, side in sides.items():
+            loop.add_reader(descriptor, self._serve_turn, loop, side)
+        try:
+            self._serve_turn(loop)
+            await self._end
+        finally:
+            for descriptor in sides:
+                loop.remove_reader(descriptor)
+            if self._timer is not None:
+                self._timer.cancel()
+            self.close()
+
+    def _serve_turn(self, loop: asyncio.AbstractEventLoop, *ready: Side) -> None:
+        assert self._end is not None
+        if self._end.done():
+            return
+        try:
+            self.turn(ready)
+        except Exception as error:  # noqa: BLE001 - it ends `serve()`, which raises it
+            self._end.set_exception(error)
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_later(self.wait(), self._serve_turn, loop)
+        if self.stopping:
+            self._end.set_result(None)
+
+    def stop(self) -> None:
+        """End `run()` or `serve()` after the turn that is being done.
+
+        From any thread or signal handler; it is noticed within a fifth of a second.
+        """
+        self.stopping = True
+
+    def close(self) -> None:
+        """Tell what happened so far and close the links, whatever fails meanwhile."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.ExitStack() as stack:
+            for side in self._used:
+                stack.callback(self._links[side].close)
+            while self.tell():
+                pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # The parts of a loop.
+
+    @property
+    def sides(self) -> dict[int, Side]:
+        """The descriptors to wait on, and which side each is."""
+        return {self._links[side].fileno(): side for side in self._used}
+
+    def wait(self) -> float:
+        """Return in how many seconds `turn` is due at the latest."""
+        now = self._clock()
+        dues = [self.engine.next_deadline(), *(due() for due in self._timed.values())]
+        waits = [due - now for due in dues if due is not None]
+        return max(min([WAIT_SECONDS, *waits]), 0.0)
+
+    def turn(self, ready: Iterable[Side]) -> None:
+        """Take a ring of packets of each side that has some, and do what is due."""
+        for side in {*ready, *self._late()}:
+            self.take(side)
+        now = self._clock()
+        while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
+            self._send()
+        self.tell()
+
+    def _late(self) -> list[Side]:
+        """Return the sides whose links have something to do by now."""
+        if not self._timed:
+            return []
+        now = self._clock()
+        dues = {side: due() for side, due in self._timed.items()}
+        return [side for side, due in dues.items() if due is not None and due <= now]
+
+    def take(self, side: Side) -> None:
+        """Take one ring of packets from a side."""
+        rx = self._rx
+        rx.clear()
+        self._links[side].receive(rx)
+        tap = len(self._used) == 1
+        seen_as, other = (Side.TAP, None) if tap else (side, self._links[side.other])
+        client_tx, server_tx = self._tx[Side.CLIENT], self._tx[Side.SERVER]
+        now = self._clock()
+        while rx.next < len(rx):
+            self.engine.burst(rx, seen_as, client_tx, server_tx, now)
+            self._send()
+            if other is not None and rx.passed:
+                other.forward(rx)
+
+    def _send(self) -> None:
+        """Send what the engine made; what a link does not take is lost."""
+        for side, tx in self._tx.items():
+            if len(tx):
+                self._links[side].send(tx)
+                tx.clear()
+
+    def tell(self) -> int:
+        """Tell what happened; return how many events were read."""
+        tell, self._on_event = self._on_event, None  # who raises is told no more
+        count = 0
+        if tell is not None:
+            while (event := self.engine.next_event()) is not None:
+                count += 1
+                tell(event)
+            self._on_event = tell
+        return count
+
+
+def _forwards(link: object) -> bool:
+    """Tell whether a link sends another one's frames, with their link headers."""
+    return hasattr(link, "forward") and not isinstance(link, Relay)
+
+
+def _forwarder(link: Link | Forwarder) -> Forwarder:
+    if hasattr(link, "forward"):
+        return cast("Forwarder", link)
+    return Relay(link)

@@ -1,0 +1,304 @@
+"""Tests of `Bridge`: an engine between two wires in memory, by each kind of loop."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+
+import pytest
+from aio_world import OURS, PORT, Recorder, World, on_loop, quiet, until
+from tidy import ROOT
+
+from syncache import AccessList, Inspection, Intercept, Ring, Segment, Side, Sysctl
+from syncache.acl import permit
+from syncache.bridge import Bridge, Relay
+from syncache.flow_event import Kind
+from syncache.links.impaired import Impaired
+from syncache.links.link import LinkError
+from syncache.links.memory import pair
+from syncache.segment import ACK, SYN
+
+PAGE = ROOT / "docs" / "api.md"
+DEBUG = {"net.inet.tcp.intercept.debug": 1}
+CLIENT, SERVER = "192.0.2.2", "198.51.100.7"
+
+
+def engine(**options):
+    acl = AccessList("web", [permit(dport=80)])
+    return Intercept(Sysctl(DEBUG), acl=acl, seed=b"seed", **options)
+
+
+def syn(dport=80, sport=40000):
+    return Segment(
+        src=CLIENT,
+        dst=SERVER,
+        sport=sport,
+        dport=dport,
+        seq=1000,
+        flags=SYN,
+        window=64240,
+    )
+
+
+def send(link, *segments):
+    tx = Ring(max(len(segments), 1))
+    for segment in segments:
+        tx.push(segment.packet())
+    assert len(segments) == link.send(tx)
+
+
+def take(link):
+    rx = Ring(64)
+    link.receive(rx)
+    return [Segment.parse(packet) for packet in rx]
+
+
+class Ends:
+    """The two far ends of a bridge."""
+
+    def __init__(self, made=None, *, link=lambda link: link, **options):
+        outside, self.client = pair()
+        inside, self.server = pair()
+        self.near = (outside, inside)
+        self.bridge = Bridge(made or engine(), link(outside), inside, **options)
+
+    @property
+    def closed(self):
+        """Whether the bridge has closed both of its links."""
+        return [-1, -1] == [link.fileno() for link in self.near]
+
+
+def test_run_forwards_answers_and_closes():
+    """What passes goes inside, what we answer goes outside; then both are closed."""
+    events = []
+    ends = Ends(on_event=lambda event: (events.append(event), ends.bridge.stop()))
+    send(ends.client, syn(443), syn())
+    ends.bridge.run()
+    assert [syn(443).packet()] == [segment.packet() for segment in take(ends.server)]
+    (answer,) = take(ends.client)
+    assert SYN | ACK == answer.flags
+    assert Kind.NEW is events[0].kind
+    assert ends.closed
+
+
+def test_run_ends_when_another_thread_says_stop():
+    """A bridge without any packet notices too."""
+    ends = Ends()
+    thread = threading.Thread(target=ends.bridge.run)
+    thread.start()
+    ends.bridge.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert ends.closed
+
+
+def test_run_sends_what_is_due():
+    """A SYN-ACK that nobody acknowledges comes again by the clock alone."""
+    now = [0.0]
+
+    def clock():
+        now[0] += 0.01
+        return now[0]
+
+    def count(event):
+        kinds.append(event.kind)
+        if kinds.count(Kind.REXMT_SYN_ACK) == 2:
+            ends.bridge.stop()
+
+    kinds = []
+    ends = Ends(on_event=count, clock=clock)
+    send(ends.client, syn())
+    ends.bridge.run()
+    assert len(take(ends.client)) >= 3
+
+
+def test_events_stay_in_the_engine_when_nobody_is_told():
+    """Who gives no `on_event` asks the engine."""
+    made = engine()
+    ends = Ends(made)
+    send(ends.client, syn())
+    ends.bridge.turn([Side.CLIENT])
+    ends.bridge.close()
+    assert Kind.NEW is made.next_event().kind
+
+
+def test_events_of_the_last_turn_are_told_at_the_end():
+    """What was stopped in the middle of a turn is told before the links close."""
+    events = []
+    ends = Ends(on_event=events.append)
+    send(ends.client, syn())
+    ends.bridge.take(Side.CLIENT)
+    assert [] == events
+    with ends.bridge:
+        ends.bridge.stop()
+        ends.bridge.run()
+    assert Kind.NEW is events[0].kind
+    assert ends.closed
+
+
+def work(bridge, way):
+    """Run a bridge by one of its two loops, for a bounded time."""
+    if way == "run":
+        bridge.run()
+    else:
+        asyncio.run(asyncio.wait_for(bridge.serve(), 20))
+
+
+class Broken:
+    """A wire whose device has gone."""
+
+    def __init__(self, link):
+        self.mtu, self.send = link.mtu, link.send
+        self.fileno, self.close = link.fileno, link.close
+
+    def receive(self, rx):
+        raise LinkError("the device is gone")
+
+
+@pytest.mark.parametrize("way", ["run", "serve"])
+def test_device_that_is_gone_ends_the_bridge(way):
+    """The error is raised where the loop was started, with both links closed."""
+    ends = Ends(link=Broken)
+    send(ends.client, syn())
+    with pytest.raises(LinkError, match="the device is gone"):
+        work(ends.bridge, way)
+    assert ends.closed
+
+
+@pytest.mark.parametrize("way", ["run", "serve"])
+def test_error_of_on_event_ends_the_bridge(way):
+    """A fault of the caller is not swallowed, and closes what was open."""
+
+    def fail(event):
+        raise KeyError(event.kind.name)
+
+    ends = Ends(on_event=fail)
+    send(ends.client, syn())
+    with pytest.raises(KeyError, match="NEW"):
+        work(ends.bridge, way)
+    assert ends.closed
+
+
+def test_syn_proxy_of_the_documentation_runs_and_ends(monkeypatch, capsys):
+    """It has at most 20 lines, answers, logs, and ends in order on Ctrl-C."""
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", PAGE.read_text())
+    (source,) = [block for block in blocks if "import Bridge" in block]
+    assert source.count("\n") <= 20
+    outside, client = pair()
+    inside, _ = pair()
+
+    class Interface:
+        def __init__(self, name, *, forward):
+            assert forward
+            self.link = {"out0": outside, "in0": inside}[name]
+            self.fileno, self.close = self.link.fileno, self.link.close
+
+        def receive(self, rx):
+            return self.link.receive(rx)
+
+        def send(self, tx):
+            self.link.send(tx)
+            raise KeyboardInterrupt
+
+        def forward(self, rx):
+            return 0
+
+    monkeypatch.setattr("syncache.links.packet.Packet", Interface)
+    monkeypatch.setattr("sys.argv", ["proxy", "out0", "in0"])
+    send(client, syn())
+    with pytest.raises(KeyboardInterrupt):
+        exec(source, {"__name__": "__main__"})
+    assert SYN | ACK == take(client)[0].flags
+    assert "new connection (192.0.2.2:40000" in capsys.readouterr().out
+    assert [-1, -1] == [outside.fileno(), inside.fileno()]
+
+
+def test_one_link_is_a_tap():
+    """Both directions come on it, and nothing is sent or forwarded."""
+    near, far = pair()
+    made = Inspection(seed=b"seed")
+    bridge = Bridge(made, near)
+    assert [Side.CLIENT] == list(bridge.sides.values())
+    send(far, syn(), syn().reply(SYN | ACK, seq=7))
+    bridge.turn(bridge.sides.values())
+    (session,) = made.sessions()
+    assert 40000 == session.client.port
+    assert [] == take(far)
+    bridge.close()
+    assert -1 == near.fileno()
+
+
+def test_link_with_a_timer_of_its_own_is_asked_in_time():
+    """Packets that a link holds back come without its descriptor."""
+    now = [0.0]
+    ends = Ends(
+        link=lambda link: Impaired(link, delay=1.0, clock=lambda: now[0]),
+        clock=lambda: now[0],
+    )
+    send(ends.client, syn(443))
+    ends.bridge.turn([Side.CLIENT])
+    assert [] == take(ends.server)
+    now[0] = 0.9
+    assert ends.bridge.wait() <= 0.1 + 1e-9
+    ends.bridge.turn([])
+    assert [] == take(ends.server)
+    now[0] = 1.0
+    assert 0.0 == ends.bridge.wait()
+    ends.bridge.turn([])
+    assert [syn(443).packet()] == [segment.packet() for segment in take(ends.server)]
+    ends.bridge.close()
+
+
+def test_links_of_two_kinds_are_refused():
+    """One that forwards frames as they are cannot have the other's packets."""
+
+    class Frames(Broken):
+        def forward(self, rx):
+            return 0
+
+    near, far = pair()
+    with pytest.raises(ValueError, match="both links forward frames"):
+        Bridge(engine(), Frames(near), far)
+    Bridge(engine(), Frames(near), Frames(far)).close()
+    near, far = pair()
+    Bridge(engine(), Relay(near), far).close()
+
+
+@on_loop
+async def test_serve_protects_a_host_that_knows_nothing_of_it():
+    """Client, bridge, and a server of asyncio behind it: data in both directions."""
+    bridges = []
+
+    def between(near):
+        outside, host_link = pair()
+        bridges.append(Bridge(engine(), near, outside))
+        return host_link
+
+    async with World(link=between) as world:
+        task = asyncio.ensure_future(bridges[0].serve())
+        await world.host.create_server(Recorder, PORT, OURS)
+        client = await world.connect()
+        await until(lambda: Recorder.made)
+        client.write(b"x" * 5000)
+        await until(lambda: len(Recorder.made[0].data) == 5000)
+        Recorder.made[0].transport.write(b"y" * 5000)
+        await until(lambda: len(client.received) == 5000)
+        (session,) = bridges[0].engine.connections()
+        assert "ESTAB" == str(session.state)
+        bridges[0].stop()
+        await task
+        assert [] == world.problems
+
+
+@on_loop
+async def test_serve_that_is_cancelled_closes():
+    """Nothing of it is left in the loop."""
+    ends = Ends()
+    task = asyncio.ensure_future(ends.bridge.serve())
+    await quiet()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ends.closed
+    await quiet()

@@ -5,12 +5,13 @@ And `Endpoint`, the listening end that it came in by.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from . import address
-from .fourtuple import FourTuple
+from .fourtuple import TUPLE_BYTES, FourTuple
 from .options import Mss, Option, SackPermitted, Timestamps, WindowScale, encode
 from .segment import CWR, ECE, SYN, Segment
 
@@ -27,6 +28,8 @@ VIA = ("cache", "cookie", "fastopen")
 # struct syncache_conn, its tuple included.
 _CONN = Struct("=16s16sHHB3xIIIIIIIIHBBBBBBBBB5x")
 CONN_BYTES = _CONN.size
+_ENDPOINT = Struct("=I")
+_ENDPOINT_PLACE = 64
 
 
 class _Closer(Protocol):
@@ -81,9 +84,9 @@ class Endpoint:
         return f"<Endpoint {self.address or '*'} port {self.port} {state}>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Conn:
-    """A completed handshake.
+    """A completed handshake: a view of the C structure, decoded where it is read.
 
     `mss` is what the peer may be sent, defaults applied.  A scale is None if window
     scaling was not negotiated.  `rcv_window` is what our SYN-ACK announced,
@@ -92,7 +95,14 @@ class Conn:
     but echo CE once a packet has come with ECT or CE.  `via`: cache, cookie, fastopen.
     `rxmits` counts the SYN-ACKs sent: above 1 the initial window is one segment
     (RFC 5681 3.1).  `tos` is that of the completing packet.
+
+    `raw` is the structure, 88 bytes; `key` its tuple, which names the connection.
     """
+
+    __slots__ = ("_members", "endpoint", "raw")
+    # Of each object, but no fields of the dataclass: all of them are read from here.
+    raw: ClassVar[bytes]
+    _members: ClassVar[tuple[Any, ...]]
 
     faddr: str
     laddr: str
@@ -116,6 +126,29 @@ class Conn:
     tos: int
     payload_size: int
     endpoint: Endpoint
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *, endpoint: Endpoint, **members: object) -> None:
+            missing = _PLACES.keys() - members.keys()
+            unknown = members.keys() - _PLACES.keys()
+            if missing or unknown:
+                raise TypeError(f"Conn: missing {missing}, unknown {unknown}")
+            _fill(self, _pack(endpoint.number, members), endpoint)
+
+    @property
+    def key(self) -> bytes:
+        """The tuple in C's form, as `FourTuple.to_c()` returns it."""
+        return self.raw[:TUPLE_BYTES]
+
+    @property
+    def family(self) -> int:
+        """The address family, 4 or 6."""
+        family: int = self._members[_FAMILY]
+        return family
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return view_of, (self.raw, self.endpoint)
 
     @property
     def four_tuple(self) -> FourTuple:
@@ -148,84 +181,82 @@ class Conn:
         ).packet()
 
 
+def _fill(conn: Conn, raw: bytes, endpoint: Endpoint) -> None:
+    """Set the members that a Conn has; it is frozen to all others."""
+    object.__setattr__(conn, "raw", raw)
+    object.__setattr__(conn, "_members", _CONN.unpack(raw))
+    object.__setattr__(conn, "endpoint", endpoint)
+
+
+def view_of(raw: bytes, endpoint: Endpoint) -> Conn:
+    """Return the Conn of C's bytes."""
+    conn: Conn = object.__new__(Conn)
+    _fill(conn, raw, endpoint)
+    return conn
+
+
 def read(view: bytes | memoryview, endpoints: list[Endpoint], place: int = 0) -> Conn:
     """Make a Conn of the C structure at a place; `endpoints` by number."""
-    (
-        faddr,
-        laddr,
-        fport,
-        lport,
-        family,
-        iss,
-        irs,
-        rcv_wnd,
-        snd_wnd,
-        ts_recent,
-        ts_offset,
-        endpoint,
-        payload_size,
-        mss,
-        snd_wscale,
-        rcv_wscale,
-        sack_permitted,
-        timestamps,
-        ecn,
-        via,
-        rxmits,
-        md5,
-        tos,
-    ) = _CONN.unpack_from(view, place)
-    return Conn(
-        faddr=address.text(family, faddr),
-        laddr=address.text(family, laddr),
-        fport=fport,
-        lport=lport,
-        iss=iss,
-        irs=irs,
-        mss=mss,
-        snd_wscale=None if snd_wscale == WSCALE_NONE else snd_wscale,
-        rcv_wscale=None if rcv_wscale == WSCALE_NONE else rcv_wscale,
-        rcv_window=rcv_wnd,
-        peer_window=snd_wnd,
-        sack_permitted=bool(sack_permitted),
-        timestamps=bool(timestamps),
-        ts_recent=ts_recent,
-        ts_offset=ts_offset,
-        ecn=ECN[ecn],
-        via=VIA[via],
-        rxmits=rxmits,
-        md5=bool(md5),
-        tos=tos,
-        payload_size=payload_size,
-        endpoint=endpoints[endpoint],
-    )
+    raw = bytes(view[place : place + CONN_BYTES])
+    return view_of(raw, endpoints[_ENDPOINT.unpack_from(raw, _ENDPOINT_PLACE)[0]])
 
 
-def to_c(conn: Conn) -> bytes:
-    """Return the C structure of a Conn."""
-    family, faddr, laddr = address.pair(conn.faddr, conn.laddr)
-    return _CONN.pack(
-        faddr,
-        laddr,
-        conn.fport,
-        conn.lport,
-        family,
-        conn.iss,
-        conn.irs,
-        conn.rcv_window,
-        conn.peer_window,
-        conn.ts_recent,
-        conn.ts_offset,
-        conn.endpoint.number,
-        conn.payload_size,
-        conn.mss,
-        WSCALE_NONE if conn.snd_wscale is None else conn.snd_wscale,
-        WSCALE_NONE if conn.rcv_wscale is None else conn.rcv_wscale,
-        conn.sack_permitted,
-        conn.timestamps,
-        ECN.index(conn.ecn),
-        VIA.index(conn.via),
-        conn.rxmits,
-        conn.md5,
-        conn.tos,
-    )
+def _scale(value: int) -> int | None:
+    return None if value == WSCALE_NONE else value
+
+
+def _itself(value: int) -> int:
+    return value
+
+
+# Member -> its place in the structure, out of C and into it.  Addresses and the
+# endpoint are decoded with what stands beside them.
+_FAMILY, _ENDPOINT_MEMBER = 4, 11
+_Codec = Callable[[Any], Any]
+_PLACES: dict[str, tuple[int, _Codec, _Codec]] = {
+    "faddr": (0, _itself, _itself),
+    "laddr": (1, _itself, _itself),
+    "fport": (2, _itself, _itself),
+    "lport": (3, _itself, _itself),
+    "iss": (5, _itself, _itself),
+    "irs": (6, _itself, _itself),
+    "rcv_window": (7, _itself, _itself),
+    "peer_window": (8, _itself, _itself),
+    "ts_recent": (9, _itself, _itself),
+    "ts_offset": (10, _itself, _itself),
+    "payload_size": (12, _itself, _itself),
+    "mss": (13, _itself, _itself),
+    "snd_wscale": (14, _scale, lambda scale: WSCALE_NONE if scale is None else scale),
+    "rcv_wscale": (15, _scale, lambda scale: WSCALE_NONE if scale is None else scale),
+    "sack_permitted": (16, bool, int),
+    "timestamps": (17, bool, int),
+    "ecn": (18, ECN.__getitem__, ECN.index),
+    "via": (19, VIA.__getitem__, VIA.index),
+    "rxmits": (20, _itself, _itself),
+    "md5": (21, bool, int),
+    "tos": (22, _itself, _itself),
+}
+
+
+def _pack(endpoint: int, members: dict[str, Any]) -> bytes:
+    """Return the C structure with these members."""
+    family, faddr, laddr = address.pair(members["faddr"], members["laddr"])
+    places: list[object] = [0] * 23
+    for name, (place, _, into) in _PLACES.items():
+        places[place] = into(members[name])
+    places[0], places[1] = faddr, laddr
+    places[_FAMILY], places[_ENDPOINT_MEMBER] = family, endpoint
+    return _CONN.pack(*places)
+
+
+def _member(name: str, place: int, out: _Codec) -> property:
+    """Return what reads one member."""
+    if name in ("faddr", "laddr"):
+        return property(lambda conn: address.text(conn.family, conn._members[place]))  # noqa: SLF001
+    if out is _itself:
+        return property(lambda conn: conn._members[place])  # noqa: SLF001
+    return property(lambda conn: out(conn._members[place]))  # noqa: SLF001
+
+
+for _name, (_place, _out, _) in _PLACES.items():
+    setattr(Conn, _name, _member(_name, _place, _out))

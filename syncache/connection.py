@@ -117,7 +117,7 @@ class Connection:
         self.owner = owner
         self.writer = writer
         self.settings = settings
-        self._family = 6 if ":" in conn.faddr else 4
+        self._family = conn.family
         self._mtu = mtu
         self.timestamps = Timestamps(
             enabled=conn.timestamps,

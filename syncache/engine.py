@@ -284,9 +284,8 @@ class Syncache:
         within("handle", handle, 0, UINT64_MAX)
         if not conn.endpoint.is_of(self):
             raise ValueError(f"{conn.endpoint!r} is not one of this engine")
-        raw = conns.to_c(conn)
         with self._core as core:
-            core.accepted(raw, handle, ok)
+            core.accepted(conn.raw, handle, ok)
 
     def opened(self, four_tuple: FourTuple, handle: int = 0) -> bool:
         """Register an active open; False if the table of connections is full.
@@ -301,7 +300,7 @@ class Syncache:
 
     def closed(self, conn: Conn | FourTuple) -> None:
         """Forget a connection, by its Conn or its tuple; nothing if it is unknown."""
-        raw = (conn.four_tuple if isinstance(conn, Conn) else FourTuple(*conn)).to_c()
+        raw = conn.key if isinstance(conn, Conn) else FourTuple(*conn).to_c()
         with self._core as core:
             core.forget(raw)
 

@@ -109,6 +109,8 @@ class Stack:
             self.syncache._address(own)  # noqa: SLF001
         self._ts_base = round(self.syncache.keys.wall_offset * 1000)
         self._ours = frozenset(_packed(own) for own in self.addresses)
+        self._settings_read = Settings.of(self.sysctl)
+        self._settings_of = self.sysctl.changes
         self._now_ms = 0
         self._handle = 0
         self._timer_number = 0
@@ -247,14 +249,13 @@ class Stack:
         """Make a connection of a completed handshake, if there is room."""
         listener: Listener = conn.endpoint.tag  # type: ignore[assignment]
         arrival = read(packet)
-        key = tuple_of(packet)
-        if arrival is None or key is None or not self._has_room(listener):
+        if arrival is None or not self._has_room(listener):
             self.syncache.accepted(conn, ok=False)
             return
         self._handle += 1
         connection = Connection(
             conn,
-            Settings.of(self.sysctl),
+            self._settings(),
             owner=self,
             writer=self._writer(conn, listener.options),
             mtu=listener.options["mtu"] or self.mtu,
@@ -262,9 +263,9 @@ class Stack:
         )
         connection.listener = listener
         connection.handle = self._handle
-        connection.key = key
+        connection.key = conn.key
         self._connections[self._handle] = connection
-        self._tuples[key] = connection
+        self._tuples[connection.key] = connection
         self.syncache.accepted(conn, self._handle)
         listener.offer(connection)
         self.tell(Accepted(listener, connection))
@@ -273,7 +274,7 @@ class Stack:
 
     def _writer(self, conn: Conn, options: Mapping[str, Any]) -> Writer:
         """Return what writes a connection's packets."""
-        family, laddr, faddr = addresses.pair(conn.laddr, conn.faddr)
+        family, faddr, laddr = conn.family, conn.key[:16], conn.key[16:32]
         writer = SegmentWriter(
             family,
             (laddr, conn.lport, faddr, conn.fport),
@@ -455,6 +456,13 @@ class Stack:
             self.syncache.closed(connection.conn)
 
     # Tunables.
+
+    def _settings(self) -> Settings:
+        """Return what connections made now obey; read anew when a tunable changed."""
+        if self._settings_of != self.sysctl.changes:
+            self._settings_read = Settings.of(self.sysctl)
+            self._settings_of = self.sysctl.changes
+        return self._settings_read
 
     def _knob(self, name: str) -> int:
         return int(self.sysctl[name])

@@ -40,13 +40,14 @@ class Sysctl(MutableMapping[str, "int | str"]):
     default, and so does `clear()` for all that may be set.
     """
 
-    __slots__ = ("_changed", "_count", "_set", "_values")
+    __slots__ = ("_changed", "_count", "_set", "_values", "changes")
 
     def __init__(self, values: Mapping[str, int | str] | None = None) -> None:
         self._changed: Callable[[], None] | None = None
         self._count: Callable[[], int] | None = None
         self._set: dict[str, int | str] = {}
         self._values = _effective({})
+        self.changes = 0  # how often a value changed: who keeps some reads them anew
         self.update(values or {})
 
     def __getitem__(self, name: str) -> int | str:
@@ -233,6 +234,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
     ) -> None:
         before = self._set, self._values
         self._set, self._values = chosen, values
+        self.changes += 1
         if self._changed is None:
             return
         try:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from struct import Struct
 
-_ADDRESSES_V4 = slice(12, 20)
-_ADDRESSES_V6 = slice(8, 40)
+from ..fourtuple import FourTuple
+
 _SHORT = Struct("!H")
+_PORTS = Struct("!HH")
 _TCP = Struct("!HHIIHH")
 _TIMESTAMPS = Struct("!III")
 _PAIR = Struct("!II")
@@ -103,12 +104,15 @@ def packet_end(packet: memoryview) -> int:
 
 
 def tuple_of(packet: memoryview) -> bytes | None:
-    """Return addresses and ports as they lie in the packet, to compare with others."""
+    """Return the packet's tuple, its source foreign, in the form of `Conn.key`."""
     offset = tcp_offset(packet)
     if offset == 0 or offset + 4 > len(packet):
         return None
-    where = _ADDRESSES_V4 if packet[0] >> 4 == 4 else _ADDRESSES_V6
-    return bytes(packet[where]) + bytes(packet[offset : offset + 4])
+    where, size = (12, 4) if packet[0] >> 4 == 4 else (8, 16)
+    source = bytes(packet[where : where + size])
+    destination = bytes(packet[where + size : where + 2 * size])
+    fport, lport = _PORTS.unpack_from(packet, offset)
+    return FourTuple(source, fport, destination, lport).to_c()
 
 
 def read(packet: memoryview) -> Arrival | None:

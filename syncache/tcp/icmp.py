@@ -8,7 +8,10 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
+from ..fourtuple import FourTuple
+
 _SHORT = Struct("!H")
+_PORTS = Struct("!HH")
 _LONG = Struct("!I")
 _ECHO_REQUEST = {4: 8, 6: 128}
 _ECHO_REPLY = {4: 0, 6: 129}
@@ -41,7 +44,7 @@ _HARD_V6 = frozenset((4,))
 class IcmpError(NamedTuple):
     """An error about a segment of ours; `mtu` is 0 unless that was too big.
 
-    `key` is the connection's tuple as it lies in the peer's segments.
+    `key` is the connection's (`Conn.key`).
     """
 
     key: bytes
@@ -121,7 +124,7 @@ def _read_error_v4(message: bytes) -> IcmpError | None:
     ports = (quoted[0] & 15) * 4
     if ports < 20 or len(quoted) < ports + 8:
         return None
-    key = quoted[16:20] + quoted[12:16] + _swap(quoted[ports : ports + 4])
+    key = _key(quoted[16:20], quoted[12:16], quoted, ports)
     seq = _LONG.unpack_from(quoted, ports + 4)[0]
     kind, code = message[0], message[1]
     if (kind, code) == (3, 4):
@@ -143,7 +146,7 @@ def _read_error_v6(message: bytes) -> IcmpError | None:
     quoted = message[8:]
     if len(quoted) < 48 or quoted[0] >> 4 != 6 or quoted[6] != _PROTOCOL_TCP:
         return None
-    key = quoted[24:40] + quoted[8:24] + _swap(quoted[40:44])
+    key = _key(quoted[24:40], quoted[8:24], quoted, 40)
     seq = _LONG.unpack_from(quoted, 44)[0]
     kind, code = message[0], message[1]
     if kind == 2:
@@ -159,5 +162,7 @@ def _read_error_v6(message: bytes) -> IcmpError | None:
     return None
 
 
-def _swap(ports: bytes) -> bytes:
-    return ports[2:4] + ports[:2]
+def _key(foreign: bytes, local: bytes, quoted: bytes, ports: int) -> bytes:
+    """Return the connection's key, of a packet that we are said to have sent."""
+    lport, fport = _PORTS.unpack_from(quoted, ports)
+    return FourTuple(foreign, fport, local, lport).to_c()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from copy import copy
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
 from syncache import Conn, Endpoint, FourTuple, Segment
-from syncache.conn import CONN_BYTES, read, to_c
+from syncache.conn import CONN_BYTES, read
 from syncache.options import Timestamps
 from syncache.segment import CWR, ECE, SYN
 
@@ -59,11 +60,37 @@ def conn(**changed):
 )
 def test_c_form_comes_back(one):
     """What goes to accepted() is what was offered."""
-    raw = to_c(one)
+    raw = one.raw
     assert CONN_BYTES == len(raw) == 88
     endpoints = [None, one.endpoint]
     assert one == read(raw, endpoints)
     assert one == read(b"12345678" + raw, endpoints, 8)
+
+
+def test_conn_is_a_value():
+    """Equal by its members, hashable, copied, printed; it cannot be changed."""
+    one = conn()
+    assert one == copy(one) == replace(one)
+    assert hash(one) == hash(copy(one))
+    assert one != replace(one, iss=1)
+    assert "faddr='192.0.2.1'" in repr(one)
+    with pytest.raises(FrozenInstanceError):
+        one.iss = 3
+
+
+def test_conn_needs_every_member_and_no_other():
+    """A misspelt member is named."""
+    with pytest.raises(TypeError, match="colour"):
+        conn(colour=1)
+    with pytest.raises(TypeError, match="faddr"):
+        Conn(endpoint=Endpoint(Engine(), 1, None, 80, None))
+
+
+def test_key_is_the_tuple_in_the_c_form():
+    """A stack finds its connection by it."""
+    for one in (conn(), conn(faddr="2001:db8::1", laddr="2001:db8::2")):
+        assert one.four_tuple.to_c() == one.key
+        assert (6 if ":" in one.faddr else 4) == one.family
 
 
 def test_four_tuple_names_it():

@@ -107,6 +107,8 @@ class Inspection(Flow):
     ) -> None:
         super().__init__(sysctl, keys, seed)
         self._rules = RuleSet.of(rules)
+        # Sessions that began under other rules, and the names that they began with.
+        self._names: dict[tuple[int, str, str], str] = {}
         self.interfaces: list[Interface] = []
         self._changed()
         self._sysctl.attach(self._changed, lambda: 0)
@@ -125,6 +127,7 @@ class Inspection(Flow):
         except BaseException:
             self._rules = before
             raise
+        self._remember(before)
 
     def configure(
         self, source: str | Path | Sequence[str], *, strict: bool = False
@@ -148,8 +151,20 @@ class Inspection(Flow):
         except BaseException:
             self._rules = before
             raise
+        self._remember(before)
         self.interfaces = list(ios_inspect.draft_of(config).interfaces.values())
         return config.report("ip inspect")
+
+    def _remember(self, before: RuleSet) -> None:
+        """Keep the names of sessions that the new rules name otherwise."""
+        kept: dict[tuple[int, str, str], str] = {}
+        for session in self._sessions():
+            protocol, port = session.protocol, session.server.port
+            key = protocol, str(session.client), str(session.server)
+            name = self._names.get(key) or before.name_of(protocol, port)
+            if name != self._rules.name_of(protocol, port):
+                kept[key] = name
+        self._names = kept
 
     def configuration(self) -> str:
         """Return the IOS configuration that makes these tunables and rules."""
@@ -247,8 +262,12 @@ class Inspection(Flow):
         return self._audit(event)
 
     def _audit(self, event: FlowEvent) -> Message | None:
-        name = self._rules.name_of(event.protocol, event.server.port)
         initiator, responder = str(event.client), str(event.server)
+        name = self._rules.name_of(event.protocol, event.server.port)
+        if self._names and event.kind in {Kind.START, Kind.STOP}:
+            name = self._names.get((event.protocol, initiator, responder), name)
+            if event.kind is Kind.STOP:
+                self._names.pop((event.protocol, initiator, responder), None)
         if event.kind is Kind.START:
             return SessionStart(
                 protocol=name,

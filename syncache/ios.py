@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .alert_message import InterceptOff, InterceptOn
 from .flow_event import End, FlowEvent, Kind
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from .intercept import Statistics
 
 HEADER = "Client                Server                State    Create   Timeout  Mode"
-PREFIX = "%TCP-6-INTERCEPT: "
-SEVERITY = 6
 SECONDS_A_MINUTE = 60
 
 # What stands behind `INTERCEPT: ` or `INTERCEPT(*): `; c and s are address:port.
@@ -59,9 +58,18 @@ _ALWAYS_OURS = {
 def log_line(event: FlowEvent) -> str | None:
     """Return the line for an event of TCP Intercept; None: it has none."""
     if event.kind is Kind.AGGRESSIVE:
-        return f"{PREFIX}getting aggressive, {_counts(event)} {event.cause}"
+        return str(
+            InterceptOn(
+                half_open=event.incomplete,
+                high=event.limit,
+                rate=event.rate,
+                cause=event.cause,
+            )
+        )
     if event.kind is Kind.CALM:
-        return f"{PREFIX}calming down, {_counts(event)}"
+        return str(
+            InterceptOff(half_open=event.incomplete, low=event.limit, rate=event.rate)
+        )
     form = _DEBUG.get(event.kind)
     if form is None:
         return None
@@ -73,10 +81,6 @@ def log_line(event: FlowEvent) -> str | None:
         r=End(event.reason).name.lower() if event.kind is Kind.EVICTED else "",
     )
     return f"INTERCEPT{star}: {text}"
-
-
-def _counts(event: FlowEvent) -> str:
-    return f"count ({event.incomplete}/{event.limit}) 1 min {event.rate}"
 
 
 def show_connections(sessions: Iterable[Session], now: float) -> str:

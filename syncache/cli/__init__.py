@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": "serve files, an echo or an ASGI application on our own TCP",
     "intercept": "shield servers behind us, as Cisco's TCP Intercept does",
     "inspect": "count and bound half-open sessions, live or in a capture",
+    "log": "add up the alerts and sessions of log files",
     "advise": "measure traffic, and propose thresholds for inspect",
     "key": "make, show, rotate or seal the keyring that machines share",
     "cookie": "make, check or explain a SYN cookie",

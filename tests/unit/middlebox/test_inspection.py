@@ -305,3 +305,27 @@ def test_on_and_off_carry_their_thresholds():
         message.cause.limit,
         message.cause.value,
     )
+
+
+def test_session_ends_by_the_name_that_it_began_with():
+    """Rules that change meanwhile name new sessions, and no old one."""
+    sysctl = Sysctl({_I + "audit_trail": 1})
+    engine = Inspection(sysctl, rules=[Rule("tcp"), Rule("http")], seed=SEED)
+    engine.receive(syn(1), Side.CLIENT, 1.0)
+    engine.receive(syn(2), Side.CLIENT, 1.0)
+    engine.rules = [Rule("tcp")]
+    engine.rules = [Rule("tcp"), Rule("telnet")]
+    engine.receive(syn(3), Side.CLIENT, 2.0)
+    engine.handle_timer(50.0)
+    said = []
+    while (message := engine.next_message()) is not None:
+        if isinstance(message, (SessionStart, SessionStop)):
+            said.append((type(message), message.initiator[-2:], message.protocol))
+    assert [
+        (SessionStart, ":1", "http"),
+        (SessionStart, ":2", "http"),
+        (SessionStart, ":3", "tcp"),
+    ] == said[:3]
+    assert {(":1", "http"), (":2", "http"), (":3", "tcp")} == {
+        (who, name) for kind, who, name in said[3:] if kind is SessionStop
+    }

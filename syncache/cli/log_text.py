@@ -1,0 +1,283 @@
+"""A log's sums as text for a reader and as JSON for a program."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from .._core_inspect import Sample
+from ..advise import Advice, advise
+from ..alert_log import HOST
+from ..log_load import MINUTE, RESTS_ON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..alert_log import Attack, LogBook, Top
+    from ..alert_message import Message
+
+DAY_S = 86_400
+SHORT_ALERTS = 3  # so many alerts of less than a minute are no accident
+KILO = 1000
+NO_TRAIL = "none without an audit trail in the log (ip inspect audit-trail)"
+
+
+def when(book: LogBook, seconds: float | None) -> str:
+    """Spell a time: a date, or how long a router had been up."""
+    if seconds is None:
+        return "?"
+    if book.uptimes and seconds < DAY_S * 365 * 20:
+        return f"up {lasting(seconds)}"
+    try:
+        moment = datetime.fromtimestamp(int(seconds), timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:.0f}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def lasting(seconds: float | None) -> str:
+    """Spell a duration."""
+    if seconds is None:
+        return "?"
+    days, rest = divmod(int(seconds), DAY_S)
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, MINUTE)
+    clock = f"{hours}:{minutes:02}:{rest:02}"
+    return f"{days} d {clock}" if days else clock
+
+
+def size(number: int) -> str:
+    """Spell a number of bytes."""
+    value, units = float(number), ["TB", "GB", "MB", "kB"]
+    if number < KILO:
+        return f"{number} bytes"
+    while value >= KILO and units:
+        value, unit = value / KILO, units.pop()
+    return f"{value:.1f} {unit}"
+
+
+def plain(text: str) -> str:
+    """Return text of a log without anything that moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def samples_of(book: LogBook) -> list[Sample]:
+    """Return the samples outside of the attacks that the log reports."""
+    spans = [
+        (attack.begin if attack.begin is not None else float("-inf"), attack.end)
+        for attack in book.attacks
+        if attack.kind != HOST
+    ]
+    width = book.load.width
+    return [
+        Sample(s.time, s.incomplete, 0, 0, s.one_minute, False, s.host_count, "")
+        for s in book.load.samples()
+        if not any(
+            begin - width <= s.time and (end is None or s.time <= end + MINUTE)
+            for begin, end in spans
+        )
+    ]
+
+
+def advice_of(book: LogBook) -> tuple[Advice | None, list[str]]:
+    """Return a proposal and what it rests on, or why there is none."""
+    try:
+        if book.load:
+            samples = samples_of(book)
+            found = advise(samples, [])
+            found = dataclasses.replace(found, seconds=found.seconds * book.load.width)
+            notes = [RESTS_ON]
+            if book.load.width > 1:
+                notes.append(f"each value is the highest of {book.load.width} s")
+            if book.load.left_out:
+                notes.append(f"{book.load.left_out} unanswered sessions left out")
+            return found, notes
+        short = [
+            Sample(a.begin or 0.0, a.half_open, 0, 0, a.rate, False, 0, "")
+            for a in book.attacks
+            if a.kind != HOST and a.duration is not None and a.duration < MINUTE
+        ]
+        if len(short) >= SHORT_ALERTS:
+            note = (
+                f"from {len(short)} alerts of less than a minute: an attack keeps a "
+                "one-minute rate high for longer, so they are everyday traffic"
+            )
+            return advise(short, [], everything=True), [note]
+    except ValueError:
+        return None, ["every second of the audit trail lies within an attack"]
+    return None, [NO_TRAIL]
+
+
+def proposal(advice: Advice, *, with_host: bool) -> tuple[list[str], list[str]]:
+    """Return the lines of a sysctl.conf and of IOS that a log can propose."""
+    hidden = ["synwait"] if with_host else ["synwait", "host"]
+
+    def kept(lines: list[str]) -> list[str]:
+        return [line for line in lines if not any(word in line for word in hidden)]
+
+    return kept(advice.sysctl_conf()), kept(advice.ios())
+
+
+def as_text(book: LogBook, top: int) -> Iterator[str]:
+    """Yield the lines of the report."""
+    yield (
+        f"{book.lines:,} lines, {book.messages:,} messages of inspection or intercept, "
+        f"{when(book, book.first)} to {when(book, book.last)}"
+    )
+    if book.undated:
+        yield f"{book.undated:,} messages have no time, and count at the one before"
+    yield from ranking("routers", book.routers, top)
+    yield ""
+    yield from attacks_text(book, top)
+    yield from sessions_text(book, top)
+    if book.drops:
+        yield f"{book.drops:,} packets dropped"
+        yield from ranking("reasons", book.drop_reasons, top)
+        yield from ranking("from", book.drop_sources, top)
+        yield from ranking("to", book.drop_targets, top)
+        yield ""
+    yield from ranking("not understood", book.unknown, top)
+    yield from advice_text(book)
+
+
+def attacks_text(book: LogBook, top: int) -> Iterator[str]:
+    """Yield a row for each attack."""
+    if not book.attacks:
+        yield "no alerts"
+        yield ""
+        return
+    total = len(book.attacks) + book.attacks_lost
+    yield f"{total:,} attacks" if total != 1 else "1 attack"
+    yield (
+        f"{'on':19}  {'off':19}  {'lasted':>9}  {'kind':9}  {'reason':10}  "
+        f"{'half-open':>9}  {'a minute':>8}  router, zone, targets"
+    )
+    for attack in book.attacks:
+        end = "still on" if attack.end is None else when(book, attack.end)
+        begin = "before" if attack.begin is None else when(book, attack.begin)
+        yield (
+            f"{begin:19}  {end:19}  {lasting(attack.duration):>9}  {attack.kind:9}  "
+            f"{plain(attack.reason) or '?':10}  {attack.half_open:>9,}  "
+            f"{attack.rate:>8,}  {where(attack, top)}"
+        )
+    if book.attacks_lost:
+        yield f"and {book.attacks_lost:,} more"
+    yield ""
+
+
+def where(attack: Attack, top: int) -> str:
+    """Name the place of an attack, and who was behind it."""
+    words = [attack.router, attack.zone]
+    words += [f"{who}({n})" for who, n in attack.targets.most_common(top)]
+    words += [f"from {who}({n})" for who, n in attack.sources.most_common(top)]
+    if attack.blocked_s:
+        words.append(f"blocked for {attack.blocked_s} s")
+    return plain(" ".join(word for word in words if word))
+
+
+def sessions_text(book: LogBook, top: int) -> Iterator[str]:
+    """Yield the totals of the audit trail."""
+    total = book.sessions
+    if not total.started and not total.stopped:
+        return
+    names = ", ".join(f"{n:,} {plain(name)}" for name, n in named(total.protocols, top))
+    yield f"sessions: {total.started:,} begun, {total.stopped:,} ended ({names})"
+    yield (
+        f"  {size(total.initiator_bytes)} from initiators, "
+        f"{size(total.responder_bytes)} from responders; "
+        f"{total.unanswered:,} ended unanswered"
+    )
+    if total.timed:
+        yield (
+            f"  {total.timed:,} with both ends in the log took "
+            f"{total.seconds / total.timed:.1f} s on average, "
+            f"{lasting(total.longest)} at most"
+        )
+    yield from ranking("initiators", book.initiators, top)
+    yield from ranking("responders", book.responders, top)
+    yield ""
+
+
+def named(counts: Any, top: int) -> list[tuple[str, int]]:
+    """Return the most frequent names."""
+    found: list[tuple[str, int]] = counts.most_common(top)
+    return found
+
+
+def ranking(title: str, counts: Top, top: int) -> Iterator[str]:
+    """Yield one line with the most frequent names."""
+    if not len(counts):
+        return
+    names = ", ".join(f"{plain(name)} ({n:,})" for name, n in counts.most(top))
+    more = len(counts) - min(len(counts), top)
+    yield f"  {title}: {names}" + (f" and {more:,} more" if more else "")
+
+
+def advice_text(book: LogBook) -> Iterator[str]:
+    """Yield the proposal, ready to copy."""
+    advice, notes = advice_of(book)
+    yield "thresholds: " + "; ".join(notes)
+    if advice is None:
+        return
+    if book.load:
+        yield from (line for line in advice.text() if "synwait" not in line)
+    for lines in proposal(advice, with_host=bool(book.load)):
+        yield ""
+        yield from lines
+
+
+def as_json(book: LogBook, top: int) -> Iterator[str]:
+    """Yield one object a line: each attack, then the totals, then the proposal."""
+    for attack in book.attacks:
+        yield json.dumps({"type": "attack", **attack_json(book, attack)})
+    yield json.dumps({"type": "totals", **totals_json(book, top)})
+    advice, notes = advice_of(book)
+    said: dict[str, Any] = {"type": "advice", "rests_on": notes}
+    if advice is not None:
+        lines, ios = proposal(advice, with_host=bool(book.load))
+        said["sysctl"] = dict(line.split("=") for line in lines)
+        said["ios"] = ios
+    yield json.dumps(said)
+
+
+def attack_json(book: LogBook, attack: Attack) -> dict[str, Any]:
+    """Return an attack by names."""
+    fields = {f.name: getattr(attack, f.name) for f in dataclasses.fields(attack)}
+    fields["targets"] = dict(attack.targets.most_common())
+    fields["sources"] = dict(attack.sources.most_common())
+    fields["duration"] = attack.duration
+    fields["on"], fields["off"] = when(book, attack.begin), when(book, attack.end)
+    return fields
+
+
+def totals_json(book: LogBook, top: int) -> dict[str, Any]:
+    """Return the sums by names."""
+    # Not `asdict`, which makes nonsense of a Counter.
+    fields = dataclasses.fields(book.sessions)
+    sessions = {field.name: getattr(book.sessions, field.name) for field in fields}
+    return {
+        "lines": book.lines,
+        "messages": book.messages,
+        "undated": book.undated,
+        "first": book.first,
+        "last": book.last,
+        "attacks": len(book.attacks) + book.attacks_lost,
+        "sessions": sessions,
+        "drops": book.drops,
+        "routers": dict(book.routers.most(top)),
+        "initiators": dict(book.initiators.most(top)),
+        "responders": dict(book.responders.most(top)),
+        "drop_reasons": dict(book.drop_reasons.most(top)),
+        "drop_sources": dict(book.drop_sources.most(top)),
+        "drop_targets": dict(book.drop_targets.most(top)),
+        "not_understood": dict(book.unknown.most(top)),
+    }
+
+
+def message_json(book: LogBook, message: Message) -> dict[str, Any]:
+    """Return an alert as it comes, by names."""
+    said = dataclasses.asdict(message)
+    said["time"] = book.now
+    return {"type": "alert", "mnemonic": message.mnemonic, **said}

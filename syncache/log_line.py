@@ -1,0 +1,247 @@
+"""What stands in front of a message in a log: when it was written, and by whom.
+
+What is here: the headers of syslog (RFC 3164 as it is written in practice, RFC 5424),
+of routers' own time stamps and sequence numbers, of journald's outputs, and of our own
+lines.  What is not: the message (`alert_parse`).
+
+Times become seconds since 1970 as if a line without a time zone were in UTC.  A date
+without a year gets the latest one that does not lie after the log's own end, and years
+go on at New Year.  A router that does not know the time writes how long it has been up;
+that is kept as it is, marked by `Header.uptime`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from calendar import timegm
+from typing import NamedTuple
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov")
+MONTH_NUMBER = {name: at for at, name in enumerate((*MONTHS, "dec"), 1)}
+DAY_S = 86_400
+HALF_A_YEAR = 6  # months: a larger step is one across New Year
+LEAP_CYCLE = 8  # years that may lie between two 29ths of February
+UNITS = {"y": 365 * DAY_S, "w": 7 * DAY_S, "d": DAY_S, "h": 3600}
+HEADER_MAX = 300  # characters before the message that are looked at
+CACHE_MAX = 10_000
+
+_CLOCK = r"(?P<hm{0}>\d\d?:\d\d):(?P<s{0}>\d\d(?:[.,]\d{{1,9}})?)"
+_MONTH = "(?:[Jj]an|[Ff]eb|[Mm]ar|[Aa]pr|[Mm]ay|[Jj]un|[Jj]ul|[Aa]ug|[Ss]ep|[Oo]ct|"
+_MONTH += "[Nn]ov|[Dd]ec)"
+_WHEN = re.compile(
+    # 2026-11-29T08:57:00.123+01:00, also with a blank or a slash
+    rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[T ]{_CLOCK.format(1)}"
+    r"(?:[ ]?(?P<zone>Z|[+-]\d\d:?\d\d)\b)?"
+    # Nov 29 08:57:00.123, with a year before, between or behind
+    rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?) (?:(?P<y2>\d{{4}}) )?"
+    rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?= ))?"
+    # seconds since 1970, as journalctl -o short-unix prints them
+    r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?)(?= )"
+    # how long a router has been up: 00:00:46, 1d02h, 3w2d, 1y2w
+    r"|(?<![\w.:])(?P<up>\d\d:\d\d:\d\d|(?:\d{1,3}[ywdh]){2})(?=: )"
+)
+_FACILITY_LEVEL = re.compile(r"[A-Za-z]+\d?\.[A-Za-z]+")
+_ZONE_NAME = re.compile(r"[A-Z]{2,5}:?")
+# Between host and message: numbers, a router's own time, `name[pid]`, dashes.
+_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]*[A-Za-z0-9\]]")
+_SECONDS = re.compile(r"\d\d(?:\.\d+)?")
+_NUMBER = re.compile(r"\d+")
+_BEFORE = re.compile(
+    r"(?:<\d{1,3}>)?(?:1 )?(?:\d+: )?(?P<host>[A-Za-z][\w.-]*): [*.]?$"
+)
+
+
+class Header(NamedTuple):
+    """When and by whom a line was written; time is None if the line does not say."""
+
+    time: float | None
+    host: str
+    uptime: bool = False
+
+
+class HeaderReader:
+    """Reads the headers of one log, in the order of its lines.
+
+    Args:
+        latest: seconds since 1970 that no line of the log is later than, such as the
+            time of the file's last change; a day more is allowed for time zones.
+        year: the year of the first date without one.
+    """
+
+    def __init__(self, latest: float, year: int | None = None) -> None:
+        self._latest = latest + DAY_S
+        self._year = year
+        self._month = 0
+        self._days: dict[str, float] = {}
+        # The last line up to its minute, and from behind its seconds to its host: most
+        # lines differ from the one before them in the seconds only.
+        self._prefix = self._after = ""
+        self._size, self._base = 0, 0.0
+        self._host = ""
+
+    def read(self, head: str) -> Header:
+        """Read what stands before a message."""
+        at = len(self._prefix)
+        if at and head.startswith(self._prefix):
+            end = at + self._size
+            seconds = head[at:end]
+            if head.startswith(self._after, end) and _SECONDS.fullmatch(seconds):
+                return Header(self._base + float(seconds), self._host)
+        return self._read(head)
+
+    def _read(self, head: str) -> Header:
+        found = _WHEN.search(head, 0, HEADER_MAX)
+        if found is None:
+            before = _BEFORE.match(head)
+            return Header(None, before["host"] if before else "")
+        kind = found.lastgroup
+        if kind == "up":
+            return Header(uptime(found["up"]), self._origin(head, found), uptime=True)
+        if kind == "unix":
+            return Header(float(found["unix"]), host_behind(head[found.end() :]))
+        form = "1" if found["iso"] else "2"
+        time = self._iso(found) if found["iso"] else self._dated(found)
+        host = self._origin(head, found)
+        self._prefix = ""
+        end = found.end("s" + form)
+        after = head[end : head.find(host, end) + len(host) + 1]
+        if time is not None and host and host in after and end == found.end():
+            seconds = found["s" + form]
+            self._prefix, self._after = head[: found.start("s" + form)], after
+            self._size, self._host = len(seconds), host
+            self._base = time - float(seconds.replace(",", "."))
+        return Header(time, host)
+
+    def _origin(self, head: str, found: re.Match[str]) -> str:
+        host = host_behind(head[found.end() :])
+        if not host and found.start() > 1:
+            before = _BEFORE.match(head[: found.start()])
+            host = before["host"] if before else ""
+        return host
+
+    def _iso(self, found: re.Match[str]) -> float | None:
+        key = f"{found['iso']} {found['hm1']} {found['zone']}"
+        base = self._days.get(key)
+        if base is None:
+            year, month, day = (int(part) for part in re.split("[-/]", found["iso"]))
+            base = moment(year, month, day, found["hm1"])
+            if base is None:
+                return None
+            self._keep(key, base - offset(found["zone"]))
+            base = self._days[key]
+        return base + float(found["s1"].replace(",", "."))
+
+    def _dated(self, found: re.Match[str]) -> float | None:
+        said = found["y1"] or found["y2"] or found["y3"]
+        month = MONTH_NUMBER[found["month"].lower()]
+        year = int(said) if said else self._year_of(month, found)
+        key = f"{year} {month} {found['day']} {found['hm2']}"
+        base = self._days.get(key)
+        if base is None:
+            base = moment(year, month, int(found["day"]), found["hm2"])
+            if base is None:
+                return None
+            self._keep(key, base)
+        return base + float(found["s2"].replace(",", "."))
+
+    def _year_of(self, month: int, found: re.Match[str]) -> int:
+        """Return the year of a date that says none."""
+        if self._year is None:
+            self._year = self._latest_year(month, found)
+        elif self._month - month > HALF_A_YEAR:
+            self._year += 1
+        elif month - self._month > HALF_A_YEAR and self._month:
+            return self._year - 1  # a line of the old year that came late
+        self._month = month
+        return self._year
+
+    def _latest_year(self, month: int, found: re.Match[str]) -> int:
+        year = 1970
+        while (moment(year + 1, 1, 1, "00:00") or 0) <= self._latest:
+            year += 1
+        for candidate in range(year, year - LEAP_CYCLE, -1):
+            time = moment(candidate, month, int(found["day"]), found["hm2"])
+            if time is not None and time <= self._latest:
+                return candidate
+        return year
+
+    def _keep(self, key: str, base: float) -> None:
+        if len(self._days) >= CACHE_MAX:
+            self._days.clear()
+        self._days[key] = base
+
+
+def host_behind(rest: str) -> str:
+    """Return the host that a log server puts behind its time, or "" if there is none.
+
+    A router's own time ends with a colon, and nobody stands behind it.
+    """
+    if rest[:1] not in {" ", "\t"}:
+        return ""
+    words = rest.split(None, 4)
+    if words and _ZONE_NAME.fullmatch(words[0]):
+        if words[0].endswith(":"):
+            return ""
+        words = words[1:]  # `Nov 29 08:57:00 CET router`, or a host of capitals
+        if not words or (_NUMBER.match(words[0]) and words[0].endswith(":")):
+            return rest.split(None, 1)[0]
+    if words and _FACILITY_LEVEL.fullmatch(words[0]) and len(words) > 1:
+        words = words[1:]  # Kiwi: `Local7.Debug 192.0.2.1`
+    if not words or words[0] in {"-", ":"} or words[0].startswith("%"):
+        return ""
+    name = words[0].rstrip(":")
+    found = _NAME.fullmatch(name)
+    return name if found and not name.isdigit() else ""
+
+
+def moment(year: int, month: int, day: int, clock: str) -> float | None:
+    """Return a minute in seconds since 1970; None: there is no such day or minute."""
+    hour, _, minute = clock.partition(":")
+    if not 1 <= month <= 12 or int(hour) > 23 or int(minute) > 59:
+        return None
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = 31 - (month in {4, 6, 9, 11}) - (0 if month != 2 else 2 if leap else 3)
+    if not 1 <= day <= days or not 1970 <= year <= 9999:
+        return None
+    return float(timegm((year, month, day, int(hour), int(minute), 0)))
+
+
+def offset(zone: str | None) -> int:
+    """Return the seconds that a zone, `Z` or `+01:00`, is ahead of UTC."""
+    if not zone or zone == "Z":
+        return 0
+    digits = zone[1:].replace(":", "")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+def uptime(text: str) -> float:
+    """Return the seconds of `00:01:02`, `1d02h` or `3w2d`."""
+    if ":" in text:
+        hours, minutes, seconds = (int(part) for part in text.split(":"))
+        return float(hours * 3600 + minutes * 60 + seconds)
+    parts = re.findall(r"(\d+)([ywdh])", text)
+    return float(sum(int(number) * UNITS[unit] for number, unit in parts))
+
+
+def unwrap(line: str) -> str:
+    """Return the text of a line that journald or a log shipper wrapped in JSON."""
+    if not line.startswith("{"):
+        return line
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(record, dict):
+        return line
+    message = record.get("MESSAGE", record.get("message"))
+    if not isinstance(message, str):
+        return line
+    host = str(record.get("_HOSTNAME", record.get("host", "-"))).replace(" ", "") or "-"
+    stamp = record.get("__REALTIME_TIMESTAMP")
+    if isinstance(stamp, str) and stamp.isascii() and stamp.isdigit():
+        time = f"{int(stamp[:20]) / 1e6:.6f}"
+    else:
+        time = str(record.get("@timestamp", record.get("timestamp", "")))[:40]
+    return f"{time} {host} {message}" if time else message

@@ -1,0 +1,229 @@
+"""syncache/cli/log.py: log files, compressed, rotated, growing."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+
+import pytest
+
+from syncache.cli import main
+from syncache.cli.log import follow
+
+ON = "%FW-4-ALERT_ON: getting aggressive, count (83/500) current 1-min rate: 501"
+OFF = "%FW-4-ALERT_OFF: calming down, count (3/400) current 1-min rate: 390"
+LOG = (
+    f"Nov 29 01:00:00 r1 1: {ON}\n"
+    f"Nov 29 01:00:10 r1 2: {OFF}\n"
+    "Nov 29 01:00:11 r1 3: %SYS-5-CONFIG_I: Configured from console\n"
+)
+
+
+@pytest.fixture
+def log(capfd):
+    """Run the command; return exit status, output and errors."""
+
+    def run(*words):
+        status = main(["log", *map(str, words)])
+        out, err = capfd.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A log of one attack."""
+    path = tmp_path / "messages"
+    path.write_text(LOG)
+    return path
+
+
+def test_text_has_the_attack_and_the_totals(log, file):
+    """On, off, how long, where."""
+    status, out, err = log(file)
+    assert (0, "") == (status, err)
+    assert "3 lines, 2 messages" in out
+    assert "1 attack\n" in out
+    assert "-11-29 01:00:00" in out
+    assert "0:00:10" in out
+
+
+def test_json_is_one_object_a_line(log, file):
+    """Attacks, totals, advice."""
+    status, out, _ = log("--json", file)
+    assert 0 == status
+    attack, totals, advice = (json.loads(line) for line in out.splitlines())
+    assert ("attack", "r1", 10.0) == (
+        attack["type"],
+        attack["router"],
+        attack["duration"],
+    )
+    assert ("totals", 3, 1) == (totals["type"], totals["lines"], totals["attacks"])
+    assert "advice" == advice["type"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_log_is_read(log, tmp_path, pack):
+    """As rotation leaves them, whatever their names."""
+    path = tmp_path / "messages.1"
+    path.write_bytes(pack(LOG.encode()))
+    assert "1 attack\n" in log(path)[1]
+
+
+def test_damaged_compressed_log_is_one_line(log, tmp_path):
+    """A file cut short is the operator's to know."""
+    path = tmp_path / "messages.gz"
+    path.write_bytes(gzip.compress(os.urandom(9999))[:5000])
+    status, _, err = log(path)
+    assert 1 == status
+    assert "damaged" in err
+    assert 1 == err.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("magic", "program"),
+    [(b"\x28\xb5\x2f\xfd", "zstdcat"), (b"\x04\x22\x4d\x18", "lz4cat")],
+)
+def test_other_compression_names_the_pipe(log, tmp_path, magic, program):
+    """What we cannot unpack, a pipe can."""
+    path = tmp_path / "messages.z"
+    path.write_bytes(magic + bytes(20))
+    status, _, err = log(path)
+    assert 1 == status
+    assert f"{program} {path} | syncache log -" in err
+
+
+def test_standard_input_is_read(log, monkeypatch):
+    """`-` stands for it."""
+    raw = io.BytesIO(LOG.encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(raw))
+    assert "1 attack\n" in log("-")[1]
+
+
+def test_rotated_logs_are_read_in_the_order_of_their_dates(log, tmp_path):
+    """`messages messages.1` has the later one first."""
+    late, early = tmp_path / "messages", tmp_path / "messages.1"
+    early.write_text(f"Nov 29 01:00:00 r1 1: {ON}\n")
+    late.write_text(f"Nov 29 01:05:00 r1 2: {OFF}\n")
+    out = log(late, early)[1]
+    assert "1 attack\n" in out
+    assert "0:05:00" in out
+
+
+def test_year_may_be_given(log, file):
+    """For logs that are older than a year."""
+    assert "2001-11-29 01:00:00" in log("--year", "2001", file)[1]
+
+
+def test_binary_file_is_read_to_its_end(log, tmp_path):
+    """What is no text holds no message."""
+    path = tmp_path / "core"
+    path.write_bytes(
+        os.urandom(200_000) + b"\n%FW-4-ALERT_ON: \xff\xfe\n" + bytes(99_999)
+    )
+    status, out, err = log(path)
+    assert (0, "") == (status, err)
+    assert "no alerts" in out
+
+
+def test_terminal_is_not_steered_by_a_log(log, tmp_path):
+    """Names of hosts and reasons come from the network."""
+    path = tmp_path / "messages"
+    path.write_text(
+        "Nov 29 01:00:00 r1 1: %FW-6-DROP_PKT: Dropping tcp session a\x1b[2J:1 b:2 "
+        "due to \x1b]0;x\x07\n"
+    )
+    out = log(path)[1]
+    assert "1 packets dropped" in out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["/no/such/file"],
+        ["--top", "0", "{file}"],
+        ["--year", "12", "{file}"],
+        ["-F", "-"],
+        ["-F", "{file}", "{file}"],
+        ["/"],
+    ],
+)
+def test_mistake_is_one_line(log, file, words):
+    """It says what to do."""
+    status, out, err = log(*(word.format(file=file) for word in words))
+    assert (1, "") == (status, out)
+    assert 1 == err.count("\n")
+
+
+def test_follow_reads_what_is_written_later(tmp_path):
+    """Half a line waits for its rest."""
+    path = tmp_path / "messages"
+    path.write_text("one\ntw")
+    steps = iter(["o\n", "three\n"])
+
+    def again():
+        text = next(steps, None)
+        if text is None:
+            return False
+        with path.open("a") as file:
+            file.write(text)
+        return True
+
+    assert ["one\n", "two\n", "three\n"] == list(follow(path, again))
+
+
+def test_follow_goes_on_over_a_rotation(tmp_path):
+    """The rest of the old file first; then the new one, or the emptied one."""
+    path = tmp_path / "messages"
+    path.write_text("old\n")
+
+    def rotate():
+        with path.open("a") as file:
+            file.write("rest\n")
+        path.rename(tmp_path / "messages.1")
+
+    def create():
+        path.write_text("new\nlong enough\n")
+
+    def empty():
+        path.write_text("again\n")
+
+    steps = iter([rotate, create, empty])
+
+    def again():
+        step = next(steps, None)
+        if step is not None:
+            step()
+        return step is not None
+
+    expected = ["old\n", "rest\n", "new\n", "long enough\n", "again\n"]
+    assert expected == list(follow(path, again))
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_follow_prints_alerts_as_they_come(log, file, monkeypatch, words):
+    """And the sums when it is interrupted."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow, "__defaults__", (interrupted,))
+    status, out, _ = log("-F", file, *words)
+    assert 0 == status
+    first, second = out.splitlines()[:2]
+    if words:
+        assert ("alert", "ALERT_ON") == (
+            json.loads(first)["type"],
+            json.loads(first)["mnemonic"],
+        )
+    else:
+        assert first.endswith(ON)
+        assert second.endswith(OFF)
+        assert "1 attack\n" in out

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 RX_SLOTS, TX_SLOTS = 64, 512
 TX_BYTES = 256  # FLOW_PACKET_MAX
 SLOT_MIN = 2048
+CHECK_SECONDS = 1.0  # how long the loss of a silent device may go unnoticed
 WAIT_SECONDS = 0.2  # how long `stop()` of a signal or a thread may go unnoticed
 
 
@@ -66,6 +67,8 @@ class Relay:
         self.headroom = getattr(link, "headroom", 0)
         if hasattr(link, "next_deadline"):
             self.next_deadline = link.next_deadline
+        if hasattr(link, "check"):
+            self.check = link.check
         self._tx = Ring(RX_SLOTS, -(-self.gso_max // 64) * 64)
         self.receive = link.receive
         self.send = link.send
@@ -136,6 +139,9 @@ class Bridge:
             if hasattr(self._links[side], "next_deadline")
         }
         self._clock = clock or time.monotonic
+        links = (self._links[side] for side in self._used)
+        self._checks = [link.check for link in links if hasattr(link, "check")]
+        self._check_due = self._clock() + CHECK_SECONDS
         self._on_event = on_event
         size = max(
             max(getattr(link, "gso_max", 0), SLOT_MIN) + getattr(link, "headroom", 0)
@@ -249,6 +255,10 @@ class Bridge:
         while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
             self._send()
         self.tell()
+        if now >= self._check_due:
+            self._check_due = now + CHECK_SECONDS
+            for check in self._checks:
+                check()
 
     def _late(self) -> list[Side]:
         """Return the sides whose links have something to do by now."""

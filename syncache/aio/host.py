@@ -44,6 +44,7 @@ RINGS_PER_TURN = 4  # of each kind; about 1 ms of work under a flood
 SLOT_MIN = 2048
 HEADERS_MAX = 40 + 60  # IPv6, TCP with all options
 LINGER_STEP = 0.01  # seconds
+CHECK_SECONDS = 1.0  # how long the loss of a silent device may go unnoticed
 DELIVERING = {State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}
 STREAM_LIMIT = 64 * 1024  # asyncio's default
 
@@ -80,6 +81,7 @@ class Host:
         self.loop: asyncio.AbstractEventLoop
         self.closed: asyncio.Future[OSError | None] | None = None
         self._link_deadline = getattr(link, "next_deadline", None)
+        self._link_check = getattr(link, "check", None)
         self._rx = Ring(RX_SLOTS, slot_size)
         self._tx = Ring(TX_SLOTS, slot_size)
         self._blocked = False  # the link takes no more packets now
@@ -225,6 +227,19 @@ class Host:
         self.loop = asyncio.get_running_loop()
         self.closed = self.loop.create_future()
         self.loop.add_reader(self.link.fileno(), self._receive)
+        if self._link_check is not None:
+            self.loop.call_later(CHECK_SECONDS, self._check)
+
+    def _check(self) -> None:
+        """End if the device is gone."""
+        if self._is_over() or self._link_check is None:
+            return
+        try:
+            self._link_check()
+        except OSError as error:
+            self._fail(error)
+            return
+        self.loop.call_later(CHECK_SECONDS, self._check)
 
     def _is_delivering(self) -> bool:
         """Tell whether something written, or the FIN behind it, is not acknowledged."""

@@ -13,6 +13,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
+from .signals import Stopped
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `syncache sysctl -a | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         return 130
 
 

@@ -25,6 +25,7 @@ from . import Failure, keys
 from .intercept import Box, open_link
 from .output import Budget, opened
 from .replay import Replay
+from .signals import Signals
 from .tunables import STRICT, load
 
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ def run(options: argparse.Namespace) -> int:
             log = Log(engine, stack.enter_context(syslog(options)))
             if options.file is not None:
                 return replay(engine, log, options.file)
+            signals = stack.enter_context(Signals())
             output = stack.enter_context(opened("syncache inspect"))
             log.write, log.budget = output.write, Budget()
             box = stack.enter_context(live(options, engine, log))
             box.watch(source, stack)
-            box.run()
+            box.work(signals)
             log.close()
         except BrokenPipeError:
             raise

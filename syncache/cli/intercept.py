@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import math
 import select
-import signal
 import sys
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..bridge import Bridge, Relay
 from ..intercept import LIST, MODE, Intercept
 from . import Failure, keys, tunables
 from .output import Budget, opened
+from .signals import Signals
 from .state import State
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
     source = keys.source(options)
     engine = make(options, source)
     with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache intercept"))
         state = None
         if options.state:
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
             output.write(f"{mode} mode between {where}, list {_name(engine)}\n")
-            box.run()
+            box.work(signals)
         except OSError as error:  # LinkError says what to do in its text
             raise Failure(str(error)) from None
     return 0
@@ -217,7 +218,6 @@ class Box(Bridge):
         self._state: State | None = None
         self._budget = Budget()
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
-        self._tables_wanted = False
         self._keys: keys.KeyWatch | None = None
 
     def watch(self, source: keys.KeySource | None, stack: contextlib.ExitStack) -> None:
@@ -231,34 +231,25 @@ class Box(Bridge):
         self._state = state
         state.load(self._clock())
 
-    def run(self) -> None:
+    def work(self, signals: Signals) -> None:
         """Work until a signal says stop."""
-        before = {
-            number: signal.signal(number, self._signalled)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-        }
+        signals.begin()
         poller = select.poll()
         sides = self.sides
         for descriptor in sides:
             poller.register(descriptor, select.POLLIN)
         try:
-            while not self.stopping:
+            while not signals.stopping:
                 ready = poller.poll(math.ceil(self.wait() * 1000))
                 self.turn([sides[descriptor] for descriptor, _ in ready])
+                if signals.take("tables"):
+                    self._write(self.tables(self._clock()))
             while self.tell():
                 pass
             self.tell_losses(self._clock())
         finally:
             if self._state is not None:
                 self._state.close(self._clock())
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _signalled(self, number: int, _: object) -> None:
-        if number == signal.SIGUSR1:
-            self._tables_wanted = True
-        else:
-            self.stopping = True
 
     def wait(self) -> float:
         """Return in how many seconds `turn` is due at the latest."""
@@ -273,9 +264,6 @@ class Box(Bridge):
             self._keys.take(self.engine, self._write)
         if self._state is not None:
             self._state.turn(now)
-        if self._tables_wanted:
-            self._tables_wanted = False
-            self._write(self.tables(now))
         if now >= self._losses_due:
             self._losses_due = now + LOSSES_EVERY
             self.tell_losses(now)

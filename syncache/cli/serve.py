@@ -12,13 +12,14 @@ import asyncio
 import contextlib
 import ipaddress
 import os
-import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import Sysctl
 from ..control import assign, start_control
 from . import Failure, keys, needs
+from .signals import STOP, Signals
 from .tunables import load_file, named
 
 if TYPE_CHECKING:
@@ -94,10 +95,14 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"there is at least one shard, not {options.shards}")
     if options.shards > 1 and not (options.packet or options.xdp):
         raise Failure("a TUN device has one shard: --packet or --xdp has several")
+    if options.packet or options.xdp:
+        check_local(options.address)
     try:
         if options.shards == 1:
-            link = open_link(options, kernel)
-            return asyncio.run(serve(options, sysctl, ours, link, source))
+            with Signals() as signals:
+                link = open_link(options, kernel)
+                work = serve(options, sysctl, ours, link, source, signals=signals)
+                return asyncio.run(work)
         return run_shards(options, sysctl, ours, source)
     except OSError as error:  # LinkError says what to do in its text
         raise Failure(str(error)) from None
@@ -132,7 +137,7 @@ def run_shards(
     from ..links.xdp import Xdp, XdpProgram
 
     # What all share is there before the first of them.
-    interface = Interface(options.packet or options.xdp, options.address)
+    interface = Interface(options.packet or options.xdp, options.address, claim=True)
     program = XdpProgram(options.xdp, ours) if options.xdp else None
     group = os.getpid() & FANOUT_ID_MAX
 
@@ -199,18 +204,55 @@ def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return ours, kernel
 
 
+def check_local(words: Sequence[str]) -> None:
+    """Refuse an address that this machine does not have and is not to be given."""
+    for word in words:
+        if "/" in word or is_local(ipaddress.ip_address(word)):
+            continue
+        raise Failure(
+            f"{word} is no address of this machine, so nobody would find it: "
+            f"give it with its length ({word}/24, or as long as its network is), or "
+            "with `ip addr add`"
+        )
+
+
+def is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Return whether an interface has an address, if only since a moment ago."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((str(address), 0))
+        return address.version == 6 or has_routes()
+    # A tentative address cannot be bound yet.
+    with contextlib.suppress(OSError):
+        table = Path("/proc/net/if_inet6").read_text("ascii")
+        return address.packed.hex() in table.split()
+    return False
+
+
+def has_routes() -> bool:
+    """Return whether IPv4 has been used here: before, every address can be bound."""
+    try:
+        with Path("/proc/net/fib_trie").open("rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return True
+
+
 async def serve(
     options: argparse.Namespace,
     sysctl: Sysctl,
     ours: list[str],
     link: Link,
     shared: keys.KeySource | Keyring | None = None,
+    *,
+    signals: Signals | None = None,
 ) -> int:
     """Listen on a link, which is closed after, and wait for the end."""
     from ..aio import Host
 
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(link.close)
+        over = catch(signals)
         ring = shared.keys if isinstance(shared, keys.KeySource) else shared
         host = Host(link, ours, sysctl=sysctl, keys=ring)
         await stack.enter_async_context(host)
@@ -226,7 +268,7 @@ async def serve(
         # One write: shards share the output, and their lines must not mingle.
         line = f"{what} on {where} port {options.port}, {device}\n"
         print(line, end="", flush=True)
-        return await end(host)
+        return await end(host, over)
 
 
 def watch(source: keys.KeySource, host: Host) -> keys.KeyWatch:
@@ -248,13 +290,22 @@ def note(line: str) -> None:
         print(line, end="", flush=True)
 
 
-async def end(host: Host) -> int:
-    """Wait for a signal, or for the loss of the link."""
-    assert host.closed is not None
+def catch(signals: Signals | None) -> asyncio.Event:
+    """Have the loop take the signals to stop."""
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP:
         loop.add_signal_handler(number, over.set)
+    if signals is not None:
+        signals.begin()
+        if signals.stopping:
+            over.set()
+    return over
+
+
+async def end(host: Host, over: asyncio.Event) -> int:
+    """Wait for a signal, or for the loss of the link."""
+    assert host.closed is not None
     host.closed.add_done_callback(lambda _: over.set())
     await over.wait()
     if host.closed.done() and (error := host.closed.result()) is not None:

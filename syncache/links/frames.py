@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core_links
 from . import bpf
+from .claim import Claim
 from .link import LinkError
 from .netdev import Netdev, by_netlink, error_number
 
@@ -43,13 +44,17 @@ class Interface:
         name: Of the interface.
         addresses: Ours.  One with a length ("192.0.2.2/24") is given to the interface
             unless it has it, which needs pyroute2; one without is there already.
+        claim: Keep other processes of ours off it, and remember what was changed.
 
     Raises:
-        LinkError: There is no such interface, or it is not to be configured.
+        LinkError: There is no such interface, it is not to be configured, or another
+            process has it.
         ValueError: An address is none, or there are too many.
     """
 
-    def __init__(self, name: str, addresses: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, addresses: Sequence[str], *, claim: bool = False
+    ) -> None:
         self.name = name
         self.addresses = [str(ipaddress.ip_interface(a).ip) for a in addresses]
         if len(self.addresses) > bpf.ADDRESSES_MAX:
@@ -60,7 +65,22 @@ class Interface:
             message = f"no interface {name!r}: `ip link` shows those there are"
             raise LinkError(message, error.errno or errno.ENODEV) from None
         given = [address for address in addresses if "/" in address]
-        self._netdev = Netdev(name, given) if given else None
+        self._claim = Claim(name) if claim else None
+        self._netdev: Netdev | None = None
+        try:
+            if given or (self._claim is not None and self._claim.steps):
+                self._netdev = Netdev(name, given, claim=self._claim)
+        except BaseException:
+            self.restore()
+            raise
+
+    def check(self) -> None:
+        """Raise LinkError if the interface was deleted, or moved elsewhere."""
+        try:
+            socket.if_indextoname(self.index)
+        except OSError as error:
+            message = f"{self.name} is gone: the interface was deleted"
+            raise LinkError(message, error.errno or errno.ENODEV) from None
 
     def mtu(self) -> int:
         """Return the largest ordinary packet in bytes."""
@@ -70,10 +90,12 @@ class Interface:
         return mtu
 
     def restore(self) -> None:
-        """Take back the addresses that were given to it."""
+        """Take back the addresses that were given to it, and give it up."""
         if self._netdev is not None:
             with contextlib.suppress(LinkError):
                 self._netdev.restore()
+        if self._claim is not None:
+            self._claim.release()
 
 
 class Route:

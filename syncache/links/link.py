@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class Link(Protocol):
     """The one interface of all links; none of its calls blocks.
 
-    Three attributes are optional.  `gso_max` is the size in bytes of the largest
+    Four attributes are optional.  `gso_max` is the size in bytes of the largest
     TCP super-segment that may come or go (absent or 0: no packet is longer than
     the MTU); rings must have slots of that size.  `headroom` is how many bytes of
     link header come in front of a packet, in its slot (absent or 0: none).
     `next_deadline()` returns when `receive` or `send` has something to do that the
-    descriptor does not tell (absent or None: never).
+    descriptor does not tell (absent or None: never).  `check()` raises LinkError if
+    the device is gone and the descriptor does not tell; ask it about once a second.
     """
 
     @property

@@ -6,6 +6,7 @@ Through pyroute2, which the extra `cli` brings; only this module needs it.
 from __future__ import annotations
 
 import errno
+import ipaddress
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from .link import LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .claim import Claim, Step
 
 
 class Netdev:
@@ -26,6 +29,8 @@ class Netdev:
         routes: Prefixes that the kernel shall send through the interface.
         mtu: None leaves it.
         queue: Packets that the kernel holds for a reader (txqueuelen); None leaves it.
+        claim: Remembers what to undo if the process is killed; what a killed process
+            left is undone too.
 
     Raises:
         LinkError: pyroute2 is missing, or the kernel refuses; nothing is changed.
@@ -39,9 +44,11 @@ class Netdev:
         routes: Sequence[str] = (),
         mtu: int | None = None,
         queue: int | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self.name = name
-        self._undo: list[Callable[[Any], object]] = []
+        self._claim = claim
+        self._steps: list[Step] = list(claim.steps) if claim else []
         try:
             import pyroute2  # optional, and slow to load
         except ImportError:
@@ -54,7 +61,7 @@ class Netdev:
 
     def restore(self) -> None:
         """Undo what was changed, in reverse order; what is gone stays gone."""
-        if self._undo:
+        if self._steps:
             self._run(self._roll_back)
 
     def _run(self, work: Callable[[Any], None]) -> None:
@@ -73,54 +80,108 @@ class Netdev:
     ) -> None:
         index = ip.link_lookup(ifname=self.name)[0]
         link = ip.get_links(index)[0]
+        wanted = [["addr", address] for address in addresses]
+        wanted += [["route", route] for route in routes]
+        sizes_wanted = {size for size, value in sizes.items() if value is not None}
+        self._drop_left(ip, wanted, sizes_wanted)
         try:
             for size, value in sizes.items():
                 self._resize(ip, link, size, value)
+            if not (wanted or sizes_wanted):
+                return
             self._keep_ipv6_addresses()
             for address in addresses:
-                self._add(ip.addr, index=index, address=address)
+                if not _has(ip, index, address):
+                    self._do(["addr", address], ip.addr, index=index, address=address)
             if link["state"] != "up":
-                ip.link("set", index=index, state="up")
-                self._undo.append(lambda ip: ip.link("set", index=index, state="down"))
+                self._do(["down"], ip.link, "set", index=index, state="up")
             for route in routes:
-                self._add(ip.route, dst=route, oif=index)
+                self._do(["route", route], ip.route, dst=route, oif=index)
         except Exception:
             self._roll_back(ip)
             raise
 
+    def _drop_left(self, ip: Any, wanted: list[Step], sizes: set[str]) -> None:
+        """Undo what a killed process left and nobody wants now."""
+        for step in reversed(self._steps):
+            given = step[0] in {"addr", "route"} and step not in wanted
+            if given or (step[0] in {"mtu", "txqlen"} and step[0] not in sizes):
+                self._undo(ip, step)
+
     def _resize(self, ip: Any, link: Any, size: str, value: int | None) -> None:
-        if value is None:
-            return
         was = link.get_attr(f"IFLA_{size.upper()}")
-        index = ip.link_lookup(ifname=self.name)[0]
-        if value != was:
-            ip.link("set", index=index, **{size: value})
-            self._undo.append(lambda ip: ip.link("set", index=index, **{size: was}))
+        if value is not None and value != was:
+            index = ip.link_lookup(ifname=self.name)[0]
+            self._do([size, was], ip.link, "set", index=index, **{size: value})
 
     def _keep_ipv6_addresses(self) -> None:
         """Have them survive that the interface goes down, as those of IPv4 do."""
-        setting = Path("/proc/sys/net/ipv6/conf", self.name, "keep_addr_on_down")
         with suppress(OSError):  # no IPv6, or /proc is not ours to write
-            was = setting.read_text("ascii")
-            setting.write_text("1", "ascii")
-            self._undo.append(lambda _: setting.write_text(was, "ascii"))
+            was = self._keeping.read_text("ascii").strip()
+            if was != "1":
+                self._do(["keep", was], self._keeping.write_text, "1", "ascii")
 
-    def _add(self, call: Callable[..., object], **what: object) -> None:
-        """Add an address or a route unless it is there already."""
+    @property
+    def _keeping(self) -> Path:
+        return Path("/proc/sys/net/ipv6/conf", self.name, "keep_addr_on_down")
+
+    def _do(
+        self, step: Step, call: Callable[..., object], *words: str, **what: object
+    ) -> None:
+        """Make one change, which is on record before it is made.
+
+        A step of a killed process that is made again keeps its record: it has the
+        value from before.
+        """
+        known = step[0] in {"addr", "route"}
+        names = [old[:2] if known else old[:1] for old in self._steps]
+        is_new = (step[:2] if known else step[:1]) not in names
+        if is_new:
+            self._record([*self._steps, step])
         try:
-            call("add", **what)
+            call(*(words or ("add",)), **what)
         except self._refused as error:
-            if error_number(error) != errno.EEXIST:
+            if is_new:
+                self._record(self._steps[:-1])
+            if not (known and error_number(error) == errno.EEXIST):
                 raise
-            return
-        noun = "route" if "dst" in what else "addr"
-        self._undo.append(lambda ip: getattr(ip, noun)("del", **what))
+
+    def _record(self, steps: list[Step]) -> None:
+        self._steps = steps
+        if self._claim is not None:
+            self._claim.record(steps)
 
     def _roll_back(self, ip: Any) -> None:
-        while self._undo:
-            # An address may be gone, and its route with it.
-            with suppress(*self._refused):
-                self._undo.pop()(ip)
+        for step in reversed(self._steps):
+            self._undo(ip, step)
+
+    def _undo(self, ip: Any, step: Step) -> None:
+        """Undo one change; its address may be gone, and its route with it."""
+        word, *arguments = step
+        with suppress(*self._refused, LookupError, ValueError):
+            if word == "keep":
+                self._keeping.write_text(str(arguments[0]), "ascii")
+            else:
+                index = ip.link_lookup(ifname=self.name)[0]
+                if word == "addr":
+                    ip.addr("del", index=index, address=arguments[0])
+                elif word == "route":
+                    ip.route("del", dst=arguments[0], oif=index)
+                elif word == "down":
+                    ip.link("set", index=index, state="down")
+                elif word in {"mtu", "txqlen"}:
+                    ip.link("set", index=index, **{word: int(arguments[0])})
+        self._record([each for each in self._steps if each is not step])
+
+
+def _has(ip: Any, index: int, address: str) -> bool:
+    """Return whether an interface has an address with this length."""
+    wanted = ipaddress.ip_interface(address)
+    for found in ip.get_addr(index=index):
+        local = found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS")
+        if ipaddress.ip_interface(f"{local}/{found['prefixlen']}") == wanted:
+            return True
+    return False
 
 
 def by_netlink(work: Callable[[Any], None]) -> None:

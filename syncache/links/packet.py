@@ -112,7 +112,10 @@ class Packet:
         self._failed = 0
         self._kernel_dropped = 0
         try:
-            self._open(Interface(name, addresses), forward or tap, ring, fanout)
+            claim = not tap and fanout is None
+            interface = Interface(name, addresses, claim=claim)
+            self._interface = interface
+            self._open(interface, forward or tap, ring, fanout)
             schedule = Schedule(
                 name, cpu=cpu, priority=priority, threaded_napi=threaded_napi
             )
@@ -228,6 +231,10 @@ class Packet:
         if count < 0:
             raise self._gone(-count)
         return count
+
+    def check(self) -> None:
+        """Raise LinkError if the interface was deleted: its socket stays silent."""
+        self._interface.check()
 
     def close(self) -> None:
         """Close the link; everything is as it was."""

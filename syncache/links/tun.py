@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import _core_links
+from .claim import Claim
 from .link import LinkError
 from .netdev import Netdev
 from .schedule import Schedule
@@ -84,6 +85,7 @@ class Tun:
             raise LinkError(message, errno.ENAMETOOLONG)
         self._offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 if vnet_hdr else 0
         self._fd = _open()
+        self._claim: Claim | None = None
         self._netdev: Netdev | None = None
         self._schedule: Schedule | None = None
         try:
@@ -91,8 +93,14 @@ class Tun:
             if vnet_hdr:
                 fcntl.ioctl(self._fd, TUNSETOFFLOAD, self._offloads)
             if addresses or routes or mtu is not None or queue is not None:
+                self._claim = Claim(self.name)
                 self._netdev = Netdev(
-                    self.name, addresses, routes=routes, mtu=mtu, queue=queue
+                    self.name,
+                    addresses,
+                    routes=routes,
+                    mtu=mtu,
+                    queue=queue,
+                    claim=self._claim,
                 )
             self._mtu = _mtu(self.name)
             self._schedule = Schedule(self.name, cpu=cpu, priority=priority)
@@ -150,6 +158,8 @@ class Tun:
         if self._netdev is not None:
             with suppress(LinkError):
                 self._netdev.restore()
+        if self._claim is not None:
+            self._claim.release()
         if self._offloads:
             with suppress(OSError):
                 fcntl.ioctl(self._fd, TUNSETOFFLOAD, 0)

@@ -198,7 +198,8 @@ class Xdp:
         self._undo: list[Callable[[], object]] = []
         self._failed = 0
         try:
-            interface = Interface(name, addresses)
+            interface = Interface(name, addresses, claim=program is None)
+            self._interface = interface
             self._undo.append(interface.restore)
             if program is None:
                 _one_queue(name)
@@ -303,6 +304,10 @@ class Xdp:
         if count > 0:
             self._tell_refusals()
         return count
+
+    def check(self) -> None:
+        """Raise LinkError if the interface was deleted: its socket stays silent."""
+        self._interface.check()
 
     def close(self) -> None:
         """Close the link; everything is as it was."""

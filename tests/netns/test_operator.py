@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from namespace import ROOT, Namespace, wait_until
@@ -26,16 +27,21 @@ def us():
     made.close()
 
 
+@contextmanager
 def start(us, *words, stdout=subprocess.PIPE):
-    """Start a command with any standard output; its end is the namespace's."""
-    return subprocess.Popen(
+    """Start a command with any standard output; a test that fails kills it."""
+    with subprocess.Popen(
         us.command(*COMMAND, *words),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def full_pipe():
@@ -108,3 +114,90 @@ def test_state_on_a_full_disk_is_a_warning(us, tmp_path):
     process.terminate()
     out, error = process.communicate(timeout=30)
     assert (0, "", "") == (process.returncode, out, error)
+
+
+SERVE = ["serve", "--discard", "--packet", "o0", "--address"]
+GIVEN = ["198.18.0.2/24", "--address", "fd00:18::2/64"]
+
+
+def interface(us):
+    """What a process could have changed of `o0`."""
+    return us.show("o0"), us.run("cat", "/proc/sys/net/ipv6/conf/o0/keep_addr_on_down")
+
+
+def test_killed_process_left_an_address_and_the_next_orderly_end_removes_it(us):
+    """Whatever the next one serves; and so until one of them ends in order."""
+    us.run("ip", "link", "set", "o0", "down")
+    before = interface(us)
+    for given in (GIVEN, GIVEN, ["198.18.0.3/24"]):
+        with start(us, *SERVE, *given) as process:
+            assert "discard on " in process.stdout.readline()
+            process.kill()
+    assert before != interface(us)
+    with start(us, *SERVE, *GIVEN) as process:
+        process.stdout.readline()
+        process.terminate()
+        process.communicate(timeout=30)
+    assert before == interface(us)
+
+
+def test_forwarder_removes_what_a_killed_server_left(us):
+    """The kernel would answer there."""
+    before = interface(us)
+    with start(us, *SERVE, *GIVEN) as process:
+        process.stdout.readline()
+        process.kill()
+    with start(us, "intercept", *LINKS) as process:
+        process.stdout.readline()
+        assert before[0]["addresses"] == us.show("o0")["addresses"]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert before == interface(us)
+
+
+def test_second_process_on_an_interface_is_refused(us):
+    """Whichever of the commands; a tap disturbs nobody."""
+    with start(us, "intercept", *LINKS) as first:
+        first.stdout.readline()
+        for words in (
+            ["inspect", "--outside", "i0", "--inside", "o0p"],
+            [*SERVE, "198.18.0.2/24"],
+            [*SERVE, "198.18.0.2/24", "--shards", "2"],
+        ):
+            with start(us, *words) as second:
+                error = second.communicate(timeout=30)[1]
+            assert 1 == second.returncode
+            assert f" is in use by process {first.pid}: stop that first\n" in error
+        with start(us, "inspect", "--tap", "o0") as tap:
+            assert "inspecting beside o0\n" == tap.stdout.readline()
+            tap.terminate()
+            tap.communicate(timeout=30)
+        first.terminate()
+        first.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["intercept", *LINKS],
+        ["inspect", "--tap", "o0"],
+        [*SERVE, "198.18.0.2/24"],
+        ["serve", "--discard", "--xdp", "o0", "--address", "198.18.0.2/24"],
+    ],
+)
+def test_deleted_interface_ends_the_process_with_one_line(us, words):
+    """Although nothing is sent."""
+    with start(us, *words) as process:
+        assert process.stdout.readline()
+        us.run("ip", "link", "del", "o0")
+        error = process.communicate(timeout=30)[1]
+    assert 1 == process.returncode
+    assert "o0 is gone: " in error.splitlines()[-1]
+
+
+def test_address_that_nobody_has_is_refused(us):
+    """The kernel would not answer ARP for it."""
+    with start(us, *SERVE, "198.18.0.9") as process:
+        error = process.communicate(timeout=30)[1]
+    assert 1 == process.returncode
+    assert "198.18.0.9 is no address of this machine" in error

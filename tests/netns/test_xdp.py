@@ -78,9 +78,9 @@ def test_reply_goes_back_through_the_vlans_of_its_request(wire):
 
 
 def test_second_link_of_a_queue_gives_one_line(wire):
-    """The program is on the interface already."""
+    """The interface is another process's."""
     server = start(wire)
-    with pytest.raises(AssertionError, match="another XDP program is on it"):
+    with pytest.raises(AssertionError, match="s0 is in use by process"):
         start(wire)
     assert connect(wire) == 0
     server.stop()

@@ -20,7 +20,7 @@ class NetlinkError(Exception):
 
 class Message(dict):
     def get_attr(self, name):
-        return self[name.removeprefix("IFLA_").lower()]
+        return self.get(name.removeprefix("IFLA_").removeprefix("IFA_").lower())
 
 
 class Kernel:
@@ -29,6 +29,7 @@ class Kernel:
     def __init__(self):
         self.log = []
         self.refused = {}
+        self.addresses = []
         self.state, self.mtu = "down", 1500
 
     def __enter__(self):
@@ -42,6 +43,9 @@ class Kernel:
 
     def get_links(self, _index):
         return [Message(state=self.state, mtu=self.mtu, txqlen=500)]
+
+    def get_addr(self, index):
+        return self.addresses
 
     def _take(self, noun, verb, **what):
         what.pop("index", None)
@@ -137,3 +141,62 @@ def test_without_pyroute2_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyroute2", None)
     with pytest.raises(LinkError, match=r"pip install 'tcp-syncache\[cli\]', or give"):
         Netdev("tun7", ["192.0.2.1/24"])
+
+
+class Record:
+    """A claim: what is on record when each change is made."""
+
+    def __init__(self, steps=()):
+        self.steps = list(steps)
+
+    def record(self, steps):
+        self.steps = steps
+
+
+def test_address_that_the_interface_has_is_not_put_on_record(kernel):
+    """A process killed right then leaves nobody who would remove it."""
+    kernel.addresses = [
+        Message(address="192.0.2.1", prefixlen=24),
+        Message(local="192.0.2.9", address="192.0.2.8", prefixlen=31),
+    ]
+    claim = Record()
+    Netdev("tun7", ["192.0.2.1/24", "192.0.2.9/31"], claim=claim)
+    assert [["down"]] == claim.steps
+    assert ["link set up"] == kernel.log
+
+
+def test_change_is_on_record_before_it_is_made(kernel):
+    """And no longer when it is undone."""
+    claim = Record()
+    seen = []
+    take = kernel._take
+    kernel._take = lambda *words, **what: (
+        seen.append((words[0], len(claim.steps))),
+        take(*words, **what),
+    )
+    device = Netdev("tun7", ["192.0.2.1/24"], mtu=9000, claim=claim)
+    assert [("link", 1), ("addr", 2), ("link", 3)] == seen
+    device.restore()
+    assert [] == claim.steps
+
+
+def test_what_a_killed_process_left_is_undone_by_the_next(kernel):
+    """The values from before the first; what nobody wants now, at once."""
+    kernel.state, kernel.mtu = "up", 9000
+    kernel.addresses = [Message(address="192.0.2.1", prefixlen=24)]
+    left = [["mtu", 1500], ["addr", "192.0.2.1/24"], ["addr", "192.0.2.2/24"], ["down"]]
+    claim = Record(left)
+    device = Netdev("tun7", ["192.0.2.1/24"], mtu=8000, claim=claim)
+    assert ["addr del 192.0.2.2/24", "link set 8000"] == kernel.log
+    kernel.log.clear()
+    device.restore()
+    assert ["link set down", "addr del 192.0.2.1/24", "link set 1500"] == kernel.log
+
+
+@pytest.mark.usefixtures("kernel")
+def test_record_that_makes_no_sense_is_passed_over():
+    """It is a file that anybody with root may have spoilt."""
+    claim = Record([["nonsense"], ["mtu", "x"], ["mtu"], ["addr"], ["route", 5]])
+    device = Netdev("tun7", claim=claim)
+    device.restore()
+    assert [] == claim.steps

@@ -1,0 +1,61 @@
+"""The signals of a long-running command, from before its first change to its last.
+
+Before `begin` a signal to stop is raised as `Stopped` wherever the start has come to,
+so that what was changed is undone; from then on it is a word that the loop looks at.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from typing_extensions import Self
+
+STOP = (signal.SIGINT, signal.SIGTERM)
+WORDS = {signal.SIGHUP: "reload", signal.SIGUSR1: "tables"}
+
+
+class Stopped(BaseException):
+    """A signal to stop came before the loop began."""
+
+
+class Signals:
+    """Takes the signals while it is entered; afterwards all is as before."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._starting = True
+        self._wanted: set[str] = set()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (*STOP, *WORDS):
+            self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def begin(self) -> None:
+        """Raise no more: the loop looks at `stopping` and `take`."""
+        self._starting = False
+
+    def take(self, word: str) -> bool:
+        """Return whether "reload" or "tables" was asked for since the last time."""
+        if word in self._wanted:
+            self._wanted.discard(word)
+            return True
+        return False
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        if number in STOP:
+            self.stopping = True
+            if self._starting:
+                self._starting = False  # a second one does not end the undoing
+                raise Stopped
+        else:
+            self._wanted.add(WORDS[signal.Signals(number)])

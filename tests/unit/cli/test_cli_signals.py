@@ -1,0 +1,63 @@
+"""syncache/cli/signals.py: what a signal does before the loop, in it, and after."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from syncache.cli.signals import STOP, WORDS, Signals, Stopped
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+    signal.sigpending()  # any call lets the handler run
+
+
+@pytest.mark.parametrize("number", STOP)
+def test_signal_before_the_loop_undoes_the_start(number):
+    """Once: what is being undone is not interrupted by a second one."""
+    signals = Signals()
+
+    def begin():
+        with signals:
+            try:
+                send(number)
+            finally:
+                send(number)
+
+    with pytest.raises(Stopped):
+        begin()
+    assert signals.stopping
+
+
+@pytest.mark.parametrize("number", STOP)
+def test_signal_in_the_loop_is_a_word(number):
+    """Nothing is raised in the middle of a packet."""
+    with Signals() as signals:
+        signals.begin()
+        assert not signals.stopping
+        send(number)
+        assert signals.stopping
+
+
+@pytest.mark.parametrize(("number", "word"), WORDS.items())
+def test_signal_that_asks_for_something_is_taken_once(number, word):
+    """At any time; two that come together are one."""
+    with Signals() as signals:
+        send(number)
+        send(number)
+        signals.begin()
+        assert signals.take(word)
+        assert not signals.take(word)
+        assert not signals.stopping
+
+
+def test_handlers_of_before_are_back_afterwards():
+    """Of all of them."""
+    numbers = (*STOP, *WORDS)
+    before = [signal.getsignal(number) for number in numbers]
+    with Signals():
+        assert before != [signal.getsignal(number) for number in numbers]
+    assert before == [signal.getsignal(number) for number in numbers]

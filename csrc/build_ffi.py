@@ -54,7 +54,7 @@ headers = [
 rooms = ["core", "simd", "flow"]
 # The links are Linux system calls; the core runs anywhere.
 if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
-    headers += [CSRC / "link" / "link.h", CSRC / "link" / "capture.h"]
+    headers += [CSRC / "link" / f"{name}.h" for name in ("link", "encap", "capture")]
     rooms.append("link")
 
 ffibuilder = FFI()

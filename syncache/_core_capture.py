@@ -1,6 +1,6 @@
 """Captures' part of the door to C: see `_core`, whose rules hold here too.
 
-What the call does is told by csrc/link/capture.h.
+The calls are described in csrc/link/capture.h, the reasons in csrc/link/encap.h.
 """
 
 from __future__ import annotations
@@ -11,36 +11,68 @@ from ._core import ffi, lib
 
 if TYPE_CHECKING:
     from ._core import RingCore
+    from ._ffi import RingStruct
+
+_STATUS = ffi.typeof("enum link_capture_status").relements
+MORE, FULL, STEP, NO_CAPTURE, TOO_LONG, CONTRADICTION = (
+    int(_STATUS[f"LINK_CAPTURE_{name}"])
+    for name in ("MORE", "FULL", "STEP", "NO_CAPTURE", "TOO_LONG", "CONTRADICTION")
+)
+_REASONS = {
+    number: name.removeprefix("ENCAP_").lower()
+    for number, name in ffi.typeof("enum encap_reason").elements.items()
+}
+_COUNTS = (
+    "packets",
+    "skipped",
+    "first_ms",
+    "last_ms",
+    "shift_ms",
+    "steps",
+    "step_ms",
+    "gap_ms",
+    "untimed",
+    "zeros",
+    "passed_rest",
+)
 
 
 class Capture:
-    """What is known of a capture that is being read."""
+    """The state of a capture that is being read."""
 
     __slots__ = ("_capture",)
 
     def __init__(self) -> None:
         self._capture = ffi.new("struct link_capture *")
 
+    def begin(self, data: memoryview) -> tuple[int, int]:
+        """Read the head of the file alone; as `parse`."""
+        return self._parse(data, ffi.new("struct syncache_ring *"))
+
     def parse(self, data: memoryview, rx: RingCore) -> tuple[int, int]:
         """Append packets: enum link_capture_status, and the bytes consumed."""
-        place = ffi.from_buffer("uint8_t[]", data)
-        status = lib.link_capture_parse(self._capture, place, len(data), rx.cdata)
-        return int(status), int(self._capture.consumed)
+        return self._parse(data, rx.cdata)
 
-    @property
-    def linktype(self) -> int:
-        """The link type of the last packet."""
-        return int(self._capture.linktype)
+    def _parse(self, data: memoryview, rx: RingStruct) -> tuple[int, int]:
+        place = ffi.from_buffer("uint8_t[]", data)
+        status = lib.link_capture_parse(self._capture, place, len(data), rx)
+        return int(status), int(self._capture.consumed)
 
     @property
     def packets(self) -> int:
         """Records read."""
         return int(self._capture.packets)
 
-    @property
-    def skipped(self) -> int:
-        """Records that held no IP packet that fits into a slot."""
-        return int(self._capture.skipped)
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of struct link_capture."""
+        return {name: int(getattr(self._capture, name)) for name in _COUNTS}
+
+    def passed(self) -> list[tuple[str, int, int]]:
+        """Return what was not looked at: reason, its number, and packets."""
+        return [
+            (_REASONS[row.reason], row.number, row.count)
+            for row in self._capture.passed[0 : self._capture.passed_count]
+        ]
 
 
 def time_of(ring: RingCore, index: int) -> float:

@@ -23,7 +23,7 @@ class Sample(NamedTuple):
     """How things stand at one time: struct flow_sample.
 
     `host_count` are the half-open TCP sessions of the destination that has most, which
-    is `host` ("": there is none).
+    is `host` ("": there is none).  It stands for the last `seconds` up to `time`.
     """
 
     time: float
@@ -34,13 +34,34 @@ class Sample(NamedTuple):
     aggressive: bool
     host_count: int
     host: str
+    seconds: int = 1
 
 
 def replay(core: FlowCore, rx: RingCore, until: float | None) -> int:
     """Take packets at the times in their slots; the number consumed."""
-    until_ms = NEVER if until is None else milliseconds(until)
+    until_ms = NEVER
+    if until is not None:
+        until_ms = milliseconds(until)
+        if until_ms < (now_ms := clock(core)):
+            raise ValueError(
+                f"until={until} lies before the engine's clock, {now_ms / 1000}: "
+                "what was due by then is done; give a later time"
+            )
     consumed: int = lib.flow_replay(core._flow, until_ms, rx.cdata)  # noqa: SLF001
     return consumed
+
+
+def clock(core: FlowCore) -> int:
+    """Return the engine's time in milliseconds; 0 before its first call."""
+    found = ffi.new("struct flow_sample *")
+    lib.flow_measure(core._flow, 0, found)  # noqa: SLF001
+    return int(found.time_ms)
+
+
+def next_change(core: FlowCore, now: float) -> float | None:
+    """Return when a sample may differ from one of now without a packet."""
+    due: int = lib.flow_measure_change_ms(core._flow, milliseconds(now))  # noqa: SLF001
+    return None if due == NEVER else due / 1000
 
 
 def sample(core: FlowCore, now: float) -> Sample:

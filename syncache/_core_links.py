@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ._ffi import CData, FrameLinkStruct, TunStruct
 
 
+TYPES_VLAN = lib.ENCAP_VLAN, lib.ENCAP_SERVICE_VLAN, lib.ENCAP_OLD_SERVICE_VLAN
+
+
 class _FrameLink:
     """What the frame links have in common; after `release` calls give -EBADF."""
 

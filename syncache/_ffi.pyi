@@ -49,6 +49,9 @@ class FrameLinkStruct(CData):
     send_failed: int
 
 class _Lib:
+    ENCAP_VLAN: int
+    ENCAP_SERVICE_VLAN: int
+    ENCAP_OLD_SERVICE_VLAN: int
     SYNCACHE_ABI_VERSION: int
     SYNCACHE_VERDICT_COUNT: int
 
@@ -218,6 +221,7 @@ class _Lib:
     ) -> int: ...
     def flow_replay(self, flow: CData, until_ms: int, rx: RingStruct) -> int: ...
     def flow_measure(self, flow: CData, now_ms: int, sample: CData) -> None: ...
+    def flow_measure_change_ms(self, flow: CData, now_ms: int) -> int: ...
     def flow_handshake_ages(self, flow: CData) -> CData: ...
     def link_capture_parse(
         self, capture: CData, data: Any, size: int, rx: RingStruct

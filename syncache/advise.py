@@ -34,6 +34,7 @@ LEAST = {"max_incomplete": 20, "one_minute": 60, "host": 10}
 ATTACK_TIMES = 5
 ATTACK_LEAST = {"max_incomplete": 50, "one_minute": 300, "host": 30}
 MARGIN_S = 60  # a minute, since the rate is that of a minute
+SAMPLES_MAX = 2**17  # kept; two become one, with the higher numbers, where more come
 SYNWAIT_MIN, SYNWAIT_MAX = 5, 30
 SYNWAIT_TIMES = 2
 # What a measurement of less than this leaves unsaid is said.
@@ -189,6 +190,60 @@ class WhatIf:
         ]
 
 
+class Samples:
+    """Samples of a measurement in bounded memory: equal ones in a row are one."""
+
+    def __init__(self, most: int = SAMPLES_MAX) -> None:
+        self._kept: list[Sample] = []
+        self._most = most
+        self._at_least = 1  # seconds of each, once there were too many
+
+    def add(self, sample: Sample) -> None:
+        """Append the next one."""
+        kept = self._kept
+        last = kept[-1] if kept else None
+        if last is not None and (
+            last.seconds < self._at_least or last[1:-1] == sample[1:-1]
+        ):
+            kept[-1] = merged(last, sample)
+            return
+        kept.append(sample)
+        if len(kept) > self._most:
+            pairs = zip(kept[::2], [*kept[1::2], None], strict=False)
+            self._kept = [a if b is None else merged(a, b) for a, b in pairs]
+            self._at_least *= 2
+
+    def all(self) -> list[Sample]:
+        """Return them in order."""
+        return self._kept
+
+
+def merged(first: Sample, second: Sample) -> Sample:
+    """Return one sample for two that follow one another, with the higher numbers."""
+    more = second if second.host_count >= first.host_count else first
+    return second._replace(
+        incomplete=max(first.incomplete, second.incomplete),
+        incomplete_udp=max(first.incomplete_udp, second.incomplete_udp),
+        established=max(first.established, second.established),
+        one_minute=max(first.one_minute, second.one_minute),
+        aggressive=first.aggressive or second.aggressive,
+        host_count=more.host_count,
+        host=more.host,
+        seconds=first.seconds + second.seconds,
+    )
+
+
+def weighted_percentile(ordered: Sequence[tuple[float, int]], at: float) -> float:
+    """Return `percentile` of values that stand for so many seconds each."""
+    wanted = max(1, math.ceil(sum(seconds for _, seconds in ordered) * at / 100))
+    seen = 0
+    for value, seconds in ordered:
+        seen += seconds
+        if seen >= wanted:
+            return value
+    return 0.0
+
+
 def percentile(ordered: Sequence[float], at: float) -> float:
     """Return the value that `at` per cent of an ordered sequence do not exceed."""
     if not ordered:
@@ -224,14 +279,15 @@ def attacks(samples: Sequence[Sample]) -> list[Span]:
     median stands as long as an attack takes less than half of the time.
     """
     limits = {
-        name: max(ATTACK_TIMES * percentile(values, 50), ATTACK_LEAST[name])
+        name: max(ATTACK_TIMES * weighted_percentile(values, 50), ATTACK_LEAST[name])
         for name, values in _ordered(samples).items()
     }
     spans: list[Span] = []
     for sample in samples:
         if all(limits[name] >= value for name, value in _values(sample).items()):
             continue
-        begin, end = sample.time - MARGIN_S, sample.time + MARGIN_S
+        begin = sample.time - sample.seconds + 1 - MARGIN_S
+        end = sample.time + MARGIN_S
         if spans and begin <= spans[-1].end:
             spans[-1] = Span(spans[-1].begin, end)
         else:
@@ -240,8 +296,29 @@ def attacks(samples: Sequence[Sample]) -> list[Span]:
 
 
 def _within(span: Span, samples: Sequence[Sample]) -> Span:
-    first, last = samples[0].time, samples[-1].time
+    first, last = samples[0].time - samples[0].seconds + 1, samples[-1].time
     return Span(max(span.begin, first), min(span.end, last))
+
+
+def outside(samples: Sequence[Sample], spans: Sequence[Span]) -> list[Sample]:
+    """Return the samples without the seconds within spans; both are in order."""
+    found: list[Sample] = []
+    at = 0
+    for sample in samples:
+        begin, end = sample.time - sample.seconds + 1, sample.time
+        while at < len(spans) and spans[at].end < begin:
+            at += 1
+        seconds = sample.seconds
+        for span in spans[at:]:
+            if span.begin > end:
+                break
+            within = math.floor(min(end, span.end) - begin) - math.ceil(
+                max(begin, span.begin) - begin
+            )
+            seconds -= max(0, within + 1)
+        if seconds > 0:
+            found.append(sample._replace(seconds=seconds))
+    return found
 
 
 def advise(
@@ -250,7 +327,7 @@ def advise(
     """Propose thresholds.
 
     Args:
-        samples: one a second, in order.
+        samples: in order, each of one second or of a run of them.
         ages: `Inspection.handshake_ages`.
         everything: leave nothing out, however much it looks like an attack.
 
@@ -258,11 +335,7 @@ def advise(
         ValueError: there is no sample, or none that does not look like an attack.
     """
     spans = [] if everything or not samples else attacks(samples)
-    clean = [
-        sample
-        for sample in samples
-        if not any(span.begin <= sample.time <= span.end for span in spans)
-    ]
+    clean = outside(samples, spans)
     if not samples:
         raise ValueError("there is nothing to measure: it is shorter than a second")
     if not clean:
@@ -276,15 +349,15 @@ def advise(
     series = tuple(
         Series(
             titles[name],
-            tuple(percentile(values, at) for at in PERCENTILES),
-            int(values[-1]),
+            tuple(weighted_percentile(values, at) for at in PERCENTILES),
+            int(values[-1][0]),
         )
         for name, values in ordered.items()
     )
     count, rate, host = series
     slowest = handshake_percentile(ages, QUANTILE)
     return Advice(
-        seconds=len(clean),
+        seconds=sum(sample.seconds for sample in clean),
         left_out=tuple(spans),
         max_incomplete=_pair(count, LEAST["max_incomplete"]),
         one_minute=_pair(rate, LEAST["one_minute"]),
@@ -325,9 +398,11 @@ def _values(sample: Sample) -> dict[str, int]:
     }
 
 
-def _ordered(samples: Iterable[Sample]) -> dict[str, list[float]]:
-    columns: dict[str, list[float]] = {name: [] for name in LEAST}
+def _ordered(samples: Iterable[Sample]) -> dict[str, list[tuple[float, int]]]:
+    """Return each quantity's values in order, with the seconds that each stands for."""
+    columns: dict[str, dict[float, int]] = {name: {} for name in LEAST}
     for sample in samples:
         for name, value in _values(sample).items():
-            columns[name].append(value)
-    return {name: sorted(column) for name, column in columns.items()}
+            column = columns[name]
+            column[value] = column.get(value, 0) + sample.seconds
+    return {name: sorted(column.items()) for name, column in columns.items()}

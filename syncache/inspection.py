@@ -297,6 +297,9 @@ class Inspection(Flow):
             rx: filled by a `CaptureReader`; consumed from `next` on.
             until: stop before the first packet of this time or later, with everything
                 done that is due by then.
+
+        Raises:
+            ValueError: `until` lies before the engine's clock.
         """
         with self._core as core:
             return _core_inspect.replay(core, rx, until)
@@ -305,6 +308,14 @@ class Inspection(Flow):
         """Tell how things stand, and which destination has most half-open sessions."""
         with self._core as core:
             return _core_inspect.sample(core, now)
+
+    def next_change(self, now: float) -> float | None:
+        """Return the earliest time at which a sample may differ without a packet.
+
+        None: at no time.
+        """
+        with self._core as core:
+            return _core_inspect.next_change(core, now)
 
     def handshake_ages(self) -> list[int]:
         """Return how many TCP handshakes completed at which age.

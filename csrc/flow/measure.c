@@ -43,6 +43,19 @@ flow_measure(struct flow *flow, uint64_t now_ms, struct flow_sample *sample)
     }
 }
 
+uint64_t
+flow_measure_change_ms(struct flow *flow, uint64_t now_ms)
+{
+    if (flow->started)
+        engine_begin(flow, now_ms);
+    if (flow->changed)
+        return flow->now_ms;
+    uint64_t due_ms = due_next_ms(&flow->due);
+    uint64_t change_ms = threshold_change_ms(
+        &flow->threshold, &flow->limits, flow->now_ms, engine_incomplete(flow));
+    return due_ms < change_ms ? due_ms : change_ms;
+}
+
 const uint64_t *
 flow_handshake_ages(const struct flow *flow)
 {

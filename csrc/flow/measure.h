@@ -34,6 +34,12 @@ struct flow_sample {
 void flow_measure(struct flow *flow, uint64_t now_ms, struct flow_sample *sample);
 
 /*
+ * Returns the earliest time at which a sample may differ from one of now_ms, if no packet comes; SYNCACHE_NEVER: never.
+ * Never too late.  Keys do not count: a sample does not show them.
+ */
+uint64_t flow_measure_change_ms(struct flow *flow, uint64_t now_ms);
+
+/*
  * Returns how many TCP handshakes have completed at which age, FLOW_AGES counters, four to an octave: the first four
  * are of 0 to 3 ms, and counter 4 * e + q is of ages from (4 + q) << (e - 1) ms up to the next; the last takes all
  * that are older.

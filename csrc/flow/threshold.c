@@ -163,6 +163,40 @@ threshold_judge(struct threshold *threshold,
     return THRESHOLD_ENDS;
 }
 
+/* When the sum of the buckets falls: the oldest that has any leaves. */
+static uint64_t
+threshold_leaves_ms(const struct threshold *threshold)
+{
+    uint64_t first_s = threshold->now_s >= THRESHOLD_SECONDS
+                           ? threshold->now_s - THRESHOLD_SECONDS + 1
+                           : 0;
+
+    for (uint64_t s = first_s; s <= threshold->now_s; s++)
+        if (threshold->second[s % THRESHOLD_SECONDS] != 0)
+            return (s + THRESHOLD_SECONDS) * THRESHOLD_SECOND_MS;
+    return SYNCACHE_NEVER;
+}
+
+uint64_t
+threshold_change_ms(struct threshold *threshold,
+                    const struct threshold_limits *limits, uint64_t now_ms,
+                    uint32_t incomplete)
+{
+    uint32_t rate = threshold_rate(threshold, limits, now_ms);
+    uint64_t change_ms = SYNCACHE_NEVER;
+
+    if (rate != 0 && limits->rate_method == FLOW_RATE_FIXED)
+        change_ms = (threshold->minute + 1) * THRESHOLD_MINUTE_MS;
+    else if (rate != 0 && limits->rate_method == FLOW_RATE_EWMA)
+        change_ms = now_ms + THRESHOLD_SECOND_MS;
+    else if (rate != 0)
+        change_ms = threshold_leaves_ms(threshold);
+    if (threshold->aggressive && threshold_calm(limits, rate, incomplete) &&
+        threshold->check_ms < change_ms)
+        change_ms = threshold->check_ms;
+    return change_ms;
+}
+
 uint64_t
 threshold_next_ms(const struct threshold *threshold)
 {

@@ -45,6 +45,12 @@ uint32_t threshold_rate(struct threshold *threshold, const struct threshold_limi
 /* Judges.  Beginnings are seen at once, ends at checks only. */
 enum threshold_move threshold_judge(struct threshold *threshold, const struct threshold_limits *limits,
                                     uint64_t now_ms, uint32_t incomplete);
+/*
+ * When the rate or the judgement may change although nothing is counted and `incomplete` stays: never too late;
+ * SYNCACHE_NEVER: not at all.  A rate that fades (FLOW_RATE_EWMA) is looked at once a second.
+ */
+uint64_t threshold_change_ms(struct threshold *threshold, const struct threshold_limits *limits, uint64_t now_ms,
+                             uint32_t incomplete);
 /* When time alone may end aggressive mode: the next check, or SYNCACHE_NEVER. */
 uint64_t threshold_next_ms(const struct threshold *threshold);
 

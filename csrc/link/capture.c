@@ -1,10 +1,11 @@
 /*
- * Captures: classic pcap, and what both formats have in common once a record is
- * found: its link header taken off, its bytes in a slot.  See capture.h; blocks
- * of pcapng are read by capture_ng.c.
+ * Captures: what all formats have in common once a record is found: its time,
+ * its link header taken off, its bytes in a slot.  See capture.h; records are
+ * found by capture_classic.c and capture_ng.c.
  */
 #include "capture.h"
-#include "frame.h"
+
+#include "../flow/view.h"
 
 #include <assert.h>
 #include <string.h>
@@ -13,30 +14,13 @@ enum {
     FORMAT_UNKNOWN,
     FORMAT_CLASSIC,
     FORMAT_NG,
-    CLASSIC_HEAD = 24,
-    CLASSIC_RECORD = 16,
     CUT_HEADERS = 128, /* zeros behind what a cut capture has of a packet */
-    MS = 1000,
-    MICRO = 1000000,
-    NANO = 1000000000,
+    UPPER_BYTES = 8,   /* of UDP and ICMP that are needed */
 };
 
-enum {
-    LINKTYPE_NULL = 0,
-    LINKTYPE_ETHERNET = 1,
-    LINKTYPE_RAW_BSD = 12,
-    LINKTYPE_RAW_OPENBSD = 14,
-    LINKTYPE_RAW = 101,
-    LINKTYPE_LOOP = 108,
-    LINKTYPE_SLL = 113,
-    LINKTYPE_IPV4 = 228,
-    LINKTYPE_IPV6 = 229,
-    LINKTYPE_SLL2 = 276,
-};
-
-#define MAGIC_MICRO UINT32_C(0xa1b2c3d4)
-#define MAGIC_NANO UINT32_C(0xa1b23c4d)
 #define MAGIC_NG UINT32_C(0x0a0d0d0a) /* the same in both byte orders */
+/* A time beyond the year 30,000 is damage; engines may add to what they get. */
+#define TIME_MAX_MS (UINT64_C(1000000000000) * 1000)
 
 static enum link_capture_status
 capture_begin(struct link_capture *capture, const uint8_t *data, uint32_t size)
@@ -47,115 +31,126 @@ capture_begin(struct link_capture *capture, const uint8_t *data, uint32_t size)
         capture->format = FORMAT_NG; /* its first block is read as any other */
         return LINK_CAPTURE_MORE;
     }
-    uint64_t per_second = 0;
-    for (uint32_t big = 0; big < 2 && per_second == 0; big++) {
-        capture->big_endian = big;
-        uint32_t magic = link_capture_u32(capture, data);
-        per_second = magic == MAGIC_MICRO  ? MICRO
-                     : magic == MAGIC_NANO ? NANO
-                                           : 0;
-    }
-    if (per_second == 0)
+    uint32_t head = link_capture_classic_head(capture, data, size);
+    if (head == UINT32_MAX)
         return LINK_CAPTURE_NO_CAPTURE;
-    if (size < CLASSIC_HEAD)
-        return LINK_CAPTURE_MORE;
-    capture->format = FORMAT_CLASSIC;
-    capture->interface_count = 1;
-    capture->interface[0] = (struct link_capture_interface){
-        .linktype = link_capture_u32(capture, data + 20) & 0xffff,
-        .snaplen = link_capture_u32(capture, data + 16),
-        .per_second = per_second,
-    };
-    capture->consumed = CLASSIC_HEAD;
+    if (head > 0)
+        capture->format = FORMAT_CLASSIC;
+    capture->consumed = head;
     return LINK_CAPTURE_MORE;
 }
 
-/* Reads the classic record at data; its bytes in `used`. */
-static enum link_capture_step
-capture_classic(const struct link_capture *capture,
-                struct link_capture_block *block,
-                struct link_capture_record *record)
+void
+link_capture_pass(struct link_capture *capture, uint32_t reason,
+                  uint32_t number)
 {
-    if (block->size < CLASSIC_RECORD)
-        return CAPTURE_STEP_SHORT;
-    const uint8_t *at = block->data;
-    uint32_t captured = link_capture_u32(capture, at + 8);
-    if (captured > LINK_CAPTURE_RECORD_MAX) {
-        block->status = LINK_CAPTURE_TOO_LONG;
-        return CAPTURE_STEP_FAILED;
+    struct link_capture_passed *passed = capture->passed;
+    struct link_capture_passed *end = passed + capture->passed_count;
+
+    while (passed < end &&
+           (passed->reason != reason || passed->number != number))
+        passed++;
+    if (passed < end) {
+        passed->count++;
+    } else if (capture->passed_count < LINK_CAPTURE_PASSED_MAX) {
+        *passed = (struct link_capture_passed){reason, number, 1};
+        capture->passed_count++;
+    } else {
+        capture->passed_rest++;
     }
-    if (block->size - CLASSIC_RECORD < captured)
-        return CAPTURE_STEP_SHORT;
-    const struct link_capture_interface *interface = &capture->interface[0];
-    uint64_t fraction = link_capture_u32(capture, at + 4);
-    *record = (struct link_capture_record){
-        .interface = interface,
-        .frame = at + CLASSIC_RECORD,
-        .size = captured,
-        .wire_size = link_capture_u32(capture, at + 12),
-        .time_ms = (uint64_t)link_capture_u32(capture, at) * MS +
-                   fraction / (interface->per_second / MS),
-    };
-    block->used = CLASSIC_RECORD + captured;
-    return CAPTURE_STEP_PACKET;
 }
 
-/* Where the IP packet begins; UINT32_MAX: nowhere. */
-static uint32_t
-capture_ip_offset(const struct link_capture_record *record, bool *known)
+/*
+ * The time of a record on a clock that does not step back: small steps are
+ * packets out of order, and stay as they are; a large one begins anew where
+ * the clock stands.
+ *
+ *   returns  false if it steps back: shift_ms has changed, ask again
+ */
+static bool
+capture_time(struct link_capture *capture,
+             const struct link_capture_record *record, uint64_t *time_ms)
 {
-    const uint8_t *frame = record->frame;
-    uint32_t offset = UINT32_MAX;
-    *known = true;
-    switch (record->interface->linktype) {
-    case LINKTYPE_RAW:
-    case LINKTYPE_RAW_BSD:
-    case LINKTYPE_RAW_OPENBSD:
-    case LINKTYPE_IPV4:
-    case LINKTYPE_IPV6:
-        return 0;
-    case LINKTYPE_NULL:
-    case LINKTYPE_LOOP:
-        return 4;
-    case LINKTYPE_ETHERNET:
-        offset = frame_ip_offset(frame, record->size);
-        return offset == 0 ? UINT32_MAX : offset;
-    case LINKTYPE_SLL:
-        if (record->size >= 16)
-            offset = (uint32_t)frame[14] << 8 | frame[15];
-        return offset == 0x0800 || offset == 0x86dd ? 16 : UINT32_MAX;
-    case LINKTYPE_SLL2:
-        if (record->size >= 20)
-            offset = (uint32_t)frame[0] << 8 | frame[1];
-        return offset == 0x0800 || offset == 0x86dd ? 20 : UINT32_MAX;
-    default:
-        *known = false;
-        return UINT32_MAX;
+    uint64_t captured = record->time_ms;
+
+    if (captured > TIME_MAX_MS)
+        captured = TIME_MAX_MS;
+    *time_ms = captured + capture->shift_ms;
+    if (*time_ms > TIME_MAX_MS)
+        *time_ms = TIME_MAX_MS;
+    if (capture->packets == 0) {
+        capture->first_ms = captured;
+        return true;
     }
+    if (captured == 0 && capture->last_ms > 0) {
+        *time_ms = capture->last_ms;
+        capture->untimed++;
+        return true;
+    }
+    if (*time_ms + LINK_CAPTURE_STEP_MS >= capture->last_ms)
+        return true;
+    uint64_t step_ms = capture->last_ms - *time_ms;
+    capture->steps++;
+    if (step_ms > capture->step_ms)
+        capture->step_ms = step_ms;
+    capture->shift_ms += step_ms;
+    if (step_ms >= LINK_CAPTURE_JOIN_MS) {
+        capture->shift_ms += LINK_CAPTURE_JOIN_GAP_MS;
+        capture->gap_ms += LINK_CAPTURE_JOIN_GAP_MS;
+    }
+    return false;
+}
+
+/* Counts what of IP is not looked at.  False: its headers are not all there. */
+static bool
+capture_survey(struct link_capture *capture, const struct view *view,
+               uint32_t captured, bool cut)
+{
+    uint32_t needed =
+        view->kind == VIEW_TCP ? WIRE_TCP_HEADER_BYTES : UPPER_BYTES;
+    bool upper = view->kind == VIEW_TCP || view->kind == VIEW_UDP ||
+                 view->kind == VIEW_ICMP || view->kind == VIEW_QUOTE;
+
+    if (captured < (view->ip[0] >> 4 == 4 ? WIRE_IPV4_HEADER_BYTES
+                                          : WIRE_IPV6_HEADER_BYTES) ||
+        (cut && view->kind == VIEW_BAD) ||
+        (upper && (size_t)(view->upper - view->ip) + needed > captured)) {
+        link_capture_pass(capture, ENCAP_CUT, 0);
+        return false;
+    }
+    if (view->kind == VIEW_BAD)
+        link_capture_pass(capture, ENCAP_BAD, 0);
+    else if (view->kind == VIEW_FRAGMENT ||
+             (view->kind == VIEW_OTHER && view->fragment))
+        link_capture_pass(capture, ENCAP_FRAGMENT, 0);
+    else if (view->kind == VIEW_OTHER)
+        link_capture_pass(capture, ENCAP_PROTOCOL, view->protocol);
+    return true;
 }
 
 /* Puts the packet of a record into rx; false if it is none that fits. */
 static bool
-capture_append(const struct link_capture_record *record, uint32_t offset,
+capture_append(struct link_capture *capture,
+               const struct link_capture_record *record, uint32_t offset,
                struct syncache_ring *rx)
 {
-    if (offset >= record->size)
+    uint32_t captured = record->size - offset;
+    uint32_t cut =
+        record->wire_size > record->size ? record->wire_size - record->size : 0;
+    if (captured > rx->slot_size || cut > rx->slot_size - captured) {
+        link_capture_pass(capture, ENCAP_LONG, 0);
         return false;
-    uint32_t size = record->size - offset;
-    uint32_t version = record->frame[offset] >> 4;
-    if (size > rx->slot_size || (version != 4 && version != 6))
-        return false;
-    uint8_t *slot = rx->memory + (size_t)rx->count * rx->slot_size;
-    memcpy(slot, record->frame + offset, size);
-    if (record->wire_size > record->size) {
-        uint32_t cut = record->wire_size - record->size;
-        if (cut > rx->slot_size - size)
-            return false;
-        memset(slot + size, 0, cut < CUT_HEADERS ? cut : CUT_HEADERS);
-        size += cut;
     }
+    uint8_t *slot = rx->memory + (size_t)rx->count * rx->slot_size;
+    memcpy(slot, record->frame + offset, captured);
+    if (cut > 0)
+        memset(slot + captured, 0, cut < CUT_HEADERS ? cut : CUT_HEADERS);
+    struct view view;
+    view_parse(slot, captured + cut, SYNCACHE_CHECKSUM_VALID, &view);
+    if (!capture_survey(capture, &view, captured, cut > 0))
+        return false;
     rx->slot[rx->count] = (struct syncache_slot){
-        .size = size,
+        .size = captured + cut,
         .checksum = SYNCACHE_CHECKSUM_VALID,
         .request = UINT16_MAX,
         .handle = record->time_ms,
@@ -164,21 +159,25 @@ capture_append(const struct link_capture_record *record, uint32_t offset,
     return true;
 }
 
-static enum link_capture_status
+static void
 capture_packet(struct link_capture *capture,
                const struct link_capture_record *record,
                struct syncache_ring *rx)
 {
-    bool known;
-    uint32_t offset = capture_ip_offset(record, &known);
-    capture->linktype = record->interface->linktype;
-    if (!known)
-        return LINK_CAPTURE_LINKTYPE;
+    struct encap found = {.reason = ENCAP_INTERFACE};
+
+    if (record->interface != NULL)
+        found = encap_frame(record->interface->linktype, record->frame,
+                            record->size, capture->big_endian);
     capture->packets++;
-    capture->last_ms = record->time_ms;
-    if (!capture_append(record, offset, rx))
+    if (record->time_ms > capture->last_ms)
+        capture->last_ms = record->time_ms;
+    if (found.reason != ENCAP_NONE) {
+        link_capture_pass(capture, found.reason, found.number);
         capture->skipped++;
-    return LINK_CAPTURE_MORE;
+    } else if (!capture_append(capture, record, found.offset, rx)) {
+        capture->skipped++;
+    }
 }
 
 enum link_capture_status
@@ -200,18 +199,19 @@ link_capture_parse(struct link_capture *capture, const uint8_t *data,
         };
         enum link_capture_step step =
             capture->format == FORMAT_NG
-                ? link_capture_block(capture, &block, &record)
-                : capture_classic(capture, &block, &record);
+                ? link_capture_ng(capture, &block, &record)
+                : link_capture_classic(capture, &block, &record);
         if (step == CAPTURE_STEP_SHORT)
             return LINK_CAPTURE_MORE;
         if (step == CAPTURE_STEP_FAILED)
             return block.status;
         assert(block.used <= block.size);
         if (step == CAPTURE_STEP_PACKET) {
-            enum link_capture_status status =
-                capture_packet(capture, &record, rx);
-            if (status != LINK_CAPTURE_MORE)
-                return status;
+            uint64_t time_ms;
+            if (!capture_time(capture, &record, &time_ms))
+                return LINK_CAPTURE_STEP;
+            record.time_ms = time_ms;
+            capture_packet(capture, &record, rx);
         }
         capture->consumed += block.used;
     }

@@ -1,31 +1,36 @@
 /*
  * Captures: fill a ring from the bytes of a pcap or pcapng file, a whole buffer at a time.
  *
- * Not here: reading the file (syncache/links/replay.py), and what the packets mean.  The bytes are untrusted; no
- * length in them is believed before it is compared with what is there.
+ * Not here: reading the file (syncache/links/replay.py), link headers (encap.h), and the meaning of packets.  The
+ * bytes are untrusted; no length in them is believed before it is compared with what is there.
  *
- * Taken off are the link headers of Ethernet (two VLAN tags), Linux cooked 1 and 2, loopback and raw IP.  A packet
- * that the capture cut off is filled up with zeros behind what is there, so that its length is the one on the wire.
+ * A packet that the capture cut off is filled up with zeros behind what is there, so that its length is the one on
+ * the wire.  Whatever is not looked at is counted by reason and number.
  *
- * See draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng; <https://www.tcpdump.org/linktypes.html>.
+ * See draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
  */
 #ifndef SYNCACHE_LINK_CAPTURE_H
 #define SYNCACHE_LINK_CAPTURE_H
 
 #include "../syncache.h"
+#include "encap.h"
 
 /* cffi: begin. */
 
-#define LINK_CAPTURE_INTERFACES_MAX 64 /* of one pcapng section; a host has a few */
+#define LINK_CAPTURE_INTERFACES_MAX 65536 /* of one pcapng section; joined files have hundreds */
 #define LINK_CAPTURE_RECORD_MAX 16777216 /* a longer record or block is damage, not data */
+#define LINK_CAPTURE_PASSED_MAX 64 /* reasons and numbers that are counted apart */
+#define LINK_CAPTURE_STEP_MS 1000 /* times this far back are of packets out of order */
+#define LINK_CAPTURE_JOIN_MS 3600000 /* a step this far back is a capture behind another */
+#define LINK_CAPTURE_JOIN_GAP_MS 86400000 /* put between them, so that all state of the first ends */
 
 enum link_capture_status {
     LINK_CAPTURE_MORE,          /* all whole records are consumed */
     LINK_CAPTURE_FULL,          /* rx is full */
+    LINK_CAPTURE_STEP,          /* time steps back before the next record; `shift_ms` has changed */
     LINK_CAPTURE_NO_CAPTURE,    /* neither pcap nor pcapng */
     LINK_CAPTURE_TOO_LONG,      /* a record or block of more than LINK_CAPTURE_RECORD_MAX bytes */
     LINK_CAPTURE_CONTRADICTION, /* a block whose lengths do not fit one another */
-    LINK_CAPTURE_LINKTYPE,      /* one that nobody here understands; see `linktype` */
 };
 
 struct link_capture_interface {
@@ -35,16 +40,34 @@ struct link_capture_interface {
     int64_t offset_s;           /* added to its timestamps */
 };
 
+/* Packets that were not looked at, for one reason. */
+struct link_capture_passed {
+    uint32_t reason;            /* enum encap_reason */
+    uint32_t number;
+    uint64_t count;
+};
+
 /* What is known of a capture so far.  All zero at first; the rest is of this file. */
 struct link_capture {
     uint32_t format;            /* 0: not yet known, 1 pcap, 2 pcapng */
     uint32_t big_endian;        /* 1: numbers have their first byte first */
-    uint32_t linktype;          /* of the last packet */
+    uint32_t record_head;       /* pcap: bytes in front of each frame */
+    uint32_t old_order;         /* pcap before 2.4: 1: the two lengths of a record may be exchanged */
     uint32_t interface_count;
+    uint32_t passed_count;      /* of passed[] */
     uint64_t consumed;          /* bytes, by the last call */
     uint64_t packets;           /* records read */
-    uint64_t skipped;           /* of them: not IP, or longer than a slot */
-    uint64_t last_ms;           /* time of the last packet */
+    uint64_t skipped;           /* of them: not put into a ring */
+    uint64_t first_ms;          /* captured time of the first packet */
+    uint64_t last_ms;           /* latest time put into a slot */
+    uint64_t shift_ms;          /* times put into slots minus captured times, from here on */
+    uint64_t steps;             /* times that time stepped back */
+    uint64_t step_ms;           /* the largest of them */
+    uint64_t gap_ms;            /* LINK_CAPTURE_JOIN_GAP_MS put between captures, in all */
+    uint64_t untimed;           /* packets without a time, which have that of the one before */
+    uint64_t zeros;             /* bytes of zero where a record should be */
+    uint64_t passed_rest;       /* packets not looked at for other reasons than passed[] has */
+    struct link_capture_passed passed[LINK_CAPTURE_PASSED_MAX];
     struct link_capture_interface interface[LINK_CAPTURE_INTERFACES_MAX];
 };
 
@@ -53,7 +76,7 @@ struct link_capture {
  *
  *   in       data[0 .. size)  untrusted; what follows the bytes that all calls before consumed
  *   out      rx       slots from rx->count on; checksum VALID, since a capture of a sending host has them unfinished;
- *                     handle is the time in ms since 1970
+ *                     handle is the time in ms since 1970, plus shift_ms
  *   out      capture  `consumed`; a record that is not whole is left to the next call, with more data
  *   returns  why it stopped; the packets before are in rx in any case
  */
@@ -64,31 +87,51 @@ enum link_capture_status link_capture_parse(struct link_capture *capture, const 
 
 /* One record, wherever it came from. */
 struct link_capture_record {
-    const struct link_capture_interface *interface;
+    const struct link_capture_interface *interface; /* NULL: one that the file does not describe */
     const uint8_t *frame;
     uint32_t size;              /* bytes captured */
     uint32_t wire_size;         /* bytes that were on the wire */
-    uint64_t time_ms;
+    uint64_t time_ms;           /* as captured */
 };
 
 /* What one record or block came to. */
 enum link_capture_step { CAPTURE_STEP_PACKET, CAPTURE_STEP_OTHER, CAPTURE_STEP_SHORT, CAPTURE_STEP_FAILED };
 
-/*
- * Reads the pcapng block at data.
- *
- *   out      record   filled for CAPTURE_STEP_PACKET
- *   out      used     bytes of the block, for _PACKET and _OTHER
- *   out      status   why, for CAPTURE_STEP_FAILED
- */
+/* A record or block that is being read. */
 struct link_capture_block {
     const uint8_t *data;
     uint32_t size;
     uint32_t used;
     enum link_capture_status status;
 };
-enum link_capture_step link_capture_block(struct link_capture *capture, struct link_capture_block *block,
-                                          struct link_capture_record *record);
+
+/*
+ * Reads the pcapng block at block->data, or the classic record.
+ *
+ *   out      record   filled for CAPTURE_STEP_PACKET
+ *   out      used     bytes of the block, for _PACKET and _OTHER
+ *   out      status   why, for CAPTURE_STEP_FAILED
+ */
+enum link_capture_step link_capture_ng(struct link_capture *capture, struct link_capture_block *block,
+                                       struct link_capture_record *record);
+enum link_capture_step link_capture_classic(struct link_capture *capture, struct link_capture_block *block,
+                                            struct link_capture_record *record);
+
+/* Reads the head of a classic file.  Returns its bytes: 0: too few yet, UINT32_MAX: it is another kind of file. */
+uint32_t link_capture_classic_head(struct link_capture *capture, const uint8_t *data, uint32_t size);
+
+/* Counts a packet that is not looked at. */
+void link_capture_pass(struct link_capture *capture, uint32_t reason, uint32_t number);
+
+/* Are these bytes all zero? */
+static inline bool
+link_capture_is_zero(const uint8_t *at, uint32_t size)
+{
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < size; i++)
+        any |= at[i];
+    return any == 0;
+}
 
 /* Reads a number in the capture's byte order. */
 static inline uint32_t

@@ -9,8 +9,9 @@ enum {
     BLOCK_OLD_PACKET = 2,
     BLOCK_SIMPLE = 3,
     BLOCK_ENHANCED = 6,
-    BLOCK_MIN = 12,     /* type, length, and length again */
-    BLOCK_HEAD = 8,     /* before the body */
+    BLOCK_MIN = 12, /* type, length, and length again */
+    BLOCK_HEAD = 8, /* before the body */
+    BLOCK_ALIGNMENT = 4,
     INTERFACE_HEAD = 8, /* of its body, before the options */
     PACKET_HEAD = 20,
     OPTION_END = 0,
@@ -89,13 +90,14 @@ ng_option(const struct link_capture *capture, uint32_t code, struct body value,
     return true;
 }
 
-/* One more interface than there is room for is refused like a bad one. */
+/* One more than there is room for counts as one that is not described. */
 static bool
 ng_interface(struct link_capture *capture, struct body body)
 {
-    if (body.size < INTERFACE_HEAD ||
-        capture->interface_count == LINK_CAPTURE_INTERFACES_MAX)
+    if (body.size < INTERFACE_HEAD)
         return false;
+    if (capture->interface_count == LINK_CAPTURE_INTERFACES_MAX)
+        return true;
     struct link_capture_interface *interface =
         &capture->interface[capture->interface_count];
     *interface = (struct link_capture_interface){
@@ -131,22 +133,28 @@ ng_time_ms(const struct link_capture_interface *interface, uint64_t units)
     return seconds < SECONDS_MAX ? seconds * MS + ms : SECONDS_MAX * MS;
 }
 
+/* The interface of a number; NULL: the section does not describe it. */
+static const struct link_capture_interface *
+ng_describes(const struct link_capture *capture, uint32_t number)
+{
+    return number < capture->interface_count ? &capture->interface[number]
+                                             : NULL;
+}
+
 static bool
 ng_simple(const struct link_capture *capture, struct body body,
           struct link_capture_record *record)
 {
-    if (capture->interface_count == 0 || body.size < 4)
+    if (body.size < 4)
         return false;
-    const struct link_capture_interface *interface = &capture->interface[0];
+    const struct link_capture_interface *interface = ng_describes(capture, 0);
     uint32_t size = link_capture_u32(capture, body.at);
+    uint32_t snaplen = interface == NULL ? 0 : interface->snaplen;
     *record = (struct link_capture_record){
         .interface = interface,
         .frame = body.at + 4,
-        .size = interface->snaplen > 0 && size > interface->snaplen
-                    ? interface->snaplen
-                    : size,
-        .wire_size = size,
-        .time_ms = capture->last_ms, /* such a block has no time */
+        .size = snaplen > 0 && size > snaplen ? snaplen : size,
+        .wire_size = size, /* and no time */
     };
     return record->size <= body.size - 4;
 }
@@ -160,10 +168,8 @@ ng_packet(const struct link_capture *capture, uint32_t kind, struct body body,
     uint32_t number = kind == BLOCK_OLD_PACKET
                           ? link_capture_u16(capture, body.at)
                           : link_capture_u32(capture, body.at);
-    if (number >= capture->interface_count)
-        return false;
     const struct link_capture_interface *interface =
-        &capture->interface[number];
+        ng_describes(capture, number);
     uint64_t units = (uint64_t)link_capture_u32(capture, body.at + 4) << 32 |
                      link_capture_u32(capture, body.at + 8);
     *record = (struct link_capture_record){
@@ -171,19 +177,23 @@ ng_packet(const struct link_capture *capture, uint32_t kind, struct body body,
         .frame = body.at + PACKET_HEAD,
         .size = link_capture_u32(capture, body.at + 12),
         .wire_size = link_capture_u32(capture, body.at + 16),
-        .time_ms = ng_time_ms(interface, units),
+        .time_ms = interface == NULL ? 0 : ng_time_ms(interface, units),
     };
     return record->size <= body.size - PACKET_HEAD;
 }
 
 enum link_capture_step
-link_capture_block(struct link_capture *capture,
-                   struct link_capture_block *block,
-                   struct link_capture_record *record)
+link_capture_ng(struct link_capture *capture, struct link_capture_block *block,
+                struct link_capture_record *record)
 {
     if (block->size < BLOCK_HEAD)
         return CAPTURE_STEP_SHORT;
     uint32_t kind = link_capture_u32(capture, block->data);
+    if (kind == 0) { /* reserved: a hole, which ends at any word */
+        capture->zeros += BLOCK_ALIGNMENT;
+        block->used = BLOCK_ALIGNMENT;
+        return CAPTURE_STEP_OTHER;
+    }
     if (kind == BLOCK_SECTION) {
         enum link_capture_step step = ng_section(capture, block);
         if (step != CAPTURE_STEP_OTHER)

@@ -9,23 +9,10 @@
  */
 #include "frame.h"
 
+#include "encap.h"
+
 #include <assert.h>
 #include <string.h>
-
-enum {
-    TYPE_IPV4 = 0x0800,
-    TYPE_IPV6 = 0x86dd,
-    TYPE_VLAN = 0x8100,
-    TYPE_SERVICE_VLAN = 0x88a8,
-    TYPE_OLD_SERVICE_VLAN = 0x9100
-};
-
-static bool
-is_tag(uint32_t type)
-{
-    return type == TYPE_VLAN || type == TYPE_SERVICE_VLAN ||
-           type == TYPE_OLD_SERVICE_VLAN;
-}
 
 uint32_t
 frame_ip_offset(const uint8_t *frame, size_t frame_size)
@@ -33,9 +20,9 @@ frame_ip_offset(const uint8_t *frame, size_t frame_size)
     size_t end = FRAME_HEADER_MIN;
     for (uint32_t tags = 0; end <= frame_size; tags++) {
         uint32_t type = (uint32_t)frame[end - 2] << 8 | frame[end - 1];
-        if (type == TYPE_IPV4 || type == TYPE_IPV6)
+        if (type == ENCAP_IPV4 || type == ENCAP_IPV6)
             return (uint32_t)end;
-        if (!is_tag(type) || tags == FRAME_TAGS_MAX)
+        if (!encap_is_tag(type) || tags == FRAME_TAGS_MAX)
             return 0;
         end += FRAME_TAG;
     }

@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import re
 import select
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import Sysctl, ios_inspect
-from ..advise import Advice, Span, WhatIf, advise
+from ..advise import Advice, Samples, Span, WhatIf, advise
 from ..flow import Side
 from ..flow_event import End, Kind
 from ..flow_session import State
@@ -49,6 +50,7 @@ class Measurement:
 
     samples: list[Sample]
     ages: list[int]
+    replay: Replay | None = None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -114,7 +116,12 @@ def run(options: argparse.Namespace) -> int:
     print("\n".join(report(options, advice, what_if)))
     if options.picture:
         draw(options.picture, measured, wanted.tunables, what_if)
-    return 0
+    if measured.replay is None:
+        return 0
+    # A form alone is for a file, so the rest is said beside it.
+    place = sys.stderr if options.format else sys.stdout
+    print("\n".join(["", *measured.replay.text()]), file=place)
+    return measured.replay.status("advise")
 
 
 def report(
@@ -172,11 +179,12 @@ def unlimited() -> Inspection:
 def measure_capture(source: str) -> Measurement:
     """Sample a capture at its own clock."""
     engine = unlimited()
-    samples = []
-    for now, ended in Replay(engine, source).seconds():
-        if ended:
-            samples.append(engine.sample(now))
-    return Measurement(samples, engine.handshake_ages())
+    samples = Samples()
+    run = Replay(engine, source)
+    for now, seconds in run.seconds():
+        if seconds:
+            samples.add(engine.sample(now)._replace(seconds=seconds))
+    return Measurement(samples.all(), engine.handshake_ages(), run)
 
 
 def measure_live(name: str, seconds: float) -> Measurement:
@@ -184,7 +192,7 @@ def measure_live(name: str, seconds: float) -> Measurement:
     from ..links.packet import Packet
 
     engine = unlimited()
-    samples: list[Sample] = []
+    samples = Samples()
     link = Packet(name, tap=True)
     try:
         rx = Ring(SLOTS, SLOT_BYTES + link.headroom // 64 * 64 + 64)
@@ -201,13 +209,13 @@ def measure_live(name: str, seconds: float) -> Measurement:
                 engine.burst(rx, Side.TAP, None, None, now)
             if now >= due:
                 engine.handle_timer(now)
-                samples.append(engine.sample(now))
+                samples.add(engine.sample(now))
                 due = max(due + 1, now)
     except KeyboardInterrupt:
         pass
     finally:
         link.close()
-    return Measurement(samples, engine.handshake_ages())
+    return Measurement(samples.all(), engine.handshake_ages())
 
 
 # Trying.

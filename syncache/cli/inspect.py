@@ -213,22 +213,24 @@ def stamp(seconds: float) -> str:
 
 
 def replay(engine: Inspection, log: Log, path: str) -> int:
-    """Run a capture; nothing is written unless all of it could be read."""
+    """Run a capture; return the exit status."""
     lines: list[str] = []
     log.write = lines.append
     began = time.perf_counter()
     run = Replay(engine, path)
     for now, _ in run.seconds():
+        log.zero = -run.shift
         log.tell(now)
     log.close()
     took = time.perf_counter() - began
     sys.stdout.writelines(lines)
     print(ios_inspect.show_statistics(engine.statistics(), run.last), end="")
     print(
-        f"{run.packets} packets of {run.span:.0f} s, {run.skipped} of them not IP; "
+        f"{run.packets} packets of {run.span:.0f} s; "
         f"{run.packets / took / 1e6:.2f} million packets a second"
     )
-    return 0
+    print("\n".join(run.text()))
+    return run.status("inspect")
 
 
 @contextlib.contextmanager

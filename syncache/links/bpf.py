@@ -53,7 +53,6 @@ TAG = 4
 TAGS_MAX = 2
 TYPE_AT = 12
 TYPE_IPV4, TYPE_IPV6 = 0x0800, 0x86DD
-TYPES_VLAN = (0x8100, 0x88A8, 0x9100)
 IPV4_PROTOCOL, IPV4_DESTINATION, IPV4_HEADER = 9, 16, 20
 IPV6_NEXT_HEADER, IPV6_DESTINATION, IPV6_HEADER = 6, 24, 40
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
@@ -183,7 +182,7 @@ def _find_ours(asm: Assembler, access: _Access, addresses: Sequence[str]) -> Non
             asm.jump_if("==", TYPE_IPV6, "v6")
         if i == TAGS_MAX:
             break
-        for vlan in TYPES_VLAN:
+        for vlan in _core_links.TYPES_VLAN:
             asm.jump_if("==", vlan, f"tag{i}")
         asm.jump("others")
         asm.label(f"tag{i}")

@@ -1,7 +1,7 @@
 """Capture files at the speed of C: whole buffers become packets in rings.
 
 What is here: the file, and what its damage means in words.  What is not: the formats
-(csrc/link/capture.c), and pictures of single records (`capture`, `pcap`).
+(csrc/link/capture.c) and the writing of captures (`pcap`).
 """
 
 from __future__ import annotations
@@ -10,23 +10,37 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .._core_capture import Capture, time_of
+from .._core_capture import (
+    CONTRADICTION,
+    FULL,
+    MORE,
+    NO_CAPTURE,
+    STEP,
+    TOO_LONG,
+    Capture,
+    time_of,
+)
+from ..ring import Ring
 from .link import LinkError
+from .passed import Passed, total
 
 if TYPE_CHECKING:
-    from ..ring import Ring
+    from collections.abc import Iterator
 
 PACKET_MAX = 65_535
+SLOTS, SLOT_BYTES = 64, 65_600  # of the ring of an iteration
 BUFFER_BYTES = 4 * 1024 * 1024
-# enum link_capture_status
-MORE, FULL, NO_CAPTURE, TOO_LONG, CONTRADICTION, LINKTYPE = range(6)
-LINKTYPES = "Ethernet, raw IP, Linux cooked and loopback"
+
+
+class DamagedError(LinkError):
+    """The file is a capture up to here; the packets before came first."""
 
 
 class CaptureReader:
     """A link that reads a pcap or pcapng file and sends nothing.
 
-    Every packet's slot has the time of its capture, for `Inspection.replay`.
+    Every packet's slot has the time of its capture, for `Inspection.replay`.  Iterating
+    gives (time, packet) instead.
 
     Args:
         path: A file; `-` is standard input.
@@ -36,22 +50,27 @@ class CaptureReader:
     """
 
     mtu = PACKET_MAX
+    gso_max = 0
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._capture = Capture()
         self._buffer = bytearray(BUFFER_BYTES)
         self._from = self._to = 0  # bytes of the buffer not yet parsed
-        self._ended = self._known = False
+        self._ended = False
+        self.shift = 0.0  # times in slots minus captured times, by the last call
         self._error: LinkError | None = None
         try:
             self._file: BinaryIO = (
                 sys.stdin.buffer if str(path) == "-" else self.path.open("rb")
             )
-            self._fill()
         except OSError as error:
-            message = f"cannot read {path}: {error.strerror}"
-            raise LinkError(message, error.errno) from None
+            raise self._unreadable(error) from None
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def packets(self) -> int:
@@ -60,36 +79,55 @@ class CaptureReader:
 
     @property
     def skipped(self) -> int:
-        """Of them, those that held no IP packet."""
-        return self._capture.skipped
+        """Of them, those that were not put into a ring: not IP, or not whole."""
+        return self.counts()["skipped"]
+
+    @property
+    def passed(self) -> list[Passed]:
+        """What was not looked at so far, by kind and number, the commonest first."""
+        found = [Passed(*row) for row in self._capture.passed()]
+        if rest := self.counts()["passed_rest"]:
+            found.append(Passed("rest", 0, rest))
+        return total([found])
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of struct link_capture (csrc/link/capture.h)."""
+        return self._capture.counts()
+
+    def __iter__(self) -> Iterator[tuple[float, bytes]]:
+        rx = Ring(SLOTS, SLOT_BYTES)
+        while self.receive(rx):
+            for i in range(len(rx)):
+                yield captured_at(rx, i), bytes(rx[i])
+            rx.clear()
 
     def fileno(self) -> int:
         """Descriptor of the file."""
         return self._file.fileno()
 
     def receive(self, rx: Ring) -> int:
-        """Append packets until the file ends or `rx` is full; 0 at the end.
+        """Append packets until the file ends, time steps back or `rx` is full.
+
+        Returns how many; 0 at the end of the file alone.
 
         Raises:
-            LinkError: The file is damaged or of a kind that is not understood; the
+            DamagedError: The file ends within a record, or contradicts itself; the
                 packets before come first.
         """
         before = len(rx)
         while rx.free > 0 and self._error is None:
-            view = memoryview(self._buffer)[self._from : self._to]
-            status, consumed = self._capture.parse(view, rx)
-            view.release()
-            self._from += consumed
-            self._known = self._known or consumed > 0
-            if status == FULL:
+            if len(rx) == before:
+                self.shift = self.counts()["shift_ms"] / 1000
+            status = self._parse(rx)
+            if status == FULL or (status == STEP and len(rx) > before):
                 break
-            if status != MORE:
-                self._error = self._failure(status)
-            elif self._ended:
+            if status == MORE and self._ended:
                 self._error = self._end()
                 break
-            else:
+            if status == MORE:
                 self._fill()
+            elif status != STEP:
+                self._error = self._failure(status)
         count = len(rx) - before
         if count == 0 and self._error is not None:
             raise self._error
@@ -105,6 +143,27 @@ class CaptureReader:
         """Close the file."""
         self._file.close()
 
+    def _begin(self) -> None:
+        """Read as much as says which kind of file it is."""
+        status = MORE
+        while status == MORE:
+            if self._ended:
+                raise self._error or self._failure(NO_CAPTURE)
+            self._fill()
+            status = self._parse(None)
+        if status == NO_CAPTURE:
+            raise self._failure(NO_CAPTURE)
+
+    def _parse(self, rx: Ring | None) -> int:
+        with memoryview(self._buffer) as whole, whole[self._from : self._to] as view:
+            status, consumed = (
+                self._capture.begin(view)
+                if rx is None
+                else self._capture.parse(view, rx)
+            )
+        self._from += consumed
+        return status
+
     def _fill(self) -> None:
         """Read more behind what is left, in a larger buffer if it takes all of one."""
         left = self._to - self._from
@@ -113,39 +172,39 @@ class CaptureReader:
         elif left == len(self._buffer):
             self._buffer = self._buffer + bytearray(left)
         self._from, self._to = 0, left
-        with memoryview(self._buffer)[left:] as space:
+        with memoryview(self._buffer) as whole, whole[left:] as space:
             try:
                 size = self._file.readinto(space)  # type: ignore[attr-defined]
             except OSError as error:
                 self._ended = True
-                self._error = LinkError(f"cannot read {self.path}: {error.strerror}")
+                self._error = self._unreadable(error)
                 return
         self._to += size
         self._ended = size == 0
 
     def _end(self) -> LinkError | None:
-        """Say what is wrong with the end of the file, if anything is."""
-        if not self._known:
-            return self._failure(NO_CAPTURE)
-        if self._from < self._to:
-            return LinkError(f"{self.path} is damaged: it ends within a record")
+        """Return what is wrong with the end of the file, if anything is."""
+        rest = self._buffer[self._from : self._to]
+        if any(rest):
+            return DamagedError(f"{self.path} is damaged: it ends within a record")
+        zeros = self.counts()["zeros"] + len(rest)
+        if zeros:
+            return DamagedError(f"{self.path} is damaged: it has {zeros} bytes of zero")
         return None
 
     def _failure(self, status: int) -> LinkError:
-        """Say what is wrong with what was read."""
+        """Return what is wrong with the bytes that were read."""
         if status == NO_CAPTURE:
             return LinkError(f"{self.path} is not a pcap or pcapng file")
-        if status == LINKTYPE:
-            number = self._capture.linktype
-            return LinkError(
-                f"{self.path} has packets of link type {number}; "
-                f"understood are {LINKTYPES}"
-            )
         what = {
             TOO_LONG: "a record is too long",
             CONTRADICTION: "a block contradicts itself",
         }[status]
-        return LinkError(f"{self.path} is damaged: {what}")
+        return DamagedError(f"{self.path} is damaged: {what}")
+
+    def _unreadable(self, error: OSError) -> LinkError:
+        reason = error.strerror or str(error)
+        return LinkError(f"cannot read {self.path}: {reason}", error.errno)
 
 
 def captured_at(ring: Ring, index: int) -> float:

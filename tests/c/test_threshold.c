@@ -178,7 +178,54 @@ test_minimum_time_holds_the_mode(void)
     EXPECT_EQ(THRESHOLD_ENDS, threshold_judge(&threshold, &slow, 5100, 0));
 }
 
+/* Nothing moves and no rate changes before the time, which may be NEVER. */
+static void
+expect_change(struct threshold threshold, const struct threshold_limits *of,
+              uint64_t now_ms, uint32_t incomplete)
+{
+    uint64_t change_ms =
+        threshold_change_ms(&threshold, of, now_ms, incomplete);
+    uint32_t rate = threshold_rate(&threshold, of, now_ms);
+    uint64_t last_ms = now_ms + 200000;
+
+    for (uint64_t ms = now_ms + 1; ms <= last_ms; ms++) {
+        enum threshold_move move =
+            threshold_judge(&threshold, of, ms, incomplete);
+        if (move == THRESHOLD_STAYS &&
+            threshold_rate(&threshold, of, ms) == rate)
+            continue;
+        if (of->rate_method == FLOW_RATE_EWMA && ms < now_ms + 1000)
+            ms = now_ms + 1000;
+        EXPECT_TRUE(change_ms <= ms);
+        return;
+    }
+    EXPECT_EQ(SYNCACHE_NEVER, change_ms);
+}
+
+static void
+test_next_change_is_the_first_that_happens(void)
+{
+    /* By all ways of counting, calm and aggressive, checked often and rarely. */
+    for (uint32_t i = 0; i < 48; i++) {
+        struct threshold_limits of = limits;
+        struct threshold threshold;
+        uint32_t incomplete = i % 4 == 0 ? 1101 : i % 4 == 1 ? 950 : 0;
+
+        of.rate_method = i / 4 % 3;
+        of.check_ms = i / 12 % 2 == 0 ? 0 : 30000;
+        of.min_active_ms = i / 24 == 0 ? 0 : 5000;
+        threshold_init(&threshold);
+        count(&threshold, i % 3 == 0 ? 0 : 3, 1300);
+        count(&threshold, 2, 31700);
+        if (i % 4 < 3)
+            threshold_judge(&threshold, &of, 31700, 1101);
+        threshold_judge(&threshold, &of, 31700, incomplete);
+        expect_change(threshold, &of, 31700, incomplete);
+    }
+}
+
 static const struct test tests[] = {
+    TEST(test_next_change_is_the_first_that_happens),
     TEST(test_minute_slides_by_seconds),
     TEST(test_sliding_rate_agrees_with_a_list_of_times),
     TEST(test_fixed_rate_begins_anew_with_each_minute),

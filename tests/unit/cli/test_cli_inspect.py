@@ -50,7 +50,8 @@ def test_a_capture_tells_what_would_have_happened(flood, capsys):
     assert 501 == modes[0].rate
     assert lines[0].startswith("2023-11-14T22:13:20.833Z %FW-4-HOST_TCP_ALERT_ON: ")
     assert "Session creations since subsystem startup or last reset 601" in lines
-    assert re.match(r"601 packets of 130 s, 0 of them not IP; ", lines[-1])
+    assert re.match(r"601 packets of 130 s; ", lines[-2])
+    assert "not looked at: nothing" == lines[-1]
 
 
 @pytest.mark.parametrize("header_sum", [b"\0\0", b"\x12\x34"])
@@ -126,20 +127,43 @@ def test_mistakes_are_one_line_and_status_1(words, message, capsys):
     assert 1 == err.count("\n")
 
 
-@pytest.mark.parametrize("spoil", ["cut", "linktype", "other"])
-def test_a_bad_capture_leaves_nothing_half_written(flood, capsys, spoil):
-    """One line, status 1, although alerts came before the damage."""
-    data = bytearray(flood.read_bytes())
-    if spoil == "cut":
-        del data[-3:]
-    elif spoil == "linktype":
-        data[20] = 105
-    else:
-        data[:4] = b"GIF8"
-    flood.write_bytes(data)
+def test_another_kind_of_file_leaves_nothing_half_written(flood, capsys):
+    """One line, status 1."""
+    flood.write_bytes(b"GIF8" + flood.read_bytes()[4:])
     status, lines, err = run(capsys, flood)
     assert (1, [], 1) == (status, lines, err.count("\n"))
     assert str(flood) in err
+
+
+@pytest.mark.parametrize("spoil", ["cut", "zeros", "damage"])
+def test_a_damaged_capture_gives_all_before_and_status_3(flood, capsys, spoil):
+    """The results of whole packets, one line about the rest on standard error."""
+    whole = flood.read_bytes()
+    _, expected, _ = run(capsys, flood)
+    rest = {
+        "cut": whole[24:40] + b"\x45\0\0",
+        "zeros": bytes(5000),
+        "damage": b"\xff" * 100,
+    }[spoil]
+    flood.write_bytes(whole + rest)
+    status, lines, err = run(capsys, flood)
+    assert (3, 1) == (status, err.count("\n"))
+    assert expected[:-2] == lines[:-2]
+    assert lines[-2].startswith("601 packets of 130 s; ")
+    assert f"{flood} is damaged: " in err
+
+
+def test_an_unknown_link_type_is_counted_by_its_number(flood, capsys):
+    """The file is read to its end, and the last line names the kind."""
+    data = bytearray(flood.read_bytes())
+    data[20] = 105
+    flood.write_bytes(data)
+    status, lines, _ = run(capsys, flood)
+    assert 0 == status
+    assert [
+        "not looked at: 601 packets",
+        "       601  IEEE 802.11 (link type 105)",
+    ] == (lines[-2:])
 
 
 @pytest.mark.parametrize("begin", [0.0, 5e11])
@@ -160,7 +184,7 @@ def test_a_capture_of_any_time_is_told_whole(tmp_path, capsys, begin):
     status, lines, _ = run(capsys, path)
     assert 0 == status
     assert "%FW-4-HOST_TCP_ALERT_ON: " in lines[0]
-    assert lines[-1].startswith("60 packets of 2 s, ")
+    assert lines[-2].startswith("60 packets of 2 s; ")
 
 
 def test_a_reader_that_has_left_is_no_mistake(flood, capsys, monkeypatch):
@@ -181,7 +205,7 @@ def test_a_million_packets_are_replayed(tmp_path, capsys):
     assert truth.packets >= 1_000_000
     status, lines, _ = run(capsys, tmp_path / "mixed.pcap")
     assert 0 == status
-    assert lines[-1].startswith(f"{truth.packets} packets of 1798 s, 0 of them not IP")
+    assert lines[-2].startswith(f"{truth.packets} packets of 1798 s; ")
 
 
 def test_a_log_is_folded_and_stamped():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from syncache import Inspection, Segment
+from syncache import Inspection, Ring, Segment
 from syncache.cli.replay import GAP_S, Replay
 from syncache.links import capture
 from syncache.links.link import LinkError
+from syncache.links.replay import CaptureReader
 
 
 def syn(port):
@@ -48,11 +49,97 @@ def test_time_that_goes_back_counts_as_the_last(write):
     assert [11.0, 12.0, 12.5] == [time for time, _ in run.seconds()]
 
 
-def test_a_capture_from_its_end_to_its_beginning_has_no_span(write):
-    """The engine's clock stays at the first packet."""
-    run = Replay(Inspection(seed=bytes(16)), write([10.0, 9.0, 5.0]))
-    assert [10.0] == [time for time, _ in run.seconds()]
-    assert (10.0, 0.0) == (run.last, run.span)
+def test_a_large_step_back_begins_anew_where_the_clock_stands(write):
+    """A second apart before and behind it: no time is negative, none stands still."""
+    run = Replay(Inspection(seed=bytes(16)), write([100.0, 101.0, 50.0, 51.0, 52.0]))
+    ticks = list(run.seconds())
+    assert [101.0, 102.0, 103.0] == [time for time, ended in ticks if ended]
+    assert (103.0, 3.0, 51.0) == (run.last, run.span, run.shift)
+    assert ["time steps back once, by 51 s at most"] == [
+        note.partition(";")[0] for note in run.notes()
+    ]
+
+
+def test_a_capture_behind_a_later_one_meets_none_of_its_sessions(write):
+    """Hours apart: all of the first has ended, and the gap is no time of either."""
+    engine = Inspection(seed=bytes(16))
+    run = Replay(engine, write([90_000.0, 90_001.0, 10.0, 11.0]))
+    seconds = sum(ended for _, ended in run.seconds())
+    assert seconds <= 4
+    assert 2 == engine.statistics().half_open
+    assert 2 <= run.span <= 3
+    assert len(run.notes()) == 1
+
+
+def test_packets_without_a_time_count_as_of_the_one_before(write):
+    """A zero in the middle is no step back."""
+    run = Replay(Inspection(seed=bytes(16)), write([1e9, 0.0, 1e9 + 1]))
+    assert 1.0 == max(time for time, _ in run.seconds()) - 1e9
+    assert ["1 packets have no time"] == [n.partition(",")[0] for n in run.notes()]
+
+
+def test_packets_without_a_time_in_front_count_as_of_the_first_that_has_one(write):
+    """Else it would be decades later than they are."""
+    run = Replay(Inspection(seed=bytes(16)), write([0.0, 0.0, 1e9, 1e9 + 2]))
+    assert 2 == sum(ended for _, ended in run.seconds())
+    assert 2.0 == run.span
+
+
+def test_a_capture_without_any_time_says_so(write):
+    """All of it counts as of one instant."""
+    run = Replay(Inspection(seed=bytes(16)), write([0.0] * 3))
+    list(run.seconds())
+    assert ["no packet has a time: all count as of one instant"] == run.notes()
+
+
+@pytest.mark.parametrize("gap", [3600.0, GAP_S - 5])
+def test_idle_seconds_come_as_one_number(write, gap):
+    """They are equal, so a sample of one stands for all; their count is right."""
+    engine = Inspection(seed=bytes(16))
+    run = Replay(engine, write([10.0, 10.0 + gap]))
+    ticks = list(run.seconds())
+    assert gap == sum(ended for _, ended in ticks)
+    assert len(ticks) < 60
+    assert [] == run.notes()
+
+
+def test_samples_of_runs_are_those_of_single_seconds(write):
+    """Sampled second by second an engine gives the same numbers."""
+    path = write([10.0, 10.2, 40.0, 300.0, 1000.5])
+    engine = Inspection(seed=bytes(16))
+    runs = {}
+    for time, ended in Replay(engine, path).seconds():
+        sample = engine.sample(time)
+        for back in range(ended):
+            runs[time - back] = sample[1:-1]
+    other, rx = Inspection(seed=bytes(16)), Ring(16, 2048)
+    reader = CaptureReader(path)
+    reader.receive(rx)
+    reader.close()
+    for time, found in sorted(runs.items()):
+        other.replay(rx, until=time)
+        assert other.sample(time)[1:-1] == found
+    assert 990 == len(runs)
+
+
+def test_a_replay_up_to_a_time_that_has_passed_is_a_mistake(write):
+    """It could never take anything."""
+    engine, rx = Inspection(seed=bytes(16)), Ring(16, 2048)
+    reader = CaptureReader(write([10.0, 20.0]))
+    reader.receive(rx)
+    reader.close()
+    engine.replay(rx, until=15.0)
+    with pytest.raises(ValueError, match=r"until=5.0 lies before .* clock, 10.0"):
+        engine.replay(rx, until=5.0)
+
+
+def test_a_late_packet_is_taken_at_the_clock_of_the_engine(write):
+    """Up to its own time, not that of the clock."""
+    engine, rx = Inspection(seed=bytes(16)), Ring(16, 2048)
+    reader = CaptureReader(write([10.0, 9.5]))
+    reader.receive(rx)
+    reader.close()
+    assert 2 == engine.replay(rx, until=10.001)
 
 
 def test_an_empty_capture_has_no_seconds(write):

@@ -13,16 +13,7 @@ from scapy.utils import PcapNgWriter, rdpcap, wrpcap
 
 from syncache.links import Link, LinkError
 from syncache.links.memory import pair
-from syncache.links.pcap import (
-    LINKTYPE_ETHERNET,
-    LINKTYPE_LINUX_SLL,
-    LINKTYPE_LINUX_SLL2,
-    LINKTYPE_NULL,
-    LINKTYPE_RAW,
-    PcapReader,
-    PcapWriter,
-    ip_packet,
-)
+from syncache.links.pcap import PcapReader, PcapWriter
 from syncache.ring import Ring
 
 V4 = bytes(IP(src="192.0.2.1", dst="192.0.2.2") / TCP(flags="S"))
@@ -32,39 +23,6 @@ V6 = bytes(IPv6(src="2001:db8::1", dst="2001:db8::2") / TCP(flags="S"))
 def packets_of(path) -> list[bytes]:
     with closing(PcapReader(path)) as reader:
         return [packet for _, packet in reader]
-
-
-@pytest.mark.parametrize(
-    ("linktype", "head"),
-    [
-        (LINKTYPE_RAW, b""),
-        (12, b""),
-        (LINKTYPE_NULL, b"\x02\0\0\0"),
-        (LINKTYPE_ETHERNET, bytes(12) + b"\x08\0"),
-        (LINKTYPE_ETHERNET, bytes(12) + b"\x81\0\0\x05\x08\0"),
-        (LINKTYPE_ETHERNET, bytes(12) + b"\x88\xa8\0\x05\x81\0\0\x06\x08\0"),
-        (LINKTYPE_LINUX_SLL, bytes(14) + b"\x08\0"),
-        (LINKTYPE_LINUX_SLL2, b"\x08\0" + bytes(18)),
-    ],
-)
-def test_link_header_of_each_kind_is_taken_off(linktype, head):
-    """What is left begins with the IP header; an empty frame has none."""
-    assert ip_packet(linktype, head + V4) == V4
-    assert ip_packet(linktype, head) is None
-
-
-@pytest.mark.parametrize(
-    ("linktype", "frame"),
-    [
-        (LINKTYPE_ETHERNET, bytes(Ether() / ARP())),
-        (LINKTYPE_RAW, b"\x10" + V4[1:]),
-        (LINKTYPE_ETHERNET, b"\0"),
-        (195, V4),
-    ],
-)
-def test_what_is_not_ip_has_no_packet(linktype, frame):
-    """Other protocols, versions and link types are passed over."""
-    assert ip_packet(linktype, frame) is None
 
 
 def test_classic_capture_gives_its_ip_packets_in_order(tmp_path):
@@ -112,18 +70,22 @@ def test_reader_forgets_what_is_sent(tmp_path):
     reader.close()
 
 
-def test_packet_cut_off_by_the_capture_is_skipped(tmp_path):
-    """Half a packet would be a lie."""
+@pytest.mark.parametrize("kept", [20, 39, 40, 48])
+def test_packet_cut_off_by_the_capture_is_filled_up_behind_its_headers(tmp_path, kept):
+    """With its TCP header it has its length on the wire; without it is counted."""
     path = tmp_path / "a.pcap"
+    packet = V4 + bytes([1] * 12)
+    packet = packet[:2] + struct.pack(">H", len(packet)) + packet[4:]
     wrpcap(str(path), [IP(V4)])
     whole = path.read_bytes()
-    size = len(V4)
-    record = struct.pack("<IIII", 0, 0, size - 8, size) + V4[:-8]
+    record = struct.pack("<IIII", 0, 0, kept, len(packet)) + packet[:kept]
     path.write_bytes(whole[:24] + record + whole[24:])
     reader = PcapReader(path)
-    assert [V4] == [packet for _, packet in reader]
-    assert reader.skipped == 1
+    found = [packet for _, packet in reader]
     reader.close()
+    filled = packet[:kept] + bytes(len(packet) - kept)
+    assert found == [filled, V4] if kept >= 40 else [V4]
+    assert [("cut", 1)] * (kept < 40) == [(p.reason, p.packets) for p in reader.passed]
 
 
 @pytest.mark.parametrize(

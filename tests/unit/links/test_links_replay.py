@@ -7,16 +7,13 @@ import struct
 import sys
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from syncache import Ring
+from syncache import Ring, Segment
 from syncache.links import capture
 from syncache.links.link import LinkError
-from syncache.links.pcap import PcapReader
 from syncache.links.replay import CaptureReader, captured_at
 
-IP = bytes([0x45]) + bytes(38) + b"\xee"
+IP = Segment(src="192.0.2.1", dst="192.0.2.2", sport=1, dport=2, flags=2).packet()
 
 
 def classic(frames, linktype=101, size=None):
@@ -102,7 +99,6 @@ def odd_block():
         (b"", "is not a pcap or pcapng file"),
         (b"\xd4\xc3", "is not a pcap or pcapng file"),
         (b"GIF89a" * 10, "is not a pcap or pcapng file"),
-        (classic([(1.0, IP)], linktype=105), "link type 105; understood are Ethernet"),
         (classic([(1.0, IP)], size=-1), "is damaged: it ends within a record"),
         (classic([(1.0, IP)], size=30), "is damaged: it ends within a record"),
         (long_record(), "is damaged: a record is too long"),
@@ -140,38 +136,3 @@ def test_packets_before_the_damage_come_first(write):
         with pytest.raises(LinkError, match="damaged"):
             reader.receive(rx)
     reader.close()
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.data())
-def test_c_reads_what_python_reads(tmp_path_factory, data):
-    """Two readers, one format: the same packets, or both refuse."""
-    spoiled = bytearray(classic([(1.0, bytes(14) + IP), (2.0, IP)], linktype=1))
-    spoiled[24 + 16 + 12 : 24 + 16 + 14] = b"\x08\x00"
-    for _ in range(data.draw(st.integers(0, 3))):
-        at = data.draw(st.integers(24, len(spoiled) - 1))
-        spoiled[at] = data.draw(st.integers(0, 255))
-    path = tmp_path_factory.mktemp("replay") / "a.pcap"
-    path.write_bytes(spoiled)
-    expected = outcome(lambda: read_in_python(path))
-    found = outcome(lambda: [packet for _, packet in read(path)])
-    # What was cut off is filled up by one and skipped by the other.
-    if isinstance(expected, list) and isinstance(found, list):
-        assert all(packet in found for packet in expected if len(packet) <= 2048)
-    else:
-        assert type(expected) is type(found)
-
-
-def read_in_python(path):
-    reader = PcapReader(path)
-    try:
-        return [packet for _, packet in reader]
-    finally:
-        reader.close()
-
-
-def outcome(call):
-    try:
-        return call()
-    except LinkError as error:
-        return error

@@ -7,6 +7,7 @@ import pytest
 from syncache._core_inspect import Sample
 from syncache.advise import (
     QUANTILE,
+    Samples,
     Span,
     WhatIf,
     advise,
@@ -27,6 +28,42 @@ def samples(*rows):
         Sample(1000.0 + i, count, 0, 0, rate, False, host, "")
         for i, (count, rate, host) in enumerate(rows)
     ]
+
+
+def test_equal_samples_in_a_row_are_one():
+    """It stands for their seconds; a different one begins anew."""
+    kept = Samples()
+    for sample in samples(*steady(5), *steady(3, count=11)):
+        kept.add(sample)
+    assert [(1004.0, 10, 5), (1007.0, 11, 3)] == [
+        (each.time, each.incomplete, each.seconds) for each in kept.all()
+    ]
+
+
+def test_memory_of_samples_is_bounded_and_keeps_the_highest():
+    """Where there are more, two become one; no second and no peak is lost."""
+    kept = Samples(most=8)
+    for sample in samples(*((i % 7, 100 + i, i % 5) for i in range(1000))):
+        kept.add(sample)
+    found = kept.all()
+    assert len(found) <= 8
+    assert 1000 == sum(each.seconds for each in found)
+    assert (6, 1099, 4) == tuple(
+        max(getattr(each, name) for each in found)
+        for name in ("incomplete", "one_minute", "host_count")
+    )
+    assert [each.time for each in found] == sorted(each.time for each in found)
+
+
+def test_runs_of_samples_advise_as_single_seconds_do():
+    """Also where an attack's margin cuts into one."""
+    rows = [*steady(400), *steady(5, 900, 900, 90), *steady(300)]
+    rows += [*steady(9, 12, 120), *steady(200)]
+    kept = Samples()
+    for sample in samples(*rows):
+        kept.add(sample)
+    assert len(kept.all()) == 5
+    assert advise(samples(*rows), NO_AGES) == advise(kept.all(), NO_AGES)
 
 
 def steady(seconds=600, count=10, rate=100, host=2):

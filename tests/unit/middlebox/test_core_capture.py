@@ -6,7 +6,7 @@ from syncache import Ring
 from syncache._core_capture import Capture, time_of
 from syncache.links import capture
 
-IP = bytes([0x45]) + bytes(39)
+IP = bytes([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6]) + bytes(22) + b"\x50" + bytes(7)
 FULL, MORE = 1, 0
 
 
@@ -21,4 +21,15 @@ def test_a_buffer_is_parsed_as_far_as_the_ring_takes_it():
     assert [1.0, 2.0] == [time_of(rx, 0), time_of(rx, 1)]
     rx.clear()
     assert (MORE, 56) == made.parse(view[24 + 2 * 56 :], rx)
-    assert (101, 3, 0) == (made.linktype, made.packets, made.skipped)
+    assert (3, 0, 1000, 3000) == tuple(
+        made.counts()[name] for name in ("packets", "skipped", "first_ms", "last_ms")
+    )
+    assert [] == made.passed()
+
+
+def test_the_head_alone_can_be_read():
+    """Then it is known what kind of file it is."""
+    made = Capture()
+    assert (MORE, 0) == made.begin(memoryview(bytearray(b"\xd4\xc3")))
+    data = memoryview(bytearray(capture.header(101, 65535)))
+    assert (FULL, 24) == made.begin(data)

@@ -1,0 +1,342 @@
+/*
+ * From link headers to IP packets.  See encap.h.
+ *
+ * A frame is a chain of headers, each of which names the next: linktypes[] says
+ * how it begins, encap_ethertype() and its kind follow it.  Every step checks
+ * that its bytes are there and moves on by one at least.
+ */
+#include "encap.h"
+
+enum {
+    ETHERNET_HEADER = 14,
+    MACS = 12,
+    LENGTH_MAX = 1535, /* a smaller EtherType is the length of an LLC frame */
+    TYPE_TEB = 0x6558, /* transparent Ethernet bridging, RFC 1701 */
+    TYPE_PPP = 0x880b,
+    TYPE_MPLS = 0x8847,
+    TYPE_MPLS_MULTICAST = 0x8848,
+    TYPE_PPPOE = 0x8864,
+    TYPE_BACKBONE = 0x88e7, /* 802.1ah: a tag, then the customer's frame */
+    TYPE_CISCO_META = 0x8909,
+    TYPE_BRIDGE_TAG = 0x893f, /* 802.1BR */
+    TYPE_TAG_9200 = 0x9200,
+    TYPE_TAG_9300 = 0x9300,
+    LENGTH_ANY = 0, /* of an LLC frame that does not give its length */
+    PPP_IPV4 = 0x0021,
+    PPP_IPV6 = 0x0057,
+    PPP_MPLS = 0x0281,
+    PPP_MPLS_MULTICAST = 0x0283,
+    LLC_SNAP = 0xaa,
+    LLC_OSI = 0xfe,
+    LLC_IP = 0x06,
+    LLC_UI = 0x03,
+    SNAP_BYTES = 8,
+    NLPID_IPV4 = 0xcc,
+    NLPID_IPV6 = 0x8e,
+    NFLOG_PAYLOAD = 9,
+};
+
+/* How the frames of a link type begin. */
+enum linktype_first {
+    FIRST_IP,
+    FIRST_TYPE, /* an EtherType at `type_at` */
+    FIRST_LLC,
+    FIRST_PPP,
+    FIRST_COOKED, /* an EtherType at `type_at`, or one of Linux's own */
+    FIRST_PFLOG,
+    FIRST_NFLOG
+};
+
+struct linktype {
+    uint16_t number;
+    uint8_t header; /* bytes */
+    uint8_t type_at;
+    uint8_t first; /* enum linktype_first */
+};
+
+/* The commonest come first. */
+static const struct linktype linktypes[] = {
+    {1, ETHERNET_HEADER, MACS, FIRST_TYPE}, /* Ethernet */
+    {101, 0, 0, FIRST_IP},                  /* raw IP */
+    {113, 16, 14, FIRST_COOKED},            /* Linux cooked */
+    {276, 20, 0, FIRST_COOKED},             /* Linux cooked 2 */
+    {0, 4, 0, FIRST_IP},                    /* BSD loopback */
+    {8, 16, 0, FIRST_IP},                   /* SLIP */
+    {9, 0, 0, FIRST_PPP},                   /* PPP */
+    {10, 13, 0, FIRST_LLC},                 /* FDDI */
+    {11, 0, 0, FIRST_LLC},                  /* RFC 1483 ATM of BSDs */
+    {12, 0, 0, FIRST_IP},                   /* raw IP of most systems */
+    {14, 0, 0, FIRST_IP},                   /* raw IP of OpenBSD */
+    {50, 0, 0, FIRST_PPP},                  /* PPP in HDLC-like framing */
+    {51, 6, 0, FIRST_PPP},                  /* PPPoE session */
+    {100, 0, 0, FIRST_LLC},                 /* RFC 1483 ATM */
+    {104, 4, 2, FIRST_TYPE},                /* Cisco HDLC */
+    {108, 4, 0, FIRST_IP},                  /* OpenBSD loopback */
+    {109, 12, 0, FIRST_IP},                 /* OpenBSD encapsulated IP */
+    {117, 0, 0, FIRST_PFLOG},               /* OpenBSD's and FreeBSD's pf log */
+    {138, 18, 16, FIRST_TYPE},              /* IP over IEEE 1394 */
+    {166, 0, 0, FIRST_PPP},                 /* PPP of pppd */
+    {204, 1, 0, FIRST_PPP},                 /* PPP with direction */
+    {228, 0, 0, FIRST_IP},                  /* IPv4 */
+    {229, 0, 0, FIRST_IP},                  /* IPv6 */
+    {239, 4, 0, FIRST_NFLOG},               /* Linux netfilter log */
+    {240, 18, 16, FIRST_TYPE},              /* netANALYZER */
+    {241, 26, 24, FIRST_TYPE},              /* netANALYZER with preamble */
+    {242, 44, 40, FIRST_TYPE},              /* IP over InfiniBand */
+    {274, 22, 20, FIRST_TYPE},              /* mPackets, with preamble */
+};
+
+static uint32_t
+u16(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 8 | at[1];
+}
+
+static struct encap
+nothing(enum encap_reason reason, uint32_t number)
+{
+    return (struct encap){.reason = reason, .number = number};
+}
+
+/* IP was announced at an offset: is it there? */
+static struct encap
+encap_ip(const uint8_t *data, uint32_t size, uint32_t at)
+{
+    if (at >= size)
+        return nothing(ENCAP_CUT, 0);
+    uint32_t version = data[at] >> 4;
+    if (version != 4 && version != 6)
+        return nothing(ENCAP_VERSION, version);
+    return (struct encap){.offset = at};
+}
+
+static struct encap
+encap_mpls(const uint8_t *data, uint32_t size, uint32_t at)
+{
+    bool bottom = false;
+
+    while (!bottom) {
+        if (at + 4 > size)
+            return nothing(ENCAP_CUT, 0);
+        bottom = (data[at + 2] & 1) != 0;
+        at += 4;
+    }
+    struct encap found = encap_ip(data, size, at);
+    return found.reason == ENCAP_VERSION ? nothing(ENCAP_MPLS, 0) : found;
+}
+
+struct encap
+encap_ppp(const uint8_t *data, uint32_t size, uint32_t at)
+{
+    if (at + 2 <= size && data[at] == 0xff && data[at + 1] == 0x03)
+        at += 2; /* address and control of RFC 1662 3.1 */
+    if (at + 1 > size)
+        return nothing(ENCAP_CUT, 0);
+    uint32_t protocol = data[at]; /* compressed: RFC 1661 6.5 */
+    if ((protocol & 1) == 0) {
+        if (at + 2 > size)
+            return nothing(ENCAP_CUT, 0);
+        protocol = u16(data + at);
+        at++;
+    }
+    at++;
+    if (protocol == PPP_IPV4 || protocol == PPP_IPV6)
+        return encap_ip(data, size, at);
+    if (protocol == PPP_MPLS || protocol == PPP_MPLS_MULTICAST)
+        return encap_mpls(data, size, at);
+    return nothing(ENCAP_PPP, protocol);
+}
+
+/* Bytes of a header that only names the next EtherType, which ends it; 0: it
+ * is another. */
+static uint32_t
+encap_tag_size(uint32_t type)
+{
+    switch (type) {
+    case ENCAP_VLAN:
+    case ENCAP_SERVICE_VLAN:
+    case ENCAP_OLD_SERVICE_VLAN:
+    case TYPE_TAG_9200:
+    case TYPE_TAG_9300:
+        return 4;
+    case TYPE_BRIDGE_TAG:
+    case TYPE_CISCO_META:
+        return 8;
+    case TYPE_BACKBONE:
+        return 4 + ETHERNET_HEADER;
+    case TYPE_TEB:
+        return ETHERNET_HEADER;
+    default:
+        return 0;
+    }
+}
+
+/*
+ * 802.2.  True: SNAP, whose EtherType is in found->number and leads on behind
+ * these SNAP_BYTES.
+ */
+static bool
+encap_llc(const uint8_t *data, uint32_t size, uint32_t at, struct encap *found)
+{
+    *found = nothing(ENCAP_CUT, 0);
+    if (at + 4 > size)
+        return false;
+    uint32_t sap = data[at];
+    if (sap == LLC_IP && data[at + 1] == LLC_IP && data[at + 2] == LLC_UI)
+        *found = encap_ip(data, size, at + 3);
+    else if (sap == LLC_OSI && data[at + 2] == LLC_UI &&
+             (data[at + 3] == NLPID_IPV4 || data[at + 3] == NLPID_IPV6))
+        *found = encap_ip(data, size, at + 4);
+    else if (sap != LLC_SNAP || data[at + 2] != LLC_UI)
+        *found = nothing(ENCAP_LLC, sap);
+    else if (at + SNAP_BYTES <= size) {
+        uint32_t oui = (uint32_t)data[at + 3] << 16 | u16(data + at + 4);
+        /* RFC 1042, and 802.1H's bridge tunnel; else it is the vendor's. */
+        *found = nothing(ENCAP_SNAP, u16(data + at + 6));
+        return (oui == 0 || oui == 0xf8) && found->number > LENGTH_MAX;
+    }
+    return false;
+}
+
+struct encap
+encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type)
+{
+    for (;;) {
+        struct encap found;
+        uint32_t tag = encap_tag_size(type);
+
+        if (tag > 0) {
+            if (at + tag > size)
+                return nothing(ENCAP_CUT, 0);
+            at += tag;
+            type = u16(data + at - 2);
+        } else if (type <= LENGTH_MAX) {
+            if (!encap_llc(data, size, at, &found))
+                return found;
+            at += SNAP_BYTES;
+            type = found.number;
+        } else {
+            break;
+        }
+    }
+    switch (type) {
+    case ENCAP_IPV4:
+    case ENCAP_IPV6:
+        return encap_ip(data, size, at);
+    case TYPE_MPLS:
+    case TYPE_MPLS_MULTICAST:
+        return encap_mpls(data, size, at);
+    case TYPE_PPPOE:
+        return encap_ppp(data, size, at + 6);
+    case TYPE_PPP:
+        return encap_ppp(data, size, at);
+    default:
+        return nothing(ENCAP_ETHERTYPE, type);
+    }
+}
+
+struct encap
+encap_ethernet(const uint8_t *frame, uint32_t size)
+{
+    if (size < ETHERNET_HEADER)
+        return nothing(ENCAP_CUT, 0);
+    return encap_ethertype(frame, size, ETHERNET_HEADER, u16(frame + MACS));
+}
+
+/* Is there an EtherType of IP at an offset, and such a packet behind it? */
+static bool
+encap_is_ip(const uint8_t *data, uint32_t size, uint32_t at)
+{
+    if (at + 2 >= size)
+        return false;
+    uint32_t type = u16(data + at), version = data[at + 2] >> 4;
+    return (type == ENCAP_IPV4 && version == 4) ||
+           (type == ENCAP_IPV6 && version == 6);
+}
+
+/*
+ * Linux cooked headers.  A capture library that puts a VLAN tag back put it two
+ * bytes too early in some versions, so that the tag lies where the EtherType
+ * should be and the EtherType two or four bytes later.
+ */
+static struct encap
+encap_cooked(const uint8_t *frame, uint32_t size, const struct linktype *link)
+{
+    uint32_t type = u16(frame + link->type_at);
+
+    struct encap found = encap_ethertype(frame, size, link->header, type);
+    if (found.reason == ENCAP_NONE || encap_is_tag(type))
+        return found;
+    if (encap_is_ip(frame, size, link->header))
+        return (struct encap){.offset = link->header + 2u};
+    if (encap_is_ip(frame, size, link->header + 2u))
+        return (struct encap){.offset = link->header + 4u};
+    return found;
+}
+
+/* The first byte is the header's length, which is padded to words. */
+static struct encap
+encap_pflog(const uint8_t *frame, uint32_t size)
+{
+    if (size < 1)
+        return nothing(ENCAP_CUT, 0);
+    return encap_ip(frame, size, (frame[0] + 3u) & ~3u);
+}
+
+/* Attributes of length, type and value; the packet is the value of one. */
+static struct encap
+encap_nflog(const uint8_t *frame, uint32_t size, uint32_t at, bool big_endian)
+{
+    while (at + 4 <= size) {
+        uint32_t low = frame[at + (big_endian ? 1 : 0)];
+        uint32_t high = frame[at + (big_endian ? 0 : 1)];
+        uint32_t length = high << 8 | low;
+        uint32_t type = frame[at + (big_endian ? 3 : 2)];
+
+        if (type == NFLOG_PAYLOAD)
+            return encap_ip(frame, size, at + 4);
+        if (length < 4)
+            break;
+        at += (length + 3) & ~3u;
+    }
+    return nothing(ENCAP_CUT, 0);
+}
+
+static const struct linktype *
+encap_linktype(uint32_t number)
+{
+    for (uint32_t i = 0; i < sizeof linktypes / sizeof *linktypes; i++)
+        if (linktypes[i].number == number)
+            return &linktypes[i];
+    return 0;
+}
+
+struct encap
+encap_frame(uint32_t linktype, const uint8_t *frame, uint32_t size,
+            bool big_endian)
+{
+    const struct linktype *link = encap_linktype(linktype);
+
+    if (link == 0)
+        return nothing(ENCAP_LINKTYPE, linktype);
+    if (size < link->header)
+        return nothing(ENCAP_CUT, 0);
+    switch ((enum linktype_first)link->first) {
+    case FIRST_TYPE:
+        return encap_ethertype(frame, size, link->header,
+                               u16(frame + link->type_at));
+    case FIRST_LLC:
+        return encap_ethertype(frame, size, link->header, LENGTH_ANY);
+    case FIRST_PPP:
+        return encap_ppp(frame, size, link->header);
+    case FIRST_COOKED:
+        return encap_cooked(frame, size, link);
+    case FIRST_PFLOG:
+        return encap_pflog(frame, size);
+    case FIRST_NFLOG:
+        return encap_nflog(frame, size, link->header, big_endian);
+    case FIRST_IP:
+        break;
+    }
+    return encap_ip(frame, size, link->header);
+}

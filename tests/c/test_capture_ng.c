@@ -1,0 +1,141 @@
+/* Captures in blocks: interfaces, resolutions, contradictions. */
+#include "capture.h"
+
+static void
+test_ng_in_both_byte_orders_with_resolution_and_offset(void)
+{
+    /* 2.5 s in units of 1/1024 s, 10^-9 s and 10^-6 s, a minute later. */
+    static const struct {
+        uint8_t tsresol;
+        uint64_t units;
+    } forms[] = {{0x8a, 2560}, {9, UINT64_C(2500000000)}, {6, 2500000}};
+    for (int i = 0; i < 6; i++) {
+        start(i & 1);
+        section();
+        interface(101, forms[i / 2].tsresol, 60);
+        enhanced(0, forms[i / 2].units, IP_SIZE);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(1, rx.ring.count);
+        EXPECT_EQ(62500, rx.slot[0].handle);
+        EXPECT_EQ(0xee, rx.memory[IP_SIZE - 1]);
+    }
+}
+
+static void
+test_ng_simple_and_old_blocks(void)
+{
+    /* A simple block has no time: it takes that of the packet before. */
+    start(false);
+    section();
+    interface(101, 6, 0);
+    put(2, 4);
+    put(32 + IP_SIZE, 4);
+    put(0, 4);
+    put(0, 4);
+    put(3000000, 4);
+    put(IP_SIZE, 4);
+    put(IP_SIZE, 4);
+    frame(NULL, 0);
+    put(32 + IP_SIZE, 4);
+    put(3, 4);
+    put(16 + IP_SIZE, 4);
+    put(IP_SIZE, 4);
+    frame(NULL, 0);
+    put(16 + IP_SIZE, 4);
+    put(5, 4); /* interface statistics: passed over */
+    put(12, 4);
+    put(12, 4);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(2, rx.ring.count);
+    EXPECT_EQ(3000, rx.slot[0].handle);
+    EXPECT_EQ(3000, rx.slot[1].handle);
+    EXPECT_EQ(0xee, rx.memory[RING_SLOT_SIZE + IP_SIZE - 1]);
+}
+
+static void
+test_ng_a_new_section_forgets_interfaces(void)
+{
+    /* It may also be of the other byte order. */
+    start(false);
+    section();
+    interface(101, 6, 0);
+    big = true;
+    section();
+    enhanced(0, 1, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(0, rx.ring.count);
+    EXPECT_EQ(ENCAP_INTERFACE, capture.passed[0].reason);
+}
+
+static void
+test_ng_contradictions_are_refused(void)
+{
+    /* Lengths and numbers that do not fit one another. */
+    for (int i = 0; i < 4; i++) {
+        start(false);
+        section();
+        interface(101, (uint8_t[]){6, 6, 20, 0xc0}[i], 0);
+        enhanced(0, 1, i == 0 ? IP_SIZE + 4 : IP_SIZE);
+        if (i == 1)
+            file[28 + 44 + 4] = 33 + IP_SIZE;
+        EXPECT_EQ(LINK_CAPTURE_CONTRADICTION, parse());
+    }
+}
+
+static void
+test_ng_times_are_bounded(void)
+{
+    /* What adds to them cannot overflow. */
+    start(false);
+    section();
+    interface(101, 0, -1);
+    enhanced(0, 0, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(UINT64_C(1000000000000000), rx.slot[0].handle);
+}
+
+static void
+test_ng_may_have_hundreds_of_interfaces(void)
+{
+    /* Each with its own link type; joined files have one for each part. */
+    static uint8_t large[700 * 20 + 28 + 2 * 72];
+    start(false);
+    section();
+    memcpy(large, file, file_size);
+    uint32_t at = file_size;
+    for (uint32_t i = 0; i < 700; i++, at += 20) {
+        file_size = 0;
+        put(1, 4);
+        put(20, 4);
+        put(i == 699 ? 101 : 105, 2);
+        put(0, 2);
+        put(0, 4);
+        put(20, 4);
+        memcpy(large + at, file, 20);
+    }
+    file_size = 0;
+    enhanced(699, 1000000, IP_SIZE);
+    enhanced(698, 1000000, IP_SIZE);
+    memcpy(large + at, file, file_size);
+    at += file_size;
+    EXPECT_EQ(LINK_CAPTURE_MORE,
+              link_capture_parse(&capture, large, at, &rx.ring));
+    EXPECT_EQ(1, rx.ring.count);
+    EXPECT_EQ(2, capture.packets);
+    EXPECT_EQ(ENCAP_LINKTYPE, capture.passed[0].reason);
+}
+
+static const struct test tests[] = {
+    TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
+    TEST(test_ng_simple_and_old_blocks),
+    TEST(test_ng_a_new_section_forgets_interfaces),
+    TEST(test_ng_contradictions_are_refused),
+    TEST(test_ng_times_are_bounded),
+    TEST(test_ng_may_have_hundreds_of_interfaces),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -1,0 +1,258 @@
+/* Link headers and all that may lie between them and IP: nothing is read beyond
+ * a frame. */
+#include "test.h"
+
+#include "../../csrc/link/encap.h"
+
+enum { FRAME_MAX = 128, ROUNDS = 300000 };
+
+/* Bytes in front of an IP packet of this version; `reason` if there is none. */
+struct row {
+    const char *name;
+    uint32_t linktype;
+    uint32_t size;
+    uint8_t head[64];
+    uint8_t version;
+    uint32_t reason;
+    uint32_t number;
+};
+
+#define MACS 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+
+static const struct row rows[] = {
+    {"BSD loopback", 0, 4, {2}, 4, 0, 0},
+    {"SLIP", 8, 16, {0}, 4, 0, 0},
+    {"Ethernet, IPv4", 1, 14, {MACS, 8, 0}, 4, 0, 0},
+    {"Ethernet, IPv6", 1, 14, {MACS, 0x86, 0xdd}, 6, 0, 0},
+    {"802.1Q", 1, 18, {MACS, 0x81, 0, 0, 5, 8, 0}, 4, 0, 0},
+    {"0x9100", 1, 18, {MACS, 0x91, 0, 0, 5, 8, 0}, 4, 0, 0},
+    {"0x9200", 1, 18, {MACS, 0x92, 0, 0, 5, 8, 0}, 4, 0, 0},
+    {"three tags",
+     1,
+     26,
+     {MACS, 0x88, 0xa8, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3, 8, 0},
+     4,
+     0,
+     0},
+    {"802.1BR", 1, 22, {MACS, 0x89, 0x3f, 0, 0, 0, 0, 0, 0, 8, 0}, 4, 0, 0},
+    {"TrustSec", 1, 22, {MACS, 0x89, 9, 1, 1, 0, 1, 0, 9, 8, 0}, 4, 0, 0},
+    {"802.1ah", 1, 32, {MACS, 0x88, 0xe7, 0, 0, 0, 1, MACS, 8, 0}, 4, 0, 0},
+    {"MPLS, one label", 1, 18, {MACS, 0x88, 0x47, 0, 1, 1, 64}, 4, 0, 0},
+    {"MPLS, two labels",
+     1,
+     22,
+     {MACS, 0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64},
+     6,
+     0,
+     0},
+    {"MPLS without IP",
+     1,
+     19,
+     {MACS, 0x88, 0x48, 0, 1, 1, 64, 0},
+     4,
+     ENCAP_MPLS,
+     0},
+    {"PPPoE, IPv4",
+     1,
+     22,
+     {MACS, 0x88, 0x64, 0x11, 0, 0, 1, 0, 22, 0, 0x21},
+     4,
+     0,
+     0},
+    {"PPPoE, IPv6",
+     1,
+     22,
+     {MACS, 0x88, 0x64, 0x11, 0, 0, 1, 0, 22, 0, 0x57},
+     6,
+     0,
+     0},
+    {"PPPoE, LCP",
+     1,
+     22,
+     {MACS, 0x88, 0x64, 0x11, 0, 0, 1, 0, 22, 0xc0, 0x21},
+     4,
+     ENCAP_PPP,
+     0xc021},
+    {"PPPoE behind a tag",
+     1,
+     26,
+     {MACS, 0x81, 0, 0, 7, 0x88, 0x64, 0x11, 0, 0, 1, 0, 22, 0, 0x21},
+     4,
+     0,
+     0},
+    {"SNAP", 1, 22, {MACS, 0, 50, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, 4, 0, 0},
+    {"SNAP, then a tag",
+     1,
+     26,
+     {MACS, 0, 50, 0xaa, 0xaa, 3, 0, 0, 0, 0x81, 0, 0, 5, 8, 0},
+     4,
+     0,
+     0},
+    {"SNAP of a vendor",
+     1,
+     22,
+     {MACS, 0, 50, 0xaa, 0xaa, 3, 0, 0, 12, 0x20, 0},
+     4,
+     ENCAP_SNAP,
+     0x2000},
+    {"LLC, IP", 1, 17, {MACS, 0, 50, 6, 6, 3}, 4, 0, 0},
+    {"LLC, NLPID", 1, 18, {MACS, 0, 50, 0xfe, 0xfe, 3, 0xcc}, 4, 0, 0},
+    {"spanning tree", 1, 17, {MACS, 0, 38, 0x42, 0x42, 3}, 4, ENCAP_LLC, 0x42},
+    {"a tag, then 802.3",
+     1,
+     26,
+     {MACS, 0x81, 0, 0, 5, 0, 50, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0},
+     4,
+     0,
+     0},
+    {"ARP", 1, 14, {MACS, 8, 6}, 4, ENCAP_ETHERTYPE, 0x0806},
+    {"ARP in a VLAN",
+     1,
+     18,
+     {MACS, 0x81, 0, 0, 5, 8, 6},
+     4,
+     ENCAP_ETHERTYPE,
+     0x0806},
+    {"version 5", 1, 14, {MACS, 8, 0}, 5, ENCAP_VERSION, 5},
+    {"PPP", 9, 2, {0, 0x21}, 4, 0, 0},
+    {"PPP with address and control", 9, 4, {0xff, 3, 0, 0x57}, 6, 0, 0},
+    {"PPP, compressed protocol", 50, 1, {0x21}, 4, 0, 0},
+    {"PPP, MPLS", 50, 8, {0xff, 3, 2, 0x81, 0, 1, 1, 64}, 4, 0, 0},
+    {"PPPoE session", 51, 8, {0x11, 0, 0, 1, 0, 9, 0, 0x21}, 4, 0, 0},
+    {"FDDI", 10, 21, {0x50, MACS, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, 4, 0, 0},
+    {"ATM", 100, 8, {0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, 4, 0, 0},
+    {"raw, BSD", 12, 0, {0}, 4, 0, 0},
+    {"raw, OpenBSD", 14, 0, {0}, 6, 0, 0},
+    {"raw", 101, 0, {0}, 6, 0, 0},
+    {"Cisco HDLC", 104, 4, {0x0f, 0, 8, 0}, 4, 0, 0},
+    {"Cisco HDLC, SLARP",
+     104,
+     4,
+     {0x0f, 0, 0x80, 0x35},
+     4,
+     ENCAP_ETHERTYPE,
+     0x8035},
+    {"OpenBSD loopback", 108, 4, {0, 0, 0, 24}, 6, 0, 0},
+    {"OpenBSD encapsulated IP", 109, 12, {2}, 4, 0, 0},
+    {"cooked", 113, 16, {[14] = 8, 0}, 4, 0, 0},
+    {"cooked, tag", 113, 20, {[14] = 0x81, 0, 0, 5, 8, 0}, 4, 0, 0},
+    {"cooked, service tag", 113, 20, {[14] = 0x88, 0xa8, 0, 5, 8, 0}, 4, 0, 0},
+    {"cooked, tag too early",
+     113,
+     20,
+     {[12] = 0x81, 0, 0, 5, 0, 0, 8, 0},
+     4,
+     0,
+     0},
+    {"cooked, tag for type", 113, 18, {[14] = 0, 5, 8, 0}, 4, 0, 0},
+    {"cooked, LLC", 113, 24, {[15] = 4, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, 4, 0, 0},
+    {"cooked 2", 276, 20, {8, 0}, 4, 0, 0},
+    {"cooked 2, tag", 276, 24, {0x81, 0, [20] = 0, 5, 8, 0}, 4, 0, 0},
+    {"cooked 2, two tags",
+     276,
+     28,
+     {0x88, 0xa8, [20] = 0, 5, 0x81, 0, 0, 6, 0x86, 0xdd},
+     6,
+     0,
+     0},
+    {"pf log, 61 bytes", 117, 64, {61, 2}, 4, 0, 0},
+    {"pf log, 48 bytes", 117, 48, {48, 24}, 6, 0, 0},
+    {"IEEE 1394", 138, 18, {[16] = 8, 0}, 4, 0, 0},
+    {"pppd", 166, 4, {0xff, 3, 0, 0x21}, 4, 0, 0},
+    {"PPP with direction", 204, 3, {1, 0, 0x21}, 4, 0, 0},
+    {"IPv4", 228, 0, {0}, 4, 0, 0},
+    {"IPv6", 229, 0, {0}, 6, 0, 0},
+    {"netfilter log",
+     239,
+     16,
+     {2, 0, 0, 0, 8, 0, 1, 0, 8, 0, 0, 0, 44, 0, 9, 0},
+     4,
+     0,
+     0},
+    {"netANALYZER", 240, 18, {[16] = 8, 0}, 4, 0, 0},
+    {"netANALYZER with preamble", 241, 26, {[24] = 8, 0}, 4, 0, 0},
+    {"InfiniBand", 242, 44, {[40] = 8, 0}, 4, 0, 0},
+    {"mPackets", 274, 22, {[20] = 8, 0}, 4, 0, 0},
+    {"802.11", 105, 4, {8}, 4, ENCAP_LINKTYPE, 105},
+};
+
+static void
+test_each_way_to_ip_is_followed(void)
+{
+    /* And with a byte less of its headers it is cut. */
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        const struct row *row = &rows[i];
+        uint8_t frame[FRAME_MAX] = {0};
+        memcpy(frame, row->head, row->size);
+        frame[row->size] = (uint8_t)(row->version << 4);
+        test_row = row->name;
+        uint8_t *copy = test_heap_copy(frame, row->size + 20);
+        struct encap found =
+            encap_frame(row->linktype, copy, row->size + 20, false);
+        EXPECT_EQ(row->reason, found.reason);
+        EXPECT_EQ(row->number, found.number);
+        EXPECT_EQ(row->reason == ENCAP_NONE ? row->size : 0, found.offset);
+        free(copy);
+        if (row->reason != ENCAP_NONE)
+            continue;
+        for (uint32_t size = 0; size <= row->size; size++) {
+            copy = test_heap_copy(frame, size);
+            found = encap_frame(row->linktype, copy, size, false);
+            EXPECT_TRUE(found.reason != ENCAP_NONE);
+            free(copy);
+        }
+    }
+}
+
+static void
+test_a_netfilter_log_is_in_the_byte_order_of_its_machine(void)
+{
+    /* Lengths of a big-endian one. */
+    static const uint8_t frame[] = {10, 0, 0, 0, 0, 8, 0, 1,   8,
+                                    0,  0, 0, 0, 9, 0, 9, 0x60};
+    struct encap found = encap_frame(239, frame, sizeof frame, true);
+    EXPECT_EQ(ENCAP_NONE, found.reason);
+    EXPECT_EQ(16, found.offset);
+}
+
+static void
+test_any_bytes_stay_within_their_frame(void)
+{
+    /* Types of all kinds at every place; ASan watches the ends. */
+    static const uint16_t types[] = {0x0800, 0x86dd, 0x8100, 0x88a8, 0x9100,
+                                     0x8847, 0x8864, 0x880b, 0x88e7, 0x6558,
+                                     0x0026, 0xaaaa, 0x0300, 0x893f, 0x8909};
+    for (int n = 0; n < ROUNDS; n++) {
+        const struct row *row = &rows[test_random_below(TEST_COUNT(rows))];
+        uint8_t bytes[FRAME_MAX];
+        uint32_t size = (uint32_t)test_random_below(FRAME_MAX + 1);
+        test_random_bytes(bytes, sizeof bytes);
+        memcpy(bytes, row->head, row->size);
+        for (uint64_t k = test_random_below(8); k > 0; k--) {
+            uint16_t type = types[test_random_below(TEST_COUNT(types))];
+            size_t at = (size_t)test_random_below(FRAME_MAX - 1);
+            bytes[at] = (uint8_t)(type >> 8);
+            bytes[at + 1] = (uint8_t)type;
+        }
+        uint8_t *frame = test_heap_copy(bytes, size);
+        struct encap found =
+            encap_frame(row->linktype, frame, size, (n & 1) != 0);
+        EXPECT_TRUE(found.reason < ENCAP_REASON_COUNT);
+        if (found.reason == ENCAP_NONE)
+            EXPECT_TRUE(found.offset < size && (frame[found.offset] >> 4 == 4 ||
+                                                frame[found.offset] >> 4 == 6));
+        free(frame);
+    }
+}
+
+static const struct test tests[] = {
+    TEST(test_each_way_to_ip_is_followed),
+    TEST(test_a_netfilter_log_is_in_the_byte_order_of_its_machine),
+    TEST(test_any_bytes_stay_within_their_frame),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -35,6 +35,7 @@ _GATE = "net.inet.tcp.syncache.x.cookie_gate"
 _GATES = ("endpoint", "always", "bucket")  # enum syncache_gate
 _PACKET_MAX = 65_600  # an IP packet of 65,535 bytes, in a slot of whole cache lines
 _OURS_MAX = 256  # FLOW_PACKET_MAX: what the engine makes is no longer
+_KEPT_MAX = 2048  # what it kept of a client's may be
 _OUT_SLOTS = 64
 
 
@@ -107,8 +108,8 @@ class Flow:
         self._core.set_ts_base(round(keys.wall_offset * 1000))
         self._take_ts_key(keys)
         self._one = Ring(1, _PACKET_MAX)
-        self._client_tx = Ring(_OUT_SLOTS, _OURS_MAX)
-        self._server_tx = Ring(_OUT_SLOTS, _OURS_MAX)
+        self._client_tx = Ring(_OUT_SLOTS, _KEPT_MAX)
+        self._server_tx = Ring(_OUT_SLOTS, _KEPT_MAX)
         self._out: deque[tuple[Side, bytes]] = deque()
         self._events: deque[FlowEvent] = deque()
 

@@ -78,6 +78,28 @@ engine_send(struct flow *flow, const struct session *session, uint32_t to,
 }
 
 bool
+engine_send_packet(struct flow *flow, const struct session *session,
+                   const struct early_packet *packet)
+{
+    struct syncache_ring *tx = answer_ring(flow, session, FLOW_SERVER);
+    uint16_t link_size;
+    uint8_t link[FLOW_LINK_MAX];
+
+    link_size = (uint16_t)header_write(&flow->headers,
+                                       session->header[FLOW_SERVER], link);
+    if (tx == NULL || tx->count == tx->slots ||
+        (size_t)link_size + packet->size > tx->slot_size) {
+        flow->stats.tx_lost++;
+        return false;
+    }
+    memcpy(ring_slot(tx, tx->count), link, link_size);
+    memcpy(ring_reply(tx, link_size), packet->bytes, packet->size);
+    ring_append(tx, packet->size, link_size, RING_NO_REQUEST);
+    tx->slot[tx->count - 1].checksum = packet->checksum;
+    return true;
+}
+
+bool
 engine_answer(struct flow *flow, const struct arrival *arrival,
               struct wire_reply *reply)
 {

@@ -7,13 +7,14 @@
  *   inspect*.c    policy of Inspection       track.c   handshakes of others, passing
  *   flow_engine.c sessions in and out of all tables at once, timers, judging
  *   answer.c      packets of ours, events
- *   session*.c host.c threshold.c journal.c rules.c profile.c header.c view.c splice.c: leaves
+ *   session*.c host.c threshold.c journal.c rules.c profile.c header.c early.c view.c splice.c: leaves
  */
 #ifndef SYNCACHE_FLOW_ENGINE_H
 #define SYNCACHE_FLOW_ENGINE_H
 
 #include "../core/secret.h"
 #include "../core/wire.h"
+#include "early.h"
 #include "flow.h"
 #include "header.h"
 #include "host.h"
@@ -50,6 +51,7 @@ struct flow {
     struct rules rules;
     struct profiles profiles;
     struct headers headers;
+    struct early early;
     struct unanswered unanswered;
     uint64_t learn_ms;                /* when the access list was last replaced: learn_time counts from there */
     struct secret secret;
@@ -128,6 +130,8 @@ void engine_arm(struct flow *flow, struct session *session, uint64_t deadline_ms
  *   returns  true if it went into a ring
  */
 bool engine_send(struct flow *flow, const struct session *session, uint32_t to, struct wire_reply *reply);
+/* Sends a packet of the client's that was kept to the server, likewise. */
+bool engine_send_packet(struct flow *flow, const struct session *session, const struct early_packet *packet);
 /* RST to one end, seq as that end expects it; RST|ACK unless `ack` is NULL. */
 bool engine_reset(struct flow *flow, const struct session *session, uint32_t to, uint32_t seq, const uint32_t *ack);
 

@@ -32,6 +32,7 @@ struct flow_layout {
     size_t rules;
     size_t profiles;
     size_t headers;
+    size_t early;
     size_t end;
 };
 
@@ -74,8 +75,9 @@ flow_layout(const struct flow_config *config, struct flow_layout *layout)
         layout->rules + flow_round(rules_bytes(config->rules_max));
     layout->headers =
         layout->profiles + flow_round(profiles_bytes(config->profiles_max));
-    layout->end =
+    layout->early =
         layout->headers + flow_round(headers_bytes(config->headers_max));
+    layout->end = layout->early + flow_round(early_bytes(sessions));
 }
 
 /*
@@ -152,6 +154,7 @@ flow_parts(struct flow *flow, const struct flow_layout *layout,
     flow_subkey(seed, "link", key);
     headers_init(&flow->headers, bytes + layout->headers, config->headers_max,
                  key);
+    early_init(&flow->early, bytes + layout->early, config->sessions_max);
 }
 
 struct flow *

@@ -19,7 +19,8 @@
 
 #define FLOW_SESSIONS_MAX 67108864    /* 2^26: 16 GiB of sessions */
 #define FLOW_TX_ROOM 4                /* free slots per tx ring that flow_burst() and flow_poll() need to go on */
-#define FLOW_PACKET_MAX 256           /* bytes of a packet of ours with its link header: tx slots have at least these */
+#define FLOW_PACKET_MAX 256           /* bytes of a packet of ours with its link header: tx slots have at least these;
+                                         what a client said early needs an MTU's, and is lost where they are fewer */
 #define FLOW_LINK_MAX 64              /* longest link header; longer ones are not kept */
 
 enum flow_kind { FLOW_INTERCEPT, FLOW_INSPECT };
@@ -120,7 +121,7 @@ enum flow_event_kind {
     FLOW_EVENT_SECOND_HALF,       /* tuple */
     FLOW_EVENT_ACK,               /* tuple, ours */
     FLOW_EVENT_WINDOW,            /* tuple */
-    FLOW_EVENT_EARLY,             /* tuple: client packet dropped in SYNSENT */
+    FLOW_EVENT_EARLY,             /* tuple: client packet not passed in SYNSENT */
     FLOW_EVENT_REXMT_SYN_ACK,     /* tuple, number: 1 is the first */
     FLOW_EVENT_REXMT_SYN,         /* tuple, number */
     FLOW_EVENT_TOO_LONG_SYNRCVD,  /* tuple */
@@ -219,7 +220,7 @@ struct flow_stats {
     uint64_t rexmts_client;
     uint64_t rexmts_server;
     uint64_t bad_ack;
-    uint64_t client_dropped_synsent;
+    uint64_t client_dropped_synsent; /* clients' segments that did not go on, the server being silent; one is kept */
     uint64_t host_alerts;
     uint64_t blocks;
     uint64_t table_full;          /* no room for a session although something half-open was evicted, or none was */

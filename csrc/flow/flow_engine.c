@@ -212,12 +212,23 @@ engine_uncount(struct flow *flow, struct session *session)
     engine_enter(flow, session);
 }
 
+/* What the client said for a server that has not answered goes with it. */
+static void
+engine_drop_early(struct flow *flow, struct session *session)
+{
+    if (session->flags & SESSION_SPLICED || session->half_early == EARLY_NONE)
+        return;
+    early_release(&flow->early, session->half_early);
+    session->half_early = EARLY_NONE;
+}
+
 /* What ending means to all counts and to the audit trail. */
 static void
 engine_account(struct flow *flow, struct session *session, enum flow_end end)
 {
     if (flow->config.kind == FLOW_INSPECT)
         inspect_ended(flow, session, end);
+    engine_drop_early(flow, session);
     engine_leave(flow, session);
     flow->stats.ended[end]++;
 }

@@ -8,7 +8,8 @@
 
 #define MS_PER_SECOND 1000
 #define SECONDS_MAX_MS ((uint32_t)FLOW_SECONDS_MAX * MS_PER_SECOND)
-#define MSS_MIN 48      /* as net.inet.tcp.minmss */
+#define MSS_MIN 48 /* as net.inet.tcp.minmss */
+#define WINDOW_DEFAULT 1460
 #define MSS_DEFAULT 536 /* RFC 9293 MUST-15: what any server takes */
 #define LIFETIME_MIN_MS 1000
 #define LIFETIME_MAX_MS 3600000
@@ -34,6 +35,7 @@ flow_intercept_default(struct flow_intercept_tunables *tunables)
         .reset_client_on_giveup = FLOW_GIVEUP_VALIDATED,
         .options = FLOW_OPTIONS_LEARN,
         .synack = FLOW_SYNACK_CACHE,
+        .synack_window = WINDOW_DEFAULT,
         .synack_mss = MSS_DEFAULT,
         .learn_time_ms = 60000,
         .calm_check_interval_ms = 1000,

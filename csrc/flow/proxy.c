@@ -8,8 +8,9 @@
  * after 31 of it; the wait is the one in force when the half began.  Times are
  * counted from that beginning, so a late timer does not delay the next one.
  *
- * What C sends while S has not answered is dropped, not kept: C's TCP sends it
- * again, and a queue would be memory that C commands.
+ * Of what C sends while S has not answered one segment is kept, the one that it
+ * was told a window for; more would be memory that C commands, and C's TCP
+ * sends it again.
  *
  * Not here: what happens once the halves are spliced (proxy_knit.c).
  *
@@ -257,7 +258,49 @@ proxy_synrcvd(struct flow *flow, struct session *session,
     if (proxy_limits(flow).wait_for_data && view->payload_size == 0)
         return FLOW_CONSUMED;
     proxy_open_server(flow, session);
+    if (view->payload_size > 0)
+        (void)proxy_keep(flow, session, view);
     return FLOW_CONSUMED;
+}
+
+/* The FIN right behind a segment that is kept goes with it. */
+static bool
+proxy_keep_fin(struct flow *flow, const struct session *session,
+               const struct view *fin)
+{
+    struct early_packet *kept = early_at(&flow->early, session->half_early);
+    struct view view;
+
+    view_parse(kept->bytes, kept->size, kept->checksum, &view);
+    if (!(fin->flags & WIRE_FIN) || fin->payload_size > 0 ||
+        view.flags & WIRE_FIN || fin->seq != view.seq + view.payload_size)
+        return false;
+    splice_flags(&view, view.flags | WIRE_FIN);
+    return true;
+}
+
+bool
+proxy_keep(struct flow *flow, struct session *session, const struct view *view)
+{
+    uint32_t end = view->seq + view_seg_len(view);
+
+    if (proxy_limits(flow).window == 0 ||
+        (view->flags & (WIRE_SYN | WIRE_RST | WIRE_ACK)) != WIRE_ACK ||
+        view->ack != session->p + 1)
+        return false;
+    if (session->half_early != EARLY_NONE) {
+        if (!proxy_keep_fin(flow, session, view))
+            return false;
+    } else {
+        if (view->seq != session->c + 1 || view_seg_len(view) == 0)
+            return false;
+        session->half_early =
+            early_keep(&flow->early, view->ip, view->size, view->checksum);
+        if (session->half_early == EARLY_NONE)
+            return false;
+    }
+    session->nxt[FLOW_CLIENT] = end;
+    return true;
 }
 
 /* SYNSENT, from C: nothing but a RST matters until S has answered. */
@@ -283,9 +326,11 @@ proxy_synsent_client(struct flow *flow, struct session *session,
         seq_lt(session->nxt[FLOW_CLIENT], end) &&
         end - session->c <= UINT16_MAX)
         session->nxt[FLOW_CLIENT] = end;
+    bool kept = view_seg_len(view) > 0 && view_verify(view) &&
+                proxy_keep(flow, session, view);
     flow->stats.client_dropped_synsent++;
     (void)engine_event(flow, session, FLOW_EVENT_EARLY);
-    return FLOW_DROP_EARLY;
+    return kept ? FLOW_CONSUMED : FLOW_DROP_EARLY;
 }
 
 /* S refused: C, who believes that it is connected, is told at once. */

@@ -18,6 +18,7 @@
 
 #define PROXY_WINDOW_UPDATES 3        /* repeated after 0.2, 0.6 and 1.4 s until the client sends */
 #define PROXY_WINDOW_UPDATE_MS 200
+#define PROXY_WINDOW 1460             /* told by Inspection's challenges: a segment, kept until the server answers */
 #define PROXY_WSCALE 7                /* told while the server's is not known, and where it may not matter: Linux's */
 
 /* What the two kinds of tunables say about half-handshakes. */
@@ -101,6 +102,8 @@ uint32_t proxy_isn(struct flow *flow, const struct syncache_tuple *tuple, uint32
                    const struct view_options *offered, const struct proxy_grant *grant);
 uint32_t proxy_ts(const struct flow *flow, const struct syncache_tuple *tuple);
 void proxy_headers(struct flow *flow, struct session *session, const struct arrival *arrival);
+/* Keeps what a client that proved its address says before its server answers: its first segment, and the FIN behind. */
+bool proxy_keep(struct flow *flow, struct session *session, const struct view *view);
 void proxy_open_server(struct flow *flow, struct session *session);
 void proxy_knit(struct flow *flow, struct session *session, const struct view *view);
 enum flow_verdict proxy_spliced(struct flow *flow, struct session *session, uint32_t from, struct arrival *arrival);

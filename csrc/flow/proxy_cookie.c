@@ -66,6 +66,7 @@ proxy_limits(const struct flow *flow)
         .rexmt_limit = inspect->rexmt_limit,
         .options = inspect->options,
         .mss = inspect->synack_mss,
+        .window = PROXY_WINDOW,
         .giveup = FLOW_GIVEUP_VALIDATED,
         .closing_ms = inspect->tcp_finwait_time_ms,
         .lifetime_ms = inspect->cookie_lifetime_ms,
@@ -420,5 +421,7 @@ proxy_redeem(struct flow *flow, const struct arrival *arrival)
         flow->stats.collateral++;
     unanswered_redeemed(flow);
     proxy_open_server(flow, session);
+    if (view->payload_size > 0)
+        proxy_keep(flow, session, view);
     return FLOW_CONSUMED;
 }

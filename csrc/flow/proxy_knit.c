@@ -79,6 +79,23 @@ knit_track(struct session *session, const struct view *view)
     session->wnd[FLOW_SERVER] = view->window;
 }
 
+/* What the client has said already goes on to the server that is there now. */
+static void
+knit_early(struct flow *flow, struct session *session, uint16_t early)
+{
+    struct early_packet *kept = early_at(&flow->early, early);
+    struct view view;
+
+    view_parse(kept->bytes, kept->size, kept->checksum, &view);
+    (void)splice_to_server(&session->splice, &view);
+    if (engine_send_packet(flow, session, kept)) {
+        (void)track_segment(session, &view, FLOW_CLIENT);
+        session->flags |= SESSION_HEARD;
+        engine_arm(flow, session, flow->now_ms + proxy_idle_ms(flow));
+    }
+    early_release(&flow->early, early);
+}
+
 /* When a spliced session is looked at again if nothing comes. */
 static void
 knit_arm(struct flow *flow, struct session *session)
@@ -97,6 +114,7 @@ void
 proxy_knit(struct flow *flow, struct session *session, const struct view *view)
 {
     uint8_t offered = proxy_granted(session).has;
+    uint16_t early = session->half_early;
     struct view_options options;
     struct syncache_tuple tuple;
     struct flow_event *event;
@@ -128,6 +146,8 @@ proxy_knit(struct flow *flow, struct session *session, const struct view *view)
     event = engine_event(flow, session, FLOW_EVENT_WINDOW);
     if (event != NULL)
         event->ours = 1;
+    if (early != EARLY_NONE)
+        knit_early(flow, session, early);
     if (proxy_limits(flow).options == FLOW_OPTIONS_LEARN)
         proxy_probe(flow, session);
 }

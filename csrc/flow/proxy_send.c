@@ -35,9 +35,12 @@ send_fill_syn_ack(const struct flow *flow, const struct syncache_tuple *tuple,
                   struct wire_reply *reply)
 {
     reply->flags = WIRE_SYN | WIRE_ACK;
-    reply->window = (uint16_t)proxy_limits(flow).window;
     reply->has = WIRE_HAS_MSS;
     reply->mss = grant->mss;
+    /* One segment, which is kept until the server is there. */
+    reply->window = (uint16_t)proxy_limits(flow).window;
+    if (reply->window > grant->mss)
+        reply->window = grant->mss;
     reply->has |= grant->has & (WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED);
     if (grant->has & WIRE_HAS_WSCALE)
         reply->wscale = grant->wscale;

@@ -16,6 +16,7 @@
 #define OPTION_TIMESTAMPS 8
 #define TIMESTAMPS_BYTES 10
 #define TCP_ACK_OFFSET 8
+#define TCP_FLAGS_OFFSET 13
 #define TCP_CHECKSUM_OFFSET 16
 #define TCP_WINDOW_OFFSET 14
 #define ICMP_CHECKSUM_OFFSET 2
@@ -219,6 +220,14 @@ splice_strip(struct view *view, uint8_t kind)
         changed = true;
     }
     return changed;
+}
+
+void
+splice_flags(struct view *view, uint16_t flags)
+{
+    assert((flags & 0xff00) == (view->flags & 0xff00));
+    view->flags = flags;
+    splice_put8(view, view->upper + TCP_FLAGS_OFFSET, (uint8_t)flags);
 }
 
 bool

@@ -69,6 +69,9 @@ bool splice_to_server(struct splice *splice, struct view *view);
 bool splice_quote_to_server(const struct splice *splice, struct view *view);
 bool splice_quote_to_client(const struct splice *splice, struct view *view);
 
+/* Writes other flags. */
+void splice_flags(struct view *view, uint16_t flags);
+
 /* Overwrites the options of a kind by NOPs. */
 bool splice_strip(struct view *view, uint8_t kind);
 

@@ -49,6 +49,7 @@ test_intercept_refuses_what_is_out_of_range(void)
     struct flow_intercept_tunables tunables, before;
 
     flow_intercept_default(&before);
+    before.synack_window = 0;
     EXPECT_TRUE(flow_set_intercept(world->flow, 0, &before));
     EXPECT_TRUE(!flow_set_inspect(world->flow, 0, &world->inspect));
     for (size_t i = 0; i < TEST_COUNT(wrong); i++) {

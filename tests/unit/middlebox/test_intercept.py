@@ -116,6 +116,7 @@ def test_sysctl_serves_one_engine():
 def test_waiting_for_data_excludes_a_zero_window():
     """The client could never send any: refused, in either order."""
     intercept = Intercept(acl=WEB)
+    intercept.sysctl[I + "synack_window"] = 0
     with pytest.raises(ValueError, match="wait_for_data needs"):
         intercept.sysctl[I + "wait_for_data"] = 1
     assert 0 == intercept.sysctl[I + "wait_for_data"]

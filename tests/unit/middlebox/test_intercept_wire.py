@@ -222,3 +222,103 @@ def test_fin_whose_ack_was_lost_is_translated_after_a_minute(family, way):
     box.run(5.0)
     to_client, (reset,) = box.give(Side.SERVER, FIN | ACK, S + 1, C + 2)
     assert ([], RST) == (to_client, reset.flags)
+
+
+def test_client_is_told_a_window_of_one_segment(family, way):
+    """No more than is kept; none where none is."""
+    box = Box(family, way, learn_time=0)
+    assert (536 if family == 4 else 1220) == box.asked().window
+    box.spliced(Mss(1460))
+    box.port += 1
+    assert 1460 == box.asked().window
+    box = Box(family, way, learn_time=0, synack_window=0)
+    assert 0 == box.asked().window
+
+
+@pytest.mark.parametrize("synack", ["cache", "cookie"])
+@pytest.mark.parametrize("with_ack", [True, False], ids=["with-ack", "after-ack"])
+def test_first_data_is_kept_until_the_server_is_there(family, way, synack, with_ack):
+    """It goes on behind our ACK at once; its sender need not send it again."""
+    box = Box(family, way, learn_time=0, synack=synack)
+    answer = box.asked(*ALL)
+    ack, data = answer.seq + 1, b"first"
+    if not with_ack:
+        assert SYN == box.give(Side.CLIENT, ACK, C + 1, ack)[1][0].flags
+    to_client, to_server = box.give(Side.CLIENT, ACK, C + 1, ack, payload=data)
+    assert ([], [SYN] * with_ack) == (to_client, [s.flags for s in to_server])
+    again = box.give(Side.CLIENT, ACK, C + 1, ack, payload=data)
+    assert ([], []) == again
+    assert ([], []) == box.give(Side.CLIENT, ACK, C + 6, ack, payload=b"more")
+    (window,), sent = box.give(Side.SERVER, SYN | ACK, S, C + 1)
+    assert (ACK, C + 1, b"") == (window.flags, window.ack, window.payload)
+    assert (ACK, b"") == (sent[0].flags, sent[0].payload)
+    assert (C + 1, S + 1, data) == (sent[1].seq, sent[1].ack, sent[1].payload)
+    # The server's answer to it, and what follows, as in any spliced connection.
+    (heard,), _ = box.give(Side.SERVER, ACK, S + 1, C + 6)
+    assert (ack & M32, C + 6) == (heard.seq, heard.ack)
+    _, (more,) = box.give(Side.CLIENT, ACK, C + 6, ack, payload=b"more")
+    assert (C + 6, b"more") == (more.seq, more.payload)
+    assert ([], []) == box.run(2.0)
+
+
+def test_fin_behind_the_first_data_is_kept_with_it(family, way):
+    """A client that writes and shuts down: one segment, data and FIN."""
+    box = Box(family, way, learn_time=0)
+    answer = box.asked()
+    ack = answer.seq + 1
+    box.give(Side.CLIENT, ACK, C + 1, ack, payload=b"last")
+    assert ([], []) == box.give(Side.CLIENT, FIN | ACK, C + 5, ack)
+    _, (_, last, *_) = box.give(Side.SERVER, SYN | ACK, S, C + 1)
+    assert (FIN | ACK, C + 1, b"last") == (last.flags, last.seq, last.payload)
+
+
+@pytest.mark.parametrize(
+    ("flags", "dseq", "dack", "payload"),
+    [
+        (ACK, 1, 0, b"ahead"),
+        (ACK, -1, 0, b"behind"),
+        (ACK, 0, 1, b"of another"),
+        (ACK | SYN, 0, 0, b"syn"),
+        (0, 0, 0, b"no ack"),
+        (ACK, 0, 0, b""),
+        (ACK, 0, 0, bytes(2000)),
+    ],
+)
+def test_other_early_segment_is_not_kept(family, way, flags, dseq, dack, payload):
+    """Only what the window that was told allows, and the ACK proves."""
+    box = Box(family, way, learn_time=0)
+    answer, _ = box.opened()
+    ack = answer.seq + 1 + dack
+    if way == "burst" and len(payload) > 1000:
+        return
+    left = box.give(Side.CLIENT, flags, C + 1 + dseq, ack, payload=payload)
+    assert ([], []) == left
+    _, sent = box.give(Side.SERVER, SYN | ACK, S, C + 1)
+    assert all(segment.payload == b"" for segment in sent)
+
+
+def test_early_data_with_a_wrong_checksum_is_not_kept(family, way):
+    """The server would drop it, and its sender has another."""
+    box = Box(family, way, learn_time=0)
+    answer, _ = box.opened()
+    good = box.packet(Side.CLIENT, ACK, C + 1, answer.seq + 1, payload=b"data")
+    box.packet = lambda *_, **__: good[:-1] + b"?"
+    box.give(Side.CLIENT, ACK, C + 1)
+    del box.packet
+    _, sent = box.give(Side.SERVER, SYN | ACK, S, C + 1)
+    assert all(segment.payload == b"" for segment in sent)
+
+
+def test_places_for_early_data_are_bounded_and_given_back(family, way):
+    """With as many sessions as places: each server that answers frees one."""
+    box = Box(family, way, learn_time=0, sessions_max=4)
+    for round_ in range(3):
+        ports = range(40000 + 10 * round_, 40004 + 10 * round_)
+        for box.port in ports:
+            ack = box.asked().seq + 1
+            box.give(Side.CLIENT, ACK, C + 1, ack, payload=b"%d" % box.port)
+        for box.port in ports:
+            _, sent = box.give(Side.SERVER, SYN | ACK, S, C + 1)
+            assert b"%d" % box.port in [segment.payload for segment in sent]
+            box.give(Side.SERVER, RST | ACK, S + 1, C + 1 + 5)
+        box.run(6.0)

@@ -314,9 +314,10 @@ uint32_t
 syncache_entry_millibytes(const struct syncache_config *config)
 {
     uint64_t capacity = (uint64_t)config->hashsize * config->bucketlimit;
+    struct api_layout layout;
     uint64_t millibytes;
 
-    if (!api_config_valid(config))
+    if (!api_config_valid(config) || !api_layout(config, &layout))
         return 0;
     if (config->cachelimit < capacity)
         capacity = config->cachelimit;

@@ -159,7 +159,24 @@ test_same_seed_and_packets_give_the_same_engine(void)
     world_free(two);
 }
 
+static void
+test_size_is_exact_or_zero_where_it_does_not_fit(void)
+{
+    /* Two, four and more GiB: never what is left when 32 bits are full. */
+    for (uint32_t n = 1u << 20; n <= FLOW_SESSIONS_MAX; n *= 2) {
+        struct flow_config config = config_of(FLOW_INSPECT);
+        uint64_t least = (uint64_t)n * sizeof(struct session);
+
+        config.sessions_max = n;
+        config.hosts_max = n;
+        config.journal_max = n < 1u << 24 ? n : 1u << 24;
+        size_t size = flow_size(&config);
+        EXPECT_TRUE(size == 0 ? SIZE_MAX / 3 < least * 2 : size > least);
+    }
+}
+
 static const struct test tests[] = {
+    TEST(test_size_is_exact_or_zero_where_it_does_not_fit),
     TEST(test_size_is_zero_for_what_is_out_of_range),
     TEST(test_init_refuses_what_does_not_fit),
     TEST(test_a_session_takes_at_most_256_bytes),

@@ -132,7 +132,6 @@ syncache_init(void *block, size_t size, const struct syncache_config *config,
     engine_subkey(seed, "seen", cache->replay_key);
     engine_subkey(seed, "tfo ", cache->fastopen_key);
     quick_init(cache);
-    cache->table.isa = cache->quick.kernels->isa;
     return cache;
 }
 
@@ -301,7 +300,7 @@ syncache_paused(const struct syncache *cache)
 enum syncache_isa
 syncache_isa(const struct syncache *cache)
 {
-    return cache->quick.kernels->isa;
+    return (enum syncache_isa)cache->table.isa;
 }
 
 const struct syncache_stats *

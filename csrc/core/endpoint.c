@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define ENDPOINT_LINE 64
-#define ENDPOINT_HASH_MASK 0xffu
 
 static const uint8_t endpoint_any[16] = {0};
 
@@ -42,7 +41,7 @@ endpoint_hash(const uint8_t laddr[static 16], uint16_t lport)
     uint32_t hash = (uint32_t)lport ^ (uint32_t)lport >> 8;
     for (size_t i = 0; i < 16; i++)
         hash ^= laddr[i];
-    return hash & ENDPOINT_HASH_MASK;
+    return hash & (ENDPOINT_HEADS - 1);
 }
 
 static struct endpoint *

@@ -50,12 +50,18 @@ struct endpoint_md5_key {
     uint8_t reserved[3];
 };
 
+#ifdef SYNCACHE_SMALL
+#define ENDPOINT_HEADS 8
+#else
+#define ENDPOINT_HEADS 256            /* hashes have 8 bits */
+#endif
+
 struct endpoints {
     struct endpoint *slots;
     struct endpoint_address *addresses;
     struct endpoint_md5_key *md5;
-    uint32_t heads[256];              /* slot + 1, by address and port */
-    uint32_t address_heads[256];      /* row + 1, by address */
+    uint32_t heads[ENDPOINT_HEADS];   /* slot + 1, by address and port */
+    uint32_t address_heads[ENDPOINT_HEADS]; /* row + 1, by address */
     uint32_t slot_max, address_max, md5_max;
     uint32_t row_max;                 /* of addresses: slot_max + address_max */
     uint32_t open_count, address_count;

@@ -62,6 +62,26 @@ struct syncache {
     struct quick quick;
 };
 
+#ifdef SYNCACHE_SMALL
+static inline void
+quick_init(const struct syncache *cache)
+{
+    (void)cache;
+}
+
+static inline void
+quick_forget(struct syncache *cache)
+{
+    cache->settled = false;
+}
+
+static inline void
+quick_refresh(const struct syncache *cache)
+{
+    (void)cache;
+}
+#endif
+
 /* Bytes of a packed tuple: two addresses and two ports, addresses first, network order. */
 #define ENGINE_TUPLE_MAX 36
 

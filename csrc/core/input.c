@@ -257,12 +257,13 @@ syncache_packet(struct syncache *cache, uint64_t now_ms, const uint8_t *packet,
                 size_t packet_size, uint32_t checksum,
                 struct syncache_result *result)
 {
-    enum syncache_verdict verdict;
-
     engine_advance(cache, now_ms);
-    verdict = quick_single(cache, packet, packet_size, checksum, result);
+#ifndef SYNCACHE_SMALL
+    enum syncache_verdict verdict =
+        quick_single(cache, packet, packet_size, checksum, result);
     if (verdict != EVENT_UNDECIDED)
         return verdict;
+#endif
     return input_long_way(cache, packet, packet_size, checksum, result);
 }
 

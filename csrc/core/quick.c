@@ -19,6 +19,7 @@ void
 quick_init(struct syncache *cache)
 {
     cache->quick.kernels = simd_kernels();
+    cache->table.isa = cache->quick.kernels->isa;
     cache->quick.lanes[1].v6 = true;
     quick_forget(cache);
 }

@@ -5,6 +5,9 @@
  *
  * A template is the long way's own answer to a model SYN: add_fill() makes its entry, respond_template() its SYN-ACK.
  * It is made when an endpoint's first SYN comes and forgotten with every change that it could depend on.
+ *
+ * SYNCACHE_SMALL builds an engine without it and without syncache_burst(), of a fifth of the fixed size: engine.h has
+ * what is left of these functions.
  */
 #ifndef SYNCACHE_CORE_QUICK_H
 #define SYNCACHE_CORE_QUICK_H
@@ -13,6 +16,12 @@
 #include "bytes.h"
 #include "endpoint.h"
 #include "table.h"
+
+#ifdef SYNCACHE_SMALL
+struct quick {
+    bool none;
+};
+#else
 
 #define QUICK_TEMPLATES 32            /* of 16 endpoints in both families; further ones go the long way */
 #define QUICK_PLACES 8                /* local addresses and ports of a family, remembered with their endpoint */
@@ -150,5 +159,7 @@ quick_reply_size(const struct simd_lanes *lanes)
 {
     return lanes->v6 ? SIMD_V6_SYN : SIMD_V4_SYN;
 }
+
+#endif
 
 #endif

@@ -181,7 +181,7 @@ table_insert(struct table *table, uint64_t hash,
     assert(table_dues(table, bucket)[slot] == TABLE_DUE_NONE);
     table_tags(table, bucket)[slot] = (uint16_t)(table_tag_of(hash) | count);
     table->count++;
-    struct table_ref ref = table_ref(table, bucket, slot);
+    struct table_ref ref = {table_entries(table, bucket) + slot, bucket, slot};
     memset(ref.entry, 0, sizeof *ref.entry);
     memcpy(ref.entry->faddr, tuple->faddr, sizeof ref.entry->faddr);
     memcpy(ref.entry->laddr, tuple->laddr, sizeof ref.entry->laddr);

@@ -7,7 +7,7 @@
 
 #include "../core/table.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(SYNCACHE_PORTABLE)
 #define TABLE_AVX512
 
 uint32_t table_find_avx512(const struct table *table, uint32_t bucket, uint32_t tag,

@@ -141,6 +141,29 @@ def test_installed_library_makes_a_handshake(
     assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == "accepted\n"
 
 
+CMAKE = """
+cmake_minimum_required(VERSION 3.13)
+project(consumer C)
+find_package(syncache 0.1 REQUIRED)
+add_executable(shared handshake.c)
+target_link_libraries(shared syncache::syncache)
+add_executable(static handshake.c)
+target_link_libraries(static syncache::static)
+"""
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake")
+def test_cmake_finds_the_installed_library(installed: Path, tmp_path: Path) -> None:
+    """By find_package(), shared and static."""
+    (tmp_path / "handshake.c").write_text(HANDSHAKE)
+    (tmp_path / "CMakeLists.txt").write_text(CMAKE)
+    build = tmp_path / "build"
+    run("cmake", "-S", tmp_path, "-B", build, f"-DCMAKE_PREFIX_PATH={installed}")
+    run("cmake", "--build", build)
+    for name in ("shared", "static"):
+        assert run(build / name) == "accepted\n"
+
+
 def test_shared_library_exports_the_public_headers_and_no_more(installed: Path) -> None:
     """What is in no installed header cannot be relied on by accident."""
     symbols = {

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Writes the SYN cache as one header and one C file: sh amalgamate.sh DIRECTORY
+#
+# For stacks with a build of their own: copy the two files, compile syncache.c.
+# The vector kernels of the burst path and the middlebox engine stay behind.
+set -e
+cd "$(dirname "$0")"
+out=$1
+mkdir -p "$out"
+
+{
+	echo '/* The SYN cache in one header: syncache.h and syncache_host.h. */'
+	cat syncache.h
+	grep -v '^#include "syncache.h"' syncache_host.h
+} >"$out/syncache.h"
+
+{
+	cat <<'END'
+/*
+ * The SYN cache in one file, made by amalgamate.sh.  It needs C11 and nothing
+ * else: with -ffreestanding it has no asserts, and asks for memcpy, memmove,
+ * memset and memcmp.
+ *
+ * -DSYNCACHE_SMALL leaves out the burst path: a fifth of the code, and most of the
+ * memory that an engine needs before its first entry.
+ */
+#define SYNCACHE_PORTABLE 1
+#include "syncache.h"
+
+#ifdef __clang__ /* inline functions of what were headers */
+#pragma clang diagnostic ignored "-Wunused-function"
+#endif
+
+#if defined(__STDC_HOSTED__) && __STDC_HOSTED__
+#include <assert.h>
+#include <string.h>
+#else
+#define assert(condition) ((void)0)
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *one, const void *two, size_t size);
+#endif
+END
+	# The burst path last, so that what it shares stands before it.
+	burst='core/burst.c core/flood.c core/quick.c'
+	rest=$(ls core/*.c | grep -v -x -e core/burst.c -e core/flood.c -e core/quick.c)
+	# Each #include "..." becomes its file, once; the headers above are there.
+	awk '
+	function base(path) {
+		sub(/.*\//, "", path)
+		return path
+	}
+	function take(path,    line, name, folder) {
+		folder = path
+		sub(/[^\/]*$/, "", folder)
+		while ((getline line < path) > 0) {
+			name = line
+			if (gsub(/^#include "|"$/, "", name) == 2) {
+				if (!seen[base(name)]++)
+					take(folder name)
+			} else if (line !~ /^#include <(assert|string|std[a-z]*)\.h>/)
+				print line
+		}
+		close(path)
+	}
+	BEGIN {
+		seen["syncache.h"] = seen["syncache_host.h"] = 1
+		for (i = 1; i < ARGC; i++) {
+			if (ARGV[i] == "core/burst.c")
+				print "\n#ifndef SYNCACHE_SMALL"
+			printf "\n/* ======== %s ======== */\n\n", ARGV[i]
+			take(ARGV[i])
+		}
+	}' $rest $burst simd/portable.c
+	cat <<'END'
+
+const struct simd_kernels *
+simd_kernels(void)
+{
+    return &simd_portable;
+}
+#endif
+END
+} >"$out/syncache.c"

@@ -1,0 +1,149 @@
+"""The SYN cache as one header and one C file: every compiler here takes it, alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_c_library import CSRC, HANDSHAKE, run
+
+WARNINGS = [
+    "-std=c11",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wshadow",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Werror",
+]
+M4 = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"]
+RV32 = ["riscv64-unknown-elf-gcc", "-march=rv32imac", "-mabi=ilp32", "-ffreestanding"]
+COMPILERS = {
+    "gcc": [os.environ.get("CC", "gcc")],
+    "clang": ["clang-19"],
+    "i686": ["i686-linux-gnu-gcc"],
+    "aarch64": ["aarch64-linux-gnu-gcc"],
+    "s390x": ["s390x-linux-gnu-gcc"],
+    "cortex-m4": M4,
+    "rv32": RV32,
+}
+# Those of them that this machine has.
+HERE = {name: words for name, words in COMPILERS.items() if shutil.which(words[0])}
+MEMORY = {"memcpy", "memmove", "memset", "memcmp"}
+
+# What a host calls, and nothing else: the linker throws the rest away.
+HOST = r"""
+#include "syncache.h"
+_Alignas(64) static unsigned char block[16384];
+static struct syncache_result result;
+static struct syncache_config config;
+static struct syncache_tunables tunables;
+static struct syncache_endpoint endpoint;
+uint8_t seed[16], packet[1500], out[SYNCACHE_REPLY_MAX];
+volatile uint32_t now, sink;
+
+void
+_start(void)
+{
+    struct syncache *cache = syncache_init(block, sizeof block, &config, seed);
+    uint64_t epoch;
+    uint32_t number;
+
+    sink = syncache_set_tunables(cache, &tunables);
+    sink = syncache_listen(cache, &endpoint, &number);
+    for (;;) {
+        if (syncache_key_due(cache, now, &epoch))
+            syncache_set_key(cache, epoch, seed);
+        sink = syncache_packet(cache, now, packet, sizeof packet, 0, &result);
+        syncache_accepted(cache, &result.conn, 0, true);
+        sink = syncache_poll_one(cache, now, out);
+        sink = (uint32_t)syncache_next_deadline(cache);
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with syncache.h and syncache.c."""
+    build = tmp_path_factory.mktemp("build")
+    run("make", "-s", "-C", CSRC, "amalgamation", f"BUILD={build}")
+    return build / "amalgamation"
+
+
+def undefined(words: list[str], thing: Path) -> set[str]:
+    """The symbols that an object wants from elsewhere, the compiler's own left out."""
+    tool = f"{words[0].removesuffix('gcc')}nm" if words[0].endswith("-gcc") else "nm"
+    runtime = run(*words, "-print-libgcc-file-name").strip()
+    defined = set()
+    if Path(runtime).exists():
+        # Members without symbols make nm complain on the other stream.
+        listing = subprocess.run(
+            [tool, "-g", "--defined-only", runtime],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        defined = {line.split()[-1] for line in listing.splitlines() if line}
+    wanted = {line.split()[-1] for line in run(tool, "-u", thing).splitlines() if line}
+    return wanted - defined
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_every_compiler_takes_it_without_a_warning(
+    one: Path, tmp_path: Path, name: str
+) -> None:
+    """Two files, no flags of ours."""
+    words = [*HERE[name], *WARNINGS, "-O2"]
+    run(*words, "-c", one / "syncache.c", "-o", tmp_path / "syncache.o")
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_freestanding_it_wants_the_memory_functions_alone(
+    one: Path, tmp_path: Path, name: str
+) -> None:
+    """No libc, no assert, no environment."""
+    thing = tmp_path / "syncache.o"
+    words = [*HERE[name], *WARNINGS, "-Os", "-ffreestanding", "-fno-pie"]
+    run(*words, "-c", one / "syncache.c", "-o", thing)
+    assert undefined(HERE[name], thing) <= MEMORY
+
+
+@pytest.mark.parametrize("small", [[], ["-DSYNCACHE_SMALL"]], ids=["whole", "small"])
+def test_it_makes_a_handshake(one: Path, tmp_path: Path, small: list[str]) -> None:
+    """The same program as against the library."""
+    source = tmp_path / "handshake.c"
+    source.write_text(HANDSHAKE)
+    program = tmp_path / "handshake"
+    words = [*HERE["gcc"], *WARNINGS, "-O1", *small, f"-I{one}"]
+    run(*words, source, one / "syncache.c", "-o", program)
+    assert run(program) == "accepted\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [(words, limit) for words, limit in ((M4, 24 << 10), (RV32, 32 << 10))
+     if shutil.which(words[0])],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_code_of_a_small_host_stays_small(
+    one: Path, tmp_path: Path, words: list[str], limit: int
+) -> None:
+    """Cookies and cache, IPv4 and IPv6, at -Os, the caller's loop included."""
+    source = tmp_path / "host.c"
+    source.write_text(HOST)
+    program = tmp_path / "host.o"
+    run(
+        *(*words, *WARNINGS),
+        *("-Os", "-ffreestanding", "-ffunction-sections", "-fdata-sections"),
+        *("-DSYNCACHE_SMALL", "-nostdlib", f"-I{one}"),
+        *("-Wl,-r", "-Wl,--gc-sections", "-Wl,-e,_start"),
+        *(source, one / "syncache.c", "-o", program),
+    )
+    size = run(f"{words[0].removesuffix('gcc')}size", program).splitlines()[1].split()
+    assert 8 << 10 < int(size[0]) <= limit

@@ -104,9 +104,11 @@ view_hop_limit(const struct view *view)
 static inline uint8_t
 view_class(const struct view *view)
 {
-    uint8_t tos = view->tuple.family == 6 ? (uint8_t)(view->ip[0] << 4 | view->ip[1] >> 4) : view->ip[1];
+    uint32_t tos = view->ip[1];
 
-    return tos & 0xfc;
+    if (view->tuple.family == 6)
+        tos = (uint32_t)view->ip[0] << 4 | tos >> 4;
+    return (uint8_t)(tos & 0xfc);
 }
 
 static inline uint32_t

@@ -20,7 +20,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 EXTENSION := syncache/_ffi.abi3.so
-EXTRAS := cli,plot
+EXTRAS := cli,fleet,plot
 NEED := sh .ci/need
 CLANG := $(firstword $(shell command -v clang-19 clang) clang-19)
 CLANG_PACKAGES := "clang-19 libclang-rt-19-dev"
@@ -81,7 +81,8 @@ demo: $(EXTENSION)
 # at once, and a test that misses one names it.
 TOOLS := $(NEED) ip iproute2 ethtool ethtool nft nftables ping iputils-ping \
 	dig bind9-dnsutils curl curl nginx nginx-light wrk wrk sysctl procps \
-	valgrind valgrind || \
+	valgrind valgrind \
+	"$$(command -v valkey-server || echo redis-server)" redis-server || \
 	[ "$$(id -u)" != 0 ] || exit 1
 SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "log": "add up the alerts and sessions of log files",
     "advise": "measure traffic, and propose thresholds for inspect",
     "key": "make, show, rotate or seal the keyring that machines share",
+    "fleet": "share cookie keys between machines, through Valkey",
     "cookie": "make, check or explain a SYN cookie",
     "demo": "serve real clients through a real SYN flood",
 }

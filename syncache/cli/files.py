@@ -35,6 +35,7 @@ def replace(path: Path, parts: Sequence[bytes], mode: int = 0o600) -> None:
         descriptor = os.open(fresh, flags, mode)
         try:
             os.fchmod(descriptor, mode)
+            _keep_owner(descriptor, path)
             for start in range(0, len(parts), PARTS_MAX):
                 _write(descriptor, parts[start : start + PARTS_MAX])
             os.fsync(descriptor)
@@ -46,6 +47,13 @@ def replace(path: Path, parts: Sequence[bytes], mode: int = 0o600) -> None:
             fresh.unlink()
         raise type(error)(error.errno, error.strerror, str(path)) from None
     _sync_folder(path.parent)
+
+
+def _keep_owner(descriptor: int, path: Path) -> None:
+    """Give a file to the owner of the one whose place it takes, if we may."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        before = path.stat()
+        os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
 def _write(descriptor: int, parts: Sequence[bytes]) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .. import ios_inspect
 from ..alerts import Folder
 from ..inspection import Inspection
-from . import Failure, keys
+from . import Failure, keyopts, keys
 from .intercept import Box, open_link
 from .output import Budget, opened
 from .replay import Replay
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
-    keys.add_options(p)
+    keyopts.add_options(p)
     p.add_argument("--audit", action="store_true", help="report every session")
     p.add_argument(
         "--detect-only", action="store_true", help="judge and report, touch nothing"
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--inside and --outside belong together")
     if options.inside and options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
-    source = keys.source(options)
+    source = keyopts.source(options)
     engine = make(options, source)
     with contextlib.ExitStack() as stack:
         try:
@@ -122,6 +122,8 @@ def make(
         settings=options.sysctl,
         shared=source.settings if source else (),
     )
+    if source is not None:
+        source.check(sysctl)
     wanted = {"audit_trail": options.audit, "detect_only": options.detect_only}
     wanted["tap_reset"] = options.reset
     sysctl.update({_I + name: 1 for name, on in wanted.items() if on})

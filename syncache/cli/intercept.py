@@ -20,7 +20,7 @@ from .. import ios, ios_config
 from ..acl import AccessList
 from ..bridge import Bridge, Relay
 from ..intercept import LIST, MODE, Intercept
-from . import Failure, keys, tunables
+from . import Failure, keyopts, keys, tunables
 from .output import Budget, opened
 from .signals import Signals
 from .state import State
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
-    keys.add_options(p)
+    keyopts.add_options(p)
     p.add_argument(
         "--state",
         metavar="FILE",
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     """Intercept until SIGINT or SIGTERM."""
     if options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
-    source = keys.source(options)
+    source = keyopts.source(options)
     engine = make(options, source)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
@@ -135,6 +135,8 @@ def make(
         settings=settings,
         shared=source.settings if source else (),
     )
+    if source is not None:
+        source.check(sysctl)
     lists = config.lists
     try:
         if options.list is not None:
@@ -223,7 +225,7 @@ class Box(Bridge):
     def watch(self, source: keys.KeySource | None, stack: contextlib.ExitStack) -> None:
         """Take the keys of a file again whenever it changes."""
         if source is not None:
-            self._keys = keys.KeyWatch(source)
+            self._keys = source.watch()
             stack.callback(self._keys.close)
 
     def keep(self, state: State) -> None:

@@ -1,4 +1,4 @@
-"""The keyring file of a command: its options, its reading, its change in a running one.
+"""The keyring file of a command: its reading, and its change in a running one.
 
 `KeySource` reads a file, sealed or not, and puts its keys into an engine, all or
 nothing.  `KeyWatch` does so again whenever the file has changed: a thread looks at it
@@ -7,24 +7,23 @@ and unseals it beside the packet loop, which finds the keys ready.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import threading
 import time
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..keyring import DerivedKeyring, Keyring, KeyringError
 from ..succession import check
-from . import Failure
+from . import Failure, files
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
+    from pathlib import Path
+
+    from ..sysctl import Sysctl
 
 LOOK_SECONDS = 0.5  # between looks at the file
+STEP_SECONDS = 0.1  # of the wall clock; less does not matter
 PASSPHRASE_BYTES_MAX = 64 * 1024
 GATE = "net.inet.tcp.syncache.x.cookie_gate"
 
@@ -44,33 +43,6 @@ def wall_clock() -> float:
 def wall_offset() -> float:
     """Return the wall clock minus the monotonic one, now."""
     return wall_clock() - time.monotonic()
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a keyring to a command's parser."""
-    parser.add_argument(
-        "--keyring",
-        metavar="FILE",
-        type=Path,
-        help="cookie keys that other machines and later runs have too (syncache key); "
-        "read again when it changes",
-    )
-    parser.add_argument(
-        "--passphrase", metavar="FILE", type=Path, help="what unseals the keyring"
-    )
-
-
-def source(options: argparse.Namespace) -> KeySource | None:
-    """Read the keyring that the options ask for; None: keys are drawn.
-
-    Raises:
-        Failure: it cannot be used.
-    """
-    if options.keyring is None:
-        if options.passphrase is not None:
-            raise Failure("--passphrase needs --keyring, the file that it unseals")
-        return None
-    return KeySource(options.keyring, options.passphrase)
 
 
 def read_passphrase(path: Path | None) -> bytes | None:
@@ -117,27 +89,7 @@ def write_keyring(path: Path, text: str) -> None:
         Failure: it cannot be written.
     """
     try:
-        # Made with mode 0600, in the same folder so that it can take the place over.
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-        ) as file:
-            beside = Path(file.name)
-            try:
-                file.write(text)
-                file.flush()
-                with contextlib.suppress(FileNotFoundError):
-                    owner = path.stat()
-                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                os.fsync(file.fileno())
-                beside.replace(path)
-            except BaseException:
-                beside.unlink(missing_ok=True)
-                raise
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        files.replace(path, [text.encode()])
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
 
@@ -163,6 +115,18 @@ class KeySource:
         cookies at any time.
         """
         return [f"{GATE}=always"] if self.keys.group else []
+
+    def check(self, sysctl: Sysctl) -> None:
+        """Make sure that the tunables are the group's; those of a file are free."""
+
+    def watch(self, wake: Callable[[], object] = lambda: None) -> KeyWatch:
+        """Begin to watch the file."""
+        return KeyWatch(self, wake)
+
+    def of_shard(self, index: int) -> KeySource:
+        """Return what one of several processes of this machine watches."""
+        del index
+        return self
 
     def look(self) -> tuple[int, int, int] | None:
         """Return what changes with the file; None: it does not exist."""
@@ -220,16 +184,26 @@ class KeyWatch:
 
     def take(self, engine: Engine, write: Callable[[str], object]) -> None:
         """Give an engine what the thread has read, and write a line about it."""
-        if self._end.is_set():
+        if self.ended:
             return
         keys, self._ready = self._ready, None
         if keys is not None:
-            self._source.give(engine, keys)
+            self._source.keys = keys
+            self.put(engine)
             newest = keys.masters[-1]
             write(f"keyring: read again; {newest!r} is the newest key\n")
         said, self._said = self._said, None
         if said is not None:
             write(f"keyring: {said}; the keys in force stay\n")
+
+    def put(self, engine: Engine) -> None:
+        """Put the keys in force into an engine."""
+        engine.rekey(self._source.keys)
+
+    @property
+    def ended(self) -> bool:
+        """Whether `close` was called: nothing is taken any more."""
+        return self._end.is_set()
 
     @property
     def waiting(self) -> bool:
@@ -242,13 +216,16 @@ class KeyWatch:
         self._thread.join()
 
     def look(self) -> None:
-        """Read the file if it is another one than before."""
-        seen = self._source.look()
-        if seen in {self._source.seen, None}:
+        """Read the file if it has changed, or if the wall clock was set."""
+        source = self._source
+        seen = source.look()
+        known = self._ready or source.keys
+        stepped = abs(wall_offset() - known.wall_offset) > STEP_SECONDS
+        if seen is None or (seen == source.seen and not stepped):
             return
-        self._source.seen = seen
+        source.seen = seen
         try:
-            self._ready = self._source.read()
+            self._ready = source.read()
         except Failure as failure:
             self._said = str(failure)
         self._wake()

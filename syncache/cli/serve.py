@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import Sysctl
 from ..control import assign, start_control
-from . import Failure, keys, needs
+from . import Failure, keyopts, keys, needs
 from .signals import STOP, Signals
 from .tunables import load_file, named
 
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
-    keys.add_options(p)
+    keyopts.add_options(p)
     p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
     p.add_argument(
         "--shards",
@@ -84,8 +84,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; 1 if the device went away."""
-    source = keys.source(options)
+    source = keyopts.source(options)
     sysctl = tunables(options, [] if source is None else source.settings)
+    if source is not None:
+        source.check(sysctl)
     ours, kernel = addresses(options.address)
     if options.directory and not options.directory.is_dir():
         raise Failure(f"{options.directory} is not a directory")
@@ -152,7 +154,8 @@ def run_shards(
         shard.ready()
         if options.control:
             options.control += f".{shard.index}"
-        asyncio.run(serve(options, sysctl, ours, link, source or shard.keys))
+        mine = source.of_shard(shard.index) if source else shard.keys
+        asyncio.run(serve(options, sysctl, ours, link, mine))
 
     try:
         return run(options.shards, work)
@@ -280,7 +283,7 @@ def watch(source: keys.KeySource, host: Host) -> keys.KeyWatch:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(watching.take, engine, note)
 
-    watching = keys.KeyWatch(source, wake)
+    watching = source.watch(wake)
     return watching
 
 

@@ -1,0 +1,375 @@
+"""`syncache fleet`: the machines that share cookie keys through Valkey.
+
+`init` makes a group and its first key, on one machine; `join` brings the keys to each
+other one; `status` lists members, and fails if one of them lags or raises an alarm;
+`rotate` publishes a new key, waits until every member has it and it is in force, and
+deletes the old one; `revoke` does so under another key file, which the member that is
+put out does not have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..fleet import FleetError, conf
+from ..fleet.document import KIND, Document
+from ..fleet.member import IDLE_SECONDS, Member, wall_clock
+from ..fleet.record import Record, kind_of
+from ..fleet.seal import Sealer
+from ..fleet.store import Store
+from ..keyring import Master, derive
+from ..tunables import KNOBS
+from . import Failure
+from .key import describe, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_X = "net.inet.tcp.syncache.x."
+LEAD_SECONDS = 60.0
+LOST_SECONDS = 3 * IDLE_SECONDS  # without a record
+ASK_SECONDS = 0.5
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache fleet",
+        description="Machines that redeem each other's cookies; docs/fleet.md",
+    )
+    p.add_argument("action", choices=("init", "join", "status", "rotate", "revoke"))
+    p.add_argument(
+        "conf",
+        metavar="CONF",
+        nargs="?",
+        type=Path,
+        help="group, valkey, key, keyring, name; or SYNCACHE_FLEET_... instead",
+    )
+    p.add_argument(
+        "--lifetime",
+        metavar="SECONDS",
+        type=int,
+        default=KNOBS[_X + "cookie_lifetime"].default,
+        help="init: x.cookie_lifetime of all members [%(default)s]",
+    )
+    p.add_argument(
+        "--skew-ms",
+        metavar="MS",
+        type=int,
+        default=KNOBS[_X + "clock_skew_ms"].default,
+        help="init: x.clock_skew_ms of all members [%(default)s]",
+    )
+    p.add_argument(
+        "--lead",
+        metavar="SECONDS",
+        type=float,
+        default=LEAD_SECONDS,
+        help="rotate, revoke: when the new key comes into force [%(default)s]",
+    )
+    p.add_argument(
+        "--all",
+        action="store_true",
+        help="rotate: put the change off while a member has not got the key",
+    )
+    p.add_argument(
+        "--no-wait", action="store_true", help="rotate: publish the key, and end"
+    )
+    p.add_argument("--json", action="store_true", help="status: as JSON")
+    p.add_argument("--member", metavar="NAME", help="revoke: who is put out")
+    p.add_argument(
+        "--new-key",
+        metavar="FILE",
+        type=Path,
+        help="revoke: the key file of those who stay",
+    )
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do one of the five."""
+    actions: dict[str, Callable[[argparse.Namespace, conf.Conf, Store], int]] = {
+        "init": init,
+        "join": join,
+        "status": status,
+        "rotate": rotate,
+        "revoke": revoke,
+    }
+    try:
+        chosen = conf.read(options.conf)
+        store = Store(chosen)
+        try:
+            return actions[options.action](options, chosen, store)
+        finally:
+            store.close()
+    except FleetError as error:
+        raise Failure(str(error)) from None
+
+
+def init(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
+    """Make a group: its key file if there is none, its first key, its document."""
+    if not 1 <= options.lifetime <= 3600:
+        raise Failure("--lifetime is 1 to 3600 seconds")
+    if not 0 <= options.skew_ms <= options.lifetime * 500:
+        raise Failure("--skew-ms is at most half of the lifetime")
+    if store.document() is not None:
+        raise Failure(f"the group {chosen.group} is there already: syncache fleet join")
+    if chosen.sealed.exists():
+        raise Failure(
+            f"{chosen.sealed} is of a group of before, and its members put it back; to "
+            "begin anew, remove it and the keyring on every machine"
+        )
+    if not chosen.key.exists():
+        make_key(chosen.key)
+        print(f"{chosen.key} is new: copy it to every member, over a safe way")
+    master = Master.generate()
+    made = Document(
+        version=1,
+        group=chosen.group,
+        lifetime=options.lifetime,
+        skew_ms=options.skew_ms,
+        ts_key=derive(master.secret, f"syncache timestamp {chosen.group}"),
+        masters=(master,),
+    )
+    message = Sealer(chosen.group, chosen.secret()).seal(KIND, made.encode(), 1)
+    if not store.publish(message, 1):
+        raise Failure(f"the group {chosen.group} was made by another at the same time")
+    return join(options, chosen, store)
+
+
+def make_key(path: Path) -> None:
+    """Write a new key file.
+
+    Raises:
+        Failure: it cannot be written.
+    """
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(path, flags, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from None
+
+
+def join(_options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
+    """Fetch the keys, and write the keyring of this machine."""
+    if store.document() is None and not chosen.sealed.exists():
+        raise Failure(f"there is no group {chosen.group}: syncache fleet init")
+    member = current(chosen, store)
+    assert member.document is not None
+    print(describe(chosen.keyring, member.document.keyring()), end="")
+    return 0
+
+
+def current(chosen: conf.Conf, store: Store) -> Member:
+    """Return this machine's member, with the newest document that there is.
+
+    Raises:
+        Failure: there is none, or something is wrong with it.
+    """
+    member = Member(chosen, store, silent=True)
+    member.turn()
+    wrong = [text for name, text in member.alarms.items() if name != "lower"]
+    if wrong:
+        raise Failure("; ".join(wrong))
+    if member.document is None:
+        raise Failure(f"there is no group {chosen.group}: syncache fleet init")
+    if not chosen.keyring.exists():
+        member.restore()
+    return member
+
+
+# What there is.
+
+
+def members(store: Store, sealer: Sealer) -> tuple[list[Record], list[str]]:
+    """Return the records of all members, and the names of those that do not open."""
+    found, strange = [], []
+    for name, sealed in sorted(store.records().items()):
+        try:
+            found.append(Record.decode(name, sealer.open(kind_of(name), sealed)[1]))
+        except FleetError:
+            strange.append("".join(c if c.isprintable() else "?" for c in name[:64]))
+    return found, strange
+
+
+def complaints(record: Record, document: Document, now: float) -> list[str]:
+    """Return what is wrong with a member, a word or two each."""
+    words = []
+    if record.name in document.revoked:
+        return ["revoked"]
+    if now - record.time > LOST_SECONDS:
+        words.append("lost")
+    if record.version < document.version:
+        words.append("lags")
+    if record.refuses:
+        words.append("refuses: wrong clock")
+    words += [alarm for alarm in record.alarms if alarm != "clock"]
+    return words
+
+
+def status(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
+    """List keys and members; 1 if one of them lags, is lost or raises an alarm."""
+    member = current(chosen, store)
+    document = member.document
+    assert document is not None
+    found, strange = members(store, member.sealer)
+    now = wall_clock()
+    wrong = {record.name: complaints(record, document, now) for record in found}
+    if options.json:
+        print(json.dumps(as_json(document, found, wrong, now)))
+    else:
+        print(
+            f"group {document.group}: version {document.version}, lifetime "
+            f"{document.lifetime} s, skew {document.skew_ms} ms, {chosen.address}"
+        )
+        print(describe(chosen.keyring, document.keyring()), end="")
+        print("member              seen  version  key     clock  state       notes")
+        for record in found:
+            print(line(record, wrong[record.name], now))
+        for name in strange:
+            print(f"{name:18}  a record that our key does not open")
+    return int(any(words for words in wrong.values() if words != ["revoked"]))
+
+
+def line(record: Record, words: list[str], now: float) -> str:
+    """Return a member's line of `status`."""
+    return (
+        f"{record.name:18}{now - record.time:5.0f}s{record.version:9}{record.key:5}"
+        f"{-record.offset:+9.3f}s  {record.state:10}  {', '.join(words)}"
+    ).rstrip()
+
+
+def as_json(
+    document: Document, found: list[Record], wrong: dict[str, list[str]], now: float
+) -> dict[str, object]:
+    """Return the status as a value; no key is in it."""
+    return {
+        "group": document.group,
+        "version": document.version,
+        "lifetime": document.lifetime,
+        "skew_ms": document.skew_ms,
+        "keys": [{"number": m.number, "begins": m.begins} for m in document.masters],
+        "members": [
+            {
+                "name": record.name,
+                "seen": round(now - record.time, 3),
+                "version": record.version,
+                "key": record.key,
+                "clock": -record.offset,
+                "state": record.state,
+                "rates": record.rates,
+                "wrong": wrong[record.name],
+            }
+            for record in found
+        ],
+    }
+
+
+# What changes it.
+
+
+def rotate(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
+    """Publish a key, wait for the members and for its time, delete the old one."""
+    checked_lead(options)
+    member = current(chosen, store)
+    document = published(member, member.following().rotated(wall_clock(), options.lead))
+    key = document.masters[-1]
+    print(f"key {key.number} is published, in force from {stamp(key.begins)}")
+    if options.no_wait:
+        return 0
+    while True:
+        lagging = wait_for_members(member, store, document)
+        if not lagging or not options.all:
+            break
+        print(f"put off: {', '.join(lagging)} have not got it")
+        document = published(
+            member, member.following().later(wall_clock(), options.lead)
+        )
+        key = document.masters[-1]
+    if lagging:
+        print(f"go on without {', '.join(lagging)}, which have not got it")
+    else:
+        print(f"every member has key {key.number}")
+    wait_until(key.begins)
+    print(f"key {key.number} is in force")
+    wait_until(key.begins + 2 * document.lifetime + document.skew_ms / 1000)
+    member = current(chosen, store)
+    left = member.following().retired(wall_clock())
+    if left is not member.document:
+        published(member, left)
+        print("the keys before it are deleted")
+    return int(bool(lagging))
+
+
+def checked_lead(options: argparse.Namespace) -> None:
+    """Make sure that members have time to get a key.
+
+    Raises:
+        Failure: they have not.
+    """
+    if not 2 <= options.lead <= 86400:
+        raise Failure("--lead is 2 to 86400 seconds: every member needs a moment")
+
+
+def published(member: Member, document: Document) -> Document:
+    """Put the next version in place, here and in Valkey.
+
+    Raises:
+        Failure: another one came first.
+    """
+    if not member.publish(document):
+        raise Failure("another version came first: see syncache fleet status")
+    return document
+
+
+def wait_for_members(member: Member, store: Store, document: Document) -> list[str]:
+    """Wait until members have a version, or nearly its time; return those without."""
+    while True:
+        now = wall_clock()
+        found, _ = members(store, member.sealer)
+        lagging = [
+            record.name
+            for record in found
+            if record.version < document.version
+            and record.name not in document.revoked
+            and now - record.time <= LOST_SECONDS
+        ]
+        if not lagging or now >= document.masters[-1].begins - 1:
+            return lagging
+        time.sleep(ASK_SECONDS)
+
+
+def wait_until(wall: float) -> None:
+    """Sleep until a time of the wall clock."""
+    while (left := wall - wall_clock()) > 0:
+        time.sleep(min(left, 1.0))
+
+
+def revoke(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
+    """Put a member out: a new key, sealed with a key file that it does not have."""
+    checked_lead(options)
+    if options.member is None or options.new_key is None:
+        raise Failure(
+            "revoke needs --member NAME, and --new-key FILE, which is on the machines "
+            f"that stay as {chosen.next_key}"
+        )
+    secret = conf.read_secret(options.new_key)
+    member = current(chosen, store)
+    if secret == chosen.secret():
+        raise Failure(f"{options.new_key} is the key that {options.member} has too")
+    document = member.following().revoking(options.member, wall_clock(), options.lead)
+    member.change_key(secret)
+    published(member, document)
+    store.forget(options.member)
+    key = document.masters[-1]
+    print(
+        f"{options.member} is revoked; key {key.number} is in force from "
+        f"{stamp(key.begins)}, until then {options.member} can make cookies"
+    )
+    return 0

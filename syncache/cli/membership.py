@@ -1,0 +1,213 @@
+"""`--fleet CONF`: the keys of a command come from a group of machines.
+
+The agent of the fleet is a thread: it talks with Valkey and writes the keyring file;
+`KeyWatch` takes the keys from there, as it does from any file.  What is left for the
+owner of the engine is what only he may do: give keys to it, write lines to the log,
+and read its counters once a second, for others to see.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..fleet import FleetError, conf
+from ..fleet.member import Member
+from ..fleet.record import Record
+from ..fleet.store import Store
+from ..keyring import Keyring
+from . import Failure
+from .keys import Engine, KeySource, KeyWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ..sysctl import Sysctl
+
+REPORT_SECONDS = 1.0
+NAME_MAX = 56  # of a member's name, before the number of a shard
+_X = "net.inet.tcp.syncache.x."
+
+
+class FleetSource(KeySource):
+    """The keyring of a member, and the group that it is of.
+
+    Args:
+        path: The configuration; None: the environment.
+
+    Raises:
+        Failure: this machine has not joined, or something cannot be used.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        try:
+            self.conf = conf.read(path)
+            self.member = Member(self.conf, Store(self.conf))
+        except FleetError as error:
+            raise Failure(str(error)) from None
+        if self.member.document is None or not self.conf.keyring.exists():
+            raise Failure(
+                f"{self.conf.keyring}: this machine has no keys of the group "
+                f"{self.conf.group}: syncache fleet join {path or ''}".rstrip()
+            )
+        super().__init__(self.conf.keyring, self.conf.key)
+
+    @property
+    def settings(self) -> list[str]:
+        """Tunables that every member has alike."""
+        document = self.member.following()
+        return [
+            *super().settings,
+            f"{_X}clock_skew_ms=0",  # so that any lifetime may come before the skew
+            f"{_X}cookie_lifetime={document.lifetime}",
+            f"{_X}clock_skew_ms={document.skew_ms}",
+        ]
+
+    def check(self, sysctl: Sysctl) -> None:
+        """Make sure that nothing has set apart what members must have alike.
+
+        Raises:
+            Failure: a file or an option has.
+        """
+        document = self.member.following()
+        for name, value in (
+            ("cookie_lifetime", document.lifetime),
+            ("clock_skew_ms", document.skew_ms),
+        ):
+            if sysctl[_X + name] != value:
+                raise Failure(
+                    f"{_X}{name} is {value} in the group {document.group}, and here "
+                    f"{sysctl[_X + name]}: cookies would not be redeemed"
+                )
+
+    def of_shard(self, index: int) -> KeySource:
+        """Make each process a member of its own, on one keyring."""
+        name = f"{self.conf.name[:NAME_MAX]}.{index}"
+        self.conf = replace(self.conf, name=name)
+        self.member = Member(self.conf, Store(self.conf))
+        return self
+
+    def watch(self, wake: Callable[[], object] = lambda: None) -> KeyWatch:
+        """Begin to watch the file, and the group."""
+        return FleetWatch(self, wake)
+
+
+class FleetWatch(KeyWatch):
+    """Watches the keyring, and runs the agent that writes it.
+
+    Args:
+        source: The member.
+        wake: Called by a thread when there is something to take.
+    """
+
+    def __init__(
+        self, source: FleetSource, wake: Callable[[], object] = lambda: None
+    ) -> None:
+        self._member = source.member
+        self._refusing = False
+        self._meter = Meter()
+        self._report_due = 0.0
+        super().__init__(source, wake)
+        self._member.after = self._after
+        self._member.start()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to take."""
+        member = self._member
+        return (
+            super().waiting
+            or bool(member.lines)
+            or member.refuses != self._refusing
+            or time.monotonic() >= self._report_due
+        )
+
+    def take(self, engine: Engine, write: Callable[[str], object]) -> None:
+        """Give an engine its keys, write lines, read counters."""
+        super().take(engine, write)
+        if self.ended:
+            return
+        member = self._member
+        if member.refuses != self._refusing:
+            self._refusing = member.refuses
+            self.put(engine)
+        while member.lines:
+            write(member.lines.popleft())
+        now = time.monotonic()
+        if now >= self._report_due:
+            self._report_due = now + REPORT_SECONDS
+            member.report(self._meter.read(engine, now))
+
+    def put(self, engine: Engine) -> None:
+        """Put the keys in force into an engine: the group's, or drawn ones.
+
+        With a wrong clock the group's keys would be those of another time: cookies are
+        made for this machine alone, with keys of its own, until the clock is right.
+        """
+        if self._refusing:
+            engine.rekey(Keyring.ephemeral())
+        else:
+            super().put(engine)
+
+    def close(self) -> None:
+        """End both threads."""
+        self._member.close()
+        super().close()
+
+    def _after(self) -> None:
+        """After each round of the agent: its thread reads and unseals the file."""
+        self.look()
+        if self.waiting:
+            self._wake()
+
+
+class Meter:
+    """Makes rates of an engine's counters, and a state of the rates."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+        self._at = 0.0
+
+    def read(self, engine: Any, now: float) -> Record:
+        """Return what the group may know of an engine."""
+        counted, state = counters(engine)
+        passed = now - self._at
+        rates = {
+            name: (count - self._before[name]) / passed
+            for name, count in counted.items()
+            if name in self._before and passed > 0
+        }
+        self._before, self._at = counted, now
+        if state == "calm" and rates.get("cookie"):
+            state = "cookies"
+        return Record(name="self", time=0.0, state=state, rates=rates)
+
+
+def counters(engine: Any) -> tuple[dict[str, int], str]:
+    """Return the counters of SYNs, cookies and drops, and the state."""
+    stats = engine.stats
+    if callable(stats):  # a middlebox engine
+        found: Mapping[str, int] = stats()
+        drops = sum(
+            count for name, count in found.items() if name.startswith("verdict_drop")
+        )
+        counted = {
+            "syn": found["requests"],
+            "cookie": found["cookies_sent"],
+            "redeemed": found["cookies_redeemed"],
+            "drop": drops,
+        }
+        return counted, "aggressive" if found["aggressive"] else "calm"
+    found = stats.as_dict()
+    counted = {
+        "syn": max(found["sc_added"], found["sc_sendcookie"]),
+        # Of those nothing is stored of, or not for long.
+        "cookie": max(found["sc_sendcookie"] - found["sc_added"], 0)
+        + found["sc_bucketoverflow"]
+        + found["sc_cacheoverflow"],
+        "redeemed": found["sc_recvcookie"],
+        "drop": found["sc_dropped"],
+    }
+    return counted, "paused" if engine.paused else "calm"

@@ -1,0 +1,157 @@
+"""`Conf`: what a member of a fleet has to know, from one file or the environment.
+
+A file has `name = value` lines; `#` begins a comment.  SYNCACHE_FLEET_GROUP and so on
+take precedence over the file.
+
+    group   = web
+    valkey  = valkey://192.0.2.10:6379/0     valkeys:// is TLS, unix:///path a socket
+    key     = /etc/syncache/fleet.key        seals what leaves this machine
+    keyring = /var/lib/syncache/web.ring     written by this member, read by its engines
+    name    = edge-1                         of this member; the host's name if left out
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import FleetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRONMENT = "SYNCACHE_FLEET_"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+URL = re.compile(r"(valkeys?|rediss?|unix)://\S+")
+KEY_BYTES_MIN = 8
+KEY_BYTES_MAX = 64 * 1024
+FILE_BYTES_MAX = 64 * 1024
+FIELDS = ("group", "valkey", "key", "keyring", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Conf:
+    """The configuration of a member; made by `read`."""
+
+    group: str
+    valkey: str
+    key: Path
+    keyring: Path
+    name: str
+
+    @classmethod
+    def read(cls, path: Path | None, environment: Mapping[str, str]) -> Conf:
+        """Read a file, then the environment.
+
+        Raises:
+            FleetError: something is missing or wrong; one line says what.
+        """
+        values = {} if path is None else _lines(path)
+        for field in FIELDS:
+            given = environment.get(ENVIRONMENT + field.upper())
+            if given is not None:
+                values[field] = given
+        values.setdefault("name", socket.gethostname().partition(".")[0])
+        missing = [field for field in FIELDS if not values.get(field)]
+        where = "the environment" if path is None else str(path)
+        if missing:
+            raise FleetError(f"{where}: {', '.join(missing)} is missing")
+        for field in ("group", "name"):
+            if not NAME.fullmatch(values[field]):
+                raise FleetError(
+                    f"{where}: {values[field]!r} is not a {field}: letters, digits, "
+                    "'.', '_' and '-', at most 63, the first a letter or digit"
+                )
+        if not URL.fullmatch(values["valkey"]):
+            raise FleetError(
+                f"{where}: valkey is valkey://HOST:PORT/DB, valkeys://... or "
+                "unix:///PATH"
+            )
+        return cls(
+            values["group"],
+            values["valkey"],
+            Path(values["key"]),
+            Path(values["keyring"]),
+            values["name"],
+        )
+
+    @property
+    def address(self) -> str:
+        """Where Valkey is, without the password that a URL may hold."""
+        return re.sub(r"//[^/@]*@", "//", self.valkey).partition("?")[0]
+
+    @property
+    def next_key(self) -> Path:
+        """The key that takes over when a member is revoked."""
+        return self.key.with_name(self.key.name + ".next")
+
+    @property
+    def sealed(self) -> Path:
+        """Where the group's document stays, as it was in Valkey."""
+        return self.keyring.with_name(self.keyring.name + ".group")
+
+    def secret(self) -> bytes:
+        """Read the key file.
+
+        Raises:
+            FleetError: it cannot be used.
+        """
+        return read_secret(self.key)
+
+
+def read_secret(path: Path) -> bytes:
+    """Read a key file or passphrase; the end of its last line does not count.
+
+    Raises:
+        FleetError: it cannot be read, others can read it, or it is too short.
+    """
+    try:
+        mode = path.stat().st_mode & 0o777
+        with path.open("rb") as file:
+            secret = file.read(KEY_BYTES_MAX + 1).rstrip(b"\r\n")
+    except OSError as error:
+        raise FleetError(f"{path}: {error.strerror}") from None
+    if mode & 0o077:
+        raise FleetError(
+            f"{path} is open to others (mode {mode:04o}): chmod 600 {path}"
+        )
+    if not KEY_BYTES_MIN <= len(secret) <= KEY_BYTES_MAX:
+        raise FleetError(
+            f"{path} is not a key: {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes, for "
+            "example of `head -c 32 /dev/urandom | base64`"
+        )
+    return secret
+
+
+def read(path: Path | None) -> Conf:
+    """Read the configuration of this process.
+
+    Raises:
+        FleetError: something is missing or wrong.
+    """
+    return Conf.read(path, os.environ)
+
+
+def _lines(path: Path) -> dict[str, str]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(FILE_BYTES_MAX).decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise FleetError(f"{path}: {error.strerror}") from None
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        content = line.partition("#")[0].strip()
+        if not content:
+            continue
+        name, equals, value = (part.strip() for part in content.partition("="))
+        if not equals or name not in FIELDS:
+            raise FleetError(
+                f"{path}:{number}: a line is NAME = VALUE, the names are "
+                f"{', '.join(FIELDS)}"
+            )
+        values[name] = value
+    return values

@@ -1,0 +1,428 @@
+"""`Member`: the agent of one machine, in a thread of its own.
+
+It watches the group's document, writes the keyring file that the engines of this
+machine read, publishes a record, and judges clocks.  It never touches an engine: what
+others are to know is in attributes that any thread may read, and in a bounded list of
+lines for the log.
+
+What becomes of the keys does not depend on Valkey: the file stays, and so do the keys
+in force.  A document is taken if it was sealed with the group's key and has a higher
+version than any before; the version is kept beside the keyring, over restarts.  Who
+has a higher version than Valkey puts it back, so that a wiped server heals.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from ..cli import files
+from . import FleetError, clocks
+from .conf import read_secret
+from .document import KIND, Document, check
+from .record import Record, kind_of
+from .seal import Sealer, SealError, version_of
+from .store import Store, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from .conf import Conf
+    from .store import News
+
+ROUND_SECONDS = 1.0
+IDLE_SECONDS = 5.0  # between records when nothing happens
+AWAY_SECONDS_MAX = 5.0  # between tries while Valkey is away
+SAMPLE_IDLE = 4
+SAMPLE_FLOOD = 6
+SIGHTS_MAX = 64
+LINES_MAX = 100
+
+
+def wall_clock() -> float:
+    """Return seconds since 1970."""
+    return datetime.now(timezone.utc).timestamp()
+
+
+class Member:
+    """One machine of a group.
+
+    Args:
+        conf: Of this machine.
+        store: The words with Valkey.
+        wall: The wall clock; another one for tests.
+        silent: It publishes no record: an operator's command, beside the agent.
+
+    Raises:
+        FleetError: the key file cannot be used.
+    """
+
+    def __init__(
+        self,
+        conf: Conf,
+        store: Store,
+        wall: Callable[[], float] = wall_clock,
+        *,
+        silent: bool = False,
+    ) -> None:
+        self.conf = conf
+        self._store = store
+        self._wall = wall
+        self._silent = silent
+        self._secret = conf.secret()
+        self._sealer = Sealer(conf.group, self._secret)
+        self._tried: set[bytes] = {self._secret}
+        self.document: Document | None = None
+        self._message = b""
+        self.alarms: dict[str, str] = {}
+        self.refuses = False
+        self.offset = 0.0
+        self.lines: collections.deque[str] = collections.deque(maxlen=LINES_MAX)
+        self.seen: dict[str, Record] = {}
+        self._sights: dict[str, clocks.Sight] = {}
+        self._ahead: dict[str, float] = {}
+        self._report: Record | None = None
+        self._record_due = self._clock_due = self._heal_due = 0.0
+        self._failures = 0
+        self.after: Callable[[], object] = lambda: None  # called after each round
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.load()
+
+    # The local copy.
+
+    def load(self) -> None:
+        """Take up the document of before, if there is one."""
+        try:
+            message = self.conf.sealed.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._alarm("disk", f"{self.conf.sealed}: {error.strerror}")
+            return
+        try:
+            self.document = self._opened(message)
+        except FleetError as error:
+            self._alarm("disk", f"{self.conf.sealed}: {error}")
+            return
+        self._message = message
+
+    def _opened(self, message: bytes) -> Document:
+        version, body = self._sealer.open(KIND, message)
+        return Document.decode(body, version, self.conf.group)
+
+    def _keep(self, message: bytes, document: Document) -> None:
+        """Write the document and the keyring; the engines read the latter again."""
+        text = document.keyring().text(passphrase=self._secret)
+        try:
+            with self._alone():
+                if self._version_here() <= document.version:
+                    files.replace(self.conf.sealed, [message])
+                    files.replace(self.conf.keyring, [text.encode()])
+        except OSError as error:
+            # The engines go on with the file of before, and this is tried again.
+            raise FleetError(f"{error.filename}: {error.strerror}") from None
+        self.document, self._message = document, message
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes of this machine from writing: an agent, a command."""
+        path = self.conf.keyring.with_name(self.conf.keyring.name + ".lock")
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _version_here(self) -> int:
+        """Return the version of the copy that is on the disk; -1: there is none."""
+        try:
+            return version_of(KIND, self.conf.sealed.read_bytes())
+        except (FileNotFoundError, SealError):
+            return -1
+
+    def restore(self) -> None:
+        """Write the keyring again, from the document."""
+        if self.document is not None:
+            self._keep(self._message, self.document)
+
+    # What the operator's commands do.
+
+    @property
+    def sealer(self) -> Sealer:
+        """Seals and opens with the key in force."""
+        return self._sealer
+
+    def following(self) -> Document:
+        """Return the document that the next version is made from.
+
+        Raises:
+            FleetError: there is none.
+        """
+        if self.document is None:
+            raise FleetError(f"there is no group {self.conf.group}")
+        return self.document
+
+    def publish(self, document: Document) -> bool:
+        """Put the next version in place; False if another one came first."""
+        message = self._sealer.seal(KIND, document.encode(), document.version)
+        if not self._store.publish(message, document.version):
+            return False
+        self._keep(message, document)
+        return True
+
+    def change_key(self, secret: bytes) -> None:
+        """Seal with another key from now on, and put it into the key file.
+
+        Raises:
+            FleetError: it cannot be written.
+        """
+        try:
+            files.replace(self.conf.key, [secret, b"\n"])
+        except OSError as error:
+            raise FleetError(f"{error.filename}: {error.strerror}") from None
+        self._secret, self._sealer = secret, Sealer(self.conf.group, secret)
+
+    # One round.
+
+    def turn(self) -> None:
+        """Do one round: publish, look, take what is new."""
+        now = time.monotonic()
+        flood = self._report is not None and self._report.state != "calm"
+        record_due = now >= self._record_due or flood
+        clock_due = now >= self._clock_due
+        mine = None
+        if record_due and not self._silent:
+            record = self._record()
+            body = self._sealer.seal(record.kind, record.encode())
+            mine = record.name, body
+        before = self._wall()
+        sample = (SAMPLE_FLOOD if flood else SAMPLE_IDLE) if record_due else 0
+        news = self._store.look(mine=mine, sample=sample, clock=clock_due)
+        after = self._wall()
+        self._clear("away")
+        self._clear("agent")
+        if record_due:
+            self._record_due = now + IDLE_SECONDS
+        if news.clock is not None:
+            self._clock_due = now + IDLE_SECONDS
+            self.offset = news.clock - (before + after) / 2
+        self._see(news)
+        self._judge()
+        self._follow(news.header)
+
+    def _record(self) -> Record:
+        """Return what we publish now."""
+        document = self.document
+        report = self._report
+        return Record(
+            name=self.conf.name,
+            time=self._wall(),
+            version=0 if document is None else document.version,
+            key=0 if document is None else document.masters[-1].number,
+            offset=self.offset,
+            refuses=self.refuses,
+            ahead=dict(self._ahead),
+            alarms=tuple(self.alarms),
+            state="calm" if report is None else report.state,
+            rates={} if report is None else report.rates,
+            sources={} if report is None else report.sources,
+            destinations={} if report is None else report.destinations,
+        )
+
+    def _follow(self, header: bytes) -> None:
+        """Take a newer document; put ours back where there is an older one."""
+        mine = -1 if self.document is None else self.document.version
+        try:
+            version = version_of(KIND, header) if header else -1
+        except SealError:
+            self._alarm("foreign", "what Valkey holds is not a group's document")
+            return
+        self._clear("foreign")
+        if version > mine:
+            self._take()
+        elif version < mine:
+            what = f"version {version}" if header else "nothing"
+            self._alarm("lower", f"Valkey holds {what}, and {mine} is known: put back")
+            if time.monotonic() >= self._heal_due:
+                self._heal_due = time.monotonic() + IDLE_SECONDS
+                self._store.publish(self._message, mine)
+        else:
+            for name in ("lower", "sealed", "document"):
+                self._clear(name)
+
+    def _take(self) -> None:
+        """Fetch a newer document and keep it, or raise an alarm."""
+        message = self._store.document()
+        if message is None:
+            return
+        try:
+            document = self._unsealed(message)
+            if self.document is not None:
+                check(self.document, document)
+            self._keep(message, document)
+        except SealError as error:
+            self._alarm("sealed", f"the new document: {error}; see the key file")
+            return
+        except FleetError as error:
+            self._alarm("document", f"{error}; it is ignored")
+            return
+        for name in ("sealed", "document", "lower", "disk"):
+            self._clear(name)
+        newest = document.masters[-1]
+        self._tell(f"version {document.version}, newest key {newest.number}")
+        if self.conf.name in document.revoked:
+            self._alarm("revoked", "this member is revoked")
+        else:
+            self._clear("revoked")
+        self._record_due = 0.0  # who rotates waits for it
+
+    def _unsealed(self, message: bytes) -> Document:
+        """Open a document; with a key that has come since, if it has to be."""
+        try:
+            return self._opened(message)
+        except SealError:
+            for path in (self.conf.key, self.conf.next_key):
+                if self._try_key(path, message):
+                    return self._opened(message)
+            raise
+
+    def _try_key(self, path: Path, message: bytes) -> bool:
+        """Change to a key file that opens a message."""
+        try:
+            secret = read_secret(path)
+        except FleetError:
+            return False
+        if secret in self._tried:
+            return False
+        self._tried.add(secret)
+        sealer = Sealer(self.conf.group, secret)
+        try:
+            sealer.open(KIND, message)
+        except SealError:
+            return False
+        if path != self.conf.key:
+            try:
+                path.replace(self.conf.key)
+            except OSError as error:
+                raise FleetError(f"{path}: {error.strerror}") from None
+        self._secret, self._sealer = secret, sealer
+        self._sights.clear()
+        self._tell(f"the key is another one from now on: {path}")
+        return True
+
+    # Others.
+
+    def _see(self, news: News) -> None:
+        """Read the records of others."""
+        revoked = () if self.document is None else self.document.revoked
+        for name, sealed in news.records.items():
+            if name == self.conf.name or name in revoked:
+                continue
+            try:
+                _, body = self._sealer.open(kind_of(name), sealed)
+                record = Record.decode(name, body)
+            except FleetError:
+                continue  # of before a key was changed, or nobody's
+            self._note(record)
+
+    def _note(self, record: Record) -> None:
+        old = self._sights.get(record.name)
+        if old is not None and old.told >= record.time:
+            return  # the same again, or an old one: it says nothing new
+        now = self._wall()
+        sight = clocks.Sight(
+            name=record.name, told=record.time, seen=now, ahead=record.ahead
+        )
+        self._sights[record.name] = sight
+        self.seen[record.name] = record
+        if len(self._sights) > SIGHTS_MAX:
+            oldest = min(self._sights.values(), key=lambda sight: sight.seen).name
+            del self._sights[oldest]
+            self.seen.pop(oldest, None)
+
+    def _judge(self) -> None:
+        """Judge clocks: ours, and whom we say to be ahead."""
+        if self.document is None:
+            return
+        skew = self.document.skew_ms / 1000
+        now = self._wall()
+        sights = list(self._sights.values())
+        fresh = [s for s in sights if abs(now - s.seen) <= clocks.FRESH_SECONDS]
+        self._ahead = {s.name: s.told for s in fresh if clocks.is_ahead(s, skew)}
+        wrong = clocks.is_wrong(
+            self.conf.name, now, sights, skew, valkey_offset=self.offset
+        )
+        if wrong:
+            self._alarm(
+                "clock",
+                f"our clock differs from the others' by more than {skew:g} s: no "
+                "cookies of the group are made until it is right",
+            )
+        else:
+            self._clear("clock")
+        if wrong != self.refuses:
+            self.refuses = wrong
+            self._record_due = 0.0
+
+    # What others see of us.
+
+    def report(self, record: Record) -> None:
+        """Publish rates, state and tops from now on; the rest of it is ours."""
+        self._report = record
+
+    def _tell(self, text: str) -> None:
+        self.lines.append(f"fleet {self.conf.group}: {text}\n")
+
+    def _alarm(self, name: str, text: str) -> None:
+        if self.alarms.get(name) != text:
+            self._tell(f"ALARM {name}: {text}")
+        self.alarms[name] = text
+
+    def _clear(self, name: str) -> None:
+        if self.alarms.pop(name, None) is not None:
+            self._tell(f"alarm {name} is over")
+
+    # The thread.
+
+    def start(self) -> None:
+        """Begin to watch, in a thread."""
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, and no more than a moment later."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join(ROUND_SECONDS + 1.0)
+        self._store.close()
+
+    def _work(self) -> None:
+        while not self._end.is_set():
+            self.attempt()
+
+    def attempt(self) -> None:
+        """Do one round and wait for the next; whatever fails is an alarm."""
+        try:
+            self.turn()
+            self._failures = 0
+            self.after()
+            if not self._end.is_set():
+                self._store.wait(ROUND_SECONDS)
+        except StoreError as error:
+            self._failures += 1
+            self._alarm("away", f"{error}; the keys in force stay")
+            self.after()
+            self._end.wait(min(2.0**self._failures / 8, AWAY_SECONDS_MAX))
+        except Exception as error:  # noqa: BLE001 - the agent outlives what it meets
+            self._failures += 1
+            self._alarm("agent", f"{type(error).__name__}: {error}")
+            self._end.wait(AWAY_SECONDS_MAX)

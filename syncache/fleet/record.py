@@ -1,0 +1,155 @@
+"""`Record`: what a member publishes of itself: its keys, its clock, its floods.
+
+A few hundred bytes of sealed JSON, once every five seconds, once a second in a flood.
+Others' records are read with suspicion: they are a member's, but it may be a sick one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import FleetError
+from .conf import NAME
+
+BYTES_MAX = 1024  # of the text of a record
+AHEAD_MAX = 16
+TOP_MAX = 8
+TEXT_MAX = 64
+ALARMS_MAX = 4
+STATES = ("calm", "cookies", "aggressive", "paused")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The state of one member.
+
+    Attributes:
+        name: Of the member.
+        time: Its wall clock when it was sealed.
+        version: Of the document that it has.
+        key: The number of its newest key.
+        offset: Valkey's clock minus its own, in seconds.
+        refuses: It makes no cookies of the group: its clock is wrong.
+        ahead: Members whose clocks are ahead of its own, and the times they told.
+        alarms: What is wrong, a few words each.
+        state: calm, cookies, aggressive or paused.
+        rates: Numbers a second, by name: syn, cookie, drop.
+        sources: Top source prefixes and their attempts in the last minutes.
+        destinations: Top destinations and their half-open connections.
+    """
+
+    name: str
+    time: float
+    version: int = 0
+    key: int = 0
+    offset: float = 0.0
+    refuses: bool = False
+    ahead: dict[str, float] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+    state: str = "calm"
+    rates: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
+    destinations: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The kind of message that a record is; each member has its own."""
+        return kind_of(self.name)
+
+    def encode(self) -> bytes:
+        """Return it as text of at most BYTES_MAX bytes."""
+        value: dict[str, Any] = {
+            "t": round(self.time, 3),
+            "v": self.version,
+            "k": self.key,
+            "o": round(self.offset, 3),
+        }
+        optional: dict[str, object] = {
+            "r": int(self.refuses),
+            "h": {n: round(t, 3) for n, t in [*self.ahead.items()][:AHEAD_MAX]},
+            "a": [text[:TEXT_MAX] for text in self.alarms[:ALARMS_MAX]],
+            "s": STATES.index(self.state),
+            "n": {name: round(rate, 1) for name, rate in self.rates.items() if rate},
+            "p": _top(self.sources),
+            "d": _top(self.destinations),
+        }
+        value |= {name: content for name, content in optional.items() if content}
+        for name in ("", "d", "p", "h", "n", "a"):
+            value.pop(name, None)
+            text = json.dumps(value, separators=(",", ":")).encode()
+            if len(text) <= BYTES_MAX:
+                break
+        return text
+
+    @classmethod
+    def decode(cls, name: str, body: bytes) -> Record:
+        """Read the text of a member.
+
+        Raises:
+            FleetError: it is not understood.
+        """
+        shown = _text(name)
+        if len(body) > BYTES_MAX or not NAME.fullmatch(name):
+            raise FleetError(f"the record of {shown!r} is too long, or nobody's")
+        try:
+            value = json.loads(body)
+            return cls(
+                name=name,
+                time=_number(value["t"]),
+                version=int(_number(value["v"])),
+                key=int(_number(value["k"])),
+                offset=_number(value["o"]),
+                refuses=bool(value.get("r")),
+                ahead=_numbers(value.get("h", {}), AHEAD_MAX),
+                alarms=tuple(_text(t) for t in value.get("a", [])[:ALARMS_MAX]),
+                state=STATES[value.get("s", 0)],
+                rates=_numbers(value.get("n", {}), TOP_MAX),
+                sources=_counts(value.get("p", {})),
+                destinations=_counts(value.get("d", {})),
+            )
+        except (
+            AttributeError,
+            IndexError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):
+            raise FleetError(f"the record of {shown!r} is not understood") from None
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of message that a member's record is."""
+    return f"member:{name}"
+
+
+def _top(counts: dict[str, int]) -> dict[str, int]:
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    return {name[:TEXT_MAX]: count for name, count in ranked[:TOP_MAX]}
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _text(value: object) -> str:
+    """Others' words go to terminals: nothing in them steers one."""
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return "".join(c if c.isprintable() else "?" for c in value[:TEXT_MAX])
+
+
+def _numbers(value: dict[str, object], most: int) -> dict[str, float]:
+    return {_text(name): _number(n) for name, n in [*value.items()][:most]}
+
+
+def _counts(value: dict[str, object]) -> dict[str, int]:
+    return {name: int(count) for name, count in _numbers(value, TOP_MAX).items()}

@@ -1,0 +1,196 @@
+"""`Store`: the words that are spoken with Valkey; bounded in time and in size.
+
+    syncache:GROUP:keys      the sealed document
+    syncache:GROUP:news      a stream that wakes those who wait for a new one
+    syncache:GROUP:members   a hash of sealed records by member
+
+A message that is missed costs nothing: whoever was woken, or was not, asks for the
+version that there is.  Every call ends within seconds, and every failure is a
+`StoreError` of one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import FleetError
+from .record import BYTES_MAX
+from .seal import HEADER_BYTES_MAX, MESSAGE_BYTES_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .conf import Conf
+
+ANSWER_SECONDS = 2.0
+RECORD_BYTES_MAX = BYTES_MAX + 256  # sealed
+MEMBERS_MAX = 20_000
+
+# Puts a document in place unless the one there has the same version or a higher one.
+PUBLISH = """
+local old = redis.call('GETRANGE', KEYS[1], 0, 127)
+local version = tonumber(string.match(old, '^syncache%-fleet 1 keys (%d+)\\n') or '-1')
+if version >= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('XADD', KEYS[2], 'MAXLEN', '16', '*', 'version', ARGV[2])
+return 1
+"""
+
+
+class StoreError(FleetError):
+    """Valkey is away, or did not do what it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one round trip has brought.
+
+    Attributes:
+        header: The beginning of the document; empty: there is none.
+        records: Sealed records of members, a few at random.
+        clock: Valkey's clock, in seconds since 1970; None if it was not asked.
+    """
+
+    header: bytes
+    records: dict[str, bytes]
+    clock: float | None
+
+
+class Store:
+    """One member's connections to Valkey; made anew after each failure.
+
+    Args:
+        conf: Where it is.
+    """
+
+    def __init__(self, conf: Conf) -> None:
+        try:
+            import valkey
+        except ImportError:
+            raise FleetError(
+                "valkey is missing: pip install 'tcp-syncache[fleet]'"
+            ) from None
+        self._where = conf.address
+        self._error: type[Exception] = valkey.ValkeyError
+        prefix = f"syncache:{conf.group}:"
+        self._keys, self._news = prefix + "keys", prefix + "news"
+        self._members = prefix + "members"
+        options: dict[str, Any] = {
+            "socket_timeout": ANSWER_SECONDS,
+            "socket_connect_timeout": ANSWER_SECONDS,
+        }
+        try:
+            # Its hints are partly missing and partly of its asynchronous twin.
+            self._valkey: Any = valkey.Valkey.from_url(_scheme(conf.valkey), **options)
+        except ValueError as error:
+            raise FleetError(f"{self._where}: {error}") from None
+
+    def look(self, *, mine: tuple[str, bytes] | None, sample: int, clock: bool) -> News:
+        """Publish our record, and see what there is, in one round trip.
+
+        Args:
+            mine: Our name and sealed record; None: nothing is published.
+            sample: How many records to read.
+            clock: Whether to ask for the time.
+        """
+        with self._failing():
+            pipe = self._valkey.pipeline(transaction=False)
+            if mine is not None:
+                pipe.hset(self._members, *mine)
+            pipe.getrange(self._keys, 0, HEADER_BYTES_MAX - 1)
+            if sample:
+                pipe.execute_command("HRANDFIELD", self._members, sample, "WITHVALUES")
+            if clock:
+                pipe.time()
+            answers = pipe.execute()[mine is not None :]
+            header = _bytes(answers.pop(0))
+            records = _records(answers.pop(0)) if sample else {}
+            told = answers.pop(0) if clock else None
+            seconds = None if told is None else int(told[0]) + int(told[1]) / 1e6
+            return News(header, records, seconds)
+
+    def document(self) -> bytes | None:
+        """Return the sealed document; None if there is none."""
+        with self._failing():
+            found = _bytes(self._valkey.getrange(self._keys, 0, MESSAGE_BYTES_MAX))
+            return found or None
+
+    def publish(self, message: bytes, version: int) -> bool:
+        """Put a document in place; False if one is there that is not older."""
+        with self._failing():
+            script = self._valkey.register_script(PUBLISH)
+            names = [self._keys, self._news]
+            done = script(keys=names, args=[message, version])
+            return bool(done)
+
+    def records(self) -> dict[str, bytes]:
+        """Return the sealed records of all members."""
+        with self._failing():
+            count = min(int(self._valkey.hlen(self._members)), MEMBERS_MAX)
+            if not count:
+                return {}
+            found = self._valkey.execute_command(
+                "HRANDFIELD", self._members, count, "WITHVALUES"
+            )
+            return _records(found)
+
+    def forget(self, *names: str) -> None:
+        """Delete members' records."""
+        if names:
+            with self._failing():
+                self._valkey.hdel(self._members, *names)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a new document, and no longer than some seconds."""
+        with self._failing():
+            self._valkey.xread(
+                {self._news: "$"}, block=max(int(min(seconds, 1.0) * 1000), 1)
+            )
+
+    def close(self) -> None:
+        """Close the connections."""
+        with contextlib.suppress(self._error, OSError):
+            self._valkey.close()
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Make one kind of error of all that can go wrong, lies included."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except (self._error, OSError, ValueError, TypeError, IndexError) as error:
+            with contextlib.suppress(self._error, OSError):
+                self._valkey.connection_pool.disconnect()
+            words = " ".join(str(error).split())[:200] or type(error).__name__
+            raise StoreError(f"Valkey at {self._where}: {words}") from None
+
+
+def _scheme(url: str) -> str:
+    """Return the URL as every version of the client reads it."""
+    for ours, theirs in (("redis://", "valkey://"), ("rediss://", "valkeys://")):
+        if url.startswith(ours):
+            return theirs + url.removeprefix(ours)
+    return url
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError(f"an answer of type {type(value).__name__}")
+    return value
+
+
+def _records(value: object) -> dict[str, bytes]:
+    """Read names and values in turn; what is too large to be a record is left out."""
+    if not isinstance(value, list):
+        raise TypeError(f"an answer of type {type(value).__name__}")
+    if value and isinstance(value[0], list):  # the protocol's version 3 has pairs
+        value = [item for pair in value for item in pair]
+    pairs = zip(map(_bytes, value[::2]), map(_bytes, value[1::2]), strict=True)
+    return {
+        name.decode("utf-8", errors="replace"): sealed
+        for name, sealed in pairs
+        if len(sealed) <= RECORD_BYTES_MAX
+    }

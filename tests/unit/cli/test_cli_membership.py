@@ -1,0 +1,198 @@
+"""syncache/cli/membership.py: commands as members of a group."""
+
+from __future__ import annotations
+
+import pytest
+from valkey_server import ValkeyServer
+
+from syncache import Inspection, Intercept, Keyring, Segment, Syncache
+from syncache.acl import AccessList, permit
+from syncache.cli import (
+    Failure,
+    inspect,
+    intercept,
+    keyopts,
+    keys,
+    main,
+    membership,
+    serve,
+)
+from syncache.flow import Side
+from syncache.keyring import DerivedKeyring
+from syncache.segment import SYN
+
+LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
+COMMANDS = {
+    "serve": (serve, ["--echo", "--address", "198.18.0.2/24"]),
+    "intercept": (intercept, ["--outside", "a", "--inside", "b"]),
+    "inspect": (inspect, ["--outside", "a", "--inside", "b"]),
+}
+
+
+@pytest.fixture
+def server(tmp_path):
+    try:
+        made = ValkeyServer(tmp_path)
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place(tmp_path, server, capsys):
+    """A member's configuration, of a group with a lifetime of 16 s."""
+    path = tmp_path / "fleet.conf"
+    path.write_text(
+        f"group = web\nvalkey = {server.url}\nkey = {tmp_path}/key\n"
+        f"keyring = {tmp_path}/ring\nname = edge-1\n"
+    )
+    words = ["--lifetime", "16", "--skew-ms", "500"]
+    assert 0 == main(["fleet", "init", str(path), *words])
+    capsys.readouterr()
+    return path
+
+
+class Taker:
+    """An engine that notes what it is given."""
+
+    paused = False
+
+    def __init__(self):
+        self.given = []
+
+    def rekey(self, ring):
+        self.given.append(ring)
+
+    def stats(self):
+        return dict.fromkeys(
+            ("requests", "cookies_sent", "cookies_redeemed", "aggressive"), 0
+        )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_tunables_are_the_groups(place, name):
+    """A preset does not change them; a setting that does is refused."""
+    command, given = COMMANDS[name]
+
+    def make(*words):
+        options = command.parser().parse_args([*given, "--fleet", str(place), *words])
+        source = keyopts.source(options)
+        if name != "serve":
+            return command.make(options, source).sysctl
+        sysctl = serve.tunables(options, source.settings)
+        source.check(sysctl)
+        return sysctl
+
+    sysctl = make("--preset", "freebsd")
+    assert (16, "always") == (sysctl[LIFETIME], sysctl[keys.GATE])
+    with pytest.raises(Failure, match=r"is 16 in the group web, and here 32"):
+        make("--sysctl", f"{LIFETIME}=32")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_machine_that_has_not_joined_is_one_line(capsys, tmp_path, place, name):
+    """It names the command; and with --keyring there would be two rings."""
+    for words, hint in (
+        (["--fleet", place], "syncache fleet join"),
+        (["--fleet", place, "--keyring", place], "leave them out"),
+        (["--fleet", tmp_path / "none"], "No such file"),
+    ):
+        (tmp_path / "ring").unlink(missing_ok=True)
+        assert 1 == main([name, *COMMANDS[name][1], *map(str, words)])
+        error = capsys.readouterr().err
+        assert (1, True) == (error.count("\n"), hint in error)
+
+
+def test_start_needs_no_valkey(place, server):
+    """The file is enough."""
+    server.close()
+    source = membership.FleetSource(place)
+    assert "web" == source.keys.group
+
+
+def test_engine_takes_a_key_that_another_machine_rotated(place, capsys):
+    """Without a signal, and the log has lines about it."""
+    source, taker, lines = membership.FleetSource(place), Taker(), []
+    watch = source.watch()
+    assert 0 == main(["fleet", "rotate", str(place), "--no-wait"])
+    try:
+        end = keys.wall_clock() + 60
+        while not taker.given and keys.wall_clock() < end:
+            if watch.waiting:
+                watch.take(taker, lines.append)
+    finally:
+        watch.close()
+    assert [1, 2] == [master.number for master in taker.given[-1].masters]
+    assert any("Master 2" in line for line in lines)
+    watch.take(taker, lines.append)
+    assert watch.ended
+
+
+def test_wrong_clock_puts_keys_of_this_machine_alone_into_the_engine(place):
+    """And the group's again when it is right; a rotation between is not lost."""
+    source, taker, lines = membership.FleetSource(place), Taker(), []
+    watch = source.watch()
+    watch._member.close()  # what it would say is said here
+    watch._member.refuses = True
+    assert watch.waiting
+    watch.take(taker, lines.append)
+    assert not taker.given[-1].shared
+    watch._ready = rotated = source.keys.with_master(
+        type(source.keys.masters[0]).generate(2)
+    )
+    watch.take(taker, lines.append)
+    assert not taker.given[-1].shared
+    watch._member.refuses = False
+    watch.take(taker, lines.append)
+    assert rotated is taker.given[-1]
+    assert isinstance(taker.given[-1], DerivedKeyring)
+    watch.close()
+
+
+def test_shards_are_members_of_their_own_on_one_keyring(place):
+    """Each has a name."""
+    source = membership.FleetSource(place)
+    assert source is source.of_shard(1)
+    assert ("edge-1.1", source.path) == (source.member.conf.name, source.conf.keyring)
+
+
+def test_meter_makes_rates_of_counters():
+    """Of the half-open side: cookies are what it stores nothing of."""
+    engine, meter = Syncache(keys=Keyring.from_seed(b"seed")), membership.Meter()
+    engine.listen(80)
+    assert {} == meter.read(engine, 1.0).rates
+    engine.sysctl["net.inet.tcp.syncookies_only"] = 1
+    for port in range(1000, 1010):
+        syn = Segment(
+            src="198.51.100.7", dst="192.0.2.1", sport=port, dport=80, flags=SYN
+        )
+        engine.packet(syn.packet(), 1.0)
+    record = meter.read(engine, 3.0)
+    assert (5.0, 5.0, "cookies") == (
+        record.rates["syn"],
+        record.rates["cookie"],
+        record.state,
+    )
+    assert "calm" == meter.read(engine, 4.0).state
+
+
+def test_meter_reads_middleboxes():
+    """Aggressive mode is a state of its own."""
+    web = AccessList("web", [permit(dport=80)])
+    engine, meter = Intercept(acl=web, seed=b"seed"), membership.Meter()
+    engine.sysctl.update(
+        {
+            "net.inet.tcp.intercept.max_incomplete.low": 1,
+            "net.inet.tcp.intercept.max_incomplete.high": 2,
+        }
+    )
+    meter.read(engine, 1.0)
+    for port in range(1000, 1010):
+        syn = Segment(
+            src="198.51.100.7", dst="192.0.2.1", sport=port, dport=80, flags=SYN
+        )
+        engine.receive(syn.packet(), Side.CLIENT, 1.0)
+    record = meter.read(engine, 2.0)
+    assert (10.0, "aggressive") == (record.rates["syn"], record.state)
+    assert "calm" == meter.read(Inspection(seed=b"seed"), 3.0).state

@@ -1,0 +1,33 @@
+"""A group in a folder, and a server that lives as long as one test."""
+
+from __future__ import annotations
+
+import pytest
+from valkey_server import ValkeyServer
+
+from syncache.fleet.conf import Conf
+
+
+@pytest.fixture
+def server(tmp_path):
+    try:
+        made = ValkeyServer(tmp_path)
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def member_conf(tmp_path):
+    """Make the configuration of a member, with the group's key."""
+
+    def make(name, url="unix:///nowhere", secret="a secret of the group"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        key = folder / "key"
+        key.write_text(secret)
+        key.chmod(0o600)
+        return Conf("web", url, key, folder / "ring", name)
+
+    return make

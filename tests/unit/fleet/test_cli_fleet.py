@@ -1,0 +1,266 @@
+"""syncache/cli/fleet.py: a group made, joined, shown, rotated, and a member put out."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from syncache import Keyring
+from syncache.cli import fleet, main
+from syncache.fleet import conf
+from syncache.fleet.member import Member
+from syncache.fleet.store import Store
+
+
+@pytest.fixture
+def place(tmp_path, server):
+    """Write the configuration of a member; return its path."""
+
+    def make(name):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        path = folder / "fleet.conf"
+        path.write_text(
+            f"group = web\nvalkey = {server.url}\nkey = {tmp_path}/fleet.key\n"
+            f"keyring = {folder}/ring\nname = {name}\n"
+        )
+        return path
+
+    return make
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command; return exit status, output and errors."""
+
+    def call(*words):
+        status = main(["fleet", *map(str, words)])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+def ring(path):
+    chosen = conf.read(path)
+    return Keyring.from_file(chosen.keyring, wall_offset=0, passphrase=chosen.secret())
+
+
+def watching(path):
+    """A member as `--fleet` runs it."""
+    chosen = conf.read(path)
+    member = Member(chosen, Store(chosen))
+    member.start()
+    return member
+
+
+def test_init_makes_key_group_and_keyring(run, place, tmp_path):
+    """Everything that the first machine needs, and no key is shown."""
+    one = place("edge-1")
+    status, out, err = run("init", one)
+    assert (0, "") == (status, err)
+    assert "copy it to every member" in out
+    key = tmp_path / "fleet.key"
+    assert 0o600 == key.stat().st_mode & 0o777
+    assert (1, "web") == (len(ring(one).masters), ring(one).group)
+    assert ring(one).masters[0].secret.hex() not in out
+    assert key.read_text().strip() not in out
+
+
+def test_init_refuses_a_group_that_exists(run, place):
+    """Its members would lose every handshake."""
+    one = place("edge-1")
+    run("init", one)
+    status, _, err = run("init", one)
+    assert (1, True) == (status, "the group web is there already" in err)
+
+
+def test_init_after_a_wipe_names_the_group_of_before(run, place, server):
+    """Its members put it back."""
+    one = place("edge-1")
+    run("init", one)
+    server.client().flushall()
+    status, _, err = run("init", one)
+    assert (1, True) == (status, "its members put it back" in err)
+
+
+def test_join_brings_the_same_keys(run, place):
+    """On every machine that has the key file."""
+    one, other = place("edge-1"), place("edge-2")
+    run("init", one)
+    assert 0 == run("join", other)[0]
+    assert ring(one).masters == ring(other).masters
+    assert ring(one).ts_key() == ring(other).ts_key()
+
+
+def test_join_with_a_keyring_that_was_lost_writes_it_again(run, place):
+    """From the document that is still here."""
+    one = place("edge-1")
+    run("init", one)
+    before = ring(one).masters
+    conf.read(one).keyring.unlink()
+    assert 0 == run("join", one)[0]
+    assert before == ring(one).masters
+
+
+def test_join_without_group_is_one_line(run, place, tmp_path):
+    """It says which command makes one."""
+    key = tmp_path / "fleet.key"
+    key.write_text("a secret of the group")
+    key.chmod(0o600)
+    status, _, err = run("join", place("edge-1"))
+    assert (1, 1) == (status, err.count("\n"))
+    assert "syncache fleet init" in err
+
+
+def test_status_lists_members_and_fails_for_one_that_lags(run, place):
+    """As text and as JSON."""
+    one, other = place("edge-1"), place("edge-2")
+    run("init", one)
+    members = [Member(c, Store(c)) for c in map(conf.read, (one, other))]
+    for member in members:
+        member.turn()
+        member._record_due = 0.0
+        member.turn()
+    status, out, _ = run("status", one)
+    assert 0 == status
+    assert "group web: version 1, lifetime 32 s, skew 1000 ms, unix:" in out
+    rows = {line.split()[0]: line for line in out.splitlines() if line[:4] == "edge"}
+    assert ["edge-1", "edge-2"] == list(rows)
+    run("rotate", one, "--no-wait")
+    status, out, _ = run("status", one, "--json")
+    said = json.loads(out)
+    assert (1, 2) == (status, said["version"])
+    assert [["lags"]] * 2 == [member["wrong"] for member in said["members"]]
+    for member in members:
+        member.close()
+
+
+def test_status_names_what_is_lost_and_what_does_not_open(run, place, server):
+    """Records of members that ended, and of another key."""
+    one = place("edge-1")
+    run("init", one)
+    chosen = conf.read(one)
+    member = Member(chosen, Store(chosen), lambda: fleet.wall_clock() - 60)
+    member.turn()
+    member.close()
+    server.client().hset("syncache:web:members", "strange\x1b", b"x")
+    status, out, _ = run("status", one)
+    assert 1 == status
+    assert "lost" in out
+    assert "strange?" in out
+
+
+@pytest.fixture
+def leap(monkeypatch):
+    """Whoever waits for a time of the wall clock is there at once."""
+    ahead = [0.0]
+    real = fleet.wall_clock
+
+    def wait_until(wall):
+        ahead[0] += max(wall - real() - ahead[0], 0.0)
+
+    monkeypatch.setattr(fleet, "wall_clock", lambda: real() + ahead[0])
+    monkeypatch.setattr(fleet, "wait_until", wait_until)
+
+
+def test_rotate_waits_for_members_and_deletes_the_old_key(run, place, leap):
+    """Published, had by all, in force, and the one before is gone."""
+    one, other = place("edge-1"), place("edge-2")
+    run("init", one)
+    members = [watching(path) for path in (one, other)]
+    status, out, err = run("rotate", one)
+    for member in members:
+        member.close()
+    assert (0, "") == (status, err)
+    said = ["is published", "every member has key 2", "is in force", "are deleted"]
+    assert all(
+        words in line for words, line in zip(said, out.splitlines(), strict=True)
+    )
+    assert [2] == [master.number for master in ring(one).masters]
+
+
+def test_rotate_goes_on_without_a_member_that_lags(run, place, leap):
+    """And names it; with --all the change is put off until it has the key."""
+    one, other = place("edge-1"), place("edge-2")
+    run("init", one, "--lifetime", 1, "--skew-ms", 100)
+    chosen = conf.read(other)
+    late = Member(chosen, Store(chosen))
+    late.turn()
+    late._record_due = 0.0
+    late.turn()  # it says that it has version 1, and hears nothing more
+    status, out, _ = run("rotate", one, "--lead", 2)
+    assert (1, True) == (status, "go on without edge-2" in out)
+    late._record_due = 0.0
+    late.turn()
+    late._record_due = 0.0
+    late.turn()
+    timer = threading.Timer(2.5, late.start)
+    timer.start()
+    status, out, _ = run("rotate", one, "--lead", 2, "--all")
+    timer.join()
+    late.close()
+    assert 0 == status
+    assert "put off: edge-2" in out
+    assert "every member has key 3" in out
+
+
+def test_revoke_leaves_the_member_behind(run, place, tmp_path):
+    """Those who stay have the new key file."""
+    one, other = place("edge-1"), place("edge-2")
+    run("init", one)
+    run("join", other)
+    out_key = tmp_path / "edge-2" / "own.key"
+    out_key.write_text((tmp_path / "fleet.key").read_text())
+    out_key.chmod(0o600)
+    text = other.read_text().replace(f"{tmp_path}/fleet.key", str(out_key))
+    other.write_text(text)
+    new = tmp_path / "new.key"
+    new.write_text("another secret of the group")
+    new.chmod(0o600)
+    status, out, _ = run("revoke", one, "--member", "edge-2", "--new-key", new)
+    assert 0 == status
+    assert "edge-2 is revoked; key 2 is in force from" in out
+    assert 2 == len(ring(one).masters)
+    status, _, err = run("join", other)
+    assert (1, True) == (status, "sealed with another key" in err)
+    assert 1 == len(ring(other).masters)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["rotate", "--lead", "1"], "--lead is 2 to 86400 seconds"),
+        (["rotate", "--lead", "nan"], "--lead is 2 to 86400 seconds"),
+        (["revoke"], "revoke needs --member NAME"),
+        (["init", "--lifetime", "0"], "--lifetime is 1 to 3600"),
+        (["init", "--skew-ms", "17000"], "half of the lifetime"),
+    ],
+)
+def test_operators_mistake_is_one_line(run, place, words, hint):
+    """Exit status 1, and what is legal."""
+    status, _, err = run(words[0], place("edge-1"), *words[1:])
+    assert (1, 1) == (status, err.count("\n"))
+    assert hint in err
+
+
+def test_revoke_with_the_old_key_is_refused(run, place, tmp_path):
+    """The member that is put out has it."""
+    one = place("edge-1")
+    run("init", one)
+    words = ["--member", "edge-2", "--new-key", tmp_path / "fleet.key"]
+    status, _, err = run("revoke", one, *words)
+    assert (1, True) == (status, "is the key that edge-2 has too" in err)
+
+
+def test_server_that_is_away_is_one_line(run, place, server):
+    """With its address."""
+    one = place("edge-1")
+    run("init", one)
+    server.close()
+    for action in ("init", "join", "status", "rotate"):
+        status, _, err = run(action, one)
+        assert (1, 1) == (status, err.count("\n")), err
+        assert "Valkey at unix:" in err

@@ -1,0 +1,103 @@
+"""Tests of `Conf`: files, the environment, and mistakes in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncache.fleet import FleetError, conf
+from syncache.fleet.conf import Conf
+
+TEXT = """\
+# ours
+group = web
+valkey = valkey://:secret@192.0.2.10:6379/0?protocol=2
+key = /etc/syncache/fleet.key   # sealed with
+keyring = /var/lib/syncache/web.ring
+name = edge-1
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    made = tmp_path / "fleet.conf"
+    made.write_text(TEXT)
+    return made
+
+
+def test_file_is_read(path):
+    """Comments and spaces do not count."""
+    made = Conf.read(path, {})
+    assert ("web", "edge-1") == (made.group, made.name)
+    assert Path("/etc/syncache/fleet.key") == made.key
+    assert Path("/var/lib/syncache/web.ring") == made.keyring
+    assert Path("/var/lib/syncache/web.ring.group") == made.sealed
+    assert Path("/etc/syncache/fleet.key.next") == made.next_key
+
+
+def test_password_of_the_url_is_never_shown(path):
+    """Error messages and `status` have the address."""
+    assert "valkey://192.0.2.10:6379/0" == Conf.read(path, {}).address
+
+
+def test_environment_takes_precedence_and_needs_no_file(path):
+    """As containers want it."""
+    assert "db" == Conf.read(path, {"SYNCACHE_FLEET_GROUP": "db"}).group
+    values = {"GROUP": "a", "VALKEY": "unix:///s", "KEY": "k", "KEYRING": "r"}
+    given = {f"SYNCACHE_FLEET_{name}": value for name, value in values.items()}
+    assert "a" == Conf.read(None, given).group
+
+
+def test_name_is_the_hosts_if_left_out(path, monkeypatch):
+    """Without its domain."""
+    monkeypatch.setattr(conf.socket, "gethostname", lambda: "edge-7.example.net")
+    path.write_text(TEXT.replace("name = edge-1\n", ""))
+    assert "edge-7" == Conf.read(path, {}).name
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("group = web\n", ""), "group is missing"),
+        (("group = web", "group = a b"), "'a b' is not a group"),
+        (("name = edge-1", "name = -x"), "'-x' is not a name"),
+        (("valkey = valkey:", "valkey = http:"), "valkey is valkey://HOST"),
+        (("# ours", "colour = red"), ":1: a line is NAME = VALUE"),
+        (("# ours", "words"), ":1: a line is NAME = VALUE"),
+    ],
+)
+def test_mistake_is_one_line_with_its_place(path, change, message):
+    """It says what is legal."""
+    path.write_text(TEXT.replace(*change))
+    with pytest.raises(FleetError, match=message) as caught:
+        Conf.read(path, {})
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_one_line(tmp_path):
+    """With its name."""
+    with pytest.raises(FleetError, match="none: No such file"):
+        Conf.read(tmp_path / "none", {})
+    with pytest.raises(FleetError, match="the environment: group"):
+        Conf.read(None, {"SYNCACHE_FLEET_NAME": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "message"),
+    [
+        ("long enough", 0o644, "chmod 600"),
+        ("short", 0o600, "8 to 65536 bytes"),
+        ("x" * 70_000, 0o600, "8 to 65536 bytes"),
+    ],
+)
+def test_key_file_that_is_none_is_refused(tmp_path, text, mode, message):
+    """Open to others, or too short."""
+    path = tmp_path / "key"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(FleetError, match=message):
+        conf.read_secret(path)
+    with pytest.raises(FleetError, match="No such file"):
+        conf.read_secret(tmp_path / "none")

@@ -1,0 +1,100 @@
+"""Tests of `Record`: its text, its bounds, and suspicion."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from syncache.fleet import FleetError
+from syncache.fleet.record import BYTES_MAX, Record, kind_of
+
+FULL = Record(
+    name="edge-1",
+    time=1_800_000_000.125,
+    version=3,
+    key=7,
+    offset=-0.25,
+    refuses=True,
+    ahead={"edge-2": 1_800_000_003.0},
+    alarms=("away",),
+    state="aggressive",
+    rates={"syn": 120_000.5},
+    sources={"198.51.100.0/24": 900},
+    destinations={"192.0.2.1": 400},
+)
+
+
+def test_text_comes_back():
+    """All of it, and of an idle one less than 100 bytes."""
+    assert FULL == Record.decode("edge-1", FULL.encode())
+    idle = Record(name="edge-1", time=1_800_000_000.125, version=3, key=7)
+    assert idle == Record.decode("edge-1", idle.encode())
+    assert len(idle.encode()) < 100
+    assert kind_of("edge-1") == idle.kind
+
+
+def test_text_is_bounded_whatever_is_in_it():
+    """What matters least goes first, and only the largest of many are told."""
+    many = {f"2001:db8:{n:x}:{n:x}:{n:x}:{n:x}::/48": n for n in range(500)}
+    names = {f"member-with-a-long-name-{n:030}": 1.8e9 for n in range(500)}
+    huge = Record(
+        name="edge-1",
+        time=1.0,
+        ahead=names,
+        alarms=("a" * 1000,) * 100,
+        rates={f"rate-{n}": 1.5 for n in range(100)},
+        sources=many,
+        destinations=many,
+    )
+    text = huge.encode()
+    assert len(text) <= BYTES_MAX
+    assert 1.0 == Record.decode("edge-1", text).time
+
+
+def test_only_the_largest_sources_are_told():
+    """Eight of them."""
+    record = Record(name="a", time=1.0, sources={str(n): n for n in range(100)})
+    found = Record.decode("a", record.encode()).sources
+    assert {str(n) for n in range(92, 100)} == set(found)
+
+
+def changed(**fields):
+    return json.dumps(json.loads(FULL.encode()) | fields).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"5",
+        b"{}",
+        b"\xff",
+        b"[" * 1000,
+        b" " * 2000,
+        changed(t="now"),
+        changed(t=True),
+        b'{"t":1e999,"v":1,"k":1,"o":0}',
+        changed(v=None),
+        changed(h=[1]),
+        changed(h={"a": "b"}),
+        changed(a=[5]),
+        changed(a=5),
+        changed(s=9),
+        changed(s="calm"),
+        changed(n=5),
+        changed(p={"a": None}),
+    ],
+)
+def test_text_that_is_none_is_one_line(body):
+    """Of a member that is sick."""
+    with pytest.raises(FleetError, match="the record of 'edge-1'"):
+        Record.decode("edge-1", body)
+
+
+def test_words_of_others_steer_no_terminal():
+    """They are shown to operators."""
+    body = changed(a=["\x1b[2Jgone\n"])
+    assert ("?[2Jgone?",) == Record.decode("edge-1", body).alarms
+    with pytest.raises(FleetError, match=r"'\?\[2J'"):
+        Record.decode("\x1b[2J", body)

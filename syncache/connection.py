@@ -105,6 +105,8 @@ class Connection:
         writer: Writer,
         mtu: int,
         ts_base: int = 0,
+        rcv_window: int | None = None,
+        mss_max: int | None = None,
     ) -> None:
         self.conn = conn
         self.state = State.SYN_RECEIVED
@@ -119,6 +121,7 @@ class Connection:
         self.settings = settings
         self._family = conn.family
         self._mtu = mtu
+        self._mss_max = mss_max or 0xFFFF
         self.timestamps = Timestamps(
             enabled=conn.timestamps,
             ts_recent=conn.ts_recent,
@@ -126,7 +129,7 @@ class Connection:
         )
         self.snd_wscale = conn.snd_wscale or 0
         self.sender = self._make_sender(conn, settings)
-        self.receiver = self._make_receiver(conn, settings)
+        self.receiver = self._make_receiver(conn, settings, rcv_window)
         self._limiter = Limiter(settings.ack_war_cnt, settings.ack_war_timewindow)
         self.keepalive_timer = Keepalive(
             enabled=bool(settings.always_keepalive),
@@ -157,13 +160,19 @@ class Connection:
         sender.open_window(conn.peer_window, conn.irs, conn.iss)
         return sender
 
-    def _make_receiver(self, conn: Conn, settings: Settings) -> Receiver:
+    def _make_receiver(
+        self, conn: Conn, settings: Settings, window: int | None
+    ) -> Receiver:
         wscale = conn.rcv_wscale or 0
         receiver = Receiver(conn.irs, conn.rcv_window, wscale, self.sender.mss)
+        # A listener that names a window means it: it does not grow.
+        low = settings.recvspace if window is None else window
+        high = settings.recvbuf_max if window is None else window
         top = 0xFFFF << wscale
-        receiver.limit_max = min(max(settings.recvbuf_max, conn.rcv_window), top)
-        receiver.limit = min(max(settings.recvspace, conn.rcv_window), top)
+        receiver.limit_max = min(max(high, conn.rcv_window), top)
+        receiver.limit = min(max(low, conn.rcv_window), top)
         receiver.delack_ms = settings.delacktime if settings.delayed_ack else 0
+        receiver.sack = conn.sack_permitted
         receiver.ecn = None if conn.ecn == "none" else conn.ecn
         return receiver
 
@@ -177,7 +186,8 @@ class Connection:
     @property
     def mss_announced(self) -> int:
         """The MSS option of our SYN-ACK: what the link takes (RFC 9293 3.7.1)."""
-        return max(self._mtu - _HEADERS[self._family], self.settings.minmss)
+        link = max(self._mtu - _HEADERS[self._family], self.settings.minmss)
+        return min(link, self._mss_max)
 
     def __repr__(self) -> str:
         """Return the two ends and the state."""

@@ -21,7 +21,8 @@ class Listener:
     """What `Stack.listen()` returns.
 
     It has several endpoints if it listens on every address of the stack.  `options`
-    are those of its endpoints, `tag` is the caller's own.
+    are those of its endpoints, `tag` is the caller's own, `rcv_window` what it was
+    told to grant its connections, if it was.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Listener:
         self.backlog = backlog
         self.tag = tag
         self.options = options
+        self.rcv_window: int | None = None
         self.endpoints: list[Endpoint] = []
         self.closed = False
         self._queue: deque[Connection] = deque()

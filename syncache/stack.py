@@ -59,6 +59,10 @@ _EVENTS_MAX = 1 << 18
 _TIMERS_MIN = 256
 # Handshakes that one burst may offer although every socket is taken.
 _OFFERS = 1024
+# What the engine says to a SYN that it takes.
+_ANSWERS = frozenset(
+    (Reason.REPLY_SYN_ACK, Reason.REPLY_SYN_COOKIE, Reason.ACCEPT_FASTOPEN)
+)
 # FreeBSD lets TIME-WAIT take a fifth of the sockets.
 _TIME_WAIT_SHARE = 5
 
@@ -150,7 +154,8 @@ class Stack:
             port: 1 to 65535.
             address: One of ours; None: all of them.
             backlog: Connections that may wait to be accepted (kern.ipc.somaxconn).
-            options: Further ones of `Syncache.listen`.
+            options: Further ones of `Syncache.listen`, also for the connections; a
+                `rcv_window` that is given does not grow.
 
         Raises:
             ValueError: an argument is not legal; PortTakenError: somebody listens on
@@ -164,9 +169,11 @@ class Stack:
         if options.get("fastopen") and options.get("md5_keys"):
             raise ValueError("fastopen and md5_keys do not go together")
         options.setdefault("mtu", self.mtu)
+        rcv_window = options.get("rcv_window")
         options.setdefault("rcv_window", self._knob("net.inet.tcp.recvspace"))
         backlog = min(backlog, self._knob("kern.ipc.somaxconn"))
         listener = Listener(port, backlog, options.pop("tag", None), options)
+        listener.rcv_window = rcv_window
         try:
             for own in self.addresses if address is None else (address,):
                 endpoint = self.syncache.listen(port, own, tag=listener, **options)
@@ -239,11 +246,23 @@ class Stack:
             return
         waiting = connection.state is State.TIME_WAIT
         if waiting and segment_arrives.may_replace(connection, arrival):
-            connection.forget()
-            self._feed_again(packet, now)
+            self._replace(connection, packet, now)
             return
         connection.arrives(arrival, self._now_ms)
         self._schedule(connection)
+
+    def _replace(self, connection: Connection, packet: memoryview, now: float) -> None:
+        """Forget TIME-WAIT for a SYN, unless the engine refuses that."""
+        key, connection.key = connection.key, b""
+        del self._tuples[key]
+        self.syncache.closed(connection.conn)
+        self._feed_again(packet, now)
+        if self._second.verdict(0) in _ANSWERS:
+            connection.forget()
+        elif connection.state is State.TIME_WAIT:
+            connection.key = key
+            self._tuples[key] = connection
+            self.syncache.opened(connection.conn.four_tuple, connection.handle)
 
     def _accept(self, conn: Conn, packet: memoryview) -> None:
         """Make a connection of a completed handshake, if there is room."""
@@ -260,6 +279,8 @@ class Stack:
             writer=self._writer(conn, listener.options),
             mtu=listener.options["mtu"] or self.mtu,
             ts_base=self._ts_base,
+            rcv_window=listener.rcv_window,
+            mss_max=listener.options.get("mss_max"),
         )
         connection.listener = listener
         connection.handle = self._handle
@@ -450,10 +471,11 @@ class Stack:
 
     def _remove(self, connection: Connection) -> None:
         if self._connections.pop(connection.handle, None) is not None:
-            self._tuples.pop(connection.key, None)
             self._time_wait.pop(connection, None)
             connection.timer_ms = None
-            self.syncache.closed(connection.conn)
+            if connection.key:
+                self._tuples.pop(connection.key, None)
+                self.syncache.closed(connection.conn)
 
     # Tunables.
 

@@ -108,7 +108,7 @@ def _options(connection: Connection, now_ms: int, room: int) -> bytes:
     """Return timestamps, and SACK blocks if there are holes and room."""
     timestamps, receiver = connection.timestamps, connection.receiver
     options = timestamps.option(now_ms) if timestamps.enabled else b""
-    if receiver.reassembly and connection.conn.sack_permitted:
+    if receiver.has_blocks and connection.conn.sack_permitted:
         room = min(room, OPTIONS_MAX - len(options))
         room -= SIGNATURE_BYTES if connection.conn.md5 else 0
         count = (room - 4) // 8

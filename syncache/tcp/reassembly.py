@@ -58,6 +58,14 @@ class Reassembly:
         self._clock += 1
         block.touched = self._clock
 
+    def overlap(self, start: int, end: int) -> tuple[int, int]:
+        """Return the first range of these bytes that is there; an empty one if none."""
+        index = self._first_ending_at_or_after(start + 1)
+        if index == len(self._blocks):
+            return end, end
+        block = self._blocks[index]
+        return min(max(start, block.start), end), min(end, block.end)
+
     def take(self, rcv_nxt: int) -> list[bytes]:
         """Return and forget the pieces that continue at `rcv_nxt`."""
         taken: list[bytes] = []

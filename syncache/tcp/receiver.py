@@ -2,9 +2,11 @@
 
 Theory: RCV.ADV, the right edge that the peer has been told, never moves left.  The
 buffer's limit starts at what the listener says and doubles whenever a whole window
-arrived and the application kept up, so memory follows need.  An ACK is delayed for
-every second full segment at most (RFC 9293 3.8.6.3), and duplicates, which a sender
-without SACK counts, are owed one by one.
+arrived and the application kept up, so memory follows need.  An ACK is delayed until
+the second segment at most, by bytes or by number (RFC 5681 4.2), and not at all for the
+first full ones, by which a sender opens its congestion window.  Duplicates, which a
+sender without SACK counts, are owed one by one, and each is told what came twice
+(D-SACK, RFC 2883).
 
 ECN: what we send is never ECT.  `classic` echoes CE until the peer says CWR (RFC 3168
 6.1.3); `accurate` counts it in the three ACE bits (RFC 9768 3.2); `echo` is a
@@ -29,6 +31,9 @@ _CE = 3
 # A flood of out-of-order segments draws at most this many ACKs at a time.
 _ACKS_OWED_MAX = 64
 _ACE_INITIAL = 5
+# At the start full segments are acknowledged at once, as many as Linux does.
+_QUICK = 16
+_FULL = 536
 # Windows are told in units of 2^scale: what rounding up may add to the buffer in all.
 _ROUNDING_SHARE = 8
 
@@ -36,7 +41,8 @@ _ROUNDING_SHARE = 8
 class Receiver:
     """Receive sequence variables, buffer and acknowledgement policy.
 
-    `limit` bounds what the application has not read; `limit_max` what it may grow to.
+    `limit` bounds what the application has not read; `limit_max` what it may grow to;
+    `sack`: the peer takes SACK options.
     """
 
     def __init__(self, irs: int, window: int, wscale: int, mss: int) -> None:
@@ -56,8 +62,12 @@ class Receiver:
         self.deadline: int | None = None
         self.reassembly = Reassembly()
         self.ecn: str | None = None
+        self.sack = False
         self._chunks: deque[bytes | bytearray] = deque()
         self._unacked = 0
+        self._unacked_segments = 0
+        self._quick = _QUICK
+        self._duplicates: deque[tuple[int, int]] = deque(maxlen=_ACKS_OWED_MAX)
         self._window_end = self.rcv_adv
         self._ece = False
         self._ce_packets = _ACE_INITIAL
@@ -76,13 +86,16 @@ class Receiver:
             data = data[: self.rcv_adv - seq]
             end = self.rcv_adv
         if end <= self.rcv_nxt:
+            self.came_twice(seq, end)
             self.owe_ack()
             return 0
         if seq > self.rcv_nxt:
+            self.came_twice(*self.reassembly.overlap(seq, end))
             self.reassembly.add(seq, data)
             self.owe_ack()
             return 0
         before = self.rcv_nxt
+        self.came_twice(seq, before)
         self._deliver(bytes(data[before - seq :]))
         if self.reassembly:
             # RFC 5681 4.2: a filled hole is acknowledged at once.
@@ -91,11 +104,30 @@ class Receiver:
             self.owe_ack()
         count = self.rcv_nxt - before
         self._unacked += count
-        if self._unacked >= 2 * self.mss or not self.delack_ms:
+        self._unacked_segments += 1
+        second = self._unacked_segments > 1 or self._unacked >= 2 * self.mss
+        at_once = second or not self.delack_ms or self._duplicates
+        if at_once or self._is_quick(len(data)):
             self.owe_one_ack()
         elif self.deadline is None and not self.acks_owed:
             self.deadline = now_ms + self.delack_ms
         return 0 if self.discard else count
+
+    def take_fin(self) -> None:
+        """Count the peer's FIN, for which the window need not shrink."""
+        self.rcv_nxt += 1
+        self.rcv_adv += 1
+
+    def came_twice(self, seq: int, end: int) -> None:
+        """Tell the peer with the next ACK that it sent these bytes again."""
+        if seq < end and self.sack:
+            self._duplicates.append((seq, end))
+
+    def _is_quick(self, size: int) -> bool:
+        if self._quick == 0 or size < min(self.mss, _FULL):
+            return False
+        self._quick -= 1
+        return True
 
     def _deliver(self, piece: bytes) -> None:
         count = len(piece)
@@ -142,6 +174,7 @@ class Receiver:
     def stop(self) -> None:
         """Forget reassembly and timers; what is in order may still be read."""
         self.reassembly.clear()
+        self._duplicates.clear()
         self.deadline = None
         self.acks_owed = 0
 
@@ -206,14 +239,28 @@ class Receiver:
         A peer does not count a segment with data as a duplicate ACK (RFC 5681 2).
         """
         self.last_ack_sent = self.rcv_nxt
-        self._unacked = 0
+        self._unacked = self._unacked_segments = 0
         self.deadline = None
-        if self.acks_owed and not (with_data and self.reassembly):
+        if self.acks_owed and not (with_data and self.has_blocks):
             self.acks_owed -= 1
 
+    @property
+    def has_blocks(self) -> bool:
+        """Whether there is anything to report in a SACK option."""
+        return bool(self.reassembly or self._duplicates)
+
     def sack_blocks(self, count: int) -> Iterable[tuple[int, int]]:
-        """Return the blocks to report, the newest first (RFC 2018 4)."""
-        return self.reassembly.newest(count) if self.reassembly else ()
+        """Return the blocks to report: what came twice, once, then the newest.
+
+        A duplicate above a hole is followed by the block that holds it (RFC 2018 4,
+        RFC 2883 4).
+        """
+        if not self._duplicates:
+            return self.reassembly.newest(count)
+        twice = self._duplicates.popleft()
+        blocks = self.reassembly.newest(count)
+        blocks.sort(key=lambda block: not block[0] <= twice[0] < block[1])
+        return [twice, *blocks][:count]
 
     # ECN.
 

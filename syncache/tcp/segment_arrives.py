@@ -40,7 +40,6 @@ def take(connection: Connection, arrival: Arrival, now_ms: int) -> None:
     receiver = connection.receiver
     seq = near(arrival.seq, receiver.rcv_nxt)
     flags = arrival.flags
-    connection.keepalive_timer.heard(now_ms)
     if connection.state is State.TIME_WAIT:
         _take_in_time_wait(connection, arrival, seq, now_ms)
     elif not _is_acceptable(connection, arrival, seq, now_ms):
@@ -92,6 +91,7 @@ def _is_acceptable(
         if flags & SYN and opening and seq == receiver.irs:
             connection.sender.repeat_syn()
         elif arrival.size:
+            receiver.came_twice(seq, min(seq + arrival.size, receiver.rcv_nxt))
             receiver.owe_ack()
         else:
             # Without data there is no hurry, and two ends could go on for ever.
@@ -160,8 +160,9 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
         # RFC 5961 5.2.
         connection.challenge(now_ms)
         return False
+    # Only now is the segment one of the peer's (RFC 5961 5).
+    connection.keepalive_timer.heard(now_ms)
     if connection.timestamps.enabled and arrival.tsval is not None:
-        # Only now is the segment one of the peer's (RFC 5961 5).
         last_ack = connection.receiver.last_ack_sent
         connection.timestamps.note(arrival.tsval, seq, last_ack, now_ms)
     news = False
@@ -209,7 +210,7 @@ def _take_text(connection: Connection, arrival: Arrival, seq: int, now_ms: int) 
     if data and receiver.take(seq, data, now_ms):
         connection.tell_readable()
     if receiver.rcv_nxt == receiver.fin_seq:
-        receiver.rcv_nxt += 1
+        receiver.take_fin()
         connection.happen(Happening.FIN, now_ms)
     elif arrival.flags & FIN and not arrival.size:
         receiver.owe_ack()

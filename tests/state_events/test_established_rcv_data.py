@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness import established, text
 
 
@@ -17,14 +18,62 @@ def test_established_rcv_data_in_order_delays_the_ack(family):
     assert text(0, 100) == hand.connection.read(1000)
 
 
-def test_established_rcv_data_second_full_segment_is_acknowledged_at_once(family):
-    """At most every second full segment goes without an ACK."""
+@pytest.mark.parametrize("size", [1, 100, 536, 1440])
+def test_established_rcv_data_second_segment_is_acknowledged_at_once(family, size):
+    """RFC 5681 4.2: whatever its size; the first full ones each, for slow start."""
     hand = established(family)
-    mss = hand.connection.info.mss
-    hand.inject(f". 1:{1 + mss}({mss}) ack 1")
+    seq = 1
+    for _ in range(16 if size >= 536 else 0):
+        hand.inject(f". {seq}:{seq + size}({size}) ack 1")
+        seq += size
+        hand.expect(f". 1:1(0) ack {seq}")
+    for _ in range(3):
+        hand.inject(f". {seq}:{seq + size}({size}) ack 1")
+        hand.expect_nothing()
+        hand.inject(f". {seq + size}:{seq + 2 * size}({size}) ack 1")
+        seq += 2 * size
+        hand.expect(f". 1:1(0) ack {seq}")
     hand.expect_nothing()
-    hand.inject(f". {1 + mss}:{1 + 2 * mss}({mss}) ack 1")
-    hand.expect(f". 1:1(0) ack {1 + 2 * mss}")
+
+
+def test_established_rcv_data_again_is_told_as_a_duplicate(family):
+    """D-SACK: whole, in part, below a hole, within a block, behind it (RFC 2883)."""
+    hand = established(family)
+    hand.inject(". 1:101(100) ack 1")
+    hand.inject(". 1:101(100) ack 1")
+    hand.expect(". 1:1(0) ack 101 <sack 1:101>")
+    hand.inject(". 51:151(100) ack 1")
+    hand.expect(". 1:1(0) ack 151 <sack 51:101>")
+    hand.inject(". 201:301(100) ack 1")
+    hand.expect(". 1:1(0) ack 151 <sack 201:301>")
+    hand.inject(". 221:241(20) ack 1")
+    hand.expect(". 1:1(0) ack 151 <sack 221:241 201:301>")
+    hand.inject(". 401:501(100) ack 1")
+    hand.expect(". 1:1(0) ack 151 <sack 401:501 201:301>")
+    hand.inject(". 251:351(100) ack 1")
+    hand.expect(". 1:1(0) ack 151 <sack 251:301 201:351 401:501>")
+    hand.inject(". 1:51(50) ack 1")
+    hand.expect(". 1:1(0) ack 151 <sack 1:51 201:351 401:501>")
+    hand.inject(". 151:201(50) ack 1")
+    hand.expect(". 1:1(0) ack 351 <sack 401:501>")
+    hand.expect_nothing()
+
+
+def test_established_rcv_data_again_without_sack_tells_nothing(family):
+    """The option was not agreed on."""
+    hand = established(family, options="mss 1460")
+    hand.inject(". 1:101(100) ack 1")
+    hand.inject(". 1:101(100) ack 1")
+    assert () == hand.expect(". 1:1(0) ack 101").options
+
+
+def test_established_rcv_fin_does_not_shrink_the_window(family):
+    """An unscaled window is told to the byte, and a FIN takes none of the buffer."""
+    hand = established(family, options="mss 1460")
+    told = 65535 - 100
+    hand.inject(". 1:101(100) ack 1")
+    hand.inject("F. 101:101(0) ack 1")
+    hand.expect(f". 1:1(0) ack 102 win {told}")
 
 
 def test_established_rcv_data_without_delayed_ack_is_acknowledged_at_once(family):

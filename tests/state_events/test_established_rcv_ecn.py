@@ -27,6 +27,7 @@ def test_established_rcv_ce_is_echoed_until_cwr(family):
     hand.inject("P. 1:11(10) ack 1")
     hand.tos = ECT0
     hand.inject("P. 11:21(10) ack 1")
+    hand.expect(".E 1:1(0) ack 21")
     hand.write(10)
     hand.expect("P.E 1:11(10) ack 21")
     hand.inject("P.W 21:31(10) ack 11")

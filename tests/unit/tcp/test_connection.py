@@ -139,7 +139,7 @@ def test_receive_buffer_grows_with_a_peer_that_is_read(family):
     """Up to net.inet.tcp.recvbuf_max, while the application keeps up."""
     hand = established(family, sysctl={"net.inet.tcp.recvbuf_max": 300_000})
     seq = 1
-    for _ in range(600):
+    for _ in range(601):
         hand.inject(f". {seq}:{seq + 1400}(1400) ack 1")
         seq += 1400
         hand.connection.read(10_000)

@@ -1,0 +1,53 @@
+"""What `Stack.listen()` is told holds for the connections, not for SYN-ACKs alone."""
+
+from __future__ import annotations
+
+import pytest
+from harness import HANDSHAKE, established, listen
+
+
+@pytest.mark.parametrize("scaled", [True, False], ids=["scaled", "plain"])
+@pytest.mark.parametrize("window", [4000, 65535, 200_000])
+def test_window_of_a_listener_holds_for_the_connection(family, window, scaled):
+    """What is given is what may lie unread, and it does not grow when it is read."""
+    hand = listen(family, listen={"rcv_window": window})
+    options = HANDSHAKE if scaled else "mss 1460"
+    hand.inject(f"S 0:0(0) win 65535 <{options}>")
+    assert min(window, 65535) == hand.expect("S. 0:0(0) ack 1").window
+    hand.inject(". 1:1(0) ack 1 win 500")
+    connection = hand.connection
+    unit = 1 << (connection.info.rcv_wscale or 0)
+    top = window if scaled else min(window, 65535)
+    seq, told = 1, 0
+    for _ in range(300):
+        size = min(1000, connection.receiver.rcv_wnd)
+        hand.inject(f". {seq}:{seq + size}({size}) ack 1")
+        seq += size
+        connection.read(1 << 20)
+        hand.advance(ms=50)
+        told = max([told, *(sent.window * unit for sent in hand.sent)])
+        hand.sent.clear()
+    assert top - unit < told < top + unit
+
+
+def test_window_of_a_listener_that_names_none_grows(family):
+    """From net.inet.tcp.recvspace to recvbuf_max, as before."""
+    hand = established(family)
+    assert 65535 < hand.connection.receiver.limit_max
+
+
+def test_options_of_a_listener_hold_for_the_connection(family):
+    """mss_max both ways, class and hop limit, no options, MTU."""
+    given = {"mss_max": 700, "tos": 0x48, "hop_limit": 255, "mtu": 1400}
+    for options in (True, False):
+        hand = listen(family, listen={**given, "options": options})
+        hand.inject(f"S 0:0(0) win 65535 <{HANDSHAKE}>")
+        sent = [hand.expect("S. 0:0(0) ack 1")]
+        hand.inject(". 1:1(0) ack 1 win 65535")
+        assert 700 == hand.connection.info.mss == hand.connection.mss_announced
+        hand.write(5000)
+        sent += hand.sent
+        assert {(0x48, 255)} == {(s.tos & 0xFC, s.hop_limit) for s in sent}
+        assert 700 == max(len(segment.payload) for segment in sent)
+        if not options:
+            assert [b""] * len(sent) == [s.options_bytes for s in sent]

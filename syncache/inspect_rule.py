@@ -7,94 +7,26 @@ which are tunables.  A protocol without a rule passes without a session.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from .inspect_application import APPLICATIONS, TCP, UDP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
+ICMP, ICMPV6 = 1, 58
 DNS_PORT = 53
 # In the order of enum flow_inspected.  DNS is UDP that has a timeout of its own.
 PROTOCOLS = ("tcp", "udp", "dns", "icmp")
 SECONDS_MAX = 2_147_483
 APPLICATIONS_MAX = 32
 NAME_MAX = 64
+# enum flow_rule_side
+EITHER, OUTSIDE, INSIDE = 0, 1, 2
 # enum flow_switch
 OFF, ON, INHERIT = 0, 1, 2
-
-# Applications that the original knows, and the port that it knows them by.
-APPLICATIONS = {
-    "aol": (TCP, 5190),
-    "bgp": (TCP, 179),
-    "bootpc": (UDP, 68),
-    "bootps": (UDP, 67),
-    "cuseeme": (TCP, 7648),
-    "ddns-v3": (UDP, 2164),
-    "esmtp": (TCP, 25),
-    "exec": (TCP, 512),
-    "finger": (TCP, 79),
-    "ftp": (TCP, 21),
-    "ftps": (TCP, 990),
-    "gopher": (TCP, 70),
-    "h323": (TCP, 1720),
-    "http": (TCP, 80),
-    "https": (TCP, 443),
-    "ident": (TCP, 113),
-    "igmpv3lite": (UDP, 465),
-    "imap": (TCP, 143),
-    "imap3": (TCP, 220),
-    "imaps": (TCP, 993),
-    "ipsec-msft": (UDP, 4500),
-    "irc": (TCP, 194),
-    "ircs": (TCP, 994),
-    "isakmp": (UDP, 500),
-    "kerberos": (TCP, 88),
-    "l2tp": (UDP, 1701),
-    "ldap": (TCP, 389),
-    "ldaps": (TCP, 636),
-    "login": (TCP, 513),
-    "lotusnote": (TCP, 1352),
-    "microsoft-ds": (TCP, 445),
-    "ms-sql": (TCP, 1433),
-    "mysql": (TCP, 3306),
-    "netbios-dgm": (UDP, 138),
-    "netbios-ns": (UDP, 137),
-    "netbios-ssn": (TCP, 139),
-    "netshow": (TCP, 1755),
-    "nntp": (TCP, 119),
-    "ntp": (UDP, 123),
-    "pop3": (TCP, 110),
-    "pop3s": (TCP, 995),
-    "pptp": (TCP, 1723),
-    "radius": (UDP, 1812),
-    "rcmd": (TCP, 514),
-    "realaudio": (TCP, 7070),
-    "rtelnet": (TCP, 107),
-    "rtsp": (TCP, 554),
-    "shell": (TCP, 514),
-    "sip": (UDP, 5060),
-    "skinny": (TCP, 2000),
-    "smtp": (TCP, 25),
-    "snmp": (UDP, 161),
-    "snmptrap": (UDP, 162),
-    "sqlnet": (TCP, 1521),
-    "ssh": (TCP, 22),
-    "streamworks": (UDP, 1558),
-    "sunrpc": (TCP, 111),
-    "syslog": (UDP, 514),
-    "tacacs": (TCP, 49),
-    "telnet": (TCP, 23),
-    "telnets": (TCP, 992),
-    "tftp": (UDP, 69),
-    "time": (TCP, 37),
-    "timed": (UDP, 525),
-    "uucp": (TCP, 540),
-    "vdolive": (TCP, 7000),
-    "who": (UDP, 513),
-    "whois": (TCP, 43),
-    "x11": (TCP, 6000),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +62,12 @@ class Rule:
             return
         if not self.transport and not self.port:
             if self.protocol not in APPLICATIONS:
-                known = ", ".join((*PROTOCOLS, *APPLICATIONS))
-                raise ValueError(f"{self.protocol!r} is not one of {known}")
+                known = (*PROTOCOLS, *APPLICATIONS)
+                near = difflib.get_close_matches(self.protocol, known, 3, 0)
+                raise ValueError(
+                    f"{self.protocol!r} is not one of {', '.join(PROTOCOLS)} or an "
+                    f"application; the nearest are {', '.join(near)}"
+                )
             transport, port = APPLICATIONS[self.protocol]
             object.__setattr__(self, "transport", transport)
             object.__setattr__(self, "port", port)
@@ -169,6 +105,10 @@ def _switch(value: bool | None) -> int:
 class RuleSet:
     """The rules of one name, at most one for each protocol.
 
+    With `inside` these rules hold for the sessions that begin outside, on the clients'
+    side, and those of `inside` for the others; on a tap, which has no sides, a session
+    is under the first that inspects it.
+
     Raises:
         ValueError: a protocol has two, two applications share a port, or there are
             too many of them.
@@ -178,6 +118,7 @@ class RuleSet:
     rules: tuple[Rule, ...] = field(
         default_factory=lambda: tuple(map(Rule, ("tcp", "udp", "icmp")))
     )
+    inside: RuleSet | None = None
 
     def __post_init__(self) -> None:
         if not (self.name.isascii() and 0 < len(self.name) <= NAME_MAX):
@@ -186,8 +127,10 @@ class RuleSet:
         ends = [(rule.transport, rule.port) for rule in self.applications]
         if len(set(names)) < len(names) or len(set(ends)) < len(ends):
             raise ValueError(f"two rules of {self.name} are for one protocol or port")
-        if len(ends) > APPLICATIONS_MAX:
-            raise ValueError(f"{len(ends)} applications; {APPLICATIONS_MAX} are enough")
+        if len(list(self._applications())) > APPLICATIONS_MAX:
+            raise ValueError(f"{APPLICATIONS_MAX} applications are enough")
+        if self.inside is not None and self.inside.inside is not None:
+            raise ValueError("there are two sides, not three")
 
     @classmethod
     def of(cls, rules: RuleSet | Iterable[Rule] | None) -> RuleSet:
@@ -208,6 +151,17 @@ class RuleSet:
                 rules.setdefault(end, rule)
         return cls("+".join(names)[:NAME_MAX], tuple(rules.values()))
 
+    @classmethod
+    def directed(cls, outside: RuleSet, inside: RuleSet) -> RuleSet:
+        """Return rules by the side that a session begins on."""
+        return cls(outside.name, outside.rules, inside)
+
+    def sides(self) -> tuple[RuleSet, ...]:
+        """The sets that these rules consist of: one, or outside and inside."""
+        if self.inside is None:
+            return (self,)
+        return (RuleSet(self.name, self.rules), self.inside)
+
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)
 
@@ -220,31 +174,47 @@ class RuleSet:
         """Return the rule of a protocol."""
         return next((rule for rule in self.rules if rule.protocol == protocol), None)
 
-    def fields(self) -> dict[str, Any]:
-        """Return the members of struct flow_inspect_tunables that are rules."""
+    def _applications(self) -> Iterator[tuple[int, Rule]]:
+        """Yield rules for ports with enum flow_rule_side."""
+        if self.inside is None:
+            yield from ((EITHER, rule) for rule in self.applications)
+            return
+        yield from ((OUTSIDE, rule) for rule in self.applications)
+        yield from ((INSIDE, rule) for rule in self.inside.applications)
+
+    def protocols(self) -> list[dict[str, int]]:
+        """Return struct flow_inspect_rule for each protocol."""
         rules = []
         for protocol in PROTOCOLS:
             rule = self.find(protocol)
             if rule is None and protocol == "dns":
                 rule = self.find("udp")
             rules.append(rule.fields() if rule else {"inspect": 0})
+        return rules
+
+    def fields(self) -> dict[str, Any]:
+        """Return the members of struct flow_inspect_tunables that are rules."""
         applications = [
             {
                 "port": rule.port,
                 "protocol": rule.transport,
+                "side": side,
                 "rule": rule.fields(),
             }
-            for rule in self.applications
+            for side, rule in self._applications()
         ]
+        inside = self if self.inside is None else self.inside
         return {
-            "rule": rules,
+            "rule": self.protocols(),
+            "by_side": int(self.inside is not None),
+            "server_rule": inside.protocols(),
             "application_count": len(applications),
             "application": applications,
         }
 
     def name_of(self, protocol: int, port: int) -> str:
         """Name what a session runs: its application, or its protocol."""
-        for rule in self.applications:
+        for _, rule in self._applications():
             if (rule.transport, rule.port) == (protocol, port):
                 return rule.protocol
         if protocol == UDP:

@@ -101,7 +101,8 @@ uint32_t engine_rate(struct flow *flow);
  *
  *   returns  NULL if there is no room; the caller may evict one and try again
  */
-struct session *engine_open(struct flow *flow, const struct session_key *key, enum flow_state state, bool counted);
+struct session *engine_open(struct flow *flow, const struct session_key *key, uint8_t side, enum flow_state state,
+                            bool counted);
 /*
  * A session gives way to a new connection of the same two ends, whose SYN and SYN-ACK both passed: it counts as an
  * attempt, and is half-open until the client's ACK.

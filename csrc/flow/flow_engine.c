@@ -159,7 +159,7 @@ engine_leave(struct flow *flow, struct session *session)
 }
 
 struct session *
-engine_open(struct flow *flow, const struct session_key *key,
+engine_open(struct flow *flow, const struct session_key *key, uint8_t side,
             enum flow_state state, bool counted)
 {
     struct session *session = session_insert(&flow->sessions, key);
@@ -167,6 +167,7 @@ engine_open(struct flow *flow, const struct session_key *key,
     if (session == NULL)
         return NULL;
     session->state = (uint8_t)state;
+    session->side = side;
     session->created_ms = session->last_ms = flow->now_ms;
     session->wscale[0] = session->wscale[1] = SYNCACHE_WSCALE_NONE;
     session->wscale_told = SYNCACHE_WSCALE_NONE;
@@ -272,9 +273,8 @@ engine_renew(struct flow *flow, struct session *session,
     engine_end(flow, session, FLOW_END_REPLACED);
     engine_request(flow, &key);
     engine_judge(flow);
-    session = engine_open(flow, &key, FLOW_SYNRCVD, true);
+    session = engine_open(flow, &key, before.side, FLOW_SYNRCVD, true);
     assert(session != NULL); /* its place has just become free */
-    session->side = before.side;
     memcpy(session->header, before.header, sizeof session->header);
     track_renew(session, &before, view);
     return session;

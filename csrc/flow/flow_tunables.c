@@ -71,9 +71,11 @@ flow_inspect_default(struct flow_inspect_tunables *tunables)
         .cookie_lifetime_ms = 32000,
         .clock_skew_ms = 1000,
     };
-    for (int i = 0; i < FLOW_INSPECTED_COUNT; i++)
+    for (int i = 0; i < FLOW_INSPECTED_COUNT; i++) {
         tunables->rule[i] = (struct flow_inspect_rule){
             .inspect = 1, .alert = FLOW_INHERIT, .audit = FLOW_INHERIT};
+        tunables->server_rule[i] = tunables->rule[i];
+    }
 }
 
 static bool
@@ -140,13 +142,15 @@ static bool
 tunables_rules_valid(const struct flow_inspect_tunables *of)
 {
     for (uint32_t i = 0; i < FLOW_INSPECTED_COUNT; i++) {
-        if (!tunables_rule_valid(&of->rule[i]))
+        if (!tunables_rule_valid(&of->rule[i]) ||
+            !tunables_rule_valid(&of->server_rule[i]))
             return false;
     }
-    if (of->application_count > FLOW_APPLICATIONS_MAX)
+    if (of->by_side > 1 || of->application_count > FLOW_APPLICATIONS_MAX)
         return false;
     for (uint32_t i = 0; i < of->application_count; i++) {
         if (!tunables_rule_valid(&of->application[i].rule) ||
+            of->application[i].side > FLOW_RULE_INSIDE ||
             (of->application[i].protocol != WIRE_PROTOCOL_TCP &&
              of->application[i].protocol != VIEW_PROTOCOL_UDP))
             return false;

@@ -65,6 +65,8 @@ enum flow_aggressive_evict { FLOW_EVICT_PER_NEW, FLOW_EVICT_SWEEP };
 enum flow_block_action { FLOW_BLOCK_DROP, FLOW_BLOCK_COOKIE, FLOW_BLOCK_INTERCEPT, FLOW_BLOCK_EVICT };
 enum flow_inspected { FLOW_TCP, FLOW_UDP, FLOW_DNS, FLOW_ICMP, FLOW_INSPECTED_COUNT };
 enum flow_switch { FLOW_OFF, FLOW_ON, FLOW_INHERIT };
+/* On which side the sessions begin that a rule is for: outside is the clients' side. */
+enum flow_rule_side { FLOW_RULE_EITHER, FLOW_RULE_OUTSIDE, FLOW_RULE_INSIDE };
 
 /* What the rules say about a protocol, over the global values. */
 struct flow_inspect_rule {
@@ -79,7 +81,7 @@ struct flow_inspect_rule {
 struct flow_application {
     uint16_t port;
     uint8_t protocol;                /* 6 or 17 */
-    uint8_t reserved;
+    uint8_t side;                    /* enum flow_rule_side; matters with by_side */
     struct flow_inspect_rule rule;
 };
 
@@ -121,6 +123,8 @@ struct flow_inspect_tunables {
     uint32_t cookie_gate;            /* enum syncache_gate; ALWAYS: other machines make cookies too */
     uint32_t debug;
     struct flow_inspect_rule rule[FLOW_INSPECTED_COUNT];
+    uint32_t by_side;                /* 1: `rule` is for sessions begun outside, `server_rule` for the others */
+    struct flow_inspect_rule server_rule[FLOW_INSPECTED_COUNT];
     uint32_t application_count;      /* 0 to FLOW_APPLICATIONS_MAX */
     struct flow_application application[FLOW_APPLICATIONS_MAX];
 };

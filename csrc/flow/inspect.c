@@ -116,17 +116,17 @@ static struct session *
 inspect_open(struct flow *flow, const struct arrival *arrival, bool counted)
 {
     struct session *session =
-        engine_open(flow, &arrival->key, FLOW_SYNRCVD, counted);
+        engine_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, counted);
 
     if (session == NULL && flow->order.count > 0) {
         inspect_delete(flow, inspect_victim(flow), FLOW_END_EVICTED_FULL);
-        session = engine_open(flow, &arrival->key, FLOW_SYNRCVD, counted);
+        session = engine_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD,
+                              counted);
     }
     if (session == NULL) {
         flow->stats.table_full++;
         return NULL;
     }
-    session->side = arrival->side;
     proxy_headers(flow, session, arrival);
     return session;
 }

@@ -26,8 +26,8 @@ bool inspect_comes_right(const struct session *session, const struct arrival *ar
 /* What becomes of a packet that is refused: it passes if we only look. */
 enum flow_verdict inspect_refuse(const struct flow *flow, enum flow_verdict verdict);
 
-/* The rule for a new session, as struct session holds it, and what it says. */
-uint8_t inspect_rule_number(const struct flow *flow, uint8_t protocol, uint16_t port);
+/* The rule for a session begun on a side, as struct session holds it, and what it says. */
+uint8_t inspect_rule_number(const struct flow *flow, uint8_t side, uint8_t protocol, uint16_t port);
 const struct flow_inspect_rule *inspect_rule(const struct flow *flow, uint8_t number);
 bool inspect_alerts(const struct flow *flow, uint8_t rule_number);
 /* How long a session of this kind lives after its last packet. */

@@ -90,9 +90,9 @@ enum inspect_limit
 inspect_host_limit(struct flow *flow, const struct arrival *arrival)
 {
     uint32_t limit = flow->inspect.tcp_max_incomplete_host;
-    bool alerts =
-        inspect_alerts(flow, inspect_rule_number(flow, WIRE_PROTOCOL_TCP,
-                                                 arrival->key.port[1]));
+    bool alerts = inspect_alerts(
+        flow, inspect_rule_number(flow, arrival->side, WIRE_PROTOCOL_TCP,
+                                  arrival->key.port[1]));
     struct host *host;
 
     if (limit == 0 || arrival->key.protocol != WIRE_PROTOCOL_TCP)

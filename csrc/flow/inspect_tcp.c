@@ -19,8 +19,8 @@ tcp_is_request(const struct view *view)
 static enum flow_verdict
 tcp_attempt(struct flow *flow, const struct arrival *arrival)
 {
-    uint8_t rule =
-        inspect_rule_number(flow, WIRE_PROTOCOL_TCP, arrival->key.port[1]);
+    uint8_t rule = inspect_rule_number(flow, arrival->side, WIRE_PROTOCOL_TCP,
+                                       arrival->key.port[1]);
     enum flow_verdict verdict;
     struct session *session;
 

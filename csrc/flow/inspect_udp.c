@@ -84,7 +84,8 @@ inspect_udp(struct flow *flow, struct arrival *arrival)
             udp_heard(flow, session, arrival, from);
         return FLOW_FORWARD;
     }
-    rule = inspect_rule_number(flow, VIEW_PROTOCOL_UDP, arrival->key.port[1]);
+    rule = inspect_rule_number(flow, arrival->side, VIEW_PROTOCOL_UDP,
+                               arrival->key.port[1]);
     if (inspect_rule(flow, rule)->inspect == 0)
         return FLOW_FORWARD;
     return udp_attempt(flow, arrival, true);
@@ -108,6 +109,21 @@ icmp_crowded(const struct flow *flow)
            flow->stats.uncounted > flow->sessions.max / 4;
 }
 
+/* A reply is under the rules of the side that the request came from. */
+static bool
+icmp_is_inspected(const struct flow *flow, uint8_t side, bool request)
+{
+    uint8_t begun = side;
+
+    if (flow->inspect.by_side == 0)
+        return flow->inspect.rule[FLOW_ICMP].inspect != 0;
+    if (!request && side != FLOW_TAP)
+        begun = side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT;
+    return inspect_rule(flow,
+                        inspect_rule_number(flow, begun, WIRE_PROTOCOL_ICMP, 0))
+               ->inspect != 0;
+}
+
 enum flow_verdict
 inspect_icmp(struct flow *flow, struct arrival *arrival)
 {
@@ -115,7 +131,7 @@ inspect_icmp(struct flow *flow, struct arrival *arrival)
     struct session *session;
     bool request = icmp_is_request(&arrival->view);
 
-    if (inspect_rule(flow, FLOW_ICMP)->inspect == 0 ||
+    if (!icmp_is_inspected(flow, arrival->side, request) ||
         (arrival->key.port[0] == 0 && arrival->key.port[1] == 0))
         return FLOW_FORWARD;
     session = session_find(&flow->sessions, &arrival->key, &from);

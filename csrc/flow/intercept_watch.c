@@ -32,13 +32,12 @@ watch_begin(struct flow *flow, const struct arrival *arrival)
 {
     struct view_options options;
     struct session *session =
-        engine_open(flow, &arrival->key, FLOW_SYNRCVD, true);
+        engine_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, true);
 
     if (session == NULL)
         return NULL;
     view_options(&arrival->view, &options);
     session->mode = 'W';
-    session->side = arrival->side;
     session->offered = options.has;
     track_syn(session, &arrival->view);
     proxy_headers(flow, session, arrival);
@@ -61,14 +60,15 @@ watch_adopt(struct flow *flow, const struct arrival *arrival, uint32_t from)
         key.port[0] = arrival->key.port[1];
         key.port[1] = arrival->key.port[0];
     }
-    session = engine_open(flow, &key, FLOW_ESTAB, false);
+    session = engine_open(
+        flow, &key,
+        (uint8_t)(from == FLOW_CLIENT ? arrival->side : 1 - arrival->side),
+        FLOW_ESTAB, false);
     if (session == NULL) {
         flow->stats.table_full++;
         return;
     }
     session->mode = 'W';
-    session->side =
-        (uint8_t)(from == FLOW_CLIENT ? arrival->side : 1 - arrival->side);
     session->flags |= SESSION_ADOPTED;
     session->nxt[from] = view->seq + view_seg_len(view);
     session->ack[to] = view->seq;

@@ -131,13 +131,12 @@ proxy_begin(struct flow *flow, const struct arrival *arrival)
     const struct view *view = &arrival->view;
     struct view_options offered;
     struct session *session =
-        engine_open(flow, &arrival->key, FLOW_SYNRCVD, true);
+        engine_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, true);
 
     if (session == NULL)
         return NULL;
     view_options(view, &offered);
     session->mode = 'I';
-    session->side = arrival->side;
     session->c = view->seq;
     session->client_window = view->window;
     proxy_take_offer(flow, session, &offered);

@@ -339,7 +339,6 @@ redeem_restore(struct flow *flow, struct session *session,
     const struct syncache_cookie_options *options = &redeemed->options;
 
     session->mode = 'I';
-    session->side = arrival->side;
     session->flags |= SESSION_COOKIE | SESSION_VALIDATED;
     session->c = redeemed->c;
     session->p = view->ack - 1;
@@ -410,7 +409,7 @@ proxy_redeem(struct flow *flow, const struct arrival *arrival)
     if (proxy_limits(flow).wait_for_data && view->payload_size == 0)
         return FLOW_CONSUMED;
     struct session *session =
-        engine_open(flow, &arrival->key, FLOW_SYNSENT, true);
+        engine_open(flow, &arrival->key, arrival->side, FLOW_SYNSENT, true);
     if (session == NULL) {
         flow->stats.table_full++;
         return FLOW_DROP_NO_ROOM;

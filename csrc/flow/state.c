@@ -95,7 +95,6 @@ state_restore(struct flow *flow, struct session *session,
     bool told = in->told_wscale != SYNCACHE_WSCALE_NONE;
 
     session->mode = 'I';
-    session->side = FLOW_CLIENT;
     session->flags |= SESSION_SPLICED | SESSION_SYNACK | SESSION_HEARD |
                       SESSION_UNCHECKED | SESSION_UNCHECKED_S;
     session->nxt[FLOW_CLIENT] = session->ack[FLOW_SERVER] =
@@ -141,7 +140,8 @@ state_take(struct flow *flow, const struct flow_splice *in)
     key.hash = session_hash(flow->hash_key, &key);
     if (session_find(&flow->sessions, &key, &from) != NULL)
         return false;
-    session = engine_open(flow, &key, (enum flow_state)in->state, false);
+    session =
+        engine_open(flow, &key, FLOW_CLIENT, (enum flow_state)in->state, false);
     if (session == NULL)
         return false;
     state_restore(flow, session, in);

@@ -60,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
         help="tunables as sysctl.conf, or an IOS configuration",
     )
     p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
-    p.add_argument("--rules", metavar="NAME", help="of several ip inspect names")
+    p.add_argument(
+        "--rules", metavar="NAME", help="of several ip inspect names; or OUTSIDE,INSIDE"
+    )
     p.add_argument("--strict", action="store_true", help=STRICT)
     p.add_argument(
         "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"

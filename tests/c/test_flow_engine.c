@@ -11,7 +11,7 @@ open_session(struct world *world, uint32_t client, enum flow_state state,
     store32_be(key.address[0], client);
     key.address[1][0] = 200;
     key.hash = session_hash(world->flow->hash_key, &key);
-    session = engine_open(world->flow, &key, state, counted);
+    session = engine_open(world->flow, &key, FLOW_CLIENT, state, counted);
     if (session != NULL)
         engine_arm(world->flow, session, world->now_ms + 1000);
     return session;

@@ -94,6 +94,8 @@ test_inspect_refuses_what_is_out_of_range(void)
         INSPECT(application_count, FLOW_APPLICATIONS_MAX + 1),
         INSPECT(application_count, 1), /* of protocol 0 */
         INSPECT(rule[1], 2),           /* inspect */
+        INSPECT(server_rule[1], 2),    /* inspect */
+        INSPECT(by_side, 2),
     };
     struct world *world = world_inspect(10);
     struct flow_inspect_tunables tunables;

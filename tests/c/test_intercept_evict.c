@@ -147,7 +147,7 @@ test_heaviest_needs_a_quarter_of_all(void)
         key.port[1] = 80;
         key.hash = session_hash(world.flow->hash_key, &key);
         struct session *session =
-            engine_open(world.flow, &key, FLOW_SYNRCVD, true);
+            engine_open(world.flow, &key, FLOW_CLIENT, FLOW_SYNRCVD, true);
         session->mode = 'I';
         engine_arm(world.flow, session, world.now_ms + 60000);
     }
@@ -157,7 +157,8 @@ test_heaviest_needs_a_quarter_of_all(void)
     /* 13 left, of which one more: 4 of 14 is a quarter. */
     key.port[0] = 99;
     key.hash = session_hash(world.flow->hash_key, &key);
-    struct session *session = engine_open(world.flow, &key, FLOW_SYNRCVD, true);
+    struct session *session =
+        engine_open(world.flow, &key, FLOW_CLIENT, FLOW_SYNRCVD, true);
     session->mode = 'I';
     engine_arm(world.flow, session, world.now_ms + 60000);
     (void)evict();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncache import Ring, Segment, Sysctl
+from syncache import Ring, Segment, Sysctl, ios_inspect
 from syncache.alerts import (
     AlertOff,
     AlertOn,
@@ -15,8 +15,9 @@ from syncache.alerts import (
 )
 from syncache.flow import Side
 from syncache.flow_event import FlowEvent, Kind, Place
-from syncache.inspect_rule import Rule
+from syncache.inspect_rule import Rule, RuleSet
 from syncache.inspection import Inspection
+from syncache.ios_config import read
 from syncache.links import capture
 from syncache.links.replay import CaptureReader
 
@@ -329,3 +330,76 @@ def test_session_ends_by_the_name_that_it_began_with():
     assert {(":1", "http"), (":2", "http"), (":3", "tcp")} == {
         (who, name) for kind, who, name in said[3:] if kind is SessionStop
     }
+
+
+@pytest.mark.parametrize("way", ["receive", "burst"])
+@pytest.mark.parametrize(
+    ("outside", "inside"),
+    [("192.0.2.10", "198.51.100.5"), ("2001:db8::10", "2001:db8:1::5")],
+)
+def test_rules_hold_for_the_side_that_a_session_begins_on(way, outside, inside):
+    """http from outside, everything of TCP from inside."""
+    rules = RuleSet.directed(
+        RuleSet("FROMOUT", (Rule("http"),)), RuleSet("FROMIN", (Rule("tcp"),))
+    )
+    engine = Inspection(seed=SEED, rules=rules)
+
+    def begins(side, dport):
+        ends = (outside, inside) if side is Side.CLIENT else (inside, outside)
+        packet = Segment(
+            src=ends[0], dst=ends[1], sport=4000 + dport, dport=dport, seq=1, flags=2
+        ).packet()
+        before = len(engine.sessions())
+        if way == "receive":
+            engine.receive(packet, side, 1.0)
+        else:
+            rx, client, server = Ring(), Ring(), Ring()
+            rx.push(packet)
+            engine.burst(rx, side, client, server, 1.0)
+        return len(engine.sessions()) - before
+
+    assert (1, 0) == (begins(Side.CLIENT, 80), begins(Side.CLIENT, 22))
+    assert (1, 1) == (begins(Side.SERVER, 81), begins(Side.SERVER, 23))
+
+
+def test_names_choose_rules_by_side():
+    """`OUTSIDE,INSIDE` where the configuration does not say what is outside."""
+    config = read(
+        [
+            "ip inspect name A tcp",
+            "ip inspect name B udp",
+            "interface e0",
+            " ip inspect A in",
+            "interface e1",
+            " ip inspect B in",
+        ]
+    )
+    rules = ios_inspect.chosen(config, "B,A")
+    assert rules is not None
+    assert ["B", "A"] == [one.name for one in rules.sides()]
+    for wrong in ("A,B,A", "A,C"):
+        with pytest.raises(ValueError, match=r"two names|no ip inspect name C"):
+            ios_inspect.chosen(config, wrong)
+
+
+@pytest.mark.parametrize(
+    "outside",
+    ["ip nat outside", "ip address dhcp", "ip address negotiated", "crypto map VPN"],
+)
+def test_interface_that_leads_outside_is_recognised(outside):
+    """By address translation, a provider's address or a tunnel."""
+    config = read(
+        [
+            "ip inspect name A tcp",
+            "ip inspect name B udp",
+            "interface e0",
+            f" {outside}",
+            " ip inspect A in",
+            " ip inspect B out",
+            "interface e1",
+        ]
+    )
+    rules = ios_inspect.chosen(config)
+    assert rules is not None
+    assert ["A", "B"] == [one.name for one in rules.sides()]
+    assert [] == config.notes

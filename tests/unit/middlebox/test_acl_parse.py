@@ -1,0 +1,96 @@
+"""syncache/acl_parse.py: one line of an access list, as a router spells it."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache.acl_parse import parse_rule, parse_standard
+
+
+def parsed(line, family=4):
+    """Return the rules of a line as text, and its notes."""
+    notes = []
+    rules = [str(rule) for rule in parse_rule(line.split(), family, notes)]
+    return rules, notes
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "permit tcp any any eq 80 log",
+        "permit tcp any any eq 80 log WEB-HIT",
+        "permit tcp any any eq 80 log-input tag_1.2",
+        "PERM TCP ANY ANY EQ WWW",
+        "permit tcp any any eq www (12 matches)",
+        "permit tcp any any eq www (3 matches) sequence 10",
+        "permit tcp any any eq www syn",
+    ],
+)
+def test_what_does_not_matter_is_passed_over(line):
+    """Logs and their tags, counts, sequence numbers, capitals, the flag of a SYN."""
+    assert (["permit tcp any any eq 80"], []) == parsed(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "permit tcp any any ttl eq 255",
+        "permit tcp any any ttl range 1 9",
+        "permit tcp any any option any-options",
+        "permit tcp any any time-range WORK",
+        "permit tcp any any dscp ef log",
+        "permit tcp any any log dscp ef",
+    ],
+)
+def test_condition_that_is_not_judged_is_noted(line):
+    """The rule holds without it."""
+    rules, notes = parsed(line)
+    assert ["permit tcp any any"] == rules
+    assert "is ignored: the rule holds without it" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "permit tcp any any established",
+        "permit tcp any any ack",
+        "permit tcp any any match-all +syn -ack",
+        "permit ip any any fragments",
+        "permit icmp any any echo-reply",
+        "permit icmp any any 3 4",
+    ],
+)
+def test_rule_that_no_first_packet_matches_is_left_out(line):
+    """And noted."""
+    rules, notes = parsed(line)
+    assert [] == rules
+    assert "left out" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("permit tcp any any ttl eq", "ttl wants a value"),
+        ("permit tcp any any frobnicate", "'frobnicate' is more than"),
+        ("permit tcp any any log a!b", "'a!b' is more than"),
+        ("allow tcp any any", "'allow'"),
+        ("permit tcp any", "is not any, host A"),
+        ("permit tcp any object-group", "wants a name"),
+    ],
+)
+def test_wrong_word_is_named(line, word):
+    """Not the one behind it."""
+    with pytest.raises(ValueError, match=word):
+        parsed(line)
+
+
+def test_standard_rule_is_for_every_protocol():
+    """As it is configured, and as it is shown."""
+    for line in (
+        "permit 10.0.0.0 0.0.0.255",
+        "permit 10.0.0.0, wildcard bits 0.0.0.255 (12 matches)",
+    ):
+        (rule,) = parse_standard(line.split(), [])
+        assert "permit ip 10.0.0.0 0.0.0.255 any" == str(rule)
+    (rule,) = parse_standard(["permit", "10.0.0.1", "log"], [])
+    assert "permit ip host 10.0.0.1 any" == str(rule)

@@ -1,0 +1,66 @@
+"""syncache/ios_access.py: commands of access lists and object groups."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache.ios_config import read
+
+
+def test_groups_end_where_other_lines_begin():
+    """Indented lines are members, and lines that look like one; no others."""
+    config = read(
+        [
+            "object-group network A",
+            " 10.0.0.0 255.0.0.0",
+            "host 192.0.2.1",
+            "interface Ethernet0",
+            " ip address 10.0.0.1 255.0.0.0",
+            "access-list 100 permit ip any object-group A",
+        ]
+    )
+    assert [
+        "permit ip any 10.0.0.0 0.255.255.255",
+        "permit ip any host 192.0.2.1",
+    ] == [str(rule) for rule in config.lists["100"].rules]
+
+
+def test_removed_member_leaves_its_group_unclear():
+    """Rules with it are left out, and the note says why."""
+    config = read(
+        [
+            "object-group network A",
+            " host 192.0.2.1",
+            " no host 192.0.2.1",
+            "access-list 100 permit ip any object-group A",
+            "access-list 100 permit ip any any",
+        ]
+    )
+    assert 1 == len(config.lists["100"].rules)
+    assert "is removed from it" in config.notes[0]
+
+
+def test_group_of_another_kind_is_read_past():
+    """And rules with it are left out."""
+    config = read(
+        [
+            "object-group security TRUSTED",
+            " security-group tag-id 12",
+            "access-list 100 permit ip object-group TRUSTED any",
+        ]
+    )
+    assert "security" in config.notes[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "access-list 100 dynamic LOCK timeout 60 permit tcp any any",
+        "access-list 700 permit 0000.0c00.0000 0000.00ff.ffff",
+        "access-list compiled",
+        "access-list 100 remark permit nothing",
+    ],
+)
+def test_line_without_effect_makes_no_rule(line):
+    """Nor an error."""
+    assert {} == read([line]).lists or () == read([line]).lists["100"].rules

@@ -49,6 +49,7 @@ def sources(*rooms: str) -> list[str]:
 
 headers = [
     CSRC / "syncache.h",
+    CSRC / "syncache_host.h",
     *(CSRC / "flow" / name for name in ("flow_tunables.h", "flow.h", "measure.h")),
 ]
 rooms = ["core", "simd", "flow"]

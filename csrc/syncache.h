@@ -293,9 +293,8 @@ struct syncache_result {
 };
 
 /*
- * A ring slot.  The packet (IP header first) lies at memory + i * slot_size + link_size; the link_size bytes in
- * front of it are the link header, which the engine copies from a request to its reply after swapping nothing:
- * the link turns it round.
+ * A ring slot.  The packet (IP header first) lies at memory + i * slot_size + link_size, behind the link header.
+ * The engine copies that header to the reply unchanged; the link swaps the addresses.
  */
 struct syncache_slot {
     uint32_t size;                 /* bytes of the IP packet */
@@ -308,12 +307,13 @@ struct syncache_slot {
     uint64_t handle;               /* out, PASS_KNOWN */
 };
 
-/* Caller-owned memory, filled and emptied by links, walked by the engine.  A linear buffer, not circular. */
+/* Caller-owned memory, filled by links, walked by the engine.  A linear buffer, not circular. */
 struct syncache_ring {
     uint8_t *memory;               /* slots * slot_size bytes */
     struct syncache_slot *slot;    /* slots of them */
     struct syncache_conn *conn;    /* slots of them (rx), or NULL (tx); conn[i] is filled for ACCEPT_* in slot i */
     uint32_t *passed;              /* slots of them (rx), or NULL (tx): indices of PASS and ACCEPT packets */
+    struct syncache_arrival *arrival; /* slots of them, or NULL: what passed[i] says, for a stack (syncache_host.h) */
     uint32_t slots;                /* capacity, 1 to 65535 */
     uint32_t slot_size;            /* bytes, a multiple of 64; tx needs SYNCACHE_REPLY_MAX + link_size */
     uint32_t count;                /* slots filled: 0 .. count - 1 */

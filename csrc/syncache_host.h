@@ -11,6 +11,39 @@
 
 #include "syncache.h"
 
+/* cffi: begin */
+
+/*
+ * A packet for the stack, as the burst read it: the stack need not parse it again.  Written for ring.passed[i] to
+ * ring.arrival[i].  Places are bytes from the IP header on; 0: not there.
+ */
+struct syncache_arrival {
+    struct syncache_tuple tuple;   /* foreign is the packet's source; all zero unless is_tcp */
+    uint64_t handle;               /* PASS_KNOWN */
+    uint64_t place;                /* of the IP header in the ring's memory */
+    uint32_t slot;                 /* passed[i] */
+    uint32_t size;                 /* bytes in the slot, a link's padding included */
+    uint32_t payload_size;         /* bounded by the IP header's length */
+    uint32_t seq;
+    uint32_t ack;
+    uint32_t tsval;                /* 0 if !timestamps */
+    uint32_t tsecr;
+    uint16_t tcp;                  /* place of the TCP header */
+    uint16_t payload;              /* place of the payload */
+    uint16_t md5;                  /* place of the 16 bytes of an RFC 2385 signature */
+    uint16_t sack;                 /* place of the first SACK block, 8 bytes each */
+    uint16_t flags;                /* FIN 1 to CWR 0x80, AE 0x100 */
+    uint16_t window;               /* unscaled */
+    uint8_t sack_count;
+    uint8_t timestamps;
+    uint8_t ecn;                   /* the two ECN bits of the IP header */
+    uint8_t verdict;               /* enum syncache_verdict */
+    uint8_t is_tcp;                /* 0: neither tuple nor anything of TCP is there */
+    uint8_t reserved[3];
+};
+
+/* cffi: end */
+
 /*
  * Sends the next packet that is due, as syncache_poll() does, without a ring.
  *

@@ -61,6 +61,7 @@ _REPLY = ffi.offsetof("struct syncache_result", "reply")
 _KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache_epoch)
 
 _burst = lib.syncache_burst  # looked up once: it is called for every 64 packets
+_ARRIVAL_BYTES = ffi.sizeof("struct syncache_arrival")
 _CLEARED = bytes(12)  # count, next and passed_count of struct syncache_ring
 _COUNT = ffi.offsetof("struct syncache_ring", "count")
 _CURSOR = slice(_COUNT, _COUNT + len(_CLEARED))
@@ -388,7 +389,15 @@ def tuple_of(raw: bytes) -> CData:
 class RingCore:
     """The memory of a ring, pinned once; `cdata` is for this module only."""
 
-    __slots__ = ("_bytes", "_conn", "_cursor", "_slot", "_store", "_view", "cdata")
+    __slots__ = (
+        "_arrivals",
+        "_conn",
+        "_cursor",
+        "_slot",
+        "_store",
+        "cdata",
+        "memory",
+    )
 
     def __init__(self, slots: int, slot_size: int) -> None:
         if not 1 <= slots <= SLOTS_MAX:
@@ -403,8 +412,11 @@ class RingCore:
         slot = ffi.new("struct syncache_slot[]", slots)
         conn = ffi.new("struct syncache_conn[]", slots)
         passed = ffi.new("uint32_t[]", slots)
-        self._store = store, slot, conn, passed  # cdata does not keep these alive
-        self._view = memoryview(ffi.buffer(start, slots * slot_size))
+        arrival = ffi.new("struct syncache_arrival[]", slots)
+        # cdata does not keep these alive.
+        self._store = store, slot, conn, passed, arrival
+        self.memory = memoryview(ffi.buffer(start, slots * slot_size))
+        self._arrivals = memoryview(ffi.buffer(arrival))
         self._slot = ffi.buffer(slot)
         self._conn = ffi.buffer(conn)
         self.cdata: RingStruct = ffi.new("struct syncache_ring *")
@@ -412,6 +424,7 @@ class RingCore:
         self.cdata.slot = slot
         self.cdata.conn = conn
         self.cdata.passed = passed
+        self.cdata.arrival = arrival
         self.cdata.slots = slots
         self.cdata.slot_size = slot_size
         self._cursor = memoryview(ffi.buffer(self.cdata))[_CURSOR]
@@ -441,13 +454,18 @@ class RingCore:
         """Indices of the packets of the last burst that are the stack's."""
         return ffi.unpack(self.cdata.passed, self.cdata.passed_count)
 
+    @property
+    def arrivals(self) -> memoryview:
+        """The struct syncache_arrival of each packet in `passed`."""
+        return self._arrivals[: self.cdata.passed_count * _ARRIVAL_BYTES]
+
     def __len__(self) -> int:
         return self.cdata.count
 
     def __getitem__(self, index: int) -> memoryview:
         slot = self._at(index)
         start = self._place(index) * self.cdata.slot_size + slot.link_size
-        return self._view[start : start + slot.size]
+        return self.memory[start : start + slot.size]
 
     def clear(self) -> None:
         """Forget every packet."""
@@ -506,7 +524,7 @@ class RingCore:
         if size > slot_size:
             raise ValueError(f"{size} bytes do not fit into {slot_size}")
         start = index * slot_size
-        self._view[start : start + size] = data
+        self.memory[start : start + size] = data
         self.fill(size, checksum, gso_size)
 
 

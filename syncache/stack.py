@@ -26,7 +26,7 @@ from .listener import Listener
 from .ring import Checksum, Ring
 from .sysctl import Sysctl
 from .tcp import icmp, segment_arrives
-from .tcp.arrival import read, tuple_of
+from .tcp.arrival import arrivals
 from .tcp.settings import Settings
 from .tcp.signature import SigningWriter
 from .tcp.state import State
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .keyring import Keyring
     from .stats import Stats
+    from .tcp.arrival import Arrival
     from .tcp.departure import Writer
 
 __all__ = ["Stack"]
@@ -206,20 +207,19 @@ class Stack:
         """
         self._advance(now)
         consumed = self.syncache.burst(rx, tx, now)
-        for index in rx.passed:
-            reason = rx.verdict(index)
-            packet = rx[index]
+        for arrival in arrivals(rx):
+            reason = arrival.reason
             if reason is Reason.PASS_KNOWN:
-                connection = self._connections.get(rx.handle(index))
+                connection = self._connections.get(arrival.handle)
                 if connection is not None:
-                    self._deliver(connection, packet, now)
+                    self._deliver(connection, arrival, now)
                 elif rx is not self._second:
                     # It was known when the burst began, and ended within it.
-                    self._feed_again(packet, now)
+                    self._feed_again(arrival.packet, now)
             elif reason.kind is Kind.ACCEPT:
-                self._accept(rx.conn(index), packet)
+                self._accept(rx.conn(arrival.slot), arrival)
             else:
-                self._pass(reason, packet, now)
+                self._pass(reason, arrival, now)
         return consumed
 
     def _feed(self, packet: memoryview, now: float, checksum: Checksum) -> None:
@@ -236,17 +236,14 @@ class Stack:
         """Give a packet to the engine once more, now that its tuple is free."""
         self._feed(packet, now, Checksum.VALID)
 
-    def _deliver(self, connection: Connection, packet: memoryview, now: float) -> None:
+    def _deliver(self, connection: Connection, arrival: Arrival, now: float) -> None:
         """Give a connection its segment."""
-        arrival = read(packet)
-        if arrival is None:
-            return
         writer = connection.writer
-        if isinstance(writer, SigningWriter) and not writer.verifies(packet):
+        if isinstance(writer, SigningWriter) and not writer.verifies(arrival):
             return
         waiting = connection.state is State.TIME_WAIT
         if waiting and segment_arrives.may_replace(connection, arrival):
-            self._replace(connection, packet, now)
+            self._replace(connection, arrival.packet, now)
             return
         connection.arrives(arrival, self._now_ms)
         self._schedule(connection)
@@ -264,11 +261,10 @@ class Stack:
             self._tuples[key] = connection
             self.syncache.opened(connection.conn.four_tuple, connection.handle)
 
-    def _accept(self, conn: Conn, packet: memoryview) -> None:
+    def _accept(self, conn: Conn, arrival: Arrival) -> None:
         """Make a connection of a completed handshake, if there is room."""
         listener: Listener = conn.endpoint.tag  # type: ignore[assignment]
-        arrival = read(packet)
-        if arrival is None or not self._has_room(listener):
+        if not self._has_room(listener):
             self.syncache.accepted(conn, ok=False)
             return
         self._handle += 1
@@ -321,13 +317,14 @@ class Stack:
         next(iter(self._time_wait)).forget()
         return True
 
-    def _pass(self, reason: Reason, packet: memoryview, now: float) -> None:
+    def _pass(self, reason: Reason, arrival: Arrival, now: float) -> None:
         """Take what belongs to no connection that the engine knows."""
+        packet = arrival.packet
         if reason is Reason.PASS_OFFERED:
             # Right behind the segment that completed the handshake, in one ring.
-            connection = self._tuples.get(tuple_of(packet) or b"")
+            connection = self._tuples.get(arrival.key)
             if connection is not None:
-                self._deliver(connection, packet, now)
+                self._deliver(connection, arrival, now)
         elif reason is Reason.PASS_ICMP:
             self._take_icmp_error(bytes(packet))
         elif reason is Reason.PASS_NOT_TCP and self._is_ours(packet):

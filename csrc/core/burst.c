@@ -22,6 +22,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "../syncache_host.h"
 #include "burst.h"
 #include "event.h"
 
@@ -158,8 +159,8 @@ burst_fetch(const struct burst *burst)
     }
 }
 
-/* Notes what became of packet `index`. */
-static void
+/* Notes what became of packet `index`.  Returns whether it is the stack's. */
+static bool
 burst_note(struct syncache_ring *rx, uint32_t index,
            enum syncache_verdict verdict, uint64_t handle)
 {
@@ -168,8 +169,50 @@ burst_note(struct syncache_ring *rx, uint32_t index,
 
     slot->verdict = (uint8_t)verdict;
     slot->handle = handle;
-    if (kind == SYNCACHE_PASS || kind == SYNCACHE_ACCEPT)
-        rx->passed[rx->passed_count++] = index;
+    if (kind != SYNCACHE_PASS && kind != SYNCACHE_ACCEPT)
+        return false;
+    rx->passed[rx->passed_count++] = index;
+    return true;
+}
+
+/* Writes what a packet for the stack says, so that it is not parsed again. */
+static void
+burst_describe(const struct burst *burst, uint32_t i)
+{
+    const struct syncache_ring *rx = burst->rx;
+    const struct parsed *parsed = &burst->parsed[i];
+    const struct wire_segment *segment = &parsed->segment;
+    uint32_t index = burst->first + i;
+    const struct syncache_slot *slot = &rx->slot[index];
+    const uint8_t *packet = burst_packet(burst, i);
+    struct syncache_arrival *arrival = &rx->arrival[rx->passed_count - 1];
+
+    memset(arrival, 0, sizeof(*arrival));
+    arrival->handle = slot->handle;
+    arrival->place = (uint64_t)(packet - rx->memory);
+    arrival->slot = index;
+    arrival->size = slot->size;
+    arrival->verdict = slot->verdict;
+    if (parsed->kind != WIRE_TCP)
+        return;
+    arrival->is_tcp = 1;
+    arrival->tuple = segment->tuple;
+    arrival->tcp = (uint16_t)(segment->tcp - packet);
+    arrival->payload = (uint16_t)(arrival->tcp + segment->header_size);
+    arrival->payload_size = segment->payload_size;
+    arrival->seq = segment->seg_seq;
+    arrival->ack = segment->seg_ack;
+    arrival->flags = segment->flags;
+    arrival->window = segment->seg_wnd;
+    arrival->ecn = segment->tos & 3;
+    arrival->timestamps = (segment->has & WIRE_HAS_TIMESTAMPS) != 0;
+    arrival->tsval = segment->tsval;
+    arrival->tsecr = segment->tsecr;
+    if (segment->md5 != NULL)
+        arrival->md5 = (uint16_t)(segment->md5 - packet);
+    arrival->sack_count = segment->sack_count;
+    if (segment->sack_count != 0)
+        arrival->sack = (uint16_t)(arrival->tcp + segment->sack);
 }
 
 /* The long way.  Returns false, and nothing has happened, if tx is full. */
@@ -193,7 +236,8 @@ burst_event(struct burst *burst, uint32_t i)
     if (!room && input_may_reply(burst->cache, &burst->parsed[i]))
         return false;
     verdict = input_parsed(burst->cache, &burst->parsed[i], &event);
-    burst_note(rx, index, verdict, event.handle);
+    if (burst_note(rx, index, verdict, event.handle) && rx->arrival != NULL)
+        burst_describe(burst, i);
     if (event.reply_size != 0)
         burst_append(burst, index, event.reply_size);
     return true;
@@ -221,7 +265,7 @@ burst_syn(struct burst *burst, uint32_t i)
         return burst_event(burst, i);
     }
     if (verdict == SYNCACHE_DROP_CACHE_FULL)
-        burst_note(burst->rx, index, verdict, 0);
+        (void)burst_note(burst->rx, index, verdict, 0);
     else
         burst_answer(burst, i, verdict);
     return true;

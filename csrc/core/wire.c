@@ -52,6 +52,12 @@ wire_tcp_option(struct wire_segment *segment, const uint8_t *option)
         if (size == 2 && syn)
             segment->has |= WIRE_HAS_SACK_PERMITTED;
         break;
+    case 5: /* RFC 2018 3 */
+        if (size > 2 && (size - 2) % 8 == 0) {
+            segment->sack = (uint8_t)(option + 2 - segment->tcp);
+            segment->sack_count = (uint8_t)((size - 2) / 8);
+        }
+        break;
     case 8: /* RFC 7323 3.2 */
         if (size == 10) {
             segment->has |= WIRE_HAS_TIMESTAMPS;
@@ -138,6 +144,8 @@ wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
     segment->md5 = NULL;
     segment->fastopen = NULL;
     segment->fastopen_size = 0;
+    segment->sack = 0;
+    segment->sack_count = 0;
     wire_tcp_options(segment, tcp + WIRE_TCP_HEADER_BYTES,
                      header_size - WIRE_TCP_HEADER_BYTES);
     if (!whole && segment->md5 != NULL) {

@@ -66,7 +66,8 @@ struct wire_segment {
     uint8_t wscale;        /* clipped to 14 (RFC 7323 2.3) */
     uint8_t fastopen_size; /* bytes of cookie; 0: a request */
     uint8_t header_size;   /* of the TCP header with options */
-    uint8_t reserved[2];
+    uint8_t sack;          /* first block, counted from the TCP header */
+    uint8_t sack_count;    /* SACK blocks; 0: none */
     const uint8_t *tcp;      /* TCP header in the packet */
     const uint8_t *md5;      /* 16 bytes of digest in the packet */
     const uint8_t *fastopen; /* cookie in the packet */

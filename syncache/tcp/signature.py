@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from .. import address as addresses
 from ..options import KIND_MD5, NOP
-from .arrival import read, tcp_offset
 
 if TYPE_CHECKING:
     from .._core import SegmentWriter
     from ..fourtuple import FourTuple
     from ..ring import Ring
+    from .arrival import Arrival
     from .departure import Departure
 
 # Two NOPs keep what follows aligned.
@@ -53,17 +53,14 @@ class SigningWriter:
         signed = options + _PREFIX + digest
         self._writer.write(ring, departure._replace(options=signed))
 
-    def verifies(self, packet: memoryview) -> bool:
-        """Tell whether the peer signed this packet."""
-        arrival = read(packet)
-        if arrival is None or arrival.md5 is None:
+    def verifies(self, arrival: Arrival) -> bool:
+        """Tell whether the peer signed this segment."""
+        if arrival.md5 is None or arrival.header is None:
             return False
-        start = tcp_offset(packet)
-        header = bytes(packet[start : start + 16]) + bytes(2)
-        header += bytes(packet[start + 18 : start + 20])
-        size = (packet[start + 12] >> 4) * 4
+        header = bytes(arrival.header[:16]) + bytes(2) + bytes(arrival.header[18:20])
         laddr, faddr = self._pair
-        expected = self._digest((faddr, laddr), header, size, bytes(arrival.payload))
+        size, payload = len(arrival.header), bytes(arrival.payload)
+        expected = self._digest((faddr, laddr), header, size, payload)
         from hmac import compare_digest  # its library is megabytes: who signs needs it
 
         return compare_digest(expected, arrival.md5)

@@ -1,4 +1,5 @@
 /* A ring of packets is the same packets one by one, up to the room in tx. */
+#include "../../csrc/syncache_host.h"
 #include "cache.h"
 
 static struct cache_ring rx;
@@ -299,6 +300,66 @@ test_burst_with_tx_full_goes_on_over_what_draws_no_reply(void)
     EXPECT_EQ(SYNCACHE_REPLY_RST, rx.slot[3].verdict);
 }
 
+static void
+test_burst_describes_what_belongs_to_the_stack(void)
+{
+    /* Values of the segment, places in the packet; padding is not payload. */
+    static const uint8_t options[] = {
+        1, 1, 8, 10, 0, 0, 0,  7,  0, 0, 0, 9, 1, 1, 5, 10, 0, 0, 0, 1,
+        0, 0, 0, 2,  1, 1, 19, 18, 0, 0, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0};
+    struct syncache_arrival arrival[2];
+    struct syncache_tuple tuple = peer_tuple(9);
+    struct seg seg = {.peer = 9,
+                      .flags = ACK,
+                      .seq = 5,
+                      .ack = 6,
+                      .options = options,
+                      .options_size = 24,
+                      .payload_size = 3,
+                      .tos = 2,
+                      .window = 77};
+    cache_defaults();
+    endpoint.family = 4;
+    own_address(endpoint.laddr);
+    start_rings(CACHE_RING_SLOTS);
+    memset(arrival, 0xff, sizeof arrival);
+    rx.ring.arrival = arrival;
+    EXPECT_TRUE(syncache_opened(cache, &tuple, 77));
+    rx_push_seg((struct seg){.peer = 1, .flags = SYN}, 14);
+    rx_push(cache_packet, seg_build(&seg, cache_packet) + 6, 14);
+    rx_push((const uint8_t *)"nothing", 7, 14);
+    EXPECT_EQ(3, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    EXPECT_EQ(1, rx.ring.passed_count);
+    EXPECT_EQ(1, arrival[0].slot);
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, arrival[0].verdict);
+    EXPECT_EQ(77, arrival[0].handle);
+    EXPECT_EQ(CACHE_RING_SLOT_SIZE + 14, arrival[0].place);
+    EXPECT_EQ(rx.slot[1].size, arrival[0].size);
+    EXPECT_EQ(0, memcmp(&tuple, &arrival[0].tuple, sizeof tuple));
+    EXPECT_EQ(1, arrival[0].is_tcp);
+    EXPECT_EQ(5, arrival[0].seq);
+    EXPECT_EQ(6, arrival[0].ack);
+    EXPECT_EQ(ACK, arrival[0].flags);
+    EXPECT_EQ(77, arrival[0].window);
+    EXPECT_EQ(2, arrival[0].ecn);
+    EXPECT_EQ(1, arrival[0].timestamps);
+    EXPECT_EQ(7, arrival[0].tsval);
+    EXPECT_EQ(9, arrival[0].tsecr);
+    EXPECT_EQ(1, arrival[0].sack_count);
+    EXPECT_EQ(arrival[0].tcp + 20 + 16, arrival[0].sack);
+    EXPECT_EQ(0, arrival[0].md5);
+    EXPECT_EQ(arrival[0].tcp + 44, arrival[0].payload);
+    EXPECT_EQ(3, arrival[0].payload_size);
+    EXPECT_EQ(0xff, arrival[1].verdict);
+    seg.options_size = sizeof options;
+    ring_reset(&rx, CACHE_RING_SLOTS);
+    rx.ring.arrival = arrival;
+    rx_push_seg(seg, 0);
+    EXPECT_EQ(1, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    EXPECT_EQ(0, arrival[0].md5);
+    EXPECT_EQ(1, arrival[0].sack_count);
+}
+
 static const struct test tests[] = {
     TEST(test_burst_answers_in_order_behind_the_link_header),
     TEST(test_burst_lists_what_belongs_to_the_stack),
@@ -307,6 +368,7 @@ static const struct test tests[] = {
     TEST(test_burst_equals_single_packets_bit_by_bit),
     TEST(test_burst_longer_than_a_stage_answers_all_of_it),
     TEST(test_burst_with_tx_full_goes_on_over_what_draws_no_reply),
+    TEST(test_burst_describes_what_belongs_to_the_stack),
 };
 
 int

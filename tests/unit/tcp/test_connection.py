@@ -6,7 +6,7 @@ import pytest
 from harness import WITH_TIMESTAMPS, established, fin_wait_2, text, time_wait
 
 from syncache import State
-from syncache.tcp.arrival import read
+from syncache.tcp.arrival import Arrival
 
 
 def test_read_returns_what_arrived_in_order(family):
@@ -166,7 +166,8 @@ def test_segment_for_a_closed_connection_changes_nothing(family):
     hand.connection.abort()
     hand.collect()
     hand.sent.clear()
-    packet = memoryview(hand.segment("P. 1:5(4) ack 1").packet())
-    hand.connection.arrives(read(packet), 0)
+    one = hand.segment("P. 1:5(4) ack 1")
+    arrival = Arrival(one.seq, one.ack, one.flags, one.window, one.payload)
+    hand.connection.arrives(arrival, 0)
     assert "CLOSED" == hand.state
     hand.expect_nothing()

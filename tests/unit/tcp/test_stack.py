@@ -385,14 +385,6 @@ def test_tuple_that_the_engine_alone_knows_is_nobodys(family):
     assert [] == hand.stack.connections
 
 
-def test_bytes_that_are_no_segment_change_no_connection(family):
-    """The engine reads a packet first; this is the second lock."""
-    hand = established(family)
-    hand.stack._deliver(hand.connection, memoryview(b""), hand.now)
-    hand.collect()
-    hand.expect_nothing()
-
-
 def test_answers_without_a_connection_are_bounded(monkeypatch):
     """What does not fit between two calls is not sent."""
     monkeypatch.setattr("syncache.stack._LOOSE_MAX", 2)

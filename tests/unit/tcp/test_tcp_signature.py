@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from described import described
 from harness import Hand, text
 
 from syncache import FourTuple
 from syncache.options import Md5, encode
+from syncache.ring import Checksum
 from syncache.tcp.departure import Departure
 from syncache.tcp.signature import SigningWriter
 
@@ -81,11 +83,13 @@ def test_what_we_send_verifies_at_the_peer(family):
     """The peer's side of the same rule; full segments make room for the option."""
     hand = signed(family)
     hand.connection.write(bytes(3000))
-    verifier = SigningWriter(Keeper(), FourTuple(hand.dst, 80, hand.src, 40000), KEY)
+    ends = FourTuple(hand.dst, 80, hand.src, 40000)
+    verifier = SigningWriter(Keeper(), ends, KEY)
     packets = hand.stack.packets_to_send(hand.now)
-    assert all(verifier.verifies(memoryview(p)) for p in packets)
+    assert all(verifier.verifies(described(p, [ends])) for p in packets)
     assert all(len(p) <= 1500 for p in packets)
-    assert not verifier.verifies(memoryview(packets[0][:-1] + b"x"))
+    changed = described(packets[0][:-1] + b"x", [ends], Checksum.VALID)
+    assert not verifier.verifies(changed)
 
 
 def test_sack_blocks_leave_room_for_the_signature(family):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
-from . import _core, address
+from . import _core_segment, address
 from .options import (
     Mss,
     Option,
@@ -98,14 +98,14 @@ class Segment:
             """Read the packet: a field of a segment made from bytes is asked for."""
             if name not in Segment.__slots__:
                 raise AttributeError(f"a Segment has no {name!r}")
-            _fill(self, self._packet, _core.parse(self._packet)[1])
+            _fill(self, self._packet, _core_segment.parse(self._packet)[1])
             return object.__getattribute__(self, name)
 
     @classmethod
     def parse(cls, packet: Buffer) -> Segment:
         """Read an IPv4 or IPv6 packet; ValueError names what is wrong with it."""
         data = bytes(packet)
-        verdict, fields = _core.parse(data)
+        verdict, fields = _core_segment.parse(data)
         if verdict != Reason.PASS_KNOWN:
             raise ValueError(f"no TCP segment: {REASONS[verdict].name}")
         segment = cls.of_packet(data)
@@ -133,7 +133,7 @@ class Segment:
         and `tos`.
         """
         packet = self.packet()
-        fields = _core.parse(packet)[1]
+        fields = _core_segment.parse(packet)[1]
         options, _, payload, size = _PLACES.unpack_from(fields, _FIELDS.size)
         return packet[options - HEADER_BYTES : payload + size]
 
@@ -289,7 +289,7 @@ def _build(segment: Segment) -> bytes:
     )
     options, payload = segment.options_bytes, segment.payload
     places = _PLACES.pack(0, len(options), 0, len(payload))
-    packet = _core.build(fields + places, options, payload)
+    packet = _core_segment.build(fields + places, options, payload)
     if not packet:
         raise ValueError(f"{len(payload)} bytes of payload do not fit into a packet")
     return packet

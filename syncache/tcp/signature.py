@@ -12,7 +12,7 @@ from .. import address as addresses
 from ..options import KIND_MD5, NOP
 
 if TYPE_CHECKING:
-    from .._core import SegmentWriter
+    from .._core_segment import SegmentWriter
     from ..fourtuple import FourTuple
     from ..ring import Ring
     from .arrival import Arrival

@@ -252,10 +252,10 @@ FAULTS = (
         "flow label changing between retransmissions",
         (
             "respond.c",
-            "    if (endpoint->config.options)\n        respond_options",
+            "    reply->flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;\n",
             (
-                "    reply.flow_label ^= entry->rxmits;\n"
-                "    if (endpoint->config.options)\n        respond_options"
+                "    reply->flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;\n"
+                "    reply->flow_label ^= entry->rxmits;\n"
             ),
         ),
     ),

@@ -26,7 +26,7 @@ FLOW = ROOT / "csrc" / "flow"
 # path -> lines, only to shrink.
 LONG_FILES: dict[str, int] = {
     "csrc/syncache.h": 519,  # all that a C stack needs
-    "syncache/_core.py": 623,  # the one file that sees cdata
+    "syncache/_core.py": 534,  # the one file that sees cdata
 }
 # path:function -> lines, only to shrink.
 LONG_FUNCTIONS: dict[str, int] = {}

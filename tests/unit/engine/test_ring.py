@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import gc
 
 import pytest
 
@@ -125,3 +126,14 @@ def test_before_a_burst_nothing_is_passed():
     with pytest.raises(ValueError, match="completed no handshake"):
         ring.conn(0)
     assert "<Ring 1 of 1, next 0>" == repr(ring)
+
+
+def test_view_of_a_packet_outlives_its_ring():
+    """The memory is there as long as anybody looks at it."""
+    ring = Ring(4, 128)
+    ring.push(b"abc")
+    view = ring[0]
+    del ring
+    gc.collect()
+    assert [bytearray(4 * 128 + 64) for _ in range(100)]
+    assert b"abc" == bytes(view)

@@ -1,0 +1,54 @@
+"""Tests of the segments' door to C: packets to values and back, straight into rings."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache import Reason, Ring, Segment
+from syncache._core_segment import SegmentWriter, build, parse
+from syncache.segment import ACK
+from syncache.tcp.departure import Departure
+
+ENDS = (bytes((198, 51, 100, 7)) + bytes(12), 80, bytes((192, 0, 2, 1)) + bytes(12), 9)
+
+
+def test_what_is_built_is_parsed_again(family):
+    """The structure of C goes both ways."""
+    ends = {4: ("192.0.2.1", "198.51.100.7"), 6: ("2001:db8::1", "2001:db8::7")}[family]
+    packet = Segment(
+        src=ends[0], dst=ends[1], sport=1, dport=2, seq=3, ack=4, flags=ACK
+    ).packet()
+    verdict, fields = parse(packet)
+    assert Reason.PASS_KNOWN == verdict
+    assert packet == build(fields, b"", b"")
+
+
+def test_what_is_no_segment_has_its_reason():
+    """The verdict is that of the engine."""
+    assert Reason.DROP_TRUNCATED == parse(b"")[0]
+    assert Reason.DROP_IP_HEADER == parse(bytes(40))[0]
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_writer_appends_a_whole_packet(size):
+    """Addresses and ports are the connection's, all else the departure's."""
+    writer = SegmentWriter(
+        4, ENDS, hop_limit=64, tos=8, dont_fragment=True, flow_label=0
+    )
+    ring = Ring(2, 2048)
+    writer.write(ring, Departure(5, 6, ACK, 77, b"", bytes(size), 0))
+    one = Segment.parse(bytes(ring[0]))
+    assert ("198.51.100.7", 80, "192.0.2.1", 9) == (
+        one.src,
+        one.sport,
+        one.dst,
+        one.dport,
+    )
+    assert (5, 6, ACK, 77, size) == (
+        one.seq,
+        one.ack,
+        one.flags,
+        one.window,
+        len(one.payload),
+    )
+    assert (64, 8) == (one.hop_limit, one.tos)

@@ -138,6 +138,7 @@ struct syncache_tunables {
     uint32_t rexmit_slop_ms;         /* 0 to SYNCACHE_REXMIT_MAX_MS */
     uint32_t rexmit_min_ms;
     uint32_t rexmit_max_ms;
+    uint32_t rexmit_rate;            /* SYN-ACKs sent again per second at most; 0: no bound */
     uint32_t ecn_enable;             /* 0 to 4 */
     uint32_t ecn_maxretries;         /* 0 to SYNCACHE_REXMTLIMIT_MAX */
     uint32_t rfc1323;                /* 0 neither, 1 both, 2 scaling only, 3 timestamps only */
@@ -213,6 +214,7 @@ struct syncache_stats {
     uint64_t fastopen_cookies;     /* TFO cookies handed out */
     uint64_t fastopen_refused;     /* TFO cookies that did not verify */
     uint64_t syn_no_key;           /* SYNs that got no cookie, although cookies are on: the engine has no key */
+    uint64_t rexmit_withheld;      /* SYN-ACKs that were due again but for x.rexmit_rate */
     uint64_t verdicts[SYNCACHE_VERDICT_COUNT];
 };
 
@@ -240,8 +242,7 @@ struct syncache_conn {
     uint16_t peer_mss;             /* MSS that the peer may be sent, defaults and minmss applied */
     uint8_t snd_wscale;            /* peer's, or SYNCACHE_WSCALE_NONE */
     uint8_t rcv_wscale;            /* ours, or SYNCACHE_WSCALE_NONE */
-    uint8_t sack_permitted;
-    uint8_t timestamps;
+    uint8_t sack_permitted, timestamps;
     uint8_t ecn;                   /* enum syncache_ecn */
     uint8_t via;                   /* enum syncache_via */
     uint8_t rxmits;                /* SYN-ACKs sent; above 1 the initial window is one segment (RFC 5681 3.1) */
@@ -277,8 +278,7 @@ struct syncache_half_open {
     uint16_t peer_mss;             /* as in the SYN; 0: none */
     uint8_t snd_wscale;            /* as in the SYN, or SYNCACHE_WSCALE_NONE */
     uint8_t rcv_wscale;
-    uint8_t sack_permitted;
-    uint8_t timestamps;
+    uint8_t sack_permitted, timestamps;
     uint8_t ecn;
     uint8_t rxmits;                /* SYN-ACKs sent so far */
 };

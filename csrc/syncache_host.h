@@ -45,6 +45,21 @@ struct syncache_arrival {
 /* cffi: end */
 
 /*
+ * Fills in the largest configuration that fits into `bytes`, for a host that looks up its own connections
+ * (established_max 0): most of it entries, some of it remembered handshakes and endpoints.
+ *
+ *   returns  false if not one entry fits
+ */
+bool syncache_config_fit(struct syncache_config *config, size_t bytes);
+
+/*
+ * Fills in the defaults for a host to which each packet is dear: those of syncache_tunables_default(), with at most 50
+ * SYN-ACKs sent again per second.  A flood makes that many of them due for nobody; an honest peer that misses one
+ * sends its SYN again.
+ */
+void syncache_tunables_host(struct syncache_tunables *tunables);
+
+/*
  * Sends the next packet that is due, as syncache_poll() does, without a ring.
  *
  *   out      packet[0 .. returned)

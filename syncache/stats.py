@@ -93,6 +93,7 @@ class Stats:
     fastopen_cookies: int
     fastopen_refused: int
     syn_no_key: int
+    rexmit_withheld: int
     verdicts: Mapping[Reason, int]
 
     @classmethod

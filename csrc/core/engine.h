@@ -33,6 +33,12 @@ struct cookie_failures {
     uint32_t count_before;
 };
 
+/* SYN-ACKs sent again in a second of the engine's life. */
+struct repeats {
+    uint64_t second;
+    uint32_t count;
+};
+
 struct syncache {
     struct syncache_config config;
     struct syncache_tunables tunables;
@@ -47,6 +53,7 @@ struct syncache {
     uint64_t tunables_ms;             /* when they last changed */
     uint64_t wscale_changed_ms;       /* when wscale took the place of wscale_before */
     struct cookie_failures failures;
+    struct repeats repeats;
     uint32_t poll_cursor;             /* bucket where a poll that filled its ring goes on */
     uint8_t wscale;                   /* ours, from maxsockbuf, where the endpoint does not say */
     uint8_t wscale_before;

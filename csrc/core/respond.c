@@ -110,7 +110,7 @@ respond_fill(const struct syncache *cache, const struct table_entry *entry,
     reply->flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;
     if (entry->flags & ENTRY_UNREACH)
         reply->dont_fragment = 0;
-    if (endpoint->config.options != SYNCACHE_OPTIONS_NONE)
+    if (endpoint->config.options)
         respond_options(cache, entry, fastopen, reply);
     if (entry->flags & ENTRY_SIGNATURE)
         respond_sign(cache, entry->endpoint, reply);

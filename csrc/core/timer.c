@@ -117,6 +117,23 @@ timer_stale(struct syncache *cache, struct table_ref ref,
     return sent;
 }
 
+/* May a SYN-ACK leave again?  In a flood most would go to who never sent. */
+static bool
+timer_may_repeat(struct syncache *cache)
+{
+    uint64_t second = engine_uptime_s(cache);
+
+    if (cache->repeats.second != second)
+        cache->repeats = (struct repeats){.second = second};
+    if (cache->tunables.rexmit_rate != 0 &&
+        cache->repeats.count >= cache->tunables.rexmit_rate) {
+        cache->stats.rexmit_withheld++;
+        return false;
+    }
+    cache->repeats.count++;
+    return true;
+}
+
 /* One due entry; returns packets sent, for which there is room. */
 static uint32_t
 timer_entry(struct syncache *cache, struct table_ref ref,
@@ -124,6 +141,7 @@ timer_entry(struct syncache *cache, struct table_ref ref,
 {
     struct table_entry *entry = ref.entry;
     uint64_t timeout_ms;
+    uint32_t sent = 0;
 
     if (entry->flags & ENTRY_OFFERED) {
         /* The peer has done its part; the offer has a time-out of its own. */
@@ -137,13 +155,17 @@ timer_entry(struct syncache *cache, struct table_ref ref,
         entry->flags &= (uint16_t)~ENTRY_ECN_MASK;
     if (entry->rxmits > cache->tunables.rexmtlimit)
         return timer_stale(cache, ref, tx);
-    ring_append(tx, respond_syn_ack(cache, entry, NULL, ring_reply(tx, 0)), 0,
-                RING_NO_REQUEST);
+    if (timer_may_repeat(cache)) {
+        ring_append(tx, respond_syn_ack(cache, entry, NULL, ring_reply(tx, 0)),
+                    0, RING_NO_REQUEST);
+        cache->stats.sc_retransmitted++;
+        sent = 1;
+    }
+    /* One that is withheld is as if lost: the schedule goes on. */
     timeout_ms = timer_timeout_ms(cache, entry->rxmits);
     table_arm(&cache->table, ref, cache->now_ms + timeout_ms, cache->now_ms);
     entry->rxmits++;
-    cache->stats.sc_retransmitted++;
-    return 1;
+    return sent;
 }
 
 /* How many entries to take up: each needs a slot, and must be dealt with. */

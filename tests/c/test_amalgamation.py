@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,17 @@ def test_code_of_a_small_host_stays_small(
     )
     size = run(f"{words[0].removesuffix('gcc')}size", program).splitlines()[1].split()
     assert 8 << 10 < int(size[0]) <= limit
+
+
+def test_small_engines_serve_every_honest_client_in_a_flood(
+    one: Path, tmp_path: Path
+) -> None:
+    """From 16 KB on, and as docs/hosts.md has it."""
+    program = tmp_path / "small_flood"
+    words = [*HERE["gcc"], *WARNINGS, "-O2", "-DSYNCACHE_SMALL", f"-I{one}"]
+    flood = Path(__file__).parent / "small_flood.c"
+    run(*words, flood, one / "syncache.c", "-o", program)
+    rows = run(program)
+    assert (4, 16) == (rows.count("\n"), rows.count("| 20 of 20, "))
+    if sys.maxsize > 2**32:
+        assert rows in (CSRC.parent / "docs" / "hosts.md").read_text()

@@ -42,6 +42,7 @@ random_tunables(void)
     tunables.dupsyn_limit = (uint32_t)below(4);
     tunables.cookie_ts = (uint32_t)below(4);
     tunables.cookie_layout = (uint32_t)below(3);
+    tunables.rexmit_rate = (uint32_t)below(3);
     tunables.failcookie_rst = (uint32_t)below(2);
     tunables.overflow = below(6) == 0;
     tunables.tolerate_missing_ts = (uint32_t)below(2);

@@ -310,6 +310,28 @@ test_poll_one_sends_what_poll_sends_without_a_ring(void)
     EXPECT_TRUE(syncache_next_deadline(cache) > now);
 }
 
+static void
+test_syn_acks_again_leave_at_rexmit_rate_at_most(void)
+{
+    /* Twenty are due in the same second, and in each later one of the
+     * schedule; what is withheld counts as sent and lost. */
+    cache_defaults();
+    tunables.rexmit_rate = 5;
+    sent_count = 0;
+    cache_start();
+    uint64_t start = now;
+    for (uint32_t peer = 1; peer <= 20; peer++)
+        (void)send_syn(peer);
+    run_until(start + 1500);
+    EXPECT_EQ(5, sent_count);
+    EXPECT_EQ(15, stats()->rexmit_withheld);
+    run_until(start + 16000);
+    EXPECT_EQ(15, stats()->sc_retransmitted);
+    EXPECT_EQ(45, stats()->rexmit_withheld);
+    EXPECT_EQ(20, stats()->sc_stale);
+    EXPECT_EQ(0, syncache_count(cache));
+}
+
 static const struct test tests[] = {
     TEST(test_syn_received_unanswered_retransmits_and_expires_on_schedule),
     TEST(test_syn_received_rexmtlimit_sets_the_number_of_attempts),
@@ -326,6 +348,7 @@ static const struct test tests[] = {
     TEST(test_syn_received_rexmit_min_bounds_the_time_from_below),
     TEST(test_next_deadline_counts_an_offer_and_a_debt),
     TEST(test_poll_one_sends_what_poll_sends_without_a_ring),
+    TEST(test_syn_acks_again_leave_at_rexmit_rate_at_most),
 };
 
 int

@@ -26,7 +26,7 @@ static const char *const counter_names[] = {
     "offer_timeout",    "cookie_over_entry",
     "cookie_no_key",    "cookie_bad_mac",
     "fastopen_cookies", "fastopen_refused",
-    "syn_no_key"};
+    "syn_no_key",       "rexmit_withheld"};
 
 #define COUNTERS (sizeof counter_names / sizeof *counter_names)
 

@@ -47,6 +47,7 @@ static const struct choice choices[] = {
     CHOICE(pause_age_ms, 1000, 1, 0, 100000, 5000, 0xffffffff),
     CHOICE(cookie_gate, 0, 0, 1, 2, 2, 3),
     CHOICE(ecn_in_cookie, 0, 0, 1, 1, 0, 1),
+    CHOICE(rexmit_rate, 0, 0, 1, 2, 5, 0xffffffff),
     CHOICE(offer_timeout_ms, 5000, 5000, 0, 1, 1000, 100000),
     CHOICE(dupsyn_limit, 8, 1, 0, 2, 300, 0),
     CHOICE(cookie_ts, 0, 0, 1, 2, 3, 4),

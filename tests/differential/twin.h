@@ -144,6 +144,7 @@ struct twin {
         uint8_t key[16];
     } keys[TWIN_KEYS], *minting;
     struct twin_pause pause;
+    uint64_t repeat_second, repeats;
     uint8_t ws, ws_before;
     uint64_t ws_changed;
     uint64_t failed_second, failed, failed_before;

@@ -18,6 +18,21 @@ back_off(const struct twin *twin, uint32_t sent)
     return wait;
 }
 
+/* Is this one of the first so many of its second? */
+static bool
+repeats(struct twin *twin)
+{
+    uint64_t second = twin_second(twin);
+    if (second != twin->repeat_second) {
+        twin->repeat_second = second;
+        twin->repeats = 0;
+    }
+    if (twin->tune.rexmit_rate != 0 && twin->repeats >= twin->tune.rexmit_rate)
+        return false;
+    twin->repeats++;
+    return true;
+}
+
 /* One due entry; returns the size of what is sent. */
 static uint32_t
 serve(struct twin *twin, struct twin_entry *entry, uint8_t *out)
@@ -36,10 +51,14 @@ serve(struct twin *twin, struct twin_entry *entry, uint8_t *out)
         twin_remove(twin, entry);
         return size;
     }
-    size = twin_syn_ack(twin, entry, NULL, 0, out);
+    if (repeats(twin)) {
+        size = twin_syn_ack(twin, entry, NULL, 0, out);
+        twin->stats.sc_retransmitted++;
+    } else {
+        twin->stats.rexmit_withheld++;
+    }
     twin_arm(twin, entry, back_off(twin, entry->rxmits));
     entry->rxmits++;
-    twin->stats.sc_retransmitted++;
     return size;
 }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from syncache import Sysctl
+from syncache import Syncache, Sysctl
 from syncache.sysctl import UnknownTunable
 
 COOKIES = "net.inet.tcp.syncookies"
@@ -321,6 +321,28 @@ def test_preset_intime_is_freebsd_4():
     assert "mss" == sysctl[X + "cookie_layout"]
 
 
+def test_preset_host_bounds_repeated_syn_acks():
+    """As syncache_tunables_host() does for stacks in C, and nothing else."""
+    sysctl = Sysctl()
+    sysctl.preset("host")
+    changed = {
+        k.name: sysctl[k.name] for k in sysctl.walk() if sysctl[k.name] != k.default
+    }
+    assert {X + "rexmit_rate": 50} == changed
+    source = Path(__file__).parents[3] / "csrc" / "core" / "preset.c"
+    assert "#define PRESET_REXMIT_RATE 50u" in source.read_text()
+
+
+def test_preset_embedded_is_small():
+    """188 entries: what the table of docs/hosts.md has for 16 KB."""
+    sysctl = Sysctl()
+    sysctl.preset("embedded")
+    engine = Syncache(sysctl, established_max=0)
+    assert 188 == sysctl[CACHELIMIT] == sysctl[HASHSIZE] * sysctl[BUCKETLIMIT]
+    assert 50 == sysctl[X + "rexmit_rate"]
+    engine.listen(80)
+
+
 def test_preset_unknown_names_the_known():
     """A preset that does not exist is answered with those that do."""
     with pytest.raises(KeyError, match=r"freebsd.*intime"):
@@ -331,7 +353,7 @@ def test_default_loads_without_warning():
     """Presets are legal under strict rules of their own."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for name in ("freebsd", "intime"):
+        for name in ("freebsd", "intime", "host", "embedded"):
             Sysctl().preset(name)
 
 

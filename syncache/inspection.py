@@ -166,6 +166,25 @@ class Inspection(Flow):
                 kept[key] = name
         self._names = kept
 
+    def adopt(
+        self, sysctl: Sysctl, rules: RuleSet | Iterable[Rule] | None = None
+    ) -> None:
+        """Take over other tunables and rules, whole or not at all.
+
+        What is missing there is as in a new engine; sessions go on.
+
+        Raises:
+            PermissionError: a tunable that differs is fixed at the start.
+            ValueError: tunables or rules cannot be.
+        """
+        before = self._rules
+        self._rules = RuleSet.of(rules)
+        try:
+            self._sysctl.adopt(sysctl)
+        except BaseException:
+            self._rules = before
+            raise
+
     def configuration(self) -> str:
         """Return the IOS configuration that makes these tunables and rules."""
         return ios_inspect.written(self._sysctl, self._rules, self.interfaces)

@@ -133,6 +133,23 @@ class Intercept(Flow):
             self._sysctl.assign(config.changes, config.places)
         return config.report("ip tcp intercept", "access lists")
 
+    def adopt(self, sysctl: Sysctl, lists: Iterable[AccessList]) -> None:
+        """Take over other tunables and access lists, whole or not at all.
+
+        What is missing there is as in a new engine; connections go on.
+
+        Raises:
+            PermissionError: a tunable that differs is fixed at the start.
+            ValueError: the tunables cannot be, or name a list that there is not.
+        """
+        before = self._lists
+        self._lists = {each.name: each for each in lists}
+        try:
+            self._sysctl.adopt(sysctl)
+        except BaseException:
+            self._lists = before
+            raise
+
     def configuration(self) -> str:
         """Return the IOS configuration that makes these tunables and lists."""
         return ios_config.written(self._sysctl, list(self._lists.values()))

@@ -112,6 +112,25 @@ class Sysctl(MutableMapping[str, "int | str"]):
         except KeyError:
             raise _unknown(name) from None
 
+    def adopt(self, other: Sysctl) -> None:
+        """Take over every value of another registry, its defaults too.
+
+        Raises:
+            PermissionError: one that differs is fixed at the start.
+            ValueError: the engine refuses them.  In either case nothing has changed.
+        """
+        chosen = dict(other._set)
+        for name, knob in KNOBS.items():
+            if not self._is_fixed(knob):
+                continue
+            if knob.settable == "boot" and self._values[name] != other._values[name]:
+                now, then = self._values[name], other._values[name]
+                raise PermissionError(f"{_why_fixed(knob)}; it is {now}, not {then}")
+            chosen.pop(name, None)
+            if name in self._set:
+                chosen[name] = self._set[name]
+        self._commit(chosen, _effective(chosen))
+
     def walk(self, prefix: str = "") -> Iterator[Knob]:
         """Yield the tunables below a prefix of whole words, as sysctl(8) does."""
         stem = prefix.rstrip(".")

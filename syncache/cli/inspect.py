@@ -15,24 +15,28 @@ import math
 import sys
 import time
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import ios_inspect
 from ..alerts import Folder
 from ..inspection import Inspection
 from . import Failure, keyopts, keys
-from .intercept import Box, open_link
+from . import options as opts
+from .intercept import Box, keep_open, open_link
 from .output import Budget, opened
 from .replay import Replay
+from .service import Service
 from .signals import Signals
-from .tunables import STRICT, load
+from .tunables import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .. import Sysctl
     from ..alerts import Message
     from ..bridge import Forwarder
+    from ..inspect_rule import RuleSet
+    from ..ios_inspect import Interface
     from ..links.syslog import Syslog
 
 _I = "net.inet.inspect."
@@ -52,20 +56,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--tap", metavar="IF", help="beside the traffic of an interface")
     p.add_argument("--reset", action="store_true", help="with --tap: send resets")
     p.add_argument("--tun", action="store_true", help="in line: two TUN devices")
-    p.add_argument("--preset", metavar="NAME", help="tunables of a preset")
-    p.add_argument(
-        "--conf",
-        metavar="FILE",
-        type=Path,
-        help="tunables as sysctl.conf, or an IOS configuration",
-    )
-    p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
+    opts.add_tunables(p)
     p.add_argument(
         "--rules", metavar="NAME", help="of several ip inspect names; or OUTSIDE,INSIDE"
-    )
-    p.add_argument("--strict", action="store_true", help=STRICT)
-    p.add_argument(
-        "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
     )
     keyopts.add_options(p)
     p.add_argument("--audit", action="store_true", help="report every session")
@@ -76,8 +69,8 @@ def parser() -> argparse.ArgumentParser:
         "--syslog", metavar="TARGET", help="send messages to HOST[:PORT] or a socket"
     )
     p.add_argument("--facility", default="local0", help="of syslog [%(default)s]")
-    p.add_argument("--cpu", type=int, help="run on this CPU")
-    p.add_argument("--priority", type=int, help="SCHED_FIFO priority, 1 to 99")
+    opts.add_log(p)
+    opts.add_service(p)
     return p
 
 
@@ -90,31 +83,57 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--inside and --outside belong together")
     if options.inside and options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
+    names = [n for n in (options.tap, options.inside, options.outside) if n]
+    opts.check_service(options)
     source = keyopts.source(options)
     engine = make(options, source)
+    opts.check_interfaces(options, [] if options.tun else names)
+    if options.check:
+        return 0
     with contextlib.ExitStack() as stack:
         try:
             log = Log(engine, stack.enter_context(syslog(options)))
             if options.file is not None:
                 return replay(engine, log, options.file)
-            signals = stack.enter_context(Signals())
-            output = stack.enter_context(opened("syncache inspect"))
-            log.write, log.budget = output.write, Budget()
-            box = stack.enter_context(live(options, engine, log))
-            box.watch(source, stack)
-            box.work(signals)
-            log.close()
         except BrokenPipeError:
             raise
         except OSError as error:  # LinkError says what to do in its text
             raise Failure(str(error)) from None
+        signals = stack.enter_context(Signals())
+        output = stack.enter_context(opened("syncache inspect", options.log))
+        log.write, log.budget = output.write, Budget()
+        service = Service(
+            options,
+            signals,
+            output.write,
+            lambda: prepare(options, source, engine),
+            output.reopen,
+        )
+        stack.callback(service.close)
+
+        def once(links: contextlib.ExitStack) -> None:
+            box = links.enter_context(live(options, engine, log))
+            box.watch(source, links)
+            box.work(service)
+
+        awaited = names if options.wait and not options.tun else []
+        keep_open(once, awaited, signals, output.write)
+        log.close()
     return 0
 
 
-def make(
+class Configuration(NamedTuple):
+    """What the options ask for."""
+
+    sysctl: Sysctl
+    rules: RuleSet | None
+    interfaces: list[Interface]
+
+
+def configuration(
     options: argparse.Namespace, source: keys.KeySource | None = None
-) -> Inspection:
-    """Make the engine that the options ask for."""
+) -> Configuration:
+    """Read what the options ask for."""
     sysctl, config = load(
         preset=options.preset,
         conf=options.conf,
@@ -133,15 +152,43 @@ def make(
     if action in CHALLENGES and not options.inside:
         raise Failure(f"block_action {action} needs both directions: run in line")
     try:
-        engine = Inspection(
-            sysctl,
-            rules=ios_inspect.chosen(config, options.rules),
-            keys=source.keys if source else None,
-        )
+        rules = ios_inspect.chosen(config, options.rules)
     except ValueError as error:
         raise Failure(str(error)) from None
-    engine.interfaces = list(ios_inspect.draft_of(config).interfaces.values())
+    interfaces = list(ios_inspect.draft_of(config).interfaces.values())
+    return Configuration(sysctl, rules, interfaces)
+
+
+def make(
+    options: argparse.Namespace, source: keys.KeySource | None = None
+) -> Inspection:
+    """Make the engine that the options ask for."""
+    sysctl, rules, interfaces = configuration(options, source)
+    ring = source.keys if source else None
+    try:
+        engine = Inspection(sysctl, rules=rules, keys=ring)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"no memory for this engine: {error.strerror}") from None
+    engine.interfaces = interfaces
     return engine
+
+
+def prepare(
+    options: argparse.Namespace, source: keys.KeySource | None, engine: Inspection
+) -> Callable[[], None]:
+    """Read everything again; return what puts it in force."""
+    fresh = source.read() if source else None
+    sysctl, rules, interfaces = configuration(options, source)
+
+    def apply() -> None:
+        engine.adopt(sysctl, rules)
+        engine.interfaces = interfaces
+        if source is not None and fresh is not None:
+            source.give(engine, fresh)
+
+    return apply
 
 
 @contextlib.contextmanager

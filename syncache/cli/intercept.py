@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING
 
 from .. import ios, ios_config
 from ..acl import AccessList
-from ..bridge import Bridge, Relay
+from ..bridge import WAIT_SECONDS, Bridge, Relay
 from ..intercept import LIST, MODE, Intercept
 from . import Failure, keyopts, keys, tunables
+from . import options as opts
 from .output import Budget, opened
+from .service import Service
 from .signals import Signals
-from .state import State
+from .state import State, check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from .. import Sysctl
     from ..bridge import Forwarder
     from ..flow import Side
 
@@ -52,18 +55,7 @@ def parser() -> argparse.ArgumentParser:
         "name of one in the IOS configuration",
     )
     p.add_argument("--mode", choices=("intercept", "watch"))
-    p.add_argument("--preset", metavar="NAME", help="tunables of a preset")
-    p.add_argument(
-        "--conf",
-        metavar="FILE",
-        type=Path,
-        help="tunables as sysctl.conf, or an IOS configuration",
-    )
-    p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
-    p.add_argument("--strict", action="store_true", help=tunables.STRICT)
-    p.add_argument(
-        "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
-    )
+    opts.add_tunables(p)
     keyopts.add_options(p)
     p.add_argument(
         "--state",
@@ -79,8 +71,8 @@ def parser() -> argparse.ArgumentParser:
         help="how often they are written [%(default)s]",
     )
     p.add_argument("--debug", action="store_true", help="a line for every step")
-    p.add_argument("--cpu", type=int, help="run on this CPU")
-    p.add_argument("--priority", type=int, help="SCHED_FIFO priority, 1 to 99")
+    opts.add_log(p)
+    opts.add_service(p)
     return p
 
 
@@ -88,28 +80,82 @@ def run(options: argparse.Namespace) -> int:
     """Intercept until SIGINT or SIGTERM."""
     if options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
+    names = [] if options.tun else [options.outside, options.inside]
+    opts.check_service(options)
     source = keyopts.source(options)
     engine = make(options, source)
+    opts.check_interfaces(options, names)
+    if options.check:
+        check_state(options)
+        return 0
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        output = stack.enter_context(opened("syncache intercept"))
+        output = stack.enter_context(opened("syncache intercept", options.log))
         state = None
         if options.state:
             state = State(engine, options.state, options.state_interval, output.write)
-        try:
-            outside = stack.enter_context(open_link(options, options.outside))
-            inside = stack.enter_context(open_link(options, options.inside))
+            state.load(time.monotonic())
+            stack.callback(save, state)
+        service = Service(
+            options,
+            signals,
+            output.write,
+            lambda: prepare(options, source, engine),
+            output.reopen,
+        )
+        stack.callback(service.close)
+
+        def once(links: contextlib.ExitStack) -> None:
+            outside = links.enter_context(open_link(options, options.outside))
+            inside = links.enter_context(open_link(options, options.inside))
             box = Box(engine, outside, inside, write=output.write)
-            box.watch(source, stack)
-            if state is not None:
-                box.keep(state)
+            box.watch(source, links)
+            box.state = state
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
             output.write(f"{mode} mode between {where}, list {_name(engine)}\n")
-            box.work(signals)
-        except OSError as error:  # LinkError says what to do in its text
-            raise Failure(str(error)) from None
+            box.work(service)
+
+        keep_open(once, names if options.wait else [], signals, output.write)
     return 0
+
+
+def keep_open(
+    work: Callable[[contextlib.ExitStack], None],
+    awaited: Sequence[str],
+    signals: Signals,
+    write: Callable[[str], object],
+) -> None:
+    """Open the links and work; if an awaited interface is missing, wait and repeat.
+
+    Raises:
+        Failure: the links cannot be opened, or are lost.
+    """
+    while not signals.stopping:
+        try:
+            with contextlib.ExitStack() as links:
+                work(links)
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # LinkError says what to do in its text
+            missing = [name for name in awaited if not opts.exists(name)]
+            if not missing:
+                raise Failure(str(error)) from None
+            write(f"{error}; waiting for {' and '.join(missing)}\n")
+        else:
+            return
+        wait_for(awaited, signals)
+
+
+def wait_for(names: Sequence[str], signals: Signals) -> None:
+    """Wait until all of some interfaces exist, or a signal says stop."""
+    while not all(map(opts.exists, names)) and not signals.stopping:
+        time.sleep(WAIT_SECONDS)
+
+
+def save(state: State) -> None:
+    """Write the connections a last time."""
+    state.close(time.monotonic())
 
 
 def _name(engine: Intercept) -> str:
@@ -119,10 +165,10 @@ def _name(engine: Intercept) -> str:
 # From words to an engine.
 
 
-def make(
+def configuration(
     options: argparse.Namespace, source: keys.KeySource | None = None
-) -> Intercept:
-    """Make the engine that the options ask for."""
+) -> tuple[Sysctl, list[AccessList]]:
+    """Return the tunables and access lists that the options ask for."""
     settings = list(options.sysctl)
     if options.mode:
         settings.append(f"{MODE}={options.mode}")
@@ -133,6 +179,8 @@ def make(
         conf=options.conf,
         ios=options.ios,
         settings=settings,
+        strict=options.strict,
+        engine="ip tcp intercept",
         shared=source.settings if source else (),
     )
     if source is not None:
@@ -143,12 +191,39 @@ def make(
             acl = chosen(options.list, lists)
             lists[acl.name] = acl
             sysctl[LIST] = acl.name
-        ring = source.keys if source else None
-        return Intercept(sysctl, acl=lists.values(), keys=ring)
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
+    return sysctl, list(lists.values())
+
+
+def make(
+    options: argparse.Namespace, source: keys.KeySource | None = None
+) -> Intercept:
+    """Make the engine that the options ask for."""
+    sysctl, lists = configuration(options, source)
+    try:
+        return Intercept(sysctl, acl=lists, keys=source.keys if source else None)
+    except (KeyError, ValueError, PermissionError) as error:
+        raise Failure(str(error.args[0])) from None
+    except OSError as error:
+        raise Failure(f"no memory for this engine: {error.strerror}") from None
+
+
+def prepare(
+    options: argparse.Namespace, source: keys.KeySource | None, engine: Intercept
+) -> Callable[[], None]:
+    """Read everything again; return what puts it in force."""
+    fresh = source.read() if source else None
+    sysctl, lists = configuration(options, source)
+
+    def apply() -> None:
+        engine.adopt(sysctl, lists)
+        if source is not None and fresh is not None:
+            source.give(engine, fresh)
+
+    return apply
 
 
 def chosen(word: str, lists: dict[str, AccessList]) -> AccessList:
@@ -217,7 +292,7 @@ class Box(Bridge):
     ) -> None:
         super().__init__(engine, outside, inside, clock=clock)
         self._write = write
-        self._state: State | None = None
+        self.state: State | None = None
         self._budget = Budget()
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
         self._keys: keys.KeyWatch | None = None
@@ -228,35 +303,36 @@ class Box(Bridge):
             self._keys = source.watch()
             stack.callback(self._keys.close)
 
-    def keep(self, state: State) -> None:
-        """Take up the connections of a state, and keep it from now on."""
-        self._state = state
-        state.load(self._clock())
-
-    def work(self, signals: Signals) -> None:
+    def work(self, service: Service) -> None:
         """Work until a signal says stop."""
-        signals.begin()
+        service.begin(self.status)
         poller = select.poll()
         sides = self.sides
         for descriptor in sides:
             poller.register(descriptor, select.POLLIN)
-        try:
-            while not signals.stopping:
-                ready = poller.poll(math.ceil(self.wait() * 1000))
-                self.turn([sides[descriptor] for descriptor, _ in ready])
-                if signals.take("tables"):
-                    self._write(self.tables(self._clock()))
-            while self.tell():
-                pass
-            self.tell_losses(self._clock())
-        finally:
-            if self._state is not None:
-                self._state.close(self._clock())
+        while not service.stopping:
+            ready = poller.poll(math.ceil(self.wait() * 1000))
+            self.turn([sides[descriptor] for descriptor, _ in ready])
+            service.turn(self._clock())
+            if service.tables_wanted():
+                self._write(self.tables(self._clock()))
+        while self.tell():
+            pass
+        self.tell_losses(self._clock())
+
+    def status(self) -> str:
+        """Return in a few words how things stand."""
+        stats = self.engine.stats()
+        calm = "aggressive" if stats["aggressive"] else "calm"
+        return (
+            f"{calm}, {stats['incomplete']} half-open, {stats['established']} "
+            f"established, {stats['journal_lost']} events not logged"
+        )
 
     def wait(self) -> float:
         """Return in how many seconds `turn` is due at the latest."""
-        pending = self._state is not None and self._state.pending
-        return 0.0 if pending else super().wait()
+        is_pending = self.state is not None and self.state.pending
+        return 0.0 if is_pending else super().wait()
 
     def turn(self, ready: Iterable[Side]) -> None:
         """Take what has come, do what is due, tell what happened."""
@@ -264,8 +340,8 @@ class Box(Bridge):
         now = self._clock()
         if self._keys is not None and self._keys.waiting:
             self._keys.take(self.engine, self._write)
-        if self._state is not None:
-            self._state.turn(now)
+        if self.state is not None:
+            self.state.turn(now)
         if now >= self._losses_due:
             self._losses_due = now + LOSSES_EVERY
             self.tell_losses(now)

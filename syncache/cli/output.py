@@ -15,8 +15,11 @@ import select
 import threading
 from typing import TYPE_CHECKING
 
+from . import Failure
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 STDOUT, STDERR = 1, 2
 QUEUE_BYTES = 1024 * 1024  # about 10,000 lines
@@ -36,12 +39,23 @@ class Output:
         descriptor: Where the lines are written.
         name: The prefix of warnings on the standard error.
         limit: Bytes that may wait; lines beyond are lost.
+        path: Of a file that is appended to instead; `reopen` opens it again.
+
+    Raises:
+        OSError: the file cannot be opened.
     """
 
     def __init__(
-        self, descriptor: int = STDOUT, *, name: str = "", limit: int = QUEUE_BYTES
+        self,
+        descriptor: int = STDOUT,
+        *,
+        name: str = "",
+        limit: int = QUEUE_BYTES,
+        path: Path | None = None,
     ) -> None:
-        self._descriptor = descriptor
+        self._path = path
+        self._descriptor = descriptor if path is None else _append(path)
+        self._reopening = False
         self._name = name
         self._limit = limit
         self._queue: collections.deque[bytes] = collections.deque()
@@ -69,6 +83,11 @@ class Output:
         self._queue.append(data)
         self._wake.set()
 
+    def reopen(self) -> None:
+        """Have the file opened again: it may have been renamed."""
+        self._reopening = self._path is not None
+        self._wake.set()
+
     def close(self, seconds: float = CLOSE_SECONDS) -> int:
         """Wait a moment for the queue to be written; return the lines lost in all."""
         self._end.set()
@@ -83,6 +102,9 @@ class Output:
         while True:
             self._wake.wait()
             self._wake.clear()
+            if self._reopening:
+                self._reopening = False
+                self._open_again()
             while self._queue:
                 batch = self._batch()
                 self._writing = batch.count(b"\n")
@@ -90,6 +112,16 @@ class Output:
                 self._writing = 0
             if self._end.is_set():
                 return
+
+    def _open_again(self) -> None:
+        assert self._path is not None
+        try:
+            fresh = _append(self._path)
+        except OSError as error:
+            self._warn(f"{self._path}: {error.strerror}; the log goes on where it was")
+            return
+        os.close(self._descriptor)
+        self._descriptor = fresh
 
     def _batch(self) -> bytes:
         parts = []
@@ -137,6 +169,11 @@ class Output:
                 os.write(STDERR, f"{self._name}: {text}\n".encode())
 
 
+def _append(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+    return os.open(path, flags, 0o640)
+
+
 class Handler(logging.Handler):
     """Sends records of `logging` to an `Output`."""
 
@@ -150,13 +187,16 @@ class Handler(logging.Handler):
 
 
 @contextlib.contextmanager
-def opened(name: str) -> Iterator[Output]:
-    """Open the standard output and the log of the libraries for a run.
+def opened(name: str, path: Path | None = None) -> Iterator[Output]:
+    """Open the log of a run, the standard output or a file, and that of the libraries.
 
     Call it before the links are opened: the threads then keep the processor and the
     priority of the shell, not those of the packet loop.
     """
-    output = Output(STDOUT, name=name)
+    try:
+        output = Output(STDOUT, name=name, path=path)
+    except OSError as error:
+        raise Failure(f"--log {path}: {error.strerror}") from None
     errors = Output(STDERR)
     handler = Handler(errors)
     root = logging.getLogger()

@@ -13,17 +13,22 @@ import contextlib
 import ipaddress
 import os
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import Sysctl
+from .. import Syncache, Sysctl
 from ..control import assign, start_control
 from . import Failure, keyopts, keys, needs
-from .signals import STOP, Signals
-from .tunables import load_file, named
+from . import options as opts
+from .intercept import keep_open
+from .output import Output, opened
+from .service import Service
+from .signals import Signals
+from .tunables import files, load_file, named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..aio import Host
     from ..keyring import Keyring
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     from ..links.tun import Tun
     from ..links.xdp import Xdp
 
+TURN_SECONDS = 0.2  # how long a signal may go unnoticed
 READ_BYTES = 256 * 1024
 HELP_TUN = "a TUN device, made if there is none [%(default)s]"
 
@@ -63,11 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--port", type=int, default=80, help="[%(default)s]")
     p.add_argument("--backlog", type=int, default=128, help="[%(default)s]")
-    p.add_argument("--preset", metavar="NAME", help="tunables of a preset")
-    p.add_argument("--conf", metavar="FILE", type=Path, help="tunables, sysctl.conf")
-    p.add_argument(
-        "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
-    )
+    opts.add_tunables(p, ios=False)
     keyopts.add_options(p)
     p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
     p.add_argument(
@@ -77,8 +79,8 @@ def parser() -> argparse.ArgumentParser:
         default=1,
         help="processes that share an interface; of --xdp each has a queue",
     )
-    p.add_argument("--cpu", metavar="N", type=int, help="to run on")
-    p.add_argument("--priority", metavar="N", type=int, help="SCHED_FIFO, 1 to 99")
+    opts.add_log(p)
+    opts.add_service(p)
     return p
 
 
@@ -97,17 +99,31 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"there is at least one shard, not {options.shards}")
     if options.shards > 1 and not (options.packet or options.xdp):
         raise Failure("a TUN device has one shard: --packet or --xdp has several")
-    if options.packet or options.xdp:
+    interface = options.packet or options.xdp
+    opts.check_service(options)
+    opts.check_interfaces(options, [interface] if interface else [])
+    if interface and not options.wait:
         check_local(options.address)
-    try:
-        if options.shards == 1:
-            with Signals() as signals:
-                link = open_link(options, kernel)
-                work = serve(options, sysctl, ours, link, source, signals=signals)
-                return asyncio.run(work)
-        return run_shards(options, sysctl, ours, source)
-    except OSError as error:  # LinkError says what to do in its text
-        raise Failure(str(error)) from None
+    if options.check:
+        Syncache(sysctl)
+        return 0
+    if options.shards > 1:
+        try:
+            return run_shards(options, sysctl, ours, source)
+        except OSError as error:
+            raise Failure(str(error)) from None
+    with Signals() as signals, opened("syncache serve", options.log) as output:
+
+        def once(_: object) -> None:
+            if interface:
+                check_local(options.address)
+            link = open_link(options, kernel)
+            fresh = tunables(options, [] if source is None else source.settings)
+            asyncio.run(serve(options, fresh, ours, link, source, signals, output))
+
+        awaited = [interface] if options.wait and interface else []
+        keep_open(once, awaited, signals, output.write)
+    return 0
 
 
 def open_link(options: argparse.Namespace, kernel: list[str]) -> Packet | Tun | Xdp:
@@ -154,8 +170,9 @@ def run_shards(
         shard.ready()
         if options.control:
             options.control += f".{shard.index}"
-        mine = source.of_shard(shard.index) if source else shard.keys
-        asyncio.run(serve(options, sysctl, ours, link, mine))
+        given = source.of_shard(shard.index) if source else shard.keys
+        with Signals() as signals, opened("syncache serve", options.log) as output:
+            asyncio.run(serve(options, sysctl, ours, link, given, signals, output))
 
     try:
         return run(options.shards, work)
@@ -177,8 +194,8 @@ def tunables(options: argparse.Namespace, shared: Sequence[str] = ()) -> Sysctl:
         if options.preset:
             sysctl.preset(options.preset)
         sysctl.load(list(shared))
-        if options.conf:
-            load_file(sysctl, options.conf)
+        for path in files(options.conf):
+            load_file(sysctl, path)
         for setting in options.sysctl:
             assign(sysctl, *named(setting))
     except (KeyError, ValueError, PermissionError) as error:
@@ -246,74 +263,89 @@ async def serve(
     sysctl: Sysctl,
     ours: list[str],
     link: Link,
-    shared: keys.KeySource | Keyring | None = None,
-    *,
-    signals: Signals | None = None,
-) -> int:
+    shared: keys.KeySource | Keyring | None,
+    signals: Signals,
+    output: Output,
+) -> None:
     """Listen on a link, which is closed after, and wait for the end."""
     from ..aio import Host
 
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(link.close)
-        over = catch(signals)
+        source = shared if isinstance(shared, keys.KeySource) else None
         ring = shared.keys if isinstance(shared, keys.KeySource) else shared
         host = Host(link, ours, sysctl=sysctl, keys=ring)
         await stack.enter_async_context(host)
-        if isinstance(shared, keys.KeySource):
-            stack.callback(watch(shared, host).close)
+        if source is not None:
+            stack.callback(watch(source, host, output).close)
         what = await listen(options, host, stack)
+        engine = host.stack.syncache
         if options.control:
-            control = await start_control(options.control, host.stack.syncache)
+            control = await start_control(options.control, engine)
             stack.callback(Path(options.control).unlink, missing_ok=True)
             stack.callback(control.close)
         where = ", ".join(ours)
         device = options.packet or options.xdp or options.tun
+        service = Service(
+            options,
+            signals,
+            output.write,
+            lambda: prepare(options, source, engine),
+            output.reopen,
+        )
+        stack.callback(service.close)
+        service.begin(lambda: status(engine))
         # One write: shards share the output, and their lines must not mingle.
-        line = f"{what} on {where} port {options.port}, {device}\n"
-        print(line, end="", flush=True)
-        return await end(host, over)
+        output.write(f"{what} on {where} port {options.port}, {device}\n")
+        await end(host, service)
 
 
-def watch(source: keys.KeySource, host: Host) -> keys.KeyWatch:
+def status(engine: Syncache) -> str:
+    """Return in a few words how things stand."""
+    count = engine.sysctl["net.inet.tcp.syncache.count"]
+    paused = "paused: cookies alone" if engine.paused else "calm"
+    return f"{paused}, {count} half-open"
+
+
+def prepare(
+    options: argparse.Namespace, source: keys.KeySource | None, engine: Syncache
+) -> Callable[[], None]:
+    """Read everything again; return what puts it in force."""
+    fresh = source.read() if source else None
+    sysctl = tunables(options, source.settings if source else ())
+    if source is not None:
+        source.check(sysctl)
+
+    def apply() -> None:
+        engine.sysctl.adopt(sysctl)
+        if source is not None and fresh is not None:
+            source.give(engine, fresh)
+
+    return apply
+
+
+def watch(source: keys.KeySource, host: Host, output: Output) -> keys.KeyWatch:
     """Take the keys of a file again whenever it changes."""
     loop = asyncio.get_running_loop()
     engine = host.stack.syncache
 
     def wake() -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(watching.take, engine, note)
+            loop.call_soon_threadsafe(watching.take, engine, output.write)
 
     watching = source.watch(wake)
     return watching
 
 
-def note(line: str) -> None:
-    """Print a line about the keys; whoever does not read it does no harm."""
-    with contextlib.suppress(OSError):
-        print(line, end="", flush=True)
-
-
-def catch(signals: Signals | None) -> asyncio.Event:
-    """Have the loop take the signals to stop."""
-    over = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in STOP:
-        loop.add_signal_handler(number, over.set)
-    if signals is not None:
-        signals.begin()
-        if signals.stopping:
-            over.set()
-    return over
-
-
-async def end(host: Host, over: asyncio.Event) -> int:
+async def end(host: Host, service: Service) -> None:
     """Wait for a signal, or for the loss of the link."""
     assert host.closed is not None
-    host.closed.add_done_callback(lambda _: over.set())
-    await over.wait()
+    while not service.stopping and not host.closed.done():
+        service.turn(time.monotonic())
+        service.tables_wanted()  # SIGUSR1 is for the in-line boxes
+        await asyncio.wait([host.closed], timeout=TURN_SECONDS)
     if host.closed.done() and (error := host.closed.result()) is not None:
         raise error
-    return 0
 
 
 async def listen(

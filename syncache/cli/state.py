@@ -13,6 +13,7 @@ from . import Failure
 from .files import StateFile
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -42,10 +43,7 @@ class State:
         every: float,
         write: Callable[[str], object],
     ) -> None:
-        if not path.parent.is_dir():
-            raise Failure(f"--state {path}: there is no folder {path.parent}")
-        if not every > 0:
-            raise Failure(f"--state-interval is a number of seconds, not {every:g}")
+        _check(path, every)
         self._engine = engine
         self._every = every
         self._due = 0.0
@@ -102,3 +100,20 @@ class State:
         parts = self._parts
         self._file.save(lambda: flow_state.parts(parts))
         self._slices, self._parts = None, []
+
+
+def check_state(options: argparse.Namespace) -> None:
+    """Check the options of the state file.
+
+    Raises:
+        Failure: there can be no such file.
+    """
+    if options.state:
+        _check(options.state, options.state_interval)
+
+
+def _check(path: Path, every: float) -> None:
+    if not path.parent.is_dir():
+        raise Failure(f"--state {path}: there is no folder {path.parent}")
+    if not every > 0:
+        raise Failure(f"--state-interval is a number of seconds, not {every:g}")

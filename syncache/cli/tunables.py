@@ -49,9 +49,9 @@ def load(
         if preset:
             sysctl.preset(preset)
         sysctl.load(list(shared))
-        for path, speaks in ((conf, False), (ios, True)):
-            if path is None:
-                continue
+        given = [(path, False) for path in files(conf)]
+        given += [(path, True) for path in files(ios)]
+        for path, speaks in given:
             if speaks or speaks_ios(path):
                 config = read(path, strict=strict)
                 if not speaks and not config.said:
@@ -68,6 +68,22 @@ def load(
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
     return sysctl, config
+
+
+def files(path: Path | None) -> list[Path]:
+    """Return the file, or those of a folder that end in .conf, in order.
+
+    Raises:
+        Failure: a folder has none.
+    """
+    if path is None:
+        return []
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.conf"))
+    if not found:
+        raise Failure(f"{path} holds no *.conf")
+    return found
 
 
 def load_file(

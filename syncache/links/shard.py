@@ -78,7 +78,8 @@ def run(
 
     They are forked, so what was made before is theirs too: an `XdpProgram`, a
     `Sysctl`.  There must be no other thread.  SIGINT and SIGTERM go on to them as
-    SIGTERM; they end with this process, and when one of them fails.
+    SIGTERM, and SIGHUP as it is, which they ignore unless they take it; they end with
+    this process, and when one of them fails.
 
     Args:
         count: How many; 1 is as good as any.
@@ -99,6 +100,7 @@ def run(
     sys.stderr.flush()
     children: set[int] = set()
     parent = os.getpid()
+    before_hup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for index in range(count):
         child = os.fork()
         if child == 0:
@@ -113,13 +115,18 @@ def run(
     def pass_on(_number: int, _frame: FrameType | None) -> None:
         _terminate(children)
 
+    def pass_hup(number: int, _frame: FrameType | None) -> None:
+        _send(children, number)
+
     before = [signal.signal(number, pass_on) for number in ENDING]
+    signal.signal(signal.SIGHUP, pass_hup)
     try:
         _let_begin(ready, begin, count)
         return _wait_for(children)
     finally:
         for number, handler in zip(ENDING, before, strict=True):
             signal.signal(number, handler)
+        signal.signal(signal.SIGHUP, before_hup)
 
 
 def _end(work: Callable[[Shard], object], shard: Shard, parent: int) -> None:
@@ -174,6 +181,10 @@ def _wait_for(children: set[int]) -> int:
 
 
 def _terminate(children: set[int]) -> None:
+    _send(children, signal.SIGTERM)
+
+
+def _send(children: set[int], number: int) -> None:
     for child in list(children):
         with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGTERM)
+            os.kill(child, number)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from syncache.cli.output import EVENTS_A_TURN, Budget, Handler, Output
+from syncache.cli import Failure
+from syncache.cli.output import EVENTS_A_TURN, Budget, Handler, Output, opened
 
 LINE = "a line of the log\n"
 
@@ -136,3 +138,48 @@ def test_budget_is_a_rate_and_a_bound_for_one_turn():
     assert 0 == budget.refill(0.0)
     assert 20 == budget.refill(0.1)
     assert 100 == budget.refill(1000.0)
+
+
+def test_file_is_opened_again_where_it_was_renamed(tmp_path):
+    """Lines of before are in the old one, lines of after in the new one."""
+    path = tmp_path / "log"
+    made = Output(path=path)
+    made.write("before\n")
+    wait_for(lambda: path.read_text() == "before\n")
+    path.rename(tmp_path / "log.1")
+    made.reopen()
+    wait_for(path.exists)
+    made.write("after\n")
+    assert 0 == made.close()
+    assert "before\n" == (tmp_path / "log.1").read_text()
+    assert "after\n" == path.read_text()
+
+
+def test_file_that_cannot_be_opened_again_goes_on_where_it_was(tmp_path, capfd):
+    """One warning, and no line is lost."""
+    path = tmp_path / "folder" / "log"
+    path.parent.mkdir()
+    made = Output(path=path, name="box")
+    path.parent.rename(tmp_path / "moved")
+    made.reopen()
+    made.write("after\n")
+    assert 0 == made.close()
+    assert "after\n" == (tmp_path / "moved" / "log").read_text()
+    assert f"box: {path}: No such file or directory; the log goes on" in (
+        capfd.readouterr().err
+    )
+
+
+def test_log_that_cannot_be_opened_is_one_line(tmp_path):
+    """At the start, with its path."""
+    path = tmp_path / "none" / "log"
+    with pytest.raises(Failure, match=f"--log {path}: No such file"), opened("x", path):
+        pass
+
+
+def wait_for(condition, seconds=20.0):
+    """Ask again until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -403,3 +403,18 @@ def test_interface_that_leads_outside_is_recognised(outside):
     assert rules is not None
     assert ["A", "B"] == [one.name for one in rules.sides()]
     assert [] == config.notes
+
+
+def test_adopt_replaces_tunables_and_rules_and_sessions_go_on():
+    """Whole or not at all: what is fixed at the start leaves everything as it was."""
+    engine = Inspection(seed=SEED)
+    engine.receive(syn(), Side.CLIENT, 1.0)
+    before = engine.rules
+    sysctl = Sysctl({_I + "sessions_max": 1024, _I + "tcp.synwait_time": 5})
+    with pytest.raises(PermissionError, match="sessions_max can be set only before"):
+        engine.adopt(sysctl, [Rule("udp")])
+    assert (before, 30) == (engine.rules, engine.sysctl[_I + "tcp.synwait_time"])
+    engine.adopt(Sysctl({_I + "tcp.synwait_time": 5}), [Rule("udp")])
+    assert ["udp"] == [rule.protocol for rule in engine.rules]
+    assert 5 == engine.sysctl[_I + "tcp.synwait_time"]
+    assert 1 == len(engine.sessions())

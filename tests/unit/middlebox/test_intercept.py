@@ -235,3 +235,34 @@ def test_memory_is_what_it_was_with_100_000_connections_and_a_flood():
     assert 1000 == told.incomplete
     assert 19_032 == engine.stats()["cookies_sent"]
     assert before == engine.memory_bytes
+
+
+def test_adopt_replaces_tunables_and_lists_and_connections_go_on():
+    """Whole or not at all: a list that is missing leaves everything as it was."""
+    shield = Shield()
+    shield.established()
+    engine = shield.engine
+    before = engine.sysctl[LIST]
+    sysctl = Sysctl()
+    sysctl[LIST] = "mail"
+    with pytest.raises(ValueError, match="there is no access list mail"):
+        engine.adopt(sysctl, [AccessList("other", [permit(dport=25)])])
+    assert before == engine.sysctl[LIST]
+    assert before == engine.acl.name
+    sysctl = Sysctl({"net.inet.tcp.intercept.connection_timeout": 60})
+    sysctl[LIST] = "mail"
+    engine.adopt(sysctl, [AccessList("mail", [permit(dport=25)])])
+    assert "mail" == engine.acl.name
+    assert 60 == engine.sysctl["net.inet.tcp.intercept.connection_timeout"]
+    assert ["ESTAB"] == shield.states()
+    ((_, up),) = shield.ack(dack=101)
+    assert shield.s + 101 == up.ack
+
+
+def test_adopt_takes_a_list_of_the_same_name_anew():
+    """The file was edited."""
+    intercept = Intercept(acl=WEB, seed=b"seed")
+    sysctl = Sysctl({LIST: "web"})
+    intercept.adopt(sysctl, [AccessList("web", [permit(dport=443)])])
+    assert not answered(intercept, 80)
+    assert answered(intercept, 443)

@@ -449,3 +449,32 @@ def test_load_may_ignore_unknown_names():
     sysctl = Sysctl()
     sysctl.load([f"{REXMTLIMIT}=5", X + "no=3", "a.b=1"], ignore_unknown=True)
     assert 5 == sysctl[REXMTLIMIT]
+
+
+def test_adopt_takes_every_value_of_another_registry():
+    """Its defaults too: what was set before and is not there is as by default."""
+    running = Sysctl({REXMTLIMIT: 12, COOKIES: 0})
+    engine = Engine(running)
+    running.adopt(Sysctl({REXMTLIMIT: 5}))
+    assert (5, 1, 1) == (running[REXMTLIMIT], running[COOKIES], engine.changes)
+
+
+def test_adopt_with_another_value_fixed_at_the_start_changes_nothing():
+    """The same value is no fault, and stays."""
+    running = Sysctl({HASHSIZE: 64, REXMTLIMIT: 12})
+    engine = Engine(running)
+    with pytest.raises(PermissionError, match="it is 64, not 512"):
+        running.adopt(Sysctl({REXMTLIMIT: 5}))
+    assert (12, 0) == (running[REXMTLIMIT], engine.changes)
+    running.adopt(Sysctl({HASHSIZE: 64}))
+    assert (3, 64) == (running[REXMTLIMIT], running[HASHSIZE])
+    assert 64 * running[BUCKETLIMIT] == running[CACHELIMIT]
+
+
+def test_adopt_that_the_engine_refuses_changes_nothing():
+    """As any other change."""
+    running = Sysctl({REXMTLIMIT: 12})
+    Engine(running, refuse=True)
+    with pytest.raises(ValueError, match="no"):
+        running.adopt(Sysctl())
+    assert 12 == running[REXMTLIMIT]

@@ -1,0 +1,90 @@
+"""The service manager is told how things stand: sd_notify(3), without its library.
+
+Datagrams to the socket that `$NOTIFY_SOCKET` names.  Nothing here waits or raises: a
+manager that does not listen is not our concern.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MICROSECONDS = 1_000_000
+
+
+class Notify:
+    """The manager's socket; without one every call does nothing.
+
+    Args:
+        environment: Where its names are looked up; None: the process's.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        names = os.environ if environment is None else environment
+        self._path = names.get("NOTIFY_SOCKET", "")
+        self._socket: socket.socket | None = None
+        if self._path.startswith(("/", "@")):
+            self._socket = socket.socket(
+                socket.AF_UNIX,
+                socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
+            )
+        self._every = _watchdog(names) if self._socket else None
+        self._due = 0.0
+        self._status = ""
+
+    def ready(self, status: str) -> None:
+        """Everything is open, or what changed has been taken over."""
+        self._status = status
+        self._send("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; `ready` follows."""
+        now = int(time.clock_gettime(time.CLOCK_MONOTONIC) * MICROSECONDS)
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now}")
+
+    def stopping(self) -> None:
+        """The end has begun."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Say in a few words how things stand, if that has changed."""
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
+
+    def alive(self, now: float) -> None:
+        """Say that the loop turns, as often as the manager wants to hear it."""
+        if self._every is not None and now >= self._due:
+            self._due = now + self._every
+            self._send("WATCHDOG=1")
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, *lines: str) -> None:
+        if self._socket is None:
+            return
+        path = "\0" + self._path[1:] if self._path[0] == "@" else self._path
+        text = "\n".join(line.replace("\n", " ") for line in lines)
+        with contextlib.suppress(OSError):
+            self._socket.sendto(text.encode(errors="replace"), path)
+
+
+def _watchdog(names: Mapping[str, str]) -> float | None:
+    """Return how often the manager wants a sign of life; None: it does not."""
+    try:
+        microseconds = int(names.get("WATCHDOG_USEC", ""))
+        if names.get("WATCHDOG_PID") and int(names["WATCHDOG_PID"]) != os.getpid():
+            return None
+    except ValueError:
+        return None
+    return microseconds / MICROSECONDS / 2 if microseconds > 0 else None

@@ -1,0 +1,118 @@
+"""The options that the long-running commands share, declared once.
+
+What is here: the words and their help, and the checks of what can be checked before
+anything is opened.  What they do is the business of `tunables` and `service`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import Failure
+from .privileges import account
+from .tunables import STRICT
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+PRIORITY_MAX = 99
+
+
+def add_tunables(p: argparse.ArgumentParser, *, ios: bool = True) -> None:
+    """Add where tunables come from; each is read again at SIGHUP."""
+    p.add_argument("--preset", metavar="NAME", help="tunables of a preset")
+    conf = "tunables as sysctl.conf" + (", or an IOS configuration" if ios else "")
+    p.add_argument(
+        "--conf",
+        metavar="FILE|DIR",
+        type=Path,
+        help=f"{conf}; of a folder all *.conf in order",
+    )
+    if ios:
+        p.add_argument("--ios", metavar="FILE", type=Path, help="an IOS configuration")
+        p.add_argument(
+            "--strict",
+            action="store_true",
+            help=STRICT,
+        )
+    p.add_argument(
+        "--sysctl", metavar="NAME=VALUE", action="append", default=[], help="a tunable"
+    )
+
+
+def add_service(p: argparse.ArgumentParser) -> None:
+    """Add how a command runs as a service."""
+    p.add_argument("--cpu", metavar="N", type=int, help="run on this CPU")
+    p.add_argument(
+        "--priority", metavar="N", type=int, help="SCHED_FIFO priority, 1 to 99"
+    )
+    p.add_argument(
+        "--check",
+        action="store_true",
+        help="check options, files and interfaces, and start nothing",
+    )
+    p.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for an interface that does not exist, or is deleted",
+    )
+    p.add_argument(
+        "--user", metavar="NAME", help="run as this user once everything is open"
+    )
+    p.add_argument("--group", metavar="NAME", help="and as this group [the user's]")
+
+
+def add_log(p: argparse.ArgumentParser) -> None:
+    """Add where the log is written."""
+    p.add_argument(
+        "--log",
+        metavar="FILE",
+        type=Path,
+        help="append the log to FILE, opened again at SIGHUP [the standard output]",
+    )
+
+
+def check_service(options: argparse.Namespace) -> None:
+    """Refuse what cannot be.
+
+    Raises:
+        Failure: the first thing that is wrong.
+    """
+    if options.cpu is not None and options.cpu not in os.sched_getaffinity(0):
+        known = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        raise Failure(f"--cpu {options.cpu}: there are {known}")
+    if options.priority is not None and not 0 < options.priority <= PRIORITY_MAX:
+        raise Failure(f"--priority is 1 to {PRIORITY_MAX}, not {options.priority}")
+    if options.group and not options.user:
+        raise Failure("--group needs --user")
+    if options.user:
+        account(options.user, options.group)
+
+
+def check_interfaces(options: argparse.Namespace, interfaces: Iterable[str]) -> None:
+    """Refuse an interface that does not exist and is not waited for.
+
+    Raises:
+        Failure: the first one.
+    """
+    if options.wait:
+        return
+    for name in interfaces:
+        if not exists(name):
+            raise Failure(
+                f"no interface {name!r}: `ip link` shows those there are, and "
+                "--wait waits for one"
+            )
+
+
+def exists(name: str) -> bool:
+    """Return whether there is an interface of this name now."""
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True

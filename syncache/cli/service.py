@@ -1,0 +1,124 @@
+"""The life of a long-running command: signals, reload, the service manager.
+
+What lives here: SIGHUP reads the configuration again in a thread and puts it into the
+engine between two turns of the loop, all or nothing; readiness, status and signs of
+life go to the service manager; the privileges are dropped.  What does not: packets.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from . import Failure
+from .notify import Notify
+from .privileges import account, drop
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from .signals import Signals
+
+STATUS_EVERY = 5.0  # seconds
+
+
+class Service:
+    """What a command does besides its packets.
+
+    Args:
+        options: With those of `options.add_service`.
+        signals: Entered.
+        write: Takes a line of the log.
+        prepare: Reads the configuration again, in a thread; returns what puts it in
+            force, which the loop calls.  Either raises Failure and changes nothing.
+        reopen: Opens the logs again.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        signals: Signals,
+        write: Callable[[str], object],
+        prepare: Callable[[], Callable[[], object]],
+        reopen: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._options = options
+        self._signals = signals
+        self._write = write
+        self._prepare = prepare
+        self._reopen = reopen
+        self._notify = Notify()
+        self._thread: threading.Thread | None = None
+        self._apply: Callable[[], object] | None = None
+        self._failure: str | None = None
+        self._status: Callable[[], str] = lambda: ""
+        self._status_due = 0.0
+
+    @property
+    def stopping(self) -> bool:
+        """True once a signal said stop."""
+        return self._signals.stopping
+
+    def tables_wanted(self) -> bool:
+        """Return whether SIGUSR1 came since the last time."""
+        return self._signals.take("tables")
+
+    def begin(self, status: Callable[[], str]) -> None:
+        """Everything is open: drop the privileges, and say that we are ready."""
+        self._signals.begin()
+        if self._options.user:
+            drop(account(self._options.user, self._options.group))
+        self._status = status
+        self._notify.ready(status())
+
+    def turn(self, now: float) -> None:
+        """Do what is due; a bounded part of a millisecond."""
+        self._notify.alive(now)
+        if now >= self._status_due:
+            self._status_due = now + STATUS_EVERY
+            self._notify.status(self._status())
+        if self._thread is None:
+            if self._signals.take("reload"):
+                self._begin_reload()
+        elif not self._thread.is_alive():
+            self._thread = None
+            self._end_reload()
+
+    def close(self) -> None:
+        """Say that the end has begun."""
+        self._notify.stopping()
+        self._notify.close()
+
+    def _begin_reload(self) -> None:
+        self._notify.reloading()
+        self._reopen()
+        self._apply = self._failure = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            self._apply = self._prepare()
+        except Failure as failure:
+            self._failure = str(failure)
+        except OSError as error:
+            self._failure = f"{error.filename}: {error.strerror}"
+
+    def _end_reload(self) -> None:
+        began = time.perf_counter()
+        try:
+            if self._apply is not None:
+                self._apply()
+        except (KeyError, ValueError, PermissionError) as error:
+            self._failure = str(error.args[0])
+        except Failure as failure:
+            self._failure = str(failure)
+        self._apply = None
+        if self._failure is None:
+            took = (time.perf_counter() - began) * 1000
+            self._write(f"configuration read again, in force within {took:.1f} ms\n")
+        else:
+            self._write(f"configuration not taken: {self._failure}\n")
+        self._notify.ready(self._status())

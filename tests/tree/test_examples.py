@@ -1,0 +1,88 @@
+"""The examples of an installation: units and configuration that the commands take."""
+
+from __future__ import annotations
+
+import configparser
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from syncache import Sysctl
+from syncache.acl import AccessList
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = sorted((ROOT / "examples" / "systemd").glob("*.service"))
+CONFIGURATION = ROOT / "examples" / "syncache"
+VALUES = {
+    "OUTSIDE": "eth0",
+    "INSIDE": "eth1",
+    "LIST": str(CONFIGURATION / "web.acl"),
+    "INTERFACE": "eth0",
+    "ADDRESS": "192.0.2.80/24",
+    "DIRECTORY": str(CONFIGURATION),
+}
+
+
+def unit(path):
+    """Read a unit; a name of it may come more than once."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str
+    parser.read(path)
+    return parser
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_unit_runs_a_command_line_that_check_takes(path):
+    """Before it starts, and as it starts."""
+    service = unit(path)["Service"]
+    for name in ("ExecStartPre", "ExecStart"):
+        line = service[name]
+        for key, value in VALUES.items():
+            line = line.replace(f"${{{key}}}", value)
+        program, command, *words = shlex.split(line)
+        assert "syncache" == program
+        module = import_module(f"syncache.cli.{command}")
+        options = module.parser().parse_args(words)
+        assert f"/etc/syncache/{command}.d" == str(options.conf)
+        assert options.wait
+        assert options.check == (name == "ExecStartPre")
+    assert "notify" == service["Type"]
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_unit_is_one_that_systemd_reads(path, tmp_path):
+    """Where the program is there to ask; its word about our command does not count."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        assert {"Unit", "Service", "Install"} == set(unit(path).sections())
+        return
+    stand_in = tmp_path / path.name
+    stand_in.write_text(path.read_text().replace("=syncache ", f"={sys.executable} "))
+    done = subprocess.run(
+        [program, "verify", "--man=no", stand_in],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert path.stem not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CONFIGURATION.glob("*.d/*.conf")), ids=lambda path: path.stem
+)
+def test_configuration_loads(path):
+    """Each file for itself."""
+    Sysctl().load(path)
+
+
+def test_access_list_protects_the_web():
+    """Of the addresses for documentation."""
+    lines = (CONFIGURATION / "web.acl").read_text().splitlines()
+    acl = AccessList.parse(lines, name="web")
+    assert acl.permits(("198.51.100.1", 1), ("192.0.2.80", 443))

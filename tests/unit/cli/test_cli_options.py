@@ -1,0 +1,75 @@
+"""syncache/cli/options.py: the shared options mean the same in every command."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache.cli import inspect, intercept, main, serve
+
+MINIMUM = {
+    "serve": ["--discard", "--packet", "lo", "--address", "127.0.0.1"],
+    "intercept": ["--outside", "lo", "--inside", "lo2"],
+    "inspect": ["--tap", "lo"],
+}
+SHARED = {
+    *("--preset", "--conf", "--sysctl", "--keyring", "--passphrase", "--log", "--cpu"),
+    *("--priority", "--check", "--wait", "--user", "--group"),
+}
+
+
+@pytest.mark.parametrize("module", [serve, intercept, inspect])
+def test_every_long_running_command_has_the_shared_options(module):
+    """With one meaning: their help is one text."""
+    actions = module.parser()._option_string_actions
+    assert SHARED <= actions.keys()
+    other = intercept.parser()._option_string_actions
+    for word in ("--sysctl", "--check", "--wait", "--cpu", "--user", "--log"):
+        assert other[word].help == actions[word].help
+
+
+@pytest.mark.parametrize("command", MINIMUM)
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--cpu", "100000"], "--cpu 100000: there are "),
+        (["--priority", "100"], "--priority is 1 to 99, not 100"),
+        (["--group", "daemon"], "--group needs --user"),
+        (["--user", "syncache-none"], "--user syncache-none: there is no such user"),
+        (["--user", "root", "--group", "syncache-none"], "there is no such group"),
+        (["--conf", "/nowhere/a.conf"], "/nowhere/a.conf: No such file"),
+        (["--sysctl", "net.inet.tcp.nothing=1"], "net.inet.tcp.nothing"),
+    ],
+)
+def test_mistake_is_one_line_of_check(command, words, hint, capsys):
+    """Nothing is opened, so it needs no privilege."""
+    assert 1 == main([command, *MINIMUM[command], "--wait", "--check", *words])
+    error = capsys.readouterr().err
+    assert hint in error
+    assert 1 == error.count("\n")
+
+
+@pytest.mark.parametrize("command", MINIMUM)
+def test_check_of_a_folder_of_tunables_starts_nothing(command, tmp_path, capsys):
+    """Its files are read in order, and the last one wins; others are passed over."""
+    (tmp_path / "10-first.conf").write_text("net.inet.tcp.syncache.rexmtlimit=1\n")
+    (tmp_path / "20-last.conf").write_text("net.inet.tcp.syncache.rexmtlimit=2\n")
+    (tmp_path / "notes.txt").write_text("not one of them\n")
+    words = [command, *MINIMUM[command], "--conf", str(tmp_path), "--wait", "--check"]
+    assert 0 == main(words)
+    assert ("", "") == capsys.readouterr()
+    options = serve.parser().parse_args([*MINIMUM["serve"], "--conf", str(tmp_path)])
+    assert 2 == serve.tunables(options)["net.inet.tcp.syncache.rexmtlimit"]
+    (tmp_path / "30-bad.conf").write_text(
+        "# a comment\nnet.inet.tcp.syncache.rexmtlimit=x\n"
+    )
+    assert 1 == main(words)
+    assert "30-bad.conf:2: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "inspect"])
+def test_interface_that_is_missing_is_found_by_check(command, capsys):
+    """Unless it will be waited for."""
+    words = [w if w != "lo" else "syncache-none" for w in MINIMUM[command]]
+    assert 1 == main([command, *words, "--check"])
+    assert "no interface 'syncache-none'" in capsys.readouterr().err
+    assert 0 == main([command, *words, "--check", "--wait"])

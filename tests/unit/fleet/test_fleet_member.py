@@ -176,6 +176,7 @@ def test_server_that_is_stopped_is_away(member, server, monkeypatch):
             "document",
         ),
     ],
+    ids=["no seal", "foreign", "another secret", "no document", "odd lifetime"],
 )
 def test_lie_is_an_alarm_and_changes_nothing(member, server, message, alarm):
     """Sealed with another key, not sealed at all, or sealed nonsense."""

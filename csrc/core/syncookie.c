@@ -48,14 +48,11 @@
 #include "../simd/simd.h"
 #include "bytes.h"
 #include "siphash.h"
+#include "syncookie_pack.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define SYNCOOKIE_MSS_SHIFT 5
-#define SYNCOOKIE_WSCALE_SHIFT 2
-#define SYNCOOKIE_INDEX_MASK 7
-#define SYNCOOKIE_MAC_MASK 0xffffff00u
 #define SYNCOOKIE_INPUT_MAX 52
 #define SYNCOOKIE_VERSION 1 /* of layouts wide and mss; part of the MAC */
 
@@ -67,11 +64,11 @@ _Static_assert(SYNCOOKIE_SACK << 1 == 1 << SYNCOOKIE_WSCALE_SHIFT &&
 /* What a layout says to one family. */
 struct syncookie_table {
     uint16_t mss[8];
-    uint8_t mss_none;  /* index for a SYN without MSS option */
-    uint8_t mss_count; /* entries in use */
-    uint8_t bits;      /* of the cookie byte that carry something */
-    uint8_t id;        /* in the MAC; 0: rcv_wscale, id and version are not */
-    uint8_t wscale[8]; /* index 0: no option */
+    uint8_t mss_none;   /* index for a SYN without MSS option */
+    uint8_t mss_count;  /* entries in use */
+    uint8_t bits;       /* of the cookie byte that carry something */
+    uint8_t id;         /* in the MAC; 0: rcv_wscale, id and version are not */
+    uint16_t wscale[8]; /* index 0: no option */
 };
 
 /*
@@ -151,17 +148,13 @@ syncookie_byte(const struct syncookie_table *table,
                const struct syncache_cookie_options *options, uint32_t parity)
 {
     uint32_t mss = table->mss_none;
-    if (options->mss != 0) {
-        mss = table->mss_count - 1u;
-        while (mss > 0 && table->mss[mss] > options->mss)
-            mss--;
-    }
+    if (options->mss != 0)
+        mss =
+            syncookie_index(table->mss, 0, table->mss_count - 1u, options->mss);
     uint32_t wscale = 0;
-    if (options->wscale != SYNCACHE_WSCALE_NONE) {
-        wscale = 7;
-        while (wscale > 1 && table->wscale[wscale] > options->wscale)
-            wscale--;
-    }
+    if (options->wscale != SYNCACHE_WSCALE_NONE)
+        wscale = syncookie_index(table->wscale, 1, SYNCOOKIE_INDICES - 1,
+                                 options->wscale);
     uint32_t sack = options->sack_permitted ? SYNCOOKIE_SACK : 0;
     return (mss << SYNCOOKIE_MSS_SHIFT | wscale << SYNCOOKIE_WSCALE_SHIFT |
             sack | parity) &
@@ -220,7 +213,7 @@ syncookie_generate(const uint8_t key[static SYNCACHE_KEY_BYTES],
     uint8_t tail[16];
     syncookie_tail(tail, table, irs, byte, secmod, options->rcv_wscale);
     uint32_t mac = syncookie_mac(key, table, tuple, tail);
-    return (mac & SYNCOOKIE_MAC_MASK) | (byte ^ mac >> 24);
+    return syncookie_pack(mac, byte);
 }
 
 void
@@ -261,13 +254,13 @@ syncookie_lookup(const uint8_t key[static SYNCACHE_KEY_BYTES],
 {
     const struct syncookie_table *table =
         syncookie_table(layout, tuple->family);
-    uint32_t byte = (iss & 0xff) ^ iss >> 24;
+    uint32_t byte = syncookie_claimed(iss);
     uint8_t tail[16];
     syncookie_tail(tail, table, irs, byte, secmod, options->rcv_wscale);
     uint32_t wscale = byte >> SYNCOOKIE_WSCALE_SHIFT & SYNCOOKIE_INDEX_MASK;
     options->mss = table->mss[byte >> SYNCOOKIE_MSS_SHIFT];
     options->wscale =
-        wscale == 0 ? SYNCACHE_WSCALE_NONE : table->wscale[wscale];
+        wscale == 0 ? SYNCACHE_WSCALE_NONE : (uint8_t)table->wscale[wscale];
     options->sack_permitted = (byte & SYNCOOKIE_SACK) != 0;
     /* Nothing here branches on the key; what is left is the verdict. */
     uint32_t mac = syncookie_mac(key, table, tuple, tail);

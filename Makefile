@@ -7,6 +7,7 @@
 #   make soak        a hundred million random steps of it
 #   make bad-input   packets without end, spoiled, under sanitizers
 #   make mutate      small faults in the core, and which no test notices
+#   make shield      a million SYNs and ACKs, the kernel's programs against the core
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
@@ -36,15 +37,15 @@ C_ALL := $(wildcard csrc/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
-STAGES := format lint types c unit property soak-short fuzz-smoke netns docs \
+STAGES := format lint types c bpf unit property soak-short fuzz-smoke netns docs \
 	bench-counts wheels
 # `make test` has run unit, property and netns already.
-DEFAULT_STAGES := format lint types c soak-short fuzz-smoke docs \
+DEFAULT_STAGES := format lint types c bpf soak-short fuzz-smoke docs \
 	bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
 .PHONY: all demo test test-core soak bad-input bench coverage check wheel clean reformat \
-	mutate $(STAGES)
+	mutate shield $(STAGES)
 
 all: $(EXTENSION)
 
@@ -117,6 +118,9 @@ mutate:
 handshakes: $(EXTENSION)
 	@$(PY) tests/netns/handshakes.py --count 1000000 $(ARGS)
 
+shield: $(EXTENSION)
+	@$(PY) tests/tools/shield_rig.py --count 1000000 $(ARGS)
+
 # Ten million packets through the Python door; ARGS="--count 100000" for fewer.
 bad-input: $(READY)
 	@$(NEED) cc gcc
@@ -167,6 +171,12 @@ c: $(EXTENSION)
 		done; \
 	done
 	@$(PY) -m pytest tests/c/test_c_units.py
+
+# The programs of csrc/bpf as they lie in syncache/bpf, where the compiler that
+# made them is at hand.
+bpf: $(READY)
+	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
+	@$(PY) csrc/bpf/build.py --check || [ $$? = 77 ]
 
 unit: $(EXTENSION)
 	@$(PY) -m pytest -m 'not netns' --ignore=tests/property $(ARGS)

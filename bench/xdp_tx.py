@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 
-from syncache import _core_links
+from syncache import _core_bpf
 from syncache.links import bpf
 from syncache.links.bpf import R0, R1, R2, R3, R4, Assembler
 
@@ -72,7 +72,7 @@ def program() -> bytes:
 def main(interface: str) -> None:
     """Answer until SIGTERM."""
     fd = bpf.load(bpf.PROG_XDP, bpf.ATTACH_XDP, program())
-    _core_links.bpf_attach(fd, socket.if_nametoindex(interface), bpf.ATTACH_XDP, 0)
+    _core_bpf.bpf_attach(fd, socket.if_nametoindex(interface), bpf.ATTACH_XDP, 0)
     print("ready", flush=True)
     signal.pause()
 

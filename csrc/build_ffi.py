@@ -56,6 +56,7 @@ rooms = ["core", "simd", "flow"]
 # The links are Linux system calls; the core runs anywhere.
 if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
     headers += [CSRC / "link" / f"{name}.h" for name in ("link", "encap", "capture")]
+    headers += [CSRC / "bpf" / "shield.h", CSRC / "link" / "shield.h"]
     rooms.append("link")
 
 ffibuilder = FFI()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .intercept import Intercept
     from .keyring import Keyring
     from .knob import Knob
+    from .links.shield import Shield
     from .listener import Listener
     from .ring import Ring
     from .segment import Segment
@@ -56,6 +57,7 @@ __all__ = [
     "Reason",
     "Ring",
     "Segment",
+    "Shield",
     "Side",
     "Stack",
     "State",
@@ -91,6 +93,7 @@ _HOMES = {
     "Reason": "verdict",
     "Ring": "ring",
     "Segment": "segment",
+    "Shield": "links.shield",
     "Side": "flow",
     "Stack": "stack",
     "State": "tcp.state",

@@ -197,38 +197,6 @@ def pass_all(rx: RingCore) -> None:
     lib.link_pass(rx.cdata)
 
 
-def bpf_load(program_type: int, attach_type: int, program: bytes) -> int:
-    """Load a program; its descriptor."""
-    count = len(program) // 8
-    return _checked(lib.link_bpf_load(program_type, attach_type, program, count))
-
-
-def bpf_attach(program: int, ifindex: int, attach_type: int, flags: int) -> int:
-    """Attach a program for as long as the returned descriptor is held."""
-    return _checked(lib.link_bpf_attach(program, ifindex, attach_type, flags))
-
-
-def bpf_map(map_type: int, entries: int) -> int:
-    """Make a map of 32-bit keys and values; its descriptor."""
-    return _checked(lib.link_bpf_map(map_type, 4, 4, entries))
-
-
-def bpf_map_set(map_fd: int, key: int, value: int) -> None:
-    """Set an element of a map."""
-    _checked(lib.link_bpf_map_set(map_fd, key, value))
-
-
-def _checked(result: int) -> int:
-    """Return a descriptor.
-
-    Raises:
-        OSError: The kernel refused.
-    """
-    if result < 0:
-        raise OSError(-result, "bpf(2)")
-    return result
-
-
 class Tun:
     """A TUN device that C fills rings from and empties rings into."""
 

@@ -100,8 +100,12 @@ def kind_of(error: Exception) -> str:
     return next(kinds, "ValueError")
 
 
-async def start_control(path: str | Path, engine: Syncache) -> asyncio.Server:
+async def start_control(
+    path: str | Path, engine: Syncache, *, kind: type[Control] | None = None
+) -> asyncio.Server:
     """Listen at `path`; a socket that a dead process left there is replaced.
+
+    `kind` answers: a subclass of Control that knows more operations.
 
     Raises:
         FileExistsError: a living process answers there, or it is no socket.
@@ -109,7 +113,7 @@ async def start_control(path: str | Path, engine: Syncache) -> asyncio.Server:
     """
     place = Path(path)
     remove_stale(place)
-    control = Control(engine)
+    control = (kind or Control)(engine)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, ValueError):

@@ -19,7 +19,7 @@ BOOL = (0, 1)
 # FreeBSD's RDTUN, RW, RD: before an engine uses it, at any time, read only.
 Settable = Literal["boot", "always", "never"]
 # Whose C structures a field belongs to.
-Engine = Literal["syncache", "intercept", "inspect"]
+Engine = Literal["syncache", "intercept", "inspect", "shield"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 What is here: `KNOBS`, the table that everything else is derived from (the configuration
 handed to C, docs/tunables.md, the `sysctl` command), with the part of the half-open
 side and of `Stack`.  What is not: what a `Knob` is, which is `syncache.knob`; the
-tunables of the middlebox modes, which are `syncache.tunables_flow`; the values in force
+tunables of the middlebox modes and of the shield, which are `syncache.tunables_flow`
+and `syncache.tunables_shield`; the values in force
 and the rules for changing them, which are `syncache.sysctl`.
 
 Names are FreeBSD's where FreeBSD has one; ours live under `net.inet.tcp.syncache.x.`.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from .knob import BOOL, UINT16_MAX, UINT32_MAX, UINT64_MAX, Knob
 from .tunables_flow import FLOW, FLOW_NOT_ABOVE
+from .tunables_shield import SHIELD
 
 DAY_MS = 86_400_000
 
@@ -199,7 +201,7 @@ _OURS = (
 # fmt: on
 
 KNOBS: dict[str, Knob] = {
-    knob.name: knob for knob in (*_CACHE, *_HANDSHAKE, *_STACK, *_OURS, *FLOW)
+    knob.name: knob for knob in (*_CACHE, *_HANDSHAKE, *_STACK, *_OURS, *SHIELD, *FLOW)
 }
 
 # (a, m, b, n): m times a may not exceed n times b.

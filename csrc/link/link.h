@@ -188,14 +188,51 @@ int32_t link_xdp_receive(struct link_xdp *link, struct syncache_ring *rx);
 int32_t link_xdp_send(struct link_xdp *link, struct syncache_ring *tx);
 
 /*
- * bpf(2), with the numbers of <linux/bpf.h>.  Each returns a descriptor of the
- * caller's (0 for link_bpf_map_set) or -errno.
+ * bpf(2), with the numbers of <linux/bpf.h>.  Each returns -errno if the kernel refuses; a descriptor is the caller's.
  */
-int32_t link_bpf_map(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries);
-int32_t link_bpf_map_set(int32_t map, uint32_t key, uint32_t value);
-int32_t link_bpf_load(uint32_t type, uint32_t attach_type, const uint8_t *program, uint32_t instructions);
+int32_t link_bpf_map(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries, uint32_t flags);
+/* `command` is BPF_MAP_LOOKUP_ELEM, _UPDATE_ELEM, _DELETE_ELEM or _GET_NEXT_KEY; value is the next key of the last. */
+int32_t link_bpf_element(uint32_t command, int32_t map, const uint8_t *key, uint8_t *value);
+/* Loads a program under a name of at most 15 bytes; `log` gets the verifier's reasons, if there is room for any. */
+int32_t link_bpf_load(uint32_t type, uint32_t attach_type, const char *name, const uint8_t *program,
+                      uint32_t instructions, uint8_t *log, uint32_t log_size);
 /* Attaches a program until the last holder of the returned descriptor is gone. */
 int32_t link_bpf_attach(int32_t program, uint32_t ifindex, uint32_t attach_type, uint32_t flags);
+/* Puts another program in the place of the one that a link descriptor holds. */
+int32_t link_bpf_replace(int32_t link, int32_t program);
+/* Gives a descriptor a name in a BPF file system, which holds it too; and opens one by its name. */
+int32_t link_bpf_pin(int32_t fd, const char *path);
+int32_t link_bpf_open(const char *path);
+
+/* What the kernel knows of a loaded program. */
+struct link_bpf_info {
+    uint32_t id;
+    uint32_t instructions;
+    uint32_t verified; /* instructions that the verifier walked; its limit is a million */
+    uint8_t name[16];  /* ends with a zero */
+};
+int32_t link_bpf_info(int32_t program, struct link_bpf_info *info);
+int32_t link_bpf_program(uint32_t id); /* opens a loaded program by its number */
+
+/* A packet given to a program by BPF_PROG_TEST_RUN. */
+struct link_bpf_run {
+    const uint8_t *in;
+    uint8_t *out;
+    uint32_t in_size;
+    uint32_t out_size; /* room, and after the run what there is */
+    uint32_t repeat;
+    uint32_t verdict;
+    uint32_t duration_ns; /* of one */
+};
+int32_t link_bpf_run(int32_t program, struct link_bpf_run *run);
+
+/*
+ * BTF, the kernel's description of itself (/sys/kernel/btf/vmlinux), which is read and never trusted.
+ *
+ *   returns  the number of a function; the offset of a member in bytes; -ENOENT: there is none, -EINVAL: not BTF
+ */
+int32_t link_btf_function(const uint8_t *btf, uint32_t btf_size, const char *name);
+int32_t link_btf_member(const uint8_t *btf, uint32_t btf_size, const char *structure, const char *member);
 
 /*
  * Copies the packets from->next .. from->count with their checksum states to

@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
             print_half_open(client, options)
         if options.s or not options.a:
             print_counters(client.request("stats"), options)
+            if not (options.json or options.libxo):
+                print_shield(client, options)
     except ControlError as error:
         raise Failure(str(error)) from None
     return 0
@@ -80,6 +82,18 @@ def print_counters(counters: dict[str, int], options: argparse.Namespace) -> Non
     else:
         print("tcp:")
         print(stats.netstat(options.profile, zeroes=options.s < 2), end="")
+
+
+def print_shield(client: Client, options: argparse.Namespace) -> None:
+    """Print what the programs of a shield counted, if the process is one."""
+    try:
+        counters = client.request("shield")["counters"]
+    except ValueError:
+        return
+    print("shield:")
+    for name, count in counters.items():
+        if count or options.s < 2:
+            print(f"\t{count} {name.replace('_', ' ')}")
 
 
 def print_half_open(client: Client, options: argparse.Namespace) -> None:

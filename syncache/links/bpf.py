@@ -23,7 +23,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, ClassVar
 
-from .. import _core_links
+from .. import _core_bpf, _core_links
 from .link import LinkError
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def load(kind: int, attach_type: int, program: bytes) -> int:
         LinkError: The kernel refuses it.
     """
     try:
-        return _core_links.bpf_load(kind, attach_type, program)
+        return _core_bpf.bpf_load(kind, attach_type, program)
     except OSError as error:
         message = (
             f"cannot load a BPF program: {os.strerror(error.errno or 0)}: run as root "

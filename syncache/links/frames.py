@@ -15,7 +15,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from .. import _core_links
+from .. import _core_bpf
 from . import bpf
 from .claim import Claim
 from .link import LinkError
@@ -174,7 +174,7 @@ class Drop:
 def _attach_tcx(program: int, ifindex: int) -> int:
     """Attach a program; -1 if this kernel has no TCX."""
     try:
-        return _core_links.bpf_attach(program, ifindex, bpf.ATTACH_TCX_INGRESS, 0)
+        return _core_bpf.bpf_attach(program, ifindex, bpf.ATTACH_TCX_INGRESS, 0)
     except OSError as error:
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP}:
             return -1

@@ -22,7 +22,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from .. import _core_links
+from .. import _core_bpf, _core_links
 from . import bpf
 from .frames import HEADERS_MAX, PACKET_MAX, Interface, Route, enlarge, raw_socket
 from .link import LinkError
@@ -92,7 +92,7 @@ class XdpProgram:
         interface = Interface(name, addresses)
         self._fds: list[int] = []
         try:
-            self._map = self._hold(lambda: _core_links.bpf_map(bpf.MAP_XSKMAP, 64))
+            self._map = self._hold(lambda: _core_bpf.bpf_map(bpf.MAP_XSKMAP, 64))
             code = bpf.redirect_program(interface.addresses, self._map)
             program = bpf.load(bpf.PROG_XDP, bpf.ATTACH_XDP, code)
             self._fds.append(program)
@@ -103,7 +103,7 @@ class XdpProgram:
 
     def serve(self, queue: int, fd: int) -> None:
         """Send what is ours of a queue to a socket."""
-        _core_links.bpf_map_set(self._map, queue, fd)
+        _core_bpf.bpf_map_set(self._map, queue, fd)
 
     def close(self) -> None:
         """Take the program off, unless another process holds it too."""
@@ -128,7 +128,7 @@ class XdpProgram:
         error: OSError | None = None
         for name in ("native", "generic") if mode == "auto" else (mode,):
             try:
-                fd = _core_links.bpf_attach(
+                fd = _core_bpf.bpf_attach(
                     program, interface.index, bpf.ATTACH_XDP, MODES[name]
                 )
             except OSError as refusal:

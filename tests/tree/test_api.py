@@ -37,6 +37,7 @@ NAMES = {
     "Reason",
     "Ring",
     "Segment",
+    "Shield",
     "Side",
     "Stack",
     "State",

@@ -26,6 +26,7 @@ from syncache import (
     Reason,
     Ring,
     Segment,
+    Shield,
     Side,
     Stack,
     State,
@@ -133,6 +134,15 @@ async def host(link: Link, keys: Keyring) -> None:
         assert_type(await one.start_server(greet, 7), Server)
         assert_type(await one.start_server(lambda r, w: w.close(), 8), Server)
         assert_type(one.stack, Stack)
+
+
+def shields(keys: Keyring) -> None:
+    """A shield counts, and says what happened."""
+    with Shield("eth0", keys=keys) as shield:
+        shield.protect(443)
+        assert_type(shield.counters, dict[str, int])
+        assert_type(shield.stats, Stats)
+        assert_type([event.text for event in shield.events()], list[str])
 
 
 def cookies(key: bytes, path: FourTuple) -> None:

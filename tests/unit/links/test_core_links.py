@@ -50,12 +50,6 @@ def test_link_that_is_closed_touches_no_memory():
     assert link.counts["received"] == 0
 
 
-def test_refusal_of_bpf_is_an_os_error():
-    """No map has such a type."""
-    with pytest.raises(OSError, match="bpf"):
-        _core_links.bpf_map(9999, 1)
-
-
 def test_tun_without_linux_raises(monkeypatch):
     """A build without the link says so."""
     monkeypatch.setattr(_core_links, "lib", object())

@@ -10,7 +10,7 @@ import errno
 
 import pytest
 
-from syncache import _core_links
+from syncache import _core_bpf
 from syncache.links import LinkError, bpf
 
 OURS = ["192.0.2.1", "198.51.100.255", "2001:db8::1", "fe80::8000:1"]
@@ -188,7 +188,7 @@ def test_program_that_the_kernel_refuses_gives_one_line(monkeypatch):
     def refuse(*_):
         raise OSError(errno.EPERM, "bpf(2)")
 
-    monkeypatch.setattr(_core_links, "bpf_load", refuse)
+    monkeypatch.setattr(_core_bpf, "bpf_load", refuse)
     with pytest.raises(LinkError, match="run as root") as caught:
         bpf.load(bpf.PROG_SCHED_CLS, 0, b"")
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ import socket
 
 import pytest
 
-from syncache import _core_links
+from syncache import _core_bpf
 from syncache.links import LinkError, bpf, frames
 
 
@@ -68,7 +68,7 @@ class Bpf:
         self.refusal = refusal
         self.opened = []
         monkeypatch.setattr(bpf, "load", lambda *_: self.open())
-        monkeypatch.setattr(_core_links, "bpf_attach", self.attach)
+        monkeypatch.setattr(_core_bpf, "bpf_attach", self.attach)
 
     def open(self):
         self.opened.append(os.eventfd(0))

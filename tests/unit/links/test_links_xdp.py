@@ -11,7 +11,7 @@ import os
 
 import pytest
 
-from syncache import _core_links
+from syncache import _core_bpf
 from syncache.links import LinkError, bpf, xdp
 from syncache.links.xdp import Xdp, XdpProgram
 
@@ -61,8 +61,8 @@ class Kernel:
         self.refusals = {}
         self.asked = []
         self.map_refusal = None
-        monkeypatch.setattr(_core_links, "bpf_map", self.make_map)
-        monkeypatch.setattr(_core_links, "bpf_attach", self.attach)
+        monkeypatch.setattr(_core_bpf, "bpf_map", self.make_map)
+        monkeypatch.setattr(_core_bpf, "bpf_attach", self.attach)
         monkeypatch.setattr(bpf, "load", lambda *_: self.open())
         self.opened = []
 

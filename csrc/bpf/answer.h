@@ -1,0 +1,109 @@
+/*
+ * Whether a SYN is answered here: what the mode, the service and the listener's own queues say.  The listener is
+ * looked up, so that whatever has a socket (established, TIME-WAIT, SYN-RECEIVED) stays the kernel's.
+ */
+#ifndef SYNCACHE_BPF_ANSWER_H
+#define SYNCACHE_BPF_ANSWER_H
+
+#include "kernel.h"
+#include "shield.h"
+
+#define ANSWER_CURRENT_NETNS ((uint64_t)-1)
+#define ANSWER_COARSE_NS 100000000
+
+enum answer { ANSWER_PASS, ANSWER_DROP, ANSWER_COOKIE };
+
+/* A socket that was looked up, and its queues. */
+struct listener {
+    bool mptcp;
+    bool full;     /* the accept queue */
+    uint32_t qlen; /* half-open connections */
+    uint32_t backlog_max;
+};
+
+static inline bool
+listener_read(struct bpf_sock *socket, struct listener *listener)
+{
+    void *tcp = socket_tcp(socket);
+    uint32_t qlen, backlog, backlog_max;
+
+    listener->mptcp = socket_mptcp(socket) != NULL;
+    if (tcp == NULL)
+        return false;
+    KERNEL_QLEN(qlen, tcp);
+    KERNEL_BACKLOG(backlog, tcp);
+    KERNEL_BACKLOG_MAX(backlog_max, tcp);
+    listener->qlen = qlen;
+    listener->backlog_max = backlog_max;
+    listener->full = backlog > backlog_max;
+    return true;
+}
+
+/* Three quarters of what the kernel would hold, or the tunable. */
+static inline bool
+answer_is_flooded(const struct shield_config *config, const struct listener *listener)
+{
+    return listener->qlen >= config->qlen || listener->qlen >= listener->backlog_max - (listener->backlog_max >> 2);
+}
+
+static inline enum answer
+answer_listener(const struct shield_config *config, struct shield_service *service, struct shield_counters *counters,
+                const struct listener *listener, uint64_t now_ns)
+{
+    if (listener->mptcp) {
+        counters->mptcp++;
+        return ANSWER_PASS;
+    }
+    if (config->mode != SHIELD_ALWAYS) {
+        if (answer_is_flooded(config, listener)) {
+            service->flood_ns = now_ns + config->hold_ns;
+        } else if (now_ns >= service->flood_ns) {
+            counters->calm++;
+            return ANSWER_PASS;
+        }
+    }
+    if (config->mode == SHIELD_WATCH) {
+        counters->would++;
+        return ANSWER_PASS;
+    }
+    if (listener->full) {
+        counters->queue_full++;
+        return ANSWER_DROP;
+    }
+    return ANSWER_COOKIE;
+}
+
+/* `tuple` is addresses and ports as they lie in the packet. */
+static inline enum answer
+answer(void *context, const struct shield_config *config, struct shield_service *service,
+       struct shield_counters *counters, const void *tuple, uint32_t tuple_size, uint64_t now_ns)
+{
+    struct listener listener = {0};
+    enum answer decided = ANSWER_PASS;
+
+    if (config->mode == SHIELD_OFF || service->refused != 0) {
+        counters->off++;
+        return ANSWER_PASS;
+    }
+    struct bpf_sock *socket = socket_lookup(context, tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
+    if (socket == NULL) {
+        counters->no_listener++;
+        return ANSWER_PASS;
+    }
+    if (socket->state != BPF_TCP_LISTEN)
+        counters->known++;
+    else if (listener_read(socket, &listener))
+        decided = answer_listener(config, service, counters, &listener, now_ns);
+    socket_release(socket);
+    return decided;
+}
+
+/* Written seldom, so that the line is not passed between processors for each SYN. */
+static inline void
+answer_minted(struct shield_state *state, uint64_t now_ns)
+{
+    if (now_ns - state->minted_ns > ANSWER_COARSE_NS)
+        state->minted_ns = now_ns;
+}
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * What programs in the kernel need of it: helpers by their numbers, maps, sections.  Stands in for libbpf's headers,
+ * so that a compiler and the kernel's own headers build them.
+ *
+ * Little-endian machines only, as every word that is read from a packet here.
+ */
+#ifndef SYNCACHE_BPF_KERNEL_H
+#define SYNCACHE_BPF_KERNEL_H
+
+/* A call would need a second frame of stack, and would be verified again from each place. */
+#define inline inline __attribute__((always_inline))
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SECTION(name) __attribute__((section(name), used))
+
+/* Read by build.py, which writes it down for the loader. */
+struct kernel_map {
+    uint32_t type;
+    uint32_t key_size;
+    uint32_t value_size;
+    uint32_t entries;
+    uint32_t flags;
+};
+#define MAP(name, kind, key, value, count, bits) \
+    struct kernel_map name SECTION("maps") = {kind, key, value, count, bits}
+
+static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
+static int64_t (*const map_update)(void *map, const void *key, const void *value,
+                                   uint64_t flags) = (void *)BPF_FUNC_map_update_elem;
+static uint64_t (*const ktime_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
+static int64_t (*const tail_call)(void *context, void *map, uint32_t index) = (void *)BPF_FUNC_tail_call;
+static int64_t (*const csum_diff)(const void *from, uint32_t from_size, const void *to, uint32_t to_size,
+                                  uint32_t seed) = (void *)BPF_FUNC_csum_diff;
+static uint64_t (*const xdp_size)(struct xdp_md *frame) = (void *)BPF_FUNC_xdp_get_buff_len;
+static int64_t (*const xdp_load)(struct xdp_md *frame, uint32_t offset, void *to,
+                                 uint32_t size) = (void *)BPF_FUNC_xdp_load_bytes;
+static int64_t (*const xdp_store)(struct xdp_md *frame, uint32_t offset, const void *from,
+                                  uint32_t size) = (void *)BPF_FUNC_xdp_store_bytes;
+static int64_t (*const xdp_resize)(struct xdp_md *frame, int32_t delta) = (void *)BPF_FUNC_xdp_adjust_tail;
+static int64_t (*const skb_load)(const void *skb, uint32_t offset, void *to,
+                                 uint32_t size) = (void *)BPF_FUNC_skb_load_bytes;
+static struct bpf_sock *(*const socket_lookup)(void *context, const void *tuple, uint32_t size, uint64_t netns,
+                                               uint64_t flags) = (void *)BPF_FUNC_skc_lookup_tcp;
+static int64_t (*const socket_release)(void *socket) = (void *)BPF_FUNC_sk_release;
+static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_sock;
+static void *(*const socket_mptcp)(void *socket) = (void *)BPF_FUNC_skc_to_mptcp_sock;
+
+/*
+ * A field of the kernel's own structures.  The offset is a number that no structure reaches; build.py notes where it
+ * stands, and the loader puts in what the running kernel's BTF has.
+ */
+#define KERNEL_FIELD(value, pointer, number) \
+    __asm__ volatile("%0 = *(u32 *)(%1 + " #number ")" : "=r"(value) : "r"(pointer))
+#define KERNEL_QLEN(value, socket) KERNEL_FIELD(value, socket, 28673)
+#define KERNEL_BACKLOG(value, socket) KERNEL_FIELD(value, socket, 28674)
+#define KERNEL_BACKLOG_MAX(value, socket) KERNEL_FIELD(value, socket, 28675)
+
+/* Keeps the compiler from knowing a value, which would make it forget a bound that the verifier has to see. */
+#define KERNEL_OPAQUE(value) __asm__ volatile("" : "+r"(value))
+
+#endif

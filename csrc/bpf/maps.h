@@ -1,0 +1,55 @@
+/*
+ * The maps of the shield.  Every object that includes this has all of them; the loader makes each once, by its name.
+ */
+#ifndef SYNCACHE_BPF_MAPS_H
+#define SYNCACHE_BPF_MAPS_H
+
+#include "kernel.h"
+#include "shield.h"
+
+#define MAPS_SERVICES 4096
+#define MAPS_REDEEMED 65536 /* the loader puts x.replay_entries in its place */
+
+/* What a cookie's ACK is remembered by; IPv4 addresses in the first words. */
+struct redeemed_key {
+    uint32_t address[8];
+    uint32_t ports;
+    uint32_t iss;
+    uint32_t irs;
+};
+
+/* Room for one packet's headers and its answer, which the stack has not; one for each processor. */
+struct scratch {
+    uint8_t link[24]; /* Ethernet and up to two tags, or what follows them */
+    uint32_t ip[10];
+    uint32_t tcp[16]; /* a header has at most 15 */
+    uint32_t reply[22]; /* IP, TCP and at most 20 bytes of options */
+    uint8_t chunk[260]; /* 256, and what a part word is padded with */
+    uint32_t mss;
+    uint32_t wscale;
+    uint32_t sack;
+    uint32_t timestamps;
+    uint32_t tsval; /* raw */
+    uint32_t tsecr; /* raw */
+    uint32_t strange; /* signed, or more options than are counted */
+    uint32_t place; /* of the option that is looked at */
+};
+
+MAP(config_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_config), 1, 0);
+MAP(state_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_state), 1, 0);
+MAP(counters_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct shield_counters), 1, 0);
+MAP(services4, BPF_MAP_TYPE_HASH, sizeof(struct shield_service4), sizeof(struct shield_service), MAPS_SERVICES, 0);
+MAP(services6, BPF_MAP_TYPE_HASH, sizeof(struct shield_service6), sizeof(struct shield_service), MAPS_SERVICES, 0);
+MAP(redeemed, BPF_MAP_TYPE_LRU_HASH, sizeof(struct redeemed_key), 8, MAPS_REDEEMED, 0);
+MAP(scratches, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct scratch), 1, 0);
+MAP(pieces, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0);
+
+static inline void *
+first(void *map)
+{
+    uint32_t zero = 0;
+
+    return map_lookup(map, &zero);
+}
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * What the shield's programs share with the process that loads them: the configuration that it writes, the counters
+ * and the states that it reads.  Native byte order but for what is said to lie as in a packet ("raw").
+ */
+#ifndef SYNCACHE_BPF_SHIELD_H
+#define SYNCACHE_BPF_SHIELD_H
+
+#include <stdint.h>
+
+/* cffi: begin. */
+
+#define SHIELD_KEYS 4
+#define SHIELD_MSS_FLOOR 216 /* of every layout: below it, and where a peer offers less than any entry */
+
+enum shield_mode { SHIELD_OFF, SHIELD_WATCH, SHIELD_AUTO, SHIELD_ALWAYS };
+
+enum shield_flag {
+    SHIELD_TS_PORTS = 1,    /* the offset of a timestamp is keyed on the ports too */
+    SHIELD_TS_CHECK = 2,    /* a TSecr must be one of ours, not too old */
+    SHIELD_TS_REQUIRED = 4, /* an ACK without timestamps proves nothing */
+    SHIELD_GATE_OPEN = 8,   /* others mint with these keys: ACKs are tried at any time */
+    SHIELD_VERIFY = 16,     /* checksums of SYNs are verified */
+    SHIELD_REPLAY = 32      /* a handshake makes one connection */
+};
+
+/* SipHash with the key mixed in, where a message begins. */
+struct shield_key {
+    uint64_t state[4];
+    uint64_t epoch;      /* UINT64_MAX: no key */
+};
+
+/* What a layout says to one family; see struct simd_shape and syncookie.c. */
+struct shield_family {
+    uint64_t tail[2];    /* last words of the MAC input, without the byte */
+    uint16_t mss[8];
+    uint16_t wscale[8];
+    uint16_t mss_none;   /* index for no MSS option */
+    uint16_t mss_least;  /* a peer that offers less is the kernel's */
+    uint16_t mss_ours;   /* what SYN-ACKs announce */
+    uint16_t reserved;
+};
+
+struct shield_config {
+    struct shield_key key[SHIELD_KEYS]; /* by epoch modulo SHIELD_KEYS */
+    uint64_t ts_key[4];
+    uint64_t epoch;
+    uint64_t start_ns;   /* of that epoch, on CLOCK_MONOTONIC, modulo 2^64 */
+    uint64_t lifetime_ns;
+    uint64_t skew_ns;
+    uint64_t hold_ns;    /* how long a listener counts as flooded */
+    struct shield_family family[2]; /* IPv4, IPv6 */
+    uint32_t mode;       /* enum shield_mode, of SYNs */
+    uint32_t flags;      /* enum shield_flag */
+    uint32_t ts_base;    /* added to the clock in milliseconds */
+    uint32_t rcv_wscale; /* ours */
+    uint32_t window;     /* of SYN-ACKs */
+    uint32_t hop_limit;
+    uint32_t qlen;       /* half-open connections of a listener that are a flood */
+    uint32_t mac[2];     /* the interface's address, raw: 4 and 2 bytes */
+    uint32_t reserved;
+};
+
+/* A protected address and port, raw. */
+struct shield_service4 {
+    uint32_t address;
+    uint16_t port;
+    uint16_t reserved;
+};
+struct shield_service6 {
+    uint32_t address[4];
+    uint16_t port;
+    uint16_t reserved;
+};
+struct shield_service {
+    uint64_t flood_ns;   /* until then SYNs get cookies in mode auto */
+    uint64_t refused;    /* cookies that the kernel refused; from the first on SYNs are its own */
+};
+
+struct shield_state {
+    uint64_t minted_ns;  /* last cookie, to about 100 ms; 0: none yet */
+};
+
+/* One for each processor; each only rises. */
+struct shield_counters {
+    uint64_t syn;         /* SYNs to a protected service */
+    uint64_t synack;      /* answered by a cookie */
+    uint64_t generic;     /* of syn: not untagged IPv4 with Linux's options */
+    uint64_t would;       /* mode watch: would have been answered */
+    uint64_t calm;        /* passed: the listener has room */
+    uint64_t known;       /* passed: the tuple has a connection */
+    uint64_t no_listener; /* passed: nobody listens */
+    uint64_t mptcp;       /* passed: an MPTCP listener */
+    uint64_t off;         /* passed: the service or the namespace is the kernel's */
+    uint64_t unfit;       /* passed: MSS too small, MD5 or AO, odd addresses */
+    uint64_t no_key;      /* passed: no key for this time */
+    uint64_t queue_full;  /* dropped: the accept queue is full */
+    uint64_t bad_ip_checksum; /* dropped */
+    uint64_t bad_checksum;    /* dropped */
+    uint64_t ack;         /* ACKs to a protected service while the gate was open */
+    uint64_t cookie_bad;  /* of ack: no cookie, most of them of established connections */
+    uint64_t cookie_good;
+    uint64_t redeemed;    /* made a connection */
+    uint64_t again;       /* passed: redeemed a moment ago */
+    uint64_t replayed;    /* dropped: redeemed before */
+    uint64_t ts_refused;  /* dropped */
+    uint64_t ack_established; /* passed: the tuple has a connection by now */
+    uint64_t ack_no_listener; /* passed */
+    uint64_t ack_queue_full;  /* dropped: the accept queue is full */
+    uint64_t refused;     /* passed: the kernel did not take the connection */
+};
+
+/* cffi: end. */
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * tc ingress: the ACK that carries a cookie of ours becomes a connection of the kernel's own listener, options and
+ * all (bpf_sk_assign_tcp_reqsk, Linux 6.9).  Everything else passes as it is.
+ *
+ * The order is by cost: most packets are of established connections.  While no cookie was minted for two lifetimes
+ * the gate is closed and nothing is read; a socket is looked up only for a good cookie.
+ *
+ * Packets of one batch all pass here before the first of them reaches TCP.  The data right behind the ACK still finds
+ * the listener then; given a request of its own it would be dropped as a duplicate, data and all.  So what was
+ * redeemed a moment ago passes as it is, and finds the connection.
+ */
+#include "answer.h"
+#include "cookie.h"
+#include "maps.h"
+#include "options.h"
+#include "sums.h"
+
+#define TC_NEXT (-1)
+#define TC_DROP 2
+#define LINK_SIZE 14
+#define TYPE_IPV4 0x0008 /* raw */
+#define TYPE_IPV6 0xdd86
+#define PROTOCOL_TCP 6
+#define BATCH_NS 50000000
+#define MSS_LEAST_V4 536 /* what the kernel takes at least */
+#define MSS_LEAST_V6 1220
+#define CANDIDATES 2
+
+/* struct bpf_tcp_req_attrs of the kernel. */
+struct request {
+    uint32_t rcv_tsval;
+    uint32_t rcv_tsecr;
+    uint16_t mss;
+    uint8_t rcv_wscale;
+    uint8_t snd_wscale;
+    uint8_t ecn_ok;
+    uint8_t wscale_ok;
+    uint8_t sack_ok;
+    uint8_t tstamp_ok;
+    uint8_t usec_ts_ok;
+    uint8_t reserved[3];
+};
+extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, void *listener,
+                                   struct request *request, int size);
+
+/* An ACK, and what is known of it. */
+struct ack {
+    struct tuple tuple;
+    uint32_t irs;
+    uint32_t iss;
+    uint32_t header; /* bytes of TCP header and options */
+    uint64_t now_ns;
+};
+
+static inline bool
+is_gate_open(const struct shield_config *config,
+             const struct shield_state *state, uint64_t now_ns)
+{
+    if (config->flags & SHIELD_GATE_OPEN)
+        return true;
+    return state->minted_ns != 0 &&
+           now_ns - state->minted_ns <=
+               2 * config->lifetime_ns + config->skew_ns;
+}
+
+/* Reads IP and TCP headers; false if it is no ACK. */
+static inline bool
+read_ack(struct __sk_buff *skb, struct scratch *scratch, struct ack *ack)
+{
+    const uint32_t *ip = scratch->ip, *tcp = scratch->ip + 5;
+
+    ack->tuple.v6 = skb->protocol == TYPE_IPV6;
+    if (!ack->tuple.v6) {
+        if (skb->protocol != TYPE_IPV4 ||
+            skb_load(skb, LINK_SIZE, scratch->ip, 40) < 0)
+            return false;
+        if ((ip[0] & 0xff) != 0x45 || (ip[1] >> 16 & 0xff3f) != 0 ||
+            (ip[2] >> 8 & 0xff) != PROTOCOL_TCP)
+            return false;
+        ack->tuple.address[0] = ip[3] | (uint64_t)ip[4] << 32;
+    } else {
+        tcp = scratch->tcp;
+        if (skb_load(skb, LINK_SIZE, scratch->ip, 40) < 0 ||
+            skb_load(skb, LINK_SIZE + 40, scratch->tcp, 20) < 0)
+            return false;
+        if ((ip[0] & 0xf0) != 0x60 || (ip[1] >> 16 & 0xff) != PROTOCOL_TCP)
+            return false;
+        for (int i = 0; i < 4; i++)
+            ack->tuple.address[i] = ip[2 + 2 * i] | (uint64_t)ip[3 + 2 * i]
+                                                        << 32;
+    }
+    ack->tuple.ports = tcp[0];
+    ack->irs = swap32(tcp[1]) - 1;
+    ack->iss = swap32(tcp[2]) - 1;
+    ack->header = (tcp[3] >> 4 & 15) * 4;
+    return (tcp[3] >> 8 & 0x16) == 0x10; /* ACK, neither SYN nor RST */
+}
+
+static inline struct shield_service *
+find_service(const struct scratch *scratch, const struct ack *ack)
+{
+    if (ack->tuple.v6) {
+        struct shield_service6 to = {
+            {scratch->ip[6], scratch->ip[7], scratch->ip[8], scratch->ip[9]},
+            (uint16_t)(ack->tuple.ports >> 16),
+            0};
+        return map_lookup(&services6, &to);
+    }
+    struct shield_service4 to = {scratch->ip[4],
+                                 (uint16_t)(ack->tuple.ports >> 16), 0};
+    return map_lookup(&services4, &to);
+}
+
+/*
+ * Does a live key give this ISS?  The parity names the epoch in force or the one before; near the edge of a period
+ * also the one beyond, where clocks may differ (secret.c).
+ */
+static inline bool
+is_cookie(const struct shield_config *config, const struct ack *ack)
+{
+    const struct shield_family *family = cookie_family(config, &ack->tuple);
+    uint64_t age_ns = ack->now_ns - config->start_ns, epoch = config->epoch;
+    uint32_t byte = syncookie_claimed(ack->iss);
+    bool good = false;
+
+    if (age_ns >= config->lifetime_ns) {
+        age_ns -= config->lifetime_ns;
+        epoch++;
+    }
+    uint64_t wanted = epoch, neighbour = epoch - 2;
+    bool near = age_ns < config->skew_ns;
+    if ((byte ^ (uint32_t)epoch) & 1) {
+        wanted = epoch - 1;
+        neighbour = epoch + 1;
+        near = age_ns + config->skew_ns >= config->lifetime_ns;
+    }
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < CANDIDATES; i++) {
+        const struct shield_key *key = &config->key[wanted & (SHIELD_KEYS - 1)];
+        uint32_t mac = cookie_mac(key, family, &ack->tuple, ack->irs, byte);
+
+        if (key->epoch == wanted &&
+            ((mac ^ ack->iss) & SYNCOOKIE_MAC_MASK) == 0) {
+            good = true;
+            break;
+        }
+        if (!near)
+            break;
+        wanted = neighbour;
+    }
+    return good;
+}
+
+/* Reads the timestamps of an ACK; false if they are not there, or not ours, and have to be. */
+static inline bool
+read_timestamps(struct __sk_buff *skb, struct scratch *scratch,
+                const struct shield_config *config, const struct ack *ack)
+{
+    uint32_t options = ack->header - OPTIONS_AT;
+
+    scratch->timestamps = 0;
+    KERNEL_OPAQUE(options);
+    if (options > 0 && options <= 40) {
+        if (skb_load(skb, LINK_SIZE + (ack->tuple.v6 ? 60 : 40),
+                     scratch->tcp + 5, options) < 0)
+            return false;
+        options_read(scratch, ack->header);
+    }
+    if (scratch->timestamps == 0)
+        return (config->flags & SHIELD_TS_REQUIRED) == 0;
+    if ((config->flags & SHIELD_TS_CHECK) == 0)
+        return true;
+    int64_t age = (int32_t)(cookie_timestamp(config, &ack->tuple, ack->now_ns) -
+                            swap32(scratch->tsecr));
+    return age * COOKIE_NS_A_MS >= -(int64_t)config->skew_ns &&
+           age * COOKIE_NS_A_MS <= 2 * (int64_t)config->lifetime_ns;
+}
+
+static inline void
+remember(struct redeemed_key *key, const struct ack *ack)
+{
+    for (int i = 0; i < 4; i++) {
+        bool used = i == 0 || ack->tuple.v6;
+        key->address[2 * i] = used ? (uint32_t)ack->tuple.address[i] : 0;
+        key->address[2 * i + 1] =
+            used ? (uint32_t)(ack->tuple.address[i] >> 32) : 0;
+    }
+    key->ports = ack->tuple.ports;
+    key->iss = ack->iss;
+    key->irs = ack->irs;
+}
+
+/* Gives the packet to the listener as the last ACK of a handshake that it never saw. */
+static inline int
+assign(struct __sk_buff *skb, void *listener, const struct scratch *scratch,
+       const struct shield_config *config, const struct ack *ack)
+{
+    const struct shield_family *family = cookie_family(config, &ack->tuple);
+    uint32_t byte = syncookie_claimed(ack->iss);
+    uint32_t wscale = byte >> SYNCOOKIE_WSCALE_SHIFT & SYNCOOKIE_INDEX_MASK;
+    uint32_t mss =
+        family->mss[byte >> SYNCOOKIE_MSS_SHIFT & SYNCOOKIE_INDEX_MASK];
+    uint32_t least = ack->tuple.v6 ? MSS_LEAST_V6 : MSS_LEAST_V4;
+    struct request request = {.mss = (uint16_t)(mss < least ? least : mss),
+                              .sack_ok = (byte & 2) != 0};
+
+    if (wscale != 0) {
+        request.wscale_ok = 1;
+        request.snd_wscale = (uint8_t)family->wscale[wscale];
+        request.rcv_wscale = (uint8_t)config->rcv_wscale;
+    }
+    if (scratch->timestamps != 0) {
+        request.tstamp_ok = 1;
+        request.rcv_tsval = swap32(scratch->tsval);
+        request.rcv_tsecr = swap32(scratch->tsecr);
+    }
+    return bpf_sk_assign_tcp_reqsk(skb, listener, &request, sizeof request);
+}
+
+/* A good cookie meets the listener. */
+static inline int
+redeem(struct __sk_buff *skb, struct bpf_sock *socket,
+       const struct scratch *scratch, const struct shield_config *config,
+       struct shield_service *service, struct shield_counters *counters,
+       const struct ack *ack, const struct redeemed_key *key)
+{
+    struct listener listener = {0};
+
+    if (!listener_read(socket, &listener))
+        return TC_NEXT;
+    if (listener.full) {
+        counters->ack_queue_full++;
+        return TC_DROP;
+    }
+    void *tcp = socket_tcp(socket);
+    if (tcp == NULL)
+        return TC_NEXT;
+    if (assign(skb, tcp, scratch, config, ack) != 0) {
+        counters->refused++;
+        service->refused++;
+        return TC_NEXT;
+    }
+    counters->redeemed++;
+    map_update(&redeemed, key, &ack->now_ns, BPF_ANY);
+    return TC_NEXT;
+}
+
+/* A good cookie: was it here before, and does anybody listen? */
+static inline int
+take(struct __sk_buff *skb, const struct scratch *scratch,
+     const struct shield_config *config, struct shield_service *service,
+     struct shield_counters *counters, const struct ack *ack)
+{
+    struct redeemed_key key;
+    uint32_t tuple[9];
+    uint32_t tuple_size = 12;
+    int action = TC_NEXT;
+
+    remember(&key, ack);
+    const uint64_t *before = map_lookup(&redeemed, &key);
+    if (before != NULL && ack->now_ns - *before < BATCH_NS) {
+        counters->again++;
+        return TC_NEXT;
+    }
+    if (ack->tuple.v6) {
+        for (int i = 0; i < 8; i++)
+            tuple[i] = scratch->ip[2 + i];
+        tuple[8] = ack->tuple.ports;
+        tuple_size = 36;
+    } else {
+        tuple[0] = scratch->ip[3];
+        tuple[1] = scratch->ip[4];
+        tuple[2] = ack->tuple.ports;
+        for (int i = 3; i < 9; i++)
+            tuple[i] = 0;
+    }
+    struct bpf_sock *socket =
+        socket_lookup(skb, tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
+    if (socket == NULL) {
+        counters->ack_no_listener++;
+        return TC_NEXT;
+    }
+    if (socket->state != BPF_TCP_LISTEN) {
+        counters->ack_established++;
+    } else if (before != NULL && (config->flags & SHIELD_REPLAY)) {
+        counters->replayed++;
+        action = TC_DROP;
+    } else {
+        action =
+            redeem(skb, socket, scratch, config, service, counters, ack, &key);
+    }
+    socket_release(socket);
+    return action;
+}
+
+SECTION("tc")
+int
+shield_ack(struct __sk_buff *skb)
+{
+    struct ack ack = {.now_ns = ktime_ns()};
+    const struct shield_config *config = first(&config_map);
+    const struct shield_state *state = first(&state_map);
+
+    if (config == NULL || state == NULL ||
+        !is_gate_open(config, state, ack.now_ns))
+        return TC_NEXT;
+    struct scratch *scratch = first(&scratches);
+    struct shield_counters *counters = first(&counters_map);
+    if (scratch == NULL || counters == NULL || !read_ack(skb, scratch, &ack))
+        return TC_NEXT;
+    struct shield_service *service = find_service(scratch, &ack);
+    if (service == NULL)
+        return TC_NEXT;
+    counters->ack++;
+    if (!is_cookie(config, &ack)) {
+        counters->cookie_bad++;
+        return TC_NEXT;
+    }
+    counters->cookie_good++;
+    if (!read_timestamps(skb, scratch, config, &ack)) {
+        counters->ts_refused++;
+        return TC_DROP;
+    }
+    return take(skb, scratch, config, service, counters, &ack);
+}

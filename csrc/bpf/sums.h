@@ -1,0 +1,53 @@
+/*
+ * One's complement sums over words as they lie; RFC 1071 2 (B): the byte order does not matter.
+ */
+#ifndef SYNCACHE_BPF_SUMS_H
+#define SYNCACHE_BPF_SUMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SUMS_TCP 0x06000000u /* the pseudo header's protocol, raw */
+
+static inline uint32_t
+swap16(uint32_t x)
+{
+    return __builtin_bswap16((uint16_t)x);
+}
+
+static inline uint32_t
+swap32(uint32_t x)
+{
+    return __builtin_bswap32(x);
+}
+
+static inline uint32_t
+sums_fold(uint64_t sum)
+{
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint32_t)sum;
+}
+
+/* The sum of a pseudo header, without the addresses. */
+static inline uint32_t
+sums_pseudo(uint32_t segment_size)
+{
+    return SUMS_TCP + swap32(segment_size);
+}
+
+/*
+ * Is a checksum right, or left to be finished?  Of a packet that was made on this machine (veth) it is often the sum
+ * of the pseudo header alone.
+ *
+ *   sum     of the segment, the checksum included, and of the pseudo header
+ */
+static inline bool
+sums_right(uint64_t sum, uint64_t pseudo, uint32_t checksum)
+{
+    return sums_fold(sum) == 0xffff || sums_fold(pseudo) == checksum;
+}
+
+#endif

@@ -1,0 +1,242 @@
+"""`syncache shield`: SYN floods answered in the kernel, for servers as they are.
+
+The programs do the work (`syncache.links.shield`); this process gives them keys, says
+what happens, one line each, and answers on the control socket.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..control import Control, start_control
+from ..links import host_settings
+from ..links.shield import Shield
+from ..links.shield_check import check
+from ..tunables_shield import MODE
+from . import Failure, keyopts, serve
+from . import options as opts
+from .output import opened
+from .service import Service
+from .signals import Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..engine import Syncache
+    from ..sysctl import Sysctl
+    from .keys import KeySource
+
+EVENTS_SECONDS = 0.2
+
+
+class ShieldControl(Control):
+    """Answers requests about a shield; one more than about any engine.
+
+    shield                      {"services", "xdp", "counters": {name: value}}
+    """
+
+    def _do_shield(self) -> dict[str, Any]:
+        shield = cast("Shield", self._engine)
+        return {
+            "services": shield.services,
+            "xdp": shield.xdp_mode,
+            "counters": shield.counters,
+        }
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache shield",
+        description="Answer SYN floods in XDP, for the servers of this machine, which "
+        "stay as they are; needs root and Linux 6.9.",
+    )
+    p.add_argument("interface", metavar="IF", help="where the SYNs come in")
+    p.add_argument(
+        "--port",
+        metavar="N",
+        type=int,
+        action="append",
+        required=True,
+        help="to protect; may be repeated",
+    )
+    p.add_argument(
+        "--address",
+        metavar="ADDR",
+        action="append",
+        default=[],
+        help="of ours; may be repeated [all, also those that come later]",
+    )
+    p.add_argument(
+        "--mode",
+        choices=("auto", "always", "watch"),
+        help="answer while a listener is flooded, always, or only count [auto]",
+    )
+    p.add_argument(
+        "--check",
+        action="store_true",
+        help="say whether it would work, and what to do; change nothing",
+    )
+    p.add_argument(
+        "--xdp",
+        choices=("auto", "native", "generic"),
+        default="auto",
+        help="in the driver or behind it [%(default)s]",
+    )
+    p.add_argument(
+        "--wscale", metavar="N", type=int, help="of our window [as the kernel offers]"
+    )
+    p.add_argument(
+        "--pin",
+        metavar="DIR",
+        type=Path,
+        help="below /sys/fs/bpf: the programs outlive this process there",
+    )
+    opts.add_tunables(p, ios=False)
+    keyopts.add_options(p)
+    p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
+    opts.add_log(p)
+    p.set_defaults(user=None, group=None)
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Shield until SIGINT or SIGTERM; 1 if the interface went away."""
+    places = services(options)
+    source = keyopts.source(options)
+    if options.mode:
+        options.sysctl.append(f"{MODE}={options.mode}")
+    sysctl = tunables(options, source)
+    if options.check:
+        return report(options, places, sysctl)
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        output = stack.enter_context(opened("syncache shield", options.log))
+        try:
+            shield = Shield(
+                options.interface,
+                sysctl,
+                keys=source.keys if source else None,
+                wscale=options.wscale,
+                pin=options.pin,
+                xdp=options.xdp,
+            )
+        except (OSError, ValueError) as error:  # LinkError says what to do in its text
+            raise Failure(str(error)) from None
+        stack.callback(shield.close)
+        for address, port in places:
+            shield.protect(port, address)
+        where = ", ".join(f"{address}:{port}" for address, port in shield.services)
+        service = Service(
+            options,
+            signals,
+            output.write,
+            lambda: prepare(options, source, shield),
+            output.reopen,
+        )
+        stack.callback(service.close)
+        output.write(
+            f"{sysctl[MODE]} on {options.interface}, XDP {shield.xdp_mode}: {where}\n"
+        )
+        return asyncio.run(watch(options, shield, source, service, output.write))
+
+
+def tunables(options: argparse.Namespace, source: KeySource | None) -> Sysctl:
+    """Read the tunables, which have to be the group's if there is one."""
+    sysctl = serve.tunables(options, source.settings if source else ())
+    if source:
+        source.check(sysctl)
+    return sysctl
+
+
+def prepare(
+    options: argparse.Namespace, source: KeySource | None, shield: Shield
+) -> Callable[[], None]:
+    """Read everything again; return what puts it in force."""
+    fresh = source.read() if source else None
+    sysctl = tunables(options, source)
+
+    def apply() -> None:
+        shield.sysctl.adopt(sysctl)
+        if source is not None and fresh is not None:
+            source.give(shield, fresh)
+
+    return apply
+
+
+def status(shield: Shield) -> str:
+    """Return in a few words how things stand."""
+    flooded = len(shield.flooded)
+    state = f"{flooded} services flooded" if flooded else "calm"
+    return f"{state}, {len(shield.services)} protected"
+
+
+def services(options: argparse.Namespace) -> list[tuple[str | None, int]]:
+    """Return what to protect."""
+    for port in options.port:
+        if not 0 < port < 2**16:
+            raise Failure(f"port {port} is not between 1 and 65535")
+    addresses: list[str | None] = []
+    for word in options.address:
+        try:
+            addresses.append(str(ipaddress.ip_address(word)))
+        except ValueError:
+            raise Failure(f"{word!r} is not an address") from None
+    return [(a, port) for port in options.port for a in addresses or [None]]
+
+
+def report(
+    options: argparse.Namespace, places: list[tuple[str | None, int]], sysctl: Sysctl
+) -> int:
+    """Print what a shield would find here; 1 if it would not work."""
+    known = sorted(host_settings.addresses())
+    wanted = [
+        (one, port)
+        for address, port in places
+        for one in ([address] if address else known)
+    ]
+    failed = 0
+    for finding in check(options.interface, wanted, sysctl):
+        print(f"{finding.level:5}{finding.text}")
+        failed += finding.level == "fail"
+    return int(failed > 0)
+
+
+async def watch(
+    options: argparse.Namespace,
+    shield: Shield,
+    source: KeySource | None,
+    service: Service,
+    write: Callable[[str], object],
+) -> int:
+    """Say what happens until a signal, or until the interface is gone."""
+    async with contextlib.AsyncExitStack() as stack:
+        reader = source.watch() if source else None
+        if reader:
+            stack.callback(reader.close)
+        if options.control:
+            # It has what the control socket asks of an engine.
+            engine = cast("Syncache", shield)
+            try:
+                control = await start_control(
+                    options.control, engine, kind=ShieldControl
+                )
+            except OSError as error:
+                raise Failure(str(error)) from None
+            stack.callback(Path(options.control).unlink, missing_ok=True)
+            stack.callback(control.close)
+        service.begin(lambda: status(shield))
+        while not service.stopping and not shield.is_gone:
+            await asyncio.sleep(EVENTS_SECONDS)
+            service.turn(time.monotonic())
+            if reader and reader.waiting:
+                reader.take(shield, write)
+            for event in shield.events():
+                write(f"{event.text}\n")
+    return int(shield.is_gone)

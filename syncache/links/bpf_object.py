@@ -1,0 +1,166 @@
+"""Programs that were compiled ahead (csrc/bpf), loaded by bpf(2) alone.
+
+What is left to do when they are loaded: make the maps, and put into the instructions
+the maps' descriptors, the numbers of the kernel's functions and the offsets of the
+kernel's fields, which differ from one kernel to the next and stand in its BTF.
+
+csrc/bpf/build.py wrote the files and says what is in them.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import _core_bpf
+from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP, PROG_SCHED_CLS, PROG_XDP
+from .link import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BTF = Path("/sys/kernel/btf/vmlinux")
+TYPES = {"xdp": (PROG_XDP, ATTACH_XDP), "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS)}
+PSEUDO_MAP_FD, PSEUDO_KFUNC_CALL = 1, 2
+PRIVILEGES = (
+    "run as root (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, in no user namespace)"
+)
+# The oldest kernel of a function; a missing one is found by its name, not by this.
+SINCE = {"bpf_sk_assign_tcp_reqsk": "Linux 6.9"}
+
+
+class BpfObject:
+    """The programs of one file, loaded, and their maps; by name, as descriptors.
+
+    Args:
+        name: Of the files in syncache/bpf.
+        entries: Sizes of maps that are not as compiled.
+        maps: Maps that are there already; they stay the caller's.
+
+    Raises:
+        LinkError: One line that says what is missing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        entries: Mapping[str, int] | None = None,
+        maps: Mapping[str, int] | None = None,
+    ) -> None:
+        folder = files("syncache") / "bpf"
+        self._document = json.loads((folder / f"{name}.json").read_text("ascii"))
+        self._code = (folder / f"{name}.bin").read_bytes()
+        self._numbers: dict[tuple[str, str], int] = {}
+        self.maps: dict[str, int] = dict(maps or {})
+        self.programs: dict[str, int] = {}
+        self._owned: list[int] = []
+        try:
+            self._make_maps(entries or {})
+            for program in self._document["programs"]:
+                self.programs[program] = self._load(program)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close every descriptor of ours."""
+        while self._owned:
+            os.close(self._owned.pop())
+
+    def info(self, program: str) -> _core_bpf.ProgramInfo:
+        """Return what the kernel knows of a program."""
+        return _core_bpf.bpf_info(self.programs[program])
+
+    def _make_maps(self, entries: Mapping[str, int]) -> None:
+        for name, numbers in self._document["maps"].items():
+            if name in self.maps:
+                continue
+            kind, key_size, value_size, count, flags = numbers
+            sizes = {"key_size": key_size, "value_size": value_size, "flags": flags}
+            try:
+                fd = _core_bpf.bpf_map(kind, entries.get(name, count), **sizes)
+            except OSError as error:
+                raise LinkError(
+                    f"cannot make the BPF map {name}: {why(error)}: {PRIVILEGES}",
+                    error.errno,
+                ) from None
+            self._owned.append(fd)
+            self.maps[name] = fd
+
+    def _load(self, name: str) -> int:
+        known = self._document["programs"][name]
+        kind, attach = TYPES[known["type"]]
+        code = self._patched(known)
+        try:
+            fd = _core_bpf.bpf_load(kind, attach, code, name)
+        except OSError as error:
+            if error.errno == errno.EPERM:
+                advice = PRIVILEGES
+            else:
+                again, said = _core_bpf.bpf_refusal(kind, attach, code)
+                if again >= 0:
+                    self._owned.append(again)
+                advice = f"this kernel's verifier says: {said}" if said else "see dmesg"
+            raise LinkError(
+                f"cannot load the BPF program {name}: {why(error)}: {advice}",
+                error.errno,
+            ) from None
+        self._owned.append(fd)
+        return fd
+
+    def _patched(self, known: Mapping[str, Any]) -> bytes:
+        """Return a program's instructions with this kernel's numbers."""
+        first, count = known["first"], known["count"]
+        code = bytearray(self._code[8 * first : 8 * (first + count)])
+        for kind, instruction, what in known["places"]:
+            at = 8 * instruction
+            if kind == "field":
+                struct.pack_into("<h", code, at + 2, self._number(kind, what))
+                continue
+            number = self.maps[what] if kind == "map" else self._number(kind, what)
+            source = PSEUDO_MAP_FD if kind == "map" else PSEUDO_KFUNC_CALL
+            code[at + 1] = code[at + 1] & 0x0F | source << 4
+            struct.pack_into("<i", code, at + 4, number)
+        return bytes(code)
+
+    def _number(self, kind: str, what: str) -> int:
+        """Return the number of a function, or the offset along a path of members."""
+        if (kind, what) not in self._numbers:
+            btf = kernel_btf()
+            try:
+                if kind == "kfunc":
+                    number = _core_bpf.btf_function(btf, what)
+                else:
+                    steps = (step.split(".") for step in what.split("/"))
+                    number = sum(_core_bpf.btf_member(btf, *step) for step in steps)
+            except OSError as error:
+                since = f"; {SINCE[what]} has it" if what in SINCE else ""
+                raise LinkError(
+                    f"this kernel has no {what}{since}", error.errno
+                ) from None
+            self._numbers[kind, what] = number
+        return self._numbers[kind, what]
+
+
+def kernel_btf() -> bytes:
+    """Return the kernel's description of itself.
+
+    Raises:
+        LinkError: it has none.
+    """
+    try:
+        return BTF.read_bytes()
+    except OSError as error:
+        raise LinkError(
+            f"{BTF}: {why(error)}: the kernel needs CONFIG_DEBUG_INFO_BTF", error.errno
+        ) from None
+
+
+def why(error: OSError) -> str:
+    """Return the words of an error's number."""
+    return os.strerror(error.errno or 0)

@@ -1,0 +1,127 @@
+"""What the kernel says of its interfaces: rtnetlink(7), one dump, nothing changed.
+
+pyroute2 does all of it and more; this is for commands that have no other use for it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .link import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NLM_REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
+RTM_NEWLINK, RTM_GETLINK, NLMSG_DONE, NLMSG_ERROR = 16, 18, 3, 2
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
+IFLA_LINKINFO, IFLA_LINK_NETNSID, IFLA_XDP = 18, 37, 43
+IFLA_INFO_KIND, IFLA_XDP_PROG_ID = 1, 4
+TYPE_MASK = 0x3FFF
+IFF_UP = 1
+BUFFER_BYTES = 64 * 1024
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
+LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
+ATTRIBUTE = struct.Struct("=HH")
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceInfo:
+    """One interface.
+
+    `below` is the index of what it stands on: of a VLAN device the one that carries it,
+    of veth its peer, which is elsewhere if `is_below_elsewhere`; 0: nothing.
+    """
+
+    name: str
+    index: int
+    mac: bytes
+    mtu: int
+    kind: str
+    below: int
+    is_below_elsewhere: bool
+    is_up: bool
+    xdp_program: int
+
+
+def interfaces() -> list[InterfaceInfo]:
+    """List the interfaces of this network namespace.
+
+    Raises:
+        LinkError: the kernel does not say.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        body = LINK.pack(0, 0, 0, 0, 0)
+        head = HEADER.pack(HEADER.size + len(body), RTM_GETLINK, NLM_REQUEST_DUMP, 1, 0)
+        sock.send(head + body)
+        return list(_answers(sock))
+
+
+def interface(name: str) -> InterfaceInfo:
+    """Return one interface.
+
+    Raises:
+        LinkError: there is none of this name.
+    """
+    known = interfaces()
+    for info in known:
+        if info.name == name:
+            return info
+    names = ", ".join(info.name for info in known)
+    raise LinkError(f"there is no interface {name}; there are {names}")
+
+
+def _answers(sock: socket.socket) -> Iterator[InterfaceInfo]:
+    while True:
+        data = sock.recv(BUFFER_BYTES)
+        place = 0
+        while place + HEADER.size <= len(data):
+            size, kind, _, _, _ = HEADER.unpack_from(data, place)
+            body = data[place + HEADER.size : place + size]
+            if kind == NLMSG_DONE:
+                return
+            if kind == NLMSG_ERROR:
+                (number,) = struct.unpack_from("=i", body)
+                raise LinkError(f"no list of interfaces: {os.strerror(-number)}")
+            if kind == RTM_NEWLINK:
+                yield _read(body)
+            place += max((size + 3) & ~3, HEADER.size)
+
+
+def _read(body: bytes) -> InterfaceInfo:
+    _, _, index, flags, _ = LINK.unpack_from(body)
+    known = dict(attributes(body[LINK.size :]))
+    info = dict(attributes(known.get(IFLA_LINKINFO, b"")))
+    xdp = dict(attributes(known.get(IFLA_XDP, b"")))
+    return InterfaceInfo(
+        name=_text(known.get(IFLA_IFNAME, b"")),
+        index=index,
+        mac=known.get(IFLA_ADDRESS, b""),
+        mtu=_number(known.get(IFLA_MTU)),
+        kind=_text(info.get(IFLA_INFO_KIND, b"")),
+        below=_number(known.get(IFLA_LINK)),
+        is_below_elsewhere=IFLA_LINK_NETNSID in known,
+        is_up=bool(flags & IFF_UP),
+        xdp_program=_number(xdp.get(IFLA_XDP_PROG_ID)),
+    )
+
+
+def attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """List the attributes of a message by their kinds."""
+    place = 0
+    while place + ATTRIBUTE.size <= len(body):
+        size, kind = ATTRIBUTE.unpack_from(body, place)
+        yield kind & TYPE_MASK, body[place + ATTRIBUTE.size : place + size]
+        place += max((size + 3) & ~3, ATTRIBUTE.size)
+
+
+def _text(value: bytes) -> str:
+    return value.split(b"\0")[0].decode(errors="replace")
+
+
+def _number(value: bytes | None) -> int:
+    return int.from_bytes(value[:4], "little") if value else 0

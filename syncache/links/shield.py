@@ -1,0 +1,387 @@
+"""`Shield`: SYN floods answered inside the kernel, for servers that stay as they are.
+
+Two programs hang on an interface.  In XDP a SYN to a protected service gets a SYN-ACK
+whose ISS is a cookie of ours; in tc the ACK that brings the cookie back becomes a
+connection of the kernel's own listener.  No packet reaches this process: it gives keys,
+watches what the programs depend on, and reads counters.  docs/shield.md has the whole.
+
+Whatever the programs cannot do right passes to the kernel as if they were not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import struct
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import _core_bpf
+from .. import _core_shield as core
+from ..keyring import Keyring
+from ..stats import COUNTERS, Stats
+from ..sysctl import Sysctl
+from ..verdict import Reason
+from . import host_settings
+from .bpf_object import BpfObject
+from .rtnetlink import interface, interfaces
+from .shield_attach import Attachment, Pins, XdpChoice
+from .shield_config import REPLAY, TS_REFUSED_MAX, ShieldConfig, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+
+POLL_SECONDS = 0.25
+LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
+RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
+EVENTS_MAX = 1024
+REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
+ZERO = bytes(4)
+# What becomes of a good cookie the first time that it comes.
+RECEIVED = ("redeemed", "refused", "replayed", "ack_queue_full", "ack_no_listener")
+SERVICE4, SERVICE6 = struct.Struct("=4s2s2x"), struct.Struct("=16s2s2x")
+
+
+class ShieldEvent(NamedTuple):
+    """Something that an operator wants to know."""
+
+    time: float  # seconds of the monotonic clock
+    kind: str  # flood, calm, refused, retry, off, on, gone
+    text: str
+
+
+class _Service:
+    """What is remembered of one protected address and port."""
+
+    __slots__ = ("flooded", "refused", "retry", "wait")
+
+    def __init__(self) -> None:
+        self.flooded = False
+        self.refused = 0
+        self.retry = 0.0
+        self.wait = RETRY_SECONDS
+
+
+class Shield:
+    """The shield of one interface; take it off with `close`, or by `with`.
+
+    A thread keeps keys in place while it is on.  If the process dies, the kernel takes
+    the programs off (or, pinned, they pass everything once their keys are over).
+
+    Args:
+        name: Of the interface.
+        sysctl: The tunables, which belong to this shield from now on.
+        keys: Where cookie keys come from; drawn, if None.
+        wscale: Window scale of SYN-ACKs; None: as the kernel would offer.
+        pin: A folder of a BPF file system, in which everything outlives the process.
+        xdp: Where SYNs are answered: "native" in the driver, "generic" before the
+            kernel's own receiving, "auto": in the driver where that works.
+
+    Raises:
+        LinkError: One line that says what to do.
+        ValueError: an argument or a tunable is not for a shield.
+    """
+
+    paused = False
+
+    def __init__(
+        self,
+        name: str,
+        sysctl: Sysctl | None = None,
+        *,
+        keys: Keyring | None = None,
+        wscale: int | None = None,
+        pin: Path | None = None,
+        xdp: XdpChoice = "auto",
+    ) -> None:
+        if wscale is not None and not 0 <= wscale <= host_settings.WSCALE_MAX:
+            raise ValueError(f"wscale is 0 to 14, not {wscale}")
+        self.name = name
+        self.sysctl = Sysctl() if sysctl is None else sysctl
+        self.keys = Keyring.ephemeral() if keys is None else keys
+        self._fds: list[int] = []
+        self._lock = threading.RLock()
+        self._events: deque[ShieldEvent] = deque(maxlen=EVENTS_MAX)
+        self._asked: set[tuple[str | None, int]] = set()
+        self._services: dict[bytes, _Service] = {}
+        self._obstacles: list[str] = []
+        self._look = 0.0
+        self._ts_refused = 0
+        self.is_gone = False
+        now = time.monotonic()
+        self._interface = interface(name)
+        self._config = ShieldConfig(self.sysctl, self.keys, wscale, now)
+        entries = max(number(self.sysctl, REPLAY), REDEEMED_MIN)
+        pins = Pins(pin) if pin else None
+        maps = pins.maps() if pins else {}
+        self._fds += maps.values()
+        try:
+            self._object = BpfObject("shield", {"redeemed": entries}, maps)
+            self._maps = self._object.maps
+            self._write(now)
+            pieces = self._object.programs["shield_any"]
+            _core_bpf.bpf_map_set(self._maps["pieces"], 0, pieces)
+            self._take_over()
+            self._attachment = Attachment(self._interface, pins)
+            self.xdp_mode = self._attachment.attach(self._object.programs, xdp)
+            if pins:
+                pins.keep(self._maps)
+        except BaseException:
+            self._release()
+            raise
+        self.sysctl.attach(lambda: self._write(time.monotonic()), lambda: 0)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def protect(self, port: int, address: str | None = None) -> None:
+        """Answer for a port of an address; None: of each address that we have.
+
+        Raises:
+            ValueError: it is no port, or no address.
+        """
+        if not 0 < port < 2**16:
+            raise ValueError(f"port {port} is not between 1 and 65535")
+        if address is not None:
+            address = str(ipaddress.ip_address(address))
+        with self._lock:
+            self._asked.add((address, port))
+            self._follow_services()
+
+    def unprotect(self, port: int, address: str | None = None) -> None:
+        """Leave a port of an address to the kernel again, as it was protected."""
+        with self._lock:
+            self._asked.discard((address and str(ipaddress.ip_address(address)), port))
+            self._follow_services()
+
+    @property
+    def services(self) -> list[tuple[str, int]]:
+        """The protected addresses and ports."""
+        with self._lock:
+            return sorted(read_service(key) for key in self._services)
+
+    @property
+    def flooded(self) -> list[tuple[str, int]]:
+        """The protected addresses and ports whose listeners are flooded now."""
+        with self._lock:
+            known = self._services.items()
+            return sorted(read_service(key) for key, one in known if one.flooded)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the programs counted, by the names of csrc/bpf/shield.h."""
+        with self._lock:
+            return read_counters(self._maps["counters_map"])
+
+    @property
+    def stats(self) -> Stats:
+        """The counters under the names of the engine's."""
+        return stats_of(self.counters)
+
+    def half_open(self) -> list[object]:
+        """List half-open connections: there are none, which is the point of it."""
+        return []
+
+    def events(self) -> Iterator[ShieldEvent]:
+        """Take what has happened since the last time; no more than 1,024 are kept."""
+        while self._events:
+            yield self._events.popleft()
+
+    def rekey(self, keys: Keyring) -> None:
+        """Take cookie keys from another keyring from now on."""
+        with self._lock:
+            self.keys = keys
+            now = time.monotonic()
+            self._config.rekey(keys, now)
+            self._write(now)
+
+    def close(self) -> None:
+        """Take the programs off; pinned ones stay."""
+        self._end.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        with self._lock:
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What the thread does.
+
+    def _work(self) -> None:
+        while not self._end.wait(POLL_SECONDS):
+            with self._lock:
+                if not self._end.is_set():
+                    self.poll(time.monotonic())
+
+    def poll(self, now: float) -> None:
+        """Renew keys, and look at what the programs depend on; the thread does."""
+        self._watch_services(now)
+        if now - self._look >= LOOK_SECONDS:
+            self._look = now
+            self._look_around(now)
+        self._write(now)
+
+    def _look_around(self, now: float) -> None:
+        found = [info for info in interfaces() if info.name == self.name]
+        if not found or found[0].index != self._interface.index:
+            if not self.is_gone:
+                self._tell(now, "gone", f"{self.name} is gone")
+            self.is_gone = True
+            return
+        self._interface = found[0]
+        obstacles = host_settings.in_the_way()
+        if obstacles != self._obstacles:
+            for text in obstacles or [
+                "the kernel takes connections from cookies again"
+            ]:
+                self._tell(now, "off" if obstacles else "on", text)
+        self._obstacles = obstacles
+        self._config.is_off = bool(obstacles)
+        refused = self.counters["ts_refused"]
+        self._config.is_ts_required = refused - self._ts_refused > TS_REFUSED_MAX
+        self._ts_refused = refused
+        self._follow_services()
+
+    def _watch_services(self, now: float) -> None:
+        """Report floods that begin and end, and connections that were refused."""
+        now_ns = int(now * 1e9)
+        for key, service in self._services.items():
+            value = self._service(key)
+            if value is None:
+                continue
+            flood_ns, refused = value
+            where = "{} port {}".format(*read_service(key))
+            if (flood_ns > now_ns) != service.flooded:
+                service.flooded = not service.flooded
+                if service.flooded:
+                    self._tell(now, "flood", f"{where} is flooded")
+                else:
+                    self._tell(now, "calm", f"{where} is not flooded any more")
+            if refused and not service.refused:
+                service.retry = now + service.wait
+                self._tell(
+                    now,
+                    "refused",
+                    f"{where}: the kernel refused a connection; for {service.wait:.0f} "
+                    "s its SYNs are the kernel's (syncache shield --check says why)",
+                )
+            elif refused and now >= service.retry:
+                refused = 0
+                service.wait = min(2 * service.wait, RETRY_SECONDS_MAX)
+                _core_bpf.update(map_of(self._maps, key), key, core.SERVICE.pack(0, 0))
+                self._tell(now, "retry", f"{where} is protected again")
+            service.refused = refused
+
+    def _follow_services(self) -> None:
+        """Have exactly the services in the maps that were asked for."""
+        own = host_settings.addresses()
+        wanted = {
+            write_service(one, port)
+            for address, port in self._asked
+            for one in ([address] if address else own)
+        }
+        for key in wanted - self._services.keys():
+            self._services[key] = _Service()
+            if self._service(key) is None:
+                _core_bpf.update(map_of(self._maps, key), key, core.SERVICE.pack(0, 0))
+        for key in self._services.keys() - wanted:
+            del self._services[key]
+            _core_bpf.delete(map_of(self._maps, key), key)
+
+    def _service(self, key: bytes) -> tuple[int, int] | None:
+        raw = _core_bpf.lookup(map_of(self._maps, key), key, core.SERVICE.size)
+        return None if raw is None else core.SERVICE.unpack(raw)
+
+    def _write(self, now: float) -> None:
+        with self._lock:
+            content = self._config.content(now, self._interface)
+            _core_bpf.update(self._maps["config_map"], ZERO, content)
+
+    def _tell(self, now: float, kind: str, text: str) -> None:
+        self._events.append(ShieldEvent(now, kind, text))
+
+    def _take_over(self) -> None:
+        """Drop services that a process before us left in pinned maps."""
+        for name, size in (("services4", SERVICE4.size), ("services6", SERVICE6.size)):
+            for key in _core_bpf.keys(self._maps[name], size):
+                _core_bpf.delete(self._maps[name], key)
+
+    def _release(self) -> None:
+        with contextlib.suppress(AttributeError):  # it did not come to that
+            self._attachment.close()
+        with contextlib.suppress(AttributeError):
+            self._object.close()
+        while self._fds:
+            os.close(self._fds.pop())
+
+
+def stats_of(counters: dict[str, int]) -> Stats:
+    """Return the programs' counters under the names of the engine's."""
+    named = dict.fromkeys(COUNTERS, 0)
+    verdicts = dict.fromkeys(Reason, 0)
+    named |= {
+        "sc_sendcookie": counters["synack"],
+        "sc_recvcookie": sum(counters[name] for name in RECEIVED),
+        "sndacks": counters["synack"],
+        "sndtotal": counters["synack"],
+        "rcvtotal": counters["syn"] + counters["ack"],
+        "accepts": counters["redeemed"],
+        "listendrop": counters["queue_full"] + counters["ack_queue_full"],
+        "sc_aborted": counters["refused"],
+        "cookie_only_synacks": counters["synack"],
+        "replayed": counters["replayed"],
+        "ts_refused": counters["ts_refused"],
+        "cookie_no_key": counters["no_key"],
+    }
+    verdicts |= {
+        Reason.REPLY_SYN_COOKIE: counters["synack"],
+        Reason.ACCEPT_COOKIE: counters["redeemed"],
+        Reason.DROP_CHECKSUM: counters["bad_checksum"],
+        Reason.DROP_IP_CHECKSUM: counters["bad_ip_checksum"],
+    }
+    return Stats(**named, verdicts=verdicts)
+
+
+def read_counters(map_fd: int) -> dict[str, int]:
+    """Return the counters of all processors together."""
+    size = core.COUNTERS_BYTES * processors()
+    raw = _core_bpf.lookup(map_fd, ZERO, size)
+    words = struct.unpack(f"={size // 8}Q", raw or bytes(size))
+    count = len(core.COUNTERS)
+    return {name: sum(words[i::count]) for i, name in enumerate(core.COUNTERS)}
+
+
+def processors() -> int:
+    """Return for how many processors the kernel keeps a counter."""
+    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123
+        return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
+
+
+def map_of(maps: dict[str, int], key: bytes) -> int:
+    """Return the map that a service is in."""
+    return maps["services4" if len(key) == SERVICE4.size else "services6"]
+
+
+def write_service(address: str, port: int) -> bytes:
+    """Return a service as its map has it."""
+    packed = ipaddress.ip_address(address).packed
+    form = SERVICE4 if len(packed) == 4 else SERVICE6
+    return form.pack(packed, port.to_bytes(2, "big"))
+
+
+def read_service(key: bytes) -> tuple[str, int]:
+    """Return address and port of a service."""
+    form = SERVICE4 if len(key) == SERVICE4.size else SERVICE6
+    packed, port = form.unpack(key)
+    return str(ipaddress.ip_address(packed)), int.from_bytes(port, "big")

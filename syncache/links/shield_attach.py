@@ -1,0 +1,216 @@
+"""Where the programs of a shield hang, and how they outlive its process.
+
+The one that redeems cookies is attached before the one that makes them, and to each
+VLAN device above the interface too: tc shows the tags of a packet only there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING, Literal
+
+from .. import _core_bpf
+from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP
+from .bpf_object import why
+from .link import LinkError
+from .rtnetlink import interface, interfaces
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .rtnetlink import InterfaceInfo
+
+XdpChoice = Literal["auto", "native", "generic"]
+XDP_FLAGS = {"native": 1 << 2, "generic": 1 << 1}
+
+
+class Attachment:
+    """The programs on an interface, until `close`."""
+
+    def __init__(self, info: InterfaceInfo, pins: Pins | None) -> None:
+        self._info = info
+        self._pins = pins
+        self._fds: list[int] = []
+
+    def attach(self, programs: Mapping[str, int], xdp: XdpChoice) -> str:
+        """Attach them; the mode of XDP that goes.
+
+        Raises:
+            LinkError: One line that says what to do.
+        """
+        for info in [self._info, *above(self._info)]:
+            self._attach_one("tc", programs["shield_ack"], info)
+        modes = modes_of(self._info, xdp)
+        for mode in modes:
+            try:
+                self._attach_one("xdp", programs["shield_syn"], self._info, mode)
+            except LinkError as error:
+                if mode == modes[-1] or error.errno == errno.EBUSY:
+                    raise
+            else:
+                return mode
+        raise AssertionError("there is a last mode")
+
+    def _attach_one(
+        self, kind: str, program: int, info: InterfaceInfo, mode: str = ""
+    ) -> None:
+        if self._pins and (old := self._pins.link(kind, info.name)) is not None:
+            self._fds.append(old)
+            try:
+                _core_bpf.bpf_replace(old, program)
+            except OSError:  # the interface of that time is gone
+                self._pins.drop(kind, info.name)
+            else:
+                return
+        attach = ATTACH_XDP if kind == "xdp" else ATTACH_TCX_INGRESS
+        flags = XDP_FLAGS.get(mode, 0)
+        try:
+            fd = _core_bpf.bpf_attach(program, info.index, attach, flags)
+        except OSError as error:
+            raise LinkError(
+                f"cannot attach {kind} to {info.name}: {_advice(error, info)}",
+                error.errno,
+            ) from None
+        self._fds.append(fd)
+        if self._pins:
+            self._pins.hold(kind, info.name, fd)
+
+    def close(self) -> None:
+        """Take the programs off, but for those that are pinned."""
+        while self._fds:
+            os.close(self._fds.pop())
+
+
+class Pins:
+    """Names in a folder of a BPF file system.
+
+    Raises:
+        LinkError: It is none, or not ours to write.
+    """
+
+    KEPT = (
+        "config_map",
+        "state_map",
+        "counters_map",
+        "services4",
+        "services6",
+        "redeemed",
+    )
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise LinkError(
+                f"{folder}: {why(error)}: --pin takes a folder of a BPF file system, "
+                "/sys/fs/bpf/NAME"
+            ) from None
+
+    def maps(self) -> dict[str, int]:
+        """Open the maps that are there."""
+        found = {}
+        for name in self.KEPT:
+            with contextlib.suppress(OSError):
+                found[name] = _core_bpf.bpf_open(self._folder / name)
+        return found
+
+    def keep(self, maps: dict[str, int]) -> None:
+        """Give names to maps that have none."""
+        for name in self.KEPT:
+            if not (self._folder / name).exists():
+                self._pin(maps[name], name)
+
+    def link(self, kind: str, interface: str) -> int | None:
+        """Open the link of a program, if there is one."""
+        try:
+            return _core_bpf.bpf_open(self._folder / f"{kind}-{interface}")
+        except OSError:
+            return None
+
+    def hold(self, kind: str, interface: str, fd: int) -> None:
+        """Have the link of a program outlive us."""
+        self._pin(fd, f"{kind}-{interface}")
+
+    def drop(self, kind: str, interface: str) -> None:
+        """Remove the name of a link."""
+        (self._folder / f"{kind}-{interface}").unlink(missing_ok=True)
+
+    def _pin(self, fd: int, name: str) -> None:
+        try:
+            _core_bpf.bpf_pin(fd, self._folder / name)
+        except OSError as error:
+            raise LinkError(
+                f"{self._folder / name}: {why(error)}: --pin takes a folder of a BPF "
+                "file system, /sys/fs/bpf/NAME",
+                error.errno,
+            ) from None
+
+
+def above(info: InterfaceInfo) -> list[InterfaceInfo]:
+    """List the VLAN devices that stand on an interface, and those on them."""
+    known = interfaces()
+    found, seen = [], {info.index}
+    for _ in range(2):  # XDP reads two tags
+        layer = [
+            one
+            for one in known
+            if one.kind == "vlan" and one.below in seen and one.index not in seen
+        ]
+        found += layer
+        seen |= {one.index for one in layer}
+    return found
+
+
+def modes_of(info: InterfaceInfo, xdp: XdpChoice) -> list[str]:
+    """List the modes of XDP to try.
+
+    What a veth device transmits in the driver waits in its peer until the peer has an
+    XDP program too, which wakes it; what we cannot see has none.
+    """
+    if xdp != "auto":
+        return [xdp]
+    if info.kind == "veth" and not peer_has_xdp(info):
+        return ["generic"]
+    return list(XDP_FLAGS)
+
+
+def peer_has_xdp(info: InterfaceInfo) -> bool:
+    """Return whether the other end of a veth pair has an XDP program, as we see it."""
+    if info.is_below_elsewhere:
+        return False
+    return any(one.index == info.below and one.xdp_program for one in interfaces())
+
+
+def holder(info: InterfaceInfo) -> str:
+    """Name the XDP program on an interface; empty: there is none."""
+    if not info.xdp_program:
+        return ""
+    try:
+        fd = _core_bpf.bpf_program(info.xdp_program)
+    except OSError:
+        return f"program {info.xdp_program}"
+    try:
+        return f"{_core_bpf.bpf_info(fd).name} (program {info.xdp_program})"
+    finally:
+        os.close(fd)
+
+
+def _advice(error: OSError, info: InterfaceInfo) -> str:
+    if error.errno == errno.EBUSY:
+        with contextlib.suppress(LinkError):
+            info = interface(info.name)
+        name = holder(info) or "another program"
+        return (
+            f"{name} is on it: stop what holds it, or, if nothing does, "
+            f"`ip link set dev {info.name} xdp off`"
+        )
+    advice = {
+        errno.EINVAL: "tc needs Linux 6.6; veth in native mode an MTU below 3500",
+        errno.EOPNOTSUPP: "the driver has no XDP",
+        errno.EPERM: "run as root (CAP_NET_ADMIN)",
+    }.get(error.errno or 0, "see dmesg")
+    return f"{why(error)}: {advice}"

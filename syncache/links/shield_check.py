@@ -1,0 +1,215 @@
+"""Would a shield work here?  Looks at everything it needs and changes nothing.
+
+The programs are loaded but not attached, and are asked what they would do with a SYN
+to each service (BPF_PROG_TEST_RUN), so a listener that the kernel's function refuses is
+found by the program that would have to deal with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from .. import _core_bpf
+from .. import _core_shield as core
+from ..keyring import Keyring
+from ..segment import Segment
+from ..sysctl import Sysctl
+from ..tunables_shield import MODE
+from . import host_settings
+from .bpf_object import BpfObject
+from .link import LinkError
+from .rtnetlink import InterfaceInfo, interface
+from .shield import ZERO, map_of, read_counters, write_service
+from .shield_attach import above, holder, peer_has_xdp
+from .shield_config import ShieldConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+SIOCETHTOOL, ETHTOOL_GFLAGS = 0x8946, 0x25
+RX_VLAN, LRO = 1 << 8, 1 << 15  # enum ethtool_flags
+ETHERNET_BYTES = 6
+SYN = 2
+# Of a SYN that every stack could have sent.
+MSS_OPTION = bytes.fromhex("020405b4")
+PEER4, PEER6 = "203.0.113.1", "2001:db8::1"
+XDP_TX = 3
+_MPTCP = (
+    "the listener is MPTCP, for which the kernel takes no connection from a cookie: "
+    "its SYNs stay the kernel's (Go: GODEBUG=multipathtcp=0)"
+)
+# What a counter of the programs means for a service.
+PASSED = {
+    "no_listener": ("note", "nobody listens: SYNs pass, and the kernel refuses them"),
+    "mptcp": ("note", _MPTCP),
+    "known": ("note", "a connection has this tuple"),
+}
+
+Level = Literal["fail", "note", "ok"]
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    level: Level
+    text: str
+
+
+def check(
+    name: str, services: Iterable[tuple[str, int]], sysctl: Sysctl
+) -> Iterator[Finding]:
+    """Yield what was found; "fail" is what a shield cannot work with.
+
+    Args:
+        name: Of the interface.
+        services: Addresses and ports.
+        sysctl: The tunables that the shield would have.
+    """
+    try:
+        info = interface(name)
+    except LinkError as error:
+        yield Finding("fail", str(error))
+        return
+    yield from _interface(info)
+    for text in host_settings.in_the_way():
+        yield Finding("fail", text)
+    yield from _programs(info, services, sysctl)
+
+
+def _interface(info: InterfaceInfo) -> Iterator[Finding]:
+    name = info.name
+    if len(info.mac) != ETHERNET_BYTES:
+        yield Finding("fail", f"{name} is no Ethernet device")
+    if not info.is_up:
+        yield Finding("note", f"{name} is down: ip link set {name} up")
+    if taken := holder(info):
+        yield Finding(
+            "fail",
+            f"{name} has an XDP program, {taken}: stop what holds it, or, if nothing "
+            f"does, `ip link set dev {name} xdp off`",
+        )
+    if info.kind == "veth" and not peer_has_xdp(info):
+        yield Finding(
+            "note",
+            f"{name} is veth, and its peer has no XDP program that we see: XDP runs in "
+            "generic mode, since frames sent from the driver would wait in the peer",
+        )
+    if info.kind in {"bond", "team", "bridge"}:
+        yield Finding(
+            "note",
+            f"{name} is a {info.kind}: answers leave by the port that a SYN came by; "
+            "a shield on each port does the same and is faster",
+        )
+    flags = _ethtool_flags(name)
+    vlans = [one.name for one in above(info)]
+    if vlans and flags & RX_VLAN:
+        yield Finding(
+            "fail",
+            f"{name} takes VLAN tags off before XDP sees a frame, so the answers to "
+            f"{', '.join(vlans)} would go out without: ethtool -K {name} rxvlan off",
+        )
+    if flags & LRO:
+        yield Finding("fail", f"{name} has LRO on: ethtool -K {name} lro off")
+
+
+def _programs(
+    info: InterfaceInfo, services: Iterable[tuple[str, int]], sysctl: Sysctl
+) -> Iterator[Finding]:
+    try:
+        programs = BpfObject("shield")
+    except LinkError as error:
+        yield Finding("fail", str(error))
+        return
+    try:
+        for name in programs.programs:
+            known = programs.info(name)
+            yield Finding("ok", f"{name} loads ({known.verified:,} instructions)")
+        try:
+            yield from _services(programs, info, services, sysctl)
+        except ValueError as error:
+            yield Finding("fail", str(error))
+    finally:
+        programs.close()
+
+
+def _services(
+    programs: BpfObject,
+    info: InterfaceInfo,
+    services: Iterable[tuple[str, int]],
+    sysctl: Sysctl,
+) -> Iterator[Finding]:
+    now = time.monotonic()
+    always = Sysctl({name: sysctl[name] for name in sysctl if _is_set(sysctl, name)})
+    always[MODE] = "always"
+    config = ShieldConfig(always, Keyring.ephemeral(), None, now)
+    maps = programs.maps
+    _core_bpf.update(maps["config_map"], ZERO, config.content(now, info))
+    _core_bpf.bpf_map_set(maps["pieces"], 0, programs.programs["shield_any"])
+    local = host_settings.addresses()
+    for address, port in services:
+        where = f"{address} port {port}"
+        if address not in local:
+            yield Finding("note", f"{where}: the address is none of this machine")
+        key = write_service(address, port)
+        _core_bpf.update(map_of(maps, key), key, core.SERVICE.pack(0, 0))
+        verdict = _core_bpf.bpf_run(
+            programs.programs["shield_syn"], _syn(info, address, port)
+        ).verdict
+        counted = read_counters(maps["counters_map"])
+        _core_bpf.update(maps["counters_map"], ZERO, _zeros())
+        if verdict == XDP_TX:
+            yield Finding("ok", f"{where}: SYNs would be answered")
+        for name, (level, text) in PASSED.items():
+            if counted[name]:
+                yield Finding("note" if level == "note" else "fail", f"{where}: {text}")
+        if counted["queue_full"]:
+            yield Finding("note", f"{where}: the accept queue is full")
+
+
+def _is_set(sysctl: Sysctl, name: str) -> bool:
+    knob = sysctl.describe(name)
+    return knob.settable != "never" and sysctl[name] != knob.default
+
+
+def _zeros() -> bytes:
+    from .shield import processors
+
+    return bytes(core.COUNTERS_BYTES * processors())
+
+
+def _syn(info: InterfaceInfo, address: str, port: int) -> bytes:
+    """Return a frame with a SYN, as it would arrive."""
+    family = ipaddress.ip_address(address).version
+    segment = Segment(
+        src=PEER4 if family == 4 else PEER6,
+        dst=address,
+        sport=1,
+        dport=port,
+        flags=SYN,
+        options_bytes=MSS_OPTION,
+    )
+    kind = b"\x08\x00" if family == 4 else b"\x86\xdd"
+    return (info.mac + bytes(6) + kind + segment.packet()).ljust(60, b"\0")
+
+
+def _ethtool_flags(name: str) -> int:
+    """Return the offloads that a device has on, as far as it says."""
+    answer = bytearray(struct.pack("=II", ETHTOOL_GFLAGS, 0))
+    return _ioctl(name, answer, lambda: int(struct.unpack_from("=I", answer, 4)[0]))
+
+
+def _ioctl(name: str, answer: bytearray, read: Callable[[], int]) -> int:
+    from .._core_links import address_of
+
+    request = struct.pack("16sP16x", name.encode(), address_of(answer))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            fcntl.ioctl(sock, SIOCETHTOOL, request)
+        except OSError:
+            return 0
+    return read()

@@ -1,0 +1,304 @@
+"""
+`syncache shield` in front of the kernel's own listeners, with the kernel's own clients.
+
+    +--- client ---+        +-------- server --------+
+    | kernel    c0 ========== s0 [XDP, tc]  listener |     198.18.0.1, .2
+    +--------------+  veth  +------------------------+     fd00:18::1, ::2
+
+The programs need root itself; XDP runs in generic mode, as it does on veth whose peer
+has no program of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from namespace import PEERS, ROOT, wait_until
+
+from syncache.control import Client
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+COMMAND = [sys.executable, "-m", "syncache.cli"]
+SERVER = {4: "198.18.0.2", 6: "fd00:18::2"}
+
+
+class Shielded:
+    """The pair, a shield on s0, and what runs behind it."""
+
+    def __init__(self, wire, folder):
+        self.wire = wire
+        self.path = str(folder / "control")
+        self.shield = None
+
+    def start(self, *words):
+        """Start the shield and wait until it is on."""
+        words = [*COMMAND, "shield", "s0", "--port", 80, "--control", self.path, *words]
+        self.shield = self.wire.server.start(*map(str, words), cwd=ROOT)
+        line = self.shield.stdout.readline()
+        assert " on s0, XDP " in line, line + self.shield.stderr.read()
+        wait_until(self.answers)
+        return self
+
+    def answers(self):
+        try:
+            self.counters()
+        except Exception:  # noqa: BLE001
+            return False
+        return True
+
+    def stop(self):
+        self.shield.terminate()
+        assert self.shield.wait(10) == 0
+
+    def listen(self, port=80, **spec):
+        """Start a listener."""
+        spec = {"role": "serve", "port": port} | spec
+        server = self.wire.server.start(
+            sys.executable,
+            PEERS / "kernel_tcp.py",
+            json.dumps(spec),
+            stdin=subprocess.PIPE,
+        )
+        line = server.stdout.readline()
+        assert line == "ready\n", line + server.stderr.read()
+        return server
+
+    def connect(self, family=4, port=80, **spec):
+        """Let clients connect; what they saw."""
+        spec = {"role": "connect", "address": SERVER[family], "port": port} | spec
+        return self.wire.client.python("kernel_tcp", spec)
+
+    def counters(self):
+        """Return the programs' counters."""
+        return Client(self.path).request("shield")["counters"]
+
+    def until(self, line):
+        """Wait for a line of the shield."""
+        for text in self.shield.stdout:
+            if line in text:
+                return text
+        raise AssertionError(f"no line with {line!r}")
+
+    def sysctl(self, side, setting):
+        side.run("sysctl", "-qw", setting)
+
+
+@pytest.fixture
+def shielded(wire, tmp_path):
+    return Shielded(wire, tmp_path)
+
+
+@pytest.mark.parametrize("timestamps", [1, 0])
+@pytest.mark.parametrize("family", [4, 6])
+def test_connection_of_a_cookie_keeps_every_option(shielded, family, timestamps):
+    """Window scale, SACK and MSS, also without timestamps; no client is lost."""
+    shielded.sysctl(shielded.wire.client, f"net.ipv4.tcp_timestamps={timestamps}")
+    shielded.listen()
+    shielded.start("--mode", "always")
+    seen = shielded.connect(family, count=10)
+    assert {"served": 10, "refused": 0, "lost": 0}.items() <= seen.items()
+    assert bool(timestamps) == seen["timestamps"]
+    assert seen["sack"]
+    assert seen["wscale"] is not None
+    mss = (1460 if family == 4 else 1440) - 12 * timestamps
+    assert mss - 12 <= seen["mss"] <= mss
+    counted = shielded.counters()
+    assert 10 == counted["synack"] == counted["redeemed"]
+    assert 0 == counted["refused"]
+
+
+def test_request_right_behind_the_ack_makes_no_second_connection(shielded):
+    """Both come in one batch: the second goes on as it is."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    assert 40 == shielded.connect(count=40, together=True)["served"]
+    counted = shielded.counters()
+    assert 40 == counted["redeemed"]
+    names = shielded.wire.server.run("cat", "/proc/net/snmp").splitlines()
+    keys, values = (line.split() for line in names if line.startswith("Tcp:"))
+    assert "40" == values[keys.index("PassiveOpens")]
+
+
+def test_port_in_time_wait_is_reused(shielded):
+    """The tuple has a socket, so its SYN is the kernel's (RFC 6191)."""
+    shielded.listen(first=True)
+    shielded.start("--mode", "always")
+    for _ in range(3):
+        seen = shielded.connect(source=40_000, first=True)
+        assert 1 == seen["served"], seen
+    counted = shielded.counters()
+    assert 2 == counted["known"]
+    assert 1 == counted["synack"]
+
+
+def test_mptcp_listener_stays_the_kernels(shielded):
+    """The kernel takes no connection from a cookie for it: not one is answered."""
+    try:
+        shielded.listen(mptcp=True)
+    except AssertionError as error:
+        if "Protocol not" in str(error):
+            pytest.skip("this kernel has no MPTCP")
+        raise
+    shielded.start("--mode", "always")
+    assert 5 == shielded.connect(count=5)["served"]
+    counted = shielded.counters()
+    assert 5 == counted["mptcp"]
+    assert 0 == counted["synack"]
+
+
+@pytest.mark.parametrize(
+    "name", ["tcp_timestamps", "tcp_sack", "tcp_window_scaling", "tcp_syncookies"]
+)
+def test_setting_in_the_way_leaves_everything_to_the_kernel(shielded, name):
+    """Until it is back; the line says which, and what to do."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    shielded.sysctl(shielded.wire.server, f"net.ipv4.{name}=0")
+    line = shielded.until(f"{name} is 0")
+    assert f"sysctl -w net.ipv4.{name}=1" in line
+    wait_until(lambda: self_check(shielded, "off"))
+    shielded.sysctl(shielded.wire.server, f"net.ipv4.{name}=1")
+    shielded.until("takes connections from cookies again")
+    wait_until(lambda: self_check(shielded, "synack"))
+
+
+def self_check(shielded, counter):
+    """Connect once, which has to work; whether a counter moved."""
+    before = shielded.counters()[counter]
+    assert 1 == shielded.connect()["served"]
+    return shielded.counters()[counter] > before
+
+
+def test_port_without_listener_refuses_and_a_new_listener_serves(shielded):
+    """Nothing is answered for nobody; a listener that comes back is protected."""
+    shielded.start("--mode", "always")
+    assert 1 == shielded.connect()["refused"]
+    for _ in range(2):
+        server = shielded.listen()
+        assert 2 == shielded.connect(count=2)["served"]
+        server.kill()
+        server.wait()
+        assert 1 == shielded.connect()["refused"]
+    assert 4 == shielded.counters()["redeemed"]
+
+
+def test_full_accept_queue_loses_nobody_for_good(shielded):
+    """SYNs and cookies are dropped while it is full; clients try again."""
+    server = shielded.listen(backlog=1, wait=True)
+    shielded.start("--mode", "always")
+    spec = {
+        "role": "connect",
+        "address": SERVER[4],
+        "port": 80,
+        "count": 6,
+        "together": True,
+        "timeout": 20,
+    }
+    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(spec))
+    clients = shielded.wire.client.start(*words)
+    wait_until(lambda: shielded.counters()["queue_full"] > 0)
+    server.stdin.write("\n")
+    server.stdin.flush()
+    out, _ = clients.communicate(timeout=40)
+    assert 6 == json.loads(out)["served"]
+
+
+def test_watch_mode_answers_nothing_and_auto_nothing_in_peace(shielded):
+    """The kernel serves, and what was seen is counted."""
+    shielded.listen()
+    for mode in ("watch", "auto"):
+        shielded.start("--mode", mode)
+        assert 3 == shielded.connect(count=3)["served"]
+        counted = shielded.counters()
+        assert 3 == counted["calm"]
+        assert 0 == counted["synack"] == counted["would"] == counted["redeemed"]
+        shielded.stop()
+
+
+def test_flooded_listener_gets_cookies_and_a_line(shielded):
+    """Auto: half-open connections fill the backlog, and then clients are served."""
+    shielded.listen(address="0.0.0.0", backlog=16)
+    server = shielded.wire.server
+    server.run("ip", "route", "add", "10.0.0.0/8", "via", "198.18.0.1")
+    shielded.start()
+    spec = {"kind": "syn", "target": SERVER[4], "port": 80, "count": 100, "first": 1}
+    shielded.wire.client.python("spoofer", spec | {"every": 0})
+    shielded.until("port 80 is flooded")
+    before = shielded.counters()["synack"]
+    assert 5 == shielded.connect(count=5)["served"]
+    assert 5 <= shielded.counters()["synack"] - before
+
+
+def test_killed_process_leaves_nothing_behind(shielded):
+    """The kernel takes the programs off; clients are served by it alone."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    assert 1 == shielded.connect()["served"]
+    shielded.shield.kill()
+    shielded.shield.wait()
+    assert "xdp" not in shielded.wire.server.run("ip", "link", "show", "s0")
+    assert 2 == shielded.connect(count=2)["served"]
+
+
+def test_interface_that_goes_down_and_up_is_protected(shielded):
+    """The programs stay where they are."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    server = shielded.wire.server
+    server.run("ip", "link", "set", "s0", "down")
+    server.run("ip", "link", "set", "s0", "up")
+    assert 2 == shielded.connect(count=2)["served"]
+    assert 2 <= shielded.counters()["redeemed"]
+
+
+def test_interface_that_is_removed_ends_the_command(shielded):
+    """One line, and exit status 1."""
+    shielded.start()
+    shielded.wire.server.run("ip", "link", "del", "s0")
+    shielded.until("s0 is gone")
+    assert 1 == shielded.shield.wait(10)
+
+
+def test_second_shield_names_the_program_that_is_there(shielded):
+    """And says what to do."""
+    shielded.start()
+    words = [*COMMAND, "shield", "s0", "--port", "80"]
+    second = shielded.wire.server.start(*words, cwd=ROOT)
+    out, error = second.communicate(timeout=20)
+    assert (1, "") == (second.returncode, out)
+    assert "shield_syn (program " in error
+    assert "ip link set dev s0 xdp off" in error
+    assert 1 == error.count("\n")
+
+
+def test_check_says_what_each_service_would_get(shielded):
+    """It attaches nothing, and asks the program itself."""
+    shielded.listen()
+    words = [*COMMAND, "shield", "s0", "--check", "--port", "80", "--port", "99"]
+    out = shielded.wire.server.run(*words)
+    assert "198.18.0.2 port 80: SYNs would be answered" in out
+    assert "fd00:18::2 port 80: SYNs would be answered" in out
+    assert "198.18.0.2 port 99: nobody listens" in out
+    assert "s0 is veth" in out
+    assert "fail" not in out
+    shielded.sysctl(shielded.wire.server, "net.ipv4.tcp_sack=0")
+    process = shielded.wire.server.start(*words, cwd=ROOT)
+    out, _ = process.communicate(timeout=20)
+    assert 1 == process.returncode
+    assert "fail net.ipv4.tcp_sack is 0" in out
+
+
+def test_mode_changes_while_it_runs(shielded):
+    """By the control socket, as any tunable."""
+    shielded.listen()
+    shielded.start("--mode", "watch")
+    name = "net.inet.tcp.syncache.x.shield.mode"
+    Client(shielded.path).request("set", name=name, value="always")
+    assert 1 == shielded.connect()["served"]
+    assert 1 == shielded.counters()["redeemed"]

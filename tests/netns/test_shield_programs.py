@@ -1,0 +1,290 @@
+"""The shield's programs against the core, packet by packet (tools/shield_rig.py).
+
+No interface and no network is there: the kernel runs the programs on packets that it is
+given.  Needs root itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from namespace import ROOT
+from shield_rig import (
+    SERVER,
+    TC_DROP,
+    TC_NEXT,
+    XDP_DROP,
+    XDP_PASS,
+    XDP_TX,
+    Rig,
+    ack,
+    compare,
+    frame,
+    syn,
+)
+
+from syncache import Segment
+from syncache import _core_bpf as bpf
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+VERIFIED_MAX = 100_000  # a tenth of what the verifier's patience is
+COUNT = 2000
+LINUX = bytes.fromhex("020405b40402080a000000010000000001030307")
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.close()
+
+
+def linux_syn(rig, family, **fields):
+    """Return a SYN as Linux sends it."""
+    source = "203.0.113.9" if family == 4 else "2001:db8::9"
+    segment = Segment(
+        src=source,
+        dst=SERVER[family],
+        sport=40_000,
+        dport=rig.port,
+        seq=1000,
+        flags=2,
+        window=64_240,
+        options_bytes=LINUX,
+    )
+    return replace(segment, **fields)
+
+
+def answer(segment, reply):
+    """Return the ACK that answers a SYN-ACK."""
+    return Segment(
+        src=segment.src,
+        dst=segment.dst,
+        sport=segment.sport,
+        dport=segment.dport,
+        seq=segment.seq + 1,
+        ack=(reply.seq + 1) % 2**32,
+        flags=16,
+        options_bytes=b"\1\1\10\12\0\0\0\2" + reply.timestamps.tsval.to_bytes(4, "big"),
+    )
+
+
+def minted(rig, segment):
+    """Return the SYN-ACK of XDP."""
+    run = rig.xdp(segment.packet())
+    assert XDP_TX == run.verdict, rig.counters()
+    return Segment.parse(run.packet[14:])
+
+
+@pytest.mark.parametrize("layout", ["wide", "freebsd"])
+def test_random_packets_are_answered_as_the_core_answers_them(rig, layout):
+    """Both families, any options, tags, data; SYN-ACKs byte by byte."""
+    rig.retune(1e9, cookie_layout=layout)
+    assert [] == compare(rig, random.Random(1), COUNT, cookie_layout=layout)
+
+
+def test_verifier_walks_less_than_a_tenth_of_its_limit(rig):
+    """Of the programs as shipped, so that the next kernel has room."""
+    walked = {name: rig.object.info(name).verified for name in rig.object.programs}
+    assert VERIFIED_MAX > max(walked.values()), walked
+
+
+def test_programs_are_those_of_their_sources():
+    """Or the pinned compiler is not here, and says so."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "csrc" / "bpf" / "build.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {0, 77}, done.stdout + done.stderr
+    assert ("not installed" in done.stdout) == (done.returncode == 77)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_wrong_checksum_drops_a_syn_and_an_unfinished_one_does_not(rig, family):
+    """Veth leaves sums of the pseudo header, which the device would finish."""
+    packet = bytearray(linux_syn(rig, family).packet())
+    place = (20 if family == 4 else 40) + 16
+    packet[place] ^= 1
+    assert XDP_DROP == rig.xdp(bytes(packet)).verdict
+    assert {"syn", "bad_checksum"} <= rig.counters().keys()
+    packet[place : place + 2] = pseudo_sum(packet, family).to_bytes(2, "big")
+    assert XDP_TX == rig.xdp(bytes(packet)).verdict
+
+
+def pseudo_sum(packet, family):
+    """Return the sum of a pseudo header, as an unfinished checksum has it."""
+    addresses = packet[12:20] if family == 4 else packet[8:40]
+    size = len(packet) - (20 if family == 4 else 40)
+    total = sum(struct.unpack(f">{len(addresses) // 2}H", addresses)) + 6 + size
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def test_wrong_ip_checksum_drops_a_syn(rig):
+    packet = bytearray(linux_syn(rig, 4).packet())
+    packet[10] ^= 1
+    assert XDP_DROP == rig.xdp(bytes(packet)).verdict
+    assert 1 == rig.counters()["bad_ip_checksum"]
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "counter"),
+    [
+        (4, {"options_bytes": bytes.fromhex("02040217")}, "unfit"),  # MSS 535
+        (6, {"options_bytes": bytes.fromhex("020404c3")}, "unfit"),  # MSS 1219
+        (4, {"options_bytes": b"\x13\x12" + bytes(18)}, "unfit"),  # MD5
+        (6, {"options_bytes": b"\x1d\x10" + bytes(14)}, "unfit"),  # AO
+        (4, {"options_bytes": b"\1" * 28 + b"\2\4\5\xb4"}, "unfit"),  # too many NOPs
+        (4, {"src": "0.1.2.3"}, "unfit"),
+        (4, {"src": "127.0.0.1"}, "unfit"),
+        (4, {"src": "224.0.0.1"}, "unfit"),
+        (6, {"src": "::1"}, "unfit"),
+        (6, {"src": "ff02::1"}, "unfit"),
+        (4, {"dport": 1}, ""),
+        (6, {"dst": "fd00:18::3"}, ""),
+        (4, {"flags": 0x12}, ""),
+        (4, {"flags": 0x03}, ""),
+        (6, {"flags": 0x10}, ""),
+    ],
+)
+def test_packet_that_only_the_kernel_can_judge_passes_unchanged(
+    rig, family, changes, counter
+):
+    """Small MSS, signatures, odd sources, other services, other segments."""
+    packet = linux_syn(rig, family, **changes).packet()
+    run = rig.xdp(packet)
+    assert XDP_PASS == run.verdict
+    assert frame(packet) == run.packet
+    assert rig.counters().get(counter, 1) == 1
+    assert 0 == rig.counters().get("synack", 0)
+
+
+def test_frame_for_another_machine_passes(rig):
+    """As a switch that floods would deliver it."""
+    packet = linux_syn(rig, 4).packet()
+    assert XDP_PASS == rig.xdp(packet, mac=bytes.fromhex("02000000cc03")).verdict
+    assert 1 == rig.counters()["unfit"]
+
+
+@pytest.mark.parametrize("cut", range(0, 60, 3))
+def test_short_frame_passes(rig, cut):
+    """The program reads nothing that is not there."""
+    whole = frame(linux_syn(rig, 4).packet())
+    short = whole[: 14 + cut]
+    run = bpf.bpf_run(rig.object.programs["shield_syn"], short)
+    assert XDP_PASS == run.verdict
+    assert short == run.packet
+
+
+def test_any_bytes_are_survived(rig):
+    """Random frames, and random changes of good ones."""
+    chosen = random.Random(2)
+    for _ in range(2000):
+        packet = bytearray(syn(chosen, chosen.choice([4, 6]), rig.port).packet())
+        for _ in range(chosen.randrange(4)):
+            packet[chosen.randrange(len(packet))] = chosen.randrange(256)
+        packet[0] = packet[0] & 0x0F | chosen.choice([0x40, 0x60])
+        assert rig.xdp(bytes(packet)).verdict in {XDP_DROP, XDP_PASS, XDP_TX}
+        assert rig.tc(bytes(packet)) in {TC_NEXT, TC_DROP}
+        rig.protect()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_cookie_lives_through_the_next_period_and_no_longer(rig, family):
+    """Keys change in mid-handshake; the program goes on by itself to the next epoch."""
+    segment = linux_syn(rig, family)
+    rig.retune(1e9, cookie_ts="off", clock_skew_ms=0)
+    good = answer(segment, minted(rig, segment)).packet()
+    for ahead, counter in ((0, "cookie_good"), (32, "cookie_good"), (64, "cookie_bad")):
+        rig.retune(1e9 + ahead, cookie_ts="off", clock_skew_ms=0)
+        rig.counters()
+        rig.tc(good)
+        assert 1 == rig.counters()[counter], ahead
+        rig.protect()
+
+
+def test_process_that_gives_no_keys_leaves_everything_to_the_kernel(rig):
+    """One period late costs nothing; two, and there is no key."""
+    segment = linux_syn(rig, 4)
+    for late, verdict in ((1, XDP_TX), (2, XDP_PASS)):
+        rig.retune(1e9)
+        rig.age(late)
+        assert verdict == rig.xdp(segment.packet()).verdict
+    assert 1 == rig.counters()["no_key"]
+
+
+def test_two_machines_with_one_keyring_take_each_others_cookies(rig):
+    """SYN-ACK by one, ACK redeemed by the other."""
+    other = Rig(port=rig.port)
+    segment = linux_syn(rig, 6)
+    reply = minted(rig, segment)
+    other.tc(answer(segment, reply).packet())
+    assert 1 == other.counters()["cookie_good"]
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("policy", "change", "counter"),
+    [
+        ("check", {}, "refused"),
+        ("check", {"options_bytes": b""}, "refused"),
+        ("check", {"options_bytes": b"\1\1\10\12" + bytes(8)}, "ts_refused"),
+        ("require", {"options_bytes": b""}, "ts_refused"),
+        ("off", {"options_bytes": b"\1\1\10\12" + bytes(8)}, "refused"),
+    ],
+)
+def test_timestamp_of_a_cookie_is_judged_by_its_policy(rig, policy, change, counter):
+    """A test run has no listener to assign to: `refused` is as far as it goes."""
+    rig.retune(1e9, cookie_ts=policy)
+    segment = linux_syn(rig, 4)
+    last = replace(answer(segment, minted(rig, segment)), **change)
+    rig.counters()
+    rig.tc(last.packet())
+    assert 1 == rig.counters()[counter]
+
+
+def test_service_that_was_refused_once_is_the_kernels(rig):
+    """From the first refusal on no SYN is answered for it."""
+    segment = linux_syn(rig, 4)
+    rig.tc(answer(segment, minted(rig, segment)).packet())
+    assert 1 == rig.counters()["refused"]
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    assert 1 == rig.counters()["off"]
+
+
+def test_gate_is_closed_until_a_cookie_was_minted(rig):
+    """An ACK costs nothing more while there can be no cookie."""
+    rig.put(flags=0)
+    stray, _ = ack(rig, random.Random(1), linux_syn(rig, 4))
+    assert TC_NEXT == rig.tc(stray.packet())
+    assert {} == rig.counters()
+    minted(rig, linux_syn(rig, 4))
+    rig.counters()
+    rig.tc(stray.packet())
+    assert 1 == rig.counters()["ack"]
+
+
+def test_files_of_the_programs_agree():
+    """Each program lies within the file, its places within it."""
+    folder = ROOT / "syncache" / "bpf"
+    size = (folder / "shield.bin").stat().st_size // 8
+    document = json.loads((folder / "shield.json").read_text())
+    known = {"map", "kfunc", "field"}
+    for program in document["programs"].values():
+        assert program["first"] + program["count"] <= size
+        for kind, instruction, name in program["places"]:
+            assert kind in known
+            assert 0 <= instruction < program["count"]
+            assert kind != "map" or name in document["maps"]

@@ -1,0 +1,310 @@
+"""The shield's programs against the core: packets by BPF_PROG_TEST_RUN, no interface.
+
+    python tests/tools/shield_rig.py --count 1000000 [--seed 1]
+
+gives as many random SYNs to XDP and to an engine with the same keys, compares the
+SYN-ACKs byte by byte (but for the clock, which is read a moment later), then as many
+ACKs to tc, half of them spoiled, and compares what is a cookie.  Prints what differs;
+exit status 1 if anything does.
+
+Needs root.  The programs look for a listener, and find the one that this process has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import socket
+import struct
+import sys
+import time
+from dataclasses import replace
+
+from syncache import Keyring, Segment, Syncache, Sysctl, _core_bpf
+from syncache import _core_shield as core
+from syncache.keyring import Master
+from syncache.links.bpf_object import BpfObject
+from syncache.links.rtnetlink import InterfaceInfo
+from syncache.links.shield import ZERO, processors, read_counters
+from syncache.links.shield_config import MSS_LEAST, ShieldConfig
+
+MAC, PEER = bytes.fromhex("02000000aa01"), bytes.fromhex("02000000bb02")
+MTU, WSCALE = 1500, 7
+LIFETIME_NS = 32 * 10**9
+SERVER = {4: "198.18.0.2", 6: "fd00:18::2"}
+TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
+TAGS = (b"", bytes.fromhex("81000007"), bytes.fromhex("88a80003810000ff"))
+XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
+TC_NEXT, TC_DROP = 2**32 - 1, 2
+SYN, ACK = 2, 16
+MODE = "net.inet.tcp.syncache.x.shield.mode"
+TIME_SKEW_MS = 60_000  # by which the clock of a test's two readings may differ
+
+
+class Rig:
+    """The programs, an engine, and listeners of the kernel, with common keys.
+
+    `epoch` and what depends on it come from the wall clock, which is `wall` ahead.
+    """
+
+    def __init__(
+        self, wall: float = 1e9, port: int | None = None, **tunables: int | str
+    ) -> None:
+        self.listeners = []
+        if port is None:
+            self.listeners.append(listener(socket.AF_INET, 0))
+            port = self.listeners[0].getsockname()[1]
+            self.listeners.append(listener(socket.AF_INET6, port))
+        self.port = port
+        self.object = BpfObject("shield")
+        maps, programs = self.object.maps, self.object.programs
+        _core_bpf.bpf_map_set(maps["pieces"], 0, programs["shield_any"])
+        self.protect()
+        self.retune(wall, **tunables)
+
+    def protect(self) -> None:
+        """Have the server's addresses protected, as if nothing had happened yet."""
+        for family, name in ((4, "services4"), (6, "services6")):
+            packed = socket.inet_pton(FAMILIES[family], SERVER[family])
+            key = packed + self.port.to_bytes(2, "big") + bytes(2)
+            _core_bpf.update(self.object.maps[name], key, core.SERVICE.pack(0, 0))
+
+    def retune(self, wall: float, **tunables: int | str) -> None:
+        """Take other keys, and other tunables than the defaults."""
+        now = time.monotonic()
+        master = Master(1, 0, bytes(range(32)))
+        keys = Keyring.derived((master,), wall_offset=wall - now)
+        chosen = {f"net.inet.tcp.syncache.x.{k}": v for k, v in tunables.items()}
+        chosen = {MODE: "always"} | chosen
+        self.config = ShieldConfig(Sysctl(chosen), keys, WSCALE, now)
+        self.write()
+        chosen |= {
+            "net.inet.tcp.syncookies_only": 1,
+            "net.inet.tcp.syncache.x.cookie_gate": "always",
+        }
+        self.engine = Syncache(Sysctl(chosen), keys=keys)
+        config = self.config.parts
+        self.engine.listen(
+            self.port, rcv_wscale=WSCALE, rcv_window=config.window, mtu=MTU
+        )
+
+    def age(self, periods: int) -> None:
+        """Let so many key periods go by in which nothing is written."""
+        began = time.monotonic_ns() - periods * LIFETIME_NS - 1
+        self.put(start_ns=began)
+
+    def put(self, **fields: int) -> None:
+        """Change fields of the configuration, by their names in C."""
+        self.config.parts.put(**fields)
+        content = self.config.parts.content()
+        _core_bpf.update(self.object.maps["config_map"], ZERO, content)
+
+    def write(self) -> None:
+        info = InterfaceInfo("none", 0, MAC, MTU, "", 0, False, True, 0)
+        content = self.config.content(time.monotonic(), info)
+        _core_bpf.update(self.object.maps["config_map"], ZERO, content)
+
+    def counters(self) -> dict[str, int]:
+        """Return what the programs have counted since the last time."""
+        fd = self.object.maps["counters_map"]
+        counted = read_counters(fd)
+        _core_bpf.update(fd, ZERO, bytes(core.COUNTERS_BYTES * processors()))
+        return {name: count for name, count in counted.items() if count}
+
+    def xdp(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC):
+        """Give a packet to XDP; the verdict and the frame that it leaves."""
+        program = self.object.programs["shield_syn"]
+        return _core_bpf.bpf_run(program, frame(packet, tags, mac))
+
+    def tc(self, packet: bytes) -> int:
+        """Give a packet to tc; the verdict."""
+        program = self.object.programs["shield_ack"]
+        return _core_bpf.bpf_run(program, frame(packet)).verdict
+
+    def reply_of_engine(self, packet: bytes) -> bytes:
+        """Return the SYN-ACK of the core."""
+        verdict = self.engine.packet(packet, time.monotonic())
+        assert verdict.reply is not None, verdict
+        return verdict.reply.packet()
+
+    def close(self) -> None:
+        self.object.close()
+        self.engine.close()
+        for sock in self.listeners:
+            sock.close()
+
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def listener(family: int, port: int) -> socket.socket:
+    """Listen on any address, of this family alone."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.bind(("", port))
+    sock.listen(128)
+    return sock
+
+
+def frame(packet: bytes, tags: bytes = b"", mac: bytes = MAC) -> bytes:
+    """Return an Ethernet frame, padded as the wire pads it."""
+    kind = TYPES[packet[0] >> 4]
+    return (mac + PEER + tags + kind + packet).ljust(60, b"\0")
+
+
+def options(random_: random.Random) -> bytes:
+    """Return the options of a SYN: as Linux sends them, or in any order, or broken."""
+    mss = random_.choice([536, 1219, 1220, 1300, 1359, 1400, 1460, 8960, 65535])
+    mss = random_.choice([mss, random_.randrange(1220, 65536)])
+    scale = random_.choice([*range(15), 15, 200])
+    stamp = struct.pack(">BBII", 8, 10, random_.getrandbits(32), 0)
+    linux = struct.pack(">BBH", 2, 4, mss), b"\4\2", stamp, bytes([1, 3, 3, scale])
+    kind = random_.random()
+    if kind < 0.4:
+        return b"".join(linux)
+    parts = [part for part in linux if random_.random() < 0.7]
+    random_.shuffle(parts)
+    if kind > 0.9:  # what has another length than it should, or ends too soon
+        parts.insert(random_.randrange(len(parts) + 1), random_.choice(ODD))
+    text = b"".join(parts)[:40]
+    return text + bytes(-len(text) % 4)
+
+
+# Unknown, of another length, beyond the end, the end itself; Fast Open, MPTCP.
+ODD = (
+    b"\2\3\5",
+    b"\x22\2",
+    b"\x1e\4\0\1",
+    b"\x4c\6abcd",
+    b"\3\4\7\0",
+    b"\x09\x30",
+    b"\0",
+)
+
+
+def syn(random_: random.Random, family: int, port: int) -> Segment:
+    """Return a random SYN to the server."""
+    if family == 4:
+        source = f"10.{random_.randrange(256)}.{random_.randrange(256)}.9"
+    else:
+        source = f"2001:db8::{random_.getrandbits(16):x}:{random_.getrandbits(16):x}"
+    return Segment(
+        src=source,
+        dst=SERVER[family],
+        sport=random_.randrange(1, 65536),
+        dport=port,
+        seq=random_.getrandbits(32),
+        flags=SYN | random_.choice([0, 0, 0, 0xC0]),
+        window=random_.getrandbits(16),
+        options_bytes=options(random_),
+        payload=random_.randbytes(random_.choice([0] * 9 + [1, 3, 255, 256, 1200])),
+        tos=random_.choice([0, 0, 8]),
+        ip_id=random_.getrandbits(16) if family == 4 else 0,
+        flow_label=0 if family == 4 else random_.getrandbits(20),
+    )
+
+
+def difference(rig: Rig, segment: Segment, tags: bytes) -> str:
+    """Compare the SYN-ACKs of a SYN; empty: they are the same."""
+    packet = segment.packet()
+    run = rig.xdp(packet, tags)
+    least = MSS_LEAST[0 if packet[0] >> 4 == 4 else 1]
+    wanted = XDP_PASS if 0 < (segment.mss or 0) < least else XDP_TX
+    if run.verdict != wanted:
+        return f"verdict {run.verdict}, not {wanted}, of {segment}"
+    if wanted == XDP_PASS:
+        return "" if run.packet == frame(packet, tags) else f"changed: {segment}"
+    head = 14 + len(tags)
+    want_head = PEER + MAC + tags + TYPES[packet[0] >> 4]
+    if run.packet[:head] != want_head:
+        return f"link header {run.packet[:head].hex()} of {segment}"
+    try:
+        got = Segment.parse(run.packet[head:])
+    except ValueError as error:
+        return f"{error} to {segment}"
+    want = Segment.parse(rig.reply_of_engine(packet))
+    if got.timestamps and want.timestamps:
+        late = (got.timestamps.tsval - want.timestamps.tsval) % 2**32
+        if min(late, 2**32 - late) > TIME_SKEW_MS:
+            return f"{got} is not {want}"
+        stamp = struct.pack(">I", got.timestamps.tsval)
+        other = struct.pack(">I", want.timestamps.tsval)
+        want = replace(want, options_bytes=want.options_bytes.replace(other, stamp, 1))
+    same = got.packet() == run.packet[head:] and replace(got) == replace(want)
+    return "" if same else f"{got} is not {want}"
+
+
+def ack(rig: Rig, random_: random.Random, segment: Segment) -> tuple[Segment, bool]:
+    """Return the ACK that answers the core's SYN-ACK, and whether it is whole."""
+    reply = Segment.parse(rig.reply_of_engine(segment.packet()))
+    stamps = b""
+    if reply.timestamps:
+        stamps = struct.pack(">HBBII", 0x0101, 8, 10, 7, reply.timestamps.tsval)
+    answer = Segment(
+        src=segment.src,
+        dst=segment.dst,
+        sport=segment.sport,
+        dport=segment.dport,
+        seq=(segment.seq + 1) % 2**32,
+        ack=(reply.seq + 1) % 2**32,
+        flags=ACK | random_.choice([0, 8]),
+        window=502,
+        options_bytes=stamps,
+        payload=random_.randbytes(random_.choice([0, 0, 10])),
+    )
+    kind = random_.randrange(6)
+    if kind == 0:
+        answer = replace(answer, ack=answer.ack ^ 1 << random_.randrange(32))
+    elif kind == 1:
+        answer = replace(answer, seq=answer.seq ^ 1 << random_.randrange(32))
+    elif kind == 2:
+        answer = replace(answer, sport=answer.sport ^ 1 or 2)
+    return answer, kind > 2
+
+
+def accepts(rig: Rig, answer: Segment) -> bool:
+    """Tell whether the core takes an ACK for the answer to a cookie of its own."""
+    verdict = rig.engine.packet(answer.packet(), time.monotonic())
+    return verdict.conn is not None
+
+
+def compare(
+    rig: Rig, random_: random.Random, count: int, **tunables: int | str
+) -> list[str]:
+    """Compare so many SYNs and as many ACKs; what differs."""
+    found = []
+    for i in range(count):
+        if i % 1000 == 0:
+            rig.retune(random_.uniform(1e9, 2e9), **tunables)
+        family = random_.choice([4, 6])
+        segment = syn(random_, family, rig.port)
+        tags = random_.choice([b"", b"", *TAGS])
+        found.append(difference(rig, segment, tags))
+        answer, _ = ack(rig, random_, segment)
+        rig.counters()
+        rig.tc(answer.packet())
+        is_cookie = rig.counters().get("cookie_good", 0) == 1
+        rig.protect()  # a test run has no listener to assign to: it was refused
+        if is_cookie != accepts(rig, answer):
+            found.append(f"tc says {is_cookie} of {answer}")
+    return [text for text in found if text]
+
+
+def main() -> int:
+    """Compare; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    rig = Rig()
+    found = compare(rig, random.Random(chosen.seed), chosen.count)
+    rig.close()
+    for text in found[:20]:
+        print(text)
+    print(f"{chosen.count} SYNs and as many ACKs, {len(found)} differ")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

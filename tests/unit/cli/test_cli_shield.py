@@ -1,0 +1,76 @@
+"""`syncache shield` before it touches anything: words, mistakes, the report.
+
+What it does is in netns/test_shield.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache.cli import Failure, main, shield
+from syncache.links.shield_check import Finding
+
+
+def options(*words):
+    return shield.parser().parse_args(["eth0", *words])
+
+
+def test_services_are_each_port_of_each_address():
+    """Without an address: all that the machine has."""
+    assert [(None, 80), (None, 443)] == shield.services(
+        options("--port", "80", "--port", "443")
+    )
+    words = ("--port", "80", "--address", "192.0.2.1", "--address", "2001:DB8::1")
+    assert [("192.0.2.1", 80), ("2001:db8::1", 80)] == shield.services(options(*words))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--port", "0"), "port 0 is not between 1 and 65535"),
+        (("--port", "80", "--address", "here"), "'here' is not an address"),
+    ],
+)
+def test_mistake_is_one_line(words, message):
+    with pytest.raises(Failure, match=message):
+        shield.services(options(*words))
+
+
+def test_interface_that_is_not_there_is_one_line_and_status_1(capsys):
+    assert 1 == main(["shield", "syncache-none", "--port", "80"])
+    error = capsys.readouterr().err
+    assert error.startswith("syncache shield: there is no interface syncache-none")
+    assert 1 == error.count("\n")
+
+
+@pytest.mark.parametrize(("level", "status"), [("ok", 0), ("note", 0), ("fail", 1)])
+def test_report_says_by_its_status_whether_it_would_work(
+    monkeypatch, capsys, level, status
+):
+    """A line for each thing that was looked at; notes are no failure."""
+    asked = []
+
+    def check(name, services, _):
+        asked.append((name, services))
+        return [Finding(level, "so it is")]
+
+    monkeypatch.setattr(shield, "check", check)
+    monkeypatch.setattr(shield.host_settings, "addresses", lambda: {"192.0.2.1"})
+    words = ["shield", "eth0", "--port", "80", "--check"]
+    assert status == main(words)
+    assert f"{level:5}so it is\n" == capsys.readouterr().out
+    assert [("eth0", [("192.0.2.1", 80)])] == asked
+
+
+def test_mode_is_a_tunable(monkeypatch):
+    """The option goes before nothing and after the file."""
+    seen = []
+
+    def check(_, __, sysctl):
+        seen.append(sysctl["net.inet.tcp.syncache.x.shield.mode"])
+        return []
+
+    monkeypatch.setattr(shield, "check", check)
+    main(["shield", "eth0", "--port", "80", "--check", "--mode", "watch"])
+    main(["shield", "eth0", "--port", "80", "--check"])
+    assert ["watch", "auto"] == seen

@@ -1,0 +1,103 @@
+"""The loader, with a kernel that is made up."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from pathlib import Path
+
+import pytest
+
+from syncache import _core_bpf
+from syncache.links import LinkError, bpf_object
+from syncache.links.bpf_object import BpfObject
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """Takes everything; remembers the programs."""
+    loaded = {}
+    numbers = iter(range(100, 200))
+
+    def load(kind, attach, code, name=""):
+        loaded[name] = (kind, attach, code)
+        return next(numbers)
+
+    closed = []
+    monkeypatch.setattr(bpf_object.os, "close", closed.append)
+    monkeypatch.setattr(_core_bpf, "bpf_map", lambda *_, **__: next(numbers))
+    monkeypatch.setattr(_core_bpf, "bpf_load", load)
+    monkeypatch.setattr(_core_bpf, "btf_function", lambda *_: 4711)
+    monkeypatch.setattr(_core_bpf, "btf_member", lambda *_: 8)
+    monkeypatch.setattr(bpf_object, "kernel_btf", lambda: b"")
+    loaded["closed"] = closed
+    return loaded
+
+
+def refusing(monkeypatch, name, number):
+    def refuse(*_, **__):
+        raise OSError(number, "bpf(2)")
+
+    monkeypatch.setattr(_core_bpf, name, refuse)
+
+
+def instruction(code, at):
+    return struct.unpack_from("=BBhi", code, 8 * at)
+
+
+def test_programs_get_the_numbers_of_this_kernel(kernel):
+    """Maps, functions and offsets, each in its place."""
+    made = BpfObject("shield")
+    for name, known in made._document["programs"].items():
+        code = kernel[name][2]
+        assert 8 * known["count"] == len(code)
+        for kind, at, what in known["places"]:
+            _, registers, offset, immediate = instruction(code, at)
+            if kind == "map":
+                assert (1, made.maps[what]) == (registers >> 4, immediate)
+            elif kind == "kfunc":
+                assert (2, 4711) == (registers >> 4, immediate)
+            else:
+                assert 8 * (1 + what.count("/")) == offset
+    made.close()
+    assert len(made.maps) + len(made.programs) == len(kernel["closed"])
+
+
+def test_map_that_is_there_is_taken_and_not_closed(kernel):
+    """It is the caller's."""
+    made = BpfObject("shield", maps={"redeemed": 7})
+    assert 7 == made.maps["redeemed"]
+    made.close()
+    assert 7 not in kernel["closed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "message"),
+    [
+        ("bpf_map", errno.EPERM, "cannot make the BPF map .*CAP_BPF"),
+        ("bpf_load", errno.EPERM, "cannot load the BPF program .*CAP_PERFMON"),
+        ("btf_function", errno.ENOENT, "no bpf_sk_assign_tcp_reqsk; Linux 6.9 has it"),
+        ("btf_member", errno.ENOENT, "this kernel has no .*qlen"),
+    ],
+)
+def test_what_is_missing_is_one_line(kernel, monkeypatch, name, number, message):
+    """With what to do, and everything is closed again."""
+    refusing(monkeypatch, name, number)
+    with pytest.raises(LinkError, match=message) as caught:
+        BpfObject("shield")
+    assert "\n" not in str(caught.value)
+
+
+def test_verifier_is_asked_for_its_reason(kernel, monkeypatch):
+    """It is in the line."""
+    refusing(monkeypatch, "bpf_load", errno.EINVAL)
+    monkeypatch.setattr(_core_bpf, "bpf_refusal", lambda *_: (-22, "R1 is bad"))
+    with pytest.raises(LinkError, match="verifier says: R1 is bad"):
+        BpfObject("shield")
+
+
+def test_kernel_without_btf_is_named(monkeypatch):
+    """With the option that it needs."""
+    monkeypatch.setattr(bpf_object, "BTF", Path("/nowhere/vmlinux"))
+    with pytest.raises(LinkError, match=r"/nowhere/vmlinux.*CONFIG_DEBUG_INFO_BTF"):
+        bpf_object.kernel_btf()

@@ -1,0 +1,170 @@
+"""Where programs are attached, with a kernel that is made up."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from syncache import _core_bpf
+from syncache.links import LinkError, shield_attach
+from syncache.links.rtnetlink import InterfaceInfo
+from syncache.links.shield_attach import Attachment, Pins, above, modes_of
+
+XDP, TC = 37, 46
+PROGRAMS = {"shield_syn": 11, "shield_any": 12, "shield_ack": 13}
+
+
+def info(name, index, kind="", below=0, **others):
+    fields = {"is_below_elsewhere": False, "is_up": True, "xdp_program": 0} | others
+    return InterfaceInfo(name, index, bytes(6), 1500, kind, below, **fields)
+
+
+ETH = info("eth0", 2)
+TAGGED = info("eth0.7", 3, "vlan", 2)
+TWICE = info("eth0.7.9", 4, "vlan", 3)
+THRICE = info("eth0.7.9.1", 5, "vlan", 4)
+OTHER = info("eth1.7", 6, "vlan", 99)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """Attaches everything; remembers what, and refuses what it is told to."""
+
+    class Kernel:
+        def __init__(self):
+            self.attached, self.refused, self.interfaces = [], {}, [ETH]
+
+        def attach(self, program, index, kind, flags):
+            number = self.refused.get((kind, flags))
+            if number:
+                raise OSError(number, "bpf(2)")
+            self.attached.append((program, index, kind, flags))
+            return 100 + len(self.attached)
+
+    made = Kernel()
+    monkeypatch.setattr(_core_bpf, "bpf_attach", made.attach)
+    monkeypatch.setattr(shield_attach, "interfaces", lambda: made.interfaces)
+    monkeypatch.setattr(shield_attach, "interface", lambda _: made.interfaces[0])
+    monkeypatch.setattr(shield_attach.os, "close", lambda _: None)
+    return made
+
+
+def test_what_redeems_is_attached_before_what_answers(kernel):
+    """Also to VLAN devices up to two tags deep."""
+    kernel.interfaces = [ETH, TAGGED, TWICE, THRICE, OTHER]
+    assert "native" == Attachment(ETH, None).attach(PROGRAMS, "auto")
+    assert [(13, 2, TC, 0), (13, 3, TC, 0), (13, 4, TC, 0), (11, 2, XDP, 4)] == (
+        kernel.attached
+    )
+    assert [TAGGED, TWICE] == above(ETH)
+
+
+def test_driver_without_xdp_gets_the_generic_mode(kernel):
+    """Unless the driver was asked for."""
+    kernel.refused = {(XDP, 4): errno.EOPNOTSUPP}
+    assert "generic" == Attachment(ETH, None).attach(PROGRAMS, "auto")
+    with pytest.raises(LinkError, match=r"cannot attach xdp to eth0.*no XDP"):
+        Attachment(ETH, None).attach(PROGRAMS, "native")
+
+
+@pytest.mark.parametrize(
+    ("peer", "modes"),
+    [
+        (info("v1", 8, "veth", 7, xdp_program=5), ["native", "generic"]),
+        (info("v1", 8, "veth", 7), ["generic"]),
+    ],
+)
+def test_veth_is_native_only_if_its_peer_has_a_program(kernel, peer, modes):
+    """What is sent from the driver waits in a peer without."""
+    end = info("v0", 7, "veth", 8)
+    kernel.interfaces = [end, peer]
+    assert modes == modes_of(end, "auto")
+    assert ["native"] == modes_of(end, "native")
+
+
+def test_peer_in_another_namespace_has_none_that_we_see(kernel):
+    """Its number there may be one of ours here."""
+    end = info("v0", 7, "veth", 8, is_below_elsewhere=True)
+    kernel.interfaces = [end, info("eth8", 8, xdp_program=5)]
+    assert ["generic"] == modes_of(end, "auto")
+
+
+def test_program_that_is_there_is_named(kernel, monkeypatch):
+    """And not replaced; the generic mode is not tried."""
+    kernel.interfaces = [info("eth0", 2, xdp_program=77)]
+    kernel.refused = {(XDP, 4): errno.EBUSY}
+    known = _core_bpf.ProgramInfo(77, "other_firewall", 1, 1)
+    monkeypatch.setattr(_core_bpf, "bpf_program", lambda _: 5)
+    monkeypatch.setattr(_core_bpf, "bpf_info", lambda _: known)
+    with pytest.raises(LinkError, match=r"other_firewall \(program 77\) is on it"):
+        Attachment(ETH, None).attach(PROGRAMS, "auto")
+
+
+def test_program_that_cannot_be_opened_is_named_by_its_number(kernel, monkeypatch):
+    """One needs a capability for the rest."""
+
+    def refuse(_):
+        raise PermissionError(errno.EPERM, "bpf(2)")
+
+    monkeypatch.setattr(_core_bpf, "bpf_program", refuse)
+    assert "program 77" == shield_attach.holder(info("eth0", 2, xdp_program=77))
+    assert "" == shield_attach.holder(ETH)
+
+
+@pytest.fixture
+def pins(monkeypatch, tmp_path):
+    """A folder in which names are files."""
+    opened = {}
+
+    def pin(fd, path):
+        path.write_text(str(fd))
+
+    def open_(path):
+        if not path.exists():
+            raise FileNotFoundError(errno.ENOENT, "bpf(2)")
+        opened[path.name] = int(path.read_text())
+        return opened[path.name]
+
+    monkeypatch.setattr(_core_bpf, "bpf_pin", pin)
+    monkeypatch.setattr(_core_bpf, "bpf_open", open_)
+    return Pins(tmp_path / "pins")
+
+
+def test_pinned_maps_and_links_are_found_again(kernel, pins, monkeypatch):
+    """The programs of the next process take the places of the old ones."""
+    replaced = []
+    monkeypatch.setattr(_core_bpf, "bpf_replace", lambda *pair: replaced.append(pair))
+    Attachment(ETH, pins).attach(PROGRAMS, "auto")
+    pins.keep({name: 40 + i for i, name in enumerate(Pins.KEPT)})
+    assert {name: 40 + i for i, name in enumerate(Pins.KEPT)} == pins.maps()
+    kernel.attached.clear()
+    Attachment(ETH, pins).attach(PROGRAMS, "auto")
+    assert [] == kernel.attached
+    assert [(101, 13), (102, 11)] == replaced
+
+
+def test_link_of_an_interface_that_is_gone_is_made_anew(kernel, pins, monkeypatch):
+    """Its name is given to the new one."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOLINK, "bpf(2)")
+
+    Attachment(ETH, pins).attach(PROGRAMS, "auto")
+    monkeypatch.setattr(_core_bpf, "bpf_replace", refuse)
+    kernel.attached.clear()
+    Attachment(ETH, pins).attach(PROGRAMS, "auto")
+    assert 2 == len(kernel.attached)
+
+
+def test_folder_of_another_file_system_is_refused(tmp_path, monkeypatch):
+    """With the place that it should be in."""
+
+    def refuse(*_):
+        raise OSError(errno.EINVAL, "bpf(2)")
+
+    monkeypatch.setattr(_core_bpf, "bpf_pin", refuse)
+    with pytest.raises(LinkError, match="/sys/fs/bpf/NAME"):
+        Pins(tmp_path).hold("xdp", "eth0", 3)
+    with pytest.raises(LinkError, match="/sys/fs/bpf/NAME"):
+        Pins(tmp_path / "no" / "such")

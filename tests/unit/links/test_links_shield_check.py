@@ -1,0 +1,108 @@
+"""`--check` with an interface that is made up; the programs are asked in netns/."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache import Sysctl
+from syncache.links import LinkError, shield_check
+from syncache.links.rtnetlink import InterfaceInfo
+
+
+def info(**fields):
+    known = {
+        "name": "eth0",
+        "index": 2,
+        "mac": bytes(6),
+        "mtu": 1500,
+        "kind": "",
+        "below": 0,
+        "is_below_elsewhere": False,
+        "is_up": True,
+        "xdp_program": 0,
+    }
+    return InterfaceInfo(**known | fields)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """An interface without fault, and programs that do not load."""
+
+    class Machine:
+        def __init__(self):
+            self.interface, self.flags, self.vlans = info(), 0, []
+
+    made = Machine()
+
+    def refuse(_):
+        raise LinkError("no programs here")
+
+    monkeypatch.setattr(shield_check, "interface", lambda _: made.interface)
+    monkeypatch.setattr(shield_check, "above", lambda _: made.vlans)
+    monkeypatch.setattr(
+        shield_check, "holder", lambda i: "xyz" if i.xdp_program else ""
+    )
+    monkeypatch.setattr(shield_check, "peer_has_xdp", lambda _: False)
+    monkeypatch.setattr(shield_check, "_ethtool_flags", lambda _: made.flags)
+    monkeypatch.setattr(shield_check.host_settings, "in_the_way", list)
+    monkeypatch.setattr(shield_check, "BpfObject", refuse)
+    return made
+
+
+def found(machine):
+    """Return what is found beside the programs."""
+    *others, last = shield_check.check("eth0", [], Sysctl())
+    assert ("fail", "no programs here") == last
+    return others
+
+
+def test_good_interface_is_not_spoken_of(machine):
+    """What cannot be loaded is, in the loader's words."""
+    assert [] == found(machine)
+
+
+@pytest.mark.parametrize(
+    ("fields", "level", "words"),
+    [
+        ({"mac": b""}, "fail", "no Ethernet device"),
+        ({"is_up": False}, "note", "ip link set eth0 up"),
+        ({"xdp_program": 9}, "fail", "an XDP program, xyz: "),
+        ({"kind": "veth"}, "note", "generic mode"),
+        ({"kind": "bond"}, "note", "a shield on each port"),
+    ],
+)
+def test_interface_with_a_fault_is_told_what_to_do(machine, fields, level, words):
+    """One line each."""
+    machine.interface = info(**fields)
+    (finding,) = found(machine)
+    assert level == finding.level
+    assert words in finding.text
+
+
+def test_tags_that_the_card_takes_off_matter_with_vlan_devices(machine):
+    """The answers would go out without."""
+    machine.flags = shield_check.RX_VLAN
+    assert [] == found(machine)
+    machine.vlans = [info(name="eth0.7")]
+    (finding,) = found(machine)
+    assert "eth0.7" in finding.text
+    assert "ethtool -K eth0 rxvlan off" in finding.text
+
+
+def test_lro_is_refused(machine):
+    machine.flags = shield_check.LRO
+    (finding,) = found(machine)
+    assert ("fail", True) == (finding.level, "lro off" in finding.text)
+
+
+def test_interface_that_is_not_there_is_all_that_is_said(monkeypatch):
+    def refuse(_):
+        raise LinkError("there is no interface eth9")
+
+    monkeypatch.setattr(shield_check, "interface", refuse)
+    findings = list(shield_check.check("eth9", [("192.0.2.1", 80)], Sysctl()))
+    assert [("fail", "there is no interface eth9")] == findings
+
+
+def test_device_that_knows_no_ethtool_has_no_offloads():
+    assert 0 == shield_check._ethtool_flags("syncache-none")

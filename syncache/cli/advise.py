@@ -9,6 +9,7 @@ samples is `syncache.advise`'s.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 import select
 import sys
@@ -26,6 +27,7 @@ from ..inspection import Inspection
 from ..ring import Ring
 from . import Failure, needs
 from .replay import SLOT_BYTES, SLOTS, Replay
+from .report_traffic import Facts, Traffic, advise_page, save
 from .tunables import STRICT, load
 
 if TYPE_CHECKING:
@@ -51,6 +53,13 @@ class Measurement:
     samples: list[Sample]
     ages: list[int]
     replay: Replay | None = None
+    traffic: Traffic | None = None
+
+    def facts(self, source: str, values: Sysctl) -> Facts:
+        """Return what a report has to know of it."""
+        traffic = self.traffic or Traffic()
+        facts = traffic.facts(source, values, self.replay)
+        return dataclasses.replace(facts, samples=self.samples)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--strict", action="store_true", help=STRICT)
     p.add_argument("--picture", metavar="FILE", type=Path, help="series and thresholds")
+    p.add_argument("--report", metavar="FILE", type=Path, help="write an HTML page")
     return p
 
 
@@ -100,13 +110,13 @@ def run(options: argparse.Namespace) -> int:
     tried = tried_of(options.conf, strict=options.strict) if options.conf else None
     try:
         if is_file:
-            measured = measure_capture(options.source)
+            measured = measure_capture(options.source, counted=bool(options.report))
         else:
             measured = measure_live(options.source, seconds_of(options.duration))
         advice = advise(measured.samples, measured.ages, everything=options.all)
         wanted = tried or Tried(dict(advice.tunables()))
         what_if = None
-        shown = options.picture or not options.format
+        shown = options.picture or options.report or not options.format
         if is_file and options.source != "-" and shown:
             what_if = try_out(path, wanted)
     except ValueError as error:
@@ -116,6 +126,9 @@ def run(options: argparse.Namespace) -> int:
     print("\n".join(report(options, advice, what_if)))
     if options.picture:
         draw(options.picture, measured, wanted.tunables, what_if)
+    if options.report:
+        facts = measured.facts(options.source, Sysctl(wanted.tunables))
+        save(advise_page(facts, advice, what_if), options.report)
     if measured.replay is None:
         return 0
     # A form alone is for a file, so the rest is said beside it.
@@ -176,15 +189,18 @@ def unlimited() -> Inspection:
     return Inspection(sysctl)
 
 
-def measure_capture(source: str) -> Measurement:
-    """Sample a capture at its own clock."""
+def measure_capture(source: str, *, counted: bool = False) -> Measurement:
+    """Sample a capture at its own clock; `counted`: sessions by their ends too."""
     engine = unlimited()
     samples = Samples()
+    traffic = Traffic.beside(engine) if counted else None
     run = Replay(engine, source)
     for now, seconds in run.seconds():
+        while traffic is not None and (event := engine.next_event()) is not None:
+            traffic.event(event)
         if seconds:
             samples.add(engine.sample(now)._replace(seconds=seconds))
-    return Measurement(samples.all(), engine.handshake_ages(), run)
+    return Measurement(samples.all(), engine.handshake_ages(), run, traffic)
 
 
 def measure_live(name: str, seconds: float) -> Measurement:

@@ -15,6 +15,7 @@ import math
 import sys
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import ios_inspect
@@ -25,6 +26,7 @@ from . import options as opts
 from .intercept import Box, keep_open, open_link
 from .output import Budget, opened
 from .replay import Replay
+from .report_traffic import Traffic, inspect_page, save
 from .service import Service
 from .signals import Signals
 from .tunables import load
@@ -69,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
         "--syslog", metavar="TARGET", help="send messages to HOST[:PORT] or a socket"
     )
     p.add_argument("--facility", default="local0", help="of syslog [%(default)s]")
+    p.add_argument(
+        "--report", metavar="FILE", type=Path, help="of a capture: write an HTML page"
+    )
     opts.add_log(p)
     opts.add_service(p)
     return p
@@ -81,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("name a FILE, or --tap IF, or --inside IF and --outside IF")
     if bool(options.inside) != bool(options.outside):
         raise Failure("--inside and --outside belong together")
+    if options.report and options.file is None:
+        raise Failure("--report is of a capture; `syncache advise IF --report` listens")
     if options.inside and options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
     names = [n for n in (options.tap, options.inside, options.outside) if n]
@@ -94,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             log = Log(engine, stack.enter_context(syslog(options)))
             if options.file is not None:
-                return replay(engine, log, options.file)
+                return replay(engine, log, options.file, options.report)
         except BrokenPipeError:
             raise
         except OSError as error:  # LinkError says what to do in its text
@@ -226,6 +233,7 @@ class Log:
         self.write: Callable[[str], object] = write
         self.zero = zero
         self.budget: Budget | None = None  # of a live run
+        self.traffic: Traffic | None = None  # what a report counts
 
     def tell(self, now: float) -> int:
         """Say what happened up to a time of the engine's clock; count the events."""
@@ -233,7 +241,10 @@ class Log:
         taken = 0
         while taken < allowed and (event := self._engine.next_event()) is not None:
             taken += 1
-            if (message := self._engine.message(event)) is not None:
+            if self.traffic is not None:
+                self.traffic.event(event)
+            message = self._engine.message(event)
+            if message is not None and self._is_wanted(message):
                 for spoken in self._folder.add(message):
                     self._say(spoken)
         if self.budget is not None:
@@ -241,6 +252,9 @@ class Log:
         for spoken in self._folder.flush(now):
             self._say(spoken)
         return taken
+
+    def _is_wanted(self, message: Message) -> bool:
+        return self.traffic is None or self.traffic.message(message)
 
     def close(self) -> None:
         """Say what was held back."""
@@ -263,15 +277,19 @@ def stamp(seconds: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03}Z"
 
 
-def replay(engine: Inspection, log: Log, path: str) -> int:
+def replay(engine: Inspection, log: Log, path: str, report: Path | None = None) -> int:
     """Run a capture; return the exit status."""
     lines: list[str] = []
     log.write = lines.append
+    if report is not None:
+        log.traffic = Traffic.beside(engine)
     began = time.perf_counter()
     run = Replay(engine, path)
-    for now, _ in run.seconds():
+    for now, seconds in run.seconds():
         log.zero = -run.shift
         log.tell(now)
+        if log.traffic is not None and seconds:
+            log.traffic.samples.add(engine.sample(now)._replace(seconds=seconds))
     log.close()
     took = time.perf_counter() - began
     sys.stdout.writelines(lines)
@@ -281,6 +299,10 @@ def replay(engine: Inspection, log: Log, path: str) -> int:
         f"{run.packets / took / 1e6:.2f} million packets a second"
     )
     print("\n".join(run.text()))
+    if report is not None and log.traffic is not None:
+        facts = log.traffic.facts(path, engine.sysctl, run)
+        statistics = ios_inspect.show_statistics(engine.statistics(), run.last)
+        save(inspect_page(facts, statistics), report)
     return run.status("inspect")
 
 

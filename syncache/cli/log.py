@@ -26,6 +26,8 @@ from ..alert_log import LogBook
 from ..log_line import HeaderReader
 from . import Failure
 from .log_text import as_json, as_text, message_json, when
+from .report_log import page_of
+from .report_traffic import save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--json", action="store_true", help="JSON, one object a line")
     p.add_argument("--picture", metavar="FILE", type=Path, help="draw it over time")
+    p.add_argument("--report", metavar="FILE", type=Path, help="write it as HTML page")
     p.add_argument(
         "--top", metavar="N", type=int, default=10, help="rows of a table [%(default)s]"
     )
@@ -101,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
         from .log_picture import draw
 
         draw(options.picture, book)
+    if options.report is not None:
+        save(page_of(book, options.top), options.report)
     return 0
 
 

@@ -1,0 +1,133 @@
+"""The report of `syncache log --report`: what a log adds up to, as a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..alert_log import HOST
+from ..report_page import Chart, Page
+from .log_text import advice_of, lasting, proposal, size, when, where
+from .report_traffic import proposal_of
+
+if TYPE_CHECKING:
+    from ..alert_log import LogBook, Top
+
+ROWS = 500
+
+
+def page_of(book: LogBook, top: int) -> Page:
+    """Return the page of a log."""
+    page = Page(
+        "Alerts and sessions of a log",
+        f"{book.lines:,} lines, {book.messages:,} messages; "
+        f"{when(book, book.first)} to {when(book, book.last)}",
+    )
+    attacks(page, book, top)
+    series(page, book)
+    sessions(page, book, top)
+    drops(page, book, top)
+    page.heading("What was not looked at")
+    ranking(page, "lines of the firewall that are not understood", book.unknown, top)
+    if not len(book.unknown):
+        page.paragraph("Every line of the firewall was understood.")
+    if book.undated:
+        page.paragraph(f"{book.undated:,} messages have no time.")
+    advice, notes = advice_of(book)
+    page.heading("Thresholds")
+    for note in notes:
+        page.paragraph(note, dim=True)
+    if advice is not None:
+        lines, ios = proposal(advice, with_host=bool(book.load))
+        proposal_of(page, lines, ios)
+    return page
+
+
+def attacks(page: Page, book: LogBook, top: int) -> None:
+    """Add a row for each attack."""
+    page.heading("Attacks")
+    if not book.attacks:
+        page.paragraph("The log holds no alert.")
+    page.table(
+        ("on", "off", "lasted", "reason", "half-open", "a minute", "where"),
+        [
+            (
+                "before" if attack.begin is None else when(book, attack.begin),
+                "still on" if attack.end is None else when(book, attack.end),
+                lasting(attack.duration),
+                f"{attack.kind}, {attack.reason or '?'}",
+                attack.half_open,
+                attack.rate,
+                where(attack, top),
+            )
+            for attack in book.attacks[:ROWS]
+        ],
+    )
+    more = len(book.attacks) - ROWS + book.attacks_lost
+    if more > 0:
+        page.paragraph(f"and {more:,} more")
+
+
+def series(page: Page, book: LogBook) -> None:
+    """Add sessions over time, and what the alerts state."""
+    if book.first is None or book.last is None:
+        return
+    spans = [
+        (
+            book.first if attack.begin is None else attack.begin,
+            book.last if attack.end is None else attack.end,
+        )
+        for attack in book.attacks
+        if attack.kind != HOST
+    ]
+    samples = book.load.samples()
+    for title, name in (
+        ("Sessions of a minute", "one_minute"),
+        ("Half-open sessions", "incomplete"),
+        ("Half-open to one host", "host_count"),
+    ):
+        page.chart(
+            Chart(
+                title,
+                [(sample.time, getattr(sample, name)) for sample in samples],
+                spans=spans,
+                clock=lambda seconds: when(book, seconds),
+                caption="Shaded: attacks that the log reports.",
+            )
+        )
+
+
+def sessions(page: Page, book: LogBook, top: int) -> None:
+    """Add the totals of the audit trail."""
+    total = book.sessions
+    if not total.started and not total.stopped:
+        return
+    page.heading("Sessions")
+    page.table(
+        ("what", "number"),
+        [
+            ("begun", total.started),
+            ("ended", total.stopped),
+            ("ended unanswered", total.unanswered),
+            ("from initiators", size(total.initiator_bytes)),
+            ("from responders", size(total.responder_bytes)),
+            ("longest", lasting(total.longest)),
+            *total.protocols.most_common(top),
+        ],
+    )
+    ranking(page, "top targets (responders)", book.responders, top)
+    ranking(page, "top sources (initiators)", book.initiators, top)
+
+
+def drops(page: Page, book: LogBook, top: int) -> None:
+    """Add what was dropped."""
+    if not book.drops:
+        return
+    page.heading(f"{book.drops:,} packets dropped")
+    ranking(page, "reason", book.drop_reasons, top)
+    ranking(page, "top sources", book.drop_sources, top)
+    ranking(page, "top targets", book.drop_targets, top)
+
+
+def ranking(page: Page, title: str, counts: Top, top: int) -> None:
+    """Add the most frequent names."""
+    page.table((title, "number"), counts.most(top))

@@ -1,0 +1,224 @@
+"""The reports of `syncache inspect` and `syncache advise`: traffic, as a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from ..advise import Samples
+from ..alert_log import Top
+from ..alert_message import SessionStart, SessionStop
+from ..flow_event import Kind
+from ..report_page import Chart, Page
+from . import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from .._core_inspect import Sample
+    from ..advise import Advice, WhatIf
+    from ..alert_message import Message
+    from ..flow_event import FlowEvent
+    from ..inspect_rule import RuleSet
+    from ..inspection import Inspection
+    from .replay import Replay
+
+_I = "net.inet.inspect."
+TOP = 15
+ALERTS_MAX = 500
+PREFIX = {4: 24, 6: 64}
+YEARS_S = 315_360_000  # clocks below ten years are not the calendar's
+CHARTS = (
+    ("Half-open sessions", "incomplete", "max_incomplete"),
+    ("Requests of a minute", "one_minute", "one_minute"),
+    ("Half-open to one host", "host_count", ""),
+)
+
+
+def save(page: Page, place: Path) -> None:
+    """Write a page to a file, whole or not at all."""
+    fresh = place.with_name(place.name + ".new")
+    try:
+        fresh.write_text(page.html(), encoding="utf-8", errors="replace")
+        fresh.replace(place)
+    except OSError as error:
+        raise Failure(f"cannot write {place}: {error.strerror}") from None
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What is counted beside a run: who began sessions with whom, and the alerts."""
+
+    samples: Samples = field(default_factory=Samples)
+    targets: Top = field(default_factory=Top)
+    sources: Top = field(default_factory=Top)
+    protocols: Top = field(default_factory=Top)
+    alerts: list[Message] = field(default_factory=list)
+    more_alerts: int = 0
+    rules: RuleSet | None = None  # of which those with an audit trail say so
+    audit: bool = True
+    _prefixes: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def beside(cls, engine: Inspection) -> Traffic:
+        """Count the sessions of an engine, which reports them all from now on."""
+        name = _I + "audit_trail"
+        traffic = cls(rules=engine.rules, audit=bool(engine.sysctl[name]))
+        engine.sysctl[name] = 1
+        return traffic
+
+    def facts(
+        self, source: str, values: Mapping[str, int | str], run: Replay | None
+    ) -> Facts:
+        """Return what the pages have in common."""
+        notes = [] if run is None else run.text()
+        shift = 0.0 if run is None else run.shift
+        return Facts(
+            source=source,
+            traffic=self,
+            samples=self.samples.all(),
+            values=values,
+            notes=notes,
+            clock=lambda seconds: spelled(seconds - shift),
+        )
+
+    def event(self, event: FlowEvent) -> None:
+        """Count a session that began."""
+        if event.kind is not Kind.START:
+            return
+        self.targets.add(str(event.server))
+        self.sources.add(self._prefix(event.client.address))
+        names = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
+        self.protocols.add(names.get(event.protocol, str(event.protocol)))
+
+    def message(self, message: Message) -> bool:
+        """Keep an alert; False if the message is not one that was asked for."""
+        if isinstance(message, (SessionStart, SessionStop)):
+            rule = self.rules.find(message.protocol) if self.rules else None
+            return self.audit or (rule is not None and bool(rule.audit_trail))
+        if len(self.alerts) < ALERTS_MAX:
+            self.alerts.append(message)
+        else:
+            self.more_alerts += 1
+        return True
+
+    def _prefix(self, address: str) -> str:
+        found = self._prefixes.get(address)
+        if found is None:
+            if len(self._prefixes) > ALERTS_MAX * 100:
+                self._prefixes.clear()
+            length = PREFIX[6 if ":" in address else 4]
+            found = str(ip_network(f"{address}/{length}", strict=False))
+            self._prefixes[address] = found
+        return found
+
+
+def spelled(seconds: float) -> str:
+    """Spell a time of a capture: a date if it can be one, else seconds."""
+    if seconds < YEARS_S:
+        return f"{seconds:.0f} s"
+    try:
+        moment = datetime.fromtimestamp(int(seconds), timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:.0f} s"
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def proposal_of(page: Page, conf: Sequence[str], ios: Sequence[str]) -> None:
+    """Add a proposal, ready to copy."""
+    page.copy("As lines of a sysctl.conf:", conf)
+    page.copy("As lines of an IOS configuration:", ios)
+
+
+def charts(page: Page, facts: Facts, spans: Sequence[tuple[float, float]]) -> None:
+    """Add the three series with their thresholds and the attacks."""
+    for title, name, threshold in CHARTS:
+        pair = [(_I + "tcp.max_incomplete_host", "high")]
+        if threshold:
+            pair = [(f"{_I}{threshold}.{end}", end) for end in ("high", "low")]
+        levels = [
+            (float(facts.values[of]), f"{end} {facts.values[of]}", end == "high")
+            for of, end in pair
+            if facts.values[of]
+        ]
+        points = [(sample.time, getattr(sample, name)) for sample in facts.samples]
+        caption = "Dashed: thresholds; shaded: aggressive."
+        page.chart(Chart(title, points, levels, spans, facts.clock, caption))
+
+
+def rankings(page: Page, traffic: Traffic) -> None:
+    """Add who talked to whom."""
+    page.heading("Top targets and sources")
+    if not len(traffic.targets):
+        page.paragraph("No session began.")
+    page.table(("target", "sessions"), traffic.targets.most(TOP))
+    page.table(("source network", "sessions"), traffic.sources.most(TOP))
+    page.table(("protocol", "sessions"), traffic.protocols.most(TOP))
+
+
+def passed_over(page: Page, notes: Sequence[str]) -> None:
+    """Add what was not looked at."""
+    page.heading("What was not looked at")
+    for note in notes:
+        page.paragraph(note)
+    if not notes:
+        page.paragraph("Every packet was looked at.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What both pages have: the source, what was counted, and how times are spelled."""
+
+    source: str
+    traffic: Traffic
+    samples: Sequence[Sample]
+    values: Mapping[str, int | str]
+    notes: Sequence[str]
+    clock: Callable[[float], str]
+
+
+def inspect_page(facts: Facts, statistics: str) -> Page:
+    """Return the page of `inspect` over a capture."""
+    page = Page("Inspection of a capture", facts.source)
+    traffic = facts.traffic
+    page.heading("Alerts")
+    if not traffic.alerts:
+        page.paragraph("No threshold was exceeded.")
+    rows = [(facts.clock(m.time), str(m)) for m in traffic.alerts]
+    page.table(("time", "alert"), rows)
+    if traffic.more_alerts:
+        page.paragraph(f"and {traffic.more_alerts:,} more")
+    page.heading("Over time")
+    charts(
+        page,
+        facts,
+        [(s.time - s.seconds, s.time) for s in facts.samples if s.aggressive],
+    )
+    rankings(page, traffic)
+    page.heading("Statistics")
+    page.copy("As show ip inspect statistics prints them:", statistics.splitlines())
+    passed_over(page, facts.notes)
+    return page
+
+
+def advise_page(facts: Facts, advice: Advice, what_if: WhatIf | None) -> Page:
+    """Return the page of `advise`."""
+    page = Page("Thresholds from measured traffic", facts.source)
+    page.heading("Proposal")
+    proposal_of(page, advice.sysctl_conf(), advice.ios())
+    page.heading("What it rests on")
+    page.copy("Percentiles of the samples:", advice.text())
+    page.heading("Over time")
+    spans = [(span.begin, span.end) for span in what_if.aggressive] if what_if else []
+    charts(page, facts, spans)
+    if what_if is not None:
+        page.heading("What the thresholds drawn would have done")
+        for line in what_if.text():
+            page.paragraph(line)
+    if len(facts.traffic.targets):
+        rankings(page, facts.traffic)
+    passed_over(page, facts.notes)
+    return page

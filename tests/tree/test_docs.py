@@ -34,8 +34,9 @@ def prose(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if "```python" in p.read_text()], ids=name
 )
-def test_python_blocks_run_in_order(page):
+def test_python_blocks_run_in_order(page, tmp_path, monkeypatch):
     """A reader can paste every block of a page, one after the other."""
+    monkeypatch.chdir(tmp_path)  # some write files
     scope: dict[str, object] = {"__name__": "__docs__"}
     for language, code in FENCE.findall(page.read_text()):
         if language == "python":

@@ -37,10 +37,10 @@ C_ALL := $(wildcard csrc/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
-STAGES := format lint types c bpf unit property soak-short fuzz-smoke netns docs \
-	bench-counts wheels
+STAGES := format lint types c foreign bpf unit property soak-short fuzz-smoke netns \
+	docs bench-counts wheels
 # `make test` has run unit, property and netns already.
-DEFAULT_STAGES := format lint types c bpf soak-short fuzz-smoke docs \
+DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke docs \
 	bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
@@ -177,6 +177,10 @@ c: $(EXTENSION)
 bpf: $(READY)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@$(PY) csrc/bpf/build.py --check || [ $$? = 77 ]
+
+# The C units as programs of other processors, under an emulator.
+foreign:
+	@sh tests/c/foreign.sh
 
 unit: $(EXTENSION)
 	@$(PY) -m pytest -m 'not netns' --ignore=tests/property $(ARGS)

@@ -2,13 +2,13 @@
  * The kernels with AVX2: 8 lanes.  Only the primitives are here; what is
  * done with them is in lanes.h.
  */
+#include "simd.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "simd.h"
 
 #define LANES 8
 #define LANES_BITS 0xffu

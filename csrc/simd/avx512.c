@@ -2,13 +2,13 @@
  * The kernels with AVX-512: 16 lanes.  Only the primitives are here; what is
  * done with them is in lanes.h.
  */
+#include "simd.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "simd.h"
 
 #define LANES 16
 #define LANES_BITS 0xffffu

@@ -93,8 +93,6 @@ test_inspect_refuses_what_is_out_of_range(void)
         INSPECT(cookie_gate, 3),
         INSPECT(application_count, FLOW_APPLICATIONS_MAX + 1),
         INSPECT(application_count, 1), /* of protocol 0 */
-        INSPECT(rule[1], 2),           /* inspect */
-        INSPECT(server_rule[1], 2),    /* inspect */
         INSPECT(by_side, 2),
     };
     struct world *world = world_inspect(10);
@@ -108,6 +106,12 @@ test_inspect_refuses_what_is_out_of_range(void)
         EXPECT_BYTES((const uint8_t *)&world->inspect,
                      (const uint8_t *)&world->flow->inspect, sizeof tunables);
     }
+    tunables = world->inspect;
+    tunables.rule[1].inspect = 2; /* a byte, unlike the others */
+    EXPECT_TRUE(!flow_set_inspect(world->flow, 0, &tunables));
+    tunables = world->inspect;
+    tunables.server_rule[1].inspect = 2;
+    EXPECT_TRUE(!flow_set_inspect(world->flow, 0, &tunables));
     /* 0 in high is unlimited, whatever low says. */
     tunables = world->inspect;
     tunables.max_incomplete_high = 0;

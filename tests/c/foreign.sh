@@ -1,0 +1,28 @@
+#!/bin/sh
+# foreign.sh [ARCH ...]: the C units, and random steps against the twin, as programs
+# of other processors under an emulator: 64-bit ARM, big-endian, 32-bit.  What is not
+# installed is named in one line, and that processor is left out.
+cd "$(dirname "$0")" || exit 1
+warn="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror"
+
+emulator() {
+    command -v "qemu-$1-static" || command -v "qemu-$1"
+}
+
+for arch in ${*:-aarch64 s390x i686}; do
+    qemu=$arch libc=$arch
+    case $arch in
+    aarch64) libc=arm64 ;;
+    i686) qemu=i386 libc=i386 ;;
+    esac
+    missing=$(sh ../../.ci/need \
+        "$(emulator "$qemu" || echo "qemu-$qemu")" qemu-user \
+        "$arch-linux-gnu-gcc" "gcc-$arch-linux-gnu libc6-dev-$libc-cross" 2>&1) || {
+        echo "$arch: left out: $missing"
+        continue
+    }
+    make -k -j2 BUILD="../../build/foreign/$arch" CC="$arch-linux-gnu-gcc" \
+        AR="$arch-linux-gnu-ar" CFLAGS="-O1 -static" WARN="$warn" STEPS=20000 \
+        RUN="$(emulator "$qemu")" || exit 1
+    echo "$arch: $(ls "../../build/foreign/$arch"/*.ok | wc -l) units passed"
+done

@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = {
     "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vbmi"},
     "avx2": {"avx2"},
+    "neon-sha3": {"asimd", "sha3"},
+    "neon": {"asimd"},
     "portable": set[str](),
 }
 
@@ -53,7 +55,7 @@ def commit() -> str:
 
 def levels() -> list[str]:
     """List the instruction set levels that the processor has, the best first."""
-    flags = set(cpuinfo("flags").split())
+    flags = {*cpuinfo("flags").split(), *cpuinfo("Features").split()}
     return [name for name, needed in LEVELS.items() if needed <= flags]
 
 

@@ -34,7 +34,8 @@ TS_HZ_MAX = 1_000_000
 # syncache_known keeps its table within 2^28 nodes.
 ESTABLISHED_MAX = 2**28
 MTU_MIN = 68
-ISA_NAMES = ("portable", "avx2", "avx512")  # enum syncache_isa
+# enum syncache_isa
+ISA_NAMES = ("portable", "avx2", "avx512", "neon", "neon-sha3")
 MD5_KEY_MAX = 80
 
 _PASS_KNOWN = Reason.PASS_KNOWN
@@ -132,7 +133,7 @@ class Syncache:
 
     @property
     def isa(self) -> str:
-        """Instructions that its bursts use: portable, avx2 or avx512.
+        """Instructions that its bursts use: portable, avx2, avx512, neon or neon-sha3.
 
         The best that the machine has; SYNCACHE_ISA in the environment bounds it when
         the engine is made.  Results are the same.

@@ -53,25 +53,34 @@ lane_all64(uint64_t value)
 #define lane_rotate64(a, bits)                    \
     _mm256_or_si256(_mm256_slli_epi64(a, (bits)), \
                     _mm256_srli_epi64(a, 64 - (bits)))
+#define lane_rotate64_16(a) lane_rotate64(a, 16)
 #define lane_rotate64_32(a) _mm256_shuffle_epi32(a, 0xb1)
 #define lane_unpack_low32(a, b) _mm256_unpacklo_epi32(a, b)
 #define lane_unpack_high32(a, b) _mm256_unpackhi_epi32(a, b)
 #define lane_unpack_low64(a, b) _mm256_unpacklo_epi64(a, b)
 #define lane_unpack_high64(a, b) _mm256_unpackhi_epi64(a, b)
 
-/* A bit for each lane where the two are equal. */
-LANES_FN uint32_t
+/* A mask has a bit for each lane. */
+typedef uint32_t lane_mask;
+
+#define lane_either(a, b) ((a) | (b))
+#define lane_but(a, b) ((a) & ~(b))
+#define lane_bits(mask) (mask)
+
+/* Where the two are equal. */
+LANES_FN lane_mask
 lane_equal32(vec a, vec b)
 {
     return (uint32_t)_mm256_movemask_ps(
         _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)));
 }
 
-/* Counts lanes where a > b, unsigned, into count. */
+/* Counts lanes that are at least `lowest`, which is not 0, into count. */
 LANES_FN vec
-lane_count_greater(vec count, vec a, vec b)
+lane_count_from(vec count, vec a, uint32_t lowest)
 {
-    return _mm256_sub_epi32(count, _mm256_cmpgt_epi32(a, b));
+    return _mm256_sub_epi32(count,
+                            _mm256_cmpgt_epi32(a, lane_all32(lowest - 1)));
 }
 
 LANES_FN vec

@@ -52,25 +52,34 @@ lane_all64(uint64_t value)
 #define lane_left32(a, bits) _mm512_slli_epi32(a, bits)
 #define lane_right32(a, bits) _mm512_srli_epi32(a, bits)
 #define lane_rotate64(a, bits) _mm512_rol_epi64(a, bits)
+#define lane_rotate64_16(a) lane_rotate64(a, 16)
 #define lane_rotate64_32(a) _mm512_rol_epi64(a, 32)
 #define lane_unpack_low32(a, b) _mm512_unpacklo_epi32(a, b)
 #define lane_unpack_high32(a, b) _mm512_unpackhi_epi32(a, b)
 #define lane_unpack_low64(a, b) _mm512_unpacklo_epi64(a, b)
 #define lane_unpack_high64(a, b) _mm512_unpackhi_epi64(a, b)
 
-/* A bit for each lane where the two are equal. */
-LANES_FN uint32_t
+/* A mask has a bit for each lane. */
+typedef uint32_t lane_mask;
+
+#define lane_either(a, b) ((a) | (b))
+#define lane_but(a, b) ((a) & ~(b))
+#define lane_bits(mask) (mask)
+
+/* Where the two are equal. */
+LANES_FN lane_mask
 lane_equal32(vec a, vec b)
 {
     return _mm512_cmpeq_epi32_mask(a, b);
 }
 
-/* Counts lanes where a > b, unsigned, into count. */
+/* Counts lanes that are at least `lowest`, which is not 0, into count. */
 LANES_FN vec
-lane_count_greater(vec count, vec a, vec b)
+lane_count_from(vec count, vec a, uint32_t lowest)
 {
-    return _mm512_mask_add_epi32(count, _mm512_cmpgt_epi32_mask(a, b), count,
-                                 _mm512_set1_epi32(1));
+    return _mm512_mask_add_epi32(
+        count, _mm512_cmpgt_epi32_mask(a, lane_all32(lowest - 1)), count,
+        _mm512_set1_epi32(1));
 }
 
 LANES_FN vec

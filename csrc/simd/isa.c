@@ -10,27 +10,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(SIMD_NEON) && defined(__linux__)
+#include <sys/auxv.h>
+#ifndef HWCAP_SHA3
+#define HWCAP_SHA3 (1u << 17)
+#endif
+#endif
+
 #if defined(__x86_64__) && defined(__GNUC__)
 static bool
 isa_has(enum syncache_isa isa)
 {
-    switch (isa) {
-    case SYNCACHE_ISA_AVX512:
+    if (isa == SYNCACHE_ISA_AVX512)
         return __builtin_cpu_supports("avx512f") &&
                __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512vbmi");
-    case SYNCACHE_ISA_AVX2:
-        return __builtin_cpu_supports("avx2");
-    case SYNCACHE_ISA_PORTABLE:
-        break;
-    }
-    return true;
+    return isa != SYNCACHE_ISA_AVX2 || __builtin_cpu_supports("avx2");
 }
 
 static const struct simd_kernels *const isa_levels[] = {
     &simd_avx512, &simd_avx2, &simd_portable};
+#elif defined(SIMD_NEON)
+/* NEON is part of every 64-bit ARM; SHA-3 is told by the system, or granted. */
+static bool
+isa_has(enum syncache_isa isa)
+{
+#if defined(__ARM_FEATURE_SHA3)
+    return isa <= SYNCACHE_ISA_NEON_SHA3;
+#elif defined(__linux__)
+    return isa != SYNCACHE_ISA_NEON_SHA3 ||
+           (getauxval(AT_HWCAP) & HWCAP_SHA3) != 0;
+#else
+    return isa != SYNCACHE_ISA_NEON_SHA3;
+#endif
+}
+
+static const struct simd_kernels *const isa_levels[] = {
+    &simd_neon_sha3, &simd_neon, &simd_portable};
 #else
 static bool
 isa_has(enum syncache_isa isa)
@@ -41,15 +59,20 @@ isa_has(enum syncache_isa isa)
 static const struct simd_kernels *const isa_levels[] = {&simd_portable};
 #endif
 
-/* The level of a name; a name that is none asks for nothing. */
+#define ISA_LEVELS (sizeof isa_levels / sizeof isa_levels[0])
+
+/* The level of a name; one that is no level of this machine's asks for nothing. */
 static enum syncache_isa
 isa_named(const char *name)
 {
-    if (name != NULL && strcmp(name, "portable") == 0)
-        return SYNCACHE_ISA_PORTABLE;
-    if (name != NULL && strcmp(name, "avx2") == 0)
-        return SYNCACHE_ISA_AVX2;
-    return SYNCACHE_ISA_AVX512;
+    static const char *const names[] = {"portable", "avx2", "avx512", "neon",
+                                        "neon-sha3"};
+
+    for (size_t i = 0; name != NULL && i < ISA_LEVELS; i++) {
+        if (strcmp(name, names[isa_levels[i]->isa]) == 0)
+            return isa_levels[i]->isa;
+    }
+    return isa_levels[0]->isa;
 }
 
 const struct simd_kernels *

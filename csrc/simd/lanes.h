@@ -1,6 +1,6 @@
 /*
- * The kernels over vectors of 32-bit lanes, in terms of primitives that avx2.c and avx512.c define before they include
- * this file: LANES (8 or 16), LANES_FN, LANES_KERNEL, `vec` and the lane_ one-liners.
+ * The kernels over vectors of 32-bit lanes, in terms of primitives that avx2.c, avx512.c and neon.c define before they
+ * include this file: LANES (8, 16 or 4), LANES_FN, LANES_KERNEL, `vec` and the lane_ one-liners.
  *
  * Layout.  A packet is read in chunks of 16 bytes, four words w0 .. w3.  Row j = 0 .. 3 takes a chunk of the packets
  * 4i + j, i counting the 128-bit parts of a vector:
@@ -56,12 +56,11 @@ lanes_write(const struct simd_template *const *template, uint8_t *const *out, si
     lane_put_rows(template + 3, out + 3, offset, lane_unpack_high64(c, d));
 }
 
-/* Both halves of every word. */
-LANES_FN vec
-lanes_halves(vec word)
-{
-    return lane_add32(lane_and(word, lane_all32(0xffff)), lane_right32(word, 16));
-}
+#ifndef lane_add_halves
+/* Both halves of every word, as a sum and added to one. */
+#define lanes_halves(word) lane_add32(lane_and(word, lane_all32(0xffff)), lane_right32(word, 16))
+#define lane_add_halves(sum, word) lane_add32(sum, lanes_halves(word))
+#endif
 
 /* To 16 bits; 2^32 - 1 at most becomes 2^17, 2^16, 2^16 - 1. */
 LANES_FN vec
@@ -92,7 +91,7 @@ lanes_match_tcp(struct simd_lanes *lanes, uint32_t at, const vec word[static 10]
     vec differ = lane_all32(0);
 
     for (size_t i = 0; i < 10; i++)
-        sum = lane_add32(sum, lanes_halves(word[i]));
+        sum = lane_add_halves(sum, word[i]);
     differ = lanes_differ(differ, word[3], (uint32_t)SCALAR_FLAGS_MASK, (uint32_t)SCALAR_FLAGS);
     differ = lanes_differ(differ, word[5], (uint32_t)SCALAR_OPTIONS_MASK, (uint32_t)SCALAR_OPTIONS);
     differ = lanes_differ(differ, word[6], (uint32_t)(SCALAR_OPTIONS_MASK >> 32), (uint32_t)(SCALAR_OPTIONS >> 32));
@@ -105,18 +104,23 @@ lanes_match_tcp(struct simd_lanes *lanes, uint32_t at, const vec word[static 10]
     return (struct lanes_verdict){differ, sum};
 }
 
-/* Bits of lanes whose checksum is right or need not be. */
-LANES_FN uint32_t
-lanes_summed(const struct simd_lanes *lanes, uint32_t at, vec sum)
-{
-    return lane_equal32(lanes_fold(sum), lane_all32(0xffff)) | (uint32_t)(lanes->trusted >> at);
-}
-
-LANES_FN uint32_t
+/* Lanes whose address is nobody's, everybody's or a group's. */
+LANES_FN lane_mask
 lanes_address_v4_bad(vec raw)
 {
-    return lane_equal32(raw, lane_all32(0)) | lane_equal32(raw, lane_all32(UINT32_MAX)) |
-           lane_equal32(lane_and(raw, lane_all32(0xf0)), lane_all32(0xe0));
+    lane_mask none = lane_either(lane_equal32(raw, lane_all32(0)), lane_equal32(raw, lane_all32(UINT32_MAX)));
+
+    return lane_either(none, lane_equal32(lane_and(raw, lane_all32(0xf0)), lane_all32(0xe0)));
+}
+
+/* Bits of good lanes; the TCP checksum counts where it is not trusted. */
+LANES_FN uint32_t
+lanes_good(const struct simd_lanes *lanes, uint32_t at, struct lanes_verdict tcp, lane_mask bad)
+{
+    lane_mask summed = lane_equal32(lanes_fold(tcp.sum), lane_all32(0xffff));
+    lane_mask fits = lane_but(lane_equal32(tcp.differ, lane_all32(0)), bad);
+
+    return lane_bits(fits) & (lane_bits(summed) | (uint32_t)(lanes->trusted >> at));
 }
 
 LANES_FN uint32_t
@@ -128,27 +132,28 @@ lanes_match_v4(struct simd_lanes *lanes, uint32_t at)
         lanes_read(&lanes->packet[at], i * SIMD_CHUNK, &word[4 * i]);
 
     struct lanes_verdict tcp = lanes_match_tcp(lanes, at, &word[5]);
-    vec addresses = lane_add32(lanes_halves(word[3]), lanes_halves(word[4]));
-    vec ip = lane_add32(addresses, lanes_halves(word[0]));
-    ip = lane_add32(ip, lane_add32(lanes_halves(word[1]), lanes_halves(word[2])));
+    vec addresses = lane_add_halves(lanes_halves(word[3]), word[4]);
+    vec ip = lane_add_halves(lane_add_halves(lane_add_halves(addresses, word[0]), word[1]), word[2]);
     tcp.differ = lanes_differ(tcp.differ, word[0], 0xffff00ffu, 0x3c000045u);
     tcp.differ = lanes_differ(tcp.differ, word[1], 0xff3f0000u, 0);
     tcp.differ = lanes_differ(tcp.differ, word[2], 0x0000ff00u, 0x00000600u);
     lane_store(&lanes->faddr[0][at], word[3]);
     lane_store(&lanes->laddr[0][at], word[4]);
-    return lane_equal32(tcp.differ, lane_all32(0)) & lane_equal32(lanes_fold(ip), lane_all32(0xffff)) &
-           lanes_summed(lanes, at, lane_add32(tcp.sum, addresses)) & ~lanes_address_v4_bad(word[3]) &
-           ~lanes_address_v4_bad(word[4]) & ~lane_equal32(word[3], word[4]);
+    tcp.differ = lane_or(tcp.differ, lane_xor(lanes_fold(ip), lane_all32(0xffff)));
+    tcp.sum = lane_add32(tcp.sum, addresses);
+    return lanes_good(lanes, at, tcp,
+                      lane_either(lane_equal32(word[3], word[4]),
+                                  lane_either(lanes_address_v4_bad(word[3]), lanes_address_v4_bad(word[4]))));
 }
 
-/* Bits of lanes whose address is nobody's or a group's. */
-LANES_FN uint32_t
+/* Lanes whose address is nobody's or a group's. */
+LANES_FN lane_mask
 lanes_address_v6_bad(const vec word[static 4])
 {
     vec any = lane_or(lane_or(word[0], word[1]), lane_or(word[2], word[3]));
 
-    return lane_equal32(any, lane_all32(0)) |
-           lane_equal32(lane_and(word[0], lane_all32(0xff)), lane_all32(0xff));
+    return lane_either(lane_equal32(any, lane_all32(0)),
+                       lane_equal32(lane_and(word[0], lane_all32(0xff)), lane_all32(0xff)));
 }
 
 LANES_FN uint32_t
@@ -163,16 +168,17 @@ lanes_match_v6(struct simd_lanes *lanes, uint32_t at)
 
     struct lanes_verdict tcp = lanes_match_tcp(lanes, at, &word[10]);
     for (size_t i = 0; i < 4; i++) {
-        addresses = lane_add32(addresses, lane_add32(lanes_halves(word[2 + i]), lanes_halves(word[6 + i])));
+        addresses = lane_add_halves(lane_add_halves(addresses, word[2 + i]), word[6 + i]);
         apart = lane_or(apart, lane_xor(word[2 + i], word[6 + i]));
         lane_store(&lanes->faddr[i][at], word[2 + i]);
         lane_store(&lanes->laddr[i][at], word[6 + i]);
     }
     tcp.differ = lanes_differ(tcp.differ, word[0], 0x000000f0u, 0x00000060u);
     tcp.differ = lanes_differ(tcp.differ, word[1], 0x00ffffffu, 0x00062800u);
-    return lane_equal32(tcp.differ, lane_all32(0)) & lanes_summed(lanes, at, lane_add32(tcp.sum, addresses)) &
-           ~lanes_address_v6_bad(&word[2]) & ~lanes_address_v6_bad(&word[6]) &
-           ~lane_equal32(apart, lane_all32(0));
+    tcp.sum = lane_add32(tcp.sum, addresses);
+    return lanes_good(lanes, at, tcp,
+                      lane_either(lane_equal32(apart, lane_all32(0)),
+                                  lane_either(lanes_address_v6_bad(&word[2]), lanes_address_v6_bad(&word[6]))));
 }
 
 /* Makes the lanes from the last to the end of its group repeat the first one. */
@@ -229,7 +235,7 @@ lanes_sip_round(vec v[static 4])
     v[0] = lane_add64(v[0], v[1]);
     v[2] = lane_add64(v[2], v[3]);
     v[1] = lane_xor(lane_rotate64(v[1], 13), v[0]);
-    v[3] = lane_xor(lane_rotate64(v[3], 16), v[2]);
+    v[3] = lane_xor(lane_rotate64_16(v[3]), v[2]);
     v[0] = lane_rotate64_32(v[0]);
     v[2] = lane_add64(v[2], v[1]);
     v[0] = lane_add64(v[0], v[3]);
@@ -238,14 +244,30 @@ lanes_sip_round(vec v[static 4])
     v[2] = lane_rotate64_32(v[2]);
 }
 
+/* Begins a hash with the first word, whose lower and upper half are these fields: half of its first round is known. */
 LANES_FN void
-lanes_sip_begin(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES])
+lanes_sip_begin(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES], vec lower, vec upper)
 {
     struct siphash_state state = siphash_begin(key);
-    uint64_t v[4] = {state.v0, state.v1, state.v2, state.v3};
+    uint64_t v0 = state.v0 + state.v1;
+    uint64_t v1 = siphash_rotate(state.v1, 13) ^ v0;
+    vec word[2] = {lane_unpack_low32(lower, upper), lane_unpack_high32(lower, upper)};
+    vec *half[2] = {s->low, s->high};
 
-    for (size_t i = 0; i < 4; i++)
-        s->low[i] = s->high[i] = lane_all64(v[i]);
+    for (int i = 0; i < 2; i++) {
+        vec *v = half[i];
+
+        v[3] = lane_xor(word[i], lane_all64(state.v3));
+        v[2] = lane_add64(v[3], lane_all64(state.v2));
+        v[3] = lane_xor(lane_rotate64_16(v[3]), v[2]);
+        v[2] = lane_add64(v[2], lane_all64(v1));
+        v[0] = lane_add64(v[3], lane_all64(siphash_rotate(v0, 32)));
+        v[1] = lane_xor(v[2], lane_all64(siphash_rotate(v1, 17)));
+        v[3] = lane_xor(lane_rotate64(v[3], 21), v[0]);
+        v[2] = lane_rotate64_32(v[2]);
+        lanes_sip_round(v);
+        v[0] = lane_xor(v[0], word[i]);
+    }
 }
 
 /* Absorbs a word whose lower and upper half are these fields. */
@@ -279,45 +301,71 @@ lanes_sip_end(struct lanes_sip *s)
     s->high[0] = lane_xor(lane_xor(s->high[0], s->high[1]), lane_xor(s->high[2], s->high[3]));
 }
 
-/* The same, its halves XORed to one field. */
+/* What the last round leaves in v1 ^ v3, but for what its second half XORs into both. */
+LANES_FN vec
+lanes_sip_last(vec v[static 4])
+{
+    vec v0 = lane_add64(v[0], v[1]);
+    vec v2 = lane_add64(v[2], v[3]);
+    vec v1 = lane_xor(lane_rotate64(v[1], 13), v0);
+    vec v3 = lane_xor(lane_rotate64_16(v[3]), v2);
+
+    return lane_xor(lane_rotate64(v1, 17), lane_rotate64(v3, 21));
+}
+
+/*
+ * The hashes, their halves XORed to one field.  The hash is v0 ^ v1 ^ v2 ^ v3, where the last round has made v1 of
+ * v1 <<< 17 and v2, v3 of v3 <<< 21 and v0, and v2 of v2 <<< 32: v0 cancels, and v2 with its own halves exchanged has
+ * two equal halves.  So neither need be known.
+ */
 LANES_FN vec
 lanes_sip_xor_halves(struct lanes_sip *s)
 {
-    lanes_sip_end(s);
-    return lane_xor(lane_even32(s->low[0], s->high[0]), lane_odd32(s->low[0], s->high[0]));
+    s->low[2] = lane_xor(s->low[2], lane_all64(0xff));
+    s->high[2] = lane_xor(s->high[2], lane_all64(0xff));
+    for (int i = 0; i < 3; i++) {
+        lanes_sip_round(s->low);
+        lanes_sip_round(s->high);
+    }
+    vec low = lanes_sip_last(s->low);
+    vec high = lanes_sip_last(s->high);
+    return lane_xor(lane_even32(low, high), lane_odd32(low, high));
 }
 
+/* Begins a hash with the two addresses. */
 LANES_FN void
-lanes_sip_addresses(struct lanes_sip *s, const struct simd_lanes *lanes, uint32_t at, bool v6)
+lanes_sip_addresses(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES], const struct simd_lanes *lanes,
+                    uint32_t at, bool v6)
 {
     if (!v6) {
-        lanes_sip_absorb(s, lane_load(&lanes->faddr[0][at]), lane_load(&lanes->laddr[0][at]));
+        lanes_sip_begin(s, key, lane_load(&lanes->faddr[0][at]), lane_load(&lanes->laddr[0][at]));
         return;
     }
-    for (size_t i = 0; i < 4; i += 2)
-        lanes_sip_absorb(s, lane_load(&lanes->faddr[i][at]), lane_load(&lanes->faddr[i + 1][at]));
+    lanes_sip_begin(s, key, lane_load(&lanes->faddr[0][at]), lane_load(&lanes->faddr[1][at]));
+    lanes_sip_absorb(s, lane_load(&lanes->faddr[2][at]), lane_load(&lanes->faddr[3][at]));
     for (size_t i = 0; i < 4; i += 2)
         lanes_sip_absorb(s, lane_load(&lanes->laddr[i][at]), lane_load(&lanes->laddr[i + 1][at]));
 }
 
 /* Begins the hash of a tuple, with or without its ports. */
 LANES_FN void
-lanes_sip_tuple(struct lanes_sip *s, const struct simd_lanes *lanes, uint32_t at, bool v6, bool ports)
+lanes_sip_tuple(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES], const struct simd_lanes *lanes,
+                uint32_t at, bool v6, bool ports)
 {
     uint32_t size = (v6 ? 32u : 8u) + (ports ? 4u : 0u);
 
-    lanes_sip_addresses(s, lanes, at, v6);
+    lanes_sip_addresses(s, key, lanes, at, v6);
     lanes_sip_absorb(s, ports ? lane_load(&lanes->ports[at]) : lane_all32(0), lane_all32(size << 24));
 }
 
-/* scalar_index(): comparing gives all ones, which is minus 1. */
+/* scalar_index(). */
 LANES_FN vec
 lanes_index(const uint32_t floor[static 7], vec value)
 {
     vec index = lane_all32(0);
 
     for (size_t i = 0; i < 7; i++)
-        index = lane_count_greater(index, value, lane_all32(floor[i] - 1));
+        index = lane_count_from(index, value, floor[i]);
     return index;
 }
 
@@ -339,8 +387,7 @@ lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint3
     vec offset = lane_all32(0);
     struct lanes_sip s;
 
-    lanes_sip_begin(&s, shape->cookie_key);
-    lanes_sip_addresses(&s, lanes, at, v6);
+    lanes_sip_addresses(&s, shape->cookie_key, lanes, at, v6);
     lanes_sip_absorb(&s, lane_load(&lanes->ports[at]), lane_load(&lanes->irs[at]));
     lanes_sip_absorb(&s, lane_or(byte, lane_all32((uint32_t)shape->tail[0])),
                      lane_all32((uint32_t)(shape->tail[0] >> 32)));
@@ -353,8 +400,7 @@ lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint3
     lane_store(&lanes->iss[at], lane_or(lane_and(mac, lane_all32(0xffffff00u)), low));
 
     if (shape->ts_per_tuple) {
-        lanes_sip_begin(&s, shape->ts_key);
-        lanes_sip_tuple(&s, lanes, at, v6, shape->ts_ports);
+        lanes_sip_tuple(&s, shape->ts_key, lanes, at, v6, shape->ts_ports);
         offset = lanes_sip_xor_halves(&s);
     }
     lane_store(&lanes->ts_offset[at], offset);
@@ -377,11 +423,10 @@ lanes_hashes(const uint8_t key[static SYNCACHE_KEY_BYTES], struct simd_lanes *la
     for (uint32_t at = 0; at < lanes->count; at += LANES) {
         struct lanes_sip s;
 
-        lanes_sip_begin(&s, key);
         if (lanes->v6)
-            lanes_sip_tuple(&s, lanes, at, true, true);
+            lanes_sip_tuple(&s, key, lanes, at, true, true);
         else
-            lanes_sip_tuple(&s, lanes, at, false, true);
+            lanes_sip_tuple(&s, key, lanes, at, false, true);
         lanes_sip_end(&s);
         lane_store64(&lanes->hash[at], s.low[0], s.high[0]);
     }
@@ -402,9 +447,8 @@ lanes_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes, 
     word[2] = lane_swap32(lane_add32(lane_load(&lanes->irs[at]), lane_all32(1)));
     word[8] = lane_swap32(lane_add32(lane_load(&lanes->ts_offset[at]), lane_all32(shape->ts_clock)));
     word[9] = lane_load(&lanes->tsval[at]);
-    sum = lane_add32(sum, lane_add32(lanes_halves(word[0]), lanes_halves(word[1])));
-    sum = lane_add32(sum, lane_add32(lanes_halves(word[2]), lanes_halves(word[8])));
-    sum = lane_add32(sum, lanes_halves(word[9]));
+    sum = lane_add_halves(lane_add_halves(sum, word[0]), word[1]);
+    sum = lane_add_halves(lane_add_halves(lane_add_halves(sum, word[2]), word[8]), word[9]);
     word[4] = lane_xor(lanes_fold(sum), lane_all32(0xffff));
 }
 
@@ -413,7 +457,7 @@ lanes_reply_v4(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_
 {
     vec faddr = lane_load(&lanes->faddr[0][at]);
     vec laddr = lane_load(&lanes->laddr[0][at]);
-    vec addresses = lane_add32(lanes_halves(faddr), lanes_halves(laddr));
+    vec addresses = lane_add_halves(lanes_halves(faddr), laddr);
     vec check = lanes_fold(lane_add32(addresses, lanes_of_template(lanes, at, offsetof(struct simd_template, ip_sum))));
     vec word[16];
 
@@ -437,7 +481,7 @@ lanes_reply_v6(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_
     for (size_t i = 0; i < 4; i++) {
         word[2 + i] = lane_load(&lanes->laddr[i][at]);
         word[6 + i] = lane_load(&lanes->faddr[i][at]);
-        addresses = lane_add32(addresses, lane_add32(lanes_halves(word[2 + i]), lanes_halves(word[6 + i])));
+        addresses = lane_add_halves(lane_add_halves(addresses, word[2 + i]), word[6 + i]);
     }
     lanes_reply_tcp(shape, lanes, at, addresses, &word[10]);
     for (size_t i = 0; i < 5; i++)

@@ -3,8 +3,9 @@
  *
  *   isa.c       which level this machine can, and which one is asked for
  *   portable.c  one lane after the other, by the functions of scalar.h, which single packets take too
- *   avx2.c      8 lanes at a time   } lanes.h, in terms of some thirty one-line primitives
- *   avx512.c    16 lanes at a time  }
+ *   avx2.c      8 lanes at a time   }
+ *   avx512.c    16 lanes at a time  } lanes.h, in terms of some thirty one-line primitives
+ *   neon.c, neon_sha3.c: 4 lanes    }
  *
  * All levels give the same bytes.  Not here: what a SYN leads to (core/quick.c), packets of any other form.
  *
@@ -16,6 +17,10 @@
 #define SYNCACHE_SIMD_SIMD_H
 
 #include "../syncache.h"
+
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(__AARCH64EB__)
+#define SIMD_NEON                     /* there are neon.c and neon_sha3.c */
+#endif
 
 #define SIMD_LANES SYNCACHE_BURST_MAX
 #define SIMD_V4_SYN 60                /* IPv4 20, TCP 20, options 20: MSS, SACK, timestamps, NOP, window scale */
@@ -91,6 +96,8 @@ struct simd_kernels {
 extern const struct simd_kernels simd_portable;
 extern const struct simd_kernels simd_avx2;
 extern const struct simd_kernels simd_avx512;
+extern const struct simd_kernels simd_neon;
+extern const struct simd_kernels simd_neon_sha3;
 
 /* The kernels of the best level that machine and environment allow; see syncache_isa(). */
 const struct simd_kernels *simd_kernels(void);

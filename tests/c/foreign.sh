@@ -21,8 +21,16 @@ for arch in ${*:-aarch64 s390x i686}; do
         echo "$arch: left out: $missing"
         continue
     }
-    make -k -j2 BUILD="../../build/foreign/$arch" CC="$arch-linux-gnu-gcc" \
-        AR="$arch-linux-gnu-ar" CFLAGS="-O1 -static" WARN="$warn" STEPS=20000 \
-        RUN="$(emulator "$qemu")" || exit 1
-    echo "$arch: $(ls "../../build/foreign/$arch"/*.ok | wc -l) units passed"
+    build=../../build/foreign/$arch
+    made() {
+        make -k -j2 BUILD="$build" CC="$arch-linux-gnu-gcc" AR="$arch-linux-gnu-ar" \
+            CFLAGS="-O2 -static" WARN="$warn" STEPS=20000 RUN="$(emulator "$qemu")" "$@"
+    }
+    made || exit 1
+    echo "$arch: $(ls "$build"/*.ok | wc -l) units passed"
+    [ "$arch" != aarch64 ] || {
+        made "$build/kernel_rounds" &&
+            sh foreign_counts.sh "$(emulator "$qemu")" "$build/kernel_rounds" \
+                neon neon-sha3
+    } || exit 1
 done

@@ -7,6 +7,7 @@
     xdp         ours on AF_XDP
     packet_echo, xdp_echo    the same loops without syncache work: the link's ceiling
     xdp_tx      an XDP program that swaps addresses and sends back: the wire's ceiling
+    shield, shield_auto  ours in XDP, the kernel's listener behind it
     packet_stack, xdp_stack  ours with a Stack behind, which serves clients
 
 Ours run in listener.py.
@@ -15,7 +16,7 @@ Ours run in listener.py.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from .wire import LISTENER, LISTENING, PORT, SERVER, Wire
@@ -40,7 +41,8 @@ table ip bench {{
 KERNEL = ("cookies2", "cookies1", "synproxy")
 ECHO = ("packet_echo", "xdp_echo")
 OURS = ("packet", "xdp")
-IN_PLACE = ("xdp_tx",)  # XDP_TX: only XDP sees their frames at the flood's end
+# XDP_TX: only XDP sees their frames at the flood's end.
+IN_PLACE = ("xdp_tx", "shield", "shield_auto")
 SERVING = ("packet_stack", "xdp_stack")
 
 
@@ -88,7 +90,17 @@ def ours(wire: Wire, rival: str) -> Iterator[None]:
 @contextmanager
 def in_place(wire: Wire, rival: str) -> Iterator[None]:
     """A program of the kernel's receive path; the process only holds it."""
-    words = (sys.executable, "-m", f"bench.{rival}", wire.vv)
-    with wire.victim.start(LISTENER, LISTENING, *words) as process:
-        process.ready()
+    module, _, mode = rival.partition("_")
+    if module != "shield":
+        module, mode = rival, ""
+    words = [sys.executable, "-m", f"bench.{module}", wire.vv]
+    with ExitStack() as stack:
+        if module == "shield":
+            words += [str(PORT), mode or "always"]
+            wire.victim.run("sysctl", "-qw", "net.ipv4.tcp_syncookies=1")
+            server = (wire.clients_program, "serve", SERVER, PORT)
+            listener = wire.victim.start(LISTENER, LISTENING, *server)
+            stack.enter_context(listener).ready()
+        process = wire.victim.start(LISTENER, LISTENING, *words)
+        stack.enter_context(process).ready()
         yield

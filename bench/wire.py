@@ -225,11 +225,12 @@ class Wire:
         words = (*aim, rate, warm, seconds)
         if not self.counts_frames:
             return self.attacker.start(FLOOD, ATTACKING, self.flood_program, *words)
-        # XDP needs NAPI at this end too; it gets a thread when GRO goes on.
+        # XDP needs NAPI at this end too; it gets a thread when GRO goes on, which has
+        # to be in its place before the generator leaves it no time.
         self.attacker.run("ethtool", "-K", self.va, "gro", "on")
-        self.attacker.run(
-            "sh", "-c", WRITE, "-", 1, f"/sys/class/net/{self.va}/threaded"
-        )
+        path = f"/sys/class/net/{self.va}/threaded"
+        self.attacker.run("sh", "-c", WRITE, "-", 1, path)
+        self.pin_napi()
         flood = self.attacker.start(FLOOD, ATTACKING, self.flood_program, *words, "xdp")
         time.sleep(warm / 2)
         self.pin_napi()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -302,3 +303,61 @@ def test_mode_changes_while_it_runs(shielded):
     Client(shielded.path).request("set", name=name, value="always")
     assert 1 == shielded.connect()["served"]
     assert 1 == shielded.counters()["redeemed"]
+
+
+@pytest.fixture
+def pins(tmp_path):
+    """A folder of a BPF file system of its own."""
+    root = tmp_path / "bpf"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", root], check=True)
+    yield root / "shield"
+    subprocess.run(["umount", "--lazy", root], check=True)
+
+
+def test_pinned_programs_outlive_a_process_and_are_taken_over(shielded, pins):
+    """SIGKILL, and cookies are still redeemed; the next process counts on."""
+    shielded.listen()
+    shielded.start("--mode", "always", "--pin", pins)
+    assert 2 == shielded.connect(count=2)["served"]
+    shielded.shield.kill()
+    shielded.shield.wait()
+    assert "xdp" in shielded.wire.server.run("ip", "link", "show", "s0")
+    assert 2 == shielded.connect(count=2)["served"]
+    shielded.start("--mode", "always", "--pin", pins)
+    assert 4 == shielded.counters()["redeemed"]
+    assert 2 == shielded.connect(count=2)["served"]
+    assert 6 == shielded.counters()["redeemed"]
+
+
+def test_nginx_with_a_socket_for_each_worker_is_served(shielded, tmp_path):
+    """A cookie finds the worker that its tuple belongs to."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert nginx, "no nginx: apt-get install nginx-light"
+    (tmp_path / "page").write_bytes(bytes(1_000_000))
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(
+        f"user root; worker_processes 2; daemon off; pid {tmp_path}/pid;\n"
+        "error_log stderr;\n"
+        "events { worker_connections 64; }\n"
+        f"http {{ access_log off; client_body_temp_path {tmp_path}; server {{\n"
+        f"listen 80 reuseport; root {tmp_path}; }} }}\n"
+    )
+    server = shielded.wire.server.start(nginx, "-c", conf, "-p", tmp_path)
+    fetch = ("curl", "-sS", "-o", "/dev/null", "-w", "%{size_download}\n")
+    page = f"http://{SERVER[4]}/page"
+    wait_until(lambda: refused_nobody(shielded, fetch, page))
+    shielded.start("--mode", "always")
+    for _ in range(20):
+        assert "1000000\n" == shielded.wire.client.run(*fetch, page)
+    counted = shielded.counters()
+    assert 20 == counted["redeemed"] == counted["synack"]
+    server.terminate()
+    server.wait(10)
+
+
+def refused_nobody(shielded, fetch, page):
+    try:
+        return bool(shielded.wire.client.run(*fetch, page))
+    except AssertionError:
+        return False

@@ -11,11 +11,11 @@ import subprocess
 import pytest
 
 from bench import __main__ as program
-from bench import figure, memory, wire, wired
+from bench import figure, memory, shielded, wire, wired
 from bench.figure import Family, Figure, Goal
-from bench.rivals import ECHO, KERNEL, OURS, SERVING
+from bench.rivals import ECHO, IN_PLACE, KERNEL, OURS, SERVING
 
-FAMILIES = (*memory.FAMILIES, *wired.FAMILIES)
+FAMILIES = (*memory.FAMILIES, *wired.FAMILIES, *shielded.FAMILIES)
 
 
 def drawn(ours, theirs, **words):
@@ -102,7 +102,8 @@ def test_figures_compare_arms_of_their_family():
     """Every arm that a figure names is one that its family measures."""
     known = {*KERNEL, *OURS, *ECHO, *SERVING}
     assert {*KERNEL, *OURS, *ECHO} == {*wired.SYNACKS}
-    for family in wired.FAMILIES:
+    known |= {*IN_PLACE, *shielded.CALM}
+    for family in (*wired.FAMILIES, *shielded.FAMILIES):
         for shape in family.figures:
             assert {shape.ours, shape.theirs} <= known
 

@@ -9,8 +9,7 @@
  * occupies the first 4 of 16 bytes, the other 12 are zero.  Time is a 64-bit count of milliseconds of one
  * monotonic clock of the caller's; any start value works, and a time before the last one counts as the last.
  *
- * Not here: links, established connections, policy.  Long because one header is all that a C stack needs.
- * See RFC 9293, RFC 4987, RFC 5961, RFC 7323.
+ * Not here: links, connections, policy.  Long because one header is all that a C stack needs.  RFC 9293, 4987, 5961.
  */
 #ifndef SYNCACHE_H
 #define SYNCACHE_H
@@ -88,6 +87,7 @@ enum syncache_verdict {
     SYNCACHE_DROP_BLACKHOLE,       /* blackhole suppressed a RST */
     SYNCACHE_DROP_KNOWN_FULL,      /* the table of known tuples is full: nothing can be offered */
     SYNCACHE_DROP_NO_KEY,          /* it takes a cookie to answer this SYN, and the engine has no key */
+    SYNCACHE_DROP_KNOWN_LIMIT,     /* it changes nothing on its connection, and enough of its kind have passed */
     SYNCACHE_VERDICT_COUNT
 };
 

@@ -42,6 +42,26 @@ struct syncache_arrival {
     uint8_t reserved[3];
 };
 
+/* What an established connection takes: RCV.NXT and the right edge that was told, SND.UNA, the end of what was sent. */
+struct syncache_numbers {
+    uint32_t rcv_nxt;
+    uint32_t rcv_adv;
+    uint32_t snd_una;
+    uint32_t snd_max;
+    uint32_t ts_recent;
+    uint32_t timestamps;           /* 1: they were negotiated, and ts_recent counts (RFC 7323 5.3) */
+};
+
+/*
+ * Tells the numbers of an established connection, whenever they have changed, at the latest before the next packets
+ * after the stack sent something.  From then on only a bounded number of those segments passes that change nothing:
+ * for an answer each, ack_war_cnt within ack_war_timewindow; where that is 0, all of them.
+ *
+ *   returns  false if the tuple is not an established one; nothing has changed
+ */
+bool syncache_guard(struct syncache *cache, const struct syncache_tuple *tuple,
+                    const struct syncache_numbers *numbers);
+
 /* cffi: end */
 
 /*

@@ -257,9 +257,7 @@ class Core(Block):
     def reply(self) -> bytes | None:
         """Return the packet that the last verdict made."""
         size = self._result.reply_size
-        if size == 0:
-            return None
-        return self._view[_REPLY : _REPLY + size]
+        return self._view[_REPLY : _REPLY + size] if size else None
 
     def conn(self) -> bytes:
         """Return the bytes of the last verdict, which begin with its conn."""
@@ -287,8 +285,7 @@ class Core(Block):
 
     def poll(self, now: float, tx: RingCore) -> int:
         """Send what is due; the number of packets appended."""
-        now_ms = self._at(now)
-        return lib.syncache_poll(self._cache, now_ms, tx.cdata)
+        return lib.syncache_poll(self._cache, self._at(now), tx.cdata)
 
     def due(self, now: float) -> list[bytes]:
         """Return the packets that are due."""
@@ -336,6 +333,10 @@ class Core(Block):
         """Register an active open."""
         return lib.syncache_opened(self._cache, tuple_of(tuple_), handle)
 
+    def guard(self, tuple_: bytes, numbers: tuple[int, ...]) -> None:
+        """Tell what an established connection takes: the fields of the C structure."""
+        lib.syncache_guard(self._cache, tuple_of(tuple_), (numbers,))
+
     def forget(self, tuple_: bytes) -> None:
         """Forget a known tuple."""
         lib.syncache_closed(self._cache, tuple_of(tuple_))
@@ -346,8 +347,7 @@ class Core(Block):
 
     def unreach(self, tuple_: bytes, seq: int, now: float) -> None:
         """Take an ICMP error that quotes a segment of ours."""
-        now_ms = self._at(now)
-        lib.syncache_unreach(self._cache, now_ms, tuple_of(tuple_), seq)
+        lib.syncache_unreach(self._cache, self._at(now), tuple_of(tuple_), seq)
 
     def rehash(self, seed: bytes) -> None:
         """Draw the bucket hash anew; every entry is purged."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from . import address
 from .fourtuple import TUPLE_BYTES, FourTuple
@@ -19,6 +19,22 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+
+class Numbers(NamedTuple):
+    """What an established connection takes, modulo 2^32, for `Syncache.guard()`.
+
+    `rcv_adv` is the right edge that the peer was told, `snd_max` the end of what was
+    sent; `ts_recent` counts if `timestamps` were negotiated.
+    """
+
+    rcv_nxt: int
+    rcv_adv: int
+    snd_una: int
+    snd_max: int
+    ts_recent: int = 0
+    timestamps: bool = False
+
 
 WSCALE_NONE = 255
 # By enum syncache_ecn and enum syncache_via.

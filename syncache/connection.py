@@ -32,7 +32,7 @@ from .tcp.state import TRANSITIONS, Action, Happening, State
 from .tcp.timestamps import OPTION_BYTES, Timestamps
 
 if TYPE_CHECKING:
-    from .conn import Conn
+    from .conn import Conn, Numbers
     from .events import Event
     from .listener import Listener
     from .ring import Ring
@@ -111,10 +111,11 @@ class Connection:
         self.conn = conn
         self.state = State.SYN_RECEIVED
         self.listener: Listener | None = None
-        # The stack's own: its name for us, our tuple in the peer's segments, our timer.
+        # The stack's own: its name for us, our tuple, our timer, what the engine knows.
         self.handle = 0
         self.key = b""
         self.timer_ms: int | None = None
+        self.numbers: Numbers | None = None
         self.soft_error: str | None = None
         self.owner = owner
         self.writer = writer

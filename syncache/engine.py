@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
-from .conn import Conn, Endpoint
+from .conn import Conn, Endpoint, Numbers
 from .entropy import entropy
 from .fourtuple import FourTuple
 from .halfopen import ENTRY_BYTES, HalfOpen
@@ -287,6 +287,17 @@ class Syncache:
             raise ValueError(f"{conn.endpoint!r} is not one of this engine")
         with self._core as core:
             core.accepted(conn.raw, handle, ok)
+
+    def guard(self, conn: Conn | FourTuple, numbers: Numbers) -> None:
+        """Tell what an established connection takes, whenever that has changed.
+
+        At the latest before the next packets after something was sent.  Segments that
+        change nothing then pass in a bounded number only, by the tunables of challenge
+        ACKs (net.inet.tcp.ack_war_cnt); the others are DROP_KNOWN_LIMIT.
+        """
+        raw = conn.key if isinstance(conn, Conn) else FourTuple(*conn).to_c()
+        with self._core as core:
+            core.guard(raw, numbers)
 
     def opened(self, four_tuple: FourTuple, handle: int = 0) -> bool:
         """Register an active open; False if the table of connections is full.

@@ -17,7 +17,6 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from . import address as addresses
-from ._core_segment import SegmentWriter
 from .block import milliseconds
 from .connection import Connection
 from .engine import MTU_MIN, Syncache, within
@@ -25,10 +24,10 @@ from .events import Accepted
 from .listener import Listener
 from .ring import Checksum, Ring
 from .sysctl import Sysctl
-from .tcp import icmp, segment_arrives
+from .tcp import icmp, output, segment_arrives
 from .tcp.arrival import arrivals
 from .tcp.settings import Settings
-from .tcp.signature import SigningWriter
+from .tcp.signature import SigningWriter, writer_of
 from .tcp.state import State
 from .verdict import Kind, Reason
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from .keyring import Keyring
     from .stats import Stats
     from .tcp.arrival import Arrival
-    from .tcp.departure import Writer
 
 __all__ = ["Stack"]
 
@@ -272,7 +270,11 @@ class Stack:
             conn,
             self._settings(),
             owner=self,
-            writer=self._writer(conn, listener.options),
+            writer=writer_of(
+                conn,
+                listener.options,
+                dont_fragment=bool(self._knob("net.inet.ip.path_mtu_discovery")),
+            ),
             mtu=listener.options["mtu"] or self.mtu,
             ts_base=self._ts_base,
             rcv_window=listener.rcv_window,
@@ -288,23 +290,6 @@ class Stack:
         self.tell(Accepted(listener, connection))
         connection.begin(arrival, self._now_ms)
         self._schedule(connection)
-
-    def _writer(self, conn: Conn, options: Mapping[str, Any]) -> Writer:
-        """Return what writes a connection's packets."""
-        family, faddr, laddr = conn.family, conn.key[:16], conn.key[16:32]
-        writer = SegmentWriter(
-            family,
-            (laddr, conn.lport, faddr, conn.fport),
-            hop_limit=options.get("hop_limit", 64),
-            tos=options.get("tos", 0) & 0xFC,
-            dont_fragment=bool(self._knob("net.inet.ip.path_mtu_discovery")),
-            flow_label=conn.iss & 0xFFFFF if family == addresses.IPV6 else 0,
-        )
-        if not conn.md5:
-            return writer
-        peers = options["md5_keys"].items()
-        key = next(key for peer, key in peers if addresses.pack(peer)[1] == faddr)
-        return SigningWriter(writer, conn.four_tuple, key)
 
     def _has_room(self, listener: Listener) -> bool:
         """Tell whether another connection fits; TIME-WAIT gives way."""
@@ -387,8 +372,17 @@ class Stack:
                 self._ready[connection] = None
             elif connection.state is State.CLOSED:
                 self._remove(connection)
+            self._guard(connection)
             self._schedule(connection)
         return len(tx) - before
+
+    def _guard(self, connection: Connection) -> None:
+        """Let the engine know what the connection takes now."""
+        numbers = output.numbers(connection)
+        known = connection.key and connection.state is not State.SYN_RECEIVED
+        if known and numbers != connection.numbers:
+            connection.numbers = numbers
+            self.syncache.guard(connection.conn, numbers)
 
     def _send_loose(self, packet: bytes) -> None:
         if len(self._loose) < _LOOSE_MAX and len(packet) <= self.mtu:

@@ -75,6 +75,8 @@ class Reason(NamedNumber):
     DROP_KNOWN_FULL = 40  # the table of known tuples is full: nothing can be offered
     # it takes a cookie to answer this SYN, and the engine has no key
     DROP_NO_KEY = 41
+    # it changes nothing on its connection, and enough of its kind have passed
+    DROP_KNOWN_LIMIT = 42
 
     @property
     def kind(self) -> Kind:

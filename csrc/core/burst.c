@@ -313,6 +313,7 @@ syncache_burst(struct syncache *cache, uint64_t now_ms,
     burst.rx = rx;
     burst.tx = tx;
     engine_advance(cache, now_ms);
+    cache->turn++;
     rx->passed_count = 0;
     while (rx->next < rx->count) {
         uint32_t done;

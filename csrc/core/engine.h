@@ -7,6 +7,7 @@
  *   expand.c  a final ACK                            redeem.c    a final ACK as a cookie
  *   offer.c   completed handshakes and the stack     engine.c    time, hashes, removal, the gate
  *   chkrst.c  RST, ICMP, what could not be sent      timer.c     retransmission, purge, poll, deadline
+ *   guard.c   segments of known connections that change nothing
  *   respond.c the packets that the events send   quick.c      the short way of most SYNs
  */
 #ifndef SYNCACHE_CORE_ENGINE_H
@@ -55,6 +56,7 @@ struct syncache {
     struct cookie_failures failures;
     struct repeats repeats;
     uint32_t poll_cursor;             /* bucket where a poll that filled its ring goes on */
+    uint16_t turn;                    /* counts the calls with packets: what known tuples may bring to one */
     uint8_t wscale;                   /* ours, from maxsockbuf, where the endpoint does not say */
     uint8_t wscale_before;
     bool started;

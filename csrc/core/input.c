@@ -128,6 +128,20 @@ input_owed(struct syncache *cache, struct known_node *node, struct event *event)
     return SYNCACHE_REPLY_RST;
 }
 
+static bool
+input_guarded(const struct syncache *cache, struct known_node *node,
+              const struct wire_segment *segment)
+{
+    struct guard_limits limits = {
+        .now_ms = (uint32_t)cache->now_ms,
+        .window_ms = cache->tunables.ack_war_timewindow_ms,
+        .count = cache->tunables.ack_war_cnt,
+        .turn = cache->turn,
+    };
+
+    return guard_passes(&node->guard, &limits, segment);
+}
+
 /* Undecided: the tuple is not known, go on. */
 static enum syncache_verdict
 input_known(struct syncache *cache, struct event *event)
@@ -142,6 +156,8 @@ input_known(struct syncache *cache, struct event *event)
     input_settle_fastopen(cache, node, event->segment);
     if (node->state == KNOWN_OFFERED)
         return SYNCACHE_PASS_OFFERED;
+    if (node->guard.on && !input_guarded(cache, node, event->segment))
+        return SYNCACHE_DROP_KNOWN_LIMIT;
     event->handle = node->handle;
     return SYNCACHE_PASS_KNOWN;
 }
@@ -231,6 +247,7 @@ input_single(struct syncache *cache, struct parsed *parsed,
     struct event event = {.conn = &result->conn, .reply = result->reply};
     enum syncache_verdict verdict;
 
+    cache->turn++;
     if (tuple != NULL)
         parsed->hash = engine_hash(cache, tuple);
     verdict = input_parsed(cache, parsed, &event);

@@ -13,7 +13,7 @@
 
 #define KNOWN_LINE 64
 
-_Static_assert(sizeof(struct known_node) == 88, "no hidden padding");
+_Static_assert(sizeof(struct known_node) == 128, "no hidden padding");
 _Static_assert(offsetof(struct syncache_tuple, reserved) == 37,
                "a tuple's key is what comes before reserved");
 

@@ -6,6 +6,7 @@
 #define SYNCACHE_CORE_KNOWN_H
 
 #include "../syncache.h"
+#include "guard.h"
 
 enum known_state {
     KNOWN_FREE,
@@ -27,7 +28,8 @@ struct known_node {
     uint8_t state;                    /* enum known_state */
     uint8_t via;                      /* enum syncache_via */
     uint8_t pending;                  /* a TFO request that counts as pending on its endpoint */
-    uint8_t reserved[7];
+    uint8_t reserved[3];
+    struct guard guard;               /* KNOWN_ESTABLISHED */
 };
 
 struct known {

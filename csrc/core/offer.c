@@ -290,6 +290,19 @@ syncache_opened(struct syncache *cache, const struct syncache_tuple *tuple,
     return true;
 }
 
+bool
+syncache_guard(struct syncache *cache, const struct syncache_tuple *tuple,
+               const struct syncache_numbers *numbers)
+{
+    struct known_node *node =
+        known_find(&cache->known, engine_hash(cache, tuple), tuple);
+
+    if (node == NULL || node->state != KNOWN_ESTABLISHED)
+        return false;
+    guard_set(&node->guard, numbers);
+    return true;
+}
+
 void
 syncache_closed(struct syncache *cache, const struct syncache_tuple *tuple)
 {

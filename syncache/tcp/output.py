@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..conn import Numbers
 from ..options import OPTIONS_MAX
 from ..segment import ACK, FIN, PSH, SYN
 from .departure import Departure, sack_option, syn_options
@@ -46,6 +47,20 @@ def transmit(connection: Connection, ring: Ring, now_ms: int, gso_max: int) -> b
         return False
     sender.settle(now_ms)
     return _acknowledge(connection, ring, now_ms)
+
+
+def numbers(connection: Connection) -> Numbers:
+    """Return what the connection takes, as the engine is told it."""
+    sender, receiver = connection.sender, connection.receiver
+    timestamps = connection.timestamps
+    return Numbers(
+        receiver.rcv_nxt & _MASK,
+        receiver.rcv_adv & _MASK,
+        sender.snd_una & _MASK,
+        sender.snd_max & _MASK,
+        timestamps.ts_recent,
+        timestamps.enabled,
+    )
 
 
 def _send(connection: Connection, ring: Ring, plan: Plan, now_ms: int) -> None:

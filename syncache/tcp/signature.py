@@ -6,17 +6,20 @@ The engine checks and signs the handshake; here is the same for the connection.
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import address as addresses
+from .._core_segment import SegmentWriter
 from ..options import KIND_MD5, NOP
 
 if TYPE_CHECKING:
-    from .._core_segment import SegmentWriter
+    from collections.abc import Mapping
+
+    from ..conn import Conn
     from ..fourtuple import FourTuple
     from ..ring import Ring
     from .arrival import Arrival
-    from .departure import Departure
+    from .departure import Departure, Writer
 
 # Two NOPs keep what follows aligned.
 _PREFIX = bytes((NOP, NOP, KIND_MD5, 18))
@@ -25,6 +28,24 @@ _PSEUDO_V4 = Struct("!4s4sxBH")
 _PSEUDO_V6 = Struct("!16s16sI3xB")
 _HEADER = Struct("!HHIIHHHH")
 _PROTOCOL_TCP = 6
+
+
+def writer_of(conn: Conn, options: Mapping[str, Any], *, dont_fragment: bool) -> Writer:
+    """Return what writes a connection's packets, as its listener's options say."""
+    family, faddr, laddr = conn.family, conn.key[:16], conn.key[16:32]
+    writer = SegmentWriter(
+        family,
+        (laddr, conn.lport, faddr, conn.fport),
+        hop_limit=options.get("hop_limit", 64),
+        tos=options.get("tos", 0) & 0xFC,
+        dont_fragment=dont_fragment,
+        flow_label=conn.iss & 0xFFFFF if family == addresses.IPV6 else 0,
+    )
+    if not conn.md5:
+        return writer
+    peers = options["md5_keys"].items()
+    key = next(key for peer, key in peers if addresses.pack(peer)[1] == faddr)
+    return SigningWriter(writer, conn.four_tuple, key)
 
 
 class SigningWriter:

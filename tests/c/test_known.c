@@ -82,9 +82,9 @@ test_memory_is_a_chain_a_node_rounded_up_to_lines(void)
         uint32_t nodes, heads;
         size_t bytes;
     } rows[] = {
-        {1, 1, 64 + 128},     {2, 2, 64 + 192},
-        {3, 4, 64 + 320},     {16, 16, 64 + 1408},
-        {17, 32, 128 + 1536}, {65536, 65536, 262144 + 5767168},
+        {1, 1, 64 + 128},     {2, 2, 64 + 256},
+        {3, 4, 64 + 384},     {16, 16, 64 + 2048},
+        {17, 32, 128 + 2176}, {65536, 65536, 262144 + 8388608},
     };
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
         struct known_block block = known_new(rows[i].nodes);
@@ -93,7 +93,7 @@ test_memory_is_a_chain_a_node_rounded_up_to_lines(void)
         free(block.memory);
     }
 #if SIZE_MAX > UINT32_MAX /* syncache_size() refuses it elsewhere */
-    EXPECT_EQ((UINT64_C(1) << 33) + ((UINT64_C(88) << 32) - 88 + 24),
+    EXPECT_EQ((UINT64_C(1) << 33) + ((UINT64_C(128) << 32) - 128),
               known_bytes(UINT32_MAX));
 #endif
 }

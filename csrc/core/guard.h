@@ -1,0 +1,51 @@
+/*
+ * What an established connection takes, as its stack told it, so that what changes nothing need not reach the stack.
+ * The stack goes on answering; it only sees no more of that than its answers are limited to anyway.
+ *
+ * Not here: answers, states.  See RFC 9293 3.10.7.4, RFC 5961.
+ */
+#ifndef SYNCACHE_CORE_GUARD_H
+#define SYNCACHE_CORE_GUARD_H
+
+#include "../syncache_host.h"
+#include "wire.h"
+
+/* Of what an honest peer may repeat, in a time window of ack_war_timewindow; of what costs the stack more than it
+ * says, in one burst. */
+#define GUARD_REPEATED_MAX 64
+#define GUARD_SMALL_MAX 64
+#define GUARD_SMALL_BYTES 128
+#define GUARD_FAR 0x40000000u         /* no window is wider (RFC 7323 2.3) */
+
+struct guard {
+    uint32_t rcv_nxt, rcv_adv;
+    uint32_t snd_una, snd_max;
+    uint32_t ts_recent;
+    uint32_t seen, acked;             /* RCV.NXT and SND.UNA as they will be once the stack has seen this burst */
+    uint32_t since_ms;                /* when the window of `strange` and `repeated` began */
+    uint16_t window;                  /* the field of the last ACK that passed */
+    uint16_t turn;                    /* the burst in which `small` counts */
+    uint8_t on;                       /* 0: all passes */
+    uint8_t timestamps;
+    uint8_t strange;                  /* what no honest peer sends */
+    uint8_t repeated;
+    uint8_t small;
+    uint8_t reserved[3];
+};
+
+_Static_assert(sizeof(struct guard) == 44, "no hidden padding");
+
+/* What counts are measured by. */
+struct guard_limits {
+    uint32_t now_ms;
+    uint32_t window_ms;               /* 0, or count 0: no limit */
+    uint32_t count;
+    uint16_t turn;
+};
+
+void guard_set(struct guard *guard, const struct syncache_numbers *numbers);
+
+/* Should the stack see this segment of the connection?  False: it would change nothing. */
+bool guard_passes(struct guard *guard, const struct guard_limits *limits, const struct wire_segment *segment);
+
+#endif

@@ -1,0 +1,254 @@
+/* Which segments of an established connection its stack gets to see. */
+#include "cache.h"
+
+#include "../../csrc/core/guard.h"
+
+#define NXT 1000u
+#define WND 5000u
+#define UNA 7000u
+#define MAX 9000u
+
+static struct guard guard;
+static struct guard_limits limits;
+static uint32_t base; /* the numbers wrap wherever it says */
+
+static void
+start(bool timestamps)
+{
+    struct syncache_numbers numbers = {
+        .rcv_nxt = base + NXT,
+        .rcv_adv = base + NXT + WND,
+        .snd_una = base + UNA,
+        .snd_max = base + MAX,
+        .ts_recent = base,
+        .timestamps = timestamps,
+    };
+    memset(&guard, 0, sizeof guard);
+    limits = (struct guard_limits){
+        .now_ms = 5000, .window_ms = 1000, .count = 5, .turn = 1};
+    guard_set(&guard, &numbers);
+}
+
+static bool
+passes(uint16_t flags, uint32_t seq, uint32_t ack, uint32_t size)
+{
+    struct wire_segment segment = {.flags = flags,
+                                   .seg_seq = base + seq,
+                                   .seg_ack = base + ack,
+                                   .payload_size = size,
+                                   .seg_wnd = 500};
+    return guard_passes(&guard, &limits, &segment);
+}
+
+/* How many of a thousand within one burst pass. */
+static uint32_t
+of_thousand(uint16_t flags, uint32_t seq, uint32_t ack, uint32_t size)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 1000; i++)
+        count += passes(flags, seq, ack, size);
+    return count;
+}
+
+static void
+test_segment_that_changes_nothing_passes_in_a_bounded_number(void)
+{
+    static const struct {
+        uint16_t flags;
+        uint32_t seq, ack, size, passed;
+    } rows[] = {
+        /* RFC 5961: SYN, RST that is not exact, ACK of what was never sent */
+        {SYN, NXT, 0, 0, 5},
+        {SYN | ACK, NXT + 9, UNA, 0, 5},
+        {RST, NXT + 1, 0, 0, 5},
+        {RST, NXT + WND, 0, 0, 5},
+        {RST, NXT + WND + 1, 0, 0, 0},
+        {RST | ACK, NXT - 1, UNA, 0, 0},
+        {ACK, NXT, MAX + 1, 10, 5},
+        {ACK, NXT, UNA - GUARD_FAR - 1, 10, 5},
+        {0, NXT, 0, 10, 5},
+        {FIN, NXT, 0, 0, 5},
+        /* out of the window */
+        {ACK, NXT + WND + 1, UNA, 0, 5},
+        {ACK, NXT + WND + 1, UNA, 900, 5},
+        {ACK | FIN, NXT + (1u << 30), UNA, 0, 5},
+        {ACK, NXT - GUARD_FAR - 900, UNA, 900, 5},
+        /* what an honest peer may repeat */
+        {ACK, NXT - 900, UNA, 900, GUARD_REPEATED_MAX},
+        {ACK | FIN, NXT - 1, UNA, 0, GUARD_REPEATED_MAX},
+        {ACK, NXT - 1, UNA, 0, GUARD_REPEATED_MAX},
+        {ACK, NXT, MAX, 0, GUARD_REPEATED_MAX + 1}, /* the first is news */
+        /* what costs more than it says */
+        {ACK, NXT, UNA, 0, GUARD_SMALL_MAX},
+        {ACK, NXT + 1, UNA, 1, GUARD_SMALL_MAX},
+        {ACK, NXT + 900, UNA, 900, GUARD_SMALL_MAX},
+    };
+    static const uint32_t bases[] = {0, 0xffffffffu - NXT, 0x80000000u - UNA};
+    for (size_t i = 0; i < 3 * TEST_COUNT(rows); i++) {
+        base = bases[i % 3];
+        start(false);
+        EXPECT_EQ(rows[i / 3].passed,
+                  of_thousand(rows[i / 3].flags, rows[i / 3].seq,
+                              rows[i / 3].ack, rows[i / 3].size));
+    }
+    base = 0;
+}
+
+static void
+test_segment_that_says_something_new_always_passes(void)
+{
+    start(false);
+    for (uint32_t i = 0; i < 1000; i++) {
+        EXPECT_TRUE(passes(ACK, NXT, UNA + 1 + i, 0));
+        EXPECT_TRUE(passes(RST, NXT, 0, 0));
+    }
+    /* Data in order, as far as the window goes. */
+    start(false);
+    for (uint32_t seq = NXT; seq < NXT + WND; seq += 200) {
+        EXPECT_TRUE(passes(ACK, seq, UNA, 200));
+        EXPECT_TRUE(passes(RST, seq + 200, 0, 0));
+    }
+}
+
+static void
+test_data_sent_again_in_one_burst_is_a_repetition(void)
+{
+    start(false);
+    EXPECT_EQ(1 + GUARD_REPEATED_MAX, of_thousand(ACK, NXT, UNA, 900));
+    /* The stack did not take it: in the next burst it may be news again. */
+    limits.turn++;
+    EXPECT_TRUE(passes(ACK, NXT, UNA, 900));
+}
+
+static void
+test_counts_begin_anew_with_their_time(void)
+{
+    start(false);
+    EXPECT_EQ(5, of_thousand(SYN, NXT, 0, 0));
+    EXPECT_EQ(GUARD_REPEATED_MAX, of_thousand(ACK, NXT - 1, UNA, 0));
+    EXPECT_EQ(GUARD_SMALL_MAX, of_thousand(ACK, NXT + 1, UNA, 1));
+    limits.turn++;
+    EXPECT_EQ(0, of_thousand(SYN, NXT, 0, 0));
+    EXPECT_EQ(GUARD_SMALL_MAX, of_thousand(ACK, NXT + 1, UNA, 1));
+    limits.now_ms += 999;
+    EXPECT_EQ(0, of_thousand(SYN, NXT, 0, 0));
+    limits.now_ms += 1;
+    EXPECT_EQ(5, of_thousand(SYN, NXT, 0, 0));
+    EXPECT_EQ(GUARD_REPEATED_MAX, of_thousand(ACK, NXT - 1, UNA, 0));
+}
+
+static void
+test_strange_segments_leave_room_for_honest_repetitions(void)
+{
+    /* A blind sender's do not use up what the peer needs. */
+    start(false);
+    EXPECT_EQ(5, of_thousand(ACK, NXT + WND + 7, UNA, 900));
+    EXPECT_TRUE(passes(ACK, NXT - 900, UNA, 900));
+}
+
+static void
+test_old_timestamp_makes_a_repetition(void)
+{
+    for (uint32_t on = 0; on <= 1; on++) {
+        start(on);
+        struct wire_segment segment = {.flags = ACK,
+                                       .seg_seq = NXT,
+                                       .seg_ack = UNA + 1,
+                                       .payload_size = 900,
+                                       .has = WIRE_HAS_TIMESTAMPS,
+                                       .tsval = 0u - 1};
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < 1000; i++) {
+            segment.seg_seq = NXT + i;
+            count += guard_passes(&guard, &limits, &segment);
+        }
+        EXPECT_EQ(on ? GUARD_REPEATED_MAX : 1000, count);
+    }
+}
+
+static void
+test_peer_behind_a_closed_window_is_heard(void)
+{
+    start(false);
+    guard.rcv_adv = guard.rcv_nxt;
+    for (uint32_t i = 0; i < 100; i++)
+        EXPECT_TRUE(passes(ACK, NXT + 1, UNA + 1 + i, 0));
+}
+
+static void
+test_no_limit_lets_all_pass(void)
+{
+    for (uint32_t i = 0; i <= 1; i++) {
+        start(false);
+        *(i ? &limits.count : &limits.window_ms) = 0;
+        EXPECT_EQ(1000, of_thousand(SYN, NXT, 0, 0));
+    }
+    start(false);
+    limits.count = 100000;
+    EXPECT_EQ(UINT8_MAX, of_thousand(SYN, NXT, 0, 0));
+}
+
+/* An engine with one established connection of peer 1. */
+static void
+established(void)
+{
+    cache_defaults();
+    cache_start();
+    struct syncache_tuple tuple = peer_tuple(1);
+    struct syncache_numbers numbers = {
+        .rcv_nxt = NXT, .rcv_adv = NXT + WND, .snd_una = UNA, .snd_max = UNA};
+    EXPECT_TRUE(!syncache_guard(cache, &tuple, &numbers));
+    EXPECT_TRUE(syncache_opened(cache, &tuple, 77));
+    EXPECT_TRUE(syncache_guard(cache, &tuple, &numbers));
+}
+
+static void
+test_engine_drops_and_counts_what_is_too_much(void)
+{
+    established();
+    struct seg seg = {.peer = 1, .flags = SYN, .seq = NXT};
+    for (uint32_t i = 0; i < 20; i++)
+        EXPECT_EQ(i < 5 ? SYNCACHE_PASS_KNOWN : SYNCACHE_DROP_KNOWN_LIMIT,
+                  send_seg(seg));
+    EXPECT_EQ(15, stats()->verdicts[SYNCACHE_DROP_KNOWN_LIMIT]);
+    now += 1000;
+    EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_seg(seg));
+    EXPECT_EQ(77, result.handle);
+}
+
+static void
+test_connection_whose_numbers_were_not_told_gets_all(void)
+{
+    established();
+    struct syncache_tuple tuple = peer_tuple(2);
+    EXPECT_TRUE(syncache_opened(cache, &tuple, 78));
+    struct seg seg = {.peer = 2, .flags = SYN, .seq = NXT};
+    for (uint32_t i = 0; i < 100; i++)
+        EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_seg(seg));
+    /* And so does the next connection of a tuple. */
+    tuple = peer_tuple(1);
+    syncache_closed(cache, &tuple);
+    EXPECT_TRUE(syncache_opened(cache, &tuple, 79));
+    seg.peer = 1;
+    for (uint32_t i = 0; i < 100; i++)
+        EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_seg(seg));
+}
+
+static const struct test tests[] = {
+    TEST(test_segment_that_changes_nothing_passes_in_a_bounded_number),
+    TEST(test_segment_that_says_something_new_always_passes),
+    TEST(test_data_sent_again_in_one_burst_is_a_repetition),
+    TEST(test_counts_begin_anew_with_their_time),
+    TEST(test_strange_segments_leave_room_for_honest_repetitions),
+    TEST(test_old_timestamp_makes_a_repetition),
+    TEST(test_peer_behind_a_closed_window_is_heard),
+    TEST(test_no_limit_lets_all_pass),
+    TEST(test_engine_drops_and_counts_what_is_too_much),
+    TEST(test_connection_whose_numbers_were_not_told_gets_all),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

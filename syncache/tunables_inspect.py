@@ -55,7 +55,7 @@ _COMMANDS = (
         "half-open TCP sessions to one destination",
         field="tcp_max_incomplete_host", zero_unlimited=True, engine="inspect"),
     Knob(_I + "tcp.block_time", 0, (0, MINUTES_MAX),
-        "block of a destination above its limit; 0: its oldest goes instead",
+        "block of a destination above its limit; 0: block_action, or its oldest goes",
         unit="min", engine="inspect"),
     Knob(_I + "alert", 1, BOOL,
         "report thresholds crossed and hosts blocked",
@@ -68,19 +68,21 @@ _COMMANDS = (
         engine="inspect"),
 )
 
-# What Cisco hard-codes or leaves open, and what goes beyond it.
+# What Cisco hard-codes or leaves open, and what goes beyond it.  What deletes sessions
+# or refuses clients does an attacker's work, so the defaults report, and answer with
+# cookies where there are too many; the preset cbac-classic is the original.
 _OURS = (
     Knob(_I + "tcp.block_time_s", 0, (0, SECONDS_MAX),
         "as tcp.block_time, in seconds; unless 0 it is used instead", unit="s",
         engine="inspect"),
-    Knob(_I + "block_action", "drop", ("drop", "cookie", "intercept", "evict"),
-        "what new connections to a blocked destination meet; evict: no block at all",
+    Knob(_I + "block_action", "cookie", ("drop", "cookie", "intercept", "evict"),
+        "what new connections to a destination above its limit meet; evict: no block",
         field="block_action", engine="inspect"),
-    Knob(_I + "block_clears", 1, BOOL,
+    Knob(_I + "block_clears", 0, BOOL,
         "a block begins with deleting the destination's half-open sessions",
         field="block_clears", engine="inspect"),
-    Knob(_I + "aggressive_evict", "per-new", ("per-new", "sweep"),
-        "delete one half-open session per new one, or at once down to the low mark",
+    Knob(_I + "aggressive_evict", "nobody", ("per-new", "sweep", "nobody"),
+        "delete one half-open session per new one, at once down to the low mark, none",
         field="aggressive_evict", engine="inspect"),
     Knob(_I + "drop_mode", "oldest", ("oldest", "random", "heaviest"),
         "which half-open session goes; heaviest: of whom holds most, from 25 % on",

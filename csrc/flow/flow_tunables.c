@@ -60,7 +60,8 @@ flow_inspect_default(struct flow_inspect_tunables *tunables)
         .one_minute_low = 400,
         .one_minute_high = 500,
         .tcp_max_incomplete_host = 50,
-        .block_clears = 1,
+        .block_action = FLOW_BLOCK_COOKIE,
+        .aggressive_evict = FLOW_EVICT_NOBODY,
         .calm_check_interval_ms = 1000,
         .alert = 1,
         .host_alert_again_ms = 60000,
@@ -180,7 +181,7 @@ tunables_inspect_valid(const struct flow_inspect_tunables *of)
            tunables_pair(of->one_minute_low, of->one_minute_high) &&
            of->tcp_block_time_ms <= SECONDS_MAX_MS &&
            of->block_action <= FLOW_BLOCK_EVICT &&
-           of->aggressive_evict <= FLOW_EVICT_SWEEP &&
+           of->aggressive_evict <= FLOW_EVICT_NOBODY &&
            of->drop_mode <= FLOW_DROP_HEAVIEST &&
            of->udp_halfopen_max_age_ms <= SECONDS_MAX_MS &&
            of->rate_method <= FLOW_RATE_EWMA &&

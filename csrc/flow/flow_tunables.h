@@ -61,7 +61,7 @@ struct flow_intercept_tunables {
     uint32_t debug;
 };
 
-enum flow_aggressive_evict { FLOW_EVICT_PER_NEW, FLOW_EVICT_SWEEP };
+enum flow_aggressive_evict { FLOW_EVICT_PER_NEW, FLOW_EVICT_SWEEP, FLOW_EVICT_NOBODY };
 enum flow_block_action { FLOW_BLOCK_DROP, FLOW_BLOCK_COOKIE, FLOW_BLOCK_INTERCEPT, FLOW_BLOCK_EVICT };
 enum flow_inspected { FLOW_TCP, FLOW_UDP, FLOW_DNS, FLOW_ICMP, FLOW_INSPECTED_COUNT };
 enum flow_switch { FLOW_OFF, FLOW_ON, FLOW_INHERIT };

@@ -104,8 +104,9 @@ void
 inspect_make_way(struct flow *flow)
 {
     /* A sweep keeps the count below low, the new session included. */
-    bool room = flow->inspect.aggressive_evict == FLOW_EVICT_SWEEP &&
-                flow->order.count + 1 < flow->limits.incomplete_low;
+    bool room = flow->inspect.aggressive_evict == FLOW_EVICT_NOBODY ||
+                (flow->inspect.aggressive_evict == FLOW_EVICT_SWEEP &&
+                 flow->order.count + 1 < flow->limits.incomplete_low);
 
     if (flow->threshold.aggressive && !room && flow->order.count > 0)
         inspect_evict(flow);
@@ -176,10 +177,12 @@ inspect_reset(struct flow *flow, const struct session *session)
     engine_reset(flow, session, FLOW_SERVER, session->c + 1, NULL);
 }
 
+/* Who is forgotten for want of room goes on without a session: no reset. */
 void
 inspect_delete(struct flow *flow, struct session *session, enum flow_end end)
 {
     bool resets = session->protocol == WIRE_PROTOCOL_TCP &&
+                  (end != FLOW_END_EVICTED_FULL || session->mode == 'I') &&
                   flow->inspect.detect_only == 0 &&
                   (!flow->tap || flow->inspect.tap_reset != 0);
     struct flow_event *event;

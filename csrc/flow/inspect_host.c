@@ -1,9 +1,10 @@
 /*
  * The limit of half-open TCP sessions to one destination address, and its block.
  *
- * An attempt that would be number N + 1 costs the host its oldest half-open
- * session, or, if there is a block time, all of them, and the attempt and those
- * that follow are refused until the time is over.  A block does not grow.
+ * An attempt that would be number N + 1 is challenged, if block_action says so
+ * and we may; else it costs the host its oldest half-open session.  If there is
+ * a block time, a block begins, which may cost all of them, and the attempt and
+ * those that follow are refused until the time is over.  A block does not grow.
  *
  * Refused: dropped, or challenged.  A client that answers the challenge, with a
  * cookie or by an entry of the SYN proxy, is let in although the host is
@@ -86,6 +87,30 @@ host_begin_block(struct flow *flow, struct host *host, bool alerts)
         event->number = flow->inspect.tcp_block_time_ms;
 }
 
+/* A SYN that we may answer in the server's name. */
+static bool
+host_may_challenge(const struct flow *flow, const struct arrival *arrival)
+{
+    const struct view *view = &arrival->view;
+
+    return inspect_acts(flow) && arrival->side != FLOW_TAP &&
+           wire_address_fault(&view->tuple) == SYNCACHE_PASS_KNOWN &&
+           !proxy_untouchable(view);
+}
+
+/* Without a block time, those above the limit are challenged one by one. */
+static bool
+host_challenges(const struct flow *flow, const struct arrival *arrival)
+{
+    uint32_t action = flow->inspect.block_action;
+
+    if (flow->inspect.tcp_block_time_ms != 0 ||
+        !host_may_challenge(flow, arrival))
+        return false;
+    return action == FLOW_BLOCK_INTERCEPT ||
+           (action == FLOW_BLOCK_COOKIE && proxy_mints(flow));
+}
+
 enum inspect_limit
 inspect_host_limit(struct flow *flow, const struct arrival *arrival)
 {
@@ -106,6 +131,8 @@ inspect_host_limit(struct flow *flow, const struct arrival *arrival)
         host_begin_block(flow, host, alerts);
         return INSPECT_REFUSE;
     }
+    if (host_challenges(flow, arrival))
+        return INSPECT_REFUSE;
     /* One goes and one comes: the excursion is not over. */
     host->kept = 1;
     inspect_delete(flow, session_at(&flow->sessions, host->oldest),
@@ -121,17 +148,6 @@ inspect_host_due(struct flow *flow, struct host *host)
     if (host->reported)
         host_event(flow, host, FLOW_EVENT_UNBLOCK);
     host_unblock(&flow->hosts, host);
-}
-
-/* A SYN that we may answer in the server's name. */
-static bool
-host_may_challenge(const struct flow *flow, const struct arrival *arrival)
-{
-    const struct view *view = &arrival->view;
-
-    return inspect_acts(flow) && arrival->side != FLOW_TAP &&
-           wire_address_fault(&view->tuple) == SYNCACHE_PASS_KNOWN &&
-           !proxy_untouchable(view);
 }
 
 enum flow_verdict

@@ -173,7 +173,7 @@ class Tried:
 
 def tried_of(conf: Path, *, strict: bool = False) -> Tried:
     """Read tunables, and from an IOS configuration rules too."""
-    sysctl, config = load(conf=conf, strict=strict)
+    sysctl, config = load(preset="cbac-classic", conf=conf, strict=strict)
     default = Sysctl()
     changes = {name: sysctl[name] for name in sysctl if sysctl[name] != default[name]}
     return Tried(changes, ios_inspect.chosen(config))

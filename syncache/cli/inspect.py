@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..links.syslog import Syslog
 
 _I = "net.inet.inspect."
+ROUTER = "cbac-classic"
 CHALLENGES = {"cookie", "intercept"}
 
 
@@ -141,14 +142,17 @@ def configuration(
     options: argparse.Namespace, source: keys.KeySource | None = None
 ) -> Configuration:
     """Read what the options ask for."""
+    # Challenges need both directions; a file may still ask for one, and is refused.
+    beside = [] if options.inside else [f"{_I}block_action=drop"]
     sysctl, config = load(
-        preset=options.preset,
+        # Where nothing is touched, the reports are those of a router.
+        preset=options.preset or (None if options.inside else ROUTER),
         conf=options.conf,
         ios=options.ios,
         strict=options.strict,
         rules=options.rules,
         settings=options.sysctl,
-        shared=source.settings if source else (),
+        shared=[*beside, *(source.settings if source else ())],
     )
     if source is not None:
         source.check(sysctl)

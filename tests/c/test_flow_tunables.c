@@ -82,7 +82,7 @@ test_inspect_refuses_what_is_out_of_range(void)
         INSPECT(one_minute_high, 0x80000000),
         INSPECT(tcp_block_time_ms, 2147483001),
         INSPECT(block_action, 4),
-        INSPECT(aggressive_evict, 2),
+        INSPECT(aggressive_evict, 3),
         INSPECT(drop_mode, 3),
         INSPECT(udp_halfopen_max_age_ms, 2147483001),
         INSPECT(rate_method, 3),

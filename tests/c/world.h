@@ -104,6 +104,10 @@ world_new(uint32_t kind, uint32_t sessions_max)
     world_ring_make(&world->server);
     world->now_ms = 1000000;
     flow_inspect_default(&world->inspect);
+    /* The original, which deletes; our defaults report. */
+    world->inspect.block_action = FLOW_BLOCK_DROP;
+    world->inspect.block_clears = 1;
+    world->inspect.aggressive_evict = FLOW_EVICT_PER_NEW;
     return world;
 }
 

@@ -45,6 +45,7 @@ class Pair:
             tcp__block_time_s=settings.block // 1000,
             udp_halfopen_max_age=settings.udp_halfopen_max_age // 1000,
             count_icmp=int(settings.count_icmp),
+            aggressive_evict="per-new" if settings.evicts else "nobody",
         )
         self.connections = {}
 
@@ -145,6 +146,7 @@ def settings_of(rng):
         block=rng.choice([0, 5000]),
         udp_halfopen_max_age=rng.choice([0, 7000]),
         count_icmp=rng.random() < 0.3,
+        evicts=rng.random() < 0.7,
     )
 
 

@@ -128,12 +128,20 @@ class Connection:
         return self.ack()
 
 
+# What cbac-classic sets that the defaults do not.
+CLASSIC = {
+    "block_action": "drop",
+    "block_clears": 1,
+    "aggressive_evict": "per-new",
+}
+
+
 class World:
-    """An engine with changed tunables, by their names below net.inet.inspect."""
+    """An engine with changed tunables of the classic preset."""
 
     def __init__(self, family=4, rules=None, seed=bytes(16), **tunables):
         names = {name.replace("__", "."): value for name, value in tunables.items()}
-        values = {"tcp.max_incomplete_host": 0} | names
+        values = CLASSIC | {"tcp.max_incomplete_host": 0} | names
         sysctl = Sysctl({_I + name: value for name, value in values.items()})
         self.family = family
         self.engine = Inspection(sysctl, rules=rules, seed=seed)

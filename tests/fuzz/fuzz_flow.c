@@ -300,7 +300,7 @@ retune_inspect(struct world *world, struct input *in)
 
     flow_inspect_default(&tunables);
     tunables.drop_mode = bits % 3;
-    tunables.aggressive_evict = bits >> 2 & 1;
+    tunables.aggressive_evict = (bits >> 2 & 3) % 3;
     tunables.max_incomplete_low = (bits >> 3) % 4;
     tunables.max_incomplete_high =
         bits >> 5 & 1 ? tunables.max_incomplete_low + bits % 3 : 0;

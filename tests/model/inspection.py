@@ -30,6 +30,7 @@ class Settings:
     block: int = 0
     udp_halfopen_max_age: int = 0
     count_icmp: bool = False
+    evicts: bool = True
 
 
 @dataclass
@@ -215,7 +216,7 @@ class Inspection:
                 return
             del self.sessions[self._of(server)[0]]
             evicted = True
-        if counted and self.aggressive and not evicted:
+        if counted and self.aggressive and self.set.evicts and not evicted:
             victims = self._oldest()
             if victims:
                 del self.sessions[victims[0]]

@@ -8,12 +8,23 @@ server's kernel has tcp_syncookies=0, so that what reaches it costs it something
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 
 import pytest
 from namespace import PEERS, ROOT
-from shielded import ADDRESS, CLIENT, SPOOFED, Shielded, build, need, shielding, sysctl
+from shielded import (
+    ADDRESS,
+    CLIENT,
+    COMMAND,
+    SPOOFED,
+    Shielded,
+    build,
+    need,
+    shielding,
+    sysctl,
+)
 
 RATE = 60_000
 SECONDS = 10
@@ -128,3 +139,22 @@ def test_without_us_the_same_flood_shuts_most_clients_out(flooded):
     assert clients["ends"].get("served", 0) < 25
     assert flooded.spoofed_at_server() > 50_000
     relay.communicate("")
+
+
+def test_inspect_with_its_defaults_serves_every_client_in_a_flood(flooded):
+    """60,000 SYN/s at one server; the server learns of fifty of them at a time."""
+    words = [*COMMAND[:-1], "inspect", "--outside", "o0", "--inside", "i0"]
+    box = flooded.us.start(*words)
+    assert box.stdout.readline() == "inspecting between o0 and i0\n"
+    flood = flooded.flood(5)
+    time.sleep(0.3)
+    clients = result(flooded.crowd(count=100))
+    attack = result(flood)
+    print(attack, clients["ends"], round(clients["seconds"][98], 3))
+    assert attack["generated"] >= 30_000 * 5
+    assert {"served": 100} == clients["ends"]
+    assert 50 >= flooded.spoofed_half_open()
+    box.send_signal(signal.SIGINT)
+    out, error = box.communicate(timeout=20)
+    assert (0, "") == (box.returncode, error)
+    assert "HOST_TCP_ALERT_ON" in out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from syncache import Ring, Segment, Sysctl, ios_inspect
@@ -20,6 +22,7 @@ from syncache.inspection import Inspection
 from syncache.ios_config import read
 from syncache.links import capture
 from syncache.links.replay import CaptureReader
+from syncache.segment import ACK, SYN
 
 _I = "net.inet.inspect."
 SEED = bytes(16)
@@ -205,7 +208,9 @@ def test_on_and_off_alternate_whenever_alerts_are_switched(first):
 def test_events_that_say_nothing_are_passed_over():
     """Steps of debugging have no line in the original."""
     values = {"debug": 1, "audit_trail": 1, "tcp.max_incomplete_host": 1}
-    sysctl = Sysctl({_I + name: value for name, value in values.items()})
+    sysctl = Sysctl()
+    sysctl.preset("cbac-classic")
+    sysctl.update({_I + name: value for name, value in values.items()})
     engine = Inspection(sysctl, seed=SEED)
     for port in (1, 2):
         engine.receive(syn(port), Side.CLIENT, 1.0)
@@ -418,3 +423,74 @@ def test_adopt_replaces_tunables_and_rules_and_sessions_go_on():
     assert ["udp"] == [rule.protocol for rule in engine.rules]
     assert 5 == engine.sysctl[_I + "tcp.synwait_time"]
     assert 1 == len(engine.sessions())
+
+
+def test_defaults_delete_nobody_and_challenge_who_comes_above_the_limit():
+    """600 SYNs to one server from outside: 50 pass, the others get a cookie each."""
+    engine = Inspection(seed=SEED)
+    passed = answers = 0
+    for port in range(1000, 1600):
+        engine.receive(syn(port), Side.CLIENT, 1.0)
+        for side, packet in engine.packets_to_send(1.0):
+            if side is Side.SERVER:
+                passed += 1
+            else:
+                answers += Segment.parse(packet).flags == SYN | ACK
+    assert (50, 550) == (passed, answers)
+    assert 50 == len(engine.sessions())
+    assert 0 == engine.stats()["ended_evicted_rate"]
+    said = []
+    while (message := engine.next_message()) is not None:
+        said.append(type(message))
+    assert [HostAlert, AlertOn] == said
+
+
+def test_client_that_answers_the_challenge_reaches_the_server():
+    """Although the server's limit is exceeded; a wrong number does not."""
+    engine = Inspection(seed=SEED)
+    for port in range(1000, 1050):
+        engine.receive(syn(port), Side.CLIENT, 1.0)
+    engine.packets_to_send(1.0)
+    engine.receive(syn(2000), Side.CLIENT, 1.0)
+    ((_, packet),) = engine.packets_to_send(1.0)
+    answer = Segment.parse(packet)
+    fields = {
+        "src": "192.0.2.10",
+        "dst": "198.51.100.5",
+        "sport": 2000,
+        "dport": 80,
+        "seq": 1001,
+        "flags": ACK,
+        "window": 60_000,
+    }
+    good = Segment(ack=(answer.seq + 1) % 2**32, **fields)
+    engine.receive(good.packet(), Side.CLIENT, 1.01)
+    ((side, packet),) = engine.packets_to_send(1.01)
+    assert (Side.SERVER, SYN) == (side, Segment.parse(packet).flags)
+
+
+@pytest.mark.parametrize("full", ["udp", "tcp"])
+def test_session_that_a_full_table_forgets_is_not_reset(full):
+    """Its packets go on to pass, so nobody notices."""
+    sysctl = Sysctl({_I + "sessions_max": 8, _I + "tcp.max_incomplete_host": 0})
+    engine = Inspection(sysctl, seed=SEED)
+    for port in range(1000, 1020):
+        packet = syn(port)
+        if full == "udp":
+            packet = udp(port)
+        engine.receive(packet, Side.CLIENT, 1.0)
+        assert [(Side.SERVER, packet)] == engine.packets_to_send(1.0)
+    engine.receive(syn(3000), Side.CLIENT, 1.0)
+    assert [(Side.SERVER, syn(3000))] == engine.packets_to_send(1.0)
+    assert 13 == engine.stats()["ended_evicted_full"]
+
+
+def udp(port):
+    """A datagram without a checksum."""
+    ends = struct.pack(">HHHH", port, 9000, 12, 0)
+    header = struct.pack(">BBHHHBBH", 0x45, 0, 32, 0, 0, 64, 17, 0)
+    addresses = bytes([192, 0, 2, 10, 198, 51, 100, 5])
+    half = sum(struct.unpack(">10H", header + addresses))
+    half = (half & 0xFFFF) + (half >> 16)
+    total = ~((half & 0xFFFF) + (half >> 16)) & 0xFFFF
+    return header[:10] + struct.pack(">H", total) + addresses + ends + b"food"

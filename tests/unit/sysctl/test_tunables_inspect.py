@@ -28,9 +28,9 @@ PAIR = INSPECTION + "one_minute."
         ("alert", 1, (0, 1)),
         ("audit_trail", 0, (0, 1)),
         ("hashtable_size", 1024, (1024, 8192)),
-        ("aggressive_evict", "per-new", ("per-new", "sweep")),
-        ("block_action", "drop", ("drop", "cookie", "intercept", "evict")),
-        ("block_clears", 1, (0, 1)),
+        ("aggressive_evict", "nobody", ("per-new", "sweep", "nobody")),
+        ("block_action", "cookie", ("drop", "cookie", "intercept", "evict")),
+        ("block_clears", 0, (0, 1)),
         ("count_icmp", 0, (0, 1)),
         ("udp_halfopen_max_age", 0, (0, 2147483)),
         ("calm_check_interval", 1, (1, 3600)),
@@ -48,11 +48,20 @@ def test_every_tunable_belongs_to_inspection():
     assert all(knob.name.startswith(INSPECTION) for knob in INSPECT)
 
 
-def test_classic_preset_is_the_default():
-    """It writes out what holds anyway."""
+def test_classic_preset_is_the_default_but_for_what_harms_honest_clients():
+    """It writes out what holds anyway, and the block and the evictions of IOS."""
     sysctl = Sysctl()
     sysctl.preset("cbac-classic")
-    assert dict(Sysctl()) == dict(sysctl)
+    changed = {
+        name.removeprefix(INSPECTION): sysctl[name]
+        for name in sysctl
+        if sysctl[name] != Sysctl()[name]
+    }
+    assert {
+        "block_action": "drop",
+        "block_clears": 1,
+        "aggressive_evict": "per-new",
+    } == changed
 
 
 def test_modern_preset_limits_nothing():

@@ -73,6 +73,16 @@ view_ipv4_ah(struct view *view)
     view->sealed = 1;
 }
 
+/*
+ * A length of 0 is that of a super-segment which a host left to its card, and
+ * which a link that vouches for checksums saw before it was cut.
+ */
+static bool
+view_has_no_length(const struct view *view, size_t length)
+{
+    return length == 0 && view->checksum != SYNCACHE_CHECKSUM_VERIFY;
+}
+
 static void
 view_ipv4(struct view *view, size_t packet_size)
 {
@@ -82,6 +92,8 @@ view_ipv4(struct view *view, size_t packet_size)
 
     wire_set_addresses(&view->tuple, 4, ip + 12, ip + 16);
     view->protocol = ip[9];
+    if (view_has_no_length(view, total_size))
+        total_size = packet_size;
     if (header_size < WIRE_IPV4_HEADER_BYTES || total_size < header_size ||
         total_size > packet_size) {
         view->kind = VIEW_BAD;
@@ -103,7 +115,7 @@ view_ipv4(struct view *view, size_t packet_size)
 struct view_chain {
     size_t at;
     uint8_t type; /* of what is there */
-    bool passed;  /* over a fragment header or AH */
+    bool passed;  /* over a fragment header, AH or a jumbo's options */
     bool later;   /* it is not the first fragment, so `at` says nothing */
 };
 
@@ -132,6 +144,8 @@ view_ipv6_chain(struct view *view, struct view_chain *chain)
     const uint8_t *ip = view->ip;
 
     *chain = (struct view_chain){.at = WIRE_IPV6_HEADER_BYTES, .type = ip[6]};
+    /* RFC 2675: the length is in an option, and the frame's all the same. */
+    chain->passed = view_has_no_length(view, load16_be(ip + 4));
     for (int left = WIRE_EXTENSION_MAX + 1; left > 0; left--) {
         const uint8_t *header = ip + chain->at;
         size_t room = view->size - chain->at;
@@ -167,6 +181,8 @@ view_ipv6(struct view *view, size_t packet_size)
 
     wire_set_addresses(&view->tuple, 6, ip + 8, ip + 24);
     view->protocol = ip[6];
+    if (view_has_no_length(view, load16_be(ip + 4)))
+        total_size = packet_size;
     if (total_size > packet_size) {
         view->kind = VIEW_BAD;
         return;

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..inspection import Inspection
     from ..links.passed import Passed
 
-SLOTS, SLOT_BYTES = 256, 65_600  # an IP packet of 65,535 bytes
+SLOTS, SLOT_BYTES = 256, 524_416  # the largest super-segment; memory as it is used
 # Seconds of a longer gap are not measured: a damaged time would make years of them.
 GAP_S = 86_400.0
 IDLE_S = 10.0  # shorter pauses are taken second by second

@@ -96,7 +96,7 @@ NUMBERED: dict[str, tuple[str, str, dict[int, str]]] = {
 PLAIN = {
     "mpls": "MPLS without IP",
     "cut": "cut off within their headers",
-    "long": "longer than 65,600 bytes",
+    "long": "longer than 524,416 bytes",
     "interface": "of an interface that the file does not describe",
     "fragment": "IP fragments (of TCP, or not the first)",
     "bad": "with IP or TCP headers that contradict themselves",

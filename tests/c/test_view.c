@@ -45,6 +45,39 @@ test_tcp_fields_are_those_of_the_packet(void)
 }
 
 static void
+test_a_length_of_zero_is_that_of_the_frame_where_the_link_vouches(void)
+{
+    /* Both families, IPv6 with and without a jumbo option in front of TCP. */
+    static struct packet packet;
+    static const uint8_t jumbo[8] = {6, 0, 0xc2, 4, 0, 1, 0x11, 0x84};
+    for (int i = 0; i < 6; i++) {
+        uint8_t bytes[256] = {0};
+        uint32_t family = i < 2 ? 4 : 6, more = i < 4 ? 0 : sizeof jumbo;
+        packet_tcp(&packet, family, 0x19, NULL, 0, 33);
+        memcpy(bytes, packet.bytes, packet.upper);
+        memset(bytes + (family == 4 ? 2 : 4), 0, 2);
+        memcpy(bytes + packet.upper, jumbo, more);
+        if (more > 0)
+            bytes[6] = 0;
+        memcpy(bytes + packet.upper + more, packet.bytes + packet.upper,
+               packet.size - packet.upper);
+        size_t size = packet.size + more;
+        uint8_t *copy = test_heap_copy(bytes, size);
+        struct view view;
+        view_parse(copy, size,
+                   i & 1 ? SYNCACHE_CHECKSUM_VERIFY : SYNCACHE_CHECKSUM_VALID,
+                   &view);
+        EXPECT_EQ(i & 1 ? VIEW_BAD : VIEW_TCP, view.kind);
+        if ((i & 1) == 0) {
+            EXPECT_EQ(33, view.payload_size);
+            EXPECT_EQ(0x19, view.flags);
+            EXPECT_EQ(size, view.size);
+        }
+        free(copy);
+    }
+}
+
+static void
 test_every_cut_packet_is_refused_without_reading_beyond(void)
 {
     /* ASan watches; shorter than its own length is never TCP. */
@@ -288,6 +321,7 @@ test_random_bytes_never_reach_outside(void)
 
 static const struct test tests[] = {
     TEST(test_tcp_fields_are_those_of_the_packet),
+    TEST(test_a_length_of_zero_is_that_of_the_frame_where_the_link_vouches),
     TEST(test_every_cut_packet_is_refused_without_reading_beyond),
     TEST(test_data_offset_outside_the_segment_is_bad),
     TEST(test_fragments_of_tcp_are_told_from_those_of_others),

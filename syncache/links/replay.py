@@ -6,9 +6,8 @@ What is here: the file, and what its damage means in words.  What is not: the fo
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from .._core_capture import (
     CONTRADICTION,
@@ -21,6 +20,7 @@ from .._core_capture import (
     time_of,
 )
 from ..ring import Ring
+from .compressed import Opened
 from .link import LinkError
 from .passed import Passed, total
 
@@ -43,7 +43,7 @@ class CaptureReader:
     gives (time, packet) instead.
 
     Args:
-        path: A file; `-` is standard input.
+        path: A file, which may be compressed (`compressed`); `-` is standard input.
 
     Raises:
         LinkError: It cannot be read, or holds no capture.
@@ -61,9 +61,9 @@ class CaptureReader:
         self.shift = 0.0  # times in slots minus captured times, by the last call
         self._error: LinkError | None = None
         try:
-            self._file: BinaryIO = (
-                sys.stdin.buffer if str(path) == "-" else self.path.open("rb")
-            )
+            self._file = Opened(path)
+        except LinkError:
+            raise
         except OSError as error:
             raise self._unreadable(error) from None
         try:
@@ -103,7 +103,7 @@ class CaptureReader:
 
     def fileno(self) -> int:
         """Descriptor of the file."""
-        return self._file.fileno()
+        return self._file.raw.fileno()
 
     def receive(self, rx: Ring) -> int:
         """Append packets until the file ends, time steps back or `rx` is full.
@@ -174,10 +174,14 @@ class CaptureReader:
         self._from, self._to = 0, left
         with memoryview(self._buffer) as whole, whole[left:] as space:
             try:
-                size = self._file.readinto(space)  # type: ignore[attr-defined]
+                size = self._file.readinto(space)
             except OSError as error:
                 self._ended = True
                 self._error = self._unreadable(error)
+                return
+            except ValueError as error:
+                self._ended = True
+                self._error = DamagedError(f"{self.path} is damaged: {error}")
                 return
         self._to += size
         self._ended = size == 0

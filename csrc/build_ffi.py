@@ -55,7 +55,10 @@ headers = [
 rooms = ["core", "simd", "flow"]
 # The links are Linux system calls; the core runs anywhere.
 if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
-    headers += [CSRC / "link" / f"{name}.h" for name in ("link", "encap", "capture")]
+    headers += [
+        CSRC / "link" / f"{name}.h"
+        for name in ("link", "encap", "tunnel", "filter", "capture")
+    ]
     headers += [CSRC / "bpf" / "shield.h", CSRC / "link" / "shield.h"]
     rooms.append("link")
 

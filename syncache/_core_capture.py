@@ -14,10 +14,23 @@ if TYPE_CHECKING:
     from ._ffi import RingStruct
 
 _STATUS = ffi.typeof("enum link_capture_status").relements
-MORE, FULL, STEP, NO_CAPTURE, TOO_LONG, CONTRADICTION = (
+MORE, FULL, STEP, FILTER, NO_CAPTURE, TOO_LONG, CONTRADICTION = (
     int(_STATUS[f"LINK_CAPTURE_{name}"])
-    for name in ("MORE", "FULL", "STEP", "NO_CAPTURE", "TOO_LONG", "CONTRADICTION")
+    for name in (
+        "MORE",
+        "FULL",
+        "STEP",
+        "FILTER",
+        "NO_CAPTURE",
+        "TOO_LONG",
+        "CONTRADICTION",
+    )
 )
+TUNNELS = [
+    name.removeprefix("TUNNEL_").lower()
+    for _, name in sorted(ffi.typeof("enum link_tunnel").elements.items())
+]
+_FILTERS_MAX = 8  # LINK_CAPTURE_FILTERS_MAX
 _REASONS = {
     number: name.removeprefix("ENCAP_").lower()
     for number, name in ffi.typeof("enum encap_reason").elements.items()
@@ -34,16 +47,42 @@ _COUNTS = (
     "untimed",
     "zeros",
     "passed_rest",
+    "filtered",
 )
 
 
 class Capture:
     """The state of a capture that is being read."""
 
-    __slots__ = ("_capture",)
+    __slots__ = ("_capture", "_programs")
 
-    def __init__(self) -> None:
+    def __init__(self, *, tunnels: bool = False, filtering: bool = False) -> None:
         self._capture = ffi.new("struct link_capture *")
+        self._capture.tunnels = tunnels
+        self._capture.filtering = filtering
+        self._programs: list[object] = []  # C keeps pointers to them
+
+    @property
+    def filter_linktype(self) -> int:
+        """The link type that a filter is needed for, after FILTER."""
+        return int(self._capture.filter_linktype)
+
+    def add_filter(self, linktype: int, program: bytes) -> None:
+        """Give a program, in the layout of struct filter_instruction.
+
+        Raises:
+            ValueError: it cannot be run, or there are too many.
+        """
+        count = len(program) // ffi.sizeof("struct filter_instruction")
+        made = ffi.new("struct filter_instruction[]", count)
+        ffi.memmove(made, program, len(program))
+        place = self._capture.filter_count
+        if place == _FILTERS_MAX or not lib.filter_valid(made, count):
+            raise ValueError("it cannot be run here")
+        self._programs.append(made)
+        self._capture.filter[place].linktype = linktype
+        self._capture.filter[place].program = made
+        self._capture.filter_count = place + 1
 
     def begin(self, data: memoryview) -> tuple[int, int]:
         """Read the head of the file alone; as `parse`."""
@@ -66,6 +105,13 @@ class Capture:
     def counts(self) -> dict[str, int]:
         """Return the numbers of struct link_capture."""
         return {name: int(getattr(self._capture, name)) for name in _COUNTS}
+
+    def entered(self) -> dict[str, int]:
+        """Return how many tunnels of each kind were looked into."""
+        counts = ffi.unpack(self._capture.entered, len(TUNNELS) - 1)
+        return {
+            name: count for name, count in zip(TUNNELS, counts, strict=False) if count
+        }
 
     def passed(self) -> list[tuple[str, int, int]]:
         """Return what was not looked at: reason, its number, and packets."""

@@ -101,11 +101,28 @@ capture_time(struct link_capture *capture,
     return false;
 }
 
+/* A packet on its way into a slot. */
+struct packet {
+    uint8_t *slot;
+    uint32_t captured; /* bytes that are there */
+    uint32_t cut;      /* bytes that were on the wire behind them */
+    struct view view;
+};
+
+/* One that has been counted as such. */
+static bool
+capture_is_tunnel(const struct view *view)
+{
+    struct encap inside;
+    return tunnel_find(view, &inside) != TUNNEL_NONE;
+}
+
 /* Counts what of IP is not looked at.  False: its headers are not all there. */
 static bool
-capture_survey(struct link_capture *capture, const struct view *view,
-               uint32_t captured, bool cut)
+capture_survey(struct link_capture *capture, const struct packet *packet)
 {
+    const struct view *view = &packet->view;
+    uint32_t captured = packet->captured;
     uint32_t needed =
         view->kind == VIEW_TCP ? WIRE_TCP_HEADER_BYTES : UPPER_BYTES;
     bool upper = view->kind == VIEW_TCP || view->kind == VIEW_UDP ||
@@ -113,7 +130,7 @@ capture_survey(struct link_capture *capture, const struct view *view,
 
     if (captured < (view->ip[0] >> 4 == 4 ? WIRE_IPV4_HEADER_BYTES
                                           : WIRE_IPV6_HEADER_BYTES) ||
-        (cut && view->kind == VIEW_BAD) ||
+        (packet->cut > 0 && view->kind == VIEW_BAD) ||
         (upper && (size_t)(view->upper - view->ip) + needed > captured)) {
         link_capture_pass(capture, ENCAP_CUT, 0);
         return false;
@@ -123,9 +140,64 @@ capture_survey(struct link_capture *capture, const struct view *view,
     else if (view->kind == VIEW_FRAGMENT ||
              (view->kind == VIEW_OTHER && view->fragment))
         link_capture_pass(capture, ENCAP_FRAGMENT, 0);
-    else if (view->kind == VIEW_OTHER)
+    else if (view->kind == VIEW_OTHER && !capture_is_tunnel(view))
         link_capture_pass(capture, ENCAP_PROTOCOL, view->protocol);
     return true;
+}
+
+static void
+capture_view(struct packet *packet)
+{
+    uint32_t cut = packet->cut;
+
+    if (cut > 0)
+        memset(packet->slot + packet->captured, 0,
+               cut < CUT_HEADERS ? cut : CUT_HEADERS);
+    view_parse(packet->slot, packet->captured + cut, SYNCACHE_CHECKSUM_VALID,
+               &packet->view);
+}
+
+/* Replaces the packet by the one that begins at an offset in it. */
+static void
+capture_enter(struct packet *packet, uint32_t offset)
+{
+    uint32_t size = packet->view.size - offset; /* without link padding */
+
+    packet->captured =
+        packet->captured > offset ? packet->captured - offset : 0;
+    if (packet->captured > size)
+        packet->captured = size;
+    packet->cut = size - packet->captured;
+    memmove(packet->slot, packet->slot + offset, packet->captured);
+    capture_view(packet);
+}
+
+/*
+ * Counts the tunnel that a packet belongs to, or goes through it.
+ *
+ *   returns  false: there is no IP in it
+ */
+static bool
+capture_tunnels(struct link_capture *capture, struct packet *packet)
+{
+    struct encap inside;
+
+    for (uint32_t depth = 0;; depth++) {
+        uint32_t kind = tunnel_find(&packet->view, &inside);
+
+        if (kind == TUNNEL_NONE)
+            return true;
+        if (!capture->tunnels || depth == LINK_CAPTURE_TUNNELS_MAX) {
+            link_capture_pass(capture, ENCAP_TUNNEL, kind);
+            return true;
+        }
+        capture->entered[kind]++;
+        if (inside.reason != ENCAP_NONE) {
+            link_capture_pass(capture, inside.reason, inside.number);
+            return false;
+        }
+        capture_enter(packet, inside.offset);
+    }
 }
 
 /* Puts the packet of a record into rx; false if it is none that fits. */
@@ -141,21 +213,62 @@ capture_append(struct link_capture *capture,
         link_capture_pass(capture, ENCAP_LONG, 0);
         return false;
     }
-    uint8_t *slot = rx->memory + (size_t)rx->count * rx->slot_size;
-    memcpy(slot, record->frame + offset, captured);
-    if (cut > 0)
-        memset(slot + captured, 0, cut < CUT_HEADERS ? cut : CUT_HEADERS);
-    struct view view;
-    view_parse(slot, captured + cut, SYNCACHE_CHECKSUM_VALID, &view);
-    if (!capture_survey(capture, &view, captured, cut > 0))
+    struct packet packet = {
+        .slot = rx->memory + (size_t)rx->count * rx->slot_size,
+        .captured = captured,
+        .cut = cut,
+    };
+    memcpy(packet.slot, record->frame + offset, captured);
+    capture_view(&packet);
+    if (packet.view.kind != VIEW_TCP && !capture_tunnels(capture, &packet))
+        return false;
+    if (!capture_survey(capture, &packet))
         return false;
     rx->slot[rx->count] = (struct syncache_slot){
-        .size = captured + cut,
+        .size = packet.captured + packet.cut,
         .checksum = SYNCACHE_CHECKSUM_VALID,
         .request = UINT16_MAX,
         .handle = record->time_ms,
     };
     rx->count++;
+    return true;
+}
+
+/* Where the filter of a link type lies, `filter_count` if there is none. */
+static uint32_t
+capture_filter(const struct link_capture *capture, uint32_t linktype)
+{
+    uint32_t i = 0;
+
+    while (i < capture->filter_count && capture->filter[i].linktype != linktype)
+        i++;
+    return i;
+}
+
+/*
+ * Judges a record by the filter of its link type.
+ *
+ *   returns  false if a program is needed for it first
+ */
+static bool
+capture_wants(struct link_capture *capture,
+              const struct link_capture_record *record, bool *wanted)
+{
+    *wanted = true;
+    if (!capture->filtering)
+        return true;
+    *wanted = false;
+    if (record->interface == NULL)
+        return true;
+    uint32_t linktype = record->interface->linktype;
+    uint32_t i = capture_filter(capture, linktype);
+    if (i == capture->filter_count) {
+        capture->filter_linktype = linktype;
+        return false;
+    }
+    if (capture->filter[i].program != NULL)
+        *wanted = filter_run(capture->filter[i].program, record->frame,
+                             record->size, record->wire_size);
     return true;
 }
 
@@ -206,7 +319,12 @@ link_capture_parse(struct link_capture *capture, const uint8_t *data,
         if (step == CAPTURE_STEP_FAILED)
             return block.status;
         assert(block.used <= block.size);
-        if (step == CAPTURE_STEP_PACKET) {
+        bool wanted = step == CAPTURE_STEP_PACKET;
+        if (wanted && !capture_wants(capture, &record, &wanted))
+            return LINK_CAPTURE_FILTER;
+        if (step == CAPTURE_STEP_PACKET && !wanted)
+            capture->filtered++;
+        if (wanted) {
             uint64_t time_ms;
             if (!capture_time(capture, &record, &time_ms))
                 return LINK_CAPTURE_STEP;

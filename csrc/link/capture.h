@@ -14,12 +14,16 @@
 
 #include "../syncache.h"
 #include "encap.h"
+#include "filter.h"
+#include "tunnel.h"
 
 /* cffi: begin. */
 
 #define LINK_CAPTURE_INTERFACES_MAX 65536 /* of one pcapng section; joined files have hundreds */
 #define LINK_CAPTURE_RECORD_MAX 16777216 /* a longer record or block is damage, not data */
 #define LINK_CAPTURE_PASSED_MAX 64 /* reasons and numbers that are counted apart */
+#define LINK_CAPTURE_FILTERS_MAX 8 /* link types that a filter is compiled for */
+#define LINK_CAPTURE_TUNNELS_MAX 8 /* one in another */
 #define LINK_CAPTURE_STEP_MS 1000 /* times this far back are of packets out of order */
 #define LINK_CAPTURE_JOIN_MS 3600000 /* a step this far back is a capture behind another */
 #define LINK_CAPTURE_JOIN_GAP_MS 86400000 /* put between them, so that all state of the first ends */
@@ -28,6 +32,7 @@ enum link_capture_status {
     LINK_CAPTURE_MORE,          /* all whole records are consumed */
     LINK_CAPTURE_FULL,          /* rx is full */
     LINK_CAPTURE_STEP,          /* time steps back before the next record; `shift_ms` has changed */
+    LINK_CAPTURE_FILTER,        /* a program for `filter_linktype` is needed before the next record */
     LINK_CAPTURE_NO_CAPTURE,    /* neither pcap nor pcapng */
     LINK_CAPTURE_TOO_LONG,      /* a record or block of more than LINK_CAPTURE_RECORD_MAX bytes */
     LINK_CAPTURE_CONTRADICTION, /* a block whose lengths do not fit one another */
@@ -47,7 +52,14 @@ struct link_capture_passed {
     uint64_t count;
 };
 
-/* What is known of a capture so far.  All zero at first; the rest is of this file. */
+/* A filter for the frames of a link type. */
+struct link_capture_filter {
+    uint32_t linktype;
+    uint32_t reserved;
+    const struct filter_instruction *program; /* the caller's, as long as the capture is read; filter_valid() */
+};
+
+/* What is known of a capture so far.  All zero at first but for what is marked `in`; the rest is of this file. */
 struct link_capture {
     uint32_t format;            /* 0: not yet known, 1 pcap, 2 pcapng */
     uint32_t big_endian;        /* 1: numbers have their first byte first */
@@ -55,6 +67,10 @@ struct link_capture {
     uint32_t old_order;         /* pcap before 2.4: 1: the two lengths of a record may be exchanged */
     uint32_t interface_count;
     uint32_t passed_count;      /* of passed[] */
+    uint32_t tunnels;           /* in: 1: look into tunnels */
+    uint32_t filtering;         /* in: 1: only frames that filter[] accepts */
+    uint32_t filter_count;      /* in: of filter[] */
+    uint32_t filter_linktype;   /* the one that a program is needed for */
     uint64_t consumed;          /* bytes, by the last call */
     uint64_t packets;           /* records read */
     uint64_t skipped;           /* of them: not put into a ring */
@@ -67,6 +83,9 @@ struct link_capture {
     uint64_t untimed;           /* packets without a time, which have that of the one before */
     uint64_t zeros;             /* bytes of zero where a record should be */
     uint64_t passed_rest;       /* packets not looked at for other reasons than passed[] has */
+    uint64_t filtered;          /* records that the filter refused; not in `packets` */
+    uint64_t entered[TUNNEL_COUNT]; /* tunnels looked into, by enum link_tunnel */
+    struct link_capture_filter filter[LINK_CAPTURE_FILTERS_MAX];
     struct link_capture_passed passed[LINK_CAPTURE_PASSED_MAX];
     struct link_capture_interface interface[LINK_CAPTURE_INTERFACES_MAX];
 };

@@ -14,9 +14,11 @@ import re
 import select
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from .. import Sysctl, ios_inspect
 from ..advise import Advice, Samples, Span, WhatIf, advise
@@ -26,17 +28,20 @@ from ..flow_session import State
 from ..inspection import Inspection
 from ..ring import Ring
 from . import Failure, needs
-from .replay import SLOT_BYTES, SLOTS, Replay
+from .replay import Replay
 from .report_traffic import Facts, Traffic, advise_page, save
+from .sources import SLOT_BYTES, SLOTS, add_options, captures_of, refuse_options
 from .tunables import STRICT, load
 
 if TYPE_CHECKING:
     from .._core_inspect import Sample
     from ..flow_event import FlowEvent, Place
     from ..inspect_rule import RuleSet
+    from .sources import Captures
 
 _I = "net.inet.inspect."
-SESSIONS_MAX = 2**20
+SESSIONS_MAX = 2**19
+EVICTED_MAX = 2**15  # deleted sessions whose fate is looked up
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 WAIT_S = 0.2
 PANELS = (
@@ -68,7 +73,12 @@ def parser() -> argparse.ArgumentParser:
         prog="syncache advise",
         description="Measure traffic, and propose thresholds for `syncache inspect`.",
     )
-    p.add_argument("source", metavar="FILE|IF", help="a capture, or an interface")
+    p.add_argument(
+        "sources",
+        metavar="FILE|IF",
+        nargs="+",
+        help="captures (`-` is standard input), or an interface",
+    )
     p.add_argument(
         "--for",
         dest="duration",
@@ -91,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
         choices=("text", "sysctl", "ios"),
         help="print this form alone, for a file",
     )
+    add_options(p)
     p.add_argument("--strict", action="store_true", help=STRICT)
     p.add_argument("--picture", metavar="FILE", type=Path, help="series and thresholds")
     p.add_argument("--report", metavar="FILE", type=Path, help="write an HTML page")
@@ -101,40 +112,118 @@ def run(options: argparse.Namespace) -> int:
     """Measure, propose, try."""
     if options.picture:
         plotter()  # so that it is missing before the hour, not after it
-    path = Path(options.source)
-    is_file = options.source == "-" or path.exists() or "/" in options.source
-    if options.source == "-" and options.conf:
-        raise Failure("--with reads the capture again, which `-` does not allow")
-    if options.conf and not is_file:
-        raise Failure("--with needs a capture: record one with tcpdump -s 128 -w FILE")
+    captures = source_of(options)
     tried = tried_of(options.conf, strict=options.strict) if options.conf else None
+    measured = None
     try:
-        if is_file:
-            measured = measure_capture(options.source, counted=bool(options.report))
+        if captures is None:
+            seconds = seconds_of(options.duration)
+            measured = measure_live(options.sources[0], seconds)
         else:
-            measured = measure_live(options.source, seconds_of(options.duration))
+            measured = measure_capture(captures, counted=bool(options.report))
         advice = advise(measured.samples, measured.ages, everything=options.all)
         wanted = tried or Tried(dict(advice.tunables()))
         what_if = None
         shown = options.picture or options.report or not options.format
-        if is_file and options.source != "-" and shown:
-            what_if = try_out(path, wanted)
+        if captures is not None and captures.is_repeatable and shown:
+            what_if = try_out(captures, wanted)
     except ValueError as error:
-        raise Failure(f"{options.source}: {error}") from None
+        what = nothing(measured) or str(error)
+        raise Failure(f"{' '.join(options.sources)}: {what}") from None
     except OSError as error:  # LinkError says what to do in its text
         raise Failure(str(error)) from None
-    print("\n".join(report(options, advice, what_if)))
+    return show(options, measured, Outcome(advice, wanted.tunables, what_if))
+
+
+def source_of(options: argparse.Namespace) -> Captures | None:
+    """Return the captures to measure; None: it is an interface."""
+    sources = options.sources
+    if len(sources) == 1 and not (
+        sources[0] == "-" or Path(sources[0]).exists() or "/" in sources[0]
+    ):
+        if options.conf:
+            raise Failure(
+                "--with needs a capture: record one with tcpdump -s 128 -w FILE"
+            )
+        refuse_options(options)
+        return None
+    if "-" in sources and options.conf:
+        raise Failure("--with reads the capture again, which `-` does not allow")
+    try:
+        return captures_of(options, sources)
+    except OSError as error:
+        raise Failure(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The proposal, the tunables that were tried, and what they would have done."""
+
+    advice: Advice
+    tunables: dict[str, int | str]
+    what_if: WhatIf | None
+
+
+def show(options: argparse.Namespace, measured: Measurement, outcome: Outcome) -> int:
+    """Print the result; return the exit status."""
+    run = measured.replay
+    if options.json:
+        what_if = None if outcome.what_if is None else asdict(outcome.what_if)
+        found = {
+            "proposal": outcome.advice.tunables(),
+            "ios": outcome.advice.ios(),
+            "measured": outcome.advice.text(),
+            "hints": hints(measured),
+            "tried": outcome.tunables,
+            "what_if": what_if,
+            **({} if run is None else run.record()),
+        }
+        print(dumps(found, indent=1))
+    else:
+        print("\n".join(report(options, outcome.advice, outcome.what_if)))
     if options.picture:
-        draw(options.picture, measured, wanted.tunables, what_if)
+        draw(options.picture, measured, outcome.tunables, outcome.what_if)
     if options.report:
-        facts = measured.facts(options.source, Sysctl(wanted.tunables))
-        save(advise_page(facts, advice, what_if), options.report)
-    if measured.replay is None:
+        name = " ".join(options.sources)
+        facts = measured.facts(name, Sysctl(outcome.tunables))
+        save(advise_page(facts, outcome.advice, outcome.what_if), options.report)
+    if run is None:
         return 0
-    # A form alone is for a file, so the rest is said beside it.
-    place = sys.stderr if options.format else sys.stdout
-    print("\n".join(["", *measured.replay.text()]), file=place)
-    return measured.replay.status("advise")
+    if not options.json:
+        # A form alone is for a file, so the rest is said beside it.
+        place = sys.stderr if options.format else sys.stdout
+        print("\n".join(["", *hints(measured), *run.text()]), file=place)
+    return run.status("advise")
+
+
+def hints(measured: Measurement) -> list[str]:
+    """Return what makes the measurement doubtful."""
+    found = []
+    peak = max(measured.samples, key=lambda sample: sample.incomplete)
+    if 2 * peak.incomplete_udp > peak.incomplete:
+        found.append(
+            f"at the peak {peak.incomplete_udp} of {peak.incomplete} half-open "
+            "sessions were UDP without an answer"
+        )
+    if not sum(measured.ages) and any(each.one_minute for each in measured.samples):
+        found.append(
+            "no handshake was completed: is one direction missing in the measurement?"
+        )
+    return found
+
+
+def nothing(measured: Measurement | None) -> str:
+    """Return why a capture gave no sample; empty: not for what it holds."""
+    run = None if measured is None else measured.replay
+    if run is None or run.packets > run.skipped:
+        return ""
+    if not run.packets:
+        return "there is nothing to measure: it holds no packet"
+    most = run.passed[0]
+    return (
+        f"there is nothing to measure: none of {run.packets} packets was looked at; "
+        f"most are {most.name}"
+    )
 
 
 def report(
@@ -189,12 +278,12 @@ def unlimited() -> Inspection:
     return Inspection(sysctl)
 
 
-def measure_capture(source: str, *, counted: bool = False) -> Measurement:
-    """Sample a capture at its own clock; `counted`: sessions by their ends too."""
+def measure_capture(captures: Captures, *, counted: bool = False) -> Measurement:
+    """Sample captures at their own clock; `counted`: sessions by their ends too."""
     engine = unlimited()
     samples = Samples()
     traffic = Traffic.beside(engine) if counted else None
-    run = Replay(engine, source)
+    run = Replay(engine, replace(captures, name="measuring"))
     for now, seconds in run.seconds():
         while traffic is not None and (event := engine.next_event()) is not None:
             traffic.event(event)
@@ -239,22 +328,45 @@ def measure_live(name: str, seconds: float) -> Measurement:
 Key = tuple[int, "Place", "Place"]
 
 
-def try_out(path: Path, tried: Tried) -> WhatIf:
-    """Run a capture with tunables; then without limits, to see what was lost."""
-    what_if, evicted = _with_limits(path, tried)
-    if evicted:
-        what_if.would_complete = _completed(path, evicted)
+def try_out(captures: Captures, tried: Tried) -> WhatIf:
+    """Run captures with tunables; then without limits, to see what was lost."""
+    what_if, evicted = _with_limits(replace(captures, name="trying"), tried)
+    if evicted.times:
+        again = replace(captures, name="comparing")
+        what_if.would_complete = _completed(again, evicted)
     return what_if
 
 
-def _with_limits(path: Path, tried: Tried) -> tuple[WhatIf, dict[Key, float]]:
+class Evicted:
+    """When sessions were deleted: of all, or of a fair part if there are too many."""
+
+    def __init__(self, most: int = EVICTED_MAX) -> None:
+        self.times: dict[Key, float] = {}
+        self.share = 1  # one in so many is kept
+        self._most = most
+
+    def add(self, key: Key, time: float) -> None:
+        """Note the first time that a session of these ends was deleted."""
+        if not self._is_kept(key):
+            return
+        self.times.setdefault(key, time)
+        while len(self.times) > self._most:
+            self.share *= 2
+            kept = {key: t for key, t in self.times.items() if self._is_kept(key)}
+            self.times = kept
+
+    def _is_kept(self, key: Key) -> bool:
+        return self.share == 1 or crc32(repr(key).encode()) % self.share == 0
+
+
+def _with_limits(captures: Captures, tried: Tried) -> tuple[WhatIf, Evicted]:
     own = {_I + "sessions_max": SESSIONS_MAX, _I + "hosts_max": SESSIONS_MAX}
     sysctl = Sysctl(own | tried.tunables | {_I + "debug": 1, _I + "alert": 1})
     engine = Inspection(sysctl, rules=tried.rules)
     what_if = WhatIf()
-    evicted: dict[Key, float] = {}
+    evicted = Evicted()
     began: float | None = None
-    replay = Replay(engine, path)
+    replay = Replay(engine, captures)
     for _ in replay.seconds():
         while (event := engine.next_event()) is not None:
             if event.kind is Kind.AGGRESSIVE:
@@ -270,30 +382,30 @@ def _with_limits(path: Path, tried: Tried) -> tuple[WhatIf, dict[Key, float]]:
     return what_if, evicted
 
 
-def _count(event: FlowEvent, what_if: WhatIf, evicted: dict[Key, float]) -> None:
+def _count(event: FlowEvent, what_if: WhatIf, evicted: Evicted) -> None:
     if event.kind is Kind.HOST_ALERT:
         what_if.host_alerts.append(event.time)
     what_if.blocks += event.kind is Kind.BLOCK
     if event.kind is Kind.EVICTED:
         reason = End(event.reason).name.lower().removeprefix("evicted_")
         what_if.evicted[reason] = what_if.evicted.get(reason, 0) + 1
-        evicted.setdefault(_key(event), event.time)
+        evicted.add(_key(event), event.time)
 
 
 def _key(event: FlowEvent) -> Key:
     return event.protocol, event.client, event.server
 
 
-def _completed(path: Path, evicted: dict[Key, float]) -> int:
+def _completed(captures: Captures, evicted: Evicted) -> int:
     """Count the deleted sessions that complete if nothing is deleted.
 
     Each is looked up once: the session of its ends that lived when it was deleted.
     """
     engine = unlimited()
     engine.sysctl[_I + "audit_trail"] = 1
-    waiting = dict(evicted)
+    waiting = dict(evicted.times)
     completed = 0
-    for _ in Replay(engine, path).seconds():
+    for _ in Replay(engine, captures).seconds():
         while (event := engine.next_event()) is not None:
             if event.kind is Kind.STOP and event.time >= waiting.get(
                 _key(event), float("inf")
@@ -304,7 +416,7 @@ def _completed(path: Path, evicted: dict[Key, float]) -> int:
         key = session.protocol, session.client, session.server
         done = session.state in {State.ESTAB, State.CLOSING}
         completed += done and key in waiting
-    return completed
+    return completed * evicted.share
 
 
 def _was_complete(event: FlowEvent) -> bool:

@@ -14,7 +14,9 @@ import contextlib
 import math
 import sys
 import time
+from dataclasses import asdict
 from datetime import datetime, timezone
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +31,7 @@ from .replay import Replay
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service
 from .signals import Signals
+from .sources import add_options, captures_of, refuse_options
 from .tunables import load
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from ..inspect_rule import RuleSet
     from ..ios_inspect import Interface
     from ..links.syslog import Syslog
+    from .sources import Captures
 
 _I = "net.inet.inspect."
 ROUTER = "cbac-classic"
@@ -53,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
         description="See, count and bound half-open sessions, as Cisco's CBAC does.  "
         "SIGUSR1 prints the tables.",
     )
-    p.add_argument("file", metavar="FILE", nargs="?", help="a pcap or pcapng file")
+    p.add_argument(
+        "files", metavar="FILE", nargs="*", help="captures, `-` is standard input"
+    )
     p.add_argument("--outside", metavar="IF", help="in line: the clients' side")
     p.add_argument("--inside", metavar="IF", help="in line: the servers' side")
     p.add_argument("--tap", metavar="IF", help="beside the traffic of an interface")
@@ -63,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--rules", metavar="NAME", help="of several ip inspect names; or OUTSIDE,INSIDE"
     )
+    add_options(p)
     keyopts.add_options(p)
     p.add_argument("--audit", action="store_true", help="report every session")
     p.add_argument(
@@ -82,15 +89,17 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Inspect until the end of the capture, or SIGINT or SIGTERM."""
-    ways = [options.file, options.tap, options.inside or options.outside]
-    if sum(way is not None for way in ways) != 1:
+    ways = [options.files, options.tap, options.inside or options.outside]
+    if sum(bool(way) for way in ways) != 1:
         raise Failure("name a FILE, or --tap IF, or --inside IF and --outside IF")
     if bool(options.inside) != bool(options.outside):
         raise Failure("--inside and --outside belong together")
-    if options.report and options.file is None:
+    if options.report and not options.files:
         raise Failure("--report is of a capture; `syncache advise IF --report` listens")
     if options.inside and options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
+    if not options.files:
+        refuse_options(options)
     names = [n for n in (options.tap, options.inside, options.outside) if n]
     opts.check_service(options)
     source = keyopts.source(options)
@@ -101,8 +110,9 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         try:
             log = Log(engine, stack.enter_context(syslog(options)))
-            if options.file is not None:
-                return replay(engine, log, options.file, options.report)
+            if options.files:
+                captures = captures_of(options, options.files)
+                return replay(engine, log, captures, options)
         except BrokenPipeError:
             raise
         except OSError as error:  # LinkError says what to do in its text
@@ -281,14 +291,16 @@ def stamp(seconds: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03}Z"
 
 
-def replay(engine: Inspection, log: Log, path: str, report: Path | None = None) -> int:
-    """Run a capture; return the exit status."""
+def replay(
+    engine: Inspection, log: Log, captures: Captures, options: argparse.Namespace
+) -> int:
+    """Run captures; return the exit status."""
     lines: list[str] = []
-    log.write = lines.append
-    if report is not None:
+    log.write = lines.append if options.json else sys.stdout.write
+    if options.report is not None:
         log.traffic = Traffic.beside(engine)
     began = time.perf_counter()
-    run = Replay(engine, path)
+    run = Replay(engine, captures)
     for now, seconds in run.seconds():
         log.zero = -run.shift
         log.tell(now)
@@ -296,17 +308,26 @@ def replay(engine: Inspection, log: Log, path: str, report: Path | None = None) 
             log.traffic.samples.add(engine.sample(now)._replace(seconds=seconds))
     log.close()
     took = time.perf_counter() - began
-    sys.stdout.writelines(lines)
-    print(ios_inspect.show_statistics(engine.statistics(), run.last), end="")
-    print(
-        f"{run.packets} packets of {run.span:.0f} s; "
-        f"{run.packets / took / 1e6:.2f} million packets a second"
-    )
-    print("\n".join(run.text()))
-    if report is not None and log.traffic is not None:
-        facts = log.traffic.facts(path, engine.sysctl, run)
-        statistics = ios_inspect.show_statistics(engine.statistics(), run.last)
-        save(inspect_page(facts, statistics), report)
+    statistics = engine.statistics()
+    shown = ios_inspect.show_statistics(statistics, run.last)
+    if options.json:
+        found = {
+            "messages": [line.rstrip() for line in lines],
+            "statistics": asdict(statistics),
+            **run.record(),
+        }
+        print(dumps(found, indent=1))
+    else:
+        print(shown, end="")
+        print(
+            f"{run.packets} packets of {run.span:.0f} s; "
+            f"{run.packets / took / 1e6:.2f} million packets a second"
+        )
+        print("\n".join(run.text()))
+    if options.report is not None and log.traffic is not None:
+        name = " ".join(captures.paths)
+        facts = log.traffic.facts(name, engine.sysctl, run)
+        save(inspect_page(facts, shown), options.report)
     return run.status("inspect")
 
 

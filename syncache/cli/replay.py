@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..links.passed import lines
-from ..links.replay import CaptureReader, DamagedError, captured_at
-from ..ring import Ring
+from ..links.replay import captured_at
+from .sources import Captures, Merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from ..inspection import Inspection
     from ..links.passed import Passed
+    from ..ring import Ring
+    from .sources import Source, Summary
 
-SLOTS, SLOT_BYTES = 256, 524_416  # the largest super-segment; memory as it is used
+MS = 0.001
 # Seconds of a longer gap are not measured: a damaged time would make years of them.
 GAP_S = 86_400.0
 IDLE_S = 10.0  # shorter pauses are taken second by second
@@ -35,28 +37,54 @@ class Tick(NamedTuple):
 
 
 class Replay:
-    """One run of a capture.
+    """One run of captures.
 
     After the run `packets`, `skipped` (of them not put through the engine), `passed`
     (all that was not looked at), `first` and `last` (times of the engine's clock) say
-    what was in it, and `span` how many seconds it covers.  A capture that is damaged
-    or cut short gives the packets up to there; `damage` is the reason then.
+    what was in them, and `span` how many seconds they cover.  A capture that is damaged
+    or cut short gives the packets up to there; `damages` has the reasons then.
 
     Raises:
-        LinkError: The file cannot be read, or is of another kind.
+        LinkError: A file cannot be read, or is of another kind.
     """
 
-    def __init__(self, engine: Inspection, path: str | Path) -> None:
-        self._engine = engine
-        self._reader = CaptureReader(path)
-        self.packets = self.skipped = 0
-        self.passed: list[Passed] = []
-        self.damage: str | None = None
+    def __init__(self, engine: Inspection, source: Captures | str | Path) -> None:
+        captures = source if isinstance(source, Captures) else Captures((str(source),))
+        self._engine: Inspection | None = engine
+        self._merged = Merged(captures)
         self.first: float | None = None
         self.last = 0.0
         self.shift = 0.0  # the engine's clock minus captured times, now
         self.unmeasured = 0.0  # seconds of long gaps
-        self._gaps = 0.0  # of them, put between joined captures
+        self._due = 0.0
+
+    @property
+    def _summary(self) -> Summary:
+        return self._merged.summary
+
+    @property
+    def packets(self) -> int:
+        """Records read."""
+        return self._summary.counts.get("packets", 0)
+
+    @property
+    def skipped(self) -> int:
+        """Of them, those that were not put through the engine."""
+        return self._summary.counts.get("skipped", 0)
+
+    @property
+    def passed(self) -> list[Passed]:
+        """What was not looked at, by kind and number."""
+        return self._summary.passed
+
+    @property
+    def damages(self) -> list[str]:
+        """What is wrong with the files."""
+        return self._summary.damages
+
+    @property
+    def _gaps(self) -> float:
+        return self._summary.counts.get("gap_ms", 0) / 1000
 
     @property
     def span(self) -> float:
@@ -69,73 +97,68 @@ class Replay:
         In between some packets were taken, so that events can be fetched before there
         are too many of them.
         """
-        rx = Ring(SLOTS, SLOT_BYTES)
+        engine, self._engine = self._engine, None
+        assert engine is not None
         try:
-            while self._receive(rx):
-                yield from self._ring(rx)
-                rx.clear()
+            for source, limit in self._merged.turns():
+                if self.first is None:
+                    self.first = self.last = self._begin(engine, source.rx)
+                    self._due = self.first + 1
+                if source.shift != self.shift:
+                    yield from self._shift(engine, source)
+                yield from self._take(engine, source.rx, limit)
         finally:
-            reader = self._reader
-            self.packets, self.skipped = reader.packets, reader.skipped
-            self.passed = reader.passed
-            self._counts = reader.counts()
-            self._gaps = self._counts["gap_ms"] / 1000
-            reader.close()
+            self._merged.close()
 
-    def _receive(self, rx: Ring) -> int:
-        try:
-            return self._reader.receive(rx)
-        except DamagedError as error:
-            self.damage = str(error)
-            return 0
+    def _shift(self, engine: Inspection, source: Source) -> Iterator[Tick]:
+        """Begin anew behind a step of time; what is due before has the old shift."""
+        then = max(self.last, source.next)
+        engine.replay(source.rx, until=then)
+        yield Tick(then, 0)
+        self.shift = source.shift
+        if then > self._due:
+            self.unmeasured += then - self._due
+            self._due = then
 
-    def _ring(self, rx: Ring) -> Iterator[Tick]:
-        engine = self._engine
-        if self.first is None:
-            self.first = self._begin(rx)
-            self._due = self.first + 1
-        shift = self._reader.shift
-        if shift != self.shift:  # what is due before still has the old one
-            then = max(self.last, captured_at(rx, 0))
-            engine.replay(rx, until=then)
-            yield Tick(then, 0)
-            self.shift = shift
-            if then > self._due:
+    def _take(self, engine: Inspection, rx: Ring, limit: float) -> Iterator[Tick]:
+        """Take the packets up to a time, second by second."""
+        end = max(limit, self.last) + MS
+        while rx.next < len(rx):
+            engine.replay(rx, until=min(self._due, end))
+            if rx.next == len(rx):
+                break
+            then = captured_at(rx, rx.next)
+            if then >= end:
+                break
+            seconds = self._equal(engine, then)
+            if seconds > 1:
+                self._due += seconds - 1
+                engine.replay(rx, until=self._due)
+            yield Tick(self._due, seconds)
+            self._due += 1
+            if then - self._due > GAP_S:
                 self.unmeasured += then - self._due
                 self._due = then
-        while rx.next < len(rx):
-            engine.replay(rx, until=self._due)
-            if rx.next < len(rx):
-                then = captured_at(rx, rx.next)
-                seconds = self._equal(then)
-                if seconds > 1:
-                    self._due += seconds - 1
-                    engine.replay(rx, until=self._due)
-                yield Tick(self._due, seconds)
-                self._due += 1
-                if then - self._due > GAP_S:
-                    self.unmeasured += then - self._due
-                    self._due = then
         # Times that go back do not act: the engine stays at the latest.
-        self.last = max(self.last, self.first, captured_at(rx, len(rx) - 1))
+        self.last = max(self.last, captured_at(rx, rx.next - 1))
         yield Tick(self.last, 0)
 
-    def _begin(self, rx: Ring) -> float:
+    def _begin(self, engine: Inspection, rx: Ring) -> float:
         """Return the time of the first packet that has one, if others are far off."""
         first = captured_at(rx, 0)
         if first == 0:
             times = (captured_at(rx, i) for i in range(len(rx)))
             first = next((time for time in times if time > GAP_S), first)
             if first:
-                self._engine.handle_timer(first)
+                engine.handle_timer(first)
         return first
 
-    def _equal(self, then: float) -> int:
+    def _equal(self, engine: Inspection, then: float) -> int:
         """Return how many seconds from this one on are equal, up to the next packet."""
         horizon = then
         if not IDLE_S <= then - self._due <= GAP_S:
             return 1
-        change = self._engine.next_change(self._due)
+        change = engine.next_change(self._due)
         if change is not None:
             horizon = min(then, change)
         return max(1, math.ceil(horizon - self._due))
@@ -144,33 +167,16 @@ class Replay:
 
     def status(self, command: str) -> int:
         """Return the exit status; report damage on the standard error."""
-        if self.damage is None:
-            return 0
-        print(
-            f"syncache {command}: {self.damage}; the {self.packets} packets before "
-            "that were used",
-            file=sys.stderr,
-        )
-        return DAMAGED
+        for damage in self.damages:
+            print(
+                f"syncache {command}: {damage}; whole packets before that were used",
+                file=sys.stderr,
+            )
+        return DAMAGED if self.damages else 0
 
     def notes(self) -> list[str]:
-        """Return what an operator has to know about the times of the capture."""
-        counts = self._counts
-        notes = []
-        if counts["steps"]:
-            times = "once" if counts["steps"] == 1 else f"{counts['steps']} times"
-            most = counts["step_ms"] / 1000
-            notes.append(
-                f"time steps back {times}, by {most:.0f} s at most; "
-                "packets behind a step count as later than those before it"
-            )
-        if counts["untimed"]:
-            notes.append(
-                f"{counts['untimed']} packets have no time, and count as of the time "
-                "of the one before"
-            )
-        elif self.packets > 1 and not counts["last_ms"]:
-            notes.append("no packet has a time: all count as of one instant")
+        """Return what an operator has to know about the captures."""
+        notes = self._summary.notes()
         quiet = self.unmeasured - self._gaps
         if quiet > 1:
             notes.append(f"{quiet:.0f} s of gaps longer than a day were not measured")
@@ -179,3 +185,13 @@ class Replay:
     def text(self) -> list[str]:
         """Return the notes and what was not looked at, for a reader."""
         return [*self.notes(), *lines(self.passed)]
+
+    def record(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return {
+            "packets": self.packets,
+            "seconds": round(self.span, 3),
+            "notes": self.notes(),
+            "damaged": self.damages,
+            "not_looked_at": [each.record() for each in self.passed],
+        }

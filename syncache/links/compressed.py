@@ -118,6 +118,13 @@ class Opened:
         space[: len(data)] = data
         return len(data)
 
+    def position(self) -> int:
+        """Return how many bytes of the file were read; 0 if it cannot say."""
+        try:
+            return self.raw.tell()
+        except OSError:
+            return 0
+
     def close(self) -> None:
         """Close it."""
         self._file.close()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._core_capture import TUNNELS as CORE_TUNNELS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -93,6 +95,19 @@ NUMBERED: dict[str, tuple[str, str, dict[int, str]]] = {
     "version": ("IP version", "d", {}),
     "protocol": ("IP protocol", "d", PROTOCOLS),
 }
+# enum link_tunnel
+TUNNELS = {
+    "gre": "GRE",
+    "erspan": "ERSPAN",
+    "ipip": "IP in IP",
+    "6in4": "IPv6 in IPv4",
+    "etherip": "EtherIP",
+    "mpls": "MPLS over IP or UDP",
+    "vxlan": "VXLAN",
+    "geneve": "Geneve",
+    "gtpu": "GTP-U",
+    "l2tp": "L2TP",
+}
 PLAIN = {
     "mpls": "MPLS without IP",
     "cut": "cut off within their headers",
@@ -101,7 +116,6 @@ PLAIN = {
     "fragment": "IP fragments (of TCP, or not the first)",
     "bad": "with IP or TCP headers that contradict themselves",
     "rest": "of other kinds",
-    "tunnel": "tunnels",
 }
 
 
@@ -115,6 +129,8 @@ class Passed(NamedTuple):
     @property
     def name(self) -> str:
         """What they are, for a reader."""
+        if self.reason == "tunnel":
+            return f"{TUNNELS[CORE_TUNNELS[self.number]]} tunnel (see --tunnels)"
         if self.reason not in NUMBERED:
             return PLAIN[self.reason]
         what, form, names = NUMBERED[self.reason]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .._core_capture import (
     CONTRADICTION,
+    FILTER,
     FULL,
     MORE,
     NO_CAPTURE,
@@ -21,6 +22,7 @@ from .._core_capture import (
 )
 from ..ring import Ring
 from .compressed import Opened
+from .filter import compiled
 from .link import LinkError
 from .passed import Passed, total
 
@@ -44,17 +46,26 @@ class CaptureReader:
 
     Args:
         path: A file, which may be compressed (`compressed`); `-` is standard input.
+        tunnels: Give the packets in tunnels in place of those that carry them.
+        expression: A filter as tcpdump takes it; frames that it refuses do not count.
 
     Raises:
-        LinkError: It cannot be read, or holds no capture.
+        LinkError: It cannot be read, holds no capture, or the filter is wrong.
     """
 
     mtu = PACKET_MAX
     gso_max = 0
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        tunnels: bool = False,
+        expression: str | None = None,
+    ) -> None:
         self.path = Path(path)
-        self._capture = Capture()
+        self._expression = expression
+        self._capture = Capture(tunnels=tunnels, filtering=expression is not None)
         self._buffer = bytearray(BUFFER_BYTES)
         self._from = self._to = 0  # bytes of the buffer not yet parsed
         self._ended = False
@@ -89,6 +100,16 @@ class CaptureReader:
         if rest := self.counts()["passed_rest"]:
             found.append(Passed("rest", 0, rest))
         return total([found])
+
+    @property
+    def entered(self) -> dict[str, int]:
+        """How many tunnels of each kind were looked into."""
+        return self._capture.entered()
+
+    @property
+    def position(self) -> int:
+        """Bytes read of the file, compressed if it is; 0 where that is not known."""
+        return self._file.position()
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of struct link_capture (csrc/link/capture.h)."""
@@ -126,6 +147,8 @@ class CaptureReader:
                 break
             if status == MORE:
                 self._fill()
+            elif status == FILTER:
+                self._error = self._compile()
             elif status != STEP:
                 self._error = self._failure(status)
         count = len(rx) - before
@@ -185,6 +208,18 @@ class CaptureReader:
                 return
         self._to += size
         self._ended = size == 0
+
+    def _compile(self) -> LinkError | None:
+        """Give the filter for a link type that has just been met."""
+        linktype = self._capture.filter_linktype
+        try:
+            program = compiled(self._expression or "", linktype)
+            self._capture.add_filter(linktype, program)
+        except LinkError as error:
+            return error
+        except ValueError as error:
+            return LinkError(f"filter {self._expression!r}: {error}")
+        return None
 
     def _end(self) -> LinkError | None:
         """Return what is wrong with the end of the file, if anything is."""

@@ -111,9 +111,9 @@ static void
 test_ip_that_is_not_looked_at_is_counted_and_goes_on(void)
 {
     /* The engine still counts it as other. */
-    raw(0, 47, 0);
+    raw(0, 89, 0);
     EXPECT_EQ(ENCAP_PROTOCOL, capture.passed[0].reason);
-    EXPECT_EQ(47, capture.passed[0].number);
+    EXPECT_EQ(89, capture.passed[0].number);
     raw(0x20, 6, 0x50);
     EXPECT_EQ(ENCAP_FRAGMENT, capture.passed[0].reason);
     raw(0, 6, 0x10);
@@ -122,6 +122,42 @@ test_ip_that_is_not_looked_at_is_counted_and_goes_on(void)
     raw(0, 6, 0x50);
     EXPECT_EQ(0, capture.passed_count);
     EXPECT_EQ(1, rx.ring.count);
+}
+
+/* A TCP segment in GRE in IP in IP, of which `kept` bytes were captured. */
+static void
+nested(bool tunnels, uint32_t kept)
+{
+    static const uint8_t head[44] = {0x45,      [3] = 84,    [8] = 64,
+                                     4,         [20] = 0x45, [23] = 64,
+                                     [28] = 64, 47,          [42] = 8};
+    start(false);
+    capture.tunnels = tunnels;
+    classic(0xa1b2c3d4, 101);
+    record(1, 0, kept, sizeof head + IP_SIZE);
+    frame(head, sizeof head);
+    file_size -= (uint32_t)sizeof head + IP_SIZE - kept;
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+}
+
+static void
+test_tunnels_are_counted_and_by_choice_looked_into(void)
+{
+    nested(false, 84);
+    EXPECT_EQ(ENCAP_TUNNEL, capture.passed[0].reason);
+    EXPECT_EQ(TUNNEL_IPIP, capture.passed[0].number);
+    EXPECT_EQ(84, rx.slot[0].size);
+    nested(true, 84);
+    EXPECT_EQ(0, capture.passed_count);
+    EXPECT_EQ(1, capture.entered[TUNNEL_IPIP]);
+    EXPECT_EQ(1, capture.entered[TUNNEL_GRE]);
+    EXPECT_EQ(IP_SIZE, rx.slot[0].size);
+    EXPECT_EQ(0xee, rx.memory[IP_SIZE - 1]);
+    for (uint32_t kept = 1; kept < 84; kept++) { /* cut anywhere */
+        nested(true, kept);
+        EXPECT_EQ(1, capture.passed_count);
+        EXPECT_EQ(0, rx.ring.count);
+    }
 }
 
 static void
@@ -315,6 +351,7 @@ static const struct test tests[] = {
     TEST(test_a_full_ring_stops_between_records),
     TEST(test_damage_and_other_files_are_told_apart),
     TEST(test_ip_that_is_not_looked_at_is_counted_and_goes_on),
+    TEST(test_tunnels_are_counted_and_by_choice_looked_into),
     TEST(test_kinds_beyond_the_table_are_counted_together),
     TEST(test_a_packet_cut_within_its_headers_is_counted),
     TEST(test_time_that_steps_back_is_a_status_of_its_own),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import struct
@@ -114,6 +115,7 @@ def test_syslog_gets_the_same_lines(flood, tmp_path, capsys):
             "block_action intercept needs both directions",
         ),
         (("a", "--sysctl", "x"), "'x' is not of the form NAME=VALUE"),
+        (("--tap", "a", "--json"), "--json are of captures: name a FILE"),
         (("a", "--syslog", "/nowhere/log"), "no syslog at /nowhere/log"),
         (("a", "--syslog", "127.0.0.1", "--facility", "x"), "no facility 'x'"),
     ],
@@ -190,10 +192,10 @@ def test_a_capture_of_any_time_is_told_whole(tmp_path, capsys, begin):
 def test_a_reader_that_has_left_is_no_mistake(flood, capsys, monkeypatch):
     """`syncache inspect FILE | head` says nothing of a broken pipe."""
 
-    def gone(lines):
+    def gone(line):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(sys.stdout, "writelines", gone, raising=False)
+    monkeypatch.setattr(sys.stdout, "write", gone)
     with pytest.raises(BrokenPipeError):
         inspect.run(inspect.parser().parse_args([str(flood)]))
     assert "" == capsys.readouterr().err
@@ -206,6 +208,20 @@ def test_a_million_packets_are_replayed(tmp_path, capsys):
     status, lines, _ = run(capsys, tmp_path / "mixed.pcap")
     assert 0 == status
     assert lines[-2].startswith(f"{truth.packets} packets of 1798 s; ")
+
+
+def test_json_is_one_object_with_all_of_it(flood, capsys):
+    """Messages, statistics, and what was not looked at."""
+    data = bytearray(flood.read_bytes())
+    flood.write_bytes(data + capture.record(1.7e9 + 200, b"\x50" * 40))
+    status, lines, _ = run(capsys, flood, "--json")
+    found = json.loads("\n".join(lines))
+    assert (0, 602) == (status, found["packets"])
+    assert 601 == found["statistics"]["tcp_packets"]
+    assert any("%FW-4-ALERT_ON: " in each for each in found["messages"])
+    assert [
+        {"kind": "version", "number": 5, "name": "IP version 5", "packets": 1}
+    ] == found["not_looked_at"]
 
 
 def test_a_log_is_folded_and_stamped():

@@ -5,15 +5,21 @@ from __future__ import annotations
 import pytest
 
 from syncache._core_capture import _REASONS
-from syncache.links.passed import NUMBERED, PLAIN, Passed, lines, total
+from syncache._core_capture import TUNNELS as CORE_TUNNELS
+from syncache.links.passed import NUMBERED, PLAIN, TUNNELS, Passed, lines, total
 
 
 def test_each_reason_of_c_has_a_name():
     """But the one that is none."""
     assert (
-        set(_REASONS.values()) - {"none", "reason_count"}
+        set(_REASONS.values()) - {"none", "tunnel", "reason_count"}
         <= NUMBERED.keys() | PLAIN.keys()
     )
+
+
+def test_each_tunnel_of_c_has_a_name():
+    """But the one that is none."""
+    assert set(CORE_TUNNELS) - {"none", "count"} == TUNNELS.keys()
 
 
 @pytest.mark.parametrize(
@@ -28,6 +34,7 @@ def test_each_reason_of_c_has_a_name():
         (Passed("protocol", 89, 1), "OSPF (IP protocol 89)"),
         (Passed("cut", 0, 1), "cut off within their headers"),
         (Passed("rest", 0, 1), "of other kinds"),
+        (Passed("tunnel", CORE_TUNNELS.index("gre"), 1), "GRE tunnel (see --tunnels)"),
     ],
 )
 def test_names_are_those_of_operators(passed, name):

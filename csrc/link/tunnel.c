@@ -1,0 +1,238 @@
+/*
+ * Tunnels over IP.  See tunnel.h.
+ *
+ * A tunnel's own header ends in an EtherType, in an Ethernet frame, in PPP or
+ * in IP; encap.c goes on from there.  Those over UDP are known by their ports
+ * and by bits that their headers must have.
+ */
+#include "tunnel.h"
+
+enum {
+    PROTOCOL_IPV4 = 4,
+    PROTOCOL_IPV6 = 41,
+    PROTOCOL_GRE = 47,
+    PROTOCOL_ETHERIP = 97,
+    PROTOCOL_MPLS = 137,
+    PORT_L2TP = 1701,
+    PORT_GTPU = 2152,
+    PORT_VXLAN = 4789,
+    PORT_VXLAN_GPE = 4790,
+    PORT_GENEVE = 6081,
+    PORT_MPLS = 6635,
+    PORT_VXLAN_LINUX = 8472, /* in use before there was a number */
+    TYPE_BRIDGE = 0x6558,
+    TYPE_PPP = 0x880b,
+    TYPE_MPLS = 0x8847,
+    TYPE_ERSPAN = 0x88be, /* I and II */
+    TYPE_ERSPAN_III = 0x22eb,
+    UDP_BYTES = 8,
+    GTPU_DATA = 255,
+};
+
+/* What follows a tunnel's header: data[at .. size), of an EtherType. */
+struct inner {
+    const uint8_t *data;
+    uint32_t size;
+    uint32_t at;
+    uint32_t type;
+};
+
+static uint32_t
+u16(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 8 | at[1];
+}
+
+static struct encap
+cut(void)
+{
+    return (struct encap){.reason = ENCAP_CUT};
+}
+
+/* RFC 2784 and 2890; version 1 is PPTP's (RFC 2637 4.1). */
+static uint32_t
+tunnel_gre(struct inner *inner)
+{
+    const uint8_t *gre = inner->data;
+
+    inner->at = UINT32_MAX;
+    inner->type = 0;
+    if (inner->size < 4)
+        return TUNNEL_GRE;
+    uint32_t flags = u16(gre), at = 4;
+    at += flags & 0x8000 ? 4 : 0;
+    at += flags & 0x2000 ? 4 : 0;
+    at += flags & 0x1000 ? 4 : 0;
+    at += (flags & 7) == 1 && (flags & 0x0080) ? 4 : 0;
+    inner->type = u16(gre + 2);
+    if (flags & 0x4000) /* source routes, which nobody has */
+        return TUNNEL_GRE;
+    inner->at = at;
+    if (inner->type == TYPE_ERSPAN) {
+        inner->at += flags & 0x1000 ? 8 : 0;
+        inner->type = TYPE_BRIDGE;
+        return TUNNEL_ERSPAN;
+    }
+    if (inner->type != TYPE_ERSPAN_III)
+        return TUNNEL_GRE;
+    if (inner->size < at + 12) {
+        inner->at = UINT32_MAX;
+        return TUNNEL_ERSPAN;
+    }
+    inner->at += gre[at + 11] & 1 ? 20 : 12;
+    bool is_ip = (gre[at + 10] >> 2 & 0x1f) == 2;
+    inner->type = is_ip ? ENCAP_IPV4 : TYPE_BRIDGE;
+    return TUNNEL_ERSPAN;
+}
+
+/* 3GPP TS 29.281 5.1 and 5.2: a chain of extension headers may follow. */
+static bool
+tunnel_gtpu(struct inner *inner)
+{
+    const uint8_t *gtp = inner->data;
+
+    if (inner->size < 8 || gtp[0] >> 5 != 1 || (gtp[0] & 0x10) == 0 ||
+        gtp[1] != GTPU_DATA)
+        return false;
+    uint32_t at = gtp[0] & 7 ? 12 : 8;
+    bool more = (gtp[0] & 4) != 0 && inner->size >= 12 && gtp[11] != 0;
+    while (more && at < inner->size && gtp[at] != 0) {
+        at += gtp[at] * 4u;
+        more = at <= inner->size && gtp[at - 1] != 0;
+    }
+    inner->at = at;
+    inner->type = ENCAP_IPV4;
+    return true;
+}
+
+/* RFC 8926 3.4. */
+static bool
+tunnel_geneve(struct inner *inner)
+{
+    if (inner->size < 8 || inner->data[0] >> 6 != 0)
+        return false;
+    inner->at = 8 + (inner->data[0] & 0x3fu) * 4;
+    inner->type = u16(inner->data + 2);
+    return inner->type == TYPE_BRIDGE || inner->type == ENCAP_IPV4 ||
+           inner->type == ENCAP_IPV6 || inner->type == TYPE_MPLS;
+}
+
+/* RFC 7348 5: of the flags only I is set. */
+static bool
+tunnel_vxlan(struct inner *inner)
+{
+    if (inner->size < 8 || (inner->data[0] & 0x08) == 0 || inner->data[7] != 0)
+        return false;
+    inner->at = 8;
+    inner->type = TYPE_BRIDGE;
+    return true;
+}
+
+/* draft-ietf-nvo3-vxlan-gpe: the last byte of the first word says what. */
+static bool
+tunnel_gpe(struct inner *inner)
+{
+    static const uint16_t types[] = {0, ENCAP_IPV4, ENCAP_IPV6, TYPE_BRIDGE};
+
+    if (!tunnel_vxlan(inner))
+        return false;
+    uint32_t next = inner->data[0] & 0x04 ? inner->data[3] : 3;
+    inner->type = next < sizeof types / sizeof *types ? types[next] : 0xffff;
+    return true;
+}
+
+/* RFC 2661 3.1: data messages of version 2. */
+static bool
+tunnel_l2tp(struct inner *inner)
+{
+    const uint8_t *l2tp = inner->data;
+    uint32_t at = 6;
+
+    if (inner->size < at || (l2tp[0] & 0x80) != 0 || (l2tp[1] & 15) != 2)
+        return false;
+    at += l2tp[0] & 0x40 ? 2 : 0;
+    at += l2tp[0] & 0x08 ? 4 : 0;
+    if (l2tp[0] & 0x02) {
+        if (inner->size < at + 2)
+            return false;
+        at += 2 + u16(l2tp + at);
+    }
+    inner->at = at;
+    inner->type = TYPE_PPP;
+    return true;
+}
+
+static uint32_t
+tunnel_udp(const struct view *view, struct inner *inner)
+{
+    uint32_t to = view->tuple.lport;
+
+    inner->data = view->upper + UDP_BYTES;
+    inner->size = view->upper_size - UDP_BYTES;
+    inner->at = 0;
+    if (to == PORT_VXLAN || to == PORT_VXLAN_LINUX)
+        return tunnel_vxlan(inner) ? TUNNEL_VXLAN : TUNNEL_NONE;
+    if (to == PORT_VXLAN_GPE)
+        return tunnel_gpe(inner) ? TUNNEL_VXLAN : TUNNEL_NONE;
+    if (to == PORT_GENEVE)
+        return tunnel_geneve(inner) ? TUNNEL_GENEVE : TUNNEL_NONE;
+    if (to == PORT_GTPU || view->tuple.fport == PORT_GTPU)
+        return tunnel_gtpu(inner) ? TUNNEL_GTPU : TUNNEL_NONE;
+    if (to == PORT_L2TP || view->tuple.fport == PORT_L2TP)
+        return tunnel_l2tp(inner) ? TUNNEL_L2TP : TUNNEL_NONE;
+    inner->type = TYPE_MPLS;
+    return to == PORT_MPLS ? TUNNEL_MPLS : TUNNEL_NONE;
+}
+
+static uint32_t
+tunnel_ip(const struct view *view, struct inner *inner)
+{
+    inner->data = view->upper;
+    inner->size = view->upper_size;
+    inner->at = 0;
+    switch (view->protocol) {
+    case PROTOCOL_IPV4:
+        inner->type = ENCAP_IPV4;
+        return TUNNEL_IPIP;
+    case PROTOCOL_IPV6:
+        inner->type = ENCAP_IPV6;
+        return view->tuple.family == 4 ? TUNNEL_6IN4 : TUNNEL_IPIP;
+    case PROTOCOL_GRE:
+        return tunnel_gre(inner);
+    case PROTOCOL_ETHERIP: /* RFC 3378 3 */
+        inner->at = 2;
+        inner->type = TYPE_BRIDGE;
+        return TUNNEL_ETHERIP;
+    case PROTOCOL_MPLS:
+        inner->type = TYPE_MPLS;
+        return TUNNEL_MPLS;
+    default:
+        return TUNNEL_NONE;
+    }
+}
+
+uint32_t
+tunnel_find(const struct view *view, struct encap *inside)
+{
+    struct inner inner;
+    uint32_t kind = TUNNEL_NONE;
+
+    if (view->upper == NULL || view->fragment)
+        return TUNNEL_NONE;
+    if (view->kind == VIEW_UDP)
+        kind = tunnel_udp(view, &inner);
+    else if (view->kind == VIEW_OTHER)
+        kind = tunnel_ip(view, &inner);
+    if (kind == TUNNEL_NONE)
+        return TUNNEL_NONE;
+    *inside = inner.at >= inner.size ? cut()
+                                     : encap_ethertype(inner.data, inner.size,
+                                                       inner.at, inner.type);
+    /* A port proves nothing; an IP packet where it must be does. */
+    if ((kind == TUNNEL_GTPU || kind == TUNNEL_L2TP ||
+         (kind == TUNNEL_MPLS && view->kind == VIEW_UDP)) &&
+        inside->reason != ENCAP_NONE)
+        return TUNNEL_NONE;
+    inside->offset += (uint32_t)(inner.data - view->ip);
+    return kind;
+}

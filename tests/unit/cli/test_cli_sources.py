@@ -1,0 +1,143 @@
+"""Several captures as one, by the times of their packets."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from syncache import Inspection, Segment
+from syncache.cli import main
+from syncache.cli.replay import Replay
+from syncache.cli.sources import Captures, Merged
+from syncache.links import capture
+from syncache.links.link import LinkError
+
+
+def syn(port):
+    return Segment(
+        src="192.0.2.1", dst="198.51.100.5", sport=port, dport=80, flags=2
+    ).packet()
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, *times):
+        records = (capture.record(t, syn(round(t * 10) % 60000)) for t in times)
+        data = capture.header(101, 65535) + b"".join(records)
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+        return str(path)
+
+    return write
+
+
+def order(captures):
+    """The times of packets as they come."""
+    found = []
+    merged = Merged(captures)
+    for source, limit in merged.turns():
+        rx = source.rx
+        while rx.next < len(rx) and rx.handle(rx.next) / 1000 <= limit:
+            found.append(rx.handle(rx.next) / 1000)
+            rx.advance(1)
+    merged.close()
+    return found, merged.summary
+
+
+def test_files_that_follow_one_another_need_no_order_of_names(write):
+    """As of a rotating recorder, compressed or not."""
+    paths = write("b", 20.0, 21.0), write("c.gz", 30.0), write("a", 10.0, 11.0)
+    found, summary = order(Captures(paths))
+    assert [10.0, 11.0, 20.0, 21.0, 30.0] == found
+    assert (5, 0) == (summary.counts["packets"], summary.counts["steps"])
+
+
+def test_files_of_the_same_time_are_merged(write):
+    """As of two interfaces of one host."""
+    first = [10.0 + i for i in range(600)]
+    second = [10.5 + i for i in range(600)]
+    found, _ = order(Captures((write("a", *first), write("b", *second))))
+    assert sorted(first + second) == found
+
+
+def test_merged_files_give_what_one_file_gives(write):
+    """Sessions, times and seconds alike."""
+    times = [100.0 + i * 0.7 for i in range(900)]
+    whole = Inspection(seed=bytes(16))
+    one = Replay(whole, Captures((write("all", *times),)))
+    ticks = [tick for tick in one.seconds() if tick.seconds]
+    parts = Inspection(seed=bytes(16))
+    paths = [write(f"p{i}", *times[i::3]) for i in range(3)]
+    several = Replay(parts, Captures(tuple(paths)))
+    assert ticks == [tick for tick in several.seconds() if tick.seconds]
+    assert whole.statistics() == parts.statistics()
+    assert (one.packets, one.span) == (several.packets, several.span)
+
+
+def test_standard_input_is_one_of_several(write, monkeypatch, capsys):
+    """Once."""
+    stdin = io.BytesIO(Path(write("b", 12.0, 13.0)).read_bytes())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stdin))
+    assert 0 == main(["inspect", write("a", 10.0, 14.0), "-"])
+    assert "4 packets of 4 s; " in capsys.readouterr().out
+    assert 1 == main(["inspect", "-", "-"])
+    assert "only once" in capsys.readouterr().err
+
+
+def test_each_damaged_file_is_named_and_the_others_are_whole(write, capsys):
+    """Status 3 for all."""
+    paths = [write(name, 10.0, 11.0) for name in ("a", "b", "c")]
+    for path in paths[:2]:
+        with Path(path).open("ab") as file:
+            file.write(b"cut")
+    assert 3 == main(["inspect", *paths])
+    out, err = capsys.readouterr()
+    assert "6 packets of 1 s; " in out
+    assert [f"syncache inspect: {path} is damaged" in err for path in paths] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_an_empty_capture_among_others_is_no_mistake(write):
+    """It holds nothing, and says nothing."""
+    found, summary = order(Captures((write("a"), write("b", 5.0))))
+    assert ([5.0], []) == (found, summary.damages)
+
+
+def test_what_is_no_capture_among_others_is_a_mistake(write, tmp_path):
+    """Before anything is read."""
+    other = tmp_path / "other"
+    other.write_bytes(b"GIF89a" * 9)
+    with pytest.raises(LinkError, match="other is not a pcap"):
+        Merged(Captures((write("a", 1.0), str(other))))
+
+
+def test_captures_that_can_be_read_again_are_files(write):
+    """Their sizes add up; a pipe has none."""
+    a, b = write("a", 1.0), write("b", 1.0, 2.0)
+    assert 24 + 56 + 24 + 112 == Captures((a, b)).size
+    assert Captures((a, b)).is_repeatable
+    assert not Captures((a, "-")).is_repeatable
+    assert 0 == Captures((a, "-")).size
+
+
+def test_a_filter_that_leaves_packets_out_says_how_many(write, capsys):
+    """They are not among those that were not looked at."""
+    assert 0 == main(["inspect", write("a", 10.0, 10.1), "--filter", "src port 101"])
+    out = capsys.readouterr().out
+    assert "the filter left out 1 packets" in out
+    assert "1 packets of 0 s; " in out
+
+
+def test_a_wrong_filter_is_one_line(write, capsys):
+    """With the word of the compiler."""
+    assert 1 == main(["inspect", write("a", 10.0), "--filter", "sorc port 1"])
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))
+    assert "filter 'sorc port 1': " in err

@@ -52,7 +52,7 @@ test_a_length_of_zero_is_that_of_the_frame_where_the_link_vouches(void)
     static const uint8_t jumbo[8] = {6, 0, 0xc2, 4, 0, 1, 0x11, 0x84};
     for (int i = 0; i < 6; i++) {
         uint8_t bytes[256] = {0};
-        uint32_t family = i < 2 ? 4 : 6, more = i < 4 ? 0 : sizeof jumbo;
+        uint8_t family = i < 2 ? 4 : 6, more = i < 4 ? 0 : sizeof jumbo;
         packet_tcp(&packet, family, 0x19, NULL, 0, 33);
         memcpy(bytes, packet.bytes, packet.upper);
         memset(bytes + (family == 4 ? 2 : 4), 0, 2);

@@ -130,8 +130,10 @@ def run(options: argparse.Namespace) -> int:
         except (OSError, ValueError) as error:  # LinkError says what to do in its text
             raise Failure(str(error)) from None
         stack.callback(shield.close)
-        for address, port in places:
-            shield.protect(port, address)
+        try:
+            shield.protect_each(places)
+        except OSError as error:
+            raise Failure(str(error)) from None
         where = ", ".join(f"{address}:{port}" for address, port in shield.services)
         service = Service(
             options,

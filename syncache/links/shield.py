@@ -27,12 +27,13 @@ from ..sysctl import Sysctl
 from ..verdict import Reason
 from . import host_settings
 from .bpf_object import BpfObject
+from .link import LinkError
 from .rtnetlink import interface, interfaces
 from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from typing_extensions import Self
@@ -53,7 +54,7 @@ class ShieldEvent(NamedTuple):
     """Something that an operator wants to know."""
 
     time: float  # seconds of the monotonic clock
-    kind: str  # flood, calm, refused, retry, off, on, gone
+    kind: str  # flood, calm, refused, retry, off, on, gone, trouble
     text: str
 
 
@@ -113,6 +114,7 @@ class Shield:
         self._services: dict[bytes, _Service] = {}
         self._obstacles: list[str] = []
         self._look = 0.0
+        self._trouble = ""
         self._ts_refused = 0
         self.is_gone = False
         now = time.monotonic()
@@ -133,10 +135,10 @@ class Shield:
             self.xdp_mode = self._attachment.attach(self._object.programs, xdp)
             if pins:
                 pins.keep(self._maps)
+            self.sysctl.attach(lambda: self._write(time.monotonic()), lambda: 0)
         except BaseException:
             self._release()
             raise
-        self.sysctl.attach(lambda: self._write(time.monotonic()), lambda: 0)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -146,19 +148,31 @@ class Shield:
 
         Raises:
             ValueError: it is no port, or no address.
+            LinkError: there is no room for more services.
         """
-        if not 0 < port < 2**16:
-            raise ValueError(f"port {port} is not between 1 and 65535")
-        if address is not None:
-            address = str(ipaddress.ip_address(address))
+        self.protect_each([(address, port)])
+
+    def protect_each(self, places: Iterable[tuple[str | None, int]]) -> None:
+        """Answer for several addresses and ports, or, with an error, for none of them.
+
+        Raises:
+            ValueError, LinkError: as for one.
+        """
+        fresh = {(_address(address), _port(port)) for address, port in places}
         with self._lock:
-            self._asked.add((address, port))
-            self._follow_services()
+            before = set(self._asked)
+            self._asked |= fresh
+            try:
+                self._follow_services()
+            except LinkError:
+                self._asked = before
+                self._follow_services()
+                raise
 
     def unprotect(self, port: int, address: str | None = None) -> None:
         """Leave a port of an address to the kernel again, as it was protected."""
         with self._lock:
-            self._asked.discard((address and str(ipaddress.ip_address(address)), port))
+            self._asked.discard((_address(address), port))
             self._follow_services()
 
     @property
@@ -222,7 +236,19 @@ class Shield:
         while not self._end.wait(POLL_SECONDS):
             with self._lock:
                 if not self._end.is_set():
-                    self.poll(time.monotonic())
+                    self._poll_safely(time.monotonic())
+
+    def _poll_safely(self, now: float) -> None:
+        """Poll; what the kernel refuses is said once and tried again."""
+        try:
+            self.poll(now)
+        except OSError as error:
+            said = str(error)
+        else:
+            said = ""
+        if said and said != self._trouble:
+            self._tell(now, "trouble", said)
+        self._trouble = said
 
     def poll(self, now: float) -> None:
         """Renew keys, and look at what the programs depend on; the thread does."""
@@ -291,13 +317,19 @@ class Shield:
             for address, port in self._asked
             for one in ([address] if address else own)
         }
-        for key in wanted - self._services.keys():
-            self._services[key] = _Service()
-            if self._service(key) is None:
-                _core_bpf.update(map_of(self._maps, key), key, core.SERVICE.pack(0, 0))
         for key in self._services.keys() - wanted:
             del self._services[key]
             _core_bpf.delete(map_of(self._maps, key), key)
+        for key in wanted - self._services.keys():
+            fresh = core.SERVICE.pack(0, 0)
+            try:
+                _core_bpf.update(map_of(self._maps, key), key, fresh)
+            except OSError as error:
+                raise LinkError(
+                    f"no room for {len(wanted)} services (an address and a port each): "
+                    f"{len(self._services)} are protected; name addresses"
+                ) from error
+            self._services[key] = _Service()
 
     def _service(self, key: bytes) -> tuple[int, int] | None:
         raw = _core_bpf.lookup(map_of(self._maps, key), key, core.SERVICE.size)
@@ -366,6 +398,16 @@ def processors() -> int:
     """Return for how many processors the kernel keeps a counter."""
     with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123
         return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
+
+
+def _address(address: str | None) -> str | None:
+    return None if address is None else str(ipaddress.ip_address(address))
+
+
+def _port(port: int) -> int:
+    if not 0 < port < 2**16:
+        raise ValueError(f"port {port} is not between 1 and 65535")
+    return port
 
 
 def map_of(maps: dict[str, int], key: bytes) -> int:

@@ -6,6 +6,7 @@ What it does is in netns/test_shield.py.
 from __future__ import annotations
 
 import pytest
+from tidy import ROOT
 
 from syncache import Reason
 from syncache import _core_shield as core
@@ -50,6 +51,12 @@ def test_counters_have_the_engines_names():
     )
     assert 5 == stats.verdicts[Reason.REPLY_SYN_COOKIE]
     assert 2 == stats.verdicts[Reason.DROP_CHECKSUM]
+
+
+def test_every_counter_is_explained():
+    """By its name, in the page that says what passes."""
+    page = (ROOT / "docs" / "shield.md").read_text()
+    assert [] == [name for name in core.COUNTERS if f"`{name}`" not in page]
 
 
 def test_there_is_at_least_one_processor():

@@ -1,0 +1,83 @@
+"""Two shields with one keyring: the SYN goes to one machine, all the rest to the other.
+
+                 +-- SYN ------> cA === sA  first   shield, listener
++--- client ---+ |                                             all 198.18.0.2
+|  198.18.0.1  |-+
++--------------+ +-- the rest -> cB === sB  second  shield, listener
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from namespace import Namespace
+from test_shield import Shielded
+
+from syncache import Keyring
+from syncache.keyring import Master
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+CLIENT, SERVER = "198.18.0.1", "198.18.0.2/24"
+ROUTES = """
+table ip fleet {
+    chain out {
+        type route hook output priority 0
+        tcp flags & syn == 0 meta mark set 1
+    }
+}
+"""
+
+
+class Machine:
+    """What `Shielded` wants of a wire: a server and the client."""
+
+    def __init__(self, client, name):
+        self.client, self.server = client, Namespace()
+        client.join(
+            f"c{name}", self.server, "s0", f"{CLIENT}/{'24' if name == 'A' else '32'}"
+        )
+        self.server.link("up", "s0", SERVER)
+
+
+@pytest.fixture
+def client():
+    made = Namespace()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def machines(client):
+    made = [Machine(client, name) for name in "AB"]
+    for name in ("all", "default", "cA", "cB"):
+        client.run("sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0")
+    client.run("ip", "route", "add", "198.18.0.2", "dev", "cB", "table", "100")
+    client.run("ip", "rule", "add", "fwmark", "1", "lookup", "100")
+    client.run("nft", ROUTES)
+    yield made
+    for machine in made:
+        machine.server.close()
+
+
+def test_syn_ack_of_one_machine_is_redeemed_by_the_other(machines, tmp_path):
+    """Both have the keys of the group; the second has made no cookie."""
+    path = tmp_path / "keys"
+    master = Master(1, 0, bytes(range(32)))
+    Keyring.derived((master,), wall_offset=0.0, group="web").save(path)
+    shields = []
+    for machine, name in zip(machines, "AB", strict=True):
+        folder = tmp_path / name
+        folder.mkdir()
+        shield = Shielded(machine, folder)
+        shield.listen(address="0.0.0.0")
+        shields.append(shield.start("--mode", "always", "--keyring", path))
+    seen = shields[0].connect(count=5)
+    assert 5 == seen["served"], (seen, *(s.counters() for s in shields))
+    assert seen["sack"]
+    assert seen["wscale"] is not None
+    first, second = (shield.counters() for shield in shields)
+    assert (5, 0) == (first["synack"], first["redeemed"])
+    assert (0, 5) == (second["synack"], second["redeemed"])

@@ -1,0 +1,1 @@
+"""Adapters to TCP stacks of other people; each needs its stack installed."""

@@ -1,0 +1,295 @@
+"""Tests of the adapter to PyTCP, against a PyTCP of paper with the same seams.
+
+PyTCP needs Python 3.14, so it is not installed here.  What is held against the paper
+one: which segments go where, what is asked of the session, what is sent.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import ipaddress
+import sys
+import threading
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from syncache import Segment
+from syncache.segment import ACK, RST, SYN
+
+OURS = {4: "198.51.100.7", 6: "2001:db8::7"}
+PEER = {4: "192.0.2.1", 6: "2001:db8::1"}
+Family = enum.Enum("Family", "INET4 INET6")
+
+
+class Address:
+    """Of either family, as net_addr has it."""
+
+    def __init__(self, text="::"):
+        self.value = ipaddress.ip_address(text)
+        self.version = self.value.version
+
+    @property
+    def unspecified(self):
+        return Address("::" if self.version == 6 else "0.0.0.0")
+
+    def __bytes__(self):
+        return self.value.packed
+
+    def __eq__(self, other):
+        return self.value == other.value
+
+    def __hash__(self):
+        return hash(self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketId:
+    address_family: Any
+    socket_type: Any
+    local_address: Any
+    local_port: int
+    remote_address: Any
+    remote_port: int
+
+
+class PacketRx:
+    def __init__(self, frame):
+        self.frame = memoryview(frame)
+
+
+def parser(rx):
+    """Both Ip4Parser and Ip6Parser: sets the addresses, takes the header off."""
+    segment = Segment.parse(rx.frame)
+    src, dst = Address(segment.src), Address(segment.dst)
+    rx.ip = SimpleNamespace(ver=src.version, src=src, dst=dst)
+    rx.frame = memoryview(segment.tcp())
+    rx.tcp = segment
+
+
+def socket_id(local, port, foreign, fport, family=None):
+    local, foreign = Address(local), Address(foreign)
+    family = family or (Family.INET6 if local.version == 6 else Family.INET4)
+    return SocketId(
+        address_family=family,
+        socket_type="stream",
+        local_address=local,
+        local_port=port,
+        remote_address=foreign,
+        remote_port=fport,
+    )
+
+
+def session():
+    numbers = SimpleNamespace(nxt=0, max=0, iss=None)
+    numbers.reset_to = lambda *, iss: setattr(numbers, "iss", iss)
+    return SimpleNamespace(
+        _lock__fsm=threading.RLock(),
+        _socket=None,
+        _snd_seq=numbers,
+        _tx=SimpleNamespace(seq_mod=0),
+        _win=SimpleNamespace(rcv_wsc=0),
+    )
+
+
+class Paper:
+    """PyTCP's `stack`, as much of it as the adapter touches."""
+
+    def __init__(self):
+        self.sockets, self.seen, self.sent, self.room = {}, [], [], True
+        self.timer = SimpleNamespace(now_ms=1000)
+        self.registry = {}
+        face = SimpleNamespace(
+            _ip4_proto_registry=SimpleNamespace(
+                get=lambda _: self.plain,
+                register=lambda _, handler: self.registry.update({4: handler}),
+            ),
+            _ip6_proto_registry=SimpleNamespace(
+                get=lambda _: self.plain,
+                register=lambda _, handler: self.registry.update({6: handler}),
+            ),
+        )
+        self.interfaces = {1: face}
+
+    def egress_packet_handler(self, dst):
+        return SimpleNamespace(send_ip4_packet=self.send, send_ip6_packet=self.send)
+
+    def send(self, **words):
+        self.sent.append(words)
+
+    def listen(self, local, *, v6only=True):
+        any_ = str(Address(local).unspecified.value)
+        listener = SimpleNamespace(_tcp_session=session(), ipv6_v6only=v6only)
+        listener._tcp_session._socket = listener
+        self.sockets[socket_id(local, 80, any_, 0)] = listener
+        return listener
+
+    def plain(self, rx):
+        """PyTCP's own handler: a SYN turns the listening session into the child's."""
+        self.seen.append(rx.tcp)
+        if rx.tcp.flags != SYN or not self.room:
+            return
+        for listener in list(self.sockets.values()):
+            child = SimpleNamespace(_tcp_session=listener._tcp_session)
+            child._tcp_session._socket = child
+            listener._tcp_session = session()
+            ends = rx.tcp.dst, rx.tcp.dport, rx.tcp.src, rx.tcp.sport
+            self.sockets[socket_id(*ends)] = child
+            return
+
+    def receive(self, segment):
+        rx = PacketRx(segment.packet())
+        parser(rx)
+        self.registry[rx.ip.ver](rx)
+
+
+@pytest.fixture
+def adapter(monkeypatch):
+    """The module, imported over the paper one, and without its thread."""
+    address = ModuleType("net_addr")
+    address.Ip4Address = address.Ip6Address = Address
+    proto = ModuleType("net_proto")
+    proto.Ip4Parser = proto.Ip6Parser = parser
+    proto.PacketRx = PacketRx
+    proto.IpProto = SimpleNamespace(TCP=6)
+    sockets = ModuleType("pytcp.runtime.socket")
+    sockets.AddressFamily = Family
+    sockets.SocketType = SimpleNamespace(STREAM="stream")
+    ids = ModuleType("pytcp.runtime.socket.socket_id")
+    ids.SocketId = SocketId
+    for module in (address, proto, sockets, ids):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    for name in ("pytcp", "pytcp.runtime"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.delitem(sys.modules, "syncache.adapters.pytcp", raising=False)
+    module = importlib.import_module("syncache.adapters.pytcp")
+    idle = SimpleNamespace(start=lambda: None)
+    monkeypatch.setattr(module.threading, "Thread", lambda **_: idle)
+    yield module
+    sys.modules.pop("syncache.adapters.pytcp", None)
+
+
+def syn(family, sport=40000):
+    return Segment(
+        src=PEER[family],
+        dst=OURS[family],
+        sport=sport,
+        dport=80,
+        seq=1000,
+        flags=SYN,
+        window=65535,
+    )
+
+
+def reply_of(stack, family):
+    """The last TCP segment sent, as the peer sees it."""
+    words = stack.sent[-1]
+    assert Address(PEER[family]) == words[f"ip{family}__remote_address"]
+    assert Address(OURS[family]) == words[f"ip{family}__local_address"]
+    assert 6 == words["ip6__next" if family == 6 else "ip4__proto"]
+    tcp = words[f"ip{family}__payload"]
+    return tcp, int.from_bytes(tcp[4:8], "big")
+
+
+def test_handshake_makes_a_connection_with_the_iss_that_the_peer_knows(adapter, family):
+    """PyTCP sees a SYN and the ACK once the peer has proved its address."""
+    stack = Paper()
+    made = adapter.install(stack)
+    listener = stack.listen(OURS[family])
+    child = listener._tcp_session
+    stack.receive(syn(family))
+    assert [] == stack.seen
+    _, iss = reply_of(stack, family)
+    ack = Segment(
+        src=PEER[family],
+        dst=OURS[family],
+        sport=40000,
+        dport=80,
+        seq=1001,
+        ack=(iss + 1) & 0xFFFFFFFF,
+        flags=ACK,
+        window=65535,
+    )
+    stack.receive(ack)
+    assert [SYN, ACK] == [segment.flags for segment in stack.seen]
+    assert 1000 == stack.seen[0].seq
+    assert iss == child._snd_seq.iss
+    following = (iss + 1) & 0xFFFFFFFF
+    assert following == child._snd_seq.nxt == child._snd_seq.max == child._tx.seq_mod
+    assert 1 == made.engine.stats.accepts
+    stack.receive(ack)  # it is a socket's now
+    assert 3 == len(stack.seen)
+
+
+def test_full_accept_queue_leaves_the_handshake_open(adapter, family):
+    """PyTCP drops the SYN; the peer's next ACK is offered again."""
+    stack = Paper()
+    made = adapter.install(stack)
+    stack.listen(OURS[family])
+    stack.receive(syn(family))
+    _, iss = reply_of(stack, family)
+    ack = Segment(
+        src=PEER[family],
+        dst=OURS[family],
+        sport=40000,
+        dport=80,
+        seq=1001,
+        ack=(iss + 1) & 0xFFFFFFFF,
+        flags=ACK,
+        window=65535,
+    )
+    stack.room = False
+    stack.receive(ack)
+    assert [SYN] == [segment.flags for segment in stack.seen]
+    assert (0, 1) == (made.engine.stats.accepts, made.engine.stats.listendrop)
+    stack.room = True
+    stack.receive(ack)
+    assert 1 == made.engine.stats.accepts
+
+
+def test_ports_without_a_listener_are_pytcps_own(adapter, family):
+    """So it answers them as it does without the adapter."""
+    stack = Paper()
+    adapter.install(stack)
+    stack.receive(syn(family))
+    assert [SYN] == [segment.flags for segment in stack.seen]
+    assert [] == stack.sent
+
+
+def test_stray_segment_to_a_listener_is_pytcps_own(adapter):
+    """A segment of no connection and no handshake: PyTCP sends the RST."""
+    stack = Paper()
+    adapter.install(stack)
+    stack.listen("0.0.0.0")
+    stray = Segment(
+        src=PEER[4], dst=OURS[4], sport=5, dport=80, seq=5, ack=77, flags=ACK
+    )
+    stack.receive(stray)
+    assert [ACK] == [segment.flags for segment in stack.seen]
+
+
+@pytest.mark.parametrize("v6only", [False, True])
+def test_listener_of_both_families_is_protected_for_ipv4(adapter, v6only):
+    """One that is for IPv6 alone is not asked for IPv4."""
+    stack = Paper()
+    adapter.install(stack)
+    stack.listen("::", v6only=v6only)
+    stack.receive(syn(4))
+    assert v6only == (len(stack.seen) == 1)
+    assert v6only == (stack.sent == [])
+
+
+def test_reset_of_a_handshake_reaches_nobody(adapter):
+    """It ends the entry and is no business of PyTCP's."""
+    stack = Paper()
+    made = adapter.install(stack)
+    stack.listen(OURS[4])
+    stack.receive(syn(4))
+    stack.receive(
+        Segment(src=PEER[4], dst=OURS[4], sport=40000, dport=80, seq=1001, flags=RST)
+    )
+    assert [] == stack.seen
+    assert 1 == made.engine.stats.sc_reset

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .flow_event import FlowEvent
     from .flow_session import Session
     from .knob import Engine
+    from .observer import Observer
 
 # Cookies of the middlebox modes live as long as those of the half-open side.
 _LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
@@ -94,6 +95,7 @@ class Flow:
         keys: Keyring | None,
         seed: bytes | None,
     ) -> None:
+        self.observer: Observer | None = None
         self._sysctl = Sysctl() if sysctl is None else sysctl
         if seed is None:
             secret = entropy(16)
@@ -176,8 +178,13 @@ class Flow:
         if len({id(ring) for ring in rings}) < len(rings):
             raise ValueError("three rings are needed, each for itself")
         _check_slots(client_tx, server_tx)
+        observer = self.observer
+        seen = None if observer is None else observer.before(rx)
         with self._core as core:
-            return core.burst(rx, side, client_tx, server_tx, now)
+            consumed = core.burst(rx, side, client_tx, server_tx, now)
+        if observer is not None:
+            observer.after(rx, seen, side, now)
+        return consumed
 
     def poll(self, client_tx: Ring | None, server_tx: Ring | None, now: float) -> int:
         """Append what is due to the rings, and return how many packets.

@@ -28,7 +28,7 @@ from .alerts import (
     SessionStop,
     UnblockHost,
 )
-from .flow import Flow
+from .flow import Flow, Side
 from .flow_event import FlowEvent, Kind, Reason
 from .inspect_rule import RuleSet
 from .ios_config import read
@@ -320,8 +320,13 @@ class Inspection(Flow):
         Raises:
             ValueError: `until` lies before the engine's clock.
         """
+        observer = self.observer
+        seen = None if observer is None else observer.before(rx)
         with self._core as core:
-            return _core_inspect.replay(core, rx, until)
+            consumed = _core_inspect.replay(core, rx, until)
+        if observer is not None:
+            observer.after(rx, seen, Side.TAP, None)
+        return consumed
 
     def sample(self, now: float) -> Sample:
         """Tell how things stand, and which destination has most half-open sessions."""

@@ -88,6 +88,10 @@ class Ring(_core.RingCore):
         """Return what became of packet `i` in the burst that consumed it."""
         return REASONS[self._verdict(i)]
 
+    def verdict_number(self, i: int) -> int:
+        """Return the number of packet `i`'s verdict, of whichever engine it is."""
+        return self._verdict(i)
+
     def checksum(self, i: int) -> Checksum:
         """Return what is known of packet `i`'s checksum."""
         return Checksum(self._checksum(i))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..keyring import Keyring
     from ..links import Link
     from ..listener import Listener
+    from ..observer import Observer
     from ..sysctl import Sysctl
     from .transport import Transport
 
@@ -84,6 +85,7 @@ class Host:
         self._link_check = getattr(link, "check", None)
         self._rx = Ring(RX_SLOTS, slot_size)
         self._tx = Ring(TX_SLOTS, slot_size)
+        self.observer: Observer | None = None
         self._blocked = False  # the link takes no more packets now
         self._awake = False  # _pump is scheduled, or runs
         self._timer: asyncio.TimerHandle | None = None
@@ -293,7 +295,11 @@ class Host:
     def _burst(self, now: float) -> None:
         """Give the stack the rx ring, and the link the replies."""
         while self._rx.next < len(self._rx) and not self._blocked:
+            observer = self.observer
+            seen = None if observer is None else observer.before(self._rx)
             self.stack.burst(self._rx, self._tx, now)
+            if observer is not None:
+                observer.after(self._rx, seen, 0, now)
             self._flush()
 
     def _flush(self) -> None:

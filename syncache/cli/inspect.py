@@ -27,6 +27,7 @@ from . import Failure, keyopts, keys
 from . import options as opts
 from .intercept import Box, keep_open, open_link
 from .output import Budget, opened
+from .record import Recorder, flow_name, recording
 from .replay import Replay
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--report", metavar="FILE", type=Path, help="of a capture: write an HTML page"
     )
+    opts.add_pcapng(p, "a capture, or a sample of live packets,")
     opts.add_log(p)
     opts.add_service(p)
     return p
@@ -111,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
         try:
             log = Log(engine, stack.enter_context(syslog(options)))
             if options.files:
+                record = recording(options.pcapng, flow_name, live=False)
+                engine.observer = stack.enter_context(record)
                 captures = captures_of(options, options.files)
                 return replay(engine, log, captures, options)
         except BrokenPipeError:
@@ -120,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache inspect", options.log))
         log.write, log.budget = output.write, Budget()
+        engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
         service = Service(
             options,
             signals,
@@ -303,6 +308,8 @@ def replay(
     run = Replay(engine, captures)
     for now, seconds in run.seconds():
         log.zero = -run.shift
+        if isinstance(engine.observer, Recorder):
+            engine.observer.zero = -run.shift
         log.tell(now)
         if log.traffic is not None and seconds:
             log.traffic.samples.add(engine.sample(now)._replace(seconds=seconds))

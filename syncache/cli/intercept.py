@@ -23,6 +23,7 @@ from ..intercept import LIST, MODE, Intercept
 from . import Failure, keyopts, keys, tunables
 from . import options as opts
 from .output import Budget, opened
+from .record import flow_name, recording
 from .service import Service
 from .signals import Signals
 from .state import State, check_state
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         help="how often they are written [%(default)s]",
     )
     p.add_argument("--debug", action="store_true", help="a line for every step")
+    opts.add_pcapng(p, "a sample of the packets")
     opts.add_log(p)
     opts.add_service(p)
     return p
@@ -91,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache intercept", options.log))
+        engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
         state = None
         if options.state:
             state = State(engine, options.state, options.state_interval, output.write)

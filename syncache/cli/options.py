@@ -76,6 +76,16 @@ def add_log(p: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pcapng(p: argparse.ArgumentParser, what: str) -> None:
+    """Add where packets are recorded with their verdicts."""
+    p.add_argument(
+        "--pcapng",
+        metavar="FILE",
+        type=Path,
+        help=f"record {what} with their verdicts as comments, for Wireshark",
+    )
+
+
 def check_service(options: argparse.Namespace) -> None:
     """Refuse what cannot be.
 

@@ -23,6 +23,7 @@ from . import Failure, keyopts, keys, needs
 from . import options as opts
 from .intercept import keep_open
 from .output import Output, opened
+from .record import reason_name, recording
 from .service import Service
 from .signals import Signals
 from .tunables import files, load_file, named
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..links.packet import Packet
     from ..links.tun import Tun
     from ..links.xdp import Xdp
+    from ..observer import Observer
 
 TURN_SECONDS = 0.2  # how long a signal may go unnoticed
 READ_BYTES = 256 * 1024
@@ -79,9 +81,28 @@ def parser() -> argparse.ArgumentParser:
         default=1,
         help="processes that share an interface; of --xdp each has a queue",
     )
+    opts.add_pcapng(p, "a sample of the packets")
     opts.add_log(p)
     opts.add_service(p)
     return p
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse options that cannot be.
+
+    Raises:
+        Failure: the first one that is wrong.
+    """
+    if options.directory and not options.directory.is_dir():
+        raise Failure(f"{options.directory} is not a directory")
+    if not 0 < options.port < 2**16:
+        raise Failure(f"port {options.port} is not between 1 and 65535")
+    if options.shards < 1:
+        raise Failure(f"there is at least one shard, not {options.shards}")
+    if options.shards > 1 and not (options.packet or options.xdp):
+        raise Failure("a TUN device has one shard: --packet or --xdp has several")
+    if options.shards > 1 and options.pcapng:
+        raise Failure("--pcapng has one writer: leave out --shards")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -91,14 +112,7 @@ def run(options: argparse.Namespace) -> int:
     if source is not None:
         source.check(sysctl)
     ours, kernel = addresses(options.address)
-    if options.directory and not options.directory.is_dir():
-        raise Failure(f"{options.directory} is not a directory")
-    if not 0 < options.port < 2**16:
-        raise Failure(f"port {options.port} is not between 1 and 65535")
-    if options.shards < 1:
-        raise Failure(f"there is at least one shard, not {options.shards}")
-    if options.shards > 1 and not (options.packet or options.xdp):
-        raise Failure("a TUN device has one shard: --packet or --xdp has several")
+    check(options)
     interface = options.packet or options.xdp
     opts.check_service(options)
     opts.check_interfaces(options, [interface] if interface else [])
@@ -112,14 +126,20 @@ def run(options: argparse.Namespace) -> int:
             return run_shards(options, sysctl, ours, source)
         except OSError as error:
             raise Failure(str(error)) from None
-    with Signals() as signals, opened("syncache serve", options.log) as output:
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        output = stack.enter_context(opened("syncache serve", options.log))
+        record = recording(options.pcapng, reason_name, [interface or options.tun])
+        recorder = stack.enter_context(record)
 
         def once(_: object) -> None:
             if interface:
                 check_local(options.address)
             link = open_link(options, kernel)
             fresh = tunables(options, [] if source is None else source.settings)
-            asyncio.run(serve(options, fresh, ours, link, source, signals, output))
+            asyncio.run(
+                serve(options, fresh, ours, link, source, signals, output, recorder)
+            )
 
         awaited = [interface] if options.wait and interface else []
         keep_open(once, awaited, signals, output.write)
@@ -266,6 +286,7 @@ async def serve(
     shared: keys.KeySource | Keyring | None,
     signals: Signals,
     output: Output,
+    observer: Observer | None = None,
 ) -> None:
     """Listen on a link, which is closed after, and wait for the end."""
     from ..aio import Host
@@ -275,6 +296,7 @@ async def serve(
         source = shared if isinstance(shared, keys.KeySource) else None
         ring = shared.keys if isinstance(shared, keys.KeySource) else shared
         host = Host(link, ours, sysctl=sysctl, keys=ring)
+        host.observer = observer
         await stack.enter_async_context(host)
         if source is not None:
             stack.callback(watch(source, host, output).close)

@@ -1,0 +1,242 @@
+"""`--pcapng FILE`: packets with their verdicts as comments, for Wireshark.
+
+A capture is recorded whole.  A live link is sampled: some packets of each ring, evenly,
+up to a number a second and a size of the file, and a thread of its own writes them, so
+that neither a flood nor a slow disk delays a packet.  What found no room is counted.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from .. import pcapng
+from ..flow import Verdict
+from ..links.replay import captured_at
+from ..verdict import Reason
+from . import Failure, version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from ..ring import Ring
+
+A_SECOND = 500  # packets of a live link
+A_RING = 8
+SNAP = 2048  # bytes of a packet of a live link
+QUEUE_BYTES = 4 * 1024 * 1024
+FILE_BYTES = 256 * 1024 * 1024  # of a live link
+CLOSE_SECONDS = 2.0
+OUTSIDE, INSIDE, TAP = ("outside", "inside", "tap")
+Picked = list[tuple[int, bytes, int]]  # index in the ring, bytes, size
+
+
+def flow_name(number: int) -> str:
+    """Return the name of a verdict of `intercept` and `inspect`."""
+    return Verdict(number).name
+
+
+def reason_name(number: int) -> str:
+    """Return the name of a verdict of the half-open side."""
+    return Reason(number).name
+
+
+def spoken(name: str) -> str:
+    """Return a verdict's name as a sentence: `dropped: bad ack (DROP_BAD_ACK)`."""
+    kind, _, reason = name.partition("_")
+    did = {
+        "ACCEPT": "accepted",
+        "CONSUMED": "consumed",
+        "DROP": "dropped",
+        "FORWARD": "forwarded",
+        "PASS": "passed to the stack",
+        "REPLY": "answered",
+    }.get(kind, kind.lower())
+    why = reason.lower().replace("_", " ")
+    return f"{did}: {why} ({name})" if why else f"{did} ({name})"
+
+
+class Writer:
+    """Writes blocks to a file, at once or from a bounded queue by a thread."""
+
+    def __init__(self, path: Path, *, live: bool) -> None:
+        try:
+            self._file: BinaryIO = path.open("wb")
+        except OSError as error:
+            raise Failure(f"--pcapng {path}: {error.strerror}") from None
+        self._path = path
+        self._live = live
+        self._queue: collections.deque[bytes] = collections.deque()
+        # Each number is written by one thread only.
+        self._queued = self._taken = 0
+        self.lost = 0
+        self.error = ""
+        self._wake = threading.Event()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        if live:
+            self._thread.start()
+
+    def write(self, block: bytes) -> bool:
+        """Write or queue a block; False, and it is counted, if there is no room."""
+        if not self._live:
+            self._put(block)
+            return True
+        waiting = self._queued - self._taken
+        if (
+            self.error
+            or waiting + len(block) > QUEUE_BYTES
+            or self._queued > FILE_BYTES
+        ):
+            self.lost += 1
+            return False
+        self._queued += len(block)
+        self._queue.append(block)
+        self._wake.set()
+        return True
+
+    def close(self) -> None:
+        """Write what is queued, or give up after a moment."""
+        if self._live:
+            self._end.set()
+            self._wake.set()
+            self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive():
+                self.error = self.error or "the file is too slow"
+                return
+        try:
+            self._file.close()
+        except OSError as error:
+            self.error = self.error or (error.strerror or str(error))
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                block = self._queue.popleft()
+                self._taken += len(block)
+                self._put(block)
+            if self._end.is_set():
+                return
+
+    def _put(self, block: bytes) -> None:
+        if self.error:
+            return
+        try:
+            self._file.write(block)
+        except OSError as error:
+            self.error = error.strerror or str(error)
+
+
+class Recorder:
+    """An `Observer` that records packets and what became of them.
+
+    Args:
+        writer: of the blocks.
+        names: of the verdicts, by number.
+        interfaces: names of the sides, in the order of enum flow_side.
+        live: sample, and the time of a packet is the engine's; else all are taken at
+            their own times.
+        zero: the wall clock when the engine's time was 0, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        names: Callable[[int], str],
+        interfaces: Sequence[str],
+        *,
+        live: bool,
+        zero: float = 0.0,
+    ) -> None:
+        self.zero = zero
+        self.recorded = self.passed_over = 0
+        self._writer = writer
+        self._names = names
+        self._live = live
+        self._left = float(A_SECOND)
+        self._last = time.monotonic()
+        self._sides = [f"from {name}" for name in interfaces]
+        writer.write(pcapng.section(f"syncache {version()}"))
+        for name in interfaces:
+            writer.write(pcapng.interface(name))
+
+    def before(self, rx: Ring) -> int | Picked:
+        """Copy the packets that are to be recorded, before they are rewritten.
+
+        Those of a capture are not: for them the place of the first one is enough.
+        """
+        begin, end = rx.next, len(rx)
+        if not self._live:
+            return begin
+        count = min(end - begin, A_RING, self._allowance())
+        self.passed_over += end - begin - count
+        if not count:
+            return []
+        self._left -= count
+        # Evenly over the ring: its first packets are no better than its last.
+        places = [begin + (end - begin) * k // count for k in range(count)]
+        return [(i, bytes(rx[i][:SNAP]), len(rx[i])) for i in places]
+
+    def after(self, rx: Ring, seen: object, side: int, now: float | None) -> None:
+        """Record them with their verdicts."""
+        if isinstance(seen, int):
+            places = range(seen, rx.next)
+            picked = ((i, bytes(rx[i]), len(rx[i])) for i in places)
+        else:
+            # What was not consumed comes again in the next burst.
+            all_of_it = cast("Picked", seen)
+            picked = (one for one in all_of_it if one[0] < rx.next)
+        for index, data, size in picked:
+            moment = captured_at(rx, index) if now is None else now
+            comment = f"{spoken(self._names(rx.verdict_number(index)))}, "
+            comment += self._sides[side]
+            cut = data[: pcapng.PACKET_MAX]
+            block = pcapng.packet(side, moment + self.zero, cut, comment, size)
+            self.recorded += self._writer.write(block)
+
+    def _allowance(self) -> int:
+        now = time.monotonic()
+        self._left = min(self._left + (now - self._last) * A_SECOND, float(A_SECOND))
+        self._last = now
+        return int(self._left)
+
+    def report(self) -> str:
+        """Return what was recorded, in a sentence."""
+        text = f"{self.recorded} packets recorded"
+        if self.passed_over:
+            text += f", {self.passed_over} passed over by sampling"
+        if self._writer.lost:
+            text += f", {self._writer.lost} lost: the file was full or too slow"
+        if self._writer.error:
+            text += f"; {self._writer.error}"
+        return text
+
+
+@contextlib.contextmanager
+def recording(
+    path: Path | None,
+    names: Callable[[int], str],
+    interfaces: Sequence[str] = (OUTSIDE, INSIDE, TAP),
+    *,
+    live: bool = True,
+) -> Iterator[Recorder | None]:
+    """Open the file and record until the end; None: no file was asked for."""
+    if path is None:
+        yield None
+        return
+    writer = Writer(path, live=live)
+    zero = datetime.now(timezone.utc).timestamp() - time.monotonic() if live else 0.0
+    recorder = Recorder(writer, names, interfaces, live=live, zero=zero)
+    try:
+        yield recorder
+    finally:
+        writer.close()
+        print(f"{path}: {recorder.report()}", file=sys.stderr)

@@ -1,0 +1,175 @@
+"""syncache/cli/record.py: packets with their verdicts, sampled on live links."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from syncache import Inspection, Intercept, Ring, Segment
+from syncache.acl import AccessList, permit
+from syncache.cli import Failure, main, record
+from syncache.cli.record import (
+    Recorder,
+    Writer,
+    flow_name,
+    reason_name,
+    recording,
+    spoken,
+)
+from syncache.flow import Side, Verdict
+from syncache.verdict import Reason
+
+SEED = bytes(16)
+
+
+def packet(sport, dport=80, flags=2, **more):
+    return Segment(
+        src="192.0.2.10",
+        dst="198.51.100.5",
+        sport=sport,
+        dport=dport,
+        flags=flags,
+        **more,
+    ).packet()
+
+
+def comments(path):
+    """Return the comments of a file, in order."""
+    return [
+        text.decode()
+        for text in re.findall(rb"\x01\0[\x01-\xff]\0([ -~]+)", path.read_bytes())
+    ]
+
+
+def test_every_verdict_is_spoken():
+    """With its name, for those who look for it."""
+    for name in (*(v.name for v in Verdict), *(r.name for r in Reason)):
+        text = spoken(name)
+        assert text.endswith(f"({name})")
+        assert re.match(
+            r"(accepted|consumed|dropped|forwarded|passed to the stack|answered)", text
+        )
+    assert "dropped: bad ack (DROP_BAD_ACK)" == spoken("DROP_BAD_ACK")
+    assert "FORWARD" == flow_name(0)
+    assert "PASS_NOT_TCP" == reason_name(0)
+
+
+def test_live_packets_are_recorded_with_verdicts(tmp_path, capsys):
+    """As they came, before they are rewritten, from either side."""
+    path = tmp_path / "x.pcapng"
+    box = Intercept(acl=AccessList("a", [permit("tcp", dport=80)]), seed=SEED)
+    with recording(path, flow_name) as box.observer:
+        rx, client, server = Ring(), Ring(), Ring()
+        rx.push(packet(1000))
+        rx.push(packet(1001, flags=16, ack=5, seq=7))
+        rx.push(packet(1002, dport=22))
+        box.burst(rx, Side.CLIENT, client, server, 1.0)
+        rx.clear()
+        rx.push(packet(1003))
+        box.burst(rx, Side.SERVER, client, server, 1.0)
+    found = comments(path)
+    assert "consumed (CONSUMED), from outside" in found
+    assert "forwarded (FORWARD), from outside" in found
+    assert any(text.endswith("from inside") for text in found)
+    assert packet(1000) in path.read_bytes()
+    assert "4 packets recorded" in capsys.readouterr().err
+
+
+def test_capture_is_recorded_whole(tmp_path, capsys):
+    """Each packet once, at its own time, and read again with the same result."""
+    source, path = tmp_path / "x.pcap", tmp_path / "x.pcapng"
+    head = b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + bytes(8) + b"\xff\xff\0\0\x65\0\0\0"
+    records = []
+    for number in range(600):
+        raw = packet(1000 + number)
+        time = (1_795_942_620 + number // 50).to_bytes(4, "little") + bytes(4)
+        size = len(raw).to_bytes(4, "little")
+        records.append(time + size + size + raw)
+    source.write_bytes(head + b"".join(records))
+    assert 0 == main(["inspect", str(source), "--pcapng", str(path)])
+    assert "600 packets recorded" in capsys.readouterr().err
+    assert 600 == len(comments(path))
+    assert {"forwarded (FORWARD), from tap"} == set(comments(path))
+    assert 0 == main(["inspect", str(source)])
+    first = capsys.readouterr().out
+    assert 0 == main(["inspect", str(path)])
+    again = capsys.readouterr().out
+    assert first.splitlines()[:-2] == again.splitlines()[:-2]
+
+
+def test_live_link_is_sampled(tmp_path, monkeypatch, capsys):
+    """So many of a ring, evenly, and so many a second; the rest is counted."""
+    monkeypatch.setattr(record, "A_SECOND", 20)
+    monkeypatch.setattr(record.time, "monotonic", lambda: 5.0)
+    path = tmp_path / "x.pcapng"
+    engine = Inspection(seed=SEED)
+    with recording(path, flow_name) as engine.observer:
+        for _ in range(5):
+            rx, client, server = Ring(), Ring(slots=1024), Ring(slots=1024)
+            for port in range(64):
+                rx.push(packet(2000 + port))
+            engine.burst(rx, Side.CLIENT, client, server, 1.0)
+    assert 20 == len(comments(path))
+    err = capsys.readouterr().err
+    assert "20 packets recorded, 300 passed over by sampling" in err
+    ports = {port for port in range(64) if packet(2000 + port) in path.read_bytes()}
+    assert {0, 8, 16, 24, 32, 40, 48, 56} <= ports
+
+
+def test_slow_file_delays_nobody(tmp_path, monkeypatch):
+    """What finds no room in the queue is lost and counted."""
+    monkeypatch.setattr(record, "QUEUE_BYTES", 1000)
+    monkeypatch.setattr(record, "CLOSE_SECONDS", 0.05)
+    path = tmp_path / "x"
+    writer = Writer(path, live=True)
+    gate = threading.Event()
+
+    class Slow:
+        def write(self, _):
+            gate.wait(30)
+
+        def close(self):
+            pass
+
+    writer._file.close()
+    writer._file = Slow()
+    for _ in range(100):
+        writer.write(bytes(100))
+    assert writer.lost >= 80
+    writer.close()
+    assert "too slow" in writer.error
+    gate.set()
+
+
+def test_full_disk_costs_packets_and_is_reported(tmp_path, capsys):
+    """The engine goes on."""
+    engine = Inspection(seed=SEED)
+    with recording(tmp_path / "x", flow_name) as engine.observer:
+        recorder = engine.observer
+        assert isinstance(recorder, Recorder)
+        recorder._writer._put(b"x" * 100_000)
+        recorder._writer.error = "No space left on device"
+        engine.receive(packet(5), Side.CLIENT, 1.0)
+        rx, client, server = Ring(), Ring(), Ring()
+        rx.push(packet(6))
+        engine.burst(rx, Side.CLIENT, client, server, 1.0)
+    assert "No space left" in capsys.readouterr().err
+    assert 2 == len(engine.sessions())
+
+
+def test_file_that_cannot_be_written_is_one_line(tmp_path):
+    """Before anything is opened."""
+    with pytest.raises(Failure, match="--pcapng"), recording(tmp_path, flow_name):
+        raise AssertionError
+    with recording(None, flow_name) as nothing:
+        assert nothing is None
+
+
+def test_several_shards_have_no_one_file(tmp_path, capsys):
+    """One line says what to leave out."""
+    words = ["serve", "--echo", "--address", "198.51.100.1", "--packet", "lo"]
+    words += ["--shards", "2"]
+    assert 1 == main([*words, "--pcapng", str(tmp_path / "x")])
+    assert "--pcapng has one writer" in capsys.readouterr().err

@@ -1,0 +1,401 @@
+"""Captures of every encapsulation, counted as tshark counts them.
+
+The frames are put together here and by scapy, the files by scapy, editcap, mergecap and
+text2pcap; one run of tshark over all of them is the truth.
+"""
+
+from __future__ import annotations
+
+import collections
+import shutil
+import struct
+import subprocess
+
+import pytest
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import LLC, SNAP, Dot1AD, Dot1Q, Dot3, Ether
+from scapy.layers.ppp import PPP, PPPoE
+from scapy.layers.vxlan import VXLAN
+from scapy.packet import Raw
+from scapy.utils import wrpcap
+
+from syncache import Inspection
+from syncache.cli.replay import Replay
+from syncache.cli.sources import Captures
+from syncache.links.replay import CaptureReader
+
+TOOLS = ("tshark", "mergecap", "editcap", "text2pcap")
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in TOOLS),
+    reason="no tshark: apt install tshark",
+)
+EDGE = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+OUTER = IP(src="203.0.113.1", dst="203.0.113.2")
+OUTER6 = IPv6(src="2001:db8:f::1", dst="2001:db8:f::2")
+MACS = bytes(range(2, 14))
+
+
+def conversation(client, version=4):
+    """A session of eight segments, and a SYN that nobody answers."""
+    make, ends = (
+        (IP, ("192.0.2.1", "198.51.100.2"))
+        if version == 4
+        else (IPv6, ("2001:db8::1", "2001:db8::2"))
+    )
+
+    def segment(up, flags, seq, ack, data=b"", port=client):
+        src, dst = ends if up else ends[::-1]
+        ports = (port, 80) if up else (80, port)
+        tcp = TCP(sport=ports[0], dport=ports[1], flags=flags, seq=seq, ack=ack)
+        return make(src=src, dst=dst) / tcp / data
+
+    return [
+        bytes(packet)
+        for packet in (
+            segment(True, "S", 100, 0),
+            segment(False, "SA", 500, 101),
+            segment(True, "A", 101, 501),
+            segment(True, "PA", 101, 501, b"GET / HTTP/1.0\r\n\r\n"),
+            segment(False, "A", 501, 119),
+            segment(False, "PFA", 501, 119, b"HTTP/1.0 200 OK\r\n\r\n"),
+            segment(True, "FA", 119, 521),
+            segment(False, "A", 521, 120),
+            segment(True, "S", 900, 0, port=client + 1),
+        )
+    ]
+
+
+def ethertype(packet):
+    return b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00"
+
+
+def behind(*layers):
+    """Put a packet behind layers of scapy, which fills in types and lengths."""
+
+    def wrap(packet):
+        made = (IPv6 if packet[0] >> 4 == 6 else IP)(packet)
+        whole = layers[0]
+        for layer in layers[1:]:
+            whole = whole / layer
+        return bytes(whole / made)
+
+    return wrap
+
+
+def raw(head, between=b""):
+    """Put a packet behind bytes; its EtherType goes between."""
+    return lambda packet: (
+        head
+        + (ethertype(packet) if between is not None else b"")
+        + (between or b"")
+        + packet
+    )
+
+
+def plain(head):
+    return lambda packet: head + packet
+
+
+def ppp(head):
+    return lambda packet: (
+        head + (b"\x00\x57" if packet[0] >> 4 == 6 else b"\x00\x21") + packet
+    )
+
+
+def gre(flags, more=b""):
+    head = struct.pack(">H", flags)
+    return lambda p: over_ip(47, head + ethertype(p) + more)(p)
+
+
+def over_ip(protocol, head=b""):
+    """Put a packet into an IP packet of a protocol, behind bytes."""
+    return lambda packet: bytes(
+        EDGE / IP(src=OUTER.src, dst=OUTER.dst, proto=protocol) / Raw(head + packet)
+    )
+
+
+def over_udp(port, head):
+    """Put a packet into a datagram; head is bytes, or makes them of the packet."""
+    return lambda packet: bytes(
+        EDGE
+        / OUTER
+        / UDP(sport=50000, dport=port)
+        / Raw((head(packet) if callable(head) else head) + packet)
+    )
+
+
+def inner_ethernet(packet):
+    return MACS + ethertype(packet)
+
+
+SLL = struct.pack(">HHH8s", 0, 1, 6, bytes(8))
+# Name: link type, wrapper, versions.
+BOTH, V4, V6 = (4, 6), (4,), (6,)
+CASES = {
+    "Ethernet": (1, behind(EDGE), BOTH),
+    "no length": (1, lambda p: MACS + b"\x08\0" + p[:2] + b"\0\0" + p[4:], V4),
+    "no checksum": (1, lambda p: MACS + b"\x08\0" + p[:10] + b"\0\0" + p[12:], V4),
+    "VLAN": (1, behind(EDGE, Dot1Q(vlan=5)), BOTH),
+    "QinQ": (1, behind(EDGE, Dot1AD(vlan=5), Dot1Q(vlan=6)), BOTH),
+    "three tags": (1, behind(EDGE, Dot1Q(), Dot1Q(), Dot1Q()), BOTH),
+    "0x9100": (1, raw(MACS + b"\x91\x00\x00\x05\x81\x00\x00\x06"), BOTH),
+    "0x88a8 alone": (1, raw(MACS + b"\x88\xa8\x00\x05"), BOTH),
+    "802.3 SNAP": (1, behind(Dot3(), LLC(), SNAP()), BOTH),
+    "VLAN, SNAP": (
+        1,
+        raw(MACS + b"\x81\x00\x00\x05\x00\x60\xaa\xaa\x03\x00\x00\x00"),
+        BOTH,
+    ),
+    "PPPoE": (1, behind(EDGE, PPPoE(sessionid=9), PPP()), BOTH),
+    "VLAN, PPPoE": (1, behind(EDGE, Dot1Q(), PPPoE(sessionid=9), PPP()), BOTH),
+    "MPLS": (1, plain(MACS + b"\x88\x47" + b"\x00\x01\x01\x40"), BOTH),
+    "MPLS, three labels": (
+        1,
+        plain(MACS + b"\x88\x47" + b"\x00\x01\x00\x40\x00\x02\x00\x40\x00\x03\x01\x40"),
+        BOTH,
+    ),
+    "VLAN, MPLS": (
+        1,
+        plain(MACS + b"\x81\x00\x00\x05\x88\x47\x00\x01\x01\x40"),
+        BOTH,
+    ),
+    "802.1ah": (1, raw(MACS + b"\x88\xe7\x00\x00\x00\x05" + MACS), BOTH),
+    "TrustSec": (1, raw(MACS + b"\x89\x09\x01\x01\x00\x01\x00\x09"), BOTH),
+    "BSD loopback": (0, plain(b"\x02\x00\x00\x00"), V4),
+    "BSD loopback, IPv6": (0, plain(b"\x1e\x00\x00\x00"), V6),
+    "BSD loopback, big": (0, plain(b"\x00\x00\x00\x02"), V4),
+    "OpenBSD loopback": (108, plain(b"\x00\x00\x00\x02"), V4),
+    "raw": (101, plain(b""), BOTH),
+    "IPv4": (228, plain(b""), V4),
+    "IPv6": (229, plain(b""), V6),
+    "PPP": (9, ppp(b"\xff\x03"), BOTH),
+    "PPP, short": (9, ppp(b""), BOTH),
+    "PPP in HDLC": (50, ppp(b"\xff\x03"), BOTH),
+    "PPPoE session": (51, ppp(b"\x11\x00\x00\x01\x00\x60"), BOTH),
+    "PPP with direction": (204, ppp(b"\x01\xff\x03"), BOTH),
+    "Cisco HDLC": (104, raw(b"\x0f\x00"), BOTH),
+    "cooked": (113, raw(SLL), BOTH),
+    "cooked, VLAN": (113, raw(SLL + b"\x81\x00\x00\x05"), BOTH),
+    "cooked, service tag": (113, raw(SLL + b"\x88\xa8\x00\x05"), BOTH),
+    "cooked 2": (
+        276,
+        lambda p: ethertype(p) + bytes(6) + b"\x00\x01\x00\x06" + bytes(8) + p,
+        BOTH,
+    ),
+    "cooked 2, VLAN": (
+        276,
+        lambda p: (
+            b"\x81\x00"
+            + bytes(6)
+            + b"\x00\x01\x00\x06"
+            + bytes(8)
+            + b"\x00\x05"
+            + ethertype(p)
+            + p
+        ),
+        BOTH,
+    ),
+    "PFLOG": (
+        117,
+        plain(bytes([61, 2, 1, 0]) + b"em0".ljust(16, b"\0") + bytes(44)),
+        V4,
+    ),
+    "NFLOG": (
+        239,
+        lambda p: (
+            bytes([2, 0, 0, 0, 8, 0, 1, 0, 8, 0, 0, 0])
+            + struct.pack("<HH", len(p) + 4, 9)
+            + p
+        ),
+        V4,
+    ),
+    "FDDI": (10, raw(b"\x50" + MACS + b"\xaa\xaa\x03\x00\x00\x00"), BOTH),
+    "ATM": (100, raw(b"\xaa\xaa\x03\x00\x00\x00"), BOTH),
+    "InfiniBand": (242, raw(bytes(40), b"\x00\x00"), BOTH),
+    "GRE": (1, gre(0), BOTH),
+    "GRE, key and sequence": (1, gre(0x3000, bytes(8)), BOTH),
+    "GRE, checksum": (1, gre(0x8000, bytes(4)), BOTH),
+    "GRE, Ethernet": (
+        1,
+        lambda p: over_ip(47, b"\0\0\x65\x58" + inner_ethernet(p))(p),
+        BOTH,
+    ),
+    "ERSPAN II": (
+        1,
+        lambda p: over_ip(
+            47,
+            b"\x10\x00\x88\xbe\0\0\0\x01\x10\x01\0\x01\0\0\0\0" + inner_ethernet(p),
+        )(p),
+        BOTH,
+    ),
+    "ERSPAN III": (
+        1,
+        lambda p: over_ip(
+            47,
+            b"\x10\x00\x22\xeb\0\0\0\x01\x20\x01\0\x01" + bytes(8) + inner_ethernet(p),
+        )(p),
+        BOTH,
+    ),
+    "PPTP": (
+        1,
+        lambda p: over_ip(
+            47,
+            b"\x30\x01\x88\x0b"
+            + struct.pack(">HHI", len(p) + 4, 1, 1)
+            + b"\xff\x03"
+            + (b"\x00\x57" if p[0] >> 4 == 6 else b"\x00\x21"),
+        )(p),
+        BOTH,
+    ),
+    "IP in IP": (1, over_ip(4), V4),
+    "IPv6 in IPv4": (1, over_ip(41), V6),
+    "IPv4 in IPv6": (1, lambda p: bytes(EDGE / OUTER6 / IP(p)), V4),
+    "IPv6 in IPv6": (1, lambda p: bytes(EDGE / OUTER6 / IPv6(p)), V6),
+    "VXLAN": (
+        1,
+        behind(EDGE, OUTER, UDP(sport=50000, dport=4789), VXLAN(vni=9, flags=8), EDGE),
+        BOTH,
+    ),
+    "Geneve": (
+        1,
+        over_udp(6081, lambda q: b"\0\0\x65\x58\0\0\x09\0" + inner_ethernet(q)),
+        BOTH,
+    ),
+    "Geneve with an option": (
+        1,
+        over_udp(
+            6081,
+            lambda q: b"\x01\0\x65\x58\0\0\x09\0\x01\x02\x03\0" + inner_ethernet(q),
+        ),
+        BOTH,
+    ),
+    "GTP-U": (
+        1,
+        over_udp(2152, lambda q: b"\x30\xff" + struct.pack(">HI", len(q), 7)),
+        BOTH,
+    ),
+    "GTP-U with an extension": (
+        1,
+        over_udp(
+            2152,
+            lambda q: (
+                b"\x34\xff"
+                + struct.pack(">HI", len(q) + 8, 7)
+                + b"\0\0\0\x85\x01\x10\x09\0"
+            ),
+        ),
+        BOTH,
+    ),
+    "L2TP": (
+        1,
+        over_udp(
+            1701,
+            lambda q: (
+                b"\x00\x02\x00\x01\x00\x02\xff\x03"
+                + (b"\x00\x57" if q[0] >> 4 == 6 else b"\x00\x21")
+            ),
+        ),
+        BOTH,
+    ),
+}
+
+
+def classic(path, linktype, frames, magic=0xA1B2C3D4, order="<", more=0):
+    data = struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 262144, linktype)
+    for i, frame in enumerate(frames):
+        head = (1_600_000_000 + i // 10, i % 10 * 100_000, len(frame), len(frame))
+        data += struct.pack(f"{order}IIII", *head) + bytes(more) + frame
+    path.write_bytes(data)
+
+
+def run(*words, data=None):
+    return subprocess.run(
+        words, check=True, capture_output=True, timeout=300, input=data
+    ).stdout.decode()
+
+
+def variants(folder, first):
+    """The same packets in files of other forms; paths by name."""
+    frames = [behind(EDGE)(p) for p in conversation(first)]
+    forms = {"big-endian": (0xA1B2C3D4, ">"), "nanoseconds": (0xA1B23C4D, "<")}
+    found = {}
+    for name, (magic, order) in forms.items():
+        found[name] = folder / f"{name}.pcap"
+        classic(found[name], 1, frames, magic, order)
+    found["modified"] = folder / "modified.pcap"
+    classic(found["modified"], 1, frames, 0xA1B2CD34, "<", 8)
+    base = folder / "base.pcap"
+    wrpcap(str(base), [Ether(f) for f in frames])
+    for name, words in {
+        "pcapng": ("-F", "pcapng"),
+        "snapped": ("-s", "60"),
+        "doubled headers gone": ("-C", "0"),
+    }.items():
+        found[name] = folder / f"{name.replace(' ', '-')}.out"
+        run("editcap", *words, str(base), str(found[name]))
+    dump = "".join(
+        "000000 " + " ".join(f"{byte:02x}" for byte in frame) + "\n\n"
+        for frame in frames
+    )
+    found["text2pcap"] = folder / "text.pcap"
+    run("text2pcap", "-q", "-", str(found["text2pcap"]), data=dump.encode())
+    return found
+
+
+def truth(path):
+    """Packets, SYNs and streams of TCP of each interface of a file, by tshark."""
+    words = ["tshark", "-n", "-r", str(path), "-Y", "tcp", "-T", "fields"]
+    for field in ("frame.interface_id", "tcp.flags", "tcp.stream"):
+        words += ["-e", field]
+    packets, syns, streams = {}, {}, {}
+    for line in run(*words).splitlines():
+        # A tunnel may hold several; the last is the innermost.
+        number, flags, stream = (each.split(",")[-1] for each in line.split("\t"))
+        packets[number] = packets.get(number, 0) + 1
+        syns[number] = syns.get(number, 0) + (int(flags, 16) & 0x12 == 2)
+        streams.setdefault(number, set()).add(stream)
+    return [(packets[n], syns[n], len(streams[n])) for n in packets]
+
+
+def counted(path):
+    """The same by our reader and engine."""
+    engine = Inspection(seed=bytes(16))
+    replay = Replay(engine, Captures((str(path),), tunnels=True))
+    collections.deque(replay.seconds(), maxlen=0)
+    syns = 0
+    for _, packet in CaptureReader(path, tunnels=True):
+        at = (packet[0] & 15) * 4 if packet[0] >> 4 == 4 else 40
+        syns += packet[at + 13] & 0x12 == 2
+    statistics = engine.statistics()
+    assert [] == replay.passed
+    return statistics.tcp_packets, syns, statistics.sessions_created
+
+
+def test_every_encapsulation_is_counted_as_tshark_counts(tmp_path):
+    """Packets, SYNs and sessions of each file are equal."""
+    paths = {}
+    port = 1024
+    for name, (linktype, wrap, versions) in CASES.items():
+        frames = []
+        for version in versions:
+            frames += [wrap(packet) for packet in conversation(port, version)]
+            port += 2
+        paths[name] = tmp_path / f"{len(paths)}.pcap"
+        classic(paths[name], linktype, frames)
+    merged = tmp_path / "merged.pcapng"  # as many interfaces as files
+    run("mergecap", "-I", "none", "-a", "-w", str(merged), *map(str, paths.values()))
+    expected = dict(zip(paths, truth(merged), strict=True))
+    assert expected == {name: counted(path) for name, path in paths.items()}
+    assert all(counts[1:] >= (2, 2) for counts in expected.values())
+    several = Inspection(seed=bytes(16))
+    captures = Captures(tuple(map(str, paths.values())), tunnels=True)
+    collections.deque(Replay(several, captures).seconds(), maxlen=0)
+    total = sum(counts[0] for counts in expected.values())
+    assert total == several.statistics().tcp_packets == counted(merged)[0]
+
+
+def test_every_form_of_file_is_counted_as_tshark_counts(tmp_path):
+    """Byte orders, resolutions, cut packets, and files of other programs."""
+    for name, path in variants(tmp_path, 1024).items():
+        assert truth(path) == [counted(path)], name

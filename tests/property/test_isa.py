@@ -139,7 +139,7 @@ class Side:
                 slot = tx.cdata.slot[index]
                 start = index * SLOT
                 replies[slot.request] = bytes(
-                    tx._view[start : start + slot.link_size + slot.size]
+                    tx.memory[start : start + slot.link_size + slot.size]
                 )
         outcomes = []
         for index in range(len(rx)):

@@ -7,13 +7,15 @@
  *   inspect*.c    policy of Inspection       track.c   handshakes of others, passing
  *   flow_engine.c sessions in and out of all tables at once, timers, judging
  *   answer.c      packets of ours, events
- *   session*.c host.c threshold.c journal.c rules.c profile.c header.c early.c view.c splice.c: leaves
+ *   session*.c host.c threshold.c journal.c rules.c profile.c header.c early.c ahead.c view.c
+ *   splice.c: leaves
  */
 #ifndef SYNCACHE_FLOW_ENGINE_H
 #define SYNCACHE_FLOW_ENGINE_H
 
 #include "../core/secret.h"
 #include "../core/wire.h"
+#include "ahead.h"
 #include "early.h"
 #include "flow.h"
 #include "header.h"
@@ -52,6 +54,7 @@ struct flow {
     struct profiles profiles;
     struct headers headers;
     struct early early;
+    struct ahead ahead;
     struct unanswered unanswered;
     uint64_t learn_ms;                /* when the access list was last replaced: learn_time counts from there */
     struct secret secret;

@@ -202,6 +202,7 @@ engine_state(struct flow *flow, struct session *session, enum flow_state state)
                                              session->created_ms)]++;
     }
     session->state = (uint8_t)state;
+    session->gap_from = 0;
     engine_enter(flow, session);
 }
 

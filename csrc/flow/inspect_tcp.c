@@ -16,6 +16,32 @@ tcp_is_request(const struct view *view)
            WIRE_SYN;
 }
 
+static void tcp_watched(struct flow *flow, struct session *session,
+                        const struct arrival *arrival, uint32_t from);
+
+/* The SYN-ACK came before its SYN, as it may on a tap. */
+static void
+tcp_answer_ahead(struct flow *flow, struct session *session,
+                 const struct arrival *syn)
+{
+    struct arrival answer = {.side = FLOW_TAP};
+
+    if (flow->tap && ahead_take(&flow->ahead, flow->now_ms, syn->key.hash,
+                                &syn->view.tuple, &answer.view))
+        tcp_watched(flow, session, &answer, FLOW_SERVER);
+}
+
+/* A segment of no session: perhaps the answer to a SYN that is still to come,
+ * perhaps the ACK of a challenge. */
+static enum flow_verdict
+tcp_stranger(struct flow *flow, const struct arrival *arrival)
+{
+    if (flow->tap)
+        ahead_keep(&flow->ahead, flow->now_ms, arrival->key.hash,
+                   &arrival->view);
+    return inspect_host_redeem(flow, arrival);
+}
+
 static enum flow_verdict
 tcp_attempt(struct flow *flow, const struct arrival *arrival)
 {
@@ -31,6 +57,7 @@ tcp_attempt(struct flow *flow, const struct arrival *arrival)
         return verdict;
     track_syn(session, &arrival->view);
     engine_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
+    tcp_answer_ahead(flow, session, arrival);
     engine_judge(flow);
     return verdict;
 }
@@ -106,7 +133,7 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
     }
     if (session == NULL)
         return request ? tcp_attempt(flow, arrival)
-                       : inspect_host_redeem(flow, arrival);
+                       : tcp_stranger(flow, arrival);
     if (!inspect_comes_right(session, arrival, from))
         return session->mode == 'I' ? FLOW_DROP_UNKNOWN : FLOW_FORWARD;
     if (session->mode == 'I')

@@ -156,6 +156,8 @@ intercept_from_server(struct flow *flow, const struct arrival *arrival)
     const struct view *view = &arrival->view;
     uint16_t kind = view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST);
 
+    if (arrival->side == FLOW_TAP)
+        ahead_keep(&flow->ahead, flow->now_ms, arrival->key.hash, view);
     if (flow->intercept.mode == FLOW_MODE_WATCH || arrival->side == FLOW_TAP)
         return FLOW_FORWARD;
     if (kind == WIRE_SYN || (kind == WIRE_ACK && intercept_learns(flow))) {

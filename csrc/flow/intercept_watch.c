@@ -43,6 +43,11 @@ watch_begin(struct flow *flow, const struct arrival *arrival)
     proxy_headers(flow, session, arrival);
     engine_arm(flow, session, watch_deadline_ms(flow, session));
     (void)engine_event(flow, session, FLOW_EVENT_NEW);
+    /* On a tap the SYN-ACK may come before its SYN. */
+    struct arrival answer = {.side = FLOW_TAP};
+    if (flow->tap && ahead_take(&flow->ahead, flow->now_ms, arrival->key.hash,
+                                &arrival->view.tuple, &answer.view))
+        (void)watch_packet(flow, session, FLOW_SERVER, &answer);
     return session;
 }
 

@@ -73,9 +73,24 @@ struct session {
     uint8_t rexmts;                   /* of the half-handshake that runs */
     /* Line 2: half-open order, and what a half-handshake must remember. */
     uint32_t older, younger;          /* all half-open sessions, by creation */
-    uint32_t rcvd_older, rcvd_younger; /* those in SYNRCVD */
+    union {
+        struct {
+            uint32_t rcvd_older, rcvd_younger; /* those in SYNRCVD */
+        };
+        struct {                      /* established: what one end sent behind a gap (track.c) */
+            uint32_t gap_lo, gap_end;
+        };
+    };
     uint32_t host;                    /* HOST_NONE: not counted there */
-    uint32_t host_older, host_younger;
+    union {
+        struct {
+            uint32_t host_older, host_younger;
+        };
+        struct {                      /* established: and what it acknowledged */
+            uint32_t gap_ack;
+            uint32_t gap_from;        /* which end + 1, 0: none; GAP_FIN: a FIN was there */
+        };
+    };
     union {
         uint32_t dense;               /* half-open: place in the array from which one is drawn */
         uint32_t flow_label;          /* if SESSION_SPLICED: the client's */

@@ -17,6 +17,11 @@
  * at a minute, Linux does at two). */
 #define TRACK_FIN_AGAIN_MS 120000
 
+/* In gap_from: among what came behind the gap was a FIN. */
+#define GAP_FIN 4u
+/* What comes behind a gap is one run if it is no further apart than this. */
+#define GAP_RUN 0x100000u
+
 #define ICMP_UNREACHABLE 3 /* RFC 792, RFC 1191 */
 #define ICMP_FRAGMENTATION_NEEDED 4
 #define ICMPV6_TOO_BIG 2 /* RFC 4443 3.2 */
@@ -245,6 +250,63 @@ track_fin(struct session *session, const struct view *view, uint32_t from)
     return (session->flags & both) == both;
 }
 
+/*
+ * A tap that missed more than a window has lost both ends.  It takes their
+ * numbers again once they agree on them: what one of them sent behind the gap
+ * the other acknowledges, from where the first one acknowledges it.  In line
+ * nothing is missed, and a blind sender would have to speak for both.
+ */
+static bool
+track_found(struct session *session, const struct view *view, uint32_t from)
+{
+    uint32_t other = 1 - from;
+    uint32_t run = session->gap_end - session->gap_lo;
+
+    if ((session->gap_from & ~GAP_FIN) != other + 1 ||
+        view->ack - session->gap_lo > run ||
+        view->seq - session->gap_ack + GAP_RUN > 2 * GAP_RUN ||
+        !view_verify(view))
+        return false;
+    session->nxt[other] = session->gap_end;
+    session->ack[other] = session->gap_ack;
+    session->nxt[from] = view->seq;
+    session->ack[from] = view->ack;
+    session->wnd[from] = track_window(session, view, from);
+    if (session->wnd[other] < UINT16_MAX)
+        session->wnd[other] = UINT16_MAX;
+    if (session->gap_from & GAP_FIN)
+        session->flags |=
+            other == FLOW_CLIENT ? SESSION_FIN_CLIENT : SESSION_FIN_SERVER;
+    session->gap_from = 0;
+    return true;
+}
+
+/* Notes what comes behind a gap; true: the ends agree, and it counts. */
+static bool
+track_gap(struct session *session, const struct view *view, uint32_t from)
+{
+    uint32_t end = view->seq + view_seg_len(view);
+    uint32_t mine = from + 1;
+
+    if (session->side != FLOW_TAP || (view->flags & WIRE_ACK) == 0 ||
+        (session->state != FLOW_ESTAB && session->state != FLOW_CLOSING))
+        return false;
+    if (track_found(session, view, from))
+        return true;
+    if ((session->gap_from & ~GAP_FIN) != mine ||
+        view->seq - session->gap_lo > GAP_RUN) {
+        session->gap_lo = view->seq;
+        session->gap_end = end;
+        session->gap_from = mine;
+    }
+    if (seq_lt(session->gap_end, end))
+        session->gap_end = end;
+    session->gap_ack = view->ack;
+    if (view->flags & WIRE_FIN)
+        session->gap_from |= GAP_FIN;
+    return false;
+}
+
 uint64_t
 track_closing_ms(const struct session *session, uint64_t now_ms,
                  uint32_t while_ms)
@@ -276,9 +338,11 @@ track_segment(struct session *session, const struct view *view, uint32_t from)
             track_other_syn(session, view);
         return TRACK_NONE;
     }
-    if ((session->flags & (SESSION_SYNACK | SESSION_ADOPTED)) == 0 ||
-        !track_in_window(session, view, from) ||
-        !track_acceptable_ack(session, view, from))
+    if ((session->flags & (SESSION_SYNACK | SESSION_ADOPTED)) == 0)
+        return TRACK_NONE;
+    if ((!track_in_window(session, view, from) ||
+         !track_acceptable_ack(session, view, from)) &&
+        !track_gap(session, view, from))
         return TRACK_NONE;
     if (track_completes(session, view, from))
         change = TRACK_ESTABLISHED;

@@ -29,6 +29,11 @@ LISTENER_OPTIONS: dict[str, str] = {
 }
 
 
+# What getsockopt() can be asked: the others say nothing of a connection's behaviour.
+ASKED_OPTIONS = ("SO_ERROR", "TCP_MAXSEG", "TCP_NODELAY")
+ERRORS = {"ECONNRESET": 54, "ETIMEDOUT": 60}  # FreeBSD's numbers
+
+
 class Sockets:
     """File descriptors of one script."""
 
@@ -68,6 +73,7 @@ class Sockets:
             "send": self._write,
             "shutdown": self._shutdown,
             "setsockopt": self._setsockopt,
+            "getsockopt": self._getsockopt,
             "fcntl": lambda fd, *_: step.result if isinstance(step.result, int) else 0,
         }
         if step.name not in handlers:
@@ -149,3 +155,18 @@ class Sockets:
     ) -> int:
         self._listener_option(self.options.setdefault(fd, {}), name, value)
         return 0
+
+    def _getsockopt(
+        self, fd: int, _level: object, name: str, value: Any, *_: Any
+    ) -> int | str:
+        """Compare with what the script expects; an answer names what is there."""
+        connection = self.files[fd]
+        found: Any = value
+        if name == "SO_ERROR":
+            found = self.world.errors.pop(id(connection), 0)
+        elif name == "TCP_MAXSEG" and connection in self.world.accepted:
+            found = connection.info.mss
+        elif name == "TCP_NODELAY" and connection in self.world.accepted:
+            found = connection.nodelay
+        wanted = ERRORS.get(value, value)
+        return 0 if found == wanted else f"{name} {found}"

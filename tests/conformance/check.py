@@ -53,9 +53,11 @@ def differences(
         yield f"flags {packet.flags}, not {shape.flags}"
         return
     numbers.learn(packet, shape)
-    if shape.seq is not None and packet.seq != numbers.ours(shape.seq):
-        got = (packet.seq - (numbers.iss or 0)) & MASK32
-        yield f"seq {got}, not {shape.seq}"
+    if shape.seq is not None:
+        base = 0 if shape.absolute else numbers.iss or 0
+        got = (packet.seq - base) & MASK32
+        if got != shape.seq & MASK32:
+            yield f"seq {got}, not {shape.seq}"
     if shape.ack is not None and packet.ack != numbers.theirs(shape.ack):
         yield f"ack {(packet.ack - numbers.irs) & MASK32}, not {shape.ack}"
     if shape.win is not None and packet.window != shape.win:
@@ -78,7 +80,7 @@ def _option_differences(
 ) -> Iterator[str]:
     got = option.decode(packet.options)
     wanted = list(shape.opts or ())
-    if not shape.exact:
+    if not shape.exact or shape.any_order:
         got = sorted((o for o in got if o[0] not in ("nop", "eol")), key=str)
         wanted = sorted((o for o in wanted if o[0] not in ("nop", "eol")), key=str)
     if [o[0] for o in got] != [o[0] for o in wanted]:
@@ -90,11 +92,14 @@ def _option_differences(
 
 
 def _same_option(have: Option, want: Option, numbers: Numbers | None) -> bool:
-    if have[0] == "ts" and numbers is not None and want[1] is not None:
+    if have[0] == "ts" and numbers is not None:
+        if want[2] is not None and have[2] != want[2]:
+            return False
+        if want[1] is None:
+            return True
         if numbers.ts is None:
             numbers.ts = (have[1] - want[1]) & MASK32
-        ahead = (have[1] - want[1] - numbers.ts) & MASK32
-        return ahead <= TS_SLACK and have[2] == want[2]
+        return (have[1] - want[1] - numbers.ts) & MASK32 <= TS_SLACK
     if want[0] == "tfo" and want[1] == "<8 bytes>":
         return len(have[1]) == 16
     return len(have) == len(want) and all(

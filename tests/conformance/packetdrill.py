@@ -1,11 +1,14 @@
 """Reads packetdrill scripts: the subset that handshakes need.
 
 Understood: times (absolute, +relative, ranges with ~, blocking calls with ..., *),
-injected < and expected > TCP segments with options and ECN marks, injected ICMP
-errors, the calls socket bind listen accept close read write send recv shutdown
-setsockopt fcntl, and sysctl lines in backticks, FreeBSD's names and a few of Linux's.
-Asserts in %{ }% and other shell commands are passed over with a notice.  What is not
-understood is an error that names the line; nothing is skipped in silence.
+injected < and expected > TCP segments with options, class, TTL and ECN marks, numbers
+that are any (...) or those of the wire (!), injected ICMP errors, the calls socket bind
+listen accept close read write send recv shutdown setsockopt getsockopt fcntl, sysctl
+lines in backticks, FreeBSD's names and a few of Linux's, and #ifdef, #ifndef, #else,
+#endif for the symbols that are given.  `--option_order=any` in a script, or the
+argument of that name, lets its options come in any order.  Asserts in %{ }% and other
+shell commands are passed over with a notice.  What is not understood is an error that
+names the line; nothing is skipped in silence.
 
 Not here: playing (player.py), UDP encapsulation, active opens, poll and epoll.
 """
@@ -14,8 +17,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .calls import ASKED_OPTIONS
 from .packetdrill_packet import ScriptError, read_icmp, read_segment
 from .packetdrill_sysctl import read_shell
 from .script import Call, Expect, Icmp, Inject, Script, Step, Tune
@@ -28,7 +32,11 @@ QUIET_S = 0.005
 ANY_TIME_S = 600.0
 TIME = r"\+?(?:\d+(?:\.\d+)?|\.\d+)"
 EVENT = re.compile(rf"^({TIME}|\*)(?:\s*(~|\.\.\.)\s*({TIME}))?\s*(.*)$", re.DOTALL)
+# What a script may ask for by #ifdef: the system whose behaviour is ours.
+SYMBOLS = frozenset({"FreeBSD", "__FreeBSD__"})
+CONDITION = re.compile(r"^\s*#(ifdef|ifndef|else|endif|define)\b\s*(\w+)?")
 STARTS = re.compile(rf"^(?:{TIME}|\*)[\s~.<>`%]|^`|^--|^%{{")
+ASKED = {(name,) for name in ASKED_OPTIONS}
 CALL = re.compile(r"^(\w+)\s*\((.*)\)\s*=\s*(.*)$", re.DOTALL)
 
 
@@ -42,17 +50,24 @@ class Reader:
     family: int = 4
     tolerance: float = TOLERANCE_S
     clock: float = 0.0  # time of the last event
+    any_order: bool = False  # of the options of expected packets
 
 
-def load(path: Path) -> Script:
+def load(path: Path, **options: Any) -> Script:
     """Read one script file; ValueError names the file and the line."""
-    return read(path.read_text(encoding="utf-8"), path.stem)
+    return read(path.read_text(encoding="utf-8"), path.stem, **options)
 
 
-def read(text: str, name: str) -> Script:
-    """Read one script."""
-    reader = Reader()
-    for number, event in _events(text):
+def read(
+    text: str,
+    name: str,
+    *,
+    defined: frozenset[str] = SYMBOLS,
+    option_order: str = "exact",
+) -> Script:
+    """Read one script; `defined` are the symbols of its #ifdef lines."""
+    reader = Reader(any_order=option_order == "any")
+    for number, event in _events(_chosen(text, name, defined)):
         try:
             _read_event(reader, event)
         except ScriptError as error:
@@ -67,6 +82,30 @@ def read(text: str, name: str) -> Script:
         end=last + QUIET_S,
         notices=tuple(reader.notices),
     )
+
+
+def _chosen(text: str, name: str, defined: frozenset[str]) -> str:
+    """Return the text without the lines that its #ifdef lines leave out."""
+    lines: list[str] = []
+    taken: list[bool] = []
+    known = set(defined)
+    for number, line in enumerate(text.splitlines(), 1):
+        match = CONDITION.match(line)
+        word, symbol = match.groups() if match else (None, None)
+        if word in ("ifdef", "ifndef"):
+            taken.append((symbol in known) == (word == "ifdef"))
+        elif word in ("else", "endif") and not taken:
+            raise ValueError(f"{name}:{number}: #{word} without #ifdef")
+        elif word == "else":
+            taken[-1] = not taken[-1]
+        elif word == "endif":
+            taken.pop()
+        elif word == "define" and all(taken):
+            known.add(symbol or "")
+        lines.append(line if match is None and all(taken) else "")
+    if taken:
+        raise ValueError(f"{name}: #ifdef without #endif")
+    return "\n".join(lines)
 
 
 def _events(text: str) -> list[tuple[int, str]]:
@@ -125,6 +164,8 @@ def _read_flag(reader: Reader, word: str) -> None:
         reader.family = 6 if value == "ipv6" else 4
     elif name == "--tolerance_usecs":
         reader.tolerance = max(int(value) / 1e6, TOLERANCE_S)
+    elif name == "--option_order" and value in ("any", "exact"):
+        reader.any_order = value == "any"
     else:
         reader.notices.append(f"passed over: {word}")
 
@@ -150,11 +191,16 @@ def _read_action(
         shape = read_segment(text[1:].strip(), expected=False)
         reader.steps.append(Inject(at, shape))
     elif text.startswith(">"):
-        shape = read_segment(text[1:].strip(), expected=True)
+        order = reader.any_order
+        shape = read_segment(text[1:].strip(), expected=True, any_order=order)
         late = ANY_TIME_S if floating else reader.tolerance
         reader.steps.append(Expect(at, until + late, shape, floating=floating))
     else:
-        reader.steps.append(_read_call(text, until))
+        call = _read_call(text, until)
+        if call.name == "getsockopt" and call.args[2:3] not in ASKED:
+            reader.notices.append(f"passed over: {text}")
+        else:
+            reader.steps.append(call)
 
 
 def _read_call(text: str, at: float) -> Call:

@@ -14,11 +14,11 @@ class ScriptError(ValueError):
 
 ECN = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
 SEGMENT = re.compile(
-    r"""^(?:\[(?P<ecn>\w+)\]\s+)?
+    r"""^(?:[\[(](?P<ip>[^\])]*)[\])]\s*)?
         (?P<flags>[FSRPEWUAN.\-]+)\s+
-        (?P<seq>\d+):(?P<end>\d+)\((?P<len>\d+)\)
-        (?:\s+ack\s+(?P<ack>\d+))?
-        (?:\s+win\s+(?P<win>\d+))?
+        (?P<seq>\d+!?|\.\.\.):(?P<end>\d+!?|\.\.\.)\((?P<len>\d+|\.\.\.)\)
+        (?:\s+ack\s+(?P<ack>\d+|\.\.\.))?
+        (?:\s+win\s+(?P<win>\d+|\.\.\.))?
         (?:\s+urg\s+(?P<urg>\d+))?
         (?:\s*<(?P<opts>[^>]*)>)?$""",
     re.VERBOSE,
@@ -30,33 +30,61 @@ ICMP = re.compile(
 )
 
 
-def read_segment(text: str, *, expected: bool) -> Shape:
-    """Read a TCP segment as `S. 0:0(0) ack 1 win 65535 <mss 1460>`."""
+def read_segment(text: str, *, expected: bool, any_order: bool = False) -> Shape:
+    """Read a TCP segment as `S. 0:0(0) ack 1 win 65535 <mss 1460>`.
+
+    `...` for a number is any, if the segment is expected; `!` behind one means that it
+    is that of the wire.
+    """
     match = SEGMENT.match(" ".join(text.split()))
     if match is None:
         raise ScriptError(f"segment {text!r}")
-    flags = _flags(match["flags"])
-    size = int(match["len"])
-    if int(match["end"]) - int(match["seq"]) != size:
+    if not expected and "..." in (match["seq"], match["len"], match["ack"]):
+        raise ScriptError(f"{text!r} cannot be sent: its numbers are not told")
+    seq, end, size = (_number(match[name]) for name in ("seq", "end", "len"))
+    if None not in (seq, end, size) and (end or 0) - (seq or 0) != size:
         raise ScriptError(f"sequence numbers and length of {text!r} disagree")
-    number = {k: None if match[k] is None else int(match[k]) for k in ("ack", "win")}
+    ecn, tos, ttl = _ip(match["ip"])
     return Shape(
-        flags=flags,
-        seq=int(match["seq"]),
-        ack=number["ack"],
-        win=number["win"],
+        flags=_flags(match["flags"]),
+        seq=seq,
+        ack=_number(match["ack"]),
+        win=_number(match["win"]),
         opts=_options(match["opts"], expected=expected),
         exact=True,
         len=size,
         urg=int(match["urg"] or 0),
-        ip_ecn=_ecn(match["ecn"]),
+        ip_ecn=ecn,
+        ip_tos=tos,
+        ip_ttl=ttl,
+        any_order=any_order,
+        absolute=match["seq"].endswith("!"),
     )
 
 
-def _ecn(word: str | None) -> int | None:
-    if word is not None and word not in ECN:
-        raise ScriptError(f"ECN mark {word!r}")
-    return None if word is None else ECN[word]
+def _number(text: str | None) -> int | None:
+    """Return a number, or None for any and for none."""
+    return None if text in (None, "...") else int((text or "").rstrip("!"))
+
+
+def _ip(text: str | None) -> tuple[int | None, int | None, int | None]:
+    """Return what is said of the IP header: ECN mark, class, TTL or hop limit.
+
+    A class is told with its ECN bits, as it stands in the header.
+    """
+    ecn = tos = ttl = None
+    for part in filter(None, (text or "").split(",")):
+        match part.split():
+            case [word] if word in ECN:
+                ecn = ECN[word]
+            case ["tos" | "tclass", value]:
+                number = int(value, 0)
+                ecn, tos = number & 3, number & ~3
+            case ["ttl" | "hlim" | "hop_limit", value]:
+                ttl = int(value, 0)
+            case _:
+                raise ScriptError(f"IP header {part.strip()!r}")
+    return ecn, tos, ttl
 
 
 def _flags(text: str) -> str:
@@ -87,7 +115,10 @@ def _option(words: list[str], expected: bool) -> Option:
         case ["sack", *blocks]:
             return ("sack", *(int(n) for block in blocks for n in block.split(":")))
         case ["TS", "val", val, "ecr", ecr]:
-            return ("ts", int(val), int(ecr))
+            absolute = ("absolute",) if ecr.endswith("!") else ()
+            if not expected and "..." in (val, ecr):
+                raise ScriptError(f"option {' '.join(words)!r} cannot be sent")
+            return ("ts", _number(val), _number(ecr), *absolute)
         case ["FO"]:
             return ("tfo", "")
         case ["FO", "TFO_COOKIE"]:

@@ -168,7 +168,7 @@ class Player:
             sport=shape.sport or PEER_PORT + shape.peer,
             dport=shape.dport or PORT,
             flags=shape.flags or "",
-            seq=numbers.theirs(shape.seq or 0),
+            seq=(shape.seq or 0) if shape.absolute else numbers.theirs(shape.seq or 0),
             ack=ack,
             window=32767 if shape.win is None else shape.win,
             options=option.encode([self._fill(o) for o in shape.opts or ()]),
@@ -182,9 +182,12 @@ class Player:
     def _fill(self, item: option.Option) -> option.Option:
         if item == ("tfo", "<valid>"):
             return ("tfo", self._tfo_cookie())
-        if item[0] == "ts" and self.numbers.ts is not None and item[2]:
-            return ("ts", item[1], (item[2] + self.numbers.ts) & 0xFFFFFFFF)
-        return item
+        if item[0] != "ts":
+            return item
+        _, val, ecr, *absolute = item
+        if ecr and not absolute:
+            ecr = (ecr + (self.numbers.ts or 0)) & 0xFFFFFFFF
+        return ("ts", val, ecr)
 
     def _icmp(self, step: Icmp) -> bytes:
         v6 = self.script.family == 6

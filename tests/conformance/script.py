@@ -46,6 +46,8 @@ class Shape:
     urg: int = 0
     raw_ackfield: int | None = None
     own_iss: bool = False
+    any_order: bool = False  # of options; padding does not count either
+    absolute: bool = False  # seq is that of the wire
 
 
 @dataclass(frozen=True)

@@ -176,3 +176,140 @@ def test_call_that_cannot_be_made_is_a_failure_that_names_it(call):
     text = f"0 socket(..., SOCK_STREAM, 0) = 3\n0 {call}"
     (failure,) = play(packetdrill.read(text, "text"))
     assert call.partition("(")[0] + "()" in failure
+
+
+LISTENING = """
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+0 bind(3, ..., ...) = 0
+0 listen(3, 1) = 0
+"""
+ESTABLISHED = (
+    LISTENING
+    + """
+0 < S 0:0(0) win 32767 <mss 1000,nop,nop,TS val 100 ecr 0>
+0 > S. 0:0(0) ack 1 win 65535 <mss 1460,nop,nop,TS val 1 ecr 100>
+0 < . 1:1(0) ack 1 win 32767 <nop,nop,TS val 101 ecr 1>
+0 accept(3, ..., ...) = 4
+"""
+)
+
+
+def failures(text, **options):
+    """What a script that is read so complains of."""
+    return play(packetdrill.read(text, "text", **options))
+
+
+def test_any_number_of_an_expected_segment():
+    """... for seq, ack, win, TSval: nothing is compared; what is told still is."""
+    more = "+0 write(4, ..., 10) = 10\n+0 > P. {} ack {} win {} <nop,nop,TS val {}>"
+    any_ = more.format("...:...(10)", "...", "...", "... ecr 101")
+    assert [] == failures(ESTABLISHED + any_)
+    for wrong in (
+        more.format("...:...(11)", "...", "...", "... ecr 101"),
+        more.format("...:...(10)", "2", "...", "... ecr 101"),
+        more.format("...:...(10)", "...", "5", "... ecr 101"),
+        more.format("...:...(10)", "...", "...", "... ecr 102"),
+    ):
+        assert 1 == len(failures(ESTABLISHED + wrong)), wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 < . ...:...(0) ack 1 win 1",
+        "0 < . 1:1(0) ack ... win 1",
+        "0 < . 1:1(0) ack 1 win 1 <nop,nop,TS val ... ecr 1>",
+    ],
+)
+def test_any_number_cannot_be_sent(text):
+    """The script has to tell it."""
+    with pytest.raises(ValueError, match="cannot be sent"):
+        steps(text)
+
+
+def test_number_of_the_wire_is_not_translated():
+    """The RST for a segment without ACK has SEQ 0, and a TSecr may be made up."""
+    (step,) = steps("+0 > R. 0!:0!(0) ack 5 win 0")
+    shape = step.shape
+    assert (0, True) == (shape.seq, shape.absolute)
+    (stamp,) = steps("0 < . 1:1(0) ack 1 win 1 <TS val 5 ecr 7!>")[0].shape.opts
+    assert ("ts", 5, 7, "absolute") == stamp
+    old = "+0 < P. 1:11(10) ack 1 win 32767 <nop,nop,TS val 102 ecr 7!>"
+    ack = "+.04 > . 1:1(0) ack 11 <nop,nop,TS val ... ecr 102>"
+    assert [] == failures(
+        f"{ESTABLISHED}{old}\n{ack.replace('ack 11', 'ack 11 win ...')}"
+    )
+
+
+def test_class_and_ttl_are_compared_and_sent():
+    """In brackets, alone or with an ECN mark; tos is the whole byte."""
+    sent, mark = steps("0 < [tos 0x48, ttl 9] S 0:0(0) win 1\n0 > (ttl 64) . 1:1(0)")
+    assert (0x48, 0, 9) == (sent.shape.ip_tos, sent.shape.ip_ecn, sent.shape.ip_ttl)
+    assert (None, None, 64) == (
+        mark.shape.ip_tos,
+        mark.shape.ip_ecn,
+        mark.shape.ip_ttl,
+    )
+    syn = "0 < S 0:0(0) win 1 <mss 1000>\n+0 > [tos 0x48, ttl {}] S. 0:0(0) ack 1 <...>"
+    assert [] == failures(
+        LISTENING + syn.format(61).replace("ack 1 <", "ack 1 win ... <")
+    )
+    wrong = failures(LISTENING + syn.format(60).replace("ack 1 <", "ack 1 win ... <"))
+    assert "ttl 61, not 60" in wrong[0]
+
+
+def test_conditions_choose_by_symbol():
+    """#ifdef, #ifndef, #else, #define, nested; a plain # stays a comment."""
+    text = """
+    # a comment
+    #ifdef linux
+    0 do something
+    #else
+    #ifndef BSD
+    0 < S 0:0(0) win 1
+    #define MORE
+    #endif
+    #ifdef MORE
+    0 < S 0:0(0) win 2
+    #endif
+    #endif
+    0 < S 0:0(0) win 3
+    """
+    assert [1, 2, 3] == [step.shape.win for step in steps(text)]
+    script = packetdrill.read(text, "text", defined=frozenset({"BSD"}))
+    assert [3] == [step.shape.win for step in script.steps]
+    with pytest.raises(ValueError, match="text:4: neither"):
+        packetdrill.read(text, "text", defined=frozenset({"linux"}))
+
+
+@pytest.mark.parametrize("text", ["#else", "#endif", "#ifdef A\n0 < S 0:0(0) win 1"])
+def test_condition_without_its_other_end_is_an_error(text):
+    """Nothing is left out by mistake."""
+    with pytest.raises(ValueError, match="#"):
+        packetdrill.read(text, "text")
+
+
+def test_options_may_come_in_any_order_if_the_file_says_so():
+    """By a line in it, or by the caller; by default they are compared as written."""
+    wrong = ESTABLISHED.replace(
+        "<mss 1460,nop,nop,TS val 1 ecr 100>", "<TS val 1 ecr 100,mss 1460>"
+    )
+    assert "opts" in failures(wrong)[0]
+    assert [] == failures(f"--option_order=any\n{wrong}")
+    assert [] == failures(wrong, option_order="any")
+    less = wrong.replace("TS val 1 ecr 100,mss 1460", "mss 1460")
+    assert "opts" in failures(less, option_order="any")[0]
+
+
+def test_getsockopt_is_compared_where_it_tells_something():
+    """MSS, the error of a reset; what only a kernel has is passed over, and said."""
+    ask = "+0 getsockopt(4, IPPROTO_TCP, {}, [{}], [4]) = 0\n"
+    assert [] == failures(ESTABLISHED + ask.format("TCP_MAXSEG", 988))
+    assert "TCP_MAXSEG 988" in failures(ESTABLISHED + ask.format("TCP_MAXSEG", 7))[0]
+    reset = "+0 < R 1:1(0) win 0\n"
+    error = ask.format("SO_ERROR", "ECONNRESET")
+    assert [] == failures(ESTABLISHED + ask.format("SO_ERROR", 0) + reset + error)
+    assert "SO_ERROR 0" in failures(ESTABLISHED + error)[0]
+    script = packetdrill.read(ask.format("TCP_FUNCTION_BLK", 0), "text")
+    assert 1 == len(script.notices)
+    assert () == script.steps

@@ -23,6 +23,8 @@ ROUTER = {4: "192.0.2.254", 6: "2001:db8::fe"}
 PORT = 8080
 PEER_PORT = 40000
 SEED = bytes(range(16))
+# FreeBSD's numbers of what an application is told by getsockopt(SO_ERROR).
+ERRNO = {"connection reset by peer": 54, "timed out": 60}
 PRESET = "freebsd"
 
 
@@ -65,6 +67,7 @@ class World:
         self.sent: deque[tuple[float, Packet]] = deque()
         self.accepted: list[Any] = []
         self.ended: set[int] = set()  # ids of connections whose peer is done
+        self.errors: dict[int, int] = {}  # by id: errno of how a connection ended
         self.listening = False
         self.failing = False
 
@@ -106,3 +109,5 @@ class World:
                 self.accepted.append(event.connection)
             elif isinstance(event, events.EndOfStream):
                 self.ended.add(id(event.connection))
+            elif isinstance(event, events.Closed) and event.error in ERRNO:
+                self.errors[id(event.connection)] = ERRNO[event.error]

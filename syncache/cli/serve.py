@@ -351,9 +351,12 @@ def watch(source: keys.KeySource, host: Host, output: Output) -> keys.KeyWatch:
     loop = asyncio.get_running_loop()
     engine = host.stack.syncache
 
-    def wake() -> None:
+    def take() -> None:
+        watching.take(engine, output.write)
+
+    def wake() -> None:  # perhaps before `watching` is there, so it is not named
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(watching.take, engine, output.write)
+            loop.call_soon_threadsafe(take)
 
     watching = source.watch(wake)
     return watching

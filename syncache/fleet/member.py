@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 ROUND_SECONDS = 1.0
 IDLE_SECONDS = 5.0  # between records when nothing happens
-AWAY_SECONDS_MAX = 5.0  # between tries while Valkey is away
+AWAY_SECONDS_MAX = 2.0  # between tries while Valkey is away
 SAMPLE_IDLE = 4
 SAMPLE_FLOOD = 6
 SIGHTS_MAX = 64
@@ -409,18 +409,25 @@ class Member:
         while not self._end.is_set():
             self.attempt()
 
+    def _told(self) -> None:
+        """Let the owner know; a fault of his does not end the thread."""
+        try:
+            self.after()
+        except Exception as error:  # noqa: BLE001 - as below
+            self._alarm("agent", f"{type(error).__name__}: {error}")
+
     def attempt(self) -> None:
         """Do one round and wait for the next; whatever fails is an alarm."""
         try:
             self.turn()
             self._failures = 0
-            self.after()
+            self._told()
             if not self._end.is_set():
                 self._store.wait(ROUND_SECONDS)
         except StoreError as error:
             self._failures += 1
             self._alarm("away", f"{error}; the keys in force stay")
-            self.after()
+            self._told()
             self._end.wait(min(2.0**self._failures / 8, AWAY_SECONDS_MAX))
         except Exception as error:  # noqa: BLE001 - the agent outlives what it meets
             self._failures += 1

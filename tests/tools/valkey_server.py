@@ -44,7 +44,10 @@ class ValkeyServer:
         words += ["--save", "", "--appendonly", "no", "--dir", str(self.socket.parent)]
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         end = time.monotonic() + START_SECONDS
         while not self._answers():

@@ -365,6 +365,9 @@ def test_fault_of_ours_does_not_end_the_thread(member, monkeypatch):
     assert "RuntimeError: a fault" == one.alarms["agent"]
     one.turn()
     assert "agent" not in one.alarms
+    one.after = fails
+    one.attempt()
+    assert "RuntimeError: a fault" == one.alarms["agent"]
 
 
 def test_document_is_needed_for_the_next_one(member):

@@ -9,6 +9,7 @@
 #   make mutate      small faults in the core, and which no test notices
 #   make shield      a million SYNs and ACKs, the kernel's programs against the core
 #   make handshakes  a million handshakes with the kernel, 10 minutes
+#   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
 #   make check       every static check; `make check lint` runs one stage
@@ -44,7 +45,7 @@ DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke docs \
 	bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core soak bad-input bench coverage check wheel clean reformat \
+.PHONY: all demo test test-core soak fleet-soak bad-input bench coverage check wheel clean reformat \
 	mutate shield $(STAGES)
 
 all: $(EXTENSION)
@@ -120,6 +121,11 @@ handshakes: $(EXTENSION)
 
 shield: $(EXTENSION)
 	@$(PY) tests/tools/shield_rig.py --count 1000000 $(ARGS)
+
+# As docs/fleet.md has it: ECMP cut anew, members that die, twenty keys.
+fleet-soak: $(EXTENSION)
+	@$(TOOLS)
+	@PYTHONPATH=tests/tools $(PY) tests/netns/ecmp.py $(ARGS)
 
 # Ten million packets through the Python door; ARGS="--count 100000" for fewer.
 bad-input: $(READY)

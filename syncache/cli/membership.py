@@ -8,6 +8,7 @@ and read its counters once a second, for others to see.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,8 @@ class FleetSource(KeySource):
         path: The configuration; None: the environment.
 
     Raises:
-        Failure: this machine has not joined, or something cannot be used.
+        Failure: there are no keys of the group, here or in Valkey; or something cannot
+            be used.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -47,12 +49,24 @@ class FleetSource(KeySource):
             self.member = Member(self.conf, Store(self.conf))
         except FleetError as error:
             raise Failure(str(error)) from None
-        if self.member.document is None or not self.conf.keyring.exists():
+        self._catch_up()
+        if self.member.document is None:
             raise Failure(
                 f"{self.conf.keyring}: this machine has no keys of the group "
                 f"{self.conf.group}: syncache fleet join {path or ''}".rstrip()
             )
         super().__init__(self.conf.keyring, self.conf.key)
+
+    def _catch_up(self) -> None:
+        """Ask once for the newest keys: others may have changed while we were away.
+
+        Without Valkey the keys on the disk are used, after two seconds at most.
+        """
+        with contextlib.suppress(FleetError):
+            self.member.turn()
+        if not self.conf.keyring.exists():
+            with contextlib.suppress(FleetError):
+                self.member.restore()
 
     @property
     def settings(self) -> list[str]:

@@ -234,8 +234,6 @@ class Member:
             alarms=tuple(self.alarms),
             state="calm" if report is None else report.state,
             rates={} if report is None else report.rates,
-            sources={} if report is None else report.sources,
-            destinations={} if report is None else report.destinations,
         )
 
     def _follow(self, header: bytes) -> None:
@@ -376,7 +374,7 @@ class Member:
     # What others see of us.
 
     def report(self, record: Record) -> None:
-        """Publish rates, state and tops from now on; the rest of it is ours."""
+        """Publish its rates and state from now on; the rest of it is ours."""
         self._report = record
 
     def _tell(self, text: str) -> None:

@@ -16,7 +16,7 @@ from .conf import NAME
 
 BYTES_MAX = 1024  # of the text of a record
 AHEAD_MAX = 16
-TOP_MAX = 8
+RATES_MAX = 8
 TEXT_MAX = 64
 ALARMS_MAX = 4
 STATES = ("calm", "cookies", "aggressive", "paused")
@@ -36,9 +36,7 @@ class Record:
         ahead: Members whose clocks are ahead of its own, and the times they told.
         alarms: What is wrong, a few words each.
         state: calm, cookies, aggressive or paused.
-        rates: Numbers a second, by name: syn, cookie, drop.
-        sources: Top source prefixes and their attempts in the last minutes.
-        destinations: Top destinations and their half-open connections.
+        rates: Numbers a second, by name: syn, cookie, redeemed, drop.
     """
 
     name: str
@@ -51,8 +49,6 @@ class Record:
     alarms: tuple[str, ...] = ()
     state: str = "calm"
     rates: dict[str, float] = field(default_factory=dict)
-    sources: dict[str, int] = field(default_factory=dict)
-    destinations: dict[str, int] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -73,11 +69,9 @@ class Record:
             "a": [text[:TEXT_MAX] for text in self.alarms[:ALARMS_MAX]],
             "s": STATES.index(self.state),
             "n": {name: round(rate, 1) for name, rate in self.rates.items() if rate},
-            "p": _top(self.sources),
-            "d": _top(self.destinations),
         }
         value |= {name: content for name, content in optional.items() if content}
-        for name in ("", "d", "p", "h", "n", "a"):
+        for name in ("", "h", "n", "a"):
             value.pop(name, None)
             text = json.dumps(value, separators=(",", ":")).encode()
             if len(text) <= BYTES_MAX:
@@ -106,9 +100,7 @@ class Record:
                 ahead=_numbers(value.get("h", {}), AHEAD_MAX),
                 alarms=tuple(_text(t) for t in value.get("a", [])[:ALARMS_MAX]),
                 state=STATES[value.get("s", 0)],
-                rates=_numbers(value.get("n", {}), TOP_MAX),
-                sources=_counts(value.get("p", {})),
-                destinations=_counts(value.get("d", {})),
+                rates=_numbers(value.get("n", {}), RATES_MAX),
             )
         except (
             AttributeError,
@@ -124,11 +116,6 @@ class Record:
 def kind_of(name: str) -> str:
     """Return the kind of message that a member's record is."""
     return f"member:{name}"
-
-
-def _top(counts: dict[str, int]) -> dict[str, int]:
-    ranked = sorted(counts.items(), key=lambda item: -item[1])
-    return {name[:TEXT_MAX]: count for name, count in ranked[:TOP_MAX]}
 
 
 def _number(value: object) -> float:
@@ -149,7 +136,3 @@ def _text(value: object) -> str:
 
 def _numbers(value: dict[str, object], most: int) -> dict[str, float]:
     return {_text(name): _number(n) for name, n in [*value.items()][:most]}
-
-
-def _counts(value: dict[str, object]) -> dict[str, int]:
-    return {name: int(count) for name, count in _numbers(value, TOP_MAX).items()}

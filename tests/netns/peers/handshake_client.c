@@ -5,16 +5,17 @@
  * Each connects, sends its number, and checks that the number comes back.  It
  * closes by a RST (SO_LINGER 0), so that no TIME-WAIT holds its port.  Whatever
  * fails is counted as refused, by its errno; a connection that is older than
- * TIMEOUT_MS is ETIMEDOUT.  `slow` ones took so long that a SYN may have been
- * lost.
+ * TIMEOUT_MS is ETIMEDOUT.  If its data was acknowledged, the handshake was complete
+ * and whoever completed it has been lost since: such are `orphaned` instead.  `slow`
+ * ones took so long that a SYN may have been lost.
  */
 #define _GNU_SOURCE
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/tcp.h> /* newer than the one of libc */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ static socklen_t server_size;
 static int poller;
 static uint64_t started;
 static uint64_t wanted;
-static uint64_t done, slow, timestamps, wscale, sack;
+static uint64_t done, orphaned, slow, timestamps, wscale, sack;
 static uint64_t refused[ERRNO_MAX];
 
 static uint64_t
@@ -90,12 +91,25 @@ begin(struct peer *peer)
     watch(peer, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
+/* Was its data acknowledged, so that the handshake was complete? */
+static bool
+is_complete(const struct peer *peer)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    if (getsockopt(peer->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        die("TCP_INFO");
+    return peer->connected && info.tcpi_bytes_acked >= sizeof peer->number;
+}
+
 /* Closes one connection, counts it, and begins the next in its place. */
 static void
 end(struct peer *peer, int error)
 {
     if (error == 0)
         done++;
+    else if (is_complete(peer))
+        orphaned++;
     else
         refused[error < ERRNO_MAX ? error : 0]++;
     close(peer->fd);
@@ -176,7 +190,7 @@ run(size_t at_once)
             end_the_late(at_once);
             looked_ms = now_ms();
         }
-        ended = done;
+        ended = done + orphaned;
         for (size_t i = 0; i < ERRNO_MAX; i++)
             ended += refused[i];
     }
@@ -214,10 +228,11 @@ main(int argc, char **argv)
     poller = epoll_create1(0);
     uint64_t begun = now_ms();
     run(at_once);
-    printf("{\"done\": %" PRIu64 ", \"slow\": %" PRIu64
-           ", \"timestamps\": %" PRIu64 ", \"wscale\": %" PRIu64
-           ", \"sack\": %" PRIu64 ", \"seconds\": %.3f, \"refused\": {",
-           done, slow, timestamps, wscale, sack,
+    printf("{\"done\": %" PRIu64 ", \"orphaned\": %" PRIu64
+           ", \"slow\": %" PRIu64 ", \"timestamps\": %" PRIu64
+           ", \"wscale\": %" PRIu64 ", \"sack\": %" PRIu64
+           ", \"seconds\": %.3f, \"refused\": {",
+           done, orphaned, slow, timestamps, wscale, sack,
            (double)(now_ms() - begun) / 1000);
     const char *comma = "";
     for (int i = 0; i < ERRNO_MAX; i++) {

@@ -91,8 +91,10 @@ def test_tunables_are_the_groups(place, name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_machine_that_has_not_joined_is_one_line(capsys, tmp_path, place, name):
+def test_machine_without_keys_is_one_line(capsys, tmp_path, place, name, server):
     """It names the command; and with --keyring there would be two rings."""
+    server.close()
+    (tmp_path / "ring.group").unlink()
     for words, hint in (
         (["--fleet", place], "syncache fleet join"),
         (["--fleet", place, "--keyring", place], "leave them out"),
@@ -102,6 +104,25 @@ def test_machine_that_has_not_joined_is_one_line(capsys, tmp_path, place, name):
         assert 1 == main([name, *COMMANDS[name][1], *map(str, words)])
         error = capsys.readouterr().err
         assert (1, True) == (error.count("\n"), hint in error)
+
+
+def test_member_that_was_away_starts_with_the_newest_key(place, tmp_path, capsys):
+    """Those who stayed may have changed to it; a machine that is new joins."""
+    conf = place.read_text().replace("edge-1", "edge-2")
+    other = tmp_path / "edge-2"
+    other.mkdir()
+    (other / "fleet.conf").write_text(conf.replace("/ring", "/edge-2/ring"))
+    for count in (1, 2):
+        source = membership.FleetSource(other / "fleet.conf")
+        assert count == len(source.keys.masters)
+        assert 0 == main(["fleet", "rotate", str(place), "--no-wait"])
+
+
+def test_keyring_that_was_lost_is_written_again(place, server, tmp_path):
+    """From the copy of the group's document, without Valkey."""
+    server.close()
+    (tmp_path / "ring").unlink()
+    assert 1 == len(membership.FleetSource(place).keys.masters)
 
 
 def test_start_needs_no_valkey(place, server):

@@ -79,16 +79,16 @@ def test_member_takes_what_another_published(member):
 
 
 def test_valkey_holds_nothing_in_clear(member, server):
-    """Neither a key nor the name of a source of the flood."""
+    """Neither a key nor what a member says of itself."""
     one = begin(member("edge-1"))
-    one.report(Record(name="x", time=0, state="cookies", sources={"198.51.100.0": 5}))
+    one.report(Record(name="x", time=0, state="cookies", rates={"syn": 98765.5}))
     one.turn()
     client = server.client()
     held = client.dump("syncache:web:keys") + client.dump("syncache:web:members")
     for secret in (FIRST.masters[0].secret.hex(), one.conf.secret().decode()):
         assert secret.encode() not in held
     assert FIRST.masters[0].secret not in held
-    assert b"198.51.100" not in held
+    assert b"98765" not in held
 
 
 def test_member_that_starts_again_knows_the_highest_version(member, server):

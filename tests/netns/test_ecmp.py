@@ -1,0 +1,27 @@
+"""
+The fleet of ecmp.py for some seconds: every part of it happens at least once.
+
+    client -- router (ECMP) -- three members, one address -- Valkey by a socket
+"""
+
+from __future__ import annotations
+
+import ecmp
+import pytest
+
+COUNT = 4000
+
+
+def test_no_handshake_is_lost_while_members_and_keys_change(tmp_path):
+    """Leaving, joining, killed, rotated, re-cut, Valkey killed, clocks apart."""
+    try:
+        said = ecmp.play(tmp_path, COUNT, rotations=1)
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+    assert {} == said["refused"]
+    assert COUNT == said["done"] + said["orphaned"]
+    # Who completed a handshake at a machine that then died is lost with it.
+    assert said["orphaned"] <= ecmp.AT_ONCE * said["killed"]
+    happened = ("left", "killed", "rotations", "valkey killed", "sc_recvcookie")
+    assert [] == [name for name in happened if not said[name]], said
+    assert said["alarms"] >= 1

@@ -1,10 +1,10 @@
 """Compile the programs of this folder to what the loader reads: syncache/bpf/.
 
-    python csrc/bpf/build.py            write shield.bin and shield.json
+    python csrc/bpf/build.py            write the files
     python csrc/bpf/build.py --check    compare with them; 77: the compiler is not here
 
-shield.bin is the instructions of all programs, one after the other.  shield.json says
-where each begins, which maps there are, and what the loader has to put in:
+PROGRAM.bin is the instructions of one program.  shield.json says which maps there are,
+and what the loader has to put into each program:
 
     map      instruction, name      the descriptor of a map, in two instructions
     kfunc    instruction, name      the number of a function of the kernel
@@ -34,7 +34,12 @@ FLAGS = (
     "-std=c11 -O2 -target bpf -mcpu=v3 -ffreestanding -Wall -Wextra -Wshadow "
     f"-Wno-unused-function -Wno-unused-const-variable -Werror -I{INCLUDE}"
 ).split()
-PROGRAMS = {"shield_syn": "xdp", "shield_any": "xdp", "shield_ack": "tc"}
+PROGRAMS = {
+    "shield_syn": "xdp",
+    "shield_any": "xdp",
+    "shield_skb": "tc",
+    "shield_ack": "tc",
+}
 FIELDS = {  # numbers of kernel.h: structure, members
     28673: "inet_connection_sock.icsk_accept_queue/request_sock_queue.qlen",
     28674: "sock.sk_ack_backlog",
@@ -123,9 +128,9 @@ def describe(name: str, section: str, made: Object) -> tuple[bytes, list[list[ob
     return bytes(code), sorted(places, key=lambda place: str(place[1]).zfill(8))
 
 
-def build() -> tuple[bytes, str]:
-    """Compile everything; return both files."""
-    code = b""
+def build() -> dict[Path, bytes]:
+    """Compile everything; return the files."""
+    files: dict[Path, bytes] = {}
     programs: dict[str, object] = {}
     maps: dict[str, list[int]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -134,17 +139,17 @@ def build() -> tuple[bytes, str]:
             body, places = describe(name, section, made)
             programs[name] = {
                 "type": section,
-                "first": len(code) // 8,
                 "count": len(body) // 8,
                 "places": places,
             }
-            code += body
+            files[TARGET / f"{name}.bin"] = body
             maps |= made.maps()
     document = {"compiler": f"{COMPILER} {VERSION}", "maps": maps, "programs": programs}
     text = json.dumps(document, indent=1)
     # A list of numbers or a place on one line.
     text = re.sub(r"\[\n\s+([^][]*?)\n\s+\]", _one_line, text)
-    return code, text + "\n"
+    files[TARGET / "shield.json"] = f"{text}\n".encode()
+    return files
 
 
 def _one_line(match: re.Match[str]) -> str:
@@ -169,8 +174,7 @@ def main() -> int:
     if not is_here():
         print(f"{COMPILER} {VERSION} is not installed: nothing was compared")
         return SKIP
-    code, text = build()
-    files = {TARGET / "shield.bin": code, TARGET / "shield.json": text.encode()}
+    files = build()
     if not options.check:
         TARGET.mkdir(exist_ok=True)
         for path, content in files.items():

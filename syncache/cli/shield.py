@@ -85,9 +85,10 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--xdp",
-        choices=("auto", "native", "generic"),
+        choices=("auto", "native", "tc", "generic"),
         default="auto",
-        help="in the driver or behind it [%(default)s]",
+        help="answer in the driver, in tc, or in between [%(default)s: in the driver "
+        "where that works, else in tc]",
     )
     p.add_argument(
         "--wscale", metavar="N", type=int, help="of our window [as the kernel offers]"
@@ -144,7 +145,7 @@ def run(options: argparse.Namespace) -> int:
         )
         stack.callback(service.close)
         output.write(
-            f"{sysctl[MODE]} on {options.interface}, XDP {shield.xdp_mode}: {where}\n"
+            f"{sysctl[MODE]} on {options.interface} ({shield.xdp_mode}): {where}\n"
         )
         return asyncio.run(watch(options, shield, source, service, output.write))
 

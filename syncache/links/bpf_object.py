@@ -52,9 +52,9 @@ class BpfObject:
         entries: Mapping[str, int] | None = None,
         maps: Mapping[str, int] | None = None,
     ) -> None:
-        folder = files("syncache") / "bpf"
-        self._document = json.loads((folder / f"{name}.json").read_text("ascii"))
-        self._code = (folder / f"{name}.bin").read_bytes()
+        self._folder = files("syncache") / "bpf"
+        text = (self._folder / f"{name}.json").read_text("ascii")
+        self._document = json.loads(text)
         self._numbers: dict[tuple[str, str], int] = {}
         self.maps: dict[str, int] = dict(maps or {})
         self.programs: dict[str, int] = {}
@@ -95,7 +95,7 @@ class BpfObject:
     def _load(self, name: str) -> int:
         known = self._document["programs"][name]
         kind, attach = TYPES[known["type"]]
-        code = self._patched(known)
+        code = self._patched(known, (self._folder / f"{name}.bin").read_bytes())
         try:
             fd = _core_bpf.bpf_load(kind, attach, code, name)
         except OSError as error:
@@ -113,10 +113,9 @@ class BpfObject:
         self._owned.append(fd)
         return fd
 
-    def _patched(self, known: Mapping[str, Any]) -> bytes:
+    def _patched(self, known: Mapping[str, Any], compiled: bytes) -> bytes:
         """Return a program's instructions with this kernel's numbers."""
-        first, count = known["first"], known["count"]
-        code = bytearray(self._code[8 * first : 8 * (first + count)])
+        code = bytearray(compiled)
         for kind, instruction, what in known["places"]:
             at = 8 * instruction
             if kind == "field":

@@ -27,6 +27,7 @@ from ..sysctl import Sysctl
 from ..verdict import Reason
 from . import host_settings
 from .bpf_object import BpfObject
+from .claim import Claim
 from .link import LinkError
 from .rtnetlink import interface, interfaces
 from .shield_attach import Attachment, Pins, XdpChoice
@@ -82,8 +83,9 @@ class Shield:
         keys: Where cookie keys come from; drawn, if None.
         wscale: Window scale of SYN-ACKs; None: as the kernel would offer.
         pin: A folder of a BPF file system, in which everything outlives the process.
-        xdp: Where SYNs are answered: "native" in the driver, "generic" before the
-            kernel's own receiving, "auto": in the driver where that works.
+        xdp: Where SYNs are answered: "native" in the driver, "tc" in the kernel's
+            receiving, "generic" before it; "auto": in the driver where that works,
+            else in tc.
 
     Raises:
         LinkError: One line that says what to do.
@@ -124,6 +126,7 @@ class Shield:
         pins = Pins(pin) if pin else None
         maps = pins.maps() if pins else {}
         self._fds += maps.values()
+        self._claim = Claim(name)
         try:
             self._object = BpfObject("shield", {"redeemed": entries}, maps)
             self._maps = self._object.maps
@@ -356,6 +359,7 @@ class Shield:
             self._object.close()
         while self._fds:
             os.close(self._fds.pop())
+        self._claim.release()
 
 
 def stats_of(counters: dict[str, int]) -> Stats:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .rtnetlink import InterfaceInfo
 
-XdpChoice = Literal["auto", "native", "generic"]
+XdpChoice = Literal["auto", "native", "tc", "generic"]
 XDP_FLAGS = {"native": 1 << 2, "generic": 1 << 1}
 
 
@@ -36,7 +36,7 @@ class Attachment:
         self._fds: list[int] = []
 
     def attach(self, programs: Mapping[str, int], xdp: XdpChoice) -> str:
-        """Attach them; the mode of XDP that goes.
+        """Attach them; where SYNs are answered: native, tc or generic.
 
         Raises:
             LinkError: One line that says what to do.
@@ -46,7 +46,10 @@ class Attachment:
         modes = modes_of(self._info, xdp)
         for mode in modes:
             try:
-                self._attach_one("xdp", programs["shield_syn"], self._info, mode)
+                if mode == "tc":
+                    self._attach_one("syn", programs["shield_skb"], self._info)
+                else:
+                    self._attach_one("xdp", programs["shield_syn"], self._info, mode)
             except LinkError as error:
                 if mode == modes[-1] or error.errno == errno.EBUSY:
                     raise
@@ -169,13 +172,14 @@ def modes_of(info: InterfaceInfo, xdp: XdpChoice) -> list[str]:
     """List the modes of XDP to try.
 
     What a veth device transmits in the driver waits in its peer until the peer has an
-    XDP program too, which wakes it; what we cannot see has none.
+    XDP program too, which wakes it; what we cannot see has none.  tc takes the place of
+    a driver that cannot: the generic mode would copy each packet of a connection.
     """
     if xdp != "auto":
         return [xdp]
     if info.kind == "veth" and not peer_has_xdp(info):
-        return ["generic"]
-    return list(XDP_FLAGS)
+        return ["tc"]
+    return ["native", "tc"]
 
 
 def peer_has_xdp(info: InterfaceInfo) -> bool:

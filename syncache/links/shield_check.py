@@ -91,13 +91,13 @@ def _interface(info: InterfaceInfo) -> Iterator[Finding]:
         yield Finding(
             "fail",
             f"{name} has an XDP program, {taken}: stop what holds it, or, if nothing "
-            f"does, `ip link set dev {name} xdp off`",
+            f"does, `ip link set dev {name} xdp off`; --xdp tc does without XDP",
         )
     if info.kind == "veth" and not peer_has_xdp(info):
         yield Finding(
             "note",
-            f"{name} is veth, and its peer has no XDP program that we see: XDP runs in "
-            "generic mode, since frames sent from the driver would wait in the peer",
+            f"{name} is veth, and its peer has no XDP program that we see: SYNs are "
+            "answered in tc, since what the driver sends would wait in the peer",
         )
     if info.kind in {"bond", "team", "bridge"}:
         yield Finding(

@@ -2,7 +2,7 @@
 
     python tests/tools/shield_rig.py --count 1000000 [--seed 1]
 
-gives as many random SYNs to XDP and to an engine with the same keys, compares the
+gives random SYNs to XDP, to tc and to an engine with the same keys, compares the
 SYN-ACKs byte by byte (but for the clock, which is read a moment later), then as many
 ACKs to tc, half of them spoiled, and compares what is a cookie.  Prints what differs;
 exit status 1 if anything does.
@@ -19,6 +19,7 @@ import struct
 import sys
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from syncache import Keyring, Segment, Syncache, Sysctl, _core_bpf
 from syncache import _core_shield as core
@@ -28,6 +29,9 @@ from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield import ZERO, processors, read_counters
 from syncache.links.shield_config import MSS_LEAST, ShieldConfig
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAC, PEER = bytes.fromhex("02000000aa01"), bytes.fromhex("02000000bb02")
 MTU, WSCALE = 1500, 7
 LIFETIME_NS = 32 * 10**9
@@ -35,9 +39,10 @@ SERVER = {4: "198.18.0.2", 6: "fd00:18::2"}
 TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
 TAGS = (b"", bytes.fromhex("81000007"), bytes.fromhex("88a80003810000ff"))
 XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
-TC_NEXT, TC_DROP = 2**32 - 1, 2
+TC_NEXT, TC_DROP, TC_REDIRECT = 2**32 - 1, 2, 7
 SYN, ACK = 2, 16
 MODE = "net.inet.tcp.syncache.x.shield.mode"
+KEYS_EVERY, KEYS_SECONDS = 1000, 5.0  # packets, or time, with one key
 TIME_SKEW_MS = 60_000  # by which the clock of a test's two readings may differ
 
 
@@ -114,6 +119,11 @@ class Rig:
     def xdp(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC):
         """Give a packet to XDP; the verdict and the frame that it leaves."""
         program = self.object.programs["shield_syn"]
+        return _core_bpf.bpf_run(program, frame(packet, tags, mac))
+
+    def skb(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC):
+        """Give a packet to the program that answers in tc."""
+        program = self.object.programs["shield_skb"]
         return _core_bpf.bpf_run(program, frame(packet, tags, mac))
 
     def tc(self, packet: bytes) -> int:
@@ -206,14 +216,32 @@ def syn(random_: random.Random, family: int, port: int) -> Segment:
 
 
 def difference(rig: Rig, segment: Segment, tags: bytes) -> str:
-    """Compare the SYN-ACKs of a SYN; empty: they are the same."""
+    """Compare the SYN-ACKs of a SYN; empty: they are the same.
+
+    In tc a tag is not in the frame, so it gets those without.
+    """
+    found = compare_syn_acks(rig, segment, tags, rig.xdp, (XDP_TX, XDP_PASS))
+    if found or tags:
+        return found
+    return compare_syn_acks(rig, segment, b"", rig.skb, (TC_REDIRECT, TC_NEXT))
+
+
+def compare_syn_acks(
+    rig: Rig,
+    segment: Segment,
+    tags: bytes,
+    give: Callable[[bytes, bytes], _core_bpf.Run],
+    verdicts: tuple[int, int],
+) -> str:
+    """Compare one program's SYN-ACK with the core's."""
     packet = segment.packet()
-    run = rig.xdp(packet, tags)
+    sent, passed = verdicts
+    run = give(packet, tags)
     least = MSS_LEAST[0 if packet[0] >> 4 == 4 else 1]
-    wanted = XDP_PASS if 0 < (segment.mss or 0) < least else XDP_TX
+    wanted = passed if 0 < (segment.mss or 0) < least else sent
     if run.verdict != wanted:
         return f"verdict {run.verdict}, not {wanted}, of {segment}"
-    if wanted == XDP_PASS:
+    if wanted == passed:
         return "" if run.packet == frame(packet, tags) else f"changed: {segment}"
     head = 14 + len(tags)
     want_head = PEER + MAC + tags + TYPES[packet[0] >> 4]
@@ -274,9 +302,13 @@ def compare(
 ) -> list[str]:
     """Compare so many SYNs and as many ACKs; what differs."""
     found = []
+    began = 0.0
     for i in range(count):
-        if i % 1000 == 0:
-            rig.retune(random_.uniform(1e9, 2e9), **tunables)
+        # Early in a key period: a packet is not given to one side at its end and to
+        # the other behind it.
+        if i % KEYS_EVERY == 0 or time.monotonic() - began > KEYS_SECONDS:
+            began = time.monotonic()
+            rig.retune(32.0 * random_.randrange(2**26) + 1, **tunables)
         family = random_.choice([4, 6])
         segment = syn(random_, family, rig.port)
         tags = random_.choice([b"", b"", *TAGS])

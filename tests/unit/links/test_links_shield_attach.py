@@ -12,7 +12,7 @@ from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield_attach import Attachment, Pins, above, modes_of
 
 XDP, TC = 37, 46
-PROGRAMS = {"shield_syn": 11, "shield_any": 12, "shield_ack": 13}
+PROGRAMS = {"shield_syn": 11, "shield_any": 12, "shield_ack": 13, "shield_skb": 14}
 
 
 def info(name, index, kind="", below=0, **others):
@@ -60,10 +60,12 @@ def test_what_redeems_is_attached_before_what_answers(kernel):
     assert [TAGGED, TWICE] == above(ETH)
 
 
-def test_driver_without_xdp_gets_the_generic_mode(kernel):
-    """Unless the driver was asked for."""
+def test_driver_without_xdp_is_done_without(kernel):
+    """In tc, unless the driver was asked for."""
     kernel.refused = {(XDP, 4): errno.EOPNOTSUPP}
-    assert "generic" == Attachment(ETH, None).attach(PROGRAMS, "auto")
+    assert "tc" == Attachment(ETH, None).attach(PROGRAMS, "auto")
+    assert [(13, 2, TC, 0), (14, 2, TC, 0)] == kernel.attached
+    assert "generic" == Attachment(ETH, None).attach(PROGRAMS, "generic")
     with pytest.raises(LinkError, match=r"cannot attach xdp to eth0.*no XDP"):
         Attachment(ETH, None).attach(PROGRAMS, "native")
 
@@ -71,8 +73,8 @@ def test_driver_without_xdp_gets_the_generic_mode(kernel):
 @pytest.mark.parametrize(
     ("peer", "modes"),
     [
-        (info("v1", 8, "veth", 7, xdp_program=5), ["native", "generic"]),
-        (info("v1", 8, "veth", 7), ["generic"]),
+        (info("v1", 8, "veth", 7, xdp_program=5), ["native", "tc"]),
+        (info("v1", 8, "veth", 7), ["tc"]),
     ],
 )
 def test_veth_is_native_only_if_its_peer_has_a_program(kernel, peer, modes):
@@ -87,7 +89,7 @@ def test_peer_in_another_namespace_has_none_that_we_see(kernel):
     """Its number there may be one of ours here."""
     end = info("v0", 7, "veth", 8, is_below_elsewhere=True)
     kernel.interfaces = [end, info("eth8", 8, xdp_program=5)]
-    assert ["generic"] == modes_of(end, "auto")
+    assert ["tc"] == modes_of(end, "auto")
 
 
 def test_program_that_is_there_is_named(kernel, monkeypatch):

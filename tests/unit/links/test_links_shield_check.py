@@ -67,7 +67,7 @@ def test_good_interface_is_not_spoken_of(machine):
         ({"mac": b""}, "fail", "no Ethernet device"),
         ({"is_up": False}, "note", "ip link set eth0 up"),
         ({"xdp_program": 9}, "fail", "an XDP program, xyz: "),
-        ({"kind": "veth"}, "note", "generic mode"),
+        ({"kind": "veth"}, "note", "answered in tc"),
         ({"kind": "bond"}, "note", "a shield on each port"),
     ],
 )

@@ -52,6 +52,18 @@ _NO_SYN = {
     "established": "established matches no SYN",
     "fragments": "a SYN is in the first",
 }
+# Of IPv6: headers that no ordinary SYN has, alone or with the number of a type.
+_EXTENSIONS = {
+    "auth": 0,
+    "dest-option": 0,
+    "dest-option-type": 1,
+    "hbh": 0,
+    "mobility": 0,
+    "mobility-type": 1,
+    "routing": 0,
+    "routing-type": 1,
+    "undetermined-transport": 0,
+}
 _TYPED = {ICMP, 2, ICMPV6}  # ICMP and IGMP have types in the place of ports
 _TAG = re.compile(r"[\w.-]{1,64}", re.ASCII)  # IOS takes such a word behind log
 
@@ -207,6 +219,10 @@ def _take_conditions(rest: list[str], number: int, notes: list[str]) -> bool:
         elif name in _NO_SYN:
             notes.append(f"rules with {name} are left out: {_NO_SYN[name]}")
             kept = False
+        elif name in _EXTENSIONS:
+            _skip_operands(rest, word, _EXTENSIONS[name])
+            notes.append(f"rules with {name} are left out")
+            kept = False
         elif name in _FLAGS:
             flags.append(name)
         elif name in {"match-any", "match-all"}:
@@ -232,7 +248,7 @@ def _take_conditions(rest: list[str], number: int, notes: list[str]) -> bool:
 
 def _condition(word: str, number: int) -> str:
     """Return the condition that a word names; "": none."""
-    choices = [*_LOGS, *_CONDITIONS, *_NO_SYN]
+    choices = [*_LOGS, *_CONDITIONS, *_NO_SYN, *_EXTENSIONS]
     if number == TCP:
         choices += [*_FLAGS, "match-any", "match-all"]
     return keyword(word, choices) or ""

@@ -12,6 +12,7 @@ running-config` can be read, and with `strict` errors; those of ours are underst
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ _OURS = {
     ("access-list",),
     ("object-group",),
 }
+# What a terminal leaves in a file: its pager, and the prompt before a command.
+_PAGER = re.compile(r"^ ?-+ ?[Mm]ore ?-+[ \x08]*")
+_PROMPT = re.compile(r"^[\w.-]+\(config[\w-]*\)# ?")
 _MACRO_END = "@ alone"
 _BANNERS = {"motd", "login", "exec", "incoming", "slip-ppp", "prompt-timeout"}
 COMMANDS: dict[tuple[str, ...], Handler] = {
@@ -74,7 +78,8 @@ def read_lines(
     config = Config(strict=strict)
     block: Block | None = None
     delimiter = ""
-    for number, line in enumerate(lines, 1):
+    for number, raw in enumerate(lines, 1):
+        line = _PROMPT.sub("", _PAGER.sub("", raw))
         config.where = f"{place}{number}: "
         if delimiter or (not strict and _begins_text(line)):
             config.skipped += 1

@@ -94,3 +94,14 @@ def test_standard_rule_is_for_every_protocol():
         assert "permit ip 10.0.0.0 0.0.0.255 any" == str(rule)
     (rule,) = parse_standard(["permit", "10.0.0.1", "log"], [])
     assert "permit ip host 10.0.0.1 any" == str(rule)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["routing", "routing-type 0", "dest-option", "hbh", "undetermined-transport"],
+)
+def test_rule_for_an_extension_header_is_left_out(condition):
+    """What IPv6 lists of published configurations end with."""
+    rules, notes = parsed(f"deny ipv6 any any {condition} log", family=6)
+    assert [] == rules
+    assert f"rules with {condition.split()[0]} are left out" in notes

@@ -477,3 +477,19 @@ def test_text_of_the_operators_holds_no_command(lines):
     config = read([*lines, "ip tcp intercept mode watch"])
     assert "watch" == config.changes[INTERCEPT + "mode"]
     assert len(lines) == config.skipped
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        " --More-- " + "\b" * 9 + " " * 8 + "\b" * 9,
+        "--More--",
+        "R1(config)#",
+        "a-b(config-if)# ",
+    ],
+)
+def test_what_a_terminal_leaves_in_front_is_passed_over(front):
+    """A pager's mark with its backspaces, and the prompt of configuration mode."""
+    config = read([f"{front}ip tcp intercept mode watch"])
+    assert "watch" == config.changes[INTERCEPT + "mode"]
+    assert 0 == config.skipped

@@ -33,16 +33,16 @@ C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/simd/*.h csrc/flow/*.h \
 	csrc/link/*.h)
 # Written in terms of what the files that include it define.
 C_BODIES := csrc/simd/lanes.h csrc/simd/neon.h
-C_ALL := $(wildcard csrc/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
+C_ALL := $(wildcard csrc/*/*.c csrc/adapters/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
 	syncache/cli/*.c)
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
 STAGES := format lint types c foreign bpf unit property soak-short fuzz-smoke netns \
-	docs bench-counts wheels
+	hosts docs bench-counts wheels
 # `make test` has run unit, property and netns already.
-DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke docs \
-	bench-counts wheels
+DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
+	docs bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
 .PHONY: all demo test test-core soak fleet-soak bad-input bench coverage check wheel clean reformat \
@@ -197,6 +197,15 @@ property: $(EXTENSION)
 netns: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) -m pytest -m netns $(ARGS)
+
+# Other people's stacks behind our adapters; Debian's lwIP source comes by apt.
+LWIP := build/lwip
+hosts: $(EXTENSION)
+	@[ -d $(LWIP) ] || timeout 120 sh tests/netns/lwip/source.sh $(LWIP).new \
+		>build/lwip.log 2>&1 && mv $(LWIP).new $(LWIP) || rm -rf $(LWIP).new
+	@[ -d $(LWIP) ] || echo "hosts: lwIP passed over, its source is not here:" \
+		"sh tests/netns/lwip/source.sh $(LWIP)"
+	@$(PY) -m pytest tests/netns/test_lwip.py
 
 docs: $(EXTENSION)
 	@$(PY) -m pytest tests/tree/test_docs.py tests/tree/test_api.py

@@ -1,0 +1,41 @@
+/* lwIP as a host of the tests: threads, every API, both families, all options. */
+#ifndef TESTS_LWIPOPTS_H
+#define TESTS_LWIPOPTS_H
+
+#define LWIP_IPV4 1
+#define LWIP_IPV6 1
+#define IPV6_FRAG_COPYHEADER 1 /* pointers have 64 bits */
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
+#define LWIP_NETCONN 1
+#define LWIP_SOCKET 1
+#define LWIP_COMPAT_SOCKETS 0
+#define LWIP_TCPIP_CORE_LOCKING 1
+#define TCPIP_MBOX_SIZE 512
+#define DEFAULT_ACCEPTMBOX_SIZE 16
+#define DEFAULT_TCP_RECVMBOX_SIZE 16
+#define MEM_LIBC_MALLOC 1
+#define MEM_ALIGNMENT 8
+#define MEMP_NUM_TCP_PCB 64
+#define MEMP_NUM_TCP_PCB_LISTEN 8
+#define MEMP_NUM_TCP_SEG 256
+#define MEMP_NUM_NETCONN 64
+#define MEMP_NUM_TCPIP_MSG_INPKT 512
+#define PBUF_POOL_SIZE 512
+#define TCP_LISTEN_BACKLOG 1
+#define TCP_MSS 1460
+#define TCP_WND 32768
+#define TCP_SND_BUF (8 * TCP_MSS)
+#define TCP_SND_QUEUELEN 32
+#define LWIP_WND_SCALE 1
+#define TCP_RCV_SCALE 2
+#define LWIP_TCP_TIMESTAMPS 1
+#define LWIP_TCP_SACK_OUT 1
+#define LWIP_STATS 1
+#define LWIP_STATS_DISPLAY 1
+
+#ifndef PLAIN
+#define LWIP_HOOK_FILENAME "syncache_lwip.h"
+#define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1)
+#endif
+
+#endif

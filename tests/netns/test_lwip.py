@@ -1,0 +1,152 @@
+"""
+lwIP behind our adapter, on a TUN device: csrc/adapters/lwip, tests/netns/lwip/host.c.
+
+    +----------------- a network namespace -----------------+
+    | kernel sockets   198.18.0.1 == tun0 == lwIP 198.18.0.2 |
+    | spoofed SYNs     fd00:18::1            fd00:18::2      |
+    +--------------------------------------------------------+
+
+The source of lwIP is Debian's: every tree in build/lwip is built and tried.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from namespace import PEERS, ROOT
+
+TREES = sorted(p for p in (ROOT / "build" / "lwip").glob("lwip-*") if p.is_dir())
+NO_TREE = "no lwIP source: sh tests/netns/lwip/source.sh build/lwip"
+HOST = Path(__file__).resolve().parent / "lwip"
+CSRC = ROOT / "csrc"
+RAW, SOCKETS, NETCONN = 7, 8, 9
+OURS = ("198.18.0.2", "fd00:18::2")
+RATE = 20_000
+SECONDS = 8
+
+pytestmark = pytest.mark.skipif(not TREES, reason=NO_TREE)
+
+
+def compile_all(out: Path, *words: str | Path) -> Path:
+    """Run the compiler; show what it says if it refuses."""
+    done = subprocess.run(
+        ["gcc", "-std=gnu11", "-O1", *map(str, words), "-o", str(out)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def build(tree: Path, folder: Path, *, plain: bool) -> Path:
+    """Build the host of a tree of lwIP's, with us or without us."""
+    port = next(
+        p for p in (tree / "port", tree / "contrib/ports/unix/port") if p.is_dir()
+    )
+    source = tree / "src"
+    files = [HOST / "host.c", HOST / "tun.c", port / "sys_arch.c"]
+    for room in ("core", "core/ipv4", "core/ipv6", "api"):
+        files += sorted((source / room).glob("*.c"))
+    files.append(source / "netif" / "ethernet.c")
+    flags = ["-DPLAIN"] if plain else []
+    if not plain:
+        one = folder / "one"
+        subprocess.run(["sh", CSRC / "amalgamate.sh", one], check=True, timeout=60)
+        files += [CSRC / "adapters/lwip/syncache_lwip.c", one / "syncache.c"]
+    includes = [
+        HOST,
+        CSRC / "adapters/lwip",
+        CSRC,
+        source / "include",
+        port / "include",
+    ]
+    return compile_all(
+        folder / ("plain" if plain else "host"),
+        *("-w", *flags, *(f"-I{path}" for path in includes)),
+        *(*files, "-lpthread", "-lutil"),
+    )
+
+
+@pytest.fixture(scope="module", params=TREES, ids=lambda tree: tree.name)
+def tree(request: pytest.FixtureRequest) -> Path:
+    """A version of lwIP."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def shielded(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The host with our adapter."""
+    return build(tree, tmp_path_factory.mktemp("lwip"), plain=False)
+
+
+class Host:
+    """A running host; `counters` are what it wrote at its end."""
+
+    def __init__(self, namespace, program: Path) -> None:
+        namespace.link("add", "tun0", "198.18.0.1/24", "fd00:18::1/64")
+        self.process = namespace.start(program, stdin=subprocess.PIPE)
+        assert self.process.stdout.readline() == "ready\n", self.end()
+
+    def end(self) -> dict[str, int]:
+        """End it; return its counters."""
+        out, error = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, error
+        pairs = (line.split(": ") for line in out.splitlines() if ": " in line)
+        return {name.strip(): int(count) for name, count in pairs}
+
+
+def visit(namespace, host: str, port: int, **changed) -> int:
+    """How many of the clients got back what they sent."""
+    spec = {"host": host, "port": port, "count": 10, "every": 0.1, "timeout": 20}
+    return namespace.python("echo_clients", spec | changed)["served"]
+
+
+def flood(namespace, folder: Path) -> subprocess.Popen[str]:
+    """SYNs from nowhere for the raw API's port."""
+    program = compile_all(folder / "spoof", PEERS / "spoof.c")
+    return namespace.start(program, OURS[0], RAW, RATE, SECONDS)
+
+
+def test_listeners_of_every_api_work_unchanged(namespace, shielded: Path) -> None:
+    """Raw, sockets, netconn; both families; whole segments both ways."""
+    host = Host(namespace, shielded)
+    for port in (RAW, SOCKETS, NETCONN):
+        for address in OURS:
+            assert visit(namespace, address, port, every=0.01) == 10
+    assert visit(namespace, OURS[0], RAW, count=2, words=1000) == 2
+    counters = host.end()
+    assert counters["ACCEPT_CACHE"] >= 62
+
+
+def test_full_backlog_is_offered_again(namespace, shielded: Path) -> None:
+    """Six at once, a backlog of two, and nobody who accepts yet: all are served."""
+    host = Host(namespace, shielded)
+    assert visit(namespace, OURS[0], NETCONN, count=6, every=0) == 6
+    assert host.end()["ACCEPT_CACHE"] > 6
+
+
+def test_flood_costs_no_client(namespace, shielded: Path, tmp_path: Path) -> None:
+    """20,000 spoofed SYNs a second; most come in by a cookie."""
+    host = Host(namespace, shielded)
+    attack = flood(namespace, tmp_path)
+    served = [visit(namespace, address, RAW, count=30) for address in OURS]
+    assert attack.poll() is None
+    attack.communicate(timeout=30)
+    counters = host.end()
+    assert served == [30, 30]
+    assert counters["ACCEPT_COOKIE"] > 0
+    assert counters["REPLY_SYN_COOKIE"] > 10_000
+
+
+def test_flood_without_us_costs_most(namespace, tree: Path, tmp_path: Path) -> None:
+    """The same flood at lwIP alone, so that the test above means something."""
+    host = Host(namespace, build(tree, tmp_path, plain=True))
+    attack = flood(namespace, tmp_path)
+    served = visit(namespace, OURS[0], RAW, every=0.05, timeout=3)
+    attack.communicate(timeout=30)
+    host.end()
+    assert served < 5

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from .sources import Captures
 
 _I = "net.inet.inspect."
-SESSIONS_MAX = 2**19
+SESSIONS_MIN, SESSIONS_MAX = 2**12, 2**19
+PACKET_BYTES = 44  # of a file, at least: the head of a record, and a UDP datagram
 EVICTED_MAX = 2**15  # deleted sessions whose fate is looked up
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 WAIT_S = 0.2
@@ -271,16 +272,24 @@ def tried_of(conf: Path, *, strict: bool = False) -> Tried:
 # Measuring.
 
 
-def unlimited() -> Inspection:
+def room(captures: Captures | None) -> dict[str, int | str]:
+    """Return sizes of tables that hold all sessions, as far as memory goes."""
+    most = SESSIONS_MAX
+    if captures is not None and captures.is_plain:
+        most = min(most, max(SESSIONS_MIN, captures.size // PACKET_BYTES))
+    return {_I + "sessions_max": most, _I + "hosts_max": most}
+
+
+def unlimited(captures: Captures | None = None) -> Inspection:
     """Make an engine that deletes nothing."""
-    sysctl = Sysctl({_I + "sessions_max": SESSIONS_MAX, _I + "hosts_max": SESSIONS_MAX})
+    sysctl = Sysctl(room(captures))
     sysctl.preset("cbac-modern")
     return Inspection(sysctl)
 
 
 def measure_capture(captures: Captures, *, counted: bool = False) -> Measurement:
     """Sample captures at their own clock; `counted`: sessions by their ends too."""
-    engine = unlimited()
+    engine = unlimited(captures)
     samples = Samples()
     traffic = Traffic.beside(engine) if counted else None
     run = Replay(engine, replace(captures, name="measuring"))
@@ -360,7 +369,7 @@ class Evicted:
 
 
 def _with_limits(captures: Captures, tried: Tried) -> tuple[WhatIf, Evicted]:
-    own = {_I + "sessions_max": SESSIONS_MAX, _I + "hosts_max": SESSIONS_MAX}
+    own = room(captures)
     sysctl = Sysctl(own | tried.tunables | {_I + "debug": 1, _I + "alert": 1})
     engine = Inspection(sysctl, rules=tried.rules)
     what_if = WhatIf()
@@ -401,7 +410,7 @@ def _completed(captures: Captures, evicted: Evicted) -> int:
 
     Each is looked up once: the session of its ends that lived when it was deleted.
     """
-    engine = unlimited()
+    engine = unlimited(captures)
     engine.sysctl[_I + "audit_trail"] = 1
     waiting = dict(evicted.times)
     completed = 0

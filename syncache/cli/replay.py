@@ -57,6 +57,7 @@ class Replay:
         self.shift = 0.0  # the engine's clock minus captured times, now
         self.unmeasured = 0.0  # seconds of long gaps
         self._due = 0.0
+        self._gaps = 0.0  # seconds put between joined captures
 
     @property
     def _summary(self) -> Summary:
@@ -81,10 +82,6 @@ class Replay:
     def damages(self) -> list[str]:
         """What is wrong with the files."""
         return self._summary.damages
-
-    @property
-    def _gaps(self) -> float:
-        return self._summary.counts.get("gap_ms", 0) / 1000
 
     @property
     def span(self) -> float:
@@ -116,9 +113,9 @@ class Replay:
         engine.replay(source.rx, until=then)
         yield Tick(then, 0)
         self.shift = source.shift
-        if then > self._due:
-            self.unmeasured += then - self._due
-            self._due = then
+        if source.has_stepped:
+            self._gaps += then - self.last
+            self._due = max(self._due, then)
 
     def _take(self, engine: Inspection, rx: Ring, limit: float) -> Iterator[Tick]:
         """Take the packets up to a time, second by second."""
@@ -177,9 +174,10 @@ class Replay:
     def notes(self) -> list[str]:
         """Return what an operator has to know about the captures."""
         notes = self._summary.notes()
-        quiet = self.unmeasured - self._gaps
-        if quiet > 1:
-            notes.append(f"{quiet:.0f} s of gaps longer than a day were not measured")
+        if self.unmeasured > 1:
+            notes.append(
+                f"{self.unmeasured:.0f} s of gaps longer than a day were not measured"
+            )
         return notes
 
     def text(self) -> list[str]:

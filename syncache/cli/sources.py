@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..links.compressed import is_compressed
 from ..links.link import LinkError
 from ..links.passed import TUNNELS, total
 from ..links.replay import CaptureReader, DamagedError, captured_at
@@ -46,6 +47,11 @@ class Captures:
     def is_repeatable(self) -> bool:
         """True if they can be read again."""
         return all(os.path.isfile(path) for path in self.paths)  # noqa: PTH113
+
+    @property
+    def is_plain(self) -> bool:
+        """True if their sizes bound the number of packets: none is compressed."""
+        return self.is_repeatable and not any(map(is_compressed, self.paths))
 
     @property
     def size(self) -> int:
@@ -106,6 +112,7 @@ class Source:
         self.damage: str | None = None
         self.shift = 0.0  # times of its packets minus captured times
         self.next = 0.0  # the time of its next packet
+        self.has_stepped = False  # time stepped back before it
         self._reader = captures.reader(path)
         # One that can be read again is opened when its time comes.
         is_file = Path(path).is_file()
@@ -123,6 +130,7 @@ class Source:
             self._reader = self._captures.reader(self.path)
             self.rx = Ring(SLOTS, SLOT_BYTES)
             self.refill()
+            self.has_stepped = False
 
     def refill(self) -> bool:
         """Read more packets in place of those before; False: there are none."""
@@ -134,6 +142,7 @@ class Source:
         except BaseException:
             self._reader.close()
             raise
+        self.has_stepped = self._reader.shift != self.shift and self.next > 0
         self.shift = self._reader.shift
         if len(self.rx):
             self.next = captured_at(self.rx, 0)

@@ -131,6 +131,16 @@ class Opened:
         self.raw.close()
 
 
+def is_compressed(path: str | Path) -> bool:
+    """Say by its first bytes whether a file is; one that cannot be read is not."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(MAGIC_MAX)
+    except OSError:
+        return False
+    return any(head.startswith(magic) for magic in _KINDS)
+
+
 def _kind(path: str | Path, head: bytes) -> Kind | None:
     for magic, program in _OTHERS.items():
         if head.startswith(magic):

@@ -4,7 +4,7 @@
 
 Without a file it makes one of a million packets (traffic.py).  Each repeat reads the
 file three ways in turn: its packets into rings and no further, with Inspection behind
-them, and with Python's own reader of captures.  Printed are the medians in million
+them, and packet by packet in Python.  Printed are the medians in million
 packets a second of this process's time on a processor, so that other processes do not
 count, and the ratios of the same repeat.
 """
@@ -21,7 +21,6 @@ from pathlib import Path
 import traffic
 
 from syncache import Inspection, Ring
-from syncache.links.pcap import PcapReader
 from syncache.links.replay import CaptureReader
 
 SLOTS, SLOT_BYTES = 256, 65_600
@@ -42,7 +41,7 @@ def read(path: Path, engine: Inspection | None) -> float:
 
 
 def read_in_python(path: Path) -> float:
-    reader = PcapReader(path)
+    reader = CaptureReader(path)
     began = time.process_time()
     for number, _ in enumerate(reader, 1):
         if number == PYTHON_PACKETS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -186,6 +187,20 @@ def test_a_missing_direction_and_refused_datagrams_are_named(tmp_path, capsys):
     assert 0 == status
     assert any("were UDP without an answer" in line for line in lines)
     assert any("is one direction missing" in line for line in lines)
+
+
+def test_tables_are_as_large_as_the_capture_needs(tmp_path):
+    """Bounded by its bytes where they bound the packets, else by the most."""
+    path, packed = tmp_path / "a.pcap", tmp_path / "a.pcap.gz"
+    path.write_bytes(bytes(44 * 10_000))
+    packed.write_bytes(gzip.compress(bytes(100)))
+    name = _I + "sessions_max"
+    assert 10_000 == advise.room(Captures((str(path),)))[name]
+    most = advise.SESSIONS_MAX
+    for paths in ((str(packed),), ("-",), (str(path), str(packed))):
+        assert most == advise.room(Captures(paths))[name]
+    path.write_bytes(bytes(100))
+    assert advise.SESSIONS_MIN == advise.room(Captures((str(path),)))[name]
 
 
 def test_a_part_of_too_many_deleted_sessions_stands_for_all():

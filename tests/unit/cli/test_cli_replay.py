@@ -71,6 +71,18 @@ def test_a_capture_behind_a_later_one_meets_none_of_its_sessions(write):
     assert len(run.notes()) == 1
 
 
+def test_a_step_before_the_first_packet_that_is_read_is_no_time(tmp_path):
+    """What was skipped in front of it has no part in the span."""
+    path = tmp_path / "a.pcap"
+    records = capture.record(9e5, b"\0") + capture.record(10.0, syn(1))
+    path.write_bytes(
+        capture.header(101, 65535) + records + capture.record(12.0, syn(2))
+    )
+    run = Replay(Inspection(seed=bytes(16)), path)
+    list(run.seconds())
+    assert (2.0, 1) == (run.span, len(run.notes()))
+
+
 def test_packets_without_a_time_count_as_of_the_one_before(write):
     """A zero in the middle is no step back."""
     run = Replay(Inspection(seed=bytes(16)), write([1e9, 0.0, 1e9 + 1]))

@@ -300,6 +300,22 @@ def _within(span: Span, samples: Sequence[Sample]) -> Span:
     return Span(max(span.begin, first), min(span.end, last))
 
 
+def hints(samples: Sequence[Sample], ages: Sequence[int]) -> list[str]:
+    """Return what makes a measurement doubtful, in sentences."""
+    found = []
+    peak = max(samples, key=lambda sample: sample.incomplete)
+    if 2 * peak.incomplete_udp > peak.incomplete:
+        found.append(
+            f"at the peak {peak.incomplete_udp} of {peak.incomplete} half-open "
+            "sessions were UDP without an answer"
+        )
+    if not sum(ages) and any(sample.one_minute for sample in samples):
+        found.append(
+            "no handshake was completed: is one direction missing in the measurement?"
+        )
+    return found
+
+
 def outside(samples: Sequence[Sample], spans: Sequence[Span]) -> list[Sample]:
     """Return the samples without the seconds within spans; both are in order."""
     found: list[Sample] = []

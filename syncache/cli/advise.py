@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from .. import Sysctl, ios_inspect
-from ..advise import Advice, Samples, Span, WhatIf, advise
+from ..advise import Advice, Samples, Span, WhatIf, advise, hints
 from ..flow import Side
 from ..flow_event import End, Kind
 from ..flow_session import State
@@ -30,7 +30,14 @@ from ..ring import Ring
 from . import Failure, needs
 from .replay import Replay
 from .report_traffic import Facts, Traffic, advise_page, save
-from .sources import SLOT_BYTES, SLOTS, add_options, captures_of, refuse_options
+from .sources import (
+    EXIT_STATUS,
+    SLOT_BYTES,
+    SLOTS,
+    add_options,
+    captures_of,
+    refuse_options,
+)
 from .tunables import STRICT, load
 
 if TYPE_CHECKING:
@@ -73,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="syncache advise",
         description="Measure traffic, and propose thresholds for `syncache inspect`.",
+        epilog=EXIT_STATUS,
     )
     p.add_argument(
         "sources",
@@ -174,7 +182,7 @@ def show(options: argparse.Namespace, measured: Measurement, outcome: Outcome) -
             "proposal": outcome.advice.tunables(),
             "ios": outcome.advice.ios(),
             "measured": outcome.advice.text(),
-            "hints": hints(measured),
+            "hints": hints(measured.samples, measured.ages),
             "tried": outcome.tunables,
             "what_if": what_if,
             **({} if run is None else run.record()),
@@ -193,24 +201,11 @@ def show(options: argparse.Namespace, measured: Measurement, outcome: Outcome) -
     if not options.json:
         # A form alone is for a file, so the rest is said beside it.
         place = sys.stderr if options.format else sys.stdout
-        print("\n".join(["", *hints(measured), *run.text()]), file=place)
+        print(
+            "\n".join(["", *hints(measured.samples, measured.ages), *run.text()]),
+            file=place,
+        )
     return run.status("advise")
-
-
-def hints(measured: Measurement) -> list[str]:
-    """Return what makes the measurement doubtful."""
-    found = []
-    peak = max(measured.samples, key=lambda sample: sample.incomplete)
-    if 2 * peak.incomplete_udp > peak.incomplete:
-        found.append(
-            f"at the peak {peak.incomplete_udp} of {peak.incomplete} half-open "
-            "sessions were UDP without an answer"
-        )
-    if not sum(measured.ages) and any(each.one_minute for each in measured.samples):
-        found.append(
-            "no handshake was completed: is one direction missing in the measurement?"
-        )
-    return found
 
 
 def nothing(measured: Measurement | None) -> str:

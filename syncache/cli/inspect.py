@@ -32,7 +32,7 @@ from .replay import Replay
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service
 from .signals import Signals
-from .sources import add_options, captures_of, refuse_options
+from .sources import EXIT_STATUS, add_options, captures_of, refuse_options
 from .tunables import load
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         prog="syncache inspect",
         description="See, count and bound half-open sessions, as Cisco's CBAC does.  "
         "SIGUSR1 prints the tables.",
+        epilog=EXIT_STATUS,
     )
     p.add_argument(
         "files", metavar="FILE", nargs="*", help="captures, `-` is standard input"

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 SLOTS, SLOT_BYTES = 256, 524_416  # the largest super-segment; memory as it is used
 
+EXIT_STATUS = (
+    "Exit status: 0; 1: nothing was done, and one line says why; 3: a capture is "
+    "damaged or cut short, and the results are those of its whole packets."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Captures:

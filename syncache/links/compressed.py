@@ -50,11 +50,42 @@ class _Behind(io.RawIOBase):
         super().close()
 
 
-def _zstd(file: BinaryIO) -> BinaryIO:
-    library = importlib.import_module("zstandard")
-    decompressor = library.ZstdDecompressor(max_window_size=2**31)
-    stream: BinaryIO = decompressor.stream_reader(file, read_across_frames=True)
-    return stream
+class _Zstd:
+    """Frames of zstd; the library's own stream takes a cut frame for a whole one."""
+
+    def __init__(self, file: Any) -> None:
+        library = importlib.import_module("zstandard")
+        self._context = library.ZstdDecompressor(max_window_size=2**31)
+        self._file = file
+        self._rest = b""  # input behind the last frame
+        self._ready = b""  # output not yet taken
+        self._frame: Any = None
+
+    def read1(self, size: int) -> bytes:
+        """Return some bytes; none at the end."""
+        while not self._ready:
+            data = self._rest or self._file.read1(READ_BYTES)
+            self._rest = b""
+            if not data:
+                if self._frame is not None:
+                    raise EOFError
+                return b""
+            if self._frame is None:
+                self._frame = self._context.decompressobj()
+            self._ready = self._frame.decompress(data)
+            if self._frame.eof:
+                self._rest = self._frame.unused_data
+                self._frame = None
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _zstd(file: Any) -> _Zstd:
+    return _Zstd(file)
 
 
 def _lz4(file: BinaryIO) -> BinaryIO:

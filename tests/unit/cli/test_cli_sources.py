@@ -104,6 +104,14 @@ def test_each_damaged_file_is_named_and_the_others_are_whole(write, capsys):
     ]
 
 
+@pytest.mark.parametrize("command", ["inspect", "advise"])
+def test_help_documents_the_exit_status(command, capsys):
+    """A script has to know what 3 means."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "3: a capture is damaged" in " ".join(capsys.readouterr().out.split())
+
+
 def test_an_empty_capture_among_others_is_no_mistake(write):
     """It holds nothing, and says nothing."""
     found, summary = order(Captures((write("a"), write("b", 5.0))))

@@ -75,6 +75,20 @@ def test_a_compressed_capture_that_is_cut_short_gives_what_is_whole(tmp_path, ki
 
 
 @EACH
+def test_a_cut_between_two_records_is_seen_too(tmp_path, kind):
+    """The compressed data says that there was more."""
+    path = tmp_path / "a.pcap"
+    noise = capture.record(1.0, SYN + bytes(range(256)) * 2)
+    data = DATA[: 24 + 56 * 40] + noise
+    path.write_bytes(KINDS[kind](data)[:-4])
+    try:
+        _, damage = packets(CaptureReader(path))
+    except DamagedError as error:  # nothing of it came out
+        damage = str(error)
+    assert f"{path} is damaged: its compressed data is cut short" in damage
+
+
+@EACH
 def test_any_changed_byte_gives_packets_or_one_line(tmp_path, kind):
     """Damage of any kind raises nothing but LinkError."""
     path = tmp_path / "a.pcap"

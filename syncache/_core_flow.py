@@ -146,6 +146,16 @@ class FlowCore(Block):
         while count := lib.flow_walk(self._flow, cursor, found, _RECORDS):
             yield view[: count * size]
 
+    def session_slices(self, look: int) -> Iterator[bytes]:
+        """Yield C structures as `sessions`, of so many places of the table a time."""
+        cursor = ffi.new("uint64_t *")
+        found = ffi.new("struct flow_session_view[]", min(look, _RECORDS))
+        view = ffi.buffer(found)
+        size = ffi.sizeof("struct flow_session_view")
+        while cursor[0] != NEVER:
+            count = lib.flow_walk_some(self._flow, cursor, look, found, len(found))
+            yield view[: count * size]
+
     def events(self) -> bytes:
         """Take out the C structures of the oldest events."""
         count = lib.flow_events(self._flow, self._events, _RECORDS)

@@ -194,6 +194,9 @@ class _Lib:
     def flow_walk(
         self, flow: CData, cursor: CData, out: CData, out_max: int
     ) -> int: ...
+    def flow_walk_some(
+        self, flow: CData, cursor: CData, look_max: int, out: CData, out_max: int
+    ) -> int: ...
     def flow_events(self, flow: CData, out: CData, out_max: int) -> int: ...
     def flow_export(
         self, flow: CData, now_ms: int, cursor: CData, out: CData, out_max: int

@@ -11,6 +11,14 @@ answer has either `result`, or `error` (the kind, a Python exception's name) and
     half_open  limit            the half-open connections, oldest first
     status                      pid, paused, number of entries
 
+and of a middlebox engine instead of the last two
+
+    status                      pid, engine, aggressive, sessions and their limit
+    statistics                  what `show ... statistics` is made of
+    configuration               the IOS configuration, as text
+    sessions                    lines with `rows`, the C structures in base64, in short
+                                steps; then the result: engine, now, how many bytes
+
 What is not here: who may connect.  The socket is made with mode 0600, so its directory
 and its owner decide.  `Control.answer()` is a pure function of the engine and a line.
 """
@@ -18,16 +26,25 @@ and its owner decide.  `Control.answer()` is a pure function of the engine and a
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import json
 import os
 import socket
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from . import flow_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .engine import Syncache
+    from .flow_session import Session
+    from .inspection import Inspection
+    from .intercept import Intercept
     from .sysctl import Sysctl
 
 LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
@@ -62,6 +79,10 @@ class Control:
             reply = {"error": "ValueError", "message": f"no such request: {error}"}
         return json.dumps(reply).encode() + b"\n"
 
+    def replies(self, line: bytes) -> Iterator[bytes]:
+        """Yield the lines that answer one; each is made in a short time."""
+        yield self.answer(line)
+
     def _do_get(self, name: str) -> int | str:
         return self._engine.sysctl[name]
 
@@ -82,6 +103,78 @@ class Control:
     def _do_status(self) -> dict[str, Any]:
         count = self._engine.sysctl["net.inet.tcp.syncache.count"]
         return {"pid": os.getpid(), "paused": self._engine.paused, "count": count}
+
+
+class FlowControl(Control):
+    """Answers requests about an `Intercept` or an `Inspection`.
+
+    Args:
+        engine: Which.
+        clock: Its time.
+        links: Returns what the links count, by name.
+    """
+
+    def __init__(
+        self,
+        engine: Intercept | Inspection,
+        clock: Callable[[], float] = time.monotonic,
+        links: Callable[[], dict[str, int]] = dict,
+    ) -> None:
+        super().__init__(cast("Syncache", engine))
+        self._flow = engine
+        self._clock = clock
+        self._links = links
+        self._kind = type(engine).__name__.lower()
+
+    def replies(self, line: bytes) -> Iterator[bytes]:
+        """Yield the lines that answer one; sessions come in short steps."""
+        if not _asks_for_sessions(line):
+            yield self.answer(line)
+            return
+        size = 0
+        for part in self._flow.session_slices():
+            size += len(part)
+            rows = base64.b64encode(part).decode()
+            yield json.dumps({"rows": rows}).encode() + b"\n"
+        result = {"engine": self._kind, "now": self._clock(), "bytes": size}
+        yield json.dumps({"result": result}).encode() + b"\n"
+
+    def _do_stats(self) -> dict[str, int]:
+        return self._flow.stats(self._clock()) | self._links()
+
+    def _do_half_open(self, limit: int = 1000) -> list[dict[str, Any]]:
+        raise ValueError(f"{self._kind} lists sessions: syncache show (limit {limit})")
+
+    def _do_status(self) -> dict[str, Any]:
+        stats = self._do_stats()
+        limit = self._flow.sysctl[LIMITS[self._kind]]
+        return {
+            "pid": os.getpid(),
+            "engine": self._kind,
+            "aggressive": bool(stats["aggressive"]),
+            "half_open": stats["incomplete"],
+            "established": stats["established"],
+            "sessions_max": limit,
+        }
+
+    def _do_statistics(self) -> dict[str, Any]:
+        now = self._clock()
+        return dataclasses.asdict(self._flow.statistics(now)) | {"now": now}
+
+    def _do_configuration(self) -> str:
+        return self._flow.configuration()
+
+
+LIMITS = {
+    "intercept": "net.inet.tcp.intercept.sessions_max",
+    "inspection": "net.inet.inspect.sessions_max",
+}
+
+
+def _asks_for_sessions(line: bytes) -> bool:
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
+        return bool(json.loads(line).get("op") == "sessions")
+    return False
 
 
 def assign(sysctl: Sysctl, name: str, text: str) -> tuple[int | str, int | str]:
@@ -168,6 +261,32 @@ class Client:
         if "error" in reply:
             raise ERRORS.get(reply["error"], ValueError)(reply["message"])
         return reply["result"]
+
+    def sessions(self) -> tuple[list[Session], dict[str, Any]]:
+        """Return the sessions of a middlebox engine, and its kind and time.
+
+        Raises:
+            ValueError, ControlError: as `request`.
+        """
+        found: list[Session] = []
+        try:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(self._timeout)
+                sock.connect(self._path)
+                sock.sendall(b'{"op": "sessions"}\n')
+                with sock.makefile("rb") as file:
+                    for line in file:
+                        reply = json.loads(line)
+                        if "rows" not in reply:
+                            break
+                        found += flow_session.read(base64.b64decode(reply["rows"]))
+                    else:
+                        raise ControlError(f"{self._path}: the process has ended")
+        except OSError as error:
+            raise ControlError(f"{self._path}: {error.strerror or error}") from None
+        if "error" in reply:
+            raise ERRORS.get(reply["error"], ValueError)(reply["message"])
+        return found, reply["result"]
 
     def _exchange(self, line: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX) as sock:

@@ -20,7 +20,7 @@ from .ring import Checksum, Ring
 from .sysctl import Sysctl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from typing_extensions import Buffer
 
@@ -236,6 +236,22 @@ class Flow:
                 for view in core.sessions()
                 for session in flow_session.read(view)
             ]
+
+    def session_slices(self, look: int = 1024) -> Iterator[bytes]:
+        """Yield the sessions in short steps, as C keeps them: `flow_session.read`.
+
+        A step looks at `look` places of the table, so that a large one does not hold
+        up packets.  The engine may do anything else in between; a session that begins
+        or ends meanwhile may or may not be among them.
+        """
+        with self._core as core:
+            slices = core.session_slices(look)
+        while True:
+            with self._core:
+                part = next(slices, None)
+            if part is None:
+                return
+            yield part
 
     def stats(self, now: float | None = None) -> dict[str, int]:
         """Return every counter by name.

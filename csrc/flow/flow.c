@@ -286,12 +286,13 @@ flow_view(const struct flow *flow, const struct session *session,
 }
 
 uint32_t
-flow_walk(struct flow *flow, uint64_t *cursor, struct flow_session_view *out,
-          uint32_t out_max)
+flow_walk_some(struct flow *flow, uint64_t *cursor, uint32_t look_max,
+               struct flow_session_view *out, uint32_t out_max)
 {
     uint32_t written = 0;
 
-    while (written < out_max && *cursor < flow->sessions.fresh) {
+    while (look_max-- > 0 && written < out_max &&
+           *cursor < flow->sessions.fresh) {
         const struct session *session =
             session_at(&flow->sessions, (uint32_t)*cursor);
 
@@ -299,7 +300,16 @@ flow_walk(struct flow *flow, uint64_t *cursor, struct flow_session_view *out,
         if (session->family != 0 && (session->flags & SESSION_OWES_RST) == 0)
             flow_view(flow, session, &out[written++]);
     }
+    if (*cursor >= flow->sessions.fresh)
+        *cursor = SYNCACHE_NEVER;
     return written;
+}
+
+uint32_t
+flow_walk(struct flow *flow, uint64_t *cursor, struct flow_session_view *out,
+          uint32_t out_max)
+{
+    return flow_walk_some(flow, cursor, UINT32_MAX, out, out_max);
 }
 
 uint32_t

@@ -319,6 +319,11 @@ uint64_t flow_next_deadline(struct flow *flow);
 /* Lists sessions from *cursor (0 at first) on.  Returns how many were written; 0: the end. */
 uint32_t flow_walk(struct flow *flow, uint64_t *cursor, struct flow_session_view *out, uint32_t out_max);
 
+/* As flow_walk(), but looks at no more than look_max places, so that a large table is read in short steps.  Returns
+ * how many were written, 0 perhaps; *cursor is SYNCACHE_NEVER at the end. */
+uint32_t flow_walk_some(struct flow *flow, uint64_t *cursor, uint32_t look_max, struct flow_session_view *out,
+                        uint32_t out_max);
+
 /* Takes events out of the journal, oldest first.  Returns how many. */
 uint32_t flow_events(struct flow *flow, struct flow_event *out, uint32_t out_max);
 

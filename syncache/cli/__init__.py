@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "sysctl": "show or set tunables, of a file or of a running process",
     "netstat": "show the counters and half-open connections of a running process",
+    "show": "show a running intercept or inspect in the words of IOS",
     "serve": "serve files, an echo or an ASGI application on our own TCP",
     "shield": "answer SYN floods in the kernel, for servers that stay as they are",
     "intercept": "shield servers behind us, as Cisco's TCP Intercept does",
@@ -51,10 +52,14 @@ class Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] not in COMMANDS:
+    if not words:
+        print(f"usage: syncache COMMAND ...\n\n{usage()}", file=sys.stderr)
+        return 2
+    if words[0] not in COMMANDS:
         top = argparse.ArgumentParser(prog="syncache", description=usage())
         top.formatter_class = argparse.RawDescriptionHelpFormatter
-        top.add_argument("--version", action="version", version=version())
+        named = f"syncache {version()}"
+        top.add_argument("--version", action="version", version=named)
         top.add_argument("command", choices=COMMANDS, metavar="COMMAND")
         top.parse_args(words[:1])
         return 2

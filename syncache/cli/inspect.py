@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .. import Sysctl
     from ..alerts import Message
     from ..bridge import Forwarder
+    from ..flow_session import Session
     from ..inspect_rule import RuleSet
     from ..ios_inspect import Interface
     from ..links.syslog import Syslog
@@ -85,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         "--report", metavar="FILE", type=Path, help="of a capture: write an HTML page"
     )
     opts.add_pcapng(p, "a capture, or a sample of live packets,")
+    opts.add_control(p)
     opts.add_log(p)
     opts.add_service(p)
     return p
@@ -138,6 +140,7 @@ def run(options: argparse.Namespace) -> int:
         def once(links: contextlib.ExitStack) -> None:
             box = links.enter_context(live(options, engine, log))
             box.watch(source, links)
+            box.attend(options, output, links)
             box.work(service)
 
         awaited = names if options.wait and not options.tun else []
@@ -393,6 +396,17 @@ class InspectBox(Box):
     def tables(self, now: float) -> str:
         """Return the tables of SIGUSR1."""
         return show_all(self.engine, now)
+
+    def rows(self, sessions: list[Session], now: float) -> str:
+        """Return some rows of a large table."""
+        return ios_inspect.show_sessions(sessions, self.engine.rules, now)
+
+    def summary(self, now: float) -> str:
+        """Return what comes behind a large table."""
+        engine = self.engine
+        return engine.config() + ios_inspect.show_statistics(
+            engine.statistics(now), now
+        )
 
 
 class Tap(InspectBox):

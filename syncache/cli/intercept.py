@@ -16,13 +16,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import ios, ios_config
+from .. import flow_session, ios, ios_config
 from ..acl import AccessList
 from ..bridge import WAIT_SECONDS, Bridge, Relay
+from ..control import FlowControl
 from ..intercept import LIST, MODE, Intercept
 from . import Failure, keyopts, keys, tunables
 from . import options as opts
-from .output import Budget, opened
+from .control_socket import ControlSocket
+from .output import Budget, Output, opened
 from .record import flow_name, recording
 from .service import Service
 from .signals import Signals
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     from .. import Sysctl
     from ..bridge import Forwarder
     from ..flow import Side
+    from ..flow_session import Session
 
 PACKET_RING_BYTES = 8 * 1024 * 1024  # more would leave the processor's caches
+ROWS_A_PART = 24  # of a large table, at about 25 us a row
 LOSSES_EVERY = 10.0  # seconds between reports of events that were not logged
 
 
@@ -73,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--debug", action="store_true", help="a line for every step")
     opts.add_pcapng(p, "a sample of the packets")
+    opts.add_control(p)
     opts.add_log(p)
     opts.add_service(p)
     return p
@@ -113,6 +118,7 @@ def run(options: argparse.Namespace) -> int:
             inside = links.enter_context(open_link(options, options.inside))
             box = Box(engine, outside, inside, write=output.write)
             box.watch(source, links)
+            box.attend(options, output, links)
             box.state = state
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
@@ -299,6 +305,19 @@ class Box(Bridge):
         self._budget = Budget()
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
         self._keys: keys.KeyWatch | None = None
+        self._control: ControlSocket | None = None
+        self._table: Iterator[str] | None = None
+        self._output: Output | None = None
+
+    def attend(
+        self, options: argparse.Namespace, output: Output, stack: contextlib.ExitStack
+    ) -> None:
+        """Answer on the control socket, and print tables no faster than they go."""
+        self._output = output
+        if options.control:
+            control = FlowControl(self.engine, self._clock, self.link_counts)
+            self._control = ControlSocket(options.control, control)
+            stack.callback(self._control.close)
 
     def watch(self, source: keys.KeySource | None, stack: contextlib.ExitStack) -> None:
         """Take the keys of a file again whenever it changes."""
@@ -313,15 +332,64 @@ class Box(Bridge):
         sides = self.sides
         for descriptor in sides:
             poller.register(descriptor, select.POLLIN)
+        if self._control is not None:
+            poller.register(self._control.fileno(), select.POLLIN)
         while not service.stopping:
             ready = poller.poll(math.ceil(self.wait() * 1000))
-            self.turn([sides[descriptor] for descriptor, _ in ready])
+            self.turn([sides[fd] for fd, _ in ready if fd in sides])
             service.turn(self._clock())
-            if service.tables_wanted():
-                self._write(self.tables(self._clock()))
+            if self._control is not None:
+                self._control.turn()
+            if service.tables_wanted() and self._table is None:
+                self._table = self.table_parts(self._clock())
+            self._print_table()
         while self.tell():
             pass
         self.tell_losses(self._clock())
+
+    def _has_room(self) -> bool:
+        return self._output is None or self._output.has_room
+
+    def _print_table(self) -> None:
+        """Print a bounded part of the tables that were asked for."""
+        if self._table is not None and self._has_room():
+            text = next(self._table, None)
+            if text is None:
+                self._table = None
+            else:
+                self._write(text)
+
+    def table_parts(self, now: float) -> Iterator[str]:
+        """Yield the tables of SIGUSR1 in parts, each made within a millisecond.
+
+        A table of a few sessions is sorted by age; a large one is in its own order.
+        """
+        stats = self.engine.stats()
+        total = stats["incomplete"] + stats["established"] + stats["terminating"]
+        if total + stats.get("uncounted", 0) <= ROWS_A_PART:
+            yield self.tables(now)
+            return
+        for part in self.engine.session_slices(ROWS_A_PART):
+            if part:
+                yield self.rows(flow_session.read(part), now)
+        yield self.summary(now)
+
+    def rows(self, sessions: list[Session], now: float) -> str:
+        """Return some rows of a large table."""
+        return ios.show_connections(sessions, now)
+
+    def summary(self, now: float) -> str:
+        """Return what comes behind a large table."""
+        return ios.show_statistics(self.engine.statistics(now))
+
+    def link_counts(self) -> dict[str, int]:
+        """Return what the links count, losses in the kernel's ring among it."""
+        ends = ("tap",) if len(self._used) == 1 else ("outside", "inside")
+        return {
+            f"{end}_{name}": count
+            for end, side in zip(ends, self._used, strict=True)
+            for name, count in getattr(self._links[side], "counts", {}).items()
+        }
 
     def status(self) -> str:
         """Return in a few words how things stand."""
@@ -335,7 +403,9 @@ class Box(Bridge):
     def wait(self) -> float:
         """Return in how many seconds `turn` is due at the latest."""
         is_pending = self.state is not None and self.state.pending
-        return 0.0 if is_pending else super().wait()
+        if is_pending or (self._table is not None and self._has_room()):
+            return 0.0
+        return super().wait()
 
     def turn(self, ready: Iterable[Side]) -> None:
         """Take what has come, do what is due, tell what happened."""

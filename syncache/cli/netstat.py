@@ -2,7 +2,9 @@
 
 `-s` prints the counters in FreeBSD's words, and below them ours; `-a` lists the
 half-open connections.  `--json` has the plain names, `--libxo json` the keys that
-scripts for FreeBSD's netstat know, one of them misspelt there for good.
+scripts for FreeBSD's netstat know, one of them misspelt there for good.  `-w` prints a
+line of rates every so many seconds.  Of `intercept` and `inspect` the counters have
+their plain names.
 """
 
 from __future__ import annotations
@@ -11,12 +13,26 @@ import argparse
 import json
 import os
 import sys
+import time
 from typing import Any
 
 from .. import Reason, Stats
 from ..control import Client, ControlError
 from . import Failure
 
+# What -w prints a second: the heading, and the counters that are added up.
+RATES = {
+    "syns": ("sc_added", "sc_dupsyn", "cookie_only_synacks", "requests"),
+    "syn-acks": ("sndtotal", "syn_acks"),
+    "cookies": ("sc_sendcookie", "cookies_sent"),
+    "redeemed": ("sc_recvcookie", "cookies_redeemed"),
+    "accepted": ("accepts", "completed"),
+    "dropped": ("sc_dropped", "listendrop", "verdict_drop_"),
+    "evicted": ("evicted", "ended_evicted_"),
+    "resets": ("rst_sent", "resets_client", "resets_server"),
+    "ring-lost": ("outside_kernel_dropped", "inside_kernel_dropped"),
+}
+HEADING_EVERY = 20  # lines
 ROWS = 1000  # as many as a person scrolls through
 
 
@@ -28,6 +44,10 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("-a", action="store_true", help="half-open connections")
     p.add_argument(
+        "-w", metavar="SECONDS", type=float, help="a line of rates every so often"
+    )
+    p.add_argument("-q", metavar="N", type=int, help="with -w: end after N lines")
+    p.add_argument(
         "--limit",
         metavar="N",
         type=int,
@@ -38,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "--socket",
         metavar="PATH",
         default=os.environ.get("SYNCACHE_SOCKET"),
-        help="of the process, as given to `serve --control` [$SYNCACHE_SOCKET]",
+        help="of the process, as given to its --control [$SYNCACHE_SOCKET]",
     )
     p.add_argument(
         "--profile",
@@ -55,9 +75,12 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Ask the process and print."""
     if not options.socket:
-        raise Failure("say which process: --socket PATH, as given to `serve --control`")
+        raise Failure("say which process: --socket PATH, as given to its --control")
     client = Client(options.socket)
     try:
+        if options.w is not None:
+            watch(client, options.w, options.q)
+            return 0
         if options.a:
             print_half_open(client, options)
         if options.s or not options.a:
@@ -69,10 +92,51 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def watch(client: Client, seconds: float, lines: int | None) -> None:
+    """Print a line of rates every so many seconds."""
+    if not seconds > 0:
+        raise Failure(f"-w is a number of seconds, not {seconds:g}")
+    before, began = client.request("stats"), time.monotonic()
+    printed = 0
+    while lines is None or printed < lines:
+        if printed % HEADING_EVERY == 0:
+            print("".join(f"{name:>10}" for name in RATES))
+        time.sleep(seconds)
+        now, ended = client.request("stats"), time.monotonic()
+        rates = rates_of(before, now, ended - began)
+        print("".join(f"{rates[name]:>10}" for name in RATES), flush=True)
+        before, began = now, ended
+        printed += 1
+
+
+def rates_of(
+    before: dict[str, int], now: dict[str, int], seconds: float
+) -> dict[str, int]:
+    """Return what happened a second; a name that ends in _ adds up all of its kind."""
+    rates = {}
+    for heading, names in RATES.items():
+        chosen = [
+            counter
+            for counter in now
+            if any(
+                counter == name or (name.endswith("_") and counter.startswith(name))
+                for name in names
+            )
+        ]
+        grown = sum(now[name] - before.get(name, 0) for name in chosen)
+        rates[heading] = round(grown / seconds)
+    return rates
+
+
 def print_counters(counters: dict[str, int], options: argparse.Namespace) -> None:
     """Print the counters in the form asked for."""
     if options.json:
         print(json.dumps(counters, indent=1))
+        return
+    if "sc_added" not in counters:
+        for name, count in counters.items():
+            if count or options.s < 2:
+                print(f"\t{count} {name.replace('_', ' ')}")
         return
     verdicts = {reason: counters.pop(reason.name) for reason in Reason}
     stats = Stats(**counters, verdicts=verdicts)

@@ -66,6 +66,15 @@ def add_service(p: argparse.ArgumentParser) -> None:
     p.add_argument("--group", metavar="NAME", help="and as this group [the user's]")
 
 
+def add_control(p: argparse.ArgumentParser) -> None:
+    """Add the socket by which a command is seen and steered."""
+    p.add_argument(
+        "--control",
+        metavar="PATH",
+        help="socket for `syncache sysctl`, `netstat` and `show`",
+    )
+
+
 def add_log(p: argparse.ArgumentParser) -> None:
     """Add where the log is written."""
     p.add_argument(

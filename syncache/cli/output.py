@@ -73,6 +73,11 @@ class Output:
         """Lines that were not written: no room, or an error."""
         return self._refused + self._failed
 
+    @property
+    def has_room(self) -> bool:
+        """True while no more than half of what may wait does."""
+        return self._queued - self._taken <= self._limit // 2
+
     def write(self, text: str) -> None:
         """Queue whole lines, or count them as lost if there is no room."""
         data = text.encode(errors="replace")

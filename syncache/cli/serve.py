@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--backlog", type=int, default=128, help="[%(default)s]")
     opts.add_tunables(p, ios=False)
     keyopts.add_options(p)
-    p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
+    opts.add_control(p)
     p.add_argument(
         "--shards",
         metavar="N",

@@ -101,6 +101,29 @@ test_walk_lists_every_session_once(void)
 }
 
 static void
+test_walk_in_short_steps_looks_at_no_more_than_asked(void)
+{
+    struct world *world = world_inspect(50);
+    struct flow_session_view view[7];
+    uint64_t cursor = 0;
+    uint32_t count = 0, steps = 0;
+
+    world_half_open(world, 0, 20);
+    while (cursor != SYNCACHE_NEVER) {
+        uint32_t some = flow_walk_some(world->flow, &cursor, 3, view, 7);
+
+        EXPECT_TRUE(some <= 3);
+        count += some;
+        steps++;
+    }
+    EXPECT_EQ(20, count);
+    EXPECT_EQ(7, steps);
+    EXPECT_EQ(0, flow_walk_some(world->flow, &cursor, 3, view, 7));
+    EXPECT_EQ(0, flow_walk(world->flow, &cursor, view, 7));
+    world_free(world);
+}
+
+static void
 test_icmp_is_listed_by_its_type(void)
 {
     struct world *world = world_inspect(50);
@@ -181,6 +204,7 @@ static const struct test tests[] = {
     TEST(test_init_refuses_what_does_not_fit),
     TEST(test_a_session_takes_at_most_256_bytes),
     TEST(test_walk_lists_every_session_once),
+    TEST(test_walk_in_short_steps_looks_at_no_more_than_asked),
     TEST(test_icmp_is_listed_by_its_type),
     TEST(test_next_deadline_is_the_earliest_of_all),
     TEST(test_same_seed_and_packets_give_the_same_engine),

@@ -5,6 +5,8 @@ Real interfaces: tests/netns/test_intercept_bulk.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncache import Ring, Segment
@@ -220,3 +222,36 @@ def test_relay_takes_more_than_its_ring_holds():
     assert [
         (number.to_bytes(2, "big"), Checksum.PARTIAL, number) for number in range(600)
     ] == kept
+
+
+def test_large_table_is_printed_in_parts_that_are_short(box):
+    """Each row once, some at a turn; the statistics come last."""
+    from syncache.cli.intercept import ROWS_A_PART
+
+    ports = range(1000, 1200)
+    for port in ports:
+        box.engine.receive(replace(syn(), sport=port).packet(), Side.CLIENT, 0.0)
+    *parts, last = box.table_parts(0.5)
+    assert max(part.count("SYNRCVD") for part in parts) <= ROWS_A_PART
+    text = "".join(parts)
+    assert all(text.count(f"192.0.2.1:{port} ") == 1 for port in ports)
+    assert "intercepting new connections using access-list web" in last
+
+
+def test_table_waits_while_the_log_has_no_room(box):
+    """A reader that stalls holds up the table alone."""
+
+    class Full:
+        has_room = False
+
+    box._output = output = Full()
+    box._table = iter(["a\n", "b\n"])
+    box.engine.poll(None, None, box.now[0])
+    box._print_table()
+    assert box.wait() > 0
+    output.has_room = True
+    assert 0 == box.wait()
+    for _ in range(3):
+        box._print_table()
+    assert ["a\n", "b\n"] == box.lines
+    assert box._table is None

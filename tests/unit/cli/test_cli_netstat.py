@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from syncache import Syncache
+from syncache import Intercept, Syncache
 from syncache.cli import main
-from syncache.control import start_control
+from syncache.cli.control_socket import ControlSocket
+from syncache.cli.netstat import RATES, rates_of
+from syncache.control import FlowControl, start_control
 from syncache.segment import SYN, Segment
 
 
@@ -120,3 +123,50 @@ def test_a_with_a_limit_below_the_number_names_both(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert 3 == out.count("\n")
     assert "2 of 3 half-open connections shown; --limit 3 lists all" in err
+
+
+def test_w_prints_a_line_of_rates_every_so_often(netstat):
+    """A heading, then so many lines as -q asks for."""
+    status, out, _ = netstat("-w", "0.01", "-q", "2")
+    heading, *lines = out.splitlines()
+    assert 0 == status
+    assert ["syns", "syn-acks", "cookies"] == heading.split()[:3]
+    assert [["0"] * len(RATES)] * 2 == [line.split() for line in lines]
+
+
+def test_rates_add_up_counters_of_either_kind_of_engine():
+    """Names that end in _ stand for all that begin so; seconds divide."""
+    before = {"requests": 10, "verdict_drop_early": 1, "verdict_drop_rst": 0}
+    now = {"requests": 30, "verdict_drop_early": 4, "verdict_drop_rst": 5}
+    rates = rates_of(before, now, 2.0)
+    assert (10, 4, 0) == (rates["syns"], rates["dropped"], rates["evicted"])
+    assert 7 == rates_of({}, {"sc_added": 7, "inside_kernel_dropped": 3}, 1.0)["syns"]
+
+
+def test_every_rate_is_of_counters_that_an_engine_has():
+    """A counter that was renamed would be drawn as 0 for ever."""
+    known = {*Syncache(seed=bytes(16)).stats.as_dict(), *Intercept(acl=None).stats()}
+    known |= {"outside_kernel_dropped", "inside_kernel_dropped"}
+    for name in (name for names in RATES.values() for name in names):
+        prefix = name.endswith("_")
+        assert any(k.startswith(name) if prefix else k == name for k in known), name
+
+
+def test_time_between_lines_that_cannot_be_is_one_line(netstat):
+    """Nor is the processor kept busy."""
+    status, _, error = netstat("-w", "0")
+    assert 1 == status
+    assert "-w is a number of seconds, not 0" in error
+
+
+def test_counters_of_a_box_have_their_plain_names(tmp_path, capsys):
+    """-ss leaves out what is zero."""
+    path = str(tmp_path / "control")
+    served = ControlSocket(path, FlowControl(Intercept(acl=None), lambda: 1.0))
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(main, ["netstat", "--socket", path])
+        while not future.done():
+            served.turn()
+    served.close()
+    assert 0 == future.result()
+    assert "\t0 table full\n" in capsys.readouterr().out

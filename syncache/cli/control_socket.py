@@ -1,0 +1,143 @@
+"""The control socket of the in-line boxes, served between two turns of the packet loop.
+
+One descriptor to wait on; a turn takes one step of a few connections and never waits.
+A reader that does not read costs nothing but its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..control import LINE_BYTES_MAX, remove_stale
+from . import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..control import Control
+
+CONNECTIONS_MAX = 16
+STEPS_A_TURN = 2
+
+
+class ControlSocket:
+    """Listens at a path; a socket that a dead process left there is replaced.
+
+    Raises:
+        Failure: somebody answers there, or the path cannot be made.
+    """
+
+    def __init__(self, path: str, control: Control) -> None:
+        self._path = Path(path)
+        self._control = control
+        self._talks: dict[int, _Talk] = {}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            remove_stale(self._path)
+            before = os.umask(0o177)
+            try:
+                self._socket.bind(path)
+            finally:
+                os.umask(before)
+        except OSError as error:
+            self._socket.close()
+            why = error.strerror or str(error)
+            raise Failure(f"--control {path}: {why}") from None
+        self._socket.setblocking(False)
+        self._socket.listen(CONNECTIONS_MAX)
+        self._epoll = select.epoll()
+        self._epoll.register(self._socket, select.EPOLLIN)
+
+    def fileno(self) -> int:
+        """Return what to wait on: readable when `turn` has something to do."""
+        return self._epoll.fileno()
+
+    def turn(self) -> None:
+        """Take a step of some connections."""
+        for descriptor, _ in self._epoll.poll(0, STEPS_A_TURN):
+            talk = self._talks.get(descriptor)
+            if talk is None:
+                self._accept()
+            elif talk.step():
+                self._epoll.modify(descriptor, talk.waits_for)
+            else:
+                self._end(descriptor)
+
+    def close(self) -> None:
+        """End every connection, and remove the path."""
+        for descriptor in list(self._talks):
+            self._end(descriptor)
+        self._epoll.close()
+        self._socket.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            made, _ = self._socket.accept()
+            if len(self._talks) >= CONNECTIONS_MAX:
+                made.close()
+                return
+            made.setblocking(False)
+            self._talks[made.fileno()] = _Talk(made, self._control)
+            self._epoll.register(made, select.EPOLLIN)
+
+    def _end(self, descriptor: int) -> None:
+        self._epoll.unregister(descriptor)
+        self._talks.pop(descriptor).socket.close()
+
+
+class _Talk:
+    """One connection: a line in, some lines out."""
+
+    def __init__(self, sock: socket.socket, control: Control) -> None:
+        self.socket = sock
+        self._control = control
+        self._in = b""
+        self._out = b""
+        self._replies: Iterator[bytes] | None = None
+
+    @property
+    def waits_for(self) -> int:
+        """What the next step needs."""
+        speaks = self._replies is not None or self._out
+        return select.EPOLLOUT if speaks else select.EPOLLIN
+
+    def step(self) -> bool:
+        """Read a piece, make a line or write a piece; False: it is over."""
+        try:
+            if self._replies is not None or self._out:
+                self._speak()
+                return True
+            return self._listen()
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def _listen(self) -> bool:
+        data = self.socket.recv(LINE_BYTES_MAX)
+        self._in += data
+        self._begin()
+        return bool(data) and len(self._in) <= LINE_BYTES_MAX
+
+    def _begin(self) -> None:
+        """Begin to answer the next whole line."""
+        line, end, rest = self._in.partition(b"\n")
+        if end:
+            self._in = rest
+            self._replies = self._control.replies(line)
+
+    def _speak(self) -> None:
+        if not self._out and self._replies is not None:
+            self._out = next(self._replies, b"")
+            if not self._out:
+                self._replies = None
+                self._begin()
+                return
+        self._out = self._out[self.socket.send(self._out) :]

@@ -1,0 +1,150 @@
+"""`syncache show`: what a router's `show` commands print, of a running process.
+
+    show tcp intercept connections | statistics
+    show ip inspect sessions [detail] | statistics | config
+
+Words may be short, as on a router.  The process hands its sessions over in short
+steps; they are put into words here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from .. import ios, ios_inspect
+from ..control import Client, ControlError
+from ..inspect_rule import RuleSet
+from ..inspection import Statistics as Inspected
+from ..intercept import Statistics as Intercepted
+from . import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHOWN = {
+    ("tcp", "intercept", "connections"): "connections",
+    ("tcp", "intercept", "statistics"): "intercepted",
+    ("ip", "inspect", "sessions"): "sessions",
+    ("ip", "inspect", "sessions", "detail"): "detail",
+    ("ip", "inspect", "statistics"): "inspected",
+    ("ip", "inspect", "config"): "config",
+    ("running-config",): "config",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache show",
+        description="Show a running `intercept` or `inspect` in the words of IOS.",
+    )
+    p.add_argument(
+        "words",
+        nargs="+",
+        metavar="WORD",
+        help=" | ".join(" ".join(words) for words in SHOWN),
+    )
+    p.add_argument(
+        "--socket",
+        metavar="PATH",
+        default=os.environ.get("SYNCACHE_SOCKET"),
+        help="of the process, as given to its --control [$SYNCACHE_SOCKET]",
+    )
+    p.add_argument("--json", action="store_true", help="one JSON object")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask the process and print."""
+    what = chosen(options.words)
+    if not options.socket:
+        raise Failure("say which process: --socket PATH, as given to its --control")
+    client = Client(options.socket)
+    try:
+        print(SHOW[what](client, options.json), end="")
+    except (ControlError, ValueError) as error:
+        raise Failure(str(error)) from None
+    return 0
+
+
+def chosen(words: list[str]) -> str:
+    """Return what words ask for; each may be short.
+
+    Raises:
+        Failure: nothing, or more than one thing.
+    """
+    fits = [
+        known
+        for known in SHOWN
+        if len(known) == len(words)
+        and all(k.startswith(w.lower()) for k, w in zip(known, words, strict=True))
+    ]
+    if len(fits) == 1:
+        return SHOWN[fits[0]]
+    known = "; ".join(" ".join(each) for each in fits or SHOWN)
+    raise Failure(f"show {' '.join(words)}: there are: {known}")
+
+
+def listed(client: Client, as_json: bool, text: Callable[..., str]) -> str:
+    """Return a table of sessions."""
+    sessions, about = client.sessions()
+    if as_json:
+        rows = [dataclasses.asdict(session) for session in sessions]
+        return json.dumps({"sessions": rows, **about}, default=str, indent=1) + "\n"
+    return text(sessions, about["now"])
+
+
+def counted(
+    client: Client, as_json: bool, text: Callable[[dict[str, Any]], str]
+) -> str:
+    """Return statistics."""
+    found = client.request("statistics")
+    return json.dumps(found, indent=1) + "\n" if as_json else text(found)
+
+
+def intercepted(found: dict[str, Any]) -> str:
+    """Put the statistics of TCP Intercept into words."""
+    found.pop("now")
+    try:
+        return ios.show_statistics(Intercepted(**found))
+    except TypeError:
+        raise ValueError("this process inspects: show ip inspect statistics") from None
+
+
+def inspected(found: dict[str, Any]) -> str:
+    """Put the statistics of inspection into words."""
+    now = found.pop("now")
+    try:
+        return ios_inspect.show_statistics(Inspected(**found), now)
+    except TypeError:
+        raise ValueError(
+            "this process intercepts: show tcp intercept statistics"
+        ) from None
+
+
+def config(client: Client, as_json: bool) -> str:
+    """Return the configuration that makes the process as it is."""
+    text = client.request("configuration")
+    return json.dumps({"configuration": text}) + "\n" if as_json else str(text)
+
+
+SHOW: dict[str, Callable[[Client, bool], str]] = {
+    "connections": lambda c, j: listed(c, j, ios.show_connections),
+    "sessions": lambda c, j: listed(
+        c, j, lambda rows, now: ios_inspect.show_sessions(rows, RuleSet.of(None), now)
+    ),
+    "detail": lambda c, j: listed(
+        c,
+        j,
+        lambda rows, now: ios_inspect.show_sessions(
+            rows, RuleSet.of(None), now, detail=True
+        ),
+    ),
+    "intercepted": lambda c, j: counted(c, j, intercepted),
+    "inspected": lambda c, j: counted(c, j, inspected),
+    "config": config,
+}

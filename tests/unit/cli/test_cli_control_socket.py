@@ -1,0 +1,168 @@
+"""syncache/cli/control_socket.py: requests answered between two turns of a loop."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from syncache import Intercept
+from syncache.acl import AccessList, permit
+from syncache.cli import Failure
+from syncache.cli.control_socket import CONNECTIONS_MAX, ControlSocket
+from syncache.control import Client, ControlError, FlowControl
+from tests.conformance.shield import Shield
+
+MODE = "net.inet.tcp.intercept.mode"
+
+
+@pytest.fixture
+def engine():
+    """An engine with 1,000 connections."""
+    shield = Shield()
+    for number in range(1000):
+        shield.client, shield.p = shield.other(number), None
+        shield.syn()
+    return shield.engine
+
+
+@pytest.fixture
+def served(engine, tmp_path):
+    made = ControlSocket(str(tmp_path / "control"), FlowControl(engine, lambda: 1.0))
+    yield made
+    made.close()
+    assert not (tmp_path / "control").exists()
+
+
+def turns(served, work):
+    """Turn the loop until what another thread does is done; its result."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        while not future.done():
+            served.turn()
+        return future.result()
+
+
+def test_sysctl_and_statistics_of_a_box_are_asked_as_those_of_a_server(
+    served, tmp_path, engine
+):
+    """One protocol, whatever the engine."""
+    client = Client(tmp_path / "control")
+    assert "intercept" == turns(served, lambda: client.request("get", name=MODE))
+    words = {"name": MODE, "value": "watch"}
+    changed = turns(served, lambda: client.request("set", **words))
+    assert (["intercept", "watch"], "watch") == (changed, engine.sysctl[MODE])
+    status = turns(served, lambda: client.request("status"))
+    assert ("intercept", 1000) == (status["engine"], status["half_open"])
+    assert 1000 == turns(served, lambda: client.request("statistics"))["incomplete"]
+    assert 1000 == turns(served, lambda: client.request("stats"))["requests"]
+    text = turns(served, lambda: client.request("configuration"))
+    assert "ip tcp intercept mode watch" in text
+    with pytest.raises(ValueError, match="syncache show"):
+        turns(served, lambda: client.request("half_open"))
+    with pytest.raises(ValueError, match="no such request"):
+        turns(served, lambda: client.request("nothing"))
+
+
+def test_sessions_come_in_short_steps_and_all_of_them(served, tmp_path, engine):
+    """No step looks at more than a thousand places of the table."""
+    client = Client(tmp_path / "control")
+    sessions, about = turns(served, client.sessions)
+    assert engine.connections() == sessions
+    assert ("intercept", 1.0) == (about["engine"], about["now"])
+    lines = list(FlowControl(engine).replies(b'{"op": "sessions"}\n'))
+    assert len(lines) >= 1000 // 256
+    assert max(map(len, lines)) < 64 * 1024
+
+
+def test_socket_is_for_the_owner_and_one_process(served, tmp_path, engine):
+    """Mode 0600; a dead process's is replaced, a living one's is not."""
+    assert served
+    path = tmp_path / "control"
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    with pytest.raises(Failure, match="in use by another process"):
+        ControlSocket(str(path), FlowControl(engine))
+    stale = tmp_path / "stale"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(stale))
+    ControlSocket(str(stale), FlowControl(engine)).close()
+    with pytest.raises(Failure, match="--control /nowhere/at/all: No such file"):
+        ControlSocket("/nowhere/at/all", FlowControl(engine))
+
+
+def test_reader_that_does_not_read_delays_nobody(served, tmp_path):
+    """Nor do more connections than there may be, or lines without an end."""
+    idle = []
+    for _ in range(CONNECTIONS_MAX - 2):
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(str(tmp_path / "control"))
+        made.sendall(b'{"op": "sessions"}\n')
+        idle.append(made)
+    for _ in range(1000):
+        served.turn()
+    endless = socket.socket(socket.AF_UNIX)
+    endless.connect(str(tmp_path / "control"))
+    endless.setblocking(False)
+
+    def speak():
+        while True:
+            try:
+                endless.send(b"x" * 4096)
+            except BlockingIOError:
+                served.turn()
+
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        speak()
+    client = Client(tmp_path / "control")
+    assert "intercept" == turns(served, lambda: client.request("get", name=MODE))
+    for made in (*idle, endless):
+        made.close()
+    for _ in range(1000):
+        served.turn()
+    assert {} == served._talks
+
+
+def test_several_requests_of_one_connection_are_answered_in_order(served, tmp_path):
+    """As they come, in one piece too."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(tmp_path / "control"))
+        line = json.dumps({"op": "get", "name": MODE}).encode() + b"\n"
+        sock.sendall(line + b"nonsense\n" + line)
+        for _ in range(20):
+            served.turn()
+        sock.settimeout(10)
+        with sock.makefile("rb") as file:
+            answers = [json.loads(file.readline()) for _ in range(3)]
+    assert ["result", "error", "result"] == [next(iter(each)) for each in answers]
+
+
+def test_process_that_ends_in_the_middle_is_an_error(tmp_path):
+    """Half a table is no table."""
+    path = tmp_path / "control"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def answer():
+            made, _ = listener.accept()
+            made.recv(100)
+            made.sendall(b'{"rows": ""}\n')
+            made.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(answer)
+            with pytest.raises(ControlError, match="the process has ended"):
+                Client(path).sessions()
+            future.result()
+
+
+def test_engine_without_sessions_has_none(tmp_path):
+    """An empty table is a whole one."""
+    engine = Intercept(acl=AccessList("web", [permit(dport=80)]))
+    served = ControlSocket(str(tmp_path / "control"), FlowControl(engine))
+    sessions, about = turns(served, Client(tmp_path / "control").sessions)
+    served.close()
+    assert ([], 0) == (sessions, about["bytes"])

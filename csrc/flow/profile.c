@@ -106,6 +106,9 @@ profile_learn(struct profiles *profiles, uint64_t now_ms,
     profile->heard_ms = now_ms;
     if (profile->asked_ms == 0 && (told & ~WIRE_HAS_MSS) != 0)
         profile->asked_ms = now_ms;
+    /* Several servers behind one address. */
+    if ((profile->known & told & (profile->has ^ has)) & WIRE_HAS_TIMESTAMPS)
+        profile->mixed |= WIRE_HAS_TIMESTAMPS;
     profile->known |= told;
     profile->has = (uint8_t)((profile->has & ~told) | (has & told));
     if (has & WIRE_HAS_MSS)

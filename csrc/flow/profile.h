@@ -20,7 +20,8 @@ struct profile {
     uint8_t wscale;                   /* if it has one */
     uint16_t mss;                     /* if it has one */
     uint8_t wscale_before;            /* the scale that was told until changed_ms, or SYNCACHE_WSCALE_NONE */
-    uint8_t reserved[7];
+    uint8_t mixed;                    /* WIRE_HAS_TIMESTAMPS: some of its answers had them and some refused them */
+    uint8_t reserved[6];
     uint64_t heard_ms;
     uint64_t changed_ms;              /* when the scale last changed; 0: never */
     uint64_t asked_ms;                /* when it was last asked about all options, or first told of one; 0: never */

@@ -127,7 +127,8 @@ proxy_grant(struct flow *flow, const struct syncache_tuple *tuple,
     if (limits.options == FLOW_OPTIONS_CLIENT)
         willing = PROXY_OPTIONS;
     if (profile != NULL)
-        willing = (uint8_t)((willing & ~profile->known) | profile->has);
+        willing = (uint8_t)(((willing & ~profile->known) | profile->has) &
+                            ~profile->mixed);
     grant.has = offered->has & willing & PROXY_OPTIONS;
     if (grant.has & WIRE_HAS_WSCALE)
         grant.wscale =

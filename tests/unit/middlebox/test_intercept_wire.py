@@ -322,3 +322,25 @@ def test_places_for_early_data_are_bounded_and_given_back(family, way):
             assert b"%d" % box.port in [segment.payload for segment in sent]
             box.give(Side.SERVER, RST | ACK, S + 1, C + 1 + 5)
         box.run(6.0)
+
+
+def test_timestamps_that_one_of_several_servers_refuses_are_promised_once(family, way):
+    """Both ends are reset, since a promise cannot be taken back; not again."""
+    box = Box(family, way, learn_time=0)
+    box.spliced(Mss(1460), Timestamps(7, 0))
+    box.port += 1
+    answer = box.asked(*ALL)
+    stamp = next(o for o in answer.options if isinstance(o, Timestamps))
+    echo = (Timestamps(101, stamp.tsval),)
+    box.give(Side.CLIENT, ACK, C + 1, answer.seq + 1, options=echo)
+    to_client, to_server = box.give(
+        Side.SERVER, SYN | ACK, S, C + 1, options=(Mss(1460),)
+    )
+    assert to_client[0].flags & RST
+    assert to_server[0].flags & RST
+    for port in range(3):
+        box.port += 1
+        answer = box.asked(*ALL)
+        assert not any(isinstance(o, Timestamps) for o in answer.options)
+        box.give(Side.CLIENT, ACK, C + 1, answer.seq + 1)
+        box.give(Side.SERVER, SYN | ACK, S + port, C + 1, options=(Timestamps(9, 100),))

@@ -28,8 +28,14 @@ if TYPE_CHECKING:
     from ..sysctl import Sysctl
 
 REPORT_SECONDS = 1.0
+ADOPT_SECONDS = 30.0  # how long an attack on others counts after it was last seen
 NAME_MAX = 56  # of a member's name, before the number of a shard
 _X = "net.inet.tcp.syncache.x."
+# What an engine is told when others are attacked: nothing is stored for a SYN.
+PREPARED: dict[str, tuple[str, int | str]] = {
+    "Syncache": ("net.inet.tcp.syncookies_only", 1),
+    "Intercept": ("net.inet.tcp.intercept.synack", "cookie"),
+}
 
 
 class FleetSource(KeySource):
@@ -123,6 +129,8 @@ class FleetWatch(KeyWatch):
         self._refusing = False
         self._meter = Meter()
         self._report_due = 0.0
+        self._adopted: tuple[str, int | str, int | str] | None = None
+        self._adopt_until = 0.0
         super().__init__(source, wake)
         self._member.after = self._after
         self._member.start()
@@ -153,6 +161,32 @@ class FleetWatch(KeyWatch):
         if now >= self._report_due:
             self._report_due = now + REPORT_SECONDS
             member.report(self._meter.read(engine, now))
+            if member.conf.adopt:
+                self._adopt(engine, write, now)
+
+    def _adopt(
+        self, engine: Engine, write: Callable[[str], object], now: float
+    ) -> None:
+        """Answer with cookies alone while others are attacked, and a moment longer."""
+        attacked = self._member.attacked
+        if attacked:
+            self._adopt_until = now + ADOPT_SECONDS
+        chosen = PREPARED.get(type(engine).__name__)
+        sysctl: Sysctl | None = getattr(engine, "sysctl", None)
+        if sysctl is None or chosen is None:
+            return
+        name, value = chosen
+        group = self._member.conf.group
+        if self._adopted is None and attacked:
+            self._adopted = name, sysctl[name], value
+            sysctl[name] = value
+            write(f"fleet {group}: {attacked} members are attacked: {name}={value}\n")
+        elif self._adopted is not None and now >= self._adopt_until:
+            name, before, ours = self._adopted
+            self._adopted = None
+            if sysctl[name] == ours:  # else somebody has set it since
+                sysctl[name] = before
+                write(f"fleet {group}: the attack is over: {name}={before}\n")
 
     def put(self, engine: Engine) -> None:
         """Put the keys in force into an engine: the group's, or drawn ones.

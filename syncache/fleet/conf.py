@@ -8,6 +8,7 @@ take precedence over the file.
     key     = /etc/syncache/fleet.key        seals what leaves this machine
     keyring = /var/lib/syncache/web.ring     written by this member, read by its engines
     name    = edge-1                         of this member; the host's name if left out
+    adopt   = yes                            an attack on others: cookies alone; no
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ URL = re.compile(r"(valkeys?|rediss?|unix)://\S+")
 KEY_BYTES_MIN = 8
 KEY_BYTES_MAX = 64 * 1024
 FILE_BYTES_MAX = 64 * 1024
-FIELDS = ("group", "valkey", "key", "keyring", "name")
+FIELDS = ("group", "valkey", "key", "keyring", "name", "adopt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Conf:
     key: Path
     keyring: Path
     name: str
+    adopt: bool = False
 
     @classmethod
     def read(cls, path: Path | None, environment: Mapping[str, str]) -> Conf:
@@ -55,6 +57,7 @@ class Conf:
             given = environment.get(ENVIRONMENT + field.upper())
             if given is not None:
                 values[field] = given
+        values.setdefault("adopt", "no")
         values.setdefault("name", socket.gethostname().partition(".")[0])
         missing = [field for field in FIELDS if not values.get(field)]
         where = "the environment" if path is None else str(path)
@@ -71,12 +74,15 @@ class Conf:
                 f"{where}: valkey is valkey://HOST:PORT/DB, valkeys://... or "
                 "unix:///PATH"
             )
+        if values["adopt"] not in {"yes", "no"}:
+            raise FleetError(f"{where}: adopt is yes or no, not {values['adopt']!r}")
         return cls(
             values["group"],
             values["valkey"],
             Path(values["key"]),
             Path(values["keyring"]),
             values["name"],
+            values["adopt"] == "yes",
         )
 
     @property

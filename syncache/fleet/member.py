@@ -83,6 +83,7 @@ class Member:
         self._message = b""
         self.alarms: dict[str, str] = {}
         self.refuses = False
+        self.attacked = 0  # other members under attack, if they are enough to believe
         self.offset = 0.0
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES_MAX)
         self.seen: dict[str, Record] = {}
@@ -216,6 +217,7 @@ class Member:
             self._clock_due = now + IDLE_SECONDS
             self.offset = news.clock - (before + after) / 2
         self._see(news)
+        self.attacked = self._attacked()
         self._judge()
         self._follow(news.header)
 
@@ -346,6 +348,17 @@ class Member:
             oldest = min(self._sights.values(), key=lambda sight: sight.seen).name
             del self._sights[oldest]
             self.seen.pop(oldest, None)
+
+    def _attacked(self) -> int:
+        """Count the others that are under attack; one alone may be sick."""
+        now = self._wall()
+        fresh = [
+            self.seen[name].state
+            for name, sight in self._sights.items()
+            if abs(now - sight.seen) <= clocks.FRESH_SECONDS
+        ]
+        hit = sum(state != "calm" for state in fresh)
+        return hit if hit >= min(2, len(fresh)) else 0
 
     def _judge(self) -> None:
         """Judge clocks: ours, and whom we say to be ahead."""

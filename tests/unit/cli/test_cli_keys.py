@@ -152,3 +152,12 @@ def test_keyring_is_written_whole_and_leaves_nothing_beside_it(tmp_path):
     assert [path] == list(tmp_path.iterdir())
     with pytest.raises(Failure, match="No such file"):
         keys.write_keyring(tmp_path / "none" / "ring", "one")
+
+
+def test_wall_offset_is_that_of_the_try_that_nothing_came_between(monkeypatch):
+    """A process that is put aside between two clocks reads them wrong."""
+    ticks = iter([0.0, 5.0, 10.0, 10.001, 20.0, 27.0, 30.0, 33.0, 40.0, 44.0])
+    walls = iter([1000.0, 1010.0, 1025.0, 1031.0, 1041.0])
+    monkeypatch.setattr(keys.time, "monotonic", lambda: next(ticks))
+    monkeypatch.setattr(keys, "wall_clock", lambda: next(walls))
+    assert 1000.0 == pytest.approx(keys.wall_offset(), abs=0.001)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from valkey_server import ValkeyServer
 
@@ -217,3 +219,48 @@ def test_meter_reads_middleboxes():
     record = meter.read(engine, 2.0)
     assert (10.0, "aggressive") == (record.rates["syn"], record.state)
     assert "calm" == meter.read(Inspection(seed=b"seed"), 3.0).state
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "calm", "prepared"),
+    [
+        (Syncache, "net.inet.tcp.syncookies_only", 0, 1),
+        (
+            lambda: Intercept(acl=None),
+            "net.inet.tcp.intercept.synack",
+            "cache",
+            "cookie",
+        ),
+    ],
+)
+def test_attack_on_others_is_adopted_for_a_time(place, make, name, calm, prepared):
+    """Only if the configuration says so; what an operator sets meanwhile stays."""
+    for adopt in (False, True):
+        source, engine, lines = membership.FleetSource(place), make(), []
+        source.member.conf = replace(source.member.conf, adopt=adopt)
+        watch = membership.FleetWatch(source)
+        watch._member.close()
+        assert calm == engine.sysctl[name]
+        watch._member.attacked = 3
+        watch._adopt(engine, lines.append, 100.0) if adopt else None
+        watch._report_due = 0.0
+        watch.take(engine, lines.append)
+        assert (prepared if adopt else calm) == engine.sysctl[name]
+        watch._member.attacked = 0
+        if adopt:
+            end = watch._adopt_until
+            watch._adopt(engine, lines.append, end - 0.1)
+            assert prepared == engine.sysctl[name]
+            watch._adopt(engine, lines.append, end)
+            assert calm == engine.sysctl[name]
+            assert ["3 members are attacked", "the attack is over"] == [
+                line.split(": ")[1] for line in lines if name in line
+            ]
+            watch._member.attacked = 2
+            watch._adopt(engine, lines.append, end)
+            engine.sysctl[name] = calm
+            watch._member.attacked = 0
+            watch._adopt(engine, lines.append, end + 60)
+            assert calm == engine.sysctl[name]
+        watch.close()
+        engine.close()

@@ -29,7 +29,9 @@ def path(tmp_path):
 def test_file_is_read(path):
     """Comments and spaces do not count."""
     made = Conf.read(path, {})
-    assert ("web", "edge-1") == (made.group, made.name)
+    assert ("web", "edge-1", False) == (made.group, made.name, made.adopt)
+    path.write_text(TEXT + "adopt = yes\n")
+    assert Conf.read(path, {}).adopt
     assert Path("/etc/syncache/fleet.key") == made.key
     assert Path("/var/lib/syncache/web.ring") == made.keyring
     assert Path("/var/lib/syncache/web.ring.group") == made.sealed
@@ -64,6 +66,7 @@ def test_name_is_the_hosts_if_left_out(path, monkeypatch):
         (("name = edge-1", "name = -x"), "'-x' is not a name"),
         (("valkey = valkey:", "valkey = http:"), "valkey is valkey://HOST"),
         (("# ours", "colour = red"), ":1: a line is NAME = VALUE"),
+        (("# ours", "adopt = maybe"), "adopt is yes or no, not 'maybe'"),
         (("# ours", "words"), ":1: a line is NAME = VALUE"),
     ],
 )

@@ -314,6 +314,29 @@ def test_published_record_says_who_has_what(member, server):
     assert ("aggressive", {"syn": 5.0}) == (record.state, record.rates)
 
 
+@pytest.mark.parametrize(
+    ("states", "attacked"),
+    [
+        ([], 0),
+        (["calm"], 0),
+        (["cookies"], 1),
+        (["cookies", "calm"], 0),
+        (["cookies", "aggressive", "calm", "calm"], 2),
+    ],
+)
+def test_attack_on_others_needs_two_who_say_so(member, states, attacked):
+    """Unless there is only one other; and what is old does not count."""
+    clock = Clock()
+    one = begin(member("edge-1", clock))
+    for number, state in enumerate(states):
+        one._note(Record(name=f"m{number}", time=clock.now, state=state))
+    one.turn()
+    assert attacked == one.attacked
+    clock.now += 31
+    one.turn()
+    assert 0 == one.attacked
+
+
 def test_sights_are_bounded(member, monkeypatch):
     """Of many members the oldest are forgotten."""
     monkeypatch.setattr("syncache.fleet.member.SIGHTS_MAX", 4)

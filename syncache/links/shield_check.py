@@ -25,7 +25,7 @@ from .bpf_object import BpfObject
 from .link import LinkError
 from .rtnetlink import InterfaceInfo, interface
 from .shield import ZERO, map_of, read_counters, write_service
-from .shield_attach import above, holder, peer_has_xdp
+from .shield_attach import above, holder, modes_of, peer_has_xdp
 from .shield_config import ShieldConfig
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def _interface(info: InterfaceInfo) -> Iterator[Finding]:
         )
     flags = _ethtool_flags(name)
     vlans = [one.name for one in above(info)]
-    if vlans and flags & RX_VLAN:
+    in_driver = modes_of(info, "auto")[0] == "native"
+    if vlans and flags & RX_VLAN and in_driver:
         yield Finding(
             "fail",
             f"{name} takes VLAN tags off before XDP sees a frame, so the answers to "

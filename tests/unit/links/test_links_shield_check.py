@@ -89,6 +89,15 @@ def test_tags_that_the_card_takes_off_matter_with_vlan_devices(machine):
     assert "ethtool -K eth0 rxvlan off" in finding.text
 
 
+def test_tags_beside_the_packet_do_not_matter_in_tc(machine):
+    """As on veth: the answer keeps them."""
+    machine.flags = shield_check.RX_VLAN
+    machine.vlans = [info(name="eth0.7")]
+    machine.interface = info(kind="veth", is_below_elsewhere=True)
+    (finding,) = found(machine)
+    assert "answered in tc" in finding.text
+
+
 def test_lro_is_refused(machine):
     machine.flags = shield_check.LRO
     (finding,) = found(machine)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ._core import RingCore
     from ._ffi import RingStruct
 
+if not hasattr(lib, "link_copy"):  # pragma: no cover - test_other_systems.py has it
+    raise ImportError("this build has no csrc/link: links and captures need Linux")
+
 _STATUS = ffi.typeof("enum link_capture_status").relements
 MORE, FULL, STEP, FILTER, NO_CAPTURE, TOO_LONG, CONTRADICTION = (
     int(_STATUS[f"LINK_CAPTURE_{name}"])

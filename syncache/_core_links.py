@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ._ffi import CData, FrameLinkStruct, TunStruct
 
 
+if not hasattr(lib, "link_copy"):  # pragma: no cover - test_other_systems.py has it
+    raise ImportError("this build has no csrc/link: links and captures need Linux")
+
 TYPES_VLAN = lib.ENCAP_VLAN, lib.ENCAP_SERVICE_VLAN, lib.ENCAP_OLD_SERVICE_VLAN
 
 

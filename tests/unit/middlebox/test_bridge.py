@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from aio_world import OURS, PORT, Recorder, World, on_loop, quiet, until
+from peer import Peer
 from tidy import ROOT
 
 from syncache import AccessList, Inspection, Intercept, Ring, Segment, Side, Sysctl
@@ -289,6 +290,34 @@ async def test_serve_protects_a_host_that_knows_nothing_of_it():
         bridges[0].stop()
         await task
         assert [] == world.problems
+
+
+@on_loop
+async def test_recipe_of_the_documentation_shields_a_stack_in_one_process():
+    """docs/hosts.md: two links in memory, and a client that is served through them."""
+    page = (ROOT / "docs" / "hosts.md").read_text()
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", page)
+    (source,) = [block for block in blocks if "import Bridge" in block]
+    scope = {}
+    exec(source, scope)
+    outside, client = pair()
+    task = asyncio.ensure_future(scope["shielded"](outside))
+    peer = Peer()
+    peer.connect(0.0)
+
+    def turn():
+        peer.pump(0.0)
+        if peer.outbox:
+            send(client, *map(Segment.parse, peer.outbox))
+            peer.outbox.clear()
+        for segment in take(client):
+            peer.receive(segment.packet(), 0.0)
+        return bytes(peer.received) == b"hello"
+
+    await until(turn)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 @on_loop

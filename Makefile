@@ -201,10 +201,14 @@ netns: $(EXTENSION)
 # Other people's stacks behind our adapters; Debian's lwIP source comes by apt.
 LWIP := build/lwip
 hosts: $(EXTENSION)
-	@[ -d $(LWIP) ] || timeout 120 sh tests/netns/lwip/source.sh $(LWIP).new \
-		>build/lwip.log 2>&1 && mv $(LWIP).new $(LWIP) || rm -rf $(LWIP).new
-	@[ -d $(LWIP) ] || echo "hosts: lwIP passed over, its source is not here:" \
-		"sh tests/netns/lwip/source.sh $(LWIP)"
+	@mkdir -p build; if [ ! -d $(LWIP) ] && timeout 120 \
+		sh tests/netns/lwip/source.sh $(LWIP).new >build/lwip.log 2>&1; then \
+		mv $(LWIP).new $(LWIP); \
+	elif [ ! -d $(LWIP) ]; then \
+		rm -rf $(LWIP).new; \
+		echo "hosts: lwIP passed over, its source is not here:" \
+			"sh tests/netns/lwip/source.sh $(LWIP)"; \
+	fi
 	@$(PY) -m pytest tests/netns/test_lwip.py
 
 docs: $(EXTENSION)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..ring import Ring
     from .sources import Source, Summary
 
-MS = 0.001
 # Seconds of a longer gap are not measured: a damaged time would make years of them.
 GAP_S = 86_400.0
 IDLE_S = 10.0  # shorter pauses are taken second by second
@@ -34,6 +33,11 @@ class Tick(NamedTuple):
 
     time: float
     seconds: int
+
+
+def behind(time: float) -> float:
+    """Return a time of the millisecond behind one, in the middle of it."""
+    return time if math.isinf(time) else (round(time * 1000) + 1.5) / 1000
 
 
 class Replay:
@@ -109,24 +113,25 @@ class Replay:
 
     def _shift(self, engine: Inspection, source: Source) -> Iterator[Tick]:
         """Begin anew behind a step of time; what is due before has the old shift."""
-        then = max(self.last, source.next)
-        engine.replay(source.rx, until=then)
-        yield Tick(then, 0)
-        self.shift = source.shift
+        then = self.last
         if source.has_stepped:
+            source.has_stepped = False
+            then = max(then, source.next)
+            engine.replay(source.rx, until=then)
             self._gaps += then - self.last
             self._due = max(self._due, then)
+        yield Tick(then, 0)
+        self.shift = source.shift
 
     def _take(self, engine: Inspection, rx: Ring, limit: float) -> Iterator[Tick]:
         """Take the packets up to a time, second by second."""
-        end = max(limit, self.last) + MS
+        end = behind(max(limit, self.last))
         while rx.next < len(rx):
-            engine.replay(rx, until=min(self._due, end))
-            if rx.next == len(rx):
+            until = min(self._due, end)
+            engine.replay(rx, until=until)
+            if rx.next == len(rx) or until == end:
                 break
             then = captured_at(rx, rx.next)
-            if then >= end:
-                break
             seconds = self._equal(engine, then)
             if seconds > 1:
                 self._due += seconds - 1

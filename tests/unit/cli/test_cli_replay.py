@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncache import Inspection, Ring, Segment
-from syncache.cli.replay import GAP_S, Replay
+from syncache.block import milliseconds
+from syncache.cli.replay import GAP_S, Replay, behind
 from syncache.links import capture
 from syncache.links.link import LinkError
 from syncache.links.replay import CaptureReader
@@ -81,6 +82,14 @@ def test_a_step_before_the_first_packet_that_is_read_is_no_time(tmp_path):
     run = Replay(Inspection(seed=bytes(16)), path)
     list(run.seconds())
     assert (2.0, 1) == (run.span, len(run.notes()))
+
+
+@pytest.mark.parametrize("ms", range(999, 1100))
+def test_the_millisecond_behind_a_time_is_no_matter_of_rounding(ms):
+    """Of times today, which a float has to a ten-millionth of a second."""
+    for time in (1_600_000_000 + ms / 1000, ms / 1000):
+        assert milliseconds(time) in {round(time * 1000), round(time * 1000) - 1}
+        assert round(time * 1000) + 1 == milliseconds(behind(time))
 
 
 def test_packets_without_a_time_count_as_of_the_one_before(write):

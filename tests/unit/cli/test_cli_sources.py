@@ -78,6 +78,16 @@ def test_merged_files_give_what_one_file_gives(write):
     assert (one.packets, one.span) == (several.packets, several.span)
 
 
+def test_files_in_which_time_steps_back_are_merged_with_others(write, capsys):
+    """Each on a clock of its own, which goes on at the step; none is refused."""
+    a = write("a", 10.0, 11.0, 5.0, 6.0, 100.0)
+    b = write("b", 10.5, 11.5, 20.0)
+    assert 0 == main(["inspect", a, b])
+    out = capsys.readouterr().out
+    assert "8 packets of 96 s; " in out
+    assert "time steps back once, by 6 s at most" in out
+
+
 def test_standard_input_is_one_of_several(write, monkeypatch, capsys):
     """Once."""
     stdin = io.BytesIO(Path(write("b", 12.0, 13.0)).read_bytes())

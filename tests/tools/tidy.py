@@ -122,6 +122,7 @@ ALLOWED_SUFFIXES = {
     ".conf",
     ".env",
     ".service",
+    ".yml",
     ".typed",
     ".txt",
     ".json",

@@ -1,0 +1,274 @@
+"""`syncache metrics`: counters of running processes for Prometheus.
+
+A process of its own asks the control sockets, one snapshot of counters a scrape, so
+that nothing of it is on the path of packets.  Over HTTP with `--listen`, or in a file
+for node_exporter's textfile collector with `--textfile`.  `/health` is 200 while every
+process answers.  Names and labels: docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..control import Client, ControlError
+from . import Failure
+from .files import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+TIMEOUT_SECONDS = 2.0  # of one process
+REQUEST_SECONDS = 10.0  # of one scrape
+# What is a level and not a count.
+GAUGES = {
+    "incomplete",
+    "incomplete_udp",
+    "uncounted",
+    "established",
+    "terminating",
+    "one_minute",
+    "aggressive",
+    "aggressive_reason",
+    "hosts",
+    "hosts_blocked",
+    "incomplete_max",
+    "established_max",
+    "terminating_max",
+    "one_minute_max",
+    "last_incomplete",
+    "aggressive_since_ms",
+    "last_created_ms",
+}
+# One name for what every engine has: the first counter that there is.
+COMMON = {
+    "syncookies_sent": ("sc_sendcookie", "cookies_sent"),
+    "syncookies_received": ("sc_recvcookie", "cookies_redeemed"),
+    "syncookies_failed": ("sc_failcookie", "cookies_failed"),
+    "overflows": ("listendrop", "table_full"),
+}
+# Counters of one kind are one family with a label.
+LABELLED = {"verdict_": ("verdicts", "verdict"), "ended_": ("ended", "reason")}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache metrics",
+        description="Give the counters of running processes to Prometheus.",
+    )
+    p.add_argument(
+        "--socket",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="of a process, as given to its --control; may be repeated",
+    )
+    where = p.add_mutually_exclusive_group(required=True)
+    where.add_argument("--listen", metavar="ADDR:PORT", help="answer /metrics there")
+    where.add_argument(
+        "--textfile", metavar="FILE", type=Path, help="write FILE again and again"
+    )
+    p.add_argument(
+        "--every",
+        metavar="SECONDS",
+        type=float,
+        default=15.0,
+        help="with --textfile: how often; 0: once [%(default)s]",
+    )
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer scrapes, or write the file, until SIGINT or SIGTERM."""
+    if not options.socket:
+        raise Failure("say which process: --socket PATH, as given to its --control")
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    if options.textfile:
+        return write_file(options, over)
+    with Exporter(address(options.listen), options.socket) as exporter:
+        threading.Thread(target=exporter.serve_forever, daemon=True).start()
+        host, port = exporter.server_address[:2]
+        print(f"metrics on http://{_host(str(host))}:{port}/metrics", flush=True)
+        while not over.wait(1.0):
+            pass
+        exporter.shutdown()
+    return 0
+
+
+def write_file(options: argparse.Namespace, over: threading.Event) -> int:
+    """Write the metrics once, or every so often, whatever the disk says."""
+    while True:
+        try:
+            replace(options.textfile, [exposition(options.socket).encode()], 0o644)
+        except OSError as error:
+            if options.every <= 0:
+                raise Failure(f"{options.textfile}: {error.strerror}") from None
+        if options.every <= 0 or over.wait(options.every):
+            return 0
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return host and port of `ADDR:PORT` or `[IPV6]:PORT`.
+
+    Raises:
+        Failure: it is neither.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) >= 2**16:
+        raise Failure(f"--listen {text}: it is ADDR:PORT, or [IPV6]:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+# The text.
+
+
+def exposition(sockets: Iterable[str]) -> str:
+    """Return one snapshot of every process in the text format, families together."""
+    families: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
+    for path in sockets:
+        for name, kind, labels, value in samples(path):
+            kinds[name] = kind
+            families.setdefault(name, []).append(f"{name}{labels} {value}")
+    lines = []
+    for name, rows in families.items():
+        lines += [f"# HELP {name} {_help(name)}", f"# TYPE {name} {kinds[name]}", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def samples(path: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, labels and value of each number of one process."""
+    client = Client(path, timeout=TIMEOUT_SECONDS)
+    try:
+        status: Mapping[str, Any] = client.request("status")
+        counters: Mapping[str, int] = client.request("stats")
+    except (ControlError, ValueError):
+        yield "syncache_up", "gauge", _labels(process=path), "0"
+        return
+    yield "syncache_up", "gauge", _labels(process=path), "1"
+    half_open = status.get("half_open", status.get("count", 0))
+    yield "syncache_half_open", "gauge", _labels(process=path), str(half_open)
+    if "sessions_max" in status:
+        limit = str(status["sessions_max"])
+        yield "syncache_sessions_limit", "gauge", _labels(process=path), limit
+    for name, known in COMMON.items():
+        found = next((counters[each] for each in known if each in counters), None)
+        if found is not None:
+            labels = _labels(process=path)
+            yield f"syncache_{name}_total", "counter", labels, str(found)
+    for name, count in counters.items():
+        yield _sample(path, name, count)
+
+
+def _sample(path: str, name: str, count: int) -> tuple[str, str, str, str]:
+    if name.isupper():  # what became of a packet, in the core's words
+        labels = _labels(process=path, verdict=name.lower())
+        return "syncache_verdicts_total", "counter", labels, str(count)
+    for prefix, (family, label) in LABELLED.items():
+        if name.startswith(prefix):
+            labels = _labels(process=path, **{label: name.removeprefix(prefix)})
+            return f"syncache_{family}_total", "counter", labels, str(count)
+    value, stem = str(count), name
+    if name.endswith("_ms"):
+        value, stem = str(count / 1000), name.removesuffix("_ms") + "_seconds"
+    labels = _labels(process=path)
+    if name in GAUGES:
+        return f"syncache_{stem}", "gauge", labels, value
+    return f"syncache_{stem}_total", "counter", labels, value
+
+
+def _labels(**labels: str) -> str:
+    pairs = (f'{name}="{_escaped(text)}"' for name, text in labels.items())
+    return "{" + ",".join(pairs) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _help(name: str) -> str:
+    stem = name.removeprefix("syncache_").removesuffix("_total")
+    return {
+        "up": "1 if the process answers on its control socket.",
+        "half_open": "Half-open connections now.",
+        "sessions_limit": "Sessions that there is room for.",
+        "syncookies_sent": "SYN-ACKs whose number is a cookie.",
+        "syncookies_received": "Cookies that came back right.",
+        "syncookies_failed": "Cookies that came back wrong.",
+        "overflows": "Connections for which there was no room.",
+    }.get(stem, f"{stem.replace('_', ' ')}, as `syncache netstat` has it.")
+
+
+# HTTP.
+
+
+class Exporter(ThreadingHTTPServer):
+    """Answers scrapes.
+
+    Raises:
+        Failure: the address cannot be had.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, where: tuple[str, int], sockets: list[str]) -> None:
+        import socket
+
+        self.sockets = sockets
+        self.address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+        try:
+            super().__init__(where, Scrape)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise Failure(f"--listen {_host(where[0])}:{where[1]}: {why}") from None
+
+
+class Scrape(BaseHTTPRequestHandler):
+    """One scrape."""
+
+    timeout = REQUEST_SECONDS
+    server_version = "syncache"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        """Answer /metrics and /health."""
+        assert isinstance(self.server, Exporter)
+        sockets = self.server.sockets
+        if self.path == "/metrics":
+            self._answer(200, exposition(sockets), CONTENT_TYPE)
+        elif self.path in {"/health", "/healthz"}:
+            well = all(_answers(path) for path in sockets)
+            self._answer(200 if well else 503, "ok\n" if well else "no answer\n")
+        else:
+            self._answer(404, "there are /metrics and /health\n")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: a scrape is no event."""
+
+    def _answer(self, status: int, text: str, kind: str = "text/plain") -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _answers(path: str) -> bool:
+    try:
+        Client(path, timeout=TIMEOUT_SECONDS).request("status")
+    except (ControlError, ValueError):
+        return False
+    return True

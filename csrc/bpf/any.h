@@ -147,6 +147,7 @@ is_checked(frame_context *frame, struct scratch *scratch,
     for (int i = 0; i < 15; i++)
         sum += tcp[i];
     sum = add_data(frame, scratch, packet, sum);
+    scratch->finished = sums_fold(sum) == 0xffff;
     if (sum == UINT64_MAX || !sums_right(sum, pseudo, tcp[4] & 0xffff)) {
         counters->bad_checksum++;
         return false;
@@ -211,13 +212,6 @@ write_options(struct scratch *scratch, uint32_t *options,
     return count;
 }
 
-/* Was the checksum of the SYN left for a device to finish? */
-static inline bool
-is_unfinished(const struct scratch *scratch, const struct packet *packet)
-{
-    return sums_fold(packet->addresses + sums_pseudo(packet->segment)) == (scratch->tcp[4] & 0xffff);
-}
-
 /* Writes TCP's part of the SYN-ACK; its size. */
 static inline uint32_t
 write_tcp(struct scratch *scratch, uint32_t *tcp,
@@ -236,7 +230,7 @@ write_tcp(struct scratch *scratch, uint32_t *tcp,
     tcp[3] = words << 4 | 0x1200 | swap16(config->window) << 16;
     tcp[4] = 0;
     sum += sums_pseudo(words * 4);
-    if (FRAME_FINISHED_LATER && is_unfinished(scratch, packet)) {
+    if (FRAME_FINISHED_LATER && scratch->finished == 0) {
         tcp[4] = sums_fold(sum);
         return words * 4;
     }
@@ -378,6 +372,8 @@ answer_any(frame_context *frame)
         counters->no_key++;
         return FRAME_PASS;
     }
+    scratch->finished =
+        sums_fold(packet.addresses + sums_pseudo(packet.segment)) != (scratch->tcp[4] & 0xffff);
     if ((config->flags & SHIELD_VERIFY) &&
         !is_checked(frame, scratch, &packet, counters))
         return FRAME_DROP;

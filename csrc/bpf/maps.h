@@ -32,6 +32,7 @@ struct scratch {
     uint32_t tsval; /* raw */
     uint32_t tsecr; /* raw */
     uint32_t strange; /* signed, or more options than are counted */
+    uint32_t finished; /* the SYN's checksum is right as it is */
     uint32_t place; /* of the option that is looked at */
 };
 

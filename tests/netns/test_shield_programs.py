@@ -127,6 +127,23 @@ def test_wrong_checksum_drops_a_syn_and_an_unfinished_one_does_not(rig, family):
     assert run.packet[14 + place : 16 + place] == packet[place : place + 2]
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_right_checksum_that_looks_unfinished_is_taken_for_right(rig, family):
+    """One in 65,536 is the sum of its pseudo header too; tc must not leave it so."""
+    for seq in range(2**16):
+        packet = linux_syn(rig, family, seq=seq).packet()
+        place = (20 if family == 4 else 40) + 16
+        if int.from_bytes(packet[place : place + 2], "big") == pseudo_sum(
+            packet, family
+        ):
+            break
+    else:
+        raise AssertionError("no sequence number gives such a sum")
+    run = rig.skb(packet)
+    assert TC_REDIRECT == run.verdict
+    assert Segment.parse(run.packet[14:]).ack == seq + 1
+
+
 def pseudo_sum(packet, family):
     """Return the sum of a pseudo header, as an unfinished checksum has it."""
     addresses = packet[12:20] if family == 4 else packet[8:40]

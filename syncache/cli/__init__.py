@@ -31,6 +31,7 @@ COMMANDS = {
     "advise": "measure traffic, and propose thresholds for inspect",
     "key": "make, show, rotate or seal the keyring that machines share",
     "fleet": "share cookie keys between machines, through Valkey",
+    "completion": "print completion for bash, zsh or fish",
     "cookie": "make, check or explain a SYN cookie",
     "demo": "serve real clients through a real SYN flood",
 }
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def usage() -> str:
     """List the commands with a line of meaning each."""
-    lines = [f"  {name:9} {meaning}" for name, meaning in COMMANDS.items()]
+    lines = [f"  {name:10} {meaning}" for name, meaning in COMMANDS.items()]
     return "\n".join(
         ["A SYN cache and SYN cookies for any TCP stack.", "", "commands:", *lines]
     )

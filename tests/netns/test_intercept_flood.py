@@ -8,12 +8,14 @@ server's kernel has tcp_syncookies=0, so that what reaches it costs it something
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import sys
 import time
 
 import pytest
-from namespace import PEERS, ROOT
+from namespace import PEERS, ROOT, wait_until
 from shielded import (
     ADDRESS,
     CLIENT,
@@ -161,3 +163,42 @@ def test_without_us_the_same_flood_shuts_most_clients_out(flooded):
     assert clients["ends"].get("served", 0) < 25
     assert flooded.spoofed_at_server() > 50_000
     relay.communicate("")
+
+
+@pytest.mark.parametrize("reader", ["stalled", "gone", "full disk"])
+def test_clients_are_served_in_a_flood_although_nobody_takes_the_log(flooded, reader):
+    """With a line for every step of every handshake: lines are lost, no client is."""
+    words = [*COMMAND, "--outside", "o0", "--inside", "i0", "--list", flooded.acl]
+    ends = []
+    if reader == "full disk":
+        ends = [os.open("/dev/full", os.O_WRONLY)]
+    else:
+        ends = [*os.pipe()][::-1]
+    box = subprocess.Popen(
+        flooded.us.command(*words, "--debug"),
+        stdin=subprocess.DEVNULL,
+        stdout=ends[0],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    try:
+        if reader == "gone":
+            os.close(ends.pop())
+        # A line for each packet socket, and the heading: both links are open.
+        table = ("cat", "/proc/net/packet")
+        wait_until(lambda: len(flooded.us.run(*table).splitlines()) >= 3, 20)
+        flood = flooded.flood(4)
+        time.sleep(0.3)
+        clients = result(flooded.crowd(count=60))
+        attack = result(flood)
+        print(reader, attack, clients["ends"], round(clients["seconds"][58], 3))
+        assert {"served": 60} == clients["ends"]
+        box.terminate()
+        error = box.communicate(timeout=20)[1]
+        assert 0 == box.returncode, error
+        assert b"lost" in error or b"cannot write the log" in error
+    finally:
+        with box:
+            box.kill()
+        for end in ends:
+            os.close(end)

@@ -31,6 +31,7 @@ COMMANDS = {
     "advise": "measure traffic, and propose thresholds for inspect",
     "key": "make, show, rotate or seal the keyring that machines share",
     "fleet": "share cookie keys between machines, through Valkey",
+    "man": "print the manual page of a command",
     "completion": "print completion for bash, zsh or fish",
     "cookie": "make, check or explain a SYN cookie",
     "demo": "serve real clients through a real SYN flood",

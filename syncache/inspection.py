@@ -333,6 +333,11 @@ class Inspection(Flow):
         with self._core as core:
             return _core_inspect.sample(core, now)
 
+    def clock(self) -> float:
+        """Return the engine's time: that of its latest call; 0 before the first."""
+        with self._core as core:
+            return _core_inspect.clock(core) / 1000
+
     def next_change(self, now: float) -> float | None:
         """Return the earliest time at which a sample may differ without a packet.
 

@@ -36,8 +36,8 @@ class Tick(NamedTuple):
 
 
 def behind(time: float) -> float:
-    """Return a time of the millisecond behind one, in the middle of it."""
-    return time if math.isinf(time) else (round(time * 1000) + 1.5) / 1000
+    """Return the millisecond behind a time."""
+    return time if math.isinf(time) else (round(time * 1000) + 1) / 1000
 
 
 class Replay:
@@ -90,7 +90,9 @@ class Replay:
     @property
     def span(self) -> float:
         """Seconds from the first packet on; 0 without one."""
-        return 0.0 if self.first is None else self.last - self.first - self._gaps
+        if self.first is None:
+            return 0.0
+        return max(0.0, self.last - self.first - self._gaps)
 
     def seconds(self) -> Iterator[Tick]:
         """Yield often: the time, and how many seconds have just ended at it.
@@ -113,7 +115,7 @@ class Replay:
 
     def _shift(self, engine: Inspection, source: Source) -> Iterator[Tick]:
         """Begin anew behind a step of time; what is due before has the old shift."""
-        then = self.last
+        then = max(self.last, engine.clock())
         if source.has_stepped:
             source.has_stepped = False
             then = max(then, source.next)
@@ -125,24 +127,26 @@ class Replay:
 
     def _take(self, engine: Inspection, rx: Ring, limit: float) -> Iterator[Tick]:
         """Take the packets up to a time, second by second."""
-        end = behind(max(limit, self.last))
+        end, first = behind(max(limit, self.last)), rx.next
         while rx.next < len(rx):
-            until = min(self._due, end)
+            until = max(min(self._due, end), engine.clock())
             engine.replay(rx, until=until)
-            if rx.next == len(rx) or until == end:
+            if rx.next == len(rx) or until >= end:
                 break
-            then = captured_at(rx, rx.next)
+            then = min(captured_at(rx, rx.next), end)  # another file's may be next
             seconds = self._equal(engine, then)
             if seconds > 1:
                 self._due += seconds - 1
-                engine.replay(rx, until=self._due)
+                engine.replay(rx, until=max(self._due, engine.clock()))
             yield Tick(self._due, seconds)
             self._due += 1
             if then - self._due > GAP_S:
                 self.unmeasured += then - self._due
                 self._due = then
         # Times that go back do not act: the engine stays at the latest.
-        self.last = max(self.last, captured_at(rx, rx.next - 1))
+        first = rx.next - 1 if math.isinf(limit) else first
+        times = (captured_at(rx, i) for i in range(first, rx.next))
+        self.last = max(self.last, *times) if first < rx.next else self.last
         yield Tick(self.last, 0)
 
     def _begin(self, engine: Inspection, rx: Ring) -> float:

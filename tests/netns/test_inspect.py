@@ -37,8 +37,10 @@ class Inspected(Shielded):
     """Client, us, server, and what we say."""
 
     def inspect(self, *words, links=INLINE):
-        """Start `syncache inspect` and wait for its line."""
-        self.process = self.us.start(*COMMAND, *links, *words)
+        """Start `syncache inspect`, as the original was, and wait for its line."""
+        self.process = self.us.start(
+            *COMMAND, *links, "--preset", "cbac-classic", *words
+        )
         self.first_line = self.process.stdout.readline()
         assert self.first_line, self.process.communicate()[1]
         self.heard = []

@@ -132,7 +132,7 @@ class Block:
             return len(view)
 
     def block_bytes(self) -> bytes:
-        """Return a copy of the engine's memory, for tests of what it still holds."""
+        """Return a copy of the engine's memory, for tests of its contents."""
         return self._memory[:]
 
 
@@ -264,7 +264,7 @@ class Core(Block):
         return self._view[:_REPLY]
 
     def burst(self, rx: RingCore, tx: RingCore, now: float) -> int:
-        """Take what rx holds; the number of packets consumed.
+        """Take the packets in rx; the number of packets consumed.
 
         `with self:` and `_at(now)` in place: a loop over bursts spends its time here.
         """
@@ -284,7 +284,7 @@ class Core(Block):
             token.append(None)
 
     def poll(self, now: float, tx: RingCore) -> int:
-        """Send what is due; the number of packets appended."""
+        """Send the packets that are due; the number of packets appended."""
         return lib.syncache_poll(self._cache, self._at(now), tx.cdata)
 
     def due(self, now: float) -> list[bytes]:

@@ -1,6 +1,6 @@
 """bpf(2)'s part of the door to C: see `_core`, whose rules hold here too.
 
-What the calls do is told by csrc/link/link.h.
+The calls are described in csrc/link/link.h.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FRAME_BYTES_MAX = 4096
 
 
 class ProgramInfo(NamedTuple):
-    """What the kernel knows of a loaded program."""
+    """The kernel's data on a loaded program."""
 
     id: int
     name: str
@@ -28,7 +28,7 @@ class ProgramInfo(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a program made of a packet."""
+    """The result of a program on a packet."""
 
     verdict: int
     packet: bytes
@@ -115,12 +115,12 @@ def bpf_pin(fd: int, path: Path) -> None:
 
 
 def bpf_open(path: Path) -> int:
-    """Open what has a name in a BPF file system."""
+    """Open an object by its name in a BPF file system."""
     return checked(lib.link_bpf_open(bytes(path)))
 
 
 def bpf_info(program: int) -> ProgramInfo:
-    """Return what the kernel knows of a program."""
+    """Return the kernel's data on a program."""
     info = ffi.new("struct link_bpf_info *")
     checked(lib.link_bpf_info(program, info))
     name = ffi.buffer(info.name)[:].split(b"\0", 1)[0].decode(errors="replace")

@@ -117,7 +117,7 @@ class Capture:
         }
 
     def passed(self) -> list[tuple[str, int, int]]:
-        """Return what was not looked at: reason, its number, and packets."""
+        """Return the records not looked at: reason, its number, and packets."""
         return [
             (_REASONS[row.reason], row.number, row.count)
             for row in self._capture.passed[0 : self._capture.passed_count]

@@ -1,6 +1,6 @@
 """The middlebox modes' part of the door to C: see `_core`, whose rules hold here too.
 
-What the calls do is told by csrc/flow/flow.h.
+The calls are described in csrc/flow/flow.h.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class FlowCore(Block):
         lib.flow_set_ts_key(self._flow, ffi.from_buffer("uint8_t[16]", key))
 
     def set_ts_base(self, base_ms: int) -> None:
-        """Set the clock of timestamps: what it shows when the time is 0."""
+        """Set the clock of timestamps: its value when the time is 0."""
         lib.flow_set_ts_base(self._flow, base_ms & UINT32_MASK)
 
     def set_rules(self, rules: Sequence[Mapping[str, object]] | None) -> bool:
@@ -119,7 +119,7 @@ class FlowCore(Block):
         server_tx: RingCore | None,
         now: float,
     ) -> int:
-        """Take what rx holds; the number of packets consumed."""
+        """Take the packets in rx; the number of packets consumed."""
         now_ms = self._at(now)
         client, server = _ring(client_tx), _ring(server_tx)
         return lib.flow_burst(self._flow, now_ms, rx.cdata, side, client, server)
@@ -127,7 +127,7 @@ class FlowCore(Block):
     def poll(
         self, client_tx: RingCore | None, server_tx: RingCore | None, now: float
     ) -> int:
-        """Do what is due; the number of packets appended."""
+        """Run the timers that are due; the number of packets appended."""
         now_ms = self._at(now)
         client, server = _ring(client_tx), _ring(server_tx)
         return lib.flow_poll(self._flow, now_ms, client, server)
@@ -204,7 +204,7 @@ def _ring(ring: RingCore | None) -> Any:
 
 
 def verdict(ring: RingCore, index: int) -> int:
-    """Return what became of a packet of a ring: enum flow_verdict."""
+    """Return the verdict on a packet of a ring: enum flow_verdict."""
     if not 0 <= index < ring.cdata.count:
         raise IndexError(f"no packet {index} of {ring.cdata.count}")
     return ring.cdata.slot[index].verdict

@@ -1,6 +1,6 @@
 """Inspection's part of the door to C: replays and samples.
 
-The rules of `_core` hold here too.  What the calls do is told by csrc/flow/flow.h and
+The rules of `_core` hold here too.  The calls are described in csrc/flow/flow.h and
 csrc/flow/measure.h.
 """
 

@@ -1,6 +1,6 @@
 """The links' part of the door to C: see `_core`, whose rules hold here too.
 
-Rings are filled and emptied by one call each; what the calls do is told by
+Rings are filled and emptied by one call each; the calls are described in
 csrc/link/link.h.
 """
 
@@ -26,7 +26,7 @@ TYPES_VLAN = lib.ENCAP_VLAN, lib.ENCAP_SERVICE_VLAN, lib.ENCAP_OLD_SERVICE_VLAN
 
 
 class _FrameLink:
-    """What the frame links have in common; after `release` calls give -EBADF."""
+    """The common base of the frame links; after `release` calls give -EBADF."""
 
     __slots__ = ("_is_open", "_link", "_memory")
 
@@ -42,7 +42,7 @@ class _FrameLink:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Frames by what became of them."""
+        """Frames by outcome."""
         return {name: getattr(self._link, name) for name in self._COUNTS}
 
     def release(self) -> None:
@@ -196,7 +196,7 @@ def address_of(memory: mmap | bytearray) -> int:
 
 
 def pass_all(rx: RingCore) -> None:
-    """Consume what `rx` holds, and say that all of it is to be forwarded."""
+    """Consume the packets in `rx`, and say that all of it is to be forwarded."""
     lib.link_pass(rx.cdata)
 
 

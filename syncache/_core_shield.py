@@ -23,7 +23,7 @@ STATE = struct.Struct("=Q")  # struct shield_state: minted_ns
 
 
 class Config:
-    """`struct shield_config`: what the programs are told."""
+    """`struct shield_config`: the settings of the programs."""
 
     __slots__ = ("_config",)
 

@@ -9,7 +9,7 @@ rule matches is denied.  Rules come from Cisco's extended syntax, or from `permi
      deny tcp host 192.0.2.10 any         permit tcp any 2001:db8::/64 range 80 90
      permit tcp any any neq 22
 
-What is not here: the commands around the rules (`ios_config` reads them) and matching
+Elsewhere: the commands around the rules (`ios_config` reads them) and matching
 of packets, which csrc/flow does with what `AccessList.compiled()` returns; `permits()`
 is the same in plain words, for people and for tests.
 """
@@ -100,7 +100,7 @@ class AccessList:
         destination: tuple[str, int],
         protocol: int = TCP,
     ) -> bool:
-        """Tell what becomes of a packet between two (address, port)."""
+        """Return the action on a packet between two (address, port)."""
         for rule in self.rules:
             if rule.matches(protocol, source, destination):
                 return rule.permit
@@ -216,7 +216,7 @@ def _rule(
 
 
 def _place(text: str) -> tuple[int, bytes, bytes]:
-    """Read what `permit` takes for an end."""
+    """Read one end of a `permit` line."""
     words = text.split()
     if words == ["any"]:
         return ANY_FAMILY, addresses.ANY, b"\xff" * 16

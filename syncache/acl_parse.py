@@ -1,7 +1,7 @@
 """Rules of access lists from words, as the original spells them.
 
-What is here: the grammar of one line, extended and standard, with object groups; what a
-rule cannot say here is noted and left out or passed over.  What is not: the commands
+Contents: the grammar of one line, extended and standard, with object groups; what a
+rule cannot say here is noted and left out or passed over.  Elsewhere: the commands
 around a rule (`ios_access`) and object groups themselves (`object_group`).
 """
 
@@ -188,7 +188,7 @@ def parse_standard(words: Sequence[str], notes: list[str]) -> list[Rule]:
 
 
 def _bare(words: Sequence[str]) -> list[str]:
-    """Return words without what `show access-lists` prints behind a rule."""
+    """Return words without the output of `show access-lists` behind a rule."""
     rest = list(words)
     if len(rest) > 1 and keyword(rest[-2], ("sequence",)) and rest[-1].isdecimal():
         del rest[-2:]

@@ -1,6 +1,6 @@
-"""One rule of an access list: two ends, a protocol, and what becomes of a match.
+"""One rule of an access list: two ends, a protocol, and the action on a match.
 
-What is here: the values and how their parts are spelled.  What is not: lists (`acl`)
+Contents: the values and how their parts are spelled.  Elsewhere: lists (`acl`)
 and reading whole lines (`acl_parse`).
 """
 
@@ -105,7 +105,7 @@ class Rule:
 
 
 def protocol_number(word: str, names: dict[str, int]) -> int:
-    """Return the number that a word means; ValueError names what is legal."""
+    """Return the number that a word means; ValueError names the legal values."""
     name = keyword(word, names)
     if name is not None:
         return names[name]
@@ -148,6 +148,6 @@ def prefix(text: str, *, strict: bool = True) -> tuple[int, bytes, bytes]:
 
 
 def wildcard_of(family: int, bits: int) -> bytes:
-    """Return the mask whose last `bits` do not count, nor what C leaves unused."""
+    """Return the mask without the last `bits` and the bits that C leaves unused."""
     mask = (1 << bits) - 1
     return mask.to_bytes(BITS[family] // 8, "big").ljust(16, b"\xff")

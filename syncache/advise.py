@@ -1,8 +1,8 @@
-"""Thresholds from measurements: what traffic does when nothing is wrong, and more.
+"""Thresholds from measurements: how calm traffic behaves, and more.
 
-What is here: samples taken once a second made into proposals, with the percentiles that
+Contents: samples taken once a second made into proposals, with the percentiles that
 they rest on; the same proposals as text, as sysctl.conf lines and as IOS lines; what a
-set of tunables would have done.  What is not: where samples come from (`inspection`,
+set of tunables would have done.  Elsewhere: where samples come from (`inspection`,
 `cli.advise`) and the picture.
 
 A threshold has to lie above everything that happens on a good day.  `high` is half
@@ -64,7 +64,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What is proposed, and why.  `left_out` are spans that look like attacks."""
+    """A proposal and its reasons.  `left_out` are spans that look like attacks."""
 
     seconds: int
     left_out: tuple[Span, ...]
@@ -153,7 +153,7 @@ class Advice:
 
 @dataclass(slots=True)
 class WhatIf:
-    """What a set of tunables would have done; times of the engine's clock.
+    """The effect that a set of tunables would have had; times of the engine's clock.
 
     `evicted` are half-open sessions deleted, by reason; `would_complete` of them
     completed when nothing was deleted.
@@ -301,7 +301,7 @@ def _within(span: Span, samples: Sequence[Sample]) -> Span:
 
 
 def hints(samples: Sequence[Sample], ages: Sequence[int]) -> list[str]:
-    """Return what makes a measurement doubtful, in sentences."""
+    """Return the doubts about a measurement, in sentences."""
     found = []
     peak = max(samples, key=lambda sample: sample.incomplete)
     if 2 * peak.incomplete_udp > peak.incomplete:
@@ -399,7 +399,7 @@ def _pair(series: Series, least: int) -> tuple[int, int]:
 
 
 def _synwait(slowest_ms: float) -> int:
-    """Return seconds: twice what all but a thousandth of handshakes take."""
+    """Return seconds: twice the time of all but a thousandth of the handshakes."""
     if slowest_ms <= 0:
         return SYNWAIT_MAX
     seconds = math.ceil(SYNWAIT_TIMES * slowest_ms / 1000)

@@ -1,6 +1,6 @@
 """`Folder`: keeps a flood of packets from becoming a flood of lines.
 
-What is not here: the messages (`alert_message`), and where they are written.
+Elsewhere: the messages (`alert_message`), and where they are written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MODE = "mode"  # ON and OFF are one kind: two states of one thing
 
 @dataclass(slots=True)
 class _Kind:
-    """What a folder knows of one kind; `held` is the newest of `count` messages."""
+    """A folder's state of one kind; `held` is the newest of `count` messages."""
 
     second: float = float("-inf")
     said: int = 0
@@ -67,7 +67,7 @@ class Folder:
         yield from self._release(kind, message.time)
 
     def flush(self, now: float) -> Iterator[Message]:
-        """Yield what was held and whose second is over."""
+        """Yield the held messages whose second is over."""
         for kind in self._kinds.values():
             yield from self._release(kind, now)
 
@@ -95,6 +95,6 @@ class Folder:
 
 
 def _is_news(kind: _Kind) -> bool:
-    """Tell whether what is held may be said: no second ON in a row, nor OFF."""
+    """Whether the held message may be logged: no second ON in a row, nor OFF."""
     mode = isinstance(kind.held, (AlertOn, AlertOff))
     return kind.held is not None and not (mode and type(kind.held) is kind.last)

@@ -1,8 +1,8 @@
-"""A log of alerts made into what an operator wants to know of it.
+"""A log of alerts, summed up for an operator.
 
-What is here: `LogBook`, which takes the lines of one log in their order and keeps
+Contents: `LogBook`, which takes the lines of one log in their order and keeps
 attacks (on, off, targets, reason), sessions, dropped packets and totals; its memory is
-bounded whatever the log holds.  What is not: reading lines (`alert_parse`, `log_line`),
+bounded whatever the log holds.  Elsewhere: reading lines (`alert_parse`, `log_line`),
 load over time and thresholds (`log_load`), files and output (`cli.log`).
 
 START and STOP belong together by router and ends, never by the name of the protocol:
@@ -109,7 +109,7 @@ class Sessions:
 
 
 class LogBook:
-    """Takes lines, keeps what they add up to.
+    """Takes lines, keeps their totals.
 
     Each router, and each of its zone pairs and classes, is in its own state.
 

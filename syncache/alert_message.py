@@ -1,8 +1,8 @@
-"""What inspection and TCP Intercept report, as objects that print as lines.
+"""The reports of inspection and TCP Intercept, as objects that print as lines.
 
-What is here: the messages of a router byte for byte, each a frozen object whose `str()`
+Contents: the messages of a router byte for byte, each a frozen object whose `str()`
 is its line; our reason fields, which follow the original text so that parsers of the
-original still match.  What is not: reading them (`alert_parse`), folding them
+original still match.  Elsewhere: reading them (`alert_parse`), folding them
 (`alert_folder`), when one is due (csrc/flow), and where it goes (`links.syslog`,
 Python's logging: `logger.log(message.level, message)` keeps the object in the record).
 """
@@ -56,7 +56,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What all messages have: when, why, how many it stands for.
+    """The common members of messages: time, reason, number of events.
 
     `time` is the engine's clock in seconds; `folded` counts the messages of its kind
     that this one speaks for; `severity` is syslog's, 0 the worst.  A zone-based
@@ -80,7 +80,7 @@ class Message:
         return INFO if self.severity > ALERT_SEVERITY else WARNING
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         raise NotImplementedError
 
     def original(self) -> str:
@@ -110,7 +110,7 @@ class AlertOn(Message):
     rate: int
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         return (
             f"getting aggressive, count ({self.half_open}/{self.high}) "
             f"current 1-min rate: {self.rate}"
@@ -128,7 +128,7 @@ class AlertOff(Message):
     rate: int
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         return (
             f"calming down, count ({self.half_open}/{self.low}) "
             f"current 1-min rate: {self.rate}"
@@ -145,7 +145,7 @@ class HostAlert(Message):
     host: str
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         return (
             f"Max tcp half-open connections ({self.limit}) exceeded "
             f"for host {self.host}."
@@ -166,7 +166,7 @@ class BlockHost(Message):
     limit: int
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         minutes, odd = divmod(self.seconds, MINUTE)
         long = f"{self.seconds} seconds" if odd else f"{minutes} minutes"
         return (
@@ -184,7 +184,7 @@ class UnblockHost(Message):
     host: str
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         return f"New TCP connections to host {self.host} no longer blocked"
 
 
@@ -200,7 +200,7 @@ class SessionStart(Message):
     severity: int = AUDIT_SEVERITY
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         return (
             f"Start {self.protocol} session: initiator ({self.initiator}) "
             f"-- responder ({self.responder})"
@@ -221,7 +221,7 @@ class SessionStop(Message):
     severity: int = AUDIT_SEVERITY
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         return (
             f"Stop {self.protocol} session: initiator ({self.initiator}) "
             f"sent {self.initiator_bytes} bytes -- responder ({self.responder}) "
@@ -246,7 +246,7 @@ class DropPacket(Message):
     severity: int = AUDIT_SEVERITY
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         where = f"from {self.interface} " if self.interface else ""
         reason = f" due to {self.reason}" if self.reason else ""
         return (
@@ -265,7 +265,7 @@ class InterceptOn(AlertOn):
     severity: int = AUDIT_SEVERITY
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         counts = f"({self.half_open}/{self.high}) 1 min {self.rate}"
         return f"getting aggressive, count {counts}"
 
@@ -280,6 +280,6 @@ class InterceptOff(AlertOff):
     severity: int = AUDIT_SEVERITY
 
     def text(self) -> str:
-        """Return what stands behind the colon in the original."""
+        """Return the text behind the colon in the original."""
         counts = f"({self.half_open}/{self.low}) 1 min {self.rate}"
         return f"calming down, count {counts}"

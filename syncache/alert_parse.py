@@ -1,8 +1,8 @@
 """From a line of a log to a message: routers' forms, old and new, and ours.
 
-What is here: one table of patterns by mnemonic.  `parse` makes an object of a line;
-`scan` is the cheap half of it, for files of millions of lines.  What is not: dates,
-names of hosts and the rest of what syslog puts in front (`log_line`).
+Contents: one table of patterns by mnemonic.  `parse` makes an object of a line;
+`scan` is the cheap half of it, for files of millions of lines.  Elsewhere: dates,
+names of hosts and the rest of syslog's header (`log_line`).
 
 Wrappers are passed over because the search begins at the mnemonic: the prefix that
 IOS-XE puts in front of what its forwarding engine reports, sequence numbers, headers.
@@ -145,14 +145,14 @@ def scan(line: str) -> Scan | None:
 def parse(line: str) -> Message | None:
     """Read one line of a log; None if it holds no message of ours.
 
-    What stands before the message, a date or a syslog header, is passed over.
+    The text before the message, a date or a syslog header, is passed over.
     """
     found = scan(line)
     return None if found is None else message_of(found)
 
 
 def message_of(found: Scan) -> Message | None:
-    """Make the object of what `scan` found."""
+    """Make the object of a match of `scan`."""
     if found.body is None:
         return None
     message = _READERS[found.mnemonic](found.body)

@@ -39,7 +39,7 @@ WAIT_SECONDS = 0.2  # how long `stop()` of a signal or a thread may go unnoticed
 
 
 class Forwarder(Protocol):
-    """A link that can send what another one received."""
+    """A link that can send another one's packets."""
 
     def receive(self, rx: Ring) -> int:
         """Append packets."""
@@ -48,17 +48,17 @@ class Forwarder(Protocol):
         """Send packets of ours."""
 
     def forward(self, rx: Ring) -> int:
-        """Send what may pass of another link's ring."""
+        """Send the packets of another link's ring that may pass."""
 
     def fileno(self) -> int:
-        """Return what to wait on."""
+        """Return the objects to wait on."""
 
     def close(self) -> None:
         """Give everything back."""
 
 
 class Relay:
-    """Lets any link send what another one received, by way of a ring."""
+    """Lets any link send another one's packets, by way of a ring."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -76,7 +76,7 @@ class Relay:
         self.close = link.close
 
     def forward(self, rx: Ring) -> int:
-        """Send what may pass of another link's ring."""
+        """Send the packets of another link's ring that may pass."""
         tx = self._tx
         for index in rx.passed:
             packet = rx[index]
@@ -89,7 +89,7 @@ class Relay:
         return len(rx.passed)
 
     def _flush(self) -> None:
-        """Send the ring; what the device does not take is lost, as on any wire."""
+        """Send the ring; packets that the device refuses are lost, as on any wire."""
         self.link.send(self._tx)
         self._tx.clear()
 
@@ -99,7 +99,7 @@ class Bridge:
 
     `run()` works until `stop()`, `serve()` does the same as a coroutine, and `turn()`
     with `sides` and `wait()` is for loops of one's own.  At the end, whatever ended it,
-    what happened so far is told and the links are closed.
+    the events so far are reported and the links are closed.
 
     Args:
         engine: an `Intercept` or an `Inspection`.
@@ -217,7 +217,7 @@ class Bridge:
         self.stopping = True
 
     def close(self) -> None:
-        """Tell what happened so far and close the links, whatever fails meanwhile."""
+        """Report the events so far and close the links, whatever fails meanwhile."""
         if self._closed:
             return
         self._closed = True
@@ -248,7 +248,7 @@ class Bridge:
         return max(min([WAIT_SECONDS, *waits]), 0.0)
 
     def turn(self, ready: Iterable[Side]) -> None:
-        """Take a ring of packets of each side that has some, and do what is due."""
+        """Take a ring of packets of each side that has some, and run the timers."""
         for side in {*ready, *self._late()}:
             self.take(side)
         now = self._clock()
@@ -284,14 +284,14 @@ class Bridge:
                 other.forward(rx)
 
     def _send(self) -> None:
-        """Send what the engine made; what a link does not take is lost."""
+        """Send the engine's packets; those that a link refuses are lost."""
         for side, tx in self._tx.items():
             if len(tx):
                 self._links[side].send(tx)
                 tx.clear()
 
     def tell(self) -> int:
-        """Tell what happened; return how many events were read."""
+        """Report events; return how many events were read."""
         tell, self._on_event = self._on_event, None  # who raises is told no more
         count = 0
         if tell is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Numbers(NamedTuple):
-    """What an established connection takes, modulo 2^32, for `Syncache.guard()`.
+    """The limits of an established connection, modulo 2^32, for `Syncache.guard()`.
 
     `rcv_adv` is the right edge that the peer was told, `snd_max` the end of what was
     sent; `ts_recent` counts if `timestamps` were negotiated.
@@ -266,7 +266,7 @@ def _pack(endpoint: int, members: dict[str, Any]) -> bytes:
 
 
 def _member(name: str, place: int, out: _Codec) -> property:
-    """Return what reads one member."""
+    """Return the reader of one member."""
     if name in ("faddr", "laddr"):
         return property(lambda conn: address.text(conn.family, conn._members[place]))  # noqa: SLF001
     if out is _itself:

@@ -1,6 +1,6 @@
 """A connection, from the completed handshake to the end of TIME-WAIT (RFC 9293).
 
-What lives here: the user calls, and what the transitions of `TRANSITIONS` do.  What
+Contents: the user calls, and what the transitions of `TRANSITIONS` do.  What
 does not, each with a module in `syncache.tcp`: the table itself (`state`), what an
 arriving segment does (`segment_arrives`), what leaves (`sender`, `receiver`, `output`).
 
@@ -49,7 +49,7 @@ _WRITABLE = frozenset((State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT))
 
 
 class Owner(Protocol):
-    """What a connection needs of the stack that owns it."""
+    """The interface that a connection needs of its stack."""
 
     def wake(self, connection: Connection) -> None:
         """Call `transmit()` at the next opportunity."""
@@ -186,7 +186,7 @@ class Connection:
 
     @property
     def mss_announced(self) -> int:
-        """The MSS option of our SYN-ACK: what the link takes (RFC 9293 3.7.1)."""
+        """The MSS option of our SYN-ACK: the link's limit (RFC 9293 3.7.1)."""
         link = max(self._mtu - _HEADERS[self._family], self.settings.minmss)
         return min(link, self._mss_max)
 
@@ -295,11 +295,11 @@ class Connection:
         return taken
 
     def close(self) -> None:
-        """Send FIN after what is queued; data may still be read (RFC 9293 CLOSE)."""
+        """Send FIN after the queued data; data may still be read (RFC 9293 CLOSE)."""
         self.happen(Happening.CLOSE, 0)
 
     def release(self) -> None:
-        """Read no more: what arrives is acknowledged and thrown away."""
+        """Read no more: arriving data is acknowledged and discarded."""
         self.receiver.release()
         self.sender.orphan = True
         self.owner.wake(self)
@@ -342,7 +342,7 @@ class Connection:
             self.owner.wake(self)
 
     def transmit(self, ring: Ring, now_ms: int, gso_max: int) -> bool:
-        """Write what is due into the ring; False if there is more."""
+        """Write the segments that are due into the ring; False if there is more."""
         waits_for_nobody = self.state is State.FIN_WAIT_2 and self.receiver.discard
         if waits_for_nobody and self.state_deadline is None:
             self.state_deadline = now_ms + self.settings.finwait2_timeout
@@ -353,7 +353,7 @@ class Connection:
         self.happen(Happening.STATE_TIMEOUT, 0)
 
     def expire(self, now_ms: int) -> None:
-        """Do what the deadline is for."""
+        """Act on the deadline."""
         sender, receiver = self.sender, self.receiver
         is_due = sender.deadline is not None and sender.deadline <= now_ms
         if is_due and not sender.expire(now_ms):
@@ -400,7 +400,7 @@ class Connection:
     # The machine, and what `tcp.segment_arrives` tells it.
 
     def happen(self, kind: Happening, now_ms: int) -> None:
-        """Take the transition of the table, and do what it says."""
+        """Take the transition of the table, and perform its actions."""
         state, action = TRANSITIONS[self.state, kind]
         self.state = state
         if action is Action.CHALLENGE:

@@ -19,7 +19,7 @@ and of a middlebox engine instead of the last two
     sessions                    lines with `rows`, the C structures in base64, in short
                                 steps; then the result: engine, now, how many bytes
 
-What is not here: who may connect.  The socket is made with mode 0600, so its directory
+Elsewhere: who may connect.  The socket is made with mode 0600, so its directory
 and its owner decide.  `Control.answer()` is a pure function of the engine and a line.
 """
 
@@ -111,7 +111,7 @@ class FlowControl(Control):
     Args:
         engine: Which.
         clock: Its time.
-        links: Returns what the links count, by name.
+        links: Returns the links' counters, by name.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ def _asks_for_sessions(line: bytes) -> bool:
 
 
 def assign(sysctl: Sysctl, name: str, text: str) -> tuple[int | str, int | str]:
-    """Set a tunable to what `text` spells; return the old and the new value."""
+    """Set a tunable to the value of `text`; return the old and the new value."""
     old = sysctl[name]
     try:
         sysctl.load([f"{name}={text}"])
@@ -248,7 +248,7 @@ class Client:
         """Ask; return the result.
 
         Raises:
-            KeyError, ValueError, PermissionError: what the process raised.
+            KeyError, ValueError, PermissionError: the error of the process.
             ControlError: nobody answered.
         """
         line = json.dumps({"op": op, **arguments}).encode() + b"\n"

@@ -26,7 +26,7 @@ UINT64_MAX = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class SynOptions:
-    """What a SYN offers and a cookie keeps; None: the option is absent."""
+    """The options that a SYN offers and a cookie keeps; None: absent."""
 
     mss: int | None = None
     wscale: int | None = None
@@ -35,7 +35,7 @@ class SynOptions:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a cookie of one layout keeps.
+    """The options that a cookie of one layout keeps.
 
     A value comes back as the largest table entry that is not above it, or as the first.
     `mss_none` is what an absent MSS option comes back as, by family; an absent scale
@@ -51,7 +51,7 @@ class Layout:
     sack: bool
 
     def restore(self, options: SynOptions, family: int) -> SynOptions:
-        """Return what comes back of the options: the layout's loss function."""
+        """Return the options as they come back: the layout's loss function."""
         table = self.mss4 if family == 4 else self.mss6
         if options.mss is None or options.mss == 0:
             mss = self.mss_none4 if family == 4 else self.mss_none6
@@ -127,7 +127,7 @@ class Cookie:
             key: 16 bytes.
             tuple: the connection's; addresses as text or packed, of one family.
             irs: the peer's ISN.
-            options: what its SYN offered.
+            options: those of its SYN.
             parity: of the key, 0 or 1; the cookie carries it.
             secmod: last field of the MAC's input, 0 to 2^64 - 1.
             layout: wide, freebsd or mss.
@@ -159,7 +159,7 @@ class Cookie:
         layout: LayoutName = "wide",
         rcv_wscale: int | None = None,
     ) -> SynOptions | None:
-        """Return what the cookie in an ACK keeps, or None if it is not ours.
+        """Return the options in an ACK's cookie, or None if it is not ours.
 
         Args:
             keys: the key of parity 0 and that of parity 1, or several for either.
@@ -171,7 +171,7 @@ class Cookie:
             rcv_wscale: as minted.
 
         Raises:
-            ValueError: an argument is out of range; never because of what a cookie is.
+            ValueError: an argument is out of range; never because of a cookie's value.
         """
         kind = _within("secmod", secmod, UINT64_MAX), _layout(layout).number
         scale = _scale("rcv_wscale", rcv_wscale)

@@ -1,7 +1,7 @@
 """`Syncache`: the half-open side of a TCP stack, as Python sees it.
 
-Arguments are checked here, before C is called, and values are made of what C answers.
-What happens to a packet is decided in csrc/core; the calls themselves are in `_core`.
+Arguments are checked here, before C is called, and values are made of C's answers.
+Packets are judged in csrc/core; the calls themselves are in `_core`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Syncache:
 
     `now` is seconds of one monotonic clock of the caller's, whatever its zero; an
     earlier one counts as the last, and one that is not finite raises ValueError.
-    Nothing raises because of what the network sent.  An engine serves one call at a
+    Nothing raises because of input from the network.  An engine serves one call at a
     time: an overlapping one, or one after `close()`, raises RuntimeError and changes
     nothing.  `stats`, `memory_bytes`, `paused`, `isa` and the tunables may be read from
     any thread, and disturb no call.
@@ -58,7 +58,7 @@ class Syncache:
     Args:
         sysctl: the tunables, which belong to this engine from now on.
         keys: where cookie keys come from; drawn, or derived from the seed, if None.
-        seed: makes everything deterministic; in earnest 16 secret random bytes.
+        seed: makes everything deterministic; in production 16 secret random bytes.
         established_max: connections of the stack that are known here; 0: none, the
             stack looks up its own tuples before it hands over a packet.
         ts_base: our TSval is ts_base + now * ts_hz + the tuple's offset; keys of a
@@ -234,7 +234,7 @@ class Syncache:
     ) -> Verdict:
         """Take one TCP segment, for stacks that parsed and verified the IP header.
 
-        What to send in answer is `reply.tcp()`, between the same two addresses.
+        The answer to send is `reply.tcp()`, between the same two addresses.
 
         Args:
             src: the peer's address.
@@ -289,7 +289,7 @@ class Syncache:
             core.accepted(conn.raw, handle, ok)
 
     def guard(self, conn: Conn | FourTuple, numbers: Numbers) -> None:
-        """Tell what an established connection takes, whenever that has changed.
+        """Set the limits of an established connection, whenever they have changed.
 
         At the latest before the next packets after something was sent.  Segments that
         change nothing then pass in a bounded number only, by the tunables of challenge
@@ -335,7 +335,7 @@ class Syncache:
     def poll(self, now: float, tx: None = None) -> list[bytes]: ...
 
     def poll(self, now: float, tx: Ring | None = None) -> int | list[bytes]:
-        """Append to tx what is due again, and return how many packets.
+        """Append to tx the SYN-ACKs that are due again, and return how many packets.
 
         Call again while it was filled: the engine keeps what found no slot.  Without a
         ring the packets that are due are returned, all of them.
@@ -374,7 +374,7 @@ class Syncache:
             self.keys = keys
 
     def rehash(self, seed: bytes | None = None) -> None:
-        """Draw the bucket hash anew; what is half-open is left to its cookie.
+        """Draw the bucket hash anew; half-open connections are left to their cookies.
 
         Args:
             seed: for repeatable runs; None: 16 bytes of the system's entropy.
@@ -391,7 +391,7 @@ class Syncache:
             core.close()
 
     def _verdict(self, verdict: int) -> Verdict:
-        """Make the value of what C answered."""
+        """Make the value of C's answer."""
         core = self._core
         kind = KINDS[verdict]
         if kind is Kind.REPLY:
@@ -452,7 +452,7 @@ def _place(address: str | None) -> tuple[int, bytes]:
 
 
 def _places(family: int, laddr: bytes, port: int) -> set[tuple[int, bytes, int]]:
-    """Return what an endpoint occupies: of each family an address and port."""
+    """Return the places of an endpoint: of each family an address and port."""
     return {(each, laddr, port) for each in ((family,) if family else (4, 6))}
 
 

@@ -1,4 +1,4 @@
-"""What a stack tells its application, one event at a time (`Stack.next_event`).
+"""The events of a stack for its application (`Stack.next_event`).
 
 An event says that something changed, not how much: after Readable, read until there is
 nothing; after Accepted, accept until there is nothing.
@@ -31,7 +31,7 @@ class Readable:
 
 @dataclass(frozen=True, slots=True)
 class EndOfStream:
-    """The peer sends no more: once what is there has been read, that was all."""
+    """The peer sends no more: after the data that is there comes nothing."""
 
     connection: Connection
 
@@ -45,10 +45,10 @@ class Writable:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The connection is over; what arrived before may still be read.
+    """The connection is over; data that arrived before may still be read.
 
     `error` is None after an orderly end, which is the beginning of TIME-WAIT on the
-    side that closed first; else it says what happened.
+    side that closed first; else it names the cause.
     """
 
     connection: Connection

@@ -1,4 +1,4 @@
-"""What the two middlebox modes have in common: packets and times in and out.
+"""The common base of the two middlebox modes: packets and times in and out.
 
 `Flow` is the engine of csrc/flow as Python sees it: it takes packets one by one or in
 rings, from two sides; it hands on what may pass, and what it made itself.  What a mode
@@ -54,7 +54,7 @@ class Side(NamedNumber):
 
 
 class Verdict(NamedNumber):
-    """What became of a packet: enum flow_verdict; below CONSUMED it goes on."""
+    """The verdict on a packet: enum flow_verdict; below CONSUMED it goes on."""
 
     FORWARD = 0
     FORWARD_REWRITTEN = 1
@@ -74,7 +74,7 @@ class Verdict(NamedNumber):
 
 
 def verdict(ring: Ring, index: int) -> Verdict:
-    """Return what became of packet `index` of a ring in its last burst."""
+    """Return the verdict on packet `index` of a ring in its last burst."""
     return Verdict(_core_flow.verdict(ring, index))
 
 
@@ -82,7 +82,7 @@ class Flow:
     """One engine of a middlebox mode; see `Intercept` and `Inspection`.
 
     `now` is seconds of one monotonic clock of the caller's; an earlier one counts as
-    the last.  Nothing raises because of what the network sent.  An engine serves one
+    the last.  Nothing raises because of input from the network.  An engine serves one
     call at a time.
     """
 
@@ -128,7 +128,7 @@ class Flow:
     # Packets in and out.
 
     def receive(self, packet: Buffer, side: Side, now: float) -> None:
-        """Take one IP packet from a side; what comes of it is `packets_to_send`'s.
+        """Take one IP packet from a side; `packets_to_send` returns the results.
 
         Raises:
             ValueError: the time is not finite.
@@ -187,7 +187,7 @@ class Flow:
         return consumed
 
     def poll(self, client_tx: Ring | None, server_tx: Ring | None, now: float) -> int:
-        """Append what is due to the rings, and return how many packets.
+        """Append the packets that are due to the rings, and return how many packets.
 
         Call again while a ring was filled.
 
@@ -201,7 +201,7 @@ class Flow:
     # Events and time.
 
     def next_event(self) -> FlowEvent | None:
-        """Return what happened next, or None."""
+        """Return the next event, or None."""
         if not self._events:
             with self._core as core:
                 self._events.extend(flow_event.read(core.events()))
@@ -213,13 +213,13 @@ class Flow:
             return core.next_deadline()
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due; then ask `packets_to_send`."""
+        """Run the timers that are due; then ask `packets_to_send`."""
         with self._core as core:
             while core.poll(self._client_tx, self._server_tx, now):
                 self._drain()
 
     def _drain(self) -> None:
-        """Keep what the engine has made."""
+        """Keep the engine's packets."""
         for side, tx in (
             (Side.CLIENT, self._client_tx),
             (Side.SERVER, self._server_tx),

@@ -1,4 +1,4 @@
-"""What a middlebox mode reports: `FlowEvent`, as read from the engine's journal.
+"""The reports of a middlebox mode: `FlowEvent`, read from the engine's journal.
 
 The words for it are elsewhere: `ios` for TCP Intercept, `alerts` for inspection.
 """

@@ -32,12 +32,12 @@ class StateError(ValueError):
 
 
 def pack(splices: bytes) -> bytes:
-    """Return what `unpack` takes."""
+    """Return the input of `unpack`."""
     return b"".join(parts([splices]))
 
 
 def parts(splices: Sequence[bytes]) -> list[bytes]:
-    """Return what `unpack` takes once it is joined."""
+    """Return the input of `unpack` once it is joined."""
     digest = _digest()
     for part in splices:
         digest.update(part)

@@ -16,7 +16,7 @@ _NEVER = 2**64 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfOpen:
-    """A half-open connection: the tuple, what its SYN said, and its timer.
+    """A half-open connection: the tuple, its SYN's options, and its timer.
 
     `mss` and the scales are None if the SYN did not offer them; `age` is in seconds,
     `deadline` a time of the engine's clock (None: no timer); `endpoint` is a number.

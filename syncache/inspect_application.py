@@ -2,7 +2,7 @@
 
 The responder's port is what tells one application from another here; nothing is read of
 what they say.  Those of `PORTLESS` the original knows too, by ports that differ between
-its versions: they are inspected as what they are, TCP or UDP.
+its versions: they are inspected as TCP or UDP.
 """
 
 from __future__ import annotations

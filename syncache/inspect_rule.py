@@ -1,7 +1,7 @@
-"""Which protocols are inspected, and what a rule says about each.
+"""Which protocols are inspected, and a rule's settings for each.
 
-What is here: `Rule`, one line of `ip inspect name`; `RuleSet`, all lines of one name,
-and what C is told of them.  What is not: the global values that a rule falls back to,
+Contents: `Rule`, one line of `ip inspect name`; `RuleSet`, all lines of one name,
+and what C is told of them.  Elsewhere: the global values that a rule falls back to,
 which are tunables.  A protocol without a rule passes without a session.
 """
 
@@ -31,7 +31,7 @@ OFF, ON, INHERIT = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What holds for one protocol; None: what the tunables say.
+    """The settings for one protocol; None: those of the tunables.
 
     Args:
         protocol: tcp, udp, dns, icmp or the name of an application.
@@ -213,7 +213,7 @@ class RuleSet:
         }
 
     def name_of(self, protocol: int, port: int) -> str:
-        """Name what a session runs: its application, or its protocol."""
+        """Name a session's application, or its protocol."""
         for _, rule in self._applications():
             if (rule.transport, rule.port) == (protocol, port):
                 return rule.protocol

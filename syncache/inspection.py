@@ -6,8 +6,8 @@ destination; above a threshold the oldest go, or a destination is blocked, and a
 says so.  Beside the traffic (`Side.TAP`) and on captures (`replay`) the same is judged
 and reported, and nothing is touched.
 
-What happens to a packet is decided in csrc/flow.  Here: which tunables and rules are in
-force, and values of what C tells.  The words of the original for these are in
+Packets are judged in csrc/flow.  Here: which tunables and rules are in
+force, and values made of C's reports.  The words of the original for these are in
 `ios_inspect`, those of its messages in `alerts`.
 """
 
@@ -86,7 +86,7 @@ class Inspection(Flow):
         sysctl: the tunables, which belong to this engine from now on.
         rules: which protocols are inspected; TCP, UDP (with DNS) and ICMP if None.
         keys: where cookie keys come from; drawn, or derived from the seed, if None.
-        seed: makes everything deterministic; in earnest 16 secret random bytes.
+        seed: makes everything deterministic; in production 16 secret random bytes.
 
     Raises:
         ValueError: tunables or rules cannot be.
@@ -139,7 +139,7 @@ class Inspection(Flow):
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: file and line, and what is wrong there.
+            ValueError: file and line, and the fault.
         """
         config = read(source, strict=strict)
         rules = ios_inspect.chosen(config) or self._rules
@@ -190,7 +190,7 @@ class Inspection(Flow):
         return ios_inspect.written(self._sysctl, self._rules, self.interfaces)
 
     def config(self) -> str:
-        """Return what `show ip inspect config` prints."""
+        """Return the output of `show ip inspect config`."""
         return ios_inspect.show_config(self._sysctl, self._rules)
 
     def _changed(self) -> None:
@@ -252,7 +252,7 @@ class Inspection(Flow):
         return None
 
     def message(self, event: FlowEvent) -> Message | None:
-        """Return what an event is in the words of the original; None: it has none."""
+        """Return an event in the words of the original; None: it has none."""
         time, limit, host = event.time, event.limit, event.server.address
         if event.kind is Kind.AGGRESSIVE:
             return AlertOn(

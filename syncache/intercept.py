@@ -6,7 +6,7 @@ watch mode everything passes, and what does not establish in time is reset.  Bot
 have two pairs of thresholds; above them (aggressive mode) each new connection costs an
 incomplete one, and timers are halved.
 
-What happens to a packet is decided in csrc/flow.  Here: which tunables and which access
+Packets are judged in csrc/flow.  Here: which tunables and which access
 list are in force, and values of what C tells.  The words of the original for these are
 in `ios`.
 """
@@ -68,7 +68,7 @@ class Intercept(Flow):
         acl: an access list, which is in force at once; or several, of which
             net.inet.tcp.intercept.list names the one in force; or None.
         keys: where cookie keys come from; drawn, or derived from the seed, if None.
-        seed: makes everything deterministic; in earnest 16 secret random bytes.
+        seed: makes everything deterministic; in production 16 secret random bytes.
 
     Raises:
         ValueError: the tunables cannot be, or name a list that there is not.
@@ -126,7 +126,7 @@ class Intercept(Flow):
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: file and line, and what is wrong there.
+            ValueError: file and line, and the fault.
         """
         config = ios_config.read(source, known=list(self._lists), strict=strict)
         with _Staged(self, config.lists):
@@ -229,7 +229,7 @@ class Intercept(Flow):
 
 
 class _Staged:
-    """Access lists that stay only if what is done with them does not raise."""
+    """Access lists that stay only if their use does not raise."""
 
     def __init__(self, intercept: Intercept, lists: dict[str, AccessList]) -> None:
         self._intercept = intercept

@@ -1,7 +1,7 @@
 """TCP Intercept in the words of the original: its `show` commands and its log lines.
 
-What is here: text, byte for byte as a router prints it, made of values; our reason
-fields stand behind the original text.  What is not: the values (`intercept`), the
+Contents: text, byte for byte as a router prints it, made of values; our reason
+fields stand behind the original text.  Elsewhere: the values (`intercept`), the
 configuration (`ios_config`), and inspection's words (`ios_inspect`, `alerts`).
 
 Between parentheses the client is always left and the server right; `(*)` marks what we
@@ -84,7 +84,7 @@ def log_line(event: FlowEvent) -> str | None:
 
 
 def show_connections(sessions: Iterable[Session], now: float) -> str:
-    """Return what `show tcp intercept connections` prints."""
+    """Return the output of `show tcp intercept connections`."""
     rows = sorted(sessions, key=lambda session: session.created)
     incomplete = [_row(session, now) for session in rows if session.half_open]
     established = [_row(session, now) for session in rows if not session.half_open]
@@ -118,7 +118,7 @@ def clock(seconds: float) -> str:
 
 
 def show_statistics(statistics: Statistics) -> str:
-    """Return what `show tcp intercept statistics` prints."""
+    """Return the output of `show tcp intercept statistics`."""
     doing = "watching" if statistics.mode == "watch" else "intercepting"
     name = statistics.list or "none"
     incomplete, established = statistics.incomplete, statistics.established

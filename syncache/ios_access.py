@@ -4,7 +4,7 @@
     access-list 100 remark for the web          ipv6 access-list NAME, then rules
     object-group network NAME, then members     object-group service NAME, likewise
 
-What is not here: rules (`acl_parse`) and members of groups (`object_group`).
+Elsewhere: rules (`acl_parse`) and members of groups (`object_group`).
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class GroupBlock:
         return indented
 
     def line(self, words: list[str], no: bool) -> None:
-        """Add a member; what is removed again cannot be told from what stays."""
+        """Add a member; a removed one cannot be told from one that stays."""
         if no:
             self.group.unclear = f"{' '.join(words)!r} is removed from it"
             return

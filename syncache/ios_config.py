@@ -1,7 +1,7 @@
 """Reading an IOS configuration: lines in, tunables, access lists and rules out.
 
-What is here: the dispatcher, which finds a line's command by its longest known
-beginning and names file and line of whatever is wrong.  What is not: the commands, each
+Contents: the dispatcher, which finds a line's command by its longest known
+beginning and names file and line of whatever is wrong.  Elsewhere: the commands, each
 in the module of its feature: `ios_intercept`, `ios_access`, `ios_inspect`.
 
 A configuration is all or nothing: `read` collects, and nothing has changed until
@@ -114,7 +114,7 @@ def _begins_text(line: str) -> bool:
 
 
 def _text_end(line: str, delimiter: str) -> str:
-    """Return what ends the text that a line begins or continues; "": it is over."""
+    """Return the end mark of the text that a line begins or continues; "": over."""
     if delimiter == _MACRO_END:
         return "" if line.strip() == "@" else delimiter
     if delimiter:
@@ -134,7 +134,7 @@ def _text_end(line: str, delimiter: str) -> str:
 def _take(
     config: Config, block: Block | None, words: list[str], indented: bool
 ) -> Block | None:
-    """Do what one line says; return the block that the next may belong to."""
+    """Apply one line; return the block that the next may belong to."""
     no = words[0].lower() == "no"
     rest = words[1:] if no else words
     if len(rest) > 1 and rest[0].lower() == "ipv6" and keyword(rest[1], ("inspect",)):

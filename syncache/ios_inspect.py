@@ -5,7 +5,7 @@
     ip inspect tcp max-incomplete host 50 block-time 2
     no ip inspect alert-off                 interface eth0, then ip inspect OutBound in
 
-What is not here: the values (`inspection`, `inspect_rule`), and what `show ip inspect`
+Elsewhere: the values (`inspection`, `inspect_rule`), and what `show ip inspect`
 prints (`ios_inspect_show`; its functions can be had from here too).
 """
 
@@ -88,7 +88,7 @@ _GLOBAL = (
 
 @dataclass(slots=True)
 class Interface:
-    """What is bound to an interface: rules and access lists, by direction.
+    """The bindings of an interface: rules and access lists, by direction.
 
     `outside` is whether it leads outside, if the configuration says that it does: by
     address translation, by a crypto map, or because its address comes from a provider.
@@ -107,7 +107,7 @@ class HostLimit:
     path: tuple[str, ...] = (*_INSPECT, "tcp", "max-incomplete", "host")
 
     def take(self, config: Config, words: list[str], no: bool) -> None:
-        """Read what stands behind the command."""
+        """Read the words behind the command."""
         if no:
             config.restore(HOST)
             config.restore(MINUTES)
@@ -171,7 +171,7 @@ def written(
 
 @dataclass(slots=True)
 class Draft:
-    """What `ip inspect name` and `interface` lines have said so far."""
+    """The contents of the `ip inspect name` and `interface` lines so far."""
 
     rules: dict[str, dict[str, Rule]] = field(default_factory=dict)
     interfaces: dict[str, Interface] = field(default_factory=dict)
@@ -187,7 +187,7 @@ class Draft:
 
 
 def draft_of(config: Config) -> Draft:
-    """Return what a configuration says of inspection beside its tunables."""
+    """Return a configuration's inspection settings beside its tunables."""
     draft = config.inspection.setdefault("draft", Draft())
     assert isinstance(draft, Draft)
     return draft
@@ -259,7 +259,7 @@ def _begun(draft: Draft) -> tuple[set[str], set[str]] | None:
 
 
 def _name(config: Config, words: list[str], no: bool) -> None:
-    """Read `ip inspect name NAME PROTOCOL`, and what may follow."""
+    """Read `ip inspect name NAME PROTOCOL` and its options."""
     draft = draft_of(config)
     name, *rest = words or [""]
     if not 0 < len(name) <= NAME_MAX:
@@ -414,7 +414,7 @@ class InterfaceBlock:
             bound[direction] = words[2]
 
     def _leads(self, where: str, no: bool) -> None:
-        """Remember what a line says of the side that the interface leads to."""
+        """Remember a line's setting for the side that the interface leads to."""
         if no:
             return
         self.known.setdefault(self.interface.name, self.interface)

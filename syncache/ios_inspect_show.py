@@ -1,6 +1,6 @@
 """Inspection's tables in the words of the original: `show ip inspect`.
 
-What is here: text as a router prints it, made of values.  What is not: the values
+Contents: text as a router prints it, made of values.  Elsewhere: the values
 (`inspection`, `inspect_rule`), `ip inspect` lines (`ios_inspect`), log lines
 (`alerts`).
 """
@@ -41,7 +41,7 @@ _STATES = {
 
 
 def show_config(values: Mapping[str, int | str], rules: RuleSet) -> str:
-    """Return what `show ip inspect config` prints."""
+    """Return the output of `show ip inspect config`."""
     of = {name: values[_I + name] for name in _TIMES}
     low, high = _thresholds(values, "one_minute")
     first, last = _thresholds(values, "max_incomplete")
@@ -71,7 +71,7 @@ def show_config(values: Mapping[str, int | str], rules: RuleSet) -> str:
 
 
 def _rule_lines(values: Mapping[str, int | str], rules: RuleSet) -> list[str]:
-    """Return a line for each protocol, with what holds for it in the end."""
+    """Return a line for each protocol, with the values that apply."""
     lines = []
     for rule in rules:
         alert = values[_I + "alert"] if rule.alert is None else rule.alert
@@ -119,7 +119,7 @@ def _on(value: object) -> str:
 def show_sessions(
     sessions: Iterable[Session], rules: RuleSet, now: float, *, detail: bool = False
 ) -> str:
-    """Return what `show ip inspect sessions` prints; `detail` adds times and bytes."""
+    """Return the output of `show ip inspect sessions`; `detail` adds more."""
     groups: dict[str, list[Session]] = {
         "Half-open Sessions": [],
         "Established Sessions": [],
@@ -157,7 +157,7 @@ def _session_detail(session: Session, now: float) -> list[str]:
 
 
 def show_statistics(counters: Statistics, now: float, interfaces: int = 1) -> str:
-    """Return what `show ip inspect statistics` prints.
+    """Return the output of `show ip inspect statistics`.
 
     The two numbers of packets are of process and fast switching; there is one path
     here, which stands in the place of the first.
@@ -187,7 +187,7 @@ def show_interfaces(
     rules: RuleSet,
     interfaces: Iterable[Interface],
 ) -> str:
-    """Return what `show ip inspect interfaces` prints."""
+    """Return the output of `show ip inspect interfaces`."""
     lines = ["Interface Configuration"]
     for interface in interfaces:
         lines.append(f" Interface {interface.name}")

@@ -1,6 +1,6 @@
-"""What readers of an IOS configuration share: what was said so far, and blocks.
+"""The shared state of readers of an IOS configuration, and blocks.
 
-What is here: `Config`, which collects, and the shape of a command's reader.  What is
+Contents: `Config`, which collects, and the shape of a command's reader.  What is
 not: the commands, which are in a module by feature (`ios_access`, `ios_intercept`,
 `ios_inspect`), and the dispatcher (`ios_config`).
 """
@@ -26,7 +26,7 @@ class Block(Protocol):
         """Tell whether a line of these words, without `no`, is one of them."""
 
     def line(self, words: list[str], no: bool) -> None:
-        """Take such a line; ValueError says what is wrong with it."""
+        """Take such a line; ValueError describes the fault."""
 
     def claims(self, indented: bool) -> bool:
         """Tell whether a line that is not understood is an error of this block."""
@@ -34,7 +34,7 @@ class Block(Protocol):
 
 @dataclass(slots=True)
 class Config:
-    """What a configuration says so far.
+    """The contents of a configuration so far.
 
     `changes` are tunables by name, `places` where each was said, `lists` the access
     lists, `groups` what their rules may name, `inspection` what the commands of
@@ -54,7 +54,7 @@ class Config:
     notes: list[str] = field(default_factory=list)
 
     def note(self, *texts: str) -> None:
-        """Remember what has no effect, once, with the first line that has it."""
+        """Remember a line without effect, once, with its first number."""
         for text in texts:
             if not any(old.endswith(text) for old in self.notes):
                 self.notes.append(f"{self.where}{text}")
@@ -71,7 +71,7 @@ class Config:
         return [*self.notes, *texts]
 
     def set(self, name: str, text: str) -> None:
-        """Set a tunable to what a word spells; a router takes decimal digits only."""
+        """Set a tunable to the value of a word; a router takes decimal digits only."""
         knob = KNOBS[name]
         if knob.type == "int" and not (text.isascii() and text.isdecimal()):
             raise ValueError(f"{name} is {knob.range}, not {text!r}")

@@ -30,7 +30,7 @@ class Single:
     alias: bool = False
 
     def take(self, config: Config, words: list[str], no: bool) -> None:
-        """Read what stands behind the command."""
+        """Read the words behind the command."""
         if no and len(words) <= 1:
             config.restore(self.name)
         elif len(words) != 1:
@@ -57,7 +57,7 @@ class Pair:
     name: str
 
     def take(self, config: Config, words: list[str], no: bool) -> None:
-        """Read what stands behind the command."""
+        """Read the words behind the command."""
         names = {end: f"{self.name}.{end}" for end in ("low", "high")}
         rest = list(words) if words or not no else ["low", "high"]
         said: set[str] = set()
@@ -93,7 +93,7 @@ class Switch:
     on: int
 
     def take(self, config: Config, words: list[str], no: bool) -> None:
-        """Read what stands behind the command."""
+        """Read the words behind the command."""
         if words:
             raise ValueError(f"nothing follows, not {' '.join(words)!r}")
         config.keep(self.name, 1 - self.on if no else self.on)
@@ -111,7 +111,7 @@ class Entry(Protocol):
         """Its words."""
 
     def take(self, config: Config, words: list[str], no: bool) -> None:
-        """Read what stands behind the command."""
+        """Read the words behind the command."""
 
     def lines(self, values: Mapping[str, int | str]) -> list[str]:
         """Return the lines that make the values; none for defaults."""

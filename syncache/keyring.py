@@ -399,7 +399,7 @@ class _Seal:
 
     @classmethod
     def parse(cls, line: str) -> _Seal:
-        """Read the line; what would cost a file's reader gigabytes is refused."""
+        """Read the line; one that would cost a reader gigabytes is refused."""
         words = line.removeprefix(MAGIC + " sealed scrypt ").split()
         *numbers, salt = words
         log2_n, r, p = (int(number) for number in numbers)

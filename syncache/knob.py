@@ -1,4 +1,4 @@
-"""`Knob`: what one tunable is: its name, what is legal, when it may change.
+"""`Knob`: one tunable: its name, its legal values, when it may change.
 
 The tables of knobs are `syncache.tunables` and `syncache.tunables_flow`.
 """
@@ -24,7 +24,7 @@ Engine = Literal["syncache", "intercept", "inspect", "shield"]
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One tunable: its name, what is legal, when it may change, what it does.
+    """One tunable: its name, its legal values, when it may change, its effect.
 
     `legal` is the lowest and the highest number, the words of an enumeration in the
     order of the C one, or, for text, the least and the greatest length.  `field` is the
@@ -55,7 +55,7 @@ class Knob:
 
     @property
     def range(self) -> str:
-        """What is legal, in words."""
+        """The legal values, in words."""
         if self.type == "enum":
             return "one of " + ", ".join(str(word) for word in self.legal)
         between = f"{self.legal[0]} to {self.legal[1]}"
@@ -66,7 +66,7 @@ class Knob:
         return f"a power of two, {between}" if self.power_of_two else between
 
     def check(self, value: object) -> int | str:
-        """Return the value as it is stored; ValueError names what is legal."""
+        """Return the value as it is stored; ValueError names the legal values."""
         if self.type == "enum":
             legal = value in self.legal
         elif self.type == "text":

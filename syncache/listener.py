@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """What `Stack.listen()` returns.
+    """The result of `Stack.listen()`.
 
     It has several endpoints if it listens on every address of the stack.  `options`
     are those of its endpoints, `tag` is the caller's own, `rcv_window` what it was
@@ -64,7 +64,7 @@ class Listener:
         self._queue.append(connection)
 
     def close(self) -> None:
-        """End listening and abort what waits; accepted connections go on.
+        """End listening and abort waiting connections; accepted ones go on.
 
         Raises:
             RuntimeError: the engine is closed, or in use by another call.

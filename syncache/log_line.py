@@ -1,8 +1,8 @@
-"""What stands in front of a message in a log: when it was written, and by whom.
+"""The header in front of a message in a log: when it was written, and by whom.
 
-What is here: the headers of syslog (RFC 3164 as it is written in practice, RFC 5424),
+Contents: the headers of syslog (RFC 3164 as it is written in practice, RFC 5424),
 of routers' own time stamps and sequence numbers, of journald's outputs, and of our own
-lines.  What is not: the message (`alert_parse`).
+lines.  Elsewhere: the message (`alert_parse`).
 
 Times become seconds since 1970 as if a line without a time zone were in UTC.  A date
 without a year gets the latest one that does not lie after the log's own end, and years
@@ -81,7 +81,7 @@ class HeaderReader:
         self._host = ""
 
     def read(self, head: str) -> Header:
-        """Read what stands before a message."""
+        """Read the header of a message."""
         at = len(self._prefix)
         if at and head.startswith(self._prefix):
             end = at + self._size

@@ -1,6 +1,6 @@
 """How many sessions began and were half-open, second by second, from an audit trail.
 
-What is here: counts in buckets of time that grow wider with the log, so that memory is
+Contents: counts in buckets of time that grow wider with the log, so that memory is
 bounded by their number, and the samples that `advise` needs where there is no capture.
 A session whose responder sent nothing was half-open from its START to its STOP, any
 other for a second at most.  What cannot be known from a log is said in `RESTS_ON`.

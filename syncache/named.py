@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class NamedNumber(IntEnum):
-    """A number of C with a name: what a log line shows is the name.
+    """A number of C with a name, which log lines show.
 
     `format()` with a type for numbers (as in `f"{reason:d}"`) has the number.
     """

@@ -6,7 +6,7 @@
      range 198.51.100.130 198.51.100.140     udp range 5000 5010
      group-object OTHERS                     tcp-udp eq domain
 
-What is here: reading the lines of a group, and what a rule becomes of it.  What is not:
+Contents: reading the lines of a group, and what a rule becomes of it.  What is not:
 rules (`acl_parse`), and the command that begins a group (`ios_access`).
 """
 
@@ -48,7 +48,7 @@ class Group:
     unclear: str = ""
 
     def take(self, words: list[str]) -> None:
-        """Read one line of the group; ValueError says what is wrong with it."""
+        """Read one line of the group; ValueError describes the fault."""
         name = keyword(words[0], ("description", "group-object")) or ""
         if name == "description":
             return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """What is told of packets and their verdicts."""
+    """The interface of an observer of packets and their verdicts."""
 
     def before(self, rx: Ring) -> object:
         """Look at the packets from `rx.next` on; what is returned comes back."""
@@ -23,7 +23,7 @@ class Observer(Protocol):
 
         Args:
             rx: the ring; its packets may have been rewritten.
-            seen: what `before` returned.
+            seen: the result of `before`.
             side: the side that they came from: enum flow_side.
             now: the engine's time; None: each packet has its own, as in a capture.
         """

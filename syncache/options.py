@@ -122,7 +122,7 @@ def encode(options: tuple[Option, ...]) -> bytes:
 
 
 def decode(data: bytes) -> tuple[Option, ...]:
-    """Return what a list holds up to its end or to where it is broken."""
+    """Return the options of a list up to its end or to the first broken one."""
     found: list[Option] = []
     place = 0
     while place < len(data) and data[place] != EOL:

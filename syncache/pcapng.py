@@ -1,7 +1,7 @@
 """The blocks of a pcapng file in which each packet may carry a comment.
 
-What is here: bytes of the blocks that we write, little-endian, nanoseconds, raw IP.
-What is not: files, and reading (`links.replay`).
+Contents: bytes of the blocks that we write, little-endian, nanoseconds, raw IP.
+Elsewhere: files, and reading (`links.replay`).
 
     https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html
 """

@@ -1,7 +1,7 @@
 """A report as one HTML page that needs nothing else: no network, no script to read it.
 
-What is here: `Page`, which collects headings, tables, charts and blocks to copy and
-returns the document, and `Chart`, which is drawn as SVG.  What is not: what a report
+Contents: `Page`, which collects headings, tables, charts and blocks to copy and
+returns the document, and `Chart`, which is drawn as SVG.  Elsewhere: what a report
 says (`cli.report_log`, `cli.report_traffic`).
 
 Everything that is put on a page comes from the network in the end, so all of it is

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Checksum(NamedNumber):
-    """What is known of a packet's transport checksum (enum syncache_checksum)."""
+    """The state of a packet's transport checksum (enum syncache_checksum)."""
 
     VERIFY = 0  # nobody looked
     VALID = 1  # the link vouches for it
@@ -62,7 +62,7 @@ class Ring(_core.RingCore):
 
         Args:
             packet: From the IP header on.
-            checksum: What is known of the one in its TCP or ICMP header.
+            checksum: The state of the one in its TCP or ICMP header.
             gso_size: Bytes of payload of each segment of a super-segment; 0: ordinary.
 
         Raises:
@@ -85,7 +85,7 @@ class Ring(_core.RingCore):
         return read(self._conn_at(i), self.endpoints)
 
     def verdict(self, i: int) -> Reason:
-        """Return what became of packet `i` in the burst that consumed it."""
+        """Return the verdict on packet `i` in the burst that consumed it."""
         return REASONS[self._verdict(i)]
 
     def verdict_number(self, i: int) -> int:
@@ -93,7 +93,7 @@ class Ring(_core.RingCore):
         return self._verdict(i)
 
     def checksum(self, i: int) -> Checksum:
-        """Return what is known of packet `i`'s checksum."""
+        """Return the state of packet `i`'s checksum."""
         return Checksum(self._checksum(i))
 
     def __repr__(self) -> str:

@@ -65,7 +65,7 @@ _Option = TypeVar("_Option", bound=Option)
 class Segment:
     """A TCP segment: addresses and ports, header fields, options and payload.
 
-    `options_bytes` is the list as it is on the wire, `options` what it says; `window`
+    `options_bytes` is the list as it is on the wire, `options` its values; `window`
     is the field, unscaled.  What is not legal raises ValueError when `packet()` is
     asked for.  `dataclasses.replace` makes one that differs in some fields.
     """
@@ -103,7 +103,7 @@ class Segment:
 
     @classmethod
     def parse(cls, packet: Buffer) -> Segment:
-        """Read an IPv4 or IPv6 packet; ValueError names what is wrong with it."""
+        """Read an IPv4 or IPv6 packet; ValueError names the fault."""
         data = bytes(packet)
         verdict, fields = _core_segment.parse(data)
         if verdict != Reason.PASS_KNOWN:

@@ -1,7 +1,7 @@
 """`Stack`: the engine's half-open side and the TCP behind it, without any I/O.
 
-What lives here: whose packet it is, listeners, the one heap of timers, the order in
-which connections send, ICMP.  What does not: the handshake (`engine`), a connection's
+Contents: whose packet it is, listeners, the one heap of timers, the order in
+which connections send, ICMP.  Elsewhere: the handshake (`engine`), a connection's
 own rules (`connection`), links, clocks.
 
 Packets come in by `receive()` or `burst()`; what is to be sent is taken by
@@ -303,7 +303,7 @@ class Stack:
         return True
 
     def _pass(self, reason: Reason, arrival: Arrival, now: float) -> None:
-        """Take what belongs to no connection that the engine knows."""
+        """Take packets of no connection that the engine knows."""
         packet = arrival.packet
         if reason is Reason.PASS_OFFERED:
             # Right behind the segment that completed the handshake, in one ring.
@@ -377,7 +377,7 @@ class Stack:
         return len(tx) - before
 
     def _guard(self, connection: Connection) -> None:
-        """Let the engine know what the connection takes now."""
+        """Give the engine the connection's limits of now."""
         numbers = output.numbers(connection)
         known = connection.key and connection.state is not State.SYN_RECEIVED
         if known and numbers != connection.numbers:
@@ -391,7 +391,7 @@ class Stack:
     # Events and time.
 
     def next_event(self) -> Event | None:
-        """Return what happened next, or None."""
+        """Return the next event, or None."""
         return self._events.popleft() if self._events else None
 
     def next_deadline(self) -> float | None:
@@ -406,7 +406,7 @@ class Stack:
         return own if due is None else min(own, due)
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due; then ask `packets_to_send` or `transmit`."""
+        """Run the timers that are due; then ask `packets_to_send` or `transmit`."""
         self._advance(now)
         while self._timers and self._timers[0][0] <= self._now_ms:
             when, _, connection = heappop(self._timers)
@@ -471,7 +471,7 @@ class Stack:
     # Tunables.
 
     def _settings(self) -> Settings:
-        """Return what connections made now obey; read anew when a tunable changed."""
+        """Return the settings of new connections; read anew when a tunable changed."""
         if self._settings_of != self.sysctl.changes:
             self._settings_read = Settings.of(self.sysctl)
             self._settings_of = self.sysctl.changes

@@ -49,7 +49,7 @@ INTIME_COOKIE_LINES = (
 class Stats:
     """Every counter, in the order of `struct syncache_stats`; none ever falls.
 
-    `verdicts` counts packets by what became of them.
+    `verdicts` counts packets by outcome.
     """
 
     sc_added: int
@@ -104,7 +104,7 @@ class Stats:
         return cls(**named, verdicts=verdicts)
 
     def delta(self, earlier: Stats) -> Stats:
-        """Return what was counted since."""
+        """Return the counts since."""
         named = {
             name: getattr(self, name) - getattr(earlier, name) for name in COUNTERS
         }

@@ -1,6 +1,6 @@
 """The life of master keys: the next one, its time, the ones that are over.
 
-What lives here: pure functions of keyrings and of seconds of the wall clock.  Files are
+Contents: pure functions of keyrings and of seconds of the wall clock.  Files are
 the business of `keyring`, and who else has the same keys that of `fleet`.
 
     published      the key is in the file of each machine; nobody makes cookies with it

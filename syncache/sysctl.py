@@ -106,7 +106,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
         raise TypeError("the set of tunables is fixed")
 
     def describe(self, name: str) -> Knob:
-        """Return what a tunable is; KeyError has the nearest name."""
+        """Return the knob of a tunable; KeyError has the nearest name."""
         try:
             return KNOBS[name]
         except KeyError:
@@ -141,7 +141,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
     def load(
         self, source: str | Path | list[str], *, ignore_unknown: bool = False
     ) -> None:
-        """Set what a sysctl.conf says, all or nothing.
+        """Apply a sysctl.conf, all or nothing.
 
         A name that belongs to another program is no mistake: one UnknownTunable
         warning with file and line, and the file goes on.  An unknown name below
@@ -166,11 +166,11 @@ class Sysctl(MutableMapping[str, "int | str"]):
             self._load(f"{source}:", text.split("\n"), ignore_unknown)
 
     def preset(self, name: str) -> None:
-        """Set what the preset of this name says; what it leaves out stays as it is.
+        """Apply the preset of this name; tunables it does not name stay unchanged.
 
         Raises:
             KeyError: there is no such preset.
-            PermissionError: an engine runs, and the preset sets what is fixed at boot.
+            PermissionError: an engine runs, and the preset sets boot-time tunables.
         """
         from importlib.resources import files
 
@@ -267,7 +267,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
         return knob.settable == "never" or (knob.settable == "boot" and started)
 
     def attach(self, changed: Callable[[], None], count: Callable[[], int]) -> None:
-        """Bind to the one engine; what is settable at boot is fixed from now on.
+        """Bind to the one engine; boot-time tunables are fixed from now on.
 
         Engines call this.  `changed` takes over the values, or raises to refuse them;
         `count` tells the number of entries.

@@ -1,7 +1,7 @@
 """The syntax of sysctl.conf(5) and of sysctl(8)'s arguments, as FreeBSD reads them.
 
-What lives here: where a comment begins, which name a line assigns, how a number is
-spelled, and whether an unknown name belongs to somebody else.  What does not: the
+Contents: where a comment begins, which name a line assigns, how a number is
+spelled, and whether an unknown name belongs to somebody else.  Elsewhere: the
 tunables and their legal values (`syncache.tunables`), and files.
 """
 

@@ -1,8 +1,8 @@
 """The registry of tunables: every name, type, default, unit, range and meaning, once.
 
-What is here: `KNOBS`, the table that everything else is derived from (the configuration
+Contents: `KNOBS`, the table that everything else is derived from (the configuration
 handed to C, docs/tunables.md, the `sysctl` command), with the part of the half-open
-side and of `Stack`.  What is not: what a `Knob` is, which is `syncache.knob`; the
+side and of `Stack`.  Elsewhere: what a `Knob` is, which is `syncache.knob`; the
 tunables of the middlebox modes and of the shield, which are `syncache.tunables_flow`
 and `syncache.tunables_shield`; the values in force
 and the rules for changing them, which are `syncache.sysctl`.

@@ -1,4 +1,4 @@
-"""What became of a packet: `Verdict`, its `Kind` and its `Reason`."""
+"""The verdict on a packet: `Verdict`, its `Kind` and its `Reason`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What the stack has to do with the packet."""
+    """The action that the stack has to take."""
 
     PASS = "pass"  # noqa: S105 - it is the stack's
     ACCEPT = "accept"  # it completes a handshake; its payload is the stack's
@@ -90,10 +90,10 @@ REASONS: tuple[Reason, ...] = tuple(Reason)
 
 
 class Verdict(NamedTuple):
-    """What became of one packet.
+    """The verdict on one packet.
 
     `reply` goes with REPLY, and with ACCEPT of TCP Fast Open; `conn` with ACCEPT;
-    `handle` is what the stack gave to accepted() or opened(), 0 for other tuples.
+    `handle` is the stack's own, from accepted() or opened(); 0 for other tuples.
     """
 
     kind: Kind

@@ -2,7 +2,7 @@
  * Listening endpoints and local addresses.  An exact address wins over the wildcard.  A closed endpoint's slot is
  * kept while entries name it, since their retransmissions still need its hop limit, window and MSS.  Even then the
  * slot remembers it until another endpoint takes the slot, so that one which is closed and opened again still knows
- * the cookies of before: their gate and their window scale.
+ * earlier cookies: their gate and their window scale.
  */
 #ifndef SYNCACHE_CORE_ENDPOINT_H
 #define SYNCACHE_CORE_ENDPOINT_H

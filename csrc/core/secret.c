@@ -13,7 +13,7 @@
  * or behind by up to the skew; ephemeral keys come with skew 0.  Of e-2 .. e+1
  * no two share a slot.
  *
- * While the epoch in force has no key, the source of before goes on making
+ * While the epoch in force has no key, the previous source goes on making
  * cookies, with the parity of the epoch that it was given for.  A key verifies
  * until the epoch after the last in which it was the source.  The slots keep a
  * key for its own epoch and the next; one that is used longer moves to the held

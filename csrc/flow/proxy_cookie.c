@@ -180,7 +180,7 @@ proxy_isn(struct flow *flow, const struct syncache_tuple *tuple, uint32_t c,
                               SYNCACHE_LAYOUT_WIDE);
 }
 
-/* Moves the seconds on; what is older than a handshake can be is let go. */
+/* Moves the seconds on; counts older than a handshake can be are dropped. */
 static void
 unanswered_advance(struct flow *flow)
 {
@@ -252,7 +252,7 @@ proxy_cookie(struct flow *flow, const struct arrival *arrival)
 }
 
 /* Cookies are tried only while one may be on its way: always if other machines
- * make them, a lifetime after a start with keys of before, and 2 lifetimes
+ * make them, a lifetime after a start with previous keys, and 2 lifetimes
  * after the last that was sent, or the last entry that was evicted. */
 static bool
 redeem_gate_open(const struct flow *flow, const struct proxy_limits *limits)

@@ -191,7 +191,7 @@ void order_promote(struct order *order, struct session *session);
 void order_remove(struct order *order, struct session *session);
 /* The oldest in SYNRCVD, or if there is none or `together`, of all.  SESSION_NONE: there is none. */
 uint32_t order_oldest(const struct order *order, bool together);
-/* One by lot, of the same class. */
+/* One at random, of the same class. */
 uint32_t order_random(const struct order *order, bool together, uint64_t random);
 
 /*

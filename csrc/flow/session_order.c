@@ -1,6 +1,6 @@
 /*
  * Half-open sessions in the order of their creation, and in an array from which
- * one can be drawn by lot; both in constant time.  Sessions in SYNRCVD have a
+ * one can be drawn at random; both in constant time.  Sessions in SYNRCVD have a
  * second list, and lie in front in the array: victims come from them first,
  * since the others have shown that they exist.
  */

@@ -21,7 +21,7 @@
 #define TCP_WINDOW_OFFSET 14
 #define ICMP_CHECKSUM_OFFSET 2
 
-/* Once an echo is this far above the floor, no echo of before can come. */
+/* Once an echo is this far above the floor, no earlier echo can arrive. */
 #define SPLICE_FLOOR_GONE 0x40000000u
 
 void

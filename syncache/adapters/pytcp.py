@@ -27,7 +27,7 @@ def install(stack: Any, sysctl: Sysctl | None = None) -> Adapter:
 
 
 class Adapter:
-    """What stands there; `engine` has the counters and the tunables."""
+    """The engine in control; it has the counters and the tunables."""
 
     def __init__(self, stack: Any, sysctl: Sysctl) -> None:
         # PyTCP looks up its own tuples, and its timestamps have no offsets.

@@ -4,7 +4,7 @@
     await host.create_server(protocol_factory, 80)
 
 `host` holds the loop's side, `server` and `transport` what asyncio's protocols see.
-Nothing here is particular to a link; nothing knows what a segment is.
+Nothing here is particular to a link; nothing here interprets segments.
 """
 
 from __future__ import annotations

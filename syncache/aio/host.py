@@ -152,7 +152,7 @@ class Host:
             port: To listen on.
             address: One of ours; None: all.
             limit: Bytes that a reader buffers.
-            options: Further ones of `create_server`, which also tells what it raises.
+            options: Further ones of `create_server`, which also lists its errors.
         """
         loop = asyncio.get_running_loop()
 
@@ -167,7 +167,7 @@ class Host:
 
         Args:
             linger: Seconds at most that connections which were closed before have
-                left to deliver what was written to them.
+                left to deliver the data written to them.
         """
         for server in list(self._servers.values()):
             server.close()
@@ -210,7 +210,7 @@ class Host:
         self._servers.pop(listener, None)
 
     def forget(self, connection: Connection) -> None:
-        """Tell nobody any more what happens to a connection."""
+        """Report no further events of a connection."""
         self._transports.pop(connection, None)
 
     def wake(self) -> None:
@@ -348,7 +348,7 @@ class Host:
         self._set_timer()
 
     def _exchange(self, now: float) -> bool:
-        """Tell protocols and send what comes of it; False if there is more."""
+        """Call the protocols and send their output; False if there is more."""
         for _ in range(RINGS_PER_TURN):
             self._tell_events()
             if self._blocked or self.stack.transmit(self._tx, now) == 0:

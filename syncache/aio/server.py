@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Server(asyncio.AbstractServer):
-    """What `Host.create_server` returns.
+    """The result of `Host.create_server`.
 
     Args:
         host: Whose loop and stack are used.
@@ -102,7 +102,7 @@ class Server(asyncio.AbstractServer):
         await asyncio.shield(self._ended)
 
     def close_clients(self) -> None:
-        """Close every connection: what is queued is sent."""
+        """Close every connection: queued data is sent."""
         for transport in self._transports.copy():
             transport.close()
 

@@ -134,7 +134,7 @@ class Transport(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        """Send FIN after what is queued; the peer may go on sending."""
+        """Send FIN after the queued data; the peer may go on sending."""
         if self._closing or self._eof_written:
             return
         self._eof_written = True
@@ -174,7 +174,7 @@ class Transport(asyncio.Transport):
         return self._closing
 
     def close(self) -> None:
-        """Send what is queued, then FIN; read no more."""
+        """Send the queued data, then FIN; read no more."""
         if self._closing:
             return
         self._closing = True
@@ -182,18 +182,18 @@ class Transport(asyncio.Transport):
         self._finish_if_sent()
 
     def abort(self) -> None:
-        """Send RST; what is queued is lost."""
+        """Send RST; queued data is lost."""
         self._force_close(None)
 
     # What the host calls
 
     def begin(self) -> None:
-        """Tell the protocol of its connection, and what came with it."""
+        """Give the protocol its connection, and the data that came with it."""
         self._tell("connection_made", self)
         self.deliver()
 
     def deliver(self) -> None:
-        """Give the protocol what has come, then the end of it."""
+        """Give the protocol the data that arrived, then the end of it."""
         while self.is_reading() and not self._eof_told:
             if not self._deliver_some():
                 break
@@ -325,7 +325,7 @@ class Transport(asyncio.Transport):
 
 
 def _exception(error: str | None) -> OSError | None:
-    """Return the exception that says what ended a connection."""
+    """Return the exception that describes the end of a connection."""
     if error is None:
         return None
     if "reset" in error:

@@ -1,6 +1,6 @@
 """The `syncache` command: one module a subcommand, each imported only when called.
 
-What lives here: the entry point and the one way in which a command fails.  An
+Contents: the entry point and the one way in which a command fails.  An
 operator's mistake, a missing privilege or a missing library is one line that says what
 to do and exit status 1; a traceback means that we did something wrong.
 """
@@ -39,11 +39,11 @@ COMMANDS = {
 
 
 class Failure(Exception):  # noqa: N818  it is no error of ours
-    """What the operator has to change, in one line."""
+    """The change that the operator has to make, in one line."""
 
 
 class Command(Protocol):
-    """What each module of this package holds."""
+    """The contents of each module of this package holds."""
 
     def parser(self) -> argparse.ArgumentParser:
         """Return the parser of the subcommand."""

@@ -61,7 +61,7 @@ PANELS = (
 
 @dataclass(slots=True)
 class Measurement:
-    """What was measured: samples of one a second, and how long handshakes take."""
+    """The measurements: one sample a second, and how long handshakes take."""
 
     samples: list[Sample]
     ages: list[int]
@@ -69,7 +69,7 @@ class Measurement:
     traffic: Traffic | None = None
 
     def facts(self, source: str, values: Sysctl) -> Facts:
-        """Return what a report has to know of it."""
+        """Return the data for a report."""
         traffic = self.traffic or Traffic()
         facts = traffic.facts(source, values, self.replay)
         return dataclasses.replace(facts, samples=self.samples)
@@ -166,7 +166,7 @@ def source_of(options: argparse.Namespace) -> Captures | None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The proposal, the tunables that were tried, and what they would have done."""
+    """The proposal, the tunables that were tried, and their effect."""
 
     advice: Advice
     tunables: dict[str, int | str]
@@ -250,7 +250,7 @@ def seconds_of(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What to try: changes of the defaults, and rules; None: the default ones."""
+    """The trial: changes of the defaults, and rules; None: the default ones."""
 
     tunables: dict[str, int | str]
     rules: RuleSet | None = None
@@ -297,7 +297,7 @@ def measure_capture(captures: Captures, *, counted: bool = False) -> Measurement
 
 
 def measure_live(name: str, seconds: float) -> Measurement:
-    """Sample what an interface sees; SIGINT ends it early."""
+    """Sample the traffic of an interface; SIGINT ends it early."""
     from ..links.packet import Packet
 
     engine = unlimited()
@@ -333,7 +333,7 @@ Key = tuple[int, "Place", "Place"]
 
 
 def try_out(captures: Captures, tried: Tried) -> WhatIf:
-    """Run captures with tunables; then without limits, to see what was lost."""
+    """Run captures with tunables; then without limits, to count the losses."""
     what_if, evicted = _with_limits(replace(captures, name="trying"), tried)
     if evicted.times:
         again = replace(captures, name="comparing")

@@ -54,7 +54,7 @@ class ControlSocket:
         self._epoll.register(self._socket, select.EPOLLIN)
 
     def fileno(self) -> int:
-        """Return what to wait on: readable when `turn` has something to do."""
+        """Return the objects to wait on: readable when `turn` has something to do."""
         return self._epoll.fileno()
 
     def turn(self) -> None:
@@ -104,7 +104,7 @@ class _Talk:
 
     @property
     def waits_for(self) -> int:
-        """What the next step needs."""
+        """The input of the next step."""
         speaks = self._replies is not None or self._out
         return select.EPOLLOUT if speaks else select.EPOLLIN
 

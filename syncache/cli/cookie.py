@@ -132,7 +132,7 @@ def mint(options: argparse.Namespace, keys: Sequence[bytes], path: FourTuple) ->
 
 
 def check(options: argparse.Namespace, keys: Sequence[bytes], path: FourTuple) -> int:
-    """Print what the cookie that an ACK brings back says; 1 if it is none of ours."""
+    """Print the contents of the cookie in an ACK; 1 if the cookie is not ours."""
     layouts: Sequence[LayoutName] = (options.layout,)
     scales: Sequence[int | None] = (options.rcv_wscale,)
     if options.action == "explain":
@@ -159,7 +159,7 @@ def check(options: argparse.Namespace, keys: Sequence[bytes], path: FourTuple) -
 def describe(
     options: argparse.Namespace, layout: str, scale: int | None, found: SynOptions
 ) -> str:
-    """Say in lines what a cookie says."""
+    """Describe a cookie in lines."""
     iss, irs = (options.ack - 1) & UINT32_MAX, (options.seq - 1) & UINT32_MAX
     lines = {
         "layout": layout,
@@ -202,7 +202,7 @@ def endpoint(word: str) -> tuple[str, int]:
 
 
 def number(word: str) -> int:
-    """Read a number, decimal or 0x...; argparse says what is wrong with it."""
+    """Read a number, decimal or 0x...; argparse describes the fault."""
     value = int(word, 0)
     if value < 0:
         raise ValueError(word)

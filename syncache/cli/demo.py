@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Play the load on each configuration and show what came of it."""
+    """Play the load on each configuration and show the results."""
     names = options.only or list(RUNS)
     obstacle = "asked for" if options.in_memory else enter_namespace()
     if obstacle:
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def enter_namespace() -> str:
-    """Move into a network namespace of our own; return what forbids it, or nothing."""
+    """Move into a new network namespace; return the obstacle, or nothing."""
     if sys.platform != "linux":
         return f"this is {sys.platform}"
     if not Path("/dev/net/tun").exists():
@@ -142,20 +142,20 @@ def compile_flood(folder: Path) -> Path:
 
 @dataclass
 class Server:
-    """The server process, and what it told so far."""
+    """The server process, and its output so far."""
 
     process: subprocess.Popen[str]
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def listen(self) -> None:
-        """Collect what the process tells until it ends; runs in a thread."""
+        """Collect the output of the process until it ends; runs in a thread."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.told.append(json.loads(line))
 
     @property
     def samples(self) -> list[dict[str, Any]]:
-        """What it saw, in time."""
+        """Its observations, in time."""
         return [line for line in self.told if "t" in line]
 
     def cache_bytes(self) -> int:
@@ -236,7 +236,7 @@ def play(
 def watch(
     name: str, crowd: subprocess.Popen[str], count: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield what the clients tell, with a bar that grows where somebody watches."""
+    """Yield the clients' reports, with a progress bar on a terminal."""
     assert crowd.stdout is not None
     served = 0
     for number, line in enumerate(crowd.stdout, 1):

@@ -1,7 +1,7 @@
 """Files that replace one another whole: a reader sees the old one or the new one.
 
-What lives here: writing beside a file and renaming, and `StateFile`, which does it in
-a thread of its own so that no disk holds up a packet loop.  What does not: what the
+Contents: writing beside a file and renaming, and `StateFile`, which does it in
+a thread of its own so that no disk holds up a packet loop.  Elsewhere: what the
 bytes mean.
 """
 
@@ -78,14 +78,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 class StateFile:
-    """What a process keeps over a restart; never a reason to stop or to wait.
+    """The state that a process keeps over a restart; never a reason to stop or wait.
 
     Make it before the links are opened: its thread keeps the processor and the priority
     of the shell.  One thread calls the methods.
 
     Args:
         path: The file; its folder exists.
-        warn: Called with one line about what went wrong.
+        warn: Called with one line about the failure.
         limit: Bytes; a file that is larger is not read.
     """
 
@@ -104,7 +104,7 @@ class StateFile:
         self._thread.start()
 
     def load(self) -> bytes | None:
-        """Return what the file holds; None if there is no file that can be used."""
+        """Return the contents of the file; None if there is no usable file."""
         try:
             return self._read()
         except FileNotFoundError:

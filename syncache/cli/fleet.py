@@ -121,8 +121,8 @@ def init(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
         raise Failure(f"the group {chosen.group} is there already: syncache fleet join")
     if chosen.sealed.exists():
         raise Failure(
-            f"{chosen.sealed} is of a group of before, and its members put it back; to "
-            "begin anew, remove it and the keyring on every machine"
+            f"{chosen.sealed} belongs to a previous group, whose members put it back; "
+            "to begin anew, remove it and the keyring on every machine"
         )
     if not chosen.key.exists():
         make_key(chosen.key)
@@ -199,7 +199,7 @@ def members(store: Store, sealer: Sealer) -> tuple[list[Record], list[str]]:
 
 
 def complaints(record: Record, document: Document, now: float) -> list[str]:
-    """Return what is wrong with a member, a word or two each."""
+    """Return the fault in a member, a word or two each."""
     words = []
     if record.name in document.revoked:
         return ["revoked"]

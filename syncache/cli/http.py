@@ -2,7 +2,7 @@
 
 GET and HEAD serve a directory: files with their size and one byte range, folders as a
 list of links.  PUT and POST store nothing: they answer with the SHA-256 and the size of
-the body, which is what one wants to know of an upload.
+the body, which identifies an upload.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class FileServer:
                 return None, False
 
     def answer(self, request: h11.Request, digest: str, size: int) -> Reply:
-        """Decide what to answer to a complete request."""
+        """Choose the answer to a complete request."""
         if request.method in {b"PUT", b"POST"}:
             return Reply(200, f"{digest} {size}\n".encode())
         if request.method not in {b"GET", b"HEAD"}:

@@ -150,7 +150,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class Configuration(NamedTuple):
-    """What the options ask for."""
+    """The request in the options."""
 
     sysctl: Sysctl
     rules: RuleSet | None
@@ -160,7 +160,7 @@ class Configuration(NamedTuple):
 def configuration(
     options: argparse.Namespace, source: keys.KeySource | None = None
 ) -> Configuration:
-    """Read what the options ask for."""
+    """Read the files named by the options."""
     # Challenges need both directions; a file may still ask for one, and is refused.
     beside = [] if options.inside else [f"{_I}block_action=drop"]
     sysctl, config = load(
@@ -208,7 +208,7 @@ def make(
 def prepare(
     options: argparse.Namespace, source: keys.KeySource | None, engine: Inspection
 ) -> Callable[[], None]:
-    """Read everything again; return what puts it in force."""
+    """Read everything again; return the function that puts it in force."""
     fresh = source.read() if source else None
     sysctl, rules, interfaces = configuration(options, source)
 
@@ -259,7 +259,7 @@ class Log:
         self.traffic: Traffic | None = None  # what a report counts
 
     def tell(self, now: float) -> int:
-        """Say what happened up to a time of the engine's clock; count the events."""
+        """Report events up to a time of the engine's clock; count the events."""
         allowed = math.inf if self.budget is None else self.budget.refill(now)
         taken = 0
         while taken < allowed and (event := self._engine.next_event()) is not None:
@@ -280,7 +280,7 @@ class Log:
         return self.traffic is None or self.traffic.message(message)
 
     def close(self) -> None:
-        """Say what was held back."""
+        """Report the lines that were held back."""
         for spoken in self._folder.close():
             self._say(spoken)
 
@@ -402,7 +402,7 @@ class InspectBox(Box):
         return ios_inspect.show_sessions(sessions, self.engine.rules, now)
 
     def summary(self, now: float) -> str:
-        """Return what comes behind a large table."""
+        """Return the text behind a large table."""
         engine = self.engine
         return engine.config() + ios_inspect.show_statistics(
             engine.statistics(now), now

@@ -223,7 +223,7 @@ def make(
 def prepare(
     options: argparse.Namespace, source: keys.KeySource | None, engine: Intercept
 ) -> Callable[[], None]:
-    """Read everything again; return what puts it in force."""
+    """Read everything again; return the function that puts it in force."""
     fresh = source.read() if source else None
     sysctl, lists = configuration(options, source)
 
@@ -379,11 +379,11 @@ class Box(Bridge):
         return ios.show_connections(sessions, now)
 
     def summary(self, now: float) -> str:
-        """Return what comes behind a large table."""
+        """Return the text behind a large table."""
         return ios.show_statistics(self.engine.statistics(now))
 
     def link_counts(self) -> dict[str, int]:
-        """Return what the links count, losses in the kernel's ring among it."""
+        """Return the links' counters, losses in the kernel's ring included."""
         ends = ("tap",) if len(self._used) == 1 else ("outside", "inside")
         return {
             f"{end}_{name}": count
@@ -408,7 +408,7 @@ class Box(Bridge):
         return super().wait()
 
     def turn(self, ready: Iterable[Side]) -> None:
-        """Take what has come, do what is due, tell what happened."""
+        """Take the packets that arrived, run the timers, report the events."""
         super().turn(ready)
         now = self._clock()
         if self._keys is not None and self._keys.waiting:

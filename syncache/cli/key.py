@@ -98,7 +98,7 @@ def show(options: argparse.Namespace) -> None:
 
 
 def rotate(options: argparse.Namespace) -> None:
-    """Add a key, and delete what is retired."""
+    """Add a key, and delete the retired ones."""
     if options.lifetime < 1 or not 0 <= options.lead < 10 * 365 * 86400:
         raise Failure("--lifetime is 1 second or more, --lead 0 seconds to ten years")
     before = read_keyring(options.file, options.passphrase)

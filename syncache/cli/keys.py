@@ -136,12 +136,12 @@ class KeySource:
         return KeyWatch(self, wake)
 
     def of_shard(self, index: int) -> KeySource:
-        """Return what one of several processes of this machine watches."""
+        """Return the file watched by one of several processes of this machine."""
         del index
         return self
 
     def look(self) -> tuple[int, int, int] | None:
-        """Return what changes with the file; None: it does not exist."""
+        """Return a fingerprint of the file; None: it does not exist."""
         try:
             found = self.path.stat()
         except OSError:
@@ -170,7 +170,7 @@ class KeySource:
         self.give(engine, self.read())
 
     def give(self, engine: Engine, keys: DerivedKeyring) -> None:
-        """Put keys that were read into an engine; it redeems what it made before."""
+        """Put keys that were read into an engine; its earlier cookies stay good."""
         engine.rekey(keys)
         self.keys = keys
 
@@ -195,7 +195,7 @@ class KeyWatch:
         self._thread.start()
 
     def take(self, engine: Engine, write: Callable[[str], object]) -> None:
-        """Give an engine what the thread has read, and write a line about it."""
+        """Give an engine the keys that the thread has read, and log a line."""
         if self.ended:
             return
         keys, self._ready = self._ready, None

@@ -45,7 +45,7 @@ OF_SYNS = (
 
 
 def body(request: bytes) -> bytes:
-    """Return what a client has to get for its request; each request has its own."""
+    """Return the answer that a client's request has to get; each has its own."""
     return hashlib.shake_128(request).digest(BODY_BYTES)
 
 
@@ -92,7 +92,7 @@ def sample(stack: Stack) -> dict[str, Any]:
 
 
 async def serve(spec: dict[str, Any]) -> None:
-    """Serve until standard input ends, telling what is seen."""
+    """Serve until standard input ends, and report the events."""
     from .. import Sysctl
     from ..aio import Host
     from ..links.tun import Tun
@@ -109,7 +109,7 @@ async def serve(spec: dict[str, Any]) -> None:
 
 
 async def fetch(number: int, spec: dict[str, Any]) -> dict[str, Any]:
-    """Be one client; tell what became of it."""
+    """Be one client; report its outcome."""
     await asyncio.sleep(number * spec["every"])
     request = number.to_bytes(REQUEST_BYTES, "big")
     start = time.monotonic()

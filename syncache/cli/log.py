@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read the logs and print what they add up to."""
+    """Read the logs and print their totals."""
     if options.top < 1:
         raise Failure(f"--top {options.top}: a table has at least one row")
     if options.year is not None and not 1970 <= options.year <= 9999:
@@ -130,7 +130,7 @@ def today() -> float:
 
 @contextlib.contextmanager
 def opened(name: str) -> Iterator[io.TextIOBase]:
-    """Open a log, compressed or not; what is no text in it is replaced."""
+    """Open a log, compressed or not; bytes that are not text are replaced."""
     with contextlib.ExitStack() as stack:
         if name == "-":
             raw: IO[bytes] = sys.stdin.buffer

@@ -31,7 +31,7 @@ def plotter() -> Any:
 
 
 def draw(place: Path, book: LogBook) -> None:
-    """Draw both series, the attacks shaded, and what the alerts state."""
+    """Draw both series, with the attacks shaded, and the values of the alerts."""
     if book.first is None or book.last is None:
         raise Failure("no message of the log has a time: there is nothing to draw")
     plt = plotter()

@@ -82,7 +82,7 @@ def samples_of(book: LogBook) -> list[Sample]:
 
 
 def advice_of(book: LogBook) -> tuple[Advice | None, list[str]]:
-    """Return a proposal and what it rests on, or why there is none."""
+    """Return a proposal and its basis, or why there is none."""
     try:
         if book.load:
             samples = samples_of(book)

@@ -86,7 +86,7 @@ class FleetSource(KeySource):
         ]
 
     def check(self, sysctl: Sysctl) -> None:
-        """Make sure that nothing has set apart what members must have alike.
+        """Make sure that values which members must share are the same.
 
         Raises:
             Failure: a file or an option has.
@@ -219,7 +219,7 @@ class Meter:
         self._at = 0.0
 
     def read(self, engine: Any, now: float) -> Record:
-        """Return what the group may know of an engine."""
+        """Return the figures of an engine that the group may know."""
         counted, state = counters(engine)
         passed = now - self._at
         rates = {

@@ -1,4 +1,4 @@
-"""`syncache netstat`: what netstat(1) shows of the syncache, from a running process.
+"""`syncache netstat`: netstat(1)'s view of the syncache, from a running process.
 
 `-s` prints the counters in FreeBSD's words, and below them ours; `-a` lists the
 half-open connections.  `--json` has the plain names, `--libxo json` the keys that
@@ -112,7 +112,7 @@ def watch(client: Client, seconds: float, lines: int | None) -> None:
 def rates_of(
     before: dict[str, int], now: dict[str, int], seconds: float
 ) -> dict[str, int]:
-    """Return what happened a second; a name that ends in _ adds up all of its kind."""
+    """Return the rates a second; a name that ends in _ adds up all of its kind."""
     rates = {}
     for heading, names in RATES.items():
         chosen = [
@@ -149,7 +149,7 @@ def print_counters(counters: dict[str, int], options: argparse.Namespace) -> Non
 
 
 def print_shield(client: Client, options: argparse.Namespace) -> None:
-    """Print what the programs of a shield counted, if the process is one."""
+    """Print the counters of a shield's programs, if the process is one."""
     try:
         counters = client.request("shield")["counters"]
     except ValueError:
@@ -161,7 +161,7 @@ def print_shield(client: Client, options: argparse.Namespace) -> None:
 
 
 def print_half_open(client: Client, options: argparse.Namespace) -> None:
-    """List half-open connections, oldest first; report on stderr what is left out."""
+    """List half-open connections, oldest first; report omissions on stderr."""
     if options.limit < 1:
         raise Failure(f"--limit {options.limit}: a list has at least one row")
     count = client.request("get", name="net.inet.tcp.syncache.count")

@@ -39,7 +39,7 @@ class Notify:
         self._status = ""
 
     def ready(self, status: str) -> None:
-        """Everything is open, or what changed has been taken over."""
+        """Everything is open, or the changes have been taken over."""
         self._status = status
         self._send("READY=1", f"STATUS={status}")
 

@@ -1,6 +1,6 @@
 """The options that the long-running commands share, declared once.
 
-What is here: the words and their help, and the checks of what can be checked before
+Contents: the words and their help, and the checks of what can be checked before
 anything is opened.  What they do is the business of `tunables` and `service`.
 """
 

@@ -1,6 +1,6 @@
 """Log lines of the in-line commands, written beside the packet loop.
 
-What lives here: a bounded queue and the thread that writes it, and the budget of events
+Contents: a bounded queue and the thread that writes it, and the budget of events
 that become lines.  A reader that stalls, a reader that has left and a full disk cost
 lines, which are counted and reported; they never stop, slow or end the packet loop.
 """
@@ -75,7 +75,7 @@ class Output:
 
     @property
     def has_room(self) -> bool:
-        """True while no more than half of what may wait does."""
+        """True while the queue is at most half full."""
         return self._queued - self._taken <= self._limit // 2
 
     def write(self, text: str) -> None:

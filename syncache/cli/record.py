@@ -102,7 +102,7 @@ class Writer:
         return True
 
     def close(self) -> None:
-        """Write what is queued, or give up after a moment."""
+        """Write the queue, or give up after a moment."""
         if self._live:
             self._end.set()
             self._wake.set()
@@ -136,7 +136,7 @@ class Writer:
 
 
 class Recorder:
-    """An `Observer` that records packets and what became of them.
+    """An `Observer` that records packets and their verdicts.
 
     Args:
         writer: of the blocks.
@@ -209,7 +209,7 @@ class Recorder:
         return int(self._left)
 
     def report(self) -> str:
-        """Return what was recorded, in a sentence."""
+        """Return the totals of the recording, in a sentence."""
         text = f"{self.recorded} packets recorded"
         if self.passed_over:
             text += f", {self.passed_over} passed over by sampling"

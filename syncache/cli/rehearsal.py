@@ -137,7 +137,7 @@ class Flood:
 
 
 class Server:
-    """The stack, and what an application does with its events."""
+    """The stack, and an application's reaction to its events."""
 
     def __init__(self, settings: dict[str, int | str]) -> None:
         self.stack = Stack(OURS, Sysctl(settings))
@@ -152,7 +152,7 @@ class Server:
             self.stack.burst(flood, self._tx, now)
 
     def serve(self, now: float) -> list[bytes]:
-        """Answer complete requests; return what goes to the clients."""
+        """Answer complete requests; return the bytes for the clients."""
         while self.listener.accept() is not None:
             pass
         while (event := self.stack.next_event()) is not None:

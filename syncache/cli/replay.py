@@ -79,12 +79,12 @@ class Replay:
 
     @property
     def passed(self) -> list[Passed]:
-        """What was not looked at, by kind and number."""
+        """Records not looked at, by kind and number."""
         return self._summary.passed
 
     @property
     def damages(self) -> list[str]:
-        """What is wrong with the files."""
+        """The faults of the files."""
         return self._summary.damages
 
     @property
@@ -181,7 +181,7 @@ class Replay:
         return DAMAGED if self.damages else 0
 
     def notes(self) -> list[str]:
-        """Return what an operator has to know about the captures."""
+        """Return remarks about the captures."""
         notes = self._summary.notes()
         if self.unmeasured > 1:
             notes.append(
@@ -190,7 +190,7 @@ class Replay:
         return notes
 
     def text(self) -> list[str]:
-        """Return the notes and what was not looked at, for a reader."""
+        """Return the notes and the records not looked at, for a reader."""
         return [*self.notes(), *lines(self.passed)]
 
     def record(self) -> dict[str, Any]:

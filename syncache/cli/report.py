@@ -1,4 +1,4 @@
-"""What a run of the demonstration found: figures, a table and a picture."""
+"""The results of a demonstration: figures, a table and a picture."""
 
 from __future__ import annotations
 

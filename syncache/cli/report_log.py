@@ -1,4 +1,4 @@
-"""The report of `syncache log --report`: what a log adds up to, as a page."""
+"""The report of `syncache log --report`: the totals of a log, as a page."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def attacks(page: Page, book: LogBook, top: int) -> None:
 
 
 def series(page: Page, book: LogBook) -> None:
-    """Add sessions over time, and what the alerts state."""
+    """Add sessions over time, and the values of the alerts."""
     if book.first is None or book.last is None:
         return
     spans = [
@@ -119,7 +119,7 @@ def sessions(page: Page, book: LogBook, top: int) -> None:
 
 
 def drops(page: Page, book: LogBook, top: int) -> None:
-    """Add what was dropped."""
+    """Add the drops."""
     if not book.drops:
         return
     page.heading(f"{book.drops:,} packets dropped")

@@ -50,7 +50,7 @@ def save(page: Page, place: Path) -> None:
 
 @dataclass(slots=True)
 class Traffic:
-    """What is counted beside a run: who began sessions with whom, and the alerts."""
+    """Counts beside a run: who began sessions with whom, and the alerts."""
 
     samples: Samples = field(default_factory=Samples)
     targets: Top = field(default_factory=Top)
@@ -73,7 +73,7 @@ class Traffic:
     def facts(
         self, source: str, values: Mapping[str, int | str], run: Replay | None
     ) -> Facts:
-        """Return what the pages have in common."""
+        """Return the common part of the pages."""
         notes = [] if run is None else run.text()
         shift = 0.0 if run is None else run.shift
         return Facts(
@@ -160,7 +160,7 @@ def rankings(page: Page, traffic: Traffic) -> None:
 
 
 def passed_over(page: Page, notes: Sequence[str]) -> None:
-    """Add what was not looked at."""
+    """Add the records that were not looked at."""
     page.heading("What was not looked at")
     for note in notes:
         page.paragraph(note)
@@ -170,7 +170,7 @@ def passed_over(page: Page, notes: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What both pages have: the source, what was counted, and how times are spelled."""
+    """The common part of both pages: the source, the counts, the form of times."""
 
     source: str
     traffic: Traffic

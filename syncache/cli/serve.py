@@ -203,11 +203,11 @@ def run_shards(
 
 
 def tunables(options: argparse.Namespace, shared: Sequence[str] = ()) -> Sysctl:
-    """Collect what preset, file and single settings say, in this order.
+    """Collect the values of preset, file and single settings, in this order.
 
     Args:
         options: Of the command line.
-        shared: What follows from the keyring, after the preset.
+        shared: Values that follow from the keyring, after the preset.
     """
     sysctl = Sysctl()
     try:
@@ -332,7 +332,7 @@ def status(engine: Syncache) -> str:
 def prepare(
     options: argparse.Namespace, source: keys.KeySource | None, engine: Syncache
 ) -> Callable[[], None]:
-    """Read everything again; return what puts it in force."""
+    """Read everything again; return the function that puts it in force."""
     fresh = source.read() if source else None
     sysctl = tunables(options, source.settings if source else ())
     if source is not None:
@@ -376,7 +376,7 @@ async def end(host: Host, service: Service) -> None:
 async def listen(
     options: argparse.Namespace, host: Host, stack: contextlib.AsyncExitStack
 ) -> str:
-    """Start the server that was asked for; say what it is."""
+    """Start the chosen server; return its description."""
     where: dict[str, Any] = {"port": options.port, "backlog": options.backlog}
     if options.echo:
         await host.create_server(Echo, **where)
@@ -397,7 +397,7 @@ async def listen(
 
 
 class Echo(asyncio.Protocol):
-    """Sends back what comes, no faster than the peer takes it."""
+    """Echoes the input, no faster than the peer takes it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -418,7 +418,7 @@ class Echo(asyncio.Protocol):
 
 
 async def discard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Throw away what comes."""
+    """Discard the input."""
     with contextlib.suppress(OSError):
         while await reader.read(READ_BYTES):
             pass

@@ -1,8 +1,8 @@
 """The life of a long-running command: signals, reload, the service manager.
 
-What lives here: SIGHUP reads the configuration again in a thread and puts it into the
+Contents: SIGHUP reads the configuration again in a thread and puts it into the
 engine between two turns of the loop, all or nothing; readiness, status and signs of
-life go to the service manager; the privileges are dropped.  What does not: packets.
+life go to the service manager; the privileges are dropped.  Elsewhere: packets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STATUS_EVERY = 5.0  # seconds
 
 
 class Service:
-    """What a command does besides its packets.
+    """The duties of a command besides its packets.
 
     Args:
         options: With those of `options.add_service`.
@@ -74,7 +74,7 @@ class Service:
         self._notify.ready(status())
 
     def turn(self, now: float) -> None:
-        """Do what is due; a bounded part of a millisecond."""
+        """Run the work that is due; a bounded part of a millisecond."""
         self._notify.alive(now)
         if now >= self._status_due:
             self._status_due = now + STATUS_EVERY

@@ -161,7 +161,7 @@ def tunables(options: argparse.Namespace, source: KeySource | None) -> Sysctl:
 def prepare(
     options: argparse.Namespace, source: KeySource | None, shield: Shield
 ) -> Callable[[], None]:
-    """Read everything again; return what puts it in force."""
+    """Read everything again; return the function that puts it in force."""
     fresh = source.read() if source else None
     sysctl = tunables(options, source)
 
@@ -181,7 +181,7 @@ def status(shield: Shield) -> str:
 
 
 def services(options: argparse.Namespace) -> list[tuple[str | None, int]]:
-    """Return what to protect."""
+    """Return the ports and addresses to protect."""
     for port in options.port:
         if not 0 < port < 2**16:
             raise Failure(f"port {port} is not between 1 and 65535")
@@ -197,7 +197,7 @@ def services(options: argparse.Namespace) -> list[tuple[str | None, int]]:
 def report(
     options: argparse.Namespace, places: list[tuple[str | None, int]], sysctl: Sysctl
 ) -> int:
-    """Print what a shield would find here; 1 if it would not work."""
+    """Print the findings of a check; 1 if a shield would not work."""
     known = sorted(host_settings.addresses())
     wanted = [
         (one, port)
@@ -218,7 +218,7 @@ async def watch(
     service: Service,
     write: Callable[[str], object],
 ) -> int:
-    """Say what happens until a signal, or until the interface is gone."""
+    """Report events until a signal, or until the interface is gone."""
     async with contextlib.AsyncExitStack() as stack:
         reader = source.watch() if source else None
         if reader:

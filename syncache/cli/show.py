@@ -1,4 +1,4 @@
-"""`syncache show`: what a router's `show` commands print, of a running process.
+"""`syncache show`: the output of a router's `show` commands, of a running process.
 
     show tcp intercept connections | statistics
     show ip inspect sessions [detail] | statistics | config
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def chosen(words: list[str]) -> str:
-    """Return what words ask for; each may be short.
+    """Return the request in some words; each may be short.
 
     Raises:
         Failure: nothing, or more than one thing.

@@ -193,7 +193,7 @@ class Summary:
         self.damages += other.damages
 
     def notes(self) -> list[str]:
-        """Return what an operator has to know, in sentences."""
+        """Return remarks for the operator, in sentences."""
         counts = self.counts
         notes = []
         if counts["steps"]:
@@ -264,7 +264,7 @@ class Merged:
             self._show()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open files."""
         for source in self._active:
             self._end(source)
         for source in self._waiting:

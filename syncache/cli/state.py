@@ -71,7 +71,7 @@ class State:
         )
 
     def turn(self, now: float) -> None:
-        """Do a bounded part of what is due; nothing waits for a disk."""
+        """Do a bounded part of the work that is due; nothing waits for a disk."""
         self._file.report()
         if self._slices is None:
             if now < self._due or self._file.busy:

@@ -117,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show and set what was named; return the number of names that failed."""
+    """Show and set tunables by name; return the number of names that failed."""
     check(options)
     known = Sysctl()
     registry, failed = choose(options, known)
@@ -202,7 +202,7 @@ def one(
     word: str,
     shown: dict[str, int | str],
 ) -> None:
-    """Show or set what one word of the command line names."""
+    """Show or set the tunables of one word of the command line."""
     name, value = assignment(word)
     if value is not None and not options.d:
         knob = known.describe(name)
@@ -221,7 +221,7 @@ def one(
 def report(
     options: argparse.Namespace, name: str, old: int | str, new: int | str
 ) -> None:
-    """Print what a setting changed, as sysctl(8) does."""
+    """Print the change, as sysctl(8) does."""
     if options.json or options.q:
         return
     if options.n:
@@ -248,7 +248,7 @@ def show(options: argparse.Namespace, knob: Knob, value: int | str) -> None:
 
 
 def spelled(options: argparse.Namespace, knob: Knob, value: int | str) -> str:
-    """Return what stands behind the name: value, type, format or description."""
+    """Return the text behind the name: value, type, format or description."""
     if options.F:
         return FORMATS[type_of(knob)]
     if options.t or options.d:

@@ -1,4 +1,4 @@
-"""What the middlebox commands share: tunables from presets, files and words.
+"""The common part of the middlebox commands: tunables from presets, files, words.
 
 A file is a sysctl.conf or an IOS configuration, told apart by its first line that says
 anything.
@@ -35,11 +35,11 @@ def load(
     rules: str | None = None,
     shared: Sequence[str] = (),
 ) -> tuple[Sysctl, Config]:
-    """Collect what a preset, files and single settings say, in this order.
+    """Collect the values of a preset, file and single settings, in this order.
 
     What an IOS configuration says without effect on an engine, "ip inspect" or "ip tcp
     intercept", is written to stderr; with `strict`, lines of other features are errors.
-    `shared` is what follows from a keyring, after the preset.
+    `shared` are values that follow from a keyring, after the preset.
 
     Raises:
         Failure: the first thing that is wrong, with its place.

@@ -1,4 +1,4 @@
-"""Whose wall clock is wrong, judged by what members have sealed.
+"""Whose wall clock is wrong, judged by the members' sealed records.
 
 Valkey can hold messages back and show old ones, but it cannot make one up.  So a member
 is behind if the sealed time of another is ahead of its own clock by more than the skew;
@@ -69,7 +69,7 @@ def is_wrong(
         me: Our name.
         now: Our wall time.
         sights: Of the other members, each once.
-        skew: What the group allows, in seconds.
+        skew: The limit of the group, in seconds.
         valkey_offset: Valkey's clock minus ours; None if it is unknown.
     """
     fresh = [sight for sight in sights if abs(now - sight.seen) <= FRESH_SECONDS]

@@ -1,4 +1,4 @@
-"""`Conf`: what a member of a fleet has to know, from one file or the environment.
+"""`Conf`: the settings of a fleet's member, from one file or the environment.
 
 A file has `name = value` lines; `#` begins a comment.  SYNCACHE_FLEET_GROUP and so on
 take precedence over the file.
@@ -50,7 +50,7 @@ class Conf:
         """Read a file, then the environment.
 
         Raises:
-            FleetError: something is missing or wrong; one line says what.
+            FleetError: something is missing or wrong; one line says which.
         """
         values = {} if path is None else _lines(path)
         for field in FIELDS:

@@ -1,7 +1,7 @@
-"""`Document`: the keys of a group, and what its members must agree on.
+"""`Document`: the keys of a group, and the values its members must agree on.
 
 It has a version that only rises; members take a higher one and refuse a lower one.
-What lives here: the value, its text and the checks of it.  Sealing is `seal`'s.
+Contents: the value, its text and the checks of it.  Sealing is `seal`'s.
 """
 
 from __future__ import annotations

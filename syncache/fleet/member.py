@@ -100,7 +100,7 @@ class Member:
     # The local copy.
 
     def load(self) -> None:
-        """Take up the document of before, if there is one."""
+        """Take up the previous document, if there is one."""
         try:
             message = self.conf.sealed.read_bytes()
         except FileNotFoundError:
@@ -128,7 +128,7 @@ class Member:
                     files.replace(self.conf.sealed, [message])
                     files.replace(self.conf.keyring, [text.encode()])
         except OSError as error:
-            # The engines go on with the file of before, and this is tried again.
+            # The engines go on with the previous file, and this is tried again.
             raise FleetError(f"{error.filename}: {error.strerror}") from None
         self.document, self._message = document, message
 
@@ -195,7 +195,7 @@ class Member:
     # One round.
 
     def turn(self) -> None:
-        """Do one round: publish, look, take what is new."""
+        """Do one round: publish, look, take the news."""
         now = time.monotonic()
         flood = self._report is not None and self._report.state != "calm"
         record_due = now >= self._record_due or flood
@@ -222,7 +222,7 @@ class Member:
         self._follow(news.header)
 
     def _record(self) -> Record:
-        """Return what we publish now."""
+        """Return the record to publish now."""
         document = self.document
         report = self._report
         return Record(
@@ -331,7 +331,7 @@ class Member:
                 _, body = self._sealer.open(kind_of(name), sealed)
                 record = Record.decode(name, body)
             except FleetError:
-                continue  # of before a key was changed, or nobody's
+                continue  # of a previous key file, or nobody's
             self._note(record)
 
     def _note(self, record: Record) -> None:

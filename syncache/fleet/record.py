@@ -1,4 +1,4 @@
-"""`Record`: what a member publishes of itself: its keys, its clock, its floods.
+"""`Record`: the data a member publishes: its keys, its clock, its floods.
 
 A few hundred bytes of sealed JSON, once every five seconds, once a second in a flood.
 Others' records are read with suspicion: they are a member's, but it may be a sick one.
@@ -34,7 +34,7 @@ class Record:
         offset: Valkey's clock minus its own, in seconds.
         refuses: It makes no cookies of the group: its clock is wrong.
         ahead: Members whose clocks are ahead of its own, and the times they told.
-        alarms: What is wrong, a few words each.
+        alarms: Faults, a few words each.
         state: calm, cookies, aggressive or paused.
         rates: Numbers a second, by name: syn, cookie, redeemed, drop.
     """

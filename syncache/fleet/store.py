@@ -40,12 +40,12 @@ return 1
 
 
 class StoreError(FleetError):
-    """Valkey is away, or did not do what it was asked."""
+    """Valkey is away, or refused a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one round trip has brought.
+    """The result of one round trip.
 
     Attributes:
         header: The beginning of the document; empty: there is none.
@@ -88,7 +88,7 @@ class Store:
             raise FleetError(f"{self._where}: {error}") from None
 
     def look(self, *, mine: tuple[str, bytes] | None, sample: int, clock: bool) -> News:
-        """Publish our record, and see what there is, in one round trip.
+        """Publish our record, and read the group's state, in one round trip.
 
         Args:
             mine: Our name and sealed record; None: nothing is published.
@@ -183,7 +183,7 @@ def _bytes(value: object) -> bytes:
 
 
 def _records(value: object) -> dict[str, bytes]:
-    """Read names and values in turn; what is too large to be a record is left out."""
+    """Read names and values in turn; values too large for a record are left out."""
     if not isinstance(value, list):
         raise TypeError(f"an answer of type {type(value).__name__}")
     if value and isinstance(value[0], list):  # the protocol's version 3 has pairs

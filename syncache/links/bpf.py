@@ -239,12 +239,12 @@ def _find_ours_v6(asm: Assembler, access: _Access, addresses: Sequence[bytes]) -
 
 
 def filter_program(addresses: Sequence[str]) -> bytes:
-    """Return the socket filter that takes what is ours."""
+    """Return the socket filter that takes our packets."""
     return _skb_program(addresses, FILTER_TAKE, FILTER_REFUSE)
 
 
 def drop_program(addresses: Sequence[str] | None) -> bytes:
-    """Return the classifier that drops what is ours; None: everything."""
+    """Return the classifier that drops our packets; None: everything."""
     if addresses is None:
         asm = Assembler()
         asm.leave(TC_DROP)
@@ -263,7 +263,7 @@ def _skb_program(addresses: Sequence[str], ours: int, others: int) -> bytes:
 
 
 def redirect_program(addresses: Sequence[str], map_fd: int) -> bytes:
-    """Return the XDP program that gives what is ours to the socket of its queue."""
+    """Return the XDP program that gives our packets to the socket of its queue."""
     asm = Assembler()
     _find_ours(asm, _XdpAccess(), addresses)
     asm.label("others")

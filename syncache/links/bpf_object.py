@@ -43,7 +43,7 @@ class BpfObject:
         maps: Maps that are there already; they stay the caller's.
 
     Raises:
-        LinkError: One line that says what is missing.
+        LinkError: One line that names the missing part.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class BpfObject:
             os.close(self._owned.pop())
 
     def info(self, program: str) -> _core_bpf.ProgramInfo:
-        """Return what the kernel knows of a program."""
+        """Return the kernel's data on a program."""
         return _core_bpf.bpf_info(self.programs[program])
 
     def _make_maps(self, entries: Mapping[str, int]) -> None:

@@ -1,7 +1,7 @@
-"""An interface as one process's own, and what a killed process left on it.
+"""An interface as one process's own, and the remains of a killed process.
 
 A claim is a locked file.  The lock ends with the process, however it ends; the file
-holds what has to be undone, so that the next process can undo it.  Its name has the
+holds the changes to undo, so that the next process can undo it.  Its name has the
 network namespace and the index of the interface, neither of which comes again before
 the machine is started anew, and then the folder is empty.
 """
@@ -92,7 +92,7 @@ class Claim:
         return [step for step in steps if isinstance(step, list) and step]
 
     def record(self, steps: list[Step]) -> None:
-        """Keep what has to be undone; call it before each change."""
+        """Record the change to undo; call it before each change."""
         self.steps = steps
         self._write()
 
@@ -106,7 +106,7 @@ class Claim:
             os.ftruncate(self._fd, len(data))
 
     def release(self) -> None:
-        """Give it up; what is left to undo stays on record."""
+        """Give it up; changes not yet undone stay on record."""
         if self._fd < 0:
             return
         if not self.steps:

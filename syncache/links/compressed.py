@@ -109,7 +109,7 @@ _FAULTS = (EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
 
 
 class Opened:
-    """A file, or what is in a compressed one.
+    """A file, or the contents of a compressed one.
 
     Raises:
         OSError: It cannot be opened.

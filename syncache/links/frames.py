@@ -1,4 +1,4 @@
-"""What the frame links share.
+"""The common base of the frame links.
 
 The interface and our addresses on it, the way out without a link header, and the
 program that keeps the kernel from answering.
@@ -44,7 +44,7 @@ class Interface:
         name: Of the interface.
         addresses: Ours.  One with a length ("192.0.2.2/24") is given to the interface
             unless it has it, which needs pyroute2; one without is there already.
-        claim: Keep other processes of ours off it, and remember what was changed.
+        claim: Keep other processes of ours off it, and remember the changes.
 
     Raises:
         LinkError: There is no such interface, it is not to be configured, or another
@@ -130,7 +130,7 @@ class Route:
 
 
 class Drop:
-    """Keeps the kernel from seeing what is ours, behind whatever taps the interface.
+    """Keeps the kernel from seeing our packets, behind whatever taps the interface.
 
     A link descriptor (TCX, Linux 6.6) holds the program, so it goes with the process.
     An older kernel gets a clsact filter, which stays if the process is killed:

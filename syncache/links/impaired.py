@@ -109,7 +109,7 @@ class Impaired:
         return min((when for when in times if when is not None), default=None)
 
     def receive(self, rx: Ring) -> int:
-        """Append the packets that have arrived; also moves on what was sent."""
+        """Append the packets that have arrived; also moves on the packets sent."""
         now = self._clock()
         self._push_out(now)
         while not self._inward.full:
@@ -135,7 +135,7 @@ class Impaired:
         self._link.close()
 
     def _push_out(self, now: float) -> None:
-        """Send what has arrived at the far end of the outward path."""
+        """Send the packets that arrived at the far end of the outward path."""
         while True:
             if self._tx.next == len(self._tx):
                 self._tx.clear()

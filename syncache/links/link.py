@@ -1,4 +1,4 @@
-"""What every link is: packets in through one ring, out through another.
+"""The interface of every link: packets in through one ring, out through another.
 
 A link owns a file descriptor, a device or a file, and with it everything that is
 special about it: headers in front of a packet, checksum offloads, super-segments.
@@ -59,7 +59,7 @@ class Link(Protocol):
 
 
 class LinkError(OSError):
-    """A link cannot be opened or is gone; one line that says what to do."""
+    """A link cannot be opened or is gone; one line that states the remedy."""
 
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)

@@ -60,7 +60,7 @@ class Netdev:
         self._run(lambda ip: self._apply(ip, addresses, routes, mtu=mtu, txqlen=queue))
 
     def restore(self) -> None:
-        """Undo what was changed, in reverse order; what is gone stays gone."""
+        """Undo the changes, in reverse order; deleted devices stay deleted."""
         if self._steps:
             self._run(self._roll_back)
 
@@ -102,7 +102,7 @@ class Netdev:
             raise
 
     def _drop_left(self, ip: Any, wanted: list[Step], sizes: set[str]) -> None:
-        """Undo what a killed process left and nobody wants now."""
+        """Undo the changes of a killed process that nobody wants now."""
         for step in reversed(self._steps):
             given = step[0] in {"addr", "route"} and step not in wanted
             if given or (step[0] in {"mtu", "txqlen"} and step[0] not in sizes):

@@ -78,7 +78,7 @@ class Packet:
             one hash.
 
     Raises:
-        LinkError: One line that says what to do.
+        LinkError: One line that states the remedy.
         ValueError: An argument is not legal.
     """
 
@@ -189,7 +189,7 @@ class Packet:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Frames by what became of them.
+        """Frames by outcome.
 
         received; sent; skipped, without IP; too_large, for a slot or the ring;
         send_failed, refused by the kernel; kernel_dropped, since the ring was full.
@@ -208,7 +208,7 @@ class Packet:
         return count
 
     def send(self, tx: Ring) -> int:
-        """Send what `tx` holds.
+        """Send the packets in `tx`.
 
         A reply goes back where its request came from, through the same VLANs; what has
         no link header goes by the kernel's routes and neighbours; a forwarder sends
@@ -242,7 +242,7 @@ class Packet:
             self._undo.pop()()
 
     def _count_dropped(self) -> int:
-        """Add what the kernel counted since it was last asked."""
+        """Add the kernel's counts since the last call."""
         if self._socket.fileno() < 0:
             return self._kernel_dropped
         counted = self._socket.getsockopt(
@@ -267,7 +267,7 @@ class Packet:
 
 
 def relay(source: Packet, target: Packet, rx: Ring) -> int:
-    """Forward what has arrived, as it is: a middlebox without an engine.
+    """Forward arrived packets unchanged: a middlebox without an engine.
 
     The yardstick of those with one.  `rx` has slots of gso_max + headroom bytes.
 
@@ -283,7 +283,7 @@ def relay(source: Packet, target: Packet, rx: Ring) -> int:
 
 
 def _attach_filter(sock: socket.socket, addresses: Sequence[str]) -> None:
-    """Have the socket take nothing but what is ours."""
+    """Have the socket take nothing but our packets."""
     program = bpf.load(bpf.PROG_SOCKET_FILTER, 0, bpf.filter_program(addresses))
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, program)

@@ -1,4 +1,4 @@
-"""What a capture holds that was not looked at, by kind and number.
+"""The records of a capture that were not looked at, by kind and number.
 
 The reasons are those of csrc/link/encap.h; here they get the names that operators know.
 """
@@ -128,7 +128,7 @@ class Passed(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What they are, for a reader."""
+        """Their name, for a reader."""
         if self.reason == "tunnel":
             return f"{TUNNELS[CORE_TUNNELS[self.number]]} tunnel (see --tunnels)"
         if self.reason not in NUMBERED:

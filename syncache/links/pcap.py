@@ -1,4 +1,4 @@
-"""Capture files as links: one reads packets from a file, one writes what passes.
+"""Capture files as links: one reads packets from a file, one writes them.
 
 Reading is `replay.CaptureReader`, here under its old name too.  Written is classic pcap
 of raw IP.

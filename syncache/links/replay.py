@@ -1,6 +1,6 @@
 """Capture files at the speed of C: whole buffers become packets in rings.
 
-What is here: the file, and what its damage means in words.  What is not: the formats
+Contents: the file, and what its damage means in words.  Elsewhere: the formats
 (csrc/link/capture.c) and the writing of captures (`pcap`).
 """
 
@@ -95,7 +95,7 @@ class CaptureReader:
 
     @property
     def passed(self) -> list[Passed]:
-        """What was not looked at so far, by kind and number, the commonest first."""
+        """Records not looked at so far, by kind and number, the commonest first."""
         found = [Passed(*row) for row in self._capture.passed()]
         if rest := self.counts()["passed_rest"]:
             found.append(Passed("rest", 0, rest))
@@ -188,7 +188,7 @@ class CaptureReader:
         return status
 
     def _fill(self) -> None:
-        """Read more behind what is left, in a larger buffer if it takes all of one."""
+        """Read more behind the rest, in a larger buffer if it fills this one."""
         left = self._to - self._from
         if self._from:
             self._buffer[:left] = self._buffer[self._from : self._to]
@@ -222,7 +222,7 @@ class CaptureReader:
         return None
 
     def _end(self) -> LinkError | None:
-        """Return what is wrong with the end of the file, if anything is."""
+        """Return the fault in the end of the file, if anything is."""
         rest = self._buffer[self._from : self._to]
         if any(rest):
             return DamagedError(f"{self.path} is damaged: it ends within a record")
@@ -232,7 +232,7 @@ class CaptureReader:
         return None
 
     def _failure(self, status: int) -> LinkError:
-        """Return what is wrong with the bytes that were read."""
+        """Return the fault in the bytes that were read."""
         if status == NO_CAPTURE:
             return LinkError(f"{self.path} is not a pcap or pcapng file")
         what = {

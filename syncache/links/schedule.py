@@ -60,7 +60,7 @@ class Schedule:
             raise
 
     def restore(self) -> None:
-        """Undo what was changed, in reverse order."""
+        """Undo the changes, in reverse order."""
         while self._undo:
             with suppress(OSError):
                 self._undo.pop()()

@@ -60,7 +60,7 @@ class ShieldEvent(NamedTuple):
 
 
 class _Service:
-    """What is remembered of one protected address and port."""
+    """The state of one protected address and port."""
 
     __slots__ = ("flooded", "refused", "retry", "wait")
 
@@ -88,7 +88,7 @@ class Shield:
             else in tc.
 
     Raises:
-        LinkError: One line that says what to do.
+        LinkError: One line that states the remedy.
         ValueError: an argument or a tunable is not for a shield.
     """
 
@@ -193,7 +193,7 @@ class Shield:
 
     @property
     def counters(self) -> dict[str, int]:
-        """What the programs counted, by the names of csrc/bpf/shield.h."""
+        """The counters of the programs, by the names of csrc/bpf/shield.h."""
         with self._lock:
             return read_counters(self._maps["counters_map"])
 
@@ -207,7 +207,7 @@ class Shield:
         return []
 
     def events(self) -> Iterator[ShieldEvent]:
-        """Take what has happened since the last time; no more than 1,024 are kept."""
+        """Take the events since the last call; no more than 1,024 are kept."""
         while self._events:
             yield self._events.popleft()
 
@@ -254,7 +254,7 @@ class Shield:
         self._trouble = said
 
     def poll(self, now: float) -> None:
-        """Renew keys, and look at what the programs depend on; the thread does."""
+        """Renew keys, and look at the programs' conditions; the thread does."""
         self._watch_services(now)
         if now - self._look >= LOOK_SECONDS:
             self._look = now

@@ -39,7 +39,7 @@ class Attachment:
         """Attach them; where SYNs are answered: native, tc or generic.
 
         Raises:
-            LinkError: One line that says what to do.
+            LinkError: One line that states the remedy.
         """
         for info in [self._info, *above(self._info)]:
             self._attach_one("tc", programs["shield_ack"], info)

@@ -63,7 +63,7 @@ class Finding(NamedTuple):
 def check(
     name: str, services: Iterable[tuple[str, int]], sysctl: Sysctl
 ) -> Iterator[Finding]:
-    """Yield what was found; "fail" is what a shield cannot work with.
+    """Yield the findings; "fail" is a condition a shield cannot work with.
 
     Args:
         name: Of the interface.

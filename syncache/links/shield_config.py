@@ -69,7 +69,7 @@ class ShieldConfig:
         self._given: set[int] = set()
 
     def content(self, now: float, interface: InterfaceInfo) -> bytes:
-        """Return what is to lie in the map now.
+        """Return the contents that the map should have now.
 
         Raises:
             ValueError: the tunables are not for a shield.
@@ -99,7 +99,7 @@ class ShieldConfig:
         return config.content()
 
     def mode(self) -> int:
-        """Return what is done with SYNs, an enum shield_mode."""
+        """Return the treatment of SYNs, an enum shield_mode."""
         if self.is_off or not self._sysctl[COOKIES]:
             return core.OFF
         mode = MODES[str(self._sysctl[MODE])]

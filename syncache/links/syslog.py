@@ -1,6 +1,6 @@
 """Syslog: one line of text as one datagram, in the form of RFC 5424.
 
-What is here: the header and the socket, UDP or Unix.  What is not: the lines, which
+Contents: the header and the socket, UDP or Unix.  Elsewhere: the lines, which
 are those of `syncache.alerts`, and what folds them.  A log that cannot be reached does
 not stop what is logged: messages are counted as lost.
 """
@@ -129,5 +129,5 @@ def _host_and_port(target: str) -> tuple[str, int]:
 
 
 def _printable(text: str, size: int) -> str:
-    """Return what RFC 5424 admits in a header: no blank, nothing beyond ASCII."""
+    """Return the text with the characters RFC 5424 admits in a header alone."""
     return "".join(c for c in text if "!" <= c <= "~")[:size] or NIL

@@ -1,7 +1,7 @@
 """TUN: IP packets of the machine's own kernel, through /dev/net/tun (Linux).
 
 The ring is filled and emptied in C (csrc/link/tun.c).  Here: opening the device,
-its offloads, and errors that say what to do.
+its offloads, and errors that state the remedy.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Tun:
     """A TUN device, created unless it exists.
 
     A device that is created goes away with `close`, or with the process.  One that
-    exists (`ip tuntap add`) stays, and gets back what was changed of it.
+    exists (`ip tuntap add`) stays, and gets its settings back.
 
     Args:
         name: Of the interface, "" for one that the kernel chooses.
@@ -65,7 +65,7 @@ class Tun:
     pyroute2.
 
     Raises:
-        LinkError: One line that says what to do.
+        LinkError: One line that states the remedy.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Tun:
         return count
 
     def send(self, tx: Ring) -> int:
-        """Send what `tx` holds.
+        """Send the packets in `tx`.
 
         While the interface is down the kernel refuses every packet: each counts as
         lost in the network, and one line in the log tells.
@@ -150,7 +150,7 @@ class Tun:
         return count
 
     def close(self) -> None:
-        """Close the device; put back what was changed of one that stays."""
+        """Close the device; restore the settings of one that stays."""
         if self._fd < 0:
             return
         if self._schedule is not None:

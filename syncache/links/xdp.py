@@ -1,7 +1,7 @@
 """AF_XDP: frames taken before the kernel makes packets of them (Linux 5.9).
 
 The rings are filled and emptied in C (csrc/link/xdp.c).  Here: the program that
-redirects what is ours, the socket with its memory and its rings, and the way back.
+redirects our packets, the socket with its memory and its rings, and the way back.
 
 The program sends TCP and ICMP to our addresses to the socket of the queue that they
 came by; the rest goes on to the kernel, which answers ARP and neighbour discovery.  A
@@ -81,7 +81,7 @@ class XdpProgram:
             "auto": native where the driver can.
 
     Raises:
-        LinkError: One line that says what to do.
+        LinkError: One line that states the remedy.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class XdpProgram:
             raise
 
     def serve(self, queue: int, fd: int) -> None:
-        """Send what is ours of a queue to a socket."""
+        """Send our packets of a queue to a socket."""
         _core_bpf.bpf_map_set(self._map, queue, fd)
 
     def close(self) -> None:
@@ -167,7 +167,7 @@ class Xdp:
         threaded_napi: Run the driver's part below it.
 
     Raises:
-        LinkError: One line that says what to do.
+        LinkError: One line that states the remedy.
         ValueError: An argument is not legal.
     """
 
@@ -274,7 +274,7 @@ class Xdp:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Frames by what became of them.
+        """Frames by outcome.
 
         received; sent; skipped, without IP; too_large, for a slot; send_failed,
         refused by the kernel.
@@ -293,7 +293,7 @@ class Xdp:
         return count
 
     def send(self, tx: Ring) -> int:
-        """Send what `tx` holds.
+        """Send the packets in `tx`.
 
         A reply goes back where its request came from, through the same VLANs; what has
         no link header goes by the kernel's routes and neighbours.

@@ -1,4 +1,4 @@
-"""ICMP for a host: echo replies, and what errors say about our connections.
+"""ICMP for a host: echo replies, and errors about our connections.
 
 See RFC 792, RFC 4443, RFC 1191, RFC 8201, RFC 5927; RFC 9293 3.9.2.2.
 """
@@ -109,7 +109,7 @@ def _echo_reply_v6(packet: bytes) -> bytes | None:
 
 
 def read_error(packet: bytes) -> IcmpError | None:
-    """Return what an ICMP error says about one of our segments, or None."""
+    """Return the contents of an ICMP error about one of our segments, or None."""
     if len(packet) >= 28 and packet[0] >> 4 == 4:
         return _read_error_v4(packet[(packet[0] & 15) * 4 :])
     if len(packet) >= 48 and packet[0] >> 4 == 6 and packet[6] == _PROTOCOL_ICMPV6:

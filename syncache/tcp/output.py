@@ -1,4 +1,4 @@
-"""What leaves a connection: resets, data, acknowledgements (RFC 9293 3.8, 3.10).
+"""The output of a connection: resets, data, ACKs (RFC 9293 3.8, 3.10).
 
 Segments are made here and nowhere else, with the time at which they leave.
 """
@@ -26,7 +26,7 @@ _MASK = 0xFFFFFFFF
 
 
 def transmit(connection: Connection, ring: Ring, now_ms: int, gso_max: int) -> bool:
-    """Write what is due; False if the ring is full or this was enough for a turn."""
+    """Write segments; False if the ring is full or this was enough for a turn."""
     if connection.reset is not None:
         if not ring.free:
             return False
@@ -50,7 +50,7 @@ def transmit(connection: Connection, ring: Ring, now_ms: int, gso_max: int) -> b
 
 
 def numbers(connection: Connection) -> Numbers:
-    """Return what the connection takes, as the engine is told it."""
+    """Return the connection's limits in the engine's form."""
     sender, receiver = connection.sender, connection.receiver
     timestamps = connection.timestamps
     return Numbers(

@@ -40,7 +40,7 @@ class Reassembly:
         return bool(self._blocks)
 
     def add(self, seq: int, data: memoryview | bytes) -> None:
-        """Keep what is new of the data; nothing if there are too many pieces."""
+        """Keep the new part of the data; nothing if there are too many pieces."""
         if self._pieces >= PIECES_MAX:
             return
         end = seq + len(data)

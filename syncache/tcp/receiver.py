@@ -166,13 +166,13 @@ class Receiver:
         return bytes(taken[0]) if len(taken) == 1 else b"".join(taken)
 
     def release(self) -> None:
-        """The application reads no more: what comes is thrown away."""
+        """The application reads no more: input is discarded."""
         self.discard = True
         self._chunks.clear()
         self.size = 0
 
     def stop(self) -> None:
-        """Forget reassembly and timers; what is in order may still be read."""
+        """Forget reassembly and timers; data in order may still be read."""
         self.reassembly.clear()
         self._duplicates.clear()
         self.deadline = None
@@ -250,7 +250,7 @@ class Receiver:
         return bool(self.reassembly or self._duplicates)
 
     def sack_blocks(self, count: int) -> Iterable[tuple[int, int]]:
-        """Return the blocks to report: what came twice, once, then the newest.
+        """Return the blocks to report: the one that came twice, once, then the newest.
 
         A duplicate above a hole is followed by the block that holds it (RFC 2018 4,
         RFC 2883 4).

@@ -1,4 +1,4 @@
-"""What the peer holds beyond the cumulative ACK, by its SACK blocks.
+"""The data that the peer holds beyond the cumulative ACK, by its SACK blocks.
 
 Sorted, disjoint ranges of sequence numbers, at most RANGES_MAX of them: a peer that
 acknowledges every second byte gains nothing but slow recovery.
@@ -46,7 +46,7 @@ class Scoreboard:
         return True
 
     def advance(self, una: int) -> None:
-        """Forget what lies below the cumulative ACK."""
+        """Forget the ranges below the cumulative ACK."""
         while self._starts and self._starts[0] < una:
             self.total -= min(self._ends[0], una) - self._starts[0]
             if self._ends[0] <= una:
@@ -76,7 +76,7 @@ class Scoreboard:
         )
 
     def lost_below(self, mss: int) -> int:
-        """Return the edge under which what is not marked is lost; 0 if none is.
+        """Return the edge below which unmarked data is lost; 0 if none is.
 
         RFC 6675 4, IsLost(): DupThresh ranges, or more than (DupThresh - 1) * SMSS
         bytes, are marked above it.

@@ -1,4 +1,4 @@
-"""SEGMENT ARRIVES: what a segment does to a connection (RFC 9293 3.10.7.4).
+"""SEGMENT ARRIVES: the effect of a segment on a connection (RFC 9293 3.10.7.4).
 
 The steps are the RFC's, in its order: sequence number (and PAWS), RST, SYN, ACK, text,
 FIN.  What is acceptable and what is challenged follows RFC 5961; urgent data is data
@@ -76,7 +76,7 @@ def may_replace(connection: Connection, arrival: Arrival) -> bool:
 def _is_acceptable(
     connection: Connection, arrival: Arrival, seq: int, now_ms: int
 ) -> bool:
-    """PAWS, then the sequence number; what fails is answered here."""
+    """PAWS, then the sequence number; failures are answered here."""
     receiver, timestamps = connection.receiver, connection.timestamps
     flags = arrival.flags
     good = _is_in_window(connection, arrival, seq)
@@ -219,7 +219,7 @@ def _take_text(connection: Connection, arrival: Arrival, seq: int, now_ms: int) 
 def _take_in_time_wait(
     connection: Connection, arrival: Arrival, seq: int, now_ms: int
 ) -> None:
-    """Acknowledge all but RST (RFC 1337) and what is a mere duplicate ACK."""
+    """Acknowledge all but RST (RFC 1337) and mere duplicate ACKs."""
     receiver = connection.receiver
     flags = arrival.flags
     if flags & RST:

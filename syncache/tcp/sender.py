@@ -1,4 +1,4 @@
-"""The sending half of a connection: what goes out next, and what an ACK means.
+"""The sending half of a connection: the next segment, and the meaning of an ACK.
 
 `plan()` names the next segment, `sent()` notes that it left, `acknowledge()` takes the
 peer's answer, `expire()` the time-out.  Headers are built elsewhere.
@@ -93,7 +93,7 @@ class Sender:
         return self._fin_end is not None and self.snd_una >= self._fin_end
 
     def close(self) -> None:
-        """Send a FIN after what is queued."""
+        """Send a FIN after the queued data."""
         self.fin = True
         self._fin_end = self.end + 1
 
@@ -229,7 +229,7 @@ class Sender:
             self.deadline = now_ms + self.rto.timeout_ms
 
     def settle(self, now_ms: int) -> None:
-        """Arm the persist timer if a closed window alone holds back what waits."""
+        """Arm the persist timer if a closed window alone holds back data."""
         quiet = self.deadline is None and self.snd_nxt == self.snd_una
         if quiet and (self.queue.size or self.fin_owed):
             self.persisting = True
@@ -297,7 +297,7 @@ class Sender:
             self._enter_recovery()
 
     def duplicate(self) -> None:
-        """Take an ACK that says again what the last one said (RFC 5681 2)."""
+        """Take an ACK that repeats the last one (RFC 5681 2)."""
         if self.snd_nxt == self.snd_una:
             return
         self._dupacks += 1
@@ -381,7 +381,7 @@ class Sender:
         return tries <= RETRANSMISSIONS_MAX
 
     def lower_mss(self, mss: int) -> None:
-        """Use smaller segments, and send what was too large again at once."""
+        """Use smaller segments, and resend the ones that were too large at once."""
         self.mss = mss
         self._recover = None
         self._dupacks = self._departed = 0

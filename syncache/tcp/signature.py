@@ -31,7 +31,7 @@ _PROTOCOL_TCP = 6
 
 
 def writer_of(conn: Conn, options: Mapping[str, Any], *, dont_fragment: bool) -> Writer:
-    """Return what writes a connection's packets, as its listener's options say."""
+    """Return the writer of a connection's packets, as its listener's options say."""
     family, faddr, laddr = conn.family, conn.key[:16], conn.key[16:32]
     writer = SegmentWriter(
         family,

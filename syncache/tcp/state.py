@@ -42,7 +42,7 @@ class State(Enum):
 
 
 class Happening(Enum):
-    """What can happen to a connection: user calls, arriving segments, time-outs."""
+    """The events of a connection: user calls, arriving segments, time-outs."""
 
     RST = "rcv RST"
     SYN = "rcv SYN"
@@ -60,7 +60,7 @@ class Happening(Enum):
 
 
 class Action(Enum):
-    """What the connection does when it takes a transition."""
+    """The action of a transition."""
 
     NOTHING = "nothing"
     CHALLENGE = "challenge ACK"
@@ -76,14 +76,14 @@ class Action(Enum):
 
 
 class Transition(NamedTuple):
-    """Where a happening leads, and what is done on the way."""
+    """The next state of an event, and the actions on the way."""
 
     state: State
     action: Action
 
 
 def _row(state: State, **moves: tuple[State, Action]) -> dict[Happening, Transition]:
-    """Return the row of a state, in which what is not named changes nothing."""
+    """Return the row of a state; events that are not named change nothing."""
     row = {kind: Transition(state, Action.NOTHING) for kind in Happening}
     for name, (target, action) in moves.items():
         row[Happening[name]] = Transition(target, action)

@@ -12,7 +12,7 @@ _OUTDATED_MS = 24 * 86_400_000
 
 
 class Timestamps:
-    """What the peer's clock showed, and how ours is shown to it."""
+    """The peer's clock, and the form in which it sees ours."""
 
     __slots__ = ("_offset", "_recent_ms", "enabled", "ts_recent")
 

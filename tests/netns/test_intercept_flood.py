@@ -145,26 +145,6 @@ def test_inspect_with_its_defaults_serves_every_client_in_a_flood(flooded):
     assert "HOST_TCP_ALERT_ON" in out
 
 
-def test_without_us_the_same_flood_shuts_most_clients_out(flooded):
-    """A plain forwarder in our place: the server's queue is full, clients time out.
-
-    The last test of the file, because the server's kernel remembers the flood.
-    """
-    program = PEERS / "relay.py"
-    words = json.dumps(["relay", "o0", "i0"])
-    relay = flooded.us.start(sys.executable, program, words, stdin=-1)
-    assert "ready\n" == relay.stdout.readline()
-    flood = flooded.flood(6)
-    time.sleep(0.5)
-    crowd = flooded.crowd(count=50, every=0.02, timeout=2)
-    clients, attack = result(crowd), result(flood)
-    print(attack, clients["ends"])
-    assert attack["generated"] >= 50_000 * 6
-    assert clients["ends"].get("served", 0) < 25
-    assert flooded.spoofed_at_server() > 50_000
-    relay.communicate("")
-
-
 @pytest.mark.parametrize("reader", ["stalled", "gone", "full disk"])
 def test_clients_are_served_in_a_flood_although_nobody_takes_the_log(flooded, reader):
     """With a line for every step of every handshake: lines are lost, no client is."""
@@ -202,3 +182,23 @@ def test_clients_are_served_in_a_flood_although_nobody_takes_the_log(flooded, re
             box.kill()
         for end in ends:
             os.close(end)
+
+
+def test_without_us_the_same_flood_shuts_most_clients_out(flooded):
+    """A plain forwarder in our place: the server's queue is full, clients time out.
+
+    The last test of the file, because the server's kernel remembers the flood.
+    """
+    program = PEERS / "relay.py"
+    words = json.dumps(["relay", "o0", "i0"])
+    relay = flooded.us.start(sys.executable, program, words, stdin=-1)
+    assert "ready\n" == relay.stdout.readline()
+    flood = flooded.flood(6)
+    time.sleep(0.5)
+    crowd = flooded.crowd(count=50, every=0.02, timeout=2)
+    clients, attack = result(crowd), result(flood)
+    print(attack, clients["ends"])
+    assert attack["generated"] >= 50_000 * 6
+    assert clients["ends"].get("served", 0) < 25
+    assert flooded.spoofed_at_server() > 50_000
+    relay.communicate("")

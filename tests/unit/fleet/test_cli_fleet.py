@@ -77,13 +77,13 @@ def test_init_refuses_a_group_that_exists(run, place):
     assert (1, True) == (status, "the group web is there already" in err)
 
 
-def test_init_after_a_wipe_names_the_group_of_before(run, place, server):
+def test_init_after_a_wipe_names_the_previous_group(run, place, server):
     """Its members put it back."""
     one = place("edge-1")
     run("init", one)
     server.client().flushall()
     status, _, err = run("init", one)
-    assert (1, True) == (status, "its members put it back" in err)
+    assert (1, True) == (status, "whose members put it back" in err)
 
 
 def test_join_brings_the_same_keys(run, place):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from syncache.cli import main
 from syncache.cli.replay import Replay
 from syncache.cli.sources import Captures, Merged
 from syncache.links import capture
+from syncache.links import filter as filters
 from syncache.links.link import LinkError
 
 
@@ -145,6 +147,10 @@ def test_captures_that_can_be_read_again_are_files(write):
     assert 0 == Captures((a, "-")).size
 
 
+@pytest.mark.skipif(
+    filters._library() is None and shutil.which("tcpdump") is None,
+    reason="neither libpcap nor tcpdump: apt install libpcap0.8",
+)
 def test_a_filter_that_leaves_packets_out_says_how_many(write, capsys):
     """They are not among those that were not looked at."""
     assert 0 == main(["inspect", write("a", 10.0, 10.1), "--filter", "src port 101"])
@@ -153,6 +159,10 @@ def test_a_filter_that_leaves_packets_out_says_how_many(write, capsys):
     assert "1 packets of 0 s; " in out
 
 
+@pytest.mark.skipif(
+    filters._library() is None and shutil.which("tcpdump") is None,
+    reason="neither libpcap nor tcpdump: apt install libpcap0.8",
+)
 def test_a_wrong_filter_is_one_line(write, capsys):
     """With the word of the compiler."""
     assert 1 == main(["inspect", write("a", 10.0), "--filter", "sorc port 1"])

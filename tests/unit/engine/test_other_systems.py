@@ -107,11 +107,11 @@ def test_source_build_of_another_system_serves_a_host(tmp_path):
     ]
     include = [ROOT / "csrc", sysconfig.get_paths()["include"]]
     extension = tmp_path / "syncache" / "_ffi.abi3.so"
-    run(
-        "cc", "-std=c11", "-O0", "-shared", "-fPIC", "-U__linux__", "-Ulinux",
-        "-DPy_LIMITED_API=0x030a0000", *(f"-I{folder}" for folder in include),
-        glue, *sources, "-o", extension,
-    )  # fmt: skip
+    words = ["cc", "-std=c11", "-O0", "-fPIC", *(f"-I{folder}" for folder in include)]
+    # Python's own headers are those of this system, and ask for its name.
+    run(*words, "-DPy_LIMITED_API=0x030a0000", "-c", glue, "-o", tmp_path / "glue.o")
+    nowhere = ("-U__linux__", "-Ulinux")
+    run(*words, "-shared", *nowhere, tmp_path / "glue.o", *sources, "-o", extension)
     run(
         sys.executable,
         "-c",

@@ -1,9 +1,9 @@
-"""The door to C: the only module that imports `_ffi`, and the only one that sees cdata.
+"""The door to C: `_ffi` is imported, and cdata seen, here and in `_core_...` alone.
 
-What comes in is already checked (types, ranges, addresses); what goes out is numbers
-and bytes.  Times come in as seconds and go on as whole milliseconds.  What the values
-mean is told by the modules above; what the calls do by csrc/syncache.h.
-What is split off (`_core_flow` and others) takes `ffi` and `lib` from here.
+Arguments are already checked (types, ranges, addresses); results are numbers and bytes.
+Times come in as seconds and go on as whole milliseconds.  The modules above explain the
+values, csrc/syncache.h the calls.  Long because the engine, its token and its rings are
+one thing; the rest (`_core_flow` and others) takes `ffi` and `lib` from here.
 
 cffi releases the GIL around every call, so two threads could meet inside one engine.
 `with core:` takes the engine's only token or raises RuntimeError; taking an element of

@@ -71,6 +71,7 @@ class Verdict(NamedNumber):
     DROP_ICMP_REPLY = 12
     DROP_ICMP_QUOTE = 13
     DROP_RECLAIMED = 14
+    DROP_NO_KEY = 15
 
 
 def verdict(ring: Ring, index: int) -> Verdict:

@@ -52,6 +52,7 @@ enum flow_verdict {
     FLOW_DROP_ICMP_REPLY,         /* a reply that nobody asked for */
     FLOW_DROP_ICMP_QUOTE,         /* an ICMP error that quotes what cannot be translated */
     FLOW_DROP_RECLAIMED,          /* an imported connection whose numbers do not fit */
+    FLOW_DROP_NO_KEY,             /* it takes a cookie to answer this SYN, and the engine has no key */
     FLOW_VERDICT_COUNT
 };
 

@@ -157,8 +157,9 @@ inspect_host_refuse(struct flow *flow, const struct arrival *arrival)
 
     if (!host_may_challenge(flow, arrival))
         return verdict;
-    if (flow->inspect.block_action == FLOW_BLOCK_COOKIE && proxy_mints(flow))
-        return proxy_cookie(flow, arrival);
+    if (flow->inspect.block_action == FLOW_BLOCK_COOKIE)
+        return proxy_mints(flow) ? proxy_cookie(flow, arrival)
+                                 : inspect_refuse(flow, FLOW_DROP_NO_KEY);
     if (flow->inspect.block_action != FLOW_BLOCK_INTERCEPT)
         return verdict;
     inspect_make_way(flow);

@@ -69,7 +69,7 @@ intercept_full(struct flow *flow, const struct arrival *arrival, bool watch)
     flow->stats.table_full++;
     if (watch)
         return FLOW_FORWARD;
-    return proxy_mints(flow) ? proxy_cookie(flow, arrival) : FLOW_DROP_NO_ROOM;
+    return proxy_mints(flow) ? proxy_cookie(flow, arrival) : FLOW_DROP_NO_KEY;
 }
 
 /* A SYN that asks for a protected server. */

@@ -302,6 +302,19 @@ test_forged_ack_opens_nothing(void)
 }
 
 static void
+test_block_action_cookie_without_a_key_names_the_reason(void)
+{
+    struct world *world = limited(5, 300000);
+
+    world->inspect.block_action = FLOW_BLOCK_COOKIE;
+    world_set(world);
+    world_half_open(world, 0, 9);
+    EXPECT_EQ(FLOW_DROP_NO_KEY, world->verdict);
+    EXPECT_EQ(4, world_stats(world)->verdicts[FLOW_DROP_NO_KEY]);
+    world_free(world);
+}
+
+static void
 test_tap_and_detect_only_challenge_nobody(void)
 {
     for (int tap = 0; tap <= 1; tap++) {
@@ -334,6 +347,7 @@ static const struct test tests[] = {
     TEST(test_block_action_cookie_lets_real_clients_in),
     TEST(test_block_action_intercept_lets_real_clients_in),
     TEST(test_forged_ack_opens_nothing),
+    TEST(test_block_action_cookie_without_a_key_names_the_reason),
     TEST(test_tap_and_detect_only_challenge_nobody),
 };
 

@@ -219,6 +219,29 @@ test_full_table_of_connections_answers_by_cookie(void)
 }
 
 static void
+test_full_table_without_a_key_names_the_reason(void)
+{
+    const uint8_t families[] = {4, 6},
+                  synacks[] = {FLOW_SYNACK_CACHE, FLOW_SYNACK_AUTO,
+                               FLOW_SYNACK_COOKIE};
+    for (size_t i = 0; i < 6; i++) {
+        between_open(&world, 2);
+        world.flow->keyed = false; /* as before flow_set_key() */
+        world.family = families[i / 3];
+        struct flow_intercept_tunables tunables = world.flow->intercept;
+        tunables.synack = synacks[i % 3];
+        between_tune(&world, &tunables);
+        (void)established(40000);
+        (void)established(40001);
+        EXPECT_EQ(0, syn(40002));
+        EXPECT_EQ(FLOW_DROP_NO_KEY, world.verdict);
+        EXPECT_EQ(1, world.flow->stats.verdicts[FLOW_DROP_NO_KEY]);
+        EXPECT_EQ(0, world.flow->stats.verdicts[FLOW_DROP_NO_ROOM]);
+        between_close(&world);
+    }
+}
+
+static void
 test_signed_syn_passes_and_is_watched(void)
 {
     /* RFC 2385: nobody may rewrite such a connection. */
@@ -281,6 +304,7 @@ static const struct test tests[] = {
     TEST(test_auto_holds_no_state_while_aggressive_and_does_not_flap),
     TEST(test_redeemed_cookies_do_not_exceed_the_limit),
     TEST(test_full_table_of_connections_answers_by_cookie),
+    TEST(test_full_table_without_a_key_names_the_reason),
     TEST(test_signed_syn_passes_and_is_watched),
 };
 

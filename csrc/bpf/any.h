@@ -31,6 +31,8 @@ struct packet {
     struct tuple tuple;
 };
 
+static inline bool frame_is_unfinished(frame_context *frame, struct packet *packet);
+
 static inline uint32_t
 raw16(const uint8_t *bytes)
 {
@@ -288,6 +290,22 @@ send(frame_context *frame, struct scratch *scratch, const struct packet *packet,
     return frame_send(frame);
 }
 
+/*
+ * Is a checksum that equals the sum of its pseudo header left to be finished, or is it that by chance (one in 65,536)?
+ * The answer's is left or not as the SYN's is.  False: it is neither, but wrong.
+ */
+static inline bool
+is_clear(frame_context *frame, struct scratch *scratch, struct packet *packet, const struct shield_config *config)
+{
+    uint64_t pseudo = packet->addresses + sums_pseudo(packet->segment);
+    bool right = scratch->finished != 0 || (config->flags & SHIELD_VERIFY) == 0;
+
+    if (!FRAME_FINISHED_LATER || sums_fold(pseudo) != (scratch->tcp[4] & 0xffff))
+        return true;
+    scratch->finished = !frame_is_unfinished(frame, packet);
+    return scratch->finished == 0 || right;
+}
+
 static inline int
 answer_syn(frame_context *frame, struct scratch *scratch,
            const struct packet *packet, const struct shield_config *config,
@@ -381,6 +399,10 @@ answer_any(frame_context *frame)
         decide(frame, scratch, &packet, config, service, counters, now_ns);
     if (decided != ANSWER_COOKIE)
         return decided == ANSWER_DROP ? FRAME_DROP : FRAME_PASS;
+    if (!is_clear(frame, scratch, &packet, config)) {
+        counters->bad_checksum++;
+        return FRAME_DROP;
+    }
     int action =
         answer_syn(frame, scratch, &packet, config, state, now_ns, epoch, key);
     counters->synack += action != FRAME_DROP;

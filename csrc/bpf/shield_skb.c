@@ -65,6 +65,25 @@ frame_link(struct __sk_buff *skb, struct scratch *scratch, uint32_t *layer3)
 
 #include "any.h"
 
+#define CHECKSUM_AT 16 /* in a TCP header */
+
+/*
+ * Will the device, or who receives without one, finish the checksum?  No field
+ * that a program may read says so; but the kernel lets nobody cut a packet off
+ * before a checksum that is to be finished.  Where it may be cut it is, which
+ * matters no more: the answer is written over what is left.
+ */
+static inline bool
+frame_is_unfinished(struct __sk_buff *skb, struct packet *packet)
+{
+    uint32_t size = packet->layer4 + CHECKSUM_AT;
+
+    if (skb_resize(skb, size, 0) < 0)
+        return true;
+    packet->size = size;
+    return false;
+}
+
 /* Most packets are of connections, and their flags lie where one looks. */
 static inline bool
 may_be_syn(const struct __sk_buff *skb)

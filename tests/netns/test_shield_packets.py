@@ -1,0 +1,45 @@
+"""Odd packets for a shield, over the wire of test_shield.py."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from test_shield import SERVER, Shielded
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+MAC = "02:00:00:00:00:51"
+CLIENT = {4: "198.18.0.1", 6: "fd00:18::1"}
+
+
+@pytest.fixture
+def shielded(wire, tmp_path):
+    return Shielded(wire, tmp_path)
+
+
+@pytest.mark.parametrize("chance", [False, True])
+@pytest.mark.parametrize("unfinished", [False, True])
+@pytest.mark.parametrize("family", [4, 6])
+def test_checksum_of_an_answer_is_right_or_left_to_the_device(
+    shielded, family, unfinished, chance
+):
+    """As the SYN's is, also where what stands in it is right by chance."""
+    shielded.wire.server.link("mac", "s0", MAC)
+    shielded.listen()
+    shielded.start("--mode", "always", "--xdp", "tc")
+    spec = {
+        "interface": "c0",
+        "mac": MAC,
+        "family": family,
+        "source": CLIENT[family],
+        "target": SERVER[family],
+        "sport": 40_000,
+        "port": 80,
+        "unfinished": unfinished,
+        "chance": chance,
+    }
+    seen = shielded.wire.client.python("unfinished", spec)
+    assert {"left": unfinished, "right": True} == seen
+    assert 1 == shielded.counters()["synack"]

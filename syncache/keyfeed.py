@@ -46,19 +46,18 @@ class KeyFeed:
     def renew(self, engine: Any, now_ms: int, lifetime_ms: int) -> int:
         """Give the keys that this time needs; return when more are needed."""
         keys, calls = self.keys, self._calls
-        first = False
         if self._given is None:
             self._given = set()
             begun = keys.begin(now_ms, lifetime_ms)
             if begun is not None:
                 epoch, start_ms = begun
                 calls.set_epoch(engine, epoch, start_ms & UINT64_MASK)
-            first = True
         epoch = calls.epoch(engine, now_ms, self._number)
         needed = {epoch}
         if keys.shared:
-            # At an edge of epochs a machine whose clock is late is two behind.
-            before = 2 if first else 1
+            # At an edge of epochs a machine whose clock is late is two behind; who was
+            # here in the epoch before has that key.
+            before = 1 if epoch - 1 in self._given else 2
             needed |= {epoch + 1, *range(max(epoch - before, 0), epoch)}
         for wanted in sorted(needed - self._given):
             key = keys.key(wanted, lifetime_ms)

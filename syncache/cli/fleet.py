@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..fleet import FleetError, conf
-from ..fleet.document import KIND, Document
+from ..fleet.document import KIND, MARGIN_MS, Document
 from ..fleet.member import IDLE_SECONDS, Member, wall_clock
 from ..fleet.record import Record, kind_of
 from ..fleet.seal import Sealer
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="MS",
         type=int,
         default=KNOBS[_X + "clock_skew_ms"].default,
-        help="init: x.clock_skew_ms of all members [%(default)s]",
+        help="init: by how much clocks of members may differ [%(default)s]",
     )
     p.add_argument(
         "--lead",
@@ -115,8 +115,11 @@ def init(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     """Make a group: its key file if there is none, its first key, its document."""
     if not 1 <= options.lifetime <= 3600:
         raise Failure("--lifetime is 1 to 3600 seconds")
-    if not 0 <= options.skew_ms <= options.lifetime * 500:
-        raise Failure("--skew-ms is at most half of the lifetime")
+    most = max(options.lifetime * 500 - MARGIN_MS, 0)
+    if not 0 <= options.skew_ms <= most:
+        raise Failure(
+            f"--skew-ms is 0 to {most}: half of the lifetime less {MARGIN_MS} ms"
+        )
     if store.document() is not None:
         raise Failure(f"the group {chosen.group} is there already: syncache fleet join")
     if chosen.sealed.exists():
@@ -298,7 +301,7 @@ def rotate(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
         print(f"every member has key {key.number}")
     wait_until(key.begins)
     print(f"key {key.number} is in force")
-    wait_until(key.begins + 2 * document.lifetime + document.skew_ms / 1000)
+    wait_until(key.begins + 2 * document.lifetime + document.engine_skew_ms / 1000)
     member = current(chosen, store)
     left = member.following().retired(wall_clock())
     if left is not member.document:

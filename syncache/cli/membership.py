@@ -82,7 +82,7 @@ class FleetSource(KeySource):
             *super().settings,
             f"{_X}clock_skew_ms=0",  # so that any lifetime may come before the skew
             f"{_X}cookie_lifetime={document.lifetime}",
-            f"{_X}clock_skew_ms={document.skew_ms}",
+            f"{_X}clock_skew_ms={document.engine_skew_ms}",
         ]
 
     def check(self, sysctl: Sysctl) -> None:
@@ -94,7 +94,7 @@ class FleetSource(KeySource):
         document = self.member.following()
         for name, value in (
             ("cookie_lifetime", document.lifetime),
-            ("clock_skew_ms", document.skew_ms),
+            ("clock_skew_ms", document.engine_skew_ms),
         ):
             if sysctl[_X + name] != value:
                 raise Failure(

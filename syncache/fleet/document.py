@@ -20,6 +20,9 @@ MASTERS_MAX = 64
 REVOKED_MAX = 1024
 LIFETIME_MAX = 3600
 KIND = "keys"
+# Two clocks that differ by all of the skew seem further apart: an engine reads its own
+# to the millisecond, and follows a step of the wall clock from a tenth of a second on.
+MARGIN_MS = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Document:
         version: Only rises.
         group: Its name.
         lifetime: x.cookie_lifetime of every member, in seconds.
-        skew_ms: x.clock_skew_ms of every member.
+        skew_ms: By how much wall clocks of members may differ.
         ts_key: Of timestamp offsets; stays.
         masters: By number and time, rising.
         revoked: Names of members that are not to be listened to.
@@ -44,6 +47,11 @@ class Document:
     masters: tuple[Master, ...]
     revoked: tuple[str, ...] = ()
 
+    @property
+    def engine_skew_ms(self) -> int:
+        """x.clock_skew_ms of every member: the skew, and a margin."""
+        return min(self.skew_ms + MARGIN_MS, self.lifetime * 500)
+
     def keyring(self, wall_offset: float = 0.0) -> DerivedKeyring:
         """Return the keyring of it."""
         return DerivedKeyring(
@@ -55,7 +63,7 @@ class Document:
 
     def rotated(self, wall: float, lead: float) -> Document:
         """Return the next version, with a new key and without the retired ones."""
-        skew = self.skew_ms / 1000
+        skew = self.engine_skew_ms / 1000
         keys = succession.rotated(
             self.keyring(), wall, lifetime=self.lifetime, lead=lead, skew=skew
         )
@@ -71,7 +79,10 @@ class Document:
     def retired(self, wall: float) -> Document:
         """Return the next version without retired keys; itself if there are none."""
         keys = succession.retired(
-            self.keyring(), wall, lifetime=self.lifetime, skew=self.skew_ms / 1000
+            self.keyring(),
+            wall,
+            lifetime=self.lifetime,
+            skew=self.engine_skew_ms / 1000,
         )
         if keys.masters == self.masters:
             return self

@@ -10,18 +10,22 @@ import ecmp
 import pytest
 
 COUNT = 4000
+OUTAGE_SECONDS = 4.0
 
 
 def test_no_handshake_is_lost_while_members_and_keys_change(tmp_path):
-    """Leaving, joining, killed, rotated, re-cut, Valkey killed, clocks apart."""
+    """Leaving, joining, killed, rotated, re-cut, Valkey dead and old, clocks apart."""
     try:
-        said = ecmp.play(tmp_path, COUNT, rotations=1)
+        said = ecmp.play(tmp_path, COUNT, rotations=1, outage=OUTAGE_SECONDS)
     except FileNotFoundError as error:
         pytest.fail(str(error), pytrace=False)
     assert {} == said["refused"]
-    assert COUNT == said["done"] + said["orphaned"]
+    assert said["done"] + said["orphaned"] >= COUNT
     # Who completed a handshake at a machine that then died is lost with it.
     assert said["orphaned"] <= ecmp.AT_ONCE * said["killed"]
-    happened = ("left", "killed", "rotations", "valkey killed", "sc_recvcookie")
+    happened = ["left", "killed", "rotations", "valkey killed", "sc_recvcookie"]
+    happened += ["resilient cuts", "ordinary cuts"]
+    happened += ["away at all", "wiped", "restored", "lower raised", "lower over"]
     assert [] == [name for name in happened if not said[name]], said
-    assert said["alarms"] >= 1
+    # Clocks that differ by all of the allowed skew are right.
+    assert "clock raised" not in said

@@ -88,6 +88,7 @@ def test_tunables_are_the_groups(place, name):
 
     sysctl = make("--preset", "freebsd")
     assert (16, "always") == (sysctl[LIFETIME], sysctl[keys.GATE])
+    assert 750 == sysctl["net.inet.tcp.syncache.x.clock_skew_ms"]  # and a margin
     with pytest.raises(Failure, match=r"is 16 in the group web, and here 32"):
         make("--sysctl", f"{LIFETIME}=32")
 

@@ -57,6 +57,16 @@ def test_shared_keys_come_with_their_neighbours():
     assert [8, 9, 10, 11, 12] == engine.told
 
 
+def test_engine_that_slept_gets_the_key_before_the_last():
+    """A machine whose clock is late by the skew may make cookies with it still."""
+    keys = Keyring.derived((Master(1, 0, bytes(32)),), wall_offset=LIFETIME / 100)
+    engine, feed = Engine(), KeyFeed(CALLS, [0], keys)
+    feed.renew(engine, 0, LIFETIME)
+    engine.told.clear()
+    feed.renew(engine, 5 * LIFETIME, LIFETIME)
+    assert [13, 14, 15, 16] == engine.told
+
+
 def test_first_epoch_has_no_neighbour_before_it():
     """There is no epoch -1."""
     engine, feed = Engine(), KeyFeed(CALLS, [0], Keyring.fixed((b"a" * 16, b"b" * 16)))

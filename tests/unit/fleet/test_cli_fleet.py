@@ -236,7 +236,7 @@ def test_revoke_leaves_the_member_behind(run, place, tmp_path):
         (["rotate", "--lead", "nan"], "--lead is 2 to 86400 seconds"),
         (["revoke"], "revoke needs --member NAME"),
         (["init", "--lifetime", "0"], "--lifetime is 1 to 3600"),
-        (["init", "--skew-ms", "17000"], "half of the lifetime"),
+        (["init", "--skew-ms", "17000"], "0 to 15750: half of the lifetime"),
     ],
 )
 def test_operators_mistake_is_one_line(run, place, words, hint):

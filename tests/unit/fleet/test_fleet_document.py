@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from syncache.cli.keys import STEP_SECONDS
 from syncache.fleet import FleetError
-from syncache.fleet.document import Document, check
+from syncache.fleet.document import MARGIN_MS, Document, check
 from syncache.keyring import Master
 
 FIRST = Document(
@@ -48,7 +49,7 @@ def test_later_puts_the_change_off():
 def test_retired_is_itself_while_nothing_is():
     """Two lifetimes and the skew after the change the old key goes."""
     after = FIRST.rotated(1000, 60)
-    over = after.masters[1].begins + 65
+    over = after.masters[1].begins + 65.25
     assert after is after.retired(over - 0.1)
     left = after.retired(over)
     assert (3, [2]) == (left.version, [m.number for m in left.masters])
@@ -122,3 +123,14 @@ def test_text_that_is_none_is_one_line(body):
     with pytest.raises(FleetError, match=r"not understood|another's") as caught:
         Document.decode(body, 1, "web")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("skew_ms", "lifetime", "expected"),
+    [(1000, 32, 1250), (0, 32, 250), (500, 1, 500), (15_900, 32, 16_000)],
+)
+def test_engines_allow_more_than_the_skew(skew_ms, lifetime, expected):
+    """Steps of the clock that an engine does not follow, at two machines, and more."""
+    document = replace(FIRST, skew_ms=skew_ms, lifetime=lifetime)
+    assert expected == document.engine_skew_ms
+    assert MARGIN_MS > 2 * 1000 * STEP_SECONDS

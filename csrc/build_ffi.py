@@ -50,7 +50,10 @@ def sources(*rooms: str) -> list[str]:
 headers = [
     CSRC / "syncache.h",
     CSRC / "syncache_host.h",
-    *(CSRC / "flow" / name for name in ("flow_tunables.h", "flow.h", "measure.h")),
+    *(
+        CSRC / "flow" / f"{name}.h"
+        for name in ("flow_tunables", "flow", "measure", "attempts")
+    ),
 ]
 rooms = ["core", "simd", "flow"]
 # The links are Linux system calls; the core runs anywhere.

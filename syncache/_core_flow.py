@@ -146,9 +146,9 @@ class FlowCore(Block):
         while count := lib.flow_walk(self._flow, cursor, found, _RECORDS):
             yield view[: count * size]
 
-    def session_slices(self, look: int) -> Iterator[bytes]:
+    def session_slices(self, look: int, first: int = 0) -> Iterator[bytes]:
         """Yield C structures as `sessions`, of so many places of the table a time."""
-        cursor = ffi.new("uint64_t *")
+        cursor = ffi.new("uint64_t *", first)
         found = ffi.new("struct flow_session_view[]", min(look, _RECORDS))
         view = ffi.buffer(found)
         size = ffi.sizeof("struct flow_session_view")

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 from .flow import Side
+from .lookout import Lookout
 from .ring import Ring
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .alarms import Alarm
     from .flow import Flow
     from .flow_event import FlowEvent
     from .links.link import Link
@@ -108,6 +110,8 @@ class Bridge:
             nothing is forwarded.
         on_event: called with each event of the engine; None: they are left in the
             engine for who asks `next_event()`.
+        on_alarm: called when a flood begins or ends on a port, a table fills up, a link
+            loses frames or cookies are refused: see `syncache.alarms`.
         clock: seconds of a monotonic clock, the engine's time; None: the system's.
 
     Raises:
@@ -121,6 +125,7 @@ class Bridge:
         inside: Link | Forwarder | None = None,
         *,
         on_event: Callable[[FlowEvent], object] | None = None,
+        on_alarm: Callable[[Alarm], object] | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         if inside is not None and _forwards(outside) != _forwards(inside):
@@ -143,6 +148,10 @@ class Bridge:
         self._checks = [link.check for link in links if hasattr(link, "check")]
         self._check_due = self._clock() + CHECK_SECONDS
         self._on_event = on_event
+        self.lookout: Lookout | None = None
+        if on_alarm is not None:
+            self.lookout = Lookout(engine, self.link_counts)
+        self._on_alarm = on_alarm
         size = max(
             max(getattr(link, "gso_max", 0), SLOT_MIN) + getattr(link, "headroom", 0)
             for link in self._links.values()
@@ -259,6 +268,18 @@ class Bridge:
             self._check_due = now + CHECK_SECONDS
             for check in self._checks:
                 check()
+            if self.lookout is not None and self._on_alarm is not None:
+                for alarm in self.lookout.look(now):
+                    self._on_alarm(alarm)
+
+    def link_counts(self) -> dict[str, int]:
+        """Return the links' counters, losses in the kernel's ring included."""
+        ends = ("tap",) if len(self._used) == 1 else ("outside", "inside")
+        return {
+            f"{end}_{name}": count
+            for end, side in zip(ends, self._used, strict=True)
+            for name, count in getattr(self._links[side], "counts", {}).items()
+        }
 
     def _late(self) -> list[Side]:
         """Return the sides whose links have something to do by now."""
@@ -273,6 +294,8 @@ class Bridge:
         rx = self._rx
         rx.clear()
         self._links[side].receive(rx)
+        if self.lookout is not None:
+            self.lookout.attempts.look(rx)
         tap = len(self._used) == 1
         seen_as, other = (Side.TAP, None) if tap else (side, self._links[side.other])
         client_tx, server_tx = self._tx[Side.CLIENT], self._tx[Side.SERVER]

@@ -8,10 +8,14 @@ answer has either `result`, or `error` (the kind, a Python exception's name) and
     set        name, value      change it at once; [old, new]
     walk       prefix           {name: value} of a subtree
     stats                       every counter by name
-    half_open  limit            the half-open connections, oldest first
+    top        history          `Lookout.snapshot`
+    half_open                   lines with `rows`, the C structures in base64, in short
+                                steps; then the result: engine, how many bytes
+    sample     begin            rows alone: of a part of the table from `begin` on,
+                                0 to 1, of whichever kind it has
     status                      pid, paused, number of entries
 
-and of a middlebox engine instead of the last two
+and of a middlebox engine instead of the last one, and of `half_open`
 
     status                      pid, engine, aggressive, sessions and their limit
     statistics                  what `show ... statistics` is made of
@@ -36,19 +40,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from . import flow_session
+from . import flow_session, halfopen
+from .lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .engine import Syncache
     from .flow_session import Session
+    from .halfopen import HalfOpen
     from .inspection import Inspection
     from .intercept import Intercept
     from .sysctl import Sysctl
 
 LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
-HALF_OPEN_MAX = 100_000  # more rows than this are nobody's list
+SAMPLE_LOOK = 2048  # places of a table that one sample looks at
 ERRORS: dict[str, type[Exception]] = {
     "KeyError": KeyError,
     "ValueError": ValueError,
@@ -61,10 +67,25 @@ class ControlError(Exception):
 
 
 class Control:
-    """Answers requests about one engine."""
+    """Answers requests about one engine.
 
-    def __init__(self, engine: Syncache) -> None:
+    Args:
+        engine: Which.
+        lookout: Of the engine's owner; None: one that sees counters alone.
+        clock: That of the lookout.
+    """
+
+    _LISTS = "half_open"
+
+    def __init__(
+        self,
+        engine: Syncache,
+        lookout: Lookout | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._engine = engine
+        self._clock = clock
+        self._lookout = lookout or Lookout(engine)
 
     def answer(self, line: bytes) -> bytes:
         """Answer one line with one line; nothing in it can raise."""
@@ -81,7 +102,20 @@ class Control:
 
     def replies(self, line: bytes) -> Iterator[bytes]:
         """Yield the lines that answer one; each is made in a short time."""
-        yield self.answer(line)
+        if not _asks_for(self._LISTS, line):
+            yield self.answer(line)
+            return
+        size = 0
+        for part in self._slices():
+            size += len(part)
+            rows = base64.b64encode(part).decode()
+            yield json.dumps({"rows": rows}).encode() + b"\n"
+        kind = self._lookout.kind
+        result = {"engine": kind, "now": self._clock(), "bytes": size}
+        yield json.dumps({"result": result}).encode() + b"\n"
+
+    def _slices(self, **arguments: Any) -> Iterator[bytes]:
+        return self._engine.half_open_slices(**arguments)
 
     def _do_get(self, name: str) -> int | str:
         return self._engine.sysctl[name]
@@ -94,11 +128,18 @@ class Control:
         return {knob.name: sysctl[knob.name] for knob in sysctl.walk(prefix)}
 
     def _do_stats(self) -> dict[str, int]:
-        return self._engine.stats.as_dict()
+        return self._lookout.counters(self._clock())
 
-    def _do_half_open(self, limit: int = 1000) -> list[dict[str, Any]]:
-        rows = sorted(self._engine.half_open(), key=lambda row: -row.age)
-        return [dataclasses.asdict(row) for row in rows[: min(limit, HALF_OPEN_MAX)]]
+    def _do_top(self, history: bool = False) -> dict[str, Any]:
+        found = self._lookout.snapshot(self._clock(), history=history)
+        return found | {"pid": os.getpid()}
+
+    def _do_sample(self, begin: float = 0.0) -> dict[str, Any]:
+        if not 0 <= begin < 1:
+            raise ValueError(f"begin is from 0 to below 1, not {begin}")
+        rows = next(self._slices(look=SAMPLE_LOOK, begin=begin), b"")
+        kind = self._lookout.kind
+        return {"engine": kind, "rows": base64.b64encode(rows).decode()}
 
     def _do_status(self) -> dict[str, Any]:
         count = self._engine.sysctl["net.inet.tcp.syncache.count"]
@@ -112,38 +153,29 @@ class FlowControl(Control):
         engine: Which.
         clock: Its time.
         links: Returns the links' counters, by name.
+        lookout: Of the engine's owner; None: one that sees counters alone.
     """
+
+    _LISTS = "sessions"
 
     def __init__(
         self,
         engine: Intercept | Inspection,
         clock: Callable[[], float] = time.monotonic,
         links: Callable[[], dict[str, int]] = dict,
+        lookout: Lookout | None = None,
     ) -> None:
-        super().__init__(cast("Syncache", engine))
         self._flow = engine
-        self._clock = clock
-        self._links = links
         self._kind = type(engine).__name__.lower()
+        super().__init__(
+            cast("Syncache", engine), lookout or Lookout(engine, links), clock
+        )
 
-    def replies(self, line: bytes) -> Iterator[bytes]:
-        """Yield the lines that answer one; sessions come in short steps."""
-        if not _asks_for_sessions(line):
-            yield self.answer(line)
-            return
-        size = 0
-        for part in self._flow.session_slices():
-            size += len(part)
-            rows = base64.b64encode(part).decode()
-            yield json.dumps({"rows": rows}).encode() + b"\n"
-        result = {"engine": self._kind, "now": self._clock(), "bytes": size}
-        yield json.dumps({"result": result}).encode() + b"\n"
+    def _slices(self, **arguments: Any) -> Iterator[bytes]:
+        return self._flow.session_slices(**arguments)
 
-    def _do_stats(self) -> dict[str, int]:
-        return self._flow.stats(self._clock()) | self._links()
-
-    def _do_half_open(self, limit: int = 1000) -> list[dict[str, Any]]:
-        raise ValueError(f"{self._kind} lists sessions: syncache show (limit {limit})")
+    def _do_half_open(self) -> dict[str, Any]:
+        raise ValueError(f"{self._kind} lists sessions: syncache show")
 
     def _do_status(self) -> dict[str, Any]:
         stats = self._do_stats()
@@ -171,9 +203,9 @@ LIMITS = {
 }
 
 
-def _asks_for_sessions(line: bytes) -> bool:
+def _asks_for(operation: str, line: bytes) -> bool:
     with contextlib.suppress(ValueError, AttributeError, RecursionError):
-        return bool(json.loads(line).get("op") == "sessions")
+        return bool(json.loads(line).get("op") == operation)
     return False
 
 
@@ -194,11 +226,16 @@ def kind_of(error: Exception) -> str:
 
 
 async def start_control(
-    path: str | Path, engine: Syncache, *, kind: type[Control] | None = None
+    path: str | Path,
+    engine: Syncache,
+    *,
+    kind: type[Control] | None = None,
+    lookout: Lookout | None = None,
 ) -> asyncio.Server:
     """Listen at `path`; a socket that a dead process left there is replaced.
 
-    `kind` answers: a subclass of Control that knows more operations.
+    `kind` answers: a subclass of Control that knows more operations.  `lookout` is that
+    of the engine's owner.
 
     Raises:
         FileExistsError: a living process answers there, or it is no socket.
@@ -206,13 +243,15 @@ async def start_control(
     """
     place = Path(path)
     remove_stale(place)
-    control = (kind or Control)(engine)
+    control = (kind or Control)(engine, lookout)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, ValueError):
             while line := await reader.readline():
-                writer.write(control.answer(line))
-                await writer.drain()
+                for reply in control.replies(line):
+                    writer.write(reply)
+                    await writer.drain()
+                    await asyncio.sleep(0)  # others have their turn
         writer.close()
 
     old = os.umask(0o177)
@@ -268,25 +307,41 @@ class Client:
         Raises:
             ValueError, ControlError: as `request`.
         """
-        found: list[Session] = []
+        parts, about = self._listed("sessions")
+        return [each for part in parts for each in flow_session.read(part)], about
+
+    def half_open(self) -> list[HalfOpen]:
+        """Return the half-open connections of a SYN cache, the oldest first.
+
+        Raises:
+            ValueError, ControlError: as `request`.
+        """
+        parts, _ = self._listed("half_open")
+        found = [each for part in parts for each in halfopen.read(part)]
+        return sorted(found, key=lambda one: -one.age)
+
+    def _listed(self, operation: str) -> tuple[list[bytes], dict[str, Any]]:
+        """Return the parts of a list, as C has them, and the result behind them."""
+        parts: list[bytes] = []
+        line = json.dumps({"op": operation}).encode() + b"\n"
         try:
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.settimeout(self._timeout)
                 sock.connect(self._path)
-                sock.sendall(b'{"op": "sessions"}\n')
+                sock.sendall(line)
                 with sock.makefile("rb") as file:
-                    for line in file:
-                        reply = json.loads(line)
+                    for answer in file:
+                        reply = json.loads(answer)
                         if "rows" not in reply:
                             break
-                        found += flow_session.read(base64.b64decode(reply["rows"]))
+                        parts.append(base64.b64decode(reply["rows"]))
                     else:
                         raise ControlError(f"{self._path}: the process has ended")
         except OSError as error:
             raise ControlError(f"{self._path}: {error.strerror or error}") from None
         if "error" in reply:
             raise ERRORS.get(reply["error"], ValueError)(reply["message"])
-        return found, reply["result"]
+        return parts, reply["result"]
 
     def _exchange(self, line: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX) as sock:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, overload
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
+from ._core_walk import half_open_slices
 from .conn import Conn, Endpoint, Numbers
 from .entropy import entropy
 from .fourtuple import FourTuple
-from .halfopen import ENTRY_BYTES, HalfOpen
+from .halfopen import HalfOpen, read
 from .keyring import Keyring, checked_seed, derive
 from .segment import Segment
 from .stats import Stats
@@ -22,7 +23,7 @@ from .sysctl import Sysctl
 from .verdict import KINDS, PLAIN, REASONS, Kind, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from typing_extensions import Buffer
 
@@ -351,11 +352,15 @@ class Syncache:
     def half_open(self) -> list[HalfOpen]:
         """List the half-open connections."""
         with self._core as core:
-            return [
-                HalfOpen.read(entries, place)
-                for entries in core.entries()
-                for place in range(0, len(entries), ENTRY_BYTES)
-            ]
+            return [entry for part in core.entries() for entry in read(part)]
+
+    def half_open_slices(self, look: int = 1024, begin: float = 0) -> Iterator[bytes]:
+        """Yield the list in steps of `look` buckets, for `halfopen.read`.
+
+        `begin`, below 1, is the part of the table to pass over, for a random sample.
+        """
+        first = int(begin * int(self._sysctl["net.inet.tcp.syncache.hashsize"]))
+        return half_open_slices(self._core, look, first)
 
     def rekey(self, keys: Keyring) -> None:
         """Take cookie keys from another keyring from now on.

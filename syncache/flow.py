@@ -38,6 +38,7 @@ _PACKET_MAX = 65_600  # an IP packet of 65,535 bytes, in a slot of whole cache l
 _OURS_MAX = 256  # FLOW_PACKET_MAX: what the engine makes is no longer
 _KEPT_MAX = 2048  # what it kept of a client's may be
 _OUT_SLOTS = 64
+_IN_TABLE = ("incomplete", "uncounted", "established", "terminating")
 
 
 class Side(NamedNumber):
@@ -238,15 +239,17 @@ class Flow:
                 for session in flow_session.read(view)
             ]
 
-    def session_slices(self, look: int = 1024) -> Iterator[bytes]:
+    def session_slices(self, look: int = 1024, begin: float = 0) -> Iterator[bytes]:
         """Yield the sessions in short steps, as C keeps them: `flow_session.read`.
 
         A step looks at `look` places of the table, so that a large one does not hold
         up packets.  The engine may do anything else in between; a session that begins
-        or ends meanwhile may or may not be among them.
+        or ends meanwhile may or may not be among them.  `begin`, below 1, is the part
+        of the table to pass over: the first step from a random place is a sample.
         """
+        count = sum(self._core.statistics()[name] for name in _IN_TABLE) if begin else 0
         with self._core as core:
-            slices = core.session_slices(look)
+            slices = core.session_slices(look, int(begin * count))
         while True:
             with self._core:
                 part = next(slices, None)

@@ -70,3 +70,8 @@ class HalfOpen:
         local = f"{self.laddr}.{self.lport}"
         foreign = f"{self.faddr}.{self.fport}"
         return f"{protocol:<6} 0 0 {local:<22} {foreign:<22} SYN_RECEIVED"
+
+
+def read(view: bytes) -> list[HalfOpen]:
+    """Read the C structures of entries."""
+    return [HalfOpen.read(view, place) for place in range(0, len(view), ENTRY_BYTES)]

@@ -264,14 +264,15 @@ api_list(const struct syncache *cache, struct table_ref ref,
 }
 
 uint32_t
-syncache_walk(struct syncache *cache, uint64_t *cursor,
-              struct syncache_half_open *out, uint32_t out_max)
+syncache_walk_some(struct syncache *cache, uint64_t *cursor, uint32_t look_max,
+                   struct syncache_half_open *out, uint32_t out_max)
 {
     uint64_t bucket = *cursor >> API_RANK_BITS;
     uint32_t rank = *cursor & ((1u << API_RANK_BITS) - 1);
     uint32_t written = 0;
 
-    for (; bucket < cache->config.hashsize; bucket++, rank = 0) {
+    for (; bucket < cache->config.hashsize && look_max > 0;
+         bucket++, rank = 0, look_max--) {
         uint32_t count = table_bucket_count(&cache->table, (uint32_t)bucket);
 
         for (; rank < count && written < out_max; rank++)
@@ -281,8 +282,16 @@ syncache_walk(struct syncache *cache, uint64_t *cursor,
         if (rank < count)
             break;
     }
-    *cursor = bucket << API_RANK_BITS | rank;
+    *cursor = bucket < cache->config.hashsize ? bucket << API_RANK_BITS | rank
+                                              : SYNCACHE_NEVER;
     return written;
+}
+
+uint32_t
+syncache_walk(struct syncache *cache, uint64_t *cursor,
+              struct syncache_half_open *out, uint32_t out_max)
+{
+    return syncache_walk_some(cache, cursor, UINT32_MAX, out, out_max);
 }
 
 uint32_t

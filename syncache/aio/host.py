@@ -19,6 +19,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..events import Accepted, Closed, EndOfStream, Readable, Writable
+from ..lookout import LOOK_SECONDS, Lookout
 from ..ring import Ring
 from ..stack import Stack
 from ..tcp.state import State
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ..alarms import Alarm
     from ..connection import Connection
     from ..keyring import Keyring
     from ..links import Link
@@ -59,6 +61,8 @@ class Host:
         sysctl: The tunables of the stack.
         keys: Of the cookies; None: ephemeral ones.
         seed: Makes the stack deterministic.
+        on_alarm: Called when a flood begins or ends on a port, a table fills up, the
+            link loses frames or cookies are refused: see `syncache.alarms`.
 
     `closed` is a future, there from the first server on: its result is None after
     `aclose`, or the LinkError that ended the host.
@@ -72,6 +76,7 @@ class Host:
         sysctl: Sysctl | Mapping[str, int | str] | None = None,
         keys: Keyring | None = None,
         seed: bytes | None = None,
+        on_alarm: Callable[[Alarm], object] | None = None,
     ) -> None:
         gso_max = int(getattr(link, "gso_max", 0))
         headroom = int(getattr(link, "headroom", 0))
@@ -86,6 +91,10 @@ class Host:
         self._rx = Ring(RX_SLOTS, slot_size)
         self._tx = Ring(TX_SLOTS, slot_size)
         self.observer: Observer | None = None
+        self.lookout: Lookout | None = None
+        if on_alarm is not None:
+            self.lookout = Lookout(self.stack.syncache, self._link_counts)
+        self._on_alarm = on_alarm
         self._blocked = False  # the link takes no more packets now
         self._awake = False  # _pump is scheduled, or runs
         self._timer: asyncio.TimerHandle | None = None
@@ -231,6 +240,21 @@ class Host:
         self.loop.add_reader(self.link.fileno(), self._receive)
         if self._link_check is not None:
             self.loop.call_later(CHECK_SECONDS, self._check)
+        if self.lookout is not None:
+            self.loop.call_later(LOOK_SECONDS, self._look, self.lookout)
+
+    def _look(self, lookout: Lookout) -> None:
+        """Report alarms, once a second."""
+        if self._is_over():
+            return
+        self.loop.call_later(LOOK_SECONDS, self._look, lookout)
+        for alarm in lookout.look(self.loop.time()):
+            if self._on_alarm is not None:
+                self._on_alarm(alarm)
+
+    def _link_counts(self) -> dict[str, int]:
+        counts: Mapping[str, int] = getattr(self.link, "counts", {})
+        return {f"link_{name}": count for name, count in counts.items()}
 
     def _check(self) -> None:
         """End if the device is gone."""
@@ -282,6 +306,8 @@ class Host:
                     self._rx.clear()
                     if self.link.receive(self._rx) == 0:
                         break
+                    if self.lookout is not None:
+                        self.lookout.attempts.look(self._rx)
                 self._burst(now)
                 self._tell_events()
                 if self._blocked:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .. import Sysctl
+    from ..alarms import Alarm
     from ..bridge import Forwarder
     from ..flow import Side
     from ..flow_session import Session
@@ -299,7 +300,7 @@ class Box(Bridge):
         clock: Callable[[], float] = time.monotonic,
         write: Callable[[str], object] = sys.stdout.write,
     ) -> None:
-        super().__init__(engine, outside, inside, clock=clock)
+        super().__init__(engine, outside, inside, clock=clock, on_alarm=self._alarm)
         self._write = write
         self.state: State | None = None
         self._budget = Budget()
@@ -315,7 +316,7 @@ class Box(Bridge):
         """Answer on the control socket, and print tables no faster than they go."""
         self._output = output
         if options.control:
-            control = FlowControl(self.engine, self._clock, self.link_counts)
+            control = FlowControl(self.engine, self._clock, lookout=self.lookout)
             self._control = ControlSocket(options.control, control)
             stack.callback(self._control.close)
 
@@ -346,6 +347,10 @@ class Box(Bridge):
         while self.tell():
             pass
         self.tell_losses(self._clock())
+
+    def _alarm(self, alarm: Alarm) -> None:
+        """Log what an operator should know."""
+        self._write(f"{alarm}\n")
 
     def _has_room(self) -> bool:
         return self._output is None or self._output.has_room
@@ -381,15 +386,6 @@ class Box(Bridge):
     def summary(self, now: float) -> str:
         """Return the text behind a large table."""
         return ios.show_statistics(self.engine.statistics(now))
-
-    def link_counts(self) -> dict[str, int]:
-        """Return the links' counters, losses in the kernel's ring included."""
-        ends = ("tap",) if len(self._used) == 1 else ("outside", "inside")
-        return {
-            f"{end}_{name}": count
-            for end, side in zip(ends, self._used, strict=True)
-            for name, count in getattr(self._links[side], "counts", {}).items()
-        }
 
     def status(self) -> str:
         """Return in a few words how things stand."""

@@ -10,6 +10,7 @@ their plain names.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -18,20 +19,10 @@ from typing import Any
 
 from .. import Reason, Stats
 from ..control import Client, ControlError
+from ..lookout import RATES, rates_of
+from ..stats import COUNTERS
 from . import Failure
 
-# What -w prints a second: the heading, and the counters that are added up.
-RATES = {
-    "syns": ("sc_added", "sc_dupsyn", "cookie_only_synacks", "requests"),
-    "syn-acks": ("sndtotal", "syn_acks"),
-    "cookies": ("sc_sendcookie", "cookies_sent"),
-    "redeemed": ("sc_recvcookie", "cookies_redeemed"),
-    "accepted": ("accepts", "completed"),
-    "dropped": ("sc_dropped", "listendrop", "verdict_drop_"),
-    "evicted": ("evicted", "ended_evicted_"),
-    "resets": ("rst_sent", "resets_client", "resets_server"),
-    "ring-lost": ("outside_kernel_dropped", "inside_kernel_dropped"),
-}
 HEADING_EVERY = 20  # lines
 ROWS = 1000  # as many as a person scrolls through
 
@@ -109,25 +100,6 @@ def watch(client: Client, seconds: float, lines: int | None) -> None:
         printed += 1
 
 
-def rates_of(
-    before: dict[str, int], now: dict[str, int], seconds: float
-) -> dict[str, int]:
-    """Return the rates a second; a name that ends in _ adds up all of its kind."""
-    rates = {}
-    for heading, names in RATES.items():
-        chosen = [
-            counter
-            for counter in now
-            if any(
-                counter == name or (name.endswith("_") and counter.startswith(name))
-                for name in names
-            )
-        ]
-        grown = sum(now[name] - before.get(name, 0) for name in chosen)
-        rates[heading] = round(grown / seconds)
-    return rates
-
-
 def print_counters(counters: dict[str, int], options: argparse.Namespace) -> None:
     """Print the counters in the form asked for."""
     if options.json:
@@ -139,13 +111,17 @@ def print_counters(counters: dict[str, int], options: argparse.Namespace) -> Non
                 print(f"\t{count} {name.replace('_', ' ')}")
         return
     verdicts = {reason: counters.pop(reason.name) for reason in Reason}
-    stats = Stats(**counters, verdicts=verdicts)
+    named = {name: counters.pop(name) for name in COUNTERS}
+    stats = Stats(**named, verdicts=verdicts)
     if options.libxo:
         tree = {"statistics": {"tcp": {"syncache": stats.libxo()}}}
         print(json.dumps(tree, indent=1))
     else:
         print("tcp:")
         print(stats.netstat(options.profile, zeroes=options.s < 2), end="")
+        for name, count in counters.items():  # of the link
+            if options.profile == "syncache" and (count or options.s < 2):
+                print(f"\t{count} {name.replace('_', ' ')}")
 
 
 def print_shield(client: Client, options: argparse.Namespace) -> None:
@@ -164,13 +140,13 @@ def print_half_open(client: Client, options: argparse.Namespace) -> None:
     """List half-open connections, oldest first; report omissions on stderr."""
     if options.limit < 1:
         raise Failure(f"--limit {options.limit}: a list has at least one row")
-    count = client.request("get", name="net.inet.tcp.syncache.count")
-    rows = client.request("half_open", limit=options.limit)
+    found = client.half_open()
+    rows = [dataclasses.asdict(row) for row in found[: options.limit]]
     print_rows(rows, as_json=options.json)
-    if len(rows) >= options.limit and count > len(rows):
+    if len(found) > len(rows):
         print(
-            f"syncache netstat: {len(rows)} of {count} half-open connections shown; "
-            f"--limit {count} lists all of them",
+            f"syncache netstat: {len(rows)} of {len(found)} half-open connections "
+            f"shown; --limit {len(found)} lists all of them",
             file=sys.stderr,
         )
 

@@ -295,7 +295,13 @@ async def serve(
         stack.callback(link.close)
         source = shared if isinstance(shared, keys.KeySource) else None
         ring = shared.keys if isinstance(shared, keys.KeySource) else shared
-        host = Host(link, ours, sysctl=sysctl, keys=ring)
+        host = Host(
+            link,
+            ours,
+            sysctl=sysctl,
+            keys=ring,
+            on_alarm=lambda alarm: output.write(f"{alarm}\n"),
+        )
         host.observer = observer
         await stack.enter_async_context(host)
         if source is not None:
@@ -303,7 +309,7 @@ async def serve(
         what = await listen(options, host, stack)
         engine = host.stack.syncache
         if options.control:
-            control = await start_control(options.control, engine)
+            control = await start_control(options.control, engine, lookout=host.lookout)
             stack.callback(Path(options.control).unlink, missing_ok=True)
             stack.callback(control.close)
         where = ", ".join(ours)

@@ -18,6 +18,7 @@ from ..control import Control, start_control
 from ..links import host_settings
 from ..links.shield import Shield
 from ..links.shield_check import check
+from ..lookout import Lookout
 from ..tunables_shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
@@ -221,6 +222,7 @@ async def watch(
     """Report events until a signal, or until the interface is gone."""
     async with contextlib.AsyncExitStack() as stack:
         reader = source.watch() if source else None
+        lookout = Lookout(cast("Syncache", shield))
         if reader:
             stack.callback(reader.close)
         if options.control:
@@ -228,7 +230,7 @@ async def watch(
             engine = cast("Syncache", shield)
             try:
                 control = await start_control(
-                    options.control, engine, kind=ShieldControl
+                    options.control, engine, kind=ShieldControl, lookout=lookout
                 )
             except OSError as error:
                 raise Failure(str(error)) from None
@@ -242,4 +244,6 @@ async def watch(
                 reader.take(shield, write)
             for event in shield.events():
                 write(f"{event.text}\n")
+            for alarm in lookout.look(time.monotonic()):
+                write(f"{alarm}\n")
     return int(shield.is_gone)

@@ -206,6 +206,10 @@ class Shield:
         """List half-open connections: there are none, which is the point of it."""
         return []
 
+    def half_open_slices(self, **_: object) -> Iterator[bytes]:
+        """As `Syncache.half_open_slices`, of nothing."""
+        return iter(())
+
     def events(self) -> Iterator[ShieldEvent]:
         """Take the events since the last call; no more than 1,024 are kept."""
         while self._events:

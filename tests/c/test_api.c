@@ -146,6 +146,29 @@ test_epoch_moves_on_with_the_lifetime(void)
 }
 
 static void
+test_walk_some_looks_at_few_buckets_and_ends_at_never(void)
+{
+    struct syncache_half_open out[3];
+    uint64_t cursor = 0;
+    uint32_t total = 0, steps = 0;
+
+    cache_defaults();
+    cache_start();
+    for (uint32_t peer = 1; peer <= 40; peer++)
+        (void)send_syn(peer);
+    for (; cursor != SYNCACHE_NEVER && steps < 10000; steps++) {
+        uint32_t got = syncache_walk_some(cache, &cursor, 8, out, 3);
+
+        EXPECT_TRUE(got <= 3);
+        total += got;
+    }
+    EXPECT_EQ(40, total);
+    EXPECT_TRUE(steps >= config.hashsize / 8);
+    EXPECT_EQ(0, syncache_walk_some(cache, &cursor, 8, out, 3));
+    EXPECT_EQ(0, syncache_walk(cache, &cursor, out, 3));
+}
+
+static void
 test_walk_lists_every_entry_once_in_any_portion(void)
 {
     /* Statement 60. */
@@ -298,6 +321,7 @@ static const struct test tests[] = {
     TEST(test_kinds_are_contiguous_and_complete),
     TEST(test_same_seed_and_keys_give_the_same_answers),
     TEST(test_epoch_moves_on_with_the_lifetime),
+    TEST(test_walk_some_looks_at_few_buckets_and_ends_at_never),
     TEST(test_walk_lists_every_entry_once_in_any_portion),
     TEST(test_rehash_purges_entries_and_keeps_known_tuples),
     TEST(test_md5_peer_must_sign_and_is_answered_signed),

@@ -80,6 +80,7 @@ FLOW_FROM_CORE = {
 }
 # Rooms of it that know no engine: file stems, and those that begin so and with _.
 FLOW_LEAVES = {
+    "attempts",
     "header",
     "host",
     "journal",

@@ -388,6 +388,22 @@ async def test_flood_leaves_other_tasks_their_turns_and_memory_flat():
 
 
 @on_loop
+async def test_alarm_is_given_to_who_asked_for_it(monkeypatch):
+    """In a flood, from the host's own loop."""
+    monkeypatch.setattr("syncache.aio.host.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("syncache.lookout.LOOK_SECONDS", 0.05)
+    said = []
+    link, _ = pair()
+    async with Host(Flood(link), OURS, on_alarm=said.append) as host:
+        await host.create_server(Recorder, PORT)
+        host.link.on = True
+        await asyncio.sleep(0.1)
+        host._receive()
+        await until(lambda: [a for a in said if a.kind == "flood"] or host._receive())
+    assert f"SYN flood on {OURS}:{PORT}: " in str(said[0])
+
+
+@on_loop
 async def test_start_tls_runs_tls_on_our_transport(tmp_path):
     """asyncio's own TLS takes the transport as it is."""
     certificate = make_certificate(tmp_path)

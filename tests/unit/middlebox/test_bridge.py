@@ -70,6 +70,26 @@ class Ends:
         return [-1, -1] == [link.fileno() for link in self.near]
 
 
+def test_alarms_are_reported_of_packets_of_either_side():
+    """A flood is said once, by the bridge's own clock; nobody asked, nobody counts."""
+    said, now = [], [0.0]
+    ends = Ends(on_alarm=said.append, clock=lambda: now[0])
+    turns = list(ends.bridge.sides.values())
+    ends.bridge.turn([])
+    now[0] = 2.0
+    ends.bridge.turn([])  # the first look is the one to compare with
+    for round_ in range(20):
+        send(ends.client, *(syn(sport=1000 + 64 * round_ + n) for n in range(64)))
+        ends.bridge.turn(turns)
+        take(ends.client)
+    now[0] = 3.0
+    ends.bridge.turn([])
+    (alarm,) = said
+    assert f"SYN flood on {SERVER}:80: 1,280 SYNs a second" in alarm.text
+    assert Ends().bridge.lookout is None
+    ends.bridge.close()
+
+
 def test_run_forwards_answers_and_closes():
     """What passes goes inside, what we answer goes outside; then both are closed."""
     events = []

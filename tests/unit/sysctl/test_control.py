@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 import stat
@@ -10,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from syncache import Syncache
+from syncache import Syncache, halfopen
 from syncache.control import Client, Control, ControlError, start_control
+from syncache.lookout import RATES
 from syncache.segment import SYN, Segment
 
 LIMIT = "net.inet.tcp.syncache.rexmtlimit"
@@ -95,11 +97,34 @@ def test_stats_hold_every_counter(ask, engine):
     assert 2 == ask(op="stats")["result"]["sc_added"]
 
 
-def test_half_open_lists_oldest_first_within_its_limit(ask):
-    """The list is bounded and ordered by age."""
-    rows = ask(op="half_open")["result"]
-    assert [5000, 5001] == [row["fport"] for row in rows]
-    assert [5000] == [r["fport"] for r in ask(op="half_open", limit=1)["result"]]
+def test_half_open_comes_in_short_steps_and_the_client_sorts_it(tmp_path, engine):
+    """All of the table, the oldest first; a step looks at 1,024 buckets at most."""
+    lines = list(Control(engine).replies(b'{"op": "half_open"}'))
+    assert len(lines) >= 2
+    path = tmp_path / "sc.sock"
+    rows = serve(path, engine, lambda: Client(path).half_open())
+    assert [5000, 5001] == [row.fport for row in rows]
+    assert sorted(engine.half_open(), key=lambda row: -row.age) == rows
+
+
+def test_sample_is_a_part_of_the_table_from_a_place_on(ask):
+    """From the beginning all of a small one; the place is bounded."""
+    sample = ask(op="sample")["result"]
+    rows = halfopen.read(base64.b64decode(sample["rows"]))
+    assert ("syncache", {5000, 5001}) == (sample["engine"], {r.fport for r in rows})
+    assert "" == ask(op="sample", begin=0.999)["result"]["rows"]
+    for begin in (-0.1, 1, "x"):
+        assert "ValueError" == ask(op="sample", begin=begin)["error"]
+
+
+def test_top_has_rates_tables_and_state(ask):
+    """Whatever the owner of the engine looks at; the history when it is asked for."""
+    top = ask(op="top", history=True)["result"]
+    assert ("syncache", "calm") == (top["engine"], top["state"])
+    assert [2, 15360] == top["tables"]["half-open"]
+    assert set(RATES) == set(top["rates"])
+    assert [] == top["history"]
+    assert "history" not in ask(op="top")["result"]
 
 
 def test_status_tells_pid_and_pause(ask):

@@ -1,0 +1,207 @@
+"""`Lookout`: keeps an eye on an engine, once a second, for the people who run it.
+
+    lookout = Lookout(engine)
+    lookout.attempts.look(rx)        # behind each receive
+    for alarm in lookout.look(now):  # now and then
+        print(alarm)
+
+It joins the counters of an engine and its links, the connection attempts and the
+alarms, and keeps the rates of the last minutes.  `snapshot` is what `syncache top`
+shows.  A look costs a few tenths of a millisecond, and there is no more than one a
+second.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from .alarms import Alarms
+from .attempts import Attempts, Counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .alarms import Alarm
+    from .engine import Syncache
+    from .flow import Flow
+
+LOOK_SECONDS = 1.0
+HISTORY_LOOKS = 120
+ROWS = 10
+# What is counted a second: the name, and the counters that are added up.  A name that
+# ends or begins with _ adds up all that begin or end so.
+RATES = {
+    "syns": ("sc_added", "sc_dupsyn", "cookie_only_synacks", "requests"),
+    "syn-acks": ("sndtotal", "syn_acks"),
+    "cookies": ("sc_sendcookie", "cookies_sent"),
+    "redeemed": ("sc_recvcookie", "cookies_redeemed"),
+    "accepted": ("accepts", "completed"),
+    "dropped": ("sc_dropped", "listendrop", "verdict_drop_"),
+    "evicted": ("evicted", "ended_evicted_"),
+    "resets": ("rst_sent", "resets_client", "resets_server"),
+    "ring-lost": ("_kernel_dropped",),
+}
+_COUNT = "net.inet.tcp.syncache.count"
+_LIMIT = "net.inet.tcp.syncache.cachelimit"
+_SESSIONS = ("incomplete", "uncounted", "established", "terminating")
+_FLOWS = {"intercept": "net.inet.tcp.intercept.", "inspection": "net.inet.inspect."}
+
+
+class Lookout:
+    """Looks at an engine for its operator.
+
+    Args:
+        engine: A `Syncache`, `Intercept`, `Inspection` or `Shield`.
+        links: Returns the links' counters by name: `outside_kernel_dropped`.
+        tables: Returns further tables of the engine's owner: entries and their limit.
+    """
+
+    def __init__(
+        self,
+        engine: Syncache | Flow,
+        links: Callable[[], Mapping[str, int]] = dict,
+        tables: Callable[[], Mapping[str, tuple[int, int]]] = dict,
+    ) -> None:
+        self.attempts = Attempts()
+        self.alarms = Alarms()
+        self.kind = type(engine).__name__.lower()
+        self._engine: Any = engine
+        self._links = links
+        self._tables = tables
+        self._counted = Counted(0, 0, [], [])
+        self._due = 0.0
+        self._rated: tuple[float, Mapping[str, int]] | None = None
+        self._history: deque[list[int]] = deque(maxlen=HISTORY_LOOKS)
+        self._seconds = LOOK_SECONDS
+
+    @property
+    def due(self) -> float:
+        """When the next look is due."""
+        return self._due
+
+    def counters(self, now: float) -> dict[str, int]:
+        """Return every counter of the engine and its links, by name."""
+        if self.kind in _FLOWS:
+            counters = self._engine.stats(now)
+        else:
+            counters = self._engine.stats.as_dict()
+        return cast("dict[str, int]", counters) | dict(self._links())
+
+    def look(self, now: float) -> list[Alarm]:
+        """Return what has changed; nothing within a second of the last look."""
+        if now < self._due:
+            return []
+        self._due = now + LOOK_SECONDS
+        counters = self.counters(now)
+        self._rate(now, counters)
+        self._counted = self.attempts.take()
+        return self.alarms.look(
+            now,
+            counters,
+            counted=self._counted,
+            tables=self._bounded(counters),
+            paused=bool(getattr(self._engine, "paused", False)),
+        )
+
+    def snapshot(self, now: float, *, history: bool = False) -> dict[str, Any]:
+        """Return how things stand, for `syncache top`, as JSON takes it.
+
+        Args:
+            now: Of the clock of `look`.
+            history: With the rates of the last two minutes, the newest last.
+        """
+        self.look(now)
+        counters = self.counters(now)
+        alarms, counted = self.alarms, self._counted
+        since = now if alarms.since is None else alarms.since
+        found = {
+            "engine": self.kind,
+            "state": alarms.state,
+            "since": round(now - since, 1),
+            "floods": alarms.floods,
+            "rates": dict(zip(RATES, self._history[-1], strict=True))
+            if self._history
+            else dict.fromkeys(RATES, 0),
+            "tables": self._bounded(counters) | self._thresholds(counters),
+            "links": {
+                name: count
+                for name, count in counters.items()
+                if name.endswith(("_received", "_sent", "_kernel_dropped"))
+                and name.startswith(("link_", "outside_", "inside_", "tap_"))
+            },
+            "attempts": {
+                "seconds": self._seconds,
+                "total": counted.total,
+                "prefixes": counted.prefixes,
+                "asked": [list(row) for row in counted.asked[:ROWS]],
+                "asking": [list(row) for row in counted.asking[:ROWS]],
+            },
+            "alarms": [
+                {"ago": round(now - a.time, 1), "kind": a.kind, "text": a.text}
+                for a in reversed(alarms.recent)
+            ],
+        }
+        if history:
+            found["history"] = [list(row) for row in self._history]
+        return found
+
+    def _rate(self, now: float, counters: Mapping[str, int]) -> None:
+        """Keep the rates since the last look."""
+        before, self._rated = self._rated, (now, counters)
+        if before is not None:
+            self._seconds = max(now - before[0], 0.001)
+            rates = rates_of(before[1], counters, self._seconds)
+            self._history.append(list(rates.values()))
+
+    def _bounded(self, counters: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """Return the tables that can be full."""
+        sysctl = self._engine.sysctl
+        found = dict(self._tables())
+        if self.kind in _FLOWS:
+            count = sum(counters[name] for name in _SESSIONS)
+            found["sessions"] = (count, int(sysctl[_FLOWS[self.kind] + "sessions_max"]))
+        elif self.kind == "syncache":
+            found["half-open"] = (int(sysctl[_COUNT]), int(sysctl[_LIMIT]))
+        return found
+
+    def _thresholds(self, counters: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """Return what has a threshold, beyond which an engine does more."""
+        if self.kind not in _FLOWS:
+            return {}
+        stem = _FLOWS[self.kind]
+        sysctl = self._engine.sysctl
+        return {
+            "half-open": (
+                counters["incomplete"],
+                int(sysctl[stem + "max_incomplete.high"]),
+            ),
+            "a minute": (counters["one_minute"], int(sysctl[stem + "one_minute.high"])),
+        }
+
+
+@lru_cache(maxsize=8)
+def _chosen(known: frozenset[str]) -> dict[str, list[str]]:
+    """Return the counters of each rate."""
+    return {
+        rate: sorted(
+            counter
+            for counter in known
+            for name in names
+            if counter == name
+            or (name.endswith("_") and counter.startswith(name))
+            or (name.startswith("_") and counter.endswith(name))
+        )
+        for rate, names in RATES.items()
+    }
+
+
+def rates_of(
+    before: Mapping[str, int], now: Mapping[str, int], seconds: float
+) -> dict[str, int]:
+    """Return the rates a second between two snapshots of counters."""
+    return {
+        rate: round(sum(now[n] - before.get(n, 0) for n in names) / seconds)
+        for rate, names in _chosen(frozenset(now)).items()
+    }

@@ -1,0 +1,174 @@
+"""syncache/alarms.py: what is said without being asked, as a function of counters."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache.alarms import NAMED_MAX, QUIET_SECONDS, RECENT_MAX, Alarms
+from syncache.attempts import Asked, Counted
+
+
+def counted(*asked, rest=0, prefixes=900):
+    rows = [Asked(address, port, syns, prefixes) for address, port, syns in asked]
+    total = sum(row.syns for row in rows) + rest
+    return Counted(total, prefixes, rows, [])
+
+
+FLOOD = counted(("192.0.2.1", 80, 40_000))
+CALM = counted()
+
+
+class World:
+    """Looks once a second; counters are added up."""
+
+    def __init__(self):
+        self.alarms = Alarms()
+        self.now = 100.0
+        self.counters = {}
+        self.look()
+
+    def look(self, attempts=CALM, **arguments):
+        counters = {
+            n: arguments.pop(n) for n in [*arguments] if n not in {"tables", "paused"}
+        }
+        for name, grown in counters.items():
+            self.counters[name] = self.counters.get(name, 0) + grown
+        found = self.alarms.look(
+            self.now, dict(self.counters), counted=attempts, **arguments
+        )
+        self.now += 1.0
+        kinds = [alarm.kind for alarm in found]
+        assert len(kinds) == len(set(kinds))  # one of a kind
+        assert all("\n" not in alarm.text for alarm in found)
+        return found
+
+
+@pytest.fixture
+def world():
+    made = World()
+    names = "accepts completed cookie_only_synacks requests verdict_drop_blocked"
+    names += " cookie_bad_mac sc_zonefail evicted link_kernel_dropped syn_acks"
+    made.look(**dict.fromkeys(names.split(), 0))
+    return made
+
+
+def test_flood_is_said_when_it_begins_and_when_it_is_over(world):
+    """Where, how many, from how many prefixes, what is done, who notices what."""
+    (begun,) = world.look(FLOOD, cookie_only_synacks=40_000)
+    assert begun.text == (
+        "SYN flood on 192.0.2.1:80: 40,000 SYNs a second from about 900 prefixes; "
+        "answered with SYN cookies, nothing is stored; honest clients notice nothing "
+        "but a rounded MSS and window scale"
+    )
+    assert begun.facts["syns_a_second"] == 40_000
+    for _ in range(9):
+        assert [] == world.look(FLOOD, cookie_only_synacks=40_000)
+    assert ["192.0.2.1:80"] == world.alarms.floods
+    said = [world.look() for _ in range(int(QUIET_SECONDS))]
+    assert [[]] * (len(said) - 1) == said[:-1]
+    (over,) = said[-1]
+    assert over.text == (
+        "the SYN flood on 192.0.2.1:80 is over: 400,000 SYNs in 10 s, "
+        "40,000 a second at most"
+    )
+    assert [] == world.alarms.floods
+    assert [begun, over] == list(world.alarms.recent)
+
+
+def test_busy_port_is_no_flood(world):
+    """Whose handshakes are completed."""
+    busy = counted(("192.0.2.1", 80, 9000))
+    assert [] == world.look(busy, accepts=8500)
+    assert [] == world.look(busy, completed=8500)
+    assert [] == world.look(counted(("192.0.2.1", 80, 400)))
+
+
+def test_flood_beside_a_busy_port_names_the_flooded_one(world):
+    """What is completed counts for the busy one and excuses nobody else."""
+    both = counted(("192.0.2.1", 80, 5000), ("2001:db8::1", 25, 40_000))
+    (begun,) = world.look(both, accepts=4900)
+    assert "flood on [2001:db8::1]:25: 40,000 SYNs" in begun.text
+
+
+def test_many_ports_are_one_line(world):
+    """Some named, the rest counted; and a flood over all ports has a name too."""
+    ports = [("192.0.2.1", port, 5000) for port in range(1, 9)]
+    (begun,) = world.look(counted(*ports))
+    assert f" and {len(ports) - NAMED_MAX} more: 40,000 SYNs" in begun.text
+    (more,) = world.look(counted(*ports, rest=30_000))
+    assert "flood on many addresses and ports: 30,000 SYNs" in more.text
+
+
+@pytest.mark.parametrize(
+    ("counters", "words"),
+    [
+        ({"verdict_drop_blocked": 9}, "SYNs beyond the limit of a destination"),
+        ({"evicted": 9}, "the oldest half-open entries make room"),
+        ({"syn_acks": 9}, "answered here, the servers see completed handshakes alone"),
+        ({}, "counted and passed on"),
+    ],
+)
+def test_what_is_done_follows_the_counters(world, counters, words):
+    """So that the line is true of every engine and mode."""
+    assert words in world.look(FLOOD, **counters)[0].text
+
+
+def test_table_is_said_at_four_fifths_when_full_and_when_there_is_room(world):
+    """Each once, and not again for a number that goes up and down."""
+
+    def at(count, **counters):
+        found = world.look(tables={"half-open": (count, 1000)}, **counters)
+        return [alarm.text.partition(";")[0] for alarm in found]
+
+    assert [] == at(790)
+    assert ["table: 800 of 1,000 half-open: 80 %"] == at(800)
+    assert [] == at(790)
+    assert [] == at(810)
+    assert ["table: 1,000 of 1,000 half-open: full"] == at(1000)
+    assert [] == at(900)
+    assert [] == at(1000)
+    assert ["table: room again: 599 of 1,000 half-open"] == at(599)
+    assert ["table: 900 of 1,000 half-open: 90 %"] == at(900)
+    assert ["table: 900 of 1,000 half-open: full"] == at(900, sc_zonefail=1)
+
+
+def test_losses_of_a_link_are_said_at_once_and_then_every_ten_seconds(world):
+    """How many, and of which link."""
+    (first,) = world.look(link_kernel_dropped=7)
+    assert "the ring was full: 7 (link)" in first.text
+    said = [world.look(link_kernel_dropped=7) for _ in range(10)]
+    assert 1 == sum(map(len, said))
+    (again,) = said[-1]
+    assert "70 (link)" in again.text
+
+
+def test_cookies_refused_more_than_usual_are_said_with_the_reason(world):
+    """What is usual is not, and one reason is said once a minute."""
+    assert [] == world.look(cookie_bad_mac=40)
+    (said,) = world.look(cookie_bad_mac=1000)
+    assert "1,000 a second (4 is usual): the numbers are not of our keys" in said.text
+    assert [] == [alarm for _ in range(58) for alarm in world.look(cookie_bad_mac=1000)]
+    assert [] == world.look(cookie_bad_mac=1100)  # it has become usual
+
+
+def test_state_is_the_worst_and_has_a_beginning(world):
+    """In one word, for a status line."""
+    began = world.now
+    world.look(cookie_only_synacks=1)
+    assert ("cookies", began) == (world.alarms.state, world.alarms.since)
+    world.look(cookie_only_synacks=1)
+    assert began == world.alarms.since
+    world.look(paused=True)
+    assert "paused" == world.alarms.state
+    world.look(hosts_blocked=1)
+    assert "blocked" == world.alarms.state
+    world.look(aggressive=1)
+    assert "aggressive" == world.alarms.state
+
+
+def test_memory_is_bounded(world):
+    """Whatever happens for how long."""
+    for number in range(500):
+        world.look(counted((f"10.0.{number % 256}.1", number + 1, 40_000)))
+    assert len(world.alarms.floods) <= 32
+    assert len(world.alarms.recent) <= RECENT_MAX

@@ -1,0 +1,92 @@
+"""syncache/lookout.py: an engine seen once a second."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from syncache import Inspection, Intercept, Ring, Syncache
+from syncache.lookout import HISTORY_LOOKS, RATES, Lookout, rates_of
+from syncache.segment import SYN, Segment
+
+
+def flood(lookout, count, take=lambda ring: None):
+    """Show a lookout SYNs from as many prefixes."""
+    ring = Ring(64)
+    for number in range(count):
+        syn = Segment(
+            src=f"10.{number >> 8 & 255}.{number & 255}.1",
+            dst="192.0.2.1",
+            sport=1024,
+            dport=80,
+            flags=SYN,
+        )
+        ring.push(syn.packet())
+        if len(ring) == 64 or number == count - 1:
+            lookout.attempts.look(ring)
+            take(ring)
+            ring.clear()
+
+
+def test_flooded_engine_raises_an_alarm_and_shows_who_is_asked():
+    """From the rings to the line, through the engine's own counters."""
+    engine = Syncache(seed=bytes(16))
+    engine.listen(80, "192.0.2.1")
+    lookout = Lookout(engine)
+    tx = Ring(64)
+
+    def take(ring):
+        engine.burst(ring, tx, 0.5)
+        tx.clear()
+
+    assert [] == lookout.look(0.0)
+    flood(lookout, 2000, take)
+    assert [] == lookout.look(0.5)  # not due
+    (alarm,) = lookout.look(1.0)
+    assert "SYN flood on 192.0.2.1:80: 2,000 SYNs a second" in alarm.text
+    shown = lookout.snapshot(1.5, history=True)
+    assert 2000 == shown["rates"]["syns"]
+    assert [list(shown["rates"].values())] == shown["history"]
+    assert ["192.0.2.1", 80, 2000] == shown["attempts"]["asked"][0][:3]
+    assert shown["tables"]["half-open"][0] > 0
+    assert ["192.0.2.1:80"] == shown["floods"]
+    assert alarm.text == shown["alarms"][0]["text"]
+    json.dumps(shown)
+
+
+@pytest.mark.parametrize("engine", [Intercept(acl=None), Inspection()])
+def test_middlebox_has_its_sessions_and_thresholds(engine):
+    """And the counters of its links."""
+    lookout = Lookout(engine, lambda: {"outside_kernel_dropped": 7, "outside_sent": 1})
+    shown = lookout.snapshot(1.0)
+    assert {"sessions", "half-open", "a minute"} == set(shown["tables"])
+    assert 7 == shown["links"]["outside_kernel_dropped"]
+    assert "calm" == shown["state"]
+    json.dumps(shown)
+
+
+def test_tables_of_the_owner_are_shown():
+    """Such as a stack's connections."""
+    engine = Syncache(seed=bytes(16))
+    lookout = Lookout(engine, tables=lambda: {"connections": (1, 2)})
+    assert {"connections": (1, 2), "half-open": (0, 15360)} == (
+        lookout.snapshot(1.0)["tables"]
+    )
+
+
+def test_history_is_bounded():
+    """Two minutes."""
+    lookout = Lookout(Syncache(seed=bytes(16)))
+    for second in range(2 * HISTORY_LOOKS):
+        lookout.look(float(second))
+    assert HISTORY_LOOKS == len(lookout.snapshot(1e6, history=True)["history"])
+
+
+def test_rates_add_up_the_counters_of_a_kind():
+    """Whole names, and all that begin or end so."""
+    now = {"requests": 10, "verdict_drop_a": 4, "verdict_drop_b": 2}
+    now |= {"inside_kernel_dropped": 8, "sc_added_more": 99}
+    rates = rates_of(dict.fromkeys(now, 0), now, 2.0)
+    assert set(RATES) == set(rates)
+    assert (5, 3, 4) == (rates["syns"], rates["dropped"], rates["ring-lost"])

@@ -7,7 +7,8 @@
 #   make soak        a hundred million random steps of it
 #   make bad-input   packets without end, spoiled, under sanitizers
 #   make mutate      small faults in the core, and which no test notices
-#   make shield      a million SYNs and ACKs, the kernel's programs against the core
+#   make shield      a million SYNs, ACKs and spliced segments, the kernel's programs
+#                    against the core
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
 #   make bench       timings, by named cases
@@ -121,6 +122,7 @@ handshakes: $(EXTENSION)
 
 shield: $(EXTENSION)
 	@$(PY) tests/tools/shield_rig.py --count 1000000 $(ARGS)
+	@$(PY) tests/tools/offload_rig.py --count 1000000 $(ARGS)
 
 # As docs/fleet.md has it: ECMP cut anew, members that die, twenty keys.
 fleet-soak: $(EXTENSION)

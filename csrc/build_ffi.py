@@ -63,6 +63,7 @@ if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
         for name in ("link", "encap", "tunnel", "filter", "capture")
     ]
     headers += [CSRC / "bpf" / "shield.h", CSRC / "link" / "shield.h"]
+    headers += [CSRC / "link" / "carried.h"]
     rooms.append("link")
 
 ffibuilder = FFI()

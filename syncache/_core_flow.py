@@ -111,6 +111,14 @@ class FlowCore(Block):
         self._now_ms = max(self._now_ms, now_ms)
         return now_ms
 
+    def at(self, now: float) -> tuple[Any, int]:
+        """Return the engine and the time, for calls of another part of the door."""
+        return self._flow, self._at(now)
+
+    def hand_over(self, on: bool) -> None:
+        """Offer connections to who would carry them, or no more."""
+        lib.flow_hand_over(self._flow, on)
+
     def burst(
         self,
         rx: RingCore,

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 from .flow import Side
+from .intercept import Intercept
 from .lookout import Lookout
 from .ring import Ring
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .flow import Flow
     from .flow_event import FlowEvent
     from .links.link import Link
+    from .links.offload import Offload
 
 RX_SLOTS, TX_SLOTS = 64, 512
 TX_BYTES = 256  # FLOW_PACKET_MAX
@@ -158,8 +160,24 @@ class Bridge:
         )
         self._rx = Ring(RX_SLOTS, -(-size // 64) * 64)
         self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
+        self.offload_trouble = ""
+        self._offload = self._carried_by_kernel()
         self._end: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    def _carried_by_kernel(self) -> Offload | None:
+        """Return what has the kernel carry connections, if the engine wants that."""
+        engine = self.engine
+        if not isinstance(engine, Intercept) or not engine.offload:
+            return None
+        from .links.link import LinkError
+        from .links.offload import Offload
+
+        try:
+            return Offload(engine, self._links[Side.CLIENT], self._links[Side.SERVER])
+        except LinkError as error:
+            self.offload_trouble = str(error)
+            return None
 
     # Whole loops.
 
@@ -233,8 +251,15 @@ class Bridge:
         with contextlib.ExitStack() as stack:
             for side in self._used:
                 stack.callback(self._links[side].close)
+            stack.callback(self.carry_no_more)
             while self.tell():
                 pass
+
+    def carry_no_more(self) -> None:
+        """Take back every connection that the kernel carries, for good."""
+        if self._offload is not None:
+            self._offload.close(self._clock())
+            self._offload = None
 
     def __enter__(self) -> Self:
         return self
@@ -251,6 +276,8 @@ class Bridge:
 
     def wait(self) -> float:
         """Return in how many seconds `turn` is due at the latest."""
+        if self._offload is not None and self._offload.is_looking:
+            return 0.0
         now = self._clock()
         dues = [self.engine.next_deadline(), *(due() for due in self._timed.values())]
         waits = [due - now for due in dues if due is not None]
@@ -263,6 +290,8 @@ class Bridge:
         now = self._clock()
         while self.engine.poll(self._tx[Side.CLIENT], self._tx[Side.SERVER], now):
             self._send()
+        if self._offload is not None:
+            self._offload.turn(now)
         self.tell()
         if now >= self._check_due:
             self._check_due = now + CHECK_SECONDS
@@ -275,11 +304,15 @@ class Bridge:
     def link_counts(self) -> dict[str, int]:
         """Return the links' counters, losses in the kernel's ring included."""
         ends = ("tap",) if len(self._used) == 1 else ("outside", "inside")
-        return {
+        counts = {
             f"{end}_{name}": count
             for end, side in zip(ends, self._used, strict=True)
             for name, count in getattr(self._links[side], "counts", {}).items()
         }
+        if self._offload is not None:
+            carried = self._offload.counts
+            counts |= {f"offload_{name}": count for name, count in carried.items()}
+        return counts
 
     def _late(self) -> list[Side]:
         """Return the sides whose links have something to do by now."""
@@ -300,6 +333,9 @@ class Bridge:
         seen_as, other = (Side.TAP, None) if tap else (side, self._links[side.other])
         client_tx, server_tx = self._tx[Side.CLIENT], self._tx[Side.SERVER]
         now = self._clock()
+        if self._offload is not None:
+            # Before the packets that end what comes back.
+            self._offload.take_events(now)
         while rx.next < len(rx):
             self.engine.burst(rx, seen_as, client_tx, server_tx, now)
             self._send()

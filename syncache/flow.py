@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core_flow, flow_event, flow_session
 from ._core_flow import FlowCore
+from ._core_offload import Carried
 from .entropy import entropy
 from .keyring import Keyring, checked_seed, derive
 from .named import NamedNumber
@@ -287,6 +288,10 @@ class Flow:
         if ts_key is not None:
             with self._core as core:
                 core.set_ts_key(ts_key)
+
+    def carried(self, maps: Mapping[str, int]) -> Carried:
+        """Return the way to those who carry connections of this engine: a link's."""
+        return Carried(self._core, maps)
 
     def close(self) -> None:
         """Wipe and give back the memory; every later call raises RuntimeError."""

@@ -69,6 +69,8 @@ class Intercept(Flow):
             net.inet.tcp.intercept.list names the one in force; or None.
         keys: where cookie keys come from; drawn, or derived from the seed, if None.
         seed: makes everything deterministic; in production 16 secret random bytes.
+        offload: a `Bridge` has the kernel carry connections once they are knitted, if
+            it can; else they stay here, and its `offload_trouble` says why.
 
     Raises:
         ValueError: the tunables cannot be, or name a list that there is not.
@@ -86,8 +88,10 @@ class Intercept(Flow):
         acl: AccessList | Iterable[AccessList] | None,
         keys: Keyring | None = None,
         seed: bytes | None = None,
+        offload: bool = False,
     ) -> None:
         super().__init__(sysctl, keys, seed)
+        self.offload = offload
         given = [acl] if isinstance(acl, AccessList) else list(acl or ())
         for each in given:
             if not isinstance(each, AccessList):

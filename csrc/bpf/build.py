@@ -3,8 +3,8 @@
     python csrc/bpf/build.py            write the files
     python csrc/bpf/build.py --check    compare with them; 77: the compiler is not here
 
-PROGRAM.bin is the instructions of one program.  shield.json says which maps there are,
-and what the loader has to put into each program:
+PROGRAM.bin is the instructions of one program.  shield.json and offload.json say which
+maps there are, and what the loader has to put into each program:
 
     map      instruction, name      the descriptor of a map, in two instructions
     kfunc    instruction, name      the number of a function of the kernel
@@ -34,11 +34,14 @@ FLAGS = (
     "-std=c11 -O2 -target bpf -mcpu=v3 -ffreestanding -Wall -Wextra -Wshadow "
     f"-Wno-unused-function -Wno-unused-const-variable -Werror -I{INCLUDE}"
 ).split()
-PROGRAMS = {
-    "shield_syn": "xdp",
-    "shield_any": "xdp",
-    "shield_skb": "tc",
-    "shield_ack": "tc",
+OBJECTS = {
+    "shield": {
+        "shield_syn": "xdp",
+        "shield_any": "xdp",
+        "shield_skb": "tc",
+        "shield_ack": "tc",
+    },
+    "offload": {"offload_take": "socket", "offload_splice": "tc"},
 }
 FIELDS = {  # numbers of kernel.h: structure, members
     28673: "inet_connection_sock.icsk_accept_queue/request_sock_queue.qlen",
@@ -131,10 +134,18 @@ def describe(name: str, section: str, made: Object) -> tuple[bytes, list[list[ob
 def build() -> dict[Path, bytes]:
     """Compile everything; return the files."""
     files: dict[Path, bytes] = {}
+    for name, programs in OBJECTS.items():
+        files |= build_one(name, programs)
+    return files
+
+
+def build_one(object_name: str, sections: dict[str, str]) -> dict[Path, bytes]:
+    """Compile the programs that have their maps in common."""
+    files: dict[Path, bytes] = {}
     programs: dict[str, object] = {}
     maps: dict[str, list[int]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, section in PROGRAMS.items():
+        for name, section in sections.items():
             made = compile_one(name, Path(folder))
             body, places = describe(name, section, made)
             programs[name] = {
@@ -148,7 +159,7 @@ def build() -> dict[Path, bytes]:
     text = json.dumps(document, indent=1)
     # A list of numbers or a place on one line.
     text = re.sub(r"\[\n\s+([^][]*?)\n\s+\]", _one_line, text)
-    files[TARGET / "shield.json"] = f"{text}\n".encode()
+    files[TARGET / f"{object_name}.json"] = f"{text}\n".encode()
     return files
 
 

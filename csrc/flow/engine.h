@@ -6,7 +6,7 @@
  *   intercept.c   policy of Intercept        proxy.c   half-handshakes of ours
  *   inspect*.c    policy of Inspection       track.c   handshakes of others, passing
  *   flow_engine.c sessions in and out of all tables at once, timers, judging
- *   answer.c      packets of ours, events
+ *   answer.c      packets of ours, events    handed.c  connections in the kernel's hands
  *   session*.c host.c threshold.c journal.c rules.c profile.c header.c early.c ahead.c view.c
  *   splice.c: leaves
  */
@@ -18,6 +18,7 @@
 #include "ahead.h"
 #include "early.h"
 #include "flow.h"
+#include "handed.h"
 #include "header.h"
 #include "host.h"
 #include "journal.h"
@@ -56,6 +57,7 @@ struct flow {
     struct early early;
     struct ahead ahead;
     struct unanswered unanswered;
+    struct handing handing;
     uint64_t learn_ms;                /* when the access list was last replaced: learn_time counts from there */
     struct secret secret;
     struct syncache_ring *tx[2];      /* of the call that runs; NULL: nothing can be sent there */

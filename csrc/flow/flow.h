@@ -246,6 +246,23 @@ struct flow_splice {
     uint8_t reserved[3];          /* zero */
 };
 
+/* A spliced connection that a program of the kernel carries.  Numbers are those that the server uses. */
+struct flow_handed {
+    struct syncache_tuple tuple;  /* foreign is the client */
+    uint32_t delta;               /* of server's SEQ */
+    uint32_t ts_delta;            /* of server's TSval */
+    uint32_t ts_floor;
+    uint8_t flags;                /* SPLICE_* of splice_words.h */
+    int8_t shift_to_client;       /* of windows: left if positive */
+    int8_t shift_to_server;
+    uint8_t known;                /* flow_handed_seen(): 1, it goes on; 0: the engine has no such session any more */
+    uint64_t bytes[2];            /* payload from client and server */
+    uint32_t nxt[2];              /* end of what client and server have sent */
+    uint32_t ack[2];              /* what they have acknowledged */
+    uint32_t age_ms;              /* since the last packet */
+    uint32_t number;              /* names the session: flow_session_view.id */
+};
+
 struct flow;                       /* lives in the caller's block */
 
 /* Tells how many bytes an engine of this configuration needs; 0 if a field is out of range. */
@@ -338,6 +355,26 @@ uint32_t flow_export(struct flow *flow, uint64_t now_ms, uint64_t *cursor, struc
  *   returns  how many were taken; the others make no sense, are known already or find no room
  */
 uint32_t flow_import(struct flow *flow, uint64_t now_ms, const struct flow_splice *in, uint32_t count);
+
+/* From now on connections are offered to flow_handed(), or not; Intercept only.  Off does not take back what is out. */
+void flow_hand_over(struct flow *flow, bool on);
+
+/*
+ * Gives away connections whose client was heard since they were spliced.  Packets of theirs that come all the same are
+ * translated as ever; a FIN or RST that should count has to come behind flow_handed_back().
+ *
+ *   returns  how many were written; 0: there are none now
+ */
+uint32_t flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed *out, uint32_t out_max);
+
+/* Takes what is known by now of connections that were given away, and sets `known`. */
+void flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed *in, uint32_t count);
+
+/* As that, and they are the engine's again; they are offered anew after their next packet. */
+void flow_handed_back(struct flow *flow, uint64_t now_ms, const struct flow_handed *in, uint32_t count);
+
+/* All that are out were told to flow_handed_seen() since begun_ms; none ends idle without being looked at. */
+void flow_handed_looked(struct flow *flow, uint64_t begun_ms);
 
 /* Counters.  `now_ms` brings what depends on time (one_minute) up to date. */
 const struct flow_stats *flow_statistics(struct flow *flow, uint64_t now_ms);

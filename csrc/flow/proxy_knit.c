@@ -195,6 +195,8 @@ knit_follow(struct flow *flow, struct session *session,
                                     proxy_limits(flow).closing_ms));
     if (session->state != FLOW_ESTAB)
         return;
+    if (flow->handing.on && session->splice.handed == HANDED_NOT)
+        handed_offer(&flow->handing, &flow->sessions, session);
     if (change == TRACK_RST || change == TRACK_CLOSED)
         knit_closing(flow, session);
     else if (session->flags & SESSION_HEARD ||
@@ -279,6 +281,11 @@ proxy_spliced_due(struct flow *flow, struct session *session)
         proxy_send_window(flow, session);
         session->window_updates++;
         knit_arm(flow, session);
+        return;
+    }
+    if (session->state == FLOW_ESTAB &&
+        !handed_may_end(&flow->handing, session, idle_ms)) {
+        engine_arm(flow, session, flow->now_ms + HANDED_LOOK_MS);
         return;
     }
     uint16_t fins = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;

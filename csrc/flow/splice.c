@@ -7,7 +7,6 @@
 #include "splice.h"
 
 #include "../core/bytes.h"
-#include "../core/seq.h"
 
 #include <assert.h>
 
@@ -20,9 +19,6 @@
 #define TCP_CHECKSUM_OFFSET 16
 #define TCP_WINDOW_OFFSET 14
 #define ICMP_CHECKSUM_OFFSET 2
-
-/* Once an echo is this far above the floor, no earlier echo can arrive. */
-#define SPLICE_FLOOR_GONE 0x40000000u
 
 void
 splice_sum16(uint8_t sum[static 2], uint16_t before, uint16_t after, bool odd)
@@ -171,13 +167,8 @@ splice_echo(struct splice *splice, struct view *view)
     if (option == NULL || !(view->flags & WIRE_ACK))
         return false;
     uint32_t before = load32_be(option + 6);
-    uint32_t after = before - splice->ts_delta;
-    if (splice->flags & SPLICE_FLOOR) {
-        if (seq_lt(after, splice->ts_floor))
-            after = splice->ts_floor;
-        else if (after - splice->ts_floor >= SPLICE_FLOOR_GONE)
-            splice->flags &= (uint8_t)~SPLICE_FLOOR;
-    }
+    uint32_t after = splice_echo_word(splice->ts_delta, splice->ts_floor,
+                                      &splice->flags, before);
     if (after == before)
         return false;
     splice_put32(view, option + 6, after);

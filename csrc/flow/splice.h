@@ -21,12 +21,8 @@
 #ifndef SYNCACHE_FLOW_SPLICE_H
 #define SYNCACHE_FLOW_SPLICE_H
 
+#include "splice_words.h"
 #include "view.h"
-
-#define SPLICE_TIMESTAMPS 0x01        /* both sides use them */
-#define SPLICE_FLOOR 0x02             /* the client may still echo what we sent before the server spoke */
-#define SPLICE_STRIP_SACK 0x04        /* the client was granted SACK, the server refused it */
-#define SPLICE_SACK 0x08              /* both sides use SACK */
 
 struct splice {
     uint32_t delta;                   /* d */
@@ -35,23 +31,8 @@ struct splice {
     uint8_t flags;                    /* SPLICE_* */
     int8_t shift_to_client;           /* of windows: left if positive, right if negative; -14 to 14 */
     int8_t shift_to_server;           /* 0 to 14 */
-    uint8_t reserved;
+    uint8_t handed;                   /* enum handed: who carries it (handed.c) */
 };
-
-/* The window that says the same under another scale: clipped at 65535, and 0 only if it was 0. */
-static inline uint16_t
-splice_window(uint16_t window, int8_t shift)
-{
-    uint32_t wide = window;
-
-    if (shift < 0)
-        wide >>= -shift;
-    else
-        wide <<= shift;
-    if (wide == 0 && window != 0)
-        wide = 1;
-    return (uint16_t)(wide > UINT16_MAX ? UINT16_MAX : wide);
-}
 
 /*
  * Rewrites a TCP segment, and the fields of its view.

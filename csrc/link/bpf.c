@@ -55,6 +55,23 @@ link_bpf_element(uint32_t command, int32_t map, const uint8_t *key,
 }
 
 int32_t
+link_bpf_batch(uint32_t command, int32_t map, const uint32_t *in, uint32_t *out,
+               uint8_t *keys, uint8_t *values, uint32_t *count)
+{
+    union bpf_attr attr;
+    memset(&attr, 0, sizeof attr);
+    attr.batch.in_batch = (uintptr_t)in;
+    attr.batch.out_batch = (uintptr_t)out;
+    attr.batch.keys = (uintptr_t)keys;
+    attr.batch.values = (uintptr_t)values;
+    attr.batch.count = *count;
+    attr.batch.map_fd = (uint32_t)map;
+    int32_t result = bpf((enum bpf_cmd)command, &attr);
+    *count = attr.batch.count;
+    return result;
+}
+
+int32_t
 link_bpf_load(uint32_t type, uint32_t attach_type, const char *name,
               const uint8_t *program, uint32_t instructions, uint8_t *log,
               uint32_t log_size)

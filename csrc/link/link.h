@@ -193,6 +193,13 @@ int32_t link_xdp_send(struct link_xdp *link, struct syncache_ring *tx);
 int32_t link_bpf_map(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries, uint32_t flags);
 /* `command` is BPF_MAP_LOOKUP_ELEM, _UPDATE_ELEM, _DELETE_ELEM or _GET_NEXT_KEY; value is the next key of the last. */
 int32_t link_bpf_element(uint32_t command, int32_t map, const uint8_t *key, uint8_t *value);
+/*
+ * BPF_MAP_LOOKUP_BATCH from *in on (NULL: from the start), and *out is where to go on; or _UPDATE_BATCH, without both.
+ * *count is how many there is room for or are given, and then how many were read or put, also with an error, unless
+ * it is as it was: then nothing was done.  -ENOENT is the end of the map.
+ */
+int32_t link_bpf_batch(uint32_t command, int32_t map, const uint32_t *in, uint32_t *out, uint8_t *keys,
+                       uint8_t *values, uint32_t *count);
 /* Loads a program under a name of at most 15 bytes; `log` gets the verifier's reasons, if there is room for any. */
 int32_t link_bpf_load(uint32_t type, uint32_t attach_type, const char *name, const uint8_t *program,
                       uint32_t instructions, uint8_t *log, uint32_t log_size);

@@ -61,6 +61,12 @@ def parser() -> argparse.ArgumentParser:
         "name of one in the IOS configuration",
     )
     p.add_argument("--mode", choices=("intercept", "watch"))
+    p.add_argument(
+        "--offload",
+        action="store_true",
+        help="have the kernel carry connections once they are knitted (Linux 6.6); "
+        "where it cannot, they stay here",
+    )
     opts.add_tunables(p)
     keyopts.add_options(p)
     p.add_argument(
@@ -88,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
     """Intercept until SIGINT or SIGTERM."""
     if options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
+    if options.offload and options.tun:
+        raise Failure("--offload is for two interfaces, not for --tun")
     names = [] if options.tun else [options.outside, options.inside]
     opts.check_service(options)
     source = keyopts.source(options)
@@ -124,6 +132,9 @@ def run(options: argparse.Namespace) -> int:
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
             output.write(f"{mode} mode between {where}, list {_name(engine)}\n")
+            if trouble := box.offload_trouble:
+                output.write(f"no offload, connections stay here: {trouble}\n")
+            links.callback(box.carry_no_more)
             box.work(service)
 
         keep_open(once, names if options.wait else [], signals, output.write)
@@ -214,7 +225,8 @@ def make(
     """Make the engine that the options ask for."""
     sysctl, lists = configuration(options, source)
     try:
-        return Intercept(sysctl, acl=lists, keys=source.keys if source else None)
+        keys = source.keys if source else None
+        return Intercept(sysctl, acl=lists, keys=keys, offload=options.offload)
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
@@ -352,6 +364,13 @@ class Box(Bridge):
         """Log what an operator should know."""
         self._write(f"{alarm}\n")
 
+    def _is_worth_writing(self, now: float) -> bool:
+        """Tell whether the engine's numbers are those of now, or will be presently."""
+        state, offload = self.state, self._offload
+        if state is None or offload is None or state.pending or state.wait(now) > 0:
+            return True
+        return offload.is_fresh(now)
+
     def _has_room(self) -> bool:
         return self._output is None or self._output.has_room
 
@@ -401,7 +420,10 @@ class Box(Bridge):
         is_pending = self.state is not None and self.state.pending
         if is_pending or (self._table is not None and self._has_room()):
             return 0.0
-        return super().wait()
+        wait = super().wait()
+        if self.state is not None and self._offload is not None:
+            wait = min(wait, self.state.wait(self._clock()))
+        return wait
 
     def turn(self, ready: Iterable[Side]) -> None:
         """Take the packets that arrived, run the timers, report the events."""
@@ -409,7 +431,7 @@ class Box(Bridge):
         now = self._clock()
         if self._keys is not None and self._keys.waiting:
             self._keys.take(self.engine, self._write)
-        if self.state is not None:
+        if self.state is not None and self._is_worth_writing(now):
             self.state.turn(now)
         if now >= self._losses_due:
             self._losses_due = now + LOSSES_EVERY

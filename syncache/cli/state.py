@@ -85,6 +85,10 @@ class State:
                 return
             self._parts.append(part)
 
+    def wait(self, now: float) -> float:
+        """Return in how many seconds the connections are to be taken out again."""
+        return max(self._due - now, 0.0)
+
     @property
     def pending(self) -> bool:
         """True if there is more to take out at once."""

@@ -18,20 +18,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _core_bpf
-from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP, PROG_SCHED_CLS, PROG_XDP
+from .bpf import (
+    ATTACH_TCX_INGRESS,
+    ATTACH_XDP,
+    PROG_SCHED_CLS,
+    PROG_SOCKET_FILTER,
+    PROG_XDP,
+)
 from .link import LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BTF = Path("/sys/kernel/btf/vmlinux")
-TYPES = {"xdp": (PROG_XDP, ATTACH_XDP), "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS)}
+TYPES = {
+    "xdp": (PROG_XDP, ATTACH_XDP),
+    "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS),
+    "socket": (PROG_SOCKET_FILTER, 0),
+}
 PSEUDO_MAP_FD, PSEUDO_KFUNC_CALL = 1, 2
 PRIVILEGES = (
     "run as root (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, in no user namespace)"
 )
 # The oldest kernel of a function; a missing one is found by its name, not by this.
-SINCE = {"bpf_sk_assign_tcp_reqsk": "Linux 6.9"}
+SINCE = {
+    "bpf_sk_assign_tcp_reqsk": "Linux 6.9",
+    "bpf_iter_num_new": "Linux 6.4",
+}
 
 
 class BpfObject:

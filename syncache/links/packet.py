@@ -183,6 +183,19 @@ class Packet:
             raise LinkError(message, error.errno) from None
 
     @property
+    def index(self) -> int:
+        """The interface's number."""
+        return self._interface.index
+
+    def select(self, program: int) -> None:
+        """Take only the frames that a program of the kernel (its descriptor) takes.
+
+        Raises:
+            LinkError: The kernel refused it.
+        """
+        _select(self._socket, program)
+
+    @property
     def mtu(self) -> int:
         """Largest ordinary packet in bytes, as of opening."""
         return self._mtu
@@ -286,6 +299,14 @@ def _attach_filter(sock: socket.socket, addresses: Sequence[str]) -> None:
     """Have the socket take nothing but our packets."""
     program = bpf.load(bpf.PROG_SOCKET_FILTER, 0, bpf.filter_program(addresses))
     try:
+        _select(sock, program)
+    finally:
+        os.close(program)
+
+
+def _select(sock: socket.socket, program: int) -> None:
+    """Put a program in front of a socket."""
+    try:
         sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, program)
     except OSError as error:
         if error.errno == errno.ENOMEM:
@@ -293,5 +314,3 @@ def _attach_filter(sock: socket.socket, addresses: Sequence[str]) -> None:
                 "no memory for a socket filter: raise net.core.optmem_max", error.errno
             ) from None
         raise
-    finally:
-        os.close(program)

@@ -1,0 +1,70 @@
+/*
+ * The filter of the process's own packet sockets: takes what is not carried by offload_splice.c, which comes next.
+ *
+ * SYN, FIN and RST are the process's to judge.  The first of them gives the connection back: the process is told what
+ * there is to know of it before it sees the packet, and everything behind goes to it too.  If it cannot be told, the
+ * packet is lost, as in a full ring; it comes again.
+ */
+#include "offload_maps.h"
+
+#define TAKE UINT32_MAX
+#define LEAVE 0
+
+/* Gives a connection back; false if there is no room to say so. */
+static inline bool
+give_back(const struct segment *segment, bool from_client,
+          struct offload_entry *entry)
+{
+    struct offload_event event;
+
+    __builtin_memset(&event, 0, sizeof event);
+    entry->last = offload_now();
+    event.entry = *entry;
+    if (segment->v6) {
+        event.family = 6;
+        segment_key6(segment, from_client, &event.key);
+    } else {
+        struct offload_key4 key;
+
+        event.family = 4;
+        segment_key4(segment, from_client, &key);
+        event.key.address[0] = key.address[0];
+        event.key.address[4] = key.address[1];
+        event.key.port[0] = key.port[0];
+        event.key.port[1] = key.port[1];
+    }
+    if (queue_push(&events, &event, 0) != 0)
+        return false;
+    entry->state = OFFLOAD_TAKEN;
+    return true;
+}
+
+SECTION("socket")
+int
+offload_take(struct __sk_buff *skb)
+{
+    struct offload_processor *processor = first(&processor_map);
+    const struct offload_config *config = first(&config_map);
+    struct segment segment;
+    bool from_client;
+
+    if (processor == NULL || config == NULL)
+        return (int)TAKE;
+    processor->taken = 1;
+    if (config->off || !offload_side(config, skb->ifindex, &from_client) ||
+        !segment_read(skb, skb->protocol, &segment))
+        return (int)TAKE;
+    struct offload_entry *entry = segment_entry(&segment, from_client);
+    if (entry == NULL || entry->state != OFFLOAD_ON)
+        return (int)TAKE;
+    if (segment_flags(segment_tcp(&segment)) & (TCP_SYN | TCP_FIN | TCP_RST)) {
+        if (give_back(&segment, from_client, entry)) {
+            processor->back++;
+            return (int)TAKE;
+        }
+        processor->lost++;
+        return LEAVE; /* and tc passes it to the one that drops */
+    }
+    processor->taken = 0;
+    return LEAVE;
+}

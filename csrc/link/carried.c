@@ -1,0 +1,218 @@
+/* Connections in the kernel's hands: see carried.h. */
+#define _POSIX_C_SOURCE 199309L /* clock_gettime */
+
+#include "carried.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <time.h>
+
+#include "../bpf/offload.h"
+#include "link.h"
+
+#define NS_A_MS 1000000u
+
+/* Records of one family, as the kernel takes them. */
+struct carried_batch {
+    uint8_t keys[LINK_CARRIED_MAX * sizeof(struct offload_key6)];
+    struct offload_entry entries[LINK_CARRIED_MAX];
+    uint32_t index[LINK_CARRIED_MAX]; /* of the caller's records */
+    uint32_t count;
+};
+
+static uint32_t
+carried_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return (uint32_t)(ns >> OFFLOAD_TICK_SHIFT);
+}
+
+static size_t
+carried_key(const struct syncache_tuple *tuple, uint8_t *key)
+{
+    size_t size = tuple->family == 4 ? 4 : 16;
+    uint16_t port[2] = {htons(tuple->fport), htons(tuple->lport)};
+
+    memcpy(key, tuple->faddr, size);
+    memcpy(key + size, tuple->laddr, size);
+    memcpy(key + 2 * size, port, sizeof port);
+    return 2 * size + sizeof port;
+}
+
+static void
+carried_tuple(uint32_t family, const uint8_t *key, struct syncache_tuple *tuple)
+{
+    size_t size = family == 4 ? 4 : 16;
+    uint16_t port[2];
+
+    memcpy(tuple->faddr, key, size);
+    memcpy(tuple->laddr, key + size, size);
+    memcpy(port, key + 2 * size, sizeof port);
+    tuple->fport = ntohs(port[0]);
+    tuple->lport = ntohs(port[1]);
+    tuple->family = (uint8_t)family;
+}
+
+static void
+carried_entry(const struct flow_handed *in, struct offload_entry *entry)
+{
+    uint64_t age_ns = (uint64_t)in->age_ms * NS_A_MS;
+
+    *entry = (struct offload_entry){
+        .delta = in->delta,
+        .ts_delta = in->ts_delta,
+        .ts_floor = in->ts_floor,
+        .flags = in->flags,
+        .shift_to_client = in->shift_to_client,
+        .shift_to_server = in->shift_to_server,
+        .state = OFFLOAD_ON,
+        .bytes = {in->bytes[0], in->bytes[1]},
+        .nxt = {in->nxt[0], in->nxt[1]},
+        .ack = {in->ack[0], in->ack[1]},
+        .last = carried_now() - (uint32_t)(age_ns >> OFFLOAD_TICK_SHIFT),
+        .number = in->number,
+    };
+}
+
+static void
+carried_record(uint32_t family, const uint8_t *key,
+               const struct offload_entry *entry, struct flow_handed *out)
+{
+    uint32_t ticks = carried_now() - entry->last;
+
+    if (ticks > INT32_MAX) /* the kernel's clock is ahead */
+        ticks = 0;
+    memset(out, 0, sizeof *out);
+    carried_tuple(family, key, &out->tuple);
+    out->delta = entry->delta;
+    out->ts_delta = entry->ts_delta;
+    out->ts_floor = entry->ts_floor;
+    out->flags = entry->flags;
+    out->shift_to_client = entry->shift_to_client;
+    out->shift_to_server = entry->shift_to_server;
+    for (uint32_t end = 0; end < 2; end++) {
+        out->bytes[end] = entry->bytes[end];
+        out->nxt[end] = entry->nxt[end];
+        out->ack[end] = entry->ack[end];
+    }
+    out->age_ms = (uint32_t)(((uint64_t)ticks << OFFLOAD_TICK_SHIFT) / NS_A_MS);
+    out->number = entry->number;
+}
+
+/* Puts those of one family; marks by `known` which of them are there. */
+static void
+carried_put(int32_t map, uint32_t family, struct flow_handed *records,
+            uint32_t count)
+{
+    struct carried_batch batch;
+    size_t used = 0;
+
+    batch.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (records[i].tuple.family != family)
+            continue;
+        used += carried_key(&records[i].tuple, batch.keys + used);
+        carried_entry(&records[i], &batch.entries[batch.count]);
+        batch.index[batch.count++] = i;
+    }
+    uint32_t put = batch.count;
+    if (put > 0 &&
+        link_bpf_batch(BPF_MAP_UPDATE_BATCH, map, NULL, NULL, batch.keys,
+                       (uint8_t *)batch.entries, &put) < 0 &&
+        put == batch.count) /* it did not even begin */
+        put = 0;
+    for (uint32_t i = 0; i < put; i++)
+        records[batch.index[i]].known = 1;
+}
+
+uint32_t
+link_carried_put(const struct link_carried *maps, struct flow_handed *records,
+                 uint32_t count)
+{
+    uint32_t left = 0;
+
+    assert(count <= LINK_CARRIED_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        records[i].known = 0;
+    carried_put(maps->map4, 4, records, count);
+    carried_put(maps->map6, 6, records, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (records[i].known == 0)
+            records[left++] = records[i];
+    return left;
+}
+
+uint32_t
+link_carried_events(const struct link_carried *maps, struct flow_handed *out,
+                    uint32_t out_max)
+{
+    uint32_t count = 0;
+    struct offload_event event;
+
+    while (count < out_max &&
+           link_bpf_element(BPF_MAP_LOOKUP_AND_DELETE_ELEM, maps->events, NULL,
+                            (uint8_t *)&event) == 0) {
+        uint8_t key[sizeof event.key];
+        memcpy(key, &event.key, sizeof key);
+        if (event.family == 4) {
+            memcpy(key + 4, event.key.address + 4, 4);
+            memcpy(key + 8, event.key.port, sizeof event.key.port);
+        }
+        carried_record(event.family, key, &event.entry, &out[count++]);
+    }
+    return count;
+}
+
+int32_t
+link_carried_look(const struct link_carried *maps, uint32_t family,
+                  struct link_carried_walk *walk, struct flow_handed *out,
+                  uint32_t out_max)
+{
+    struct carried_batch batch;
+    size_t key_size =
+        family == 4 ? sizeof(struct offload_key4) : sizeof(struct offload_key6);
+    uint32_t count = out_max, next = 0;
+
+    assert(out_max <= LINK_CARRIED_MAX);
+    int32_t result = link_bpf_batch(
+        BPF_MAP_LOOKUP_BATCH, family == 4 ? maps->map4 : maps->map6,
+        walk->begun ? &walk->cursor : NULL, &next, batch.keys,
+        (uint8_t *)batch.entries, &count);
+    if (result < 0 && result != -ENOENT)
+        return result;
+    walk->done = result < 0;
+    walk->begun = 1;
+    walk->cursor = next;
+    for (uint32_t i = 0; i < count; i++)
+        carried_record(family, batch.keys + i * key_size, &batch.entries[i],
+                       &out[i]);
+    return (int32_t)count;
+}
+
+uint32_t
+link_carried_drop(const struct link_carried *maps,
+                  const struct flow_handed *records, uint32_t count,
+                  uint32_t age_ms)
+{
+    uint32_t dropped = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct syncache_tuple *tuple = &records[i].tuple;
+        uint8_t key[sizeof(struct offload_key6)];
+
+        if (records[i].known || records[i].age_ms < age_ms)
+            continue;
+        (void)carried_key(tuple, key);
+        dropped +=
+            link_bpf_element(BPF_MAP_DELETE_ELEM,
+                             tuple->family == 4 ? maps->map4 : maps->map6, key,
+                             NULL) == 0;
+    }
+    return dropped;
+}

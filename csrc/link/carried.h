@@ -1,0 +1,62 @@
+/*
+ * Connections that the programs of csrc/bpf/offload_*.c carry: put there, looked at, taken back.  What an engine says
+ * and hears of them (struct flow_handed) meets here what lies in the kernel's maps.
+ *
+ * Not here: loading and attaching (syncache/links/offload.py), when any of this is done.
+ */
+#ifndef SYNCACHE_LINK_CARRIED_H
+#define SYNCACHE_LINK_CARRIED_H
+
+#include "../flow/flow.h"
+
+/* cffi: begin. */
+
+#define LINK_CARRIED_MAX 512 /* records of one call */
+
+/* Descriptors of the maps; they stay the caller's. */
+struct link_carried {
+    int32_t map4;
+    int32_t map6;
+    int32_t events;
+    uint32_t reserved;
+};
+
+/* A walk through one map; all zero at its beginning. */
+struct link_carried_walk {
+    uint32_t cursor;
+    uint32_t begun; /* 1: the cursor is one */
+    uint32_t done;  /* 1: it has come to the end */
+    uint32_t reserved;
+};
+
+/*
+ * Puts connections into the kernel's hands; one that is there already is replaced.
+ *
+ *   in       count    at most LINK_CARRIED_MAX
+ *   out      records  those that found no room come first
+ *   returns  how many found none
+ */
+uint32_t link_carried_put(const struct link_carried *maps, struct flow_handed *records, uint32_t count);
+
+/* Takes out what was given back, oldest first.  Returns how many, at most LINK_CARRIED_MAX. */
+uint32_t link_carried_events(const struct link_carried *maps, struct flow_handed *out, uint32_t out_max);
+
+/*
+ * Reads on in the map of a family.
+ *
+ *   in       family   4 or 6
+ *   in       out_max  at most LINK_CARRIED_MAX
+ *   returns  how many were read, or -errno
+ */
+int32_t link_carried_look(const struct link_carried *maps, uint32_t family, struct link_carried_walk *walk,
+                          struct flow_handed *out, uint32_t out_max);
+
+/*
+ * Removes those records of which `known` is 0 and whose last packet was at least so long ago.  Returns how many.
+ */
+uint32_t link_carried_drop(const struct link_carried *maps, const struct flow_handed *records, uint32_t count,
+                           uint32_t age_ms);
+
+/* cffi: end. */
+
+#endif

@@ -1,0 +1,201 @@
+"""The kernel carries connections that `Intercept` has knitted: `Offload`.
+
+Two programs (csrc/bpf/offload_*.c) stand on each of two interfaces.  The filter of the
+packet socket leaves alone what is carried; tc translates it and sends it out of the
+other interface.  SYN, FIN and RST, ICMP, and whatever is not in the maps come to the
+process as before.
+
+Order is all that matters here, and it is kept by who drives (`Bridge`):
+
+    receive -> take_events -> burst     a connection is the engine's again before the
+                                        engine sees the packet that ends it
+    turn                                behind all that: gives connections away, and
+                                        looks at some of those that are out
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import struct
+from typing import TYPE_CHECKING
+
+from .. import _core_bpf
+from .._core_offload import CONFIG, PROCESSOR
+from .bpf import ATTACH_TCX_INGRESS
+from .bpf_object import BpfObject, why
+from .link import LinkError
+from .packet import Packet
+from .shield import processors
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..intercept import Intercept
+
+BEFORE = 1 << 3  # BPF_F_BEFORE: in front of the program that drops
+LOOK_SECONDS = 1.0  # between looks at all connections, and
+LOOK_SHARE = 20  # not more of the time than a part of so many
+FRESH_SECONDS = 0.02  # how old a look may be whose numbers are to be kept
+REST_SECONDS = 1.0  # in which nothing is given away after the kernel had no room
+SESSIONS = "net.inet.tcp.intercept.sessions_max"
+ZERO = bytes(4)
+
+
+class Offload:
+    """Connections of an engine between two interfaces, carried by the kernel.
+
+    Args:
+        engine: Whose.
+        outside: The clients' interface, open.
+        inside: The servers'.
+
+    Raises:
+        LinkError: One line that says why this machine cannot.
+    """
+
+    def __init__(self, engine: Intercept, outside: object, inside: object) -> None:
+        if not isinstance(outside, Packet) or not isinstance(inside, Packet):
+            raise LinkError("only frames of two interfaces are carried by the kernel")
+        entries = int(engine.sysctl[SESSIONS])
+        sizes = {"carried4": entries, "carried6": entries}
+        self._links: list[int] = []
+        self._object = BpfObject("offload", sizes)
+        self._indices = outside.index, inside.index
+        self._walk: Generator[int, float, None] | None = None
+        self._walk_began = self._walk_due = self._resting = 0.0
+        self._looked = -1.0
+        self._on = True
+        self.trouble = ""
+        try:
+            self._carried = engine.carried(self._object.maps)
+            self._configure(off=False)
+            self._attach(outside, inside)
+        except BaseException:
+            self._release()
+            raise
+        self._carried.offer(on=True)
+
+    def _configure(self, *, off: bool) -> None:
+        content = CONFIG.pack(*self._indices, off, 0)
+        _core_bpf.update(self._object.maps["config_map"], ZERO, content)
+
+    def _attach(self, outside: Packet, inside: Packet) -> None:
+        programs = self._object.programs
+        for link in (outside, inside):
+            try:
+                fd = _core_bpf.bpf_attach(
+                    programs["offload_splice"], link.index, ATTACH_TCX_INGRESS, BEFORE
+                )
+            except OSError as error:
+                advice = {
+                    errno.EINVAL: "it needs Linux 6.6",
+                    errno.EPERM: "run as root (CAP_NET_ADMIN)",
+                }.get(error.errno or 0, "see dmesg")
+                raise LinkError(
+                    f"cannot attach to tc of {link.name}: {why(error)}: {advice}",
+                    error.errno,
+                ) from None
+            self._links.append(fd)
+        for link in (outside, inside):
+            link.select(programs["offload_take"])
+
+    # What a driver calls.
+
+    def take_events(self, now: float) -> int:
+        """Give the engine back what packets that have just arrived are about."""
+        return self._carried.take_events(now)
+
+    def turn(self, now: float) -> None:
+        """Give away what is ready, and look at a part of what is out."""
+        if not self._on:
+            return
+        if self._resting and now >= self._resting:
+            self._resting = 0.0
+            self._carried.offer(on=True)
+        _, failed = self._carried.put(now)
+        if failed:
+            self.trouble = "the kernel has no room for more connections"
+            self._resting = now + REST_SECONDS
+            self._carried.offer(on=False)
+        self._look(now)
+
+    @property
+    def is_looking(self) -> bool:
+        """True if there is more to look at at once."""
+        return self._walk is not None
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the engine knows all numbers as of now; if not, begin to look.
+
+        A look that takes long is as fresh as it can be when it ends.
+        """
+        if now - self._looked <= FRESH_SECONDS:
+            return True
+        if self._walk is None:
+            self._walk_due = now
+            self._look(now)
+        return self._looked == now
+
+    def _look(self, now: float) -> None:
+        try:
+            if self._walk is not None:
+                self._walk.send(now)
+            elif now >= self._walk_due:
+                self._walk_began = now
+                self._walk = self._carried.look(now)
+                next(self._walk)
+                # Few connections: at once.
+                self._walk.send(now)
+                self._walk.send(now)
+        except StopIteration:
+            self._walk = None
+            self._looked = now
+            took = now - self._walk_began
+            self._walk_due = now + max(LOOK_SECONDS, LOOK_SHARE * took)
+
+    def take_back(self, now: float) -> int:
+        """Let the engine carry every connection again; how many there were.
+
+        Until `resume`.  What arrives meanwhile waits for the process.
+        """
+        self._on = False
+        self._walk = None
+        self._carried.offer(on=False)
+        self._configure(off=True)
+        self._carried.take_events(now)
+        return self._carried.take_all(now)
+
+    def resume(self) -> None:
+        """Begin to give connections away, after `take_back`."""
+        self._carried.drop_all()
+        self._configure(off=False)
+        self._carried.offer(on=True)
+        self._on = True
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Packets that were carried, and connections that came back; since the start.
+
+        from_client and from_server; back; lost, packets for which there was no room to
+        say that a connection comes back.
+        """
+        size = PROCESSOR.size * processors()
+        raw = _core_bpf.lookup(self._object.maps["processor_map"], ZERO, size)
+        rows = struct.iter_unpack(PROCESSOR.format, raw or bytes(size))
+        names = ("from_client", "from_server", "", "back", "lost")
+        sums = (sum(column) for column in zip(*rows, strict=True))
+        return {name: total for name, total in zip(names, sums, strict=True) if name}
+
+    def close(self, now: float) -> None:
+        """Take everything back, and take the programs off."""
+        if self._links:
+            with contextlib.suppress(OSError):
+                self.take_back(now)
+        self._release()
+
+    def _release(self) -> None:
+        while self._links:
+            os.close(self._links.pop())
+        self._object.close()

@@ -1,0 +1,241 @@
+/* Spliced connections in the kernel's hands: given, looked at, given back. */
+#include "between.h"
+
+#include "../../csrc/flow/proxy.h"
+
+static struct between world;
+static struct flow_handed record[8];
+
+#define C_ISN 5000u
+#define S_ISN 900000u
+#define IDLE_MS 10000u
+
+static struct said
+client(uint32_t seq, uint32_t ack, uint32_t payload)
+{
+    return between_said(FLOW_CLIENT, WIRE_ACK, seq, ack, payload);
+}
+
+static struct said
+server(uint32_t seq, uint32_t ack, uint32_t payload)
+{
+    return between_said(FLOW_SERVER, WIRE_ACK, seq, ack, payload);
+}
+
+/* A connection up to the splice, its client not heard since.  Returns p. */
+static uint32_t
+spliced(bool on)
+{
+    between_open(&world, 8);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.options = FLOW_OPTIONS_CLIENT;
+    tunables.connection_timeout_ms = IDLE_MS;
+    between_tune(&world, &tunables);
+    flow_hand_over(world.flow, on);
+    struct said syn = client(C_ISN, 0, 0);
+    syn.flags = WIRE_SYN;
+    syn.has = WIRE_HAS_MSS | WIRE_HAS_WSCALE;
+    syn.wscale = 3;
+    EXPECT_EQ(1, between_send(&world, syn));
+    uint32_t p = world.out[0].seq;
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 1, p + 1, 0)));
+    struct said syn_ack = server(S_ISN, C_ISN + 1, 0);
+    syn_ack.flags = WIRE_SYN | WIRE_ACK;
+    syn_ack.has = syn.has;
+    syn_ack.wscale = 4;
+    EXPECT_EQ(2, between_send(&world, syn_ack));
+    return p;
+}
+
+static uint32_t
+handed(void)
+{
+    return flow_handed(world.flow, world.now_ms, record, 8);
+}
+
+static void
+wait_ms(uint64_t ms)
+{
+    world.now_ms += ms;
+    (void)between_poll(&world);
+}
+
+/* One that was given away. */
+static uint32_t
+given(void)
+{
+    uint32_t p = spliced(true);
+
+    (void)between_send(&world, client(C_ISN + 1, p + 1, 100));
+    EXPECT_EQ(1, handed());
+    return p;
+}
+
+static void
+test_connection_is_offered_once_its_client_was_heard(void)
+{
+    uint32_t p = spliced(true);
+    EXPECT_EQ(0, handed());
+    EXPECT_EQ(1, between_send(&world, server(S_ISN + 1, C_ISN + 1, 10)));
+    EXPECT_EQ(0, handed());
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 1, p + 1, 100)));
+    EXPECT_EQ(1, handed());
+    EXPECT_EQ(p - S_ISN, record[0].delta);
+    EXPECT_EQ(C_ISN + 101, record[0].nxt[FLOW_CLIENT]);
+    EXPECT_EQ(S_ISN + 11, record[0].nxt[FLOW_SERVER]);
+    EXPECT_EQ(100, record[0].bytes[FLOW_CLIENT]);
+    EXPECT_EQ(40000, record[0].tuple.fport);
+    /* Once; what still comes is translated. */
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 101, p + 11, 5)));
+    EXPECT_EQ(FLOW_FORWARD_REWRITTEN, world.verdict);
+    EXPECT_EQ(0, handed());
+    between_close(&world);
+}
+
+static void
+test_nothing_is_offered_unless_asked_for(void)
+{
+    uint32_t p = spliced(false);
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 1, p + 1, 100)));
+    EXPECT_EQ(0, handed());
+    flow_hand_over(world.flow, true);
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 101, p + 1, 1)));
+    /* Off: those that wait are asked for again later. */
+    flow_hand_over(world.flow, false);
+    EXPECT_EQ(0, handed());
+    flow_hand_over(world.flow, true);
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 102, p + 1, 1)));
+    EXPECT_EQ(1, handed());
+    between_close(&world);
+}
+
+static void
+test_connection_that_ended_while_it_waited_is_not_given_away(void)
+{
+    uint32_t p = spliced(true);
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 1, p + 1, 100)));
+    struct said rst = client(C_ISN + 101, p + 1, 0);
+    rst.flags = WIRE_RST;
+    EXPECT_EQ(1, between_send(&world, rst));
+    EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
+    EXPECT_EQ(0, handed());
+    between_close(&world);
+}
+
+static void
+test_idle_connection_ends_only_by_a_look_that_came_later(void)
+{
+    (void)given();
+    uint64_t began_ms = world.now_ms;
+    wait_ms(IDLE_MS + 1000);
+    EXPECT_EQ(1, world.flow->stats.established);
+    /* It was busy in the kernel's hands. */
+    record[0].age_ms = 400;
+    record[0].bytes[FLOW_SERVER] = 7777;
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(1, record[0].known);
+    EXPECT_EQ(7777, between_session(&world)->bytes[FLOW_SERVER]);
+    flow_handed_looked(world.flow, world.now_ms);
+    wait_ms(IDLE_MS - 500);
+    EXPECT_EQ(1, world.flow->stats.established);
+    wait_ms(1000);
+    EXPECT_EQ(1, world.flow->stats.established);
+    /* A look that began before its time was over says nothing. */
+    flow_handed_looked(world.flow, began_ms);
+    wait_ms(1000);
+    EXPECT_EQ(1, world.flow->stats.established);
+    flow_handed_looked(world.flow, world.now_ms);
+    wait_ms(1000);
+    EXPECT_EQ(0, world.flow->stats.established);
+    EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_TIMEOUT]);
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(0, record[0].known);
+    between_close(&world);
+}
+
+static void
+test_numbers_that_come_back_judge_the_end(void)
+{
+    uint32_t p = given();
+    record[0].nxt[FLOW_CLIENT] += 50000;
+    record[0].ack[FLOW_CLIENT] += 3000000;
+    record[0].nxt[FLOW_SERVER] += 3000000;
+    record[0].ack[FLOW_SERVER] = record[0].nxt[FLOW_CLIENT];
+    flow_handed_back(world.flow, world.now_ms, record, 1);
+    struct said rst = client(C_ISN + 101, p + 1, 0);
+    rst.flags = WIRE_RST;
+    EXPECT_EQ(1, between_send(&world, rst));
+    EXPECT_EQ(FLOW_ESTAB, between_session(&world)->state);
+    rst.seq += 50000;
+    EXPECT_EQ(1, between_send(&world, rst));
+    EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
+    between_close(&world);
+}
+
+static void
+test_later_number_counts_whoever_has_it(void)
+{
+    uint32_t p = given();
+    /* What was in a queue went through the engine meanwhile. */
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 101, p + 1, 500)));
+    flow_handed_back(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(C_ISN + 601, between_session(&world)->nxt[FLOW_CLIENT]);
+    /* And it is offered again behind its next packet. */
+    EXPECT_EQ(0, handed());
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 601, p + 1, 1)));
+    EXPECT_EQ(1, handed());
+    between_close(&world);
+}
+
+static void
+test_fin_of_one_end_leaves_the_rest_to_the_kernel(void)
+{
+    uint32_t p = given();
+    flow_handed_back(world.flow, world.now_ms, record, 1);
+    struct said fin = client(C_ISN + 101, p + 1, 0);
+    fin.flags |= WIRE_FIN;
+    EXPECT_EQ(1, between_send(&world, fin));
+    EXPECT_EQ(1, handed());
+    flow_handed_back(world.flow, world.now_ms, record, 1);
+    fin = server(S_ISN + 1, C_ISN + 102, 0);
+    fin.flags |= WIRE_FIN;
+    EXPECT_EQ(1, between_send(&world, fin));
+    EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
+    EXPECT_EQ(0, handed());
+    between_close(&world);
+}
+
+static void
+test_record_of_another_session_changes_nothing(void)
+{
+    (void)given();
+    struct flow_handed other = record[0];
+    other.tuple.fport++;
+    struct flow_handed far = record[0];
+    far.number = 7;
+    flow_handed_seen(world.flow, world.now_ms, &other, 1);
+    EXPECT_EQ(0, other.known);
+    flow_handed_seen(world.flow, world.now_ms, &far, 1);
+    EXPECT_EQ(0, far.known);
+    flow_handed_back(world.flow, world.now_ms, &far, 1);
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(1, record[0].known);
+    between_close(&world);
+}
+
+static const struct test tests[] = {
+    TEST(test_connection_is_offered_once_its_client_was_heard),
+    TEST(test_nothing_is_offered_unless_asked_for),
+    TEST(test_connection_that_ended_while_it_waited_is_not_given_away),
+    TEST(test_idle_connection_ends_only_by_a_look_that_came_later),
+    TEST(test_numbers_that_come_back_judge_the_end),
+    TEST(test_later_number_counts_whoever_has_it),
+    TEST(test_fin_of_one_end_leaves_the_rest_to_the_kernel),
+    TEST(test_record_of_another_session_changes_nothing),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

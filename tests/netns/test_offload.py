@@ -1,0 +1,236 @@
+"""
+`syncache intercept --offload` between kernels: tests/netns/shielded.py.
+
+What the kernel carries never reaches the process, so its counters say who did what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+
+import pytest
+from namespace import wait_until
+from shielded import ADDRESS, HOST, shielding, sysctl
+
+BULK = os.urandom(1_000_000) * 30
+DIGEST = hashlib.sha256(BULK).hexdigest()
+CLIENT_OPTIONS = "net.inet.tcp.intercept.options=client"
+TIMEOUT = "net.inet.tcp.intercept.connection_timeout"
+STREAM = """
+import hashlib, socket, sys
+address, size = sys.argv[1], int(sys.argv[2])
+with socket.create_connection((address, 80), 10) as sock:
+    sock.sendall(b"GET /bulk HTTP/1.0\\r\\n\\r\\n")
+    {then}
+"""
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+
+
+@pytest.fixture
+def shielded(tmp_path):
+    with shielding(tmp_path) as made:
+        made.control = tmp_path / "control"
+        yield made
+
+
+def offload(made, *words):
+    """Start it, and be sure that nothing is in its way."""
+    made.intercept("--offload", "--control", made.control, *words)
+    return made.process
+
+
+def counts(made):
+    """Return the counters of the running process."""
+    words = ("netstat", "-s", "--json", "--socket", made.control)
+    text = made.us.run(sys.executable, "-m", "syncache.cli", *words)
+    return json.loads(text)
+
+
+def sessions(made):
+    """Return how many connections are established."""
+    return counts(made)["established"]
+
+
+def download(made, family=4, *words):
+    """Fetch the file; its digest."""
+    target = made.folder / "down"
+    made.curl("-m", "60", *words, "-o", target, f"http://{HOST[family]}/bulk")
+    return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("family", ADDRESS)
+def test_bulk_both_ways_arrives_whole_and_past_the_process(shielded, tmp_path, family):
+    shielded.nginx(bulk=BULK)
+    offload(shielded)
+    assert DIGEST == download(shielded, family)
+    root = tmp_path / "root"
+    url = f"http://{HOST[family]}/up"
+    shielded.curl("-m", "60", "-T", root / "bulk", url)
+    assert DIGEST == hashlib.sha256((root / "up").read_bytes()).hexdigest()
+    counted = counts(shielded)
+    assert counted["offload_from_server"] > 100
+    assert counted["offload_from_client"] > 100
+    assert counted["packets_tcp"] < 60
+    assert [] == shielded.stop()
+
+
+@pytest.mark.parametrize("lacks", ["tcp_timestamps", "tcp_sack", "tcp_window_scaling"])
+def test_server_that_refused_what_its_client_was_granted(shielded, lacks):
+    """Timestamps cannot be taken back; SACK is taken off, windows are shifted."""
+    shielded.nginx(bulk=BULK)
+    sysctl(shielded.server, f"net.ipv4.{lacks}", 0)
+    if lacks == "tcp_timestamps":
+        sysctl(shielded.client, f"net.ipv4.{lacks}", 0)
+    offload(shielded, "--sysctl", CLIENT_OPTIONS)
+    for family in ADDRESS:
+        assert DIGEST == download(shielded, family)
+    assert counts(shielded)["offload_from_server"] > 100
+    shielded.stop()
+
+
+def test_packets_of_1500_bytes_arrive_whole(shielded):
+    """No super-segments, and checksums that are finished before us."""
+    shielded.nginx(bulk=BULK)
+    off = [f for name in ("tso", "gso", "gro", "tx") for f in (name, "off")]
+    for namespace, name in (
+        (shielded.client, "c0"),
+        (shielded.us, "o0"),
+        (shielded.us, "i0"),
+        (shielded.server, "s0"),
+    ):
+        namespace.run("ethtool", "-K", name, *off)
+    offload(shielded)
+    assert DIGEST == download(shielded)
+    assert counts(shielded)["offload_from_server"] > 20_000
+    shielded.stop()
+
+
+def test_half_closed_connection_is_carried_on_and_ends(shielded):
+    """The client's FIN comes to the process, the rest is the kernel's again."""
+    server = json.dumps({"address": ADDRESS[4]})
+    script = (
+        "import socket;s=socket.create_server(('198.18.0.2',80));print(1,flush=True)\n"
+        "c=s.accept()[0];d=b''\n"
+        "while b:=c.recv(1<<20):d+=b\n"
+        "c.sendall(d*20);c.close()"
+    )
+    process = shielded.server.start(sys.executable, "-c", script)
+    assert "1\n" == process.stdout.readline(), server
+    offload(shielded)
+    client = (
+        "import socket;s=socket.create_connection(('198.18.0.2',80),10)\n"
+        "s.sendall(bytes(1000000));s.shutdown(1);n=0\n"
+        "while b:=s.recv(1<<20):n+=len(b)\n"
+        "print(n)"
+    )
+    assert "20000000\n" == shielded.client.run(sys.executable, "-c", client)
+    wait_until(lambda: sessions(shielded) == 0)
+    counted = counts(shielded)
+    assert counted["terminating"] == 1
+    assert counted["offload_back"] == 2
+    assert counted["packets_tcp"] < 60
+    shielded.stop()
+
+
+def test_connection_that_is_busy_in_the_kernel_does_not_time_out_and_an_idle_one_does(
+    shielded,
+):
+    """The process sees nothing of either for longer than the time-out."""
+    shielded.nginx(bulk=BULK)
+    offload(shielded, "--sysctl", f"{TIMEOUT}=2")
+    assert DIGEST == download(shielded, 4, "--limit-rate", "6M")
+    assert 0 == counts(shielded)["ended_timeout"]
+    idle = (
+        "import socket,time;s=socket.create_connection(('198.18.0.2',80),10)\n"
+        "s.sendall(b'GET /bulk HTTP/1.1\\r\\n');print(1,flush=True);time.sleep(60)"
+    )
+    process = shielded.client.start(sys.executable, "-c", idle)
+    assert "1\n" == process.stdout.readline()
+    wait_until(lambda: counts(shielded)["ended_timeout"] == 1)
+    shielded.stop()
+
+
+def test_reset_of_one_end_reaches_the_other_and_ends_the_connection(shielded):
+    script = (
+        "import socket;s=socket.create_server(('198.18.0.2',80));print(1,flush=True)\n"
+        "c=s.accept()[0];c.recv(9)\n"
+        "try:\n while c.recv(1<<20):pass\n"
+        "except ConnectionResetError:print('reset',flush=True)"
+    )
+    process = shielded.server.start(sys.executable, "-c", script)
+    assert "1\n" == process.stdout.readline()
+    offload(shielded)
+    client = (
+        "import socket,struct;s=socket.create_connection(('198.18.0.2',80),10)\n"
+        "for _ in range(50):s.sendall(bytes(100000))\n"
+        "s.setsockopt(1,13,struct.pack('ii',1,0));s.close()"
+    )
+    shielded.client.run(sys.executable, "-c", client)
+    assert "reset\n" == process.stdout.readline()
+    wait_until(lambda: sessions(shielded) == 0)
+    shielded.stop()
+
+
+def test_reload_and_restart_leave_a_download_in_peace(shielded, tmp_path):
+    """SIGHUP in the middle of it, then kill -9, then again with the state file."""
+    shielded.nginx(bulk=BULK)
+    sysctl(shielded.client, "net.ipv4.tcp_rmem", '"4096 131072 400000"')
+    words = ("--state", tmp_path / "state", "--state-interval", "0.1")
+    process = offload(shielded, *words)
+    target = tmp_path / "down"
+    limit = ("--limit-rate", "4M", "-m", "60", "-o", target)
+    curl = shielded.client.start("curl", "-sS", *limit, f"http://{HOST[4]}/bulk")
+    wait_until(lambda: target.exists() and target.stat().st_size > 3_000_000)
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: target.stat().st_size > 6_000_000)
+    assert process.poll() is None
+    assert counts(shielded)["offload_from_server"] > 0
+    process.kill()
+    process.wait()
+    offload(shielded, *words)
+    assert shielded.first_line.startswith("1 of 1 connections of ")
+    out, error = curl.communicate(timeout=60)
+    assert (0, "") == (curl.returncode, error), out
+    assert DIGEST == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert counts(shielded)["offload_from_server"] > 0
+    shielded.stop()
+
+
+def test_orderly_restart_loses_nothing_at_any_speed(shielded, tmp_path):
+    """The numbers of the last packet are in the file; it moves gigabytes a second."""
+    shielded.nginx(bulk=BULK * 10)
+    words = ("--state", tmp_path / "state")
+    offload(shielded, *words)
+    url = f"http://{HOST[4]}/bulk"
+    hasher = f"curl -sS -m 60 {url} | sha256sum"
+    curl = shielded.client.start("sh", "-c", hasher)
+    wait_until(lambda: counts(shielded)["offload_from_server"] > 100)
+    shielded.stop()
+    offload(shielded, *words)
+    out, error = curl.communicate(timeout=60)
+    assert "" == error
+    assert hashlib.sha256(BULK * 10).hexdigest() == out.split()[0]
+    shielded.stop()
+
+
+def test_kernel_that_cannot_costs_a_line_and_nothing_else(shielded):
+    """Without CAP_PERFMON the programs are refused; the process does it all."""
+    shielded.nginx(bulk=BULK)
+    links = ["--outside", "o0", "--inside", "i0", "--list", shielded.acl, "--offload"]
+    shielded.process = shielded.us.start(
+        "setpriv", "--bounding-set", "-perfmon,-sys_admin",
+        "--inh-caps", "-perfmon,-sys_admin",
+        sys.executable, "-m", "syncache.cli", "intercept", *links,
+    )  # fmt: skip
+    assert "intercept mode" in shielded.process.stdout.readline()
+    line = shielded.process.stdout.readline()
+    assert line.startswith("no offload, connections stay here: ")
+    assert DIGEST == download(shielded)
+    shielded.stop()

@@ -22,7 +22,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import counts, machine, memory, shielded, wired
+from . import counts, machine, memory, shielded, wired, xdp_time
 from .figure import (
     Family,
     Result,
@@ -48,7 +48,12 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             program = counts.build(Path(folder))
             return counts.gate(counts.count(program, Path(folder)), write=options.write)
-    everything = (*memory.FAMILIES, *wired.FAMILIES, *shielded.FAMILIES)
+    everything = (
+        *memory.FAMILIES,
+        *wired.FAMILIES,
+        *shielded.FAMILIES,
+        *xdp_time.FAMILIES,
+    )
     if options.list:
         print(listing(everything))
         return 0

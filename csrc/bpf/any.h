@@ -365,7 +365,7 @@ answer_any(frame_context *frame)
     struct shield_counters *counters = first(&counters_map);
     struct shield_state *state = first(&state_map);
     struct scratch *scratch = first(&scratches);
-    uint64_t now_ns = ktime_ns(), epoch;
+    uint64_t now_ns = ktime_tick_ns(), epoch;
 
     if (config == NULL || counters == NULL || state == NULL || scratch == NULL)
         return FRAME_PASS;

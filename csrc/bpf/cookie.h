@@ -64,17 +64,27 @@ cookie_mac(const struct shield_key *key, const struct shield_family *family, con
     return cookie_fold(siphash_end(&s));
 }
 
+/* syncookie_index() of the whole table, in three steps. */
+static inline uint32_t
+cookie_mss_index(const uint16_t table[static SYNCOOKIE_INDICES], uint32_t mss)
+{
+    uint32_t index = table[4] <= mss ? 4 : 0;
+
+    index += table[index + 2] <= mss ? 2 : 0;
+    return index + (table[index + 1] <= mss);
+}
+
 static inline uint32_t
 cookie_byte(const struct shield_family *family, uint32_t mss, uint32_t wscale, bool sack, uint64_t epoch)
 {
     uint32_t byte = (uint32_t)epoch & 1;
 
     if (mss != 0)
-        byte |= syncookie_index(family->mss, 0, 7, mss) << SYNCOOKIE_MSS_SHIFT;
+        byte |= cookie_mss_index(family->mss, mss) << SYNCOOKIE_MSS_SHIFT;
     else
         byte |= (uint32_t)family->mss_none << SYNCOOKIE_MSS_SHIFT;
     if (wscale != COOKIE_WSCALE_NONE)
-        byte |= syncookie_index(family->wscale, 1, 7, wscale) << SYNCOOKIE_WSCALE_SHIFT;
+        byte |= ((uint32_t)(family->wscale_index >> 4 * wscale) & SYNCOOKIE_INDEX_MASK) << SYNCOOKIE_WSCALE_SHIFT;
     return byte | (sack ? 2 : 0);
 }
 
@@ -99,6 +109,8 @@ cookie_key(const struct shield_config *config, uint64_t now_ns, uint64_t *epoch)
     uint64_t age_ns = now_ns - config->start_ns;
     const struct shield_key *key;
 
+    if ((int64_t)age_ns < 0) /* the clock of the tick is behind that of the process */
+        age_ns = 0;
     *epoch = config->epoch;
     if (age_ns >= config->lifetime_ns) {
         age_ns -= config->lifetime_ns;

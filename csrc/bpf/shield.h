@@ -34,6 +34,7 @@ struct shield_family {
     uint64_t tail[2];    /* last words of the MAC input, without the byte */
     uint16_t mss[8];
     uint16_t wscale[8];
+    uint64_t wscale_index; /* of a scale of 0 to 14: four bits each */
     uint16_t mss_none;   /* index for no MSS option */
     uint16_t mss_least;  /* a peer that offers less is the kernel's */
     uint16_t mss_ours;   /* what SYN-ACKs announce */

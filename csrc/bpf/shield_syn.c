@@ -20,6 +20,9 @@
 #define FLAGS_AT 47 /* Ethernet 14, IPv4 20 */
 #define FLAGS_OF_A_SYN 0x17
 #define FLAGS_SYN 0x02
+#define V6_SIZE_MIN 74 /* Ethernet 14, IPv6 40, TCP 20 */
+#define V6_NEXT_AT 20
+#define V6_FLAGS_AT 67
 #define FRAGMENT_BITS 0xff3f /* raw: offset, more fragments */
 #define FRAME_SIZE 74
 #define SEGMENT_SIZE 40
@@ -125,7 +128,7 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     uint32_t mss = swap32(syn->tcp[5]) & 0xffff;
     uint32_t wscale = syn->tcp[9] >> 24;
     struct shield_state *state = first(&state_map);
-    uint64_t now_ns = ktime_ns();
+    uint64_t now_ns = ktime_tick_ns();
     uint64_t epoch;
     const struct shield_key *key = cookie_key(config, now_ns, &epoch);
 
@@ -160,6 +163,14 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     return XDP_TX;
 }
 
+/* Without extension headers, which are the kernel's. */
+static inline bool
+may_be_syn_v6(const uint8_t *data, const uint8_t *end)
+{
+    return data + V6_SIZE_MIN <= end && data[V6_NEXT_AT] == PROTOCOL_TCP &&
+           (data[V6_FLAGS_AT] & FLAGS_OF_A_SYN) == FLAGS_SYN;
+}
+
 SECTION("xdp")
 int
 shield_syn(struct xdp_md *frame)
@@ -172,8 +183,9 @@ shield_syn(struct xdp_md *frame)
         return XDP_PASS;
     uint32_t type = *(uint16_t *)(data + TYPE_AT);
     if (type != TYPE_IPV4) {
-        if (type == TYPE_IPV6 || type == TYPE_VLAN || type == TYPE_QINQ ||
-            type == TYPE_QINQ_OLD)
+        if (type == TYPE_IPV6 ? may_be_syn_v6(data, end)
+                              : type == TYPE_VLAN || type == TYPE_QINQ ||
+                                    type == TYPE_QINQ_OLD)
             tail_call(frame, &pieces, 0);
         return XDP_PASS;
     }

@@ -8,7 +8,10 @@
 
 #include "../core/siphash.h"
 #include "../core/syncookie.h"
+#include "../core/syncookie_pack.h"
 #include "../simd/simd.h"
+
+#define SHIELD_WSCALE_MAX 14 /* RFC 7323 2.3 */
 
 _Static_assert(sizeof(struct shield_config) % 8 == 0, "no padding at the end");
 
@@ -29,6 +32,10 @@ shield_family(struct shield_family *family, enum syncache_layout layout,
         family->mss[i + 1] = (uint16_t)shape.mss_floor[i];
         family->wscale[i + 1] = (uint16_t)shape.wscale_floor[i];
     }
+    family->wscale_index = 0;
+    for (uint32_t scale = 0; scale <= SHIELD_WSCALE_MAX; scale++)
+        family->wscale_index |=
+            (uint64_t)syncookie_index(family->wscale, 1, 7, scale) << 4 * scale;
 }
 
 void

@@ -12,6 +12,7 @@ import random
 import struct
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -248,6 +249,14 @@ def test_process_that_gives_no_keys_leaves_everything_to_the_kernel(rig):
         rig.age(late)
         assert verdict == rig.xdp(segment.packet()).verdict
     assert 1 == rig.counters()["no_key"]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_key_of_a_period_that_begins_with_the_next_tick_is_used(rig, family):
+    """The programs' clock goes by ticks; the process that writes is ahead of it."""
+    rig.put(start_ns=time.monotonic_ns() + 10**9)
+    assert XDP_TX == rig.xdp(linux_syn(rig, family).packet()).verdict
+    assert 0 == rig.counters().get("no_key", 0)
 
 
 def test_two_machines_with_one_keyring_take_each_others_cookies(rig):

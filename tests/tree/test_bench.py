@@ -11,11 +11,16 @@ import subprocess
 import pytest
 
 from bench import __main__ as program
-from bench import figure, memory, shielded, wire, wired
+from bench import figure, memory, shielded, wire, wired, xdp_time
 from bench.figure import Family, Figure, Goal
 from bench.rivals import ECHO, IN_PLACE, KERNEL, OURS, SERVING
 
-FAMILIES = (*memory.FAMILIES, *wired.FAMILIES, *shielded.FAMILIES)
+FAMILIES = (
+    *memory.FAMILIES,
+    *wired.FAMILIES,
+    *shielded.FAMILIES,
+    *xdp_time.FAMILIES,
+)
 
 
 def drawn(ours, theirs, **words):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import pytest
+
 from syncache import _core_shield as core
 
 KEY_BYTES = 40
@@ -39,6 +41,19 @@ def test_key_is_mixed_with_the_constants_of_siphash():
     assert b"somepseudorandomlygeneratedbytes" == b"".join(
         word.to_bytes(8, "big") for word in state
     )
+
+
+@pytest.mark.parametrize("layout", [0, 1])
+def test_index_of_every_scale_is_that_of_the_table(layout):
+    """Four bits for each: the largest entry from the first that is not above it."""
+    config = core.Config()
+    config.put(rcv_wscale=7)
+    config.shape(layout, 0)
+    for family in config._config.family:
+        table = list(family.wscale)
+        for scale in range(15):
+            index = max(i for i in range(1, 8) if i == 1 or table[i] <= scale)
+            assert index == family.wscale_index >> 4 * scale & 15
 
 
 def test_fields_are_set_by_their_names():

@@ -87,7 +87,8 @@ class _Flood:
 class Alarms:
     """Looks at an engine's counters and says what changes.
 
-    `state` is one of calm, cookies, aggressive, blocked and paused, since `since`;
+    `state` is calm, flood, cookies, blocked, aggressive or paused, the latest of these
+    that is so, and has been so since `since`;
     `recent` has the last alarms, the newest last.
     """
 
@@ -132,13 +133,13 @@ class Alarms:
             self.since = now
             return []
         grown = {n: count - before.get(n, 0) for n, count in counters.items()}
-        self._look_at_state(now, counters, grown, paused)
         alarms = [
             *self._look_at_floods(now, grown, counted, seconds),
             *self._look_at_tables(now, grown, tables or {}),
             *self._look_at_links(now, grown),
             *self._look_at_cookies(now, grown, seconds),
         ]
+        self._look_at_state(now, counters, grown, paused)
         self.recent.extend(alarms)
         return alarms
 
@@ -151,7 +152,7 @@ class Alarms:
         grown: Mapping[str, int],
         paused: bool,
     ) -> None:
-        state = "calm"
+        state = "flood" if self._floods else "calm"
         if _sum(grown, COOKIES_ALONE):
             state = "cookies"
         if counters.get("hosts_blocked"):

@@ -38,7 +38,7 @@ RATES = {
     "cookies": ("sc_sendcookie", "cookies_sent"),
     "redeemed": ("sc_recvcookie", "cookies_redeemed"),
     "accepted": ("accepts", "completed"),
-    "dropped": ("sc_dropped", "listendrop", "verdict_drop_"),
+    "dropped": ("sc_dropped", "listendrop", "DROP_", "verdict_drop_"),
     "evicted": ("evicted", "ended_evicted_"),
     "resets": ("rst_sent", "resets_client", "resets_server"),
     "ring-lost": ("_kernel_dropped",),

@@ -22,6 +22,7 @@ COMMANDS = {
     "sysctl": "show or set tunables, of a file or of a running process",
     "netstat": "show the counters and half-open connections of a running process",
     "show": "show a running intercept or inspect in the words of IOS",
+    "top": "show running processes live in a terminal",
     "metrics": "give the counters of running processes to Prometheus",
     "serve": "serve files, an echo or an ASGI application on our own TCP",
     "shield": "answer SYN floods in the kernel, for servers that stay as they are",

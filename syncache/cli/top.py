@@ -1,0 +1,83 @@
+"""`syncache top`: what happens to running processes, live in a terminal.
+
+Rates and their history, tables and their limits, losses of the links, who is asked for
+connections and by whom, the state and since when, the last alarms.  It asks the control
+sockets every few seconds, each a question of a few kilobytes, and draws only the lines
+that have changed.  Elsewhere: what is asked (`top_data`), how
+it looks (`top_view`), the keys (`top_app`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from . import Failure, needs
+from .top_data import Sockets, added
+from .top_view import View, frame
+
+if TYPE_CHECKING:
+    from .top_data import Source
+
+EVERY = 2.0
+EVERY_MIN = 0.2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the subcommand."""
+    p = argparse.ArgumentParser(
+        prog="syncache top",
+        description="Show running processes live: rates, tables, links, the most "
+        "asked and the most asking, the last alarms.",
+    )
+    p.add_argument(
+        "--socket",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="of a process, as given to its --control, or of all its shards; may be "
+        "repeated [$SYNCACHE_SOCKET]",
+    )
+    p.add_argument(
+        "--every",
+        metavar="SECONDS",
+        type=float,
+        default=EVERY,
+        help="how often it is asked [%(default)s]",
+    )
+    p.add_argument("--once", action="store_true", help="print one picture, and end")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the processes until the user ends it."""
+    if not options.every >= EVERY_MIN:
+        raise Failure(f"--every is at least {EVERY_MIN} seconds, not {options.every:g}")
+    source = source_of(options)
+    seen = source.poll()
+    if all(one.top is None for one in seen):
+        raise Failure("; ".join(one.error for one in seen))
+    if options.once:
+        size = shutil.get_terminal_size()
+        for line in frame(added(seen), View(of=len(seen)), size.columns, size.lines):
+            print("".join(text for text, _ in line).rstrip())
+        return 0
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Failure("it needs a terminal; --once prints one picture without")
+    try:
+        from .top_app import Top
+    except ImportError:
+        raise needs("top", "textual") from None
+    Top(source, seen, options.every).run()
+    return 0
+
+
+def source_of(options: argparse.Namespace) -> Source:
+    """Return what is to be shown."""
+    paths = options.socket or [os.environ.get("SYNCACHE_SOCKET", "")]
+    if not all(paths):
+        raise Failure("say which process: --socket PATH, as given to its --control")
+    return Sockets(paths)

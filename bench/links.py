@@ -2,16 +2,19 @@
 
     python -m bench.links livelock   a listener above and below the driver's thread
     python -m bench.links shards     one process and two, in memory and on the wire
+    python -m bench.links latency    a byte there and back, through what stands between
 
-Both need root and processors 0 and 1 to themselves; medians, smallest and largest are
+All need root and processors 0 and 1 to themselves; medians, smallest and largest are
 printed.  On the wire the flood is that of `wire`, on processor 0; the second shard has
 to share that processor with it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import statistics
 import sys
 import tempfile
@@ -21,17 +24,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncache import Ring, Segment, Syncache, Sysctl
-from syncache.links.packet import Packet
+from syncache.links.packet import BLOCK_BYTES, Packet
 from syncache.links.shard import Shard, run
 from syncache.links.xdp import Xdp
 from syncache.options import Mss, SackPermitted, Timestamps, WindowScale, encode
 from syncache.segment import SYN
 
 from .listener import answer, end
-from .wire import LISTENER, LISTENING, NAPI, PORT, SERVER, Wire
+from .wire import (
+    LISTENER,
+    LISTENING,
+    NAPI,
+    PORT,
+    ROOT,
+    SERVER,
+    Process,
+    Side,
+    Wire,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 REPEATS = 5
 SECONDS = 1.0
@@ -39,13 +52,18 @@ BELOW = NAPI // 2
 SLOTS, SLOT_SIZE = 64, 192
 BUSY_POLL_US = 50
 GROUP = 7
+ROUNDS = 2000
+ENDS = (
+    ("198.18.0.1/24", "fd00:18::1/64"),
+    ("198.18.0.2/24", "fd00:18::2/64"),
+)
 
 
 def listener(kind: str, interface: str) -> None:
     """Answer SYNs through one kind of link, in this process or in two."""
     signal.signal(signal.SIGTERM, end)
     if kind == "packet":
-        answer(Packet(interface, [SERVER]), "syncache")
+        answer(Packet(interface, [SERVER], block=BLOCK_BYTES), "syncache")
     if kind == "xdp":
         answer(Xdp(interface, [SERVER]), "syncache")
     if kind == "busy":
@@ -57,7 +75,7 @@ def share(interface: str, shard: Shard) -> None:
     """Answer one shard's part of the SYNs; the first is on the listener's processor."""
     signal.signal(signal.SIGTERM, end)
     os.sched_setaffinity(0, {LISTENING - shard.index})
-    link = Packet(interface, [SERVER], fanout=GROUP)
+    link = Packet(interface, [SERVER], block=BLOCK_BYTES, fanout=GROUP)
     shard.ready()
     answer(link, "syncache")
 
@@ -155,11 +173,99 @@ def shards() -> None:
     )
 
 
+def pong(port: str) -> None:
+    """Send every byte back."""
+    with socket.create_server(
+        ("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True
+    ) as listener:
+        os.write(1, b"ready\n")
+        while True:
+            peer, _ = listener.accept()
+            with peer:
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                while data := peer.recv(1):
+                    peer.sendall(data)
+
+
+def ping(address: str, port: str) -> None:
+    """Print the median of the milliseconds that a byte takes there and back."""
+    took = []
+    with socket.create_connection((address, int(port)), 10) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            sock.sendall(b"x")
+            sock.recv(1)
+            took.append(time.perf_counter() - began)
+    print(1000 * statistics.median(took))
+
+
+def between(words: Sequence[str]) -> list[float]:
+    """Return the medians of each address with a command, or a bridge, between."""
+    with contextlib.ExitStack() as stack:
+        client, middle, server = sides = [Side() for _ in range(3)]
+        for side in sides:
+            stack.callback(side.close)
+        for i, side in enumerate((client, server)):
+            veth = ("ip", "link", "add", "v0", "type", "veth")
+            side.run(*veth, "peer", "name", f"m{i}", "netns", middle.pid)
+            for address in ENDS[i]:
+                side.run("ip", "address", "add", address, "dev", "v0", "nodad")
+            side.run("ip", "link", "set", "v0", "up")
+            middle.run("ip", "link", "set", f"m{i}", "up")
+        if words:
+            box = Process(middle.command(*words))
+            stack.callback(box.kill)
+            assert box.stdout is not None
+            box.stdout.readline()
+        else:
+            middle.run("ip", "link", "add", "b0", "up", "type", "bridge")
+            for i in range(2):
+                middle.run("ip", "link", "set", f"m{i}", "master", "b0")
+        me = (sys.executable, "-m", "bench.links")
+        peer = Process(server.command(*me, "pong", PORT))
+        stack.callback(peer.kill)
+        peer.ready()
+        addresses = [end.partition("/")[0] for end in ENDS[1]]
+        return [
+            float(client.run("env", f"PYTHONPATH={ROOT}", *me, "ping", a, PORT))
+            for a in addresses
+        ]
+
+
+def latency() -> None:
+    """Print what a byte takes there and back through a bridge, and through us."""
+    with tempfile.NamedTemporaryFile("w", suffix=".acl") as acl:
+        acl.write("permit tcp any any\n")
+        acl.flush()
+        where = ("--outside", "m0", "--inside", "m1", "--list", acl.name)
+        box = (sys.executable, "-m", "syncache", "intercept", *where)
+        ways: dict[str, tuple[str, ...]] = {
+            "bridge": (),
+            "intercept": box,
+            "intercept --block 131072": (*box, "--block", "131072"),
+        }
+        found: dict[str, list[list[float]]] = {name: [] for name in ways}
+        for _ in range(REPEATS):
+            for name, words in ways.items():
+                found[name].append(between(words))
+    print(f"{'milliseconds':32}{'IPv4':>10}{'IPv6':>10}")
+    for name, rows in found.items():
+        medians = (statistics.median(column) for column in zip(*rows, strict=True))
+        print(f"{name:32}" + "".join(f"{ms:10.3f}" for ms in medians))
+
+
 if __name__ == "__main__":
     role, *arguments = sys.argv[1:] or ["help"]
-    if role == "listener":
-        listener(*arguments)
-    elif role in {"livelock", "shards"}:
-        {"livelock": livelock, "shards": shards}[role]()
+    parts: dict[str, Callable[..., None]] = {
+        "listener": listener,
+        "ping": ping,
+        "pong": pong,
+    }
+    figures = {"livelock": livelock, "shards": shards, "latency": latency}
+    if role in parts:
+        parts[role](*arguments)
+    elif role in figures:
+        figures[role]()
     else:
         sys.exit(__doc__)

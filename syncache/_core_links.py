@@ -53,7 +53,7 @@ class _FrameLink:
 
 
 class Packet(_FrameLink):
-    """An AF_PACKET socket with its mapped ring.
+    """An AF_PACKET socket with its mapped ring, of frames or of blocks.
 
     `route` are the two raw sockets (-1: none) and the index of the interface.
     """
@@ -65,8 +65,9 @@ class Packet(_FrameLink):
         fd: int,
         route: tuple[int, int, int],
         ring: mmap,
-        block_size: int,
         *,
+        frame_size: int = 0,
+        block_size: int = 0,
         forward: bool,
     ) -> None:
         memory = ffi.from_buffer("uint8_t[]", ring)
@@ -78,11 +79,18 @@ class Packet(_FrameLink):
                 "route": (*route, 0),
                 "fd": fd,
                 "forward": forward,
+                "frame_size": frame_size,
+                "frames": len(ring) // frame_size if frame_size else 0,
                 "block_size": block_size,
-                "blocks": len(ring) // block_size,
+                "blocks": len(ring) // block_size if block_size else 0,
                 "memory": memory,
             },
         )
+
+    @property
+    def unkept(self) -> int:
+        """Frames longer than those of the ring for which the kernel had no room."""
+        return self._link.unkept
 
     def receive(self, rx: RingCore) -> int:
         """Append frames; how many, or -errno."""

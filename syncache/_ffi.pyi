@@ -46,6 +46,7 @@ class FrameLinkStruct(CData):
     sent: int
     skipped: int
     too_large: int
+    unkept: int
     send_failed: int
 
 class _Lib:

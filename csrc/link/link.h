@@ -85,22 +85,27 @@ struct link_route {
  *   else                        the frame as it is
  */
 
-/* An AF_PACKET socket (SOCK_RAW, PACKET_VNET_HDR) with a mapped TPACKET_V3 receive ring. */
+/* An AF_PACKET socket (SOCK_RAW, PACKET_VNET_HDR, PACKET_AUXDATA) with a mapped receive ring. */
 struct link_packet {
     struct link_route route;
     int32_t fd;           /* non-blocking, bound to one interface */
     int32_t send_error;   /* errno of the last frame refused; 0: it went out */
     uint32_t forward;     /* 1: frames without IP come too, and none is turned round */
-    uint32_t block_size;  /* bytes */
+    uint32_t frame_size;  /* bytes of a frame of TPACKET_V2; 0: a ring of blocks, TPACKET_V3 */
+    uint32_t frames;      /* of them */
+    uint32_t frame;       /* to be read next */
+    uint32_t block_size;  /* bytes; 0: a ring of frames */
     uint32_t blocks;      /* of them */
     uint32_t block;       /* being read */
     uint32_t left;        /* frames of it not yet read; 0: it is still the kernel's */
     uint32_t at;          /* offset of the next of these frames in the block */
-    uint8_t *memory;      /* block_size * blocks bytes, shared with the kernel */
+    uint32_t reserved;
+    uint8_t *memory;      /* the ring, shared with the kernel */
     uint64_t received;    /* frames put into a ring */
     uint64_t sent;        /* frames and packets that the kernel took */
     uint64_t skipped;     /* frames passed over: they carry no IP */
     uint64_t too_large;   /* frames dropped: longer than a slot or than a block */
+    uint64_t unkept;      /* frames dropped: longer than the ring's, and no room in the socket's queue */
     uint64_t send_failed; /* frames and packets dropped: the kernel refused them */
 };
 
@@ -110,7 +115,8 @@ struct link_packet {
  *   out      rx       as link_tun_receive(); link_size as told above
  *   returns  frames appended, 0: none now; or -errno of an interface that is
  *            gone or down, each told once
- *   limit    no system call while there are frames
+ *   limit    no system call while there are frames, but one for each that is
+ *            longer than those of a ring of frames
  */
 int32_t link_packet_receive(struct link_packet *link, struct syncache_ring *rx);
 

@@ -1,11 +1,13 @@
 /*
  * AF_PACKET: frames of one interface, through a receive ring that is shared with
- * the kernel (TPACKET_V3) and sendmmsg().
+ * the kernel and sendmmsg().
  *
- * The kernel fills the ring block by block and hands a block over when it is
- * full or a millisecond old; frames in it have any length, so super-segments of
- * 64 KiB and SYNs of 74 bytes share it.  A transmit ring would be slower than
- * sendmmsg() for small frames (measured, docs/links.md).
+ * The ring has one of two forms.  One of frames (TPACKET_V2) hands each over at
+ * once; one that is longer than those of the ring (a super-segment) waits whole
+ * in the socket's queue.  One of blocks (TPACKET_V3) hands a block over when it
+ * is full or a millisecond old; frames in it have any length.  The first is
+ * prompt, the second cheaper in a flood (docs/links.md).  A transmit ring would
+ * be slower than sendmmsg() for small frames (measured there too).
  *
  * Every frame is preceded by a struct virtio_net_hdr (PACKET_VNET_HDR), so the
  * frames of local clients come and go with their checksums unfinished and their
@@ -13,7 +15,9 @@
  *
  * See Linux Documentation/networking/packet_mmap.rst; packet(7).
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 
 #include <assert.h>
 #include <linux/if_packet.h>
@@ -58,51 +62,180 @@ block_close(struct link_packet *link)
     link->block = link->block + 1 < link->blocks ? link->block + 1 : 0;
 }
 
-/* Copies a frame, its outer tag put back.  Returns the bytes of the tag. */
+/* A frame in the ring, and what the kernel knows of it. */
+struct arrived {
+    const uint8_t *frame; /* behind a struct virtio_net_hdr */
+    uint32_t size;        /* bytes of it in the ring */
+    uint32_t whole_size;  /* bytes that it had */
+    uint32_t status;      /* TP_STATUS_ of its VLAN tag */
+    uint16_t tci;         /* the outer tag, which the kernel keeps aside */
+    uint16_t tpid;
+};
+
+/* Writes the outer tag behind the MAC addresses.  Returns its bytes. */
 static uint32_t
-copy_frame(uint8_t *to, const struct tpacket3_hdr *header, const uint8_t *frame)
+put_tag(uint8_t *to, const struct arrived *arrived)
 {
-    if (!(header->tp_status & TP_STATUS_VLAN_VALID) ||
-        header->tp_snaplen < TYPE_AT) {
-        memcpy(to, frame, header->tp_snaplen);
+    if (!(arrived->status & TP_STATUS_VLAN_VALID) || arrived->size < TYPE_AT)
         return 0;
-    }
-    uint32_t tpid = header->tp_status & TP_STATUS_VLAN_TPID_VALID
-                        ? header->hv1.tp_vlan_tpid
-                        : TAG_DEFAULT;
-    uint32_t tci = header->hv1.tp_vlan_tci;
+    uint32_t tpid = arrived->status & TP_STATUS_VLAN_TPID_VALID ? arrived->tpid
+                                                                : TAG_DEFAULT;
+    uint32_t tci = arrived->tci;
     uint8_t tag[FRAME_TAG] = {(uint8_t)(tpid >> 8), (uint8_t)tpid,
                               (uint8_t)(tci >> 8), (uint8_t)tci};
-    memcpy(to, frame, TYPE_AT);
     memcpy(to + TYPE_AT, tag, FRAME_TAG);
-    memcpy(to + TYPE_AT + FRAME_TAG, frame + TYPE_AT,
-           header->tp_snaplen - TYPE_AT);
     return FRAME_TAG;
 }
 
-/* Appends a frame of the open block, or counts why not. */
+/* Appends the frame of `size` bytes that lies in the next slot, `tag` of them a
+ * tag that was put back. */
 static void
-take_frame(struct link_packet *link, struct syncache_ring *rx,
-           const struct tpacket3_hdr *header)
+append(struct link_packet *link, struct syncache_ring *rx, uint32_t size,
+       uint32_t tag, const struct virtio_net_hdr *offloads)
 {
-    const uint8_t *frame = (const uint8_t *)header + header->tp_mac;
-    if (header->tp_snaplen < header->tp_len ||
-        header->tp_snaplen + FRAME_TAG > rx->slot_size) {
-        link->too_large++;
-        return;
-    }
     struct syncache_slot *slot = &rx->slot[rx->count];
     *slot = (struct syncache_slot){.request = UINT16_MAX};
-    uint8_t *to = frame_of(rx, rx->count);
-    uint32_t tag = copy_frame(to, header, frame);
-    if (!frame_describe(to, header->tp_snaplen + tag, link->forward, slot)) {
+    if (!frame_describe(frame_of(rx, rx->count), size, link->forward, slot)) {
         link->skipped++;
         return;
     }
-    struct virtio_net_hdr offloads;
-    memcpy(&offloads, frame - sizeof offloads, sizeof offloads);
-    offload_read(&offloads, slot->link_size - tag, slot);
+    offload_read(offloads, slot->link_size - tag, slot);
     rx->count++;
+}
+
+/* Appends a frame of the ring, or counts why not. */
+static void
+take_frame(struct link_packet *link, struct syncache_ring *rx,
+           const struct arrived *arrived)
+{
+    if (arrived->size + FRAME_TAG > rx->slot_size) {
+        link->too_large++;
+        return;
+    }
+    uint8_t *to = frame_of(rx, rx->count);
+    uint32_t tag = put_tag(to, arrived);
+    if (tag == 0) {
+        memcpy(to, arrived->frame, arrived->size);
+    } else {
+        memcpy(to, arrived->frame, TYPE_AT);
+        memcpy(to + TYPE_AT + tag, arrived->frame + TYPE_AT,
+               arrived->size - TYPE_AT);
+    }
+    struct virtio_net_hdr offloads;
+    memcpy(&offloads, arrived->frame - sizeof offloads, sizeof offloads);
+    append(link, rx, arrived->size + tag, tag, &offloads);
+}
+
+/* Reads from a message what the kernel knows of a frame. */
+static void
+read_tag(struct msghdr *message, struct arrived *arrived)
+{
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL;
+         part = CMSG_NXTHDR(message, part)) {
+        struct tpacket_auxdata known;
+        if (part->cmsg_level != SOL_PACKET ||
+            part->cmsg_type != PACKET_AUXDATA ||
+            part->cmsg_len < CMSG_LEN(sizeof known))
+            continue;
+        memcpy(&known, CMSG_DATA(part), sizeof known);
+        arrived->status = known.tp_status;
+        arrived->tci = known.tp_vlan_tci;
+        arrived->tpid = known.tp_vlan_tpid;
+    }
+}
+
+/*
+ * Appends a frame that waits in the socket's queue.  Two processors may queue
+ * theirs in another order than that of the ring, so its tag is asked for.
+ */
+static void
+take_queued(struct link_packet *link, struct syncache_ring *rx)
+{
+    uint8_t *to = frame_of(rx, rx->count);
+    const uint32_t room = TYPE_AT + FRAME_TAG;
+    struct virtio_net_hdr offloads;
+    struct iovec vector[] = {{&offloads, sizeof offloads},
+                             {to, TYPE_AT},
+                             {to + room, rx->slot_size - room}};
+    union {
+        struct cmsghdr alignment;
+        uint8_t bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    } control;
+    struct msghdr message = {.msg_iov = vector,
+                             .msg_iovlen = 3,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    ssize_t got;
+    do {
+        got = recvmsg(link->fd, &message, MSG_DONTWAIT | MSG_TRUNC);
+    } while (got < 0 && errno == EINTR);
+    if (got < (ssize_t)(sizeof offloads + TYPE_AT) ||
+        message.msg_flags & MSG_TRUNC) {
+        link->too_large++;
+        return;
+    }
+    struct arrived arrived = {.size =
+                                  (uint32_t)got - (uint32_t)sizeof offloads};
+    read_tag(&message, &arrived);
+    uint32_t tag = put_tag(to, &arrived);
+    if (tag == 0)
+        memmove(to + TYPE_AT, to + room, arrived.size - TYPE_AT);
+    append(link, rx, arrived.size + tag, tag, &offloads);
+}
+
+/* Takes the next frame of a ring of frames.  Returns false if there is none. */
+static bool
+frames_take(struct link_packet *link, struct syncache_ring *rx)
+{
+    size_t at = (size_t)link->frame * link->frame_size;
+    struct tpacket2_hdr *header = (void *)(link->memory + at);
+    uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
+    if (!(status & TP_STATUS_USER))
+        return false;
+    link->frame = link->frame + 1 < link->frames ? link->frame + 1 : 0;
+    const struct arrived arrived = {(uint8_t *)header + header->tp_mac,
+                                    header->tp_snaplen,
+                                    header->tp_len,
+                                    status,
+                                    header->tp_vlan_tci,
+                                    header->tp_vlan_tpid};
+    if (status & TP_STATUS_COPY)
+        take_queued(link, rx);
+    else if (arrived.size < arrived.whole_size)
+        link->unkept++;
+    else
+        take_frame(link, rx, &arrived);
+    __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* Takes the next frame of a ring of blocks.  Returns false if there is none. */
+static bool
+blocks_take(struct link_packet *link, struct syncache_ring *rx)
+{
+    if (link->left == 0 && !block_open(link))
+        return false;
+    /* A block that was handed over by the clock may hold no frame. */
+    if (link->left > 0) {
+        const struct tpacket3_hdr *header =
+            (const void *)((uint8_t *)block_of(link) + link->at);
+        const struct arrived arrived = {(const uint8_t *)header +
+                                            header->tp_mac,
+                                        header->tp_snaplen,
+                                        header->tp_len,
+                                        header->tp_status,
+                                        (uint16_t)header->hv1.tp_vlan_tci,
+                                        header->hv1.tp_vlan_tpid};
+        link->at += header->tp_next_offset;
+        link->left--;
+        if (arrived.size < arrived.whole_size)
+            link->too_large++;
+        else
+            take_frame(link, rx, &arrived);
+    }
+    if (link->left == 0)
+        block_close(link);
+    return true;
 }
 
 /* Tells why there is nothing: 0, or -ENODEV when the interface was removed. */
@@ -127,21 +260,12 @@ int32_t
 link_packet_receive(struct link_packet *link, struct syncache_ring *rx)
 {
     assert(rx->slots <= UINT16_MAX && rx->count <= rx->slots);
+    assert(rx->slot_size > TYPE_AT + FRAME_TAG);
     uint32_t before = rx->count;
-    while (rx->count < rx->slots) {
-        if (link->left == 0 && !block_open(link))
-            break;
-        /* A block that was handed over by the clock may hold no frame. */
-        if (link->left > 0) {
-            const struct tpacket3_hdr *header =
-                (const void *)((uint8_t *)block_of(link) + link->at);
-            link->at += header->tp_next_offset;
-            link->left--;
-            take_frame(link, rx, header);
-        }
-        if (link->left == 0)
-            block_close(link);
-    }
+    bool more = true;
+    while (more && rx->count < rx->slots)
+        more = link->frame_size > 0 ? frames_take(link, rx)
+                                    : blocks_take(link, rx);
     link->received += rx->count - before;
     if (rx->count == before && rx->count < rx->slots)
         return idle_reason(link);

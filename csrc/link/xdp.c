@@ -16,7 +16,9 @@
  *
  * See Linux Documentation/networking/af_xdp.rst.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 
 #include <assert.h>
 #include <linux/if_xdp.h>

@@ -28,6 +28,7 @@ from ..flow_session import State
 from ..inspection import Inspection
 from ..ring import Ring
 from . import Failure, needs
+from . import options as opts
 from .replay import Replay
 from .report_traffic import Facts, Traffic, advise_page, save
 from .sources import (
@@ -114,11 +115,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--strict", action="store_true", help=STRICT)
     p.add_argument("--picture", metavar="FILE", type=Path, help="series and thresholds")
     p.add_argument("--report", metavar="FILE", type=Path, help="write an HTML page")
+    opts.add_ring(p)
     return p
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, propose, try."""
+    opts.check_ring(options)
     if options.picture:
         plotter()  # so that it is missing before the hour, not after it
     captures = source_of(options)
@@ -127,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         if captures is None:
             seconds = seconds_of(options.duration)
-            measured = measure_live(options.sources[0], seconds)
+            measured = measure_live(options.sources[0], seconds, opts.ring_of(options))
         else:
             measured = measure_capture(captures, counted=bool(options.report))
         advice = advise(measured.samples, measured.ages, everything=options.all)
@@ -296,13 +299,13 @@ def measure_capture(captures: Captures, *, counted: bool = False) -> Measurement
     return Measurement(samples.all(), engine.handshake_ages(), run, traffic)
 
 
-def measure_live(name: str, seconds: float) -> Measurement:
+def measure_live(name: str, seconds: float, ring: dict[str, Any]) -> Measurement:
     """Sample the traffic of an interface; SIGINT ends it early."""
     from ..links.packet import Packet
 
     engine = unlimited()
     samples = Samples()
-    link = Packet(name, tap=True)
+    link = Packet(name, tap=True, **ring)
     try:
         rx = Ring(SLOTS, SLOT_BYTES + link.headroom // 64 * 64 + 64)
         poller = select.poll()

@@ -86,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         "--report", metavar="FILE", type=Path, help="of a capture: write an HTML page"
     )
     opts.add_pcapng(p, "a capture, or a sample of live packets,")
+    opts.add_ring(p)
     opts.add_control(p)
     opts.add_log(p)
     opts.add_service(p)
@@ -367,7 +368,13 @@ def open_tap(options: argparse.Namespace) -> Iterator[Any]:
     """Open an interface beside the kernel, which goes on as if we were not there."""
     from ..links.packet import Packet
 
-    link = Packet(options.tap, tap=True, cpu=options.cpu, priority=options.priority)
+    link = Packet(
+        options.tap,
+        tap=True,
+        cpu=options.cpu,
+        priority=options.priority,
+        **opts.ring_of(options),
+    )
     try:
         yield link
     finally:

@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--debug", action="store_true", help="a line for every step")
     opts.add_pcapng(p, "a sample of the packets")
+    opts.add_ring(p)
     opts.add_control(p)
     opts.add_log(p)
     opts.add_service(p)
@@ -289,9 +290,9 @@ def open_link(options: argparse.Namespace, name: str) -> Iterator[Forwarder]:
         link = Packet(
             name,
             forward=True,
-            ring=PACKET_RING_BYTES,
             cpu=options.cpu,
             priority=options.priority,
+            **opts.ring_of(options, PACKET_RING_BYTES),
         )
     try:
         yield link

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
+from mmap import PAGESIZE
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import Failure
 from .privileges import account
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PRIORITY_MAX = 99
+RING_MAX = 2**30
 
 
 def add_tunables(p: argparse.ArgumentParser, *, ios: bool = True) -> None:
@@ -66,6 +68,36 @@ def add_service(p: argparse.ArgumentParser) -> None:
     p.add_argument("--group", metavar="NAME", help="and as this group [the user's]")
 
 
+def add_ring(p: argparse.ArgumentParser) -> None:
+    """Add how the kernel hands over the frames of an interface (AF_PACKET)."""
+    p.add_argument(
+        "--ring",
+        metavar="BYTES",
+        type=int,
+        help="of AF_PACKET: what the kernel may hold before it drops frames",
+    )
+    p.add_argument(
+        "--block",
+        metavar="BYTES",
+        type=int,
+        help="of AF_PACKET: have frames handed over in blocks, when one is full or a "
+        "millisecond old, which is cheaper in a flood; 0: each at once [0; of a tap "
+        "128 KiB]",
+    )
+
+
+def ring_of(options: argparse.Namespace, ring: int | None = None) -> dict[str, Any]:
+    """Return the arguments of `Packet` that `add_ring` asks for.
+
+    Args:
+        options: Of the command line.
+        ring: Bytes where no other number was asked for; None: the link's own.
+    """
+    wanted = options.ring if options.ring is not None else ring
+    found = {"ring": wanted, "block": options.block}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def add_control(p: argparse.ArgumentParser) -> None:
     """Add the socket by which a command is seen and steered."""
     p.add_argument(
@@ -104,12 +136,26 @@ def check_service(options: argparse.Namespace) -> None:
     if options.cpu is not None and options.cpu not in os.sched_getaffinity(0):
         known = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
         raise Failure(f"--cpu {options.cpu}: there are {known}")
+    check_ring(options)
     if options.priority is not None and not 0 < options.priority <= PRIORITY_MAX:
         raise Failure(f"--priority is 1 to {PRIORITY_MAX}, not {options.priority}")
     if options.group and not options.user:
         raise Failure("--group needs --user")
     if options.user:
         account(options.user, options.group)
+
+
+def check_ring(options: argparse.Namespace) -> None:
+    """Refuse a receive ring that cannot be.
+
+    Raises:
+        Failure: it says what can.
+    """
+    ring, block = getattr(options, "ring", None), getattr(options, "block", None)
+    if ring is not None and not 0 < ring <= RING_MAX:
+        raise Failure(f"--ring {ring}: a ring has 1 to {RING_MAX} bytes")
+    if block is not None and not (0 <= block <= RING_MAX and block % PAGESIZE == 0):
+        raise Failure(f"--block {block}: it is pages of {PAGESIZE} bytes, or 0")
 
 
 def check_interfaces(options: argparse.Namespace, interfaces: Iterable[str]) -> None:

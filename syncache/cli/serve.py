@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
         help="processes that share an interface; of --xdp each has a queue",
     )
     opts.add_pcapng(p, "a sample of the packets")
+    opts.add_ring(p)
     opts.add_log(p)
     opts.add_service(p)
     return p
@@ -152,7 +153,8 @@ def open_link(options: argparse.Namespace, kernel: list[str]) -> Packet | Tun | 
     if options.packet:
         from ..links.packet import Packet
 
-        return Packet(options.packet, options.address, **hints)
+        ring = opts.ring_of(options)
+        return Packet(options.packet, options.address, **ring, **hints)
     if options.xdp:
         from ..links.xdp import Xdp
 
@@ -186,7 +188,8 @@ def run_shards(
         if program:
             link = Xdp(options.xdp, ours, queue=shard.index, program=program, **hints)
         else:
-            link = Packet(options.packet, ours, fanout=group, **hints)
+            ring = opts.ring_of(options)
+            link = Packet(options.packet, ours, fanout=group, **ring, **hints)
         shard.ready()
         if options.control:
             options.control += f".{shard.index}"

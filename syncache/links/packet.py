@@ -12,6 +12,7 @@ the kernel gets none, and `forward` sends what another link received.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import mmap
@@ -35,24 +36,28 @@ log = logging.getLogger(__name__)
 
 RING_BYTES = 2 * 1024 * 1024
 BLOCK_BYTES = 128 * 1024  # holds a super-segment; a multiple of any page size
-FRAME_BYTES = 2048  # of bookkeeping only: frames in a block have any size
+FRAME_BYTES = (2048, 4096, 8192, 16384)  # longer frames wait in the socket's queue
+FRAME_EXTRA = 128  # the kernel's header, the tag and the offloads in front of a frame
+QUEUE_BYTES = 8 * 1024 * 1024
 RETIRE_MS = 1
 FANOUT_ID_MAX = 65535
 
 # <linux/if_packet.h>, <linux/if_ether.h>, <asm/socket.h>
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS = 1, 5, 6
+PACKET_COPY_THRESH, PACKET_AUXDATA = 7, 8
 PACKET_VERSION, PACKET_VNET_HDR, PACKET_FANOUT = 10, 15, 18
 PACKET_QDISC_BYPASS, PACKET_IGNORE_OUTGOING = 20, 23
 PACKET_MR_PROMISC = 1
 PACKET_FANOUT_HASH = 0
-TPACKET_V3 = 2
+TPACKET_V2, TPACKET_V3 = 1, 2
 ETH_P_ALL = 3
-SO_ATTACH_BPF = 50
+SO_RCVBUFFORCE, SO_ATTACH_BPF = 33, 50
 
-RING_REQUEST = struct.Struct("=7I")  # struct tpacket_req3
+FRAMES_REQUEST = struct.Struct("=4I")  # struct tpacket_req
+BLOCKS_REQUEST = struct.Struct("=7I")  # struct tpacket_req3
 MEMBERSHIP = struct.Struct("=iHH8s")  # struct packet_mreq
-STATISTICS = struct.Struct("=3I")  # struct tpacket_stats_v3
+STATISTICS = struct.Struct("=2I")  # struct tpacket_stats
 
 
 class Packet:
@@ -67,9 +72,10 @@ class Packet:
         tap: See every frame of both directions, promiscuously; the kernel goes on as
             if we were not there.  There are no addresses then.
         ring: Bytes that the kernel may fill before it drops frames.
-        block: Bytes that it hands over at once, a multiple of the page size.  Small
-            ones come sooner, so that receiving and answering take turns more often; a
-            frame longer than a block is lost, super-segments above all.
+        block: 0: the kernel hands over each frame at once.  Else bytes that it hands
+            over together, a multiple of the page size: when they are full or a
+            millisecond old, which is cheaper in a flood; a frame longer than a block
+            is lost, super-segments above all.  None: 0, for a tap 128 KiB.
         cpu: To run the calling thread on; see `Schedule`.
         priority: Of the calling thread.
         threaded_napi: Run the driver's part below it.
@@ -93,7 +99,7 @@ class Packet:
         forward: bool = False,
         tap: bool = False,
         ring: int = RING_BYTES,
-        block: int = BLOCK_BYTES,
+        block: int | None = None,
         cpu: int | None = None,
         priority: int | None = None,
         threaded_napi: bool = False,
@@ -103,7 +109,9 @@ class Packet:
             raise ValueError("a link either has addresses or forwards or is a tap")
         if fanout is not None and not 0 <= fanout <= FANOUT_ID_MAX:
             raise ValueError(f"a fanout group is 0 to {FANOUT_ID_MAX}, not {fanout}")
-        if block <= 0 or block % mmap.PAGESIZE:
+        if block is None:
+            block = BLOCK_BYTES if tap else 0
+        if block < 0 or block % mmap.PAGESIZE:
             raise ValueError(f"a block is pages of {mmap.PAGESIZE} bytes, not {block}")
         self.name = name
         self._tap = tap
@@ -131,7 +139,8 @@ class Packet:
         self._mtu = interface.mtu()
         self._socket = sock = raw_socket(socket.AF_PACKET, 0)
         self._undo.append(sock.close)
-        memory = self._configure(sock, ring)
+        frame = 0 if self._block else _frame_size(self._mtu)
+        memory = self._configure(sock, ring, frame)
         addresses = None if forward else interface.addresses
         if addresses is not None:
             _attach_filter(sock, addresses)
@@ -142,7 +151,12 @@ class Packet:
         route = Route(interface)
         self._undo.append(route.close)
         self._link = _core_links.Packet(
-            sock.fileno(), route.numbers, memory, self._block, forward=forward
+            sock.fileno(),
+            route.numbers,
+            memory,
+            frame_size=frame,
+            block_size=self._block,
+            forward=forward,
         )
         self._undo.append(memory.close)
         self._undo.append(self._link.release)
@@ -153,19 +167,27 @@ class Packet:
         if fanout is not None:
             self._join(sock, fanout)
 
-    def _configure(self, sock: socket.socket, ring: int) -> mmap.mmap:
-        """Set the socket up, and map its ring."""
-        for option in (PACKET_VNET_HDR, PACKET_QDISC_BYPASS):
+    def _configure(self, sock: socket.socket, ring: int, frame: int) -> mmap.mmap:
+        """Set the socket up, and map its ring: of frames of a size, or of blocks."""
+        for option in (PACKET_VNET_HDR, PACKET_QDISC_BYPASS, PACKET_AUXDATA):
             sock.setsockopt(SOL_PACKET, option, 1)
         sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, not self._tap)
-        sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
+        version = TPACKET_V2 if frame else TPACKET_V3
+        sock.setsockopt(SOL_PACKET, PACKET_VERSION, version)
         enlarge(sock)
-        block = self._block
+        block = self._block or BLOCK_BYTES
         blocks = max(2, -(-ring // block))
-        frames = blocks * block // FRAME_BYTES
-        request = (block, blocks, FRAME_BYTES, frames, RETIRE_MS, 0, 0)
         try:
-            sock.setsockopt(SOL_PACKET, PACKET_RX_RING, RING_REQUEST.pack(*request))
+            if frame:
+                _keep_long_frames(sock)
+                frames = blocks * block // frame
+                request = FRAMES_REQUEST.pack(block, blocks, frame, frames)
+            else:
+                # Of bookkeeping only: frames in a block have any size.
+                unit = FRAME_BYTES[0]
+                sizes = (block, blocks, unit, blocks * block // unit)
+                request = BLOCKS_REQUEST.pack(*sizes, RETIRE_MS, 0, 0)
+            sock.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
             return mmap.mmap(sock.fileno(), blocks * block)
         except (OSError, struct.error, OverflowError) as error:
             why = getattr(error, "strerror", None) or "too large"
@@ -204,10 +226,12 @@ class Packet:
     def counts(self) -> dict[str, int]:
         """Frames by outcome.
 
-        received; sent; skipped, without IP; too_large, for a slot or the ring;
-        send_failed, refused by the kernel; kernel_dropped, since the ring was full.
+        received; sent; skipped, without IP; too_large, for a slot or a block;
+        send_failed, refused by the kernel; kernel_dropped, since the ring or the
+        queue of long frames was full.
         """
-        return self._link.counts | {"kernel_dropped": self._count_dropped()}
+        dropped = self._count_dropped() + self._link.unkept
+        return self._link.counts | {"kernel_dropped": dropped}
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -293,6 +317,19 @@ def relay(source: Packet, target: Packet, rx: Ring) -> int:
         _core_links.pass_all(rx)
         target.forward(rx)
     return count
+
+
+def _frame_size(mtu: int) -> int:
+    """Return the size of a ring's frames: ordinary ones fit, unless they are huge."""
+    fitting = (size for size in FRAME_BYTES if mtu + HEADERS_MAX + FRAME_EXTRA <= size)
+    return next(fitting, FRAME_BYTES[-1])
+
+
+def _keep_long_frames(sock: socket.socket) -> None:
+    """Have frames that do not fit into the ring's kept whole in the socket's queue."""
+    sock.setsockopt(SOL_PACKET, PACKET_COPY_THRESH, 1)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES)
 
 
 def _attach_filter(sock: socket.socket, addresses: Sequence[str]) -> None:

@@ -1,8 +1,10 @@
 /*
- * The AF_PACKET calls over a receive ring written by hand and a pair of
- * datagram sockets.  The kernel's own ring: tests/netns/test_packet.py.
+ * The AF_PACKET calls over a receive ring of blocks written by hand and a pair
+ * of datagram sockets; a ring of frames: test_packet_frames.c.  The kernel's own ring: tests/netns/test_packet.py.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 
 #include "ring.h"
 

@@ -34,11 +34,13 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 
 RELAYED_BYTES = 20_000_000
+RINGS = (0, 131072)  # each frame handed over at once, and in blocks
 
 
-def test_bulk_both_ways_arrives_whole(wire, tmp_path):
+@pytest.mark.parametrize("block", RINGS)
+def test_bulk_both_ways_arrives_whole(wire, tmp_path, block):
     """100 MB in both families; super-segments come in; the kernel sends no RST."""
-    server = Server(wire.server, packet="s0", ours=Wire.OURS)
+    server = Server(wire.server, packet="s0", ours=Wire.OURS, options={"block": block})
     for family in (4, 6):
         got = download(wire, family, BULK_BYTES, tmp_path)
         assert got == sha256_of(BULK_BYTES)
@@ -158,11 +160,12 @@ def relay():
     made.close()
 
 
+@pytest.mark.parametrize("block", RINGS)
 @pytest.mark.parametrize("address", Wire.OURS)
-def test_forwarder_passes_everything_as_it_is(relay, address):
+def test_forwarder_passes_everything_as_it_is(relay, address, block):
     """ARP or neighbour discovery first, then super-segments, all through two links."""
     before = [relay.middle.show(name) for name in ("m0", "m1")]
-    forwarder = start(relay.middle, "relay", "m0", "m1")
+    forwarder = start(relay.middle, "relay", "m0", "m1", block)
     assert relay.middle.show("m0")["promiscuity"] == 1
     server = start(relay.right, "serve", address, RELAYED_BYTES)
     got = relay.left.python("relay", ["fetch", address])
@@ -175,9 +178,10 @@ def test_forwarder_passes_everything_as_it_is(relay, address):
     assert [relay.middle.show(name) for name in ("m0", "m1")] == before
 
 
-def test_forwarder_takes_frames_without_ip_and_of_unknown_vlans(relay):
+@pytest.mark.parametrize("block", RINGS)
+def test_forwarder_takes_frames_without_ip_and_of_unknown_vlans(relay, block):
     """LLC, ARP of another, a tag within a tag: what comes in goes out."""
-    forwarder = start(relay.middle, "relay", "m0", "m1")
+    forwarder = start(relay.middle, "relay", "m0", "m1", block)
     ether = Ether(src=MAC_C, dst=MAC_S)
     llc = bytes.fromhex("0180c2000000") + bytes(6) + b"\x00\x26\x42\x42\x03" + bytes(35)
     tcp = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(dport=80)

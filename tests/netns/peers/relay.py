@@ -1,6 +1,6 @@
 """Both sides of a forwarder, and the forwarder: `relay.py '["role", arguments...]'`.
 
-relay ONE OTHER        forward frames between two interfaces until stdin ends
+relay ONE OTHER BLOCK  forward frames between two interfaces until stdin ends
 tap NAME               look on until stdin ends; prints what was seen
 serve ADDRESS SIZE     a kernel socket that sends SIZE bytes to one client
 fetch ADDRESS          a kernel socket that reads them; prints their SHA-256
@@ -24,8 +24,8 @@ PORT = 8080
 SLOT_SIZE = 65_600
 
 
-def forward(one, other):
-    links = [Packet(name, forward=True) for name in (one, other)]
+def forward(one, other, block):
+    links = [Packet(name, forward=True, block=block) for name in (one, other)]
     rx = Ring(64, SLOT_SIZE)
     print("ready", flush=True)
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncache.cli import inspect, intercept, main, serve
+from syncache.cli import advise, inspect, intercept, main, options, serve
 
 MINIMUM = {
     "serve": ["--discard", "--packet", "lo", "--address", "127.0.0.1"],
@@ -13,7 +13,7 @@ MINIMUM = {
 }
 SHARED = {
     *("--preset", "--conf", "--sysctl", "--keyring", "--passphrase", "--log", "--cpu"),
-    *("--priority", "--check", "--wait", "--user", "--group"),
+    *("--priority", "--check", "--wait", "--user", "--group", "--ring", "--block"),
 }
 
 
@@ -23,7 +23,8 @@ def test_every_long_running_command_has_the_shared_options(module):
     actions = module.parser()._option_string_actions
     assert SHARED <= actions.keys()
     other = intercept.parser()._option_string_actions
-    for word in ("--sysctl", "--check", "--wait", "--cpu", "--user", "--log"):
+    words = ("--sysctl", "--check", "--wait", "--cpu", "--user", "--log", "--ring")
+    for word in words:
         assert other[word].help == actions[word].help
 
 
@@ -38,6 +39,10 @@ def test_every_long_running_command_has_the_shared_options(module):
         (["--user", "root", "--group", "syncache-none"], "there is no such group"),
         (["--conf", "/nowhere/a.conf"], "/nowhere/a.conf: No such file"),
         (["--sysctl", "net.inet.tcp.nothing=1"], "net.inet.tcp.nothing"),
+        (["--ring", "0"], "--ring 0: a ring has 1 to "),
+        (["--ring", str(2**40)], f"--ring {2**40}: a ring has 1 to "),
+        (["--block", "1000"], "--block 1000: it is pages of "),
+        (["--block", "-4096"], "--block -4096: it is pages of "),
     ],
 )
 def test_mistake_is_one_line_of_check(command, words, hint, capsys):
@@ -57,8 +62,8 @@ def test_check_of_a_folder_of_tunables_starts_nothing(command, tmp_path, capsys)
     words = [command, *MINIMUM[command], "--conf", str(tmp_path), "--wait", "--check"]
     assert 0 == main(words)
     assert ("", "") == capsys.readouterr()
-    options = serve.parser().parse_args([*MINIMUM["serve"], "--conf", str(tmp_path)])
-    assert 2 == serve.tunables(options)["net.inet.tcp.syncache.rexmtlimit"]
+    given = serve.parser().parse_args([*MINIMUM["serve"], "--conf", str(tmp_path)])
+    assert 2 == serve.tunables(given)["net.inet.tcp.syncache.rexmtlimit"]
     (tmp_path / "30-bad.conf").write_text(
         "# a comment\nnet.inet.tcp.syncache.rexmtlimit=x\n"
     )
@@ -73,3 +78,28 @@ def test_interface_that_is_missing_is_found_by_check(command, capsys):
     assert 1 == main([command, *words, "--check"])
     assert "no interface 'syncache-none'" in capsys.readouterr().err
     assert 0 == main([command, *words, "--check", "--wait"])
+
+
+@pytest.mark.parametrize(
+    ("words", "ring", "expected"),
+    [
+        ([], None, {}),
+        ([], 8192, {"ring": 8192}),
+        (["--ring", "65536", "--block", "0"], 8192, {"ring": 65536, "block": 0}),
+        (["--block", "4096"], None, {"block": 4096}),
+    ],
+)
+@pytest.mark.parametrize("module", [serve, intercept, inspect, advise])
+def test_ring_of_an_interface_is_the_commands_unless_asked_for(
+    module, words, ring, expected
+):
+    """A number that was not given is left to the link."""
+    minimum = MINIMUM.get(module.__name__.rpartition(".")[2], ["lo"])
+    asked = module.parser().parse_args([*minimum, *words])
+    assert expected == options.ring_of(asked, ring)
+
+
+def test_ring_that_cannot_be_is_refused_before_listening(capsys):
+    """By the command that has no check of services."""
+    assert 1 == main(["advise", "lo", "--block", "7"])
+    assert "--block 7: it is pages of " in capsys.readouterr().err

@@ -11,7 +11,9 @@ from syncache import Ring, _core_links
 
 def packet_link(fd=-1):
     ring = mmap.mmap(-1, 2 * 4096)
-    return ring, _core_links.Packet(fd, (-1, -1, 1), ring, 4096, forward=False)
+    return ring, _core_links.Packet(
+        fd, (-1, -1, 1), ring, frame_size=2048, forward=False
+    )
 
 
 def test_packet_link_finds_no_frame_in_a_ring_that_is_the_kernels():

@@ -22,7 +22,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import counts, machine, memory, shielded, wired, xdp_time
+from . import counts, machine, memory, offload, shielded, wired, xdp_time
 from .figure import (
     Family,
     Result,
@@ -53,6 +53,7 @@ def main() -> int:
         *wired.FAMILIES,
         *shielded.FAMILIES,
         *xdp_time.FAMILIES,
+        *offload.FAMILIES,
     )
     if options.list:
         print(listing(everything))

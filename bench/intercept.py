@@ -32,6 +32,12 @@ from shielded import Shielded, Synproxied, need, shielding  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+KINDS = {
+    "plain": Shielded,
+    "spliced": Shielded,
+    "offload": Shielded,
+    "synproxy": Synproxied,
+}
 BOX_CPU, ENDS_CPU = 1, 0
 DATA_BYTES = 1448  # of a packet of 1,500 bytes with timestamps
 MARK = 1e9 / 8  # bytes a second of a gigabit
@@ -97,6 +103,8 @@ class Case:
             self.pid = box.pid
         elif self.name == "spliced":
             self.pid = made.intercept("--cpu", str(BOX_CPU)).pid
+        elif self.name == "offload":
+            self.pid = made.intercept("--cpu", str(BOX_CPU), "--offload").pid
         else:
             made.synproxy("mss 1460 wscale 7 timestamp sack-perm")
 
@@ -118,14 +126,13 @@ class Case:
 @contextmanager
 def cases(*, offload: bool) -> Iterator[list[Case]]:
     """Make the three arrangements."""
-    kinds = {"plain": Shielded, "spliced": Shielded, "synproxy": Synproxied}
     with ExitStack() as stack:
         parent = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         made = []
-        for kind, factory in kinds.items():
+        for kind in ("plain", "spliced", "synproxy"):
             folder = parent / kind
             folder.mkdir()
-            made.append((kind, stack.enter_context(shielding(folder, factory))))
+            made.append((kind, stack.enter_context(shielding(folder, KINDS[kind]))))
         yield [Case(kind, world, offload=offload) for kind, world in made]
 
 

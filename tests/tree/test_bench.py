@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from bench import __main__ as program
-from bench import figure, memory, shielded, wire, wired, xdp_time
+from bench import figure, memory, offload, shielded, wire, wired, xdp_time
 from bench.figure import Family, Figure, Goal
 from bench.rivals import ECHO, IN_PLACE, KERNEL, OURS, SERVING
 
@@ -20,6 +20,7 @@ FAMILIES = (
     *wired.FAMILIES,
     *shielded.FAMILIES,
     *xdp_time.FAMILIES,
+    *offload.FAMILIES,
 )
 
 
@@ -111,6 +112,9 @@ def test_figures_compare_arms_of_their_family():
     for family in (*wired.FAMILIES, *shielded.FAMILIES):
         for shape in family.figures:
             assert {shape.ours, shape.theirs} <= known
+    downloads, _ = offload.FAMILIES
+    compared = {arm for f in downloads.figures for arm in (f.ours, f.theirs)}
+    assert compared == {*offload.ARMS} - {"spliced_64k"}
 
 
 def test_choosing_a_figure_takes_its_family():

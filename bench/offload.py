@@ -1,0 +1,178 @@
+"""Knitted connections that the kernel carries: one at full speed, a million in its map.
+
+    syncache intercept --offload      the kernel carries it
+    syncache intercept                the process carries it
+    nft synproxy                      the kernel's own proxy, and its forwarding
+
+One download at a time through the three namespaces of bench.intercept, each in its
+turn: with super-segments of up to 64 KiB, as veth has them, and without, where every
+packet is one of 1,500 bytes.  The map is filled by the very call that the process
+makes, with records of IPv4 connections, and asked what memory it takes by the kernel's
+own account.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncache._core import ffi, lib
+from syncache._core_offload import HANDED_BYTES, RECORDS
+from syncache.links.bpf_object import BpfObject
+from syncache.links.link import LinkError
+
+from . import intercept
+from .figure import Family, Figure, Goal
+from .wire import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .figure import Arms
+
+WAYS = ("offload", "spliced", "synproxy")
+SIZES = {"1500": False, "64k": True}
+ARMS = tuple(f"{way}_{size}" for size in SIZES for way in WAYS)
+SECONDS = 0.6
+GIGABIT = 1e9 / 8
+CONNECTIONS = 1_000_000
+HANDED = struct.Struct("=16s16sHHB3x3I4B2Q4I2I")  # struct flow_handed
+SERVER = bytes([198, 18, 0, 2])
+INSERTIONS, BYTES_EACH = "insertions", "bytes_each"
+
+
+def run(case: intercept.Case) -> float:
+    """Return the Gbit/s of one download."""
+    return case.run(SECONDS)[0] / GIGABIT
+
+
+@contextmanager
+def downloads() -> Iterator[Arms]:
+    """Make the arrangements, each with and without super-segments."""
+    with ExitStack() as stack:
+        parent = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        arms = {}
+        for arm in ARMS:
+            way, size = arm.split("_")
+            folder = parent / arm
+            folder.mkdir()
+            try:
+                for program in ("nft", "ethtool", "taskset", "ip"):
+                    intercept.need(program)
+                world = intercept.shielding(folder, intercept.KINDS[way])
+                made = stack.enter_context(world)
+            except (AssertionError, OSError) as error:
+                raise WireError(str(error)) from None
+            case = intercept.Case(way, made, offload=SIZES[size])
+            case.run(0.3)  # the server's options are learned
+            arms[arm] = partial(run, case)
+        yield arms
+
+
+def records() -> bytearray:
+    """Return connections from a million addresses, as the engine gives them away."""
+    assert HANDED.size == HANDED_BYTES
+    made = bytearray(CONNECTIONS * HANDED_BYTES)
+    rest = (0,) * 4 + (0, 0) + (1, 2, 3, 4) + (0,)
+    for number in range(CONNECTIONS):
+        client = (0x0A000000 + number).to_bytes(4, "big")
+        ends = (client, SERVER, 40_000, 80, 4)
+        HANDED.pack_into(made, number * HANDED_BYTES, *ends, 1, 2, 3, *rest, number)
+    return made
+
+
+class Filled:
+    """A map with all the connections, measured while it was filled."""
+
+    def __init__(self, content: bytearray) -> None:
+        try:
+            self._object = BpfObject("offload", {"carried4": CONNECTIONS})
+        except LinkError as error:
+            raise WireError(str(error)) from None
+        fds = self._object.maps
+        maps = ffi.new("struct link_carried *")
+        maps.map4, maps.map6, maps.events = (
+            fds[name] for name in ("carried4", "carried6", "events")
+        )
+        at = ffi.from_buffer("struct flow_handed[]", content)
+        began, failed = time.perf_counter(), 0
+        for first in range(0, CONNECTIONS, RECORDS):
+            count = min(RECORDS, CONNECTIONS - first)
+            failed += lib.link_carried_put(maps, at + first, count)
+        self.insertions = CONNECTIONS / (time.perf_counter() - began)
+        assert failed == 0
+        text = Path(f"/proc/self/fdinfo/{fds['carried4']}").read_text()
+        known = dict(line.split(":") for line in text.splitlines())
+        self.bytes_each = int(known["memlock"]) / CONNECTIONS
+        self._object.close()
+
+
+@contextmanager
+def fillings() -> Iterator[Arms]:
+    """Fill a map anew for each arm."""
+    content = records()
+    yield {
+        INSERTIONS: lambda: Filled(content).insertions,
+        BYTES_EACH: lambda: Filled(content).bytes_each,
+    }
+
+
+FAMILIES = (
+    Family(
+        "offload",
+        "Gbit/s",
+        "wire",
+        downloads,
+        (
+            Figure(
+                "offload_at_1500",
+                "one download, packets of 1,500 bytes: offloaded against nft synproxy",
+                "offload_1500",
+                "synproxy_1500",
+                goal=Goal(1.4),
+            ),
+            Figure(
+                "offload_super_segments",
+                "the same with super-segments",
+                "offload_64k",
+                "synproxy_64k",
+                goal=Goal(1.0),
+            ),
+            Figure(
+                "offload_against_process",
+                "packets of 1,500 bytes: offloaded against the process's splice",
+                "offload_1500",
+                "spliced_1500",
+                goal=Goal(4.5),
+            ),
+        ),
+    ),
+    Family(
+        "offload_map",
+        "a second, or bytes",
+        "wire",
+        fillings,
+        (
+            Figure(
+                "offload_insertions",
+                "connections a second into a map of a million",
+                INSERTIONS,
+                200_000.0,
+                goal=Goal(1.0),
+            ),
+            Figure(
+                "offload_bytes_each",
+                "bytes of the kernel's for each of a million connections (IPv4)",
+                BYTES_EACH,
+                150.0,
+                goal=Goal(1.0, at_most=True),
+            ),
+        ),
+        5,
+    ),
+)

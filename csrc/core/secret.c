@@ -222,6 +222,17 @@ secret_use(struct secret *secret)
 }
 
 uint64_t
+secret_settled_ms(const struct secret *secret, uint64_t now_ms,
+                  uint32_t lifetime_ms, uint32_t skew_ms)
+{
+    assert(secret->started);
+    int64_t elapsed = secret_elapsed(secret, now_ms);
+    if (elapsed < (int64_t)skew_ms)
+        return secret->start_ms + skew_ms;
+    return secret->start_ms + lifetime_ms;
+}
+
+uint64_t
 secret_next_ms(const struct secret *secret, uint32_t lifetime_ms)
 {
     assert(secret != NULL);

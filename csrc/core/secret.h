@@ -42,6 +42,9 @@ void secret_set_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms);
  */
 void secret_advance(struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms, uint32_t skew_ms);
 
+/* Until when secret_advance(), which was called at now_ms, has nothing to do, unless a key or an epoch is set. */
+uint64_t secret_settled_ms(const struct secret *secret, uint64_t now_ms, uint32_t lifetime_ms, uint32_t skew_ms);
+
 /* States that cookies may be made now: the source verifies in the epoch in force and in the next one. */
 void secret_use(struct secret *secret);
 

@@ -22,7 +22,7 @@ ahead_keep(struct ahead *ahead, uint64_t now_ms, uint32_t hash,
     if (!ahead_is_answer(view))
         return;
     ahead->next = (ahead->next + 1) % AHEAD_PLACES;
-    place->kept_ms = now_ms;
+    place->kept_ms = ahead->last_ms = now_ms;
     place->hash = hash;
     place->size = (uint16_t)view->size;
     place->checksum = view->checksum;
@@ -33,6 +33,8 @@ bool
 ahead_take(struct ahead *ahead, uint64_t now_ms, uint32_t hash,
            const struct syncache_tuple *tuple, struct view *view)
 {
+    if (now_ms - ahead->last_ms > AHEAD_MS)
+        return false;
     for (uint32_t i = 0; i < AHEAD_PLACES; i++) {
         struct ahead_packet *place = &ahead->packet[i];
 

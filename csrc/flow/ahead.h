@@ -26,6 +26,7 @@ struct ahead_packet {
 struct ahead {
     struct ahead_packet packet[AHEAD_PLACES];
     uint32_t next;                    /* the oldest */
+    uint64_t last_ms;                 /* when the youngest was kept */
 };
 
 /* Keeps a packet, in the place of the oldest, if it is a SYN-ACK without payload. */

@@ -63,6 +63,7 @@ struct flow {
     struct syncache_ring *tx[2];      /* of the call that runs; NULL: nothing can be sent there */
     uint64_t now_ms;                  /* of the last call; never goes back */
     uint64_t started_ms;              /* of the first */
+    uint64_t settled_ms;              /* until then no cookie key changes its part */
     uint64_t gate_ms;                 /* last time a cookie was sent or a half-open entry evicted */
     uint64_t random;                  /* counter of engine_random() */
     bool started;
@@ -72,6 +73,7 @@ struct flow {
     bool keyed;                       /* a cookie key was given */
     bool epoch_told;                  /* keys may be older than this engine, and so may cookies */
     uint32_t ts_base;                 /* of the clock of timestamps, in ms */
+    uint32_t judged_incomplete;       /* half-open sessions when the thresholds were judged */
     bool changed;                     /* tunables, since the thresholds were judged */
     bool announced;                   /* aggressive mode, when it began: so its end is told too, and no other */
     uint8_t hash_key[SYNCACHE_KEY_BYTES];
@@ -120,6 +122,9 @@ struct session *engine_renew(struct flow *flow, struct session *session, const s
 void engine_state(struct flow *flow, struct session *session, enum flow_state state);
 /* A half-open session no longer counts. */
 void engine_uncount(struct flow *flow, struct session *session);
+/* Of sessions that will end one after the other: what ending the next needs goes on its way into the cache, and what
+ * that needs of the one behind it.  SESSION_NONE: there is none. */
+void engine_prefetch(const struct flow *flow, uint32_t next, uint32_t behind);
 /* Takes it out of everything; sends nothing. */
 void engine_end(struct flow *flow, struct session *session, enum flow_end end);
 /* The same for one whose resets must wait for room: nobody finds it, it is due at once, engine_forget() frees it. */
@@ -163,6 +168,19 @@ struct arrival {
     uint16_t link_size;
     uint8_t side;                     /* enum flow_side */
 };
+
+/*
+ * flow_burst.c: the stages of a burst, for packets rx->next on.
+ *
+ *   in       count    at most SYNCACHE_BURST_MAX
+ *   out      arrival  parsed, hashed, their sessions on the way into the cache
+ */
+void burst_stage(const struct flow *flow, const struct syncache_ring *rx, uint32_t side, uint32_t count,
+                 struct arrival *arrival);
+/* The policy for `count` packets that were staged, at flow->now_ms.  Returns how many were consumed. */
+uint32_t burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count, struct arrival *arrival);
+/* What every call begins with.  False: due timers still wait for room. */
+bool burst_begin(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx, struct syncache_ring *server_tx);
 
 /* Answers the sender of a packet without a session: out of the link that it came on, behind its header turned. */
 bool engine_answer(struct flow *flow, const struct arrival *arrival, struct wire_reply *reply);

@@ -197,6 +197,7 @@ flow_set_key(struct flow *flow, uint64_t epoch,
              const uint8_t key[SYNCACHE_KEY_BYTES])
 {
     flow->keyed = true;
+    flow->settled_ms = 0;
     secret_set_key(&flow->secret, epoch, key);
 }
 
@@ -204,6 +205,7 @@ void
 flow_set_epoch(struct flow *flow, uint64_t epoch, uint64_t start_ms)
 {
     flow->epoch_told = true;
+    flow->settled_ms = 0;
     secret_set_epoch(&flow->secret, epoch, start_ms);
 }
 

@@ -106,6 +106,15 @@ burst_hash(const struct flow *flow, uint32_t count, struct arrival *arrival)
     }
 }
 
+void
+burst_stage(const struct flow *flow, const struct syncache_ring *rx,
+            uint32_t side, uint32_t count, struct arrival *arrival)
+{
+    assert(count <= SYNCACHE_BURST_MAX && rx->next + count <= rx->count);
+    burst_parse(rx, side, count, arrival);
+    burst_hash(flow, count, arrival);
+}
+
 static enum flow_verdict
 burst_policy(struct flow *flow, struct arrival *arrival)
 {
@@ -135,8 +144,8 @@ burst_policy(struct flow *flow, struct arrival *arrival)
     return intercept_packet(flow, arrival);
 }
 
-/* Returns how many were consumed: fewer than count if a ring is full. */
-static uint32_t
+/* Fewer than count are consumed if a ring is full. */
+uint32_t
 burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count,
               struct arrival *arrival)
 {
@@ -155,8 +164,7 @@ burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count,
     return count;
 }
 
-/* What every call begins with.  False: due timers still wait for room. */
-static bool
+bool
 burst_begin(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
             struct syncache_ring *server_tx)
 {
@@ -193,8 +201,7 @@ flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx,
 
         if (count > SYNCACHE_BURST_MAX)
             count = SYNCACHE_BURST_MAX;
-        burst_parse(rx, side, count, arrival);
-        burst_hash(flow, count, arrival);
+        burst_stage(flow, rx, side, count, arrival);
         done = burst_packets(flow, rx, count, arrival);
         consumed += done;
         if (done < count)

@@ -24,11 +24,24 @@ engine_begin(struct flow *flow, uint64_t now_ms)
     secret_use(&flow->secret);
 }
 
+/* Which cookie key is in force, and until when that holds. */
+static void
+engine_advance_keys(struct flow *flow)
+{
+    bool inspect = flow->config.kind == FLOW_INSPECT;
+    uint32_t lifetime_ms = inspect ? flow->inspect.cookie_lifetime_ms
+                                   : flow->intercept.cookie_lifetime_ms;
+    uint32_t skew_ms =
+        inspect ? flow->inspect.clock_skew_ms : flow->intercept.clock_skew_ms;
+
+    secret_advance(&flow->secret, flow->now_ms, lifetime_ms, skew_ms);
+    flow->settled_ms =
+        secret_settled_ms(&flow->secret, flow->now_ms, lifetime_ms, skew_ms);
+}
+
 void
 engine_tell_time(struct flow *flow, uint64_t now_ms)
 {
-    bool inspect = flow->config.kind == FLOW_INSPECT;
-
     if (!flow->started) {
         flow->started = true;
         flow->started_ms = flow->now_ms = flow->learn_ms = now_ms;
@@ -36,14 +49,8 @@ engine_tell_time(struct flow *flow, uint64_t now_ms)
     }
     if (now_ms > flow->now_ms)
         flow->now_ms = now_ms;
-    if (inspect)
-        secret_advance(&flow->secret, flow->now_ms,
-                       flow->inspect.cookie_lifetime_ms,
-                       flow->inspect.clock_skew_ms);
-    else
-        secret_advance(&flow->secret, flow->now_ms,
-                       flow->intercept.cookie_lifetime_ms,
-                       flow->intercept.clock_skew_ms);
+    if (flow->now_ms >= flow->settled_ms)
+        engine_advance_keys(flow);
 }
 
 uint64_t
@@ -294,6 +301,20 @@ engine_arm(struct flow *flow, struct session *session, uint64_t deadline_ms)
         due_arm(&flow->due, number, deadline_ms);
 }
 
+void
+engine_prefetch(const struct flow *flow, uint32_t next, uint32_t behind)
+{
+    uint32_t max = flow->sessions.max; /* hosts have the numbers above */
+
+    if (next < max)
+        session_prefetch_slot(&flow->sessions,
+                              session_at(&flow->sessions, next)->hash);
+    if (behind >= max)
+        return;
+    __builtin_prefetch(session_at(&flow->sessions, behind), 1);
+    __builtin_prefetch(&session_at(&flow->sessions, behind)->older, 1);
+}
+
 static void
 engine_due(struct flow *flow, uint32_t number)
 {
@@ -322,8 +343,12 @@ engine_timers(struct flow *flow)
     while (engine_room(flow)) {
         uint32_t number = due_pop(&flow->due, flow->now_ms);
 
+        uint32_t next, behind;
+
         if (number == SESSION_NONE)
             return true;
+        due_peek(&flow->due, &next, &behind);
+        engine_prefetch(flow, next, behind);
         engine_due(flow, number);
     }
     return due_next_ms(&flow->due) > flow->now_ms;
@@ -377,9 +402,11 @@ void
 engine_judge(struct flow *flow)
 {
     struct flow_stats *stats = &flow->stats;
-    enum threshold_move move = threshold_judge(
-        &flow->threshold, &flow->limits, flow->now_ms, engine_incomplete(flow));
+    enum threshold_move move;
 
+    flow->judged_incomplete = engine_incomplete(flow);
+    move = threshold_judge(&flow->threshold, &flow->limits, flow->now_ms,
+                           flow->judged_incomplete);
     if (move == THRESHOLD_STAYS)
         return;
     stats->aggressive = move == THRESHOLD_BEGINS;

@@ -36,12 +36,43 @@ replay_timers(struct flow *flow, uint64_t until_ms)
     }
 }
 
-/* The end of the run of packets that share the time of the first. */
-static uint32_t
-replay_run(const struct syncache_ring *rx, uint64_t time_ms)
+/*
+ * Could anything but the clock change if it moved on to this time?  Below the
+ * thresholds time alone cannot exceed them.
+ */
+static bool
+replay_is_quiet(struct flow *flow, uint64_t time_ms)
 {
-    uint32_t end = rx->next + 1;
-    while (end < rx->count && rx->slot[end].handle <= time_ms)
+    if (!flow->started || flow->changed ||
+        due_not_before_ms(&flow->due) <= time_ms)
+        return false;
+    return !flow->threshold.aggressive ||
+           threshold_change_ms(&flow->threshold, &flow->limits, flow->now_ms,
+                               engine_incomplete(flow)) > time_ms;
+}
+
+/* Moves on to the time of the next packet, and does what is due before it. */
+static void
+replay_advance(struct flow *flow, uint64_t time_ms)
+{
+    if (replay_is_quiet(flow, time_ms)) {
+        engine_begin(flow, time_ms);
+        if (flow->threshold.aggressive)
+            engine_judge(flow);
+    } else {
+        replay_timers(flow, time_ms);
+        burst_begin(flow, time_ms, NULL, NULL);
+    }
+}
+
+/* The end of the packets that can be taken together. */
+static uint32_t
+replay_end(const struct syncache_ring *rx, uint64_t until_ms)
+{
+    uint32_t end = rx->next;
+
+    while (end < rx->count && end - rx->next < SYNCACHE_BURST_MAX &&
+           rx->slot[end].handle < until_ms)
         end++;
     return end;
 }
@@ -49,21 +80,36 @@ replay_run(const struct syncache_ring *rx, uint64_t time_ms)
 uint32_t
 flow_replay(struct flow *flow, uint64_t until_ms, struct syncache_ring *rx)
 {
+    struct arrival arrival[SYNCACHE_BURST_MAX];
+    uint32_t before = rx->next;
+
     assert(rx->next <= rx->count);
-    uint32_t before = rx->next, count = rx->count;
-    while (rx->next < count) {
-        uint64_t time_ms = rx->slot[rx->next].handle;
-        if (time_ms >= until_ms) {
+    rx->passed_count = 0;
+    flow->tap = true;
+    flow->tx[FLOW_CLIENT] = flow->tx[FLOW_SERVER] = NULL;
+    while (rx->next < rx->count) {
+        uint32_t first = rx->next, end = replay_end(rx, until_ms);
+
+        if (end == first) {
             replay_timers(flow, until_ms);
             break;
         }
-        if (time_ms < flow->now_ms) /* late: it counts as just now */
-            time_ms = flow->now_ms;
-        replay_timers(flow, time_ms);
-        rx->count = replay_run(rx, time_ms);
-        flow_burst(flow, time_ms, rx, FLOW_TAP, NULL, NULL);
-        assert(rx->next == rx->count);
-        rx->count = count;
+        burst_stage(flow, rx, FLOW_TAP, end - first, arrival);
+        while (rx->next < end) {
+            uint32_t i = rx->next - first;
+            uint64_t time_ms = rx->slot[rx->next].handle;
+            bool last = i + 1 == end - first;
+
+            /* A late one counts as of just now. */
+            if (!flow->started || time_ms > flow->now_ms || flow->changed)
+                replay_advance(flow, time_ms);
+            burst_packets(flow, rx, 1, &arrival[i]);
+            assert(rx->next == first + i + 1);
+            /* Requests are judged where they are counted. */
+            if ((last || rx->slot[rx->next].handle > flow->now_ms) &&
+                engine_incomplete(flow) != flow->judged_incomplete)
+                engine_judge(flow);
+        }
     }
     return rx->next - before;
 }

@@ -234,6 +234,7 @@ tunables_changed(struct flow *flow, uint64_t now_ms)
         engine_begin(flow, now_ms);
     flow_limits(flow);
     flow->changed = true;
+    flow->settled_ms = 0;
 }
 
 bool

@@ -62,6 +62,26 @@ host_hash(const struct hosts *hosts, const uint8_t address[static 16],
     return (uint32_t)siphash24(hosts->hash_key, packed, sizeof packed);
 }
 
+static bool
+host_is(const struct host *host, const uint8_t address[static 16],
+        uint8_t family, uint8_t protocol)
+{
+    return host->family == family && host->protocol == protocol &&
+           memcmp(host->address, address, 16) == 0;
+}
+
+/* The recent one, if it is of this address; one forgotten has no family. */
+static struct host *
+host_again(const struct hosts *hosts, const uint8_t address[static 16],
+           uint8_t family, uint8_t protocol)
+{
+    struct host *host = &hosts->host[hosts->recent];
+
+    if (hosts->fresh == 0 || !host_is(host, address, family, protocol))
+        return NULL;
+    return host;
+}
+
 static struct host *
 host_look(const struct hosts *hosts, const uint8_t address[static 16],
           uint8_t family, uint8_t protocol, uint32_t *at)
@@ -72,9 +92,7 @@ host_look(const struct hosts *hosts, const uint8_t address[static 16],
          *at = (*at + 1) & hosts->mask) {
         struct host *host = &hosts->host[hosts->slot[*at] - 1];
 
-        if (host->hash == hash && host->family == family &&
-            host->protocol == protocol &&
-            memcmp(host->address, address, 16) == 0)
+        if (host->hash == hash && host_is(host, address, family, protocol))
             return host;
     }
     return NULL;
@@ -84,8 +102,11 @@ struct host *
 host_find(const struct hosts *hosts, const uint8_t address[static 16],
           uint8_t family, uint8_t protocol)
 {
+    struct host *host = host_again(hosts, address, family, protocol);
     uint32_t at;
 
+    if (host != NULL)
+        return host;
     return host_look(hosts, address, family, protocol, &at);
 }
 
@@ -124,12 +145,16 @@ struct host *
 host_make(struct hosts *hosts, const uint8_t address[static 16], uint8_t family,
           uint8_t protocol)
 {
-    uint32_t at;
-    struct host *host = host_look(hosts, address, family, protocol, &at);
-    uint32_t number;
+    struct host *host = host_again(hosts, address, family, protocol);
+    uint32_t at, number;
 
     if (host != NULL)
         return host;
+    host = host_look(hosts, address, family, protocol, &at);
+    if (host != NULL) {
+        hosts->recent = host_number(hosts, host);
+        return host;
+    }
     if (hosts->free != HOST_NONE) {
         number = hosts->free;
         hosts->free = hosts->host[number].above;
@@ -147,6 +172,7 @@ host_make(struct hosts *hosts, const uint8_t address[static 16], uint8_t family,
     host->oldest = host->youngest = SESSION_NONE;
     host_link(hosts, host);
     hosts->slot[at] = number + 1;
+    hosts->recent = number;
     hosts->count++;
     return host;
 }

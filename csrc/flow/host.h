@@ -42,6 +42,7 @@ struct hosts {
     uint32_t heaviest;                /* the highest count of any */
     uint32_t free;
     uint32_t fresh;
+    uint32_t recent;                  /* the one that host_make() gave last: under a flood the next is the same */
     uint8_t hash_key[SYNCACHE_KEY_BYTES];
 };
 

@@ -138,6 +138,10 @@ inspect_host_limit(struct flow *flow, const struct arrival *arrival)
     inspect_delete(flow, session_at(&flow->sessions, host->oldest),
                    FLOW_END_EVICTED_HOST);
     host->kept = 0;
+    if (host->oldest != SESSION_NONE)
+        engine_prefetch(
+            flow, host->oldest,
+            session_at(&flow->sessions, host->oldest)->host_younger);
     return INSPECT_ADMIT_EVICTED;
 }
 

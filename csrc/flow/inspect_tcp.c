@@ -24,8 +24,9 @@ static void
 tcp_answer_ahead(struct flow *flow, struct session *session,
                  const struct arrival *syn)
 {
-    struct arrival answer = {.side = FLOW_TAP};
+    struct arrival answer;
 
+    answer.side = FLOW_TAP;
     if (flow->tap && ahead_take(&flow->ahead, flow->now_ms, syn->key.hash,
                                 &syn->view.tuple, &answer.view))
         tcp_watched(flow, session, &answer, FLOW_SERVER);

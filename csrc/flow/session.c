@@ -67,16 +67,18 @@ session_hash(const uint8_t hash_key[static SYNCACHE_KEY_BYTES],
              const struct session_key *key)
 {
     uint8_t packed[40];
-    size_t size = 16;
     uint64_t hash;
 
     if (key->family == 4) {
         uint64_t one = session_end(key, 0);
         uint64_t two = session_end(key, 1);
         uint64_t low = one < two ? one : two;
+        struct siphash_state s = siphash_begin(hash_key);
 
-        store64_le(packed, low | (uint64_t)key->protocol << 48);
-        store64_le(packed + 8, one ^ two ^ low);
+        siphash_absorb(&s, low | (uint64_t)key->protocol << 48);
+        siphash_absorb(&s, one ^ two ^ low);
+        siphash_absorb(&s, UINT64_C(16) << 56);
+        hash = siphash_end(&s);
     } else {
         int order = memcmp(key->address[0], key->address[1], 16);
         uint32_t first =
@@ -87,29 +89,9 @@ session_hash(const uint8_t hash_key[static SYNCACHE_KEY_BYTES],
         store16_be(packed + 32, key->port[first]);
         store16_be(packed + 34, key->port[1 - first]);
         store32_be(packed + 36, key->protocol);
-        size = 40;
+        hash = siphash24(hash_key, packed, sizeof packed);
     }
-    hash = siphash24(hash_key, packed, size);
     return (uint32_t)(hash ^ hash >> 32);
-}
-
-void
-session_prefetch_slot(const struct sessions *sessions, uint32_t hash)
-{
-    __builtin_prefetch(&sessions->slot[hash & sessions->mask]);
-}
-
-void
-session_prefetch(const struct sessions *sessions, uint32_t hash)
-{
-    const struct session_slot *slot = &sessions->slot[hash & sessions->mask];
-
-    if (slot->number != 0 && slot->hash == hash) {
-        const struct session *session = session_at(sessions, slot->number - 1);
-
-        __builtin_prefetch(session, 1);
-        __builtin_prefetch(session->bytes, 1);
-    }
 }
 
 static bool
@@ -168,7 +150,8 @@ session_insert(struct sessions *sessions, const struct session_key *key)
         return NULL;
     }
     session = session_at(sessions, number);
-    memset(session, 0, sizeof *session);
+    for (uint32_t at = 0; at < sizeof *session; at += SESSION_LINE)
+        memset((uint8_t *)session + at, 0, SESSION_LINE);
     memcpy(session->address, key->address, sizeof session->address);
     session->port[0] = key->port[0];
     session->port[1] = key->port[1];

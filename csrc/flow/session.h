@@ -140,10 +140,6 @@ void sessions_init(struct sessions *sessions, void *memory, uint32_t max);
 
 /* Hash of a key; the same if source and destination change places. */
 uint32_t session_hash(const uint8_t hash_key[static SYNCACHE_KEY_BYTES], const struct session_key *key);
-void session_prefetch_slot(const struct sessions *sessions, uint32_t hash);
-/* The session that a lookup would look at first, so that it can be prefetched. */
-void session_prefetch(const struct sessions *sessions, uint32_t hash);
-
 static inline struct session *
 session_at(const struct sessions *sessions, uint32_t number)
 {
@@ -154,6 +150,26 @@ static inline uint32_t
 session_number(const struct sessions *sessions, const struct session *session)
 {
     return (uint32_t)(session - sessions->session);
+}
+
+static inline void
+session_prefetch_slot(const struct sessions *sessions, uint32_t hash)
+{
+    __builtin_prefetch(&sessions->slot[hash & sessions->mask]);
+}
+
+/* The session that a lookup would look at first. */
+static inline void
+session_prefetch(const struct sessions *sessions, uint32_t hash)
+{
+    const struct session_slot *slot = &sessions->slot[hash & sessions->mask];
+
+    if (slot->number != 0 && slot->hash == hash) {
+        const struct session *session = session_at(sessions, slot->number - 1);
+
+        __builtin_prefetch(session, 1);
+        __builtin_prefetch(session->bytes, 1);
+    }
 }
 
 /*
@@ -229,5 +245,9 @@ void due_disarm(struct due *due, uint32_t number);
 uint32_t due_pop(struct due *due, uint64_t now_ms);
 /* Time of the first item, exact if few items share its slot, else a lower bound; SYNCACHE_NEVER: empty. */
 uint64_t due_next_ms(const struct due *due);
+/* What due_pop() gives next, if due within DUE_SLOTS ms and nothing is armed meanwhile; or SESSION_NONE. */
+void due_peek(const struct due *due, uint32_t *next, uint32_t *behind);
+/* due_next_ms() in less time, and perhaps too early. */
+uint64_t due_not_before_ms(const struct due *due);
 
 #endif

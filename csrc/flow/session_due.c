@@ -203,3 +203,27 @@ due_next_ms(const struct due *due)
     }
     return number == SESSION_NONE ? first_ms : start_ms;
 }
+
+void
+due_peek(const struct due *due, uint32_t *next, uint32_t *behind)
+{
+    uint64_t filled = due->filled[0];
+
+    *next = *behind = SESSION_NONE;
+    if (filled == 0)
+        return;
+    *next = due->head[0][__builtin_ctzll(filled)];
+    *behind = due->item[*next].next;
+    filled &= filled - 1;
+    if (*behind == SESSION_NONE && filled != 0)
+        *behind = due->head[0][__builtin_ctzll(filled)];
+}
+
+uint64_t
+due_not_before_ms(const struct due *due)
+{
+    struct due_place at;
+    uint64_t start_ms;
+
+    return due_first(due, &at, &start_ms) ? start_ms : SYNCACHE_NEVER;
+}

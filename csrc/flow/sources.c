@@ -1,6 +1,8 @@
-/* The sketch of sources.h.  64 counters are looked through: one cache line each
- * eight, less than a packet costs otherwise, and only requests come here. */
+/* The sketch of sources.h.  A prefix is found by its tag, the least counter by
+ * a mask, so that a flood from everywhere costs no walk of the counters. */
 #include "sources.h"
+
+#include "../core/bytes.h"
 
 #include <assert.h>
 #include <string.h>
@@ -8,20 +10,42 @@
 #define SOURCES_HALVE_MS 60000
 #define SOURCES_V4_BYTES 3 /* a /24 */
 #define SOURCES_V6_BYTES 6 /* a /48 */
+#define SOURCES_LOW UINT64_C(0x0101010101010101)
+#define SOURCES_HIGH UINT64_C(0x8080808080808080)
+
+_Static_assert(SOURCES_MAX == 64, "a mask has a bit for each counter");
+
+/* Which counters are the least. */
+static void
+sources_find_least(struct sources *sources)
+{
+    uint32_t least = UINT32_MAX;
+
+    for (uint32_t i = 0; i < SOURCES_MAX; i++)
+        if (sources->source[i].count < least)
+            least = sources->source[i].count;
+    sources->least = least;
+    sources->least_mask = 0;
+    for (uint32_t i = 0; i < SOURCES_MAX; i++)
+        if (sources->source[i].count == least)
+            sources->least_mask |= UINT64_C(1) << i;
+}
 
 void
 sources_init(struct sources *sources)
 {
     memset(sources, 0, sizeof *sources);
+    sources_find_least(sources);
 }
 
 static void
 sources_halve(struct sources *sources, uint64_t now_ms)
 {
+    if (now_ms < sources->halved_ms ||
+        now_ms - sources->halved_ms < SOURCES_HALVE_MS)
+        return;
     uint64_t minutes = (now_ms - sources->halved_ms) / SOURCES_HALVE_MS;
 
-    if (now_ms < sources->halved_ms || minutes == 0)
-        return;
     sources->halved_ms += minutes * SOURCES_HALVE_MS;
     for (uint32_t i = 0; i < SOURCES_MAX; i++) {
         struct source *source = &sources->source[i];
@@ -30,6 +54,35 @@ sources_halve(struct sources *sources, uint64_t now_ms)
         if (source->count == 0)
             source->family = 0;
     }
+    sources_find_least(sources);
+}
+
+static uint8_t
+sources_tag(const uint8_t prefix[static 8])
+{
+    return (uint8_t)(load64_le(prefix) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
+/* The counter of a prefix, SOURCES_MAX: it has none. */
+static uint32_t
+sources_find(const struct sources *sources, const uint8_t prefix[static 8],
+             uint8_t tag, uint8_t family)
+{
+    for (uint32_t first = 0; first < SOURCES_MAX; first += 8) {
+        uint64_t differ = load64_le(&sources->tag[first]) ^ SOURCES_LOW * tag;
+        uint64_t equal = (differ - SOURCES_LOW) & ~differ & SOURCES_HIGH;
+
+        /* A bit above one that is right may be wrong: the prefix decides. */
+        for (; equal != 0; equal &= equal - 1) {
+            uint32_t i = first + (uint32_t)__builtin_ctzll(equal) / 8;
+            const struct source *source = &sources->source[i];
+
+            if (source->family == family &&
+                memcmp(source->prefix, prefix, sizeof source->prefix) == 0)
+                return i;
+        }
+    }
+    return SOURCES_MAX;
 }
 
 void
@@ -37,26 +90,27 @@ sources_count(struct sources *sources, uint64_t now_ms,
               const uint8_t address[static 16], uint8_t family)
 {
     assert(family == 4 || family == 6);
-    uint8_t prefix[6] = {0};
-    struct source *least = &sources->source[0];
+    uint8_t prefix[8] = {0};
 
     memcpy(prefix, address, family == 4 ? SOURCES_V4_BYTES : SOURCES_V6_BYTES);
+    uint8_t tag = sources_tag(prefix);
     sources_halve(sources, now_ms);
-    for (uint32_t i = 0; i < SOURCES_MAX; i++) {
-        struct source *source = &sources->source[i];
-
-        if (source->family == family &&
-            memcmp(source->prefix, prefix, sizeof prefix) == 0) {
-            source->count += source->count < UINT32_MAX;
-            return;
-        }
-        if (source->count < least->count)
-            least = source;
+    uint32_t i = sources_find(sources, prefix, tag, family);
+    if (i == SOURCES_MAX) {
+        /* The newcomer takes over the count of whom it replaces. */
+        assert(sources->least_mask != 0);
+        i = (uint32_t)__builtin_ctzll(sources->least_mask);
+        memcpy(sources->source[i].prefix, prefix,
+               sizeof sources->source[i].prefix);
+        sources->source[i].family = family;
+        sources->tag[i] = tag;
     }
-    /* The newcomer takes over the count of whom it replaces. */
-    memcpy(least->prefix, prefix, sizeof prefix);
-    least->family = family;
-    least->count += least->count < UINT32_MAX;
+    if (sources->source[i].count == UINT32_MAX)
+        return;
+    sources->source[i].count++;
+    sources->least_mask &= ~(UINT64_C(1) << i);
+    if (sources->least_mask == 0)
+        sources_find_least(sources);
 }
 
 const struct source *

@@ -58,13 +58,13 @@ threshold_fade(struct threshold *threshold, uint64_t now_ms)
     threshold->ewma_ms = now_ms;
     if (elapsed_ms >> 20 != 0)
         threshold->ewma = 0;
-    for (uint32_t i = 0; i < 20; i++) {
+    for (elapsed_ms &= (1u << 20) - 1; elapsed_ms != 0;
+         elapsed_ms &= elapsed_ms - 1) {
+        uint32_t decay = threshold_decay[__builtin_ctzll(elapsed_ms)];
         uint64_t high = threshold->ewma >> 32;
         uint64_t low = threshold->ewma & UINT32_MAX;
 
-        if ((elapsed_ms >> i & 1) != 0)
-            threshold->ewma =
-                high * threshold_decay[i] + (low * threshold_decay[i] >> 32);
+        threshold->ewma = high * decay + (low * decay >> 32);
     }
 }
 

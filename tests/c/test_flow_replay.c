@@ -8,15 +8,15 @@
 
 enum { SLOTS = 8, SLOT_SIZE = 256, BLOCK_SIZE = 1 << 20 };
 
-static alignas(64) uint8_t block[BLOCK_SIZE];
+static alignas(64) uint8_t blocks[2][BLOCK_SIZE];
 static uint8_t memory[SLOTS * SLOT_SIZE];
 static struct syncache_slot slot[SLOTS];
 static uint32_t passed[SLOTS];
 static struct syncache_ring rx;
 static struct flow *flow;
 
-static void
-start(void)
+static struct flow *
+engine(uint8_t *block)
 {
     static const uint8_t seed[SYNCACHE_KEY_BYTES] = {7};
     struct flow_config config = {
@@ -28,11 +28,20 @@ start(void)
         .journal_max = 64,
     };
     struct flow_inspect_tunables tunables;
-    EXPECT_TRUE(flow_size(&config) <= sizeof block);
-    flow = flow_init(block, sizeof block, &config, seed);
+    EXPECT_TRUE(flow_size(&config) <= BLOCK_SIZE);
+    struct flow *made = flow_init(block, BLOCK_SIZE, &config, seed);
     flow_inspect_default(&tunables);
     tunables.audit_trail = 1;
-    EXPECT_TRUE(flow_set_inspect(flow, 0, &tunables));
+    tunables.max_incomplete_high = 12;
+    tunables.max_incomplete_low = 8;
+    EXPECT_TRUE(flow_set_inspect(made, 0, &tunables));
+    return made;
+}
+
+static void
+start(void)
+{
+    flow = engine(blocks[0]);
     rx = (struct syncache_ring){
         .memory = memory,
         .slot = slot,
@@ -130,11 +139,62 @@ test_nothing_is_forwarded(void)
     EXPECT_EQ(0, flow_replay(flow, SYNCACHE_NEVER, &rx));
 }
 
+/* Gives the packets in rx one by one, with what is due before each. */
+static void
+one_by_one(struct flow *other)
+{
+    uint32_t count = rx.count;
+
+    for (rx.next = 0; rx.next < count;) {
+        uint64_t time_ms = slot[rx.next].handle;
+        while (flow_statistics(other, 0)->requests > 0 &&
+               flow_next_deadline(other) <= time_ms)
+            flow_poll(other, flow_next_deadline(other), NULL, NULL);
+        rx.count = rx.next + 1;
+        flow_burst(other, time_ms, &rx, FLOW_TAP, NULL, NULL);
+    }
+    rx.count = count;
+}
+
+static void
+test_a_replay_gives_what_packets_one_by_one_at_their_times_give(void)
+{
+    struct flow *other;
+    uint64_t time_ms = 1000;
+    struct flow_event one, two;
+
+    start();
+    other = engine(blocks[1]);
+    for (int round = 0; round < 2000; round++) {
+        rx.count = rx.next = 0;
+        for (int i = 0; i < SLOTS; i++) {
+            uint32_t step = (uint32_t)test_random_below(4);
+            if (step == 1)
+                time_ms += test_random_below(400);
+            else if (step == 2)
+                time_ms += test_random_below(round % 50 == 0 ? 90000 : 9000);
+            push(time_ms, (uint16_t)(1 + test_random_below(30)));
+        }
+        one_by_one(other);
+        rx.next = 0;
+        EXPECT_EQ(SLOTS, flow_replay(flow, SYNCACHE_NEVER, &rx));
+        while (flow_events(flow, &one, 1) == 1) {
+            EXPECT_EQ(1, flow_events(other, &two, 1));
+            EXPECT_EQ(0, memcmp(&one, &two, sizeof one));
+        }
+        EXPECT_EQ(0, flow_events(other, &two, 1));
+        EXPECT_EQ(0, memcmp(flow_statistics(flow, 0), flow_statistics(other, 0),
+                            sizeof(struct flow_stats)));
+    }
+    EXPECT_TRUE(flow_statistics(flow, 0)->calm_count > 5);
+}
+
 static const struct test tests[] = {
     TEST(test_sessions_end_between_packets_at_their_own_time),
     TEST(test_until_stops_before_its_time_with_all_done_by_then),
     TEST(test_a_time_that_goes_back_counts_as_the_last),
     TEST(test_nothing_is_forwarded),
+    TEST(test_a_replay_gives_what_packets_one_by_one_at_their_times_give),
 };
 
 int

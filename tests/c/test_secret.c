@@ -417,6 +417,39 @@ test_every_cookie_verifies_for_a_lifetime(void)
     follow_cookies(1000);
 }
 
+static void
+test_nothing_changes_until_the_time_said(void)
+{
+    /* A copy that is moved on at each step equals one that is moved on when
+     * that is due. */
+    struct secret each, due;
+    uint64_t now = 5000, settled = 0;
+
+    memset(&each, 0, sizeof each);
+    secret_init(&each);
+    due = each;
+    for (uint32_t step = 0; step < 20000; step++) {
+        if (test_random_below(50) == 0) {
+            uint64_t epoch = each.epoch + test_random_below(2);
+            give_key(&each, epoch);
+            give_key(&due, epoch);
+            settled = 0;
+        }
+        now += test_random_below(100) == 0 ? LIFETIME * 3 : 40;
+        secret_advance(&each, now, LIFETIME, 1000);
+        if (now >= settled) {
+            secret_advance(&due, now, LIFETIME, 1000);
+            settled = secret_settled_ms(&due, now, LIFETIME, 1000);
+        }
+        secret_use(&each);
+        secret_use(&due);
+        EXPECT_TRUE(settled > now);
+        EXPECT_EQ(each.epoch, due.epoch);
+        EXPECT_EQ(each.source, due.source);
+        EXPECT_EQ(0, memcmp(each.place, due.place, sizeof each.place));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_no_time_told_no_end_and_no_key),
     TEST(test_key_not_renewed_stays_in_force_until_the_epoch_after_a_new_one),
@@ -435,6 +468,7 @@ static const struct test tests[] = {
     TEST(test_key_of_a_later_epoch_in_the_same_slot_leaves_the_one_in_force),
     TEST(test_key_used_past_its_time_verifies_after_two_successors),
     TEST(test_every_cookie_verifies_for_a_lifetime),
+    TEST(test_nothing_changes_until_the_time_said),
 };
 
 int

@@ -111,7 +111,32 @@ test_random_walk_agrees_with_a_search(void)
                 first_ms = key_ms[i];
         }
         EXPECT_EQ(first_ms, due_next_ms(&due));
+        EXPECT_TRUE(due_not_before_ms(&due) <= first_ms);
         EXPECT_TRUE(first_ms > now_ms || what <= 2);
+    }
+}
+
+static void
+test_the_next_two_items_are_seen_in_the_order_in_which_they_come(void)
+{
+    struct due due;
+    struct due_item item[3];
+    uint32_t next, behind;
+
+    due_init(&due, item, 3);
+    due_peek(&due, &next, &behind);
+    EXPECT_EQ(SESSION_NONE, next);
+    EXPECT_EQ(SESSION_NONE, behind);
+    due_arm(&due, 2, 9);
+    due_arm(&due, 0, 5);
+    due_arm(&due, 1, 5);
+    for (int left = 3; left > 0; left--) {
+        due_peek(&due, &next, &behind);
+        EXPECT_EQ(next, due_pop(&due, 20));
+        if (left > 1)
+            EXPECT_EQ(behind, due.head[0][due.item[behind].key_ms % DUE_SLOTS]);
+        else
+            EXPECT_EQ(SESSION_NONE, behind);
     }
 }
 
@@ -120,6 +145,7 @@ static const struct test tests[] = {
     TEST(test_item_in_the_past_is_due_at_once),
     TEST(test_crowded_slot_gives_a_bound_that_is_never_too_late),
     TEST(test_random_walk_agrees_with_a_search),
+    TEST(test_the_next_two_items_are_seen_in_the_order_in_which_they_come),
 };
 
 int

@@ -203,6 +203,7 @@ netns: $(EXTENSION)
 # Other people's stacks behind our adapters; Debian's lwIP source comes by apt.
 LWIP := build/lwip
 hosts: $(EXTENSION)
+	@$(NEED) valgrind valgrind
 	@mkdir -p build; if [ ! -d $(LWIP) ] && timeout 120 \
 		sh tests/netns/lwip/source.sh $(LWIP).new >build/lwip.log 2>&1; then \
 		mv $(LWIP).new $(LWIP); \

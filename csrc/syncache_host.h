@@ -118,6 +118,45 @@ struct syncache_clock {
 uint64_t syncache_clock(struct syncache_clock *clock, uint32_t now_ms);
 
 /*
+ * The engine with what every stack that looks up its own connections and listeners would keep beside it: a clock of 64
+ * bits, keys in time, and the ports.  The caller fills in the last three fields and leaves the others to
+ * syncache_front_init(); `cache` may be used with every call of syncache.h.
+ */
+struct syncache_front {
+    struct syncache *cache;
+    struct syncache_clock clock;
+    struct syncache_endpoint endpoint;             /* every port's, but for lport */
+    bool ts_per_tuple;                             /* false: timestamps are `now_ms` itself */
+    void (*entropy)(void *bytes, size_t size);     /* fills in bytes that nobody can guess */
+};
+
+/*
+ * Makes the largest engine that fits into the block, with the tunables of syncache_tunables_host() and a key.
+ *
+ *   in       block[0 .. size)   aligned to 64 bytes
+ *   in       now_ms             as syncache_clock() has it, here and below
+ *   returns  false if not one entry fits, or the block is not aligned; cache is NULL then
+ */
+bool syncache_front_init(struct syncache_front *front, uint32_t now_ms, void *block, size_t size);
+
+/* Begins to listen on a port.  Returns false if it is listened on, there is no room, or the endpoint is not valid. */
+bool syncache_front_listen(struct syncache_front *front, uint16_t lport);
+
+/*
+ * syncache_segment() for a segment whose checksum is good and for which the stack has a listener, but no connection:
+ * its port is listened on from then on.
+ *
+ *   in       faddr, laddr   4 or 16 bytes, as the IP header has them
+ */
+enum syncache_verdict syncache_front_segment(struct syncache_front *front, uint32_t now_ms, uint8_t family,
+                                             const void *faddr, const void *laddr, const uint8_t *segment,
+                                             size_t segment_size, size_t payload_size,
+                                             struct syncache_result *result);
+
+/* syncache_poll_one(), which gives the engine a key when one is due.  Call it at least once a second until it is 0. */
+uint32_t syncache_front_poll(struct syncache_front *front, uint32_t now_ms, uint8_t packet[SYNCACHE_REPLY_MAX]);
+
+/*
  * Writes the peer's SYN as the handshake kept it, for a stack that can only be given SYNs: it makes its connection
  * of it, with conn->iss as its initial sequence number, discards its own SYN-ACK, and is then given the completing
  * packet.  TTL 64, TSecr 0, no payload; ECN if classic ECN was agreed.

@@ -20,63 +20,45 @@ bool stack_send_ip(const uint8_t *packet, size_t size);
 bool stack_has_connection(const struct stack_packet *packet);
 bool stack_connect(const struct syncache_conn *conn);
 void stack_free(const struct stack_packet *packet);
-void stack_call_at(uint64_t now_ms, void (*function)(void));
+void stack_call_after(uint32_t ms, void (*function)(void));
 
 static _Alignas(64) uint8_t block[65536];
-static struct syncache *cache;
-static struct syncache_clock passed;
+static struct syncache_front front = {
+    .endpoint = {.options = SYNCACHE_OPTIONS_ALL,
+                 .hop_limit = 64,
+                 .rcv_wnd = 65535,
+                 .rcv_wscale = SYNCACHE_WSCALE_NONE,
+                 .mtu = 1500},
+    .ts_per_tuple = true,
+    .entropy = stack_random,
+};
 
-void stack_tick(void);
 bool stack_shield(uint16_t port);
+void stack_tick(void);
 int stack_input_hook(const struct stack_packet *packet);
-
-/* By a timer: keys, SYN-ACKs again. */
-void
-stack_tick(void)
-{
-    uint64_t now_ms = syncache_clock(&passed, stack_now_ms());
-    uint8_t packet[SYNCACHE_REPLY_MAX];
-    uint8_t key[SYNCACHE_KEY_BYTES];
-    uint64_t epoch;
-    uint32_t size;
-
-    if (syncache_key_due(cache, now_ms, &epoch)) {
-        stack_random(key, sizeof key);
-        syncache_set_key(cache, epoch, key);
-    }
-    while ((size = syncache_poll_one(cache, now_ms, packet)) > 0)
-        (void)stack_send_ip(packet, size);
-    stack_call_at(syncache_next_deadline(cache), stack_tick);
-}
 
 /* Once for each port that the stack listens on. */
 bool
 stack_shield(uint16_t port)
 {
-    struct syncache_config config;
-    struct syncache_tunables tunables;
-    struct syncache_endpoint endpoint = {
-        .lport = port,
-        .options = SYNCACHE_OPTIONS_ALL,
-        .hop_limit = 64,
-        .rcv_wnd = 65535,
-        .rcv_wscale = SYNCACHE_WSCALE_NONE,
-        .mtu = 1500,
-    };
-    uint8_t seed[SYNCACHE_KEY_BYTES];
-    uint32_t number;
-
-    if (cache == NULL) {
-        stack_random(seed, sizeof seed);
-        if (!syncache_config_fit(&config, sizeof block))
+    if (front.cache == NULL) {
+        if (!syncache_front_init(&front, stack_now_ms(), block, sizeof block))
             return false;
-        cache = syncache_init(block, sizeof block, &config, seed);
-        syncache_tunables_host(&tunables);
-        if (cache == NULL || !syncache_set_tunables(cache, &tunables))
-            return false;
-        stack_tick(); /* the first key, before the first packet */
+        stack_tick();
     }
-    return syncache_listen(cache, &endpoint, &number);
+    return syncache_front_listen(&front, port);
+}
+
+/* By a timer: keys, SYN-ACKs again. */
+void
+stack_tick(void)
+{
+    uint8_t packet[SYNCACHE_REPLY_MAX];
+    uint32_t size;
+
+    while ((size = syncache_front_poll(&front, stack_now_ms(), packet)) > 0)
+        (void)stack_send_ip(packet, size);
+    stack_call_after(250, stack_tick);
 }
 
 int
@@ -87,15 +69,15 @@ stack_input_hook(const struct stack_packet *packet)
 
     if (stack_has_connection(packet)) /* TIME-WAIT included */
         return 0;
-    verdict = syncache_packet(cache, syncache_clock(&passed, stack_now_ms()),
-                              packet->bytes, packet->size,
-                              SYNCACHE_CHECKSUM_VERIFY, &result);
+    verdict = syncache_packet(
+        front.cache, syncache_clock(&front.clock, stack_now_ms()),
+        packet->bytes, packet->size, SYNCACHE_CHECKSUM_VERIFY, &result);
     if (syncache_kind(verdict) == SYNCACHE_ACCEPT) {
         /* The connection first; then the stack's own input takes the packet:
          * it acknowledges our SYN-ACK and may carry data. */
         bool made = stack_connect(&result.conn);
 
-        syncache_accepted(cache, &result.conn, 0, made);
+        syncache_accepted(front.cache, &result.conn, 0, made);
         if (made && verdict != SYNCACHE_ACCEPT_FASTOPEN)
             return 0;
     }

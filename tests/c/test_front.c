@@ -1,0 +1,152 @@
+/* The engine of a stack that looks up its listeners itself: clock, keys, ports. */
+#include "../../csrc/syncache_host.h"
+#include "cache.h"
+
+static _Alignas(64) uint8_t block[32768];
+static struct syncache_front front;
+static uint32_t clock_ms;
+static uint32_t drawn;
+
+static void
+draw(void *bytes, size_t size)
+{
+    memset(bytes, (int)++drawn, size);
+}
+
+static void
+start(uint32_t now_ms)
+{
+    drawn = 0;
+    clock_ms = now_ms;
+    front = (struct syncache_front){
+        .endpoint = {.options = SYNCACHE_OPTIONS_ALL,
+                     .hop_limit = 64,
+                     .rcv_wnd = 65535,
+                     .rcv_wscale = SYNCACHE_WSCALE_NONE,
+                     .mtu = 1500},
+        .entropy = draw,
+    };
+    EXPECT_TRUE(syncache_front_init(&front, clock_ms, block, sizeof block));
+    cache = front.cache;
+}
+
+/* A segment of peer 1's to this port, without its IP header. */
+static enum syncache_verdict
+segment(uint8_t version, uint16_t dport, uint16_t flags, uint32_t seq,
+        uint32_t ack)
+{
+    static const uint8_t faddr[2][16] = {{192, 0, 2, 1},
+                                         {0x20, 1, 0x0d, 0xb8, [15] = 1}};
+    static const uint8_t laddr[2][16] = {{192, 0, 2, 200},
+                                         {0x20, 1, 0x0d, 0xb8, [15] = 200}};
+    uint8_t tcp[20] = {0};
+
+    store16_be(tcp, 40000);
+    store16_be(tcp + 2, dport);
+    store32_be(tcp + 4, seq);
+    store32_be(tcp + 8, ack);
+    tcp[12] = 5 << 4;
+    tcp[13] = (uint8_t)flags;
+    store16_be(tcp + 14, 65535);
+    return syncache_front_segment(&front, clock_ms, version,
+                                  faddr[version == 6], laddr[version == 6], tcp,
+                                  sizeof tcp, 0, &result);
+}
+
+static uint32_t
+iss(void)
+{
+    return load32_be(result.reply + syncache_tcp_offset(result.reply) + 4);
+}
+
+static void
+test_first_segment_for_a_port_begins_to_listen(void)
+{
+    for (uint8_t version = 4; version <= 6; version += 2) {
+        start(7);
+        for (uint16_t port = 80; port < 84; port++) {
+            EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK,
+                      segment(version, port, SYN, 1000, 0));
+            EXPECT_EQ(SYNCACHE_ACCEPT_CACHE,
+                      segment(version, port, ACK, 1001, iss() + 1));
+        }
+        EXPECT_TRUE(!syncache_front_listen(&front, 80)); /* it does */
+    }
+}
+
+static void
+test_port_without_room_is_the_stacks_own(void)
+{
+    struct syncache_config fit;
+
+    start(7);
+    EXPECT_TRUE(syncache_config_fit(&fit, sizeof block));
+    for (uint16_t i = 0; i < fit.endpoint_max; i++)
+        EXPECT_TRUE(syncache_front_listen(&front, (uint16_t)(80 + i)));
+    EXPECT_EQ(SYNCACHE_PASS_NO_ENDPOINT, segment(4, 9999, SYN, 1000, 0));
+}
+
+static void
+test_segment_cut_before_its_ports_is_dropped(void)
+{
+    static const uint8_t address[4] = {192, 0, 2, 1};
+    static const uint8_t nothing[1] = {0};
+
+    start(7);
+    EXPECT_EQ(SYNCACHE_DROP, syncache_kind(syncache_front_segment(
+                                 &front, clock_ms, 4, address, address, nothing,
+                                 0, 0, &result)));
+}
+
+static void
+test_keys_are_drawn_at_the_start_and_for_each_lifetime(void)
+{
+    uint8_t packet[SYNCACHE_REPLY_MAX];
+
+    start(UINT32_MAX - 100); /* and the clock wraps */
+    EXPECT_EQ(2, drawn);     /* seed and key */
+    for (uint32_t second = 1; second <= 320; second++) {
+        clock_ms += 1000;
+        EXPECT_EQ(0, syncache_front_poll(&front, clock_ms, packet));
+    }
+    EXPECT_EQ(2 + 10, drawn); /* cookie_lifetime_ms is 32 s */
+}
+
+static void
+test_poll_sends_the_syn_ack_again(void)
+{
+    uint8_t packet[SYNCACHE_REPLY_MAX];
+
+    start(7);
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, segment(4, 80, SYN, 1000, 0));
+    clock_ms += 2000;
+    EXPECT_EQ(result.reply_size, syncache_front_poll(&front, clock_ms, packet));
+    EXPECT_EQ(0, syncache_front_poll(&front, clock_ms, packet));
+}
+
+static void
+test_block_too_small_or_askew_makes_no_engine(void)
+{
+    struct syncache_front other = front;
+
+    other.entropy = draw;
+    EXPECT_TRUE(!syncache_front_init(&other, 0, block, 512));
+    EXPECT_TRUE(other.cache == NULL);
+    EXPECT_TRUE(!syncache_front_init(&other, 0, block + 1, sizeof block - 64));
+    EXPECT_TRUE(other.cache == NULL);
+}
+
+static const struct test tests[] = {
+    TEST(test_first_segment_for_a_port_begins_to_listen),
+    TEST(test_port_without_room_is_the_stacks_own),
+    TEST(test_segment_cut_before_its_ports_is_dropped),
+    TEST(test_keys_are_drawn_at_the_start_and_for_each_lifetime),
+    TEST(test_poll_sends_the_syn_ack_again),
+    TEST(test_block_too_small_or_askew_makes_no_engine),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

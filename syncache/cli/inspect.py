@@ -26,7 +26,7 @@ from ..inspection import Inspection
 from . import Failure, keyopts, keys
 from . import options as opts
 from .intercept import Box, keep_open, open_link
-from .output import Budget, opened
+from .output import Budget, Output, opened
 from .record import Recorder, flow_name, recording
 from .replay import Replay
 from .report_traffic import Traffic, inspect_page, save
@@ -79,10 +79,6 @@ def parser() -> argparse.ArgumentParser:
         "--detect-only", action="store_true", help="judge and report, touch nothing"
     )
     p.add_argument(
-        "--syslog", metavar="TARGET", help="send messages to HOST[:PORT] or a socket"
-    )
-    p.add_argument("--facility", default="local0", help="of syslog [%(default)s]")
-    p.add_argument(
         "--report", metavar="FILE", type=Path, help="of a capture: write an HTML page"
     )
     opts.add_pcapng(p, "a capture, or a sample of live packets,")
@@ -115,8 +111,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     with contextlib.ExitStack() as stack:
         try:
-            log = Log(engine, stack.enter_context(syslog(options)))
             if options.files:
+                log = Log(engine, stack.enter_context(syslog(options)))
                 record = recording(options.pcapng, flow_name, live=False)
                 engine.observer = stack.enter_context(record)
                 captures = captures_of(options, options.files)
@@ -126,8 +122,9 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:  # LinkError says what to do in its text
             raise Failure(str(error)) from None
         signals = stack.enter_context(Signals())
-        output = stack.enter_context(opened("syncache inspect", options.log))
-        log.write, log.budget = output.write, Budget()
+        output = stack.enter_context(opened("syncache inspect", options))
+        log = Log(engine, write=output.write)
+        log.output, log.budget = output, Budget()
         engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
         service = Service(
             options,
@@ -257,6 +254,7 @@ class Log:
         self.write: Callable[[str], object] = write
         self.zero = zero
         self.budget: Budget | None = None  # of a live run
+        self.output: Output | None = None  # of a live run
         self.traffic: Traffic | None = None  # what a report counts
 
     def tell(self, now: float) -> int:
@@ -286,9 +284,25 @@ class Log:
             self._say(spoken)
 
     def _say(self, message: Message) -> None:
+        if self.output is not None:
+            self.output.write(
+                f"{message}\n",
+                kind=message.mnemonic.lower(),
+                severity=message.severity,
+                time=message.time,
+                facts=facts_of(message) if self.output.has_facts else None,
+                has_time=True,
+            )
+            return
         self.write(f"{stamp(message.time + self.zero)} {message}\n")
         if self._syslog is not None:
             self._syslog.send(message)
+
+
+def facts_of(message: Message) -> dict[str, Any]:
+    """Return the members of a message that are not said otherwise."""
+    members = asdict(message)
+    return {n: v for n, v in members.items() if n not in {"time", "severity"} and v}
 
 
 def stamp(seconds: float) -> str:
@@ -352,15 +366,16 @@ def live(
     log.zero = datetime.now(timezone.utc).timestamp() - time.monotonic()
     with contextlib.ExitStack() as stack:
         if options.tap is not None:
-            link = stack.enter_context(open_tap(options))
+            box: InspectBox = Tap(engine, stack.enter_context(open_tap(options)), log)
             log.write(f"inspecting beside {options.tap}\n")
-            yield Tap(engine, link, log)
+            yield box
             return
         outside = stack.enter_context(open_link(options, options.outside))
         inside = stack.enter_context(open_link(options, options.inside))
         where = f"{options.outside} and {options.inside}"
+        box = InspectBox(engine, outside, inside, log)
         log.write(f"inspecting between {where}\n")
-        yield InspectBox(engine, outside, inside, log)
+        yield box
 
 
 @contextlib.contextmanager

@@ -20,10 +20,12 @@ from .. import flow_session, ios, ios_config
 from ..acl import AccessList
 from ..bridge import WAIT_SECONDS, Bridge, Relay
 from ..control import FlowControl
+from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
 from . import Failure, keyopts, keys, tunables
 from . import options as opts
 from .control_socket import ControlSocket
+from .log_form import DEBUG, INFO
 from .output import Budget, Output, opened
 from .record import flow_name, recording
 from .service import Service
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ..alarms import Alarm
     from ..bridge import Forwarder
     from ..flow import Side
+    from ..flow_event import FlowEvent
     from ..flow_session import Session
 
 PACKET_RING_BYTES = 8 * 1024 * 1024  # more would leave the processor's caches
@@ -107,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        output = stack.enter_context(opened("syncache intercept", options.log))
+        output = stack.enter_context(opened("syncache intercept", options))
         engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
         state = None
         if options.state:
@@ -363,7 +366,10 @@ class Box(Bridge):
 
     def _alarm(self, alarm: Alarm) -> None:
         """Log what an operator should know."""
-        self._write(f"{alarm}\n")
+        if self._output is None:
+            self._write(f"{alarm}\n")
+        else:
+            self._output.alarm(alarm)
 
     def _is_worth_writing(self, now: float) -> bool:
         """Tell whether the engine's numbers are those of now, or will be presently."""
@@ -450,9 +456,24 @@ class Box(Bridge):
             taken += 1
             line = ios.log_line(event)
             if line is not None:
-                self._write(line + "\n")
+                self._say(line, event)
         self._budget.spend(taken)
         return taken
+
+    def _say(self, line: str, event: FlowEvent) -> None:
+        """Log the line of an event."""
+        if self._output is None:
+            self._write(line + "\n")
+            return
+        self._output.write(
+            line + "\n",
+            kind=event.kind.name.lower(),
+            severity=INFO if event.kind <= Kind.CALM else DEBUG,
+            time=event.time,
+            facts={"client": str(event.client), "server": str(event.server)}
+            if event.client.port
+            else {"half_open": event.incomplete, "one_minute": event.rate},
+        )
 
     def tell_losses(self, now: float) -> None:
         """Log how many events found no place in the log."""

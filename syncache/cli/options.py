@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import Failure
+from .log_form import FORMS
 from .privileges import account
 from .tunables import STRICT
 
@@ -114,6 +115,28 @@ def add_log(p: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="append the log to FILE, opened again at SIGHUP [the standard output]",
+    )
+    p.add_argument(
+        "--log-format",
+        choices=FORMS,
+        help="of the lines: text, text with the time, a JSON object, RFC 5424 [time "
+        "with --log, else text]",
+    )
+    add_syslog(p)
+
+
+def add_syslog(p: argparse.ArgumentParser) -> None:
+    """Add a syslog daemon."""
+    p.add_argument(
+        "--syslog",
+        metavar="TARGET",
+        help="send the log also to HOST[:PORT], or to a socket such as /dev/log",
+    )
+    p.add_argument(
+        "--facility",
+        default="local0",
+        metavar="NAME",
+        help="of syslog [%(default)s]",
     )
 
 

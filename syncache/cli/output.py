@@ -1,4 +1,4 @@
-"""Log lines of the in-line commands, written beside the packet loop.
+"""Log lines of the long-running commands, written beside the packet loop.
 
 Contents: a bounded queue and the thread that writes it, and the budget of events
 that become lines.  A reader that stalls, a reader that has left and a full disk cost
@@ -13,15 +13,22 @@ import logging
 import os
 import select
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..links.syslog import FACILITIES, Syslog, names
+from ..links.syslog import line as line_of
 from . import Failure
+from .log_form import INFO, NOTICE, WARNING, Entry, form_of, moment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import argparse
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from ..alarms import Alarm
+
 STDOUT, STDERR = 1, 2
+APP = "syncache"
 QUEUE_BYTES = 1024 * 1024  # about 10,000 lines
 BATCH_BYTES = 16 * 1024
 CLOSE_SECONDS = 0.5  # how long a stalled reader may delay the end
@@ -40,6 +47,8 @@ class Output:
         name: The prefix of warnings on the standard error.
         limit: Bytes that may wait; lines beyond are lost.
         path: Of a file that is appended to instead; `reopen` opens it again.
+        form: Makes a line of an `Entry`; None: the text as it is.
+        syslog: Gets each line too.
 
     Raises:
         OSError: the file cannot be opened.
@@ -52,7 +61,12 @@ class Output:
         name: str = "",
         limit: int = QUEUE_BYTES,
         path: Path | None = None,
+        form: Callable[[Entry], str] | None = None,
+        syslog: Syslog | None = None,
     ) -> None:
+        self._form = form or form_of("text", name)
+        self.has_facts = False  # whether the form writes them
+        self.syslog = syslog
         self._path = path
         self._descriptor = descriptor if path is None else _append(path)
         self._reopening = False
@@ -78,9 +92,54 @@ class Output:
         """True while the queue is at most half full."""
         return self._queued - self._taken <= self._limit // 2
 
-    def write(self, text: str) -> None:
-        """Queue whole lines, or count them as lost if there is no room."""
-        data = text.encode(errors="replace")
+    def write(
+        self,
+        text: str,
+        *,
+        kind: str = "message",
+        severity: int = INFO,
+        time: float | None = None,
+        facts: Mapping[str, Any] | None = None,
+        has_time: bool = False,
+    ) -> None:
+        """Queue whole lines, or count them as lost if there is no room.
+
+        Args:
+            text: The lines, each with its end.
+            kind: A word for programs that read the log.
+            severity: As syslog has it.
+            time: When it happened, of the monotonic clock; None: now.
+            facts: The numbers of the text, for programs.
+            has_time: Whether the plain form has the time in front.
+        """
+        moment = moment_of(time)
+        parts = []
+        for line in text.splitlines():
+            entry = Entry(
+                text=line,
+                moment=moment,
+                kind=kind,
+                severity=severity,
+                facts=facts or {},
+                has_time=has_time,
+            )
+            parts.append(self._form(entry))
+            if self.syslog is not None:
+                self.syslog.send(entry, moment)
+        self._put("".join(parts).encode(errors="replace"))
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Queue what is said unasked."""
+        is_over = alarm.kind.endswith("_over")
+        self.write(
+            f"{alarm}\n",
+            kind=alarm.kind,
+            severity=NOTICE if is_over else WARNING,
+            time=alarm.time,
+            facts=alarm.facts,
+        )
+
+    def _put(self, data: bytes) -> None:
         if self._queued - self._taken + len(data) > self._limit:
             self._refused += data.count(b"\n")
             return
@@ -142,7 +201,11 @@ class Output:
         lost = self.lost
         note = b""
         if lost > self._reported:
-            note = b"%d lines of the log are lost\n" % (lost - self._reported)
+            text = f"{lost - self._reported} lines of the log are lost"
+            entry = Entry(
+                text=text, moment=moment_of(None), kind="lost", severity=WARNING
+            )
+            note = self._form(entry).encode()
         rest = memoryview(note + data)
         while rest:
             try:
@@ -188,30 +251,59 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue one record as a line."""
-        self._output.write(self.format(record) + "\n")
+        self._output.write(
+            self.format(record) + "\n",
+            kind="library",
+            severity=WARNING if record.levelno >= logging.WARNING else INFO,
+        )
 
 
 @contextlib.contextmanager
-def opened(name: str, path: Path | None = None) -> Iterator[Output]:
-    """Open the log of a run, the standard output or a file, and that of the libraries.
+def opened(name: str, options: argparse.Namespace) -> Iterator[Output]:
+    """Open the log of a run, and that of the libraries, by the options of `add_log`.
 
     Call it before the links are opened: the threads then keep the processor and the
     priority of the shell, not those of the packet loop.
     """
-    try:
-        output = Output(STDOUT, name=name, path=path)
-    except OSError as error:
-        raise Failure(f"--log {path}: {error.strerror}") from None
-    errors = Output(STDERR)
-    handler = Handler(errors)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield output
-    finally:
-        root.removeHandler(handler)
-        errors.close()
-        output.close()
+    path = options.log
+    command = name.removeprefix("syncache ")
+    form = options.log_format or ("text" if path is None else "time")
+    if options.facility not in FACILITIES:
+        known = ", ".join(FACILITIES)
+        raise Failure(f"syslog has no facility {options.facility!r}; there are {known}")
+    with contextlib.ExitStack() as stack:
+        syslog = None
+        if options.syslog is not None:
+            try:
+                is_local = "/" in options.syslog and form != "rfc5424"
+                facility = options.facility
+                syslog = Syslog(
+                    options.syslog, facility=facility, app=APP, local=is_local
+                )
+            except OSError as error:
+                raise Failure(f"--syslog: {error}") from None
+            stack.callback(syslog.close)
+        number, who = FACILITIES[options.facility], names(APP)
+
+        def datagram(entry: Entry) -> bytes:
+            return line_of(entry, entry.moment, number, who).encode()
+
+        made = form_of(form, command, datagram)
+        try:
+            output = Output(STDOUT, name=name, path=path, form=made, syslog=syslog)
+            output.has_facts = form == "json"
+        except OSError as error:
+            raise Failure(f"--log {path}: {error.strerror}") from None
+        errors = Output(STDERR)
+        handler = Handler(errors if form == "text" and syslog is None else output)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        try:
+            yield output
+        finally:
+            root.removeHandler(handler)
+            errors.close()
+            output.close()
 
 
 class Budget:

@@ -129,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
             raise Failure(str(error)) from None
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        output = stack.enter_context(opened("syncache serve", options.log))
+        output = stack.enter_context(opened("syncache serve", options))
         record = recording(options.pcapng, reason_name, [interface or options.tun])
         recorder = stack.enter_context(record)
 
@@ -194,7 +194,7 @@ def run_shards(
         if options.control:
             options.control += f".{shard.index}"
         given = source.of_shard(shard.index) if source else shard.keys
-        with Signals() as signals, opened("syncache serve", options.log) as output:
+        with Signals() as signals, opened("syncache serve", options) as output:
             asyncio.run(serve(options, sysctl, ours, link, given, signals, output))
 
     try:
@@ -303,7 +303,7 @@ async def serve(
             ours,
             sysctl=sysctl,
             keys=ring,
-            on_alarm=lambda alarm: output.write(f"{alarm}\n"),
+            on_alarm=output.alarm,
         )
         host.observer = observer
         await stack.enter_async_context(host)

@@ -22,7 +22,8 @@ from ..lookout import Lookout
 from ..tunables_shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
-from .output import opened
+from .log_form import INFO, WARNING
+from .output import Output, opened
 from .service import Service
 from .signals import Signals
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .keys import KeySource
 
 EVENTS_SECONDS = 0.2
+EASY = {"calm", "retry", "on"}  # events that are no trouble
 
 
 class ShieldControl(Control):
@@ -119,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         return report(options, places, sysctl)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        output = stack.enter_context(opened("syncache shield", options.log))
+        output = stack.enter_context(opened("syncache shield", options))
         try:
             shield = Shield(
                 options.interface,
@@ -148,7 +150,7 @@ def run(options: argparse.Namespace) -> int:
         output.write(
             f"{sysctl[MODE]} on {options.interface} ({shield.xdp_mode}): {where}\n"
         )
-        return asyncio.run(watch(options, shield, source, service, output.write))
+        return asyncio.run(watch(options, shield, source, service, output))
 
 
 def tunables(options: argparse.Namespace, source: KeySource | None) -> Sysctl:
@@ -217,7 +219,7 @@ async def watch(
     shield: Shield,
     source: KeySource | None,
     service: Service,
-    write: Callable[[str], object],
+    output: Output,
 ) -> int:
     """Report events until a signal, or until the interface is gone."""
     async with contextlib.AsyncExitStack() as stack:
@@ -241,9 +243,15 @@ async def watch(
             await asyncio.sleep(EVENTS_SECONDS)
             service.turn(time.monotonic())
             if reader and reader.waiting:
-                reader.take(shield, write)
+                reader.take(shield, output.write)
             for event in shield.events():
-                write(f"{event.text}\n")
+                severity = INFO if event.kind in EASY else WARNING
+                output.write(
+                    f"{event.text}\n",
+                    kind=event.kind,
+                    severity=severity,
+                    time=event.time,
+                )
             for alarm in lookout.look(time.monotonic()):
-                write(f"{alarm}\n")
+                output.alarm(alarm)
     return int(shield.is_gone)

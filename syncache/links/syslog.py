@@ -1,5 +1,9 @@
 """Syslog: one line of text as one datagram, in the form of RFC 5424.
 
+Daemons read another form from the socket of their own machine: rsyslog's imuxsock and
+journald take the version of RFC 5424 for the name of the program.  What libc writes
+there has no host and no version, and is the `local` form here.
+
 Contents: the header and the socket, UDP or Unix.  Elsewhere: the lines, which
 are those of `syncache.alerts`, and what folds them.  A log that cannot be reached does
 not stop what is logged: messages are counted as lost.
@@ -11,14 +15,13 @@ import errno
 import os
 import socket
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from ..log_line import MONTH_NUMBER
 from .link import LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ..alerts import Message
 
 PORT = 514
 # RFC 5424 table 1; an operator has these names from syslog.conf.
@@ -32,11 +35,24 @@ FACILITIES = {
     **{f"local{i}": 16 + i for i in range(8)},
 }
 NIL = "-"
-APP_MAX, HOST_MAX = 48, 255
+MONTHS = list(MONTH_NUMBER)
+APP_MAX, HOST_MAX, NAME_MAX = 48, 255, 32
 
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+class Named(Protocol):
+    """A text with what a header says of it."""
+
+    @property
+    def severity(self) -> int:
+        """0 to 7, 0 the worst."""
+
+    @property
+    def mnemonic(self) -> str:
+        """The name of its kind; may be empty."""
 
 
 class Syslog:
@@ -47,6 +63,7 @@ class Syslog:
             `[IPV6]:PORT`.
         facility: One of `FACILITIES`.
         app: The name that the log shows.
+        local: In the form for a socket of this machine.
         clock: The wall clock, in UTC.
 
     Raises:
@@ -59,6 +76,7 @@ class Syslog:
         *,
         facility: str = "local0",
         app: str = "syncache",
+        local: bool = False,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         if facility not in FACILITIES:
@@ -67,8 +85,8 @@ class Syslog:
         self.sent = self.lost = 0
         self._facility = FACILITIES[facility]
         self._clock = clock
-        name = _printable(socket.gethostname(), HOST_MAX)
-        self._names = f"{name} {_printable(app, APP_MAX)} {os.getpid()}"
+        self._names = names(app)
+        self._local = f"{_printable(app, APP_MAX)}[{os.getpid()}]" if local else ""
         try:
             self._socket = _connect(target)
         except OSError as error:
@@ -77,26 +95,46 @@ class Syslog:
             raise LinkError(message, error.errno) from None
         self._socket.setblocking(False)
 
-    def send(self, message: Message) -> None:
-        """Send a message; if that is not possible now it is lost, and counted."""
+    def send(self, message: Named, moment: datetime | None = None) -> None:
+        """Send a message; if that is not possible now it is lost, and counted.
+
+        Args:
+            message: The text, its severity and its name.
+            moment: When it happened, in UTC; None: now.
+        """
         try:
-            self._socket.send(self.datagram(message))
+            self._socket.send(self.datagram(message, moment))
         except OSError:
             self.lost += 1
         else:
             self.sent += 1
 
-    def datagram(self, message: Message) -> bytes:
-        """Return a message with its header (RFC 5424 section 6)."""
-        priority = 8 * self._facility + message.severity
-        time = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        name = message.mnemonic or NIL
-        head = f"<{priority}>1 {time} {self._names} {name} {NIL}"
-        return f"{head} {message}".encode()
+    def datagram(self, message: Named, moment: datetime | None = None) -> bytes:
+        """Return a message with its header (RFC 5424 section 6, or the local one)."""
+        when = self._clock() if moment is None else moment
+        if self._local:
+            when = when.astimezone()
+            month = MONTHS[when.month - 1].title()
+            head = f"<{8 * self._facility + message.severity}>{month} {when.day:2}"
+            return f"{head} {when:%H:%M:%S} {self._local}: {message}".encode()
+        return line(message, when, self._facility, self._names).encode()
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+def names(app: str) -> str:
+    """Return the host, the application and the process, as they stand in a header."""
+    host = _printable(socket.gethostname(), HOST_MAX)
+    return f"{host} {_printable(app, APP_MAX)} {os.getpid()}"
+
+
+def line(message: Named, moment: datetime, facility: int, who: str) -> str:
+    """Return a message with its header (RFC 5424 section 6)."""
+    time = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    head = f"<{8 * facility + message.severity}>1 {time} {who}"
+    return f"{head} {_printable(message.mnemonic, NAME_MAX)} {NIL} {message}"
 
 
 def _connect(target: str) -> socket.socket:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import logging
 import os
+import re
+import shutil
+import socket
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from syncache.alarms import Alarm
 from syncache.cli import Failure
 from syncache.cli.output import EVENTS_A_TURN, Budget, Handler, Output, opened
 
 LINE = "a line of the log\n"
+
+
+def words(**given):
+    """The options of a log."""
+    plain = {"log": None, "log_format": None, "syslog": None, "facility": "local0"}
+    return argparse.Namespace(**(plain | given))
 
 
 @pytest.fixture
@@ -123,7 +136,9 @@ def test_records_of_logging_are_queued(tmp_path):
     """So that a link's warning cannot block either."""
     with (tmp_path / "log").open("wb") as file:
         output = Output(file.fileno())
-        record = logging.makeLogRecord({"msg": "eth0: %s", "args": ("sending again",)})
+        record = logging.makeLogRecord(
+            {"msg": "eth0: %s", "args": ("sending again",), "levelno": logging.INFO}
+        )
         Handler(output).emit(record)
         assert 0 == output.close(30)
     assert "eth0: sending again\n" == (tmp_path / "log").read_text()
@@ -173,7 +188,10 @@ def test_file_that_cannot_be_opened_again_goes_on_where_it_was(tmp_path, capfd):
 def test_log_that_cannot_be_opened_is_one_line(tmp_path):
     """At the start, with its path."""
     path = tmp_path / "none" / "log"
-    with pytest.raises(Failure, match=f"--log {path}: No such file"), opened("x", path):
+    with (
+        pytest.raises(Failure, match=f"--log {path}: No such file"),
+        opened("x", words(log=path)),
+    ):
         pass
 
 
@@ -183,3 +201,133 @@ def wait_for(condition, seconds=20.0):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+ALARM = Alarm(time=0.0, kind="flood", text="SYN flood on x", facts={"prefixes": 9})
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def logged(tmp_path, form, **given):
+    """What a run of three lines leaves in its log."""
+    path = tmp_path / "log"
+    options = words(log=path, log_format=form, **given)
+    with opened("syncache serve", options) as output:
+        output.write("serving\n")
+        output.alarm(ALARM)
+        output.write("session\n", kind="sess", time=time.monotonic(), has_time=True)
+        logging.getLogger("links").warning("eth0: not sending")
+    return path.read_text().splitlines()
+
+
+def test_text_is_as_it_was_and_a_file_has_the_time(tmp_path, capfd):
+    """The lines of libraries are on the standard error, or in the file."""
+    text = logged(tmp_path, "text")
+    assert ["serving", "SYN flood on x"] == text[:2]
+    assert re.fullmatch(f"{STAMP} session", text[2])
+    assert "eth0: not sending\n" == capfd.readouterr().err
+    (tmp_path / "log").unlink()
+    lines = logged(tmp_path, None)
+    assert 4 == len(lines)
+    assert all(re.match(STAMP, line) for line in lines)
+    assert lines[3].endswith("eth0: not sending")
+
+
+def test_json_lines_are_objects_with_the_time_of_the_event(tmp_path):
+    """And the command, the kind, the severity, the numbers."""
+    rows = [json.loads(line) for line in logged(tmp_path, "json")]
+    assert {"serve"} == {row["command"] for row in rows}
+    assert ["message", "flood", "sess", "library"] == [row["kind"] for row in rows]
+    assert ["info", "warning", "info", "warning"] == [row["severity"] for row in rows]
+    assert 9 == rows[1]["prefixes"]
+    assert rows[1]["time"] < rows[0]["time"]  # it was at the clock's beginning
+
+
+def test_rfc5424_lines_have_a_header(tmp_path):
+    """Priority, version, time, host, application, process, kind."""
+    lines = logged(tmp_path, "rfc5424", facility="daemon")
+    who = rf"\S+ syncache {os.getpid()}"
+    assert re.fullmatch(rf"<30>1 \S+Z {who} MESSAGE - serving", lines[0])
+    assert re.fullmatch(rf"<28>1 \S+Z {who} FLOOD - SYN flood on x", lines[1])
+
+
+def test_syslog_gets_each_line_beside_the_log(tmp_path):
+    """Whatever the form of the log."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "dev"))
+        logged(tmp_path, "json", syslog=str(tmp_path / "dev"))
+        daemon.settimeout(10)
+        heard = [daemon.recv(2000).decode() for _ in range(4)]
+    assert re.fullmatch(
+        rf"<132>\w{{3}} [ \d]\d [\d:]{{8}} syncache\[{os.getpid()}\]: SYN flood on x",
+        heard[1],
+    )
+
+
+def test_syslog_socket_gets_rfc5424_if_the_log_has_that_form(tmp_path):
+    """For a daemon that is set to read it there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "dev"))
+        logged(tmp_path, "rfc5424", syslog=str(tmp_path / "dev"))
+        daemon.settimeout(10)
+        heard = [daemon.recv(2000).decode() for _ in range(4)]
+    assert heard == (tmp_path / "log").read_text().splitlines()
+
+
+def test_syslog_that_is_not_there_is_one_line(tmp_path):
+    """Before anything is opened."""
+    with (
+        pytest.raises(Failure, match="no facility 'x'"),
+        opened("x", words(facility="x")),
+    ):
+        pass
+    given = words(syslog=str(tmp_path / "none"))
+    with pytest.raises(Failure, match="--syslog: no syslog at"), opened("x", given):
+        pass
+
+
+CONF = """
+module(load="imuxsock" SysSock.Use="off")
+module(load="imudp")
+input(type="imuxsock" Socket="{0}/dev" CreatePath="off")
+input(type="imudp" address="127.0.0.1" port="{1}")
+template(name="row" type="list" option.jsonf="on") {{
+  property(outname="severity" name="syslogseverity-text" format="jsonf")
+  property(outname="facility" name="syslogfacility-text" format="jsonf")
+  property(outname="app" name="app-name" format="jsonf")
+  property(outname="kind" name="msgid" format="jsonf")
+  property(outname="pid" name="procid" format="jsonf")
+  property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf")
+  property(outname="text" name="msg" format="jsonf")
+}}
+action(type="omfile" file="{0}/rows" template="row")
+"""
+
+
+def test_rsyslog_reads_every_field(tmp_path):
+    """Debian's rsyslog, where it is installed: its own socket, and over UDP."""
+    rsyslogd = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if rsyslogd is None:
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "conf").write_text(CONF.format(tmp_path, port))
+    rows = tmp_path / "rows"
+    given = ["-n", "-f", tmp_path / "conf", "-i", tmp_path / "pid"]
+    with subprocess.Popen([rsyslogd, *given], stderr=subprocess.DEVNULL) as daemon:
+        try:
+            wait_for((tmp_path / "dev").exists)
+            logged(tmp_path, "text", syslog=str(tmp_path / "dev"))
+            wait_for(lambda: rows.exists() and rows.read_text().count("\n") >= 4)
+            logged(tmp_path, "text", syslog=f"127.0.0.1:{port}")
+            wait_for(lambda: rows.read_text().count("\n") >= 8)
+        finally:
+            daemon.terminate()
+    read = [json.loads(line) for line in rows.read_text().splitlines()]
+    floods = [row for row in read if row["text"].strip() == "SYN flood on x"]
+    expected = {"severity": "warning", "facility": "local0", "app": "syncache"}
+    expected |= {"pid": str(os.getpid())}
+    for flood in floods:
+        assert expected == {name: flood[name] for name in expected}
+    assert ["-", "FLOOD"] == [flood["kind"] for flood in floods]
+    assert floods[1]["time"] < read[4]["time"]  # it was at the clock's beginning

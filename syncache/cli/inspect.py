@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import ios_inspect
 from ..alerts import Folder
 from ..inspection import Inspection
+from ..links.standby import stand_by
 from . import Failure, keyopts, keys
 from . import options as opts
 from .intercept import Box, keep_open, open_link
@@ -86,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     opts.add_control(p)
     opts.add_log(p)
     opts.add_service(p)
+    opts.add_on_exit(p)
     return p
 
 
@@ -100,6 +102,8 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--report is of a capture; `syncache advise IF --report` listens")
     if options.inside and options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
+    if options.on_exit != "leave" and (options.tun or not options.inside):
+        raise Failure("--on-exit is of a box in line, between two interfaces")
     if not options.files:
         refuse_options(options)
     names = [n for n in (options.tap, options.inside, options.outside) if n]
@@ -372,6 +376,8 @@ def live(
             return
         outside = stack.enter_context(open_link(options, options.outside))
         inside = stack.enter_context(open_link(options, options.inside))
+        if not options.tun:
+            stand_by(options.outside, options.inside, options.on_exit)
         where = f"{options.outside} and {options.inside}"
         box = InspectBox(engine, outside, inside, log)
         log.write(f"inspecting between {where}\n")

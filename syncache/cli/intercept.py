@@ -22,6 +22,7 @@ from ..bridge import WAIT_SECONDS, Bridge, Relay
 from ..control import FlowControl
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
+from ..links.standby import stand_by
 from . import Failure, keyopts, keys, tunables
 from . import options as opts
 from .control_socket import ControlSocket
@@ -91,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     opts.add_control(p)
     opts.add_log(p)
     opts.add_service(p)
+    opts.add_on_exit(p)
     return p
 
 
@@ -100,6 +102,8 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"{options.inside} cannot be inside and outside")
     if options.offload and options.tun:
         raise Failure("--offload is for two interfaces, not for --tun")
+    if options.tun and options.on_exit != "leave":
+        raise Failure("--on-exit is of interfaces: TUN devices end with the process")
     names = [] if options.tun else [options.outside, options.inside]
     opts.check_service(options)
     source = keyopts.source(options)
@@ -129,6 +133,8 @@ def run(options: argparse.Namespace) -> int:
         def once(links: contextlib.ExitStack) -> None:
             outside = links.enter_context(open_link(options, options.outside))
             inside = links.enter_context(open_link(options, options.inside))
+            if names:
+                stand_by(options.outside, options.inside, options.on_exit)
             box = Box(engine, outside, inside, write=output.write)
             box.watch(source, links)
             box.attend(options, output, links)

@@ -140,6 +140,17 @@ def add_syslog(p: argparse.ArgumentParser) -> None:
     )
 
 
+def add_on_exit(p: argparse.ArgumentParser) -> None:
+    """Add what becomes of frames when no box takes them."""
+    p.add_argument(
+        "--on-exit",
+        choices=("leave", "bypass", "block"),
+        default="leave",
+        help="when the process has ended, however: the interfaces are as before, each "
+        "frame goes out of the other one, or none passes [%(default)s]",
+    )
+
+
 def add_pcapng(p: argparse.ArgumentParser, what: str) -> None:
     """Add where packets are recorded with their verdicts."""
     p.add_argument(

@@ -39,7 +39,7 @@ MAP_XSKMAP = 17
 XDP_PASS = 2
 XDP_RX_QUEUE_INDEX = 16  # offset in struct xdp_md
 PSEUDO_MAP_FD = 1
-HELPER_REDIRECT_MAP = 51
+HELPER_REDIRECT, HELPER_REDIRECT_MAP = 23, 51
 
 TC_DROP, TC_NEXT = 2, -1
 FILTER_TAKE, FILTER_REFUSE = -1, 0
@@ -274,6 +274,16 @@ def redirect_program(addresses: Sequence[str], map_fd: int) -> bytes:
     asm.add(0x61, R2, CONTEXT, XDP_RX_QUEUE_INDEX)
     asm.set(R3, XDP_PASS)  # for a queue without socket
     asm.add(0x85, imm=HELPER_REDIRECT_MAP)
+    asm.add(0x95)
+    return asm.program()
+
+
+def pass_on_program(index: int) -> bytes:
+    """Return the classifier that sends everything out of another interface."""
+    asm = Assembler()
+    asm.set(R1, index)
+    asm.set(R2, 0)  # out of it, not into it
+    asm.add(0x85, imm=HELPER_REDIRECT)
     asm.add(0x95)
     return asm.program()
 

@@ -80,8 +80,17 @@ def traffic(client: Any, seconds: float) -> float:
 
 def in_flood() -> Record:
     """A record as full as it gets."""
-    rates = dict.fromkeys(("syn", "cookie", "redeemed", "drop"), 123456.7)
-    return Record(name="x", time=0.0, state="cookies", rates=rates)
+    rates = dict.fromkeys(("syn", "cookie", "redeemed", "drop"), 1234567.8)
+    networks = tuple((f"2001:db8:{n:x}::/48", 0.123) for n in range(4096, 4100))
+    targets = tuple((f"2001:db8::{n:x}:{n:x}", 0.123) for n in range(4096, 4100))
+    return Record(
+        name="x",
+        time=0.0,
+        state="cookies",
+        rates=rates,
+        sources=networks,
+        targets=targets,
+    )
 
 
 def measure(folder: Path, url: str, client: Any) -> Measured:

@@ -25,7 +25,7 @@ from .ring import Ring
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Self
 
@@ -341,6 +341,15 @@ class Bridge:
             self._send()
             if other is not None and rx.passed:
                 other.forward(rx)
+
+    def recent(self) -> list[memoryview]:
+        """Return the packets of the last burst, until the next one, for a sample."""
+        return [self._rx[index] for index in range(len(self._rx))]
+
+    @property
+    def block(self) -> Callable[[Sequence[str]], object] | None:
+        """Has the kernel drop SYNs of some networks, outside; None: it cannot."""
+        return getattr(self._links[Side.CLIENT], "block", None)
 
     def _send(self) -> None:
         """Send the engine's packets; those that a link refuses are lost."""

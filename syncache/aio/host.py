@@ -328,6 +328,10 @@ class Host:
                 observer.after(self._rx, seen, 0, now)
             self._flush()
 
+    def recent(self) -> list[memoryview]:
+        """Return the packets of the last burst, until the next one, for a sample."""
+        return [self._rx[index] for index in range(len(self._rx))]
+
     def _flush(self) -> None:
         """Empty the tx ring into the link; wait for the link if it takes no more."""
         self.link.send(self._tx)

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from ..fleet import FleetError, conf
 from ..fleet.document import KIND, MARGIN_MS, Document
-from ..fleet.member import IDLE_SECONDS, Member, wall_clock
-from ..fleet.record import Record, kind_of
+from ..fleet.member import Member, wall_clock
 from ..fleet.seal import Sealer
 from ..fleet.store import Store
+from ..fleet.view import LOST_SECONDS, Snapshot, members
 from ..keyring import Master, derive
 from ..tunables import KNOBS
 from . import Failure
@@ -31,9 +31,10 @@ from .key import describe, stamp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..fleet.record import Record
+
 _X = "net.inet.tcp.syncache.x."
 LEAD_SECONDS = 60.0
-LOST_SECONDS = 3 * IDLE_SECONDS  # without a record
 ASK_SECONDS = 0.5
 
 
@@ -190,42 +191,15 @@ def current(chosen: conf.Conf, store: Store) -> Member:
 # What there is.
 
 
-def members(store: Store, sealer: Sealer) -> tuple[list[Record], list[str]]:
-    """Return the records of all members, and the names of those that do not open."""
-    found, strange = [], []
-    for name, sealed in sorted(store.records().items()):
-        try:
-            found.append(Record.decode(name, sealer.open(kind_of(name), sealed)[1]))
-        except FleetError:
-            strange.append("".join(c if c.isprintable() else "?" for c in name[:64]))
-    return found, strange
-
-
-def complaints(record: Record, document: Document, now: float) -> list[str]:
-    """Return the fault in a member, a word or two each."""
-    words = []
-    if record.name in document.revoked:
-        return ["revoked"]
-    if now - record.time > LOST_SECONDS:
-        words.append("lost")
-    if record.version < document.version:
-        words.append("lags")
-    if record.refuses:
-        words.append("refuses: wrong clock")
-    words += [alarm for alarm in record.alarms if alarm != "clock"]
-    return words
-
-
 def status(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     """List keys and members; 1 if one of them lags, is lost or raises an alarm."""
     member = current(chosen, store)
     document = member.document
     assert document is not None
     found, strange = members(store, member.sealer)
-    now = wall_clock()
-    wrong = {record.name: complaints(record, document, now) for record in found}
+    seen = Snapshot(document=document, records=found, strange=strange, now=wall_clock())
     if options.json:
-        print(json.dumps(as_json(document, found, wrong, now)))
+        print(json.dumps(as_json(seen)))
     else:
         print(
             f"group {document.group}: version {document.version}, lifetime "
@@ -234,10 +208,12 @@ def status(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
         print(describe(chosen.keyring, document.keyring()), end="")
         print("member              seen  version  key     clock  state       notes")
         for record in found:
-            print(line(record, wrong[record.name], now))
+            print(line(record, seen.wrong(record), seen.now))
+            print(traffic(record), end="")
         for name in strange:
             print(f"{name:18}  a record that our key does not open")
-    return int(any(words for words in wrong.values() if words != ["revoked"]))
+    wrong = [seen.wrong(record) for record in found]
+    return int(any(words for words in wrong if words != ["revoked"]))
 
 
 def line(record: Record, words: list[str], now: float) -> str:
@@ -248,29 +224,30 @@ def line(record: Record, words: list[str], now: float) -> str:
     ).rstrip()
 
 
-def as_json(
-    document: Document, found: list[Record], wrong: dict[str, list[str]], now: float
-) -> dict[str, object]:
+def traffic(record: Record) -> str:
+    """Return the lines of a member's rates, sources and targets; "": it is calm."""
+    if record.state == "calm":
+        return ""
+    rates = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in record.rates.items())
+    lines = [f"    {rates}"] if rates else []
+    for word, shares in (("from", record.sources), ("to", record.targets)):
+        if shares:
+            told = ", ".join(f"{what} {share:.0%}" for what, share in shares)
+            lines.append(f"    {word} {told}")
+    return "".join(f"{text}\n" for text in lines)
+
+
+def as_json(seen: Snapshot) -> dict[str, object]:
     """Return the status as a value; no key is in it."""
+    document = seen.document
     return {
         "group": document.group,
         "version": document.version,
         "lifetime": document.lifetime,
         "skew_ms": document.skew_ms,
         "keys": [{"number": m.number, "begins": m.begins} for m in document.masters],
-        "members": [
-            {
-                "name": record.name,
-                "seen": round(now - record.time, 3),
-                "version": record.version,
-                "key": record.key,
-                "clock": -record.offset,
-                "state": record.state,
-                "rates": record.rates,
-                "wrong": wrong[record.name],
-            }
-            for record in found
-        ],
+        "members": seen.rows(),
+        "strange": seen.strange,
     }
 
 

@@ -17,8 +17,10 @@ from ..succession import check
 from . import Failure, files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
     from ..sysctl import Sysctl
 
@@ -207,6 +209,16 @@ class KeyWatch:
         said, self._said = self._said, None
         if said is not None:
             write(f"keyring: {said}; the keys in force stay\n")
+
+    def beside(
+        self,
+        recent: Callable[[], Iterable[Buffer]],
+        block: Callable[[Sequence[str]], object] | None,
+    ) -> None:
+        """Be told how to see the packets of the last burst, and how to block networks.
+
+        A keyring needs neither.
+        """
 
     def put(self, engine: Engine) -> None:
         """Put the keys in force into an engine."""

@@ -17,25 +17,23 @@ from ..fleet import FleetError, conf
 from ..fleet.member import Member
 from ..fleet.record import Record
 from ..fleet.store import Store
+from ..fleet.talkers import Talkers
 from ..keyring import Keyring
 from . import Failure
+from .adoption import Adoption
 from .keys import Engine, KeySource, KeyWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
     from ..sysctl import Sysctl
 
 REPORT_SECONDS = 1.0
-ADOPT_SECONDS = 30.0  # how long an attack on others counts after it was last seen
 NAME_MAX = 56  # of a member's name, before the number of a shard
 _X = "net.inet.tcp.syncache.x."
-# What an engine is told when others are attacked: nothing is stored for a SYN.
-PREPARED: dict[str, tuple[str, int | str]] = {
-    "Syncache": ("net.inet.tcp.syncookies_only", 1),
-    "Intercept": ("net.inet.tcp.intercept.synack", "cookie"),
-}
 
 
 class FleetSource(KeySource):
@@ -129,8 +127,9 @@ class FleetWatch(KeyWatch):
         self._refusing = False
         self._meter = Meter()
         self._report_due = 0.0
-        self._adopted: tuple[str, int | str, int | str] | None = None
-        self._adopt_until = 0.0
+        self._adoption = Adoption(source.member)
+        self._recent: Callable[[], Iterable[Buffer]] = tuple
+        self._block: Callable[[Sequence[str]], object] | None = None
         super().__init__(source, wake)
         self._member.after = self._after
         self._member.start()
@@ -160,33 +159,16 @@ class FleetWatch(KeyWatch):
         now = time.monotonic()
         if now >= self._report_due:
             self._report_due = now + REPORT_SECONDS
-            member.report(self._meter.read(engine, now))
-            if member.conf.adopt:
-                self._adopt(engine, write, now)
+            member.report(self._meter.read(engine, now, self._recent))
+            self._adoption.turn(engine, write, now, self._block)
 
-    def _adopt(
-        self, engine: Engine, write: Callable[[str], object], now: float
+    def beside(
+        self,
+        recent: Callable[[], Iterable[Buffer]],
+        block: Callable[[Sequence[str]], object] | None,
     ) -> None:
-        """Answer with cookies alone while others are attacked, and a moment longer."""
-        attacked = self._member.attacked
-        if attacked:
-            self._adopt_until = now + ADOPT_SECONDS
-        chosen = PREPARED.get(type(engine).__name__)
-        sysctl: Sysctl | None = getattr(engine, "sysctl", None)
-        if sysctl is None or chosen is None:
-            return
-        name, value = chosen
-        group = self._member.conf.group
-        if self._adopted is None and attacked:
-            self._adopted = name, sysctl[name], value
-            sysctl[name] = value
-            write(f"fleet {group}: {attacked} members are attacked: {name}={value}\n")
-        elif self._adopted is not None and now >= self._adopt_until:
-            name, before, ours = self._adopted
-            self._adopted = None
-            if sysctl[name] == ours:  # else somebody has set it since
-                sysctl[name] = before
-                write(f"fleet {group}: the attack is over: {name}={before}\n")
+        """Sample packets, and have networks blocked."""
+        self._recent, self._block = recent, block
 
     def put(self, engine: Engine) -> None:
         """Put the keys in force into an engine: the group's, or drawn ones.
@@ -217,9 +199,21 @@ class Meter:
     def __init__(self) -> None:
         self._before: dict[str, int] = {}
         self._at = 0.0
+        self._talkers = Talkers()
 
-    def read(self, engine: Any, now: float) -> Record:
-        """Return the figures of an engine that the group may know."""
+    def read(
+        self,
+        engine: Any,
+        now: float,
+        recent: Callable[[], Iterable[Buffer]] = tuple,
+    ) -> Record:
+        """Return the figures of an engine that the group may know.
+
+        Args:
+            engine: Whose.
+            now: Of the monotonic clock.
+            recent: Returns packets of the last burst.
+        """
         counted, state = counters(engine)
         passed = now - self._at
         rates = {
@@ -230,7 +224,16 @@ class Meter:
         self._before, self._at = counted, now
         if state == "calm" and rates.get("cookie"):
             state = "cookies"
-        return Record(name="self", time=0.0, state=state, rates=rates)
+        # Without a SYN since, the last burst is one that was seen before.
+        self._talkers.see(recent() if rates.get("syn") else ())
+        return Record(
+            name="self",
+            time=0.0,
+            state=state,
+            rates=rates,
+            sources=self._talkers.sources,
+            targets=self._talkers.targets,
+        )
 
 
 def counters(engine: Any) -> tuple[dict[str, int], str]:

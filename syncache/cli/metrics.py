@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,10 @@ from . import Failure
 from .files import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+# Name, type, labels and value of each number of a group.
+Fleet = Iterable[tuple[str, str, dict[str, str], str]]
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TIMEOUT_SECONDS = 2.0  # of one process
 REQUEST_SECONDS = 10.0  # of one scrape
@@ -69,6 +72,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="of a process, as given to its --control; may be repeated",
     )
+    p.add_argument(
+        "--fleet",
+        metavar="CONF",
+        nargs="?",
+        const="",
+        help="every member of a group, as it publishes itself (syncache fleet); "
+        "without CONF by the environment",
+    )
     where = p.add_mutually_exclusive_group(required=True)
     where.add_argument("--listen", metavar="ADDR:PORT", help="answer /metrics there")
     where.add_argument(
@@ -86,14 +97,21 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Answer scrapes, or write the file, until SIGINT or SIGTERM."""
-    if not options.socket:
-        raise Failure("say which process: --socket PATH, as given to its --control")
+    if not options.socket and options.fleet is None:
+        raise Failure(
+            "say which process: --socket PATH, as given to its --control; or --fleet"
+        )
+    fleet = None
+    if options.fleet is not None:
+        from .metrics_fleet import FleetSamples
+
+        fleet = FleetSamples(Path(options.fleet) if options.fleet else None)
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     if options.textfile:
-        return write_file(options, over)
-    with Exporter(address(options.listen), options.socket) as exporter:
+        return write_file(options, over, fleet)
+    with Exporter(address(options.listen), options.socket, fleet) as exporter:
         threading.Thread(target=exporter.serve_forever, daemon=True).start()
         host, port = exporter.server_address[:2]
         print(f"metrics on http://{_host(str(host))}:{port}/metrics", flush=True)
@@ -103,11 +121,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def write_file(options: argparse.Namespace, over: threading.Event) -> int:
+def write_file(
+    options: argparse.Namespace, over: threading.Event, fleet: Fleet | None
+) -> int:
     """Write the metrics once, or every so often, whatever the disk says."""
     while True:
         try:
-            replace(options.textfile, [exposition(options.socket).encode()], 0o644)
+            text = exposition(options.socket, fleet)
+            replace(options.textfile, [text.encode()], 0o644)
         except OSError as error:
             if options.every <= 0:
                 raise Failure(f"{options.textfile}: {error.strerror}") from None
@@ -134,14 +155,20 @@ def _host(host: str) -> str:
 # The text.
 
 
-def exposition(sockets: Iterable[str]) -> str:
+def exposition(sockets: Iterable[str], fleet: Fleet | None = None) -> str:
     """Return one snapshot of every process in the text format, families together."""
     families: dict[str, list[str]] = {}
     kinds: dict[str, str] = {}
+
+    def add(name: str, kind: str, labels: str, value: str) -> None:
+        kinds[name] = kind
+        families.setdefault(name, []).append(f"{name}{labels} {value}")
+
     for path in sockets:
-        for name, kind, labels, value in samples(path):
-            kinds[name] = kind
-            families.setdefault(name, []).append(f"{name}{labels} {value}")
+        for sample in samples(path):
+            add(*sample)
+    for name, kind, given, value in fleet or ():
+        add(name, kind, _labels(**given), value)
     lines = []
     for name, rows in families.items():
         lines += [f"# HELP {name} {_help(name)}", f"# TYPE {name} {kinds[name]}", *rows]
@@ -208,6 +235,19 @@ def _help(name: str) -> str:
         "syncookies_received": "Cookies that came back right.",
         "syncookies_failed": "Cookies that came back wrong.",
         "overflows": "Connections for which there was no room.",
+        "fleet_up": "1 if Valkey answers and holds a group that the key opens.",
+        "fleet_version": "Of the newest document of the group.",
+        "fleet_key": "The number of the newest key.",
+        "fleet_members": "Members with a record.",
+        "fleet_member_age_seconds": "Since its last record.",
+        "fleet_member_version": "Of the document that the member has.",
+        "fleet_member_key": "The number of the newest key that the member has.",
+        "fleet_member_clock_seconds": "The member's clock minus Valkey's.",
+        "fleet_member_refuses": "1 if it makes no cookies of the group: wrong clock.",
+        "fleet_member_wrong": "Faults that `syncache fleet status` names.",
+        "fleet_member_alarms": "Alarms that it raises.",
+        "fleet_member_state": "1 for the state that it is in.",
+        "fleet_member_rate": "Packets a second, by kind.",
     }.get(stem, f"{stem.replace('_', ' ')}, as `syncache netstat` has it.")
 
 
@@ -223,10 +263,12 @@ class Exporter(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, where: tuple[str, int], sockets: list[str]) -> None:
+    def __init__(
+        self, where: tuple[str, int], sockets: list[str], fleet: Fleet | None = None
+    ) -> None:
         import socket
 
-        self.sockets = sockets
+        self.sockets, self.fleet = sockets, fleet
         self.address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
         try:
             super().__init__(where, Scrape)
@@ -247,7 +289,7 @@ class Scrape(BaseHTTPRequestHandler):
         assert isinstance(self.server, Exporter)
         sockets = self.server.sockets
         if self.path == "/metrics":
-            self._answer(200, exposition(sockets), CONTENT_TYPE)
+            self._answer(200, exposition(sockets, self.server.fleet), CONTENT_TYPE)
         elif self.path in {"/health", "/healthz"}:
             well = all(_answers(path) for path in sockets)
             self._answer(200 if well else 503, "ok\n" if well else "no answer\n")

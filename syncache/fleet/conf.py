@@ -8,7 +8,8 @@ take precedence over the file.
     key     = /etc/syncache/fleet.key        seals what leaves this machine
     keyring = /var/lib/syncache/web.ring     written by this member, read by its engines
     name    = edge-1                         of this member; the host's name if left out
-    adopt   = yes                            an attack on others: cookies alone; no
+    adopt   = yes                            an attack on others: cookies alone; no;
+                                             block: and nothing from its top sources
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Conf:
     keyring: Path
     name: str
     adopt: bool = False
+    block: bool = False
 
     @classmethod
     def read(cls, path: Path | None, environment: Mapping[str, str]) -> Conf:
@@ -74,15 +76,18 @@ class Conf:
                 f"{where}: valkey is valkey://HOST:PORT/DB, valkeys://... or "
                 "unix:///PATH"
             )
-        if values["adopt"] not in {"yes", "no"}:
-            raise FleetError(f"{where}: adopt is yes or no, not {values['adopt']!r}")
+        if values["adopt"] not in {"yes", "no", "block"}:
+            raise FleetError(
+                f"{where}: adopt is yes, no or block, not {values['adopt']!r}"
+            )
         return cls(
             values["group"],
             values["valkey"],
             Path(values["key"]),
             Path(values["keyring"]),
             values["name"],
-            values["adopt"] == "yes",
+            values["adopt"] != "no",
+            values["adopt"] == "block",
         )
 
     @property

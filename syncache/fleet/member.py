@@ -16,6 +16,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import fcntl
+import ipaddress
 import os
 import threading
 import time
@@ -29,6 +30,7 @@ from .document import KIND, Document, check
 from .record import Record, kind_of
 from .seal import Sealer, SealError, version_of
 from .store import Store, StoreError
+from .talkers import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,17 +40,25 @@ if TYPE_CHECKING:
     from .store import News
 
 ROUND_SECONDS = 1.0
-IDLE_SECONDS = 5.0  # between records when nothing happens
+IDLE_SECONDS = 5.0  # between looks at others' records when nothing happens
 AWAY_SECONDS_MAX = 2.0  # between tries while Valkey is away
 SAMPLE_IDLE = 4
 SAMPLE_FLOOD = 6
 SIGHTS_MAX = 64
+BLOCKS_MAX = 16
+BLOCK_SHARE = 0.2  # of a member's SYNs, from one network
 LINES_MAX = 100
 
 
 def wall_clock() -> float:
     """Return seconds since 1970."""
     return datetime.now(timezone.utc).timestamp()
+
+
+def may_block(network: str) -> bool:
+    """Whether it is a network of sources, and no larger part of the world."""
+    found = ipaddress.ip_network(network)
+    return found.prefixlen >= PREFIX[found.version]
 
 
 class Member:
@@ -59,6 +69,7 @@ class Member:
         store: The words with Valkey.
         wall: The wall clock; another one for tests.
         silent: It publishes no record: an operator's command, beside the agent.
+        keeps: It writes the keyring, and puts its document back; else it only looks.
 
     Raises:
         FleetError: the key file cannot be used.
@@ -71,11 +82,13 @@ class Member:
         wall: Callable[[], float] = wall_clock,
         *,
         silent: bool = False,
+        keeps: bool = True,
     ) -> None:
         self.conf = conf
         self._store = store
         self._wall = wall
         self._silent = silent
+        self._keeps = keeps
         self._secret = conf.secret()
         self._sealer = Sealer(conf.group, self._secret)
         self._tried: set[bytes] = {self._secret}
@@ -84,6 +97,7 @@ class Member:
         self.alarms: dict[str, str] = {}
         self.refuses = False
         self.attacked = 0  # other members under attack, if they are enough to believe
+        self.blocks: tuple[str, ...] = ()  # networks that attack as many of them
         self.offset = 0.0
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES_MAX)
         self.seen: dict[str, Record] = {}
@@ -121,6 +135,9 @@ class Member:
 
     def _keep(self, message: bytes, document: Document) -> None:
         """Write the document and the keyring; the engines read the latter again."""
+        if not self._keeps:
+            self.document, self._message = document, message
+            return
         text = document.keyring().text(passphrase=self._secret)
         try:
             with self._alone():
@@ -201,7 +218,7 @@ class Member:
         record_due = now >= self._record_due or flood
         clock_due = now >= self._clock_due
         mine = None
-        if record_due and not self._silent:
+        if not self._silent:
             record = self._record()
             body = self._sealer.seal(record.kind, record.encode())
             mine = record.name, body
@@ -217,7 +234,7 @@ class Member:
             self._clock_due = now + IDLE_SECONDS
             self.offset = news.clock - (before + after) / 2
         self._see(news)
-        self.attacked = self._attacked()
+        self._believe()
         self._judge()
         self._follow(news.header)
 
@@ -236,6 +253,8 @@ class Member:
             alarms=tuple(self.alarms),
             state="calm" if report is None else report.state,
             rates={} if report is None else report.rates,
+            sources=() if report is None else report.sources,
+            targets=() if report is None else report.targets,
         )
 
     def _follow(self, header: bytes) -> None:
@@ -252,7 +271,7 @@ class Member:
         elif version < mine:
             what = f"version {version}" if header else "nothing"
             self._alarm("lower", f"Valkey holds {what}, and {mine} is known: put back")
-            if time.monotonic() >= self._heal_due:
+            if self._keeps and time.monotonic() >= self._heal_due:
                 self._heal_due = time.monotonic() + IDLE_SECONDS
                 self._store.publish(self._message, mine)
         else:
@@ -309,7 +328,7 @@ class Member:
             sealer.open(KIND, message)
         except SealError:
             return False
-        if path != self.conf.key:
+        if path != self.conf.key and self._keeps:
             try:
                 path.replace(self.conf.key)
             except OSError as error:
@@ -349,16 +368,25 @@ class Member:
             del self._sights[oldest]
             self.seen.pop(oldest, None)
 
-    def _attacked(self) -> int:
+    def _believe(self) -> None:
         """Count the others that are under attack; one alone may be sick."""
         now = self._wall()
         fresh = [
-            self.seen[name].state
+            self.seen[name]
             for name, sight in self._sights.items()
             if abs(now - sight.seen) <= clocks.FRESH_SECONDS
         ]
-        hit = sum(state != "calm" for state in fresh)
-        return hit if hit >= min(2, len(fresh)) else 0
+        enough = min(2, len(fresh))
+        hit = [record for record in fresh if record.state != "calm"]
+        self.attacked = len(hit) if len(hit) >= enough else 0
+        named = collections.Counter(
+            network
+            for record in hit
+            for network, share in record.sources
+            if share >= BLOCK_SHARE and may_block(network)
+        )
+        best = named.most_common(BLOCKS_MAX)
+        self.blocks = tuple(sorted(name for name, count in best if count >= enough))
 
     def _judge(self) -> None:
         """Judge clocks: ours, and whom we say to be ahead."""

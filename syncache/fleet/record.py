@@ -1,22 +1,27 @@
 """`Record`: the data a member publishes: its keys, its clock, its floods.
 
-A few hundred bytes of sealed JSON, once every five seconds, once a second in a flood.
+A few hundred bytes of sealed JSON, once a second.
 Others' records are read with suspicion: they are a member's, but it may be a sick one.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import FleetError
 from .conf import NAME
 
+if TYPE_CHECKING:
+    from .talkers import Shares
+
 BYTES_MAX = 1024  # of the text of a record
 AHEAD_MAX = 16
 RATES_MAX = 8
+SHARES_MAX = 4
 TEXT_MAX = 64
 ALARMS_MAX = 4
 STATES = ("calm", "cookies", "aggressive", "paused")
@@ -37,6 +42,8 @@ class Record:
         alarms: Faults, a few words each.
         state: calm, cookies, aggressive or paused.
         rates: Numbers a second, by name: syn, cookie, redeemed, drop.
+        sources: Networks that most SYNs came from, and their shares of all SYNs.
+        targets: Addresses that most SYNs went to, and their shares.
     """
 
     name: str
@@ -49,6 +56,8 @@ class Record:
     alarms: tuple[str, ...] = ()
     state: str = "calm"
     rates: dict[str, float] = field(default_factory=dict)
+    sources: Shares = ()
+    targets: Shares = ()
 
     @property
     def kind(self) -> str:
@@ -69,9 +78,11 @@ class Record:
             "a": [text[:TEXT_MAX] for text in self.alarms[:ALARMS_MAX]],
             "s": STATES.index(self.state),
             "n": {name: round(rate, 1) for name, rate in self.rates.items() if rate},
+            "f": _permille(self.sources),
+            "d": _permille(self.targets),
         }
         value |= {name: content for name, content in optional.items() if content}
-        for name in ("", "h", "n", "a"):
+        for name in ("", "d", "f", "h", "n", "a"):
             value.pop(name, None)
             text = json.dumps(value, separators=(",", ":")).encode()
             if len(text) <= BYTES_MAX:
@@ -101,6 +112,8 @@ class Record:
                 alarms=tuple(_text(t) for t in value.get("a", [])[:ALARMS_MAX]),
                 state=STATES[value.get("s", 0)],
                 rates=_numbers(value.get("n", {}), RATES_MAX),
+                sources=_shares(value.get("f", [])),
+                targets=_shares(value.get("d", [])),
             )
         except (
             AttributeError,
@@ -136,3 +149,18 @@ def _text(value: object) -> str:
 
 def _numbers(value: dict[str, object], most: int) -> dict[str, float]:
     return {_text(name): _number(n) for name, n in [*value.items()][:most]}
+
+
+def _permille(shares: Shares) -> list[list[object]]:
+    return [[text, round(1000 * share)] for text, share in shares[:SHARES_MAX]]
+
+
+def _shares(value: list[Any]) -> Shares:
+    """Networks and addresses in the one spelling that there is; shares up to 1."""
+    found = []
+    for text, permille in value[:SHARES_MAX]:
+        network = ipaddress.ip_network(_text(text))
+        share = min(max(_number(permille) / 1000, 0.0), 1.0)
+        shown = str(network) if "/" in text else str(network.network_address)
+        found.append((shown, share))
+    return tuple(found)

@@ -3,7 +3,8 @@
 All of them look for the same thing, packets to our addresses that are ours to answer,
 and differ in what they do about one:
 
-    filter    of the AF_PACKET socket: take it, and nothing else
+    filter    of the AF_PACKET socket: take it, and nothing else; also without SYNs of
+              some networks
     drop      behind that socket, in tc ingress: drop it, so that the kernel does not
               answer too, with a RST for every connection
     redirect  XDP: give it to the AF_XDP socket of its queue
@@ -44,17 +45,22 @@ HELPER_REDIRECT, HELPER_REDIRECT_MAP = 23, 51
 TC_DROP, TC_NEXT = 2, -1
 FILTER_TAKE, FILTER_REFUSE = -1, 0
 
+AND, SHIFT_LEFT, ADD_REGISTER = 0x54, 0x67, 0x0F  # of 32, 64 and 64 bits
+
 # Registers: the result, arguments, then what calls leave alone.
 R0, R1, R2, R3, R4 = range(5)
-CONTEXT, LAYER3, END = 6, 7, 8
+CONTEXT, LAYER3, END, LAYER4 = 6, 7, 8, 9
 
 ETHERNET = 14
 TAG = 4
 TAGS_MAX = 2
 TYPE_AT = 12
 TYPE_IPV4, TYPE_IPV6 = 0x0800, 0x86DD
-IPV4_PROTOCOL, IPV4_DESTINATION, IPV4_HEADER = 9, 16, 20
-IPV6_NEXT_HEADER, IPV6_DESTINATION, IPV6_HEADER = 6, 24, 40
+IPV4_PROTOCOL, IPV4_SOURCE, IPV4_DESTINATION, IPV4_HEADER = 9, 12, 16, 20
+IPV6_NEXT_HEADER, IPV6_SOURCE, IPV6_DESTINATION, IPV6_HEADER = 6, 8, 24, 40
+IPV4_FRAGMENT, FRAGMENT_OFFSET = 6, 0x1FFF
+TCP_FLAGS, FLAGS_SYN_ACK, FLAG_SYN = 13, 0x12, 0x02
+BLOCKED_MAX = 16
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 IPV6_EXTENSIONS = (0, 43, 44, 60)  # hop-by-hop, routing, fragment, destination
 NEIGHBOUR_FIRST, NEIGHBOUR_LAST = 133, 137  # ICMPv6 types of RFC 4861
@@ -135,8 +141,8 @@ class _SkbAccess:
     def need(self, asm: Assembler, size: int) -> None:
         """Say that the packet is to be read up to here; nothing to do."""
 
-    def load(self, asm: Assembler, size: int, offset: int) -> None:
-        asm.add(self.CODES[size][1], src=LAYER3, imm=offset)
+    def load(self, asm: Assembler, size: int, offset: int, base: int = LAYER3) -> None:
+        asm.add(self.CODES[size][1], src=base, imm=offset)
 
 
 class _XdpAccess:
@@ -164,16 +170,19 @@ class _XdpAccess:
 
 
 _Access = _SkbAccess | _XdpAccess
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _find_ours(asm: Assembler, access: _Access, addresses: Sequence[str]) -> None:
-    """Go to `ours`, or to `others`, which has to be the next label."""
+    """Go to `ours`, or to `others`, which has to be the next label.
+
+    R0 holds the type of the frame.
+    """
     packed = [ipaddress.ip_address(address) for address in addresses]
     of = {
         version: [a.packed for a in packed if a.version == version]
         for version in (4, 6)
     }
-    access.begin(asm)
     for i in range(TAGS_MAX + 1):
         # The verifier refuses what no jump reaches.
         if of[4]:
@@ -238,9 +247,95 @@ def _find_ours_v6(asm: Assembler, access: _Access, addresses: Sequence[bytes]) -
     asm.jump_if("!=", UDP, "ours")
 
 
-def filter_program(addresses: Sequence[str]) -> bytes:
-    """Return the socket filter that takes our packets."""
-    return _skb_program(addresses, FILTER_TAKE, FILTER_REFUSE)
+def filter_program(
+    addresses: Sequence[str] | None, blocked: Sequence[str] = ()
+) -> bytes:
+    """Return the socket filter that takes our packets; None: everything.
+
+    Args:
+        addresses: Ours.
+        blocked: Networks whose SYNs are not taken.
+    """
+    asm = Assembler()
+    access = _SkbAccess()
+    access.begin(asm)
+    if blocked:
+        _refuse_syns(asm, access, blocked[:BLOCKED_MAX])
+    if addresses is not None:
+        _find_ours(asm, access, addresses)
+        asm.label("others")
+        asm.leave(FILTER_REFUSE)
+        asm.label("ours")
+    asm.leave(FILTER_TAKE)
+    if blocked:
+        asm.label("blocked")
+        asm.leave(FILTER_REFUSE)
+    return asm.program()
+
+
+def _refuse_syns(asm: Assembler, access: _SkbAccess, blocked: Sequence[str]) -> None:
+    """Go to `blocked` if it is the SYN of a blocked network."""
+    networks = [ipaddress.ip_network(network) for network in blocked]
+    of = {version: [n for n in networks if n.version == version] for version in (4, 6)}
+    for i in range(TAGS_MAX + 1):
+        for version, kind in ((4, TYPE_IPV4), (6, TYPE_IPV6)):
+            if of[version]:
+                asm.jump_if("==", kind, f"from v{version}")
+        if i == TAGS_MAX:
+            break
+        for vlan in _core_links.TYPES_VLAN:
+            asm.jump_if("==", vlan, f"blocked tag{i}")
+        asm.jump("not blocked")
+        asm.label(f"blocked tag{i}")
+        access.load(asm, 2, 2)
+        asm.increase(LAYER3, TAG)
+    asm.jump("not blocked")
+    if of[4]:
+        asm.label("from v4")
+        access.load(asm, 1, IPV4_PROTOCOL)
+        asm.jump_if("!=", TCP, "not blocked")
+        access.load(asm, 2, IPV4_FRAGMENT)
+        asm.add(AND, R0, imm=FRAGMENT_OFFSET)
+        asm.jump_if("!=", 0, "not blocked")
+        access.load(asm, 1, 0)
+        asm.add(AND, R0, imm=15)
+        asm.add(SHIFT_LEFT, R0, imm=2)  # words of four bytes
+        asm.copy(LAYER4, LAYER3)
+        asm.add(ADD_REGISTER, LAYER4, R0)
+        _find_source(asm, access, of[4], IPV4_SOURCE)
+    if of[6]:
+        asm.label("from v6")
+        access.load(asm, 1, IPV6_NEXT_HEADER)
+        asm.jump_if("!=", TCP, "not blocked")
+        asm.copy(LAYER4, LAYER3)
+        asm.increase(LAYER4, IPV6_HEADER)
+        _find_source(asm, access, of[6], IPV6_SOURCE)
+    asm.label("suspect")
+    access.load(asm, 1, TCP_FLAGS, LAYER4)
+    asm.add(AND, R0, imm=FLAGS_SYN_ACK)
+    asm.jump_if("==", FLAG_SYN, "blocked")
+    asm.label("not blocked")
+    asm.set(LAYER3, ETHERNET)
+    access.load(asm, 2, TYPE_AT - ETHERNET)
+
+
+def _find_source(
+    asm: Assembler, access: _SkbAccess, networks: Sequence[_Network], source: int
+) -> None:
+    """Go to `suspect` if the source is in one of some networks, of one family."""
+    for network in networks:
+        other = f"not from {network}"
+        first, mask = network.network_address.packed, network.netmask.packed
+        for at in range(0, len(mask), 4):
+            bits = int.from_bytes(mask[at : at + 4], "big")
+            if not bits:
+                continue
+            access.load(asm, 4, source + at)
+            asm.add(AND, R0, imm=bits)
+            asm.jump_if("!=", int.from_bytes(first[at : at + 4], "big"), other)
+        asm.jump("suspect")
+        asm.label(other)
+    asm.jump("not blocked")
 
 
 def drop_program(addresses: Sequence[str] | None) -> bytes:
@@ -254,7 +349,9 @@ def drop_program(addresses: Sequence[str] | None) -> bytes:
 
 def _skb_program(addresses: Sequence[str], ours: int, others: int) -> bytes:
     asm = Assembler()
-    _find_ours(asm, _SkbAccess(), addresses)
+    access = _SkbAccess()
+    access.begin(asm)
+    _find_ours(asm, access, addresses)
     asm.label("others")
     asm.leave(others)
     asm.label("ours")
@@ -265,7 +362,9 @@ def _skb_program(addresses: Sequence[str], ours: int, others: int) -> bytes:
 def redirect_program(addresses: Sequence[str], map_fd: int) -> bytes:
     """Return the XDP program that gives our packets to the socket of its queue."""
     asm = Assembler()
-    _find_ours(asm, _XdpAccess(), addresses)
+    access = _XdpAccess()
+    access.begin(asm)
+    _find_ours(asm, access, addresses)
     asm.label("others")
     asm.leave(XDP_PASS)
     asm.label("ours")

@@ -52,7 +52,7 @@ PACKET_MR_PROMISC = 1
 PACKET_FANOUT_HASH = 0
 TPACKET_V2, TPACKET_V3 = 1, 2
 ETH_P_ALL = 3
-SO_RCVBUFFORCE, SO_ATTACH_BPF = 33, 50
+SO_DETACH_FILTER, SO_RCVBUFFORCE, SO_ATTACH_BPF = 27, 33, 50
 
 FRAMES_REQUEST = struct.Struct("=4I")  # struct tpacket_req
 BLOCKS_REQUEST = struct.Struct("=7I")  # struct tpacket_req3
@@ -118,6 +118,7 @@ class Packet:
         self._block = block
         self._undo: list[Callable[[], object]] = []
         self._failed = 0
+        self._selected = False
         self._kernel_dropped = 0
         try:
             claim = not tap and fanout is None
@@ -141,7 +142,7 @@ class Packet:
         self._undo.append(sock.close)
         frame = 0 if self._block else _frame_size(self._mtu)
         memory = self._configure(sock, ring, frame)
-        addresses = None if forward else interface.addresses
+        self._addresses = addresses = None if forward else interface.addresses
         if addresses is not None:
             _attach_filter(sock, addresses)
         if not self._tap:
@@ -216,6 +217,7 @@ class Packet:
             LinkError: The kernel refused it.
         """
         _select(self._socket, program)
+        self._selected = True
 
     @property
     def mtu(self) -> int:
@@ -268,6 +270,22 @@ class Packet:
         if count < 0:
             raise self._gone(-count)
         return count
+
+    def block(self, networks: Sequence[str]) -> None:
+        """Have the kernel drop SYNs from some networks, from now on; (): from none.
+
+        Connections that there are go on.  No more than bpf.BLOCKED_MAX networks.
+
+        Raises:
+            LinkError: the kernel refuses it, or `select` has chosen another filter.
+        """
+        if self._selected:
+            raise LinkError(f"{self.name}: the kernel carries connections (--offload)")
+        if networks or self._addresses is not None:
+            _attach_filter(self._socket, self._addresses, networks)
+            return
+        with contextlib.suppress(FileNotFoundError):  # there was no filter
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
     def check(self) -> None:
         """Raise LinkError if the interface was deleted: its socket stays silent."""
@@ -332,9 +350,12 @@ def _keep_long_frames(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES)
 
 
-def _attach_filter(sock: socket.socket, addresses: Sequence[str]) -> None:
-    """Have the socket take nothing but our packets."""
-    program = bpf.load(bpf.PROG_SOCKET_FILTER, 0, bpf.filter_program(addresses))
+def _attach_filter(
+    sock: socket.socket, addresses: Sequence[str] | None, blocked: Sequence[str] = ()
+) -> None:
+    """Have the socket take nothing but our packets, and no SYNs of some networks."""
+    code = bpf.filter_program(addresses, blocked)
+    program = bpf.load(bpf.PROG_SOCKET_FILTER, 0, code)
     try:
         _select(sock, program)
     finally:

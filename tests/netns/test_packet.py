@@ -124,6 +124,38 @@ def start(where, *words):
     return process
 
 
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ([["198.18.0.0/24", "2001:db8::/48"]], CURL_TIMED_OUT),
+        ([["198.18.0.0/24"], ["198.18.1.0/24", "2001:db8::/48"]], 0),
+        ([["198.18.0.0/24"], []], 0),
+    ],
+    ids=["blocked", "another", "over"],
+)
+def test_syns_of_blocked_networks_are_dropped_by_the_kernel(
+    wire, tmp_path, block, expected
+):
+    """Nobody answers them; the other family is served."""
+    server = Server(wire.server, packet="s0", ours=Wire.OURS, block=block)
+    assert connect(wire) == expected
+    assert wire.kernel_resets() == 0
+    assert download(wire, 6, 1000, tmp_path) == sha256_of(1000)
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    "networks", [["198.18.0.1/32"], ["fd00:18::/48", "198.18.0.0/24"], []]
+)
+def test_forwarder_blocks_networks_too(wire, networks):
+    """The kernel takes each kind of program; () is none."""
+    code = (
+        "import sys; from syncache.links.packet import Packet;"
+        "link = Packet('s0', forward=True); link.block(sys.argv[1:]); link.block(())"
+    )
+    wire.server.run(sys.executable, "-c", code, *networks)
+
+
 def test_tap_sees_both_directions_and_disturbs_neither(wire):
     """The kernels talk as if nobody looked on; the interface is as it was after."""
     before = wire.server.show("s0")

@@ -181,7 +181,10 @@ def open_link(spec):
     """Open the link that was asked for; a TUN device without a word."""
     options = spec.get("options", {})
     if "packet" in spec:
-        return Packet(spec["packet"], spec["ours"], **options)
+        link = Packet(spec["packet"], spec["ours"], **options)
+        for networks in spec.get("block", ()):
+            link.block(networks)
+        return link
     if "xdp" in spec:
         return Xdp(spec["xdp"], spec["ours"], **options)
     return Tun(spec["tun"], spec.get("kernel", ()), vnet_hdr=spec.get("vnet_hdr", True))

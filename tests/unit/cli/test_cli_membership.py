@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from valkey_server import ValkeyServer
 
@@ -222,46 +220,31 @@ def test_meter_reads_middleboxes():
     assert "calm" == meter.read(Inspection(seed=b"seed"), 3.0).state
 
 
-@pytest.mark.parametrize(
-    ("make", "name", "calm", "prepared"),
-    [
-        (Syncache, "net.inet.tcp.syncookies_only", 0, 1),
-        (
-            lambda: Intercept(acl=None),
-            "net.inet.tcp.intercept.synack",
-            "cache",
-            "cookie",
-        ),
-    ],
-)
-def test_attack_on_others_is_adopted_for_a_time(place, make, name, calm, prepared):
-    """Only if the configuration says so; what an operator sets meanwhile stays."""
-    for adopt in (False, True):
-        source, engine, lines = membership.FleetSource(place), make(), []
-        source.member.conf = replace(source.member.conf, adopt=adopt)
-        watch = membership.FleetWatch(source)
-        watch._member.close()
-        assert calm == engine.sysctl[name]
-        watch._member.attacked = 3
-        watch._adopt(engine, lines.append, 100.0) if adopt else None
-        watch._report_due = 0.0
-        watch.take(engine, lines.append)
-        assert (prepared if adopt else calm) == engine.sysctl[name]
-        watch._member.attacked = 0
-        if adopt:
-            end = watch._adopt_until
-            watch._adopt(engine, lines.append, end - 0.1)
-            assert prepared == engine.sysctl[name]
-            watch._adopt(engine, lines.append, end)
-            assert calm == engine.sysctl[name]
-            assert ["3 members are attacked", "the attack is over"] == [
-                line.split(": ")[1] for line in lines if name in line
-            ]
-            watch._member.attacked = 2
-            watch._adopt(engine, lines.append, end)
-            engine.sysctl[name] = calm
-            watch._member.attacked = 0
-            watch._adopt(engine, lines.append, end + 60)
-            assert calm == engine.sysctl[name]
-        watch.close()
-        engine.close()
+def test_meter_samples_the_packets_of_the_last_burst_once():
+    """Without a SYN since, they are those that were seen."""
+    engine, meter = Syncache(keys=Keyring.from_seed(b"seed")), membership.Meter()
+    engine.listen(80)
+    meter.read(engine, 1.0)
+    syn = Segment(
+        src="198.51.100.7", dst="192.0.2.1", sport=1000, dport=80, flags=SYN
+    ).packet()
+    engine.packet(syn, 1.5)
+    record = meter.read(engine, 2.0, lambda: [syn])
+    assert (("198.51.100.0/24", 1.0),) == record.sources
+    assert (("192.0.2.1", 1.0),) == record.targets
+    assert () == meter.read(engine, 3.0, lambda: [syn]).sources
+
+
+def test_watch_reports_and_adopts(place):
+    """What it was told of the link is what blocks."""
+    place.write_text(place.read_text() + "adopt = block\n")
+    source, engine, blocked = membership.FleetSource(place), Syncache(), []
+    watch = membership.FleetWatch(source)
+    watch._member.close()
+    watch.beside(tuple, blocked.append)
+    watch._member.attacked, watch._member.blocks = 2, ("203.0.113.0/24",)
+    watch._report_due = 0.0
+    watch.take(engine, lambda _: None)
+    watch.close()
+    assert 1 == engine.sysctl["net.inet.tcp.syncookies_only"]
+    assert [("203.0.113.0/24",)] == blocked

@@ -38,6 +38,17 @@ def test_file_is_read(path):
     assert Path("/etc/syncache/fleet.key.next") == made.next_key
 
 
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("no", (False, False)), ("yes", (True, False)), ("block", (True, True))],
+)
+def test_attacks_on_others_are_adopted_in_two_steps(path, word, expected):
+    """Cookies alone, and blocked networks as well."""
+    path.write_text(f"{TEXT}adopt = {word}\n")
+    made = Conf.read(path, {})
+    assert expected == (made.adopt, made.block)
+
+
 def test_password_of_the_url_is_never_shown(path):
     """Error messages and `status` have the address."""
     assert "valkey://192.0.2.10:6379/0" == Conf.read(path, {}).address
@@ -66,7 +77,7 @@ def test_name_is_the_hosts_if_left_out(path, monkeypatch):
         (("name = edge-1", "name = -x"), "'-x' is not a name"),
         (("valkey = valkey:", "valkey = http:"), "valkey is valkey://HOST"),
         (("# ours", "colour = red"), ":1: a line is NAME = VALUE"),
-        (("# ours", "adopt = maybe"), "adopt is yes or no, not 'maybe'"),
+        (("# ours", "adopt = maybe"), "adopt is yes, no or block, not 'maybe'"),
         (("# ours", "words"), ":1: a line is NAME = VALUE"),
     ],
 )

@@ -337,6 +337,33 @@ def test_attack_on_others_needs_two_who_say_so(member, states, attacked):
     assert 0 == one.attacked
 
 
+BAD, WIDE = "203.0.113.0/24", "203.0.112.0/23"
+
+
+@pytest.mark.parametrize(
+    ("records", "blocks"),
+    [
+        ([("cookies", BAD, 0.5)], (BAD,)),
+        ([("cookies", BAD, 0.5), ("calm", BAD, 0.5)], ()),
+        ([("cookies", BAD, 0.5), ("cookies", BAD, 0.3), ("calm", BAD, 1)], (BAD,)),
+        ([("cookies", BAD, 0.5), ("cookies", BAD, 0.1)], ()),
+        ([("cookies", WIDE, 0.5), ("cookies", WIDE, 0.5)], ()),
+        ([("cookies", "0.0.0.0/0", 1.0), ("cookies", "::/0", 1.0)], ()),
+    ],
+)
+def test_network_is_blocked_when_two_who_are_attacked_name_it(member, records, blocks):
+    """Nobody can have more of the world blocked than a network of sources."""
+    clock = Clock()
+    one = begin(member("edge-1", clock))
+    for number, (state, network, share) in enumerate(records):
+        sources = ((network, share),)
+        one._note(
+            Record(name=f"m{number}", time=clock.now, state=state, sources=sources)
+        )
+    one.turn()
+    assert blocks == one.blocks
+
+
 def test_sights_are_bounded(member, monkeypatch):
     """Of many members the oldest are forgotten."""
     monkeypatch.setattr("syncache.fleet.member.SIGHTS_MAX", 4)

@@ -20,6 +20,8 @@ FULL = Record(
     alarms=("away",),
     state="aggressive",
     rates={"syn": 120_000.5},
+    sources=(("203.0.113.0/24", 0.5), ("2001:db8::/48", 0.25)),
+    targets=(("192.0.2.1", 1.0), ("2001:db8::1", 0.125)),
 )
 
 
@@ -47,6 +49,12 @@ def test_text_is_bounded_whatever_is_in_it():
     assert 1.0 == Record.decode("edge-1", text).time
 
 
+def test_shares_of_others_are_shares():
+    """Whatever they say."""
+    record = Record.decode("edge-1", changed(f=[["203.0.113.0/24", 5e9]] * 9))
+    assert 4 * (("203.0.113.0/24", 1.0),) == record.sources
+
+
 def changed(**fields):
     return json.dumps(json.loads(FULL.encode()) | fields).encode()
 
@@ -71,6 +79,12 @@ def changed(**fields):
         changed(s=9),
         changed(s="calm"),
         changed(n=5),
+        changed(f=5),
+        changed(f="words"),
+        changed(f=[["203.0.113.0/24"]]),
+        changed(f=[["203.0.113.1/24", 5]]),
+        changed(f=[["\x1b[2J", 5]]),
+        changed(d=[["192.0.2.1", "5"]]),
     ],
 )
 def test_text_that_is_none_is_one_line(body):

@@ -19,6 +19,16 @@ CONTEXT_AT, DATA_AT = 10_000, 100_000
 QUEUE = 3
 
 
+ARITHMETIC = {
+    0x07: lambda dst, _, imm: dst + imm,
+    0x0F: lambda dst, src, _: dst + src,
+    0x54: lambda dst, _, imm: dst & imm & 0xFFFFFFFF,
+    0x67: lambda dst, _, imm: dst << imm,
+    0xB7: lambda _, __, imm: imm,
+    0xBF: lambda _, src, __: src,
+}
+
+
 class BeyondTheEndError(Exception):
     """What ends a program that reads an skb."""
 
@@ -86,10 +96,8 @@ class Machine:
                 return (r[1], r[2], r[3])
             elif operation == 0x95:
                 return r[0]
-            elif operation == 0x07:
-                r[dst] += imm
             else:
-                r[dst] = {0xB7: imm, 0xBF: r[src]}[operation]
+                r[dst] = ARITHMETIC[operation](r[dst], r[src], imm)
 
 
 def tags(*types):
@@ -175,6 +183,60 @@ def test_one_family_alone_leaves_no_code_that_nothing_reaches():
     assert bpf.FILTER_REFUSE == Machine(ipv4(US4, 6)).run(six)
     both = bpf.filter_program([OURS[0], OURS[2]])
     assert max(len(four), len(six)) < len(both) < len(four) + len(six)
+
+
+BLOCKED = ["203.0.113.0/24", "198.51.100.7/32", "2001:db8:bad::/48"]
+
+
+def syn4(source, flags=0x02, *, words=5, fragment=0, vlan=b""):
+    """From a source to us."""
+    header = bytes([0x40 | words]) + bytes(5) + fragment.to_bytes(2, "big")
+    header += b"\x40\x06\0\0" + bytes(source) + US4 + bytes(4 * words - 20)
+    return MAC + vlan + b"\x08\x00" + header + bytes(13) + bytes([flags]) + bytes(6)
+
+
+def syn6(source, flags=0x02, *, following=6):
+    head = b"\x60" + bytes(5) + bytes([following, 64]) + bytes.fromhex(source) + US6
+    return MAC + b"\x86\xdd" + head + bytes(13) + bytes([flags]) + bytes(6)
+
+
+BAD6, GOOD6 = "20010db80bad" + "00" * 9 + "07", "20010db80bae" + "00" * 9 + "07"
+SOURCES = {
+    "SYN of a blocked network": (syn4([203, 0, 113, 9]), True),
+    "SYN of its last address": (syn4([203, 0, 113, 255]), True),
+    "SYN of the next network": (syn4([203, 0, 114, 0]), False),
+    "SYN of a blocked address": (syn4([198, 51, 100, 7]), True),
+    "SYN of its neighbour": (syn4([198, 51, 100, 6]), False),
+    "SYN with ECN": (syn4([203, 0, 113, 9], 0xC2), True),
+    "SYN behind IP options": (syn4([203, 0, 113, 9], words=7), True),
+    "SYN in two VLANs": (syn4([203, 0, 113, 9], vlan=tags(0x88A8, 0x8100)), True),
+    "ACK of a blocked network": (syn4([203, 0, 113, 9], 0x10), False),
+    "SYN-ACK": (syn4([203, 0, 113, 9], 0x12), False),
+    "RST": (syn4([203, 0, 113, 9], 0x04), False),
+    "later fragment": (syn4([203, 0, 113, 9], fragment=0x2005), False),
+    "SYN6 of a blocked network": (syn6(BAD6), True),
+    "SYN6 of another": (syn6(GOOD6), False),
+    "ACK6 of a blocked network": (syn6(BAD6, 0x10), False),
+    "ICMPv6 of a blocked network": (syn6(BAD6, following=58), False),
+}
+
+
+@pytest.mark.parametrize(("frame", "blocked"), SOURCES.values(), ids=SOURCES)
+def test_filter_refuses_syns_of_blocked_networks(frame, blocked):
+    """And takes all else as before, with addresses of ours and without."""
+    for ours in (OURS, None):
+        taken = Machine(frame).run(bpf.filter_program(ours, BLOCKED))
+        assert (bpf.FILTER_REFUSE if blocked else bpf.FILTER_TAKE) == taken
+        assert bpf.FILTER_TAKE == Machine(frame).run(bpf.filter_program(ours))
+    for networks in (BLOCKED[:1], BLOCKED[2:]):
+        Machine(frame).run(bpf.filter_program(OURS, networks))
+
+
+@pytest.mark.parametrize(("frame", "ours"), CASES.values(), ids=CASES)
+def test_filter_with_blocked_networks_knows_what_is_ours(frame, ours):
+    """As without them."""
+    taken = Machine(frame).run(bpf.filter_program(OURS, BLOCKED))
+    assert (bpf.FILTER_TAKE if ours else bpf.FILTER_REFUSE) == taken
 
 
 def test_forwarder_leaves_nothing_to_the_kernel():

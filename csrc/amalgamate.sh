@@ -43,8 +43,9 @@ int memcmp(const void *one, const void *two, size_t size);
 #endif
 END
 	# The burst path last, so that what it shares stands before it.
-	burst='core/burst.c core/flood.c core/quick.c'
-	rest=$(ls core/*.c | grep -v -x -e core/burst.c -e core/flood.c -e core/quick.c)
+	burst='core/burst.c core/flood.c core/quick.c core/quick_shape.c'
+	rest=$(ls core/*.c | grep -v -x -e core/burst.c -e core/flood.c \
+		-e core/quick.c -e core/quick_shape.c)
 	# Each #include "..." becomes its file, once; the headers above are there.
 	awk '
 	function base(path) {

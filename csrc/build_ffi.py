@@ -50,10 +50,7 @@ def sources(*rooms: str) -> list[str]:
 headers = [
     CSRC / "syncache.h",
     CSRC / "syncache_host.h",
-    *(
-        CSRC / "flow" / f"{name}.h"
-        for name in ("flow_tunables", "flow", "measure", "attempts")
-    ),
+    *(CSRC / "flow" / f"{name}.h" for name in ("flow_tunables", "flow", "attempts")),
 ]
 rooms = ["core", "simd", "flow"]
 # The links are Linux system calls; the core runs anywhere.

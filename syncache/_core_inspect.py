@@ -1,7 +1,7 @@
 """Inspection's part of the door to C: replays and samples.
 
 The rules of `_core` hold here too.  The calls are described in csrc/flow/flow.h and
-csrc/flow/measure.h.
+csrc/flow/flow.h.
 """
 
 from __future__ import annotations

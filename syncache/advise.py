@@ -254,7 +254,7 @@ def percentile(ordered: Sequence[float], at: float) -> float:
 def age_ms(counter: int) -> float:
     """Return the age below which all of a handshake-age counter's handshakes lie.
 
-    The counters are those of csrc/flow/measure.h: four to an octave.
+    The counters are those of csrc/flow/flow.h: four to an octave.
     """
     above = counter + 1
     if above < 4:

@@ -349,7 +349,7 @@ class Inspection(Flow):
     def handshake_ages(self) -> list[int]:
         """Return how many TCP handshakes completed at which age.
 
-        Four counters to an octave of milliseconds; see csrc/flow/measure.h.
+        Four counters to an octave of milliseconds; see csrc/flow/flow.h.
         """
         with self._core as core:
             return _core_inspect.handshake_ages(core)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../syncache_host.h"
+#include "derive.h"
 #include "event.h"
 
 #define API_LINE 64      /* alignment of the block and of its parts */
@@ -126,11 +127,11 @@ syncache_init(void *block, size_t size, const struct syncache_config *config,
     syncache_tunables_default(&cache->tunables);
     cache->wscale = engine_wscale_of(cache->tunables.maxsockbuf);
     cache->wscale_before = SYNCACHE_WSCALE_NONE;
-    engine_subkey(seed, "hash", cache->hash_key);
-    engine_subkey(seed, "iss ", cache->iss_key);
-    engine_subkey(seed, "ts  ", cache->ts_key);
-    engine_subkey(seed, "seen", cache->replay_key);
-    engine_subkey(seed, "tfo ", cache->fastopen_key);
+    derive_subkey(seed, "hash", cache->hash_key);
+    derive_subkey(seed, "iss ", cache->iss_key);
+    derive_subkey(seed, "ts  ", cache->ts_key);
+    derive_subkey(seed, "seen", cache->replay_key);
+    derive_subkey(seed, "tfo ", cache->fastopen_key);
     quick_init(cache);
     return cache;
 }
@@ -189,7 +190,7 @@ syncache_rehash(struct syncache *cache, const uint8_t seed[SYNCACHE_KEY_BYTES])
         }
     }
     assert(cache->table.count == 0);
-    engine_subkey(seed, "hash", cache->hash_key);
+    derive_subkey(seed, "hash", cache->hash_key);
     known_unchain(&cache->known);
     for (uint32_t number = 0; number < cache->known.unused; number++) {
         struct known_node *node = &cache->known.nodes[number];

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "derive.h"
 #include "engine.h"
 #include "siphash.h"
 #include "syncookie.h"
@@ -89,65 +90,25 @@ engine_advance_pause(struct syncache *cache, uint64_t last_ms)
         cache->stats.pauses++;
 }
 
-void
-engine_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES],
-              const char label[static 4],
-              uint8_t key[static SYNCACHE_KEY_BYTES])
-{
-    uint8_t input[5];
-
-    memcpy(input, label, 4);
-    input[4] = 0;
-    store64_le(key, siphash24(seed, input, sizeof(input)));
-    input[4] = 1;
-    store64_le(key + 8, siphash24(seed, input, sizeof(input)));
-}
-
-size_t
-engine_pack(const struct syncache_tuple *tuple,
-            uint8_t packed[static ENGINE_TUPLE_MAX])
-{
-    size_t address_size = tuple->family == 4 ? 4 : 16;
-    uint8_t *next = packed;
-
-    assert(tuple->family == 4 || tuple->family == 6);
-    memcpy(next, tuple->faddr, address_size);
-    memcpy(next + address_size, tuple->laddr, address_size);
-    next += 2 * address_size;
-    store16_be(next, tuple->fport);
-    store16_be(next + 2, tuple->lport);
-    return 2 * address_size + 4;
-}
-
 uint64_t
 engine_hash(const struct syncache *cache, const struct syncache_tuple *tuple)
 {
-    uint8_t packed[ENGINE_TUPLE_MAX];
-    size_t size = engine_pack(tuple, packed);
+    uint8_t packed[DERIVE_TUPLE_MAX];
+    size_t size = derive_tuple(tuple, packed);
 
     return siphash24(cache->hash_key, packed, size);
-}
-
-uint32_t
-engine_iss(const struct syncache *cache, const struct syncache_tuple *tuple)
-{
-    uint8_t packed[ENGINE_TUPLE_MAX];
-    size_t size = engine_pack(tuple, packed);
-
-    return (uint32_t)(cache->now_ms * 250) +
-           (uint32_t)siphash24(cache->iss_key, packed, size);
 }
 
 uint32_t
 engine_ts_offset(const struct syncache *cache,
                  const struct syncache_tuple *tuple)
 {
-    uint8_t packed[ENGINE_TUPLE_MAX];
+    uint8_t packed[DERIVE_TUPLE_MAX];
     size_t size;
 
     if (!cache->config.ts_per_tuple)
         return 0;
-    size = engine_pack(tuple, packed);
+    size = derive_tuple(tuple, packed);
     if (!cache->tunables.ts_offset_per_conn)
         size -= 4; /* the two ports */
     return siphash24_fold(cache->ts_key, packed, size);
@@ -169,8 +130,8 @@ engine_fingerprint(const struct syncache *cache,
                    const struct syncache_tuple *tuple, uint32_t irs,
                    uint32_t iss)
 {
-    uint8_t packed[ENGINE_TUPLE_MAX + 8];
-    size_t size = engine_pack(tuple, packed);
+    uint8_t packed[DERIVE_TUPLE_MAX + 8];
+    size_t size = derive_tuple(tuple, packed);
 
     store32_be(packed + size, irs);
     store32_be(packed + size + 4, iss);

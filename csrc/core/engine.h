@@ -91,11 +91,6 @@ quick_refresh(const struct syncache *cache)
 }
 #endif
 
-/* Bytes of a packed tuple: two addresses and two ports, addresses first, network order. */
-#define ENGINE_TUPLE_MAX 36
-
-size_t engine_pack(const struct syncache_tuple *tuple, uint8_t packed[static ENGINE_TUPLE_MAX]);
-
 /*
  * Takes the time of a call and does everything that time alone causes: keys retire, a pause begins or ends, old
  * deadlines are kept unambiguous.  Every call that tells a time makes it once, before anything else.
@@ -105,15 +100,8 @@ void engine_advance(struct syncache *cache, uint64_t now_ms);
 /* As that, for a caller that asks which key is due: no packet follows before it could give one. */
 void engine_tell(struct syncache *cache, uint64_t now_ms);
 
-/* Derives a subkey: SipHash of the label under the seed, twice. */
-void engine_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES], const char label[static 4],
-                   uint8_t key[static SYNCACHE_KEY_BYTES]);
-
 /* The hash that names bucket, tag and chain of a tuple. */
 uint64_t engine_hash(const struct syncache *cache, const struct syncache_tuple *tuple);
-
-/* ISS of a SYN that gets no cookie: RFC 6528, a 4 us clock plus a keyed hash of the tuple. */
-uint32_t engine_iss(const struct syncache *cache, const struct syncache_tuple *tuple);
 
 /* Offset of a tuple's timestamps, and the clock that it is added to. */
 uint32_t engine_ts_offset(const struct syncache *cache, const struct syncache_tuple *tuple);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "derive.h"
 #include "event.h"
 #include "siphash.h"
 
@@ -50,7 +51,8 @@ fastopen_accept(struct syncache *cache, struct event *event,
         entry.iss = engine_cookie(cache, &event->segment->tuple, &entry);
         cache->stats.sc_sendcookie++;
     } else {
-        entry.iss = engine_iss(cache, &event->segment->tuple);
+        entry.iss =
+            derive_isn(cache->iss_key, &event->segment->tuple, cache->now_ms);
         cache->stats.syn_no_key += engine_keyless(cache);
     }
     entry.rxmits = 1;

@@ -13,8 +13,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cookie.h"
 #include "event.h"
-#include "syncookie.h"
 
 /* Ours now, of the endpoint before, from maxsockbuf now and before. */
 #define REDEEM_SCALES 4
@@ -99,29 +99,29 @@ redeem_verify(struct syncache *cache, const struct event *event,
               struct syncache_cookie_options *options)
 {
     const struct syncache_tunables *tunables = &cache->tunables;
-    uint32_t irs = event->segment->seg_seq - 1;
-    uint32_t iss = event->segment->seg_ack - 1;
+    const struct wire_segment *segment = event->segment;
+    struct cookie_rules rules = {
+        .secret = &cache->secret,
+        .now_ms = cache->now_ms,
+        .secmod = tunables->secmod,
+        .lifetime_ms = tunables->cookie_lifetime_ms,
+        .skew_ms = engine_skew_ms(cache),
+        .layout = (enum syncache_layout)tunables->cookie_layout,
+    };
     uint8_t scales[REDEEM_SCALES];
     uint32_t scale_count = redeem_scales(cache, event->endpoint, scales);
-    const uint8_t *keys[SECRET_CANDIDATES];
-    uint32_t key_count = secret_candidates(
-        &cache->secret, cache->now_ms, tunables->cookie_lifetime_ms,
-        engine_skew_ms(cache), syncookie_parity(iss), keys);
 
-    if (key_count == 0) {
+    switch (cookie_verify(&rules, &segment->tuple, segment->seg_seq - 1,
+                          segment->seg_ack - 1, scales, scale_count, options)) {
+    case COOKIE_GOOD:
+        return REDEEM_GOOD;
+    case COOKIE_NO_KEY:
         cache->stats.cookie_no_key++;
         return REDEEM_FAILED;
+    default:
+        cache->stats.cookie_bad_mac++;
+        return REDEEM_OTHER;
     }
-    for (uint32_t i = 0; i < key_count * scale_count; i++) {
-        options->rcv_wscale = scales[i / key_count];
-        if (syncookie_lookup(keys[i % key_count], &event->segment->tuple, irs,
-                             iss, tunables->secmod,
-                             (enum syncache_layout)tunables->cookie_layout,
-                             options))
-            return REDEEM_GOOD;
-    }
-    cache->stats.cookie_bad_mac++;
-    return REDEEM_OTHER;
 }
 
 static bool
@@ -197,8 +197,8 @@ redeem_timestamps(struct syncache *cache, const struct event *event)
     clock = engine_ts_clock(cache) + engine_ts_offset(cache, &segment->tuple);
     age_ms = (int64_t)(int32_t)(clock - segment->tsecr) * 1000 /
              (int64_t)cache->config.ts_hz;
-    if (age_ms >= -(int64_t)cache->tunables.clock_skew_ms &&
-        age_ms <= 2 * (int64_t)cache->tunables.cookie_lifetime_ms)
+    if (cookie_timely(age_ms, cache->tunables.cookie_lifetime_ms,
+                      cache->tunables.clock_skew_ms))
         return true;
     cache->stats.ts_refused++;
     return false;

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "derive.h"
 #include "event.h"
 
 #define SYNCACHE_DUPSYN_COUNTED 255 /* dup_answers is a byte */
@@ -160,7 +161,8 @@ add_iss(struct syncache *cache, const struct event *event,
         struct table_entry *entry)
 {
     if (!engine_mints(cache)) {
-        entry->iss = engine_iss(cache, &event->segment->tuple);
+        entry->iss =
+            derive_isn(cache->iss_key, &event->segment->tuple, cache->now_ms);
         cache->stats.syn_no_key += engine_keyless(cache);
         return;
     }

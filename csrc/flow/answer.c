@@ -1,9 +1,5 @@
-/*
- * Packets of ours and events: how the policies answer.
- *
- * Not here: what to answer (intercept.c, proxy.c, inspect.c).
- */
-#include "engine.h"
+/* Packets of ours: see answer.h. */
+#include "answer.h"
 
 #include "../core/ring.h"
 
@@ -52,7 +48,7 @@ answer_ip(const struct session *session, uint32_t to, struct wire_reply *reply)
 }
 
 bool
-engine_send(struct flow *flow, const struct session *session, uint32_t to,
+answer_send(struct flow *flow, const struct session *session, uint32_t to,
             struct wire_reply *reply)
 {
     struct syncache_ring *tx = answer_ring(flow, session, to);
@@ -78,8 +74,8 @@ engine_send(struct flow *flow, const struct session *session, uint32_t to,
 }
 
 bool
-engine_send_packet(struct flow *flow, const struct session *session,
-                   const struct early_packet *packet)
+answer_packet(struct flow *flow, const struct session *session,
+              const struct early_packet *packet)
 {
     struct syncache_ring *tx = answer_ring(flow, session, FLOW_SERVER);
     uint16_t link_size;
@@ -100,8 +96,8 @@ engine_send_packet(struct flow *flow, const struct session *session,
 }
 
 bool
-engine_answer(struct flow *flow, const struct arrival *arrival,
-              struct wire_reply *reply)
+answer_arrival(struct flow *flow, const struct arrival *arrival,
+               struct wire_reply *reply)
 {
     struct syncache_ring *tx =
         arrival->side == FLOW_TAP ? NULL : flow->tx[arrival->side];
@@ -125,7 +121,7 @@ engine_answer(struct flow *flow, const struct arrival *arrival,
 }
 
 bool
-engine_reset(struct flow *flow, const struct session *session, uint32_t to,
+answer_reset(struct flow *flow, const struct session *session, uint32_t to,
              uint32_t seq, const uint32_t *ack)
 {
     struct wire_reply reply = {.seq = seq, .flags = WIRE_RST};
@@ -134,53 +130,11 @@ engine_reset(struct flow *flow, const struct session *session, uint32_t to,
         reply.flags |= WIRE_ACK;
         reply.ack = *ack;
     }
-    if (!engine_send(flow, session, to, &reply))
+    if (!answer_send(flow, session, to, &reply))
         return false;
     if (to == FLOW_CLIENT)
         flow->stats.resets_client++;
     else
         flow->stats.resets_server++;
     return true;
-}
-
-struct flow_event *
-engine_event(struct flow *flow, const struct session *session,
-             enum flow_event_kind kind)
-{
-    struct flow_event *event;
-
-    if (kind >= FLOW_EVENT_NEW && !flow->debug)
-        return NULL;
-    event = journal_add(&flow->journal, flow->now_ms, kind);
-    flow->stats.journal_lost = flow->journal.lost;
-    if (event == NULL || session == NULL)
-        return event;
-    session_tuple(session, &event->tuple);
-    event->protocol = session->protocol;
-    event->bytes[0] = session->bytes[0];
-    event->bytes[1] = session->bytes[1];
-    return event;
-}
-
-void
-engine_event_circumstances(struct flow *flow, struct flow_event *event)
-{
-    const struct host *top = hosts_heaviest(&flow->hosts);
-    const struct source *source = sources_top(&flow->sources);
-
-    event->incomplete = engine_incomplete(flow);
-    event->udp = flow->stats.incomplete_udp;
-    event->rate = engine_rate(flow);
-    if (top != NULL) {
-        memcpy(event->top_address, top->address, 16);
-        event->top_family = top->family;
-        event->top_count = top->count;
-        event->top_port =
-            session_at(&flow->sessions, top->youngest)->port[FLOW_SERVER];
-    }
-    if (source != NULL) {
-        memcpy(event->source_prefix, source->prefix, sizeof source->prefix);
-        event->source_family = source->family;
-        event->source_count = source->count;
-    }
 }

@@ -5,7 +5,7 @@
  * A fixed number of places: a client that proved its address may take one for as long as its server does not answer.
  * Where there is none, the packet is dropped and its sender sends it again.
  *
- * Not here: which packets are kept, and when they go on (proxy.c, proxy_knit.c).
+ * Not here: which packets are kept, and when they go on (proxy.c, knit.c).
  */
 #ifndef SYNCACHE_FLOW_EARLY_H
 #define SYNCACHE_FLOW_EARLY_H

@@ -4,7 +4,11 @@
  * that they name, then the policy packet by packet in order of arrival.  Only
  * the last stage changes anything, so results do not depend on the stages.
  */
-#include "engine.h"
+#include "flow_burst.h"
+
+#include "inspect.h"
+#include "intercept.h"
+#include "watch.h"
 
 #include "../core/ring.h"
 
@@ -18,7 +22,7 @@ _Static_assert(offsetof(struct syncache_tuple, laddr) == 16 &&
 
 /* The request type that a reply answers, 0 if it is none. */
 static uint16_t
-burst_icmp_request(uint8_t type)
+flow_icmp_request(uint8_t type)
 {
     switch (type) {
     case VIEW_ICMP_ECHO_REPLY:
@@ -35,10 +39,10 @@ burst_icmp_request(uint8_t type)
 /* ICMP has no ports: the identifier is the asker's, the request's type the
  * answerer's.  What is neither request nor reply has neither. */
 static void
-burst_icmp_key(const struct view *view, struct session_key *key)
+flow_icmp_key(const struct view *view, struct session_key *key)
 {
     bool v4 = view->tuple.family == 4;
-    uint16_t request = burst_icmp_request(view->icmp_type);
+    uint16_t request = flow_icmp_request(view->icmp_type);
 
     if (request != 0 && (request == VIEW_ICMPV6_ECHO) != v4) {
         key->port[0] = request;
@@ -52,7 +56,7 @@ burst_icmp_key(const struct view *view, struct session_key *key)
 }
 
 static void
-burst_key(struct arrival *arrival)
+flow_key(struct arrival *arrival)
 {
     const struct view *view = &arrival->view;
     bool quote = view->kind == VIEW_QUOTE;
@@ -62,19 +66,19 @@ burst_key(struct arrival *arrival)
     arrival->key.protocol = quote ? view->quote_protocol : view->protocol;
     arrival->key.hash = 0;
     if (view->kind == VIEW_ICMP)
-        burst_icmp_key(view, &arrival->key);
+        flow_icmp_key(view, &arrival->key);
 }
 
 /* Is it of a kind that may have a session? */
 static bool
-burst_keyed(const struct arrival *arrival)
+flow_keyed(const struct arrival *arrival)
 {
     return arrival->view.kind != VIEW_OTHER && arrival->view.upper != NULL;
 }
 
 static void
-burst_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
-            struct arrival *arrival)
+flow_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
+           struct arrival *arrival)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t index = rx->next + i;
@@ -86,37 +90,37 @@ burst_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
         arrival[i].link = packet - slot->link_size;
         arrival[i].link_size = slot->link_size;
         arrival[i].side = (uint8_t)side;
-        if (burst_keyed(&arrival[i]))
-            burst_key(&arrival[i]);
+        if (flow_keyed(&arrival[i]))
+            flow_key(&arrival[i]);
     }
 }
 
 static void
-burst_hash(const struct flow *flow, uint32_t count, struct arrival *arrival)
+flow_hash(const struct flow *flow, uint32_t count, struct arrival *arrival)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (!burst_keyed(&arrival[i]))
+        if (!flow_keyed(&arrival[i]))
             continue;
         arrival[i].key.hash = session_hash(flow->hash_key, &arrival[i].key);
         session_prefetch_slot(&flow->sessions, arrival[i].key.hash);
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (burst_keyed(&arrival[i]))
+        if (flow_keyed(&arrival[i]))
             session_prefetch(&flow->sessions, arrival[i].key.hash);
     }
 }
 
 void
-burst_stage(const struct flow *flow, const struct syncache_ring *rx,
-            uint32_t side, uint32_t count, struct arrival *arrival)
+flow_burst_stage(const struct flow *flow, const struct syncache_ring *rx,
+                 uint32_t side, uint32_t count, struct arrival *arrival)
 {
     assert(count <= SYNCACHE_BURST_MAX && rx->next + count <= rx->count);
-    burst_parse(rx, side, count, arrival);
-    burst_hash(flow, count, arrival);
+    flow_parse(rx, side, count, arrival);
+    flow_hash(flow, count, arrival);
 }
 
 static enum flow_verdict
-burst_policy(struct flow *flow, struct arrival *arrival)
+flow_policy(struct flow *flow, struct arrival *arrival)
 {
     struct flow_stats *stats = &flow->stats;
 
@@ -146,15 +150,15 @@ burst_policy(struct flow *flow, struct arrival *arrival)
 
 /* Fewer than count are consumed if a ring is full. */
 uint32_t
-burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count,
-              struct arrival *arrival)
+flow_burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count,
+                   struct arrival *arrival)
 {
     for (uint32_t i = 0; i < count; i++) {
         enum flow_verdict verdict;
 
-        if (!engine_room(flow))
+        if (!box_room(flow))
             return i;
-        verdict = burst_policy(flow, &arrival[i]);
+        verdict = flow_policy(flow, &arrival[i]);
         flow->stats.verdicts[verdict]++;
         rx->slot[rx->next].verdict = (uint8_t)verdict;
         if (verdict < FLOW_CONSUMED && !flow->tap)
@@ -164,21 +168,73 @@ burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count,
     return count;
 }
 
+void
+flow_burst_judge(struct flow *flow)
+{
+    if (flow->config.kind == FLOW_INSPECT)
+        inspect_judge(flow);
+    else
+        watch_judge(flow);
+}
+
+static void
+flow_due(struct flow *flow, uint32_t number)
+{
+    struct session *session;
+    uint64_t deadline_ms;
+
+    if (number >= flow->sessions.max) {
+        number -= flow->sessions.max;
+        inspect_host_due(flow, &flow->hosts.host[number]);
+        return;
+    }
+    session = session_at(&flow->sessions, number);
+    deadline_ms = session->deadline_ms;
+    session->deadline_ms = SYNCACHE_NEVER;
+    if (deadline_ms > flow->now_ms)
+        box_arm(flow, session, deadline_ms);
+    else if (flow->config.kind == FLOW_INSPECT)
+        inspect_due(flow, session);
+    else
+        intercept_due(flow, session);
+}
+
+/* Lets due timers act.  Returns false if the rings were too full for all of them. */
+static bool
+flow_timers(struct flow *flow)
+{
+    while (box_room(flow)) {
+        uint32_t number = due_pop(&flow->due, flow->now_ms);
+
+        uint32_t next, behind;
+
+        if (number == SESSION_NONE)
+            return true;
+        due_peek(&flow->due, &next, &behind);
+        box_prefetch(flow, next, behind);
+        flow_due(flow, number);
+    }
+    return due_next_ms(&flow->due) > flow->now_ms;
+}
+
 bool
-burst_begin(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
-            struct syncache_ring *server_tx)
+flow_burst_begin(struct flow *flow, uint64_t now_ms,
+                 struct syncache_ring *client_tx,
+                 struct syncache_ring *server_tx)
 {
     assert(client_tx == NULL || client_tx->slot_size >= FLOW_PACKET_MAX);
     assert(server_tx == NULL || server_tx->slot_size >= FLOW_PACKET_MAX);
-    engine_begin(flow, now_ms);
+    box_begin(flow, now_ms);
     flow->tx[FLOW_CLIENT] = client_tx;
     flow->tx[FLOW_SERVER] = server_tx;
-    if (!engine_timers(flow))
+    if (flow->changed && flow->config.kind == FLOW_INTERCEPT)
+        watch_rearm(flow);
+    if (!flow_timers(flow))
         return false;
     flow->changed = false;
-    engine_judge(flow);
+    flow_burst_judge(flow);
     /* A change of mode may have made more of them due. */
-    return engine_timers(flow);
+    return flow_timers(flow);
 }
 
 uint32_t
@@ -193,7 +249,7 @@ flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx,
     assert(rx->next <= rx->count && rx->count <= rx->slots);
     rx->passed_count = 0;
     flow->tap = side == FLOW_TAP;
-    if (!burst_begin(flow, now_ms, client_tx, server_tx))
+    if (!flow_burst_begin(flow, now_ms, client_tx, server_tx))
         return 0;
     while (rx->next < rx->count) {
         uint32_t count = rx->count - rx->next;
@@ -201,13 +257,13 @@ flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx,
 
         if (count > SYNCACHE_BURST_MAX)
             count = SYNCACHE_BURST_MAX;
-        burst_stage(flow, rx, side, count, arrival);
-        done = burst_packets(flow, rx, count, arrival);
+        flow_burst_stage(flow, rx, side, count, arrival);
+        done = flow_burst_packets(flow, rx, count, arrival);
         consumed += done;
         if (done < count)
             break;
     }
-    engine_judge(flow);
+    flow_burst_judge(flow);
     return consumed;
 }
 
@@ -218,8 +274,8 @@ flow_poll(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
     uint32_t before = (client_tx == NULL ? 0 : client_tx->count) +
                       (server_tx == NULL ? 0 : server_tx->count);
 
-    burst_begin(flow, now_ms, client_tx, server_tx);
-    engine_judge(flow);
+    flow_burst_begin(flow, now_ms, client_tx, server_tx);
+    flow_burst_judge(flow);
     return (client_tx == NULL ? 0 : client_tx->count) +
            (server_tx == NULL ? 0 : server_tx->count) - before;
 }

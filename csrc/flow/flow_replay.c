@@ -3,8 +3,7 @@
  * its slot carries, and what is due between two packets at the time when it is
  * due, so that a capture gives what the traffic itself would have given.
  */
-#include "engine.h"
-#include "measure.h"
+#include "flow_burst.h"
 
 #include <assert.h>
 
@@ -48,7 +47,7 @@ replay_is_quiet(struct flow *flow, uint64_t time_ms)
         return false;
     return !flow->threshold.aggressive ||
            threshold_change_ms(&flow->threshold, &flow->limits, flow->now_ms,
-                               engine_incomplete(flow)) > time_ms;
+                               box_incomplete(flow)) > time_ms;
 }
 
 /* Moves on to the time of the next packet, and does what is due before it. */
@@ -56,12 +55,12 @@ static void
 replay_advance(struct flow *flow, uint64_t time_ms)
 {
     if (replay_is_quiet(flow, time_ms)) {
-        engine_begin(flow, time_ms);
+        box_begin(flow, time_ms);
         if (flow->threshold.aggressive)
-            engine_judge(flow);
+            flow_burst_judge(flow);
     } else {
         replay_timers(flow, time_ms);
-        burst_begin(flow, time_ms, NULL, NULL);
+        flow_burst_begin(flow, time_ms, NULL, NULL);
     }
 }
 
@@ -94,7 +93,7 @@ flow_replay(struct flow *flow, uint64_t until_ms, struct syncache_ring *rx)
             replay_timers(flow, until_ms);
             break;
         }
-        burst_stage(flow, rx, FLOW_TAP, end - first, arrival);
+        flow_burst_stage(flow, rx, FLOW_TAP, end - first, arrival);
         while (rx->next < end) {
             uint32_t i = rx->next - first;
             uint64_t time_ms = rx->slot[rx->next].handle;
@@ -103,12 +102,12 @@ flow_replay(struct flow *flow, uint64_t until_ms, struct syncache_ring *rx)
             /* A late one counts as of just now. */
             if (!flow->started || time_ms > flow->now_ms || flow->changed)
                 replay_advance(flow, time_ms);
-            burst_packets(flow, rx, 1, &arrival[i]);
+            flow_burst_packets(flow, rx, 1, &arrival[i]);
             assert(rx->next == first + i + 1);
             /* Requests are judged where they are counted. */
             if ((last || rx->slot[rx->next].handle > flow->now_ms) &&
-                engine_incomplete(flow) != flow->judged_incomplete)
-                engine_judge(flow);
+                box_incomplete(flow) != flow->judged_incomplete)
+                flow_burst_judge(flow);
         }
     }
     return rx->next - before;

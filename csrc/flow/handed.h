@@ -4,7 +4,7 @@
  * it, by the same splice.
  *
  *   HANDED_NOT       the engine's; after the client was heard it is offered: HANDED_WAITING
- *   HANDED_WAITING   flow_handed() will give it away: HANDED_OVER
+ *   HANDED_WAITING   flow_handed() (flow_handed.c) will give it away: HANDED_OVER
  *   HANDED_OVER      flow_handed_seen() brings numbers and times; an idle one ends only by a look that came later;
  *                    flow_handed_back() makes it the engine's again: HANDED_NOT
  *
@@ -29,7 +29,17 @@ struct handing {
 };
 
 /* A packet of a spliced session went through. */
-void handed_offer(struct handing *handing, const struct sessions *sessions, struct session *session);
+static inline void
+handed_offer(struct handing *handing, const struct sessions *sessions, struct session *session)
+{
+    uint16_t unfit = SESSION_UNCHECKED | SESSION_UNCHECKED_S;
+
+    if (session->state != FLOW_ESTAB || !(session->flags & SESSION_HEARD) || session->flags & unfit ||
+        handing->count == HANDED_WAITING_MAX)
+        return;
+    session->splice.handed = HANDED_WAITING;
+    handing->waiting[handing->count++] = session_number(sessions, session);
+}
 
 /* May a session that was silent until now_ms end?  Nobody else may know better. */
 static inline bool

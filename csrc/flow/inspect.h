@@ -1,53 +1,40 @@
 /*
- * What the files of Inspection share.
+ * Inspection (CBAC): what its files share.  Calls go down:
  *
- *   inspect.c        attempts: block, rate, limits; victims, deletion, timers    inspect_tcp.c   TCP
- *   inspect_rule.c   what the rules say; the audit trail                         inspect_udp.c   UDP, DNS, ICMP
- *   inspect_host.c   the limit of a destination, its block, challenges
+ *   inspect_packet.c          packets by their kind, sessions whose time has come
+ *   inspect_tcp.c      TCP                inspect_udp.c    UDP, DNS, ICMP
+ *   inspect_attempt.c  attempts: block, rate, limits
+ *   inspect_host.c     the limit of a destination, its block, challenges
+ *   inspect_evict.c    who makes room, deletion
+ *   inspect_rule.c     the rules, the audit trail
  */
 #ifndef SYNCACHE_FLOW_INSPECT_H
 #define SYNCACHE_FLOW_INSPECT_H
 
-#include "engine.h"
+#include "box.h"
+#include "inspect_rule.h"
+
+enum flow_verdict inspect_packet(struct flow *flow, struct arrival *arrival);
+/* A session whose deadline has come: it is no longer armed.  A host whose block is over. */
+void inspect_due(struct flow *flow, struct session *session);
+void inspect_host_due(struct flow *flow, struct host *host);
 
 enum flow_verdict inspect_tcp(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_udp(struct flow *flow, struct arrival *arrival);
 enum flow_verdict inspect_icmp(struct flow *flow, struct arrival *arrival);
 /* A half-open session of UDP or ICMP has an answer. */
 void inspect_answered(struct flow *flow, struct session *session);
-/* An ICMP error: what it says of a challenged client's connection is translated; to a half-open session it is an answer
- * if it is UDP's, the end if it is TCP's. */
-enum flow_verdict inspect_quote(struct flow *flow, struct arrival *arrival);
-
-/* Is packets' way through ours to judge, or do we only look? */
-bool inspect_acts(const struct flow *flow);
-/* In line, an end's packets come on its own link; others are somebody else's. */
-bool inspect_comes_right(const struct session *session, const struct arrival *arrival, uint32_t from);
-/* What becomes of a packet that is refused: it passes if we only look. */
-enum flow_verdict inspect_refuse(const struct flow *flow, enum flow_verdict verdict);
-
-/* The rule for a session begun on a side, as struct session holds it, and what it says. */
-uint8_t inspect_rule_number(const struct flow *flow, uint8_t side, uint8_t protocol, uint16_t port);
-const struct flow_inspect_rule *inspect_rule(const struct flow *flow, uint8_t number);
-bool inspect_alerts(const struct flow *flow, uint8_t rule_number);
-/* How long a session of this kind lives after its last packet. */
-uint32_t inspect_idle_ms(const struct flow *flow, const struct session *session);
 
 /*
  * An attempt: counts it, judges, makes room, makes the session.
  *
  *   in       arrival    its packet, from the initiator, checksum verified
  *   in       counted    it counts in the thresholds
- *   returns  the session, which the caller completes, arms, and then judges again (engine_judge); or NULL, and
+ *   returns  the session, which the caller completes, arms, and then judges again (inspect_judge); or NULL, and
  *            *verdict says what becomes of the packet
  */
 struct session *inspect_attempt(struct flow *flow, const struct arrival *arrival, bool counted,
                                 enum flow_verdict *verdict);
-
-/* Deletes a half-open session: resets to both ends if it is TCP, at once or when there is room. */
-void inspect_delete(struct flow *flow, struct session *session, enum flow_end end);
-/* Makes way for a new session if the mode asks for it: one victim goes. */
-void inspect_make_way(struct flow *flow);
 
 /* inspect_host.c: what the destination's limit says to one more attempt. */
 enum inspect_limit { INSPECT_ADMIT, INSPECT_ADMIT_EVICTED, INSPECT_REFUSE };
@@ -57,5 +44,29 @@ bool inspect_host_blocked(const struct flow *flow, const struct arrival *arrival
 enum flow_verdict inspect_host_refuse(struct flow *flow, const struct arrival *arrival);
 /* A segment of no session: perhaps the ACK of a challenge. */
 enum flow_verdict inspect_host_redeem(struct flow *flow, const struct arrival *arrival);
+
+/* Judges the thresholds; if aggressive mode begins and sweeps, half-open sessions go until the count is below low. */
+void inspect_judge(struct flow *flow);
+/* Deletes a half-open session: resets to both ends if it is TCP, at once or when there is room. */
+void inspect_delete(struct flow *flow, struct session *session, enum flow_end end);
+/* Sends the resets that a deleted session owes, and forgets it. */
+void inspect_pay(struct flow *flow, struct session *session);
+/* Makes way for a new session if the mode asks for it: one victim goes.  In a full table; false: nobody can. */
+void inspect_make_way(struct flow *flow);
+bool inspect_make_room(struct flow *flow);
+
+/* True if packets may be dropped or answered; false with a tap or `detect_only`. */
+static inline bool
+inspect_acts(const struct flow *flow)
+{
+    return !flow->tap && flow->inspect.detect_only == 0;
+}
+
+/* A packet that is refused passes all the same where nothing may be dropped. */
+static inline enum flow_verdict
+inspect_refuse(const struct flow *flow, enum flow_verdict verdict)
+{
+    return inspect_acts(flow) ? verdict : FLOW_FORWARD;
+}
 
 #endif

@@ -13,12 +13,15 @@
 #include "inspect.h"
 
 #include "proxy.h"
+#include "proxy_cookie.h"
+#include "proxy_grant.h"
+#include "report.h"
 
 #include <assert.h>
 #include <string.h>
 
 static struct host *
-host_of(const struct flow *flow, const struct arrival *arrival)
+inspect_host_at(const struct flow *flow, const struct arrival *arrival)
 {
     return host_find(&flow->hosts, arrival->key.address[1], arrival->key.family,
                      WIRE_PROTOCOL_TCP);
@@ -31,19 +34,19 @@ inspect_host_blocked(const struct flow *flow, const struct arrival *arrival)
 
     if (flow->hosts.blocked == 0 || arrival->key.protocol != WIRE_PROTOCOL_TCP)
         return false;
-    host = host_of(flow, arrival);
+    host = inspect_host_at(flow, arrival);
     return host != NULL && host->blocked;
 }
 
 static struct flow_event *
-host_event(struct flow *flow, const struct host *host,
-           enum flow_event_kind kind)
+inspect_host_event(struct flow *flow, const struct host *host,
+                   enum flow_event_kind kind)
 {
-    struct flow_event *event = engine_event(flow, NULL, kind);
+    struct flow_event *event = report_event(flow, NULL, kind);
 
     if (event == NULL)
         return NULL;
-    engine_event_circumstances(flow, event);
+    box_circumstances(flow, event);
     event->protocol = host->protocol;
     event->reason = FLOW_REASON_HOST;
     event->limit = flow->inspect.tcp_max_incomplete_host;
@@ -54,7 +57,7 @@ host_event(struct flow *flow, const struct host *host,
 
 /* Once per excursion: again only when it was armed again, or is long past. */
 static void
-host_exceeded(struct flow *flow, struct host *host, bool alerts)
+inspect_host_exceeded(struct flow *flow, struct host *host, bool alerts)
 {
     if (host->alerted &&
         flow->now_ms - host->alert_ms < flow->inspect.host_alert_again_ms)
@@ -62,11 +65,11 @@ host_exceeded(struct flow *flow, struct host *host, bool alerts)
     host_alert(host, flow->now_ms);
     flow->stats.host_alerts++;
     if (alerts)
-        host_event(flow, host, FLOW_EVENT_HOST_ALERT);
+        inspect_host_event(flow, host, FLOW_EVENT_HOST_ALERT);
 }
 
 static void
-host_begin_block(struct flow *flow, struct host *host, bool alerts)
+inspect_host_begin_block(struct flow *flow, struct host *host, bool alerts)
 {
     uint64_t until_ms = flow->now_ms + flow->inspect.tcp_block_time_ms;
     uint32_t number = host_number(&flow->hosts, host);
@@ -82,14 +85,15 @@ host_begin_block(struct flow *flow, struct host *host, bool alerts)
     host->reported = alerts;
     if (!alerts)
         return;
-    event = host_event(flow, host, FLOW_EVENT_BLOCK);
+    event = inspect_host_event(flow, host, FLOW_EVENT_BLOCK);
     if (event != NULL)
         event->number = flow->inspect.tcp_block_time_ms;
 }
 
 /* A SYN that we may answer in the server's name. */
 static bool
-host_may_challenge(const struct flow *flow, const struct arrival *arrival)
+inspect_host_may_challenge(const struct flow *flow,
+                           const struct arrival *arrival)
 {
     const struct view *view = &arrival->view;
 
@@ -100,12 +104,12 @@ host_may_challenge(const struct flow *flow, const struct arrival *arrival)
 
 /* Without a block time, those above the limit are challenged one by one. */
 static bool
-host_challenges(const struct flow *flow, const struct arrival *arrival)
+inspect_host_challenges(const struct flow *flow, const struct arrival *arrival)
 {
     uint32_t action = flow->inspect.block_action;
 
     if (flow->inspect.tcp_block_time_ms != 0 ||
-        !host_may_challenge(flow, arrival))
+        !inspect_host_may_challenge(flow, arrival))
         return false;
     return action == FLOW_BLOCK_INTERCEPT ||
            (action == FLOW_BLOCK_COOKIE && proxy_mints(flow));
@@ -115,23 +119,23 @@ enum inspect_limit
 inspect_host_limit(struct flow *flow, const struct arrival *arrival)
 {
     uint32_t limit = flow->inspect.tcp_max_incomplete_host;
-    bool alerts = inspect_alerts(
+    bool alerts = inspect_rule_alerts(
         flow, inspect_rule_number(flow, arrival->side, WIRE_PROTOCOL_TCP,
                                   arrival->key.port[1]));
     struct host *host;
 
     if (limit == 0 || arrival->key.protocol != WIRE_PROTOCOL_TCP)
         return INSPECT_ADMIT;
-    host = host_of(flow, arrival);
+    host = inspect_host_at(flow, arrival);
     if (host == NULL || host->count < limit)
         return INSPECT_ADMIT;
-    host_exceeded(flow, host, alerts);
+    inspect_host_exceeded(flow, host, alerts);
     if (flow->inspect.tcp_block_time_ms != 0 &&
         flow->inspect.block_action != FLOW_BLOCK_EVICT) {
-        host_begin_block(flow, host, alerts);
+        inspect_host_begin_block(flow, host, alerts);
         return INSPECT_REFUSE;
     }
-    if (host_challenges(flow, arrival))
+    if (inspect_host_challenges(flow, arrival))
         return INSPECT_REFUSE;
     /* One goes and one comes: the excursion is not over. */
     host->kept = 1;
@@ -139,9 +143,8 @@ inspect_host_limit(struct flow *flow, const struct arrival *arrival)
                    FLOW_END_EVICTED_HOST);
     host->kept = 0;
     if (host->oldest != SESSION_NONE)
-        engine_prefetch(
-            flow, host->oldest,
-            session_at(&flow->sessions, host->oldest)->host_younger);
+        box_prefetch(flow, host->oldest,
+                     session_at(&flow->sessions, host->oldest)->host_younger);
     return INSPECT_ADMIT_EVICTED;
 }
 
@@ -150,7 +153,7 @@ inspect_host_due(struct flow *flow, struct host *host)
 {
     assert(host->blocked && host->block_until_ms <= flow->now_ms);
     if (host->reported)
-        host_event(flow, host, FLOW_EVENT_UNBLOCK);
+        inspect_host_event(flow, host, FLOW_EVENT_UNBLOCK);
     host_unblock(&flow->hosts, host);
 }
 
@@ -159,7 +162,7 @@ inspect_host_refuse(struct flow *flow, const struct arrival *arrival)
 {
     enum flow_verdict verdict = inspect_refuse(flow, FLOW_DROP_BLOCKED);
 
-    if (!host_may_challenge(flow, arrival))
+    if (!inspect_host_may_challenge(flow, arrival))
         return verdict;
     if (flow->inspect.block_action == FLOW_BLOCK_COOKIE)
         return proxy_mints(flow) ? proxy_cookie(flow, arrival)
@@ -169,21 +172,22 @@ inspect_host_refuse(struct flow *flow, const struct arrival *arrival)
     inspect_make_way(flow);
     if (proxy_begin(flow, arrival) == NULL)
         return verdict;
-    engine_judge(flow);
+    inspect_judge(flow);
     return FLOW_CONSUMED;
 }
 
 enum flow_verdict
 inspect_host_redeem(struct flow *flow, const struct arrival *arrival)
 {
+    struct proxy_redeemed redeemed;
     enum flow_verdict verdict;
 
     if (flow->inspect.block_action != FLOW_BLOCK_COOKIE ||
         !inspect_acts(flow) || arrival->side == FLOW_TAP)
         return FLOW_FORWARD;
-    verdict = proxy_redeem(flow, arrival);
-    if (verdict == FLOW_DROP_BAD_ACK)
+    if (!proxy_redeem(flow, arrival, &redeemed))
         return FLOW_FORWARD;
-    engine_judge(flow);
+    verdict = proxy_redeemed(flow, arrival, &redeemed);
+    inspect_judge(flow);
     return verdict;
 }

@@ -1,8 +1,7 @@
-/*
- * Inspection's rules: which one a session is under, what it says about alerts,
- * the audit trail and the idle time, where it leaves the word to the globals.
- */
-#include "inspect.h"
+/* Inspection's rules and audit trail: see inspect_rule.h. */
+#include "inspect_rule.h"
+
+#include "report.h"
 
 #define INSPECT_DNS_PORT 53
 
@@ -53,7 +52,7 @@ inspect_rule_number(const struct flow *flow, uint8_t side, uint8_t protocol,
 }
 
 const struct flow_inspect_rule *
-inspect_rule(const struct flow *flow, uint8_t number)
+inspect_rule_at(const struct flow *flow, uint8_t number)
 {
     if (number < FLOW_INSPECTED_COUNT)
         return &flow->inspect.rule[number];
@@ -69,9 +68,9 @@ inspect_rule(const struct flow *flow, uint8_t number)
 }
 
 bool
-inspect_alerts(const struct flow *flow, uint8_t rule_number)
+inspect_rule_alerts(const struct flow *flow, uint8_t rule_number)
 {
-    uint8_t alert = inspect_rule(flow, rule_number)->alert;
+    uint8_t alert = inspect_rule_at(flow, rule_number)->alert;
 
     return alert == FLOW_INHERIT ? flow->inspect.alert != 0 : alert == FLOW_ON;
 }
@@ -85,7 +84,7 @@ rule_of(const struct flow *flow, const struct session *session)
     if (number >= FLOW_INSPECTED_COUNT)
         number = inspect_rule_number(flow, session->side, session->protocol,
                                      session->port[FLOW_SERVER]);
-    return inspect_rule(flow, number);
+    return inspect_rule_at(flow, number);
 }
 
 static bool
@@ -98,7 +97,7 @@ rule_audits(const struct flow *flow, const struct session *session)
 }
 
 uint32_t
-inspect_idle_ms(const struct flow *flow, const struct session *session)
+inspect_rule_idle_ms(const struct flow *flow, const struct session *session)
 {
     const struct flow_inspect_tunables *tunables = &flow->inspect;
     uint32_t own_ms = rule_of(flow, session)->timeout_ms;
@@ -117,23 +116,23 @@ inspect_idle_ms(const struct flow *flow, const struct session *session)
 }
 
 void
-inspect_opened(struct flow *flow, struct session *session)
+inspect_rule_opened(struct flow *flow, struct session *session)
 {
     session->rule = inspect_rule_number(flow, session->side, session->protocol,
                                         session->port[FLOW_SERVER]);
     if (rule_audits(flow, session))
-        (void)engine_event(flow, session, FLOW_EVENT_START);
+        (void)report_event(flow, session, FLOW_EVENT_START);
 }
 
 void
-inspect_ended(struct flow *flow, const struct session *session,
-              enum flow_end end)
+inspect_rule_ended(struct flow *flow, const struct session *session,
+                   enum flow_end end)
 {
     struct flow_event *event;
 
     if (!rule_audits(flow, session))
         return;
-    event = engine_event(flow, session, FLOW_EVENT_STOP);
+    event = report_event(flow, session, FLOW_EVENT_STOP);
     if (event != NULL)
         event->reason = (uint8_t)end;
 }

@@ -6,6 +6,8 @@
  * Sessions of challenged clients (mode 'I') are the SYN proxy's.
  */
 #include "inspect.h"
+
+#include "knit.h"
 #include "proxy.h"
 #include "track.h"
 
@@ -51,15 +53,16 @@ tcp_attempt(struct flow *flow, const struct arrival *arrival)
     enum flow_verdict verdict;
     struct session *session;
 
-    if (inspect_rule(flow, rule)->inspect == 0 || !view_verify(&arrival->view))
+    if (inspect_rule_at(flow, rule)->inspect == 0 ||
+        !view_verify(&arrival->view))
         return FLOW_FORWARD;
     session = inspect_attempt(flow, arrival, true, &verdict);
     if (session == NULL)
         return verdict;
     track_syn(session, &arrival->view);
-    engine_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
+    box_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
     tcp_answer_ahead(flow, session, arrival);
-    engine_judge(flow);
+    inspect_judge(flow);
     return verdict;
 }
 
@@ -77,14 +80,18 @@ tcp_learn(struct flow *flow, const struct session *session,
                         options.has, options.mss, options.wscale);
 }
 
-void
-inspect_renew(struct flow *flow, struct session *session,
-              const struct view *view)
+/* The server answered another SYN: the two are by themselves from here on. */
+static void
+tcp_renew(struct flow *flow, struct session *session, const struct view *view)
 {
-    session = engine_renew(flow, session, view);
-    engine_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
+    struct box_renewal renewal;
+
+    box_renew_begin(flow, session, &renewal);
+    inspect_judge(flow);
+    session = box_renew(flow, &renewal, view);
+    box_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
     tcp_learn(flow, session, view);
-    engine_judge(flow);
+    inspect_judge(flow);
 }
 
 static void
@@ -93,30 +100,30 @@ tcp_watched(struct flow *flow, struct session *session,
 {
     switch (track_segment(session, &arrival->view, from)) {
     case TRACK_RST:
-        engine_end(flow, session, FLOW_END_RST);
+        box_end(flow, session, FLOW_END_RST);
         return;
     case TRACK_ANEW:
-        inspect_renew(flow, session, &arrival->view);
+        tcp_renew(flow, session, &arrival->view);
         return;
     case TRACK_SYN_ACK:
         tcp_learn(flow, session, &arrival->view);
         break;
     case TRACK_ESTABLISHED:
-        engine_state(flow, session, FLOW_ESTAB);
+        box_state(flow, session, FLOW_ESTAB);
         break;
     case TRACK_CLOSED:
         if (session->state != FLOW_CLOSING)
-            engine_state(flow, session, FLOW_CLOSING);
-        engine_arm(flow, session,
-                   flow->now_ms + flow->inspect.tcp_finwait_time_ms);
+            box_state(flow, session, FLOW_CLOSING);
+        box_arm(flow, session,
+                flow->now_ms + flow->inspect.tcp_finwait_time_ms);
         break;
     default:
         break;
     }
     session->last_ms = flow->now_ms;
     if (session->state == FLOW_ESTAB)
-        engine_arm(flow, session,
-                   flow->now_ms + inspect_idle_ms(flow, session));
+        box_arm(flow, session,
+                flow->now_ms + inspect_rule_idle_ms(flow, session));
 }
 
 enum flow_verdict
@@ -129,37 +136,20 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
 
     if (session != NULL && session->state == FLOW_CLOSING && request &&
         view_verify(&arrival->view)) {
-        engine_end(flow, session, FLOW_END_REPLACED);
+        box_end(flow, session, FLOW_END_REPLACED);
         session = NULL;
     }
     if (session == NULL)
         return request ? tcp_attempt(flow, arrival)
                        : tcp_stranger(flow, arrival);
-    if (!inspect_comes_right(session, arrival, from))
+    if (!box_comes_right(session, from, arrival))
         return session->mode == 'I' ? FLOW_DROP_UNKNOWN : FLOW_FORWARD;
-    if (session->mode == 'I')
+    if (session->mode == 'I' && !knit_is_anew(session, from, &arrival->view))
         return proxy_packet(flow, session, from, arrival);
-    tcp_watched(flow, session, arrival, from);
-    return FLOW_FORWARD;
-}
-
-enum flow_verdict
-inspect_quote(struct flow *flow, struct arrival *arrival)
-{
-    uint32_t from;
-    struct session *session =
-        session_find(&flow->sessions, &arrival->key, &from);
-
-    if (session == NULL)
+    if (session->mode == 'I') {
+        tcp_renew(flow, session, &arrival->view);
         return FLOW_FORWARD;
-    if (session->mode == 'I')
-        return proxy_quote(flow, session, from, arrival);
-    if (inspect_comes_right(session, arrival, FLOW_SERVER) &&
-        track_is_refused(session, &arrival->view, from)) {
-        if (session->protocol == WIRE_PROTOCOL_TCP)
-            engine_end(flow, session, FLOW_END_RST);
-        else
-            inspect_answered(flow, session);
     }
+    tcp_watched(flow, session, arrival, from);
     return FLOW_FORWARD;
 }

@@ -15,7 +15,7 @@
 static uint64_t
 udp_deadline_ms(const struct flow *flow, const struct session *session)
 {
-    uint64_t idle_ms = flow->now_ms + inspect_idle_ms(flow, session);
+    uint64_t idle_ms = flow->now_ms + inspect_rule_idle_ms(flow, session);
     uint64_t age_ms =
         session->created_ms + flow->inspect.udp_halfopen_max_age_ms;
 
@@ -44,9 +44,9 @@ udp_attempt(struct flow *flow, const struct arrival *arrival, bool counted)
     if (session == NULL)
         return FLOW_FORWARD;
     session->bytes[FLOW_CLIENT] = udp_payload(&arrival->view);
-    engine_arm(flow, session, udp_deadline_ms(flow, session));
+    box_arm(flow, session, udp_deadline_ms(flow, session));
     if (counted)
-        engine_judge(flow);
+        inspect_judge(flow);
     return FLOW_FORWARD;
 }
 
@@ -54,8 +54,8 @@ void
 inspect_answered(struct flow *flow, struct session *session)
 {
     session->last_ms = flow->now_ms;
-    engine_state(flow, session, FLOW_ESTAB);
-    engine_arm(flow, session, udp_deadline_ms(flow, session));
+    box_state(flow, session, FLOW_ESTAB);
+    box_arm(flow, session, udp_deadline_ms(flow, session));
 }
 
 /* A packet of a known session. */
@@ -67,8 +67,8 @@ udp_heard(struct flow *flow, struct session *session,
     session->last_ms = flow->now_ms;
     if (from == FLOW_SERVER && session->state == FLOW_SYNRCVD &&
         view_verify(&arrival->view))
-        engine_state(flow, session, FLOW_ESTAB);
-    engine_arm(flow, session, udp_deadline_ms(flow, session));
+        box_state(flow, session, FLOW_ESTAB);
+    box_arm(flow, session, udp_deadline_ms(flow, session));
 }
 
 enum flow_verdict
@@ -80,13 +80,13 @@ inspect_udp(struct flow *flow, struct arrival *arrival)
     uint8_t rule;
 
     if (session != NULL) {
-        if (inspect_comes_right(session, arrival, from))
+        if (box_comes_right(session, from, arrival))
             udp_heard(flow, session, arrival, from);
         return FLOW_FORWARD;
     }
     rule = inspect_rule_number(flow, arrival->side, VIEW_PROTOCOL_UDP,
                                arrival->key.port[1]);
-    if (inspect_rule(flow, rule)->inspect == 0)
+    if (inspect_rule_at(flow, rule)->inspect == 0)
         return FLOW_FORWARD;
     return udp_attempt(flow, arrival, true);
 }
@@ -119,8 +119,8 @@ icmp_is_inspected(const struct flow *flow, uint8_t side, bool request)
         return flow->inspect.rule[FLOW_ICMP].inspect != 0;
     if (!request && side != FLOW_TAP)
         begun = side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT;
-    return inspect_rule(flow,
-                        inspect_rule_number(flow, begun, WIRE_PROTOCOL_ICMP, 0))
+    return inspect_rule_at(
+               flow, inspect_rule_number(flow, begun, WIRE_PROTOCOL_ICMP, 0))
                ->inspect != 0;
 }
 
@@ -139,7 +139,7 @@ inspect_icmp(struct flow *flow, struct arrival *arrival)
         return FLOW_FORWARD;
     if (session == NULL && request)
         return udp_attempt(flow, arrival, flow->inspect.count_icmp != 0);
-    if (session == NULL || !inspect_comes_right(session, arrival, from))
+    if (session == NULL || !box_comes_right(session, from, arrival))
         return request ? FLOW_FORWARD
                        : inspect_refuse(flow, FLOW_DROP_ICMP_REPLY);
     if (request == (from == FLOW_CLIENT))

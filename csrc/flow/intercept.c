@@ -17,8 +17,13 @@
  */
 #include "intercept.h"
 
+#include "knit.h"
 #include "proxy.h"
+#include "proxy_cookie.h"
+#include "proxy_grant.h"
+#include "proxy_send.h"
 #include "track.h"
+#include "watch.h"
 
 #include <assert.h>
 
@@ -79,8 +84,8 @@ intercept_new(struct flow *flow, const struct arrival *arrival)
     bool watch = intercept_watches(flow, arrival);
     enum flow_verdict verdict = watch ? FLOW_FORWARD : FLOW_CONSUMED;
 
-    engine_request(flow, &arrival->key);
-    engine_judge(flow);
+    box_request(flow, &arrival->key);
+    watch_judge(flow);
     if (!watch && intercept_stateless(flow)) {
         verdict = proxy_cookie(flow, arrival);
     } else {
@@ -94,7 +99,7 @@ intercept_new(struct flow *flow, const struct arrival *arrival)
              intercept_open(flow, arrival, watch) == NULL))
             verdict = intercept_full(flow, arrival, watch);
     }
-    engine_judge(flow);
+    watch_judge(flow);
     return verdict;
 }
 
@@ -106,18 +111,19 @@ intercept_learns(const struct flow *flow)
 
 /* A good cookie makes a half-open session, for which another may have to go. */
 static enum flow_verdict
-intercept_redeem(struct flow *flow, const struct arrival *arrival)
+intercept_redeem(struct flow *flow, const struct arrival *arrival,
+                 const struct proxy_redeemed *redeemed)
 {
     enum flow_verdict verdict;
 
     if (flow->threshold.aggressive &&
         flow->stats.incomplete > flow->intercept.max_incomplete_high)
         (void)intercept_evict(flow, FLOW_END_EVICTED_COUNT);
-    verdict = proxy_redeem(flow, arrival);
+    verdict = proxy_redeemed(flow, arrival, redeemed);
     if (verdict == FLOW_DROP_NO_ROOM &&
         intercept_evict(flow, FLOW_END_EVICTED_FULL))
-        verdict = proxy_redeem(flow, arrival);
-    engine_judge(flow);
+        verdict = proxy_redeemed(flow, arrival, redeemed);
+    watch_judge(flow);
     return verdict;
 }
 
@@ -125,8 +131,10 @@ intercept_redeem(struct flow *flow, const struct arrival *arrival)
 static enum flow_verdict
 intercept_unknown(struct flow *flow, const struct arrival *arrival)
 {
-    if (arrival->side != FLOW_TAP && proxy_is_cookie(flow, arrival))
-        return intercept_redeem(flow, arrival);
+    struct proxy_redeemed redeemed;
+
+    if (arrival->side != FLOW_TAP && proxy_redeem(flow, arrival, &redeemed))
+        return intercept_redeem(flow, arrival, &redeemed);
     if (flow->intercept.mode == FLOW_MODE_WATCH ||
         flow->intercept.unknown == FLOW_UNKNOWN_FORWARD ||
         arrival->side == FLOW_TAP || intercept_learns(flow))
@@ -195,16 +203,6 @@ intercept_stranger(struct flow *flow, const struct arrival *arrival)
     return FLOW_FORWARD;
 }
 
-/* Did the packet come on the link that this end of the session is on? */
-static bool
-intercept_right_side(const struct session *session, uint32_t from,
-                     const struct arrival *arrival)
-{
-    if (arrival->side == FLOW_TAP || session->side == FLOW_TAP)
-        return true;
-    return (arrival->side == session->side) == (from == FLOW_CLIENT);
-}
-
 static enum flow_verdict
 intercept_tcp(struct flow *flow, struct arrival *arrival)
 {
@@ -215,19 +213,22 @@ intercept_tcp(struct flow *flow, struct arrival *arrival)
 
     if (session == NULL)
         return intercept_stranger(flow, arrival);
-    if (!intercept_right_side(session, from, arrival))
+    if (!box_comes_right(session, from, arrival))
         return FLOW_DROP_UNKNOWN;
     /* A connection of the same tuple after one that is over; not that one's
      * SYN, come late. */
     if (session->state == FLOW_CLOSING && from == FLOW_CLIENT &&
         (view->flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN &&
         view->seq != session->c && view_verify(view)) {
-        engine_end(flow, session, FLOW_END_REPLACED);
+        box_end(flow, session, FLOW_END_REPLACED);
         return intercept_stranger(flow, arrival);
     }
-    if (session->mode == 'I')
+    if (session->mode != 'I')
+        return watch_packet(flow, session, from, arrival);
+    if (!knit_is_anew(session, from, view))
         return proxy_packet(flow, session, from, arrival);
-    return watch_packet(flow, session, from, arrival);
+    watch_renew(flow, session, view);
+    return FLOW_FORWARD;
 }
 
 /* An ICMP error.  What it quotes went the other way. */
@@ -244,9 +245,9 @@ intercept_quote(struct flow *flow, struct arrival *arrival)
     if (session != NULL && session->mode == 'I')
         return proxy_quote(flow, session, from, arrival);
     if (session != NULL) {
-        if (intercept_right_side(session, FLOW_SERVER, arrival) &&
+        if (box_comes_right(session, FLOW_SERVER, arrival) &&
             track_is_refused(session, view, from))
-            engine_end(flow, session, FLOW_END_RST);
+            box_end(flow, session, FLOW_END_RST);
         return FLOW_FORWARD;
     }
     struct syncache_tuple asked = view_turned(&view->quoted);
@@ -296,18 +297,4 @@ intercept_due(struct flow *flow, struct session *session)
         proxy_due(flow, session);
     else
         watch_due(flow, session);
-}
-
-/* Watched connections live as long as the mode allows now.  There are at most
- * as many half-open ones as the mode's own threshold and one more. */
-void
-intercept_judged(struct flow *flow)
-{
-    for (uint32_t number = flow->order.oldest; number != SESSION_NONE;) {
-        struct session *session = session_at(&flow->sessions, number);
-
-        number = session->younger;
-        if (session->mode == 'W')
-            engine_arm(flow, session, watch_deadline_ms(flow, session));
-    }
 }

@@ -10,7 +10,8 @@
  */
 #include "intercept.h"
 
-#include "proxy.h"
+#include "proxy_send.h"
+#include "report.h"
 
 #include <assert.h>
 
@@ -48,7 +49,7 @@ evict_choose(struct flow *flow)
     if (flow->order.count == 0)
         return SESSION_NONE;
     if (flow->intercept.drop_mode == FLOW_DROP_RANDOM)
-        return order_random(&flow->order, together, engine_random(flow));
+        return order_random(&flow->order, together, box_random(flow));
     if (flow->intercept.drop_mode == FLOW_DROP_HEAVIEST)
         number = evict_heaviest(flow, together);
     if (number == SESSION_NONE)
@@ -81,7 +82,7 @@ intercept_evict(struct flow *flow, enum flow_end end)
         return false;
     struct session *session = session_at(&flow->sessions, number);
     assert(session->state <= FLOW_SYNSENT);
-    struct flow_event *event = engine_event(flow, session, FLOW_EVENT_EVICTED);
+    struct flow_event *event = report_event(flow, session, FLOW_EVENT_EVICTED);
     if (event != NULL)
         event->reason = (uint8_t)end;
     evict_reset(flow, session);
@@ -90,6 +91,6 @@ intercept_evict(struct flow *flow, enum flow_end end)
         flow->gate_ms = flow->now_ms;
         flow->gate_stamped = true;
     }
-    engine_end(flow, session, end);
+    box_end(flow, session, end);
     return true;
 }

@@ -4,22 +4,21 @@
  *   SYNRCVD   we answered C's SYN     C's ACK opens S       gives up: RST if told
  *   SYNSENT   we sent C's SYN to S    S's SYN-ACK splices   gives up: RST to C
  *
- * Each half sends again after 1, 3, 7, 15 times its first wait and gives up
- * after 31 of it; the wait is the one in force when the half began.  Times are
- * counted from that beginning, so a late timer does not delay the next one.
- *
- * Of what C sends while S has not answered one segment is kept, the one that it
- * was told a window for; more would be memory that C commands, and C's TCP
- * sends it again.
- *
- * Not here: what happens once the halves are spliced (proxy_knit.c).
+ * Not here: what happens once the halves are spliced (knit.c).
  *
  * See RFC 9293 3.10.7.2 to 3.10.7.4, RFC 5961.
  */
 #include "proxy.h"
 
+#include "answer.h"
+#include "knit.h"
+#include "proxy_cookie.h"
+#include "proxy_grant.h"
+#include "proxy_half.h"
+#include "proxy_send.h"
+#include "report.h"
+
 #include "../core/seq.h"
-#include "track.h"
 
 #include <assert.h>
 
@@ -30,53 +29,6 @@ proxy_untouchable(const struct view *view)
 
     view_options(view, &options);
     return options.authenticated || view->sealed;
-}
-
-void
-proxy_headers(struct flow *flow, struct session *session,
-              const struct arrival *arrival)
-{
-    session->header[FLOW_SERVER] =
-        header_number(&flow->headers, arrival->link, arrival->link_size);
-    session->header[FLOW_CLIENT] =
-        header_number_turned(&flow->headers, arrival->link, arrival->link_size);
-    flow->stats.headers_full = flow->headers.refused;
-    session->hop_limit = view_hop_limit(&arrival->view);
-    session->tos = view_class(&arrival->view);
-    session->half_label = view_flow_label(&arrival->view);
-}
-
-/* First wait of a half that begins now. */
-static uint32_t
-proxy_wait_ms(const struct flow *flow, const struct session *session)
-{
-    struct proxy_limits limits = proxy_limits(flow);
-    uint32_t wait_ms = limits.initial_ms;
-
-    if (session->flags & SESSION_AGGRESSIVE)
-        wait_ms /= limits.divisor;
-    return wait_ms > 0 ? wait_ms : 1;
-}
-
-/* Next event of the half that runs: wait * (2^(sent) - 1) after it began. */
-static void
-proxy_arm(struct flow *flow, struct session *session)
-{
-    uint64_t wait_ms = proxy_wait_ms(flow, session);
-    uint64_t waits = (UINT64_C(2) << session->rexmts) - 1;
-
-    engine_arm(flow, session, session->half_ms + wait_ms * waits);
-}
-
-static void
-proxy_begin_half(struct flow *flow, struct session *session)
-{
-    session->half_ms = flow->now_ms;
-    session->rexmts = 0;
-    session->flags &= (uint16_t)~SESSION_AGGRESSIVE;
-    if (flow->threshold.aggressive)
-        session->flags |= SESSION_AGGRESSIVE;
-    proxy_arm(flow, session);
 }
 
 /* What the client's SYN offers, what it is granted of that, and the ISN that
@@ -131,7 +83,7 @@ proxy_begin(struct flow *flow, const struct arrival *arrival)
     const struct view *view = &arrival->view;
     struct view_options offered;
     struct session *session =
-        engine_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, true);
+        box_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, true);
 
     if (session == NULL)
         return NULL;
@@ -141,29 +93,13 @@ proxy_begin(struct flow *flow, const struct arrival *arrival)
     session->client_window = view->window;
     proxy_take_offer(flow, session, &offered);
     proxy_headers(flow, session, arrival);
-    proxy_begin_half(flow, session);
-    (void)engine_event(flow, session, FLOW_EVENT_NEW);
+    proxy_half_begin(flow, session);
+    (void)report_event(flow, session, FLOW_EVENT_NEW);
     proxy_send_syn_ack(flow, session);
-    struct flow_event *event = engine_event(flow, session, FLOW_EVENT_SYN_ACK);
+    struct flow_event *event = report_event(flow, session, FLOW_EVENT_SYN_ACK);
     if (event != NULL)
         event->ours = 1;
     return session;
-}
-
-void
-proxy_open_server(struct flow *flow, struct session *session)
-{
-    struct flow_event *event;
-
-    (void)engine_event(flow, session, FLOW_EVENT_FIRST_HALF);
-    session->nxt[FLOW_CLIENT] = session->c + 1;
-    if (session->state == FLOW_SYNRCVD)
-        engine_state(flow, session, FLOW_SYNSENT);
-    proxy_begin_half(flow, session);
-    proxy_send_syn(flow, session);
-    event = engine_event(flow, session, FLOW_EVENT_SYN);
-    if (event != NULL)
-        event->ours = 1;
 }
 
 /* RFC 9293 3.10.7.4: what acknowledges our SYN, but came out of order, is no
@@ -175,7 +111,7 @@ proxy_bad_ack(struct flow *flow, const struct session *session,
     const struct view *view = &arrival->view;
 
     flow->stats.bad_ack++;
-    if (proxy_limits(flow).bad_ack_rst && view->flags & WIRE_ACK &&
+    if (flow->proxy.bad_ack_rst && view->flags & WIRE_ACK &&
         view->ack != session->p + 1)
         proxy_refuse(flow, arrival);
     return FLOW_DROP_BAD_ACK;
@@ -218,10 +154,12 @@ static enum flow_verdict
 proxy_other_ack(struct flow *flow, struct session *session,
                 const struct arrival *arrival)
 {
-    if (!proxy_is_cookie(flow, arrival))
+    struct proxy_redeemed redeemed;
+
+    if (!proxy_redeem(flow, arrival, &redeemed))
         return proxy_bad_ack(flow, session, arrival);
-    engine_end(flow, session, FLOW_END_REPLACED);
-    return proxy_redeem(flow, arrival);
+    box_end(flow, session, FLOW_END_REPLACED);
+    return proxy_redeemed(flow, arrival, &redeemed);
 }
 
 /* SYNRCVD, from C: only the ACK of our SYN-ACK, or a RST that C must mean. */
@@ -235,7 +173,7 @@ proxy_synrcvd(struct flow *flow, struct session *session,
     if (view->flags & WIRE_RST) {
         if (view->seq != session->c + 1 || !view_verify(view))
             return FLOW_DROP_RST;
-        engine_end(flow, session, FLOW_END_RST);
+        box_end(flow, session, FLOW_END_RST);
         return FLOW_DROP_RST;
     }
     if (view->flags & WIRE_SYN)
@@ -254,52 +192,12 @@ proxy_synrcvd(struct flow *flow, struct session *session,
     else if (session->flags & SESSION_TIMESTAMPS)
         session->client_tsval = options.tsval;
     session->flags |= SESSION_VALIDATED;
-    if (proxy_limits(flow).wait_for_data && view->payload_size == 0)
+    if (flow->proxy.wait_for_data && view->payload_size == 0)
         return FLOW_CONSUMED;
     proxy_open_server(flow, session);
     if (view->payload_size > 0)
         (void)proxy_keep(flow, session, view);
     return FLOW_CONSUMED;
-}
-
-/* The FIN right behind a segment that is kept goes with it. */
-static bool
-proxy_keep_fin(struct flow *flow, const struct session *session,
-               const struct view *fin)
-{
-    struct early_packet *kept = early_at(&flow->early, session->half_early);
-    struct view view;
-
-    view_parse(kept->bytes, kept->size, kept->checksum, &view);
-    if (!(fin->flags & WIRE_FIN) || fin->payload_size > 0 ||
-        view.flags & WIRE_FIN || fin->seq != view.seq + view.payload_size)
-        return false;
-    splice_flags(&view, view.flags | WIRE_FIN);
-    return true;
-}
-
-bool
-proxy_keep(struct flow *flow, struct session *session, const struct view *view)
-{
-    uint32_t end = view->seq + view_seg_len(view);
-
-    if (proxy_limits(flow).window == 0 ||
-        (view->flags & (WIRE_SYN | WIRE_RST | WIRE_ACK)) != WIRE_ACK ||
-        view->ack != session->p + 1)
-        return false;
-    if (session->half_early != EARLY_NONE) {
-        if (!proxy_keep_fin(flow, session, view))
-            return false;
-    } else {
-        if (view->seq != session->c + 1 || view_seg_len(view) == 0)
-            return false;
-        session->half_early =
-            early_keep(&flow->early, view->ip, view->size, view->checksum);
-        if (session->half_early == EARLY_NONE)
-            return false;
-    }
-    session->nxt[FLOW_CLIENT] = end;
-    return true;
 }
 
 /* SYNSENT, from C: nothing but a RST matters until S has answered. */
@@ -316,7 +214,7 @@ proxy_synsent_client(struct flow *flow, struct session *session,
              view->seq != session->nxt[FLOW_CLIENT]) ||
             !view_verify(view))
             return FLOW_DROP_RST;
-        engine_end(flow, session, FLOW_END_RST);
+        box_end(flow, session, FLOW_END_RST);
         return FLOW_DROP_RST;
     }
     if (view->flags & WIRE_SYN)
@@ -328,7 +226,7 @@ proxy_synsent_client(struct flow *flow, struct session *session,
     bool kept = view_seg_len(view) > 0 && view_verify(view) &&
                 proxy_keep(flow, session, view);
     flow->stats.client_dropped_synsent++;
-    (void)engine_event(flow, session, FLOW_EVENT_EARLY);
+    (void)report_event(flow, session, FLOW_EVENT_EARLY);
     return kept ? FLOW_CONSUMED : FLOW_DROP_EARLY;
 }
 
@@ -337,8 +235,8 @@ static enum flow_verdict
 proxy_refused(struct flow *flow, struct session *session)
 {
     proxy_reset_client(flow, session);
-    engine_state(flow, session, FLOW_CLOSING);
-    engine_arm(flow, session, flow->now_ms + proxy_limits(flow).closing_ms);
+    box_state(flow, session, FLOW_CLOSING);
+    box_arm(flow, session, flow->now_ms + flow->proxy.closing_ms);
     return FLOW_CONSUMED;
 }
 
@@ -355,7 +253,7 @@ proxy_synsent_server(struct flow *flow, struct session *session,
     if (view->flags & WIRE_RST)
         return answers ? proxy_refused(flow, session) : FLOW_DROP_SERVER;
     if (answers && view->flags & WIRE_SYN) {
-        proxy_knit(flow, session, view);
+        knit_halves(flow, session, view);
         return FLOW_CONSUMED;
     }
     /* RFC 9293 3.10.7.3: not our SYN, so this connection is not ours. */
@@ -379,7 +277,7 @@ proxy_packet(struct flow *flow, struct session *session, uint32_t from,
 {
     assert(session->mode == 'I');
     if (session->flags & SESSION_SPLICED)
-        return proxy_spliced(flow, session, from, arrival);
+        return knit_packet(flow, session, from, arrival);
     switch ((enum flow_state)session->state) {
     case FLOW_SYNRCVD:
         if (from == FLOW_CLIENT)
@@ -415,20 +313,20 @@ proxy_quote(struct flow *flow, struct session *session, uint32_t from,
 static void
 proxy_giveup(struct flow *flow, struct session *session)
 {
-    struct proxy_limits limits = proxy_limits(flow);
+    const struct proxy_limits *limits = &flow->proxy;
     bool first = session->state == FLOW_SYNRCVD;
     /* A RST to an address that proved nothing would reflect one more. */
-    bool reset = limits.giveup == FLOW_GIVEUP_ALWAYS ||
-                 (limits.giveup == FLOW_GIVEUP_VALIDATED &&
+    bool reset = limits->giveup == FLOW_GIVEUP_ALWAYS ||
+                 (limits->giveup == FLOW_GIVEUP_VALIDATED &&
                   (!first || session->flags & SESSION_VALIDATED));
 
-    (void)engine_event(flow, session,
+    (void)report_event(flow, session,
                        first ? FLOW_EVENT_TOO_LONG_SYNRCVD
                              : FLOW_EVENT_TOO_LONG_SYNSENT);
     if (reset)
         proxy_reset_client(flow, session);
-    engine_end(flow, session,
-               first ? FLOW_END_GIVEUP_CLIENT : FLOW_END_GIVEUP_SERVER);
+    box_end(flow, session,
+            first ? FLOW_END_GIVEUP_CLIENT : FLOW_END_GIVEUP_SERVER);
 }
 
 void
@@ -439,16 +337,16 @@ proxy_due(struct flow *flow, struct session *session)
 
     assert(session->mode == 'I');
     if (session->state > FLOW_SYNSENT) {
-        proxy_spliced_due(flow, session);
+        knit_due(flow, session);
         return;
     }
-    if (session->rexmts >= proxy_limits(flow).rexmt_limit) {
+    if (session->rexmts >= flow->proxy.rexmt_limit) {
         proxy_giveup(flow, session);
         return;
     }
     session->rexmts++;
     session->again = 0;
-    proxy_arm(flow, session);
+    proxy_half_arm(flow, session);
     if (first && session->flags & SESSION_VALIDATED)
         return; /* it is known to have ours, and its data is waited for */
     if (first) {
@@ -458,7 +356,7 @@ proxy_due(struct flow *flow, struct session *session)
         proxy_send_syn(flow, session);
         flow->stats.rexmts_server++;
     }
-    event = engine_event(
+    event = report_event(
         flow, session, first ? FLOW_EVENT_REXMT_SYN_ACK : FLOW_EVENT_REXMT_SYN);
     if (event != NULL) {
         event->ours = 1;

@@ -1,12 +1,11 @@
-/*
- * The packets of the SYN proxy.  Those to the client look as if the server had
- * sent them, those to the server as if the client had.
- *
- * Not here: when they are sent (proxy.c, proxy_knit.c).
- */
-#include "proxy.h"
+/* The packets of the SYN proxy: see proxy_send.h. */
+#include "proxy_send.h"
 
-#include "../core/siphash.h"
+#include "answer.h"
+#include "proxy_grant.h"
+#include "report.h"
+
+#include "../core/derive.h"
 
 #include <assert.h>
 
@@ -38,7 +37,7 @@ send_fill_syn_ack(const struct flow *flow, const struct syncache_tuple *tuple,
     reply->has = WIRE_HAS_MSS;
     reply->mss = grant->mss;
     /* One segment, which is kept until the server is there. */
-    reply->window = (uint16_t)proxy_limits(flow).window;
+    reply->window = (uint16_t)flow->proxy.window;
     if (reply->window > grant->mss)
         reply->window = grant->mss;
     reply->has |= grant->has & (WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED);
@@ -59,7 +58,7 @@ proxy_send_syn_ack(struct flow *flow, const struct session *session)
     session_tuple(session, &tuple);
     grant.mss = proxy_grant(flow, &tuple, &nothing).mss;
     send_fill_syn_ack(flow, &tuple, &grant, session->client_tsval, &reply);
-    if (engine_send(flow, session, FLOW_CLIENT, &reply))
+    if (answer_send(flow, session, FLOW_CLIENT, &reply))
         flow->stats.syn_acks++;
 }
 
@@ -76,7 +75,7 @@ proxy_send_cookie(struct flow *flow, const struct arrival *arrival,
     };
 
     send_fill_syn_ack(flow, tuple, &grant, offered->tsval, &reply);
-    if (engine_answer(flow, arrival, &reply))
+    if (answer_arrival(flow, arrival, &reply))
         flow->stats.syn_acks++;
 }
 
@@ -100,7 +99,7 @@ proxy_send_syn(struct flow *flow, const struct session *session)
     }
     if (grant.has & WIRE_HAS_TIMESTAMPS)
         reply.tsval = session->client_tsval;
-    (void)engine_send(flow, session, FLOW_SERVER, &reply);
+    (void)answer_send(flow, session, FLOW_SERVER, &reply);
 }
 
 void
@@ -121,7 +120,7 @@ proxy_send_ack(struct flow *flow, const struct session *session)
         reply.tsval = session->client_tsval;
         reply.tsecr = splice->ts_floor;
     }
-    (void)engine_send(flow, session, FLOW_SERVER, &reply);
+    (void)answer_send(flow, session, FLOW_SERVER, &reply);
 }
 
 void
@@ -147,7 +146,7 @@ proxy_send_window(struct flow *flow, const struct session *session)
         reply.tsval = splice->ts_floor + splice->ts_delta;
         reply.tsecr = session->client_tsval;
     }
-    (void)engine_send(flow, session, FLOW_CLIENT, &reply);
+    (void)answer_send(flow, session, FLOW_CLIENT, &reply);
 }
 
 bool
@@ -155,18 +154,18 @@ proxy_reset_client(struct flow *flow, const struct session *session)
 {
     uint32_t ack = session->c + 1;
 
-    if (!engine_reset(flow, session, FLOW_CLIENT, session->p + 1, &ack))
+    if (!answer_reset(flow, session, FLOW_CLIENT, session->p + 1, &ack))
         return false;
-    (void)engine_event(flow, session, FLOW_EVENT_RST_CLIENT);
+    (void)report_event(flow, session, FLOW_EVENT_RST_CLIENT);
     return true;
 }
 
 bool
 proxy_reset_server(struct flow *flow, const struct session *session)
 {
-    if (!engine_reset(flow, session, FLOW_SERVER, session->c + 1, NULL))
+    if (!answer_reset(flow, session, FLOW_SERVER, session->c + 1, NULL))
         return false;
-    (void)engine_event(flow, session, FLOW_EVENT_RST_SERVER);
+    (void)report_event(flow, session, FLOW_EVENT_RST_SERVER);
     return true;
 }
 
@@ -179,7 +178,7 @@ proxy_refuse(struct flow *flow, const struct arrival *arrival)
     };
 
     assert(arrival->view.flags & WIRE_ACK);
-    if (!engine_answer(flow, arrival, &reply))
+    if (!answer_arrival(flow, arrival, &reply))
         return;
     if (arrival->side == FLOW_SERVER)
         flow->stats.resets_server++;
@@ -191,11 +190,10 @@ proxy_refuse(struct flow *flow, const struct arrival *arrival)
 static uint32_t
 probe_isn(const struct flow *flow, const struct syncache_tuple *tuple)
 {
-    uint8_t named[38] = {'p'};
+    uint8_t named[1 + DERIVE_TUPLE_MAX] = {'p'};
+    size_t size = derive_tuple(tuple, named + 1);
 
-    for (size_t i = 0; i < 37; i++)
-        named[1 + i] = ((const uint8_t *)tuple)[i];
-    return siphash24_fold(flow->random_key, named, sizeof named);
+    return siphash24_fold(flow->random_key, named, 1 + size);
 }
 
 /* Is there anything to ask, and is it time?  A server is asked again after a
@@ -219,7 +217,7 @@ proxy_probe(struct flow *flow, const struct session *session)
     struct syncache_tuple tuple;
     uint16_t port =
         (uint16_t)(PROBE_PORT_MIN +
-                   engine_random(flow) % (UINT16_MAX + 1u - PROBE_PORT_MIN));
+                   box_random(flow) % (UINT16_MAX + 1u - PROBE_PORT_MIN));
 
     session_tuple(session, &tuple);
     struct profile *profile = profile_find(&flow->profiles, &tuple);
@@ -234,11 +232,11 @@ proxy_probe(struct flow *flow, const struct session *session)
         .flags = WIRE_SYN,
         .window = session->client_window,
         .has = PROBE_OPTIONS,
-        .mss = (uint16_t)proxy_limits(flow).mss,
+        .mss = (uint16_t)flow->proxy.mss,
         .wscale = 0,
         .tsval = session->client_tsval,
     };
-    (void)engine_send(flow, &asker, FLOW_SERVER, &reply);
+    (void)answer_send(flow, &asker, FLOW_SERVER, &reply);
 }
 
 bool

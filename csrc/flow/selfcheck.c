@@ -2,7 +2,7 @@
  * What has to hold between calls, checked by looking at everything.  For tests
  * and fuzzing: it costs as much as there are sessions.
  */
-#include "engine.h"
+#include "box.h"
 
 #include <string.h>
 
@@ -141,7 +141,7 @@ selfcheck_hosts(const struct flow *flow, struct selfcheck *found)
 }
 
 uint32_t
-engine_selfcheck(struct flow *flow)
+box_selfcheck(struct flow *flow)
 {
     const struct flow_stats *stats = &flow->stats;
     struct selfcheck found = {0};

@@ -4,7 +4,7 @@
  * cache line and one that finds something two.  A removal shifts back what it
  * would have hidden; no tombstones are left.
  *
- * Not here: half-open order (session_order.c), deadlines (session_due.c).
+ * Not here: half-open order (order.c), deadlines (due.c).
  */
 #include "session.h"
 

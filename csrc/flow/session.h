@@ -2,8 +2,8 @@
  * The sessions: 192 bytes each, in the caller's memory, found by their tuple in either orientation, in the order of
  * their creation while they are half-open, and by their deadline.  Knows no packets and no policy.
  *
- *   session.c        places, the hash table     session_order.c  half-open ones: oldest, random
- *   session_due.c    deadlines
+ *   session.c        places, the hash table     order.c  half-open ones: oldest, random
+ *   due.c    deadlines
  *
  * A session is named by its number (u32), SESSION_NONE is none.  `own[side]` arrays: [FLOW_CLIENT] is the end that
  * began the session, [FLOW_SERVER] the other, whichever links they are on.
@@ -188,7 +188,7 @@ void session_hide(struct sessions *sessions, struct session *session);
 /* Tuple with the client as foreign. */
 void session_tuple(const struct session *session, struct syncache_tuple *tuple);
 
-/* session_order.c: half-open sessions. */
+/* order.c: half-open sessions. */
 struct order {
     struct sessions *sessions;
     uint32_t *dense;                  /* SYNRCVD ones first, then the others */
@@ -211,7 +211,7 @@ uint32_t order_oldest(const struct order *order, bool together);
 uint32_t order_random(const struct order *order, bool together, uint64_t random);
 
 /*
- * session_due.c: a wheel of deadlines, 11 levels of 64 slots.  Items are numbers below max; the caller divides them
+ * due.c: a wheel of deadlines, 11 levels of 64 slots.  Items are numbers below max; the caller divides them
  * among what it has (sessions, then hosts).  An item is in the wheel at most once.  A deadline of d is due at
  * now >= d.  Adding, moving and removing cost constant time, an item moves down at most 10 levels.
  *

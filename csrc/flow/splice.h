@@ -31,7 +31,7 @@ struct splice {
     uint8_t flags;                    /* SPLICE_* */
     int8_t shift_to_client;           /* of windows: left if positive, right if negative; -14 to 14 */
     int8_t shift_to_server;           /* 0 to 14 */
-    uint8_t handed;                   /* enum handed: who carries it (handed.c) */
+    uint8_t handed;                   /* enum handed: who carries it (flow_handed.c) */
 };
 
 /*

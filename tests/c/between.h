@@ -12,7 +12,7 @@
 
 #include "../../csrc/core/bytes.h"
 #include "../../csrc/core/wire.h"
-#include "../../csrc/flow/engine.h"
+#include "../../csrc/flow/box.h"
 
 enum { BETWEEN_SLOTS = 64, BETWEEN_SLOT_SIZE = 2048 };
 
@@ -226,7 +226,7 @@ between_poll(struct between *world)
     between_begin(world);
     flow_poll(world->flow, world->now_ms, &world->client.ring,
               &world->server.ring);
-    engine_selfcheck(world->flow);
+    box_selfcheck(world->flow);
     between_collect(world, FLOW_CLIENT);
     return world->out_count;
 }
@@ -250,7 +250,7 @@ between_packet(struct between *world, uint8_t side, const uint8_t *packet,
     world->rx.ring.count = 1;
     EXPECT_EQ(1, flow_burst(world->flow, world->now_ms, &world->rx.ring, side,
                             &world->client.ring, &world->server.ring));
-    engine_selfcheck(world->flow);
+    box_selfcheck(world->flow);
     world->verdict = world->rx.slot[0].verdict;
     between_collect(world, side);
     return world->out_count;

@@ -1,6 +1,8 @@
 /* Packets of ours, with link headers, to the right link; events. */
 #include "world.h"
 
+#include "../../csrc/flow/answer.h"
+
 static struct session *
 half_open(struct world *world, uint32_t side, bool with_link)
 {
@@ -38,7 +40,7 @@ test_reset_goes_out_on_the_link_of_its_end(void)
         uint32_t ack = 7;
         struct syncache_fields fields;
 
-        EXPECT_TRUE(engine_reset(world->flow, session, FLOW_CLIENT, 5, &ack));
+        EXPECT_TRUE(answer_reset(world->flow, session, FLOW_CLIENT, 5, &ack));
         EXPECT_EQ(1, to_client->ring.count);
         fields = world_sent(to_client, 0);
         EXPECT_EQ(WIRE_RST | WIRE_ACK, fields.flags);
@@ -47,7 +49,7 @@ test_reset_goes_out_on_the_link_of_its_end(void)
         EXPECT_EQ(40000, fields.dport);
         EXPECT_EQ(1, fields.dont_fragment);
         EXPECT_EQ(64, fields.hop_limit);
-        EXPECT_TRUE(engine_reset(world->flow, session, FLOW_SERVER, 9, NULL));
+        EXPECT_TRUE(answer_reset(world->flow, session, FLOW_SERVER, 9, NULL));
         fields = world_sent(to_server, 0);
         EXPECT_EQ(WIRE_RST, fields.flags);
         EXPECT_EQ(0, fields.ack);
@@ -67,8 +69,8 @@ test_packets_of_timers_carry_the_link_header(void)
     const uint8_t same[14] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
     const uint8_t turned[14] = {6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13};
 
-    engine_reset(world->flow, session, FLOW_SERVER, 1, NULL);
-    engine_reset(world->flow, session, FLOW_CLIENT, 1, NULL);
+    answer_reset(world->flow, session, FLOW_SERVER, 1, NULL);
+    answer_reset(world->flow, session, FLOW_CLIENT, 1, NULL);
     EXPECT_EQ(14, world->server.slot[0].link_size);
     EXPECT_BYTES(same, world->server.memory, 14);
     EXPECT_BYTES(turned, world->client.memory, 14);
@@ -83,7 +85,7 @@ test_full_ring_loses_the_packet_and_counts_it(void)
     struct session *session = half_open(world, FLOW_CLIENT, false);
 
     world->client.ring.count = WORLD_SLOTS;
-    EXPECT_TRUE(!engine_reset(world->flow, session, FLOW_CLIENT, 1, NULL));
+    EXPECT_TRUE(!answer_reset(world->flow, session, FLOW_CLIENT, 1, NULL));
     EXPECT_EQ(1, world->flow->stats.tx_lost);
     EXPECT_EQ(0, world->flow->stats.resets_client);
     world_free(world);
@@ -102,7 +104,7 @@ test_alert_names_top_destination_and_sources(void)
         ends.client = i < 6 ? 0x0a010200 + i : 0x0a020200 + (i << 8);
         world_syn(world, &ends);
     }
-    engine_event_circumstances(world->flow, &event);
+    box_circumstances(world->flow, &event);
     EXPECT_EQ(10, event.incomplete);
     EXPECT_EQ(10, event.rate);
     EXPECT_EQ(WORLD_SERVER + 1, load32_be(event.top_address));
@@ -113,25 +115,11 @@ test_alert_names_top_destination_and_sources(void)
     world_free(world);
 }
 
-static void
-test_debug_events_need_debug(void)
-{
-    struct world *world = world_inspect(10);
-
-    EXPECT_TRUE(engine_event(world->flow, NULL, FLOW_EVENT_EVICTED) == NULL);
-    EXPECT_TRUE(engine_event(world->flow, NULL, FLOW_EVENT_STOP) != NULL);
-    world->inspect.debug = 1;
-    world_set(world);
-    EXPECT_TRUE(engine_event(world->flow, NULL, FLOW_EVENT_EVICTED) != NULL);
-    world_free(world);
-}
-
 static const struct test tests[] = {
     TEST(test_reset_goes_out_on_the_link_of_its_end),
     TEST(test_packets_of_timers_carry_the_link_header),
     TEST(test_full_ring_loses_the_packet_and_counts_it),
     TEST(test_alert_names_top_destination_and_sources),
-    TEST(test_debug_events_need_debug),
 };
 
 int

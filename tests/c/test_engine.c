@@ -2,38 +2,6 @@
 #include "cache.h"
 
 static void
-test_pack_holds_each_field_once_in_network_order(void)
-{
-    /* No padding, no family byte: the lengths differ. */
-    static const uint8_t v4[12] = {192, 0, 2,    1, 198, 51,
-                                   100, 9, 0xc0, 0, 0,   80};
-    uint8_t packed[ENGINE_TUPLE_MAX];
-    cache_defaults();
-    struct syncache_tuple tuple = peer_tuple(1);
-    EXPECT_EQ(12, engine_pack(&tuple, packed));
-    EXPECT_BYTES(v4, packed, sizeof v4);
-    family = 6;
-    tuple = peer_tuple(1);
-    EXPECT_EQ(36, engine_pack(&tuple, packed));
-    EXPECT_BYTES(tuple.laddr, packed + 16, 16);
-    EXPECT_EQ(CACHE_PORT, load16_be(packed + 34));
-}
-
-static void
-test_subkeys_differ_by_label_and_seed(void)
-{
-    /* One seed, keys that say nothing about each other. */
-    uint8_t keys[3][16];
-    static const uint8_t other[16] = {1};
-    engine_subkey(cache_seed, "hash", keys[0]);
-    engine_subkey(cache_seed, "iss ", keys[1]);
-    engine_subkey(other, "hash", keys[2]);
-    EXPECT_TRUE(memcmp(keys[0], keys[1], 16) != 0);
-    EXPECT_TRUE(memcmp(keys[0], keys[2], 16) != 0);
-    EXPECT_TRUE(memcmp(keys[0], keys[0] + 8, 8) != 0);
-}
-
-static void
 test_ts_clock_runs_at_its_rate_and_wraps(void)
 {
     /* TSval = ts_base + now_ms * ts_hz / 1000, modulo 2^32, at any now. */
@@ -219,8 +187,6 @@ test_eviction_from_a_closed_endpoint_is_remembered_until_it_opens(void)
 }
 
 static const struct test tests[] = {
-    TEST(test_pack_holds_each_field_once_in_network_order),
-    TEST(test_subkeys_differ_by_label_and_seed),
     TEST(test_ts_clock_runs_at_its_rate_and_wraps),
     TEST(test_ts_offset_is_per_tuple_per_host_pair_or_none),
     TEST(test_mss_follows_mtu_bounds_and_defaults),

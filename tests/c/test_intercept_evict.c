@@ -44,7 +44,7 @@ evict(void)
     world.flow->tx[FLOW_CLIENT] = &world.client.ring;
     world.flow->tx[FLOW_SERVER] = &world.server.ring;
     EXPECT_TRUE(intercept_evict(world.flow, FLOW_END_EVICTED_COUNT));
-    engine_selfcheck(world.flow);
+    box_selfcheck(world.flow);
     between_collect(&world, FLOW_CLIENT);
     return world.out_count;
 }
@@ -147,9 +147,9 @@ test_heaviest_needs_a_quarter_of_all(void)
         key.port[1] = 80;
         key.hash = session_hash(world.flow->hash_key, &key);
         struct session *session =
-            engine_open(world.flow, &key, FLOW_CLIENT, FLOW_SYNRCVD, true);
+            box_open(world.flow, &key, FLOW_CLIENT, FLOW_SYNRCVD, true);
         session->mode = 'I';
-        engine_arm(world.flow, session, world.now_ms + 60000);
+        box_arm(world.flow, session, world.now_ms + 60000);
     }
     EXPECT_EQ(3, hosts_heaviest(&world.flow->hosts)->count);
     (void)evict();
@@ -158,9 +158,9 @@ test_heaviest_needs_a_quarter_of_all(void)
     key.port[0] = 99;
     key.hash = session_hash(world.flow->hash_key, &key);
     struct session *session =
-        engine_open(world.flow, &key, FLOW_CLIENT, FLOW_SYNRCVD, true);
+        box_open(world.flow, &key, FLOW_CLIENT, FLOW_SYNRCVD, true);
     session->mode = 'I';
-    engine_arm(world.flow, session, world.now_ms + 60000);
+    box_arm(world.flow, session, world.now_ms + 60000);
     (void)evict();
     EXPECT_EQ(3, hosts_heaviest(&world.flow->hosts)->count);
     between_close(&world);

@@ -131,75 +131,6 @@ test_client_that_asks_about_its_window_has_the_first_half(void)
 }
 
 static void
-test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31(void)
-{
-    /* Milliseconds after the SYN at which something leaves; the last one is
-     * the giving up, which is silent towards an address that proved nothing. */
-    static const uint32_t due[] = {1000, 3000, 7000, 15000};
-    start();
-    uint32_t p = syn_received();
-    uint64_t begin = world.now_ms;
-    size_t next = 0;
-    for (uint32_t ms = 1; ms < 32000; ms += ms < 31000 ? 1 : 999) {
-        world.now_ms = begin + ms;
-        uint32_t left = between_poll(&world);
-        if (left == 0)
-            continue;
-        EXPECT_EQ(1, left);
-        EXPECT_EQ(WIRE_SYN | WIRE_ACK, world.out[0].flags);
-        EXPECT_EQ(p, world.out[0].seq);
-        EXPECT_EQ(next < 4 ? due[next] : 0, ms);
-        next++;
-        EXPECT_EQ(begin + (next < 4 ? due[next & 3] : 31000),
-                  between_session(&world)->deadline_ms);
-    }
-    EXPECT_EQ(4, next);
-    EXPECT_TRUE(between_session(&world) == NULL);
-    EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_CLIENT]);
-    EXPECT_EQ(0, world.flow->stats.resets_client);
-    between_close(&world);
-}
-
-static void
-test_second_half_begins_its_own_schedule_and_ends_in_a_rst(void)
-{
-    static const uint32_t due[] = {1000, 3000, 7000, 15000, 31000};
-    start();
-    uint32_t p = syn_received();
-    world.now_ms += 500;
-    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
-    uint64_t begin = world.now_ms;
-    for (size_t i = 0; i < TEST_COUNT(due); i++) {
-        world.now_ms = begin + due[i] - 1;
-        EXPECT_EQ(0, between_poll(&world));
-        world.now_ms++;
-        EXPECT_EQ(1, between_poll(&world));
-        EXPECT_EQ(i < 4 ? FLOW_SERVER : FLOW_CLIENT, world.out[0].side);
-        EXPECT_EQ(i < 4 ? WIRE_SYN : WIRE_RST | WIRE_ACK, world.out[0].flags);
-        EXPECT_EQ(i < 4 ? C_ISN : p + 1, world.out[0].seq);
-    }
-    EXPECT_EQ(C_ISN + 1, world.out[0].ack);
-    EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_SERVER]);
-    EXPECT_TRUE(between_session(&world) == NULL);
-    between_close(&world);
-}
-
-static void
-test_late_timers_do_not_shift_the_schedule(void)
-{
-    start();
-    (void)syn_received();
-    uint64_t begin = world.now_ms;
-    world.now_ms = begin + 2500;
-    EXPECT_EQ(1, between_poll(&world));
-    EXPECT_EQ(begin + 3000, between_session(&world)->deadline_ms);
-    world.now_ms = begin + 6000;
-    EXPECT_EQ(1, between_poll(&world));
-    EXPECT_EQ(begin + 7000, between_session(&world)->deadline_ms);
-    between_close(&world);
-}
-
-static void
 test_repeated_syn_gets_the_same_answer_and_moves_nothing(void)
 {
     start();
@@ -300,34 +231,6 @@ test_old_connection_of_the_server_draws_a_rst(void)
 }
 
 static void
-test_aggressive_half_waits_half_as_long_to_its_end(void)
-{
-    static const uint32_t due[] = {500, 1500, 3500, 7500};
-    start();
-    struct flow_intercept_tunables tunables = world.flow->intercept;
-    tunables.max_incomplete_low = tunables.max_incomplete_high = 1;
-    between_tune(&world, &tunables);
-    (void)syn_received();
-    EXPECT_TRUE(!world.flow->threshold.aggressive);
-    world.cport = 40001;
-    (void)syn_received();
-    EXPECT_TRUE(world.flow->threshold.aggressive);
-    world.cport = 40002;
-    (void)syn_received(); /* and one of the others is gone */
-    EXPECT_EQ(2, world.flow->stats.incomplete);
-    uint64_t begin = world.now_ms;
-    for (size_t i = 0; i < TEST_COUNT(due); i++) {
-        EXPECT_EQ(begin + due[i], between_session(&world)->deadline_ms);
-        world.now_ms = begin + due[i];
-        between_poll(&world);
-    }
-    EXPECT_EQ(begin + 15500, between_session(&world)->deadline_ms);
-    world.cport = 40001; /* it began in peace */
-    EXPECT_EQ(begin + 15000, between_session(&world)->deadline_ms);
-    between_close(&world);
-}
-
-static void
 test_waiting_for_data_opens_the_server_with_the_first_byte(void)
 {
     start();
@@ -367,27 +270,6 @@ test_spoiled_segments_change_nothing(void)
                                 SYNCACHE_CHECKSUM_VALID));
     EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
     between_close(&world);
-}
-
-static void
-test_packets_of_timers_carry_the_link_header_of_their_side(void)
-{
-    /* Ethernet, and with a VLAN tag; between_take() looks at the addresses. */
-    for (uint8_t link_size = 14; link_size <= 18; link_size += 4) {
-        start();
-        world.link_size = link_size;
-        uint32_t p = syn_received();
-        EXPECT_EQ(link_size, world.out[0].link_size);
-        world.now_ms += 1000;
-        EXPECT_EQ(1, between_poll(&world));
-        EXPECT_EQ(link_size, world.out[0].link_size);
-        EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
-        world.now_ms += 1000;
-        EXPECT_EQ(1, between_poll(&world));
-        EXPECT_EQ(FLOW_SERVER, world.out[0].side);
-        EXPECT_EQ(link_size, world.out[0].link_size);
-        between_close(&world);
-    }
 }
 
 static void
@@ -468,25 +350,20 @@ test_odd_segments_of_a_half_handshake_are_dropped(void)
 }
 
 static const struct test tests[] = {
-    TEST(test_steps_are_reported_in_order_when_debugging),
-    TEST(test_odd_segments_of_a_half_handshake_are_dropped),
     TEST(test_syn_is_answered_in_the_servers_name),
     TEST(test_ack_opens_the_server_with_the_clients_isn),
     TEST(test_bad_ack_changes_nothing_and_may_be_refused),
     TEST(test_client_that_asks_about_its_window_has_the_first_half),
-    TEST(test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31),
-    TEST(test_second_half_begins_its_own_schedule_and_ends_in_a_rst),
-    TEST(test_late_timers_do_not_shift_the_schedule),
     TEST(test_repeated_syn_gets_the_same_answer_and_moves_nothing),
     TEST(test_other_isn_never_replaces_and_can_come_in_by_its_cookie),
     TEST(test_only_the_exact_rst_ends_the_first_half),
     TEST(test_early_data_is_dropped_and_counted),
     TEST(test_refusing_server_is_passed_on_at_once),
     TEST(test_old_connection_of_the_server_draws_a_rst),
-    TEST(test_aggressive_half_waits_half_as_long_to_its_end),
     TEST(test_waiting_for_data_opens_the_server_with_the_first_byte),
     TEST(test_spoiled_segments_change_nothing),
-    TEST(test_packets_of_timers_carry_the_link_header_of_their_side),
+    TEST(test_steps_are_reported_in_order_when_debugging),
+    TEST(test_odd_segments_of_a_half_handshake_are_dropped),
 };
 
 int

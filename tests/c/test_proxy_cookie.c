@@ -43,42 +43,6 @@ syn(void)
 }
 
 static void
-test_grants_by_profile_and_by_choice(void)
-{
-    static const struct {
-        uint32_t options;
-        uint8_t offered, known, has;
-        uint8_t granted, wscale;
-    } rows[] = {
-        {FLOW_OPTIONS_CISCO, THREE, THREE, THREE, 0, 255},
-        {FLOW_OPTIONS_LEARN, THREE, 0, 0, 0, 255},
-        {FLOW_OPTIONS_LEARN, THREE, THREE, THREE, THREE, 5},
-        {FLOW_OPTIONS_LEARN, THREE, THREE, WIRE_HAS_SACK_PERMITTED,
-         WIRE_HAS_SACK_PERMITTED, 255},
-        {FLOW_OPTIONS_LEARN, WIRE_HAS_WSCALE, THREE, THREE, WIRE_HAS_WSCALE, 5},
-        {FLOW_OPTIONS_CLIENT, THREE, 0, 0, THREE, 7},
-        {FLOW_OPTIONS_CLIENT, THREE, THREE, WIRE_HAS_WSCALE, WIRE_HAS_WSCALE,
-         5},
-        {FLOW_OPTIONS_CLIENT, 0, THREE, THREE, 0, 255},
-    };
-    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
-        start(rows[i].options);
-        struct syncache_tuple tuple = tuple_of(4);
-        struct view_options offered = {.has = rows[i].offered, .wscale = 9};
-        if (rows[i].known != 0)
-            profile_learn(&world.flow->profiles, 1, &tuple, rows[i].known,
-                          rows[i].has, 0, 5);
-        struct proxy_grant grant = proxy_grant(world.flow, &tuple, &offered);
-        EXPECT_EQ(rows[i].granted, grant.has);
-        EXPECT_EQ(rows[i].wscale, grant.wscale);
-        EXPECT_EQ(536, grant.mss);
-        tuple = tuple_of(6);
-        EXPECT_EQ(1220, proxy_grant(world.flow, &tuple, &offered).mss);
-        between_close(&world);
-    }
-}
-
-static void
 test_cookie_brings_back_what_was_granted(void)
 {
     start(FLOW_OPTIONS_CLIENT);
@@ -86,7 +50,7 @@ test_cookie_brings_back_what_was_granted(void)
     struct said syn_ack = world.out[0];
     EXPECT_EQ(0, world.flow->sessions.count);
     EXPECT_EQ(WIRE_HAS_MSS | THREE, syn_ack.has);
-    EXPECT_EQ(1, proxy_unanswered(world.flow));
+    EXPECT_EQ(1, unanswered_count(&world.flow->unanswered, world.flow->now_ms));
     struct said ack =
         between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, syn_ack.seq + 1, 20);
     ack.has = WIRE_HAS_TIMESTAMPS;
@@ -102,7 +66,7 @@ test_cookie_brings_back_what_was_granted(void)
     EXPECT_EQ(400, server_syn.tsval);
     EXPECT_EQ(0, server_syn.tsecr);
     EXPECT_EQ(7, between_session(&world)->wscale_told);
-    EXPECT_EQ(0, proxy_unanswered(world.flow));
+    EXPECT_EQ(0, unanswered_count(&world.flow->unanswered, world.flow->now_ms));
     EXPECT_EQ(0, world.flow->stats.collateral);
     EXPECT_EQ(1, world.flow->stats.incomplete);
     between_close(&world);
@@ -183,25 +147,6 @@ test_gate_is_open_for_a_lifetime_after_a_start_with_keys_of_before(void)
         EXPECT_EQ(late ? 0u : 1u, between_send(&world, ack));
         between_close(&world);
     }
-}
-
-static void
-test_timestamps_have_the_group_s_clock_and_key(void)
-{
-    uint8_t key[16] = {7};
-    start(FLOW_OPTIONS_CLIENT);
-    struct syncache_tuple tuple = tuple_of(4);
-    (void)between_poll(&world);
-    flow_set_ts_key(world.flow, key);
-    uint32_t before = proxy_ts(world.flow, &tuple);
-    flow_set_ts_base(world.flow, 5000);
-    EXPECT_EQ(before + 5000, proxy_ts(world.flow, &tuple));
-    flow_set_ts_key(world.flow, key);
-    EXPECT_EQ(before + 5000, proxy_ts(world.flow, &tuple));
-    key[0] = 8;
-    flow_set_ts_key(world.flow, key);
-    EXPECT_TRUE(before + 5000 != proxy_ts(world.flow, &tuple));
-    between_close(&world);
 }
 
 static void
@@ -300,14 +245,14 @@ test_unanswered_cookies_are_forgotten_after_31_seconds(void)
     }
     world.now_ms = begin + 30999;
     (void)between_poll(&world);
-    EXPECT_EQ(5, proxy_unanswered(world.flow));
+    EXPECT_EQ(5, unanswered_count(&world.flow->unanswered, world.flow->now_ms));
     world.now_ms = begin + 31000;
     (void)between_poll(&world);
-    EXPECT_EQ(0, proxy_unanswered(world.flow));
+    EXPECT_EQ(0, unanswered_count(&world.flow->unanswered, world.flow->now_ms));
     EXPECT_EQ(1, between_send(&world, syn()));
     world.now_ms += 3600000;
     (void)between_poll(&world);
-    EXPECT_EQ(0, proxy_unanswered(world.flow));
+    EXPECT_EQ(0, unanswered_count(&world.flow->unanswered, world.flow->now_ms));
     between_close(&world);
 }
 
@@ -332,12 +277,10 @@ test_data_is_waited_for_without_state(void)
 }
 
 static const struct test tests[] = {
-    TEST(test_grants_by_profile_and_by_choice),
     TEST(test_cookie_brings_back_what_was_granted),
     TEST(test_scale_told_before_the_server_changed_it_is_remembered),
     TEST(test_other_machine_redeems_the_cookie),
     TEST(test_gate_is_open_for_a_lifetime_after_a_start_with_keys_of_before),
-    TEST(test_timestamps_have_the_group_s_clock_and_key),
     TEST(test_what_is_no_cookie_opens_nothing),
     TEST(test_client_that_asks_about_its_window_redeems_its_cookie),
     TEST(test_echo_that_we_cannot_have_sent_is_refused),

@@ -1,7 +1,7 @@
 /* Packets of the SYN proxy: whose they seem, what they offer; the probe. */
 #include "between.h"
 
-#include "../../csrc/flow/proxy.h"
+#include "../../csrc/flow/proxy_send.h"
 
 static struct between world;
 

@@ -19,7 +19,7 @@ busy(void)
     }
     world_udp(world, &world_ends, false, 1);
     world_icmp(world, &world_ends, false, 8);
-    EXPECT_EQ(0, engine_selfcheck(world->flow));
+    EXPECT_EQ(0, box_selfcheck(world->flow));
     return world;
 }
 
@@ -30,7 +30,7 @@ busy(void)
         struct session *session = flow->sessions.session; \
         (void)session;                                    \
         what;                                             \
-        EXPECT_TRUE(engine_selfcheck(world->flow) != 0);  \
+        EXPECT_TRUE(box_selfcheck(world->flow) != 0);     \
         world_free(world);                                \
     } while (0)
 

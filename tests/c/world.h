@@ -3,14 +3,14 @@
  * through it: the harness of the tests of csrc/flow that need a whole engine.
  *
  * Packets are put together here, byte by byte, with sums of packet.h.  After
- * every call the engine is checked by engine_selfcheck().
+ * every call the engine is checked by box_selfcheck().
  */
 #ifndef SYNCACHE_TEST_WORLD_H
 #define SYNCACHE_TEST_WORLD_H
 
 #include "packet.h"
 
-#include "../../csrc/flow/engine.h"
+#include "../../csrc/flow/box.h"
 
 enum { WORLD_SLOTS = 512, WORLD_SLOT_SIZE = 2048, WORLD_EVENTS = 4096 };
 
@@ -124,7 +124,7 @@ world_free(struct world *world)
 static inline void
 world_check(struct world *world)
 {
-    EXPECT_EQ(0, engine_selfcheck(world->flow));
+    EXPECT_EQ(0, box_selfcheck(world->flow));
     world->events += flow_events(world->flow, world->event + world->events,
                                  WORLD_EVENTS - world->events);
 }

@@ -18,7 +18,7 @@
  */
 #include "../c/packet.h"
 
-#include "../../csrc/flow/engine.h"
+#include "../../csrc/flow/box.h"
 
 #define CLIENTS 8
 #define SERVERS 4
@@ -427,7 +427,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(flow_set_rules(world.flow, &any, 1, true));
     for (int i = 0; in.place < in.size && i < STEPS_MAX; i++) {
         step(&world, &in);
-        require(engine_selfcheck(world.flow) == 0);
+        require(box_selfcheck(world.flow) == 0);
     }
     free_ring(&world.rx);
     free_ring(&world.tx[0]);

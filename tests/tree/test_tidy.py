@@ -285,12 +285,12 @@ def test_include_rule_finds_each_breach(file, source, faults):
 @pytest.mark.parametrize(
     ("file", "source", "faults"),
     [
-        ("session.c", '#include "engine.h"', 1),
-        ("session_due.c", '#include "../core/table.h"', 1),
-        ("inspect.c", '#include "engine.h"', 0),
-        ("flow.c", '#include "../core/siphash.h"', 0),
-        ("flow.c", "#include <stdlib.h>", 1),
-        ("flow.c", '#include "../simd/simd.h"', 1),
+        ("session.c", '#include "box.h"', 1),
+        ("due.c", '#include "../core/table.h"', 1),
+        ("inspect_packet.c", '#include "box.h"', 0),
+        ("flow_api.c", '#include "../core/siphash.h"', 0),
+        ("flow_api.c", "#include <stdlib.h>", 1),
+        ("flow_api.c", '#include "../simd/simd.h"', 1),
     ],
 )
 def test_flow_include_rule_finds_each_breach(file, source, faults):

@@ -15,16 +15,25 @@
  * Numbers in the session are those that S uses: C's segments are tracked after
  * their rewriting, S's before.
  */
-#include "proxy.h"
+#include "knit.h"
+
+#include "answer.h"
+#include "proxy_grant.h"
+#include "proxy_send.h"
+#include "report.h"
+#include "track.h"
 
 #include "../core/seq.h"
-#include "track.h"
 
 #include <assert.h>
 #include <string.h>
 
 /* How far the first SEQ after an import may be from the exported one. */
 #define KNIT_NEAR 0x100000u
+
+/* Window updates are repeated after 0.2, 0.6 and 1.4 s until the client sends. */
+#define KNIT_WINDOW_UPDATES 3
+#define KNIT_WINDOW_UPDATE_MS 200
 
 static uint8_t
 knit_scale(uint8_t scale)
@@ -88,10 +97,10 @@ knit_early(struct flow *flow, struct session *session, uint16_t early)
 
     view_parse(kept->bytes, kept->size, kept->checksum, &view);
     (void)splice_to_server(&session->splice, &view);
-    if (engine_send_packet(flow, session, kept)) {
+    if (answer_packet(flow, session, kept)) {
         (void)track_segment(session, &view, FLOW_CLIENT);
         session->flags |= SESSION_HEARD;
-        engine_arm(flow, session, flow->now_ms + proxy_idle_ms(flow));
+        box_arm(flow, session, flow->now_ms + flow->proxy.idle_ms);
     }
     early_release(&flow->early, early);
 }
@@ -100,18 +109,18 @@ knit_early(struct flow *flow, struct session *session, uint16_t early)
 static void
 knit_arm(struct flow *flow, struct session *session)
 {
-    uint64_t idle_ms = session->last_ms + proxy_idle_ms(flow);
-    uint64_t update_ms = flow->now_ms + ((uint64_t)PROXY_WINDOW_UPDATE_MS
+    uint64_t idle_ms = session->last_ms + flow->proxy.idle_ms;
+    uint64_t update_ms = flow->now_ms + ((uint64_t)KNIT_WINDOW_UPDATE_MS
                                          << session->window_updates);
 
     if (!(session->flags & SESSION_HEARD) &&
-        session->window_updates < PROXY_WINDOW_UPDATES && update_ms < idle_ms)
+        session->window_updates < KNIT_WINDOW_UPDATES && update_ms < idle_ms)
         idle_ms = update_ms;
-    engine_arm(flow, session, idle_ms);
+    box_arm(flow, session, idle_ms);
 }
 
 void
-proxy_knit(struct flow *flow, struct session *session, const struct view *view)
+knit_halves(struct flow *flow, struct session *session, const struct view *view)
 {
     uint8_t offered = proxy_granted(session).has;
     uint16_t early = session->half_early;
@@ -129,26 +138,26 @@ proxy_knit(struct flow *flow, struct session *session, const struct view *view)
         !(options.has & WIRE_HAS_TIMESTAMPS)) {
         proxy_reset_server(flow, session);
         proxy_reset_client(flow, session);
-        engine_end(flow, session, FLOW_END_RST);
+        box_end(flow, session, FLOW_END_RST);
         return;
     }
-    (void)engine_event(flow, session, FLOW_EVENT_SECOND_HALF);
-    engine_state(flow, session, FLOW_ESTAB);
+    (void)report_event(flow, session, FLOW_EVENT_SECOND_HALF);
+    box_state(flow, session, FLOW_ESTAB);
     knit_splice(flow, session, &options);
     knit_track(session, view);
     session->last_ms = flow->now_ms;
     knit_arm(flow, session);
     proxy_send_ack(flow, session);
-    event = engine_event(flow, session, FLOW_EVENT_ACK);
+    event = report_event(flow, session, FLOW_EVENT_ACK);
     if (event != NULL)
         event->ours = 1;
     proxy_send_window(flow, session);
-    event = engine_event(flow, session, FLOW_EVENT_WINDOW);
+    event = report_event(flow, session, FLOW_EVENT_WINDOW);
     if (event != NULL)
         event->ours = 1;
     if (early != EARLY_NONE)
         knit_early(flow, session, early);
-    if (proxy_limits(flow).options == FLOW_OPTIONS_LEARN)
+    if (flow->proxy.options == FLOW_OPTIONS_LEARN)
         proxy_probe(flow, session);
 }
 
@@ -175,10 +184,9 @@ knit_checks(struct session *session, uint32_t from, uint32_t seq)
 static void
 knit_closing(struct flow *flow, struct session *session)
 {
-    engine_state(flow, session, FLOW_CLOSING);
-    engine_arm(
-        flow, session,
-        track_closing_ms(session, flow->now_ms, proxy_limits(flow).closing_ms));
+    box_state(flow, session, FLOW_CLOSING);
+    box_arm(flow, session,
+            track_closing_ms(session, flow->now_ms, flow->proxy.closing_ms));
 }
 
 static void
@@ -190,9 +198,9 @@ knit_follow(struct flow *flow, struct session *session,
     session->last_ms = flow->now_ms;
     /* A FIN that is repeated, its ACK lost, is still to be translated. */
     if (session->state == FLOW_CLOSING && (session->flags & fins) == fins)
-        engine_arm(flow, session,
-                   track_closing_ms(session, flow->now_ms,
-                                    proxy_limits(flow).closing_ms));
+        box_arm(
+            flow, session,
+            track_closing_ms(session, flow->now_ms, flow->proxy.closing_ms));
     if (session->state != FLOW_ESTAB)
         return;
     if (flow->handing.on && session->splice.handed == HANDED_NOT)
@@ -200,8 +208,8 @@ knit_follow(struct flow *flow, struct session *session,
     if (change == TRACK_RST || change == TRACK_CLOSED)
         knit_closing(flow, session);
     else if (session->flags & SESSION_HEARD ||
-             session->window_updates >= PROXY_WINDOW_UPDATES)
-        engine_arm(flow, session, flow->now_ms + proxy_idle_ms(flow));
+             session->window_updates >= KNIT_WINDOW_UPDATES)
+        box_arm(flow, session, flow->now_ms + flow->proxy.idle_ms);
 }
 
 static enum flow_verdict
@@ -211,7 +219,7 @@ knit_from_client(struct flow *flow, struct session *session,
     struct view *view = &arrival->view;
 
     if (!knit_checks(session, FLOW_CLIENT, view->seq)) {
-        engine_end(flow, session, FLOW_END_REPLACED);
+        box_end(flow, session, FLOW_END_REPLACED);
         return FLOW_DROP_RECLAIMED;
     }
     if (view->flags & WIRE_SYN)
@@ -224,14 +232,12 @@ knit_from_client(struct flow *flow, struct session *session,
     return changed ? FLOW_FORWARD_REWRITTEN : FLOW_FORWARD;
 }
 
-/* C began anew, and S has answered it: from here on they are by themselves. */
-static void
-knit_renew(struct flow *flow, struct session *session, const struct view *view)
+bool
+knit_is_anew(const struct session *session, uint32_t from,
+             const struct view *view)
 {
-    if (flow->config.kind == FLOW_INSPECT)
-        inspect_renew(flow, session, view);
-    else
-        watch_renew(flow, session, view);
+    return session->flags & SESSION_SPLICED && from == FLOW_SERVER &&
+           view->flags & WIRE_SYN && track_is_anew(session, view);
 }
 
 static enum flow_verdict
@@ -240,10 +246,6 @@ knit_from_server(struct flow *flow, struct session *session,
 {
     struct view *view = &arrival->view;
 
-    if (view->flags & WIRE_SYN && track_is_anew(session, view)) {
-        knit_renew(flow, session, view);
-        return FLOW_FORWARD;
-    }
     /* Our ACK was lost: S repeats its SYN-ACK, which C must never see. */
     if (view->flags & WIRE_SYN) {
         if (view->flags & WIRE_ACK && view->seq == session->s &&
@@ -252,7 +254,7 @@ knit_from_server(struct flow *flow, struct session *session,
         return FLOW_CONSUMED;
     }
     if (!knit_checks(session, FLOW_SERVER, view->seq)) {
-        engine_end(flow, session, FLOW_END_REPLACED);
+        box_end(flow, session, FLOW_END_REPLACED);
         return FLOW_DROP_RECLAIMED;
     }
     enum track_change change = track_segment(session, view, FLOW_SERVER);
@@ -262,8 +264,8 @@ knit_from_server(struct flow *flow, struct session *session,
 }
 
 enum flow_verdict
-proxy_spliced(struct flow *flow, struct session *session, uint32_t from,
-              struct arrival *arrival)
+knit_packet(struct flow *flow, struct session *session, uint32_t from,
+            struct arrival *arrival)
 {
     if (from == FLOW_CLIENT)
         return knit_from_client(flow, session, arrival);
@@ -271,13 +273,13 @@ proxy_spliced(struct flow *flow, struct session *session, uint32_t from,
 }
 
 void
-proxy_spliced_due(struct flow *flow, struct session *session)
+knit_due(struct flow *flow, struct session *session)
 {
-    uint64_t idle_ms = session->last_ms + proxy_idle_ms(flow);
+    uint64_t idle_ms = session->last_ms + flow->proxy.idle_ms;
 
     if (session->state == FLOW_ESTAB && flow->now_ms < idle_ms &&
         !(session->flags & SESSION_HEARD) &&
-        session->window_updates < PROXY_WINDOW_UPDATES) {
+        session->window_updates < KNIT_WINDOW_UPDATES) {
         proxy_send_window(flow, session);
         session->window_updates++;
         knit_arm(flow, session);
@@ -285,12 +287,12 @@ proxy_spliced_due(struct flow *flow, struct session *session)
     }
     if (session->state == FLOW_ESTAB &&
         !handed_may_end(&flow->handing, session, idle_ms)) {
-        engine_arm(flow, session, flow->now_ms + HANDED_LOOK_MS);
+        box_arm(flow, session, flow->now_ms + HANDED_LOOK_MS);
         return;
     }
     uint16_t fins = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
     enum flow_end end = FLOW_END_TIMEOUT;
     if (session->state == FLOW_CLOSING)
         end = (session->flags & fins) == fins ? FLOW_END_FIN : FLOW_END_RST;
-    engine_end(flow, session, end);
+    box_end(flow, session, end);
 }

@@ -11,9 +11,9 @@ open_session(struct world *world, uint32_t client, enum flow_state state,
     store32_be(key.address[0], client);
     key.address[1][0] = 200;
     key.hash = session_hash(world->flow->hash_key, &key);
-    session = engine_open(world->flow, &key, FLOW_CLIENT, state, counted);
+    session = box_open(world->flow, &key, FLOW_CLIENT, state, counted);
     if (session != NULL)
-        engine_arm(world->flow, session, world->now_ms + 1000);
+        box_arm(world->flow, session, world->now_ms + 1000);
     return session;
 }
 
@@ -25,18 +25,18 @@ test_each_state_has_its_count(void)
 
     world_check(world);
     EXPECT_EQ(1, world->flow->stats.incomplete);
-    engine_state(world->flow, session, FLOW_SYNSENT);
+    box_state(world->flow, session, FLOW_SYNSENT);
     world_check(world);
     EXPECT_EQ(1, world->flow->stats.incomplete);
     EXPECT_EQ(0, world->flow->order.rcvd_count);
-    engine_state(world->flow, session, FLOW_ESTAB);
+    box_state(world->flow, session, FLOW_ESTAB);
     world_check(world);
     EXPECT_EQ(1, world->flow->stats.established);
     EXPECT_EQ(1, world->flow->stats.completed);
-    engine_state(world->flow, session, FLOW_CLOSING);
+    box_state(world->flow, session, FLOW_CLOSING);
     world_check(world);
     EXPECT_EQ(1, world->flow->stats.terminating);
-    engine_end(world->flow, session, FLOW_END_FIN);
+    box_end(world->flow, session, FLOW_END_FIN);
     world_check(world);
     EXPECT_EQ(0, world->flow->stats.terminating);
     EXPECT_EQ(1, world->flow->stats.terminating_max);
@@ -52,12 +52,12 @@ test_uncounted_session_is_in_no_order(void)
     struct world *world = world_inspect(10);
     struct session *session = open_session(world, 1, FLOW_SYNRCVD, true);
 
-    engine_uncount(world->flow, session);
+    box_uncount(world->flow, session);
     world_check(world);
     EXPECT_EQ(0, world->flow->stats.incomplete);
     EXPECT_EQ(1, world->flow->stats.uncounted);
     EXPECT_EQ(0, world->flow->hosts.count);
-    engine_state(world->flow, session, FLOW_ESTAB);
+    box_state(world->flow, session, FLOW_ESTAB);
     world_check(world);
     EXPECT_EQ(0, world->flow->stats.uncounted);
     world_free(world);
@@ -89,12 +89,12 @@ test_later_deadline_is_kept_lazily(void)
     struct world *world = world_inspect(10);
     struct session *session = open_session(world, 1, FLOW_ESTAB, false);
 
-    engine_arm(world->flow, session, world->now_ms + 5000);
+    box_arm(world->flow, session, world->now_ms + 5000);
     EXPECT_EQ(world->now_ms + 1000, due_next_ms(&world->flow->due));
     world_wait(world, 1000);
     EXPECT_EQ(1, world->flow->sessions.count);
     EXPECT_EQ(world->now_ms + 4000, due_next_ms(&world->flow->due));
-    engine_arm(world->flow, session, world->now_ms + 7);
+    box_arm(world->flow, session, world->now_ms + 7);
     EXPECT_EQ(world->now_ms + 7, due_next_ms(&world->flow->due));
     world_wait(world, 7);
     EXPECT_EQ(0, world->flow->sessions.count);
@@ -109,7 +109,7 @@ test_session_that_owes_is_gone_but_for_its_place(void)
 
     world_wait(world, 0);
     session = open_session(world, 1, FLOW_SYNRCVD, true);
-    engine_owe(world->flow, session, FLOW_END_BLOCKED);
+    box_owe(world->flow, session, FLOW_END_BLOCKED);
     world_check(world);
     EXPECT_EQ(0, world->flow->stats.incomplete);
     EXPECT_EQ(1, world->flow->sessions.count);
@@ -124,9 +124,9 @@ static void
 test_chance_repeats_with_the_seed_only(void)
 {
     struct world *world = world_inspect(10);
-    uint64_t first = engine_random(world->flow);
+    uint64_t first = box_random(world->flow);
 
-    EXPECT_TRUE(first != engine_random(world->flow));
+    EXPECT_TRUE(first != box_random(world->flow));
     world_free(world);
 }
 

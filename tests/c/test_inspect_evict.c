@@ -1,4 +1,4 @@
-/* Inspection: attempts, thresholds, victims, deletion and timers. */
+/* Inspection: victims, and how a half-open session is deleted. */
 #include "world.h"
 
 /* Thresholds of (low, high), and of the rate. */
@@ -11,83 +11,6 @@ thresholds(struct world *world, uint32_t low, uint32_t high, uint32_t rate_low,
     world->inspect.one_minute_low = rate_low;
     world->inspect.one_minute_high = rate_high;
     world_set(world);
-}
-
-static void
-test_501st_half_open_session_begins_aggressive_mode(void)
-{
-    /* P09: TCP and UDP count together, ICMP does not. */
-    struct world *world = world_inspect(2000);
-    const struct flow_event *event = NULL;
-
-    thresholds(world, 400, 500, 100000, 100000);
-    world_half_open(world, 0, 300);
-    for (uint32_t i = 0; i < 200; i++) {
-        struct ends ends = world_other(i);
-
-        world_udp(world, &ends, false, 10);
-        world_icmp(world, &ends, false, 8);
-    }
-    EXPECT_EQ(500, world_stats(world)->incomplete);
-    EXPECT_EQ(200, world_stats(world)->uncounted);
-    EXPECT_EQ(0, world_stats(world)->aggressive);
-    world_half_open(world, 1000, 1);
-    EXPECT_EQ(1, world_stats(world)->aggressive);
-    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
-    EXPECT_EQ(501, event->incomplete);
-    EXPECT_EQ(500, event->limit);
-    EXPECT_EQ(200, event->udp);
-    EXPECT_EQ(501, event->rate);
-    EXPECT_EQ(FLOW_REASON_INCOMPLETE, event->reason);
-    EXPECT_EQ(0, world_reported(world, FLOW_EVENT_EVICTED, NULL));
-    world_free(world);
-}
-
-static void
-test_501st_attempt_within_a_minute_begins_aggressive_mode(void)
-{
-    /* P10, P11: the count is as it is then, before the session is made. */
-    struct world *world = world_inspect(2000);
-    const struct flow_event *event = NULL;
-
-    for (uint32_t i = 0; i < 501; i++) {
-        struct ends ends = world_other(i);
-
-        world_handshake(world, &ends);
-        world_wait(world, 100);
-    }
-    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
-    EXPECT_EQ(0, event->incomplete);
-    EXPECT_EQ(501, event->rate);
-    EXPECT_EQ(FLOW_REASON_RATE, event->reason);
-    world_wait(world, 60000);
-    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_CALM, &event));
-    EXPECT_EQ(0, event->incomplete);
-    EXPECT_EQ(400, event->limit);
-    EXPECT_TRUE(event->rate < 400 && event->rate >= 390);
-    world_free(world);
-}
-
-static void
-test_aggressive_mode_ends_below_low_only(void)
-{
-    /* P12. */
-    struct world *world = world_inspect(100);
-
-    thresholds(world, 4, 5, 100000, 100000);
-    world_half_open(world, 0, 6);
-    EXPECT_EQ(1, world_stats(world)->aggressive);
-    for (uint32_t i = 0; i < 3; i++) {
-        struct ends ends = world_other(i);
-
-        EXPECT_EQ(6 - i, world_stats(world)->incomplete);
-        EXPECT_EQ(1, world_stats(world)->aggressive);
-        world_syn_ack(world, &ends);
-        world_ack(world, &ends);
-    }
-    EXPECT_EQ(3, world_stats(world)->incomplete);
-    EXPECT_EQ(0, world_stats(world)->aggressive);
-    world_free(world);
 }
 
 static void
@@ -228,19 +151,6 @@ test_heaviest_below_a_quarter_is_spared(void)
 }
 
 static void
-test_unlimited_thresholds_never_begin_anything(void)
-{
-    /* P24, smaller. */
-    struct world *world = world_inspect(2000);
-
-    thresholds(world, 0, 0, 0, 0);
-    world_half_open(world, 0, 600);
-    EXPECT_EQ(600, world_stats(world)->incomplete);
-    EXPECT_EQ(0, world_stats(world)->aggressive);
-    world_free(world);
-}
-
-static void
 test_full_table_evicts_the_oldest_half_open(void)
 {
     struct world *world = world_inspect(4);
@@ -250,38 +160,6 @@ test_full_table_evicts_the_oldest_half_open(void)
     EXPECT_TRUE(!world_has(world, &oldest));
     EXPECT_EQ(4, world_stats(world)->incomplete);
     EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_EVICTED_FULL]);
-    world_free(world);
-}
-
-static void
-test_full_table_of_established_passes_without_a_session(void)
-{
-    struct world *world = world_inspect(2);
-    struct ends late = world_other(2);
-
-    for (uint32_t i = 0; i < 2; i++) {
-        struct ends ends = world_other(i);
-
-        world_handshake(world, &ends);
-    }
-    world_syn(world, &late);
-    EXPECT_EQ(FLOW_FORWARD, world->verdict);
-    EXPECT_TRUE(!world_has(world, &late));
-    EXPECT_EQ(1, world_stats(world)->table_full);
-    world_free(world);
-}
-
-static void
-test_detect_only_judges_and_touches_nothing(void)
-{
-    struct world *world = world_inspect(100);
-
-    world->inspect.detect_only = 1;
-    thresholds(world, 2, 3, 100000, 100000);
-    world_half_open(world, 0, 10);
-    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, NULL));
-    EXPECT_EQ(4, world_stats(world)->incomplete);
-    EXPECT_EQ(0, world->client.ring.count + world->server.ring.count);
     world_free(world);
 }
 
@@ -300,21 +178,6 @@ test_tap_sends_resets_only_when_told_to(void)
     world_half_open(world, 5, 1);
     EXPECT_EQ(1, world->client.ring.count);
     EXPECT_EQ(1, world->server.ring.count);
-    world_free(world);
-}
-
-static void
-test_alerts_off_changes_reports_and_nothing_else(void)
-{
-    /* P21. */
-    struct world *world = world_inspect(100);
-
-    world->inspect.alert = 0;
-    thresholds(world, 2, 3, 100000, 100000);
-    world_half_open(world, 0, 5);
-    EXPECT_EQ(0, world->events);
-    EXPECT_EQ(1, world_stats(world)->aggressive);
-    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
     world_free(world);
 }
 
@@ -342,38 +205,16 @@ test_resets_wait_for_room(void)
     world_free(world);
 }
 
-static void
-test_bursts_stop_while_rings_are_full(void)
-{
-    struct world *world = world_inspect(100);
-
-    world->client.ring.count = WORLD_SLOTS - FLOW_TX_ROOM + 1;
-    world_ring_clear(&world->rx);
-    world->rx.ring.count = 1;
-    EXPECT_EQ(0, flow_burst(world->flow, world->now_ms, &world->rx.ring, 0,
-                            &world->client.ring, &world->server.ring));
-    EXPECT_EQ(0, world->rx.ring.next);
-    world_free(world);
-}
-
 static const struct test tests[] = {
-    TEST(test_501st_half_open_session_begins_aggressive_mode),
-    TEST(test_501st_attempt_within_a_minute_begins_aggressive_mode),
-    TEST(test_aggressive_mode_ends_below_low_only),
     TEST(test_new_session_in_aggressive_mode_deletes_the_oldest),
     TEST(test_deleted_udp_session_vanishes_silently),
     TEST(test_sweep_deletes_down_to_below_low),
     TEST(test_random_victims_are_spread),
     TEST(test_heaviest_destination_loses_its_own),
     TEST(test_heaviest_below_a_quarter_is_spared),
-    TEST(test_unlimited_thresholds_never_begin_anything),
     TEST(test_full_table_evicts_the_oldest_half_open),
-    TEST(test_full_table_of_established_passes_without_a_session),
-    TEST(test_detect_only_judges_and_touches_nothing),
     TEST(test_tap_sends_resets_only_when_told_to),
-    TEST(test_alerts_off_changes_reports_and_nothing_else),
     TEST(test_resets_wait_for_room),
-    TEST(test_bursts_stop_while_rings_are_full),
 };
 
 int

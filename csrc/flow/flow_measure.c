@@ -1,9 +1,8 @@
 /*
- * One sample of how things stand, for the threshold advisor.  See measure.h.
+ * One sample of how things stand, for the threshold advisor.  See flow.h.
  */
-#include "measure.h"
 
-#include "engine.h"
+#include "box.h"
 
 #include <string.h>
 
@@ -47,12 +46,12 @@ uint64_t
 flow_measure_change_ms(struct flow *flow, uint64_t now_ms)
 {
     if (flow->started)
-        engine_begin(flow, now_ms);
+        box_begin(flow, now_ms);
     if (flow->changed)
         return flow->now_ms;
     uint64_t due_ms = due_next_ms(&flow->due);
     uint64_t change_ms = threshold_change_ms(
-        &flow->threshold, &flow->limits, flow->now_ms, engine_incomplete(flow));
+        &flow->threshold, &flow->limits, flow->now_ms, box_incomplete(flow));
     return due_ms < change_ms ? due_ms : change_ms;
 }
 

@@ -1,18 +1,21 @@
 /*
- * The engine as its caller holds it: how large it is, how it begins, its keys,
- * what it can tell about itself.
+ * The engine as its caller holds it: how large it is, how it begins, its keys
+ * and tunables, its statistics.
  *
- * Not here: packets and timers (flow_burst.c), tunables (flow_tunables.c).
+ * Not here: packets and timers (flow_burst.c), defaults and ranges of tunables
+ * (flow_tunables.c, flow_range.c).
  */
-#include "engine.h"
+#include "box.h"
+#include "flow_range.h"
 
-#include "../core/bytes.h"
-#include "../core/siphash.h"
+#include "../core/derive.h"
 
 #include <assert.h>
 #include <string.h>
 
 #define FLOW_PARTS 64
+/* Told by Inspection's challenges: a segment, kept until the server answers. */
+#define FLOW_CHALLENGE_WINDOW 1460
 #define FLOW_LINE 64 /* alignment of the block and of its parts */
 #define FLOW_PROFILES_MAX 65535
 #define FLOW_HEADERS_MAX 65535
@@ -112,17 +115,73 @@ flow_size(const struct flow_config *config)
     return layout.end;
 }
 
-/* A key of its own for each use: SipHash of the label under the seed, twice. */
-static void
-flow_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES],
-            const char label[static 4], uint8_t key[static SYNCACHE_KEY_BYTES])
+static struct proxy_limits
+flow_proxy_limits(const struct flow *flow)
 {
-    uint8_t text[5];
+    const struct flow_intercept_tunables *intercept = &flow->intercept;
+    const struct flow_inspect_tunables *inspect = &flow->inspect;
 
-    memcpy(text, label, 4);
-    for (uint8_t half = 0; half < 2; half++) {
-        text[4] = half;
-        store64_le(key + 8 * half, siphash24(seed, text, sizeof text));
+    if (flow->config.kind == FLOW_INTERCEPT)
+        return (struct proxy_limits){
+            .initial_ms = intercept->rexmt_initial_ms,
+            .rexmt_limit = intercept->rexmt_limit,
+            .options = intercept->options,
+            .mss = intercept->synack_mss,
+            .window = intercept->synack_window,
+            .giveup = intercept->reset_client_on_giveup,
+            .closing_ms = intercept->finrst_timeout_ms,
+            .idle_ms = intercept->connection_timeout_ms,
+            .lifetime_ms = intercept->cookie_lifetime_ms,
+            .skew_ms = intercept->clock_skew_ms,
+            .divisor = intercept->aggressive_divisor,
+            .wait_for_data = intercept->wait_for_data != 0,
+            .bad_ack_rst = intercept->bad_ack_rst != 0,
+            .shared = intercept->cookie_gate == SYNCACHE_GATE_ALWAYS,
+        };
+    return (struct proxy_limits){
+        .initial_ms = inspect->rexmt_initial_ms,
+        .rexmt_limit = inspect->rexmt_limit,
+        .options = inspect->options,
+        .mss = inspect->synack_mss,
+        .window = FLOW_CHALLENGE_WINDOW,
+        .giveup = FLOW_GIVEUP_VALIDATED,
+        .closing_ms = inspect->tcp_finwait_time_ms,
+        .idle_ms = inspect->tcp_idle_time_ms,
+        .lifetime_ms = inspect->cookie_lifetime_ms,
+        .skew_ms = inspect->clock_skew_ms,
+        .divisor = 1,
+        .shared = inspect->cookie_gate == SYNCACHE_GATE_ALWAYS,
+    };
+}
+
+static void
+flow_limits(struct flow *flow)
+{
+    const struct flow_intercept_tunables *intercept = &flow->intercept;
+    const struct flow_inspect_tunables *inspect = &flow->inspect;
+
+    flow->proxy = flow_proxy_limits(flow);
+    if (flow->config.kind == FLOW_INTERCEPT) {
+        flow->limits = (struct threshold_limits){
+            .incomplete_low = intercept->max_incomplete_low,
+            .incomplete_high = intercept->max_incomplete_high,
+            .rate_low = intercept->one_minute_low,
+            .rate_high = intercept->one_minute_high,
+            .rate_method = intercept->rate_method,
+            .check_ms = intercept->calm_check_interval_ms,
+        };
+        flow->debug = intercept->debug != 0;
+    } else {
+        flow->limits = (struct threshold_limits){
+            .incomplete_low = inspect->max_incomplete_low,
+            .incomplete_high = inspect->max_incomplete_high,
+            .rate_low = inspect->one_minute_low,
+            .rate_high = inspect->one_minute_high,
+            .rate_method = inspect->rate_method,
+            .check_ms = inspect->calm_check_interval_ms,
+            .min_active_ms = inspect->min_active_ms,
+        };
+        flow->debug = inspect->debug != 0;
     }
 }
 
@@ -135,9 +194,9 @@ flow_parts(struct flow *flow, const struct flow_layout *layout,
     uint8_t *bytes = (uint8_t *)flow;
     uint8_t key[SYNCACHE_KEY_BYTES];
 
-    flow_subkey(seed, "flow", flow->hash_key);
-    flow_subkey(seed, "rand", flow->random_key);
-    flow_subkey(seed, "ts  ", flow->ts_key);
+    derive_subkey(seed, "flow", flow->hash_key);
+    derive_subkey(seed, "rand", flow->random_key);
+    derive_subkey(seed, "ts  ", flow->ts_key);
     sessions_init(&flow->sessions, bytes + layout->sessions,
                   config->sessions_max);
     order_init(&flow->order, bytes + layout->order, &flow->sessions);
@@ -145,13 +204,13 @@ flow_parts(struct flow *flow, const struct flow_layout *layout,
              config->sessions_max + config->hosts_max);
     journal_init(&flow->journal, bytes + layout->journal, config->journal_max);
     rules_init(&flow->rules, bytes + layout->rules, config->rules_max);
-    flow_subkey(seed, "host", key);
+    derive_subkey(seed, "host", key);
     hosts_init(&flow->hosts, bytes + layout->hosts, config->hosts_max,
                &flow->sessions, key);
-    flow_subkey(seed, "prof", key);
+    derive_subkey(seed, "prof", key);
     profiles_init(&flow->profiles, bytes + layout->profiles,
                   config->profiles_max, key);
-    flow_subkey(seed, "link", key);
+    derive_subkey(seed, "link", key);
     headers_init(&flow->headers, bytes + layout->headers, config->headers_max,
                  key);
     early_init(&flow->early, bytes + layout->early, config->sessions_max);
@@ -180,6 +239,40 @@ flow_init(void *block, size_t size, const struct flow_config *config,
     flow_inspect_default(&flow->inspect);
     flow_limits(flow);
     return flow;
+}
+
+/* The next call that can send something judges by them.  Before the first call
+ * with packets there is no time yet, and setting tunables does not start it. */
+static void
+flow_changed(struct flow *flow, uint64_t now_ms)
+{
+    flow_limits(flow);
+    flow->settled_ms = 0;
+    if (flow->started)
+        box_begin(flow, now_ms);
+    flow->changed = true;
+}
+
+bool
+flow_set_intercept(struct flow *flow, uint64_t now_ms,
+                   const struct flow_intercept_tunables *tunables)
+{
+    if (flow->config.kind != FLOW_INTERCEPT || !flow_intercept_valid(tunables))
+        return false;
+    flow->intercept = *tunables;
+    flow_changed(flow, now_ms);
+    return true;
+}
+
+bool
+flow_set_inspect(struct flow *flow, uint64_t now_ms,
+                 const struct flow_inspect_tunables *tunables)
+{
+    if (flow->config.kind != FLOW_INSPECT || !flow_inspect_valid(tunables))
+        return false;
+    flow->inspect = *tunables;
+    flow_changed(flow, now_ms);
+    return true;
 }
 
 bool
@@ -221,19 +314,11 @@ flow_set_ts_base(struct flow *flow, uint32_t base_ms)
     flow->ts_base = base_ms;
 }
 
-static uint32_t
-flow_lifetime_ms(const struct flow *flow)
-{
-    return flow->config.kind == FLOW_INSPECT
-               ? flow->inspect.cookie_lifetime_ms
-               : flow->intercept.cookie_lifetime_ms;
-}
-
 uint64_t
 flow_epoch(struct flow *flow, uint64_t now_ms, uint64_t *next_ms)
 {
-    engine_tell_time(flow, now_ms);
-    *next_ms = secret_next_ms(&flow->secret, flow_lifetime_ms(flow));
+    box_tell_time(flow, now_ms);
+    *next_ms = secret_next_ms(&flow->secret, flow->proxy.lifetime_ms);
     return flow->secret.epoch;
 }
 
@@ -248,7 +333,8 @@ flow_next_deadline(struct flow *flow)
     if (check_ms < next_ms)
         next_ms = check_ms;
     if (flow->keyed) {
-        uint64_t key_ms = secret_next_ms(&flow->secret, flow_lifetime_ms(flow));
+        uint64_t key_ms =
+            secret_next_ms(&flow->secret, flow->proxy.lifetime_ms);
 
         if (key_ms < next_ms)
             next_ms = key_ms;
@@ -324,7 +410,7 @@ const struct flow_stats *
 flow_statistics(struct flow *flow, uint64_t now_ms)
 {
     if (flow->started)
-        engine_begin(flow, now_ms);
+        box_begin(flow, now_ms);
     flow_counters(flow, &flow->stats);
     return &flow->stats;
 }

@@ -5,7 +5,7 @@
  *
  * Not here: files (the caller's); half-handshakes, which begin anew.
  */
-#include "proxy.h"
+#include "box.h"
 
 #include <string.h>
 
@@ -90,8 +90,8 @@ static void
 state_restore(struct flow *flow, struct session *session,
               const struct flow_splice *in)
 {
-    uint64_t wait_ms = in->state == FLOW_ESTAB ? proxy_idle_ms(flow)
-                                               : proxy_limits(flow).closing_ms;
+    uint64_t wait_ms =
+        in->state == FLOW_ESTAB ? flow->proxy.idle_ms : flow->proxy.closing_ms;
     bool told = in->told_wscale != SYNCACHE_WSCALE_NONE;
 
     session->mode = 'I';
@@ -116,9 +116,8 @@ state_restore(struct flow *flow, struct session *session,
                          ? in->client_wscale
                          : 0),
     };
-    engine_arm(flow, session,
-               flow->now_ms +
-                   (in->idle_ms < wait_ms ? wait_ms - in->idle_ms : 0));
+    box_arm(flow, session,
+            flow->now_ms + (in->idle_ms < wait_ms ? wait_ms - in->idle_ms : 0));
 }
 
 static bool
@@ -141,7 +140,7 @@ state_take(struct flow *flow, const struct flow_splice *in)
     if (session_find(&flow->sessions, &key, &from) != NULL)
         return false;
     session =
-        engine_open(flow, &key, FLOW_CLIENT, (enum flow_state)in->state, false);
+        box_open(flow, &key, FLOW_CLIENT, (enum flow_state)in->state, false);
     if (session == NULL)
         return false;
     state_restore(flow, session, in);
@@ -154,7 +153,7 @@ flow_import(struct flow *flow, uint64_t now_ms, const struct flow_splice *in,
 {
     uint32_t taken = 0;
 
-    engine_begin(flow, now_ms);
+    box_begin(flow, now_ms);
     for (uint32_t i = 0; i < count; i++)
         taken += state_take(flow, &in[i]);
     return taken;

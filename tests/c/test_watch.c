@@ -172,6 +172,7 @@ test_deadline_follows_the_mode_both_ways(void)
     EXPECT_EQ(begin + 50000, between_session(&world)->deadline_ms);
     tunables.watch_timeout_ms = 1500;
     between_tune(&world, &tunables);
+    (void)between_poll(&world);
     EXPECT_EQ(begin + 21500, between_session(&world)->deadline_ms);
     between_close(&world);
 }

@@ -69,7 +69,7 @@ restarted(uint32_t expected)
     between_open(&world, 8);
     world.now_ms = now_ms + 3000;
     EXPECT_EQ(expected, flow_import(world.flow, world.now_ms, state, 1));
-    engine_selfcheck(world.flow);
+    box_selfcheck(world.flow);
     return state[0];
 }
 
@@ -166,7 +166,7 @@ test_senseless_states_are_refused(void)
         many[i].tuple.fport = (uint16_t)(1 + i);
     }
     EXPECT_EQ(7, flow_import(world.flow, world.now_ms, many, 9));
-    engine_selfcheck(world.flow);
+    box_selfcheck(world.flow);
     between_close(&world);
 }
 

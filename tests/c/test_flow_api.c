@@ -177,7 +177,7 @@ test_same_seed_and_packets_give_the_same_engine(void)
     world_free(two);
     two = world_inspect(50);
     EXPECT_BYTES(one->flow->hash_key, two->flow->hash_key, 16);
-    EXPECT_EQ(engine_random(one->flow), engine_random(two->flow));
+    EXPECT_EQ(box_random(one->flow), box_random(two->flow));
     world_free(one);
     world_free(two);
 }

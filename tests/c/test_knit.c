@@ -2,6 +2,7 @@
 #include "between.h"
 
 #include "../../csrc/flow/proxy.h"
+#include "../../csrc/flow/proxy_grant.h"
 
 static struct between world;
 

@@ -6,27 +6,13 @@
  * not told: an end is taken to have announced the largest one that its scale
  * has, until its next packet.
  */
-#include "handed.h"
+#include "box.h"
 
 #include "../core/seq.h"
-#include "proxy.h"
 
 #include <string.h>
 
 _Static_assert(sizeof(struct flow_handed) == 96, "no hidden padding");
-
-void
-handed_offer(struct handing *handing, const struct sessions *sessions,
-             struct session *session)
-{
-    uint16_t unfit = SESSION_UNCHECKED | SESSION_UNCHECKED_S;
-
-    if (session->state != FLOW_ESTAB || !(session->flags & SESSION_HEARD) ||
-        session->flags & unfit || handing->count == HANDED_WAITING_MAX)
-        return;
-    session->splice.handed = HANDED_WAITING;
-    handing->waiting[handing->count++] = session_number(sessions, session);
-}
 
 void
 flow_hand_over(struct flow *flow, bool on)
@@ -80,7 +66,7 @@ flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed *out,
     struct handing *handing = &flow->handing;
     uint32_t written = 0;
 
-    engine_begin(flow, now_ms);
+    box_begin(flow, now_ms);
     while (written < out_max && handing->count > 0) {
         uint32_t number = handing->waiting[--handing->count];
         struct session *session = session_at(&flow->sessions, number);
@@ -142,14 +128,14 @@ handed_merge(struct flow *flow, struct session *session,
     }
     session->splice.flags &= in->flags;
     if (session->state == FLOW_ESTAB)
-        engine_arm(flow, session, session->last_ms + proxy_idle_ms(flow));
+        box_arm(flow, session, session->last_ms + flow->proxy.idle_ms);
 }
 
 void
 flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed *in,
                  uint32_t count)
 {
-    engine_begin(flow, now_ms);
+    box_begin(flow, now_ms);
     for (uint32_t i = 0; i < count; i++) {
         struct session *session = handed_session(flow, &in[i]);
 
@@ -163,7 +149,7 @@ void
 flow_handed_back(struct flow *flow, uint64_t now_ms,
                  const struct flow_handed *in, uint32_t count)
 {
-    engine_begin(flow, now_ms);
+    box_begin(flow, now_ms);
     for (uint32_t i = 0; i < count; i++) {
         struct session *session = handed_session(flow, &in[i]);
 

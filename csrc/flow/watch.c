@@ -9,15 +9,18 @@
  *
  * Not here: which segments change a state (track.c).
  */
-#include "intercept.h"
+#include "watch.h"
 
-#include "proxy.h"
+#include "answer.h"
+#include "proxy_half.h"
+#include "proxy_send.h"
+#include "report.h"
 #include "track.h"
 
 #include <assert.h>
 #include <string.h>
 
-uint64_t
+static uint64_t
 watch_deadline_ms(const struct flow *flow, const struct session *session)
 {
     uint32_t timeout_ms = flow->intercept.watch_timeout_ms;
@@ -27,12 +30,33 @@ watch_deadline_ms(const struct flow *flow, const struct session *session)
     return session->created_ms + timeout_ms;
 }
 
+/* Watched connections live as long as the mode allows now.  There are at most
+ * as many half-open ones as the mode's own threshold and one more. */
+void
+watch_rearm(struct flow *flow)
+{
+    for (uint32_t number = flow->order.oldest; number != SESSION_NONE;) {
+        struct session *session = session_at(&flow->sessions, number);
+
+        number = session->younger;
+        if (session->mode == 'W')
+            box_arm(flow, session, watch_deadline_ms(flow, session));
+    }
+}
+
+void
+watch_judge(struct flow *flow)
+{
+    if (box_judge(flow))
+        watch_rearm(flow);
+}
+
 struct session *
 watch_begin(struct flow *flow, const struct arrival *arrival)
 {
     struct view_options options;
     struct session *session =
-        engine_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, true);
+        box_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, true);
 
     if (session == NULL)
         return NULL;
@@ -41,8 +65,8 @@ watch_begin(struct flow *flow, const struct arrival *arrival)
     session->offered = options.has;
     track_syn(session, &arrival->view);
     proxy_headers(flow, session, arrival);
-    engine_arm(flow, session, watch_deadline_ms(flow, session));
-    (void)engine_event(flow, session, FLOW_EVENT_NEW);
+    box_arm(flow, session, watch_deadline_ms(flow, session));
+    (void)report_event(flow, session, FLOW_EVENT_NEW);
     /* On a tap the SYN-ACK may come before its SYN. */
     struct arrival answer = {.side = FLOW_TAP};
     if (flow->tap && ahead_take(&flow->ahead, flow->now_ms, arrival->key.hash,
@@ -65,7 +89,7 @@ watch_adopt(struct flow *flow, const struct arrival *arrival, uint32_t from)
         key.port[0] = arrival->key.port[1];
         key.port[1] = arrival->key.port[0];
     }
-    session = engine_open(
+    session = box_open(
         flow, &key,
         (uint8_t)(from == FLOW_CLIENT ? arrival->side : 1 - arrival->side),
         FLOW_ESTAB, false);
@@ -79,17 +103,17 @@ watch_adopt(struct flow *flow, const struct arrival *arrival, uint32_t from)
     session->ack[to] = view->seq;
     session->nxt[to] = session->ack[from] = view->ack;
     session->wnd[from] = session->wnd[to] = UINT16_MAX;
-    engine_arm(flow, session,
-               flow->now_ms + flow->intercept.connection_timeout_ms);
+    box_arm(flow, session,
+            flow->now_ms + flow->intercept.connection_timeout_ms);
 }
 
 static void
 watch_closing(struct flow *flow, struct session *session)
 {
-    engine_state(flow, session, FLOW_CLOSING);
-    engine_arm(flow, session,
-               track_closing_ms(session, flow->now_ms,
-                                flow->intercept.finrst_timeout_ms));
+    box_state(flow, session, FLOW_CLOSING);
+    box_arm(flow, session,
+            track_closing_ms(session, flow->now_ms,
+                             flow->intercept.finrst_timeout_ms));
 }
 
 static void
@@ -97,11 +121,11 @@ watch_note_half_open(struct flow *flow, const struct session *session,
                      uint32_t from, enum track_change change)
 {
     if (change == TRACK_SYN_ACK)
-        (void)engine_event(flow, session, FLOW_EVENT_SYN_ACK);
+        (void)report_event(flow, session, FLOW_EVENT_SYN_ACK);
     else if (change == TRACK_ESTABLISHED)
-        (void)engine_event(flow, session, FLOW_EVENT_ACK);
+        (void)report_event(flow, session, FLOW_EVENT_ACK);
     else if (from == FLOW_SERVER && change == TRACK_NONE)
-        (void)engine_event(flow, session, FLOW_EVENT_PASSED_SYNRCVD);
+        (void)report_event(flow, session, FLOW_EVENT_PASSED_SYNRCVD);
 }
 
 /* What the server's SYN-ACK says about it serves intercept mode too. */
@@ -121,13 +145,17 @@ watch_learn(struct flow *flow, const struct session *session,
 void
 watch_renew(struct flow *flow, struct session *session, const struct view *view)
 {
-    session = engine_renew(flow, session, view);
+    struct box_renewal renewal;
+
+    box_renew_begin(flow, session, &renewal);
+    watch_judge(flow);
+    session = box_renew(flow, &renewal, view);
     session->mode = 'W';
-    engine_arm(flow, session, watch_deadline_ms(flow, session));
-    (void)engine_event(flow, session, FLOW_EVENT_NEW);
+    box_arm(flow, session, watch_deadline_ms(flow, session));
+    (void)report_event(flow, session, FLOW_EVENT_NEW);
     watch_note_half_open(flow, session, FLOW_SERVER, TRACK_SYN_ACK);
     watch_learn(flow, session, view);
-    engine_judge(flow);
+    watch_judge(flow);
 }
 
 enum flow_verdict
@@ -148,19 +176,19 @@ watch_packet(struct flow *flow, struct session *session, uint32_t from,
             watch_learn(flow, session, &arrival->view);
     }
     if (change == TRACK_ESTABLISHED)
-        engine_state(flow, session, FLOW_ESTAB);
+        box_state(flow, session, FLOW_ESTAB);
     if (session->state == FLOW_CLOSING) {
         if ((session->flags & fins) == fins)
-            engine_arm(flow, session,
-                       track_closing_ms(session, flow->now_ms,
-                                        flow->intercept.finrst_timeout_ms));
+            box_arm(flow, session,
+                    track_closing_ms(session, flow->now_ms,
+                                     flow->intercept.finrst_timeout_ms));
         return FLOW_FORWARD;
     }
     if (change == TRACK_RST || change == TRACK_CLOSED)
         watch_closing(flow, session);
     else if (session->state == FLOW_ESTAB)
-        engine_arm(flow, session,
-                   flow->now_ms + flow->intercept.connection_timeout_ms);
+        box_arm(flow, session,
+                flow->now_ms + flow->intercept.connection_timeout_ms);
     return FLOW_FORWARD;
 }
 
@@ -172,13 +200,13 @@ watch_expire(struct flow *flow, struct session *session)
     uint32_t reset = flow->intercept.watch_reset;
     uint32_t ack = session->c + 1;
 
-    (void)engine_event(flow, session, FLOW_EVENT_TIMING_OUT);
+    (void)report_event(flow, session, FLOW_EVENT_TIMING_OUT);
     if (reset != FLOW_RESET_NONE)
         (void)proxy_reset_server(flow, session);
     if (reset == FLOW_RESET_BOTH && session->flags & SESSION_SYNACK &&
-        engine_reset(flow, session, FLOW_CLIENT, session->s + 1, &ack))
-        (void)engine_event(flow, session, FLOW_EVENT_RST_CLIENT);
-    engine_end(flow, session, FLOW_END_SYNWAIT);
+        answer_reset(flow, session, FLOW_CLIENT, session->s + 1, &ack))
+        (void)report_event(flow, session, FLOW_EVENT_RST_CLIENT);
+    box_end(flow, session, FLOW_END_SYNWAIT);
 }
 
 void
@@ -193,12 +221,11 @@ watch_due(struct flow *flow, struct session *session)
         watch_expire(flow, session);
         break;
     case FLOW_CLOSING:
-        engine_end(flow, session,
-                   (session->flags & fins) == fins ? FLOW_END_FIN
-                                                   : FLOW_END_RST);
+        box_end(flow, session,
+                (session->flags & fins) == fins ? FLOW_END_FIN : FLOW_END_RST);
         break;
     default:
-        engine_end(flow, session, FLOW_END_TIMEOUT);
+        box_end(flow, session, FLOW_END_TIMEOUT);
         break;
     }
 }

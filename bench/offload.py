@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncache._core import ffi, lib
-from syncache._core_offload import HANDED_BYTES, RECORDS
+from syncache._core.offload import HANDED_BYTES, RECORDS
 from syncache.links.bpf_object import BpfObject
 from syncache.links.link import LinkError
 

@@ -24,8 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncache import Keyring, Segment, Sysctl, _core_bpf
-from syncache import _core_shield as core
+from syncache import Keyring, Segment, Sysctl
+from syncache._core import bpf as _core_bpf
+from syncache._core import shield as core
 from syncache.links import bpf
 from syncache.links.bpf import R0, R1, R2, R3, Assembler
 from syncache.links.bpf_object import BpfObject

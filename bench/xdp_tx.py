@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 
-from syncache import _core_bpf
+from syncache._core import bpf as _core_bpf
 from syncache.links import bpf
 from syncache.links.bpf import R0, R1, R2, R3, R4, Assembler
 

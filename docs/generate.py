@@ -4,7 +4,7 @@
     python docs/generate.py            write them
     python docs/generate.py --check    exit 1 if a page is not what would be written
 
-What is told of a tunable has its home in syncache/tunables.py, what is told of a
+What is told of a tunable has its home in syncache/tunables/, what is told of a
 counter or a verdict in csrc/syncache.h, what a connection does in its table of
 transitions, syncache/tcp/state.py, what was proven in tests/conformance/trace.txt; the
 pages only arrange it.
@@ -44,7 +44,7 @@ def tunables_page() -> str:
     lines = [
         "# Tunables",
         "",
-        NOTE.format(source="syncache/tunables.py"),
+        NOTE.format(source="syncache/tunables/"),
         "",
         "FreeBSD's names where it has one; ours are under `net.inet.tcp.syncache.x.`.",
         "The columns `freebsd` and `intime` say what those presets change.",

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .inspection import Inspection
     from .intercept import Intercept
     from .keyring import Keyring
-    from .knob import Knob
     from .links.shield import Shield
     from .listener import Listener
     from .ring import Ring
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from .stats import Stats
     from .sysctl import Sysctl
     from .tcp.state import State
+    from .tunables.knob import Knob
     from .verdict import Kind, Reason, Verdict
 
 # `_core` looks for this: an unrelated package of PyPI installs the same name.
@@ -87,7 +87,7 @@ _HOMES = {
     "Intercept": "intercept",
     "Keyring": "keyring",
     "Kind": "verdict",
-    "Knob": "knob",
+    "Knob": "tunables.knob",
     "Listener": "listener",
     "Readable": "events",
     "Reason": "verdict",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ._core_inspect import Sample
+    from ._core.inspect import Sample
 
 _I = "net.inet.inspect."
 PERCENTILES = (50.0, 95.0, 99.0, 99.9)

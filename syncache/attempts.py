@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._core_attempts import Asked, Asking, AttemptsCore, Counted
+from ._core.attempts import Asked, Asking, AttemptsCore, Counted
 from .entropy import entropy
 from .keyring import checked_seed, derive
 

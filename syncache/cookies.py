@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from . import _core_cookie
+from ._core import cookie as _core_cookie
 from .fourtuple import FourTuple
 
 if TYPE_CHECKING:

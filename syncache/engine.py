@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
-from ._core_walk import half_open_slices
+from ._core.walk import half_open_slices
 from .conn import Conn, Endpoint, Numbers
 from .entropy import entropy
 from .fourtuple import FourTuple

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from . import _core_flow, flow_event, flow_session
-from ._core_flow import FlowCore
-from ._core_offload import Carried
+from . import flow_event, flow_session
+from ._core import flow as _core_flow
+from ._core.flow import FlowCore
+from ._core.offload import Carried
 from .entropy import entropy
 from .keyring import Keyring, checked_seed, derive
 from .named import NamedNumber
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from .flow_event import FlowEvent
     from .flow_session import Session
-    from .knob import Engine
     from .observer import Observer
+    from .tunables.knob import Engine
 
 # Cookies of the middlebox modes live as long as those of the half-open side.
 _LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ._core_flow import SPLICE_BYTES
+from ._core.flow import SPLICE_BYTES
 
 if TYPE_CHECKING:
     import hashlib

@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import _core_flow, _core_inspect, ios_inspect
+from ._core import flow as _core_flow
+from ._core import inspect as _core_inspect
 from .alerts import (
     AlertOff,
     AlertOn,
@@ -31,20 +32,21 @@ from .alerts import (
 from .flow import Flow, Side
 from .flow_event import FlowEvent, Kind, Reason
 from .inspect_rule import RuleSet
-from .ios_config import read
+from .ios import inspect as ios_inspect
+from .ios.config import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from ._core_inspect import Sample
+    from ._core.inspect import Sample
     from .flow_session import Session
     from .inspect_rule import Rule
-    from .ios_inspect import Interface
+    from .ios.inspect import Interface
     from .keyring import Keyring
-    from .knob import Engine
     from .ring import Ring
     from .sysctl import Sysctl
+    from .tunables.knob import Engine
 
 _I = "net.inet.inspect."
 MINUTE = 60

@@ -16,9 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import _core_flow, flow_state, ios_config
+from . import flow_state
+from ._core import flow as _core_flow
 from .acl import AccessList
 from .flow import Flow
+from .ios import config as ios_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
     from .flow_session import Session
     from .keyring import Keyring
-    from .knob import Engine
     from .sysctl import Sysctl
+    from .tunables.knob import Engine
 
 _I = "net.inet.tcp.intercept."
 LIST = _I + "list"

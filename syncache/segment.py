@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
-from . import _core_segment, address
+from . import address
+from ._core import segment as _core_segment
 from .options import (
     Mss,
     Option,

@@ -17,7 +17,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from . import address as addresses
-from .block import milliseconds
+from ._core.block import milliseconds
 from .connection import Connection
 from .engine import MTU_MIN, Syncache, within
 from .events import Accepted

@@ -12,13 +12,13 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .sysctl_conf import assignment, is_ours, statement
 from .tunables import KNOBS, NOT_ABOVE
+from .tunables.conf import assignment, is_ours, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from .knob import Engine, Knob
+    from .tunables.knob import Engine, Knob
 
 HASHSIZE = "net.inet.tcp.syncache.hashsize"
 BUCKETLIMIT = "net.inet.tcp.syncache.bucketlimit"

@@ -1,7 +1,7 @@
 /*
  * Events about sessions, into the journal.
  *
- * Not here: when there is one (the policies), text (syncache/alerts.py).
+ * Not here: when there is one (the policies), text (syncache/alerts/).
  */
 #ifndef SYNCACHE_FLOW_REPORT_H
 #define SYNCACHE_FLOW_REPORT_H

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from .. import Sysctl, ios_inspect
+from .. import Sysctl
 from ..advise import Advice, Samples, Span, WhatIf, advise, hints
 from ..flow import Side
 from ..flow_event import End, Kind
 from ..flow_session import State
 from ..inspection import Inspection
+from ..ios import inspect as ios_inspect
 from ..ring import Ring
 from . import Failure, needs
 from . import options as opts
@@ -42,7 +43,7 @@ from .sources import (
 from .tunables import STRICT, load
 
 if TYPE_CHECKING:
-    from .._core_inspect import Sample
+    from .._core.inspect import Sample
     from ..flow_event import FlowEvent, Place
     from ..inspect_rule import RuleSet
     from .sources import Captures

@@ -20,9 +20,9 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import ios_inspect
 from ..alerts import Folder
 from ..inspection import Inspection
+from ..ios import inspect as ios_inspect
 from ..links.standby import stand_by
 from . import Failure, keyopts, keys
 from . import options as opts
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..bridge import Forwarder
     from ..flow_session import Session
     from ..inspect_rule import RuleSet
-    from ..ios_inspect import Interface
+    from ..ios.inspect import Interface
     from ..links.syslog import Syslog
     from .sources import Captures
 

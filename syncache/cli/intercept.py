@@ -16,12 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import flow_session, ios, ios_config
+from .. import flow_session, ios
 from ..acl import AccessList
 from ..bridge import WAIT_SECONDS, Bridge, Relay
 from ..control import FlowControl
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
+from ..ios import config as ios_config
 from ..links.standby import stand_by
 from . import Failure, keyopts, keys, tunables
 from . import options as opts

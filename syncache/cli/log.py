@@ -22,8 +22,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ..alert_log import LogBook
-from ..log_line import HeaderReader
+from ..alerts.log import LogBook
+from ..alerts.log_line import HeaderReader
 from . import Failure
 from .log_text import as_json, as_text, message_json, when
 from .report_log import page_of
@@ -32,7 +32,7 @@ from .report_traffic import save
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..alert_message import Message
+    from ..alerts.message import Message
 
 LINE_BYTES_MAX = 64 * 1024
 PEEK_LINES = 1000  # in which a file's first date is looked for

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..alert_log import HOST
+from ..alerts.log import HOST
 from . import Failure, needs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..alert_log import LogBook
+    from ..alerts.log import LogBook
 
 PANELS = (
     ("sessions of a minute", "one_minute", "rate"),

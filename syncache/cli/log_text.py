@@ -7,16 +7,16 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from .._core_inspect import Sample
+from .._core.inspect import Sample
 from ..advise import Advice, advise
-from ..alert_log import HOST
-from ..log_load import MINUTE, RESTS_ON
+from ..alerts.log import HOST
+from ..alerts.log_load import MINUTE, RESTS_ON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..alert_log import Attack, LogBook, Top
-    from ..alert_message import Message
+    from ..alerts.log import Attack, LogBook, Top
+    from ..alerts.message import Message
 
 DAY_S = 86_400
 SHORT_ALERTS = 3  # so many alerts of less than a minute are no accident

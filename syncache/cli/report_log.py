@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..alert_log import HOST
+from ..alerts.log import HOST
 from ..report_page import Chart, Page
 from .log_text import advice_of, lasting, proposal, size, when, where
 from .report_traffic import proposal_of
 
 if TYPE_CHECKING:
-    from ..alert_log import LogBook, Top
+    from ..alerts.log import LogBook, Top
 
 ROWS = 500
 

@@ -8,8 +8,8 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from ..advise import Samples
-from ..alert_log import Top
-from ..alert_message import SessionStart, SessionStop
+from ..alerts.log import Top
+from ..alerts.message import SessionStart, SessionStop
 from ..flow_event import Kind
 from ..report_page import Chart, Page
 from . import Failure
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from .._core_inspect import Sample
+    from .._core.inspect import Sample
     from ..advise import Advice, WhatIf
-    from ..alert_message import Message
+    from ..alerts.message import Message
     from ..flow_event import FlowEvent
     from ..inspect_rule import RuleSet
     from ..inspection import Inspection

@@ -19,7 +19,7 @@ from ..links import host_settings
 from ..links.shield import Shield
 from ..links.shield_check import check
 from ..lookout import Lookout
-from ..tunables_shield import MODE
+from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
 from .log_form import INFO, WARNING

@@ -15,11 +15,12 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import ios, ios_inspect
+from .. import ios
 from ..control import Client, ControlError
 from ..inspect_rule import RuleSet
 from ..inspection import Statistics as Inspected
 from ..intercept import Statistics as Intercepted
+from ..ios import inspect as ios_inspect
 from . import Failure
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .. import Sysctl
 from ..control import Client, ControlError, assign
-from ..sysctl_conf import assignment, comment_start, statement
+from ..tunables.conf import assignment, comment_start, statement
 from . import Failure
 from .tunables import load_file
 

@@ -10,11 +10,12 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
-from .. import Sysctl, ios_inspect
+from .. import Sysctl
 from ..control import assign
-from ..ios_config import Config, read
+from ..ios import inspect as ios_inspect
+from ..ios.config import Config, read
 from ..sysctl import UnknownTunable
-from ..sysctl_conf import assignment
+from ..tunables.conf import assignment
 from . import Failure
 
 STRICT = "lines of other features in an IOS configuration are errors"

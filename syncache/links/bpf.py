@@ -24,7 +24,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, ClassVar
 
-from .. import _core_bpf, _core_links
+from .._core import bpf as _core_bpf
+from .._core import links as _core_links
 from .link import LinkError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import _core_bpf
+from .._core import bpf as _core_bpf
 from .bpf import (
     ATTACH_TCX_INGRESS,
     ATTACH_XDP,

@@ -15,7 +15,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from .. import _core_bpf
+from .._core import bpf as _core_bpf
 from . import bpf
 from .claim import Claim
 from .link import LinkError

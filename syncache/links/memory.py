@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .. import _core_links
+from .._core import links as _core_links
 from ..ring import Ring
 
 

@@ -21,8 +21,8 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
-from .. import _core_bpf
-from .._core_offload import CONFIG, PROCESSOR
+from .._core import bpf as _core_bpf
+from .._core.offload import CONFIG, PROCESSOR
 from .bpf import ATTACH_TCX_INGRESS
 from .bpf_object import BpfObject, why
 from .link import LinkError

@@ -21,7 +21,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from .. import _core_links
+from .._core import links as _core_links
 from . import bpf
 from .frames import HEADERS_MAX, PACKET_MAX, Drop, Interface, Route, enlarge, raw_socket
 from .link import LinkError

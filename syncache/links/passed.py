@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._core_capture import TUNNELS as CORE_TUNNELS
+from .._core.capture import TUNNELS as CORE_TUNNELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._core_capture import (
+from .._core.capture import (
     CONTRADICTION,
     FILTER,
     FULL,

@@ -19,8 +19,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _core_bpf
-from .. import _core_shield as core
+from .._core import bpf as _core_bpf
+from .._core import shield as core
 from ..keyring import Keyring
 from ..stats import COUNTERS, Stats
 from ..sysctl import Sysctl

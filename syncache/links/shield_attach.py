@@ -11,7 +11,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Literal
 
-from .. import _core_bpf
+from .._core import bpf as _core_bpf
 from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP
 from .bpf_object import why
 from .link import LinkError

@@ -14,12 +14,12 @@ import struct
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .. import _core_bpf
-from .. import _core_shield as core
+from .._core import bpf as _core_bpf
+from .._core import shield as core
 from ..keyring import Keyring
 from ..segment import Segment
 from ..sysctl import Sysctl
-from ..tunables_shield import MODE
+from ..tunables.shield import MODE
 from . import host_settings
 from .bpf_object import BpfObject
 from .link import LinkError
@@ -205,7 +205,7 @@ def _ethtool_flags(name: str) -> int:
 
 
 def _ioctl(name: str, answer: bytearray, read: Callable[[], int]) -> int:
-    from .._core_links import address_of
+    from .._core.links import address_of
 
     request = struct.pack("16sP16x", name.encode(), address_of(answer))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import _core_shield as core
+from .._core import shield as core
 from ..entropy import entropy
 from ..keyring import KEY_BYTES
-from ..tunables_shield import HOLD, MODE, QLEN, VERIFY
+from ..tunables.shield import HOLD, MODE, QLEN, VERIFY
 from . import host_settings
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import socket
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
-from ..log_line import MONTH_NUMBER
+from ..alerts.log_line import MONTH_NUMBER
 from .link import LinkError
 
 if TYPE_CHECKING:

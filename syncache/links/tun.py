@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import _core_links
+from .._core import links as _core_links
 from .claim import Claim
 from .link import LinkError
 from .netdev import Netdev

@@ -22,7 +22,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from .. import _core_bpf, _core_links
+from .._core import bpf as _core_bpf
+from .._core import links as _core_links
 from . import bpf
 from .frames import HEADERS_MAX, PACKET_MAX, Interface, Route, enlarge, raw_socket
 from .link import LinkError

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from .. import address as addresses
-from .._core_segment import SegmentWriter
+from .._core.segment import SegmentWriter
 from ..options import KIND_MD5, NOP
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pytest
 
 from bench import xdp_time, xdp_tx
 from bench.wire import WireError
-from syncache import Segment, _core_bpf
+from syncache import Segment
+from syncache._core import bpf as _core_bpf
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="programs of the kernel need root itself"

@@ -33,8 +33,9 @@ from offload_rig import (
     segment,
 )
 
-from syncache import Segment, _core_bpf
-from syncache._core_offload import CONFIG
+from syncache import Segment
+from syncache._core import bpf as _core_bpf
+from syncache._core.offload import CONFIG
 from syncache.flow import Side
 from syncache.flow_session import State
 

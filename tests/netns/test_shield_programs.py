@@ -33,7 +33,7 @@ from shield_rig import (
 )
 
 from syncache import Segment
-from syncache import _core_bpf as bpf
+from syncache._core import bpf
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="programs of the kernel need root itself"

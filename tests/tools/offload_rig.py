@@ -17,8 +17,9 @@ import struct
 import sys
 from typing import NamedTuple
 
-from syncache import AccessList, Intercept, Sysctl, _core_bpf, flow_state
-from syncache._core_offload import CONFIG, Carried
+from syncache import AccessList, Intercept, Sysctl, flow_state
+from syncache._core import bpf as _core_bpf
+from syncache._core.offload import CONFIG, Carried
 from syncache.flow import Side
 from syncache.links.bpf_object import BpfObject
 

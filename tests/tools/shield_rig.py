@@ -21,8 +21,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncache import Keyring, Segment, Syncache, Sysctl, _core_bpf
-from syncache import _core_shield as core
+from syncache import Keyring, Segment, Syncache, Sysctl
+from syncache._core import bpf as _core_bpf
+from syncache._core import shield as core
 from syncache.keyring import Master
 from syncache.links.bpf_object import BpfObject
 from syncache.links.rtnetlink import InterfaceInfo

@@ -46,7 +46,7 @@ OUTER = (
 )
 MAY_TOUCH_THE_WORLD = (*OUTER, "entropy.py")
 # The door to C, which is split by what lies behind it.
-SEE_C = ("_core.py", "_core_links.py")
+SEE_C = ("_core/__init__.py", "_core/links.py")
 # All other inner modules are values, which know no engine.
 ENGINES = {"engine", "flow", "intercept", "inspection", "stack"}
 
@@ -200,6 +200,14 @@ def imports(source: str) -> Iterator[str]:
     return visit(ast.parse(source))
 
 
+def inner_module(name: str, module: str) -> str:
+    """Return the module or folder right below syncache/ that `name` imports from."""
+    dots = len(module) - len(module.lstrip("."))
+    below = module.removeprefix("syncache").lstrip(".").split(".")
+    above = name.split("/")[:-dots] if dots else []
+    return (above + below)[0]
+
+
 def import_faults(name: str, source: str) -> list[str]:
     """Judge the imports of syncache/`name` by the layer rule."""
     faults = []
@@ -210,7 +218,7 @@ def import_faults(name: str, source: str) -> list[str]:
             faults.append(f"{name}: imports {module}")
         if not module.startswith((".", "syncache")):
             continue
-        inner = module.removeprefix("syncache").lstrip(".").split(".")[0]
+        inner = inner_module(name, module)
         if inner == "_ffi" and name not in SEE_C:
             faults.append(f"{name}: only {SEE_C} import _ffi")
         if outer:

@@ -26,7 +26,7 @@ FLOW = ROOT / "csrc" / "flow"
 # path -> lines, only to shrink.
 LONG_FILES: dict[str, int] = {
     "csrc/syncache.h": 519,  # all that a C stack needs
-    "syncache/_core.py": 534,  # the one file that sees cdata
+    "syncache/_core/__init__.py": 534,  # the one file that sees cdata
 }
 # path:function -> lines, only to shrink.
 LONG_FUNCTIONS: dict[str, int] = {}
@@ -245,13 +245,14 @@ def test_files_are_small_and_of_known_kinds():
         ("engine.py", "from ._ffi import ffi", 1),
         ("engine.py", "from syncache import _ffi", 1),
         ("links/tun.py", "from .._ffi import lib", 1),
-        ("_core.py", "from ._ffi import ffi", 0),
-        ("_core_links.py", "from ._ffi import ffi", 0),
+        ("_core/__init__.py", "from .._ffi import ffi", 0),
+        ("_core/links.py", "from .._ffi import ffi", 0),
         ("ring.py", "from .engine import Syncache", 1),
         ("ring.py", "from . import stack", 1),
         ("ring.py", "if TYPE_CHECKING:\n    from .engine import Syncache", 0),
         ("ring.py", "from ._core import Core", 0),
-        ("alerts.py", "from .stack import Stack", 1),
+        ("alerts/log.py", "from ..stack import Stack", 1),
+        ("ios/config.py", "from .intercept import DEFAULT", 0),
         ("conn.py", "from .links.tun import Tun", 1),
         ("stack.py", "from .control import Control", 1),
         ("tcp/rto.py", "from ..engine import Syncache", 1),

@@ -9,7 +9,7 @@ import pytest
 from syncache import Inspection, Intercept, Syncache, Sysctl
 from syncache.cli.adoption import ADOPT_SECONDS, BLOCK_SECONDS, Adoption
 from syncache.links import LinkError
-from syncache.tunables_shield import MODE
+from syncache.tunables.shield import MODE
 
 HOST = "net.inet.inspect.tcp.max_incomplete_host"
 ENGINES = [

@@ -13,7 +13,7 @@ from syncache.cli import advise, main
 from syncache.cli.replay import Replay
 from syncache.cli.sources import Captures
 from syncache.flow_event import Kind, Place
-from syncache.ios_config import read
+from syncache.ios.config import read
 from syncache.links import capture
 
 _I = "net.inet.inspect."

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from syncache import Sysctl
-from syncache.alert_log import LogBook
+from syncache.alerts.log import LogBook
+from syncache.alerts.log_line import HeaderReader
 from syncache.cli.log_text import advice_of, as_json, as_text, lasting, size, when
-from syncache.log_line import HeaderReader
 
 START = (
     "%FW-6-SESS_AUDIT_TRAIL_START: Start tcp session: initiator ({}) -- responder ({})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncache import Inspection, Ring, Segment
-from syncache.block import milliseconds
+from syncache._core.block import milliseconds
 from syncache.cli.replay import GAP_S, Replay, behind
 from syncache.links import capture
 from syncache.links.link import LinkError

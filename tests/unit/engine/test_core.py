@@ -226,9 +226,11 @@ def test_missing_extension_says_what_to_do(tmp_path):
     """Without the compiled module the first import says how to get it."""
     package = tmp_path / "syncache"
     package.mkdir()
-    for name in ("_core", "block", "keyfeed"):
-        source = (ROOT / "syncache" / f"{name}.py").read_text()
-        (package / f"{name}.py").write_text(source)
+    door = package / "_core"
+    door.mkdir()
+    for name in ("__init__", "block", "keyfeed"):
+        source = (ROOT / "syncache" / "_core" / f"{name}.py").read_text()
+        (door / f"{name}.py").write_text(source)
     (package / "__init__.py").write_text('__distribution__ = "tcp-syncache"\n')
     done = run("import syncache._core", tmp_path)
     assert "ImportError: the compiled core syncache._ffi is missing" in done.stderr
@@ -239,9 +241,11 @@ def test_shadowing_package_is_named(tmp_path):
     """Where the unrelated distribution wrote its own __init__, the import says so."""
     package = tmp_path / "syncache"
     package.mkdir()
-    for name in ("_core", "block", "keyfeed"):
-        source = (ROOT / "syncache" / f"{name}.py").read_text()
-        (package / f"{name}.py").write_text(source)
+    door = package / "_core"
+    door.mkdir()
+    for name in ("__init__", "block", "keyfeed"):
+        source = (ROOT / "syncache" / "_core" / f"{name}.py").read_text()
+        (door / f"{name}.py").write_text(source)
     (package / "__init__.py").write_text("class Grid: ...\n")
     done = run("import syncache._core", tmp_path)
     assert "unrelated distribution" in done.stderr

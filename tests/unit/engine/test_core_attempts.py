@@ -1,11 +1,11 @@
-"""syncache/_core_attempts.py: the sketch of connection attempts as Python reads it."""
+"""syncache/_core/attempts.py: the sketch of connection attempts as Python reads it."""
 
 from __future__ import annotations
 
 import pytest
 
 from syncache import Ring
-from syncache._core_attempts import REGISTERS, ROWS, AttemptsCore, estimate
+from syncache._core.attempts import REGISTERS, ROWS, AttemptsCore, estimate
 from syncache.segment import ACK, SYN, Segment
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncache import FourTuple, _core_cookie
+from syncache import FourTuple
+from syncache._core import cookie as _core_cookie
 
 KEY = bytes(range(16))
 TUPLE = FourTuple("192.0.2.1", 4242, "198.51.100.7", 80).to_c()

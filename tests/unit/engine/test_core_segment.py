@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncache import Reason, Ring, Segment
-from syncache._core_segment import SegmentWriter, build, parse
+from syncache._core.segment import SegmentWriter, build, parse
 from syncache.segment import ACK
 from syncache.tcp.departure import Departure
 

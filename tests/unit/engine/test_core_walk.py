@@ -1,4 +1,4 @@
-"""syncache/_core_walk.py: the half-open table in short steps."""
+"""syncache/_core/walk.py: the half-open table in short steps."""
 
 from __future__ import annotations
 

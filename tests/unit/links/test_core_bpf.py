@@ -11,7 +11,7 @@ import struct
 
 import pytest
 
-from syncache import _core_bpf
+from syncache._core import bpf as _core_bpf
 
 STRUCT, FUNC, INT, UNION = 4, 12, 1, 5
 BITFIELDS = 1 << 31

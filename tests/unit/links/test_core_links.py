@@ -6,7 +6,8 @@ import mmap
 
 import pytest
 
-from syncache import Ring, _core_links
+from syncache import Ring
+from syncache._core import links as _core_links
 
 
 def packet_link(fd=-1):

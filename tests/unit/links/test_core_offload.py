@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from syncache import AccessList, Intercept
-from syncache._core_offload import CONFIG, HANDED_BYTES, PROCESSOR, Carried
+from syncache._core.offload import CONFIG, HANDED_BYTES, PROCESSOR, Carried
 
 NO_MAPS = {"carried4": -1, "carried6": -1, "events": -1}
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from syncache import _core_shield as core
+from syncache._core import shield as core
 
 KEY_BYTES = 40
 

@@ -10,7 +10,7 @@ import errno
 
 import pytest
 
-from syncache import _core_bpf
+from syncache._core import bpf as _core_bpf
 from syncache.links import LinkError, bpf
 
 OURS = ["192.0.2.1", "198.51.100.255", "2001:db8::1", "fe80::8000:1"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncache import _core_bpf
+from syncache._core import bpf as _core_bpf
 from syncache.links import LinkError, bpf_object
 from syncache.links.bpf_object import BpfObject
 

@@ -11,7 +11,7 @@ import socket
 
 import pytest
 
-from syncache import _core_bpf
+from syncache._core import bpf as _core_bpf
 from syncache.links import LinkError, bpf, frames
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncache._core_capture import _REASONS
-from syncache._core_capture import TUNNELS as CORE_TUNNELS
+from syncache._core.capture import _REASONS
+from syncache._core.capture import TUNNELS as CORE_TUNNELS
 from syncache.links.passed import NUMBERED, PLAIN, TUNNELS, Passed, lines, total
 
 

@@ -9,7 +9,7 @@ import pytest
 from tidy import ROOT
 
 from syncache import Reason
-from syncache import _core_shield as core
+from syncache._core import shield as core
 from syncache.links import LinkError
 from syncache.links.shield import (
     Shield,

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from syncache import _core_bpf
+from syncache._core import bpf as _core_bpf
 from syncache.links import LinkError, shield_attach
 from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield_attach import Attachment, Pins, above, modes_of

@@ -7,11 +7,11 @@ import struct
 import pytest
 
 from syncache import Keyring, Sysctl
-from syncache import _core_shield as core
+from syncache._core import shield as core
 from syncache.keyring import Master
 from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield_config import ShieldConfig
-from syncache.tunables_shield import HOLD, MODE, QLEN
+from syncache.tunables.shield import HOLD, MODE, QLEN
 
 KEY_BYTES = 40
 EPOCH_AT = 4 * KEY_BYTES + 32

@@ -1,10 +1,10 @@
-"""syncache/acl_parse.py: one line of an access list, as a router spells it."""
+"""syncache/acl/parse.py: one line of an access list, as a router spells it."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncache.acl_parse import parse_rule, parse_standard
+from syncache.acl.parse import parse_rule, parse_standard
 
 
 def parsed(line, family=4):

@@ -1,11 +1,12 @@
-"""syncache/acl_rule.py: one rule, its ends, and how their parts are spelled."""
+"""syncache/acl/rule.py: one rule, its ends, and how their parts are spelled."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncache import acl, acl_rule
-from syncache.acl_rule import masked, packed_address, prefix, protocol_number
+from syncache import acl
+from syncache.acl import rule as acl_rule
+from syncache.acl.rule import masked, packed_address, prefix, protocol_number
 
 
 def test_public_face_is_acl():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncache._core_inspect import Sample
+from syncache._core.inspect import Sample
 from syncache.advise import (
     QUANTILE,
     Samples,
@@ -17,7 +17,7 @@ from syncache.advise import (
     percentile,
 )
 from syncache.inspection import Inspection
-from syncache.ios_config import read
+from syncache.ios.config import read
 
 NO_AGES = [0] * 64
 

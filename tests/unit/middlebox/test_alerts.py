@@ -1,8 +1,11 @@
-"""syncache/alerts.py: one door to messages, their parser and their folder."""
+"""syncache/alerts/__init__.py: one door to messages, their parser and their folder."""
 
 from __future__ import annotations
 
-from syncache import alert_folder, alert_message, alert_parse, alerts
+from syncache import alerts
+from syncache.alerts import folder as alert_folder
+from syncache.alerts import message as alert_message
+from syncache.alerts import parse as alert_parse
 
 
 def test_every_public_name_is_that_of_the_module_it_comes_from():

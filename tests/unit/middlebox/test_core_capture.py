@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncache import Ring
-from syncache._core_capture import Capture, time_of
+from syncache._core.capture import Capture, time_of
 from syncache.links import capture
 
 IP = bytes([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6]) + bytes(22) + b"\x50" + bytes(7)

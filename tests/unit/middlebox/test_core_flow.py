@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from syncache import Keyring, Ring, Sysctl, _core, _core_flow
-from syncache._core_flow import INTERCEPT, FlowCore
+from syncache import Keyring, Ring, Sysctl, _core
+from syncache._core import flow as _core_flow
+from syncache._core.flow import INTERCEPT, FlowCore
 from syncache.flow import Side, Verdict
 from syncache.tunables import KNOBS
 

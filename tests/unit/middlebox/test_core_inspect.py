@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncache import Ring
-from syncache._core_inspect import AGES, handshake_ages, replay, sample
+from syncache._core.inspect import AGES, handshake_ages, replay, sample
 from syncache.inspection import Inspection
 
 

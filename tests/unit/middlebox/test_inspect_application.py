@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncache.inspect_application import APPLICATIONS, PORTLESS
-from syncache.ios_config import read
-from syncache.ios_inspect import chosen
+from syncache.ios.config import read
+from syncache.ios.inspect import chosen
 
 
 def test_ports_are_ports_and_names_are_told_apart():

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from syncache import Ring, Segment, Sysctl, ios_inspect
+from syncache import Ring, Segment, Sysctl
 from syncache.alerts import (
     AlertOff,
     AlertOn,
@@ -19,7 +19,8 @@ from syncache.flow import Side
 from syncache.flow_event import FlowEvent, Kind, Place
 from syncache.inspect_rule import Rule, RuleSet
 from syncache.inspection import Inspection
-from syncache.ios_config import read
+from syncache.ios import inspect as ios_inspect
+from syncache.ios.config import read
 from syncache.links import capture
 from syncache.links.replay import CaptureReader
 from syncache.segment import ACK, SYN

@@ -1,10 +1,10 @@
-"""syncache/ios_access.py: commands of access lists and object groups."""
+"""syncache/ios/access.py: commands of access lists and object groups."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncache.ios_config import read
+from syncache.ios.config import read
 
 
 def test_groups_end_where_other_lines_begin():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from syncache import Inspection, Intercept, Sysctl
 from syncache.acl import AccessList
-from syncache.ios_config import COMMANDS, INTERCEPT, read, written
-from syncache.ios_inspect import chosen
+from syncache.ios.config import COMMANDS, INTERCEPT, read, written
+from syncache.ios.inspect import chosen
 
 C = ("192.0.2.10", 40000)
 S = ("198.51.100.5", 80)

@@ -12,8 +12,8 @@ from syncache.flow_event import Place
 from syncache.flow_session import Session, State
 from syncache.inspect_rule import APPLICATIONS, APPLICATIONS_MAX, Rule, RuleSet
 from syncache.inspection import Inspection, Statistics
-from syncache.ios_config import read
-from syncache.ios_inspect import (
+from syncache.ios.config import read
+from syncache.ios.inspect import (
     Interface,
     chosen,
     draft_of,

@@ -1,9 +1,11 @@
-"""syncache/ios_inspect_show.py: `show ip inspect`, from the door that it had."""
+"""syncache/ios/inspect_show.py: `show ip inspect`, from the door that it had."""
 
 from __future__ import annotations
 
-from syncache import Sysctl, ios_inspect, ios_inspect_show
+from syncache import Sysctl
 from syncache.inspect_rule import Rule, RuleSet
+from syncache.ios import inspect as ios_inspect
+from syncache.ios import inspect_show as ios_inspect_show
 
 
 def test_functions_can_be_had_from_ios_inspect():

@@ -1,11 +1,11 @@
-"""syncache/ios_intercept.py: the commands of TCP Intercept."""
+"""syncache/ios/intercept.py: the commands of TCP Intercept."""
 
 from __future__ import annotations
 
 from syncache import Sysctl
 from syncache.acl import AccessList, permit
-from syncache.ios_config import read
-from syncache.ios_intercept import INTERCEPT, configuration
+from syncache.ios.config import read
+from syncache.ios.intercept import INTERCEPT, configuration
 
 
 def test_configuration_holds_what_is_not_the_default():

@@ -1,10 +1,10 @@
-"""syncache/ios_syntax.py: what readers of a configuration collect."""
+"""syncache/ios/syntax.py: what readers of a configuration collect."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncache.ios_syntax import Config, ignored
+from syncache.ios.syntax import Config, ignored
 
 IDLE = "net.inet.inspect.tcp.idle_time"
 

@@ -1,12 +1,14 @@
-"""syncache/ios_table.py: one table for reading a configuration and writing it."""
+"""syncache/ios/table.py: one table for reading a configuration and writing it."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncache import Sysctl, ios_inspect, ios_intercept
-from syncache.ios_config import read
-from syncache.ios_table import written
+from syncache import Sysctl
+from syncache.ios import inspect as ios_inspect
+from syncache.ios import intercept as ios_intercept
+from syncache.ios.config import read
+from syncache.ios.table import written
 from syncache.tunables import KNOBS
 
 TABLES = [ios_intercept.TABLE, ios_inspect.TABLE]

@@ -4,7 +4,7 @@ import pytest
 
 from syncache import Sysctl
 from syncache.tunables import KNOBS
-from syncache.tunables_flow import FLOW, FLOW_NOT_ABOVE
+from syncache.tunables.flow import FLOW, FLOW_NOT_ABOVE
 
 INTERCEPT = "net.inet.tcp.intercept."
 

@@ -4,7 +4,7 @@ import pytest
 
 from syncache import Sysctl
 from syncache.tunables import KNOBS
-from syncache.tunables_inspect import INSPECT
+from syncache.tunables.inspect import INSPECT
 
 INSPECTION = "net.inet.inspect."
 PAIR = INSPECTION + "one_minute."

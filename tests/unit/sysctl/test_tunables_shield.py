@@ -6,7 +6,7 @@ import pytest
 
 from syncache import Sysctl
 from syncache.tunables import KNOBS
-from syncache.tunables_shield import HOLD, MODE, QLEN, SHIELD, VERIFY
+from syncache.tunables.shield import HOLD, MODE, QLEN, SHIELD, VERIFY
 
 
 def test_every_tunable_is_in_the_registry_and_of_the_shield():

@@ -1,0 +1,172 @@
+"""bpf(2)'s part of the door to C: see `_core`, whose rules hold here too.
+
+The calls are described in csrc/link/link.h.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import ffi, lib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# <linux/bpf.h>, enum bpf_cmd
+LOOKUP, UPDATE, DELETE, NEXT_KEY = 1, 2, 3, 4
+LOG_BYTES = 1 << 20
+FRAME_BYTES_MAX = 4096
+
+
+class ProgramInfo(NamedTuple):
+    """The kernel's data on a loaded program."""
+
+    id: int
+    name: str
+    instructions: int
+    verified: int
+
+
+class Run(NamedTuple):
+    """The result of a program on a packet."""
+
+    verdict: int
+    packet: bytes
+    duration_ns: int
+
+
+def bpf_map(
+    map_type: int,
+    entries: int,
+    *,
+    key_size: int = 4,
+    value_size: int = 4,
+    flags: int = 0,
+) -> int:
+    """Make a map; its descriptor."""
+    return checked(lib.link_bpf_map(map_type, key_size, value_size, entries, flags))
+
+
+def bpf_map_set(map_fd: int, key: int, value: int) -> None:
+    """Set an element of a map of 32-bit keys and values."""
+    update(map_fd, key.to_bytes(4, "little"), value.to_bytes(4, "little"))
+
+
+def update(map_fd: int, key: bytes, value: bytes) -> None:
+    """Set an element."""
+    checked(lib.link_bpf_element(UPDATE, map_fd, key, ffi.from_buffer(value)))
+
+
+def lookup(map_fd: int, key: bytes, size: int) -> bytes | None:
+    """Return an element, of `size` bytes for all processors; None: there is none."""
+    value = ffi.new("uint8_t[]", size)
+    if lib.link_bpf_element(LOOKUP, map_fd, key, value) < 0:
+        return None
+    return ffi.buffer(value)[:]
+
+
+def delete(map_fd: int, key: bytes) -> None:
+    """Remove an element, if it is there."""
+    lib.link_bpf_element(DELETE, map_fd, key, ffi.NULL)
+
+
+def keys(map_fd: int, size: int) -> list[bytes]:
+    """List the keys of a map that nobody else changes."""
+    found: list[bytes] = []
+    following = ffi.new("uint8_t[]", size)
+    at = ffi.NULL
+    while lib.link_bpf_element(NEXT_KEY, map_fd, at, following) == 0:
+        found.append(ffi.buffer(following)[:])
+        at = ffi.new("uint8_t[]", found[-1])
+    return found
+
+
+def bpf_load(
+    program_type: int, attach_type: int, program: bytes, name: str = ""
+) -> int:
+    """Load a program; its descriptor."""
+    words = (program_type, attach_type, name.encode(), program, len(program) // 8)
+    return checked(lib.link_bpf_load(*words, ffi.NULL, 0))
+
+
+def bpf_refusal(program_type: int, attach_type: int, program: bytes) -> tuple[int, str]:
+    """Load a program with a log: -errno, or its descriptor; the verifier's reason."""
+    log = ffi.new("uint8_t[]", LOG_BYTES)
+    words = (program_type, attach_type, b"", program, len(program) // 8)
+    fd = lib.link_bpf_load(*words, log, LOG_BYTES)
+    text = ffi.buffer(log)[:].split(b"\0", 1)[0].decode(errors="replace")
+    lines = [line for line in text.splitlines() if line]
+    return fd, lines[-2] if len(lines) > 1 else "".join(lines)
+
+
+def bpf_attach(program: int, ifindex: int, attach_type: int, flags: int) -> int:
+    """Attach a program for as long as the returned descriptor is held."""
+    return checked(lib.link_bpf_attach(program, ifindex, attach_type, flags))
+
+
+def bpf_replace(link: int, program: int) -> None:
+    """Put another program in the place of the one that a link holds."""
+    checked(lib.link_bpf_replace(link, program))
+
+
+def bpf_pin(fd: int, path: Path) -> None:
+    """Give a descriptor a name in a BPF file system."""
+    checked(lib.link_bpf_pin(fd, bytes(path)))
+
+
+def bpf_open(path: Path) -> int:
+    """Open an object by its name in a BPF file system."""
+    return checked(lib.link_bpf_open(bytes(path)))
+
+
+def bpf_info(program: int) -> ProgramInfo:
+    """Return the kernel's data on a program."""
+    info = ffi.new("struct link_bpf_info *")
+    checked(lib.link_bpf_info(program, info))
+    name = ffi.buffer(info.name)[:].split(b"\0", 1)[0].decode(errors="replace")
+    return ProgramInfo(info.id, name, info.instructions, info.verified)
+
+
+def bpf_program(number: int) -> int:
+    """Open a loaded program by its number."""
+    return checked(lib.link_bpf_program(number))
+
+
+def bpf_run(program: int, packet: bytes, repeat: int = 1) -> Run:
+    """Give a packet to a program, which no interface needs to be there for."""
+    source = ffi.from_buffer(packet)
+    target = ffi.new("uint8_t[]", FRAME_BYTES_MAX)
+    run = ffi.new(
+        "struct link_bpf_run *",
+        {
+            "in": ffi.cast("uint8_t *", source),
+            "out": target,
+            "in_size": len(packet),
+            "out_size": FRAME_BYTES_MAX,
+            "repeat": repeat,
+        },
+    )
+    checked(lib.link_bpf_run(program, run))
+    return Run(run.verdict, ffi.buffer(target)[: run.out_size], run.duration_ns)
+
+
+def btf_function(btf: bytes, name: str) -> int:
+    """Return the number of a function of the kernel; OSError: it has none."""
+    return checked(lib.link_btf_function(ffi.from_buffer(btf), len(btf), name.encode()))
+
+
+def btf_member(btf: bytes, structure: str, member: str) -> int:
+    """Return the offset of a member in bytes; OSError: there is none."""
+    words = (structure.encode(), member.encode())
+    return checked(lib.link_btf_member(ffi.from_buffer(btf), len(btf), *words))
+
+
+def checked(result: int) -> int:
+    """Return a result that is no error.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    if result < 0:
+        raise OSError(-result, "bpf(2)")
+    return result

@@ -1,0 +1,124 @@
+"""The segments' part of the door to C: packets to values and back.
+
+See `_core`, whose rules hold here.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from . import ffi, lib
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from . import RingCore
+
+
+def parse(packet: bytes) -> tuple[int, bytes]:
+    """Read a packet: the verdict, and the bytes of struct syncache_fields."""
+    fields = ffi.new("struct syncache_fields *")
+    verdict = lib.syncache_parse(packet, len(packet), 0, fields)
+    return verdict, ffi.buffer(fields)[:]
+
+
+def build(fields: bytes, options: bytes, payload: bytes) -> bytes:
+    """Write a packet of struct syncache_fields; empty if it would be too long."""
+    size_max = 60 + len(options) + len(payload)
+    packet = ffi.new("uint8_t[]", size_max)
+    pointer = ffi.from_buffer("struct syncache_fields *", fields)
+    size = lib.syncache_build(pointer, options, payload, 0, packet, size_max)
+    return ffi.buffer(packet, size)[:]
+
+
+# The segments of `Stack`'s connections.
+
+# struct syncache_fields: what a connection's segments have in common, then the rest.
+_COMMON = Struct("=16s16sHHBBBBI")
+_VARYING = Struct("=HHIIHHHHII")
+_CHECKSUM_VALID = 1
+_CHECKSUM_PARTIAL = 2
+
+assert _COMMON.size + _VARYING.size == ffi.sizeof("struct syncache_fields")
+
+
+class SegmentWriter:
+    """Writes one connection's segments straight into the slots of a ring.
+
+    `ends` are our packed address and port, the peer's packed address and port.
+    """
+
+    __slots__ = ("_dont_fragment", "_fields", "_ip_id", "_pointer")
+
+    def __init__(
+        self,
+        family: int,
+        ends: tuple[bytes, int, bytes, int],
+        *,
+        hop_limit: int,
+        tos: int,
+        dont_fragment: bool,
+        flow_label: int,
+    ) -> None:
+        laddr, lport, faddr, fport = ends
+        self._fields = bytearray(_COMMON.size + _VARYING.size)
+        _COMMON.pack_into(
+            self._fields,
+            0,
+            laddr,
+            faddr,
+            lport,
+            fport,
+            family,
+            hop_limit,
+            tos,
+            dont_fragment,
+            flow_label,
+        )
+        self._pointer = ffi.from_buffer("struct syncache_fields *", self._fields)
+        self._dont_fragment = dont_fragment
+        self._ip_id = 0
+
+    def write(
+        self,
+        ring: RingCore,
+        departure: tuple[int, int, int, int, bytes, Buffer, int],
+    ) -> None:
+        """Append a packet; the caller has seen to it that there is a free slot.
+
+        A super-segment leaves its checksums to the link.
+        """
+        seq, ack, flags, window, options, payload, gso_size = departure
+        if not self._dont_fragment:
+            # RFC 6864: an identification matters only where fragments may arise.
+            self._ip_id = (self._ip_id + 1) & 0xFFFF
+        data = ffi.from_buffer(payload)
+        _VARYING.pack_into(
+            self._fields,
+            _COMMON.size,
+            self._ip_id,
+            flags,
+            seq,
+            ack,
+            window,
+            0,
+            0,
+            len(options),
+            0,
+            len(data),
+        )
+        cdata = ring.cdata
+        index = cdata.count
+        slot_size = cdata.slot_size
+        checksum = _CHECKSUM_PARTIAL if gso_size else _CHECKSUM_VALID
+        size = lib.syncache_build(
+            self._pointer,
+            options,
+            data,
+            checksum,
+            cdata.memory + index * slot_size,
+            slot_size,
+        )
+        assert size > 0
+        ring.fill(size, checksum, gso_size)

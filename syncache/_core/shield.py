@@ -1,0 +1,77 @@
+"""The shield's part of the door to C: see `_core`, whose rules hold here too.
+
+The structures are those of csrc/bpf/shield.h, which its programs read and write.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from . import ffi, lib
+
+KEYS: int = lib.SHIELD_KEYS
+OFF, WATCH, AUTO, ALWAYS = 0, 1, 2, 3  # enum shield_mode
+# enum shield_flag
+TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY = 1, 2, 4, 8, 16, 32
+NO_EPOCH = UINT64_MASK = 2**64 - 1
+COUNTERS: tuple[str, ...] = tuple(
+    name for name, _ in ffi.typeof("struct shield_counters").fields
+)
+COUNTERS_BYTES = 8 * len(COUNTERS)
+SERVICE = struct.Struct("=QQ")  # struct shield_service: flood_ns, refused
+STATE = struct.Struct("=Q")  # struct shield_state: minted_ns
+
+
+class Config:
+    """`struct shield_config`: the settings of the programs."""
+
+    __slots__ = ("_config",)
+
+    def __init__(self) -> None:
+        self._config = ffi.new("struct shield_config *")
+        for slot in self._config.key:
+            slot.epoch = NO_EPOCH
+
+    def put(self, **fields: int) -> None:
+        """Set fields by their names in C."""
+        for name, value in fields.items():
+            setattr(self._config, name, value)
+
+    def mss(self, least: tuple[int, int], ours: tuple[int, int]) -> None:
+        """Set the least MSS of a peer and ours, of IPv4 and of IPv6."""
+        for family, low, high in zip(self._config.family, least, ours, strict=True):
+            family.mss_least, family.mss_ours = low, high
+
+    def mac(self, address: bytes) -> None:
+        """Set the Ethernet address that frames for us have."""
+        self._config.mac[0], self._config.mac[1] = struct.unpack("=IH", address)
+
+    def shape(self, layout: int, secmod: int) -> None:
+        """Set the cookie's tables; our scale has been set."""
+        lib.shield_shape(self._config, layout, secmod)
+
+    def key(self, epoch: int, key: bytes) -> None:
+        """Put a key in its place."""
+        slot = self._config.key[epoch % KEYS]
+        lib.shield_key(slot.state, key)
+        slot.epoch = epoch
+
+    def ts_key(self, key: bytes) -> None:
+        """Set the key of timestamp offsets."""
+        lib.shield_key(self._config.ts_key, key)
+
+    def forget(self, keep: set[int]) -> None:
+        """Wipe the keys of other epochs."""
+        for slot in self._config.key:
+            if slot.epoch not in keep:
+                slot.state = (0, 0, 0, 0)
+                slot.epoch = NO_EPOCH
+
+    @property
+    def window(self) -> int:
+        """The window of SYN-ACKs."""
+        return int(self._config.window)
+
+    def content(self) -> bytes:
+        """Return it as it is to lie in the map."""
+        return ffi.buffer(self._config)[:]

@@ -1,0 +1,297 @@
+"""Rules of access lists from words, as the original spells them.
+
+Contents: the grammar of one line, extended and standard, with object groups; what a
+rule cannot say here is noted and left out or passed over.  Elsewhere: the commands
+around a rule (`ios_access`) and object groups themselves (`object_group`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import address as addresses
+from ..abbreviation import keyword
+from ..ports import ANY_PORT, TCP, Ports, take_ports
+from .rule import (
+    BITS,
+    ICMP,
+    ICMPV6,
+    PROTOCOLS,
+    End,
+    Rule,
+    masked,
+    packed_address,
+    prefix,
+    protocol_number,
+    wildcard_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .object_group import Group
+
+RULES_MAX = 4096  # that one line may become
+_GROUP_WORDS = ("object-group", "addrgroup", "net-group", "portgroup")
+# Words behind a rule: how many operands follow, and what becomes of the rule.
+_LOGS = ("log", "log-input")
+_CONDITIONS = {
+    "time-range": 1,
+    "dscp": 1,
+    "precedence": 1,
+    "tos": 1,
+    "flow-label": 1,
+    "reflect": 1,
+    "timeout": 1,
+    "option": 1,
+    "ttl": 2,
+}
+_FLAGS = ("ack", "fin", "psh", "rst", "syn", "urg")
+_NO_SYN = {
+    "established": "established matches no SYN",
+    "fragments": "a SYN is in the first",
+}
+# Of IPv6: headers that no ordinary SYN has, alone or with the number of a type.
+_EXTENSIONS = {
+    "auth": 0,
+    "dest-option": 0,
+    "dest-option-type": 1,
+    "hbh": 0,
+    "mobility": 0,
+    "mobility-type": 1,
+    "routing": 0,
+    "routing-type": 1,
+    "undetermined-transport": 0,
+}
+_TYPED = {ICMP, 2, ICMPV6}  # ICMP and IGMP have types in the place of ports
+_TAG = re.compile(r"[\w.-]{1,64}", re.ASCII)  # IOS takes such a word behind log
+
+
+class Service(NamedTuple):
+    """A protocol, and the ports of both ends."""
+
+    protocol: int
+    source: Ports = ANY_PORT
+    destination: Ports = ANY_PORT
+
+
+class LeftOut(Exception):  # noqa: N818  it is no error of the caller's
+    """The rule cannot be expressed here; the text says why."""
+
+
+def parse_rule(
+    words: Sequence[str],
+    family: int,
+    notes: list[str],
+    groups: Mapping[str, Group] | None = None,
+) -> list[Rule]:
+    """Read `permit PROTOCOL SOURCE [PORTS] DESTINATION [PORTS] ...` of one family.
+
+    Several ports and object groups make several rules.  A rule that no first packet of
+    a connection can match, or that cannot be expressed here, makes none; `notes` then
+    says why.
+
+    Raises:
+        ValueError: it is not of this form; the message says where.
+    """
+    rest = _bare(words)
+    permit = _action(rest)
+    try:
+        rules = _parse_ends(rest, family, permit, groups or {})
+    except LeftOut as why:
+        notes.append(str(why))
+        return []
+    number = next((rule.protocol for rule in rules), 0)
+    return rules if _take_conditions(rest, number, notes) else []
+
+
+def _parse_ends(
+    rest: list[str], family: int, permit: bool, groups: Mapping[str, Group]
+) -> list[Rule]:
+    """Take the protocol and both ends from the front."""
+    word = rest.pop(0) if rest else ""
+    if keyword(word, _GROUP_WORDS):
+        services = _group(rest, groups).services(groups)
+    else:
+        services = [Service(protocol_number(word, PROTOCOLS[family]))]
+    number = services[0].protocol
+    ends = []
+    for _ in range(2):
+        places = _take_places(rest, family, groups)
+        if rest and keyword(rest[0], ("portgroup",)):
+            raise LeftOut("rules with a portgroup are left out")
+        # A group of services says the ports; none may follow then.
+        ends.append((places, take_ports(rest, number)))
+    (sources, source_ports), (targets, target_ports) = ends
+    count = len(services) * len(sources) * len(targets)
+    count *= len(source_ports) * len(target_ports)
+    if count > RULES_MAX:
+        raise LeftOut(f"rules whose groups make more than {RULES_MAX} are left out")
+    rules = []
+    for service in services:
+        grouped = len(services) > 1 or service.source is not ANY_PORT
+        grouped = grouped or service.destination is not ANY_PORT
+        rules += [
+            Rule(
+                permit,
+                service.protocol,
+                End(family, *source, service.source if grouped else source_port),
+                End(family, *target, service.destination if grouped else target_port),
+            )
+            for source in sources
+            for source_port in source_ports
+            for target in targets
+            for target_port in target_ports
+        ]
+    return rules
+
+
+def _take_places(
+    rest: list[str], family: int, groups: Mapping[str, Group]
+) -> list[tuple[bytes, bytes]]:
+    """Take the addresses of one end from the front."""
+    if rest and keyword(rest[0], _GROUP_WORDS):
+        rest.pop(0)
+        if rest and keyword(rest[0], ("network",)):
+            rest.pop(0)
+        return _group(rest, groups).places(groups, family)
+    return [take_address(rest, family)]
+
+
+def _group(rest: list[str], groups: Mapping[str, Group]) -> Group:
+    name = rest.pop(0) if rest else ""
+    if not name:
+        raise ValueError("object-group wants a name behind it")
+    if name not in groups:
+        raise LeftOut(f"rules with object-group {name}, which is not known, left out")
+    return groups[name]
+
+
+def parse_standard(words: Sequence[str], notes: list[str]) -> list[Rule]:
+    """Read a rule of a standard list, `permit SOURCE`: every protocol, IPv4.
+
+    Raises:
+        ValueError: it is not of this form; the message says where.
+    """
+    rest = [word.rstrip(",") for word in _bare(words)]
+    permit = _action(rest)
+    if rest[1:3] == ["wildcard", "bits"]:  # as `show access-lists` prints it
+        del rest[1:3]
+    if rest and "." in rest[0] and not (rest[1:] and "." in rest[1]):
+        rest.insert(0, "host")
+    packed, wildcard = take_address(rest, addresses.IPV4)
+    if not _take_conditions(rest, 0, notes):
+        return []
+    source = End(addresses.IPV4, packed, wildcard)
+    return [Rule(permit, 0, source, End(addresses.IPV4))]
+
+
+def _bare(words: Sequence[str]) -> list[str]:
+    """Return words without the output of `show access-lists` behind a rule."""
+    rest = list(words)
+    if len(rest) > 1 and keyword(rest[-2], ("sequence",)) and rest[-1].isdecimal():
+        del rest[-2:]
+    counted = next((i for i, word in enumerate(rest) if word.startswith("(")), None)
+    if counted is not None and rest[-1].rstrip(")") in {"match", "matches", "active"}:
+        del rest[counted:]
+    return rest
+
+
+def _action(rest: list[str]) -> bool:
+    word = rest.pop(0) if rest else ""
+    action = keyword(word, ("permit", "deny"))
+    if action is None:
+        raise ValueError(f"a rule begins with permit or deny, not {word!r}")
+    return action == "permit"
+
+
+def _take_conditions(rest: list[str], number: int, notes: list[str]) -> bool:
+    """Take the words behind the ends; False if the rule has to be left out."""
+    kept = True
+    flags: list[str] = []
+    while rest:
+        word = rest.pop(0)
+        name = _condition(word, number)
+        if name in _CONDITIONS:
+            _skip_operands(rest, word, _CONDITIONS[name])
+            notes.append(f"{name} is ignored: the rule holds without it")
+        elif name in _NO_SYN:
+            notes.append(f"rules with {name} are left out: {_NO_SYN[name]}")
+            kept = False
+        elif name in _EXTENSIONS:
+            _skip_operands(rest, word, _EXTENSIONS[name])
+            notes.append(f"rules with {name} are left out")
+            kept = False
+        elif name in _FLAGS:
+            flags.append(name)
+        elif name in {"match-any", "match-all"}:
+            while rest and rest[0][1:].lower() in _FLAGS and rest[0][0] in "+-":
+                rest.pop(0)
+            notes.append(f"rules with {name} are left out")
+            kept = False
+        elif name in _LOGS:
+            # A word of the operator's own, which the log repeats.
+            tag = rest[0] if rest else ""
+            if _TAG.fullmatch(tag) and not _condition(tag, number):
+                rest.pop(0)
+        elif number in _TYPED and word.replace("-", "").isalnum():
+            notes.append("rules for a type of ICMP or IGMP are left out")
+            kept = False
+        else:
+            raise ValueError(f"{word!r} is more than a rule can say here")
+    if flags and "syn" not in flags:
+        notes.append(f"rules with {flags[0]} are left out: no first SYN has it")
+        kept = False
+    return kept
+
+
+def _condition(word: str, number: int) -> str:
+    """Return the condition that a word names; "": none."""
+    choices = [*_LOGS, *_CONDITIONS, *_NO_SYN, *_EXTENSIONS]
+    if number == TCP:
+        choices += [*_FLAGS, "match-any", "match-all"]
+    return keyword(word, choices) or ""
+
+
+def _skip_operands(rest: list[str], word: str, count: int) -> None:
+    if rest and keyword(rest[0], ("range",)) and count > 1:
+        count += 1
+    if len(rest) < count:
+        raise ValueError(f"{word} wants a value behind it")
+    del rest[:count]
+
+
+def take_address(words: list[str], family: int) -> tuple[bytes, bytes]:
+    """Take `any`, `host A`, `A WILDCARD` or `PREFIX/LENGTH` from the front."""
+    word = words.pop(0) if words else ""
+    if keyword(word, ("any",)):
+        return addresses.ANY, b"\xff" * 16
+    if keyword(word, ("host",)):
+        host = words.pop(0) if words else ""
+        found, packed = packed_address(host)
+        if found != family:
+            raise ValueError(f"{host} is not an address of IPv{family}")
+        return packed, wildcard_of(family, 0)
+    if family == addresses.IPV6:
+        found, packed, wildcard = prefix(word, strict=False)
+        if found != family or "/" not in word:
+            raise ValueError(f"{word!r} is not any, host or an IPv6 prefix")
+        return packed, wildcard
+    if not words:
+        raise ValueError(f"{word!r} is not any, host A or an address with its wildcard")
+    return masked(word, words.pop(0))
+
+
+def prefixes(family: int, low: int, high: int) -> list[tuple[bytes, bytes]]:
+    """Return the fewest prefixes that make up a range of addresses."""
+    width = BITS[family]
+    found = []
+    while low <= high:
+        bits = (low & -low).bit_length() - 1 if low else width
+        while low + (1 << bits) - 1 > high:
+            bits -= 1
+        packed = low.to_bytes(width // 8, "big").ljust(16, b"\0")
+        found.append((packed, wildcard_of(family, bits)))
+        low += 1 << bits
+    return found

@@ -1,0 +1,54 @@
+"""The messages of inspection and TCP Intercept, as objects and as lines, both ways.
+
+This is the public face of three modules: `alert_message` has the messages, each an
+object whose `str()` is its line; `alert_parse` reads the lines of a router and ours;
+`alert_folder` keeps a flood of packets from becoming a flood of lines.
+"""
+
+from __future__ import annotations
+
+from .folder import Folder
+from .message import (
+    ALERT_SEVERITY,
+    AUDIT_SEVERITY,
+    INFO,
+    MINUTE,
+    WARNING,
+    AlertOff,
+    AlertOn,
+    BlockHost,
+    Cause,
+    DropPacket,
+    HostAlert,
+    InterceptOff,
+    InterceptOn,
+    Message,
+    SessionStart,
+    SessionStop,
+    Share,
+    UnblockHost,
+)
+from .parse import parse
+
+__all__ = [
+    "ALERT_SEVERITY",
+    "AUDIT_SEVERITY",
+    "INFO",
+    "MINUTE",
+    "WARNING",
+    "AlertOff",
+    "AlertOn",
+    "BlockHost",
+    "Cause",
+    "DropPacket",
+    "Folder",
+    "HostAlert",
+    "InterceptOff",
+    "InterceptOn",
+    "Message",
+    "SessionStart",
+    "SessionStop",
+    "Share",
+    "UnblockHost",
+    "parse",
+]

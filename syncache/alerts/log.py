@@ -1,0 +1,349 @@
+"""A log of alerts, summed up for an operator.
+
+Contents: `LogBook`, which takes the lines of one log in their order and keeps
+attacks (on, off, targets, reason), sessions, dropped packets and totals; its memory is
+bounded whatever the log holds.  Elsewhere: reading lines (`alert_parse`, `log_line`),
+load over time and thresholds (`log_load`), files and output (`cli.log`).
+
+START and STOP belong together by router and ends, never by the name of the protocol:
+a router whose rules change meanwhile ends a session by another name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from heapq import nlargest
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from .log_line import Header, HeaderReader, unwrap
+from .log_load import Load
+from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
+from .parse import message_of, scan
+
+if TYPE_CHECKING:
+    from .message import Message
+    from .parse import Scan
+
+START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
+DROPS = {"DROP_PKT", "LOG_SUMMARY"}
+QUIET_S = 60  # a host's alerts that are further apart are two attacks
+TOP_MAX = 50_000  # names that are counted at one time
+OPEN_MAX = 500_000  # sessions whose end is awaited
+ATTACKS_MAX = 10_000
+INSPECT, INTERCEPT, HOST = "inspect", "intercept", "host"
+
+
+class Top:
+    """Counts names; where there are too many, those that are rare are forgotten."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self.forgotten = 0
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count one name."""
+        counts = self._counts
+        if name in counts:
+            counts[name] += number
+            return
+        counts[name] = number
+        if len(counts) > TOP_MAX:
+            kept = self.most(TOP_MAX // 2)
+            self.forgotten += len(counts) - len(kept)
+            self._counts = dict(kept)
+
+    def most(self, number: int) -> list[tuple[str, int]]:
+        """Return the most frequent ones, with their numbers."""
+        return nlargest(number, self._counts.items(), key=itemgetter(1))
+
+    def __len__(self) -> int:
+        return len(self._counts) + self.forgotten
+
+
+@dataclass(slots=True, kw_only=True)
+class Attack:
+    """From one alert on to its end; times as `Header.time`.
+
+    `begin` is None if it was on before the log began, `end` if it was still on at its
+    end.  `kind` is inspect, intercept, or host for one destination's limit; `reason` is
+    rate, incomplete or host; `half_open` and `rate` are the highest that a line states.
+    """
+
+    kind: str
+    router: str
+    zone: str
+    begin: float | None
+    end: float | None = None
+    reason: str = ""
+    limit: int = 0
+    half_open: int = 0
+    rate: int = 0
+    lines: int = 0
+    blocked_s: int = 0
+    targets: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def duration(self) -> float | None:
+        """How many seconds it took; None if an end of it is not in the log."""
+        if self.begin is None or self.end is None:
+            return None
+        return max(self.end - self.begin, 0.0)
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Totals of the audit trail."""
+
+    started: int = 0
+    stopped: int = 0
+    unanswered: int = 0  # stopped, and the responder had sent nothing
+    initiator_bytes: int = 0
+    responder_bytes: int = 0
+    timed: int = 0  # both ends are in the log
+    seconds: float = 0.0
+    longest: float = 0.0
+    protocols: Counter[str] = field(default_factory=Counter)
+
+
+class LogBook:
+    """Takes lines, keeps their totals.
+
+    Each router, and each of its zone pairs and classes, is in its own state.
+
+    Args:
+        reader: of the headers of the log, or of its first file; it may be replaced.
+    """
+
+    def __init__(self, reader: HeaderReader) -> None:
+        self.reader = reader
+        self._now: float | None = None
+        self._on: dict[tuple[str, str, str], Attack] = {}
+        self._hosts: dict[tuple[str, str], Attack] = {}
+        self._open: dict[tuple[str, str, str], float] = {}
+        self._uptimes = False
+        self.lines = self.messages = self.undated = 0
+        self.first: float | None = None
+        self.last: float | None = None
+        self.attacks: list[Attack] = []
+        self.attacks_lost = 0
+        self.sessions = Sessions()
+        self.load = Load()
+        self.routers = Top()
+        self.initiators, self.responders = Top(), Top()
+        self.drops = 0
+        self.drop_reasons, self.drop_sources, self.drop_targets = Top(), Top(), Top()
+        self.unknown = Top()  # mnemonics of lines that were not understood
+
+    def add(self, line: str) -> Message | None:
+        """Take one line; return its message if it is an alert."""
+        self.lines += 1
+        if "%" not in line:
+            return None
+        text = unwrap(line)
+        found = scan(text)
+        if found is None:
+            return None
+        if found.body is None:
+            if found.head["facility"] == "FW":
+                self.unknown.add(found.mnemonic)
+            return None
+        header = self.reader.read(text[: found.head.start()])
+        self._dated(header)
+        self.messages += 1
+        if found.mnemonic == START:
+            self._start(found, header.host)
+        elif found.mnemonic == STOP:
+            self._stop(found, header.host)
+        else:
+            return self._alert(found, header.host)
+        return None
+
+    @property
+    def now(self) -> float | None:
+        """The time of the last line that had one."""
+        return self._now
+
+    @property
+    def uptimes(self) -> bool:
+        """True if the times are those since a router's start."""
+        return self._uptimes
+
+    def _dated(self, header: Header) -> None:
+        time, host, up = header
+        if host:
+            self.routers.add(host)
+        if time is None:
+            self.undated += 1
+            return
+        self._now = time
+        if up:
+            self._uptimes = True
+        if self.last is None or time > self.last:
+            self.last = time
+        if self.first is None or time < self.first:
+            self.first = time
+
+    def _start(self, found: Scan, router: str) -> None:
+        body = found.body
+        assert body is not None
+        self.sessions.started += 1
+        self.sessions.protocols[body["protocol"].lower()] += 1
+        self.initiators.add(address(body["initiator"]))
+        self.responders.add(body["responder"])
+        if self._now is None:
+            return
+        self.load.started(self._now)
+        key = (router, body["initiator"], body["responder"])
+        self._open.pop(key, None)
+        self._open[key] = self._now
+        if len(self._open) > OPEN_MAX:
+            del self._open[next(iter(self._open))]
+
+    def _stop(self, found: Scan, router: str) -> None:
+        body = found.body
+        assert body is not None
+        total = self.sessions
+        total.stopped += 1
+        sent = int(body["initiator_bytes"]), int(body["responder_bytes"])
+        total.initiator_bytes += sent[0]
+        total.responder_bytes += sent[1]
+        total.unanswered += not sent[1]
+        began = self._open.pop((router, body["initiator"], body["responder"]), None)
+        if began is None:
+            # Its START is not in the log, or the router writes none.
+            total.protocols[body["protocol"].lower()] += 1
+            self.initiators.add(address(body["initiator"]))
+            self.responders.add(body["responder"])
+            if self._now is not None:
+                self.load.started(self._now)
+            return
+        if self._now is None:
+            return
+        took = max(self._now - began, 0.0)
+        total.timed += 1
+        total.seconds += took
+        total.longest = max(total.longest, took)
+        self.load.stopped(began, self._now, address(body["responder"]), bool(sent[1]))
+
+    def _alert(self, found: Scan, router: str) -> Message | None:
+        if found.mnemonic in DROPS:
+            self._drop(found)
+            return None
+        message = message_of(found)
+        if isinstance(message, AlertOn):
+            self._switched_on(message, router)
+        elif isinstance(message, AlertOff):
+            self._switched_off(message, router)
+        elif isinstance(message, (HostAlert, BlockHost)):
+            self._host(message, router)
+        elif isinstance(message, UnblockHost):
+            attack = self._hosts.get((router, message.host))
+            if attack is not None:
+                attack.end, attack.lines = self._now, attack.lines + 1
+        return message
+
+    def _drop(self, found: Scan) -> None:
+        body = found.body
+        assert body is not None
+        what = body.groupdict()
+        if (what.get("what") or "dropped").lower() != "dropped":
+            return
+        number = int(what.get("number") or 1)
+        self.drops += number
+        reason = " ".join((what.get("reason") or "not stated").split())
+        self.drop_reasons.add(reason, number)
+        self.drop_sources.add(address(body["source"]), number)
+        self.drop_targets.add(body["destination"], number)
+
+    def _begun(self, attack: Attack) -> Attack:
+        if len(self.attacks) < ATTACKS_MAX:
+            self.attacks.append(attack)
+        else:
+            self.attacks_lost += 1
+        return attack
+
+    def _switched_on(self, message: AlertOn, router: str) -> None:
+        kind = INTERCEPT if message.facility == "TCP" else INSPECT
+        key = (kind, router, message.zone)
+        attack = self._on.get(key)
+        if attack is None:
+            attack = Attack(
+                kind=kind, router=router, zone=message.zone, begin=self._now
+            )
+            self._on[key] = self._begun(attack)
+            attack.limit = message.high
+            # The original does not state what fired; its text shows the count.
+            attack.reason = "incomplete" if message.half_open > message.high else "rate"
+        self._grown(attack, message, message.half_open, message.rate)
+
+    def _switched_off(self, message: AlertOff, router: str) -> None:
+        kind = INTERCEPT if message.facility == "TCP" else INSPECT
+        attack = self._on.pop((kind, router, message.zone), None)
+        if attack is None:
+            attack = self._begun(
+                Attack(kind=kind, router=router, zone=message.zone, begin=None)
+            )
+        attack.end = self._now
+        attack.lines += message.folded
+        if attack.half_open == attack.rate == 0:
+            self._grown(attack, message, message.half_open, message.rate)
+
+    def _grown(self, attack: Attack, message: Message, count: int, rate: int) -> None:
+        attack.lines += message.folded
+        attack.half_open = max(attack.half_open, count)
+        attack.rate = max(attack.rate, rate)
+        cause = message.cause
+        if cause is None:
+            return
+        attack.reason, attack.limit = cause.reason, cause.limit
+        for share, counts in (
+            (cause.top, attack.targets),
+            (cause.sources, attack.sources),
+        ):
+            if share is not None:
+                counts[share.who] = max(counts[share.who], share.number)
+
+    def _host(self, message: HostAlert | BlockHost, router: str) -> None:
+        """Take an alert about one destination."""
+        key, now = (router, message.host), self._now
+        attack = self._hosts.get(key)
+        if attack is not None and attack.end is not None and now is not None:
+            attack = attack if now - attack.end <= QUIET_S else None
+        if attack is None:
+            attack = Attack(
+                kind=HOST,
+                router=router,
+                zone=message.zone,
+                begin=now,
+                reason="host",
+                limit=message.limit,
+            )
+            if len(self._hosts) >= ATTACKS_MAX:
+                self._hosts.clear()
+            self._hosts[key] = self._begun(attack)
+        attack.end = now
+        attack.lines += message.folded
+        attack.targets[message.host] += message.folded
+        if isinstance(message, BlockHost):
+            attack.blocked_s += message.seconds
+            if now is not None:
+                attack.end = now + message.seconds
+        if message.cause is not None:
+            attack.half_open = max(attack.half_open, message.cause.value)
+            if message.cause.sources is not None:
+                attack.sources[message.cause.sources.who] += 1
+        for (_, where, _), other in self._on.items():
+            if where == router:
+                other.targets[message.host] += message.folded
+
+
+def address(end: str) -> str:
+    """Return the address of `10.0.0.5:80`, `[2001:db8::5]:80` or `2001:db8::5`."""
+    if end.startswith("["):
+        return end[1:].partition("]")[0]
+    host, colon, _ = end.rpartition(":")
+    # One colon: a port; more without brackets: IOS writes a port behind IPv6 too.
+    return host if colon and host.count(":") in {0, 7} else end

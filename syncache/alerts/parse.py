@@ -1,0 +1,281 @@
+"""From a line of a log to a message: routers' forms, old and new, and ours.
+
+Contents: one table of patterns by mnemonic.  `parse` makes an object of a line;
+`scan` is the cheap half of it, for files of millions of lines.  Elsewhere: dates,
+names of hosts and the rest of syslog's header (`log_line`).
+
+Wrappers are passed over because the search begins at the mnemonic: the prefix that
+IOS-XE puts in front of what its forwarding engine reports, sequence numbers, headers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from .message import (
+    MINUTE,
+    AlertOff,
+    AlertOn,
+    BlockHost,
+    Cause,
+    DropPacket,
+    HostAlert,
+    InterceptOff,
+    InterceptOn,
+    Message,
+    SessionStart,
+    SessionStop,
+    Share,
+    UnblockHost,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LINE_MAX = 4096  # characters of a line that are looked at; patterns cost by the square
+# No router counts further, and Python refuses to read thousands of digits.
+_NUMBER = r"\d{1,20}"
+_HEAD = re.compile(
+    r"%(?P<facility>FW|TCP)-(?:[A-Z0-9]+-)?(?P<severity>[0-7])-"
+    r"(?P<mnemonic>[A-Za-z][A-Za-z0-9_]*)\s*:\s*"
+    # A router with several routing tables names the one concerned.
+    r"(?:\(?VRF[-: ]\s*(?P<vrf>[^\s:()]+)\)?:?\s*)?"
+    # A zone-based firewall names its zone pair and class in front of the text.
+    r"(?:\([^()]*:[^()]*\)-\((?P<zone>[^()]*:[^()]*)\):?\s*)?"
+)
+_COUNTS = rf"count\s*\(?(?P<n>{_NUMBER})/(?P<limit>{_NUMBER})\)?\s*"
+_RATE = rf"current 1-min rate:\s*(?P<rate>{_NUMBER})"
+_HALF_OPEN = r"half[- ]open"
+_END = r"\((?P<{0}>[^()\s]+)\)"
+_BYTES = r"sent (?P<{0}_bytes>\d{{1,20}}) bytes"
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text + r"\.?(?:\s+(?P<fields>\S.*))?$", re.IGNORECASE)
+
+
+_INITIATOR, _RESPONDER = _END.format("initiator"), _END.format("responder")
+# Where a packet goes: `A B`, `A => B`; the zone may stand right behind, or in words.
+_ENDS = (
+    r"(?:from (?P<interface>[^\s:]+) )?(?P<source>\S+)(?: =>)? (?P<destination>[^\s(]+)"
+    r"\s*(?:\([^()]*:[^()]*\)-\((?P<zone>[^()]*:[^()]*)\)"
+    r"|on zone-pair (?P<pair>\S+) class (?P<class>\S+))?"
+)
+_PATTERNS = {
+    "ALERT_ON": _pattern(rf"getting aggressive,\s*{_COUNTS}{_RATE}"),
+    "ALERT_OFF": _pattern(rf"calming down,\s*{_COUNTS}{_RATE}"),
+    "INTERCEPT": _pattern(
+        rf"(?P<what>getting aggressive|calming down),\s*{_COUNTS}"
+        rf"1 min (?P<rate>{_NUMBER})"
+    ),
+    "HOST_TCP_ALERT_ON": _pattern(
+        rf"Max tcp {_HALF_OPEN} connections \((?P<limit>{_NUMBER})\) exceeded "
+        r"for host (?P<host>\S+?)"
+    ),
+    "BLOCK_HOST": _pattern(
+        rf"Blocking new TCP connections to host (?P<host>\S+) for (?P<long>{_NUMBER}) "
+        r"(?P<unit>minute|second)s? "
+        rf"\({_HALF_OPEN} count (?P<limit>{_NUMBER}) exceeded\.?\)"
+    ),
+    "UNBLOCK_HOST": _pattern(
+        r"New TCP connections to host (?P<host>\S+) no longer blocked"
+    ),
+    "SESS_AUDIT_TRAIL_START": _pattern(
+        rf"Start (?P<protocol>\S+) session:?\s*initiator {_INITIATOR}"
+        rf"\s*--\s*responder {_RESPONDER}"
+    ),
+    # IOS 12.0 to 12.2 had neither "Stop" nor the colon.
+    "SESS_AUDIT_TRAIL": _pattern(
+        rf"(?:Stop )?(?P<protocol>\S+) session:?\s*initiator {_INITIATOR} "
+        rf"{_BYTES.format('initiator')}\s*--\s*responder {_RESPONDER} "
+        rf"{_BYTES.format('responder')}"
+    ),
+    "DROP_PKT": re.compile(
+        rf"Dropping (?P<protocol>\S+) (?:session|pkt|packet) {_ENDS}"
+        r"(?:\s*due to\s+(?P<reason>.+?))?"
+        r"(?:\s+with ip ident\b.*?)?(?P<fields>\s+(?:reason|folded)=.*)?$",
+        re.IGNORECASE,
+    ),
+    # A digest of many: `3 udp packets were dropped from Gi1 A => B (...)-(ZP:CM)`.
+    "LOG_SUMMARY": re.compile(
+        rf"(?P<number>{_NUMBER}) (?:(?P<protocol>\S+) )?packets? were "
+        rf"(?P<what>dropped|passed) (?:from (?P<interface>[^\s:]+) )?"
+        r"(?:from )?(?P<source>\S+) => (?P<destination>[^\s(]+)"
+        r"\s*(?:\([^()]*:[^()]*\)-\((?P<zone>[^()]*:[^()]*)\))?(?P<fields>.*)$",
+        re.IGNORECASE,
+    ),
+}
+_FACILITY = {"INTERCEPT": "TCP"}  # FW if it is not here
+_CAUSE = re.compile(
+    rf"reason=(?P<reason>\w+) limit=(?P<limit>{_NUMBER})\b value=(?P<value>{_NUMBER})\b"
+    rf"(?: top=(?P<top>\S+)\((?P<top_count>{_NUMBER})\))?"
+    rf"(?: srcs=(?P<srcs>\S+)\((?P<srcs_count>{_NUMBER})\))?"
+    rf"(?: udp=(?P<udp>{_NUMBER})\b)?"
+)
+_FOLDED = re.compile(rf"\bfolded=({_NUMBER})\b")
+
+
+class Scan(NamedTuple):
+    """A line that bears a mnemonic of ours.
+
+    `body` is None if the mnemonic or the text behind it is not one that we know.
+    """
+
+    mnemonic: str
+    head: re.Match[str]
+    body: re.Match[str] | None
+
+
+def scan(line: str) -> Scan | None:
+    """Find the message of a line, without making an object of it."""
+    if len(line) > LINE_MAX:
+        line = line[:LINE_MAX]
+    head = _HEAD.search(line)
+    if head is None:
+        return None
+    mnemonic = head["mnemonic"].upper()
+    pattern = _PATTERNS.get(mnemonic)
+    if pattern is None or head["facility"] != _FACILITY.get(mnemonic, "FW"):
+        return Scan(mnemonic, head, None)
+    return Scan(mnemonic, head, pattern.match(line.rstrip(), head.end()))
+
+
+def parse(line: str) -> Message | None:
+    """Read one line of a log; None if it holds no message of ours.
+
+    The text before the message, a date or a syslog header, is passed over.
+    """
+    found = scan(line)
+    return None if found is None else message_of(found)
+
+
+def message_of(found: Scan) -> Message | None:
+    """Make the object of a match of `scan`."""
+    if found.body is None:
+        return None
+    message = _READERS[found.mnemonic](found.body)
+    if message is None:
+        return None
+    fields = found.body["fields"] or ""
+    folded = _FOLDED.search(fields)
+    return replace(
+        message,
+        severity=int(found.head["severity"]),
+        zone=found.head["zone"] or message.zone,
+        vrf=found.head["vrf"] or "",
+        cause=_cause(fields),
+        folded=int(folded[1]) if folded else message.folded,
+    )
+
+
+def _cause(fields: str) -> Cause | None:
+    found = _CAUSE.search(fields)
+    if not found:
+        return None
+
+    def share(name: str) -> Share | None:
+        return Share(found[name], int(found[name + "_count"])) if found[name] else None
+
+    return Cause(
+        found["reason"],
+        int(found["limit"]),
+        int(found["value"]),
+        share("top"),
+        share("srcs"),
+        int(found["udp"]) if found["udp"] else None,
+    )
+
+
+def _alert_on(found: re.Match[str]) -> Message:
+    return AlertOn(
+        half_open=int(found["n"]), high=int(found["limit"]), rate=int(found["rate"])
+    )
+
+
+def _alert_off(found: re.Match[str]) -> Message:
+    return AlertOff(
+        half_open=int(found["n"]), low=int(found["limit"]), rate=int(found["rate"])
+    )
+
+
+def _intercept(found: re.Match[str]) -> Message:
+    number, limit, rate = int(found["n"]), int(found["limit"]), int(found["rate"])
+    if found["what"].lower().startswith("getting"):
+        return InterceptOn(half_open=number, high=limit, rate=rate)
+    return InterceptOff(half_open=number, low=limit, rate=rate)
+
+
+def _host_alert(found: re.Match[str]) -> Message:
+    return HostAlert(limit=int(found["limit"]), host=found["host"])
+
+
+def _block_host(found: re.Match[str]) -> Message:
+    unit = MINUTE if found["unit"].lower() == "minute" else 1
+    return BlockHost(
+        host=found["host"], seconds=int(found["long"]) * unit, limit=int(found["limit"])
+    )
+
+
+def _unblock_host(found: re.Match[str]) -> Message:
+    return UnblockHost(host=found["host"])
+
+
+def _session_start(found: re.Match[str]) -> Message:
+    return SessionStart(
+        protocol=found["protocol"],
+        initiator=found["initiator"],
+        responder=found["responder"],
+    )
+
+
+def _session_stop(found: re.Match[str]) -> Message:
+    return SessionStop(
+        protocol=found["protocol"],
+        initiator=found["initiator"],
+        initiator_bytes=int(found["initiator_bytes"]),
+        responder=found["responder"],
+        responder_bytes=int(found["responder_bytes"]),
+    )
+
+
+def _drop(found: re.Match[str]) -> Message:
+    zone = found["zone"] or ""
+    if found["pair"]:
+        zone = f"{found['pair']}:{found['class']}"
+    return DropPacket(
+        protocol=found["protocol"],
+        source=found["source"],
+        destination=found["destination"],
+        interface=found["interface"] or "",
+        reason=" ".join((found["reason"] or "").split()),
+        zone=zone,
+    )
+
+
+def _summary(found: re.Match[str]) -> Message | None:
+    if found["what"].lower() != "dropped":
+        return None
+    return DropPacket(
+        protocol=found["protocol"] or "ip",
+        source=found["source"],
+        destination=found["destination"],
+        interface=found["interface"] or "",
+        zone=found["zone"] or "",
+        folded=int(found["number"]),
+    )
+
+
+_READERS: dict[str, Callable[[re.Match[str]], Message | None]] = {
+    "ALERT_ON": _alert_on,
+    "ALERT_OFF": _alert_off,
+    "INTERCEPT": _intercept,
+    "HOST_TCP_ALERT_ON": _host_alert,
+    "BLOCK_HOST": _block_host,
+    "UNBLOCK_HOST": _unblock_host,
+    "SESS_AUDIT_TRAIL_START": _session_start,
+    "SESS_AUDIT_TRAIL": _session_stop,
+    "DROP_PKT": _drop,
+    "LOG_SUMMARY": _summary,
+}

@@ -1,0 +1,190 @@
+"""Reading an IOS configuration: lines in, tunables, access lists and rules out.
+
+Contents: the dispatcher, which finds a line's command by its longest known
+beginning and names file and line of whatever is wrong.  Elsewhere: the commands, each
+in the module of its feature: `ios_intercept`, `ios_access`, `ios_inspect`.
+
+A configuration is all or nothing: `read` collects, and nothing has changed until
+`Sysctl.assign` takes the whole.  `!` begins a comment.  Keywords may be short and in
+capitals.  Lines of other features are counted and skipped, so that a whole `show
+running-config` can be read, and with `strict` errors; those of ours are understood.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..abbreviation import keyword
+from . import access as ios_access
+from . import inspect as ios_inspect
+from . import intercept as ios_intercept
+from .inspect import finish
+from .intercept import INTERCEPT, LIST
+from .intercept import configuration as written
+from .syntax import Block, Config, Handler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "INTERCEPT", "LIST", "Config", "read", "read_lines", "written"]
+
+SHOWN_MAX = 80  # characters of a line that is not understood
+# Beginnings of commands of which every line is understood or an error.
+_OURS = {
+    ("ip", "tcp", "intercept"),
+    ("ip", "inspect"),
+    ("access-list",),
+    ("object-group",),
+}
+# What a terminal leaves in a file: its pager, and the prompt before a command.
+_PAGER = re.compile(r"^ ?-+ ?[Mm]ore ?-+[ \x08]*")
+_PROMPT = re.compile(r"^[\w.-]+\(config[\w-]*\)# ?")
+_MACRO_END = "@ alone"
+_BANNERS = {"motd", "login", "exec", "incoming", "slip-ppp", "prompt-timeout"}
+COMMANDS: dict[tuple[str, ...], Handler] = {
+    **ios_access.COMMANDS,
+    **ios_intercept.COMMANDS,
+    **ios_inspect.COMMANDS,
+}
+
+
+def read(
+    source: str | Path | Sequence[str],
+    known: Sequence[str] = (),
+    *,
+    strict: bool = False,
+) -> Config:
+    """Read a configuration.
+
+    Args:
+        source: a path, or the lines themselves.
+        known: names of access lists that exist beside those of the configuration.
+        strict: lines of other features are errors.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a line is not understood, with file and line in front.
+    """
+    if isinstance(source, (str, Path)):
+        text = Path(source).read_text(encoding="utf-8-sig", errors="replace")
+        return read_lines(text.split("\n"), f"{source}:", known, strict=strict)
+    return read_lines(source, "line ", known, strict=strict)
+
+
+def read_lines(
+    lines: Sequence[str], place: str, known: Sequence[str] = (), *, strict: bool = False
+) -> Config:
+    """Read lines; `place` and the number stand in front of an error."""
+    config = Config(strict=strict)
+    block: Block | None = None
+    delimiter = ""
+    for number, raw in enumerate(lines, 1):
+        line = _PROMPT.sub("", _PAGER.sub("", raw))
+        config.where = f"{place}{number}: "
+        if delimiter or (not strict and _begins_text(line)):
+            config.skipped += 1
+            delimiter = _text_end(line, delimiter)
+            continue
+        words = line.partition("!")[0].split()
+        if not words or words == ["end"]:
+            continue
+        try:
+            block = _take(config, block, words, line[:1].isspace())
+        except ValueError as error:
+            raise ValueError(f"{config.where}{error}") from None
+    if delimiter:
+        config.note("a banner does not end: the lines behind it are skipped")
+    finish(config)
+    name = str(config.changes.get(LIST, ""))
+    if name and name not in {*config.drafts, *known}:
+        raise ValueError(f"{config.places[LIST]}there is no access list {name}")
+    return config
+
+
+def _begins_text(line: str) -> bool:
+    """True if a line begins text of the operator's: no line of it is a command."""
+    words = line.lower().split(None, 3)
+    if line[:1].isspace() or len(words) < 2:
+        return False
+    if words[0] in {"banner", "macro"}:
+        return words[0] == "banner" or words[1] == "name"
+    if words[:2] == ["aaa", "authentication"]:
+        return words[2:3] in (["banner"], ["fail-message"])
+    return words[0] == "menu" and words[2:3] in (["title"], ["prompt"])
+
+
+def _text_end(line: str, delimiter: str) -> str:
+    """Return the end mark of the text that a line begins or continues; "": over."""
+    if delimiter == _MACRO_END:
+        return "" if line.strip() == "@" else delimiter
+    if delimiter:
+        return "" if delimiter in line else delimiter
+    words = line.lower().split(None, 1)
+    if words[0] == "macro":
+        return _MACRO_END
+    text = line.split(None, 1)[1]
+    for _ in range(0 if words[0] == "banner" else 2):
+        text = text.partition(" ")[2].lstrip(" ")
+    if words[0] == "banner" and keyword((text.split() or [""])[0], _BANNERS):
+        text = text.partition(" ")[2].lstrip(" ")
+    delimiter = "^C" if text.startswith("^C") else text[:1].strip(" \r\n")
+    return "" if delimiter in text[len(delimiter) :] else delimiter
+
+
+def _take(
+    config: Config, block: Block | None, words: list[str], indented: bool
+) -> Block | None:
+    """Apply one line; return the block that the next may belong to."""
+    no = words[0].lower() == "no"
+    rest = words[1:] if no else words
+    if len(rest) > 1 and rest[0].lower() == "ipv6" and keyword(rest[1], ("inspect",)):
+        rest = ["ip", *rest[1:]]  # one engine inspects both families
+    if block is not None and rest and block.takes(rest, indented):
+        if rest != ["exit"] or no:
+            block.line(rest, no)
+            return block
+        return None
+    path, handler = _command(rest)
+    if handler is not None:
+        if feature := _feature(path):
+            config.said[feature] = config.said.get(feature, 0) + 1
+        return handler(config, rest[len(path) :], no)
+    shown = " ".join(words)[:SHOWN_MAX]
+    if any(path[: len(ours)] == ours for ours in _OURS):
+        if len(path) == len(rest):
+            raise ValueError(f"{shown!r} is not understood: more has to follow")
+        word = rest[len(path)][:SHOWN_MAX]
+        raise ValueError(f"{word!r} is not understood in {shown!r}")
+    if config.strict or (block is not None and block.claims(indented)):
+        raise ValueError(f"{shown!r} is not understood")
+    config.skipped += 1
+    return block if block is not None and block.claims(True) is False else None
+
+
+def _command(words: list[str]) -> tuple[tuple[str, ...], Handler | None]:
+    """Find the longest command that words begin with, and how far they are known."""
+    path: tuple[str, ...] = ()
+    best: tuple[tuple[str, ...], Handler | None] = ((), None)
+    for word in words:
+        size = len(path)
+        choices = {
+            name[size] for name in COMMANDS if len(name) > size and name[:size] == path
+        }
+        name = keyword(word, choices)
+        if name is None:
+            break
+        path = (*path, name)
+        if path in COMMANDS:
+            best = path, COMMANDS[path]
+    return best if best[1] is not None else (path, None)
+
+
+def _feature(path: tuple[str, ...]) -> str:
+    """Name the feature that a command belongs to."""
+    if {"access-list", "access", "object-group"} & set(path):
+        return "access lists"
+    if path[:2] == ("ip", "inspect"):
+        return "ip inspect"
+    return "ip tcp intercept" if path[:2] == ("ip", "tcp") else ""

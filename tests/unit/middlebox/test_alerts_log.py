@@ -1,0 +1,210 @@
+"""syncache/alerts/log.py: attacks, sessions and totals of a log."""
+
+from __future__ import annotations
+
+from calendar import timegm
+
+import pytest
+
+from syncache.alerts import log as alert_log
+from syncache.alerts.log import LogBook, Top, address
+from syncache.alerts.log_line import HeaderReader
+
+DAY = float(timegm((2026, 11, 29, 0, 0, 0)))
+ON = "%FW-4-ALERT_ON: {}getting aggressive, count ({}/500) current 1-min rate: {}"
+OFF = "%FW-4-ALERT_OFF: {}calming down, count (3/400) current 1-min rate: 390"
+HOST = (
+    "%FW-4-HOST_TCP_ALERT_ON: Max tcp half-open connections (50) exceeded for host {}."
+)
+BLOCK = (
+    "%FW-4-BLOCK_HOST: Blocking new TCP connections to host {} for 2 minutes "
+    "(half-open count 50 exceeded)"
+)
+UNBLOCK = "%FW-4-UNBLOCK_HOST: New TCP connections to host {} no longer blocked"
+START = (
+    "%FW-6-SESS_AUDIT_TRAIL_START: Start {} session: initiator ({}) -- responder ({})"
+)
+STOP = (
+    "%FW-6-SESS_AUDIT_TRAIL: Stop {} session: initiator ({}) sent 100 bytes "
+    "-- responder ({}) sent {} bytes"
+)
+
+
+def book_of(*lines):
+    """Feed lines, each (clock, router, text)."""
+    book = LogBook(HeaderReader(DAY))
+    for clock, router, text in lines:
+        book.add(f"Nov 29 {clock} {router} 1: {text}\n")
+    return book
+
+
+def test_attack_lasts_from_on_to_off():
+    """With the numbers of its alert."""
+    book = book_of(
+        ("01:00:00", "r1", ON.format("", 501, 320)),
+        ("01:04:10", "r1", OFF.format("")),
+    )
+    (attack,) = book.attacks
+    assert ("inspect", "r1", "incomplete") == (
+        attack.kind,
+        attack.router,
+        attack.reason,
+    )
+    assert (DAY + 3600, 250.0) == (attack.begin, attack.duration)
+    assert (500, 501, 320, 2) == (
+        attack.limit,
+        attack.half_open,
+        attack.rate,
+        attack.lines,
+    )
+
+
+def test_each_router_and_zone_is_in_its_own_state():
+    """An OFF ends what its own ON began."""
+    zone = "(target:class)-(ZP:CM):"
+    book = book_of(
+        ("01:00:00", "r1", ON.format("", 3, 501)),
+        ("01:00:01", "r2", ON.format("", 3, 501)),
+        ("01:00:02", "r1", ON.format(zone, 3, 501)),
+        ("01:00:03", "r1", OFF.format("")),
+        ("01:00:04", "r1", "%TCP-6-INTERCEPT: getting aggressive, count (9/8) 1 min 3"),
+    )
+    found = [(a.kind, a.router, a.zone, a.duration) for a in book.attacks]
+    assert [
+        ("inspect", "r1", "", 3.0),
+        ("inspect", "r2", "", None),
+        ("inspect", "r1", "ZP:CM", None),
+        ("intercept", "r1", "", None),
+    ] == found
+    assert "rate" == book.attacks[0].reason
+
+
+def test_attack_that_began_before_the_log_has_no_begin():
+    """Its end is known all the same."""
+    book = book_of(("01:00:00", "r1", OFF.format("")))
+    (attack,) = book.attacks
+    assert (None, DAY + 3600, None) == (attack.begin, attack.end, attack.duration)
+
+
+def test_reason_fields_of_ours_win():
+    """What fired, the target and the sources stand in the line."""
+    text = ON.format("", 3, 501)
+    text += " reason=rate limit=500 value=501 top=10.0.0.5:80(212) srcs=192.0.2.0/24(9)"
+    (attack,) = book_of(("01:00:00", "r1", text)).attacks
+    assert {"10.0.0.5:80": 212} == attack.targets
+    assert {"192.0.2.0/24": 9} == attack.sources
+
+
+def test_hosts_named_during_an_attack_are_its_targets():
+    """And have attacks of their own, which end with a quiet minute or the block."""
+    book = book_of(
+        ("01:00:00", "r1", ON.format("", 3, 501)),
+        ("01:00:05", "r1", HOST.format("10.0.0.5")),
+        ("01:00:06", "r1", BLOCK.format("10.0.0.5")),
+        ("01:02:06", "r1", UNBLOCK.format("10.0.0.5")),
+        ("01:03:00", "r1", OFF.format("")),
+        ("02:00:00", "r1", HOST.format("10.0.0.5")),
+    )
+    whole, first, second = book.attacks
+    assert {"10.0.0.5": 2} == whole.targets
+    assert ("host", 121.0, 120) == (first.kind, first.duration, first.blocked_s)
+    assert DAY + 7200 == second.begin
+
+
+def test_start_and_stop_belong_together_whatever_their_names():
+    """A rule that changed meanwhile gives the STOP another name."""
+    book = book_of(
+        ("01:00:00", "r1", START.format("http", "10.0.0.2:1025", "192.0.2.1:80")),
+        ("01:00:30", "r1", STOP.format("tcp", "10.0.0.2:1025", "192.0.2.1:80", 900)),
+        ("01:00:40", "r1", STOP.format("udp", "10.0.0.3:53", "192.0.2.1:53", 0)),
+    )
+    total = book.sessions
+    assert (1, 2, 1, 1) == (total.started, total.stopped, total.timed, total.unanswered)
+    assert (30.0, 200, 900) == (
+        total.longest,
+        total.initiator_bytes,
+        total.responder_bytes,
+    )
+    assert {"http": 1, "udp": 1} == total.protocols
+    assert [("10.0.0.2", 1), ("10.0.0.3", 1)] == sorted(book.initiators.most(9))
+
+
+def test_drops_are_counted_by_reason_and_ends():
+    """One packet a line, or a digest of many."""
+    book = book_of(
+        (
+            "01:00:00",
+            "r1",
+            "%FW-6-DROP_PKT: Dropping tcp session 10.0.0.2:1 192.0.2.1:80 due to  X",
+        ),
+        (
+            "01:00:00",
+            "r1",
+            "%FW-6-LOG_SUMMARY: 5 udp packets were dropped from 10.0.0.2:1 => b:2",
+        ),
+        (
+            "01:00:00",
+            "r1",
+            "%FW-6-LOG_SUMMARY: 5 udp packets were passed from 10.0.0.2:1 => b:2",
+        ),
+    )
+    assert 6 == book.drops
+    assert [("10.0.0.2", 6)] == book.drop_sources.most(3)
+    assert [("not stated", 5), ("X", 1)] == book.drop_reasons.most(3)
+
+
+def test_what_is_not_understood_is_counted_by_name():
+    """Other lines of the firewall; lines of other features are no matter of ours."""
+    book = book_of(
+        ("01:00:00", "r1", "%FW-4-TCP_OoO_SEG: Dropping TCP Segment"),
+        ("01:00:00", "r1", "%LINK-3-UPDOWN: Interface Gi0/1, changed state to up"),
+        ("01:00:00", "r1", "%TCP-6-BADAUTH: No MD5 digest"),
+    )
+    assert (3, 0) == (book.lines, book.messages)
+    assert [("TCP_OOO_SEG", 1)] == book.unknown.most(3)
+
+
+def test_lines_without_time_count_at_the_one_before():
+    """And are counted as such."""
+    book = book_of(("01:00:00", "r1", ON.format("", 3, 501)))
+    book.add(OFF.format("") + "\n")
+    assert 1 == book.undated
+    assert DAY + 3600 == book.now
+
+
+def test_memory_is_bounded(monkeypatch):
+    """Names, sessions and attacks beyond a number are forgotten, and counted."""
+    monkeypatch.setattr(alert_log, "TOP_MAX", 4)
+    monkeypatch.setattr(alert_log, "OPEN_MAX", 3)
+    monkeypatch.setattr(alert_log, "ATTACKS_MAX", 2)
+    top = Top()
+    for name in "aabbcdef":
+        top.add(name)
+    assert [("a", 2), ("b", 2)] == top.most(2)
+    assert 6 == len(top)
+    lines = [
+        ("01:00:00", "r1", START.format("tcp", f"10.0.0.2:{port}", "192.0.2.1:80"))
+        for port in range(9)
+    ]
+    lines += [("01:00:00", f"r{i}", OFF.format("")) for i in range(5)]
+    book = book_of(*lines)
+    assert (2, 3) == (len(book.attacks), book.attacks_lost)
+    book.add("x " + STOP.format("tcp", "10.0.0.2:0", "192.0.2.1:80", 1))
+    assert 0 == book.sessions.timed
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("10.0.0.5:80", "10.0.0.5"),
+        ("10.0.0.5", "10.0.0.5"),
+        ("[2001:db8::5]:80", "2001:db8::5"),
+        ("2001:db8::5", "2001:db8::5"),
+        ("2001:db8:0:0:0:0:0:5:80", "2001:db8:0:0:0:0:0:5"),
+        ("", ""),
+        ("[", ""),
+    ],
+)
+def test_address_is_an_end_without_its_port(end, expected):
+    """In every way that one is written."""
+    assert expected == address(end)

@@ -1,0 +1,156 @@
+"""syncache/alerts/log_line.py: what stands before a message."""
+
+from __future__ import annotations
+
+import json
+from calendar import timegm
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncache.alerts.log_line import Header, HeaderReader, unwrap, uptime
+
+LATEST = float(timegm((2026, 11, 29, 9, 0, 0)))
+STAMP = float(timegm((2026, 10, 12, 14, 3, 22)))
+
+
+def read(head: str) -> Header:
+    return HeaderReader(LATEST).read(head)
+
+
+@pytest.mark.parametrize(
+    ("head", "more", "host"),
+    [
+        ("Oct 12 14:03:22: ", 0, ""),
+        ("*Oct 12 14:03:22.123: ", 0.123, ""),
+        (".Oct 12 14:03:22.123 CEST: ", 0.123, ""),
+        ("000123: *Oct 12 14:03:22: ", 0, ""),
+        ("Oct 12 2026 14:03:22.5 UTC: ", 0.5, ""),
+        ("Oct 12 14:03:22 2026 r7: ", 0, "r7"),
+        ("2026 Oct 12 14:03:22 r7 ", 0, "r7"),
+        ("oct 12 14:03:22 r7 ", 0, "r7"),
+        ("Oct 12 14:03:22 192.0.2.1 123: *Oct 12 14:03:21.998: ", 0, "192.0.2.1"),
+        ("Oct 12 14:03:22 2001:db8::1 123: 000123: ", 0, "2001:db8::1"),
+        ("Oct 12 14:03:22 r1.example.com 7: ", 0, "r1.example.com"),
+        ("Oct 12 14:03:22 RTR 7: ", 0, "RTR"),
+        ("Oct 12 14:03:22 r1 syncache[123]: ", 0, "r1"),
+        ("Oct 12 14:03:22.000001 r1 syncache[123]: ", 0.000001, "r1"),
+        ("<189>123: *Oct 12 14:03:22.1: ", 0.1, ""),
+        ("<189>123: R1: *Oct 12 14:03:22.1: ", 0.1, "R1"),
+        ("<132>1 2026-10-12T14:03:22.25Z r1 app 12 ALERT_ON - ", 0.25, "r1"),
+        ("<132>1 2026-10-12T14:03:22Z - app - - - ", 0, ""),
+        ("2026-10-12T16:03:22+02:00 r1 ", 0, "r1"),
+        ("2026-10-12T09:03:22-0500 r1 syncache[1]: ", 0, "r1"),
+        ("2026-10-12T14:03:22.123Z ", 0.123, ""),
+        ("2026-10-12 14:03:22\tLocal7.Debug\t192.0.2.1\t123: ", 0, "192.0.2.1"),
+        ("Mon 2026-10-12 14:03:22 CEST r1 ident[3]: ", 0, "r1"),
+        ("2026/10/12 14:03:22,5 r1 ", 0.5, "r1"),
+        (f"{STAMP:.6f} r1 ident[1]: ", 0, "r1"),
+    ],
+)
+def test_time_and_host_are_read(head, more, host):
+    """Every form that daemons, routers and journald write."""
+    found = read(head)
+    assert found.time == pytest.approx(STAMP + more, abs=1e-6)
+    assert (host, False) == (found.host, found.uptime)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("00:00:46", 46), ("1d02h", 93_600), ("3w2d", 1_987_200), ("1y2w", 32_745_600)],
+)
+def test_uptime_is_marked(text, seconds):
+    """A router that does not know the time states how long it has been up."""
+    assert Header(seconds, "", uptime=True) == read(f"{text}: ")
+    assert seconds == uptime(text)
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["", "garbage ", "Oct 32 14:03:22 ", "Oct 12 25:03:22 ", "0000-01-01T00:00:00 "],
+)
+def test_line_without_a_time_has_none(head):
+    """Nor has one with a time that does not exist."""
+    assert read(head).time is None
+
+
+def test_year_is_the_latest_that_is_not_in_the_future():
+    """December of a log that ends in November is last year's."""
+    reader = HeaderReader(LATEST)
+    assert timegm((2025, 12, 31, 23, 59, 59)) == reader.read("Dec 31 23:59:59: ").time
+    assert timegm((2026, 1, 1, 0, 0, 1)) == reader.read("Jan  1 00:00:01: ").time
+    late = reader.read("Dec 31 23:59:58: ")
+    assert timegm((2025, 12, 31, 23, 59, 58)) == late.time
+
+
+def test_year_may_be_given():
+    """And goes on at New Year."""
+    reader = HeaderReader(LATEST, 2001)
+    assert timegm((2001, 12, 31, 0, 0, 0)) == reader.read("Dec 31 00:00:00: ").time
+    assert timegm((2002, 1, 1, 0, 0, 0)) == reader.read("Jan  1 00:00:00: ").time
+
+
+def test_leap_day_is_of_a_leap_year():
+    """The latest year that has it."""
+    assert timegm((2024, 2, 29, 10, 0, 0)) == read("Feb 29 10:00:00: ").time
+
+
+def test_lines_alike_are_read_alike():
+    """The shortcut for a line like the one before gives what the long way gives."""
+    heads = [
+        "Oct 12 14:03:22 r1 1: ",
+        "Oct 12 14:03:23 r1 2: ",
+        "Oct 12 14:03:23 r10 2: ",
+        "Oct 12 14:03:24.5 r1 3: ",
+        "Oct 12 14:03:xx r1 4: ",
+        "Oct 12 14:04:00 r1 5: ",
+        "2026-10-12T14:04:01.250+02:00 r1 ",
+        "2026-10-12T14:04:02.251+02:00 r1 ",
+        "2026-10-12T14:04:03.25x r1 ",
+    ]
+    reader = HeaderReader(LATEST)
+    for head in heads:
+        again, alone = reader.read(head), read(head)
+        assert alone.host == again.host, head
+        assert again.time == pytest.approx(alone.time), head
+
+
+@given(st.lists(st.text(max_size=80)))
+def test_no_header_raises(heads):
+    """A log may hold anything."""
+    reader = HeaderReader(LATEST)
+    for head in heads:
+        reader.read(head)
+
+
+@given(
+    st.from_regex(
+        r"[*.]?(Oct|Feb|Jan) ?\d{1,3} (\d{4} )?\d\d:\d\d:\d\d([.,]\d{0,10})?.{0,12}"
+    )
+)
+def test_no_date_raises(head):
+    """Dates that do not exist, digits of other scripts, endless fractions."""
+    HeaderReader(LATEST).read(head)
+
+
+def test_json_is_unwrapped():
+    """journald's fields, and those of log shippers."""
+    record = {
+        "__REALTIME_TIMESTAMP": "1791813802500000",
+        "_HOSTNAME": "r1",
+        "MESSAGE": "%FW-4-ALERT_ON: x",
+    }
+    text = unwrap(json.dumps(record))
+    assert text.endswith(" r1 %FW-4-ALERT_ON: x")
+    assert Header(1791813802.5, "r1") == read(text)
+    shipped = {"@timestamp": "2026-10-12T14:03:22Z", "host": "r2", "message": "%x"}
+    assert "2026-10-12T14:03:22Z r2 %x" == unwrap(json.dumps(shipped))
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "{}", "[1]", '{"MESSAGE": 5}', "%FW", "{" * 9999]
+)
+def test_what_is_no_journal_stays(line):
+    """A line that begins with a brace may be anything."""
+    assert line == unwrap(line)

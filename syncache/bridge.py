@@ -160,7 +160,7 @@ class Bridge:
         )
         self._rx = Ring(RX_SLOTS, -(-size // 64) * 64)
         self._tx = {side: Ring(TX_SLOTS, TX_BYTES) for side in self._links}
-        self.offload_trouble = ""
+        self._offload_trouble = ""
         self._offload = self._carried_by_kernel()
         self._end: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -176,8 +176,17 @@ class Bridge:
         try:
             return Offload(engine, self._links[Side.CLIENT], self._links[Side.SERVER])
         except LinkError as error:
-            self.offload_trouble = str(error)
+            self._offload_trouble = str(error)
             return None
+
+    @property
+    def offload_trouble(self) -> str:
+        """Why connections stay in this process although the engine would offload them.
+
+        One line; empty: they do not.
+        """
+        trouble = self._offload.trouble if self._offload is not None else ""
+        return trouble or self._offload_trouble
 
     # Whole loops.
 

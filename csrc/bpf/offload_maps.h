@@ -114,24 +114,34 @@ segment_type(const void *skb, uint32_t type, uint32_t *layer3)
     return type;
 }
 
+static inline bool
+segment_is_v4(const uint32_t *ip)
+{
+    return (ip[0] & 0xff) == 0x45 && (ip[1] >> 16 & 0xff3f) == 0 && (ip[2] >> 8 & 0xff) == PROTOCOL_TCP;
+}
+
+static inline bool
+segment_is_v6(const uint32_t *ip)
+{
+    return (ip[0] & 0xf0) == 0x60 && (ip[1] >> 16 & 0xff) == PROTOCOL_TCP;
+}
+
 /* Reads the headers; false if it is no such segment. */
 static inline bool
 segment_read(const void *skb, uint32_t type, struct segment *segment)
 {
-    const uint32_t *ip = segment->words;
-
     type = segment_type(skb, type, &segment->layer3);
     segment->v6 = type == TYPE_IPV6;
     if (type == TYPE_IPV4) {
         segment->layer4 = segment->layer3 + IPV4_SIZE;
         if (skb_load(skb, segment->layer3, segment->words, IPV4_SIZE + TCP_SIZE) < 0)
             return false;
-        return (ip[0] & 0xff) == 0x45 && (ip[1] >> 16 & 0xff3f) == 0 && (ip[2] >> 8 & 0xff) == PROTOCOL_TCP;
+        return segment_is_v4(segment->words);
     }
     segment->layer4 = segment->layer3 + IPV6_SIZE;
     if (type != TYPE_IPV6 || skb_load(skb, segment->layer3, segment->words, IPV6_SIZE + TCP_SIZE) < 0)
         return false;
-    return (ip[0] & 0xf0) == 0x60 && (ip[1] >> 16 & 0xff) == PROTOCOL_TCP;
+    return segment_is_v6(segment->words);
 }
 
 static inline const uint32_t *

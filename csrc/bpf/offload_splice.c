@@ -156,6 +156,46 @@ carry(struct __sk_buff *skb, const struct segment *segment,
     return (int)redirect(to, 0);
 }
 
+/* What nearly all packets are, read where they lie: IPv4 or IPv6 right behind the Ethernet header. */
+static inline bool
+segment_here(const struct __sk_buff *skb, struct segment *segment)
+{
+    const uint8_t *data = (void *)(uintptr_t)skb->data, *end = (void *)(uintptr_t)skb->data_end;
+    const uint32_t *ip = (const void *)(data + LINK_SIZE);
+
+    segment->layer3 = LINK_SIZE;
+    if (skb->protocol == TYPE_IPV4) {
+        segment->v6 = false;
+        segment->layer4 = LINK_SIZE + IPV4_SIZE;
+        if (data + LINK_SIZE + IPV4_SIZE + TCP_SIZE > end)
+            return false;
+        for (int i = 0; i < (IPV4_SIZE + TCP_SIZE) / 4; i++)
+            segment->words[i] = ip[i];
+        return segment_is_v4(segment->words);
+    }
+    segment->v6 = true;
+    segment->layer4 = LINK_SIZE + IPV6_SIZE;
+    if (skb->protocol != TYPE_IPV6 || data + LINK_SIZE + IPV6_SIZE + TCP_SIZE > end)
+        return false;
+    for (int i = 0; i < (IPV6_SIZE + TCP_SIZE) / 4; i++)
+        segment->words[i] = ip[i];
+    return segment_is_v6(segment->words);
+}
+
+static inline int
+splice(struct __sk_buff *skb, struct segment *segment, bool from_client, uint32_t to,
+       struct offload_processor *processor)
+{
+    struct offload_entry *entry = segment_entry(segment, from_client);
+
+    if (entry == NULL)
+        return TC_NEXT;
+    /* From here on the verifier goes one way for all places of the headers. */
+    KERNEL_OPAQUE(segment->layer3);
+    KERNEL_OPAQUE(segment->layer4);
+    return carry(skb, segment, entry, from_client, to, processor);
+}
+
 SECTION("tc")
 int
 offload_splice(struct __sk_buff *skb)
@@ -170,14 +210,9 @@ offload_splice(struct __sk_buff *skb)
     uint64_t taken = processor->taken;
     processor->taken = 0;
     if (taken || !offload_side(config, skb->ifindex, &from_client) ||
-        !segment_read(skb, skb->protocol, &segment))
+        (!segment_here(skb, &segment) && !segment_read(skb, skb->protocol, &segment)))
         return TC_NEXT;
-    struct offload_entry *entry = segment_entry(&segment, from_client);
-    if (entry == NULL)
-        return TC_NEXT;
-    /* From here on the verifier goes one way for all places of the headers. */
-    KERNEL_OPAQUE(segment.layer3);
-    KERNEL_OPAQUE(segment.layer4);
-    return carry(skb, &segment, entry, from_client,
-                 from_client ? config->inside : config->outside, processor);
+    if (from_client)
+        return splice(skb, &segment, true, config->inside, processor);
+    return splice(skb, &segment, false, config->outside, processor);
 }

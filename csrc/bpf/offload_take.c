@@ -39,6 +39,26 @@ give_back(const struct segment *segment, bool from_client,
     return true;
 }
 
+/* Looks for a segment's connection; a number of bytes to take. */
+static inline uint32_t
+judge(const struct segment *segment, bool from_client, struct offload_processor *processor)
+{
+    struct offload_entry *entry = segment_entry(segment, from_client);
+
+    if (entry == NULL || entry->state != OFFLOAD_ON)
+        return TAKE;
+    if (segment_flags(segment_tcp(segment)) & (TCP_SYN | TCP_FIN | TCP_RST)) {
+        if (give_back(segment, from_client, entry)) {
+            processor->back++;
+            return TAKE;
+        }
+        processor->lost++;
+        return LEAVE; /* and tc passes it to the one that drops */
+    }
+    processor->taken = 0;
+    return LEAVE;
+}
+
 SECTION("socket")
 int
 offload_take(struct __sk_buff *skb)
@@ -54,17 +74,7 @@ offload_take(struct __sk_buff *skb)
     if (config->off || !offload_side(config, skb->ifindex, &from_client) ||
         !segment_read(skb, skb->protocol, &segment))
         return (int)TAKE;
-    struct offload_entry *entry = segment_entry(&segment, from_client);
-    if (entry == NULL || entry->state != OFFLOAD_ON)
-        return (int)TAKE;
-    if (segment_flags(segment_tcp(&segment)) & (TCP_SYN | TCP_FIN | TCP_RST)) {
-        if (give_back(&segment, from_client, entry)) {
-            processor->back++;
-            return (int)TAKE;
-        }
-        processor->lost++;
-        return LEAVE; /* and tc passes it to the one that drops */
-    }
-    processor->taken = 0;
-    return LEAVE;
+    if (from_client)
+        return (int)judge(&segment, true, processor);
+    return (int)judge(&segment, false, processor);
 }

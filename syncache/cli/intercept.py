@@ -143,8 +143,6 @@ def run(options: argparse.Namespace) -> int:
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
             output.write(f"{mode} mode between {where}, list {_name(engine)}\n")
-            if trouble := box.offload_trouble:
-                output.write(f"no offload, connections stay here: {trouble}\n")
             links.callback(box.carry_no_more)
             box.work(service)
 
@@ -332,6 +330,7 @@ class Box(Bridge):
         self._control: ControlSocket | None = None
         self._table: Iterator[str] | None = None
         self._output: Output | None = None
+        self._offload_told = ""
 
     def attend(
         self, options: argparse.Namespace, output: Output, stack: contextlib.ExitStack
@@ -378,6 +377,13 @@ class Box(Bridge):
             self._write(f"{alarm}\n")
         else:
             self._output.alarm(alarm)
+
+    def _tell_offload(self) -> None:
+        """Log once why connections stay here."""
+        trouble = self.offload_trouble
+        if trouble and trouble != self._offload_told:
+            self._offload_told = trouble
+            self._write(f"no offload, connections stay here: {trouble}\n")
 
     def _is_worth_writing(self, now: float) -> bool:
         """Tell whether the engine's numbers are those of now, or will be presently."""
@@ -446,6 +452,7 @@ class Box(Bridge):
         now = self._clock()
         if self._keys is not None and self._keys.waiting:
             self._keys.take(self.engine, self._write)
+        self._tell_offload()
         if self.state is not None and self._is_worth_writing(now):
             self.state.turn(now)
         if now >= self._losses_due:

@@ -116,7 +116,7 @@ class Offload:
             self._carried.offer(on=True)
         _, failed = self._carried.put(now)
         if failed:
-            self.trouble = "the kernel has no room for more connections"
+            self.trouble = "the kernel had no room for some of them"
             self._resting = now + REST_SECONDS
             self._carried.offer(on=False)
         self._look(now)

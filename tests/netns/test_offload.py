@@ -9,12 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import signal
 import sys
 
 import pytest
-from namespace import wait_until
+from namespace import PEERS, wait_until
+from offload_rig import Connection, frame, segment
 from shielded import ADDRESS, HOST, shielding, sysctl
+
+from syncache import flow_state
+from syncache.flow import Side
 
 BULK = os.urandom(1_000_000) * 30
 DIGEST = hashlib.sha256(BULK).hexdigest()
@@ -176,6 +181,48 @@ def test_reset_of_one_end_reaches_the_other_and_ends_the_connection(shielded):
     assert "reset\n" == process.stdout.readline()
     wait_until(lambda: sessions(shielded) == 0)
     shielded.stop()
+
+
+@pytest.mark.parametrize("tags", ["81000007", "88a80003810000ff"])
+def test_tagged_packets_of_a_connection_are_carried_with_their_tags(
+    shielded, tmp_path, tags
+):
+    """One tag and two; as frames, for not every kernel has VLAN devices."""
+    of = Connection(
+        4, b"\xc6\x12\0\1", b"\xc6\x12\0\2", 2000, 7, 9, 0, (1000, 5000), 0, (7, 7, 7)
+    )
+    state = tmp_path / "state"
+    state.write_bytes(b"".join(flow_state.parts([of.exported()])))
+    state.chmod(0o600)
+    offload(shielded, "--state", state)
+    assert shielded.first_line.startswith("1 of 1 ")
+    ways = {
+        Side.CLIENT: (shielded.client, "c0", shielded.server, "s0"),
+        Side.SERVER: (shielded.server, "s0", shielded.client, "c0"),
+    }
+    for round_ in range(2):  # the first packet each way is the process's
+        for side, way in ways.items():
+            packet = segment(random.Random(round_), of, side, 16)
+            sent = frame(packet, bytes.fromhex(tags))
+            got = bytes.fromhex(through(sent, *way))
+            head = 14 + len(tags) // 2
+            assert sent[:head] == got[:head]
+            at, by = (head + 28, -7) if side is Side.CLIENT else (head + 24, 7)
+            want = (int.from_bytes(sent[at : at + 4], "big") + by) % 2**32
+            assert want == int.from_bytes(got[at : at + 4], "big")
+    wait_until(lambda: counts(shielded)["offload_from_server"] == 1)
+    assert 1 == counts(shielded)["offload_from_client"]
+    shielded.stop()
+
+
+def through(sent, here, name, there, other):
+    """Send a frame at one end; return what arrives at the other, as hexadecimal."""
+    program = (sys.executable, PEERS / "frames.py")
+    receiver = there.start(*program, json.dumps([other, [], 1]))
+    wait_until(lambda: there.run("cat", "/proc/net/packet").count("\n") > 1)
+    here.run(*program, json.dumps([name, [sent.hex()], 0]))
+    (got,) = json.loads(receiver.communicate(timeout=20)[0])
+    return got
 
 
 def test_reload_and_restart_leave_a_download_in_peace(shielded, tmp_path):

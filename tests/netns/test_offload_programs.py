@@ -6,12 +6,14 @@ given.  Needs root itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import struct
 from dataclasses import replace
 
 import pytest
+from namespace import wait_until
 from offload_rig import (
     ACK,
     FIN,
@@ -240,6 +242,54 @@ def test_full_queue_loses_the_packet_that_has_to_be_told_of():
     assert 2 == rig.carried.take_events(rig.now)
     assert TAKE == rig.take(fins[2])
     rig.close()
+
+
+def test_connection_without_room_in_the_map_stays_with_the_engine():
+    """And the others are carried."""
+    rig = Rig(carried4=2)
+    made = [plain(port=2000 + i) for i in range(4)]
+    rig.begin(made, room=2)
+    takes = [rig.take(frame(said(of, Side.CLIENT).packet())) for of in made]
+    assert [LEAVE, LEAVE, TAKE, TAKE] == sorted(takes)
+    # The others are offered again behind their next packets.
+    for of in made:
+        packet = said(of, Side.CLIENT).packet()
+        rig.engines[0].receive(packet, Side.CLIENT, rig.now)
+    rig.carried.drop_all()
+    given, failed = rig.carried.put(rig.now)
+    assert (2, 0) == (given, failed)
+    rig.close()
+
+
+def test_look_brings_what_the_kernel_counted_and_removes_what_is_over(rig):
+    """An entry whose session the engine ended is gone after the next look."""
+    of = begun(rig, plain())
+    before = view(rig)
+    data = said(of, Side.CLIENT, seq=of.seq[0] + 50_000, payload=bytes(700))
+    assert TC_REDIRECT == rig.carry(frame(data.packet())).verdict
+    look(rig, rig.now)
+    assert 700 == view(rig).client_bytes - before.client_bytes
+    # A RST that found no way to the kernel's map.
+    end = said(of, Side.CLIENT, seq=of.seq[0] + 50_700, flags=RST).packet()
+    rig.engines[0].receive(end, Side.CLIENT, rig.now)
+    rig.engines[0].handle_timer(rig.now + 60)
+    assert [] == rig.engines[0].connections()
+    wait_until(lambda: entry_is_gone(rig, rig.now + 60))
+
+
+def look(rig, now):
+    """Look at all that the kernel has."""
+    walk = rig.carried.look(now)
+    with contextlib.suppress(StopIteration):
+        next(walk)
+        while True:
+            walk.send(now)
+
+
+def entry_is_gone(rig, now):
+    """Look once more; tell whether the map is empty."""
+    look(rig, now)
+    return [] == _core_bpf.keys(rig.object.maps["carried4"], 12)
 
 
 def test_any_bytes_are_survived(rig):

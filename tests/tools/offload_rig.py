@@ -193,8 +193,11 @@ class Rig:
         self.side = side
         _core_bpf.update(self.object.maps["config_map"], ZERO, CONFIG.pack(*ends, 0, 0))
 
-    def begin(self, connections: list[Connection]) -> None:
-        """Make engines with these connections; the first one hands them over."""
+    def begin(self, connections: list[Connection], room: int | None = None) -> None:
+        """Make engines with these connections; the first one hands them over.
+
+        `room` is for how many of them the kernel has some.
+        """
         for engine in self.engines:
             engine.close()
         data = b"".join(flow_state.parts([each.exported() for each in connections]))
@@ -216,7 +219,9 @@ class Rig:
                 for engine in self.engines:
                     engine.receive(packet, side, self.now)
                     assert engine.packets_to_send(self.now)
-        assert (len(connections), 0) == self.carried.put(self.now)
+        count = len(connections)
+        room = count if room is None else room
+        assert (room, count - room) == self.carried.put(self.now)
 
     def take(self, frame: bytes) -> int:
         """Give a frame to the filter; its verdict."""

@@ -90,6 +90,17 @@ def test_alarms_are_reported_of_packets_of_either_side():
     ends.bridge.close()
 
 
+def test_offload_that_cannot_be_is_told_and_costs_nothing_else():
+    """Wires in memory are no interfaces of a kernel."""
+    ends = Ends(engine(offload=True))
+    assert "two interfaces" in ends.bridge.offload_trouble
+    send(ends.client, syn(443))
+    ends.bridge.turn(list(ends.bridge.sides.values()))
+    assert [syn(443).packet()] == [segment.packet() for segment in take(ends.server)]
+    ends.bridge.close()
+    assert "" == Ends().bridge.offload_trouble
+
+
 def test_run_forwards_answers_and_closes():
     """What passes goes inside, what we answer goes outside; then both are closed."""
     events = []

@@ -40,6 +40,7 @@ LOOK_SHARE = 20  # not more of the time than a part of so many
 FRESH_SECONDS = 0.02  # how old a look may be whose numbers are to be kept
 REST_SECONDS = 1.0  # in which nothing is given away after the kernel had no room
 SESSIONS = "net.inet.tcp.intercept.sessions_max"
+WANTED = "net.inet.tcp.intercept.offload"
 ZERO = bytes(4)
 
 
@@ -58,7 +59,8 @@ class Offload:
     def __init__(self, engine: Intercept, outside: object, inside: object) -> None:
         if not isinstance(outside, Packet) or not isinstance(inside, Packet):
             raise LinkError("only frames of two interfaces are carried by the kernel")
-        entries = int(engine.sysctl[SESSIONS])
+        self._sysctl = engine.sysctl
+        entries = int(self._sysctl[SESSIONS])
         sizes = {"carried4": entries, "carried6": entries}
         self._links: list[int] = []
         self._object = BpfObject("offload", sizes)
@@ -108,7 +110,15 @@ class Offload:
         return self._carried.take_events(now)
 
     def turn(self, now: float) -> None:
-        """Give away what is ready, and look at a part of what is out."""
+        """Give away what is ready, and look at a part of what is out.
+
+        The tunable says whether; without it everything is taken back at once.
+        """
+        if bool(self._sysctl[WANTED]) != self._on:
+            if self._on:
+                self.take_back(now)
+            else:
+                self._resume()
         if not self._on:
             return
         if self._resting and now >= self._resting:
@@ -158,7 +168,7 @@ class Offload:
     def take_back(self, now: float) -> int:
         """Let the engine carry every connection again; how many there were.
 
-        Until `resume`.  What arrives meanwhile waits for the process.
+        What arrives meanwhile waits for the process.
         """
         self._on = False
         self._walk = None
@@ -167,7 +177,7 @@ class Offload:
         self._carried.take_events(now)
         return self._carried.take_all(now)
 
-    def resume(self) -> None:
+    def _resume(self) -> None:
         """Begin to give connections away, after `take_back`."""
         self._carried.drop_all()
         self._configure(off=False)

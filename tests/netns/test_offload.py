@@ -24,6 +24,7 @@ from syncache.flow import Side
 BULK = os.urandom(1_000_000) * 30
 DIGEST = hashlib.sha256(BULK).hexdigest()
 CLIENT_OPTIONS = "net.inet.tcp.intercept.options=client"
+WANTED = "net.inet.tcp.intercept.offload"
 TIMEOUT = "net.inet.tcp.intercept.connection_timeout"
 STREAM = """
 import hashlib, socket, sys
@@ -180,6 +181,25 @@ def test_reset_of_one_end_reaches_the_other_and_ends_the_connection(shielded):
     shielded.client.run(sys.executable, "-c", client)
     assert "reset\n" == process.stdout.readline()
     wait_until(lambda: sessions(shielded) == 0)
+    shielded.stop()
+
+
+def test_tunable_takes_a_download_back_and_gives_it_away_again(shielded):
+    """In the middle of it; both ways carry the same bytes."""
+    shielded.nginx(bulk=BULK)
+    offload(shielded)
+    target = shielded.folder / "down"
+    words = ("--limit-rate", "4M", "-m", "60", "-o", target, f"http://{HOST[4]}/bulk")
+    curl = shielded.client.start("curl", "-sS", *words)
+    for value, busy in ((0, "packets_tcp"), (1, "offload_from_server")):
+        wait_until(lambda: target.exists() and target.stat().st_size > 100_000)
+        change = ("sysctl", "--socket", shielded.control, f"{WANTED}={value}")
+        shielded.us.run(sys.executable, "-m", "syncache.cli", *change)
+        before = counts(shielded)[busy]
+        wait_until(lambda b=busy, n=before: counts(shielded)[b] > n + 5)
+    out, error = curl.communicate(timeout=60)
+    assert (0, "") == (curl.returncode, error), out
+    assert DIGEST == hashlib.sha256(target.read_bytes()).hexdigest()
     shielded.stop()
 
 

@@ -160,7 +160,8 @@ carry(struct __sk_buff *skb, const struct segment *segment,
 static inline bool
 segment_here(const struct __sk_buff *skb, struct segment *segment)
 {
-    const uint8_t *data = (void *)(uintptr_t)skb->data, *end = (void *)(uintptr_t)skb->data_end;
+    const uint8_t *data = (void *)(uintptr_t)skb->data,
+                  *end = (void *)(uintptr_t)skb->data_end;
     const uint32_t *ip = (const void *)(data + LINK_SIZE);
 
     segment->layer3 = LINK_SIZE;
@@ -175,7 +176,8 @@ segment_here(const struct __sk_buff *skb, struct segment *segment)
     }
     segment->v6 = true;
     segment->layer4 = LINK_SIZE + IPV6_SIZE;
-    if (skb->protocol != TYPE_IPV6 || data + LINK_SIZE + IPV6_SIZE + TCP_SIZE > end)
+    if (skb->protocol != TYPE_IPV6 ||
+        data + LINK_SIZE + IPV6_SIZE + TCP_SIZE > end)
         return false;
     for (int i = 0; i < (IPV6_SIZE + TCP_SIZE) / 4; i++)
         segment->words[i] = ip[i];
@@ -183,8 +185,8 @@ segment_here(const struct __sk_buff *skb, struct segment *segment)
 }
 
 static inline int
-splice(struct __sk_buff *skb, struct segment *segment, bool from_client, uint32_t to,
-       struct offload_processor *processor)
+splice(struct __sk_buff *skb, struct segment *segment, bool from_client,
+       uint32_t to, struct offload_processor *processor)
 {
     struct offload_entry *entry = segment_entry(segment, from_client);
 
@@ -210,7 +212,8 @@ offload_splice(struct __sk_buff *skb)
     uint64_t taken = processor->taken;
     processor->taken = 0;
     if (taken || !offload_side(config, skb->ifindex, &from_client) ||
-        (!segment_here(skb, &segment) && !segment_read(skb, skb->protocol, &segment)))
+        (!segment_here(skb, &segment) &&
+         !segment_read(skb, skb->protocol, &segment)))
         return TC_NEXT;
     if (from_client)
         return splice(skb, &segment, true, config->inside, processor);

@@ -41,7 +41,8 @@ give_back(const struct segment *segment, bool from_client,
 
 /* Looks for a segment's connection; a number of bytes to take. */
 static inline uint32_t
-judge(const struct segment *segment, bool from_client, struct offload_processor *processor)
+judge(const struct segment *segment, bool from_client,
+      struct offload_processor *processor)
 {
     struct offload_entry *entry = segment_entry(segment, from_client);
 

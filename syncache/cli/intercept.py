@@ -385,13 +385,6 @@ class Box(Bridge):
             self._offload_told = trouble
             self._write(f"no offload, connections stay here: {trouble}\n")
 
-    def _is_worth_writing(self, now: float) -> bool:
-        """Tell whether the engine's numbers are those of now, or will be presently."""
-        state, offload = self.state, self._offload
-        if state is None or offload is None or state.pending or state.wait(now) > 0:
-            return True
-        return offload.is_fresh(now)
-
     def _has_room(self) -> bool:
         return self._output is None or self._output.has_room
 
@@ -453,8 +446,8 @@ class Box(Bridge):
         if self._keys is not None and self._keys.waiting:
             self._keys.take(self.engine, self._write)
         self._tell_offload()
-        if self.state is not None and self._is_worth_writing(now):
-            self.state.turn(now)
+        if self.state is not None:
+            self.state.turn(now, self._offload)
         if now >= self._losses_due:
             self._losses_due = now + LOSSES_EVERY
             self.tell_losses(now)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..intercept import Intercept
+    from ..links.offload import Offload
 
 SESSIONS_MAX = "net.inet.tcp.intercept.sessions_max"
 SLICES_A_TURN = 8  # of 256 connections: far below a millisecond
@@ -70,11 +71,16 @@ class State:
             f"{self._every:g} s before the end are lost\n"
         )
 
-    def turn(self, now: float) -> None:
-        """Do a bounded part of the work that is due; nothing waits for a disk."""
+    def turn(self, now: float, offload: Offload | None = None) -> None:
+        """Do a bounded part of the work that is due; nothing waits for a disk.
+
+        What `offload` has the kernel carry is looked at first.
+        """
         self._file.report()
         if self._slices is None:
             if now < self._due or self._file.busy:
+                return
+            if offload is not None and not offload.is_fresh(now):
                 return
             self._due = now + self._every
             self._slices, self._parts = self._engine.export_splices(now), []

@@ -166,7 +166,7 @@ class Bridge:
         self._timer: asyncio.TimerHandle | None = None
 
     def _carried_by_kernel(self) -> Offload | None:
-        """Return what has the kernel carry connections, if the engine wants that."""
+        """Have the kernel carry connections, if the engine wants that and it can."""
         engine = self.engine
         if not isinstance(engine, Intercept) or not engine.offload:
             return None

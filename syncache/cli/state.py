@@ -74,7 +74,7 @@ class State:
     def turn(self, now: float, offload: Offload | None = None) -> None:
         """Do a bounded part of the work that is due; nothing waits for a disk.
 
-        What `offload` has the kernel carry is looked at first.
+        Connections that the kernel carries (`offload`) are looked at first.
         """
         self._file.report()
         if self._slices is None:

@@ -106,11 +106,11 @@ class Offload:
     # What a driver calls.
 
     def take_events(self, now: float) -> int:
-        """Give the engine back what packets that have just arrived are about."""
+        """Give the engine back the connections that arrived packets may end."""
         return self._carried.take_events(now)
 
     def turn(self, now: float) -> None:
-        """Give away what is ready, and look at a part of what is out.
+        """Give away connections that are ready, and look at some of those that are out.
 
         The tunable says whether; without it everything is taken back at once.
         """
@@ -168,7 +168,7 @@ class Offload:
     def take_back(self, now: float) -> int:
         """Let the engine carry every connection again; how many there were.
 
-        What arrives meanwhile waits for the process.
+        Packets that arrive meanwhile wait for the process.
         """
         self._on = False
         self._walk = None

@@ -9,6 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 
+import needs
+
 
 class Clock:
     """Time that moves only when a test says so; seconds as a float."""
@@ -53,3 +55,10 @@ def pytest_collection_modifyitems(
         items=[item for item in items if item.get_closest_marker("isa") is None]
     )
     items[:] = [item for item in items if item.get_closest_marker("isa")]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with one line about the tests that this machine could not run."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if line := needs.summary([str(report.longrepr[-1]) for report in skipped]):
+        terminalreporter.write_line(line)

@@ -3,7 +3,7 @@
 Arguments are already checked (types, ranges, addresses); results are numbers and bytes.
 Times come in as seconds and go on as whole milliseconds.  The modules above explain the
 values, csrc/syncache.h the calls.  Long because the engine, its token and its rings are
-one thing; the rest (`_core_flow` and others) takes `ffi` and `lib` from here.
+one thing; the rest (`_core.flow` and others) takes `ffi` and `lib` from here.
 
 cffi releases the GIL around every call, so two threads could meet inside one engine.
 `with core:` takes the engine's only token or raises RuntimeError; taking an element of

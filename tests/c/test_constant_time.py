@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import needs
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +31,7 @@ REPORTED = 9
 @pytest.fixture(scope="module", params=COMPILERS)
 def program(request: pytest.FixtureRequest, tmp_path_factory) -> Path:
     """ctgrind.c with what it judges, as a compiler optimises it for use."""
-    if shutil.which("valgrind") is None:
-        pytest.fail("valgrind is missing; install it with: apt-get install valgrind")
+    needs.need("valgrind")
     target = tmp_path_factory.mktemp("ctgrind") / "ctgrind"
     command = [request.param, *FLAGS, PROGRAM, *SOURCES, "-o", target]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

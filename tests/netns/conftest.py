@@ -1,9 +1,11 @@
-"""Everything here needs a network namespace, and fails in one line without."""
+"""Everything here needs a network namespace, and the programs of .ci/tools."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
+import needs
 import pytest
 from namespace import Namespace, Wire
 
@@ -16,12 +18,27 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.netns)
 
 
+@cache
+def lacking() -> str:
+    """Tell what these tests cannot do without; "" if it is all there."""
+    if missing := needs.missing():
+        return f"{' '.join(missing)}: apt-get install {' '.join(missing.values())}"
+    try:
+        Namespace().close()
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if item.path.is_relative_to(HERE) and (what := lacking()):
+        needs.lacks(what)
+
+
 @pytest.fixture
 def namespace():
-    try:
-        made = Namespace()
-    except OSError as error:
-        pytest.fail(str(error), pytrace=False)
+    made = Namespace()
     yield made
     made.close()
 
@@ -34,9 +51,6 @@ def queues():
 
 @pytest.fixture
 def wire(queues):
-    try:
-        made = Wire(queues)
-    except OSError as error:
-        pytest.fail(str(error), pytrace=False)
+    made = Wire(queues)
     yield made
     made.close()

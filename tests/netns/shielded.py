@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -80,7 +79,6 @@ class Shielded:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.client, self.us, self.server = Namespace(), Namespace(), Namespace()
-        need("ip")
         inside, outside = ("s0", "i0"), ("c0", "o0")
         _ip(self.client, *_pair(outside, self.us), *_up("c0", CLIENT))
         _ip(self.server, *_pair(inside, self.us), *_up("s0", ADDRESS))
@@ -111,7 +109,6 @@ class Shielded:
 
     def nginx(self, **files):
         """Serve files of these sizes, and take uploads; ready when this returns."""
-        need("nginx")
         root = self.folder / "root"
         for folder in (root, self.folder / "tmp"):
             folder.mkdir(exist_ok=True)
@@ -149,7 +146,6 @@ class Shielded:
 
     def curl(self, *words, seconds=60):
         """Run curl in the client's namespace."""
-        need("curl")
         return self.client.run("curl", "-sS", "--fail", *words, seconds=seconds)
 
     def close(self):
@@ -207,18 +203,10 @@ class Synproxied(Shielded):
 
     def synproxy(self, options="mss 1460 wscale 7 timestamp sack-perm"):
         """Begin to proxy; the operator has to say what the server offers."""
-        need("nft")
         rules = self.folder / "synproxy.nft"
         rules.write_text(SYNPROXY.format(options=options))
         self.us.run("nft", "-f", rules)
         sysctl(self.us, "net.netfilter.nf_conntrack_tcp_loose", 0)
-
-
-def need(program):
-    """Fail with the remedy where a program is missing."""
-    assert shutil.which(program) or Path("/usr/sbin", program).exists(), (
-        f"no {program}: apt-get install {program}"
-    )
 
 
 def build(source, folder, *flags):

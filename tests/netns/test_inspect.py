@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -16,7 +15,7 @@ from datetime import datetime
 
 import pytest
 from namespace import PEERS, wait_until
-from shielded import ADDRESS, CLIENT, Shielded, need, shielding, sysctl
+from shielded import ADDRESS, CLIENT, Shielded, shielding, sysctl
 
 from syncache.alerts import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost, parse
 
@@ -96,11 +95,6 @@ def inspected(tmp_path):
         yield made
 
 
-def wants(program, package):
-    """Fail with the remedy where a program is missing."""
-    assert shutil.which(program), f"no {program}: apt-get install {package}"
-
-
 def finish(process):
     """Wait for a spoofer."""
     out, error = process.communicate(timeout=60)
@@ -164,9 +158,6 @@ def minutes(request, tmp_path_factory):
 
 def test_ordinary_traffic_passes_under_default_rules(inspected):
     """curl, dig, ping, and the error of a router on the way, IPv4 and IPv6."""
-    wants("dig", "bind9-dnsutils")
-    wants("ping", "iputils-ping")
-    need("ip")
     inspected.nginx(tiny=b"x")
     dns = inspected.server.start(sys.executable, PEERS / "dns_server.py")
     assert "ready\n" == dns.stdout.readline()
@@ -241,7 +232,6 @@ def test_who_gets_in_during_a_block_while_the_flood_goes_on(inspected, action, s
 
 def test_heaviest_evicts_nothing_of_another_server(inspected):
     """20 half-open to .3 survive a flood at .2 that keeps it aggressive."""
-    need("ip")
     inspected.server.run("ip", "address", "add", "198.18.0.3/24", "dev", "s0")
     limits = {"max_incomplete__low": 80, "max_incomplete__high": 100}
     inspected.inspect(
@@ -263,7 +253,6 @@ def test_heaviest_evicts_nothing_of_another_server(inspected):
 
 def bridge(made):
     """Let the kernel in the middle be a switch."""
-    need("ip")
     for words in (
         ("add", "br0", "type", "bridge"),
         ("set", "o0", "master", "br0"),

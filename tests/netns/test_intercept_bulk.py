@@ -11,7 +11,7 @@ import signal
 
 import pytest
 from namespace import wait_until
-from shielded import ADDRESS, HOST, need, shielding, sysctl
+from shielded import ADDRESS, HOST, shielding, sysctl
 
 BULK = os.urandom(1_000_000) * 100
 
@@ -47,7 +47,6 @@ def test_bulk_both_ways_arrives_whole(shielded, tmp_path):
 
 def test_short_requests_are_all_answered(shielded):
     """wrk: a connection for each request, a thousand and more, and not one error."""
-    need("wrk")
     shielded.nginx(tiny=b"x")
     shielded.intercept("--preset", "intercept-article")
     words = ("-t", "1", "-c", "20", "-d", "3", "-H", "Connection: close")

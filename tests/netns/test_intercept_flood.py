@@ -23,7 +23,6 @@ from shielded import (
     SPOOFED,
     Shielded,
     build,
-    need,
     shielding,
     sysctl,
 )
@@ -47,9 +46,6 @@ class Flooded(Shielded):
 
     def prepare(self):
         """Have the flood ready, and the counter count."""
-        need("nft")
-        need("ethtool")
-        need("ip")
         # Frames of XDP are taken by NAPI, which veth has with GRO; without TSO those
         # of the clients go the same way, through the queue that the flood fills.
         self.us.run("ethtool", "-K", "o0", "gro", "on")

@@ -16,7 +16,7 @@ import pytest
 from namespace import PEERS
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
-from shielded import ADDRESS, Shielded, Synproxied, need, shielding
+from shielded import ADDRESS, Shielded, Synproxied, shielding
 
 SECONDS = 33
 SILENT = """
@@ -33,7 +33,6 @@ WATCH = ("--mode", "watch", "--sysctl")
 
 def silent(made):
     """The server takes no packet for port 80, and port 81 is closed."""
-    need("nft")
     rules = made.folder / "silent.nft"
     rules.write_text(SILENT.replace("{ chain", "{\n chain").replace("} }", "}\n}"))
     made.server.run("nft", "-f", rules)

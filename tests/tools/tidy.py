@@ -153,6 +153,7 @@ ALLOWED_NAMES = {
     ".clang-tidy",
     "run",
     "need",
+    "tools",
 }
 
 

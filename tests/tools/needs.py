@@ -1,0 +1,56 @@
+"""Whatever this machine lacks: tests that need it are skipped, on a build machine fail.
+
+The programs that tests start are listed in .ci/tools, with the package that has each.
+`make test` installs them as root (a/b: either will do); conftest.py ends the run with
+one line that says how many tests were skipped and what to do about it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / ".ci" / "tools"
+MARK = "this machine lacks "
+# Where Debian puts what only root starts.
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def packages() -> dict[str, str]:
+    """Return the Debian package of every program in .ci/tools."""
+    lines = TOOLS.read_text().splitlines()
+    return dict(line.split() for line in lines)
+
+
+def missing() -> dict[str, str]:
+    """Return those of them that are not installed."""
+    return {
+        program: package
+        for program, package in packages().items()
+        if not any(shutil.which(name, path=PATH) for name in program.split("/"))
+    }
+
+
+def lacks(what: str) -> NoReturn:
+    """End the test that needs it: skipped, or failed where CI is set."""
+    if os.environ.get("CI"):
+        pytest.fail(MARK + what, pytrace=False)
+    pytest.skip(MARK + what)
+
+
+def need(program: str) -> None:
+    """Go on if a program of .ci/tools is there."""
+    if shutil.which(program, path=PATH) is None:
+        lacks(f"{program}: apt-get install {packages()[program]}")
+
+
+def summary(reasons: list[str]) -> str:
+    """Tell in one line how many tests were skipped for want of what; "" if none."""
+    ours = [reason.split(MARK, 1)[1] for reason in reasons if MARK in reason]
+    if not ours:
+        return ""
+    return f"{len(ours)} tests skipped, since {MARK}{'; '.join(sorted(set(ours)))}"

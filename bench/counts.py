@@ -15,8 +15,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .machine import compiler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -32,6 +36,7 @@ CASES = (
     "rst",
     "known",
 )
+GROUP_CASES = ("syn", "syn_cookie", "ack_cache", "ack_cookie", "rst", "known")
 ROUNDS = 300  # and twice as many: the difference leaves out the start
 PACKETS_A_ROUND = 64
 TOLERANCE = 1.03
@@ -50,18 +55,27 @@ def build(folder: Path) -> Path:
     return program
 
 
-def count(program: Path, folder: Path) -> dict[str, float]:
-    """Count instructions a packet, inside the engine's calls alone."""
+def count(
+    program: Path, folder: Path, *, cases: Sequence[str] = CASES, mode: str = ""
+) -> dict[str, float]:
+    """Count instructions a packet, inside the engine's calls alone.
+
+    Args:
+        program: Of `build`.
+        folder: For what valgrind writes.
+        cases: Of input.c.
+        mode: "alone", or "group": the engine is a fleet's member.
+    """
     found = {}
     out = folder / "callgrind"
-    for case in CASES:
+    for case in cases:
         call = "syncache_packet" if case == "syn_single" else "syncache_burst"
         words = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
         words += ["--collect-atstart=no", f"--toggle-collect={call}"]
         totals = []
         for rounds in (ROUNDS, 2 * ROUNDS):
             subprocess.run(
-                [*words, program, case, str(rounds)],
+                [*words, program, case, str(rounds), *mode.split()],
                 check=True,
                 capture_output=True,
                 env=os.environ | {"SYNCACHE_ISA": "portable"},
@@ -72,6 +86,21 @@ def count(program: Path, folder: Path) -> dict[str, float]:
             totals.append(int(total[1]) if total else 0)
         found[case] = round((totals[1] - totals[0]) / (ROUNDS * PACKETS_A_ROUND), 1)
     return found
+
+
+def compare(program: Path, folder: Path) -> int:
+    """Print what a packet costs alone and as a fleet's member; 1 if it is more.
+
+    A call of the engine, a burst of 64 packets, may take a few instructions more: a
+    member has keys of more epochs to look at.
+    """
+    alone = count(program, folder, cases=GROUP_CASES, mode="alone")
+    member = count(program, folder, cases=GROUP_CASES, mode="group")
+    print(f"{'instructions':14}{'alone':>9}{'member':>9}{'more':>9}")
+    for case, before in alone.items():
+        more = member[case] - before
+        print(f"{case:14}{before:9.1f}{member[case]:9.1f}{more:9.1f}")
+    return int(any(member[case] - before > 0.5 for case, before in alone.items()))
 
 
 def gate(found: dict[str, float], *, write: bool) -> int:

@@ -1,10 +1,11 @@
-"""What a fleet costs: `python -m bench.fleet`, half a minute.
+"""What a fleet costs: `python -m bench.fleet [--counts]`, half a minute.
 
 Measured: 100 agents (threads of this process) with a real Valkey, idle, in a flood and
 through a rotation.  Their bytes are those that the server counts; a key has reached an
 agent when it has opened and checked it, and what one machine needs to write its keyring
 is measured apart, since 100 machines do that side by side.
 Simulated from these: groups of 10 to 10,000 members.
+With `--counts` instead: instructions a packet, alone and as a member, under valgrind.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from syncache.fleet.record import Record
 from syncache.fleet.seal import Sealer
 from syncache.fleet.store import Store
 from syncache.keyring import Master
+
+from . import counts
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMBERS = 100
@@ -221,7 +224,11 @@ def forged() -> list[str]:
 
 def main() -> int:
     """Measure, simulate, print."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--counts", action="store_true")
+    if parser.parse_args().counts:
+        with tempfile.TemporaryDirectory() as folder:
+            return counts.compare(counts.build(Path(folder)), Path(folder))
     sys.path.insert(0, str(ROOT / "tests" / "tools"))
     from valkey_server import ValkeyServer
 

@@ -1,7 +1,7 @@
 /*
  * input.c: what one packet costs the core, case by case.
  *
- *     input CASE ROUNDS
+ *     input CASE ROUNDS [alone | group]
  *
  * Prints packets and nanoseconds.  Under callgrind the same program counts
  * instructions, which repeat exactly; see bench/__main__.py.
@@ -11,7 +11,8 @@
  * one packet a call), syn_cookie (nothing stored), syn_again (duplicates),
  * ack_cache and ack_cookie (completed handshakes, the SYN not timed), rst (in
  * the window), known (segments of an established connection), memory (bytes of
- * an entry).
+ * an entry).  With `alone` the engine is in its second epoch; with `group` it is a
+ * fleet's member: keys of the epochs around, the skew of clocks, the gate open.
  */
 #include "syncache.h"
 
@@ -23,6 +24,7 @@
 #define BATCH 64
 #define SLOT_SIZE 128
 #define MS_PER_ROUND 1
+#define EPOCH_AGE_MS 10000 /* at the start; the skew of clocks is over */
 
 static const uint8_t local_address[16] = {198, 18, 0, 2};
 
@@ -57,7 +59,7 @@ make_ring(void)
 static const uint8_t seed[SYNCACHE_KEY_BYTES] = "sixteen bytes !";
 
 static struct syncache *
-make_cache(bool cookies_only)
+make_cache(bool cookies_only, bool group)
 {
     struct syncache_config config = {.struct_size = sizeof config,
                                      .hashsize = 512,
@@ -88,9 +90,39 @@ make_cache(bool cookies_only)
         fail("no engine");
     syncache_tunables_default(&tunables);
     tunables.syncookies_only = cookies_only;
+    if (group) {
+        tunables.cookie_gate = SYNCACHE_GATE_ALWAYS;
+        tunables.clock_skew_ms = 1250;
+    }
     if (!syncache_set_tunables(cache, &tunables))
         fail("tunables");
     return cache;
+}
+
+/* The keys of a machine alone, some time into its second epoch. */
+static void
+give_own_keys(struct bench *bench, uint64_t *next_ms)
+{
+    for (int i = 0; i < 2; i++) {
+        bench->now_ms += i * *next_ms;
+        syncache_set_key(bench->cache,
+                         syncache_epoch(bench->cache, bench->now_ms, next_ms),
+                         seed);
+    }
+    bench->now_ms += EPOCH_AGE_MS;
+}
+
+/* Keys as `--fleet` gives them. */
+static void
+give_group_keys(struct bench *bench, uint64_t *next_ms)
+{
+    const uint64_t epoch = 56250000;
+
+    syncache_set_epoch(bench->cache, epoch, bench->now_ms);
+    for (uint64_t of = epoch - 2; of <= epoch + 1; of++)
+        syncache_set_key(bench->cache, of, seed);
+    bench->now_ms += EPOCH_AGE_MS;
+    (void)syncache_epoch(bench->cache, bench->now_ms, next_ms);
 }
 
 /* Appends a segment of a peer to the rx ring. */
@@ -262,13 +294,19 @@ main(int argc, char **argv)
 
     uint64_t next_ms = 0;
 
-    if (argc != 3)
-        fail("usage: input CASE ROUNDS");
+    bool group = argc == 4 && strcmp(argv[3], "group") == 0;
+    bool alone = argc == 4 && strcmp(argv[3], "alone") == 0;
+    if (argc < 3 || argc > 4 || (argc == 4 && !group && !alone))
+        fail("usage: input CASE ROUNDS [alone | group]");
     if (strcmp(argv[1], "memory") == 0) {
         print_memory();
         return 0;
     }
-    bench.cache = make_cache(strstr(argv[1], "cookie") != NULL);
+    bench.cache = make_cache(strstr(argv[1], "cookie") != NULL, group);
+    if (group)
+        give_group_keys(&bench, &next_ms);
+    if (alone)
+        give_own_keys(&bench, &next_ms);
     for (long i = atol(argv[2]); i > 0; i--) {
         if (bench.now_ms >= next_ms)
             syncache_set_key(

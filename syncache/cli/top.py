@@ -13,6 +13,7 @@ import argparse
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import Failure, needs
@@ -40,6 +41,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="of a process, as given to its --control, or of all its shards; may be "
         "repeated [$SYNCACHE_SOCKET]",
+    )
+    p.add_argument(
+        "--fleet",
+        metavar="CONF",
+        nargs="?",
+        const="",
+        help="instead: the members of a group (syncache fleet); without CONF by the "
+        "environment",
     )
     p.add_argument(
         "--every",
@@ -77,7 +86,15 @@ def run(options: argparse.Namespace) -> int:
 
 def source_of(options: argparse.Namespace) -> Source:
     """Return what is to be shown."""
+    if options.fleet is not None:
+        if options.socket:
+            raise Failure("show processes by --socket, or a group by --fleet, not both")
+        from .top_fleet import Fleet
+
+        return Fleet(Path(options.fleet) if options.fleet else None)
     paths = options.socket or [os.environ.get("SYNCACHE_SOCKET", "")]
     if not all(paths):
-        raise Failure("say which process: --socket PATH, as given to its --control")
+        raise Failure(
+            "say which process: --socket PATH, as given to its --control; or --fleet"
+        )
     return Sockets(paths)

@@ -38,7 +38,7 @@ SHORT_LIFETIME = 8  # of the long run, so that twenty keys come into force
 LEAD = "5"  # longer than Valkey is away, and its members are patient
 TICK_SECONDS = 0.1
 LONG_SECONDS_MAX = 900
-DRAINED = 20  # a member leaves a second after its packets go elsewhere
+DRAINED, DRAIN_SECONDS = 20, 1.0  # a member leaves so long after its packets have left
 SECONDS_MAX = 120
 OUTAGE_TICK = 40  # when a long outage begins
 HEAL_SECONDS = 30  # for the alarms to be over
@@ -106,6 +106,7 @@ class Play:
         self.rotation_due = 0.0
         self.rotator: subprocess.Popen[str] | None = None
         self.away: int | None = None
+        self.drained = 0.0
         self.starting = threading.Thread()
         self.valkey_down = False
 
@@ -123,9 +124,13 @@ class Play:
             self.cut(members)  # until all are there again
             self.keys()
             return
+        if phase == DRAINED and time.monotonic() < self.drained:
+            self.keys()  # however late this machine is
+            return
         if phase == 10:  # one leaves, after the router knows
             self.away = self.random.choice(MEMBERS)
             self.cut(members - {self.away})
+            self.drained = time.monotonic() + DRAIN_SECONDS
         elif phase == DRAINED:
             world.leave(self.away)
         elif phase in (24, 44):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..alarms import Alarm
+    from ..conn import Conn
     from ..connection import Connection
     from ..keyring import Keyring
     from ..links import Link
@@ -91,6 +92,7 @@ class Host:
         self._rx = Ring(RX_SLOTS, slot_size)
         self._tx = Ring(TX_SLOTS, slot_size)
         self.observer: Observer | None = None
+        self.admit: Callable[[Conn], bool] | None = None  # False: it is reset
         self.lookout: Lookout | None = None
         if on_alarm is not None:
             self.lookout = Lookout(self.stack.syncache, self._link_counts)
@@ -427,7 +429,8 @@ class Host:
     def _on_accepted(self, event: Accepted) -> None:
         server = self._servers.get(event.listener)
         while (connection := event.listener.accept()) is not None:
-            transport = server.accept(connection) if server else None
+            welcome = self.admit is None or self.admit(connection.conn)
+            transport = server.accept(connection) if server and welcome else None
             if transport is None:
                 connection.abort()
                 continue

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from ..conn import Conn
     from ..sysctl import Sysctl
 
 LOOK_SECONDS = 0.5  # between looks at the file
@@ -219,6 +220,11 @@ class KeyWatch:
 
         A keyring needs neither.
         """
+
+    def admit(self, conn: Conn) -> bool:
+        """Return whether a completed handshake may become a connection."""
+        del conn
+        return True
 
     def put(self, engine: Engine) -> None:
         """Put the keys in force into an engine."""

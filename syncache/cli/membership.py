@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from ..conn import Conn
     from ..sysctl import Sysctl
 
 REPORT_SECONDS = 1.0
@@ -127,6 +128,7 @@ class FleetWatch(KeyWatch):
         self._refusing = False
         self._meter = Meter()
         self._report_due = 0.0
+        self._refused = 0
         self._adoption = Adoption(source.member)
         self._recent: Callable[[], Iterable[Buffer]] = tuple
         self._block: Callable[[Sequence[str]], object] | None = None
@@ -161,6 +163,16 @@ class FleetWatch(KeyWatch):
             self._report_due = now + REPORT_SECONDS
             member.report(self._meter.read(engine, now, self._recent))
             self._adoption.turn(engine, write, now, self._block)
+            self._tell_replays(write)
+
+    def _tell_replays(self, write: Callable[[str], object]) -> None:
+        """Log how many handshakes were refused in the last second."""
+        redeemed = self._member.redeemed
+        if redeemed is not None and redeemed.refused > self._refused:
+            count = redeemed.refused - self._refused
+            self._refused = redeemed.refused
+            group = self._member.conf.group
+            write(f"fleet {group}: {count} ACKs refused that another has redeemed\n")
 
     def beside(
         self,
@@ -169,6 +181,15 @@ class FleetWatch(KeyWatch):
     ) -> None:
         """Sample packets, and have networks blocked."""
         self._recent, self._block = recent, block
+
+    def admit(self, conn: Conn) -> bool:
+        """Note a handshake; False: another member has redeemed it before."""
+        redeemed = self._member.redeemed
+        if redeemed is None:
+            return True
+        ends = f"{conn.faddr} {conn.fport} {conn.laddr} {conn.lport}"
+        packed = f"{ends} {conn.irs} {conn.iss}".encode()
+        return redeemed.admit(packed, by_cookie=conn.via == "cookie")
 
     def put(self, engine: Engine) -> None:
         """Put the keys in force into an engine: the group's, or drawn ones.

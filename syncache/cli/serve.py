@@ -369,6 +369,7 @@ def watch(source: keys.KeySource, host: Host, output: Output) -> keys.KeyWatch:
 
     watching = source.watch(wake)
     watching.beside(host.recent, getattr(host.link, "block", None))
+    host.admit = watching.admit
     return watching
 
 

@@ -10,6 +10,7 @@ take precedence over the file.
     name    = edge-1                         of this member; the host's name if left out
     adopt   = yes                            an attack on others: cookies alone; no;
                                              block: and nothing from its top sources
+    bloom   = yes                            refuse ACKs that another has redeemed; no
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ URL = re.compile(r"(valkeys?|rediss?|unix)://\S+")
 KEY_BYTES_MIN = 8
 KEY_BYTES_MAX = 64 * 1024
 FILE_BYTES_MAX = 64 * 1024
-FIELDS = ("group", "valkey", "key", "keyring", "name", "adopt")
+FIELDS = ("group", "valkey", "key", "keyring", "name", "adopt", "bloom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Conf:
     name: str
     adopt: bool = False
     block: bool = False
+    bloom: bool = False
 
     @classmethod
     def read(cls, path: Path | None, environment: Mapping[str, str]) -> Conf:
@@ -60,6 +62,7 @@ class Conf:
             if given is not None:
                 values[field] = given
         values.setdefault("adopt", "no")
+        values.setdefault("bloom", "no")
         values.setdefault("name", socket.gethostname().partition(".")[0])
         missing = [field for field in FIELDS if not values.get(field)]
         where = "the environment" if path is None else str(path)
@@ -80,6 +83,8 @@ class Conf:
             raise FleetError(
                 f"{where}: adopt is yes, no or block, not {values['adopt']!r}"
             )
+        if values["bloom"] not in {"yes", "no"}:
+            raise FleetError(f"{where}: bloom is yes or no, not {values['bloom']!r}")
         return cls(
             values["group"],
             values["valkey"],
@@ -88,6 +93,7 @@ class Conf:
             values["name"],
             values["adopt"] != "no",
             values["adopt"] == "block",
+            values["bloom"] == "yes",
         )
 
     @property

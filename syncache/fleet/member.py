@@ -24,7 +24,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ..cli import files
-from . import FleetError, clocks
+from ..keyring import derive
+from . import FleetError, bloom, clocks
+from .bloom import Redeemed
 from .conf import read_secret
 from .document import KIND, Document, check
 from .record import Record, kind_of
@@ -98,6 +100,8 @@ class Member:
         self.refuses = False
         self.attacked = 0  # other members under attack, if they are enough to believe
         self.blocks: tuple[str, ...] = ()  # networks that attack as many of them
+        self.redeemed: Redeemed | None = None  # with bloom = yes
+        self._heard = "-"
         self.offset = 0.0
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES_MAX)
         self.seen: dict[str, Record] = {}
@@ -237,6 +241,27 @@ class Member:
         self._believe()
         self._judge()
         self._follow(news.header)
+        if self.conf.bloom and not self._silent:
+            self._exchange()
+
+    def _exchange(self) -> None:
+        """Give others the handshakes of the last second, and take theirs."""
+        if self.document is None:
+            return
+        if self.redeemed is None:
+            key = derive(self.document.ts_key, "syncache redeemed")
+            self.redeemed = Redeemed(key, 2.0 * self.document.lifetime)
+        body, mine = self.redeemed.take(), None
+        if body:
+            sealed = self._sealer.seal(bloom.kind_of(self.conf.name), body)
+            mine = self.conf.name, sealed
+        found, self._heard = self._store.exchange(mine, self._heard)
+        for name, sealed in found:
+            if name != self.conf.name and name not in self.document.revoked:
+                with contextlib.suppress(FleetError):  # of a previous key, or nobody's
+                    self.redeemed.hear(
+                        self._sealer.open(bloom.kind_of(name), sealed)[1]
+                    )
 
     def _record(self) -> Record:
         """Return the record to publish now."""

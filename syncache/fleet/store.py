@@ -3,6 +3,7 @@
     syncache:GROUP:keys      the sealed document
     syncache:GROUP:news      a stream that wakes those who wait for a new one
     syncache:GROUP:members   a hash of sealed records by member
+    syncache:GROUP:seen      a stream of sealed filters of redeemed handshakes, opt-in
 
 A message that is missed costs nothing: whoever was woken, or was not, asks for the
 version that there is.  Every call ends within seconds, and every failure is a
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import FleetError
+from .bloom import FILTER_BYTES_MAX
 from .record import BYTES_MAX
 from .seal import HEADER_BYTES_MAX, MESSAGE_BYTES_MAX
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 2.0
 RECORD_BYTES_MAX = BYTES_MAX + 256  # sealed
 MEMBERS_MAX = 20_000
+FILTER_MAX = FILTER_BYTES_MAX + 256  # sealed
+FILTERS_KEPT = 512
+FILTERS_READ = 16  # in one round trip
 
 # Puts a document in place unless the one there has the same version or a higher one.
 PUBLISH = """
@@ -76,7 +81,7 @@ class Store:
         self._error: type[Exception] = valkey.ValkeyError
         prefix = f"syncache:{conf.group}:"
         self._keys, self._news = prefix + "keys", prefix + "news"
-        self._members = prefix + "members"
+        self._members, self._seen = prefix + "members", prefix + "seen"
         options: dict[str, Any] = {
             "socket_timeout": ANSWER_SECONDS,
             "socket_connect_timeout": ANSWER_SECONDS,
@@ -136,6 +141,33 @@ class Store:
             )
             return _records(found)
 
+    def exchange(
+        self, mine: tuple[str, bytes] | None, after: str
+    ) -> tuple[list[tuple[str, bytes]], str]:
+        """Give our filter of handshakes away, and read the next ones of others.
+
+        Args:
+            mine: Our name and sealed filter; None: there is nothing new.
+            after: The place of the last one that was read; "-": from the beginning.
+
+        Returns:
+            Names and sealed filters, and the place of the last.
+        """
+        with self._failing():
+            pipe = self._valkey.pipeline(transaction=False)
+            if mine is not None:
+                fields = dict(zip(("n", "m"), mine, strict=True))
+                pipe.xadd(self._seen, fields, maxlen=FILTERS_KEPT, approximate=False)
+            begin = after if after == "-" else f"({after}"
+            pipe.xrange(self._seen, begin, "+", FILTERS_READ)
+            found = []
+            for place, fields in pipe.execute()[-1]:
+                after = _bytes(place).decode("ascii", errors="replace")
+                name, sealed = _bytes(fields[b"n"]), _bytes(fields[b"m"])
+                if len(sealed) <= FILTER_MAX:
+                    found.append((name.decode("utf-8", errors="replace"), sealed))
+            return found, after
+
     def forget(self, *names: str) -> None:
         """Delete members' records."""
         if names:
@@ -161,7 +193,14 @@ class Store:
             yield
         except StoreError:
             raise
-        except (self._error, OSError, ValueError, TypeError, IndexError) as error:
+        except (
+            self._error,
+            OSError,
+            AttributeError,
+            ValueError,
+            TypeError,
+            LookupError,
+        ) as error:
             with contextlib.suppress(self._error, OSError):
                 self._valkey.connection_pool.disconnect()
             words = " ".join(str(error).split())[:200] or type(error).__name__

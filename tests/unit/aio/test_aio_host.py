@@ -457,3 +457,19 @@ def test_slots_have_room_for_the_header_of_a_frame_link():
     assert framed._tx.slot_size == framed._rx.slot_size
     for end in (link, other):
         end.close()
+
+
+@on_loop
+async def test_handshake_that_is_not_admitted_is_reset():
+    """No protocol is made for it; the next one is served."""
+    answers = [False, True]
+    async with World() as world:
+        made = []
+        await world.host.create_server(lambda: made.append(Recorder()) or made[0], PORT)
+        world.host.admit = lambda _: answers.pop(0)
+        refused = await world.connect()
+        await until(lambda: refused.got_reset)
+        assert [] == made
+        client = await world.connect()
+        await until(lambda: made)
+        assert not client.got_reset

@@ -18,9 +18,10 @@ from syncache.cli import (
     membership,
     serve,
 )
+from syncache.fleet.bloom import Redeemed
 from syncache.flow import Side
 from syncache.keyring import DerivedKeyring
-from syncache.segment import SYN
+from syncache.segment import ACK, SYN
 
 LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
 COMMANDS = {
@@ -249,3 +250,33 @@ def test_watch_reports_and_adopts(place):
     watch.close()
     assert 1 == engine.sysctl["net.inet.tcp.syncookies_only"]
     assert [("203.0.113.0/24",)] == blocked
+
+
+def accepted(port, *, cookies):
+    """Complete a handshake at an engine of the group's keys."""
+    engine = Syncache(keys=Keyring.from_seed(b"seed"))
+    engine.listen(80)
+    engine.sysctl["net.inet.tcp.syncookies_only"] = int(cookies)
+    ends = {"src": "198.51.100.7", "dst": "192.0.2.1", "sport": port, "dport": 80}
+    answer = engine.packet(Segment(**ends, seq=1, flags=SYN).packet(), 1.0).reply
+    ack = Segment(**ends, seq=2, ack=answer.seq + 1, flags=ACK)
+    return engine.packet(ack.packet(), 1.0).conn
+
+
+def test_handshake_that_another_member_redeemed_is_not_admitted(place):
+    """With `bloom = yes`; the log has one line."""
+    watch = membership.FleetWatch(membership.FleetSource(place))
+    watch._member.close()
+    conn, lines = accepted(1000, cookies=True), []
+    assert watch.admit(conn)
+    assert watch.admit(conn)
+    watch._member.redeemed, other = Redeemed(bytes(16), 64), Redeemed(bytes(16), 64)
+    assert watch.admit(conn)
+    watch._member.redeemed, body = other, watch._member.redeemed.take()
+    other.hear(body)
+    assert not watch.admit(conn)
+    assert watch.admit(accepted(1001, cookies=True))
+    watch._report_due = 0.0
+    watch.take(Syncache(), lines.append)
+    watch.close()
+    assert ["fleet web: 1 ACKs refused that another has redeemed\n"] == lines[-1:]

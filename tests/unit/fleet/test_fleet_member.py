@@ -428,3 +428,34 @@ def test_document_is_needed_for_the_next_one(member):
         one.following()
     one.restore()
     assert not one.conf.keyring.exists()
+
+
+def test_handshakes_are_exchanged_if_the_configuration_says_so(member):
+    """One that another has redeemed is known a round later; a restart learns it too."""
+    one, other = begin(member("edge-1")), member("edge-2")
+    for each in (one, other):
+        each.turn()
+        assert each.redeemed is None
+        each.conf = replace(each.conf, bloom=True)
+        each.turn()
+    assert one.redeemed.admit(b"client", by_cookie=True)
+    one.turn()
+    other.turn()
+    assert not other.redeemed.admit(b"client", by_cookie=True)
+    again = member("edge-3")
+    again.conf = replace(again.conf, bloom=True)
+    again.turn()
+    assert not again.redeemed.admit(b"client", by_cookie=True)
+    assert one.redeemed.kept == 0  # its own
+
+
+def test_filters_of_nobody_are_left_out(member, server):
+    """Sealed by no member, or too full."""
+    one = begin(member("edge-1"))
+    one.conf = replace(one.conf, bloom=True)
+    client = server.client()
+    full = one.sealer.seal("seen:edge-2", b"\xff" * 64)
+    for sealed in (b"nonsense", one.sealer.seal("seen:edge-3", bytes(64)), full):
+        client.xadd("syncache:web:seen", {"n": "edge-2", "m": sealed})
+    one.turn()
+    assert (0, {}) == (one.redeemed.kept, one.alarms)

@@ -171,3 +171,24 @@ def test_schemes_of_redis_and_valkey_are_the_same(tmp_path):
             Store(conf).document()
     with pytest.raises(FleetError):
         Store(Conf("web", "valkey://[", tmp_path, tmp_path, "edge-1"))
+
+
+def test_filters_are_exchanged_each_once(words, server):
+    """In order, some at a time; what is too large is left out."""
+    found, place = words.exchange(("edge-1", b"first"), "-")
+    assert [("edge-1", b"first")] == found
+    assert ([], place) == words.exchange(None, place)
+    server.client().xadd("syncache:web:seen", {"n": "x", "m": bytes(5000)})
+    found, place = words.exchange(("edge-2", b"second"), place)
+    assert [("edge-2", b"second")] == found
+    for number in range(40):
+        words.exchange((f"m{number}", b"x"), place)
+    assert 16 == len(words.exchange(None, place)[0])
+
+
+@pytest.mark.parametrize("fields", [{"n": "x"}, {"m": "x"}, {"odd": "x"}])
+def test_filter_that_is_none_is_an_error_of_one_line(words, server, fields):
+    """Valkey may lie; the members ask again."""
+    server.client().xadd("syncache:web:seen", fields)
+    with pytest.raises(StoreError):
+        words.exchange(None, "-")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _X = "net.inet.tcp.syncache.x."
 LEAD_SECONDS = 60.0
 ASK_SECONDS = 0.5
+FORGET_SECONDS = 86_400.0  # a member without a record is no member any more
 
 
 def parser() -> argparse.ArgumentParser:
@@ -258,6 +259,7 @@ def rotate(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     """Publish a key, wait for the members and for its time, delete the old one."""
     checked_lead(options)
     member = current(chosen, store)
+    forget_the_dead(member, store)
     document = published(member, member.following().rotated(wall_clock(), options.lead))
     key = document.masters[-1]
     print(f"key {key.number} is published, in force from {stamp(key.begins)}")
@@ -285,6 +287,13 @@ def rotate(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
         published(member, left)
         print("the keys before it are deleted")
     return int(bool(lagging))
+
+
+def forget_the_dead(member: Member, store: Store) -> None:
+    """Delete records of members that were lost long ago."""
+    found, _ = members(store, member.sealer)
+    last = wall_clock() - FORGET_SECONDS
+    store.forget(*(record.name for record in found if record.time < last))
 
 
 def checked_lead(options: argparse.Namespace) -> None:
@@ -343,9 +352,20 @@ def revoke(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     member = current(chosen, store)
     if secret == chosen.secret():
         raise Failure(f"{options.new_key} is the key that {options.member} has too")
+    if options.member == chosen.name:
+        raise Failure(f"{options.member} is this machine: revoke it from another one")
+    if not conf.NAME.fullmatch(options.member):
+        raise Failure(f"{options.member!r} is not a name of a member")
+    if options.member not in store.records():
+        print(f"note: no member {options.member} has a record; is it spelled so?")
     document = member.following().revoking(options.member, wall_clock(), options.lead)
+    before = chosen.secret()
     member.change_key(secret)
-    published(member, document)
+    try:
+        published(member, document)
+    except (Failure, FleetError):
+        member.change_key(before)  # else this machine would be out as well
+        raise
     store.forget(options.member)
     key = document.masters[-1]
     print(

@@ -129,6 +129,7 @@ class FleetWatch(KeyWatch):
         self._meter = Meter()
         self._report_due = 0.0
         self._refused = 0
+        self._began_at = source.keys.wall_offset
         self._adoption = Adoption(source.member)
         self._recent: Callable[[], Iterable[Buffer]] = tuple
         self._block: Callable[[Sequence[str]], object] | None = None
@@ -164,6 +165,19 @@ class FleetWatch(KeyWatch):
             member.report(self._meter.read(engine, now, self._recent))
             self._adoption.turn(engine, write, now, self._block)
             self._tell_replays(write)
+            member.look_after(now)
+            self._watch_clock()
+
+    def _watch_clock(self) -> None:
+        """Raise an alarm if the wall clock was set: timestamps stay as they began."""
+        document = self._member.following()
+        step = self._source.keys.wall_offset - self._began_at
+        if abs(step) * 1000 > document.skew_ms:
+            self._member.alarm(
+                "timestamps",
+                f"the wall clock was set by {step:.1f} s: restart, or cookies with "
+                "timestamps are not redeemed elsewhere",
+            )
 
     def _tell_replays(self, write: Callable[[str], object]) -> None:
         """Log how many handshakes were refused in the last second."""

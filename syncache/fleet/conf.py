@@ -1,7 +1,7 @@
 """`Conf`: the settings of a fleet's member, from one file or the environment.
 
-A file has `name = value` lines; `#` begins a comment.  SYNCACHE_FLEET_GROUP and so on
-take precedence over the file.
+A file has `name = value` lines; `#` at the beginning or behind a space is a comment.
+SYNCACHE_FLEET_GROUP and so on take precedence over the file.
 
     group   = web
     valkey  = valkey://192.0.2.10:6379/0     valkeys:// is TLS, unix:///path a socket
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "SYNCACHE_FLEET_"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 URL = re.compile(r"(valkeys?|rediss?|unix)://\S+")
+COMMENT = re.compile(r"(?:^|\s)#")  # a password may have one
 KEY_BYTES_MIN = 8
 KEY_BYTES_MAX = 64 * 1024
 FILE_BYTES_MAX = 64 * 1024
@@ -79,6 +80,8 @@ class Conf:
                 f"{where}: valkey is valkey://HOST:PORT/DB, valkeys://... or "
                 "unix:///PATH"
             )
+        if "#" in values["valkey"]:
+            raise FleetError(f"{where}: write a # in valkey's password as %23")
         if values["adopt"] not in {"yes", "no", "block"}:
             raise FleetError(
                 f"{where}: adopt is yes, no or block, not {values['adopt']!r}"
@@ -161,7 +164,7 @@ def _lines(path: Path) -> dict[str, str]:
         raise FleetError(f"{path}: {error.strerror}") from None
     values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        content = line.partition("#")[0].strip()
+        content = COMMENT.split(line, maxsplit=1)[0].strip()
         if not content:
             continue
         name, equals, value = (part.strip() for part in content.partition("="))

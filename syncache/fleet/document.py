@@ -62,11 +62,20 @@ class Document:
         )
 
     def rotated(self, wall: float, lead: float) -> Document:
-        """Return the next version, with a new key and without the retired ones."""
+        """Return the next version, with a new key and without the retired ones.
+
+        Raises:
+            FleetError: there are too many keys that are not retired.
+        """
         skew = self.engine_skew_ms / 1000
         keys = succession.rotated(
             self.keyring(), wall, lifetime=self.lifetime, lead=lead, skew=skew
         )
+        if len(keys.masters) > MASTERS_MAX:
+            raise FleetError(
+                f"{len(self.masters)} keys are waiting or in use: rotate again when "
+                "some of them are over"
+            )
         return replace(self, version=self.version + 1, masters=keys.masters)
 
     def later(self, wall: float, lead: float) -> Document:

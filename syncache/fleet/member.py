@@ -16,7 +16,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import fcntl
-import ipaddress
 import os
 import threading
 import time
@@ -32,7 +31,7 @@ from .document import KIND, Document, check
 from .record import Record, kind_of
 from .seal import Sealer, SealError, version_of
 from .store import Store, StoreError
-from .talkers import PREFIX
+from .talkers import to_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,25 +41,19 @@ if TYPE_CHECKING:
     from .store import News
 
 ROUND_SECONDS = 1.0
+ROUND_SECONDS_MIN = 0.1  # however often a liar wakes us
+STALL_SECONDS = 10.0  # an answer that comes byte by byte is none
 IDLE_SECONDS = 5.0  # between looks at others' records when nothing happens
 AWAY_SECONDS_MAX = 2.0  # between tries while Valkey is away
 SAMPLE_IDLE = 4
 SAMPLE_FLOOD = 6
 SIGHTS_MAX = 64
-BLOCKS_MAX = 16
-BLOCK_SHARE = 0.2  # of a member's SYNs, from one network
 LINES_MAX = 100
 
 
 def wall_clock() -> float:
     """Return seconds since 1970."""
     return datetime.now(timezone.utc).timestamp()
-
-
-def may_block(network: str) -> bool:
-    """Whether it is a network of sources, and no larger part of the world."""
-    found = ipaddress.ip_network(network)
-    return found.prefixlen >= PREFIX[found.version]
 
 
 class Member:
@@ -110,6 +103,7 @@ class Member:
         self._report: Record | None = None
         self._record_due = self._clock_due = self._heal_due = 0.0
         self._failures = 0
+        self._begun = time.monotonic()  # the last round
         self.after: Callable[[], object] = lambda: None  # called after each round
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -124,12 +118,12 @@ class Member:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._alarm("disk", f"{self.conf.sealed}: {error.strerror}")
+            self.alarm("disk", f"{self.conf.sealed}: {error.strerror}")
             return
         try:
             self.document = self._opened(message)
         except FleetError as error:
-            self._alarm("disk", f"{self.conf.sealed}: {error}")
+            self.alarm("disk", f"{self.conf.sealed}: {error}")
             return
         self._message = message
 
@@ -288,14 +282,14 @@ class Member:
         try:
             version = version_of(KIND, header) if header else -1
         except SealError:
-            self._alarm("foreign", "what Valkey holds is not a group's document")
+            self.alarm("foreign", "what Valkey holds is not a group's document")
             return
         self._clear("foreign")
         if version > mine:
             self._take()
         elif version < mine:
             what = f"version {version}" if header else "nothing"
-            self._alarm("lower", f"Valkey holds {what}, and {mine} is known: put back")
+            self.alarm("lower", f"Valkey holds {what}, and {mine} is known: put back")
             if self._keeps and time.monotonic() >= self._heal_due:
                 self._heal_due = time.monotonic() + IDLE_SECONDS
                 self._store.publish(self._message, mine)
@@ -314,17 +308,17 @@ class Member:
                 check(self.document, document)
             self._keep(message, document)
         except SealError as error:
-            self._alarm("sealed", f"the new document: {error}; see the key file")
+            self.alarm("sealed", f"the new document: {error}; see the key file")
             return
         except FleetError as error:
-            self._alarm("document", f"{error}; it is ignored")
+            self.alarm("document", f"{error}; it is ignored")
             return
         for name in ("sealed", "document", "lower", "disk"):
             self._clear(name)
         newest = document.masters[-1]
         self._tell(f"version {document.version}, newest key {newest.number}")
         if self.conf.name in document.revoked:
-            self._alarm("revoked", "this member is revoked")
+            self.alarm("revoked", "this member is revoked")
         else:
             self._clear("revoked")
         self._record_due = 0.0  # who rotates waits for it
@@ -404,14 +398,7 @@ class Member:
         enough = min(2, len(fresh))
         hit = [record for record in fresh if record.state != "calm"]
         self.attacked = len(hit) if len(hit) >= enough else 0
-        named = collections.Counter(
-            network
-            for record in hit
-            for network, share in record.sources
-            if share >= BLOCK_SHARE and may_block(network)
-        )
-        best = named.most_common(BLOCKS_MAX)
-        self.blocks = tuple(sorted(name for name, count in best if count >= enough))
+        self.blocks = to_block((record.sources for record in hit), enough)
 
     def _judge(self) -> None:
         """Judge clocks: ours, and whom we say to be ahead."""
@@ -426,7 +413,7 @@ class Member:
             self.conf.name, now, sights, skew, valkey_offset=self.offset
         )
         if wrong:
-            self._alarm(
+            self.alarm(
                 "clock",
                 f"our clock differs from the others' by more than {skew:g} s: no "
                 "cookies of the group are made until it is right",
@@ -437,6 +424,11 @@ class Member:
             self.refuses = wrong
             self._record_due = 0.0
 
+    def look_after(self, now: float) -> None:
+        """Raise an alarm if a round does not end; the owner calls it now and then."""
+        if now > self._begun + STALL_SECONDS and "away" not in self.alarms:
+            self.alarm("away", "Valkey answers too slowly; the keys in force stay")
+
     # What others see of us.
 
     def report(self, record: Record) -> None:
@@ -446,7 +438,8 @@ class Member:
     def _tell(self, text: str) -> None:
         self.lines.append(f"fleet {self.conf.group}: {text}\n")
 
-    def _alarm(self, name: str, text: str) -> None:
+    def alarm(self, name: str, text: str) -> None:
+        """Raise an alarm; a line is logged when it is another one."""
         if self.alarms.get(name) != text:
             self._tell(f"ALARM {name}: {text}")
         self.alarms[name] = text
@@ -463,10 +456,13 @@ class Member:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread, and no more than a moment later."""
+        """End the thread, and no more than a moment later; who leaves is not lost."""
         self._end.set()
         if self._thread is not None:
             self._thread.join(ROUND_SECONDS + 1.0)
+            if not self._thread.is_alive() and not self.alarms:
+                with contextlib.suppress(FleetError):
+                    self._store.forget(self.conf.name)
         self._store.close()
 
     def _work(self) -> None:
@@ -478,22 +474,24 @@ class Member:
         try:
             self.after()
         except Exception as error:  # noqa: BLE001 - as below
-            self._alarm("agent", f"{type(error).__name__}: {error}")
+            self.alarm("agent", f"{type(error).__name__}: {error}")
 
     def attempt(self) -> None:
         """Do one round and wait for the next; whatever fails is an alarm."""
+        self._begun = time.monotonic()
         try:
             self.turn()
             self._failures = 0
             self._told()
             if not self._end.is_set():
                 self._store.wait(ROUND_SECONDS)
+            self._end.wait(self._begun + ROUND_SECONDS_MIN - time.monotonic())
         except StoreError as error:
             self._failures += 1
-            self._alarm("away", f"{error}; the keys in force stay")
+            self.alarm("away", f"{error}; the keys in force stay")
             self._told()
             self._end.wait(min(2.0**self._failures / 8, AWAY_SECONDS_MAX))
         except Exception as error:  # noqa: BLE001 - the agent outlives what it meets
             self._failures += 1
-            self._alarm("agent", f"{type(error).__name__}: {error}")
+            self.alarm("agent", f"{type(error).__name__}: {error}")
             self._end.wait(AWAY_SECONDS_MAX)

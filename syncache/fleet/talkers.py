@@ -7,6 +7,7 @@ of sources and each destination, halved again and again; their shares are publis
 
 from __future__ import annotations
 
+import collections
 import ipaddress
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 PREFIX = {4: 24, 6: 48}  # bits of a network of sources
 TOP = 4  # of each that are published
 SHARE_MIN = 0.02
+BLOCKS_MAX = 16
+BLOCK_SHARE = 0.2  # of a member's SYNs, from one network
 KEPT = 256  # of each that are counted
 DECAY = 0.9  # a second
 TCP = 6
@@ -69,6 +72,29 @@ class Talkers:
         best = sorted(counts.items(), key=lambda item: -item[1])[:TOP]
         shares = [(key, count / self._count) for key, count in best]
         return [(key, share) for key, share in shares if share >= SHARE_MIN]
+
+
+def to_block(members: Iterable[Shares], enough: int) -> tuple[str, ...]:
+    """Return the networks that so many members name; no larger part of the world.
+
+    Args:
+        members: The networks that each has its SYNs from, and their shares.
+        enough: Members that have to name one.
+    """
+    named = collections.Counter(
+        network
+        for shares in members
+        for network, share in shares
+        if share >= BLOCK_SHARE and may_block(network)
+    )
+    best = named.most_common(BLOCKS_MAX)
+    return tuple(sorted(name for name, count in best if count >= enough))
+
+
+def may_block(network: str) -> bool:
+    """Whether it is a network of sources or a part of one."""
+    found = ipaddress.ip_network(network)
+    return found.prefixlen >= PREFIX[found.version]
 
 
 def ends(packet: Buffer) -> tuple[bytes, bytes] | None:

@@ -280,3 +280,17 @@ def test_handshake_that_another_member_redeemed_is_not_admitted(place):
     watch.take(Syncache(), lines.append)
     watch.close()
     assert ["fleet web: 1 ACKs refused that another has redeemed\n"] == lines[-1:]
+
+
+def test_wall_clock_that_was_set_is_an_alarm(place):
+    """Epochs follow it, timestamps do not."""
+    watch = membership.FleetWatch(membership.FleetSource(place))
+    watch._member.close()
+    watch._report_due = 0.0
+    watch.take(Syncache(), lambda _: None)
+    assert "timestamps" not in watch._member.alarms
+    watch._began_at -= 30.0
+    watch._report_due = 0.0
+    watch.take(Syncache(), lambda _: None)
+    watch.close()
+    assert "set by 30.0 s: restart" in watch._member.alarms["timestamps"]

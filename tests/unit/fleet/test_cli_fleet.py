@@ -10,7 +10,7 @@ import pytest
 from syncache import Keyring
 from syncache.cli import fleet, main
 from syncache.fleet import conf
-from syncache.fleet.member import Member
+from syncache.fleet.member import Member, wall_clock
 from syncache.fleet.store import Store
 
 
@@ -264,3 +264,46 @@ def test_server_that_is_away_is_one_line(run, place, server):
         status, _, err = run(action, one)
         assert (1, 1) == (status, err.count("\n")), err
         assert "Valkey at unix:" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("edge-1", "edge-1 is this machine"), ("a b", "'a b' is not a name of a member")],
+)
+def test_revoke_of_the_wrong_name_is_one_line(run, place, tmp_path, name, hint):
+    """Nothing has changed."""
+    one, key = place("edge-1"), tmp_path / "next"
+    run("init", one)
+    key.write_text("another secret")
+    key.chmod(0o600)
+    status, _, err = run("revoke", one, "--member", name, "--new-key", key)
+    assert (1, 1, True) == (status, err.count("\n"), hint in err)
+    assert 0 == run("join", one)[0]
+
+
+def test_revoke_that_came_too_late_leaves_the_key(run, place, tmp_path, monkeypatch):
+    """Else this machine would be out as well; a name that nobody has is noted."""
+    one, key = place("edge-1"), tmp_path / "next"
+    run("init", one)
+    key.write_text("another secret")
+    key.chmod(0o600)
+    words = ["--member", "edge-7", "--new-key", key]
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "publish", lambda *_: False)
+        status, out, err = run("revoke", one, *words)
+    assert (1, True) == (status, "another version came first" in err)
+    assert "no member edge-7 has a record" in out
+    assert 0 == run("join", one)[0]
+    assert 0 == run("revoke", one, *words)[0]
+
+
+def test_rotate_forgets_who_was_lost_a_day_ago(run, place, server):
+    """Else it would be lost for ever."""
+    one = place("edge-1")
+    run("init", one)
+    for name, age in (("edge-8", 90_000), ("edge-9", 80_000)):
+        chosen = conf.Conf.read(one, {"SYNCACHE_FLEET_NAME": name})
+        member = Member(chosen, Store(chosen), lambda age=age: wall_clock() - age)
+        member.turn()
+    assert 0 == run("rotate", one, "--no-wait")[0]
+    assert [b"edge-9"] == server.client().hkeys("syncache:web:members")

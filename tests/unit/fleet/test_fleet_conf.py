@@ -54,6 +54,16 @@ def test_password_of_the_url_is_never_shown(path):
     assert "valkey://192.0.2.10:6379/0" == Conf.read(path, {}).address
 
 
+def test_hash_of_a_password_is_named_and_not_taken_for_a_comment(path):
+    """Behind a space it is one; what is shown has no password."""
+    path.write_text(TEXT.replace("name = edge-1", "name = edge-1  # ours"))
+    assert "edge-1" == Conf.read(path, {}).name
+    path.write_text(TEXT + "valkey = valkey://user:pa#ss@192.0.2.10:6379/0\n")
+    with pytest.raises(FleetError, match="as %23") as caught:
+        Conf.read(path, {})
+    assert "pa#" not in str(caught.value)
+
+
 def test_environment_takes_precedence_and_needs_no_file(path):
     """As containers want it."""
     assert "db" == Conf.read(path, {"SYNCACHE_FLEET_GROUP": "db"}).group

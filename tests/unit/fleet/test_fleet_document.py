@@ -134,3 +134,13 @@ def test_engines_allow_more_than_the_skew(skew_ms, lifetime, expected):
     document = replace(FIRST, skew_ms=skew_ms, lifetime=lifetime)
     assert expected == document.engine_skew_ms
     assert MARGIN_MS > 2 * 1000 * STEP_SECONDS
+
+
+def test_keys_that_are_too_many_are_refused_before_they_are_published():
+    """Members would not understand the document."""
+    document = FIRST
+    for _ in range(63):
+        document = document.rotated(1000, 60)
+    assert document == Document.decode(document.encode(), document.version, "web")
+    with pytest.raises(FleetError, match="64 keys are waiting or in use"):
+        document.rotated(1000, 60)

@@ -459,3 +459,35 @@ def test_filters_of_nobody_are_left_out(member, server):
         client.xadd("syncache:web:seen", {"n": "edge-2", "m": sealed})
     one.turn()
     assert (0, {}) == (one.redeemed.kept, one.alarms)
+
+
+def test_member_that_leaves_is_forgotten_and_one_that_is_killed_is_not(member, server):
+    """`status` names who is lost, not who was taken out of service."""
+    one, other = begin(member("edge-1")), member("edge-2")
+    for each in (one, other):
+        each.turn()
+    one.start()
+    one.close()
+    assert [b"edge-2"] == server.client().hkeys("syncache:web:members")
+
+
+def test_round_that_does_not_end_is_an_alarm(member):
+    """A server that answers byte by byte; it is over with the next round."""
+    one = begin(member("edge-1"))
+    one.look_after(one._begun + 9)
+    assert {} == one.alarms
+    one.look_after(one._begun + 11)
+    assert "answers too slowly" in one.alarms["away"]
+    one.turn()
+    assert {} == one.alarms
+
+
+def test_rounds_are_bounded_however_often_it_is_woken(member, monkeypatch):
+    """A liar's news without end."""
+    one, waits = begin(member("edge-1")), []
+    monkeypatch.setattr(one._store, "wait", lambda _: None)
+    monkeypatch.setattr(one._end, "wait", waits.append)
+    for _ in range(3):
+        one.attempt()
+    assert len(waits) == 3
+    assert all(0.1 >= seconds > -60 for seconds in waits)

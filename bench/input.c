@@ -104,7 +104,7 @@ static void
 give_own_keys(struct bench *bench, uint64_t *next_ms)
 {
     for (int i = 0; i < 2; i++) {
-        bench->now_ms += i * *next_ms;
+        bench->now_ms += (uint64_t)i * *next_ms;
         syncache_set_key(bench->cache,
                          syncache_epoch(bench->cache, bench->now_ms, next_ms),
                          seed);

@@ -13,8 +13,10 @@ import os
 import pytest
 from namespace import Namespace
 from test_shield import Shielded
+from valkey_server import ValkeyServer
 
 from syncache import Keyring
+from syncache.cli import main
 from syncache.keyring import Master
 
 pytestmark = pytest.mark.skipif(
@@ -62,18 +64,41 @@ def machines(client):
         machine.server.close()
 
 
-def test_syn_ack_of_one_machine_is_redeemed_by_the_other(machines, tmp_path):
+@pytest.fixture(params=["--keyring", "--fleet"])
+def keys(request, tmp_path):
+    """Return the options of each machine: one file, or a group through Valkey."""
+    if request.param == "--keyring":
+        path = tmp_path / "keys"
+        master = Master(1, 0, bytes(range(32)))
+        Keyring.derived((master,), wall_offset=0.0, group="web").save(path)
+        yield {name: ["--keyring", path] for name in "AB"}
+        return
+    try:
+        server = ValkeyServer(tmp_path)
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+    options = {}
+    for name, action in (("A", "init"), ("B", "join")):
+        conf = tmp_path / f"{name}.conf"
+        conf.write_text(
+            f"group = web\nvalkey = {server.url}\nkey = {tmp_path}/key\n"
+            f"keyring = {tmp_path}/ring-{name}\nname = edge-{name}\n"
+        )
+        assert 0 == main(["fleet", action, str(conf)])
+        options[name] = ["--fleet", conf]
+    yield options
+    server.close()
+
+
+def test_syn_ack_of_one_machine_is_redeemed_by_the_other(machines, tmp_path, keys):
     """Both have the keys of the group; the second has made no cookie."""
-    path = tmp_path / "keys"
-    master = Master(1, 0, bytes(range(32)))
-    Keyring.derived((master,), wall_offset=0.0, group="web").save(path)
     shields = []
     for machine, name in zip(machines, "AB", strict=True):
         folder = tmp_path / name
         folder.mkdir()
         shield = Shielded(machine, folder)
         shield.listen(address="0.0.0.0")
-        shields.append(shield.start("--mode", "always", "--keyring", path))
+        shields.append(shield.start("--mode", "always", *keys[name]))
     seen = shields[0].connect(count=5)
     assert 5 == seen["served"], (seen, *(s.counters() for s in shields))
     assert seen["sack"]

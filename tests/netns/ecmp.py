@@ -142,7 +142,7 @@ class Play:
         elif not 10 < phase < DRAINED and not 36 <= phase < 40:
             self.cut(members)
         self.keys()
-        if self.steps > OUTAGE_TICK:
+        if self.tick > OUTAGE_TICK:
             self.outage.turn()
         if self.valkey_down or (phase == 26 and not self.outage.going_on):
             self.toggle_valkey(down=phase < 34)

@@ -243,6 +243,7 @@ def latency() -> None:
         ways: dict[str, tuple[str, ...]] = {
             "bridge": (),
             "intercept": box,
+            "intercept --xdp": (*box, "--xdp"),
             "intercept --block 131072": (*box, "--block", "131072"),
         }
         found: dict[str, list[list[float]]] = {name: [] for name in ways}

@@ -161,7 +161,9 @@ struct link_xdp {
     uint32_t frame_size;  /* bytes of a frame of umem, a power of two */
     uint32_t frames;      /* each way: no ring has fewer entries */
     uint32_t busy_poll;   /* 1: receiving drives the device's queue */
-    uint32_t partial;     /* 1: local senders leave TCP checksums to the device (veth) */
+    uint32_t partial;     /* 1: local senders leave checksums to the device (veth) */
+    uint32_t forward;     /* 1: frames without IP come too, and none is turned round */
+    uint32_t reserved;
     uint8_t *umem;        /* 2 * frames * frame_size bytes, shared with the kernel */
     uint64_t *unused;     /* room for `frames` addresses: frames for sending that are ours now */
     uint64_t unused_count;
@@ -180,8 +182,8 @@ void link_xdp_begin(struct link_xdp *link);
 
 /*
  * Appends frames to rx until there are no more or rx is full; otherwise as
- * link_packet_receive().  A TCP checksum that is the sum of the pseudo header
- * is PARTIAL if link->partial.
+ * link_packet_receive().  A TCP or UDP checksum that is the sum of the pseudo
+ * header is PARTIAL if link->partial.
  *
  *   returns  -ENODEV when the interface was removed
  */
@@ -192,6 +194,13 @@ int32_t link_xdp_receive(struct link_xdp *link, struct syncache_ring *rx);
  * frame with a gso_size or an unfinished checksum counts as refused.
  */
 int32_t link_xdp_send(struct link_xdp *link, struct syncache_ring *tx);
+
+/*
+ * Sends the frames of rx->passed, which another link received, as
+ * link_packet_forward(); unfinished checksums are finished and super-segments
+ * cut on the way.
+ */
+int32_t link_xdp_forward(struct link_xdp *link, struct syncache_ring *rx);
 
 /*
  * bpf(2), with the numbers of <linux/bpf.h>.  Each returns -errno if the kernel refuses; a descriptor is the caller's.

@@ -27,12 +27,14 @@
 
 #include "batch.h"
 #include "frame.h"
+#include "offload.h"
 
 #ifndef AF_XDP
 #define AF_XDP 44
 #endif
 
 enum {
+    IPV4_FRAGMENT = 6, /* flags and offset */
     IPV4_PROTOCOL = 9,
     IPV4_ADDRESSES = 12,
     IPV4_HEADER_MIN = 20,
@@ -40,8 +42,11 @@ enum {
     IPV6_ADDRESSES = 8,
     IPV6_HEADER = 40,
     PROTOCOL_TCP = 6,
+    PROTOCOL_UDP = 17,
     TCP_HEADER_MIN = 20,
-    TCP_CHECKSUM = 16
+    TCP_CHECKSUM = 16,
+    UDP_HEADER = 8,
+    UDP_CHECKSUM = 6
 };
 
 int32_t
@@ -92,35 +97,47 @@ link_xdp_begin(struct link_xdp *link)
     store(link->fill.producer, link->frames);
 }
 
-/* True if the TCP checksum of a packet covers its pseudo header and no more. */
+/*
+ * True if the checksum of a TCP or UDP packet covers its pseudo header and no
+ * more.  A complete one may be the same sum by chance: finishing it gives the
+ * same again.
+ */
 static bool
 is_partial(const uint8_t *packet, uint32_t size)
 {
     uint32_t start, addresses, addresses_size, length;
-    if (size >= IPV4_HEADER_MIN && packet[0] >> 4 == 4 &&
-        packet[IPV4_PROTOCOL] == PROTOCOL_TCP) {
+    uint8_t protocol;
+    if (size >= IPV4_HEADER_MIN && packet[0] >> 4 == 4) {
         start = (uint32_t)(packet[0] & 0x0f) * 4;
+        protocol = packet[IPV4_PROTOCOL];
         addresses = IPV4_ADDRESSES;
         addresses_size = 8;
         length = (uint32_t)packet[2] << 8 | packet[3];
         length = length > start ? length - start : 0;
-    } else if (size >= IPV6_HEADER && packet[0] >> 4 == 6 &&
-               packet[IPV6_NEXT_HEADER] == PROTOCOL_TCP) {
+        if ((packet[IPV4_FRAGMENT] & 0x3f) | packet[IPV4_FRAGMENT + 1])
+            return false; /* a kernel finishes those before it cuts */
+    } else if (size >= IPV6_HEADER && packet[0] >> 4 == 6) {
         start = IPV6_HEADER;
+        protocol = packet[IPV6_NEXT_HEADER];
         addresses = IPV6_ADDRESSES;
         addresses_size = 32;
         length = (uint32_t)packet[4] << 8 | packet[5];
     } else {
         return false;
     }
-    if (start + TCP_HEADER_MIN > size)
+    if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP)
         return false;
-    uint32_t sum = PROTOCOL_TCP + length;
+    bool tcp = protocol == PROTOCOL_TCP;
+    uint32_t header = tcp ? TCP_HEADER_MIN : UDP_HEADER;
+    if (start + header > size || start + length != size)
+        return false; /* a local sender's frame is not padded */
+    uint32_t sum = protocol + length;
     for (uint32_t i = 0; i < addresses_size; i += 2)
         sum += (uint32_t)packet[addresses + i] << 8 | packet[addresses + i + 1];
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
-    const uint8_t *checksum = packet + start + TCP_CHECKSUM;
+    const uint8_t *checksum =
+        packet + start + (tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
     return sum == ((uint32_t)checksum[0] << 8 | checksum[1]);
 }
 
@@ -135,7 +152,7 @@ take_frame(struct link_xdp *link, struct syncache_ring *rx,
     }
     struct syncache_slot *slot = &rx->slot[rx->count];
     *slot = (struct syncache_slot){.request = UINT16_MAX};
-    if (!frame_describe(frame, size, false, slot)) {
+    if (!frame_describe(frame, size, link->forward, slot)) {
         link->skipped++;
         return;
     }
@@ -226,7 +243,7 @@ put_frame(struct link_xdp *link, struct syncache_ring *tx, uint32_t i)
     uint64_t address = link->unused[--link->unused_count];
     uint32_t producer = *link->tx.producer;
     memcpy(link->umem + address, frame, frame_size(slot));
-    if (slot->request != UINT16_MAX)
+    if (!link->forward && slot->request != UINT16_MAX)
         frame_turn_round(link->umem + address);
     *descriptor_at(&link->tx, producer) =
         (struct xdp_desc){.addr = address, .len = frame_size(slot)};
@@ -287,4 +304,76 @@ link_xdp_send(struct link_xdp *link, struct syncache_ring *tx)
         link->send_error = error;
     }
     return (int32_t)(tx->next - before);
+}
+
+/* True once there are frames for sending, perhaps after a reminder. */
+static bool
+has_unused(struct link_xdp *link, uint32_t count)
+{
+    if (link->unused_count >= count)
+        return true;
+    kick(link);
+    reclaim(link);
+    return link->unused_count >= count;
+}
+
+/*
+ * Puts a packet whose checksum was left to us on the tx ring, cut if it is a
+ * super-segment.  Returns 0 or why it cannot be.
+ */
+static int
+put_cut(struct link_xdp *link, const struct syncache_ring *rx, uint32_t i)
+{
+    const struct syncache_slot *slot = &rx->slot[i];
+    const uint8_t *frame = frame_of(rx, i);
+    const uint8_t *packet = frame + slot->link_size;
+    struct offload_cut cut;
+    if (!offload_cut(slot, packet, &cut))
+        return EINVAL;
+    uint32_t before_payload = slot->link_size + cut.headers;
+    uint32_t payload_max = cut.count > 1 ? cut.segment : cut.payload;
+    if (before_payload + payload_max > link->frame_size)
+        return EMSGSIZE;
+    if (cut.count > link->frames || !has_unused(link, cut.count))
+        return EAGAIN;
+    for (uint32_t part = 0; part < cut.count; part++) {
+        uint8_t headers[OFFLOAD_HEADERS_MAX];
+        uint32_t payload = offload_segment(&cut, part, headers);
+        uint64_t address = link->unused[--link->unused_count];
+        uint8_t *to = link->umem + address;
+        uint32_t producer = *link->tx.producer;
+        memcpy(to, frame, slot->link_size);
+        memcpy(to + slot->link_size, headers, cut.headers);
+        memcpy(to + before_payload,
+               packet + cut.headers + (size_t)part * cut.segment, payload);
+        *descriptor_at(&link->tx, producer) =
+            (struct xdp_desc){.addr = address, .len = before_payload + payload};
+        store(link->tx.producer, producer + 1);
+    }
+    return 0;
+}
+
+int32_t
+link_xdp_forward(struct link_xdp *link, struct syncache_ring *rx)
+{
+    assert(link->forward && rx->passed_count <= rx->slots);
+    int32_t sent = 0;
+    for (uint32_t i = 0; i < rx->passed_count; i++) {
+        const struct syncache_slot *slot = &rx->slot[rx->passed[i]];
+        int error = EAGAIN;
+        if (slot->checksum == SYNCACHE_CHECKSUM_PARTIAL || slot->gso_size > 0)
+            error = put_cut(link, rx, rx->passed[i]);
+        else if (has_unused(link, 1))
+            error = put_frame(link, rx, rx->passed[i]);
+        link->send_error = error;
+        if (error == 0) {
+            sent++;
+            link->sent++;
+        } else {
+            link->send_failed++;
+        }
+    }
+    int error = kick(link);
+    reclaim(link);
+    return batch_is_gone(error) ? -ENODEV : sent;
 }

@@ -137,6 +137,7 @@ class Xdp(_FrameLink):
         *,
         busy_poll: bool,
         partial: bool,
+        forward: bool = False,
     ) -> None:
         frames = len(umem) // frame_size // 2
         views = [ffi.from_buffer("uint8_t[]", ring.memory) for ring in rings]
@@ -167,6 +168,7 @@ class Xdp(_FrameLink):
                 "frames": frames,
                 "busy_poll": busy_poll,
                 "partial": partial,
+                "forward": forward,
                 "umem": memory,
                 "unused": unused,
             },
@@ -184,6 +186,12 @@ class Xdp(_FrameLink):
         if not self._is_open:
             return -errno.EBADF
         return lib.link_xdp_send(self._link, tx.cdata)
+
+    def forward(self, rx: RingCore) -> int:
+        """Send the passed frames of another link's ring; how many, or -errno."""
+        if not self._is_open:
+            return -errno.EBADF
+        return lib.link_xdp_forward(self._link, rx.cdata)
 
 
 def xdp_bind(fd: int, ifindex: int, queue: int, flags: int) -> None:

@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--inside", metavar="IF", help="in line: the servers' side")
     p.add_argument("--tap", metavar="IF", help="beside the traffic of an interface")
     p.add_argument("--reset", action="store_true", help="with --tap: send resets")
-    p.add_argument("--tun", action="store_true", help="in line: two TUN devices")
+    opts.add_in_line(p)
     opts.add_tunables(p)
     p.add_argument(
         "--rules", metavar="NAME", help="of several ip inspect names; or OUTSIDE,INSIDE"
@@ -93,17 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Inspect until the end of the capture, or SIGINT or SIGTERM."""
-    ways = [options.files, options.tap, options.inside or options.outside]
-    if sum(bool(way) for way in ways) != 1:
-        raise Failure("name a FILE, or --tap IF, or --inside IF and --outside IF")
-    if bool(options.inside) != bool(options.outside):
-        raise Failure("--inside and --outside belong together")
-    if options.report and not options.files:
-        raise Failure("--report is of a capture; `syncache advise IF --report` listens")
-    if options.inside and options.inside == options.outside:
-        raise Failure(f"{options.inside} cannot be inside and outside")
-    if options.on_exit != "leave" and (options.tun or not options.inside):
-        raise Failure("--on-exit is of a box in line, between two interfaces")
+    check_ways(options)
     if not options.files:
         refuse_options(options)
     names = [n for n in (options.tap, options.inside, options.outside) if n]
@@ -149,6 +139,27 @@ def run(options: argparse.Namespace) -> int:
         keep_open(once, awaited, signals, output.write)
         log.close()
     return 0
+
+
+def check_ways(options: argparse.Namespace) -> None:
+    """Refuse places of the traffic that do not go together.
+
+    Raises:
+        Failure: the first thing that is wrong.
+    """
+    ways = [options.files, options.tap, options.inside or options.outside]
+    if sum(bool(way) for way in ways) != 1:
+        raise Failure("name a FILE, or --tap IF, or --inside IF and --outside IF")
+    if bool(options.inside) != bool(options.outside):
+        raise Failure("--inside and --outside belong together")
+    if options.report and not options.files:
+        raise Failure("--report is of a capture; `syncache advise IF --report` listens")
+    if options.inside and options.inside == options.outside:
+        raise Failure(f"{options.inside} cannot be inside and outside")
+    if options.on_exit != "leave" and (options.tun or not options.inside):
+        raise Failure("--on-exit is of a box in line, between two interfaces")
+    if (options.xdp or options.tun) and not options.inside:
+        raise Failure("--xdp and --tun are for --inside IF and --outside IF")
 
 
 class Configuration(NamedTuple):

@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--outside", metavar="IF", required=True, help="the clients' side")
     p.add_argument("--inside", metavar="IF", required=True, help="the servers' side")
-    p.add_argument("--tun", action="store_true", help="the two are TUN devices")
+    opts.add_in_line(p)
     p.add_argument(
         "--list",
         metavar="FILE|NAME",
@@ -101,8 +101,8 @@ def run(options: argparse.Namespace) -> int:
     """Intercept until SIGINT or SIGTERM."""
     if options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
-    if options.offload and options.tun:
-        raise Failure("--offload is for two interfaces, not for --tun")
+    if options.offload and (options.tun or options.xdp):
+        raise Failure("--offload is for AF_PACKET, not for --tun or --xdp")
     if options.tun and options.on_exit != "leave":
         raise Failure("--on-exit is of interfaces: TUN devices end with the process")
     names = [] if options.tun else [options.outside, options.inside]
@@ -292,16 +292,16 @@ def open_link(options: argparse.Namespace, name: str) -> Iterator[Forwarder]:
         from ..links.tun import Tun
 
         link = Relay(Tun(name))
+    elif options.xdp:
+        from ..links.xdp import Xdp
+
+        link = Xdp(name, forward=True, cpu=options.cpu, priority=options.priority)
     else:
         from ..links.packet import Packet
 
-        link = Packet(
-            name,
-            forward=True,
-            cpu=options.cpu,
-            priority=options.priority,
-            **opts.ring_of(options, PACKET_RING_BYTES),
-        )
+        ring = opts.ring_of(options, PACKET_RING_BYTES)
+        hints = {"cpu": options.cpu, "priority": options.priority}
+        link = Packet(name, forward=True, **ring, **hints)
     try:
         yield link
     finally:

@@ -69,6 +69,17 @@ def add_service(p: argparse.ArgumentParser) -> None:
     p.add_argument("--group", metavar="NAME", help="and as this group [the user's]")
 
 
+def add_in_line(p: argparse.ArgumentParser) -> None:
+    """Add by what the two sides of a bump in the wire are taken."""
+    way = p.add_mutually_exclusive_group()
+    way.add_argument("--tun", action="store_true", help="in line: two TUN devices")
+    way.add_argument(
+        "--xdp",
+        action="store_true",
+        help="in line: take the two interfaces by AF_XDP instead of AF_PACKET",
+    )
+
+
 def add_ring(p: argparse.ArgumentParser) -> None:
     """Add how the kernel hands over the frames of an interface (AF_PACKET)."""
     p.add_argument(

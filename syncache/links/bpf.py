@@ -38,7 +38,7 @@ ADDRESSES_MAX = 1000  # so that every jump stays within 16 bits
 PROG_SOCKET_FILTER, PROG_SCHED_CLS, PROG_XDP = 1, 3, 6
 ATTACH_XDP, ATTACH_TCX_INGRESS = 37, 46
 MAP_XSKMAP = 17
-XDP_PASS = 2
+XDP_DROP, XDP_PASS = 1, 2
 XDP_RX_QUEUE_INDEX = 16  # offset in struct xdp_md
 PSEUDO_MAP_FD = 1
 HELPER_REDIRECT, HELPER_REDIRECT_MAP = 23, 51
@@ -360,19 +360,28 @@ def _skb_program(addresses: Sequence[str], ours: int, others: int) -> bytes:
     return asm.program()
 
 
-def redirect_program(addresses: Sequence[str], map_fd: int) -> bytes:
-    """Return the XDP program that gives our packets to the socket of its queue."""
+def redirect_program(addresses: Sequence[str] | None, map_fd: int) -> bytes:
+    """Return the XDP program that gives our packets to the socket of its queue.
+
+    Args:
+        addresses: Ours.  None: every frame is, and one of a queue without a socket is
+            dropped instead of going to the kernel.
+        map_fd: The sockets by queue.
+    """
     asm = Assembler()
-    access = _XdpAccess()
-    access.begin(asm)
-    _find_ours(asm, access, addresses)
-    asm.label("others")
-    asm.leave(XDP_PASS)
-    asm.label("ours")
+    if addresses is None:
+        asm.copy(CONTEXT, R1)
+    else:
+        access = _XdpAccess()
+        access.begin(asm)
+        _find_ours(asm, access, addresses)
+        asm.label("others")
+        asm.leave(XDP_PASS)
+        asm.label("ours")
     asm.add(0x18, R1, PSEUDO_MAP_FD, imm=map_fd)
     asm.add(0)  # its second half
     asm.add(0x61, R2, CONTEXT, XDP_RX_QUEUE_INDEX)
-    asm.set(R3, XDP_PASS)  # for a queue without socket
+    asm.set(R3, XDP_DROP if addresses is None else XDP_PASS)  # without a socket
     asm.add(0x85, imm=HELPER_REDIRECT_MAP)
     asm.add(0x95)
     return asm.program()

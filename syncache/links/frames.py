@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 HEADERS_MAX = 22  # Ethernet with two VLAN tags
 PACKET_MAX = 65535
 
+# <linux/if_packet.h>
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 1, 1
+MEMBERSHIP = struct.Struct("=iHH8s")  # struct packet_mreq
+
 # <linux/sockios.h>, <linux/in.h>
 SIOCGIFMTU = 0x8921
 IFREQ_INT = struct.Struct("16si20x")
@@ -127,6 +132,23 @@ class Route:
         self._sockets.append(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
         enlarge(sock)
+
+
+def promiscuous(interface: Interface) -> socket.socket:
+    """Return a socket that keeps an interface promiscuous while it is open."""
+    sock = raw_socket(socket.AF_PACKET, 0)  # of no protocol: no frame comes
+    try:
+        enter_promiscuous(sock, interface)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def enter_promiscuous(sock: socket.socket, interface: Interface) -> None:
+    """Make an interface promiscuous while a packet socket is open."""
+    member = MEMBERSHIP.pack(interface.index, PACKET_MR_PROMISC, 0, b"")
+    sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
 
 
 class Drop:

@@ -23,7 +23,17 @@ from typing import TYPE_CHECKING
 
 from .._core import links as _core_links
 from . import bpf
-from .frames import HEADERS_MAX, PACKET_MAX, Drop, Interface, Route, enlarge, raw_socket
+from .frames import (
+    HEADERS_MAX,
+    PACKET_MAX,
+    SOL_PACKET,
+    Drop,
+    Interface,
+    Route,
+    enlarge,
+    enter_promiscuous,
+    raw_socket,
+)
 from .link import LinkError
 from .schedule import Schedule
 
@@ -43,12 +53,10 @@ RETIRE_MS = 1
 FANOUT_ID_MAX = 65535
 
 # <linux/if_packet.h>, <linux/if_ether.h>, <asm/socket.h>
-SOL_PACKET = 263
-PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS = 1, 5, 6
+PACKET_RX_RING, PACKET_STATISTICS = 5, 6
 PACKET_COPY_THRESH, PACKET_AUXDATA = 7, 8
 PACKET_VERSION, PACKET_VNET_HDR, PACKET_FANOUT = 10, 15, 18
 PACKET_QDISC_BYPASS, PACKET_IGNORE_OUTGOING = 20, 23
-PACKET_MR_PROMISC = 1
 PACKET_FANOUT_HASH = 0
 TPACKET_V2, TPACKET_V3 = 1, 2
 ETH_P_ALL = 3
@@ -56,7 +64,6 @@ SO_DETACH_FILTER, SO_RCVBUFFORCE, SO_ATTACH_BPF = 27, 33, 50
 
 FRAMES_REQUEST = struct.Struct("=4I")  # struct tpacket_req
 BLOCKS_REQUEST = struct.Struct("=7I")  # struct tpacket_req3
-MEMBERSHIP = struct.Struct("=iHH8s")  # struct packet_mreq
 STATISTICS = struct.Struct("=2I")  # struct tpacket_stats
 
 
@@ -163,8 +170,7 @@ class Packet:
         self._undo.append(self._link.release)
         sock.bind((interface.name, ETH_P_ALL))
         if forward:
-            member = MEMBERSHIP.pack(interface.index, PACKET_MR_PROMISC, 0, b"")
-            sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
+            enter_promiscuous(sock, interface)
         if fanout is not None:
             self._join(sock, fanout)
 

@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING
 from .._core import bpf as _core_bpf
 from .._core import links as _core_links
 from . import bpf
-from .frames import HEADERS_MAX, PACKET_MAX, Interface, Route, enlarge, raw_socket
+from .frames import (
+    HEADERS_MAX,
+    PACKET_MAX,
+    Interface,
+    Route,
+    enlarge,
+    promiscuous,
+    raw_socket,
+)
 from .link import LinkError
 from .schedule import Schedule
 
@@ -77,7 +85,7 @@ class XdpProgram:
 
     Args:
         name: Of the interface.
-        addresses: Ours, without lengths.
+        addresses: Ours, without lengths.  None: every frame is redirected.
         mode: "native" in the driver, "generic" before the kernel's own receiving, or
             "auto": native where the driver can.
 
@@ -86,15 +94,16 @@ class XdpProgram:
     """
 
     def __init__(
-        self, name: str, addresses: Sequence[str], *, mode: str = "auto"
+        self, name: str, addresses: Sequence[str] | None, *, mode: str = "auto"
     ) -> None:
         if mode not in {"auto", *MODES}:
             raise ValueError(f"mode is auto, native or generic, not {mode!r}")
-        interface = Interface(name, addresses)
+        interface = Interface(name, addresses or ())
+        ours = None if addresses is None else interface.addresses
         self._fds: list[int] = []
         try:
             self._map = self._hold(lambda: _core_bpf.bpf_map(bpf.MAP_XSKMAP, 64))
-            code = bpf.redirect_program(interface.addresses, self._map)
+            code = bpf.redirect_program(ours, self._map)
             program = bpf.load(bpf.PROG_XDP, bpf.ATTACH_XDP, code)
             self._fds.append(program)
             self.mode = self._attach(program, interface, mode)
@@ -157,6 +166,8 @@ class Xdp:
     Args:
         name: Of the interface.
         addresses: Ours; as of `Packet`.
+        forward: Take every frame, promiscuously; the kernel gets none of them.  There
+            are no addresses then.
         queue: Of the interface.
         mode: As of `XdpProgram`.
         program: One that is there already, for links of several queues.
@@ -178,8 +189,9 @@ class Xdp:
     def __init__(
         self,
         name: str,
-        addresses: Sequence[str],
+        addresses: Sequence[str] = (),
         *,
+        forward: bool = False,
         queue: int = 0,
         mode: str = "auto",
         program: XdpProgram | None = None,
@@ -189,8 +201,8 @@ class Xdp:
         priority: int | None = None,
         threaded_napi: bool = False,
     ) -> None:
-        if not addresses:
-            raise ValueError("a link has at least one address")
+        if bool(addresses) + forward != 1:
+            raise ValueError("a link either has addresses or forwards")
         if frames < BATCH or frames & (frames - 1):
             raise ValueError(f"frames is a power of two from {BATCH} on, not {frames}")
         if not 0 <= queue < QUEUES_MAX:
@@ -204,10 +216,14 @@ class Xdp:
             self._undo.append(interface.restore)
             if program is None:
                 _one_queue(name)
-                program = XdpProgram(name, interface.addresses, mode=mode)
+                ours = None if forward else interface.addresses
+                program = XdpProgram(name, ours, mode=mode)
                 self._undo.append(program.close)
             self.mode = program.mode
+            self._forward = forward
             self._open(interface, queue, frames, busy_poll)
+            if forward:
+                self._undo.append(promiscuous(interface).close)
             program.serve(queue, self._socket.fileno())
             schedule = Schedule(
                 name, cpu=cpu, priority=priority, threaded_napi=threaded_napi
@@ -222,6 +238,8 @@ class Xdp:
     ) -> None:
         self._mtu = interface.mtu()
         frame_size = _frame_size(interface.name, self._mtu)
+        if self._forward:
+            self.gso_max = frame_size  # no super-segment comes
         self._socket = sock = _socket()
         self._undo.append(sock.close)
         route = Route(interface)
@@ -240,6 +258,7 @@ class Xdp:
             rings,
             busy_poll=busy_poll is not None,
             partial=_driver(interface.name) == "veth",
+            forward=self._forward,
         )
         self._undo.append(self._link.release)
 
@@ -304,6 +323,20 @@ class Xdp:
             raise self._gone(-count)
         if count > 0:
             self._tell_refusals()
+        return count
+
+    def forward(self, rx: Ring) -> int:
+        """Send the passed frames of a ring that another link filled.
+
+        As they are, but that unfinished checksums are finished and super-segments cut.
+
+        Returns:
+            How many slots went out; the others are lost.
+        """
+        count = self._link.forward(rx)
+        if count < 0:
+            raise self._gone(-count)
+        self._tell_refusals()
         return count
 
     def check(self) -> None:
@@ -385,8 +418,8 @@ def _one_queue(name: str) -> None:
     count = max(CHANNELS.unpack(channels)[5::3], default=1) if channels else 1
     if count > 1:
         raise LinkError(
-            f"{name} has {count} queues, and the kernel would answer what comes by the "
-            f"others: serve with a shard for each, or `ethtool -L {name} combined 1`"
+            f"{name} has {count} queues, and the kernel would get what comes by the "
+            f"others: `ethtool -L {name} combined 1`, or serve with a shard for each"
         )
 
 

@@ -2,6 +2,7 @@
  * The AF_XDP calls over rings in the test's own memory, with a sendto() that
  * stands for the kernel.  The kernel's own rings: tests/netns/test_xdp.py.
  */
+#undef _GNU_SOURCE /* its sendto() takes a union of pointers */
 #define _DEFAULT_SOURCE
 
 #include "ring.h"
@@ -31,6 +32,7 @@ static uint8_t umem[2 * FRAMES * UMEM_FRAME];
 static uint64_t unused[FRAMES];
 static struct test_ring ring;
 static struct link_xdp link_;
+static uint32_t passed[RING_SLOTS];
 
 /* The kernel: how many frames it sends a call, or -errno; and what it sent. */
 static int budget;
@@ -73,6 +75,7 @@ static void
 start(void)
 {
     ring_clear(&ring);
+    ring.ring.passed = passed;
     memset(umem, 0, sizeof umem);
     link_ = (struct link_xdp){.route = {.fd4 = -1, .fd6 = -1},
                               .fd = socket(AF_UNIX, SOCK_DGRAM, 0),
@@ -184,13 +187,18 @@ test_receive_passes_over_what_does_not_fit_or_is_no_ip(void)
     EXPECT_EQ(1, link_.skipped);
     EXPECT_EQ(1, link_.too_large);
     EXPECT_EQ(FRAMES, fill.producer - fill.consumer);
+    link_.forward = 1; /* then it comes as all link header */
+    arrive(arp, sizeof arp);
+    EXPECT_EQ(1, link_xdp_receive(&link_, &ring.ring));
+    EXPECT_EQ(60, ring.slot[1].link_size);
+    EXPECT_EQ(0, ring.slot[1].size);
     stop();
 }
 
 static void
 test_sum_of_the_pseudo_header_is_a_partial_checksum(void)
 {
-    /* Only where senders are local, and only of TCP. */
+    /* Only where senders are local, in a whole packet without padding. */
     const uint32_t sum = 0x0a00 + 1 + 0x0a00 + 2 + 6 + 20;
     uint8_t *frame = frame_marked(0);
     for (int local = 0; local < 2; local++) {
@@ -213,6 +221,30 @@ test_sum_of_the_pseudo_header_is_a_partial_checksum(void)
         stop();
     }
     frame[ETHERNET + 36] = frame[ETHERNET + 37] = 0;
+}
+
+static void
+test_partial_checksum_of_udp_is_noticed_but_not_of_a_fragment(void)
+{
+    /* What follows the header of a fragment may lie in another one. */
+    const uint32_t sum = 0x0a00 + 1 + 0x0a00 + 2 + 17 + 20;
+    uint8_t frame[FRAME_SIZE + 6];
+    memcpy(frame, frame_marked(0), FRAME_SIZE);
+    memset(frame + FRAME_SIZE, 0, 6);
+    frame[ETHERNET + 9] = 17;
+    frame[ETHERNET + 26] = (uint8_t)(sum >> 8);
+    frame[ETHERNET + 27] = (uint8_t)sum;
+    start();
+    link_.partial = 1;
+    arrive(frame, FRAME_SIZE);
+    arrive(frame, FRAME_SIZE + 6); /* padded: a wire has carried it */
+    frame[ETHERNET + 6] = 0x20;
+    arrive(frame, FRAME_SIZE);
+    EXPECT_EQ(3, link_xdp_receive(&link_, &ring.ring));
+    EXPECT_EQ(SYNCACHE_CHECKSUM_PARTIAL, ring.slot[0].checksum);
+    EXPECT_EQ(SYNCACHE_CHECKSUM_VERIFY, ring.slot[1].checksum);
+    EXPECT_EQ(SYNCACHE_CHECKSUM_VERIFY, ring.slot[2].checksum);
+    stop();
 }
 
 static void
@@ -367,12 +399,87 @@ test_packet_without_link_header_goes_another_way(void)
     stop();
 }
 
+static void
+pass(uint32_t slot)
+{
+    passed[ring.ring.passed_count++] = slot;
+}
+
+static void
+test_forward_sends_the_passed_frames_as_they_are(void)
+{
+    /* Also those that answer something. */
+    start();
+    link_.forward = 1;
+    for (uint8_t i = 0; i < 4; i++)
+        push(i, 0);
+    ring.slot[2].size = UMEM_FRAME;
+    pass(0);
+    pass(2);
+    pass(3);
+    EXPECT_EQ(2, link_xdp_forward(&link_, &ring.ring));
+    EXPECT_EQ(2, sent_count);
+    EXPECT_BYTES(frame_marked(3), sent[1], FRAME_SIZE);
+    ring_clear(&ring);
+    push(5, 0);
+    EXPECT_EQ(1, link_xdp_send(&link_, &ring.ring));
+    EXPECT_BYTES(frame_marked(5), sent[2], FRAME_SIZE);
+    stop();
+}
+
+static void
+test_forward_finishes_checksums_and_cuts_super_segments(void)
+{
+    /* 20 bytes of payload in segments of 12: lengths and SEQ follow. */
+    uint8_t frame[FRAME_SIZE + 20] = {0};
+    memcpy(frame, frame_marked(0), FRAME_SIZE);
+    frame[ETHERNET + 3] = 60;
+    start();
+    link_.forward = 1;
+    struct syncache_slot *slot = ring_push(&ring, frame, sizeof frame);
+    slot->link_size = ETHERNET;
+    slot->size = 60;
+    slot->gso_size = 12;
+    slot->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+    pass(0);
+    EXPECT_EQ(1, link_xdp_forward(&link_, &ring.ring));
+    EXPECT_EQ(2, sent_count);
+    EXPECT_EQ(52, sent[0][ETHERNET + 3]);
+    EXPECT_EQ(48, sent[1][ETHERNET + 3]);
+    EXPECT_EQ(12, sent[1][ETHERNET + 27]);
+    EXPECT_TRUE(sent[0][ETHERNET + 36] != 0 || sent[0][ETHERNET + 37] != 0);
+    EXPECT_EQ(FRAMES, link_.unused_count);
+    EXPECT_EQ(1, link_.sent);
+    stop();
+}
+
+static void
+test_forward_keeps_no_queue(void)
+{
+    /* Nothing leaves: what umem cannot hold is lost and counted. */
+    start();
+    link_.forward = 1;
+    budget = 0;
+    for (uint8_t i = 0; i < 4; i++) {
+        push(i, UINT16_MAX);
+        pass(i);
+    }
+    EXPECT_EQ(FRAMES, link_xdp_forward(&link_, &ring.ring));
+    EXPECT_EQ(0, link_xdp_forward(&link_, &ring.ring));
+    EXPECT_EQ(FRAMES, link_.send_failed);
+    budget = -ENXIO;
+    EXPECT_EQ((uint32_t)-ENODEV,
+              (uint32_t)link_xdp_forward(&link_, &ring.ring));
+    stop();
+}
+
 static const struct test tests[] = {
     TEST(test_kernel_begins_with_half_of_the_frames),
     TEST(test_received_frames_go_back_to_the_kernel_at_once),
     TEST(test_receive_into_a_full_ring_leaves_frames_with_the_kernel),
     TEST(test_receive_passes_over_what_does_not_fit_or_is_no_ip),
     TEST(test_sum_of_the_pseudo_header_is_a_partial_checksum),
+    TEST(test_partial_checksum_of_udp_is_noticed_but_not_of_a_fragment),
     TEST(test_any_bytes_stay_within_their_frame),
     TEST(test_send_turns_a_reply_round_and_nothing_else),
     TEST(test_send_goes_on_while_the_kernel_sends_some_at_a_time),
@@ -381,6 +488,9 @@ static const struct test tests[] = {
     TEST(test_send_to_a_device_that_is_gone_says_so),
     TEST(test_send_counts_what_is_refused_and_goes_on),
     TEST(test_packet_without_link_header_goes_another_way),
+    TEST(test_forward_sends_the_passed_frames_as_they_are),
+    TEST(test_forward_finishes_checksums_and_cuts_super_segments),
+    TEST(test_forward_keeps_no_queue),
 };
 
 int

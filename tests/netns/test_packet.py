@@ -35,6 +35,7 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 
 RELAYED_BYTES = 20_000_000
 RINGS = (0, 131072)  # each frame handed over at once, and in blocks
+WAYS = (*RINGS, "xdp")
 
 
 @pytest.mark.parametrize("block", RINGS)
@@ -192,12 +193,12 @@ def relay():
     made.close()
 
 
-@pytest.mark.parametrize("block", RINGS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("address", Wire.OURS)
-def test_forwarder_passes_everything_as_it_is(relay, address, block):
+def test_forwarder_passes_everything_as_it_is(relay, address, way):
     """ARP or neighbour discovery first, then super-segments, all through two links."""
     before = [relay.middle.show(name) for name in ("m0", "m1")]
-    forwarder = start(relay.middle, "relay", "m0", "m1", block)
+    forwarder = start(relay.middle, "relay", "m0", "m1", way)
     assert relay.middle.show("m0")["promiscuity"] == 1
     server = start(relay.right, "serve", address, RELAYED_BYTES)
     got = relay.left.python("relay", ["fetch", address])
@@ -206,14 +207,15 @@ def test_forwarder_passes_everything_as_it_is(relay, address, block):
     one, other = json.loads(forwarder.communicate()[0])
     assert one["sent"] == other["received"] - other["too_large"]
     assert one["send_failed"] == other["send_failed"] == 0
-    assert other["received"] < 2 * RELAYED_BYTES / 1400
+    if way != "xdp":  # which sees packets one by one
+        assert other["received"] < 2 * RELAYED_BYTES / 1400
     assert [relay.middle.show(name) for name in ("m0", "m1")] == before
 
 
-@pytest.mark.parametrize("block", RINGS)
-def test_forwarder_takes_frames_without_ip_and_of_unknown_vlans(relay, block):
+@pytest.mark.parametrize("way", WAYS)
+def test_forwarder_takes_frames_without_ip_and_of_unknown_vlans(relay, way):
     """LLC, ARP of another, a tag within a tag: what comes in goes out."""
-    forwarder = start(relay.middle, "relay", "m0", "m1", block)
+    forwarder = start(relay.middle, "relay", "m0", "m1", way)
     ether = Ether(src=MAC_C, dst=MAC_S)
     llc = bytes.fromhex("0180c2000000") + bytes(6) + b"\x00\x26\x42\x42\x03" + bytes(35)
     tcp = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(dport=80)

@@ -1,6 +1,7 @@
 """Both sides of a forwarder, and the forwarder: `relay.py '["role", arguments...]'`.
 
-relay ONE OTHER BLOCK  forward frames between two interfaces until stdin ends
+relay ONE OTHER WAY    forward frames between two interfaces until stdin ends; by
+                       AF_XDP ("xdp"), or by AF_PACKET in blocks of so many bytes
 tap NAME               look on until stdin ends; prints what was seen
 serve ADDRESS SIZE     a kernel socket that sends SIZE bytes to one client
 fetch ADDRESS          a kernel socket that reads them; prints their SHA-256
@@ -19,13 +20,20 @@ from content import chunks
 
 from syncache import Ring
 from syncache.links.packet import Packet, relay
+from syncache.links.xdp import Xdp
 
 PORT = 8080
 SLOT_SIZE = 65_600
 
 
-def forward(one, other, block):
-    links = [Packet(name, forward=True, block=block) for name in (one, other)]
+def open_link(name, way):
+    if way == "xdp":
+        return Xdp(name, forward=True)
+    return Packet(name, forward=True, block=way)
+
+
+def forward(one, other, way):
+    links = [open_link(name, way) for name in (one, other)]
     rx = Ring(64, SLOT_SIZE)
     print("ready", flush=True)
     while True:

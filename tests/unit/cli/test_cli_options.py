@@ -103,3 +103,23 @@ def test_ring_that_cannot_be_is_refused_before_listening(capsys):
     """By the command that has no check of services."""
     assert 1 == main(["advise", "lo", "--block", "7"])
     assert "--block 7: it is pages of " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["inspect", "--tap", "lo", "--xdp"], "--xdp and --tun are for --inside IF"),
+        (["inspect", "--tap", "lo", "--tun"], "--xdp and --tun are for --inside IF"),
+        (["inspect", "--xdp", "a.pcap"], "--xdp and --tun are for --inside IF"),
+        (
+            ["intercept", *MINIMUM["intercept"], "--xdp", "--offload"],
+            "--offload is for AF_PACKET, not for --tun or --xdp",
+        ),
+    ],
+)
+def test_way_of_taking_interfaces_that_does_not_go_is_refused(words, says, capsys):
+    """In one line, before anything is opened."""
+    assert 1 == main(words)
+    error = capsys.readouterr().err
+    assert says in error
+    assert 1 == error.count("\n")

@@ -240,8 +240,10 @@ def test_filter_with_blocked_networks_knows_what_is_ours(frame, ours):
 
 
 def test_forwarder_leaves_nothing_to_the_kernel():
-    """Without addresses everything is dropped."""
+    """Without addresses everything is dropped, or redirected."""
     assert bpf.TC_DROP == Machine(b"").run(bpf.drop_program(None))
+    redirected = Machine(b"").run(bpf.redirect_program(None, 42))
+    assert (("map", 42), QUEUE, bpf.XDP_DROP) == redirected
 
 
 def test_program_that_the_kernel_refuses_gives_one_line(monkeypatch):

@@ -19,7 +19,8 @@ from syncache.links.xdp import Xdp, XdpProgram
 @pytest.mark.parametrize(
     ("addresses", "options", "says"),
     [
-        ((), {}, "at least one address"),
+        ((), {}, "either has addresses or forwards"),
+        (("192.0.2.1",), {"forward": True}, "either has addresses or forwards"),
         (("192.0.2.1",), {"frames": 100}, "a power of two from 64 on, not 100"),
         (("192.0.2.1",), {"frames": 32}, "a power of two from 64 on, not 32"),
         (("192.0.2.1",), {"queue": 64}, "queue is 0 to 63"),

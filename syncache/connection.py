@@ -157,6 +157,7 @@ class Connection:
         segments = settings.initcwnd_segments
         window = mss if again else initial_window(mss, segments)
         sender = Sender(conn.iss, mss, NewReno(window), rto)
+        sender.sack = conn.sack_permitted
         sender.persist_limits = (settings.persmin, settings.persmax)
         sender.open_window(conn.peer_window, conn.irs, conn.iss)
         return sender

@@ -64,6 +64,11 @@ class Scoreboard:
         """Is `seq` marked although the peer's ACK says that it lacks it (reneging)."""
         return bool(self._starts) and self._starts[0] <= seq
 
+    @property
+    def last_start(self) -> int:
+        """Where the last range begins; 0 if nothing is marked."""
+        return self._starts[-1] if self._starts else 0
+
     def marked(self, low: int, high: int) -> int:
         """Return how many bytes of low .. high are marked."""
         if high <= low or not self._starts:

@@ -165,24 +165,28 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
     if connection.timestamps.enabled and arrival.tsval is not None:
         last_ack = connection.receiver.last_ack_sent
         connection.timestamps.note(arrival.tsval, seq, last_ack, now_ms)
-    news = False
+    news = twice = False
     if arrival.sack and connection.conn.sack_permitted:
         una = sender.snd_una
-        news = sender.mark(
-            [(near(left, una), near(right, una)) for left, right in arrival.sack]
-        )
+        blocks = [(near(left, una), near(right, una)) for left, right in arrival.sack]
+        twice = blocks[0][1] <= ack  # RFC 2883
+        news = sender.mark(blocks)
     window = arrival.window << connection.snd_wscale
     changed = sender.open_window(window, seq, ack)
     if ack > sender.snd_una:
         rtt_ms = None
         if connection.timestamps.enabled and arrival.tsval is not None:
             rtt_ms = connection.timestamps.round_trip(arrival.tsecr, now_ms)
-        sender.acknowledge(ack, now_ms, rtt_ms)
+        sender.acknowledge(ack, now_ms, rtt_ms, twice=twice)
         connection.tell_writable()
     elif ack == sender.snd_una and (
         news or _is_duplicate(connection, arrival, changed)
     ):
         sender.duplicate()
+        if news:
+            sender.heard(now_ms)
+    if twice and ack == sender.snd_una:
+        sender.tail.end = None  # the probe was not needed
     if opening:
         connection.happen(Happening.ACK, now_ms)
     if sender.fin and sender.fin_acked:

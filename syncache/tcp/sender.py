@@ -9,6 +9,9 @@ arrived, minus what is deemed lost and not sent again.  So NewReno (RFC 6582) an
 recovery (RFC 6675) are one path that differs in how losses are located, and limited
 transmit (RFC 3042) follows by itself.
 
+Before the time-out, silence of two round trips means loss (tail.py), also of what was
+sent again.
+
 See RFC 9293 3.8; RFC 5681; RFC 6298; RFC 6582; RFC 6675; RFC 2018 8 (reneging).
 """
 
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .rto import RETRANSMISSIONS_MAX, RetransmissionTimeout
 from .scoreboard import DUP_THRESH, Scoreboard
 from .sendqueue import SendQueue
+from .tail import Tail
 
 if TYPE_CHECKING:
     from .congestion import NewReno
@@ -72,6 +76,8 @@ class Sender:
         self._high_rxt = 0
         self._rescue = False
         self._timed: tuple[int, int] | None = None
+        self.sack = False
+        self.tail = Tail()
         self._last_sent_ms = 0
         self._unanswered = 0
         self.retransmitted = 0
@@ -111,7 +117,7 @@ class Sender:
             under_way -= self.board.marked(self.snd_una, self.snd_nxt)
             if self._recover is not None:
                 low = max(self._high_rxt, self.snd_una)
-                high = self.board.lost_below(self.mss)
+                high = self._lost_below()
                 if high > low:
                     under_way -= high - low - self.board.marked(low, high)
         return under_way
@@ -122,6 +128,10 @@ class Sender:
             return Plan(self.iss, 0, syn=True)
         if self._probe:
             return self._plan_probe()
+        if self.tail.owed:
+            tail = self._plan_tail()
+            self.tail.owed = tail is not None
+            return tail
         if self.snd_nxt == self.snd_una and self.snd_nxt == self.snd_max:
             if self.queue.size == 0 and not self.fin_owed:
                 return None
@@ -141,13 +151,22 @@ class Sender:
             return Plan(seq, max(1, min(rest, self.snd_wnd, self.mss)))
         return Plan(seq, 0, fin=True)
 
+    def _plan_tail(self) -> Plan | None:
+        # RFC 8985 7.3: a new segment, or the last one again.
+        rest = min(self.end, self.snd_una + self.snd_wnd) - self.snd_max
+        if rest > 0:
+            return self._clip(self.snd_max, min(rest, self.mss))
+        data_end = min(self.snd_max, self.end)
+        seq = max(self.snd_una, data_end - self.mss)
+        return self._clip(seq, data_end - seq)
+
     def _plan_lost(self, room: int) -> Plan | None:
         """Return a retransmission of fast recovery."""
         if self._rescue:
             # RFC 5681 3.2, step 3: the first one goes out whatever the pipe holds.
             limit = self.snd_una + self.mss
         elif room >= self.mss and self.board:
-            limit = self.board.lost_below(self.mss)
+            limit = self._lost_below()
         else:
             return None
         low = max(self._high_rxt, self.snd_una)
@@ -213,6 +232,8 @@ class Sender:
             self._probe = False
             self.snd_max = max(self.snd_max, stop)
             return
+        elif self.tail.owed:
+            self._tail_sent(plan, stop)
         elif plan.seq < self.snd_nxt:
             self._high_rxt = stop
             self._rescue = False
@@ -226,7 +247,36 @@ class Sender:
             self.snd_max = max(self.snd_max, stop)
         if self.deadline is None or self.persisting:
             self.persisting = False
-            self.deadline = now_ms + self.rto.timeout_ms
+            self._arm(now_ms)
+        elif self.tail.is_due:
+            self._arm_quiet(now_ms)
+
+    def _tail_sent(self, plan: Plan, stop: int) -> None:
+        self.tail.owed = False
+        self._timed = None
+        if plan.seq < self.snd_max:
+            self.retransmitted += 1
+            self.tail.end = self.snd_max
+        self.snd_nxt = self.snd_max = max(self.snd_max, stop)
+
+    def _arm(self, now_ms: int) -> None:
+        """Start the time-out, and before it the wait for a sign of life."""
+        self.tail.timeout_at = self.deadline = now_ms + self.rto.timeout_ms
+        self._arm_quiet(now_ms)
+
+    def _arm_quiet(self, now_ms: int) -> None:
+        self.tail.is_due = (
+            self.sack
+            and self.rto.srtt_ms is not None
+            and self.rto.shift == 0
+            and self.snd_nxt == self.snd_max
+            and self.snd_wnd > 0
+        )
+        if self.tail.is_due and self.rto.srtt_ms is not None:
+            lone = self.snd_max - self.snd_una <= self.mss
+            self.deadline = self.tail.wait_until(
+                now_ms, self.rto.srtt_ms, holes=bool(self.board), lone=lone
+            )
 
     def settle(self, now_ms: int) -> None:
         """Arm the persist timer if a closed window alone holds back data."""
@@ -266,8 +316,34 @@ class Sender:
                 news |= self.board.add(max(left, self.snd_una), right)
         return news
 
-    def acknowledge(self, ack: int, now_ms: int, rtt_ms: int | None) -> None:
-        """Take an ACK that moves SND.UNA."""
+    def heard(self, now_ms: int) -> None:
+        """SACK blocks said something new, without an ACK that moves SND.UNA."""
+        if self.deadline is None or self.persisting:
+            return
+        if self.tail.end is not None and self._recover is None:
+            # The probe shows what is missing before it.
+            self.tail.end = None
+            self._lose_holes()
+        if self.tail.is_due or self._recover is not None:
+            self._arm_quiet(now_ms)
+
+    def _lost_below(self) -> int:
+        """Return the edge below which unmarked data is lost; 0 if none is."""
+        return max(self.board.lost_below(self.mss), self.tail.late)
+
+    def _lose_holes(self) -> None:
+        """Deem lost what is unmarked below the last mark; begin to repair it."""
+        self.tail.late = self.board.last_start
+        if self._recover is None:
+            self._enter_recovery()
+        else:
+            self._high_rxt = self.snd_una
+            self._rescue = True
+
+    def acknowledge(
+        self, ack: int, now_ms: int, rtt_ms: int | None, *, twice: bool = False
+    ) -> None:
+        """Take an ACK that moves SND.UNA; `twice`: with a D-SACK."""
         count = ack - self.snd_una
         full_window = 2 * self.pipe() >= self.congestion.cwnd
         base = self.snd_una if self.snd_una > self.iss else self.iss + 1
@@ -292,7 +368,13 @@ class Sender:
             self._rescue = self._high_rxt <= ack
         self.snd_nxt = max(self.snd_nxt, ack)
         self.persisting = False
-        self.deadline = now_ms + self.rto.timeout_ms if self.snd_max > ack else None
+        self.tail.owed = False
+        if self.tail.repaired(ack, twice=twice) and self._recover is None:
+            self.congestion.lost(max(self.snd_max - ack, self.mss), self.mss)
+        if self.snd_max > ack:
+            self._arm(now_ms)
+        else:
+            self.deadline = None
         if self.board and self._recover is None and self._is_lost():
             self._enter_recovery()
 
@@ -313,8 +395,7 @@ class Sender:
             # RFC 6582 3.2: after a time-out these may be echoes of what it resent.
             return False
         if self.board:
-            lost = self.board.lost_below(self.mss)
-            return lost > self.snd_una or self._dupacks >= DUP_THRESH
+            return self._lost_below() > self.snd_una or self._dupacks >= DUP_THRESH
         return self._dupacks >= DUP_THRESH
 
     def _enter_recovery(self) -> None:
@@ -327,6 +408,7 @@ class Sender:
     def _leave_recovery(self) -> None:
         self._recover = None
         self._rescue = False
+        self.tail.late = 0
         self._dupacks = self._departed = 0
         # RFC 6582 3.2, step 3 (1): no burst when the window opens at once.
         flight = self.snd_max - self.snd_una
@@ -352,6 +434,9 @@ class Sender:
         """Take the time-out; False if the peer has been silent for too long."""
         if self.persisting or (self.snd_wnd == 0 and self.snd_una > self.iss):
             return self._expire_persist(now_ms)
+        if self.tail.is_due:
+            self._expire_quiet(now_ms)
+            return True
         alive = self.rto.back_off()
         flight = self.snd_max - self.snd_una
         again = self.rto.shift > 1
@@ -361,12 +446,25 @@ class Sender:
         self._recover = None
         self._rescue = False
         self._dupacks = self._departed = 0
+        self.tail.clear()
         self._timed = None
         if self.board.begins_at(self.snd_una):
             self.board.clear()
         self.snd_nxt = max(self.snd_una, self.iss + 1)
         self.deadline = now_ms + self.rto.timeout_ms
         return alive
+
+    def _expire_quiet(self, now_ms: int) -> None:
+        """Nothing came back for two round trips: look for a loss."""
+        self.tail.is_due = False
+        self.deadline = self.tail.next_timeout(now_ms)
+        if self.board:
+            self._lose_holes()
+        elif self._recover is None:
+            self.tail.owed = True
+        else:
+            self._rescue = True
+            self._high_rxt = self.snd_una
 
     def _expire_persist(self, now_ms: int) -> bool:
         # A peer that answers with a closed window may do so for ever (RFC 9293
@@ -384,6 +482,7 @@ class Sender:
         """Use smaller segments, and resend the ones that were too large at once."""
         self.mss = mss
         self._recover = None
+        self.tail.clear()
         self._dupacks = self._departed = 0
         self._timed = None
         self.snd_nxt = max(self.snd_una, self.iss + 1)

@@ -70,7 +70,7 @@ def add_service(p: argparse.ArgumentParser) -> None:
 
 
 def add_in_line(p: argparse.ArgumentParser) -> None:
-    """Add by what the two sides of a bump in the wire are taken."""
+    """Add how the two sides of a bump in the wire are taken."""
     way = p.add_mutually_exclusive_group()
     way.add_argument("--tun", action="store_true", help="in line: two TUN devices")
     way.add_argument(

@@ -1,8 +1,8 @@
-"""Loss by time at the tail of what was sent: when to look, and what the answer means.
+"""Loss by time at the tail: when to look for it, and the meaning of the answer.
 
 When for about two round trips nothing comes back, the sender sends its last segment
-again, so that the peer's SACK shows what is missing before it; or, where SACK blocks
-show holes already, it takes them for lost.  Only after that the time-out counts.
+again, so that the peer's SACK shows the holes before it; or, where SACK blocks show
+holes already, it takes them for lost.  Only after that the time-out counts.
 
 See RFC 8985 7.
 """

@@ -86,7 +86,11 @@ flow_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
         uint8_t *packet = ring_slot(rx, index) + slot->link_size;
 
         assert((size_t)slot->link_size + slot->size <= rx->slot_size);
-        view_parse(packet, slot->size, slot->checksum, &arrival[i].view);
+        if (side == FLOW_TAP)
+            view_parse_passing(packet, slot->size, slot->checksum,
+                               &arrival[i].view);
+        else
+            view_parse(packet, slot->size, slot->checksum, &arrival[i].view);
         arrival[i].link = packet - slot->link_size;
         arrival[i].link_size = slot->link_size;
         arrival[i].side = (uint8_t)side;

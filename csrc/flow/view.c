@@ -22,16 +22,18 @@
 #define EXTENSION_ROUTING 43
 #define EXTENSION_FRAGMENT 44
 #define EXTENSION_AH 51
+#define ROUTING_SOURCE 0
+#define ROUTING_MOBILE 2
+#define ROUTING_SEGMENTS 4
 
 static void view_ipv4(struct view *view, size_t packet_size);
-static void view_ipv6(struct view *view, size_t packet_size);
+static void view_ipv6(struct view *view, size_t packet_size, bool passing);
 static void view_upper(struct view *view);
 
-void
-view_parse(uint8_t *packet, size_t packet_size, uint32_t checksum,
-           struct view *view)
+static void
+view_begin(struct view *view, uint8_t *packet, size_t packet_size,
+           uint32_t checksum)
 {
-    assert(packet != NULL || packet_size == 0);
     view->kind = VIEW_OTHER;
     view->ip = packet;
     view->upper = NULL;
@@ -39,10 +41,29 @@ view_parse(uint8_t *packet, size_t packet_size, uint32_t checksum,
     view->checksum = (uint8_t)checksum;
     view->tuple.family = 0;
     view->fragment = view->sealed = 0;
+}
+
+void
+view_parse(uint8_t *packet, size_t packet_size, uint32_t checksum,
+           struct view *view)
+{
+    assert(packet != NULL || packet_size == 0);
+    view_begin(view, packet, packet_size, checksum);
     if (packet_size >= WIRE_IPV4_HEADER_BYTES && packet[0] >> 4 == 4)
         view_ipv4(view, packet_size);
     else if (packet_size >= WIRE_IPV6_HEADER_BYTES && packet[0] >> 4 == 6)
-        view_ipv6(view, packet_size);
+        view_ipv6(view, packet_size, false);
+}
+
+void
+view_parse_passing(uint8_t *packet, size_t packet_size, uint32_t checksum,
+                   struct view *view)
+{
+    view_parse(packet, packet_size, checksum, view);
+    if (view->kind != VIEW_BAD || view->tuple.family != 6)
+        return;
+    view_begin(view, packet, packet_size, checksum);
+    view_ipv6(view, packet_size, true);
 }
 
 /* A fragment in which nothing is to be read: of TCP, or a later one. */
@@ -116,6 +137,7 @@ struct view_chain {
     size_t at;
     uint8_t type; /* of what is there */
     bool passed;  /* over a fragment header, AH or a jumbo's options */
+    bool passing; /* whoever asks only watches */
     bool later;   /* it is not the first fragment, so `at` says nothing */
 };
 
@@ -137,15 +159,46 @@ view_extension_size(const uint8_t *header, uint8_t type)
     }
 }
 
+/* Where the last stop of a routing header lies in it; 0: not known. */
+static size_t
+view_last_stop(const uint8_t *header, size_t size)
+{
+    size_t at = 0;
+
+    if (header[2] == ROUTING_SOURCE)
+        at = 8 + ((size - 8) / 16 - 1) * 16;
+    else if (header[2] == ROUTING_MOBILE || header[2] == ROUTING_SEGMENTS)
+        at = 8; /* the list of RFC 8754 is in reverse */
+    return size < 24 ? 0 : at;
+}
+
+/* A routing header.  False: nobody knows where the packet arrives. */
+static bool
+view_ipv6_route(struct view *view, const struct view_chain *chain,
+                const uint8_t *header, size_t size)
+{
+    size_t stop = view_last_stop(header, size);
+
+    if (header[3] == 0)
+        return true;
+    if (!chain->passing || stop == 0)
+        return false;
+    memcpy(view->tuple.laddr, header + stop, sizeof view->tuple.laddr);
+    return true;
+}
+
 /* False: it has neither a fragment header nor AH, or does not add up. */
 static bool
 view_ipv6_chain(struct view *view, struct view_chain *chain)
 {
     const uint8_t *ip = view->ip;
 
-    *chain = (struct view_chain){.at = WIRE_IPV6_HEADER_BYTES, .type = ip[6]};
+    chain->at = WIRE_IPV6_HEADER_BYTES;
+    chain->type = ip[6];
+    chain->later = false;
     /* RFC 2675: the length is in an option, and the frame's all the same. */
-    chain->passed = view_has_no_length(view, load16_be(ip + 4));
+    chain->passed =
+        chain->passing || view_has_no_length(view, load16_be(ip + 4));
     for (int left = WIRE_EXTENSION_MAX + 1; left > 0; left--) {
         const uint8_t *header = ip + chain->at;
         size_t room = view->size - chain->at;
@@ -153,7 +206,8 @@ view_ipv6_chain(struct view *view, struct view_chain *chain)
 
         if (size == 0)
             return chain->passed;
-        if (size > room || (chain->type == EXTENSION_ROUTING && header[3] != 0))
+        if (size > room || (chain->type == EXTENSION_ROUTING &&
+                            !view_ipv6_route(view, chain, header, size)))
             return false;
         if (chain->type == EXTENSION_FRAGMENT) {
             chain->later = (load16_be(header + 2) & 0xfff8) != 0;
@@ -172,12 +226,12 @@ view_ipv6_chain(struct view *view, struct view_chain *chain)
 }
 
 static void
-view_ipv6(struct view *view, size_t packet_size)
+view_ipv6(struct view *view, size_t packet_size, bool passing)
 {
     uint8_t *ip = view->ip;
     size_t total_size = WIRE_IPV6_HEADER_BYTES + (size_t)load16_be(ip + 4);
     struct wire_upper upper;
-    struct view_chain chain;
+    struct view_chain chain = {.passing = passing};
 
     wire_set_addresses(&view->tuple, 6, ip + 8, ip + 24);
     view->protocol = ip[6];

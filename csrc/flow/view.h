@@ -77,6 +77,12 @@ struct view_options {
 void view_parse(uint8_t *packet, size_t packet_size, uint32_t checksum, struct view *view);
 
 /*
+ * As view_parse(), for who only watches.  A packet on its way along a source route (RFC 8200 4.4, RFC 8754, RFC 6275
+ * 6.4) has the destination that it will arrive at, and options that its destination may refuse are passed over.
+ */
+void view_parse_passing(uint8_t *packet, size_t packet_size, uint32_t checksum, struct view *view);
+
+/*
  * Sums what view_parse() took on trust: the IPv4 header, and the transport checksum where the link did not vouch
  * for it.  For packets that change a state or are answered.
  *

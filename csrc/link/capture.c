@@ -153,8 +153,8 @@ capture_view(struct packet *packet)
     if (cut > 0)
         memset(packet->slot + packet->captured, 0,
                cut < CUT_HEADERS ? cut : CUT_HEADERS);
-    view_parse(packet->slot, packet->captured + cut, SYNCACHE_CHECKSUM_VALID,
-               &packet->view);
+    view_parse_passing(packet->slot, packet->captured + cut,
+                       SYNCACHE_CHECKSUM_VALID, &packet->view);
 }
 
 /* Replaces the packet by the one that begins at an offset in it. */

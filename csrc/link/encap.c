@@ -5,20 +5,23 @@
  * how it begins, encap_ethertype() and its kind follow it.  Every step checks
  * that its bytes are there and moves on by one at least.
  */
-#include "encap.h"
+#include "encap_more.h"
 
 enum {
     ETHERNET_HEADER = 14,
     MACS = 12,
     LENGTH_MAX = 1535, /* a smaller EtherType is the length of an LLC frame */
-    TYPE_TEB = 0x6558, /* transparent Ethernet bridging, RFC 1701 */
+    TYPE_TEB = ENCAP_ETHERNET,
+    TYPE_TRILL = 0x22f3,
     TYPE_PPP = 0x880b,
-    TYPE_MPLS = 0x8847,
+    TYPE_MPLS = ENCAP_MPLS_TYPE,
     TYPE_MPLS_MULTICAST = 0x8848,
     TYPE_PPPOE = 0x8864,
     TYPE_BACKBONE = 0x88e7, /* 802.1ah: a tag, then the customer's frame */
     TYPE_CISCO_META = 0x8909,
+    TYPE_HSR = 0x892f,        /* and PRP, IEC 62439-3 */
     TYPE_BRIDGE_TAG = 0x893f, /* 802.1BR */
+    TYPE_NSH = ENCAP_NSH,
     TYPE_TAG_9200 = 0x9200,
     TYPE_TAG_9300 = 0x9300,
     LENGTH_ANY = 0, /* of an LLC frame that does not give its length */
@@ -74,9 +77,13 @@ static const struct linktype linktypes[] = {
     {108, 4, 0, FIRST_IP},                  /* OpenBSD loopback */
     {109, 12, 0, FIRST_IP},                 /* OpenBSD encapsulated IP */
     {117, 0, 0, FIRST_PFLOG},               /* OpenBSD's and FreeBSD's pf log */
+    {122, 16, 0, FIRST_LLC},                /* IP over Fibre Channel */
+    {123, 4, 0, FIRST_LLC},                 /* SunATM */
     {138, 18, 16, FIRST_TYPE},              /* IP over IEEE 1394 */
     {166, 0, 0, FIRST_PPP},                 /* PPP of pppd */
     {204, 1, 0, FIRST_PPP},                 /* PPP with direction */
+    {205, 5, 3, FIRST_TYPE},                /* Cisco HDLC with direction */
+    {226, 24, 0, FIRST_IP},                 /* Solaris' IPNET */
     {228, 0, 0, FIRST_IP},                  /* IPv4 */
     {229, 0, 0, FIRST_IP},                  /* IPv6 */
     {239, 4, 0, FIRST_NFLOG},               /* Linux netfilter log */
@@ -110,6 +117,22 @@ encap_ip(const uint8_t *data, uint32_t size, uint32_t at)
     return (struct encap){.offset = at};
 }
 
+/* An Ethernet frame at an offset that leads to IP (RFC 4448); what an MPLS
+ * label stands for is known to its ends only. */
+static bool
+encap_is_ethernet(const uint8_t *data, uint32_t size, uint32_t at,
+                  struct encap *found)
+{
+    uint32_t type = ENCAP_VLAN;
+
+    for (at += MACS; encap_is_tag(type) && at + 2 <= size; at += 4)
+        type = u16(data + at);
+    if (type != ENCAP_IPV4 && type != ENCAP_IPV6)
+        return false;
+    *found = encap_ip(data, size, at - 2);
+    return found->reason == ENCAP_NONE;
+}
+
 static struct encap
 encap_mpls(const uint8_t *data, uint32_t size, uint32_t at)
 {
@@ -122,7 +145,13 @@ encap_mpls(const uint8_t *data, uint32_t size, uint32_t at)
         at += 4;
     }
     struct encap found = encap_ip(data, size, at);
-    return found.reason == ENCAP_VERSION ? nothing(ENCAP_MPLS, 0) : found;
+    if (found.reason != ENCAP_VERSION)
+        return found;
+    /* With a control word, whose first four bits are zero, or without. */
+    if ((found.number == 0 && encap_is_ethernet(data, size, at + 4, &found)) ||
+        encap_is_ethernet(data, size, at, &found))
+        return found;
+    return nothing(ENCAP_MPLS, 0);
 }
 
 struct encap
@@ -159,6 +188,8 @@ encap_tag_size(uint32_t type)
     case TYPE_TAG_9200:
     case TYPE_TAG_9300:
         return 4;
+    case TYPE_HSR:
+        return 6;
     case TYPE_BRIDGE_TAG:
     case TYPE_CISCO_META:
         return 8;
@@ -169,6 +200,44 @@ encap_tag_size(uint32_t type)
     default:
         return 0;
     }
+}
+
+/* RFC 8300: a service path in front of a packet or a frame. */
+static uint32_t
+encap_nsh(const uint8_t *nsh, uint32_t *type)
+{
+    static const uint16_t types[] = {0,        ENCAP_IPV4, ENCAP_IPV6,
+                                     TYPE_TEB, TYPE_NSH,   TYPE_MPLS};
+
+    *type = nsh[3] < sizeof types / sizeof *types ? types[nsh[3]] : 0;
+    return *type == 0 ? 0 : (nsh[1] & 0x3fu) * 4;
+}
+
+/* RFC 6325 3: a frame on its way between bridges. */
+static uint32_t
+encap_trill(const uint8_t *trill, uint32_t *type)
+{
+    *type = TYPE_TEB;
+    return 6 + ((trill[0] & 7u) << 2 | trill[1] >> 6) * 4;
+}
+
+/* Goes past a header that says its length; false: it is none of these. */
+static bool
+encap_path(const uint8_t *data, uint32_t size, uint32_t *at, uint32_t *type)
+{
+    uint32_t step = 0, next = *type;
+
+    if (*at + 8 > size)
+        return false;
+    if (*type == TYPE_NSH)
+        step = encap_nsh(data + *at, &next);
+    else if (*type == TYPE_TRILL)
+        step = encap_trill(data + *at, &next);
+    if (step == 0 || step > size - *at)
+        return false;
+    *at += step;
+    *type = next;
+    return true;
 }
 
 /*
@@ -215,7 +284,7 @@ encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type)
                 return found;
             at += SNAP_BYTES;
             type = found.number;
-        } else {
+        } else if (!encap_path(data, size, &at, &type)) {
             break;
         }
     }
@@ -318,7 +387,7 @@ encap_frame(uint32_t linktype, const uint8_t *frame, uint32_t size,
     const struct linktype *link = encap_linktype(linktype);
 
     if (link == 0)
-        return nothing(ENCAP_LINKTYPE, linktype);
+        return encap_more(linktype, frame, size, big_endian);
     if (size < link->header)
         return nothing(ENCAP_CUT, 0);
     switch ((enum linktype_first)link->first) {

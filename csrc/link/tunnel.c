@@ -7,6 +7,8 @@
  */
 #include "tunnel.h"
 
+#include "encap_more.h"
+
 enum {
     PROTOCOL_IPV4 = 4,
     PROTOCOL_IPV6 = 41,
@@ -15,14 +17,18 @@ enum {
     PROTOCOL_MPLS = 137,
     PORT_L2TP = 1701,
     PORT_GTPU = 2152,
+    PORT_TEREDO = 3544,
+    PORT_LISP = 4341,
     PORT_VXLAN = 4789,
     PORT_VXLAN_GPE = 4790,
     PORT_GENEVE = 6081,
     PORT_MPLS = 6635,
     PORT_VXLAN_LINUX = 8472, /* in use before there was a number */
-    TYPE_BRIDGE = 0x6558,
+    PORT_TZSP = 37008,
+    TYPE_BRIDGE = ENCAP_ETHERNET,
     TYPE_PPP = 0x880b,
-    TYPE_MPLS = 0x8847,
+    TYPE_MPLS = ENCAP_MPLS_TYPE,
+    TYPE_WCCP = 0x883e,
     TYPE_ERSPAN = 0x88be, /* I and II */
     TYPE_ERSPAN_III = 0x22eb,
     UDP_BYTES = 8,
@@ -68,6 +74,10 @@ tunnel_gre(struct inner *inner)
     if (flags & 0x4000) /* source routes, which nobody has */
         return TUNNEL_GRE;
     inner->at = at;
+    if (inner->type == TYPE_WCCP) { /* a word of redirection, in version 2 */
+        inner->type = ENCAP_IPV4;
+        inner->at += inner->size > at && gre[at] >> 4 != 4 ? 4 : 0;
+    }
     if (inner->type == TYPE_ERSPAN) {
         inner->at += flags & 0x1000 ? 8 : 0;
         inner->type = TYPE_BRIDGE;
@@ -132,7 +142,8 @@ tunnel_vxlan(struct inner *inner)
 static bool
 tunnel_gpe(struct inner *inner)
 {
-    static const uint16_t types[] = {0, ENCAP_IPV4, ENCAP_IPV6, TYPE_BRIDGE};
+    static const uint16_t types[] = {0, ENCAP_IPV4, ENCAP_IPV6, TYPE_BRIDGE,
+                                     ENCAP_NSH};
 
     if (!tunnel_vxlan(inner))
         return false;
@@ -162,6 +173,65 @@ tunnel_l2tp(struct inner *inner)
     return true;
 }
 
+/* RFC 4380 5.1.1: an authentication and an origin may come first. */
+static bool
+tunnel_teredo(struct inner *inner)
+{
+    const uint8_t *data = inner->data;
+    uint32_t at = 0;
+
+    if (inner->size >= 13 && u16(data) == 1)
+        at = 13u + data[2] + data[3];
+    if (at + 8 <= inner->size && u16(data + at) == 0)
+        at += 8;
+    inner->at = at;
+    inner->type = ENCAP_IPV6;
+    return true;
+}
+
+/* RFC 9300 5.3. */
+static bool
+tunnel_lisp(struct inner *inner)
+{
+    inner->at = 8;
+    inner->type = ENCAP_IPV4;
+    return true;
+}
+
+/* What sniffers send to a collector: tags up to one that ends them, a frame. */
+static bool
+tunnel_tzsp(struct inner *inner)
+{
+    const uint8_t *tzsp = inner->data;
+    uint32_t at = 4;
+
+    if (inner->size < at || tzsp[0] != 1 || u16(tzsp + 2) != 1)
+        return false;
+    while (at < inner->size && tzsp[at] != 1)
+        at += tzsp[at] == 0          ? 1
+              : at + 1 < inner->size ? 2u + tzsp[at + 1]
+                                     : inner->size;
+    inner->at = at + 1;
+    inner->type = TYPE_BRIDGE;
+    return true;
+}
+
+/* Those that only what is in them can prove. */
+static uint32_t
+tunnel_unproved(uint32_t to, uint32_t from, struct inner *inner)
+{
+    if (to == PORT_GTPU || from == PORT_GTPU)
+        return tunnel_gtpu(inner) ? TUNNEL_GTPU : TUNNEL_NONE;
+    if (to == PORT_L2TP || from == PORT_L2TP)
+        return tunnel_l2tp(inner) ? TUNNEL_L2TP : TUNNEL_NONE;
+    if (to == PORT_TEREDO || from == PORT_TEREDO)
+        return tunnel_teredo(inner) ? TUNNEL_TEREDO : TUNNEL_NONE;
+    if (to == PORT_LISP)
+        return tunnel_lisp(inner) ? TUNNEL_LISP : TUNNEL_NONE;
+    inner->type = TYPE_MPLS;
+    return to == PORT_MPLS ? TUNNEL_MPLS : TUNNEL_NONE;
+}
+
 static uint32_t
 tunnel_udp(const struct view *view, struct inner *inner)
 {
@@ -176,12 +246,9 @@ tunnel_udp(const struct view *view, struct inner *inner)
         return tunnel_gpe(inner) ? TUNNEL_VXLAN : TUNNEL_NONE;
     if (to == PORT_GENEVE)
         return tunnel_geneve(inner) ? TUNNEL_GENEVE : TUNNEL_NONE;
-    if (to == PORT_GTPU || view->tuple.fport == PORT_GTPU)
-        return tunnel_gtpu(inner) ? TUNNEL_GTPU : TUNNEL_NONE;
-    if (to == PORT_L2TP || view->tuple.fport == PORT_L2TP)
-        return tunnel_l2tp(inner) ? TUNNEL_L2TP : TUNNEL_NONE;
-    inner->type = TYPE_MPLS;
-    return to == PORT_MPLS ? TUNNEL_MPLS : TUNNEL_NONE;
+    if (to == PORT_TZSP)
+        return tunnel_tzsp(inner) ? TUNNEL_TZSP : TUNNEL_NONE;
+    return tunnel_unproved(to, view->tuple.fport, inner);
 }
 
 static uint32_t
@@ -229,9 +296,10 @@ tunnel_find(const struct view *view, struct encap *inside)
                                      : encap_ethertype(inner.data, inner.size,
                                                        inner.at, inner.type);
     /* A port proves nothing; an IP packet where it must be does. */
-    if ((kind == TUNNEL_GTPU || kind == TUNNEL_L2TP ||
-         (kind == TUNNEL_MPLS && view->kind == VIEW_UDP)) &&
-        inside->reason != ENCAP_NONE)
+    bool proved = kind != TUNNEL_GTPU && kind != TUNNEL_L2TP &&
+                  kind != TUNNEL_TEREDO && kind != TUNNEL_LISP &&
+                  (kind != TUNNEL_MPLS || view->kind != VIEW_UDP);
+    if (!proved && inside->reason != ENCAP_NONE)
         return TUNNEL_NONE;
     inside->offset += (uint32_t)(inner.data - view->ip);
     return kind;

@@ -26,6 +26,9 @@ enum link_tunnel {
     TUNNEL_GENEVE,
     TUNNEL_GTPU,
     TUNNEL_L2TP,
+    TUNNEL_TEREDO,
+    TUNNEL_LISP,
+    TUNNEL_TZSP,
     TUNNEL_COUNT
 };
 

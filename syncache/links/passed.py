@@ -13,21 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LINKTYPES = {
-    105: "IEEE 802.11",
-    119: "802.11 with Prism header",
-    127: "802.11 with radiotap header",
+    105: "IEEE 802.11, encrypted or without data",
+    119: "802.11 with Prism header, encrypted or without data",
+    127: "802.11 with radiotap header, encrypted or without data",
     143: "DOCSIS",
     147: "user 0",
-    163: "802.11 with AVS header",
+    163: "802.11 with AVS header, encrypted or without data",
     187: "Bluetooth HCI",
     189: "USB",
-    192: "PPI",
     195: "IEEE 802.15.4",
     201: "Bluetooth HCI with direction",
     220: "USB with padding",
     227: "CAN",
     253: "netlink",
-    258: "Apple PKTAP",
 }
 ETHERTYPES = {
     0x0806: "ARP",
@@ -107,6 +105,9 @@ TUNNELS = {
     "geneve": "Geneve",
     "gtpu": "GTP-U",
     "l2tp": "L2TP",
+    "teredo": "Teredo",
+    "lisp": "LISP",
+    "tzsp": "TZSP",
 }
 PLAIN = {
     "mpls": "MPLS without IP",

@@ -173,7 +173,7 @@ static const struct row rows[] = {
     {"netANALYZER with preamble", 241, 26, {[24] = 8, 0}, 4, 0, 0},
     {"InfiniBand", 242, 44, {[40] = 8, 0}, 4, 0, 0},
     {"mPackets", 274, 22, {[20] = 8, 0}, 4, 0, 0},
-    {"802.11", 105, 4, {8}, 4, ENCAP_LINKTYPE, 105},
+    {"unknown", 147, 4, {8}, 4, ENCAP_LINKTYPE, 147},
 };
 
 static void

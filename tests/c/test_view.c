@@ -153,6 +153,55 @@ test_extension_headers_are_walked_to_tcp(void)
 }
 
 static void
+test_who_watches_sees_where_a_routed_packet_arrives(void)
+{
+    /* Three kinds of routing header with the packet still on its way, and
+     * options that its destination may refuse; in line they are bad. */
+    static struct packet packet;
+    static const uint8_t kinds[] = {0, 2, 4};
+    static const uint8_t option[8] = {6, 0, 0xde, 4, 0, 0, 0, 0};
+    for (size_t i = 0; i <= TEST_COUNT(kinds); i++) {
+        uint8_t routing[24] = {6, 2, 0, 1};
+        bool routed = i < TEST_COUNT(kinds);
+        packet_tcp(&packet, 6, 2, NULL, 0, 0);
+        memcpy(routing + 8, packet.bytes + 24, 16);
+        routing[2] = routed ? kinds[i] : 0;
+        packet_insert(&packet, routed ? routing : option, routed ? 24 : 8);
+        packet.bytes[6] = routed ? 43 : 60;
+        if (routed)
+            memset(packet.bytes + 24, 0x20, 16);
+        struct view view = parse(&packet, packet.size);
+        EXPECT_EQ(VIEW_BAD, view.kind);
+        view_parse_passing(view.ip, packet.size, SYNCACHE_CHECKSUM_VERIFY,
+                           &view);
+        EXPECT_EQ(VIEW_TCP, view.kind);
+        EXPECT_EQ(80, view.tuple.lport);
+        EXPECT_EQ(0, memcmp(view.tuple.laddr,
+                            routed ? routing + 8 : packet.bytes + 24, 16));
+        EXPECT_TRUE(view_verify(&view));
+        free(view.ip);
+    }
+}
+
+static void
+test_a_route_without_a_known_end_is_bad(void)
+{
+    /* An unknown type, and a header that is too short for an address. */
+    static struct packet packet;
+    uint8_t routing[24] = {6, 2, 3, 1}, empty[8] = {6, 0, 4, 1};
+    for (int i = 0; i < 2; i++) {
+        packet_tcp(&packet, 6, 2, NULL, 0, 0);
+        packet_insert(&packet, i ? empty : routing, i ? 8 : 24);
+        packet.bytes[6] = 43;
+        struct view view = parse(&packet, packet.size);
+        view_parse_passing(view.ip, packet.size, SYNCACHE_CHECKSUM_VERIFY,
+                           &view);
+        EXPECT_EQ(VIEW_BAD, view.kind);
+        free(view.ip);
+    }
+}
+
+static void
 test_udp_and_icmp_give_what_sessions_need(void)
 {
     static struct packet packet;
@@ -304,11 +353,12 @@ test_random_bytes_never_reach_outside(void)
             bytes[9] = (uint8_t)(test_random() & 1 ? 6 : 1);
         } else if (size >= 40) {
             store16_be(bytes + 4, (uint16_t)(size - 40));
-            bytes[6] = (uint8_t)(test_random() & 1 ? 6 : 0);
+            bytes[6] = (uint8_t)(test_random() & 1 ? 6 : test_random_below(61));
         }
         uint8_t *copy = test_heap_copy(bytes, size);
         struct view view;
-        view_parse(copy, size, SYNCACHE_CHECKSUM_VERIFY, &view);
+        (i & 1 ? view_parse : view_parse_passing)(
+            copy, size, SYNCACHE_CHECKSUM_VERIFY, &view);
         if (view.kind == VIEW_TCP) {
             struct view_options read;
             view_options(&view, &read);
@@ -326,6 +376,8 @@ static const struct test tests[] = {
     TEST(test_data_offset_outside_the_segment_is_bad),
     TEST(test_fragments_of_tcp_are_told_from_those_of_others),
     TEST(test_extension_headers_are_walked_to_tcp),
+    TEST(test_who_watches_sees_where_a_routed_packet_arrives),
+    TEST(test_a_route_without_a_known_end_is_bad),
     TEST(test_udp_and_icmp_give_what_sessions_need),
     TEST(test_quotation_is_found_with_8_bytes_and_not_with_7),
     TEST(test_every_spoiled_byte_that_a_sum_covers_is_seen),

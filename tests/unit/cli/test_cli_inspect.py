@@ -158,13 +158,13 @@ def test_a_damaged_capture_gives_all_before_and_status_3(flood, capsys, spoil):
 def test_an_unknown_link_type_is_counted_by_its_number(flood, capsys):
     """The file is read to its end, and the last line names the kind."""
     data = bytearray(flood.read_bytes())
-    data[20] = 105
+    data[20] = 147
     flood.write_bytes(data)
     status, lines, _ = run(capsys, flood)
     assert 0 == status
     assert [
         "not looked at: 601 packets",
-        "       601  IEEE 802.11 (link type 105)",
+        "       601  user 0 (link type 147)",
     ] == (lines[-2:])
 
 

@@ -25,7 +25,7 @@ def test_each_tunnel_of_c_has_a_name():
 @pytest.mark.parametrize(
     ("passed", "name"),
     [
-        (Passed("linktype", 105, 1), "IEEE 802.11 (link type 105)"),
+        (Passed("linktype", 189, 1), "USB (link type 189)"),
         (Passed("linktype", 999, 1), "link type 999"),
         (Passed("ethertype", 0x0806, 1), "ARP (EtherType 0x0806)"),
         (Passed("llc", 0x42, 1), "spanning tree (LLC 0x42)"),

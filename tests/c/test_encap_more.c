@@ -1,0 +1,172 @@
+/* Link headers that are no row of a table: nothing is read beyond a frame. */
+#include "test.h"
+
+#include "../../csrc/link/encap.h"
+
+enum { FRAME_MAX = 128, ROUNDS = 200000 };
+
+/* Bytes in front of an IPv4 packet, or the reason why none is found. */
+struct row {
+    const char *name;
+    uint32_t linktype;
+    uint32_t size;
+    uint8_t head[64];
+    uint32_t reason;
+    uint32_t number;
+};
+
+#define MACS 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+#define WLAN_REST 0, 0, MACS, 0, 0, 0, 0, 0, 0, 0, 0
+#define SNAP 0xaa, 0xaa, 3, 0, 0, 0, 8, 0
+
+static const struct row rows[] = {
+    {"802.11", 105, 32, {8, 1, WLAN_REST, SNAP}, 0, 0},
+    {"802.11, four addresses",
+     105,
+     38,
+     {8, 3, WLAN_REST, 0, 0, 0, 0, 0, 0, SNAP},
+     0,
+     0},
+    {"802.11, QoS and HT control",
+     105,
+     38,
+     {0x88, 0x81, WLAN_REST, 0, 0, 1, 2, 3, 4, SNAP},
+     0,
+     0},
+    {"802.11, several in one",
+     105,
+     48,
+     {0x88, 1, WLAN_REST, 0x80, 0, MACS, 0, 60, SNAP},
+     0,
+     0},
+    {"802.11, encrypted",
+     105,
+     32,
+     {8, 0x41, WLAN_REST, SNAP},
+     ENCAP_LINKTYPE,
+     105},
+    {"802.11, a beacon", 105, 32, {0x80, 0, WLAN_REST}, ENCAP_LINKTYPE, 105},
+    {"802.11, no data", 105, 32, {0x48, 1, WLAN_REST}, ENCAP_LINKTYPE, 105},
+    {"radiotap",
+     127,
+     40,
+     {0, 0, 8, 0, 0, 0, 0, 0, 8, 1, WLAN_REST, SNAP},
+     0,
+     0},
+    {"radiotap, two words, a time, flags that say padded",
+     127,
+     61,
+     {0, 0, 25, 0, 3, 0, 0, 0x80, 0,    0, 0,         0, 0, 0, 0, 0,   0,
+      0, 0, 0,  0, 0, 0, 0, 0x20, 0x88, 1, WLAN_REST, 0, 0, 0, 0, SNAP},
+     0,
+     0},
+    {"AVS",
+     163,
+     40,
+     {0x80, 0x21, 0x10, 1, 0, 0, 0, 8, 8, 1, WLAN_REST, SNAP},
+     0,
+     0},
+    {"Prism, little-endian",
+     119,
+     40,
+     {0x44, 0, 0, 0, 8, 0, 0, 0, 8, 1, WLAN_REST, SNAP},
+     0,
+     0},
+    {"Prism, big-endian",
+     119,
+     40,
+     {0, 0, 0, 0x44, 0, 0, 0, 8, 8, 1, WLAN_REST, SNAP},
+     0,
+     0},
+    {"PPI", 192, 22, {0, 0, 8, 0, 1, 0, 0, 0, MACS, 8, 0}, 0, 0},
+    {"PPI in PPI", 192, 22, {0, 0, 8, 0, 192}, ENCAP_LINKTYPE, 192},
+    {"PKTAP", 258, 26, {12, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, MACS, 8, 0}, 0, 0},
+    {"PKTAP without a size", 258, 26, {0}, ENCAP_LINKTYPE, 0},
+    {"frame relay", 107, 4, {0x18, 0x41, 3, 0xcc}, 0, 0},
+    {"frame relay, four bytes", 107, 6, {0x18, 0x40, 0, 1, 3, 0xcc}, 0, 0},
+    {"frame relay, SNAP",
+     107,
+     10,
+     {0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0},
+     0,
+     0},
+    {"frame relay, bridged",
+     107,
+     24,
+     {0x18, 0x41, 3, 0, 0x80, 0, 0x80, 0xc2, 0, 7, MACS, 8, 0},
+     0,
+     0},
+    {"frame relay, Cisco", 107, 4, {0x18, 0x41, 8, 0}, 0, 0},
+    {"frame relay with direction", 206, 5, {1, 0x18, 0x41, 3, 0xcc}, 0, 0},
+    {"frame relay, LMI", 107, 4, {0x18, 0x41, 3, 8}, ENCAP_LLC, 8},
+    {"token ring", 6, 22, {0x10, 0x40, MACS, SNAP}, 0, 0},
+    {"token ring, routed",
+     6,
+     28,
+     {0x10, 0x40, 1,  2, 3, 4, 5, 6, 0x87, 8,   9,
+      10,   11,   12, 6, 0, 0, 0, 0, 0,    SNAP},
+     0,
+     0},
+    {"MPLS", 219, 4, {0, 1, 1, 64}, 0, 0},
+    {"unknown", 147, 4, {0}, ENCAP_LINKTYPE, 147},
+};
+
+static void
+test_each_way_to_ip_is_followed(void)
+{
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        const struct row *row = &rows[i];
+        uint8_t frame[FRAME_MAX] = {0};
+        memcpy(frame, row->head, row->size);
+        frame[row->size] = 0x45;
+        test_row = row->name;
+        uint8_t *copy = test_heap_copy(frame, row->size + 20);
+        struct encap found =
+            encap_frame(row->linktype, copy, row->size + 20, false);
+        EXPECT_EQ(row->reason, found.reason);
+        if (row->reason == ENCAP_NONE)
+            EXPECT_EQ(row->size, found.offset);
+        else
+            EXPECT_EQ(row->number, found.number);
+        free(copy);
+        for (uint32_t size = 0; size <= row->size; size++) {
+            copy = test_heap_copy(frame, size);
+            found = encap_frame(row->linktype, copy, size, false);
+            EXPECT_TRUE(found.reason != ENCAP_NONE);
+            free(copy);
+        }
+    }
+}
+
+static void
+test_any_bytes_stay_within_their_frame(void)
+{
+    for (int n = 0; n < ROUNDS; n++) {
+        const struct row *row = &rows[test_random_below(TEST_COUNT(rows))];
+        uint8_t bytes[FRAME_MAX];
+        uint32_t size = (uint32_t)test_random_below(FRAME_MAX + 1);
+        test_random_bytes(bytes, sizeof bytes);
+        memcpy(bytes, row->head, row->size);
+        for (uint64_t k = test_random_below(4); k > 0; k--)
+            bytes[test_random_below(FRAME_MAX)] = (uint8_t)test_random();
+        uint8_t *frame = test_heap_copy(bytes, size);
+        struct encap found =
+            encap_frame(row->linktype, frame, size, (n & 1) != 0);
+        EXPECT_TRUE(found.reason < ENCAP_REASON_COUNT);
+        if (found.reason == ENCAP_NONE)
+            EXPECT_TRUE(found.offset < size && (frame[found.offset] >> 4 == 4 ||
+                                                frame[found.offset] >> 4 == 6));
+        free(frame);
+    }
+}
+
+static const struct test tests[] = {
+    TEST(test_each_way_to_ip_is_followed),
+    TEST(test_any_bytes_stay_within_their_frame),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

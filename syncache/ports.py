@@ -81,6 +81,36 @@ _UDP_PORTS = {
 }
 PORT_NAMES = {TCP: _BOTH_PORTS | _TCP_PORTS, UDP: _BOTH_PORTS | _UDP_PORTS}
 
+# Names that PIX and ASA firewalls have beside these.
+_FIREWALL_PORTS = {
+    "aol": 5190,
+    "cifs": 3020,
+    "citrix-ica": 1494,
+    "ctiqbe": 2748,
+    "h323": 1720,
+    "http": 80,
+    "https": 443,
+    "imap4": 143,
+    "kerberos": 750,
+    "ldap": 389,
+    "ldaps": 636,
+    "lotusnotes": 1352,
+    "netbios-ssn": 139,
+    "nfs": 2049,
+    "pcanywhere-data": 5631,
+    "pcanywhere-status": 5632,
+    "pptp": 1723,
+    "radius": 1645,
+    "radius-acct": 1646,
+    "rsh": 514,
+    "rtsp": 554,
+    "secureid-udp": 5510,
+    "sip": 5060,
+    "sqlnet": 1521,
+    "ssh": 22,
+    "vxlan": 4789,
+}
+
 
 class Ports(NamedTuple):
     """Which ports: an operator of `OPERATORS`, and its bounds, both inclusive."""
@@ -134,6 +164,18 @@ def take_ports(words: list[str], protocol: int) -> list[Ports]:
     if operator == "neq" and len(ports) > 1:
         return _gaps(ports)
     return [Ports(operator, port, port) for port in ports]
+
+
+def numbered(words: list[str]) -> list[str]:
+    """Return words with the numbers of ports whose names only firewalls know."""
+    made: list[str] = []
+    for word in words:
+        at = next((i for i, w in enumerate(made[-2:][::-1]) if w in OPERATORS), None)
+        number = _FIREWALL_PORTS.get(word.lower()) if at is not None else None
+        if at == 1 and made[-2] != "range":
+            number = None
+        made.append(word if number is None else str(number))
+    return made
 
 
 def _gaps(ports: list[int]) -> list[Ports]:

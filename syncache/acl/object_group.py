@@ -6,6 +6,9 @@
      range 198.51.100.130 198.51.100.140     udp range 5000 5010
      group-object OTHERS                     tcp-udp eq domain
 
+Firewalls (PIX, ASA) have the same with `network-object`, `service-object` and
+`port-object` in front of members, and objects that are groups of one.
+
 Contents: reading the lines of a group, and what a rule becomes of it.  What is not:
 rules (`acl_parse`), and the command that begins a group (`ios_access`).
 """
@@ -17,7 +20,16 @@ from typing import TYPE_CHECKING
 
 from .. import address as addresses
 from ..abbreviation import keyword
-from ..ports import ANY_PORT, OPERATORS, PORT_NAMES, TCP, UDP, Ports, take_ports
+from ..ports import (
+    ANY_PORT,
+    OPERATORS,
+    PORT_NAMES,
+    TCP,
+    UDP,
+    Ports,
+    numbered,
+    take_ports,
+)
 from .parse import LeftOut, Service, prefixes
 from .rule import BITS, PROTOCOLS, masked, packed_address, prefix, protocol_number
 from .rule import wildcard_of as wildcard
@@ -29,6 +41,7 @@ NETWORK, SERVICE = "network", "service"
 DEPTH_MAX = 16  # groups in groups
 MEMBERS_MAX = 4096
 _BOTH = "tcp-udp"
+_FIREWALL = ("network-object", "service-object", "port-object")
 _WITHOUT_PORTS = {"icmp", "icmpv6", "igmp"}  # a type may follow
 Place = tuple[int, bytes, bytes]
 
@@ -44,18 +57,29 @@ class Group:
     kind: str
     own_places: list[Place] = field(default_factory=list)
     own_services: list[Service] = field(default_factory=list)
+    own_ports: list[Ports] = field(default_factory=list)
     inner: list[str] = field(default_factory=list)
     unclear: str = ""
 
     def take(self, words: list[str]) -> None:
         """Read one line of the group; ValueError describes the fault."""
-        name = keyword(words[0], ("description", "group-object")) or ""
+        name = keyword(words[0], (*_FIREWALL, "description", "group-object")) or ""
         if name == "description":
             return
+        if name in _FIREWALL:
+            words = numbered(words[1:])
+        if name in _FIREWALL and words[:1] == ["object"]:
+            name, words = "group-object", words[:2]
+        if not words:
+            raise ValueError(f"{name} wants a member behind it")
         if name == "group-object":
             if len(words) != 2:
                 raise ValueError("group-object wants one name")
             self.inner.append(words[1])
+        elif name == "port-object":
+            self.own_ports += take_ports(list(words), TCP)
+        elif name == "service-object":
+            self.own_services += _services([w for w in words if w != "destination"])
         elif self.kind == NETWORK:
             self.own_places += self._places(words)
         elif self.kind == SERVICE:
@@ -87,6 +111,13 @@ class Group:
             raise LeftOut(
                 f"rules with object-group {self.name}, an empty one, left out"
             )
+        return found
+
+    def ports(self, groups: Mapping[str, Group]) -> list[Ports]:
+        """Return the ports of a group that has nothing else."""
+        found = [p for group in self._members(groups, SERVICE) for p in group.own_ports]
+        if not found:
+            raise LeftOut(f"rules with ports of object-group {self.name} left out")
         return found
 
     def _members(self, groups: Mapping[str, Group], kind: str) -> list[Group]:

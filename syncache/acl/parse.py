@@ -122,7 +122,7 @@ def _parse_ends(
         if rest and keyword(rest[0], ("portgroup",)):
             raise LeftOut("rules with a portgroup are left out")
         # A group of services says the ports; none may follow then.
-        ends.append((places, take_ports(rest, number)))
+        ends.append((places, _take_ports(rest, number, groups)))
     (sources, source_ports), (targets, target_ports) = ends
     count = len(services) * len(sources) * len(targets)
     count *= len(source_ports) * len(target_ports)
@@ -145,6 +145,17 @@ def _parse_ends(
             for target_port in target_ports
         ]
     return rules
+
+
+def _take_ports(
+    rest: list[str], number: int, groups: Mapping[str, Group]
+) -> list[Ports]:
+    """Take the ports of one end: a firewall may name a group that has them."""
+    named = rest[1:2] and keyword(rest[0], ("object-group",)) and groups.get(rest[1])
+    if named and named.own_ports:
+        del rest[:2]
+        return named.ports(groups)
+    return take_ports(rest, number)
 
 
 def _take_places(

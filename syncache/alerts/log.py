@@ -21,6 +21,7 @@ from .log_line import Header, HeaderReader, unwrap
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
 from .parse import message_of, scan
+from .steps import WORD, Steps
 
 if TYPE_CHECKING:
     from .message import Message
@@ -135,16 +136,18 @@ class LogBook:
         self.initiators, self.responders = Top(), Top()
         self.drops = 0
         self.drop_reasons, self.drop_sources, self.drop_targets = Top(), Top(), Top()
+        self.steps = Steps()  # of `debug ip tcp intercept`
         self.unknown = Top()  # mnemonics of lines that were not understood
 
     def add(self, line: str) -> Message | None:
         """Take one line; return its message if it is an alert."""
         self.lines += 1
-        if "%" not in line:
+        if "%" not in line and WORD not in line:
             return None
         text = unwrap(line)
         found = scan(text)
         if found is None:
+            self._step(text)
             return None
         if found.body is None:
             if found.head["facility"] == "FW":
@@ -160,6 +163,19 @@ class LogBook:
         else:
             return self._alert(found, header.host)
         return None
+
+    def _step(self, text: str) -> None:
+        """Take a line without a mnemonic: a step of a connection, perhaps."""
+        taken = self.steps.add(text) if WORD in text else None
+        if taken is None:
+            return
+        at, step, ends = taken
+        header = self.reader.read(text[:at])
+        self._dated(header)
+        self.messages += 1
+        if step == "new" and len(ends) > 1:
+            self.initiators.add(address(ends[0]))
+            self.responders.add(ends[1])
 
     @property
     def now(self) -> float | None:

@@ -132,6 +132,7 @@ def as_text(book: LogBook, top: int) -> Iterator[str]:
     yield ""
     yield from attacks_text(book, top)
     yield from sessions_text(book, top)
+    yield from steps_text(book, top)
     if book.drops:
         yield f"{book.drops:,} packets dropped"
         yield from ranking("reasons", book.drop_reasons, top)
@@ -200,6 +201,18 @@ def sessions_text(book: LogBook, top: int) -> Iterator[str]:
     yield ""
 
 
+def steps_text(book: LogBook, top: int) -> Iterator[str]:
+    """Yield the totals of `debug ip tcp intercept`."""
+    lines = book.steps.text()
+    if not lines:
+        return
+    yield from lines
+    if not book.sessions.started and not book.sessions.stopped:
+        yield from ranking("initiators", book.initiators, top)
+        yield from ranking("responders", book.responders, top)
+    yield ""
+
+
 def named(counts: Any, top: int) -> list[tuple[str, int]]:
     """Return the most frequent names."""
     found: list[tuple[str, int]] = counts.most_common(top)
@@ -265,6 +278,7 @@ def totals_json(book: LogBook, top: int) -> dict[str, Any]:
         "last": book.last,
         "attacks": len(book.attacks) + book.attacks_lost,
         "sessions": sessions,
+        "intercept_steps": dict(book.steps.counts.most_common()),
         "drops": book.drops,
         "routers": dict(book.routers.most(top)),
         "initiators": dict(book.initiators.most(top)),

@@ -2,6 +2,7 @@
 
     access-list 100 permit tcp any any eq www   ip access-list extended NAME, then rules
     access-list 100 remark for the web          ipv6 access-list NAME, then rules
+    access-list NAME extended permit ...        as PIX and ASA have it (`acl.firewall`)
     object-group network NAME, then members     object-group service NAME, likewise
 
 Elsewhere: rules (`acl_parse`) and members of groups (`object_group`).
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from .. import address as addresses
 from ..abbreviation import keyword
-from ..acl import AccessList, parse_rule, parse_standard
+from ..acl import AccessList, firewall, parse_rule, parse_standard
 from ..acl.object_group import NETWORK, SERVICE, Group
+from ..acl.parse import LeftOut
 from ..tunables import KNOBS
 from .intercept import LIST
 from .syntax import Config, Handler, ignored
@@ -31,8 +33,12 @@ _EXTENDED = (range(100, 200), range(2000, 2700))
 _STANDARD = (range(1, 100), range(1300, 2000))
 _KINDS = {"network": NETWORK, "v6-network": NETWORK, "service": SERVICE}
 _KINDS |= {"v6-service": SERVICE, "ip": NETWORK}
-_MEMBERS = ("host", "range", "group-object", "tcp-udp", "exit")
-_OTHER_KINDS = ("security", "fqdn", "geo")
+_MEMBERS = (
+    *("host", "range", "group-object", "tcp-udp", "exit"),
+    *("network-object", "service-object", "port-object"),
+    *("protocol-object", "icmp-object"),
+)
+_OTHER_KINDS = ("security", "fqdn", "geo", "protocol", "icmp-type", "user")
 
 
 @dataclass(slots=True)
@@ -129,7 +135,8 @@ def _numbered(config: Config, words: list[str], no: bool) -> None:
     """Read `access-list N permit ...`, `... remark ...`, `no access-list N`."""
     name, *rest = words or [""]
     if not name.isascii() or not name.isdecimal():
-        raise ValueError(f"an access list here has a number, not {name!r}")
+        _firewall(config, name.rstrip(";"), rest, no)
+        return
     standard = any(int(name) in numbers for numbers in _STANDARD)
     if not standard and not any(int(name) in numbers for numbers in _EXTENDED):
         if config.strict:
@@ -146,6 +153,31 @@ def _numbered(config: Config, words: list[str], no: bool) -> None:
     else:
         draft = config.drafts.setdefault(name, Draft(config, name, standard))
         draft.add(rest, addresses.IPV4)
+
+
+def _firewall(config: Config, name: str, words: list[str], no: bool) -> None:
+    """Read a rule of a list with a name, as PIX and ASA have them."""
+    if config.strict:
+        raise ValueError(f"an access list here has a number, not {name!r}")
+    if keyword(name, ("cached", "mode", "alert-interval", "deny-flow-max")):
+        return  # of the firewall itself, or a line of `show access-list`
+    KNOBS[LIST].check(name)
+    if no and not words:
+        _forget(config, name)
+        return
+    try:
+        rule = firewall.rule(words)
+    except LeftOut as why:
+        config.note(str(why))
+        return
+    if rule is None:
+        return
+    rest, standard = rule
+    if no:
+        _existing(config, name).remove(rest, addresses.IPV4, None)
+        return
+    draft = config.drafts.setdefault(name, Draft(config, name, standard))
+    draft.add(rest, addresses.IPV4)
 
 
 def _named(family: int, *, standard: bool = False) -> Handler:
@@ -217,12 +249,49 @@ def _group(config: Config, words: list[str], no: bool) -> GroupBlock | None:
     return GroupBlock(group)
 
 
+@dataclass(slots=True)
+class ObjectBlock:
+    """What is under `object network NAME` of a firewall: one address, or several."""
+
+    group: Group
+
+    def takes(self, words: list[str], indented: bool) -> bool:  # noqa: ARG002
+        """Tell whether a line is below the command."""
+        return indented
+
+    def claims(self, indented: bool) -> bool:
+        """Tell whether a line is below the command."""
+        return indented
+
+    def line(self, words: list[str], no: bool) -> None:  # noqa: ARG002
+        """Take the address; NAT and names are not expressed here."""
+        kind = keyword(words[0], ("host", "subnet", "range", "nat", "description"))
+        if kind in {"host", "range"}:
+            self.group.take(words)
+        elif kind == "subnet":
+            self.group.take(words[1:])
+        elif kind is None:
+            self.group.unclear = f"{words[0]} is not expressed here"
+
+
+def _object(config: Config, words: list[str], no: bool) -> ObjectBlock | None:
+    """Read `object network NAME`; NAT of it may come later under the same name."""
+    if len(words) != 1:
+        raise ValueError(f"one name is wanted, not {' '.join(words)!r}")
+    if no:
+        config.groups.pop(words[0], None)
+        return None
+    found = config.groups.setdefault(words[0], Group(words[0], NETWORK))
+    return ObjectBlock(found)
+
+
 COMMANDS: dict[tuple[str, ...], Handler] = {
     ("access-list",): _numbered,
     ("ip", "access-list", "extended"): _named(addresses.IPV4),
     ("ip", "access-list", "standard"): _named(addresses.IPV4, standard=True),
     ("ipv6", "access-list"): _named(addresses.IPV6),
     ("object-group",): _group,
+    ("object", "network"): _object,
     # As `show access-lists` heads them.
     ("extended", "ip", "access", "list"): _named(addresses.IPV4),
     ("standard", "ip", "access", "list"): _named(addresses.IPV4, standard=True),

@@ -224,6 +224,8 @@ capture_append(struct link_capture *capture,
         return false;
     if (!capture_survey(capture, &packet))
         return false;
+    capture->doubles += link_capture_double(capture, &packet.view,
+                                            packet.captured, record->time_ms);
     rx->slot[rx->count] = (struct syncache_slot){
         .size = packet.captured + packet.cut,
         .checksum = SYNCACHE_CHECKSUM_VALID,

@@ -26,6 +26,8 @@
 #define LINK_CAPTURE_TUNNELS_MAX 8 /* one in another */
 #define LINK_CAPTURE_STEP_MS 1000 /* times this far back are of packets out of order */
 #define LINK_CAPTURE_JOIN_MS 3600000 /* a step this far back is a capture behind another */
+#define LINK_CAPTURE_DOUBLES 1024 /* packets among which doubles are looked for, by hash */
+#define LINK_CAPTURE_DOUBLE_MS 20 /* one that comes again so soon was recorded twice */
 #define LINK_CAPTURE_JOIN_GAP_MS 86400000 /* put between them, so that all state of the first ends */
 
 enum link_capture_status {
@@ -83,8 +85,11 @@ struct link_capture {
     uint64_t untimed;           /* packets without a time, which have that of the one before */
     uint64_t zeros;             /* bytes of zero where a record should be */
     uint64_t passed_rest;       /* packets not looked at for other reasons than passed[] has */
+    uint64_t doubles;           /* packets that were recorded before: by two interfaces, by a mirror of both ways */
     uint64_t filtered;          /* records that the filter refused; not in `packets` */
     uint64_t entered[TUNNEL_COUNT]; /* tunnels looked into, by enum link_tunnel */
+    uint64_t recent[LINK_CAPTURE_DOUBLES]; /* hashes of packets; 0: none */
+    uint64_t recent_ms[LINK_CAPTURE_DOUBLES];
     struct link_capture_filter filter[LINK_CAPTURE_FILTERS_MAX];
     struct link_capture_passed passed[LINK_CAPTURE_PASSED_MAX];
     struct link_capture_interface interface[LINK_CAPTURE_INTERFACES_MAX];
@@ -141,6 +146,13 @@ uint32_t link_capture_classic_head(struct link_capture *capture, const uint8_t *
 
 /* Counts a packet that is not looked at. */
 void link_capture_pass(struct link_capture *capture, uint32_t reason, uint32_t number);
+
+/*
+ * Was this packet recorded a moment ago?
+ *
+ *   in       captured   bytes of it that are there
+ */
+bool link_capture_double(struct link_capture *capture, const struct view *view, uint32_t captured, uint64_t time_ms);
 
 /* Are these bytes all zero? */
 static inline bool

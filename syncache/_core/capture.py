@@ -50,6 +50,7 @@ _COUNTS = (
     "untimed",
     "zeros",
     "passed_rest",
+    "doubles",
     "filtered",
 )
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SLOTS, SLOT_BYTES = 256, 524_416  # the largest super-segment; memory as it is used
 
+DOUBLES_SHARE = 20  # one packet in so many that came twice is worth a remark
 EXIT_STATUS = (
     "Exit status: 0; 1: nothing was done, and one line says why; 3: a capture is "
     "damaged or cut short, and the results are those of its whole packets."
@@ -210,6 +211,11 @@ class Summary:
             )
         elif counts["packets"] > 1 and not counts["last_ms"]:
             notes.append("no packet has a time: all count as of one instant")
+        if counts["doubles"] * DOUBLES_SHARE > counts["packets"]:
+            notes.append(
+                f"{counts['doubles']} packets were recorded twice (by two interfaces, "
+                "or a mirror of both directions); sessions and bytes of TCP count once"
+            )
         if counts["filtered"]:
             notes.append(f"the filter left out {counts['filtered']} packets")
         if self.entered:

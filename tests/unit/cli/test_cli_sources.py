@@ -169,3 +169,17 @@ def test_a_wrong_filter_is_one_line(write, capsys):
     out, err = capsys.readouterr()
     assert ("", 1) == (out, err.count("\n"))
     assert "filter 'sorc port 1': " in err
+
+
+def test_packets_that_were_recorded_twice_are_named(tmp_path, capsys):
+    """As by a bond and its VLAN; each session counts once, and other files do not."""
+    times = [float(n) for n in range(1, 41)]
+    records = [capture.record(t, syn(1024 + round(t))) for t in times]
+    for name, copies in (("twice", 2), ("once", 1)):
+        data = capture.header(101, 65535)
+        data += b"".join(record * copies for record in records)
+        (tmp_path / name).write_bytes(data)
+        assert main(["inspect", str(tmp_path / name)]) == 0
+        shown = capsys.readouterr().out
+        assert ("40 packets were recorded twice" in shown) == (copies == 2)
+        assert "startup or last reset 40\n" in shown

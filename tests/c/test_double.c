@@ -1,0 +1,71 @@
+/* Packets that a capture has twice. */
+#include "packet.h"
+#include "test.h"
+
+#include "../../csrc/link/capture.h"
+
+static struct link_capture capture;
+
+/* Was it recorded before, as captured whole? */
+static bool
+again(const struct packet *packet, uint64_t time_ms)
+{
+    uint8_t *copy = test_heap_copy(packet->bytes, packet->size);
+    struct view view;
+    view_parse(copy, packet->size, SYNCACHE_CHECKSUM_VALID, &view);
+    bool found =
+        link_capture_double(&capture, &view, (uint32_t)packet->size, time_ms);
+    free(copy);
+    return found;
+}
+
+static const uint8_t families[] = {4, 6};
+
+static void
+test_a_segment_that_comes_again_at_once_is_a_double(void)
+{
+    /* Also behind a router; not with other bytes, and not later. */
+    static struct packet packet;
+    for (size_t i = 0; i < TEST_COUNT(families); i++) {
+        memset(&capture, 0, sizeof capture);
+        packet_tcp(&packet, families[i], 0x18, NULL, 0, 33);
+        EXPECT_TRUE(!again(&packet, 1000));
+        packet.bytes[families[i] == 4 ? 8 : 7]--;
+        if (families[i] == 4)
+            packet.bytes[10] ^= 1;
+        EXPECT_TRUE(again(&packet, 1000 + LINK_CAPTURE_DOUBLE_MS));
+        packet.bytes[packet.size - 1] ^= 1;
+        EXPECT_TRUE(!again(&packet, 1001 + LINK_CAPTURE_DOUBLE_MS));
+        EXPECT_TRUE(!again(&packet, 1002 + 2 * LINK_CAPTURE_DOUBLE_MS));
+    }
+}
+
+static void
+test_an_ack_that_may_have_been_sent_twice_is_none(void)
+{
+    /* Without data and without identification; with one it is. */
+    static struct packet packet;
+    for (size_t i = 0; i < TEST_COUNT(families); i++) {
+        memset(&capture, 0, sizeof capture);
+        packet_tcp(&packet, families[i], 0x10, NULL, 0, 0);
+        if (families[i] == 4)
+            packet.bytes[4] = packet.bytes[5] = 0;
+        EXPECT_TRUE(!again(&packet, 1000));
+        EXPECT_TRUE(!again(&packet, 1000));
+    }
+    packet_tcp(&packet, 4, 0x10, NULL, 0, 0);
+    packet.bytes[5] = 7;
+    EXPECT_TRUE(!again(&packet, 1000));
+    EXPECT_TRUE(again(&packet, 1000));
+}
+
+static const struct test tests[] = {
+    TEST(test_a_segment_that_comes_again_at_once_is_a_double),
+    TEST(test_an_ack_that_may_have_been_sent_twice_is_none),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -98,8 +98,10 @@ class BpfObject:
             try:
                 fd = _core_bpf.bpf_map(kind, entries.get(name, count), **sizes)
             except OSError as error:
+                size = f"it would have {entries.get(name, count):,} entries"
+                advice = PRIVILEGES if error.errno == errno.EPERM else size
                 raise LinkError(
-                    f"cannot make the BPF map {name}: {why(error)}: {PRIVILEGES}",
+                    f"cannot make the BPF map {name}: {why(error)}: {advice}",
                     error.errno,
                 ) from None
             self._owned.append(fd)

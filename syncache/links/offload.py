@@ -114,6 +114,12 @@ class Offload:
 
         The tunable says whether; without it everything is taken back at once.
         """
+        try:
+            self._work(now)
+        except OSError as error:
+            self._fail(error, now)
+
+    def _work(self, now: float) -> None:
         if bool(self._sysctl[WANTED]) != self._on:
             if self._on:
                 self.take_back(now)
@@ -131,6 +137,12 @@ class Offload:
             self._carried.offer(on=False)
         self._look(now)
 
+    def _fail(self, error: OSError, now: float) -> None:
+        """Go on without a look that the kernel refused; the next one may succeed."""
+        self.trouble = f"the kernel's map of connections: {why(error)}"
+        self._walk = None
+        self._walk_due = now + LOOK_SECONDS
+
     @property
     def is_looking(self) -> bool:
         """True if there is more to look at at once."""
@@ -141,11 +153,15 @@ class Offload:
 
         A look that takes long is as fresh as it can be when it ends.
         """
-        if now - self._looked <= FRESH_SECONDS:
+        if not self._on or now - self._looked <= FRESH_SECONDS:
             return True
         if self._walk is None:
             self._walk_due = now
-            self._look(now)
+            try:
+                self._look(now)
+            except OSError as error:
+                self._fail(error, now)
+                return True
         return self._looked == now
 
     def _look(self, now: float) -> None:
@@ -170,12 +186,13 @@ class Offload:
 
         Packets that arrive meanwhile wait for the process.
         """
-        self._on = False
         self._walk = None
         self._carried.offer(on=False)
         self._configure(off=True)
         self._carried.take_events(now)
-        return self._carried.take_all(now)
+        count = self._carried.take_all(now)
+        self._on = False
+        return count
 
     def _resume(self) -> None:
         """Begin to give connections away, after `take_back`."""

@@ -6,6 +6,7 @@ that shrinks below it has to shrink the exception too.
 
 from __future__ import annotations
 
+import c_calls
 import pytest
 import tidy
 from tidy import ROOT
@@ -23,6 +24,8 @@ PACKAGE = ROOT / "syncache"
 CORE = ROOT / "csrc" / "core"
 FLOW = ROOT / "csrc" / "flow"
 
+# Files of C that may call each other in a circle, only to shrink.
+CIRCLE_MAX = 3
 # path -> lines, only to shrink.
 LONG_FILES: dict[str, int] = {
     "csrc/syncache.h": 519,  # all that a C stack needs
@@ -195,6 +198,29 @@ def test_each_module_has_a_test_of_its_stem():
         if tests not in units:
             missing.append(stem)
     assert [] == missing
+
+
+def test_c_files_call_down():
+    """A circle of files is no larger than one can hold in the head."""
+    csrc = ROOT / "csrc"
+    rooms = [csrc / room for room in ("core", "simd", "flow", "link")]
+    graph = c_calls.of(*rooms)
+    assert "flow/box.c" in graph["flow/intercept.c"]
+    assert [] == [ring for ring in c_calls.circles(graph) if len(ring) > CIRCLE_MAX]
+
+
+def test_circles_of_c_files_are_found():
+    """The rule is itself right: a static namesake and a comment are no call."""
+    sources = {
+        "a.c": "void\na_go(void)\n{\n    b_go();\n}\n",
+        "b.c": "void\nb_go(void)\n{\n    c_go();\n}\n",
+        "c.c": "void\nc_go(void)\n{\n    a_go();\n}\n",
+        "d.c": "static void\na_go(void)\n{\n}\nvoid\nd_go(void)\n{\n    a_go(); "
+        "/* b_go() */\n}\n",
+    }
+    graph = c_calls.calls(sources)
+    assert {"b.c"} == graph["a.c"]
+    assert [{"a.c", "b.c", "c.c"}] == c_calls.circles(graph)
 
 
 def test_nothing_is_left_unfinished():

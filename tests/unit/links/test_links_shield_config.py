@@ -16,7 +16,7 @@ from syncache.tunables.shield import HOLD, MODE, QLEN
 KEY_BYTES = 40
 EPOCH_AT = 4 * KEY_BYTES + 32
 TIMES = struct.Struct("=5Q")  # epoch, start, lifetime, skew, hold
-FAMILY_BYTES = 56
+FAMILY_BYTES = 64
 NUMBERS = struct.Struct("=10I")  # mode .. mac, reserved
 INTERFACE = InterfaceInfo("eth0", 2, bytes(6), 1500, "", 0, False, True, 0)
 X = "net.inet.tcp.syncache.x."
@@ -33,7 +33,7 @@ class Told:
         self.epoch, self.start, self.lifetime, self.skew, self.hold = times
         place = EPOCH_AT + TIMES.size
         self.mss = [
-            struct.unpack_from("=HH", content, place + i * FAMILY_BYTES + 50)
+            struct.unpack_from("=HH", content, place + i * FAMILY_BYTES + 58)
             for i in range(2)
         ]
         numbers = NUMBERS.unpack_from(content, place + 2 * FAMILY_BYTES)

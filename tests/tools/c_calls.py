@@ -1,0 +1,43 @@
+"""Which C file calls which: the arrows of csrc/, for the rule that calls go down."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
+# The house style has the name of a function at the beginning of a line.
+DEFINITION = re.compile(r"^([a-z_]\w*)\([^;{}]*\)\n\{", re.MULTILINE)
+STATIC = re.compile(r"^static [^\n;{}]*\n([a-z_]\w*)\(", re.MULTILINE)
+CALL = re.compile(r"\b([a-z_]\w*)\s*\(")
+
+
+def calls(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Return which of these C files calls functions that another of them defines."""
+    code = {name: TEXT.sub("", COMMENT.sub("", text)) for name, text in sources.items()}
+    owner: dict[str, str] = {}
+    for name, text in code.items():
+        own = set(STATIC.findall(text))
+        owner |= {f: name for f in DEFINITION.findall(text) if f not in own}
+    return {
+        name: {owner[f] for f in CALL.findall(text) if f in owner} - {name}
+        for name, text in code.items()
+    }
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Return the largest sets of files each of which reaches all others."""
+    reach = {name: set(to) for name, to in graph.items()}
+    for middle in graph:
+        for to in reach.values():
+            if middle in to:
+                to.update(reach[middle])
+    found = {frozenset(n for n in reach[name] if name in reach[n]) for name in reach}
+    return [set(circle) for circle in found if circle]
+
+
+def of(*folders: Path) -> dict[str, set[str]]:
+    """Return the calls between the C files of these folders, by folder and name."""
+    paths = [path for folder in folders for path in sorted(folder.glob("*.c"))]
+    return calls({f"{p.parent.name}/{p.name}": p.read_text() for p in paths})

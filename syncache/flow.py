@@ -75,6 +75,7 @@ class Verdict(NamedNumber):
     DROP_ICMP_QUOTE = 13
     DROP_RECLAIMED = 14
     DROP_NO_KEY = 15
+    DROP_LIMIT = 16
 
 
 def verdict(ring: Ring, index: int) -> Verdict:

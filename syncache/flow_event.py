@@ -73,6 +73,7 @@ class End(NamedNumber):
     BLOCKED = 9
     EVICTED_FULL = 10
     REPLACED = 11
+    SILENT = 12
 
 
 class Place(NamedTuple):

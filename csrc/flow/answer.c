@@ -138,3 +138,15 @@ answer_reset(struct flow *flow, const struct session *session, uint32_t to,
         flow->stats.resets_server++;
     return true;
 }
+
+void
+answer_reset_silent(struct flow *flow, const struct session *session)
+{
+    uint32_t seq = session->nxt[FLOW_SERVER];
+    uint32_t ack = session->nxt[FLOW_CLIENT];
+
+    if (session->flags & SESSION_SPLICED)
+        seq += session->splice.delta;
+    (void)answer_reset(flow, session, FLOW_CLIENT, seq, &ack);
+    (void)answer_reset(flow, session, FLOW_SERVER, ack, NULL);
+}

@@ -21,6 +21,9 @@ bool answer_packet(struct flow *flow, const struct session *session, const struc
 /* RST to one end, seq as that end expects it; RST|ACK unless `ack` is NULL. */
 bool answer_reset(struct flow *flow, const struct session *session, uint32_t to, uint32_t seq, const uint32_t *ack);
 
+/* RSTs to both ends of an established session whose client has said nothing. */
+void answer_reset_silent(struct flow *flow, const struct session *session);
+
 /* Answers the sender of a packet without a session: out of the link that it came on, behind its header turned. */
 bool answer_arrival(struct flow *flow, const struct arrival *arrival, struct wire_reply *reply);
 

@@ -145,6 +145,8 @@ box_leave(struct flow *flow, struct session *session)
 
     if (session->state == FLOW_ESTAB) {
         stats->established--;
+        if (session->host != HOST_NONE)
+            silent_remove(&flow->silent, session);
     } else if (session->state == FLOW_CLOSING) {
         stats->terminating--;
     } else if ((session->flags & SESSION_COUNTED) == 0) {
@@ -187,6 +189,32 @@ box_open(struct flow *flow, const struct session_key *key, uint8_t side,
     return session;
 }
 
+/* Nobody acts beside the traffic, and a tap may miss what a client says. */
+static void
+box_list_silent(struct flow *flow, struct session *session)
+{
+    bool inspect = flow->config.kind == FLOW_INSPECT;
+    uint32_t limit =
+        inspect ? flow->inspect.tcp_silent_max : flow->intercept.silent_max;
+    struct session *oldest;
+
+    if (limit == 0 || flow->tap || session->bytes[FLOW_CLIENT] > 0 ||
+        (inspect && flow->inspect.detect_only != 0))
+        return;
+    silent_add(&flow->silent, session);
+    oldest = silent_beyond(&flow->silent, session, limit);
+    if (oldest != NULL && oldest != session)
+        box_owe(flow, oldest, FLOW_END_SILENT);
+}
+
+void
+box_heard(struct flow *flow, struct session *session)
+{
+    if (session->state == FLOW_ESTAB && session->host != HOST_NONE &&
+        session->bytes[FLOW_CLIENT] > 0)
+        silent_remove(&flow->silent, session);
+}
+
 void
 box_state(struct flow *flow, struct session *session, enum flow_state state)
 {
@@ -209,6 +237,9 @@ box_state(struct flow *flow, struct session *session, enum flow_state state)
     session->state = (uint8_t)state;
     session->gap_from = 0;
     box_enter(flow, session);
+    if (half_open && state == FLOW_ESTAB &&
+        session->protocol == WIRE_PROTOCOL_TCP)
+        box_list_silent(flow, session);
 }
 
 void
@@ -321,6 +352,16 @@ box_prefetch(const struct flow *flow, uint32_t next, uint32_t behind)
         return;
     __builtin_prefetch(session_at(&flow->sessions, behind), 1);
     __builtin_prefetch(&session_at(&flow->sessions, behind)->older, 1);
+}
+
+bool
+box_admits(struct flow *flow, const struct session *session,
+           const struct view *view, uint32_t from)
+{
+    uint32_t weight = track_useless(session, view, from);
+
+    return weight == 0 ||
+           strays_repeat(&flow->strays, flow->now_ms, session->hash, weight);
 }
 
 /* Cookies that nobody answers are half-open connections too. */

@@ -10,7 +10,7 @@
  *   box.c           sessions, time, chance, judging      answer.c        packets of ours
  *   inspect_rule.c  Inspection's rules, audit trail      report.c        events
  *   session.c order.c due.c host.c threshold.c journal.c sources.c rules.c profile.c header.c early.c ahead.c
- *   unanswered.c track.c view.c splice.c: leaves
+ *   strays.c silent.c unanswered.c track.c view.c splice.c: leaves
  */
 #ifndef SYNCACHE_FLOW_BOX_H
 #define SYNCACHE_FLOW_BOX_H
@@ -28,7 +28,9 @@
 #include "profile.h"
 #include "rules.h"
 #include "session.h"
+#include "silent.h"
 #include "sources.h"
+#include "strays.h"
 #include "threshold.h"
 #include "unanswered.h"
 #include "view.h"
@@ -69,6 +71,8 @@ struct flow {
     struct headers headers;
     struct early early;
     struct ahead ahead;
+    struct strays strays;
+    struct silent silent;
     struct unanswered unanswered;
     struct handing handing;
     uint64_t learn_ms;                /* when the access list was last replaced: learn_time counts from there */
@@ -142,8 +146,13 @@ void box_end(struct flow *flow, struct session *session, enum flow_end end);
 /* The same for one whose resets must wait for room: nobody finds it, it is due at once, box_forget() frees it. */
 void box_owe(struct flow *flow, struct session *session, enum flow_end end);
 void box_forget(struct flow *flow, struct session *session);
+/* The client of an established session has spoken, perhaps: it is no longer one of the silent ones then. */
+void box_heard(struct flow *flow, struct session *session);
 /* Sets the deadline, SYNCACHE_NEVER: none.  A later one costs nothing, an earlier one moves in the wheel. */
 void box_arm(struct flow *flow, struct session *session, uint64_t deadline_ms);
+
+/* A segment of a session, in line: may it pass, or has its tuple had enough of its kind this second? */
+bool box_admits(struct flow *flow, const struct session *session, const struct view *view, uint32_t from);
 
 /* Fills in what alerts tell: counts, rate, top destination, top source prefix. */
 void box_circumstances(struct flow *flow, struct flow_event *event);

@@ -53,6 +53,7 @@ enum flow_verdict {
     FLOW_DROP_ICMP_QUOTE,         /* an ICMP error that quotes what cannot be translated */
     FLOW_DROP_RECLAIMED,          /* an imported connection whose numbers do not fit */
     FLOW_DROP_NO_KEY,             /* it takes a cookie to answer this SYN, and the engine has no key */
+    FLOW_DROP_LIMIT,              /* of no session, or without use to it, and beyond what passes of these a second */
     FLOW_VERDICT_COUNT
 };
 
@@ -70,6 +71,7 @@ enum flow_end {
     FLOW_END_BLOCKED,             /* its host's block began */
     FLOW_END_EVICTED_FULL,        /* the table was full */
     FLOW_END_REPLACED,            /* a new connection of the same tuple */
+    FLOW_END_SILENT,              /* its client had said nothing, and its prefix had too many of these */
     FLOW_END_COUNT
 };
 

@@ -36,6 +36,7 @@ struct flow_layout {
     size_t profiles;
     size_t headers;
     size_t early;
+    size_t strays;
     size_t end;
 };
 
@@ -80,7 +81,8 @@ flow_layout(const struct flow_config *config, struct flow_layout *layout)
         layout->profiles + flow_round(profiles_bytes(config->profiles_max));
     layout->early =
         layout->headers + flow_round(headers_bytes(config->headers_max));
-    layout->end = layout->early + flow_round(early_bytes(sessions));
+    layout->strays = layout->early + flow_round(early_bytes(sessions));
+    layout->end = layout->strays + flow_round(strays_bytes(sessions));
 }
 
 /*
@@ -210,10 +212,13 @@ flow_parts(struct flow *flow, const struct flow_layout *layout,
     derive_subkey(seed, "prof", key);
     profiles_init(&flow->profiles, bytes + layout->profiles,
                   config->profiles_max, key);
+    derive_subkey(seed, "mute", key);
+    silent_init(&flow->silent, &flow->sessions, key);
     derive_subkey(seed, "link", key);
     headers_init(&flow->headers, bytes + layout->headers, config->headers_max,
                  key);
     early_init(&flow->early, bytes + layout->early, config->sessions_max);
+    strays_init(&flow->strays, bytes + layout->strays, config->sessions_max);
 }
 
 struct flow *

@@ -57,6 +57,8 @@ flow_intercept_valid(const struct flow_intercept_tunables *of)
            (of->wait_for_data == 0 || of->synack_window > 0) &&
            of->unknown <= FLOW_UNKNOWN_FORWARD &&
            of->learn_time_ms <= SECONDS_MAX_MS &&
+           of->learn_limit <= FLOW_COUNT_MAX &&
+           of->silent_max <= FLOW_COUNT_MAX &&
            of->calm_check_interval_ms <= SECONDS_MAX_MS &&
            range_challenge(of->cookie_lifetime_ms, of->clock_skew_ms,
                            of->rexmt_initial_ms, of->rexmt_limit,
@@ -111,6 +113,8 @@ flow_inspect_valid(const struct flow_inspect_tunables *of)
            range_pair(of->max_incomplete_low, of->max_incomplete_high) &&
            range_pair(of->one_minute_low, of->one_minute_high) &&
            of->tcp_block_time_ms <= SECONDS_MAX_MS &&
+           of->tcp_stray_limit <= FLOW_COUNT_MAX &&
+           of->tcp_silent_max <= FLOW_COUNT_MAX &&
            of->block_action <= FLOW_BLOCK_EVICT &&
            of->aggressive_evict <= FLOW_EVICT_NOBODY &&
            of->drop_mode <= FLOW_DROP_HEAVIEST &&

@@ -2,6 +2,8 @@
 #include "flow.h"
 
 #define WINDOW_DEFAULT 1460
+#define STRAY_LIMIT_DEFAULT 1000 /* a second */
+#define SILENT_DEFAULT 1024
 #define MSS_DEFAULT 536 /* RFC 9293 MUST-15: what any server takes */
 
 void
@@ -26,6 +28,8 @@ flow_intercept_default(struct flow_intercept_tunables *tunables)
         .synack_window = WINDOW_DEFAULT,
         .synack_mss = MSS_DEFAULT,
         .learn_time_ms = 60000,
+        .silent_max = SILENT_DEFAULT,
+        .learn_limit = STRAY_LIMIT_DEFAULT,
         .calm_check_interval_ms = 1000,
         .cookie_lifetime_ms = 32000,
         .clock_skew_ms = 1000,
@@ -48,6 +52,8 @@ flow_inspect_default(struct flow_inspect_tunables *tunables)
         .one_minute_low = 400,
         .one_minute_high = 500,
         .tcp_max_incomplete_host = 50,
+        .tcp_silent_max = SILENT_DEFAULT,
+        .tcp_stray_limit = STRAY_LIMIT_DEFAULT,
         .block_action = FLOW_BLOCK_COOKIE,
         .aggressive_evict = FLOW_EVICT_NOBODY,
         .calm_check_interval_ms = 1000,

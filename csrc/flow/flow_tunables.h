@@ -53,6 +53,8 @@ struct flow_intercept_tunables {
     uint32_t synack_mss;             /* announced to clients where no profile says more; 48 to 65535 */
     uint32_t unknown;                /* enum flow_unknown */
     uint32_t learn_time_ms;
+    uint32_t silent_max;             /* established connections of one prefix without a word of the client; 0: all */
+    uint32_t learn_limit;            /* packets a second that pass to protected servers meanwhile; 0: all */
     uint32_t bad_ack_rst;
     uint32_t calm_check_interval_ms; /* how often the end of aggressive mode is looked for */
     uint32_t cookie_lifetime_ms;
@@ -99,6 +101,8 @@ struct flow_inspect_tunables {
     uint32_t one_minute_low;
     uint32_t one_minute_high;
     uint32_t tcp_max_incomplete_host; /* half-open TCP sessions to one address; 0: unlimited */
+    uint32_t tcp_silent_max;         /* established sessions of one prefix without a word of the client; 0: all */
+    uint32_t tcp_stray_limit;        /* TCP packets a second and side that belong to no session; 0: unlimited */
     uint32_t tcp_block_time_ms;      /* 0: a host above its limit loses its oldest instead */
     uint32_t block_action;           /* enum flow_block_action */
     uint32_t block_clears;           /* a block begins by deleting the host's half-open sessions */

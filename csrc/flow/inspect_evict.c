@@ -68,8 +68,12 @@ inspect_make_way(struct flow *flow)
 bool
 inspect_make_room(struct flow *flow)
 {
-    if (flow->order.count == 0)
-        return false;
+    struct session *silent = silent_heaviest(&flow->silent, SILENT_FEW);
+
+    if (silent != NULL)
+        box_end(flow, silent, FLOW_END_EVICTED_FULL);
+    if (silent != NULL || flow->order.count == 0)
+        return silent != NULL;
     inspect_delete(flow, evict_choose(flow), FLOW_END_EVICTED_FULL);
     return true;
 }
@@ -122,6 +126,9 @@ inspect_delete(struct flow *flow, struct session *session, enum flow_end end)
 void
 inspect_pay(struct flow *flow, struct session *session)
 {
-    evict_reset(flow, session);
+    if (session->state <= FLOW_SYNSENT)
+        evict_reset(flow, session);
+    else
+        answer_reset_silent(flow, session);
     box_forget(flow, session);
 }

@@ -34,15 +34,38 @@ tcp_answer_ahead(struct flow *flow, struct session *session,
         tcp_watched(flow, session, &answer, FLOW_SERVER);
 }
 
+/* Whichever end began it: what is not inspected has no sessions. */
+static bool
+tcp_is_inspected(const struct flow *flow, const struct arrival *arrival)
+{
+    const uint16_t *port = arrival->key.port;
+    uint8_t there =
+        inspect_rule_number(flow, arrival->side, WIRE_PROTOCOL_TCP, port[1]);
+    uint8_t back = inspect_rule_number(flow, (uint8_t)(1 - arrival->side),
+                                       WIRE_PROTOCOL_TCP, port[0]);
+
+    return inspect_rule_at(flow, there)->inspect != 0 &&
+           inspect_rule_at(flow, back)->inspect != 0;
+}
+
 /* A segment of no session: perhaps the answer to a SYN that is still to come,
  * perhaps the ACK of a challenge. */
 static enum flow_verdict
 tcp_stranger(struct flow *flow, const struct arrival *arrival)
 {
+    bool speaks = (arrival->view.flags & WIRE_RST) == 0;
+    enum flow_verdict verdict;
+
     if (flow->tap)
         ahead_keep(&flow->ahead, flow->now_ms, arrival->key.hash,
                    &arrival->view);
-    return inspect_host_redeem(flow, arrival);
+    verdict = inspect_host_redeem(flow, arrival);
+    if (verdict != FLOW_FORWARD || !inspect_acts(flow) ||
+        arrival->side == FLOW_TAP || !tcp_is_inspected(flow, arrival) ||
+        strays_pass(&flow->strays, flow->now_ms, arrival->key.hash,
+                    arrival->side, speaks, flow->inspect.tcp_stray_limit))
+        return verdict;
+    return FLOW_DROP_LIMIT;
 }
 
 static enum flow_verdict
@@ -121,6 +144,7 @@ tcp_watched(struct flow *flow, struct session *session,
         break;
     }
     session->last_ms = flow->now_ms;
+    box_heard(flow, session);
     if (session->state == FLOW_ESTAB)
         box_arm(flow, session,
                 flow->now_ms + inspect_rule_idle_ms(flow, session));
@@ -150,6 +174,9 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
         tcp_renew(flow, session, &arrival->view);
         return FLOW_FORWARD;
     }
+    if (inspect_acts(flow) && session->side != FLOW_TAP &&
+        !box_admits(flow, session, &arrival->view, from))
+        return FLOW_DROP_LIMIT;
     tcp_watched(flow, session, arrival, from);
     return FLOW_FORWARD;
 }

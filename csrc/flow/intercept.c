@@ -10,13 +10,14 @@
  * a cookie and else dropped: the server shall not hear of who proved nothing.
  * For learn_time after the list was set there may be connections from before.
  * They are adopted, and since a spoofer can send anything, by the server's own
- * segments.
+ * segments; until it has said something, clients' segments pass by a quota.
  *
  * Sides: the client side is the outside.  Connections that a protected server
  * opens itself are adopted when its SYN passes.
  */
 #include "intercept.h"
 
+#include "answer.h"
 #include "knit.h"
 #include "proxy.h"
 #include "proxy_cookie.h"
@@ -77,6 +78,20 @@ intercept_full(struct flow *flow, const struct arrival *arrival, bool watch)
     return proxy_mints(flow) ? proxy_cookie(flow, arrival) : FLOW_DROP_NO_KEY;
 }
 
+/* Those of a prefix with many who completed handshakes and say nothing go
+ * before those who may still complete theirs. */
+static bool
+intercept_makes_room(struct flow *flow)
+{
+    struct session *silent = silent_heaviest(&flow->silent, SILENT_FEW);
+
+    if (silent == NULL)
+        return intercept_evict(flow, FLOW_END_EVICTED_FULL);
+    answer_reset_silent(flow, silent);
+    box_end(flow, silent, FLOW_END_EVICTED_FULL);
+    return true;
+}
+
 /* A SYN that asks for a protected server. */
 static enum flow_verdict
 intercept_new(struct flow *flow, const struct arrival *arrival)
@@ -95,7 +110,7 @@ intercept_new(struct flow *flow, const struct arrival *arrival)
                                       ? FLOW_END_EVICTED_RATE
                                       : FLOW_END_EVICTED_COUNT);
         if (intercept_open(flow, arrival, watch) == NULL &&
-            (!intercept_evict(flow, FLOW_END_EVICTED_FULL) ||
+            (!intercept_makes_room(flow) ||
              intercept_open(flow, arrival, watch) == NULL))
             verdict = intercept_full(flow, arrival, watch);
     }
@@ -120,8 +135,7 @@ intercept_redeem(struct flow *flow, const struct arrival *arrival,
         flow->stats.incomplete > flow->intercept.max_incomplete_high)
         (void)intercept_evict(flow, FLOW_END_EVICTED_COUNT);
     verdict = proxy_redeemed(flow, arrival, redeemed);
-    if (verdict == FLOW_DROP_NO_ROOM &&
-        intercept_evict(flow, FLOW_END_EVICTED_FULL))
+    if (verdict == FLOW_DROP_NO_ROOM && intercept_makes_room(flow))
         verdict = proxy_redeemed(flow, arrival, redeemed);
     watch_judge(flow);
     return verdict;
@@ -137,9 +151,14 @@ intercept_unknown(struct flow *flow, const struct arrival *arrival)
         return intercept_redeem(flow, arrival, &redeemed);
     if (flow->intercept.mode == FLOW_MODE_WATCH ||
         flow->intercept.unknown == FLOW_UNKNOWN_FORWARD ||
-        arrival->side == FLOW_TAP || intercept_learns(flow))
+        arrival->side == FLOW_TAP)
         return FLOW_FORWARD;
-    return FLOW_DROP_UNKNOWN;
+    if (!intercept_learns(flow))
+        return FLOW_DROP_UNKNOWN;
+    return strays_pass(&flow->strays, flow->now_ms, arrival->key.hash,
+                       FLOW_CLIENT, false, flow->intercept.learn_limit)
+               ? FLOW_FORWARD
+               : FLOW_DROP_LIMIT;
 }
 
 static enum flow_verdict
@@ -168,7 +187,8 @@ intercept_from_server(struct flow *flow, const struct arrival *arrival)
         ahead_keep(&flow->ahead, flow->now_ms, arrival->key.hash, view);
     if (flow->intercept.mode == FLOW_MODE_WATCH || arrival->side == FLOW_TAP)
         return FLOW_FORWARD;
-    if (kind == WIRE_SYN || (kind == WIRE_ACK && intercept_learns(flow))) {
+    if ((kind == WIRE_SYN || (kind == WIRE_ACK && intercept_learns(flow))) &&
+        view_verify(view)) {
         watch_adopt(flow, arrival,
                     kind == WIRE_SYN ? FLOW_CLIENT : FLOW_SERVER);
         return FLOW_FORWARD;
@@ -293,8 +313,12 @@ intercept_packet(struct flow *flow, struct arrival *arrival)
 void
 intercept_due(struct flow *flow, struct session *session)
 {
-    if (session->mode == 'I')
+    if (session->flags & SESSION_OWES_RST) {
+        answer_reset_silent(flow, session);
+        box_forget(flow, session);
+    } else if (session->mode == 'I') {
         proxy_due(flow, session);
-    else
+    } else {
         watch_due(flow, session);
+    }
 }

@@ -99,6 +99,7 @@ knit_early(struct flow *flow, struct session *session, uint16_t early)
     (void)splice_to_server(&session->splice, &view);
     if (answer_packet(flow, session, kept)) {
         (void)track_segment(session, &view, FLOW_CLIENT);
+        box_heard(flow, session);
         session->flags |= SESSION_HEARD;
         box_arm(flow, session, flow->now_ms + flow->proxy.idle_ms);
     }
@@ -196,6 +197,7 @@ knit_follow(struct flow *flow, struct session *session,
     uint16_t fins = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
 
     session->last_ms = flow->now_ms;
+    box_heard(flow, session);
     /* A FIN that is repeated, its ACK lost, is still to be translated. */
     if (session->state == FLOW_CLOSING && (session->flags & fins) == fins)
         box_arm(
@@ -225,6 +227,8 @@ knit_from_client(struct flow *flow, struct session *session,
     if (view->flags & WIRE_SYN)
         track_other_syn(session, view);
     bool changed = splice_to_server(&session->splice, view);
+    if (!box_admits(flow, session, view, FLOW_CLIENT))
+        return FLOW_DROP_LIMIT;
     enum track_change change = track_segment(session, view, FLOW_CLIENT);
     if (!(view->flags & WIRE_SYN))
         session->flags |= SESSION_HEARD;
@@ -257,6 +261,8 @@ knit_from_server(struct flow *flow, struct session *session,
         box_end(flow, session, FLOW_END_REPLACED);
         return FLOW_DROP_RECLAIMED;
     }
+    if (!box_admits(flow, session, view, FLOW_SERVER))
+        return FLOW_DROP_LIMIT;
     enum track_change change = track_segment(session, view, FLOW_SERVER);
     bool changed = splice_to_client(&session->splice, view);
     knit_follow(flow, session, change);

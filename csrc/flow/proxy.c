@@ -22,6 +22,9 @@
 
 #include <assert.h>
 
+#define PROXY_AGAIN_MAX \
+    8 /* answers to repeated SYNs, for each half-handshake */
+
 bool
 proxy_untouchable(const struct view *view)
 {
@@ -112,7 +115,8 @@ proxy_bad_ack(struct flow *flow, const struct session *session,
 
     flow->stats.bad_ack++;
     if (flow->proxy.bad_ack_rst && view->flags & WIRE_ACK &&
-        view->ack != session->p + 1)
+        view->ack != session->p + 1 &&
+        strays_repeat(&flow->strays, flow->now_ms, session->hash, REPEATS_SYN))
         proxy_refuse(flow, arrival);
     return FLOW_DROP_BAD_ACK;
 }
@@ -132,6 +136,9 @@ proxy_syn(struct flow *flow, struct session *session,
         if (session->state == FLOW_SYNSENT ||
             session->flags & SESSION_VALIDATED)
             return FLOW_DROP_EARLY;
+        if (session->half_again >= PROXY_AGAIN_MAX)
+            return FLOW_DROP_LIMIT;
+        session->half_again++;
         proxy_repeated(flow, session, view);
         return FLOW_CONSUMED;
     }
@@ -139,6 +146,9 @@ proxy_syn(struct flow *flow, struct session *session,
     if (session->state == FLOW_SYNRCVD && proxy_mints(flow)) {
         struct view_options offered;
 
+        if (!strays_repeat(&flow->strays, flow->now_ms, session->hash,
+                           REPEATS_SYN))
+            return FLOW_DROP_LIMIT;
         view_options(view, &offered);
         proxy_send_cookie(flow, arrival, &offered);
         flow->stats.cookies_sent++;

@@ -19,6 +19,7 @@ struct selfcheck {
     uint32_t with_host;
     uint32_t armed;
     uint32_t owing;
+    uint32_t silent;
 };
 
 static void
@@ -50,7 +51,9 @@ selfcheck_session(struct flow *flow, uint32_t number, struct selfcheck *found)
     HOLD(found, key.hash == session->hash);
     HOLD(found, session_find(&flow->sessions, &key, &from) == session);
     if ((session->flags & SESSION_COUNTED) == 0) {
-        HOLD(found, session->host == HOST_NONE);
+        HOLD(found, session->host == HOST_NONE || session->state == FLOW_ESTAB);
+        found->silent +=
+            session->state == FLOW_ESTAB && session->host != HOST_NONE;
         return;
     }
     HOLD(found, session->state <= FLOW_SYNSENT);
@@ -140,6 +143,33 @@ selfcheck_hosts(const struct flow *flow, struct selfcheck *found)
     return sessions;
 }
 
+/* Every silent session is in the list of its prefix, linked both ways. */
+static uint32_t
+selfcheck_silent(const struct flow *flow, struct selfcheck *found)
+{
+    const struct silent *silent = &flow->silent;
+    uint32_t sum = 0;
+
+    for (uint32_t list = 0; list < SILENT_LISTS; list++) {
+        uint32_t count = 0;
+        uint32_t before = SESSION_NONE;
+
+        for (uint32_t at = silent->oldest[list]; at != SESSION_NONE; count++) {
+            const struct session *session = session_at(&flow->sessions, at);
+
+            HOLD(found, session->host == list && session->older == before &&
+                            session->state == FLOW_ESTAB &&
+                            session->bytes[FLOW_CLIENT] == 0);
+            before = at;
+            at = session->younger;
+        }
+        HOLD(found,
+             count == silent->count[list] && silent->youngest[list] == before);
+        sum += count;
+    }
+    return sum;
+}
+
 uint32_t
 box_selfcheck(struct flow *flow)
 {
@@ -163,6 +193,7 @@ box_selfcheck(struct flow *flow)
     HOLD(&found, stats->terminating == found.by_state[FLOW_CLOSING]);
     HOLD(&found, flow->due.count == found.armed + flow->hosts.blocked);
     HOLD(&found, selfcheck_hosts(flow, &found) == found.with_host);
+    HOLD(&found, selfcheck_silent(flow, &found) == found.silent);
     selfcheck_order(flow, &found);
     return found.fault;
 }

@@ -59,6 +59,7 @@ struct session {
             uint64_t half_ms;         /* when the half-handshake of ours that runs began */
             uint32_t half_label;      /* IPv6 flow label of the client's */
             uint16_t half_early;      /* place of what the client said already (early.h) */
+            uint8_t half_again;       /* SYNs of the client that were answered again */
         };
     };
     uint8_t hop_limit;                /* of the client's first packet; 0: not known */

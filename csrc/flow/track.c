@@ -9,6 +9,7 @@
 
 #include "../core/bytes.h"
 #include "../core/seq.h"
+#include "strays.h"
 
 #include <assert.h>
 #include <string.h>
@@ -319,6 +320,26 @@ track_closing_ms(const struct session *session, uint64_t now_ms,
     if (owed && while_ms < TRACK_FIN_AGAIN_MS)
         while_ms = TRACK_FIN_AGAIN_MS;
     return now_ms + while_ms;
+}
+
+uint32_t
+track_useless(const struct session *session, const struct view *view,
+              uint32_t from)
+{
+    uint16_t unsure = SESSION_ADOPTED | SESSION_UNCHECKED | SESSION_UNCHECKED_S;
+
+    if (view->flags & WIRE_SYN)
+        return REPEATS_SYN;
+    if (view->flags & WIRE_RST) {
+        bool exact = view->seq == session->nxt[from] ||
+                     view->seq == session->ack[1 - from];
+        return session->state >= FLOW_ESTAB && !exact ? REPEATS_SYN : 0;
+    }
+    if (session->state < FLOW_ESTAB || session->flags & unsure ||
+        (track_in_window(session, view, from) &&
+         track_acceptable_ack(session, view, from)))
+        return 0;
+    return 1;
 }
 
 enum track_change

@@ -58,6 +58,12 @@ uint64_t track_closing_ms(const struct session *session, uint64_t now_ms, uint32
 void track_syn(struct session *session, const struct view *view);
 
 /*
+ * What a segment counts in a flood on one tuple: 0 if it may be of use, REPEATS_SYN if it is a SYN or a RST that asks
+ * for an answer, 1 if it is out of every window.  track_segment() is still to come.
+ */
+uint32_t track_useless(const struct session *session, const struct view *view, uint32_t from);
+
+/*
  * A segment of a session, from one of its ends.  Counts its payload.
  *
  *   in       view   numbers as the two ends use them (before or after any rewriting, but always the same)

@@ -162,14 +162,19 @@ enum flow_verdict
 watch_packet(struct flow *flow, struct session *session, uint32_t from,
              const struct arrival *arrival)
 {
-    enum track_change change = track_segment(session, &arrival->view, from);
     uint16_t fins = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
+    enum track_change change;
 
+    if (arrival->side != FLOW_TAP &&
+        !box_admits(flow, session, &arrival->view, from))
+        return FLOW_DROP_LIMIT;
+    change = track_segment(session, &arrival->view, from);
     if (change == TRACK_ANEW) {
         watch_renew(flow, session, &arrival->view);
         return FLOW_FORWARD;
     }
     session->last_ms = flow->now_ms;
+    box_heard(flow, session);
     if (session->state == FLOW_SYNRCVD) {
         watch_note_half_open(flow, session, from, change);
         if (change == TRACK_SYN_ACK)

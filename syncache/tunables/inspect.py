@@ -72,6 +72,12 @@ _COMMANDS = (
 # or refuses clients does an attacker's work, so the defaults report, and answer with
 # cookies where there are too many; the preset cbac-classic is the original.
 _OURS = (
+    Knob(_I + "tcp.silent_max", 1024, (0, NUMBER_MAX),
+        "TCP sessions of a /24 or /48 whose clients said nothing; the oldest goes",
+        field="tcp_silent_max", zero_unlimited=True, engine="inspect"),
+    Knob(_I + "tcp.stray_limit", 1000, (0, NUMBER_MAX),
+        "TCP packets a second and side of no session that pass unless both ends speak",
+        field="tcp_stray_limit", zero_unlimited=True, engine="inspect"),
     Knob(_I + "tcp.block_time_s", 0, (0, SECONDS_MAX),
         "as tcp.block_time, in seconds; unless 0 it is used instead", unit="s",
         engine="inspect"),

@@ -61,6 +61,8 @@ def test_classic_preset_is_the_default_but_for_what_harms_honest_clients():
         "block_action": "drop",
         "block_clears": 1,
         "aggressive_evict": "per-new",
+        "tcp.stray_limit": 0,
+        "tcp.silent_max": 0,
     } == changed
 
 
@@ -69,7 +71,8 @@ def test_modern_preset_limits_nothing():
     sysctl = Sysctl()
     sysctl.preset("cbac-modern")
     changed = {name for name in sysctl if sysctl[name] != Sysctl()[name]}
-    limits = "max_incomplete.low", "max_incomplete.high", "tcp.max_incomplete_host"
+    tcp = "tcp.max_incomplete_host", "tcp.stray_limit", "tcp.silent_max"
+    limits = "max_incomplete.low", "max_incomplete.high", *tcp
     expected = {INSPECTION + name for name in limits} | {PAIR + "low", PAIR + "high"}
     assert expected == changed
     assert {0} == {sysctl[name] for name in changed}

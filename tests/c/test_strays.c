@@ -1,0 +1,140 @@
+/* The quotas of segments that belong nowhere. */
+#include "../../csrc/flow/strays.h"
+#include "test.h"
+
+#include <stdlib.h>
+
+#define LIMIT 10
+#define OUTSIDE 0
+#define INSIDE 1
+
+static void *memory;
+
+static void
+begin(struct strays *strays)
+{
+    free(memory);
+    memory = malloc(strays_bytes(1000));
+    strays_init(strays, memory, 1000);
+}
+
+static unsigned
+flood(struct strays *strays, uint64_t now_ms, unsigned count, bool speaks)
+{
+    unsigned passed = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        passed += strays_pass(strays, now_ms, 1000000 + i * 2654435761u,
+                              OUTSIDE, speaks, LIMIT);
+    return passed;
+}
+
+static void
+test_limit_holds_for_each_second_and_side(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    EXPECT_EQ(LIMIT, flood(&strays, 5000, 1000, true));
+    EXPECT_EQ(0, flood(&strays, 5999, 1000, true));
+    EXPECT_TRUE(strays_pass(&strays, 5999, 7, INSIDE, true, LIMIT));
+    EXPECT_EQ(LIMIT, flood(&strays, 6000, 1000, false));
+}
+
+static void
+test_limit_of_zero_lets_everything_pass(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    for (unsigned i = 0; i < 100; i++)
+        EXPECT_TRUE(strays_pass(&strays, 0, i, OUTSIDE, true, 0));
+}
+
+static void
+test_tuple_of_which_the_other_side_spoke_passes_beyond_the_limit(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    EXPECT_TRUE(strays_pass(&strays, 0, 7, INSIDE, true, LIMIT));
+    EXPECT_TRUE(strays_pass(&strays, 0, 8, INSIDE, false, LIMIT)); /* a RST */
+    EXPECT_EQ(LIMIT, flood(&strays, 0, 1000, true));
+    EXPECT_TRUE(strays_pass(&strays, 999, 7, OUTSIDE, true, LIMIT));
+    EXPECT_TRUE(!strays_pass(&strays, 999, 8, OUTSIDE, true, LIMIT));
+    EXPECT_TRUE(!strays_pass(&strays, 999, 9, OUTSIDE, true, LIMIT));
+    /* It said so itself: that is no word of the other side. */
+    EXPECT_TRUE(!strays_pass(&strays, 999, 9, OUTSIDE, true, LIMIT));
+}
+
+static void
+test_word_of_the_other_side_grows_old(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    EXPECT_TRUE(strays_pass(&strays, 0, 7, INSIDE, true, LIMIT));
+    EXPECT_EQ(LIMIT, flood(&strays, 300000, 1000, true));
+    EXPECT_TRUE(strays_pass(&strays, 300000, 7, OUTSIDE, true, LIMIT));
+    EXPECT_EQ(LIMIT, flood(&strays, 301000, 1000, true));
+    EXPECT_TRUE(!strays_pass(&strays, 301000, 7, OUTSIDE, true, LIMIT));
+}
+
+static void
+test_refused_segment_lets_the_other_side_speak(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    EXPECT_EQ(LIMIT, flood(&strays, 0, 1000, true));
+    EXPECT_TRUE(!strays_pass(&strays, 0, 7, OUTSIDE, true, LIMIT));
+    for (unsigned i = 0; i < LIMIT; i++)
+        EXPECT_TRUE(strays_pass(&strays, 0, 900 + i, INSIDE, true, LIMIT));
+    EXPECT_TRUE(!strays_pass(&strays, 0, 950, INSIDE, true, LIMIT));
+    EXPECT_TRUE(strays_pass(&strays, 0, 7, INSIDE, true, LIMIT));
+    EXPECT_TRUE(strays_pass(&strays, 0, 7, OUTSIDE, true, LIMIT));
+}
+
+static void
+test_repeats_have_a_number_a_second_by_tuple(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    for (unsigned i = 0; i < REPEATS_A_SECOND; i++)
+        EXPECT_TRUE(strays_repeat(&strays, 1500, 7, 1));
+    EXPECT_TRUE(!strays_repeat(&strays, 1999, 7, 1));
+    EXPECT_TRUE(strays_repeat(&strays, 1999, 8, 1));
+    EXPECT_TRUE(strays_repeat(&strays, 2000, 7, 1));
+}
+
+static void
+test_what_asks_for_answers_counts_more(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    for (unsigned i = 0; i < REPEATS_A_SECOND / REPEATS_SYN; i++)
+        EXPECT_TRUE(strays_repeat(&strays, 1500, 7, REPEATS_SYN));
+    EXPECT_TRUE(!strays_repeat(&strays, 1500, 7, REPEATS_SYN));
+    EXPECT_TRUE(!strays_repeat(&strays, 1500, 7, 1));
+}
+
+static const struct test tests[] = {
+    TEST(test_limit_holds_for_each_second_and_side),
+    TEST(test_limit_of_zero_lets_everything_pass),
+    TEST(test_tuple_of_which_the_other_side_spoke_passes_beyond_the_limit),
+    TEST(test_word_of_the_other_side_grows_old),
+    TEST(test_refused_segment_lets_the_other_side_speak),
+    TEST(test_repeats_have_a_number_a_second_by_tuple),
+    TEST(test_what_asks_for_answers_counts_more),
+};
+
+int
+main(int argc, char **argv)
+{
+    int status = test_main(argc, argv, tests, TEST_COUNT(tests));
+
+    free(memory);
+    return status;
+}

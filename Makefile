@@ -11,6 +11,7 @@
 #                    against the core
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
+#   make floods      clients served in floods of ten kinds, 6 minutes
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
 #   make check       every static check; `make check lint` runs one stage
@@ -46,7 +47,7 @@ DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
 	docs bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core soak fleet-soak bad-input bench coverage check wheel clean reformat \
+.PHONY: all demo test test-core soak fleet-soak floods bad-input bench coverage check wheel clean reformat \
 	mutate shield $(STAGES)
 
 all: $(EXTENSION)
@@ -129,6 +130,11 @@ fleet-soak: $(EXTENSION)
 bad-input: $(READY)
 	@$(NEED) cc gcc
 	@$(PY) tests/tools/bad_input.py $(or $(ARGS),--count 10000000)
+
+# Every kind of flood at every engine, IPv4 and IPv6, with clients beside it.
+floods: $(EXTENSION)
+	@$(TOOLS)
+	@$(PY) tests/netns/storms.py $(ARGS)
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)

@@ -12,15 +12,17 @@
  *
  * Not here: the flood; flood.c.
  */
-#define _GNU_SOURCE /* accept4 */
+#define _GNU_SOURCE 1 /* accept4 */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,7 +37,7 @@ struct client {
 };
 
 struct crowd {
-    struct sockaddr_in server;
+    struct sockaddr_storage server;
     struct client client[CLIENTS_MAX];
     int count, started, open, epoll;
     double interval_ms, timeout_ms;
@@ -56,6 +58,13 @@ now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
+static socklen_t
+address_size(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                          : sizeof(struct sockaddr_in);
+}
+
 static void
 watch(int epoll, int fd, uint32_t events, uint32_t number)
 {
@@ -69,12 +78,13 @@ start_one(struct crowd *crowd)
 {
     struct client *client = &crowd->client[crowd->started];
 
-    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    client->fd =
+        socket(crowd->server.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (client->fd < 0)
         fail("socket");
     client->start_ms = now_ms();
     if (connect(client->fd, (struct sockaddr *)&crowd->server,
-                sizeof crowd->server) < 0 &&
+                address_size(&crowd->server)) < 0 &&
         errno != EINPROGRESS)
         fail("connect");
     watch(crowd->epoll, client->fd, EPOLLOUT, (uint32_t)crowd->started);
@@ -182,14 +192,22 @@ serve_one(int epoll, int listener, int fd)
 }
 
 static void
-serve(const struct sockaddr_in *address)
+serve(const struct sockaddr_storage *address)
 {
-    int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int on = 1;
+    int listener = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int epoll = epoll_create1(0);
     struct epoll_event event[EVENTS];
+    struct rlimit files;
 
+    /* Whoever connects and says nothing stays. */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (const struct sockaddr *)address, sizeof *address) < 0 ||
+    if (bind(listener, (const struct sockaddr *)address,
+             address_size(address)) < 0 ||
         listen(listener, BACKLOG) < 0)
         fail("cannot listen");
     watch(epoll, listener, EPOLLIN, (uint32_t)listener);
@@ -206,19 +224,35 @@ serve(const struct sockaddr_in *address)
     }
 }
 
+static bool
+parse_address(const char *text, const char *port,
+              struct sockaddr_storage *address)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+    uint16_t number = htons((uint16_t)atoi(port));
+
+    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = number;
+        return true;
+    }
+    six->sin6_family = AF_INET6;
+    six->sin6_port = number;
+    return inet_pton(AF_INET6, text, &six->sin6_addr) == 1;
+}
+
 int
 main(int argc, char **argv)
 {
     static struct crowd crowd;
 
-    if (argc < 4 || inet_pton(AF_INET, argv[2], &crowd.server.sin_addr) != 1) {
+    if (argc < 4 || !parse_address(argv[2], argv[3], &crowd.server)) {
         fprintf(stderr, "usage: clients serve ADDRESS PORT\n"
                         "       clients connect ADDRESS PORT COUNT INTERVAL_MS "
                         "TIMEOUT_MS\n");
         return 2;
     }
-    crowd.server.sin_family = AF_INET;
-    crowd.server.sin_port = htons((uint16_t)atoi(argv[3]));
     if (strcmp(argv[1], "serve") == 0) {
         serve(&crowd.server);
     } else if (argc == 7) {

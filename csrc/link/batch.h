@@ -17,6 +17,16 @@ batch_is_gone(int error)
     return error == ENODEV || error == ENXIO || error == EBADF;
 }
 
+/*
+ * True if errno is about one packet: there is no way to its destination, say.  The link goes on sending, and says
+ * nothing: whoever sends from addresses that nobody can reach would fill the log.
+ */
+static inline bool
+batch_is_of_one(int error)
+{
+    return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EINVAL || error == EMSGSIZE;
+}
+
 /* Sends messages in order.  Returns how many went out, or -errno of the first; never blocks. */
 int32_t batch_send(int fd, struct mmsghdr *message, uint32_t count);
 

@@ -349,7 +349,8 @@ link_packet_send(struct link_packet *link, struct syncache_ring *tx)
                 return -ENODEV;
             break;
         }
-        link->send_error = error;
+        if (!batch_is_of_one(error))
+            link->send_error = error;
     }
     return (int32_t)(tx->next - before);
 }

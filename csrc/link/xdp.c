@@ -301,7 +301,8 @@ link_xdp_send(struct link_xdp *link, struct syncache_ring *tx)
             break;
         if (batch_is_gone(error) && tx->next == before)
             return -ENODEV;
-        link->send_error = error;
+        if (!batch_is_of_one(error))
+            link->send_error = error;
     }
     return (int32_t)(tx->next - before);
 }

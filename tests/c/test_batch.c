@@ -184,12 +184,21 @@ test_refusal_costs_the_whole_packet(void)
     EXPECT_EQ(0, route.cut);
 }
 
+static void
+test_refusal_of_one_destination_is_not_of_the_link(void)
+{
+    EXPECT_TRUE(batch_is_of_one(ENETUNREACH) && batch_is_of_one(EHOSTUNREACH));
+    EXPECT_TRUE(!batch_is_of_one(0) && !batch_is_of_one(ENOBUFS));
+    EXPECT_TRUE(!batch_is_of_one(ENETDOWN));
+}
+
 static const struct test tests[] = {
     TEST(test_packets_go_to_the_socket_of_their_family),
     TEST(test_frame_with_a_link_header_ends_a_run),
     TEST(test_packet_of_no_family_is_refused),
     TEST(test_super_segment_goes_out_in_pieces),
     TEST(test_refusal_costs_the_whole_packet),
+    TEST(test_refusal_of_one_destination_is_not_of_the_link),
 };
 
 int

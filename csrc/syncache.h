@@ -273,7 +273,7 @@ struct syncache_half_open {
     uint32_t iss;
     uint32_t irs;
     uint32_t endpoint;
-    uint32_t age_ms;
+    uint32_t age_ms;               /* 12 days (2^30) at most */
     uint64_t deadline_ms;          /* of the next retransmission or removal */
     uint16_t peer_mss;             /* as in the SYN; 0: none */
     uint8_t snd_wscale;            /* as in the SYN, or SYNCACHE_WSCALE_NONE */

@@ -247,7 +247,7 @@ api_list(const struct syncache *cache, struct table_ref ref,
     out->iss = entry->iss;
     out->irs = entry->irs;
     out->endpoint = entry->endpoint;
-    out->age_ms = (uint32_t)cache->now_ms - entry->born_ms;
+    out->age_ms = table_age_ms(entry, cache->now_ms);
     out->deadline_ms = table_deadline_ms(&cache->table, ref, cache->now_ms);
     out->peer_mss = entry->peer_mss;
     out->snd_wscale = SYNCACHE_WSCALE_NONE;

@@ -45,6 +45,7 @@ engine_tell(struct syncache *cache, uint64_t now_ms)
         cache->init_ms = now_ms;
         cache->now_ms = now_ms;
         cache->table.swept_ms = now_ms;
+        cache->table.aged_ms = now_ms;
     }
     last_ms = cache->now_ms;
     if (now_ms < last_ms)

@@ -59,7 +59,7 @@ expand_timestamps(const struct syncache *cache, const struct event *event)
 static void
 expand_selfcheck(struct syncache *cache, const struct table_entry *entry)
 {
-    uint32_t age_ms = (uint32_t)cache->now_ms - entry->born_ms;
+    uint32_t age_ms = table_age_ms(entry, cache->now_ms);
     const struct endpoint *endpoint = &cache->endpoints.slots[entry->endpoint];
     struct syncache_cookie_options options = {
         .rcv_wscale = engine_wscale(cache, &endpoint->config)};

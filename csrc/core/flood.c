@@ -128,8 +128,7 @@ flood_count(struct syncache *cache, const struct table_burst *fresh,
         const struct table_entry *victim =
             &fresh->victim[__builtin_ctzll(left)];
 
-        pause_note_victim(&cache->pause,
-                          (uint32_t)cache->now_ms - victim->born_ms,
+        pause_note_victim(&cache->pause, table_age_ms(victim, cache->now_ms),
                           cache->tunables.pause_age_ms);
         engine_leave_unanswered(cache, victim);
         stats->sc_bucketoverflow++;

@@ -226,8 +226,7 @@ add_evict(struct syncache *cache, uint32_t bucket)
     struct table_ref oldest = table_oldest(&cache->table, bucket);
 
     assert(oldest.entry != NULL);
-    pause_note_victim(&cache->pause,
-                      (uint32_t)cache->now_ms - oldest.entry->born_ms,
+    pause_note_victim(&cache->pause, table_age_ms(oldest.entry, cache->now_ms),
                       cache->tunables.pause_age_ms);
     table_stamp_overflow(&cache->table, bucket, engine_uptime_s(cache));
     engine_remove_unanswered(cache, oldest);

@@ -67,6 +67,7 @@ table_init(struct table *table, void *memory, uint32_t hashsize,
     table->challenge_buckets = 0;
     table->next_due_ms = SYNCACHE_NEVER;
     table->swept_ms = 0;
+    table->aged_ms = 0;
     table->buckets = memory;
     size_t buckets_bytes = (size_t)hashsize * table->bucket_bytes;
     table->next_due = (uint16_t *)(void *)(table->buckets + buckets_bytes);

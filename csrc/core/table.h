@@ -20,6 +20,7 @@
 #define TABLE_DUE_MS 4                /* a deadline is rounded up to this: never early, less than 4 ms late */
 #define TABLE_ARM_MAX_MS SYNCACHE_REXMIT_MAX_MS /* a deadline further away is cut to this */
 #define TABLE_SWEEP_MS 30000          /* how often table_sweep() must run so that 16-bit times do not wrap */
+#define TABLE_AGE_MAX_MS (UINT32_C(1) << 30) /* of an entry, 12 days: what is older counts as old as that */
 #define TABLE_CHALLENGE_MAX_MS 30000  /* longest ack_war_timewindow */
 
 /* One half-open connection.  The table reads the tuple and born_ms; the rest is the events'. */
@@ -57,6 +58,7 @@ struct table {
     uint32_t challenge_buckets;       /* buckets whose flag says that an entry has challenges */
     uint64_t next_due_ms;             /* lower bound over all buckets, SYNCACHE_NEVER if empty */
     uint64_t swept_ms;                /* time of the last sweep */
+    uint64_t aged_ms;                 /* when ages were last kept from wrapping */
 };
 
 /* Where an entry lies. entry is NULL for "none". */
@@ -132,6 +134,9 @@ void table_mark_challenge(struct table *table, struct table_ref ref);
  *            last, *cursor is hashsize and next_due_ms is renewed
  */
 uint32_t table_take_due(struct table *table, uint64_t now_ms, uint32_t *cursor, struct table_ref *refs, uint32_t max);
+
+/* Age of an entry, TABLE_AGE_MAX_MS at most. */
+uint32_t table_age_ms(const struct table_entry *entry, uint64_t now_ms);
 
 /* The entries of a bucket in order of age: rank 0 is the oldest. */
 struct table_ref table_by_rank(const struct table *table, uint32_t bucket, uint32_t rank);

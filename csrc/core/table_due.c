@@ -27,6 +27,11 @@
  * the next sweep, g after s, true ages lie in (g - 30 s, g + 30 s): what reads
  * as 30 s or more has ended, and so has what reads as g - 30 s or less, since
  * that is an age that wrapped.
+ *
+ * Ages.  The time of birth is 32 bits of milliseconds, 49 days.  A sweep that
+ * comes TABLE_AGE_MAX_MS = a or more after one that looked at ages looks again,
+ * and sets those above a to a.  Before it no age is above 3a + 60 s, or there
+ * was no call for a and longer: then all are older than a.
  */
 #include "table_line.h"
 
@@ -318,6 +323,30 @@ table_sweep_dues(struct table *table, uint32_t bucket, uint32_t now, bool all)
         (uint16_t)table_earliest(dues, table->bucketlimit, now);
 }
 
+uint32_t
+table_age_ms(const struct table_entry *entry, uint64_t now_ms)
+{
+    uint32_t age_ms = (uint32_t)now_ms - entry->born_ms;
+
+    return age_ms < TABLE_AGE_MAX_MS ? age_ms : TABLE_AGE_MAX_MS;
+}
+
+/* Entries older than an age can be told get that age. */
+static void
+table_sweep_ages(struct table *table, uint64_t now_ms, bool all)
+{
+    for (uint32_t bucket = 0; bucket <= table->mask; bucket++) {
+        const uint16_t *tags = table_tags(table, bucket);
+        for (uint32_t slot = 0; slot < table->bucketlimit; slot++) {
+            struct table_entry *entry = table_ref(table, bucket, slot).entry;
+            if (tags[slot] != TABLE_EMPTY &&
+                (all || table_age_ms(entry, now_ms) == TABLE_AGE_MAX_MS))
+                entry->born_ms = (uint32_t)now_ms - TABLE_AGE_MAX_MS;
+        }
+    }
+    table->aged_ms = now_ms;
+}
+
 void
 table_sweep(struct table *table, uint64_t now_ms)
 {
@@ -334,4 +363,7 @@ table_sweep(struct table *table, uint64_t now_ms)
             table_sweep_challenges(table, bucket, gap_ms, now_ms);
     }
     table->swept_ms = now_ms;
+    if (now_ms - table->aged_ms >= TABLE_AGE_MAX_MS)
+        table_sweep_ages(table, now_ms,
+                         gap_ms >= TABLE_AGE_MAX_MS + TABLE_SWEEP_MS);
 }

@@ -102,7 +102,7 @@ _INTERCEPT_OURS = (
         "packets a second of clients' unknown connections that pass meanwhile; 0: all",
         field="learn_limit", engine="intercept"),
     Knob(_I + "silent_max", 1024, (0, NUMBER_MAX),
-        "connections of a /24 or /48 whose clients said nothing; the oldest goes; 0: all",
+        "connections of a /24 or /48 without a word of the client; 0: all",
         field="silent_max", engine="intercept"),
     Knob(_I + "bad_ack_rst", 0, BOOL,
         "answer an ACK that completes nothing with a RST, as RFC 9293 would",

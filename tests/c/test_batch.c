@@ -2,7 +2,7 @@
  * Packets without link header, to a sendmmsg() of this program's: which socket,
  * which address, in what pieces, and what is left when the kernel refuses.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 
 #include "ring.h"
 

@@ -1,7 +1,7 @@
 /* Silent sessions by prefix: lists, their oldest, the heaviest. */
-#include "../../csrc/flow/silent.h"
 #include "../../csrc/core/bytes.h"
 #include "../../csrc/flow/host.h"
+#include "../../csrc/flow/silent.h"
 #include "test.h"
 
 #define MAX 64

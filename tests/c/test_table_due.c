@@ -374,6 +374,37 @@ test_sweep_soon_after_a_sweep_keeps_young_challenges(void)
     free(block.memory);
 }
 
+static void
+test_age_of_an_entry_does_not_wrap(void)
+{
+    /* In steps of any length, one of them of 2^32 ms and more. */
+    static const uint64_t steps[] = {30000,       1000000000,     1073771823,
+                                     1073771824,  4294967295,     4294967296,
+                                     34359738369, UINT64_MAX >> 4};
+    for (size_t i = 0; i < TEST_COUNT(steps); i++) {
+        struct table_block block = table_new(1, 2, 2);
+        struct table *table = &block.table;
+        struct table_entry *old = insert_number(table, 0).entry;
+        uint64_t now = 0;
+        old->born_ms = 0;
+        for (unsigned step = 0; step < 300; step++) {
+            now += steps[i] / (step % 3 + 1) + step % 2;
+            table_sweep(table, now);
+            EXPECT_EQ(now < TABLE_AGE_MAX_MS ? now : TABLE_AGE_MAX_MS,
+                      table_age_ms(old, now));
+            if (step % 100 == 50)
+                now += UINT64_C(1) << 32;
+            if (step == 200) {
+                struct table_entry *young = insert_number(table, 1).entry;
+                young->born_ms = (uint32_t)now;
+                table_sweep(table, now + 30000);
+                EXPECT_EQ(30000, table_age_ms(young, now + 30000));
+            }
+        }
+        free(block.memory);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_deadline_is_never_early_and_less_than_4_ms_late),
     TEST(test_deadline_in_the_past_is_due_now),
@@ -386,6 +417,7 @@ static const struct test tests[] = {
     TEST(test_removed_entry_takes_its_mark_along),
     TEST(test_random_steps_follow_64_bit_deadlines),
     TEST(test_sweep_soon_after_a_sweep_keeps_young_challenges),
+    TEST(test_age_of_an_entry_does_not_wrap),
 };
 
 int

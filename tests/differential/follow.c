@@ -212,7 +212,7 @@ move_clock(struct world *world)
     case 2:
     case 3:
         if (next != SYNCACHE_NEVER && next + 1 > world->now)
-            world->now = next + follow_below(world, 3) - 1;
+            world->now = next + follow_below(world, 3) - (next > 0);
         break;
     case 4:
         world->now += follow_below(world, 60000);

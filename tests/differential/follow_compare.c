@@ -28,6 +28,8 @@ static const char *const counter_names[] = {
     "fastopen_cookies", "fastopen_refused",
     "syn_no_key",       "rexmit_withheld"};
 
+#define OLDEST_MS \
+    (UINT64_C(1) << 30) /* what an entry's age is told as at most */
 #define COUNTERS (sizeof counter_names / sizeof *counter_names)
 
 _Static_assert(sizeof(struct syncache_stats) ==
@@ -117,8 +119,9 @@ compare_entry(struct world *world, const struct twin_entry *twin,
         follow_differ(world, "entry's tuple and irs", twin->irs, core->irs);
     follow_equal(world, "entry.iss", twin->iss, core->iss);
     follow_equal(world, "entry.endpoint", twin->endpoint, core->endpoint);
-    follow_equal(world, "entry.age_ms",
-                 (uint32_t)(world->twin.now - twin->born), core->age_ms);
+    uint64_t age_ms = world->twin.now - twin->born;
+    follow_equal(world, "entry.age_ms", age_ms < OLDEST_MS ? age_ms : OLDEST_MS,
+                 core->age_ms);
     follow_equal(world, "entry.peer_mss", twin->mss, core->peer_mss);
     follow_equal(world, "entry.snd_wscale", twin->ws, core->snd_wscale);
     follow_equal(world, "entry.rcv_wscale", twin->rcv_ws, core->rcv_wscale);

@@ -114,9 +114,7 @@ evict(struct twin *twin, uint32_t bucket)
 {
     struct twin_entry *victim = twin_oldest(twin, bucket);
     twin->pause.victims++;
-    /* The engine keeps 32 bits of a time of birth. */
-    twin->pause.young +=
-        (uint32_t)(twin->now - victim->born) < twin->tune.pause_age_ms;
+    twin->pause.young += twin->now - victim->born < twin->tune.pause_age_ms;
     twin->overflowed[bucket] = true;
     twin->overflow_second[bucket] = twin_second(twin);
     twin_remove_unanswered(twin, victim);

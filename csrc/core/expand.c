@@ -239,9 +239,7 @@ expand_mismatch(struct syncache *cache, struct event *event,
         return SYNCACHE_DROP_COOKIE_DATA;
     if (cache->tunables.blackhole >= 3)
         return SYNCACHE_DROP_BLACKHOLE;
-    event->reply_size =
-        respond_rst(cache, event->endpoint, event->segment, event->reply);
-    return SYNCACHE_REPLY_RST;
+    return respond_refuse(cache, event->endpoint, event);
 }
 
 enum syncache_verdict
@@ -251,7 +249,5 @@ expand_refuse(struct syncache *cache, struct event *event)
         return SYNCACHE_PASS_NO_ENDPOINT;
     if (cache->tunables.blackhole >= 3)
         return SYNCACHE_DROP_BLACKHOLE;
-    event->reply_size =
-        respond_rst(cache, event->endpoint, event->segment, event->reply);
-    return SYNCACHE_REPLY_RST;
+    return respond_refuse(cache, event->endpoint, event);
 }

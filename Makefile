@@ -12,6 +12,7 @@
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
 #   make floods      clients served in floods of ten kinds, 6 minutes
+#   make floods-soak kills and reloads in floods, 4 minutes
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
 #   make check       every static check; `make check lint` runs one stage
@@ -47,7 +48,7 @@ DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
 	docs bench-counts wheels
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core soak fleet-soak floods bad-input bench coverage check wheel clean reformat \
+.PHONY: all demo test test-core soak fleet-soak floods floods-soak bad-input bench coverage check wheel clean reformat \
 	mutate shield $(STAGES)
 
 all: $(EXTENSION)
@@ -135,6 +136,11 @@ bad-input: $(READY)
 floods: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) tests/netns/storms.py $(ARGS)
+
+# Fifty kills and a hundred reloads in a flood, each engine; 4 minutes.
+floods-soak: $(EXTENSION)
+	@$(TOOLS)
+	@$(PY) tests/netns/test_killed.py $(ARGS)
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)

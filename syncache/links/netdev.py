@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from .link import LinkError
 
+IFA_F_NODAD = 2  # linux/if_addr.h
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -92,7 +94,12 @@ class Netdev:
             self._keep_ipv6_addresses()
             for address in addresses:
                 if not _has(ip, index, address):
-                    self._do(["addr", address], ip.addr, index=index, address=address)
+                    given: dict[str, object] = {"index": index, "address": address}
+                    # An IPv6 address answers at once, not after a second in which
+                    # others could claim it (RFC 4862 5.4): it is ours by order.
+                    if ":" in address:
+                        given["flags"] = IFA_F_NODAD
+                    self._do(["addr", address], ip.addr, **given)
             if link["state"] != "up":
                 self._do(["down"], ip.link, "set", index=index, state="up")
             for route in routes:

@@ -103,7 +103,7 @@ def test_what_is_there_already_is_left_there(kernel):
     kernel.refused["addr add 192.0.2.1/24"] = errno.EEXIST
     device = Netdev("tun7", ["192.0.2.1/24", "2001:db8::1/64"], mtu=9000)
     device.restore()
-    assert kernel.log == ["addr add 2001:db8::1/64", "addr del 2001:db8::1/64"]
+    assert kernel.log == ["addr add 2001:db8::1/64 2", "addr del 2001:db8::1/64"]
 
 
 def test_refusal_undoes_what_was_done_and_raises_one_line(kernel):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .attempts import Counted
 
+STATES = ("calm", "flood", "cookies", "blocked", "aggressive", "paused")
 FLOOD_SYNS = 500  # a second, of one port
 FLOOD_FACTOR = 2  # and so many times what is completed in all
 QUIET_SECONDS = 5.0  # without a flood, until it is over

@@ -285,7 +285,7 @@ class Log:
                 for spoken in self._folder.add(message):
                     self._say(spoken)
         if self.budget is not None:
-            self.budget.spend(taken)
+            self.budget.spend(taken, more=taken == allowed)
         for spoken in self._folder.flush(now):
             self._say(spoken)
         return taken

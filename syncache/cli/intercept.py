@@ -465,7 +465,7 @@ class Box(Bridge):
             line = ios.log_line(event)
             if line is not None:
                 self._say(line, event)
-        self._budget.spend(taken)
+        self._budget.spend(taken, more=taken == allowed)
         return taken
 
     def _say(self, line: str, event: FlowEvent) -> None:

@@ -16,9 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..alarms import STATES
 from ..control import Client, ControlError
 from . import Failure
 from .files import replace
+from .top_data import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 # Name, type, labels and value of each number of a group.
 Fleet = Iterable[tuple[str, str, dict[str, str], str]]
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TIMEOUT_SECONDS = 2.0  # of one process
 REQUEST_SECONDS = 10.0  # of one scrape
 # What is a level and not a count.
@@ -56,6 +59,7 @@ COMMON = {
     "overflows": ("listendrop", "table_full"),
 }
 # Counters of one kind are one family with a label.
+LINKS = {"link", "tap", "outside", "inside"}
 LABELLED = {"verdict_": ("verdicts", "verdict"), "ended_": ("ended", "reason")}
 
 
@@ -70,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="PATH",
         action="append",
         default=[],
-        help="of a process, as given to its --control; may be repeated",
+        help="of a process, as given to its --control, or of all its shards; may be "
+        "repeated",
     )
     p.add_argument(
         "--fleet",
@@ -127,7 +132,8 @@ def write_file(
     """Write the metrics once, or every so often, whatever the disk says."""
     while True:
         try:
-            text = exposition(options.socket, fleet)
+            sockets = [one for path in options.socket for one in expanded(path)]
+            text = exposition(sockets, fleet)
             replace(options.textfile, [text.encode()], 0o644)
         except OSError as error:
             if options.every <= 0:
@@ -155,8 +161,14 @@ def _host(host: str) -> str:
 # The text.
 
 
-def exposition(sockets: Iterable[str], fleet: Fleet | None = None) -> str:
-    """Return one snapshot of every process in the text format, families together."""
+def exposition(
+    sockets: Iterable[str], fleet: Fleet | None = None, *, openmetrics: bool = False
+) -> str:
+    """Return one snapshot of every process, families together.
+
+    In Prometheus's text format, or in that of OpenMetrics, where the family of a
+    counter has no `_total`.
+    """
     families: dict[str, list[str]] = {}
     kinds: dict[str, str] = {}
 
@@ -171,30 +183,41 @@ def exposition(sockets: Iterable[str], fleet: Fleet | None = None) -> str:
         add(name, kind, _labels(**given), value)
     lines = []
     for name, rows in families.items():
-        lines += [f"# HELP {name} {_help(name)}", f"# TYPE {name} {kinds[name]}", *rows]
+        family = name.removesuffix("_total") if openmetrics else name
+        lines += [f"# HELP {family} {_help(name)}", f"# TYPE {family} {kinds[name]}"]
+        lines += rows
+    if openmetrics:
+        lines.append("# EOF")
     return "\n".join(lines) + "\n"
 
 
 def samples(path: str) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, labels and value of each number of one process."""
     client = Client(path, timeout=TIMEOUT_SECONDS)
+    process = _labels(process=path)
     try:
-        status: Mapping[str, Any] = client.request("status")
+        top: Mapping[str, Any] = client.request("top")
         counters: Mapping[str, int] = client.request("stats")
     except (ControlError, ValueError):
-        yield "syncache_up", "gauge", _labels(process=path), "0"
+        yield "syncache_up", "gauge", process, "0"
         return
-    yield "syncache_up", "gauge", _labels(process=path), "1"
-    half_open = status.get("half_open", status.get("count", 0))
-    yield "syncache_half_open", "gauge", _labels(process=path), str(half_open)
-    if "sessions_max" in status:
-        limit = str(status["sessions_max"])
-        yield "syncache_sessions_limit", "gauge", _labels(process=path), limit
+    yield "syncache_up", "gauge", process, "1"
+    tables = top["tables"]
+    yield "syncache_half_open", "gauge", process, str(tables.get("half-open", [0])[0])
+    if "sessions" in tables:
+        yield "syncache_sessions_limit", "gauge", process, str(tables["sessions"][1])
+    for table, (count, limit) in tables.items():
+        labels = _labels(process=path, table=table.replace(" ", "_"))
+        yield "syncache_table_entries", "gauge", labels, str(count)
+        yield "syncache_table_limit", "gauge", labels, str(limit)
+    yield "syncache_floods", "gauge", process, str(len(top["floods"]))
+    for state in STATES:
+        labels = _labels(process=path, state=state)
+        yield "syncache_state", "gauge", labels, str(int(top["state"] == state))
     for name, known in COMMON.items():
         found = next((counters[each] for each in known if each in counters), None)
         if found is not None:
-            labels = _labels(process=path)
-            yield f"syncache_{name}_total", "counter", labels, str(found)
+            yield f"syncache_{name}_total", "counter", process, str(found)
     for name, count in counters.items():
         yield _sample(path, name, count)
 
@@ -203,6 +226,10 @@ def _sample(path: str, name: str, count: int) -> tuple[str, str, str, str]:
     if name.isupper():  # what became of a packet, in the core's words
         labels = _labels(process=path, verdict=name.lower())
         return "syncache_verdicts_total", "counter", labels, str(count)
+    link, _, outcome = name.partition("_")
+    if link in LINKS and outcome:
+        labels = _labels(process=path, link=link, outcome=outcome)
+        return "syncache_frames_total", "counter", labels, str(count)
     for prefix, (family, label) in LABELLED.items():
         if name.startswith(prefix):
             labels = _labels(process=path, **{label: name.removeprefix(prefix)})
@@ -231,9 +258,14 @@ def _help(name: str) -> str:
         "up": "1 if the process answers on its control socket.",
         "half_open": "Half-open connections now.",
         "sessions_limit": "Sessions that there is room for.",
+        "table_entries": "Entries of a table now, or what a threshold is about.",
+        "table_limit": "The limit of a table, or a threshold.",
+        "floods": "Ports on which a SYN flood is on.",
+        "state": "1 for the state of the process, 0 for the others.",
         "syncookies_sent": "SYN-ACKs whose number is a cookie.",
         "syncookies_received": "Cookies that came back right.",
         "syncookies_failed": "Cookies that came back wrong.",
+        "frames": "Frames of a link by outcome; kernel_dropped: the ring was full.",
         "overflows": "Connections for which there was no room.",
         "fleet_up": "1 if Valkey answers and holds a group that the key opens.",
         "fleet_version": "Of the newest document of the group.",
@@ -287,10 +319,13 @@ class Scrape(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer /metrics and /health."""
         assert isinstance(self.server, Exporter)
-        sockets = self.server.sockets
-        if self.path == "/metrics":
-            self._answer(200, exposition(sockets, self.server.fleet), CONTENT_TYPE)
-        elif self.path in {"/health", "/healthz"}:
+        sockets = [one for path in self.server.sockets for one in expanded(path)]
+        place = self.path.partition("?")[0]
+        if place == "/metrics":
+            wanted = "application/openmetrics-text" in self.headers.get("Accept", "")
+            text = exposition(sockets, self.server.fleet, openmetrics=wanted)
+            self._answer(200, text, OPENMETRICS_TYPE if wanted else CONTENT_TYPE)
+        elif place in {"/health", "/healthz"}:
             well = all(_answers(path) for path in sockets)
             self._answer(200 if well else 503, "ok\n" if well else "no answer\n")
         else:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .. import flow_session, halfopen
+from .. import alarms, flow_session, halfopen
 from ..control import Client, ControlError
 from ..lookout import RATES
 
@@ -29,7 +29,7 @@ SHARDS_MAX = 256
 PREFIX = {4: 24, 6: 48}
 ALARMS_MAX = 32
 # From best to worst.
-STATES = ("calm", "flood", "cookies", "blocked", "aggressive", "paused", "no answer")
+STATES = (*alarms.STATES, "no answer")
 
 
 @dataclass(slots=True)

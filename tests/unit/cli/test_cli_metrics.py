@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import socket
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from syncache import Inspection, Intercept
+from syncache import Inspection, Intercept, Syncache
 from syncache.cli import Failure, main
 from syncache.cli.control_socket import ControlSocket
 from syncache.cli.metrics import GAUGES, Exporter, address, exposition
-from syncache.control import FlowControl
+from syncache.control import Control, FlowControl
+from syncache.lookout import Lookout
 
-RULES = Path(__file__).resolve().parents[3] / "examples/prometheus/syncache.rules.yml"
-LINE = re.compile(r'[a-z_]+\{process="[^"]+"(,[a-z]+="[a-z0-9_]+")?\} \d+(\.\d+)?')
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+RULES = EXAMPLES / "prometheus/syncache.rules.yml"
+DASHBOARD = EXAMPLES / "grafana/syncache.json"
+LINE = re.compile(r'[a-z_]+\{process="[^"]+"(,[a-z]+="[a-z0-9_-]+")?\} \d+(\.\d+)?')
 
 
 @pytest.fixture
@@ -80,23 +87,183 @@ def test_every_level_is_one_that_an_engine_has():
     assert set(Intercept(acl=None).stats()) >= GAUGES
 
 
-def test_promtool_takes_metrics_and_rules(sockets):
-    """Where it is there to ask: Debian's prometheus."""
+def test_openmetrics_is_read_by_the_reference_parser(sockets):
+    """Of every family and every process; and the other format by its own."""
+    openmetrics = pytest.importorskip("prometheus_client.openmetrics.parser")
+    prometheus = pytest.importorskip("prometheus_client.parser")
+    text = exposition(sockets, openmetrics=True)
+    families = list(openmetrics.text_string_to_metric_families(text))
+    plain = list(prometheus.text_string_to_metric_families(exposition(sockets)))
+    assert len(plain) == len(families) > 50
+    assert {f.type for f in families} == {"counter", "gauge"}
+    up = next(family for family in families if family.name == "syncache_up")
+    assert [1.0, 1.0, 0.0] == [sample.value for sample in up.samples]
+
+
+def expressions():
+    """Every expression of the rules and of the dashboard."""
+    found = re.findall(r"expr: (.*)", RULES.read_text())
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    found += [target["expr"] for panel in panels for target in panel["targets"]]
+    return [
+        text.replace("$__rate_interval", "1m").replace("$process", ".*")
+        for text in found
+    ]
+
+
+def test_rules_and_dashboard_use_names_that_there_are(sockets, tmp_path):
+    """Of whichever engine; a renamed counter would be an empty picture."""
+    server = str(tmp_path / "server")
+    link = {f"link_{n}": 1 for n in ("kernel_dropped", "received", "sent")}
+    engine = Syncache(seed=bytes(16))
+    made = ControlSocket(server, Control(engine, Lookout(engine, lambda: link)))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(exposition, [*sockets, server])
+        while not asked.done():
+            made.turn()
+    made.close()
+    known = set(re.findall(r"^(\w+)\{", asked.result(), re.MULTILINE))
+    assert "syncache_frames_total{process=" in asked.result()
+    known |= set(re.findall(r"record: (\S+)", RULES.read_text()))
+    for text in expressions():
+        for name in re.findall(r"\b[\w:]*syncache_\w+[\w:]*(?=[{\[ ]|$)", text):
+            assert name in known, text
+
+
+RULE_TEST = """
+rule_files: [{rules}]
+evaluation_interval: 15s
+tests:
+  - interval: 15s
+    input_series:
+      - series: syncache_up{{process="gone"}}
+        values: 0x20
+      - series: syncache_floods{{process="web"}}
+        values: 0x4 1x16
+      - series: syncache_table_entries{{process="web",table="sessions"}}
+        values: 90x20
+      - series: syncache_table_limit{{process="web",table="sessions"}}
+        values: 100x20
+      - series: syncache_frames_total{{{lost},link="outside"}}
+        values: 0+30x20
+      - series: syncache_frames_total{{{lost},link="inside"}}
+        values: 0+15x20
+    alert_rule_test:
+      - eval_time: 1m
+        alertname: SyncacheFlood
+        exp_alerts: []
+      - eval_time: 3m
+        alertname: SyncacheFlood
+        exp_alerts:
+          - exp_labels: {{severity: warning, process: web}}
+            exp_annotations:
+              summary: web is in a SYN flood
+              description: "`syncache top --socket web` shows {who}."
+      - eval_time: 3m
+        alertname: SyncacheDown
+        exp_alerts:
+          - exp_labels: {{severity: critical, process: gone}}
+            exp_annotations: {{summary: gone does not answer}}
+      - eval_time: 3m
+        alertname: SyncacheTableFills
+        exp_alerts:
+          - exp_labels: {{severity: warning, process: web, table: sessions}}
+            exp_annotations: {{summary: web uses 90% of its table of sessions}}
+      - eval_time: 3m
+        alertname: SyncacheRingLoses
+        exp_alerts:
+          - exp_labels: {{severity: warning, process: web}}
+            exp_annotations:
+              summary: web loses 3 frames a second in the ring of its link
+"""
+
+
+def test_promtool_takes_metrics_rules_and_expressions(sockets, tmp_path):
+    """Debian's, where it is there to ask; the alerts fire as they should."""
     promtool = shutil.which("promtool")
-    assert "SyncacheFlood" in RULES.read_text()
     if promtool is None:
         return
-    done = subprocess.run(
-        [promtool, "check", "metrics"],
-        input=exposition(sockets),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (0, "") == (done.returncode, done.stdout + done.stderr)
-    words = [promtool, "check", "rules", RULES]
-    subprocess.run(words, capture_output=True, timeout=60, check=True)
+
+    def run(*words, **options):
+        done = subprocess.run(
+            [promtool, *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **options,
+        )
+        assert 0 == done.returncode, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    assert "" == run("check", "metrics", input=exposition(sockets))
+    run("check", "rules", RULES)
+    rows = [{"record": "x", "expr": text} for text in expressions()]
+    group = {"groups": [{"name": "all", "rules": rows[:1]}]}
+    for row in rows:
+        group["groups"][0]["rules"] = [row]
+        (tmp_path / "all.yml").write_text(json.dumps(group))
+        run("check", "rules", tmp_path / "all.yml")
+    test = tmp_path / "test.yml"
+    lost = 'process="web",outcome="kernel_dropped"'
+    who = "which port, and who sends"
+    test.write_text(RULE_TEST.format(rules=RULES, lost=lost, who=who))
+    assert "SUCCESS" in run("test", "rules", test)
+
+
+PROMETHEUS = """
+global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
+rule_files: [{rules}]
+scrape_configs:
+  - job_name: syncache
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+
+def test_prometheus_scrapes_and_the_rules_are_evaluated(sockets, tmp_path):
+    """Debian's prometheus itself, where it is installed."""
+    prometheus = shutil.which("prometheus")
+    if prometheus is None:
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with exporting(sockets) as url:
+        target = url.removeprefix("http://")
+        conf = tmp_path / "conf.yml"
+        conf.write_text(PROMETHEUS.format(rules=RULES, target=target))
+        words = [f"--config.file={conf}", f"--storage.tsdb.path={tmp_path}/data"]
+        words.append(f"--web.listen-address=127.0.0.1:{port}")
+        with subprocess.Popen(
+            [prometheus, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                asked = f"http://127.0.0.1:{port}/api/v1/query?query="
+                query = "process_table:syncache_table:ratio"
+                rows = until(lambda: result_of(asked + query))
+                up = until(lambda: result_of(asked + "syncache_up"))
+            finally:
+                process.terminate()
+    found = {row["metric"]["process"]: row["value"][1] for row in up}
+    assert dict(zip(sockets, ["1", "1", "0"], strict=True)) == found
+    assert {"sessions", "half-open", "a_minute"} == {r["metric"]["table"] for r in rows}
+
+
+def result_of(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)["data"]["result"]
+    except OSError:
+        return []
+
+
+def until(ask):
+    """Ask until there is an answer."""
+    end = time.monotonic() + 60
+    while not (found := ask()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return found
 
 
 def test_scrape_and_health_over_http(sockets):

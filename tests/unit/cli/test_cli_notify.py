@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -52,6 +54,21 @@ def test_life_of_a_service_is_what_sd_notify_describes(manager):
     assert "MONOTONIC_USEC" == word
     assert before * 1e6 - 1 <= int(number) <= (before + 60) * 1e6
     assert (["READY=1", "STATUS=calm"], ["STOPPING=1"]) == (again, last)
+
+
+def test_datagram_is_that_of_systemd_notify(manager):
+    """Debian's systemd, where it is installed: what it sends, we send."""
+    program = shutil.which("systemd-notify")
+    if program is None:
+        return
+    sock, names = manager
+    words = [program, "--no-block", "--ready", "--status=calm, 7 half-open"]
+    subprocess.run(words, env=os.environ | names, timeout=60, check=True)
+    notify = Notify(names)
+    notify.ready("calm, 7 half-open")
+    notify.close()
+    theirs, ours = received(sock)
+    assert sorted(theirs) == sorted(ours)
 
 
 def test_sign_of_life_is_sent_twice_in_the_time_that_is_asked_for(manager):

@@ -1,4 +1,4 @@
-"""What an operator is told without asking: `Alarms`, a function of counters and time.
+"""Warnings for the operator: `Alarms`, a function of counters and time.
 
     alarms = Alarms()
     for alarm in alarms.look(now, counters, counted=attempts.take(now)):
@@ -7,7 +7,7 @@
 It looks at snapshots of counters, once a second, and says when something begins and
 when it is over: a flood on a port, a table that fills up, a link that loses frames,
 cookies that are refused more than usual.  Of each kind there is at most one alarm a
-look.  Elsewhere: what is counted (`Syncache.stats`, `Flow.stats`), who is asked for
+look.  Elsewhere: the counters (`Syncache.stats`, `Flow.stats`), who is asked for
 connections (`Attempts`), how a line is written.
 """
 
@@ -86,7 +86,7 @@ class _Flood:
 
 
 class Alarms:
-    """Looks at an engine's counters and says what changes.
+    """Looks at an engine's counters and reports changes.
 
     `state` is calm, flood, cookies, blocked, aggressive or paused, the latest of these
     that is so, and has been so since `since`;
@@ -119,7 +119,7 @@ class Alarms:
         tables: Mapping[str, tuple[int, int]] | None = None,
         paused: bool = False,
     ) -> list[Alarm]:
-        """Return what has changed since the last look, a second ago or more.
+        """Return the alarms since the last look, a second ago or more.
 
         Args:
             now: Seconds of a monotonic clock.
@@ -362,7 +362,7 @@ class Alarms:
 
 
 def response(grown: Mapping[str, int]) -> tuple[str, str]:
-    """Return what is being done, and what honest clients notice of it."""
+    """Return the engine's response to a flood, and its effect on honest clients."""
     if grown.get("verdict_drop_blocked", 0) > 0:
         return (
             "SYNs beyond the limit of a destination are dropped",

@@ -39,5 +39,5 @@ class Attempts:
         self._core.look(rx, first)
 
     def take(self) -> Counted:
-        """Return what was counted since the last time, and begin anew."""
+        """Return the counts since the last time, and begin anew."""
         return self._core.take()

@@ -6,8 +6,8 @@
         print(alarm)
 
 It joins the counters of an engine and its links, the connection attempts and the
-alarms, and keeps the rates of the last minutes.  `snapshot` is what `syncache top`
-shows.  A look costs a few tenths of a millisecond, and there is no more than one a
+alarms, and keeps the rates of the last minutes.  `snapshot` is for `syncache
+top`.  A look costs a few tenths of a millisecond, and there is no more than one a
 second.
 """
 
@@ -90,7 +90,7 @@ class Lookout:
         return cast("dict[str, int]", counters) | dict(self._links())
 
     def look(self, now: float) -> list[Alarm]:
-        """Return what has changed; nothing within a second of the last look."""
+        """Return the alarms; none within a second of the last look."""
         if now < self._due:
             return []
         self._due = now + LOOK_SECONDS
@@ -167,7 +167,7 @@ class Lookout:
         return found
 
     def _thresholds(self, counters: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-        """Return what has a threshold, beyond which an engine does more."""
+        """Return the counts that have a threshold, beyond which an engine does more."""
         if self.kind not in _FLOWS:
             return {}
         stem = _FLOWS[self.kind]

@@ -42,7 +42,7 @@ class Asking(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What was counted: all SYNs, their prefixes, and the heaviest of each kind."""
+    """The counts: all SYNs, their prefixes, and the heaviest of each kind."""
 
     total: int
     prefixes: int

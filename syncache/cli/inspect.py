@@ -26,12 +26,12 @@ from ..ios import inspect as ios_inspect
 from ..links.standby import stand_by
 from . import Failure, keyopts, keys
 from . import options as opts
-from .intercept import Box, keep_open, open_link
+from .intercept import Box, open_link
 from .output import Budget, Output, opened
 from .record import Recorder, flow_name, recording
 from .replay import Replay
 from .report_traffic import Traffic, inspect_page, save
-from .service import Service
+from .service import Service, keep_open
 from .signals import Signals
 from .sources import EXIT_STATUS, add_options, captures_of, refuse_options
 from .tunables import load

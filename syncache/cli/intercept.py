@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from .. import flow_session, ios
 from ..acl import AccessList
-from ..bridge import WAIT_SECONDS, Bridge, Relay
+from ..bridge import Bridge, Relay
 from ..control import FlowControl
+from ..flow import Side
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
 from ..ios import config as ios_config
@@ -27,20 +28,20 @@ from ..links.standby import stand_by
 from . import Failure, keyopts, keys, tunables
 from . import options as opts
 from .control_socket import ControlSocket
-from .log_form import DEBUG, INFO
+from .log_form import DEBUG, INFO, WARNING
 from .output import Budget, Output, opened
 from .record import flow_name, recording
-from .service import Service
+from .service import Service, keep_open
+from .sides import Sides, suspicions
 from .signals import Signals
 from .state import State, check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from .. import Sysctl
     from ..alarms import Alarm
     from ..bridge import Forwarder
-    from ..flow import Side
     from ..flow_event import FlowEvent
     from ..flow_session import Session
 
@@ -112,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
     opts.check_interfaces(options, names)
     if options.check:
         check_state(options)
+        for text in suspicions(options.outside, options.inside, engine.acl):
+            print(f"syncache intercept: {text}", file=sys.stderr)
         return 0
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
@@ -131,6 +134,9 @@ def run(options: argparse.Namespace) -> int:
         )
         stack.callback(service.close)
 
+        for text in suspicions(options.outside, options.inside, engine.acl):
+            output.write(f"{text}\n", kind="sides", severity=WARNING)
+
         def once(links: contextlib.ExitStack) -> None:
             outside = links.enter_context(open_link(options, options.outside))
             inside = links.enter_context(open_link(options, options.inside))
@@ -140,6 +146,7 @@ def run(options: argparse.Namespace) -> int:
             box.watch(source, links)
             box.attend(options, output, links)
             box.state = state
+            box.sides_seen = Sides(lambda: engine.acl, options.inside)
             where = f"{options.outside} and {options.inside}"
             mode = engine.sysctl[MODE]
             output.write(f"{mode} mode between {where}, list {_name(engine)}\n")
@@ -148,39 +155,6 @@ def run(options: argparse.Namespace) -> int:
 
         keep_open(once, names if options.wait else [], signals, output.write)
     return 0
-
-
-def keep_open(
-    work: Callable[[contextlib.ExitStack], None],
-    awaited: Sequence[str],
-    signals: Signals,
-    write: Callable[[str], object],
-) -> None:
-    """Open the links and work; if an awaited interface is missing, wait and repeat.
-
-    Raises:
-        Failure: the links cannot be opened, or are lost.
-    """
-    while not signals.stopping:
-        try:
-            with contextlib.ExitStack() as links:
-                work(links)
-        except BrokenPipeError:
-            raise
-        except OSError as error:  # LinkError says what to do in its text
-            missing = [name for name in awaited if not opts.exists(name)]
-            if not missing:
-                raise Failure(str(error)) from None
-            write(f"{error}; waiting for {' and '.join(missing)}\n")
-        else:
-            return
-        wait_for(awaited, signals)
-
-
-def wait_for(names: Sequence[str], signals: Signals) -> None:
-    """Wait until all of some interfaces exist, or a signal says stop."""
-    while not all(map(opts.exists, names)) and not signals.stopping:
-        time.sleep(WAIT_SECONDS)
 
 
 def save(state: State) -> None:
@@ -324,6 +298,7 @@ class Box(Bridge):
         super().__init__(engine, outside, inside, clock=clock, on_alarm=self._alarm)
         self._write = write
         self.state: State | None = None
+        self.sides_seen: Sides | None = None
         self._budget = Budget()
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
         self._keys: keys.KeyWatch | None = None
@@ -439,10 +414,18 @@ class Box(Bridge):
             wait = min(wait, self.state.wait(self._clock()))
         return wait
 
+    def take(self, side: Side) -> None:
+        """Take one ring of packets from a side."""
+        super().take(side)
+        if self.sides_seen is not None and side is Side.SERVER:
+            self.sides_seen.look(self._rx)
+
     def turn(self, ready: Iterable[Side]) -> None:
         """Take the packets that arrived, run the timers, report the events."""
         super().turn(ready)
         now = self._clock()
+        if self.sides_seen is not None and (text := self.sides_seen.turn(now)):
+            self._write(f"{text}\n")
         if self._keys is not None and self._keys.waiting:
             self._keys.take(self.engine, self._write)
         self._tell_offload()

@@ -1,6 +1,6 @@
 """The forms of a log: plain text, text with the time, JSON, RFC 5424.
 
-Contents: what a line of the log knows besides its text, and how each form writes it.
+Contents: the members of a line of the log, and how each form writes them.
 Elsewhere: where it goes (`output`), datagrams (`links.syslog`).
 """
 
@@ -65,7 +65,7 @@ def stamp(moment: datetime) -> str:
 def form_of(
     name: str, command: str, datagram: Callable[[Entry], bytes] | None = None
 ) -> Callable[[Entry], str]:
-    """Return what writes a line in a form, its end included.
+    """Return the function that writes a line in a form, its end included.
 
     Args:
         name: One of `FORMS`.

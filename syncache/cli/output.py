@@ -129,7 +129,7 @@ class Output:
         self._put("".join(parts).encode(errors="replace"))
 
     def alarm(self, alarm: Alarm) -> None:
-        """Queue what is said unasked."""
+        """Queue an alarm."""
         is_over = alarm.kind.endswith("_over")
         self.write(
             f"{alarm}\n",

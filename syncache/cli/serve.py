@@ -21,10 +21,9 @@ from .. import Syncache, Sysctl
 from ..control import assign, start_control
 from . import Failure, keyopts, keys, needs
 from . import options as opts
-from .intercept import keep_open
 from .output import Output, opened
 from .record import reason_name, recording
-from .service import Service
+from .service import Service, keep_open
 from .signals import Signals
 from .tunables import files, load_file, named
 

@@ -7,17 +7,20 @@ life go to the service manager; the privileges are dropped.  Elsewhere: packets.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from ..bridge import WAIT_SECONDS
 from . import Failure
 from .notify import Notify
+from .options import exists
 from .privileges import account, drop
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .signals import Signals
 
@@ -122,3 +125,36 @@ class Service:
         else:
             self._write(f"configuration not taken: {self._failure}\n")
         self._notify.ready(self._status())
+
+
+def keep_open(
+    work: Callable[[contextlib.ExitStack], None],
+    awaited: Sequence[str],
+    signals: Signals,
+    write: Callable[[str], object],
+) -> None:
+    """Open the links and work; if an awaited interface is missing, wait and repeat.
+
+    Raises:
+        Failure: the links cannot be opened, or are lost.
+    """
+    while not signals.stopping:
+        try:
+            with contextlib.ExitStack() as links:
+                work(links)
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # LinkError says what to do in its text
+            missing = [name for name in awaited if not exists(name)]
+            if not missing:
+                raise Failure(str(error)) from None
+            write(f"{error}; waiting for {' and '.join(missing)}\n")
+        else:
+            return
+        wait_for(awaited, signals)
+
+
+def wait_for(names: Sequence[str], signals: Signals) -> None:
+    """Wait until all of some interfaces exist, or a signal says stop."""
+    while not all(map(exists, names)) and not signals.stopping:
+        time.sleep(WAIT_SECONDS)

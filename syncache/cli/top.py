@@ -1,9 +1,9 @@
-"""`syncache top`: what happens to running processes, live in a terminal.
+"""`syncache top`: running processes, live in a terminal.
 
 Rates and their history, tables and their limits, losses of the links, who is asked for
 connections and by whom, the state and since when, the last alarms.  It asks the control
 sockets every few seconds, each a question of a few kilobytes, and draws only the lines
-that have changed.  Elsewhere: what is asked (`top_data`), how
+that have changed.  Elsewhere: the questions (`top_data`), how
 it looks (`top_view`), the keys (`top_app`).
 """
 
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def source_of(options: argparse.Namespace) -> Source:
-    """Return what is to be shown."""
+    """Return the processes to show."""
     if options.fleet is not None:
         if options.socket:
             raise Failure("show processes by --socket, or a group by --fleet, not both")

@@ -30,7 +30,7 @@ class Lines(Widget):
         self.lines: list[Line] = []
 
     def show(self, lines: list[Line]) -> None:
-        """Draw what differs."""
+        """Draw the lines that differ."""
         before, self.lines = self.lines, lines
         width = self.size.width
         for y, line in enumerate(lines):
@@ -92,7 +92,7 @@ class Top(App[None]):
         self.draw()
 
     def draw(self) -> None:
-        """Draw what has changed."""
+        """Draw the present view."""
         chosen = self.view.process
         seen = self.seen[chosen - 1 : chosen] if chosen else self.seen
         self._lines.show(frame(added(seen), self.view, *self.size))

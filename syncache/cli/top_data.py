@@ -1,4 +1,4 @@
-"""What `syncache top` shows: running processes, asked one by one and added up.
+"""The data of `syncache top`: running processes, asked one by one and added up.
 
 Contents: the questions to the control sockets, and the sum of the answers.  Half-open
 connections are a sample: a step of the table from a random place at each asking, of
@@ -145,7 +145,7 @@ class Sum:
 
 
 def added(seen: Sequence[Seen]) -> Sum:
-    """Add up what some processes answered."""
+    """Add up the answers of some processes."""
     total = Sum(rates=dict.fromkeys(RATES, 0))
     attempts: Counter[tuple[str, int]] = Counter()
     half_open: Counter[tuple[str, int]] = Counter()

@@ -1,6 +1,6 @@
 """How `syncache top` looks: a sum of processes as lines of styled text.
 
-A pure function of what was asked, the size of the terminal and the chosen view, so that
+A pure function of the answers, the size of the terminal and the chosen view, so that
 everything but the terminal is tested without one.  80 columns and 24 lines have all of
 it; a larger terminal has more rows.
 """
@@ -40,7 +40,7 @@ KEYS = "q quit  ←→ process  s sort  g group  p pause"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is chosen: one of the processes or (0) all, an order, a grouping."""
+    """The choice: one of the processes or (0) all, an order, a grouping."""
 
     process: int = 0
     sort: int = 0
@@ -134,7 +134,7 @@ def _tables(total: Sum, width: int) -> list[Line]:
 
 
 def _links(total: Sum) -> Line:
-    """Return what each link's ring has lost, since it was opened."""
+    """Return the losses of each link's ring, since it was opened."""
     line: Line = [("ring lost   ", "cyan")]
     for name, lost in total.links.items():
         if not name.endswith("_kernel_dropped"):
@@ -179,7 +179,7 @@ def _rankings(total: Sum, view: View, width: int, rows: int) -> list[Line]:
 def grouped(
     asked: dict[tuple[str, int], tuple[int, int]], group: int
 ) -> dict[str, tuple[int, int]]:
-    """Add up destinations by what is chosen of them."""
+    """Add up destinations by the chosen part of them."""
     found: dict[str, tuple[int, int]] = {}
     for (address, port), (attempts, half_open) in asked.items():
         place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
@@ -202,7 +202,7 @@ def _cells(name: str, one: str, two: str, width: int) -> str:
 
 
 def _alarms(total: Sum, width: int, lines: int) -> list[Line]:
-    """Return the last alarms, the newest first; what is long goes on in a line more."""
+    """Return the last alarms, the newest first; long ones go on in another line."""
     if lines < 2:
         return []
     head = f"last alarms ({len(total.alarms)})" if total.alarms else "no alarm so far"

@@ -1,4 +1,4 @@
-"""What becomes of frames between two interfaces when no box takes them.
+"""The way of frames between two interfaces when no box takes them.
 
 A filter of tc on each interface, behind the program of the box, which drops every frame
 while the box is alive and goes with its process, however that ends.  So the filter acts
@@ -106,7 +106,7 @@ def _filters(ip: Any, index: int) -> Iterator[str]:
 
 
 def _remove(ip: Any, name: str, index: int) -> None:
-    """Remove the filter of an earlier box, and what it needed."""
+    """Remove the filter of an earlier box, and undo its changes."""
     if not _has_clsact(ip, index):
         return
     found = OURS & set(_filters(ip, index))

@@ -309,21 +309,22 @@ def opened(name: str, options: argparse.Namespace) -> Iterator[Output]:
 class Budget:
     """How many events may become lines: a rate, and a bound for one turn.
 
-    While there are more than that, as in a flood, the rate is a quarter: then the
-    processor is the packets', and a sample of the lines says as much.
+    A quarter of a second's worth may come at once.  While there are more events than
+    that, as in a flood, the rate is a quarter too: then the processor is the packets',
+    and a sample of the lines says as much.
     """
 
     def __init__(self, a_second: int = EVENTS_A_SECOND) -> None:
         self._a_second = a_second
         self._rate = float(a_second)
-        self._left = float(a_second)
+        self._left = a_second / 4
         self._last: float | None = None
 
     def refill(self, now: float) -> int:
         """Return how many may be taken now."""
         if self._last is not None:
             earned = max(now - self._last, 0.0) * self._rate
-            self._left = min(self._left + earned, float(self._a_second))
+            self._left = min(self._left + earned, self._a_second / 4)
         self._last = now
         return min(int(self._left), EVENTS_A_TURN)
 

@@ -146,23 +146,23 @@ def test_records_of_logging_are_queued(tmp_path):
 
 def test_budget_is_a_rate_and_a_bound_for_one_turn():
     """Nothing is left after a second's worth; time earns it again."""
-    budget = Budget(2 * EVENTS_A_TURN)
+    budget = Budget(8 * EVENTS_A_TURN)
     assert EVENTS_A_TURN == budget.refill(0.0)
     budget.spend(EVENTS_A_TURN)
     budget.spend(budget.refill(0.0))
     assert 0 == budget.refill(0.0)
-    assert EVENTS_A_TURN // 4 == budget.refill(0.125)
+    assert EVENTS_A_TURN // 2 == budget.refill(1 / 16)
     assert EVENTS_A_TURN == budget.refill(1000.0)
 
 
 def test_budget_is_a_quarter_while_there_is_more_than_it_allows():
     """Until a turn has found the end of what there was."""
-    budget = Budget(EVENTS_A_TURN)
+    budget = Budget(4 * EVENTS_A_TURN)
     budget.spend(budget.refill(0.0), more=True)
-    assert EVENTS_A_TURN // 4 == budget.refill(1.0)
+    assert EVENTS_A_TURN // 4 == budget.refill(0.25)
     budget.spend(EVENTS_A_TURN // 4, more=True)
-    budget.spend(budget.refill(1.5), more=False)
-    assert EVENTS_A_TURN == budget.refill(2.5)
+    budget.spend(budget.refill(0.5), more=False)
+    assert EVENTS_A_TURN == budget.refill(0.75)
 
 
 def test_file_is_opened_again_where_it_was_renamed(tmp_path):

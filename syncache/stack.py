@@ -139,6 +139,11 @@ class Stack:
         """Every connection, TIME-WAIT included."""
         return list(self._connections.values())
 
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many connections there are, and how many there can be."""
+        return len(self._connections), self._sockets_max
+
     def listen(
         self,
         port: int,

@@ -95,7 +95,10 @@ class Host:
         self.admit: Callable[[Conn], bool] | None = None  # False: it is reset
         self.lookout: Lookout | None = None
         if on_alarm is not None:
-            self.lookout = Lookout(self.stack.syncache, self._link_counts)
+            stack = self.stack
+            self.lookout = Lookout(
+                stack.syncache, self._link_counts, lambda: {"connections": stack.room}
+            )
         self._on_alarm = on_alarm
         self._blocked = False  # the link takes no more packets now
         self._awake = False  # _pump is scheduled, or runs

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEVICE = Path("/dev/net/tun")
+TX_DROPPED = 11  # column of /proc/net/dev
 NAME_MAX = 15  # IFNAMSIZ less its terminator
 GSO_MAX = 65535  # an IPv4 total length, and what the kernel hands over at most
 
@@ -109,6 +110,7 @@ class Tun:
             raise
         self._device = _core_links.Tun(self._fd, vnet_hdr=vnet_hdr)
         self._failed = 0
+        self._dropped = _dropped(self.name)
 
     @property
     def mtu(self) -> int:
@@ -122,8 +124,13 @@ class Tun:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Packets received, sent, too_large (for a slot) and send_failed."""
-        return self._device.counts
+        """Packets by outcome.
+
+        received; sent; too_large, for a slot; send_failed; kernel_dropped, since the
+        device's queue was full.
+        """
+        lost = max(_dropped(self.name) - self._dropped, 0)
+        return self._device.counts | {"kernel_dropped": lost}
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -179,6 +186,19 @@ class Tun:
 
     def _gone(self, number: int) -> LinkError:
         return LinkError(f"{self.name} is gone: {os.strerror(number)}", number)
+
+
+def _dropped(name: str) -> int:
+    """Return how many packets the kernel has dropped on their way to a device."""
+    try:
+        table = Path("/proc/net/dev").read_text("ascii", errors="replace")
+    except OSError:
+        return 0
+    for line in table.splitlines():
+        device, _, numbers = line.partition(":")
+        if device.strip() == name:
+            return int(numbers.split()[TX_DROPPED])
+    return 0
 
 
 def _open() -> int:

@@ -52,6 +52,10 @@ BATCH = 64
 
 # <linux/if_xdp.h>, <linux/if_link.h>, <asm/socket.h>
 AF_XDP, SOL_XDP = 44, 283
+XDP_STATISTICS = 7
+# struct xdp_statistics; a buffer of less gets its first three members alone, as one
+# before Linux 5.9 does.
+STATISTICS = struct.Struct("=6Q")
 XDP_MMAP_OFFSETS, XDP_RX_RING, XDP_TX_RING, XDP_UMEM_REG = 1, 2, 3, 4
 XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING = 5, 6
 XDP_MAX_TX_SKB_BUDGET = 9
@@ -237,6 +241,7 @@ class Xdp:
         self, interface: Interface, queue: int, frames: int, busy_poll: int | None
     ) -> None:
         self._mtu = interface.mtu()
+        self._kernel_dropped = 0
         frame_size = _frame_size(interface.name, self._mtu)
         if self._forward:
             self.gso_max = frame_size  # no super-segment comes
@@ -297,9 +302,14 @@ class Xdp:
         """Frames by outcome.
 
         received; sent; skipped, without IP; too_large, for a slot; send_failed,
-        refused by the kernel.
+        refused by the kernel; kernel_dropped, since a ring was full.
         """
-        return self._link.counts
+        if self._socket.fileno() >= 0:
+            size = STATISTICS.size
+            found = self._socket.getsockopt(SOL_XDP, XDP_STATISTICS, size)
+            dropped, _, _, full, *_ = STATISTICS.unpack(found.ljust(size, b"\0"))
+            self._kernel_dropped = dropped + full
+        return self._link.counts | {"kernel_dropped": self._kernel_dropped}
 
     def fileno(self) -> int:
         """Descriptor to wait on."""

@@ -8,6 +8,8 @@ The TUN link on a real device: raw packets, offloads, and what is left behind.
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 ABSENT = None
@@ -66,3 +68,28 @@ def test_mistake_of_the_operator_gives_one_line(namespace, case, says):
     assert said.startswith(says)
     assert "\n" not in said
     assert show(namespace) is ABSENT
+
+
+LOSSES = """
+import socket, time
+from syncache.links.tun import Tun
+from syncache.ring import Ring
+link = Tun("sc0", ["198.18.0.1/24"], queue=10)
+assert 0 == link.counts["kernel_dropped"]
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    for _ in range(200):
+        sock.sendto(b"x", ("198.18.0.2", 9))
+rx = Ring(64)
+while link.receive(rx):
+    rx.clear()
+counts = link.counts
+link.close()
+print(counts["kernel_dropped"], counts["received"])
+"""
+
+
+def test_packets_that_find_the_queue_full_are_counted(namespace):
+    """What the kernel dropped and what came are all that was sent."""
+    lost, received = map(int, namespace.run(sys.executable, "-c", LOSSES).split())
+    assert 200 <= lost + received <= 220  # IPv6 speaks up too
+    assert received <= 30

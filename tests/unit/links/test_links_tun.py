@@ -89,6 +89,7 @@ def test_packets_go_both_ways_and_are_counted(device):
         "sent": 1,
         "too_large": 0,
         "send_failed": 0,
+        "kernel_dropped": 0,
     }
     link.close()
 

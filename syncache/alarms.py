@@ -256,7 +256,7 @@ class Alarms:
         return Alarm(
             time=now,
             kind="flood",
-            text=f"SYN flood on {_listed(where)}: {rate:,} SYNs a second from about "
+            text=f"SYN flood on {_listed(where)}: {rate:,} SYNs in 1 s from about "
             f"{prefixes:,} prefixes; {done}; honest clients notice {noticed}",
             facts={
                 "where": where,

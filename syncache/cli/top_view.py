@@ -127,7 +127,7 @@ def _tables(total: Sum, width: int) -> list[Line]:
                 (f"{name:<12}", "cyan"),
                 ("[" + "#" * full + "-" * (size - full) + "]", style),
                 (f" {count:>9,} of {limit:>9,} ", ""),
-                (f"{round(100 * count / limit) if limit else 0:>4} %", style),
+                (f"{percent(count, limit):>6}", style),
             ]
         )
     return lines
@@ -235,6 +235,12 @@ def sparkline(values: Sequence[int], width: int) -> str:
 def rate_of(number: int) -> str:
     """Spell a rate in ten columns."""
     return f"{number:,}/s" if number < 10**6 else f"{number / 1e6:,.2f}M/s"
+
+
+def percent(count: int, limit: int) -> str:
+    """Spell a share; a threshold may be exceeded many times."""
+    share = round(100 * count / limit) if limit else 0
+    return f"{share} %" if share <= 999 else ">999 %"
 
 
 def span(seconds: float) -> str:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 
 from syncache.cli.top_data import Seen, added
-from syncache.cli.top_view import KEYS, View, frame, grouped, rate_of, span, sparkline
+from syncache.cli.top_view import (
+    KEYS,
+    View,
+    frame,
+    grouped,
+    percent,
+    rate_of,
+    span,
+    sparkline,
+)
 from syncache.lookout import RATES
 
 ALARM = (
-    "SYN flood on 192.0.2.1:80: 41,200 SYNs a second from about 12,000 prefixes; "
+    "SYN flood on 192.0.2.1:80: 41,200 SYNs in 1 s from about 12,000 prefixes; "
     "answered with SYN cookies, nothing is stored; honest clients notice nothing but "
     "a rounded MSS and window scale"
 )
@@ -134,3 +143,8 @@ def test_words_of_numbers():
     assert "▁▁" == sparkline([0, 0], 5)
     assert "▁▄█" == sparkline([99, 0, 5, 10], 3)
     assert "" == sparkline([1], 0)
+    assert ["80 %", ">999 %", "0 %"] == [
+        percent(12_300, 15_360),
+        percent(155_133, 1100),
+        percent(1, 0),
+    ]

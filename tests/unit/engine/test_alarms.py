@@ -56,7 +56,7 @@ def test_flood_is_said_when_it_begins_and_when_it_is_over(world):
     """Where, how many, from how many prefixes, what is done, who notices what."""
     (begun,) = world.look(FLOOD, cookie_only_synacks=40_000)
     assert begun.text == (
-        "SYN flood on 192.0.2.1:80: 40,000 SYNs a second from about 900 prefixes; "
+        "SYN flood on 192.0.2.1:80: 40,000 SYNs in 1 s from about 900 prefixes; "
         "answered with SYN cookies, nothing is stored; honest clients notice nothing "
         "but a rounded MSS and window scale"
     )

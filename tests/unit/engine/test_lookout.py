@@ -44,7 +44,7 @@ def test_flooded_engine_raises_an_alarm_and_shows_who_is_asked():
     flood(lookout, 2000, take)
     assert [] == lookout.look(0.5)  # not due
     (alarm,) = lookout.look(1.0)
-    assert "SYN flood on 192.0.2.1:80: 2,000 SYNs a second" in alarm.text
+    assert "SYN flood on 192.0.2.1:80: 2,000 SYNs in 1 s" in alarm.text
     shown = lookout.snapshot(1.5, history=True)
     assert 2000 == shown["rates"]["syns"]
     assert [list(shown["rates"].values())] == shown["history"]

@@ -85,7 +85,7 @@ def test_alarms_are_reported_of_packets_of_either_side():
     now[0] = 3.0
     ends.bridge.turn([])
     (alarm,) = said
-    assert f"SYN flood on {SERVER}:80: 1,280 SYNs a second" in alarm.text
+    assert f"SYN flood on {SERVER}:80: 1,280 SYNs in 1 s" in alarm.text
     assert Ends().bridge.lookout is None
     ends.bridge.close()
 

@@ -17,13 +17,12 @@ from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from .alarms import Alarms
+from .alarms import Alarm, Alarms
 from .attempts import Attempts, Counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .alarms import Alarm
     from .engine import Syncache
     from .flow import Flow
 
@@ -88,6 +87,10 @@ class Lookout:
         else:
             counters = self._engine.stats.as_dict()
         return cast("dict[str, int]", counters) | dict(self._links())
+
+    def note(self, time: float, kind: str, text: str) -> None:
+        """Keep an alert of the engine's own among the last alarms."""
+        self.alarms.recent.append(Alarm(time=time, kind=kind, text=text))
 
     def look(self, now: float) -> list[Alarm]:
         """Return the alarms; none within a second of the last look."""

@@ -27,6 +27,7 @@ from ..links.standby import stand_by
 from . import Failure, keyopts, keys
 from . import options as opts
 from .intercept import Box, open_link
+from .log_form import WARNING
 from .output import Budget, Output, opened
 from .record import Recorder, flow_name, recording
 from .replay import Replay
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ..inspect_rule import RuleSet
     from ..ios.inspect import Interface
     from ..links.syslog import Syslog
+    from ..lookout import Lookout
     from .sources import Captures
 
 _I = "net.inet.inspect."
@@ -270,6 +272,7 @@ class Log:
         self.zero = zero
         self.budget: Budget | None = None  # of a live run
         self.output: Output | None = None  # of a live run
+        self.lookout: Lookout | None = None  # which keeps the last alerts
         self.traffic: Traffic | None = None  # what a report counts
 
     def tell(self, now: float) -> int:
@@ -299,6 +302,9 @@ class Log:
             self._say(spoken)
 
     def _say(self, message: Message) -> None:
+        if self.lookout is not None and message.severity <= WARNING:
+            kind = message.mnemonic.lower()
+            self.lookout.note(message.time, kind, str(message))
         if self.output is not None:
             self.output.write(
                 f"{message}\n",
@@ -427,6 +433,7 @@ class InspectBox(Box):
     ) -> None:
         super().__init__(engine, outside, inside, write=log.write)  # type: ignore[arg-type]
         self._log = log
+        log.lookout = self.lookout
 
     def tell(self) -> int:
         """Log messages; return how many events were read."""

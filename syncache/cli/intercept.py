@@ -453,6 +453,8 @@ class Box(Bridge):
 
     def _say(self, line: str, event: FlowEvent) -> None:
         """Log the line of an event."""
+        if self.lookout is not None and event.kind <= Kind.CALM:
+            self.lookout.note(event.time, event.kind.name.lower(), line)
         if self._output is None:
             self._write(line + "\n")
             return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..acl import AccessList
-    from ..acl_rule import End
+    from ..acl.rule import End
     from ..ring import Ring
 
 PROC = Path("/proc/net")

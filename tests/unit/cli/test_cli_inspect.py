@@ -17,6 +17,7 @@ from syncache.cli import inspect, main
 from syncache.cli.inspect import Log, show_all
 from syncache.flow import Side
 from syncache.links import capture
+from syncache.lookout import Lookout
 
 _I = "net.inet.inspect."
 
@@ -229,12 +230,15 @@ def test_a_log_is_folded_and_stamped():
     limits = {_I + "tcp.max_incomplete_host": 1, _I + "host_alert_again": 1}
     engine, lines = Inspection(Sysctl(limits), seed=bytes(16)), []
     log = Log(engine, zero=1_700_000_000, write=lines.append)
+    log.lookout = Lookout(engine)
     for number in range(100):
         for port in (1, 2):
             engine.receive(syn(port, f"198.51.100.{number}"), Side.CLIENT, 5.0)
         log.tell(5.0)
     log.close()
     assert 2 == len(lines)
+    alerts = log.lookout.snapshot(6.0)["alarms"]  # for `top`
+    assert ["host_tcp_alert_on"] * 2 == [alert["kind"] for alert in alerts]
     assert lines[0].startswith("2023-11-14T22:13:25.000Z %FW-4-HOST_TCP_ALERT_ON: ")
     assert lines[1].endswith(" folded=99\n")
 

@@ -90,3 +90,28 @@ def test_rates_add_up_the_counters_of_a_kind():
     rates = rates_of(dict.fromkeys(now, 0), now, 2.0)
     assert set(RATES) == set(rates)
     assert (5, 3, 4) == (rates["syns"], rates["dropped"], rates["ring-lost"])
+
+
+def test_alerts_of_the_engine_are_among_the_last_alarms():
+    """The newest first, whoever said it."""
+    lookout = Lookout(Inspection())
+    lookout.note(1.0, "alert_on", "getting aggressive")
+    lookout.note(2.0, "alert_off", "calming down")
+    alarms = lookout.snapshot(4.0)["alarms"]
+    assert [("alert_off", 2.0), ("alert_on", 3.0)] == [
+        (alarm["kind"], alarm["ago"]) for alarm in alarms
+    ]
+
+
+class Shield:
+    """As much of one as is looked at."""
+
+    def __init__(self):
+        self.stats = Syncache(seed=bytes(16)).stats
+        self.sysctl = {}
+
+
+def test_shield_has_rates_and_a_state_but_no_table():
+    """Its packets are the kernel's."""
+    shown = Lookout(Shield()).snapshot(1.0)
+    assert ("shield", {}, "calm") == (shown["engine"], shown["tables"], shown["state"])

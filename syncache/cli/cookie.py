@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import Cookie, FourTuple, SynOptions
+from ..control import Client, ControlError
 from ..cookies import LAYOUTS
 from ..keyring import WALL_MAX
 from . import Failure
@@ -38,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="syncache cookie", description="SYN cookies")
     p.add_argument("action", choices=("mint", "check", "explain"))
     p.add_argument("--keys", metavar="FILE", help="- is standard input")
+    p.add_argument(
+        "--socket",
+        metavar="PATH",
+        help="explain, instead of --keys: a shield that runs, by its --control",
+    )
     p.add_argument("--keyring", metavar="FILE", type=Path, help="instead of --keys")
     p.add_argument(
         "--passphrase", metavar="FILE", type=Path, help="what unseals the keyring"
@@ -97,6 +103,8 @@ def chosen_keys(options: argparse.Namespace) -> tuple[bytes, bytes]:
 
 def run(options: argparse.Namespace) -> int:
     """Do one of the three."""
+    if options.socket is not None:
+        return ask(options)
     keys = chosen_keys(options)
     (foreign, fport), (local, lport) = (
         endpoint(options.foreign),
@@ -111,6 +119,29 @@ def run(options: argparse.Namespace) -> int:
         return check(options, keys, path)
     except ValueError as error:
         raise Failure(str(error)) from None
+
+
+def ask(options: argparse.Namespace) -> int:
+    """Have a shield explain a cookie, whose keys no file has."""
+    if options.action != "explain" or options.keys or options.keyring:
+        raise Failure("--socket is for explain, without --keys and --keyring")
+    if options.seq is None or options.ack is None:
+        raise Failure("explain needs --seq and --ack of the ACK")
+    ends = [*endpoint(options.foreign), *endpoint(options.local)]
+    asked = dict(zip(("foreign", "fport", "local", "lport"), ends, strict=True))
+    asked |= {"seq": options.seq, "ack": options.ack}
+    try:
+        found = Client(options.socket).request("explain", **asked)
+    except ControlError as error:
+        raise Failure(str(error)) from None
+    except ValueError as error:
+        raise Failure(f"{options.socket}: {error}; a shield explains") from None
+    if found is None:
+        print("not ours: no key of now or of the period before makes this number")
+        return 1
+    options_ = SynOptions(found["mss"], found["wscale"], found["sack_permitted"])
+    print(describe(options, found["layout"], found["rcv_wscale"], options_))
+    return 0
 
 
 def mint(options: argparse.Namespace, keys: Sequence[bytes], path: FourTuple) -> int:

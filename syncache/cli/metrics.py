@@ -9,11 +9,13 @@ process answers.  Names and labels: docs/operations.md.
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import threading
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
 from ..alarms import STATES
@@ -23,7 +25,9 @@ from .files import replace
 from .top_data import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..control import Control
 
 # Name, type, labels and value of each number of a group.
 Fleet = Iterable[tuple[str, str, dict[str, str], str]]
@@ -50,6 +54,8 @@ GAUGES = {
     "last_incomplete",
     "aggressive_since_ms",
     "last_created_ms",
+    "shield_services",
+    "shield_flooded",
 }
 # One name for what every engine has: the first counter that there is.
 COMMON = {
@@ -142,15 +148,15 @@ def write_file(
             return 0
 
 
-def address(text: str) -> tuple[str, int]:
-    """Return host and port of `ADDR:PORT` or `[IPV6]:PORT`.
+def address(text: str, option: str = "--listen") -> tuple[str, int]:
+    """Return host and port of `ADDR:PORT` or `[IPV6]:PORT`, as given to an option.
 
     Raises:
         Failure: it is neither.
     """
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or int(port) >= 2**16:
-        raise Failure(f"--listen {text}: it is ADDR:PORT, or [IPV6]:PORT")
+        raise Failure(f"{option} {text}: it is ADDR:PORT, or [IPV6]:PORT")
     return host.strip("[]"), int(port)
 
 
@@ -161,8 +167,29 @@ def _host(host: str) -> str:
 # The text.
 
 
+class Here:
+    """The engine of this process, which is asked without a socket."""
+
+    def __init__(self, name: str, control: Control) -> None:
+        self.name = name
+        self._control = control
+
+    def request(self, op: str) -> Any:
+        """Ask for something without arguments."""
+        line = json.dumps({"op": op}).encode()
+        return json.loads(self._control.answer(line))["result"]
+
+
+def asked(where: str | Here) -> Client | Here:
+    """Return whom to ask: a process by its socket, or this one."""
+    return Client(where, timeout=TIMEOUT_SECONDS) if isinstance(where, str) else where
+
+
 def exposition(
-    sockets: Iterable[str], fleet: Fleet | None = None, *, openmetrics: bool = False
+    processes: Iterable[str | Here],
+    fleet: Fleet | None = None,
+    *,
+    openmetrics: bool = False,
 ) -> str:
     """Return one snapshot of every process, families together.
 
@@ -176,8 +203,8 @@ def exposition(
         kinds[name] = kind
         families.setdefault(name, []).append(f"{name}{labels} {value}")
 
-    for path in sockets:
-        for sample in samples(path):
+    for process in processes:
+        for sample in samples(process):
             add(*sample)
     for name, kind, given, value in fleet or ():
         add(name, kind, _labels(**given), value)
@@ -191,33 +218,34 @@ def exposition(
     return "\n".join(lines) + "\n"
 
 
-def samples(path: str) -> Iterator[tuple[str, str, str, str]]:
+def samples(process: str | Here) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, labels and value of each number of one process."""
-    client = Client(path, timeout=TIMEOUT_SECONDS)
-    process = _labels(process=path)
+    client = asked(process)
+    path = process if isinstance(process, str) else process.name
+    whose = _labels(process=path)
     try:
         top: Mapping[str, Any] = client.request("top")
         counters: Mapping[str, int] = client.request("stats")
     except (ControlError, ValueError):
-        yield "syncache_up", "gauge", process, "0"
+        yield "syncache_up", "gauge", whose, "0"
         return
-    yield "syncache_up", "gauge", process, "1"
+    yield "syncache_up", "gauge", whose, "1"
     tables = top["tables"]
-    yield "syncache_half_open", "gauge", process, str(tables.get("half-open", [0])[0])
+    yield "syncache_half_open", "gauge", whose, str(tables.get("half-open", [0])[0])
     if "sessions" in tables:
-        yield "syncache_sessions_limit", "gauge", process, str(tables["sessions"][1])
+        yield "syncache_sessions_limit", "gauge", whose, str(tables["sessions"][1])
     for table, (count, limit) in tables.items():
         labels = _labels(process=path, table=table.replace(" ", "_"))
         yield "syncache_table_entries", "gauge", labels, str(count)
         yield "syncache_table_limit", "gauge", labels, str(limit)
-    yield "syncache_floods", "gauge", process, str(len(top["floods"]))
+    yield "syncache_floods", "gauge", whose, str(len(top["floods"]))
     for state in STATES:
         labels = _labels(process=path, state=state)
         yield "syncache_state", "gauge", labels, str(int(top["state"] == state))
     for name, known in COMMON.items():
         found = next((counters[each] for each in known if each in counters), None)
         if found is not None:
-            yield f"syncache_{name}_total", "counter", process, str(found)
+            yield f"syncache_{name}_total", "counter", whose, str(found)
     for name, count in counters.items():
         yield _sample(path, name, count)
 
@@ -296,17 +324,27 @@ class Exporter(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, where: tuple[str, int], sockets: list[str], fleet: Fleet | None = None
+        self,
+        where: tuple[str, int],
+        processes: Sequence[str | Here],
+        fleet: Fleet | None = None,
     ) -> None:
         import socket
 
-        self.sockets, self.fleet = sockets, fleet
+        self.processes, self.fleet = processes, fleet
         self.address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
         try:
             super().__init__(where, Scrape)
         except OSError as error:
             why = error.strerror or str(error)
-            raise Failure(f"--listen {_host(where[0])}:{where[1]}: {why}") from None
+            raise Failure(
+                f"cannot listen on {_host(where[0])}:{where[1]}: {why}"
+            ) from None
+
+    def server_bind(self) -> None:
+        """Bind; the name that the base looks up nobody needs, and DNS may be slow."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "", self.server_address[1]
 
 
 class Scrape(BaseHTTPRequestHandler):
@@ -319,14 +357,18 @@ class Scrape(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer /metrics and /health."""
         assert isinstance(self.server, Exporter)
-        sockets = [one for path in self.server.sockets for one in expanded(path)]
+        processes = [
+            one
+            for process in self.server.processes
+            for one in (expanded(process) if isinstance(process, str) else [process])
+        ]
         place = self.path.partition("?")[0]
         if place == "/metrics":
             wanted = "application/openmetrics-text" in self.headers.get("Accept", "")
-            text = exposition(sockets, self.server.fleet, openmetrics=wanted)
+            text = exposition(processes, self.server.fleet, openmetrics=wanted)
             self._answer(200, text, OPENMETRICS_TYPE if wanted else CONTENT_TYPE)
         elif place in {"/health", "/healthz"}:
-            well = all(_answers(path) for path in sockets)
+            well = all(_answers(process) for process in processes)
             self._answer(200 if well else 503, "ok\n" if well else "no answer\n")
         else:
             self._answer(404, "there are /metrics and /health\n")
@@ -343,9 +385,9 @@ class Scrape(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _answers(path: str) -> bool:
+def _answers(process: str | Here) -> bool:
     try:
-        Client(path, timeout=TIMEOUT_SECONDS).request("status")
+        asked(process).request("status")
     except (ControlError, ValueError):
         return False
     return True

@@ -24,6 +24,7 @@ from ..stats import COUNTERS
 from . import Failure
 
 HEADING_EVERY = 20  # lines
+SHIELD = "shield_"  # before the names of its programs' counters
 ROWS = 1000  # as many as a person scrolls through
 
 
@@ -76,8 +77,6 @@ def run(options: argparse.Namespace) -> int:
             print_half_open(client, options)
         if options.s or not options.a:
             print_counters(client.request("stats"), options)
-            if not (options.json or options.libxo):
-                print_shield(client, options)
     except ControlError as error:
         raise Failure(str(error)) from None
     return 0
@@ -119,21 +118,21 @@ def print_counters(counters: dict[str, int], options: argparse.Namespace) -> Non
     else:
         print("tcp:")
         print(stats.netstat(options.profile, zeroes=options.s < 2), end="")
+        programs = {n: c for n, c in counters.items() if n.startswith(SHIELD)}
+        print_shield(programs, zeroes=options.s < 2)
         for name, count in counters.items():  # of the link
-            if options.profile == "syncache" and (count or options.s < 2):
+            shown = options.profile == "syncache" and name not in programs
+            if shown and (count or options.s < 2):
                 print(f"\t{count} {name.replace('_', ' ')}")
 
 
-def print_shield(client: Client, options: argparse.Namespace) -> None:
+def print_shield(programs: dict[str, int], *, zeroes: bool) -> None:
     """Print the counters of a shield's programs, if the process is one."""
-    try:
-        counters = client.request("shield")["counters"]
-    except ValueError:
-        return
-    print("shield:")
-    for name, count in counters.items():
-        if count or options.s < 2:
-            print(f"\t{count} {name.replace('_', ' ')}")
+    if programs:
+        print("shield:")
+    for name, count in programs.items():
+        if count or zeroes:
+            print(f"\t{count} {name.removeprefix(SHIELD).replace('_', ' ')}")
 
 
 def print_half_open(client: Client, options: argparse.Namespace) -> None:

@@ -10,10 +10,12 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from .. import FourTuple
 from ..control import Control, start_control
 from ..links import host_settings
 from ..links.shield import Shield
@@ -23,12 +25,13 @@ from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
 from .log_form import INFO, WARNING
+from .metrics import Exporter, Here, address
 from .output import Output, opened
 from .service import Service
 from .signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..engine import Syncache
     from ..sysctl import Sysctl
@@ -39,10 +42,32 @@ EASY = {"calm", "retry", "on"}  # events that are no trouble
 
 
 class ShieldControl(Control):
-    """Answers requests about a shield; one more than about any engine.
+    """Answers requests about a shield; two more than about any engine.
 
     shield                      {"services", "xdp", "counters": {name: value}}
+    explain                     what the cookie of an ACK says, or null; its arguments:
+                                foreign, fport, local, lport, seq, ack
+
+    The counters of the programs are among those of `stats`, as shield_NAME.
     """
+
+    def _do_stats(self) -> dict[str, int]:
+        shield = cast("Shield", self._engine)
+        named = {f"shield_{name}": count for name, count in shield.counters.items()}
+        levels = {
+            "shield_services": len(shield.services),
+            "shield_flooded": len(shield.flooded),
+        }
+        return super()._do_stats() | named | levels
+
+    def _do_status(self) -> dict[str, Any]:
+        return super()._do_status() | {"engine": "shield"}
+
+    def _do_explain(
+        self, foreign: str, fport: int, local: str, lport: int, seq: int, ack: int
+    ) -> dict[str, Any] | None:
+        shield = cast("Shield", self._engine)
+        return shield.explain(FourTuple(foreign, fport, local, lport), seq, ack)
 
     def _do_shield(self) -> dict[str, Any]:
         shield = cast("Shield", self._engine)
@@ -105,6 +130,9 @@ def parser() -> argparse.ArgumentParser:
     opts.add_tunables(p, ios=False)
     keyopts.add_options(p)
     p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
+    p.add_argument(
+        "--metrics", metavar="ADDR:PORT", help="counters for Prometheus, by HTTP"
+    )
     opts.add_log(p)
     p.set_defaults(user=None, group=None)
     return p
@@ -113,6 +141,8 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Shield until SIGINT or SIGTERM; 1 if the interface went away."""
     places = services(options)
+    if options.metrics:
+        address(options.metrics, "--metrics")
     source = keyopts.source(options)
     if options.mode:
         options.sysctl.append(f"{MODE}={options.mode}")
@@ -214,6 +244,21 @@ def report(
     return int(failed > 0)
 
 
+@contextlib.contextmanager
+def exporting(
+    options: argparse.Namespace, shield: Shield, lookout: Lookout
+) -> Iterator[None]:
+    """Answer scrapes of Prometheus from a thread."""
+    control = ShieldControl(cast("Syncache", shield), lookout)
+    where = address(options.metrics, "--metrics")
+    with Exporter(where, [Here(options.interface, control)]) as exporter:
+        thread = threading.Thread(target=exporter.serve_forever, daemon=True)
+        thread.start()
+        yield
+        exporter.shutdown()
+        thread.join()
+
+
 async def watch(
     options: argparse.Namespace,
     shield: Shield,
@@ -238,6 +283,8 @@ async def watch(
                 raise Failure(str(error)) from None
             stack.callback(Path(options.control).unlink, missing_ok=True)
             stack.callback(control.close)
+        if options.metrics:
+            stack.enter_context(exporting(options, shield, lookout))
         service.begin(lambda: status(shield))
         while not service.stopping and not shield.is_gone:
             await asyncio.sleep(EVENTS_SECONDS)

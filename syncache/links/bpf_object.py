@@ -12,7 +12,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import struct
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +67,11 @@ class BpfObject:
         entries: Mapping[str, int] | None = None,
         maps: Mapping[str, int] | None = None,
     ) -> None:
+        if sys.byteorder != "little":
+            raise LinkError(
+                "the programs for the kernel are compiled for little-endian machines, "
+                f"which this one ({platform.machine()}) is not"
+            )
         self._folder = files("syncache") / "bpf"
         text = (self._folder / f"{name}.json").read_text("ascii")
         self._document = json.loads(text)

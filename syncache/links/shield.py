@@ -31,7 +31,7 @@ from .claim import Claim
 from .link import LinkError
 from .rtnetlink import interface, interfaces
 from .shield_attach import Attachment, Pins, XdpChoice
-from .shield_config import REPLAY, TS_REFUSED_MAX, ShieldConfig, number
+from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ..fourtuple import FourTuple
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
@@ -214,6 +215,29 @@ class Shield:
         """Take the events since the last call; no more than 1,024 are kept."""
         while self._events:
             yield self._events.popleft()
+
+    def explain(self, path: FourTuple, seq: int, ack: int) -> dict[str, object] | None:
+        """Say what a cookie says that came back in an ACK; None: it is none of ours.
+
+        Args:
+            path: Of the peer and of us.
+            seq: The sequence number of the ACK.
+            ack: Its acknowledgment number.
+
+        Raises:
+            ValueError: an address, a port or a number is none.
+        """
+        with self._lock:
+            found = self._config.explain(path, seq, ack, time.monotonic())
+            if found is None:
+                return None
+            return {
+                "layout": self.sysctl[LAYOUT],
+                "mss": found.mss,
+                "wscale": found.wscale,
+                "sack_permitted": found.sack_permitted,
+                "rcv_wscale": self._config.wscale,
+            }
 
     def rekey(self, keys: Keyring) -> None:
         """Take cookie keys from another keyring from now on."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._core import shield as core
+from ..cookies import Cookie
 from ..entropy import entropy
 from ..keyring import KEY_BYTES
 from ..tunables.shield import HOLD, MODE, QLEN, VERIFY
 from . import host_settings
 
 if TYPE_CHECKING:
+    from ..cookies import SynOptions
+    from ..fourtuple import FourTuple
     from ..keyring import Keyring
     from ..sysctl import Sysctl
     from .rtnetlink import InterfaceInfo
@@ -97,6 +100,30 @@ class ShieldConfig:
         config.shape(layout(sysctl), number(sysctl, SECMOD))
         config.ts_key(self._keys.ts_key() or self._own_ts_key)
         return config.content()
+
+    def explain(
+        self, path: FourTuple, seq: int, ack: int, now: float
+    ) -> SynOptions | None:
+        """Return the contents of a cookie that came back; None: it is none of ours."""
+        self._renew(now)
+        pair = [self._epoch, max(self._epoch - 1, 0)]
+        keys = [self._keys.key(epoch, self._lifetime_ms) for epoch in pair]
+        if pair[0] & 1:
+            keys.reverse()
+        return Cookie.check(
+            (keys[0], keys[1]),
+            path,
+            seq,
+            ack,
+            secmod=number(self._sysctl, SECMOD),
+            layout="freebsd" if layout(self._sysctl) else "wide",
+            rcv_wscale=self._scale,
+        )
+
+    @property
+    def wscale(self) -> int:
+        """The window scale of SYN-ACKs."""
+        return self._scale
 
     def mode(self) -> int:
         """Return the treatment of SYNs, an enum shield_mode."""

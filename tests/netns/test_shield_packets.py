@@ -16,7 +16,24 @@ CLIENT = {4: "198.18.0.1", 6: "fd00:18::1"}
 
 @pytest.fixture
 def shielded(wire, tmp_path):
+    wire.server.link("mac", "s0", MAC)
     return Shielded(wire, tmp_path)
+
+
+def sent(shielded, family, **spec):
+    """Send a SYN by a packet socket; what came back."""
+    spec = {
+        "interface": "c0",
+        "mac": MAC,
+        "family": family,
+        "source": CLIENT[family],
+        "target": SERVER[family],
+        "sport": 40_000,
+        "port": 80,
+        "unfinished": False,
+        "chance": False,
+    } | spec
+    return shielded.wire.client.python("unfinished", spec)
 
 
 @pytest.mark.parametrize("chance", [False, True])
@@ -26,20 +43,8 @@ def test_checksum_of_an_answer_is_right_or_left_to_the_device(
     shielded, family, unfinished, chance
 ):
     """As the SYN's is, also where what stands in it is right by chance."""
-    shielded.wire.server.link("mac", "s0", MAC)
     shielded.listen()
     shielded.start("--mode", "always", "--xdp", "tc")
-    spec = {
-        "interface": "c0",
-        "mac": MAC,
-        "family": family,
-        "source": CLIENT[family],
-        "target": SERVER[family],
-        "sport": 40_000,
-        "port": 80,
-        "unfinished": unfinished,
-        "chance": chance,
-    }
-    seen = shielded.wire.client.python("unfinished", spec)
-    assert {"left": unfinished, "right": True} == seen
+    seen = sent(shielded, family, unfinished=unfinished, chance=chance)
+    assert (unfinished, True) == (seen["left"], seen["right"])
     assert 1 == shielded.counters()["synack"]

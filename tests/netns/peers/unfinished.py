@@ -95,7 +95,10 @@ def main(spec):
                 break
     if left:
         reply = finished(reply, start)
-    return {"left": left, "right": is_right(reply)}
+    irs, iss = (
+        int.from_bytes(one[4:8], "big") for one in (packet[start:], reply[start:])
+    )
+    return {"left": left, "right": is_right(reply), "irs": irs, "iss": iss}
 
 
 def is_right(packet):

@@ -101,3 +101,10 @@ def test_kernel_without_btf_is_named(monkeypatch):
     monkeypatch.setattr(bpf_object, "BTF", Path("/nowhere/vmlinux"))
     with pytest.raises(LinkError, match=r"/nowhere/vmlinux.*CONFIG_DEBUG_INFO_BTF"):
         bpf_object.kernel_btf()
+
+
+def test_big_endian_machine_is_told(monkeypatch):
+    """The instructions are not its own."""
+    monkeypatch.setattr("sys.byteorder", "big")
+    with pytest.raises(LinkError, match="little-endian"):
+        BpfObject("shield")

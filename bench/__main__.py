@@ -22,7 +22,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import counts, machine, memory, offload, shielded, wired, xdp_time
+from . import counts, established, machine, memory, offload, shielded, wired, xdp_time
 from .figure import (
     Family,
     Result,
@@ -54,6 +54,7 @@ def main() -> int:
         *shielded.FAMILIES,
         *xdp_time.FAMILIES,
         *offload.FAMILIES,
+        *established.FAMILIES,
     )
     if options.list:
         print(listing(everything))

@@ -17,6 +17,7 @@ enum answer { ANSWER_PASS, ANSWER_DROP, ANSWER_COOKIE };
 struct listener {
     bool mptcp;
     bool full;     /* the accept queue */
+    uint32_t backlog; /* in it */
     uint32_t qlen; /* half-open connections */
     uint32_t backlog_max;
 };
@@ -35,6 +36,7 @@ listener_read(struct bpf_sock *socket, struct listener *listener)
     KERNEL_BACKLOG_MAX(backlog_max, tcp);
     listener->qlen = qlen;
     listener->backlog_max = backlog_max;
+    listener->backlog = backlog;
     listener->full = backlog > backlog_max;
     return true;
 }

@@ -172,20 +172,36 @@ find_service(const struct scratch *scratch, const struct packet *packet)
     return map_lookup(&services4, &to);
 }
 
-/* What only the kernel can judge: sources of no host, other machines' frames, signatures, a small MSS. */
+/* A group's address, ::/96 and with it nobody's, an IPv4 address in IPv6's clothes, or our own. */
+static inline bool
+is_odd_v6(const struct scratch *scratch, const struct packet *packet)
+{
+    const uint64_t *address = packet->tuple.address;
+
+    return (scratch->ip[2] & 0xff) == 0xff ||
+           (address[0] == 0 && (scratch->ip[4] == 0 || scratch->ip[4] == 0xffff0000)) ||
+           (address[0] == address[2] && address[1] == address[3]);
+}
+
+/*
+ * What only the kernel can judge: sources of no host, other machines' frames, signatures, a small MSS, and more data
+ * than is summed up here.
+ */
 static inline bool
 is_unfit(const struct scratch *scratch, const struct packet *packet,
          const struct shield_config *config)
 {
     const struct shield_family *family = cookie_family(config, &packet->tuple);
-    uint32_t source = scratch->ip[packet->tuple.v6 ? 2 : 3] & 0xff;
+    uint32_t source = scratch->ip[3] & 0xff;
     uint32_t mac0 = raw16(scratch->link) | raw16(scratch->link + 2) << 16;
 
     if (mac0 != config->mac[0] || raw16(scratch->link + 4) != config->mac[1])
         return true;
-    if (packet->tuple.v6 ? source == 0xff || (packet->tuple.address[0] == 0 &&
-                                              scratch->ip[4] == 0)
-                         : source == 0 || source == 127 || source >= 224)
+    if (packet->segment - packet->header > CHUNKS * CHUNK_SIZE)
+        return true;
+    if (packet->tuple.v6 ? is_odd_v6(scratch, packet)
+                         : source == 0 || source == 127 || source >= 224 ||
+                               scratch->ip[3] == scratch->ip[4])
         return true;
     return scratch->strange != 0 ||
            (scratch->mss != 0 && scratch->mss < family->mss_least);

@@ -34,6 +34,8 @@ struct scratch {
     uint32_t strange; /* signed, or more options than are counted */
     uint32_t finished; /* the SYN's checksum is right as it is */
     uint32_t place; /* of the option that is looked at */
+    uint32_t taken; /* connections made on this processor since `taken_ns` */
+    uint64_t taken_ns;
 };
 
 MAP(config_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_config), 1, 0);

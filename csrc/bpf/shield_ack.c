@@ -22,9 +22,17 @@
 #define TYPE_IPV6 0xdd86
 #define PROTOCOL_TCP 6
 #define BATCH_NS 50000000
+#define TAKEN_NS 1000000 /* longer than a batch */
 #define MSS_LEAST_V4 536 /* what the kernel takes at least */
 #define MSS_LEAST_V6 1220
 #define CANDIDATES 2
+#define NO_MEMORY (-12)
+/*
+ * How often a cookie is taken while the kernel has no connection of it: the kernel may have lost what it was given,
+ * and the client's next segment is then all there is.  The count is kept in the lowest bits of the time.
+ */
+#define TAKES_MAX 3
+#define TAKES_MASK UINT64_C(3)
 
 /* struct bpf_tcp_req_attrs of the kernel. */
 struct request {
@@ -123,6 +131,9 @@ is_cookie(const struct shield_config *config, const struct ack *ack)
     uint32_t byte = syncookie_claimed(ack->iss);
     bool good = false;
 
+    if ((int64_t)age_ns <
+        0) /* the process begins a period by whole milliseconds */
+        age_ns = 0;
     if (age_ns >= config->lifetime_ns) {
         age_ns -= config->lifetime_ns;
         epoch++;
@@ -217,37 +228,57 @@ assign(struct __sk_buff *skb, void *listener, const struct scratch *scratch,
     return bpf_sk_assign_tcp_reqsk(skb, listener, &request, sizeof request);
 }
 
+/*
+ * Is there no room for one more?  Connections of this batch are not in the accept queue yet; those of the last moment
+ * are counted twice, perhaps, which only matters where it is nearly full, and there costs a retransmission.
+ */
+static inline bool
+is_full(struct scratch *scratch, const struct listener *listener,
+        uint64_t now_ns)
+{
+    if (now_ns - scratch->taken_ns > TAKEN_NS) {
+        scratch->taken_ns = now_ns;
+        scratch->taken = 0;
+    }
+    return listener->backlog + scratch->taken > listener->backlog_max;
+}
+
 /* A good cookie meets the listener. */
 static inline int
-redeem(struct __sk_buff *skb, struct bpf_sock *socket,
-       const struct scratch *scratch, const struct shield_config *config,
-       struct shield_service *service, struct shield_counters *counters,
-       const struct ack *ack, const struct redeemed_key *key)
+redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
+       const struct shield_config *config, struct shield_service *service,
+       struct shield_counters *counters, const struct ack *ack,
+       const struct redeemed_key *key, uint64_t takes)
 {
     struct listener listener = {0};
 
     if (!listener_read(socket, &listener))
         return TC_NEXT;
-    if (listener.full) {
+    if (is_full(scratch, &listener, ack->now_ns)) {
         counters->ack_queue_full++;
         return TC_DROP;
     }
     void *tcp = socket_tcp(socket);
     if (tcp == NULL)
         return TC_NEXT;
-    if (assign(skb, tcp, scratch, config, ack) != 0) {
+    int result = assign(skb, tcp, scratch, config, ack);
+    if (result == NO_MEMORY) /* the client comes again */
+        return TC_DROP;
+    if (result != 0) {
         counters->refused++;
         service->refused++;
         return TC_NEXT;
     }
     counters->redeemed++;
-    map_update(&redeemed, key, &ack->now_ns, BPF_ANY);
+    scratch->taken++;
+    uint64_t stamp = (ack->now_ns & ~TAKES_MASK) | takes;
+    map_update(&redeemed, key, &stamp, BPF_ANY);
     return TC_NEXT;
 }
 
 /* A good cookie: was it here before, and does anybody listen? */
 static inline int
-take(struct __sk_buff *skb, const struct scratch *scratch,
+take(struct __sk_buff *skb, struct scratch *scratch,
      const struct shield_config *config, struct shield_service *service,
      struct shield_counters *counters, const struct ack *ack)
 {
@@ -255,12 +286,17 @@ take(struct __sk_buff *skb, const struct scratch *scratch,
     uint32_t tuple[9];
     uint32_t tuple_size = 12;
     int action = TC_NEXT;
+    uint64_t takes = 0;
 
     remember(&key, ack);
     const uint64_t *before = map_lookup(&redeemed, &key);
-    if (before != NULL && ack->now_ns - *before < BATCH_NS) {
-        counters->again++;
-        return TC_NEXT;
+    if (before != NULL) {
+        uint64_t stamp = *before;
+        takes = stamp & TAKES_MASK;
+        if (ack->now_ns - (stamp & ~TAKES_MASK) < BATCH_NS) {
+            counters->again++;
+            return TC_NEXT;
+        }
     }
     if (ack->tuple.v6) {
         for (int i = 0; i < 8; i++)
@@ -282,12 +318,12 @@ take(struct __sk_buff *skb, const struct scratch *scratch,
     }
     if (socket->state != BPF_TCP_LISTEN) {
         counters->ack_established++;
-    } else if (before != NULL && (config->flags & SHIELD_REPLAY)) {
+    } else if (takes >= TAKES_MAX && (config->flags & SHIELD_REPLAY)) {
         counters->replayed++;
         action = TC_DROP;
     } else {
-        action =
-            redeem(skb, socket, scratch, config, service, counters, ack, &key);
+        action = redeem(skb, socket, scratch, config, service, counters, ack,
+                        &key, takes + (takes < TAKES_MAX));
     }
     socket_release(socket);
     return action;

@@ -136,7 +136,8 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
         return XDP_PASS;
     counters->syn++;
     if (mss - 1 < config->family[0].mss_least - 1u || is_odd(syn->ip[3]) ||
-        link[0] != config->mac[0] || (link[1] & 0xffff) != config->mac[1]) {
+        syn->ip[3] == syn->ip[4] || link[0] != config->mac[0] ||
+        (link[1] & 0xffff) != config->mac[1]) {
         counters->unfit++;
         return XDP_PASS;
     }

@@ -6,6 +6,7 @@ given.  Needs root itself.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -19,15 +20,18 @@ import pytest
 from namespace import ROOT
 from shield_rig import (
     SERVER,
+    TAGS,
     TC_DROP,
     TC_NEXT,
     TC_REDIRECT,
+    WALL,
     XDP_DROP,
     XDP_PASS,
     XDP_TX,
     Rig,
     ack,
     compare,
+    difference,
     frame,
     syn,
 )
@@ -90,7 +94,7 @@ def minted(rig, segment):
 @pytest.mark.parametrize("layout", ["wide", "freebsd"])
 def test_random_packets_are_answered_as_the_core_answers_them(rig, layout):
     """Both families, any options, tags, data; SYN-ACKs byte by byte."""
-    rig.retune(1e9, cookie_layout=layout)
+    rig.retune(WALL, cookie_layout=layout)
     assert [] == compare(rig, random.Random(1), COUNT, cookie_layout=layout)
 
 
@@ -175,6 +179,11 @@ def test_wrong_ip_checksum_drops_a_syn(rig):
         (4, {"src": "224.0.0.1"}, "unfit"),
         (6, {"src": "::1"}, "unfit"),
         (6, {"src": "ff02::1"}, "unfit"),
+        (6, {"src": "::ffff:192.0.2.1"}, "unfit"),
+        (4, {"src": SERVER[4]}, "unfit"),  # what came from us is none of a client
+        (6, {"src": SERVER[6]}, "unfit"),
+        (4, {"payload": bytes(1537)}, "unfit"),  # more than is summed up
+        (6, {"payload": bytes(2000)}, "unfit"),
         (4, {"dport": 1}, ""),
         (6, {"dst": "fd00:18::3"}, ""),
         (4, {"flags": 0x12}, ""),
@@ -194,6 +203,76 @@ def test_packet_that_only_the_kernel_can_judge_passes_unchanged(
         assert frame(packet) == run.packet
     assert rig.counters().get(counter, 1) == 1
     assert 0 == rig.counters().get("synack", 0)
+
+
+def with_byte(packet, at, value):
+    """Change a byte."""
+    return packet[:at] + bytes([value]) + packet[at + 1 :]
+
+
+def v4_options(packet):
+    """Put a router alert in the IPv4 header."""
+    head = b"\x46" + packet[1:2] + (len(packet) + 4).to_bytes(2, "big") + packet[4:20]
+    return head + b"\x94\4\0\0" + packet[20:]
+
+
+def v6_header(kind):
+    """Return what puts an extension header of 8 bytes in."""
+
+    def change(packet):
+        size = (len(packet) - 32).to_bytes(2, "big")
+        head = packet[:4] + size + bytes([kind]) + packet[7:40]
+        return head + b"\6\0" + bytes(6) + packet[40:]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("family", "change"),
+    [
+        (4, v4_options),
+        (4, lambda packet: with_byte(packet, 6, 0x20)),  # more fragments
+        (4, lambda packet: with_byte(packet, 7, 3)),  # a later one
+        (4, lambda packet: with_byte(packet, 3, len(packet) + 40)),  # not all there
+        (4, lambda packet: with_byte(packet, 3, 39)),
+        (4, lambda packet: with_byte(packet, 9, 17)),
+        (4, lambda packet: with_byte(packet, 32, 0x40)),  # a header of 16 bytes
+        (4, lambda packet: with_byte(packet, 32, 0xF0)),  # one beyond the end
+        (6, lambda packet: with_byte(packet, 52, 0x40)),
+        (6, lambda packet: with_byte(packet, 52, 0xF0)),
+        (6, lambda packet: with_byte(packet, 5, 19)),
+        (6, lambda packet: with_byte(packet, 5, 200)),
+        *((6, v6_header(kind)) for kind in (0, 43, 44, 51, 60, 135)),
+    ],
+)
+@pytest.mark.parametrize("tags", [0, 1, 2])
+def test_packet_of_another_layout_passes_unchanged(rig, family, change, tags):
+    """Options of IP, extension headers, fragments, lengths that do not fit."""
+    packet = change(linux_syn(rig, family).packet())
+    run = rig.xdp(packet, TAGS[tags])
+    assert (XDP_PASS, frame(packet, TAGS[tags])) == (run.verdict, run.packet)
+    if not tags:
+        run = rig.skb(packet)
+        assert (TC_NEXT, frame(packet)) == (run.verdict, run.packet)
+    assert {} == rig.counters()
+
+
+def test_three_tags_pass(rig):
+    """Two are read."""
+    tags = TAGS[2] + TAGS[1]
+    assert XDP_PASS == rig.xdp(linux_syn(rig, 4).packet(), tags).verdict
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_every_order_of_options_is_answered_as_the_core_answers_it(rig, family):
+    """Four options and padding between them, in each of the 24 orders."""
+    parts = (b"\2\4\5\xb4", b"\4\2", b"\10\12\0\0\0\1\0\0\0\0", b"\3\3\7")
+    for order in itertools.permutations(parts):
+        for between in (b"", b"\1"):
+            text = between.join(order)
+            text += bytes(-len(text) % 4)
+            segment = linux_syn(rig, family, options_bytes=text)
+            assert "" == difference(rig, segment, b"")
 
 
 def test_frame_for_another_machine_passes(rig):
@@ -231,10 +310,10 @@ def test_any_bytes_are_survived(rig):
 def test_cookie_lives_through_the_next_period_and_no_longer(rig, family):
     """Keys change in mid-handshake; the program goes on by itself to the next epoch."""
     segment = linux_syn(rig, family)
-    rig.retune(1e9, cookie_ts="off", clock_skew_ms=0)
+    rig.retune(WALL, cookie_ts="off", clock_skew_ms=0)
     good = answer(segment, minted(rig, segment)).packet()
     for ahead, counter in ((0, "cookie_good"), (32, "cookie_good"), (64, "cookie_bad")):
-        rig.retune(1e9 + ahead, cookie_ts="off", clock_skew_ms=0)
+        rig.retune(WALL + ahead, cookie_ts="off", clock_skew_ms=0)
         rig.counters()
         rig.tc(good)
         assert 1 == rig.counters()[counter], ahead
@@ -245,7 +324,7 @@ def test_process_that_gives_no_keys_leaves_everything_to_the_kernel(rig):
     """One period late costs nothing; two, and there is no key."""
     segment = linux_syn(rig, 4)
     for late, verdict in ((1, XDP_TX), (2, XDP_PASS)):
-        rig.retune(1e9)
+        rig.retune(WALL)
         rig.age(late)
         assert verdict == rig.xdp(segment.packet()).verdict
     assert 1 == rig.counters()["no_key"]
@@ -281,7 +360,7 @@ def test_two_machines_with_one_keyring_take_each_others_cookies(rig):
 )
 def test_timestamp_of_a_cookie_is_judged_by_its_policy(rig, policy, change, counter):
     """A test run has no listener to assign to: `refused` is as far as it goes."""
-    rig.retune(1e9, cookie_ts=policy)
+    rig.retune(WALL, cookie_ts=policy)
     segment = linux_syn(rig, 4)
     last = replace(answer(segment, minted(rig, segment)), **change)
     rig.counters()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MAC, PEER = bytes.fromhex("02000000aa01"), bytes.fromhex("02000000bb02")
 MTU, WSCALE = 1500, 7
 LIFETIME_NS = 32 * 10**9
+WALL = 1e9 + 1  # a second into a key period, that both sides' clocks are in it
 TICK_NS = 10**8  # more than the programs' clock can be behind
 SERVER = {4: "198.18.0.2", 6: "fd00:18::2"}
 TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
@@ -55,7 +56,7 @@ class Rig:
     """
 
     def __init__(
-        self, wall: float = 1e9, port: int | None = None, **tunables: int | str
+        self, wall: float = WALL, port: int | None = None, **tunables: int | str
     ) -> None:
         self.listeners = []
         if port is None:

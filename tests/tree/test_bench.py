@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from bench import __main__ as program
-from bench import figure, memory, offload, shielded, wire, wired, xdp_time
+from bench import established, figure, memory, offload, shielded, wire, wired, xdp_time
 from bench.figure import Family, Figure, Goal
 from bench.rivals import ECHO, IN_PLACE, KERNEL, OURS, SERVING
 
@@ -21,6 +21,7 @@ FAMILIES = (
     *shielded.FAMILIES,
     *xdp_time.FAMILIES,
     *offload.FAMILIES,
+    *established.FAMILIES,
 )
 
 

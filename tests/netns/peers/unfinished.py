@@ -13,6 +13,7 @@ import json
 import socket
 import struct
 import sys
+import time
 from dataclasses import replace
 
 from syncache import Segment
@@ -95,10 +96,39 @@ def main(spec):
                 break
     if left:
         reply = finished(reply, start)
+    count = acks(spec, frame, reply[start:]) if spec.get("acks") else 0
     irs, iss = (
         int.from_bytes(one[4:8], "big") for one in (packet[start:], reply[start:])
     )
-    return {"left": left, "right": is_right(reply), "irs": irs, "iss": iss}
+    return {
+        "left": left,
+        "right": is_right(reply),
+        "irs": irs,
+        "iss": iss,
+        "acks": count,
+    }
+
+
+def acks(spec, frame, reply):
+    """Send the ACK of a handshake again and again; resets end what it began.
+
+    A tenth of a second lies between two, longer than a batch of packets.
+    """
+    iss = int.from_bytes(reply[4:8], "big")
+    path = {name: spec[name] for name in ("source", "target")}
+    ends = {"src": path["source"], "dst": path["target"]}
+    ends |= {"sport": spec["sport"], "dport": spec["port"], "seq": 1}
+    stamps = b"\1\1\10\12\0\0\0\2" + reply[32:36]
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as sock:
+        sock.bind((spec["interface"], 3))
+        for _ in range(spec["acks"]):
+            last = Segment(**ends, ack=iss + 1, flags=16, options_bytes=stamps)
+            sock.send(frame[:14] + last.packet())
+            time.sleep(0.05)
+            if spec.get("resets", True):
+                sock.send(frame[:14] + Segment(**ends, flags=4).packet())
+            time.sleep(0.05)
+    return spec["acks"]
 
 
 def is_right(packet):

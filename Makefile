@@ -42,7 +42,7 @@ C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
 STAGES := format lint types c foreign bpf unit property soak-short fuzz-smoke netns \
-	hosts docs bench-counts wheels
+	hosts docs bench-counts wheels foreign-wheels
 # `make test` has run unit, property and netns already.
 DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
 	docs bench-counts wheels
@@ -197,6 +197,12 @@ bpf: $(READY)
 # The C units as programs of other processors, under an emulator.
 foreign:
 	@sh tests/c/foreign.sh
+
+# The wheel for other processors, with the conformance cases under an emulator and
+# Debian's Python of that processor, which comes by apt.
+foreign-wheels: $(READY)
+	@$(NEED) unzip unzip
+	@$(PY) tests/tools/foreign_wheel.py $(ARGS)
 
 unit: $(EXTENSION)
 	@$(PY) -m pytest -m 'not netns' --ignore=tests/property $(ARGS)

@@ -141,6 +141,32 @@ def test_installed_library_makes_a_handshake(
     assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == "accepted\n"
 
 
+SPLICED = """after 100 spoofed SYNs the stack has seen 0
+hello, client
+and 1 of a client that answered
+"""
+
+
+def test_example_of_a_stack_behind_the_splice_runs(
+    installed: Path, tmp_path: Path
+) -> None:
+    """A stack that takes no ISS: spoofed SYNs never reach it, a client does."""
+    source, program = CSRC / "example" / "splice_in_front.c", tmp_path / "splice"
+    words = [source, f"-I{installed}/include", f"-L{installed}/lib"]
+    words += ["-l:libsyncache.a", "-o", program]
+    run(os.environ.get("CC", "gcc"), "-std=c11", *words)
+    assert run(program) == SPLICED
+
+
+@pytest.mark.skipif(shutil.which("rustc") is None, reason="no rustc")
+def test_example_in_rust_runs(installed: Path, tmp_path: Path) -> None:
+    """The same program; its structures are copies of the headers'."""
+    source, program = CSRC / "example" / "splice_in_front.rs", tmp_path / "splice"
+    words = ["--edition", "2021", "-L", installed / "lib", "-l", "static=syncache"]
+    run("rustc", "-D", "warnings", *words, source, "-o", program)
+    assert run(program) == SPLICED
+
+
 CMAKE = """
 cmake_minimum_required(VERSION 3.13)
 project(consumer C)

@@ -133,6 +133,7 @@ ALLOWED_SUFFIXES = {
     ".acl",
     ".conf",
     ".env",
+    ".rs",
     ".service",
     ".yml",
     ".typed",

@@ -1,4 +1,4 @@
-"""Tests of the adapter to PyTCP, against a PyTCP of paper with the same seams.
+"""Tests of the adapter to PyTCP and pmd-pytcp, against one of paper with their seams.
 
 PyTCP needs Python 3.14, so it is not installed here.  What is held against the paper
 one: which segments go where, what is asked of the session, what is sent.
@@ -6,6 +6,7 @@ one: which segments go where, what is asked of the session, what is sent.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import importlib
 import ipaddress
@@ -98,11 +99,16 @@ def session():
 class Paper:
     """PyTCP's `stack`, as much of it as the adapter touches."""
 
+    package = "pytcp"
+
     def __init__(self):
         self.sockets, self.seen, self.sent, self.room = {}, [], [], True
+        self.__name__, self.routed = f"{self.package}.stack", True
         self.timer = SimpleNamespace(now_ms=1000)
         self.registry = {}
-        face = SimpleNamespace(
+        self.face = SimpleNamespace(
+            send_ip4_packet=self.send,
+            send_ip6_packet=self.send,
             _ip4_proto_registry=SimpleNamespace(
                 get=lambda _: self.plain,
                 register=lambda _, handler: self.registry.update({4: handler}),
@@ -112,17 +118,19 @@ class Paper:
                 register=lambda _, handler: self.registry.update({6: handler}),
             ),
         )
-        self.interfaces = {1: face}
+        self.interfaces = {1: self.face}
 
     def egress_packet_handler(self, dst):
-        return SimpleNamespace(send_ip4_packet=self.send, send_ip6_packet=self.send)
+        if not self.routed:
+            raise RuntimeError(f"no egress interface for {dst}")
+        return self.face
 
     def send(self, **words):
         self.sent.append(words)
 
     def listen(self, local, *, v6only=True):
         any_ = str(Address(local).unspecified.value)
-        listener = SimpleNamespace(_tcp_session=session(), ipv6_v6only=v6only)
+        listener = SimpleNamespace(_tcp_session=session(), _ipv6_v6only=v6only)
         listener._tcp_session._socket = listener
         self.sockets[socket_id(local, 80, any_, 0)] = listener
         return listener
@@ -146,29 +154,45 @@ class Paper:
         self.registry[rx.ip.ver](rx)
 
 
-@pytest.fixture
-def adapter(monkeypatch):
-    """The module, imported over the paper one, and without its thread."""
-    address = ModuleType("net_addr")
+class Loop:
+    """An event loop of paper: what is called later is called by hand."""
+
+    def __init__(self):
+        self.later = []
+
+    def call_later(self, wait, function, *words):
+        assert 0.01 <= wait <= 0.25
+        self.later.append(lambda: function(*words))
+
+
+@pytest.fixture(params=["pytcp", "pmd_pytcp"])
+def adapter(monkeypatch, request):
+    """The module over the paper stack: without its thread, and with a paper loop."""
+    name = request.param
+    threaded = name == "pytcp"
+    monkeypatch.setattr(Paper, "package", name)
+    address = ModuleType(name.replace("pytcp", "net_addr"))
     address.Ip4Address = address.Ip6Address = Address
-    proto = ModuleType("net_proto")
+    proto = ModuleType(name.replace("pytcp", "net_proto"))
     proto.Ip4Parser = proto.Ip6Parser = parser
     proto.PacketRx = PacketRx
     proto.IpProto = SimpleNamespace(TCP=6)
-    sockets = ModuleType("pytcp.runtime.socket")
+    sockets = ModuleType(f"{name}.runtime.socket" if threaded else f"{name}.socket")
     sockets.AddressFamily = Family
     sockets.SocketType = SimpleNamespace(STREAM="stream")
-    ids = ModuleType("pytcp.runtime.socket.socket_id")
+    ids = ModuleType(f"{sockets.__name__}.socket_id")
     ids.SocketId = SocketId
     for module in (address, proto, sockets, ids):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    for name in ("pytcp", "pytcp.runtime"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.delitem(sys.modules, "syncache.adapters.pytcp", raising=False)
+    for package in (name, f"{name}.runtime"):
+        monkeypatch.setitem(sys.modules, package, ModuleType(package))
     module = importlib.import_module("syncache.adapters.pytcp")
     idle = SimpleNamespace(start=lambda: None)
     monkeypatch.setattr(module.threading, "Thread", lambda **_: idle)
+    module.loop = Loop()
+    monkeypatch.setattr(module.asyncio, "get_running_loop", lambda: module.loop)
     yield module
+    assert threaded == (module.loop.later == [])
     sys.modules.pop("syncache.adapters.pytcp", None)
 
 
@@ -293,3 +317,47 @@ def test_reset_of_a_handshake_reaches_nobody(adapter):
     )
     assert [] == stack.seen
     assert 1 == made.engine.stats.sc_reset
+
+
+def test_reply_leaves_by_the_interface_of_its_syn(adapter, family):
+    """A spoofed source may have no route; it must not end PyTCP's reception."""
+    stack = Paper()
+    stack.routed = False
+    adapter.install(stack)
+    stack.listen(OURS[family])
+    for sport in range(40000, 40010):
+        stack.receive(syn(family, sport))
+    assert 10 == len(stack.sent)
+
+
+def test_repeated_syn_ack_without_a_route_is_lost(adapter, family, monkeypatch):
+    """It is asked for a route, and another one is sent."""
+    stack = Paper()
+    monkeypatch.setattr(adapter.time, "sleep", lambda wait: 1 / 0)
+    made = adapter.install(stack)
+    stack.listen(OURS[family])
+    stack.receive(syn(family))
+    for routed in (False, True):
+        stack.routed = routed
+        stack.timer.now_ms += 4000
+        with contextlib.suppress(ZeroDivisionError):  # its thread would sleep
+            made._pump(adapter.loop if adapter.loop.later else None)
+        assert routed == (len(stack.sent) > 1)
+
+
+def test_timer_goes_on_in_the_loop(adapter):
+    """pmd-pytcp has one thread: no other may send."""
+    stack = Paper()
+    adapter.install(stack)
+    for _ in range(3):
+        later = adapter.loop.later
+        adapter.loop.later = []
+        for call in later:
+            call()
+        assert len(later) == len(adapter.loop.later)
+    stack.listen(OURS[4])
+    stack.receive(syn(4))
+    stack.timer.now_ms += 4000
+    for call in adapter.loop.later[:]:
+        call()
+        assert 2 == len(stack.sent)

@@ -18,6 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
 /* cffi: begin.  Everything between the two marks is the C API exactly as Python sees it. */
 
 #define SYNCACHE_ABI_VERSION 1
@@ -222,10 +225,8 @@ struct syncache_stats {
 
 /* The four-tuple as the engine sees it: foreign is the peer, local is us. */
 struct syncache_tuple {
-    uint8_t faddr[16];
-    uint8_t laddr[16];
-    uint16_t fport;
-    uint16_t lport;
+    uint8_t faddr[16], laddr[16];
+    uint16_t fport, lport;
     uint8_t family;                /* 4 or 6 */
     uint8_t reserved[3];           /* zero */
 };
@@ -272,8 +273,7 @@ struct syncache_endpoint {
 /* A half-open entry, as listed. */
 struct syncache_half_open {
     struct syncache_tuple tuple;
-    uint32_t iss;
-    uint32_t irs;
+    uint32_t iss, irs;
     uint32_t endpoint;
     uint32_t age_ms;               /* 12 days (2^30) at most */
     uint64_t deadline_ms;          /* of the next retransmission or removal */
@@ -478,10 +478,8 @@ uint64_t syncache_siphash24(const uint8_t key[SYNCACHE_KEY_BYTES], const uint8_t
 
 /* A TCP segment with its addresses, as values: what syncache_parse() reads and syncache_build() writes. */
 struct syncache_fields {
-    uint8_t saddr[16];
-    uint8_t daddr[16];
-    uint16_t sport;
-    uint16_t dport;
+    uint8_t saddr[16], daddr[16];
+    uint16_t sport, dport;
     uint8_t family;
     uint8_t hop_limit;
     uint8_t tos;
@@ -489,8 +487,7 @@ struct syncache_fields {
     uint32_t flow_label;
     uint16_t ip_id;
     uint16_t flags;                /* bit 0 FIN .. bit 7 CWR, bit 8 AE */
-    uint32_t seq;
-    uint32_t ack;
+    uint32_t seq, ack;
     uint16_t window;
     uint16_t urgent;
     uint16_t options_offset;       /* into the packet */
@@ -515,5 +512,8 @@ size_t syncache_build(const struct syncache_fields *fields, const uint8_t *optio
                       uint32_t checksum, uint8_t *packet, size_t packet_max);
 
 /* cffi: end. */
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include "syncache.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 
 /*
@@ -170,5 +174,9 @@ uint32_t syncache_tcp_offset(const uint8_t *packet);
 
 /* Returns the verdict's name without SYNCACHE_, such as "DROP_NO_KEY"; NULL if it is not a verdict. */
 const char *syncache_verdict_name(enum syncache_verdict verdict);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

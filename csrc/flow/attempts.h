@@ -10,6 +10,10 @@
 
 #include "flow.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin. */
 
 #define ATTEMPTS_PLACES 32
@@ -56,5 +60,9 @@ void attempts_clear(struct attempts *attempts);
 void attempts_look(struct attempts *attempts, const struct syncache_ring *ring, uint32_t first);
 
 /* cffi: end. */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

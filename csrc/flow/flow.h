@@ -15,6 +15,10 @@
 #include "../syncache.h"
 #include "flow_tunables.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin.  Everything between the two marks is the C API exactly as Python sees it. */
 
 #define FLOW_SESSIONS_MAX 67108864    /* 2^26: 16 GiB of sessions */
@@ -422,5 +426,9 @@ uint64_t flow_measure_change_ms(struct flow *flow, uint64_t now_ms);
 const uint64_t *flow_handshake_ages(const struct flow *flow);
 
 /* cffi: end. */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -162,3 +162,27 @@ def test_small_engines_serve_every_honest_client_in_a_flood(
     assert (4, 16) == (rows.count("\n"), rows.count("| 20 of 20, "))
     if sys.maxsize > 2**32:
         assert rows in (CSRC.parent / "docs" / "hosts.md").read_text()
+
+
+CXX = {name: words for name in ("g++", "clang++-19") if (words := shutil.which(name))}
+
+
+@pytest.mark.parametrize("name", CXX)
+def test_cpp_program_includes_the_header_and_links(
+    one: Path, tmp_path: Path, name: str
+) -> None:
+    """The functions are C's, so an object of the C compiler has them."""
+    source, thing = tmp_path / "host.cpp", tmp_path / "syncache.o"
+    source.write_text(
+        '#include "syncache.h"\n'
+        "int main() {\n"
+        "    syncache_config config{};\n"
+        "    syncache_front front{};\n"
+        "    (void)front;\n"
+        "    return syncache_config_fit(&config, 65536) ? 0 : 1;\n"
+        "}\n"
+    )
+    run(*HERE["gcc"], "-std=c11", "-O1", "-c", one / "syncache.c", "-o", thing)
+    words = [CXX[name], "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    run(*words, f"-I{one}", source, thing, "-o", tmp_path / "host")
+    run(tmp_path / "host")

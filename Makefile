@@ -42,7 +42,7 @@ C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
 
 STAGES := format lint types c foreign bpf unit property soak-short fuzz-smoke netns \
-	hosts docs bench-counts wheels foreign-wheels
+	hosts docs bench-counts wheels foreign-wheels sanitizers
 # `make test` has run unit, property and netns already.
 DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
 	docs bench-counts wheels
@@ -197,6 +197,15 @@ bpf: $(READY)
 # The C units as programs of other processors, under an emulator.
 foreign:
 	@sh tests/c/foreign.sh
+
+# The C units with everything that clang can watch, but for arithmetic that wraps on
+# purpose.
+SANITIZERS := address,undefined,implicit-conversion,local-bounds,nullability
+sanitizers:
+	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
+	@$(MAKE) -C tests/c -j2 BUILD=../../build/sanitized CC=$(CLANG) \
+		CFLAGS="-O1 -g -fsanitize=$(SANITIZERS),float-divide-by-zero \
+		-fno-sanitize-recover=all"
 
 # The wheel for other processors, with the conformance cases under an emulator and
 # Debian's Python of that processor, which comes by apt.

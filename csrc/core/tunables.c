@@ -24,7 +24,7 @@ struct tunables_range {
 void
 syncache_tunables_default(struct syncache_tunables *tunables)
 {
-    *tunables = (struct syncache_tunables){
+    static const struct syncache_tunables defaults = {
         .struct_size = sizeof(*tunables),
         .syncookies = 1,
         .rexmtlimit = 3,
@@ -57,6 +57,8 @@ syncache_tunables_default(struct syncache_tunables *tunables)
         .cookie_layout = SYNCACHE_LAYOUT_WIDE,
         .overflow = SYNCACHE_OVERFLOW_EVICT,
     };
+
+    memcpy(tunables, &defaults, sizeof defaults); /* gaps between fields too */
 }
 
 static bool

@@ -6,6 +6,7 @@
  * Not here: sending, and making connections, which are the stack's.
  */
 #include "../syncache_host.h"
+#include "endpoint.h"
 
 #include <assert.h>
 
@@ -28,12 +29,14 @@ syncache_front_init(struct syncache_front *front, uint32_t now_ms, void *block,
 {
     struct syncache_config config;
     struct syncache_tunables tunables;
+    struct syncache_endpoint endpoint = front->endpoint;
     uint8_t seed[SYNCACHE_KEY_BYTES];
 
     assert(front != NULL && front->entropy != NULL);
     front->cache = NULL;
     front->clock = (struct syncache_clock){0};
-    if (!syncache_config_fit(&config, size))
+    endpoint.lport = 1; /* any */
+    if (!endpoints_valid(&endpoint) || !syncache_config_fit(&config, size))
         return false;
     config.ts_per_tuple = front->ts_per_tuple;
     front->entropy(seed, sizeof seed);
@@ -53,7 +56,8 @@ syncache_front_listen(struct syncache_front *front, uint16_t lport)
     uint32_t number;
 
     endpoint.lport = lport;
-    return syncache_listen(front->cache, &endpoint, &number);
+    return front->cache != NULL &&
+           syncache_listen(front->cache, &endpoint, &number);
 }
 
 enum syncache_verdict
@@ -63,10 +67,14 @@ syncache_front_segment(struct syncache_front *front, uint32_t now_ms,
                        size_t payload_size, struct syncache_result *result)
 {
     uint64_t now = syncache_clock(&front->clock, now_ms);
-    enum syncache_verdict verdict = syncache_segment(
-        front->cache, now, family, faddr, laddr, 0, segment, segment_size,
-        payload_size, SYNCACHE_CHECKSUM_VALID, result);
+    enum syncache_verdict verdict;
 
+    result->reply_size = 0;
+    if (front->cache == NULL)
+        return SYNCACHE_PASS_NO_ENDPOINT;
+    verdict = syncache_segment(front->cache, now, family, faddr, laddr, 0,
+                               segment, segment_size, payload_size,
+                               SYNCACHE_CHECKSUM_VALID, result);
     if ((verdict == SYNCACHE_PASS_NOT_OURS ||
          verdict == SYNCACHE_PASS_NO_ENDPOINT) &&
         syncache_front_listen(front, (uint16_t)(segment[2] << 8 | segment[3])))
@@ -82,6 +90,8 @@ syncache_front_poll(struct syncache_front *front, uint32_t now_ms,
 {
     uint64_t now = syncache_clock(&front->clock, now_ms);
 
+    if (front->cache == NULL)
+        return 0;
     front_renew(front, now);
     return syncache_poll_one(front->cache, now, packet);
 }

@@ -136,6 +136,29 @@ test_block_too_small_or_askew_makes_no_engine(void)
     EXPECT_TRUE(other.cache == NULL);
 }
 
+static void
+test_endpoint_that_is_not_valid_makes_no_engine(void)
+{
+    start(7);
+    front.endpoint.hop_limit = 0;
+    EXPECT_TRUE(!syncache_front_init(&front, 0, block, sizeof block));
+    EXPECT_TRUE(front.cache == NULL);
+}
+
+static void
+test_without_an_engine_the_stack_is_on_its_own(void)
+{
+    uint8_t packet[SYNCACHE_REPLY_MAX];
+
+    start(7);
+    EXPECT_TRUE(!syncache_front_init(&front, 0, block, 512));
+    result.reply_size = 99;
+    EXPECT_EQ(SYNCACHE_PASS_NO_ENDPOINT, segment(4, 80, SYN, 1000, 0));
+    EXPECT_EQ(0, result.reply_size);
+    EXPECT_EQ(0, syncache_front_poll(&front, clock_ms, packet));
+    EXPECT_TRUE(!syncache_front_listen(&front, 80));
+}
+
 static const struct test tests[] = {
     TEST(test_first_segment_for_a_port_begins_to_listen),
     TEST(test_port_without_room_is_the_stacks_own),
@@ -143,6 +166,8 @@ static const struct test tests[] = {
     TEST(test_keys_are_drawn_at_the_start_and_for_each_lifetime),
     TEST(test_poll_sends_the_syn_ack_again),
     TEST(test_block_too_small_or_askew_makes_no_engine),
+    TEST(test_endpoint_that_is_not_valid_makes_no_engine),
+    TEST(test_without_an_engine_the_stack_is_on_its_own),
 };
 
 int

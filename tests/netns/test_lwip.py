@@ -34,7 +34,16 @@ pytestmark = pytest.mark.skipif(not TREES, reason=NO_TREE)
 def compile_all(out: Path, *words: str | Path) -> Path:
     """Run the compiler; show what it says if it refuses."""
     done = subprocess.run(
-        ["gcc", "-std=gnu11", "-O2", "-DNDEBUG", *map(str, words), "-o", str(out)],
+        [
+            "gcc",
+            "-std=gnu11",
+            "-O2",
+            "-DNDEBUG",
+            "-DSYNCACHE_SMALL",
+            *map(str, words),
+            "-o",
+            str(out),
+        ],
         check=False,
         capture_output=True,
         text=True,

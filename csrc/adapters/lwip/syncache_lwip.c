@@ -134,7 +134,7 @@ syncache_lwip_input(const struct tcp_pcb *pcb, struct tcp_hdr *hdr,
 {
     struct syncache_result result;
     u16_t size = TCP_HLEN + optlen;
-    if (pcb->state != LISTEN || front.cache == NULL || replayed != NULL)
+    if (pcb->state != LISTEN || replayed != NULL)
         return ERR_OK;
     if (optlen != opt1len)
         return ERR_VAL; /* a header in two pieces */
@@ -190,6 +190,8 @@ syncache_lwip_init(void)
 void
 syncache_lwip_stats_display(void)
 {
+    if (front.cache == NULL)
+        return;
     const struct syncache_stats *stats = syncache_statistics(front.cache);
     LWIP_PLATFORM_DIAG(("\nSYNCACHE\n"));
     for (int v = 0; v < SYNCACHE_VERDICT_COUNT; v++)

@@ -139,8 +139,8 @@ struct syncache_front {
  *
  *   in       block[0 .. size)   aligned to 64 bytes
  *   in       now_ms             as syncache_clock() has it, here and below
- *   returns  false if not one entry fits, the block is not aligned or the endpoint is not valid; cache is NULL then, and
- *            the stack is on its own: nothing is listened on, and every segment is PASS_NO_ENDPOINT
+ *   returns  false if not one entry fits, the block is not aligned or the endpoint is not valid; cache is NULL then,
+ *            and the stack on its own: nothing is listened on, and every segment is PASS_NO_ENDPOINT
  */
 bool syncache_front_init(struct syncache_front *front, uint32_t now_ms, void *block, size_t size);
 

@@ -127,7 +127,7 @@ class Adapter:
         send(**ends, **proto, **{f"ip{v}__payload": reply.tcp()})
 
     def _pump(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Send what is due, for ever: by the loop, else in this thread."""
+        """Send the packets that are due, for ever: by the loop, else in this thread."""
         while True:
             with self._lock:
                 due, after = self.engine.poll(self._now()), self.engine.next_deadline()

@@ -190,7 +190,7 @@ def cost(program: Path, family: int, folder: Path) -> int:
 def test_answered_syn_costs_below_five_that_lwip_drops(
     tree: Path, tmp_path: Path, family: int
 ) -> None:
-    """Without what the machine adds to both: reading the SYN, writing the answer."""
+    """Reading the SYN and writing the answer, the machine's share, do not count."""
     plain, ours = (
         cost(build(tree, tmp_path, plain=plain, main=("cost",)), family, tmp_path)
         for plain in (True, False)

@@ -4,7 +4,8 @@
 
 For each processor Debian's Python is unpacked into build/foreign (foreign_root.sh), the
 wheel is built, and both run the README's example and the conformance cases.  Prints one
-line a processor.  Exits 1 if one fails; what cannot be had here is named and left out.
+line a processor.  Exits 1 if one fails; one whose tools are missing is named and left
+out.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Processor:
         return run(*command, *words, cwd=cwd, **settings)
 
     def build(self, source: Path, out: Path) -> Path:
-        """Build the wheel; our Python runs setup.py, its headers are what counts."""
+        """Build the wheel: our Python runs setup.py, with the headers of the other."""
         include = self.root / "usr" / "include"
         folder = next(include.glob("python3.*"))
         before = set(out.glob("*.whl"))
@@ -137,7 +138,7 @@ class Processor:
         return wheel
 
     def install(self, wheel: Path, site: Path) -> None:
-        """Install the wheel, with what it needs and pytest, for this processor."""
+        """Install the wheel, its dependencies and pytest for this processor."""
         name = next((self.root / "usr" / "lib").glob("python3.*")).name
         words = [sys.executable, "-m", "pip", "install", "-qq", "--target", site]
         words += ["--only-binary", ":all:", "--no-compile", "--implementation", "cp"]

@@ -20,7 +20,7 @@ from ..abbreviation import keyword
 from . import access as ios_access
 from . import inspect as ios_inspect
 from . import intercept as ios_intercept
-from .inspect import finish
+from .inspect import finish, forget
 from .intercept import INTERCEPT, LIST
 from .intercept import configuration as written
 from .syntax import Block, Config, Handler
@@ -38,6 +38,16 @@ _OURS = {
     ("access-list",),
     ("object-group",),
 }
+
+
+def _no_intercept(config: Config) -> None:
+    """Take back all that was said of TCP Intercept."""
+    for name in [name for name in config.changes if name.startswith(INTERCEPT)]:
+        config.restore(name)
+
+
+# Features that `no` and their first words end.
+_WHOLE = {("ip", "inspect"): forget, ("ip", "tcp", "intercept"): _no_intercept}
 # What a terminal leaves in a file: its pager, and the prompt before a command.
 _PAGER = re.compile(r"^ ?-+ ?[Mm]ore ?-+[ \x08]*")
 _PROMPT = re.compile(r"^[\w.-]+\(config[\w-]*\)# ?")
@@ -153,6 +163,9 @@ def _take(
         return handler(config, rest[len(path) :], no)
     shown = " ".join(words)[:SHOWN_MAX]
     if any(path[: len(ours)] == ours for ours in _OURS):
+        if no and rest and path in _WHOLE and len(path) == len(rest):
+            _WHOLE[path](config)
+            return None
         if len(path) == len(rest):
             raise ValueError(f"{shown!r} is not understood: more has to follow")
         word = rest[len(path)][:SHOWN_MAX]

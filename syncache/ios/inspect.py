@@ -187,6 +187,13 @@ def draft_of(config: Config) -> Draft:
     return draft
 
 
+def forget(config: Config) -> None:
+    """Take back all that was said of inspection: `no ip inspect`."""
+    config.inspection.pop("draft", None)
+    for name in [name for name in config.changes if name.startswith(_I)]:
+        config.restore(name)
+
+
 def chosen(config: Config, name: str | None = None) -> RuleSet | None:
     """Return the rules that are applied; None: the configuration names none.
 
@@ -396,9 +403,11 @@ class InterfaceBlock:
         if lower[0] == "crypto" or lower[1] in {"nat", "address"}:
             self._leads(lower[-1], no)
             return
+        inspects = keyword(words[1], ("inspect", "access-group")) == "inspect"
+        if len(words) == 3 and not inspects and words[2].lower() not in {"in", "out"}:
+            words = [*words, "out"]  # what a list without a direction is for
         if len(words) != 4 or words[3].lower() not in {"in", "out"}:
             raise ValueError(f"{' '.join(words[:2])} wants a name, then in or out")
-        inspects = keyword(words[1], ("inspect", "access-group")) == "inspect"
         bound = self.interface.rules if inspects else self.interface.lists
         direction = words[3].lower()
         if no:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from syncache.ios.config import read
+from syncache.ios.inspect import draft_of
 from syncache.ios.syntax import Config, ignored
+from syncache.tunables import KNOBS
 
 IDLE = "net.inet.inspect.tcp.idle_time"
 
@@ -40,3 +43,25 @@ def test_notes_are_made_once_with_their_first_line():
         "3 lines of ip tcp intercept have no effect here",
         "2 lines of other features are skipped",
     ] == config.report("ip inspect")
+
+
+@pytest.mark.parametrize(
+    ("said", "undone"),
+    [
+        (["ip inspect name A tcp", "ip inspect tcp synwait-time 7"], "no ip inspect"),
+        (["ip tcp intercept mode watch"], "no ip tcp intercept"),
+    ],
+)
+def test_no_in_front_of_a_feature_takes_back_all_of_it(said, undone):
+    """As at the top of a script that sets it anew; what follows counts."""
+    config = read([*said, undone])
+    assert all(KNOBS[name].default == value for name, value in config.changes.items())
+    assert not draft_of(config).rules
+    assert [] == read([undone]).report("ip inspect", "ip tcp intercept")
+
+
+def test_a_list_without_a_direction_is_for_what_leaves():
+    """As older routers have it."""
+    config = read(["interface e0", " ip access-group WAN"])
+    (interface,) = draft_of(config).interfaces.values()
+    assert {"out": "WAN"} == interface.lists

@@ -49,7 +49,7 @@ DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
 .PHONY: all demo test test-core soak fleet-soak floods floods-soak bad-input bench coverage check wheel clean reformat \
-	mutate shield $(STAGES)
+	mutate shield peers $(STAGES)
 
 all: $(EXTENSION)
 
@@ -236,6 +236,10 @@ hosts: $(EXTENSION)
 			"sh tests/netns/lwip/source.sh $(LWIP)"; \
 	fi
 	@$(PY) -m pytest tests/netns/test_lwip.py
+
+# Other stacks and tools that are installed, against ours; writes docs/peers.md.
+peers: $(EXTENSION)
+	@$(PY) -m tests.peers
 
 docs: $(EXTENSION)
 	@$(PY) -m pytest tests/tree/test_docs.py tests/tree/test_api.py

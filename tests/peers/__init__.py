@@ -1,0 +1,1 @@
+"""Other TCP stacks, scanners and tools against ours, in namespaces of their own."""

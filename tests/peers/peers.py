@@ -1,0 +1,220 @@
+"""The peers: how each is started as a client, as a server, and what it is known for."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+IPV4 = "net.ipv4."
+PORT = 80
+SERVER_MAC = "02:00:00:00:00:02"
+SOURCE = "198.18.0.9"  # of the peers that bring their own address
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One that may connect, or be connected to.
+
+    Attributes:
+        name: In the first column.
+        note: The oddity to know.
+        families: IP versions that it speaks.
+        serves: It can be the server behind a middlebox.
+        mtu: Of every interface.
+        options: Of the kernel's programs, exchange.py and echo.py.
+    """
+
+    name: str
+    note: str = ""
+    families: tuple[int, ...] = (4, 6)
+    serves: bool = False
+    mtu: int = 1500
+    options: dict[str, object] = field(default_factory=dict)
+
+    def version(self) -> str:
+        """Return its version; "" if it is not here."""
+        raise NotImplementedError
+
+    def prepare(self, world) -> None:
+        """Make its settings in its namespace."""
+
+    def connect(self, world, address: str) -> str:
+        """Exchange something with a server; return ok, or what was wrong."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Linux(Peer):
+    """The kernel's own TCP with some settings."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+    serves: bool = True
+
+    def version(self) -> str:
+        """Return the kernel's release without what a distribution adds."""
+        return platform.release().partition("-")[0]
+
+    def prepare(self, world) -> None:
+        """Set its sysctls."""
+        for name, value in self.settings.items():
+            world.set(name, value)
+
+    def connect(self, world, address: str) -> str:
+        """Send 20,000 bytes and get them back."""
+        words = (address, PORT, json.dumps(self.options))
+        times = 2 if self.options.get("fastopen") else 1  # a cookie first
+        for _ in range(times):
+            said = world.run(sys.executable, HERE / "exchange.py", *words)
+            if said != "ok":
+                break
+        return said
+
+
+@dataclass(frozen=True)
+class Tool(Peer):
+    """A scanner: port 80 has to be found open."""
+
+    program: str = ""
+    words: tuple[str, ...] = ()
+    open: str = ""
+
+    def version(self) -> str:
+        """Ask the program for it."""
+        path = shutil.which(self.program) or shutil.which(f"/usr/sbin/{self.program}")
+        if path is None:
+            return ""
+        done = subprocess.run([path, "--version"], capture_output=True, check=False)
+        found = re.search(rb"\d+\.[\w.]*\w", done.stdout + done.stderr)
+        return found[0].decode() if found else "?"
+
+    def connect(self, world, address: str) -> str:
+        """Scan."""
+        six = ("-6",) if ":" in address and self.program == "nmap" else ()
+        words = [word.format(mac=SERVER_MAC) for word in self.words]
+        said = world.run(self.program, *six, *words, address)
+        return "ok" if re.search(self.open, said) else "not found open"
+
+
+@dataclass(frozen=True)
+class Automaton(Peer):
+    """Scapy's TCP automaton."""
+
+    def version(self) -> str:
+        """Return scapy's."""
+        return version_of("scapy")
+
+    def connect(self, world, address: str) -> str:
+        """Send five bytes and get them back."""
+        words = (HERE / "automaton.py", address, SOURCE, "l0")
+        return world.run(sys.executable, *words).splitlines()[-1]
+
+
+@dataclass(frozen=True)
+class Absent(Peer):
+    """One that no test here can start yet; the note says why."""
+
+    def version(self) -> str:
+        """It has none."""
+        return ""
+
+
+NO_TIMESTAMPS = (
+    "as a server that gives them up while Intercept remembers them: the first client "
+    "is reset, those after it are served"
+)
+
+PEERS: tuple[Peer, ...] = (
+    Linux("Linux", "the reference of every other row"),
+    Linux(
+        "Linux, ECN",
+        "through Intercept the SYN's wish is refused: docs/intercept.md",
+        settings={f"{IPV4}tcp_ecn": "1"},
+    ),
+    Linux(
+        "Linux, no timestamps", NO_TIMESTAMPS, settings={f"{IPV4}tcp_timestamps": "0"}
+    ),
+    Linux("Linux, no SACK", settings={f"{IPV4}tcp_sack": "0"}),
+    Linux(
+        "Linux, no window scaling",
+        "its window is at most 65,535",
+        settings={f"{IPV4}tcp_window_scaling": "0"},
+    ),
+    Linux(
+        "Linux, MSS alone",
+        "as small embedded stacks: a cookie has nothing to carry",
+        settings={
+            f"{IPV4}tcp_timestamps": "0",
+            f"{IPV4}tcp_sack": "0",
+            f"{IPV4}tcp_window_scaling": "0",
+        },
+    ),
+    Linux(
+        "Linux, MSS 88",
+        "the smallest that it accepts; an advertised one is never below it",
+        options={"mss": 88},
+    ),
+    Linux("Linux, MSS 536", options={"mss": 536}),
+    Linux(
+        "Linux, MTU 65,535",
+        "MSS 65,495: a segment is as large as an IP packet can be",
+        mtu=65535,
+    ),
+    Linux(
+        "Linux, MPTCP",
+        "falls back to TCP where its option is not answered",
+        options={"mptcp": True},
+    ),
+    Linux(
+        "Linux, TCP Fast Open",
+        "data goes with the SYN once it has a cookie",
+        settings={f"{IPV4}tcp_fastopen": "3"},
+        options={"fastopen": True, "size": 1000},
+    ),
+    Linux(
+        "Linux, 200 at once",
+        "2,000 bytes and an end at once, all in the same millisecond",
+        options={"count": 200, "size": 2000},
+    ),
+    Tool(
+        "nmap -sS",
+        "its half-open scan resets what it found",
+        program="nmap",
+        words=("-sS", "-n", "-Pn", "-p", "80", "--max-retries", "2"),
+        open=r"80/tcp open",
+    ),
+    Tool(
+        "masscan",
+        "no options, window 1,024; with `--retries` it repeats at its full rate",
+        (4,),
+        program="masscan",
+        words=(
+            *("-p", "80", "--rate", "100", "--wait", "4", "--retries", "2"),
+            *("--router-mac", "{mac}"),
+            *("--source-ip", SOURCE, "-e", "l0"),
+        ),
+        open=r"open port 80",
+    ),
+    Tool(
+        "hping3 -S",
+        "no options at all, window 512",
+        (4,),
+        program="hping3",
+        words=("-S", "-p", "80", "-c", "2", "-i", "u200000", "-n"),
+        open=r"flags=SA",
+    ),
+    Automaton("scapy TCP_client", "no options, window 8,192, one segment a time", (4,)),
+    Tool("zmap", "Debian's package of that name", program="zmap"),
+    Absent("PyTCP", "tests/unit/adapters tries its listeners behind the engine"),
+    Absent("lwIP 2.1, 2.2", "`make hosts` builds and floods both behind the engine"),
+    Absent("smoltcp", "no package of it has a program"),
+    Absent("libslirp", "it needs a guest"),
+    Absent("gVisor", "it needs a root file system to run in"),
+)

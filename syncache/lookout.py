@@ -76,6 +76,11 @@ class Lookout:
         self._seconds = LOOK_SECONDS
 
     @property
+    def counted(self) -> Counted:
+        """The SYNs of the second before the last look."""
+        return self._counted
+
+    @property
     def due(self) -> float:
         """When the next look is due."""
         return self._due

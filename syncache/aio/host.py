@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..alarms import Alarm
+    from ..attempts import Counted
     from ..conn import Conn
     from ..connection import Connection
     from ..keyring import Keyring
@@ -333,9 +334,9 @@ class Host:
                 observer.after(self._rx, seen, 0, now)
             self._flush()
 
-    def recent(self) -> list[memoryview]:
-        """Return the packets of the last burst, until the next one, for a sample."""
-        return [self._rx[index] for index in range(len(self._rx))]
+    def counted(self) -> Counted | None:
+        """Return the SYNs of the last second by source and destination."""
+        return None if self.lookout is None else self.lookout.counted
 
     def _flush(self) -> None:
         """Empty the tx ring into the link; wait for the link if it takes no more."""

@@ -321,7 +321,7 @@ class Box(Bridge):
         """Take the keys of a file again whenever it changes."""
         if source is not None:
             self._keys = source.watch()
-            self._keys.beside(self.recent, self.block)
+            self._keys.beside(self.counted, self.block)
             stack.callback(self._keys.close)
 
     def work(self, service: Service) -> None:

@@ -17,11 +17,10 @@ from ..succession import check
 from . import Failure, files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from typing_extensions import Buffer
-
+    from ..attempts import Counted
     from ..conn import Conn
     from ..sysctl import Sysctl
 
@@ -213,10 +212,10 @@ class KeyWatch:
 
     def beside(
         self,
-        recent: Callable[[], Iterable[Buffer]],
+        counted: Callable[[], Counted | None],
         block: Callable[[Sequence[str]], object] | None,
     ) -> None:
-        """Be told how to see the packets of the last burst, and how to block networks.
+        """Be told who counts SYNs, and how to block networks.
 
         A keyring needs neither.
         """

@@ -24,11 +24,10 @@ from .adoption import Adoption
 from .keys import Engine, KeySource, KeyWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from typing_extensions import Buffer
-
+    from ..attempts import Counted
     from ..conn import Conn
     from ..sysctl import Sysctl
 
@@ -131,7 +130,7 @@ class FleetWatch(KeyWatch):
         self._refused = 0
         self._began_at = source.keys.wall_offset
         self._adoption = Adoption(source.member)
-        self._recent: Callable[[], Iterable[Buffer]] = tuple
+        self._counted: Callable[[], Counted | None] = lambda: None
         self._block: Callable[[Sequence[str]], object] | None = None
         super().__init__(source, wake)
         self._member.after = self._after
@@ -162,7 +161,7 @@ class FleetWatch(KeyWatch):
         now = time.monotonic()
         if now >= self._report_due:
             self._report_due = now + REPORT_SECONDS
-            member.report(self._meter.read(engine, now, self._recent))
+            member.report(self._meter.read(engine, now, self._counted))
             self._adoption.turn(engine, write, now, self._block)
             self._tell_replays(write)
             member.look_after(now)
@@ -190,11 +189,11 @@ class FleetWatch(KeyWatch):
 
     def beside(
         self,
-        recent: Callable[[], Iterable[Buffer]],
+        counted: Callable[[], Counted | None],
         block: Callable[[Sequence[str]], object] | None,
     ) -> None:
-        """Sample packets, and have networks blocked."""
-        self._recent, self._block = recent, block
+        """Publish who sends SYNs to whom, and have networks blocked."""
+        self._counted, self._block = counted, block
 
     def admit(self, conn: Conn) -> bool:
         """Note a handshake; False: another member has redeemed it before."""
@@ -240,14 +239,14 @@ class Meter:
         self,
         engine: Any,
         now: float,
-        recent: Callable[[], Iterable[Buffer]] = tuple,
+        syns: Callable[[], Counted | None] = lambda: None,
     ) -> Record:
         """Return the figures of an engine that the group may know.
 
         Args:
             engine: Whose.
             now: Of the monotonic clock.
-            recent: Returns packets of the last burst.
+            syns: Returns the SYNs of the last second.
         """
         counted, state = counters(engine)
         passed = now - self._at
@@ -259,8 +258,7 @@ class Meter:
         self._before, self._at = counted, now
         if state == "calm" and rates.get("cookie"):
             state = "cookies"
-        # Without a SYN since, the last burst is one that was seen before.
-        self._talkers.see(recent() if rates.get("syn") else ())
+        self._talkers.see(syns() if rates.get("syn") else None)
         return Record(
             name="self",
             time=0.0,

@@ -367,7 +367,7 @@ def watch(source: keys.KeySource, host: Host, output: Output) -> keys.KeyWatch:
             loop.call_soon_threadsafe(take)
 
     watching = source.watch(wake)
-    watching.beside(host.recent, getattr(host.link, "block", None))
+    watching.beside(host.counted, getattr(host.link, "block", None))
     host.admit = watching.admit
     return watching
 

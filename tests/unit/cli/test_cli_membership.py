@@ -8,6 +8,7 @@ from valkey_server import ValkeyServer
 
 from syncache import Inspection, Intercept, Keyring, Segment, Syncache
 from syncache.acl import AccessList, permit
+from syncache.attempts import Asked, Asking, Counted
 from syncache.cli import (
     Failure,
     inspect,
@@ -222,8 +223,8 @@ def test_meter_reads_middleboxes():
     assert "calm" == meter.read(Inspection(seed=b"seed"), 3.0).state
 
 
-def test_meter_samples_the_packets_of_the_last_burst_once():
-    """Without a SYN since, they are those that were seen."""
+def test_meter_has_the_shares_of_the_last_second():
+    """Without a SYN since, nothing is added."""
     engine, meter = Syncache(keys=Keyring.from_seed(b"seed")), membership.Meter()
     engine.listen(80)
     meter.read(engine, 1.0)
@@ -231,10 +232,13 @@ def test_meter_samples_the_packets_of_the_last_burst_once():
         src="198.51.100.7", dst="192.0.2.1", sport=1000, dport=80, flags=SYN
     ).packet()
     engine.packet(syn, 1.5)
-    record = meter.read(engine, 2.0, lambda: [syn])
-    assert (("198.51.100.0/24", 1.0),) == record.sources
+    asked = [Asked("192.0.2.1", 80, 4, 1)]
+    counted = Counted(4, 1, asked, [Asking("198.51.100.0/24", 3)])
+    record = meter.read(engine, 2.0, lambda: counted)
+    assert (("198.51.100.0/24", 0.75),) == record.sources
     assert (("192.0.2.1", 1.0),) == record.targets
-    assert () == meter.read(engine, 3.0, lambda: [syn]).sources
+    other = Counted(400, 1, [], [])
+    assert 0.75 == meter.read(engine, 3.0, lambda: other).sources[0][1]
 
 
 def test_watch_reports_and_adopts(place):
@@ -243,7 +247,7 @@ def test_watch_reports_and_adopts(place):
     source, engine, blocked = membership.FleetSource(place), Syncache(), []
     watch = membership.FleetWatch(source)
     watch._member.close()
-    watch.beside(tuple, blocked.append)
+    watch.beside(lambda: None, blocked.append)
     watch._member.attacked, watch._member.blocks = 2, ("203.0.113.0/24",)
     watch._report_due = 0.0
     watch.take(engine, lambda _: None)

@@ -219,7 +219,7 @@ def main() -> int:
     chosen = [p for p in PEERS if not words or any(w in p.name for w in words)]
     timed: set[str] = set()
     with tempfile.NamedTemporaryFile("w", suffix=".acl") as acl:
-        acl.write("permit tcp any any\n")
+        acl.write("permit tcp any any\npermit tcp ::/0 ::/0\n")
         acl.flush()
         worlds = Worlds(acl.name)
         try:

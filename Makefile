@@ -49,7 +49,6 @@ DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
 .PHONY: all demo test test-core soak fleet-soak floods floods-soak bad-input bench coverage check wheel clean reformat \
-.PHONY: all demo test test-core soak fleet-soak bad-input bench coverage check wheel clean reformat \
 	mutate shield peers $(STAGES)
 
 all: $(EXTENSION)

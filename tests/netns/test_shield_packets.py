@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 
 import pytest
-from namespace import PEERS, wait_until
 from test_shield import SERVER, Shielded
 
 pytestmark = pytest.mark.skipif(
@@ -73,18 +70,3 @@ def test_cookie_of_a_connection_that_lives_makes_no_other(shielded):
     sent(shielded, 4, source="198.18.0.77", acks=4, resets=False)
     counted = shielded.counters()
     assert (1, 3) == (counted["redeemed"], counted["ack_established"])
-
-
-def test_burst_of_cookies_at_a_small_accept_queue_loses_nobody(shielded):
-    """Those that do not fit are dropped, not lost: their data come again."""
-    server = shielded.listen(backlog=4, wait=True)
-    shielded.start("--mode", "always")
-    spec = {"role": "connect", "address": SERVER[4], "port": 80, "count": 60}
-    spec |= {"together": True, "timeout": 40}
-    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(spec))
-    clients = shielded.wire.client.start(*words)
-    wait_until(lambda: shielded.counters()["ack_queue_full"] > 0)
-    server.stdin.write("\n")
-    server.stdin.flush()
-    out, _ = clients.communicate(timeout=60)
-    assert 60 == json.loads(out)["served"], out

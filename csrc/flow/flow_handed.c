@@ -127,6 +127,7 @@ handed_merge(struct flow *flow, struct session *session,
         session->wnd[end] = handed_window(session, end);
     }
     session->splice.flags &= in->flags;
+    box_heard(flow, session);
     if (session->state == FLOW_ESTAB)
         box_arm(flow, session, session->last_ms + flow->proxy.idle_ms);
 }

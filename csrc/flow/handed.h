@@ -28,14 +28,15 @@ struct handing {
     uint64_t seen_ms;                 /* when the last look at all of them began */
 };
 
-/* A packet of a spliced session went through.  A silent one (host) stays: its prefix may have too many of them. */
+/* A packet of a spliced session went through.  A silent one (host) stays while it has not even taken data of the
+ * server's: its prefix may have too many of them. */
 static inline void
 handed_offer(struct handing *handing, const struct sessions *sessions, struct session *session)
 {
     uint16_t unfit = SESSION_UNCHECKED | SESSION_UNCHECKED_S;
 
     if (session->state != FLOW_ESTAB || !(session->flags & SESSION_HEARD) || session->flags & unfit ||
-        session->host != SESSION_NONE || handing->count == HANDED_WAITING_MAX)
+        (session->host != SESSION_NONE && session->ack[0] == session->s + 1) || handing->count == HANDED_WAITING_MAX)
         return;
     session->splice.handed = HANDED_WAITING;
     handing->waiting[handing->count++] = session_number(sessions, session);

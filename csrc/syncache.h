@@ -91,7 +91,6 @@ enum syncache_verdict {
     SYNCACHE_DROP_KNOWN_FULL,      /* the table of known tuples is full: nothing can be offered */
     SYNCACHE_DROP_NO_KEY,          /* it takes a cookie to answer this SYN, and the engine has no key */
     SYNCACHE_DROP_KNOWN_LIMIT,     /* it changes nothing on its connection, and enough of its kind have passed */
-    SYNCACHE_DROP_RST_LIMIT,       /* it deserves a RST, and icmplim of these were sent in this second */
     SYNCACHE_VERDICT_COUNT
 };
 
@@ -158,7 +157,6 @@ struct syncache_tunables {
     uint32_t ack_war_timewindow_ms;  /* 0: unlimited; at most 30000 */
     uint32_t drop_synfin;
     uint32_t blackhole;              /* 0 to 3 */
-    uint32_t icmplim;                /* RSTs a second to segments of no connection; 0: unlimited */
     uint32_t fastopen_server_enable;
     uint32_t path_mtu_discovery;
     uint32_t pause_policy;           /* enum syncache_pause_policy */
@@ -294,8 +292,10 @@ struct syncache_result {
     uint8_t reply[SYNCACHE_REPLY_MAX];
 };
 
-/* A ring slot.  The packet (IP header first) lies at memory + i * slot_size + link_size, behind the link header.
- * The engine copies that header to the reply unchanged; the link swaps the addresses. */
+/*
+ * A ring slot.  The packet (IP header first) lies at memory + i * slot_size + link_size, behind the link header.
+ * The engine copies that header to the reply unchanged; the link swaps the addresses.
+ */
 struct syncache_slot {
     uint32_t size;                 /* bytes of the IP packet */
     uint16_t link_size;            /* bytes of link header in front of it */

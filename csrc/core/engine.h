@@ -40,12 +40,6 @@ struct repeats {
     uint32_t count;
 };
 
-/* RSTs to segments of no connection, in a second. */
-struct refusals {
-    uint64_t second;
-    uint32_t count;
-};
-
 struct syncache {
     struct syncache_config config;
     struct syncache_tunables tunables;
@@ -61,7 +55,6 @@ struct syncache {
     uint64_t wscale_changed_ms;       /* when wscale took the place of wscale_before */
     struct cookie_failures failures;
     struct repeats repeats;
-    struct refusals refusals;
     uint32_t poll_cursor;             /* bucket where a poll that filled its ring goes on */
     uint16_t turn;                    /* counts the calls with packets: what known tuples may bring to one */
     uint8_t wscale;                   /* ours, from maxsockbuf, where the endpoint does not say */

@@ -100,13 +100,6 @@ uint32_t respond_template(const struct syncache *cache, const struct table_entry
                           uint8_t packet[static SYNCACHE_REPLY_MAX]);
 uint32_t respond_challenge_ack(struct syncache *cache, const struct table_entry *entry,
                                uint8_t packet[static SYNCACHE_REPLY_MAX]);
-/*
- * The RST that a segment of no connection deserves, while this second has any left.
- *
- *   in       endpoint   whose the segment is, or NULL
- *   returns  SYNCACHE_REPLY_RST, or SYNCACHE_DROP_RST_LIMIT
- */
-enum syncache_verdict respond_refuse(struct syncache *cache, const struct endpoint *endpoint, struct event *event);
 uint32_t respond_rst(struct syncache *cache, const struct endpoint *endpoint, const struct wire_segment *segment,
                      uint8_t packet[static SYNCACHE_REPLY_MAX]);
 uint32_t respond_rst_owed(struct syncache *cache, const struct syncache_tuple *tuple, uint32_t seq,

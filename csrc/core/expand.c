@@ -239,7 +239,9 @@ expand_mismatch(struct syncache *cache, struct event *event,
         return SYNCACHE_DROP_COOKIE_DATA;
     if (cache->tunables.blackhole >= 3)
         return SYNCACHE_DROP_BLACKHOLE;
-    return respond_refuse(cache, event->endpoint, event);
+    event->reply_size =
+        respond_rst(cache, event->endpoint, event->segment, event->reply);
+    return SYNCACHE_REPLY_RST;
 }
 
 enum syncache_verdict
@@ -249,5 +251,7 @@ expand_refuse(struct syncache *cache, struct event *event)
         return SYNCACHE_PASS_NO_ENDPOINT;
     if (cache->tunables.blackhole >= 3)
         return SYNCACHE_DROP_BLACKHOLE;
-    return respond_refuse(cache, event->endpoint, event);
+    event->reply_size =
+        respond_rst(cache, event->endpoint, event->segment, event->reply);
+    return SYNCACHE_REPLY_RST;
 }

@@ -223,7 +223,8 @@ input_closed_port(struct syncache *cache, struct event *event)
         return SYNCACHE_DROP_RST_NO_ENTRY;
     if (cache->tunables.blackhole >= (syn ? 1 : 2))
         return SYNCACHE_DROP_BLACKHOLE;
-    return respond_refuse(cache, NULL, event);
+    event->reply_size = respond_rst(cache, NULL, segment, event->reply);
+    return SYNCACHE_REPLY_RST;
 }
 
 bool

@@ -8,12 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "bytes.h"
 #include "event.h"
-#include "siphash.h"
-
-#define RESPOND_MS_PER_SECOND 1000
-#define RESPOND_JITTER 16 /* RSTs a second, more or less */
 
 /* Without an endpoint there is nobody to say otherwise. */
 #define RESPOND_HOP_LIMIT 64
@@ -198,45 +193,6 @@ respond_rst(struct syncache *cache, const struct endpoint *endpoint,
     cache->stats.sndtotal++;
     cache->stats.rst_sent++;
     return (uint32_t)wire_build_reply(&reply, packet);
-}
-
-/*
- * Drawn anew each second: who counts the RSTs that are left in it, to learn
- * whether others' segments drew some, counts chance (CVE-2016-5696's kind).
- */
-static uint32_t
-respond_rst_limit(const struct syncache *cache, uint64_t second)
-{
-    uint32_t limit = cache->tunables.icmplim;
-    uint8_t bytes[8];
-
-    if (limit <= RESPOND_JITTER)
-        return limit;
-    store64_le(bytes, second);
-    return limit - RESPOND_JITTER +
-           siphash24_fold(cache->replay_key, bytes, sizeof bytes) %
-               (2 * RESPOND_JITTER + 1);
-}
-
-enum syncache_verdict
-respond_refuse(struct syncache *cache, const struct endpoint *endpoint,
-               struct event *event)
-{
-    struct refusals *refusals = &cache->refusals;
-    uint64_t second = cache->now_ms / RESPOND_MS_PER_SECOND;
-
-    if (refusals->second != second) {
-        refusals->second = second;
-        refusals->count = 0;
-    }
-    if (cache->tunables.icmplim != 0) {
-        if (refusals->count >= respond_rst_limit(cache, second))
-            return SYNCACHE_DROP_RST_LIMIT;
-        refusals->count++;
-    }
-    event->reply_size =
-        respond_rst(cache, endpoint, event->segment, event->reply);
-    return SYNCACHE_REPLY_RST;
 }
 
 uint32_t

@@ -43,7 +43,6 @@ syncache_tunables_default(struct syncache_tunables *tunables)
         .tolerate_missing_ts = 1,
         .ts_offset_per_conn = 1,
         .ack_war_cnt = 5,
-        .icmplim = 200,
         .ack_war_timewindow_ms = 1000,
         .path_mtu_discovery = 1,
         .pause_policy = SYNCACHE_PAUSE_AGE,
@@ -103,7 +102,6 @@ tunables_choices_valid(const struct syncache_tunables *t)
         {t->v6mssdflt, t->minmss, TUNABLES_MSS_MAX},
         {t->minmss, TUNABLES_MSS_MIN, TUNABLES_MSS_MAX},
         {t->blackhole, 0, 3},
-        {t->icmplim, 0, INT32_MAX},
         {t->dupsyn_limit, 0, UINT8_MAX}, /* it is counted in a byte */
         {t->pause_policy, 0, SYNCACHE_PAUSE_NONE},
         {t->cookie_gate, 0, SYNCACHE_GATE_BUCKET},

@@ -114,50 +114,12 @@ test_rst_uses_the_endpoint_or_defaults(void)
     EXPECT_EQ(2, stats()->sndtotal);
 }
 
-/* RSTs of 1,000 ACKs at one time that belong to no connection. */
-static uint32_t
-refused_at(uint64_t when)
-{
-    uint32_t count = 0;
-
-    now = when;
-    for (uint32_t peer = 0; peer < 1000; peer++)
-        count += send_ack(peer, 77) == SYNCACHE_REPLY_RST;
-    return count;
-}
-
-static void
-test_rsts_of_a_second_are_limited_and_their_number_is_drawn(void)
-{
-    uint32_t lowest = UINT32_MAX, highest = 0;
-
-    cache_defaults();
-    cache_start();
-    uint64_t start = now / 1000 * 1000 + 1000;
-    for (uint32_t i = 0; i < 50; i++) {
-        uint32_t count = refused_at(start + 1000 * i);
-        lowest = count < lowest ? count : lowest;
-        highest = count > highest ? count : highest;
-        EXPECT_EQ(0, refused_at(start + 1000 * i + 999));
-    }
-    EXPECT_TRUE(lowest >= 184 && highest <= 216 && lowest < highest);
-    EXPECT_EQ(50 * 2000,
-              stats()->rst_sent + stats()->verdicts[SYNCACHE_DROP_RST_LIMIT]);
-    tunables.icmplim = 3;
-    cache_tune();
-    EXPECT_EQ(3, refused_at(start + 60000));
-    tunables.icmplim = 0;
-    cache_tune();
-    EXPECT_EQ(1000, refused_at(start + 60000));
-}
-
 static const struct test tests[] = {
     TEST(test_syn_ack_lengths_follow_what_was_negotiated),
     TEST(test_syn_ack_v6_carries_a_flow_label_of_its_iss),
     TEST(test_df_follows_path_mtu_discovery_and_unreach),
     TEST(test_challenge_ack_has_no_ecn_and_no_syn_options),
     TEST(test_rst_uses_the_endpoint_or_defaults),
-    TEST(test_rsts_of_a_second_are_limited_and_their_number_is_drawn),
 };
 
 int

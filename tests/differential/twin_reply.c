@@ -191,31 +191,10 @@ twin_challenge(struct twin *twin, struct twin_event *event)
     return SYNCACHE_REPLY_CHALLENGE_ACK;
 }
 
-/* icmplim of a second, 16 more or less where it is more than that. */
-static uint64_t
-resets_allowed(const struct twin *twin, uint64_t second)
-{
-    uint8_t bytes[8];
-    uint64_t limit = twin->tune.icmplim;
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(second >> 8 * i);
-    uint64_t hash = twin_siphash(twin->seen_key, bytes, sizeof bytes);
-    if (limit > 16)
-        limit = limit - 16 + (uint32_t)(hash ^ hash >> 32) % 33;
-    return limit;
-}
-
 enum syncache_verdict
 twin_reset(struct twin *twin, struct twin_event *event)
 {
     const struct twin_segment *segment = event->segment;
-    uint64_t second = twin->now / 1000;
-    if (twin->reset_second != second)
-        twin->resets = 0;
-    twin->reset_second = second;
-    if (twin->tune.icmplim != 0 && twin->resets >= resets_allowed(twin, second))
-        return SYNCACHE_DROP_RST_LIMIT;
-    twin->resets += twin->tune.icmplim != 0;
     struct twin_segment reply = begin(twin, event->endpoint, &segment->tuple);
     if (segment->flags & TWIN_ACK) {
         reply.seq = segment->ack;

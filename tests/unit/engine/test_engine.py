@@ -341,28 +341,6 @@ def test_without_table_unknown_segments_pass(seed):
     assert not syncache.opened(FourTuple(CLIENT[4], 4242, SERVER[4], 80))
 
 
-@pytest.mark.parametrize("way", ["packet", "burst"])
-def test_flood_of_acks_draws_the_rsts_of_a_second(family, way, seed):
-    """About 200 a second (net.inet.icmp.icmplim), then silence until the next."""
-    syncache = engine(seed)
-    syncache.listen(80)
-    for second in range(3):
-        sent = 0
-        for number in range(600):
-            stray = replace(
-                syn(family, sport=1024 + number, options=()), flags=ACK, ack=77
-            ).packet()
-            if way == "packet":
-                verdict = syncache.packet(stray, 10.0 + second)
-                sent += verdict.reason is Reason.REPLY_RST
-            else:
-                rx, tx = Ring(4), Ring(4)
-                rx.push(stray)
-                syncache.burst(rx, tx, 10.0 + second)
-                sent += len(tx)
-        assert 200 - 16 <= sent <= 200 + 16
-
-
 def test_closed_endpoint_answers_rst(seed):
     """After close() the port is closed, and may be listened on again."""
     syncache = engine(seed)

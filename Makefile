@@ -239,7 +239,7 @@ hosts: $(EXTENSION)
 
 # Other stacks and tools that are installed, against ours; writes docs/peers.md.
 peers: $(EXTENSION)
-	@$(PY) -m tests.peers
+	@$(PY) -m tests.stacks
 
 docs: $(EXTENSION)
 	@$(PY) -m pytest tests/tree/test_docs.py tests/tree/test_api.py

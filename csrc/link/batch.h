@@ -24,7 +24,7 @@ batch_is_gone(int error)
 static inline bool
 batch_is_of_one(int error)
 {
-    return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EINVAL || error == EMSGSIZE;
+    return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EMSGSIZE;
 }
 
 /* Sends messages in order.  Returns how many went out, or -errno of the first; never blocks. */

@@ -1,8 +1,8 @@
 """The messages of inspection and TCP Intercept, as objects and as lines, both ways.
 
-This is the public face of three modules: `alert_message` has the messages, each an
-object whose `str()` is its line; `alert_parse` reads the lines of a router and ours;
-`alert_folder` keeps a flood of packets from becoming a flood of lines.
+This is the public face of three modules: `message` has the messages, each an
+object whose `str()` is its line; `parser` reads the lines of a router and ours;
+`folder` keeps a flood of packets from becoming a flood of lines.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .message import (
     Share,
     UnblockHost,
 )
-from .parse import parse
+from .parser import parse
 
 __all__ = [
     "ALERT_SEVERITY",

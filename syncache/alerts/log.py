@@ -2,7 +2,7 @@
 
 Contents: `LogBook`, which takes the lines of one log in their order and keeps
 attacks (on, off, targets, reason), sessions, dropped packets and totals; its memory is
-bounded whatever the log holds.  Elsewhere: reading lines (`alert_parse`, `log_line`),
+bounded whatever the log holds.  Elsewhere: reading lines (`parser`, `log_line`),
 load over time and thresholds (`log_load`), files and output (`cli.log`).
 
 START and STOP belong together by router and ends, never by the name of the protocol:
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from .log_line import Header, HeaderReader, unwrap
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
-from .parse import message_of, scan
+from .parser import message_of, scan
 from .steps import WORD, Steps
 
 if TYPE_CHECKING:
     from .message import Message
-    from .parse import Scan
+    from .parser import Scan
 
 START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
 DROPS = {"DROP_PKT", "LOG_SUMMARY"}

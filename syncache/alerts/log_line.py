@@ -2,7 +2,7 @@
 
 Contents: the headers of syslog (RFC 3164 as it is written in practice, RFC 5424),
 of routers' own time stamps and sequence numbers, of journald's outputs, and of our own
-lines.  Elsewhere: the message (`alert_parse`).
+lines.  Elsewhere: the message (`parser`).
 
 Times become seconds since 1970 as if a line without a time zone were in UTC.  A date
 without a year gets the latest one that does not lie after the log's own end, and years

@@ -2,8 +2,8 @@
 
 Contents: the messages of a router byte for byte, each a frozen object whose `str()`
 is its line; our reason fields, which follow the original text so that parsers of the
-original still match.  Elsewhere: reading them (`alert_parse`), folding them
-(`alert_folder`), when one is due (csrc/flow), and where it goes (`links.syslog`,
+original still match.  Elsewhere: reading them (`parser`), folding them
+(`folder`), when one is due (csrc/flow), and where it goes (`links.syslog`,
 Python's logging: `logger.log(message.level, message)` keeps the object in the record).
 """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.peers.page import WAYS, page
-from tests.peers.peers import PEERS
+from tests.stacks.page import WAYS, page
+from tests.stacks.peers import PEERS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 DOCUMENT = json.loads((DOCS / "peers.json").read_text())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from syncache import alerts
 from syncache.alerts import folder as alert_folder
 from syncache.alerts import message as alert_message
-from syncache.alerts import parse as alert_parse
+from syncache.alerts import parser as alert_parser
 
 
 def test_every_public_name_is_that_of_the_module_it_comes_from():
     """Nothing is defined twice."""
-    homes = (alert_message, alert_parse, alert_folder)
+    homes = (alert_message, alert_parser, alert_folder)
     for name in alerts.__all__:
         found = [vars(home)[name] for home in homes if name in vars(home)]
         assert found, name

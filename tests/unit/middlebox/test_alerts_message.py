@@ -22,7 +22,7 @@ from syncache.alerts.message import (
     Share,
     UnblockHost,
 )
-from syncache.alerts.parse import parse
+from syncache.alerts.parser import parse
 
 HOST = "198.51.100.5"
 CAUSE = Cause(

@@ -1,4 +1,4 @@
-"""docs/peers.md, made of what `python -m tests.peers` found (docs/peers.json)."""
+"""docs/peers.md, made of what `python -m tests.stacks` found (docs/peers.json)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WAYS = {
 
 HEAD = (
     "# Peers\n\n"
-    "<!-- Written by `make peers`; tests/peers has the programs. -->\n\n"
+    "<!-- Written by `make peers`; tests/stacks has the programs. -->\n\n"
     "Other TCP stacks, scanners and tools against ours, each in network namespaces of "
     "its own on one machine.\n"
     "`make peers` runs all that are installed and writes this page; the others are "

@@ -1,4 +1,4 @@
-"""Try every peer in every way, and write the page: `python -m tests.peers`.
+"""Try every peer in every way, and write the page: `python -m tests.stacks`.
 
     l0 ============ s0                   served by us
     l0 === m0 box m1 === s0              through us, to a kernel's server

@@ -17,7 +17,7 @@ from syncache.alerts.message import (
     SessionStop,
     UnblockHost,
 )
-from syncache.alerts.parse import LINE_MAX, parse, scan
+from syncache.alerts.parser import LINE_MAX, parse, scan
 
 HOST = "198.51.100.5"
 MANY = "9" * 5000

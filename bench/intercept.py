@@ -105,7 +105,7 @@ class Case:
     def _start_box(self) -> None:
         made = self.made
         if self.name == "plain":
-            words = json.dumps(["relay", "o0", "i0"])
+            words = json.dumps(["relay", "o0", "i0", 131_072])
             program = (sys.executable, PEERS / "relay.py", words)
             box = made.us.start(*pinned(BOX_CPU, *program), stdin=-1)
             assert box.stdout.readline() == "ready\n"

@@ -186,7 +186,7 @@ def test_without_us_the_same_flood_shuts_most_clients_out(flooded):
     The last test of the file, because the server's kernel remembers the flood.
     """
     program = PEERS / "relay.py"
-    words = json.dumps(["relay", "o0", "i0"])
+    words = json.dumps(["relay", "o0", "i0", 131_072])
     relay = flooded.us.start(sys.executable, program, words, stdin=-1)
     assert "ready\n" == relay.stdout.readline()
     flood = flooded.flood(6)

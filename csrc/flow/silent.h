@@ -3,7 +3,7 @@
  * connection.  They are listed by the prefix that the client is of, a /24 or a /48, each list in the order in which
  * they were established; prefixes that hash alike share a list.
  *
- * Not here: when one of them has to go (flow_engine.c).
+ * Not here: when one of them has to go (box.c).
  */
 #ifndef SYNCACHE_FLOW_SILENT_H
 #define SYNCACHE_FLOW_SILENT_H

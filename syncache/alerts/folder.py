@@ -1,6 +1,6 @@
 """`Folder`: keeps a flood of packets from becoming a flood of lines.
 
-Elsewhere: the messages (`alert_message`), and where they are written.
+Elsewhere: the messages (`message`), and where they are written.
 """
 
 from __future__ import annotations

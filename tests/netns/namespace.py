@@ -40,7 +40,7 @@ class Namespace:
         if self._keeper.stdout.readline() != "up\n":
             why = self._keeper.communicate()[1].strip()
             raise OSError(
-                f"no network namespace ({why}): run as root, or allow user "
+                f"no network namespaces ({why}): run as root, or allow user "
                 "namespaces: sysctl kernel.unprivileged_userns_clone=1"
             )
         self._processes: list[subprocess.Popen[str]] = []

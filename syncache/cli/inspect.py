@@ -33,6 +33,7 @@ from .record import Recorder, flow_name, recording
 from .replay import Replay
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service, keep_open
+from .sides import Sides, doubts
 from .signals import Signals
 from .sources import EXIT_STATUS, add_options, captures_of, refuse_options
 from .tunables import load
@@ -104,6 +105,8 @@ def run(options: argparse.Namespace) -> int:
     engine = make(options, source)
     opts.check_interfaces(options, [] if options.tun else names)
     if options.check:
+        for text in doubts(options, None):
+            print(f"syncache inspect: {text}", file=sys.stderr)
         return 0
     with contextlib.ExitStack() as stack:
         try:
@@ -130,6 +133,8 @@ def run(options: argparse.Namespace) -> int:
             output.reopen,
         )
         stack.callback(service.close)
+        for text in doubts(options, None):
+            output.write(f"{text}\n", kind="sides", severity=WARNING)
 
         def once(links: contextlib.ExitStack) -> None:
             box = links.enter_context(live(options, engine, log))
@@ -397,6 +402,7 @@ def live(
             stand_by(options.outside, options.inside, options.on_exit)
         where = f"{options.outside} and {options.inside}"
         box = InspectBox(engine, outside, inside, log)
+        box.sides_seen = Sides(lambda: None, options.inside)
         log.write(f"inspecting between {where}\n")
         yield box
 

@@ -20,7 +20,6 @@ from .. import flow_session, ios
 from ..acl import AccessList
 from ..bridge import Bridge, Relay
 from ..control import FlowControl
-from ..flow import Side
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
 from ..ios import config as ios_config
@@ -32,7 +31,7 @@ from .log_form import DEBUG, INFO, WARNING
 from .output import Budget, Output, opened
 from .record import flow_name, recording
 from .service import Service, keep_open
-from .sides import Sides, suspicions
+from .sides import Sides, doubts
 from .signals import Signals
 from .state import State, check_state
 
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from .. import Sysctl
     from ..alarms import Alarm
     from ..bridge import Forwarder
+    from ..flow import Side
     from ..flow_event import FlowEvent
     from ..flow_session import Session
 
@@ -113,13 +113,18 @@ def run(options: argparse.Namespace) -> int:
     opts.check_interfaces(options, names)
     if options.check:
         check_state(options)
-        for text in suspicions(options.outside, options.inside, engine.acl):
+        for text in doubts(options, engine.acl):
             print(f"syncache intercept: {text}", file=sys.stderr)
         return 0
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache intercept", options))
         engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
+
+        def warn() -> None:
+            for text in doubts(options, engine.acl):
+                output.write(f"{text}\n", kind="sides", severity=WARNING)
+
         state = None
         if options.state:
             state = State(engine, options.state, options.state_interval, output.write)
@@ -129,13 +134,11 @@ def run(options: argparse.Namespace) -> int:
             options,
             signals,
             output.write,
-            lambda: prepare(options, source, engine),
+            lambda: prepare(options, source, engine, warn),
             output.reopen,
         )
         stack.callback(service.close)
-
-        for text in suspicions(options.outside, options.inside, engine.acl):
-            output.write(f"{text}\n", kind="sides", severity=WARNING)
+        warn()
 
         def once(links: contextlib.ExitStack) -> None:
             outside = links.enter_context(open_link(options, options.outside))
@@ -217,9 +220,12 @@ def make(
 
 
 def prepare(
-    options: argparse.Namespace, source: keys.KeySource | None, engine: Intercept
+    options: argparse.Namespace,
+    source: keys.KeySource | None,
+    engine: Intercept,
+    warn: Callable[[], None],
 ) -> Callable[[], None]:
-    """Read everything again; return the function that puts it in force."""
+    """Read everything again; return the function that puts it in force, and warns."""
     fresh = source.read() if source else None
     sysctl, lists = configuration(options, source)
 
@@ -227,6 +233,7 @@ def prepare(
         engine.adopt(sysctl, lists)
         if source is not None and fresh is not None:
             source.give(engine, fresh)
+        warn()
 
     return apply
 
@@ -417,8 +424,8 @@ class Box(Bridge):
     def take(self, side: Side) -> None:
         """Take one ring of packets from a side."""
         super().take(side)
-        if self.sides_seen is not None and side is Side.SERVER:
-            self.sides_seen.look(self._rx)
+        if self.sides_seen is not None:
+            self.sides_seen.look(self._rx, side)
 
     def turn(self, ready: Iterable[Side]) -> None:
         """Take the packets that arrived, run the timers, report the events."""

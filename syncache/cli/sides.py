@@ -1,8 +1,9 @@
-"""Whether the two sides of a box are the wrong way round.
+"""Whether the two sides of a box are swapped, and connections that it does not protect.
 
-Contents: the evidence of the kernel before the start (its routes and neighbours), and
-that of the packets afterwards: connections to protected servers belong outside.
-Neither is certain, so both are warnings.
+Contents: the evidence of the kernel before the start (its routes and neighbours); that
+of the packets afterwards (connections to protected servers, and those of many networks,
+begin outside); the family that an access list leaves out.  None of it is certain, so
+all of it is warnings.
 """
 
 from __future__ import annotations
@@ -13,17 +14,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import address as addresses
 from ..attempts import Attempts
+from ..flow import Side
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
 
     from ..acl import AccessList
     from ..acl.rule import End
+    from ..attempts import Counted
     from ..ring import Ring
 
 PROC = Path("/proc/net")
 LOOK_SECONDS = 1.0
 SYNS_MIN = 3  # from the inside, to a protected server
+# Networks (/24 or /48) whose connections begin at the inside within a second: more than
+# a large site has, and many more than begin at the outside.
+NETWORKS_MIN = 300
+NETWORKS_TIMES = 8
+OTHER_WAY = "if the sides are swapped, give --inside and --outside the other way round"
 NEIGHBOUR_COMPLETE = 2
 ROUTE_UP = 1
 
@@ -35,12 +44,51 @@ class Route(NamedTuple):
     interface: str
 
 
+def doubts(options: argparse.Namespace, acl: AccessList | None) -> list[str]:
+    """Return the warnings of a start, or of `--check`.
+
+    The kernel routes into TUN devices, so there its routes to servers lead outside.
+    """
+    bridged = options.inside is not None and not options.tun
+    found = suspicions(options.outside, options.inside, acl) if bridged else []
+    return found + left_out(acl)
+
+
+def left_out(acl: AccessList | None) -> list[str]:
+    """Return what to do if an access list has rules of one family only."""
+    families = {rule.family for rule in acl.rules} if acl is not None else set()
+    if acl is None or len(families) != 1 or not families < set(_RULES):
+        return []
+    (other,) = _RULES.keys() - families
+    if not any(rule.permit for rule in acl.rules):
+        return []
+    some, every = _RULES[other]
+    text = (
+        f"list {acl.name} has no rule of IPv{other}, so connections of IPv{other} pass "
+        f"unprotected: add `permit {some}` for each server, or `deny {every}` if that "
+        "is intended"
+    )
+    return [text]
+
+
+# An example of a protected server, and every packet of a family.
+_RULES = {
+    addresses.IPV4: ("tcp any host 192.0.2.1", "tcp any any"),
+    addresses.IPV6: ("tcp any host 2001:db8::1", "ipv6 any any"),
+}
+
+
 def suspicions(
     outside: str, inside: str, acl: AccessList | None, proc: Path = PROC
 ) -> list[str]:
-    """Return why the sides look swapped, as the kernel sees the protected servers."""
+    """Return why the sides look swapped, as the kernel sees gateway and servers."""
     known = [*_routes4(proc), *_routes6(proc), *_neighbours(proc)]
     found = []
+    gateways = {r.interface for r in known if r.network.prefixlen == 0}
+    if inside in gateways and outside not in gateways:
+        found.append(
+            f"the kernel's default route is through {inside}, the inside: {OTHER_WAY}"
+        )
     for server in _servers(acl):
         fits = [route for route in known if _holds(route, server)]
         best = max((route.network.prefixlen for route in fits), default=0)
@@ -49,8 +97,7 @@ def suspicions(
             assert acl is not None
             found.append(
                 f"{server} of list {acl.name} is reached through {outside}, the "
-                "outside: if the sides are swapped, give --inside and --outside the "
-                "other way round"
+                f"outside: {OTHER_WAY}"
             )
     return found
 
@@ -120,7 +167,7 @@ def _neighbours(proc: Path) -> Iterator[Route]:
 
 
 class Sides:
-    """Watches the packets of the inside.
+    """Watches where connections begin.
 
     Args:
         acl: Returns the list in force.
@@ -130,24 +177,37 @@ class Sides:
     def __init__(self, acl: Callable[[], AccessList | None], inside: str) -> None:
         self._acl = acl
         self._inside = inside
-        self._attempts = Attempts()
+        self._attempts = {side: Attempts() for side in (Side.CLIENT, Side.SERVER)}
         self._due = 0.0
         self._said = False
 
-    def look(self, rx: Ring) -> None:
-        """Count the connections that packets of the inside begin."""
-        self._attempts.look(rx)
+    def look(self, rx: Ring, side: Side) -> None:
+        """Count the connections that packets of a side begin."""
+        if not self._said:
+            self._attempts[side].look(rx)
 
     def turn(self, now: float) -> str | None:
-        """Return a warning, once, if protected servers are asked from the inside."""
+        """Return a warning, once, if the sides look swapped."""
         if now < self._due or self._said:
             return None
         self._due = now + LOOK_SECONDS
+        outside = self._attempts[Side.CLIENT].take()
+        inside = self._attempts[Side.SERVER].take()
+        found = self._protected(inside)
+        if inside.prefixes >= max(NETWORKS_MIN, NETWORKS_TIMES * outside.prefixes):
+            found = found or (
+                f"connections of {inside.prefixes} networks begin at {self._inside}, "
+                f"the inside, and of {outside.prefixes} outside: {OTHER_WAY}"
+            )
+        self._said = found is not None
+        return found
+
+    def _protected(self, inside: Counted) -> str | None:
+        """Return a warning if protected servers are asked from the inside."""
         acl = self._acl()
-        for asked in self._attempts.take().asked:
+        for asked in inside.asked:
             if asked.syns >= SYNS_MIN and _is_protected(acl, asked.address, asked.port):
                 assert acl is not None
-                self._said = True
                 return (
                     f"{asked.syns} connections to {asked.address} port {asked.port} of "
                     f"list {acl.name} begin at {self._inside}, the inside: if the "

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from syncache import AccessList, Ring
-from syncache.cli.sides import SYNS_MIN, Sides, suspicions
+from syncache.acl import permit
+from syncache.cli import main
+from syncache.cli.sides import NETWORKS_MIN, SYNS_MIN, Sides, left_out, suspicions
+from syncache.flow import Side
 from syncache.segment import ACK, SYN, Segment
 
 ROUTE = """\
@@ -70,7 +73,7 @@ def test_what_the_kernel_does_not_know_is_not_suspicious(proc, tmp_path):
 
 
 def ring(*segments):
-    made = Ring(16)
+    made = Ring(max(16, len(segments)))
     for segment in segments:
         made.push(segment.packet())
     return made
@@ -85,14 +88,16 @@ def to(server, number=0, flags=SYN):
 def test_connections_to_a_server_from_the_inside_are_said_once(server):
     """With the list that protects it; nothing is said of answers, or of others."""
     sides = Sides(lambda: AccessList.parse(WEB, name="web"), "i0")
-    sides.look(ring(*(to(server, n, ACK) for n in range(9)), to("198.18.0.7")))
+    noise = (to(server, n, ACK) for n in range(9))
+    sides.look(ring(*noise, to("198.18.0.7")), Side.SERVER)
+    sides.look(ring(*(to(server, n) for n in range(9))), Side.CLIENT)
     assert sides.turn(10.0) is None
     many = ring(*(to(server, n) for n in range(SYNS_MIN)))
-    sides.look(many)
+    sides.look(many, Side.SERVER)
     assert sides.turn(10.5) is None  # not due
     said = sides.turn(11.0)
     assert f"3 connections to {server} port 80 of list web begin at i0" in said
-    sides.look(many)
+    sides.look(many, Side.SERVER)
     assert sides.turn(99.0) is None
 
 
@@ -100,5 +105,88 @@ def test_connections_to_a_server_from_the_inside_are_said_once(server):
 def test_list_that_names_no_server_accuses_nobody(acl):
     """Then servers may call others."""
     sides = Sides(lambda: acl, "i0")
-    sides.look(ring(*(to("203.0.113.1", n) for n in range(9))))
+    sides.look(ring(*(to("203.0.113.1", n) for n in range(9))), Side.SERVER)
     assert sides.turn(10.0) is None
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_connections_of_many_networks_from_the_inside_are_said_once(family):
+    """More than a large site has; unless the outside has as many."""
+    source = {4: "10.{}.{}.1", 6: "2001:db8:{:x}{:02x}::1"}[family]
+    server = {4: "198.18.0.2", 6: "fd00:18::2"}[family]
+
+    def networks(count):
+        names = (source.format(n >> 8, n & 0xFF) for n in range(count))
+        return ring(
+            *(Segment(src=n, dst=server, sport=1, dport=80, flags=SYN) for n in names)
+        )
+
+    sides = Sides(lambda: None, "i0")
+    sides.look(networks(NETWORKS_MIN * 2 // 3), Side.SERVER)
+    assert sides.turn(10.0) is None
+    sides.look(networks(2000), Side.SERVER)
+    sides.look(networks(1000), Side.CLIENT)
+    assert sides.turn(11.0) is None
+    sides.look(networks(2000), Side.CLIENT)
+    assert sides.turn(12.0) is None
+    sides.look(networks(2000), Side.SERVER)
+    assert "networks begin at i0, the inside, and of 0 outside" in sides.turn(13.0)
+    sides.look(networks(2000), Side.SERVER)
+    assert sides.turn(14.0) is None
+
+
+def test_default_route_through_the_inside_is_suspicious(proc):
+    """Unless there is one through the outside too."""
+
+    def doubted(outside, inside):
+        return suspicions(outside, inside, None, proc("eth8"))
+
+    assert "through eth0, the inside: if" in doubted("eth1", "eth0")[0]
+    assert "through o0, the inside: if" in doubted("eth1", "o0")[0]
+    assert [] == doubted("eth0", "i0")
+    assert [] == doubted("eth0", "o0")
+
+
+@pytest.mark.parametrize(
+    ("rules", "family"),
+    [
+        ("permit tcp any any", 6),
+        ("permit ip any any", 6),
+        ("deny tcp any any eq 22\npermit tcp any host 198.18.0.2", 6),
+        ("permit tcp any host 2001:db8::1", 4),
+        ("permit ipv6 any any", 4),
+        ("permit tcp any any\ndeny ipv6 any any", None),
+        ("permit ipv6 any any\ndeny tcp any any", None),
+        (WEB, None),
+        ("deny tcp any any", None),
+    ],
+)
+def test_list_of_one_family_says_what_is_not_protected(rules, family):
+    """And what to do; the rule that it names ends the warning."""
+    texts = left_out(AccessList.parse(rules, name="web"))
+    assert (family is not None) == len(texts)
+    for text in texts:
+        assert text.startswith(f"list web has no rule of IPv{family}, so connections")
+        for remedy in (1, 3):
+            rule = text.split("`")[remedy]
+            assert [] == left_out(AccessList.parse(f"{rules}\n{rule}"))
+
+
+def test_list_of_rules_for_both_families_leaves_out_none():
+    """As rules made in Python can be; and there may be no list."""
+    assert [] == left_out(AccessList("web", [permit("tcp")]))
+    assert [] == left_out(AccessList("web"))
+    assert [] == left_out(None)
+
+
+def test_check_and_start_say_what_the_list_leaves_out(capsys, tmp_path):
+    """One line on the standard error; exit status 0."""
+    rules = tmp_path / "web.acl"
+    rules.write_text("permit tcp any any\n")
+    links = ["--outside", "o0", "--inside", "i0", "--tun"]
+    assert 0 == main(["intercept", *links, "--list", str(rules), "--check"])
+    error = capsys.readouterr().err
+    assert error.startswith("syncache intercept: list web has no rule of IPv6, so")
+    assert 1 == error.count("\n")
+    assert 0 == main(["inspect", *links, "--check"])
+    assert capsys.readouterr().err == ""

@@ -256,6 +256,7 @@ fuzz-smoke: $(EXTENSION)
 bench-counts: $(EXTENSION)
 	@$(NEED) valgrind valgrind
 	@$(PY) -m bench --counts
+	@$(PY) -m bench.fleet --counts
 
 wheel: $(READY)
 	@rm -rf dist

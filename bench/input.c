@@ -118,6 +118,8 @@ give_group_keys(struct bench *bench, uint64_t *next_ms)
 {
     const uint64_t epoch = 56250000;
 
+    (void)syncache_epoch(bench->cache, bench->now_ms, next_ms);
+    bench->now_ms += *next_ms; /* as old as a machine alone */
     syncache_set_epoch(bench->cache, epoch, bench->now_ms);
     for (uint64_t of = epoch - 2; of <= epoch + 1; of++)
         syncache_set_key(bench->cache, of, seed);

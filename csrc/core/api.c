@@ -141,6 +141,7 @@ syncache_set_key(struct syncache *cache, uint64_t epoch,
                  const uint8_t key[SYNCACHE_KEY_BYTES])
 {
     secret_set_key(&cache->secret, epoch, key);
+    cache->keys_ms = 0;
     cache->settled = false;
 }
 
@@ -149,6 +150,7 @@ syncache_set_epoch(struct syncache *cache, uint64_t epoch, uint64_t start_ms)
 {
     cache->epoch_told = true;
     secret_set_epoch(&cache->secret, epoch, start_ms);
+    cache->keys_ms = 0;
     cache->settled = false;
 }
 

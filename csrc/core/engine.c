@@ -20,6 +20,7 @@
 /* Time stops here: a deadline beyond 64 bits would always be due. */
 #define ENGINE_NOW_MAX_MS (UINT64_MAX - TABLE_ARM_MAX_MS - TABLE_DUE_MS)
 
+static void engine_advance_keys(struct syncache *cache);
 static void engine_advance_pause(struct syncache *cache, uint64_t last_ms);
 
 void
@@ -51,13 +52,28 @@ engine_tell(struct syncache *cache, uint64_t now_ms)
     if (now_ms < last_ms)
         now_ms = last_ms;
     cache->now_ms = now_ms;
-    secret_advance(&cache->secret, now_ms, cache->tunables.cookie_lifetime_ms,
-                   engine_skew_ms(cache));
+    if (now_ms >= cache->keys_ms)
+        engine_advance_keys(cache);
     engine_advance_pause(cache, last_ms);
     if (now_ms - cache->table.swept_ms >= TABLE_SWEEP_MS)
         table_sweep(&cache->table, now_ms);
     quick_refresh(cache);
     assert(cache->now_ms >= last_ms);
+}
+
+/*
+ * Which cookie key is in force, and until when that holds: a burst looks at no
+ * key, however many there are.
+ */
+static void
+engine_advance_keys(struct syncache *cache)
+{
+    uint32_t lifetime_ms = cache->tunables.cookie_lifetime_ms;
+    uint32_t skew_ms = engine_skew_ms(cache);
+
+    secret_advance(&cache->secret, cache->now_ms, lifetime_ms, skew_ms);
+    cache->keys_ms =
+        secret_settled_ms(&cache->secret, cache->now_ms, lifetime_ms, skew_ms);
 }
 
 static void

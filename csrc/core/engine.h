@@ -50,6 +50,7 @@ struct syncache {
     struct secret secret;
     struct pause pause;
     uint64_t now_ms;                  /* of the last call; never goes back */
+    uint64_t keys_ms;                 /* until then no cookie key changes its part */
     uint64_t init_ms;                 /* first time told */
     uint64_t tunables_ms;             /* when they last changed */
     uint64_t wscale_changed_ms;       /* when wscale took the place of wscale_before */

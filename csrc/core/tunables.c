@@ -131,6 +131,7 @@ syncache_set_tunables(struct syncache *cache,
     }
     cache->tunables = *tunables;
     cache->tunables_ms = cache->now_ms;
+    cache->keys_ms = 0; /* an epoch is as long as the lifetime says */
     quick_forget(cache);
     if (!tunables->syncookies || tunables->pause_policy == SYNCACHE_PAUSE_NONE)
         pause_end(&cache->pause);

@@ -144,6 +144,32 @@ test_pause_outlasts_an_epoch_whose_key_is_late(void)
 }
 
 static void
+test_keys_are_looked_at_only_when_one_changes_its_part(void)
+{
+    const uint8_t key[16] = {7};
+    uint64_t next_ms;
+
+    cache_defaults();
+    cache_start();
+    (void)syncache_epoch(cache, now, &next_ms);
+    engine_advance(cache, now);
+    EXPECT_EQ(next_ms, cache->keys_ms);
+    engine_advance(cache, next_ms - 1);
+    EXPECT_EQ(next_ms, cache->keys_ms);
+    /* Neither a key, nor an epoch, nor its length waits for that time. */
+    syncache_set_key(cache, 0, key);
+    engine_advance(cache, next_ms - 1);
+    EXPECT_EQ(0, memcmp(key, secret_mint(&cache->secret), sizeof key));
+    tunables.cookie_lifetime_ms /= 4;
+    cache_tune();
+    engine_advance(cache, next_ms - 1);
+    EXPECT_EQ(3, cache->secret.epoch);
+    syncache_set_epoch(cache, 90, next_ms - 1);
+    EXPECT_EQ(90, syncache_epoch(cache, next_ms - 1, &next_ms));
+    cache_stop();
+}
+
+static void
 test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir(void)
 {
     /* Here the wildcard that listens on the port now. */
@@ -194,6 +220,7 @@ static const struct test tests[] = {
     TEST(test_time_stops_before_a_deadline_would_not_fit),
     TEST(test_paused_time_is_counted_to_its_end),
     TEST(test_pause_outlasts_an_epoch_whose_key_is_late),
+    TEST(test_keys_are_looked_at_only_when_one_changes_its_part),
     TEST(test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir),
     TEST(test_eviction_from_a_closed_endpoint_is_remembered_until_it_opens),
 };

@@ -5,7 +5,11 @@
 #define SYNCACHE_CORE_DERIVE_H
 
 #include "../syncache.h"
+#include "bytes.h"
 #include "siphash.h"
+
+#include <assert.h>
+#include <string.h>
 
 #define DERIVE_TUPLE_MAX 36
 
@@ -18,7 +22,21 @@ void derive_subkey(const uint8_t seed[static SYNCACHE_KEY_BYTES], const char lab
  *
  *   returns  how many: 12 for IPv4, 36 for IPv6
  */
-size_t derive_tuple(const struct syncache_tuple *tuple, uint8_t packed[static DERIVE_TUPLE_MAX]);
+static inline size_t
+derive_tuple(const struct syncache_tuple *tuple,
+             uint8_t packed[static DERIVE_TUPLE_MAX])
+{
+    size_t address_size = tuple->family == 4 ? 4 : 16;
+    uint8_t *next = packed;
+
+    assert(tuple->family == 4 || tuple->family == 6);
+    memcpy(next, tuple->faddr, address_size);
+    memcpy(next + address_size, tuple->laddr, address_size);
+    next += 2 * address_size;
+    store16_be(next, tuple->fport);
+    store16_be(next + 2, tuple->lport);
+    return 2 * address_size + 4;
+}
 
 /* An ISN by RFC 6528: a clock of 4 us and a keyed hash of the tuple. */
 uint32_t derive_isn(const uint8_t key[static SYNCACHE_KEY_BYTES], const struct syncache_tuple *tuple, uint64_t now_ms);

@@ -403,15 +403,6 @@ endpoints_find(const struct endpoints *endpoints,
                             tuple->family);
 }
 
-uint32_t
-endpoints_slot(const struct endpoints *endpoints,
-               const struct endpoint *endpoint)
-{
-    assert(endpoint >= endpoints->slots);
-    assert(endpoint < endpoints->slots + endpoints->slot_max);
-    return (uint32_t)(endpoint - endpoints->slots);
-}
-
 bool
 endpoints_ours(const struct endpoints *endpoints, uint8_t family,
                const uint8_t laddr[static 16])

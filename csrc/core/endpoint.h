@@ -9,6 +9,8 @@
 
 #include "../syncache.h"
 
+#include <assert.h>
+
 /* Every option that a stack can have. */
 #define ENDPOINT_OPTIONS \
     (SYNCACHE_OPTION_MSS | SYNCACHE_OPTION_SCALE | SYNCACHE_OPTION_SACK | SYNCACHE_OPTION_TIMESTAMPS)
@@ -88,7 +90,14 @@ endpoint_can(const struct endpoint *endpoint, enum syncache_options option)
 
 /* The open endpoint for a tuple's local side, or NULL. */
 struct endpoint *endpoints_find(const struct endpoints *endpoints, const struct syncache_tuple *tuple);
-uint32_t endpoints_slot(const struct endpoints *endpoints, const struct endpoint *endpoint);
+static inline uint32_t
+endpoints_slot(const struct endpoints *endpoints, const struct endpoint *endpoint)
+{
+    assert(endpoint >= endpoints->slots);
+    assert(endpoint < endpoints->slots + endpoints->slot_max);
+    return (uint32_t)(endpoint - endpoints->slots);
+}
+
 /* Is this local address one of ours: of an open endpoint, covered by a wildcard, or added. */
 bool endpoints_ours(const struct endpoints *endpoints, uint8_t family, const uint8_t laddr[static 16]);
 const struct endpoint_md5_key *endpoints_md5_find(const struct endpoints *endpoints, uint32_t slot,

@@ -151,7 +151,7 @@ static enum syncache_verdict
 expand_redeem(struct syncache *cache, struct event *event,
               const struct table_entry *restored)
 {
-    uint32_t slot = endpoints_slot(&cache->endpoints, event->endpoint);
+    uint32_t slot = restored->endpoint;
     enum syncache_verdict verdict;
 
     /* RFC 2385: as for a SYN, signed if and only if the peer has a key.  A

@@ -63,7 +63,8 @@ offer_fill_timestamps(const struct syncache *cache, const struct event *event,
 
 static void
 offer_fill(const struct syncache *cache, const struct event *event,
-           const struct table_entry *entry, enum syncache_via via)
+           const struct table_entry *entry, uint32_t slot,
+           enum syncache_via via)
 {
     const struct wire_segment *segment = event->segment;
     struct syncache_conn *conn = event->conn;
@@ -84,7 +85,7 @@ offer_fill(const struct syncache *cache, const struct event *event,
     }
     if (entry->flags & ENTRY_TIMESTAMP)
         offer_fill_timestamps(cache, event, entry);
-    conn->endpoint = endpoints_slot(&cache->endpoints, event->endpoint);
+    conn->endpoint = slot;
     conn->payload_size = segment->payload_size;
     conn->peer_mss = engine_mss_usable(cache, entry->endpoint,
                                        segment->tuple.family, entry->peer_mss);
@@ -100,6 +101,7 @@ enum syncache_verdict
 offer_make(struct syncache *cache, struct event *event,
            const struct table_entry *entry, enum syncache_via via)
 {
+    uint32_t slot = endpoints_slot(&cache->endpoints, event->endpoint);
     struct known_node *node;
 
     if (cache->config.established_max > 0) {
@@ -109,12 +111,11 @@ offer_make(struct syncache *cache, struct event *event,
             return SYNCACHE_DROP_KNOWN_FULL;
         node->iss = entry->iss;
         node->irs = entry->irs;
-        node->endpoint =
-            (uint16_t)endpoints_slot(&cache->endpoints, event->endpoint);
+        node->endpoint = (uint16_t)slot;
         node->via = (uint8_t)via;
         node->pending = via == SYNCACHE_VIA_FASTOPEN;
     }
-    offer_fill(cache, event, entry, via);
+    offer_fill(cache, event, entry, slot, via);
     switch (via) {
     case SYNCACHE_VIA_COOKIE:
         return SYNCACHE_ACCEPT_COOKIE;

@@ -16,8 +16,14 @@ siphash24(const uint8_t key[static SIPHASH_KEY_BYTES], const uint8_t *data,
     for (size_t i = 0; i < whole; i += 8)
         siphash_absorb(&s, load64_le(data + i));
     uint64_t last = (uint64_t)data_size << 56;
-    for (size_t i = whole; i < data_size; i++)
-        last |= (uint64_t)data[i] << 8 * (i - whole);
+    unsigned place = 0;
+    /* Four bytes at once: tuples end with their ports. */
+    if (data_size & 4) {
+        last |= load32_le(data + whole);
+        place = 4;
+    }
+    for (; place < data_size - whole; place++)
+        last |= (uint64_t)data[whole + place] << 8 * place;
     siphash_absorb(&s, last);
     return siphash_end(&s);
 }

@@ -67,16 +67,15 @@ syncache_add(struct syncache *cache, struct event *event)
 enum add_place
 add_place(struct syncache *cache, uint64_t hash)
 {
-    bool mints = engine_mints(cache);
-
     pause_note_syn(&cache->pause);
     if (engine_cookies_only(cache))
-        return mints ? ADD_STATELESS : ADD_REFUSE;
-    if (mints && cache->pause.paused)
+        return engine_mints(cache) ? ADD_STATELESS : ADD_REFUSE;
+    if (cache->pause.paused && engine_mints(cache))
         return ADD_STATELESS;
     if (add_make_room(cache, hash))
         return ADD_STORE;
-    if (mints && cache->tunables.overflow == SYNCACHE_OVERFLOW_EVICT)
+    if (cache->tunables.overflow == SYNCACHE_OVERFLOW_EVICT &&
+        engine_mints(cache))
         return ADD_STATELESS;
     return ADD_REFUSE;
 }
@@ -220,7 +219,7 @@ add_overflow(struct syncache *cache)
     }
 }
 
-static void
+static inline void
 add_evict(struct syncache *cache, uint32_t bucket)
 {
     struct table_ref oldest = table_oldest(&cache->table, bucket);

@@ -136,7 +136,13 @@ void table_mark_challenge(struct table *table, struct table_ref ref);
 uint32_t table_take_due(struct table *table, uint64_t now_ms, uint32_t *cursor, struct table_ref *refs, uint32_t max);
 
 /* Age of an entry, TABLE_AGE_MAX_MS at most. */
-uint32_t table_age_ms(const struct table_entry *entry, uint64_t now_ms);
+static inline uint32_t
+table_age_ms(const struct table_entry *entry, uint64_t now_ms)
+{
+    uint32_t age_ms = (uint32_t)now_ms - entry->born_ms;
+
+    return age_ms < TABLE_AGE_MAX_MS ? age_ms : TABLE_AGE_MAX_MS;
+}
 
 /* The entries of a bucket in order of age: rank 0 is the oldest. */
 struct table_ref table_by_rank(const struct table *table, uint32_t bucket, uint32_t rank);

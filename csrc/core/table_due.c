@@ -323,14 +323,6 @@ table_sweep_dues(struct table *table, uint32_t bucket, uint32_t now, bool all)
         (uint16_t)table_earliest(dues, table->bucketlimit, now);
 }
 
-uint32_t
-table_age_ms(const struct table_entry *entry, uint64_t now_ms)
-{
-    uint32_t age_ms = (uint32_t)now_ms - entry->born_ms;
-
-    return age_ms < TABLE_AGE_MAX_MS ? age_ms : TABLE_AGE_MAX_MS;
-}
-
 /* Entries older than an age can be told get that age. */
 static void
 table_sweep_ages(struct table *table, uint64_t now_ms, bool all)

@@ -40,12 +40,14 @@ wire_sum(uint32_t sum, const uint8_t *data, size_t data_size)
         total += word[0];
         data += 4;
     }
-    /* The last bytes count as if zeros came after them. */
-    uint8_t last[4] = {0};
-    for (size_t i = 0; i < data_size; i++)
-        last[i] = data[i];
-    memcpy(word, last, sizeof last);
-    total += word[0];
+    if (data_size > 0) {
+        /* The last bytes count as if zeros came after them. */
+        uint8_t last[4] = {0};
+        for (size_t i = 0; i < data_size; i++)
+            last[i] = data[i];
+        memcpy(word, last, sizeof last);
+        total += word[0];
+    }
     uint16_t folded = (uint16_t)wire_sum_fold(total);
     uint8_t bytes[2];
     memcpy(bytes, &folded, sizeof bytes);

@@ -60,6 +60,7 @@ if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
         for name in ("link", "encap", "tunnel", "filter", "capture")
     ]
     headers += [CSRC / "bpf" / "shield.h", CSRC / "link" / "shield.h"]
+    headers += [CSRC / "bpf" / "offload.h"]
     headers += [CSRC / "link" / "carried.h"]
     rooms.append("link")
 

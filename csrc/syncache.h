@@ -112,7 +112,8 @@ enum syncache_overflow { SYNCACHE_OVERFLOW_EVICT, SYNCACHE_OVERFLOW_DROP_NEW };
 /* NONE is FreeBSD's TF_NOOPT, ALL what the tunables allow; of a sum, OPTION_MSS is always a part. */
 enum syncache_options { SYNCACHE_OPTIONS_NONE, SYNCACHE_OPTIONS_ALL, SYNCACHE_OPTION_MSS, SYNCACHE_OPTION_SCALE = 4,
                         SYNCACHE_OPTION_SACK = 8, SYNCACHE_OPTION_TIMESTAMPS = 16 };
-enum syncache_isa {SYNCACHE_ISA_PORTABLE, SYNCACHE_ISA_AVX2, SYNCACHE_ISA_AVX512, SYNCACHE_ISA_NEON, SYNCACHE_ISA_SHA3};
+enum syncache_isa { SYNCACHE_ISA_PORTABLE, SYNCACHE_ISA_AVX2, SYNCACHE_ISA_AVX512, SYNCACHE_ISA_NEON,
+                    SYNCACHE_ISA_NEON_SHA3 };
 
 /* Fixed for the life of an engine. */
 struct syncache_config {

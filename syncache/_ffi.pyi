@@ -56,6 +56,7 @@ class _Lib:
     SYNCACHE_ABI_VERSION: int
     SYNCACHE_VERDICT_COUNT: int
     SHIELD_KEYS: int
+    LINK_CARRIED_MAX: int
 
     def syncache_size(self, config: CData) -> int: ...
     def syncache_init(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from struct import Struct
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from . import address
+from ._core.mirror import layout, words
 from .fourtuple import TUPLE_BYTES, FourTuple
 from .options import Mss, Option, SackPermitted, Timestamps, WindowScale, encode
 from .segment import CWR, ECE, SYN, Segment
@@ -37,15 +37,18 @@ class Numbers(NamedTuple):
 
 
 WSCALE_NONE = 255
-# By enum syncache_ecn and enum syncache_via.
-ECN = ("none", "classic", "accurate", "echo")
-VIA = ("cache", "cookie", "fastopen")
+ECN = words("syncache_ecn")
+VIA = words("syncache_via")
 
-# struct syncache_conn, its tuple included.
-_CONN = Struct("=16s16sHHB3xIIIIIIIIHBBBBBBBBB5x")
+_MEMBERS = (
+    "tuple.faddr tuple.laddr tuple.fport tuple.lport tuple.family iss irs rcv_wnd "
+    "snd_wnd ts_recent ts_offset endpoint payload_size peer_mss snd_wscale "
+    "rcv_wscale sack_permitted timestamps ecn via rxmits md5 syn_tos"
+)
+_CONN = layout("syncache_conn", _MEMBERS)
 CONN_BYTES = _CONN.size
-_ENDPOINT = Struct("=I")
-_ENDPOINT_PLACE = 64
+_NUMBER = layout("syncache_conn", "endpoint")
+_NAMES = _MEMBERS.split()
 
 
 class _Closer(Protocol):
@@ -214,54 +217,62 @@ def view_of(raw: bytes, endpoint: Endpoint) -> Conn:
 def read(view: bytes | memoryview, endpoints: list[Endpoint], place: int = 0) -> Conn:
     """Make a Conn of the C structure at a place; `endpoints` by number."""
     raw = bytes(view[place : place + CONN_BYTES])
-    return view_of(raw, endpoints[_ENDPOINT.unpack_from(raw, _ENDPOINT_PLACE)[0]])
+    return view_of(raw, endpoints[_NUMBER.unpack_from(raw)[0]])
 
 
 def _scale(value: int) -> int | None:
     return None if value == WSCALE_NONE else value
 
 
+def _of_scale(scale: int | None) -> int:
+    return WSCALE_NONE if scale is None else scale
+
+
 def _itself(value: int) -> int:
     return value
 
 
-# Member -> its place in the structure, out of C and into it.  Addresses and the
+# Name -> the member of the structure, out of C and into it.  Addresses and the
 # endpoint are decoded with what stands beside them.
-_FAMILY, _ENDPOINT_MEMBER = 4, 11
+_FAMILY, _ENDPOINT = _NAMES.index("tuple.family"), _NAMES.index("endpoint")
 _Codec = Callable[[Any], Any]
+_DECODED: dict[str, tuple[str, _Codec, _Codec]] = {
+    "faddr": ("tuple.faddr", _itself, _itself),
+    "laddr": ("tuple.laddr", _itself, _itself),
+    "fport": ("tuple.fport", _itself, _itself),
+    "lport": ("tuple.lport", _itself, _itself),
+    "iss": ("iss", _itself, _itself),
+    "irs": ("irs", _itself, _itself),
+    "rcv_window": ("rcv_wnd", _itself, _itself),
+    "peer_window": ("snd_wnd", _itself, _itself),
+    "ts_recent": ("ts_recent", _itself, _itself),
+    "ts_offset": ("ts_offset", _itself, _itself),
+    "payload_size": ("payload_size", _itself, _itself),
+    "mss": ("peer_mss", _itself, _itself),
+    "snd_wscale": ("snd_wscale", _scale, _of_scale),
+    "rcv_wscale": ("rcv_wscale", _scale, _of_scale),
+    "sack_permitted": ("sack_permitted", bool, int),
+    "timestamps": ("timestamps", bool, int),
+    "ecn": ("ecn", ECN.__getitem__, ECN.index),
+    "via": ("via", VIA.__getitem__, VIA.index),
+    "rxmits": ("rxmits", _itself, _itself),
+    "md5": ("md5", bool, int),
+    "tos": ("syn_tos", _itself, _itself),
+}
 _PLACES: dict[str, tuple[int, _Codec, _Codec]] = {
-    "faddr": (0, _itself, _itself),
-    "laddr": (1, _itself, _itself),
-    "fport": (2, _itself, _itself),
-    "lport": (3, _itself, _itself),
-    "iss": (5, _itself, _itself),
-    "irs": (6, _itself, _itself),
-    "rcv_window": (7, _itself, _itself),
-    "peer_window": (8, _itself, _itself),
-    "ts_recent": (9, _itself, _itself),
-    "ts_offset": (10, _itself, _itself),
-    "payload_size": (12, _itself, _itself),
-    "mss": (13, _itself, _itself),
-    "snd_wscale": (14, _scale, lambda scale: WSCALE_NONE if scale is None else scale),
-    "rcv_wscale": (15, _scale, lambda scale: WSCALE_NONE if scale is None else scale),
-    "sack_permitted": (16, bool, int),
-    "timestamps": (17, bool, int),
-    "ecn": (18, ECN.__getitem__, ECN.index),
-    "via": (19, VIA.__getitem__, VIA.index),
-    "rxmits": (20, _itself, _itself),
-    "md5": (21, bool, int),
-    "tos": (22, _itself, _itself),
+    name: (_NAMES.index(member), out, into)
+    for name, (member, out, into) in _DECODED.items()
 }
 
 
 def _pack(endpoint: int, members: dict[str, Any]) -> bytes:
     """Return the C structure with these members."""
     family, faddr, laddr = address.pair(members["faddr"], members["laddr"])
-    places: list[object] = [0] * 23
+    places: list[object] = [0] * len(_NAMES)
     for name, (place, _, into) in _PLACES.items():
         places[place] = into(members[name])
     places[0], places[1] = faddr, laddr
-    places[_FAMILY], places[_ENDPOINT_MEMBER] = family, endpoint
+    places[_FAMILY], places[_ENDPOINT] = family, endpoint
     return _CONN.pack(*places)
 
 

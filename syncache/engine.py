@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, overload
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
+from ._core.mirror import words
 from ._core.walk import half_open_slices
 from .conn import Conn, Endpoint, Numbers
 from .entropy import entropy
@@ -35,8 +36,7 @@ TS_HZ_MAX = 1_000_000
 # syncache_known keeps its table within 2^28 nodes.
 ESTABLISHED_MAX = 2**28
 MTU_MIN = 68
-# enum syncache_isa
-ISA_NAMES = ("portable", "avx2", "avx512", "neon", "neon-sha3")
+ISA_NAMES = words("syncache_isa")
 MD5_KEY_MAX = 80
 
 _PASS_KNOWN = Reason.PASS_KNOWN

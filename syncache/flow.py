@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import flow_event, flow_session
 from ._core import flow as _core_flow
 from ._core.flow import FlowCore
-from ._core.offload import Carried
+from ._core.mirror import words
 from .entropy import entropy
 from .keyring import Keyring, checked_seed, derive
 from .named import NamedNumber
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from ._core.offload import Carried
     from .flow_event import FlowEvent
     from .flow_session import Session
     from .observer import Observer
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
 _SKEW = "net.inet.tcp.syncache.x.clock_skew_ms"
 _GATE = "net.inet.tcp.syncache.x.cookie_gate"
-_GATES = ("endpoint", "always", "bucket")  # enum syncache_gate
+_GATES = words("syncache_gate")
 _PACKET_MAX = 65_600  # an IP packet of 65,535 bytes, in a slot of whole cache lines
 _OURS_MAX = 256  # FLOW_PACKET_MAX: what the engine makes is no longer
 _KEPT_MAX = 2048  # what it kept of a client's may be
@@ -293,6 +294,8 @@ class Flow:
 
     def carried(self, maps: Mapping[str, int]) -> Carried:
         """Return the way to those who carry connections of this engine: a link's."""
+        from ._core.offload import Carried  # of Linux alone
+
         return Carried(self._core, maps)
 
     def close(self) -> None:

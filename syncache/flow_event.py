@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_network
-from struct import Struct
 from typing import Any, NamedTuple
 
 from . import address as addresses
+from ._core.mirror import layout
 from .alerts import Cause, Share
 from .named import NamedNumber
 
-# struct flow_event: its tuple begins behind the rate.
-_EVENT = Struct("=QBBBBIIIII16s16sHHB3xQQ16sHBBI16sI4x")
+_EVENT = layout(
+    "flow_event",
+    "time_ms kind protocol reason ours number incomplete udp limit rate tuple.faddr "
+    "tuple.laddr tuple.fport tuple.lport tuple.family bytes top_address top_port "
+    "top_family source_family top_count source_prefix source_count",
+)
 EVENT_BYTES = _EVENT.size
 _PREFIX_LENGTH = {addresses.IPV4: 24, addresses.IPV6: 48}
 

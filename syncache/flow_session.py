@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from struct import Struct
 from typing import Any
 
 from . import address as addresses
+from ._core.mirror import layout
 from .conn import WSCALE_NONE
 from .flow_event import Place
 from .named import NamedNumber
 
-# struct flow_session_view, its tuple included.
-_SESSION = Struct("=16s16sHHB3x10B2xIIIQQQQQ")
+_SESSION = layout(
+    "flow_session_view",
+    "tuple.faddr tuple.laddr tuple.fport tuple.lport tuple.family protocol state "
+    "mode counted side rule rexmts client_wscale server_wscale told_wscale delta id "
+    "icmp_id created_ms last_ms deadline_ms bytes",
+)
 SESSION_BYTES = _SESSION.size
 _NEVER = 2**64 - 1
 

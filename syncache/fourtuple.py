@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import NamedTuple
 
 from . import address
+from ._core.mirror import layout
 
-# struct syncache_tuple: faddr, laddr, fport, lport, family.
-_TUPLE = Struct("=16s16sHHB3x")
+_TUPLE = layout("syncache_tuple", "faddr laddr fport lport family")
 TUPLE_BYTES = _TUPLE.size
 
 

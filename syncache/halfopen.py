@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from struct import Struct
 
 from . import address
+from ._core.mirror import layout
 from .conn import ECN, WSCALE_NONE
 
-# struct syncache_half_open, its tuple included.
-_ENTRY = Struct("=16s16sHHB3xIIIIQHBBBBBB")
+_ENTRY = layout(
+    "syncache_half_open",
+    "tuple.faddr tuple.laddr tuple.fport tuple.lport tuple.family iss irs endpoint "
+    "age_ms deadline_ms peer_mss snd_wscale rcv_wscale sack_permitted timestamps "
+    "ecn rxmits",
+)
 ENTRY_BYTES = _ENTRY.size
 _NEVER = 2**64 - 1
 

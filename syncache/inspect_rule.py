@@ -11,6 +11,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ._core.mirror import words
 from .inspect_application import APPLICATIONS, TCP, UDP
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 ICMP, ICMPV6 = 1, 58
 DNS_PORT = 53
-# In the order of enum flow_inspected.  DNS is UDP that has a timeout of its own.
-PROTOCOLS = ("tcp", "udp", "dns", "icmp")
+# DNS is UDP that has a timeout of its own.
+PROTOCOLS = words("flow_inspected")
 SECONDS_MAX = 2_147_483
 APPLICATIONS_MAX = 32
 NAME_MAX = 64

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
+from ._core.mirror import words
 from .abbreviation import keyword
 
 TCP, UDP = 6, 17
 
-# Port operators in the order of enum flow_port_op.
-OPERATORS = ("any", "eq", "neq", "lt", "gt", "range")
+OPERATORS = words("flow_port_op")
 PORT_MAX = 65535
 
 # Cisco's names of ports.

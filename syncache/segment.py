@@ -7,11 +7,11 @@ first asked for, so that passing a reply on costs nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
 from . import address
 from ._core import segment as _core_segment
+from ._core.mirror import layout
 from .options import (
     Mss,
     Option,
@@ -52,9 +52,17 @@ _LETTERS = (
     (AE, "e"),
 )
 
-# struct syncache_fields, up to options_offset.
-_FIELDS = Struct("=16s16sHHBBBBIHHIIHH")
-_PLACES = Struct("=HHII")
+_FIELDS = layout(
+    "syncache_fields",
+    "saddr daddr sport dport family hop_limit tos dont_fragment flow_label ip_id "
+    "flags seq ack window urgent",
+    part=True,
+)
+_PLACES = layout(
+    "syncache_fields",
+    "options_offset options_size payload_offset payload_size",
+    part=True,
+)
 FIELDS_BYTES = _FIELDS.size + _PLACES.size
 HEADER_BYTES = 20
 

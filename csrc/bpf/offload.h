@@ -52,6 +52,8 @@ struct offload_event {
     uint32_t family;
 };
 
+/* cffi: begin. */
+
 struct offload_config {
     uint32_t outside;          /* ifindex of the clients' side */
     uint32_t inside;
@@ -66,6 +68,8 @@ struct offload_processor {
     uint64_t back;             /* connections given back */
     uint64_t lost;             /* packets that would have given one back, and found the queue full */
 };
+
+/* cffi: end. */
 
 _Static_assert(sizeof(struct offload_entry) == 56, "the element of an IPv4 connection has 120 bytes");
 

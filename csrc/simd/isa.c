@@ -38,11 +38,12 @@ static bool
 isa_has(enum syncache_isa isa)
 {
 #if defined(__ARM_FEATURE_SHA3)
-    return isa <= SYNCACHE_ISA_SHA3;
+    return isa <= SYNCACHE_ISA_NEON_SHA3;
 #elif defined(__linux__)
-    return isa != SYNCACHE_ISA_SHA3 || (getauxval(AT_HWCAP) & HWCAP_SHA3) != 0;
+    return isa != SYNCACHE_ISA_NEON_SHA3 ||
+           (getauxval(AT_HWCAP) & HWCAP_SHA3) != 0;
 #else
-    return isa != SYNCACHE_ISA_SHA3;
+    return isa != SYNCACHE_ISA_NEON_SHA3;
 #endif
 }
 

@@ -12,6 +12,6 @@
 
 #include "neon.h"
 
-const struct simd_kernels simd_neon_sha3 = NEON_KERNELS(SYNCACHE_ISA_SHA3);
+const struct simd_kernels simd_neon_sha3 = NEON_KERNELS(SYNCACHE_ISA_NEON_SHA3);
 
 #endif

@@ -16,7 +16,6 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from math import floor
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from .block import NOW_MAX_MS, allocate, milliseconds, wipe
@@ -45,6 +44,8 @@ except ImportError as error:  # pragma: no cover - and one for this
         f"`python setup.py build_ext --inplace` ({error})"
     ) from error
 
+from .mirror import layout
+
 NEVER = UINT64_MASK
 ALIGNMENT = 64
 WALK_ENTRIES = 256
@@ -52,21 +53,20 @@ SLOTS_MAX = 65_535
 SLOT_SIZE_MIN = 128
 DUE_SLOTS = 64
 
-# struct syncache_slot: size, link_size, checksum, verdict, gso_size, request, handle.
-_SLOT = Struct("=IHBBHH4xQ")
+_SLOT = layout(
+    "syncache_slot",
+    "size link_size checksum verdict gso_size request handle",
+)
 _NO_REQUEST = 65_535
-_STATISTICS = Struct(f"={ffi.sizeof('struct syncache_stats') // 8}Q")
+_STATISTICS = layout("syncache_stats")
 _REPLY = ffi.offsetof("struct syncache_result", "reply")
-
 _KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache_epoch)
 
 _burst = lib.syncache_burst  # looked up once: it is called for every 64 packets
 _ARRIVAL_BYTES = ffi.sizeof("struct syncache_arrival")
-_CLEARED = bytes(12)  # count, next and passed_count of struct syncache_ring
+_CLEARED = bytes(layout("syncache_ring", "count next passed_count", part=True).size)
 _COUNT = ffi.offsetof("struct syncache_ring", "count")
 _CURSOR = slice(_COUNT, _COUNT + len(_CLEARED))
-assert _SLOT.size == ffi.sizeof("struct syncache_slot")
-assert ffi.offsetof("struct syncache_ring", "passed_count") == _CURSOR.stop - 4
 
 
 class Block:

@@ -6,10 +6,10 @@ the maps in csrc/bpf/offload.h.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from . import ffi, lib
+from .mirror import layout
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from .._ffi import CData
     from .flow import FlowCore
 
-RECORDS = 512  # LINK_CARRIED_MAX
+RECORDS: int = lib.LINK_CARRIED_MAX
 UNDER_WAY_MS = 16  # a packet is in the kernel's programs for far less
 HANDED_BYTES = ffi.sizeof("struct flow_handed")
-CONFIG = struct.Struct("=4I")  # struct offload_config: outside, inside, off
-# struct offload_processor: packets of clients, of servers, taken, back, lost
-PROCESSOR = struct.Struct("=5Q")
+CONFIG = layout("offload_config", "outside inside off")
+PROCESSOR = layout("offload_processor", "carried taken back lost")
 FAMILIES = (4, 6)
 
 

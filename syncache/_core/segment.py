@@ -5,10 +5,10 @@ See `_core`, whose rules hold here.
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from . import ffi, lib
+from .mirror import layout
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -35,8 +35,17 @@ def build(fields: bytes, options: bytes, payload: bytes) -> bytes:
 # The segments of `Stack`'s connections.
 
 # struct syncache_fields: what a connection's segments have in common, then the rest.
-_COMMON = Struct("=16s16sHHBBBBI")
-_VARYING = Struct("=HHIIHHHHII")
+_COMMON = layout(
+    "syncache_fields",
+    "saddr daddr sport dport family hop_limit tos dont_fragment flow_label",
+    part=True,
+)
+_VARYING = layout(
+    "syncache_fields",
+    "ip_id flags seq ack window urgent options_offset options_size payload_offset "
+    "payload_size",
+    part=True,
+)
 _CHECKSUM_VALID = 1
 _CHECKSUM_PARTIAL = 2
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 
 from . import ffi, lib
+from .mirror import layout
 
 KEYS: int = lib.SHIELD_KEYS
 OFF, WATCH, AUTO, ALWAYS = 0, 1, 2, 3  # enum shield_mode
@@ -18,8 +19,8 @@ COUNTERS: tuple[str, ...] = tuple(
     name for name, _ in ffi.typeof("struct shield_counters").fields
 )
 COUNTERS_BYTES = 8 * len(COUNTERS)
-SERVICE = struct.Struct("=QQ")  # struct shield_service: flood_ns, refused
-STATE = struct.Struct("=Q")  # struct shield_state: minted_ns
+SERVICE = layout("shield_service", "flood_ns refused")
+STATE = layout("shield_state", "minted_ns")
 
 
 class Config:

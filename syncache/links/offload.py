@@ -80,7 +80,7 @@ class Offload:
         self._carried.offer(on=True)
 
     def _configure(self, *, off: bool) -> None:
-        content = CONFIG.pack(*self._indices, off, 0)
+        content = CONFIG.pack(*self._indices, off)
         _core_bpf.update(self._object.maps["config_map"], ZERO, content)
 
     def _attach(self, outside: Packet, inside: Packet) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from .._core.mirror import layout
 from ..verdict import REASONS, Reason
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
     from .._core import RingCore
 
-# struct syncache_arrival.
-_ARRIVAL = Struct("=40sQQIIIIIIIHHHHHHBBBBB3x")
+_ARRIVAL = layout(
+    "syncache_arrival",
+    "tuple handle place slot size payload_size seq ack tsval tsecr tcp payload md5 "
+    "sack flags window sack_count timestamps ecn verdict is_tcp",
+)
 ARRIVAL_BYTES = _ARRIVAL.size
 _SACK_BLOCK = Struct("!II")
 _MD5_BYTES = 16

@@ -14,7 +14,7 @@ test_level_is_never_above_the_one_asked_for(void)
     } rows[] = {
 #ifdef SIMD_NEON
         {"neon", SYNCACHE_ISA_NEON},
-        {"neon-sha3", SYNCACHE_ISA_SHA3},
+        {"neon-sha3", SYNCACHE_ISA_NEON_SHA3},
 #else
         {"avx2", SYNCACHE_ISA_AVX2},
         {"avx512", SYNCACHE_ISA_AVX512},

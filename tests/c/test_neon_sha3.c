@@ -6,7 +6,7 @@ test_kernels_equal_the_portable_ones(void)
 {
     /* Random SYNs, spoiled ones among them; nothing on another machine. */
     kernels_tested = simd_kernels_named("neon-sha3");
-    if (kernels_tested->isa != SYNCACHE_ISA_SHA3) {
+    if (kernels_tested->isa != SYNCACHE_ISA_NEON_SHA3) {
         printf("this machine has no NEON with SHA-3\n");
         return;
     }

@@ -176,7 +176,7 @@ def test_short_frame_is_the_process_s(rig, cut):
 
 def test_switched_off_everything_is_the_process_s(rig):
     of = begun(rig, plain())
-    _core_bpf.update(rig.object.maps["config_map"], bytes(4), CONFIG.pack(1, 2, 1, 0))
+    _core_bpf.update(rig.object.maps["config_map"], bytes(4), CONFIG.pack(1, 2, 1))
     assert TAKE == rig.take(frame(said(of, Side.CLIENT).packet()))
 
 

@@ -191,7 +191,7 @@ class Rig:
         """Have test runs come from this side."""
         ends = (LOOPBACK, OTHER) if side is Side.CLIENT else (OTHER, LOOPBACK)
         self.side = side
-        _core_bpf.update(self.object.maps["config_map"], ZERO, CONFIG.pack(*ends, 0, 0))
+        _core_bpf.update(self.object.maps["config_map"], ZERO, CONFIG.pack(*ends, 0))
 
     def begin(self, connections: list[Connection], room: int | None = None) -> None:
         """Make engines with these connections; the first one hands them over.

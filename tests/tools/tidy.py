@@ -46,7 +46,7 @@ OUTER = (
 )
 MAY_TOUCH_THE_WORLD = (*OUTER, "entropy.py")
 # The door to C, which is split by what lies behind it.
-SEE_C = ("_core/__init__.py", "_core/links.py")
+SEE_C = ("_core/__init__.py", "_core/links.py", "_core/mirror.py")
 # All other inner modules are values, which know no engine.
 ENGINES = {"engine", "flow", "intercept", "inspection", "stack"}
 

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 from .log_line import Header, HeaderReader, unwrap
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
-from .parser import message_of, scan
+from .parser import LINE_MAX, message_of, scan, trail
 from .steps import WORD, Steps
 
 if TYPE_CHECKING:
+    import re
+
     from .message import Message
     from .parser import Scan
 
@@ -142,24 +144,39 @@ class LogBook:
     def add(self, line: str) -> Message | None:
         """Take one line; return its message if it is an alert."""
         self.lines += 1
+        if line.startswith("{"):
+            line = unwrap(line)
+        at = line.find("%")
+        if at >= 0:
+            match = trail(line, at)
+            if match is not None and len(line) <= LINE_MAX:
+                self._trail(line, at, match)
+                return None
         if "%" not in line and WORD not in line:
             return None
-        text = unwrap(line)
-        found = scan(text)
+        found = scan(line)
         if found is None:
-            self._step(text)
+            self._step(line)
             return None
         if found.body is None:
             if found.head["facility"] == "FW":
                 self.unknown.add(found.mnemonic)
             return None
-        header = self.reader.read(text[: found.head.start()])
+        header = self.reader.read(line[: found.head.start()])
         self._dated(header)
         self.messages += 1
+        body = found.body
         if found.mnemonic == START:
-            self._start(found, header.host)
+            self._start(
+                body["protocol"], header.host, body["initiator"], body["responder"]
+            )
         elif found.mnemonic == STOP:
-            self._stop(found, header.host)
+            self._stop(
+                body["protocol"],
+                header.host,
+                (body["initiator"], int(body["initiator_bytes"])),
+                (body["responder"], int(body["responder_bytes"])),
+            )
         else:
             return self._alert(found, header.host)
         return None
@@ -202,47 +219,79 @@ class LogBook:
         if self.first is None or time < self.first:
             self.first = time
 
-    def _start(self, found: Scan, router: str) -> None:
-        body = found.body
-        assert body is not None
+    def _trail(self, line: str, size: int, found: re.Match[str]) -> None:
+        """Take a line of the audit trail behind a header of that size."""
+        known = self.reader.again(line, size)
+        if known is None:
+            header = self.reader.read(line[:size])
+            self._dated(header)
+            router = header.host
+        else:
+            time, router = known
+            self.routers.add(router)
+            self._now = time
+            if self.last is None or time > self.last:
+                self.last = time
+            if self.first is None or time < self.first:
+                self.first = time
+        self.messages += 1
+        protocol, initiator, responder, stopped, *ends = found.groups()
+        if protocol is not None:
+            self._start(protocol, router, initiator, responder)
+        else:
+            initiator, sent, responder, answered = ends
+            self._stop(
+                stopped, router, (initiator, int(sent)), (responder, int(answered))
+            )
+
+    def _start(
+        self, protocol: str, router: str, initiator: str, responder: str
+    ) -> None:
         self.sessions.started += 1
-        self.sessions.protocols[body["protocol"].lower()] += 1
-        self.initiators.add(address(body["initiator"]))
-        self.responders.add(body["responder"])
-        if self._now is None:
+        self._begun_by(protocol, initiator, responder)
+        now = self._now
+        if now is None:
             return
-        self.load.started(self._now)
-        key = (router, body["initiator"], body["responder"])
+        self.load.started(now)
+        key = (router, initiator, responder)
         self._open.pop(key, None)
-        self._open[key] = self._now
+        self._open[key] = now
         if len(self._open) > OPEN_MAX:
             del self._open[next(iter(self._open))]
 
-    def _stop(self, found: Scan, router: str) -> None:
-        body = found.body
-        assert body is not None
-        total = self.sessions
+    def _begun_by(self, protocol: str, initiator: str, responder: str) -> None:
+        self.sessions.protocols[protocol.lower()] += 1
+        self.initiators.add(address(initiator))
+        self.responders.add(responder)
+
+    def _stop(
+        self,
+        protocol: str,
+        router: str,
+        initiator: tuple[str, int],
+        responder: tuple[str, int],
+    ) -> None:
+        """Take the end of a session; both ends with the bytes that they sent."""
+        total, now = self.sessions, self._now
         total.stopped += 1
-        sent = int(body["initiator_bytes"]), int(body["responder_bytes"])
-        total.initiator_bytes += sent[0]
-        total.responder_bytes += sent[1]
-        total.unanswered += not sent[1]
-        began = self._open.pop((router, body["initiator"], body["responder"]), None)
+        total.initiator_bytes += initiator[1]
+        total.responder_bytes += responder[1]
+        total.unanswered += not responder[1]
+        began = self._open.pop((router, initiator[0], responder[0]), None)
         if began is None:
             # Its START is not in the log, or the router writes none.
-            total.protocols[body["protocol"].lower()] += 1
-            self.initiators.add(address(body["initiator"]))
-            self.responders.add(body["responder"])
-            if self._now is not None:
-                self.load.started(self._now)
+            self._begun_by(protocol, initiator[0], responder[0])
+            if now is not None:
+                self.load.started(now)
             return
-        if self._now is None:
+        if now is None:
             return
-        took = max(self._now - began, 0.0)
+        took = now - began if now > began else 0.0
         total.timed += 1
         total.seconds += took
         total.longest = max(total.longest, took)
-        self.load.stopped(began, self._now, address(body["responder"]), bool(sent[1]))
+        if not responder[1]:
+            self.load.unanswered(began, now, address(responder[0]))
 
     def _alert(self, found: Scan, router: str) -> Message | None:
         if found.mnemonic in DROPS:

@@ -46,6 +46,7 @@ _ZONE_NAME = re.compile(r"[A-Z]{2,5}:?")
 # Between host and message: numbers, a router's own time, `name[pid]`, dashes.
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]*[A-Za-z0-9\]]")
 _SECONDS = re.compile(r"\d\d(?:\.\d+)?")
+SECONDS = {f"{number:02}": float(number) for number in range(100)}
 _NUMBER = re.compile(r"\d+")
 _BEFORE = re.compile(
     r"(?:<\d{1,3}>)?(?:1 )?(?:\d+: )?(?P<host>[A-Za-z][\w.-]*): [*.]?$"
@@ -74,21 +75,40 @@ class HeaderReader:
         self._year = year
         self._month = 0
         self._days: dict[str, float] = {}
-        # The last line up to its minute, and from behind its seconds to its host: most
-        # lines differ from the one before them in the seconds only.
-        self._prefix = self._after = ""
-        self._size, self._base = 0, 0.0
-        self._host = ""
+        # The last line up to its minute; by the text between its seconds and the end of
+        # its host, the time of that minute and the host.  Most lines differ from the
+        # one before them in the seconds and the host only.
+        self._prefix = ""
+        self._size = 0  # of the seconds
+        self._behind: dict[str, tuple[float, str]] = {}
+
+    def again(self, line: str, size: int) -> tuple[float, str] | None:
+        """Return time and host if the header, line[:size], is like the last one.
+
+        None if it differs in more than its seconds and its host.
+        """
+        prefix = self._prefix
+        if not prefix or not line.startswith(prefix):
+            return None
+        at = len(prefix)
+        end = at + self._size
+        # The first blank is in front of the host, or of a zone's.
+        stop = line.find(" ", line.find(" ", end, size) + 1, size)
+        known = self._behind.get(line[end:stop])
+        if known is None:
+            return None
+        text = line[at:end]
+        second = SECONDS.get(text)
+        if second is None:
+            if not _SECONDS.fullmatch(text):
+                return None
+            second = float(text)
+        return known[0] + second, known[1]
 
     def read(self, head: str) -> Header:
         """Read the header of a message."""
-        at = len(self._prefix)
-        if at and head.startswith(self._prefix):
-            end = at + self._size
-            seconds = head[at:end]
-            if head.startswith(self._after, end) and _SECONDS.fullmatch(seconds):
-                return Header(self._base + float(seconds), self._host)
-        return self._read(head)
+        known = self.again(head, len(head))
+        return self._read(head) if known is None else Header(*known)
 
     def _read(self, head: str) -> Header:
         found = _WHEN.search(head, 0, HEADER_MAX)
@@ -100,18 +120,29 @@ class HeaderReader:
             return Header(uptime(found["up"]), self._origin(head, found), uptime=True)
         if kind == "unix":
             return Header(float(found["unix"]), host_behind(head[found.end() :]))
-        form = "1" if found["iso"] else "2"
         time = self._iso(found) if found["iso"] else self._dated(found)
         host = self._origin(head, found)
-        self._prefix = ""
-        end = found.end("s" + form)
-        after = head[end : head.find(host, end) + len(host) + 1]
-        if time is not None and host and host in after and end == found.end():
-            seconds = found["s" + form]
-            self._prefix, self._after = head[: found.start("s" + form)], after
-            self._size, self._host = len(seconds), host
-            self._base = time - float(seconds.replace(",", "."))
+        if time is not None and host:
+            self._remember(head, found, time, host)
         return Header(time, host)
+
+    def _remember(
+        self, head: str, found: re.Match[str], time: float, host: str
+    ) -> None:
+        """Keep a header, if its host stands where `again` looks for it."""
+        form = "s1" if found["iso"] else "s2"
+        end = found.end(form)
+        stop = head.find(" ", head.find(" ", end) + 1)
+        behind = head[end:stop]
+        if stop < found.end() or not behind.rstrip(":").endswith(" " + host):
+            return
+        prefix, seconds = head[: found.start(form)], found[form]
+        if (prefix, len(seconds)) != (self._prefix, self._size):
+            self._prefix, self._size = prefix, len(seconds)
+            self._behind = {}
+        elif len(self._behind) >= CACHE_MAX:
+            self._behind.clear()
+        self._behind[behind] = time - float(seconds.replace(",", ".")), host
 
     def _origin(self, head: str, found: re.Match[str]) -> str:
         host = host_behind(head[found.end() :])

@@ -56,10 +56,8 @@ class Load:
         if len(self._begun) > BUCKETS_MAX:
             self._widen()
 
-    def stopped(self, began: float, ended: float, host: str, answered: bool) -> None:
-        """A session ended; `host` is its responder."""
-        if answered:
-            return
+    def unanswered(self, began: float, ended: float, host: str) -> None:
+        """A session ended that its responder, `host`, never answered."""
         if len(self._from) >= UNANSWERED_MAX:
             self.left_out += 1
             return

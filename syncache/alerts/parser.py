@@ -117,6 +117,18 @@ _CAUSE = re.compile(
 _FOLDED = re.compile(rf"\bfolded=({_NUMBER})\b")
 
 
+# Most lines of a large log: the audit trail as routers write it today, read at once.
+_ZONES = r"(?:\([^()]*:[^()]*\)-\([^()]*:[^()]*\):?\s*)?"
+_TRAIL = re.compile(
+    rf"%FW-6-SESS_AUDIT_TRAIL(?:_START: {_ZONES}Start (\S+) session: initiator "
+    rf"\(([^()\s]+)\)\s*--\s*responder \(([^()\s]+)\)|: {_ZONES}Stop (\S+) session: "
+    r"initiator \(([^()\s]+)\) sent (\d{1,20}) bytes\s*--\s*responder "
+    r"\(([^()\s]+)\) sent (\d{1,20}) bytes)\.?\s*$",
+    re.ASCII,
+)
+trail = _TRAIL.match
+
+
 class Scan(NamedTuple):
     """A line that bears a mnemonic of ours.
 

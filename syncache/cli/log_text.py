@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import datetime, timezone
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from .._core.inspect import Sample
@@ -63,22 +64,46 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def spans_of(book: LogBook) -> list[tuple[float, float]]:
+    """Return when attacks were on, in order and without overlaps.
+
+    An attack whose begin is not in the log cannot have begun before the one that
+    ended before it on the same router; one without an end lasts.
+    """
+    ended: dict[tuple[str, str, str], float] = {}
+    spans: list[tuple[float, float]] = []
+    for attack in book.attacks:
+        if attack.kind == HOST:
+            continue
+        key = (attack.kind, attack.router, attack.zone)
+        begin = attack.begin if attack.begin is not None else ended.get(key, -inf)
+        end = attack.end if attack.end is not None else inf
+        ended[key] = end
+        spans.append((begin - book.load.width, end + MINUTE))
+    merged: list[tuple[float, float]] = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, end))
+    return merged
+
+
 def samples_of(book: LogBook) -> list[Sample]:
     """Return the samples outside of the attacks that the log reports."""
-    spans = [
-        (attack.begin if attack.begin is not None else float("-inf"), attack.end)
-        for attack in book.attacks
-        if attack.kind != HOST
-    ]
-    width = book.load.width
-    return [
-        Sample(s.time, s.incomplete, 0, 0, s.one_minute, False, s.host_count, "")
-        for s in book.load.samples()
-        if not any(
-            begin - width <= s.time and (end is None or s.time <= end + MINUTE)
-            for begin, end in spans
-        )
-    ]
+    samples: list[Sample] = []
+    spans = iter([*spans_of(book), (inf, inf)])
+    begin, end = next(spans)
+    for s in book.load.samples():
+        while s.time > end:
+            begin, end = next(spans)
+        if s.time < begin:
+            samples.append(
+                Sample(
+                    s.time, s.incomplete, 0, 0, s.one_minute, False, s.host_count, ""
+                )
+            )
+    return samples
 
 
 def advice_of(book: LogBook) -> tuple[Advice | None, list[str]]:

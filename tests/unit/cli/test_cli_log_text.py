@@ -9,7 +9,16 @@ import pytest
 from syncache import Sysctl
 from syncache.alerts.log import LogBook
 from syncache.alerts.log_line import HeaderReader
-from syncache.cli.log_text import advice_of, as_json, as_text, lasting, size, when
+from syncache.cli.log_text import (
+    advice_of,
+    as_json,
+    as_text,
+    lasting,
+    samples_of,
+    size,
+    spans_of,
+    when,
+)
 
 START = (
     "%FW-6-SESS_AUDIT_TRAIL_START: Start tcp session: initiator ({}) -- responder ({})"
@@ -145,3 +154,21 @@ def test_times_of_a_router_without_a_clock_are_uptimes():
     book.add(f"1d02h: {ON.format(501)}")
     assert "up 1 d 2:00:00" == when(book, book.first)
     assert when(book_of([]), 1e15).startswith("1000000")
+
+
+def test_off_without_its_on_hides_only_the_time_since_the_one_before():
+    """A lost line of the log does not take everything before it away."""
+    lines = trail(1200)
+    lines += [(100, ON.format(501)), (130, OFF), (400, OFF)]
+    kept = {sample.time % 86_400 for sample in samples_of(book_of(sorted(lines)))}
+    assert {0.0, 98.0, 461.0, 1199.0} <= kept
+    assert not kept & {99.0, 130.0, 300.0, 460.0}
+
+
+def test_attacks_in_a_row_are_one_span():
+    """However many, a sample is compared with one of them."""
+    book = book_of(
+        [(at * 60, text) for at in range(60) for text in (ON.format(501), OFF)]
+    )
+    assert 60 == len(book.attacks)
+    assert 1 == len(spans_of(book))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from calendar import timegm
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from syncache.alerts import log as alert_log
 from syncache.alerts.log import LogBook, Top, address
 from syncache.alerts.log_line import HeaderReader
+from syncache.alerts.log_load import Load
+from syncache.alerts.steps import Steps
 
 DAY = float(timegm((2026, 11, 29, 0, 0, 0)))
 ON = "%FW-4-ALERT_ON: {}getting aggressive, count ({}/500) current 1-min rate: {}"
@@ -208,3 +211,74 @@ def test_memory_is_bounded(monkeypatch):
 def test_address_is_an_end_without_its_port(end, expected):
     """In every way that one is written."""
     assert expected == address(end)
+
+
+HEADERS = (
+    "Nov 29 {0:02}:{1:02}:{2:02} r{3} {4}: ",
+    "Nov 29 {0:02}:{1:02}:{2:02} r1 {4}: *Nov 29 {0:02}:{1:02}:{2:02}.1{2:02}: ",
+    "2026-11-29T{0:02}:{1:02}:{2:02}.5Z r{3} ",
+    "<189>Nov 29 {0:02}:{1:02}:{2:02}.250 r{3}: ",
+    "Nov 29 {0:02}:{1:02}:{2:02} r{3} 100% ",
+    "Nov 29 {0:02}:{1:02} r{3} ",
+    "{0}d0{3}h: ",
+    "",
+)
+ENDS = ("10.0.0.{}:1{:04}", "2001:DB8::{}", "[2001:db8::{}]:1{:04}", "h{}", ":{}", "")
+ZONE = "(target:class)-(ZP:CM):"
+
+
+def any_line(rand):
+    """A line of an audit trail, of another message, or spoiled."""
+    head = rand.choice(HEADERS).format(
+        rand.randrange(25),
+        rand.randrange(61),
+        rand.randrange(101),
+        rand.randrange(3),
+        rand.randrange(999),
+    )
+    ends = [rand.choice(ENDS).format(rand.randrange(4), 3) for _ in range(2)]
+    sent = rand.choice((0, 1, 10**19, 10**21))
+    text = rand.choice((START, STOP, STOP, START, ON, BLOCK))
+    line = head + text.format(rand.choice(("tcp", "HTTP")), *ends, sent)
+    for old, new in (
+        ("START: ", "START: " + ZONE),
+        ("TRAIL: ", "TRAIL: " + ZONE),
+        ("%FW", "%IOSXE-6-PLATFORM: %FW"),
+        ("Stop", "stop"),
+        (" -- ", "--"),
+        ("FW-6", "TCP-6"),
+        (")", ") (x)"),
+        (": ", " :  VRF-a:"),
+    ):
+        if rand.random() < 0.08:
+            line = line.replace(old, new, 1)
+    if rand.random() < 0.05:
+        at = rand.randrange(len(line))
+        line = line[:at] + rand.choice(("", "(", " ", "%", "x" * 5000)) + line[at + 1 :]
+    return line + rand.choice(("\n", "\r\n", ".\n", "", " folded=3\n"))
+
+
+def facts(book):
+    """Everything that a log book knows."""
+    return {
+        name: vars(value) if isinstance(value, (Top, Load, Steps)) else value
+        for name, value in vars(book).items()
+        if name != "reader"
+    }
+
+
+def test_audit_trail_read_at_once_counts_as_read_in_steps(monkeypatch):
+    """Whatever a line looks like, both ways of reading find the same."""
+    rand = random.Random(4)
+    at_once, in_steps = (LogBook(HeaderReader(DAY)) for _ in range(2))
+    lines = [any_line(rand) for _ in range(6000)]
+    matched = sum(
+        alert_log.trail(line, max(line.find("%"), 0)) is not None for line in lines
+    )
+    assert 1000 < matched < 5000
+    for line in lines:
+        at_once.add(line)
+    monkeypatch.setattr(alert_log, "trail", lambda line, at: None)
+    for line in lines:
+        in_steps.add(line)
+    assert facts(in_steps) == facts(at_once)

@@ -11,8 +11,7 @@ def test_unanswered_session_is_half_open_until_its_stop():
     load = Load()
     load.started(100.0)
     load.started(101.0)
-    load.stopped(100.0, 103.5, "a", answered=False)
-    load.stopped(101.0, 109.0, "b", answered=True)
+    load.unanswered(100.0, 103.5, "a")
     load.started(105.0)
     found = [(s.time, s.incomplete, s.host_count) for s in load.samples()]
     assert [
@@ -30,9 +29,9 @@ def test_worst_host_is_the_one_with_most():
     load = Load()
     for at in range(3):
         load.started(10.0 + at)
-        load.stopped(10.0 + at, 20.0, "a", answered=False)
+        load.unanswered(10.0 + at, 20.0, "a")
     load.started(12.0)
-    load.stopped(12.0, 20.0, "b", answered=False)
+    load.unanswered(12.0, 20.0, "b")
     load.started(21.0)
     assert [1, 2, 3] + [3] * 8 + [0] == [s.host_count for s in load.samples()]
 
@@ -74,7 +73,7 @@ def test_unanswered_sessions_beyond_the_bound_are_counted(monkeypatch):
     load = Load()
     for at in range(5):
         load.started(float(at))
-        load.stopped(float(at), at + 1.0, "a", answered=False)
+        load.unanswered(float(at), at + 1.0, "a")
     assert 3 == load.left_out
 
 
@@ -82,7 +81,7 @@ def test_sessions_without_length_leave_nothing_open():
     """Begun and ended at one instant."""
     load = Load()
     load.started(5.0)
-    load.stopped(5.0, 5.0, "a", answered=False)
-    load.stopped(6.0, 5.0, "a", answered=False)
+    load.unanswered(5.0, 5.0, "a")
+    load.unanswered(6.0, 5.0, "a")
     load.started(8.0)
     assert 0 == load.samples()[-1].host_count

@@ -40,7 +40,7 @@ extern "C" {
 #define SYNCACHE_NEVER UINT64_MAX       /* no deadline */
 
 /*
- * What became of a packet.  The four kinds are contiguous, see syncache_kind().  Each value has a counter of
+ * The fate of a packet.  The four kinds are contiguous, see syncache_kind().  Each value has a counter of
  * its own in syncache_stats.verdicts.
  */
 enum syncache_verdict {
@@ -48,7 +48,7 @@ enum syncache_verdict {
     SYNCACHE_PASS_NOT_TCP = 0,     /* neither TCP nor an ICMP error */
     SYNCACHE_PASS_ICMP,            /* an ICMP error that quotes no half-open tuple */
     SYNCACHE_PASS_NOT_OURS,        /* to an address that no endpoint listens on */
-    SYNCACHE_PASS_NO_ENDPOINT,     /* established_max is 0, so the stack answers what nobody knows */
+    SYNCACHE_PASS_NO_ENDPOINT,     /* established_max is 0, so the stack answers unknown segments */
     SYNCACHE_PASS_KNOWN,           /* tuple of an established connection; result.handle is the stack's */
     SYNCACHE_PASS_OFFERED,         /* tuple of a handshake that was offered and is not yet accepted */
     /* ACCEPT: the handshake is complete; result.conn is filled.  The payload is the stack's. */
@@ -109,7 +109,7 @@ enum syncache_gate { SYNCACHE_GATE_ENDPOINT, SYNCACHE_GATE_ALWAYS, SYNCACHE_GATE
 enum syncache_layout { SYNCACHE_LAYOUT_WIDE, SYNCACHE_LAYOUT_FREEBSD, SYNCACHE_LAYOUT_MSS };
 enum syncache_cookie_ts { SYNCACHE_TS_CHECK, SYNCACHE_TS_AUTO, SYNCACHE_TS_REQUIRE, SYNCACHE_TS_OFF };
 enum syncache_overflow { SYNCACHE_OVERFLOW_EVICT, SYNCACHE_OVERFLOW_DROP_NEW };
-/* NONE is FreeBSD's TF_NOOPT, ALL what the tunables allow; of a sum, OPTION_MSS is always a part. */
+/* NONE is FreeBSD's TF_NOOPT, ALL those that the tunables allow; of a sum, OPTION_MSS is always a part. */
 enum syncache_options { SYNCACHE_OPTIONS_NONE, SYNCACHE_OPTIONS_ALL, SYNCACHE_OPTION_MSS, SYNCACHE_OPTION_SCALE = 4,
                         SYNCACHE_OPTION_SACK = 8, SYNCACHE_OPTION_TIMESTAMPS = 16 };
 enum syncache_isa { SYNCACHE_ISA_PORTABLE, SYNCACHE_ISA_AVX2, SYNCACHE_ISA_AVX512, SYNCACHE_ISA_NEON,
@@ -258,7 +258,7 @@ struct syncache_endpoint {
     uint8_t laddr[16];             /* all zero: any address of the family */
     uint16_t lport;
     uint8_t family;                /* 4 or 6; 0: both, laddr must be zero */
-    uint8_t options;               /* SYNCACHE_OPTIONS_*, or a sum of SYNCACHE_OPTION_*: what this stack can do */
+    uint8_t options;               /* SYNCACHE_OPTIONS_*, or a sum of SYNCACHE_OPTION_*: this stack's abilities */
     uint8_t ecn;                   /* 0: ECN is not allowed here */
     uint8_t hop_limit;             /* TTL or hop limit of replies, 1 to 255 */
     uint8_t tos;                   /* TOS or traffic class of replies; its ECN bits are ignored */
@@ -284,7 +284,7 @@ struct syncache_half_open {
     uint8_t rxmits;                /* SYN-ACKs sent so far */
 };
 
-/* What one packet led to.  Only the fields that the verdict names are set. */
+/* The result of one packet.  Only the fields that the verdict names are set. */
 struct syncache_result {
     struct syncache_conn conn;     /* ACCEPT_* */
     uint64_t handle;               /* PASS_KNOWN: as given to syncache_accepted() or syncache_opened() */
@@ -314,7 +314,7 @@ struct syncache_ring {
     struct syncache_slot *slot;    /* slots of them */
     struct syncache_conn *conn;    /* slots of them (rx), or NULL (tx); conn[i] is filled for ACCEPT_* in slot i */
     uint32_t *passed;              /* slots of them (rx), or NULL (tx): indices of PASS and ACCEPT packets */
-    struct syncache_arrival *arrival; /* slots of them, or NULL: what passed[i] says, for a stack (syncache_host.h) */
+    struct syncache_arrival *arrival; /* slots of them, or NULL: passed[i] as values, for a stack (syncache_host.h) */
     uint32_t slots;                /* capacity, 1 to 65535 */
     uint32_t slot_size;            /* bytes, a multiple of 64; tx needs SYNCACHE_REPLY_MAX + link_size */
     uint32_t count;                /* slots filled: 0 .. count - 1 */
@@ -415,8 +415,8 @@ enum syncache_verdict syncache_segment(struct syncache *cache, uint64_t now_ms, 
                                        uint32_t checksum, struct syncache_result *result);
 
 /*
- * Takes the packets rx->next .. rx->count in order, appends the replies to tx, and lists what belongs to the stack
- * in rx->passed.  Stops before the first packet whose reply does not fit into tx.
+ * Takes the packets rx->next .. rx->count in order, appends the replies to tx, and lists packets for the stack in
+ * rx->passed.  Stops before the first packet whose reply does not fit into tx.
  *
  *   returns  packets consumed; rx->next advances by as many
  */
@@ -440,7 +440,7 @@ void syncache_unsent(struct syncache *cache, const struct syncache_tuple *tuple,
 /* Takes an ICMP error whose quoted segment, sent by us, had this tuple and sequence number. */
 void syncache_unreach(struct syncache *cache, uint64_t now_ms, const struct syncache_tuple *tuple, uint32_t seq);
 
-/* Sends what is due: SYN-ACKs again, RSTs owed.  Returns packets appended to tx; call again while tx was filled. */
+/* Sends due packets: SYN-ACKs again, RSTs owed.  Returns packets appended to tx; call again while tx was filled. */
 uint32_t syncache_poll(struct syncache *cache, uint64_t now_ms, struct syncache_ring *tx);
 
 /* Returns the earliest time at which syncache_poll() or a new key is due, or SYNCACHE_NEVER; never too late. */
@@ -477,7 +477,7 @@ bool syncache_cookie_check(const uint8_t key[SYNCACHE_KEY_BYTES], const struct s
 /* Returns SipHash-2-4 of data, for tests and tools. */
 uint64_t syncache_siphash24(const uint8_t key[SYNCACHE_KEY_BYTES], const uint8_t *data, size_t data_size);
 
-/* A TCP segment with its addresses, as values: what syncache_parse() reads and syncache_build() writes. */
+/* A TCP segment with its addresses, as values: syncache_parse() reads it, syncache_build() writes it. */
 struct syncache_fields {
     uint8_t saddr[16], daddr[16];
     uint16_t sport, dport;

@@ -46,7 +46,7 @@ struct syncache_arrival {
     uint8_t reserved[3];
 };
 
-/* What an established connection takes: RCV.NXT and the right edge that was told, SND.UNA, the end of what was sent. */
+/* The acceptable numbers of an established connection: RCV.NXT, the announced right edge, SND.UNA and SND.NXT. */
 struct syncache_numbers {
     uint32_t rcv_nxt;
     uint32_t rcv_adv;
@@ -122,7 +122,7 @@ struct syncache_clock {
 uint64_t syncache_clock(struct syncache_clock *clock, uint32_t now_ms);
 
 /*
- * The engine with what every stack that looks up its own connections and listeners would keep beside it: a clock of 64
+ * The engine, and the state that a stack with its own connections and listeners would keep beside it: a clock of 64
  * bits, keys in time, and the ports.  The caller fills in the last three fields and leaves the others to
  * syncache_front_init(); `cache` may be used with every call of syncache.h.
  */

@@ -1,5 +1,5 @@
 /*
- * Whether a SYN is answered here: what the mode, the service and the listener's own queues say.  The listener is
+ * Whether a SYN is answered here, by the mode, the service and the listener's own queues.  The listener is
  * looked up, so that whatever has a socket (established, TIME-WAIT, SYN-RECEIVED) stays the kernel's.
  */
 #ifndef SYNCACHE_BPF_ANSWER_H
@@ -41,7 +41,7 @@ listener_read(struct bpf_sock *socket, struct listener *listener)
     return true;
 }
 
-/* Three quarters of what the kernel would hold, or the tunable. */
+/* Three quarters of the kernel's limit, or the tunable. */
 static inline bool
 answer_is_flooded(const struct shield_config *config, const struct listener *listener)
 {

@@ -20,7 +20,7 @@
 #define CHUNK_SIZE 256u
 #define CHUNKS 6 /* 1,536 bytes: an Ethernet frame */
 
-/* Where things are in the frame, and what was found. */
+/* Where things are in the frame, and the findings. */
 struct packet {
     uint32_t size;      /* of the frame */
     uint32_t layer3;    /* offset */
@@ -184,8 +184,8 @@ is_odd_v6(const struct scratch *scratch, const struct packet *packet)
 }
 
 /*
- * What only the kernel can judge: sources of no host, other machines' frames, signatures, a small MSS, and more data
- * than is summed up here.
+ * Packets that only the kernel can judge: sources of no host, other machines' frames, signatures, a small MSS, and more
+ * data than is summed up here.
  */
 static inline bool
 is_unfit(const struct scratch *scratch, const struct packet *packet,
@@ -372,7 +372,7 @@ decide(frame_context *frame, const struct scratch *scratch,
     return answer(frame, config, service, counters, tuple, 12, now_ns);
 }
 
-/* What becomes of a frame. */
+/* The verdict on a frame. */
 static inline int
 answer_any(frame_context *frame)
 {

@@ -1,6 +1,6 @@
 /*
- * What programs in the kernel need of it: helpers by their numbers, maps, sections.  Stands in for libbpf's headers,
- * so that a compiler and the kernel's own headers build them.
+ * The parts of the kernel that its programs need: helpers by their numbers, maps, sections.  Stands in for libbpf's
+ * headers, so that a compiler and the kernel's own headers build them.
  *
  * Little-endian machines only, as every word that is read from a packet here.
  */

@@ -10,7 +10,7 @@
 #define MAPS_SERVICES 4096
 #define MAPS_REDEEMED 65536 /* the loader puts x.replay_entries in its place */
 
-/* What a cookie's ACK is remembered by; IPv4 addresses in the first words. */
+/* The key by which a cookie's ACK is remembered; IPv4 addresses in the first words. */
 struct redeemed_key {
     uint32_t address[8];
     uint32_t ports;

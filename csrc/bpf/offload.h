@@ -1,6 +1,6 @@
 /*
- * What the programs of an offloaded splice share with the process that loads them: the connections that they carry,
- * and what they give back.  Native byte order but for keys, which lie as in a packet.
+ * Shared by the programs of an offloaded splice and the process that loads them: the connections that they carry, and
+ * those that they give back.  Native byte order but for keys, which lie as in a packet.
  */
 #ifndef SYNCACHE_BPF_OFFLOAD_H
 #define SYNCACHE_BPF_OFFLOAD_H
@@ -37,7 +37,7 @@ struct offload_entry {
     int8_t shift_to_server;
     uint8_t state;             /* enum offload_state */
     uint64_t bytes[2];         /* payload sent by each end while it was carried */
-    uint32_t nxt[2];           /* end of what each end sent */
+    uint32_t nxt[2];           /* SND.NXT of each end */
     uint32_t ack[2];           /* highest ACK that each end sent */
     uint32_t last;             /* last packet, in OFFLOAD_TICK_SHIFT of CLOCK_MONOTONIC */
     uint32_t number;           /* the process's own */
@@ -45,7 +45,7 @@ struct offload_entry {
 
 #define OFFLOAD_TICK_SHIFT 20  /* 2^20 ns, about a millisecond */
 
-/* What is given back: a packet came that the process has to see.  IPv4 addresses in the first of four words each. */
+/* A connection given back: the process has to see a packet.  IPv4 addresses in the first of four words each. */
 struct offload_event {
     struct offload_entry entry;
     struct offload_key6 key;

@@ -26,7 +26,7 @@ extern int bpf_iter_num_new(struct bpf_iter_num *loop, int from, int until);
 extern int *bpf_iter_num_next(struct bpf_iter_num *loop);
 extern void bpf_iter_num_destroy(struct bpf_iter_num *loop);
 
-/* What an option's numbers become on their way to one end. */
+/* The change of an option's numbers on their way to one end. */
 struct rewriting {
     struct offload_entry *entry;
     bool to_client;

@@ -1,6 +1,6 @@
 /*
- * What the shield's programs share with the process that loads them: the configuration that it writes, the counters
- * and the states that it reads.  Native byte order but for what is said to lie as in a packet ("raw").
+ * Shared by the shield's programs and the process that loads them: the configuration that it writes, the counters and
+ * the states that it reads.  Native byte order but for fields that lie as in a packet ("raw").
  */
 #ifndef SYNCACHE_BPF_SHIELD_H
 #define SYNCACHE_BPF_SHIELD_H
@@ -29,7 +29,7 @@ struct shield_key {
     uint64_t epoch;      /* UINT64_MAX: no key */
 };
 
-/* What a layout says to one family; see struct simd_shape and syncookie.c. */
+/* A layout for one family; see struct simd_shape and syncookie.c. */
 struct shield_family {
     uint64_t tail[2];    /* last words of the MAC input, without the byte */
     uint16_t mss[8];
@@ -37,7 +37,7 @@ struct shield_family {
     uint64_t wscale_index; /* of a scale of 0 to 14: four bits each */
     uint16_t mss_none;   /* index for no MSS option */
     uint16_t mss_least;  /* a peer that offers less is the kernel's */
-    uint16_t mss_ours;   /* what SYN-ACKs announce */
+    uint16_t mss_ours;   /* announced in SYN-ACKs */
     uint16_t reserved;
 };
 

@@ -1,6 +1,6 @@
 /*
- * A burst while it is worked on: what burst.c, which has its stages, and flood.c, which has the events of runs of SYNs,
- * share.  Nobody else includes this.
+ * A burst while it is worked on: shared by burst.c, which has its stages, and flood.c, which has the events of runs of
+ * SYNs.  Nobody else includes this.
  */
 #ifndef SYNCACHE_CORE_BURST_H
 #define SYNCACHE_CORE_BURST_H

@@ -10,7 +10,7 @@
 #include "secret.h"
 #include "syncookie.h"
 
-/* What an engine has in force. */
+/* An engine's keys and scales in force. */
 struct cookie_rules {
     const struct secret *secret;
     uint64_t now_ms;
@@ -26,7 +26,7 @@ enum cookie_found { COOKIE_GOOD, COOKIE_NO_KEY, COOKIE_OTHER };
  * Tries an ISS as a cookie of a tuple.
  *
  *   in       scales    window scales that may have been announced with it, the likeliest first
- *   out      options   what the SYN offered and the scale that fits; only if COOKIE_GOOD
+ *   out      options   the SYN's offer and the scale that fits; only if COOKIE_GOOD
  *   returns  COOKIE_NO_KEY: no key can verify it now; COOKIE_OTHER: none does
  *   limit    SECRET_CANDIDATES * scale_count MACs
  */

@@ -1,5 +1,5 @@
 /*
- * What both engines derive from a secret: keys from a seed, the bytes of a tuple that a MAC covers, ISNs.
+ * Values that both engines derive from a secret: keys from a seed, the bytes of a tuple that a MAC covers, ISNs.
  */
 #ifndef SYNCACHE_CORE_DERIVE_H
 #define SYNCACHE_CORE_DERIVE_H

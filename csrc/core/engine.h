@@ -1,12 +1,12 @@
 /*
- * The engine's memory block, and what its rooms share.  Who calls whom:
+ * The engine's memory block, and the declarations that its rooms share.  Who calls whom:
  *
  *   api.c     size, init, setters, listing           tunables.c  defaults and ranges
  *   input.c   one packet: classify, choose the event burst.c     a ring of packets, in stages
  *   syncache.c  a SYN: add, duplicate                fastopen.c  a SYN with a TFO option
  *   expand.c  a final ACK                            redeem.c    a final ACK as a cookie
  *   offer.c   completed handshakes and the stack     engine.c    time, hashes, removal, the gate
- *   chkrst.c  RST, ICMP, what could not be sent      timer.c     retransmission, purge, poll, deadline
+ *   chkrst.c  RST, ICMP, failures to send           timer.c     retransmission, purge, poll, deadline
  *   guard.c   segments of known connections that change nothing
  *   respond.c the packets that the events send   quick.c      the short way of most SYNs
  */
@@ -117,7 +117,7 @@ uint8_t engine_wscale(const struct syncache *cache, const struct syncache_endpoi
 uint8_t engine_wscale_of(uint32_t maxsockbuf);
 uint32_t engine_rcv_wnd(const struct syncache *cache, uint32_t endpoint);
 
-/* MSS of an endpoint: what may be announced, and what a peer that offered peer_mss may be sent. */
+/* MSS of an endpoint: the value announced, and the one for a peer that offered peer_mss. */
 uint16_t engine_mss_announced(const struct syncache *cache, uint32_t endpoint, uint8_t family);
 uint16_t engine_mss_usable(const struct syncache *cache, uint32_t endpoint, uint8_t family, uint16_t peer_mss);
 
@@ -159,7 +159,7 @@ void engine_remove_unanswered(struct syncache *cache, struct table_ref ref);
 /* What that means for its endpoint, the entry being out of the table already. */
 void engine_leave_unanswered(struct syncache *cache, const struct table_entry *entry);
 
-/* Whole seconds since the first call: what FreeBSD's rule of recency counts in. */
+/* Whole seconds since the first call, the unit of FreeBSD's rule of recency. */
 uint32_t engine_uptime_s(const struct syncache *cache);
 
 #endif

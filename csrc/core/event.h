@@ -1,6 +1,6 @@
 /*
- * The events of a half-open connection: what input.c chooses between.  One struct event carries a packet and what
- * was looked up for it into an event function, and the answer out of it.
+ * The events of a half-open connection, of which input.c chooses one.  A struct event carries a packet and the state
+ * looked up for it into an event function, and the answer out of it.
  */
 #ifndef SYNCACHE_CORE_EVENT_H
 #define SYNCACHE_CORE_EVENT_H
@@ -46,10 +46,10 @@ enum syncache_verdict syncache_add(struct syncache *cache, struct event *event);
 enum add_place { ADD_STORE, ADD_STATELESS, ADD_REFUSE };
 /* Decides it, and makes room by one eviction if need be.  Counts the SYN for the pauses. */
 enum add_place add_place(struct syncache *cache, uint64_t hash);
-/* What a SYN negotiates, as the entry that would be stored; no ISS yet. */
+/* The options that a SYN negotiates, as the entry that would be stored; no ISS yet. */
 void add_fill(const struct syncache *cache, const struct event *event, struct table_entry *entry);
 
-/* What a TFO option leads to. */
+/* The result of a TFO option. */
 struct fastopen {
     uint8_t cookie[EVENT_FASTOPEN_COOKIE_BYTES];
     uint32_t acked;                   /* bytes of SYN data that the SYN-ACK acknowledges */
@@ -69,7 +69,7 @@ enum syncache_verdict expand_refuse(struct syncache *cache, struct event *event)
 
 /* How an ACK fared as a cookie. */
 enum redeem {
-    REDEEM_GOOD,                      /* what the cookie restored is in *restored */
+    REDEEM_GOOD,                      /* the restored options are in *restored */
     REDEEM_OFF,                       /* not tried: cookies are off or the gate is closed */
     REDEEM_OTHER,                     /* no cookie of ours with this SEQ; with another it may be one */
     REDEEM_FAILED,                    /* whatever its SEQ, it comes too late, or without the timestamp it needs */

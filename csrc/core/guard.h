@@ -1,6 +1,6 @@
 /*
- * What an established connection takes, as its stack told it, so that what changes nothing need not reach the stack.
- * The stack goes on answering; it only sees no more of that than its answers are limited to anyway.
+ * The acceptable numbers of an established connection, as its stack reported them: segments that change nothing need
+ * not reach the stack.  The stack goes on answering, but it sees no more of them than its answers are limited to.
  *
  * Not here: answers, states.  See RFC 9293 3.10.7.4, RFC 5961.
  */
@@ -10,8 +10,8 @@
 #include "../syncache_host.h"
 #include "wire.h"
 
-/* Of what an honest peer may repeat, in a time window of ack_war_timewindow; of what costs the stack more than it
- * says, in one burst. */
+/* Limits: of segments that an honest peer may repeat, in a time window of ack_war_timewindow; of small segments, which
+ * cost the stack more than they carry, in one burst. */
 #define GUARD_REPEATED_MAX 64
 #define GUARD_SMALL_MAX 64
 #define GUARD_SMALL_BYTES 128
@@ -27,7 +27,7 @@ struct guard {
     uint16_t turn;                    /* the burst in which `small` counts */
     uint8_t on;                       /* 0: all passes */
     uint8_t timestamps;
-    uint8_t strange;                  /* what no honest peer sends */
+    uint8_t strange;                  /* segments that no honest peer sends */
     uint8_t repeated;
     uint8_t small;
     uint8_t reserved[3];

@@ -46,7 +46,7 @@ struct quick {
     const struct simd_kernels *kernels;
     struct simd_shape shape[2];       /* IPv4, IPv6 */
     bool open;                        /* cookies can be made, in a layout that the kernels know */
-    bool shaped;                      /* what tunables decide of the shapes is there */
+    bool shaped;                      /* the fields of the shapes that tunables decide are there */
     struct quick_place place[2][QUICK_PLACES];
     struct quick_template template[QUICK_TEMPLATES];
     struct simd_lanes lanes[2];       /* of a burst; IPv4, IPv6 */
@@ -95,7 +95,7 @@ quick_template_v6(struct syncache *cache, struct quick *quick, const uint8_t *pa
 /*
  * Adds a packet to the lanes of its family if it could be a template's: its place, size and flags are.
  *
- *   in       packet[0 .. readable)   what may be read, from the IP header on; size of it is the packet
+ *   in       packet[0 .. readable)   readable bytes, from the IP header on; the first `size` are the packet
  *   returns  the lanes, in whose last place it now is, or NULL
  */
 static inline struct simd_lanes *

@@ -29,7 +29,7 @@ struct secret {
 
 void secret_init(struct secret *secret);
 
-/* Puts a key where its epoch belongs, over what was there.  Epochs that have retired are not kept. */
+/* Puts a key where its epoch belongs, over the one that was there.  Epochs that have retired are not kept. */
 void secret_set_key(struct secret *secret, uint64_t epoch, const uint8_t key[static SYNCACHE_KEY_BYTES]);
 
 /* Says when an epoch began; start_ms is taken modulo 2^64.  One that begins later is in force until then too. */

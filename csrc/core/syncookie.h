@@ -25,7 +25,7 @@ uint32_t syncookie_generate(const uint8_t key[static SYNCACHE_KEY_BYTES], const 
  */
 struct simd_shape;
 void syncookie_shape(enum syncache_layout layout, uint8_t family, uint64_t secmod, struct simd_shape *shape);
-/* What our window scale adds to the last word of the MAC input. */
+/* The bits that our window scale adds to the last word of the MAC input. */
 uint32_t syncookie_scale(enum syncache_layout layout, uint8_t family, uint8_t rcv_wscale);
 
 /* Decodes an ISS; options (but rcv_wscale, which is read) mean something only if the return value is true. */

@@ -20,7 +20,7 @@
 #define TABLE_DUE_MS 4                /* a deadline is rounded up to this: never early, less than 4 ms late */
 #define TABLE_ARM_MAX_MS SYNCACHE_REXMIT_MAX_MS /* a deadline further away is cut to this */
 #define TABLE_SWEEP_MS 30000          /* how often table_sweep() must run so that 16-bit times do not wrap */
-#define TABLE_AGE_MAX_MS (UINT32_C(1) << 30) /* of an entry, 12 days: what is older counts as old as that */
+#define TABLE_AGE_MAX_MS (UINT32_C(1) << 30) /* of an entry, 12 days: an older one counts as old as that */
 #define TABLE_CHALLENGE_MAX_MS 30000  /* longest ack_war_timewindow */
 
 /* One half-open connection.  The table reads the tuple and born_ms; the rest is the events'. */
@@ -53,7 +53,7 @@ struct table {
     uint32_t bucketlimit;
     uint32_t cachelimit;
     uint32_t count;
-    uint32_t isa;                     /* enum syncache_isa: what the searches may use; portable after table_init() */
+    uint32_t isa;                     /* enum syncache_isa: the level of the searches; portable after table_init() */
     bool far;                         /* too large for a processor's second cache */
     uint32_t challenge_buckets;       /* buckets whose flag says that an entry has challenges */
     uint64_t next_due_ms;             /* lower bound over all buckets, SYNCACHE_NEVER if empty */
@@ -76,7 +76,7 @@ void table_init(struct table *table, void *memory, uint32_t hashsize, uint32_t b
 uint32_t table_bucket(const struct table *table, uint64_t hash);
 
 /*
- * What a burst asks for ahead of table_find() and what follows it; neither changes anything.  First, for all packets,
+ * Prefetches of a burst, for table_find() and the calls behind it; neither changes anything.  First, for all packets,
  * the lines that every event reads: tags, deadlines and next_due.  Then, once the tags have come, the entries: the one
  * that may be the tuple's, and the one that a new entry would take (an empty slot, or the oldest if none is empty).
  */
@@ -100,7 +100,7 @@ void table_remove(struct table *table, struct table_ref ref);
 struct table_burst {
     uint64_t hash[SYNCACHE_BURST_MAX];
     struct table_entry fresh[SYNCACHE_BURST_MAX];     /* with their tuples */
-    struct table_entry victim[SYNCACHE_BURST_MAX];    /* out: what made room for fresh[i] */
+    struct table_entry victim[SYNCACHE_BURST_MAX];    /* out: the entry that made room for fresh[i] */
     uint64_t evicted;                 /* out: a bit for each that had to */
     uint32_t overflow;                /* the second to stamp their buckets with, plus 1 */
     uint32_t count;

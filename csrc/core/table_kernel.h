@@ -4,9 +4,9 @@
  *
  * Each has two forms that agree bit for bit (tests/c/test_table_kernel.c): *_portable, and one in SSE2, which every
  * x86-64 has, so that nothing need be chosen when the program runs.  The names without a suffix mean the better one.
- * Lanes that are no slots (table.h draws what stands behind them) are the caller's to mask out.
+ * Lanes that are no slots (table.h draws the bytes behind them) are the caller's to mask out.
  *
- * Not here: where a line lies (table_line.h), what a lane means to the table (table.c, table_due.c).
+ * Not here: where a line lies (table_line.h), the meaning of a lane to the table (table.c, table_due.c).
  */
 #ifndef SYNCACHE_CORE_TABLE_KERNEL_H
 #define SYNCACHE_CORE_TABLE_KERNEL_H

@@ -24,7 +24,7 @@ _Static_assert(TABLE_LANES * sizeof(uint16_t) == TABLE_LINE, "one cache line");
 _Static_assert(SYNCACHE_BUCKETLIMIT_MAX < TABLE_RANK_MASK,
                "a rank is never 0xff, so 0xffff is no slot in use");
 
-/* What stands at the end of the tag lines; seldom written. */
+/* The end of the tag lines; seldom written. */
 struct table_meta {
     uint16_t flags;
     uint16_t spare;

@@ -6,7 +6,7 @@
  * TABLE_NAME(name), their names, and TABLE_MATCH and TABLE_SHIFT, the loops over a line (table_kernel.h).
  * A result is a slot; bucketlimit is none.
  *
- * Not here: what a slot is used for (table.c).
+ * Not here: the use of a slot (table.c).
  */
 #ifndef SYNCACHE_CORE_TABLE_OPS_H
 #define SYNCACHE_CORE_TABLE_OPS_H
@@ -114,7 +114,7 @@ table_has(const struct table_entry *entries, uint32_t slots, const struct table_
     return false;
 }
 
-/* What was seen of the buckets of the next entries. */
+/* The state of the next entries' buckets when they were looked at. */
 struct table_seen {
     uint8_t *bucket[TABLE_LANES];
     uint32_t twins[TABLE_LANES];      /* slots of its tag */
@@ -122,8 +122,8 @@ struct table_seen {
 };
 
 /*
- * Looks at the buckets of the next entries, no more of them than a bucket has slots, and asks for what storing them
- * will touch.  Returns where it ended.
+ * Looks at the buckets of the next entries, no more of them than a bucket has slots, and prefetches the lines that
+ * storing them will touch.  Returns where it ended.
  */
 TABLE_OWN TABLE_NAME(look)(const struct table *table, const struct table_burst *burst, uint32_t from,
                            struct table_seen *seen)
@@ -191,7 +191,7 @@ TABLE_OWN TABLE_NAME(place)(struct table *table, const struct table_burst *burst
  */
 TABLE_FN TABLE_NAME(store)(struct table *table, struct table_burst *burst, uint32_t due)
 {
-    /* What the stores into the table cannot change, as the compiler cannot know. */
+    /* Values that the stores into the table cannot change, as the compiler cannot know. */
     const struct table fixed = *table;
     const uint32_t limit = fixed.bucketlimit;
     const uint32_t overflow = burst->overflow;

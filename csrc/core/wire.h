@@ -114,7 +114,7 @@ enum wire_kind wire_parse(const uint8_t *packet, size_t packet_size,
 /*
  * The same from the TCP header on.
  *
- *   in       tcp[0 .. tcp_size)  header with options, and what there is of the
+ *   in       tcp[0 .. tcp_size)  header with options, and the bytes at hand of the
  *                                payload; VERIFY needs all of it
  *   in       payload_size        bytes of payload, also if tcp is cut short
  *   in       segment             the addresses, the family, tos and hop_limit
@@ -136,7 +136,7 @@ bool wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
  */
 enum syncache_verdict wire_address_fault(const struct syncache_tuple *tuple);
 
-/* What a reply says.  Written by the events, read by wire_build_reply(). */
+/* The fields of a reply.  Written by the events, read by wire_build_reply(). */
 struct wire_reply {
     struct syncache_tuple tuple; /* foreign = the reply's destination */
     uint32_t seq;
@@ -192,7 +192,7 @@ bool wire_md5_verify(const struct wire_segment *segment, const uint8_t *key,
 /*
  * RFC 1071 sum over data: folded to 16 bits, not complemented.
  *
- *   in       sum  of what came before, which had an even number of bytes
+ *   in       sum  of the bytes before, which were even in number
  */
 uint32_t wire_sum(uint32_t sum, const uint8_t *data, size_t data_size);
 

@@ -1,10 +1,10 @@
-/* IP headers: what wire.c needs to reach the upper layer: RFC 791, RFC 8200. */
+/* IP headers, as far as wire.c needs them to reach the upper layer: RFC 791, RFC 8200. */
 #ifndef SYNCACHE_CORE_WIRE_IP_H
 #define SYNCACHE_CORE_WIRE_IP_H
 
 #include "wire.h"
 
-/* What an IP header leads to. */
+/* The result of an IP header. */
 struct wire_upper {
     const uint8_t *data;
     size_t size; /* to the end of the IP packet */

@@ -1,7 +1,7 @@
 /*
  * Packets of ours: how the policies answer.
  *
- * Not here: what to answer (intercept.c, proxy*.c, inspect*.c).
+ * Not here: the choice of an answer (intercept.c, proxy*.c, inspect*.c).
  */
 #ifndef SYNCACHE_FLOW_ANSWER_H
 #define SYNCACHE_FLOW_ANSWER_H

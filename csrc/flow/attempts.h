@@ -50,7 +50,7 @@ struct attempts {
     uint8_t key[SYNCACHE_KEY_BYTES];
 };
 
-/* Begins, with a secret that keeps senders from choosing what collides. */
+/* Begins, with a secret that keeps senders from choosing collisions. */
 void attempts_init(struct attempts *attempts, const uint8_t key[SYNCACHE_KEY_BYTES]);
 
 /* Begins anew with the same secret. */

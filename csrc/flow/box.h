@@ -107,7 +107,7 @@ void box_begin(struct flow *flow, uint64_t now_ms);
 void box_tell_time(struct flow *flow, uint64_t now_ms);
 uint64_t box_random(struct flow *flow);
 
-/* Room for what one packet or one timer can make. */
+/* Room for the packets that one packet or one timer can make. */
 bool box_room(const struct flow *flow);
 
 /* Counts an attempt: the rate, and where it comes from. */
@@ -154,7 +154,7 @@ void box_arm(struct flow *flow, struct session *session, uint64_t deadline_ms);
 /* A segment of a session, in line: may it pass, or has its tuple had enough of its kind this second? */
 bool box_admits(struct flow *flow, const struct session *session, const struct view *view, uint32_t from);
 
-/* Fills in what alerts tell: counts, rate, top destination, top source prefix. */
+/* Fills in the fields that alerts report: counts, rate, top destination, top source prefix. */
 void box_circumstances(struct flow *flow, struct flow_event *event);
 
 /* Of sessions that will end one after the other: what ending the next needs goes on its way into the cache, and what
@@ -169,7 +169,7 @@ bool box_judge(struct flow *flow);
 /*
  * A packet of a burst, parsed and hashed; the policies take it from there.
  *
- *   returns  what becomes of it: slot.verdict.  It was rewritten in place if FLOW_FORWARD_REWRITTEN
+ *   returns  its verdict: slot.verdict.  It was rewritten in place if FLOW_FORWARD_REWRITTEN
  */
 struct arrival {
     struct view view;
@@ -182,7 +182,7 @@ struct arrival {
 /* Did the packet come on the link that this end of the session is on?  On a tap nobody knows. */
 bool box_comes_right(const struct session *session, uint32_t from, const struct arrival *arrival);
 
-/* selfcheck.c: 0 if all holds that has to hold between calls, else the line there of what does not.  For tests. */
+/* selfcheck.c: 0 if every invariant holds between calls, else the line there of one that does not.  For tests. */
 uint32_t box_selfcheck(struct flow *flow);
 
 #endif

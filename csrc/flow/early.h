@@ -1,5 +1,5 @@
 /*
- * What clients say before their servers have answered: one packet each, kept until it can go on.  A client that was
+ * Packets of clients whose servers have not answered yet: one packet each, kept until it can go on.  A client that was
  * told a window of one segment sends that much with its ACK; without it, it would wait for the window to open.
  *
  * A fixed number of places: a client that proved its address may take one for as long as its server does not answer.

@@ -1,9 +1,9 @@
 /*
  * flow.h: the public contract of the two middlebox modes, Intercept and Inspection, on one engine.
  *
- * Packets come in rings from two sides and the time with them.  What may go on is listed for forwarding, rewritten in
- * place where it has to be; what the engine makes itself goes into a ring per side.  Nothing else happens: as in
- * syncache.h there is no allocator, clock, entropy, lock or callback, and the same conventions hold.
+ * Packets come in rings from two sides and the time with them.  Packets to forward are listed, rewritten in place where
+ * need be; packets of the engine's own go into a ring per side.  Nothing else happens: as in syncache.h there is no
+ * allocator, clock, entropy, lock or callback, and the same conventions hold.
  *
  * Order of a call: time moves, due timers act while the tx rings have room, then the packets in order of arrival.
  *
@@ -24,22 +24,22 @@ extern "C" {
 #define FLOW_SESSIONS_MAX 67108864    /* 2^26: 16 GiB of sessions */
 #define FLOW_TX_ROOM 4                /* free slots per tx ring that flow_burst() and flow_poll() need to go on */
 #define FLOW_PACKET_MAX 256           /* bytes of a packet of ours with its link header: tx slots have at least these;
-                                         what a client said early needs an MTU's, and is lost where they are fewer */
+                                         a client's early data needs an MTU's, and is lost where they are fewer */
 #define FLOW_LINK_MAX 64              /* longest link header; longer ones are not kept */
 
 enum flow_kind { FLOW_INTERCEPT, FLOW_INSPECT };
 
 /*
  * The link that a packet came on.  Intercept: the client side is the outside.  Inspection: likewise, and sessions may
- * begin on both.  FLOW_TAP: both directions come on one ring and nothing is forwarded; what is sent to the side that
- * began a session goes to client_tx, what is sent to the other end goes to server_tx.
+ * begin on both.  FLOW_TAP: both directions come on one ring and nothing is forwarded; packets to the side that began a
+ * session go to client_tx, packets to the other end go to server_tx.
  */
 enum flow_side { FLOW_CLIENT, FLOW_SERVER, FLOW_TAP };
 
 /* Of a session.  The first two are half-open; Inspection knows no FLOW_SYNSENT but that of a challenged client. */
 enum flow_state { FLOW_SYNRCVD, FLOW_SYNSENT, FLOW_ESTAB, FLOW_CLOSING, FLOW_STATE_COUNT };
 
-/* What became of a packet: slot.verdict.  flow_stats.verdicts counts each; below FLOW_CONSUMED: it goes on. */
+/* The fate of a packet: slot.verdict.  flow_stats.verdicts counts each; below FLOW_CONSUMED: it goes on. */
 enum flow_verdict {
     FLOW_FORWARD,                 /* as it came */
     FLOW_FORWARD_REWRITTEN,       /* as a part of a spliced connection */
@@ -54,10 +54,10 @@ enum flow_verdict {
     FLOW_DROP_BLOCKED,            /* a SYN to a host that is blocked */
     FLOW_DROP_SERVER,             /* a server's packet that no half-handshake can use */
     FLOW_DROP_ICMP_REPLY,         /* a reply that nobody asked for */
-    FLOW_DROP_ICMP_QUOTE,         /* an ICMP error that quotes what cannot be translated */
+    FLOW_DROP_ICMP_QUOTE,         /* an ICMP error whose quoted packet cannot be translated */
     FLOW_DROP_RECLAIMED,          /* an imported connection whose numbers do not fit */
     FLOW_DROP_NO_KEY,             /* it takes a cookie to answer this SYN, and the engine has no key */
-    FLOW_DROP_LIMIT,              /* of no session, or without use to it, and beyond what passes of these a second */
+    FLOW_DROP_LIMIT,              /* of no session, or without use to it, and beyond the limit of these a second */
     FLOW_VERDICT_COUNT
 };
 
@@ -109,7 +109,7 @@ struct flow_rule {
     uint16_t destination_lo, destination_hi;
 };
 
-/* What is reported.  The fields of struct flow_event that an event uses stand behind it. */
+/* Events.  Behind each stand the fields of struct flow_event that it uses. */
 enum flow_event_kind {
     /* State changes: always reported (inspection: unless alerts are off). */
     FLOW_EVENT_AGGRESSIVE,        /* reason, incomplete, limit (its high one), rate, number: mark crossed, top... */
@@ -223,7 +223,7 @@ struct flow_stats {
     uint64_t cookies_sent;
     uint64_t cookies_redeemed;
     uint64_t cookies_failed;
-    uint64_t collateral;          /* redeemed while entries were kept: what eviction would have cost */
+    uint64_t collateral;          /* redeemed while entries were kept: the cost of eviction */
     uint64_t rexmts_client;
     uint64_t rexmts_server;
     uint64_t bad_ack;
@@ -244,7 +244,7 @@ struct flow_splice {
     uint32_t delta;               /* of server's SEQ */
     uint32_t ts_delta;            /* of server's TSval */
     uint32_t ts_floor;            /* below which no TSecr goes to the server, if flags say so */
-    uint32_t seq[2];              /* end of what client and server have sent, in their own numbers */
+    uint32_t seq[2];              /* SND.NXT of client and server, in their own numbers */
     uint32_t idle_ms;             /* since the last packet */
     uint8_t flags;                /* SPLICE_* of splice.h */
     uint8_t state;                /* FLOW_ESTAB or FLOW_CLOSING */
@@ -263,8 +263,8 @@ struct flow_handed {
     int8_t shift_to_server;
     uint8_t known;                /* flow_handed_seen(): 1, it goes on; 0: the engine has no such session any more */
     uint64_t bytes[2];            /* payload from client and server */
-    uint32_t nxt[2];              /* end of what client and server have sent */
-    uint32_t ack[2];              /* what they have acknowledged */
+    uint32_t nxt[2];              /* SND.NXT of client and server */
+    uint32_t ack[2];              /* the highest ACK of each */
     uint32_t age_ms;              /* since the last packet */
     uint32_t number;              /* names the session: flow_session_view.id */
 };
@@ -309,9 +309,9 @@ void flow_set_ts_base(struct flow *flow, uint32_t base_ms);
 bool flow_set_rules(struct flow *flow, const struct flow_rule *rules, uint32_t count, bool on);
 
 /*
- * Takes the packets rx->next .. rx->count in order.  What is to go on is listed in rx->passed, rewritten in place
- * where need be; what the engine makes is appended to client_tx and server_tx.  Stops before the first packet for
- * which one of them has fewer than FLOW_TX_ROOM free slots.
+ * Takes the packets rx->next .. rx->count in order.  Packets to forward are listed in rx->passed, rewritten in place
+ * where need be; generated packets are appended to client_tx and server_tx.  Stops before the first packet for which
+ * one of them has fewer than FLOW_TX_ROOM free slots.
  *
  *   in       rx         conn is not used; a slot of size 0 (a frame without IP) is forwarded
  *   in       side       enum flow_side; with FLOW_TAP nothing is rewritten and nothing refused
@@ -324,8 +324,8 @@ uint32_t flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx
                     struct syncache_ring *client_tx, struct syncache_ring *server_tx);
 
 /*
- * Takes a capture: the packets rx->next .. rx->count, each at the time in ms that its slot's handle holds, and what is
- * due between them at the time when it is due.  As FLOW_TAP, and nothing is sent.
+ * Takes a capture: the packets rx->next .. rx->count, each at the time in ms that its slot's handle holds, and runs the
+ * timers between them at their times.  As FLOW_TAP, and nothing is sent.
  *
  *   in       until_ms   stops before the first packet of this time or later, with everything done that is due by then;
  *                       SYNCACHE_NEVER: takes all
@@ -333,7 +333,7 @@ uint32_t flow_burst(struct flow *flow, uint64_t now_ms, struct syncache_ring *rx
  */
 uint32_t flow_replay(struct flow *flow, uint64_t until_ms, struct syncache_ring *rx);
 
-/* Does what is due.  Returns packets appended; call again while a ring was filled. */
+/* Runs the timers that are due.  Returns packets appended; call again while a ring was filled. */
 uint32_t flow_poll(struct flow *flow, uint64_t now_ms, struct syncache_ring *client_tx,
                    struct syncache_ring *server_tx);
 
@@ -362,7 +362,7 @@ uint32_t flow_export(struct flow *flow, uint64_t now_ms, uint64_t *cursor, struc
  */
 uint32_t flow_import(struct flow *flow, uint64_t now_ms, const struct flow_splice *in, uint32_t count);
 
-/* From now on connections are offered to flow_handed(), or not; Intercept only.  Off does not take back what is out. */
+/* Offer connections to flow_handed(), or not; Intercept only.  Off does not take back those that are out. */
 void flow_hand_over(struct flow *flow, bool on);
 
 /*
@@ -373,7 +373,7 @@ void flow_hand_over(struct flow *flow, bool on);
  */
 uint32_t flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed *out, uint32_t out_max);
 
-/* Takes what is known by now of connections that were given away, and sets `known`. */
+/* Updates connections that were given away from the carrier's state, and sets `known`. */
 void flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed *in, uint32_t count);
 
 /* As that, and they are the engine's again; they are offered anew after their next packet. */
@@ -382,7 +382,7 @@ void flow_handed_back(struct flow *flow, uint64_t now_ms, const struct flow_hand
 /* All that are out were told to flow_handed_seen() since begun_ms; none ends idle without being looked at. */
 void flow_handed_looked(struct flow *flow, uint64_t begun_ms);
 
-/* Counters.  `now_ms` brings what depends on time (one_minute) up to date. */
+/* Counters.  `now_ms` brings those that depend on time (one_minute) up to date. */
 const struct flow_stats *flow_statistics(struct flow *flow, uint64_t now_ms);
 
 /* Copies the counters as they stand at the time of the last call.  Changes nothing: another thread may ask, whatever

@@ -1,9 +1,9 @@
 /*
- * What the two middlebox modes can be told while they run.  Names are those of the tunables net.inet.tcp.intercept.*
- * and net.inet.inspect.*; seconds and minutes of the tunables are milliseconds here.  Where a tunable is a word, its
- * number is its place in the enumeration below.
+ * The settings of the two middlebox modes that may change while they run.  Names are those of the tunables
+ * net.inet.tcp.intercept.* and net.inet.inspect.*; seconds and minutes of the tunables are milliseconds here.  Where a
+ * tunable is a word, its number is its place in the enumeration below.
  *
- * Not here: what is fixed for the life of an engine (struct flow_config), access lists (struct flow_rule).
+ * Not here: settings fixed for the life of an engine (struct flow_config), access lists (struct flow_rule).
  */
 #ifndef SYNCACHE_FLOW_FLOW_TUNABLES_H
 #define SYNCACHE_FLOW_FLOW_TUNABLES_H
@@ -12,7 +12,7 @@
 
 /* cffi: begin.  Everything between the two marks is the C API exactly as Python sees it. */
 
-#define FLOW_SECONDS_MAX 2147483      /* 2^31 - 1 ms: what the timers of the original can hold */
+#define FLOW_SECONDS_MAX 2147483      /* 2^31 - 1 ms: the range of the original's timers */
 #define FLOW_COUNT_MAX 2147483647
 #define FLOW_REXMT_MAX 12
 #define FLOW_APPLICATIONS_MAX 32
@@ -70,7 +70,7 @@ enum flow_switch { FLOW_OFF, FLOW_ON, FLOW_INHERIT };
 /* On which side the sessions begin that a rule is for: outside is the clients' side. */
 enum flow_rule_side { FLOW_RULE_EITHER, FLOW_RULE_OUTSIDE, FLOW_RULE_INSIDE };
 
-/* What the rules say about a protocol, over the global values. */
+/* A rule's settings for a protocol, which override the global ones. */
 struct flow_inspect_rule {
     uint8_t inspect;                 /* 0: packets pass without a session */
     uint8_t alert;                   /* enum flow_switch */

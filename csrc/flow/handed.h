@@ -1,7 +1,7 @@
 /*
- * Spliced connections that somebody else translates, a program of the kernel: which are ready for it, and what it says
- * of them.  The engine keeps each session, its time and its place all the while, and translates what still comes to
- * it, by the same splice.
+ * Spliced connections that somebody else translates, a program of the kernel: which are ready for it, and its reports
+ * of them.  The engine keeps each session, its time and its place all the while, and translates the packets that still
+ * come to it, by the same splice.
  *
  *   HANDED_NOT       the engine's; after the client was heard it is offered: HANDED_WAITING
  *   HANDED_WAITING   flow_handed() (flow_handed.c) will give it away: HANDED_OVER

@@ -1,5 +1,5 @@
 /*
- * Link headers, kept once each: what stood in front of packets (Ethernet, VLAN tags), so that packets which timers
+ * Link headers, kept once each: the bytes in front of packets (Ethernet, VLAN tags), so that packets which timers
  * make can be sent on links that want one.  Numbers are 16 bits; 0 is no header, for links without and for headers
  * that found no room.
  *

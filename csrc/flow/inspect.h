@@ -1,5 +1,5 @@
 /*
- * Inspection (CBAC): what its files share.  Calls go down:
+ * Inspection (CBAC): declarations shared by its files.  Calls go down:
  *
  *   inspect_packet.c          packets by their kind, sessions whose time has come
  *   inspect_tcp.c      TCP                inspect_udp.c    UDP, DNS, ICMP
@@ -31,15 +31,15 @@ void inspect_answered(struct flow *flow, struct session *session);
  *   in       arrival    its packet, from the initiator, checksum verified
  *   in       counted    it counts in the thresholds
  *   returns  the session, which the caller completes, arms, and then judges again (inspect_judge); or NULL, and
- *            *verdict says what becomes of the packet
+ *            *verdict is the packet's
  */
 struct session *inspect_attempt(struct flow *flow, const struct arrival *arrival, bool counted,
                                 enum flow_verdict *verdict);
 
-/* inspect_host.c: what the destination's limit says to one more attempt. */
+/* inspect_host.c: whether the destination's limit allows one more attempt. */
 enum inspect_limit { INSPECT_ADMIT, INSPECT_ADMIT_EVICTED, INSPECT_REFUSE };
 enum inspect_limit inspect_host_limit(struct flow *flow, const struct arrival *arrival);
-/* Is the destination of a SYN blocked?  What becomes of a SYN that is refused: block_action. */
+/* Is the destination of a SYN blocked?  A SYN that is refused meets block_action. */
 bool inspect_host_blocked(const struct flow *flow, const struct arrival *arrival);
 enum flow_verdict inspect_host_refuse(struct flow *flow, const struct arrival *arrival);
 /* A segment of no session: perhaps the ACK of a challenge. */

@@ -1,7 +1,7 @@
 /*
- * TCP Intercept: what its policy's files share.  Calls go down:
+ * TCP Intercept: declarations shared by the files of its policy.  Calls go down:
  *
- *   intercept.c        packets: which are protected, and what becomes of them
+ *   intercept.c        packets: which are protected, and their verdicts
  *   intercept_evict.c  aggressive mode: who makes room
  *   watch.c            watch mode, and flows that began before us
  */

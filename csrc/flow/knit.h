@@ -6,7 +6,7 @@
 
 #include "box.h"
 
-/* The server's SYN-ACK settles what is rewritten from now on. */
+/* The server's SYN-ACK settles the rewriting from now on. */
 void knit_halves(struct flow *flow, struct session *session, const struct view *view);
 /* A packet of a spliced connection.  The policy has asked knit_is_anew() before. */
 enum flow_verdict knit_packet(struct flow *flow, struct session *session, uint32_t from, struct arrival *arrival);

@@ -1,6 +1,7 @@
 /*
- * What servers answer: the options of the last SYN-ACKs of an (address, port), so that the next client can be told the
- * same before its server is asked.  An option's absence is knowledge only if the server had been offered it.
+ * The options that servers answer with: those of the last SYN-ACKs of an (address, port), so that the next client can
+ * be told the same before its server is asked.  An option's absence is knowledge only if the server had been offered
+ * it.
  *
  * Sets of 4, the one longest not heard of makes room.  Knows no sessions.
  */

@@ -7,7 +7,7 @@
  *   proxy_half.c    a half: its beginning, its retransmissions, the server's side
  *   knit.c          the splice, and packets through it
  *   proxy_send.c    packets of ours
- *   proxy_grant.c   what a SYN-ACK of ours says
+ *   proxy_grant.c   the contents of a generated SYN-ACK
  *
  * Notation as everywhere: C client, S server; c and s their ISNs, p the one that we tell C; d = p - s.  The SYN to S
  * carries C's own c.  p is a cookie whenever there is a key, so that the ACK of an entry that was evicted can still
@@ -33,7 +33,7 @@ bool proxy_untouchable(const struct view *view);
 
 /* A packet of a session in mode 'I'.  `from` is the end that sent it. */
 enum flow_verdict proxy_packet(struct flow *flow, struct session *session, uint32_t from, struct arrival *arrival);
-/* An ICMP error that quotes one: `from` is the end that sent what is quoted. */
+/* An ICMP error that quotes one: `from` is the end that sent the quoted packet. */
 enum flow_verdict proxy_quote(struct flow *flow, struct session *session, uint32_t from, struct arrival *arrival);
 /* Its deadline has come. */
 void proxy_due(struct flow *flow, struct session *session);

@@ -1,12 +1,12 @@
 /*
- * Connections that have no entry before the client's ACK: SYNs answered by a cookie, and the way back from an ACK to
- * what the SYN said.
+ * Connections that have no entry before the client's ACK: SYNs answered by a cookie, and the recovery, from an ACK, of
+ * the SYN's fields.
  *
  * A cookie keeps the client's MSS and scale rounded down, SACK and scaling as granted (not as offered), and through its
  * MAC the scale that was told.  Whether timestamps were granted shows in the ACK itself: a client that was not granted
  * them sends none (RFC 7323 3.2).
  *
- * Not here: what is granted (proxy_grant.h), which keys verify (core/cookie.h).
+ * Not here: the options granted (proxy_grant.h), which keys verify (core/cookie.h).
  */
 #ifndef SYNCACHE_FLOW_PROXY_COOKIE_H
 #define SYNCACHE_FLOW_PROXY_COOKIE_H
@@ -15,7 +15,7 @@
 
 #include "../core/cookie.h"
 
-/* What the ACK of a cookie tells. */
+/* The facts that the ACK of a cookie restores. */
 struct proxy_redeemed {
     struct syncache_cookie_options options;
     struct view_options ack;

@@ -4,8 +4,8 @@
  * Each half sends again after 1, 3, 7, 15 times its first wait and gives up after 31 of it; the wait is the one in
  * force when the half began.  Times are counted from that beginning, so a late timer does not delay the next one.
  *
- * Of what C sends while S has not answered one segment is kept, the one that it was told a window for; more would be
- * memory that C commands, and C's TCP sends it again.
+ * While S has not answered, one segment of C's is kept, the one that it was told a window for; more would be memory
+ * that C commands, and C's TCP sends it again.
  */
 #ifndef SYNCACHE_FLOW_PROXY_HALF_H
 #define SYNCACHE_FLOW_PROXY_HALF_H
@@ -21,7 +21,7 @@ void proxy_half_arm(struct flow *flow, struct session *session);
 
 /* The client has proved its address: its SYN goes to the server. */
 void proxy_open_server(struct flow *flow, struct session *session);
-/* Keeps what such a client says before its server answers: its first segment, and the FIN behind. */
+/* Keeps the segments that such a client sends before its server answers: the first one, and the FIN behind. */
 bool proxy_keep(struct flow *flow, struct session *session, const struct view *view);
 
 #endif

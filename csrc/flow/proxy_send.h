@@ -14,7 +14,7 @@ void proxy_send_cookie(struct flow *flow, const struct arrival *arrival, const s
 void proxy_send_syn(struct flow *flow, const struct session *session);
 void proxy_send_ack(struct flow *flow, const struct session *session);
 void proxy_send_window(struct flow *flow, const struct session *session);
-/* RST to the client, seq p+1 and ack c+1: what it accepts in either half. */
+/* RST to the client, seq p+1 and ack c+1, which it accepts in either half. */
 bool proxy_reset_client(struct flow *flow, const struct session *session);
 bool proxy_reset_server(struct flow *flow, const struct session *session);
 /* Answers a segment by the RST of RFC 9293 3.10.7.1: seq is its ACK. */

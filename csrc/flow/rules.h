@@ -1,6 +1,7 @@
 /*
  * An access list, compiled: lines in order, the first that matches decides, falling off the end is a denial.  Knows
- * addresses, ports and protocols of tuples; whose list it is, and what a permission means, is intercept.c's affair.
+ * addresses, ports and protocols of tuples; whose list it is, and the meaning of a permission, are intercept.c's
+ * affair.
  */
 #ifndef SYNCACHE_FLOW_RULES_H
 #define SYNCACHE_FLOW_RULES_H

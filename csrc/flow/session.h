@@ -35,7 +35,7 @@
 #define SESSION_ADOPTED 0x8000u       /* first seen in the middle */
 
 struct session {
-    /* Line 0: what finds it and what every packet touches. */
+    /* Line 0: its key, and the fields that every packet touches. */
     uint8_t address[2][16];
     uint16_t port[2];                 /* ICMP: identifier and request type */
     uint8_t family;
@@ -50,7 +50,7 @@ struct session {
     uint8_t rule;                     /* enum flow_inspected, or FLOW_INSPECTED_COUNT + its application */
     /* Line 1: TCP as it passes, and the splice. */
     uint64_t bytes[2];                /* payload sent by each end */
-    uint32_t nxt[2];                  /* end of what each end sent, in its own numbers */
+    uint32_t nxt[2];                  /* SND.NXT of each end, in its own numbers */
     uint32_t ack[2];                  /* highest ACK that each end sent, in the numbers of that end's packets */
     uint32_t wnd[2];                  /* bytes from that ACK to the highest edge of a window that it announced */
     union {
@@ -58,7 +58,7 @@ struct session {
         struct {                      /* before */
             uint64_t half_ms;         /* when the half-handshake of ours that runs began */
             uint32_t half_label;      /* IPv6 flow label of the client's */
-            uint16_t half_early;      /* place of what the client said already (early.h) */
+            uint16_t half_early;      /* place of the client's early packet (early.h) */
             uint8_t half_again;       /* SYNs of the client that were answered again */
         };
     };
@@ -70,15 +70,15 @@ struct session {
     };
     uint8_t offered;                  /* WIRE_HAS_* of the client's SYN; from a cookie: unknown, all */
     uint8_t wscale[2];                /* each end's own, or SYNCACHE_WSCALE_NONE */
-    uint8_t wscale_told;              /* what we told the client in the server's place */
+    uint8_t wscale_told;              /* the scale that we announced in the server's place */
     uint8_t rexmts;                   /* of the half-handshake that runs */
-    /* Line 2: half-open order, and what a half-handshake must remember. */
+    /* Line 2: half-open order, and the state of a half-handshake. */
     uint32_t older, younger;          /* all half-open sessions, by creation */
     union {
         struct {
             uint32_t rcvd_older, rcvd_younger; /* those in SYNRCVD */
         };
-        struct {                      /* established: what one end sent behind a gap (track.c) */
+        struct {                      /* established: data of one end behind a gap (track.c) */
             uint32_t gap_lo, gap_end;
         };
     };
@@ -87,7 +87,7 @@ struct session {
         struct {
             uint32_t host_older, host_younger;
         };
-        struct {                      /* established: and what it acknowledged */
+        struct {                      /* established: and its ACK */
             uint32_t gap_ack;
             uint32_t gap_from;        /* which end + 1, 0: none; GAP_FIN: a FIN was there */
         };
@@ -213,7 +213,7 @@ uint32_t order_random(const struct order *order, bool together, uint64_t random)
 
 /*
  * due.c: a wheel of deadlines, 11 levels of 64 slots.  Items are numbers below max; the caller divides them
- * among what it has (sessions, then hosts).  An item is in the wheel at most once.  A deadline of d is due at
+ * among its kinds (sessions, then hosts).  An item is in the wheel at most once.  A deadline of d is due at
  * now >= d.  Adding, moving and removing cost constant time, an item moves down at most 10 levels.
  *
  * Lazy: the wheel may hold an earlier time than the item's true deadline; when that time comes, due_pop() gives the
@@ -246,7 +246,7 @@ void due_disarm(struct due *due, uint32_t number);
 uint32_t due_pop(struct due *due, uint64_t now_ms);
 /* Time of the first item, exact if few items share its slot, else a lower bound; SYNCACHE_NEVER: empty. */
 uint64_t due_next_ms(const struct due *due);
-/* What due_pop() gives next, if due within DUE_SLOTS ms and nothing is armed meanwhile; or SESSION_NONE. */
+/* The item that due_pop() returns next, if due within DUE_SLOTS ms and nothing is armed meanwhile; or SESSION_NONE. */
 void due_peek(const struct due *due, uint32_t *next, uint32_t *behind);
 /* due_next_ms() in less time, and perhaps too early. */
 uint64_t due_not_before_ms(const struct due *due);

@@ -1,5 +1,5 @@
 /*
- * Two handshakes knit into one connection: what has to be rewritten in its packets, and the rewriting.
+ * Two handshakes knit into one connection: the fields to rewrite in its packets, and the rewriting.
  *
  * The server was opened with the client's own ISN, so numbers that count the client's bytes are the same on both
  * sides.  With p the ISN that the client was told, s the server's real one and d = p - s:

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define SPLICE_TIMESTAMPS 0x01        /* both sides use them */
-#define SPLICE_FLOOR 0x02             /* the client may still echo what we sent before the server spoke */
+#define SPLICE_FLOOR 0x02             /* the client may still echo our timestamps from before the SYN-ACK */
 #define SPLICE_STRIP_SACK 0x04        /* the client was granted SACK, the server refused it */
 #define SPLICE_SACK 0x08              /* both sides use SACK */
 

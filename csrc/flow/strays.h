@@ -20,7 +20,7 @@
 #define STRAYS_PLACES_MAX 16384
 #define REPEATS_PLACES 4096
 #define REPEATS_A_SECOND 100          /* of segments without use */
-#define REPEATS_SYN 10                /* as so many of them counts what asks for an answer: a SYN, a RST */
+#define REPEATS_SYN 10                /* a segment that asks for an answer, a SYN or a RST, counts as so many */
 
 struct stray_place {
     uint32_t hash;
@@ -28,7 +28,7 @@ struct stray_place {
 };
 
 struct strays {
-    struct stray_place *place[2];     /* of what came from each side (enum flow_side) */
+    struct stray_place *place[2];     /* for the packets from each side (enum flow_side) */
     uint32_t mask;
     uint32_t passed[2];               /* in this second */
     uint64_t second;

@@ -3,13 +3,13 @@
  * sender cannot end, complete or hide a handshake:
  *
  *   SYN-ACK   acknowledges the client's SYN
- *   ACK       seq = c + 1 and ack = s + 1, or what follows data on the SYN and behind the SYN-ACK (RFC 7413)
- *   RST       seq is exactly what its receiver expects next, as seen passing (RFC 5961 3); answering a SYN: ack = c + 1
+ *   ACK       seq = c + 1 and ack = s + 1, or the numbers that follow data on the SYN and behind the SYN-ACK (RFC 7413)
+ *   RST       seq is exactly its receiver's RCV.NXT, as seen passing (RFC 5961 3); answering a SYN: ack = c + 1
  *   FIN       within the window that its receiver announced
  *
- * All else passes and changes nothing.  What changes a state has its checksum verified first.
+ * All else passes and changes nothing.  A segment that changes a state has its checksum verified first.
  *
- * Not here: states, timers, what to do about it.  See RFC 9293 3.10.7, RFC 5961.
+ * Not here: states, timers, reactions.  See RFC 9293 3.10.7, RFC 5961.
  */
 #ifndef SYNCACHE_FLOW_TRACK_H
 #define SYNCACHE_FLOW_TRACK_H
@@ -21,7 +21,7 @@ enum track_change {
     TRACK_NONE,
     TRACK_SYN_ACK,                    /* the server has answered, again perhaps */
     TRACK_ESTABLISHED,                /* the client's ACK */
-    TRACK_ANEW,                       /* the server answered another SYN: what was known of both ends is void */
+    TRACK_ANEW,                       /* the server answered another SYN: nothing known of either end holds */
     TRACK_RST,
     TRACK_CLOSED                      /* the second of the two FINs */
 };
@@ -41,10 +41,11 @@ void track_renew(struct session *session, const struct session *before, const st
 void track_other_syn(struct session *session, const struct view *view);
 
 /*
- * An ICMP error from beyond the server's side quotes what the client sent, and the server has not answered: a router or
- * the server itself has.  One that only asks for smaller packets is no answer; of TCP the quoted SEQ has to be the ISN.
+ * An ICMP error from beyond the server's side quotes a packet of the client's that the server has not answered: a
+ * router or the server itself has.  One that only asks for smaller packets is no answer; of TCP the quoted SEQ has to
+ * be the ISN.
  *
- *   in       view   VIEW_QUOTE      from   the end that sent what is quoted
+ *   in       view   VIEW_QUOTE      from   the end that sent the quoted packet
  */
 bool track_is_refused(const struct session *session, const struct view *view, uint32_t from);
 
@@ -58,7 +59,7 @@ uint64_t track_closing_ms(const struct session *session, uint64_t now_ms, uint32
 void track_syn(struct session *session, const struct view *view);
 
 /*
- * What a segment counts in a flood on one tuple: 0 if it may be of use, REPEATS_SYN if it is a SYN or a RST that asks
+ * The weight of a segment in a flood on one tuple: 0 if it may be of use, REPEATS_SYN if it is a SYN or a RST that asks
  * for an answer, 1 if it is out of every window.  track_segment() is still to come.
  */
 uint32_t track_useless(const struct session *session, const struct view *view, uint32_t from);

@@ -2,10 +2,10 @@
  * Captures: fill a ring from the bytes of a pcap or pcapng file, a whole buffer at a time.
  *
  * Not here: reading the file (syncache/links/replay.py), link headers (encap.h), and the meaning of packets.  The
- * bytes are untrusted; no length in them is believed before it is compared with what is there.
+ * bytes are untrusted; no length in them is believed before it is compared with the bytes at hand.
  *
- * A packet that the capture cut off is filled up with zeros behind what is there, so that its length is the one on
- * the wire.  Whatever is not looked at is counted by reason and number.
+ * A packet that the capture cut off is filled up with zeros, so that its length is the one on the wire.  Whatever is
+ * not looked at is counted by reason and number.
  *
  * See draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
  */
@@ -61,7 +61,7 @@ struct link_capture_filter {
     const struct filter_instruction *program; /* the caller's, as long as the capture is read; filter_valid() */
 };
 
-/* What is known of a capture so far.  All zero at first but for what is marked `in`; the rest is of this file. */
+/* The state of reading a capture.  All zero at first but for the fields marked `in`; the rest is of this file. */
 struct link_capture {
     uint32_t format;            /* 0: not yet known, 1 pcap, 2 pcapng */
     uint32_t big_endian;        /* 1: numbers have their first byte first */
@@ -98,7 +98,7 @@ struct link_capture {
 /*
  * Appends the packets of the whole records in data to rx.
  *
- *   in       data[0 .. size)  untrusted; what follows the bytes that all calls before consumed
+ *   in       data[0 .. size)  untrusted; the bytes behind those that earlier calls consumed
  *   out      rx       slots from rx->count on; checksum VALID, since a capture of a sending host has them unfinished;
  *                     handle is the time in ms since 1970, plus shift_ms
  *   out      capture  `consumed`; a record that is not whole is left to the next call, with more data
@@ -118,7 +118,7 @@ struct link_capture_record {
     uint64_t time_ms;           /* as captured */
 };
 
-/* What one record or block came to. */
+/* The result of one record or block. */
 enum link_capture_step { CAPTURE_STEP_PACKET, CAPTURE_STEP_OTHER, CAPTURE_STEP_SHORT, CAPTURE_STEP_FAILED };
 
 /* A record or block that is being read. */

@@ -1,6 +1,6 @@
 /*
- * Connections that the programs of csrc/bpf/offload_*.c carry: put there, looked at, taken back.  What an engine says
- * and hears of them (struct flow_handed) meets here what lies in the kernel's maps.
+ * Connections that the programs of csrc/bpf/offload_*.c carry: put there, looked at, taken back.  It joins the engine's
+ * view of them (struct flow_handed) and the kernel's maps.
  *
  * Not here: loading and attaching (syncache/links/offload.py), when any of this is done.
  */
@@ -38,7 +38,7 @@ struct link_carried_walk {
  */
 uint32_t link_carried_put(const struct link_carried *maps, struct flow_handed *records, uint32_t count);
 
-/* Takes out what was given back, oldest first.  Returns how many, at most LINK_CARRIED_MAX. */
+/* Takes out the connections that were given back, oldest first.  Returns how many, at most LINK_CARRIED_MAX. */
 uint32_t link_carried_events(const struct link_carried *maps, struct flow_handed *out, uint32_t out_max);
 
 /*

@@ -1,5 +1,5 @@
 /*
- * What lies between a link header and an IP packet: the sizes of link headers, the EtherTypes of tags, and the
+ * The layers between a link header and an IP packet: the sizes of link headers, the EtherTypes of tags, and the
  * protocols that carry IP one in another (VLAN, PPPoE, PPP, MPLS, LLC and SNAP).  Captures and live links share it.
  *
  * Not here: IP itself (core/wire.h, flow/view.h), and tunnels over IP (tunnel.h).
@@ -21,7 +21,7 @@
 #define ENCAP_SERVICE_VLAN 0x88a8     /* 802.1ad */
 #define ENCAP_OLD_SERVICE_VLAN 0x9100 /* in use before 802.1ad */
 
-/* Why no IP packet was found, or what is known of one that is not looked at.  In brackets: its number. */
+/* The reason why no IP packet was found, or why one is not looked at.  In brackets: its number. */
 enum encap_reason {
     ENCAP_NONE,                 /* it is looked at */
     ENCAP_LINKTYPE,             /* unknown link type [link type] */
@@ -62,7 +62,7 @@ struct encap encap_frame(uint32_t linktype, const uint8_t *frame, uint32_t size,
 /* Finds it in an Ethernet frame. */
 struct encap encap_ethernet(const uint8_t *frame, uint32_t size);
 
-/* Finds it behind an EtherType: data[at .. size) is what the type announces. */
+/* Finds it behind an EtherType: data[at .. size) is of the type that it announces. */
 struct encap encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type);
 
 /* Finds it behind a PPP header at data[at .. size). */

@@ -26,7 +26,7 @@ bool filter_valid(const struct filter_instruction *program, uint32_t count);
 /*
  * Runs a program that filter_valid() accepted.
  *
- *   in       frame[0 .. size)  what was captured; a load beyond it refuses the frame
+ *   in       frame[0 .. size)  the captured bytes; a load beyond them refuses the frame
  *   in       wire_size         its length on the wire
  *   returns  true if the frame is wanted
  */

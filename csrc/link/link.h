@@ -62,7 +62,7 @@ int32_t link_tun_receive(struct link_tun *tun, struct syncache_ring *rx);
 int32_t link_tun_send(struct link_tun *tun, struct syncache_ring *tx);
 
 /*
- * Where frame links send what has no link header: raw IP sockets bound to the
+ * Where frame links send packets that have no link header: raw IP sockets bound to the
  * interface, so route and neighbour are the kernel's to find.
  */
 struct link_route {
@@ -121,7 +121,7 @@ struct link_packet {
 int32_t link_packet_receive(struct link_packet *link, struct syncache_ring *rx);
 
 /*
- * Sends what tx->next .. tx->count hold in order and advances tx->next.
+ * Sends the packets tx->next .. tx->count in order and advances tx->next.
  *
  *   returns  slots consumed, refused ones included; fewer than there are: the
  *            kernel takes no more now.  -ENODEV when the interface was removed
@@ -190,7 +190,7 @@ void link_xdp_begin(struct link_xdp *link);
 int32_t link_xdp_receive(struct link_xdp *link, struct syncache_ring *rx);
 
 /*
- * Sends what tx->next .. tx->count hold in order, as link_packet_send(); a
+ * Sends the packets tx->next .. tx->count in order, as link_packet_send(); a
  * frame with a gso_size or an unfinished checksum counts as refused.
  */
 int32_t link_xdp_send(struct link_xdp *link, struct syncache_ring *tx);
@@ -226,7 +226,7 @@ int32_t link_bpf_replace(int32_t link, int32_t program);
 int32_t link_bpf_pin(int32_t fd, const char *path);
 int32_t link_bpf_open(const char *path);
 
-/* What the kernel knows of a loaded program. */
+/* The kernel's record of a loaded program. */
 struct link_bpf_info {
     uint32_t id;
     uint32_t instructions;
@@ -241,7 +241,7 @@ struct link_bpf_run {
     const uint8_t *in;
     uint8_t *out;
     uint32_t in_size;
-    uint32_t out_size; /* room, and after the run what there is */
+    uint32_t out_size; /* room, and after the run the bytes written */
     uint32_t repeat;
     uint32_t verdict;
     uint32_t duration_ns; /* of one */

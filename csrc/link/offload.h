@@ -9,7 +9,7 @@
 /* The most that a packet's IP, extension and TCP headers measure where we cut or finish one. */
 #define OFFLOAD_HEADERS_MAX 128
 
-/* What the kernel says of a packet.  `in_front` is how much of the frame it counts before the IP header. */
+/* The kernel's report on a packet.  `in_front` is how much of the frame it counts before the IP header. */
 void offload_read(const struct virtio_net_hdr *header, uint32_t in_front, struct syncache_slot *slot);
 
 /*

@@ -1,6 +1,6 @@
 /*
  * The part of a shield's configuration that the core decides.  Not here: the structure, which the programs share
- * (csrc/bpf/shield.h); keys, times, and what the operator chose.
+ * (csrc/bpf/shield.h); keys, times, and the operator's choices.
  */
 #ifndef SYNCACHE_LINK_SHIELD_H
 #define SYNCACHE_LINK_SHIELD_H

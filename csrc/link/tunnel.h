@@ -1,7 +1,7 @@
 /*
- * Tunnels over IP: what is in an IP packet that carries others.
+ * Tunnels over IP: the packets that an IP packet carries.
  *
- * Not here: what lies between a link header and IP (encap.h), and the headers of IP (flow/view.h).
+ * Not here: the layers between a link header and IP (encap.h), and the headers of IP (flow/view.h).
  *
  * See RFC 2003, 2473, 2784, 2890, 2637, 3378, 4023, 4213, 7348, 7510, 8926, 2661; 3GPP TS 29.281;
  * draft-foschiano-erspan.

@@ -41,7 +41,7 @@ lanes_read(const uint8_t *const *packet, size_t offset, vec word[static 4])
     word[3] = lane_unpack_high64(c, d);
 }
 
-/* Writes four fields, over what the templates have there, as one chunk of LANES replies. */
+/* Writes four fields, over those of the templates, as one chunk of LANES replies. */
 LANES_FN void
 lanes_write(const struct simd_template *const *template, uint8_t *const *out, size_t offset, const vec word[static 4])
 {
@@ -69,7 +69,7 @@ lanes_fold(vec sum)
     return lanes_halves(lanes_halves(lanes_halves(sum)));
 }
 
-/* Adds what differs from `value` under `mask` to `differ`. */
+/* Adds the bits that differ from `value` under `mask` to `differ`. */
 LANES_FN vec
 lanes_differ(vec differ, vec word, uint32_t mask, uint32_t value)
 {
@@ -81,7 +81,7 @@ struct lanes_verdict {
     vec sum;                          /* of the TCP segment and its pseudo header without addresses */
 };
 
-/* The TCP header and its options, ten words; stores what a SYN says. */
+/* The TCP header and its options, ten words; stores a SYN's fields. */
 LANES_FN struct lanes_verdict
 lanes_match_tcp(struct simd_lanes *lanes, uint32_t at, const vec word[static 10])
 {
@@ -301,7 +301,7 @@ lanes_sip_end(struct lanes_sip *s)
     s->high[0] = lane_xor(lane_xor(s->high[0], s->high[1]), lane_xor(s->high[2], s->high[3]));
 }
 
-/* What the last round leaves in v1 ^ v3, but for what its second half XORs into both. */
+/* v1 ^ v3 after the last round, without the word that its second half XORs into both. */
 LANES_FN vec
 lanes_sip_last(vec v[static 4])
 {

@@ -122,7 +122,7 @@ lane_odd32(vec a, vec b)
     return vuzp2q_u32(a, b);
 }
 
-/* Stores what two streams of 64-bit words hold, in the order of the lanes. */
+/* Stores two streams of 64-bit words, in the order of the lanes. */
 LANES_FN void
 lane_store64(uint64_t *at, vec low, vec high)
 {

@@ -1,5 +1,5 @@
 /*
- * The kernels on one lane, in portable C: what every level has to equal.  portable.c loops over them; a single packet
+ * The kernels on one lane, in portable C: the reference for every level.  portable.c loops over them; a single packet
  * is lane 0 (core/quick.c).  Inline, so that one packet pays for no call.
  *
  * Checksums: the one's complement sum does not care for byte order (RFC 1071 2), so 32-bit little-endian words go
@@ -39,14 +39,14 @@ scalar_halves(uint64_t x)
     return (x & UINT32_MAX) + (x >> 32);
 }
 
-/* 2^16 is 1 modulo 65535, so folding is the remainder; what is divisible is right. */
+/* 2^16 is 1 modulo 65535, so folding is the remainder; a sum that is divisible is right. */
 static inline bool
 scalar_summed(uint64_t sum)
 {
     return sum % 0xffff == 0;
 }
 
-/* What a header has to say if the rest of it sums to this: never 0xffff, since the rest is not all zero. */
+/* The checksum of a header whose other words sum to this: never 0xffff, since the rest is not all zero. */
 static inline uint32_t
 scalar_check(uint64_t sum)
 {
@@ -69,7 +69,7 @@ scalar_address_v4_bad(uint32_t raw)
     return raw == 0 || raw == UINT32_MAX || (raw & 0xf0) == 0xe0;
 }
 
-/* The TCP header and its options; `tcp` points at 40 bytes.  *sum is what is to be added to the addresses'. */
+/* The TCP header and its options; `tcp` points at 40 bytes.  *sum is to be added to the addresses' sum. */
 static inline bool
 scalar_match_tcp(struct simd_lanes *lanes, uint32_t lane, const uint8_t *tcp, uint64_t *sum)
 {

@@ -7,7 +7,7 @@
  *   avx512.c    16 lanes at a time  } lanes.h, in terms of some thirty one-line primitives
  *   neon.c, neon_sha3.c: 4 lanes    }
  *
- * All levels give the same bytes.  Not here: what a SYN leads to (core/quick.c), packets of any other form.
+ * All levels give the same bytes.  Not here: the effects of a SYN (core/quick.c), packets of any other form.
  *
  * A lane is one packet; a field is an array over the lanes, so that a vector register is a field of 8 or 16 lanes.
  * Fields that are echoed or hashed as they lie in the packet ("raw") are little-endian readings of their bytes,
@@ -28,15 +28,15 @@
 #define SIMD_V4_READ 64               /* bytes of a slot that a vector reads of an IPv4 SYN */
 #define SIMD_CHUNK 16                 /* packets are read and written in chunks of this size */
 
-/* A SYN-ACK of one endpoint with zeros where peers differ, and the one's complement sums of what it has. */
+/* A SYN-ACK of one endpoint with zeros where peers differ, and its one's complement sums. */
 struct simd_template {
     _Alignas(16) uint8_t reply[SIMD_V6_SYN];
     uint32_t ip_sum;                  /* of the IPv4 header */
     uint32_t tcp_sum;                 /* of TCP header, options, and the pseudo header's protocol and size */
-    uint32_t scale;                   /* what the cookie's MAC input has of our window scale, in its place */
+    uint32_t scale;                   /* our window scale's bits of the cookie's MAC input, in their place */
 };
 
-/* What all lanes of a family have in common: keys and the cookie's tables (core/syncookie.c). */
+/* State common to all lanes of a family: keys and the cookie's tables (core/syncookie.c). */
 struct simd_shape {
     const uint8_t *cookie_key;
     const uint8_t *ts_key;

@@ -12,6 +12,7 @@ WORD = re.compile(r"[A-Za-z']+")
 WHAT = re.compile(r"\bwhat\b", re.IGNORECASE)
 WHAT_MAX = 5  # in 1,000 words
 BANNED = re.compile(r"\b(?:in earnest|comes right|by lot|of before|is let go)\b")
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -34,7 +35,13 @@ def pages() -> str:
     return "\n".join(FENCE.sub("", path.read_text()) for path in paths)
 
 
-@pytest.mark.parametrize("text", [docstrings, pages])
+def headers() -> str:
+    """Return the comments of the C headers."""
+    paths = sorted(ROOT.glob("csrc/**/*.h"))
+    return "\n".join("\n".join(COMMENT.findall(path.read_text())) for path in paths)
+
+
+@pytest.mark.parametrize("text", [docstrings, pages, headers])
 def test_what_is_seldom_a_noun(text):
     """Name the thing: "the packets that are due", not "what is due"."""
     words, found = len(WORD.findall(text())), len(WHAT.findall(text()))
@@ -44,8 +51,8 @@ def test_what_is_seldom_a_noun(text):
 
 def test_banned_phrases_are_not_used():
     """Their replacements are previous, at random, in production, evicted."""
-    headers = "".join(p.read_text() for p in sorted(ROOT.glob("csrc/**/*.[ch]")))
-    for text in (docstrings(), pages(), headers):
+    sources = "".join(p.read_text() for p in sorted(ROOT.glob("csrc/**/*.c")))
+    for text in (docstrings(), pages(), headers(), sources):
         assert [] == BANNED.findall(text)
 
 

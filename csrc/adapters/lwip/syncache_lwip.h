@@ -21,7 +21,7 @@ struct tcp_pcb;
 /* Makes the engine, of SYNCACHE_LWIP_BYTES (65536), and begins its timer.  Returns ERR_MEM if it does not fit. */
 err_t syncache_lwip_init(void);
 
-/* Writes what happened since then, as TCP_STATS_DISPLAY() does. */
+/* Writes the counters since then, as TCP_STATS_DISPLAY() does. */
 void syncache_lwip_stats_display(void);
 
 /* For you to write: fills in bytes that nobody can guess. */

@@ -30,7 +30,7 @@ from syncache.tcp.state import (  # noqa: E402
     Transition,
 )
 from syncache.tunables import NOT_ABOVE  # noqa: E402
-from tests.conformance import trace  # noqa: E402
+from tests.conformance import suite, trace  # noqa: E402
 
 SETTABLE = {"boot": "before an engine uses it", "always": "any time", "never": "never"}
 NOTE = "<!-- Written by docs/generate.py; edit {source} instead. -->"
@@ -157,6 +157,7 @@ PAGES = {
     "counters.md": counters_page,
     "states.md": states_page,
     "conformance.md": trace.page,
+    "packetdrill.md": suite.page,
 }
 
 

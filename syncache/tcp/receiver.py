@@ -95,7 +95,10 @@ class Receiver:
             self.owe_ack()
             return 0
         before = self.rcv_nxt
-        self.came_twice(seq, before)
+        if seq < before:
+            self.came_twice(seq, before)
+        elif self.reassembly:
+            self.came_twice(*self.reassembly.overlap(before, end))
         self._deliver(bytes(data[before - seq :]))
         if self.reassembly:
             # RFC 5681 4.2: a filled hole is acknowledged at once.

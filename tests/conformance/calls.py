@@ -7,6 +7,7 @@ ignored.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .world import PORT
@@ -29,6 +30,7 @@ LISTENER_OPTIONS: dict[str, str] = {
 }
 
 
+LINGER = "linger"
 # What getsockopt() can be asked: the others say nothing of a connection's behaviour.
 ASKED_OPTIONS = ("SO_ERROR", "TCP_MAXSEG", "TCP_NODELAY")
 ERRORS = {"ECONNRESET": 54, "ETIMEDOUT": 60}  # FreeBSD's numbers
@@ -46,6 +48,9 @@ class Sockets:
         self.ttl = DEFAULT_TTL
         self.listener: Any = None
         self.last: Any = None
+        self.backlog = 0
+        self.impatient = False  # the socket was made with SOCK_NONBLOCK
+        self.patient: set[int] = set()  # descriptors whose calls may block
 
     def default_listener(self) -> None:
         """Listen as the script's head says."""
@@ -61,6 +66,7 @@ class Sockets:
         if step.name == "socket":
             fd = step.result if isinstance(step.result, int) else 3
             self.files[fd], self.options[fd] = None, {}
+            self.impatient = "SOCK_NONBLOCK" in str(step.args)
             return fd
         handlers: dict[str, Callable[..., int | str]] = {
             "bind": lambda fd, *_: 0,
@@ -69,12 +75,15 @@ class Sockets:
             "close": self._close,
             "read": self._read,
             "recv": self._read,
+            "recvfrom": self._read,
             "write": self._write,
             "send": self._write,
+            "sendto": self._write,
             "shutdown": self._shutdown,
             "setsockopt": self._setsockopt,
             "getsockopt": self._getsockopt,
-            "fcntl": lambda fd, *_: step.result if isinstance(step.result, int) else 0,
+            "ioctl": self._ioctl,
+            "fcntl": lambda fd, *args: self._fcntl(fd, args, step.result),
         }
         if step.name not in handlers:
             raise ValueError(f"no such call: {step.name}()")
@@ -103,10 +112,12 @@ class Sockets:
             # FreeBSD's rule: refused once more than half the backlog is pending.
             out["fastopen"] = self.script.backlog // 2 + 1
         elif name == "TCP_MD5SIG":
-            key = value.encode() if isinstance(value, str) else b"conformance"
+            key = self.script.md5_secret.encode()
             out["md5_keys"] = {self.world.peer: key} if value else {}
 
     def _listen(self, backlog: int, options: dict[str, Any]) -> Any:
+        self.backlog = backlog
+        options = {name: value for name, value in options.items() if name != LINGER}
         self.tos = options.setdefault("tos", DEFAULT_TOS)
         self.ttl = options.setdefault("hop_limit", DEFAULT_TTL)
         self.world.listening = True
@@ -125,13 +136,25 @@ class Sockets:
             return "EAGAIN"
         fd = result if isinstance(result, int) else max(self.files) + 1
         self.files[fd] = self.last = connection
+        if not self.impatient:
+            self.patient.add(fd)
         return fd
 
     def _close(self, fd: int) -> int:
         file = self.files.pop(fd)
-        if file is not None:
+        lingers = self.options.get(fd, {}).get(LINGER)
+        if file is not None and lingers and file in self.world.accepted:
+            file.abort()
+        elif file is not None:
             file.close()
         return 0
+
+    def _fcntl(self, fd: int, args: tuple[Any, ...], result: object) -> int:
+        if args[:1] == ("F_SETFL",):
+            self.patient.discard(fd)
+            if "O_NONBLOCK" not in str(args[1:]):
+                self.patient.add(fd)
+        return result if isinstance(result, int) else 0
 
     def _read(self, fd: int, *arguments: Any) -> int | str:
         connection = self.files[fd]
@@ -139,22 +162,55 @@ class Sockets:
         data = connection.read(size)
         if data:
             return len(data)
+        if id(connection) in self.world.errors:
+            return self._pending_error(connection)
         return 0 if id(connection) in self.world.ended else "EAGAIN"
 
     def _write(self, fd: int, *arguments: Any) -> int | str:
-        size = arguments[1] if len(arguments) > 1 else arguments[0]
-        taken: int = self.files[fd].write(bytes(size))
+        """Write; what a blocking socket has no room for yet is written later."""
+        connection = self.files[fd]
+        if id(connection) in self.world.errors:
+            return self._pending_error(connection)
+        if connection.state.name == "CLOSED":
+            return "EPIPE"
+        size: int = arguments[1] if len(arguments) > 1 else arguments[0]
+        taken: int = connection.write(bytes(size))
+        if taken < size and fd in self.patient:
+            self.world.unwritten.append((connection, size - taken))
+            return size
         return taken or "EAGAIN"
 
-    def _shutdown(self, fd: int, _how: object) -> int:
-        self.files[fd].close()
+    def _pending_error(self, connection: Any) -> str:
+        """Return how the connection ended, which one call is told."""
+        error = self.world.errors.pop(id(connection))
+        return next(name for name, number in ERRORS.items() if number == error)
+
+    def _shutdown(self, fd: int, how: object) -> int:
+        if how not in ("SHUT_RD", 0):
+            self.files[fd].close()
         return 0
 
     def _setsockopt(
         self, fd: int, _level: object, name: str, value: Any, *_: Any
     ) -> int:
-        self._listener_option(self.options.setdefault(fd, {}), name, value)
+        options = self.options.setdefault(fd, {})
+        self._listener_option(options, name, value)
+        if name == "SO_LINGER":
+            options[LINGER] = re.sub(r"\s", "", str(value)) == "{onoff=1,linger=0}"
+        if name == "TCP_NODELAY" and self.files[fd] in self.world.accepted:
+            self.files[fd].nodelay = bool(value)
+        if self.files[fd] is not None and self.files[fd] is self.listener:
+            # Options that are set behind listen() hold for later connections.
+            self.listener.close()
+            self.files[fd] = self.listener = self._listen(self.backlog, options)
         return 0
+
+    def _ioctl(self, fd: int, name: str, value: object) -> int | str:
+        """Compare how much may be read; an answer names how much there is."""
+        if name not in ("SIOCINQ", "FIONREAD"):
+            raise ValueError(f"no such request: {name}")
+        found = self.files[fd].info.unread
+        return 0 if found == value else f"{name} {found}"
 
     def _getsockopt(
         self, fd: int, _level: object, name: str, value: Any, *_: Any

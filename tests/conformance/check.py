@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..model import option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..model.option import Option
     from ..model.packet import Packet
@@ -46,7 +46,11 @@ class Numbers:
 
 
 def differences(
-    packet: Packet, shape: Shape, numbers: Numbers, fixed: dict[str, int]
+    packet: Packet,
+    shape: Shape,
+    numbers: Numbers,
+    fixed: dict[str, int],
+    secret: bytes = b"",
 ) -> Iterator[str]:
     """Say in which fields a packet is not what was expected."""
     if shape.flags is not None and set(packet.flags) != set(shape.flags):
@@ -65,9 +69,11 @@ def differences(
     if shape.len is not None and len(packet.payload) != shape.len:
         yield f"len {len(packet.payload)}, not {shape.len}"
     if shape.opts is not None:
-        yield from _option_differences(packet, shape, numbers)
+        yield from _option_differences(packet, shape, numbers, secret)
     if shape.ip_ecn is not None and packet.tos & 3 != shape.ip_ecn:
         yield f"ip_ecn {packet.tos & 3}, not {shape.ip_ecn}"
+    if shape.ip_label is not None and packet.flow_label != shape.ip_label:
+        yield f"flow label {packet.flow_label:#x}, not {shape.ip_label:#x}"
     for name, value in (("tos", shape.ip_tos), ("ttl", shape.ip_ttl)):
         wanted = fixed[name] if value == "listener" else value
         got = packet.tos & ~3 if name == "tos" else packet.ttl
@@ -76,9 +82,12 @@ def differences(
 
 
 def _option_differences(
-    packet: Packet, shape: Shape, numbers: Numbers
+    packet: Packet, shape: Shape, numbers: Numbers, secret: bytes
 ) -> Iterator[str]:
     got = option.decode(packet.options)
+    if secret:
+        valid = ("md5", packet.signature(secret))
+        got = [("md5", "<valid>") if o == valid else o for o in got]
     wanted = list(shape.opts or ())
     if not shape.exact or shape.any_order:
         got = sorted((o for o in got if o[0] not in ("nop", "eol")), key=str)
@@ -86,9 +95,16 @@ def _option_differences(
     if [o[0] for o in got] != [o[0] for o in wanted]:
         yield f"opts {got}, not {wanted}"
         return
+    if shape.exact:
+        wanted = [on_the_wire(o, numbers.theirs) for o in wanted]
     for have, want in zip(got, wanted, strict=True):
         if not _same_option(have, want, numbers if shape.exact else None):
             yield f"option {have}, not {want}"
+
+
+def on_the_wire(item: Option, number: Callable[[int], int]) -> Option:
+    """Return a SACK option with the numbers of the wire; others as they are."""
+    return ("sack", *map(number, item[1:])) if item[0] == "sack" else item
 
 
 def _same_option(have: Option, want: Option, numbers: Numbers | None) -> bool:

@@ -1,16 +1,17 @@
 """Reads packetdrill scripts: the subset that handshakes need.
 
 Understood: times (absolute, +relative, ranges with ~, blocking calls with ..., *),
-injected < and expected > TCP segments with options, class, TTL and ECN marks, numbers
-that are any (...) or those of the wire (!), injected ICMP errors, the calls socket bind
-listen accept close read write send recv shutdown setsockopt getsockopt fcntl, sysctl
-lines in backticks, FreeBSD's names and a few of Linux's, and #ifdef, #ifndef, #else,
-#endif for the symbols that are given.  `--option_order=any` in a script, or the
-argument of that name, lets its options come in any order.  Asserts in %{ }% and other
-shell commands are passed over with a notice.  What is not understood is an error that
-names the line; nothing is skipped in silence.
+injected < and expected > TCP segments with options, class, TTL, flow label, ECN marks
+and ACE counters, numbers that are any (...) or those of the wire (!), signatures (md5
+valid), injected ICMP errors, the calls of one passive socket, sysctl lines in
+backticks, FreeBSD's names and a few of Linux's, and #ifdef, #ifndef, #else, #endif for
+the symbols that are given.  `--option_order=any` in a script, or the argument of that
+name, lets its options come in any order.  Asserts in %{ }% and other shell commands are
+passed over with a notice.  What is not understood is an error that names the line;
+nothing is skipped in silence.
 
-Not here: playing (player.py), UDP encapsulation, active opens, poll and epoll.
+Not here: playing (player.py), many scripts at once (suite.py), other protocols,
+encapsulation, active opens, poll and epoll.
 """
 
 from __future__ import annotations
@@ -20,9 +21,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .calls import ASKED_OPTIONS
-from .packetdrill_packet import ScriptError, read_icmp, read_segment
-from .packetdrill_sysctl import read_shell
-from .script import Call, Expect, Icmp, Inject, Script, Step, Tune
+from .packetdrill_call import read_call
+from .packetdrill_icmp import is_icmp, read_icmp
+from .packetdrill_packet import read_segment
+from .packetdrill_sysctl import is_for_linux, read_shell
+from .script import (
+    Call,
+    Expect,
+    Icmp,
+    Inject,
+    Script,
+    ScriptError,
+    Step,
+    Tune,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,20 +49,22 @@ SYMBOLS = frozenset({"FreeBSD", "__FreeBSD__"})
 CONDITION = re.compile(r"^\s*#(ifdef|ifndef|else|endif|define)\b\s*(\w+)?")
 STARTS = re.compile(rf"^(?:{TIME}|\*)[\s~.<>`%]|^`|^--|^%{{")
 ASKED = {(name,) for name in ASKED_OPTIONS}
-CALL = re.compile(r"^(\w+)\s*\((.*)\)\s*=\s*(.*)$", re.DOTALL)
 
 
 @dataclass
 class Reader:
     """What a script says so far."""
 
+    option_order: str | None = None  # of expected packets
     steps: list[Step] = field(default_factory=list)
     tunables: dict[str, int | str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     family: int = 4
     tolerance: float = TOLERANCE_S
     clock: float = 0.0  # time of the last event
-    any_order: bool = False  # of the options of expected packets
+    for_linux: bool = False
+    md5_secret: str = "conformance"
+    blocked: list[Call] = field(default_factory=list)  # calls that have not returned
 
 
 def load(path: Path, **options: Any) -> Script:
@@ -63,15 +77,20 @@ def read(
     name: str,
     *,
     defined: frozenset[str] = SYMBOLS,
-    option_order: str = "exact",
+    option_order: str | None = None,
 ) -> Script:
-    """Read one script; `defined` are the symbols of its #ifdef lines."""
-    reader = Reader(any_order=option_order == "any")
+    """Read one script; `defined` are the symbols of its #ifdef lines.
+
+    `option_order` is "exact" or "any"; None: any in scripts that were written for
+    Linux, which has another order than ours, exact in the others.
+    """
+    reader = Reader(option_order)
     for number, event in _events(_chosen(text, name, defined)):
         try:
             _read_event(reader, event)
         except ScriptError as error:
             raise ValueError(f"{name}:{number}: {error}") from error
+    _return_calls(reader, ANY_TIME_S)
     last = max((step.at for step in reader.steps), default=0.0)
     return Script(
         name=name,
@@ -81,6 +100,7 @@ def read(
         tunables=reader.tunables,
         end=last + QUIET_S,
         notices=tuple(reader.notices),
+        md5_secret=reader.md5_secret,
     )
 
 
@@ -147,9 +167,27 @@ def _read_event(reader: Reader, event: str) -> None:
         raise ScriptError(f"not an event: {event!r}")
     start, joint, end, rest = match.groups()
     at = reader.clock if start == "*" else _time(reader, start)
-    until = _time(reader, end) if end else at
-    reader.clock = until if joint == "..." else at
+    if end and start.startswith("+"):
+        end = f"+{end.lstrip('+')}"
+    until = (_time(reader, end) if joint == "~" else _end(at, end)) if end else at
+    _return_calls(reader, at)
+    reader.clock = at
     _read_action(reader, rest.strip(), (at, until), floating=start == "*")
+
+
+def _end(at: float, text: str) -> float:
+    """Return when a call that begins at `at` returns: +0...0.2 is 0.2 s later."""
+    if text.startswith("+"):
+        return round(at + float(text), 6)
+    return float(text)
+
+
+def _return_calls(reader: Reader, now: float) -> None:
+    """Put the calls that have returned before this time among the steps."""
+    for call in sorted(reader.blocked, key=lambda call: call.at):
+        if call.at < now:
+            reader.steps.append(call)
+            reader.blocked.remove(call)
 
 
 def _time(reader: Reader, text: str) -> float:
@@ -164,8 +202,10 @@ def _read_flag(reader: Reader, word: str) -> None:
         reader.family = 6 if value == "ipv6" else 4
     elif name == "--tolerance_usecs":
         reader.tolerance = max(int(value) / 1e6, TOLERANCE_S)
+    elif name == "--tcp_md5_secret":
+        reader.md5_secret = value.strip("\"'")
     elif name == "--option_order" and value in ("any", "exact"):
-        reader.any_order = value == "any"
+        reader.option_order = value
     else:
         reader.notices.append(f"passed over: {word}")
 
@@ -175,75 +215,46 @@ def _read_action(
 ) -> None:
     at, until = when
     if text.startswith("`"):
-        tunables, notices = read_shell(text.strip("`"))
-        reader.notices += notices
-        for name, value in tunables:
-            if reader.steps:
-                reader.steps.append(Tune(at, name, value))
-            else:
-                reader.tunables[name] = value
+        _read_settings(reader, text, at)
     elif text.startswith("%{"):
         reader.notices.append("passed over: an assert in %{ }%")
-    elif text.startswith("< icmp"):
-        kind, seq, mtu = read_icmp(text[1:].strip())
+    elif text.startswith("<") and is_icmp(text[1:]):
+        kind, seq, mtu = read_icmp(text[1:].strip(), reader.family)
         reader.steps.append(Icmp(at, kind, seq, mtu))
     elif text.startswith("<"):
         shape = read_segment(text[1:].strip(), expected=False)
         reader.steps.append(Inject(at, shape))
     elif text.startswith(">"):
-        order = reader.any_order
-        shape = read_segment(text[1:].strip(), expected=True, any_order=order)
+        any_order = (reader.option_order or "exact") == "any"
+        if reader.option_order is None:
+            any_order = reader.for_linux
+        shape = read_segment(text[1:].strip(), expected=True, any_order=any_order)
         late = ANY_TIME_S if floating else reader.tolerance
-        reader.steps.append(Expect(at, until + late, shape, floating=floating))
+        early = reader.tolerance
+        step = Expect(at, until + late, shape, floating=floating, early=early)
+        reader.steps.append(step)
     else:
-        call = _read_call(text, until)
-        if call.name == "getsockopt" and call.args[2:3] not in ASKED:
-            reader.notices.append(f"passed over: {text}")
+        _read_call(reader, text, when)
+
+
+def _read_settings(reader: Reader, text: str, at: float) -> None:
+    reader.for_linux |= is_for_linux(text)
+    tunables, notices = read_shell(text.strip("`"))
+    reader.notices += notices
+    for name, value in tunables:
+        if reader.steps:
+            reader.steps.append(Tune(at, name, value))
         else:
-            reader.steps.append(call)
+            reader.tunables[name] = value
 
 
-def _read_call(text: str, at: float) -> Call:
-    match = CALL.match(text)
-    if match is None:
-        raise ScriptError(f"neither a packet nor a call: {text!r}")
-    name, arguments, result = match.groups()
-    args = tuple(_value(a) for a in _split(arguments))
-    return Call(at, name, args, _result(result))
-
-
-def _split(text: str) -> list[str]:
-    """Split at commas outside of brackets."""
-    parts, depth, part = [], 0, ""
-    for letter in text:
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and depth == 0:
-            parts.append(part)
-            part = ""
-        else:
-            part += letter
-    return [p.strip() for p in [*parts, part] if p.strip()]
-
-
-def _value(text: str) -> object:
-    """Return an argument: a number, what [brackets] hold, or the text."""
-    text = text.strip()
-    if text.startswith("[") and text.endswith("]"):
-        return _value(text[1:-1])
-    try:
-        return int(text, 0)
-    except ValueError:
-        return text.strip('"')
-
-
-def _result(text: str) -> object:
-    text = text.strip()
-    if text == "...":
-        return None
-    match = re.match(r"^-1\s+(E\w+)", text)
-    if match:
-        return match[1]
-    number = re.match(r"^(0x[0-9a-fA-F]+|-?\d+)", text)
-    if number is None:
-        raise ScriptError(f"result {text!r}")
-    return int(number[1], 0)
+def _read_call(reader: Reader, text: str, when: tuple[float, float]) -> None:
+    at, until = when
+    call = read_call(text, until)
+    if call.name == "getsockopt" and call.args[2:3] not in ASKED:
+        reader.notices.append(f"passed over: {text}")
+    elif until > at:
+        reader.blocked.append(call)
+    else:
+        _return_calls(reader, at + QUIET_S / 10)
+        reader.steps.append(call)

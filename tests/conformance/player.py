@@ -13,7 +13,7 @@ from ..model import option
 from ..model.packet import Packet, icmp_error
 from . import observe
 from .calls import Sockets
-from .check import Numbers, differences
+from .check import Numbers, differences, on_the_wire
 from .script import (
     UNREACHABLE,
     Call,
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 SYN_TOS = 0xB8  # neither of these two may come back on a reply
 SYN_TTL = 57
-EARLY_S = 0.0005
 EXPIRY_LATE_S = 0.005
+VALID_MD5 = ("md5", "<valid>")
+NO_DIGEST = ("md5", "00" * 16)
 CALL_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
@@ -49,6 +50,11 @@ def play(script: Script, *, air: Air | None = None, preset: str = PRESET) -> lis
             continue
         failures += [where + text for text in Player(script, world).run()]
     return failures
+
+
+def script_secret(script: Script) -> bytes:
+    """Return the key of the signatures that a script calls valid."""
+    return script.md5_secret.encode()
 
 
 class Player:
@@ -125,19 +131,34 @@ class Player:
         if not sent:
             yield f"nothing sent, expected {step.shape.flags}"
             return
-        at, packet = sent.popleft()
-        if not step.at - EARLY_S <= at - self.shift <= step.until:
+        at, packet = self._take(step.shape)
+        if not step.at - step.early <= at - self.shift <= step.until:
             yield f"{packet.flags} sent at {at * 1000:g} ms"
         if step.floating:
             self.shift = max(self.shift, at - step.at)
         if packet.dport != PEER_PORT + step.shape.peer and step.shape.dport is None:
             yield f"sent to port {packet.dport}, not to peer {step.shape.peer}"
         fixed = {"tos": self.sockets.tos, "ttl": self.sockets.ttl}
-        yield from differences(packet, step.shape, self.numbers, fixed)
+        secret = script_secret(self.script)
+        yield from differences(packet, step.shape, self.numbers, fixed, secret)
         if self.script.exact_order and "S" in packet.flags:
             order = tuple(o[0] for o in option.decode(packet.options))
             if order != self.script.exact_order:
                 yield f"order of options {order}"
+
+    def _take(self, shape: Shape) -> tuple[float, Packet]:
+        """Take the next packet; a super-segment that is expected is many of ours."""
+        sent = self.world.sent
+        at, packet = sent.popleft()
+        while sent and len(packet.payload) < (shape.len or 0):
+            after = sent[0][1]
+            behind = (packet.seq + len(packet.payload)) & 0xFFFFFFFF
+            if after.seq != behind or set(packet.flags) != {"A"} or not after.payload:
+                break
+            data = packet.payload + after.payload
+            packet = replace(packet, flags=after.flags, payload=data)
+            sent.popleft()
+        return at, packet
 
     def _finish(self) -> Iterator[str]:
         script = self.script
@@ -162,7 +183,7 @@ class Player:
         elif shape.raw_ackfield is not None:
             ack = shape.raw_ackfield
         tos = shape.ip_tos if isinstance(shape.ip_tos, int) else SYN_TOS
-        return Packet(
+        bare = Packet(
             src=shape.src or world.peer,
             dst=shape.dst or world.local,
             sport=shape.sport or PEER_PORT + shape.peer,
@@ -171,15 +192,34 @@ class Player:
             seq=(shape.seq or 0) if shape.absolute else numbers.theirs(shape.seq or 0),
             ack=ack,
             window=32767 if shape.win is None else shape.win,
-            options=option.encode([self._fill(o) for o in shape.opts or ()]),
+            options=option.encode(self._filled(shape)),
             payload=bytes(i & 0xFF for i in range(shape.len or 0)),
             urgent=shape.urg,
             ttl=shape.ip_ttl if isinstance(shape.ip_ttl, int) else SYN_TTL,
             tos=tos & ~3 | (shape.ip_ecn or 0),
+            flow_label=shape.ip_label or 0,
             doff=shape.doff,
         )
+        return self._sign(bare, shape)
+
+    def _sign(self, packet: Packet, shape: Shape) -> Packet:
+        """Fill in a signature that is to be right; its place is there already."""
+        if VALID_MD5 not in (shape.opts or ()):
+            return packet
+        digest = ("md5", packet.signature(script_secret(self.script)))
+        opts = [digest if o == NO_DIGEST else o for o in self._filled(shape)]
+        return replace(packet, options=option.encode(opts))
+
+    def _filled(self, shape: Shape) -> list[option.Option]:
+        """Return the options with the numbers of the wire in place of the script's."""
+        items = [self._fill(o) for o in shape.opts or ()]
+        if shape.exact:
+            items = [on_the_wire(o, self.numbers.ours) for o in items]
+        return items
 
     def _fill(self, item: option.Option) -> option.Option:
+        if item == VALID_MD5:
+            return NO_DIGEST
         if item == ("tfo", "<valid>"):
             return ("tfo", self._tfo_cookie())
         if item[0] != "ts":
@@ -200,6 +240,8 @@ class Player:
             seq=self.numbers.ours(step.seq),
         )
         kind = UNREACHABLE[step.kind][v6]
+        if kind is None:
+            raise ValueError(f"no ICMP error {step.kind} in this family")
         router = ROUTER[self.script.family]
         return icmp_error(quoted.encode(), router, kind=kind, word=step.mtu)
 

@@ -11,15 +11,37 @@ from dataclasses import dataclass, field
 
 from ..model.option import Option
 
-UNREACHABLE = {  # RFC 792 and RFC 4443: type and code by packetdrill's words
+EARLY_S = 0.0005
+Kind = tuple[int, int]
+# RFC 792 and RFC 4443: type and code, in IPv4 and in IPv6, by packetdrill's words.
+UNREACHABLE: dict[str, tuple[Kind | None, Kind | None]] = {
     "net_unreachable": ((3, 0), (1, 0)),
     "host_unreachable": ((3, 1), (1, 3)),
     "protocol_unreachable": ((3, 2), (4, 1)),
     "port_unreachable": ((3, 3), (1, 4)),
     "frag_needed": ((3, 4), (2, 0)),
+    "source_route_failed": ((3, 5), None),
+    "net_unknown": ((3, 6), None),
+    "host_unknown": ((3, 7), None),
+    "source_host_isolated": ((3, 8), None),
+    "net_prohibited": ((3, 9), None),
+    "host_prohibited": ((3, 10), None),
+    "net_unreachable_for_tos": ((3, 11), None),
+    "host_unreachable_for_tos": ((3, 12), None),
     "admin_prohibited": ((3, 13), (1, 1)),
+    "precedence_violation": ((3, 14), None),
+    "precedence_cutoff": ((3, 15), None),
+    "beyond_scope": (None, (1, 2)),
     "ttl_exceeded": ((11, 0), (3, 0)),
+    "frag_reass_exceeded": ((11, 1), (3, 1)),
+    "parameter_problem": ((12, 0), (4, 0)),
+    "redirect": ((5, 0), None),
+    "source_quench": ((4, 0), None),
 }
+
+
+class ScriptError(ValueError):
+    """A line that an importer does not understand."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,7 @@ class Shape:
     ip_ecn: int | None = None
     ip_tos: int | str | None = None
     ip_ttl: int | str | None = None
+    ip_label: int | None = None
     bad_csum: bool = False
     doff: int | None = None
     urg: int = 0
@@ -61,12 +84,16 @@ class Inject:
 
 @dataclass(frozen=True)
 class Expect:
-    """We send a segment between `at` and `until`; if floating, later times shift."""
+    """We send a segment between `at` and `until`; if floating, later times shift.
+
+    `early` is how long before `at` it may be sent.
+    """
 
     at: float
     until: float
     shape: Shape
     floating: bool = False
+    early: float = EARLY_S
 
 
 @dataclass(frozen=True)
@@ -121,4 +148,5 @@ class Script:
     says_nothing: bool = False  # and so do all other answers
     notices: tuple[str, ...] = ()
     topic: str = ""
+    md5_secret: str = "conformance"
     clock_starts: tuple[float, ...] = (1000.0,)

@@ -68,6 +68,7 @@ class World:
         self.accepted: list[Any] = []
         self.ended: set[int] = set()  # ids of connections whose peer is done
         self.errors: dict[int, int] = {}  # by id: errno of how a connection ended
+        self.unwritten: list[tuple[Any, int]] = []  # what blocked writers still have
         self.listening = False
         self.failing = False
 
@@ -97,7 +98,23 @@ class World:
         """Take what the stack wants to send after a call of the application."""
         self._collect()
 
+    def _refill(self) -> bool:
+        """Write what blocked writers still have; whether some of it was taken."""
+        before = sum(left for _, left in self.unwritten)
+        todo = [
+            (conn, left - conn.write(bytes(left)))
+            for conn, left in self.unwritten
+            if id(conn) not in self.errors
+        ]
+        self.unwritten = [(conn, left) for conn, left in todo if left]
+        return sum(left for _, left in self.unwritten) < before
+
     def _collect(self) -> None:
+        self._collect_once()
+        while self.unwritten and self._refill():
+            self._collect_once()
+
+    def _collect_once(self) -> None:
         for data in self.air.collect(self.stack, self.now):
             packet = Packet.decode(data)
             if self.failing:

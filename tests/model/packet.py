@@ -8,6 +8,7 @@ own output through it also checks that output.  See RFC 791, 8200, 9293 3.1, 444
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import md5
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from . import option
@@ -97,6 +98,13 @@ class Packet:
         if self.v6:
             return ends + size.to_bytes(4, "big") + bytes([0, 0, 0, TCP])
         return ends + bytes([0, TCP]) + size.to_bytes(2, "big")
+
+    def signature(self, key: bytes) -> str:
+        """Return the digest of RFC 2385 2.0, which leaves the options out."""
+        segment = self.segment()
+        header = segment[:16] + bytes(2) + segment[18:20]
+        text = self.pseudo(len(segment)) + header + self.payload + key
+        return md5(text, usedforsecurity=False).hexdigest()
 
     def encode(self, *, bad_checksum: bool = False) -> bytes:
         """Return the packet's bytes."""

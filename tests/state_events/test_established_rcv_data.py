@@ -59,6 +59,23 @@ def test_established_rcv_data_again_is_told_as_a_duplicate(family):
     hand.expect_nothing()
 
 
+def test_established_rcv_data_filling_a_hole_tells_what_it_repeats(family):
+    """A retransmission that covers a hole and blocks that were there (RFC 2883 4)."""
+    hand = established(family)
+    hand.inject(". 101:201(100) ack 1")
+    hand.expect(". 1:1(0) ack 1 <sack 101:201>")
+    hand.inject(". 301:401(100) ack 1")
+    hand.expect(". 1:1(0) ack 1 <sack 301:401 101:201>")
+    hand.inject(". 501:601(100) ack 1")
+    hand.expect(". 1:1(0) ack 1 <sack 501:601 301:401 101:201>")
+    hand.inject(". 1:451(450) ack 1")
+    hand.expect(". 1:1(0) ack 451 <sack 101:201 501:601>")
+    hand.inject(". 401:601(200) ack 1")
+    hand.expect(". 1:1(0) ack 601 <sack 401:451>")
+    assert text(0, 600) == hand.connection.read(1000)
+    hand.expect_nothing()
+
+
 def test_established_rcv_data_again_without_sack_tells_nothing(family):
     """The option was not agreed on."""
     hand = established(family, options="mss 1460")

@@ -180,7 +180,7 @@ def shield(stack: ExitStack, port: int) -> int:
     _core_bpf.update(made.maps["config_map"], ZERO, config.content(now, info))
     _core_bpf.bpf_map_set(made.maps["pieces"], 0, made.programs["shield_any"])
     key = write_service(SERVER, port)
-    _core_bpf.update(map_of(made.maps, key), key, core.SERVICE.pack(0, 0))
+    _core_bpf.update(map_of(made.maps, key), key, core.SERVICE.pack(0, 0, 0))
     return made.programs["shield_syn"]
 
 

@@ -7,6 +7,7 @@
 
 #include "kernel.h"
 #include "shield.h"
+#include "tell.h"
 
 #define ANSWER_CURRENT_NETNS ((uint64_t)-1)
 #define ANSWER_COARSE_NS 100000000
@@ -48,16 +49,33 @@ answer_is_flooded(const struct shield_config *config, const struct listener *lis
     return listener->qlen >= config->qlen || listener->qlen >= listener->backlog_max - (listener->backlog_max >> 2);
 }
 
+/* The service's part of a tuple as it lies in a packet: its address, size of the address, port. */
+static inline const uint32_t *
+answer_place(const uint32_t *tuple, uint32_t tuple_size, uint32_t *size, uint16_t *port)
+{
+    uint32_t words = tuple_size == 12 ? 1 : 4;
+
+    *size = 4 * words;
+    *port = (uint16_t)(tuple[2 * words] >> 16);
+    return tuple + words;
+}
+
 static inline enum answer
 answer_listener(const struct shield_config *config, struct shield_service *service, struct shield_counters *counters,
-                const struct listener *listener, uint64_t now_ns)
+                const struct listener *listener, const uint32_t *tuple, uint32_t tuple_size, uint64_t now_ns)
 {
+    uint32_t size;
+    uint16_t port;
+    const uint32_t *address = answer_place(tuple, tuple_size, &size, &port);
+
     if (listener->mptcp) {
         counters->mptcp++;
         return ANSWER_PASS;
     }
     if (config->mode != SHIELD_ALWAYS) {
         if (answer_is_flooded(config, listener)) {
+            if (now_ns >= service->flood_ns)
+                tell(counters, SHIELD_EVENT_FLOOD, address, size, port, listener->qlen, now_ns);
             service->flood_ns = now_ns + config->hold_ns;
         } else if (now_ns >= service->flood_ns) {
             counters->calm++;
@@ -70,6 +88,7 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
     }
     if (listener->full) {
         counters->queue_full++;
+        tell_full(counters, service, address, size, port, listener->backlog, now_ns);
         return ANSWER_DROP;
     }
     return ANSWER_COOKIE;
@@ -78,7 +97,7 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
 /* `tuple` is addresses and ports as they lie in the packet. */
 static inline enum answer
 answer(void *context, const struct shield_config *config, struct shield_service *service,
-       struct shield_counters *counters, const void *tuple, uint32_t tuple_size, uint64_t now_ns)
+       struct shield_counters *counters, const uint32_t *tuple, uint32_t tuple_size, uint64_t now_ns)
 {
     struct listener listener = {0};
     enum answer decided = ANSWER_PASS;
@@ -95,7 +114,7 @@ answer(void *context, const struct shield_config *config, struct shield_service 
     if (socket->state != BPF_TCP_LISTEN)
         counters->known++;
     else if (listener_read(socket, &listener))
-        decided = answer_listener(config, service, counters, &listener, now_ns);
+        decided = answer_listener(config, service, counters, &listener, tuple, tuple_size, now_ns);
     socket_release(socket);
     return decided;
 }

@@ -35,6 +35,8 @@ static uint64_t (*const ktime_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 /* The same clock as of the last tick, at a tenth of the price; so it may be behind what another reader saw. */
 static uint64_t (*const ktime_tick_ns)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;
 static int64_t (*const tail_call)(void *context, void *map, uint32_t index) = (void *)BPF_FUNC_tail_call;
+static int64_t (*const ring_output)(void *ring, const void *data, uint64_t size,
+                                    uint64_t flags) = (void *)BPF_FUNC_ringbuf_output;
 static int64_t (*const csum_diff)(const void *from, uint32_t from_size, const void *to, uint32_t to_size,
                                   uint32_t seed) = (void *)BPF_FUNC_csum_diff;
 static uint64_t (*const xdp_size)(struct xdp_md *frame) = (void *)BPF_FUNC_xdp_get_buff_len;

@@ -34,8 +34,8 @@ struct scratch {
     uint32_t strange; /* signed, or more options than are counted */
     uint32_t finished; /* the SYN's checksum is right as it is */
     uint32_t place; /* of the option that is looked at */
-    uint32_t taken; /* connections made on this processor since `taken_ns` */
-    uint64_t taken_ns;
+    uint32_t taken; /* connections made on this processor in this batch */
+    uint64_t taken_ns; /* the last packet that might have made one */
 };
 
 MAP(config_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_config), 1, 0);
@@ -45,6 +45,7 @@ MAP(services4, BPF_MAP_TYPE_HASH, sizeof(struct shield_service4), sizeof(struct 
 MAP(services6, BPF_MAP_TYPE_HASH, sizeof(struct shield_service6), sizeof(struct shield_service), MAPS_SERVICES, 0);
 MAP(redeemed, BPF_MAP_TYPE_LRU_HASH, sizeof(struct redeemed_key), 8, MAPS_REDEEMED, 0);
 MAP(scratches, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct scratch), 1, 0);
+MAP(events, BPF_MAP_TYPE_RINGBUF, 0, 0, SHIELD_EVENTS_BYTES, 0);
 MAP(pieces, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0);
 
 static inline void *

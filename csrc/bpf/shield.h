@@ -10,6 +10,7 @@
 /* cffi: begin. */
 
 #define SHIELD_KEYS 4
+#define SHIELD_EVENTS_BYTES 65536 /* room for 1,365 */
 #define SHIELD_MSS_FLOOR 216 /* of every layout: below it, and where a peer offers less than any entry */
 
 enum shield_mode { SHIELD_OFF, SHIELD_WATCH, SHIELD_AUTO, SHIELD_ALWAYS };
@@ -75,6 +76,7 @@ struct shield_service6 {
 struct shield_service {
     uint64_t flood_ns;   /* until then SYNs get cookies in mode auto */
     uint64_t refused;    /* cookies that the kernel refused; from the first on SYNs are its own */
+    uint64_t full_ns;    /* when the process was last told that the accept queue is full */
 };
 
 struct shield_state {
@@ -108,6 +110,24 @@ struct shield_counters {
     uint64_t ack_no_listener; /* passed */
     uint64_t ack_queue_full;  /* dropped: the accept queue is full */
     uint64_t refused;     /* passed: the kernel did not take the connection */
+    uint64_t events_lost; /* of struct shield_event: no room */
+};
+
+enum shield_event_kind {
+    SHIELD_EVENT_FLOOD,   /* number: half-open connections of the listener */
+    SHIELD_EVENT_FULL,    /* number: connections that nobody accepts */
+    SHIELD_EVENT_REFUSED  /* number: the kernel's errno */
+};
+
+/* What the process is told of a service at once, by a ring buffer. */
+struct shield_event {
+    uint64_t time_ns;    /* CLOCK_MONOTONIC */
+    uint32_t kind;       /* enum shield_event_kind */
+    uint32_t number;
+    uint32_t address[4]; /* raw; of IPv4 the first */
+    uint16_t port;       /* raw */
+    uint16_t v6;         /* 0 or 1 */
+    uint32_t reserved;
 };
 
 /* cffi: end. */

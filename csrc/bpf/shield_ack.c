@@ -22,7 +22,8 @@
 #define TYPE_IPV6 0xdd86
 #define PROTOCOL_TCP 6
 #define BATCH_NS 50000000
-#define TAKEN_NS 1000000 /* longer than a batch */
+#define GAP_NS \
+    20000 /* between packets of one batch: less; TCP takes longer for what a batch brought it */
 #define MSS_LEAST_V4 536 /* what the kernel takes at least */
 #define MSS_LEAST_V6 1220
 #define CANDIDATES 2
@@ -229,17 +230,16 @@ assign(struct __sk_buff *skb, void *listener, const struct scratch *scratch,
 }
 
 /*
- * Is there no room for one more?  Connections of this batch are not in the accept queue yet; those of the last moment
- * are counted twice, perhaps, which only matters where it is nearly full, and there costs a retransmission.
+ * Is there no room for one more?  Connections of this batch are not in the accept queue yet, those of the one before
+ * are, or have been accepted; the time between two packets tells where a batch ends.
  */
 static inline bool
 is_full(struct scratch *scratch, const struct listener *listener,
         uint64_t now_ns)
 {
-    if (now_ns - scratch->taken_ns > TAKEN_NS) {
-        scratch->taken_ns = now_ns;
+    if (now_ns - scratch->taken_ns > GAP_NS)
         scratch->taken = 0;
-    }
+    scratch->taken_ns = now_ns;
     return listener->backlog + scratch->taken > listener->backlog_max;
 }
 
@@ -251,11 +251,16 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
        const struct redeemed_key *key, uint64_t takes)
 {
     struct listener listener = {0};
+    const uint32_t *address = scratch->ip + (ack->tuple.v6 ? 6 : 4);
+    uint32_t size = ack->tuple.v6 ? 16 : 4;
 
     if (!listener_read(socket, &listener))
         return TC_NEXT;
     if (is_full(scratch, &listener, ack->now_ns)) {
         counters->ack_queue_full++;
+        tell_full(counters, service, address, size,
+                  (uint16_t)(ack->tuple.ports >> 16), listener.backlog,
+                  ack->now_ns);
         return TC_DROP;
     }
     void *tcp = socket_tcp(socket);
@@ -266,7 +271,10 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
         return TC_DROP;
     if (result != 0) {
         counters->refused++;
-        service->refused++;
+        if (service->refused++ == 0)
+            tell(counters, SHIELD_EVENT_REFUSED, address, size,
+                 (uint16_t)(ack->tuple.ports >> 16), (uint32_t)-result,
+                 ack->now_ns);
         return TC_NEXT;
     }
     counters->redeemed++;

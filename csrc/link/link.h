@@ -236,6 +236,20 @@ struct link_bpf_info {
 int32_t link_bpf_info(int32_t program, struct link_bpf_info *info);
 int32_t link_bpf_program(uint32_t id); /* opens a loaded program by its number */
 
+/* A mapped ring buffer of programs. */
+struct link_bpf_ring {
+    uint64_t *consumer;       /* bytes read since the start */
+    const uint64_t *producer; /* bytes written */
+    const uint8_t *data;      /* 2 * size bytes: the ring twice */
+    uint32_t size;            /* a power of two */
+    uint32_t reserved;
+};
+/* Maps a ring buffer of so many bytes, until it is closed.  The descriptor stays the caller's, who may poll(2) it. */
+int32_t link_bpf_ring_open(int32_t map, uint32_t size, struct link_bpf_ring *ring);
+void link_bpf_ring_close(struct link_bpf_ring *ring);
+/* Takes out the oldest record.  Returns its size; 0: there is none.  One that is larger than out_max is passed over. */
+uint32_t link_bpf_ring_take(struct link_bpf_ring *ring, uint8_t *out, uint32_t out_max);
+
 /* A packet given to a program by BPF_PROG_TEST_RUN. */
 struct link_bpf_run {
     const uint8_t *in;

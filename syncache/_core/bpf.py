@@ -127,6 +127,31 @@ def bpf_info(program: int) -> ProgramInfo:
     return ProgramInfo(info.id, name, info.instructions, info.verified)
 
 
+class Ring:
+    """A ring buffer that programs write to; `take` it empty.
+
+    Args:
+        map_fd: Its descriptor, which stays the caller's.
+        size: In bytes, as it was made.
+        record_bytes: The largest record.
+    """
+
+    def __init__(self, map_fd: int, size: int, record_bytes: int) -> None:
+        self._ring = ffi.new("struct link_bpf_ring *")
+        self._record = ffi.new("uint8_t[]", record_bytes)
+        self._bytes = record_bytes
+        checked(lib.link_bpf_ring_open(map_fd, size, self._ring))
+
+    def take(self) -> bytes | None:
+        """Take the oldest record; None: there is none."""
+        size = lib.link_bpf_ring_take(self._ring, self._record, self._bytes)
+        return ffi.buffer(self._record, size)[:] if size else None
+
+    def close(self) -> None:
+        """Unmap it; nothing may be taken any more."""
+        lib.link_bpf_ring_close(self._ring)
+
+
 def bpf_program(number: int) -> int:
     """Open a loaded program by its number."""
     return checked(lib.link_bpf_program(number))

@@ -19,8 +19,13 @@ COUNTERS: tuple[str, ...] = tuple(
     name for name, _ in ffi.typeof("struct shield_counters").fields
 )
 COUNTERS_BYTES = 8 * len(COUNTERS)
-SERVICE = layout("shield_service", "flood_ns refused")
+SERVICE = layout("shield_service", "flood_ns refused full_ns")
 STATE = layout("shield_state", "minted_ns")
+EVENT = layout("shield_event", "time_ns kind number address port v6")
+EVENTS_BYTES: int = lib.SHIELD_EVENTS_BYTES
+FLOOD: int = lib.SHIELD_EVENT_FLOOD
+FULL: int = lib.SHIELD_EVENT_FULL
+REFUSED: int = lib.SHIELD_EVENT_REFUSED
 
 
 class Config:

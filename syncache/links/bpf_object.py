@@ -49,6 +49,31 @@ SINCE = {
 }
 
 
+FOLDER = files("syncache") / "bpf"
+
+
+def document(name: str) -> dict[str, Any]:
+    """Return what build.py says of the programs of one file."""
+    known: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("ascii"))
+    return known
+
+
+def layout_of(name: str) -> dict[str, tuple[int, int, int]]:
+    """Return type, size of keys and size of values of each map of one file."""
+    maps = document(name)["maps"]
+    return {each: (kind, key, value) for each, (kind, key, value, *_) in maps.items()}
+
+
+def layout_of_map(fd: int) -> tuple[int, int, int]:
+    """Return the same of a map that is open."""
+    text = Path(f"/proc/self/fdinfo/{fd}").read_text("ascii")
+    known = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    kind, key, value = (
+        int(known[name]) for name in ("map_type", "key_size", "value_size")
+    )
+    return kind, key, value
+
+
 class BpfObject:
     """The programs of one file, loaded, and their maps; by name, as descriptors.
 
@@ -72,9 +97,8 @@ class BpfObject:
                 "the programs for the kernel are compiled for little-endian machines, "
                 f"which this one ({platform.machine()}) is not"
             )
-        self._folder = files("syncache") / "bpf"
-        text = (self._folder / f"{name}.json").read_text("ascii")
-        self._document = json.loads(text)
+        self._folder = FOLDER
+        self._document = document(name)
         self._numbers: dict[tuple[str, str], int] = {}
         self.maps: dict[str, int] = dict(maps or {})
         self.programs: dict[str, int] = {}

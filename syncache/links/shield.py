@@ -16,8 +16,7 @@ import os
 import struct
 import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._core import bpf as _core_bpf
 from .._core import shield as core
@@ -26,12 +25,13 @@ from ..stats import COUNTERS, Stats
 from ..sysctl import Sysctl
 from ..verdict import Reason
 from . import host_settings
-from .bpf_object import BpfObject
+from .bpf_object import BpfObject, layout_of
 from .claim import Claim
 from .link import LinkError
 from .rtnetlink import interface, interfaces
 from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
+from .shield_events import Events, Ring, ShieldEvent, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,20 +44,12 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
 RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
-EVENTS_MAX = 1024
 REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 ZERO = bytes(4)
+FRESH = core.SERVICE.pack(0, 0, 0)
 # What becomes of a good cookie the first time that it comes.
 RECEIVED = ("redeemed", "refused", "replayed", "ack_queue_full", "ack_no_listener")
 SERVICE4, SERVICE6 = struct.Struct("=4s2s2x"), struct.Struct("=16s2s2x")
-
-
-class ShieldEvent(NamedTuple):
-    """Something that an operator wants to know."""
-
-    time: float  # seconds of the monotonic clock
-    kind: str  # flood, calm, refused, retry, off, on, gone, trouble
-    text: str
 
 
 class _Service:
@@ -112,7 +104,7 @@ class Shield:
         self.keys = Keyring.ephemeral() if keys is None else keys
         self._fds: list[int] = []
         self._lock = threading.RLock()
-        self._events: deque[ShieldEvent] = deque(maxlen=EVENTS_MAX)
+        self._events = Events()
         self._asked: set[tuple[str | None, int]] = set()
         self._services: dict[bytes, _Service] = {}
         self._obstacles: list[str] = []
@@ -125,7 +117,7 @@ class Shield:
         self._config = ShieldConfig(self.sysctl, self.keys, wscale, now)
         entries = max(number(self.sysctl, REPLAY), REDEEMED_MIN)
         pins = Pins(pin) if pin else None
-        maps = pins.maps() if pins else {}
+        maps = pins.maps(layout_of("shield")) if pins else {}
         self._fds += maps.values()
         self._claim = Claim(name)
         try:
@@ -139,6 +131,7 @@ class Shield:
             self.xdp_mode = self._attachment.attach(self._object.programs, xdp)
             if pins:
                 pins.keep(self._maps)
+            self._ring = Ring(self._maps["events"])
             self.sysctl.attach(lambda: self._write(time.monotonic()), lambda: 0)
         except BaseException:
             self._release()
@@ -196,7 +189,9 @@ class Shield:
     def counters(self) -> dict[str, int]:
         """The counters of the programs, by the names of csrc/bpf/shield.h."""
         with self._lock:
-            return read_counters(self._maps["counters_map"])
+            counters = read_counters(self._maps["counters_map"])
+            counters["events_lost"] += self._events.lost
+            return counters
 
     @property
     def stats(self) -> Stats:
@@ -212,9 +207,11 @@ class Shield:
         return iter(())
 
     def events(self) -> Iterator[ShieldEvent]:
-        """Take the events since the last call; no more than 1,024 are kept."""
-        while self._events:
-            yield self._events.popleft()
+        """Take the events since the last call.
+
+        No more than 1,024 are kept: the oldest go, and count as `events_lost`.
+        """
+        return self._events.take()
 
     def explain(self, path: FourTuple, seq: int, ack: int) -> dict[str, object] | None:
         """Say what a cookie says that came back in an ACK; None: it is none of ours.
@@ -250,6 +247,8 @@ class Shield:
     def close(self) -> None:
         """Take the programs off; pinned ones stay."""
         self._end.set()
+        with contextlib.suppress(AttributeError, OSError):  # closed before
+            self._ring.wake()
         if self._thread is not threading.current_thread():
             self._thread.join()
         with self._lock:
@@ -264,7 +263,8 @@ class Shield:
     # What the thread does.
 
     def _work(self) -> None:
-        while not self._end.wait(POLL_SECONDS):
+        while not self._end.is_set():
+            self._ring.wait(POLL_SECONDS)
             with self._lock:
                 if not self._end.is_set():
                     self._poll_safely(time.monotonic())
@@ -278,11 +278,13 @@ class Shield:
         else:
             said = ""
         if said and said != self._trouble:
-            self._tell(now, "trouble", said)
+            self._events.tell(now, "trouble", said)
         self._trouble = said
 
     def poll(self, now: float) -> None:
         """Renew keys, and look at the programs' conditions; the thread does."""
+        for told in self._ring.take():
+            self._hear(told)
         self._watch_services(now)
         if now - self._look >= LOOK_SECONDS:
             self._look = now
@@ -293,7 +295,7 @@ class Shield:
         found = [info for info in interfaces() if info.name == self.name]
         if not found or found[0].index != self._interface.index:
             if not self.is_gone:
-                self._tell(now, "gone", f"{self.name} is gone")
+                self._events.tell(now, "gone", f"{self.name} is gone")
             self.is_gone = True
             return
         self._interface = found[0]
@@ -302,7 +304,7 @@ class Shield:
             for text in obstacles or [
                 "the kernel takes connections from cookies again"
             ]:
-                self._tell(now, "off" if obstacles else "on", text)
+                self._events.tell(now, "off" if obstacles else "on", text)
         self._obstacles = obstacles
         self._config.is_off = bool(obstacles)
         refused = self.counters["ts_refused"]
@@ -317,28 +319,55 @@ class Shield:
             value = self._service(key)
             if value is None:
                 continue
-            flood_ns, refused = value
+            flood_ns, refused = value[:2]
             where = "{} port {}".format(*read_service(key))
             if (flood_ns > now_ns) != service.flooded:
                 service.flooded = not service.flooded
                 if service.flooded:
-                    self._tell(now, "flood", f"{where} is flooded")
+                    self._events.tell(now, "flood", f"{where} is flooded")
                 else:
-                    self._tell(now, "calm", f"{where} is not flooded any more")
+                    text = f"{where} is not flooded any more"
+                    self._events.tell(now, "calm", text)
             if refused and not service.refused:
-                service.retry = now + service.wait
-                self._tell(
-                    now,
-                    "refused",
-                    f"{where}: the kernel refused a connection; for {service.wait:.0f} "
-                    "s its SYNs are the kernel's (syncache shield --check says why)",
-                )
+                self._refused(service, where, now)
             elif refused and now >= service.retry:
                 refused = 0
                 service.wait = min(2 * service.wait, RETRY_SECONDS_MAX)
-                _core_bpf.update(map_of(self._maps, key), key, core.SERVICE.pack(0, 0))
-                self._tell(now, "retry", f"{where} is protected again")
+                _core_bpf.update(map_of(self._maps, key), key, FRESH)
+                self._events.tell(now, "retry", f"{where} is protected again")
             service.refused = refused
+
+    def _hear(self, told: Told) -> None:
+        """Take what a program said of a service, unless that is known already."""
+        service = self._services.get(write_service(told.address, told.port))
+        if service is None:
+            return
+        where = f"{told.address} port {told.port}"
+        if told.kind == core.FULL:
+            text = (
+                f"{where}: {told.number} connections wait to be accepted, and there is "
+                "room for no more: the server is too slow, or its backlog too small"
+            )
+            self._events.tell(told.time, "full", text)
+        elif told.kind == core.FLOOD and not service.flooded:
+            service.flooded = True
+            text = f"{where} is flooded: {told.number} half-open connections"
+            self._events.tell(told.time, "flood", text)
+        elif told.kind == core.REFUSED and not service.refused:
+            service.refused = 1
+            self._refused(service, where, told.time, os.strerror(told.number))
+
+    def _refused(
+        self, service: _Service, where: str, now: float, why: str = ""
+    ) -> None:
+        service.retry = now + service.wait
+        reason = f" ({why})" if why else ""
+        text = (
+            f"{where}: the kernel refused a connection{reason}; for "
+            f"{service.wait:.0f} s its SYNs are the kernel's (syncache shield --check "
+            "says why)"
+        )
+        self._events.tell(now, "refused", text)
 
     def _follow_services(self) -> None:
         """Have exactly the services in the maps that were asked for."""
@@ -352,9 +381,8 @@ class Shield:
             del self._services[key]
             _core_bpf.delete(map_of(self._maps, key), key)
         for key in wanted - self._services.keys():
-            fresh = core.SERVICE.pack(0, 0)
             try:
-                _core_bpf.update(map_of(self._maps, key), key, fresh)
+                _core_bpf.update(map_of(self._maps, key), key, FRESH)
             except OSError as error:
                 raise LinkError(
                     f"no room for {len(wanted)} services (an address and a port each): "
@@ -362,7 +390,7 @@ class Shield:
                 ) from error
             self._services[key] = _Service()
 
-    def _service(self, key: bytes) -> tuple[int, int] | None:
+    def _service(self, key: bytes) -> tuple[int, ...] | None:
         raw = _core_bpf.lookup(map_of(self._maps, key), key, core.SERVICE.size)
         return None if raw is None else core.SERVICE.unpack(raw)
 
@@ -370,9 +398,6 @@ class Shield:
         with self._lock:
             content = self._config.content(now, self._interface)
             _core_bpf.update(self._maps["config_map"], ZERO, content)
-
-    def _tell(self, now: float, kind: str, text: str) -> None:
-        self._events.append(ShieldEvent(now, kind, text))
 
     def _take_over(self) -> None:
         """Drop services that a process before us left in pinned maps."""
@@ -383,6 +408,9 @@ class Shield:
     def _release(self) -> None:
         with contextlib.suppress(AttributeError):  # it did not come to that
             self._attachment.close()
+        with contextlib.suppress(AttributeError):
+            self._ring.close()
+            del self._ring
         with contextlib.suppress(AttributeError):
             self._object.close()
         while self._fds:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .._core import bpf as _core_bpf
 from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP
-from .bpf_object import why
+from .bpf_object import layout_of_map, why
 from .link import LinkError
 from .rtnetlink import interface, interfaces
 
@@ -101,6 +101,7 @@ class Pins:
         "services4",
         "services6",
         "redeemed",
+        "events",
     )
 
     def __init__(self, folder: Path) -> None:
@@ -113,12 +114,19 @@ class Pins:
                 "/sys/fs/bpf/NAME"
             ) from None
 
-    def maps(self) -> dict[str, int]:
-        """Open the maps that are there."""
+    def maps(self, layout: Mapping[str, tuple[int, int, int]]) -> dict[str, int]:
+        """Open the maps that are there; those of another version's layout go."""
         found = {}
         for name in self.KEPT:
-            with contextlib.suppress(OSError):
-                found[name] = _core_bpf.bpf_open(self._folder / name)
+            try:
+                fd = _core_bpf.bpf_open(self._folder / name)
+            except OSError:
+                continue
+            if layout_of_map(fd) == layout[name]:
+                found[name] = fd
+            else:
+                os.close(fd)
+                (self._folder / name).unlink()
         return found
 
     def keep(self, maps: dict[str, int]) -> None:

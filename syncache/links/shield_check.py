@@ -157,7 +157,7 @@ def _services(
         if address not in local:
             yield Finding("note", f"{where}: the address is none of this machine")
         key = write_service(address, port)
-        _core_bpf.update(map_of(maps, key), key, core.SERVICE.pack(0, 0))
+        _core_bpf.update(map_of(maps, key), key, core.SERVICE.pack(0, 0, 0))
         verdict = _core_bpf.bpf_run(
             programs.programs["shield_syn"], _syn(info, address, port)
         ).verdict

@@ -20,6 +20,7 @@ import sys
 import pytest
 from namespace import PEERS, ROOT, wait_until
 
+from syncache._core import bpf as _core_bpf
 from syncache.control import Client
 
 pytestmark = pytest.mark.skipif(
@@ -204,6 +205,7 @@ def test_full_accept_queue_loses_nobody_for_good(shielded):
     }
     words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(spec))
     clients = shielded.wire.client.start(*words)
+    shielded.until("2 connections wait to be accepted, and there is room for no more")
     wait_until(lambda: shielded.counters()["queue_full"] > 0)
     server.stdin.write("\n")
     server.stdin.flush()
@@ -235,6 +237,21 @@ def test_flooded_listener_gets_cookies_and_a_line(shielded):
     before = shielded.counters()["synack"]
     assert 5 == shielded.connect(count=5)["served"]
     assert 5 <= shielded.counters()["synack"] - before
+
+
+def test_flood_that_is_over_before_anybody_looks_is_told(shielded):
+    """The program says so itself; the state of the service says nothing any more."""
+    shielded.listen(address="0.0.0.0", backlog=16)
+    server = shielded.wire.server
+    server.run("ip", "route", "add", "10.0.0.0/8", "via", "198.18.0.1")
+    hold = "net.inet.tcp.syncache.x.shield.hold_ms"
+    shielded.start("--mode", "watch", "--sysctl", f"{hold}=1")
+    spec = {"kind": "syn", "target": SERVER[4], "port": 80, "count": 40, "first": 1}
+    shielded.wire.client.python("spoofer", spec | {"every": 0})
+    line = shielded.until("port 80 is flooded: ")
+    assert "half-open connections" in line
+    shielded.until("port 80 is not flooded any more")
+    assert 0 == shielded.counters()["events_lost"]
 
 
 def test_killed_process_leaves_nothing_behind(shielded):
@@ -327,6 +344,21 @@ def test_pinned_programs_outlive_a_process_and_are_taken_over(shielded, pins):
     assert 4 == shielded.counters()["redeemed"]
     assert 2 == shielded.connect(count=2)["served"]
     assert 6 == shielded.counters()["redeemed"]
+
+
+def test_pinned_maps_of_another_version_are_not_taken_over(shielded, pins):
+    """They are made anew, and so is what hangs on them."""
+    shielded.listen()
+    shielded.start("--mode", "always", "--pin", pins)
+    assert 1 == shielded.connect()["served"]
+    shielded.stop()
+    fd = _core_bpf.bpf_map(1, 4096, key_size=8, value_size=16)
+    (pins / "services4").unlink()
+    _core_bpf.bpf_pin(fd, pins / "services4")
+    os.close(fd)
+    shielded.start("--mode", "always", "--pin", pins)
+    assert 2 == shielded.connect(count=2)["served"]
+    assert 3 == shielded.counters()["redeemed"]
 
 
 def test_nginx_with_a_socket_for_each_worker_is_served(shielded, tmp_path):

@@ -38,6 +38,7 @@ from shield_rig import (
 
 from syncache import Segment
 from syncache._core import bpf
+from syncache._core import shield as core
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="programs of the kernel need root itself"
@@ -96,6 +97,30 @@ def test_random_packets_are_answered_as_the_core_answers_them(rig, layout):
     """Both families, any options, tags, data; SYN-ACKs byte by byte."""
     rig.retune(WALL, cookie_layout=layout)
     assert [] == compare(rig, random.Random(1), COUNT, cookie_layout=layout)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_flood_is_told_once_for_each_hold(rig, family):
+    """With the service, the listener's queue and the time, by the ring buffer."""
+    rig.put(mode=core.AUTO, qlen=0, hold_ns=10**12)
+    began = time.monotonic()
+    for _ in range(3):
+        minted(rig, linux_syn(rig, family))
+    (told,) = rig.told()
+    assert (core.FLOOD, 0, SERVER[family], rig.port) == told[1:]
+    assert began - 0.02 <= told.time <= time.monotonic()
+
+
+def test_what_finds_no_room_to_be_told_is_counted(rig):
+    """The ring is bounded, and nobody reads it."""
+    rig.put(mode=core.AUTO, qlen=0, hold_ns=0)
+    packet = frame(linux_syn(rig, 4).packet())
+    room = core.EVENTS_BYTES // (8 + core.EVENT.size)
+    for _ in range(room + 10):
+        bpf.bpf_run(rig.object.programs["shield_syn"], packet)
+    counted = rig.counters()
+    assert (room + 10, 10) == (counted["synack"], counted["events_lost"])
+    assert room == len(rig.told())
 
 
 def test_verifier_walks_less_than_a_tenth_of_its_limit(rig):

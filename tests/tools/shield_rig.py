@@ -29,6 +29,7 @@ from syncache.links.bpf_object import BpfObject
 from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield import ZERO, processors, read_counters
 from syncache.links.shield_config import MSS_LEAST, ShieldConfig
+from syncache.links.shield_events import Ring, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,7 @@ class Rig:
         self.object = BpfObject("shield")
         maps, programs = self.object.maps, self.object.programs
         _core_bpf.bpf_map_set(maps["pieces"], 0, programs["shield_any"])
+        self.ring = Ring(maps["events"])
         self.protect()
         self.retune(wall, **tunables)
 
@@ -75,7 +77,7 @@ class Rig:
         for family, name in ((4, "services4"), (6, "services6")):
             packed = socket.inet_pton(FAMILIES[family], SERVER[family])
             key = packed + self.port.to_bytes(2, "big") + bytes(2)
-            _core_bpf.update(self.object.maps[name], key, core.SERVICE.pack(0, 0))
+            _core_bpf.update(self.object.maps[name], key, core.SERVICE.pack(0, 0, 0))
 
     def retune(self, wall: float, **tunables: int | str) -> None:
         """Take other keys, and other tunables than the defaults."""
@@ -112,6 +114,10 @@ class Rig:
         content = self.config.content(time.monotonic(), info)
         _core_bpf.update(self.object.maps["config_map"], ZERO, content)
 
+    def told(self) -> list[Told]:
+        """Return what the programs have told since the last time."""
+        return list(self.ring.take())
+
     def counters(self) -> dict[str, int]:
         """Return what the programs have counted since the last time."""
         fd = self.object.maps["counters_map"]
@@ -141,6 +147,7 @@ class Rig:
         return verdict.reply.packet()
 
     def close(self) -> None:
+        self.ring.close()
         self.object.close()
         self.engine.close()
         for sock in self.listeners:

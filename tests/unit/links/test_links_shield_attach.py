@@ -139,11 +139,24 @@ def test_pinned_maps_and_links_are_found_again(kernel, pins, monkeypatch):
     monkeypatch.setattr(_core_bpf, "bpf_replace", lambda *pair: replaced.append(pair))
     Attachment(ETH, pins).attach(PROGRAMS, "auto")
     pins.keep({name: 40 + i for i, name in enumerate(Pins.KEPT)})
-    assert {name: 40 + i for i, name in enumerate(Pins.KEPT)} == pins.maps()
+    monkeypatch.setattr(shield_attach, "layout_of_map", lambda _: (1, 2, 3))
+    layout = dict.fromkeys(Pins.KEPT, (1, 2, 3))
+    assert {name: 40 + i for i, name in enumerate(Pins.KEPT)} == pins.maps(layout)
     kernel.attached.clear()
     Attachment(ETH, pins).attach(PROGRAMS, "auto")
     assert [] == kernel.attached
     assert [(101, 13), (102, 11)] == replaced
+
+
+def test_pinned_map_of_another_version_is_made_anew(kernel, pins, monkeypatch):
+    """Its values have another size; the others stay."""
+    pins.keep({name: 40 + i for i, name in enumerate(Pins.KEPT)})
+    monkeypatch.setattr(shield_attach, "layout_of_map", lambda _: (1, 2, 3))
+    layout = dict.fromkeys(Pins.KEPT, (1, 2, 3)) | {"services4": (1, 2, 4)}
+    assert {*Pins.KEPT} - {"services4"} == pins.maps(layout).keys()
+    assert {*Pins.KEPT} - {"services4"} == pins.maps(
+        dict.fromkeys(layout, (1, 2, 3))
+    ).keys()
 
 
 def test_link_of_an_interface_that_is_gone_is_made_anew(kernel, pins, monkeypatch):

@@ -19,6 +19,13 @@
 #   make wheels      an abi3 wheel, tried in a fresh venv of each Python
 
 MAKEFLAGS += --silent
+# The stages of `make check` side by side, the output of each in one piece.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ifneq ($(filter check,$(MAKECMDGOALS)),)
+MAKEFLAGS += --jobs=$(JOBS) --output-sync=target
+endif
+# A make within a stage, which has its own number of jobs.
+MAKE_ALONE := env -u MAKEFLAGS $(MAKE) --silent --jobs=2
 
 PYTHON ?= python3
 VENV := .venv
@@ -40,12 +47,15 @@ C_ALL := $(wildcard csrc/*/*.c csrc/adapters/*/*.c tests/*/*.c tests/*/*/*.c ben
 	syncache/cli/*.c)
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 	-Wsign-conversion -Werror -Icsrc -Icsrc/core -Icsrc/link
+# In a shell whose first word is the compiler.
+C_COMPILE := $$0 $(C_WARN)
 
 STAGES := format lint types c foreign bpf unit property soak-short fuzz-smoke netns \
 	hosts docs bench-counts wheels foreign-wheels sanitizers
 # `make test` has run unit, property and netns already.
-DEFAULT_STAGES := format lint types c foreign bpf soak-short fuzz-smoke hosts \
-	docs bench-counts wheels
+# The long ones first, since the stages of a check run side by side.
+DEFAULT_STAGES := format lint foreign fuzz-smoke c wheels hosts bench-counts types \
+	soak-short bpf docs
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
 .PHONY: all demo test test-core soak fleet-soak floods floods-soak bad-input bench coverage check wheel clean reformat \
@@ -100,16 +110,16 @@ test: $(EXTENSION)
 
 test-core:
 	@$(NEED) cc gcc
-	@$(MAKE) -C tests/c -j2
+	@$(MAKE_ALONE) -C tests/c
 
 # A hundred million random steps against the twin.
 soak:
-	@$(MAKE) -C tests/c -j2 STEPS=100000000 follow-run
+	@$(MAKE_ALONE) -C tests/c STEPS=100000000 follow-run
 
 # A fifth of a minute on one processor.
 soak-short:
 	@$(NEED) cc gcc
-	@$(MAKE) -C tests/c -j2 STEPS=10000000 follow-run
+	@$(MAKE_ALONE) -C tests/c STEPS=10000000 follow-run
 
 mutate:
 	@$(PYTHON) tests/tools/mutate.py --faults
@@ -178,13 +188,14 @@ types: $(EXTENSION)
 c: $(EXTENSION)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@set -e; for cc in cc $(CLANG); do \
-		for f in $(C_SOURCES); do \
-			$$cc $(C_WARN) -O2 -c $$f -o /dev/null; \
-			$$cc $(C_WARN) -O2 -DNDEBUG -c $$f -o /dev/null; \
-		done; \
-		for f in $(filter-out $(C_BODIES),$(C_HEADERS)); do \
-			$$cc $(C_WARN) -Wno-unused-function -x c -fsyntax-only $$f; \
-		done; \
+		printf '%s\n' $(C_SOURCES) | xargs -P 2 -n 8 sh -c 'set -e; for f; do \
+			$(C_COMPILE) -O2 -c $$f -o /dev/null; \
+			$(C_COMPILE) -O2 -DNDEBUG -c $$f -o /dev/null; \
+		done' $$cc; \
+		printf '%s\n' $(filter-out $(C_BODIES),$(C_HEADERS)) | \
+		xargs -P 2 -n 8 sh -c 'set -e; for f; do \
+			$(C_COMPILE) -Wno-unused-function -x c -fsyntax-only $$f; \
+		done' $$cc; \
 	done
 	@$(PY) -m pytest tests/c/test_c_units.py
 
@@ -196,14 +207,14 @@ bpf: $(READY)
 
 # The C units as programs of other processors, under an emulator.
 foreign:
-	@sh tests/c/foreign.sh
+	@env -u MAKEFLAGS sh tests/c/foreign.sh
 
 # The C units with everything that clang can watch, but for arithmetic that wraps on
 # purpose.
 SANITIZERS := address,undefined,implicit-conversion,local-bounds,nullability
 sanitizers:
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
-	@$(MAKE) -C tests/c -j2 BUILD=../../build/sanitized CC=$(CLANG) \
+	@$(MAKE_ALONE) -C tests/c BUILD=../../build/sanitized CC=$(CLANG) \
 		CFLAGS="-O1 -g -fsanitize=$(SANITIZERS),float-divide-by-zero \
 		-fno-sanitize-recover=all"
 

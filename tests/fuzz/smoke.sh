@@ -18,11 +18,21 @@ if ! "$clang" -fsanitize=fuzzer "$work/probe.c" -o "$work/probe" 2>/dev/null; th
     exit 0
 fi
 
+flags="-g -O1 -std=c11 -fsanitize=fuzzer-no-link,address,undefined"
+flags="$flags -fno-sanitize-recover=all -Icsrc -Icsrc/core"
+mkdir "$work/made"
+# Compiled once for all targets, a file on each processor.
+printf '%s\n' csrc/core/*.c csrc/simd/*.c csrc/flow/*.c "$here"/fuzz_*.c |
+    xargs -P "$(nproc)" -I '{}' sh -c \
+        '"$1" $2 -c "$4" -o "$3/$(basename "$4" .c).o"' - \
+        "$clang" "$flags" "$work/made" '{}'
+mkdir "$work/target"
+mv "$work"/made/fuzz_*.o "$work/target"
+
 for source in "$here"/fuzz_*.c; do
     name=$(basename "$source" .c)
-    "$clang" -g -O1 -std=c11 -fsanitize=fuzzer,address,undefined \
-        -fno-sanitize-recover=all -Icsrc -Icsrc/core \
-        "$source" csrc/core/*.c csrc/simd/*.c csrc/flow/*.c -o "$work/$name"
+    "$clang" -fsanitize=fuzzer,address,undefined "$work/target/$name.o" \
+        "$work"/made/*.o -o "$work/$name"
     mkdir "$work/corpus"
     for known in "$here/corpus/$name" "$here/regressions/$name"; do
         if [ -d "$known" ]; then

@@ -96,6 +96,12 @@ def version() -> str:
     return of("tcp-syncache")
 
 
+def unreadable(error: OSError, *names: object) -> Failure:
+    """Name a file that cannot be read; a fault amid one bears no name itself."""
+    name = error.filename or ", ".join(str(name) for name in names if name)
+    return Failure(f"{name}: {error.strerror}" if name else str(error))
+
+
 def needs(extra: str, library: str) -> Failure:
     """Say which extra brings a library that is missing."""
     return Failure(f"{library} is missing: pip install 'tcp-syncache[{extra}]'")

@@ -130,8 +130,8 @@ def run(options: argparse.Namespace) -> int:
     measured = None
     try:
         if captures is None:
-            seconds = seconds_of(options.duration)
-            measured = measure_live(options.sources[0], seconds, opts.ring_of(options))
+            seconds, name = seconds_of(options.duration), opts.checked(options.sources)
+            measured = measure_live(name, seconds, opts.ring_of(options))
         else:
             measured = measure_capture(captures, counted=bool(options.report))
         advice = advise(measured.samples, measured.ages, everything=options.all)

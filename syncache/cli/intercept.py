@@ -24,7 +24,7 @@ from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
 from ..ios import config as ios_config
 from ..links.standby import stand_by
-from . import Failure, keyopts, keys, tunables
+from . import Failure, keyopts, keys, tunables, unreadable
 from . import options as opts
 from .control_socket import ControlSocket
 from .log_form import DEBUG, INFO, WARNING
@@ -201,7 +201,7 @@ def configuration(
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}") from None
+        raise unreadable(error, options.list) from None
     return sysctl, list(lists.values())
 
 

@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..alerts.log import LogBook
 from ..alerts.log_line import HeaderReader
-from . import Failure
+from . import Failure, unreadable
 from .log_text import as_json, as_text, message_json, when
 from .report_log import page_of
 from .report_traffic import save
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..alerts.message import Message
 
 LINE_BYTES_MAX = 64 * 1024
+_CAPTURES = "d4c3b2a1 a1b2c3d4 4d3cb2a1 a1b23c4d 34cdb2a1 a1b2cd34 0a0d0d0a"
 PEEK_LINES = 1000  # in which a file's first date is looked for
 POLL_S = 0.5
 PACKED: dict[bytes, Any] = {
@@ -42,6 +43,7 @@ PACKED: dict[bytes, Any] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
+CAPTURES = {bytes.fromhex(magic) for magic in _CAPTURES.split()}
 PIPES = {b"\x28\xb5\x2f\xfd": "zstdcat", b"\x04\x22\x4d\x18": "lz4cat"}
 
 
@@ -94,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
             for name in ordered(options.files):
                 read(book, name, options.year)
     except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}") from None
+        raise unreadable(error, *options.files) from None
     except (EOFError, lzma.LZMAError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise Failure(f"a compressed file is damaged: {error}") from None
     show = as_json if options.json else as_text
@@ -113,6 +115,9 @@ def read(book: LogBook, name: str, year: int | None) -> None:
     """Read one file from its beginning to its end."""
     with opened(name) as file:
         book.reader = HeaderReader(changed(name), year if not book.lines else None)
+        peek = getattr(file.buffer, "peek", None)
+        if peek is not None and peek(4)[:4] in CAPTURES:
+            raise Failure(f"{name} is a capture: syncache inspect {name}")
         add, readline = book.add, file.readline
         while line := readline(LINE_BYTES_MAX):
             add(line)
@@ -129,7 +134,7 @@ def today() -> float:
 
 
 @contextlib.contextmanager
-def opened(name: str) -> Iterator[io.TextIOBase]:
+def opened(name: str) -> Iterator[io.TextIOWrapper]:
     """Open a log, compressed or not; bytes that are not text are replaced."""
     with contextlib.ExitStack() as stack:
         if name == "-":

@@ -19,7 +19,7 @@ from .tunables import STRICT
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PRIORITY_MAX = 99
 RING_MAX = 2**30
@@ -217,6 +217,19 @@ def check_interfaces(options: argparse.Namespace, interfaces: Iterable[str]) -> 
                 f"no interface {name!r}: `ip link` shows those there are, and "
                 "--wait waits for one"
             )
+
+
+def checked(sources: Sequence[str]) -> str:
+    """Return the name of an interface that is given where a file may be.
+
+    Raises:
+        Failure: it is neither.
+    """
+    if not exists(sources[0]):
+        raise Failure(
+            f"{sources[0]!r} is neither a file nor an interface: `ip link` shows those"
+        )
+    return sources[0]
 
 
 def exists(name: str) -> bool:

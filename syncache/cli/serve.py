@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import Syncache, Sysctl
 from ..control import assign, start_control
-from . import Failure, keyopts, keys, needs
+from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
 from .output import Output, opened
 from .record import reason_name, recording
@@ -223,7 +223,7 @@ def tunables(options: argparse.Namespace, shared: Sequence[str] = ()) -> Sysctl:
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}") from None
+        raise unreadable(error, options.conf) from None
     return sysctl
 
 

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..bridge import WAIT_SECONDS
-from . import Failure
+from . import Failure, unreadable
 from .notify import Notify
 from .options import exists
 from .privileges import account, drop
@@ -107,7 +107,7 @@ class Service:
         except Failure as failure:
             self._failure = str(failure)
         except OSError as error:
-            self._failure = f"{error.filename}: {error.strerror}"
+            self._failure = str(unreadable(error))
 
     def _end_reload(self) -> None:
         began = time.perf_counter()

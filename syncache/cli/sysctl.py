@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from .. import Sysctl
 from ..control import Client, ControlError, assign
 from ..tunables.conf import assignment, comment_start, statement
-from . import Failure
+from . import Failure, unreadable
 from .tunables import load_file
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def choose(options: argparse.Namespace, known: Sysctl) -> tuple[Registry, int]:
     except (KeyError, ValueError, PermissionError, ControlError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}") from None
+        raise unreadable(error, options.f) from None
     return Offline(known, options.f), failed
 
 

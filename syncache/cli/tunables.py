@@ -16,7 +16,7 @@ from ..ios import inspect as ios_inspect
 from ..ios.config import Config, read
 from ..sysctl import UnknownTunable
 from ..tunables.conf import assignment
-from . import Failure
+from . import Failure, unreadable
 
 STRICT = "lines of other features in an IOS configuration are errors"
 
@@ -67,7 +67,7 @@ def load(
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}") from None
+        raise unreadable(error, conf, ios) from None
     return sysctl, config
 
 

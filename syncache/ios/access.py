@@ -49,10 +49,22 @@ class Draft:
     name: str
     standard: bool = False
     rules: dict[int, dict[int, list[Rule]]] = field(default_factory=dict)
+    fault: str = ""  # the first rule that was not understood
 
     def add(self, words: list[str], family: int, sequence: int | None = None) -> None:
-        """Add a rule, behind the others unless it has a number."""
-        rule = self._parse(words, family)
+        """Add a rule, behind the others unless it has a number.
+
+        Raises:
+            ValueError: it is not understood.  Beside other features, the list may be
+                theirs: its fault is kept until the file has been read.
+        """
+        try:
+            rule = self._parse(words, family)
+        except ValueError as error:
+            if self.config.strict:
+                raise
+            self.fault = self.fault or f"{self.config.where}{error}"
+            return
         rules = self.rules.setdefault(family, {})
         if sequence is None:
             last = max(rules, default=0)
@@ -189,9 +201,10 @@ def _named(family: int, *, standard: bool = False) -> Handler:
         (name,) = words
         KNOBS[LIST].check(name)
         if no:
-            _existing(config, name).rules.pop(family, None)
-            if not config.drafts[name].rules:
-                _forget(config, name)
+            if config.strict or name in config.drafts:
+                _existing(config, name).rules.pop(family, None)
+                if not config.drafts[name].rules:
+                    _forget(config, name)
             return None
         draft = config.drafts.setdefault(name, Draft(config, name, standard))
         draft.rules.setdefault(family, {})
@@ -207,8 +220,30 @@ def _existing(config: Config, name: str) -> Draft:
 
 
 def _forget(config: Config, name: str) -> None:
-    _existing(config, name)
-    del config.drafts[name]
+    """Delete a list; scripts delete one before they write it, as a router allows."""
+    if config.strict:
+        _existing(config, name)
+    config.drafts.pop(name, None)
+
+
+def judge(config: Config, used: str) -> None:
+    """Leave out lists with faults, if they are of other features.
+
+    They are where the file has lines of other features and none of ours uses them.
+
+    Raises:
+        ValueError: the first fault of a list that may be ours.
+    """
+    for name, draft in [*config.drafts.items()]:
+        if not draft.fault:
+            continue
+        if name == used or not config.skipped:
+            raise ValueError(draft.fault)
+        config.where = ""
+        config.note(
+            f"{draft.fault}; access list {name}, which nothing uses, is left out"
+        )
+        del config.drafts[name]
 
 
 @dataclass(slots=True)

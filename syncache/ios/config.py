@@ -103,11 +103,14 @@ def read_lines(
         try:
             block = _take(config, block, words, line[:1].isspace())
         except ValueError as error:
-            raise ValueError(f"{config.where}{error}") from None
+            faults = [draft.fault for draft in config.drafts.values() if draft.fault]
+            first = "" if config.skipped else "".join(faults[:1])
+            raise ValueError(first or f"{config.where}{error}") from None
     if delimiter:
         config.note("a banner does not end: the lines behind it are skipped")
     finish(config)
     name = str(config.changes.get(LIST, ""))
+    ios_access.judge(config, name)
     if name and name not in {*config.drafts, *known}:
         raise ValueError(f"{config.places[LIST]}there is no access list {name}")
     return config

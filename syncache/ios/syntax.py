@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from .access import Draft
 
 
+def _lines(number: int, of: str, one: str, more: str) -> str:
+    if number == 1:
+        return f"1 line of {of} {one}"
+    return f"{number} lines of {of} {more}"
+
+
 class Block(Protocol):
     """Lines that belong to the command before them."""
 
@@ -62,12 +68,14 @@ class Config:
     def report(self, *features: str) -> list[str]:
         """Return the notes for an engine that these features are for."""
         texts = [
-            f"{number} lines of {name} have no effect here"
+            f"{_lines(number, name, 'has', 'have')} no effect here"
             for name, number in self.said.items()
             if name not in features
         ]
         if self.skipped:
-            texts.append(f"{self.skipped} lines of other features are skipped")
+            texts.append(
+                f"{_lines(self.skipped, 'other features', 'is', 'are')} skipped"
+            )
         return [*self.notes, *texts]
 
     def set(self, name: str, text: str) -> None:

@@ -234,6 +234,8 @@ class CaptureReader:
     def _failure(self, status: int) -> LinkError:
         """Return the fault in the bytes that were read."""
         if status == NO_CAPTURE:
+            if self._to == 0:
+                return LinkError(f"{self.path} is empty: no capture was written to it")
             return LinkError(f"{self.path} is not a pcap or pcapng file")
         what = {
             TOO_LONG: "a record is too long",

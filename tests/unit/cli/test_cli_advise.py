@@ -241,7 +241,8 @@ def test_a_picture_is_drawn(small, tmp_path, capsys):
         (("eth9", "--for", "0s"), "'0s' is no time"),
         (("eth9", "--with", "a.conf"), "--with needs a capture"),
         (("-", "--with", "a.conf"), "--with reads the capture again"),
-        (("/dev/null",), "/dev/null is not a pcap or pcapng file"),
+        (("/dev/null",), "/dev/null is empty: no capture was written to it"),
+        (("no-such.pcap",), "'no-such.pcap' is neither a file nor an interface"),
         (("./x", "--with", "none.conf"), "none.conf: No such file"),
     ],
 )

@@ -227,3 +227,21 @@ def test_follow_prints_alerts_as_they_come(log, file, monkeypatch, words):
         assert first.endswith(ON)
         assert second.endswith(OFF)
         assert "1 attack\n" in out
+
+
+@pytest.mark.parametrize(
+    "head", ["d4c3b2a1020004000000", "0a0d0d0a1c0000004d3c", "4d3cb2a102000400"]
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_capture_is_named_with_the_command_that_reads_it(log, tmp_path, head, pack):
+    """It has lines by chance, and none of a log."""
+    path = tmp_path / "syslog.pcap"
+    path.write_bytes(pack(bytes.fromhex(head)))
+    said = f"syncache log: {path} is a capture: syncache inspect {path}\n"
+    assert (1, "", said) == log(path)
+
+
+def test_fault_amid_a_file_names_the_file(log):
+    """The system's error has no name then."""
+    said = "syncache log: /proc/self/mem: Input/output error\n"
+    assert (1, "", said) == log("/proc/self/mem")

@@ -96,7 +96,7 @@ def odd_block():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is not a pcap or pcapng file"),
+        (b"", "is empty"),
         (b"\xd4\xc3", "is not a pcap or pcapng file"),
         (b"GIF89a" * 10, "is not a pcap or pcapng file"),
         (classic([(1.0, IP)], size=-1), "is damaged: it ends within a record"),

@@ -64,3 +64,45 @@ def test_group_of_another_kind_is_read_past():
 def test_line_without_effect_makes_no_rule(line):
     """Nor an error."""
     assert {} == read([line]).lists or () == read([line]).lists["100"].rules
+
+
+WRONG = "access-list 110 permit esp host any any"
+BESIDE = ("hostname r1", WRONG, "access-list 101 permit tcp any any eq 80")
+
+
+def test_fault_in_a_list_of_another_feature_leaves_that_list_out():
+    """A router's whole configuration is read; the list and its line are named."""
+    config = read([*BESIDE, "ip tcp intercept list 101"])
+    assert {"101"} == set(config.lists)
+    said = "line 2: 'any' is no address; access list 110, which nothing uses, is left"
+    assert any(note.startswith(said) for note in config.notes)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*BESIDE, "ip tcp intercept list 110"],
+        [WRONG],
+        [WRONG, "ip tcp intercept list 102"],
+        ["ip access-list extended X", " 10 permit esp host any any", " permit ip x"],
+    ],
+)
+def test_fault_in_a_list_that_may_be_ours_is_an_error(lines):
+    """The first one, with its line."""
+    with pytest.raises(ValueError, match=r"^line [12]: 'any' is no address"):
+        read(lines)
+
+
+def test_fault_in_any_list_is_an_error_when_strict():
+    """Whatever the list is for."""
+    with pytest.raises(ValueError, match="'any' is no address"):
+        read([WRONG, "ip tcp intercept list 101"], strict=True)
+
+
+@pytest.mark.parametrize("line", ["no access-list 101", "no ip access-list extended X"])
+def test_list_may_be_deleted_before_it_is_written(line):
+    """As scripts do; strict is what it was."""
+    config = read([line, "access-list 102 permit tcp any any"])
+    assert {"102"} == set(config.lists)
+    with pytest.raises(ValueError, match="there is no access list"):
+        read([line], strict=True)

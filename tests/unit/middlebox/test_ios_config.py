@@ -383,12 +383,10 @@ def test_shown_access_lists_are_read():
 def test_line_of_another_engine_is_named_by_each():
     """`ip inspect` means nothing to TCP Intercept."""
     config = read(["ip inspect alert-off", "access-list 101 permit tcp any any"])
-    assert ["1 lines of ip inspect have no effect here"] == config.report(
+    assert ["1 line of ip inspect has no effect here"] == config.report(
         "ip tcp intercept", "access lists"
     )
-    assert ["1 lines of access lists have no effect here"] == config.report(
-        "ip inspect"
-    )
+    assert ["1 line of access lists has no effect here"] == config.report("ip inspect")
 
 
 FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "ios"

@@ -238,7 +238,7 @@ struct syncache_conn {
     uint32_t rcv_wnd;              /* bytes, as our SYN-ACK announced it (unscaled) */
     uint32_t snd_wnd;              /* bytes, the ACK's window shifted by snd_wscale; SYN's for fastopen */
     uint32_t ts_recent;            /* peer's latest TSval; 0 if !timestamps */
-    uint32_t ts_offset;            /* our TSval minus the clock part */
+    uint32_t ts_offset;            /* our TSval minus the clock part, config.ts_base + now_ms * ts_hz / 1000 */
     uint32_t endpoint;             /* number from syncache_listen() */
     uint32_t payload_size;         /* bytes of data on the completing segment */
     uint16_t peer_mss;             /* MSS that the peer may be sent, defaults and minmss applied */
@@ -348,9 +348,8 @@ void syncache_tunables_default(struct syncache_tunables *tunables);
 bool syncache_set_tunables(struct syncache *cache, const struct syncache_tunables *tunables);
 
 /*
- * Gives the engine the cookie key of an epoch.  The only way in which cookie keys enter: without one there are no
- * cookies, and syn_no_key counts.  Give one for each epoch, when syncache_epoch() says that it began.  A key that
- * is not renewed stays in force, and its cookies with it: they are good for as long as no other key is given.
+ * Gives the engine the cookie key of an epoch; without one there are no cookies, and syn_no_key counts.  Give one for
+ * each epoch, when syncache_epoch() says that it began: one that is not renewed stays in force, with its cookies.
  *
  *   in       epoch   see syncache_epoch(), syncache_key_due(); its lowest bit is the cookie's parity bit
  */
@@ -365,8 +364,9 @@ void syncache_set_epoch(struct syncache *cache, uint64_t epoch, uint64_t start_m
 /* Returns the epoch in force at `now_ms`, whose key the caller should have set.  `next_ms` is when it ends. */
 uint64_t syncache_epoch(struct syncache *cache, uint64_t now_ms, uint64_t *next_ms);
 
-/* Replaces the timestamp key, so that machines with a common key give a tuple the same offset. */
+/* Replaces the timestamp key, so that machines with a common key give a tuple the same offset; and config.ts_base. */
 void syncache_set_ts_key(struct syncache *cache, const uint8_t key[SYNCACHE_KEY_BYTES]);
+void syncache_set_ts_base(struct syncache *cache, uint32_t ts_base);
 
 /* Draws the bucket hash anew from `seed`; entries are rehashed in place by removing all of them (counted as purged). */
 void syncache_rehash(struct syncache *cache, const uint8_t seed[SYNCACHE_KEY_BYTES]);

@@ -73,7 +73,7 @@ class Syncache:
         OSError: the system has not so much memory.
     """
 
-    __slots__ = ("_core", "_endpoints", "_open", "_sysctl", "keys")
+    __slots__ = ("_core", "_endpoints", "_open", "_sysctl", "_ts", "keys")
 
     def __init__(
         self,
@@ -90,13 +90,12 @@ class Syncache:
         within("established_max", established_max, 0, ESTABLISHED_MAX)
         within("ts_base", ts_base, 0, UINT32_MAX)
         within("ts_hz", ts_hz, 1, TS_HZ_MAX)
-        if seed is None:
-            secret = entropy(16)
-        else:
-            secret = derive(checked_seed(seed), "syncache engine")
+        known = None if seed is None else derive(checked_seed(seed), "syncache engine")
+        secret = known or entropy(16)
         if keys is None:
             keys = Keyring.ephemeral() if seed is None else Keyring.from_seed(seed)
         self.keys = _keyring(keys)
+        self._ts = ts_base, ts_hz
         config = self._sysctl.fields(boot=True) | {
             "established_max": established_max,
             "ts_base": (ts_base + round(keys.wall_offset * ts_hz)) & UINT32_MAX,
@@ -105,9 +104,7 @@ class Syncache:
         }
         self._core = Core(config, secret, keys)
         self._tunables_changed()
-        ts_key = keys.ts_key()
-        if ts_key is not None:
-            self._core.set_ts_key(ts_key)
+        self._take_ts(self._core, keys)
         self._endpoints: list[Endpoint] = []
         self._open: set[tuple[int, bytes, int]] = set()
         self._sysctl.attach(self._tunables_changed, self._count)
@@ -365,7 +362,7 @@ class Syncache:
     def rekey(self, keys: Keyring) -> None:
         """Take cookie keys from another keyring from now on.
 
-        For a keyring file with one master more; epochs go on where the wall clock is.
+        For one with another master or wall clock; epochs and timestamps follow that.
 
         Raises:
             TypeError: keys is no Keyring.
@@ -373,10 +370,13 @@ class Syncache:
         _keyring(keys)
         with self._core as core:
             core.set_keys(keys)
-            ts_key = keys.ts_key()
-            if ts_key is not None:
-                core.set_ts_key(ts_key)
+            self._take_ts(core, keys)
             self.keys = keys
+
+    def _take_ts(self, core: Core, keys: Keyring) -> None:
+        """The machines of a group have one key and one clock of timestamps."""
+        if (ts_key := keys.ts_key()) is not None:
+            core.set_ts(ts_key, self._ts[0] + round(keys.wall_offset * self._ts[1]))
 
     def rehash(self, seed: bytes | None = None) -> None:
         """Draw the bucket hash anew; half-open connections are left to their cookies.

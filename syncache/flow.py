@@ -286,11 +286,12 @@ class Flow:
         self._take_ts_key(keys)
 
     def _take_ts_key(self, keys: Keyring) -> None:
-        """The machines of a group have one key of timestamp offsets."""
+        """The machines of a group have one key and one clock of timestamps."""
         ts_key = keys.ts_key()
         if ts_key is not None:
             with self._core as core:
                 core.set_ts_key(ts_key)
+                core.set_ts_base(round(keys.wall_offset * 1000))
 
     def carried(self, maps: Mapping[str, int]) -> Carried:
         """Return the way to those who carry connections of this engine: a link's."""

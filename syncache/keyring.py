@@ -11,7 +11,8 @@ keyring tells which key an epoch has, and which epoch a time is in.
                 agree, and one that starts again honours the cookies it made before
 
 Derivation is HKDF-SHA256 of a master over its purpose, the group, the lifetime and the
-epoch.  The wall clock enters once, as an offset; setting it later moves nothing.
+epoch.  The wall clock enters as an offset; when it is set, whoever watches it gives the
+engine a keyring with another one (`at`).
 
 A keyring file is text, UTF-8, one item a line; `#` begins a comment:
 
@@ -59,6 +60,7 @@ SCRYPT_LOG2_N_MAX = 20
 WALL_MAX = 2**53  # seconds; milliseconds of it fit 64 bits
 _EPOCHS_KEPT = 4  # the engine asks for the epoch before, its own and the next
 _UINT64 = 2**64
+_ASIDE = 2**32  # epochs; even, so that a parity stays what it is
 
 
 def derive(secret: bytes, purpose: str, *numbers: int, size: int = KEY_BYTES) -> bytes:
@@ -306,6 +308,23 @@ class DerivedKeyring(Keyring):
         """Return the key of timestamp offsets; it outlives the masters."""
         return self._ts_key
 
+    def aside(self) -> Keyring:
+        """Return drawn keys for a time in which nobody is to have ours.
+
+        Their epochs are far from the group's, so that an engine which changes to them,
+        or back, goes on taking the cookies of a moment ago.
+        """
+        return _Aside(self)
+
+    def at(self, wall_offset: float) -> DerivedKeyring:
+        """Return the same keys for another wall clock."""
+        return DerivedKeyring(
+            self.masters,
+            wall_offset=wall_offset,
+            group=self.group,
+            ts_key=self._ts_key,
+        )
+
     def with_master(self, master: Master) -> DerivedKeyring:
         """Return a keyring with one more master."""
         return self.with_masters((*self.masters, master))
@@ -344,6 +363,25 @@ class DerivedKeyring(Keyring):
 
     def __repr__(self) -> str:
         return f"<Keyring {self.group or 'without group'} {list(self.masters)}>"
+
+
+class _Aside(_Ephemeral):
+    def __init__(self, group: DerivedKeyring) -> None:
+        super().__init__()
+        self._group = group
+
+    def begin(self, now_ms: int, lifetime_ms: int) -> tuple[int, int] | None:
+        begun = self._group.begin(now_ms, lifetime_ms)
+        assert begun is not None
+        epoch, start_ms = begun
+        return epoch + _ASIDE, start_ms
+
+    def ts_key(self) -> bytes | None:
+        return self._group.ts_key()
+
+    @property
+    def wall_offset(self) -> float:
+        return self._group.wall_offset
 
 
 def fingerprint(secret: bytes) -> str:

@@ -127,6 +127,7 @@ syncache_init(void *block, size_t size, const struct syncache_config *config,
     syncache_tunables_default(&cache->tunables);
     cache->wscale = engine_wscale_of(cache->tunables.maxsockbuf);
     cache->wscale_before = SYNCACHE_WSCALE_NONE;
+    cache->ts_base = config->ts_base;
     derive_subkey(seed, "hash", cache->hash_key);
     derive_subkey(seed, "iss ", cache->iss_key);
     derive_subkey(seed, "ts  ", cache->ts_key);
@@ -178,6 +179,17 @@ syncache_set_ts_key(struct syncache *cache,
                     const uint8_t key[SYNCACHE_KEY_BYTES])
 {
     memcpy(cache->ts_key, key, SYNCACHE_KEY_BYTES);
+}
+
+void
+syncache_set_ts_base(struct syncache *cache, uint32_t ts_base)
+{
+    if (ts_base == cache->ts_base)
+        return;
+    cache->ts_base_before = cache->ts_base;
+    cache->ts_base = ts_base;
+    cache->ts_changed_ms = cache->started ? cache->now_ms : 0;
+    cache->settled = false;
 }
 
 void

@@ -139,7 +139,27 @@ engine_ts_clock(const struct syncache *cache)
     uint64_t ticks =
         cache->now_ms / 1000 * hz + cache->now_ms % 1000 * hz / 1000;
 
-    return cache->config.ts_base + (uint32_t)ticks;
+    return cache->ts_base + (uint32_t)ticks;
+}
+
+uint32_t
+engine_ts_base_before(const struct syncache *cache)
+{
+    uint64_t lives_ms = 2 * (uint64_t)cache->tunables.cookie_lifetime_ms +
+                        engine_skew_ms(cache);
+
+    return cache->ts_changed_ms != 0 &&
+                   cache->now_ms - cache->ts_changed_ms <= lives_ms
+               ? cache->ts_base_before
+               : cache->ts_base;
+}
+
+uint32_t
+engine_ts_base_larger(const struct syncache *cache)
+{
+    uint32_t before = engine_ts_base_before(cache);
+
+    return (int32_t)(before - cache->ts_base) > 0 ? before : cache->ts_base;
 }
 
 uint64_t

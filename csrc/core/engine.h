@@ -54,6 +54,9 @@ struct syncache {
     uint64_t init_ms;                 /* first time told */
     uint64_t tunables_ms;             /* when they last changed */
     uint64_t wscale_changed_ms;       /* when wscale took the place of wscale_before */
+    uint64_t ts_changed_ms;           /* when ts_base took the place of ts_base_before, for syncache_set_ts_base() */
+    uint32_t ts_base;                 /* of the clock of timestamps: config.ts_base, or as set since */
+    uint32_t ts_base_before;
     struct cookie_failures failures;
     struct repeats repeats;
     uint32_t poll_cursor;             /* bucket where a poll that filled its ring goes on */
@@ -107,6 +110,13 @@ uint64_t engine_hash(const struct syncache *cache, const struct syncache_tuple *
 /* Offset of a tuple's timestamps, and the clock that it is added to. */
 uint32_t engine_ts_offset(const struct syncache *cache, const struct syncache_tuple *tuple);
 uint32_t engine_ts_clock(const struct syncache *cache);
+
+/*
+ * The previous base, while a SYN-ACK of its time may be answered; else the one in force.  A connection whose SYN-ACK
+ * had the larger of the two does not fall behind it.
+ */
+uint32_t engine_ts_base_before(const struct syncache *cache);
+uint32_t engine_ts_base_larger(const struct syncache *cache);
 
 /* Name of a handshake in the replay table. */
 uint64_t engine_fingerprint(const struct syncache *cache, const struct syncache_tuple *tuple, uint32_t irs,

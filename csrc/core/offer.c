@@ -53,7 +53,8 @@ offer_fill_timestamps(const struct syncache *cache, const struct event *event,
     struct syncache_conn *conn = event->conn;
 
     conn->timestamps = 1;
-    conn->ts_offset = engine_ts_offset(cache, &segment->tuple);
+    conn->ts_offset = engine_ts_offset(cache, &segment->tuple) +
+                      engine_ts_base_larger(cache) - cache->config.ts_base;
     conn->ts_recent = entry->tsreflect;
     /* RFC 7323 4.3: not from a segment beyond what we have acknowledged. */
     if ((segment->has & WIRE_HAS_TIMESTAMPS) &&

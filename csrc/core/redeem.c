@@ -172,6 +172,16 @@ redeem_many_failed(const struct syncache *cache)
            failures->count > ENGINE_FAILCOOKIE_MAX;
 }
 
+static bool
+redeem_timely(const struct syncache *cache, uint32_t ticks)
+{
+    int64_t age_ms =
+        (int64_t)(int32_t)ticks * 1000 / (int64_t)cache->config.ts_hz;
+
+    return cookie_timely(age_ms, cache->tunables.cookie_lifetime_ms,
+                         cache->tunables.clock_skew_ms);
+}
+
 /*
  * Our own timestamp comes back in TSecr, and tells when the SYN-ACK left: not
  * in the future, and not longer ago than a cookie can live (departure 8).
@@ -183,7 +193,6 @@ redeem_timestamps(struct syncache *cache, const struct event *event)
     enum syncache_cookie_ts policy =
         (enum syncache_cookie_ts)cache->tunables.cookie_ts;
     uint32_t clock;
-    int64_t age_ms;
 
     if (policy == SYNCACHE_TS_OFF || !redeem_timestamps_allowed(cache, event))
         return true;
@@ -195,10 +204,9 @@ redeem_timestamps(struct syncache *cache, const struct event *event)
         return false;
     }
     clock = engine_ts_clock(cache) + engine_ts_offset(cache, &segment->tuple);
-    age_ms = (int64_t)(int32_t)(clock - segment->tsecr) * 1000 /
-             (int64_t)cache->config.ts_hz;
-    if (cookie_timely(age_ms, cache->tunables.cookie_lifetime_ms,
-                      cache->tunables.clock_skew_ms))
+    if (redeem_timely(cache, clock - segment->tsecr) ||
+        redeem_timely(cache, clock - segment->tsecr - cache->ts_base +
+                                 engine_ts_base_before(cache)))
         return true;
     cache->stats.ts_refused++;
     return false;

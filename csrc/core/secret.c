@@ -178,10 +178,34 @@ secret_set_key(struct secret *secret, uint64_t epoch,
     secret_choose(secret);
 }
 
+/*
+ * A clock that was set: the source may have made cookies until now, whatever
+ * number its epoch has, and they go on.  One of a later epoch gets a number of
+ * before, with its parity, that is not asked for by any other way.
+ */
+static void
+secret_leap(struct secret *secret, uint64_t epoch)
+{
+    if (secret->source == SECRET_PLACES || !secret->started ||
+        epoch == secret->epoch)
+        return;
+    if (secret->place[secret->source].epoch > epoch && epoch >= 4) {
+        if (secret->source != SECRET_HELD)
+            secret_hold(secret, secret->source);
+        struct secret_key *held = &secret->place[SECRET_HELD];
+        held->epoch = epoch - 3 - ((epoch ^ held->epoch ^ 1) & 1);
+        held->last = epoch;
+    }
+    struct secret_key *source = &secret->place[secret->source];
+    if (source->last < epoch)
+        source->last = epoch;
+}
+
 void
 secret_set_epoch(struct secret *secret, uint64_t epoch, uint64_t start_ms)
 {
     assert(secret != NULL);
+    secret_leap(secret, epoch);
     secret->epoch = epoch;
     secret->start_ms = start_ms;
     secret->started = true;

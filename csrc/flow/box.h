@@ -90,6 +90,8 @@ struct flow {
     bool keyed;                       /* a cookie key was given */
     bool epoch_told;                  /* keys may be older than this engine, and so may cookies */
     uint32_t ts_base;                 /* of the clock of timestamps, in ms */
+    uint32_t ts_base_before;
+    uint64_t ts_changed_ms;           /* when ts_base took its place; 0: never */
     uint32_t judged_incomplete;       /* half-open sessions when the thresholds were judged */
     bool changed;                     /* tunables, since the thresholds were judged */
     bool announced;                   /* aggressive mode, when it began: so its end is told too, and no other */

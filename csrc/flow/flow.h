@@ -296,7 +296,10 @@ void flow_set_key(struct flow *flow, uint64_t epoch, const uint8_t key[SYNCACHE_
 void flow_set_epoch(struct flow *flow, uint64_t epoch, uint64_t start_ms);
 uint64_t flow_epoch(struct flow *flow, uint64_t now_ms, uint64_t *next_ms);
 
-/* TSval of our SYN-ACKs = base_ms + now_ms + offset of the tuple, as of syncache_init(); before the first packet. */
+/*
+ * TSval of our SYN-ACKs = base_ms + now_ms + offset of the tuple, as of syncache_init().  The key: before the first
+ * packet.  The base at any time, as syncache_set_ts_base().
+ */
 void flow_set_ts_key(struct flow *flow, const uint8_t key[SYNCACHE_KEY_BYTES]);
 void flow_set_ts_base(struct flow *flow, uint32_t base_ms);
 

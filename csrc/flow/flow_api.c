@@ -316,7 +316,11 @@ flow_set_ts_key(struct flow *flow, const uint8_t key[SYNCACHE_KEY_BYTES])
 void
 flow_set_ts_base(struct flow *flow, uint32_t base_ms)
 {
+    if (base_ms == flow->ts_base)
+        return;
+    flow->ts_base_before = flow->ts_base;
     flow->ts_base = base_ms;
+    flow->ts_changed_ms = flow->started ? flow->now_ms : 0;
 }
 
 uint64_t

@@ -66,7 +66,10 @@ knit_splice(struct flow *flow, struct session *session,
         session_tuple(session, &tuple);
         splice.flags |= SPLICE_TIMESTAMPS | SPLICE_FLOOR;
         splice.ts_floor = options->tsval;
-        splice.ts_delta = proxy_ts(flow, &tuple) - options->tsval;
+        /* Behind its SYN-ACK the client would drop what it is sent. */
+        uint32_t back = proxy_ts_back(flow);
+        splice.ts_delta = proxy_ts(flow, &tuple) - options->tsval +
+                          ((int32_t)back > 0 ? back : 0);
     }
     session->splice = splice;
     session->flow_label = label;

@@ -69,10 +69,15 @@ static bool
 cookie_is_timely(const struct flow *flow, const struct syncache_tuple *tuple,
                  const struct view_options *ack)
 {
-    int32_t age_ms = (int32_t)(proxy_ts(flow, tuple) - ack->tsecr);
+    const struct proxy_limits *limits = &flow->proxy;
+    uint32_t age_ms = proxy_ts(flow, tuple) - ack->tsecr;
+    uint32_t before_ms = age_ms + proxy_ts_back(flow);
 
     return !(ack->has & WIRE_HAS_TIMESTAMPS) ||
-           cookie_timely(age_ms, flow->proxy.lifetime_ms, flow->proxy.skew_ms);
+           cookie_timely((int32_t)age_ms, limits->lifetime_ms,
+                         limits->skew_ms) ||
+           cookie_timely((int32_t)before_ms, limits->lifetime_ms,
+                         limits->skew_ms);
 }
 
 static bool

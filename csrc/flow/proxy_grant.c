@@ -16,6 +16,18 @@ proxy_ts(const struct flow *flow, const struct syncache_tuple *tuple)
            siphash24_fold(flow->ts_key, packed, size);
 }
 
+uint32_t
+proxy_ts_back(const struct flow *flow)
+{
+    const struct proxy_limits *limits = &flow->proxy;
+    uint64_t lives_ms = 2 * (uint64_t)limits->lifetime_ms + limits->skew_ms;
+
+    return flow->ts_changed_ms != 0 &&
+                   flow->now_ms - flow->ts_changed_ms <= lives_ms
+               ? flow->ts_base_before - flow->ts_base
+               : 0;
+}
+
 /* The tunable is IPv4's; any IPv6 host takes what a packet of 1,280 bytes
  * holds. */
 static uint16_t

@@ -34,6 +34,8 @@ uint32_t proxy_isn(struct flow *flow, const struct syncache_tuple *tuple, uint32
                    const struct view_options *offered, const struct proxy_grant *grant);
 /* The timestamp of a tuple now. */
 uint32_t proxy_ts(const struct flow *flow, const struct syncache_tuple *tuple);
+/* How far the clock was set back for it, while a previous SYN-ACK may be answered; else 0.  Modulo 2^32. */
+uint32_t proxy_ts_back(const struct flow *flow);
 
 /*
  * May its SEQ be the ISN itself?  A client whose ACK was lost, and that has data for the closed window it was told,

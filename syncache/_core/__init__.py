@@ -195,12 +195,12 @@ class Core(Block):
     def set_keys(self, keys: Keyring) -> None:
         """Take cookie keys from here from the next call on that tells a time."""
         self._feed = KeyFeed(_KEY_CALLS, ffi.new("uint64_t *"), keys)
-        self._keys_due = 0
-        self._keys_until = 0.0  # as seconds, a little early; no later than NOW_MAX_MS
+        self._keys_due, self._keys_until = 0, 0.0  # ms, and seconds, a little early
 
-    def set_ts_key(self, key: bytes) -> None:
-        """Replace the key of the timestamp offsets."""
+    def set_ts(self, key: bytes, base: int) -> None:
+        """Replace the key of the timestamp offsets, and their clock at 0."""
         lib.syncache_set_ts_key(self._cache, ffi.from_buffer("uint8_t[16]", key))
+        lib.syncache_set_ts_base(self._cache, base & 0xFFFFFFFF)
 
     def _at(self, now: float) -> int:
         """Return the time for C, which by then has the keys that this time needs."""

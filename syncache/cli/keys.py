@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 from ..keyring import DerivedKeyring, Keyring, KeyringError
 from ..succession import check
+from ..tunables import KNOBS
 from . import Failure, files
+from .wall import Wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5  # between looks at the file
 OFFSET_TRIES = 5
-STEP_SECONDS = 0.1  # of the wall clock; less does not matter
+SAID_MAX = 8  # lines that wait to be written
 PASSPHRASE_BYTES_MAX = 64 * 1024
 GATE = "net.inet.tcp.syncache.x.cookie_gate"
+SKEW = "net.inet.tcp.syncache.x.clock_skew_ms"
 
 
 class Engine(Protocol):
@@ -80,15 +84,19 @@ def read_passphrase(path: Path | None) -> bytes | None:
     return secret
 
 
-def read_keyring(path: Path, passphrase: Path | None) -> DerivedKeyring:
-    """Read a keyring file, with the wall clock of now.
+def read_keyring(
+    path: Path, passphrase: Path | None, offset: float | None = None
+) -> DerivedKeyring:
+    """Read a keyring file, with the wall clock of now, or as `offset` has it.
 
     Raises:
         Failure: it cannot be used; one line says why.
     """
     try:
         return Keyring.from_file(
-            path, wall_offset=wall_offset(), passphrase=read_passphrase(passphrase)
+            path,
+            wall_offset=wall_offset() if offset is None else offset,
+            passphrase=read_passphrase(passphrase),
         )
     except KeyringError as error:
         raise Failure(str(error)) from None
@@ -120,6 +128,9 @@ class KeySource:
         self._passphrase = passphrase
         self.seen = self.look()
         self.keys = read_keyring(path, passphrase)
+        self.wall = Wall(self.keys.wall_offset)
+        self.skew = int(KNOBS[SKEW].default) / 1000  # between clocks, in seconds
+        self.aside = False  # keys of this machine alone are in force
 
     @property
     def settings(self) -> list[str]:
@@ -132,6 +143,7 @@ class KeySource:
 
     def check(self, sysctl: Sysctl) -> None:
         """Make sure that the tunables are the group's; those of a file are free."""
+        self.skew = int(sysctl[SKEW]) / 1000
 
     def watch(self, wake: Callable[[], object] = lambda: None) -> KeyWatch:
         """Begin to watch the file."""
@@ -156,7 +168,7 @@ class KeySource:
         Raises:
             Failure: it cannot be used, or not in the place of what is in force.
         """
-        keys = read_keyring(self.path, self._passphrase)
+        keys = read_keyring(self.path, self._passphrase, self.wall.offset)
         try:
             check(self.keys, keys)
         except KeyringError as error:
@@ -172,9 +184,13 @@ class KeySource:
         self.give(engine, self.read())
 
     def give(self, engine: Engine, keys: DerivedKeyring) -> None:
-        """Put keys that were read into an engine; its earlier cookies stay good."""
-        engine.rekey(keys)
+        """Put keys that were read into an engine; its earlier cookies stay good.
+
+        With a wrong clock they would be those of another time: cookies are made for
+        this machine alone, with keys of its own, until the clock is right.
+        """
         self.keys = keys
+        engine.rekey(keys.aside() if self.aside else keys)
 
 
 class KeyWatch:
@@ -191,7 +207,8 @@ class KeyWatch:
         self._source = source
         self._wake = wake
         self._ready: DerivedKeyring | None = None
-        self._said: str | None = None
+        self._said: deque[str] = deque(maxlen=SAID_MAX)
+        self._looking = threading.Lock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -200,15 +217,16 @@ class KeyWatch:
         """Give an engine the keys that the thread has read, and log a line."""
         if self.ended:
             return
+        source = self._source
         keys, self._ready = self._ready, None
-        if keys is not None:
-            self._source.keys = keys
-            self.put(engine)
+        if keys is not None and keys.masters != source.keys.masters:
             newest = keys.masters[-1]
             write(f"keyring: read again; {newest!r} is the newest key\n")
-        said, self._said = self._said, None
-        if said is not None:
-            write(f"keyring: {said}; the keys in force stay\n")
+        if keys is not None or self.refuses != source.aside:
+            source.aside = self.refuses
+            source.give(engine, keys or source.keys)
+        while self._said:
+            write(f"keyring: {self._said.popleft()}\n")
 
     def beside(
         self,
@@ -225,9 +243,10 @@ class KeyWatch:
         del conn
         return True
 
-    def put(self, engine: Engine) -> None:
-        """Put the keys in force into an engine."""
-        engine.rekey(self._source.keys)
+    @property
+    def refuses(self) -> bool:
+        """Whether our wall clock is not to be believed."""
+        return self._source.wall.doubt is not None
 
     @property
     def ended(self) -> bool:
@@ -237,7 +256,11 @@ class KeyWatch:
     @property
     def waiting(self) -> bool:
         """Whether there is something to take."""
-        return self._ready is not None or self._said is not None
+        return (
+            self._ready is not None
+            or bool(self._said)
+            or self.refuses != self._source.aside
+        )
 
     def close(self) -> None:
         """End the thread."""
@@ -245,20 +268,59 @@ class KeyWatch:
         self._thread.join()
 
     def look(self) -> None:
-        """Read the file if it has changed, or if the wall clock was set."""
+        """Read the file if it has changed, and see whether the wall clock was set."""
+        with self._looking:
+            told = self._look_at_clock()
+            told |= self._look_at_file()
+        if told:
+            self._wake()
+
+    def _look_at_file(self) -> bool:
         source = self._source
         seen = source.look()
-        known = self._ready or source.keys
-        stepped = abs(wall_offset() - known.wall_offset) > STEP_SECONDS
-        if seen is None or (seen == source.seen and not stepped):
-            return
+        if seen is None or seen == source.seen:
+            return False
         source.seen = seen
         try:
             self._ready = source.read()
         except Failure as failure:
-            self._said = str(failure)
-        self._wake()
+            self._said.append(f"{failure}; the keys in force stay")
+        return True
+
+    def _look_at_clock(self) -> bool:
+        wall, doubt = self._source.wall, self._source.wall.doubt
+        moved = wall.look(
+            wall_offset(), time.monotonic(), self.skew, self.others_agree()
+        )
+        if moved:
+            self._ready = (self._ready or self._source.keys).at(wall.offset)
+        if wall.doubt != doubt:
+            self.doubted(wall.doubt)
+        return moved or wall.doubt != doubt
+
+    @property
+    def skew(self) -> float:
+        """By how many seconds the wall clock may be set without a doubt."""
+        return self._source.skew
+
+    def others_agree(self) -> bool | None:
+        """Whether others say that our wall clock is right; None: nobody says."""
+        return None
+
+    def doubted(self, step: float | None) -> None:
+        """Tell that the wall clock was set by so many seconds; None: that is over."""
+        self._said.append(
+            "the clock is believed again" if step is None else doubt_of(step)
+        )
 
     def _work(self) -> None:
         while not self._end.wait(LOOK_SECONDS):
             self.look()
+
+
+def doubt_of(step: float) -> str:
+    """Return the words about a wall clock that was set."""
+    return (
+        f"ALARM: the wall clock was set by {step:+.1f} s: cookies are good at this "
+        "machine alone until it is back, or believed"
+    )

@@ -18,7 +18,6 @@ from ..fleet.member import Member
 from ..fleet.record import Record
 from ..fleet.store import Store
 from ..fleet.talkers import Talkers
-from ..keyring import Keyring
 from . import Failure
 from .adoption import Adoption
 from .keys import Engine, KeySource, KeyWatch
@@ -124,11 +123,9 @@ class FleetWatch(KeyWatch):
         self, source: FleetSource, wake: Callable[[], object] = lambda: None
     ) -> None:
         self._member = source.member
-        self._refusing = False
         self._meter = Meter()
         self._report_due = 0.0
         self._refused = 0
-        self._began_at = source.keys.wall_offset
         self._adoption = Adoption(source.member)
         self._counted: Callable[[], Counted | None] = lambda: None
         self._block: Callable[[Sequence[str]], object] | None = None
@@ -143,7 +140,6 @@ class FleetWatch(KeyWatch):
         return (
             super().waiting
             or bool(member.lines)
-            or member.refuses != self._refusing
             or time.monotonic() >= self._report_due
         )
 
@@ -153,9 +149,6 @@ class FleetWatch(KeyWatch):
         if self.ended:
             return
         member = self._member
-        if member.refuses != self._refusing:
-            self._refusing = member.refuses
-            self.put(engine)
         while member.lines:
             write(member.lines.popleft())
         now = time.monotonic()
@@ -165,18 +158,24 @@ class FleetWatch(KeyWatch):
             self._adoption.turn(engine, write, now, self._block)
             self._tell_replays(write)
             member.look_after(now)
-            self._watch_clock()
 
-    def _watch_clock(self) -> None:
-        """Raise an alarm if the wall clock was set: timestamps stay as they began."""
-        document = self._member.following()
-        step = self._source.keys.wall_offset - self._began_at
-        if abs(step) * 1000 > document.skew_ms:
-            self._member.alarm(
-                "timestamps",
-                f"the wall clock was set by {step:.1f} s: restart, or cookies with "
-                "timestamps are not redeemed elsewhere",
-            )
+    @property
+    def refuses(self) -> bool:
+        """Whether our wall clock is wrong, or in doubt."""
+        return self._member.refuses or super().refuses
+
+    @property
+    def skew(self) -> float:
+        """By how many seconds clocks of the group may differ."""
+        return self._member.following().skew_ms / 1000
+
+    def others_agree(self) -> bool | None:
+        """Whether the others' records agree with our wall clock."""
+        return self._member.doubt.agree
+
+    def doubted(self, step: float | None) -> None:
+        """Have the member raise an alarm, or say that it is over."""
+        self._member.doubted(step)
 
     def _tell_replays(self, write: Callable[[str], object]) -> None:
         """Log how many handshakes were refused in the last second."""
@@ -203,17 +202,6 @@ class FleetWatch(KeyWatch):
         ends = f"{conn.faddr} {conn.fport} {conn.laddr} {conn.lport}"
         packed = f"{ends} {conn.irs} {conn.iss}".encode()
         return redeemed.admit(packed, by_cookie=conn.via == "cookie")
-
-    def put(self, engine: Engine) -> None:
-        """Put the keys in force into an engine: the group's, or drawn ones.
-
-        With a wrong clock the group's keys would be those of another time: cookies are
-        made for this machine alone, with keys of its own, until the clock is right.
-        """
-        if self._refusing:
-            engine.rekey(Keyring.ephemeral())
-        else:
-            super().put(engine)
 
     def close(self) -> None:
         """End both threads."""

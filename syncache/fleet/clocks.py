@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FRESH_SECONDS = 30.0
+AGE_SECONDS = 2.0  # of a record when it is read; members publish once a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +80,36 @@ def is_wrong(
     if len(fresh) == 1:
         return valkey_offset is None or abs(valkey_offset) > skew
     return True
+
+
+class Doubt:
+    """Whether a wall clock that was set is right, by the records that come since.
+
+    A record that is sealed about now by the clock as it is, and not by the clock as it
+    was, is a voice for it; one the other way round, against it.
+    """
+
+    def __init__(self) -> None:
+        self.step: float | None = None  # that it was set by, while that is in doubt
+        self._voices: dict[str, bool] = {}
+
+    def begin(self, step: float | None) -> None:
+        """The clock was set by so much; None: it is no matter any more."""
+        self.step = step
+        self._voices = {}
+
+    def hear(self, sight: Sight, skew: float) -> None:
+        """Take a record that was not known before."""
+        if self.step is None:
+            return
+        age = sight.seen - sight.told
+        if -skew <= age <= skew + AGE_SECONDS:
+            self._voices[sight.name] = True
+        elif -skew <= age - self.step <= skew + AGE_SECONDS:
+            self._voices[sight.name] = False
+
+    @property
+    def agree(self) -> bool | None:
+        """Whether most of the others say that it is right; None: nobody says."""
+        voices = [*self._voices.values()]
+        return 2 * sum(voices) > len(voices) if voices else None

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import fcntl
-import os
+import math
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ..cli import files
 from ..keyring import derive
-from . import FleetError, bloom, clocks
+from . import FleetError, bloom, clocks, local
 from .bloom import Redeemed
 from .conf import read_secret
 from .document import KIND, Document, check
@@ -34,7 +34,7 @@ from .store import Store, StoreError
 from .talkers import to_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from .conf import Conf
@@ -91,6 +91,7 @@ class Member:
         self._message = b""
         self.alarms: dict[str, str] = {}
         self.refuses = False
+        self.doubt = clocks.Doubt()  # whether a wall clock that was set is right
         self.attacked = 0  # other members under attack, if they are enough to believe
         self.blocks: tuple[str, ...] = ()  # networks that attack as many of them
         self.redeemed: Redeemed | None = None  # with bloom = yes
@@ -138,32 +139,11 @@ class Member:
             return
         text = document.keyring().text(passphrase=self._secret)
         try:
-            with self._alone():
-                if self._version_here() <= document.version:
-                    files.replace(self.conf.sealed, [message])
-                    files.replace(self.conf.keyring, [text.encode()])
+            local.write(self.conf, message, document.version, text)
         except OSError as error:
             # The engines go on with the previous file, and this is tried again.
             raise FleetError(f"{error.filename}: {error.strerror}") from None
         self.document, self._message = document, message
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes of this machine from writing: an agent, a command."""
-        path = self.conf.keyring.with_name(self.conf.keyring.name + ".lock")
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
-    def _version_here(self) -> int:
-        """Return the version of the copy that is on the disk; -1: there is none."""
-        try:
-            return version_of(KIND, self.conf.sealed.read_bytes())
-        except (FileNotFoundError, SealError):
-            return -1
 
     def restore(self) -> None:
         """Write the keyring again, from the document."""
@@ -213,7 +193,7 @@ class Member:
         """Do one round: publish, look, take the news."""
         now = time.monotonic()
         flood = self._report is not None and self._report.state != "calm"
-        record_due = now >= self._record_due or flood
+        record_due = now >= self._record_due or flood or self.doubt.step is not None
         clock_due = now >= self._clock_due
         mine = None
         if not self._silent:
@@ -267,7 +247,7 @@ class Member:
             version=0 if document is None else document.version,
             key=0 if document is None else document.masters[-1].number,
             offset=self.offset,
-            refuses=self.refuses,
+            refuses=self.refuses or self.doubt.step is not None,
             ahead=dict(self._ahead),
             alarms=tuple(self.alarms),
             state="calm" if report is None else report.state,
@@ -381,6 +361,8 @@ class Member:
             name=record.name, told=record.time, seen=now, ahead=record.ahead
         )
         self._sights[record.name] = sight
+        if self.document is not None:
+            self.doubt.hear(sight, self.document.skew_ms / 1000)
         self.seen[record.name] = record
         if len(self._sights) > SIGHTS_MAX:
             oldest = min(self._sights.values(), key=lambda sight: sight.seen).name
@@ -423,6 +405,22 @@ class Member:
         if wrong != self.refuses:
             self.refuses = wrong
             self._record_due = 0.0
+
+    def doubted(self, step: float | None) -> None:
+        """Raise an alarm: the wall clock was set by so much; None: that is over."""
+        # What was seen by the previous clock is no evidence about the one of now.
+        for name, sight in [*self._sights.items()]:
+            self._sights[name] = replace(sight, seen=-math.inf, ahead={})
+        self.doubt.begin(step)
+        self._record_due = self._clock_due = 0.0
+        if step is None:
+            self._clear("step")
+            return
+        self.alarm(
+            "step",
+            f"our wall clock was set by {step:+.1f} s: no cookies of the group "
+            "are made until it is back, or others agree",
+        )
 
     def look_after(self, now: float) -> None:
         """Raise an alarm if a round does not end; the owner calls it now and then."""

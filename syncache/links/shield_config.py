@@ -7,6 +7,7 @@ that is gone for longer leaves them without a key: they pass everything then.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from .._core import shield as core
@@ -59,6 +60,8 @@ class ShieldConfig:
         self._own_ts_key = entropy(KEY_BYTES)
         self._scale = host_settings.wscale() if wscale is None else wscale
         self._began = now
+        self._ts_base = round(keys.wall_offset * 1000) & UINT32_MASK
+        self._ts_set = -math.inf  # when it took another one's place
         self.is_off = False
         self.is_ts_required = False
         self.rekey(keys, now)
@@ -70,6 +73,9 @@ class ShieldConfig:
         begun = keys.begin(int(now * 1000), self._lifetime_ms)
         self._epoch, self._start_ms = begun or (0, int(now * 1000))
         self._given: set[int] = set()
+        ts_base = round(keys.wall_offset * 1000) & UINT32_MASK
+        if ts_base != self._ts_base:
+            self._ts_base, self._ts_set = ts_base, now
 
     def content(self, now: float, interface: InterfaceInfo) -> bytes:
         """Return the contents that the map should have now.
@@ -88,7 +94,7 @@ class ShieldConfig:
             hold_ns=number(sysctl, HOLD) * MS,
             mode=self.mode(),
             flags=flags,
-            ts_base=round(self._keys.wall_offset * 1000) & UINT32_MASK,
+            ts_base=self._ts_base,
             rcv_wscale=self._scale,
             hop_limit=host_settings.ttl(),
             qlen=number(sysctl, QLEN),
@@ -140,10 +146,13 @@ class ShieldConfig:
         policy = sysctl[TS]
         required = policy == "require" or (policy == "auto" and self.is_ts_required)
         # With keys that were there before us, so may cookies be.
-        early = self._keys.shared and now - self._began < 2 * self._lifetime_ms / 1000
+        lives = 2 * self._lifetime_ms / 1000
+        early = self._keys.shared and now - self._began < lives
+        # A SYN-ACK that left before the clock was set has a timestamp of another one.
+        checked = policy != "off" and now - self._ts_set >= lives
         return (
             (core.TS_PORTS if sysctl[TS_PORTS] else 0)
-            | (core.TS_CHECK if policy != "off" else 0)
+            | (core.TS_CHECK if checked else 0)
             | (core.TS_REQUIRED if required else 0)
             | (core.GATE_OPEN if sysctl[GATE] == "always" or early else 0)
             | (core.VERIFY if sysctl[VERIFY] else 0)

@@ -132,6 +132,32 @@ test_same_seed_and_keys_give_the_same_answers(void)
 }
 
 static void
+test_clock_of_timestamps_that_is_set_never_falls_back_for_a_connection(void)
+{
+    static const uint32_t bases[] = {5000, 0u - 5000};
+    for (uint32_t i = 0; i < 2; i++) {
+        cache_defaults();
+        cache_start();
+        (void)send_syn(1);
+        uint32_t tsval = reply_tsval(), iss = reply.seq;
+        syncache_set_ts_base(cache, bases[i]);
+        (void)send_syn(2);
+        now += 1;
+        EXPECT_TRUE(SYNCACHE_ACCEPT == syncache_kind(send_ack(1, iss)));
+        uint32_t clock = config.ts_base + (uint32_t)now;
+        int32_t ahead = (int32_t)(result.conn.ts_offset + clock - (tsval + 1));
+        EXPECT_EQ(i == 0 ? 5000 : 0, ahead);
+        /* Two lifetimes later nobody can remember. */
+        now += 2 * tunables.cookie_lifetime_ms + 1;
+        (void)send_syn(3);
+        tsval = reply_tsval();
+        EXPECT_TRUE(SYNCACHE_ACCEPT == syncache_kind(send_ack(3, reply.seq)));
+        clock = config.ts_base + (uint32_t)now;
+        EXPECT_EQ(tsval, result.conn.ts_offset + clock);
+    }
+}
+
+static void
 test_epoch_moves_on_with_the_lifetime(void)
 {
     /* And says when the next begins. */
@@ -320,6 +346,8 @@ static const struct test tests[] = {
     TEST(test_entry_costs_at_most_72_bytes_at_the_default_limit),
     TEST(test_kinds_are_contiguous_and_complete),
     TEST(test_same_seed_and_keys_give_the_same_answers),
+    TEST(
+        test_clock_of_timestamps_that_is_set_never_falls_back_for_a_connection),
     TEST(test_epoch_moves_on_with_the_lifetime),
     TEST(test_walk_some_looks_at_few_buckets_and_ends_at_never),
     TEST(test_walk_lists_every_entry_once_in_any_portion),

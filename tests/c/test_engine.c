@@ -1,6 +1,8 @@
 /* Time, hashes and derived values that every event relies on. */
 #include "cache.h"
 
+#define LIFETIME_MS 32000
+
 static void
 test_ts_clock_runs_at_its_rate_and_wraps(void)
 {
@@ -143,6 +145,53 @@ test_pause_outlasts_an_epoch_whose_key_is_late(void)
     EXPECT_EQ(SYNCACHE_REPLY_SYN_COOKIE, send_syn(3));
 }
 
+static const uint8_t *
+key_of(uint64_t epoch)
+{
+    static uint8_t key[16];
+    cache_key_of(epoch, key);
+    return key;
+}
+
+static void
+test_cookies_of_a_moment_ago_outlive_a_clock_that_is_set(void)
+{
+    /* Either way and however far, for a lifetime at least. */
+    static const int64_t leaps[] = {-1000000, -9, -8, -2, -1,
+                                    1,        2,  8,  9,  4000000};
+    for (size_t i = 0; i < sizeof leaps / sizeof *leaps; i++) {
+        const uint64_t before = 5000000;
+        const uint64_t after = before + (uint64_t)leaps[i];
+        const uint8_t *keys[SECRET_CANDIDATES];
+        uint8_t key[16];
+        struct secret secret;
+
+        memset(&secret, 0, sizeof secret);
+        secret_init(&secret);
+        secret_set_epoch(&secret, before, 1000);
+        for (uint64_t of = before - 2; of <= before + 1; of++)
+            secret_set_key(&secret, of, key_of(of));
+        secret_advance(&secret, 2000, LIFETIME_MS, 1000);
+        secret_use(&secret);
+        memcpy(key, secret_mint(&secret), sizeof key);
+        uint32_t parity = secret_parity(&secret);
+        secret_set_epoch(&secret, after, 1500);
+        for (uint64_t of = after - 2; of <= after + 1; of++)
+            if (of != before)
+                secret_set_key(&secret, of, key_of(of));
+        for (now = 2000; now < 1500 + LIFETIME_MS; now += 1000) {
+            secret_advance(&secret, now, LIFETIME_MS, 1000);
+            secret_use(&secret);
+            uint32_t count = secret_candidates(&secret, now, LIFETIME_MS, 1000,
+                                               parity, keys);
+            bool found = false;
+            for (uint32_t j = 0; j < count; j++)
+                found |= memcmp(keys[j], key, sizeof key) == 0;
+            EXPECT_TRUE(found);
+        }
+    }
+}
+
 static void
 test_keys_are_looked_at_only_when_one_changes_its_part(void)
 {
@@ -220,6 +269,7 @@ static const struct test tests[] = {
     TEST(test_time_stops_before_a_deadline_would_not_fit),
     TEST(test_paused_time_is_counted_to_its_end),
     TEST(test_pause_outlasts_an_epoch_whose_key_is_late),
+    TEST(test_cookies_of_a_moment_ago_outlive_a_clock_that_is_set),
     TEST(test_keys_are_looked_at_only_when_one_changes_its_part),
     TEST(test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir),
     TEST(test_eviction_from_a_closed_endpoint_is_remembered_until_it_opens),

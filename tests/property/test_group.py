@@ -13,7 +13,7 @@ import pytest
 
 from syncache import Inspection, Intercept, Ring, Segment, Syncache, Sysctl
 from syncache.acl import AccessList, permit
-from syncache.cli.keys import STEP_SECONDS
+from syncache.cli.wall import STEP_SECONDS
 from syncache.fleet.document import Document
 from syncache.flow import Side
 from syncache.keyring import DerivedKeyring, Master
@@ -65,6 +65,11 @@ class Machine:
 
     def now(self, wall):
         return wall - self._zero
+
+    def set_clock(self, error):
+        """Its wall clock is set, and the engine told."""
+        self.keys = DerivedKeyring(MASTERS, wall_offset=self._zero + error, group="web")
+        self.engine.rekey(self.keys)
 
 
 class Cache(Machine):
@@ -148,7 +153,7 @@ class Block(Shield):
 ENGINES = {"serve": Cache, "burst": Burst, "intercept": Shield, "inspect": Block}
 
 
-def handshake(one, other, wall, delay, family, port, rich):
+def handshake(one, other, wall, delay, family, port, rich, between=lambda: None):
     """SYN to one machine, its ACK to the other."""
     options = [MaximumSegmentSize(1400)]
     if rich:
@@ -165,6 +170,7 @@ def handshake(one, other, wall, delay, family, port, rich):
     ack = segment(
         family, port, seq=port + 1, ack=answer.seq + 1, flags=ACK, options_bytes=raw
     )
+    between()
     return other.ack(ack.packet(), wall + delay)
 
 
@@ -227,3 +233,31 @@ def test_two_machines_have_one_clock_of_timestamps():
         answer = Segment.parse(machine.syn(syn.packet(), WALL))
         told += [o.tsval for o in answer.options if type(o) is Timestamps]
     assert [told[0]] * len(ENGINES) == told
+
+
+@pytest.mark.parametrize("step", [-300.0, -LIFETIME, -3.0, -0.4, 0.4, 3.0, 30.0, 300.0])
+@pytest.mark.parametrize("kind", ENGINES)
+def test_clock_that_is_set_loses_no_handshake(kind, step):
+    """Neither one that is under way nor a later one of two machines, either way."""
+    one, other = ENGINES[kind](WALL - 5000.25, -step), ENGINES[kind](WALL - 9000, 0.0)
+    kept = []
+    for number, (family, rich) in enumerate(itertools.product((4, 6), (False, True))):
+        wall, port = WALL + 1000 * number, 6000 + number
+        one.set_clock(-step)
+        # A SYN before, so that the gate of a middlebox that was made anew is no matter.
+        kept.append(handshake(one, one, wall, 0.1, family, port, rich))
+        kept.append(
+            handshake(
+                one,
+                one,
+                wall + 1,
+                0.1,
+                family,
+                port + 100,
+                rich,
+                between=lambda: one.set_clock(0.0),
+            )
+        )
+        kept.append(handshake(one, other, wall + 2, 0.1, family, port + 200, rich))
+        kept.append(handshake(other, one, wall + 3, 0.1, family, port + 300, rich))
+    assert [True] * 16 == kept

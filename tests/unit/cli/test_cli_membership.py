@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import needs
 import pytest
 from valkey_server import ValkeyServer
@@ -286,15 +288,85 @@ def test_handshake_that_another_member_redeemed_is_not_admitted(place):
     assert ["fleet web: 1 ACKs refused that another has redeemed\n"] == lines[-1:]
 
 
-def test_wall_clock_that_was_set_is_an_alarm(place):
-    """Epochs follow it, timestamps do not."""
+def test_wall_clock_that_is_set_is_an_alarm_until_others_agree(place, monkeypatch):
+    """The engine has keys of its own meanwhile, and then those of the new time."""
     watch = membership.FleetWatch(membership.FleetSource(place))
-    watch._member.close()
-    watch._report_due = 0.0
-    watch.take(Syncache(), lambda _: None)
-    assert "timestamps" not in watch._member.alarms
-    watch._began_at -= 30.0
-    watch._report_due = 0.0
-    watch.take(Syncache(), lambda _: None)
+    member, taker, lines = watch._member, Taker(), []
+    member.close()
+    before, right = watch._source.keys.wall_offset, keys.wall_clock
+    monkeypatch.setattr(keys, "wall_clock", lambda: right() + 30.0)
+    watch.look()
+    assert (True, 30.0) == (watch.refuses, pytest.approx(member.doubt.step, abs=0.2))
+    watch.take(taker, lines.append)
+    assert not taker.given[-1].shared
+    assert member._record().refuses
+    assert any("ALARM step: our wall clock was set by +30.0 s" in x for x in lines)
+    watch.look()
+    assert watch.refuses
+    member.doubt._voices["edge-2"] = True
+    watch.look()
+    watch.take(taker, lines.append)
+    assert (False, {}) == (watch.refuses, member.alarms)
+    assert 30.0 == pytest.approx(taker.given[-1].wall_offset - before, abs=0.2)
+    assert "fleet web: alarm step is over\n" == lines[-1]
     watch.close()
-    assert "set by 30.0 s: restart" in watch._member.alarms["timestamps"]
+
+
+def test_wall_clock_that_is_set_back_is_believed_at_once(place, monkeypatch):
+    """What was in force is in force again."""
+    watch = membership.FleetWatch(membership.FleetSource(place))
+    taker, right = Taker(), keys.wall_clock
+    watch._member.close()
+    for step, shared in ((-5.0, False), (0.0, True)):
+        monkeypatch.setattr(keys, "wall_clock", lambda step=step: right() + step)
+        watch.look()
+        watch.take(taker, lambda _: None)
+        assert shared == taker.given[-1].shared
+    assert watch._source.keys is taker.given[-1]
+    watch.close()
+
+
+def test_wall_clock_that_is_set_within_the_skew_is_followed(place, monkeypatch):
+    """Epochs and timestamps, without a word."""
+    watch = membership.FleetWatch(membership.FleetSource(place))
+    taker, lines, right = Taker(), [], keys.wall_clock
+    before = watch._source.keys.wall_offset
+    watch._member.close()
+    watch._member.lines.clear()
+    monkeypatch.setattr(keys, "wall_clock", lambda: right() + 0.4)
+    watch.look()
+    watch.take(taker, lines.append)
+    assert 0.4 == pytest.approx(taker.given[-1].wall_offset - before, abs=0.05)
+    assert [] == lines
+    watch.close()
+
+
+def test_others_judge_a_wall_clock_that_is_set(place, tmp_path, monkeypatch):
+    """One that was wrong and is put right is believed; a right one is not put wrong."""
+    other_place = tmp_path / "edge-2"
+    other_place.mkdir()
+    conf = place.read_text().replace("edge-1", "edge-2")
+    (other_place / "fleet.conf").write_text(conf.replace("/ring", "/edge-2/ring"))
+    other = membership.FleetSource(other_place / "fleet.conf").member
+    right, error = keys.wall_clock, 30.0
+    monkeypatch.setattr(keys, "wall_clock", lambda: right() + error)
+    watch = membership.FleetWatch(membership.FleetSource(place))
+    ours, taker = watch._member, Taker()
+    ours.close()
+    ours._wall = keys.wall_clock
+    refused = []
+    for error in (30.0, 0.0, -30.0, 0.0):
+        monkeypatch.setattr(keys, "wall_clock", lambda error=error: right() + error)
+        ours._wall = keys.wall_clock
+        watch.look()
+        for _ in range(4):
+            for member in (ours, other):
+                member._record_due = member._clock_due = 0.0
+                member.turn()
+            time.sleep(0.01)  # so that the next record is a later one
+            watch.look()
+        refused.append(watch.refuses)
+        watch.take(taker, lambda _: None)
+        assert refused[-1] != taker.given[-1].shared
+    assert [True, False, True, False] == refused
+    watch.close()

@@ -336,3 +336,16 @@ def test_sealed_file_with_a_passphrase_of_a_wrong_type_raises(tmp_path):
     keys.save(path, passphrase="right")
     with pytest.raises(TypeError, match="a passphrase is str or bytes, not int"):
         Keyring.from_file(path, wall_offset=0, passphrase=5)
+
+
+def test_keys_that_are_put_aside_begin_with_the_groups_and_are_nobodys():
+    """Another epoch of the same parity, and the same clock of timestamps."""
+    keys = Keyring.derived((MASTER,), wall_offset=5000.0, group="web")
+    aside, begun = keys.aside(), keys.begin(1000, 32_000)
+    epoch, start = aside.begin(1000, 32_000)
+    assert (begun[1], 0) == (start, (epoch - begun[0]) % 2)
+    assert epoch - begun[0] > 1000
+    assert (keys.ts_key(), 5000.0) == (aside.ts_key(), aside.wall_offset)
+    assert aside.key(epoch, 32_000) != keys.key(begun[0], 32_000)
+    assert not aside.shared
+    assert (keys.masters, 7.0) == (keys.at(7.0).masters, keys.at(7.0).wall_offset)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from syncache.fleet.clocks import FRESH_SECONDS, Sight, against, is_ahead, is_wrong
+from syncache.fleet.clocks import (
+    FRESH_SECONDS,
+    Doubt,
+    Sight,
+    against,
+    is_ahead,
+    is_wrong,
+)
 
 SKEW = 1.0
 NOW = 1000.0
@@ -85,3 +92,31 @@ def test_accusation_counts_for_what_we_told_lately(told, counts):
 def test_ahead_is_beyond_the_skew():
     """A message takes time, which only makes it older."""
     assert [False, True] == [is_ahead(sight("a", e), SKEW) for e in (1.0, 1.01)]
+
+
+@pytest.mark.parametrize("step", [30.0, -30.0, 5.0, -5.0])
+@pytest.mark.parametrize("right", [True, False])
+def test_records_say_whether_a_clock_that_was_set_is_right(step, right):
+    """They are sealed about now by the one clock, and not by the other."""
+    doubt = Doubt()
+    sight = Sight(name="b", told=NOW - 0.5, seen=NOW if right else NOW + step)
+    doubt.hear(sight, 1.0)
+    assert doubt.agree is None
+    doubt.begin(step)
+    doubt.hear(sight, 1.0)
+    assert right is doubt.agree
+    doubt.begin(None)
+    assert doubt.agree is None
+
+
+def test_voices_of_most_members_count_and_old_records_say_nothing():
+    """One that is sick is outvoted; one that is gone has no voice."""
+    doubt = Doubt()
+    doubt.begin(30.0)
+    doubt.hear(Sight(name="gone", told=NOW - 500, seen=NOW), 1.0)
+    assert doubt.agree is None
+    for name, told in (("a", NOW - 30), ("b", NOW), ("c", NOW - 1)):
+        doubt.hear(Sight(name=name, told=told, seen=NOW), 1.0)
+    assert doubt.agree
+    doubt.hear(Sight(name="c", told=NOW - 31, seen=NOW), 1.0)
+    assert not doubt.agree

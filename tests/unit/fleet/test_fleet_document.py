@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncache.cli.keys import STEP_SECONDS
+from syncache.cli.wall import STEP_SECONDS
 from syncache.fleet import FleetError
 from syncache.fleet.document import MARGIN_MS, Document, check
 from syncache.keyring import Master

@@ -99,6 +99,18 @@ def test_other_keys_take_over_at_once():
     assert {10_030, 10_031, 10_032} == told(config).keys
 
 
+def test_timestamps_of_a_clock_that_was_set_are_not_checked_while_they_live():
+    """SYN-ACKs of before have those of another clock."""
+    keys = derived(wall_offset=320_000.0)
+    config, _ = made(keys=keys)
+    config.rekey(keys.aside(), 1000.0)
+    assert told(config).flags & core.TS_CHECK
+    config.rekey(keys.at(320_030.0), 1001.0)
+    assert 320_030_000 == told(config, 1001.0).ts_base
+    assert not told(config, 1064.0).flags & core.TS_CHECK
+    assert told(config, 1065.0).flags & core.TS_CHECK
+
+
 def test_other_lifetime_takes_the_epochs_of_a_file_with_it():
     """Machines with the same lifetime are in the same epoch."""
     config, sysctl = made(keys=derived())

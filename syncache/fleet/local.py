@@ -1,0 +1,55 @@
+"""A member's files: the group's document as it was in Valkey, and the keyring of it.
+
+Several processes of one machine may write them, an agent for each command and the
+operator's `syncache fleet`: they take turns, and an older version is not written over a
+newer one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from ..cli import files
+from .document import KIND
+from .seal import SealError, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .conf import Conf
+
+
+def write(conf: Conf, message: bytes, version: int, keyring: str) -> None:
+    """Write both, unless what is there is newer.
+
+    Raises:
+        OSError: the disk is full, or the folder is not to be written.
+    """
+    with _alone(conf.keyring):
+        if version_here(conf.sealed) <= version:
+            files.replace(conf.sealed, [message])
+            files.replace(conf.keyring, [keyring.encode()])
+
+
+def version_here(path: Path) -> int:
+    """Return the version of the copy that is on the disk; -1: there is none."""
+    try:
+        return version_of(KIND, path.read_bytes())
+    except (FileNotFoundError, SealError):
+        return -1
+
+
+@contextlib.contextmanager
+def _alone(keyring: Path) -> Iterator[None]:
+    """Keep other processes of this machine from writing."""
+    path = keyring.with_name(keyring.name + ".lock")
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

@@ -9,8 +9,9 @@ out=$1
 mkdir -p "$out"
 
 {
-	echo '/* The SYN cache in one header: syncache.h and syncache_host.h. */'
-	cat syncache.h
+	echo '/* The SYN cache in one header: syncache_tunables.h, syncache.h, syncache_host.h. */'
+	cat syncache_tunables.h
+	grep -v '^#include "syncache_tunables.h"' syncache.h
 	grep -v '^#include "syncache.h"' syncache_host.h
 } >"$out/syncache.h"
 
@@ -66,7 +67,7 @@ END
 		close(path)
 	}
 	BEGIN {
-		seen["syncache.h"] = seen["syncache_host.h"] = 1
+		seen["syncache.h"] = seen["syncache_tunables.h"] = seen["syncache_host.h"] = 1
 		for (i = 1; i < ARGC; i++) {
 			if (ARGV[i] == "core/burst.c")
 				print "\n#ifndef SYNCACHE_SMALL"

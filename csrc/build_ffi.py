@@ -30,8 +30,23 @@ def marked_region(header: Path) -> str:
     return re.sub(r"/\*.*?\*/", " ", region, flags=re.DOTALL)
 
 
+def members(rows: str, table: str, bits: str) -> str:
+    """Declare the members that a list of rows in this text makes of a structure."""
+    _, mark, after = rows.partition(f"#define {table}(ROW)")
+    if not mark:
+        raise ValueError(f"no list of rows is called {table}")
+    lines = after.replace("\\\n", " ").partition("\n")[0]
+    names = re.findall(r'\bROW\((\w+), *"', lines)
+    return " ".join(f"uint{bits}_t {name};" for name in names)
+
+
 def python_view(region: str) -> str:
     """Adapt a region to cffi: it takes integer macros only, "..." asks the compiler."""
+    region = re.sub(
+        r"\b(\w+)\(SYNCACHE_MEMBER(?:_(64))?\)",
+        lambda found: members(ROWS, found[1], found[2] or "32"),
+        region,
+    )
     region = re.sub(
         r"^(#define +\w+) +[A-Z]\w*.*$", r"\1 ...", region, flags=re.MULTILINE
     )
@@ -47,10 +62,17 @@ def sources(*rooms: str) -> list[str]:
     ]
 
 
+# Where the lists of rows are that structures are made of.
+ROWS = "".join(
+    (CSRC / name).read_text("utf-8")
+    for name in ("syncache_tunables.h", "flow/flow_tunables.h")
+)
 headers = [
+    CSRC / "syncache_tunables.h",
     CSRC / "syncache.h",
     CSRC / "syncache_host.h",
     *(CSRC / "flow" / f"{name}.h" for name in ("flow_tunables", "flow", "attempts")),
+    CSRC / "registry.h",
 ]
 rooms = ["core", "simd", "flow"]
 # The links are Linux system calls; the core runs anywhere.

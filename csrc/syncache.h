@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "syncache_tunables.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -25,12 +27,6 @@ extern "C" {
 
 #define SYNCACHE_ABI_VERSION 1
 
-#define SYNCACHE_HASHSIZE_MAX 4194304   /* 2^22 buckets: 8 GiB at bucketlimit 30 */
-#define SYNCACHE_BUCKETLIMIT_MAX 240    /* ranks and slots fit into a byte */
-#define SYNCACHE_REXMTLIMIT_MAX 12      /* TCP_MAXRXTSHIFT: the back-off table ends there */
-#define SYNCACHE_REXMIT_MAX_MS 64000    /* the 16-bit deadlines span 131 s either way */
-#define SYNCACHE_ENDPOINT_MAX 65535     /* endpoint numbers are 16 bits in an entry */
-#define SYNCACHE_ADDRESS_MAX 65535      /* local addresses beside those of endpoints */
 #define SYNCACHE_BURST_MAX 64           /* packets a stage of the burst path keeps in L1 */
 #define SYNCACHE_REPLY_MAX 128          /* IPv6 40 + TCP 20 + 40 of options, rounded up to two cache lines */
 #define SYNCACHE_KEY_BYTES 16
@@ -104,76 +100,11 @@ enum syncache_checksum {
 
 enum syncache_via { SYNCACHE_VIA_CACHE, SYNCACHE_VIA_COOKIE, SYNCACHE_VIA_FASTOPEN };
 enum syncache_ecn { SYNCACHE_ECN_NONE, SYNCACHE_ECN_CLASSIC, SYNCACHE_ECN_ACCURATE, SYNCACHE_ECN_ECHO };
-enum syncache_pause_policy { SYNCACHE_PAUSE_AGE, SYNCACHE_PAUSE_BUCKET, SYNCACHE_PAUSE_NONE };
-enum syncache_gate { SYNCACHE_GATE_ENDPOINT, SYNCACHE_GATE_ALWAYS, SYNCACHE_GATE_BUCKET };
-enum syncache_layout { SYNCACHE_LAYOUT_WIDE, SYNCACHE_LAYOUT_FREEBSD, SYNCACHE_LAYOUT_MSS };
-enum syncache_cookie_ts { SYNCACHE_TS_CHECK, SYNCACHE_TS_AUTO, SYNCACHE_TS_REQUIRE, SYNCACHE_TS_OFF };
-enum syncache_overflow { SYNCACHE_OVERFLOW_EVICT, SYNCACHE_OVERFLOW_DROP_NEW };
 /* NONE is FreeBSD's TF_NOOPT, ALL those that the tunables allow; of a sum, OPTION_MSS is always a part. */
 enum syncache_options { SYNCACHE_OPTIONS_NONE, SYNCACHE_OPTIONS_ALL, SYNCACHE_OPTION_MSS, SYNCACHE_OPTION_SCALE = 4,
                         SYNCACHE_OPTION_SACK = 8, SYNCACHE_OPTION_TIMESTAMPS = 16 };
 enum syncache_isa { SYNCACHE_ISA_PORTABLE, SYNCACHE_ISA_AVX2, SYNCACHE_ISA_AVX512, SYNCACHE_ISA_NEON,
                     SYNCACHE_ISA_NEON_SHA3 };
-
-/* Fixed for the life of an engine. */
-struct syncache_config {
-    uint32_t struct_size;      /* sizeof(struct syncache_config) */
-    uint32_t hashsize;         /* buckets: a power of two, 1 to SYNCACHE_HASHSIZE_MAX */
-    uint32_t bucketlimit;      /* entries in a bucket, 1 to SYNCACHE_BUCKETLIMIT_MAX */
-    uint32_t cachelimit;       /* entries in all, 1 to 2^32 - 1 */
-    uint32_t established_max;  /* known tuples; 0: the stack looks up its own */
-    uint32_t replay_entries;   /* remembered handshakes, rounded up to a multiple of 8; 0: none */
-    uint32_t endpoint_max;     /* listening endpoints, 1 to SYNCACHE_ENDPOINT_MAX */
-    uint32_t address_max;      /* local addresses beside those of endpoints, 0 to SYNCACHE_ADDRESS_MAX */
-    uint32_t md5_max;          /* RFC 2385 keys of all endpoints */
-    uint32_t ts_base;          /* TSval = ts_base + now_ms * ts_hz / 1000 + offset of the tuple */
-    uint32_t ts_hz;            /* 1 to 1,000,000 */
-    uint32_t ts_per_tuple;     /* 0: every tuple's offset is 0 */
-};
-
-/* May change at any time, as a whole.  Names are those of the sysctl variables; units are milliseconds and bytes. */
-struct syncache_tunables {
-    uint32_t struct_size;
-    uint32_t syncookies;
-    uint32_t syncookies_only;
-    uint32_t rexmtlimit;             /* 0 to SYNCACHE_REXMTLIMIT_MAX */
-    uint32_t rst_on_sock_fail;
-    uint32_t rexmit_initial_ms;      /* 1 to SYNCACHE_REXMIT_MAX_MS, as the three below */
-    uint32_t rexmit_slop_ms;         /* 0 to SYNCACHE_REXMIT_MAX_MS */
-    uint32_t rexmit_min_ms;
-    uint32_t rexmit_max_ms;
-    uint32_t rexmit_rate;            /* SYN-ACKs sent again per second at most; 0: no bound */
-    uint32_t ecn_enable;             /* 0 to 4 */
-    uint32_t ecn_maxretries;         /* 0 to SYNCACHE_REXMTLIMIT_MAX */
-    uint32_t rfc1323;                /* 0 neither, 1 both, 2 scaling only, 3 timestamps only */
-    uint32_t sack_enable;
-    uint32_t mssdflt;                /* announced when the endpoint has no mtu */
-    uint32_t v6mssdflt;
-    uint32_t minmss;                 /* 48 at least; mssdflt and v6mssdflt are not below it */
-    uint32_t maxsockbuf;             /* sets our window scale where the endpoint does not */
-    uint32_t tolerate_missing_ts;
-    uint32_t ts_offset_per_conn;     /* 0: the offset is keyed on the two addresses alone */
-    uint32_t insecure_rst;
-    uint32_t ack_war_cnt;            /* 0: unlimited */
-    uint32_t ack_war_timewindow_ms;  /* 0: unlimited; at most 30000 */
-    uint32_t drop_synfin;
-    uint32_t blackhole;              /* 0 to 3 */
-    uint32_t fastopen_server_enable;
-    uint32_t path_mtu_discovery;
-    uint32_t pause_policy;           /* enum syncache_pause_policy */
-    uint32_t pause_age_ms;           /* 1 to 60000 */
-    uint32_t cookie_gate;            /* enum syncache_gate */
-    uint32_t ecn_in_cookie;
-    uint32_t offer_timeout_ms;       /* to 60000; 0: the entry is gone as soon as it is offered */
-    uint32_t dupsyn_limit;           /* to 255; 0: FreeBSD's way, answered without limit, budget refilled */
-    uint32_t cookie_ts;              /* enum syncache_cookie_ts */
-    uint32_t clock_skew_ms;          /* at most half of cookie_lifetime_ms */
-    uint32_t cookie_lifetime_ms;     /* 1000 to 3600000 */
-    uint32_t cookie_layout;          /* enum syncache_layout */
-    uint32_t failcookie_rst;
-    uint32_t overflow;               /* enum syncache_overflow */
-    uint64_t secmod;                 /* last field of the cookie's MAC input */
-};
 
 /* Counters, monotone, never reset by the engine.  sc_ names are FreeBSD's tcps_sc_*. */
 struct syncache_stats {

@@ -4,8 +4,8 @@
     python docs/generate.py            write them
     python docs/generate.py --check    exit 1 if a page is not what would be written
 
-What is told of a tunable has its home in syncache/tunables/, what is told of a
-counter or a verdict in csrc/syncache.h, what a connection does in its table of
+What is told of a tunable is its row, in a header or in syncache/tunables/, what is told
+of a counter or a verdict in csrc/syncache.h, what a connection does in its table of
 transitions, syncache/tcp/state.py, what was proven in tests/conformance/trace.txt; the
 pages only arrange it.
 """
@@ -33,6 +33,7 @@ from syncache.tunables import NOT_ABOVE  # noqa: E402
 from tests.conformance import suite, trace  # noqa: E402
 
 SETTABLE = {"boot": "before an engine uses it", "always": "any time", "never": "never"}
+ROWS = "csrc/syncache_tunables.h, csrc/flow/flow_tunables.h and syncache/tunables/"
 NOTE = "<!-- Written by docs/generate.py; edit {source} instead. -->"
 
 
@@ -44,7 +45,7 @@ def tunables_page() -> str:
     lines = [
         "# Tunables",
         "",
-        NOTE.format(source="syncache/tunables/"),
+        NOTE.format(source=f"the rows of {ROWS}"),
         "",
         "FreeBSD's names where it has one; ours are under `net.inet.tcp.syncache.x.`.",
         "The columns `freebsd` and `intime` say what those presets change.",

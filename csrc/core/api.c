@@ -11,6 +11,7 @@
 #include "../syncache_host.h"
 #include "derive.h"
 #include "event.h"
+#include "rows.h"
 
 #define API_LINE 64      /* alignment of the block and of its parts */
 #define API_ENTRY_MAX 80 /* bytes a table needs for an entry, all told */
@@ -43,18 +44,16 @@ syncache_kind(enum syncache_verdict verdict)
 }
 
 static bool
-api_config_valid(const struct syncache_config *config)
+api_config_valid(const struct syncache_config *row_of)
 {
-    uint32_t hashsize = config->hashsize;
+    static const struct row rows[] = {SYNCACHE_CONFIG(ROW)};
+    uint32_t hashsize = row_of->hashsize;
 
-    return config->struct_size == sizeof(*config) && hashsize >= 1 &&
-           hashsize <= SYNCACHE_HASHSIZE_MAX &&
-           (hashsize & (hashsize - 1)) == 0 && config->bucketlimit >= 1 &&
-           config->bucketlimit <= SYNCACHE_BUCKETLIMIT_MAX &&
-           config->cachelimit >= 1 && config->endpoint_max >= 1 &&
-           config->endpoint_max <= SYNCACHE_ENDPOINT_MAX &&
-           config->address_max <= SYNCACHE_ADDRESS_MAX && config->ts_hz >= 1 &&
-           config->ts_hz <= API_TS_HZ_MAX;
+    return row_of->struct_size == sizeof *row_of &&
+           rows_in_range(row_of, offsetof(struct syncache_config, hashsize),
+                         rows, sizeof rows / sizeof *rows) &&
+           SYNCACHE_CONFIG(ROW_LARGE_IN_RANGE) row_of->ts_hz >= 1 &&
+           row_of->ts_hz <= API_TS_HZ_MAX && (hashsize & (hashsize - 1)) == 0;
 }
 
 static size_t

@@ -72,8 +72,10 @@ engine_advance_keys(struct syncache *cache)
     uint32_t skew_ms = engine_skew_ms(cache);
 
     secret_advance(&cache->secret, cache->now_ms, lifetime_ms, skew_ms);
+#ifndef SYNCACHE_SMALL /* without bursts every packet looks: less code */
     cache->keys_ms =
         secret_settled_ms(&cache->secret, cache->now_ms, lifetime_ms, skew_ms);
+#endif
 }
 
 static void

@@ -17,11 +17,13 @@ siphash24(const uint8_t key[static SIPHASH_KEY_BYTES], const uint8_t *data,
         siphash_absorb(&s, load64_le(data + i));
     uint64_t last = (uint64_t)data_size << 56;
     unsigned place = 0;
+#ifndef SYNCACHE_SMALL
     /* Four bytes at once: tuples end with their ports. */
     if (data_size & 4) {
         last |= load32_le(data + whole);
         place = 4;
     }
+#endif
     for (; place < data_size - whole; place++)
         last |= (uint64_t)data[whole + place] << 8 * place;
     siphash_absorb(&s, last);

@@ -21,7 +21,7 @@
 #define TABLE_ARM_MAX_MS SYNCACHE_REXMIT_MAX_MS /* a deadline further away is cut to this */
 #define TABLE_SWEEP_MS 30000          /* how often table_sweep() must run so that 16-bit times do not wrap */
 #define TABLE_AGE_MAX_MS (UINT32_C(1) << 30) /* of an entry, 12 days: an older one counts as old as that */
-#define TABLE_CHALLENGE_MAX_MS 30000  /* longest ack_war_timewindow */
+#define TABLE_CHALLENGE_MAX_MS SYNCACHE_CHALLENGE_MAX_MS
 
 /* One half-open connection.  The table reads the tuple and born_ms; the rest is the events'. */
 struct table_entry {

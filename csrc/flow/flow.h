@@ -21,7 +21,6 @@ extern "C" {
 
 /* cffi: begin.  Everything between the two marks is the C API exactly as Python sees it. */
 
-#define FLOW_SESSIONS_MAX 67108864    /* 2^26: 16 GiB of sessions */
 #define FLOW_TX_ROOM 4                /* free slots per tx ring that flow_burst() and flow_poll() need to go on */
 #define FLOW_PACKET_MAX 256           /* bytes of a packet of ours with its link header: tx slots have at least these;
                                          a client's early data needs an MTU's, and is lost where they are fewer */
@@ -83,12 +82,7 @@ enum flow_end {
 struct flow_config {
     uint32_t struct_size;         /* sizeof(struct flow_config) */
     uint32_t kind;                /* enum flow_kind */
-    uint32_t sessions_max;        /* 1 to FLOW_SESSIONS_MAX */
-    uint32_t hosts_max;           /* destinations with half-open sessions, or blocked; 1 to FLOW_SESSIONS_MAX */
-    uint32_t profiles_max;        /* servers whose options are remembered; 0 to 65535 */
-    uint32_t headers_max;         /* link headers; 1 to 65535 */
-    uint32_t journal_max;         /* events kept until they are taken; 1 to 2^24 */
-    uint32_t rules_max;           /* of an access list; 0 to 65535 */
+    FLOW_INTERCEPT_CONFIG(SYNCACHE_MEMBER)
 };
 
 enum flow_port_op { FLOW_PORT_ANY, FLOW_PORT_EQ, FLOW_PORT_NEQ, FLOW_PORT_LT, FLOW_PORT_GT, FLOW_PORT_RANGE };

@@ -9,6 +9,7 @@
 #include "flow_range.h"
 
 #include "../core/derive.h"
+#include "../core/rows.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,10 +18,6 @@
 /* Told by Inspection's challenges: a segment, kept until the server answers. */
 #define FLOW_CHALLENGE_WINDOW 1460
 #define FLOW_LINE 64 /* alignment of the block and of its parts */
-#define FLOW_PROFILES_MAX 65535
-#define FLOW_HEADERS_MAX 65535
-#define FLOW_RULES_MAX 65535
-#define FLOW_JOURNAL_MAX (1u << 24)
 
 _Static_assert(sizeof(struct flow_rule) == 80, "no hidden padding");
 _Static_assert(sizeof(struct flow_event) % 8 == 0, "no hidden padding");
@@ -41,18 +38,21 @@ struct flow_layout {
 };
 
 static bool
-flow_config_valid(const struct flow_config *config)
+flow_config_valid(const struct flow_config *row_of)
 {
-    return config->struct_size == sizeof *config &&
-           config->kind <= FLOW_INSPECT && config->sessions_max >= 1 &&
-           config->sessions_max <= FLOW_SESSIONS_MAX &&
-           config->hosts_max >= 1 && config->hosts_max <= FLOW_SESSIONS_MAX &&
-           config->profiles_max <= FLOW_PROFILES_MAX &&
-           config->headers_max >= 1 &&
-           config->headers_max <= FLOW_HEADERS_MAX &&
-           config->journal_max >= 1 &&
-           config->journal_max <= FLOW_JOURNAL_MAX &&
-           config->rules_max <= FLOW_RULES_MAX;
+    static const struct row intercept[] = {FLOW_INTERCEPT_CONFIG(ROW)};
+    static const struct row inspect[] = {FLOW_INSPECT_CONFIG(ROW)};
+    size_t at = offsetof(struct flow_config, sessions_max);
+
+    if (row_of->struct_size != sizeof *row_of)
+        return false;
+    if (row_of->kind == FLOW_INTERCEPT)
+        return FLOW_INTERCEPT_CONFIG(ROW_LARGE_IN_RANGE) rows_in_range(
+            row_of, at, intercept, sizeof intercept / sizeof *intercept);
+    return row_of->kind == FLOW_INSPECT &&
+           row_of->rules_max <= FLOW_RULES_MAX &&
+           FLOW_INSPECT_CONFIG(ROW_LARGE_IN_RANGE) rows_in_range(
+               row_of, at, inspect, sizeof inspect / sizeof *inspect);
 }
 
 static size_t

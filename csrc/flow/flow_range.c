@@ -1,75 +1,29 @@
-/* Which values of tunables are in range: see flow_range.h. */
+/* Which values of tunables are in range, by their rows: see flow_range.h. */
 #include "flow_range.h"
 
+#include "../core/rows.h"
 #include "view.h"
 
-#define MS_PER_SECOND 1000
-#define SECONDS_MAX_MS ((uint32_t)FLOW_SECONDS_MAX * MS_PER_SECOND)
-#define MSS_MIN 48 /* as net.inet.tcp.minmss */
-#define LIFETIME_MIN_MS 1000
-#define LIFETIME_MAX_MS 3600000
-#define DIVISOR_MAX 100
-#define REXMT_INITIAL_MAX_MS 60000
-
-static bool
-range_within(uint32_t value, uint32_t low, uint32_t high)
-{
-    return low <= value && value <= high;
-}
-
-static bool
-range_seconds(uint32_t ms)
-{
-    return range_within(ms, 1, SECONDS_MAX_MS);
-}
-
-/* Keys and retransmission: what challenging a client needs in either mode. */
-static bool
-range_challenge(uint32_t lifetime_ms, uint32_t skew_ms, uint32_t initial_ms,
-                uint32_t limit, uint32_t mss, uint32_t gate)
-{
-    return gate <= SYNCACHE_GATE_BUCKET &&
-           range_within(lifetime_ms, LIFETIME_MIN_MS, LIFETIME_MAX_MS) &&
-           skew_ms <= lifetime_ms / 2 &&
-           range_within(initial_ms, 1, REXMT_INITIAL_MAX_MS) &&
-           limit <= FLOW_REXMT_MAX && range_within(mss, MSS_MIN, UINT16_MAX);
-}
-
 bool
-flow_intercept_valid(const struct flow_intercept_tunables *of)
+flow_intercept_valid(const struct flow_intercept_tunables *row_of)
 {
-    return of->struct_size == sizeof *of && of->mode <= FLOW_MODE_WATCH &&
-           of->drop_mode <= FLOW_DROP_HEAVIEST &&
-           range_seconds(of->watch_timeout_ms) &&
-           range_seconds(of->finrst_timeout_ms) &&
-           range_seconds(of->connection_timeout_ms) &&
-           range_within(of->max_incomplete_low, 1, of->max_incomplete_high) &&
-           of->max_incomplete_high <= FLOW_COUNT_MAX &&
-           range_within(of->one_minute_low, 1, of->one_minute_high) &&
-           of->one_minute_high <= FLOW_COUNT_MAX &&
-           range_within(of->aggressive_divisor, 1, DIVISOR_MAX) &&
-           of->rate_method <= FLOW_RATE_EWMA &&
-           of->evict_rst <= FLOW_EVICT_RST_ALWAYS &&
-           of->watch_reset <= FLOW_RESET_NONE &&
-           of->reset_client_on_giveup <= FLOW_GIVEUP_ALWAYS &&
-           of->options <= FLOW_OPTIONS_CLIENT &&
-           of->synack <= FLOW_SYNACK_AUTO && of->synack_window <= UINT16_MAX &&
-           (of->wait_for_data == 0 || of->synack_window > 0) &&
-           of->unknown <= FLOW_UNKNOWN_FORWARD &&
-           of->learn_time_ms <= SECONDS_MAX_MS &&
-           of->learn_limit <= FLOW_COUNT_MAX &&
-           of->silent_max <= FLOW_COUNT_MAX &&
-           of->calm_check_interval_ms <= SECONDS_MAX_MS &&
-           range_challenge(of->cookie_lifetime_ms, of->clock_skew_ms,
-                           of->rexmt_initial_ms, of->rexmt_limit,
-                           of->synack_mss, of->cookie_gate);
+    static const struct row rows[] = {FLOW_INTERCEPT_TUNABLES(ROW)
+                                          SYNCACHE_KEY_TUNABLES(ROW)};
+
+    return row_of->struct_size == sizeof *row_of &&
+           rows_in_range(row_of, sizeof row_of->struct_size, rows,
+                         sizeof rows / sizeof *rows) &&
+           FLOW_INTERCEPT_TUNABLES(ROW_LARGE_IN_RANGE) SYNCACHE_KEY_TUNABLES(
+               ROW_LARGE_IN_RANGE) FLOW_INTERCEPT_ORDER(ROW_ORDER)
+               SYNCACHE_KEY_ORDER(ROW_ORDER)(row_of->wait_for_data == 0 ||
+                                             row_of->synack_window > 0);
 }
 
 static bool
 range_rule_valid(const struct flow_inspect_rule *rule)
 {
     return rule->inspect <= 1 && rule->alert <= FLOW_INHERIT &&
-           rule->audit <= FLOW_INHERIT && rule->timeout_ms <= SECONDS_MAX_MS;
+           rule->audit <= FLOW_INHERIT && rule->timeout_ms <= FLOW_MS_MAX;
 }
 
 static bool
@@ -92,40 +46,17 @@ range_rules_valid(const struct flow_inspect_tunables *of)
     return true;
 }
 
-/* 0 in `high` is unlimited, whatever `low` says. */
-static bool
-range_pair(uint32_t low, uint32_t high)
-{
-    return low <= FLOW_COUNT_MAX && high <= FLOW_COUNT_MAX &&
-           (high == 0 || low <= high);
-}
-
 bool
-flow_inspect_valid(const struct flow_inspect_tunables *of)
+flow_inspect_valid(const struct flow_inspect_tunables *row_of)
 {
-    return of->struct_size == sizeof *of &&
-           range_seconds(of->tcp_synwait_time_ms) &&
-           range_seconds(of->tcp_finwait_time_ms) &&
-           range_seconds(of->tcp_idle_time_ms) &&
-           range_seconds(of->udp_idle_time_ms) &&
-           range_seconds(of->dns_timeout_ms) &&
-           range_seconds(of->icmp_idle_time_ms) &&
-           range_pair(of->max_incomplete_low, of->max_incomplete_high) &&
-           range_pair(of->one_minute_low, of->one_minute_high) &&
-           of->tcp_block_time_ms <= SECONDS_MAX_MS &&
-           of->tcp_stray_limit <= FLOW_COUNT_MAX &&
-           of->tcp_silent_max <= FLOW_COUNT_MAX &&
-           of->block_action <= FLOW_BLOCK_EVICT &&
-           of->aggressive_evict <= FLOW_EVICT_NOBODY &&
-           of->drop_mode <= FLOW_DROP_HEAVIEST &&
-           of->udp_halfopen_max_age_ms <= SECONDS_MAX_MS &&
-           of->rate_method <= FLOW_RATE_EWMA &&
-           range_seconds(of->calm_check_interval_ms) &&
-           of->min_active_ms <= SECONDS_MAX_MS &&
-           of->host_alert_again_ms <= SECONDS_MAX_MS &&
-           of->options <= FLOW_OPTIONS_CLIENT &&
-           range_challenge(of->cookie_lifetime_ms, of->clock_skew_ms,
-                           of->rexmt_initial_ms, of->rexmt_limit,
-                           of->synack_mss, of->cookie_gate) &&
-           range_rules_valid(of);
+    static const struct row rows[] = {FLOW_INSPECT_TUNABLES(ROW)
+                                          SYNCACHE_KEY_TUNABLES(ROW)};
+
+    return row_of->struct_size == sizeof *row_of &&
+           rows_in_range(row_of, sizeof row_of->struct_size, rows,
+                         sizeof rows / sizeof *rows) &&
+           FLOW_INSPECT_TUNABLES(ROW_LARGE_IN_RANGE)
+               SYNCACHE_KEY_TUNABLES(ROW_LARGE_IN_RANGE)
+                   FLOW_INSPECT_ORDER(ROW_ORDER_OR_NONE)
+                       SYNCACHE_KEY_ORDER(ROW_ORDER) range_rules_valid(row_of);
 }

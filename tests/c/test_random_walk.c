@@ -32,7 +32,7 @@ random_tunables(void)
     tunables.rst_on_sock_fail = (uint32_t)below(2);
     tunables.ecn_enable = (uint32_t)below(5);
     tunables.rfc1323 = (uint32_t)below(4);
-    tunables.maxsockbuf = (uint32_t)test_random();
+    tunables.maxsockbuf = 1 + (uint32_t)below(1 << 30);
     tunables.ack_war_cnt = (uint32_t)below(8);
     tunables.blackhole = (uint32_t)below(4);
     tunables.fastopen_server_enable = (uint32_t)below(2);

@@ -105,6 +105,35 @@ test_out_of_range_is_refused_and_changes_nothing(void)
 }
 
 static void
+test_every_row_is_the_range_of_its_member(void)
+{
+    /* The edges are taken and what is beyond them is not, where no relation
+     * between members stands in the way. */
+    struct syncache_tunables wide;
+    syncache_tunables_default(&wide);
+    wide.rexmit_min_ms = 1;
+    wide.minmss = 48;
+    wide.mssdflt = wide.v6mssdflt = 65535;
+    wide.clock_skew_ms = 0;
+    wide.cookie_lifetime_ms = 3600000;
+    cache_defaults();
+    cache_start();
+#define EDGES(member, name, kind, value, low, high, ...)                 \
+    do {                                                                 \
+        const uint32_t numbers[] = {(low), (high), (uint32_t)(low) - 1u, \
+                                    (uint32_t)(high) + 1u};              \
+        for (int i = 0; i < 4; i++) {                                    \
+            struct syncache_tunables edge = wide;                        \
+            edge.member = numbers[i];                                    \
+            EXPECT_EQ(i < 2 || (high) == UINT32_MAX,                     \
+                      syncache_set_tunables(cache, &edge));              \
+        }                                                                \
+    } while (0);
+    SYNCACHE_TUNABLES(EDGES)
+    SYNCACHE_KEY_TUNABLES(EDGES)
+}
+
+static void
 test_maxsockbuf_sets_the_scale(void)
 {
     /* Spec section 2: 65535 << s is just short of a power of two. */
@@ -141,6 +170,7 @@ static const struct test tests[] = {
     TEST(test_defaults_are_accepted),
     TEST(test_defaults_are_those_of_the_specification),
     TEST(test_out_of_range_is_refused_and_changes_nothing),
+    TEST(test_every_row_is_the_range_of_its_member),
     TEST(test_maxsockbuf_sets_the_scale),
     TEST(test_syncookies_switched_off_end_a_pause),
 };

@@ -73,6 +73,7 @@ FLOW_FROM_CORE = {
     "cookie.h",
     "derive.h",
     "ring.h",
+    "rows.h",
     "secret.h",
     "seq.h",
     "siphash.h",

@@ -123,15 +123,19 @@ uint64_t syncache_clock(struct syncache_clock *clock, uint32_t now_ms);
 
 /*
  * The engine, and the state that a stack with its own connections and listeners would keep beside it: a clock of 64
- * bits, keys in time, and the ports.  The caller fills in the last three fields and leaves the others to
- * syncache_front_init(); `cache` may be used with every call of syncache.h.
+ * bits, keys in time, the ports, and the order of the calls.  The caller fills in the fields from `endpoint` on and
+ * leaves the others to syncache_front_init(); `cache` may be used with every call of syncache.h.
  */
 struct syncache_front {
     struct syncache *cache;
     struct syncache_clock clock;
+    const struct syncache_conn *connecting;        /* that of connect(), as long as it runs */
     struct syncache_endpoint endpoint;             /* every port's, but for lport */
     bool ts_per_tuple;                             /* false: timestamps are `now_ms` itself */
     void (*entropy)(void *bytes, size_t size);     /* fills in bytes that nobody can guess */
+    /* Of syncache_front_input() and syncache_front_run().  `by` is the caller's; NULL: the timer sends. */
+    void (*send)(const uint8_t *packet, size_t size, void *by);
+    bool (*connect)(const struct syncache_conn *conn, void *by); /* returns false if there is no room */
 };
 
 /*
@@ -158,8 +162,41 @@ enum syncache_verdict syncache_front_segment(struct syncache_front *front, uint3
                                              size_t segment_size, size_t payload_size,
                                              struct syncache_result *result);
 
+/*
+ * syncache_front_segment() and all that follows from its verdict: send() gets the reply, connect() a handshake that is
+ * complete, and the engine what connect() returned.
+ *
+ *   returns  PASS: the stack goes on with the segment, as if the engine were not there;
+ *            ACCEPT: the stack has the connection now, and its own input takes the segment;
+ *            otherwise the segment is done with
+ */
+enum syncache_kind syncache_front_input(struct syncache_front *front, uint32_t now_ms, uint8_t family,
+                                        const void *faddr, const void *laddr, const uint8_t *segment,
+                                        size_t segment_size, size_t payload_size, void *by);
+
+/*
+ * The same for a stack that has turned the header's fields in place (syncache_tcp_turn()), and whose options may go on
+ * in another buffer.
+ *
+ *   in       header[0 .. header_size)   20 bytes, and options
+ *   in       more[0 .. more_size)       the options' rest; NULL if it is 0
+ */
+enum syncache_kind syncache_front_header(struct syncache_front *front, uint32_t now_ms, uint8_t family,
+                                         const void *faddr, const void *laddr, const void *header,
+                                         size_t header_size, const void *more, size_t more_size,
+                                         size_t payload_size, void *by);
+
+/*
+ * The initial sequence number for a stack that asks for one with each connection: while connect() runs the one that
+ * the peer knows, otherwise a random one.
+ */
+uint32_t syncache_front_isn(const struct syncache_front *front);
+
 /* syncache_poll_one(), which gives the engine a key when one is due.  Call it at least once a second until it is 0. */
 uint32_t syncache_front_poll(struct syncache_front *front, uint32_t now_ms, uint8_t packet[SYNCACHE_REPLY_MAX]);
+
+/* Gives send() all that is due.  Returns after how many milliseconds it should be called again: 10 to 250. */
+uint32_t syncache_front_run(struct syncache_front *front, uint32_t now_ms);
 
 /*
  * Writes the peer's SYN as the handshake kept it, for a stack that can only be given SYNs: it makes its connection
@@ -170,8 +207,29 @@ uint32_t syncache_front_poll(struct syncache_front *front, uint32_t now_ms, uint
  */
 uint32_t syncache_syn_packet(const struct syncache_conn *conn, uint8_t packet[SYNCACHE_REPLY_MAX]);
 
+/* The same without its IP header, its checksum in it. */
+uint32_t syncache_syn_segment(const struct syncache_conn *conn, uint8_t segment[SYNCACHE_REPLY_MAX]);
+
 /* Returns where the TCP header begins in a packet that the engine made: for a stack whose IP layer adds its own. */
 uint32_t syncache_tcp_offset(const uint8_t *packet);
+
+/* An endpoint's options, of what a stack was built with: each 0 or 1. */
+#define SYNCACHE_OPTIONS_OF(scale, sack, timestamps)                                                                  \
+    (SYNCACHE_OPTION_MSS | SYNCACHE_OPTION_SCALE * (scale) | SYNCACHE_OPTION_SACK * (sack) |                          \
+     SYNCACHE_OPTION_TIMESTAMPS * (timestamps))
+
+/* Turns a TCP header's ports, numbers and window, in place, between the wire's byte order and this machine's. */
+void syncache_tcp_turn(void *header);
+
+#define SYNCACHE_LINE_MAX 48
+
+/*
+ * Writes the next line of the counters of verdicts, "NAME: count", those that are 0 left out.
+ *
+ *   in       at       0 at first
+ *   returns  false: that was all
+ */
+bool syncache_report(const struct syncache *cache, uint32_t *at, char line[SYNCACHE_LINE_MAX]);
 
 /* Returns the verdict's name without SYNCACHE_, such as "DROP_NO_KEY"; NULL if it is not a verdict. */
 const char *syncache_verdict_name(enum syncache_verdict verdict);

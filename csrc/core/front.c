@@ -1,14 +1,20 @@
 /*
  * The engine in front of a stack that looks up its connections and listeners
- * itself: one object with the clock, the keys and the ports that every such
- * stack would keep beside the engine.
+ * itself: one object with the clock, the keys, the ports and the order of calls
+ * that every such stack would keep beside the engine.
  *
  * Not here: sending, and making connections, which are the stack's.
  */
 #include "../syncache_host.h"
+#include "bytes.h"
 #include "endpoint.h"
 
 #include <assert.h>
+#include <string.h>
+
+#define FRONT_WAIT_MIN_MS 10
+#define FRONT_WAIT_MAX_MS 250
+#define FRONT_HEADER_MAX 60 /* a TCP header with all its options */
 
 /* Gives the epoch in force a key, if it has none. */
 static void
@@ -34,6 +40,7 @@ syncache_front_init(struct syncache_front *front, uint32_t now_ms, void *block,
 
     assert(front != NULL && front->entropy != NULL);
     front->cache = NULL;
+    front->connecting = NULL;
     front->clock = (struct syncache_clock){0};
     endpoint.lport = 1; /* any */
     if (!endpoints_valid(&endpoint) || !syncache_config_fit(&config, size))
@@ -94,4 +101,117 @@ syncache_front_poll(struct syncache_front *front, uint32_t now_ms,
         return 0;
     front_renew(front, now);
     return syncache_poll_one(front->cache, now, packet);
+}
+
+/* Offers the connection to the stack; returns whether it has it now. */
+static bool
+front_connect(struct syncache_front *front, const struct syncache_conn *conn,
+              void *by)
+{
+    bool made;
+
+    front->connecting = conn;
+    made = front->connect(conn, by);
+    front->connecting = NULL;
+    syncache_accepted(front->cache, conn, 0, made);
+    return made;
+}
+
+enum syncache_kind
+syncache_front_input(struct syncache_front *front, uint32_t now_ms,
+                     uint8_t family, const void *faddr, const void *laddr,
+                     const uint8_t *segment, size_t segment_size,
+                     size_t payload_size, void *by)
+{
+    struct syncache_result result;
+    enum syncache_verdict verdict =
+        syncache_front_segment(front, now_ms, family, faddr, laddr, segment,
+                               segment_size, payload_size, &result);
+    enum syncache_kind kind = syncache_kind(verdict);
+
+    if (kind == SYNCACHE_ACCEPT && !front_connect(front, &result.conn, by))
+        kind = SYNCACHE_DROP;
+    if (verdict == SYNCACHE_ACCEPT_FASTOPEN)
+        kind = SYNCACHE_REPLY;
+    if (result.reply_size > 0)
+        front->send(result.reply, result.reply_size, by);
+    return kind;
+}
+
+enum syncache_kind
+syncache_front_header(struct syncache_front *front, uint32_t now_ms,
+                      uint8_t family, const void *faddr, const void *laddr,
+                      const void *header, size_t header_size, const void *more,
+                      size_t more_size, size_t payload_size, void *by)
+{
+    uint8_t whole[FRONT_HEADER_MAX];
+
+    if (header_size < 20 || header_size > sizeof whole ||
+        more_size > sizeof whole - header_size)
+        return SYNCACHE_DROP;
+    memcpy(whole, header, header_size);
+    if (more_size > 0)
+        memcpy(whole + header_size, more, more_size);
+    syncache_tcp_turn(whole);
+    return syncache_front_input(front, now_ms, family, faddr, laddr, whole,
+                                header_size + more_size, payload_size, by);
+}
+
+uint32_t
+syncache_front_isn(const struct syncache_front *front)
+{
+    uint32_t isn;
+
+    if (front->connecting != NULL)
+        return front->connecting->iss;
+    front->entropy(&isn, sizeof isn);
+    return isn;
+}
+
+uint32_t
+syncache_front_run(struct syncache_front *front, uint32_t now_ms)
+{
+    uint8_t packet[SYNCACHE_REPLY_MAX];
+    uint64_t due, now;
+    uint32_t size;
+
+    while ((size = syncache_front_poll(front, now_ms, packet)) > 0)
+        front->send(packet, size, NULL);
+    if (front->cache == NULL)
+        return FRONT_WAIT_MAX_MS;
+    due = syncache_next_deadline(front->cache);
+    now = front->clock.now_ms;
+    if (due <= now + FRONT_WAIT_MIN_MS)
+        return FRONT_WAIT_MIN_MS;
+    return due - now < FRONT_WAIT_MAX_MS ? (uint32_t)(due - now)
+                                         : FRONT_WAIT_MAX_MS;
+}
+
+/* memcpy() has no alignment, and the compiler makes one instruction of it. */
+static void
+front_turn16(uint8_t *bytes)
+{
+    uint16_t value = load16_be(bytes);
+
+    memcpy(bytes, &value, sizeof value);
+}
+
+static void
+front_turn32(uint8_t *bytes)
+{
+    uint32_t value = load32_be(bytes);
+
+    memcpy(bytes, &value, sizeof value);
+}
+
+void
+syncache_tcp_turn(void *header)
+{
+    uint8_t *bytes = header;
+
+    front_turn16(bytes); /* ports */
+    front_turn16(bytes + 2);
+    front_turn32(bytes + 4); /* SEQ and ACK */
+    front_turn32(bytes + 8);
+    front_turn16(bytes + 14); /* window */
 }

@@ -58,3 +58,14 @@ syncache_tcp_offset(const uint8_t *packet)
     return packet[0] >> 4 == 6 ? WIRE_IPV6_HEADER_BYTES
                                : WIRE_IPV4_HEADER_BYTES;
 }
+
+uint32_t
+syncache_syn_segment(const struct syncache_conn *conn,
+                     uint8_t segment[SYNCACHE_REPLY_MAX])
+{
+    uint32_t size = syncache_syn_packet(conn, segment);
+    uint32_t offset = syncache_tcp_offset(segment);
+
+    memmove(segment, segment + offset, size - offset);
+    return size - offset;
+}

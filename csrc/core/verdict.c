@@ -1,5 +1,6 @@
 /*
- * The names of the verdicts, for a host's log and statistics.
+ * The names of the verdicts and their counters as lines, for a host's log and
+ * statistics.
  *
  * Not here: what they mean (syncache.h).
  */
@@ -41,4 +42,42 @@ syncache_verdict_name(enum syncache_verdict verdict)
 {
     return (uint32_t)verdict < SYNCACHE_VERDICT_COUNT ? verdict_names[verdict]
                                                       : NULL;
+}
+
+/* Writes a number in decimal; returns where it begins in the 21 bytes. */
+static const char *
+verdict_decimal(uint64_t value, char digits[21])
+{
+    char *at = digits + 20;
+
+    *at = '\0';
+    do
+        *--at = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    return at;
+}
+
+bool
+syncache_report(const struct syncache *cache, uint32_t *at,
+                char line[SYNCACHE_LINE_MAX])
+{
+    const uint64_t *counters;
+    char digits[21];
+
+    if (cache == NULL)
+        return false;
+    counters = syncache_statistics(cache)->verdicts;
+    while (*at < SYNCACHE_VERDICT_COUNT && counters[*at] == 0)
+        ++*at;
+    if (*at >= SYNCACHE_VERDICT_COUNT)
+        return false;
+    for (const char *name = verdict_names[*at]; *name != '\0'; name++)
+        *line++ = *name;
+    *line++ = ':';
+    *line++ = ' ';
+    for (const char *digit = verdict_decimal(counters[*at], digits);
+         (*line++ = *digit) != '\0'; digit++)
+        ;
+    ++*at;
+    return true;
 }

@@ -1,4 +1,5 @@
-/* The engine of a stack that looks up its listeners itself: clock, keys, ports. */
+/* The engine of a stack that looks up its listeners itself: clock, keys, ports,
+ * and the calls in their order. */
 #include "../../csrc/syncache_host.h"
 #include "cache.h"
 
@@ -159,6 +160,197 @@ test_without_an_engine_the_stack_is_on_its_own(void)
     EXPECT_TRUE(!syncache_front_listen(&front, 80));
 }
 
+/* What the front gave its stack. */
+static uint8_t sent[SYNCACHE_REPLY_MAX];
+static void *sent_by;
+static uint32_t sent_count, offered, isn_while_connecting;
+static bool has_room;
+static struct syncache_conn made;
+static char who;
+
+static void
+take(const uint8_t *packet, size_t size, void *by)
+{
+    memcpy(sent, packet, size);
+    sent_by = by;
+    sent_count++;
+}
+
+static bool
+join(const struct syncache_conn *conn, void *by)
+{
+    EXPECT_TRUE(by == &who);
+    isn_while_connecting = syncache_front_isn(&front);
+    made = *conn;
+    offered++;
+    return has_room;
+}
+
+static const uint8_t peers[2][16] = {{192, 0, 2, 1},
+                                     {0x20, 1, 0x0d, 0xb8, [15] = 1}};
+static const uint8_t ours[2][16] = {{192, 0, 2, 200},
+                                    {0x20, 1, 0x0d, 0xb8, [15] = 200}};
+
+static void
+begin(void)
+{
+    start(7);
+    front.send = take;
+    front.connect = join;
+    sent_count = offered = 0;
+    has_room = true;
+}
+
+/* A segment for the whole front, its options MSS 1460 and SACK. */
+static enum syncache_kind
+input(uint8_t version, uint16_t flags, uint32_t seq, uint32_t ack,
+      size_t first_piece)
+{
+    uint8_t tcp[28] = {[20] = 2, 4, 5, 0xb4, 4, 2, 1, 1};
+
+    store16_be(tcp, 40000);
+    store16_be(tcp + 2, 80);
+    store32_be(tcp + 4, seq);
+    store32_be(tcp + 8, ack);
+    tcp[12] = 7 << 4;
+    tcp[13] = (uint8_t)flags;
+    store16_be(tcp + 14, 65535);
+    if (first_piece == 0)
+        return syncache_front_input(&front, clock_ms, version,
+                                    peers[version == 6], ours[version == 6],
+                                    tcp, sizeof tcp, 0, &who);
+    syncache_tcp_turn(tcp);
+    return syncache_front_header(
+        &front, clock_ms, version, peers[version == 6], ours[version == 6], tcp,
+        first_piece, first_piece < sizeof tcp ? tcp + first_piece : NULL,
+        sizeof tcp - first_piece, 0, &who);
+}
+
+static uint32_t
+sent_iss(void)
+{
+    return load32_be(sent + syncache_tcp_offset(sent) + 4);
+}
+
+static void
+test_input_sends_replies_and_makes_connections(void)
+{
+    static const size_t pieces[] = {0, 20, 24, 28}; /* 0: in one, not turned */
+
+    for (uint8_t version = 4; version <= 6; version += 2) {
+        for (size_t i = 0; i < 4; i++) {
+            begin();
+            EXPECT_EQ(SYNCACHE_REPLY, input(version, SYN, 1000, 0, pieces[i]));
+            EXPECT_EQ(1, sent_count);
+            EXPECT_TRUE(sent_by == &who);
+            EXPECT_EQ(SYNCACHE_ACCEPT,
+                      input(version, ACK, 1001, sent_iss() + 1, pieces[i]));
+            EXPECT_EQ(1, offered);
+            EXPECT_EQ(sent_iss(), isn_while_connecting);
+            EXPECT_EQ(version == 4 ? 1460 : 1440, made.peer_mss);
+            EXPECT_EQ(1, made.sack_permitted);
+            EXPECT_EQ(1, syncache_statistics(front.cache)->accepts);
+        }
+    }
+}
+
+static void
+test_full_accept_queue_is_answered_by_nothing_and_offered_again(void)
+{
+    begin();
+    EXPECT_EQ(SYNCACHE_REPLY, input(4, SYN, 1000, 0, 0));
+    has_room = false;
+    EXPECT_EQ(SYNCACHE_DROP, input(4, ACK, 1001, sent_iss() + 1, 0));
+    EXPECT_EQ(1, syncache_statistics(front.cache)->listendrop);
+    EXPECT_EQ(1, sent_count);
+    has_room = true;
+    EXPECT_EQ(SYNCACHE_ACCEPT, input(4, ACK, 1001, sent_iss() + 1, 0));
+    EXPECT_EQ(2, offered);
+}
+
+static void
+test_stray_segment_is_the_stacks(void)
+{
+    begin();
+    EXPECT_EQ(SYNCACHE_PASS, input(4, ACK, 1001, 77, 0));
+    EXPECT_EQ(0, sent_count + offered);
+}
+
+static void
+test_header_longer_than_tcps_is_dropped(void)
+{
+    static const uint8_t bytes[80];
+
+    begin();
+    EXPECT_EQ(SYNCACHE_DROP,
+              syncache_front_header(&front, 7, 4, peers, ours, bytes, 61, NULL,
+                                    0, 0, &who));
+    EXPECT_EQ(SYNCACHE_DROP,
+              syncache_front_header(&front, 7, 4, peers, ours, bytes, 20, bytes,
+                                    41, 0, &who));
+    EXPECT_EQ(SYNCACHE_DROP,
+              syncache_front_header(&front, 7, 4, peers, ours, bytes, 19, NULL,
+                                    0, 0, &who));
+}
+
+static void
+test_isn_is_random_but_for_the_connection_being_made(void)
+{
+    uint32_t isn;
+
+    begin();
+    memset(&isn, (int)drawn + 1, sizeof isn);
+    EXPECT_EQ(isn, syncache_front_isn(&front));
+}
+
+static void
+test_run_sends_what_is_due_and_tells_when_to_come_back(void)
+{
+    begin();
+    EXPECT_EQ(250, syncache_front_run(&front, clock_ms));
+    EXPECT_EQ(SYNCACHE_REPLY, input(6, SYN, 1000, 0, 0));
+    EXPECT_EQ(250, syncache_front_run(&front, clock_ms));
+    clock_ms += 900;
+    EXPECT_EQ(101, syncache_front_run(&front, clock_ms));
+    clock_ms += 95;
+    EXPECT_EQ(10, syncache_front_run(&front, clock_ms));
+    EXPECT_EQ(1, sent_count);
+    clock_ms += 10;
+    EXPECT_EQ(250, syncache_front_run(&front, clock_ms));
+    EXPECT_EQ(2, sent_count);
+    EXPECT_TRUE(sent_by == NULL);
+}
+
+static void
+test_run_without_an_engine_does_nothing(void)
+{
+    begin();
+    EXPECT_TRUE(!syncache_front_init(&front, 0, block, 512));
+    EXPECT_EQ(250, syncache_front_run(&front, clock_ms));
+    EXPECT_EQ(SYNCACHE_PASS, input(4, SYN, 1000, 0, 0));
+    EXPECT_EQ(0, sent_count);
+}
+
+static void
+test_turned_header_is_in_this_machines_order_and_back(void)
+{
+    uint8_t tcp[20], wire[20];
+    uint16_t port;
+    uint32_t ack;
+
+    for (uint8_t i = 0; i < sizeof tcp; i++)
+        wire[i] = tcp[i] = i;
+    syncache_tcp_turn(tcp);
+    memcpy(&port, tcp + 2, sizeof port);
+    memcpy(&ack, tcp + 8, sizeof ack);
+    EXPECT_EQ(0x0203, port);
+    EXPECT_EQ(0x08090a0b, ack);
+    EXPECT_EQ(0, memcmp(tcp + 12, wire + 12, 2)); /* flags */
+    EXPECT_EQ(0, memcmp(tcp + 16, wire + 16, 4));
+    syncache_tcp_turn(tcp);
+    EXPECT_EQ(0, memcmp(tcp, wire, sizeof tcp));
+}
+
 static const struct test tests[] = {
     TEST(test_first_segment_for_a_port_begins_to_listen),
     TEST(test_port_without_room_is_the_stacks_own),
@@ -168,6 +360,14 @@ static const struct test tests[] = {
     TEST(test_block_too_small_or_askew_makes_no_engine),
     TEST(test_endpoint_that_is_not_valid_makes_no_engine),
     TEST(test_without_an_engine_the_stack_is_on_its_own),
+    TEST(test_input_sends_replies_and_makes_connections),
+    TEST(test_full_accept_queue_is_answered_by_nothing_and_offered_again),
+    TEST(test_stray_segment_is_the_stacks),
+    TEST(test_header_longer_than_tcps_is_dropped),
+    TEST(test_isn_is_random_but_for_the_connection_being_made),
+    TEST(test_run_sends_what_is_due_and_tells_when_to_come_back),
+    TEST(test_run_without_an_engine_does_nothing),
+    TEST(test_turned_header_is_in_this_machines_order_and_back),
 };
 
 int

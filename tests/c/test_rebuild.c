@@ -91,10 +91,27 @@ test_syn_packet_given_again_is_an_ordinary_syn(void)
     EXPECT_EQ(peer_irs(3) + 1, reply.ack);
 }
 
+static void
+test_syn_segment_is_the_packet_without_its_ip_header(void)
+{
+    for (uint8_t f = 4; f <= 6; f += 2) {
+        uint8_t packet[SYNCACHE_REPLY_MAX], segment[SYNCACHE_REPLY_MAX];
+
+        cache_defaults();
+        family = f;
+        connect_peer(syn_options(500), 20, 0);
+        uint32_t size = syncache_syn_packet(&result.conn, packet);
+        uint32_t header = f == 4 ? 20 : 40;
+        EXPECT_EQ(size - header, syncache_syn_segment(&result.conn, segment));
+        EXPECT_BYTES(packet + header, segment, size - header);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_syn_packet_is_the_peers_with_what_was_agreed),
     TEST(test_syn_packet_leaves_out_what_was_not_agreed),
     TEST(test_syn_packet_given_again_is_an_ordinary_syn),
+    TEST(test_syn_segment_is_the_packet_without_its_ip_header),
 };
 
 int

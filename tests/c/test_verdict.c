@@ -1,6 +1,6 @@
-/* The names of the verdicts. */
+/* The names of the verdicts, and their counters as lines. */
 #include "../../csrc/syncache_host.h"
-#include "test.h"
+#include "cache.h"
 
 static void
 test_every_verdict_has_the_name_of_its_kind(void)
@@ -27,9 +27,51 @@ test_number_beyond_the_verdicts_has_no_name(void)
     EXPECT_TRUE(syncache_verdict_name(SYNCACHE_VERDICT_COUNT) == NULL);
 }
 
+static void
+test_report_is_a_line_for_each_verdict_that_there_was(void)
+{
+    char line[SYNCACHE_LINE_MAX];
+    uint32_t at = 0;
+
+    cache_defaults();
+    cache_start();
+    EXPECT_TRUE(!syncache_report(cache, &at, line));
+    at = 0;
+    for (uint32_t i = 0; i < 10; i++)
+        send_seg((struct seg){.peer = i, .flags = SYN, .seq = 5});
+    send_seg((struct seg){.peer = 20, .flags = FIN, .seq = 5});
+    EXPECT_TRUE(syncache_report(cache, &at, line));
+    EXPECT_EQ(0, strcmp("REPLY_SYN_ACK: 10", line));
+    EXPECT_TRUE(syncache_report(cache, &at, line));
+    EXPECT_EQ(0, strcmp("DROP_NO_SYN: 1", line));
+    EXPECT_TRUE(!syncache_report(cache, &at, line));
+}
+
+static void
+test_longest_line_of_a_report_fits(void)
+{
+    /* ": ", the 20 digits of 2^64 - 1, and the zero */
+    for (uint32_t i = 0; i < SYNCACHE_VERDICT_COUNT; i++)
+        EXPECT_TRUE(strlen(syncache_verdict_name((enum syncache_verdict)i)) +
+                        23 <=
+                    SYNCACHE_LINE_MAX);
+}
+
+static void
+test_report_without_an_engine_is_empty(void)
+{
+    char line[SYNCACHE_LINE_MAX];
+    uint32_t at = 0;
+
+    EXPECT_TRUE(!syncache_report(NULL, &at, line));
+}
+
 static const struct test tests[] = {
     TEST(test_every_verdict_has_the_name_of_its_kind),
     TEST(test_number_beyond_the_verdicts_has_no_name),
+    TEST(test_report_is_a_line_for_each_verdict_that_there_was),
+    TEST(test_longest_line_of_a_report_fits),
+    TEST(test_report_without_an_engine_is_empty),
 };
 
 int

@@ -53,55 +53,68 @@ def compile_all(out: Path, *words: str | Path) -> Path:
     return out
 
 
-def build(
-    tree: Path, folder: Path, *, plain: bool, main: tuple[str, ...] = ("host", "tun")
-) -> Path:
-    """Build a program over a tree of lwIP's, with us or without us."""
-    port = next(
-        p for p in (tree / "port", tree / "contrib/ports/unix/port") if p.is_dir()
-    )
-    source = tree / "src"
-    files = [*(HOST / f"{name}.c" for name in main), port / "sys_arch.c"]
-    for room in ("core", "core/ipv4", "core/ipv6", "api"):
-        files += sorted((source / room).glob("*.c"))
-    files.append(source / "netif" / "ethernet.c")
-    flags = ["-DPLAIN"] if plain else []
-    if not plain:
-        one = folder / "one"
+class Programs:
+    """What stands on one tree of lwIP's; each part is compiled once."""
+
+    def __init__(self, tree: Path, folder: Path) -> None:
+        self.tree, self.folder = tree, folder
+        self.done: dict[str, Path] = {}
+        ports = tree / "port", tree / "contrib/ports/unix/port"
+        self.port = next(path for path in ports if path.is_dir())
+        places = [HOST, CSRC / "adapters/lwip", CSRC]
+        places += [tree / "src/include", self.port / "include"]
+        self.includes = [f"-I{path}" for path in places]
+
+    def once(self, name: str, *words: str | Path) -> Path:
+        """Compile something, unless it is there."""
+        if name not in self.done:
+            out = self.folder / name
+            self.done[name] = compile_all(out, "-w", *self.includes, *words)
+        return self.done[name]
+
+    def stack(self, *, plain: bool) -> Path:
+        """All of lwIP that is used, with us or without us, as one object."""
+        source = self.tree / "src"
+        files = [self.port / "sys_arch.c", source / "netif/ethernet.c"]
+        for room in ("core", "core/ipv4", "core/ipv6", "api"):
+            files += sorted((source / room).glob("*.c"))
+        if plain:
+            return self.once("plain.o", "-DPLAIN", "-r", *files)
+        one = self.folder / "one"
         subprocess.run(["sh", CSRC / "amalgamate.sh", one], check=True, timeout=60)
         files += [CSRC / "adapters/lwip/syncache_lwip.c", one / "syncache.c"]
-    includes = [
-        HOST,
-        CSRC / "adapters/lwip",
-        CSRC,
-        source / "include",
-        port / "include",
-    ]
-    return compile_all(
-        folder / f"{main[0]}{'-plain' if plain else ''}",
-        *("-w", *flags, *(f"-I{path}" for path in includes)),
-        *(*files, "-lpthread", "-lutil"),
-    )
+        return self.once("shielded.o", "-r", *files)
+
+    def program(self, *main: str, plain: bool = False) -> Path:
+        """One of the programs beside this file."""
+        files = [HOST / f"{name}.c" for name in main]
+        flags = ["-DPLAIN"] if plain else []
+        name = f"{main[0]}{'-plain' if plain else ''}"
+        return self.once(
+            name, *flags, *files, self.stack(plain=plain), "-lpthread", "-lutil"
+        )
 
 
 @pytest.fixture(scope="module", params=TREES, ids=lambda tree: tree.name)
-def tree(request: pytest.FixtureRequest) -> Path:
-    """A version of lwIP."""
-    return request.param
+def programs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Programs:
+    """Those of a version of lwIP."""
+    return Programs(request.param, tmp_path_factory.mktemp("lwip"))
 
 
-@pytest.fixture(scope="module")
-def shielded(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def shielded(programs: Programs) -> Path:
     """The host with our adapter."""
-    return build(tree, tmp_path_factory.mktemp("lwip"), plain=False)
+    return programs.program("host", "tun")
 
 
 class Host:
     """A running host; `counters` are what it wrote at its end."""
 
-    def __init__(self, namespace, program: Path) -> None:
+    def __init__(self, namespace, program: Path, *words: str) -> None:
         namespace.link("add", "tun0", "198.18.0.1/24", "fd00:18::1/64")
-        self.process = namespace.start(program, stdin=subprocess.PIPE)
+        self.process = namespace.start(program, *words, stdin=subprocess.PIPE)
         assert self.process.stdout.readline() == "ready\n", self.end()
 
     def end(self) -> dict[str, int]:
@@ -135,6 +148,14 @@ def test_listeners_of_every_api_work_unchanged(namespace, shielded: Path) -> Non
     assert counters["ACCEPT_CACHE"] >= 62
 
 
+def test_options_in_two_buffers_are_read(namespace, shielded: Path) -> None:
+    """As a driver with small buffers gives them; the ACK's options too."""
+    host = Host(namespace, shielded, "in pieces")
+    for address in OURS:
+        assert visit(namespace, address, RAW, every=0.01, words=500) == 10
+    assert host.end()["ACCEPT_CACHE"] >= 20
+
+
 def test_full_backlog_is_offered_again(namespace, shielded: Path) -> None:
     """Six at once, a backlog of two, and nobody who accepts yet: all are served."""
     host = Host(namespace, shielded)
@@ -155,9 +176,11 @@ def test_flood_costs_no_client(namespace, shielded: Path, tmp_path: Path) -> Non
     assert counters["REPLY_SYN_COOKIE"] > 10_000
 
 
-def test_flood_without_us_costs_most(namespace, tree: Path, tmp_path: Path) -> None:
+def test_flood_without_us_costs_most(
+    namespace, programs: Programs, tmp_path: Path
+) -> None:
     """The same flood at lwIP alone, so that the test above means something."""
-    host = Host(namespace, build(tree, tmp_path, plain=True))
+    host = Host(namespace, programs.program("host", "tun", plain=True))
     attack = flood(namespace, tmp_path)
     served = visit(namespace, OURS[0], RAW, every=0.05, timeout=3)
     attack.communicate(timeout=30)
@@ -188,11 +211,11 @@ def cost(program: Path, family: int, folder: Path) -> int:
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="no valgrind")
 @pytest.mark.parametrize("family", [4, 6])
 def test_answered_syn_costs_below_five_that_lwip_drops(
-    tree: Path, tmp_path: Path, family: int
+    programs: Programs, tmp_path: Path, family: int
 ) -> None:
     """Reading the SYN and writing the answer, the machine's share, do not count."""
     plain, ours = (
-        cost(build(tree, tmp_path, plain=plain, main=("cost",)), family, tmp_path)
+        cost(programs.program("cost", plain=plain), family, tmp_path)
         for plain in (True, False)
     )
     assert 500 < plain < ours < 5 * plain

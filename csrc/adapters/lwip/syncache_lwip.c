@@ -1,201 +1,104 @@
 /*
  * The engine takes what lwIP's listeners would get.  A peer whose handshake is
- * complete is shown to lwIP from its SYN on: the SYN rebuilt, with our ISS and
- * the SYN-ACK discarded, then the completing segment again.  So backlog,
- * options, callbacks and sockets stay lwIP's own.
+ * complete is shown to lwIP from its SYN on, so that backlog, options,
+ * callbacks and sockets stay lwIP's own.
  */
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/timeouts.h"
 
-#include "syncache_host.h"
 #include "syncache_lwip.h"
 
-#ifndef SYNCACHE_LWIP_BYTES
-#define SYNCACHE_LWIP_BYTES 65536
-#endif
-#define POLL_MS 250
+#define NOWHERE 255 /* no interface has this index */
 
-static _Alignas(64) uint8_t block[SYNCACHE_LWIP_BYTES];
-static struct syncache_front front = {
-    .endpoint = {.hop_limit = TCP_TTL,
-                 .rcv_wnd = TCP_WND,
-                 .mss_max = TCP_MSS,
-                 .options = SYNCACHE_OPTION_MSS |
-                            SYNCACHE_OPTION_SCALE * LWIP_WND_SCALE |
-                            SYNCACHE_OPTION_SACK * LWIP_TCP_SACK_OUT |
-                            SYNCACHE_OPTION_TIMESTAMPS * LWIP_TCP_TIMESTAMPS,
-                 .rcv_wscale = TCP_RCV_SCALE},
-    .entropy = syncache_lwip_random,
-};
-static const struct syncache_conn *replayed; /* lwIP is given its SYN */
-
-static struct pbuf *
-pbuf_of(const uint8_t *bytes, size_t size)
-{
-    struct pbuf *p = pbuf_alloc(PBUF_LINK, (u16_t)size, PBUF_RAM);
-    if (p != NULL)
-        pbuf_take(p, bytes, (u16_t)size);
-    return p;
-}
-
-/* Sends a packet by this interface; NULL: by the one that leads there. */
 static void
-send(const uint8_t *packet, size_t size, struct netif *by)
+send(const uint8_t *packet, size_t size, void *listener)
 {
-    struct pbuf *p = pbuf_of(packet, size);
-    ip_addr_t from, to;
+    struct netif *by = ip_current_input_netif();
+    struct pbuf *p = pbuf_alloc(PBUF_LINK, (u16_t)size, PBUF_RAM);
+    ip_addr_t to = *IP_ADDR_ANY;
+    bool six = packet[0] >> 4 == 6;
+    memcpy(&to, packet + (six ? 24 : 16), six ? LWIP_MIN(16, sizeof to) : 4);
+    IP_SET_TYPE_VAL(to, six ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
+    if (listener == NULL)
+        by = ip_route(IP_ADDR_ANY, &to);
     if (p == NULL)
         return; /* as if lost */
-#if LWIP_IPV4
-    if (packet[0] >> 4 == 4) {
-        ip_addr_copy_from_ip4(from, ((struct ip_hdr *)p->payload)->src);
-        ip_addr_copy_from_ip4(to, ((struct ip_hdr *)p->payload)->dest);
-    }
-#endif
-#if LWIP_IPV6
-    if (packet[0] >> 4 == 6) {
-        ip_addr_copy_from_ip6_packed(from, ((struct ip6_hdr *)p->payload)->src);
-        ip_addr_copy_from_ip6_packed(to, ((struct ip6_hdr *)p->payload)->dest);
-        ip6_addr_assign_zone(ip_2_ip6(&to), IP6_UNICAST,
-                             by != NULL ? by : netif_default);
-    }
-#endif
-    if (by != NULL || (by = ip_route(&from, &to)) != NULL)
-        ip_output_if_hdrincl(p, &from, &to, by);
+    if (by != NULL && pbuf_take(p, packet, (u16_t)size) == ERR_OK)
+        ip_output_if_hdrincl(p, IP_ADDR_ANY, &to, by);
     pbuf_free(p);
 }
 
-#if LWIP_IPV4
-static err_t
-discard(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
-{
-    LWIP_UNUSED_ARG(netif), LWIP_UNUSED_ARG(p), LWIP_UNUSED_ARG(to);
-    return ERR_OK;
-}
-#endif
-
-#if LWIP_IPV6
-static err_t
-discard_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)
-{
-    LWIP_UNUSED_ARG(netif), LWIP_UNUSED_ARG(p), LWIP_UNUSED_ARG(to);
-    return ERR_OK;
-}
-#endif
-
-/* Gives lwIP the SYN of a connection; returns whether it took it. */
+/* Gives lwIP the SYN of a connection; its SYN-ACK finds no interface. */
 static bool
-replay(const struct syncache_conn *conn)
+connect(const struct syncache_conn *conn, void *listener)
 {
+    struct tcp_pcb *pcb = listener;
+    u8_t index = pcb->netif_idx;
     uint8_t syn[SYNCACHE_REPLY_MAX];
-    uint32_t size = syncache_syn_packet(conn, syn),
-             ip = syncache_tcp_offset(syn);
-    struct netif *in = ip_current_input_netif();
-    struct netif *out = ip_route(ip_current_dest_addr(), ip_current_src_addr());
-    struct pbuf *p = out != NULL ? pbuf_of(syn + ip, size - ip) : NULL;
+    uint32_t size = syncache_syn_segment(conn, syn);
+    struct pbuf *p = pbuf_alloc_reference(syn, (u16_t)size, PBUF_REF);
     if (p == NULL)
         return false;
-    struct netif saved = *out;
-#if LWIP_IPV4
-    out->output = discard;
-#endif
-#if LWIP_IPV6
-    out->output_ip6 = discard_ip6;
-#endif
-    replayed = conn;
-    tcp_input(p, in);
-    replayed = NULL;
-#if LWIP_IPV4
-    out->output = saved.output;
-#endif
-#if LWIP_IPV6
-    out->output_ip6 = saved.output_ip6;
-#endif
-    const struct tcp_pcb *made = tcp_active_pcbs; /* new ones come first */
-    return made != NULL && made->state == SYN_RCVD &&
-           made->local_port == conn->tuple.lport &&
-           made->remote_port == conn->tuple.fport && made->lastack == conn->iss;
+    tcp_input(p, ip_current_input_netif());
+    pcb->netif_idx = index;
+    pcb = tcp_active_pcbs; /* new ones come first */
+    if (pcb == NULL || pcb->netif_idx != NOWHERE)
+        return false;
+    pcb->netif_idx = index;
+    pcb->snd_nxt = conn->iss + 1;
+    return true;
 }
 
-/* From the byte order of the wire to this machine's, or back. */
-static void
-turn(struct tcp_hdr *hdr)
-{
-    hdr->src = lwip_htons(hdr->src);
-    hdr->dest = lwip_htons(hdr->dest);
-    hdr->seqno = lwip_htonl(hdr->seqno);
-    hdr->ackno = lwip_htonl(hdr->ackno);
-    hdr->wnd = lwip_htons(hdr->wnd);
-}
+static _Alignas(64) uint8_t block[SYNCACHE_LWIP_BYTES];
+struct syncache_front syncache_lwip = {
+    .endpoint = {.hop_limit = TCP_TTL,
+                 .rcv_wnd = TCP_WND,
+                 .mss_max = TCP_MSS,
+                 .options = SYNCACHE_OPTIONS_OF(
+                     LWIP_WND_SCALE, LWIP_TCP_SACK_OUT, LWIP_TCP_TIMESTAMPS),
+                 .rcv_wscale = TCP_RCV_SCALE},
+    .entropy = syncache_lwip_random,
+    .send = send,
+    .connect = connect,
+};
 
 err_t
-syncache_lwip_input(const struct tcp_pcb *pcb, struct tcp_hdr *hdr,
-                    u16_t optlen, u16_t opt1len, struct pbuf *p)
+syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen,
+                    u16_t opt1len, u8_t *opt2, struct pbuf *p)
 {
-    struct syncache_result result;
-    u16_t size = TCP_HLEN + optlen;
-    if (pcb->state != LISTEN || replayed != NULL)
-        return ERR_OK;
-    if (optlen != opt1len)
-        return ERR_VAL; /* a header in two pieces */
-    front.endpoint.mtu = ip_current_input_netif()->mtu;
-    turn(hdr);
-    enum syncache_verdict v = syncache_front_segment(
-        &front, sys_now(), ip_current_is_v6() ? 6 : 4, ip_current_src_addr(),
-        ip_current_dest_addr(), (uint8_t *)hdr, size, p->tot_len, &result);
-    if (result.reply_size > 0)
-        send(result.reply, result.reply_size, ip_current_input_netif());
-    if (syncache_kind(v) == SYNCACHE_PASS) {
-        turn(hdr);
-        return ERR_OK;
+    enum syncache_kind kind = SYNCACHE_PASS;
+    u16_t size = TCP_HLEN + opt1len, more = optlen - opt1len;
+    if (syncache_lwip.connecting != NULL) {
+        pcb->netif_idx = NOWHERE;
+    } else if (pcb->state == LISTEN) {
+        syncache_lwip.endpoint.mtu = ip_current_input_netif()->mtu;
+        kind = syncache_front_header(
+            &syncache_lwip, sys_now(), ip_current_is_v6() ? 6 : 4,
+            ip_current_src_addr(), ip_current_dest_addr(), hdr, size, opt2,
+            more, p->tot_len, pcb);
     }
-    if (syncache_kind(v) == SYNCACHE_ACCEPT) {
-        bool made = replay(&result.conn);
-        syncache_accepted(front.cache, &result.conn, 0, made);
-        if (made && pbuf_add_header_force(p, size) == 0) {
-            pbuf_ref(p); /* the caller frees its own */
-            tcp_input(p, ip_current_input_netif());
-        }
+    if (kind == SYNCACHE_ACCEPT) {
+        syncache_tcp_turn(hdr);
+        if (more > 0 && pbuf_add_header_force(p->next, more) == 0)
+            p->tot_len += more;
+        pbuf_add_header_force(p, size);
+        pbuf_ref(p); /* the caller frees its own */
+        tcp_input(p, ip_current_input_netif());
     }
-    return ERR_ABRT;
-}
-
-u32_t
-syncache_lwip_isn(void)
-{
-    u32_t isn;
-    syncache_lwip_random(&isn, sizeof isn);
-    return replayed != NULL ? replayed->iss : isn;
+    return kind == SYNCACHE_PASS ? ERR_OK : ERR_ABRT;
 }
 
 static void
 tick(void *arg)
 {
-    uint8_t packet[SYNCACHE_REPLY_MAX];
-    uint32_t size;
-    while ((size = syncache_front_poll(&front, sys_now(), packet)) > 0)
-        send(packet, size, NULL);
-    sys_timeout(POLL_MS, tick, arg);
+    sys_timeout(syncache_front_run(&syncache_lwip, sys_now()), tick, arg);
 }
 
 err_t
 syncache_lwip_init(void)
 {
-    if (!syncache_front_init(&front, sys_now(), block, sizeof block))
-        return ERR_MEM;
     tick(NULL);
-    return ERR_OK;
-}
-
-void
-syncache_lwip_stats_display(void)
-{
-    if (front.cache == NULL)
-        return;
-    const struct syncache_stats *stats = syncache_statistics(front.cache);
-    LWIP_PLATFORM_DIAG(("\nSYNCACHE\n"));
-    for (int v = 0; v < SYNCACHE_VERDICT_COUNT; v++)
-        if (stats->verdicts[v] != 0)
-            LWIP_PLATFORM_DIAG(("\t%s: %" U32_F "\n", syncache_verdict_name(v),
-                                (u32_t)stats->verdicts[v]));
+    return syncache_front_init(&syncache_lwip, sys_now(), block, sizeof block)
+               ? ERR_OK
+               : ERR_MEM;
 }

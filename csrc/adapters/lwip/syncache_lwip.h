@@ -1,37 +1,37 @@
-/*
- * syncache in front of lwIP 2.1 and 2.2, IPv4 and IPv6.  In lwipopts.h:
- *
- *   #define LWIP_HOOK_FILENAME "syncache_lwip.h"
- *   #define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1)    its timer, beside those of yours
- *
- * Then compile syncache_lwip.c and the SYN cache, and call syncache_lwip_init() once lwIP is initialised: in the thread
- * of tcpip_init(), or in the main loop without an operating system.  Listeners need no change, whatever API made them.
- * See docs/hosts.md.
- */
+/* syncache in front of lwIP 2.1 and 2.2, its LWIP_HOOK_FILENAME: see docs/hosts.md. */
 #ifndef SYNCACHE_ADAPTERS_LWIP_H
 #define SYNCACHE_ADAPTERS_LWIP_H
 
 #include "lwip/err.h"
-#include <stddef.h>
+#include "syncache_host.h"
+
+#ifndef SYNCACHE_LWIP_BYTES
+#define SYNCACHE_LWIP_BYTES 65536
+#endif
 
 struct pbuf;
 struct tcp_hdr;
 struct tcp_pcb;
 
-/* Makes the engine, of SYNCACHE_LWIP_BYTES (65536), and begins its timer.  Returns ERR_MEM if it does not fit. */
+extern struct syncache_front syncache_lwip;
+
+/* In lwIP's thread, once lwIP is initialised: makes the engine, of SYNCACHE_LWIP_BYTES.  ERR_MEM: they are too few. */
 err_t syncache_lwip_init(void);
-
-/* Writes the counters since then, as TCP_STATS_DISPLAY() does. */
-void syncache_lwip_stats_display(void);
-
 /* For you to write: fills in bytes that nobody can guess. */
 void syncache_lwip_random(void *bytes, size_t size);
 
-/* The hooks: lwIP has checked the segment and found its pcb; it needs an initial sequence number. */
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) syncache_lwip_input(pcb, hdr, optlen, opt1len, p)
-#define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) syncache_lwip_isn()
+err_t syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen, u16_t opt1len, u8_t *opt2,
+                          struct pbuf *p);
+#define LWIP_HOOK_TCP_INPACKET_PCB syncache_lwip_input
+#define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) syncache_front_isn(&syncache_lwip)
 
-err_t syncache_lwip_input(const struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen, u16_t opt1len, struct pbuf *p);
-u32_t syncache_lwip_isn(void);
+/* Writes the counters so far, as TCP_STATS_DISPLAY() does. */
+#define syncache_lwip_stats_display()                                                                                  \
+    do {                                                                                                               \
+        char line[SYNCACHE_LINE_MAX];                                                                                  \
+        LWIP_PLATFORM_DIAG(("\nSYNCACHE\n"));                                                                          \
+        for (uint32_t at = 0; syncache_report(syncache_lwip.cache, &at, line);)                                        \
+            LWIP_PLATFORM_DIAG(("\t%s\n", line));                                                                      \
+    } while (0)
 
 #endif

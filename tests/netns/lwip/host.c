@@ -2,7 +2,8 @@
  * lwIP on the TUN device tun0, which is there, as 198.18.0.2 and fd00:18::2.
  * It echoes on port 7 (raw API), 8 (sockets) and 9 (netconn, which begins to
  * accept after two seconds with a backlog of 2).  Ends with its standard
- * input, and then writes its statistics.
+ * input, and then writes its statistics.  With an argument, whatever it is, the
+ * driver's buffers end within the TCP options.
  */
 #include "lwip/api.h"
 #include "lwip/sockets.h"
@@ -25,6 +26,7 @@ int open_tun(void);
 int wait_tun(int tun);
 
 static int tun;
+static int in_pieces;
 static struct netif netif;
 
 #ifndef PLAIN
@@ -168,17 +170,24 @@ take(void)
     ssize_t size = read(tun, bytes, sizeof bytes);
     if (size <= 0)
         return;
-    struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)size, PBUF_POOL);
+    u16_t first = bytes[0] >> 4 == 6 ? 68 : 48;
+    if (!in_pieces || size <= first)
+        first = (u16_t)size;
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, first, PBUF_POOL);
     if (p == NULL)
         return;
+    if (first < size)
+        pbuf_cat(p, pbuf_alloc(PBUF_RAW, (u16_t)(size - first), PBUF_RAM));
     pbuf_take(p, bytes, (u16_t)size);
     if (netif.input(p, &netif) != ERR_OK)
         pbuf_free(p);
 }
 
 int
-main(void)
+main(int count, char **word)
 {
+    (void)word;
+    in_pieces = count > 1;
     tun = open_tun();
     if (tun < 0) {
         perror("tun0");

@@ -224,8 +224,14 @@ capture_append(struct link_capture *capture,
         return false;
     if (!capture_survey(capture, &packet))
         return false;
-    capture->doubles += link_capture_double(capture, &packet.view,
-                                            packet.captured, record->time_ms);
+    if (link_capture_double(capture, &packet.view, packet.captured,
+                            record->time_ms)) {
+        capture->doubles++;
+        if (capture->dedup) {
+            link_capture_pass(capture, ENCAP_DOUBLE, 0);
+            return false;
+        }
+    }
     rx->slot[rx->count] = (struct syncache_slot){
         .size = packet.captured + packet.cut,
         .checksum = SYNCACHE_CHECKSUM_VALID,

@@ -70,6 +70,8 @@ struct link_capture {
     uint32_t interface_count;
     uint32_t passed_count;      /* of passed[] */
     uint32_t tunnels;           /* in: 1: look into tunnels */
+    uint32_t dedup;             /* in: 1: leave out packets that were recorded before */
+    uint32_t reserved;
     uint32_t filtering;         /* in: 1: only frames that filter[] accepts */
     uint32_t filter_count;      /* in: of filter[] */
     uint32_t filter_linktype;   /* the one that a program is needed for */

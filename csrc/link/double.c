@@ -1,10 +1,12 @@
 /*
  * Packets that a capture has twice: of two interfaces (a bond and its VLAN), or
- * of a mirror of both directions.  They are counted and looked at all the same.
+ * of a mirror of both directions.  They are counted, and looked at all the same
+ * unless they are to be left out.
  *
  * What a router changes (hop limit, header checksum) does not tell two apart.
  * A packet that its sender may have sent again in the same form at once is not
- * taken for one: an ACK without data that has no identification.
+ * taken for one: an ACK without data that has no identification, and unless
+ * doubles are to be left out, a datagram that has none.
  */
 #include "../core/bytes.h"
 #include "capture.h"
@@ -53,11 +55,19 @@ double_is_known(const struct view *view)
            (view->payload_size > 0 || (view->flags & TAKES_ROOM) != 0);
 }
 
+/* A datagram whose checksum vouches for what is not looked at. */
+static bool
+double_is_datagram(const struct view *view)
+{
+    return view->kind == VIEW_UDP && load16_be(view->upper + 6) != 0;
+}
+
 bool
 link_capture_double(struct link_capture *capture, const struct view *view,
                     uint32_t captured, uint64_t time_ms)
 {
-    if (view->upper == NULL || !double_is_known(view))
+    if (view->upper == NULL || !(double_is_known(view) ||
+                                 (capture->dedup && double_is_datagram(view))))
         return false;
     uint64_t hash = double_hash(view, captured);
     uint32_t place = (uint32_t)(hash >> 32) % LINK_CAPTURE_DOUBLES;

@@ -38,6 +38,7 @@ enum encap_reason {
     ENCAP_FRAGMENT,             /* of IP: of TCP, or not the first */
     ENCAP_BAD,                  /* IP or TCP headers that contradict themselves */
     ENCAP_TUNNEL,               /* a tunnel that was not looked into [enum link_tunnel] */
+    ENCAP_DOUBLE,               /* recorded before, where doubles are left out */
     ENCAP_REASON_COUNT
 };
 

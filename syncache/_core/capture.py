@@ -60,9 +60,12 @@ class Capture:
 
     __slots__ = ("_capture", "_programs")
 
-    def __init__(self, *, tunnels: bool = False, filtering: bool = False) -> None:
+    def __init__(
+        self, *, tunnels: bool = False, dedup: bool = False, filtering: bool = False
+    ) -> None:
         self._capture = ffi.new("struct link_capture *")
         self._capture.tunnels = tunnels
+        self._capture.dedup = dedup
         self._capture.filtering = filtering
         self._programs: list[object] = []  # C keeps pointers to them
 

@@ -41,6 +41,7 @@ class Captures:
 
     paths: tuple[str, ...]
     tunnels: bool = False
+    dedup: bool = False
     expression: str | None = None
     progress: bool = False
     name: str = "reading"  # of the pass, for the bar
@@ -68,7 +69,12 @@ class Captures:
 
     def reader(self, path: str) -> CaptureReader:
         """Open one of them."""
-        return CaptureReader(path, tunnels=self.tunnels, expression=self.expression)
+        return CaptureReader(
+            path,
+            tunnels=self.tunnels,
+            dedup=self.dedup,
+            expression=self.expression,
+        )
 
 
 def add_options(p: argparse.ArgumentParser) -> None:
@@ -77,6 +83,11 @@ def add_options(p: argparse.ArgumentParser) -> None:
         "--tunnels",
         action="store_true",
         help="captures: look into GRE, IP in IP, VXLAN, Geneve, ERSPAN, GTP-U and L2TP",
+    )
+    p.add_argument(
+        "--dedup",
+        action="store_true",
+        help="captures: leave out packets that were recorded twice, up to 20 ms apart",
     )
     p.add_argument(
         "--filter", metavar="EXPRESSION", help="captures: as tcpdump takes it"
@@ -89,9 +100,11 @@ def add_options(p: argparse.ArgumentParser) -> None:
 
 def refuse_options(options: argparse.Namespace) -> None:
     """Refuse the options of captures where there is none."""
-    if options.tunnels or options.filter or options.progress or options.json:
+    own = ("tunnels", "dedup", "filter", "progress", "json")
+    if any(getattr(options, name) for name in own):
         raise Failure(
-            "--tunnels, --filter, --progress and --json are of captures: name a FILE"
+            "--tunnels, --dedup, --filter, --progress and --json are of captures: "
+            "name a FILE"
         )
 
 
@@ -100,6 +113,7 @@ def captures_of(options: argparse.Namespace, paths: Sequence[str]) -> Captures:
     return Captures(
         tuple(paths),
         tunnels=options.tunnels,
+        dedup=options.dedup,
         expression=options.filter,
         progress=options.progress,
     )
@@ -211,10 +225,13 @@ class Summary:
             )
         elif counts["packets"] > 1 and not counts["last_ms"]:
             notes.append("no packet has a time: all count as of one instant")
-        if counts["doubles"] * DOUBLES_SHARE > counts["packets"]:
+        if counts["doubles"] * DOUBLES_SHARE > counts["packets"] and not any(
+            each.reason == "double" for each in self.passed
+        ):
             notes.append(
                 f"{counts['doubles']} packets were recorded twice (by two interfaces, "
-                "or a mirror of both directions); sessions and bytes of TCP count once"
+                "or a mirror of both directions); sessions and bytes of TCP count "
+                "once, and --dedup leaves the doubles out"
             )
         if counts["filtered"]:
             notes.append(f"the filter left out {counts['filtered']} packets")

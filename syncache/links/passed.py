@@ -115,6 +115,7 @@ PLAIN = {
     "long": "longer than 524,416 bytes",
     "interface": "of an interface that the file does not describe",
     "fragment": "IP fragments (of TCP, or not the first)",
+    "double": "recorded before, left out by --dedup",
     "bad": "with IP or TCP headers that contradict themselves",
     "rest": "of other kinds",
 }

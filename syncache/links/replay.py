@@ -47,6 +47,8 @@ class CaptureReader:
     Args:
         path: A file, which may be compressed (`compressed`); `-` is standard input.
         tunnels: Give the packets in tunnels in place of those that carry them.
+        dedup: Leave out packets that were recorded before, by another interface or a
+            mirror of both directions, up to 20 ms apart.
         expression: A filter as tcpdump takes it; frames that it refuses do not count.
 
     Raises:
@@ -61,11 +63,14 @@ class CaptureReader:
         path: str | Path,
         *,
         tunnels: bool = False,
+        dedup: bool = False,
         expression: str | None = None,
     ) -> None:
         self.path = Path(path)
         self._expression = expression
-        self._capture = Capture(tunnels=tunnels, filtering=expression is not None)
+        self._capture = Capture(
+            tunnels=tunnels, dedup=dedup, filtering=expression is not None
+        )
         self._buffer = bytearray(BUFFER_BYTES)
         self._from = self._to = 0  # bytes of the buffer not yet parsed
         self._ended = False

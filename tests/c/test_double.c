@@ -59,9 +59,35 @@ test_an_ack_that_may_have_been_sent_twice_is_none(void)
     EXPECT_TRUE(again(&packet, 1000));
 }
 
+static void
+test_a_datagram_without_identification_is_one_where_doubles_go(void)
+{
+    /* Its checksum says that its bytes are the same; without one they may not be. */
+    static struct packet packet;
+    for (size_t i = 0; i < TEST_COUNT(families); i++) {
+        for (uint32_t dedup = 0; dedup < 2; dedup++) {
+            memset(&capture, 0, sizeof capture);
+            capture.dedup = dedup;
+            packet_ip(&packet, families[i], 17, 308);
+            uint8_t *udp = packet.bytes + packet.upper;
+            store16_be(udp + 2, 53);
+            store16_be(udp + 4, 308);
+            packet_seal(&packet, 17, 6);
+            if (families[i] == 4)
+                packet.bytes[4] = packet.bytes[5] = 0;
+            EXPECT_TRUE(!again(&packet, 1000));
+            EXPECT_EQ(dedup, again(&packet, 1001));
+            udp[6] = udp[7] = 0;
+            EXPECT_TRUE(!again(&packet, 1002));
+            EXPECT_TRUE(!again(&packet, 1003));
+        }
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_a_segment_that_comes_again_at_once_is_a_double),
     TEST(test_an_ack_that_may_have_been_sent_twice_is_none),
+    TEST(test_a_datagram_without_identification_is_one_where_doubles_go),
 };
 
 int

@@ -183,3 +183,21 @@ def test_packets_that_were_recorded_twice_are_named(tmp_path, capsys):
         shown = capsys.readouterr().out
         assert ("40 packets were recorded twice" in shown) == (copies == 2)
         assert "startup or last reset 40\n" in shown
+
+
+@pytest.mark.parametrize("dedup", [False, True])
+def test_packets_that_were_recorded_twice_are_left_out_by_choice(
+    tmp_path, capsys, dedup
+):
+    """Then every number is that of a capture which has each packet once."""
+    times = [float(n) for n in range(1, 41)]
+    records = [capture.record(t, syn(1024 + round(t))) for t in times]
+    path = tmp_path / "twice"
+    path.write_bytes(capture.header(101, 65535) + b"".join(r * 2 for r in records))
+    words = ["inspect", str(path), *(["--dedup"] if dedup else [])]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "startup or last reset 40\n" in shown
+    assert f"tcp packets: [{40 if dedup else 80}:0]" in shown
+    assert ("40  recorded before, left out by --dedup" in shown) == dedup
+    assert ("--dedup leaves the doubles out" in shown) != dedup

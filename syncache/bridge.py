@@ -74,6 +74,8 @@ class Relay:
             self.next_deadline = link.next_deadline
         if hasattr(link, "check"):
             self.check = link.check
+        if hasattr(link, "block"):
+            self.block = link.block
         self._tx = Ring(RX_SLOTS, -(-self.gso_max // 64) * 64)
         self.receive = link.receive
         self.send = link.send

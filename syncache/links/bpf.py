@@ -7,7 +7,9 @@ and differ in what they do about one:
               some networks
     drop      behind that socket, in tc ingress: drop it, so that the kernel does not
               answer too, with a RST for every connection
-    redirect  XDP: give it to the AF_XDP socket of its queue
+    redirect  XDP: give it to the AF_XDP socket of its queue; also without SYNs of
+              some networks
+    queue     of a TUN device: take everything but SYNs of some networks
 
 Ours are TCP and ICMP, but not neighbour discovery: ARP and that are the kernel's, which
 has our addresses on the interface and so answers for us.  An IPv6 packet with extension
@@ -132,6 +134,8 @@ class Assembler:
 class _SkbAccess:
     """Reads packets of a socket filter or of tc: beyond the end it returns 0."""
 
+    TYPES: ClassVar = {4: TYPE_IPV4, 6: TYPE_IPV6}  # as R0 has it
+    tags_max = TAGS_MAX
     CODES: ClassVar = {1: (0x30, 0x50), 2: (0x28, 0x48), 4: (0x20, 0x40)}
 
     def begin(self, asm: Assembler) -> None:
@@ -139,33 +143,66 @@ class _SkbAccess:
         asm.set(LAYER3, ETHERNET)
         asm.add(self.CODES[2][0], imm=TYPE_AT)
 
-    def need(self, asm: Assembler, size: int) -> None:
+    def again(self, asm: Assembler) -> None:
+        """Stand where `begin` ends."""
+        asm.set(LAYER3, ETHERNET)
+        self.load(asm, 2, TYPE_AT - ETHERNET)
+
+    def need(self, asm: Assembler, size: int, base: int = LAYER3) -> None:
         """Say that the packet is to be read up to here; nothing to do."""
 
     def load(self, asm: Assembler, size: int, offset: int, base: int = LAYER3) -> None:
         asm.add(self.CODES[size][1], src=base, imm=offset)
 
 
-class _XdpAccess:
-    """Reads packets of XDP through pointers that the verifier wants checked."""
+class _TunAccess(_SkbAccess):
+    """Reads packets of a TUN device, which begin with IP."""
 
-    CODES: ClassVar = {1: 0x71, 2: 0x69, 4: 0x61}
+    TYPES: ClassVar = {4: 0x40, 6: 0x60}
+    tags_max = 0
 
     def begin(self, asm: Assembler) -> None:
         asm.copy(CONTEXT, R1)
-        asm.add(self.CODES[4], LAYER3, R1, 0)  # xdp_md.data
-        asm.add(self.CODES[4], END, R1, 4)  # xdp_md.data_end
+        asm.set(LAYER3, 0)
+        asm.add(self.CODES[1][0])
+        asm.add(AND, R0, imm=0xF0)
+
+    def again(self, asm: Assembler) -> None:
+        """Nobody goes on reading."""
+
+
+class _XdpAccess:
+    """Reads packets of XDP through pointers that the verifier wants checked.
+
+    Args:
+        short: The label for packets that end too soon.
+    """
+
+    TYPES: ClassVar = {4: TYPE_IPV4, 6: TYPE_IPV6}
+    tags_max = TAGS_MAX
+    CODES: ClassVar = {1: 0x71, 2: 0x69, 4: 0x61}
+
+    def __init__(self, short: str = "others") -> None:
+        self._short = short
+
+    def begin(self, asm: Assembler) -> None:
+        asm.copy(CONTEXT, R1)
+        self.again(asm)
+
+    def again(self, asm: Assembler) -> None:
+        asm.add(self.CODES[4], LAYER3, CONTEXT, 0)  # xdp_md.data
+        asm.add(self.CODES[4], END, CONTEXT, 4)  # xdp_md.data_end
         self.need(asm, ETHERNET)
         self.load(asm, 2, TYPE_AT)
         asm.increase(LAYER3, ETHERNET)
 
-    def need(self, asm: Assembler, size: int) -> None:
-        asm.copy(R1, LAYER3)
+    def need(self, asm: Assembler, size: int, base: int = LAYER3) -> None:
+        asm.copy(R1, base)
         asm.increase(R1, size)
-        asm.jump_beyond(R1, "others")
+        asm.jump_beyond(R1, self._short)
 
-    def load(self, asm: Assembler, size: int, offset: int) -> None:
-        asm.add(self.CODES[size], R0, LAYER3, offset)
+    def load(self, asm: Assembler, size: int, offset: int, base: int = LAYER3) -> None:
+        asm.add(self.CODES[size], R0, base, offset)
         if size > 1:
             asm.add(0xDC, R0, imm=8 * size)  # from big-endian
 
@@ -261,7 +298,8 @@ def filter_program(
     access = _SkbAccess()
     access.begin(asm)
     if blocked:
-        _refuse_syns(asm, access, blocked[:BLOCKED_MAX])
+        _refuse_syns(asm, access, blocked)
+        access.again(asm)
     if addresses is not None:
         _find_ours(asm, access, addresses)
         asm.label("others")
@@ -274,25 +312,39 @@ def filter_program(
     return asm.program()
 
 
-def _refuse_syns(asm: Assembler, access: _SkbAccess, blocked: Sequence[str]) -> None:
+def queue_program(blocked: Sequence[str]) -> bytes:
+    """Return the filter of a TUN device that takes all but SYNs of some networks."""
+    asm = Assembler()
+    access = _TunAccess()
+    access.begin(asm)
+    _refuse_syns(asm, access, blocked)
+    asm.leave(FILTER_TAKE)
+    asm.label("blocked")
+    asm.leave(FILTER_REFUSE)
+    return asm.program()
+
+
+def _refuse_syns(asm: Assembler, access: _Access, blocked: Sequence[str]) -> None:
     """Go to `blocked` if it is the SYN of a blocked network."""
-    networks = [ipaddress.ip_network(network) for network in blocked]
+    networks = [ipaddress.ip_network(network) for network in blocked[:BLOCKED_MAX]]
     of = {version: [n for n in networks if n.version == version] for version in (4, 6)}
-    for i in range(TAGS_MAX + 1):
-        for version, kind in ((4, TYPE_IPV4), (6, TYPE_IPV6)):
+    for i in range(access.tags_max + 1):
+        for version, kind in access.TYPES.items():
             if of[version]:
                 asm.jump_if("==", kind, f"from v{version}")
-        if i == TAGS_MAX:
+        if i == access.tags_max:
             break
         for vlan in _core_links.TYPES_VLAN:
             asm.jump_if("==", vlan, f"blocked tag{i}")
         asm.jump("not blocked")
         asm.label(f"blocked tag{i}")
+        access.need(asm, TAG)
         access.load(asm, 2, 2)
         asm.increase(LAYER3, TAG)
     asm.jump("not blocked")
     if of[4]:
         asm.label("from v4")
+        access.need(asm, IPV4_HEADER)
         access.load(asm, 1, IPV4_PROTOCOL)
         asm.jump_if("!=", TCP, "not blocked")
         access.load(asm, 2, IPV4_FRAGMENT)
@@ -306,22 +358,22 @@ def _refuse_syns(asm: Assembler, access: _SkbAccess, blocked: Sequence[str]) -> 
         _find_source(asm, access, of[4], IPV4_SOURCE)
     if of[6]:
         asm.label("from v6")
+        access.need(asm, IPV6_HEADER)
         access.load(asm, 1, IPV6_NEXT_HEADER)
         asm.jump_if("!=", TCP, "not blocked")
         asm.copy(LAYER4, LAYER3)
         asm.increase(LAYER4, IPV6_HEADER)
         _find_source(asm, access, of[6], IPV6_SOURCE)
     asm.label("suspect")
+    access.need(asm, TCP_FLAGS + 1, LAYER4)
     access.load(asm, 1, TCP_FLAGS, LAYER4)
     asm.add(AND, R0, imm=FLAGS_SYN_ACK)
     asm.jump_if("==", FLAG_SYN, "blocked")
     asm.label("not blocked")
-    asm.set(LAYER3, ETHERNET)
-    access.load(asm, 2, TYPE_AT - ETHERNET)
 
 
 def _find_source(
-    asm: Assembler, access: _SkbAccess, networks: Sequence[_Network], source: int
+    asm: Assembler, access: _Access, networks: Sequence[_Network], source: int
 ) -> None:
     """Go to `suspect` if the source is in one of some networks, of one family."""
     for network in networks:
@@ -360,20 +412,28 @@ def _skb_program(addresses: Sequence[str], ours: int, others: int) -> bytes:
     return asm.program()
 
 
-def redirect_program(addresses: Sequence[str] | None, map_fd: int) -> bytes:
+def redirect_program(
+    addresses: Sequence[str] | None, map_fd: int, blocked: Sequence[str] = ()
+) -> bytes:
     """Return the XDP program that gives our packets to the socket of its queue.
 
     Args:
         addresses: Ours.  None: every frame is, and one of a queue without a socket is
             dropped instead of going to the kernel.
         map_fd: The sockets by queue.
+        blocked: Networks whose SYNs are dropped.
     """
     asm = Assembler()
-    if addresses is None:
-        asm.copy(CONTEXT, R1)
-    else:
-        access = _XdpAccess()
+    access = _XdpAccess("not blocked" if blocked else "others")
+    if blocked:
         access.begin(asm)
+        _refuse_syns(asm, access, blocked)
+    access = _XdpAccess()
+    if addresses is None:
+        if not blocked:
+            asm.copy(CONTEXT, R1)
+    else:
+        (access.again if blocked else access.begin)(asm)
         _find_ours(asm, access, addresses)
         asm.label("others")
         asm.leave(XDP_PASS)
@@ -384,6 +444,9 @@ def redirect_program(addresses: Sequence[str] | None, map_fd: int) -> bytes:
     asm.set(R3, XDP_DROP if addresses is None else XDP_PASS)  # without a socket
     asm.add(0x85, imm=HELPER_REDIRECT_MAP)
     asm.add(0x95)
+    if blocked:
+        asm.label("blocked")
+        asm.leave(XDP_DROP)
     return asm.program()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._core import links as _core_links
+from . import bpf
 from .claim import Claim
 from .link import LinkError
 from .netdev import Netdev
@@ -37,6 +38,7 @@ GSO_MAX = 65535  # an IPv4 total length, and what the kernel hands over at most
 # <linux/if_tun.h>, <linux/sockios.h>
 TUNSETIFF = 0x400454CA
 TUNSETOFFLOAD = 0x400454D0
+TUNSETFILTEREBPF, NO_FILTER = 0x800454E1, -1
 TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 = 0x01, 0x02, 0x04
 IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
 SIOCGIFMTU = 0x8921
@@ -86,6 +88,7 @@ class Tun:
             raise LinkError(message, errno.ENAMETOOLONG)
         self._offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 if vnet_hdr else 0
         self._fd = _open()
+        self._blocks = False
         self._claim: Claim | None = None
         self._netdev: Netdev | None = None
         self._schedule: Schedule | None = None
@@ -156,10 +159,38 @@ class Tun:
             self._tell_refusals()
         return count
 
+    def block(self, networks: Sequence[str]) -> None:
+        """Have the kernel drop SYNs from some networks, from now on; (): from none.
+
+        Connections that there are go on.  No more than bpf.BLOCKED_MAX networks.
+
+        Raises:
+            LinkError: the kernel refuses it.
+        """
+        if not networks:
+            self._filter(NO_FILTER)
+            self._blocks = False
+            return
+        program = bpf.load(bpf.PROG_SOCKET_FILTER, 0, bpf.queue_program(networks))
+        try:
+            self._filter(program)
+        except OSError as error:
+            message = f"{self.name}: cannot filter: {error.strerror}"
+            raise LinkError(message, error.errno) from None
+        finally:
+            os.close(program)
+        self._blocks = True
+
+    def _filter(self, program: int) -> None:
+        fcntl.ioctl(self._fd, TUNSETFILTEREBPF, struct.pack("=i", program))
+
     def close(self) -> None:
         """Close the device; restore the settings of one that stays."""
         if self._fd < 0:
             return
+        if self._blocks:
+            with suppress(OSError):
+                self._filter(NO_FILTER)
         if self._schedule is not None:
             self._schedule.restore()
         if self._netdev is not None:

@@ -107,6 +107,7 @@ class XdpProgram:
         self._fds: list[int] = []
         try:
             self._map = self._hold(lambda: _core_bpf.bpf_map(bpf.MAP_XSKMAP, 64))
+            self._ours = ours
             code = bpf.redirect_program(ours, self._map)
             program = bpf.load(bpf.PROG_XDP, bpf.ATTACH_XDP, code)
             self._fds.append(program)
@@ -118,6 +119,22 @@ class XdpProgram:
     def serve(self, queue: int, fd: int) -> None:
         """Send our packets of a queue to a socket."""
         _core_bpf.bpf_map_set(self._map, queue, fd)
+
+    def block(self, networks: Sequence[str]) -> None:
+        """Have the kernel drop SYNs from some networks, from now on; (): from none.
+
+        Raises:
+            LinkError: the kernel refuses it.
+        """
+        code = bpf.redirect_program(self._ours, self._map, networks)
+        program = bpf.load(bpf.PROG_XDP, bpf.ATTACH_XDP, code)
+        try:
+            _core_bpf.bpf_replace(self._fds[-1], program)
+        except OSError as error:
+            message = f"cannot change the XDP program: {os.strerror(error.errno or 0)}"
+            raise LinkError(message, error.errno) from None
+        finally:
+            os.close(program)
 
     def close(self) -> None:
         """Take the program off, unless another process holds it too."""
@@ -224,6 +241,7 @@ class Xdp:
                 program = XdpProgram(name, ours, mode=mode)
                 self._undo.append(program.close)
             self.mode = program.mode
+            self.block = program.block  # of all links that share it
             self._forward = forward
             self._open(interface, queue, frames, busy_poll)
             if forward:

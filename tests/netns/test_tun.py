@@ -93,3 +93,11 @@ def test_packets_that_find_the_queue_full_are_counted(namespace):
     lost, received = map(int, namespace.run(sys.executable, "-c", LOSSES).split())
     assert 200 <= lost + received <= 220  # IPv6 speaks up too
     assert received <= 30
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_syns_of_blocked_networks_do_not_reach_the_device(namespace, existing):
+    """The kernel drops them, until others are named, or none, or it is closed."""
+    if existing:
+        namespace.link("add", "tun0", "198.18.0.1/24")
+    assert namespace.python("tun", ["blocked"]) == {"ok": True}

@@ -12,11 +12,13 @@ Generic XDP gets their super-segments too, which do not fit: they are switched o
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import pytest
 from fetch import (
     BULK_BYTES,
     CURL_REFUSED,
+    CURL_TIMED_OUT,
     MAC_S,
     connect,
     download,
@@ -30,8 +32,8 @@ UPLOADED_BYTES = 10_000_000
 GENERIC_BYTES = 10_000_000
 
 
-def start(wire, **options):
-    return Server(wire.server, xdp="s0", ours=Wire.OURS, options=options)
+def start(wire, block=(), **options):
+    return Server(wire.server, xdp="s0", ours=Wire.OURS, options=options, block=block)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -109,3 +111,35 @@ class TestTwoQueues:
         with pytest.raises(AssertionError, match=r"s0 has 2 queues.*a shard for each"):
             start(wire)
         assert wire.server.show("s0") == before
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ([["198.18.0.0/24", "2001:db8::/48"]], CURL_TIMED_OUT),
+        ([["198.18.0.0/24"], ["198.18.1.0/24", "2001:db8::/48"]], 0),
+        ([["198.18.0.0/24"], []], 0),
+    ],
+    ids=["blocked", "another", "over"],
+)
+def test_syns_of_blocked_networks_are_dropped_by_the_kernel(
+    wire, tmp_path, block, expected, mode
+):
+    """Nobody answers them; the other family is served."""
+    wire.client.link("uncut", "c0", 0)
+    server = start(wire, block=block, mode=mode)
+    assert connect(wire) == expected
+    assert wire.kernel_resets() == 0
+    assert download(wire, 6, 1000, tmp_path) == sha256_of(1000)
+    server.stop()
+
+
+@pytest.mark.parametrize("networks", [["198.18.0.1/32"], ["fd00:18::/48"], []])
+def test_forwarder_blocks_networks_too(wire, networks):
+    """The kernel takes each kind of program; () is none."""
+    code = (
+        "import sys; from syncache.links.xdp import Xdp;"
+        "link = Xdp('s0', forward=True); link.block(sys.argv[1:]); link.block(())"
+    )
+    wire.server.run(sys.executable, "-c", code, *networks)

@@ -182,12 +182,14 @@ def open_link(spec):
     options = spec.get("options", {})
     if "packet" in spec:
         link = Packet(spec["packet"], spec["ours"], **options)
-        for networks in spec.get("block", ()):
-            link.block(networks)
-        return link
-    if "xdp" in spec:
-        return Xdp(spec["xdp"], spec["ours"], **options)
-    return Tun(spec["tun"], spec.get("kernel", ()), vnet_hdr=spec.get("vnet_hdr", True))
+    elif "xdp" in spec:
+        link = Xdp(spec["xdp"], spec["ours"], **options)
+    else:
+        vnet_hdr = spec.get("vnet_hdr", True)
+        link = Tun(spec["tun"], spec.get("kernel", ()), vnet_hdr=vnet_hdr)
+    for networks in spec.get("block", ()):
+        link.block(networks)
+    return link
 
 
 async def main(spec):

@@ -51,6 +51,33 @@ def send(link, packet, **offloads):
     assert link.send(tx) == 1
 
 
+def syn_arrives(link):
+    """Whether the kernel's SYN to us comes out; a datagram behind it always does."""
+    with socket.socket() as sock, socket.socket(type=socket.SOCK_DGRAM) as mark:
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            sock.connect((OURS, 7))
+        mark.sendto(b"mark", (OURS, 7))
+        rx, _ = packets(link, lambda ip: UDP in ip)
+    return any(TCP in IP(bytes(rx[i])) for i in range(len(rx)))
+
+
+def blocked():
+    """SYNs of the kernel's address, as its network is blocked and is not."""
+    with device() as link:
+        for networks, arrives in (
+            ([f"{KERNEL}/32", "2001:db8::/48"], False),
+            (["198.18.1.0/24"], True),
+            (["2001:db8::/48", "198.18.0.0/24"], False),
+            ([], True),
+        ):
+            link.block(networks)
+            assert arrives == syn_arrives(link)
+        link.block([f"{KERNEL}/32"])
+    with device() as link:
+        return {"ok": syn_arrives(link)}
+
+
 def udp_both_ways():
     """What a socket sends comes out, and what we answer goes in."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -232,6 +232,36 @@ def test_filter_refuses_syns_of_blocked_networks(frame, blocked):
         Machine(frame).run(bpf.filter_program(OURS, networks))
 
 
+@pytest.mark.parametrize(("frame", "blocked"), SOURCES.values(), ids=SOURCES)
+def test_xdp_drops_syns_of_blocked_networks(frame, blocked):
+    """And redirects all else as before, also where everything is ours."""
+    for ours, rest in ((OURS, bpf.XDP_PASS), (None, bpf.XDP_DROP)):
+        for networks in (BLOCKED, BLOCKED[:1], BLOCKED[2:]):
+            found = Machine(frame).run(bpf.redirect_program(ours, 42, networks))
+            assert found in {bpf.XDP_DROP, (("map", 42), QUEUE, rest)}
+            if networks is BLOCKED:
+                assert blocked == (bpf.XDP_DROP == found)
+        for size in range(len(frame)):
+            program = bpf.redirect_program(ours, 42, BLOCKED)
+            assert bpf.XDP_DROP != Machine(frame[:size]).run(program) or blocked
+
+
+@pytest.mark.parametrize(("frame", "blocked"), SOURCES.values(), ids=SOURCES)
+def test_queue_of_a_tun_device_has_no_syns_of_blocked_networks(frame, blocked):
+    """Its packets begin with IP."""
+    if frame[12:14] in {b"\x08\x00", b"\x86\xdd"}:
+        taken = Machine(frame[14:]).run(bpf.queue_program(BLOCKED))
+        assert (bpf.FILTER_REFUSE if blocked else bpf.FILTER_TAKE) == taken
+
+
+@pytest.mark.parametrize(("frame", "ours"), CASES.values(), ids=CASES)
+def test_xdp_with_blocked_networks_knows_what_is_ours(frame, ours):
+    """As without them."""
+    found = Machine(frame).run(bpf.redirect_program(OURS, 42, BLOCKED))
+    to_socket = (("map", 42), QUEUE, bpf.XDP_PASS)
+    assert (to_socket if ours else bpf.XDP_PASS) == found
+
+
 @pytest.mark.parametrize(("frame", "ours"), CASES.values(), ids=CASES)
 def test_filter_with_blocked_networks_knows_what_is_ours(frame, ours):
     """As without them."""

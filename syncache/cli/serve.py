@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ..keyring import Keyring
     from ..links import Link
     from ..links.packet import Packet
-    from ..links.tun import Tun
     from ..links.xdp import Xdp
     from ..observer import Observer
 
@@ -146,7 +145,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def open_link(options: argparse.Namespace, kernel: list[str]) -> Packet | Tun | Xdp:
+def open_link(options: argparse.Namespace, kernel: list[str]) -> Link:
     """Open the device or the interface that was asked for."""
     hints = {"cpu": options.cpu, "priority": options.priority}
     if options.packet:

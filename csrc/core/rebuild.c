@@ -8,7 +8,7 @@
  * Not here: when to use it (docs/hosts.md).
  */
 #include "../syncache_host.h"
-#include "wire.h"
+#include "wire_ip.h"
 
 #include <assert.h>
 #include <string.h>
@@ -55,8 +55,8 @@ syncache_syn_packet(const struct syncache_conn *conn,
 uint32_t
 syncache_tcp_offset(const uint8_t *packet)
 {
-    return packet[0] >> 4 == 6 ? WIRE_IPV6_HEADER_BYTES
-                               : WIRE_IPV4_HEADER_BYTES;
+    return wire_ip_family(packet) == 6 ? WIRE_IPV6_HEADER_BYTES
+                                       : WIRE_IPV4_HEADER_BYTES;
 }
 
 uint32_t

@@ -1,5 +1,5 @@
 /*
- * Packets to values: TCP, its options, and the ICMP errors that quote it. Every
+ * Packets to values: TCP, its options, and what the other files find.  Every
  * bound comes from the captured length; nothing asserts on a packet's bytes.
  *
  * The experimental Fast Open option (kind 254, magic 0xf989) is not read:
@@ -8,7 +8,9 @@
 #include "wire.h"
 
 #include "bytes.h"
+#include "wire_icmp.h"
 #include "wire_ip.h"
+#include "wire_tcp.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,16 +19,6 @@ _Static_assert(WIRE_IPV6_HEADER_BYTES + WIRE_EXTENSION_MAX * 8 * 256 +
                        WIRE_TCP_HEADER_BYTES <=
                    UINT16_MAX,
                "syncache_fields.options_offset holds any offset");
-
-/* Returns 0 if the data offset does not fit the bytes that there are. */
-static size_t
-wire_tcp_header_size(const uint8_t *tcp, size_t tcp_size)
-{
-    if (tcp_size < WIRE_TCP_HEADER_BYTES)
-        return 0;
-    size_t size = (tcp[12] >> 4) * 4u;
-    return size < WIRE_TCP_HEADER_BYTES || size > tcp_size ? 0 : size;
-}
 
 /* Takes note of one option.  A wrong length for its kind: as if not there. */
 static void
@@ -52,18 +44,22 @@ wire_tcp_option(struct wire_segment *segment, const uint8_t *option)
         if (size == 2 && syn)
             segment->has |= WIRE_HAS_SACK_PERMITTED;
         break;
-    case 5: /* RFC 2018 3 */
+    case WIRE_OPTION_SACK: /* RFC 2018 3 */
         if (size > 2 && (size - 2) % 8 == 0) {
             segment->sack = (uint8_t)(option + 2 - segment->tcp);
             segment->sack_count = (uint8_t)((size - 2) / 8);
         }
         break;
-    case 8: /* RFC 7323 3.2 */
-        if (size == 10) {
+    case WIRE_OPTION_TIMESTAMPS: /* RFC 7323 3.2 */
+        if (size == WIRE_OPTION_TIMESTAMPS_BYTES) {
             segment->has |= WIRE_HAS_TIMESTAMPS;
             segment->tsval = load32_be(option + 2);
             segment->tsecr = load32_be(option + 6);
         }
+        break;
+    case 29: /* RFC 5925 2.2: two key numbers, then a MAC */
+        if (size >= 4)
+            segment->has |= WIRE_HAS_AO;
         break;
     case 19: /* RFC 2385 3.0 */
         if (size == 2 + WIRE_MD5_BYTES) {
@@ -83,22 +79,34 @@ wire_tcp_option(struct wire_segment *segment, const uint8_t *option)
     }
 }
 
-/* RFC 9293 3.2.  A length below 2 or beyond the end stops it (MUST-7). */
-static void
-wire_tcp_options(struct wire_segment *segment, const uint8_t *options,
-                 size_t size)
+static inline void
+wire_options(const uint8_t *tcp, size_t header_size,
+             struct wire_segment *segment)
 {
-    while (size > 0 && options[0] != 0) {
-        size_t step = 1;
-        if (options[0] != 1) {
-            if (size < 2 || options[1] < 2 || options[1] > size)
-                return;
-            wire_tcp_option(segment, options);
-            step = options[1];
-        }
-        options += step;
-        size -= step;
-    }
+    const uint8_t *at = tcp + WIRE_TCP_HEADER_BYTES;
+    const uint8_t *option;
+
+    segment->header_size = (uint8_t)header_size;
+    segment->tcp = tcp;
+    segment->has = 0;
+    segment->mss = 0;
+    segment->wscale = 0;
+    segment->tsval = 0;
+    segment->tsecr = 0;
+    segment->md5 = NULL;
+    segment->fastopen = NULL;
+    segment->fastopen_size = 0;
+    segment->sack = 0;
+    segment->sack_count = 0;
+    while ((option = wire_next_option(&at, tcp + header_size)) != NULL)
+        wire_tcp_option(segment, option);
+}
+
+void
+wire_parse_options(const uint8_t *tcp, size_t header_size,
+                   struct wire_segment *segment)
+{
+    wire_options(tcp, header_size, segment);
 }
 
 bool
@@ -118,117 +126,27 @@ wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
             *why = SYNCACHE_DROP_TRUNCATED;
             return false;
         }
-        size_t size = header_size + payload_size;
-        uint32_t sum = wire_sum_pseudo(tuple->family, tuple->faddr,
-                                       tuple->laddr, WIRE_PROTOCOL_TCP, size);
-        if (wire_sum(sum, tcp, size) != 0xffff) {
+        if (!wire_sum_good(tuple, WIRE_PROTOCOL_TCP, tcp,
+                           header_size + payload_size)) {
             *why = SYNCACHE_DROP_CHECKSUM;
             return false;
         }
     }
-    segment->tuple.fport = load16_be(tcp);
-    segment->tuple.lport = load16_be(tcp + 2);
-    segment->seg_seq = load32_be(tcp + 4);
-    segment->seg_ack = load32_be(tcp + 8);
-    segment->flags = load16_be(tcp + 12) & (WIRE_AE | 0xff);
-    segment->seg_wnd = load16_be(tcp + 14);
-    segment->seg_up = load16_be(tcp + 18);
+    struct wire_tcp header = wire_tcp_read(tcp);
+    segment->tuple.fport = header.source;
+    segment->tuple.lport = header.destination;
+    segment->seg_seq = header.seq;
+    segment->seg_ack = header.ack;
+    segment->flags = header.flags;
+    segment->seg_wnd = header.window;
+    segment->seg_up = header.urgent;
     segment->payload_size = (uint32_t)payload_size;
-    segment->header_size = (uint8_t)header_size;
-    segment->tcp = tcp;
-    segment->has = 0;
-    segment->mss = 0;
-    segment->wscale = 0;
-    segment->tsval = 0;
-    segment->tsecr = 0;
-    segment->md5 = NULL;
-    segment->fastopen = NULL;
-    segment->fastopen_size = 0;
-    segment->sack = 0;
-    segment->sack_count = 0;
-    wire_tcp_options(segment, tcp + WIRE_TCP_HEADER_BYTES,
-                     header_size - WIRE_TCP_HEADER_BYTES);
+    wire_options(tcp, header_size, segment);
     if (!whole && segment->md5 != NULL) {
         *why = SYNCACHE_DROP_TRUNCATED;
         return false;
     }
     return true;
-}
-
-/* Finds the first 8 bytes of TCP in a quoted packet; NULL if there are none. */
-static const uint8_t *
-wire_quoted_tcp(const uint8_t *packet, size_t packet_size,
-                struct syncache_tuple *tuple)
-{
-    struct wire_upper upper;
-    if (packet_size >= WIRE_IPV4_HEADER_BYTES && packet[0] >> 4 == 4) {
-        size_t header_size = (packet[0] & 15u) * 4u;
-        /* Offset 0: only the first fragment has the ports. */
-        if (header_size < WIRE_IPV4_HEADER_BYTES || header_size > packet_size ||
-            (load16_be(packet + 6) & 0x1fff) != 0)
-            return NULL;
-        upper.data = packet + header_size;
-        upper.size = packet_size - header_size;
-        upper.protocol = packet[9];
-        wire_set_addresses(tuple, 4, packet + 16, packet + 12);
-    } else if (packet_size >= WIRE_IPV6_HEADER_BYTES && packet[0] >> 4 == 6) {
-        if (wire_ipv6_upper(packet, packet_size, &upper) != SYNCACHE_PASS_KNOWN)
-            return NULL;
-        wire_set_addresses(tuple, 6, packet + 24, packet + 8);
-    } else {
-        return NULL;
-    }
-    if (upper.protocol != WIRE_PROTOCOL_TCP || upper.size < 8)
-        return NULL;
-    return upper.data;
-}
-
-/*
- * Types that report what became of a segment: RFC 792 unreachable, time
- * exceeded, parameter problem; RFC 4443 those and packet too big.  Source
- * quench is not among them (RFC 6633), nor redirects.
- */
-static bool
-wire_icmp_is_error(uint8_t protocol, uint8_t type)
-{
-    if (protocol == WIRE_PROTOCOL_ICMP)
-        return type == 3 || type == 11 || type == 12;
-    return type >= 1 && type <= 4;
-}
-
-static enum wire_kind
-wire_icmp(const struct wire_upper *icmp, uint32_t checksum,
-          const struct syncache_tuple *outer, struct wire_quote *quote,
-          enum syncache_verdict *why)
-{
-    if (icmp->size < 8) {
-        *why = SYNCACHE_DROP_TRUNCATED;
-        return WIRE_BAD;
-    }
-    if (checksum == SYNCACHE_CHECKSUM_VERIFY) {
-        uint32_t sum = 0;
-        if (icmp->protocol == WIRE_PROTOCOL_ICMPV6)
-            sum = wire_sum_pseudo(6, outer->faddr, outer->laddr, icmp->protocol,
-                                  icmp->size);
-        if (wire_sum(sum, icmp->data, icmp->size) != 0xffff) {
-            *why = SYNCACHE_DROP_CHECKSUM;
-            return WIRE_BAD;
-        }
-    }
-    quote->type = icmp->data[0];
-    quote->code = icmp->data[1];
-    if (!wire_icmp_is_error(icmp->protocol, quote->type))
-        return WIRE_OTHER;
-    const uint8_t *tcp =
-        wire_quoted_tcp(icmp->data + 8, icmp->size - 8, &quote->tuple);
-    /* An error goes to the sender of what it quotes, so that is one address. */
-    if (tcp == NULL || quote->tuple.family != outer->family ||
-        memcmp(quote->tuple.laddr, outer->laddr, sizeof outer->laddr) != 0)
-        return WIRE_OTHER;
-    quote->tuple.lport = load16_be(tcp);
-    quote->tuple.fport = load16_be(tcp + 2);
-    quote->seq = load32_be(tcp + 4);
-    return WIRE_QUOTE;
 }
 
 enum wire_kind
@@ -247,9 +165,8 @@ wire_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
     }
     if (upper.protocol == WIRE_PROTOCOL_TCP) {
         size_t header_size = wire_tcp_header_size(upper.data, upper.size);
-        segment->tos =
-            tuple->family == 4 ? packet[1] : (uint8_t)(load16_be(packet) >> 4);
-        segment->hop_limit = packet[tuple->family == 4 ? 8 : 7];
+        segment->tos = wire_ip_tos(packet, tuple->family);
+        segment->hop_limit = wire_ip_hop_limit(packet, tuple->family);
         return wire_parse_tcp(upper.data, upper.size, upper.size - header_size,
                               checksum, segment, why)
                    ? WIRE_TCP
@@ -322,10 +239,10 @@ syncache_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
     fields->hop_limit = segment.hop_limit;
     fields->tos = segment.tos;
     if (tuple->family == 4) {
-        fields->ip_id = load16_be(packet + 4);
+        fields->ip_id = wire_ipv4_id(packet);
         fields->dont_fragment = packet[6] >> 6 & 1;
     } else {
-        fields->flow_label = load32_be(packet) & 0xfffff;
+        fields->flow_label = wire_ip_flow_label(packet, tuple->family);
     }
     fields->flags = segment.flags;
     fields->seq = segment.seg_seq;

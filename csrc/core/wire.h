@@ -1,10 +1,14 @@
 /*
  * Bytes to values and values to bytes: IPv4, IPv6 with extension headers, TCP
- * with all options, the ICMP errors that quote TCP.  After these files nothing
- * indexes a packet.  Knows no cookies and no cache.
+ * with all options, the ICMP errors that quote TCP.  Nothing else interprets a
+ * packet, but for the programs of csrc/bpf/, which run in the kernel, and
+ * csrc/simd/, which compares whole SYNs with templates.  Knows no cookies and no
+ * cache.
  *
- *   wire.c      packets to values       wire_build.c  values to packets
- *   wire_ip.c   IP headers, for wire.c  wire_sum.c    RFC 1071 checksums
+ *   wire.c       packets to values         wire_build.c  values to packets
+ *   wire_ip.c    IP headers, for packets to us and for those on their way through
+ *   wire_icmp.c  errors and their quotations
+ *   wire_sum.c   RFC 1071 checksums        wire_tcp.h    the TCP header, and the walk over options
  */
 #ifndef SYNCACHE_CORE_WIRE_H
 #define SYNCACHE_CORE_WIRE_H
@@ -13,12 +17,15 @@
 
 #define WIRE_PROTOCOL_ICMP 1
 #define WIRE_PROTOCOL_TCP 6
+#define WIRE_PROTOCOL_UDP 17
 #define WIRE_PROTOCOL_ICMPV6 58
 
 #define WIRE_IPV4_HEADER_BYTES 20
 #define WIRE_IPV6_HEADER_BYTES 40
 #define WIRE_TCP_HEADER_BYTES 20
 #define WIRE_TCP_OPTIONS_MAX 40 /* data offset 15 of 32-bit words */
+#define WIRE_UDP_HEADER_BYTES 8
+#define WIRE_ICMP_HEADER_BYTES 8
 #define WIRE_MD5_BYTES 16
 #define WIRE_WSCALE_MAX 14 /* RFC 7323 2.3 */
 
@@ -30,6 +37,19 @@ _Static_assert(WIRE_IPV6_HEADER_BYTES + WIRE_TCP_HEADER_BYTES +
                    SYNCACHE_REPLY_MAX,
                "the longest reply fits");
 
+/* Where fields lie in their headers that are rewritten in place. */
+#define WIRE_IPV4_TOTAL_AT 2
+#define WIRE_IPV4_ID_AT 4
+#define WIRE_IPV4_CHECKSUM_AT 10
+#define WIRE_IPV6_PAYLOAD_AT 4
+#define WIRE_TCP_SEQ_AT 4
+#define WIRE_TCP_ACK_AT 8
+#define WIRE_TCP_FLAGS_AT 13
+#define WIRE_TCP_WINDOW_AT 14
+#define WIRE_TCP_CHECKSUM_AT 16
+#define WIRE_UDP_CHECKSUM_AT 6
+#define WIRE_ICMP_CHECKSUM_AT 2
+
 #define WIRE_FIN 0x001
 #define WIRE_SYN 0x002
 #define WIRE_RST 0x004
@@ -40,13 +60,14 @@ _Static_assert(WIRE_IPV6_HEADER_BYTES + WIRE_TCP_HEADER_BYTES +
 #define WIRE_CWR 0x080
 #define WIRE_AE 0x100
 
-/* Which options are there, well formed.  All but the last two only on a SYN. */
+/* Which options are there, well formed.  The first four only on a SYN. */
 #define WIRE_HAS_MSS 0x01
 #define WIRE_HAS_WSCALE 0x02
 #define WIRE_HAS_SACK_PERMITTED 0x04
 #define WIRE_HAS_FASTOPEN 0x08
 #define WIRE_HAS_TIMESTAMPS 0x10
 #define WIRE_HAS_MD5 0x20
+#define WIRE_HAS_AO 0x40
 
 /* A TCP segment that has come in.  seg_ values are the peer's word. */
 struct wire_segment {
@@ -126,6 +147,15 @@ enum wire_kind wire_parse(const uint8_t *packet, size_t packet_size,
 bool wire_parse_tcp(const uint8_t *tcp, size_t tcp_size, size_t payload_size,
                     uint32_t checksum, struct wire_segment *segment,
                     enum syncache_verdict *why);
+
+/*
+ * Reads the options of a TCP header.
+ *
+ *   in       segment   flags: those of a SYN are read only with WIRE_SYN
+ *   in       tcp[0 .. header_size)  a header that wire_tcp_header_size() has measured
+ *   out      segment   header_size, has and all that options say
+ */
+void wire_parse_options(const uint8_t *tcp, size_t header_size, struct wire_segment *segment);
 
 /*
  * Judges the addresses and ports of a tuple whose foreign side sent a packet.

@@ -5,14 +5,11 @@
  */
 #include "wire.h"
 
-#include "bytes.h"
 #include "md5.h"
+#include "wire_tcp.h"
 
 #include <assert.h>
 #include <string.h>
-
-/* Where the checksum lies in a TCP header. */
-#define TCP_CHECKSUM_OFFSET 16
 
 /* Writes an IP header for tcp_size bytes of TCP.  Returns its size. */
 static size_t
@@ -55,7 +52,7 @@ wire_build_tcp(const struct syncache_fields *fields, uint8_t *tcp)
     store32_be(tcp + 8, fields->ack);
     store16_be(tcp + 12, (uint16_t)(words << 12 | (fields->flags & 0x1ff)));
     store16_be(tcp + 14, fields->window);
-    store16_be(tcp + TCP_CHECKSUM_OFFSET, 0);
+    store16_be(tcp + WIRE_TCP_CHECKSUM_AT, 0);
     store16_be(tcp + 18, fields->urgent);
 }
 
@@ -168,7 +165,7 @@ wire_build_reply(const struct wire_reply *reply,
     uint32_t sum = wire_sum_pseudo(tuple->family, tuple->faddr, tuple->laddr,
                                    WIRE_PROTOCOL_TCP, tcp_size);
     sum = wire_sum(sum, tcp, tcp_size);
-    store16_be(tcp + TCP_CHECKSUM_OFFSET, (uint16_t)~sum);
+    store16_be(tcp + WIRE_TCP_CHECKSUM_AT, (uint16_t)~sum);
     return ip_size + tcp_size;
 }
 
@@ -199,10 +196,10 @@ syncache_build(const struct syncache_fields *fields, const uint8_t *options,
                                    WIRE_PROTOCOL_TCP, tcp_size);
     if (checksum == SYNCACHE_CHECKSUM_PARTIAL) {
         /* Who finishes it adds the segment, this field included. */
-        store16_be(tcp + TCP_CHECKSUM_OFFSET, (uint16_t)sum);
+        store16_be(tcp + WIRE_TCP_CHECKSUM_AT, (uint16_t)sum);
     } else {
         sum = wire_sum(sum, tcp, tcp_size);
-        store16_be(tcp + TCP_CHECKSUM_OFFSET, (uint16_t)~sum);
+        store16_be(tcp + WIRE_TCP_CHECKSUM_AT, (uint16_t)~sum);
     }
     return ip_size + tcp_size;
 }
@@ -214,7 +211,7 @@ wire_md5(const struct syncache_tuple *tuple, bool from_foreign,
          size_t key_size, uint8_t digest[static WIRE_MD5_BYTES])
 {
     size_t address_size = tuple->family == 4 ? 4 : 16;
-    size_t header_size = (tcp[12] >> 4) * 4u;
+    size_t header_size = wire_tcp_offset(tcp);
     const uint8_t *source = from_foreign ? tuple->faddr : tuple->laddr;
     const uint8_t *target = from_foreign ? tuple->laddr : tuple->faddr;
     uint8_t tail[8] = {0};
@@ -230,7 +227,7 @@ wire_md5(const struct syncache_tuple *tuple, bool from_foreign,
     }
     uint8_t header[WIRE_TCP_HEADER_BYTES];
     memcpy(header, tcp, sizeof header);
-    store16_be(header + TCP_CHECKSUM_OFFSET, 0);
+    store16_be(header + WIRE_TCP_CHECKSUM_AT, 0);
     struct md5 md5;
     md5_init(&md5);
     md5_update(&md5, source, address_size);

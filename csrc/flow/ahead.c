@@ -43,7 +43,7 @@ ahead_take(struct ahead *ahead, uint64_t now_ms, uint32_t hash,
             continue;
         view_parse(place->bytes, place->size, place->checksum, view);
         assert(view->kind == VIEW_TCP);
-        struct syncache_tuple turned = view_turned(&view->tuple);
+        struct syncache_tuple turned = wire_turned(&view->tuple);
         if (memcmp(&turned, tuple, sizeof turned) != 0)
             continue;
         place->size = 0;

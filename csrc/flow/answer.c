@@ -65,7 +65,7 @@ answer_send(struct flow *flow, const struct session *session, uint32_t to,
     memcpy(ring_slot(tx, tx->count), link, link_size);
     session_tuple(session, &reply->tuple);
     if (to == FLOW_SERVER)
-        reply->tuple = view_turned(&reply->tuple);
+        reply->tuple = wire_turned(&reply->tuple);
     answer_ip(session, to, reply);
     ring_append(tx,
                 (uint32_t)wire_build_reply(reply, ring_reply(tx, link_size)),

@@ -2,7 +2,6 @@
  * bytes that the engine reads next anyway. */
 #include "attempts.h"
 
-#include "../core/bytes.h"
 #include "../core/siphash.h"
 #include "../core/wire_ip.h"
 
@@ -13,11 +12,7 @@
 #define ATTEMPTS_V4_BYTES 3 /* a /24 */
 #define ATTEMPTS_V6_BYTES 6 /* a /48 */
 #define ATTEMPTS_RANK_MAX 48
-#define ATTEMPTS_TCP 6
-#define ATTEMPTS_FLAGS 13
-#define ATTEMPTS_TCP_BYTES 20
-#define ATTEMPTS_SYN 0x02
-#define ATTEMPTS_JUDGED 0x17 /* FIN, SYN, RST, ACK */
+#define ATTEMPTS_JUDGED (WIRE_FIN | WIRE_SYN | WIRE_RST | WIRE_ACK)
 
 _Static_assert(ATTEMPTS_REGISTERS == 256, "a register is named by a byte");
 
@@ -40,49 +35,24 @@ attempts_clear(struct attempts *attempts)
     memset(attempts, 0, offsetof(struct attempts, key));
 }
 
-/* The TCP header of a packet with one that is whole, or NULL. */
-static const uint8_t *
-attempts_tcp(const uint8_t *packet, uint32_t size)
-{
-    struct wire_upper upper;
-
-    if (size >= 40 && packet[0] >> 4 == 4) {
-        uint32_t header = (uint32_t)(packet[0] & 15) * 4;
-        bool is_first = (load16_be(packet + 6) & 0x1fff) == 0;
-
-        return packet[9] == ATTEMPTS_TCP && is_first && header >= 20 &&
-                       size - 20 >= header
-                   ? packet + header
-                   : NULL;
-    }
-    if (size < 60 || packet[0] >> 4 != 6)
-        return NULL;
-    if (packet[6] == ATTEMPTS_TCP)
-        return packet + 40;
-    if (wire_ipv6_upper(packet, size, &upper) != SYNCACHE_PASS_KNOWN ||
-        upper.protocol != ATTEMPTS_TCP || upper.size < ATTEMPTS_TCP_BYTES)
-        return NULL;
-    return upper.data;
-}
-
 static bool
 attempts_read(const uint8_t *packet, uint32_t size, struct attempt *attempt)
 {
-    const uint8_t *tcp = attempts_tcp(packet, size);
+    struct wire_upper upper;
+    uint8_t family;
 
-    if (tcp == NULL || (tcp[ATTEMPTS_FLAGS] & ATTEMPTS_JUDGED) != ATTEMPTS_SYN)
+    if (!wire_ip_cut(packet, size, &upper) ||
+        upper.protocol != WIRE_PROTOCOL_TCP ||
+        upper.size < WIRE_TCP_HEADER_BYTES ||
+        (upper.data[WIRE_TCP_FLAGS_AT] & ATTEMPTS_JUDGED) != WIRE_SYN)
         return false;
     memset(attempt, 0, sizeof *attempt);
-    if (packet[0] >> 4 == 4) {
-        memcpy(attempt->prefix, packet + 12, ATTEMPTS_V4_BYTES);
-        memcpy(attempt->place, packet + 16, 4);
-        attempt->place[18] = attempt->prefix[16] = 4;
-    } else {
-        memcpy(attempt->prefix, packet + 8, ATTEMPTS_V6_BYTES);
-        memcpy(attempt->place, packet + 24, 16);
-        attempt->place[18] = attempt->prefix[16] = 6;
-    }
-    memcpy(attempt->place + 16, tcp + 2, 2);
+    family = wire_ip_family(packet);
+    memcpy(attempt->prefix, wire_ip_source(packet),
+           family == 4 ? ATTEMPTS_V4_BYTES : ATTEMPTS_V6_BYTES);
+    memcpy(attempt->place, wire_ip_destination(packet), family == 4 ? 4 : 16);
+    attempt->place[18] = attempt->prefix[16] = family;
+    memcpy(attempt->place + 16, upper.data + 2, 2);
     return true;
 }
 

@@ -119,7 +119,7 @@ box_enter(struct flow *flow, struct session *session)
 
         order_add(&flow->order, session);
         box_raise(&stats->incomplete, &stats->incomplete_max);
-        stats->incomplete_udp += session->protocol == VIEW_PROTOCOL_UDP;
+        stats->incomplete_udp += session->protocol == WIRE_PROTOCOL_UDP;
         if (host != NULL)
             host_add(&flow->hosts, host, session);
         else
@@ -157,7 +157,7 @@ box_leave(struct flow *flow, struct session *session)
         order_remove(&flow->order, session);
         session->flags &= (uint16_t)~SESSION_COUNTED;
         stats->incomplete--;
-        stats->incomplete_udp -= session->protocol == VIEW_PROTOCOL_UDP;
+        stats->incomplete_udp -= session->protocol == WIRE_PROTOCOL_UDP;
         if (host != HOST_NONE) {
             host_remove(&flow->hosts, session);
             box_rearm_host(flow, host);

@@ -40,7 +40,7 @@ range_rules_valid(const struct flow_inspect_tunables *of)
         if (!range_rule_valid(&of->application[i].rule) ||
             of->application[i].side > FLOW_RULE_INSIDE ||
             (of->application[i].protocol != WIRE_PROTOCOL_TCP &&
-             of->application[i].protocol != VIEW_PROTOCOL_UDP))
+             of->application[i].protocol != WIRE_PROTOCOL_UDP))
             return false;
     }
     return true;

@@ -55,7 +55,7 @@ inspect_due_age(struct flow *flow, struct session *session)
     uint64_t idle_ms = session->last_ms + inspect_rule_idle_ms(flow, session);
     uint32_t max_age_ms = flow->inspect.udp_halfopen_max_age_ms;
 
-    if (session->protocol != VIEW_PROTOCOL_UDP ||
+    if (session->protocol != WIRE_PROTOCOL_UDP ||
         (session->flags & SESSION_COUNTED) == 0 || idle_ms <= flow->now_ms)
         return false;
     if (max_age_ms != 0 && session->created_ms + max_age_ms <= flow->now_ms)

@@ -26,7 +26,7 @@ rule_of_protocol(uint8_t protocol, uint16_t port)
 {
     if (protocol == WIRE_PROTOCOL_TCP)
         return FLOW_TCP;
-    if (protocol == VIEW_PROTOCOL_UDP)
+    if (protocol == WIRE_PROTOCOL_UDP)
         return port == INSPECT_DNS_PORT ? FLOW_DNS : FLOW_UDP;
     return FLOW_ICMP;
 }
@@ -103,14 +103,14 @@ inspect_rule_idle_ms(const struct flow *flow, const struct session *session)
     uint32_t own_ms = rule_of(flow, session)->timeout_ms;
 
     /* dns_timeout is above the rules. */
-    if (session->protocol == VIEW_PROTOCOL_UDP &&
+    if (session->protocol == WIRE_PROTOCOL_UDP &&
         session->port[FLOW_SERVER] == INSPECT_DNS_PORT)
         return tunables->dns_timeout_ms;
     if (own_ms != 0)
         return own_ms;
     if (session->protocol == WIRE_PROTOCOL_TCP)
         return tunables->tcp_idle_time_ms;
-    if (session->protocol == VIEW_PROTOCOL_UDP)
+    if (session->protocol == WIRE_PROTOCOL_UDP)
         return tunables->udp_idle_time_ms;
     return tunables->icmp_idle_time_ms;
 }

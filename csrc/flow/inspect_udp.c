@@ -20,7 +20,7 @@ udp_deadline_ms(const struct flow *flow, const struct session *session)
         session->created_ms + flow->inspect.udp_halfopen_max_age_ms;
 
     if (flow->inspect.udp_halfopen_max_age_ms == 0 ||
-        session->protocol != VIEW_PROTOCOL_UDP ||
+        session->protocol != WIRE_PROTOCOL_UDP ||
         (session->flags & SESSION_COUNTED) == 0 || idle_ms < age_ms)
         return idle_ms;
     return age_ms > flow->now_ms ? age_ms : flow->now_ms;
@@ -84,7 +84,7 @@ inspect_udp(struct flow *flow, struct arrival *arrival)
             udp_heard(flow, session, arrival, from);
         return FLOW_FORWARD;
     }
-    rule = inspect_rule_number(flow, arrival->side, VIEW_PROTOCOL_UDP,
+    rule = inspect_rule_number(flow, arrival->side, WIRE_PROTOCOL_UDP,
                                arrival->key.port[1]);
     if (inspect_rule_at(flow, rule)->inspect == 0)
         return FLOW_FORWARD;

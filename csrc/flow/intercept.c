@@ -216,7 +216,7 @@ intercept_stranger(struct flow *flow, const struct arrival *arrival)
     if (arrival->side != FLOW_SERVER &&
         rules_permit(&flow->rules, tuple, WIRE_PROTOCOL_TCP))
         return intercept_from_outside(flow, arrival);
-    struct syncache_tuple turned = view_turned(tuple);
+    struct syncache_tuple turned = wire_turned(tuple);
     if (arrival->side != FLOW_CLIENT &&
         rules_permit(&flow->rules, &turned, WIRE_PROTOCOL_TCP))
         return intercept_from_server(flow, arrival);
@@ -270,7 +270,7 @@ intercept_quote(struct flow *flow, struct arrival *arrival)
             box_end(flow, session, FLOW_END_RST);
         return FLOW_FORWARD;
     }
-    struct syncache_tuple asked = view_turned(&view->quoted);
+    struct syncache_tuple asked = wire_turned(&view->quoted);
     /* About a SYN-ACK of ours, of which the server knows nothing. */
     if (arrival->side == FLOW_CLIENT &&
         flow->intercept.mode == FLOW_MODE_INTERCEPT &&

@@ -243,7 +243,7 @@ bool
 proxy_probed(struct flow *flow, const struct arrival *arrival)
 {
     const struct view *view = &arrival->view;
-    struct syncache_tuple tuple = view_turned(&view->tuple);
+    struct syncache_tuple tuple = wire_turned(&view->tuple);
     struct view_options options;
 
     if (view->ack - 1 != probe_isn(flow, &tuple) || !view_verify(view))

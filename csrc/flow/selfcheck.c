@@ -59,7 +59,7 @@ selfcheck_session(struct flow *flow, uint32_t number, struct selfcheck *found)
     HOLD(found, session->state <= FLOW_SYNSENT);
     HOLD(found, flow->order.dense[session->dense] == number);
     found->counted++;
-    found->counted_udp += session->protocol == VIEW_PROTOCOL_UDP;
+    found->counted_udp += session->protocol == WIRE_PROTOCOL_UDP;
     found->counted_rcvd += session->state == FLOW_SYNRCVD;
     found->with_host += session->host != HOST_NONE;
 }

@@ -6,19 +6,9 @@
  */
 #include "splice.h"
 
-#include "../core/bytes.h"
+#include "../core/wire_tcp.h"
 
 #include <assert.h>
-
-#define OPTION_NOP 1
-#define OPTION_SACK 5
-#define OPTION_TIMESTAMPS 8
-#define TIMESTAMPS_BYTES 10
-#define TCP_ACK_OFFSET 8
-#define TCP_FLAGS_OFFSET 13
-#define TCP_CHECKSUM_OFFSET 16
-#define TCP_WINDOW_OFFSET 14
-#define ICMP_CHECKSUM_OFFSET 2
 
 void
 splice_sum16(uint8_t sum[static 2], uint16_t before, uint16_t after, bool odd)
@@ -47,7 +37,7 @@ splice_sum(const struct view *view)
 {
     if (view->checksum == SYNCACHE_CHECKSUM_PARTIAL)
         return NULL;
-    return view->upper + TCP_CHECKSUM_OFFSET;
+    return view->upper + WIRE_TCP_CHECKSUM_AT;
 }
 
 static void
@@ -81,7 +71,7 @@ splice_put_window(struct view *view, int8_t shift)
 
     if (shift == 0 || window == view->window)
         return false;
-    store16_be(view->upper + TCP_WINDOW_OFFSET, window);
+    store16_be(view->upper + WIRE_TCP_WINDOW_AT, window);
     if (sum != NULL)
         splice_sum16(sum, view->window, window, false);
     view->window = window;
@@ -96,28 +86,22 @@ static uint8_t *
 splice_option(const struct view *view, size_t *at, uint8_t kind)
 {
     uint8_t *tcp = view->upper;
+    const uint8_t *next = tcp + *at;
+    const uint8_t *option;
 
-    while (*at < view->header_size && tcp[*at] != 0) {
-        uint8_t *option = tcp + *at;
-        size_t left = view->header_size - *at;
-        if (option[0] == OPTION_NOP) {
-            *at += 1;
-            continue;
-        }
-        if (left < 2 || option[1] < 2 || option[1] > left)
-            return NULL;
-        *at += option[1];
-        if (option[0] == kind)
-            return option;
-    }
-    return NULL;
+    do {
+        option = wire_next_option(&next, tcp + view->header_size);
+    } while (option != NULL && option[0] != kind);
+    *at = (size_t)(next - tcp);
+    return option == NULL ? NULL : tcp + (option - tcp);
 }
 
 /* NOP NOP timestamps, and nothing else (RFC 7323 appendix A). */
 static bool
 splice_is_usual(const struct view *view)
 {
-    return view->header_size == WIRE_TCP_HEADER_BYTES + 2 + TIMESTAMPS_BYTES &&
+    return view->header_size ==
+               WIRE_TCP_HEADER_BYTES + 2 + WIRE_OPTION_TIMESTAMPS_BYTES &&
            load32_be(view->upper + WIRE_TCP_HEADER_BYTES) == 0x0101080a;
 }
 
@@ -129,8 +113,8 @@ splice_timestamps(const struct view *view)
 
     if (splice_is_usual(view))
         return view->upper + WIRE_TCP_HEADER_BYTES + 2;
-    while ((option = splice_option(view, &at, OPTION_TIMESTAMPS)) != NULL)
-        if (option[1] == TIMESTAMPS_BYTES)
+    while ((option = splice_option(view, &at, WIRE_OPTION_TIMESTAMPS)) != NULL)
+        if (option[1] == WIRE_OPTION_TIMESTAMPS_BYTES)
             return option;
     return NULL;
 }
@@ -143,7 +127,7 @@ splice_to_client(const struct splice *splice, struct view *view)
     assert(view->kind == VIEW_TCP);
     if (splice->delta != 0) {
         view->seq += splice->delta;
-        splice_put32(view, view->upper + 4, view->seq);
+        splice_put32(view, view->upper + WIRE_TCP_SEQ_AT, view->seq);
     }
     if (splice->shift_to_client != 0 && !(view->flags & WIRE_SYN))
         changed |= splice_put_window(view, splice->shift_to_client);
@@ -185,7 +169,7 @@ splice_sack(const struct splice *splice, struct view *view)
 
     if (splice->delta == 0)
         return false;
-    while ((option = splice_option(view, &at, OPTION_SACK)) != NULL) {
+    while ((option = splice_option(view, &at, WIRE_OPTION_SACK)) != NULL) {
         if (option[1] % 8 != 2)
             continue;
         for (uint8_t i = 2; i < option[1]; i = (uint8_t)(i + 4)) {
@@ -207,7 +191,7 @@ splice_strip(struct view *view, uint8_t kind)
     while ((option = splice_option(view, &at, kind)) != NULL) {
         uint8_t size = option[1];
         for (uint8_t i = 0; i < size; i++)
-            splice_put8(view, option + i, OPTION_NOP);
+            splice_put8(view, option + i, WIRE_OPTION_NOP);
         changed = true;
     }
     return changed;
@@ -218,7 +202,7 @@ splice_flags(struct view *view, uint16_t flags)
 {
     assert((flags & 0xff00) == (view->flags & 0xff00));
     view->flags = flags;
-    splice_put8(view, view->upper + TCP_FLAGS_OFFSET, (uint8_t)flags);
+    splice_put8(view, view->upper + WIRE_TCP_FLAGS_AT, (uint8_t)flags);
 }
 
 bool
@@ -229,7 +213,7 @@ splice_to_server(struct splice *splice, struct view *view)
     assert(view->kind == VIEW_TCP);
     if (view->flags & WIRE_ACK && splice->delta != 0) {
         view->ack -= splice->delta;
-        splice_put32(view, view->upper + TCP_ACK_OFFSET, view->ack);
+        splice_put32(view, view->upper + WIRE_TCP_ACK_AT, view->ack);
         changed = true;
     }
     if (splice->shift_to_server != 0 && !(view->flags & WIRE_SYN))
@@ -239,7 +223,7 @@ splice_to_server(struct splice *splice, struct view *view)
     if (splice->flags & SPLICE_TIMESTAMPS)
         changed |= splice_echo(splice, view);
     if (splice->flags & SPLICE_STRIP_SACK)
-        changed |= splice_strip(view, OPTION_SACK);
+        changed |= splice_strip(view, WIRE_OPTION_SACK);
     else if (splice->flags & SPLICE_SACK && !splice_is_usual(view))
         changed |= splice_sack(splice, view);
     return changed;
@@ -249,15 +233,15 @@ splice_to_server(struct splice *splice, struct view *view)
 static void
 splice_put_quoted(struct view *view, uint8_t *field, uint32_t value)
 {
-    uint8_t *outer = view->upper + ICMP_CHECKSUM_OFFSET;
+    uint8_t *outer = view->upper + WIRE_ICMP_CHECKSUM_AT;
     uint32_t before = load32_be(field);
 
     store32_be(field, value);
     if (view->checksum != SYNCACHE_CHECKSUM_PARTIAL)
         splice_sum32(outer, before, value, ((field - view->upper) & 1) != 0);
-    if (view->quote_size < TCP_CHECKSUM_OFFSET + 2)
+    if (view->quote_size < WIRE_TCP_CHECKSUM_AT + 2)
         return;
-    uint8_t *inner = view->quote + TCP_CHECKSUM_OFFSET;
+    uint8_t *inner = view->quote + WIRE_TCP_CHECKSUM_AT;
     uint16_t inner_before = load16_be(inner);
     splice_sum32(inner, before, value, false);
     if (view->checksum != SYNCACHE_CHECKSUM_PARTIAL)
@@ -271,8 +255,8 @@ splice_quote_to_server(const struct splice *splice, struct view *view)
     assert(view->kind == VIEW_QUOTE);
     if (splice->delta == 0)
         return false;
-    splice_put_quoted(view, view->quote + 4,
-                      load32_be(view->quote + 4) - splice->delta);
+    splice_put_quoted(view, view->quote + WIRE_TCP_SEQ_AT,
+                      load32_be(view->quote + WIRE_TCP_SEQ_AT) - splice->delta);
     return true;
 }
 
@@ -280,9 +264,9 @@ bool
 splice_quote_to_client(const struct splice *splice, struct view *view)
 {
     assert(view->kind == VIEW_QUOTE);
-    if (splice->delta == 0 || view->quote_size < TCP_ACK_OFFSET + 4)
+    if (splice->delta == 0 || view->quote_size < WIRE_TCP_ACK_AT + 4)
         return false;
-    splice_put_quoted(view, view->quote + TCP_ACK_OFFSET,
-                      load32_be(view->quote + TCP_ACK_OFFSET) + splice->delta);
+    splice_put_quoted(view, view->quote + WIRE_TCP_ACK_AT,
+                      load32_be(view->quote + WIRE_TCP_ACK_AT) + splice->delta);
     return true;
 }

@@ -8,9 +8,7 @@
 #ifndef SYNCACHE_FLOW_VIEW_H
 #define SYNCACHE_FLOW_VIEW_H
 
-#include "../core/wire.h"
-
-#define VIEW_PROTOCOL_UDP 17
+#include "../core/wire_ip.h"
 
 #define VIEW_ICMP_ECHO_REPLY 0      /* RFC 792 */
 #define VIEW_ICMP_ECHO 8
@@ -104,40 +102,19 @@ view_seg_len(const struct view *view)
 static inline uint8_t
 view_hop_limit(const struct view *view)
 {
-    return view->ip[view->tuple.family == 6 ? 7 : 8];
-}
-
-static inline uint8_t
-view_class(const struct view *view)
-{
-    uint32_t tos = view->ip[1];
-
-    if (view->tuple.family == 6)
-        tos = (uint32_t)view->ip[0] << 4 | tos >> 4;
-    return (uint8_t)(tos & 0xfc);
+    return wire_ip_hop_limit(view->ip, view->tuple.family);
 }
 
 static inline uint32_t
 view_flow_label(const struct view *view)
 {
-    if (view->tuple.family != 6)
-        return 0;
-    return (uint32_t)(view->ip[1] & 15) << 16 | (uint32_t)view->ip[2] << 8 | view->ip[3];
+    return wire_ip_flow_label(view->ip, view->tuple.family);
 }
 
-/* Turns a tuple round. */
-static inline struct syncache_tuple
-view_turned(const struct syncache_tuple *tuple)
+static inline uint8_t
+view_class(const struct view *view)
 {
-    struct syncache_tuple turned = *tuple;
-
-    for (int i = 0; i < 16; i++) {
-        turned.faddr[i] = tuple->laddr[i];
-        turned.laddr[i] = tuple->faddr[i];
-    }
-    turned.fport = tuple->lport;
-    turned.lport = tuple->fport;
-    return turned;
+    return wire_ip_tos(view->ip, view->tuple.family) & 0xfc;
 }
 
 #endif

@@ -4,7 +4,9 @@
  * to find.  A raw socket takes ordinary packets with complete checksums, so
  * super-segments are cut and partial checksums finished on the way.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 
 #include "batch.h"
 
@@ -14,14 +16,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "../core/wire_ip.h"
 #include "offload.h"
-
-enum {
-    IPV4_DESTINATION = 16,
-    IPV4_HEADER_MIN = 20,
-    IPV6_DESTINATION = 24,
-    IPV6_HEADER = 40
-};
 
 union address {
     struct sockaddr_in v4;
@@ -72,15 +68,16 @@ destination(const struct link_route *route, const struct syncache_slot *slot,
             const uint8_t *packet, union address *to)
 {
     *to = (union address){0};
-    if (slot->size >= IPV4_HEADER_MIN && packet[0] >> 4 == 4) {
+    uint8_t version = wire_ip_version(packet, slot->size);
+    if (version == 4) {
         to->v4.sin_family = AF_INET;
-        memcpy(&to->v4.sin_addr, packet + IPV4_DESTINATION, 4);
+        memcpy(&to->v4.sin_addr, wire_ip_destination(packet), 4);
         return route->fd4 >= 0;
     }
-    if (slot->size < IPV6_HEADER || packet[0] >> 4 != 6)
+    if (version != 6)
         return false;
     to->v6.sin6_family = AF_INET6;
-    memcpy(&to->v6.sin6_addr, packet + IPV6_DESTINATION, 16);
+    memcpy(&to->v6.sin6_addr, wire_ip_destination(packet), 16);
     if (IN6_IS_ADDR_LINKLOCAL(&to->v6.sin6_addr))
         to->v6.sin6_scope_id = route->ifindex;
     return route->fd6 >= 0;
@@ -131,9 +128,9 @@ fill(const struct link_route *route, const struct syncache_ring *tx,
         uint8_t *packet = tx->memory + (size_t)i * tx->slot_size;
         if (slot->link_size > 0 || batch->count == BATCH_MAX)
             break;
-        if (version != 0 && packet[0] >> 4 != version)
+        if (version != 0 && wire_ip_family(packet) != version)
             break;
-        version = packet[0] >> 4;
+        version = wire_ip_family(packet);
         if (!add_packet(route, slot, packet, first, batch))
             break;
     }

@@ -128,8 +128,8 @@ capture_survey(struct link_capture *capture, const struct packet *packet)
     bool upper = view->kind == VIEW_TCP || view->kind == VIEW_UDP ||
                  view->kind == VIEW_ICMP || view->kind == VIEW_QUOTE;
 
-    if (captured < (view->ip[0] >> 4 == 4 ? WIRE_IPV4_HEADER_BYTES
-                                          : WIRE_IPV6_HEADER_BYTES) ||
+    if (captured < (wire_ip_family(view->ip) == 4 ? WIRE_IPV4_HEADER_BYTES
+                                                  : WIRE_IPV6_HEADER_BYTES) ||
         (packet->cut > 0 && view->kind == VIEW_BAD) ||
         (upper && (size_t)(view->upper - view->ip) + needed > captured)) {
         link_capture_pass(capture, ENCAP_CUT, 0);

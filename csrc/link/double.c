@@ -8,7 +8,7 @@
  * taken for one: an ACK without data that has no identification, and unless
  * doubles are to be left out, a datagram that has none.
  */
-#include "../core/bytes.h"
+#include "../core/wire_ip.h"
 #include "capture.h"
 
 #include <string.h>
@@ -49,7 +49,7 @@ double_hash(const struct view *view, uint32_t captured)
 static bool
 double_is_known(const struct view *view)
 {
-    if (view->tuple.family == 4 && load16_be(view->ip + 4) != 0)
+    if (view->tuple.family == 4 && wire_ipv4_id(view->ip) != 0)
         return true;
     return view->kind == VIEW_TCP &&
            (view->payload_size > 0 || (view->flags & TAKES_ROOM) != 0);

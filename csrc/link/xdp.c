@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../core/wire_ip.h"
 #include "batch.h"
 #include "frame.h"
 #include "offload.h"
@@ -32,22 +33,6 @@
 #ifndef AF_XDP
 #define AF_XDP 44
 #endif
-
-enum {
-    IPV4_FRAGMENT = 6, /* flags and offset */
-    IPV4_PROTOCOL = 9,
-    IPV4_ADDRESSES = 12,
-    IPV4_HEADER_MIN = 20,
-    IPV6_NEXT_HEADER = 6,
-    IPV6_ADDRESSES = 8,
-    IPV6_HEADER = 40,
-    PROTOCOL_TCP = 6,
-    PROTOCOL_UDP = 17,
-    TCP_HEADER_MIN = 20,
-    TCP_CHECKSUM = 16,
-    UDP_HEADER = 8,
-    UDP_CHECKSUM = 6
-};
 
 int32_t
 link_xdp_bind(int32_t fd, uint32_t ifindex, uint32_t queue, uint32_t flags)
@@ -105,40 +90,22 @@ link_xdp_begin(struct link_xdp *link)
 static bool
 is_partial(const uint8_t *packet, uint32_t size)
 {
-    uint32_t start, addresses, addresses_size, length;
-    uint8_t protocol;
-    if (size >= IPV4_HEADER_MIN && packet[0] >> 4 == 4) {
-        start = (uint32_t)(packet[0] & 0x0f) * 4;
-        protocol = packet[IPV4_PROTOCOL];
-        addresses = IPV4_ADDRESSES;
-        addresses_size = 8;
-        length = (uint32_t)packet[2] << 8 | packet[3];
-        length = length > start ? length - start : 0;
-        if ((packet[IPV4_FRAGMENT] & 0x3f) | packet[IPV4_FRAGMENT + 1])
-            return false; /* a kernel finishes those before it cuts */
-    } else if (size >= IPV6_HEADER && packet[0] >> 4 == 6) {
-        start = IPV6_HEADER;
-        protocol = packet[IPV6_NEXT_HEADER];
-        addresses = IPV6_ADDRESSES;
-        addresses_size = 32;
-        length = (uint32_t)packet[4] << 8 | packet[5];
-    } else {
-        return false;
-    }
-    if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP)
-        return false;
-    bool tcp = protocol == PROTOCOL_TCP;
-    uint32_t header = tcp ? TCP_HEADER_MIN : UDP_HEADER;
-    if (start + header > size || start + length != size)
+    struct wire_upper upper;
+    if (!wire_ip_plain(packet, size, &upper) || wire_ip_total(packet) != size)
         return false; /* a local sender's frame is not padded */
-    uint32_t sum = protocol + length;
-    for (uint32_t i = 0; i < addresses_size; i += 2)
-        sum += (uint32_t)packet[addresses + i] << 8 | packet[addresses + i + 1];
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    const uint8_t *checksum =
-        packet + start + (tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
-    return sum == ((uint32_t)checksum[0] << 8 | checksum[1]);
+    uint8_t family = wire_ip_family(packet);
+    if (family == 4 && wire_ipv4_is_fragment(packet))
+        return false; /* a kernel finishes those before it cuts */
+    bool tcp = upper.protocol == WIRE_PROTOCOL_TCP;
+    if ((!tcp && upper.protocol != WIRE_PROTOCOL_UDP) ||
+        upper.size <
+            (size_t)(tcp ? WIRE_TCP_HEADER_BYTES : WIRE_UDP_HEADER_BYTES))
+        return false;
+    return wire_sum_pseudo(family, wire_ip_source(packet),
+                           wire_ip_destination(packet), upper.protocol,
+                           upper.size) ==
+           load16_be(upper.data +
+                     (tcp ? WIRE_TCP_CHECKSUM_AT : WIRE_UDP_CHECKSUM_AT));
 }
 
 /* Appends a frame, or counts why not. */

@@ -25,7 +25,7 @@ static bool
 take(uint64_t now_ms, const struct ends *ends, struct view *found)
 {
     struct view view = answer(ends, WIRE_SYN | WIRE_ACK, 0);
-    struct syncache_tuple tuple = view_turned(&view.tuple);
+    struct syncache_tuple tuple = wire_turned(&view.tuple);
 
     return ahead_take(&ahead, now_ms, ends->client, &tuple, found);
 }

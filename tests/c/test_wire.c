@@ -173,6 +173,8 @@ test_option_of_each_length_is_taken_or_skipped(void)
                 expected |= WIRE_HAS_SACK_PERMITTED;
             if (kind == 19 && size == 18)
                 expected |= WIRE_HAS_MD5;
+            if (kind == 29 && size >= 4)
+                expected |= WIRE_HAS_AO;
             if (kind == 34 &&
                 (size == 2 || (size >= 6 && size <= 18 && size % 2 == 0)))
                 expected |= WIRE_HAS_FASTOPEN;

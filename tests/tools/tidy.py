@@ -79,7 +79,9 @@ FLOW_FROM_CORE = {
     "siphash.h",
     "syncookie.h",
     "wire.h",
+    "wire_icmp.h",
     "wire_ip.h",
+    "wire_tcp.h",
 }
 # Rooms of it that know no engine: file stems, and those that begin so and with _.
 FLOW_LEAVES = {
@@ -280,6 +282,22 @@ def include_faults(name: str, source: str) -> list[str]:
         if stem == blind or stem.startswith(blind + "_"):
             faults += [f"{name}: includes {h}" for h in sorted(ours & hidden)]
     return faults
+
+
+# A family's nibble, fragments, extension headers by number, TCP's data offset.
+HEADER_READER = re.compile(
+    r"(?:packet|ip|inner|headers|tcp)\w*\[\d+\] >> 4"
+    r"|& 0x[13]fff\b|\bEXTENSION_[A-Z]+ \d"
+)
+
+
+def header_faults(name: str, source: str) -> list[str]:
+    """Find where a file of C reads IP or TCP headers by itself."""
+    return [
+        f"{name}:{number}: {line.strip()}"
+        for number, line in enumerate(source.splitlines(), 1)
+        if HEADER_READER.search(line)
+    ]
 
 
 def flow_include_faults(name: str, source: str) -> list[str]:

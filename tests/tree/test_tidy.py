@@ -23,6 +23,7 @@ TEXT = [
 PACKAGE = ROOT / "syncache"
 CORE = ROOT / "csrc" / "core"
 FLOW = ROOT / "csrc" / "flow"
+LINK = ROOT / "csrc" / "link"
 
 # Files of C that may call each other in a circle, only to shrink.
 CIRCLE_MAX = 3
@@ -113,6 +114,34 @@ def test_c_flow_includes_keep_to_their_layer():
         for fault in tidy.flow_include_faults(path.name, path.read_text())
     ]
     assert [] == faults
+
+
+def test_only_wire_reads_ip_headers():
+    """The family, fragments and extension headers of a packet have one reader."""
+    # quick.h: whole SYNs against templates.
+    owners = {"wire_ip.c", "wire_ip.h", "wire_tcp.h", "quick.h"}
+    faults = [
+        fault
+        for path in C
+        if any(path.is_relative_to(room) for room in (CORE, FLOW, LINK))
+        and path.name not in owners
+        for fault in tidy.header_faults(name(path), path.read_text())
+    ]
+    assert [] == faults
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if (packet[0] >> 4 == 6)",
+        "bool later = (load16_be(ip + 6) & 0x1fff) != 0;",
+        "return (load16_be(ip + 6) & 0x3fff) != 0;",
+        "#define EXTENSION_FRAGMENT 44",
+        "size_t size = (tcp[12] >> 4) * 4u;",
+    ],
+)
+def test_a_second_reader_of_ip_headers_is_found(line):
+    assert len(tidy.header_faults("view.c", line)) == 1
 
 
 def test_files_have_at_most_500_lines():

@@ -87,6 +87,7 @@ enum syncache_verdict {
     SYNCACHE_DROP_KNOWN_FULL,      /* the table of known tuples is full: nothing can be offered */
     SYNCACHE_DROP_NO_KEY,          /* it takes a cookie to answer this SYN, and the engine has no key */
     SYNCACHE_DROP_KNOWN_LIMIT,     /* it changes nothing on its connection, and enough of its kind have passed */
+    SYNCACHE_DROP_RST_LIMIT,       /* it deserves a RST, and its source prefix has had x.rst_limit in this second */
     SYNCACHE_VERDICT_COUNT
 };
 

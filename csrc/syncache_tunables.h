@@ -105,6 +105,8 @@
         "offer ECN in a SYN-ACK without entry") \
     ROW(offer_timeout_ms, "net.inet.tcp.syncache.x.offer_timeout", number, 5000, 0, 60000, "s", \
         "how long an offer may go unanswered; 0: the offer ends the entry") \
+    ROW(rst_limit, "net.inet.tcp.syncache.x.rst_limit", number, 200, 0, 65000, "segments", \
+        "RSTs a second, about, to stray segments of a /24 or /48; 0: unlimited") \
     ROW(dupsyn_limit, "net.inet.tcp.syncache.x.dupsyn_limit", number, 8, 0, 255, "", \
         "answers to duplicate SYNs per entry; 0: no limit, budget refilled") \
     ROW(cookie_ts, "net.inet.tcp.syncache.x.cookie_ts", \

@@ -77,6 +77,7 @@ class Reason(NamedNumber):
     DROP_NO_KEY = 41
     # it changes nothing on its connection, and enough of its kind have passed
     DROP_KNOWN_LIMIT = 42
+    DROP_RST_LIMIT = 43
 
     @property
     def kind(self) -> Kind:

@@ -40,6 +40,20 @@ struct repeats {
     uint32_t count;
 };
 
+/*
+ * RSTs to segments of no connection in a second (of 1,024 ms), by source prefix.  Prefixes that share a place share its
+ * count; which these are is drawn anew each second.
+ */
+#ifdef SYNCACHE_SMALL
+#define REFUSALS_PLACES 32
+#else
+#define REFUSALS_PLACES 1024
+#endif
+struct refusals {
+    uint32_t second;
+    uint16_t count[REFUSALS_PLACES];
+};
+
 struct syncache {
     struct syncache_config config;
     struct syncache_tunables tunables;
@@ -59,6 +73,7 @@ struct syncache {
     uint32_t ts_base_before;
     struct cookie_failures failures;
     struct repeats repeats;
+    struct refusals refusals;
     uint32_t poll_cursor;             /* bucket where a poll that filled its ring goes on */
     uint16_t turn;                    /* counts the calls with packets: what known tuples may bring to one */
     uint8_t wscale;                   /* ours, from maxsockbuf, where the endpoint does not say */

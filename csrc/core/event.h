@@ -100,8 +100,13 @@ uint32_t respond_template(const struct syncache *cache, const struct table_entry
                           uint8_t packet[static SYNCACHE_REPLY_MAX]);
 uint32_t respond_challenge_ack(struct syncache *cache, const struct table_entry *entry,
                                uint8_t packet[static SYNCACHE_REPLY_MAX]);
-uint32_t respond_rst(struct syncache *cache, const struct endpoint *endpoint, const struct wire_segment *segment,
-                     uint8_t packet[static SYNCACHE_REPLY_MAX]);
+/*
+ * The RST that a segment of no connection deserves, while its prefix has any left in this second.
+ *
+ *   in       blackhole  value of that tunable from which on it gets none
+ *   returns  SYNCACHE_REPLY_RST, SYNCACHE_DROP_BLACKHOLE or SYNCACHE_DROP_RST_LIMIT
+ */
+enum syncache_verdict respond_refuse(struct syncache *cache, struct event *event, uint32_t blackhole);
 uint32_t respond_rst_owed(struct syncache *cache, const struct syncache_tuple *tuple, uint32_t seq,
                           uint8_t packet[static SYNCACHE_REPLY_MAX]);
 

@@ -237,11 +237,7 @@ expand_mismatch(struct syncache *cache, struct event *event,
         return otherwise;
     if (expand_awaits_data(cache, event, cookie))
         return SYNCACHE_DROP_COOKIE_DATA;
-    if (cache->tunables.blackhole >= 3)
-        return SYNCACHE_DROP_BLACKHOLE;
-    event->reply_size =
-        respond_rst(cache, event->endpoint, event->segment, event->reply);
-    return SYNCACHE_REPLY_RST;
+    return respond_refuse(cache, event, 3);
 }
 
 enum syncache_verdict
@@ -249,9 +245,5 @@ expand_refuse(struct syncache *cache, struct event *event)
 {
     if (cache->config.established_max == 0)
         return SYNCACHE_PASS_NO_ENDPOINT;
-    if (cache->tunables.blackhole >= 3)
-        return SYNCACHE_DROP_BLACKHOLE;
-    event->reply_size =
-        respond_rst(cache, event->endpoint, event->segment, event->reply);
-    return SYNCACHE_REPLY_RST;
+    return respond_refuse(cache, event, 3);
 }

@@ -221,10 +221,7 @@ input_closed_port(struct syncache *cache, struct event *event)
         return SYNCACHE_PASS_NO_ENDPOINT;
     if (segment->flags & WIRE_RST)
         return SYNCACHE_DROP_RST_NO_ENTRY;
-    if (cache->tunables.blackhole >= (syn ? 1 : 2))
-        return SYNCACHE_DROP_BLACKHOLE;
-    event->reply_size = respond_rst(cache, NULL, segment, event->reply);
-    return SYNCACHE_REPLY_RST;
+    return respond_refuse(cache, event, syn ? 1 : 2);
 }
 
 bool

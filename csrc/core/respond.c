@@ -8,7 +8,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "event.h"
+#include "siphash.h"
+
+#define RESPOND_JITTER_SHIFT 28 /* of 32 bits: up to 15 RSTs a second more */
+#define RESPOND_PREFIX 6 /* bytes: a /48; of IPv4 those of a /24, then 0 */
 
 /* Without an endpoint there is nobody to say otherwise. */
 #define RESPOND_HOP_LIMIT 64
@@ -92,28 +97,44 @@ respond_options(const struct syncache *cache, const struct table_entry *entry,
     }
 }
 
+/* What every segment that stands for an entry has. */
 static void
-respond_fill(const struct syncache *cache, const struct table_entry *entry,
-             const struct fastopen *fastopen, struct wire_reply *reply)
+respond_stand(const struct syncache *cache, const struct table_entry *entry,
+              struct wire_reply *reply)
 {
-    const struct endpoint *endpoint = &cache->endpoints.slots[entry->endpoint];
     struct syncache_tuple tuple;
 
     engine_entry_tuple(entry, &tuple);
-    respond_begin(cache, endpoint, &tuple, reply);
+    respond_begin(cache, &cache->endpoints.slots[entry->endpoint], &tuple,
+                  reply);
     reply->seq = entry->iss;
     reply->ack = entry->irs + 1;
-    if (fastopen != NULL)
-        reply->ack += fastopen->acked;
-    reply->flags = WIRE_SYN | WIRE_ACK | respond_ecn(entry);
     reply->window = (uint16_t)engine_rcv_wnd(cache, entry->endpoint);
     reply->flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;
     if (entry->flags & ENTRY_UNREACH)
         reply->dont_fragment = 0;
-    if (endpoint->config.options)
-        respond_options(cache, entry, fastopen, reply);
     if (entry->flags & ENTRY_SIGNATURE)
         respond_sign(cache, entry->endpoint, reply);
+}
+
+static void
+respond_fill(const struct syncache *cache, const struct table_entry *entry,
+             const struct fastopen *fastopen, struct wire_reply *reply)
+{
+    respond_stand(cache, entry, reply);
+    if (fastopen != NULL)
+        reply->ack += fastopen->acked;
+    reply->flags = WIRE_SYN | WIRE_ACK | respond_ecn(entry);
+    if (cache->endpoints.slots[entry->endpoint].config.options)
+        respond_options(cache, entry, fastopen, reply);
+}
+
+static uint32_t
+respond_send(struct syncache *cache, const struct wire_reply *reply,
+             uint8_t packet[static SYNCACHE_REPLY_MAX])
+{
+    cache->stats.sndtotal++;
+    return (uint32_t)wire_build_reply(reply, packet);
 }
 
 uint32_t
@@ -135,39 +156,40 @@ respond_syn_ack(struct syncache *cache, const struct table_entry *entry,
 
     respond_fill(cache, entry, fastopen, &reply);
     cache->stats.sndacks++;
-    cache->stats.sndtotal++;
     if ((entry->flags & ENTRY_ECN_MASK) != 0)
         cache->stats.ecn_shs++;
-    return (uint32_t)wire_build_reply(&reply, packet);
+    return respond_send(cache, &reply, packet);
 }
 
 uint32_t
 respond_challenge_ack(struct syncache *cache, const struct table_entry *entry,
                       uint8_t packet[static SYNCACHE_REPLY_MAX])
 {
-    struct syncache_tuple tuple;
     struct wire_reply reply;
 
-    engine_entry_tuple(entry, &tuple);
-    respond_begin(cache, &cache->endpoints.slots[entry->endpoint], &tuple,
-                  &reply);
-    reply.seq = entry->iss + 1;
-    reply.ack = entry->irs + 1;
+    respond_stand(cache, entry, &reply);
+    reply.seq++;
     reply.flags = WIRE_ACK;
-    reply.window = (uint16_t)engine_rcv_wnd(cache, entry->endpoint);
-    reply.flow_label = entry->iss & RESPOND_FLOW_LABEL_MASK;
-    if (entry->flags & ENTRY_UNREACH)
-        reply.dont_fragment = 0;
     respond_timestamps(cache, entry, &reply);
-    if (entry->flags & ENTRY_SIGNATURE)
-        respond_sign(cache, entry->endpoint, &reply);
     cache->stats.sndacks++;
-    cache->stats.sndtotal++;
     cache->stats.challenge_acks++;
-    return (uint32_t)wire_build_reply(&reply, packet);
+    return respond_send(cache, &reply, packet);
 }
 
-uint32_t
+/* Apart, for the sake of small hosts. */
+static __attribute__((noinline)) uint32_t
+respond_reset(struct syncache *cache, const struct endpoint *endpoint,
+              struct wire_reply *reply,
+              uint8_t packet[static SYNCACHE_REPLY_MAX])
+{
+    reply->flags |= WIRE_RST;
+    if (endpoint != NULL)
+        respond_sign(cache, endpoints_slot(&cache->endpoints, endpoint), reply);
+    cache->stats.rst_sent++;
+    return respond_send(cache, reply, packet);
+}
+
+static uint32_t
 respond_rst(struct syncache *cache, const struct endpoint *endpoint,
             const struct wire_segment *segment,
             uint8_t packet[static SYNCACHE_REPLY_MAX])
@@ -179,20 +201,52 @@ respond_rst(struct syncache *cache, const struct endpoint *endpoint,
     if (segment->flags & WIRE_ACK) {
         /* RFC 9293 3.10.7.1: <SEQ=SEG.ACK><CTL=RST> */
         reply.seq = segment->seg_ack;
-        reply.flags = WIRE_RST;
     } else {
         /* <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>; SYN and FIN count. */
         reply.ack = segment->seg_seq + segment->payload_size;
         reply.ack += (segment->flags & WIRE_SYN) != 0;
         reply.ack += (segment->flags & WIRE_FIN) != 0;
-        reply.flags = WIRE_RST | WIRE_ACK;
+        reply.flags = WIRE_ACK;
     }
-    if (endpoint != NULL)
-        respond_sign(cache, endpoints_slot(&cache->endpoints, endpoint),
-                     &reply);
-    cache->stats.sndtotal++;
-    cache->stats.rst_sent++;
-    return (uint32_t)wire_build_reply(&reply, packet);
+    return respond_reset(cache, endpoint, &reply, packet);
+}
+
+/*
+ * A source prefix's place in this second, and how many RSTs it may have, are
+ * drawn anew each second: who counts those that are left, to learn whether
+ * segments in another's name drew some, has to share the prefix or to be lucky,
+ * and then counts chance (CVE-2016-5696's kind).
+ */
+enum syncache_verdict
+respond_refuse(struct syncache *cache, struct event *event, uint32_t blackhole)
+{
+    const struct wire_segment *segment = event->segment;
+    struct refusals *refusals = &cache->refusals;
+    uint32_t second = (uint32_t)(cache->now_ms >> 10);
+    uint32_t limit = cache->tunables.rst_limit;
+    uint8_t bytes[RESPOND_PREFIX + 2];
+    uint16_t *count;
+    uint32_t hash;
+
+    if (cache->tunables.blackhole >= blackhole)
+        return SYNCACHE_DROP_BLACKHOLE;
+    if (refusals->second != second) {
+        memset(refusals, 0, sizeof *refusals);
+        refusals->second = second;
+    }
+    memcpy(bytes, segment->tuple.faddr, RESPOND_PREFIX);
+    if (segment->tuple.family == 4)
+        bytes[3] = 0;
+    bytes[6] = (uint8_t)second;
+    bytes[7] = (uint8_t)(second >> 8);
+    hash = siphash24_fold(cache->replay_key, bytes, sizeof bytes);
+    count = &refusals->count[hash % REFUSALS_PLACES];
+    if (limit != 0 && *count >= limit + (hash >> RESPOND_JITTER_SHIFT))
+        return SYNCACHE_DROP_RST_LIMIT;
+    ++*count;
+    event->reply_size =
+        respond_rst(cache, event->endpoint, segment, event->reply);
+    return SYNCACHE_REPLY_RST;
 }
 
 uint32_t
@@ -204,13 +258,7 @@ respond_rst_owed(struct syncache *cache, const struct syncache_tuple *tuple,
 
     respond_begin(cache, endpoint, tuple, &reply);
     reply.seq = seq;
-    reply.flags = WIRE_RST;
-    if (endpoint != NULL)
-        respond_sign(cache, endpoints_slot(&cache->endpoints, endpoint),
-                     &reply);
-    cache->stats.sndtotal++;
-    cache->stats.rst_sent++;
-    return (uint32_t)wire_build_reply(&reply, packet);
+    return respond_reset(cache, endpoint, &reply, packet);
 }
 
 bool

@@ -30,7 +30,7 @@ static const char *const verdict_names[] = {
     VERDICT_NAME(DROP_RST_OUTSIDE),  VERDICT_NAME(DROP_CHALLENGE_LIMIT),
     VERDICT_NAME(DROP_ICMP),         VERDICT_NAME(DROP_BLACKHOLE),
     VERDICT_NAME(DROP_KNOWN_FULL),   VERDICT_NAME(DROP_NO_KEY),
-    VERDICT_NAME(DROP_KNOWN_LIMIT),
+    VERDICT_NAME(DROP_KNOWN_LIMIT),  VERDICT_NAME(DROP_RST_LIMIT),
 };
 
 _Static_assert(sizeof verdict_names / sizeof *verdict_names ==

@@ -114,12 +114,102 @@ test_rst_uses_the_endpoint_or_defaults(void)
     EXPECT_EQ(2, stats()->sndtotal);
 }
 
+/* RSTs of ACKs at one time from a prefix, none of which has a connection. */
+static uint32_t
+refused(uint32_t prefix, uint32_t acks)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < acks; i++) {
+        struct syncache_fields fields = {.sport = (uint16_t)(1000 + i),
+                                         .dport = CACHE_PORT,
+                                         .family = family,
+                                         .hop_limit = 55,
+                                         .flags = ACK};
+        own_address(fields.daddr);
+        store32_be(fields.saddr, 0x20000000 + (prefix << 8) + i % 256);
+        if (family == 6) {
+            store32_be(fields.saddr, 0x20010000 + (prefix >> 16));
+            store32_be(fields.saddr + 4, prefix << 16 | i);
+        }
+        count +=
+            send_packet(cache_packet,
+                        syncache_build(&fields, NULL, NULL,
+                                       SYNCACHE_CHECKSUM_VALID, cache_packet,
+                                       CACHE_PACKET_MAX)) == SYNCACHE_REPLY_RST;
+    }
+    return count;
+}
+
+static void
+test_rsts_to_a_prefix_are_limited_and_their_number_is_drawn(void)
+{
+    uint32_t lowest = UINT32_MAX, highest = 0;
+
+    cache_defaults();
+    cache_start();
+    uint64_t start = (now / 1024 + 1) * 1024;
+    for (uint32_t i = 0; i < 50; i++) {
+        now = start + 1024 * i;
+        uint32_t count = refused(1, 300);
+        lowest = count < lowest ? count : lowest;
+        highest = count > highest ? count : highest;
+        now += 1023;
+        EXPECT_EQ(0, refused(1, 300));
+    }
+    EXPECT_TRUE(lowest >= 200 && highest <= 215 && lowest < highest);
+    EXPECT_EQ(50 * 600,
+              stats()->rst_sent + stats()->verdicts[SYNCACHE_DROP_RST_LIMIT]);
+    tunables.rst_limit = 3;
+    cache_tune();
+    now += 1;
+    EXPECT_TRUE(refused(1, 300) <= 3 + 15);
+    tunables.rst_limit = 0;
+    cache_tune();
+    EXPECT_EQ(300, refused(1, 300));
+}
+
+/* Two prefixes share a place one second in 1,024. */
+static void
+test_rsts_to_a_prefix_leave_those_to_another(void)
+{
+    uint32_t without = 0;
+
+    cache_defaults();
+    cache_start();
+    for (uint32_t i = 0; i < 20; i++) {
+        now += 1024;
+        (void)refused(1, 300);
+        without += refused(2 + i, 10) < 10;
+        without += refused(70000 + i, 10) < 10;
+    }
+    EXPECT_TRUE(without <= 2);
+}
+
+/* From everywhere each draws its own; what a second brings at most is known. */
+static void
+test_rsts_to_all_prefixes_have_a_bound(void)
+{
+    uint32_t count = 0;
+
+    cache_defaults();
+    tunables.rst_limit = 2;
+    cache_start();
+    now = (now / 1024 + 1) * 1024;
+    for (uint32_t prefix = 0; prefix < 40000; prefix++)
+        count += refused(prefix, 1);
+    EXPECT_TRUE(count >= 2 * 1024 && count <= (2 + 15) * 1024);
+}
+
 static const struct test tests[] = {
     TEST(test_syn_ack_lengths_follow_what_was_negotiated),
     TEST(test_syn_ack_v6_carries_a_flow_label_of_its_iss),
     TEST(test_df_follows_path_mtu_discovery_and_unreach),
     TEST(test_challenge_ack_has_no_ecn_and_no_syn_options),
     TEST(test_rst_uses_the_endpoint_or_defaults),
+    TEST(test_rsts_to_a_prefix_are_limited_and_their_number_is_drawn),
+    TEST(test_rsts_to_a_prefix_leave_those_to_another),
+    TEST(test_rsts_to_all_prefixes_have_a_bound),
 };
 
 int

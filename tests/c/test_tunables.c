@@ -35,6 +35,7 @@ test_defaults_are_those_of_the_specification(void)
         .tolerate_missing_ts = 1,
         .ts_offset_per_conn = 1,
         .ack_war_cnt = 5,
+        .rst_limit = 200,
         .ack_war_timewindow_ms = 1000,
         .path_mtu_discovery = 1,
         .pause_policy = SYNCACHE_PAUSE_AGE,
@@ -91,6 +92,7 @@ test_out_of_range_is_refused_and_changes_nothing(void)
     REFUSED(v6mssdflt, 0);
     REFUSED(ack_war_timewindow_ms, 30001);
     REFUSED(blackhole, 4);
+    REFUSED(rst_limit, 65001);
     REFUSED(pause_policy, 3);
     REFUSED(cookie_gate, 3);
     REFUSED(cookie_ts, 4);

@@ -17,8 +17,8 @@ test_every_verdict_has_the_name_of_its_kind(void)
             EXPECT_TRUE(strcmp(name, syncache_verdict_name(
                                          (enum syncache_verdict)j)) != 0);
     }
-    EXPECT_TRUE(strcmp("DROP_KNOWN_LIMIT",
-                       syncache_verdict_name(SYNCACHE_DROP_KNOWN_LIMIT)) == 0);
+    EXPECT_TRUE(strcmp("DROP_RST_LIMIT",
+                       syncache_verdict_name(SYNCACHE_DROP_RST_LIMIT)) == 0);
 }
 
 static void

@@ -148,7 +148,7 @@ def test_additive_layout_no_shift_of_seq_and_ack_verifies(family, layout):
 
 def test_additive_layout_engine_accepts_no_neighbour(family):
     """The same through the engine, which tries every live key."""
-    hand = Hand(None, COOKIES_ONLY, family=family)
+    hand = Hand(None, {**COOKIES_ONLY, "x.rst_limit": 0}, family=family)
     hand.syn()
     refused = {"REPLY_RST", "DROP_COOKIE_DATA"}
     assert refused == {hand.ack(dack=d).reason for d in range(-300, 300) if d != 0}

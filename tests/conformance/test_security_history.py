@@ -182,7 +182,11 @@ def test_clock_wrap_extreme_times_raise_nothing(bits):
 
 
 def test_shared_budget_what_one_peer_sees_tells_nothing_of_another(family):
-    """All answers to one peer are the same with and without another's storm."""
+    """All answers to one peer are the same with and without another's storm.
+
+    RSTs to segments of no connection have a budget, the peer's network's own.
+    """
+    other = {4: "198.18.7.1", 6: "2001:db8:2::1"}[family]
     seen = []
     for storm in (False, True):
         hand = Hand(None, family=family)
@@ -194,7 +198,7 @@ def test_shared_budget_what_one_peer_sees_tells_nothing_of_another(family):
                 for _ in range(20):
                     hand.rst(2, dseq=1)
                     hand.ack(2, dseq=-5)
-                    hand.ack(3)
+                    hand.ack(3, src=other)
             answers += [hand.rst(1, dseq=1), hand.ack(1, dack=9), hand.ack(1, dseq=-1)]
             hand.now_ms += 50
         seen.append([(a.reason, a.packet) for a in answers])

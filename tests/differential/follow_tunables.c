@@ -41,6 +41,7 @@ static const struct choice choices[] = {
     CHOICE(ack_war_timewindow_ms, 1000, 1000, 0, 1, 30000, 30001),
     CHOICE(drop_synfin, 0, 0, 0, 1, 1, 1),
     CHOICE(blackhole, 0, 0, 1, 2, 3, 4),
+    CHOICE(rst_limit, 200, 200, 0, 1, 17, 65001),
     CHOICE(fastopen_server_enable, 1, 1, 1, 0, 0, 0),
     CHOICE(path_mtu_discovery, 1, 1, 1, 0, 0, 0),
     CHOICE(pause_policy, 0, 0, 1, 1, 2, 3),

@@ -145,6 +145,8 @@ struct twin {
     } keys[TWIN_KEYS], *minting;
     struct twin_pause pause;
     uint64_t repeat_second, repeats;
+    uint64_t reset_second;
+    uint16_t resets[1024]; /* by place of a source prefix */
     uint8_t ws, ws_before;
     uint64_t ws_changed;
     uint64_t failed_second, failed, failed_before;

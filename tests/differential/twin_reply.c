@@ -191,10 +191,33 @@ twin_challenge(struct twin *twin, struct twin_event *event)
     return SYNCACHE_REPLY_CHALLENGE_ACK;
 }
 
+/* May the prefix of a peer have another RST in this second? */
+static bool
+reset_allowed(struct twin *twin, const struct syncache_tuple *tuple)
+{
+    uint8_t bytes[8] = {0};
+    uint64_t second = twin->now / 1024, limit = twin->tune.rst_limit;
+    if (twin->reset_second != (uint32_t)second)
+        memset(twin->resets, 0, sizeof twin->resets);
+    twin->reset_second = (uint32_t)second;
+    for (int i = 0; i < (tuple->family == 4 ? 3 : 6); i++)
+        bytes[i] = tuple->faddr[i];
+    bytes[6] = (uint8_t)second;
+    bytes[7] = (uint8_t)(second >> 8);
+    uint64_t whole = twin_siphash(twin->seen_key, bytes, sizeof bytes);
+    uint32_t hash = (uint32_t)(whole ^ whole >> 32);
+    if (limit != 0 && twin->resets[hash % 1024] >= limit + hash / 0x10000000)
+        return false;
+    twin->resets[hash % 1024]++;
+    return true;
+}
+
 enum syncache_verdict
 twin_reset(struct twin *twin, struct twin_event *event)
 {
     const struct twin_segment *segment = event->segment;
+    if (!reset_allowed(twin, &segment->tuple))
+        return SYNCACHE_DROP_RST_LIMIT;
     struct twin_segment reply = begin(twin, event->endpoint, &segment->tuple);
     if (segment->flags & TWIN_ACK) {
         reply.seq = segment->ack;

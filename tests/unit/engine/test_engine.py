@@ -341,6 +341,29 @@ def test_without_table_unknown_segments_pass(seed):
     assert not syncache.opened(FourTuple(CLIENT[4], 4242, SERVER[4], 80))
 
 
+@pytest.mark.parametrize("way", ["packet", "burst"])
+def test_flood_of_acks_draws_the_rsts_of_a_second(family, way, seed):
+    """About 200 a second of its prefix (x.rst_limit); others are answered."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    other = {4: "198.18.7.1", 6: "2001:db8:7::1"}[family]
+
+    def answered(now, **fields):
+        stray = replace(syn(family, options=()), flags=ACK, ack=77, **fields).packet()
+        if way == "packet":
+            return syncache.packet(stray, now).reason is Reason.REPLY_RST
+        rx, tx = Ring(4), Ring(4)
+        rx.push(stray)
+        syncache.burst(rx, tx, now)
+        return len(tx) == 1
+
+    for second in range(3):
+        now = 10.24 + 1.024 * second
+        sent = sum(answered(now, sport=1024 + number) for number in range(600))
+        assert 200 <= sent <= 215
+        assert answered(now, src=other)
+
+
 def test_closed_endpoint_answers_rst(seed):
     """After close() the port is closed, and may be listened on again."""
     syncache = engine(seed)

@@ -23,7 +23,7 @@ def test_counters_are_read_in_order():
     last = list(COUNTERS)[-1]
     assert (0, len(COUNTERS) - 1) == (NUMBERED.sc_added, getattr(NUMBERED, last))
     assert len(COUNTERS) == NUMBERED.verdicts[Reason(0)]
-    assert SIZE - 1 == NUMBERED.verdicts[Reason.DROP_KNOWN_LIMIT]
+    assert SIZE - 1 == NUMBERED.verdicts[Reason.DROP_RST_LIMIT]
 
 
 def test_wrong_number_of_counters_raises():
@@ -44,7 +44,7 @@ def test_as_dict_has_every_counter_and_verdict():
     """Flat, by name."""
     flat = NUMBERED.as_dict()
     assert SIZE == len(flat)
-    assert SIZE - 1 == flat["DROP_KNOWN_LIMIT"]
+    assert SIZE - 1 == flat["DROP_RST_LIMIT"]
 
 
 FREEBSD = """\

@@ -18,6 +18,7 @@ from ._core.mirror import words
 from .entropy import entropy
 from .keyring import Keyring, checked_seed, derive
 from .named import NamedNumber
+from .observer import made
 from .ring import Checksum, Ring
 from .sysctl import Sysctl
 
@@ -185,11 +186,15 @@ class Flow:
             raise ValueError("three rings are needed, each for itself")
         _check_slots(client_tx, server_tx)
         observer = self.observer
-        seen = None if observer is None else observer.before(rx)
+        if observer is None:
+            with self._core as core:
+                return core.burst(rx, side, client_tx, server_tx, now)
+        seen, begun = observer.before(rx), _lengths(client_tx, server_tx)
         with self._core as core:
             consumed = core.burst(rx, side, client_tx, server_tx, now)
-        if observer is not None:
-            observer.after(rx, seen, side, now)
+        observer.after(rx, seen, side, now)
+        made(observer, client_tx, begun[0], Side.CLIENT, now)
+        made(observer, server_tx, begun[1], Side.SERVER, now)
         return consumed
 
     def poll(self, client_tx: Ring | None, server_tx: Ring | None, now: float) -> int:
@@ -201,8 +206,12 @@ class Flow:
             ValueError: a ring has slots that are too small.
         """
         _check_slots(client_tx, server_tx)
+        begun = _lengths(client_tx, server_tx)
         with self._core as core:
-            return core.poll(client_tx, server_tx, now)
+            more = core.poll(client_tx, server_tx, now)
+        made(self.observer, client_tx, begun[0], Side.CLIENT, now)
+        made(self.observer, server_tx, begun[1], Side.SERVER, now)
+        return more
 
     # Events and time.
 
@@ -313,6 +322,10 @@ class Flow:
             "clock_skew_ms": values[_SKEW],
             "cookie_gate": _GATES.index(str(values[_GATE])),
         }
+
+
+def _lengths(*rings: Ring | None) -> list[int]:
+    return [0 if ring is None else len(ring) for ring in rings]
 
 
 def _check_slots(*rings: Ring | None) -> None:

@@ -1,7 +1,8 @@
 """`Observer`: sees packets before and after an engine has judged them.
 
 An engine's `observer` is asked around each burst.  It sees packets as they came, before
-any rewriting, and their verdicts once they have them.  It may not change anything.
+any rewriting, their verdicts once they have them, and the packets that the engine made
+itself.  It may not change anything.
 """
 
 from __future__ import annotations
@@ -27,3 +28,21 @@ class Observer(Protocol):
             side: the side that they came from: enum flow_side.
             now: the engine's time; None: each packet has its own, as in a capture.
         """
+
+    def sent(self, tx: Ring, begin: int, side: int, now: float) -> None:
+        """Look at packets that the engine made: those of `tx` from `begin` on.
+
+        Args:
+            tx: the ring that they were appended to.
+            begin: the place of the first one; there may be none.
+            side: the side that they go to: enum flow_side.
+            now: the engine's time.
+        """
+
+
+def made(
+    observer: Observer | None, tx: Ring | None, begin: int, side: int, now: float
+) -> None:
+    """Show an observer the packets that were appended to a ring, if there are any."""
+    if observer is not None and tx is not None and len(tx) > begin:
+        observer.sent(tx, begin, side, now)

@@ -16,6 +16,8 @@ LINKTYPE_RAW = 101
 PACKET_MAX = 65_535
 COMMENT_MAX = 1000  # bytes
 END, COMMENT = 0, 1
+FLAGS = 2  # of a packet
+INBOUND, OUTBOUND = 1, 2  # bits of the flags
 USER_APPLICATION = 4  # of a section
 NAME, TIME_RESOLUTION = 2, 9  # of an interface
 NANOSECONDS = 9
@@ -37,7 +39,13 @@ def interface(name: str) -> bytes:
 
 
 def packet(
-    number: int, time: float, data: bytes, comment: str, size: int | None = None
+    number: int,
+    time: float,
+    data: bytes,
+    comment: str,
+    size: int | None = None,
+    *,
+    direction: int = 0,
 ) -> bytes:
     """Hold one packet.
 
@@ -47,11 +55,14 @@ def packet(
         data: from the IP header on, perhaps cut.
         comment: shown beside it.
         size: bytes of the whole packet; None: `data` is all of it.
+        direction: INBOUND, OUTBOUND, or 0: not known.
     """
     stamp = min(max(round(time * 1e9), 0), 2**64 - 1)
     lengths = len(data), len(data) if size is None else size
     body = struct.pack("<IIIII", number, stamp >> 32, stamp & 0xFFFFFFFF, *lengths)
     text = _option(COMMENT, comment.encode(errors="replace")[:COMMENT_MAX])
+    if direction:
+        text += _option(FLAGS, struct.pack("<I", direction))
     return _block(PACKET, body + _padded(data) + text + _END)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..events import Accepted, Closed, EndOfStream, Readable, Writable
 from ..lookout import LOOK_SECONDS, Lookout
+from ..observer import made
 from ..ring import Ring
 from ..stack import Stack
 from ..tcp.state import State
@@ -329,9 +330,11 @@ class Host:
         while self._rx.next < len(self._rx) and not self._blocked:
             observer = self.observer
             seen = None if observer is None else observer.before(self._rx)
+            begun = len(self._tx)
             self.stack.burst(self._rx, self._tx, now)
             if observer is not None:
                 observer.after(self._rx, seen, 0, now)
+                made(observer, self._tx, begun, 0, now)
             self._flush()
 
     def counted(self) -> Counted | None:
@@ -387,8 +390,10 @@ class Host:
         """Call the protocols and send their output; False if there is more."""
         for _ in range(RINGS_PER_TURN):
             self._tell_events()
+            begun = len(self._tx)
             if self._blocked or self.stack.transmit(self._tx, now) == 0:
                 return True
+            made(self.observer, self._tx, begun, 0, now)
             self._flush()
         return False
 

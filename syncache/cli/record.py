@@ -3,6 +3,8 @@
 A capture is recorded whole.  A live link is sampled: some packets of each ring, evenly,
 up to a number a second and a size of the file, and a thread of its own writes them, so
 that neither a flood nor a slow disk delays a packet.  What found no room is counted.
+The packets of live links have their direction, and those that we send are among them;
+they have a number a second of their own, so that a flood leaves them room.
 """
 
 from __future__ import annotations
@@ -27,12 +29,15 @@ if TYPE_CHECKING:
 
     from ..ring import Ring
 
-A_SECOND = 500  # packets of a live link
+A_SECOND = 500  # packets of a live link, of either direction
 A_RING = 8
 SNAP = 2048  # bytes of a packet of a live link
 QUEUE_BYTES = 4 * 1024 * 1024
 FILE_BYTES = 256 * 1024 * 1024  # of a live link
 CLOSE_SECONDS = 2.0
+IPV6_HEADER, TCP, TCP_FLAGS = 40, 6, 13
+PROTOCOLS = {1: "ICMP", 58: "ICMPv6", 17: "UDP"}
+FLAGS = ((2, "SYN"), (1, "FIN"), (4, "RST"), (16, "ACK"))
 OUTSIDE, INSIDE, TAP = ("outside", "inside", "tap")
 Picked = list[tuple[int, bytes, int]]  # index in the ring, bytes, size
 
@@ -60,6 +65,20 @@ def spoken(name: str) -> str:
     }.get(kind, kind.lower())
     why = reason.lower().replace("_", " ")
     return f"{did}: {why} ({name})" if why else f"{did} ({name})"
+
+
+def kind_of(packet: bytes) -> str:
+    """Name a packet of ours by its protocol and flags: `SYN-ACK`, `RST`, `ICMP`."""
+    is_v4 = packet[:1] and packet[0] >> 4 == 4
+    protocol, upper = (9, (packet[0] & 15) * 4) if is_v4 else (6, IPV6_HEADER)
+    if len(packet) <= upper + TCP_FLAGS:
+        return "packet"
+    number = packet[protocol]
+    if number != TCP:
+        return PROTOCOLS.get(number, f"packet of protocol {number}")
+    flags = packet[upper + TCP_FLAGS]
+    names = [name for bit, name in FLAGS if flags & bit]
+    return "-".join(names) or "segment without flags"
 
 
 class Writer:
@@ -135,6 +154,23 @@ class Writer:
             self.error = error.strerror or str(error)
 
 
+class Allowance:
+    """So many packets a second."""
+
+    def __init__(self) -> None:
+        self._left = float(A_SECOND)
+        self._last = time.monotonic()
+
+    def take(self, number: int) -> int:
+        """Return how many packets may be recorded now, of a number."""
+        now = time.monotonic()
+        self._left = min(self._left + (now - self._last) * A_SECOND, float(A_SECOND))
+        self._last = now
+        taken = min(number, int(self._left))
+        self._left -= taken
+        return taken
+
+
 class Recorder:
     """An `Observer` that records packets and their verdicts.
 
@@ -161,9 +197,8 @@ class Recorder:
         self._writer = writer
         self._names = names
         self._live = live
-        self._left = float(A_SECOND)
-        self._last = time.monotonic()
-        self._sides = [f"from {name}" for name in interfaces]
+        self._received, self._made = Allowance(), Allowance()
+        self._names_of_sides = list(interfaces)
         writer.write(pcapng.section(f"syncache {version()}"))
         for name in interfaces:
             writer.write(pcapng.interface(name))
@@ -176,13 +211,7 @@ class Recorder:
         begin, end = rx.next, len(rx)
         if not self._live:
             return begin
-        count = min(end - begin, A_RING, self._allowance())
-        self.passed_over += end - begin - count
-        if not count:
-            return []
-        self._left -= count
-        # Evenly over the ring: its first packets are no better than its last.
-        places = [begin + (end - begin) * k // count for k in range(count)]
+        places = self._sample(self._received, begin, end)
         return [(i, bytes(rx[i][:SNAP]), len(rx[i])) for i in places]
 
     def after(self, rx: Ring, seen: object, side: int, now: float | None) -> None:
@@ -197,16 +226,36 @@ class Recorder:
         for index, data, size in picked:
             moment = captured_at(rx, index) if now is None else now
             comment = f"{spoken(self._names(rx.verdict_number(index)))}, "
-            comment += self._sides[side]
+            comment += f"from {self._names_of_sides[side]}"
+            # A tap sees both directions, and so does a capture.
+            is_known = self._live and self._names_of_sides[side] != TAP
+            direction = pcapng.INBOUND if is_known else 0
             cut = data[: pcapng.PACKET_MAX]
-            block = pcapng.packet(side, moment + self.zero, cut, comment, size)
+            block = pcapng.packet(
+                side, moment + self.zero, cut, comment, size, direction=direction
+            )
             self.recorded += self._writer.write(block)
 
-    def _allowance(self) -> int:
-        now = time.monotonic()
-        self._left = min(self._left + (now - self._last) * A_SECOND, float(A_SECOND))
-        self._last = now
-        return int(self._left)
+    def sent(self, tx: Ring, begin: int, side: int, now: float) -> None:
+        """Record packets of our own."""
+        for i in self._sample(self._made, begin, len(tx)):
+            data = bytes(tx[i][:SNAP])
+            comment = f"sent: {kind_of(data)}, to {self._names_of_sides[side]}"
+            block = pcapng.packet(
+                side,
+                now + self.zero,
+                data,
+                comment,
+                len(tx[i]),
+                direction=pcapng.OUTBOUND,
+            )
+            self.recorded += self._writer.write(block)
+
+    def _sample(self, allowance: Allowance, begin: int, end: int) -> list[int]:
+        """Choose places evenly: a ring's first packets are no better than its last."""
+        count = allowance.take(min(end - begin, A_RING))
+        self.passed_over += end - begin - count
+        return [begin + (end - begin) * k // count for k in range(count)]
 
     def report(self) -> str:
         """Return the totals of the recording, in a sentence."""

@@ -100,8 +100,6 @@ def check(options: argparse.Namespace) -> None:
         raise Failure(f"there is at least one shard, not {options.shards}")
     if options.shards > 1 and not (options.packet or options.xdp):
         raise Failure("a TUN device has one shard: --packet or --xdp has several")
-    if options.shards > 1 and options.pcapng:
-        raise Failure("--pcapng has one writer: leave out --shards")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -162,6 +160,22 @@ def open_link(options: argparse.Namespace, kernel: list[str]) -> Link:
     return Tun(options.tun, kernel, **hints)
 
 
+def shard_file(path: Path | None, index: int) -> Path | None:
+    """Return the file of a shard, each having its own, once it can be written to.
+
+    Raises:
+        Failure: it cannot.
+    """
+    if path is None:
+        return None
+    own = path.with_name(f"{path.name}.{index}")
+    try:
+        own.open("wb").close()
+    except OSError as error:
+        raise Failure(f"--pcapng {own}: {error.strerror}") from None
+    return own
+
+
 def run_shards(
     options: argparse.Namespace,
     sysctl: Sysctl,
@@ -178,6 +192,7 @@ def run_shards(
     interface = Interface(options.packet or options.xdp, options.address, claim=True)
     program = XdpProgram(options.xdp, ours) if options.xdp else None
     group = os.getpid() & FANOUT_ID_MAX
+    files = [shard_file(options.pcapng, index) for index in range(options.shards)]
 
     def work(shard: Shard) -> None:
         cpu = shard.cpu if options.cpu is None else options.cpu + shard.index
@@ -192,8 +207,17 @@ def run_shards(
         if options.control:
             options.control += f".{shard.index}"
         given = source.of_shard(shard.index) if source else shard.keys
-        with Signals() as signals, opened("syncache serve", options) as output:
-            asyncio.run(serve(options, sysctl, ours, link, given, signals, output))
+        record = recording(
+            files[shard.index], reason_name, [options.packet or options.xdp]
+        )
+        with (
+            Signals() as signals,
+            opened("syncache serve", options) as output,
+            record as recorder,
+        ):
+            asyncio.run(
+                serve(options, sysctl, ours, link, given, signals, output, recorder)
+            )
 
     try:
         return run(options.shards, work)

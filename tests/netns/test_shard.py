@@ -44,6 +44,7 @@ def test_two_shards_serve_every_client(wire, link, tmp_path):
     (tmp_path / "file").write_bytes(bytes(1000))
     path = tmp_path / "control"
     words = [link, "s0", "--shards", "2", "--directory", tmp_path, "--control", path]
+    words += ["--pcapng", tmp_path / "record"]
     server = wire.server.start(
         *COMMAND, "serve", *ADDRESS, *words, *ONLY_COOKIES, cwd=ROOT
     )
@@ -60,6 +61,10 @@ def test_two_shards_serve_every_client(wire, link, tmp_path):
     assert wire.kernel_resets() == before
     server.send_signal(signal.SIGTERM)
     assert server.wait(10) == 0
+    for i in range(2):
+        recorded = (tmp_path / f"record.{i}").read_bytes()
+        assert b"sent: SYN-ACK, to s0" in recorded
+        assert b"accepted: cookie" in recorded
 
 
 def test_shard_that_is_killed_ends_the_server(wire, tmp_path):

@@ -14,10 +14,12 @@ from syncache.cli.record import (
     Recorder,
     Writer,
     flow_name,
+    kind_of,
     reason_name,
     recording,
     spoken,
 )
+from syncache.cli.serve import shard_file
 from syncache.flow import Side, Verdict
 from syncache.verdict import Reason
 
@@ -74,7 +76,7 @@ def test_live_packets_are_recorded_with_verdicts(tmp_path, capsys):
     assert "forwarded (FORWARD), from outside" in found
     assert any(text.endswith("from inside") for text in found)
     assert packet(1000) in path.read_bytes()
-    assert "4 packets recorded" in capsys.readouterr().err
+    assert "5 packets recorded" in capsys.readouterr().err
 
 
 def test_capture_is_recorded_whole(tmp_path, capsys):
@@ -111,9 +113,11 @@ def test_live_link_is_sampled(tmp_path, monkeypatch, capsys):
             for port in range(64):
                 rx.push(packet(2000 + port))
             engine.burst(rx, Side.CLIENT, client, server, 1.0)
-    assert 20 == len(comments(path))
+    received = [text for text in comments(path) if text.endswith("from outside")]
+    assert 20 == len(received)
     err = capsys.readouterr().err
-    assert "20 packets recorded, 300 passed over by sampling" in err
+    passed_over = int(re.search(r"(\d+) passed over by sampling", err)[1])
+    assert passed_over >= 300
     ports = {port for port in range(64) if packet(2000 + port) in path.read_bytes()}
     assert {0, 8, 16, 24, 32, 40, 48, 56} <= ports
 
@@ -167,9 +171,84 @@ def test_file_that_cannot_be_written_is_one_line(tmp_path):
         assert nothing is None
 
 
-def test_several_shards_have_no_one_file(tmp_path, capsys):
-    """One line says what to leave out."""
-    words = ["serve", "--echo", "--address", "198.51.100.1", "--packet", "lo"]
-    words += ["--shards", "2"]
-    assert 1 == main([*words, "--pcapng", str(tmp_path / "x")])
-    assert "--pcapng has one writer" in capsys.readouterr().err
+def flags_of(path):
+    """Return (comment, direction) of each packet of a file: 1 is in, 2 is out."""
+    found = re.findall(
+        rb"\x01\0[\x01-\xff]\0([ -~]+)\0*\x02\0\x04\0(.)\0\0\0", path.read_bytes()
+    )
+    return [(text.decode(), direction[0]) for text, direction in found]
+
+
+def test_packets_of_our_own_are_recorded_with_their_direction(tmp_path, capsys):
+    """What they are and where they go; received ones are inbound."""
+    path = tmp_path / "x.pcapng"
+    box = Intercept(acl=AccessList("a", [permit("tcp", dport=80)]), seed=SEED)
+    with recording(path, flow_name) as box.observer:
+        rx, client, server = Ring(), Ring(), Ring()
+        rx.push(packet(1000))
+        box.burst(rx, Side.CLIENT, client, server, 1.0)
+    assert [
+        ("consumed (CONSUMED), from outside", 1),
+        ("sent: SYN-ACK, to outside", 2),
+    ] == flags_of(path)
+    assert bytes(client[0]) in path.read_bytes()
+    assert "2 packets recorded" in capsys.readouterr().err
+
+
+def test_flood_leaves_room_for_packets_of_our_own(tmp_path, monkeypatch, capsys):
+    """Both directions have their own number a second, and both are counted."""
+    monkeypatch.setattr(record, "A_SECOND", 20)
+    monkeypatch.setattr(record.time, "monotonic", lambda: 5.0)
+    path = tmp_path / "x.pcapng"
+    box = Intercept(acl=AccessList("a", [permit("tcp", dport=80)]), seed=SEED)
+    with recording(path, flow_name) as box.observer:
+        for _ in range(5):
+            rx, client, server = Ring(), Ring(slots=256), Ring(slots=256)
+            for port in range(64):
+                rx.push(packet(2000 + port))
+            box.burst(rx, Side.CLIENT, client, server, 1.0)
+    directions = [direction for _, direction in flags_of(path)]
+    assert (20, 20) == (directions.count(1), directions.count(2))
+    err = capsys.readouterr().err
+    assert "40 packets recorded, 600 passed over by sampling" in err
+
+
+def test_tap_has_no_directions(tmp_path):
+    """Both come there; a reset that is sent is outbound all the same."""
+    path = tmp_path / "x.pcapng"
+    engine = Inspection(seed=SEED)
+    with recording(path, flow_name) as engine.observer:
+        rx, client, server = Ring(), Ring(), Ring()
+        rx.push(packet(1000))
+        engine.burst(rx, Side.TAP, client, server, 1.0)
+    assert ["forwarded (FORWARD), from tap"] == comments(path)
+    assert [] == flags_of(path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (packet(1, flags=0x12), "SYN-ACK"),
+        (packet(1, flags=0x14), "RST-ACK"),
+        (packet(1, flags=4), "RST"),
+        (packet(1, flags=0), "segment without flags"),
+        (Segment(src="::1", dst="::2", sport=1, dport=2, flags=16).packet(), "ACK"),
+        (packet(1)[:9] + b"\x01" + packet(1)[10:], "ICMP"),
+        (packet(1)[:9] + b"\x99" + packet(1)[10:], "packet of protocol 153"),
+        (packet(1)[:30], "packet"),
+        (b"", "packet"),
+    ],
+)
+def test_packets_of_our_own_are_named(raw, name):
+    """By protocol and flags."""
+    assert name == kind_of(raw)
+
+
+def test_each_shard_has_a_file_of_its_own(tmp_path):
+    """It is there before they begin, or one line says why not."""
+    assert shard_file(None, 1) is None
+    own = shard_file(tmp_path / "x.pcapng", 1)
+    assert tmp_path / "x.pcapng.1" == own
+    assert own.exists()
+    with pytest.raises(Failure, match=r"--pcapng .*none/x\.1: No such file"):
+        shard_file(tmp_path / "none" / "x", 1)

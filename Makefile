@@ -80,7 +80,7 @@ $(READY): pyproject.toml
 	@$(PY) -m pip install -qq -e '.[$(EXTRAS)]'
 	@touch $@
 
-$(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS)
+$(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS) csrc/bpf/shield.h csrc/bpf/offload.h
 	@$(PY) setup.py -q build_ext --inplace
 	@touch $@
 

@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING
 
 from syncache import Keyring, Segment, Sysctl
 from syncache._core import bpf as _core_bpf
-from syncache._core import shield as core
 from syncache.links import bpf
 from syncache.links.bpf import R0, R1, R2, R3, Assembler
 from syncache.links.bpf_object import BpfObject
 from syncache.links.rtnetlink import InterfaceInfo
-from syncache.links.shield import ZERO, map_of, write_service
+from syncache.links.shield import ZERO
 from syncache.links.shield_config import ShieldConfig
+from syncache.links.shield_services import ServiceMaps, write_service
 
 from . import machine, xdp_tx
 from .figure import Family, Figure, Goal
@@ -179,8 +179,7 @@ def shield(stack: ExitStack, port: int) -> int:
     info = InterfaceInfo("none", 0, MAC, 1500, "", 0, False, True, 0)
     _core_bpf.update(made.maps["config_map"], ZERO, config.content(now, info))
     _core_bpf.bpf_map_set(made.maps["pieces"], 0, made.programs["shield_any"])
-    key = write_service(SERVER, port)
-    _core_bpf.update(map_of(made.maps, key), key, core.SERVICE.pack(0, 0, 0))
+    ServiceMaps(made.maps).put(write_service(SERVER, port))
     return made.programs["shield_syn"]
 
 

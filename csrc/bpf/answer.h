@@ -27,14 +27,15 @@ static inline bool
 listener_read(struct bpf_sock *socket, struct listener *listener)
 {
     void *tcp = socket_tcp(socket);
-    uint32_t qlen, backlog, backlog_max;
+    uint32_t qlen, backlog, backlog_max, mptcp;
 
-    listener->mptcp = socket_mptcp(socket) != NULL;
     if (tcp == NULL)
         return false;
+    KERNEL_MPTCP(mptcp, tcp);
     KERNEL_QLEN(qlen, tcp);
     KERNEL_BACKLOG(backlog, tcp);
     KERNEL_BACKLOG_MAX(backlog_max, tcp);
+    listener->mptcp = mptcp != 0;
     listener->qlen = qlen;
     listener->backlog_max = backlog_max;
     listener->backlog = backlog;

@@ -160,16 +160,9 @@ is_checked(frame_context *frame, struct scratch *scratch,
 static inline struct shield_service *
 find_service(const struct scratch *scratch, const struct packet *packet)
 {
-    if (packet->tuple.v6) {
-        struct shield_service6 to = {
-            {scratch->ip[6], scratch->ip[7], scratch->ip[8], scratch->ip[9]},
-            (uint16_t)(scratch->tcp[0] >> 16),
-            0};
-        return map_lookup(&services6, &to);
-    }
-    struct shield_service4 to = {scratch->ip[4],
-                                 (uint16_t)(scratch->tcp[0] >> 16), 0};
-    return map_lookup(&services4, &to);
+    uint16_t port = (uint16_t)(scratch->tcp[0] >> 16);
+
+    return packet->tuple.v6 ? service_of_v6(scratch->ip + 6, port) : service_of_v4(scratch->ip[4], port);
 }
 
 /* A group's address, ::/96 and with it nobody's, an IPv4 address in IPv6's clothes, or our own. */
@@ -378,13 +371,15 @@ answer_any(frame_context *frame)
 {
     struct packet packet = {.size = (uint32_t)frame_size(frame)};
     const struct shield_config *config = first(&config_map);
-    struct shield_counters *counters = first(&counters_map);
+    struct shield_processor *processor = first(&counters_map);
     struct shield_state *state = first(&state_map);
     struct scratch *scratch = first(&scratches);
-    uint64_t now_ns = ktime_tick_ns(), epoch;
+    uint64_t epoch;
 
-    if (config == NULL || counters == NULL || state == NULL || scratch == NULL)
+    if (config == NULL || processor == NULL || state == NULL || scratch == NULL)
         return FRAME_PASS;
+    struct shield_counters *counters = &processor->counters;
+    uint64_t now_ns = tick_ns(processor);
     uint32_t type = frame_link(frame, scratch, &packet.layer3);
     if (type == 0x0008 ? !read_v4(frame, scratch, &packet)
                        : type != 0xdd86 || !read_v6(frame, scratch, &packet))

@@ -9,6 +9,7 @@ maps there are, and what the loader has to put into each program:
     map      instruction, name      the descriptor of a map, in two instructions
     kfunc    instruction, name      the number of a function of the kernel
     field    instruction, name      the offset of a field of a structure of the kernel
+    optional instruction, name      the same of a field that may be missing: 0 is read
 
 The compiler is pinned, because another one gives other bytes, and the kernel's verifier
 has to be content with each.
@@ -48,7 +49,9 @@ FIELDS = {  # numbers of kernel.h: structure, members
     28674: "sock.sk_ack_backlog",
     28675: "sock.sk_max_ack_backlog",
 }
+OPTIONAL = {28676: "tcp_sock.is_mptcp"}
 MAP = struct.Struct("<5I")
+LOAD_WORD, LOAD_BYTE = 0x61, 0x71
 R_BPF_64_64, R_BPF_64_32 = 1, 10
 SKIP = 77
 
@@ -126,8 +129,10 @@ def describe(name: str, section: str, made: Object) -> tuple[bytes, list[list[ob
             raise SystemExit(f"{name}: relocation {kind} of {symbol}")
     for instruction in range(len(code) // 8):
         (offset,) = struct.unpack_from("<h", code, 8 * instruction + 2)
-        if offset in FIELDS and code[8 * instruction] == 0x61:
+        if offset in FIELDS and code[8 * instruction] == LOAD_WORD:
             places.append(["field", instruction, FIELDS[offset]])
+        if offset in OPTIONAL and code[8 * instruction] == LOAD_BYTE:
+            places.append(["optional", instruction, OPTIONAL[offset]])
     return bytes(code), sorted(places, key=lambda place: str(place[1]).zfill(8))
 
 

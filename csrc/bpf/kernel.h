@@ -34,6 +34,8 @@ static int64_t (*const map_update)(void *map, const void *key, const void *value
 static uint64_t (*const ktime_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 /* The same clock as of the last tick, at a tenth of the price; so it may be behind what another reader saw. */
 static uint64_t (*const ktime_tick_ns)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;
+/* Counts ticks; no call is left of it. */
+static uint64_t (*const jiffies)(void) = (void *)BPF_FUNC_jiffies64;
 static int64_t (*const tail_call)(void *context, void *map, uint32_t index) = (void *)BPF_FUNC_tail_call;
 static int64_t (*const ring_output)(void *ring, const void *data, uint64_t size,
                                     uint64_t flags) = (void *)BPF_FUNC_ringbuf_output;
@@ -51,7 +53,6 @@ static struct bpf_sock *(*const socket_lookup)(void *context, const void *tuple,
                                                uint64_t flags) = (void *)BPF_FUNC_skc_lookup_tcp;
 static int64_t (*const socket_release)(void *socket) = (void *)BPF_FUNC_sk_release;
 static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_sock;
-static void *(*const socket_mptcp)(void *socket) = (void *)BPF_FUNC_skc_to_mptcp_sock;
 
 /*
  * A field of the kernel's own structures.  The offset is a number that no structure reaches; build.py notes where it
@@ -62,6 +63,9 @@ static void *(*const socket_mptcp)(void *socket) = (void *)BPF_FUNC_skc_to_mptcp
 #define KERNEL_QLEN(value, socket) KERNEL_FIELD(value, socket, 28673)
 #define KERNEL_BACKLOG(value, socket) KERNEL_FIELD(value, socket, 28674)
 #define KERNEL_BACKLOG_MAX(value, socket) KERNEL_FIELD(value, socket, 28675)
+/* A byte that some kernels do not have, which is 0 there. */
+#define KERNEL_MPTCP(value, socket) \
+    __asm__ volatile("%0 = *(u8 *)(%1 + 28676)" : "=r"(value) : "r"(socket))
 
 /* Keeps the compiler from knowing a value, which would make it forget a bound that the verifier has to see. */
 #define KERNEL_OPAQUE(value) __asm__ volatile("" : "+r"(value))

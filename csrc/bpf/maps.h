@@ -40,7 +40,8 @@ struct scratch {
 
 MAP(config_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_config), 1, 0);
 MAP(state_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_state), 1, 0);
-MAP(counters_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct shield_counters), 1, 0);
+MAP(counters_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct shield_processor), 1, 0);
+MAP(places, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_place), SHIELD_PLACES, 0);
 MAP(services4, BPF_MAP_TYPE_HASH, sizeof(struct shield_service4), sizeof(struct shield_service), MAPS_SERVICES, 0);
 MAP(services6, BPF_MAP_TYPE_HASH, sizeof(struct shield_service6), sizeof(struct shield_service), MAPS_SERVICES, 0);
 MAP(redeemed, BPF_MAP_TYPE_LRU_HASH, sizeof(struct redeemed_key), 8, MAPS_REDEEMED, 0);
@@ -54,6 +55,39 @@ first(void *map)
     uint32_t zero = 0;
 
     return map_lookup(map, &zero);
+}
+
+/* The time as of the last tick.  To ask the clock costs ten times what it costs to see that there was no tick. */
+static inline uint64_t
+tick_ns(struct shield_processor *processor)
+{
+    uint64_t tick = jiffies();
+
+    if (tick != processor->tick) {
+        processor->tick_ns = ktime_tick_ns();
+        processor->tick = tick;
+    }
+    return processor->tick_ns;
+}
+
+static inline struct shield_service *
+service_of_v4(uint32_t address, uint16_t port)
+{
+    uint32_t at = (uint32_t)((address ^ port) * SHIELD_PLACE_FACTOR) >> SHIELD_PLACE_SHIFT;
+    struct shield_place *place = map_lookup(&places, &at);
+
+    if (place != NULL && place->key.address == address && place->key.port == port)
+        return &place->service;
+    struct shield_service4 key = {address, port, 0};
+    return map_lookup(&services4, &key);
+}
+
+static inline struct shield_service *
+service_of_v6(const uint32_t address[static 4], uint16_t port)
+{
+    struct shield_service6 key = {{address[0], address[1], address[2], address[3]}, port, 0};
+
+    return map_lookup(&services6, &key);
 }
 
 #endif

@@ -79,11 +79,23 @@ struct shield_service {
     uint64_t full_ns;    /* when the process was last told that the accept queue is full */
 };
 
+/*
+ * Where a service of IPv4 lies if nobody else does, so that most are found without a search: the place of an address
+ * and a port is SHIELD_PLACE of the word of either, raw.  Address 0: nobody.
+ */
+#define SHIELD_PLACES 4096
+#define SHIELD_PLACE_FACTOR 0x9e3779b1
+#define SHIELD_PLACE_SHIFT 20
+struct shield_place {
+    struct shield_service4 key;
+    struct shield_service service;
+};
+
 struct shield_state {
     uint64_t minted_ns;  /* last cookie, to about 100 ms; 0: none yet */
 };
 
-/* One for each processor; each only rises. */
+/* Each only rises. */
 struct shield_counters {
     uint64_t syn;         /* SYNs to a protected service */
     uint64_t synack;      /* answered by a cookie */
@@ -111,6 +123,13 @@ struct shield_counters {
     uint64_t ack_queue_full;  /* dropped: the accept queue is full */
     uint64_t refused;     /* passed: the kernel did not take the connection */
     uint64_t events_lost; /* of struct shield_event: no room */
+};
+
+/* One for each processor. */
+struct shield_processor {
+    struct shield_counters counters;
+    uint64_t tick;        /* the last one that was seen, and the time then */
+    uint64_t tick_ns;
 };
 
 enum shield_event_kind {

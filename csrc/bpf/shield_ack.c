@@ -108,16 +108,10 @@ read_ack(struct __sk_buff *skb, struct scratch *scratch, struct ack *ack)
 static inline struct shield_service *
 find_service(const struct scratch *scratch, const struct ack *ack)
 {
-    if (ack->tuple.v6) {
-        struct shield_service6 to = {
-            {scratch->ip[6], scratch->ip[7], scratch->ip[8], scratch->ip[9]},
-            (uint16_t)(ack->tuple.ports >> 16),
-            0};
-        return map_lookup(&services6, &to);
-    }
-    struct shield_service4 to = {scratch->ip[4],
-                                 (uint16_t)(ack->tuple.ports >> 16), 0};
-    return map_lookup(&services4, &to);
+    uint16_t port = (uint16_t)(ack->tuple.ports >> 16);
+
+    return ack->tuple.v6 ? service_of_v6(scratch->ip + 6, port)
+                         : service_of_v4(scratch->ip[4], port);
 }
 
 /*
@@ -349,9 +343,10 @@ shield_ack(struct __sk_buff *skb)
         !is_gate_open(config, state, ack.now_ns))
         return TC_NEXT;
     struct scratch *scratch = first(&scratches);
-    struct shield_counters *counters = first(&counters_map);
-    if (scratch == NULL || counters == NULL || !read_ack(skb, scratch, &ack))
+    struct shield_processor *processor = first(&counters_map);
+    if (scratch == NULL || processor == NULL || !read_ack(skb, scratch, &ack))
         return TC_NEXT;
+    struct shield_counters *counters = &processor->counters;
     struct shield_service *service = find_service(scratch, &ack);
     if (service == NULL)
         return TC_NEXT;

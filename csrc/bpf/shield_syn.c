@@ -120,7 +120,7 @@ static inline int
 answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
                 const struct shield_config *config,
                 struct shield_service *service,
-                struct shield_counters *counters)
+                struct shield_processor *processor)
 {
     struct tuple tuple = {
         {syn->ip[3] | (uint64_t)syn->ip[4] << 32}, syn->tcp[0], 0};
@@ -128,7 +128,8 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     uint32_t mss = swap32(syn->tcp[5]) & 0xffff;
     uint32_t wscale = syn->tcp[9] >> 24;
     struct shield_state *state = first(&state_map);
-    uint64_t now_ns = ktime_tick_ns();
+    struct shield_counters *counters = &processor->counters;
+    uint64_t now_ns = tick_ns(processor);
     uint64_t epoch;
     const struct shield_key *key = cookie_key(config, now_ns, &epoch);
 
@@ -195,8 +196,8 @@ shield_syn(struct xdp_md *frame)
     if (data[14] != 0x45 || (data[FLAGS_AT] & FLAGS_OF_A_SYN) != FLAGS_SYN) {
         return XDP_PASS;
     }
-    struct shield_service4 to = {syn->ip[4], (uint16_t)(syn->tcp[0] >> 16), 0};
-    struct shield_service *service = map_lookup(&services4, &to);
+    struct shield_service *service =
+        service_of_v4(syn->ip[4], (uint16_t)(syn->tcp[0] >> 16));
     if (service == NULL)
         return XDP_PASS;
     if (data + FRAME_SIZE > end || !is_template(syn)) {
@@ -204,9 +205,9 @@ shield_syn(struct xdp_md *frame)
         return XDP_PASS;
     }
     const struct shield_config *config = first(&config_map);
-    struct shield_counters *counters = first(&counters_map);
-    if (config == NULL || counters == NULL)
+    struct shield_processor *processor = first(&counters_map);
+    if (config == NULL || processor == NULL)
         return XDP_PASS;
     return answer_template(frame, (uint32_t *)(void *)data, syn, config,
-                           service, counters);
+                           service, processor);
 }

@@ -18,7 +18,11 @@ NO_EPOCH = UINT64_MASK = 2**64 - 1
 COUNTERS: tuple[str, ...] = tuple(
     name for name, _ in ffi.typeof("struct shield_counters").fields
 )
-COUNTERS_BYTES = 8 * len(COUNTERS)
+PROCESSOR = layout("shield_processor", "counters")
+PLACES: int = lib.SHIELD_PLACES
+PLACE_FACTOR: int = lib.SHIELD_PLACE_FACTOR
+PLACE_SHIFT: int = lib.SHIELD_PLACE_SHIFT
+PLACE = layout("shield_place", "key service")
 SERVICE = layout("shield_service", "flood_ns refused full_ns")
 STATE = layout("shield_state", "minted_ns")
 EVENT = layout("shield_event", "time_ns kind number address port v6")

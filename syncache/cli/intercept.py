@@ -23,6 +23,7 @@ from ..control import FlowControl
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
 from ..ios import config as ios_config
+from ..links.offload import obstacle
 from ..links.standby import stand_by
 from . import Failure, keyopts, keys, tunables, unreadable
 from . import options as opts
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ..flow_event import FlowEvent
     from ..flow_session import Session
 
+NO_OFFLOAD = "no offload, connections stay here: "
 PACKET_RING_BYTES = 8 * 1024 * 1024  # more would leave the processor's caches
 ROWS_A_PART = 24  # of a large table, at about 25 us a row
 LOSSES_EVERY = 10.0  # seconds between reports of events that were not logged
@@ -113,7 +115,10 @@ def run(options: argparse.Namespace) -> int:
     opts.check_interfaces(options, names)
     if options.check:
         check_state(options)
-        for text in doubts(options, engine.acl):
+        found = doubts(options, engine.acl)
+        if options.offload and (trouble := obstacle(engine)):
+            found.append(NO_OFFLOAD + trouble)
+        for text in found:
             print(f"syncache intercept: {text}", file=sys.stderr)
         return 0
     with contextlib.ExitStack() as stack:
@@ -365,7 +370,7 @@ class Box(Bridge):
         trouble = self.offload_trouble
         if trouble and trouble != self._offload_told:
             self._offload_told = trouble
-            self._write(f"no offload, connections stay here: {trouble}\n")
+            self._write(f"{NO_OFFLOAD}{trouble}\n")
 
     def _has_room(self) -> bool:
         return self._output is None or self._output.has_room

@@ -38,10 +38,14 @@ TYPES = {
     "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS),
     "socket": (PROG_SOCKET_FILTER, 0),
 }
+SET_ZERO = 0xB7  # an instruction: a register becomes a number
 PSEUDO_MAP_FD, PSEUDO_KFUNC_CALL = 1, 2
 PRIVILEGES = (
     "run as root (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, in no user namespace)"
 )
+STATUS = Path("/proc/self/status")
+CAP_SYS_ADMIN = 21
+CAPABILITIES = {"CAP_BPF": 39, "CAP_NET_ADMIN": 12, "CAP_PERFMON": 38}
 # The oldest kernel of a function; a missing one is found by its name, not by this.
 SINCE = {
     "bpf_sk_assign_tcp_reqsk": "Linux 6.9",
@@ -72,6 +76,22 @@ def layout_of_map(fd: int) -> tuple[int, int, int]:
         int(known[name]) for name in ("map_type", "key_size", "value_size")
     )
     return kind, key, value
+
+
+def privileges() -> str:
+    """Return what to do about a refusal for want of privileges, naming what lacks."""
+    missing = missing_capabilities()
+    return f"it lacks {', '.join(missing)}: {PRIVILEGES}" if missing else PRIVILEGES
+
+
+def missing_capabilities() -> list[str]:
+    """List the capabilities that this process has not, of those that programs need."""
+    text = STATUS.read_text("ascii")
+    (line,) = (each for each in text.splitlines() if each.startswith("CapEff:"))
+    held = int(line.split()[1], 16)
+    if held >> CAP_SYS_ADMIN & 1:  # includes CAP_BPF and CAP_PERFMON
+        held |= 1 << CAPABILITIES["CAP_BPF"] | 1 << CAPABILITIES["CAP_PERFMON"]
+    return [name for name, bit in CAPABILITIES.items() if not held >> bit & 1]
 
 
 class BpfObject:
@@ -130,7 +150,7 @@ class BpfObject:
                 fd = _core_bpf.bpf_map(kind, entries.get(name, count), **sizes)
             except OSError as error:
                 size = f"it would have {entries.get(name, count):,} entries"
-                advice = PRIVILEGES if error.errno == errno.EPERM else size
+                advice = privileges() if error.errno == errno.EPERM else size
                 raise LinkError(
                     f"cannot make the BPF map {name}: {why(error)}: {advice}",
                     error.errno,
@@ -145,8 +165,9 @@ class BpfObject:
         try:
             fd = _core_bpf.bpf_load(kind, attach, code, name)
         except OSError as error:
-            if error.errno == errno.EPERM:
-                advice = PRIVILEGES
+            # Without CAP_PERFMON the verifier refuses helpers as invalid.
+            if error.errno == errno.EPERM or missing_capabilities():
+                advice = privileges()
             else:
                 again, said = _core_bpf.bpf_refusal(kind, attach, code)
                 if again >= 0:
@@ -164,7 +185,11 @@ class BpfObject:
         code = bytearray(compiled)
         for kind, instruction, what in known["places"]:
             at = 8 * instruction
-            if kind == "field":
+            if kind == "optional" and not self._has(what):
+                code[at], code[at + 1] = SET_ZERO, code[at + 1] & 0x0F
+                struct.pack_into("<hi", code, at + 2, 0, 0)
+                continue
+            if kind in {"field", "optional"}:
                 struct.pack_into("<h", code, at + 2, self._number(kind, what))
                 continue
             number = self.maps[what] if kind == "map" else self._number(kind, what)
@@ -172,6 +197,13 @@ class BpfObject:
             code[at + 1] = code[at + 1] & 0x0F | source << 4
             struct.pack_into("<i", code, at + 4, number)
         return bytes(code)
+
+    def _has(self, what: str) -> bool:
+        try:
+            self._number("optional", what)
+        except LinkError:
+            return False
+        return True
 
     def _number(self, kind: str, what: str) -> int:
         """Return the number of a function, or the offset along a path of members."""

@@ -44,6 +44,27 @@ WANTED = "net.inet.tcp.intercept.offload"
 ZERO = bytes(4)
 
 
+def loaded(entries: int) -> BpfObject:
+    """Load the programs, with maps for so many connections of each family.
+
+    Raises:
+        LinkError: One line that says why this machine cannot.
+    """
+    return BpfObject("offload", {"carried4": entries, "carried6": entries})
+
+
+def obstacle(engine: Intercept) -> str:
+    """Say why the kernel cannot carry connections of an engine; "": it can.
+
+    The programs are loaded for it and forgotten; nothing is attached.
+    """
+    try:
+        loaded(int(engine.sysctl[SESSIONS])).close()
+    except LinkError as error:
+        return str(error)
+    return ""
+
+
 class Offload:
     """Connections of an engine between two interfaces, carried by the kernel.
 
@@ -61,9 +82,8 @@ class Offload:
             raise LinkError("only frames of two interfaces are carried by the kernel")
         self._sysctl = engine.sysctl
         entries = int(self._sysctl[SESSIONS])
-        sizes = {"carried4": entries, "carried6": entries}
         self._links: list[int] = []
-        self._object = BpfObject("offload", sizes)
+        self._object = loaded(entries)
         self._indices = outside.index, inside.index
         self._walk: Generator[int, float, None] | None = None
         self._walk_began = self._walk_due = self._resting = 0.0

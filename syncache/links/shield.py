@@ -32,6 +32,7 @@ from .rtnetlink import interface, interfaces
 from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_events import Events, Ring, ShieldEvent, Told
+from .shield_services import ServiceMaps, read_service, write_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,10 +47,8 @@ LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
 RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
 REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 ZERO = bytes(4)
-FRESH = core.SERVICE.pack(0, 0, 0)
 # What becomes of a good cookie the first time that it comes.
 RECEIVED = ("redeemed", "refused", "replayed", "ack_queue_full", "ack_no_listener")
-SERVICE4, SERVICE6 = struct.Struct("=4s2s2x"), struct.Struct("=16s2s2x")
 
 
 class _Service:
@@ -123,10 +122,12 @@ class Shield:
         try:
             self._object = BpfObject("shield", {"redeemed": entries}, maps)
             self._maps = self._object.maps
+            self._places = ServiceMaps(self._maps)
             self._write(now)
             pieces = self._object.programs["shield_any"]
             _core_bpf.bpf_map_set(self._maps["pieces"], 0, pieces)
-            self._take_over()
+            if maps:  # of a process before us
+                self._places.clear()
             self._attachment = Attachment(self._interface, pins)
             self.xdp_mode = self._attachment.attach(self._object.programs, xdp)
             if pins:
@@ -316,7 +317,7 @@ class Shield:
         """Report floods that begin and end, and connections that were refused."""
         now_ns = int(now * 1e9)
         for key, service in self._services.items():
-            value = self._service(key)
+            value = self._places.get(key)
             if value is None:
                 continue
             flood_ns, refused = value[:2]
@@ -333,7 +334,7 @@ class Shield:
             elif refused and now >= service.retry:
                 refused = 0
                 service.wait = min(2 * service.wait, RETRY_SECONDS_MAX)
-                _core_bpf.update(map_of(self._maps, key), key, FRESH)
+                self._places.put(key)
                 self._events.tell(now, "retry", f"{where} is protected again")
             service.refused = refused
 
@@ -379,10 +380,10 @@ class Shield:
         }
         for key in self._services.keys() - wanted:
             del self._services[key]
-            _core_bpf.delete(map_of(self._maps, key), key)
+            self._places.remove(key)
         for key in wanted - self._services.keys():
             try:
-                _core_bpf.update(map_of(self._maps, key), key, FRESH)
+                self._places.put(key)
             except OSError as error:
                 raise LinkError(
                     f"no room for {len(wanted)} services (an address and a port each): "
@@ -390,20 +391,10 @@ class Shield:
                 ) from error
             self._services[key] = _Service()
 
-    def _service(self, key: bytes) -> tuple[int, ...] | None:
-        raw = _core_bpf.lookup(map_of(self._maps, key), key, core.SERVICE.size)
-        return None if raw is None else core.SERVICE.unpack(raw)
-
     def _write(self, now: float) -> None:
         with self._lock:
             content = self._config.content(now, self._interface)
             _core_bpf.update(self._maps["config_map"], ZERO, content)
-
-    def _take_over(self) -> None:
-        """Drop services that a process before us left in pinned maps."""
-        for name, size in (("services4", SERVICE4.size), ("services6", SERVICE6.size)):
-            for key in _core_bpf.keys(self._maps[name], size):
-                _core_bpf.delete(self._maps[name], key)
 
     def _release(self) -> None:
         with contextlib.suppress(AttributeError):  # it did not come to that
@@ -447,11 +438,12 @@ def stats_of(counters: dict[str, int]) -> Stats:
 
 def read_counters(map_fd: int) -> dict[str, int]:
     """Return the counters of all processors together."""
-    size = core.COUNTERS_BYTES * processors()
-    raw = _core_bpf.lookup(map_fd, ZERO, size)
-    words = struct.unpack(f"={size // 8}Q", raw or bytes(size))
-    count = len(core.COUNTERS)
-    return {name: sum(words[i::count]) for i, name in enumerate(core.COUNTERS)}
+    size = core.PROCESSOR.size * processors()
+    raw = _core_bpf.lookup(map_fd, ZERO, size) or bytes(size)
+    form = f"={len(core.COUNTERS)}Q"
+    rows = [struct.unpack(form, row) for (row,) in core.PROCESSOR.iter_unpack(raw)]
+    sums = (sum(column) for column in zip(*rows, strict=True))
+    return dict(zip(core.COUNTERS, sums, strict=True))
 
 
 def processors() -> int:
@@ -468,22 +460,3 @@ def _port(port: int) -> int:
     if not 0 < port < 2**16:
         raise ValueError(f"port {port} is not between 1 and 65535")
     return port
-
-
-def map_of(maps: dict[str, int], key: bytes) -> int:
-    """Return the map that a service is in."""
-    return maps["services4" if len(key) == SERVICE4.size else "services6"]
-
-
-def write_service(address: str, port: int) -> bytes:
-    """Return a service as its map has it."""
-    packed = ipaddress.ip_address(address).packed
-    form = SERVICE4 if len(packed) == 4 else SERVICE6
-    return form.pack(packed, port.to_bytes(2, "big"))
-
-
-def read_service(key: bytes) -> tuple[str, int]:
-    """Return address and port of a service."""
-    form = SERVICE4 if len(key) == SERVICE4.size else SERVICE6
-    packed, port = form.unpack(key)
-    return str(ipaddress.ip_address(packed)), int.from_bytes(port, "big")

@@ -98,6 +98,7 @@ class Pins:
         "config_map",
         "state_map",
         "counters_map",
+        "places",
         "services4",
         "services6",
         "redeemed",

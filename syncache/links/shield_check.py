@@ -24,9 +24,10 @@ from . import host_settings
 from .bpf_object import BpfObject
 from .link import LinkError
 from .rtnetlink import InterfaceInfo, interface
-from .shield import ZERO, map_of, read_counters, write_service
+from .shield import ZERO, read_counters
 from .shield_attach import above, holder, modes_of, peer_has_xdp
 from .shield_config import ShieldConfig
+from .shield_services import ServiceMaps, write_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -157,7 +158,7 @@ def _services(
         if address not in local:
             yield Finding("note", f"{where}: the address is none of this machine")
         key = write_service(address, port)
-        _core_bpf.update(map_of(maps, key), key, core.SERVICE.pack(0, 0, 0))
+        ServiceMaps(maps).put(key)
         verdict = _core_bpf.bpf_run(
             programs.programs["shield_syn"], _syn(info, address, port)
         ).verdict
@@ -180,7 +181,7 @@ def _is_set(sysctl: Sysctl, name: str) -> bool:
 def _zeros() -> bytes:
     from .shield import processors
 
-    return bytes(core.COUNTERS_BYTES * processors())
+    return bytes(core.PROCESSOR.size * processors())
 
 
 def _syn(info: InterfaceInfo, address: str, port: int) -> bytes:

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
-from namespace import Namespace
+from namespace import Namespace, wait_until
 from test_shield import Shielded
+from test_shield_keys import LIFETIME, PERIOD, held, served
 from valkey_server import ValkeyServer
 
 from syncache import Keyring
@@ -90,15 +92,21 @@ def keys(request, tmp_path):
     server.close()
 
 
-def test_syn_ack_of_one_machine_is_redeemed_by_the_other(machines, tmp_path, keys):
-    """Both have the keys of the group; the second has made no cookie."""
+def listening(machines, tmp_path, keys, *words):
+    """Start a shield and a listener on each machine."""
     shields = []
     for machine, name in zip(machines, "AB", strict=True):
         folder = tmp_path / name
         folder.mkdir()
         shield = Shielded(machine, folder)
         shield.listen(address="0.0.0.0")
-        shields.append(shield.start("--mode", "always", *keys[name]))
+        shields.append(shield.start("--mode", "always", *keys[name], *words))
+    return shields
+
+
+def test_syn_ack_of_one_machine_is_redeemed_by_the_other(machines, tmp_path, keys):
+    """Both have the keys of the group; the second has made no cookie."""
+    shields = listening(machines, tmp_path, keys)
     seen = shields[0].connect(count=5)
     assert 5 == seen["served"], (seen, *(s.counters() for s in shields))
     assert seen["sack"]
@@ -106,3 +114,18 @@ def test_syn_ack_of_one_machine_is_redeemed_by_the_other(machines, tmp_path, key
     first, second = (shield.counters() for shield in shields)
     assert (5, 0) == (first["synack"], first["redeemed"])
     assert (0, 5) == (second["synack"], second["redeemed"])
+
+
+@pytest.mark.parametrize("keys", ["--keyring"], indirect=True)
+def test_key_of_the_group_changes_in_mid_handshake(machines, tmp_path, keys):
+    """SYN-ACK by the old key of one machine, redeemed by the other after the change."""
+    period = f"{LIFETIME}={PERIOD}"
+    shields = listening(machines, tmp_path, keys, "--sysctl", period)
+    wait_until(lambda: time.time() % PERIOD < PERIOD / 2)
+    epoch = time.time() // PERIOD
+    with held(shields[0]) as client:
+        wait_until(lambda: time.time() // PERIOD > epoch)
+    assert 1 == served(client)
+    first, second = (shield.counters() for shield in shields)
+    assert (1, 0) == (first["synack"], first["redeemed"])
+    assert (0, 1) == (second["synack"], second["redeemed"])

@@ -6,6 +6,7 @@ given.  Needs root itself.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -14,7 +15,9 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 from namespace import ROOT
@@ -39,6 +42,7 @@ from shield_rig import (
 from syncache import Segment
 from syncache._core import bpf
 from syncache._core import shield as core
+from syncache.links.shield_services import place_of, write_service
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="programs of the kernel need root itself"
@@ -121,6 +125,38 @@ def test_what_finds_no_room_to_be_told_is_counted(rig):
     counted = rig.counters()
     assert (room + 10, 10) == (counted["synack"], counted["events_lost"])
     assert room == len(rig.told())
+
+
+def test_service_whose_place_is_taken_is_protected_too(rig):
+    """An address and a port have one place; the second of it lies in a hash map."""
+    first = place_of(write_service(SERVER[4], rig.port))
+    hosts = (str(IPv4Address("10.1.0.0") + n) for n in range(1 << 20))
+    other = next(h for h in hosts if place_of(write_service(h, rig.port)) == first)
+    segment = linux_syn(rig, 4, dst=other)
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    assert {} == rig.counters()
+    rig.services.put(write_service(other, rig.port))
+    for each in (segment, linux_syn(rig, 4)):
+        reply = minted(rig, each)
+        assert XDP_TX == rig.xdp(each.packet(), TAGS[1]).verdict
+        assert TC_NEXT == rig.tc(answer(each, reply).packet())
+    assert (4, 2) == tuple(map(rig.counters().get, ("synack", "cookie_good")))
+
+
+def test_kernel_without_mptcp_has_no_field_for_it(monkeypatch):
+    """No listener is one then; the programs load and answer."""
+    found = bpf.btf_member
+
+    def without(btf, structure, member):
+        if member == "is_mptcp":
+            raise OSError(errno.ENOENT, "bpf(2)")
+        return found(btf, structure, member)
+
+    monkeypatch.setattr(bpf, "btf_member", without)
+    with closing(Rig()) as rig:
+        segment = linux_syn(rig, 4)
+        assert TC_NEXT == rig.tc(answer(segment, minted(rig, segment)).packet())
+        assert 1 == rig.counters()["cookie_good"]
 
 
 def test_verifier_walks_less_than_a_tenth_of_its_limit(rig):
@@ -418,7 +454,7 @@ def test_files_of_the_programs_agree():
     """Each has its instructions, and its places within them."""
     folder = ROOT / "syncache" / "bpf"
     document = json.loads((folder / "shield.json").read_text())
-    known = {"map", "kfunc", "field"}
+    known = {"map", "kfunc", "field", "optional"}
     for name, program in document["programs"].items():
         assert 8 * program["count"] == (folder / f"{name}.bin").stat().st_size
         for kind, instruction, what in program["places"]:

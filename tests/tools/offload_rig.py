@@ -10,12 +10,13 @@ differs; exit status 1 if anything does.  Needs root.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import struct
 import sys
 from typing import NamedTuple
+
+from rig import run
 
 from syncache import AccessList, Intercept, Sysctl, flow_state
 from syncache._core import bpf as _core_bpf
@@ -287,20 +288,5 @@ def compare(rig: Rig, chosen: random.Random, count: int) -> list[str]:
     return found
 
 
-def main() -> int:
-    """Compare; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
-    rig = Rig()
-    found = compare(rig, random.Random(chosen.seed), chosen.count)
-    rig.close()
-    for text in found[:20]:
-        print(text)
-    print(f"{chosen.count} segments of spliced connections, {len(found)} differ")
-    return int(bool(found))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "segments of spliced connections", Rig, compare))

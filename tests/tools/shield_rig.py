@@ -12,7 +12,6 @@ Needs root.  The programs look for a listener, and find the one that this proces
 
 from __future__ import annotations
 
-import argparse
 import random
 import socket
 import struct
@@ -20,6 +19,8 @@ import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from rig import run
 
 from syncache import Keyring, Segment, Syncache, Sysctl
 from syncache._core import bpf as _core_bpf
@@ -30,6 +31,7 @@ from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield import ZERO, processors, read_counters
 from syncache.links.shield_config import MSS_LEAST, ShieldConfig
 from syncache.links.shield_events import Ring, Told
+from syncache.links.shield_services import ServiceMaps, write_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,15 +71,14 @@ class Rig:
         maps, programs = self.object.maps, self.object.programs
         _core_bpf.bpf_map_set(maps["pieces"], 0, programs["shield_any"])
         self.ring = Ring(maps["events"])
+        self.services = ServiceMaps(maps)
         self.protect()
         self.retune(wall, **tunables)
 
     def protect(self) -> None:
         """Have the server's addresses protected, as if nothing had happened yet."""
-        for family, name in ((4, "services4"), (6, "services6")):
-            packed = socket.inet_pton(FAMILIES[family], SERVER[family])
-            key = packed + self.port.to_bytes(2, "big") + bytes(2)
-            _core_bpf.update(self.object.maps[name], key, core.SERVICE.pack(0, 0, 0))
+        for address in SERVER.values():
+            self.services.put(write_service(address, self.port))
 
     def retune(self, wall: float, **tunables: int | str) -> None:
         """Take other keys, and other tunables than the defaults."""
@@ -122,7 +123,7 @@ class Rig:
         """Return what the programs have counted since the last time."""
         fd = self.object.maps["counters_map"]
         counted = read_counters(fd)
-        _core_bpf.update(fd, ZERO, bytes(core.COUNTERS_BYTES * processors()))
+        _core_bpf.update(fd, ZERO, bytes(core.PROCESSOR.size * processors()))
         return {name: count for name, count in counted.items() if count}
 
     def xdp(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC):
@@ -333,20 +334,5 @@ def compare(
     return [text for text in found if text]
 
 
-def main() -> int:
-    """Compare; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
-    rig = Rig()
-    found = compare(rig, random.Random(chosen.seed), chosen.count)
-    rig.close()
-    for text in found[:20]:
-        print(text)
-    print(f"{chosen.count} SYNs and as many ACKs, {len(found)} differ")
-    return int(bool(found))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "SYNs and as many ACKs", Rig, compare))

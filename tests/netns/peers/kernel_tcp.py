@@ -5,6 +5,7 @@
 prints "ready", then answers each byte with its TCP_INFO; a line on stdin makes it begin
 to accept, if it was started with "wait": true.  "mptcp": listen by MPTCP; "first": the
 server closes first.  With role "connect" the clients connect `count` times to `address`
+("hold": wait for a line before they say anything)
 and print JSON: how many were served, refused and lost, and the last TCP_INFO.
 """
 
@@ -80,6 +81,9 @@ def once(spec: dict, found: dict) -> None:
             if "source" in spec:
                 sock.bind(("", spec["source"]))
             sock.connect((address, spec["port"]))
+            if spec.get("hold"):
+                print("connected", flush=True)
+                sys.stdin.readline()
             sock.sendall(b"x")
             info = b""
             while len(info) < INFO_BYTES and (part := sock.recv(INFO_BYTES)):

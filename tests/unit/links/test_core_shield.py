@@ -68,4 +68,5 @@ def test_fields_are_set_by_their_names():
 def test_counters_are_those_of_the_programs():
     """One word each."""
     assert {"syn", "synack", "redeemed", "refused"} <= set(core.COUNTERS)
-    assert 8 * len(core.COUNTERS) == core.COUNTERS_BYTES
+    (row,) = core.PROCESSOR.unpack(bytes(core.PROCESSOR.size))
+    assert 8 * len(core.COUNTERS) == len(row)

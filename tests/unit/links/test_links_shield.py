@@ -1,4 +1,4 @@
-"""`Shield` without a kernel: services, counters, arguments.
+"""`Shield` without a kernel: counters, arguments.
 
 What it does is in netns/test_shield.py.
 """
@@ -11,24 +11,7 @@ from tidy import ROOT
 from syncache import Reason
 from syncache._core import shield as core
 from syncache.links import LinkError
-from syncache.links.shield import (
-    Shield,
-    map_of,
-    processors,
-    read_service,
-    stats_of,
-    write_service,
-)
-
-
-@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
-def test_service_is_written_and_read(address):
-    """As it lies in a packet; its family chooses the map."""
-    key = write_service(address, 443)
-    assert (address, 443) == read_service(key)
-    assert b"\x01\xbb" in key
-    expected = 4 if ":" not in address else 6
-    assert expected == map_of({"services4": 4, "services6": 6}, key)
+from syncache.links.shield import Shield, processors, stats_of
 
 
 def test_counters_have_the_engines_names():

@@ -1,0 +1,106 @@
+"""Which addresses and ports the programs of a shield answer for: `ServiceMaps`.
+
+Most services of IPv4 have a place in an array that their address and port choose, where
+a program finds them without a search; one whose place is taken, and those of IPv6, lie
+in a hash map (csrc/bpf/maps.h).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from typing import TYPE_CHECKING
+
+from .._core import bpf as _core_bpf
+from .._core import shield as core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVICE4, SERVICE6 = struct.Struct("=4s2s2x"), struct.Struct("=16s2s2x")
+FRESH = core.SERVICE.pack(0, 0, 0)
+NOBODY = bytes(core.PLACE.size)
+WORD = 2**32
+
+
+def write_service(address: str, port: int) -> bytes:
+    """Return a service as its map has it."""
+    packed = ipaddress.ip_address(address).packed
+    form = SERVICE4 if len(packed) == 4 else SERVICE6
+    return form.pack(packed, port.to_bytes(2, "big"))
+
+
+def read_service(key: bytes) -> tuple[str, int]:
+    """Return address and port of a service."""
+    form = SERVICE4 if len(key) == SERVICE4.size else SERVICE6
+    packed, port = form.unpack(key)
+    return str(ipaddress.ip_address(packed)), int.from_bytes(port, "big")
+
+
+def place_of(key: bytes) -> int:
+    """Return the place of a service of IPv4."""
+    address, port = struct.unpack("=IH2x", key)
+    word = (address ^ port) * core.PLACE_FACTOR % WORD
+    return int(word >> core.PLACE_SHIFT)
+
+
+class ServiceMaps:
+    """The services in the maps of a shield.
+
+    Args:
+        maps: Descriptors by their names in csrc/bpf/maps.h.
+    """
+
+    def __init__(self, maps: Mapping[str, int]) -> None:
+        self._places = maps["places"]
+        self._hashes = {
+            SERVICE4.size: maps["services4"],
+            SERVICE6.size: maps["services6"],
+        }
+
+    def put(self, key: bytes) -> None:
+        """Have a service in the maps, as if nothing had happened to it yet.
+
+        Raises:
+            OSError: there is no room.
+        """
+        if len(key) == SERVICE4.size:
+            at = place_of(key).to_bytes(4, "little")
+            if self._holder(at) in (key, bytes(SERVICE4.size)):
+                _core_bpf.update(self._places, at, key + FRESH)
+                return
+        _core_bpf.update(self._hashes[len(key)], key, FRESH)
+
+    def get(self, key: bytes) -> tuple[int, ...] | None:
+        """Return flood_ns, refused and full_ns of a service; None: it is not there."""
+        if len(key) == SERVICE4.size:
+            raw = self._place(place_of(key).to_bytes(4, "little"))
+            if raw[: len(key)] == key:
+                return core.SERVICE.unpack(raw[len(key) :])
+        found = _core_bpf.lookup(self._hashes[len(key)], key, core.SERVICE.size)
+        return None if found is None else core.SERVICE.unpack(found)
+
+    def remove(self, key: bytes) -> None:
+        """Take a service out, if it is there."""
+        if len(key) == SERVICE4.size:
+            at = place_of(key).to_bytes(4, "little")
+            if self._holder(at) == key:
+                _core_bpf.update(self._places, at, NOBODY)
+                return
+        _core_bpf.delete(self._hashes[len(key)], key)
+
+    def clear(self) -> None:
+        """Take all out, also those that a process before us left in pinned maps."""
+        for size, fd in self._hashes.items():
+            for key in _core_bpf.keys(fd, size):
+                _core_bpf.delete(fd, key)
+        for number in range(core.PLACES):
+            at = number.to_bytes(4, "little")
+            if self._place(at) != NOBODY:
+                _core_bpf.update(self._places, at, NOBODY)
+
+    def _place(self, at: bytes) -> bytes:
+        return _core_bpf.lookup(self._places, at, core.PLACE.size) or NOBODY
+
+    def _holder(self, at: bytes) -> bytes:
+        return self._place(at)[: SERVICE4.size]

@@ -1,0 +1,97 @@
+"""Where a shield's services lie in maps, with a kernel that is made up."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache._core import bpf as _core_bpf
+from syncache._core import shield as core
+from syncache.links.shield_services import (
+    NOBODY,
+    ServiceMaps,
+    place_of,
+    read_service,
+    write_service,
+)
+
+PLACES, HASH4, HASH6 = 5, 4, 6
+FIRST = ("192.0.2.1", 443)
+FLOODED = (7, 8, 9)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """Its maps: {descriptor: {key: value}}."""
+    maps = {PLACES: {}, HASH4: {}, HASH6: {}}
+
+    def lookup(fd, key, size):
+        found = maps[fd].get(key, bytes(size) if fd == PLACES else None)
+        assert found is None or len(found) == size
+        return found
+
+    monkeypatch.setattr(_core_bpf, "lookup", lookup)
+    monkeypatch.setattr(_core_bpf, "update", lambda fd, k, v: maps[fd].update({k: v}))
+    monkeypatch.setattr(_core_bpf, "delete", lambda fd, k: maps[fd].pop(k, None))
+    monkeypatch.setattr(_core_bpf, "keys", lambda fd, _: list(maps[fd]))
+    return maps
+
+
+@pytest.fixture
+def services(kernel):
+    return ServiceMaps({"places": PLACES, "services4": HASH4, "services6": HASH6})
+
+
+def neighbour():
+    """Return another service of the same place."""
+    place = place_of(write_service(*FIRST))
+    for number in range(1, 2**16):
+        other = write_service("198.51.100.1", number)
+        if place_of(other) == place:
+            return other
+    raise AssertionError("none has that place")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_service_is_written_and_read(address):
+    """As it lies in a packet."""
+    key = write_service(address, 443)
+    assert (address, 443) == read_service(key)
+    assert b"\x01\xbb" in key
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_service_is_put_found_and_removed(kernel, services, address):
+    """Of IPv4 in its place, of IPv6 in the hash map."""
+    key = write_service(address, 443)
+    assert services.get(key) is None
+    services.put(key)
+    assert (0, 0, 0) == services.get(key)
+    expected = (1, 0) if ":" not in address else (0, 1)
+    assert expected == (len(kernel[PLACES]), len(kernel[HASH6]))
+    services.remove(key)
+    assert services.get(key) is None
+
+
+def test_service_whose_place_is_taken_lies_in_the_hash_map(kernel, services):
+    """And neither is taken for the other, nor removed with it."""
+    first, second = write_service(*FIRST), neighbour()
+    services.put(first)
+    services.put(second)
+    assert [second] == list(kernel[HASH4])
+    at = place_of(first).to_bytes(4, "little")
+    kernel[PLACES][at] = first + core.SERVICE.pack(*FLOODED)
+    assert (FLOODED, (0, 0, 0)) == (services.get(first), services.get(second))
+    services.remove(second)
+    assert FLOODED == services.get(first)
+    services.put(second)
+    services.remove(first)
+    assert services.get(first) is None
+    assert (0, 0, 0) == services.get(second)
+
+
+def test_what_a_process_before_us_left_is_cleared(kernel, services):
+    for key in (write_service(*FIRST), neighbour(), write_service("2001:db8::1", 1)):
+        services.put(key)
+    services.clear()
+    assert ({}, {}) == (kernel[HASH4], kernel[HASH6])
+    assert {NOBODY} == set(kernel[PLACES].values())

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from syncache import Segment
+from syncache.adapters import front
 from syncache.segment import ACK, RST, SYN
 
 OURS = {4: "198.51.100.7", 6: "2001:db8::7"}
@@ -57,6 +58,28 @@ class SocketId:
     remote_port: int
 
 
+class TcpMetadata:
+    """Which sockets a segment may belong to; the more special ones first."""
+
+    @property
+    def socket_id(self):
+        return socket_id(
+            self.ip__local_address,
+            self.tcp__local_port,
+            self.ip__remote_address,
+            self.tcp__remote_port,
+        )
+
+    @property
+    def listening_socket_ids(self):
+        local, port = self.ip__local_address, self.tcp__local_port
+        any_ = local.unspecified
+        names = [socket_id(local, port, any_, 0), socket_id(any_, port, any_, 0)]
+        if self.ip__ver == 4:
+            names.append(socket_id(Address(), port, Address(), 0))
+        return names
+
+
 class PacketRx:
     def __init__(self, frame):
         self.frame = memoryview(frame)
@@ -72,7 +95,9 @@ def parser(rx):
 
 
 def socket_id(local, port, foreign, fport, family=None):
-    local, foreign = Address(local), Address(foreign)
+    local, foreign = (
+        end if isinstance(end, Address) else Address(end) for end in (local, foreign)
+    )
     family = family or (Family.INET6 if local.version == 6 else Family.INET4)
     return SocketId(
         address_family=family,
@@ -177,18 +202,16 @@ def adapter(monkeypatch, request):
     proto.Ip4Parser = proto.Ip6Parser = parser
     proto.PacketRx = PacketRx
     proto.IpProto = SimpleNamespace(TCP=6)
-    sockets = ModuleType(f"{name}.runtime.socket" if threaded else f"{name}.socket")
-    sockets.AddressFamily = Family
-    sockets.SocketType = SimpleNamespace(STREAM="stream")
-    ids = ModuleType(f"{sockets.__name__}.socket_id")
-    ids.SocketId = SocketId
-    for module in (address, proto, sockets, ids):
+    sockets = f"{name}.runtime.socket" if threaded else f"{name}.socket"
+    metadata = ModuleType(f"{sockets}.tcp__metadata")
+    metadata.TcpMetadata = TcpMetadata
+    for module in (address, proto, metadata):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    for package in (name, f"{name}.runtime"):
+    for package in (name, f"{name}.runtime", sockets):
         monkeypatch.setitem(sys.modules, package, ModuleType(package))
     module = importlib.import_module("syncache.adapters.pytcp")
     idle = SimpleNamespace(start=lambda: None)
-    monkeypatch.setattr(module.threading, "Thread", lambda **_: idle)
+    monkeypatch.setattr(front.threading, "Thread", lambda **_: idle)
     module.loop = Loop()
     monkeypatch.setattr(module.asyncio, "get_running_loop", lambda: module.loop)
     yield module
@@ -333,7 +356,7 @@ def test_reply_leaves_by_the_interface_of_its_syn(adapter, family):
 def test_repeated_syn_ack_without_a_route_is_lost(adapter, family, monkeypatch):
     """It is asked for a route, and another one is sent."""
     stack = Paper()
-    monkeypatch.setattr(adapter.time, "sleep", lambda wait: 1 / 0)
+    monkeypatch.setattr(front.time, "sleep", lambda wait: 1 / 0)
     made = adapter.install(stack)
     stack.listen(OURS[family])
     stack.receive(syn(family))
@@ -341,7 +364,7 @@ def test_repeated_syn_ack_without_a_route_is_lost(adapter, family, monkeypatch):
         stack.routed = routed
         stack.timer.now_ms += 4000
         with contextlib.suppress(ZeroDivisionError):  # its thread would sleep
-            made._pump(adapter.loop if adapter.loop.later else None)
+            made.start(adapter.loop) if adapter.loop.later else made._run()
         assert routed == (len(stack.sent) > 1)
 
 

@@ -1,0 +1,97 @@
+"""The engine for a stack with its own connections: a lock, ports, timer, all calls."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .. import Conn, Kind, Segment, Syncache, Sysctl
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+WAIT_MIN = 0.01
+WAIT_MAX = 0.25
+
+
+class Host(Protocol):
+    """What a stack does itself.  `by` is what it gave to `segment()`."""
+
+    def now(self) -> float:
+        """Return the time, of the clock that its timestamps are made of."""
+
+    def send(self, reply: Segment, by: Any) -> None:
+        """Send a segment; `by` is None if it is the timer's."""
+
+    def connect(self, conn: Conn, by: Any) -> bool:
+        """Make the connection of a complete handshake; False: there is no room."""
+
+
+class Front:
+    """The engine of a host that looks up its own connections, and its listeners.
+
+    Args:
+        host: called in the thread that calls this, and in that of the timer.
+        sysctl: the tunables; the preset is `host` if None.
+        endpoint: what `Syncache.listen()` is told of every port.
+        ts_per_tuple: False: the host's timestamps are its clock, without an offset.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        sysctl: Sysctl | None = None,
+        *,
+        endpoint: Mapping[str, Any] | None = None,
+        ts_per_tuple: bool = True,
+    ) -> None:
+        if sysctl is None:
+            (sysctl := Sysctl()).preset("host")
+        self.engine = Syncache(sysctl, established_max=0, ts_per_tuple=ts_per_tuple)
+        self._host, self._endpoint = host, dict(endpoint or {})
+        self._ports, self._lock = set[int](), threading.Lock()
+
+    def segment(self, src: bytes, dst: bytes, tcp: bytes, by: Any = None) -> bool:
+        """Take a segment for which the host has a listener, but no connection.
+
+        Returns:
+            Whether the host goes on with it: it is none of the engine's, or the host
+            has its connection now.
+        """
+        port = int.from_bytes(tcp[2:4], "big")
+        with self._lock:
+            if port and port not in self._ports:
+                self._ports.add(port)
+                self.engine.listen(port, **self._endpoint)
+            verdict = self.engine.segment(src, dst, tcp, self._host.now())
+        made = False
+        if verdict.conn is not None:
+            made = self._host.connect(verdict.conn, by)
+            with self._lock:
+                self.engine.accepted(verdict.conn, ok=made)
+        if verdict.reply is not None:
+            self._host.send(verdict.reply, by)
+            return False
+        return made or verdict.kind is Kind.PASS
+
+    def run(self) -> float:
+        """Send what is due; return after how many seconds to call it again."""
+        with self._lock:
+            due, at = self.engine.poll(self._host.now()), self.engine.next_deadline()
+        for packet in due:
+            self._host.send(Segment.of_packet(packet), None)
+        wait = WAIT_MAX if at is None else at - self._host.now()
+        return min(max(wait, WAIT_MIN), WAIT_MAX)
+
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Call `run()` for ever: by the loop, or in a thread of its own."""
+        if loop is not None:
+            loop.call_later(self.run(), self.start, loop)
+            return
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self.run())

@@ -1,0 +1,180 @@
+"""Tests of the engine for a stack with its own connections, over one of paper."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from syncache import Segment, Sysctl
+from syncache.adapters import front
+from syncache.adapters.front import Front
+from syncache.segment import ACK, SYN
+
+OURS = {4: "198.51.100.7", 6: "2001:db8::7"}
+PEER = {4: "192.0.2.1", 6: "2001:db8::1"}
+
+
+class Paper:
+    """A host that notes what it is asked."""
+
+    def __init__(self):
+        self.clock, self.room = 5.0, True
+        self.sent, self.made = [], []
+
+    def now(self):
+        return self.clock
+
+    def send(self, reply, by):
+        self.sent.append((reply, by))
+
+    def connect(self, conn, by):
+        self.made.append((conn, by))
+        return self.room
+
+
+def give(shield, family, flags, seq, ack=0, dport=80, by="somebody"):
+    segment = Segment(
+        src=PEER[family],
+        dst=OURS[family],
+        sport=40000,
+        dport=dport,
+        seq=seq,
+        ack=ack,
+        flags=flags,
+        window=65535,
+    )
+    src, dst = (ipaddress.ip_address(end).packed for end in (segment.src, segment.dst))
+    return shield.segment(src, dst, segment.tcp(), by)
+
+
+def test_handshake_is_answered_offered_and_reported(family):
+    """The host goes on with the ACK alone, and is told whose segment it was."""
+    host = Paper()
+    shield = Front(host, endpoint={"rcv_wscale": 3})
+    assert not give(shield, family, SYN, 1000)
+    ((reply, by),) = host.sent
+    assert "somebody" == by
+    assert give(shield, family, ACK, 1001, reply.seq + 1)
+    ((conn, by),) = host.made
+    assert (reply.seq, "somebody") == (conn.iss, by)
+    assert 1 == shield.engine.stats.accepts
+
+
+def test_host_without_room_is_asked_again(family):
+    """Nothing is sent, and the next ACK makes the connection."""
+    host = Paper()
+    shield = Front(host)
+    give(shield, family, SYN, 1000)
+    iss = host.sent[0][0].seq
+    host.room = False
+    assert not give(shield, family, ACK, 1001, iss + 1)
+    assert (1, 1) == (len(host.sent), shield.engine.stats.listendrop)
+    host.room = True
+    assert give(shield, family, ACK, 1001, iss + 1)
+
+
+def test_stray_segment_is_the_hosts(family):
+    """Neither a SYN nor an answer to one of ours."""
+    host = Paper()
+    shield = Front(host)
+    assert give(shield, family, ACK, 1001, 77)
+    assert ([], []) == (host.sent, host.made)
+
+
+def test_segment_to_port_zero_or_cut_short_raises_nothing():
+    """No port is listened on for it."""
+    host = Paper()
+    shield = Front(host)
+    give(shield, 4, SYN, 1000, dport=0)
+    for size in range(4):
+        shield.segment(b"\xc0\0\2\1", b"\xc6\x33\x64\7", bytes(size))
+    assert [] == host.made
+
+
+def test_due_syn_acks_are_sent_by_run():
+    """`by` is None, and the time until the next call is bounded."""
+    host = Paper()
+    shield = Front(host)
+    assert 0.25 == shield.run()
+    give(shield, 4, SYN, 1000)
+    host.clock += 0.9
+    assert 0.01 <= shield.run() < 0.25
+    host.clock += 0.3
+    assert 0.25 == shield.run()
+    assert [None] == [by for _, by in host.sent[1:]]
+    assert host.sent[0][0].seq == host.sent[1][0].seq
+
+
+def test_preset_is_for_a_slow_host_unless_one_is_given():
+    """50 repeated SYN-ACKs a second."""
+    name = "net.inet.tcp.syncache.x.rexmit_rate"
+    assert 50 == Front(Paper()).engine.sysctl[name]
+    assert 0 == Front(Paper(), Sysctl()).engine.sysctl[name]
+
+
+def test_timer_runs_in_a_thread_that_ends_with_the_program(monkeypatch):
+    """It sleeps as long as run() says."""
+    waits, threads = [], []
+
+    def sleep(wait):
+        waits.append(wait)
+        1 / (3 - len(waits))
+
+    def thread(**words):
+        threads.append(words)
+        return SimpleNamespace(start=lambda: None)
+
+    monkeypatch.setattr(front.time, "sleep", sleep)
+    monkeypatch.setattr(front.threading, "Thread", thread)
+    Front(Paper()).start()
+    (words,) = threads
+    assert words["daemon"]
+    with pytest.raises(ZeroDivisionError):
+        words["target"]()
+    assert [0.25] * 3 == waits
+
+
+def test_timer_runs_in_a_loop(monkeypatch):
+    """No thread is made."""
+    monkeypatch.setattr(front, "WAIT_MAX", 0.01)
+    host = Paper()
+
+    async def handshake():
+        sent = asyncio.Event()
+        shield = Front(host)
+        shield.start(asyncio.get_running_loop())
+        give(shield, 4, SYN, 1000)
+        host.send = lambda *words: (host.sent.append(words), sent.set())
+        host.clock += 3
+        await asyncio.wait_for(sent.wait(), 20)
+
+    threads = threading.active_count()
+    asyncio.run(handshake())
+    assert (2, threads) == (len(host.sent), threading.active_count())
+
+
+@pytest.mark.parametrize("threads", [4])
+def test_threads_take_turns(threads):
+    """No call overlaps another one in the engine, which would raise."""
+    host = Paper()
+    shield = Front(host)
+    faults = []
+
+    def flood():
+        try:
+            for seq in range(300):
+                give(shield, 4, SYN, seq)
+                shield.run()
+        except RuntimeError as error:
+            faults.append(error)
+
+    crowd = [threading.Thread(target=flood) for _ in range(threads)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join(60)
+    assert [] == faults

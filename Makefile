@@ -88,14 +88,16 @@ demo: $(EXTENSION)
 	@$(VENV)/bin/syncache demo $(ARGS)
 
 # At every instruction set level of this machine, the best one first; each level
-# on two processors, file by file.  The best one runs everything, the lower ones
+# file by file in parallel.  The best one runs everything, the lower ones
 # the tests marked `isa`, whose outcome can depend on the kernels of a burst: packets
 # that come one by one take the scalar ones at every level.  A level at which ARGS
 # chooses none of these is no failure.
 # Programs that tests in network namespaces start.  On a build machine they have to be
 # there; elsewhere the tests that miss one are skipped, and one line says so.
 TOOLS := $(NEED) $(shell cat .ci/tools) || [ -z "$$CI" ] || exit 1
-SIDE_BY_SIDE := -n 2 --dist loadfile -p no:benchmark
+# Two a processor, since tests with real peers mostly wait.
+WORKERS ?= $(shell expr 2 '*' $(JOBS))
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile -p no:benchmark
 
 test: $(EXTENSION)
 	@$(TOOLS)

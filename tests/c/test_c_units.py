@@ -13,7 +13,8 @@ import hashlib
 import os
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -117,19 +118,24 @@ def archive(folder: Path) -> Path:
     return library
 
 
+Made = subprocess.CompletedProcess[str] | Path
+
+
 @pytest.fixture(scope="session")
-def programs(
-    archive: Path, folder: Path
-) -> dict[Path, subprocess.CompletedProcess[str] | Path]:
-    """Every unit compiled: its program, or what the compiler said."""
+def programs(archive: Path, folder: Path) -> Iterator[dict[Path, Future[Made]]]:
+    """Every unit, being compiled: its program, or the compiler's complaint.
+
+    A test waits for its own program only, within its own limit of time.
+    """
     cc = compiler()
 
-    def link_one(unit: Path) -> subprocess.CompletedProcess[str] | Path:
+    def link_one(unit: Path) -> Made:
         target = folder / unit.stem
         return make(target, cc, *FLAGS, unit, archive, "-o") or target
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(UNITS, pool.map(link_one, UNITS), strict=True))
+    pool = ThreadPoolExecutor(os.cpu_count())
+    yield {unit: pool.submit(link_one, unit) for unit in UNITS}
+    pool.shutdown(cancel_futures=True)
 
 
 def parameter(unit: Path) -> object:
@@ -140,10 +146,10 @@ def parameter(unit: Path) -> object:
 
 @pytest.mark.parametrize("unit", [parameter(unit) for unit in UNITS])
 def test_c_unit_passes_under_sanitizers(
-    unit: Path, programs: dict[Path, subprocess.CompletedProcess[str] | Path]
+    unit: Path, programs: dict[Path, Future[Made]]
 ) -> None:
     """No expectation fails, and no sanitizer speaks up."""
-    program = programs[unit]
+    program = programs[unit].result()
     if isinstance(program, subprocess.CompletedProcess):
         pytest.fail(program.stdout)
     done = run(program)

@@ -13,6 +13,7 @@
 #   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
 #   make floods      clients served in floods of ten kinds, 6 minutes
 #   make floods-soak kills and reloads in floods, 4 minutes
+#   make monitoring  metrics and alerts with prometheus and promtool themselves
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
 #   make check       every static check; `make check lint` runs one stage
@@ -58,7 +59,7 @@ DEFAULT_STAGES := format lint foreign fuzz-smoke c wheels hosts bench-counts typ
 	soak-short bpf docs
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core soak fleet-soak floods floods-soak bad-input bench coverage check wheel clean reformat \
+.PHONY: all demo test test-core soak fleet-soak floods floods-soak monitoring bad-input bench coverage check wheel clean reformat \
 	mutate shield peers $(STAGES)
 
 all: $(EXTENSION)
@@ -153,6 +154,11 @@ floods: $(EXTENSION)
 floods-soak: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) tests/netns/test_killed.py $(ARGS)
+
+# 100 MB of Debian, so no part of `make test`, which skips them.
+monitoring: $(EXTENSION)
+	@$(NEED) prometheus prometheus promtool prometheus
+	@$(PY) -m pytest -q tests/unit/cli/test_cli_metrics.py $(ARGS)
 
 bench: $(EXTENSION)
 	@$(PY) -m bench $(ARGS)

@@ -49,6 +49,18 @@ def need(program: str) -> None:
         lacks(f"{program}: apt-get install {packages()[program]}")
 
 
+def want(program: str, package: str, target: str) -> None:
+    """Go on if a large program is there, which build machines do without too.
+
+    Args:
+        program: Skip without it, `CI` or not.
+        package: Which has it.
+        target: Of make, which installs it and runs the test.
+    """
+    if shutil.which(program, path=PATH) is None:
+        pytest.skip(f"{MARK}{program}: make {target}, or apt-get install {package}")
+
+
 def summary(reasons: list[str]) -> str:
     """Tell in one line how many tests were skipped for want of what; "" if none."""
     ours = [reason.split(MARK, 1)[1] for reason in reasons if MARK in reason]

@@ -39,3 +39,13 @@ def test_run_ends_with_one_line():
         == needs.summary(reasons)
     )
     assert needs.summary(["no tshark"]) == ""
+
+
+def test_large_program_that_is_absent_skips_a_test_everywhere(monkeypatch, tmp_path):
+    """Build machines do without; the target of make that has it is named."""
+    monkeypatch.setattr(needs, "PATH", str(tmp_path))
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.skip.Exception, match="lacks promtool: make monitoring"):
+        needs.want("promtool", "prometheus", "monitoring")
+    (tmp_path / "promtool").touch(mode=0o755)
+    needs.want("promtool", "prometheus", "monitoring")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import needs
 import pytest
 
 from syncache import Inspection, Intercept, Syncache
@@ -180,14 +180,12 @@ tests:
 
 
 def test_promtool_takes_metrics_rules_and_expressions(sockets, tmp_path):
-    """Debian's, where it is there to ask; the alerts fire as they should."""
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        return
+    """Debian's; the alerts fire as they should."""
+    needs.want("promtool", "prometheus", "monitoring")
 
     def run(*words, **options):
         done = subprocess.run(
-            [promtool, *words],
+            ["promtool", *words],
             capture_output=True,
             text=True,
             timeout=60,
@@ -222,10 +220,8 @@ scrape_configs:
 
 
 def test_prometheus_scrapes_and_the_rules_are_evaluated(sockets, tmp_path):
-    """Debian's prometheus itself, where it is installed."""
-    prometheus = shutil.which("prometheus")
-    if prometheus is None:
-        return
+    """Debian's prometheus itself."""
+    needs.want("prometheus", "prometheus", "monitoring")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -236,7 +232,7 @@ def test_prometheus_scrapes_and_the_rules_are_evaluated(sockets, tmp_path):
         words = [f"--config.file={conf}", f"--storage.tsdb.path={tmp_path}/data"]
         words.append(f"--web.listen-address=127.0.0.1:{port}")
         with subprocess.Popen(
-            [prometheus, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["prometheus", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
                 asked = f"http://127.0.0.1:{port}/api/v1/query?query="

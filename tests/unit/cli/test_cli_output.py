@@ -13,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import needs
 import pytest
 
 from syncache.alarms import Alarm
@@ -314,10 +315,9 @@ action(type="omfile" file="{0}/rows" template="row")
 
 
 def test_rsyslog_reads_every_field(tmp_path):
-    """Debian's rsyslog, where it is installed: its own socket, and over UDP."""
-    rsyslogd = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if rsyslogd is None:
-        return
+    """Debian's rsyslog: its own socket, and over UDP."""
+    needs.need("rsyslogd")
+    rsyslogd = shutil.which("rsyslogd", path=needs.PATH)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -115,6 +115,7 @@ class Connection:
         self.handle = 0
         self.key = b""
         self.timer_ms: int | None = None
+        self.is_silent = False
         self.numbers: Numbers | None = None
         self.soft_error: str | None = None
         self.owner = owner
@@ -329,6 +330,11 @@ class Connection:
     def _keepalive_deadline(self) -> int | None:
         open_states = self.state in RECEIVING or self.state is State.CLOSE_WAIT
         return self.keepalive_timer.deadline if open_states else None
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the peer has said something, data or FIN, since its SYN."""
+        return self.receiver.rcv_nxt > self.receiver.irs + 1
 
     def begin(self, arrival: Arrival, now_ms: int) -> None:
         """Take the segment that completed the handshake."""

@@ -13,7 +13,6 @@ See RFC 9293 3.9 and 3.10, RFC 6191, RFC 1122 3.2.2.6 (echo).
 from __future__ import annotations
 
 from collections import deque
-from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from . import address as addresses
@@ -28,7 +27,9 @@ from .tcp import icmp, output, segment_arrives
 from .tcp.arrival import arrivals
 from .tcp.settings import Settings
 from .tcp.signature import SigningWriter, writer_of
+from .tcp.silent import Silent
 from .tcp.state import State
+from .tcp.timers import Timers
 from .verdict import Kind, Reason
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ _OUT_SLOTS = 64
 _LOOSE_MAX = 256
 # An application that takes no events is given no more connections.
 _EVENTS_MAX = 1 << 18
-# Timers that are kept whatever the number of connections.
-_TIMERS_MIN = 256
 # Handshakes that one burst may offer although every socket is taken.
 _OFFERS = 1024
 # What the engine says to a SYN that it takes.
@@ -116,12 +115,12 @@ class Stack:
         self._settings_of = self.sysctl.changes
         self._now_ms = 0
         self._handle = 0
-        self._timer_number = 0
         self._connections: dict[int, Connection] = {}
         self._tuples: dict[bytes, Connection] = {}
         self._time_wait: dict[Connection, None] = {}
         self._ready: dict[Connection, None] = {}
-        self._timers: list[tuple[int, int, Connection]] = []
+        self._timers = Timers()
+        self._silent = Silent()
         self._events: deque[Event] = deque()
         self._loose: deque[bytes] = deque()
         self._first = Ring(1, _PACKET_MAX)
@@ -249,6 +248,8 @@ class Stack:
             self._replace(connection, arrival.packet, now)
             return
         connection.arrives(arrival, self._now_ms)
+        if connection.is_silent and connection.has_heard:
+            self._silent.remove(connection)
         self._schedule(connection)
 
     def _replace(self, connection: Connection, packet: memoryview, now: float) -> None:
@@ -294,17 +295,32 @@ class Stack:
         listener.offer(connection)
         self.tell(Accepted(listener, connection))
         connection.begin(arrival, self._now_ms)
+        if not connection.has_heard and connection.handle in self._connections:
+            self._bound_silent(connection)
         self._schedule(connection)
 
+    def _bound_silent(self, connection: Connection) -> None:
+        """Count a connection as silent; reset the oldest of too many of its prefix."""
+        limit = self._knob("net.inet.tcp.syncache.x.silent_max")
+        oldest = self._silent.add(connection, limit) if limit else None
+        if oldest is not None:
+            self._silent.remove(oldest)
+            oldest.abort()
+
     def _has_room(self, listener: Listener) -> bool:
-        """Tell whether another connection fits; TIME-WAIT gives way."""
+        """Return whether one more fits; TIME-WAIT gives way, then silent ones."""
         if listener.full or len(self._events) >= _EVENTS_MAX:
             return False
         if len(self._connections) < self._sockets_max:
             return True
-        if not self._time_wait:
+        if self._time_wait:
+            next(iter(self._time_wait)).forget()
+            return True
+        oldest = self._silent.of_many()
+        if oldest is None or len(self._connections) >= self._sockets_max + _OFFERS:
             return False
-        next(iter(self._time_wait)).forget()
+        self._silent.remove(oldest)
+        oldest.abort()
         return True
 
     def _pass(self, reason: Reason, arrival: Arrival, now: float) -> None:
@@ -401,23 +417,15 @@ class Stack:
 
     def next_deadline(self) -> float | None:
         """Return when `handle_timer` is due, in seconds, or None: never."""
-        timers = self._timers
-        while timers and timers[0][2].timer_ms != timers[0][0]:
-            heappop(timers)
-        due = self.syncache.next_deadline()
-        if not timers:
+        due, own = self.syncache.next_deadline(), self._timers.next_ms()
+        if own is None:
             return due
-        own = timers[0][0] / 1000
-        return own if due is None else min(own, due)
+        return own / 1000 if due is None else min(own / 1000, due)
 
     def handle_timer(self, now: float) -> None:
         """Run the timers that are due; then ask `packets_to_send` or `transmit`."""
         self._advance(now)
-        while self._timers and self._timers[0][0] <= self._now_ms:
-            when, _, connection = heappop(self._timers)
-            if connection.timer_ms != when:
-                continue
-            connection.timer_ms = None
+        for connection in self._timers.due(self._now_ms):
             deadline = connection.deadline
             if deadline is not None and deadline <= self._now_ms:
                 connection.expire(self._now_ms)
@@ -428,23 +436,7 @@ class Stack:
         self._now_ms = max(self._now_ms, milliseconds(now))
 
     def _schedule(self, connection: Connection) -> None:
-        """See that the heap holds nothing later than the connection's deadline.
-
-        What is earlier stays: it fires for nothing once, which costs less than one
-        entry for each segment.
-        """
-        deadline = connection.deadline
-        if deadline is None:
-            return
-        timer_ms = connection.timer_ms
-        if timer_ms is None or deadline < timer_ms:
-            connection.timer_ms = deadline
-            self._timer_number += 1
-            heappush(self._timers, (deadline, self._timer_number, connection))
-            if len(self._timers) > _TIMERS_MIN + 4 * len(self._connections):
-                # What was overtaken, or whose connection has gone, goes.
-                self._timers = [t for t in self._timers if t[2].timer_ms == t[0]]
-                heapify(self._timers)
+        self._timers.schedule(connection, len(self._connections))
 
     # What connections call (`connection.Owner`).
 
@@ -468,6 +460,7 @@ class Stack:
     def _remove(self, connection: Connection) -> None:
         if self._connections.pop(connection.handle, None) is not None:
             self._time_wait.pop(connection, None)
+            self._silent.remove(connection)
             connection.timer_ms = None
             if connection.key:
                 self._tuples.pop(connection.key, None)

@@ -74,6 +74,9 @@ _STACK = (
         "connections of a stack, TIME-WAIT included", unit="connections"),
     Knob("kern.ipc.somaxconn", 128, (1, UINT16_MAX),
         "upper bound of a listener's backlog", unit="connections"),
+    Knob("net.inet.tcp.syncache.x.silent_max", 1024, (0, 2**24),
+        "connections of a /24 or /48 without a word of the peer; 0: all",
+        unit="connections"),
 )
 # fmt: on
 

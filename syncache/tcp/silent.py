@@ -1,0 +1,64 @@
+"""Connections whose peers have said nothing since the handshake, by source prefix.
+
+A peer that completes handshakes and is silent takes a connection for as long as it
+likes.  Of each prefix a number of such connections is kept, and where connections run
+out, a prefix that has many of them gives up its oldest first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+_PREFIX_BYTES = {4: 3, 6: 6}
+FEW = 64  # a prefix that has fewer gives up none for others
+
+
+class Silent:
+    """The silent connections of a stack, the oldest of each prefix first."""
+
+    def __init__(self) -> None:
+        self._prefixes: dict[tuple[int, bytes], dict[Connection, None]] = {}
+        self._heavy: dict[tuple[int, bytes], None] = {}
+        self._prefix_of: dict[Connection, tuple[int, bytes]] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._prefix_of)
+
+    def add(self, connection: Connection, limit: int) -> Connection | None:
+        """Take a connection; return the one that its prefix has too many, or None.
+
+        Args:
+            connection: New, and silent.
+            limit: Of the connections of a prefix; 0: none.
+        """
+        family = connection.conn.family
+        prefix = family, connection.key[: _PREFIX_BYTES[family]]
+        ours = self._prefixes.setdefault(prefix, {})
+        ours[connection] = None
+        connection.is_silent = True
+        self._prefix_of[connection] = prefix
+        if len(ours) >= FEW:
+            self._heavy[prefix] = None
+        return next(iter(ours)) if 0 < limit < len(ours) else None
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is silent no more, or has ended."""
+        prefix = self._prefix_of.pop(connection, None)
+        if prefix is None:
+            return
+        connection.is_silent = False
+        ours = self._prefixes[prefix]
+        del ours[connection]
+        if len(ours) < FEW:
+            self._heavy.pop(prefix, None)
+        if not ours:
+            del self._prefixes[prefix]
+
+    def of_many(self) -> Connection | None:
+        """Return the oldest connection of a prefix that has many; None: none has."""
+        prefix = next(iter(self._heavy), None)
+        return None if prefix is None else next(iter(self._prefixes[prefix]))

@@ -154,6 +154,7 @@
 #define SYNCACHE_CHALLENGE_MAX_MS 30000 /* longest ack_war_timewindow: table_due.c says why */
 #define SYNCACHE_ENDPOINT_MAX 65535     /* endpoint numbers are 16 bits in an entry */
 #define SYNCACHE_ADDRESS_MAX 65535      /* local addresses beside those of endpoints */
+#define SYNCACHE_TS_HZ_MAX 1000000
 
 enum syncache_pause_policy { SYNCACHE_PAUSE_AGE, SYNCACHE_PAUSE_BUCKET, SYNCACHE_PAUSE_NONE };
 enum syncache_gate { SYNCACHE_GATE_ENDPOINT, SYNCACHE_GATE_ALWAYS, SYNCACHE_GATE_BUCKET };
@@ -167,7 +168,7 @@ struct syncache_config {
     SYNCACHE_CONFIG(SYNCACHE_MEMBER)
     uint32_t established_max;  /* known tuples; 0: the stack looks up its own */
     uint32_t ts_base;          /* TSval = ts_base + now_ms * ts_hz / 1000 + offset of the tuple */
-    uint32_t ts_hz;            /* 1 to 1,000,000 */
+    uint32_t ts_hz;            /* 1 to SYNCACHE_TS_HZ_MAX */
     uint32_t ts_per_tuple;     /* 0: every tuple's offset is 0 */
 };
 

@@ -1,8 +1,8 @@
 # ruff: noqa: INP001
-"""Write the pages of docs/ that are made of what the code says.
+"""Write the pages of docs/ that are made of what the code says, and mirrors of C.
 
     python docs/generate.py            write them
-    python docs/generate.py --check    exit 1 if a page is not what would be written
+    python docs/generate.py --check    exit 1 if something is not what would be written
 
 What is told of a tunable is its row, in a header or in syncache/tunables/, what is told
 of a counter or a verdict in csrc/syncache.h, what a connection does in its table of
@@ -12,6 +12,7 @@ pages only arrange it.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from docs import mirrors  # noqa: E402
 from syncache import Reason, Sysctl  # noqa: E402
 from syncache.stats import CACHE_LINES, COOKIE_LINES, COUNTERS  # noqa: E402
 from syncache.sysctl import BUCKETLIMIT, CACHELIMIT, HASHSIZE  # noqa: E402
@@ -163,19 +165,26 @@ PAGES = {
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages, or tell whether they are up to date."""
-    stale = 0
-    for name, page in PAGES.items():
-        path = ROOT / "docs" / name
-        text = page()
-        if path.exists() and path.read_text("utf-8") == text:
-            continue
-        stale += 1
-        if arguments != ["--check"]:
+    """Write blocks and pages, or tell whether they are up to date."""
+    check = arguments == ["--check"]
+    blocks = [
+        (path, text)
+        for path in mirrors.modules(ROOT)
+        if (text := mirrors.written(path)) != path.read_text("utf-8")
+    ]
+    pages = [(ROOT / "docs" / name, page()) for name, page in PAGES.items()]
+    stale = blocks + [
+        (path, text)
+        for path, text in pages
+        if not path.exists() or path.read_text("utf-8") != text
+    ]
+    for path, text in stale:
+        if not check:
             path.write_text(text, "utf-8")
-        state = "stale" if arguments == ["--check"] else "written"
-        sys.stdout.write(f"{name}: {state}\n")
-    return int(arguments == ["--check"] and stale > 0)
+        sys.stdout.write(f"{path.name}: {'stale' if check else 'written'}\n")
+    if blocks and not check:  # pages are made of the modules, which are imported by now
+        os.execv(sys.executable, [sys.executable, __file__])  # noqa: S606 - ourselves
+    return int(check and bool(stale))
 
 
 if __name__ == "__main__":

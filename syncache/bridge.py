@@ -18,6 +18,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Protocol, cast
 
+from ._core.flow import PACKET_MAX
 from .flow import Side
 from .intercept import Intercept
 from .lookout import Lookout
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from .links.offload import Offload
 
 RX_SLOTS, TX_SLOTS = 64, 512
-TX_BYTES = 256  # FLOW_PACKET_MAX
+TX_BYTES = PACKET_MAX
 SLOT_MIN = 2048
 CHECK_SECONDS = 1.0  # how long the loss of a silent device may go unnoticed
 WAIT_SECONDS = 0.2  # how long `stop()` of a signal or a thread may go unnoticed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from . import address
-from ._core.mirror import layout, words
+from ._core.mirror import layout, limit, words
 from .fourtuple import TUPLE_BYTES, FourTuple
 from .options import Mss, Option, SackPermitted, Timestamps, WindowScale, encode
 from .segment import CWR, ECE, SYN, Segment
@@ -36,7 +36,7 @@ class Numbers(NamedTuple):
     timestamps: bool = False
 
 
-WSCALE_NONE = 255
+WSCALE_NONE = limit("SYNCACHE_WSCALE_NONE")
 ECN = words("syncache_ecn")
 VIA = words("syncache_via")
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ._core import cookie as _core_cookie
+from ._core.mirror import limit
 from .fourtuple import FourTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LayoutName = Literal["wide", "freebsd", "mss"]
-KEY_BYTES = 16
-WSCALE_NONE = 255
+KEY_BYTES = limit("SYNCACHE_KEY_BYTES")
+WSCALE_NONE = limit("SYNCACHE_WSCALE_NONE")
 WSCALE_MAX = 14
 UINT32_MAX = 2**32 - 1
 UINT64_MAX = 2**64 - 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
-from ._core.mirror import words
+from ._core.mirror import limit, numbers, words
 from ._core.walk import half_open_slices
 from .conn import Conn, Endpoint, Numbers
 from .entropy import entropy
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 UINT32_MAX = 2**32 - 1
 UINT64_MAX = 2**64 - 1
-TS_HZ_MAX = 1_000_000
+TS_HZ_MAX = limit("SYNCACHE_TS_HZ_MAX")
 # syncache_known keeps its table within 2^28 nodes.
 ESTABLISHED_MAX = 2**28
 MTU_MIN = 68
 ISA_NAMES = words("syncache_isa")
-MD5_KEY_MAX = 80
+MD5_KEY_MAX = limit("SYNCACHE_MD5_KEY_MAX")
 
 _PASS_KNOWN = Reason.PASS_KNOWN
 
@@ -461,8 +461,8 @@ def _places(family: int, laddr: bytes, port: int) -> set[tuple[int, bytes, int]]
     return {(each, laddr, port) for each in ((family,) if family else (4, 6))}
 
 
-# As enum syncache_options has them.
-_OPTIONS = {"scale": 4, "sack": 8, "timestamps": 16}
+_NUMBERS = numbers("syncache_options", "option-scale option-sack option-timestamps")
+_OPTIONS = dict(zip(("scale", "sack", "timestamps"), _NUMBERS, strict=True))
 
 
 def _options(options: bool | Collection[str]) -> int:

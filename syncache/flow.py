@@ -39,7 +39,6 @@ _SKEW = "net.inet.tcp.syncache.x.clock_skew_ms"
 _GATE = "net.inet.tcp.syncache.x.cookie_gate"
 _GATES = words("syncache_gate")
 _PACKET_MAX = 65_600  # an IP packet of 65,535 bytes, in a slot of whole cache lines
-_OURS_MAX = 256  # FLOW_PACKET_MAX: what the engine makes is no longer
 _KEPT_MAX = 2048  # what it kept of a client's may be
 _OUT_SLOTS = 64
 _IN_TABLE = ("incomplete", "uncounted", "established", "terminating")
@@ -48,9 +47,11 @@ _IN_TABLE = ("incomplete", "uncounted", "established", "terminating")
 class Side(NamedNumber):
     """Where a packet comes from or goes to: enum flow_side."""
 
+    # enum flow_side, by docs/generate.py: begin
     CLIENT = 0
     SERVER = 1
-    TAP = 2  # both directions on one ring, and nothing is forwarded
+    TAP = 2
+    # enum flow_side: end
 
     @property
     def other(self) -> Side:
@@ -61,23 +62,26 @@ class Side(NamedNumber):
 class Verdict(NamedNumber):
     """The verdict on a packet: enum flow_verdict; below CONSUMED it goes on."""
 
-    FORWARD = 0
-    FORWARD_REWRITTEN = 1
-    CONSUMED = 2
-    DROP_EARLY = 3
-    DROP_BAD_ACK = 4
-    DROP_OTHER_ISN = 5
-    DROP_RST = 6
-    DROP_BAD_CHECKSUM = 7
-    DROP_UNKNOWN = 8
-    DROP_NO_ROOM = 9
-    DROP_BLOCKED = 10
-    DROP_SERVER = 11
-    DROP_ICMP_REPLY = 12
-    DROP_ICMP_QUOTE = 13
-    DROP_RECLAIMED = 14
-    DROP_NO_KEY = 15
+    # enum flow_verdict, by docs/generate.py: begin
+    FORWARD = 0  # as it came
+    FORWARD_REWRITTEN = 1  # as a part of a spliced connection
+    CONSUMED = 2  # answered or absorbed by a half-handshake
+    DROP_EARLY = 3  # from a client whose server has not answered yet
+    DROP_BAD_ACK = 4  # an ACK that completes nothing
+    DROP_OTHER_ISN = 5  # a SYN that does not replace the entry of its tuple
+    DROP_RST = 6  # a RST for a half-handshake of ours
+    DROP_BAD_CHECKSUM = 7  # of a packet that would have changed something
+    DROP_UNKNOWN = 8  # no SYN, and of no known connection, to a protected server
+    DROP_NO_ROOM = 9  # a cookie was good and there is no room for its session
+    DROP_BLOCKED = 10  # a SYN to a host that is blocked
+    DROP_SERVER = 11  # a server's packet that no half-handshake can use
+    DROP_ICMP_REPLY = 12  # a reply that nobody asked for
+    DROP_ICMP_QUOTE = 13  # an ICMP error whose quoted packet cannot be translated
+    DROP_RECLAIMED = 14  # an imported connection whose numbers do not fit
+    DROP_NO_KEY = 15  # it takes a cookie to answer this SYN, and the engine has no key
+    # of no session, or without use to it, and beyond the limit of these a second
     DROP_LIMIT = 16
+    # enum flow_verdict: end
 
 
 def verdict(ring: Ring, index: int) -> Verdict:
@@ -330,8 +334,9 @@ def _lengths(*rings: Ring | None) -> list[int]:
 
 def _check_slots(*rings: Ring | None) -> None:
     """Make sure that whatever the engine makes fits into a slot."""
+    least = _core_flow.PACKET_MAX
     for ring in rings:
-        if ring is not None and ring.slot_size < _OURS_MAX:
+        if ring is not None and ring.slot_size < least:
             raise ValueError(
-                f"slots have at least {_OURS_MAX} bytes here, not {ring.slot_size}"
+                f"slots have at least {least} bytes here, not {ring.slot_size}"
             )

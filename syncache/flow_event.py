@@ -27,57 +27,65 @@ _PREFIX_LENGTH = {addresses.IPV4: 24, addresses.IPV6: 48}
 class Kind(NamedNumber):
     """enum flow_event_kind."""
 
+    # enum flow_event_kind, by docs/generate.py: begin
+    # reason, incomplete, limit (its high one), rate, number: mark crossed, top...
     AGGRESSIVE = 0
-    CALM = 1
-    HOST_ALERT = 2
-    BLOCK = 3
-    UNBLOCK = 4
-    START = 5
-    STOP = 6
-    NEW = 7
-    SYN_ACK = 8
-    FIRST_HALF = 9
-    SYN = 10
-    SECOND_HALF = 11
-    ACK = 12
-    WINDOW = 13
-    EARLY = 14
-    REXMT_SYN_ACK = 15
-    REXMT_SYN = 16
-    TOO_LONG_SYNRCVD = 17
-    TOO_LONG_SYNSENT = 18
-    RST_CLIENT = 19
-    RST_SERVER = 20
-    PASSED_SYNRCVD = 21
-    TIMING_OUT = 22
+    CALM = 1  # incomplete, limit (the low one), rate, udp
+    HOST_ALERT = 2  # tuple.laddr, limit, incomplete, sources
+    BLOCK = 3  # tuple.laddr, limit, number: block time in ms
+    UNBLOCK = 4  # tuple.laddr
+    START = 5  # tuple, protocol
+    STOP = 6  # tuple, protocol, bytes, reason: enum flow_end
+    NEW = 7  # tuple
+    SYN_ACK = 8  # tuple, ours
+    FIRST_HALF = 9  # tuple
+    SYN = 10  # tuple, ours
+    SECOND_HALF = 11  # tuple
+    ACK = 12  # tuple, ours
+    WINDOW = 13  # tuple
+    EARLY = 14  # tuple: client packet not passed in SYNSENT
+    REXMT_SYN_ACK = 15  # tuple, number: 1 is the first
+    REXMT_SYN = 16  # tuple, number
+    TOO_LONG_SYNRCVD = 17  # tuple
+    TOO_LONG_SYNSENT = 18  # tuple
+    RST_CLIENT = 19  # tuple
+    RST_SERVER = 20  # tuple
+    PASSED_SYNRCVD = 21  # tuple: server packet passed in SYNRCVD
+    TIMING_OUT = 22  # tuple: a watched connection
+    # tuple, reason: enum flow_end; the alerts of either mode do not name it
     EVICTED = 23
+    # enum flow_event_kind: end
 
 
 class Reason(NamedNumber):
     """enum flow_reason: which threshold was crossed."""
 
+    # enum flow_reason, by docs/generate.py: begin
     NONE = 0
     INCOMPLETE = 1
     RATE = 2
     HOST = 3
+    # enum flow_reason: end
 
 
 class End(NamedNumber):
     """enum flow_end: why a session is no more."""
 
-    TIMEOUT = 0
-    SYNWAIT = 1
+    # enum flow_end, by docs/generate.py: begin
+    TIMEOUT = 0  # idle, or finwait after its end
+    SYNWAIT = 1  # half-open for too long
     RST = 2
     FIN = 3
-    GIVEUP_CLIENT = 4
-    GIVEUP_SERVER = 5
-    EVICTED_COUNT = 6
-    EVICTED_RATE = 7
-    EVICTED_HOST = 8
-    BLOCKED = 9
-    EVICTED_FULL = 10
-    REPLACED = 11
-    SILENT = 12
+    GIVEUP_CLIENT = 4  # retransmissions of the first half ran out
+    GIVEUP_SERVER = 5  # of the second
+    EVICTED_COUNT = 6  # aggressive because of the count of incompletes
+    EVICTED_RATE = 7  # aggressive because of the rate
+    EVICTED_HOST = 8  # its host had too many
+    BLOCKED = 9  # its host's block began
+    EVICTED_FULL = 10  # the table was full
+    REPLACED = 11  # a new connection of the same tuple
+    SILENT = 12  # its client had said nothing, and its prefix had too many of these
+    # enum flow_end: end
 
 
 class Place(NamedTuple):

@@ -24,10 +24,12 @@ _NEVER = 2**64 - 1
 class State(NamedNumber):
     """enum flow_state; the first two are half-open."""
 
+    # enum flow_state, by docs/generate.py: begin
     SYNRCVD = 0
     SYNSENT = 1
     ESTAB = 2
     CLOSING = 3
+    # enum flow_state: end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ._core.mirror import words
+from ._core.mirror import limit, numbers, words
 from .inspect_application import APPLICATIONS, TCP, UDP
 
 if TYPE_CHECKING:
@@ -21,13 +21,11 @@ ICMP, ICMPV6 = 1, 58
 DNS_PORT = 53
 # DNS is UDP that has a timeout of its own.
 PROTOCOLS = words("flow_inspected")
-SECONDS_MAX = 2_147_483
-APPLICATIONS_MAX = 32
+SECONDS_MAX = limit("FLOW_MS_MAX") // 1000
+APPLICATIONS_MAX = limit("FLOW_APPLICATIONS_MAX")
 NAME_MAX = 64
-# enum flow_rule_side
-EITHER, OUTSIDE, INSIDE = 0, 1, 2
-# enum flow_switch
-OFF, ON, INHERIT = 0, 1, 2
+EITHER, OUTSIDE, INSIDE = numbers("flow_rule_side", "either outside inside")
+OFF, ON, INHERIT = numbers("flow_switch", "off on inherit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._core.mirror import limit
 from .entropy import entropy
 
 # cryptography is imported where a key is derived, named or sealed: keys that are drawn
@@ -49,7 +50,7 @@ from .entropy import entropy
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-KEY_BYTES = 16
+KEY_BYTES = limit("SYNCACHE_KEY_BYTES")
 MASTER_BYTES = 32
 MAGIC = "syncache-keyring 1"
 # 2^15 blocks of 8 x 128 bytes: 32 MiB and about a tenth of a second.

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 class Checksum(NamedNumber):
     """The state of a packet's transport checksum (enum syncache_checksum)."""
 
-    VERIFY = 0  # nobody looked
+    # enum syncache_checksum, by docs/generate.py: begin
+    VERIFY = 0  # nobody looked: verify
     VALID = 1  # the link vouches for it
     PARTIAL = 2  # pseudo header only; the bytes never left this machine
+    # enum syncache_checksum: end
 
 
 _CHECKSUMS = frozenset(Checksum)

@@ -52,6 +52,7 @@ class Stats:
     `verdicts` counts packets by outcome.
     """
 
+    # struct syncache_stats, by docs/generate.py: begin
     sc_added: int
     sc_retransmitted: int
     sc_dupsyn: int
@@ -94,6 +95,7 @@ class Stats:
     fastopen_refused: int
     syn_no_key: int
     rexmit_withheld: int
+    # struct syncache_stats: end
     verdicts: Mapping[Reason, int]
 
     @classmethod

@@ -27,10 +27,11 @@ class Reason(NamedNumber):
     The names and numbers are those of `enum syncache_verdict` of the C header.
     """
 
+    # enum syncache_verdict, by docs/generate.py: begin
     PASS_NOT_TCP = 0  # neither TCP nor an ICMP error
     PASS_ICMP = 1  # an ICMP error that quotes no half-open tuple
     PASS_NOT_OURS = 2  # to an address that no endpoint listens on
-    PASS_NO_ENDPOINT = 3  # established_max is 0, so the stack answers what nobody knows
+    PASS_NO_ENDPOINT = 3  # established_max is 0, so the stack answers unknown segments
     PASS_KNOWN = 4  # tuple of an established connection; result.handle is the stack's
     PASS_OFFERED = 5  # tuple of a handshake that was offered and is not yet accepted
     ACCEPT_CACHE = 6  # from an entry
@@ -46,8 +47,8 @@ class Reason(NamedNumber):
     REPLY_RST = 14  # RFC 9293 3.10.7.1, 3.10.7.2
     DROP_TRUNCATED = 15  # shorter than its headers say
     DROP_IP_HEADER = 16  # version, header length, total length, extension headers
-    DROP_IP_CHECKSUM = 17
-    DROP_FRAGMENT = 18
+    DROP_IP_CHECKSUM = 17  # of the IPv4 header
+    DROP_FRAGMENT = 18  # reassembly is the stack's; none is needed for a SYN
     DROP_SOURCE_ROUTE = 19  # LSRR, SSRR, IPv6 routing header with segments left
     DROP_TCP_HEADER = 20  # data offset below 5 or beyond the packet
     DROP_CHECKSUM = 21  # TCP or ICMP checksum
@@ -63,21 +64,22 @@ class Reason(NamedNumber):
     DROP_MD5 = 30  # RFC 2385: missing, unexpected or wrong signature
     DROP_PAWS = 31  # RFC 7323 5.3
     DROP_MISSING_TS = 32  # tolerate_missing_ts is 0
-    # gate open, payload, no valid cookie: its retransmission may carry one
+    # gate open, no valid cookie: what its sender repeats may carry one
     DROP_COOKIE_DATA = 33
     DROP_RST = 34  # a valid RST removed the entry
-    DROP_RST_NO_ENTRY = 35
+    DROP_RST_NO_ENTRY = 35  # a RST for a tuple without entry
     DROP_RST_OUTSIDE = 36  # out of the window
     # ack_war_cnt challenge ACKs left within ack_war_timewindow
     DROP_CHALLENGE_LIMIT = 37
     DROP_ICMP = 38  # an ICMP error for a half-open tuple, taken note of or ignored
     DROP_BLACKHOLE = 39  # blackhole suppressed a RST
     DROP_KNOWN_FULL = 40  # the table of known tuples is full: nothing can be offered
-    # it takes a cookie to answer this SYN, and the engine has no key
-    DROP_NO_KEY = 41
+    DROP_NO_KEY = 41  # it takes a cookie to answer this SYN, and the engine has no key
     # it changes nothing on its connection, and enough of its kind have passed
     DROP_KNOWN_LIMIT = 42
+    # it deserves a RST, and its source prefix has had x.rst_limit in this second
     DROP_RST_LIMIT = 43
+    # enum syncache_verdict: end
 
     @property
     def kind(self) -> Kind:

@@ -15,8 +15,7 @@
 
 #define API_LINE 64      /* alignment of the block and of its parts */
 #define API_ENTRY_MAX 80 /* bytes a table needs for an entry, all told */
-#define API_TS_HZ_MAX 1000000
-#define API_RANK_BITS 8 /* of a cursor: bucket << 8 | rank */
+#define API_RANK_BITS 8  /* of a cursor: bucket << 8 | rank */
 
 _Static_assert(SYNCACHE_BUCKETLIMIT_MAX < 1 << API_RANK_BITS,
                "a rank fits into a cursor");
@@ -53,7 +52,8 @@ api_config_valid(const struct syncache_config *row_of)
            rows_in_range(row_of, offsetof(struct syncache_config, hashsize),
                          rows, sizeof rows / sizeof *rows) &&
            SYNCACHE_CONFIG(ROW_LARGE_IN_RANGE) row_of->ts_hz >= 1 &&
-           row_of->ts_hz <= API_TS_HZ_MAX && (hashsize & (hashsize - 1)) == 0;
+           row_of->ts_hz <= SYNCACHE_TS_HZ_MAX &&
+           (hashsize & (hashsize - 1)) == 0;
 }
 
 static size_t

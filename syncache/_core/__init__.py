@@ -19,7 +19,6 @@ from math import floor
 from typing import TYPE_CHECKING
 
 from .block import NOW_MAX_MS, allocate, milliseconds, wipe
-from .keyfeed import UINT64_MASK, KeyCalls, KeyFeed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +43,7 @@ except ImportError as error:  # pragma: no cover - and one for this
         f"`python setup.py build_ext --inplace` ({error})"
     ) from error
 
+from .keyfeed import UINT64_MASK, KeyCalls, KeyFeed
 from .mirror import layout
 
 NEVER = UINT64_MASK

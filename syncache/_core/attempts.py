@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import address as addresses
 from . import ffi, lib
+from .mirror import limit
 
 if TYPE_CHECKING:
     from . import RingCore
 
 _look = lib.attempts_look
 PREFIX_LENGTH = {addresses.IPV4: 24, addresses.IPV6: 48}
-REGISTERS = 256  # ATTEMPTS_REGISTERS
+REGISTERS = limit("ATTEMPTS_REGISTERS")
 ROWS = 16  # of each kind
 _ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)  # of HyperLogLog's estimate
 _INVERSE = [2.0**-rank for rank in range(256)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import ffi, lib
+from .mirror import limit, numbers, words
 
 if TYPE_CHECKING:
     from .._ffi import RingStruct
@@ -16,24 +17,11 @@ if TYPE_CHECKING:
 if not hasattr(lib, "link_copy"):  # pragma: no cover - test_other_systems.py has it
     raise ImportError("this build has no csrc/link: links and captures need Linux")
 
-_STATUS = ffi.typeof("enum link_capture_status").relements
-MORE, FULL, STEP, FILTER, NO_CAPTURE, TOO_LONG, CONTRADICTION = (
-    int(_STATUS[f"LINK_CAPTURE_{name}"])
-    for name in (
-        "MORE",
-        "FULL",
-        "STEP",
-        "FILTER",
-        "NO_CAPTURE",
-        "TOO_LONG",
-        "CONTRADICTION",
-    )
+MORE, FULL, STEP, FILTER, NO_CAPTURE, TOO_LONG, CONTRADICTION = numbers(
+    "link_capture_status", "more full step filter no-capture too-long contradiction"
 )
-TUNNELS = [
-    name.removeprefix("TUNNEL_").lower()
-    for _, name in sorted(ffi.typeof("enum link_tunnel").elements.items())
-]
-_FILTERS_MAX = 8  # LINK_CAPTURE_FILTERS_MAX
+TUNNELS = words("link_tunnel")
+_FILTERS_MAX = limit("LINK_CAPTURE_FILTERS_MAX")
 _REASONS = {
     number: name.removeprefix("ENCAP_").lower()
     for number, name in ffi.typeof("enum encap_reason").elements.items()
@@ -115,7 +103,7 @@ class Capture:
 
     def entered(self) -> dict[str, int]:
         """Return how many tunnels of each kind were looked into."""
-        counts = ffi.unpack(self._capture.entered, len(TUNNELS) - 1)
+        counts = ffi.unpack(self._capture.entered, len(TUNNELS))
         return {
             name: count for name, count in zip(TUNNELS, counts, strict=False) if count
         }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import NEVER, Block, ffi, lib
 from .block import milliseconds
 from .keyfeed import KeyCalls, KeyFeed
+from .mirror import limit, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from ..keyring import Keyring
     from . import RingCore
 
-INTERCEPT, INSPECT = 0, 1  # enum flow_kind
+INTERCEPT, INSPECT = numbers("flow_kind", "intercept inspect")
+PACKET_MAX: int = limit("FLOW_PACKET_MAX")  # of a generated packet
 SPLICE_BYTES = ffi.sizeof("struct flow_splice")
 UINT32_MASK = 2**32 - 1
 _RECORDS = 256  # sessions, events or splices of one call

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import NEVER, ffi, lib
 from .block import milliseconds
+from .mirror import limit
 
 if TYPE_CHECKING:
     from . import RingCore
     from .flow import FlowCore
 
-AGES = 64  # FLOW_AGES
+AGES = limit("FLOW_AGES")
 
 
 class Sample(NamedTuple):

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .mirror import limit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..keyring import Keyring
 
-KEY_BYTES = 16
+KEY_BYTES = limit("SYNCACHE_KEY_BYTES")
 UINT64_MASK = 2**64 - 1
 
 

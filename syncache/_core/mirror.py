@@ -3,7 +3,7 @@
 Python repeats no format and no order of words: `layout` makes the format of a
 structure, `words` the names of an enumeration.  Both refuse what the headers do not
 have when the module that asks is imported.  Enumerations whose members have types are
-written into their modules by csrc/mirrors.py.
+written into their modules by docs/mirrors.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any
 
-from .._ffi import ffi
+from .._ffi import ffi, lib
 
 _CODES = {
     "uint8_t": "B",
@@ -81,11 +81,29 @@ def words(name: str) -> tuple[str, ...]:
     names = [elements[number] for number in sorted(elements)]
     if names[-1].endswith("_COUNT"):
         names.pop()
-    prefix = _prefix(names)
+    prefix = prefix_of(names)
     return tuple(name.removeprefix(prefix).lower().replace("_", "-") for name in names)
 
 
-def _prefix(names: list[str]) -> str:
+def numbers(name: str, members: str) -> tuple[int, ...]:
+    """Return the numbers of members of `enum name`, by the words that `words` has.
+
+    Raises:
+        KeyError: C has no such member.
+    """
+    elements = ffi.typeof(f"enum {name}").elements
+    found = dict(zip(words(name), sorted(elements), strict=False))
+    return tuple(int(found[member]) for member in members.split())
+
+
+def limit(name: str) -> int:
+    """Return a number that a header defines."""
+    number: int = getattr(lib, name)
+    return number
+
+
+def prefix_of(names: list[str]) -> str:
+    """Return the beginning up to an underscore that names share."""
     first, last = min(names), max(names)
     same = next((i for i, c in enumerate(first) if c != last[i]), len(first))
     return first[: first.rfind("_", 0, same) + 1]

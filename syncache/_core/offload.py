@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import ffi, lib
-from .mirror import layout
+from .mirror import layout, limit
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .._ffi import CData
     from .flow import FlowCore
 
-RECORDS: int = lib.LINK_CARRIED_MAX
+RECORDS = limit("LINK_CARRIED_MAX")
 UNDER_WAY_MS = 16  # a packet is in the kernel's programs for far less
 HANDED_BYTES = ffi.sizeof("struct flow_handed")
 CONFIG = layout("offload_config", "outside inside off")

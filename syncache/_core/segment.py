@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import ffi, lib
-from .mirror import layout
+from .mirror import layout, numbers
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -46,8 +46,7 @@ _VARYING = layout(
     "payload_size",
     part=True,
 )
-_CHECKSUM_VALID = 1
-_CHECKSUM_PARTIAL = 2
+_CHECKSUM_VALID, _CHECKSUM_PARTIAL = numbers("syncache_checksum", "valid partial")
 
 assert _COMMON.size + _VARYING.size == ffi.sizeof("struct syncache_fields")
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import struct
 
 from . import ffi, lib
-from .mirror import layout
+from .mirror import layout, numbers
 
 KEYS: int = lib.SHIELD_KEYS
-OFF, WATCH, AUTO, ALWAYS = 0, 1, 2, 3  # enum shield_mode
-# enum shield_flag
-TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY = 1, 2, 4, 8, 16, 32
+OFF, WATCH, AUTO, ALWAYS = numbers("shield_mode", "off watch auto always")
+TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY = numbers(
+    "shield_flag", "ts-ports ts-check ts-required gate-open verify replay"
+)
 NO_EPOCH = UINT64_MASK = 2**64 - 1
 COUNTERS: tuple[str, ...] = tuple(
     name for name, _ in ffi.typeof("struct shield_counters").fields

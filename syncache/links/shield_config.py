@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .._core import shield as core
+from .._core.mirror import numbers
 from ..cookies import Cookie
 from ..entropy import entropy
 from ..keyring import KEY_BYTES
@@ -30,7 +31,10 @@ LAYOUT, SECMOD, TS = _X + "cookie_layout", _X + "secmod", _X + "cookie_ts"
 REPLAY, TS_PORTS = _X + "replay_entries", "net.inet.tcp.ts_offset_per_conn"
 COOKIES, ONLY = "net.inet.tcp.syncookies", "net.inet.tcp.syncookies_only"
 MODES = {"auto": core.AUTO, "always": core.ALWAYS, "watch": core.WATCH}
-LAYOUTS = {"wide": 0, "freebsd": 1}  # enum syncache_layout
+# The programs know two of them.
+LAYOUTS = dict(
+    zip(("wide", "freebsd"), numbers("syncache_layout", "wide freebsd"), strict=True)
+)
 # What the kernel takes at least of a peer (bpf_sk_assign_tcp_reqsk).
 MSS_LEAST = (536, 1220)
 HEADERS = (40, 60)  # IP and TCP

@@ -9,7 +9,7 @@ import pytest
 from tidy import ROOT
 
 from syncache._core import ffi
-from syncache._core.mirror import layout, words
+from syncache._core.mirror import layout, limit, numbers, words
 
 # Structures of Linux, of packets and of files, which no header of ours has.
 FOREIGN = {"links", "cli", "fleet", "tcp/icmp.py", "tcp/signature.py"}
@@ -77,3 +77,17 @@ def test_no_format_of_a_structure_of_ours_is_written_by_hand():
             if isinstance(text, str) and re.fullmatch(r"=[\dxcbBhHiIqQs]+", text):
                 by_hand.append(f"{name}:{node.lineno}: {text}")
     assert ["_core/shield.py"] == [fault.split(":")[0] for fault in by_hand]
+
+
+def test_numbers_are_those_of_the_words():
+    """Gaps in an enumeration are kept; a word that C has not is refused."""
+    assert (4, 32) == numbers("shield_flag", "ts-required replay")
+    with pytest.raises(KeyError, match="gone"):
+        numbers("shield_flag", "gone")
+
+
+def test_limit_is_the_number_of_the_header():
+    """And a name that no header has is refused."""
+    assert 16 == limit("SYNCACHE_KEY_BYTES")
+    with pytest.raises(AttributeError):
+        limit("SYNCACHE_GONE")

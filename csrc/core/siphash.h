@@ -64,6 +64,28 @@ siphash_begin(const uint8_t key[static SIPHASH_KEY_BYTES])
     return (struct siphash_state){k0 ^ SIPHASH_V0, k1 ^ SIPHASH_V1, k0 ^ SIPHASH_V2, k1 ^ SIPHASH_V3};
 }
 
+/*
+ * SipHash-1-3, for hash tables alone: nobody sees its output, and a collision costs a longer look.  Its words are
+ * absorbed by one round each, and three end it.
+ */
+static inline void
+siphash13_absorb(struct siphash_state *s, uint64_t word)
+{
+    s->v3 ^= word;
+    siphash_round(s);
+    s->v0 ^= word;
+}
+
+static inline uint64_t
+siphash13_end(struct siphash_state *s)
+{
+    s->v2 ^= 0xff;
+    siphash_round(s);
+    siphash_round(s);
+    siphash_round(s);
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
 /* Two compression rounds for each word: the 2 of 2-4. */
 static inline void
 siphash_absorb(struct siphash_state *s, uint64_t word)

@@ -61,7 +61,18 @@ flow_key(struct arrival *arrival)
     const struct view *view = &arrival->view;
     bool quote = view->kind == VIEW_QUOTE;
 
-    memcpy(&arrival->key, quote ? &view->quoted : &view->tuple, 36);
+    const struct syncache_tuple *tuple = quote ? &view->quoted : &view->tuple;
+
+    if (tuple->family == 4) {
+        /* A load wider than the stores before it would wait for them. */
+        memset(arrival->key.address, 0, sizeof arrival->key.address);
+        memcpy(arrival->key.address[0], tuple->faddr, 4);
+        memcpy(arrival->key.address[1], tuple->laddr, 4);
+        arrival->key.port[0] = tuple->fport;
+        arrival->key.port[1] = tuple->lport;
+    } else {
+        memcpy(&arrival->key, tuple, 36);
+    }
     arrival->key.family = view->tuple.family;
     arrival->key.protocol = quote ? view->quote_protocol : view->protocol;
     arrival->key.hash = 0;
@@ -152,22 +163,27 @@ flow_policy(struct flow *flow, struct arrival *arrival)
     return intercept_packet(flow, arrival);
 }
 
+enum flow_verdict
+flow_burst_one(struct flow *flow, struct syncache_ring *rx,
+               struct arrival *arrival)
+{
+    enum flow_verdict verdict = flow_policy(flow, arrival);
+
+    flow->stats.verdicts[verdict]++;
+    rx->slot[rx->next++].verdict = (uint8_t)verdict;
+    return verdict;
+}
+
 /* Fewer than count are consumed if a ring is full. */
-uint32_t
+static uint32_t
 flow_burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count,
                    struct arrival *arrival)
 {
     for (uint32_t i = 0; i < count; i++) {
-        enum flow_verdict verdict;
-
         if (!box_room(flow))
             return i;
-        verdict = flow_policy(flow, &arrival[i]);
-        flow->stats.verdicts[verdict]++;
-        rx->slot[rx->next].verdict = (uint8_t)verdict;
-        if (verdict < FLOW_CONSUMED && !flow->tap)
-            rx->passed[rx->passed_count++] = rx->next;
-        rx->next++;
+        if (flow_burst_one(flow, rx, &arrival[i]) < FLOW_CONSUMED && !flow->tap)
+            rx->passed[rx->passed_count++] = rx->next - 1;
     }
     return count;
 }

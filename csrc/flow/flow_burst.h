@@ -19,8 +19,8 @@ bool flow_burst_begin(struct flow *flow, uint64_t now_ms, struct syncache_ring *
  */
 void flow_burst_stage(const struct flow *flow, const struct syncache_ring *rx, uint32_t side, uint32_t count,
                       struct arrival *arrival);
-/* The policy for `count` packets that were staged, at flow->now_ms.  Returns how many were consumed. */
-uint32_t flow_burst_packets(struct flow *flow, struct syncache_ring *rx, uint32_t count, struct arrival *arrival);
+/* The policy for packet rx->next, which was staged, at flow->now_ms; the rings have room for its answers. */
+enum flow_verdict flow_burst_one(struct flow *flow, struct syncache_ring *rx, struct arrival *arrival);
 
 /* Judges the thresholds; the policy acts on a change of mode. */
 void flow_burst_judge(struct flow *flow);

@@ -102,7 +102,7 @@ flow_replay(struct flow *flow, uint64_t until_ms, struct syncache_ring *rx)
             /* A late one counts as of just now. */
             if (!flow->started || time_ms > flow->now_ms || flow->changed)
                 replay_advance(flow, time_ms);
-            flow_burst_packets(flow, rx, 1, &arrival[i]);
+            (void)flow_burst_one(flow, rx, &arrival[i]);
             assert(rx->next == first + i + 1);
             /* Requests are judged where they are counted. */
             if ((last || rx->slot[rx->next].handle > flow->now_ms) &&

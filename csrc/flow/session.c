@@ -66,31 +66,33 @@ uint32_t
 session_hash(const uint8_t hash_key[static SYNCACHE_KEY_BYTES],
              const struct session_key *key)
 {
-    uint8_t packed[40];
-    uint64_t hash;
+    struct siphash_state s = siphash_begin(hash_key);
+    uint64_t size;
 
     if (key->family == 4) {
         uint64_t one = session_end(key, 0);
         uint64_t two = session_end(key, 1);
         uint64_t low = one < two ? one : two;
-        struct siphash_state s = siphash_begin(hash_key);
 
-        siphash_absorb(&s, low | (uint64_t)key->protocol << 48);
-        siphash_absorb(&s, one ^ two ^ low);
-        siphash_absorb(&s, UINT64_C(16) << 56);
-        hash = siphash_end(&s);
+        siphash13_absorb(&s, low | (uint64_t)key->protocol << 48);
+        siphash13_absorb(&s, one ^ two ^ low);
+        size = 16;
     } else {
         int order = memcmp(key->address[0], key->address[1], 16);
         uint32_t first =
             order > 0 || (order == 0 && key->port[0] > key->port[1]);
 
-        memcpy(packed, key->address[first], 16);
-        memcpy(packed + 16, key->address[1 - first], 16);
-        store16_be(packed + 32, key->port[first]);
-        store16_be(packed + 34, key->port[1 - first]);
-        store32_be(packed + 36, key->protocol);
-        hash = siphash24(hash_key, packed, sizeof packed);
+        siphash13_absorb(&s, load64_le(key->address[first]));
+        siphash13_absorb(&s, load64_le(key->address[first] + 8));
+        siphash13_absorb(&s, load64_le(key->address[1 - first]));
+        siphash13_absorb(&s, load64_le(key->address[1 - first] + 8));
+        siphash13_absorb(&s, key->port[first] |
+                                 (uint64_t)key->port[1 - first] << 16 |
+                                 (uint64_t)key->protocol << 32);
+        size = 40;
     }
+    siphash13_absorb(&s, size << 56);
+    uint64_t hash = siphash13_end(&s);
     return (uint32_t)(hash ^ hash >> 32);
 }
 

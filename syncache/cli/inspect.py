@@ -27,10 +27,11 @@ from ..links.standby import stand_by
 from . import Failure, keyopts, keys
 from . import options as opts
 from .intercept import Box, open_link
-from .log_form import WARNING
+from .log_form import WARNING, facts_of
 from .output import Budget, Output, opened
 from .record import Recorder, flow_name, recording
 from .replay import Replay
+from .report_live import LiveReport
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service, keep_open
 from .sides import Sides, doubts
@@ -83,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
         "--detect-only", action="store_true", help="judge and report, touch nothing"
     )
     p.add_argument(
-        "--report", metavar="FILE", type=Path, help="of a capture: write an HTML page"
+        "--report", metavar="FILE", type=Path, help="write an HTML page, at the end"
     )
     opts.add_pcapng(p, "a capture, or a sample of live packets,")
     opts.add_ring(p)
@@ -125,11 +126,12 @@ def run(options: argparse.Namespace) -> int:
         log = Log(engine, write=output.write)
         log.output, log.budget = output, Budget()
         engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
+        log.report_to(options.report, " and ".join(names))
         service = Service(
             options,
             signals,
             output.write,
-            lambda: prepare(options, source, engine),
+            lambda: prepare(options, source, engine, log),
             output.reopen,
         )
         stack.callback(service.close)
@@ -145,6 +147,8 @@ def run(options: argparse.Namespace) -> int:
         awaited = names if options.wait and not options.tun else []
         keep_open(once, awaited, signals, output.write)
         log.close()
+        if log.report is not None:
+            log.report.close(time.monotonic())
     return 0
 
 
@@ -159,8 +163,6 @@ def check_ways(options: argparse.Namespace) -> None:
         raise Failure("name a FILE, or --tap IF, or --inside IF and --outside IF")
     if bool(options.inside) != bool(options.outside):
         raise Failure("--inside and --outside belong together")
-    if options.report and not options.files:
-        raise Failure("--report is of a capture; `syncache advise IF --report` listens")
     if options.inside and options.inside == options.outside:
         raise Failure(f"{options.inside} cannot be inside and outside")
     if options.on_exit != "leave" and (options.tun or not options.inside):
@@ -226,7 +228,10 @@ def make(
 
 
 def prepare(
-    options: argparse.Namespace, source: keys.KeySource | None, engine: Inspection
+    options: argparse.Namespace,
+    source: keys.KeySource | None,
+    engine: Inspection,
+    log: Log | None = None,
 ) -> Callable[[], None]:
     """Read everything again; return the function that puts it in force."""
     fresh = source.read() if source else None
@@ -235,6 +240,8 @@ def prepare(
     def apply() -> None:
         engine.adopt(sysctl, rules)
         engine.interfaces = interfaces
+        if log is not None and log.report is not None:
+            log.report.adopted()
         if source is not None and fresh is not None:
             source.give(engine, fresh)
 
@@ -279,6 +286,14 @@ class Log:
         self.output: Output | None = None  # of a live run
         self.lookout: Lookout | None = None  # which keeps the last alerts
         self.traffic: Traffic | None = None  # what a report counts
+        self.report: LiveReport | None = None
+
+    def report_to(self, path: Path | None, where: str) -> None:
+        """Keep a live run's page."""
+        if path is not None:
+            self.zero = datetime.now(timezone.utc).timestamp() - time.monotonic()
+            self.report = LiveReport(self._engine, path, where, self.write, self.zero)
+            self.traffic = self.report.traffic
 
     def tell(self, now: float) -> int:
         """Report events up to a time of the engine's clock; count the events."""
@@ -323,12 +338,6 @@ class Log:
         self.write(f"{stamp(message.time + self.zero)} {message}\n")
         if self._syslog is not None:
             self._syslog.send(message)
-
-
-def facts_of(message: Message) -> dict[str, Any]:
-    """Return the members of a message that are not said otherwise."""
-    members = asdict(message)
-    return {n: v for n, v in members.items() if n not in {"time", "severity"} and v}
 
 
 def stamp(seconds: float) -> str:
@@ -443,7 +452,17 @@ class InspectBox(Box):
 
     def tell(self) -> int:
         """Log messages; return how many events were read."""
-        return self._log.tell(self._clock())
+        now = self._clock()
+        taken = self._log.tell(now)
+        if self._log.report is not None:
+            self._log.report.turn(now, self.link_counts)
+        return taken
+
+    def table_parts(self, now: float) -> Iterator[str]:
+        """Yield the tables of SIGUSR1; the page is written too."""
+        if self._log.report is not None:
+            self._log.report.write(now)
+        return super().table_parts(now)
 
     def tables(self, now: float) -> str:
         """Return the tables of SIGUSR1."""

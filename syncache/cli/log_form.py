@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from ..alerts import Message
 
 FORMS = ("text", "time", "json", "rfc5424")
 # Syslog's severities.
@@ -99,3 +101,9 @@ def form_of(
 
     forms = {"text": text, "time": timed, "json": as_json, "rfc5424": rfc5424}
     return forms[name]
+
+
+def facts_of(message: Message) -> dict[str, Any]:
+    """Return the members of a message that are not said otherwise."""
+    members = asdict(message)
+    return {n: v for n, v in members.items() if n not in {"time", "severity"} and v}

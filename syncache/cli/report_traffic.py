@@ -180,9 +180,11 @@ class Facts:
     clock: Callable[[float], str]
 
 
-def inspect_page(facts: Facts, statistics: str) -> Page:
-    """Return the page of `inspect` over a capture."""
-    page = Page("Inspection of a capture", facts.source)
+def inspect_page(
+    facts: Facts, statistics: str, title: str = "Inspection of a capture"
+) -> Page:
+    """Return the page of `inspect`."""
+    page = Page(title, facts.source)
     traffic = facts.traffic
     page.heading("Alerts")
     if not traffic.alerts:

@@ -186,6 +186,19 @@ def test_ordinary_traffic_passes_under_default_rules(inspected):
     assert before == [inspected.us.show(name) for name in ("o0", "i0")]
 
 
+def test_page_of_a_run_is_written_on_request_and_at_the_end(inspected, tmp_path):
+    """Who asked whom, how much of it was half-open, and the alert, as in a capture."""
+    page = tmp_path / "page.html"
+    inspected.nginx(tiny=b"x")
+    inspected.inspect("--report", page)
+    inspected.client.run("curl", "-sS", f"http://{ADDRESS[4]}/tiny")
+    inspected.tables()
+    finished = page.read_text()
+    assert "Inspection of live traffic" in finished
+    assert ADDRESS[4] in finished
+    assert "o0" in finished
+
+
 def test_a_block_holds_to_the_second_and_spares_what_is_established(
     inspected, tmp_path
 ):

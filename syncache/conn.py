@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from . import address
@@ -36,6 +37,26 @@ class Numbers(NamedTuple):
     timestamps: bool = False
 
 
+class Opening(NamedTuple):
+    """Members of `struct syncache_conn`, as C has them; see there."""
+
+    family: int
+    iss: int
+    irs: int
+    rcv_wnd: int
+    snd_wnd: int
+    ts_recent: int
+    ts_offset: int
+    peer_mss: int
+    snd_wscale: int
+    rcv_wscale: int
+    sack_permitted: int
+    timestamps: int
+    ecn: int
+    rxmits: int
+    md5: int
+
+
 WSCALE_NONE = limit("SYNCACHE_WSCALE_NONE")
 ECN = words("syncache_ecn")
 VIA = words("syncache_via")
@@ -47,7 +68,6 @@ _MEMBERS = (
 )
 _CONN = layout("syncache_conn", _MEMBERS)
 CONN_BYTES = _CONN.size
-_NUMBER = layout("syncache_conn", "endpoint")
 _NAMES = _MEMBERS.split()
 
 
@@ -153,7 +173,19 @@ class Conn:
             unknown = members.keys() - _PLACES.keys()
             if missing or unknown:
                 raise TypeError(f"Conn: missing {missing}, unknown {unknown}")
-            _fill(self, _pack(endpoint.number, members), endpoint)
+            raw = _pack(endpoint.number, members)
+            _fill(self, raw, _CONN.unpack(raw), endpoint)
+
+    @property
+    def opening(self) -> Opening:
+        """All that a connection takes over, at once."""
+        return Opening._make(_opening(self._members))
+
+    @property
+    def packed(self) -> tuple[int, bytes, bytes]:
+        """The family, the peer's address and ours in C's form."""
+        members = self._members
+        return members[_FAMILY], members[0], members[1]
 
     @property
     def key(self) -> bytes:
@@ -200,24 +232,27 @@ class Conn:
         ).packet()
 
 
-def _fill(conn: Conn, raw: bytes, endpoint: Endpoint) -> None:
+def _fill(conn: Conn, raw: bytes, members: tuple[Any, ...], endpoint: Endpoint) -> None:
     """Set the members that a Conn has; it is frozen to all others."""
     object.__setattr__(conn, "raw", raw)
-    object.__setattr__(conn, "_members", _CONN.unpack(raw))
+    object.__setattr__(conn, "_members", members)
     object.__setattr__(conn, "endpoint", endpoint)
 
 
 def view_of(raw: bytes, endpoint: Endpoint) -> Conn:
     """Return the Conn of C's bytes."""
     conn: Conn = object.__new__(Conn)
-    _fill(conn, raw, endpoint)
+    _fill(conn, raw, _CONN.unpack(raw), endpoint)
     return conn
 
 
 def read(view: bytes | memoryview, endpoints: list[Endpoint], place: int = 0) -> Conn:
     """Make a Conn of the C structure at a place; `endpoints` by number."""
     raw = bytes(view[place : place + CONN_BYTES])
-    return view_of(raw, endpoints[_NUMBER.unpack_from(raw)[0]])
+    members = _CONN.unpack(raw)
+    conn: Conn = object.__new__(Conn)
+    _fill(conn, raw, members, endpoints[members[_ENDPOINT]])
+    return conn
 
 
 def _scale(value: int) -> int | None:
@@ -263,6 +298,11 @@ _PLACES: dict[str, tuple[int, _Codec, _Codec]] = {
     name: (_NAMES.index(member), out, into)
     for name, (member, out, into) in _DECODED.items()
 }
+
+
+_opening = itemgetter(
+    *(_NAMES.index(name.replace("family", "tuple.family")) for name in Opening._fields)
+)
 
 
 def _pack(endpoint: int, members: dict[str, Any]) -> bytes:

@@ -19,14 +19,11 @@ from .events import Closed, EndOfStream, Readable, Writable
 from .segment import ACK, RST, SYN
 from .tcp import output, segment_arrives
 from .tcp.arrival import near
-from .tcp.congestion import NewReno, initial_window
 from .tcp.departure import Departure
 from .tcp.keepalive import Keepalive
 from .tcp.limiter import Limiter
-from .tcp.receiver import Receiver
-from .tcp.rto import AFTER_SYN_ACK_LOSS_MS, RetransmissionTimeout
+from .tcp.opening import HEADERS, make_receiver, make_sender, path_mss, shift
 from .tcp.segment_arrives import RECEIVING
-from .tcp.sender import Sender
 from .tcp.signature import OPTION_BYTES as SIGNATURE_BYTES
 from .tcp.state import TRANSITIONS, Action, Happening, State
 from .tcp.timestamps import OPTION_BYTES, Timestamps
@@ -42,9 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TRANSITIONS", "Connection", "ConnectionInfo", "Owner"]
 
-_HEADERS = {4: 40, 6: 60}
-# Below this a path is not believed to be that narrow (RFC 8200 5; RFC 791: minmss).
-_MTU_MIN = {4: 0, 6: 1280}
 _WRITABLE = frozenset((State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT))
 
 
@@ -96,6 +90,36 @@ class Connection:
     `expire`, `transmit`, `deadline`, `icmp_error`, `packet_too_big`.
     """
 
+    __slots__ = (
+        "_closed_told",
+        "_family",
+        "_limiter",
+        "_mss_max",
+        "_mtu",
+        "_readable_told",
+        "_write_blocked",
+        "conn",
+        "handle",
+        "is_silent",
+        "keepalive_timer",
+        "key",
+        "listener",
+        "numbers",
+        "owner",
+        "probe_owed",
+        "receiver",
+        "reset",
+        "sender",
+        "settings",
+        "snd_wscale",
+        "soft_error",
+        "state",
+        "state_deadline",
+        "timer_ms",
+        "timestamps",
+        "writer",
+    )
+
     def __init__(
         self,
         conn: Conn,
@@ -121,17 +145,19 @@ class Connection:
         self.owner = owner
         self.writer = writer
         self.settings = settings
-        self._family = conn.family
+        opening = conn.opening
+        self._family = opening.family
         self._mtu = mtu
         self._mss_max = mss_max or 0xFFFF
         self.timestamps = Timestamps(
-            enabled=conn.timestamps,
-            ts_recent=conn.ts_recent,
-            offset=conn.ts_offset + ts_base,
+            enabled=opening.timestamps != 0,
+            ts_recent=opening.ts_recent,
+            offset=opening.ts_offset + ts_base,
         )
-        self.snd_wscale = conn.snd_wscale or 0
-        self.sender = self._make_sender(conn, settings)
-        self.receiver = self._make_receiver(conn, settings, rcv_window)
+        self.snd_wscale = shift(opening.snd_wscale)
+        mss = self._mss_of_path(mtu)
+        self.sender = make_sender(opening, settings, mss)
+        self.receiver = make_receiver(opening, settings, rcv_window, mss)
         self._limiter = Limiter(settings.ack_war_cnt, settings.ack_war_timewindow)
         self.keepalive_timer = Keepalive(
             enabled=bool(settings.always_keepalive),
@@ -145,51 +171,18 @@ class Connection:
         self._write_blocked = False
         self._closed_told = False
 
-    def _make_sender(self, conn: Conn, settings: Settings) -> Sender:
-        mss = self._mss_of_path(self._mtu)
-        again = conn.rxmits > 1
-        initial = settings.rexmit_initial
-        rto = RetransmissionTimeout(
-            max(initial, AFTER_SYN_ACK_LOSS_MS) if again else initial,
-            (settings.rexmit_min, settings.rexmit_max),
-            settings.rexmit_slop,
-        )
-        # RFC 5681 3.1: one segment if the SYN-ACK was sent again.
-        segments = settings.initcwnd_segments
-        window = mss if again else initial_window(mss, segments)
-        sender = Sender(conn.iss, mss, NewReno(window), rto)
-        sender.sack = conn.sack_permitted
-        sender.persist_limits = (settings.persmin, settings.persmax)
-        sender.open_window(conn.peer_window, conn.irs, conn.iss)
-        return sender
-
-    def _make_receiver(
-        self, conn: Conn, settings: Settings, window: int | None
-    ) -> Receiver:
-        wscale = conn.rcv_wscale or 0
-        receiver = Receiver(conn.irs, conn.rcv_window, wscale, self.sender.mss)
-        # A listener that names a window means it: it does not grow.
-        low = settings.recvspace if window is None else window
-        high = settings.recvbuf_max if window is None else window
-        top = 0xFFFF << wscale
-        receiver.limit_max = min(max(high, conn.rcv_window), top)
-        receiver.limit = min(max(low, conn.rcv_window), top)
-        receiver.delack_ms = settings.delacktime if settings.delayed_ack else 0
-        receiver.sack = conn.sack_permitted
-        receiver.ecn = None if conn.ecn == "none" else conn.ecn
-        return receiver
-
     def _mss_of_path(self, mtu: int) -> int:
-        mtu = max(mtu, _MTU_MIN[self._family])
-        path = max(mtu - _HEADERS[self._family], self.settings.minmss)
-        options = OPTION_BYTES if self.conn.timestamps else 0
-        options += SIGNATURE_BYTES if self.conn.md5 else 0
-        return max(min(self.conn.mss, path) - options, 1)
+        conn = self.conn
+        options = OPTION_BYTES if self.timestamps.enabled else 0
+        if conn.md5:
+            options += SIGNATURE_BYTES
+        path = path_mss(mtu, self._family, self.settings.minmss)
+        return max(min(conn.mss, path) - options, 1)
 
     @property
     def mss_announced(self) -> int:
         """The MSS option of our SYN-ACK: the link's limit (RFC 9293 3.7.1)."""
-        link = max(self._mtu - _HEADERS[self._family], self.settings.minmss)
+        link = max(self._mtu - HEADERS[self._family], self.settings.minmss)
         return min(link, self._mss_max)
 
     def __repr__(self) -> str:
@@ -315,17 +308,15 @@ class Connection:
     @property
     def deadline(self) -> int | None:
         """When `expire()` is due, in milliseconds."""
-        times = [
-            when
-            for when in (
-                self.sender.deadline,
-                self.receiver.deadline,
-                self.state_deadline,
-                self._keepalive_deadline(),
-            )
-            if when is not None
-        ]
-        return min(times, default=None)
+        earliest = self.sender.deadline
+        for when in (self.receiver.deadline, self.state_deadline):
+            if when is not None and (earliest is None or when < earliest):
+                earliest = when
+        if self.keepalive_timer.enabled:
+            when = self._keepalive_deadline()
+            if when is not None and (earliest is None or when < earliest):
+                earliest = when
+        return earliest
 
     def _keepalive_deadline(self) -> int | None:
         open_states = self.state in RECEIVING or self.state is State.CLOSE_WAIT

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _core
-from .conn import read
+from .conn import CONN_BYTES, read
 from .named import NamedNumber
-from .verdict import REASONS, Reason
+from .verdict import REASONS, Kind, Reason
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -82,9 +82,14 @@ class Ring(_core.RingCore):
             ValueError: it completed none.
             IndexError: there is no such packet.
         """
-        if not REASONS[self._verdict(i)].name.startswith("ACCEPT"):
+        if REASONS[self._verdict(i)].kind is not Kind.ACCEPT:
             raise ValueError(f"packet {i} completed no handshake")
-        return read(self._conn_at(i), self.endpoints)
+        return self.completed(self._place(i))
+
+    def completed(self, slot: int) -> Conn:
+        """Return the handshake of a slot that an arrival with ACCEPT names."""
+        start = slot * CONN_BYTES
+        return read(self._conn[start : start + CONN_BYTES], self.endpoints)
 
     def verdict(self, i: int) -> Reason:
         """Return the verdict on packet `i` in the burst that consumed it."""

@@ -111,8 +111,7 @@ class Stack:
             self.syncache._address(own)  # noqa: SLF001
         self._ts_base = round(self.syncache.keys.wall_offset * 1000)
         self._ours = frozenset(_packed(own) for own in self.addresses)
-        self._settings_read = Settings.of(self.sysctl)
-        self._settings_of = self.sysctl.changes
+        self._read_settings()
         self._now_ms = 0
         self._handle = 0
         self._connections: dict[int, Connection] = {}
@@ -219,7 +218,7 @@ class Stack:
                     # It was known when the burst began, and ended within it.
                     self._feed_again(arrival.packet, now)
             elif reason.kind is Kind.ACCEPT:
-                self._accept(rx.conn(arrival.slot), arrival)
+                self._accept(rx.completed(arrival.slot), arrival)
             else:
                 self._pass(reason, arrival, now)
         return consumed
@@ -268,18 +267,20 @@ class Stack:
     def _accept(self, conn: Conn, arrival: Arrival) -> None:
         """Make a connection of a completed handshake, if there is room."""
         listener: Listener = conn.endpoint.tag  # type: ignore[assignment]
+        if self._settings_of != self.sysctl.changes:
+            self._read_settings()
         if not self._has_room(listener):
             self.syncache.accepted(conn, ok=False)
             return
         self._handle += 1
         connection = Connection(
             conn,
-            self._settings(),
+            self._settings,
             owner=self,
             writer=writer_of(
                 conn,
                 listener.options,
-                dont_fragment=bool(self._knob("net.inet.ip.path_mtu_discovery")),
+                dont_fragment=self._dont_fragment,
             ),
             mtu=listener.options["mtu"] or self.mtu,
             ts_base=self._ts_base,
@@ -311,7 +312,7 @@ class Stack:
         """Return whether one more fits; TIME-WAIT gives way, then silent ones."""
         if listener.full or len(self._events) >= _EVENTS_MAX:
             return False
-        if len(self._connections) < self._sockets_max:
+        if len(self._connections) < self._sockets:
             return True
         if self._time_wait:
             next(iter(self._time_wait)).forget()
@@ -468,12 +469,12 @@ class Stack:
 
     # Tunables.
 
-    def _settings(self) -> Settings:
-        """Return the settings of new connections; read anew when a tunable changed."""
-        if self._settings_of != self.sysctl.changes:
-            self._settings_read = Settings.of(self.sysctl)
-            self._settings_of = self.sysctl.changes
-        return self._settings_read
+    def _read_settings(self) -> None:
+        """Read what new connections obey: at first, and when a tunable changed."""
+        self._settings = Settings.of(self.sysctl)
+        self._sockets = self._sockets_max
+        self._dont_fragment = bool(self._knob("net.inet.ip.path_mtu_discovery"))
+        self._settings_of = self.sysctl.changes
 
     def _knob(self, name: str) -> int:
         return int(self.sysctl[name])

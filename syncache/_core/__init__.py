@@ -66,6 +66,7 @@ _burst = lib.syncache_burst  # looked up once: it is called for every 64 packets
 _ARRIVAL_BYTES = ffi.sizeof("struct syncache_arrival")
 _CLEARED = bytes(layout("syncache_ring", "count next passed_count", part=True).size)
 _COUNT = ffi.offsetof("struct syncache_ring", "count")
+_CONN = ffi.typeof("struct syncache_conn *")  # a name would be looked up at each call
 _CURSOR = slice(_COUNT, _COUNT + len(_CLEARED))
 
 
@@ -326,7 +327,7 @@ class Core(Block):
 
     def accepted(self, conn: bytes, handle: int, ok: bool) -> None:
         """Tell how an offer ended."""
-        pointer = ffi.from_buffer("struct syncache_conn *", conn)
+        pointer = ffi.from_buffer(_CONN, conn)
         lib.syncache_accepted(self._cache, pointer, handle, ok)
 
     def opened(self, tuple_: bytes, handle: int) -> bool:
@@ -508,11 +509,6 @@ class RingCore:
 
     def _checksum(self, index: int) -> int:
         return self._at(index).checksum
-
-    def _conn_at(self, index: int) -> bytes:
-        size = len(self._conn) // self.cdata.slots
-        place = self._place(index)
-        return self._conn[place * size : place * size + size]
 
     def _append(self, packet: Buffer, checksum: int, gso_size: int) -> None:
         ring = self.cdata

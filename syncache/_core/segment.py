@@ -47,8 +47,10 @@ _VARYING = layout(
     part=True,
 )
 _CHECKSUM_VALID, _CHECKSUM_PARTIAL = numbers("syncache_checksum", "valid partial")
+_FIELDS = ffi.typeof("struct syncache_fields *")  # not to be looked up by its name
 
-assert _COMMON.size + _VARYING.size == ffi.sizeof("struct syncache_fields")
+_SIZE = _COMMON.size + _VARYING.size
+assert ffi.sizeof("struct syncache_fields") == _SIZE
 
 
 class SegmentWriter:
@@ -70,7 +72,7 @@ class SegmentWriter:
         flow_label: int,
     ) -> None:
         laddr, lport, faddr, fport = ends
-        self._fields = bytearray(_COMMON.size + _VARYING.size)
+        self._fields = bytearray(_SIZE)
         _COMMON.pack_into(
             self._fields,
             0,
@@ -84,7 +86,7 @@ class SegmentWriter:
             dont_fragment,
             flow_label,
         )
-        self._pointer = ffi.from_buffer("struct syncache_fields *", self._fields)
+        self._pointer = ffi.from_buffer(_FIELDS, self._fields)
         self._dont_fragment = dont_fragment
         self._ip_id = 0
 

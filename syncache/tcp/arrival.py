@@ -54,8 +54,10 @@ class Arrival:
         "is_tcp",
         "key",
         "md5",
-        "packet",
+        "memory",
+        "packet_size",
         "payload",
+        "place",
         "reason",
         "sack",
         "seq",
@@ -91,12 +93,19 @@ class Arrival:
         self.handle = 0
         self.slot = 0
         self.reason = Reason.PASS_KNOWN
-        self.packet = memoryview(b"")
+        self.memory = memoryview(b"")
+        self.place = self.packet_size = 0
+
+    @property
+    def packet(self) -> memoryview:
+        """The whole packet, from the IP header on."""
+        return self.memory[self.place : self.place + self.packet_size]
 
 
 def arrivals(ring: RingCore) -> Iterator[Arrival]:
     """Yield the packets of the last burst that are the stack's, in order."""
     view = ring.memory
+    new = Arrival.__new__  # all fields are set here
     for (
         key,
         handle,
@@ -121,17 +130,25 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         is_tcp,
     ) in _ARRIVAL.iter_unpack(ring.arrivals):
         start = place + payload
-        arrival = Arrival(seq, ack, flags, window, view[start : start + payload_size])
-        arrival.packet = view[place : place + size]
+        arrival = new(Arrival)
+        arrival.seq = seq
+        arrival.ack = ack
+        arrival.flags = flags
+        arrival.window = window
+        arrival.payload = view[start : start + payload_size]
+        arrival.size = payload_size
+        arrival.memory = view
+        arrival.place = place
+        arrival.packet_size = size
         arrival.reason = REASONS[verdict]
         arrival.handle = handle
         arrival.slot = slot
         arrival.key = key
         arrival.is_tcp = is_tcp != 0
         arrival.ecn = ecn
-        if timestamps:
-            arrival.tsval = tsval
-            arrival.tsecr = tsecr
+        arrival.tsval = tsval if timestamps else None
+        arrival.tsecr = tsecr
+        arrival.sack = arrival.md5 = arrival.header = None
         if sack_count:
             start = place + sack
             blocks = view[start : start + sack_count * _SACK_BLOCK.size]

@@ -8,7 +8,10 @@ See RFC 5681 3.1, 3.2, 4.1; RFC 6582 3.2; RFC 6928 2.
 
 from __future__ import annotations
 
+from functools import lru_cache
 
+
+@lru_cache(maxsize=256)
 def initial_window(mss: int, segments: int) -> int:
     """Return RFC 6928's initial window for this many segments of 1460 bytes."""
     return min(segments * mss, max(2 * mss, segments * 1460))

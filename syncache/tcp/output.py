@@ -18,7 +18,7 @@ from .state import State
 if TYPE_CHECKING:
     from ..connection import Connection
     from ..ring import Ring
-    from .sender import Plan
+    from .sendstate import Plan
 
 # One connection sends this many segments before it is the next one's turn.
 QUANTUM = 32

@@ -45,6 +45,34 @@ class Receiver:
     `sack`: the peer takes SACK options.
     """
 
+    __slots__ = (
+        "_ce_packets",
+        "_chunks",
+        "_duplicates",
+        "_ece",
+        "_quick",
+        "_unacked",
+        "_unacked_segments",
+        "_window_end",
+        "acks_owed",
+        "deadline",
+        "delack_ms",
+        "discard",
+        "ecn",
+        "fin_seq",
+        "irs",
+        "last_ack_sent",
+        "limit",
+        "limit_max",
+        "mss",
+        "rcv_adv",
+        "rcv_nxt",
+        "reassembly",
+        "sack",
+        "size",
+        "wscale",
+    )
+
     def __init__(self, irs: int, window: int, wscale: int, mss: int) -> None:
         self.irs = irs
         self.rcv_nxt = irs + 1
@@ -67,7 +95,7 @@ class Receiver:
         self._unacked = 0
         self._unacked_segments = 0
         self._quick = _QUICK
-        self._duplicates: deque[tuple[int, int]] = deque(maxlen=_ACKS_OWED_MAX)
+        self._duplicates: list[tuple[int, int]] = []
         self._window_end = self.rcv_adv
         self._ece = False
         self._ce_packets = _ACE_INITIAL
@@ -97,10 +125,10 @@ class Receiver:
         before = self.rcv_nxt
         if seq < before:
             self.came_twice(seq, before)
-        elif self.reassembly:
+        elif self.reassembly.size:
             self.came_twice(*self.reassembly.overlap(before, end))
         self._deliver(bytes(data[before - seq :]))
-        if self.reassembly:
+        if self.reassembly.size:
             # RFC 5681 4.2: a filled hole is acknowledged at once.
             for piece in self.reassembly.take(self.rcv_nxt):
                 self._deliver(piece)
@@ -125,6 +153,7 @@ class Receiver:
         """Tell the peer with the next ACK that it sent these bytes again."""
         if seq < end and self.sack:
             self._duplicates.append((seq, end))
+            del self._duplicates[:-_ACKS_OWED_MAX]
 
     def _is_quick(self, size: int) -> bool:
         if self._quick == 0 or size < min(self.mss, _FULL):
@@ -250,7 +279,7 @@ class Receiver:
     @property
     def has_blocks(self) -> bool:
         """Whether there is anything to report in a SACK option."""
-        return bool(self.reassembly or self._duplicates)
+        return self.reassembly.size > 0 or bool(self._duplicates)
 
     def sack_blocks(self, count: int) -> Iterable[tuple[int, int]]:
         """Return the blocks to report: the one that came twice, once, then the newest.
@@ -260,7 +289,7 @@ class Receiver:
         """
         if not self._duplicates:
             return self.reassembly.newest(count)
-        twice = self._duplicates.popleft()
+        twice = self._duplicates.pop(0)
         blocks = self.reassembly.newest(count)
         blocks.sort(key=lambda block: not block[0] <= twice[0] < block[1])
         return [twice, *blocks][:count]

@@ -17,103 +17,26 @@ See RFC 9293 3.8; RFC 5681; RFC 6298; RFC 6582; RFC 6675; RFC 2018 8 (reneging).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-from .rto import RETRANSMISSIONS_MAX, RetransmissionTimeout
-from .scoreboard import DUP_THRESH, Scoreboard
-from .sendqueue import SendQueue
-from .tail import Tail
-
-if TYPE_CHECKING:
-    from .congestion import NewReno
+from .rto import RETRANSMISSIONS_MAX
+from .scoreboard import DUP_THRESH
+from .sendstate import Plan, SendState
 
 
-class Plan(NamedTuple):
-    """A segment to send: `size` bytes of data from `seq` on."""
-
-    seq: int
-    size: int
-    syn: bool = False
-    fin: bool = False
-
-
-class Sender:
+class Sender(SendState):
     """Send sequence variables, queue, congestion window and retransmission timer.
 
     `mss` is the payload of a full segment without further options; `gso_max` the most
     that one super-segment carries (0: the link takes none).
     """
 
-    def __init__(
-        self, iss: int, mss: int, congestion: NewReno, rto: RetransmissionTimeout
-    ) -> None:
-        self.iss = iss
-        self.snd_una = iss
-        self.snd_nxt = iss + 1
-        self.snd_max = iss + 1
-        self.snd_wnd = 0
-        self.max_snd_wnd = 0
-        self._wl1 = 0
-        self._wl2 = 0
-        self.mss = mss
-        self.gso_max = 0
-        self.nodelay = False
-        self.orphan = False
-        self.queue = SendQueue()
-        self.fin = False
-        self._fin_end: int | None = None
-        self.congestion = congestion
-        self.rto = rto
-        self.board = Scoreboard()
-        self.deadline: int | None = None
-        self.persisting = False
-        self.persist_limits = (5000, 60000)
-        self._probe = False
-        self._syn_again = False
-        self._dupacks = 0
-        self._departed = 0
-        self._recover: int | None = None
-        self._high_rxt = 0
-        self._rescue = False
-        self._timed: tuple[int, int] | None = None
-        self.sack = False
-        self.tail = Tail()
-        self._last_sent_ms = 0
-        self._unanswered = 0
-        self.retransmitted = 0
-
-    @property
-    def end(self) -> int:
-        """The sequence number behind the last byte written, where the FIN goes."""
-        base = self.snd_una if self.snd_una > self.iss else self.iss + 1
-        return base + self.queue.size
-
-    @property
-    def fin_owed(self) -> bool:
-        """A FIN was asked for and has not been acknowledged."""
-        return self.fin and not self.fin_acked
-
-    @property
-    def fin_acked(self) -> bool:
-        """The peer acknowledged our FIN (its queue is empty then)."""
-        return self._fin_end is not None and self.snd_una >= self._fin_end
-
-    def close(self) -> None:
-        """Send a FIN after the queued data."""
-        self.fin = True
-        self._fin_end = self.end + 1
-
-    def look(self, plan: Plan) -> memoryview:
-        """Return the data of a planned segment."""
-        base = self.snd_una if self.snd_una > self.iss else self.iss + 1
-        return self.queue.look(plan.seq - base, plan.size)
+    __slots__ = ()
 
     # What goes out next.
 
     def pipe(self) -> int:
         """Return the bytes thought to be under way."""
         under_way = self.snd_nxt - self.snd_una - self._departed
-        if self.board:
+        if self.board.total:
             under_way -= self.board.marked(self.snd_una, self.snd_nxt)
             if self._recover is not None:
                 low = max(self._high_rxt, self.snd_una)
@@ -165,7 +88,7 @@ class Sender:
         if self._rescue:
             # RFC 5681 3.2, step 3: the first one goes out whatever the pipe holds.
             limit = self.snd_una + self.mss
-        elif room >= self.mss and self.board:
+        elif room >= self.mss and self.board.total:
             limit = self._lost_below()
         else:
             return None
@@ -180,7 +103,7 @@ class Sender:
     def _plan_next(self, room: int) -> Plan | None:
         """Return a segment from SND.NXT on: new, or again after a time-out."""
         seq, stop = self.snd_nxt, self.end
-        if seq < self.snd_max and self.board:
+        if seq < self.snd_max and self.board.total:
             hole = self.board.hole(seq, stop)
             if hole is None:
                 seq = min(stop, self.snd_max)
@@ -275,7 +198,7 @@ class Sender:
         if self.tail.is_due and self.rto.srtt_ms is not None:
             lone = self.snd_max - self.snd_una <= self.mss
             self.deadline = self.tail.wait_until(
-                now_ms, self.rto.srtt_ms, holes=bool(self.board), lone=lone
+                now_ms, self.rto.srtt_ms, holes=self.board.total > 0, lone=lone
             )
 
     def settle(self, now_ms: int) -> None:
@@ -347,12 +270,13 @@ class Sender:
         count = ack - self.snd_una
         full_window = 2 * self.pipe() >= self.congestion.cwnd
         base = self.snd_una if self.snd_una > self.iss else self.iss + 1
-        self.queue.discard(min(max(ack - base, 0), self.queue.size))
+        if ack > base:  # not of our SYN alone
+            self.queue.discard(min(ack - base, self.queue.size))
         self.snd_una = ack
         self._syn_again = self._probe = False
         self._take_sample(ack, now_ms, rtt_ms)
         self.rto.progress()
-        if self.board:
+        if self.board.total:
             self.board.advance(ack)
             if self.board.begins_at(ack):
                 self.board.clear()
@@ -369,13 +293,17 @@ class Sender:
         self.snd_nxt = max(self.snd_nxt, ack)
         self.persisting = False
         self.tail.owed = False
-        if self.tail.repaired(ack, twice=twice) and self._recover is None:
+        if (
+            self.tail.end is not None
+            and self.tail.repaired(ack, twice=twice)
+            and self._recover is None
+        ):
             self.congestion.lost(max(self.snd_max - ack, self.mss), self.mss)
         if self.snd_max > ack:
             self._arm(now_ms)
         else:
             self.deadline = None
-        if self.board and self._recover is None and self._is_lost():
+        if self.board.total and self._recover is None and self._is_lost():
             self._enter_recovery()
 
     def duplicate(self) -> None:
@@ -383,7 +311,7 @@ class Sender:
         if self.snd_nxt == self.snd_una:
             return
         self._dupacks += 1
-        if not self.board:
+        if not self.board.total:
             # Each one means that a segment has left the network.
             under_way = self.snd_nxt - self.snd_una
             self._departed = min(self._departed + self.mss, under_way)
@@ -394,7 +322,7 @@ class Sender:
         if self.snd_nxt < self.snd_max:
             # RFC 6582 3.2: after a time-out these may be echoes of what it resent.
             return False
-        if self.board:
+        if self.board.total:
             return self._lost_below() > self.snd_una or self._dupacks >= DUP_THRESH
         return self._dupacks >= DUP_THRESH
 
@@ -458,7 +386,7 @@ class Sender:
         """Nothing came back for two round trips: look for a loss."""
         self.tail.is_due = False
         self.deadline = self.tail.next_timeout(now_ms)
-        if self.board:
+        if self.board.total:
             self._lose_holes()
         elif self._recover is None:
             self.tail.owed = True

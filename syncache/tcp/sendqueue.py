@@ -7,6 +7,7 @@ dropping what was acknowledged cost no more than one copy of each byte.
 from __future__ import annotations
 
 _FIRST_CAPACITY = 16384
+_NOTHING = memoryview(b"")
 
 
 class SendQueue:
@@ -15,7 +16,7 @@ class SendQueue:
     __slots__ = ("_head", "_memory", "size")
 
     def __init__(self) -> None:
-        self._memory = memoryview(b"")
+        self._memory = _NOTHING
         self._head = 0
         self.size = 0
 
@@ -58,7 +59,7 @@ class SendQueue:
 
     def clear(self) -> None:
         """Forget everything and give the memory back."""
-        self._memory = memoryview(b"")
+        self._memory = _NOTHING
         self._head = self.size = 0
 
     def _grow(self, needed: int) -> None:

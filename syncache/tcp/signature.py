@@ -32,7 +32,7 @@ _PROTOCOL_TCP = 6
 
 def writer_of(conn: Conn, options: Mapping[str, Any], *, dont_fragment: bool) -> Writer:
     """Return the writer of a connection's packets, as its listener's options say."""
-    family, faddr, laddr = conn.family, conn.key[:16], conn.key[16:32]
+    family, faddr, laddr = conn.packed
     writer = SegmentWriter(
         family,
         (laddr, conn.lport, faddr, conn.fport),

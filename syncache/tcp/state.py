@@ -23,7 +23,17 @@ from enum import Enum
 from typing import NamedTuple
 
 
-class State(Enum):
+class Word(Enum):
+    """A word of the machine: itself alone, so that finding it costs no hash of text."""
+
+    __hash__ = object.__hash__
+
+    def __str__(self) -> str:
+        """Return the RFC's spelling."""
+        return str(self.value)
+
+
+class State(Word):
     """A state of a connection, spelled as RFC 9293 spells it when printed."""
 
     SYN_RECEIVED = "SYN-RECEIVED"
@@ -36,12 +46,8 @@ class State(Enum):
     TIME_WAIT = "TIME-WAIT"
     CLOSED = "CLOSED"
 
-    def __str__(self) -> str:
-        """Return the RFC's spelling."""
-        return self.value
 
-
-class Happening(Enum):
+class Happening(Word):
     """The events of a connection: user calls, arriving segments, time-outs."""
 
     RST = "rcv RST"
@@ -54,12 +60,8 @@ class Happening(Enum):
     USER_TIMEOUT = "user timeout"
     STATE_TIMEOUT = "state timeout"
 
-    def __str__(self) -> str:
-        """Return the RFC's spelling."""
-        return self.value
 
-
-class Action(Enum):
+class Action(Word):
     """The action of a transition."""
 
     NOTHING = "nothing"

@@ -27,14 +27,14 @@ class Tail:
     __slots__ = ("end", "is_due", "late", "owed", "timeout_at")
 
     def __init__(self) -> None:
-        self.is_due = False
-        self.timeout_at = 0
-        self.clear()
+        self.is_due = self.owed = False
+        self.timeout_at = self.late = 0
+        self.end: int | None = None
 
     def clear(self) -> None:
         """Forget probe and losses: the time-out repairs everything."""
         self.owed = False
-        self.end: int | None = None
+        self.end = None
         self.late = 0
 
     def wait_until(

@@ -265,6 +265,18 @@ def test_connections_are_bounded_by_maxsockets():
     assert 1 == hand.stack.stats.listendrop
 
 
+def test_next_handshake_obeys_a_tunable_that_changed():
+    """What connections obey is kept, and read anew after a change."""
+    hand = listen(4)
+    connect(hand, 0)
+    hand.stack.sysctl["kern.ipc.maxsockets"] = 2
+    hand.stack.sysctl["net.inet.tcp.keepidle"] = 1234
+    for number in range(1, 3):
+        connect(hand, number)
+    first, second = hand.stack.connections
+    assert 1234 == second.settings.keepidle != first.settings.keepidle
+
+
 def test_time_wait_gives_way_to_a_new_connection():
     """The oldest of those that only wait."""
     hand = listen(4, sysctl={"kern.ipc.maxsockets": 3})

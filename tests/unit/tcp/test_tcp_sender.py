@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from syncache.tcp.congestion import NewReno
 from syncache.tcp.rto import RetransmissionTimeout
-from syncache.tcp.sender import Plan, Sender
+from syncache.tcp.sender import Sender
+from syncache.tcp.sendstate import Plan
 
 MSS = 1000
 

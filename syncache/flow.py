@@ -306,11 +306,11 @@ class Flow:
                 core.set_ts_key(ts_key)
                 core.set_ts_base(round(keys.wall_offset * 1000))
 
-    def carried(self, maps: Mapping[str, int]) -> Carried:
+    def carried(self, maps: Mapping[str, int], key: bytes) -> Carried:
         """Return the way to those who carry connections of this engine: a link's."""
         from ._core.offload import Carried  # of Linux alone
 
-        return Carried(self._core, maps)
+        return Carried(self._core, maps, key)
 
     def close(self) -> None:
         """Wipe and give back the memory; every later call raises RuntimeError."""

@@ -17,6 +17,13 @@ struct offload_key6 {
     uint16_t port[2];
 };
 
+/* What it is called in the map of IPv6: offload_name.h. */
+struct offload_name6 {
+    uint64_t hash;             /* of both addresses */
+    uint32_t client;           /* the last word of its address */
+    uint16_t port[2];
+};
+
 enum offload_state {
     OFFLOAD_ON,    /* carried */
     OFFLOAD_TAKEN  /* given back: packets go to the process again, and nobody writes here but for what is under way */
@@ -25,7 +32,7 @@ enum offload_state {
 enum offload_end { OFFLOAD_CLIENT, OFFLOAD_SERVER };
 
 /*
- * 56 bytes, so that the kernel's element of an IPv4 connection fits into 128.  The splice is that of
+ * 56 bytes, so that the kernel's element of a connection fits into 128.  The splice is that of
  * csrc/flow/splice.h; numbers are those that the server uses, as in struct session.
  */
 struct offload_entry {
@@ -59,6 +66,7 @@ struct offload_config {
     uint32_t inside;
     uint32_t off;              /* 1: everything goes to the process */
     uint32_t reserved;
+    uint64_t key[4];           /* SipHash with the key mixed in, where a message begins */
 };
 
 /* One for each processor. */
@@ -71,6 +79,6 @@ struct offload_processor {
 
 /* cffi: end. */
 
-_Static_assert(sizeof(struct offload_entry) == 56, "the element of an IPv4 connection has 120 bytes");
+_Static_assert(sizeof(struct offload_entry) == 56, "the element of a connection has 120 bytes");
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "kernel.h"
 #include "offload.h"
+#include "offload_name.h"
 
 #include "../flow/splice_words.h"
 
@@ -54,7 +55,7 @@ MAP(processor_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct offload_processor
 MAP(scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct offload_scratch), 1, 0);
 MAP(carried4, BPF_MAP_TYPE_HASH, sizeof(struct offload_key4), sizeof(struct offload_entry), OFFLOAD_CONNECTIONS,
     BPF_F_NO_PREALLOC);
-MAP(carried6, BPF_MAP_TYPE_HASH, sizeof(struct offload_key6), sizeof(struct offload_entry), OFFLOAD_CONNECTIONS,
+MAP(carried6, BPF_MAP_TYPE_HASH, sizeof(struct offload_name6), sizeof(struct offload_entry), OFFLOAD_CONNECTIONS,
     BPF_F_NO_PREALLOC);
 MAP(events, BPF_MAP_TYPE_QUEUE, 0, sizeof(struct offload_event), OFFLOAD_EVENTS, 0);
 
@@ -197,13 +198,16 @@ segment_key6(const struct segment *segment, bool from_client, struct offload_key
 
 /* Its connection's entry, carried or taken. */
 static inline struct offload_entry *
-segment_entry(const struct segment *segment, bool from_client)
+segment_entry(const struct offload_config *config, const struct segment *segment, bool from_client)
 {
     if (segment->v6) {
         struct offload_key6 key;
 
+        struct offload_name6 name;
+
         segment_key6(segment, from_client, &key);
-        return map_lookup(&carried6, &key);
+        offload_name(config->key, &key, &name);
+        return map_lookup(&carried6, &name);
     }
     struct offload_key4 key;
 

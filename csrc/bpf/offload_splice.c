@@ -185,10 +185,11 @@ segment_here(const struct __sk_buff *skb, struct segment *segment)
 }
 
 static inline int
-splice(struct __sk_buff *skb, struct segment *segment, bool from_client,
-       uint32_t to, struct offload_processor *processor)
+splice(struct __sk_buff *skb, const struct offload_config *config,
+       struct segment *segment, bool from_client, uint32_t to,
+       struct offload_processor *processor)
 {
-    struct offload_entry *entry = segment_entry(segment, from_client);
+    struct offload_entry *entry = segment_entry(config, segment, from_client);
 
     if (entry == NULL)
         return TC_NEXT;
@@ -216,6 +217,6 @@ offload_splice(struct __sk_buff *skb)
          !segment_read(skb, skb->protocol, &segment)))
         return TC_NEXT;
     if (from_client)
-        return splice(skb, &segment, true, config->inside, processor);
-    return splice(skb, &segment, false, config->outside, processor);
+        return splice(skb, config, &segment, true, config->inside, processor);
+    return splice(skb, config, &segment, false, config->outside, processor);
 }

@@ -41,10 +41,10 @@ give_back(const struct segment *segment, bool from_client,
 
 /* Looks for a segment's connection; a number of bytes to take. */
 static inline uint32_t
-judge(const struct segment *segment, bool from_client,
-      struct offload_processor *processor)
+judge(const struct offload_config *config, const struct segment *segment,
+      bool from_client, struct offload_processor *processor)
 {
-    struct offload_entry *entry = segment_entry(segment, from_client);
+    struct offload_entry *entry = segment_entry(config, segment, from_client);
 
     if (entry == NULL || entry->state != OFFLOAD_ON)
         return TAKE;
@@ -76,6 +76,6 @@ offload_take(struct __sk_buff *skb)
         !segment_read(skb, skb->protocol, &segment))
         return (int)TAKE;
     if (from_client)
-        return (int)judge(&segment, true, processor);
-    return (int)judge(&segment, false, processor);
+        return (int)judge(config, &segment, true, processor);
+    return (int)judge(config, &segment, false, processor);
 }

@@ -246,6 +246,13 @@ struct flow_splice {
     uint8_t reserved[3];          /* zero */
 };
 
+/* What is known of a connection that comes back from a program of the kernel. */
+enum flow_known {
+    FLOW_KNOWN_NOT,
+    FLOW_KNOWN,                   /* flow_handed_seen(): it goes on */
+    FLOW_KNOWN_BY_NAME            /* of its tuple the family, both ports and the last word of the client's address */
+};
+
 /* A spliced connection that a program of the kernel carries.  Numbers are those that the server uses. */
 struct flow_handed {
     struct syncache_tuple tuple;  /* foreign is the client */
@@ -255,7 +262,7 @@ struct flow_handed {
     uint8_t flags;                /* SPLICE_* of splice_words.h */
     int8_t shift_to_client;       /* of windows: left if positive */
     int8_t shift_to_server;
-    uint8_t known;                /* flow_handed_seen(): 1, it goes on; 0: the engine has no such session any more */
+    uint8_t known;                /* enum flow_known; FLOW_KNOWN_NOT: the engine has no such session any more */
     uint64_t bytes[2];            /* payload from client and server */
     uint32_t nxt[2];              /* SND.NXT of client and server */
     uint32_t ack[2];              /* the highest ACK of each */

@@ -82,12 +82,28 @@ flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed *out,
     return written;
 }
 
+/*
+ * Is a record about this session?  Where the tuple is not known whole, its number, its client and ports, and a delta
+ * that was drawn for it leave no other one in practice.
+ */
+static bool
+handed_is(const struct session *session, const struct flow_handed *in)
+{
+    struct syncache_tuple tuple;
+
+    session_tuple(session, &tuple);
+    if (in->known != FLOW_KNOWN_BY_NAME)
+        return memcmp(&tuple, &in->tuple, sizeof tuple) == 0;
+    return tuple.family == in->tuple.family && tuple.fport == in->tuple.fport &&
+           tuple.lport == in->tuple.lport &&
+           memcmp(tuple.faddr + 12, in->tuple.faddr + 12, 4) == 0 &&
+           session->splice.delta == in->delta;
+}
+
 /* The session that a record is about, if it is still handed over. */
 static struct session *
 handed_session(struct flow *flow, const struct flow_handed *in)
 {
-    struct syncache_tuple tuple;
-
     if (in->number >= flow->sessions.fresh)
         return NULL;
     struct session *session = session_at(&flow->sessions, in->number);
@@ -95,8 +111,7 @@ handed_session(struct flow *flow, const struct flow_handed *in)
         session->flags & SESSION_OWES_RST ||
         session->splice.handed != HANDED_OVER)
         return NULL;
-    session_tuple(session, &tuple);
-    return memcmp(&tuple, &in->tuple, sizeof tuple) == 0 ? session : NULL;
+    return handed_is(session, in) ? session : NULL;
 }
 
 static uint32_t
@@ -140,7 +155,7 @@ flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed *in,
     for (uint32_t i = 0; i < count; i++) {
         struct session *session = handed_session(flow, &in[i]);
 
-        in[i].known = session != NULL;
+        in[i].known = session != NULL ? FLOW_KNOWN : FLOW_KNOWN_NOT;
         if (session != NULL)
             handed_merge(flow, session, &in[i]);
     }

@@ -11,13 +11,14 @@
 #include <time.h>
 
 #include "../bpf/offload.h"
+#include "../bpf/offload_name.h"
 #include "link.h"
 
 #define NS_A_MS 1000000u
 
 /* Records of one family, as the kernel takes them. */
 struct carried_batch {
-    uint8_t keys[LINK_CARRIED_MAX * sizeof(struct offload_key6)];
+    uint8_t keys[LINK_CARRIED_MAX * sizeof(struct offload_name6)];
     struct offload_entry entries[LINK_CARRIED_MAX];
     uint32_t index[LINK_CARRIED_MAX]; /* of the caller's records */
     uint32_t count;
@@ -33,16 +34,42 @@ carried_now(void)
     return (uint32_t)(ns >> OFFLOAD_TICK_SHIFT);
 }
 
+/* Writes how the map calls a connection; the size of that. */
 static size_t
-carried_key(const struct syncache_tuple *tuple, uint8_t *key)
+carried_key(const struct link_carried *maps, const struct syncache_tuple *tuple,
+            uint8_t *out)
 {
-    size_t size = tuple->family == 4 ? 4 : 16;
+    struct offload_key4 key4;
+    struct offload_key6 key6;
+    struct offload_name6 name;
     uint16_t port[2] = {htons(tuple->fport), htons(tuple->lport)};
 
-    memcpy(key, tuple->faddr, size);
-    memcpy(key + size, tuple->laddr, size);
-    memcpy(key + 2 * size, port, sizeof port);
-    return 2 * size + sizeof port;
+    if (tuple->family == 4) {
+        memcpy(&key4.address[0], tuple->faddr, 4);
+        memcpy(&key4.address[1], tuple->laddr, 4);
+        memcpy(key4.port, port, sizeof port);
+        memcpy(out, &key4, sizeof key4);
+        return sizeof key4;
+    }
+    memcpy(key6.address, tuple->faddr, 16);
+    memcpy(key6.address + 4, tuple->laddr, 16);
+    memcpy(key6.port, port, sizeof port);
+    offload_name(maps->key, &key6, &name);
+    memcpy(out, &name, sizeof name);
+    return sizeof name;
+}
+
+/* The same of one that was looked at. */
+static size_t
+carried_name(const struct syncache_tuple *tuple, uint8_t *out)
+{
+    struct offload_name6 name = {
+        .port = {htons(tuple->fport), htons(tuple->lport)}};
+
+    memcpy(&name.hash, tuple->laddr, sizeof name.hash);
+    memcpy(&name.client, tuple->faddr + 12, sizeof name.client);
+    memcpy(out, &name, sizeof name);
+    return sizeof name;
 }
 
 static void
@@ -81,15 +108,13 @@ carried_entry(const struct flow_handed *in, struct offload_entry *entry)
 }
 
 static void
-carried_record(uint32_t family, const uint8_t *key,
-               const struct offload_entry *entry, struct flow_handed *out)
+carried_fill(const struct offload_entry *entry, struct flow_handed *out)
 {
     uint32_t ticks = carried_now() - entry->last;
 
     if (ticks > INT32_MAX) /* the kernel's clock is ahead */
         ticks = 0;
     memset(out, 0, sizeof *out);
-    carried_tuple(family, key, &out->tuple);
     out->delta = entry->delta;
     out->ts_delta = entry->ts_delta;
     out->ts_floor = entry->ts_floor;
@@ -105,19 +130,45 @@ carried_record(uint32_t family, const uint8_t *key,
     out->number = entry->number;
 }
 
+static void
+carried_record(uint32_t family, const uint8_t *key,
+               const struct offload_entry *entry, struct flow_handed *out)
+{
+    carried_fill(entry, out);
+    carried_tuple(family, key, &out->tuple);
+}
+
+/* A connection of which the map has the name; see carried_name(). */
+static void
+carried_named(const uint8_t *key, const struct offload_entry *entry,
+              struct flow_handed *out)
+{
+    struct offload_name6 name;
+
+    memcpy(&name, key, sizeof name);
+    carried_fill(entry, out);
+    memcpy(out->tuple.laddr, &name.hash, sizeof name.hash);
+    memcpy(out->tuple.faddr + 12, &name.client, sizeof name.client);
+    out->tuple.fport = ntohs(name.port[0]);
+    out->tuple.lport = ntohs(name.port[1]);
+    out->tuple.family = 6;
+    out->known = FLOW_KNOWN_BY_NAME;
+}
+
 /* Puts those of one family; marks by `known` which of them are there. */
 static void
-carried_put(int32_t map, uint32_t family, struct flow_handed *records,
-            uint32_t count)
+carried_put(const struct link_carried *maps, uint32_t family,
+            struct flow_handed *records, uint32_t count)
 {
     struct carried_batch batch;
+    int32_t map = family == 4 ? maps->map4 : maps->map6;
     size_t used = 0;
 
     batch.count = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (records[i].tuple.family != family)
             continue;
-        used += carried_key(&records[i].tuple, batch.keys + used);
+        used += carried_key(maps, &records[i].tuple, batch.keys + used);
         carried_entry(&records[i], &batch.entries[batch.count]);
         batch.index[batch.count++] = i;
     }
@@ -140,8 +191,8 @@ link_carried_put(const struct link_carried *maps, struct flow_handed *records,
     assert(count <= LINK_CARRIED_MAX);
     for (uint32_t i = 0; i < count; i++)
         records[i].known = 0;
-    carried_put(maps->map4, 4, records, count);
-    carried_put(maps->map6, 6, records, count);
+    carried_put(maps, 4, records, count);
+    carried_put(maps, 6, records, count);
     for (uint32_t i = 0; i < count; i++)
         if (records[i].known == 0)
             records[left++] = records[i];
@@ -175,8 +226,8 @@ link_carried_look(const struct link_carried *maps, uint32_t family,
                   uint32_t out_max)
 {
     struct carried_batch batch;
-    size_t key_size =
-        family == 4 ? sizeof(struct offload_key4) : sizeof(struct offload_key6);
+    size_t key_size = family == 4 ? sizeof(struct offload_key4)
+                                  : sizeof(struct offload_name6);
     uint32_t count = out_max, next = 0;
 
     assert(out_max <= LINK_CARRIED_MAX);
@@ -189,9 +240,14 @@ link_carried_look(const struct link_carried *maps, uint32_t family,
     walk->done = result < 0;
     walk->begun = 1;
     walk->cursor = next;
-    for (uint32_t i = 0; i < count; i++)
-        carried_record(family, batch.keys + i * key_size, &batch.entries[i],
-                       &out[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *key = batch.keys + i * key_size;
+
+        if (family == 4)
+            carried_record(family, key, &batch.entries[i], &out[i]);
+        else
+            carried_named(key, &batch.entries[i], &out[i]);
+    }
     return (int32_t)count;
 }
 
@@ -204,11 +260,14 @@ link_carried_drop(const struct link_carried *maps,
 
     for (uint32_t i = 0; i < count; i++) {
         const struct syncache_tuple *tuple = &records[i].tuple;
-        uint8_t key[sizeof(struct offload_key6)];
+        uint8_t key[sizeof(struct offload_name6)];
 
-        if (records[i].known || records[i].age_ms < age_ms)
+        if (records[i].known == FLOW_KNOWN || records[i].age_ms < age_ms)
             continue;
-        (void)carried_key(tuple, key);
+        if (tuple->family == 4)
+            (void)carried_key(maps, tuple, key);
+        else
+            (void)carried_name(tuple, key);
         dropped +=
             link_bpf_element(BPF_MAP_DELETE_ELEM,
                              tuple->family == 4 ? maps->map4 : maps->map6, key,

@@ -19,6 +19,7 @@ struct link_carried {
     int32_t map6;
     int32_t events;
     uint32_t reserved;
+    uint64_t key[4]; /* that of the programs' configuration */
 };
 
 /* A walk through one map; all zero at its beginning. */
@@ -45,6 +46,8 @@ uint32_t link_carried_events(const struct link_carried *maps, struct flow_handed
  * Reads on in the map of a family.
  *
  *   in       family   4 or 6
+ *   out      out      of IPv6 a connection is named only (enum flow_known), with the kernel's hash in place of the
+ *                     server's address
  *   in       out_max  at most LINK_CARRIED_MAX
  *   returns  how many were read, or -errno
  */
@@ -52,7 +55,8 @@ int32_t link_carried_look(const struct link_carried *maps, uint32_t family, stru
                           struct flow_handed *out, uint32_t out_max);
 
 /*
- * Removes those records of which `known` is 0 and whose last packet was at least so long ago.  Returns how many.
+ * Removes those records of link_carried_look() of which `known` is not FLOW_KNOWN and whose last packet was at least
+ * so long ago.  Returns how many.
  */
 uint32_t link_carried_drop(const struct link_carried *maps, const struct flow_handed *records, uint32_t count,
                            uint32_t age_ms);

@@ -20,9 +20,23 @@ if TYPE_CHECKING:
 RECORDS = limit("LINK_CARRIED_MAX")
 UNDER_WAY_MS = 16  # a packet is in the kernel's programs for far less
 HANDED_BYTES = ffi.sizeof("struct flow_handed")
-CONFIG = layout("offload_config", "outside inside off")
+CONFIG = layout("offload_config", "outside inside off key")
 PROCESSOR = layout("offload_processor", "carried taken back lost")
 FAMILIES = (4, 6)
+
+
+def config(key: bytes, outside: int, inside: int, *, off: bool = False) -> bytes:
+    """Return what the programs are told.
+
+    Args:
+        key: Of the names of IPv6 connections, 16 bytes.
+        outside: Index of the clients' interface.
+        inside: Of the servers'.
+        off: Everything goes to the process.
+    """
+    state = ffi.new("uint64_t[4]")
+    lib.shield_key(state, key)
+    return CONFIG.pack(outside, inside, off, *state)
 
 
 class Carried:
@@ -31,13 +45,15 @@ class Carried:
     Args:
         core: The engine's.
         maps: Descriptors by the names that csrc/bpf/offload_maps.h has for them.
+        key: That the programs are told.
     """
 
-    def __init__(self, core: FlowCore, maps: Mapping[str, int]) -> None:
+    def __init__(self, core: FlowCore, maps: Mapping[str, int], key: bytes) -> None:
         self._core = core
         self._maps = ffi.new("struct link_carried *")
         self._maps.map4, self._maps.map6 = maps["carried4"], maps["carried6"]
         self._maps.events = maps["events"]
+        lib.shield_key(self._maps.key, key)
         self._records = ffi.new("struct flow_handed[]", RECORDS)
 
     def offer(self, on: bool) -> None:

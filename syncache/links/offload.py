@@ -22,7 +22,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from .._core import bpf as _core_bpf
-from .._core.offload import CONFIG, PROCESSOR
+from .._core.offload import PROCESSOR, config
+from ..entropy import entropy
+from ..keyring import KEY_BYTES
 from .bpf import ATTACH_TCX_INGRESS
 from .bpf_object import BpfObject, why
 from .link import LinkError
@@ -85,13 +87,14 @@ class Offload:
         self._links: list[int] = []
         self._object = loaded(entries)
         self._indices = outside.index, inside.index
+        self._key = entropy(KEY_BYTES)
         self._walk: Generator[int, float, None] | None = None
         self._walk_began = self._walk_due = self._resting = 0.0
         self._looked = -1.0
         self._on = True
         self.trouble = ""
         try:
-            self._carried = engine.carried(self._object.maps)
+            self._carried = engine.carried(self._object.maps, self._key)
             self._configure(off=False)
             self._attach(outside, inside)
         except BaseException:
@@ -100,7 +103,7 @@ class Offload:
         self._carried.offer(on=True)
 
     def _configure(self, *, off: bool) -> None:
-        content = CONFIG.pack(*self._indices, off)
+        content = config(self._key, *self._indices, off=off)
         _core_bpf.update(self._object.maps["config_map"], ZERO, content)
 
     def _attach(self, outside: Packet, inside: Packet) -> None:

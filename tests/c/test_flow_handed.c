@@ -223,6 +223,46 @@ test_record_of_another_session_changes_nothing(void)
     between_close(&world);
 }
 
+/* What the kernel's map of IPv6 says of a connection. */
+static struct flow_handed
+named(void)
+{
+    struct flow_handed name = record[0];
+
+    memset(name.tuple.faddr, 0, 12);
+    memset(name.tuple.laddr, 7, sizeof name.tuple.laddr);
+    memcpy(name.tuple.faddr + 12, record[0].tuple.faddr + 12, 4);
+    name.known = FLOW_KNOWN_BY_NAME;
+    return name;
+}
+
+static void
+test_record_with_a_name_is_of_the_session_with_its_number_and_delta(void)
+{
+    given();
+    struct flow_handed right = named(), delta = named(), port = named(),
+                       client_ = named(), number = named();
+    flow_handed_seen(world.flow, world.now_ms, &right, 1);
+    EXPECT_EQ(FLOW_KNOWN, right.known);
+    delta.delta++;
+    port.tuple.lport++;
+    client_.tuple.faddr[15]++;
+    number.number++;
+    flow_handed_seen(world.flow, world.now_ms, &delta, 1);
+    flow_handed_seen(world.flow, world.now_ms, &port, 1);
+    flow_handed_seen(world.flow, world.now_ms, &client_, 1);
+    flow_handed_seen(world.flow, world.now_ms, &number, 1);
+    EXPECT_EQ(FLOW_KNOWN_NOT, delta.known);
+    EXPECT_EQ(FLOW_KNOWN_NOT, port.known);
+    EXPECT_EQ(FLOW_KNOWN_NOT, client_.known);
+    EXPECT_EQ(FLOW_KNOWN_NOT, number.known);
+    right = named();
+    flow_handed_back(world.flow, world.now_ms, &right, 1);
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(FLOW_KNOWN_NOT, record[0].known);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_connection_is_offered_once_its_client_was_heard),
     TEST(test_nothing_is_offered_unless_asked_for),
@@ -232,6 +272,7 @@ static const struct test tests[] = {
     TEST(test_later_number_counts_whoever_has_it),
     TEST(test_fin_of_one_end_leaves_the_rest_to_the_kernel),
     TEST(test_record_of_another_session_changes_nothing),
+    TEST(test_record_with_a_name_is_of_the_session_with_its_number_and_delta),
 };
 
 int

@@ -17,7 +17,10 @@ from namespace import wait_until
 from offload_rig import (
     ACK,
     FIN,
+    KEY,
     LEAVE,
+    LOOPBACK,
+    OTHER,
     PSH,
     RST,
     SACK,
@@ -37,7 +40,7 @@ from offload_rig import (
 
 from syncache import Segment
 from syncache._core import bpf as _core_bpf
-from syncache._core.offload import CONFIG
+from syncache._core.offload import config
 from syncache.flow import Side
 from syncache.flow_session import State
 
@@ -105,8 +108,8 @@ def test_comparison_finds_a_splice_that_is_wrong_by_one(rig):
     rig.begin([connection(chosen, n) for n in range(1)])
     of = connection(random.Random(2), 0)
     maps = rig.object.maps
-    name = "carried4" if of.family == 4 else "carried6"
-    (key,) = _core_bpf.keys(maps[name], 12 if of.family == 4 else 36)
+    name = f"carried{of.family}"
+    (key,) = keys(rig, of.family)
     entry = _core_bpf.lookup(maps[name], key, 56)
     delta = (int.from_bytes(entry[:4], "little") + 1) % 2**32
     _core_bpf.update(maps[name], key, delta.to_bytes(4, "little") + entry[4:])
@@ -176,7 +179,9 @@ def test_short_frame_is_the_process_s(rig, cut):
 
 def test_switched_off_everything_is_the_process_s(rig):
     of = begun(rig, plain())
-    _core_bpf.update(rig.object.maps["config_map"], bytes(4), CONFIG.pack(1, 2, 1))
+    _core_bpf.update(
+        rig.object.maps["config_map"], bytes(4), config(KEY, 1, 2, off=True)
+    )
     assert TAKE == rig.take(frame(said(of, Side.CLIENT).packet()))
 
 
@@ -224,7 +229,7 @@ def test_blind_sender_does_not_move_the_numbers(rig, what):
     blind = replace(blind, **{what: (getattr(blind, what) + NEAR + 2000) % 2**32})
     assert TC_REDIRECT == rig.carry(frame(blind.packet())).verdict
     maps = rig.object.maps
-    (key,) = _core_bpf.keys(maps["carried4"], 12)
+    (key,) = keys(rig, 4)
     entry = _core_bpf.lookup(maps["carried4"], key, 56)
     nxt = struct.unpack_from("=2I", entry, 32)
     assert nxt[0] < of.seq[0] + 3000
@@ -261,9 +266,10 @@ def test_connection_without_room_in_the_map_stays_with_the_engine():
     rig.close()
 
 
-def test_look_brings_what_the_kernel_counted_and_removes_what_is_over(rig):
+@pytest.mark.parametrize("family", [4, 6])
+def test_look_brings_what_the_kernel_counted_and_removes_what_is_over(rig, family):
     """An entry whose session the engine ended is gone after the next look."""
-    of = begun(rig, plain())
+    of = begun(rig, plain(family))
     before = view(rig)
     data = said(of, Side.CLIENT, seq=of.seq[0] + 50_000, payload=bytes(700))
     assert TC_REDIRECT == rig.carry(frame(data.packet())).verdict
@@ -274,7 +280,32 @@ def test_look_brings_what_the_kernel_counted_and_removes_what_is_over(rig):
     rig.engines[0].receive(end, Side.CLIENT, rig.now)
     rig.engines[0].handle_timer(rig.now + 60)
     assert [] == rig.engines[0].connections()
-    wait_until(lambda: entry_is_gone(rig, rig.now + 60))
+    wait_until(lambda: entry_is_gone(rig, rig.now + 60, family))
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_everything_is_taken_back_and_its_numbers_with_it(rig, family):
+    """What the kernel counted is the engine's, which then carries it."""
+    of = begun(rig, plain(family))
+    before = view(rig)
+    data = said(of, Side.CLIENT, payload=bytes(300))
+    assert TC_REDIRECT == rig.carry(frame(data.packet())).verdict
+    rig.carried.offer(on=False)
+    assert 1 == rig.carried.take_all(rig.now)
+    assert 300 == view(rig).client_bytes - before.client_bytes
+    rig.carried.drop_all()
+    assert [] == keys(rig, family)
+    assert TAKE == rig.take(frame(data.packet()))
+
+
+def test_names_of_ipv6_connections_need_the_key(rig):
+    """With another one than the process put it in by, a connection is not found."""
+    of = begun(rig, plain(6))
+    whole = frame(said(of, Side.CLIENT).packet())
+    assert LEAVE == rig.take(whole)
+    told = config(bytes(16), LOOPBACK, OTHER)
+    _core_bpf.update(rig.object.maps["config_map"], bytes(4), told)
+    assert TAKE == rig.take(whole)
 
 
 def look(rig, now):
@@ -286,10 +317,16 @@ def look(rig, now):
             walk.send(now)
 
 
-def entry_is_gone(rig, now):
+def keys(rig, family):
+    """Return the keys of a family's map."""
+    size = 12 if family == 4 else 16
+    return _core_bpf.keys(rig.object.maps[f"carried{family}"], size)
+
+
+def entry_is_gone(rig, now, family):
     """Look once more; tell whether the map is empty."""
     look(rig, now)
-    return [] == _core_bpf.keys(rig.object.maps["carried4"], 12)
+    return [] == keys(rig, family)
 
 
 def test_any_bytes_are_survived(rig):

@@ -20,7 +20,7 @@ from rig import run
 
 from syncache import AccessList, Intercept, Sysctl, flow_state
 from syncache._core import bpf as _core_bpf
-from syncache._core.offload import CONFIG, Carried
+from syncache._core.offload import Carried, config
 from syncache.flow import Side
 from syncache.links.bpf_object import BpfObject
 
@@ -40,6 +40,7 @@ NO_SCALE = 255
 CONNECTIONS = 64  # of one round
 PACKETS = 2000
 PORT = 80
+KEY = bytes(range(16))
 
 
 class Connection(NamedTuple):
@@ -192,7 +193,7 @@ class Rig:
         """Have test runs come from this side."""
         ends = (LOOPBACK, OTHER) if side is Side.CLIENT else (OTHER, LOOPBACK)
         self.side = side
-        _core_bpf.update(self.object.maps["config_map"], ZERO, CONFIG.pack(*ends, 0))
+        _core_bpf.update(self.object.maps["config_map"], ZERO, config(KEY, *ends))
 
     def begin(self, connections: list[Connection], room: int | None = None) -> None:
         """Make engines with these connections; the first one hands them over.
@@ -210,7 +211,7 @@ class Rig:
             count = len(connections)
             assert (count, count) == engine.import_state(data, self.now)
             self.engines.append(engine)
-        self.carried = Carried(self.engines[0]._core, self.object.maps)
+        self.carried = Carried(self.engines[0]._core, self.object.maps, KEY)
         self.carried.drop_all()
         self.carried.offer(on=True)
         chosen = random.Random(0)

@@ -22,12 +22,12 @@ def engine():
 
 def test_structures_have_the_sizes_of_the_maps():
     """csrc/bpf/offload.h and flow.h."""
-    assert (16, 40, 96) == (CONFIG.size, PROCESSOR.size, HANDED_BYTES)
+    assert (48, 40, 96) == (CONFIG.size, PROCESSOR.size, HANDED_BYTES)
 
 
 def test_nothing_to_give_costs_no_call_and_nothing_comes_back(engine):
     """The descriptors are none, so each call would fail."""
-    carried = engine.carried(NO_MAPS)
+    carried = engine.carried(NO_MAPS, bytes(16))
     assert isinstance(carried, Carried)
     carried.offer(on=True)
     assert (0, 0) == carried.put(1.0)
@@ -35,7 +35,7 @@ def test_nothing_to_give_costs_no_call_and_nothing_comes_back(engine):
 
 
 def test_map_that_cannot_be_read_is_an_error_of_the_system(engine):
-    carried = engine.carried(NO_MAPS)
+    carried = engine.carried(NO_MAPS, bytes(16))
     with pytest.raises(OSError, match="bpf"):
         next(carried.look(1.0))
     with pytest.raises(OSError, match="bpf"):

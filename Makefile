@@ -242,8 +242,10 @@ netns: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) -m pytest -m netns $(ARGS)
 
-# Other people's stacks behind our adapters; Debian's lwIP source comes by apt.
+# Other people's stacks behind our adapters; Debian's lwIP source comes by apt, and
+# pmd-pytcp, which is no part of the development environment, by pip.
 LWIP := build/lwip
+PMD_PYTCP := build/pmd-pytcp
 hosts: $(EXTENSION)
 	@$(NEED) valgrind valgrind
 	@mkdir -p build; if [ ! -d $(LWIP) ] && timeout 120 \
@@ -254,7 +256,11 @@ hosts: $(EXTENSION)
 		echo "hosts: lwIP passed over, its source is not here:" \
 			"sh tests/netns/lwip/source.sh $(LWIP)"; \
 	fi
-	@$(PY) -m pytest tests/netns/test_lwip.py
+	@[ -d $(PMD_PYTCP) ] || { $(PY) -m pip install -qq --disable-pip-version-check \
+		--target $(PMD_PYTCP).new pmd-pytcp==0.3.8 2>build/pmd-pytcp.log && \
+		mv $(PMD_PYTCP).new $(PMD_PYTCP); } || { rm -rf $(PMD_PYTCP).new; \
+		echo "hosts: pmd-pytcp passed over, see build/pmd-pytcp.log"; }
+	@$(PY) -m pytest tests/netns/test_lwip.py tests/netns/test_pytcp.py
 
 # Other stacks and tools that are installed, against ours; writes docs/peers.md.
 peers: $(EXTENSION)

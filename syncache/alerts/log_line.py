@@ -21,6 +21,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 MONTH_NUMBER = {name: at for at, name in enumerate((*MONTHS, "dec"), 1)}
 DAY_S = 86_400
 HALF_A_YEAR = 6  # months: a larger step is one across New Year
+LATE_MONTHS = 2  # of a year, in which lines of November and December may come late
 LEAP_CYCLE = 8  # years that may lie between two 29ths of February
 UNITS = {"y": 365 * DAY_S, "w": 7 * DAY_S, "d": DAY_S, "h": 3600}
 HEADER_MAX = 300  # characters before the message that are looked at
@@ -182,20 +183,27 @@ class HeaderReader:
             self._year = self._latest_year(month, found)
         elif self._month - month > HALF_A_YEAR:
             self._year += 1
+        elif self._month - month > 1 and self._may_be(self._year + 1, month, found):
+            self._year += 1  # a log that was silent for months
         elif month - self._month > HALF_A_YEAR and self._month:
-            return self._year - 1  # a line of the old year that came late
+            around_new_year = self._month <= LATE_MONTHS and month > 12 - LATE_MONTHS
+            if around_new_year or not self._may_be(self._year, month, found):
+                return self._year - 1  # a line of the old year that came late
         self._month = month
         return self._year
+
+    def _may_be(self, year: int, month: int, found: re.Match[str]) -> bool:
+        """True if a date exists in a year, and is not later than the log's end."""
+        time = moment(year, month, int(found["day"]), found["hm2"])
+        return time is not None and time <= self._latest
 
     def _latest_year(self, month: int, found: re.Match[str]) -> int:
         year = 1970
         while (moment(year + 1, 1, 1, "00:00") or 0) <= self._latest:
             year += 1
-        for candidate in range(year, year - LEAP_CYCLE, -1):
-            time = moment(candidate, month, int(found["day"]), found["hm2"])
-            if time is not None and time <= self._latest:
-                return candidate
-        return year
+        candidates = range(year, year - LEAP_CYCLE, -1)
+        may_be = (each for each in candidates if self._may_be(each, month, found))
+        return next(may_be, year)
 
     def _keep(self, key: str, base: float) -> None:
         if len(self._days) >= CACHE_MAX:

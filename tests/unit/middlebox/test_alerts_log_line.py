@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from calendar import timegm
+from time import gmtime
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,33 @@ def test_year_is_the_latest_that_is_not_in_the_future():
     assert timegm((2026, 1, 1, 0, 0, 1)) == reader.read("Jan  1 00:00:01: ").time
     late = reader.read("Dec 31 23:59:58: ")
     assert timegm((2025, 12, 31, 23, 59, 58)) == late.time
+
+
+@pytest.mark.parametrize(
+    ("days", "years"),
+    [
+        # Silent for months within a year, and over New Year.
+        ("Jan  5,Aug 10,Aug 11,Nov  1", (2026, 2026, 2026, 2026)),
+        ("Jul  3,Jan  2,Feb  1", (2025, 2026, 2026)),
+        ("Sep 30,Jul  1", (2025, 2026)),
+        # A line that comes late: of the old month, of the old year.
+        ("Oct  1,Sep 30,Oct  2", (2026, 2026, 2026)),
+        ("Dec 31,Jan  1,Dec 31,Jan  1", (2025, 2026, 2025, 2026)),
+        # Files in the wrong order: the next year would be the future.
+        ("Nov 28,May 30", (2026, 2026)),
+        # The 29th of February, and the day after it.
+        ("Feb 28,Feb 29,Mar  1", (2026, None, 2026)),
+        ("Feb 29,Mar  1", (2024, 2024)),
+    ],
+)
+def test_years_of_a_log_follow_from_its_months(days, years):
+    """Whatever the gaps; no line is put into the future."""
+    first = years[0]
+    reader = HeaderReader(LATEST, first if first != 2026 else None)
+    found = [reader.read(f"{day} 10:00:00 r1: ").time for day in days.split(",")]
+    assert [None if time is None else gmtime(time).tm_year for time in found] == [
+        *years
+    ]
 
 
 def test_year_may_be_given():

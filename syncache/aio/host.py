@@ -305,7 +305,6 @@ class Host:
         """The link is readable: take some rings of packets from it."""
         if self._is_over():
             return
-        now = self.loop.time()
         self._awake = True  # _pump is called below
         try:
             for _ in range(RINGS_PER_TURN):
@@ -315,7 +314,8 @@ class Host:
                         break
                     if self.lookout is not None:
                         self.lookout.attempts.look(self._rx)
-                self._burst(now)
+                # Not earlier: what arrived while we slept is not from the future.
+                self._burst(self.loop.time())
                 self._tell_events()
                 if self._blocked:
                     break

@@ -7,6 +7,7 @@ import errno
 import gc
 import logging
 import ssl
+import time
 import tracemalloc
 
 import pytest
@@ -473,3 +474,25 @@ async def test_handshake_that_is_not_admitted_is_reset():
         client = await world.connect()
         await until(lambda: made)
         assert not client.got_reset
+
+
+@on_loop
+async def test_time_of_packets_is_read_behind_their_receive():
+    """What arrived while the process was put aside is not from the future."""
+    given, in_time = [0.0], []
+    async with World(link=Stubborn) as world:
+        await world.host.create_server(Recorder, PORT)
+        receive, burst = world.link.link.receive, world.host.stack.burst
+
+        def note(rx):
+            count, given[0] = receive(rx), time.monotonic()
+            return count
+
+        def spy(rx, tx, now):
+            in_time.append(now >= given[0])
+            return burst(rx, tx, now)
+
+        world.link.receive, world.host.stack.burst = note, spy
+        await world.connect()
+    assert in_time
+    assert all(in_time)

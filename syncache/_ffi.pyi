@@ -57,6 +57,8 @@ class _Lib:
     SYNCACHE_VERDICT_COUNT: int
     SHIELD_KEYS: int
     LINK_CARRIED_MAX: int
+    SHIELD_SAMPLED: int
+    SHIELD_SAMPLES: int
     SHIELD_EVENTS_BYTES: int
     SHIELD_PLACES: int
     SHIELD_PLACE_FACTOR: int

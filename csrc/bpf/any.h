@@ -12,6 +12,7 @@
 #include "cookie.h"
 #include "maps.h"
 #include "options.h"
+#include "sources.h"
 #include "sums.h"
 
 #define LINK_SIZE 14
@@ -340,6 +341,10 @@ answer_syn(frame_context *frame, struct scratch *scratch,
         tcp_size =
             write_tcp(scratch, scratch->reply + 5, config, packet, iss, tsval);
     write_ip(scratch, scratch->reply, config, packet, tcp_size, iss);
+    if (packet->tuple.v6)
+        sources_sample(mac, scratch->ip + 2, scratch->ip + 6, 16, scratch->tcp[0]);
+    else
+        sources_sample(mac, scratch->ip + 3, scratch->ip + 4, 4, scratch->tcp[0]);
     answer_minted(state, now_ns);
     return send(frame, scratch, packet, ip_size + tcp_size);
 }
@@ -400,6 +405,11 @@ answer_any(frame_context *frame)
     if (key == NULL) {
         counters->no_key++;
         return FRAME_PASS;
+    }
+    if (packet.tuple.v6 ? sources_blocked(config, scratch->ip + 2, 16)
+                        : sources_blocked(config, scratch->ip + 3, 4)) {
+        counters->blocked++;
+        return FRAME_DROP;
     }
     scratch->finished =
         sums_fold(packet.addresses + sums_pseudo(packet.segment)) != (scratch->tcp[4] & 0xffff);

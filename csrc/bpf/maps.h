@@ -47,6 +47,8 @@ MAP(services6, BPF_MAP_TYPE_HASH, sizeof(struct shield_service6), sizeof(struct 
 MAP(redeemed, BPF_MAP_TYPE_LRU_HASH, sizeof(struct redeemed_key), 8, MAPS_REDEEMED, 0);
 MAP(scratches, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct scratch), 1, 0);
 MAP(events, BPF_MAP_TYPE_RINGBUF, 0, 0, SHIELD_EVENTS_BYTES, 0);
+MAP(samples_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct shield_samples), 1, 0);
+MAP(blocked, BPF_MAP_TYPE_LPM_TRIE, sizeof(struct shield_network), 4, SHIELD_BLOCKED_MAX, BPF_F_NO_PREALLOC);
 MAP(pieces, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0);
 
 static inline void *

@@ -10,6 +10,9 @@
 /* cffi: begin. */
 
 #define SHIELD_KEYS 4
+#define SHIELD_SAMPLED 64
+#define SHIELD_SAMPLES 256
+#define SHIELD_BLOCKED_MAX 64
 #define SHIELD_EVENTS_BYTES 65536 /* room for 1,365 */
 #define SHIELD_MSS_FLOOR 216 /* of every layout: below it, and where a peer offers less than any entry */
 
@@ -21,7 +24,8 @@ enum shield_flag {
     SHIELD_TS_REQUIRED = 4, /* an ACK without timestamps proves nothing */
     SHIELD_GATE_OPEN = 8,   /* others mint with these keys: ACKs are tried at any time */
     SHIELD_VERIFY = 16,     /* checksums of SYNs are verified */
-    SHIELD_REPLAY = 32      /* a handshake makes one connection */
+    SHIELD_REPLAY = 32,     /* a handshake makes one connection */
+    SHIELD_BLOCKED = 64     /* there are networks whose SYNs are dropped */
 };
 
 /* SipHash with the key mixed in, where a message begins. */
@@ -123,6 +127,27 @@ struct shield_counters {
     uint64_t ack_queue_full;  /* dropped: the accept queue is full */
     uint64_t refused;     /* passed: the kernel did not take the connection */
     uint64_t events_lost; /* of struct shield_event: no room */
+    uint64_t blocked;     /* dropped: SYNs of a network that is to be blocked */
+};
+
+/* A network whose SYNs are dropped; the key of a trie.  Of IPv4 as ::ffff:0:0/96 has it, here and below. */
+struct shield_network {
+    uint32_t bits;
+    uint32_t address[4]; /* raw */
+};
+
+/* An answered SYN, one of SHIELD_SAMPLED; each processor keeps its last ones. */
+struct shield_sample {
+    uint32_t source[4];  /* raw */
+    uint32_t target[4];
+    uint16_t port;       /* raw, of the target */
+    uint16_t reserved[3];
+};
+struct shield_samples {
+    uint64_t count;      /* ever; the next goes to this place, modulo SHIELD_SAMPLES */
+    struct shield_network asked; /* room for a key */
+    uint32_t reserved;
+    struct shield_sample sample[SHIELD_SAMPLES];
 };
 
 /* One for each processor. */

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "cookie.h"
 #include "maps.h"
+#include "sources.h"
 #include "sums.h"
 
 #define TYPE_AT 12
@@ -146,6 +147,10 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
         counters->no_key++;
         return XDP_PASS;
     }
+    if (sources_blocked(config, &syn->ip[3], 4)) {
+        counters->blocked++;
+        return XDP_DROP;
+    }
     if ((config->flags & SHIELD_VERIFY) && !is_checked(syn, counters))
         return XDP_DROP;
     enum answer decided = answer(frame, config, service, counters, sockets,
@@ -158,6 +163,7 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     uint32_t mac =
         cookie_mac(key, &config->family[0], &tuple, swap32(syn->tcp[1]), byte);
     uint32_t tsval = cookie_timestamp(config, &tuple, now_ns);
+    sources_sample(mac, &syn->ip[3], &syn->ip[4], 4, syn->tcp[0]);
     turn_link(link);
     write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval);
     answer_minted(state, now_ns);

@@ -12,8 +12,8 @@ from .mirror import layout, numbers
 
 KEYS: int = lib.SHIELD_KEYS
 OFF, WATCH, AUTO, ALWAYS = numbers("shield_mode", "off watch auto always")
-TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY = numbers(
-    "shield_flag", "ts-ports ts-check ts-required gate-open verify replay"
+TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY, BLOCKED = numbers(
+    "shield_flag", "ts-ports ts-check ts-required gate-open verify replay blocked"
 )
 NO_EPOCH = UINT64_MASK = 2**64 - 1
 COUNTERS: tuple[str, ...] = tuple(
@@ -27,6 +27,15 @@ PLACE = layout("shield_place", "key service")
 SERVICE = layout("shield_service", "flood_ns refused full_ns")
 STATE = layout("shield_state", "minted_ns")
 EVENT = layout("shield_event", "time_ns kind number address port v6")
+NETWORK_BYTES: int = ffi.sizeof("struct shield_network")
+SAMPLED: int = lib.SHIELD_SAMPLED
+SAMPLES: int = lib.SHIELD_SAMPLES
+SAMPLES_BYTES: int = ffi.sizeof("struct shield_samples")
+_NETWORK = layout("shield_network", "bits address")
+_SAMPLE = layout("shield_sample", "source target port")
+_COUNT = layout("shield_samples", "count", part=True)
+_SAMPLES_AT = SAMPLES_BYTES - SAMPLES * _SAMPLE.size
+_ADDRESS, _ADDRESSES = struct.Struct("=4I"), struct.Struct("=8I")
 EVENTS_BYTES: int = lib.SHIELD_EVENTS_BYTES
 FLOOD: int = lib.SHIELD_EVENT_FLOOD
 FULL: int = lib.SHIELD_EVENT_FULL
@@ -86,3 +95,29 @@ class Config:
     def content(self) -> bytes:
         """Return it as it is to lie in the map."""
         return ffi.buffer(self._config)[:]
+
+
+def network(bits: int, address: bytes) -> bytes:
+    """Return a network as the programs have it, of the 16 bytes of its address."""
+    return _NETWORK.pack(bits, *_ADDRESS.unpack(address))
+
+
+def samples(raw: bytes, seen: int) -> tuple[int, list[tuple[bytes, bytes, int]]]:
+    """Read one processor's sample.
+
+    Args:
+        raw: A struct shield_samples.
+        seen: How many it had taken before.
+
+    Returns:
+        How many it has taken by now; source, target and port, raw, of the new ones
+        that are still there.
+    """
+    (count,) = _COUNT.unpack_from(raw)
+    found = []
+    for number in range(max(seen, count - SAMPLES), count):
+        place = _SAMPLES_AT + number % SAMPLES * _SAMPLE.size
+        *words, port = _SAMPLE.unpack_from(raw, place)
+        addresses = _ADDRESSES.pack(*words)
+        found.append((addresses[:16], addresses[16:], port))
+    return count, found

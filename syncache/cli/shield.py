@@ -271,6 +271,7 @@ async def watch(
         reader = source.watch() if source else None
         lookout = Lookout(cast("Syncache", shield))
         if reader:
+            reader.beside(shield.sources.counted, shield.block)
             stack.callback(reader.close)
         if options.control:
             # It has what the control socket asks of an engine.

@@ -33,9 +33,10 @@ from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_events import Events, Ring, ShieldEvent, Told
 from .shield_services import ServiceMaps, read_service, write_service
+from .shield_sources import ShieldSources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -123,6 +124,7 @@ class Shield:
             self._object = BpfObject("shield", {"redeemed": entries}, maps)
             self._maps = self._object.maps
             self._places = ServiceMaps(self._maps)
+            self.sources = ShieldSources(self._maps, processors())
             self._write(now)
             pieces = self._object.programs["shield_any"]
             _core_bpf.bpf_map_set(self._maps["pieces"], 0, pieces)
@@ -172,6 +174,13 @@ class Shield:
         with self._lock:
             self._asked.discard((_address(address), port))
             self._follow_services()
+
+    def block(self, networks: Sequence[str]) -> None:
+        """Drop SYNs of some networks to protected services, and of no others."""
+        with self._lock:
+            self.sources.block(networks)
+            self._config.is_blocking = self.sources.blocks
+            self._write(time.monotonic())
 
     @property
     def services(self) -> list[tuple[str, int]]:

@@ -66,6 +66,7 @@ class ShieldConfig:
         self._began = now
         self._ts_base = round(keys.wall_offset * 1000) & UINT32_MASK
         self._ts_set = -math.inf  # when it took another one's place
+        self.is_blocking = False
         self.is_off = False
         self.is_ts_required = False
         self.rekey(keys, now)
@@ -161,6 +162,7 @@ class ShieldConfig:
             | (core.GATE_OPEN if sysctl[GATE] == "always" or early else 0)
             | (core.VERIFY if sysctl[VERIFY] else 0)
             | (core.REPLAY if sysctl[REPLAY] else 0)
+            | (core.BLOCKED if self.is_blocking else 0)
         )
 
     def _renew(self, now: float) -> None:
@@ -176,8 +178,9 @@ class ShieldConfig:
         self._epoch += periods
         self._start_ms += periods * self._lifetime_ms
         wanted = {self._epoch, self._epoch + 1}
-        if self._keys.shared and self._epoch:
-            wanted.add(self._epoch - 1)
+        if self._keys.shared:
+            # At an edge of epochs a machine whose clock is late is two behind.
+            wanted |= {*range(max(self._epoch - 2, 0), self._epoch)}
         for epoch in sorted(wanted - self._given):
             self._config.key(epoch, self._keys.key(epoch, self._lifetime_ms))
         self._given = wanted

@@ -39,7 +39,7 @@ TUNABLES = {
     "net.inet.inspect.tcp.max_incomplete_host": 1,
     "net.inet.inspect.tcp.block_time_s": 1_000_000,
 }
-SERVER = {4: "192.0.2.1", 6: "2001:db8::1"}
+SERVER = {4: "198.18.0.2", 6: "fd00:18::2"}
 CLIENT = {4: "198.51.100.7", 6: "2001:db8:1::7"}
 CASES = [
     (at, delay)
@@ -57,10 +57,8 @@ def segment(family, port, dport=80, **fields):
 class Machine:
     """One engine with the group's keys, its own monotonic clock and a wall clock."""
 
-    port = 80
-
-    def __init__(self, started, error):
-        self._zero = started
+    def __init__(self, started, error, port=80):
+        self._zero, self.port = started, port
         self.keys = DerivedKeyring(MASTERS, wall_offset=started + error, group="web")
 
     def now(self, wall):
@@ -75,10 +73,10 @@ class Machine:
 class Cache(Machine):
     """`serve`: packet by packet."""
 
-    def __init__(self, started, error):
-        super().__init__(started, error)
+    def __init__(self, started, error, port=80):
+        super().__init__(started, error, port)
         self.engine = Syncache(Sysctl(TUNABLES), keys=self.keys)
-        self.endpoint = self.engine.listen(80)
+        self.endpoint = self.engine.listen(self.port)
 
     def syn(self, packet, wall):
         return self.engine.packet(packet, self.now(wall)).reply.packet()
@@ -113,13 +111,13 @@ class Burst(Cache):
 class Proxy(Machine):
     """`intercept`: a redeemed cookie opens the connection to the server."""
 
-    def __init__(self, started, error):
-        super().__init__(started, error)
+    def __init__(self, started, error, port=80):
+        super().__init__(started, error, port)
         self.engine = self.make()
         self.engine.handle_timer(self.now(WALL - 1000))
 
     def make(self):
-        web = AccessList("web", [permit(dport=80)])
+        web = AccessList("web", [permit(dport=self.port)])
         return Intercept(Sysctl(TUNABLES), acl=web, keys=self.keys)
 
     def _to(self, side, packet, wall):
@@ -145,7 +143,7 @@ class Block(Proxy):
     def make(self):
         engine = Inspection(Sysctl(TUNABLES), keys=self.keys)
         for family, port in itertools.product((4, 6), range(1000, 1004)):
-            packet = segment(family, port, seq=1, flags=SYN).packet()
+            packet = segment(family, port, dport=self.port, seq=1, flags=SYN).packet()
             engine.receive(packet, Side.CLIENT, self.now(WALL - 1000))
         return engine
 
@@ -160,7 +158,7 @@ def handshake(one, other, wall, delay, family, port, rich, between=lambda: None)
         options += [WindowScale(8), SackPermitted(), Timestamps(port, 0)]
     raw = b"".join(option.encode() for option in options)
     raw += bytes(-len(raw) % 4)
-    syn = segment(family, port, seq=port, flags=SYN, options_bytes=raw)
+    syn = segment(family, port, dport=one.port, seq=port, flags=SYN, options_bytes=raw)
     answer = Segment.parse(one.syn(syn.packet(), wall))
     echo = [
         Timestamps(port + 1, o.tsval) for o in answer.options if type(o) is Timestamps
@@ -168,7 +166,13 @@ def handshake(one, other, wall, delay, family, port, rich, between=lambda: None)
     assert rich == bool(echo)
     raw = b"".join(b"\1\1" + option.encode() for option in echo)
     ack = segment(
-        family, port, seq=port + 1, ack=answer.seq + 1, flags=ACK, options_bytes=raw
+        family,
+        port,
+        dport=other.port,
+        seq=port + 1,
+        ack=answer.seq + 1,
+        flags=ACK,
+        options_bytes=raw,
     )
     between()
     return other.ack(ack.packet(), wall + delay)

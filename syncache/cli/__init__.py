@@ -72,13 +72,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command.run(command.parser().parse_intermixed_args(words[1:]))
     except Failure as failure:
-        print(f"syncache {words[0]}: {failure}", file=sys.stderr)
+        print(f"syncache {words[0]}: {one_line(failure)}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `syncache sysctl -a | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (KeyboardInterrupt, Stopped):
         return 130
+
+
+def one_line(text: object) -> str:
+    """Return a text, which may quote a file's name, as one harmless line."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in str(text)
+    )
 
 
 def usage() -> str:

@@ -57,6 +57,7 @@ GAUGES = {
     "shield_services",
     "shield_flooded",
 }
+EVERY_MAX = 86400
 # One name for what every engine has: the first counter that there is.
 COMMON = {
     "syncookies_sent": ("sc_sendcookie", "cookies_sent"),
@@ -112,6 +113,9 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(
             "say which process: --socket PATH, as given to its --control; or --fleet"
         )
+    if not 0 <= options.every <= EVERY_MAX:
+        span = f"0 to {EVERY_MAX} seconds"
+        raise Failure(f"--every is {span}, not {options.every:g}")
     fleet = None
     if options.fleet is not None:
         from .metrics_fleet import FleetSamples

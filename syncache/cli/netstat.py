@@ -24,6 +24,7 @@ from ..stats import COUNTERS
 from . import Failure
 
 HEADING_EVERY = 20  # lines
+SECONDS_MAX = 86400
 SHIELD = "shield_"  # before the names of its programs' counters
 ROWS = 1000  # as many as a person scrolls through
 
@@ -84,8 +85,8 @@ def run(options: argparse.Namespace) -> int:
 
 def watch(client: Client, seconds: float, lines: int | None) -> None:
     """Print a line of rates every so many seconds."""
-    if not seconds > 0:
-        raise Failure(f"-w is a number of seconds, not {seconds:g}")
+    if not 0 < seconds <= SECONDS_MAX:
+        raise Failure(f"-w is up to {SECONDS_MAX} seconds, not {seconds:g}")
     before, began = client.request("stats"), time.monotonic()
     printed = 0
     while lines is None or printed < lines:

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..bridge import WAIT_SECONDS
-from . import Failure, unreadable
+from . import Failure, one_line, unreadable
 from .notify import Notify
 from .options import exists
 from .privileges import account, drop
@@ -97,13 +97,14 @@ class Service:
     def _begin_reload(self) -> None:
         self._notify.reloading()
         self._reopen()
-        self._apply = self._failure = None
+        self._apply, self._failure = None, "the files could not be read"
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         try:
             self._apply = self._prepare()
+            self._failure = None
         except Failure as failure:
             self._failure = str(failure)
         except OSError as error:
@@ -123,7 +124,7 @@ class Service:
             took = (time.perf_counter() - began) * 1000
             self._write(f"configuration read again, in force within {took:.1f} ms\n")
         else:
-            self._write(f"configuration not taken: {self._failure}\n")
+            self._write(f"configuration not taken: {one_line(self._failure)}\n")
         self._notify.ready(self._status())
 
 

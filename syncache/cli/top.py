@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 EVERY_MIN = 0.2
+EVERY_MAX = 86400
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,8 +64,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Show the processes until the user ends it."""
-    if not options.every >= EVERY_MIN:
-        raise Failure(f"--every is at least {EVERY_MIN} seconds, not {options.every:g}")
+    if not EVERY_MIN <= options.every <= EVERY_MAX:
+        span = f"{EVERY_MIN} to {EVERY_MAX} seconds"
+        raise Failure(f"--every is {span}, not {options.every:g}")
     source = source_of(options)
     seen = source.poll()
     if all(one.top is None for one in seen):

@@ -51,3 +51,30 @@ def test_every_command_has_help_that_names_it(command):
     parser = import_module(f"syncache.cli.{command}").parser()
     assert f"syncache {command}" == parser.prog
     assert parser.format_help()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\u2028b", "a\udcffb"])
+def test_error_that_quotes_a_strange_name_is_one_line(name, capsys):
+    """A file's name may hold anything; a terminal obeys none of it."""
+    words = ["--inside", "i0", "--outside", "o0", "--tun", "--check"]
+    assert 1 == main(["inspect", *words, "--conf", f"/nowhere/{name}"])
+    error = capsys.readouterr().err
+    assert 1 == len(error.splitlines())
+    assert error[:-1].isprintable()
+    assert "No such file or directory" in error
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "1e309", "9" * 20])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["metrics", "--socket", "/nowhere", "--textfile", "/nowhere/x", "--every"],
+        ["top", "--socket", "/nowhere", "--once", "--every"],
+    ],
+)
+def test_number_of_seconds_that_cannot_be_is_one_line(words, seconds, capsys):
+    """Nothing waits for ever, or ends with a traceback."""
+    assert 1 == main([*words, seconds])
+    error = capsys.readouterr().err
+    assert error.startswith(f"syncache {words[0]}: --every is ")
+    assert 1 == error.count("\n")

@@ -162,7 +162,7 @@ def test_time_between_lines_that_cannot_be_is_one_line(netstat):
     """Nor is the processor kept busy."""
     status, _, error = netstat("-w", "0")
     assert 1 == status
-    assert "-w is a number of seconds, not 0" in error
+    assert "-w is up to 86400 seconds, not 0" in error
 
 
 def test_counters_of_a_box_have_their_plain_names(tmp_path, capsys):

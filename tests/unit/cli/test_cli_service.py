@@ -80,6 +80,20 @@ def test_what_cannot_be_taken_is_one_line_and_changes_nothing(world, where, erro
     assert "ready" == world.told[-1]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_reload_that_fails_in_any_other_way_is_not_said_to_be_in_force(world):
+    """A fault of ours; the service goes on as before."""
+
+    def fail():
+        raise RuntimeError
+
+    world.prepare = fail
+    world.service.begin(lambda: "calm")
+    world.reload()
+    assert ["configuration not taken: the files could not be read\n"] == world.lines
+    assert "ready" == world.told[-1]
+
+
 def test_file_that_is_gone_is_named(world):
     """Errors of the system have their path."""
 

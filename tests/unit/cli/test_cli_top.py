@@ -47,7 +47,7 @@ def test_once_prints_one_picture(process, capsys, monkeypatch):
     [
         ([], "say which process: --socket PATH"),
         (["--socket", "/nowhere/web"], "/nowhere/web: No such file or directory"),
-        (["--socket", "/nowhere/web", "--every", "0"], "--every is at least 0.2"),
+        (["--socket", "/nowhere/web", "--every", "0"], "--every is 0.2 to 86400"),
         (["--socket", "{}"], "it needs a terminal; --once prints one picture"),
     ],
 )

@@ -85,6 +85,21 @@ struct link_route {
  *   else                        the frame as it is
  */
 
+/* A super-segment longer than 64 KiB on its way into slots, a piece each (split.c). */
+struct link_split {
+    uint8_t *memory;      /* room for the longest one; NULL: they are dropped */
+    uint32_t memory_size;
+    uint32_t headers;     /* bytes of its Ethernet, IP and TCP header; 0: there is none now */
+    uint32_t link_size;   /* of them Ethernet */
+    uint32_t tag;         /* bytes of a tag that the kernel had kept aside */
+    uint32_t tcp;         /* where its TCP header begins */
+    uint32_t frame;       /* where it begins in memory */
+    uint32_t payload;     /* bytes */
+    uint32_t given;       /* of them */
+    uint16_t gso_size;
+    uint16_t gso_type;    /* VIRTIO_NET_HDR_GSO_ */
+};
+
 /* An AF_PACKET socket (SOCK_RAW, PACKET_VNET_HDR, PACKET_AUXDATA) with a mapped receive ring. */
 struct link_packet {
     struct link_route route;
@@ -101,6 +116,7 @@ struct link_packet {
     uint32_t at;          /* offset of the next of these frames in the block */
     uint32_t reserved;
     uint8_t *memory;      /* the ring, shared with the kernel */
+    struct link_split split;
     uint64_t received;    /* frames put into a ring */
     uint64_t sent;        /* frames and packets that the kernel took */
     uint64_t skipped;     /* frames passed over: they carry no IP */

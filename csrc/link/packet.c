@@ -28,6 +28,7 @@
 #include "batch.h"
 #include "frame.h"
 #include "offload.h"
+#include "split.h"
 
 enum { TAG_DEFAULT = 0x8100, TYPE_AT = 2 * FRAME_MAC };
 
@@ -144,6 +145,44 @@ read_tag(struct msghdr *message, struct arrived *arrived)
     }
 }
 
+/* Appends pieces of a frame that no slot holds, while there is room. */
+static void
+append_pieces(struct link_packet *link, struct syncache_ring *rx)
+{
+    struct link_split *split = &link->split;
+    while (split_has_more(split) && rx->count < rx->slots) {
+        struct virtio_net_hdr offloads;
+        uint8_t *to = frame_of(rx, rx->count);
+        uint32_t size = split_next(split, to, rx->slot_size, &offloads);
+        append(link, rx, size, split->tag, &offloads);
+    }
+}
+
+/*
+ * Takes a frame whose rest a slot had no room for.  The MAC addresses and the
+ * tag lie at the slot's begin, more behind a gap for a tag; both are put in
+ * front of the rest.
+ */
+static void
+take_long(struct link_packet *link, struct syncache_ring *rx,
+          const struct arrived *arrived, uint32_t tag,
+          const struct virtio_net_hdr *offloads)
+{
+    const uint32_t gap = TYPE_AT + FRAME_TAG;
+    const uint8_t *from = frame_of(rx, rx->count);
+    uint32_t kept = rx->slot_size - gap;
+    uint32_t at = SPLIT_MARGIN - kept - TYPE_AT - tag;
+    uint8_t *to = link->split.memory + at;
+
+    memcpy(to, from, TYPE_AT + tag);
+    memcpy(to + TYPE_AT + tag, from + gap, kept);
+    if (split_begin(&link->split, at, arrived->size + tag, tag, rx->slot_size,
+                    offloads))
+        append_pieces(link, rx);
+    else
+        link->too_large++;
+}
+
 /*
  * Appends a frame that waits in the socket's queue.  Two processors may queue
  * theirs in another order than that of the ring, so its tag is asked for.
@@ -156,16 +195,21 @@ take_queued(struct link_packet *link, struct syncache_ring *rx)
     struct virtio_net_hdr offloads;
     struct iovec vector[] = {{&offloads, sizeof offloads},
                              {to, TYPE_AT},
-                             {to + room, rx->slot_size - room}};
+                             {to + room, rx->slot_size - room},
+                             {link->split.memory + SPLIT_MARGIN, 0}};
+    bool splits =
+        link->split.memory != NULL && rx->slot_size + FRAME_TAG <= SPLIT_MARGIN;
     union {
         struct cmsghdr alignment;
         uint8_t bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
     } control;
     struct msghdr message = {.msg_iov = vector,
-                             .msg_iovlen = 3,
+                             .msg_iovlen = splits ? 4 : 3,
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
     ssize_t got;
+    if (splits)
+        vector[3].iov_len = link->split.memory_size - SPLIT_MARGIN;
     do {
         got = recvmsg(link->fd, &message, MSG_DONTWAIT | MSG_TRUNC);
     } while (got < 0 && errno == EINTR);
@@ -178,6 +222,10 @@ take_queued(struct link_packet *link, struct syncache_ring *rx)
                                   (uint32_t)got - (uint32_t)sizeof offloads};
     read_tag(&message, &arrived);
     uint32_t tag = put_tag(to, &arrived);
+    if (arrived.size > TYPE_AT + rx->slot_size - room) {
+        take_long(link, rx, &arrived, tag, &offloads);
+        return;
+    }
     if (tag == 0)
         memmove(to + TYPE_AT, to + room, arrived.size - TYPE_AT);
     append(link, rx, arrived.size + tag, tag, &offloads);
@@ -263,6 +311,7 @@ link_packet_receive(struct link_packet *link, struct syncache_ring *rx)
     assert(rx->slot_size > TYPE_AT + FRAME_TAG);
     uint32_t before = rx->count;
     bool more = true;
+    append_pieces(link, rx);
     while (more && rx->count < rx->slots)
         more = link->frame_size > 0 ? frames_take(link, rx)
                                     : blocks_take(link, rx);

@@ -55,7 +55,8 @@ class _FrameLink:
 class Packet(_FrameLink):
     """An AF_PACKET socket with its mapped ring, of frames or of blocks.
 
-    `route` are the two raw sockets (-1: none) and the index of the interface.
+    `route` are the two raw sockets (-1: none) and the index of the interface, `spare`
+    the memory for super-segments that no slot holds.
     """
 
     __slots__ = ()
@@ -69,9 +70,11 @@ class Packet(_FrameLink):
         frame_size: int = 0,
         block_size: int = 0,
         forward: bool,
+        spare: mmap | None = None,
     ) -> None:
         memory = ffi.from_buffer("uint8_t[]", ring)
-        self._memory = (memory,)
+        beside = ffi.from_buffer("uint8_t[]", spare or bytearray())
+        self._memory = (memory, beside)
         self._is_open = True
         self._link = ffi.new(
             "struct link_packet *",
@@ -84,6 +87,10 @@ class Packet(_FrameLink):
                 "block_size": block_size,
                 "blocks": len(ring) // block_size if block_size else 0,
                 "memory": memory,
+                "split": {
+                    "memory": beside if spare else ffi.NULL,
+                    "memory_size": len(beside),
+                },
             },
         )
 

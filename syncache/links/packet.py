@@ -49,6 +49,7 @@ BLOCK_BYTES = 128 * 1024  # holds a super-segment; a multiple of any page size
 FRAME_BYTES = (2048, 4096, 8192, 16384)  # longer frames wait in the socket's queue
 FRAME_EXTRA = 128  # the kernel's header, the tag and the offloads in front of a frame
 QUEUE_BYTES = 8 * 1024 * 1024
+SPARE_BYTES = 640 * 1024  # holds the longest super-segment of BIG TCP, 512 KiB
 RETIRE_MS = 1
 FANOUT_ID_MAX = 65535
 
@@ -158,6 +159,8 @@ class Packet:
             self._undo.append(drop.close)
         route = Route(interface)
         self._undo.append(route.close)
+        # Anonymous: nothing is spent on it before the first such frame.
+        spare = mmap.mmap(-1, SPARE_BYTES)
         self._link = _core_links.Packet(
             sock.fileno(),
             route.numbers,
@@ -165,8 +168,10 @@ class Packet:
             frame_size=frame,
             block_size=self._block,
             forward=forward,
+            spare=spare,
         )
         self._undo.append(memory.close)
+        self._undo.append(spare.close)
         self._undo.append(self._link.release)
         sock.bind((interface.name, ETH_P_ALL))
         if forward:

@@ -304,14 +304,6 @@ encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type)
     }
 }
 
-struct encap
-encap_ethernet(const uint8_t *frame, uint32_t size)
-{
-    if (size < ETHERNET_HEADER)
-        return nothing(ENCAP_CUT, 0);
-    return encap_ethertype(frame, size, ETHERNET_HEADER, u16(frame + MACS));
-}
-
 /* Is there an EtherType of IP at an offset, and such a packet behind it? */
 static bool
 encap_is_ip(const uint8_t *data, uint32_t size, uint32_t at)

@@ -60,9 +60,6 @@ struct encap {
  */
 struct encap encap_frame(uint32_t linktype, const uint8_t *frame, uint32_t size, bool big_endian);
 
-/* Finds it in an Ethernet frame. */
-struct encap encap_ethernet(const uint8_t *frame, uint32_t size);
-
 /* Finds it behind an EtherType: data[at .. size) is of the type that it announces. */
 struct encap encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type);
 

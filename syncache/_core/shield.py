@@ -25,7 +25,6 @@ PLACE_FACTOR: int = lib.SHIELD_PLACE_FACTOR
 PLACE_SHIFT: int = lib.SHIELD_PLACE_SHIFT
 PLACE = layout("shield_place", "key service")
 SERVICE = layout("shield_service", "flood_ns refused full_ns")
-STATE = layout("shield_state", "minted_ns")
 EVENT = layout("shield_event", "time_ns kind number address port v6")
 NETWORK_BYTES: int = ffi.sizeof("struct shield_network")
 SAMPLED: int = lib.SHIELD_SAMPLED

@@ -63,6 +63,36 @@ def test_python_imports_keep_to_their_layer():
     assert [] == faults
 
 
+def test_engines_are_found_in_the_tree():
+    """Who makes a block of C's memory, is a kind of those, or makes one of them."""
+    assert {"engine", "flow", "intercept", "inspection", "stack"} == tidy.tree_engines()
+    sources = {
+        "a.py": "class A:\n    def f(self):\n        return Core(1)",
+        "b.py": "class B(A): pass",
+        "c.py": "class C:\n    x: B",
+        "links/d.py": "class D(A): pass",
+    }
+    assert {"a", "b"} == tidy.engines(sources)
+
+
+@pytest.mark.parametrize("room", tidy.MAY_TOUCH_THE_WORLD)
+def test_outer_rooms_need_to_be(room):
+    """An exception of the layer rule is there, and without it the rule is broken."""
+    files = [
+        path
+        for path in PYTHON
+        if path.is_relative_to(PACKAGE)
+        and path.relative_to(PACKAGE).as_posix().startswith(room)
+    ]
+    faults = [
+        fault
+        for path in files
+        for fault in tidy.import_faults("inner.py", path.read_text())
+    ]
+    assert files
+    assert faults
+
+
 def test_python_modules_import_in_no_circle():
     """The modules stand on floors: whatever one imports is below it."""
     assert set() == tidy.circles(tidy.import_graph(PACKAGE))
@@ -83,7 +113,10 @@ def test_import_graph_knows_every_way_to_import(tmp_path):
         "b.py": "if TYPE_CHECKING:\n    from .a import y",
         "c.py": "from syncache import a",
         "in/d.py": "from .. import b\nfrom ..c import z\nimport syncache.a",
+        "e.py": "from .low import deep",
+        "low/deep.py": "",
     }
+    (package / "low").mkdir()
     for file, source in sources.items():
         (package / file).write_text(source)
     assert tidy.import_graph(package) == {
@@ -91,6 +124,8 @@ def test_import_graph_knows_every_way_to_import(tmp_path):
         "b": set(),
         "c": {"a"},
         "in.d": {"a", "b", "c"},
+        "e": {"low.deep"},
+        "low.deep": set(),
     }
 
 

@@ -178,7 +178,8 @@ class Bridge:
         from .links.offload import Offload
 
         try:
-            return Offload(engine, self._links[Side.CLIENT], self._links[Side.SERVER])
+            ends = self._links[Side.CLIENT], self._links[Side.SERVER]
+            return Offload(engine, *ends, engine.pin)
         except LinkError as error:
             self._offload_trouble = str(error)
             return None

@@ -73,6 +73,8 @@ class Intercept(Flow):
         seed: makes everything deterministic; in production 16 secret random bytes.
         offload: a `Bridge` has the kernel carry connections once they are knitted, if
             it can; else they stay here, and its `offload_trouble` says why.
+        pin: a folder of a BPF file system (/sys/fs/bpf/NAME), in which what the kernel
+            carries outlives a process that is killed.
 
     Raises:
         ValueError: the tunables cannot be, or name a list that there is not.
@@ -91,9 +93,10 @@ class Intercept(Flow):
         keys: Keyring | None = None,
         seed: bytes | None = None,
         offload: bool = False,
+        pin: Path | None = None,
     ) -> None:
         super().__init__(sysctl, keys, seed)
-        self.offload = offload
+        self.offload, self.pin = offload, pin
         given = [acl] if isinstance(acl, AccessList) else list(acl or ())
         for each in given:
             if not isinstance(each, AccessList):

@@ -275,3 +275,33 @@ link_carried_drop(const struct link_carried *maps,
     }
     return dropped;
 }
+
+uint32_t
+link_carried_catch_up(const struct link_carried *maps,
+                      struct flow_splice *splices, uint32_t count)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct flow_splice *splice = &splices[i];
+        bool v4 = splice->tuple.family == 4;
+        uint8_t key[sizeof(struct offload_name6)];
+        struct offload_entry entry;
+        struct flow_handed record;
+
+        if (!v4 && splice->tuple.family != 6)
+            continue;
+        (void)carried_key(maps, &splice->tuple, key);
+        if (link_bpf_element(BPF_MAP_LOOKUP_ELEM, v4 ? maps->map4 : maps->map6,
+                             key, (uint8_t *)&entry) < 0 ||
+            entry.delta != splice->delta)
+            continue;
+        carried_fill(&entry, &record);
+        splice->seq[FLOW_CLIENT] = entry.ack[OFFLOAD_SERVER];
+        splice->seq[FLOW_SERVER] = entry.ack[OFFLOAD_CLIENT];
+        splice->flags &= entry.flags;
+        splice->idle_ms = record.age_ms;
+        found++;
+    }
+    return found;
+}

@@ -61,6 +61,14 @@ int32_t link_carried_look(const struct link_carried *maps, uint32_t family, stru
 uint32_t link_carried_drop(const struct link_carried *maps, const struct flow_handed *records, uint32_t count,
                            uint32_t age_ms);
 
+/*
+ * Brings connections that another process exported up to what the maps have, which it left behind: where an end's
+ * packets go on is what the other end had acknowledged.  Those that are not in the maps stay as they are.
+ *
+ *   returns  how many were in the maps
+ */
+uint32_t link_carried_catch_up(const struct link_carried *maps, struct flow_splice *splices, uint32_t count);
+
 /* cffi: end. */
 
 #endif

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import ffi, lib
+from .flow import SPLICE_BYTES
 from .mirror import layout, limit
 
 if TYPE_CHECKING:
@@ -37,6 +38,27 @@ def config(key: bytes, outside: int, inside: int, *, off: bool = False) -> bytes
     state = ffi.new("uint64_t[4]")
     lib.shield_key(state, key)
     return CONFIG.pack(outside, inside, off, *state)
+
+
+def catch_up(maps: Mapping[str, int], told: bytes, splices: bytes) -> tuple[bytes, int]:
+    """Bring exported connections up to maps that another process left behind.
+
+    Args:
+        maps: Descriptors, as of `Carried`.
+        told: What its programs were told (`config`).
+        splices: The connections.
+
+    Returns:
+        The connections, and how many were found.
+    """
+    known = ffi.new("struct link_carried *")
+    known.map4, known.map6 = maps["carried4"], maps["carried6"]
+    known.key = CONFIG.unpack(told)[3:]
+    fresh = bytearray(splices)
+    count = len(fresh) // SPLICE_BYTES
+    records = ffi.from_buffer("struct flow_splice[]", fresh)
+    found = lib.link_carried_catch_up(known, records, count)
+    return bytes(fresh), found
 
 
 class Carried:

@@ -35,6 +35,7 @@ from .service import Service, keep_open
 from .sides import Sides, doubts
 from .signals import Signals
 from .state import State, check_state
+from .state import add_options as add_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,19 +78,7 @@ def parser() -> argparse.ArgumentParser:
     )
     opts.add_tunables(p)
     keyopts.add_options(p)
-    p.add_argument(
-        "--state",
-        metavar="FILE",
-        type=Path,
-        help="keep spliced connections here over a restart",
-    )
-    p.add_argument(
-        "--state-interval",
-        metavar="SECONDS",
-        type=float,
-        default=5.0,
-        help="how often they are written [%(default)s]",
-    )
+    add_state(p)
     p.add_argument("--debug", action="store_true", help="a line for every step")
     opts.add_pcapng(p, "a sample of the packets")
     opts.add_ring(p)
@@ -110,11 +99,11 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--on-exit is of interfaces: TUN devices end with the process")
     names = [] if options.tun else [options.outside, options.inside]
     opts.check_service(options)
+    check_state(options)
     source = keyopts.source(options)
     engine = make(options, source)
     opts.check_interfaces(options, names)
     if options.check:
-        check_state(options)
         found = doubts(options, engine.acl)
         if options.offload and (trouble := obstacle(engine)):
             found.append(NO_OFFLOAD + trouble)
@@ -217,7 +206,9 @@ def make(
     sysctl, lists = configuration(options, source)
     try:
         keys = source.keys if source else None
-        return Intercept(sysctl, acl=lists, keys=keys, offload=options.offload)
+        return Intercept(
+            sysctl, acl=lists, keys=keys, offload=options.offload, pin=options.pin
+        )
     except (KeyError, ValueError, PermissionError) as error:
         raise Failure(str(error.args[0])) from None
     except OSError as error:

@@ -6,6 +6,7 @@ thread of a `StateFile`.  Whatever is wrong with the file costs a line, never th
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import flow_state
@@ -15,13 +16,36 @@ from .files import StateFile
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from ..intercept import Intercept
     from ..links.offload import Offload
 
 SESSIONS_MAX = "net.inet.tcp.intercept.sessions_max"
 SLICES_A_TURN = 8  # of 256 connections: far below a millisecond
+
+
+def add_options(p: argparse.ArgumentParser) -> None:
+    """Add the options of the state file."""
+    p.add_argument(
+        "--state",
+        metavar="FILE",
+        type=Path,
+        help="keep spliced connections here over a restart",
+    )
+    p.add_argument(
+        "--state-interval",
+        metavar="SECONDS",
+        type=float,
+        default=5.0,
+        help="how often they are written [%(default)s]",
+    )
+    p.add_argument(
+        "--pin",
+        metavar="DIR",
+        type=Path,
+        help="below /sys/fs/bpf, with --offload and --state: the numbers of what the "
+        "kernel carries are there after a kill",
+    )
 
 
 class State:
@@ -61,6 +85,8 @@ class State:
         data = self._file.load()
         if data is None:
             return
+        if self._engine.pin:
+            data = self._caught_up(self._engine.pin, data)
         try:
             taken, count = self._engine.import_state(data, now)
         except flow_state.StateError as error:
@@ -70,6 +96,16 @@ class State:
             f"{taken} of {count} connections of {path} go on; those of less than "
             f"{self._every:g} s before the end are lost\n"
         )
+
+    def _caught_up(self, pin: Path, data: bytes) -> bytes:
+        from ..links.link import LinkError
+        from ..links.offload_pins import caught_up
+
+        try:
+            return caught_up(pin, data)
+        except LinkError as error:
+            self._log(f"{error}\n")
+            return data
 
     def turn(self, now: float, offload: Offload | None = None) -> None:
         """Do a bounded part of the work that is due; nothing waits for a disk.
@@ -118,6 +154,8 @@ def check_state(options: argparse.Namespace) -> None:
     Raises:
         Failure: there can be no such file.
     """
+    if options.pin and not (options.offload and options.state):
+        raise Failure("--pin is for --offload with --state")
     if options.state:
         _check(options.state, options.state_interval)
 

@@ -28,11 +28,13 @@ from ..keyring import KEY_BYTES
 from .bpf import ATTACH_TCX_INGRESS
 from .bpf_object import BpfObject, why
 from .link import LinkError
+from .offload_pins import OffloadPins
 from .packet import Packet
 from .shield import processors
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from ..intercept import Intercept
 
@@ -74,17 +76,25 @@ class Offload:
         engine: Whose.
         outside: The clients' interface, open.
         inside: The servers'.
+        pin: A folder of a BPF file system, in which what is carried outlives a kill.
 
     Raises:
         LinkError: One line that says why this machine cannot.
     """
 
-    def __init__(self, engine: Intercept, outside: object, inside: object) -> None:
+    def __init__(
+        self,
+        engine: Intercept,
+        outside: object,
+        inside: object,
+        pin: Path | None = None,
+    ) -> None:
         if not isinstance(outside, Packet) or not isinstance(inside, Packet):
             raise LinkError("only frames of two interfaces are carried by the kernel")
         self._sysctl = engine.sysctl
         entries = int(self._sysctl[SESSIONS])
         self._links: list[int] = []
+        self._pins = OffloadPins(pin) if pin else None
         self._object = loaded(entries)
         self._indices = outside.index, inside.index
         self._key = entropy(KEY_BYTES)
@@ -96,6 +106,9 @@ class Offload:
         try:
             self._carried = engine.carried(self._object.maps, self._key)
             self._configure(off=False)
+            if self._pins:  # those of a process before us have been read
+                self._pins.drop_all()
+                self._pins.keep(self._object.maps)
             self._attach(outside, inside)
         except BaseException:
             self._release()
@@ -243,6 +256,8 @@ class Offload:
         if self._links:
             with contextlib.suppress(OSError):
                 self.take_back(now)
+                if self._pins:
+                    self._pins.drop_all()
         self._release()
 
     def _release(self) -> None:

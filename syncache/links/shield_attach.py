@@ -94,7 +94,7 @@ class Pins:
         LinkError: It is none, or not ours to write.
     """
 
-    KEPT = (
+    KEPT: tuple[str, ...] = (
         "config_map",
         "state_map",
         "counters_map",
@@ -106,7 +106,7 @@ class Pins:
     )
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -120,26 +120,26 @@ class Pins:
         found = {}
         for name in self.KEPT:
             try:
-                fd = _core_bpf.bpf_open(self._folder / name)
+                fd = _core_bpf.bpf_open(self.folder / name)
             except OSError:
                 continue
             if layout_of_map(fd) == layout[name]:
                 found[name] = fd
             else:
                 os.close(fd)
-                (self._folder / name).unlink()
+                (self.folder / name).unlink()
         return found
 
     def keep(self, maps: dict[str, int]) -> None:
         """Give names to maps that have none."""
         for name in self.KEPT:
-            if not (self._folder / name).exists():
+            if not (self.folder / name).exists():
                 self._pin(maps[name], name)
 
     def link(self, kind: str, interface: str) -> int | None:
         """Open the link of a program, if there is one."""
         try:
-            return _core_bpf.bpf_open(self._folder / f"{kind}-{interface}")
+            return _core_bpf.bpf_open(self.folder / f"{kind}-{interface}")
         except OSError:
             return None
 
@@ -149,14 +149,14 @@ class Pins:
 
     def drop(self, kind: str, interface: str) -> None:
         """Remove the name of a link."""
-        (self._folder / f"{kind}-{interface}").unlink(missing_ok=True)
+        (self.folder / f"{kind}-{interface}").unlink(missing_ok=True)
 
     def _pin(self, fd: int, name: str) -> None:
         try:
-            _core_bpf.bpf_pin(fd, self._folder / name)
+            _core_bpf.bpf_pin(fd, self.folder / name)
         except OSError as error:
             raise LinkError(
-                f"{self._folder / name}: {why(error)}: --pin takes a folder of a BPF "
+                f"{self.folder / name}: {why(error)}: --pin takes a folder of a BPF "
                 "file system, /sys/fs/bpf/NAME",
                 error.errno,
             ) from None

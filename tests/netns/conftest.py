@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -54,3 +55,13 @@ def wire(queues):
     made = Wire(queues)
     yield made
     made.close()
+
+
+@pytest.fixture
+def pins(tmp_path):
+    """A folder of a BPF file system of its own."""
+    root = tmp_path / "bpf"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", root], check=True)
+    yield root / "shield"
+    subprocess.run(["umount", "--lazy", root], check=True)

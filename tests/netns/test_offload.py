@@ -330,6 +330,35 @@ def test_orderly_restart_loses_nothing_at_any_speed(shielded, tmp_path):
     shielded.stop()
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_kill_loses_no_connection_at_any_speed_where_maps_are_pinned(
+    shielded, tmp_path, pins, family
+):
+    """The file is tens of megabytes behind; the kernel's numbers are there."""
+    shielded.nginx(bulk=BULK * 10)
+    state = tmp_path / "state"
+    words = ("--state", state, "--state-interval", "1.5", "--pin", pins)
+    process = offload(shielded, *words)
+    url = f"http://{HOST[family]}/bulk"
+    hasher = f"curl -g -sS -m 60 --limit-rate 60M {url} | sha256sum"
+    curl = shielded.client.start("sh", "-c", hasher)
+    wait_until(lambda: counts(shielded)["offload_from_server"] > 100, PATIENCE)
+    size = state.stat().st_size if state.exists() else 0
+    wait_until(lambda: state.exists() and state.stat().st_size > size, PATIENCE)
+    written = counts(shielded)["offload_from_server"]
+    # A packet is up to 64 KiB, and at least 1,500 bytes.
+    wait_until(lambda: counts(shielded)["offload_from_server"] > written + 2000, 9)
+    process.kill()
+    process.wait()
+    offload(shielded, *words)
+    assert shielded.first_line.startswith("1 of 1 connections of ")
+    out, error = curl.communicate(timeout=60)
+    assert "" == error
+    assert hashlib.sha256(BULK * 10).hexdigest() == out.split()[0]
+    shielded.stop()
+    assert [] == list(pins.iterdir())
+
+
 def test_kernel_that_cannot_costs_a_line_and_nothing_else(shielded):
     """Without CAP_PERFMON the programs are refused; the process does it all."""
     shielded.nginx(bulk=BULK)

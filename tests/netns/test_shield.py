@@ -322,16 +322,6 @@ def test_mode_changes_while_it_runs(shielded):
     assert 1 == shielded.counters()["redeemed"]
 
 
-@pytest.fixture
-def pins(tmp_path):
-    """A folder of a BPF file system of its own."""
-    root = tmp_path / "bpf"
-    root.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", root], check=True)
-    yield root / "shield"
-    subprocess.run(["umount", "--lazy", root], check=True)
-
-
 def test_pinned_programs_outlive_a_process_and_are_taken_over(shielded, pins):
     """SIGKILL, and cookies are still redeemed; the next process counts on."""
     shielded.listen()

@@ -171,7 +171,7 @@ class _Lib:
         self,
         fields: CData,
         options: bytes,
-        payload: bytes,
+        payload: bytes | CData,
         checksum: int,
         packet: CData,
         packet_max: int,

@@ -489,10 +489,11 @@ class RingCore:
 
     def fill(self, size: int, checksum: int, gso_size: int) -> None:
         """Count in the packet that lies in the first free slot."""
-        index = self.cdata.count
+        cdata = self.cdata
+        index = cdata.count
         slot = (size, 0, checksum, 0, gso_size, _NO_REQUEST, 0)
         _SLOT.pack_into(self._slot, index * _SLOT.size, *slot)
-        self.cdata.count = index + 1
+        cdata.count = index + 1
 
     def _place(self, index: int) -> int:
         count = self.cdata.count

@@ -13,7 +13,10 @@ from .mirror import layout, numbers
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from .._ffi import CData
     from . import RingCore
+
+    Departure = tuple[int, int, int, int, bytes, Buffer, int]
 
 
 def parse(packet: bytes) -> tuple[int, bytes]:
@@ -47,7 +50,10 @@ _VARYING = layout(
     part=True,
 )
 _CHECKSUM_VALID, _CHECKSUM_PARTIAL = numbers("syncache_checksum", "valid partial")
-_FIELDS = ffi.typeof("struct syncache_fields *")  # not to be looked up by its name
+# Not to be looked up by their names.
+_FIELDS, _BYTES = ffi.typeof("struct syncache_fields *"), ffi.typeof("uint8_t[]")
+_PSH_FIN = 0x08 | 0x01
+_MASK = 0xFFFFFFFF
 
 _SIZE = _COMMON.size + _VARYING.size
 assert ffi.sizeof("struct syncache_fields") == _SIZE
@@ -90,20 +96,45 @@ class SegmentWriter:
         self._dont_fragment = dont_fragment
         self._ip_id = 0
 
-    def write(
-        self,
-        ring: RingCore,
-        departure: tuple[int, int, int, int, bytes, Buffer, int],
-    ) -> None:
+    def write(self, ring: RingCore, departure: Departure) -> None:
         """Append a packet; the caller has seen to it that there is a free slot.
 
         A super-segment leaves its checksums to the link.
         """
         seq, ack, flags, window, options, payload, gso_size = departure
+        data = ffi.from_buffer(_BYTES, payload)
+        shape = seq, ack, flags, window, len(data)
+        self._build(ring, shape, options, data, gso_size)
+
+    def cut(self, ring: RingCore, departure: Departure) -> int:
+        """Append a super-segment as ordinary ones; return how many they were.
+
+        The caller has seen to it that there are as many free slots.
+        """
+        seq, ack, flags, window, options, payload, size = departure
+        data = ffi.from_buffer(_BYTES, payload)
+        end = len(data)
+        last = (end - 1) // size * size
+        for at in range(0, last, size):
+            shape = seq + at & _MASK, ack, flags & ~_PSH_FIN, window, size
+            self._build(ring, shape, options, data + at)
+        shape = seq + last & _MASK, ack, flags, window, end - last
+        self._build(ring, shape, options, data + last)
+        return last // size + 1
+
+    def _build(
+        self,
+        ring: RingCore,
+        shape: tuple[int, int, int, int, int],
+        options: bytes,
+        data: CData,
+        gso_size: int = 0,
+    ) -> None:
+        """Write a packet into the next slot; `shape`: seq, ack, flags, window, size."""
         if not self._dont_fragment:
             # RFC 6864: an identification matters only where fragments may arise.
             self._ip_id = (self._ip_id + 1) & 0xFFFF
-        data = ffi.from_buffer(payload)
+        seq, ack, flags, window, payload_size = shape
         _VARYING.pack_into(
             self._fields,
             _COMMON.size,
@@ -116,18 +147,17 @@ class SegmentWriter:
             0,
             len(options),
             0,
-            len(data),
+            payload_size,
         )
-        cdata = ring.cdata
-        index = cdata.count
-        slot_size = cdata.slot_size
         checksum = _CHECKSUM_PARTIAL if gso_size else _CHECKSUM_VALID
+        cdata = ring.cdata
+        slot_size = cdata.slot_size
         size = lib.syncache_build(
             self._pointer,
             options,
             data,
             checksum,
-            cdata.memory + index * slot_size,
+            cdata.memory + cdata.count * slot_size,
             slot_size,
         )
         assert size > 0

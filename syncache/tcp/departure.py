@@ -36,6 +36,10 @@ class Writer(Protocol):
         """Append one packet; the ring has room for it."""
         ...
 
+    def cut(self, ring: Ring, departure: Departure) -> int:
+        """Append a super-segment as ordinary ones; return how many they were."""
+        ...
+
 
 def sack_option(blocks: Iterable[tuple[int, int]]) -> bytes:
     """Return the SACK option, aligned by two NOPs (RFC 2018 3)."""

@@ -36,13 +36,21 @@ def transmit(connection: Connection, ring: Ring, now_ms: int, gso_max: int) -> b
         return True
     sender = connection.sender
     sender.gso_max = gso_max
-    for _ in range(QUANTUM):
+    left, free = QUANTUM, ring.free
+    cuts = sender.cuts = gso_max == 0
+    while left:
+        if cuts:
+            # What is new goes out in one train, which is cut into segments below.
+            is_new = sender.snd_nxt == sender.snd_max
+            sender.gso_max = min(left, free) * sender.mss if is_new else 0
         plan = sender.plan(now_ms)
         if plan is None:
             break
-        if not ring.free:
+        if not free:
             return False
-        _send(connection, ring, plan, now_ms)
+        sent = _send(connection, ring, plan, now_ms, cuts=cuts)
+        left -= sent
+        free -= sent
     else:
         return False
     sender.settle(now_ms)
@@ -63,31 +71,40 @@ def numbers(connection: Connection) -> Numbers:
     )
 
 
-def _send(connection: Connection, ring: Ring, plan: Plan, now_ms: int) -> None:
+def _send(
+    connection: Connection, ring: Ring, plan: Plan, now_ms: int, *, cuts: bool
+) -> int:
+    """Send what was planned; return how many packets that is."""
     sender, receiver = connection.sender, connection.receiver
-    flags = ACK | receiver.ecn_flags()
+    seq, size = plan.seq, plan.size
+    flags = ACK if receiver.ecn is None else ACK | receiver.ecn_flags()
     if plan.syn:
         options, window = _syn_options(connection, now_ms), receiver.syn_window()
         flags = SYN | ACK
     else:
-        options = _options(connection, now_ms, sender.mss - plan.size)
+        options = _options(connection, now_ms, sender.mss - size)
         window = receiver.window_field()
-        if plan.size and plan.seq + plan.size == sender.end:
+        if size and seq + size == sender.end:
             flags |= PSH
         if plan.fin:
             flags |= FIN
     departure = Departure(
-        plan.seq & _MASK,
+        seq & _MASK,
         receiver.rcv_nxt & _MASK,
         flags,
         window,
         options,
-        sender.look(plan) if plan.size else b"",
-        sender.mss if plan.size > sender.mss else 0,
+        sender.look(plan) if size else b"",
+        sender.mss if size > sender.mss else 0,
     )
-    connection.writer.write(ring, departure)
+    sent = 1
+    if cuts and departure.gso_size:
+        sent = connection.writer.cut(ring, departure)
+    else:
+        connection.writer.write(ring, departure)
     sender.sent(plan, now_ms)
-    receiver.acknowledged(with_data=plan.size > 0)
+    receiver.acknowledged(with_data=size > 0, count=sent)
+    return sent
 
 
 def _acknowledge(connection: Connection, ring: Ring, now_ms: int) -> bool:

@@ -51,6 +51,8 @@ class Receiver:
         "_duplicates",
         "_ece",
         "_quick",
+        "_told",
+        "_told_of",
         "_unacked",
         "_unacked_segments",
         "_window_end",
@@ -99,6 +101,8 @@ class Receiver:
         self._window_end = self.rcv_adv
         self._ece = False
         self._ce_packets = _ACE_INITIAL
+        self._told_of: tuple[int, int, int, int] | None = None
+        self._told = 0
 
     # Data.
 
@@ -223,6 +227,9 @@ class Receiver:
 
     def window_field(self) -> int:
         """Fix the window for a segment that leaves now; return the header's field."""
+        of = self.rcv_nxt, self.rcv_adv, self.size, self.limit
+        if of == self._told_of:
+            return self._told
         edge = self.window_edge()
         unit = 1 << self.wscale
         # Rounding up keeps the edge where the peer was told it is (RFC 7323 2.4).
@@ -233,6 +240,9 @@ class Receiver:
             # Rounding may not go on for ever; the edge that was told is still taken.
             scaled = min(edge - self.rcv_nxt >> self.wscale, 0xFFFF)
         self.rcv_adv = max(edge, self.rcv_nxt + (scaled << self.wscale))
+        # The same again, as long as nothing comes or is read: where it moves no edge.
+        self._told_of = of if self.rcv_adv == of[1] else None
+        self._told = scaled
         return scaled
 
     def syn_window(self) -> int:
@@ -265,8 +275,8 @@ class Receiver:
         """Acknowledge at once; one ACK says it all."""
         self.acks_owed = max(self.acks_owed, 1)
 
-    def acknowledged(self, *, with_data: bool) -> None:
-        """Note that a segment with the present ACK left.
+    def acknowledged(self, *, with_data: bool, count: int = 1) -> None:
+        """Note that segments with the present ACK left.
 
         A peer does not count a segment with data as a duplicate ACK (RFC 5681 2).
         """
@@ -274,7 +284,7 @@ class Receiver:
         self._unacked = self._unacked_segments = 0
         self.deadline = None
         if self.acks_owed and not (with_data and self.has_blocks):
-            self.acks_owed -= 1
+            self.acks_owed = max(self.acks_owed - count, 0)
 
     @property
     def has_blocks(self) -> bool:

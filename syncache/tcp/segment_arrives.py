@@ -76,10 +76,13 @@ def may_replace(connection: Connection, arrival: Arrival) -> bool:
 def _is_acceptable(
     connection: Connection, arrival: Arrival, seq: int, now_ms: int
 ) -> bool:
-    """PAWS, then the sequence number; failures are answered here."""
+    """PAWS, then the sequence number; failures are answered here.
+
+    The next number is good even if the window is closed: its RST and its ACK count.
+    """
     receiver, timestamps = connection.receiver, connection.timestamps
     flags = arrival.flags
-    good = _is_in_window(connection, arrival, seq)
+    good = seq == receiver.rcv_nxt or _is_in_window(connection, arrival, seq)
     if timestamps.enabled and not flags & RST:
         if arrival.tsval is None:
             if not connection.settings.tolerate_missing_ts:
@@ -117,10 +120,8 @@ def _is_behind_closed_window(
 
 
 def _is_in_window(connection: Connection, arrival: Arrival, seq: int) -> bool:
+    """Tell whether a segment that is not the next one is in the window."""
     receiver = connection.receiver
-    if seq == receiver.rcv_nxt:
-        # Even if the window is closed: its RST and its ACK count.
-        return True
     flags = arrival.flags
     size = arrival.size + (flags & FIN) + (flags & SYN != 0)
     if size:

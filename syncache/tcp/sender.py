@@ -26,7 +26,8 @@ class Sender(SendState):
     """Send sequence variables, queue, congestion window and retransmission timer.
 
     `mss` is the payload of a full segment without further options; `gso_max` the most
-    that one super-segment carries (0: the link takes none).
+    that one super-segment carries (0: the link takes none); one that `cuts` has full
+    segments only, so that the peer sees what it would see without.
     """
 
     __slots__ = ()
@@ -102,7 +103,8 @@ class Sender(SendState):
 
     def _plan_next(self, room: int) -> Plan | None:
         """Return a segment from SND.NXT on: new, or again after a time-out."""
-        seq, stop = self.snd_nxt, self.end
+        seq = self.snd_nxt
+        stop = self.end
         if seq < self.snd_max and self.board.total:
             hole = self.board.hole(seq, stop)
             if hole is None:
@@ -115,10 +117,12 @@ class Sender(SendState):
         full = self.mss
         if size > full:
             size = min(size, max(self.gso_max - self.gso_max % full, full))
-            if size < rest or not self._may_send_small():
+            if self.cuts or size < rest or not self._may_send_small():
                 size -= size % full
         elif size < full and not self._worth_sending(size, rest, window):
             return None
+        if not self.fin:
+            return Plan(seq, size) if size > 0 else None
         return self._clip(seq, max(size, 0), window)
 
     def _worth_sending(self, size: int, rest: int, window: int) -> bool:
@@ -164,14 +168,16 @@ class Sender(SendState):
         else:
             if stop <= self.snd_max:
                 self.retransmitted += 1
-            elif self._timed is None and self._recover is None:
-                self._timed = (stop, now_ms)
+            else:
+                self.snd_max = stop
+                if self._timed is None and self._recover is None:
+                    first = min(stop, plan.seq + self.mss) if self.cuts else stop
+                    self._timed = (first, now_ms)
             self.snd_nxt = stop
-            self.snd_max = max(self.snd_max, stop)
         if self.deadline is None or self.persisting:
             self.persisting = False
             self._arm(now_ms)
-        elif self.tail.is_due:
+        elif self.tail.is_due and self.tail.armed_ms != now_ms:
             self._arm_quiet(now_ms)
 
     def _tail_sent(self, plan: Plan, stop: int) -> None:
@@ -197,6 +203,8 @@ class Sender(SendState):
         )
         if self.tail.is_due and self.rto.srtt_ms is not None:
             lone = self.snd_max - self.snd_una <= self.mss
+            # Another segment at this time waits as long, if one waits already.
+            self.tail.armed_ms = None if lone else now_ms
             self.deadline = self.tail.wait_until(
                 now_ms, self.rto.srtt_ms, holes=self.board.total > 0, lone=lone
             )

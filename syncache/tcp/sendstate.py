@@ -48,6 +48,7 @@ class SendState:
         "_wl2",
         "board",
         "congestion",
+        "cuts",
         "deadline",
         "fin",
         "gso_max",
@@ -82,6 +83,7 @@ class SendState:
         self._wl2 = 0
         self.mss = mss
         self.gso_max = 0
+        self.cuts = False
         self.nodelay = False
         self.orphan = False
         self.queue = SendQueue()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import address as addresses
 from .._core.segment import SegmentWriter
 from ..options import KIND_MD5, NOP
+from ..segment import FIN, PSH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,21 @@ class SigningWriter:
         digest = self._digest(self._pair, header, offset * 4, bytes(payload))
         signed = options + _PREFIX + digest
         self._writer.write(ring, departure._replace(options=signed))
+
+    def cut(self, ring: Ring, departure: Departure) -> int:
+        """Append a super-segment as ordinary ones, each signed; return how many."""
+        seq, _, flags, _, _, payload, size = departure
+        starts = range(0, len(payload), size)
+        for at in starts:
+            ends = at == starts[-1]
+            piece = departure._replace(
+                seq=seq + at & 0xFFFFFFFF,
+                flags=flags if ends else flags & ~(PSH | FIN),
+                payload=payload[at : at + size],
+                gso_size=0,
+            )
+            self.write(ring, piece)
+        return len(starts)
 
     def verifies(self, arrival: Arrival) -> bool:
         """Tell whether the peer signed this segment."""

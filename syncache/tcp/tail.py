@@ -21,15 +21,17 @@ class Tail:
 
     `is_due`: the sender's deadline is that of silence, and the time-out itself is at
     `timeout_at`.  `owed`: a probe is to be sent.  `end`: where the one ends that
-    repeated data and is not answered.  `late`: below it holes are lost.
+    repeated data and is not answered.  `late`: below it holes are lost.  `armed_ms`:
+    when the wait for more than one segment began.
     """
 
-    __slots__ = ("end", "is_due", "late", "owed", "timeout_at")
+    __slots__ = ("armed_ms", "end", "is_due", "late", "owed", "timeout_at")
 
     def __init__(self) -> None:
         self.is_due = self.owed = False
         self.timeout_at = self.late = 0
         self.end: int | None = None
+        self.armed_ms: int | None = None
 
     def clear(self) -> None:
         """Forget probe and losses: the time-out repairs everything."""

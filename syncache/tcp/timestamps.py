@@ -14,13 +14,15 @@ _OUTDATED_MS = 24 * 86_400_000
 class Timestamps:
     """The peer's clock, and the form in which it sees ours."""
 
-    __slots__ = ("_offset", "_recent_ms", "enabled", "ts_recent")
+    __slots__ = ("_made", "_made_of", "_offset", "_recent_ms", "enabled", "ts_recent")
 
     def __init__(self, *, enabled: bool, ts_recent: int, offset: int) -> None:
         self.enabled = enabled
         self.ts_recent = ts_recent
         self._offset = offset
         self._recent_ms: int | None = None
+        self._made_of: tuple[int, int] | None = None
+        self._made = b""
 
     def is_old(self, tsval: int, now_ms: int) -> bool:
         """Tell whether PAWS refuses a segment (RFC 7323 5.3, R1)."""
@@ -46,5 +48,9 @@ class Timestamps:
 
     def option(self, now_ms: int) -> bytes:
         """Return the option, in the layout that everyone expects."""
-        tsval = (now_ms + self._offset) & 0xFFFFFFFF
-        return _OPTION.pack(_NOP_NOP_TIMESTAMPS, tsval, self.ts_recent)
+        of = now_ms, self.ts_recent
+        if of != self._made_of:
+            tsval = (now_ms + self._offset) & 0xFFFFFFFF
+            self._made = _OPTION.pack(_NOP_NOP_TIMESTAMPS, tsval, self.ts_recent)
+            self._made_of = of
+        return self._made

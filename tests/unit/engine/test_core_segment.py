@@ -6,7 +6,7 @@ import pytest
 
 from syncache import Reason, Ring, Segment
 from syncache._core.segment import SegmentWriter, build, parse
-from syncache.segment import ACK
+from syncache.segment import ACK, FIN, PSH
 from syncache.tcp.departure import Departure
 
 ENDS = (bytes((198, 51, 100, 7)) + bytes(12), 80, bytes((192, 0, 2, 1)) + bytes(12), 9)
@@ -52,3 +52,27 @@ def test_writer_appends_a_whole_packet(size):
         len(one.payload),
     )
     assert (64, 8) == (one.hop_limit, one.tos)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("size", [1, 1000, 1001, 3000, 3001])
+def test_super_segment_is_cut_into_the_segments_that_it_is(whole, size):
+    """As if each had been written alone: PSH and FIN on the last, numbers go on."""
+    writers = [
+        SegmentWriter(4, ENDS, hop_limit=64, tos=8, dont_fragment=whole, flow_label=0)
+        for _ in range(2)
+    ]
+    data = bytes(number % 251 for number in range(size))
+    cut, alone = Ring(4, 2048), Ring(4, 2048)
+    start = 0xFFFFFFFF - 1500
+    parts = [data[at : at + 1000] for at in range(0, size, 1000)]
+    last = Departure(start, 6, ACK | PSH | FIN, 77, bytes(12), memoryview(data), 1000)
+    assert len(parts) == writers[0].cut(cut, last)
+    for number, part in enumerate(parts):
+        flags = ACK | PSH | FIN if number == len(parts) - 1 else ACK
+        seq = start + 1000 * number & 0xFFFFFFFF
+        writers[1].write(alone, Departure(seq, 6, flags, 77, bytes(12), part, 0))
+    assert [bytes(cut[i]) for i in range(len(cut))] == [
+        bytes(alone[i]) for i in range(len(alone))
+    ]
+    assert all(cut.gso_size(i) == 0 for i in range(len(cut)))

@@ -113,6 +113,8 @@ def _parse_ends(
     word = rest.pop(0) if rest else ""
     if keyword(word, _GROUP_WORDS):
         services = _group(rest, groups).services(groups)
+    elif family == addresses.IPV6 and word.lower() == "hbh":
+        raise LeftOut("rules for hop-by-hop options are left out")
     else:
         services = [Service(protocol_number(word, PROTOCOLS[family]))]
     number = services[0].protocol
@@ -167,6 +169,8 @@ def _take_places(
         if rest and keyword(rest[0], ("network",)):
             rest.pop(0)
         return _group(rest, groups).places(groups, family)
+    if rest and rest[0].lower() == "interface":
+        raise LeftOut("rules with the address of an interface are left out")
     return [take_address(rest, family)]
 
 

@@ -38,6 +38,8 @@ _MEMBERS = (
     *("network-object", "service-object", "port-object"),
     *("protocol-object", "icmp-object"),
 )
+# Some switches have `ipv6 access-list extended NAME`.
+_IPV6_KINDS = {addresses.IPV4: (), addresses.IPV6: ("extended", "standard")}
 _OTHER_KINDS = ("security", "fqdn", "geo", "protocol", "icmp-type", "user")
 
 
@@ -196,6 +198,8 @@ def _named(family: int, *, standard: bool = False) -> Handler:
     """Return the reader of the command that begins a named list of a family."""
 
     def begin(config: Config, words: list[str], no: bool) -> RuleBlock | None:
+        if len(words) > 1 and not config.strict and words[0] in _IPV6_KINDS[family]:
+            words = words[1:]
         if len(words) != 1:
             raise ValueError(f"one name is wanted, not {' '.join(words)!r}")
         (name,) = words
@@ -274,6 +278,8 @@ def _group(config: Config, words: list[str], no: bool) -> GroupBlock | None:
     names = words[1:]
     if kind == "ip" and names and keyword(names[0], ("address",)):
         names = names[1:]  # as `show object-group` of switches heads it
+    elif kind == "ip" and len(names) > 1 and keyword(names[0], ("port",)):
+        kind, names = "ports", names[1:]  # of a `portgroup`
     # A service group may say its protocol behind its name: tcp, udp, tcp-udp.
     if kind is None or not names:
         raise ValueError("object-group wants network or service, and a name")

@@ -106,3 +106,44 @@ def test_list_may_be_deleted_before_it_is_written(line):
     assert {"102"} == set(config.lists)
     with pytest.raises(ValueError, match="there is no access list"):
         read([line], strict=True)
+
+
+def test_port_groups_are_no_addresses():
+    """A rule that names one is left out, whatever is in the group."""
+    config = read(
+        [
+            "object-group ip port WEB",
+            " eq 80",
+            " range 8000 8010",
+            "object-group ip address HOSTS",
+            " host 192.0.2.1",
+            "ip access-list extended X",
+            " permit tcp any any portgroup WEB",
+            " permit tcp any addrgroup HOSTS eq 22",
+        ]
+    )
+    assert ["permit tcp any host 192.0.2.1 eq 22"] == [
+        str(rule) for rule in config.lists["X"].rules
+    ]
+    assert any("portgroup" in note for note in config.notes)
+
+
+@pytest.mark.parametrize("kind", ["", "extended ", "standard "])
+def test_ipv6_lists_may_say_their_kind(kind):
+    """As some switches do; the name is the last word."""
+    config = read([f"ipv6 access-list {kind}V6", " permit tcp any any eq 22"])
+    assert {"V6"} == set(config.lists)
+
+
+@pytest.mark.parametrize(
+    ("head", "rule", "why"),
+    [
+        ("ipv6 access-list X", "permit hbh any any", "hop-by-hop"),
+        ("ip access-list extended X", "permit tcp any interface Dialer0", "interface"),
+    ],
+)
+def test_rule_that_cannot_be_expressed_is_left_out(head, rule, why):
+    """And named."""
+    config = read([head, f" {rule}", " permit tcp any any"])
+    assert 1 == len(config.lists["X"].rules)
+    assert any(why in note and "left out" in note for note in config.notes)

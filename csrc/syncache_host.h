@@ -121,6 +121,23 @@ struct syncache_clock {
  */
 uint64_t syncache_clock(struct syncache_clock *clock, uint32_t now_ms);
 
+/* A clock of 64 bits made of a counter of ticks: all zero at first. */
+struct syncache_ticks {
+    uint64_t ticks;
+    bool started;
+};
+
+/*
+ * Tells the milliseconds of a counter of ticks: converted by the stack, in 32 bits, they would wrap somewhere else than
+ * at 2^32.  A time before the last one counts as the last.
+ *
+ *   in       bits   that the counter has, 8 to 32
+ *   in       hz     ticks per second, 1 at least
+ *   limit    two calls may be half the counter's span apart: 4 minutes, of 16 bits at 128 Hz
+ *   returns  now_ms for every other call; cut to 32 bits for those of a front
+ */
+uint64_t syncache_ticks(struct syncache_ticks *clock, uint32_t ticks, uint32_t bits, uint32_t hz);
+
 /*
  * The engine, and the state that a stack with its own connections and listeners would keep beside it: a clock of 64
  * bits, keys in time, the ports, and the order of the calls.  The caller fills in the fields from `endpoint` on and

@@ -1,4 +1,5 @@
-/* A 32-bit clock made long: it wraps, it stands still, it is asked late. */
+/* A 32-bit clock made long: it wraps, it stands still, it is asked late;
+ * and one of ticks. */
 #include "../../csrc/syncache_host.h"
 #include "test.h"
 
@@ -39,10 +40,44 @@ test_calls_may_be_24_days_apart(void)
               syncache_clock(&clock, 2 * (uint32_t)INT32_MAX));
 }
 
+static void
+test_ticks_of_any_width_and_rate_become_milliseconds(void)
+{
+    static const struct {
+        uint32_t bits, hz;
+    } counters[] = {{16, 128},  {32, 128},   {32, 100},
+                    {16, 1000}, {24, 32768}, {32, 1000000}};
+
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        struct syncache_ticks clock = {0};
+        uint32_t bits = counters[i].bits, hz = counters[i].hz;
+        uint64_t span = UINT64_C(1) << bits, ticks = 5;
+
+        for (uint32_t step = 0; step < 40; step++) { /* wraps several times */
+            EXPECT_EQ(
+                ticks * 1000 / hz,
+                syncache_ticks(&clock, (uint32_t)(ticks % span), bits, hz));
+            ticks += span / 3;
+        }
+    }
+}
+
+static void
+test_tick_before_the_last_one_counts_as_the_last(void)
+{
+    struct syncache_ticks clock = {0};
+
+    EXPECT_EQ(500, syncache_ticks(&clock, 50, 16, 100));
+    EXPECT_EQ(500, syncache_ticks(&clock, 49, 16, 100));
+    EXPECT_EQ(510, syncache_ticks(&clock, 51, 16, 100));
+}
+
 static const struct test tests[] = {
     TEST(test_clock_goes_on_when_32_bits_wrap),
     TEST(test_time_before_the_last_one_counts_as_the_last),
     TEST(test_calls_may_be_24_days_apart),
+    TEST(test_ticks_of_any_width_and_rate_become_milliseconds),
+    TEST(test_tick_before_the_last_one_counts_as_the_last),
 };
 
 int

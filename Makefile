@@ -12,7 +12,7 @@
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
 #   make floods      clients served in floods of ten kinds, 6 minutes
-#   make floods-soak kills and reloads in floods, 4 minutes
+#   make floods-soak kills and reloads in floods, 12 minutes
 #   make monitoring  metrics and alerts with prometheus and promtool themselves
 #   make bench       timings, by named cases
 #   make coverage    what the tests reach, in C and in Python
@@ -150,7 +150,7 @@ floods: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) tests/netns/storms.py $(ARGS)
 
-# Fifty kills and a hundred reloads in a flood, each engine; 4 minutes.
+# Fifty kills and a hundred reloads in a flood, each engine; 12 minutes.
 floods-soak: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) tests/netns/test_killed.py $(ARGS)

@@ -61,11 +61,10 @@ class Stormed(Shielded):
             server = self.server.start(self.clients, "serve", address, 80, stdin=-1)
             assert "ready\n" == server.stdout.readline()
 
-    def start_engine(self, engine, *words, echo=True):
-        """Start an engine and wait for its line."""
+    def start_engine(self, engine, *words, app=("--echo",)):
+        """Start an engine, a server with its application, and wait for its line."""
         if engine in SERVING:
-            app = "--echo" if echo else "--discard"
-            command = ["serve", app, SERVING[engine], "o0", *OURS]
+            command = ["serve", *app, SERVING[engine], "o0", *OURS]
         elif engine == "intercept":
             command = ["intercept", *LINKS, "--list", self.acl]
         else:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from ..cli import files
 from ..keyring import derive
 from . import FleetError, bloom, clocks, local
+from .alarms import Alarms
 from .bloom import Redeemed
 from .conf import read_secret
 from .document import KIND, Document, check
@@ -89,7 +90,7 @@ class Member:
         self._tried: set[bytes] = {self._secret}
         self.document: Document | None = None
         self._message = b""
-        self.alarms: dict[str, str] = {}
+        self._alarms = Alarms(self._tell)
         self.refuses = False
         self.doubt = clocks.Doubt()  # whether a wall clock that was set is right
         self.attacked = 0  # other members under attack, if they are enough to believe
@@ -206,6 +207,7 @@ class Member:
         after = self._wall()
         self._clear("away")
         self._clear("agent")
+        self._alarms.again()
         if record_due:
             self._record_due = now + IDLE_SECONDS
         if news.clock is not None:
@@ -436,15 +438,17 @@ class Member:
     def _tell(self, text: str) -> None:
         self.lines.append(f"fleet {self.conf.group}: {text}\n")
 
+    @property
+    def alarms(self) -> dict[str, str]:
+        """What is wrong, by name."""
+        return self._alarms.active
+
     def alarm(self, name: str, text: str) -> None:
         """Raise an alarm; a line is logged when it is another one."""
-        if self.alarms.get(name) != text:
-            self._tell(f"ALARM {name}: {text}")
-        self.alarms[name] = text
+        self._alarms.set(name, text)
 
     def _clear(self, name: str) -> None:
-        if self.alarms.pop(name, None) is not None:
-            self._tell(f"alarm {name} is over")
+        self._alarms.clear(name)
 
     # The thread.
 

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..alarms import STATES as ALARM_STATES
 from . import FleetError
 from .conf import NAME
 
@@ -24,7 +25,8 @@ RATES_MAX = 8
 SHARES_MAX = 4
 TEXT_MAX = 64
 ALARMS_MAX = 4
-STATES = ("calm", "cookies", "aggressive", "paused")
+# As numbers in records: of the words of `syncache top`, those that members publish.
+STATES = tuple(state for state in ALARM_STATES if state not in {"flood", "blocked"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

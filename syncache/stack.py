@@ -303,7 +303,9 @@ class Stack:
     def _bound_silent(self, connection: Connection) -> None:
         """Count a connection as silent; reset the oldest of too many of its prefix."""
         limit = self._knob("net.inet.tcp.syncache.x.silent_max")
-        oldest = self._silent.add(connection, limit) if limit else None
+        if not limit:
+            return
+        oldest = self._silent.add(connection, limit, self._now_ms)
         if oldest is not None:
             self._silent.remove(oldest)
             oldest.abort()

@@ -202,7 +202,7 @@ box_list_silent(struct flow *flow, struct session *session)
         (inspect && flow->inspect.detect_only != 0))
         return;
     silent_add(&flow->silent, session);
-    oldest = silent_beyond(&flow->silent, session, limit);
+    oldest = silent_beyond(&flow->silent, session, limit, flow->now_ms);
     if (oldest != NULL && oldest != session)
         box_owe(flow, oldest, FLOW_END_SILENT);
 }

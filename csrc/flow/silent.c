@@ -74,11 +74,14 @@ silent_remove(struct silent *silent, struct session *session)
 
 struct session *
 silent_beyond(const struct silent *silent, const struct session *session,
-              uint32_t limit)
+              uint32_t limit, uint64_t now_ms)
 {
+    struct session *oldest;
+
     if (session->host == HOST_NONE || silent->count[session->host] <= limit)
         return NULL;
-    return session_at(silent->sessions, silent->oldest[session->host]);
+    oldest = session_at(silent->sessions, silent->oldest[session->host]);
+    return now_ms - oldest->created_ms < SILENT_GRACE_MS ? NULL : oldest;
 }
 
 struct session *

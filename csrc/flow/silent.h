@@ -14,6 +14,9 @@
 /* A prefix with fewer is no attacker's: its sessions go last when the table is full. */
 #define SILENT_FEW 64
 
+/* A session younger than this is not too many: its client's first words may be lost, and are sent again. */
+#define SILENT_GRACE_MS 3000
+
 struct silent {
     struct sessions *sessions;
     uint32_t count[SILENT_LISTS];
@@ -27,8 +30,9 @@ void silent_init(struct silent *silent, struct sessions *sessions, const uint8_t
 void silent_add(struct silent *silent, struct session *session);
 void silent_remove(struct silent *silent, struct session *session);
 
-/* The oldest of a listed session's prefix, NULL unless there are more than `limit`. */
-struct session *silent_beyond(const struct silent *silent, const struct session *session, uint32_t limit);
+/* The oldest of a listed session's prefix, NULL unless there are more than `limit` and it is no newcomer itself. */
+struct session *silent_beyond(const struct silent *silent, const struct session *session, uint32_t limit,
+                              uint64_t now_ms);
 /* The oldest of the prefix that has most, NULL unless these are at least `few`. */
 struct session *silent_heaviest(const struct silent *silent, uint32_t few);
 

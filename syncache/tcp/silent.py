@@ -2,7 +2,9 @@
 
 A peer that completes handshakes and is silent takes a connection for as long as it
 likes.  Of each prefix a number of such connections is kept, and where connections run
-out, a prefix that has many of them gives up its oldest first.
+out, a prefix that has many of them gives up its oldest first.  For the number alone
+none is given up that is younger than three seconds: in a crowd the first words of an
+honest peer may be lost, and it sends them again.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ if TYPE_CHECKING:
 
 _PREFIX_BYTES = {4: 3, 6: 6}
 FEW = 64  # a prefix that has fewer gives up none for others
+GRACE_MS = 3_000  # two retransmissions of a peer's first words
 
 
 class Silent:
     """The silent connections of a stack, the oldest of each prefix first."""
 
     def __init__(self) -> None:
-        self._prefixes: dict[tuple[int, bytes], dict[Connection, None]] = {}
+        self._prefixes: dict[tuple[int, bytes], dict[Connection, int]] = {}
         self._heavy: dict[tuple[int, bytes], None] = {}
         self._prefix_of: dict[Connection, tuple[int, bytes]] = {}
 
@@ -28,22 +31,26 @@ class Silent:
         """Return how many there are."""
         return len(self._prefix_of)
 
-    def add(self, connection: Connection, limit: int) -> Connection | None:
+    def add(self, connection: Connection, limit: int, now_ms: int) -> Connection | None:
         """Take a connection; return the one that its prefix has too many, or None.
 
         Args:
             connection: New, and silent.
             limit: Of the connections of a prefix; 0: none.
+            now_ms: When the handshake was complete.
         """
         family = connection.conn.family
         prefix = family, connection.key[: _PREFIX_BYTES[family]]
         ours = self._prefixes.setdefault(prefix, {})
-        ours[connection] = None
+        ours[connection] = now_ms
         connection.is_silent = True
         self._prefix_of[connection] = prefix
         if len(ours) >= FEW:
             self._heavy[prefix] = None
-        return next(iter(ours)) if 0 < limit < len(ours) else None
+        if not 0 < limit < len(ours):
+            return None
+        oldest, since = next(iter(ours.items()))
+        return oldest if now_ms - since >= GRACE_MS else None
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is silent no more, or has ended."""

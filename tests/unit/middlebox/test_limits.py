@@ -184,7 +184,8 @@ SIZES = {
 def connect(box, port, say=b""):
     """Complete a handshake through the box, and perhaps say something."""
     made = box.give(Side.CLIENT, box.segment(Side.CLIENT, SYN, C, port=port))[1]
-    isn = S if isinstance(box.box, Inspection) else Segment.parse(made[0]).seq
+    answers = [a for a in map(Segment.parse, made) if a.flags & SYN]
+    isn = S if isinstance(box.box, Inspection) else answers[-1].seq
     if isinstance(box.box, Inspection):
         box.passes(Side.SERVER, SYN | ACK, S, C + 1, port=port)
     box.passes(Side.CLIENT, ACK, C + 1, isn + 1, port=port)
@@ -207,7 +208,12 @@ def test_silent_clients_of_one_prefix_have_a_number(kind, family, way):
     connect(box, 1, say=b"hello")
     for port in range(2, 6):
         connect(box, port)
-    assert {1, 2, 3, 4, 5} - {2} == ports(box)
+        box.now += 0.5
+    # A crowd has three seconds to speak.
+    assert {1, 2, 3, 4, 5} == ports(box)
+    box.now += 1
+    connect(box, 6)
+    assert {1, 3, 4, 5, 6} == ports(box)
     box.box.handle_timer(box.now)
     box.made += [packet for _, packet in box.box.packets_to_send(box.now)]
     sent = [Segment.parse(packet) for packet in box.made]

@@ -141,6 +141,22 @@ def test_installed_library_makes_a_handshake(
     assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == "accepted\n"
 
 
+HOSTED = """SYN: done with
+connection 1: MSS 1460, the peer's window scale 7
+ACK: the new connection takes it
+timer: again in 250 ms
+"""
+
+
+def test_example_of_a_host_runs(installed: Path, tmp_path: Path) -> None:
+    """A whole program that a newcomer begins with."""
+    source, program = CSRC / "example" / "segment_host.c", tmp_path / "host"
+    words = [source, f"-I{installed}/include", f"-L{installed}/lib"]
+    words += ["-l:libsyncache.a", "-o", program]
+    run(os.environ.get("CC", "gcc"), "-std=c11", *words)
+    assert run(program).startswith(HOSTED)
+
+
 SPLICED = """after 100 spoofed SYNs the stack has seen 0
 hello, client
 and 1 of a client that answered

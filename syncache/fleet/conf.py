@@ -21,6 +21,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from . import FleetError
 
@@ -82,6 +83,11 @@ class Conf:
             )
         if "#" in values["valkey"]:
             raise FleetError(f"{where}: write a # in valkey's password as %23")
+        if not _is_database(values["valkey"]):
+            raise FleetError(
+                f"{where}: valkey's database is a number, as in valkey://HOST:PORT/0; "
+                "write a / in its password as %2F"
+            )
         if values["adopt"] not in {"yes", "no", "block"}:
             raise FleetError(
                 f"{where}: adopt is yes, no or block, not {values['adopt']!r}"
@@ -145,6 +151,15 @@ def read_secret(path: Path) -> bytes:
             "example of `head -c 32 /dev/urandom | base64`"
         )
     return secret
+
+
+def _is_database(url: str) -> bool:
+    """Whether a URL names a database as the client reads it, which else takes 0."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "unix" or not parts.path.strip("/").strip("0123456789")
 
 
 def read(path: Path | None) -> Conf:

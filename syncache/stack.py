@@ -302,7 +302,7 @@ class Stack:
 
     def _bound_silent(self, connection: Connection) -> None:
         """Count a connection as silent; reset the oldest of too many of its prefix."""
-        limit = self._knob("net.inet.tcp.syncache.x.silent_max")
+        limit = self._silent_max
         if not limit:
             return
         oldest = self._silent.add(connection, limit, self._now_ms)
@@ -476,6 +476,7 @@ class Stack:
         self._settings = Settings.of(self.sysctl)
         self._sockets = self._sockets_max
         self._dont_fragment = bool(self._knob("net.inet.ip.path_mtu_discovery"))
+        self._silent_max = self._knob("net.inet.tcp.syncache.x.silent_max")
         self._settings_of = self.sysctl.changes
 
     def _knob(self, name: str) -> int:

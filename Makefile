@@ -60,7 +60,7 @@ DEFAULT_STAGES := format lint foreign fuzz-smoke c wheels hosts bench-counts typ
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
 .PHONY: all demo test test-core soak fleet-soak floods floods-soak monitoring bad-input bench coverage check wheel clean reformat \
-	mutate shield peers $(STAGES)
+	mutate shield peers figures $(STAGES)
 
 all: $(EXTENSION)
 
@@ -264,7 +264,12 @@ hosts: $(EXTENSION)
 
 # Other stacks and tools that are installed, against ours; writes docs/peers.md.
 peers: $(EXTENSION)
-	@$(PY) -m tests.stacks
+	@$(PY) -m tests.stacks $(ARGS)
+
+# What those peers notice of us, beside the kernel in the same run.
+figures: $(EXTENSION)
+	@$(TOOLS)
+	@PYTHONPATH=tests/netns $(PY) -m tests.stacks.figures $(ARGS)
 
 docs: $(EXTENSION)
 	@$(PY) -m pytest tests/tree/test_docs.py tests/tree/test_api.py

@@ -3,6 +3,7 @@
     make floods ARGS="[--engines A,B] [--kinds A,B] [--families 4,6] ..."
 
 prints how many clients were served and how long they took, calm and flooded.  The
+engine `kernel` is none: the kernel's own listener in the middle, to compare with.  The
 namespaces are those of shielded.py; `serve` runs in the middle one and is the server.
 The floods are peers/storm.c's, the clients bench/clients.c's.
 """
@@ -61,6 +62,16 @@ class Stormed(Shielded):
             server = self.server.start(self.clients, "serve", address, 80, stdin=-1)
             assert "ready\n" == server.stdout.readline()
 
+    def start_kernel(self):
+        """Listen with the kernel's sockets where `serve` would."""
+        self.engine, self.listeners = "kernel", []
+        for family, address in ADDRESS.items():
+            size, quick = ("24", ()) if family == 4 else ("64", ("nodad",))
+            self.us.run("ip", "addr", "add", f"{address}/{size}", "dev", "o0", *quick)
+            listener = self.us.start(self.clients, "serve", address, 80, stdin=-1)
+            assert "ready\n" == listener.stdout.readline()
+            self.listeners.append(listener)
+
     def start_engine(self, engine, *words, app=("--echo",)):
         """Start an engine, a server with its application, and wait for its line."""
         if engine in SERVING:
@@ -90,14 +101,16 @@ class Stormed(Shielded):
         return lines
 
     def processor_seconds(self):
-        """What the engine's process has used, all threads."""
+        """What the engine's process has used, all threads; the kernel has none."""
+        if self.engine == "kernel":
+            return 0.0
         stat = Path(f"/proc/{self.process.pid}/stat").read_text()
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def target_mac(self):
         """Where frames for the server's address go."""
-        if self.engine in SERVING:
+        if self.engine in (*SERVING, "kernel"):
             ours = HARDWARE.format("o0")
             return self.us.run(sys.executable, "-c", ours).strip()
         return self.mac("s0")
@@ -169,9 +182,13 @@ def main() -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     made = Stormed(Path(folder))
                     try:
-                        made.start_engine(engine, *given.options)
+                        if engine == "kernel":
+                            made.start_kernel()
+                        else:
+                            made.start_engine(engine, *given.options)
                         row(made, kind, family, given.clients, given.rate)
-                        made.end_engine()
+                        if engine != "kernel":
+                            made.end_engine()
                     finally:
                         made.close()
 

@@ -1,4 +1,7 @@
-"""A kernel's echo server on all addresses: `echo.py PORT '{"mptcp": true, ...}'`."""
+"""A kernel's echo server on all addresses: `echo.py PORT '{"mptcp": true, ...}'`.
+
+With `md5` the segments of the clients of `make peers` are signed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import socket
 import sys
 import threading
 
+from exchange import sign
+
 IPPROTO_MPTCP = 262
+CLIENTS = ("198.18.0.1", "fd00:18::1")
 
 
 def echo(peer):
@@ -30,6 +36,9 @@ def main(port, options):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 64)
     if "mss" in options:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options["mss"])
+    if "md5" in options:
+        for client in CLIENTS:
+            sign(listener, client, options["md5"])
     listener.bind(("::", port))
     listener.listen(1024)
     print("ready", flush=True)

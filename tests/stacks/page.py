@@ -5,6 +5,7 @@ from __future__ import annotations
 WAYS = {
     "cache": "served from the cache: `syncache serve --echo --packet`",
     "cookie": "served by cookie: the same with `net.inet.tcp.syncookies_only=1`",
+    "xdp": "the same over AF_XDP: `syncache serve --echo --xdp`",
     "intercept": "a client of a kernel's server through `syncache intercept`",
     "server": "a server behind `syncache intercept`, for a kernel's client",
     "watch": "through `syncache intercept --mode watch`",

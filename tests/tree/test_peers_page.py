@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.stacks.__main__ import HERE
 from tests.stacks.page import WAYS, page
 from tests.stacks.peers import PEERS
 
@@ -21,8 +22,15 @@ def test_every_peer_has_a_row_and_every_way_a_result():
     """A version means that it was here, and then it was tried."""
     assert [peer.name for peer in PEERS] == [row["name"] for row in DOCUMENT["peers"]]
     for peer, row in zip(PEERS, DOCUMENT["peers"], strict=True):
-        ways = set(WAYS) - (set() if peer.serves else {"server"})
+        ways = {way for way in WAYS if peer.goes(way)}
         assert set(row["results"]) == (ways if row["version"] else set())
+
+
+def test_every_peer_can_be_tried_in_some_way_and_its_programs_are_there():
+    """A way that does not exist would be passed over."""
+    assert [] == [peer.name for peer in PEERS if set(peer.ways) - set(WAYS)]
+    for name in ("exchange.py", "echo.py", "first_syn.py", "silent.py", "usec.py"):
+        assert (HERE / name).is_file()
 
 
 def test_page_names_what_was_wrong_and_what_is_absent():

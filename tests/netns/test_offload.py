@@ -11,6 +11,7 @@ import json
 import os
 import random
 import signal
+import struct
 import sys
 
 import pytest
@@ -240,6 +241,65 @@ def test_tagged_packets_of_a_connection_are_carried_with_their_tags(
             assert want == int.from_bytes(got[at : at + 4], "big")
     wait_until(lambda: counts(shielded)["offload_from_server"] == 1, PATIENCE)
     assert 1 == counts(shielded)["offload_from_client"]
+    shielded.stop()
+
+
+def total(data):
+    """Return the Internet checksum."""
+    words = sum(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2))
+    return 0xFFFF - (words % 0xFFFF or 0xFFFF)
+
+
+def too_big(quoted):
+    """Return the ICMP error of a router behind the client about a packet to it."""
+    version = quoted[0] >> 4
+    size, mtu = (28, 1000) if version == 4 else (48, 1280)
+    body = struct.pack(">I", mtu) + quoted[:size]
+    if version == 4:
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 28 + size, 0, 0, 64, 1, 0)
+        ends = quoted[16:20] + quoted[12:16]
+        head = head[:10] + total(head + ends).to_bytes(2, "big") + ends
+        kind, pseudo = b"\3\4", b""
+    else:
+        head = struct.pack(">IHBB", 6 << 28, 8 + size, 58, 64)
+        ends = quoted[24:40] + quoted[8:24]
+        head += ends
+        kind, pseudo = b"\2\0", ends + struct.pack(">II", 8 + size, 58)
+    sum_ = total(pseudo + kind + bytes(2) + body)
+    return head + kind + sum_.to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize(
+    ("family", "client", "server"),
+    [
+        (4, b"\xc6\x12\0\1", b"\xc6\x12\0\2"),
+        (6, b"\xfd\0\0\x18" + bytes(11) + b"\1", b"\xfd\0\0\x18" + bytes(11) + b"\2"),
+    ],
+)
+def test_icmp_about_a_carried_packet_quotes_the_server_s_own_number(
+    shielded, tmp_path, family, client, server
+):
+    """The kernel carries the packet, the process translates what is said of it."""
+    of = Connection(family, client, server, 2000, 7, 9, 0, (1000, 5000), 0, (7, 7, 7))
+    state = tmp_path / "state"
+    state.write_bytes(b"".join(flow_state.parts([of.exported()])))
+    state.chmod(0o600)
+    offload(shielded, "--state", state)
+    ways = {
+        Side.CLIENT: (shielded.client, "c0", shielded.server, "s0"),
+        Side.SERVER: (shielded.server, "s0", shielded.client, "c0"),
+    }
+    for round_ in range(2):
+        for side, way in ways.items():
+            wait_until(lambda n=round_: counts(shielded)["packets_tcp"] >= 2 * n)
+            sent = frame(segment(random.Random(round_), of, side, 16))
+            got = bytes.fromhex(through(sent, *way))
+    wait_until(lambda: counts(shielded)["offload_from_server"] == 1, PATIENCE)
+    error = too_big(got[14:])
+    passed = bytes.fromhex(through(frame(error), *ways[Side.CLIENT]))
+    size = (28, 48)[family == 6]
+    start = 14 + size  # behind IP and ICMP headers
+    assert got[14 : 14 + size] != sent[14 : 14 + size] == passed[start : start + size]
     shielded.stop()
 
 

@@ -377,6 +377,41 @@ def test_nginx_with_a_socket_for_each_worker_is_served(shielded, tmp_path):
     server.wait(10)
 
 
+ASYNCIO = """
+import asyncio
+
+async def serve(reader, writer):
+    writer.write((await reader.readline()) * 1000)
+    writer.write_eof()
+
+async def main():
+    async with await asyncio.start_server(serve, None, 80) as server:
+        print("ready", flush=True)
+        await server.serve_forever()
+
+asyncio.run(main())
+"""
+ASK = """
+import socket, sys
+for address in sys.argv[1:]:
+    with socket.create_connection((address, 80), 10) as sock:
+        sock.sendall(b"0123456789" * 100 + b"\\n")
+        print(sum(len(part) for part in iter(lambda: sock.recv(65536), b"")))
+"""
+
+
+def test_asyncio_server_is_served(shielded):
+    """A socket for each family; megabytes go through connections of cookies."""
+    server = shielded.wire.server.start(sys.executable, "-c", ASYNCIO)
+    assert "ready\n" == server.stdout.readline()
+    shielded.start("--mode", "always")
+    script = (sys.executable, "-c", ASK)
+    said = shielded.wire.client.run(*script, *[SERVER[4], SERVER[6]] * 5)
+    assert ["1001000"] * 10 == said.split()
+    assert 10 == shielded.counters()["redeemed"]
+    server.kill()
+
+
 def refused_nobody(shielded, fetch, page):
     try:
         return bool(shielded.wire.client.run(*fetch, page))

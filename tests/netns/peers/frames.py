@@ -1,7 +1,7 @@
 """Raw frames from and to an interface: `frames.py '[interface, [hex, ...], count]'`.
 
-Sends the frames, then prints the TCP frames that come until there are `count` of them
-or a second has passed, as hexadecimal, outer VLAN tag put back.
+Sends the frames, then prints the frames of TCP, and of ICMP about a packet that is too
+big, that come until there are `count` of them, as hexadecimal, outer VLAN tag put back.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 SOL_PACKET, PACKET_AUXDATA, ETH_P_ALL = 263, 8, 3
 PACKET_OUTGOING = 4
 VLAN_VALID = 0x10
-SECONDS = 1.0
+SECONDS = 10.0  # of patience; a busy machine is slow
 
 
 def with_tag(frame, ancillary):
@@ -27,14 +27,16 @@ def with_tag(frame, ancillary):
     return frame
 
 
-def is_tcp(frame):
+def is_wanted(frame):
     at = 12
     while frame[at : at + 2] in {b"\x81\x00", b"\x88\xa8"}:
         at += 4
     ethertype, packet = frame[at : at + 2], frame[at + 2 :]
-    return (ethertype == b"\x08\x00" and packet[9] == 6) or (
-        ethertype == b"\x86\xdd" and packet[6] == 6
-    )
+    if ethertype == b"\x08\x00":
+        return packet[9] in {1, 6}
+    if ethertype != b"\x86\xdd":
+        return False
+    return packet[6] == 6 or packet[6:7] + packet[40:41] == b"\x3a\2"
 
 
 def main(interface, frames, count):
@@ -51,7 +53,7 @@ def main(interface, frames, count):
                 frame, ancillary, _, where = sock.recvmsg(65536, 100)
             except TimeoutError:
                 break
-            if where[2] != PACKET_OUTGOING and is_tcp(frame):
+            if where[2] != PACKET_OUTGOING and is_wanted(frame):
                 found.append(with_tag(frame, ancillary).hex())
     return found
 

@@ -115,7 +115,11 @@ def test_freestanding_it_wants_the_memory_functions_alone(
     assert undefined(HERE[name], thing) <= MEMORY
 
 
-@pytest.mark.parametrize("small", [[], ["-DSYNCACHE_SMALL"]], ids=["whole", "small"])
+@pytest.mark.parametrize(
+    "small",
+    [[], ["-DSYNCACHE_SMALL"], ["-DSYNCACHE_SMALL", "-Os"]],
+    ids=["whole", "small", "smallest"],
+)
 def test_it_makes_a_handshake(one: Path, tmp_path: Path, small: list[str]) -> None:
     """The same program as against the library."""
     source = tmp_path / "handshake.c"

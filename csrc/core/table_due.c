@@ -179,10 +179,13 @@ table_due_buckets(const struct table *table, uint32_t bucket, uint32_t now,
     return found;
 }
 
+#define TABLE_WORD_BITS (8 * sizeof(uintptr_t)) /* a register's */
+#define TABLE_WORDS ((TABLE_RANK_MASK + 1) / TABLE_WORD_BITS)
+
 /* Which slots of a bucket are due, by age. */
 struct table_due_slots {
-    uint64_t ranks[(TABLE_RANK_MASK + 1) / 64]; /* a bit for each rank */
-    uint8_t slot[TABLE_RANK_MASK + 1];          /* of a rank in `ranks` */
+    uintptr_t ranks[TABLE_WORDS];      /* a bit for each rank */
+    uint8_t slot[TABLE_RANK_MASK + 1]; /* of a rank in `ranks` */
 };
 
 /* Finds what is due; returns the earliest of the other deadlines. */
@@ -206,11 +209,21 @@ table_due_find(const struct table *table, uint32_t bucket, uint32_t now,
             uint32_t rank = tags[slot] & TABLE_RANK_MASK;
 
             found->slot[rank] = (uint8_t)slot;
-            found->ranks[rank / 64] |= UINT64_C(1) << rank % 64;
+            found->ranks[rank / TABLE_WORD_BITS] |= (uintptr_t)1
+                                                    << rank % TABLE_WORD_BITS;
         }
     }
     return soonest == TABLE_FAR ? TABLE_DUE_NONE
                                 : (uint16_t)(now + (uint32_t)soonest);
+}
+
+/* Place of the lowest bit. */
+static size_t
+table_lowest(uintptr_t bits)
+{
+    return sizeof bits == sizeof(uint32_t)
+               ? (size_t)__builtin_ctz((uint32_t)bits)
+               : (size_t)__builtin_ctzll(bits);
 }
 
 /* Takes up to `max` due entries of a bucket, oldest first. */
@@ -222,9 +235,10 @@ table_take_bucket(struct table *table, uint32_t bucket, uint32_t now,
     uint32_t rest = table_due_find(table, bucket, now, &found);
     uint32_t taken = 0;
 
-    for (uint32_t i = 0; i < TABLE_LANES / 8; i++) {
-        for (uint64_t ranks = found.ranks[i]; ranks != 0; ranks &= ranks - 1) {
-            uint32_t rank = i * 64 + (uint32_t)__builtin_ctzll(ranks);
+    for (size_t i = 0; i < TABLE_WORDS; i++) {
+        uintptr_t ranks = found.ranks[i];
+        for (; ranks != 0; ranks &= ranks - 1) {
+            size_t rank = i * TABLE_WORD_BITS + table_lowest(ranks);
 
             if (taken == max)
                 return taken; /* next_due says that there is more */
@@ -283,13 +297,13 @@ table_mark_challenge(struct table *table, struct table_ref ref)
 
 /* Zeroes the challenges of windows that ended; gap_ms since the last sweep. */
 static void
-table_sweep_challenges(struct table *table, uint32_t bucket, uint64_t gap_ms,
+table_sweep_challenges(struct table *table, uint32_t bucket, uint32_t gap_ms,
                        uint64_t now_ms)
 {
     struct table_meta *meta = table_meta(table, bucket);
     if ((meta->flags & TABLE_HAS_CHALLENGES) == 0)
         return;
-    uint64_t wrapped_ms = gap_ms < TABLE_SWEEP_MS ? 0 : gap_ms - TABLE_SWEEP_MS;
+    uint32_t wrapped_ms = gap_ms < TABLE_SWEEP_MS ? 0 : gap_ms - TABLE_SWEEP_MS;
     bool running = false;
     const uint16_t *tags = table_tags(table, bucket);
     for (uint32_t slot = 0; slot < table->bucketlimit; slot++) {
@@ -343,7 +357,8 @@ void
 table_sweep(struct table *table, uint64_t now_ms)
 {
     assert(table != NULL);
-    uint64_t gap_ms = now_ms - table->swept_ms;
+    uint64_t past_ms = now_ms - table->swept_ms;
+    uint32_t gap_ms = past_ms < UINT32_MAX ? (uint32_t)past_ms : UINT32_MAX;
     uint32_t now = table_unit_past(now_ms);
     bool all = gap_ms > TABLE_WRAP_MS;
     for (uint32_t bucket = 0; bucket <= table->mask; bucket++) {

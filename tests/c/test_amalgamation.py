@@ -132,7 +132,7 @@ def test_it_makes_a_handshake(one: Path, tmp_path: Path, small: list[str]) -> No
 
 @pytest.mark.parametrize(
     ("words", "limit"),
-    [(words, limit) for words, limit in ((M4, 25 << 10), (RV32, 33 << 10))
+    [(words, limit) for words, limit in ((M4, 24 << 10), (RV32, 33 << 10))
      if shutil.which(words[0])],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )  # fmt: skip

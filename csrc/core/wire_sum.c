@@ -48,19 +48,6 @@ wire_sum_fold(uint64_t sum)
     return (uint32_t)sum;
 }
 
-#ifdef SYNCACHE_SMALL /* less code, a quarter of the speed */
-uint32_t
-wire_sum(uint32_t sum, const uint8_t *data, size_t data_size)
-{
-    /* Of the 64 KiB that an IP packet can have: no carry is lost. */
-    uint32_t total = sum;
-
-    assert(data != NULL || data_size == 0);
-    for (size_t i = 0; i < data_size; i++)
-        total += (uint32_t)data[i] << (i % 2 == 0 ? 8 : 0);
-    return wire_sum_fold(total);
-}
-#else
 uint32_t
 wire_sum(uint32_t sum, const uint8_t *data, size_t data_size)
 {
@@ -94,7 +81,6 @@ wire_sum(uint32_t sum, const uint8_t *data, size_t data_size)
     memcpy(bytes, &folded, sizeof bytes);
     return wire_sum_fold((uint64_t)sum + load16_be(bytes));
 }
-#endif
 
 uint32_t
 wire_sum_pseudo(uint8_t family, const uint8_t *faddr, const uint8_t *laddr,

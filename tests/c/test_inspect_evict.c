@@ -46,6 +46,22 @@ test_new_session_in_aggressive_mode_deletes_the_oldest(void)
 }
 
 static void
+test_reset_of_an_unanswered_syn_has_number_0(void)
+{
+    struct world *world = world_inspect(100);
+    struct syncache_fields fields;
+
+    thresholds(world, 2, 3, 100000, 100000);
+    world_half_open(world, 0, 5);
+    EXPECT_EQ(1, world->client.ring.count);
+    fields = world_sent(&world->client, 0);
+    EXPECT_EQ(WIRE_RST | WIRE_ACK, fields.flags);
+    EXPECT_EQ(0, fields.seq);
+    EXPECT_EQ(WORLD_C + 1, fields.ack);
+    world_free(world);
+}
+
+static void
 test_deleted_udp_session_vanishes_silently(void)
 {
     struct world *world = world_inspect(100);
@@ -207,6 +223,7 @@ test_resets_wait_for_room(void)
 
 static const struct test tests[] = {
     TEST(test_new_session_in_aggressive_mode_deletes_the_oldest),
+    TEST(test_reset_of_an_unanswered_syn_has_number_0),
     TEST(test_deleted_udp_session_vanishes_silently),
     TEST(test_sweep_deletes_down_to_below_low),
     TEST(test_random_victims_are_spread),

@@ -295,6 +295,20 @@ test_window_update_is_repeated_until_the_client_sends(void)
 }
 
 static void
+test_early_data_counts_as_heard_and_as_sent(void)
+{
+    start(4, FLOW_OPTIONS_CISCO);
+    uint32_t p = asked(0);
+    EXPECT_EQ(0, between_send(&world, client(C_ISN + 1, p + 1, 5)));
+    EXPECT_EQ(3, answered((struct answer){.window = 1000}));
+    EXPECT_EQ(5, world.out[2].payload);
+    EXPECT_EQ(C_ISN + 6, between_session(&world)->nxt[FLOW_CLIENT]);
+    world.now_ms += 200;
+    EXPECT_EQ(0, between_poll(&world));
+    between_close(&world);
+}
+
+static void
 test_repeated_syn_ack_draws_our_ack_again(void)
 {
     start(4, FLOW_OPTIONS_CISCO);
@@ -447,6 +461,7 @@ static const struct test tests[] = {
     TEST(test_windows_are_shifted_when_scales_differ),
     TEST(test_refused_sack_is_overwritten),
     TEST(test_window_update_is_repeated_until_the_client_sends),
+    TEST(test_early_data_counts_as_heard_and_as_sent),
     TEST(test_repeated_syn_ack_draws_our_ack_again),
     TEST(test_only_an_exact_rst_or_both_fins_begin_the_end),
     TEST(test_fin_is_judged_by_the_window_that_was_announced),

@@ -123,6 +123,17 @@ test_connection_that_ended_while_it_waited_is_not_given_away(void)
 }
 
 static void
+test_place_of_a_session_that_is_gone_is_not_given_away(void)
+{
+    uint32_t p = spliced(true);
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 1, p + 1, 100)));
+    wait_ms(IDLE_MS + 1);
+    EXPECT_TRUE(between_session(&world) == NULL);
+    EXPECT_EQ(0, handed());
+    between_close(&world);
+}
+
+static void
 test_idle_connection_ends_only_by_a_look_that_came_later(void)
 {
     (void)given();
@@ -267,6 +278,7 @@ static const struct test tests[] = {
     TEST(test_connection_is_offered_once_its_client_was_heard),
     TEST(test_nothing_is_offered_unless_asked_for),
     TEST(test_connection_that_ended_while_it_waited_is_not_given_away),
+    TEST(test_place_of_a_session_that_is_gone_is_not_given_away),
     TEST(test_idle_connection_ends_only_by_a_look_that_came_later),
     TEST(test_numbers_that_come_back_judge_the_end),
     TEST(test_later_number_counts_whoever_has_it),

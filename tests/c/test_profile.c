@@ -8,7 +8,7 @@
     (WIRE_HAS_MSS | WIRE_HAS_WSCALE | WIRE_HAS_SACK_PERMITTED | \
      WIRE_HAS_TIMESTAMPS)
 
-static struct profile memory[8];
+static struct profile memory[256];
 static struct profiles profiles;
 static const uint8_t key[16] = {7};
 
@@ -79,6 +79,24 @@ test_the_server_longest_not_heard_of_makes_room(void)
 }
 
 static void
+test_servers_are_spread_over_all_sets(void)
+{
+    /* 64 sets of four, half as many servers as places: few sets are too small. */
+    uint32_t found = 0;
+
+    profiles_init(&profiles, memory, TEST_COUNT(memory), key);
+    for (uint16_t port = 1; port <= 128; port++) {
+        struct syncache_tuple tuple = server(port);
+        profile_learn(&profiles, port, &tuple, 0, WIRE_HAS_MSS, port, 255);
+    }
+    for (uint16_t port = 1; port <= 128; port++) {
+        struct syncache_tuple tuple = server(port);
+        found += profile_find(&profiles, &tuple) != NULL;
+    }
+    EXPECT_TRUE(found >= 110);
+}
+
+static void
 test_without_room_nothing_is_remembered(void)
 {
     struct syncache_tuple tuple = server(80);
@@ -92,6 +110,7 @@ static const struct test tests[] = {
     TEST(test_absence_is_learned_only_of_what_was_offered),
     TEST(test_a_changed_scale_keeps_the_one_before),
     TEST(test_the_server_longest_not_heard_of_makes_room),
+    TEST(test_servers_are_spread_over_all_sets),
     TEST(test_without_room_nothing_is_remembered),
 };
 

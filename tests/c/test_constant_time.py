@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "c" / "ctgrind.c"
 CORE = ROOT / "csrc" / "core"
 STEMS = ("siphash", "syncookie", "secret", "md5", "wire", "wire_ip", "wire_sum")
-SOURCES = [CORE / f"{stem}.c" for stem in (*STEMS, "wire_build")]
+SOURCES = [CORE / f"{stem}.c" for stem in (*STEMS, "wire_build", "wire_icmp")]
 # valgrind's reader of debugging information knows DWARF 4 of every compiler.
 FLAGS = ["-std=c11", "-gdwarf-4", "-O2"]
 COMPILERS = [

@@ -35,7 +35,9 @@ def test_intercept_reloads_a_hundred_times_during_a_download(shielded, tmp_path)
     words = ("curl", "-sS", "--fail", "--limit-rate", "20M", "-o", target, url)
     download = shielded.client.start(*words)
     wait_until(target.exists)
-    shielded.acl.write_text("permit tcp any host 198.18.0.2 eq www 8080\n")
+    shielded.acl.write_text(
+        "permit tcp any host 198.18.0.2 eq www 8080\ndeny ipv6 any any\n"
+    )
     lines = []
     for number in range(RELOADS):
         good = number % 2 == 0

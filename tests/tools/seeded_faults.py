@@ -163,14 +163,27 @@ FAULTS = (
     ),
     fault(
         "option of length 1",
-        ("wire.c", "options[1] < 2 || options[1] > size", "options[1] > size"),
+        (
+            "wire.c",
+            "(option = wire_next_option(&at, tcp + header_size)) != NULL)\n",
+            (
+                "(option = wire_next_option(&at, tcp + header_size)) != NULL ||\n"
+                "(tcp + header_size - at >= 2 && at[0] != 0 && at[1] == 1 && at++))\n"
+                "if (option != NULL)\n"
+            ),
+        ),
     ),
     fault(
         "option of length 0",
         (
             "wire.c",
-            "options[1] < 2 || options[1] > size",
-            "options[1] == 1 || options[1] > size",
+            "(option = wire_next_option(&at, tcp + header_size)) != NULL)\n",
+            (
+                "(option = wire_next_option(&at, tcp + header_size)) != NULL ||\n"
+                "(tcp + header_size - at >= 2 && at[0] != 0 && at[1] == 0 &&\n"
+                " (at += 2)))\n"
+                "if (option != NULL)\n"
+            ),
         ),
     ),
     fault(
@@ -242,7 +255,14 @@ FAULTS = (
     ),
     fault(
         "checksum skipped",
-        ("wire.c", "if (wire_sum(sum, tcp, size) != 0xffff) {", "if (false) {"),
+        (
+            "wire.c",
+            (
+                "if (!wire_sum_good(tuple, WIRE_PROTOCOL_TCP, tcp,\n"
+                "                           header_size + payload_size)) {"
+            ),
+            "if (false) {",
+        ),
     ),
     fault(
         "own address and port as the source accepted",

@@ -72,13 +72,6 @@ def test_report_changes_nothing_that_is_printed(capture, tmp_path, capsys):
     assert kept(plain) == kept(counted)
 
 
-def test_live_run_has_no_report(tmp_path, capsys):
-    """One line says what to do instead."""
-    page = tmp_path / "x.html"
-    assert 1 == main(["inspect", "--tap", "lo", "--report", str(page)])
-    assert "syncache advise IF --report" in capsys.readouterr().err
-
-
 def test_traffic_counts_targets_and_networks():
     """A source is its network, /24 or /64."""
     counted = Traffic()

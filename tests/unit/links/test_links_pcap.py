@@ -89,17 +89,22 @@ def test_packet_cut_off_by_the_capture_is_filled_up_behind_its_headers(tmp_path,
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"\n", b"GIF89a" * 20, b"\xd4\xc3\xb2\xa1" + bytes(3)],
+    ("content", "message"),
+    [
+        (b"", "is empty: no capture was written to it"),
+        (b"\n", "is not a pcap or pcapng file"),
+        (b"GIF89a" * 20, "is not a pcap or pcapng file"),
+        (b"\xd4\xc3\xb2\xa1" + bytes(3), "is not a pcap or pcapng file"),
+    ],
     ids=["empty", "short", "other", "cut"],
 )
-def test_file_that_is_no_capture_gives_one_line(tmp_path, content):
-    """It names the file and what was expected of it."""
+def test_file_that_is_no_capture_gives_one_line(tmp_path, content, message):
+    """It names the file and what is wrong with it."""
     path = tmp_path / "broken"
     path.write_bytes(content)
     with pytest.raises(LinkError) as caught:
         PcapReader(path)
-    assert str(caught.value) == f"{path} is not a pcap or pcapng file"
+    assert str(caught.value) == f"{path} {message}"
 
 
 @pytest.mark.parametrize("make", [PcapReader, PcapWriter])

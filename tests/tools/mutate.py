@@ -1,18 +1,20 @@
 """
-Mutation testing of csrc/core: how many small faults do the core's tests notice?
+Mutation testing of csrc: how many small faults do the tests of a room notice?
 
-    python tests/tools/mutate.py [--count 500] [--seed 1] [--file STEM] [--list]
+    python tests/tools/mutate.py [--room core|flow|link] [--count 500] [--seed 1]
+                                 [--file STEM] [--list]
     python tests/tools/mutate.py --faults
 
 A mutant is one source line changed by one operator.  It is killed if it does not
-compile, if a C unit (tests/c) fails, or if the differential run (tests/differential)
-finds the core and its naive twin in disagreement; a run that takes over 20 seconds
-counts as killed.  Survivors are printed as `file:line: operator: before -> after`.
+compile, if a C unit (tests/c) fails, if the differential run (tests/differential)
+finds the core and its naive twin in disagreement, or, outside the core, if a Python
+test of its room fails (mutant_package.py); a run that takes over 20 seconds counts as
+killed.  Survivors are printed as `file:line: operator: before -> after`.
 mutants_equivalent.txt beside this file lists those that change nothing observable,
 each with the reason; they are left out of the rate.  Exit status 1 below 95 %.
 --faults puts in those of seeded_faults.py, all of which have to be noticed.
 
-Not here: what `make test` runs besides.  Comments, preprocessor lines, asserts, the
+Not here: the other tests of `make test`.  Comments, preprocessor lines, asserts, the
 self-check and declarations without a value are not mutated, since no test can tell.
 """
 
@@ -25,20 +27,20 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from mutant_package import TESTS, Package
 from seeded_faults import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
-CORE = ROOT / "csrc" / "core"
-SIMD = ROOT / "csrc" / "simd"
-LINKS = {f"test_{p.stem}" for p in (ROOT / "csrc" / "link").glob("*.c")}
-UNITS = [
-    p for p in sorted((ROOT / "tests" / "c").glob("test_*.c")) if p.stem not in LINKS
-]
+CSRC = ROOT / "csrc"
+CORE = CSRC / "core"
+ROOMS = ("core", "flow", "link")
+COMPILED = ("core", "simd", "flow", "link")
+UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
 DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
 EQUIVALENT = ROOT / "tests" / "tools" / "mutants_equivalent.txt"
 VECTORS = ROOT / "tests" / "vectors"
@@ -161,11 +163,14 @@ def mutants(path: Path) -> list[Mutant]:
     return found
 
 
-def run(*command: str | Path, seconds: int = 300) -> bool:
-    """Tell whether a command succeeds in time."""
+def run(
+    *command: str | Path, seconds: int = 300, loaded: Mapping[str, str] | None = None
+) -> bool:
+    """Return whether a command succeeds in time; `loaded` is more environment."""
     try:
         done = subprocess.run(
             [str(part) for part in command],
+            env=os.environ | (loaded or {}),
             check=False,
             capture_output=True,
             timeout=seconds,
@@ -176,88 +181,122 @@ def run(*command: str | Path, seconds: int = 300) -> bool:
 
 
 class Bench:
-    """The core and its tests compiled once; a mutant recompiles one file."""
+    """The library and its tests compiled once; a mutant recompiles one file.
+
+    Tests are programs that load the library when they run, so a mutant is linked once
+    and not once for each test.
+    """
 
     def __init__(self, build: Path) -> None:
         """Compile everything unchanged."""
         self.build = build
         self.cc = os.environ.get("CC", "gcc")
-        self.objects = {p.stem: build / f"{p.stem}.o" for p in CORE.glob("*.c")}
-        self.tests = {
-            p: build / f"t-{p.parent.name}-{p.stem}.o" for p in [*UNITS, *DIFFERENTIAL]
-        }
-        simd = {p: build / f"{p.stem}.o" for p in SIMD.glob("*.c")}
-        jobs = [(CORE / f"{stem}.c", o) for stem, o in self.objects.items()]
-        jobs += list(simd.items())
-        self.objects |= {p.stem: target for p, target in simd.items()}
-        jobs += list(self.tests.items())
+        sources = [p for room in COMPILED for p in sorted((CSRC / room).glob("*.c"))]
+        self.objects = {p: build / f"{p.parent.name}-{p.stem}.o" for p in sources}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            if not all(pool.map(lambda job: self.compile(*job), jobs)):
-                sys.exit("mutate: the unchanged sources do not compile")
+            made = all(pool.map(lambda job: self.compile(*job), self.objects.items()))
+            made = made and self.link(self.objects, build)
+            made = made and all(pool.map(self.link_test, [*UNITS, *DIFFERENTIAL[:1]]))
+        if not made:
+            sys.exit("mutate: the unchanged sources do not compile")
+        self.package = Package(build / "package")
 
-    def compile(self, source: Path, target: Path, *more: str) -> bool:
-        """Compile one file beside the headers of the core."""
-        folders = (CORE, SIMD, ROOT / "tests" / "c")
-        places = [word for folder in folders for word in ("-iquote", str(folder))]
-        return run(self.cc, *FLAGS, *more, *places, "-c", source, "-o", target)
+    def compile(
+        self, source: Path, target: Path, *more: str, room: Path | None = None
+    ) -> bool:
+        """Compile one file beside the headers of its room."""
+        place = ("-iquote", str(room or source.parent))
+        return run(self.cc, *FLAGS, "-fPIC", *more, *place, "-c", source, "-o", target)
 
-    def programs(self, stem: str) -> Iterator[tuple[list[Path], list[str]]]:
-        """Yield (objects, arguments) of the tests, the likeliest killer first."""
-        units = [p for p in self.tests if p in UNITS]
-        units.sort(key=lambda p: p.stem != f"test_{stem}")
-        likely = 1 if units[0].stem == f"test_{stem}" else 0
-        follow = [self.tests[p] for p in DIFFERENTIAL]
+    def link(self, objects: Mapping[Path, Path], where: Path, *more: str) -> bool:
+        """Make the library that tests load from a folder."""
+        words = (self.cc, *more, "-shared", *objects.values())
+        return run(*words, "-o", where / "libsyncache.so")
+
+    def program(self, test: Path) -> Path:
+        """Return where the program of a test is; the twin's files are one."""
+        return self.build / f"{test.parent.name}-{test.stem}"
+
+    def link_test(self, test: Path) -> bool:
+        """Compile a unit, or the differential run."""
+        files = DIFFERENTIAL if test in DIFFERENTIAL else [test]
+        places = ("-iquote", str(CORE), "-iquote", str(ROOT / "tests" / "c"))
+        library = (f"-L{self.build}", "-lsyncache")
+        words = (self.cc, *FLAGS, *places, *files, *library)
+        return run(*words, "-o", self.program(test))
+
+    def programs(self, changed: Path) -> Iterator[tuple[Path, list[str]]]:
+        """Yield (program, arguments) of the tests, the likeliest killer first."""
+        room, own = changed.parent.name, f"test_{changed.stem}"
+        near = {f"test_{p.stem}" for p in changed.parent.glob("*.c")}
+        below = {
+            f"test_{p.stem}"
+            for other in COMPILED[: COMPILED.index(room)]
+            for p in (CSRC / other).glob("*.c")
+        }
+        units = [p for p in UNITS if p.stem not in below - near]
+        units.sort(key=lambda p: (p.stem != own, p.stem not in near))
+        likely = 1 if units[0].stem == own else 0
         for unit in units[:likely]:
-            yield [self.tests[unit]], []
-        yield follow, [STEPS]
+            yield self.program(unit), []
+        if room == "core":
+            yield self.program(DIFFERENTIAL[0]), [STEPS]
         for unit in units[likely:]:
-            yield [self.tests[unit]], []
+            yield self.program(unit), []
 
     def survives(self, texts: dict[Path, str]) -> bool:
-        """Tell whether no test notices that these files have these texts.
+        """Return whether no test notices that these files have these texts.
 
-        What the plain tests leave alive is run again with the changed files under the
-        sanitizers, as `make test` has them.
+        A mutant that the plain tests leave alive is run again with the changed files
+        under the sanitizers, as `make test` has them.
         """
         with tempfile.TemporaryDirectory(dir=self.build) as where:
             for path, text in texts.items():
                 # Quoted includes of this directory are found by -iquote.
                 (Path(where) / path.name).write_text(
-                    text.replace('#include "../', f'#include "{CORE.parent}/')
+                    text.replace('#include "../', f'#include "{CSRC}/')
                 )
-            return self.passes(texts, Path(where), ()) and (
-                not texts or self.passes(texts, Path(where), SANITIZERS)
+            return (
+                self.passes(texts, Path(where), ())
+                and (not texts or self.passes(texts, Path(where), SANITIZERS))
+                and all(
+                    self.package.passes(path, Path(where))
+                    for path in texts
+                    if path.parent.name in TESTS
+                )
             )
 
     def passes(
         self, paths: Iterable[Path], where: Path, sanitizers: tuple[str, ...]
     ) -> bool:
-        """Compile the changed files in `where`; tell whether all tests pass."""
+        """Compile the changed files in `where`; return whether all tests pass."""
         objects = dict(self.objects)
         for path in paths:
-            objects[path.stem] = where / f"{path.stem}.o"
-            if not self.compile(where / path.name, objects[path.stem], *sanitizers):
+            objects[path] = where / f"{path.stem}.o"
+            if not self.compile(
+                where / path.name, objects[path], *sanitizers, room=path.parent
+            ):
                 return False
-        stem = next(iter(paths), CORE / "input.c").stem
-        for tests, arguments in self.programs(stem):
-            program = where / "program"
-            linked: list[str | Path] = [
-                *sanitizers,
-                *tests,
-                *objects.values(),
-                "-o",
-                program,
-            ]
-            if not run(self.cc, *linked):
-                return False
-            if not run(program, *arguments, seconds=SECONDS):
-                return False
-        return True
+        if not self.link(objects, where, *sanitizers):
+            return False
+        loaded = {"LD_LIBRARY_PATH": str(where)}
+        if sanitizers:  # its runtime has to come before all else
+            loaded["LD_PRELOAD"] = self.runtime()
+        return all(
+            run(program, *arguments, seconds=SECONDS, loaded=loaded)
+            for program, arguments in self.programs(next(iter(paths), CORE / "input.c"))
+        )
+
+    def runtime(self) -> str:
+        """Return the path of AddressSanitizer's runtime."""
+        command = [self.cc, "-print-file-name=libasan.so"]
+        found = subprocess.run(command, check=True, capture_output=True, text=True)
+        return found.stdout.strip()
 
 
-def chosen(count: int, seed: int, stem: str | None) -> list[Mutant]:
-    """Return a seeded sample over all files, or all of one file."""
-    paths = sorted(CORE.glob("*.c"))
+def chosen(room: str, count: int, seed: int, stem: str | None) -> list[Mutant]:
+    """Return a seeded sample over all files of a room, or all of one file."""
+    paths = sorted((CSRC / room).glob("*.c"))
     if stem is not None:
         paths = [p for p in paths if p.stem == stem]
     pool = [mutant for path in paths for mutant in mutants(path)]
@@ -310,7 +349,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--count", type=int, default=500, help="0: all of them")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--file", metavar="STEM", help="only csrc/core/STEM.c")
+    parser.add_argument("--room", choices=ROOMS, default="core", help="a part of csrc")
+    parser.add_argument("--file", metavar="STEM", help="only csrc/ROOM/STEM.c")
     parser.add_argument("--list", action="store_true", help="print, run nothing")
     parser.add_argument(
         "--faults", action="store_true", help="put in those of seeded_faults.py instead"
@@ -318,7 +358,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.faults:
         return seeded()
-    sample = chosen(options.count, options.seed, options.file)
+    sample = chosen(options.room, options.count, options.seed, options.file)
     if options.list:
         print(*sample, sep="\n")
         return 0
@@ -326,6 +366,11 @@ def main() -> int:
         bench = Bench(Path(build))
         if not bench.survives({}):
             sys.exit("mutate: the tests fail on the unchanged core")
+        if options.room in TESTS:
+            bench.package.compile()
+            untouched = next(iter(sorted((CSRC / options.room).glob("*.c"))))
+            if not bench.survives({untouched: untouched.read_text()}):
+                sys.exit("mutate: the tests fail on the unchanged sources")
         survived, explained = judge(bench, sample)
     judged = len(sample) - explained
     rate = 1 - survived / judged

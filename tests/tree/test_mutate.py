@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mutate import CORE, changes, code_of, mutants
+from mutate import CSRC, ROOMS, changes, code_of, mutants
 from seeded_faults import FAULTS, Fault
 
 
@@ -31,7 +31,8 @@ def test_lines_without_behaviour_have_no_mutants() -> None:
         assert list(changes(code_of(line))) == []
 
 
-def test_every_core_file_with_code_has_mutants() -> None:
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_file_with_code_has_mutants(room: str) -> None:
     """A file that the script cannot read would count as tested."""
-    for path in CORE.glob("*.c"):
+    for path in (CSRC / room).glob("*.c"):
         assert mutants(path), path

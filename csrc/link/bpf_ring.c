@@ -64,7 +64,7 @@ link_bpf_ring_take(struct link_bpf_ring *ring, uint8_t *out, uint32_t out_max)
     uint64_t end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
     uint32_t taken = 0;
 
-    while (at != end && taken == 0) {
+    while (at < end && taken == 0) {
         const uint8_t *record = ring->data + (at & (ring->size - 1));
         uint32_t word = __atomic_load_n((const uint32_t *)(const void *)record,
                                         __ATOMIC_ACQUIRE);

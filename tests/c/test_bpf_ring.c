@@ -23,15 +23,14 @@ start(uint64_t at)
 static void
 put(uint32_t size, uint8_t content, uint32_t flags)
 {
-    uint32_t word = size | flags;
+    uint32_t header[2] = {size | flags, 0};
+    uint8_t bytes[sizeof header];
 
-    for (uint32_t i = 0; i < 8 + size; i++) {
-        uint8_t byte = i < 8 ? 0 : content;
+    memcpy(bytes, header, sizeof header);
+    for (uint32_t i = 0; i < sizeof header + size; i++) {
         uint64_t at = (producer + i) & (SIZE - 1);
 
-        if (i < 4)
-            byte = (uint8_t)(word >> 8 * i);
-        memory[at] = memory[at + SIZE] = byte;
+        memory[at] = memory[at + SIZE] = i < sizeof header ? bytes[i] : content;
     }
     producer += 8 + ((size + 7) & ~7u);
 }

@@ -89,7 +89,8 @@ def test_what_is_missing_is_one_line(kernel, monkeypatch, name, number, message)
 
 
 def test_verifier_is_asked_for_its_reason(kernel, monkeypatch):
-    """It is in the line."""
+    """It is in the line, where no capability is missing."""
+    monkeypatch.setattr(bpf_object, "missing_capabilities", list)
     refusing(monkeypatch, "bpf_load", errno.EINVAL)
     monkeypatch.setattr(_core_bpf, "bpf_refusal", lambda *_: (-22, "R1 is bad"))
     with pytest.raises(LinkError, match="verifier says: R1 is bad"):

@@ -47,11 +47,13 @@ guard_edge(const struct guard *guard)
 static enum guard_kind
 guard_rst(const struct guard *guard, uint32_t seq)
 {
+    uint32_t before = guard->rcv_nxt - 1;
+
     if (seq == guard->rcv_nxt || seq == guard->seen)
         return GUARD_MUCH;
-    return seq - guard->rcv_nxt <= guard->rcv_adv - guard->rcv_nxt
-               ? GUARD_STRANGE
-               : GUARD_NOTHING;
+    /* The number before may be that of a FIN. */
+    return seq - before <= guard->rcv_adv - before ? GUARD_STRANGE
+                                                   : GUARD_NOTHING;
 }
 
 /* RFC 5961 5.2, and PAWS. */

@@ -166,6 +166,22 @@ track_is_refused(const struct session *session, const struct view *view,
     return view_verify(view);
 }
 
+/*
+ * A RST with the number that its receiver expects; or that of the FIN before it,
+ * with which macOS resets a connection that it has closed.
+ */
+static bool
+track_rst_is_exact(const struct session *session, const struct view *view,
+                   uint32_t from)
+{
+    uint16_t fin =
+        from == FLOW_CLIENT ? SESSION_FIN_CLIENT : SESSION_FIN_SERVER;
+    uint32_t nxt = session->nxt[from];
+
+    return view->seq == nxt || view->seq == session->ack[1 - from] ||
+           ((session->flags & fin) != 0 && view->seq == nxt - 1);
+}
+
 static enum track_change
 track_rst(const struct session *session, const struct view *view, uint32_t from)
 {
@@ -178,9 +194,9 @@ track_rst(const struct session *session, const struct view *view, uint32_t from)
                 (view->ack == session->c + 1 ||
                  view->ack == session->nxt[FLOW_CLIENT]);
     else
-        exact = view->seq == session->nxt[from] ||
-                ((session->flags & SESSION_SYNACK) != 0 &&
-                 view->seq == session->ack[1 - from]);
+        exact = (session->flags & (SESSION_SYNACK | SESSION_ADOPTED)) != 0
+                    ? track_rst_is_exact(session, view, from)
+                    : view->seq == session->nxt[from];
     return exact && view_verify(view) ? TRACK_RST : TRACK_NONE;
 }
 
@@ -222,6 +238,7 @@ track_acknowledge(struct session *session, const struct view *view,
     session->wnd[from] = edge - view->ack;
 }
 
+/* A server with Fast Open may have said more than its SYN-ACK by then. */
 static bool
 track_completes(const struct session *session, const struct view *view,
                 uint32_t from)
@@ -231,9 +248,8 @@ track_completes(const struct session *session, const struct view *view,
            (view->flags & WIRE_ACK) != 0 &&
            (view->seq == session->c + 1 ||
             view->seq == session->nxt[FLOW_CLIENT]) &&
-           (view->ack == session->s + 1 ||
-            view->ack == session->nxt[FLOW_SERVER]) &&
-           view_verify(view);
+           seq_lt(session->s, view->ack) &&
+           seq_leq(view->ack, session->nxt[FLOW_SERVER]) && view_verify(view);
 }
 
 /* Returns true for the FIN that is the second one. */
@@ -330,11 +346,11 @@ track_useless(const struct session *session, const struct view *view,
 
     if (view->flags & WIRE_SYN)
         return REPEATS_SYN;
-    if (view->flags & WIRE_RST) {
-        bool exact = view->seq == session->nxt[from] ||
-                     view->seq == session->ack[1 - from];
-        return session->state >= FLOW_ESTAB && !exact ? REPEATS_SYN : 0;
-    }
+    if (view->flags & WIRE_RST)
+        return session->state >= FLOW_ESTAB &&
+                       !track_rst_is_exact(session, view, from)
+                   ? REPEATS_SYN
+                   : 0;
     if (session->state < FLOW_ESTAB || session->flags & unsure ||
         (track_in_window(session, view, from) &&
          track_acceptable_ack(session, view, from)))

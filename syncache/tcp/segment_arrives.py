@@ -83,13 +83,15 @@ def _is_acceptable(
     receiver, timestamps = connection.receiver, connection.timestamps
     flags = arrival.flags
     good = seq == receiver.rcv_nxt or _is_in_window(connection, arrival, seq)
-    if timestamps.enabled and not flags & RST:
+    if flags & RST:
+        return good or _is_number_of_fin(connection, seq)
+    if timestamps.enabled:
         if arrival.tsval is None:
             if not connection.settings.tolerate_missing_ts:
                 return False
         elif timestamps.is_old(arrival.tsval, now_ms):
             good = False
-    if not good and not flags & RST:
+    if not good:
         opening = connection.state is State.SYN_RECEIVED
         if flags & SYN and opening and seq == receiver.irs:
             connection.sender.repeat_syn()
@@ -130,11 +132,21 @@ def _is_in_window(connection: Connection, arrival: Arrival, seq: int) -> bool:
     return receiver.rcv_nxt < seq <= receiver.rcv_adv
 
 
+def _is_number_of_fin(connection: Connection, seq: int) -> bool:
+    """Whether this is the number of the peer's FIN, the last one before RCV.NXT.
+
+    macOS resets a connection that it has closed with this number.
+    """
+    receiver = connection.receiver
+    return seq == receiver.fin_seq == receiver.rcv_nxt - 1
+
+
 def _take_rst(connection: Connection, seq: int, now_ms: int) -> None:
     """Reset if the number is exact, challenge if it is in the window (RFC 5961 3.2)."""
     receiver = connection.receiver
     in_window = seq < receiver.rcv_adv
-    if seq == receiver.rcv_nxt or (in_window and connection.settings.insecure_rst):
+    exact = seq == receiver.rcv_nxt or _is_number_of_fin(connection, seq)
+    if exact or (in_window and connection.settings.insecure_rst):
         connection.happen(Happening.RST, now_ms)
     elif in_window:
         connection.challenge(now_ms)

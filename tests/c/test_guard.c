@@ -63,7 +63,8 @@ test_segment_that_changes_nothing_passes_in_a_bounded_number(void)
         {RST, NXT + 1, 0, 0, 5},
         {RST, NXT + WND, 0, 0, 5},
         {RST, NXT + WND + 1, 0, 0, 0},
-        {RST | ACK, NXT - 1, UNA, 0, 0},
+        {RST | ACK, NXT - 1, UNA, 0, 5}, /* of a FIN, perhaps */
+        {RST | ACK, NXT - 2, UNA, 0, 0},
         {ACK, NXT, MAX + 1, 10, 5},
         {ACK, NXT, UNA - GUARD_FAR - 1, 10, 5},
         {0, NXT, 0, 10, 5},

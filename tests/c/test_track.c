@@ -145,6 +145,50 @@ test_rst_counts_if_it_is_exactly_expected(void)
 }
 
 static void
+test_rst_counts_with_the_number_of_a_fin(void)
+{
+    struct segment rst = {.seq = C + 1, .flags = WIRE_RST};
+
+    for (uint32_t server = 0; server <= 1; server++) {
+        struct session session = established();
+        struct segment fin = {
+            .seq = C + 1, .ack = S + 1, .flags = WIRE_FIN | WIRE_ACK};
+
+        if (server) {
+            fin.seq = S + 1;
+            fin.ack = C + 1;
+        }
+        rst.seq = fin.seq - 1;
+        EXPECT_EQ(TRACK_NONE, pass(&session, server != 0, rst));
+        EXPECT_EQ(TRACK_NONE, pass(&session, server != 0, fin));
+        fin.ack = fin.seq + 1;
+        fin.seq = server ? C + 1 : S + 1;
+        fin.flags = WIRE_ACK;
+        EXPECT_EQ(TRACK_NONE, pass(&session, server == 0, fin));
+        EXPECT_EQ(TRACK_NONE, pass(&session, server != 0, rst));
+        rst.seq++;
+        EXPECT_EQ(TRACK_RST, pass(&session, server != 0, rst));
+    }
+}
+
+static void
+test_ack_of_some_early_data_completes(void)
+{
+    /* Fast Open: the server has sent two segments, the first ACK was lost. */
+    struct session session = syn_ack_seen();
+    struct segment data = {
+        .seq = S + 1, .ack = C + 1, .flags = WIRE_ACK, .payload = 100};
+
+    EXPECT_EQ(TRACK_NONE, pass(&session, true, data));
+    data.seq += 100;
+    EXPECT_EQ(TRACK_NONE, pass(&session, true, data));
+    struct segment ack = {.seq = C + 1, .ack = S + 202, .flags = WIRE_ACK};
+    EXPECT_EQ(TRACK_NONE, pass(&session, false, ack));
+    ack.ack = S + 101;
+    EXPECT_EQ(TRACK_ESTABLISHED, pass(&session, false, ack));
+}
+
+static void
 test_refusal_counts_if_it_acknowledges_the_syn(void)
 {
     struct session session = syn_seen();
@@ -227,6 +271,8 @@ static const struct test tests[] = {
     TEST(test_ack_before_the_syn_ack_completes_nothing),
     TEST(test_server_that_takes_the_other_syn_is_followed),
     TEST(test_rst_counts_if_it_is_exactly_expected),
+    TEST(test_rst_counts_with_the_number_of_a_fin),
+    TEST(test_ack_of_some_early_data_completes),
     TEST(test_refusal_counts_if_it_acknowledges_the_syn),
     TEST(test_fins_count_within_the_window),
     TEST(test_segment_beyond_the_window_moves_nothing),

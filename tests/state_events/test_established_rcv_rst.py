@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import established
+from harness import close_wait, closing, established, last_ack, time_wait
 
 
 def test_established_rcv_rst_at_rcv_nxt_closes(family):
@@ -60,3 +60,23 @@ def test_established_rcv_rst_after_data_still_lets_the_data_be_read(family):
     assert ["Readable", "Closed connection reset by peer"] == hand.events()
     assert 100 == len(hand.connection.read(1000))
     assert 0 == hand.connection.write(b"too late")
+
+
+@pytest.mark.parametrize("state", [close_wait, closing, last_ack])
+def test_rst_with_the_number_of_the_fin_closes(family, state):
+    """As macOS resets what it has closed; one number before that it is old."""
+    hand = state(family)
+    hand.inject("R 0:0(0)")
+    assert [] == hand.events()
+    hand.inject("R 1:1(0)")
+    hand.expect_nothing()
+    assert "CLOSED" == hand.state
+    assert ["Closed connection reset by peer"] == hand.events()
+
+
+def test_time_wait_rcv_rst_with_the_number_of_the_fin_is_silent(family):
+    """RFC 1337."""
+    hand = time_wait(family)
+    hand.inject("R 1:1(0)")
+    hand.expect_nothing()
+    assert "TIME-WAIT" == hand.state

@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING
 
 from ._core.mirror import limit
 from .entropy import entropy
+from .textfile import read_text
 
 # cryptography is imported where a key is derived, named or sealed: keys that are drawn
 # need none of it, and it is most of the memory that this package can take.
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 KEY_BYTES = limit("SYNCACHE_KEY_BYTES")
 MASTER_BYTES = 32
 MAGIC = "syncache-keyring 1"
+FILE_BYTES_MAX = 1024 * 1024
 # 2^15 blocks of 8 x 128 bytes: 32 MiB and about a tenth of a second.
 SCRYPT_LOG2_N = 15
 SCRYPT_R = 8
@@ -155,7 +157,7 @@ class Keyring(ABC):
             raise KeyringError(
                 f"{place} is open to others (mode {mode:04o}): chmod 600 {place}"
             )
-        text = place.read_text(encoding="utf-8", errors="replace")
+        text = read_text(place, FILE_BYTES_MAX)
         try:
             return _parse(_unsealed(text, passphrase), wall_offset)
         except KeyringError as error:

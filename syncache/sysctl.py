@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import MutableMapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .textfile import read_text
 from .tunables import KNOBS, NOT_ABOVE
 from .tunables.conf import assignment, is_ours, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from .tunables.knob import Engine, Knob
 
@@ -139,7 +140,11 @@ class Sysctl(MutableMapping[str, "int | str"]):
                 yield knob
 
     def load(
-        self, source: str | Path | list[str], *, ignore_unknown: bool = False
+        self,
+        source: str | Path | list[str],
+        *,
+        ignore_unknown: bool = False,
+        name: str = "",
     ) -> None:
         """Apply a sysctl.conf, all or nothing.
 
@@ -153,17 +158,17 @@ class Sysctl(MutableMapping[str, "int | str"]):
                 a line; `#` begins a comment; quotation marks around the value are
                 removed.  The last of two lines for one name wins.
             ignore_unknown: neither warn nor raise for a name that does not exist.
+            name: of the file that the lines are from, for warnings and errors.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: the file cannot be read, or has more than 16 MiB.
             KeyError, ValueError, PermissionError: with file and line in front.
         """
         if isinstance(source, list):
-            self._load("line ", source, ignore_unknown)
+            self._load(f"{name}:" if name else "line ", source, ignore_unknown)
         else:
-            # Editors of some systems begin a file with a byte order mark.
-            text = Path(source).read_text(encoding="utf-8-sig", errors="replace")
-            self._load(f"{source}:", text.split("\n"), ignore_unknown)
+            lines = read_text(source).split("\n")
+            self._load(f"{source}:", lines, ignore_unknown)
 
     def preset(self, name: str) -> None:
         """Apply the preset of this name; tunables it does not name stay unchanged.

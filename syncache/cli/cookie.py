@@ -21,6 +21,7 @@ from .. import Cookie, FourTuple, SynOptions
 from ..control import Client, ControlError
 from ..cookies import LAYOUTS
 from ..keyring import WALL_MAX
+from ..textfile import read_text
 from . import Failure
 from .keys import read_keyring, wall_clock
 
@@ -208,7 +209,7 @@ def describe(
 def read_keys(name: str) -> tuple[bytes, bytes]:
     """Read one or two keys."""
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("ascii")
+        text = sys.stdin.read() if name == "-" else read_text(name)
         keys = [bytes.fromhex(word) for word in text.split()]
     except OSError as error:
         raise Failure(f"{name}: {error.strerror}") from None

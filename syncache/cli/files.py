@@ -8,14 +8,15 @@ bytes mean.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 CLOSE_SECONDS = 5.0  # how long a disk may delay the end
 PARTS_MAX = 256  # of one writev(2); the system's limit is 1024
@@ -24,10 +25,15 @@ PARTS_MAX = 256  # of one writev(2); the system's limit is 1024
 def replace(path: Path, parts: Sequence[bytes], mode: int = 0o600) -> None:
     """Write a file beside `path`, have it reach the disk, and rename it.
 
+    A symbolic link stays, and the file that it names is replaced, unless the link is
+    another user's.
+
     Raises:
         OSError: it could not be written; `path` is as it was, with nothing beside it.
     """
-    fresh = path.with_name(path.name + ".new")
+    place = Path(os.path.realpath(path))
+    _refuse_special(path)
+    fresh = Path(f"{place}.new")
     try:
         with contextlib.suppress(FileNotFoundError):
             fresh.unlink()  # a process that was killed left it
@@ -35,18 +41,36 @@ def replace(path: Path, parts: Sequence[bytes], mode: int = 0o600) -> None:
         descriptor = os.open(fresh, flags, mode)
         try:
             os.fchmod(descriptor, mode)
-            _keep_owner(descriptor, path)
+            _keep_owner(descriptor, place)
             for start in range(0, len(parts), PARTS_MAX):
                 _write(descriptor, parts[start : start + PARTS_MAX])
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        fresh.replace(path)
+        fresh.replace(place)
     except OSError as error:
         with contextlib.suppress(OSError):
             fresh.unlink()
         raise type(error)(error.errno, error.strerror, str(path)) from None
-    _sync_folder(path.parent)
+    _sync_folder(place.parent)
+
+
+def _refuse_special(path: Path) -> None:
+    """Refuse to replace a folder, a device or a pipe.
+
+    Raises:
+        OSError: that is what the path names, or a loop of links, or the link of a user
+            who may want to have another file overwritten.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in {0, os.geteuid()}:
+            raise OSError(errno.EPERM, "it is a link of another user", str(path))
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def _keep_owner(descriptor: int, path: Path) -> None:
@@ -120,7 +144,7 @@ class StateFile:
 
         A folder, a device or a pipe is no file of ours: it stays, and nothing is kept.
         """
-        aside = self.path.with_name(self.path.name + ".bad")
+        aside = Path(f"{self.path}.bad")
         try:
             if not self.path.is_file():
                 self._refused = True

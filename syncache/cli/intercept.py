@@ -25,6 +25,7 @@ from ..intercept import LIST, MODE, Intercept
 from ..ios import config as ios_config
 from ..links.offload import obstacle
 from ..links.standby import stand_by
+from ..textfile import read_text
 from . import Failure, keyopts, keys, tunables, unreadable
 from . import options as opts
 from .control_socket import ControlSocket
@@ -242,17 +243,20 @@ def chosen(word: str, lists: dict[str, AccessList]) -> AccessList:
     if word in lists:
         return lists[word]
     path = Path(word)
-    if not path.exists():
+    try:
+        lines = read_text(path).splitlines()
+    except FileNotFoundError:
         known = ", ".join(lists) or "none"
-        raise Failure(f"{word} is no file, and no access list: there are: {known}")
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        raise Failure(
+            f"{word} is no file, and no access list: there are: {known}"
+        ) from None
     firsts = [line.split()[0] for line in lines if line.split()]
     if any(first in {"permit", "deny"} for first in firsts[:1]):
         try:
             return AccessList.parse(lines, name=path.stem)
         except ValueError as error:
             raise Failure(f"{path}: {error}") from None
-    found = list(ios_config.read(path).lists.values())
+    found = list(ios_config.read_lines(lines, f"{path}:").lists.values())
     if len(found) != 1:
         raise Failure(f"{path} has {len(found)} access lists; it needs one")
     return found[0]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..keyring import DerivedKeyring, Keyring, KeyringError
 from ..succession import check
+from ..textfile import read_bytes
 from ..tunables import KNOBS
 from . import Failure, files
 from .wall import Wall
@@ -73,14 +74,13 @@ def read_passphrase(path: Path | None) -> bytes | None:
         return None
     try:
         mode = path.stat().st_mode & 0o777
-        with path.open("rb") as file:
-            secret = file.read(PASSPHRASE_BYTES_MAX + 1).rstrip(b"\r\n")
+        secret = read_bytes(path, PASSPHRASE_BYTES_MAX).rstrip(b"\r\n")
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
     if mode & 0o077:
         raise Failure(f"{path} is open to others (mode {mode:04o}): chmod 600 {path}")
-    if not 0 < len(secret) <= PASSPHRASE_BYTES_MAX:
-        raise Failure(f"{path} holds no passphrase: it has {len(secret)} bytes")
+    if not secret:
+        raise Failure(f"{path} holds no passphrase: it is empty")
     return secret
 
 

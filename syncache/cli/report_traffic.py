@@ -13,6 +13,7 @@ from ..alerts.message import SessionStart, SessionStop
 from ..flow_event import Kind
 from ..report_page import Chart, Page
 from . import Failure
+from .files import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _I = "net.inet.inspect."
 TOP = 15
+PAGE_MODE = 0o644
 ALERTS_MAX = 500
 PREFIX = {4: 24, 6: 64}
 YEARS_S = 315_360_000  # clocks below ten years are not the calendar's
@@ -40,10 +42,8 @@ CHARTS = (
 
 def save(page: Page, place: Path) -> None:
     """Write a page to a file, whole or not at all."""
-    fresh = place.with_name(place.name + ".new")
     try:
-        fresh.write_text(page.html(), encoding="utf-8", errors="replace")
-        fresh.replace(place)
+        replace(place, [page.html().encode(errors="replace")], PAGE_MODE)
     except OSError as error:
         raise Failure(f"cannot write {place}: {error.strerror}") from None
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .. import Sysctl
 from ..control import Client, ControlError, assign
+from ..textfile import read_text
 from ..tunables.conf import assignment, comment_start, statement
 from . import Failure, unreadable
 from .tunables import load_file
@@ -292,7 +293,7 @@ def edit(file: Path, name: str, value: str) -> None:
     """Set one name in a sysctl.conf, in place, keeping everything else."""
     line = f"{name}={value}"
     try:
-        lines = file.read_text().splitlines() if file.exists() else []
+        lines = read_text(file).splitlines() if file.exists() else []
         places = [i for i, old in enumerate(lines) if assigned(old) == name]
         if places:
             old = lines[places[-1]]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from .. import Sysctl
 from ..control import assign
 from ..ios import inspect as ios_inspect
-from ..ios.config import Config, read
+from ..ios.config import Config, read_lines
 from ..sysctl import UnknownTunable
+from ..textfile import read_text
 from ..tunables.conf import assignment
 from . import Failure, unreadable
 
@@ -53,15 +54,17 @@ def load(
         given = [(path, False) for path in files(conf)]
         given += [(path, True) for path in files(ios)]
         for path, speaks in given:
-            if speaks or speaks_ios(path):
-                config = read(path, strict=strict)
+            lines, place = read_text(path).split("\n"), f"{path}:"
+            if speaks or speaks_ios(lines):
+                config = read_lines(lines, place, strict=strict)
                 if not speaks and not config.said:
-                    read(path, strict=True)  # no configuration: name its first line
+                    # No configuration: name its first line.
+                    read_lines(lines, place, strict=True)
                 ios_inspect.chosen(config, rules)
                 _tell(config, engine)
                 sysctl.assign(config.changes, config.places)
             else:
-                load_file(sysctl, path)
+                load_file(sysctl, path, lines)
         for setting in settings:
             assign(sysctl, *named(setting))
     except (KeyError, ValueError, PermissionError) as error:
@@ -88,18 +91,25 @@ def files(path: Path | None) -> list[Path]:
 
 
 def load_file(
-    sysctl: Sysctl, path: Path, *, quiet: bool = False, ignore_unknown: bool = False
+    sysctl: Sysctl,
+    path: Path,
+    lines: list[str] | None = None,
+    *,
+    quiet: bool = False,
+    ignore_unknown: bool = False,
 ) -> int:
     """Load a sysctl.conf; write a line for each warning.
 
-    Return the number of names that do not exist.
+    Return the number of names that do not exist.  `lines` are those of the file, if
+    they have been read.
 
     Raises:
         OSError, KeyError, ValueError, PermissionError: as `Sysctl.load`.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
-        sysctl.load(path, ignore_unknown=ignore_unknown)
+        source = path if lines is None else lines
+        sysctl.load(source, ignore_unknown=ignore_unknown, name=str(path))
     if not quiet:
         for warning in caught:
             print(f"syncache: {warning.message}", file=sys.stderr)
@@ -122,9 +132,9 @@ def _tell(config: Config, engine: str) -> None:
         print(f"syncache: {text}", file=sys.stderr)
 
 
-def speaks_ios(path: Path) -> bool:
+def speaks_ios(lines: Sequence[str]) -> bool:
     """Tell an IOS configuration from a sysctl.conf by its first line that says much."""
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n"):
+    for line in lines:
         text = line.strip()
         if text.startswith("!"):
             return True

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..textfile import read_bytes, read_text
 from . import FleetError
 
 if TYPE_CHECKING:
@@ -137,8 +138,7 @@ def read_secret(path: Path) -> bytes:
     """
     try:
         mode = path.stat().st_mode & 0o777
-        with path.open("rb") as file:
-            secret = file.read(KEY_BYTES_MAX + 1).rstrip(b"\r\n")
+        secret = read_bytes(path, KEY_BYTES_MAX).rstrip(b"\r\n")
     except OSError as error:
         raise FleetError(f"{path}: {error.strerror}") from None
     if mode & 0o077:
@@ -173,8 +173,7 @@ def read(path: Path | None) -> Conf:
 
 def _lines(path: Path) -> dict[str, str]:
     try:
-        with path.open("rb") as file:
-            text = file.read(FILE_BYTES_MAX).decode("utf-8-sig", errors="replace")
+        text = read_text(path, FILE_BYTES_MAX)
     except OSError as error:
         raise FleetError(f"{path}: {error.strerror}") from None
     values: dict[str, str] = {}

@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..cli import files
+from ..textfile import read_bytes
 from .document import KIND
 from .seal import SealError, version_of
 
@@ -38,7 +39,7 @@ def write(conf: Conf, message: bytes, version: int, keyring: str) -> None:
 def version_here(path: Path) -> int:
     """Return the version of the copy that is on the disk; -1: there is none."""
     try:
-        return version_of(KIND, path.read_bytes())
+        return version_of(KIND, read_bytes(path))
     except (FileNotFoundError, SealError):
         return -1
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from ..cli import files
 from ..keyring import derive
+from ..textfile import read_bytes
 from . import FleetError, bloom, clocks, local
 from .alarms import Alarms
 from .bloom import Redeemed
@@ -116,7 +117,7 @@ class Member:
     def load(self) -> None:
         """Take up the previous document, if there is one."""
         try:
-            message = self.conf.sealed.read_bytes()
+            message = read_bytes(self.conf.sealed)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..abbreviation import keyword
+from ..textfile import read_text
 from . import access as ios_access
 from . import inspect as ios_inspect
 from . import intercept as ios_intercept
@@ -74,12 +75,12 @@ def read(
         strict: lines of other features are errors.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or has more than 16 MiB.
         ValueError: a line is not understood, with file and line in front.
     """
     if isinstance(source, (str, Path)):
-        text = Path(source).read_text(encoding="utf-8-sig", errors="replace")
-        return read_lines(text.split("\n"), f"{source}:", known, strict=strict)
+        lines = read_text(source).split("\n")
+        return read_lines(lines, f"{source}:", known, strict=strict)
     return read_lines(source, "line ", known, strict=strict)
 
 

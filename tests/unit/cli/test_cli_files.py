@@ -123,3 +123,41 @@ def test_unusable_file_that_cannot_be_renamed_is_said(tmp_path):
             "state.bad: Is a directory"
         )
     ] == lines
+
+
+def test_replaced_file_is_the_one_that_our_link_names(tmp_path):
+    """The link stays, so a folder of links to another disk stays one."""
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "file"
+    link.symlink_to("disk/file")
+    for text in (b"first", b"second"):
+        replace(link, [text])
+        assert link.is_symlink()
+        assert text == (tmp_path / "disk" / "file").read_bytes()
+
+
+def test_link_of_another_user_is_not_followed(tmp_path, monkeypatch):
+    """Whoever laid it may want a file of ours to be overwritten."""
+    link = tmp_path / "file"
+    link.symlink_to("other")
+    monkeypatch.setattr(files.os, "geteuid", lambda: link.lstat().st_uid + 1)
+    if link.lstat().st_uid == 0:
+        os.chown(link, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(OSError, match="link of another user"):
+        replace(link, [b"new"])
+    assert [link] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])
+def test_what_is_no_file_is_not_replaced(tmp_path, kind):
+    """A report to /dev/null must not cost the machine its /dev/null."""
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("loop")
+    with pytest.raises(OSError, match=str(path)):
+        replace(path, [b"new"])
+    assert [path] == list(tmp_path.iterdir())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from syncache.cli import Failure
 from syncache.cli.tunables import load, speaks_ios
 
 _I = "net.inet.inspect."
+IOS = "ip tcp intercept mode watch\n"
 
 
 def test_what_comes_later_wins(tmp_path):
@@ -39,11 +43,22 @@ def test_a_file_is_known_by_its_first_line(tmp_path):
         ("", False),
     ],
 )
-def test_first_lines_tell(tmp_path, text, ios):
+def test_first_lines_tell(text, ios):
     """`=` is sysctl.conf's, `!` is a router's."""
-    path = tmp_path / "file"
-    path.write_text(text)
-    assert ios == speaks_ios(path)
+    assert ios == speaks_ios(text.split("\n"))
+
+
+@pytest.mark.parametrize("text", ["net.inet.tcp.intercept.mode=watch\n", IOS])
+def test_configuration_comes_through_a_pipe(text):
+    """`--conf <(command)`: it can be read once only."""
+    inner, outer = os.pipe()
+    os.write(outer, text.encode())
+    os.close(outer)
+    try:
+        sysctl, _ = load(conf=Path(f"/proc/self/fd/{inner}"))
+    finally:
+        os.close(inner)
+    assert "watch" == sysctl["net.inet.tcp.intercept.mode"]
 
 
 @pytest.mark.parametrize(

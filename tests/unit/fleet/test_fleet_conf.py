@@ -116,7 +116,7 @@ def test_missing_file_is_one_line(tmp_path):
     [
         ("long enough", 0o644, "chmod 600"),
         ("short", 0o600, "8 to 65536 bytes"),
-        ("x" * 70_000, 0o600, "8 to 65536 bytes"),
+        ("x" * 70_000, 0o600, "more than 65536 bytes"),
     ],
 )
 def test_key_file_that_is_none_is_refused(tmp_path, text, mode, message):

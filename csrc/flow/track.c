@@ -55,21 +55,36 @@ track_syn(struct session *session, const struct view *view)
     session->bytes[FLOW_CLIENT] += view->payload_size;
 }
 
-/* Which SYN does a SYN-ACK answer?  Data on it may have been taken or not. */
 static bool
-track_answers(struct session *session, const struct view *view)
+track_is_syn_ack(const struct view *view)
 {
-    if (view->ack == session->c + 1 || view->ack == session->nxt[FLOW_CLIENT])
-        return true;
-    if ((session->flags & SESSION_OTHER_ISN) == 0 ||
-        view->ack != session->p + 1)
-        return false;
-    /* The server has taken the other SYN of this tuple. */
+    return (view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST | WIRE_FIN)) ==
+           (WIRE_SYN | WIRE_ACK);
+}
+
+static bool
+track_answers_other(const struct session *session, const struct view *view)
+{
+    return (session->flags & SESSION_OTHER_ISN) != 0 &&
+           view->ack == session->p + 1;
+}
+
+/* Data on the SYN may have been taken or not. */
+static bool
+track_answers_own(const struct session *session, const struct view *view)
+{
+    return view->ack == session->c + 1 ||
+           view->ack == session->nxt[FLOW_CLIENT];
+}
+
+/* The server has taken the other SYN of this tuple. */
+static void
+track_take_other(struct session *session)
+{
     session->c = session->p;
     session->wscale[FLOW_CLIENT] = (uint8_t)session->other_wscale;
     session->nxt[FLOW_CLIENT] = session->c + 1;
     session->flags &= (uint16_t)~SESSION_OTHER_ISN;
-    return true;
 }
 
 /* The numbers and the window of a SYN-ACK that answers `c`. */
@@ -91,11 +106,8 @@ track_answered(struct session *session, const struct view *view)
 bool
 track_is_anew(const struct session *session, const struct view *view)
 {
-    return session->state == FLOW_ESTAB &&
-           (session->flags & SESSION_OTHER_ISN) != 0 &&
-           (view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST | WIRE_FIN)) ==
-               (WIRE_SYN | WIRE_ACK) &&
-           view->ack == session->p + 1 && view_verify(view);
+    return session->state == FLOW_ESTAB && track_is_syn_ack(view) &&
+           track_answers_other(session, view) && view_verify(view);
 }
 
 void
@@ -120,8 +132,11 @@ track_syn_ack(struct session *session, const struct view *view)
     if (track_is_anew(session, view))
         return TRACK_ANEW;
     if (session->state != FLOW_SYNRCVD || !view_verify(view) ||
-        !track_answers(session, view))
+        (!track_answers_own(session, view) &&
+         !track_answers_other(session, view)))
         return TRACK_NONE;
+    if (!track_answers_own(session, view))
+        track_take_other(session);
     track_answered(session, view);
     return TRACK_SYN_ACK;
 }
@@ -338,6 +353,18 @@ track_closing_ms(const struct session *session, uint64_t now_ms,
     return now_ms + while_ms;
 }
 
+/* A SYN-ACK that the client's handshake, or its next one, waits for: it comes
+ * once for each SYN that was let pass. */
+static bool
+track_is_awaited(const struct session *session, const struct view *view,
+                 uint32_t from)
+{
+    if (from != FLOW_SERVER || !track_is_syn_ack(view))
+        return false;
+    return track_answers_other(session, view) ||
+           (session->state == FLOW_SYNRCVD && track_answers_own(session, view));
+}
+
 uint32_t
 track_useless(const struct session *session, const struct view *view,
               uint32_t from)
@@ -345,7 +372,7 @@ track_useless(const struct session *session, const struct view *view,
     uint16_t unsure = SESSION_ADOPTED | SESSION_UNCHECKED | SESSION_UNCHECKED_S;
 
     if (view->flags & WIRE_SYN)
-        return REPEATS_SYN;
+        return track_is_awaited(session, view, from) ? 0 : REPEATS_SYN;
     if (view->flags & WIRE_RST)
         return session->state >= FLOW_ESTAB &&
                        !track_rst_is_exact(session, view, from)

@@ -59,8 +59,8 @@ uint64_t track_closing_ms(const struct session *session, uint64_t now_ms, uint32
 void track_syn(struct session *session, const struct view *view);
 
 /*
- * The weight of a segment in a flood on one tuple: 0 if it may be of use, REPEATS_SYN if it is a SYN or a RST that asks
- * for an answer, 1 if it is out of every window.  track_segment() is still to come.
+ * The weight of a segment in a flood on one tuple: 0 if it may be of use, as the SYN-ACK of a handshake is, REPEATS_SYN
+ * if it is a SYN or a RST that asks for an answer, 1 if it is out of every window.  track_segment() is still to come.
  */
 uint32_t track_useless(const struct session *session, const struct view *view, uint32_t from);
 

@@ -1,6 +1,8 @@
 /* Inspection of TCP: P01 to P04 and what must change nothing. */
 #include "world.h"
 
+#include "../../csrc/flow/strays.h"
+
 static void
 test_handshake_half_open_until_the_ack(void)
 {
@@ -32,6 +34,33 @@ test_sessions_may_begin_on_either_side(void)
     world_handshake(world, &world_ends);
     EXPECT_EQ(1, world_stats(world)->established);
     world_free(world);
+}
+
+static void
+test_syn_ack_passes_whatever_was_repeated(void)
+{
+    /* Copies of the SYN are limited; the answer to the first is none of them. */
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        struct world *world = world_inspect(10);
+        struct ends ends = world_ends;
+
+        ends.family = family;
+        for (unsigned i = 0; i <= REPEATS_A_SECOND / REPEATS_SYN; i++) {
+            world_syn(world, &ends);
+            EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        }
+        world_syn(world, &ends);
+        EXPECT_EQ(FLOW_DROP_LIMIT, world->verdict);
+        world_syn_ack(world, &ends);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        world_syn_ack(world, &ends);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        world_ack(world, &ends);
+        EXPECT_EQ(1, world_stats(world)->established);
+        world_syn_ack(world, &ends);
+        EXPECT_EQ(FLOW_DROP_LIMIT, world->verdict);
+        world_free(world);
+    }
 }
 
 static void
@@ -244,6 +273,7 @@ test_what_is_no_syn_makes_no_session(void)
 static const struct test tests[] = {
     TEST(test_handshake_half_open_until_the_ack),
     TEST(test_sessions_may_begin_on_either_side),
+    TEST(test_syn_ack_passes_whatever_was_repeated),
     TEST(test_half_open_session_ends_after_synwait),
     TEST(test_session_ends_finwait_after_the_second_fin),
     TEST(test_session_ends_when_idle),

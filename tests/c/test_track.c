@@ -1,9 +1,22 @@
 /* Validated transitions of connections that pass. */
 #include "world.h"
 
+#include "../../csrc/flow/strays.h"
 #include "../../csrc/flow/track.h"
 
 enum { C = 100, S = 900 };
+
+static uint32_t
+weight(const struct session *session, bool from_server, struct segment segment)
+{
+    static struct packet packet;
+    struct view view;
+
+    world_segment(&packet, &world_ends, from_server, segment);
+    view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_VERIFY, &view);
+    return track_useless(session, &view,
+                         from_server ? FLOW_SERVER : FLOW_CLIENT);
+}
 
 static enum track_change
 pass(struct session *session, bool from_server, struct segment segment)
@@ -124,6 +137,34 @@ test_server_that_takes_the_other_syn_is_followed(void)
         TRACK_ESTABLISHED,
         pass(&session, false,
              (struct segment){.seq = 5001, .ack = S + 1, .flags = WIRE_ACK}));
+}
+
+static void
+test_syn_ack_that_is_waited_for_weighs_nothing(void)
+{
+    struct session session = syn_seen();
+    struct segment syn = {.seq = 5000, .flags = WIRE_SYN};
+    struct segment answer = {
+        .seq = S, .ack = C + 1, .flags = WIRE_SYN | WIRE_ACK};
+    struct segment wrong = {
+        .seq = S, .ack = C + 2, .flags = WIRE_SYN | WIRE_ACK};
+    struct segment other = {
+        .seq = S, .ack = 5001, .flags = WIRE_SYN | WIRE_ACK};
+    struct segment refusing = answer;
+
+    refusing.flags |= WIRE_FIN;
+    EXPECT_EQ(0, weight(&session, true, answer));
+    EXPECT_EQ(REPEATS_SYN, weight(&session, true, wrong));
+    EXPECT_EQ(REPEATS_SYN, weight(&session, true, other));
+    EXPECT_EQ(REPEATS_SYN, weight(&session, true, refusing));
+    EXPECT_EQ(REPEATS_SYN, weight(&session, false, answer));
+    EXPECT_EQ(REPEATS_SYN, weight(&session, false, syn));
+    pass(&session, false, syn);
+    EXPECT_EQ(0, weight(&session, true, other));
+    session = established();
+    EXPECT_EQ(REPEATS_SYN, weight(&session, true, answer));
+    pass(&session, false, syn);
+    EXPECT_EQ(0, weight(&session, true, other));
 }
 
 static void
@@ -270,6 +311,7 @@ static const struct test tests[] = {
     TEST(test_ack_completes_if_both_numbers_are_right),
     TEST(test_ack_before_the_syn_ack_completes_nothing),
     TEST(test_server_that_takes_the_other_syn_is_followed),
+    TEST(test_syn_ack_that_is_waited_for_weighs_nothing),
     TEST(test_rst_counts_if_it_is_exactly_expected),
     TEST(test_rst_counts_with_the_number_of_a_fin),
     TEST(test_ack_of_some_early_data_completes),

@@ -47,6 +47,25 @@ test_handshake_passes_byte_for_byte(void)
 }
 
 static void
+test_syn_ack_passes_whatever_was_repeated(void)
+{
+    start();
+    for (unsigned i = 0; i < 20; i++) {
+        uint8_t packet[BETWEEN_SLOT_SIZE];
+        struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+        size_t size =
+            between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+        between_packet(&world, FLOW_CLIENT, packet, size,
+                       SYNCACHE_CHECKSUM_VERIFY);
+    }
+    EXPECT_EQ(FLOW_DROP_LIMIT, world.verdict);
+    passes(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1);
+    passes(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, S_ISN + 1);
+    EXPECT_EQ(1, world.flow->stats.established);
+    between_close(&world);
+}
+
+static void
 test_expiry_counts_from_the_syn_and_resets_the_server(void)
 {
     start();
@@ -232,6 +251,7 @@ test_watched_syn_ack_teaches_intercept_mode(void)
 
 static const struct test tests[] = {
     TEST(test_handshake_passes_byte_for_byte),
+    TEST(test_syn_ack_passes_whatever_was_repeated),
     TEST(test_expiry_counts_from_the_syn_and_resets_the_server),
     TEST(test_watch_reset_says_who_is_told),
     TEST(test_established_and_forgotten_by_both_ends_is_a_new_connection),

@@ -116,11 +116,13 @@ class Stormed(Shielded):
         return self.mac("s0")
 
     def flood(self, kind, family, rate, seconds):
-        """Begin to flood port 80."""
-        return self.client.start(
+        """Flood port 80 from now on."""
+        process = self.client.start(
             *(self.storm, "c0", self.target_mac(), kind),
             *(ADDRESS[family], 80, rate, seconds),
         )
+        assert "flooding\n" == process.stderr.readline()
+        return process
 
     def crowd(self, family, count, every_ms=20, timeout_ms=5000):
         """Begin to visit port 80."""

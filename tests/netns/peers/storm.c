@@ -13,7 +13,9 @@
  *     sowed                 the same from every prefix there is
  *
  * Sources are in 10/8 and fd00:10::/32.  Whatever comes back to these is read;
- * who answers costs the flooder nothing else.  Prints one JSON line: packets
+ * who answers costs the flooder nothing else.  Says "flooding" to standard error
+ * as soon as it does, for `established` once the connection is there (it fails
+ * if that takes HANDSHAKE_SECONDS).  Prints one JSON line in the end: packets
  * sent, packets that came back, handshakes completed.  Refuses targets outside
  * 198.18.0.0/15 (RFC 2544) and fd00::/8.
  */
@@ -38,6 +40,8 @@
 #define SECONDS_MAX 60.0
 #define PER_SECOND_MAX 200000.0
 #define SLEEP_NS 500000
+#define HANDSHAKE_SECONDS 20.0
+#define AGAIN_SECONDS 0.25 /* a SYN or its SYN-ACK was lost */
 
 static const char *const kind_name[KIND_COUNT] = {
     "syn",       "ack",        "fin",         "rst",    "udp",
@@ -127,12 +131,7 @@ add_one(struct storm *storm)
         add_segment(storm, &storm->peer, 0);
         break;
     case KIND_ESTABLISHED:
-        if (storm->established)
-            add_known(storm);
-        else if (storm->sent % 5000 == 0) /* its SYN or SYN-ACK was lost */
-            add_segment(storm, &storm->peer, 0);
-        else
-            storm->sent++;
+        add_known(storm);
         break;
     case KIND_SILENT:
         add_stranger(storm, false, SYN, 0);
@@ -297,11 +296,33 @@ aim(struct storm *storm, const char *target, const char *port, const char *kind)
     draw_source(storm, storm->peer.source, false);
 }
 
+/* The one connection, which is a client's as any other. */
+static void
+connect_once(struct storm *storm)
+{
+    double start = now(), again = start;
+
+    while (!storm->established && now() - start < HANDSHAKE_SECONDS) {
+        if (now() >= again) {
+            add_segment(storm, &storm->peer, 0);
+            again += AGAIN_SECONDS;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
+        hear(storm);
+        flush(storm);
+    }
+    if (!storm->established) {
+        fprintf(stderr, "storm: no handshake\n");
+        exit(1);
+    }
+}
+
 static void
 run(struct storm *storm, double rate, double seconds)
 {
     double start = now(), end = start + seconds;
 
+    fputs("flooding\n", stderr);
     for (double at = start; at < end; at = now()) {
         while (storm->count < BATCH &&
                (double)(storm->sent + storm->count) < (at - start) * rate)
@@ -336,6 +357,8 @@ main(int argc, char **argv)
     storm.random = (uint64_t)(now() * 1e9) | 1;
     aim(&storm, argv[4], argv[5], argv[3]);
     open_interface(&storm, argv[1], argv[2]);
+    if (storm.kind == KIND_ESTABLISHED)
+        connect_once(&storm);
     run(&storm, bounded(argv[6], PER_SECOND_MAX),
         bounded(argv[7], SECONDS_MAX));
     return 0;

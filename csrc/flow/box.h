@@ -178,7 +178,10 @@ struct arrival {
     struct session_key key;           /* of the packet, or for VIEW_QUOTE of the packet that it quotes, as quoted */
     const uint8_t *link;              /* link_size bytes in front of the packet */
     uint16_t link_size;
+    uint16_t gso_size;                /* of a super-segment, else 0 */
+    uint32_t room;                    /* bytes of the slot behind the packet, without padding of the link */
     uint8_t side;                     /* enum flow_side */
+    bool longer;                      /* the packet grew: its slot has the size of the view */
 };
 
 /* Did the packet come on the link that this end of the session is on?  On a tap nobody knows. */

@@ -104,6 +104,10 @@ flow_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
             view_parse(packet, slot->size, slot->checksum, &arrival[i].view);
         arrival[i].link = packet - slot->link_size;
         arrival[i].link_size = slot->link_size;
+        arrival[i].gso_size = slot->gso_size;
+        arrival[i].room =
+            rx->slot_size - slot->link_size - arrival[i].view.size;
+        arrival[i].longer = false;
         arrival[i].side = (uint8_t)side;
         if (flow_keyed(&arrival[i]))
             flow_key(&arrival[i]);
@@ -170,6 +174,8 @@ flow_burst_one(struct flow *flow, struct syncache_ring *rx,
     enum flow_verdict verdict = flow_policy(flow, arrival);
 
     flow->stats.verdicts[verdict]++;
+    if (arrival->longer)
+        rx->slot[rx->next].size = arrival->view.size;
     rx->slot[rx->next++].verdict = (uint8_t)verdict;
     return verdict;
 }

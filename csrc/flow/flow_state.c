@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-#define STATE_FLAGS \
-    (SPLICE_TIMESTAMPS | SPLICE_FLOOR | SPLICE_STRIP_SACK | SPLICE_SACK)
+#define STATE_FLAGS                                                       \
+    (SPLICE_TIMESTAMPS | SPLICE_FLOOR | SPLICE_STRIP_SACK | SPLICE_SACK | \
+     SPLICE_STAMP)
 
 _Static_assert(sizeof(struct flow_splice) == 72, "no hidden padding");
 
@@ -68,6 +69,7 @@ state_valid(const struct flow_splice *in)
     if ((tuple->family != 4 && tuple->family != 6) ||
         (in->state != FLOW_ESTAB && in->state != FLOW_CLOSING) ||
         (in->flags & ~STATE_FLAGS) != 0 ||
+        (in->flags & SPLICE_STAMP && in->flags & SPLICE_TIMESTAMPS) ||
         wire_address_fault(tuple) != SYNCACHE_PASS_KNOWN)
         return false;
     if (!state_scale_valid(in->client_wscale) ||

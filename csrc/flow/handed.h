@@ -36,6 +36,7 @@ handed_offer(struct handing *handing, const struct sessions *sessions, struct se
     uint16_t unfit = SESSION_UNCHECKED | SESSION_UNCHECKED_S;
 
     if (session->state != FLOW_ESTAB || !(session->flags & SESSION_HEARD) || session->flags & unfit ||
+        session->splice.flags & SPLICE_STAMP ||
         (session->host != SESSION_NONE && session->ack[0] == session->s + 1) || handing->count == HANDED_WAITING_MAX)
         return;
     session->splice.handed = HANDED_WAITING;

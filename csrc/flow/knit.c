@@ -6,7 +6,8 @@
  *   window scale   another, or none: windows are shifted (splice.h)
  *   SACK           refused: C's blocks are overwritten by NOPs
  *   timestamps     refused: C may drop whatever comes without them (RFC 7323
- *                  3.2), so both are reset, and the next client is told better
+ *                  3.2), so S is asked again, for segments that leave room for
+ *                  them, and they are put in here (stamp.h)
  *   MSS            smaller: too late, and C's path MTU discovery finds out
  *
  * C's window was closed (synack_window 0) and opens by the window update, a
@@ -19,8 +20,10 @@
 
 #include "answer.h"
 #include "proxy_grant.h"
+#include "proxy_half.h"
 #include "proxy_send.h"
 #include "report.h"
+#include "stamp.h"
 #include "track.h"
 
 #include "../core/seq.h"
@@ -63,13 +66,20 @@ knit_splice(struct flow *flow, struct session *session,
                             ? SPLICE_SACK
                             : SPLICE_STRIP_SACK;
     if (session->flags & SESSION_TIMESTAMPS) {
-        session_tuple(session, &tuple);
-        splice.flags |= SPLICE_TIMESTAMPS | SPLICE_FLOOR;
-        splice.ts_floor = options->tsval;
         /* Behind its SYN-ACK the client would drop what it is sent. */
         uint32_t back = proxy_ts_back(flow);
-        splice.ts_delta = proxy_ts(flow, &tuple) - options->tsval +
-                          ((int32_t)back > 0 ? back : 0);
+        session_tuple(session, &tuple);
+        uint32_t tsval =
+            proxy_ts(flow, &tuple) + ((int32_t)back > 0 ? back : 0);
+        if (session->half_stamps) {
+            splice.flags |= SPLICE_STAMP;
+            splice.ts_floor = tsval;
+            splice.ts_delta = tsval - (uint32_t)flow->now_ms;
+        } else {
+            splice.flags |= SPLICE_TIMESTAMPS | SPLICE_FLOOR;
+            splice.ts_floor = options->tsval;
+            splice.ts_delta = tsval - options->tsval;
+        }
     }
     session->splice = splice;
     session->flow_label = label;
@@ -138,11 +148,9 @@ knit_halves(struct flow *flow, struct session *session, const struct view *view)
     profile_learn(&flow->profiles, flow->now_ms, &tuple, offered, options.has,
                   options.mss, options.wscale);
     session->s = view->seq;
-    if (session->flags & SESSION_TIMESTAMPS &&
+    if (session->flags & SESSION_TIMESTAMPS && !session->half_stamps &&
         !(options.has & WIRE_HAS_TIMESTAMPS)) {
-        proxy_reset_server(flow, session);
-        proxy_reset_client(flow, session);
-        box_end(flow, session, FLOW_END_RST);
+        proxy_ask_without_timestamps(flow, session);
         return;
     }
     (void)report_event(flow, session, FLOW_EVENT_SECOND_HALF);
@@ -217,6 +225,43 @@ knit_follow(struct flow *flow, struct session *session,
         box_arm(flow, session, flow->now_ms + flow->proxy.idle_ms);
 }
 
+/* RFC 7323 4.3: what is to be echoed to the client in the server's place. */
+static void
+knit_note_stamp(struct session *session, const struct view *view)
+{
+    uint32_t tsval;
+
+    if (view->flags & (WIRE_SYN | WIRE_RST) ||
+        seq_lt(session->ack[FLOW_SERVER], view->seq) ||
+        !stamp_read(view, &tsval))
+        return;
+    if (session->client_tsval == 0 || seq_leq(session->client_tsval, tsval))
+        session->client_tsval = tsval;
+}
+
+/* Puts timestamps of our clock into a segment of the server's. */
+static bool
+knit_stamp(struct flow *flow, struct session *session, struct arrival *arrival)
+{
+    struct splice *splice = &session->splice;
+    uint32_t tsval = (uint32_t)flow->now_ms + splice->ts_delta;
+    uint32_t size =
+        arrival->gso_size != 0 ? arrival->gso_size : arrival->view.payload_size;
+    uint32_t before = arrival->view.size;
+
+    /* From a server that heard the first SYN alone, it may be too long. */
+    if (session->mss != 0 && !(session->flags & SESSION_OTHER_ISN) &&
+        size + STAMP_BYTES > session->mss)
+        return false;
+    if (seq_lt(splice->ts_floor, tsval))
+        splice->ts_floor = tsval;
+    if (!stamp_segment(&arrival->view, arrival->room, splice->ts_floor,
+                       session->client_tsval))
+        return false;
+    arrival->longer = arrival->view.size != before;
+    return true;
+}
+
 static enum flow_verdict
 knit_from_client(struct flow *flow, struct session *session,
                  struct arrival *arrival)
@@ -229,6 +274,8 @@ knit_from_client(struct flow *flow, struct session *session,
     }
     if (view->flags & WIRE_SYN)
         track_other_syn(session, view);
+    if (session->splice.flags & SPLICE_STAMP)
+        knit_note_stamp(session, view);
     bool changed = splice_to_server(&session->splice, view);
     if (!box_admits(flow, session, view, FLOW_CLIENT))
         return FLOW_DROP_LIMIT;
@@ -268,6 +315,8 @@ knit_from_server(struct flow *flow, struct session *session,
         return FLOW_DROP_LIMIT;
     enum track_change change = track_segment(session, view, FLOW_SERVER);
     bool changed = splice_to_client(&session->splice, view);
+    if (session->splice.flags & SPLICE_STAMP)
+        changed |= knit_stamp(flow, session, arrival);
     knit_follow(flow, session, change);
     return changed ? FLOW_FORWARD_REWRITTEN : FLOW_FORWARD;
 }

@@ -17,6 +17,7 @@
 #include "proxy_half.h"
 #include "proxy_send.h"
 #include "report.h"
+#include "stamp.h"
 
 #include "../core/seq.h"
 
@@ -313,10 +314,13 @@ proxy_quote(struct flow *flow, struct session *session, uint32_t from,
         /* What we said in S's name is none of S's business. */
         return from == FLOW_SERVER ? FLOW_DROP_ICMP_QUOTE : FLOW_FORWARD;
     }
-    if (from == FLOW_SERVER)
+    if (from == FLOW_SERVER) {
         changed = splice_quote_to_server(&session->splice, &arrival->view);
-    else
+        if (session->splice.flags & SPLICE_STAMP)
+            changed |= stamp_lower_mtu(&arrival->view);
+    } else {
         changed = splice_quote_to_client(&session->splice, &arrival->view);
+    }
     return changed ? FLOW_FORWARD_REWRITTEN : FLOW_FORWARD;
 }
 

@@ -70,6 +70,20 @@ proxy_open_server(struct flow *flow, struct session *session)
         event->ours = 1;
 }
 
+void
+proxy_ask_without_timestamps(struct flow *flow, struct session *session)
+{
+    struct flow_event *event;
+
+    (void)proxy_reset_server(flow, session);
+    session->half_stamps = 1;
+    proxy_half_begin(flow, session);
+    proxy_send_syn(flow, session);
+    event = report_event(flow, session, FLOW_EVENT_SYN);
+    if (event != NULL)
+        event->ours = 1;
+}
+
 /* The FIN right behind a segment that is kept goes with it. */
 static bool
 half_keep_fin(struct flow *flow, const struct session *session,

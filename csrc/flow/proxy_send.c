@@ -4,10 +4,14 @@
 #include "answer.h"
 #include "proxy_grant.h"
 #include "report.h"
+#include "stamp.h"
 
 #include "../core/derive.h"
 
 #include <assert.h>
+
+#define SEND_MSS_IPV4 536 /* RFC 9293 MUST-15, of a SYN without MSS */
+#define SEND_MSS_IPV6 1220
 
 #define PROBE_PORT_MIN 1024
 #define PROBE_INTERVAL_MS 1000 /* for an answer, before the next one asks */
@@ -79,18 +83,36 @@ proxy_send_cookie(struct flow *flow, const struct arrival *arrival,
         flow->stats.syn_acks++;
 }
 
+/* What the server is to send at most, so that timestamps fit beside it. */
+static uint16_t
+send_mss_for_stamps(const struct session *session)
+{
+    uint16_t mss = session->mss;
+
+    if (mss == 0)
+        mss = session->family == 4 ? SEND_MSS_IPV4 : SEND_MSS_IPV6;
+    return mss > 2 * STAMP_BYTES ? (uint16_t)(mss - STAMP_BYTES) : mss;
+}
+
 void
 proxy_send_syn(struct flow *flow, const struct session *session)
 {
     struct proxy_grant grant = proxy_granted(session);
     uint8_t scale = session->wscale[FLOW_CLIENT];
+    uint16_t mss = session->mss;
     struct wire_reply reply = {.seq = session->c, .flags = WIRE_SYN};
+
+    if (session->half_stamps) {
+        /* Its segments will grow on their way to the client. */
+        grant.has &= (uint8_t)~WIRE_HAS_TIMESTAMPS;
+        mss = send_mss_for_stamps(session);
+    }
 
     reply.window = session->client_window;
     reply.has = grant.has;
-    if (session->mss != 0) {
+    if (mss != 0) {
         reply.has |= WIRE_HAS_MSS;
-        reply.mss = session->mss;
+        reply.mss = mss;
     }
     if (grant.has & WIRE_HAS_WSCALE) {
         reply.wscale = scale;
@@ -144,6 +166,10 @@ proxy_send_window(struct flow *flow, const struct session *session)
     if (splice->flags & SPLICE_TIMESTAMPS) {
         reply.has = WIRE_HAS_TIMESTAMPS;
         reply.tsval = splice->ts_floor + splice->ts_delta;
+        reply.tsecr = session->client_tsval;
+    } else if (splice->flags & SPLICE_STAMP) {
+        reply.has = WIRE_HAS_TIMESTAMPS;
+        reply.tsval = splice->ts_floor;
         reply.tsecr = session->client_tsval;
     }
     (void)answer_send(flow, session, FLOW_CLIENT, &reply);

@@ -60,6 +60,7 @@ struct session {
             uint32_t half_label;      /* IPv6 flow label of the client's */
             uint16_t half_early;      /* place of the client's early packet (early.h) */
             uint8_t half_again;       /* SYNs of the client that were answered again */
+            uint8_t half_stamps;      /* the server refused timestamps that the client was granted */
         };
     };
     uint8_t hop_limit;                /* of the client's first packet; 0: not known */

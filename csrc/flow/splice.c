@@ -222,6 +222,8 @@ splice_to_server(struct splice *splice, struct view *view)
         return changed;
     if (splice->flags & SPLICE_TIMESTAMPS)
         changed |= splice_echo(splice, view);
+    else if (splice->flags & SPLICE_STAMP)
+        changed |= splice_strip(view, WIRE_OPTION_TIMESTAMPS);
     if (splice->flags & SPLICE_STRIP_SACK)
         changed |= splice_strip(view, WIRE_OPTION_SACK);
     else if (splice->flags & SPLICE_SACK && !splice_is_usual(view))

@@ -11,6 +11,7 @@
 #define SPLICE_FLOOR 0x02             /* the client may still echo our timestamps from before the SYN-ACK */
 #define SPLICE_STRIP_SACK 0x04        /* the client was granted SACK, the server refused it */
 #define SPLICE_SACK 0x08              /* both sides use SACK */
+#define SPLICE_STAMP 0x10             /* the client was granted timestamps, the server refused them (stamp.h) */
 
 /* Once an echo is this far above the floor, no earlier echo can arrive. */
 #define SPLICE_FLOOR_GONE 0x40000000u

@@ -187,26 +187,6 @@ test_timestamps_begin_where_the_window_update_says(void)
 }
 
 static void
-test_refused_timestamps_reset_both_and_are_learned(void)
-{
-    start(4, FLOW_OPTIONS_CLIENT);
-    uint32_t p = asked(ALL);
-    EXPECT_EQ(2, answered((struct answer){.has = WIRE_HAS_MSS}));
-    EXPECT_EQ(WIRE_RST | WIRE_ACK, world.out[0].flags);
-    EXPECT_EQ(p + 1, world.out[0].seq);
-    EXPECT_EQ(FLOW_SERVER, world.out[1].side);
-    EXPECT_EQ(WIRE_RST, world.out[1].flags);
-    EXPECT_EQ(C_ISN + 1, world.out[1].seq);
-    EXPECT_TRUE(between_session(&world) == NULL);
-    world.cport++;
-    (void)asked(ALL);
-    EXPECT_EQ(WIRE_HAS_MSS, world.out[0].has);
-    EXPECT_EQ(2, answered((struct answer){.has = WIRE_HAS_MSS}));
-    EXPECT_EQ(FLOW_ESTAB, between_session(&world)->state);
-    between_close(&world);
-}
-
-static void
 test_windows_are_shifted_when_scales_differ(void)
 {
     /* C was told 7 (nothing was known); S has another scale or none. */
@@ -457,7 +437,6 @@ static const struct test tests[] = {
     TEST(test_numbers_are_translated_both_ways_in_both_families),
     TEST(test_partial_checksum_is_left_for_the_link),
     TEST(test_timestamps_begin_where_the_window_update_says),
-    TEST(test_refused_timestamps_reset_both_and_are_learned),
     TEST(test_windows_are_shifted_when_scales_differ),
     TEST(test_refused_sack_is_overwritten),
     TEST(test_window_update_is_repeated_until_the_client_sends),

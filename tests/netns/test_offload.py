@@ -95,17 +95,37 @@ def test_bulk_both_ways_arrives_whole_and_past_the_process(shielded, tmp_path, f
     assert [] == shielded.stop()
 
 
-@pytest.mark.parametrize("lacks", ["tcp_timestamps", "tcp_sack", "tcp_window_scaling"])
+@pytest.mark.parametrize("lacks", ["tcp_sack", "tcp_window_scaling"])
 def test_server_that_refused_what_its_client_was_granted(shielded, lacks):
-    """Timestamps cannot be taken back; SACK is taken off, windows are shifted."""
+    """SACK is taken off, windows are shifted."""
     shielded.nginx(bulk=BULK)
     sysctl(shielded.server, f"net.ipv4.{lacks}", 0)
-    if lacks == "tcp_timestamps":
-        sysctl(shielded.client, f"net.ipv4.{lacks}", 0)
     offload(shielded, "--sysctl", CLIENT_OPTIONS)
     for family in ADDRESS:
         assert DIGEST == download(shielded, family)
     assert counts(shielded)["offload_from_server"] > 100
+    shielded.stop()
+
+
+@pytest.mark.parametrize("super_segments", [True, False])
+def test_server_that_refused_timestamps_gets_them_from_the_process(
+    shielded, super_segments
+):
+    """Each segment is longer by them, whole super-segments too."""
+    shielded.nginx(bulk=BULK)
+    sysctl(shielded.server, "net.ipv4.tcp_timestamps", 0)
+    if not super_segments:
+        off = [f for name in ("tso", "gso", "gro", "tx") for f in (name, "off")]
+        shielded.server.run("ethtool", "-K", "s0", *off)
+        shielded.us.run("ethtool", "-K", "i0", *off)
+    offload(shielded, "--sysctl", CLIENT_OPTIONS)
+    for family in ADDRESS:
+        before = counts(shielded)["offload_from_server"]
+        assert DIGEST == download(shielded, family)
+        assert before == counts(shielded)["offload_from_server"]
+        # Those after it are promised none, and are the kernel's.
+        assert DIGEST == download(shielded, family)
+        assert before < counts(shielded)["offload_from_server"]
     shielded.stop()
 
 

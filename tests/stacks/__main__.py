@@ -189,9 +189,6 @@ def tried(peer: Peer, way: str, worlds: Worlds) -> tuple[str, dict]:
     sniffer = world.start(world.client, sys.executable, *words)
     addresses = [a for a in Wire.OURS if (6 if ":" in a else 4) in peer.families]
     said = [client.connect(world, a) for a in addresses[: 1 if way == "silent" else 2]]
-    forgiven = getattr(peer, "forgiven", "")
-    if way == "server" and forgiven and set(said) == {forgiven}:
-        said = [client.connect(world, a) for a in addresses]
     if way == "silent":
         sniffer.wait(2 * SILENT_SECONDS)
     syn = json.loads(sniffer.communicate(timeout=SECONDS)[0])

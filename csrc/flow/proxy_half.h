@@ -21,7 +21,7 @@ void proxy_half_arm(struct flow *flow, struct session *session);
 
 /* The client has proved its address: its SYN goes to the server. */
 void proxy_open_server(struct flow *flow, struct session *session);
-/* The server refuses timestamps that the client was granted: it is asked again, for segments that leave room for them. */
+/* The server refuses timestamps that the client was granted: it is asked again, for segments with room for them. */
 void proxy_ask_without_timestamps(struct flow *flow, struct session *session);
 /* Keeps the segments that such a client sends before its server answers: the first one, and the FIN behind. */
 bool proxy_keep(struct flow *flow, struct session *session, const struct view *view);

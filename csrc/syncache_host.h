@@ -22,18 +22,20 @@ extern "C" {
  * ring.arrival[i].  Places are bytes from the IP header on; 0: not there.
  */
 struct syncache_arrival {
-    struct syncache_tuple tuple;   /* foreign is the packet's source; all zero unless is_tcp */
+    struct syncache_tuple tuple;   /* foreign is the packet's source; unless is_tcp, the ports are 0.
+                                      PASS_ICMP: of the quoted segment, foreign is its destination */
     uint64_t handle;               /* PASS_KNOWN */
     uint64_t place;                /* of the IP header in the ring's memory */
     uint32_t slot;                 /* passed[i] */
     uint32_t size;                 /* bytes in the slot, a link's padding included */
-    uint32_t payload_size;         /* bounded by the IP header's length */
-    uint32_t seq;
+    uint32_t payload_size;         /* bounded by the IP header's length; of ICMP, that of the message */
+    uint32_t seq;                  /* PASS_ICMP: of the quoted segment */
     uint32_t ack;
     uint32_t tsval;                /* 0 if !timestamps */
     uint32_t tsecr;
+    uint32_t mtu;                  /* PASS_ICMP: the segment was too big for it; 0: that is not the error */
     uint16_t tcp;                  /* place of the TCP header */
-    uint16_t payload;              /* place of the payload */
+    uint16_t payload;              /* place of the payload; of ICMP, of the message from its header on */
     uint16_t md5;                  /* place of the 16 bytes of an RFC 2385 signature */
     uint16_t sack;                 /* place of the first SACK block, 8 bytes each */
     uint16_t flags;                /* FIN 1 to CWR 0x80, AE 0x100 */
@@ -42,8 +44,10 @@ struct syncache_arrival {
     uint8_t timestamps;
     uint8_t ecn;                   /* the two ECN bits of the IP header */
     uint8_t verdict;               /* enum syncache_verdict */
-    uint8_t is_tcp;                /* 0: neither tuple nor anything of TCP is there */
-    uint8_t reserved[3];
+    uint8_t is_tcp;                /* 0: nothing of TCP is there, but for PASS_ICMP */
+    uint8_t icmp_type;             /* of ICMP or ICMPv6, if it is one and payload is there */
+    uint8_t icmp_code;
+    uint8_t reserved[5];
 };
 
 /* The acceptable numbers of an established connection: RCV.NXT, the announced right edge, SND.UNA and SND.NXT. */

@@ -24,3 +24,9 @@ class FourTuple(NamedTuple):
         family, faddr, laddr = address.pair(self.foreign, self.local)
         fport, lport = address.port(self.fport), address.port(self.lport)
         return _TUPLE.pack(faddr, laddr, fport, lport, family)
+
+
+def ends(packed: bytes) -> tuple[int, bytes, bytes]:
+    """Return family, foreign and local address of the C form."""
+    faddr, laddr, _, _, family = _TUPLE.unpack(packed)
+    return family, faddr, laddr

@@ -110,7 +110,7 @@ class Stack:
         for own in self.addresses:
             self.syncache._address(own)  # noqa: SLF001
         self._ts_base = round(self.syncache.keys.wall_offset * 1000)
-        self._ours = frozenset(_packed(own) for own in self.addresses)
+        self._ours = frozenset(addresses.pack(own) for own in self.addresses)
         self._read_settings()
         self._now_ms = 0
         self._handle = 0
@@ -166,7 +166,7 @@ class Stack:
             RuntimeError: no room for another endpoint or key.
         """
         within("backlog", backlog, 0, 0xFFFFFFFF)
-        if address is not None and _packed(address) not in self._ours:
+        if address is not None and addresses.pack(address) not in self._ours:
             raise ValueError(f"{address} is not an address of this stack")
         if options.get("fastopen") and options.get("md5_keys"):
             raise ValueError("fastopen and md5_keys do not go together")
@@ -328,34 +328,28 @@ class Stack:
 
     def _pass(self, reason: Reason, arrival: Arrival, now: float) -> None:
         """Take packets of no connection that the engine knows."""
-        packet = arrival.packet
         if reason is Reason.PASS_OFFERED:
             # Right behind the segment that completed the handshake, in one ring.
             connection = self._tuples.get(arrival.key)
             if connection is not None:
                 self._deliver(connection, arrival, now)
         elif reason is Reason.PASS_ICMP:
-            self._take_icmp_error(bytes(packet))
-        elif reason is Reason.PASS_NOT_TCP and self._is_ours(packet):
-            reply = icmp.echo_reply(bytes(packet))
+            self._take_icmp_error(arrival)
+        elif reason is Reason.PASS_NOT_TCP:
+            reply = icmp.echo_reply(arrival, self._ours)
             if reply is not None:
                 self._send_loose(reply)
 
-    def _is_ours(self, packet: memoryview) -> bool:
-        version = packet[0] >> 4 if len(packet) else 0
-        where = slice(16, 20) if version == 4 else slice(24, 40)
-        return bytes(packet[where]) in self._ours
-
-    def _take_icmp_error(self, packet: bytes) -> None:
-        error = icmp.read_error(packet)
-        connection = self._tuples.get(error.key) if error else None
-        if error is None or connection is None:
+    def _take_icmp_error(self, arrival: Arrival) -> None:
+        connection = self._tuples.get(arrival.key)
+        if connection is None:
             return
-        if error.mtu:
+        if arrival.mtu:
             if self._knob("net.inet.ip.path_mtu_discovery"):
-                connection.packet_too_big(error.seq, error.mtu)
+                connection.packet_too_big(arrival.seq, arrival.mtu)
         else:
-            connection.icmp_error(error.seq, error.text, hard=error.hard)
+            error, hard = icmp.words(arrival)
+            connection.icmp_error(arrival.seq, error, hard=hard)
         self._schedule(connection)
 
     # Packets out.
@@ -485,9 +479,3 @@ class Stack:
     @property
     def _sockets_max(self) -> int:
         return self._knob("kern.ipc.maxsockets")
-
-
-def _packed(address: str) -> bytes:
-    """Return the bytes of an address as they are on the wire."""
-    family, packed = addresses.pack(address)
-    return packed[:4] if family == addresses.IPV4 else packed

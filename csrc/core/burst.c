@@ -25,6 +25,7 @@
 #include "../syncache_host.h"
 #include "burst.h"
 #include "event.h"
+#include "wire_icmp.h"
 
 #define BURST_AHEAD 12 /* slots that are fetched ahead of the one sorted */
 #define BURST_LINE 64  /* a header may reach into a second one */
@@ -175,6 +176,26 @@ burst_note(struct syncache_ring *rx, uint32_t index,
     return true;
 }
 
+static void
+burst_describe_other(const struct parsed *parsed, const uint8_t *packet,
+                     struct syncache_arrival *arrival)
+{
+    const struct wire_quote *quote = &parsed->quote;
+
+    arrival->tuple = parsed->segment.tuple;
+    if (quote->message == NULL)
+        return;
+    arrival->payload = (uint16_t)(quote->message - packet);
+    arrival->payload_size = quote->size;
+    arrival->icmp_type = quote->type;
+    arrival->icmp_code = quote->code;
+    if (parsed->kind == WIRE_QUOTE) {
+        arrival->tuple = quote->tuple;
+        arrival->seq = quote->seq;
+        arrival->mtu = wire_icmp_mtu(quote);
+    }
+}
+
 /* Writes what a packet for the stack says, so that it is not parsed again. */
 static void
 burst_describe(const struct burst *burst, uint32_t i)
@@ -193,8 +214,10 @@ burst_describe(const struct burst *burst, uint32_t i)
     arrival->slot = index;
     arrival->size = slot->size;
     arrival->verdict = slot->verdict;
-    if (parsed->kind != WIRE_TCP)
+    if (parsed->kind != WIRE_TCP) {
+        burst_describe_other(parsed, packet, arrival);
         return;
+    }
     arrival->is_tcp = 1;
     arrival->tuple = segment->tuple;
     arrival->tcp = (uint16_t)(segment->tcp - packet);

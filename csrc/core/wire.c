@@ -175,6 +175,7 @@ wire_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
     if (upper.protocol ==
         (tuple->family == 4 ? WIRE_PROTOCOL_ICMP : WIRE_PROTOCOL_ICMPV6))
         return wire_icmp(&upper, checksum, tuple, quote, why);
+    quote->message = NULL;
     return WIRE_OTHER;
 }
 

@@ -94,11 +94,16 @@ struct wire_segment {
     const uint8_t *fastopen; /* cookie in the packet */
 };
 
-/* An ICMP error's quotation of a segment that we are said to have sent. */
+/*
+ * An ICMP or ICMPv6 message; tuple and seq only of an error that quotes a segment
+ * which we are said to have sent.
+ */
 struct wire_quote {
     struct syncache_tuple tuple; /* foreign = the quoted destination */
     uint32_t seq;
-    uint8_t type; /* of the ICMP or ICMPv6 message */
+    uint32_t size;          /* of the message, its header included */
+    const uint8_t *message; /* in the packet; NULL: it is not ICMP */
+    uint8_t type;
     uint8_t code;
 };
 
@@ -123,7 +128,7 @@ enum wire_kind {
  *   out      segment   WIRE_TCP; its pointers point into packet.  Otherwise
  *                      only the tuple's family and addresses; family is 0 if
  *                      the IP header is bad
- *   out      quote     WIRE_QUOTE
+ *   out      quote     WIRE_QUOTE; WIRE_OTHER: its message, type and code
  *   out      why       WIRE_BAD
  *   limit    WIRE_EXTENSION_MAX extension headers, one pass over the bytes
  *   see      RFC 791, 792, 4443, 8200, 9293 3.1; RFC 5927 for quotations

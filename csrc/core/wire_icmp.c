@@ -47,6 +47,8 @@ wire_icmp(const struct wire_upper *icmp, uint32_t checksum,
         *why = SYNCACHE_DROP_CHECKSUM;
         return WIRE_BAD;
     }
+    quote->message = icmp->data;
+    quote->size = (uint32_t)icmp->size;
     quote->type = icmp->data[0];
     quote->code = icmp->data[1];
     if (!wire_icmp_is_error(icmp->protocol, quote->type))
@@ -60,4 +62,33 @@ wire_icmp(const struct wire_upper *icmp, uint32_t checksum,
     quote->tuple = wire_turned(&quoted);
     quote->seq = load32_be(upper.data + WIRE_TCP_SEQ_AT);
     return WIRE_QUOTE;
+}
+
+/* RFC 1191 7.1: MTUs in use, for a router that does not report what fits. */
+static uint32_t
+wire_icmp_plateau(size_t size)
+{
+    static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002,
+                                        1492,  1006,  508,  296};
+    size_t i = 0;
+
+    while (i + 1 < sizeof plateaus / sizeof *plateaus && plateaus[i] >= size)
+        i++;
+    return plateaus[i];
+}
+
+uint32_t
+wire_icmp_mtu(const struct wire_quote *quote)
+{
+    const uint8_t *message = quote->message;
+    uint32_t mtu;
+
+    if (quote->tuple.family == 6)
+        return quote->type == 2 ? load32_be(message + 4) : 0;
+    if (quote->type != 3 || quote->code != 4)
+        return 0;
+    mtu = load16_be(message + 6);
+    return mtu != 0 ? mtu
+                    : wire_icmp_plateau(
+                          wire_ip_total(message + WIRE_ICMP_HEADER_BYTES));
 }

@@ -20,9 +20,13 @@ bool wire_quoted(const uint8_t *packet, size_t packet_size, struct syncache_tupl
 /*
  * Reads a message to us, of addresses `outer`.
  *
+ *   out      quote    unless WIRE_BAD: message, size, type and code; WIRE_QUOTE: all of it
  *   returns  WIRE_QUOTE: it quotes a TCP segment that we are said to have sent; WIRE_OTHER; WIRE_BAD, and *why
  */
 enum wire_kind wire_icmp(const struct wire_upper *icmp, uint32_t checksum, const struct syncache_tuple *outer,
                          struct wire_quote *quote, enum syncache_verdict *why);
+
+/* The MTU that a WIRE_QUOTE reports because the segment was too big for it; 0: that is not the error. */
+uint32_t wire_icmp_mtu(const struct wire_quote *quote);
 
 #endif

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _ARRIVAL = layout(
     "syncache_arrival",
-    "tuple handle place slot size payload_size seq ack tsval tsecr tcp payload md5 "
-    "sack flags window sack_count timestamps ecn verdict is_tcp",
+    "tuple handle place slot size payload_size seq ack tsval tsecr mtu tcp payload md5 "
+    "sack flags window sack_count timestamps ecn verdict is_tcp icmp_type icmp_code",
 )
 ARRIVAL_BYTES = _ARRIVAL.size
 _SACK_BLOCK = Struct("!II")
@@ -38,6 +38,10 @@ def near(value: int, known: int) -> int:
 class Arrival:
     """A packet for the stack; a TCP segment unless `is_tcp` is False.
 
+    Without TCP, `icmp` is the type and code of an ICMP message, which is the payload.
+    Of an error about a segment of ours, `key` and `seq` are those of that segment, and
+    `mtu` is 0 unless it was too big; of other packets, `key` has no ports.
+
     Sequence numbers are those of the wire.  `key` is its tuple, as `Conn.key`;
     `handle` the stack's own of a PASS_KNOWN.  `payload` ends where the IP packet ends:
     bytes behind it are the link's padding.  `header` is that of TCP with its options,
@@ -51,10 +55,12 @@ class Arrival:
         "flags",
         "handle",
         "header",
+        "icmp",
         "is_tcp",
         "key",
         "md5",
         "memory",
+        "mtu",
         "packet_size",
         "payload",
         "place",
@@ -67,34 +73,28 @@ class Arrival:
         "tsval",
         "window",
     )
-
-    def __init__(
-        self,
-        seq: int,
-        ack: int,
-        flags: int,
-        window: int,
-        payload: memoryview | bytes = b"",
-    ) -> None:
-        self.seq = seq
-        self.ack = ack
-        self.flags = flags
-        self.window = window
-        self.payload = payload
-        self.size = len(payload)
-        self.ecn = 0
-        self.tsval: int | None = None
-        self.tsecr = 0
-        self.sack: list[tuple[int, int]] | None = None
-        self.md5: bytes | None = None
-        self.header: memoryview | None = None
-        self.is_tcp = True
-        self.key = b""
-        self.handle = 0
-        self.slot = 0
-        self.reason = Reason.PASS_KNOWN
-        self.memory = memoryview(b"")
-        self.place = self.packet_size = 0
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    payload: memoryview
+    size: int
+    ecn: int
+    tsval: int | None
+    tsecr: int
+    sack: list[tuple[int, int]] | None
+    md5: bytes | None
+    header: memoryview | None
+    is_tcp: bool
+    icmp: tuple[int, int] | None
+    mtu: int
+    key: bytes
+    handle: int
+    slot: int
+    reason: Reason
+    memory: memoryview
+    place: int
+    packet_size: int
 
     @property
     def packet(self) -> memoryview:
@@ -105,7 +105,6 @@ class Arrival:
 def arrivals(ring: RingCore) -> Iterator[Arrival]:
     """Yield the packets of the last burst that are the stack's, in order."""
     view = ring.memory
-    new = Arrival.__new__  # all fields are set here
     for (
         key,
         handle,
@@ -117,6 +116,7 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         ack,
         tsval,
         tsecr,
+        mtu,
         tcp,
         payload,
         md5,
@@ -128,9 +128,11 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         ecn,
         verdict,
         is_tcp,
+        icmp_type,
+        icmp_code,
     ) in _ARRIVAL.iter_unpack(ring.arrivals):
         start = place + payload
-        arrival = new(Arrival)
+        arrival = Arrival()
         arrival.seq = seq
         arrival.ack = ack
         arrival.flags = flags
@@ -153,6 +155,9 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
             start = place + sack
             blocks = view[start : start + sack_count * _SACK_BLOCK.size]
             arrival.sack = list(_SACK_BLOCK.iter_unpack(blocks))
+        if not is_tcp:
+            arrival.icmp = (icmp_type, icmp_code) if payload else None
+            arrival.mtu = mtu
         if md5:
             start = place + md5
             arrival.md5 = bytes(view[start : start + _MD5_BYTES])

@@ -360,6 +360,56 @@ test_burst_describes_what_belongs_to_the_stack(void)
     EXPECT_EQ(1, arrival[0].sack_count);
 }
 
+static void
+test_burst_describes_icmp_and_what_it_quotes(void)
+{
+    /* The message is the payload; an error has the tuple that it quotes. */
+    static const uint8_t error[] = {
+        69,  0, 0,   56,  0,   0, 0,  0,  64,  1,   124, 194, 203, 0,
+        113, 1, 192, 0,   2,   1, 3,  4,  109, 239, 0,   0,   5,   120,
+        69,  0, 5,   220, 0,   0, 0,  0,  64,  6,   0,   0,   192, 0,
+        2,   1, 198, 51,  100, 7, 18, 52, 0,   80,  255, 255, 255, 240};
+    static const uint8_t echo[] = {
+        69, 0, 0, 33, 0, 0,   0,   0,  64, 1, 124, 217, 203, 0,   113, 1,  192,
+        0,  2, 1, 8,  0, 161, 248, 18, 52, 0, 1,   104, 101, 108, 108, 111};
+    static const uint8_t udp[] = {69,  0,   0,   28, 0,   0, 0,   0, 64, 17,
+                                  124, 206, 203, 0,  113, 1, 192, 0, 2,  1,
+                                  0,   5,   0,   6,  0,   8, 0,   0};
+    struct syncache_arrival arrival[3];
+
+    cache_defaults();
+    start_rings(CACHE_RING_SLOTS);
+    rx.ring.arrival = arrival;
+    memset(arrival, 0xff, sizeof arrival);
+    rx_push(error, sizeof error, 14);
+    rx_push(echo, sizeof echo, 0);
+    rx_push(udp, sizeof udp, 0);
+    EXPECT_EQ(3, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    EXPECT_EQ(3, rx.ring.passed_count);
+    for (size_t i = 0; i < TEST_COUNT(arrival); i++) {
+        EXPECT_EQ(0, arrival[i].is_tcp);
+        EXPECT_EQ(4, arrival[i].tuple.family);
+        EXPECT_EQ(i == 0 ? 198 : 203, arrival[i].tuple.faddr[0]);
+        EXPECT_EQ(i == 2 ? 0 : 20, arrival[i].payload);
+    }
+    EXPECT_EQ(SYNCACHE_PASS_ICMP, arrival[0].verdict);
+    EXPECT_EQ(80, arrival[0].tuple.fport);
+    EXPECT_EQ(4660, arrival[0].tuple.lport);
+    EXPECT_EQ(0xfffffff0, arrival[0].seq);
+    EXPECT_EQ(3, arrival[0].icmp_type);
+    EXPECT_EQ(4, arrival[0].icmp_code);
+    EXPECT_EQ(8 + 28, arrival[0].payload_size);
+    EXPECT_EQ(1400, arrival[0].mtu);
+    EXPECT_EQ(SYNCACHE_PASS_NOT_TCP, arrival[1].verdict);
+    EXPECT_EQ(0, arrival[1].tuple.fport);
+    EXPECT_EQ(8, arrival[1].icmp_type);
+    EXPECT_EQ(0, arrival[1].icmp_code);
+    EXPECT_EQ(13, arrival[1].payload_size);
+    EXPECT_EQ(0, arrival[1].mtu);
+    EXPECT_EQ(0, arrival[1].seq);
+    EXPECT_EQ(SYNCACHE_PASS_NOT_TCP, arrival[2].verdict);
+}
+
 static const struct test tests[] = {
     TEST(test_burst_answers_in_order_behind_the_link_header),
     TEST(test_burst_lists_what_belongs_to_the_stack),
@@ -369,6 +419,7 @@ static const struct test tests[] = {
     TEST(test_burst_longer_than_a_stage_answers_all_of_it),
     TEST(test_burst_with_tx_full_goes_on_over_what_draws_no_reply),
     TEST(test_burst_describes_what_belongs_to_the_stack),
+    TEST(test_burst_describes_icmp_and_what_it_quotes),
 };
 
 int

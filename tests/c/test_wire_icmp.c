@@ -1,7 +1,7 @@
 /* Packets to values: ICMP errors and the segments that they quote. */
 #include "packet.h"
 
-#include "../../csrc/core/wire.h"
+#include "../../csrc/core/wire_icmp.h"
 
 static struct packet packet;
 static const uint8_t families[] = {4, 6};
@@ -164,6 +164,73 @@ test_icmp_quotation_of_the_other_family_is_other(void)
     EXPECT_EQ(WIRE_OTHER, parse(SYNCACHE_CHECKSUM_VERIFY));
 }
 
+static void
+test_icmp_message_is_described_if_it_is_one(void)
+{
+    /* Place and size, without padding; of UDP nothing is left over. */
+    for (size_t i = 0; i < TEST_COUNT(families); i++) {
+        packet_icmp(&packet, families[i], families[i] == 4 ? 8 : 128, 3);
+        packet.size += 6;
+        EXPECT_EQ(WIRE_OTHER, parse(SYNCACHE_CHECKSUM_VERIFY));
+        EXPECT_EQ(packet.upper, quote.message - copy);
+        EXPECT_EQ(11, quote.size);
+        EXPECT_EQ(families[i] == 4 ? 8 : 128, quote.type);
+        EXPECT_EQ(4, quote.code);
+        packet_ip(&packet, families[i], 17, 8);
+        EXPECT_EQ(WIRE_OTHER, parse(SYNCACHE_CHECKSUM_VERIFY));
+        EXPECT_TRUE(quote.message == NULL);
+    }
+}
+
+static void
+mtu_of(uint8_t family, uint8_t type, uint8_t code, uint32_t reported)
+{
+    packet_icmp(&packet, family, type, family == 4 ? 28 : 48);
+    packet.bytes[packet.upper + 1] = code;
+    store32_be(packet.bytes + packet.upper + 4, reported);
+    packet_seal(&packet, family == 4 ? 1 : 58, 2);
+    EXPECT_EQ(WIRE_QUOTE, parse(SYNCACHE_CHECKSUM_VERIFY));
+}
+
+static void
+test_icmp_mtu_is_that_of_too_big_alone(void)
+{
+    /* RFC 1191 4: the low 16 bits; RFC 4443 3.2: all 32. */
+    mtu_of(4, 3, 4, 0x12345678);
+    EXPECT_EQ(0x5678, wire_icmp_mtu(&quote));
+    mtu_of(4, 3, 3, 1400);
+    EXPECT_EQ(0, wire_icmp_mtu(&quote));
+    mtu_of(4, 12, 4, 1400);
+    EXPECT_EQ(0, wire_icmp_mtu(&quote));
+    mtu_of(6, 2, 0, 0x12345678);
+    EXPECT_EQ(0x12345678, wire_icmp_mtu(&quote));
+    mtu_of(6, 3, 4, 1400);
+    EXPECT_EQ(0, wire_icmp_mtu(&quote));
+    mtu_of(6, 2, 0, 0);
+    EXPECT_EQ(0, wire_icmp_mtu(&quote));
+}
+
+static void
+test_icmp_mtu_of_an_old_router_is_the_next_plateau(void)
+{
+    /* RFC 1191 7.1, by the length of the quoted packet. */
+    static const struct {
+        uint16_t size, mtu;
+    } rows[] = {{65535, 32000}, {32001, 32000}, {32000, 17914}, {17914, 8166},
+                {8166, 4352},   {4352, 2002},   {2002, 1492},   {1500, 1492},
+                {1492, 1006},   {1006, 508},    {508, 296},     {297, 296},
+                {296, 296},     {40, 296}};
+
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        packet_icmp(&packet, 4, 3, 28);
+        store32_be(packet.bytes + packet.upper + 4, 0);
+        store16_be(packet.bytes + packet.upper + 8 + 2, rows[i].size);
+        packet_seal(&packet, 1, 2);
+        EXPECT_EQ(WIRE_QUOTE, parse(SYNCACHE_CHECKSUM_VERIFY));
+        EXPECT_EQ(rows[i].mtu, wire_icmp_mtu(&quote));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_icmp_error_quotes_the_segment_from_our_side),
     TEST(test_icmp_type_decides_what_is_an_error),
@@ -172,6 +239,9 @@ static const struct test tests[] = {
     TEST(test_icmpv6_quotation_with_extension_header_is_read),
     TEST(test_icmp_fault_is_named),
     TEST(test_icmp_quotation_of_the_other_family_is_other),
+    TEST(test_icmp_message_is_described_if_it_is_one),
+    TEST(test_icmp_mtu_is_that_of_too_big_alone),
+    TEST(test_icmp_mtu_of_an_old_router_is_the_next_plateau),
 };
 
 int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from described import described
 from harness import WITH_TIMESTAMPS, established, fin_wait_2, text, time_wait
 
-from syncache import State
-from syncache.tcp.arrival import Arrival
+from syncache import FourTuple, State
 
 
 def test_read_returns_what_arrived_in_order(family):
@@ -167,7 +167,8 @@ def test_segment_for_a_closed_connection_changes_nothing(family):
     hand.collect()
     hand.sent.clear()
     one = hand.segment("P. 1:5(4) ack 1")
-    arrival = Arrival(one.seq, one.ack, one.flags, one.window, one.payload)
+    known = FourTuple(one.src, one.sport, one.dst, one.dport)
+    arrival = described(one.packet(), [known])
     hand.connection.arrives(arrival, 0)
     assert "CLOSED" == hand.state
     hand.expect_nothing()

@@ -120,7 +120,7 @@ def test_any_bytes_are_read_or_refused(data):
 
 
 def test_packet_without_tcp_is_passed_as_it_is(family):
-    """The stack looks at ICMP itself."""
+    """Its addresses are there, without ports; it is no ICMP message."""
     packet = bytearray(segment(family, payload=bytes(40)).packet())
     packet[9 if family == 4 else 6] = 17
     if family == 4:
@@ -128,7 +128,9 @@ def test_packet_without_tcp_is_passed_as_it_is(family):
         packet[10:12] = checksum(bytes(packet[:20])).to_bytes(2, "big")
     arrival = read(bytes(packet))
     assert (Reason.PASS_NOT_TCP, False) == (arrival.reason, arrival.is_tcp)
-    assert (bytes(40), b"") == (arrival.key, bytes(arrival.payload))
+    assert (b"", None) == (bytes(arrival.payload), arrival.icmp)
+    one = segment(family)
+    assert FourTuple(one.src, 0, one.dst, 0).to_c() == arrival.key
     assert bytes(packet) == bytes(arrival.packet)
 
 
@@ -160,7 +162,7 @@ def test_structure_is_that_of_c():
     members = ffi.typeof("struct syncache_arrival").fields
     assert ARRIVAL_BYTES == ffi.sizeof("struct syncache_arrival")
     sizes = {"q": 8, "i": 4, "h": 2, "b": 1}
-    at, spelled = 40, "qqiiiiiiihhhhhhbbbbb"
+    at, spelled = 40, "qqiiiiiiiihhhhhhbbbbbbb"
     for (_, member), kind in zip(members[1:], spelled, strict=False):
         assert (at, sizes[kind]) == (member.offset, ffi.sizeof(member.type))
         at += sizes[kind]

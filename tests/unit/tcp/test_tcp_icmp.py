@@ -9,7 +9,7 @@ from harness import WITH_TIMESTAMPS, established, syn_received
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncache import address
+from syncache import Stack, address
 from syncache.segment import Segment
 from syncache.tcp import icmp
 
@@ -95,8 +95,8 @@ def test_echo_request_that_is_broken_or_not_ours_is_not_answered(family):
     ):
         hand.stack.receive(bad, hand.now)
     assert [] == hand.stack.packets_to_send(hand.now)
-    assert icmp.echo_reply(good) is not None
-    assert icmp.echo_reply(good[:-1] + b"x") is None
+    hand.stack.receive(good, hand.now)
+    assert 1 == len(hand.stack.packets_to_send(hand.now))
 
 
 def test_too_big_lowers_the_mss_and_sends_again_at_once(family):
@@ -185,11 +185,38 @@ def test_hard_error_ends_an_unfinished_handshake(family):
 
 
 @given(st.binary(max_size=120))
-def test_any_bytes_are_read_or_refused(data):
-    """Nothing raises."""
-    for first in (b"", b"\x45", b"\x60", b"\x45" + bytes(8) + b"\x01"):
-        icmp.echo_reply(first + data)
-        icmp.read_error(first + data)
+def test_any_message_is_read_or_refused(data):
+    """Whatever its bytes are, nothing raises."""
+    for src, dst in (("192.0.2.1", "198.51.100.7"), ("2001:db8::1", "2001:db8::7")):
+        stack = Stack(dst, seed=bytes(16))
+        v4 = v6 = (*data[:2], 0, 0)[:2]
+        stack.receive(packet(src, dst, data[2:], v4=v4, v6=v6), 1.0)
+
+
+def test_echo_request_behind_an_extension_header_is_answered():
+    """IPv6: hop-by-hop options that may be ignored; they are not in the reply."""
+    hand = established(6)
+    rest = b"\x12\x34\x00\x01data"
+    ping = packet(hand.src, hand.dst, rest, v4=(8, 0), v6=(128, 0))
+    size = (len(ping) - 40 + 8).to_bytes(2, "big")
+    options = bytes((58, 0, 1, 4, 0, 0, 0, 0))
+    hand.stack.receive(
+        ping[:4] + size + b"\0" + ping[7:40] + options + ping[40:], hand.now
+    )
+    (pong,) = hand.stack.packets_to_send(hand.now)
+    want = packet(hand.dst, hand.src, rest, v4=(0, 0), v6=(129, 0))
+    assert want[:7] + want[8:] == pong[:7] + pong[8:]
+
+
+def test_too_big_without_a_size_is_noted_as_an_error():
+    """IPv6 has no plateaus: the router says what fits."""
+    hand = established(6)
+    hand.connection.write(bytes(1000))
+    (first,) = hand.stack.packets_to_send(hand.now)
+    before = hand.connection.info.mss
+    hand.stack.receive(too_big(hand, first, 0), hand.now)
+    assert "packet too big" == hand.connection.info.soft_error
+    assert before == hand.connection.info.mss
 
 
 def test_error_that_quotes_what_was_acknowledged_is_not_noted(family):
@@ -219,7 +246,6 @@ def test_message_that_is_no_error_about_tcp_is_not_read(family):
     udp = quoted[:protocol] + b"\x11" + quoted[protocol + 1 :]
     long_header = b"\x4f" + quoted[1:]
     good = error(hand, quoted, v4=(3, 1), v6=(1, 0))
-    assert icmp.read_error(good) is not None
     for bad in (
         error(hand, quoted, v4=(5, 1), v6=(137, 0)),
         error(hand, quoted[:27], v4=(3, 1), v6=(1, 0)),
@@ -228,4 +254,7 @@ def test_message_that_is_no_error_about_tcp_is_not_read(family):
         error(hand, long_header, v4=(3, 1), v6=(1, 0)),
         good[:20],
     ):
-        assert icmp.read_error(bad) is None
+        hand.stack.receive(bad, hand.now)
+        assert hand.connection.info.soft_error is None
+    hand.stack.receive(good, hand.now)
+    assert hand.connection.info.soft_error is not None

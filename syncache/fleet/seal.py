@@ -99,6 +99,6 @@ def version_of(kind: str, message: bytes) -> int:
     if not newline or words[:-1] != [*MAGIC.split(" "), kind]:
         raise SealError("not a message of this kind")
     text = words[-1]
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(VERSION_MAX)):
+    if not text.isdigit() or len(text) > len(str(VERSION_MAX)):
         raise SealError("a message without a version")
     return int(text)

@@ -11,6 +11,7 @@ from syncache.keyring import (
     DerivedKeyring,
     KeyringError,
     Master,
+    _Seal,
     derive,
     fingerprint,
 )
@@ -322,7 +323,9 @@ def test_base_class_has_no_keys():
         Keyring()
 
 
-@pytest.mark.parametrize("offset", [1e300, -1e16, float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "offset", [1e300, -1e16, 2.0**53, -(2.0**53), math.inf, math.nan]
+)
 def test_wall_offset_that_no_clock_has_raises(offset):
     """Epochs are numbers of 64 bits; better now than with the first packet."""
     with pytest.raises(ValueError, match="wall_offset is finite"):
@@ -349,3 +352,62 @@ def test_keys_that_are_put_aside_begin_with_the_groups_and_are_nobodys():
     assert aside.key(epoch, 32_000) != keys.key(begun[0], 32_000)
     assert not aside.shared
     assert (keys.masters, 7.0) == (keys.at(7.0).masters, keys.at(7.0).wall_offset)
+
+
+# scrypt of "right" with n = 16, r = 8, p = 1, and ChaCha20-Poly1305 with a nonce of
+# zeros, by other hands: key 1 of SECRET, from 0 on.
+SEALED = (
+    "syncache-keyring 1 sealed scrypt 4 "
+    "8 1 000102030405060708090a0b0c0d0e0f\n"
+    "000000000000000000000000 "
+    "6530aed740e45f83cabbaae76c0a9fc55dbe87d2d8d0f84ee260390f7aec980a"
+    "6c9062abd599a669da6f23efbe11fb7f7ec97438921e0e7e962e5e282dafcc17"
+    "bdbb4942bd4ae2adea74a0af8811f0714154536b44d97fe88caa4708f53a73aa"
+    "276b6109bc05556571736397"
+    "\n"
+)
+
+
+def test_sealed_file_of_another_machine_is_read(tmp_path):
+    """The form of the file is a promise to every version."""
+    path = tmp_path / "keys"
+    path.write_text(SEALED)
+    path.chmod(0o600)
+    keys = Keyring.from_file(path, wall_offset=0, passphrase="right")
+    assert (MASTER,) == keys.masters
+
+
+def test_saved_file_is_sealed_with_32_mebibytes_of_work(tmp_path):
+    """2^15 blocks of 8 times 128 bytes, a salt of 16 and a nonce of 12."""
+    path = tmp_path / "keys"
+    DerivedKeyring((MASTER,), wall_offset=0).save(path, passphrase="right")
+    first, second = path.read_text().splitlines()
+    words = first.split()
+    assert ["scrypt", "15", "8", "1"] == words[3:7]
+    assert (16, 12) == (len(words[7]) // 2, len(second.split()[0]) // 2)
+
+
+@pytest.mark.parametrize(
+    ("work", "good"), [(0, False), (1, True), (20, True), (21, False)]
+)
+def test_seal_may_cost_a_reader_a_gibibyte_at_most(work, good):
+    """2^20 blocks of 1024 bytes; and less than two blocks are none."""
+    line = f"syncache-keyring 1 sealed scrypt {work} 8 1 00"
+    if good:
+        assert line == _Seal.parse(line).line()
+        return
+    with pytest.raises(ValueError, match="scrypt"):
+        _Seal.parse(line)
+
+
+def test_keys_that_others_may_have_are_shared():
+    """The engine asks for the neighbours' epochs where others make cookies too."""
+    assert DerivedKeyring((MASTER,), wall_offset=0).shared
+    assert Keyring.fixed((b"0" * 16, b"1" * 16)).shared
+    assert not Keyring.from_seed(b"seed").shared
+
+
+def test_fixed_keys_begin_with_epoch_0():
+    """Unless another one is given."""
+    keys = Keyring.fixed((b"0" * 16, b"1" * 16))
+    assert (0, 500) == keys.begin(500, LIFETIME_MS)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from syncache.fleet import FleetError
-from syncache.fleet.record import BYTES_MAX, Record, kind_of
+from syncache.fleet.record import BYTES_MAX, STATES, Record, kind_of
 
 FULL = Record(
     name="edge-1",
@@ -75,6 +75,7 @@ def changed(**fields):
         changed(h=[1]),
         changed(h={"a": "b"}),
         changed(a=[5]),
+        changed(a=[["a word"]]),
         changed(a=5),
         changed(s=9),
         changed(s="calm"),
@@ -99,3 +100,67 @@ def test_words_of_others_steer_no_terminal():
     assert ("?[2Jgone?",) == Record.decode("edge-1", body).alarms
     with pytest.raises(FleetError, match=r"'\?\[2J'"):
         Record.decode("\x1b[2J", body)
+
+
+def test_text_is_what_members_of_every_version_read():
+    """Names, numbers of states and rounding are a promise; nothing that is nothing."""
+    idle = Record(name="edge-1", time=5.00049, rates={"syn": 0.0}, offset=0.0126)
+    assert b'{"t":5.0,"v":0,"k":0,"o":0.013}' == idle.encode()
+    shown = Record(
+        name="edge-1",
+        time=5.0,
+        refuses=True,
+        ahead={"b": 6.12345},
+        state="paused",
+        rates={"syn": 1.26},
+        sources=(("192.0.2.0/24", 0.1236),),
+    )
+    want = '{"t":5.0,"v":0,"k":0,"o":0.0,"r":1,"h":{"b":6.123},"s":3,"n":{"syn":1.3}'
+    assert want + ',"f":[["192.0.2.0/24",124]]}' == shown.encode().decode()
+    assert ("calm", "cookies", "aggressive", "paused") == STATES
+
+
+def test_record_that_says_nothing_more_is_calm():
+    """A member of an earlier version leaves out what it does not know."""
+    record = Record.decode("edge-1", b'{"t":5,"v":1,"k":2,"o":0}')
+    assert Record(name="edge-1", time=5.0, version=1, key=2) == record
+    assert not record.refuses
+
+
+def test_lists_of_others_are_cut():
+    """So many of each, and so long."""
+    networks = [[f"192.0.{n}.0/24", 5] for n in range(5)]
+    record = Record.decode(
+        "edge-1",
+        changed(
+            h={f"m{n}": n for n in range(17)},
+            a=["a" * 65] * 5,
+            n={f"r{n}": n for n in range(9)},
+            f=networks,
+            d=networks,
+        ),
+    )
+    assert (16, 8, 4, 4) == (
+        len(record.ahead),
+        len(record.rates),
+        len(record.sources),
+        len(record.targets),
+    )
+    assert ("a" * 64,) * 4 == record.alarms
+
+
+def test_text_of_1024_bytes_is_the_longest():
+    """Of a member's, and of ours."""
+    body = changed().ljust(1024)
+    assert "edge-1" == Record.decode("edge-1", body).name
+    with pytest.raises(FleetError, match="too long"):
+        Record.decode("edge-1", body + b" ")
+    sizes = set()
+    for count in range(60, 65):
+        for more in range(200):
+            ahead = {f"{n:03}" + "x" * (count - 3): 1.0 for n in range(13)}
+            rates = {"r" * more: 1.5}
+            sizes.add(
+                len(Record(name="e", time=1.0, ahead=ahead, rates=rates).encode())
+            )
+    assert 1024 == max(sizes)

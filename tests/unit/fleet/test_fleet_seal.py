@@ -83,4 +83,29 @@ def test_keys_of_kinds_are_bounded(monkeypatch):
     for number in range(10):
         kind = f"member:{number}"
         assert (0, b"x") == made.open(kind, made.seal(kind, b"x"))
-    assert len(made._ciphers) <= 2
+        assert len(made._ciphers) == 1 + number % 2
+
+
+def test_message_of_another_machine_opens():
+    """The form is a promise to every version; made by other hands (hashlib, hmac)."""
+    line = b"syncache-fleet 1 keys 7\n"
+    nonce = bytes(range(12))
+    sealed = bytes.fromhex("6c7e59d5c694f0ee137ab77d12f87179c1d9459a")
+    assert (7, b"body") == GROUP.open("keys", line + nonce + sealed)
+
+
+def test_message_may_be_empty_or_as_long_as_the_bound():
+    """64 KiB with all that is around the body, and not a byte more."""
+    assert (0, b"") == GROUP.open("keys", GROUP.seal("keys", b""))
+    most = 64 * 1024 - len(GROUP.seal("keys", b""))
+    assert (0, bytes(most)) == GROUP.open("keys", GROUP.seal("keys", bytes(most)))
+    with pytest.raises(SealError, match="a message of 65537 bytes"):
+        GROUP.open("keys", GROUP.seal("keys", bytes(most + 1)))
+
+
+def test_line_in_front_has_at_most_128_bytes():
+    """Its end is looked for no further."""
+    longest = "k" * (128 - len(b"syncache-fleet 1  7\n"))
+    assert 7 == version_of(longest, GROUP.seal(longest, b"", 7))
+    with pytest.raises(SealError, match="not a message"):
+        version_of(longest + "k", GROUP.seal(longest + "k", b"", 7))

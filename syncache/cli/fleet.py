@@ -25,7 +25,7 @@ from ..fleet.store import Store
 from ..fleet.view import LOST_SECONDS, Snapshot, members
 from ..keyring import Master, derive
 from ..tunables import KNOBS
-from . import Failure
+from . import Failure, files
 from .key import describe, stamp
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _X = "net.inet.tcp.syncache.x."
 LEAD_SECONDS = 60.0
 ASK_SECONDS = 0.5
+REVOKED = ("lower", "revoked")  # alarms that `join` puts right
+PUBLISH_TRIES = 5  # others may publish at the same time
 FORGET_SECONDS = 86_400.0  # a member without a record is no member any more
 
 
@@ -153,10 +155,13 @@ def make_key(path: Path) -> None:
     Raises:
         Failure: it cannot be written.
     """
+    fresh = path.with_name(path.name + ".new")
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(path, flags, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
+        files.replace(fresh, [secrets.token_urlsafe(32).encode(), b"\n"])
+        try:
+            os.link(fresh, path)  # whole or not at all, and over no other one
+        finally:
+            fresh.unlink()
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
 
@@ -165,21 +170,36 @@ def join(_options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     """Fetch the keys, and write the keyring of this machine."""
     if store.document() is None and not chosen.sealed.exists():
         raise Failure(f"there is no group {chosen.group}: syncache fleet init")
-    member = current(chosen, store)
-    assert member.document is not None
-    print(describe(chosen.keyring, member.document.keyring()), end="")
+    member = current(chosen, store, REVOKED)
+    for _ in range(PUBLISH_TRIES):
+        document = member.following()
+        if chosen.name not in document.revoked:
+            break
+        # It has the key file of those who stayed, so it is one of them again.
+        if member.publish(document.readmitting(chosen.name)):
+            print(f"{chosen.name} was revoked, and is a member again")
+        else:
+            member = current(chosen, store, REVOKED)
+    print(describe(chosen.keyring, member.following().keyring()), end="")
     return 0
 
 
-def current(chosen: conf.Conf, store: Store) -> Member:
+def current(
+    chosen: conf.Conf, store: Store, harmless: tuple[str, ...] = ("lower",)
+) -> Member:
     """Return this machine's member, with the newest document that there is.
+
+    Args:
+        chosen: The configuration.
+        store: The words with Valkey.
+        harmless: Alarms that are no reason to stop.
 
     Raises:
         Failure: there is none, or something is wrong with it.
     """
     member = Member(chosen, store, silent=True)
     member.turn()
-    wrong = [text for name, text in member.alarms.items() if name != "lower"]
+    wrong = [text for name, text in member.alarms.items() if name not in harmless]
     if wrong:
         raise Failure("; ".join(wrong))
     if member.document is None:
@@ -306,14 +326,18 @@ def checked_lead(options: argparse.Namespace) -> None:
         raise Failure("--lead is 2 to 86400 seconds: every member needs a moment")
 
 
-def published(member: Member, document: Document) -> Document:
+def published(
+    member: Member, document: Document, secret: bytes | None = None
+) -> Document:
     """Put the next version in place, here and in Valkey.
 
     Raises:
         Failure: another one came first.
     """
-    if not member.publish(document):
+    if not member.publish(document, secret):
         raise Failure("another version came first: see syncache fleet status")
+    if "disk" in member.alarms:
+        print(f"note: {member.alarms['disk']}")
     return document
 
 
@@ -359,13 +383,7 @@ def revoke(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     if options.member not in store.records():
         print(f"note: no member {options.member} has a record; is it spelled so?")
     document = member.following().revoking(options.member, wall_clock(), options.lead)
-    before = chosen.secret()
-    member.change_key(secret)
-    try:
-        published(member, document)
-    except (Failure, FleetError):
-        member.change_key(before)  # else this machine would be out as well
-        raise
+    published(member, document, secret)
     store.forget(options.member)
     key = document.masters[-1]
     print(

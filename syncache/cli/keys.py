@@ -127,10 +127,18 @@ class KeySource:
         self.path = path
         self._passphrase = passphrase
         self.seen = self.look()
-        self.keys = read_keyring(path, passphrase)
+        self.keys = self.first()
         self.wall = Wall(self.keys.wall_offset)
         self.skew = int(KNOBS[SKEW].default) / 1000  # between clocks, in seconds
         self.aside = False  # keys of this machine alone are in force
+
+    def first(self) -> DerivedKeyring:
+        """Return the keys to begin with.
+
+        Raises:
+            Failure: the file cannot be used.
+        """
+        return read_keyring(self.path, self._passphrase)
 
     @property
     def settings(self) -> list[str]:

@@ -9,6 +9,7 @@ and read its counters once a second, for others to see.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,11 @@ from ..fleet.member import Member
 from ..fleet.record import Record
 from ..fleet.store import Store
 from ..fleet.talkers import Talkers
+from ..keyring import KeyringError
+from ..succession import check
 from . import Failure
 from .adoption import Adoption
-from .keys import Engine, KeySource, KeyWatch
+from .keys import Engine, KeySource, KeyWatch, wall_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
 
     from ..attempts import Counted
     from ..conn import Conn
+    from ..keyring import DerivedKeyring
     from ..sysctl import Sysctl
 
 REPORT_SECONDS = 1.0
+START_SECONDS = 2.5  # for the first question, while nothing is forwarded yet
 NAME_MAX = 56  # of a member's name, before the number of a shard
 _X = "net.inet.tcp.syncache.x."
 
@@ -49,10 +54,9 @@ class FleetSource(KeySource):
     def __init__(self, path: Path | None) -> None:
         try:
             self.conf = conf.read(path)
-            self.member = Member(self.conf, Store(self.conf))
+            self.member = self._caught_up()
         except FleetError as error:
             raise Failure(str(error)) from None
-        self._catch_up()
         if self.member.document is None:
             raise Failure(
                 f"{self.conf.keyring}: this machine has no keys of the group "
@@ -60,16 +64,48 @@ class FleetSource(KeySource):
             )
         super().__init__(self.conf.keyring, self.conf.key)
 
-    def _catch_up(self) -> None:
+    def _caught_up(self) -> Member:
         """Ask once for the newest keys: others may have changed while we were away.
 
-        Without Valkey the keys on the disk are used, after two seconds at most.
+        Without Valkey, or a name server, the keys on the disk are used, after some
+        seconds at most; whoever is asked then may answer for himself.
         """
-        with contextlib.suppress(FleetError):
-            self.member.turn()
-        if not self.conf.keyring.exists():
+        member = Member(self.conf, Store(self.conf), silent=True)
+
+        def ask() -> None:
             with contextlib.suppress(FleetError):
-                self.member.restore()
+                member.turn()
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(START_SECONDS)
+        if asking.is_alive():
+            return Member(self.conf, Store(self.conf))
+        member.silent = False
+        return member
+
+    def first(self) -> DerivedKeyring:
+        """Return the keys to begin with: the file's, or the document's if it has none.
+
+        A file that was lost, cut off or left behind is written again; where that
+        cannot be done, the keys in memory are as good.
+
+        Raises:
+            Failure: it is another group's.
+        """
+        keys = self.member.following().keyring(wall_offset())
+        try:
+            here = super().first()
+        except Failure:
+            here = None
+        if here is not None:
+            if here.group != keys.group:
+                raise Failure(f"{self.path} is a keyring of the group {here.group}")
+            with contextlib.suppress(KeyringError):
+                check(keys, here)
+                return here
+        self.member.restore()
+        return keys
 
     @property
     def settings(self) -> list[str]:
@@ -126,6 +162,7 @@ class FleetWatch(KeyWatch):
         self._meter = Meter()
         self._report_due = 0.0
         self._refused = 0
+        self._unwritten = -1  # the version whose keys were taken from memory
         self._adoption = Adoption(source.member)
         self._counted: Callable[[], Counted | None] = lambda: None
         self._block: Callable[[Sequence[str]], object] | None = None
@@ -158,6 +195,22 @@ class FleetWatch(KeyWatch):
             self._adoption.turn(engine, write, now, self._block)
             self._tell_replays(write)
             member.look_after(now)
+
+    def _look_at_file(self) -> bool:
+        """Take the keys of the file; those in memory while it cannot be written."""
+        told = super()._look_at_file()
+        document = self._member.document
+        if not self._member.unwritten or document is None:
+            return told
+        if document.version == self._unwritten:
+            return told
+        self._unwritten = document.version
+        keys = document.keyring(self._source.wall.offset)
+        with contextlib.suppress(KeyringError):  # those in force are newer
+            check(self._source.keys, keys)
+            self._ready = keys
+            return True
+        return told
 
     @property
     def refuses(self) -> bool:

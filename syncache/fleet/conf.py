@@ -15,27 +15,28 @@ SYNCACHE_FLEET_GROUP and so on take precedence over the file.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ..textfile import read_bytes, read_text
 from . import FleetError
+from .url import Url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ENVIRONMENT = "SYNCACHE_FLEET_"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-URL = re.compile(r"(valkeys?|rediss?|unix)://\S+")
 COMMENT = re.compile(r"(?:^|\s)#")  # a password may have one
 KEY_BYTES_MIN = 8
 KEY_BYTES_MAX = 64 * 1024
 FILE_BYTES_MAX = 64 * 1024
+ENDS = (".group", ".lock", ".new", ".group.new")  # of what lies beside a keyring
 FIELDS = ("group", "valkey", "key", "keyring", "name", "adopt", "bloom")
 
 
@@ -44,7 +45,7 @@ class Conf:
     """The configuration of a member; made by `read`."""
 
     group: str
-    valkey: str
+    valkey: str = dataclasses.field(repr=False)  # it may hold a password
     key: Path
     keyring: Path
     name: str
@@ -77,18 +78,11 @@ class Conf:
                     f"{where}: {values[field]!r} is not a {field}: letters, digits, "
                     "'.', '_' and '-', at most 63, the first a letter or digit"
                 )
-        if not URL.fullmatch(values["valkey"]):
-            raise FleetError(
-                f"{where}: valkey is valkey://HOST:PORT/DB, valkeys://... or "
-                "unix:///PATH"
-            )
-        if "#" in values["valkey"]:
-            raise FleetError(f"{where}: write a # in valkey's password as %23")
-        if not _is_database(values["valkey"]):
-            raise FleetError(
-                f"{where}: valkey's database is a number, as in valkey://HOST:PORT/0; "
-                "write a / in its password as %2F"
-            )
+        try:
+            Url.read(values["valkey"])
+            _check_files(Path(values["key"]), Path(values["keyring"]))
+        except FleetError as error:
+            raise FleetError(f"{where}: {error}") from None
         if values["adopt"] not in {"yes", "no", "block"}:
             raise FleetError(
                 f"{where}: adopt is yes, no or block, not {values['adopt']!r}"
@@ -109,7 +103,7 @@ class Conf:
     @property
     def address(self) -> str:
         """Where Valkey is, without the password that a URL may hold."""
-        return re.sub(r"//[^/@]*@", "//", self.valkey).partition("?")[0]
+        return Url.read(self.valkey).shown
 
     @property
     def next_key(self) -> Path:
@@ -153,13 +147,25 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def _is_database(url: str) -> bool:
-    """Whether a URL names a database as the client reads it, which else takes 0."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "unix" or not parts.path.strip("/").strip("0123456789")
+def _check_files(key: Path, keyring: Path) -> None:
+    """Make sure that no file of a member would take the place of another.
+
+    Raises:
+        FleetError: it would, or one of them is no name of a file.
+    """
+    for name, path in (("key", key), ("keyring", keyring)):
+        if "\0" in str(path) or not path.name:
+            raise FleetError(f"{name} is the path of a file, not {str(path)!r}")
+        if path.is_dir():
+            raise FleetError(f"{name} is a file, and {path} is a folder")
+    mine = {key, key.with_name(key.name + ".next")}
+    kept = {keyring.with_name(keyring.name + end) for end in ("", *ENDS)}
+    if {os.path.realpath(path) for path in mine} & {
+        os.path.realpath(path) for path in kept
+    }:
+        raise FleetError(
+            f"key and keyring are two files: {keyring} would take the place of {key}"
+        )
 
 
 def read(path: Path | None) -> Conf:
@@ -187,5 +193,7 @@ def _lines(path: Path) -> dict[str, str]:
                 f"{path}:{number}: a line is NAME = VALUE, the names are "
                 f"{', '.join(FIELDS)}"
             )
+        if name in values:
+            raise FleetError(f"{path}:{number}: {name} is given twice")
         values[name] = value
     return values

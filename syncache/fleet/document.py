@@ -7,7 +7,7 @@ Contents: the value, its text and the checks of it.  Sealing is `seal`'s.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import succession
@@ -43,7 +43,7 @@ class Document:
     group: str
     lifetime: int
     skew_ms: int
-    ts_key: bytes
+    ts_key: bytes = field(repr=False)
     masters: tuple[Master, ...]
     revoked: tuple[str, ...] = ()
 
@@ -101,6 +101,11 @@ class Document:
         """Return the next version, with a new key and one member less."""
         revoked = tuple(dict.fromkeys((*self.revoked, name)))[-REVOKED_MAX:]
         return replace(self.rotated(wall, lead), revoked=revoked)
+
+    def readmitting(self, name: str) -> Document:
+        """Return the next version, with a member that was put out before."""
+        left = tuple(other for other in self.revoked if other != name)
+        return replace(self, version=self.version + 1, revoked=left)
 
     def encode(self) -> bytes:
         """Return it as text."""

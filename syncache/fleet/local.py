@@ -8,8 +8,10 @@ newer one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 from ..cli import files
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from .conf import Conf
 
+LOCK_SECONDS = 3.0  # a writer needs milliseconds
+
 
 def write(conf: Conf, message: bytes, version: int, keyring: str) -> None:
     """Write both, unless what is there is newer.
@@ -32,8 +36,14 @@ def write(conf: Conf, message: bytes, version: int, keyring: str) -> None:
     """
     with _alone(conf.keyring):
         if version_here(conf.sealed) <= version:
-            files.replace(conf.sealed, [message])
+            # In this order: who is stopped in between takes the document again.
             files.replace(conf.keyring, [keyring.encode()])
+            files.replace(conf.sealed, [message])
+
+
+def are_there(conf: Conf) -> bool:
+    """Whether both files are on the disk."""
+    return conf.sealed.exists() and conf.keyring.exists()
 
 
 def version_here(path: Path) -> int:
@@ -50,7 +60,26 @@ def _alone(keyring: Path) -> Iterator[None]:
     path = keyring.with_name(keyring.name + ".lock")
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock, path)
         yield
     finally:
         os.close(lock)
+
+
+def _take(lock: int, path: Path) -> None:
+    """Take the lock, in a bounded time: who has it may be stopped.
+
+    Raises:
+        TimeoutError: another process keeps it.
+    """
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < end:
+                time.sleep(0.01)
+                continue
+            why = "another process keeps it locked"
+            raise TimeoutError(errno.ETIMEDOUT, why, str(path)) from None
+        return

@@ -22,24 +22,24 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from ..cli import files
 from ..keyring import derive
 from ..textfile import read_bytes
 from . import FleetError, bloom, clocks, local
 from .alarms import Alarms
 from .bloom import Redeemed
-from .conf import read_secret
 from .document import KIND, Document, check
 from .record import Record, kind_of
-from .seal import Sealer, SealError, version_of
+from .seal import SealError, version_of
 from .store import Store, StoreError
 from .talkers import to_block
+from .twin import Life
+from .unseal import KeyFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .conf import Conf
+    from .seal import Sealer
     from .store import News
 
 ROUND_SECONDS = 1.0
@@ -84,13 +84,12 @@ class Member:
         self.conf = conf
         self._store = store
         self._wall = wall
-        self._silent = silent
+        self.silent = silent
         self._keeps = keeps
-        self._secret = conf.secret()
-        self._sealer = Sealer(conf.group, self._secret)
-        self._tried: set[bytes] = {self._secret}
+        self.key_file = KeyFile(conf, self._tell, keeps=keeps)
         self.document: Document | None = None
         self._message = b""
+        self.unwritten = False  # the document is in memory alone
         self._alarms = Alarms(self._tell)
         self.refuses = False
         self.doubt = clocks.Doubt()  # whether a wall clock that was set is right
@@ -105,7 +104,9 @@ class Member:
         self._ahead: dict[str, float] = {}
         self._report: Record | None = None
         self._record_due = self._clock_due = self._heal_due = 0.0
+        self._write_due = 0.0
         self._failures = 0
+        self._life = Life()
         self._begun = time.monotonic()  # the last round
         self.after: Callable[[], object] = lambda: None  # called after each round
         self._end = threading.Event()
@@ -124,40 +125,53 @@ class Member:
             self.alarm("disk", f"{self.conf.sealed}: {error.strerror}")
             return
         try:
-            self.document = self._opened(message)
+            self.document = self.key_file.open(message)
         except FleetError as error:
             self.alarm("disk", f"{self.conf.sealed}: {error}")
             return
         self._message = message
 
-    def _opened(self, message: bytes) -> Document:
-        version, body = self._sealer.open(KIND, message)
-        return Document.decode(body, version, self.conf.group)
-
     def _keep(self, message: bytes, document: Document) -> None:
-        """Write the document and the keyring; the engines read the latter again."""
-        if not self._keeps:
-            self.document, self._message = document, message
-            return
-        text = document.keyring().text(passphrase=self._secret)
-        try:
-            local.write(self.conf, message, document.version, text)
-        except OSError as error:
-            # The engines go on with the previous file, and this is tried again.
-            raise FleetError(f"{error.filename}: {error.strerror}") from None
+        """Hold a document in memory, and write it and the keyring."""
         self.document, self._message = document, message
+        self.unwritten = self._keeps
+        self._write()
+
+    def _write(self) -> None:
+        """Write both, if they are not on the disk; what fails is tried again."""
+        if self.document is None or not self.unwritten:
+            return
+        secret = self.key_file.secret
+        text = self.document.keyring().text(passphrase=secret)
+        try:
+            local.write(self.conf, self._message, self.document.version, text)
+        except OSError as error:
+            # The keys are in force all the same: engines take them from memory.
+            self._write_due = time.monotonic() + IDLE_SECONDS
+            self.alarm("disk", f"{error.filename}: {error.strerror}; keys in memory")
+            return
+        self.unwritten = False
+        self._clear("disk")
+
+    def _mend(self) -> None:
+        """Write again what was not written, or is not there any more."""
+        if self.document is None or time.monotonic() < self._write_due:
+            return
+        if self._keeps and not local.are_there(self.conf):
+            self.unwritten = True
+        self._write()
 
     def restore(self) -> None:
         """Write the keyring again, from the document."""
-        if self.document is not None:
-            self._keep(self._message, self.document)
+        self.unwritten = self._keeps
+        self._write()
 
     # What the operator's commands do.
 
     @property
     def sealer(self) -> Sealer:
         """Seals and opens with the key in force."""
-        return self._sealer
+        return self.key_file.sealer
 
     def following(self) -> Document:
         """Return the document that the next version is made from.
@@ -169,25 +183,25 @@ class Member:
             raise FleetError(f"there is no group {self.conf.group}")
         return self.document
 
-    def publish(self, document: Document) -> bool:
-        """Put the next version in place; False if another one came first."""
-        message = self._sealer.seal(KIND, document.encode(), document.version)
+    def publish(self, document: Document, secret: bytes | None = None) -> bool:
+        """Put the next version in place; False if another one came first.
+
+        Args:
+            document: The next version.
+            secret: Of the key file that takes over with it; None: the same.
+        """
+        sealer = self.sealer
+        if secret is not None:
+            # Whoever is stopped in between finds it, as any other member does.
+            self.key_file.announce(secret)
+            sealer = self.key_file.sealer_of(secret)
+        message = sealer.seal(KIND, document.encode(), document.version)
         if not self._store.publish(message, document.version):
             return False
+        if secret is not None:
+            self.key_file.change(secret)
         self._keep(message, document)
         return True
-
-    def change_key(self, secret: bytes) -> None:
-        """Seal with another key from now on, and put it into the key file.
-
-        Raises:
-            FleetError: it cannot be written.
-        """
-        try:
-            files.replace(self.conf.key, [secret, b"\n"])
-        except OSError as error:
-            raise FleetError(f"{error.filename}: {error.strerror}") from None
-        self._secret, self._sealer = secret, Sealer(self.conf.group, secret)
 
     # One round.
 
@@ -198,10 +212,11 @@ class Member:
         record_due = now >= self._record_due or flood or self.doubt.step is not None
         clock_due = now >= self._clock_due
         mine = None
-        if not self._silent:
+        if not self.silent:
             record = self._record()
-            body = self._sealer.seal(record.kind, record.encode())
+            body = self.sealer.seal(record.kind, record.encode())
             mine = record.name, body
+            self._life.begin(record.time)
         before = self._wall()
         sample = (SAMPLE_FLOOD if flood else SAMPLE_IDLE) if record_due else 0
         news = self._store.look(mine=mine, sample=sample, clock=clock_due)
@@ -215,10 +230,12 @@ class Member:
             self._clock_due = now + IDLE_SECONDS
             self.offset = news.clock - (before + after) / 2
         self._see(news)
+        self._look_for_twin(news)
         self._believe()
         self._judge()
         self._follow(news.header)
-        if self.conf.bloom and not self._silent:
+        self._mend()
+        if self.conf.bloom and not self.silent:
             self._exchange()
 
     def _exchange(self) -> None:
@@ -230,15 +247,13 @@ class Member:
             self.redeemed = Redeemed(key, 2.0 * self.document.lifetime)
         body, mine = self.redeemed.take(), None
         if body:
-            sealed = self._sealer.seal(bloom.kind_of(self.conf.name), body)
+            sealed = self.sealer.seal(bloom.kind_of(self.conf.name), body)
             mine = self.conf.name, sealed
         found, self._heard = self._store.exchange(mine, self._heard)
         for name, sealed in found:
             if name != self.conf.name and name not in self.document.revoked:
                 with contextlib.suppress(FleetError):  # of a previous key, or nobody's
-                    self.redeemed.hear(
-                        self._sealer.open(bloom.kind_of(name), sealed)[1]
-                    )
+                    self.redeemed.hear(self.sealer.open(bloom.kind_of(name), sealed)[1])
 
     def _record(self) -> Record:
         """Return the record to publish now."""
@@ -247,6 +262,7 @@ class Member:
         return Record(
             name=self.conf.name,
             time=self._wall(),
+            life=self._life.number,
             version=0 if document is None else document.version,
             key=0 if document is None else document.masters[-1].number,
             offset=self.offset,
@@ -286,7 +302,10 @@ class Member:
         if message is None:
             return
         try:
-            document = self._unsealed(message)
+            sealer = self.sealer
+            document = self.key_file.open(message)
+            if sealer is not self.sealer:
+                self._sights.clear()
             if self.document is not None:
                 check(self.document, document)
             self._keep(message, document)
@@ -296,49 +315,15 @@ class Member:
         except FleetError as error:
             self.alarm("document", f"{error}; it is ignored")
             return
-        for name in ("sealed", "document", "lower", "disk"):
+        for name in ("sealed", "document", "lower"):
             self._clear(name)
         newest = document.masters[-1]
         self._tell(f"version {document.version}, newest key {newest.number}")
         if self.conf.name in document.revoked:
-            self.alarm("revoked", "this member is revoked")
+            self.alarm("revoked", "this member is revoked: syncache fleet join")
         else:
             self._clear("revoked")
         self._record_due = 0.0  # who rotates waits for it
-
-    def _unsealed(self, message: bytes) -> Document:
-        """Open a document; with a key that has come since, if it has to be."""
-        try:
-            return self._opened(message)
-        except SealError:
-            for path in (self.conf.key, self.conf.next_key):
-                if self._try_key(path, message):
-                    return self._opened(message)
-            raise
-
-    def _try_key(self, path: Path, message: bytes) -> bool:
-        """Change to a key file that opens a message."""
-        try:
-            secret = read_secret(path)
-        except FleetError:
-            return False
-        if secret in self._tried:
-            return False
-        self._tried.add(secret)
-        sealer = Sealer(self.conf.group, secret)
-        try:
-            sealer.open(KIND, message)
-        except SealError:
-            return False
-        if path != self.conf.key and self._keeps:
-            try:
-                path.replace(self.conf.key)
-            except OSError as error:
-                raise FleetError(f"{path}: {error.strerror}") from None
-        self._secret, self._sealer = secret, sealer
-        self._sights.clear()
-        self._tell(f"the key is another one from now on: {path}")
-        return True
 
     # Others.
 
@@ -349,11 +334,21 @@ class Member:
             if name == self.conf.name or name in revoked:
                 continue
             try:
-                _, body = self._sealer.open(kind_of(name), sealed)
+                _, body = self.sealer.open(kind_of(name), sealed)
                 record = Record.decode(name, body)
             except FleetError:
                 continue  # of a previous key file, or nobody's
             self._note(record)
+
+    def _look_for_twin(self, news: News) -> None:
+        """Raise an alarm if another process publishes under our name, now."""
+        if news.own is None:
+            return
+        twin = self._life.is_twin(self.conf.name, news.own, self.sealer)
+        if twin:
+            self.alarm("name", f"another member is called {self.conf.name} too")
+        elif twin is not None:
+            self._clear("name")
 
     def _note(self, record: Record) -> None:
         old = self._sights.get(record.name)

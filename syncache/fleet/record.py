@@ -36,6 +36,7 @@ class Record:
     Attributes:
         name: Of the member.
         time: Its wall clock when it was sealed.
+        life: A number drawn when the member begins: two of one name differ by it.
         version: Of the document that it has.
         key: The number of its newest key.
         offset: Valkey's clock minus its own, in seconds.
@@ -50,6 +51,7 @@ class Record:
 
     name: str
     time: float
+    life: int = 0
     version: int = 0
     key: int = 0
     offset: float = 0.0
@@ -75,6 +77,7 @@ class Record:
             "o": round(self.offset, 3),
         }
         optional: dict[str, object] = {
+            "i": self.life,
             "r": int(self.refuses),
             "h": {n: round(t, 3) for n, t in [*self.ahead.items()][:AHEAD_MAX]},
             "a": [text[:TEXT_MAX] for text in self.alarms[:ALARMS_MAX]],
@@ -106,6 +109,7 @@ class Record:
             return cls(
                 name=name,
                 time=_number(value["t"]),
+                life=int(_number(value.get("i", 0))),
                 version=int(_number(value["v"])),
                 key=int(_number(value["k"])),
                 offset=_number(value["o"]),

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import FleetError
+from .answer import Allowance, gauged
 from .bloom import FILTER_BYTES_MAX
 from .record import BYTES_MAX
 from .seal import HEADER_BYTES_MAX, MESSAGE_BYTES_MAX
+from .url import Url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 2.0
 RECORD_BYTES_MAX = BYTES_MAX + 256  # sealed
 MEMBERS_MAX = 20_000
+ALL_BYTES_MAX = MEMBERS_MAX * (RECORD_BYTES_MAX + 128)  # of all records
+ALL_SECONDS = 30.0
 FILTER_MAX = FILTER_BYTES_MAX + 256  # sealed
 FILTERS_KEPT = 512
 FILTERS_READ = 16  # in one round trip
@@ -56,11 +60,13 @@ class News:
         header: The beginning of the document; empty: there is none.
         records: Sealed records of members, a few at random.
         clock: Valkey's clock, in seconds since 1970; None if it was not asked.
+        own: What was there under our name; None if nothing was, or it was not asked.
     """
 
     header: bytes
     records: dict[str, bytes]
     clock: float | None
+    own: bytes | None = None
 
 
 class Store:
@@ -77,20 +83,26 @@ class Store:
             raise FleetError(
                 "valkey is missing: pip install 'tcp-syncache[fleet]'"
             ) from None
-        self._where = conf.address
+        url = Url.read(conf.valkey)
+        self._where = url.shown
         self._error: type[Exception] = valkey.ValkeyError
         prefix = f"syncache:{conf.group}:"
         self._keys, self._news = prefix + "keys", prefix + "news"
         self._members, self._seen = prefix + "members", prefix + "seen"
-        options: dict[str, Any] = {
-            "socket_timeout": ANSWER_SECONDS,
-            "socket_connect_timeout": ANSWER_SECONDS,
+        kinds: dict[str, type[Any]] = {
+            "tcp": valkey.Connection,
+            "tls": valkey.SSLConnection,
+            "unix": valkey.UnixDomainSocketConnection,
         }
-        try:
-            # Its hints are partly missing and partly of its asynchronous twin.
-            self._valkey: Any = valkey.Valkey.from_url(_scheme(conf.valkey), **options)
-        except ValueError as error:
-            raise FleetError(f"{self._where}: {error}") from None
+        self._allowance = Allowance()
+        pool = valkey.ConnectionPool(
+            connection_class=gauged(kinds[url.kind], self._allowance),
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            **url.settings,
+        )
+        # Its hints are partly missing and partly of its asynchronous twin.
+        self._valkey: Any = valkey.Valkey(connection_pool=pool)
 
     def look(self, *, mine: tuple[str, bytes] | None, sample: int, clock: bool) -> News:
         """Publish our record, and read the group's state, in one round trip.
@@ -98,23 +110,28 @@ class Store:
         Args:
             mine: Our name and sealed record; None: nothing is published.
             sample: How many records to read.
-            clock: Whether to ask for the time.
+            clock: Whether to ask for the time, and for what was under our name.
         """
         with self._failing():
             pipe = self._valkey.pipeline(transaction=False)
+            twin = clock and mine is not None
             if mine is not None:
+                if twin:
+                    pipe.hget(self._members, mine[0])
                 pipe.hset(self._members, *mine)
             pipe.getrange(self._keys, 0, HEADER_BYTES_MAX - 1)
             if sample:
                 pipe.execute_command("HRANDFIELD", self._members, sample, "WITHVALUES")
             if clock:
                 pipe.time()
-            answers = pipe.execute()[mine is not None :]
+            answers = pipe.execute()
+            own = answers.pop(0) if twin else None
+            del answers[: mine is not None]
             header = _bytes(answers.pop(0))
             records = _records(answers.pop(0)) if sample else {}
             told = answers.pop(0) if clock else None
             seconds = None if told is None else int(told[0]) + int(told[1]) / 1e6
-            return News(header, records, seconds)
+            return News(header, records, seconds, None if own is None else _bytes(own))
 
     def document(self) -> bytes | None:
         """Return the sealed document; None if there is none."""
@@ -136,9 +153,14 @@ class Store:
             count = min(int(self._valkey.hlen(self._members)), MEMBERS_MAX)
             if not count:
                 return {}
-            found = self._valkey.execute_command(
-                "HRANDFIELD", self._members, count, "WITHVALUES"
-            )
+            before = self._allowance.most, self._allowance.seconds
+            self._allowance.most, self._allowance.seconds = ALL_BYTES_MAX, ALL_SECONDS
+            try:
+                found = self._valkey.execute_command(
+                    "HRANDFIELD", self._members, count, "WITHVALUES"
+                )
+            finally:
+                self._allowance.most, self._allowance.seconds = before
             return _records(found)
 
     def exchange(
@@ -184,7 +206,7 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         with contextlib.suppress(self._error, OSError):
-            self._valkey.close()
+            self._valkey.connection_pool.disconnect()
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
@@ -200,19 +222,12 @@ class Store:
             ValueError,
             TypeError,
             LookupError,
+            RecursionError,
         ) as error:
             with contextlib.suppress(self._error, OSError):
                 self._valkey.connection_pool.disconnect()
             words = " ".join(str(error).split())[:200] or type(error).__name__
             raise StoreError(f"Valkey at {self._where}: {words}") from None
-
-
-def _scheme(url: str) -> str:
-    """Return the URL as every version of the client reads it."""
-    for ours, theirs in (("redis://", "valkey://"), ("rediss://", "valkeys://")):
-        if url.startswith(ours):
-            return theirs + url.removeprefix(ours)
-    return url
 
 
 def _bytes(value: object) -> bytes:

@@ -8,10 +8,11 @@ import threading
 import pytest
 
 from syncache import Keyring
-from syncache.cli import fleet, main
-from syncache.fleet import conf
+from syncache.cli import Failure, fleet, main
+from syncache.fleet import conf, local
 from syncache.fleet.member import Member, wall_clock
 from syncache.fleet.store import Store
+from syncache.fleet.unseal import KeyFile
 
 
 @pytest.fixture
@@ -307,3 +308,103 @@ def test_rotate_forgets_who_was_lost_a_day_ago(run, place, server):
         member.turn()
     assert 0 == run("rotate", one, "--no-wait")[0]
     assert [b"edge-9"] == server.client().hkeys("syncache:web:members")
+
+
+@pytest.fixture
+def next_key(tmp_path):
+    """The key file of those who stay."""
+    path = tmp_path / "next"
+    path.write_text("another secret of the group")
+    path.chmod(0o600)
+    return path
+
+
+def test_join_after_revoke_makes_a_member_again(run, place, tmp_path, next_key):
+    """With the key file of those who stayed, and with no other."""
+    one, other = place("edge-1"), place("edge-2")
+    old = tmp_path / "old"
+    run("init", one)
+    run("join", other)
+    old.write_text((tmp_path / "fleet.key").read_text())
+    old.chmod(0o600)
+    run("revoke", one, "--member", "edge-2", "--new-key", next_key)
+    kept = other.read_text()
+    other.write_text(kept.replace(f"{tmp_path}/fleet.key", str(old)))
+    assert 1 == run("join", other)[0]
+    other.write_text(kept)
+    status, out, err = run("join", other)
+    assert (0, True) == (status, "edge-2 was revoked, and is a member again" in out), (
+        err
+    )
+    member = watching(other)
+    member.turn()
+    member.close()
+    assert "revoked" not in member.alarms
+    assert (0, False) == (run("join", other)[0], "again" in run("join", other)[1])
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["KeyFile.announce", "Store.publish", "KeyFile.change", "local.write"],
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_revoke_that_is_killed_is_no_end_of_the_machine(
+    run, place, tmp_path, next_key, monkeypatch, step, after
+):
+    """Its commands go on before and after each step; so does `revoke` itself."""
+    one = place("edge-1")
+    run("init", one)
+    owner, name = step.split(".")
+    owner = {"KeyFile": KeyFile, "Store": Store, "local": local}[owner]
+    real = getattr(owner, name)
+
+    def killed(*words):
+        if after:
+            real(*words)
+        raise KeyboardInterrupt
+
+    words = ["--member", "edge-2", "--new-key", next_key]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            fleet.run(fleet.parser().parse_args(["revoke", str(one), *map(str, words)]))
+    status, out, err = run("join", one)
+    assert (0, "") == (status, err), out
+    if "another secret" not in (tmp_path / "fleet.key").read_text():
+        assert 0 == run("revoke", one, *words)[0]
+    document = Member(conf.read(one), Store(conf.read(one))).following()
+    assert ("edge-2",) == document.revoked
+    assert 2 == len(ring(one).masters)
+
+
+def test_init_that_was_killed_leaves_no_half_of_a_key(run, place, tmp_path):
+    """What lay beside the key file is written over; a key file is not."""
+    one = place("edge-1")
+    (tmp_path / "fleet.key.new").write_text("hal")
+    assert 0 == run("init", one)[0]
+    assert not (tmp_path / "fleet.key.new").exists()
+    before = (tmp_path / "fleet.key").read_text()
+    with pytest.raises(Failure, match="File exists"):
+        fleet.make_key(tmp_path / "fleet.key")
+    assert before == (tmp_path / "fleet.key").read_text()
+
+
+def test_two_operators_who_rotate_make_one_key_at_a_time(run, place):
+    """The other one is told; no key number comes twice."""
+    one, other = place("edge-1"), place("edge-2")
+    run("init", one)
+    run("join", other)
+    rotations = [
+        threading.Thread(
+            target=lambda path=path: main(["fleet", "rotate", str(path), "--no-wait"])
+        )
+        for path in (one, other) * 4
+    ]
+    for rotation in rotations:
+        rotation.start()
+    for rotation in rotations:
+        rotation.join()
+    run("join", one)
+    numbers = [master.number for master in ring(one).masters]
+    assert numbers == [*range(1, len(numbers) + 1)]
+    assert len(numbers) > 1

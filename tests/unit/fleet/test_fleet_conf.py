@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def test_hash_of_a_password_is_named_and_not_taken_for_a_comment(path):
     """Behind a space it is one; what is shown has no password."""
     path.write_text(TEXT.replace("name = edge-1", "name = edge-1  # ours"))
     assert "edge-1" == Conf.read(path, {}).name
-    path.write_text(TEXT + "valkey = valkey://user:pa#ss@192.0.2.10:6379/0\n")
+    url = "valkey = valkey://user:pa#ss@192.0.2.10:6379/0\n"
+    path.write_text(re.sub("valkey = .*\n", url, TEXT))
     with pytest.raises(FleetError, match="as %23") as caught:
         Conf.read(path, {})
     assert "pa#" not in str(caught.value)
@@ -88,9 +90,14 @@ def test_name_is_the_hosts_if_left_out(path, monkeypatch):
         (("valkey = valkey:", "valkey = http:"), "valkey is valkey://HOST"),
         (("valkey = valkey:", "valkey = valkey://h/x\n#"), "database is a number"),
         (("valkey = valkey:", "valkey = valkey://a:b/c@h/0\n#"), "password as %2F"),
-        (("valkey = valkey:", "valkey = valkey://[::1\n#"), "HOST:PORT/0"),
+        (("valkey = valkey:", "valkey = valkey://[::1\n#"), "HOST:PORT/DB"),
         (("# ours", "colour = red"), ":1: a line is NAME = VALUE"),
         (("# ours", "adopt = maybe"), "adopt is yes, no or block, not 'maybe'"),
+        (("# ours", "group = db"), ":2: group is given twice"),
+        (("key = /", "key = /\0"), "key is the path of a file, not"),
+        (("keyring = ", "keyring = / #"), "keyring is the path of a file, not '/'"),
+        (("keyring = ", "keyring = /tmp #"), "keyring is a file, and /tmp is a folder"),
+        (("valkey = valkey:", "valkey = valkey://h/0?tls=1\n#"), "unknown option tls"),
         (("# ours", "words"), ":1: a line is NAME = VALUE"),
     ],
 )

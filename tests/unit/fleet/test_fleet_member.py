@@ -202,22 +202,6 @@ def test_nonsense_of_members_is_left_out(member, server):
     assert ({}, {}) == (one.seen, one.alarms)
 
 
-def test_disk_that_is_full_is_an_alarm_and_is_tried_again(member, monkeypatch):
-    """The engines go on with the file of before."""
-    one, other = begin(member("edge-1")), member("edge-2")
-
-    def full(path, parts):
-        raise OSError(28, "No space left on device", str(path))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("syncache.fleet.member.files.replace", full)
-        other.turn()
-        assert "No space left" in other.alarms["document"]
-        assert other.document is None
-    other.turn()
-    assert ({}, one.document) == (other.alarms, other.document)
-
-
 def test_local_copy_that_is_spoiled_is_an_alarm_until_the_next_document(member):
     """It is fetched again."""
     one = begin(member("edge-1"))
@@ -278,8 +262,8 @@ def test_revoked_member_is_told_and_not_listened_to(member):
         each.turn()
     other.conf.next_key.write_text("another secret")
     other.conf.next_key.chmod(0o600)
-    one.change_key(b"another secret")
-    assert one.publish(one.following().revoking("edge-3", 1000, 60))
+    after = one.following().revoking("edge-3", 1000, 60)
+    assert one.publish(after, b"another secret")
     other.turn()
     out.turn()
     assert (2, 1) == (other.document.version, out.document.version)
@@ -294,8 +278,7 @@ def test_key_file_that_was_replaced_is_read_again(member):
     """Before `.next` is looked for."""
     one, other = begin(member("edge-1")), member("edge-2")
     other.turn()
-    one.change_key(b"another secret")
-    one.publish(FIRST.rotated(1000, 60))
+    one.publish(FIRST.rotated(1000, 60), b"another secret")
     other.turn()
     assert "sealed" in other.alarms
     other.conf.key.write_text("another secret\n")

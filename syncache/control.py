@@ -257,6 +257,10 @@ async def start_control(
     old = os.umask(0o177)
     try:
         return await asyncio.start_unix_server(talk, place, limit=LINE_BYTES_MAX)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(place)
+        raise
     finally:
         os.umask(old)
 

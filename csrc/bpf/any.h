@@ -277,7 +277,7 @@ write_ip(const struct scratch *scratch, uint32_t *ip,
         << 16;
 }
 
-/* Puts the SYN-ACK in the place of the SYN. */
+/* Puts the SYN-ACK in the place of the SYN.  Until the frame has its size nothing in it is changed. */
 static inline int
 send(frame_context *frame, struct scratch *scratch, const struct packet *packet,
      uint32_t reply_size)
@@ -290,7 +290,7 @@ send(frame_context *frame, struct scratch *scratch, const struct packet *packet,
         scratch->link[6 + i] = to;
     }
     if (frame_resize(frame, packet->size, link_size + reply_size) < 0)
-        return FRAME_DROP;
+        return FRAME_NO_ROOM;
     KERNEL_OPAQUE(reply_size);
     if (reply_size < 40 || reply_size > 88 ||
         frame_store(frame, link_size, scratch->reply, reply_size) < 0)
@@ -426,7 +426,8 @@ answer_any(frame_context *frame)
     }
     int action =
         answer_syn(frame, scratch, &packet, config, state, now_ns, epoch, key);
-    counters->synack += action != FRAME_DROP;
+    counters->synack += action == FRAME_SENT;
+    counters->unfit += action == FRAME_PASS;
     return action;
 }
 

@@ -8,6 +8,8 @@
 #define TAG_SIZE 4
 #define FRAME_PASS XDP_PASS
 #define FRAME_DROP XDP_DROP
+#define FRAME_SENT XDP_TX
+#define FRAME_NO_ROOM XDP_PASS     /* some drivers have none behind a frame */
 #define FRAME_FINISHED_LATER false /* what is transmitted in place is sent so */
 
 typedef struct xdp_md frame_context;

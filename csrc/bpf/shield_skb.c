@@ -11,6 +11,8 @@
 
 #define FRAME_PASS (-1) /* TCX_NEXT */
 #define FRAME_DROP 2
+#define FRAME_SENT 7              /* TCX_REDIRECT */
+#define FRAME_NO_ROOM FRAME_DROP  /* no memory */
 #define FRAME_FINISHED_LATER true /* the device's work goes with the packet */
 #define TYPE_IPV4 0x0008          /* raw */
 #define TYPE_IPV6 0xdd86

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import FourTuple
 from ..control import Control, start_control
+from ..flow_event import Place
 from ..links import host_settings
 from ..links.shield import Shield
 from ..links.shield_check import check
+from ..links.shield_services import own_address
 from ..lookout import Lookout
 from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
@@ -168,7 +170,7 @@ def run(options: argparse.Namespace) -> int:
             shield.protect_each(places)
         except OSError as error:
             raise Failure(str(error)) from None
-        where = ", ".join(f"{address}:{port}" for address, port in shield.services)
+        where = ", ".join(str(Place(*service)) for service in shield.services)
         service = Service(
             options,
             signals,
@@ -221,9 +223,13 @@ def services(options: argparse.Namespace) -> list[tuple[str | None, int]]:
     addresses: list[str | None] = []
     for word in options.address:
         try:
-            addresses.append(str(ipaddress.ip_address(word)))
+            ipaddress.ip_address(word)
         except ValueError:
             raise Failure(f"{word!r} is not an address") from None
+        try:
+            addresses.append(own_address(word))
+        except ValueError as error:
+            raise Failure(f"--address {error}") from None
     return [(a, port) for port in options.port for a in addresses or [None]]
 
 

@@ -1,14 +1,14 @@
 """What the kernel of this network namespace is set to, where a shield depends on it.
 
-Read from /proc each time, because it may change at any time; nothing is written.
+Asked for each time, because it may change at any time; nothing is written.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
+
+from . import rtnetlink
 
 PROC = Path("/proc")
 WINDOW_MAX = 65535
@@ -74,18 +74,12 @@ def ttl() -> int:
 
 
 def addresses() -> set[str]:
-    """List the addresses of this namespace, loopback and link-local ones left out."""
-    found: set[str] = set()
-    with suppress(OSError):
-        lines = (PROC / "net" / "fib_trie").read_text("ascii").splitlines()
-        for line, following in pairwise(lines):
-            if "/32 host LOCAL" in following:
-                found.add(line.split()[-1])
-    with suppress(OSError):
-        for line in (PROC / "net" / "if_inet6").read_text("ascii").splitlines():
-            packed = bytes.fromhex(line.split()[0])
-            found.add(str(ipaddress.IPv6Address(packed)))
-    return {text for text in found if _is_reachable(text)}
+    """List the addresses of this namespace, loopback and link-local ones left out.
+
+    Raises:
+        OSError: the kernel does not say.
+    """
+    return {text for text in rtnetlink.addresses() if _is_reachable(text)}
 
 
 def _is_reachable(text: str) -> bool:

@@ -1,10 +1,11 @@
-"""What the kernel says of its interfaces: rtnetlink(7), one dump, nothing changed.
+"""What the kernel says of its interfaces: rtnetlink(7), dumps, nothing changed.
 
 pyroute2 does all of it and more; this is for commands that have no other use for it.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import struct
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
 
 NLM_REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 RTM_NEWLINK, RTM_GETLINK, NLMSG_DONE, NLMSG_ERROR = 16, 18, 3, 2
+RTM_NEWADDR, RTM_GETADDR, IFA_ADDRESS, IFA_LOCAL = 20, 22, 1, 2
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
 IFLA_LINKINFO, IFLA_LINK_NETNSID, IFLA_XDP = 18, 37, 43
-IFLA_INFO_KIND, IFLA_XDP_PROG_ID = 1, 4
+IFLA_INFO_KIND, IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 1, 2, 4
+XDP_ATTACHED_SKB = 2
 TYPE_MASK = 0x3FFF
 IFF_UP = 1
+ETHERNET_BYTES = 6
 BUFFER_BYTES = 64 * 1024
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
+ADDRESS = struct.Struct("=BBBBI")  # struct ifaddrmsg
 ATTRIBUTE = struct.Struct("=HH")
 
 
@@ -46,6 +51,7 @@ class InterfaceInfo:
     is_below_elsewhere: bool
     is_up: bool
     xdp_program: int
+    is_xdp_generic: bool = False
 
 
 def interfaces() -> list[InterfaceInfo]:
@@ -54,11 +60,18 @@ def interfaces() -> list[InterfaceInfo]:
     Raises:
         LinkError: the kernel does not say.
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
-        body = LINK.pack(0, 0, 0, 0, 0)
-        head = HEADER.pack(HEADER.size + len(body), RTM_GETLINK, NLM_REQUEST_DUMP, 1, 0)
-        sock.send(head + body)
-        return list(_answers(sock))
+    asked = LINK.pack(0, 0, 0, 0, 0)
+    return [_read(body) for body in _dump(RTM_GETLINK, asked, RTM_NEWLINK)]
+
+
+def addresses() -> list[str]:
+    """List the addresses of all interfaces of this network namespace.
+
+    Raises:
+        LinkError: the kernel does not say.
+    """
+    asked = ADDRESS.pack(0, 0, 0, 0, 0)
+    return [_read_address(body) for body in _dump(RTM_GETADDR, asked, RTM_NEWADDR)]
 
 
 def interface(name: str) -> InterfaceInfo:
@@ -75,7 +88,27 @@ def interface(name: str) -> InterfaceInfo:
     raise LinkError(f"there is no interface {name}; there are {names}")
 
 
-def _answers(sock: socket.socket) -> Iterator[InterfaceInfo]:
+def ethernet(name: str) -> InterfaceInfo:
+    """Return one interface whose frames have Ethernet headers.
+
+    Raises:
+        LinkError: there is none of this name, or it is another kind.
+    """
+    info = interface(name)
+    if len(info.mac) != ETHERNET_BYTES:
+        raise LinkError(f"{name} is no Ethernet device")
+    return info
+
+
+def _dump(request: int, asked: bytes, wanted: int) -> list[bytes]:
+    """Ask for a list; the messages of the wanted kind, without their headers."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        size = HEADER.size + len(asked)
+        sock.send(HEADER.pack(size, request, NLM_REQUEST_DUMP, 1, 0) + asked)
+        return list(_answers(sock, wanted))
+
+
+def _answers(sock: socket.socket, wanted: int) -> Iterator[bytes]:
     while True:
         data = sock.recv(BUFFER_BYTES)
         place = 0
@@ -86,9 +119,9 @@ def _answers(sock: socket.socket) -> Iterator[InterfaceInfo]:
                 return
             if kind == NLMSG_ERROR:
                 (number,) = struct.unpack_from("=i", body)
-                raise LinkError(f"no list of interfaces: {os.strerror(-number)}")
-            if kind == RTM_NEWLINK:
-                yield _read(body)
+                raise LinkError(f"no list from the kernel: {os.strerror(-number)}")
+            if kind == wanted:
+                yield body
             place += max((size + 3) & ~3, HEADER.size)
 
 
@@ -107,7 +140,14 @@ def _read(body: bytes) -> InterfaceInfo:
         is_below_elsewhere=IFLA_LINK_NETNSID in known,
         is_up=bool(flags & IFF_UP),
         xdp_program=_number(xdp.get(IFLA_XDP_PROG_ID)),
+        is_xdp_generic=_number(xdp.get(IFLA_XDP_ATTACHED)) == XDP_ATTACHED_SKB,
     )
+
+
+def _read_address(body: bytes) -> str:
+    """Return our own address, which is not the one of a peer."""
+    known = dict(attributes(body[ADDRESS.size :]))
+    return str(ipaddress.ip_address(known.get(IFA_LOCAL) or known[IFA_ADDRESS]))
 
 
 def attributes(body: bytes) -> Iterator[tuple[int, bytes]]:

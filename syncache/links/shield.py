@@ -11,7 +11,6 @@ Whatever the programs cannot do right passes to the kernel as if they were not t
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import struct
 import threading
@@ -28,11 +27,16 @@ from . import host_settings
 from .bpf_object import BpfObject, layout_of
 from .claim import Claim
 from .link import LinkError
-from .rtnetlink import interface, interfaces
+from .rtnetlink import ethernet, interfaces
 from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_events import Events, Ring, ShieldEvent, Told
-from .shield_services import ServiceMaps, read_service, write_service
+from .shield_services import (
+    ServiceMaps,
+    own_address,
+    read_service,
+    write_service,
+)
 from .shield_sources import ShieldSources
 
 if TYPE_CHECKING:
@@ -103,6 +107,7 @@ class Shield:
         self.sysctl = Sysctl() if sysctl is None else sysctl
         self.keys = Keyring.ephemeral() if keys is None else keys
         self._fds: list[int] = []
+        self._pins: Pins | None = None
         self._lock = threading.RLock()
         self._events = Events()
         self._asked: set[tuple[str | None, int]] = set()
@@ -113,14 +118,15 @@ class Shield:
         self._ts_refused = 0
         self.is_gone = False
         now = time.monotonic()
-        self._interface = interface(name)
+        self._interface = ethernet(name)
         self._config = ShieldConfig(self.sysctl, self.keys, wscale, now)
         entries = max(number(self.sysctl, REPLAY), REDEEMED_MIN)
-        pins = Pins(pin) if pin else None
-        maps = pins.maps(layout_of("shield")) if pins else {}
-        self._fds += maps.values()
         self._claim = Claim(name)
+        pins: Pins | None = None
         try:
+            pins = Pins(pin) if pin else None
+            self._pins = pins
+            maps = self._pinned(pins) if pins else {}
             self._object = BpfObject("shield", {"redeemed": entries}, maps)
             self._maps = self._object.maps
             self._places = ServiceMaps(self._maps)
@@ -137,11 +143,20 @@ class Shield:
             self._ring = Ring(self._maps["events"])
             self.sysctl.attach(lambda: self._write(time.monotonic()), lambda: 0)
         except BaseException:
+            if pins:
+                pins.undo()
             self._release()
             raise
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+
+    def _pinned(self, pins: Pins) -> dict[str, int]:
+        """Open the maps of a process before us."""
+        pins.claim(self.name)
+        maps = pins.maps(layout_of("shield"))
+        self._fds += maps.values()
+        return maps
 
     def protect(self, port: int, address: str | None = None) -> None:
         """Answer for a port of an address; None: of each address that we have.
@@ -280,10 +295,10 @@ class Shield:
                     self._poll_safely(time.monotonic())
 
     def _poll_safely(self, now: float) -> None:
-        """Poll; what the kernel refuses is said once and tried again."""
+        """Poll; what is refused is said once and tried again."""
         try:
             self.poll(now)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             said = str(error)
         else:
             said = ""
@@ -415,6 +430,8 @@ class Shield:
             self._object.close()
         while self._fds:
             os.close(self._fds.pop())
+        if self._pins:
+            self._pins.release()
         self._claim.release()
 
 
@@ -462,7 +479,7 @@ def processors() -> int:
 
 
 def _address(address: str | None) -> str | None:
-    return None if address is None else str(ipaddress.ip_address(address))
+    return None if address is None else own_address(address)
 
 
 def _port(port: int) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote, unquote
 
 from .._core import bpf as _core_bpf
 from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 XdpChoice = Literal["auto", "native", "tc", "generic"]
 XDP_FLAGS = {"native": 1 << 2, "generic": 1 << 1}
+# What the link of the program that answers SYNs is called.
+KINDS = {"native": "xdp", "generic": "generic", "tc": "syn"}
+BUSY = (errno.EBUSY, errno.EEXIST)  # a program of this mode, of the other mode
 
 
 class Attachment:
@@ -46,16 +51,30 @@ class Attachment:
         modes = modes_of(self._info, xdp)
         for mode in modes:
             try:
-                if mode == "tc":
-                    self._attach_one("syn", programs["shield_skb"], self._info)
-                else:
-                    self._attach_one("xdp", programs["shield_syn"], self._info, mode)
+                self._answer(mode, programs)
             except LinkError as error:
                 if mode == modes[-1] or error.errno == errno.EBUSY:
                     raise
             else:
+                self._leave_only(KINDS[mode])
                 return mode
         raise AssertionError("there is a last mode")
+
+    def _answer(self, mode: str, programs: Mapping[str, int]) -> None:
+        kind = KINDS[mode]
+        if mode == "tc":
+            self._attach_one(kind, programs["shield_skb"], self._info)
+            return
+        if self._pins:  # the kernel has one of the two modes on an interface
+            other = "generic" if mode == "native" else "xdp"
+            self._pins.drop(other, self._info.name)
+        self._attach_one(kind, programs["shield_syn"], self._info, mode)
+
+    def _leave_only(self, kind: str) -> None:
+        """Take off what a process before us answered SYNs with elsewhere."""
+        if self._pins:
+            for other in {*KINDS.values()} - {kind}:
+                self._pins.drop(other, self._info.name)
 
     def _attach_one(
         self, kind: str, program: int, info: InterfaceInfo, mode: str = ""
@@ -68,13 +87,14 @@ class Attachment:
                 self._pins.drop(kind, info.name)
             else:
                 return
-        attach = ATTACH_XDP if kind == "xdp" else ATTACH_TCX_INGRESS
+        attach = ATTACH_XDP if mode else ATTACH_TCX_INGRESS
         flags = XDP_FLAGS.get(mode, 0)
         try:
             fd = _core_bpf.bpf_attach(program, info.index, attach, flags)
         except OSError as error:
+            what = "xdp" if mode else "tc"
             raise LinkError(
-                f"cannot attach {kind} to {info.name}: {_advice(error, info)}",
+                f"cannot attach {what} to {info.name}: {_advice(error, info)}",
                 error.errno,
             ) from None
         self._fds.append(fd)
@@ -94,6 +114,8 @@ class Pins:
         LinkError: It is none, or not ours to write.
     """
 
+    _lock = -1
+
     KEPT: tuple[str, ...] = (
         "config_map",
         "state_map",
@@ -107,6 +129,8 @@ class Pins:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._fresh: list[str] = []  # names that we gave
+        self._made = not folder.exists()
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -114,6 +138,46 @@ class Pins:
                 f"{folder}: {why(error)}: --pin takes a folder of a BPF file system, "
                 "/sys/fs/bpf/NAME"
             ) from None
+
+    def claim(self, interface: str) -> None:
+        """Have the folder for the shield of one interface, until `release`.
+
+        Raises:
+            LinkError: Another process has it, or programs of another interface.
+        """
+        self._lock = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LinkError(
+                f"{self.folder} is another process's: --pin takes a folder of its own"
+            ) from None
+        there = {info.name for info in interfaces()}
+        for place in self.folder.iterdir():
+            kind, _, written = place.name.partition("-")
+            other = unquote(written)
+            if kind not in KINDS.values() or other == interface:
+                continue
+            if other in there:
+                raise LinkError(
+                    f"{self.folder} has the programs of {other}: --pin takes another "
+                    f"folder, or rm -r {self.folder}"
+                )
+            place.unlink()
+
+    def release(self) -> None:
+        """Let another process have the folder."""
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = -1
+
+    def undo(self) -> None:
+        """Remove the names that we gave, and the folder if it is ours."""
+        for name in self._fresh:
+            (self.folder / name).unlink(missing_ok=True)
+        if self._made:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
     def maps(self, layout: Mapping[str, tuple[int, int, int]]) -> dict[str, int]:
         """Open the maps that are there; those of another version's layout go."""
@@ -139,17 +203,17 @@ class Pins:
     def link(self, kind: str, interface: str) -> int | None:
         """Open the link of a program, if there is one."""
         try:
-            return _core_bpf.bpf_open(self.folder / f"{kind}-{interface}")
+            return _core_bpf.bpf_open(self.folder / _name(kind, interface))
         except OSError:
             return None
 
     def hold(self, kind: str, interface: str, fd: int) -> None:
         """Have the link of a program outlive us."""
-        self._pin(fd, f"{kind}-{interface}")
+        self._pin(fd, _name(kind, interface))
 
     def drop(self, kind: str, interface: str) -> None:
         """Remove the name of a link."""
-        (self.folder / f"{kind}-{interface}").unlink(missing_ok=True)
+        (self.folder / _name(kind, interface)).unlink(missing_ok=True)
 
     def _pin(self, fd: int, name: str) -> None:
         try:
@@ -160,6 +224,12 @@ class Pins:
                 "file system, /sys/fs/bpf/NAME",
                 error.errno,
             ) from None
+        self._fresh.append(name)
+
+
+def _name(kind: str, interface: str) -> str:
+    """Return what a link is called; the kernel takes no name with a dot."""
+    return f"{kind}-{quote(interface, safe='@')}".replace(".", "%2E")
 
 
 def above(info: InterfaceInfo) -> list[InterfaceInfo]:
@@ -213,13 +283,14 @@ def holder(info: InterfaceInfo) -> str:
 
 
 def _advice(error: OSError, info: InterfaceInfo) -> str:
-    if error.errno == errno.EBUSY:
+    if error.errno in BUSY:
         with contextlib.suppress(LinkError):
             info = interface(info.name)
         name = holder(info) or "another program"
+        word = "xdpgeneric" if info.is_xdp_generic else "xdp"
         return (
             f"{name} is on it: stop what holds it, or, if nothing does, "
-            f"`ip link set dev {info.name} xdp off`"
+            f"`ip link set dev {info.name} {word} off`"
         )
     advice = {
         errno.EINVAL: "tc needs Linux 6.6; veth in native mode an MTU below 3500",

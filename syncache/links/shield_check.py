@@ -23,7 +23,7 @@ from ..tunables.shield import MODE
 from . import host_settings
 from .bpf_object import BpfObject
 from .link import LinkError
-from .rtnetlink import InterfaceInfo, interface
+from .rtnetlink import ETHERNET_BYTES, InterfaceInfo, interface
 from .shield import ZERO, read_counters
 from .shield_attach import above, holder, modes_of, peer_has_xdp
 from .shield_config import ShieldConfig
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 SIOCETHTOOL, ETHTOOL_GFLAGS = 0x8946, 0x25
 RX_VLAN, LRO = 1 << 8, 1 << 15  # enum ethtool_flags
-ETHERNET_BYTES = 6
 SYN = 2
 # Of a SYN that every stack could have sent.
 MSS_OPTION = bytes.fromhex("020405b4")

@@ -21,6 +21,24 @@ SERVICE4, SERVICE6 = struct.Struct("=4s2s2x"), struct.Struct("=16s2s2x")
 FRESH = core.SERVICE.pack(0, 0, 0)
 NOBODY = bytes(core.PLACE.size)
 WORD = 2**32
+BROADCAST = ipaddress.IPv4Address(WORD - 1)
+
+
+def own_address(text: str) -> str:
+    """Return the address that a service may have, as the maps write it.
+
+    Raises:
+        ValueError: it is no address, or none by which others reach one machine.
+    """
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        # A listener of IPv4 is meant; a scope is no part of what lies in a packet.
+        address = address.ipv4_mapped or ipaddress.IPv6Address(address.packed)
+    if address.is_unspecified:
+        raise ValueError(f"{text} is no address of its own: name none, and all are")
+    if address.is_loopback or address.is_multicast or address == BROADCAST:
+        raise ValueError(f"{text}: from other machines nobody connects to it")
+    return str(address)
 
 
 def write_service(address: str, port: int) -> bytes:

@@ -80,6 +80,10 @@ class Shielded:
         """Return the programs' counters."""
         return Client(self.path).request("shield")["counters"]
 
+    def services(self):
+        """Return the protected addresses and ports."""
+        return {tuple(one) for one in Client(self.path).request("shield")["services"]}
+
     def until(self, line):
         """Wait for a line of the shield."""
         for text in self.shield.stdout:

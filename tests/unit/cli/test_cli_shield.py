@@ -22,6 +22,15 @@ def test_services_are_each_port_of_each_address():
     )
     words = ("--port", "80", "--address", "192.0.2.1", "--address", "2001:DB8::1")
     assert [("192.0.2.1", 80), ("2001:db8::1", 80)] == shield.services(options(*words))
+    words = (
+        "--port",
+        "80",
+        "--address",
+        "::ffff:192.0.2.1",
+        "--address",
+        "fe80::1%eth0",
+    )
+    assert [("192.0.2.1", 80), ("fe80::1", 80)] == shield.services(options(*words))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +38,10 @@ def test_services_are_each_port_of_each_address():
     [
         (("--port", "0"), "port 0 is not between 1 and 65535"),
         (("--port", "80", "--address", "here"), "'here' is not an address"),
+        (("--port", "80", "--address", "0.0.0.0"), "--address 0.0.0.0 is no address"),
+        (("--port", "80", "--address", "::"), "--address :: is no address"),
+        (("--port", "80", "--address", "127.0.0.1"), "nobody connects to it"),
+        (("--port", "80", "--address", "ff02::1"), "nobody connects to it"),
     ],
 )
 def test_mistake_is_one_line(words, message):

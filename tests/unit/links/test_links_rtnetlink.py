@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import ipaddress
 import socket
 import struct
 
@@ -49,6 +51,37 @@ def test_vlan_device_and_program_are_read():
         info.below,
     )
     assert (True, False, 77) == (info.is_up, info.is_below_elsewhere, info.xdp_program)
+    assert not info.is_xdp_generic
+
+
+def test_addresses_are_listed():
+    """Of every interface; loopback is everywhere."""
+    assert "127.0.0.1" in rtnetlink.addresses()
+
+
+@pytest.mark.parametrize(
+    ("family", "fields", "ours"),
+    [
+        (2, {1: "192.0.2.9", 2: "192.0.2.1"}, "192.0.2.1"),
+        (10, {1: "2001:db8::1"}, "2001:db8::1"),
+        (10, {1: "2001:db8::9", 2: "2001:db8::1"}, "2001:db8::1"),
+    ],
+)
+def test_address_of_a_peer_is_not_ours(family, fields, ours):
+    """Which a message has in the place of ours where there is one."""
+    body = struct.pack("=BBBBI", family, 32, 0, 0, 2) + b"".join(
+        attribute(kind, ipaddress.ip_address(text).packed)
+        for kind, text in fields.items()
+    )
+    assert ours == rtnetlink._read_address(body)
+
+
+def test_device_without_ethernet_is_one_line(monkeypatch):
+    """Of a tunnel."""
+    tunnel = dataclasses.replace(rtnetlink.interface("lo"), mac=b"", name="tun0")
+    monkeypatch.setattr(rtnetlink, "interfaces", lambda: [tunnel])
+    with pytest.raises(LinkError, match="tun0 is no Ethernet device"):
+        rtnetlink.ethernet("tun0")
 
 
 def test_attributes_that_lie_about_their_size_end():

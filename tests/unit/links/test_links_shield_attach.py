@@ -103,6 +103,18 @@ def test_program_that_is_there_is_named(kernel, monkeypatch):
         Attachment(ETH, None).attach(PROGRAMS, "auto")
 
 
+def test_program_of_the_other_mode_is_named_with_its_word(kernel, monkeypatch):
+    """The kernel has one of the two modes on an interface; tc does without."""
+    kernel.interfaces = [info("eth0", 2, xdp_program=77, is_xdp_generic=True)]
+    kernel.refused = {(XDP, 4): errno.EEXIST}
+    known = _core_bpf.ProgramInfo(77, "other_firewall", 1, 1)
+    monkeypatch.setattr(_core_bpf, "bpf_program", lambda _: 5)
+    monkeypatch.setattr(_core_bpf, "bpf_info", lambda _: known)
+    with pytest.raises(LinkError, match=r"other_firewall .* xdpgeneric off"):
+        Attachment(ETH, None).attach(PROGRAMS, "native")
+    assert "tc" == Attachment(ETH, None).attach(PROGRAMS, "auto")
+
+
 def test_program_that_cannot_be_opened_is_named_by_its_number(kernel, monkeypatch):
     """One needs a capability for the rest."""
 
@@ -170,6 +182,51 @@ def test_link_of_an_interface_that_is_gone_is_made_anew(kernel, pins, monkeypatc
     kernel.attached.clear()
     Attachment(ETH, pins).attach(PROGRAMS, "auto")
     assert 2 == len(kernel.attached)
+
+
+@pytest.mark.parametrize("before", ["native", "generic", "tc"])
+@pytest.mark.parametrize("after", ["native", "generic", "tc"])
+def test_syns_are_answered_in_one_place_after_another_choice(
+    kernel, pins, monkeypatch, before, after
+):
+    """What a process before us answered by goes."""
+    monkeypatch.setattr(_core_bpf, "bpf_replace", lambda *_: None)
+    Attachment(ETH, pins).attach(PROGRAMS, before)
+    Attachment(ETH, pins).attach(PROGRAMS, after)
+    names = {place.name for place in pins.folder.iterdir()}
+    assert {"tc-eth0", f"{shield_attach.KINDS[after]}-eth0"} == names
+
+
+def test_folder_belongs_to_one_process_and_one_interface(monkeypatch, tmp_path):
+    """Their programs have their maps in common; one that is gone leaves no program."""
+    known = [info("eth0.5", 2), info("eth1", 3)]
+    monkeypatch.setattr(shield_attach, "interfaces", lambda: known)
+    pins, other = Pins(tmp_path / "pins"), Pins(tmp_path / "pins")
+    pins.claim("eth0.5")
+    with pytest.raises(LinkError, match=r"is another process's"):
+        other.claim("eth0.5")
+    other.release()
+    pins.release()
+    (pins.folder / "syn-eth0%2E5").touch()
+    with pytest.raises(LinkError, match=r"has the programs of eth0.5: .*rm -r"):
+        other.claim("eth1")
+    other.release()
+    del known[0]
+    other.claim("eth1")
+    other.release()
+    assert [] == list(pins.folder.iterdir())
+
+
+def test_names_that_were_given_are_removed_again(kernel, tmp_path, pins):
+    """Of a shield that did not come about; a folder that was there stays."""
+    Attachment(ETH, pins).attach(PROGRAMS, "tc")
+    pins.undo()
+    assert not pins.folder.exists()
+    tmp_path.joinpath("mine").mkdir()
+    pins = Pins(tmp_path / "mine")
+    pins.hold("tc", "eth0", 7)
+    pins.undo()
+    assert [] == list(pins.folder.iterdir())
 
 
 def test_folder_of_another_file_system_is_refused(tmp_path, monkeypatch):

@@ -1,0 +1,73 @@
+"""Interfaces and addresses that are not as usual, under a shield."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from namespace import ROOT
+from test_shield import COMMAND, SERVER, Shielded
+from test_shield_packets import CLIENT, MAC
+
+from syncache import Segment
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+
+
+@pytest.fixture
+def shielded(wire, tmp_path):
+    return Shielded(wire, tmp_path)
+
+
+def test_address_that_is_the_broadcast_address_of_another_network_is_protected(
+    shielded,
+):
+    """The kernel has both routes to it."""
+    shielded.wire.server.link("up", "s0", "192.0.2.1/25", "192.0.2.127/24")
+    shielded.start("--mode", "always")
+    services = shielded.services()
+    assert {("192.0.2.1", 80), ("192.0.2.127", 80)} <= services, services
+
+
+@pytest.mark.parametrize("options", ["0402030307000000", "", "020405b4"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_syn_whose_frame_has_no_room_for_a_longer_answer_is_answered(
+    shielded, family, options
+):
+    """By the kernel, since the driver cannot make the frame longer."""
+    shielded.wire.server.link("mac", "s0", MAC)
+    shielded.listen()
+    shielded.start("--mode", "always", "--xdp", "native")
+    syn = Segment(
+        src=CLIENT[family],
+        dst=SERVER[family],
+        sport=40_000,
+        dport=80,
+        flags=2,
+        options_bytes=bytes.fromhex(options),
+    )
+    kind = "0800" if family == 4 else "86dd"
+    frame = MAC.replace(":", "") + "020000000077" + kind + syn.packet().hex()
+    words = (*COMMAND, "shield", "c0", "--port", "9", "--mode", "watch")
+    peer = shielded.wire.client.start(*words, "--xdp", "native", cwd=ROOT)
+    assert "on c0 (native)" in peer.stdout.readline()
+    (answer,) = shielded.wire.client.python("frames", ["c0", [frame], 1])
+    flags = bytes.fromhex(answer)[14 + (33 if family == 4 else 53)]
+    assert 0x12 == flags
+    counted = shielded.counters()
+    assert 1 == counted["synack"] + counted["unfit"]
+
+
+def test_interface_with_a_dot_in_its_name_is_pinned(wire, pins):
+    """As VLAN devices have; the kernel takes no dot in a name of its own."""
+    wire.server.link("veth", "v0.7", "peer", wire.client.pid, 1, "192.0.2.1/24")
+    words = (*COMMAND, "shield", "v0.7", "--port", "80", "--pin", str(pins))
+    for _ in range(2):
+        shield = wire.server.start(*words, cwd=ROOT)
+        line = shield.stdout.readline()
+        assert "auto on v0.7 (tc)" in line, shield.stderr.read()
+        shield.terminate()
+        shield.wait(20)
+    assert {"tc-v0%2E7", "syn-v0%2E7"} <= {place.name for place in pins.iterdir()}

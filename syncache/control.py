@@ -33,9 +33,11 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import socket
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -54,12 +56,19 @@ if TYPE_CHECKING:
     from .sysctl import Sysctl
 
 LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
+QUEUE_SECONDS = 0.01  # between two tries of a client
+PATH_BYTES_MAX = 107  # of a Unix socket, unix(7)
+CONNECTIONS_MAX = 64
+REPLY_BYTES_MAX = 64 * 1024 * 1024  # of one line that a client reads
 SAMPLE_LOOK = 2048  # places of a table that one sample looks at
 ERRORS: dict[str, type[Exception]] = {
     "KeyError": KeyError,
     "ValueError": ValueError,
     "PermissionError": PermissionError,
 }
+
+
+NOT_OURS = "not a control socket"
 
 
 class ControlError(Exception):
@@ -96,7 +105,7 @@ class Control:
         except (KeyError, ValueError, PermissionError) as error:
             message = str(error.args[0]) if error.args else str(error)
             reply = {"error": kind_of(error), "message": message}
-        except (AttributeError, TypeError, RecursionError) as error:
+        except (AttributeError, TypeError, RecursionError, ArithmeticError) as error:
             reply = {"error": "ValueError", "message": f"no such request: {error}"}
         return json.dumps(reply).encode() + b"\n"
 
@@ -225,8 +234,72 @@ def kind_of(error: Exception) -> str:
     return next(kinds, "ValueError")
 
 
+class Place:
+    """A Unix socket at a path, of mode 0600, until `remove`.
+
+    A socket that a dead process left there is replaced.
+
+    Args:
+        path: Of the socket.
+
+    Raises:
+        FileExistsError: a living process answers there, or it is no socket.
+        OSError: the path cannot be made.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        if not str(path) or len(os.fsencode(self._path)) > PATH_BYTES_MAX:
+            text = f"the path of a socket has 1 to {PATH_BYTES_MAX} bytes"
+            raise OSError(errno.ENAMETOOLONG, text, str(path))
+        kind = socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        self.socket = socket.socket(socket.AF_UNIX, kind)
+        before = os.umask(0o177)
+        try:
+            remove_stale(self._path)
+            self.socket.bind(str(self._path))
+            self._made = _identity(self._path)
+        except OSError as error:
+            self.socket.close()
+            why = error.strerror or str(error)
+            raise type(error)(error.errno, why, str(path)) from None
+        finally:
+            os.umask(before)
+
+    def remove(self) -> None:
+        """Remove the path, unless it is by now another process's."""
+        with contextlib.suppress(OSError):
+            if _identity(self._path) == self._made:
+                self._path.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino
+
+
+def remove_stale(place: Path) -> None:
+    """Remove a socket that nobody answers on; FileExistsError if somebody does."""
+    try:
+        kind = place.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise FileExistsError(errno.EEXIST, "exists and is not a socket", str(place))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # the queue of a stopped process may be full
+        try:
+            probe.connect(str(place))
+        except ConnectionRefusedError:
+            place.unlink(missing_ok=True)
+            return
+        except BlockingIOError:
+            pass
+    raise FileExistsError(errno.EEXIST, "is in use by another process", str(place))
+
+
 async def start_control(
-    path: str | Path,
+    path: str | Path | Place,
     engine: Syncache,
     *,
     kind: type[Control] | None = None,
@@ -235,49 +308,40 @@ async def start_control(
     """Listen at `path`; a socket that a dead process left there is replaced.
 
     `kind` answers: a subclass of Control that knows more operations.  `lookout` is that
-    of the engine's owner.
+    of the engine's owner.  With more than 64 connections the one that has asked nothing
+    for the longest time is ended.
 
     Raises:
         FileExistsError: a living process answers there, or it is no socket.
         OSError: the path cannot be made.
     """
-    place = Path(path)
-    remove_stale(place)
+    place = path if isinstance(path, Place) else Place(path)
     control = (kind or Control)(engine, lookout)
+    talks: dict[asyncio.StreamWriter, None] = {}  # the first one is the oldest
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, ValueError):
+        talks[writer] = None
+        if len(talks) > CONNECTIONS_MAX:
+            oldest = next(iter(talks))
+            del talks[oldest]
+            oldest.transport.abort()
+        try:
             while line := await reader.readline():
+                if writer in talks:
+                    talks[writer] = talks.pop(writer)
                 for reply in control.replies(line):
                     writer.write(reply)
                     await writer.drain()
                     await asyncio.sleep(0)  # others have their turn
-        writer.close()
+        except (ConnectionError, ValueError):
+            pass
+        finally:
+            talks.pop(writer, None)
+            writer.close()
 
-    old = os.umask(0o177)
-    try:
-        return await asyncio.start_unix_server(talk, place, limit=LINE_BYTES_MAX)
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            error.filename = str(place)
-        raise
-    finally:
-        os.umask(old)
-
-
-def remove_stale(place: Path) -> None:
-    """Remove a socket that nobody answers on; FileExistsError if somebody does."""
-    if not place.exists():
-        return
-    if not place.is_socket():
-        raise FileExistsError(f"{place} exists and is not a socket")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(place))
-        except ConnectionRefusedError:
-            place.unlink()
-            return
-    raise FileExistsError(f"{place} is in use by another process")
+    return await asyncio.start_unix_server(
+        talk, sock=place.socket, limit=LINE_BYTES_MAX
+    )
 
 
 class Client:
@@ -295,12 +359,7 @@ class Client:
             ControlError: nobody answered.
         """
         line = json.dumps({"op": op, **arguments}).encode() + b"\n"
-        try:
-            reply = json.loads(self._exchange(line))
-        except OSError as error:
-            raise ControlError(f"{self._path}: {error.strerror or error}") from None
-        except ValueError:
-            raise ControlError(f"{self._path}: not a control socket") from None
+        reply = next(self._replies(line))
         if "error" in reply:
             raise ERRORS.get(reply["error"], ValueError)(reply["message"])
         return reply["result"]
@@ -328,29 +387,55 @@ class Client:
         """Return the parts of a list, as C has them, and the result behind them."""
         parts: list[bytes] = []
         line = json.dumps({"op": operation}).encode() + b"\n"
-        try:
-            with socket.socket(socket.AF_UNIX) as sock:
-                sock.settimeout(self._timeout)
-                sock.connect(self._path)
-                sock.sendall(line)
-                with sock.makefile("rb") as file:
-                    for answer in file:
-                        reply = json.loads(answer)
-                        if "rows" not in reply:
-                            break
-                        parts.append(base64.b64decode(reply["rows"]))
-                    else:
-                        raise ControlError(f"{self._path}: the process has ended")
-        except OSError as error:
-            raise ControlError(f"{self._path}: {error.strerror or error}") from None
+        for reply in self._replies(line):
+            if "rows" not in reply:
+                break
+            parts.append(base64.b64decode(reply["rows"]))
         if "error" in reply:
             raise ERRORS.get(reply["error"], ValueError)(reply["message"])
         return parts, reply["result"]
 
-    def _exchange(self, line: bytes) -> bytes:
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(self._timeout)
-            sock.connect(self._path)
-            sock.sendall(line)
-            with sock.makefile("rb") as file:
-                return file.readline()
+    def _replies(self, line: bytes) -> Iterator[dict[str, Any]]:
+        """Send a line; yield the answers to it, the last one without `rows`.
+
+        Raises:
+            ControlError: nobody answered, or not as a control socket does.
+        """
+        try:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(self._timeout)
+                self._connect(sock)
+                sock.sendall(line)
+                with sock.makefile("rb") as file:
+                    while answer := file.readline(REPLY_BYTES_MAX):
+                        reply = json.loads(answer)
+                        if not _is_reply(reply):
+                            raise ControlError(f"{self._path}: {NOT_OURS}")
+                        yield reply
+        except OSError as error:
+            raise ControlError(f"{self._path}: {error.strerror or error}") from None
+        except (ValueError, RecursionError):
+            raise ControlError(f"{self._path}: {NOT_OURS}") from None
+        raise ControlError(f"{self._path}: the process has ended")
+
+    def _connect(self, sock: socket.socket) -> None:
+        """Connect; while the queue of the process is full, wait."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                sock.connect(self._path)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise OSError(errno.EBUSY, "the process does not answer") from None
+                time.sleep(QUEUE_SECONDS)
+            else:
+                return
+
+
+def _is_reply(reply: object) -> bool:
+    """Return whether a line is an answer, whole and of the right types."""
+    if not isinstance(reply, dict):
+        return False
+    if "error" in reply:
+        return isinstance(reply["error"], str) and "message" in reply
+    return "result" in reply or isinstance(reply.get("rows"), str)

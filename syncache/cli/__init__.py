@@ -8,12 +8,16 @@ to do and exit status 1; a traceback means that we did something wrong.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
 from .signals import Stopped
+from .sink import open_standard, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +41,10 @@ COMMANDS = {
     "cookie": "make, check or explain a SYN cookie",
     "demo": "serve real clients through a real SYN flood",
 }
+
+
+# Of a write to the standard output that has no room, or is no more.
+OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class Failure(Exception):  # noqa: N818  it is no error of ours
@@ -67,18 +75,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         top.add_argument("command", choices=COMMANDS, metavar="COMMAND")
         top.parse_args(words[:1])
         return 2
+    open_standard()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may be of any bytes
+            stream.reconfigure(errors="backslashreplace")
     module = importlib.import_module(f"syncache.cli.{words[0]}")
     command = cast("Command", module)
     try:
-        return command.run(command.parser().parse_intermixed_args(words[1:]))
+        status = command.run(command.parser().parse_intermixed_args(words[1:]))
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except Failure as failure:
-        print(f"syncache {words[0]}: {one_line(failure)}", file=sys.stderr)
+        say(f"syncache {words[0]}: {one_line(failure)}")
         return 1
     except BrokenPipeError:  # `syncache sysctl -a | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in OUTPUT_ERRORS:
+            raise
+        _give_up_output()
+        say(f"syncache {words[0]}: cannot write the output: {error.strerror}")
         return 1
     except (KeyboardInterrupt, Stopped):
         return 130
+    return status
+
+
+def _give_up_output() -> None:
+    """Have the rest of the standard output thrown away, or the end would fail."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(text: object) -> str:

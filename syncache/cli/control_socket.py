@@ -6,23 +6,22 @@ A reader that does not read costs nothing but its place.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
-import socket
-from pathlib import Path
+import time
 from typing import TYPE_CHECKING
 
-from ..control import LINE_BYTES_MAX, remove_stale
+from ..control import LINE_BYTES_MAX, Place
 from . import Failure
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
     from ..control import Control
 
 CONNECTIONS_MAX = 16
 STEPS_A_TURN = 2
+AGAIN_SECONDS = 1.0  # after there were no descriptors
 
 
 class ControlSocket:
@@ -33,22 +32,11 @@ class ControlSocket:
     """
 
     def __init__(self, path: str, control: Control) -> None:
-        self._path = Path(path)
         self._control = control
-        self._talks: dict[int, _Talk] = {}
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            remove_stale(self._path)
-            before = os.umask(0o177)
-            try:
-                self._socket.bind(path)
-            finally:
-                os.umask(before)
-        except OSError as error:
-            self._socket.close()
-            why = error.strerror or str(error)
-            raise Failure(f"--control {path}: {why}") from None
-        self._socket.setblocking(False)
+        self._talks: dict[int, _Talk] = {}  # the first one has said nothing longest
+        self._again: float | None = None  # when descriptors may be there again
+        self._place = place_of(path)
+        self._socket = self._place.socket
         self._socket.listen(CONNECTIONS_MAX)
         self._epoll = select.epoll()
         self._epoll.register(self._socket, select.EPOLLIN)
@@ -59,11 +47,15 @@ class ControlSocket:
 
     def turn(self) -> None:
         """Take a step of some connections."""
+        if self._again is not None and time.monotonic() >= self._again:
+            self._again = None
+            self._epoll.register(self._socket, select.EPOLLIN)
         for descriptor, _ in self._epoll.poll(0, STEPS_A_TURN):
             talk = self._talks.get(descriptor)
             if talk is None:
                 self._accept()
             elif talk.step():
+                self._talks[descriptor] = self._talks.pop(descriptor)
                 self._epoll.modify(descriptor, talk.waits_for)
             else:
                 self._end(descriptor)
@@ -74,22 +66,40 @@ class ControlSocket:
             self._end(descriptor)
         self._epoll.close()
         self._socket.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        self._place.remove()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
+        """Take a connection; the one that asked nothing for longest makes room."""
+        try:
             made, _ = self._socket.accept()
-            if len(self._talks) >= CONNECTIONS_MAX:
-                made.close()
-                return
-            made.setblocking(False)
-            self._talks[made.fileno()] = _Talk(made, self._control)
-            self._epoll.register(made, select.EPOLLIN)
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError:  # no descriptors: do not be woken for it again at once
+            self._epoll.unregister(self._socket)
+            self._again = time.monotonic() + AGAIN_SECONDS
+            return
+        if len(self._talks) >= CONNECTIONS_MAX:
+            self._end(next(iter(self._talks)))
+        made.setblocking(False)
+        self._talks[made.fileno()] = _Talk(made, self._control)
+        self._epoll.register(made, select.EPOLLIN)
 
     def _end(self, descriptor: int) -> None:
         self._epoll.unregister(descriptor)
         self._talks.pop(descriptor).socket.close()
+
+
+def place_of(path: str) -> Place:
+    """Make the socket of `--control`.
+
+    Raises:
+        Failure: somebody answers there, or the path cannot be made.
+    """
+    try:
+        return Place(path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Failure(f"--control {path}: {why}") from None
 
 
 class _Talk:

@@ -34,7 +34,7 @@ from .replay import Replay
 from .report_live import LiveReport
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service, keep_open
-from .sides import Sides, doubts
+from .sides import Sides, doubts, say_each
 from .signals import Signals
 from .sources import EXIT_STATUS, add_options, captures_of, refuse_options
 from .tunables import load
@@ -106,8 +106,7 @@ def run(options: argparse.Namespace) -> int:
     engine = make(options, source)
     opts.check_interfaces(options, [] if options.tun else names)
     if options.check:
-        for text in doubts(options, None):
-            print(f"syncache inspect: {text}", file=sys.stderr)
+        say_each("inspect", doubts(options, None))
         return 0
     with contextlib.ExitStack() as stack:
         try:

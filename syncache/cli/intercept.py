@@ -33,7 +33,7 @@ from .log_form import DEBUG, INFO, WARNING
 from .output import Budget, Output, opened
 from .record import flow_name, recording
 from .service import Service, keep_open
-from .sides import Sides, doubts
+from .sides import Sides, doubts, say_each
 from .signals import Signals
 from .state import State, check_state
 from .state import add_options as add_state
@@ -108,8 +108,7 @@ def run(options: argparse.Namespace) -> int:
         found = doubts(options, engine.acl)
         if options.offload and (trouble := obstacle(engine)):
             found.append(NO_OFFLOAD + trouble)
-        for text in found:
-            print(f"syncache intercept: {text}", file=sys.stderr)
+        say_each("intercept", found)
         return 0
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
@@ -319,7 +318,7 @@ class Box(Bridge):
     ) -> None:
         """Answer on the control socket, and print tables no faster than they go."""
         self._output = output
-        if options.control:
+        if options.control is not None:
             control = FlowControl(self.engine, self._clock, lookout=self.lookout)
             self._control = ControlSocket(options.control, control)
             stack.callback(self._control.close)

@@ -6,8 +6,10 @@ anything is opened.  What they do is the business of `tunables` and `service`.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import stat
 from mmap import PAGESIZE
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,6 +190,8 @@ def check_service(options: argparse.Namespace) -> None:
         raise Failure("--group needs --user")
     if options.user:
         account(options.user, options.group)
+    if options.check:
+        check_outputs(options)
 
 
 def check_ring(options: argparse.Namespace) -> None:
@@ -239,3 +243,37 @@ def exists(name: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Refuse files that could not be written; nothing is made.
+
+    Raises:
+        Failure: the first one.
+    """
+    for word in ("log", "pcapng", "report", "state"):
+        path = getattr(options, word, None)
+        if path is not None and (why := _obstacle(path)):
+            raise Failure(f"--{word} {path}: {why}")
+    path = getattr(options, "control", None)
+    if path is not None:
+        folder = Path(path).parent
+        if not folder.is_dir():
+            raise Failure(f"--control {path}: there is no folder {folder}")
+        if not os.path.lexists(path) and not os.access(folder, os.W_OK | os.X_OK):
+            raise Failure(f"--control {path}: {os.strerror(errno.EACCES)}")
+
+
+def _obstacle(path: Path) -> str:
+    """Return why a file cannot be written; nothing if it can."""
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            return os.strerror(errno.EISDIR)
+        may = os.access(path, os.W_OK)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            return f"there is no folder {path.parent}"
+        may = os.access(path.parent, os.W_OK | os.X_OK)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if may else os.strerror(errno.EACCES)

@@ -13,11 +13,12 @@ import logging
 import os
 import select
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..links.syslog import FACILITIES, Syslog, names
 from ..links.syslog import line as line_of
-from . import Failure
+from . import Failure, sink
 from .log_form import INFO, NOTICE, WARNING, Entry, form_of, moment_of
 
 if TYPE_CHECKING:
@@ -68,15 +69,18 @@ class Output:
         self.has_facts = False  # whether the form writes them
         self.syslog = syslog
         self._path = path
-        self._descriptor = descriptor if path is None else _append(path)
-        self._reopening = False
         self._name = name
+        self._reopening = False
+        self._descriptor = descriptor
         self._limit = limit
         self._queue: collections.deque[bytes] = collections.deque()
         # Each number is written by one thread only.
         self._queued = self._taken = 0
         self._refused = self._failed = self._reported = 0
         self._error = self._writing = 0
+        self._syslog_lost = 0  # as many as were reported
+        if path is not None:
+            self._descriptor = self._opened(path)
         self._wake = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -124,8 +128,7 @@ class Output:
                 has_time=has_time,
             )
             parts.append(self._form(entry))
-            if self.syslog is not None:
-                self.syslog.send(entry, moment)
+            self._send(entry)
         self._put("".join(parts).encode(errors="replace"))
 
     def alarm(self, alarm: Alarm) -> None:
@@ -138,6 +141,17 @@ class Output:
             time=alarm.time,
             facts=alarm.facts,
         )
+
+    def _send(self, entry: Entry) -> None:
+        """Send a line to syslog, and once it is there again, how many were lost."""
+        syslog = self.syslog
+        if syslog is None or not syslog.send(entry, entry.moment):
+            return
+        missing = syslog.lost - self._syslog_lost
+        if missing:
+            text = f"{missing} lines of the log are lost"
+            syslog.send(replace(entry, text=text, kind="lost", severity=WARNING))
+            self._syslog_lost = syslog.lost
 
     def _put(self, data: bytes) -> None:
         if self._queued - self._taken + len(data) > self._limit:
@@ -160,6 +174,9 @@ class Output:
         left = self._writing + sum(data.count(b"\n") for data in list(self._queue))
         if self.lost + left > self._reported:
             self._warn(f"{self.lost + left} lines of the log are lost")
+        if self.syslog is not None and self.syslog.lost > self._syslog_lost:
+            missing = self.syslog.lost - self._syslog_lost
+            self._warn(f"{missing} lines to syslog are lost")
         return self.lost + left
 
     def _work(self) -> None:
@@ -177,14 +194,26 @@ class Output:
             if self._end.is_set():
                 return
 
+    def _opened(self, path: Path) -> int:
+        """Open the file; -1 if that fails for a reason that passes."""
+        try:
+            return sink.open_append(path)
+        except OSError as error:
+            if error.errno not in sink.PASSING:
+                raise
+            self._error = error.errno or 0
+            self._warn(f"{path}: {error.strerror}; going on without a log until then")
+            return -1
+
     def _open_again(self) -> None:
         assert self._path is not None
         try:
-            fresh = _append(self._path)
+            fresh = sink.open_append(self._path)
         except OSError as error:
             self._warn(f"{self._path}: {error.strerror}; the log goes on where it was")
             return
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
         self._descriptor = fresh
 
     def _batch(self) -> bytes:
@@ -206,16 +235,18 @@ class Output:
                 text=text, moment=moment_of(None), kind="lost", severity=WARNING
             )
             note = self._form(entry).encode()
-        rest = memoryview(note + data)
-        while rest:
+        rest, error = memoryview(note + data), None
+        if self._descriptor < 0 and self._path is not None:
             try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:
-                select.select([], [self._descriptor], [])
-            except OSError as error:
-                self._failed += bytes(rest).count(b"\n") or 1
-                self._fail(error)
-                return
+                self._descriptor = sink.open_append(self._path)
+            except OSError as failure:
+                error = failure
+        if error is None:
+            rest, error = sink.write_all(self._descriptor, rest)
+        if error is not None:
+            self._failed += bytes(rest).count(b"\n") - bool(note) or 1
+            self._fail(error)
+            return
         self._reported = lost
         self._error = 0
 
@@ -235,11 +266,6 @@ class Output:
             poller.register(STDERR, select.POLLOUT)
             if poller.poll(0):
                 os.write(STDERR, f"{self._name}: {text}\n".encode())
-
-
-def _append(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-    return os.open(path, flags, 0o640)
 
 
 class Handler(logging.Handler):
@@ -278,15 +304,22 @@ def opened(name: str, options: argparse.Namespace) -> Iterator[Output]:
                 is_local = "/" in options.syslog and form != "rfc5424"
                 facility = options.facility
                 syslog = Syslog(
-                    options.syslog, facility=facility, app=APP, local=is_local
+                    options.syslog,
+                    facility=facility,
+                    app=APP,
+                    local=is_local,
+                    patient=True,
                 )
             except OSError as error:
                 raise Failure(f"--syslog: {error}") from None
             stack.callback(syslog.close)
+            if syslog.trouble:
+                sink.say(f"{name}: --syslog: {syslog.trouble}; going on without it")
         number, who = FACILITIES[options.facility], names(APP)
 
         def datagram(entry: Entry) -> bytes:
-            return line_of(entry, entry.moment, number, who).encode()
+            text = line_of(entry, entry.moment, number, who)
+            return text.encode(errors="backslashreplace")
 
         made = form_of(form, command, datagram)
         try:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import sys
+import logging
+import os
 import threading
 import time
 from datetime import datetime, timezone
@@ -21,7 +22,7 @@ from .. import pcapng
 from ..flow import Verdict
 from ..links.replay import captured_at
 from ..verdict import Reason
-from . import Failure, version
+from . import Failure, one_line, sink, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,9 @@ A_RING = 8
 SNAP = 2048  # bytes of a packet of a live link
 QUEUE_BYTES = 4 * 1024 * 1024
 FILE_BYTES = 256 * 1024 * 1024  # of a live link
+BATCH_BYTES = 64 * 1024
 CLOSE_SECONDS = 2.0
+RETRY_SECONDS = 1.0  # after a disk was full
 IPV6_HEADER, TCP, TCP_FLAGS = 40, 6, 13
 PROTOCOLS = {1: "ICMP", 58: "ICMPv6", 17: "UDP"}
 FLAGS = ((2, "SYN"), (1, "FIN"), (4, "RST"), (16, "ACK"))
@@ -82,38 +85,69 @@ def kind_of(packet: bytes) -> str:
 
 
 class Writer:
-    """Writes blocks to a file, at once or from a bounded queue by a thread."""
+    """Writes blocks to a file, at once or from a bounded queue by a thread.
 
-    def __init__(self, path: Path, *, live: bool) -> None:
-        try:
-            self._file: BinaryIO = path.open("wb")
-        except OSError as error:
-            raise Failure(f"--pcapng {path}: {error.strerror}") from None
+    A live link's file is cut back to its last whole block when the disk is full, and
+    goes on when there is room again.
+
+    Args:
+        path: The file; it is emptied.
+        live: Queue the blocks.
+        head: The blocks that a file begins with.
+
+    Raises:
+        Failure: the file cannot be written, or another process writes it.
+    """
+
+    def __init__(self, path: Path, *, live: bool, head: bytes = b"") -> None:
         self._path = path
         self._live = live
+        self._head = head
+        self._file: BinaryIO | None = None
+        self._descriptor = -1
         self._queue: collections.deque[bytes] = collections.deque()
         # Each number is written by one thread only.
         self._queued = self._taken = 0
-        self.lost = 0
-        self.error = ""
+        self._refused = self.failed = 0
+        self._size = 0
+        self.trouble = ""  # the last one
+        self._is_over = False
         self._wake = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
-        if live:
-            self._thread.start()
+        try:
+            if live:
+                self._open_first()
+                self._thread.start()
+            else:
+                self._file = path.open("wb")
+                self._file.write(head)
+        except BlockingIOError:
+            raise Failure(f"--pcapng {path}: another process writes it") from None
+        except OSError as error:
+            raise Failure(f"--pcapng {path}: {error.strerror}") from None
+
+    @property
+    def lost(self) -> int:
+        """Blocks that are not in the file: no room, or an error."""
+        return self._refused + self.failed
 
     def write(self, block: bytes) -> bool:
         """Write or queue a block; False, and it is counted, if there is no room."""
-        if not self._live:
-            self._put(block)
+        if self._file is not None:
+            try:
+                self._file.write(block)
+            except OSError as error:
+                self.trouble = error.strerror or str(error)
+                self.failed += 1
             return True
         waiting = self._queued - self._taken
         if (
-            self.error
+            self._is_over
             or waiting + len(block) > QUEUE_BYTES
             or self._queued > FILE_BYTES
         ):
-            self.lost += 1
+            self._refused += 1
             return False
         self._queued += len(block)
         self._queue.append(block)
@@ -127,31 +161,76 @@ class Writer:
             self._wake.set()
             self._thread.join(CLOSE_SECONDS)
             if self._thread.is_alive():
-                self.error = self.error or "the file is too slow"
-                return
+                self.trouble = self.trouble or "the file is too slow"
+                self.failed += len(self._queue)
+            elif self._descriptor >= 0:
+                os.close(self._descriptor)
+            return
         try:
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
         except OSError as error:
-            self.error = self.error or (error.strerror or str(error))
+            self.trouble = self.trouble or (error.strerror or str(error))
+
+    def _open_first(self) -> None:
+        try:
+            self._descriptor = sink.open_fresh(self._path)
+        except OSError as error:
+            if error.errno not in sink.PASSING:
+                raise
+            self._fail(error)
 
     def _work(self) -> None:
         while True:
             self._wake.wait()
             self._wake.clear()
             while self._queue:
-                block = self._queue.popleft()
-                self._taken += len(block)
-                self._put(block)
+                blocks = []
+                size = 0
+                while self._queue and size < BATCH_BYTES:
+                    blocks.append(self._queue.popleft())
+                    size += len(blocks[-1])
+                self._taken += size
+                self._put(blocks)
             if self._end.is_set():
+                if not self._size and not self._is_over:
+                    self._put([])
                 return
 
-    def _put(self, block: bytes) -> None:
-        if self.error:
+    def _put(self, blocks: list[bytes]) -> None:
+        """Write some blocks, behind the head in an empty file; or none of them."""
+        if self._is_over:
+            self.failed += len(blocks)
             return
         try:
-            self._file.write(block)
+            if self._descriptor < 0:
+                self._descriptor = sink.open_fresh(self._path)
+            data = b"".join([b"" if self._size else self._head, *blocks])
+            _, error = sink.write_all(self._descriptor, memoryview(data))
+            if error is None:
+                self._size += len(data)
+                return
+            failure = error
+            # Half a block would spoil all that follow.
+            if sink.is_regular(self._descriptor) and error.errno in sink.PASSING:
+                os.ftruncate(self._descriptor, self._size)
+                os.lseek(self._descriptor, self._size, os.SEEK_SET)
+            else:
+                self._is_over = True
         except OSError as error:
-            self.error = error.strerror or str(error)
+            failure = error
+        self.failed += len(blocks)
+        self._fail(failure)
+        self._end.wait(RETRY_SECONDS)
+
+    def _fail(self, error: OSError) -> None:
+        """Warn of a trouble that is not the last one."""
+        why = error.strerror or str(error)
+        if why != self.trouble:
+            logging.getLogger("syncache").warning(
+                "%s: %s; packets are not recorded", self._path, why
+            )
+        self.trouble = why
 
 
 class Allowance:
@@ -199,9 +278,6 @@ class Recorder:
         self._live = live
         self._received, self._made = Allowance(), Allowance()
         self._names_of_sides = list(interfaces)
-        writer.write(pcapng.section(f"syncache {version()}"))
-        for name in interfaces:
-            writer.write(pcapng.interface(name))
 
     def before(self, rx: Ring) -> int | Picked:
         """Copy the packets that are to be recorded, before they are rewritten.
@@ -259,13 +335,13 @@ class Recorder:
 
     def report(self) -> str:
         """Return the totals of the recording, in a sentence."""
-        text = f"{self.recorded} packets recorded"
+        text = f"{self.recorded - self._writer.failed} packets recorded"
         if self.passed_over:
             text += f", {self.passed_over} passed over by sampling"
         if self._writer.lost:
             text += f", {self._writer.lost} lost: the file was full or too slow"
-        if self._writer.error:
-            text += f"; {self._writer.error}"
+        if self._writer.trouble:
+            text += f"; {self._writer.trouble}"
         return text
 
 
@@ -281,11 +357,13 @@ def recording(
     if path is None:
         yield None
         return
-    writer = Writer(path, live=live)
+    named = [pcapng.interface(name) for name in interfaces]
+    head = b"".join([pcapng.section(f"syncache {version()}"), *named])
+    writer = Writer(path, live=live, head=head)
     zero = datetime.now(timezone.utc).timestamp() - time.monotonic() if live else 0.0
     recorder = Recorder(writer, names, interfaces, live=live, zero=zero)
     try:
         yield recorder
     finally:
         writer.close()
-        print(f"{path}: {recorder.report()}", file=sys.stderr)
+        sink.say(one_line(f"{path}: {recorder.report()}"))

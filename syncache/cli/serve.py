@@ -21,6 +21,7 @@ from .. import Syncache, Sysctl
 from ..control import assign, start_control
 from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
+from .control_socket import place_of
 from .output import Output, opened
 from .record import reason_name, recording
 from .service import Service, keep_open
@@ -204,7 +205,7 @@ def run_shards(
             ring = opts.ring_of(options)
             link = Packet(options.packet, ours, fanout=group, **ring, **hints)
         shard.ready()
-        if options.control:
+        if options.control is not None:
             options.control += f".{shard.index}"
         given = source.of_shard(shard.index) if source else shard.keys
         record = recording(
@@ -333,9 +334,10 @@ async def serve(
             stack.callback(watch(source, host, output).close)
         what = await listen(options, host, stack)
         engine = host.stack.syncache
-        if options.control:
-            control = await start_control(options.control, engine, lookout=host.lookout)
-            stack.callback(Path(options.control).unlink, missing_ok=True)
+        if options.control is not None:
+            place = place_of(options.control)
+            stack.callback(place.remove)
+            control = await start_control(place, engine, lookout=host.lookout)
             stack.callback(control.close)
         where = ", ".join(ours)
         device = options.packet or options.xdp or options.tun

@@ -26,6 +26,7 @@ from ..lookout import Lookout
 from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
+from .control_socket import place_of
 from .log_form import INFO, WARNING
 from .metrics import Exporter, Here, address
 from .output import Output, opened
@@ -150,6 +151,7 @@ def run(options: argparse.Namespace) -> int:
         options.sysctl.append(f"{MODE}={options.mode}")
     sysctl = tunables(options, source)
     if options.check:
+        opts.check_outputs(options)
         return report(options, places, sysctl)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
@@ -279,16 +281,14 @@ async def watch(
         if reader:
             reader.beside(shield.sources.counted, shield.block)
             stack.callback(reader.close)
-        if options.control:
+        if options.control is not None:
             # It has what the control socket asks of an engine.
             engine = cast("Syncache", shield)
-            try:
-                control = await start_control(
-                    options.control, engine, kind=ShieldControl, lookout=lookout
-                )
-            except OSError as error:
-                raise Failure(str(error)) from None
-            stack.callback(Path(options.control).unlink, missing_ok=True)
+            place = place_of(options.control)
+            stack.callback(place.remove)
+            control = await start_control(
+                place, engine, kind=ShieldControl, lookout=lookout
+            )
             stack.callback(control.close)
         if options.metrics:
             stack.enter_context(exporting(options, shield, lookout))

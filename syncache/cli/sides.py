@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import address as addresses
 from ..attempts import Attempts
 from ..flow import Side
+from . import one_line
+from .sink import say
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..acl import AccessList
     from ..acl.rule import End
@@ -52,6 +54,12 @@ def doubts(options: argparse.Namespace, acl: AccessList | None) -> list[str]:
     bridged = options.inside is not None and not options.tun
     found = suspicions(options.outside, options.inside, acl) if bridged else []
     return found + left_out(acl)
+
+
+def say_each(command: str, found: Sequence[str]) -> None:
+    """Write the warnings of a check to the standard error."""
+    for text in found:
+        say(f"syncache {command}: {one_line(text)}")
 
 
 def left_out(acl: AccessList | None) -> list[str]:

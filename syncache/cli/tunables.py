@@ -6,7 +6,6 @@ anything.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from ..ios.config import Config, read_lines
 from ..sysctl import UnknownTunable
 from ..textfile import read_text
 from ..tunables.conf import assignment
-from . import Failure, unreadable
+from . import Failure, one_line, unreadable
+from .sink import say
 
 STRICT = "lines of other features in an IOS configuration are errors"
 
@@ -112,7 +112,7 @@ def load_file(
         sysctl.load(source, ignore_unknown=ignore_unknown, name=str(path))
     if not quiet:
         for warning in caught:
-            print(f"syncache: {warning.message}", file=sys.stderr)
+            say(f"syncache: {one_line(warning.message)}")
     return sum(issubclass(warning.category, UnknownTunable) for warning in caught)
 
 
@@ -129,7 +129,7 @@ def _tell(config: Config, engine: str) -> None:
     if engine == "ip tcp intercept":
         features.append("access lists")
     for text in config.report(*features):
-        print(f"syncache: {text}", file=sys.stderr)
+        say(f"syncache: {one_line(text)}")
 
 
 def speaks_ios(lines: Sequence[str]) -> bool:

@@ -11,9 +11,11 @@ not stop what is logged: messages are counted as lost.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
+import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +39,24 @@ FACILITIES = {
 NIL = "-"
 MONTHS = list(MONTH_NUMBER)
 APP_MAX, HOST_MAX, NAME_MAX = 48, 255, 32
+AGAIN_SECONDS = 1.0  # between two looks for a daemon that is gone
+# The daemon has ended, and its socket with it.
+GONE = {
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EDESTADDRREQ,
+    errno.ENOTCONN,
+    errno.EPIPE,
+}
+# It may be there later: it, or the network, has not started yet.
+LATER = {
+    errno.ECONNREFUSED,
+    errno.ENOENT,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EMFILE,
+    errno.ENFILE,
+}
 
 
 def _now() -> datetime:
@@ -64,10 +84,13 @@ class Syslog:
         facility: One of `FACILITIES`.
         app: The name that the log shows.
         local: In the form for a socket of this machine.
+        patient: Go on without a daemon that is not there; `trouble` has the reason.
         clock: The wall clock, in UTC.
 
     Raises:
         LinkError: The target or the facility makes no sense, or no socket is there.
+
+    A daemon that went away is looked for again, once a second at most.
     """
 
     def __init__(
@@ -77,6 +100,7 @@ class Syslog:
         facility: str = "local0",
         app: str = "syncache",
         local: bool = False,
+        patient: bool = False,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         if facility not in FACILITIES:
@@ -87,27 +111,54 @@ class Syslog:
         self._clock = clock
         self._names = names(app)
         self._local = f"{_printable(app, APP_MAX)}[{os.getpid()}]" if local else ""
+        self.trouble = ""
+        self._socket: socket.socket | None = None
+        self._again = 0.0  # when the daemon is looked for again
         try:
-            self._socket = _connect(target)
+            self._family, self._place = _found(target)
         except OSError as error:
-            reason = error.strerror or str(error)
-            message = f"no syslog at {target}: {reason}"
-            raise LinkError(message, error.errno) from None
-        self._socket.setblocking(False)
+            raise _trouble(target, error) from None
+        try:
+            self._socket = _opened(self._family, self._place)
+        except OSError as error:
+            self.trouble = str(_trouble(target, error))
+            if not (patient and error.errno in LATER):
+                raise _trouble(target, error) from None
 
-    def send(self, message: Named, moment: datetime | None = None) -> None:
-        """Send a message; if that is not possible now it is lost, and counted.
+    def send(self, message: Named, moment: datetime | None = None) -> bool:
+        """Send a message; False if that is not possible now: it is lost, and counted.
 
         Args:
             message: The text, its severity and its name.
             moment: When it happened, in UTC; None: now.
         """
+        data = self.datagram(message, moment)
+        done = self._sent(data) or (self._is_back() and self._sent(data))
+        self.sent += done
+        self.lost += not done
+        return done
+
+    def _sent(self, data: bytes) -> bool:
+        """Send it; without a socket if the daemon that we knew is gone."""
+        if self._socket is None:
+            return False
         try:
-            self._socket.send(self.datagram(message, moment))
-        except OSError:
-            self.lost += 1
-        else:
-            self.sent += 1
+            self._socket.send(data)
+        except OSError as error:
+            if error.errno in GONE:
+                self.close()
+            return False
+        return True
+
+    def _is_back(self) -> bool:
+        """Look for a daemon that is gone; True if it is there again."""
+        now = time.monotonic()
+        if self._socket is not None or now < self._again:
+            return False
+        self._again = now + AGAIN_SECONDS
+        with contextlib.suppress(OSError):
+            self._socket = _opened(self._family, self._place)
+        return self._socket is not None
 
     def datagram(self, message: Named, moment: datetime | None = None) -> bytes:
         """Return a message with its header (RFC 5424 section 6, or the local one)."""
@@ -116,12 +167,16 @@ class Syslog:
             when = when.astimezone()
             month = MONTHS[when.month - 1].title()
             head = f"<{8 * self._facility + message.severity}>{month} {when.day:2}"
-            return f"{head} {when:%H:%M:%S} {self._local}: {message}".encode()
-        return line(message, when, self._facility, self._names).encode()
+            text = f"{head} {when:%H:%M:%S} {self._local}: {message}"
+        else:
+            text = line(message, when, self._facility, self._names)
+        return text.encode(errors="backslashreplace")
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
 
 def names(app: str) -> str:
@@ -137,16 +192,23 @@ def line(message: Named, moment: datetime, facility: int, who: str) -> str:
     return f"{head} {_printable(message.mnemonic, NAME_MAX)} {NIL} {message}"
 
 
-def _connect(target: str) -> socket.socket:
+def _found(target: str) -> tuple[int, object]:
+    """Return family and place of a target; names are looked up here alone."""
     if "/" in target:
-        return _opened(socket.AF_UNIX, target)
+        return socket.AF_UNIX, target
     host, port = _host_and_port(target)
     family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    return _opened(family, place)
+    return family, place
+
+
+def _trouble(target: str, error: OSError) -> LinkError:
+    reason = error.strerror or str(error)
+    return LinkError(f"no syslog at {target}: {reason}", error.errno)
 
 
 def _opened(family: int, place: object) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    made = socket.socket(family, kind)
     try:
         made.connect(place)  # type: ignore[arg-type]
     except BaseException:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import select
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 
 from syncache import Intercept
 from syncache.acl import AccessList, permit
-from syncache.cli import Failure
+from syncache.cli import Failure, control_socket
 from syncache.cli.control_socket import CONNECTIONS_MAX, ControlSocket
 from syncache.control import Client, ControlError, FlowControl
 from tests.conformance.shield import Shield
@@ -137,6 +141,41 @@ def test_several_requests_of_one_connection_are_answered_in_order(served, tmp_pa
         with sock.makefile("rb") as file:
             answers = [json.loads(file.readline()) for _ in range(3)]
     assert ["result", "error", "result"] == [next(iter(each)) for each in answers]
+
+
+def test_connections_that_say_nothing_make_room(served, tmp_path):
+    """A program that never closes its own keeps no operator out."""
+    path = tmp_path / "control"
+
+    def work():
+        with contextlib.ExitStack() as stack:
+            for _ in range(3 * CONNECTIONS_MAX):
+                one = stack.enter_context(socket.socket(socket.AF_UNIX))
+                one.connect(str(path))
+                one.sendall(b"{")
+            return Client(path, 30).request("status")["engine"]
+
+    assert "intercept" == turns(served, work)
+
+
+def test_no_descriptors_are_not_asked_for_at_once_again(tmp_path, monkeypatch):
+    """The loop would turn without a rest; who waits is taken when there are some."""
+    monkeypatch.setattr(control_socket, "AGAIN_SECONDS", 0.0)
+    served = ControlSocket(str(tmp_path / "x"), FlowControl(Intercept(acl=None)))
+    none = Mock()
+    none.accept.side_effect = OSError(errno.EMFILE, "Too many open files")
+    none.fileno.return_value = served._socket.fileno()
+    with socket.socket(socket.AF_UNIX) as one:
+        one.connect(str(tmp_path / "x"))
+        real, served._socket = served._socket, none
+        served.turn()
+        assert [] == select.select([served], [], [], 0)[0]
+        assert 1 == none.accept.call_count
+        served._socket = real
+        served.turn()  # registers again, and accepts
+        served.turn()
+        assert 1 == len(served._talks)
+    served.close()
 
 
 def test_process_that_ends_in_the_middle_is_an_error(tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
-from syncache.cli import advise, inspect, intercept, main, options, serve
+from syncache.cli import Failure, advise, inspect, intercept, main, options, serve
 
 MINIMUM = {
     "serve": ["--discard", "--packet", "lo", "--address", "127.0.0.1"],
@@ -123,3 +125,35 @@ def test_way_of_taking_interfaces_that_does_not_go_is_refused(words, says, capsy
     error = capsys.readouterr().err
     assert says in error
     assert 1 == error.count("\n")
+
+
+@pytest.mark.parametrize("command", MINIMUM)
+@pytest.mark.parametrize("word", ["--log", "--pcapng", "--control"])
+def test_check_names_a_file_that_could_not_be_written(command, word, tmp_path, capsys):
+    """Before a start is tried; and it makes none."""
+    place = tmp_path / "none" / "file"
+    assert 1 == main([command, *MINIMUM[command], "--check", word, str(place)])
+    assert f"{word} {place}: " in capsys.readouterr().err
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [("folder", "Is a directory"), ("loop", "symbolic"), ("file", ""), ("none", "")],
+)
+def test_check_looks_at_the_kind_of_a_file(tmp_path, kind, why):
+    """It stays as it is."""
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "loop":
+        path.symlink_to("loop")
+    elif kind == "file":
+        path.write_text("mine")
+    given = argparse.Namespace(log=path)
+    if not why:
+        options.check_outputs(given)
+        assert (kind == "file") == path.exists()
+        return
+    with pytest.raises(Failure, match=f"--log {path}: .*{why}"):
+        options.check_outputs(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +19,8 @@ import needs
 import pytest
 
 from syncache.alarms import Alarm
-from syncache.cli import Failure
+from syncache.cli import Failure, sink
+from syncache.cli import output as output_module
 from syncache.cli.output import EVENTS_A_TURN, Budget, Handler, Output, opened
 
 LINE = "a line of the log\n"
@@ -196,6 +199,44 @@ def test_file_that_cannot_be_opened_again_goes_on_where_it_was(tmp_path, capfd):
     )
 
 
+def test_pipe_without_a_reader_is_no_reason_to_wait(tmp_path):
+    """At the start nor later; a reader that comes gets the lines that fitted."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with opened("x", words(log=path, log_format="text")) as output:
+        output.write("first\n")
+        output.reopen()
+        wait_for(lambda: not output._reopening)
+        output.write("second\n")
+        with path.open("rb") as file:
+            assert [b"first\n", b"second\n"] == [file.readline(), file.readline()]
+        assert 0 == output.lost
+
+
+def test_log_on_a_full_disk_is_opened_when_there_is_room(tmp_path, monkeypatch, capfd):
+    """The box starts without; the reason is a warning, and the loss is in the log."""
+    monkeypatch.setattr(output_module, "RETRY_SECONDS", 0.01)
+    is_full = threading.Event()
+    is_full.set()
+    append = sink.open_append
+
+    def full(path):
+        if is_full.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return append(path)
+
+    monkeypatch.setattr(sink, "open_append", full)
+    path = tmp_path / "log"
+    with opened("x", words(log=path, log_format="text")) as output:
+        output.write("first\n")
+        wait_for(lambda: output.lost)
+        is_full.clear()
+        output.write("second\n")
+    assert "1 lines of the log are lost\nsecond\n" == path.read_text()
+    said = capfd.readouterr().err
+    assert f"x: {path}: No space left on device; going on without a log" in said
+
+
 def test_log_that_cannot_be_opened_is_one_line(tmp_path):
     """At the start, with its path."""
     path = tmp_path / "none" / "log"
@@ -284,16 +325,39 @@ def test_syslog_socket_gets_rfc5424_if_the_log_has_that_form(tmp_path):
     assert heard == (tmp_path / "log").read_text().splitlines()
 
 
-def test_syslog_that_is_not_there_is_one_line(tmp_path):
+def test_syslog_that_cannot_be_is_one_line(tmp_path):
     """Before anything is opened."""
     with (
         pytest.raises(Failure, match="no facility 'x'"),
         opened("x", words(facility="x")),
     ):
         pass
-    given = words(syslog=str(tmp_path / "none"))
-    with pytest.raises(Failure, match="--syslog: no syslog at"), opened("x", given):
+    given = words(syslog=str(tmp_path / ("x" * 200)))
+    text = "--syslog: no syslog at .*too long"
+    with pytest.raises(Failure, match=text), opened("x", given):
         pass
+
+
+def test_syslog_that_starts_later_gets_the_lines_from_then_on(tmp_path, capsys):
+    """Its absence is a warning at the start; what it missed is counted."""
+    path = tmp_path / "dev-log"
+    with opened("x", words(syslog=str(path))) as output:
+        assert f"x: --syslog: no syslog at {path}: No" in capsys.readouterr().err
+        output.write("before\n")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+            daemon.bind(str(path))
+            daemon.settimeout(30)
+            output.syslog._again = 0.0
+            output.write("after\n")
+            assert daemon.recv(2000).endswith(b"]: after")
+            assert daemon.recv(2000).endswith(b"]: 1 lines of the log are lost")
+
+
+def test_lines_that_syslog_never_got_are_reported_at_the_end(tmp_path, capfd):
+    """On the standard error."""
+    with opened("box", words(syslog=str(tmp_path / "none"))) as output:
+        output.write("one\ntwo\n")
+    assert "box: 2 lines to syslog are lost\n" in capfd.readouterr().err
 
 
 CONF = """

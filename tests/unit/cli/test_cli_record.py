@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import threading
 
@@ -9,7 +11,7 @@ import pytest
 
 from syncache import Inspection, Intercept, Ring, Segment
 from syncache.acl import AccessList, permit
-from syncache.cli import Failure, main, record
+from syncache.cli import Failure, main, record, sink
 from syncache.cli.record import (
     Recorder,
     Writer,
@@ -127,24 +129,68 @@ def test_slow_file_delays_nobody(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "QUEUE_BYTES", 1000)
     monkeypatch.setattr(record, "CLOSE_SECONDS", 0.05)
     path = tmp_path / "x"
-    writer = Writer(path, live=True)
     gate = threading.Event()
 
-    class Slow:
-        def write(self, _):
-            gate.wait(30)
+    def slow(_, data):
+        gate.wait(30)
+        return data[:0], None
 
-        def close(self):
-            pass
-
-    writer._file.close()
-    writer._file = Slow()
+    monkeypatch.setattr(sink, "write_all", slow)
+    writer = Writer(path, live=True)
     for _ in range(100):
         writer.write(bytes(100))
     assert writer.lost >= 80
     writer.close()
-    assert "too slow" in writer.error
+    assert "too slow" in writer.trouble
     gate.set()
+
+
+def test_pipe_without_a_reader_holds_nobody_up(tmp_path, monkeypatch):
+    """Its buffer takes what fits; a reader that comes finds a whole beginning."""
+    monkeypatch.setattr(record, "CLOSE_SECONDS", 0.05)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = Writer(path, live=True, head=b"head")
+    for _ in range(100):
+        writer.write(bytes(10_000))
+    reader = os.open(path, os.O_RDONLY)
+    assert os.read(reader, 65536).startswith(b"head\0\0")
+    writer.close()
+    os.close(reader)
+
+
+def test_file_of_another_process_is_refused(tmp_path):
+    """It would be emptied under its hands."""
+    path = tmp_path / "x"
+    writer = Writer(path, live=True, head=b"head")
+    with pytest.raises(Failure, match=f"--pcapng {path}: another process writes it"):
+        Writer(path, live=True)
+    writer.close()
+    assert b"head" == path.read_bytes()
+
+
+def test_disk_that_was_full_gets_whole_packets_again(tmp_path, monkeypatch, caplog):
+    """The file is cut behind its last whole block, and goes on there."""
+    monkeypatch.setattr(record, "RETRY_SECONDS", 0.0)
+    path = tmp_path / "x"
+    is_full = threading.Event()
+    write_all = sink.write_all
+
+    def disk(descriptor, data):
+        if not is_full.is_set():
+            return write_all(descriptor, data)
+        os.write(descriptor, data[: len(data) // 2])
+        return data[:1], OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sink, "write_all", disk)
+    writer = Writer(path, live=True, head=b"head")
+    for state, block in ((1, b"lost"), (0, b"one"), (1, b"gone"), (0, b"two")):
+        (is_full.set if state else is_full.clear)()
+        writer._put([block])
+    writer.close()
+    assert b"headonetwo" == path.read_bytes()
+    assert 2 == writer.lost
+    assert 1 == caplog.text.count("No space left on device; packets are not recorded")
 
 
 def test_full_disk_costs_packets_and_is_reported(tmp_path, capsys):
@@ -153,8 +199,7 @@ def test_full_disk_costs_packets_and_is_reported(tmp_path, capsys):
     with recording(tmp_path / "x", flow_name) as engine.observer:
         recorder = engine.observer
         assert isinstance(recorder, Recorder)
-        recorder._writer._put(b"x" * 100_000)
-        recorder._writer.error = "No space left on device"
+        recorder._writer._fail(OSError(errno.ENOSPC, "No space left on device"))
         engine.receive(packet(5), Side.CLIENT, 1.0)
         rx, client, server = Ring(), Ring(), Ring()
         rx.push(packet(6))

@@ -76,6 +76,40 @@ def test_a_daemon_that_went_away_loses_messages_and_nothing_else(daemon):
     syslog.close()
 
 
+def test_a_daemon_that_is_started_again_gets_the_next_message(tmp_path):
+    """Its new socket has the old path; it is looked for once a second at most."""
+    path = str(tmp_path / "log")
+    syslog = Syslog(path, patient=True)
+    assert "No such file" in syslog.trouble
+    for turn in range(3):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.bind(path)
+            sock.settimeout(30)
+            syslog._again = 0.0
+            assert syslog.send(ALERT)
+            assert b"%FW-4" in sock.recv(2000)
+        (tmp_path / "log").unlink()
+        assert not syslog.send(ALERT)
+        assert turn + 1 == syslog.lost
+    syslog.close()
+
+
+def test_a_name_that_is_no_text_is_sent_escaped(daemon):
+    """A path of any bytes may be in a message."""
+    sock, path = daemon
+    syslog = Syslog(path)
+
+    class Odd:
+        severity, mnemonic = 4, "X"
+
+        def __str__(self):
+            return "cannot write \udcff"
+
+    assert syslog.send(Odd())
+    assert b"\\udcff" in sock.recv(2000)
+    syslog.close()
+
+
 def test_a_name_is_made_fit_for_the_header(daemon):
     """A blank would end the field."""
     _, path = daemon

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from syncache import Syncache, halfopen
-from syncache.control import Client, Control, ControlError, start_control
+from syncache.control import (
+    CONNECTIONS_MAX,
+    Client,
+    Control,
+    ControlError,
+    Place,
+    start_control,
+)
 from syncache.lookout import RATES
 from syncache.segment import SYN, Segment
 
@@ -185,6 +194,99 @@ def test_living_socket_is_not_replaced(tmp_path, engine):
         return Client(path).request("get", name=LIMIT)
 
     assert 3 == serve(path, engine, work)
+
+
+def test_socket_of_a_stopped_process_is_not_taken(tmp_path):
+    """Its queue is full and nobody accepts; nothing waits for it."""
+    path = tmp_path / "sc.sock"
+    with socket.socket(socket.AF_UNIX) as stopped, contextlib.ExitStack() as stack:
+        stopped.bind(str(path))
+        stopped.listen(0)
+        is_full = False
+        while not is_full:
+            one = stack.enter_context(socket.socket(socket.AF_UNIX))
+            one.setblocking(False)
+            is_full = one.connect_ex(str(path)) != 0
+        with pytest.raises(FileExistsError, match="in use"):
+            Place(path)
+    assert path.is_socket()
+
+
+def test_path_of_another_process_stays_at_the_end(tmp_path):
+    """Somebody removed ours, and the next process has made its own there."""
+    path = tmp_path / "sc.sock"
+    first = Place(path)
+    path.rename(tmp_path / "away")
+    second = Place(path)
+    first.remove()
+    assert path.is_socket()
+    second.remove()
+    assert not path.exists()
+    first.socket.close()
+    second.socket.close()
+
+
+@pytest.mark.parametrize("link", ["nowhere", "other", "link"])
+def test_link_is_no_socket(tmp_path, link):
+    """It is left alone, wherever it leads."""
+    other = Place(tmp_path / "other")
+    path = tmp_path / "link"
+    path.symlink_to(link)
+    with pytest.raises(FileExistsError, match="not a socket"):
+        Place(path)
+    assert path.is_symlink()
+    other.remove()
+    other.socket.close()
+
+
+@pytest.mark.parametrize("path", ["", "x" * 108, "ü" * 54])
+def test_path_that_no_socket_can_have_says_how_long_it_may_be(tmp_path, path):
+    """An empty one would be a socket of a name that nobody knows."""
+    with pytest.raises(OSError, match="1 to 107 bytes"):
+        Place(path)
+    Place(tmp_path / "one").socket.close()
+
+
+def test_connections_that_say_nothing_make_room(tmp_path, engine):
+    """A program that never closes its own keeps no operator out."""
+    path = tmp_path / "sc.sock"
+
+    def work():
+        with contextlib.ExitStack() as stack:
+            for _ in range(3 * CONNECTIONS_MAX):
+                one = stack.enter_context(socket.socket(socket.AF_UNIX))
+                one.connect(str(path))
+                one.sendall(b"{")
+            return Client(path).request("get", name=LIMIT)
+
+    assert 3 == serve(path, engine, work)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"5\n", b"{}\n", b'{"error": 5}\n', b"[" * 9000 + b"\n", b"\xff\n"]
+)
+def test_answer_of_another_program_is_one_line(tmp_path, answer):
+    """Whatever it says."""
+    path = tmp_path / "sc.sock"
+    place = Place(path)
+    place.socket.listen()
+    place.socket.setblocking(True)
+
+    def speak():
+        for _ in range(2):
+            made, _ = place.socket.accept()
+            with made:
+                made.recv(1000)
+                made.sendall(answer)
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    client = Client(path, timeout=30)
+    for ask in (lambda: client.request("stats"), client.sessions):
+        with pytest.raises(ControlError, match=r"not a control socket|has ended"):
+            ask()
+    thread.join()
+    place.socket.close()
 
 
 def test_file_that_is_no_socket_is_left_alone(tmp_path, engine):

@@ -234,7 +234,7 @@ def kind_of(error: Exception) -> str:
     return next(kinds, "ValueError")
 
 
-class Place:
+class SocketPath:
     """A Unix socket at a path, of mode 0600, until `remove`.
 
     A socket that a dead process left there is replaced.
@@ -299,7 +299,7 @@ def remove_stale(place: Path) -> None:
 
 
 async def start_control(
-    path: str | Path | Place,
+    path: str | Path | SocketPath,
     engine: Syncache,
     *,
     kind: type[Control] | None = None,
@@ -315,7 +315,7 @@ async def start_control(
         FileExistsError: a living process answers there, or it is no socket.
         OSError: the path cannot be made.
     """
-    place = path if isinstance(path, Place) else Place(path)
+    place = path if isinstance(path, SocketPath) else SocketPath(path)
     control = (kind or Control)(engine, lookout)
     talks: dict[asyncio.StreamWriter, None] = {}  # the first one is the oldest
 

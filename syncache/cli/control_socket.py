@@ -10,7 +10,7 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from ..control import LINE_BYTES_MAX, Place
+from ..control import LINE_BYTES_MAX, SocketPath
 from . import Failure
 
 if TYPE_CHECKING:
@@ -89,14 +89,14 @@ class ControlSocket:
         self._talks.pop(descriptor).socket.close()
 
 
-def place_of(path: str) -> Place:
+def place_of(path: str) -> SocketPath:
     """Make the socket of `--control`.
 
     Raises:
         Failure: somebody answers there, or the path cannot be made.
     """
     try:
-        return Place(path)
+        return SocketPath(path)
     except OSError as error:
         why = error.strerror or str(error)
         raise Failure(f"--control {path}: {why}") from None

@@ -19,7 +19,7 @@ from syncache.control import (
     Client,
     Control,
     ControlError,
-    Place,
+    SocketPath,
     start_control,
 )
 from syncache.lookout import RATES
@@ -208,16 +208,16 @@ def test_socket_of_a_stopped_process_is_not_taken(tmp_path):
             one.setblocking(False)
             is_full = one.connect_ex(str(path)) != 0
         with pytest.raises(FileExistsError, match="in use"):
-            Place(path)
+            SocketPath(path)
     assert path.is_socket()
 
 
 def test_path_of_another_process_stays_at_the_end(tmp_path):
     """Somebody removed ours, and the next process has made its own there."""
     path = tmp_path / "sc.sock"
-    first = Place(path)
+    first = SocketPath(path)
     path.rename(tmp_path / "away")
-    second = Place(path)
+    second = SocketPath(path)
     first.remove()
     assert path.is_socket()
     second.remove()
@@ -229,11 +229,11 @@ def test_path_of_another_process_stays_at_the_end(tmp_path):
 @pytest.mark.parametrize("link", ["nowhere", "other", "link"])
 def test_link_is_no_socket(tmp_path, link):
     """It is left alone, wherever it leads."""
-    other = Place(tmp_path / "other")
+    other = SocketPath(tmp_path / "other")
     path = tmp_path / "link"
     path.symlink_to(link)
     with pytest.raises(FileExistsError, match="not a socket"):
-        Place(path)
+        SocketPath(path)
     assert path.is_symlink()
     other.remove()
     other.socket.close()
@@ -243,8 +243,8 @@ def test_link_is_no_socket(tmp_path, link):
 def test_path_that_no_socket_can_have_says_how_long_it_may_be(tmp_path, path):
     """An empty one would be a socket of a name that nobody knows."""
     with pytest.raises(OSError, match="1 to 107 bytes"):
-        Place(path)
-    Place(tmp_path / "one").socket.close()
+        SocketPath(path)
+    SocketPath(tmp_path / "one").socket.close()
 
 
 def test_connections_that_say_nothing_make_room(tmp_path, engine):
@@ -268,7 +268,7 @@ def test_connections_that_say_nothing_make_room(tmp_path, engine):
 def test_answer_of_another_program_is_one_line(tmp_path, answer):
     """Whatever it says."""
     path = tmp_path / "sc.sock"
-    place = Place(path)
+    place = SocketPath(path)
     place.socket.listen()
     place.socket.setblocking(True)
 

@@ -223,6 +223,10 @@ class Member:
         after = self._wall()
         self._clear("away")
         self._clear("agent")
+        if news.refusal:
+            self.alarm("refused", f"{news.refusal}; keys are read all the same")
+        else:
+            self._clear("refused")
         self._alarms.again()
         if record_due:
             self._record_due = now + IDLE_SECONDS

@@ -36,6 +36,7 @@ ALL_SECONDS = 30.0
 FILTER_MAX = FILTER_BYTES_MAX + 256  # sealed
 FILTERS_KEPT = 512
 FILTERS_READ = 16  # in one round trip
+OF_CLUSTERS = {"MovedError", "AskError", "ClusterDownError", "ClusterCrossSlotError"}
 
 # Puts a document in place unless the one there has the same version or a higher one.
 PUBLISH = """
@@ -61,12 +62,14 @@ class News:
         records: Sealed records of members, a few at random.
         clock: Valkey's clock, in seconds since 1970; None if it was not asked.
         own: What was there under our name; None if nothing was, or it was not asked.
+        refusal: Why our record was not taken, or others' not given; "": they were.
     """
 
     header: bytes
     records: dict[str, bytes]
     clock: float | None
     own: bytes | None = None
+    refusal: str = ""
 
 
 class Store:
@@ -124,14 +127,27 @@ class Store:
                 pipe.execute_command("HRANDFIELD", self._members, sample, "WITHVALUES")
             if clock:
                 pipe.time()
-            answers = pipe.execute()
+            # A replica, or a server without memory, gives the document all the same;
+            # the client's own error would have the whole request in it.
+            answers = pipe.execute(raise_on_error=False)
             own = answers.pop(0) if twin else None
-            del answers[: mine is not None]
-            header = _bytes(answers.pop(0))
-            records = _records(answers.pop(0)) if sample else {}
-            told = answers.pop(0) if clock else None
-            seconds = None if told is None else int(told[0]) + int(told[1]) / 1e6
-            return News(header, records, seconds, None if own is None else _bytes(own))
+            told = answers.pop() if clock else None
+            told_records = answers.pop() if sample else []
+            header = answers.pop()
+            if isinstance(header, Exception):
+                raise header
+            refused = [
+                one for one in (*answers, own, told, told_records) if _is_no(one)
+            ]
+            return News(
+                _bytes(header),
+                {} if _is_no(told_records) else _records(told_records),
+                None
+                if told is None or _is_no(told)
+                else int(told[0]) + int(told[1]) / 1e6,
+                None if own is None or _is_no(own) else _bytes(own),
+                f"Valkey at {self._where}: {_words(refused[0])}" if refused else "",
+            )
 
     def document(self) -> bytes | None:
         """Return the sealed document; None if there is none."""
@@ -182,8 +198,10 @@ class Store:
                 pipe.xadd(self._seen, fields, maxlen=FILTERS_KEPT, approximate=False)
             begin = after if after == "-" else f"({after}"
             pipe.xrange(self._seen, begin, "+", FILTERS_READ)
-            found = []
-            for place, fields in pipe.execute()[-1]:
+            found, answer = [], pipe.execute(raise_on_error=False)[-1]
+            if isinstance(answer, Exception):
+                raise answer
+            for place, fields in answer:
                 after = _bytes(place).decode("ascii", errors="replace")
                 name, sealed = _bytes(fields[b"n"]), _bytes(fields[b"m"])
                 if len(sealed) <= FILTER_MAX:
@@ -226,8 +244,20 @@ class Store:
         ) as error:
             with contextlib.suppress(self._error, OSError):
                 self._valkey.connection_pool.disconnect()
-            words = " ".join(str(error).split())[:200] or type(error).__name__
-            raise StoreError(f"Valkey at {self._where}: {words}") from None
+            raise StoreError(f"Valkey at {self._where}: {_words(error)}") from None
+
+
+def _is_no(value: object) -> bool:
+    return isinstance(value, Exception)
+
+
+def _words(error: Exception) -> str:
+    """Return an error in one line."""
+    name = type(error).__name__
+    words = " ".join(str(error).split())
+    if name in OF_CLUSTERS or words.startswith("CROSSSLOT"):
+        return f"it is a cluster, and has to be one server ({words[:100]})"
+    return words[:200] or name
 
 
 def _bytes(value: object) -> bytes:

@@ -104,8 +104,13 @@ def test_keys_of_a_wrong_type_are_an_error_of_one_line(words, server, kind):
             client.rpush(key, "x")
         elif name != "keys":
             client.set(key, "x")
+
+    def look():
+        found = words.look(mine=("a", b"x"), sample=1, clock=True)
+        raise StoreError(found.refusal)  # without it, it would be empty
+
     calls = [
-        lambda: words.look(mine=("a", b"x"), sample=1, clock=True),
+        look,
         words.records,
         lambda: words.wait(0.01),
         lambda: words.forget("a"),
@@ -114,6 +119,7 @@ def test_keys_of_a_wrong_type_are_an_error_of_one_line(words, server, kind):
         with pytest.raises(StoreError) as caught:
             call()
         assert "\n" not in str(caught.value)
+        assert "WRONGTYPE" in str(caught.value)
 
 
 def test_server_that_is_gone_is_an_error_and_comes_back(words, server):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from .. import address as addresses
 from ..abbreviation import keyword
 from ..ports import numbered
 from .parse import LeftOut
@@ -21,6 +22,7 @@ _OTHERS = ("ethertype", "webtype", "alert-interval")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 _PREFIX = re.compile(r"(?P<address>\d[\d.]*)/(?P<bits>\d\d?)", re.ASCII)
 _BITS = 32
+_IPV6_PROTOCOLS = {"ip": "ipv6", "icmp6": "icmp"}
 # What only the rest of the configuration can resolve.
 _ELSEWHERE = {
     "interface",
@@ -32,8 +34,8 @@ _ELSEWHERE = {
 }
 
 
-def rule(words: list[str]) -> tuple[list[str], bool] | None:
-    """Return a rule in IOS's words, and whether it is of a standard list.
+def rule(words: list[str]) -> tuple[list[str], bool, int] | None:
+    """Return a rule in IOS's words, whether it is of a standard list, and its family.
 
     None: it is none, a remark or a line of `show access-list`.
 
@@ -56,7 +58,18 @@ def rule(words: list[str]) -> tuple[list[str], bool] | None:
     if "inactive" in rest:
         raise LeftOut("rules that are inactive are left out")
     standard = kind == "standard"
-    return _converted(rest, standard=standard), standard
+    family = _family(rest)
+    return _converted(rest, family, standard=standard), standard, family
+
+
+def _family(rest: list[str]) -> int:
+    """Return the family of a rule, by its addresses."""
+    low = [word.lower() for word in rest]
+    six = "any6" in low or any(":" in word for word in low)
+    four = "any4" in low or any(_ADDRESS.fullmatch(word) for word in low)
+    if six and four:
+        raise LeftOut("rules from one family to the other are left out")
+    return addresses.IPV6 if six else addresses.IPV4
 
 
 def _counted(rest: list[str]) -> list[str]:
@@ -72,18 +85,18 @@ def _counted(rest: list[str]) -> list[str]:
     return [*rest[:at], "log", *kept]
 
 
-def _converted(rest: list[str], *, standard: bool) -> list[str]:
+def _converted(rest: list[str], family: int, *, standard: bool) -> list[str]:
     made: list[str] = []
     waiting = numbered(rest)
+    if waiting[1:] and family == addresses.IPV6:
+        waiting[1] = _IPV6_PROTOCOLS.get(waiting[1].lower(), waiting[1])
     while waiting:
         word = waiting.pop(0)
         low = word.lower()
-        if low == "any6":
-            raise LeftOut("rules for any6 are left out")
         if low in _ELSEWHERE:
             raise LeftOut(f"rules with {low} are left out")
         found = _PREFIX.fullmatch(word)
-        if low in {"any4", "any"}:
+        if low in {"any4", "any6", "any"}:
             made.append("any")
         elif found and int(found["bits"]) <= _BITS:
             made += [found["address"], _mask_of(int(found["bits"]))]

@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NETWORK, SERVICE = "network", "service"
+PROTOCOL, PORTS = "protocol", "ports"
 DEPTH_MAX = 16  # groups in groups
 MEMBERS_MAX = 4096
 _BOTH = "tcp-udp"
-_FIREWALL = ("network-object", "service-object", "port-object")
+_FIREWALL = ("network-object", "service-object", "port-object", "protocol-object")
+_MEMBERS = (*_FIREWALL, "description", "group-object")
+_MEANINGS = {"object-group": "group-object"}  # in IOS XR
 _WITHOUT_PORTS = {"icmp", "icmpv6", "igmp"}  # a type may follow
 Place = tuple[int, bytes, bytes]
 
@@ -50,7 +53,8 @@ Place = tuple[int, bytes, bytes]
 class Group:
     """One object group: its own members, and the groups that it contains.
 
-    `unclear` names a member that cannot be expressed here, such as a host name.
+    `unclear` names a member that cannot be expressed here, such as a host name, `fault`
+    the first that was not understood.
     """
 
     name: str
@@ -60,10 +64,18 @@ class Group:
     own_ports: list[Ports] = field(default_factory=list)
     inner: list[str] = field(default_factory=list)
     unclear: str = ""
+    fault: str = ""
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether its name may stand for the ports of one end."""
+        return self.kind in {SERVICE, PORTS}
 
     def take(self, words: list[str]) -> None:
         """Read one line of the group; ValueError describes the fault."""
-        name = keyword(words[0], (*_FIREWALL, "description", "group-object")) or ""
+        if self.kind in {NETWORK, PORTS} and _is_numbered(words):
+            words = words[1:]
+        name = _MEANINGS.get(words[0].lower()) or keyword(words[0], _MEMBERS) or ""
         if name == "description":
             return
         if name in _FIREWALL:
@@ -76,13 +88,21 @@ class Group:
             if len(words) != 2:
                 raise ValueError("group-object wants one name")
             self.inner.append(words[1])
-        elif name == "port-object":
-            self.own_ports += take_ports(list(words), TCP)
+        else:
+            self._member(name, words)
+
+    def _member(self, name: str, words: list[str]) -> None:
+        """Take a member that is no group."""
+        if name == "port-object" or self.kind == PORTS:
+            left = list(words)
+            self.own_ports += take_ports(left, TCP)
+            if left:
+                raise ValueError(f"{left[0]!r} is not understood in a group of ports")
         elif name == "service-object":
             self.own_services += _services([w for w in words if w != "destination"])
         elif self.kind == NETWORK:
             self.own_places += self._places(words)
-        elif self.kind == SERVICE:
+        elif self.kind in {SERVICE, PROTOCOL}:
             self.own_services += _services(words)
         else:
             self.unclear = self.kind
@@ -104,7 +124,9 @@ class Group:
         """Return the services, those of inner groups included."""
         found = [
             service
-            for group in self._members(groups, SERVICE)
+            for group in self._members(
+                groups, PROTOCOL if self.kind == PROTOCOL else SERVICE
+            )
             for service in group.own_services
         ]
         if not found:
@@ -115,7 +137,8 @@ class Group:
 
     def ports(self, groups: Mapping[str, Group]) -> list[Ports]:
         """Return the ports of a group that has nothing else."""
-        found = [p for group in self._members(groups, SERVICE) for p in group.own_ports]
+        kind = PORTS if self.kind == PORTS else SERVICE
+        found = [p for group in self._members(groups, kind) for p in group.own_ports]
         if not found:
             raise LeftOut(f"rules with ports of object-group {self.name} left out")
         return found
@@ -126,6 +149,8 @@ class Group:
         waiting = [(self, 0)]
         while waiting:
             group, depth = waiting.pop()
+            if group.fault:
+                raise ValueError(f"object-group {group.name}: {group.fault}")
             if group.kind != kind or group.unclear or depth > DEPTH_MAX:
                 why = group.unclear or f"a group of kind {group.kind}"
                 raise LeftOut(f"rules with object-group {self.name} left out: {why}")
@@ -156,7 +181,9 @@ class Group:
         if len(words) == 2:
             # A mask of a subnet here, not a wildcard.
             family, packed = packed_address(words[1])
-            mask = bytes(byte ^ 0xFF for byte in packed[:4])
+            mask = packed[:4]
+            if packed[0] or not any(mask):  # else a wildcard, as switches have it
+                mask = bytes(byte ^ 0xFF for byte in mask)
             text = addresses.text(addresses.IPV4, mask.ljust(16, b"\0"))
             if family == addresses.IPV4:
                 return [(family, *masked(word, text))]
@@ -171,6 +198,11 @@ class Group:
             self.unclear = f"{text} is a name, not an address"
             return []
         return [(family, packed, wildcard(family, 0))]
+
+
+def _is_numbered(words: list[str]) -> bool:
+    """Tell whether a sequence number is in front, as switches have it."""
+    return len(words) > 1 and words[0].isdecimal() and not words[1].startswith("/")
 
 
 def _range(first: str, last: str) -> list[Place]:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from .object_group import Group
 
 RULES_MAX = 4096  # that one line may become
-_GROUP_WORDS = ("object-group", "addrgroup", "net-group", "portgroup")
+_GROUP_WORDS = ("object-group", "addrgroup", "net-group")
+_PORT_GROUPS = ("object-group", "portgroup", "port-group")
 # Words behind a rule: how many operands follow, and what becomes of the rule.
 _LOGS = ("log", "log-input")
 _CONDITIONS = {
@@ -46,6 +47,7 @@ _CONDITIONS = {
     "timeout": 1,
     "option": 1,
     "ttl": 2,
+    "packet-length": 2,
 }
 _FLAGS = ("ack", "fin", "psh", "rst", "syn", "urg")
 _NO_SYN = {
@@ -117,13 +119,11 @@ def _parse_ends(
         raise LeftOut("rules for hop-by-hop options are left out")
     else:
         services = [Service(protocol_number(word, PROTOCOLS[family]))]
-    number = services[0].protocol
+    number = TCP if any(s.protocol == TCP for s in services) else services[0].protocol
     ends = []
     for _ in range(2):
         places = _take_places(rest, family, groups)
-        if rest and keyword(rest[0], ("portgroup",)):
-            raise LeftOut("rules with a portgroup are left out")
-        # A group of services says the ports; none may follow then.
+        # A group of services may say the ports; none may follow then.
         ends.append((places, _take_ports(rest, number, groups)))
     (sources, source_ports), (targets, target_ports) = ends
     count = len(services) * len(sources) * len(targets)
@@ -132,14 +132,12 @@ def _parse_ends(
         raise LeftOut(f"rules whose groups make more than {RULES_MAX} are left out")
     rules = []
     for service in services:
-        grouped = len(services) > 1 or service.source is not ANY_PORT
-        grouped = grouped or service.destination is not ANY_PORT
         rules += [
             Rule(
                 permit,
                 service.protocol,
-                End(family, *source, service.source if grouped else source_port),
-                End(family, *target, service.destination if grouped else target_port),
+                End(family, *source, _said(service.source, source_port)),
+                End(family, *target, _said(service.destination, target_port)),
             )
             for source in sources
             for source_port in source_ports
@@ -149,15 +147,23 @@ def _parse_ends(
     return rules
 
 
+def _said(grouped: Ports, ports: Ports) -> Ports:
+    """Return the ports that a group of services says, else those of the rule."""
+    return ports if grouped == ANY_PORT else grouped
+
+
 def _take_ports(
     rest: list[str], number: int, groups: Mapping[str, Group]
 ) -> list[Ports]:
-    """Take the ports of one end: a firewall may name a group that has them."""
-    named = rest[1:2] and keyword(rest[0], ("object-group",)) and groups.get(rest[1])
-    if named and named.own_ports:
-        del rest[:2]
-        return named.ports(groups)
-    return take_ports(rest, number)
+    """Take the ports of one end, or the name of a group that has them."""
+    word = keyword(rest[0], _PORT_GROUPS) if rest[1:] else None
+    if word is None:
+        return take_ports(rest, number)
+    # Behind a source `object-group` may as well name the destination.
+    if word == "object-group" and not (rest[1] in groups and groups[rest[1]].has_ports):
+        return [ANY_PORT]
+    del rest[:1]
+    return _group(rest, groups).ports(groups)
 
 
 def _take_places(
@@ -193,7 +199,8 @@ def parse_standard(words: Sequence[str], notes: list[str]) -> list[Rule]:
     permit = _action(rest)
     if rest[1:3] == ["wildcard", "bits"]:  # as `show access-lists` prints it
         del rest[1:3]
-    if rest and "." in rest[0] and not (rest[1:] and "." in rest[1]):
+    alone = not (rest[1:] and "." in rest[1])
+    if rest and "." in rest[0] and "/" not in rest[0] and alone:
         rest.insert(0, "host")
     packed, wildcard = take_address(rest, addresses.IPV4)
     if not _take_conditions(rest, 0, notes):
@@ -292,6 +299,11 @@ def take_address(words: list[str], family: int) -> tuple[bytes, bytes]:
         found, packed, wildcard = prefix(word, strict=False)
         if found != family or "/" not in word:
             raise ValueError(f"{word!r} is not any, host or an IPv6 prefix")
+        return packed, wildcard
+    if "/" in word:  # as switches and other systems have it
+        found, packed, wildcard = prefix(word, strict=False)
+        if found != family:
+            raise ValueError(f"{word} is not a prefix of IPv4")
         return packed, wildcard
     if not words:
         raise ValueError(f"{word!r} is not any, host A or an address with its wildcard")

@@ -3,9 +3,9 @@
     access-list 100 permit tcp any any eq www   ip access-list extended NAME, then rules
     access-list 100 remark for the web          ipv6 access-list NAME, then rules
     access-list NAME extended permit ...        as PIX and ASA have it (`acl.firewall`)
-    object-group network NAME, then members     object-group service NAME, likewise
+    ip access-list NAME, then rules             ipv4 access-list NAME: NX-OS, IOS XR
 
-Elsewhere: rules (`acl_parse`) and members of groups (`object_group`).
+Elsewhere: rules (`acl_parse`), object groups and names of hosts (`group`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from .. import address as addresses
 from ..abbreviation import keyword
 from ..acl import AccessList, firewall, parse_rule, parse_standard
-from ..acl.object_group import NETWORK, SERVICE, Group
+from ..acl.names import resolved
 from ..acl.parse import LeftOut
+from ..ports import numbered
 from ..tunables import KNOBS
+from . import group
 from .intercept import LIST
 from .syntax import Config, Handler, ignored
 
@@ -31,16 +33,15 @@ _IN_BLOCK = {"permit", "deny", "remark", "sequence", "exit"}
 _WITHOUT_EFFECT = ("evaluate", "dynamic")
 _EXTENDED = (range(100, 200), range(2000, 2700))
 _STANDARD = (range(1, 100), range(1300, 2000))
-_KINDS = {"network": NETWORK, "v6-network": NETWORK, "service": SERVICE}
-_KINDS |= {"v6-service": SERVICE, "ip": NETWORK}
-_MEMBERS = (
-    *("host", "range", "group-object", "tcp-udp", "exit"),
-    *("network-object", "service-object", "port-object"),
-    *("protocol-object", "icmp-object"),
-)
+# What other systems have in a list beside rules; not to be shortened.
+_OTHERS_IN_BLOCK = {"statistics", "counters", "ignore", "fragments", "hardware"}
 # Some switches have `ipv6 access-list extended NAME`.
 _IPV6_KINDS = {addresses.IPV4: (), addresses.IPV6: ("extended", "standard")}
-_OTHER_KINDS = ("security", "fqdn", "geo", "protocol", "icmp-type", "user")
+# In the place of a name: commands about lists.
+_NO_NAMES = {
+    *("resequence", "logging", "log-update", "role-based", "fqdn", "helper"),
+    *("match-local-traffic", "persistent", "dynamic-extended", "commit"),
+}
 
 
 @dataclass(slots=True)
@@ -60,19 +61,18 @@ class Draft:
             ValueError: it is not understood.  Beside other features, the list may be
                 theirs: its fault is kept until the file has been read.
         """
+        rules = self.rules.setdefault(family, {})
         try:
             rule = self._parse(words, family)
+            if sequence is None:
+                sequence = max(rules, default=0) + _SEQUENCE_STEP
+            elif rules.get(sequence, rule) != rule:
+                raise ValueError(f"there is a rule {sequence} already")  # noqa: TRY301
         except ValueError as error:
             if self.config.strict:
                 raise
             self.fault = self.fault or f"{self.config.where}{error}"
             return
-        rules = self.rules.setdefault(family, {})
-        if sequence is None:
-            last = max(rules, default=0)
-            sequence = last + _SEQUENCE_STEP
-        elif sequence in rules:
-            raise ValueError(f"there is a rule {sequence} already")
         rules[sequence] = rule
 
     def remove(self, words: list[str], family: int, sequence: int | None) -> None:
@@ -81,16 +81,28 @@ class Draft:
         if sequence is None:
             rule = self._parse(words, family)
             sequence = next((n for n, other in rules.items() if other == rule), None)
-        if sequence not in rules:
+        if sequence in rules:
+            del rules[sequence]
+        elif self.config.strict:
             raise ValueError(f"list {self.name} has no such rule")
-        del rules[sequence]
+        else:
+            self.config.note(f"list {self.name} has no such rule to remove")
 
     def _parse(self, words: list[str], family: int) -> list[Rule]:
         notes: list[str] = []
-        if self.standard:
-            rules = parse_standard(words, notes)
-        else:
-            rules = parse_rule(words, family, notes, self.config.groups)
+        rules: list[Rule] = []
+        if words[1:] and words[1].lower() == "ipv4":
+            words = [words[0], "ip", *words[2:]]
+        if not self.config.strict:
+            words = numbered(words)
+        try:
+            for line in resolved(words, self.config.names, family):
+                if self.standard:
+                    rules += parse_standard(line, notes)
+                else:
+                    rules += parse_rule(line, family, notes, self.config.groups)
+        except LeftOut as why:
+            notes.append(str(why))
         self.config.note(*notes)
         return rules
 
@@ -112,10 +124,12 @@ class RuleBlock:
     draft: Draft
     family: int
 
-    def takes(self, words: list[str], indented: bool) -> bool:  # noqa: ARG002
-        """Tell whether this is a rule, a remark or the end."""
+    def takes(self, words: list[str], indented: bool) -> bool:
+        """Tell whether this is a rule, a remark or the end, or meant to be."""
         choices = (*_IN_BLOCK, *_WITHOUT_EFFECT)
-        return keyword(words[0], choices) is not None or words[0].isdecimal()
+        if keyword(words[0], choices) is not None or words[0].isdecimal():
+            return True
+        return indented and not self.draft.config.strict
 
     def claims(self, indented: bool) -> bool:
         """Tell whether a line is below the command."""
@@ -124,7 +138,9 @@ class RuleBlock:
     def line(self, words: list[str], no: bool) -> None:
         """Add or remove a rule."""
         name = keyword(words[0], (*_IN_BLOCK, *_WITHOUT_EFFECT))
-        if name in _WITHOUT_EFFECT:
+        if name is None and words[0] in _OTHERS_IN_BLOCK:
+            name = words[0]
+        if name in {*_WITHOUT_EFFECT, *_OTHERS_IN_BLOCK}:
             self.draft.config.note(f"{name} is ignored")
             return
         rest = words[1:] if name == "sequence" else words
@@ -133,6 +149,8 @@ class RuleBlock:
             sequence, rest = _sequence(rest[0] if rest else ""), rest[1:]
         if rest and keyword(rest[0], ("remark",)):
             return
+        if self.family == addresses.IPV6 and not self.draft.config.strict:
+            rest = _with_protocol(rest)
         if no:
             self.draft.remove(rest, self.family, sequence)
         else:
@@ -163,7 +181,7 @@ def _numbered(config: Config, words: list[str], no: bool) -> None:
     elif rest and keyword(rest[0], ("dynamic",)):
         config.note("dynamic rules are ignored")
     elif no:
-        _existing(config, name).remove(rest, addresses.IPV4, None)
+        _existing(config, name, standard).remove(rest, addresses.IPV4, None)
     else:
         draft = config.drafts.setdefault(name, Draft(config, name, standard))
         draft.add(rest, addresses.IPV4)
@@ -180,18 +198,20 @@ def _firewall(config: Config, name: str, words: list[str], no: bool) -> None:
         _forget(config, name)
         return
     try:
-        rule = firewall.rule(words)
+        found = [
+            rule
+            for line in resolved(words, config.names, addresses.IPV4)
+            if (rule := firewall.rule(line)) is not None
+        ]
     except LeftOut as why:
         config.note(str(why))
         return
-    if rule is None:
-        return
-    rest, standard = rule
-    if no:
-        _existing(config, name).remove(rest, addresses.IPV4, None)
-        return
-    draft = config.drafts.setdefault(name, Draft(config, name, standard))
-    draft.add(rest, addresses.IPV4)
+    for rest, standard, family in found:
+        if no:
+            _existing(config, name, standard).remove(rest, family, None)
+        else:
+            draft = config.drafts.setdefault(name, Draft(config, name, standard))
+            draft.add(rest, family)
 
 
 def _named(family: int, *, standard: bool = False) -> Handler:
@@ -200,11 +220,17 @@ def _named(family: int, *, standard: bool = False) -> Handler:
     def begin(config: Config, words: list[str], no: bool) -> RuleBlock | None:
         if len(words) > 1 and not config.strict and words[0] in _IPV6_KINDS[family]:
             words = words[1:]
-        if len(words) != 1:
+        if words and not config.strict and words[0].lower() in _NO_NAMES:
+            config.note(f"access-list {words[0]} is ignored")
+            return None
+        inline = words[1:] if not config.strict else []
+        if len(words) != 1 + len(inline):
             raise ValueError(f"one name is wanted, not {' '.join(words)!r}")
-        (name,) = words
+        if not words:
+            raise ValueError("a name is wanted")
+        name = words[0]
         KNOBS[LIST].check(name)
-        if no:
+        if no and not inline:
             if config.strict or name in config.drafts:
                 _existing(config, name).rules.pop(family, None)
                 if not config.drafts[name].rules:
@@ -212,14 +238,44 @@ def _named(family: int, *, standard: bool = False) -> Handler:
             return None
         draft = config.drafts.setdefault(name, Draft(config, name, standard))
         draft.rules.setdefault(family, {})
-        return RuleBlock(draft, family)
+        block = RuleBlock(draft, family)
+        if not inline:
+            return block
+        _inline(block, inline, no)
+        return None
 
     return begin
 
 
-def _existing(config: Config, name: str) -> Draft:
+def _with_protocol(words: list[str]) -> list[str]:
+    """Return a rule of IPv6 with what old systems and standard lists leave out."""
+    if not _is_place("".join(words[1:2])):
+        return words
+    end = 3 if words[1].lower() == "host" else 2
+    rest = words[end:]
+    if not _is_place("".join(rest[:1])):
+        rest = ["any", *rest]
+    return [words[0], "ipv6", *words[1:end], *rest]
+
+
+def _is_place(word: str) -> bool:
+    return ":" in word or word.lower() in {"any", "host"}
+
+
+def _inline(block: RuleBlock, words: list[str], no: bool) -> None:
+    """Read a rule in the line of its list's name, as firewalls and old IOS have it."""
+    if len(words) > 1 and keyword(words[0], ("line",)):
+        words = words[2:]
+    if words and not keyword(words[0], ("remark",)):
+        words = ["icmp" if word.lower() == "icmp6" else word for word in words]
+        block.line(words, no)
+
+
+def _existing(config: Config, name: str, standard: bool = False) -> Draft:
     if name not in config.drafts:
-        raise ValueError(f"there is no access list {name}")
+        if config.strict:
+            raise ValueError(f"there is no access list {name}")
+        return Draft(config, name, standard)
     return config.drafts[name]
 
 
@@ -238,6 +294,9 @@ def judge(config: Config, used: str) -> None:
     Raises:
         ValueError: the first fault of a list that may be ours.
     """
+    for each in config.groups.values():
+        if each.fault and not config.skipped:
+            raise ValueError(each.fault)
     for name, draft in [*config.drafts.items()]:
         if not draft.fault:
             continue
@@ -250,89 +309,14 @@ def judge(config: Config, used: str) -> None:
         del config.drafts[name]
 
 
-@dataclass(slots=True)
-class GroupBlock:
-    """The members under `object-group network NAME` and its kin."""
-
-    group: Group
-
-    def takes(self, words: list[str], indented: bool) -> bool:
-        """Tell whether a line is below the command, or looks like a member."""
-        return indented or keyword(words[0], _MEMBERS) is not None
-
-    def claims(self, indented: bool) -> bool:
-        """Tell whether a line is below the command."""
-        return indented
-
-    def line(self, words: list[str], no: bool) -> None:
-        """Add a member; a removed one cannot be told from one that stays."""
-        if no:
-            self.group.unclear = f"{' '.join(words)!r} is removed from it"
-            return
-        self.group.take(words)
-
-
-def _group(config: Config, words: list[str], no: bool) -> GroupBlock | None:
-    """Read `object-group network NAME`, `service NAME`, and others."""
-    kind = keyword(words[0] if words else "", (*_KINDS, *_OTHER_KINDS))
-    names = words[1:]
-    if kind == "ip" and names and keyword(names[0], ("address",)):
-        names = names[1:]  # as `show object-group` of switches heads it
-    elif kind == "ip" and len(names) > 1 and keyword(names[0], ("port",)):
-        kind, names = "ports", names[1:]  # of a `portgroup`
-    # A service group may say its protocol behind its name: tcp, udp, tcp-udp.
-    if kind is None or not names:
-        raise ValueError("object-group wants network or service, and a name")
-    if no:
-        config.groups.pop(names[0], None)
-        return None
-    group = config.groups.setdefault(names[0], Group(names[0], _KINDS.get(kind, kind)))
-    return GroupBlock(group)
-
-
-@dataclass(slots=True)
-class ObjectBlock:
-    """What is under `object network NAME` of a firewall: one address, or several."""
-
-    group: Group
-
-    def takes(self, words: list[str], indented: bool) -> bool:  # noqa: ARG002
-        """Tell whether a line is below the command."""
-        return indented
-
-    def claims(self, indented: bool) -> bool:
-        """Tell whether a line is below the command."""
-        return indented
-
-    def line(self, words: list[str], no: bool) -> None:  # noqa: ARG002
-        """Take the address; NAT and names are not expressed here."""
-        kind = keyword(words[0], ("host", "subnet", "range", "nat", "description"))
-        if kind in {"host", "range"}:
-            self.group.take(words)
-        elif kind == "subnet":
-            self.group.take(words[1:])
-        elif kind is None:
-            self.group.unclear = f"{words[0]} is not expressed here"
-
-
-def _object(config: Config, words: list[str], no: bool) -> ObjectBlock | None:
-    """Read `object network NAME`; NAT of it may come later under the same name."""
-    if len(words) != 1:
-        raise ValueError(f"one name is wanted, not {' '.join(words)!r}")
-    if no:
-        config.groups.pop(words[0], None)
-        return None
-    found = config.groups.setdefault(words[0], Group(words[0], NETWORK))
-    return ObjectBlock(found)
-
-
 COMMANDS: dict[tuple[str, ...], Handler] = {
     ("access-list",): _numbered,
     ("ip", "access-list", "extended"): _named(addresses.IPV4),
     ("ip", "access-list", "standard"): _named(addresses.IPV4, standard=True),
     ("ipv6", "access-list"): _named(addresses.IPV6),
-    ("object-group",): _group,
-    ("object", "network"): _object,
+    ("ip", "access-list"): _named(addresses.IPV4),
+    ("ipv4", "access-list"): _named(addresses.IPV4),
+    **group.COMMANDS,
     # As `show access-lists` heads them.
     ("extended", "ip", "access", "list"): _named(addresses.IPV4),
     ("standard", "ip", "access", "list"): _named(addresses.IPV4, standard=True),

@@ -53,6 +53,10 @@ _WHOLE = {("ip", "inspect"): forget, ("ip", "tcp", "intercept"): _no_intercept}
 _PAGER = re.compile(r"^ ?-+ ?[Mm]ore ?-+[ \x08]*")
 _PROMPT = re.compile(r"^[\w.-]+\(config[\w-]*\)# ?")
 _MACRO_END = "@ alone"
+# Only in configurations of firewalls, whose banners are lines without an end mark.
+_FIREWALL = re.compile(
+    r"(?:ASA|PIX|FWSM|NGFW) Version |: Saved|\s*(?:nameif|security-level) "
+)
 _BANNERS = {"motd", "login", "exec", "incoming", "slip-ppp", "prompt-timeout"}
 COMMANDS: dict[tuple[str, ...], Handler] = {
     **ios_access.COMMANDS,
@@ -88,33 +92,61 @@ def read_lines(
     lines: Sequence[str], place: str, known: Sequence[str] = (), *, strict: bool = False
 ) -> Config:
     """Read lines; `place` and the number stand in front of an error."""
+    last = 0 if strict or any(map(_FIREWALL.match, lines)) else len(lines)
+    config, began = _read_lines(lines, place, strict, last)
+    if began:
+        text = "a banner does not end: it is taken for one line"
+        where = config.where
+        config, _ = _read_lines(lines, place, strict, began - 1)
+        config.where = f"{place}{began}: "
+        config.note(text)
+        config.where = where
+    name = str(config.changes.get(LIST, ""))
+    ios_access.judge(config, name)
+    if name and name not in {*config.drafts, *known}:
+        raise ValueError(f"{config.places[LIST]}there is no access list {name}")
+    return config
+
+
+def _read_lines(
+    lines: Sequence[str], place: str, strict: bool, last: int
+) -> tuple[Config, int]:
+    """Read lines, of which those up to `last` may begin texts.
+
+    Returns also the number of a line whose text does not end; 0: there is none.
+    """
     config = Config(strict=strict)
     block: Block | None = None
     delimiter = ""
+    base = 0  # how far the command of the block is indented
+    began = 0
+    margin = min((_indent(line) for line in lines if line.strip()), default=0)
     for number, raw in enumerate(lines, 1):
-        line = _PROMPT.sub("", _PAGER.sub("", raw))
+        line = _PROMPT.sub("", _PAGER.sub("", raw[margin:]))
         config.where = f"{place}{number}: "
-        if delimiter or (not strict and _begins_text(line)):
+        if delimiter or (number <= last and _begins_text(line)):
             config.skipped += 1
+            began = began if delimiter else number
             delimiter = _text_end(line, delimiter)
             continue
         words = line.partition("!")[0].split()
         if not words or words == ["end"]:
             continue
         try:
-            block = _take(config, block, words, line[:1].isspace())
+            before = block
+            block = _take(config, block, words, _indent(line) > base)
+            if block is None or block is not before:
+                base = 0 if block is None else _indent(line)
         except ValueError as error:
             faults = [draft.fault for draft in config.drafts.values() if draft.fault]
             first = "" if config.skipped else "".join(faults[:1])
             raise ValueError(first or f"{config.where}{error}") from None
-    if delimiter:
-        config.note("a banner does not end: the lines behind it are skipped")
     finish(config)
-    name = str(config.changes.get(LIST, ""))
-    ios_access.judge(config, name)
-    if name and name not in {*config.drafts, *known}:
-        raise ValueError(f"{config.places[LIST]}there is no access list {name}")
-    return config
+    return config, began if delimiter else 0
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _begins_text(line: str) -> bool:

@@ -43,15 +43,17 @@ class Config:
     """The contents of a configuration so far.
 
     `changes` are tunables by name, `places` where each was said, `lists` the access
-    lists, `groups` what their rules may name, `inspection` what the commands of
-    inspection keep for themselves.  `said` counts the lines of each feature, `skipped`
-    those of others; `notes` are sentences about what was read and has no effect.
+    lists, `groups` what their rules may name, `names` the addresses of hosts,
+    `inspection` what the commands of inspection keep for themselves.  `said` counts the
+    lines of each feature, `skipped` those of others; `notes` are sentences about what
+    was read and has no effect.
     """
 
     changes: dict[str, int | str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
     inspection: dict[str, object] = field(default_factory=dict)
     where: str = ""
     strict: bool = False

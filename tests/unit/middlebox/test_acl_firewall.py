@@ -104,7 +104,8 @@ def test_lines_that_are_no_rules_are_passed_over(line):
 @pytest.mark.parametrize(
     "words",
     [
-        "extended permit ip any6 any",
+        "extended permit ip any6 any4",
+        "extended permit tcp host 192.0.2.1 2001:db8::/32",
         "extended permit tcp any any inactive",
         "extended permit tcp any interface outside eq 25",
         "extended permit ip user X\\y any any",

@@ -102,8 +102,8 @@ def test_groups_of_ipv6_are_for_rules_of_ipv6():
     [
         ("permit tcp any object-group NONE", "not known"),
         ("permit object-group FARM any any", "a group of kind network"),
-        ("permit tcp any object-group WEB", "a group of kind service"),
-        ("permit tcp any portgroup WEB any", "portgroup"),
+        ("permit tcp any object-group WEB", "ports of object-group WEB"),
+        ("permit tcp any portgroup WEB any", "ports of object-group WEB"),
     ],
 )
 def test_rule_that_its_group_does_not_fit_is_left_out(line, why):
@@ -173,9 +173,11 @@ def test_wrong_member_is_an_error_with_its_line(kind, line):
 
 def test_wrong_group_is_an_error():
     """It wants a kind and a name."""
-    for line in ("object-group", "object-group network", "object-group cheese A"):
+    for line in ("object-group", "object-group network", "object-group cheese"):
         with pytest.raises(ValueError, match="network or service"):
             read([line])
+    with pytest.raises(ValueError, match="network or service"):
+        read(["object-group cheese A"], strict=True)
     assert {} == read(["object-group network A", "no object-group network A"]).groups
 
 

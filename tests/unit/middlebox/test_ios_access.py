@@ -108,8 +108,8 @@ def test_list_may_be_deleted_before_it_is_written(line):
         read([line], strict=True)
 
 
-def test_port_groups_are_no_addresses():
-    """A rule that names one is left out, whatever is in the group."""
+def test_port_groups_stand_for_ports():
+    """A rule for each member, of either end."""
     config = read(
         [
             "object-group ip port WEB",
@@ -119,13 +119,17 @@ def test_port_groups_are_no_addresses():
             " host 192.0.2.1",
             "ip access-list extended X",
             " permit tcp any any portgroup WEB",
+            " permit tcp any portgroup WEB any",
             " permit tcp any addrgroup HOSTS eq 22",
         ]
     )
-    assert ["permit tcp any host 192.0.2.1 eq 22"] == [
-        str(rule) for rule in config.lists["X"].rules
-    ]
-    assert any("portgroup" in note for note in config.notes)
+    assert [
+        "permit tcp any any eq 80",
+        "permit tcp any any range 8000 8010",
+        "permit tcp any eq 80 any",
+        "permit tcp any range 8000 8010 any",
+        "permit tcp any host 192.0.2.1 eq 22",
+    ] == [str(rule) for rule in config.lists["X"].rules]
 
 
 @pytest.mark.parametrize("kind", ["", "extended ", "standard "])

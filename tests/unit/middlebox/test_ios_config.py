@@ -180,12 +180,10 @@ def test_named_blocks_of_both_families_are_one_list():
     [
         ("0 permit tcp any any", "a sequence number is 1 to"),
         ("10 deny tcp any any", "there is a rule 10 already"),
-        ("no 20", "has no such rule"),
-        ("no deny tcp any any", "has no such rule"),
         ("sequence", "a sequence number is 1 to"),
         ("20", "begins with permit or deny"),
         ("no exit", "begins with permit or deny"),
-        ("evoke x", "not understood"),
+        ("evoke x", "begins with permit or deny"),
     ],
 )
 def test_malformed_line_in_a_block(line, why):
@@ -194,6 +192,17 @@ def test_malformed_line_in_a_block(line, why):
     with pytest.raises(ValueError, match=r"^line 3: ") as refused:
         read(lines)
     assert why in str(refused.value)
+
+
+@pytest.mark.parametrize("line", ["no 20", "no deny tcp any any"])
+def test_rule_that_is_not_there_can_be_removed(line):
+    """A router goes on too; strict is an error."""
+    lines = ["ip access-list extended web", " permit tcp any any", f" {line}"]
+    config = read(lines)
+    assert 1 == len(config.lists["web"].rules)
+    assert ["line 3: list web has no such rule to remove"] == config.notes
+    with pytest.raises(ValueError, match="has no such rule"):
+        read(lines, strict=True)
 
 
 def test_lists_can_be_taken_away_again():

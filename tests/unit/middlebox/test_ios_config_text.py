@@ -1,0 +1,35 @@
+"""Texts in a configuration that are no commands, and how far lines are indented."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache.ios.config import read
+
+
+@pytest.mark.parametrize("margin", [" ", "    ", "\t"])
+def test_configuration_may_be_indented_as_a_whole(margin):
+    """As one that was cut from a page; blocks are what is indented further."""
+    lines = ["hostname r1", "banner motd ^C", "!", "^C", "ip access-list extended web"]
+    lines += [" permit tcp any any", "interface Fa0/0", " ip address 192.0.2.1 /24"]
+    config = read([margin + line for line in lines])
+    assert 1 == len(config.lists["web"].rules)
+    assert config.skipped == read(lines).skipped == 5
+
+
+def test_banner_that_does_not_end_is_one_line():
+    """The lines behind it are read; one before it that ends is text."""
+    lines = ["banner exec ^C", "access-list 1 permit x", "^C", "banner motd ^CHello^"]
+    config = read([*lines, "access-list 100 permit tcp any any eq 80"])
+    assert {"100"} == set(config.lists)
+    assert ["line 4: a banner does not end: it is taken for one line"] == config.notes
+
+
+def test_banners_of_firewalls_are_lines():
+    """They have no end mark, so that a character that comes twice ends nothing."""
+    lines = ["ASA Version 9.8(2)", "banner motd", "banner motd Test of it"]
+    lines += ["access-list W extended permit tcp any any eq www", "hostname T"]
+    config = read(lines)
+    assert ["permit tcp any any eq 80"] == [str(r) for r in config.lists["W"].rules]
+    assert 4 == config.skipped
+    assert [] == config.notes

@@ -350,12 +350,6 @@ def test_running_configuration_is_refused_when_strict():
         read(RUNNING.splitlines(), strict=True)
 
 
-def test_banner_without_its_end_is_named():
-    """All that follows would be its text."""
-    config = read(["banner motd %", "ip tcp intercept mode watch"])
-    assert "a banner does not end" in config.notes[0]
-
-
 def test_words_may_be_short_and_in_capitals():
     """As a router takes them."""
     config = read(

@@ -33,3 +33,9 @@ def test_banners_of_firewalls_are_lines():
     assert ["permit tcp any any eq 80"] == [str(r) for r in config.lists["W"].rules]
     assert 4 == config.skipped
     assert [] == config.notes
+
+
+def test_banner_without_its_end_is_named():
+    """All that follows would be its text."""
+    config = read(["banner motd %", "ip tcp intercept mode watch"])
+    assert "a banner does not end" in config.notes[0]

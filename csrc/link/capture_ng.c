@@ -202,13 +202,15 @@ link_capture_ng(struct link_capture *capture, struct link_capture_block *block,
     uint32_t size = link_capture_u32(capture, block->data + 4);
     if (size > LINK_CAPTURE_RECORD_MAX)
         block->status = LINK_CAPTURE_TOO_LONG;
-    else if (size < BLOCK_MIN || size % 4 != 0)
+    else if (size < BLOCK_MIN)
         block->status = LINK_CAPTURE_CONTRADICTION;
     if (block->status != LINK_CAPTURE_MORE)
         return CAPTURE_STEP_FAILED;
-    if (block->size < size)
+    /* Old writers padded a block and did not say so in its length. */
+    uint32_t padded = (size + BLOCK_ALIGNMENT - 1) & ~(BLOCK_ALIGNMENT - 1u);
+    if (block->size < padded)
         return CAPTURE_STEP_SHORT;
-    block->used = size;
+    block->used = padded;
     struct body body = {block->data + BLOCK_HEAD, size - BLOCK_MIN};
     bool packet = true, sound = true;
     if (kind == BLOCK_ENHANCED || kind == BLOCK_OLD_PACKET)

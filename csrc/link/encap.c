@@ -10,6 +10,7 @@
 enum {
     ETHERNET_HEADER = 14,
     MACS = 12,
+    ISL_HEADER = 26,
     LENGTH_MAX = 1535, /* a smaller EtherType is the length of an LLC frame */
     TYPE_TEB = ENCAP_ETHERNET,
     TYPE_TRILL = 0x22f3,
@@ -19,6 +20,11 @@ enum {
     TYPE_PPPOE = 0x8864,
     TYPE_BACKBONE = 0x88e7, /* 802.1ah: a tag, then the customer's frame */
     TYPE_CISCO_META = 0x8909,
+    TYPE_FABRIC_PATH = 0x8903, /* a tag, then the frame that a switch took */
+    TYPE_VN_TAG = 0x8926,
+    TYPE_MACSEC = 0x88e5, /* 802.1AE */
+    TYPE_EDSA = 0xdada,   /* a switch chip's tag */
+    TYPE_BATMAN = 0x4305,
     TYPE_HSR = 0x892f,        /* and PRP, IEC 62439-3 */
     TYPE_BRIDGE_TAG = 0x893f, /* 802.1BR */
     TYPE_NSH = ENCAP_NSH,
@@ -91,6 +97,10 @@ static const struct linktype linktypes[] = {
     {241, 26, 24, FIRST_TYPE},              /* netANALYZER with preamble */
     {242, 44, 40, FIRST_TYPE},              /* IP over InfiniBand */
     {274, 22, 20, FIRST_TYPE},              /* mPackets, with preamble */
+    {281, 18, 16, FIRST_TYPE},              /* a tag of Broadcom's switches */
+    {282, 18, 16, FIRST_TYPE},              /* the same in front */
+    {284, 18, 16, FIRST_TYPE},              /* a tag of Marvell's switches */
+    {285, ETHERNET_HEADER, MACS, FIRST_TYPE}, /* behind an EtherType */
 };
 
 static uint32_t
@@ -159,6 +169,9 @@ encap_ppp(const uint8_t *data, uint32_t size, uint32_t at)
 {
     if (at + 2 <= size && data[at] == 0xff && data[at + 1] == 0x03)
         at += 2; /* address and control of RFC 1662 3.1 */
+    else if (at + 4 <= size && (data[at] & 0x7f) == 0x0f && data[at + 1] == 0)
+        return encap_ethertype(data, size, at + 4, /* Cisco HDLC */
+                               u16(data + at + 2));
     if (at + 1 > size)
         return nothing(ENCAP_CUT, 0);
     uint32_t protocol = data[at]; /* compressed: RFC 1661 6.5 */
@@ -189,10 +202,14 @@ encap_tag_size(uint32_t type)
     case TYPE_TAG_9300:
         return 4;
     case TYPE_HSR:
+    case TYPE_VN_TAG:
         return 6;
     case TYPE_BRIDGE_TAG:
     case TYPE_CISCO_META:
+    case TYPE_EDSA:
         return 8;
+    case TYPE_FABRIC_PATH:
+        return 2 + ETHERNET_HEADER;
     case TYPE_BACKBONE:
         return 4 + ETHERNET_HEADER;
     case TYPE_TEB:
@@ -221,6 +238,28 @@ encap_trill(const uint8_t *trill, uint32_t *type)
     return 6 + ((trill[0] & 7u) << 2 | trill[1] >> 6) * 4;
 }
 
+/* 802.1AE: a frame that is protected from changes and not encrypted. */
+static uint32_t
+encap_macsec(const uint8_t *macsec, uint32_t size, uint32_t *type)
+{
+    uint32_t header = (macsec[0] & 0x20) != 0 ? 14 : 6;
+
+    if ((macsec[0] & 0x8c) != 0 || size < header + 2)
+        return 0;
+    *type = u16(macsec + header);
+    return header + 2;
+}
+
+/* A frame between hosts of a batman-adv mesh, of today's version. */
+static uint32_t
+encap_batman(const uint8_t *batman, uint32_t *type)
+{
+    bool unicast = batman[0] == 0x40 && batman[1] == 15;
+
+    *type = TYPE_TEB;
+    return unicast ? 10 : 0;
+}
+
 /* Goes past a header that says its length; false: it is none of these. */
 static bool
 encap_path(const uint8_t *data, uint32_t size, uint32_t *at, uint32_t *type)
@@ -233,6 +272,10 @@ encap_path(const uint8_t *data, uint32_t size, uint32_t *at, uint32_t *type)
         step = encap_nsh(data + *at, &next);
     else if (*type == TYPE_TRILL)
         step = encap_trill(data + *at, &next);
+    else if (*type == TYPE_MACSEC)
+        step = encap_macsec(data + *at, size - *at, &next);
+    else if (*type == TYPE_BATMAN)
+        step = encap_batman(data + *at, &next);
     if (step == 0 || step > size - *at)
         return false;
     *at += step;
@@ -315,6 +358,29 @@ encap_is_ip(const uint8_t *data, uint32_t size, uint32_t at)
            (type == ENCAP_IPV6 && version == 6);
 }
 
+/* Cisco's ISL: a header of 26 bytes in front of a frame.  What would be the
+ * type is its length. */
+static bool
+encap_is_isl(const uint8_t *frame, uint32_t size)
+{
+    return size >= ISL_HEADER + ETHERNET_HEADER && (frame[0] & ~2u) == 1 &&
+           frame[1] == 0 && frame[2] == 0x0c && u16(frame + 3) == 0 &&
+           u16(frame + 14) == 0xaaaa;
+}
+
+static struct encap
+encap_by_type(const uint8_t *frame, uint32_t size, const struct linktype *link)
+{
+    uint32_t type = u16(frame + link->type_at), at = link->header;
+
+    if (type <= LENGTH_MAX && link->type_at == MACS &&
+        encap_is_isl(frame, size)) {
+        at += ISL_HEADER;
+        type = u16(frame + ISL_HEADER + MACS);
+    }
+    return encap_ethertype(frame, size, at, type);
+}
+
 /*
  * Linux cooked headers.  A capture library that puts a VLAN tag back put it two
  * bytes too early in some versions, so that the tag lies where the EtherType
@@ -384,8 +450,7 @@ encap_frame(uint32_t linktype, const uint8_t *frame, uint32_t size,
         return nothing(ENCAP_CUT, 0);
     switch ((enum linktype_first)link->first) {
     case FIRST_TYPE:
-        return encap_ethertype(frame, size, link->header,
-                               u16(frame + link->type_at));
+        return encap_by_type(frame, size, link);
     case FIRST_LLC:
         return encap_ethertype(frame, size, link->header, LENGTH_ANY);
     case FIRST_PPP:

@@ -14,6 +14,7 @@ enum {
     WLAN_PRISM = 119,
     WLAN_RADIOTAP = 127,
     WLAN_AVS = 163,
+    JUNIPER_ETHERNET = 178,
     PPI = 192,
     FRAME_RELAY_DIRECTION = 206,
     MPLS = 219,
@@ -170,6 +171,25 @@ more_token_ring(const uint8_t *frame, uint32_t size)
     return encap_ethertype(frame, size, header, LENGTH_UNKNOWN);
 }
 
+/* Juniper's routers: a magic number, flags, an extension, then the frame. */
+static struct encap
+more_juniper(const uint8_t *frame, uint32_t size)
+{
+    uint32_t at = 4;
+
+    if (size < 6)
+        return nothing(ENCAP_CUT, 0);
+    if (be16(frame) != 0x4d47 || frame[2] != 0x43)
+        return nothing(ENCAP_LINKTYPE, JUNIPER_ETHERNET);
+    if ((frame[3] & 0x80) != 0)
+        at += 2 + be16(frame + 4);
+    if ((frame[3] & 2) == 0)
+        return encap_ethertype(frame, size, at, ENCAP_ETHERNET);
+    at += 4; /* no frame: the protocol, in the router's numbers */
+    bool six = at < size && frame[at] >> 4 == 6;
+    return encap_ethertype(frame, size, at, six ? ENCAP_IPV6 : ENCAP_IPV4);
+}
+
 struct encap
 encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
            bool big_endian)
@@ -190,6 +210,8 @@ encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
         return more_frame_relay(frame, size, 1);
     case MPLS:
         return encap_ethertype(frame, size, 0, ENCAP_MPLS_TYPE);
+    case JUNIPER_ETHERNET:
+        return more_juniper(frame, size);
     case PPI:
         if (size < 8)
             return nothing(ENCAP_CUT, 0);

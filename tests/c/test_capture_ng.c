@@ -53,6 +53,32 @@ test_ng_simple_and_old_blocks(void)
 }
 
 static void
+test_ng_block_length_without_its_padding(void)
+{
+    /* Old writers pad a block and do not count it. */
+    for (uint32_t lost = 1; lost < 4; lost++) {
+        start(lost & 1);
+        section();
+        interface(101, 6, 0);
+        put(2, 4);
+        put(32 + IP_SIZE - lost, 4);
+        put(0, 4);
+        put(0, 4);
+        put(3000000, 4);
+        put(IP_SIZE - lost, 4);
+        put(IP_SIZE, 4);
+        frame(NULL, 0);
+        put(32 + IP_SIZE - lost, 4);
+        enhanced(0, 4000000, IP_SIZE);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        /* The first is cut within IP; the second is found behind it. */
+        EXPECT_EQ(1, rx.ring.count);
+        EXPECT_EQ(4000, rx.slot[0].handle);
+        EXPECT_EQ(2, capture.packets);
+    }
+}
+
+static void
 test_ng_a_new_section_forgets_interfaces(void)
 {
     /* It may also be of the other byte order. */
@@ -77,7 +103,7 @@ test_ng_contradictions_are_refused(void)
         interface(101, (uint8_t[]){6, 6, 20, 0xc0}[i], 0);
         enhanced(0, 1, i == 0 ? IP_SIZE + 4 : IP_SIZE);
         if (i == 1)
-            file[28 + 44 + 4] = 33 + IP_SIZE;
+            file[28 + 44 + 4] = 8;
         EXPECT_EQ(LINK_CAPTURE_CONTRADICTION, parse());
     }
 }
@@ -128,6 +154,7 @@ test_ng_may_have_hundreds_of_interfaces(void)
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
     TEST(test_ng_simple_and_old_blocks),
+    TEST(test_ng_block_length_without_its_padding),
     TEST(test_ng_a_new_section_forgets_interfaces),
     TEST(test_ng_contradictions_are_refused),
     TEST(test_ng_times_are_bounded),

@@ -382,6 +382,32 @@ CASES |= {
         ),
         BOTH,
     ),
+    "FabricPath": (1, raw(MACS + b"\x89\x03\x00\x60" + MACS), BOTH),
+    "VN-Tag": (1, raw(MACS + b"\x89\x26\x00\x01\x00\x02"), BOTH),
+    "MACsec, clear": (1, raw(MACS + b"\x88\xe5\x01\x00\0\0\0\x07"), BOTH),
+    "MACsec, channel": (
+        1,
+        raw(MACS + b"\x88\xe5\x21\x00\0\0\0\x07" + bytes(range(8))),
+        BOTH,
+    ),
+    "mesh": (1, raw(MACS + b"\x43\x05\x40\x0f\x32\x01" + MACS[:6] + MACS), BOTH),
+    "ISL": (
+        1,
+        lambda p: (
+            b"\x01\0\x0c\0\0\0"
+            + MACS[6:]
+            + struct.pack(">H", len(p) + 30)
+            + b"\xaa\xaa\x03\0\0\x0c\0\x0a\0\0\0\0"
+            + inner_ethernet(p)
+            + p
+            + bytes(8)
+        ),
+        BOTH,
+    ),
+    "PPP, Cisco HDLC": (9, raw(b"\x0f\x00"), BOTH),
+    "Juniper": (178, raw(b"MGC\x01" + MACS), BOTH),
+    "Juniper, extension": (178, raw(b"MGC\x81\x00\x03\x02\x01\x04" + MACS), BOTH),
+    "Juniper, no frame": (178, plain(b"MGC\x03\x02\0\0\0"), V4),
     "Teredo": (1, over_udp(3544, b""), V6),
     "LISP": (1, over_udp(4341, b"\x80" + bytes(7)), BOTH),
     "TZSP": (

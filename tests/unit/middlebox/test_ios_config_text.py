@@ -19,7 +19,7 @@ def test_configuration_may_be_indented_as_a_whole(margin):
 
 def test_banner_that_does_not_end_is_one_line():
     """The lines behind it are read; one before it that ends is text."""
-    lines = ["banner exec ^C", "access-list 1 permit x", "^C", "banner motd ^CHello^"]
+    lines = ["banner exec ^C", "access-list 1 permit x", "^C", "banner motd ^CWelcome^"]
     config = read([*lines, "access-list 100 permit tcp any any eq 80"])
     assert {"100"} == set(config.lists)
     assert ["line 4: a banner does not end: it is taken for one line"] == config.notes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import stat
 from mmap import PAGESIZE
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PRIORITY_MAX = 99
 RING_MAX = 2**30
+DESCRIPTORS_MIN = 128  # of links, logs, maps of the kernel and control connections
 
 
 def add_tunables(p: argparse.ArgumentParser, *, ios: bool = True) -> None:
@@ -183,6 +185,7 @@ def check_service(options: argparse.Namespace) -> None:
     if options.cpu is not None and options.cpu not in os.sched_getaffinity(0):
         known = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
         raise Failure(f"--cpu {options.cpu}: there are {known}")
+    check_descriptors()
     check_ring(options)
     if options.priority is not None and not 0 < options.priority <= PRIORITY_MAX:
         raise Failure(f"--priority is 1 to {PRIORITY_MAX}, not {options.priority}")
@@ -192,6 +195,24 @@ def check_service(options: argparse.Namespace) -> None:
         account(options.user, options.group)
     if options.check:
         check_outputs(options)
+
+
+def check_descriptors() -> None:
+    """Raise the limit of descriptors to the highest there may be, if it is low.
+
+    Raises:
+        Failure: that is too low; each thing opened later would fail in its own way.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS_MIN if hard == resource.RLIM_INFINITY else hard
+    if 0 <= soft < min(DESCRIPTORS_MIN, most):
+        soft = min(DESCRIPTORS_MIN, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if 0 <= soft < DESCRIPTORS_MIN:
+        raise Failure(
+            f"{soft} descriptors are too few: `ulimit -n {DESCRIPTORS_MIN}`, or "
+            f"LimitNOFILE={DESCRIPTORS_MIN} of the unit"
+        )
 
 
 def check_ring(options: argparse.Namespace) -> None:

@@ -146,6 +146,7 @@ def run(options: argparse.Namespace) -> int:
     places = services(options)
     if options.metrics:
         address(options.metrics, "--metrics")
+    opts.check_descriptors()
     source = keyopts.source(options)
     if options.mode:
         options.sysctl.append(f"{MODE}={options.mode}")

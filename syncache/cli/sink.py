@@ -129,3 +129,8 @@ def open_standard() -> None:
                 if made != number:
                     os.dup2(made, number)
                     os.close(made)
+    # Python has none of a descriptor that was closed at its start.
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115

@@ -19,7 +19,7 @@ from .._core import bpf as _core_bpf
 from . import bpf
 from .claim import Claim
 from .link import LinkError
-from .netdev import Netdev, by_netlink, error_number
+from .netdev import Netdev, by_netlink, error_number, reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,7 +226,7 @@ class Clsact:
         try:
             by_netlink(lambda ip: self._attach(ip, program))
         except self._refused as error:
-            message = f"cannot attach to clsact of {interface.name}: {error}"
+            message = f"cannot attach to clsact of {interface.name}: {reason(error)}"
             raise LinkError(message, error_number(error)) from None
 
     def _attach(self, ip: Any, program: int) -> None:

@@ -70,7 +70,7 @@ class Netdev:
         try:
             by_netlink(work)
         except (*self._refused, LookupError, ValueError) as error:
-            message = f"cannot configure {self.name}: {error}"
+            message = f"cannot configure {self.name}: {reason(error)}"
             raise LinkError(message, error_number(error)) from None
 
     def _apply(
@@ -210,3 +210,10 @@ def by_netlink(work: Callable[[Any], None]) -> None:
 def error_number(error: BaseException) -> int | None:
     """Return the number of an OSError or of pyroute2's NetlinkError."""
     return getattr(error, "code", None) or getattr(error, "errno", None)
+
+
+def reason(error: BaseException) -> str:
+    """Return the words about a refusal of the kernel, and what to do."""
+    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    is_refused = error_number(error) == errno.EPERM
+    return f"{text}: run as root (CAP_NET_ADMIN)" if is_refused else text

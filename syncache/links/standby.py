@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import bpf
 from .frames import CLSACT_INGRESS, CLSACT_PRIORITY, ETH_P_ALL
 from .link import LinkError
-from .netdev import by_netlink, error_number
+from .netdev import by_netlink, error_number, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def stand_by(outside: str, inside: str, action: Action) -> None:
     try:
         by_netlink(lambda ip: _place(ip, (outside, inside), action))
     except (OSError, pyroute2.NetlinkError) as error:
-        message = f"--on-exit {action} of {outside} and {inside}: {error}"
+        message = f"--on-exit {action} of {outside} and {inside}: {reason(error)}"
         raise LinkError(message, error_number(error)) from None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 
@@ -157,3 +159,24 @@ def test_check_looks_at_the_kind_of_a_file(tmp_path, kind, why):
         return
     with pytest.raises(Failure, match=f"--log {path}: .*{why}"):
         options.check_outputs(given)
+
+
+@pytest.mark.parametrize(
+    ("limits", "after"), [((20, 500), 128), ((20, 64), None), ((300, 400), 300)]
+)
+def test_descriptors_are_enough_or_the_start_is_refused(limits, after):
+    """A low limit is raised; one that cannot be is one line, before anything else."""
+    program = (
+        "import resource as r\n"
+        "from syncache.cli import Failure, options\n"
+        f"r.setrlimit(r.RLIMIT_NOFILE, {limits})\n"
+        "try:\n"
+        "    options.check_descriptors()\n"
+        "    print(r.getrlimit(r.RLIMIT_NOFILE)[0])\n"
+        "except Failure as failure:\n"
+        "    print(failure)\n"
+    )
+    words = [sys.executable, "-c", program]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    low = "64 descriptors are too few: `ulimit -n 128`, or LimitNOFILE=128 of the unit"
+    assert f"{after or low}\n" == said

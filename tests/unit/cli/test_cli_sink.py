@@ -49,6 +49,7 @@ def test_process_without_standard_descriptors_uses_none_of_them(shut, tmp_path):
         "sink.open_standard()\n"
         f"made = os.open({str(tmp_path / 'log')!r}, os.O_CREAT | os.O_WRONLY)\n"
         "sink.say('a warning')\n"
+        "print('a line', flush=True)\n"
         "os._exit(0 if made > 2 else 1)\n"
     )
     line = f'"$0" -c "$1" {shut}'

@@ -120,6 +120,15 @@ def test_refusal_undoes_what_was_done_and_raises_one_line(kernel):
     ]
 
 
+def test_refusal_for_want_of_a_right_says_which(kernel):
+    """In words, not as a library prints its exception."""
+    kernel.refused["addr add 192.0.2.1/24"] = errno.EPERM
+    with pytest.raises(LinkError) as caught:
+        Netdev("tun7", ["192.0.2.1/24"])
+    text = "cannot configure tun7: refused: run as root (CAP_NET_ADMIN)"
+    assert text == str(caught.value)
+
+
 def test_restore_passes_over_what_somebody_else_removed(kernel):
     """The rest is still put back."""
     device = Netdev("tun7", ["192.0.2.1/24"])

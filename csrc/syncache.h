@@ -8,6 +8,8 @@
  * Conventions: scalars are in host order; addresses and packet bytes are in network order.  An IPv4 address
  * occupies the first 4 of 16 bytes, the other 12 are zero.  Time is a 64-bit count of milliseconds of one
  * monotonic clock of the caller's; any start value works, and a time before the last one counts as the last.
+ * A number that is out of range, a family other than 4 and 6 among them, is refused or changes nothing; pointers are
+ * never NULL, but that of a packet or an array of size 0.
  *
  * Not here: links, connections, policy.  Long because one header is all that a C stack needs.  RFC 9293, 4987, 5961.
  */

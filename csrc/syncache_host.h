@@ -138,7 +138,7 @@ struct syncache_ticks {
  *   in       bits   that the counter has, 8 to 32
  *   in       hz     ticks per second, 1 at least
  *   limit    two calls may be half the counter's span apart: 4 minutes, of 16 bits at 128 Hz
- *   returns  now_ms for every other call; cut to 32 bits for those of a front
+ *   returns  now_ms for every other call, cut to 32 bits for those of a front; 0 if bits or hz is out of range
  */
 uint64_t syncache_ticks(struct syncache_ticks *clock, uint32_t ticks, uint32_t bits, uint32_t hz);
 
@@ -224,7 +224,7 @@ uint32_t syncache_front_run(struct syncache_front *front, uint32_t now_ms);
  * of it, with conn->iss as its initial sequence number, discards its own SYN-ACK, and is then given the completing
  * packet.  TTL 64, TSecr 0, no payload; ECN if classic ECN was agreed.
  *
- *   returns  bytes written, at most SYNCACHE_REPLY_MAX
+ *   returns  bytes written, at most SYNCACHE_REPLY_MAX; 0 if conn's family is neither 4 nor 6
  */
 uint32_t syncache_syn_packet(const struct syncache_conn *conn, uint8_t packet[SYNCACHE_REPLY_MAX]);
 

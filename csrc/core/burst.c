@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "../syncache_host.h"
+#include "bits.h"
 #include "burst.h"
 #include "event.h"
 #include "wire_icmp.h"
@@ -61,9 +62,8 @@ burst_sort(struct burst *burst)
         struct simd_lanes *lanes = NULL;
 
         assert((size_t)slot->link_size + slot->size <= slot_size);
-        __builtin_prefetch((const void *)((uintptr_t)bytes + ahead));
-        __builtin_prefetch(
-            (const void *)((uintptr_t)bytes + ahead + BURST_LINE));
+        BITS_FETCH((const void *)((uintptr_t)bytes + ahead));
+        BITS_FETCH((const void *)((uintptr_t)bytes + ahead + BURST_LINE));
         if (quick->open)
             lanes = quick_take(cache, quick, bytes + slot->link_size,
                                slot->size, slot_size - slot->link_size);

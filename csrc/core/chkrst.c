@@ -117,16 +117,19 @@ syncache_unreach(struct syncache *cache, uint64_t now_ms,
                  const struct syncache_tuple *tuple, uint32_t seq)
 {
     engine_advance(cache, now_ms);
-    (void)chkrst_unreach(cache, engine_hash(cache, tuple), tuple, seq);
+    if (engine_tuple_legal(tuple))
+        (void)chkrst_unreach(cache, engine_hash(cache, tuple), tuple, seq);
 }
 
 void
 syncache_unsent(struct syncache *cache, const struct syncache_tuple *tuple,
                 uint32_t seq)
 {
-    struct table_ref ref =
-        table_find(&cache->table, engine_hash(cache, tuple), tuple);
+    struct table_ref ref;
 
+    if (!engine_tuple_legal(tuple))
+        return;
+    ref = table_find(&cache->table, engine_hash(cache, tuple), tuple);
     cache->stats.sc_dropped++;
     if (ref.entry == NULL || ref.entry->iss != seq)
         return;

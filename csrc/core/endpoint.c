@@ -313,7 +313,8 @@ bool
 endpoints_address(struct endpoints *endpoints, uint8_t family,
                   const uint8_t laddr[static 16])
 {
-    assert(family == 4 || family == 6);
+    if (family != 4 && family != 6)
+        return false;
     struct endpoint_address *row =
         endpoint_address_find(endpoints, family, laddr);
     if (row != NULL && row->added)
@@ -346,7 +347,8 @@ endpoints_md5_key(struct endpoints *endpoints, uint32_t slot, uint8_t family,
                   size_t key_size)
 {
     if (slot >= endpoints->slot_max || !endpoints->slots[slot].open ||
-        key_size == 0 || key_size > SYNCACHE_MD5_KEY_MAX)
+        key_size == 0 || key_size > SYNCACHE_MD5_KEY_MAX ||
+        (family != 4 && family != 6))
         return false;
     struct endpoint_md5_key *row =
         endpoint_md5_search(endpoints, slot, family, faddr);

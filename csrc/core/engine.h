@@ -119,6 +119,13 @@ void engine_advance(struct syncache *cache, uint64_t now_ms);
 /* As that, for a caller that asks which key is due: no packet follows before it could give one. */
 void engine_tell(struct syncache *cache, uint64_t now_ms);
 
+/* May a caller name it?  Other families, such as an operating system's own numbers, are no tuples. */
+static inline bool
+engine_tuple_legal(const struct syncache_tuple *tuple)
+{
+    return tuple->family == 4 || tuple->family == 6;
+}
+
 /* The hash that names bucket, tag and chain of a tuple. */
 uint64_t engine_hash(const struct syncache *cache, const struct syncache_tuple *tuple);
 

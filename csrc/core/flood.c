@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "bits.h"
 #include "burst.h"
 
 #define FLOOD_SHORT 4 /* SYNs in a run after one that was cut */
@@ -125,8 +126,7 @@ flood_count(struct syncache *cache, const struct table_burst *fresh,
     for (uint32_t i = 0; i < stored; i++)
         endpoints_entry_added(&cache->endpoints, fresh->fresh[i].endpoint);
     for (uint64_t left = fresh->evicted; left != 0; left &= left - 1) {
-        const struct table_entry *victim =
-            &fresh->victim[__builtin_ctzll(left)];
+        const struct table_entry *victim = &fresh->victim[bits_lowest64(left)];
 
         pause_note_victim(&cache->pause, table_age_ms(victim, cache->now_ms),
                           cache->tunables.pause_age_ms);

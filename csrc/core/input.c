@@ -290,18 +290,22 @@ syncache_segment(struct syncache *cache, uint64_t now_ms, uint8_t family,
 {
     struct parsed parsed;
     size_t address_size = family == 4 ? 4 : 16;
+    bool legal = family == 4 || family == 6;
 
-    assert(family == 4 || family == 6);
     engine_advance(cache, now_ms);
     memset(&parsed.segment, 0, sizeof(parsed.segment));
-    memcpy(parsed.segment.tuple.faddr, faddr, address_size);
-    memcpy(parsed.segment.tuple.laddr, laddr, address_size);
+    if (legal) {
+        memcpy(parsed.segment.tuple.faddr, faddr, address_size);
+        memcpy(parsed.segment.tuple.laddr, laddr, address_size);
+    }
     parsed.segment.tuple.family = family;
     parsed.segment.tos = tos;
-    parsed.kind = wire_parse_tcp(segment, segment_size, payload_size, checksum,
-                                 &parsed.segment, &parsed.why)
-                      ? WIRE_TCP
-                      : WIRE_BAD;
+    parsed.why = SYNCACHE_DROP_IP_HEADER;
+    parsed.kind =
+        legal && wire_parse_tcp(segment, segment_size, payload_size, checksum,
+                                &parsed.segment, &parsed.why)
+            ? WIRE_TCP
+            : WIRE_BAD;
     return input_single(cache, &parsed,
                         parsed.kind == WIRE_TCP ? &parsed.segment.tuple : NULL,
                         result);

@@ -224,16 +224,18 @@ syncache_accepted(struct syncache *cache, const struct syncache_conn *conn,
 {
     struct offer offer = {
         .tuple = &conn->tuple,
-        .hash = engine_hash(cache, &conn->tuple),
         .irs = conn->irs,
         .iss = conn->iss,
         .endpoint = conn->endpoint,
         .via = conn->via,
     };
-    struct known_node *node =
-        known_find(&cache->known, offer.hash, &conn->tuple);
+    struct known_node *node;
 
-    assert(conn->endpoint < cache->config.endpoint_max);
+    if (conn->endpoint >= cache->config.endpoint_max ||
+        !engine_tuple_legal(&conn->tuple))
+        return;
+    offer.hash = engine_hash(cache, &conn->tuple);
+    node = known_find(&cache->known, offer.hash, &conn->tuple);
     if (ok) {
         offer_accept(cache, &offer, node, handle);
         return;
@@ -277,9 +279,13 @@ bool
 syncache_opened(struct syncache *cache, const struct syncache_tuple *tuple,
                 uint64_t handle)
 {
-    uint64_t hash = engine_hash(cache, tuple);
-    struct known_node *node = known_find(&cache->known, hash, tuple);
+    struct known_node *node;
+    uint64_t hash;
 
+    if (!engine_tuple_legal(tuple))
+        return false;
+    hash = engine_hash(cache, tuple);
+    node = known_find(&cache->known, hash, tuple);
     if (node == NULL)
         node = known_add(&cache->known, hash, tuple, KNOWN_ESTABLISHED,
                          cache->now_ms);
@@ -296,9 +302,11 @@ bool
 syncache_guard(struct syncache *cache, const struct syncache_tuple *tuple,
                const struct syncache_numbers *numbers)
 {
-    struct known_node *node =
-        known_find(&cache->known, engine_hash(cache, tuple), tuple);
+    struct known_node *node;
 
+    if (!engine_tuple_legal(tuple))
+        return false;
+    node = known_find(&cache->known, engine_hash(cache, tuple), tuple);
     if (node == NULL || node->state != KNOWN_ESTABLISHED)
         return false;
     guard_set(&node->guard, numbers);
@@ -308,9 +316,13 @@ syncache_guard(struct syncache *cache, const struct syncache_tuple *tuple,
 void
 syncache_closed(struct syncache *cache, const struct syncache_tuple *tuple)
 {
-    uint64_t hash = engine_hash(cache, tuple);
-    struct known_node *node = known_find(&cache->known, hash, tuple);
+    struct known_node *node;
+    uint64_t hash;
 
+    if (!engine_tuple_legal(tuple))
+        return;
+    hash = engine_hash(cache, tuple);
+    node = known_find(&cache->known, hash, tuple);
     if (node == NULL || node->state == KNOWN_RST_OWED)
         return;
     offer_leave(cache, hash, node);

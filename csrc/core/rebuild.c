@@ -22,7 +22,8 @@ syncache_syn_packet(const struct syncache_conn *conn,
     const struct syncache_tuple *tuple = &conn->tuple;
     struct wire_reply syn;
 
-    assert(tuple->family == 4 || tuple->family == 6);
+    if (tuple->family != 4 && tuple->family != 6)
+        return 0;
     memset(&syn, 0, sizeof syn);
     /* The peer sends it: its address is the local one of this packet. */
     syn.tuple = *tuple;
@@ -66,6 +67,8 @@ syncache_syn_segment(const struct syncache_conn *conn,
     uint32_t size = syncache_syn_packet(conn, segment);
     uint32_t offset = syncache_tcp_offset(segment);
 
+    if (size == 0)
+        return 0;
     memmove(segment, segment + offset, size - offset);
     return size - offset;
 }

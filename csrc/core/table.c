@@ -93,8 +93,8 @@ table_prefetch_lines(const struct table *table, uint32_t bucket)
     const uint8_t *end = line + table->entry_offset;
 
     for (; line < end; line += TABLE_LINE)
-        __builtin_prefetch(line, 1);
-    __builtin_prefetch(&table->next_due[bucket], 1);
+        BITS_FETCH(line, 1);
+    BITS_FETCH(&table->next_due[bucket], 1);
 }
 
 void

@@ -33,6 +33,7 @@
  * and sets those above a to a.  Before it no age is above 3a + 60 s, or there
  * was no call for a and longer: then all are older than a.
  */
+#include "bits.h"
 #include "table_line.h"
 
 #include <string.h>
@@ -167,7 +168,7 @@ table_due_buckets(const struct table *table, uint32_t bucket, uint32_t now,
         uint32_t bits = table_due_lanes(table->next_due + line, now) & from;
 
         for (; bits != 0 && found < max; bits &= bits - 1) {
-            uint32_t due = line + (uint32_t)__builtin_ctz(bits);
+            uint32_t due = line + bits_lowest(bits);
 
             table_prefetch_tags(table, due);
             buckets[found++] = due;
@@ -205,7 +206,7 @@ table_due_find(const struct table *table, uint32_t bucket, uint32_t now,
 
         soonest = distance < soonest ? distance : soonest;
         for (; bits != 0; bits &= bits - 1) {
-            uint32_t slot = i + (uint32_t)__builtin_ctz(bits);
+            uint32_t slot = i + bits_lowest(bits);
             uint32_t rank = tags[slot] & TABLE_RANK_MASK;
 
             found->slot[rank] = (uint8_t)slot;
@@ -221,9 +222,8 @@ table_due_find(const struct table *table, uint32_t bucket, uint32_t now,
 static size_t
 table_lowest(uintptr_t bits)
 {
-    return sizeof bits == sizeof(uint32_t)
-               ? (size_t)__builtin_ctz((uint32_t)bits)
-               : (size_t)__builtin_ctzll(bits);
+    return sizeof bits == sizeof(uint32_t) ? bits_lowest((uint32_t)bits)
+                                           : bits_lowest64(bits);
 }
 
 /* Takes up to `max` due entries of a bucket, oldest first. */
@@ -243,7 +243,7 @@ table_take_bucket(struct table *table, uint32_t bucket, uint32_t now,
             if (taken == max)
                 return taken; /* next_due says that there is more */
             refs[taken] = table_ref(table, bucket, found.slot[rank]);
-            __builtin_prefetch(refs[taken].entry, 1);
+            BITS_FETCH(refs[taken].entry, 1);
             taken++;
         }
     }

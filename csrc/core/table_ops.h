@@ -11,6 +11,7 @@
 #ifndef SYNCACHE_CORE_TABLE_OPS_H
 #define SYNCACHE_CORE_TABLE_OPS_H
 
+#include "bits.h"
 #include "entry.h"
 #include "table_line.h"
 
@@ -46,7 +47,7 @@ TABLE_FN TABLE_NAME(find)(const struct table *table, uint32_t bucket, uint32_t t
         uint32_t bits = TABLE_MATCH(tags + i, TABLE_TAG_MASK, tag) & table_lane_bits(limit - i);
 
         for (; bits != 0; bits &= bits - 1) {
-            uint32_t slot = i + (uint32_t)__builtin_ctz(bits);
+            uint32_t slot = i + bits_lowest(bits);
 
             if (tags[slot] != TABLE_EMPTY && table_matches(&entries[slot], tuple))
                 return slot;
@@ -65,7 +66,7 @@ TABLE_FN TABLE_NAME(scan)(const struct table *table, uint32_t bucket, uint32_t m
         uint32_t bits = TABLE_MATCH(tags + i, mask, value) & table_lane_bits(limit - i);
 
         if (bits != 0)
-            return i + (uint32_t)__builtin_ctz(bits);
+            return i + bits_lowest(bits);
     }
     return limit;
 }
@@ -86,14 +87,14 @@ TABLE_FN TABLE_NAME(prefetch)(const struct table *table, uint32_t bucket, uint32
         uint32_t none = TABLE_MATCH(tags + i, TABLE_EMPTY, TABLE_EMPTY) & slots;
 
         if (twin != 0)
-            __builtin_prefetch(&entries[i + (uint32_t)__builtin_ctz(twin)], 1);
+            BITS_FETCH(&entries[i + bits_lowest(twin)], 1);
         if (old != 0)
-            oldest = i + (uint32_t)__builtin_ctz(old);
+            oldest = i + bits_lowest(old);
         if (none != 0)
-            empty = i + (uint32_t)__builtin_ctz(none);
+            empty = i + bits_lowest(none);
     }
     empty = empty < limit ? empty : oldest;
-    __builtin_prefetch(&entries[empty], 1);
+    BITS_FETCH(&entries[empty], 1);
     return empty;
 }
 
@@ -109,7 +110,7 @@ static inline bool
 table_has(const struct table_entry *entries, uint32_t slots, const struct table_entry *fresh)
 {
     for (; slots != 0; slots &= slots - 1)
-        if (table_same(&entries[__builtin_ctz(slots)], fresh))
+        if (table_same(&entries[bits_lowest(slots)], fresh))
             return true;
     return false;
 }
@@ -142,9 +143,9 @@ TABLE_OWN TABLE_NAME(look)(const struct table *table, const struct table_burst *
         const uint16_t *tags = (const uint16_t *)(const void *)bucket;
         uint32_t empty = TABLE_MATCH(tags, TABLE_EMPTY, TABLE_EMPTY) & slots;
         uint32_t oldest = TABLE_MATCH(tags, TABLE_RANK_MASK, 0) & slots;
-        uint32_t slot = (uint32_t)__builtin_ctz(empty != 0 ? empty : oldest);
+        uint32_t slot = bits_lowest(empty != 0 ? empty : oldest);
 
-        __builtin_prefetch(bucket + table->entry_offset + slot * TABLE_LINE, 1);
+        BITS_FETCH(bucket + table->entry_offset + slot * TABLE_LINE, 1);
         seen->bucket[i] = bucket;
         seen->oldest[i] = (uint8_t)(empty != 0 ? limit : slot);
         seen->twins[i] = TABLE_MATCH(tags, TABLE_TAG_MASK, table_tag_of(hash)) & slots & ~empty;
@@ -176,12 +177,12 @@ TABLE_OWN TABLE_NAME(place)(struct table *table, const struct table_burst *burst
     if (table_has(table_entries(table, bucket), twins, &burst->fresh[i]))
         return limit;
     if (empty == 0)
-        return (uint32_t)__builtin_ctz(TABLE_MATCH(tags, TABLE_RANK_MASK, 0) & slots);
+        return bits_lowest(TABLE_MATCH(tags, TABLE_RANK_MASK, 0) & slots);
     if (table->count == table->cachelimit)
         return limit;
     table->count++;
-    tags[__builtin_ctz(empty)] = (uint16_t)(tag | table_count_bits(slots & ~empty));
-    return (uint32_t)__builtin_ctz(empty) | TABLE_TAKEN;
+    tags[bits_lowest(empty)] = (uint16_t)(tag | table_count_bits(slots & ~empty));
+    return bits_lowest(empty) | TABLE_TAKEN;
 }
 
 /*

@@ -320,6 +320,72 @@ test_listen_refuses_a_place_that_is_taken(void)
 }
 
 static void
+test_family_that_is_none_is_refused_by_every_call(void)
+{
+    /* AF_INET and AF_INET6 are other numbers, and so is 0. */
+    static const uint8_t none[] = {0, 2, 5, 10, 30, 255};
+    uint8_t address[16] = {192, 0, 2, 1}, segment[20] = {0}, syn[128];
+    struct syncache_numbers numbers = {0};
+    uint32_t number;
+
+    cache_defaults();
+    config.established_max = 8;
+    config.address_max = config.md5_max = 4;
+    cache_start();
+    for (size_t i = 0; i < sizeof none; i++) {
+        struct syncache_conn conn = {.tuple.family = none[i]};
+        const struct syncache_stats *stats = syncache_statistics(cache);
+        uint64_t before = stats->verdicts[SYNCACHE_DROP_IP_HEADER];
+
+        EXPECT_EQ(SYNCACHE_DROP_IP_HEADER,
+                  syncache_segment(cache, now, none[i], address, address, 0,
+                                   segment, sizeof segment, 0, 1, &result));
+        EXPECT_EQ(before + 1, stats->verdicts[SYNCACHE_DROP_IP_HEADER]);
+        EXPECT_EQ(0, result.reply_size);
+        endpoint.family = none[i];
+        endpoint.lport = 81;
+        EXPECT_TRUE(none[i] == 0 ||
+                    !syncache_listen(cache, &endpoint, &number));
+        EXPECT_TRUE(!syncache_address(cache, none[i], address));
+        EXPECT_TRUE(!syncache_md5_key(cache, 0, none[i], address, segment, 4));
+        EXPECT_TRUE(!syncache_opened(cache, &conn.tuple, 1));
+        EXPECT_TRUE(!syncache_guard(cache, &conn.tuple, &numbers));
+        syncache_closed(cache, &conn.tuple);
+        syncache_unreach(cache, now, &conn.tuple, 1);
+        syncache_unsent(cache, &conn.tuple, 1);
+        syncache_accepted(cache, &conn, 1, true);
+        EXPECT_EQ(0, stats->accepts + stats->sc_dropped);
+        EXPECT_EQ(0, syncache_syn_packet(&conn, syn));
+        EXPECT_EQ(0, syncache_syn_segment(&conn, syn));
+    }
+}
+
+static void
+test_endpoint_that_is_none_changes_nothing(void)
+{
+    /* Its number would be one beyond the memory. */
+    static const uint32_t none[] = {4, 1000, UINT32_MAX};
+    struct syncache_conn conn = {.tuple.family = 4,
+                                 .via = SYNCACHE_VIA_FASTOPEN};
+    uint8_t key[16] = {1};
+
+    cache_defaults();
+    config.established_max = 0;
+    config.md5_max = 4;
+    cache_start();
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        syncache_unlisten(cache, none[i]);
+        EXPECT_TRUE(!syncache_md5_key(cache, none[i], 4, key, key, 16));
+        conn.endpoint = none[i];
+        syncache_accepted(cache, &conn, 1, true);
+        syncache_accepted(cache, &conn, 1, false);
+    }
+    EXPECT_EQ(0, syncache_statistics(cache)->accepts);
+    EXPECT_EQ(0, syncache_statistics(cache)->listendrop);
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK, send_syn(2));
+}
+
+static void
 test_key_is_due_until_the_epoch_in_force_has_one(void)
 {
     uint64_t epoch = 99;
@@ -354,6 +420,8 @@ static const struct test tests[] = {
     TEST(test_rehash_purges_entries_and_keeps_known_tuples),
     TEST(test_md5_peer_must_sign_and_is_answered_signed),
     TEST(test_listen_refuses_a_place_that_is_taken),
+    TEST(test_family_that_is_none_is_refused_by_every_call),
+    TEST(test_endpoint_that_is_none_changes_nothing),
     TEST(test_key_is_due_until_the_epoch_in_force_has_one),
 };
 

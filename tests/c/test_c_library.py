@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from needs import need
 
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
@@ -119,12 +120,12 @@ def test_example_of_a_c_stack_is_short() -> None:
     assert body.count("\n") <= 40
 
 
-@pytest.mark.skipif(shutil.which("pkg-config") is None, reason="no pkg-config")
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
 def test_installed_library_makes_a_handshake(
     installed: Path, tmp_path: Path, static: bool
 ) -> None:
     """Found by pkg-config, linked, and run from its prefix."""
+    need("pkg-config")
     source = tmp_path / "handshake.c"
     source.write_text(HANDSHAKE)
     flags = run(
@@ -194,9 +195,9 @@ target_link_libraries(static syncache::static)
 """
 
 
-@pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake")
 def test_cmake_finds_the_installed_library(installed: Path, tmp_path: Path) -> None:
     """By find_package(), shared and static."""
+    need("cmake")
     (tmp_path / "handshake.c").write_text(HANDSHAKE)
     (tmp_path / "CMakeLists.txt").write_text(CMAKE)
     build = tmp_path / "build"

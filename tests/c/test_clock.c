@@ -72,12 +72,25 @@ test_tick_before_the_last_one_counts_as_the_last(void)
     EXPECT_EQ(510, syncache_ticks(&clock, 51, 16, 100));
 }
 
+static void
+test_counter_that_cannot_be_has_no_time(void)
+{
+    struct syncache_ticks clock = {0};
+
+    EXPECT_EQ(500, syncache_ticks(&clock, 50, 16, 100));
+    EXPECT_EQ(0, syncache_ticks(&clock, 51, 16, 0));
+    EXPECT_EQ(0, syncache_ticks(&clock, 51, 0, 100));
+    EXPECT_EQ(0, syncache_ticks(&clock, 51, 33, 100));
+    EXPECT_EQ(510, syncache_ticks(&clock, 51, 16, 100));
+}
+
 static const struct test tests[] = {
     TEST(test_clock_goes_on_when_32_bits_wrap),
     TEST(test_time_before_the_last_one_counts_as_the_last),
     TEST(test_calls_may_be_24_days_apart),
     TEST(test_ticks_of_any_width_and_rate_become_milliseconds),
     TEST(test_tick_before_the_last_one_counts_as_the_last),
+    TEST(test_counter_that_cannot_be_has_no_time),
 };
 
 int

@@ -34,7 +34,10 @@ extern "C" {
 #define SYNCACHE_KEY_BYTES 16
 #define SYNCACHE_MD5_KEY_MAX 80         /* TCP_KEYLEN_MAX of the field */
 #define SYNCACHE_FASTOPEN_COOKIE_MAX 16 /* RFC 7413 4.1.1: 4 to 16 bytes */
+#define SYNCACHE_WSCALE_MAX 14          /* RFC 7323 2.3 */
 #define SYNCACHE_WSCALE_NONE 255        /* no window scale option was negotiated */
+#define SYNCACHE_SLOTS_MAX 65535        /* of a ring: their indices fit 16 bits, */
+#define SYNCACHE_NO_REQUEST 65535       /* and this is none of them */
 #define SYNCACHE_NEVER UINT64_MAX       /* no deadline */
 
 /*
@@ -196,7 +199,7 @@ struct syncache_endpoint {
     uint8_t ecn;                   /* 0: ECN is not allowed here */
     uint8_t hop_limit;             /* TTL or hop limit of replies, 1 to 255 */
     uint8_t tos;                   /* TOS or traffic class of replies; its ECN bits are ignored */
-    uint8_t rcv_wscale;            /* 0 to 14, or SYNCACHE_WSCALE_NONE: from maxsockbuf */
+    uint8_t rcv_wscale;            /* 0 to SYNCACHE_WSCALE_MAX, or SYNCACHE_WSCALE_NONE: from maxsockbuf */
     uint32_t rcv_wnd;              /* receive buffer in bytes; the SYN-ACK says min(this, 65535) */
     uint16_t mtu;                  /* of the path; 0: unknown, announce mssdflt */
     uint16_t mss_max;              /* upper bound of the MSS announced and used; 0: none */
@@ -237,7 +240,7 @@ struct syncache_slot {
     uint8_t checksum;              /* in: enum syncache_checksum of the transport checksum */
     uint8_t verdict;               /* out: enum syncache_verdict */
     uint16_t gso_size;             /* bytes of payload in each segment of a super-segment; 0: an ordinary packet */
-    uint16_t request;              /* tx: rx slot that this one answers, or 65535 */
+    uint16_t request;              /* tx: rx slot that this one answers, or SYNCACHE_NO_REQUEST */
     uint16_t csum_start, csum_offset; /* PARTIAL: from the IP header; 0: as its TCP or UDP has it */
     uint64_t handle;               /* out, PASS_KNOWN */
 };
@@ -249,7 +252,7 @@ struct syncache_ring {
     struct syncache_conn *conn;    /* slots of them (rx), or NULL (tx); conn[i] is filled for ACCEPT_* in slot i */
     uint32_t *passed;              /* slots of them (rx), or NULL (tx): indices of PASS and ACCEPT packets */
     struct syncache_arrival *arrival; /* slots of them, or NULL: passed[i] as values, for a stack (syncache_host.h) */
-    uint32_t slots;                /* capacity, 1 to 65535 */
+    uint32_t slots;                /* capacity, 1 to SYNCACHE_SLOTS_MAX */
     uint32_t slot_size;            /* bytes, a multiple of 64; tx needs SYNCACHE_REPLY_MAX + link_size */
     uint32_t count;                /* slots filled: 0 .. count - 1 */
     uint32_t next;                 /* first slot not yet consumed */

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LayoutName = Literal["wide", "freebsd", "mss"]
 KEY_BYTES = limit("SYNCACHE_KEY_BYTES")
 WSCALE_NONE = limit("SYNCACHE_WSCALE_NONE")
-WSCALE_MAX = 14
+WSCALE_MAX = limit("SYNCACHE_WSCALE_MAX")
 UINT32_MAX = 2**32 - 1
 UINT64_MAX = 2**64 - 1
 

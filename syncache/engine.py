@@ -187,7 +187,7 @@ class Syncache:
             "tos": within("tos", tos, 0, 255),
             "rcv_wscale": conns.WSCALE_NONE
             if rcv_wscale is None
-            else within("rcv_wscale", rcv_wscale, 0, 14),
+            else within("rcv_wscale", rcv_wscale, 0, limit("SYNCACHE_WSCALE_MAX")),
             "rcv_wnd": within("rcv_window", rcv_window, 0, UINT32_MAX),
             "mtu": _mtu(mtu),
             "mss_max": 0 if mss_max is None else within("mss_max", mss_max, 1, 0xFFFF),

@@ -12,12 +12,10 @@
 #include "cookie.h"
 #include "maps.h"
 #include "options.h"
+#include "packet.h"
 #include "sources.h"
 #include "sums.h"
 
-#define LINK_SIZE 14
-#define PROTOCOL_TCP 6
-#define TCP_SIZE 20
 #define CHUNK_SIZE 256u
 #define CHUNKS 6 /* 1,536 bytes: an Ethernet frame */
 
@@ -211,7 +209,7 @@ write_options(struct scratch *scratch, uint32_t *options,
 
     options[0] = 0x00000402 |
                  swap16(cookie_family(config, &packet->tuple)->mss_ours) << 16;
-    if (scratch->wscale != COOKIE_WSCALE_NONE)
+    if (scratch->wscale != SYNCACHE_WSCALE_NONE)
         options[count++] = 0x00030301 | config->rcv_wscale << 24;
     if (scratch->timestamps != 0) {
         options[count & 3] = scratch->sack != 0 ? 0x0a080204 : 0x0a080101;

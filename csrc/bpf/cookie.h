@@ -9,10 +9,9 @@
 
 #include "../core/siphash.h"
 #include "../core/syncookie_pack.h"
+#include "packet.h"
 #include "shield.h"
 
-#define COOKIE_WSCALE_NONE 255
-#define COOKIE_WSCALE_MAX 14
 #define COOKIE_NS_A_MS 1000000
 
 /* Addresses and ports of a packet from the peer, raw. */
@@ -83,7 +82,7 @@ cookie_byte(const struct shield_family *family, uint32_t mss, uint32_t wscale, b
         byte |= cookie_mss_index(family->mss, mss) << SYNCOOKIE_MSS_SHIFT;
     else
         byte |= (uint32_t)family->mss_none << SYNCOOKIE_MSS_SHIFT;
-    if (wscale != COOKIE_WSCALE_NONE)
+    if (wscale != SYNCACHE_WSCALE_NONE)
         byte |= ((uint32_t)(family->wscale_index >> 4 * wscale) & SYNCOOKIE_INDEX_MASK) << SYNCOOKIE_WSCALE_SHIFT;
     return byte | (sack ? 2 : 0);
 }

@@ -11,27 +11,12 @@
 #include "kernel.h"
 #include "offload.h"
 #include "offload_name.h"
+#include "packet.h"
 
 #include "../flow/splice_words.h"
 
-#define TYPE_IPV4 0x0008 /* raw */
-#define TYPE_IPV6 0xdd86
-#define TYPE_VLAN 0x0081
-#define TYPE_QINQ 0xa888
-#define PROTOCOL_TCP 6
-#define LINK_SIZE 14
-#define TAG_SIZE 4
-#define TAGS_MAX 2
-#define IPV4_SIZE 20
-#define IPV6_SIZE 40
-#define TCP_SIZE 20
 #define HEADERS_WORDS 15 /* IPv6 and TCP without options */
-#define OPTIONS_MAX 40
 
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
 
 /* The loader puts the table's size in the place of the first two. */
 #define OFFLOAD_CONNECTIONS 65536

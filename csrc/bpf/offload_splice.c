@@ -127,7 +127,7 @@ carry(struct __sk_buff *skb, const struct segment *segment,
 {
     const uint32_t *seen = segment_tcp(segment), *end;
     uint32_t header_size = segment_header_size(seen), layer4 = segment->layer4;
-    bool has_ack = segment_flags(seen) & TCP_ACK;
+    bool has_ack = segment_flags(seen) & WIRE_ACK;
     struct rewriting how = {entry, !from_client, has_ack};
     uint64_t difference = 0;
 

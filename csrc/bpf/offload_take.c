@@ -48,7 +48,8 @@ judge(const struct offload_config *config, const struct segment *segment,
 
     if (entry == NULL || entry->state != OFFLOAD_ON)
         return TAKE;
-    if (segment_flags(segment_tcp(segment)) & (TCP_SYN | TCP_FIN | TCP_RST)) {
+    if (segment_flags(segment_tcp(segment)) &
+        (WIRE_SYN | WIRE_FIN | WIRE_RST)) {
         if (give_back(segment, from_client, entry)) {
             processor->back++;
             return TAKE;

@@ -50,7 +50,7 @@ options_take(volatile struct scratch *scratch, uint32_t kind, uint32_t size, uin
         scratch->mss = options_byte(scratch, at + 2) << 8 | options_byte(scratch, at + 3);
     } else if (kind == OPTION_WSCALE && size == 3) {
         uint32_t wscale = options_byte(scratch, at + 2);
-        scratch->wscale = wscale > COOKIE_WSCALE_MAX ? COOKIE_WSCALE_MAX : wscale;
+        scratch->wscale = wscale > SYNCACHE_WSCALE_MAX ? SYNCACHE_WSCALE_MAX : wscale;
     } else if (kind == OPTION_SACK && size == 2) {
         scratch->sack = 1;
     } else if (kind == OPTION_TIMESTAMPS && size == 10) {
@@ -67,7 +67,7 @@ static inline void
 options_read(volatile struct scratch *scratch, uint32_t header_size)
 {
     scratch->mss = 0;
-    scratch->wscale = COOKIE_WSCALE_NONE;
+    scratch->wscale = SYNCACHE_WSCALE_NONE;
     scratch->sack = 0;
     scratch->timestamps = 0;
     scratch->strange = 0;

@@ -13,14 +13,11 @@
 #include "cookie.h"
 #include "maps.h"
 #include "options.h"
+#include "packet.h"
 #include "sums.h"
 
 #define TC_NEXT (-1)
 #define TC_DROP 2
-#define LINK_SIZE 14
-#define TYPE_IPV4 0x0008 /* raw */
-#define TYPE_IPV6 0xdd86
-#define PROTOCOL_TCP 6
 #define BATCH_NS 50000000
 #define GAP_NS \
     20000 /* between packets of one batch: less; TCP takes longer for what a batch brought it */

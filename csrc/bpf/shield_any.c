@@ -4,8 +4,8 @@
  */
 #include "kernel.h"
 #include "maps.h"
+#include "packet.h"
 
-#define TAG_SIZE 4
 #define FRAME_PASS XDP_PASS
 #define FRAME_DROP XDP_DROP
 #define FRAME_SENT XDP_TX

@@ -8,16 +8,13 @@
  */
 #include "kernel.h"
 #include "maps.h"
+#include "packet.h"
 
 #define FRAME_PASS (-1) /* TCX_NEXT */
 #define FRAME_DROP 2
 #define FRAME_SENT 7              /* TCX_REDIRECT */
 #define FRAME_NO_ROOM FRAME_DROP  /* no memory */
 #define FRAME_FINISHED_LATER true /* the device's work goes with the packet */
-#define TYPE_IPV4 0x0008          /* raw */
-#define TYPE_IPV6 0xdd86
-#define FLAGS_OF_A_SYN 0x17
-#define FLAGS_SYN 0x02
 
 typedef struct __sk_buff frame_context;
 

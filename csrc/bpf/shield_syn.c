@@ -8,19 +8,12 @@
 #include "answer.h"
 #include "cookie.h"
 #include "maps.h"
+#include "packet.h"
 #include "sources.h"
 #include "sums.h"
 
 #define TYPE_AT 12
-#define TYPE_IPV4 0x0008 /* raw */
-#define TYPE_IPV6 0xdd86
-#define TYPE_VLAN 0x0081
-#define TYPE_QINQ 0xa888
-#define TYPE_QINQ_OLD 0x0091
-#define PROTOCOL_TCP 6
-#define FLAGS_AT 47 /* Ethernet 14, IPv4 20 */
-#define FLAGS_OF_A_SYN 0x17
-#define FLAGS_SYN 0x02
+#define FLAGS_AT 47    /* Ethernet 14, IPv4 20 */
 #define V6_SIZE_MIN 74 /* Ethernet 14, IPv6 40, TCP 20 */
 #define V6_NEXT_AT 20
 #define V6_FLAGS_AT 67
@@ -157,8 +150,8 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
                                  sizeof sockets, now_ns);
     if (decided != ANSWER_COOKIE)
         return decided == ANSWER_DROP ? XDP_DROP : XDP_PASS;
-    if (wscale > COOKIE_WSCALE_MAX)
-        wscale = COOKIE_WSCALE_MAX;
+    if (wscale > SYNCACHE_WSCALE_MAX)
+        wscale = SYNCACHE_WSCALE_MAX;
     uint32_t byte = cookie_byte(&config->family[0], mss, wscale, true, epoch);
     uint32_t mac =
         cookie_mac(key, &config->family[0], &tuple, swap32(syn->tcp[1]), byte);

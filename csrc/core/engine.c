@@ -13,7 +13,6 @@
 #include "siphash.h"
 #include "syncookie.h"
 
-#define ENGINE_WSCALE_MAX 14 /* RFC 7323 2.3 */
 #define ENGINE_V4_HEADERS 40 /* IPv4 and TCP without options */
 #define ENGINE_V6_HEADERS 60
 
@@ -182,7 +181,7 @@ engine_wscale_of(uint32_t maxsockbuf)
 {
     uint8_t scale = 0;
 
-    while (scale < ENGINE_WSCALE_MAX && 65535u << scale < maxsockbuf)
+    while (scale < SYNCACHE_WSCALE_MAX && 65535u << scale < maxsockbuf)
         scale++;
     return scale;
 }

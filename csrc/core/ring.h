@@ -4,7 +4,6 @@
 
 #include "../syncache.h"
 
-#define RING_NO_REQUEST 65535
 
 static inline uint8_t *
 ring_slot(const struct syncache_ring *ring, uint32_t index)

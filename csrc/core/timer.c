@@ -58,7 +58,7 @@ timer_offers_and_debts(struct syncache *cache, struct syncache_ring *tx)
         ring_append(tx,
                     respond_rst_owed(cache, &node->tuple, node->iss + 1,
                                      ring_reply(tx, 0)),
-                    0, RING_NO_REQUEST);
+                    0, SYNCACHE_NO_REQUEST);
         known_remove(&cache->known, hash, node);
         sent++;
     }
@@ -109,7 +109,7 @@ timer_stale(struct syncache *cache, struct table_ref ref,
         ring_append(tx,
                     respond_rst_owed(cache, &tuple, ref.entry->iss + 1,
                                      ring_reply(tx, 0)),
-                    0, RING_NO_REQUEST);
+                    0, SYNCACHE_NO_REQUEST);
         sent = 1;
     }
     cache->stats.sc_stale++;
@@ -157,7 +157,7 @@ timer_entry(struct syncache *cache, struct table_ref ref,
         return timer_stale(cache, ref, tx);
     if (timer_may_repeat(cache)) {
         ring_append(tx, respond_syn_ack(cache, entry, NULL, ring_reply(tx, 0)),
-                    0, RING_NO_REQUEST);
+                    0, SYNCACHE_NO_REQUEST);
         cache->stats.sc_retransmitted++;
         sent = 1;
     }

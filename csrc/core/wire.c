@@ -36,8 +36,9 @@ wire_tcp_option(struct wire_segment *segment, const uint8_t *option)
     case 3: /* RFC 7323 2.2 */
         if (size == 3 && syn) {
             segment->has |= WIRE_HAS_WSCALE;
-            segment->wscale =
-                option[2] < WIRE_WSCALE_MAX ? option[2] : WIRE_WSCALE_MAX;
+            segment->wscale = option[2] < SYNCACHE_WSCALE_MAX
+                                  ? option[2]
+                                  : SYNCACHE_WSCALE_MAX;
         }
         break;
     case 4: /* RFC 2018 2 */

@@ -27,7 +27,6 @@
 #define WIRE_UDP_HEADER_BYTES 8
 #define WIRE_ICMP_HEADER_BYTES 8
 #define WIRE_MD5_BYTES 16
-#define WIRE_WSCALE_MAX 14 /* RFC 7323 2.3 */
 
 /* RFC 8200 4.1 names six orders' worth; more is a packet made to cost work. */
 #define WIRE_EXTENSION_MAX 8

@@ -69,7 +69,7 @@ answer_send(struct flow *flow, const struct session *session, uint32_t to,
     answer_ip(session, to, reply);
     ring_append(tx,
                 (uint32_t)wire_build_reply(reply, ring_reply(tx, link_size)),
-                link_size, RING_NO_REQUEST);
+                link_size, SYNCACHE_NO_REQUEST);
     return true;
 }
 
@@ -90,7 +90,7 @@ answer_packet(struct flow *flow, const struct session *session,
     }
     memcpy(ring_slot(tx, tx->count), link, link_size);
     memcpy(ring_reply(tx, link_size), packet->bytes, packet->size);
-    ring_append(tx, packet->size, link_size, RING_NO_REQUEST);
+    ring_append(tx, packet->size, link_size, SYNCACHE_NO_REQUEST);
     tx->slot[tx->count - 1].checksum = packet->checksum;
     return true;
 }
@@ -116,7 +116,7 @@ answer_arrival(struct flow *flow, const struct arrival *arrival,
     ring_append(
         tx,
         (uint32_t)wire_build_reply(reply, ring_reply(tx, arrival->link_size)),
-        arrival->link_size, RING_NO_REQUEST);
+        arrival->link_size, SYNCACHE_NO_REQUEST);
     return true;
 }
 

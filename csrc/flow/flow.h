@@ -7,7 +7,7 @@
  *
  * Order of a call: time moves, due timers act while the tx rings have room, then the packets in order of arrival.
  *
- * Not here: links, the text of log lines, access lists as text.  See spec: TCP Intercept, watch mode, CBAC.
+ * Not here: links, the text of log lines, access lists as text.  See docs/intercept.md, docs/inspection.md.
  */
 #ifndef SYNCACHE_FLOW_FLOW_H
 #define SYNCACHE_FLOW_FLOW_H
@@ -25,6 +25,9 @@ extern "C" {
 #define FLOW_PACKET_MAX 256           /* bytes of a packet of ours with its link header: tx slots have at least these;
                                          a client's early data needs an MTU's, and is lost where they are fewer */
 #define FLOW_LINK_MAX 64              /* longest link header; longer ones are not kept */
+#define FLOW_SILENT_FEW 64            /* silent sessions: a prefix with fewer is no attack; evicted last */
+#define FLOW_SILENT_GRACE_MS 3000     /* a younger one is not too many: its client's first words may be lost, and are
+                                         sent again.  Both are those of Stack, too */
 
 enum flow_kind { FLOW_INTERCEPT, FLOW_INSPECT };
 

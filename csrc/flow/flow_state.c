@@ -58,7 +58,7 @@ flow_export(struct flow *flow, uint64_t now_ms, uint64_t *cursor,
 static bool
 state_scale_valid(uint8_t scale)
 {
-    return scale <= WIRE_WSCALE_MAX || scale == SYNCACHE_WSCALE_NONE;
+    return scale <= SYNCACHE_WSCALE_MAX || scale == SYNCACHE_WSCALE_NONE;
 }
 
 static bool

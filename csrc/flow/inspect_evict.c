@@ -68,7 +68,7 @@ inspect_make_way(struct flow *flow)
 bool
 inspect_make_room(struct flow *flow)
 {
-    struct session *silent = silent_heaviest(&flow->silent, SILENT_FEW);
+    struct session *silent = silent_heaviest(&flow->silent, FLOW_SILENT_FEW);
 
     if (silent != NULL)
         box_end(flow, silent, FLOW_END_EVICTED_FULL);

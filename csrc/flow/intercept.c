@@ -83,7 +83,7 @@ intercept_full(struct flow *flow, const struct arrival *arrival, bool watch)
 static bool
 intercept_makes_room(struct flow *flow)
 {
-    struct session *silent = silent_heaviest(&flow->silent, SILENT_FEW);
+    struct session *silent = silent_heaviest(&flow->silent, FLOW_SILENT_FEW);
 
     if (silent == NULL)
         return intercept_evict(flow, FLOW_END_EVICTED_FULL);

@@ -81,7 +81,7 @@ silent_beyond(const struct silent *silent, const struct session *session,
     if (session->host == HOST_NONE || silent->count[session->host] <= limit)
         return NULL;
     oldest = session_at(silent->sessions, silent->oldest[session->host]);
-    return now_ms - oldest->created_ms < SILENT_GRACE_MS ? NULL : oldest;
+    return now_ms - oldest->created_ms < FLOW_SILENT_GRACE_MS ? NULL : oldest;
 }
 
 struct session *

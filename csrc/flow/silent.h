@@ -11,11 +11,6 @@
 #include "session.h"
 
 #define SILENT_LISTS 1024
-/* A prefix with fewer is no attacker's: its sessions go last when the table is full. */
-#define SILENT_FEW 64
-
-/* A session younger than this is not too many: its client's first words may be lost, and are sent again. */
-#define SILENT_GRACE_MS 3000
 
 struct silent {
     struct sessions *sessions;

@@ -44,6 +44,12 @@ enum encap_reason {
 
 /* cffi: end. */
 
+/* Ethernet: an address, the header without tags, a tag, and how many of them live links look through. */
+#define FRAME_MAC 6
+#define FRAME_HEADER_MIN 14
+#define FRAME_TAG 4
+#define FRAME_TAGS_MAX 2
+
 /* Where the IP packet of a frame begins; `reason` is ENCAP_NONE, or says why there is none. */
 struct encap {
     uint32_t offset;

@@ -3,11 +3,7 @@
 #define SYNCACHE_LINK_FRAME_H
 
 #include "../syncache.h"
-
-#define FRAME_MAC 6
-#define FRAME_HEADER_MIN 14
-#define FRAME_TAG 4
-#define FRAME_TAGS_MAX 2
+#include "encap.h"
 
 /*
  * Finds the IP packet in a frame.

@@ -30,7 +30,7 @@
 #include "offload.h"
 #include "split.h"
 
-enum { TAG_DEFAULT = 0x8100, TYPE_AT = 2 * FRAME_MAC };
+enum { TYPE_AT = 2 * FRAME_MAC };
 
 static struct tpacket_block_desc *
 block_of(const struct link_packet *link)
@@ -80,7 +80,7 @@ put_tag(uint8_t *to, const struct arrived *arrived)
     if (!(arrived->status & TP_STATUS_VLAN_VALID) || arrived->size < TYPE_AT)
         return 0;
     uint32_t tpid = arrived->status & TP_STATUS_VLAN_TPID_VALID ? arrived->tpid
-                                                                : TAG_DEFAULT;
+                                                                : ENCAP_VLAN;
     uint32_t tci = arrived->tci;
     uint8_t tag[FRAME_TAG] = {(uint8_t)(tpid >> 8), (uint8_t)tpid,
                               (uint8_t)(tci >> 8), (uint8_t)tci};

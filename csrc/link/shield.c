@@ -11,8 +11,6 @@
 #include "../core/syncookie_pack.h"
 #include "../simd/simd.h"
 
-#define SHIELD_WSCALE_MAX 14 /* RFC 7323 2.3 */
-
 _Static_assert(sizeof(struct shield_config) % 8 == 0, "no padding at the end");
 
 static void
@@ -33,7 +31,7 @@ shield_family(struct shield_family *family, enum syncache_layout layout,
         family->wscale[i + 1] = (uint16_t)shape.wscale_floor[i];
     }
     family->wscale_index = 0;
-    for (uint32_t scale = 0; scale <= SHIELD_WSCALE_MAX; scale++)
+    for (uint32_t scale = 0; scale <= SYNCACHE_WSCALE_MAX; scale++)
         family->wscale_index |=
             (uint64_t)syncookie_index(family->wscale, 1, 7, scale) << 4 * scale;
 }

@@ -100,7 +100,7 @@ lanes_match_tcp(struct simd_lanes *lanes, uint32_t at, const vec word[static 10]
     lane_store(&lanes->irs[at], lane_swap32(word[1]));
     lane_store(&lanes->tsval[at], word[7]);
     lane_store(&lanes->mss[at], lane_and(mss, lane_all32(0xffff)));
-    lane_store(&lanes->wscale[at], lane_min32(scale, lane_all32(SCALAR_SCALE_MAX)));
+    lane_store(&lanes->wscale[at], lane_min32(scale, lane_all32(SYNCACHE_WSCALE_MAX)));
     return (struct lanes_verdict){differ, sum};
 }
 

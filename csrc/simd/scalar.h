@@ -25,7 +25,6 @@
 #define SCALAR_OPTIONS UINT64_C(0x0a08020400000402)   /* 2 4 MSS, 4 2, 8 10 */
 #define SCALAR_SCALE_MASK UINT32_C(0x00ffffff)
 #define SCALAR_SCALE UINT32_C(0x00030301)             /* 1, 3 3 scale */
-#define SCALAR_SCALE_MAX 14u                          /* RFC 7323 2.3 */
 
 static inline uint32_t
 scalar_swap32(uint32_t x)
@@ -89,7 +88,7 @@ scalar_match_tcp(struct simd_lanes *lanes, uint32_t lane, const uint8_t *tcp, ui
     lanes->irs[lane] = scalar_swap32(seq);
     lanes->tsval[lane] = tsval;
     lanes->mss[lane] = (uint32_t)(option >> 8 & 0xff00) | (uint32_t)(option >> 24 & 0xff);
-    lanes->wscale[lane] = scale < SCALAR_SCALE_MAX ? scale : SCALAR_SCALE_MAX;
+    lanes->wscale[lane] = scale < SYNCACHE_WSCALE_MAX ? scale : SYNCACHE_WSCALE_MAX;
     return ((ack >> 32 & SCALAR_FLAGS_MASK) == SCALAR_FLAGS) & ((option & SCALAR_OPTIONS_MASK) == SCALAR_OPTIONS) &
            ((rest >> 32 & SCALAR_SCALE_MASK) == SCALAR_SCALE);
 }

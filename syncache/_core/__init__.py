@@ -44,20 +44,20 @@ except ImportError as error:  # pragma: no cover - and one for this
     ) from error
 
 from .keyfeed import UINT64_MASK, KeyCalls, KeyFeed
-from .mirror import layout
+from .mirror import layout, limit
 
 NEVER = UINT64_MASK
 ALIGNMENT = 64
 WALK_ENTRIES = 256
-SLOTS_MAX = 65_535
-SLOT_SIZE_MIN = 128
+SLOTS_MAX = limit("SYNCACHE_SLOTS_MAX")
+SLOT_SIZE_MIN = limit("SYNCACHE_REPLY_MAX")  # a reply fits each
 DUE_SLOTS = 64
 
 _SLOT = layout(
     "syncache_slot",
     "size link_size checksum verdict gso_size request handle",
 )
-_NO_REQUEST = 65_535
+_NO_REQUEST = limit("SYNCACHE_NO_REQUEST")
 _STATISTICS = layout("syncache_stats")
 _REPLY = ffi.offsetof("struct syncache_result", "reply")
 _KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache_epoch)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from .. import Cookie, FourTuple, SynOptions
 from ..control import Client, ControlError
-from ..cookies import LAYOUTS
+from ..cookies import KEY_BYTES, LAYOUTS, WSCALE_MAX
 from ..keyring import WALL_MAX
 from ..textfile import read_text
 from . import Failure
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
     from ..cookies import LayoutName
 
-KEY_BYTES = 16
 UINT32_MAX = 2**32 - 1
-WSCALE_MAX = 14  # RFC 7323 2.3
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+from ..cookies import WSCALE_MAX
 from . import rtnetlink
 
 PROC = Path("/proc")
 WINDOW_MAX = 65535
-WSCALE_MAX = 14
 TTL = 64
 # What has to be on: without the first two the kernel refuses connections that were
 # negotiated with the option, without the third it drops what is given to it.

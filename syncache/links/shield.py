@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from .._core import bpf as _core_bpf
 from .._core import shield as core
+from ..cookies import WSCALE_MAX
 from ..keyring import Keyring
 from ..stats import COUNTERS, Stats
 from ..sysctl import Sysctl
@@ -101,8 +102,8 @@ class Shield:
         pin: Path | None = None,
         xdp: XdpChoice = "auto",
     ) -> None:
-        if wscale is not None and not 0 <= wscale <= host_settings.WSCALE_MAX:
-            raise ValueError(f"wscale is 0 to 14, not {wscale}")
+        if wscale is not None and not 0 <= wscale <= WSCALE_MAX:
+            raise ValueError(f"wscale is 0 to {WSCALE_MAX}, not {wscale}")
         self.name = name
         self.sysctl = Sysctl() if sysctl is None else sysctl
         self.keys = Keyring.ephemeral() if keys is None else keys

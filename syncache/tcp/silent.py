@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._core.mirror import limit
+
 if TYPE_CHECKING:
     from ..connection import Connection
 
 _PREFIX_BYTES = {4: 3, 6: 6}
-FEW = 64  # a prefix that has fewer gives up none for others
-GRACE_MS = 3_000  # two retransmissions of a peer's first words
+FEW = limit("FLOW_SILENT_FEW")  # a prefix that has fewer gives up none for others
+GRACE_MS = limit("FLOW_SILENT_GRACE_MS")  # two retransmissions of first words
 
 
 class Silent:

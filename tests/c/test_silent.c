@@ -46,16 +46,19 @@ test_oldest_of_a_prefix_goes_beyond_its_limit(void)
         first = establish(family, 0x0a0101, 1);
         establish(family, 0x0a0102, 1);
         second = establish(family, 0x0a0101, 2);
-        EXPECT_TRUE(silent_beyond(&silent, second, 2, SILENT_GRACE_MS) == NULL);
-        EXPECT_TRUE(silent_beyond(&silent, second, 1, SILENT_GRACE_MS - 1) ==
+        EXPECT_TRUE(silent_beyond(&silent, second, 2, FLOW_SILENT_GRACE_MS) ==
                     NULL);
-        EXPECT_TRUE(silent_beyond(&silent, second, 1, SILENT_GRACE_MS) ==
+        EXPECT_TRUE(silent_beyond(&silent, second, 1,
+                                  FLOW_SILENT_GRACE_MS - 1) == NULL);
+        EXPECT_TRUE(silent_beyond(&silent, second, 1, FLOW_SILENT_GRACE_MS) ==
                     first);
         silent_remove(&silent, first);
         EXPECT_EQ(HOST_NONE, first->host);
-        EXPECT_TRUE(silent_beyond(&silent, first, 0, SILENT_GRACE_MS) == NULL);
-        EXPECT_TRUE(silent_beyond(&silent, second, 1, SILENT_GRACE_MS) == NULL);
-        EXPECT_TRUE(silent_beyond(&silent, second, 0, SILENT_GRACE_MS) ==
+        EXPECT_TRUE(silent_beyond(&silent, first, 0, FLOW_SILENT_GRACE_MS) ==
+                    NULL);
+        EXPECT_TRUE(silent_beyond(&silent, second, 1, FLOW_SILENT_GRACE_MS) ==
+                    NULL);
+        EXPECT_TRUE(silent_beyond(&silent, second, 0, FLOW_SILENT_GRACE_MS) ==
                     second);
     }
 }

@@ -30,7 +30,7 @@ require_bounds(const struct wire_segment *segment, const uint8_t *packet,
     const uint8_t *payload = segment->tcp + segment->header_size;
     require(segment->tcp >= packet && payload >= options);
     require(segment->payload_size <= (size_t)(packet + size - payload));
-    require(segment->wscale <= WIRE_WSCALE_MAX);
+    require(segment->wscale <= SYNCACHE_WSCALE_MAX);
     if ((segment->has & WIRE_HAS_MD5) != 0)
         require(segment->md5 >= options &&
                 segment->md5 + WIRE_MD5_BYTES <= payload);

@@ -202,8 +202,8 @@ FAULTS = (
         "window scale 15",
         (
             "wire.c",
-            "option[2] < WIRE_WSCALE_MAX ? option[2] : WIRE_WSCALE_MAX;",
-            "option[2] < 15 ? option[2] : 15;",
+            ": SYNCACHE_WSCALE_MAX;",
+            ": 15;",
         ),
     ),
     fault(

@@ -38,6 +38,11 @@ def test_what_does_not_matter_is_passed_over(line):
         "permit tcp any any ttl range 1 9",
         "permit tcp any any option any-options",
         "permit tcp any any time-range WORK",
+        "permit tcp any any time-range range",
+        "permit tcp any any precedence critical",
+        "permit tcp any any tos normal",
+        "permit tcp any any reflect MIRROR",
+        "permit tcp any any timeout 300",
         "permit tcp any any dscp ef log",
         "permit tcp any any log dscp ef",
     ],
@@ -98,10 +103,33 @@ def test_standard_rule_is_for_every_protocol():
 
 @pytest.mark.parametrize(
     "condition",
-    ["routing", "routing-type 0", "dest-option", "hbh", "undetermined-transport"],
+    [
+        "auth",
+        "dest-option",
+        "dest-option-type 5",
+        "hbh",
+        "mobility",
+        "mobility-type 1",
+        "routing",
+        "routing-type 0",
+        "undetermined-transport",
+    ],
 )
 def test_rule_for_an_extension_header_is_left_out(condition):
     """What IPv6 lists of published configurations end with."""
     rules, notes = parsed(f"deny ipv6 any any {condition} log", family=6)
     assert [] == rules
     assert f"rules with {condition.split()[0]} are left out" in notes
+
+
+def test_standard_rule_without_an_address_is_refused():
+    """In the words of what is missing."""
+    with pytest.raises(ValueError, match="is not any, host A"):
+        parse_standard(["permit"], [])
+
+
+def test_standard_rule_with_one_address_is_a_host():
+    """Alone, or in front of other words."""
+    for line in ("deny 10.0.0.1", "deny host 10.0.0.1", "deny 10.0.0.1 0.0.0.0"):
+        (rule,) = parse_standard(line.split(), [])
+        assert "deny ip host 10.0.0.1 any" == str(rule)

@@ -11,52 +11,14 @@ import sys
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from .peer import HERE, PORT, SOURCE, Peer
+from .slirp import LibSlirp
+from .userspace import GVisor, LwIp, Smoltcp
+
 IPV4 = "net.ipv4."
-PORT = 80
 SCANS = 3
 SERVER_MAC = "02:00:00:00:00:02"
-SOURCE = "198.18.0.9"  # of the peers that bring their own address
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One that may connect, or be connected to.
-
-    Attributes:
-        name: In the first column.
-        note: The oddity to know.
-        families: IP versions that it speaks.
-        serves: It can be the server behind a middlebox.
-        mtu: Of every interface.
-        options: Of the kernel's programs, exchange.py and echo.py.
-        ways: Those that it is tried in; none: all.
-    """
-
-    name: str
-    note: str = ""
-    families: tuple[int, ...] = (4, 6)
-    serves: bool = False
-    mtu: int = 1500
-    options: dict[str, object] = field(default_factory=dict)
-    ways: tuple[str, ...] = ()
-
-    def goes(self, way: str) -> bool:
-        """Whether it is tried in this way."""
-        return way in self.ways or (not self.ways and (self.serves or way != "server"))
-
-    def version(self) -> str:
-        """Return its version; "" if it is not here."""
-        raise NotImplementedError
-
-    def prepare(self, world) -> None:
-        """Make its settings in its namespace."""
-
-    def connect(self, world, address: str) -> str:
-        """Exchange something with a server; return ok, or what was wrong."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -278,8 +240,17 @@ PEERS: tuple[Peer, ...] = (
     ),
     PyTcp("pmd-pytcp", "`pip install pmd-pytcp`: PyTCP for older Pythons", (4,)),
     Absent("PyTCP 3.0.9", "needs Python 3.14; tests/unit/adapters has its listeners"),
-    Absent("lwIP 2.1, 2.2", "`make check hosts` builds and floods both"),
-    Absent("smoltcp", "wheels that have it inside (mitmproxy) reach it by WireGuard"),
-    Absent("libslirp", "it needs a guest"),
-    Absent("gVisor", "it needs a root file system to run in"),
+    LwIp(
+        "lwIP 2.1",
+        "`sh tests/netns/lwip/source.sh build/lwip` fetches its source",
+        release="2.1",
+    ),
+    LwIp("lwIP 2.2", "likewise, from Debian 13", release="2.2"),
+    Smoltcp(
+        "smoltcp",
+        "`pip install --no-deps mitmproxy_rs`; it listens only",
+        ways=("server",),
+    ),
+    LibSlirp("libslirp", "of slirp4netns; it speaks for a kernel's sockets"),
+    GVisor("gVisor", "its netstack alone, from golang-gvisor-gvisor-dev"),
 )

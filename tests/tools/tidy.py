@@ -137,6 +137,7 @@ ALLOWED_SUFFIXES = {
     ".acl",
     ".conf",
     ".env",
+    ".go",
     ".rs",
     ".service",
     ".yml",

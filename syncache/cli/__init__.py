@@ -16,7 +16,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
-from .signals import Stopped
+from .signals import Stopped, held
 from .sink import open_standard, say
 
 if TYPE_CHECKING:
@@ -79,10 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may be of any bytes
             stream.reconfigure(errors="backslashreplace")
-    module = importlib.import_module(f"syncache.cli.{words[0]}")
-    command = cast("Command", module)
     try:
-        status = command.run(command.parser().parse_intermixed_args(words[1:]))
+        with held(words):
+            module = importlib.import_module(f"syncache.cli.{words[0]}")
+            command = cast("Command", module)
+            status = command.run(command.parser().parse_intermixed_args(words[1:]))
         if sys.stdout is not None:
             sys.stdout.flush()
     except Failure as failure:

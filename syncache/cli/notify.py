@@ -6,7 +6,7 @@ manager that does not listen is not our concern.
 
 from __future__ import annotations
 
-import contextlib
+import collections
 import os
 import socket
 import time
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SOCKET = "NOTIFY_SOCKET"
 MICROSECONDS = 1_000_000
+UNSENT_MAX = 8
+EXTEND_SECONDS = 60  # by which a start that waits may take longer
 
 
 class Notify:
@@ -27,7 +30,7 @@ class Notify:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         names = os.environ if environment is None else environment
-        self._path = names.get("NOTIFY_SOCKET", "")
+        self._path = names.get(SOCKET, "")
         self._socket: socket.socket | None = None
         if self._path.startswith(("/", "@")):
             self._socket = socket.socket(
@@ -35,8 +38,10 @@ class Notify:
                 socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
             )
         self._every = _watchdog(names) if self._socket else None
-        self._due = 0.0
+        self._due = self._extend_due = 0.0
         self._status = ""
+        # A manager whose queue is full must not miss that we are ready.
+        self._unsent: collections.deque[bytes] = collections.deque(maxlen=UNSENT_MAX)
 
     def ready(self, status: str) -> None:
         """Everything is open, or the changes have been taken over."""
@@ -58,8 +63,18 @@ class Notify:
             self._status = text
             self._send(f"STATUS={text}")
 
+    def waiting(self, status: str, now: float) -> None:
+        """Say that we wait for something, before we are ready or after."""
+        self.status(status)
+        if now >= self._extend_due:
+            self._extend_due = now + EXTEND_SECONDS / 3
+            self._send(f"EXTEND_TIMEOUT_USEC={EXTEND_SECONDS * MICROSECONDS}")
+        self.alive(now)
+
     def alive(self, now: float) -> None:
         """Say that the loop turns, as often as the manager wants to hear it."""
+        if self._unsent:
+            self._flush()
         if self._every is not None and now >= self._due:
             self._due = now + self._every
             self._send("WATCHDOG=1")
@@ -73,10 +88,46 @@ class Notify:
     def _send(self, *lines: str) -> None:
         if self._socket is None:
             return
-        path = "\0" + self._path[1:] if self._path[0] == "@" else self._path
         text = "\n".join(line.replace("\n", " ") for line in lines)
-        with contextlib.suppress(OSError):
-            self._socket.sendto(text.encode(errors="replace"), path)
+        self._unsent.append(text.encode(errors="replace"))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what there is, in its order; keep what a full queue does not take."""
+        assert self._socket is not None
+        path = "\0" + self._path[1:] if self._path[0] == "@" else self._path
+        while self._unsent:
+            try:
+                self._socket.sendto(self._unsent[0], path)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._unsent.clear()
+                return
+            self._unsent.popleft()
+
+
+class OfShards:
+    """What the manager hears of several processes, from the one that it started."""
+
+    def __init__(self, count: int) -> None:
+        self._notify = Notify()
+        self._status = f"{count} shards"
+        self._is_ready = False
+
+    def turn(self, reloaded: bool) -> None:
+        """All of them work; they were told to read their files again, or not."""
+        if reloaded:
+            self._notify.reloading()
+        if reloaded or not self._is_ready:
+            self._notify.ready(self._status)
+            self._is_ready = True
+        self._notify.alive(time.monotonic())
+
+    def close(self) -> None:
+        """Say that the end has begun."""
+        self._notify.stopping()
+        self._notify.close()
 
 
 def _watchdog(names: Mapping[str, str]) -> float | None:

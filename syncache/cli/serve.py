@@ -22,6 +22,7 @@ from ..control import assign, start_control
 from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
 from .control_socket import place_of
+from .notify import SOCKET, OfShards
 from .output import Output, opened
 from .record import reason_name, recording
 from .service import Service, keep_open
@@ -195,7 +196,10 @@ def run_shards(
     group = os.getpid() & FANOUT_ID_MAX
     files = [shard_file(options.pcapng, index) for index in range(options.shards)]
 
+    manager = OfShards(options.shards)
+
     def work(shard: Shard) -> None:
+        os.environ.pop(SOCKET, None)  # to the manager the parent is the service
         cpu = shard.cpu if options.cpu is None else options.cpu + shard.index
         hints = {"cpu": cpu, "priority": options.priority}
         link: Packet | Xdp
@@ -221,8 +225,9 @@ def run_shards(
             )
 
     try:
-        return run(options.shards, work)
+        return run(options.shards, work, turn=manager.turn)
     finally:
+        manager.close()
         if program:
             program.close()
         interface.restore()

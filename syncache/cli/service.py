@@ -90,8 +90,9 @@ class Service:
             self._end_reload()
 
     def close(self) -> None:
-        """Say that the end has begun."""
-        self._notify.stopping()
+        """Say that the end has begun, unless a lost link is waited for."""
+        if self.stopping:
+            self._notify.stopping()
         self._notify.close()
 
     def _begin_reload(self) -> None:
@@ -139,6 +140,7 @@ def keep_open(
     Raises:
         Failure: the links cannot be opened, or are lost.
     """
+    notify = Notify()
     while not signals.stopping:
         try:
             with contextlib.ExitStack() as links:
@@ -152,10 +154,17 @@ def keep_open(
             write(f"{error}; waiting for {' and '.join(missing)}\n")
         else:
             return
-        wait_for(awaited, signals)
+        wait_for(awaited, signals, notify)
 
 
-def wait_for(names: Sequence[str], signals: Signals) -> None:
-    """Wait until all of some interfaces exist, or a signal says stop."""
-    while not all(map(exists, names)) and not signals.stopping:
+def wait_for(names: Sequence[str], signals: Signals, notify: Notify) -> None:
+    """Wait until all of some interfaces exist, or a signal says stop.
+
+    The service manager hears of it, or it would take us for dead.
+    """
+    while not signals.stopping:
+        missing = [name for name in names if not exists(name)]
+        if not missing:
+            return
+        notify.waiting(f"waiting for {' and '.join(missing)}", time.monotonic())
         time.sleep(WAIT_SECONDS)

@@ -6,16 +6,44 @@ so that what was changed is undone; from then on it is a word that the loop look
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from typing_extensions import Self
 
 STOP = (signal.SIGINT, signal.SIGTERM)
 WORDS = {signal.SIGHUP: "reload", signal.SIGUSR1: "tables"}
+
+
+# Commands that SIGHUP and SIGUSR1 never end, and how captures are told from links.
+SERVICES = ("serve", "shield", "intercept", "inspect")
+LINKS = ("--ta", "--ins", "--ou")  # and their longer forms
+
+
+@contextlib.contextmanager
+def held(words: Sequence[str]) -> Iterator[None]:
+    """Pass over signals to reload and to print of a command that has not begun.
+
+    It reads its files later than that.  `Signals` takes over from here.
+    """
+    is_service = words[0] in SERVICES and (
+        words[0] != "inspect" or any(word.startswith(LINKS) for word in words)
+    )
+    if not is_service or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in WORDS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stopped(BaseException):

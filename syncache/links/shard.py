@@ -72,7 +72,11 @@ class Shard:
 
 
 def run(
-    count: int, work: Callable[[Shard], object], *, keys: Keyring | None = None
+    count: int,
+    work: Callable[[Shard], object],
+    *,
+    keys: Keyring | None = None,
+    turn: Callable[[bool], object] = lambda _: None,
 ) -> int:
     """Call `work` in processes of its own, and wait until they end.
 
@@ -85,6 +89,8 @@ def run(
         count: How many; 1 is as good as any.
         work: Returns when its share is done; an exception is a failure.
         keys: Drawn if None.  To outlive a restart they have to come from a file.
+        turn: Called by this process while all of them work, ten times a second or
+            more; True: SIGHUP has been passed on since.
 
     Returns:
         0, or 1 if a process failed.
@@ -115,14 +121,21 @@ def run(
     def pass_on(_number: int, _frame: FrameType | None) -> None:
         _terminate(children)
 
+    reloads = [False]
+
     def pass_hup(number: int, _frame: FrameType | None) -> None:
         _send(children, number)
+        reloads[0] = True
+
+    def look() -> None:
+        was, reloads[0] = reloads[0], False
+        turn(was)
 
     before = [signal.signal(number, pass_on) for number in ENDING]
     signal.signal(signal.SIGHUP, pass_hup)
     try:
-        _let_begin(ready, begin, count)
-        return _wait_for(children)
+        begun = _let_begin(ready, begin, count)
+        return _wait_for(children, look if begun else lambda: None)
     finally:
         for number, handler in zip(ENDING, before, strict=True):
             signal.signal(number, handler)
@@ -151,7 +164,7 @@ def _end(work: Callable[[Shard], object], shard: Shard, parent: int) -> None:
         os._exit(status)
 
 
-def _let_begin(ready: int, begin: int, count: int) -> None:
+def _let_begin(ready: int, begin: int, count: int) -> bool:
     """Let the children go on once all are ready; if one ends before, none does."""
     waiting = 0
     while said := os.read(ready, count):  # until nobody is left who may say it
@@ -161,12 +174,14 @@ def _let_begin(ready: int, begin: int, count: int) -> None:
             os.write(begin, b"." * count)
     os.close(ready)
     os.close(begin)
+    return waiting == count
 
 
-def _wait_for(children: set[int]) -> int:
+def _wait_for(children: set[int], look: Callable[[], object]) -> int:
     """Wait for all; the first failure ends the others."""
     failed = 0
     while children:
+        look()
         # A wait without end misses a signal that comes just before it.
         child, status = os.waitpid(-1, os.WNOHANG)
         if child == 0:

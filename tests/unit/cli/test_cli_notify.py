@@ -10,7 +10,7 @@ import time
 import needs
 import pytest
 
-from syncache.cli.notify import Notify
+from syncache.cli.notify import Notify, OfShards
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -110,3 +110,58 @@ def test_manager_that_does_not_read_delays_nobody(manager):
     for number in range(5000):
         notify.alive(float(number))
     notify.close()
+
+
+def test_manager_whose_queue_is_full_misses_nothing(tmp_path):
+    """That we are ready is said again until there is room; the rest in its order."""
+    place = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(place)
+        sock.setblocking(False)
+        notify = Notify({"NOTIFY_SOCKET": place, "WATCHDOG_USEC": "10000000"})
+        is_full = False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            while not is_full:
+                try:
+                    other.sendto(b"noise", place)
+                except BlockingIOError:
+                    is_full = True
+        notify.ready("calm")
+        notify.reloading()
+        heard = received(sock)
+        assert ["noise"] in heard
+        assert [] == [lines for lines in heard if lines != ["noise"]]
+        notify.alive(1.0)
+        ready, reloading, watchdog = received(sock)
+        assert (["READY=1", "STATUS=calm"], "RELOADING=1") == (ready, reloading[0])
+        assert ["WATCHDOG=1"] == watchdog
+        notify.close()
+
+
+def test_manager_hears_of_a_wait_and_does_not_take_it_for_death(manager):
+    """The start may take longer, and the watchdog is fed."""
+    sock, names = manager
+    notify = Notify(names | {"WATCHDOG_USEC": "10000000"})
+    for now in (100.0, 101.0, 106.0, 125.0):
+        notify.waiting("waiting for eth9", now)
+    heard = [lines[0] for lines in received(sock)]
+    assert "STATUS=waiting for eth9" == heard[0]
+    assert 2 == heard.count("EXTEND_TIMEOUT_USEC=60000000")
+    assert 3 == heard.count("WATCHDOG=1")
+    notify.close()
+
+
+def test_shards_are_one_service(manager, monkeypatch):
+    """Ready once all work, reloading when told to, alive in between, and the end."""
+    sock, names = manager
+    for name, value in (names | {"WATCHDOG_USEC": "10000000"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    shards = OfShards(4)
+    assert [] == received(sock)
+    for reloaded in (False, False, True):
+        shards.turn(reloaded)
+    shards.close()
+    heard = [lines[0] for lines in received(sock)]
+    assert ["READY=1", "WATCHDOG=1", "RELOADING=1", "READY=1", "STOPPING=1"] == heard

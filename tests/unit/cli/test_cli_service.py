@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from syncache.cli import Failure
+from syncache.cli import Failure, service
 from syncache.cli.service import Service
 from syncache.cli.signals import Signals
 
@@ -125,3 +125,36 @@ def test_end_is_told(world):
     assert world.service.stopping
     world.service.close()
     assert "stopping" == world.told[-1]
+
+
+def test_lost_link_is_waited_for_and_the_manager_hears_no_end(monkeypatch):
+    """A second try follows; meanwhile the manager knows what is waited for."""
+    there = [False]
+    said, opened = [], []
+    monkeypatch.setattr(service, "exists", lambda _: there[0])
+    monkeypatch.setattr(service, "WAIT_SECONDS", 0.0)
+
+    def waiting(_, status, now):
+        said.append((status, now > 0))
+        there[0] = len(said) == 3
+
+    monkeypatch.setattr(service.Notify, "waiting", waiting)
+    lines = []
+
+    def work(_):
+        opened.append(there[0])
+        if not there[0]:
+            raise OSError("eth9 is gone")
+
+    with Signals() as signals:
+        service.keep_open(work, ["eth9"], signals, lines.append)
+    assert [False, True] == opened
+    assert [("waiting for eth9", True)] * 3 == said
+    assert ["eth9 is gone; waiting for eth9\n"] == lines
+
+
+def test_close_after_a_lost_link_is_no_end(world):
+    """With `--wait` the service goes on."""
+    world.service.begin(lambda: "calm")
+    world.service.close()
+    assert "stopping" not in world.told

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from syncache.cli.signals import STOP, WORDS, Signals, Stopped
+from syncache.cli.signals import STOP, WORDS, Signals, Stopped, held
 
 
 def send(number):
@@ -61,3 +61,23 @@ def test_handlers_of_before_are_back_afterwards():
     with Signals():
         assert before != [signal.getsignal(number) for number in numbers]
     assert before == [signal.getsignal(number) for number in numbers]
+
+
+@pytest.mark.parametrize("number", WORDS)
+@pytest.mark.parametrize(
+    ("words", "is_held"),
+    [
+        (["serve"], True),
+        (["shield", "eth0"], True),
+        (["inspect", "--tap=eth0"], True),
+        (["inspect", "a.pcap"], False),
+        (["sysctl", "-a"], False),
+    ],
+)
+def test_signal_before_a_service_has_begun_does_not_end_it(number, words, is_held):
+    """It reads its files later than that; a capture ends with its terminal."""
+    before = signal.getsignal(number)
+    with held(words):
+        found = signal.getsignal(number)
+        assert is_held == (found == signal.SIG_IGN)
+    assert before == signal.getsignal(number)

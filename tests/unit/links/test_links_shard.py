@@ -137,6 +137,26 @@ def test_signal_goes_on_to_all(tmp_path):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_parent_hears_once_all_work_and_of_each_reload(tmp_path):
+    """It is the one that a service manager knows."""
+    heard = []
+
+    def work(shard):
+        signal.signal(signal.SIGHUP, lambda *_: put(tmp_path / str(shard.index), b"x"))
+        shard.ready()
+        while not (tmp_path / str(shard.index)).exists():
+            time.sleep(0.01)
+
+    def turn(reloaded):
+        if not heard:
+            os.kill(os.getpid(), signal.SIGHUP)
+        heard.append(reloaded)
+
+    assert 0 == run(2, work, turn=turn)
+    assert False is heard[0]
+    assert 1 == sum(heard)
+
+
 def test_no_shard_at_all_is_refused():
     """There is nobody to serve."""
     with pytest.raises(ValueError, match="at least one shard, not 0"):

@@ -17,11 +17,12 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from .log_line import Header, HeaderReader, unwrap
+from .log_line import Header, HeaderReader
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
 from .parser import LINE_MAX, message_of, scan, trail
 from .steps import WORD, Steps
+from .wrapped import Wrapped, closed, unwrap
 
 if TYPE_CHECKING:
     import re
@@ -144,25 +145,30 @@ class LogBook:
     def add(self, line: str) -> Message | None:
         """Take one line; return its message if it is an alert."""
         self.lines += 1
-        if line.startswith("{"):
-            line = unwrap(line)
+        wrapped = None
+        if line.endswith(("}", "}\n", "},")) or line.startswith("{"):
+            wrapped = unwrap(line)
+            line = line if wrapped is None else wrapped.text
         at = line.find("%")
         if at >= 0:
             match = trail(line, at)
             if match is not None and len(line) <= LINE_MAX:
-                self._trail(line, at, match)
+                self._trail(line, at, match, wrapped)
                 return None
         if "%" not in line and WORD not in line:
             return None
         found = scan(line)
         if found is None:
-            self._step(line)
+            self._step(line, wrapped)
             return None
+        begin = found.head.start()
+        if found.body is None:
+            found = scan(closed(line[begin:])) or found
         if found.body is None:
             if found.head["facility"] == "FW":
                 self.unknown.add(found.mnemonic)
             return None
-        header = self.reader.read(line[: found.head.start()])
+        header = self._header(line[:begin], wrapped)
         self._dated(header)
         self.messages += 1
         body = found.body
@@ -181,13 +187,30 @@ class LogBook:
             return self._alert(found, header.host)
         return None
 
-    def _step(self, text: str) -> None:
+    def _header(self, head: str, wrapped: Wrapped | None) -> Header:
+        """Read the header of a message; what its wrapping says goes first."""
+        if wrapped is None:
+            return self.reader.read(head)
+        _, time, said, host = wrapped
+        if time is not None and host:
+            return Header(time, host)
+        up = False
+        if said:  # with a host, as headers are that are read fast
+            time = self.reader.read(f"{said} x ").time
+        if time is None or not host:
+            inner = self.reader.read(head)
+            if time is None:
+                time, up = inner.time, inner.uptime
+            host = host or inner.host
+        return Header(time, host, up)
+
+    def _step(self, text: str, wrapped: Wrapped | None) -> None:
         """Take a line without a mnemonic: a step of a connection, perhaps."""
         taken = self.steps.add(text) if WORD in text else None
         if taken is None:
             return
         at, step, ends = taken
-        header = self.reader.read(text[:at])
+        header = self._header(text[:at], wrapped)
         self._dated(header)
         self.messages += 1
         if step == "new" and len(ends) > 1:
@@ -219,11 +242,13 @@ class LogBook:
         if self.first is None or time < self.first:
             self.first = time
 
-    def _trail(self, line: str, size: int, found: re.Match[str]) -> None:
+    def _trail(
+        self, line: str, size: int, found: re.Match[str], wrapped: Wrapped | None
+    ) -> None:
         """Take a line of the audit trail behind a header of that size."""
-        known = self.reader.again(line, size)
+        known = None if wrapped else self.reader.again(line, size)
         if known is None:
-            header = self.reader.read(line[:size])
+            header = self._header(line[:size], wrapped)
             self._dated(header)
             router = header.host
         else:

@@ -12,7 +12,6 @@ that is kept as it is, marked by `Header.uptime`.
 
 from __future__ import annotations
 
-import json
 import re
 from calendar import timegm
 from typing import NamedTuple
@@ -26,6 +25,7 @@ LEAP_CYCLE = 8  # years that may lie between two 29ths of February
 UNITS = {"y": 365 * DAY_S, "w": 7 * DAY_S, "d": DAY_S, "h": 3600}
 HEADER_MAX = 300  # characters before the message that are looked at
 CACHE_MAX = 10_000
+UNIX_MAX = 10  # digits of seconds since 1970; those of milliseconds are more
 
 _CLOCK = r"(?P<hm{0}>\d\d?:\d\d):(?P<s{0}>\d\d(?:[.,]\d{{1,9}})?)"
 _MONTH = "(?:[Jj]an|[Ff]eb|[Mm]ar|[Aa]pr|[Mm]ay|[Jj]un|[Jj]ul|[Aa]ug|[Ss]ep|[Oo]ct|"
@@ -37,11 +37,12 @@ _WHEN = re.compile(
     # Nov 29 08:57:00.123, with a year before, between or behind
     rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?) (?:(?P<y2>\d{{4}}) )?"
     rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?= ))?"
-    # seconds since 1970, as journalctl -o short-unix prints them
-    r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?)(?= )"
+    # seconds since 1970, as journalctl -o short-unix prints them, or milliseconds
+    r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?= )"
     # how long a router has been up: 00:00:46, 1d02h, 3w2d, 1y2w
     r"|(?<![\w.:])(?P<up>\d\d:\d\d:\d\d|(?:\d{1,3}[ywdh]){2})(?=: )"
 )
+_STREAM = re.compile(r" std(?:out|err) [FP] ")  # a container's, as Kubernetes has it
 _FACILITY_LEVEL = re.compile(r"[A-Za-z]+\d?\.[A-Za-z]+")
 _ZONE_NAME = re.compile(r"[A-Z]{2,5}:?")
 # Between host and message: numbers, a router's own time, `name[pid]`, dashes.
@@ -120,7 +121,10 @@ class HeaderReader:
         if kind == "up":
             return Header(uptime(found["up"]), self._origin(head, found), uptime=True)
         if kind == "unix":
-            return Header(float(found["unix"]), host_behind(head[found.end() :]))
+            unix = found["unix"]
+            in_ms = len(unix) > UNIX_MAX and "." not in unix
+            seconds = float(unix) / (1000 if in_ms else 1)
+            return Header(seconds, host_behind(head[found.end() :]))
         time = self._iso(found) if found["iso"] else self._dated(found)
         host = self._origin(head, found)
         if time is not None and host:
@@ -146,6 +150,9 @@ class HeaderReader:
         self._behind[behind] = time - float(seconds.replace(",", ".")), host
 
     def _origin(self, head: str, found: re.Match[str]) -> str:
+        stream = _STREAM.match(head, found.end())
+        if stream:
+            return self._read(head[stream.end() - 1 :]).host
         host = host_behind(head[found.end() :])
         if not host and found.start() > 1:
             before = _BEFORE.match(head[: found.start()])
@@ -262,25 +269,3 @@ def uptime(text: str) -> float:
         return float(hours * 3600 + minutes * 60 + seconds)
     parts = re.findall(r"(\d+)([ywdh])", text)
     return float(sum(int(number) * UNITS[unit] for number, unit in parts))
-
-
-def unwrap(line: str) -> str:
-    """Return the text of a line that journald or a log shipper wrapped in JSON."""
-    if not line.startswith("{"):
-        return line
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return line
-    if not isinstance(record, dict):
-        return line
-    message = record.get("MESSAGE", record.get("message"))
-    if not isinstance(message, str):
-        return line
-    host = str(record.get("_HOSTNAME", record.get("host", "-"))).replace(" ", "") or "-"
-    stamp = record.get("__REALTIME_TIMESTAMP")
-    if isinstance(stamp, str) and stamp.isascii() and stamp.isdigit():
-        time = f"{int(stamp[:20]) / 1e6:.6f}"
-    else:
-        time = str(record.get("@timestamp", record.get("timestamp", "")))[:40]
-    return f"{time} {host} {message}" if time else message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from calendar import timegm
 from time import gmtime
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncache.alerts.log_line import Header, HeaderReader, unwrap, uptime
+from syncache.alerts.log_line import Header, HeaderReader, uptime
 
 LATEST = float(timegm((2026, 11, 29, 9, 0, 0)))
 STAMP = float(timegm((2026, 10, 12, 14, 3, 22)))
@@ -162,23 +161,15 @@ def test_no_date_raises(head):
     HeaderReader(LATEST).read(head)
 
 
-def test_json_is_unwrapped():
-    """journald's fields, and those of log shippers."""
-    record = {
-        "__REALTIME_TIMESTAMP": "1791813802500000",
-        "_HOSTNAME": "r1",
-        "MESSAGE": "%FW-4-ALERT_ON: x",
-    }
-    text = unwrap(json.dumps(record))
-    assert text.endswith(" r1 %FW-4-ALERT_ON: x")
-    assert Header(1791813802.5, "r1") == read(text)
-    shipped = {"@timestamp": "2026-10-12T14:03:22Z", "host": "r2", "message": "%x"}
-    assert "2026-10-12T14:03:22Z r2 %x" == unwrap(json.dumps(shipped))
-
-
 @pytest.mark.parametrize(
-    "line", ["{", "{}", "[1]", '{"MESSAGE": 5}', "%FW", "{" * 9999]
+    ("head", "time", "host"),
+    [
+        ("1791813802500 ", 1791813802.5, ""),
+        ("1791813802 r1 ", 1791813802.0, "r1"),
+        ("2026-10-12T14:03:22Z stdout F ", 1791813802.0, ""),
+        ("2026-10-12T14:03:22Z stderr P Oct 12 14:03:21 r1 ", 1791813802.0, "r1"),
+    ],
 )
-def test_what_is_no_journal_stays(line):
-    """A line that begins with a brace may be anything."""
-    assert line == unwrap(line)
+def test_headers_of_containers(head, time, host):
+    """Milliseconds since 1970, and a container's stream, which is no host."""
+    assert Header(time, host) == read(head)

@@ -1,0 +1,164 @@
+r"""Lines that a log shipper wrapped in JSON, and what others leave around them.
+
+    {"__REALTIME_TIMESTAMP": "1795946400000000", "_HOSTNAME": "r1", "MESSAGE": "..."}
+    {"log": "...\\n", "stream": "stdout", "time": "2026-11-29T10:00:00.123456789Z"}
+    {"@timestamp": "2026-11-29T10:00:00Z", "event": {"original": "..."}}
+
+Contents: finding the text, the time and the host in a record of journald, Docker,
+Graylog, Elastic's, Splunk's and other shippers, whatever they call them.  Elsewhere:
+the header that the text itself has (`log_line`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+# Names of the text, and of records that may hold it; the best come first.
+_TEXTS = (
+    *("MESSAGE", "message", "msg", "full_message", "short_message", "log", "line"),
+    *("_raw", "raw", "original", "text", "event", "_source", "result", "fields"),
+)
+_TIMES = (
+    *("__REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "_time", "ts"),
+    *("ISODATE", "isodate", "datetime", "date"),
+)
+_HOSTS = ("_HOSTNAME", "host", "hostname", "HOST", "HOST_FROM", "source")
+_NAMES = ("hostname", "name", "ip")  # of a record about a host
+_STREAMS = {"stdout", "stderr"}  # of containers; no hosts
+_DECODE = json.JSONDecoder().raw_decode
+MICROSECONDS = 16  # digits of microseconds since 1970
+DEPTH_MAX = 4  # records in records
+TEXT_MAX = 40  # characters of a time
+_DIGITS = re.compile(r"\d{9,20}(?:\.\d{1,9})?")
+# Seconds since 1970, or the same in thousandths or millionths.
+_UNITS = ((1e14, 1e6), (1e11, 1e3))
+# What closes a field of CSV, of XML or of a terminal's colour behind a message.
+_CLOSING = re.compile(r'["<\x1b]|\\[nrt]')
+
+
+class Wrapped(NamedTuple):
+    """The text of a record, and what the record says of it: None and "" if nothing.
+
+    `time` is in seconds since 1970; `said` is a time in words, to be read.
+    """
+
+    text: str
+    time: float | None = None
+    said: str = ""
+    host: str = ""
+
+
+def unwrap(line: str) -> Wrapped | None:
+    """Return what a line of JSON wraps; None if it is none, or wraps no text."""
+    return _journal(line) or _any(line)
+
+
+def _journal(line: str) -> Wrapped | None:
+    """Read the commonest form in the shortest way: a million lines are read so."""
+    try:
+        record = _DECODE(line)[0]
+    except (ValueError, RecursionError):
+        return None
+    if type(record) is not dict:
+        return None
+    get = record.get
+    text, stamp, host = get("MESSAGE"), get("__REALTIME_TIMESTAMP"), get("_HOSTNAME")
+    if type(text) is not str or type(stamp) is not str or type(host) is not str:
+        return None
+    if len(stamp) != MICROSECONDS or not _DIGITS.fullmatch(stamp) or text[:1] == "{":
+        return None
+    return Wrapped(text, int(stamp) / 1e6, "", host)
+
+
+def _any(line: str) -> Wrapped | None:
+    found: Wrapped | None = None
+    for _ in range(DEPTH_MAX):
+        begin = line.find("{")
+        if begin < 0:
+            break
+        try:
+            record = json.loads(line[begin:].rstrip(" \t\r\n,"))
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(record, dict):
+            break
+        text = _text(record, DEPTH_MAX)
+        if text is None:
+            break
+        time, said = _time(record, DEPTH_MAX)
+        said = said or (line[:begin].strip() if time is None else "")
+        host = _host(record, DEPTH_MAX)
+        if found is not None:  # the innermost knows best, if it knows
+            time, said = (time, said) if time or said else found[1:3]
+            host = host or found.host
+        found = Wrapped(text, time, said, host)
+        line = text
+        if not line.startswith("{"):
+            break
+    return found
+
+
+def closed(text: str) -> str:
+    """Return a text without what a field's end leaves behind it."""
+    return _CLOSING.split(text, maxsplit=1)[0]
+
+
+def _text(record: dict[str, Any], depth: int) -> str | None:
+    """Return the text: the first with a percent sign, else the first."""
+    first: str | None = None
+    for name in _TEXTS:
+        value = record.get(name)
+        if value is None:
+            continue
+        if isinstance(value, dict) and depth:
+            value = _text(value, depth - 1)
+        elif isinstance(value, list):
+            value = _bytes(value)
+        if isinstance(value, str):
+            if "%" in value:
+                return value
+            first = first or value
+    return first
+
+
+def _bytes(value: list[Any]) -> str | None:
+    """Return a text that journald writes as numbers, since it is no plain ASCII."""
+    try:
+        return bytes(value).decode(errors="replace")
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
+    for name in _TIMES:
+        value = record.get(name)
+        if value is None:
+            continue
+        if type(value) is str:
+            if not _DIGITS.fullmatch(value):
+                return None, value[:TEXT_MAX]
+            value = float(value)
+        if type(value) in {int, float} and 0 < value < 1e17:
+            unit = next((unit for least, unit in _UNITS if value >= least), 1.0)
+            return value / unit, ""
+    inner = (record.get(name) for name in ("_source", "result"))
+    for value in inner:
+        if isinstance(value, dict) and depth:
+            return _time(value, depth - 1)
+    return None, ""
+
+
+def _host(record: dict[str, Any], depth: int, names: tuple[str, ...] = _HOSTS) -> str:
+    for name in names:
+        value = record.get(name)
+        if type(value) is str and value and value not in _STREAMS:
+            return value.replace(" ", "")
+        if isinstance(value, dict) and depth:
+            return _host(value, depth - 1, _NAMES)
+    for name in ("_source", "result"):
+        value = record.get(name)
+        if isinstance(value, dict) and depth:
+            return _host(value, depth - 1)
+    return ""

@@ -1,0 +1,120 @@
+"""Log lines that a shipper wrapped."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncache.alerts.log import LogBook
+from syncache.alerts.log_line import HeaderReader
+from syncache.alerts.wrapped import Wrapped, closed, unwrap
+
+ON = "%FW-4-ALERT_ON: getting aggressive, count (550/500) current 1-min rate: 250"
+NOON = 1795946400.0  # 2026-11-29T10:00:00Z
+ISO = "2026-11-29T10:00:00.000Z"
+INSIDE = "Nov 29 10:00:00 r1"
+
+
+def taken(line):
+    """Return time and router of the attack in a line."""
+    book = LogBook(HeaderReader(NOON + 60))
+    book.add(line)
+    (attack,) = book.attacks
+    return attack.begin, attack.router
+
+
+@pytest.mark.parametrize(
+    ("record", "host"),
+    [
+        ({"__REALTIME_TIMESTAMP": "1795946400000000", "MESSAGE": ON}, ""),
+        (
+            {
+                "__REALTIME_TIMESTAMP": "1795946400000000",
+                "_HOSTNAME": "r1",
+                "MESSAGE": ON,
+            },
+            "r1",
+        ),
+        (
+            {"MESSAGE": list(ON.encode()), "__REALTIME_TIMESTAMP": "1795946400000000"},
+            "",
+        ),
+        ({"log": ON + "\n", "stream": "stdout", "time": ISO}, ""),
+        ({"log": f"{INSIDE} {ON}", "source": "stdout", "time": ISO}, "r1"),
+        ({"log": f"{INSIDE} {ON}", "stream": "stdout"}, "r1"),
+        ({"host": "r1", "short_message": ON, "timestamp": NOON, "level": 4}, "r1"),
+        (
+            {
+                "host": "r1",
+                "short_message": "%FW-4-ALERT",
+                "full_message": ON,
+                "timestamp": NOON,
+            },
+            "r1",
+        ),
+        ({"@timestamp": ISO, "host": {"name": "r1"}, "message": ON}, "r1"),
+        ({"@timestamp": ISO, "event": {"original": ON}, "log": {"level": "x"}}, ""),
+        ({"_source": {"@timestamp": ISO, "hostname": "r1", "message": ON}}, "r1"),
+        ({"result": {"_raw": f"{INSIDE} {ON}", "_time": ISO}}, "r1"),
+        ({"timestamp": int(NOON * 1000), "line": ON}, ""),
+        ({"ISODATE": ISO, "MESSAGE": ON, "PROGRAM": "1"}, ""),
+        ({"time": ISO, "log": json.dumps({"host": "r1", "msg": ON})}, "r1"),
+    ],
+)
+def test_records_of_shippers_are_taken(record, host):
+    """With the time and the host that they say, else those of the text."""
+    for line in (json.dumps(record), json.dumps(record) + ",\n"):
+        assert (NOON, host) == taken(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [
+        (f"{ISO}\tcisco.ios\t{json.dumps({'host': 'r1', 'message': ON})}", "r1"),
+        (f'"{ISO[:19].replace("T", " ")}","r1","{ON}","x"', ""),
+        (f'ts={ISO} host=r1 msg="{ON}"', ""),
+        (f"<event><time>{ISO}</time><msg>{ON}</msg></event>", ""),
+        (f"{INSIDE} {ON}\x1b[0m", "r1"),
+    ],
+)
+def test_what_is_around_a_message_is_passed_over(line, host):
+    """Words before a record, and what closes a field."""
+    assert (NOON, host) == taken(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "{}", "[1]", '{"MESSAGE": 5}', "%FW", "{" * 9999, '{"log": [1e9]}']
+)
+def test_what_is_no_record_stays(line):
+    """A line that begins with a brace may be anything."""
+    assert unwrap(line) is None
+
+
+def test_text_of_a_record_without_a_message_is_its_first():
+    """So that steps of connections, which have no percent sign, are found."""
+    assert Wrapped("INTERCEPT: x", None, "", "r1") == unwrap(
+        '{"message": "INTERCEPT: x", "host": "r1"}'
+    )
+    assert "a" == closed('a"b<c')
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["log", "MESSAGE", "time", "host", "_source", "event"]),
+            inner,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["log", "message", "time", "host"]), VALUES))
+def test_no_record_raises(record):
+    """Whatever stands where."""
+    LogBook(HeaderReader(NOON)).add(json.dumps(record))

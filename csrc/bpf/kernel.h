@@ -67,6 +67,14 @@ static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_soc
 #define KERNEL_MPTCP(value, socket) \
     __asm__ volatile("%0 = *(u8 *)(%1 + 28676)" : "=r"(value) : "r"(socket))
 
+/* A loop whose body the verifier looks at until nothing new comes of it, not once for each round (Linux 6.4). */
+struct bpf_iter_num {
+    uint64_t opaque;
+} __attribute__((aligned(8)));
+extern int bpf_iter_num_new(struct bpf_iter_num *loop, int from, int until);
+extern int *bpf_iter_num_next(struct bpf_iter_num *loop);
+extern void bpf_iter_num_destroy(struct bpf_iter_num *loop);
+
 /* Keeps the compiler from knowing a value, which would make it forget a bound that the verifier has to see. */
 #define KERNEL_OPAQUE(value) __asm__ volatile("" : "+r"(value))
 

@@ -18,14 +18,6 @@
 static int64_t (*const skb_store)(void *skb, uint32_t offset, const void *from, uint32_t size,
                                   uint64_t flags) = (void *)BPF_FUNC_skb_store_bytes;
 
-/* A loop whose body the verifier looks at until nothing new comes of it, not once for each round (Linux 6.4). */
-struct bpf_iter_num {
-    uint64_t opaque;
-} __attribute__((aligned(8)));
-extern int bpf_iter_num_new(struct bpf_iter_num *loop, int from, int until);
-extern int *bpf_iter_num_next(struct bpf_iter_num *loop);
-extern void bpf_iter_num_destroy(struct bpf_iter_num *loop);
-
 /* The change of an option's numbers on their way to one end. */
 struct rewriting {
     struct offload_entry *entry;

@@ -1,7 +1,7 @@
 /*
  * TCP options, read from a copy in scratch memory, whose contents the verifier does not follow: so the walk costs it
- * one pass for each step, and not one for each way that 40 bytes can be cut.  Volatile, or the compiler would keep
- * what was found in registers, which it does follow.
+ * a few passes, and not one for each way that 40 bytes can be cut.  Volatile, or the compiler would keep what was
+ * found in registers, which it does follow.
  *
  * The rules are those of wire.c: an option of a wrong length for its kind is as if not there, one that is longer than
  * what is left ends the walk.
@@ -14,6 +14,7 @@
 
 #define OPTIONS_STEPS 24 /* NOPs included; no stack sends as many */
 #define OPTIONS_AT 20 /* in a TCP header */
+#define OPTIONS_END 60 /* no header is longer */
 #define OPTIONS_MASK 63
 
 enum option_kind {
@@ -62,40 +63,52 @@ options_take(volatile struct scratch *scratch, uint32_t kind, uint32_t size, uin
     }
 }
 
+/* Reads the option at scratch->place and goes on to the next; false at the end, or beyond what can be read. */
+static inline bool
+options_step(volatile struct scratch *scratch, uint32_t header_size)
+{
+    uint32_t at = scratch->place;
+    uint32_t kind, size;
+
+    if (at >= header_size)
+        return false;
+    scratch->place = OPTIONS_END;
+    kind = options_byte(scratch, at);
+    if (kind == OPTION_END)
+        return false;
+    if (kind == OPTION_NOP) {
+        scratch->place = at + 1;
+        return true;
+    }
+    size = options_byte(scratch, at + 1);
+    if (at + 1 >= header_size || size < 2 || size > header_size - at)
+        return false;
+    options_take(scratch, kind, size, at);
+    scratch->place = at + size;
+    return true;
+}
+
 /* Reads the options of scratch->tcp, a header of so many bytes, at most 60. */
 static inline void
 options_read(volatile struct scratch *scratch, uint32_t header_size)
 {
+    struct bpf_iter_num loop;
+
     scratch->mss = 0;
     scratch->wscale = SYNCACHE_WSCALE_NONE;
     scratch->sack = 0;
     scratch->timestamps = 0;
     scratch->strange = 0;
     scratch->place = OPTIONS_AT;
-#pragma clang loop unroll(disable)
-    for (uint32_t i = 0;; i++) {
-        uint32_t at = scratch->place;
-        uint32_t kind, size;
-
-        if (at >= header_size)
-            break;
-        if (i == OPTIONS_STEPS) {
-            scratch->strange = 1;
-            break;
-        }
-        kind = options_byte(scratch, at);
-        if (kind == OPTION_END)
-            break;
-        if (kind == OPTION_NOP) {
-            scratch->place = at + 1;
-            continue;
-        }
-        size = options_byte(scratch, at + 1);
-        if (at + 1 >= header_size || size < 2 || size > header_size - at)
-            break;
-        options_take(scratch, kind, size, at);
-        scratch->place = at + size;
-    }
+    bpf_iter_num_new(&loop, 0, OPTIONS_STEPS / 4);
+    /* Four at a time, since a round costs a call. */
+    while (bpf_iter_num_next(&loop) != NULL && options_step(scratch, header_size) &&
+           options_step(scratch, header_size) && options_step(scratch, header_size) &&
+           options_step(scratch, header_size))
+        ;
+    bpf_iter_num_destroy(&loop);
+    if (scratch->place < header_size)
+        scratch->strange = 1;
 }
 
 #endif

@@ -46,7 +46,8 @@ PRIVILEGES = (
 STATUS = Path("/proc/self/status")
 CAP_SYS_ADMIN = 21
 CAPABILITIES = {"CAP_BPF": 39, "CAP_NET_ADMIN": 12, "CAP_PERFMON": 38}
-# The oldest kernel of a function; a missing one is found by its name, not by this.
+# The oldest kernel of a function, newest first; a missing one is found by its name, not
+# by this.
 SINCE = {
     "bpf_sk_assign_tcp_reqsk": "Linux 6.9",
     "bpf_iter_num_new": "Linux 6.4",
@@ -125,6 +126,7 @@ class BpfObject:
         self._owned: list[int] = []
         try:
             self._make_maps(entries or {})
+            self._look_for_functions()
             for program in self._document["programs"]:
                 self.programs[program] = self._load(program)
         except BaseException:
@@ -157,6 +159,14 @@ class BpfObject:
                 ) from None
             self._owned.append(fd)
             self.maps[name] = fd
+
+    def _look_for_functions(self) -> None:
+        """Look for the newest first, whose want says the most of a kernel."""
+        programs = self._document["programs"].values()
+        used = {what for each in programs for _, _, what in each["places"]}
+        for what in SINCE:
+            if what in used:
+                self._number("kfunc", what)
 
     def _load(self, name: str) -> int:
         known = self._document["programs"][name]

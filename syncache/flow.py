@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ._core.offload import Carried
+    from ._core.redeemed import Shared
     from .flow_event import FlowEvent
     from .flow_session import Session
     from .observer import Observer
@@ -311,6 +312,18 @@ class Flow:
         from ._core.offload import Carried  # of Linux alone
 
         return Carried(self._core, maps, key)
+
+    def redeemed(self, key: bytes) -> Shared:
+        """Return the way to the handshakes that other machines have redeemed.
+
+        From then on the ACK of a cookie that another one has told of is unmatched.
+
+        Args:
+            key: Common to the group, 16 bytes.
+        """
+        from ._core.redeemed import Shared
+
+        return Shared(self._core, key)
 
     def close(self) -> None:
         """Wipe and give back the memory; every later call raises RuntimeError."""

@@ -10,7 +10,7 @@
  *   box.c           sessions, time, chance, judging      answer.c        packets of ours
  *   inspect_rule.c  Inspection's rules, audit trail      report.c        events
  *   session.c order.c due.c host.c threshold.c journal.c sources.c rules.c profile.c header.c early.c ahead.c
- *   strays.c silent.c unanswered.c track.c view.c splice.c: leaves
+ *   strays.c silent.c unanswered.c redeemed.c track.c view.c splice.c: leaves
  */
 #ifndef SYNCACHE_FLOW_BOX_H
 #define SYNCACHE_FLOW_BOX_H
@@ -75,6 +75,7 @@ struct flow {
     struct silent silent;
     struct unanswered unanswered;
     struct handing handing;
+    struct flow_redeemed *redeemed;   /* of the group; NULL: there is none */
     uint64_t learn_ms;                /* when the access list was last replaced: learn_time counts from there */
     struct secret secret;
     uint64_t settled_ms;              /* until then no cookie key changes its part */

@@ -389,6 +389,36 @@ void flow_handed_back(struct flow *flow, uint64_t now_ms, const struct flow_hand
 /* All that are out were told to flow_handed_seen() since begun_ms; none ends idle without being looked at. */
 void flow_handed_looked(struct flow *flow, uint64_t begun_ms);
 
+#define FLOW_REDEEMED_FILTERS 4096  /* of 64 seconds, by as many other machines */
+#define FLOW_REDEEMED_BYTES 2048    /* of a filter */
+#define FLOW_REDEEMED_NUMBERS 32    /* of a handshake */
+#define FLOW_REDEEMED_FRESH 512
+#define FLOW_REDEEMED_PACKED 45     /* bytes that a handshake is known by */
+
+/* Handshakes that the machines of a group have completed (redeemed.h).  The memory is the caller's, zeroed. */
+struct flow_redeemed {
+    uint8_t key[SYNCACHE_KEY_BYTES];
+    uint64_t refused;             /* ACKs of good cookies that another machine had redeemed */
+    uint32_t fresh_count;         /* completed here; the caller takes them and sets it to 0 */
+    uint32_t first, count;        /* filters of others, the oldest first */
+    uint32_t reserved;
+    uint16_t fresh[FLOW_REDEEMED_FRESH][FLOW_REDEEMED_NUMBERS];
+    uint16_t size[FLOW_REDEEMED_FILTERS];    /* in bytes */
+    uint64_t end_ms[FLOW_REDEEMED_FILTERS];  /* until when a filter counts */
+    uint8_t bits[FLOW_REDEEMED_FILTERS][FLOW_REDEEMED_BYTES];
+};
+
+/* Cookies are redeemed once in a group; NULL: once at each machine.  The block has to outlive the engine. */
+void flow_set_redeemed(struct flow *flow, struct flow_redeemed *redeemed);
+
+/* Writes the numbers of a handshake, data of up to 64 bytes. */
+void flow_redeemed_numbers(const uint8_t key[SYNCACHE_KEY_BYTES], const uint8_t *data, size_t data_size,
+                           uint16_t numbers[FLOW_REDEEMED_NUMBERS]);
+
+/* Keeps a filter of another machine, of 1 to FLOW_REDEEMED_BYTES bytes, for so long; the oldest may have to go. */
+void flow_redeemed_hear(struct flow_redeemed *redeemed, uint64_t now_ms, uint64_t lives_ms, const uint8_t *bits,
+                        uint32_t size);
+
 /* Counters.  `now_ms` brings those that depend on time (one_minute) up to date. */
 const struct flow_stats *flow_statistics(struct flow *flow, uint64_t now_ms);
 

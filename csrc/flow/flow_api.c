@@ -314,6 +314,12 @@ flow_set_ts_key(struct flow *flow, const uint8_t key[SYNCACHE_KEY_BYTES])
 }
 
 void
+flow_set_redeemed(struct flow *flow, struct flow_redeemed *redeemed)
+{
+    flow->redeemed = redeemed;
+}
+
+void
 flow_set_ts_base(struct flow *flow, uint32_t base_ms)
 {
     if (base_ms == flow->ts_base)

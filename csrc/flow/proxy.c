@@ -16,6 +16,7 @@
 #include "proxy_grant.h"
 #include "proxy_half.h"
 #include "proxy_send.h"
+#include "redeemed.h"
 #include "report.h"
 #include "stamp.h"
 
@@ -205,6 +206,8 @@ proxy_synrcvd(struct flow *flow, struct session *session,
     session->flags |= SESSION_VALIDATED;
     if (flow->proxy.wait_for_data && view->payload_size == 0)
         return FLOW_CONSUMED;
+    if (flow->redeemed != NULL)
+        redeemed_note(flow->redeemed, &view->tuple, session->c, session->p);
     proxy_open_server(flow, session);
     if (view->payload_size > 0)
         (void)proxy_keep(flow, session, view);

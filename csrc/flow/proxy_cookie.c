@@ -4,6 +4,7 @@
 #include "proxy_grant.h"
 #include "proxy_half.h"
 #include "proxy_send.h"
+#include "redeemed.h"
 
 #include <assert.h>
 
@@ -144,7 +145,9 @@ proxy_redeem(struct flow *flow, const struct arrival *arrival,
         good = cookie_is_good(flow, view, redeemed);
     }
     if (good && cookie_is_timely(flow, &view->tuple, &redeemed->ack))
-        return true;
+        return flow->redeemed == NULL ||
+               !redeemed_refuses(flow->redeemed, flow->now_ms, &view->tuple,
+                                 redeemed->c, view->ack - 1);
     flow->stats.cookies_failed++;
     return false;
 }
@@ -165,6 +168,8 @@ proxy_redeemed(struct flow *flow, const struct arrival *arrival,
         return FLOW_DROP_NO_ROOM;
     }
     cookie_restore(flow, session, arrival, redeemed);
+    if (flow->redeemed != NULL)
+        redeemed_note(flow->redeemed, &view->tuple, session->c, session->p);
     flow->stats.cookies_redeemed++;
     if (flow->unanswered.count == 0)
         flow->stats.collateral++;

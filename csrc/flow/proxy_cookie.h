@@ -26,7 +26,7 @@ struct proxy_redeemed {
 enum flow_verdict proxy_cookie(struct flow *flow, const struct arrival *arrival);
 
 /*
- * Tries an ACK as that of a cookie of ours.
+ * Tries an ACK as that of a cookie of ours, or of the group's that no other machine has redeemed.
  *
  *   out      redeemed   only if true
  */

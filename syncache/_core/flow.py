@@ -46,6 +46,7 @@ class FlowCore(Block):
         "_kind",
         "_lifetime_ms",
         "_now_ms",
+        "_redeemed",
         "_sessions",
     )
 
@@ -98,6 +99,11 @@ class FlowCore(Block):
     def set_ts_base(self, base_ms: int) -> None:
         """Set the clock of timestamps: its value when the time is 0."""
         lib.flow_set_ts_base(self._flow, base_ms & UINT32_MASK)
+
+    def set_redeemed(self, block: Any) -> None:
+        """Have cookies redeemed once in a group; the block lives as long as this."""
+        lib.flow_set_redeemed(self._flow, block)
+        self._redeemed = block
 
     def set_rules(self, rules: Sequence[Mapping[str, object]] | None) -> bool:
         """Replace the access list; None: there is none.  False if C refuses it."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..fleet import FleetError, conf
+from ..fleet.bloom import packed_of
 from ..fleet.member import Member
 from ..fleet.record import Record
 from ..fleet.store import Store
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from .._core.redeemed import Shared
     from ..attempts import Counted
     from ..conn import Conn
     from ..keyring import DerivedKeyring
@@ -163,6 +165,7 @@ class FleetWatch(KeyWatch):
         self._report_due = 0.0
         self._refused = 0
         self._unwritten = -1  # the version whose keys were taken from memory
+        self._shared: Shared | None = None  # a middlebox engine's redeemed handshakes
         self._adoption = Adoption(source.member)
         self._counted: Callable[[], Counted | None] = lambda: None
         self._block: Callable[[Sequence[str]], object] | None = None
@@ -177,6 +180,7 @@ class FleetWatch(KeyWatch):
         return (
             super().waiting
             or bool(member.lines)
+            or self._has_filters
             or time.monotonic() >= self._report_due
         )
 
@@ -188,6 +192,7 @@ class FleetWatch(KeyWatch):
         member = self._member
         while member.lines:
             write(member.lines.popleft())
+        self._share(engine)
         now = time.monotonic()
         if now >= self._report_due:
             self._report_due = now + REPORT_SECONDS
@@ -230,6 +235,31 @@ class FleetWatch(KeyWatch):
         """Have the member raise an alarm, or say that it is over."""
         self._member.doubted(step)
 
+    @property
+    def _has_filters(self) -> bool:
+        """Whether others have told of handshakes that the engine does not know of."""
+        redeemed = self._member.redeemed
+        return (
+            self._shared is not None and redeemed is not None and bool(redeemed.arrived)
+        )
+
+    def _share(self, engine: Any) -> None:
+        """Bring handshakes that were redeemed from an engine to the others, and back.
+
+        Those of `serve`, whose engine has no part in it, are noted by `admit`.
+        """
+        redeemed, make = self._member.redeemed, getattr(engine, "redeemed", None)
+        if redeemed is None or make is None:
+            return
+        shared: Shared = self._shared or make(redeemed.key)
+        self._shared = shared
+        for digest in shared.fresh():
+            redeemed.note(digest)
+        redeemed.refused = shared.refused
+        now = time.monotonic()
+        while redeemed.arrived:
+            shared.hear(redeemed.arrived.popleft(), now, redeemed.lives)
+
     def _tell_replays(self, write: Callable[[str], object]) -> None:
         """Log how many handshakes were refused in the last second."""
         redeemed = self._member.redeemed
@@ -252,9 +282,7 @@ class FleetWatch(KeyWatch):
         redeemed = self._member.redeemed
         if redeemed is None:
             return True
-        ends = f"{conn.faddr} {conn.fport} {conn.laddr} {conn.lport}"
-        packed = f"{ends} {conn.irs} {conn.iss}".encode()
-        return redeemed.admit(packed, by_cookie=conn.via == "cookie")
+        return redeemed.admit(packed_of(conn), by_cookie=conn.via == "cookie")
 
     def close(self) -> None:
         """End both threads."""

@@ -5,33 +5,36 @@ about a second later on.  Each second a member puts the handshakes that it compl
 into one small filter, and the others keep it for as long as a cookie can live.
 
 A filter that errs refuses an honest client, so it errs seldom: 44 bits and 30 hashes
-for each handshake are one in 10^9, for each filter that is kept.  Nothing here is on
-the path of packets: handshakes are noted and looked up when a connection is accepted,
-and the agent's thread makes, seals and fetches filters.
+for each handshake are one in 10^9, for each filter that is kept.  The agent's thread
+makes, seals and fetches filters.  `serve` notes and looks up a handshake when it
+accepts a connection; a middlebox does so in its engine (csrc/flow/redeemed.h), which
+the owner of the engine gives others' filters, and takes its own handshakes from.
 """
 
 from __future__ import annotations
 
-import hashlib
+import ipaddress
 import struct
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._core.redeemed import FILTER_BYTES_MAX, numbers
 from . import FleetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..conn import Conn
+
 BITS_EACH = 44
 HASHES = 30
-FILTER_BYTES_MAX = 2048
 ITEMS_MAX = FILTER_BYTES_MAX * 8 // BITS_EACH  # a second; more are not told
 BYTES_MIN = 16
 FULL = 0.6  # of its bits; who tells more refuses everything
 FILTERS_MAX = 4096
-_INDICES = struct.Struct(f"<{HASHES}H")
+Digest = tuple[int, ...]  # numbers of 16 bits; the first HASHES name a bit each
 
 
 def kind_of(name: str) -> str:
@@ -46,13 +49,14 @@ class Bloom:
     bits: bytes
 
     @classmethod
-    def of(cls, digests: Iterable[bytes]) -> Bloom:
+    def of(cls, digests: Iterable[Digest]) -> Bloom:
         """Make one of a second's digests."""
         known = [*digests][:ITEMS_MAX]
         size = max(-(-len(known) * BITS_EACH // 8), BYTES_MIN)
         bits = bytearray(size)
         for digest in known:
-            for place in _places(digest, 8 * size):
+            for number in digest[:HASHES]:
+                place = number * 8 * size >> 16
                 bits[place >> 3] |= 1 << (place & 7)
         return cls(bytes(bits))
 
@@ -69,29 +73,34 @@ class Bloom:
             raise FleetError("a filter that refuses too much")
         return cls(body)
 
-    def __contains__(self, digest: bytes) -> bool:
+    def __contains__(self, digest: Digest) -> bool:
         """Whether it was put in; wrongly so one time in 10^9."""
-        return self.has(_INDICES.unpack(digest))
-
-    def has(self, numbers: tuple[int, ...]) -> bool:
-        """Whether a digest is in it, by its numbers; most looks end at once."""
         bits = self.bits
         size = 8 * len(bits)
-        for number in numbers:
+        for number in digest[:HASHES]:
             place = number * size >> 16
             if not bits[place >> 3] >> (place & 7) & 1:
                 return False
         return True
 
 
-def digest_of(key: bytes, packed: bytes) -> bytes:
-    """Return the digest of a handshake: its addresses, ports and numbers."""
-    return hashlib.blake2b(packed, key=key, digest_size=2 * HASHES).digest()
+def digest_of(key: bytes, packed: bytes) -> Digest:
+    """Return the digest of a handshake, `packed` as redeemed_pack() does it."""
+    return numbers(key, packed)
 
 
-def _places(digest: bytes, size: int) -> list[int]:
-    """Return the bits of a digest in a filter of up to 2^16 bits."""
-    return [number * size >> 16 for number in _INDICES.unpack(digest)]
+def packed_of(conn: Conn) -> bytes:
+    """Return what a handshake is known by: its ends, the client's ISN and ours."""
+    ends = [ipaddress.ip_address(text) for text in (conn.faddr, conn.laddr)]
+    return struct.pack(
+        "!B16s16sHHII",
+        ends[0].version,
+        *(end.packed for end in ends),
+        conn.fport,
+        conn.lport,
+        conn.irs,
+        conn.iss,
+    )
 
 
 class Redeemed:
@@ -103,9 +112,10 @@ class Redeemed:
     """
 
     def __init__(self, key: bytes, lives: float) -> None:
-        self._key = key
-        self._lives = lives
-        self._fresh: deque[bytes] = deque(maxlen=ITEMS_MAX)
+        self.key = key
+        self.lives = lives
+        self._fresh: deque[Digest] = deque(maxlen=ITEMS_MAX)
+        self.arrived: deque[bytes] = deque(maxlen=FILTERS_MAX)  # for an engine to hear
         self._others: deque[tuple[float, Bloom]] = deque(maxlen=FILTERS_MAX)
         self.refused = 0
 
@@ -119,16 +129,18 @@ class Redeemed:
         if by_cookie and self.knows(packed):
             self.refused += 1
             return False
-        self._fresh.append(digest_of(self._key, packed))
+        self.note(digest_of(self.key, packed))
         return True
+
+    def note(self, digest: Digest) -> None:
+        """Tell others of a handshake that was completed here."""
+        self._fresh.append(digest)
 
     def knows(self, packed: bytes) -> bool:
         """Whether another member has told of a handshake."""
         now = time.monotonic()
-        numbers = _INDICES.unpack(digest_of(self._key, packed))
-        return any(
-            bloom.has(numbers) for end, bloom in tuple(self._others) if now < end
-        )
+        digest = digest_of(self.key, packed)
+        return any(digest in bloom for end, bloom in tuple(self._others) if now < end)
 
     def take(self) -> bytes:
         """Return the filter of the handshakes since the last call, or nothing."""
@@ -146,7 +158,8 @@ class Redeemed:
         now = time.monotonic()
         while self._others and self._others[0][0] <= now:
             self._others.popleft()
-        self._others.append((now + self._lives, Bloom.decode(body)))
+        self._others.append((now + self.lives, Bloom.decode(body)))
+        self.arrived.append(body)
 
     @property
     def kept(self) -> int:

@@ -16,9 +16,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._core.redeemed import FILTER_BYTES_MAX
 from . import FleetError
 from .answer import Allowance, gauged
-from .bloom import FILTER_BYTES_MAX
 from .record import BYTES_MAX
 from .seal import HEADER_BYTES_MAX, MESSAGE_BYTES_MAX
 from .url import Url

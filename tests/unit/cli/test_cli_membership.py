@@ -8,7 +8,7 @@ import needs
 import pytest
 from valkey_server import ValkeyServer
 
-from syncache import Inspection, Intercept, Keyring, Segment, Syncache
+from syncache import Inspection, Intercept, Keyring, Segment, Syncache, Sysctl
 from syncache.acl import AccessList, permit
 from syncache.attempts import Asked, Asking, Counted
 from syncache.cli import (
@@ -23,7 +23,7 @@ from syncache.cli import (
 )
 from syncache.fleet.bloom import Redeemed
 from syncache.flow import Side
-from syncache.keyring import DerivedKeyring
+from syncache.keyring import DerivedKeyring, Master
 from syncache.segment import ACK, SYN
 
 LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
@@ -269,6 +269,35 @@ def accepted(port, *, cookies):
     return engine.packet(ack.packet(), 1.0).conn
 
 
+GATE = "net.inet.tcp.syncache.x.cookie_gate"
+COOKIES = {"net.inet.tcp.intercept.synack": "cookie", GATE: "always"}
+
+
+def middlebox():
+    """One of several with the same keys."""
+    web = AccessList("web", [permit(dport=80)])
+    ring = DerivedKeyring((Master(1, 0, bytes(32)),), wall_offset=1e9, group="web")
+    return Intercept(Sysctl(COOKIES), acl=web, keys=ring)
+
+
+def cookie_ack(box, port):
+    """Return the ACK to a middlebox's cookie."""
+    now = time.monotonic()
+    ends = {"src": "198.51.100.7", "dst": "192.0.2.1", "sport": port, "dport": 80}
+    box.receive(Segment(**ends, seq=1, flags=SYN).packet(), Side.CLIENT, now)
+    ((_, answer),) = box.packets_to_send(now)
+    ack = Segment.parse(answer).seq + 1
+    return Segment(**ends, seq=2, ack=ack, flags=ACK).packet()
+
+
+def opens(box, ack):
+    """Whether an ACK makes a connection to the server."""
+    now = time.monotonic()
+    box.receive(ack, Side.CLIENT, now)
+    sent = [Segment.parse(packet) for _, packet in box.packets_to_send(now)]
+    return [SYN] == [segment.flags for segment in sent]
+
+
 def test_handshake_that_another_member_redeemed_is_not_admitted(place):
     """With `bloom = yes`; the log has one line."""
     watch = membership.FleetWatch(membership.FleetSource(place))
@@ -284,6 +313,31 @@ def test_handshake_that_another_member_redeemed_is_not_admitted(place):
     assert watch.admit(accepted(1001, cookies=True))
     watch._report_due = 0.0
     watch.take(Syncache(), lines.append)
+    watch.close()
+    assert ["fleet web: 1 ACKs refused that another has redeemed\n"] == lines[-1:]
+
+
+def test_middlebox_hears_what_others_redeemed_and_tells_its_own(place):
+    """Through the same filters as `serve`; the log has one line."""
+    box, twin = middlebox(), middlebox()
+    watch, lines = membership.FleetWatch(membership.FleetSource(place)), []
+    watch._member.close()
+    watch.take(box, lines.append)
+    assert not watch._has_filters
+    first, other = Redeemed(bytes(16), 64), Redeemed(bytes(16), 64)
+    watch._member.redeemed = first
+    watch.take(box, lines.append)
+    told, new = cookie_ack(box, 1000), cookie_ack(box, 1001)
+    assert opens(box, told)
+    watch.take(box, lines.append)
+    watch._member.redeemed, watch._shared = other, None
+    watch.take(twin, lines.append)
+    other.hear(first.take())
+    assert watch.waiting
+    watch.take(twin, lines.append)
+    assert (False, True) == (opens(twin, told), opens(twin, new))
+    watch._report_due = 0.0
+    watch.take(twin, lines.append)
     watch.close()
     assert ["fleet web: 1 ACKs refused that another has redeemed\n"] == lines[-1:]
 

@@ -18,7 +18,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from namespace import PEERS, ROOT, Namespace
+from namespace import PATIENCE, PEERS, ROOT, Namespace
 from valkey_server import ValkeyServer
 
 from syncache.control import Client
@@ -211,7 +211,7 @@ class World:
         self.count(number)
         process = self.running.pop(number)
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         self.counts["left"] += 1
 
     # The router.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
@@ -30,8 +31,8 @@ def download(wire, family, size, directory):
     """Fetch `size` bytes with curl; their SHA-256."""
     file = directory / "body"
     url = f"http://{URL_HOST[family]}/{size}"
-    words = ("-sS", "--fail", "-m", "60", "-w", "%{speed_download}", "-o", file, url)
-    speed = float(wire.client.run("curl", *words, seconds=70))
+    words = ("-sS", "--fail", "-m", "99", "-w", "%{speed_download}", "-o", file, url)
+    speed = float(wire.client.run("curl", *words))
     print(f"{url}: {speed / 1e6:.0f} MB/s")
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -41,14 +42,14 @@ def upload(wire, family, size, directory):
     file, answer = directory / "body", directory / "answer"
     file.write_bytes(bytes(size))
     url = f"http://{URL_HOST[family]}/upload"
-    words = ("-sS", "--fail", "-m", "60", "-o", answer, "-T", file, url)
-    wire.client.run("curl", *words, seconds=70)
+    words = ("-sS", "--fail", "-m", "99", "-o", answer, "-T", file, url)
+    wire.client.run("curl", *words)
     return answer.read_text()
 
 
-def connect(wire):
+def connect(wire, seconds=99):
     """Ask the server's port 80 for a byte; what curl says of it."""
-    words = ("-sS", "-m", "2", "-o", "/dev/null", f"http://{URL_HOST[4]}/1")
+    words = ("-sS", "-m", str(seconds), "-o", os.devnull, f"http://{URL_HOST[4]}/1")
     process = wire.client.start("curl", *words)
     process.communicate()
     return process.returncode

@@ -25,14 +25,14 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from namespace import PEERS, Namespace
+from namespace import PATIENCE, PEERS, Namespace
 
 KERNEL = ["198.18.0.1/24", "fd00:18::1/64"]
 OURS = {4: "198.18.0.2", 6: "fd00:18::2"}
 PORT = "7"
 AT_ONCE = 64
 RUN_MAX = 50_000
-SECONDS_MAX = 280  # a namespace lives 300
+SECONDS_MAX = 280  # a namespace lives longer
 VIA = {"cache": {}, "cookie": {"net.inet.tcp.syncookies_only": 1}}
 
 
@@ -103,7 +103,7 @@ def play(client: Path, combination: Combination, count: int) -> Counter[str]:
             raise RuntimeError(f"{ready}{server.communicate()[1]}")
         words = (client, OURS[combination.family], PORT, count, AT_ONCE)
         said = json.loads(namespace.run(*words, seconds=SECONDS_MAX))
-        out, error = server.communicate(timeout=20)
+        out, error = server.communicate(timeout=PATIENCE)
         if server.returncode:
             raise RuntimeError(error)
         return tally(said, json.loads(out))

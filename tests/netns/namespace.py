@@ -14,7 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-LIFETIME_SECONDS = 300
+LIFETIME_SECONDS = 1800
+# Of a test that waits for what comes at once, unless the machine is busy.
+PATIENCE = 120.0
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = Path(__file__).resolve().parent / "peers"
 
@@ -66,7 +68,7 @@ class Namespace:
         self._processes.append(process)
         return process
 
-    def run(self, *words: str | Path, seconds: float = 60) -> str:
+    def run(self, *words: str | Path, seconds: float = PATIENCE) -> str:
         """Run a command in here and return its output; AssertionError if it fails."""
         process = self.start(*words)
         try:
@@ -78,7 +80,7 @@ class Namespace:
         assert process.returncode == 0, f"{words[0]}: {error or out}"
         return out
 
-    def python(self, peer: str, spec: object, seconds: float = 60) -> dict:
+    def python(self, peer: str, spec: object, seconds: float = PATIENCE) -> dict:
         """Run a program of tests/netns/peers in here; its output is JSON."""
         words = (sys.executable, PEERS / f"{peer}.py", json.dumps(spec))
         return json.loads(self.run(*words, seconds=seconds))
@@ -102,11 +104,17 @@ class Namespace:
         """A process in here."""
         return self._keeper.pid
 
+    def end_processes(self) -> None:
+        """End what was started in here."""
+        while self._processes:
+            with self._processes.pop() as process:  # closes its pipes, waits for it
+                process.kill()
+
     def close(self) -> None:
         """End everything that runs in here."""
-        for process in [*self._processes, self._keeper]:
-            with process:  # closes its pipes and waits for it
-                process.kill()
+        self.end_processes()
+        with self._keeper:
+            self._keeper.kill()
 
 
 class Wire:
@@ -156,7 +164,7 @@ class Server:
 
     def wait(self) -> dict:
         """Wait until it ends; what it says of itself."""
-        assert self.process.wait(20) == 0, self.process.stderr.read()
+        assert self.process.wait(PATIENCE) == 0, self.process.stderr.read()
         said = json.loads(self.process.stdout.read())
         return said | {"log": self.process.stderr.read()}
 
@@ -166,7 +174,7 @@ class Server:
             self.process.kill()
 
 
-def wait_until(condition, seconds: float = 5.0) -> None:
+def wait_until(condition, seconds: float = PATIENCE) -> None:
     """Ask again until something is so; AssertionError if it never is."""
     end = time.monotonic() + seconds
     while not condition():

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from namespace import PEERS, Namespace, wait_until
+from namespace import PATIENCE, PEERS, Namespace, wait_until
 
 COMMAND = [sys.executable, "-m", "syncache.cli", "intercept"]
 ADDRESS = {4: "198.18.0.2", 6: "fd00:18::2"}
@@ -50,6 +50,11 @@ def sysctl(namespace, name, value):
     """Set a tunable of a namespace's kernel."""
     path = "/proc/sys/" + name.replace(".", "/")
     namespace.run("sh", "-c", f"echo {value} > {path}")
+
+
+def hardware(namespace, name):
+    """The hardware address of an interface."""
+    return namespace.run(sys.executable, "-c", HARDWARE.format(name)).strip()
 
 
 def _ip(namespace, *commands):
@@ -103,7 +108,7 @@ class Shielded:
     def stop(self):
         """End it as Ctrl-C does; the lines it printed after the first."""
         self.process.send_signal(signal.SIGINT)
-        out, error = self.process.communicate(timeout=20)
+        out, error = self.process.communicate(timeout=PATIENCE)
         assert (0, "") == (self.process.returncode, error)
         return out.splitlines()
 
@@ -134,7 +139,7 @@ class Shielded:
 
     def mac(self, name):
         """The hardware address of an interface of the server's."""
-        return self.server.run(sys.executable, "-c", HARDWARE.format(name)).strip()
+        return hardware(self.server, name)
 
     def half_open(self):
         """Connections in SYN-RECV (state 03) of the server's kernel."""
@@ -144,7 +149,7 @@ class Shielded:
             for line in self.server.run("cat", f"/proc/net/{name}").splitlines()[1:]
         )
 
-    def curl(self, *words, seconds=60):
+    def curl(self, *words, seconds=PATIENCE):
         """Run curl in the client's namespace."""
         return self.client.run("curl", "-sS", "--fail", *words, seconds=seconds)
 
@@ -164,6 +169,31 @@ class Sniffer:
     def segments(self):
         """End it; what it saw."""
         return json.loads(self._process.communicate("")[0])
+
+
+class Sips:
+    """A running peers/sip.py: a download that ends when it is told to."""
+
+    def __init__(self, namespace, host, path, size, port=80) -> None:
+        spec = {"host": host, "port": port, "path": path, "size": size}
+        words = (sys.executable, PEERS / "sip.py", json.dumps(spec))
+        self._process = namespace.start(*words, stdin=subprocess.PIPE)
+        self._expect("begun\n")
+
+    def _expect(self, line):
+        assert line == self._process.stdout.readline(), self._process.communicate()[1]
+
+    def more(self):
+        """Take `size` bytes more of it."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self._expect("more\n")
+
+    def rest(self):
+        """Take the rest; the SHA-256 of all that came."""
+        out, error = self._process.communicate(timeout=PATIENCE)
+        assert 0 == self._process.returncode, error
+        return out.strip()
 
 
 SYNPROXY = """

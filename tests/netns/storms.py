@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from namespace import PEERS, ROOT, wait_until
-from shielded import ADDRESS, CLIENT, HARDWARE, Shielded, build
+from namespace import PATIENCE, PEERS, ROOT, wait_until
+from shielded import ADDRESS, CLIENT, Shielded, build, hardware
 
 COMMAND = [sys.executable, "-m", "syncache.cli"]
 LINKS = ["--outside", "o0", "--inside", "i0"]
@@ -83,7 +83,7 @@ class Stormed(Shielded):
         self.engine = engine
         self.log = Path(self.folder, "log")
         self.process = self.us.start(*COMMAND, *command, "--log", self.log, *words)
-        wait_until(self.has_begun, 20)
+        wait_until(self.has_begun)
         return self.process
 
     def has_begun(self):
@@ -94,7 +94,7 @@ class Stormed(Shielded):
     def end_engine(self):
         """End it in an orderly way; the lines of its log."""
         self.process.send_signal(signal.SIGINT)
-        out, error = self.process.communicate(timeout=20)
+        out, error = self.process.communicate(timeout=PATIENCE)
         assert (0, "") == (self.process.returncode, error), (out, error)
         lines = self.log.read_text().splitlines()
         self.log.unlink()
@@ -111,8 +111,7 @@ class Stormed(Shielded):
     def target_mac(self):
         """Where frames for the server's address go."""
         if self.engine in (*SERVING, "kernel"):
-            ours = HARDWARE.format("o0")
-            return self.us.run(sys.executable, "-c", ours).strip()
+            return hardware(self.us, "o0")
         return self.mac("s0")
 
     def flood(self, kind, family, rate, seconds):
@@ -124,13 +123,13 @@ class Stormed(Shielded):
         assert "flooding\n" == process.stderr.readline()
         return process
 
-    def crowd(self, family, count, every_ms=20, timeout_ms=5000):
+    def crowd(self, family, count, every_ms=20, timeout_ms=30_000):
         """Begin to visit port 80."""
         spec = (ADDRESS[family], 80, count, every_ms, timeout_ms)
         return self.client.start(self.clients, "connect", *spec)
 
 
-def result(process, seconds=60):
+def result(process, seconds=PATIENCE):
     """What a program printed."""
     out, error = process.communicate(timeout=seconds)
     assert 0 == process.returncode, error

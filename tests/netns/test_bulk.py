@@ -57,7 +57,7 @@ class Curl:
 
     def start(self, size, *arguments):
         """Begin to fetch; the process, which ends by saying how much came."""
-        report = ("-sS", "-m", "30", "-o", os.devnull, "-w", "%{size_download}")
+        report = ("-sS", "-m", "99", "-o", os.devnull, "-w", "%{size_download}")
         words = ("curl", *report, *arguments, f"{self.url}/{size}")
         return self.namespace.start(*words)
 

@@ -12,7 +12,7 @@ import os
 import signal
 
 import pytest
-from namespace import wait_until
+from namespace import PATIENCE, wait_until
 from shielded import ADDRESS, CLIENT, COMMAND, HOST, shielding, sysctl
 
 pytestmark = pytest.mark.netns
@@ -51,11 +51,11 @@ def test_transfer_both_ways_between_two_tun_devices_arrives_whole(routed, tmp_pa
     for table, name in enumerate(SIDES, 100):
         lead(routed.us, name, str(table))
     url = f"http://{HOST[4]}"
-    routed.curl("-m", "20", "-o", tmp_path / "down", f"{url}/bulk")
-    routed.curl("-m", "20", "-T", tmp_path / "down", f"{url}/up")
+    routed.curl("-m", "99", "-o", tmp_path / "down", f"{url}/bulk")
+    routed.curl("-m", "99", "-T", tmp_path / "down", f"{url}/up")
     expected = hashlib.sha256(BULK).hexdigest()
     for path in (tmp_path / "down", routed.folder / "root" / "up"):
         assert expected == hashlib.sha256(path.read_bytes()).hexdigest()
     routed.process.send_signal(signal.SIGINT)
-    routed.process.communicate(timeout=20)  # it tells of devices not yet up
+    routed.process.communicate(timeout=PATIENCE)  # it tells of devices not yet up
     assert 0 == routed.process.returncode

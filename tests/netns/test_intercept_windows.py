@@ -30,7 +30,7 @@ def upload(made, name):
     source = made.folder / "upload"
     source.write_bytes(UPLOAD)
     url = f"http://{made.address}/{name}"
-    made.curl("-m", "30", "-T", source, url, seconds=40)
+    made.curl("-m", "99", "-T", source, url)
     arrived = (made.folder / "root" / name).read_bytes()
     seen = here.segments(), there.segments()
     return hashlib.sha256(arrived).hexdigest(), *(windows(made, s) for s in seen)
@@ -57,7 +57,7 @@ def test_client_sees_the_true_window(tmp_path, told, real):
         made.intercept("--sysctl", "net.inet.tcp.intercept.learn_time=0")
         serve_with_scale(made, told)
         for _ in range(3):  # the server is asked for its options
-            made.curl("-m", "10", f"http://{made.address}/tiny")
+            made.curl("-m", "99", f"http://{made.address}/tiny")
         serve_with_scale(made, real)
         digest, (client_shift, seen), (server_shift, true) = upload(made, "new")
         made.stop()

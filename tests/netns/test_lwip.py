@@ -17,7 +17,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from namespace import PEERS, ROOT
+from namespace import PATIENCE, PEERS, ROOT
 
 TREES = sorted(p for p in (ROOT / "build" / "lwip").glob("lwip-*") if p.is_dir())
 NO_TREE = "no lwIP source: sh tests/netns/lwip/source.sh build/lwip"
@@ -119,7 +119,7 @@ class Host:
 
     def end(self) -> dict[str, int]:
         """End it; return its counters."""
-        out, error = self.process.communicate(timeout=30)
+        out, error = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, error
         pairs = (line.split(": ") for line in out.splitlines() if ": " in line)
         return {name.strip(): int(count) for name, count in pairs}
@@ -169,7 +169,7 @@ def test_flood_costs_no_client(namespace, shielded: Path, tmp_path: Path) -> Non
     attack = flood(namespace, tmp_path)
     served = [visit(namespace, address, RAW, count=30) for address in OURS]
     assert attack.poll() is None
-    attack.communicate(timeout=30)
+    attack.communicate(timeout=PATIENCE)
     counters = host.end()
     assert served == [30, 30]
     assert counters["ACCEPT_COOKIE"] > 0
@@ -183,7 +183,7 @@ def test_flood_without_us_costs_most(
     host = Host(namespace, programs.program("host", "tun", plain=True))
     attack = flood(namespace, tmp_path)
     served = visit(namespace, OURS[0], RAW, every=0.05, timeout=3)
-    attack.communicate(timeout=30)
+    attack.communicate(timeout=PATIENCE)
     host.end()
     assert served < 5
 

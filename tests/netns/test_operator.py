@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from namespace import ROOT, Namespace, wait_until
+from namespace import PATIENCE, ROOT, Namespace, wait_until
 
 COMMAND = [sys.executable, "-m", "syncache.cli"]
 LINKS = ["--outside", "o0", "--inside", "i0"]
@@ -72,7 +72,7 @@ def test_intercept_with_stalled_reader_runs_and_obeys_sigterm(us, tmp_path):
         state.unlink()
         wait_until(state.exists)
         process.terminate()
-        error = process.communicate(timeout=30)[1]
+        error = process.communicate(timeout=PATIENCE)[1]
     os.close(reader)
     assert 0 == process.returncode, error
     assert "lines of the log are lost\n" in error
@@ -90,7 +90,7 @@ def test_log_on_a_full_disk_is_a_warning(us, words):
         assert "cannot write the log: No space left" in process.stderr.readline()
         process.send_signal(signal.SIGUSR1)
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     assert 0 == process.returncode
 
 
@@ -112,7 +112,7 @@ def test_state_on_a_full_disk_is_a_warning(us, tmp_path):
     warning = process.stdout.readline()
     assert f"cannot write {state}: No space left on device; going on" in warning
     process.terminate()
-    out, error = process.communicate(timeout=30)
+    out, error = process.communicate(timeout=PATIENCE)
     assert (0, "", "") == (process.returncode, out, error)
 
 
@@ -137,7 +137,7 @@ def test_killed_process_left_an_address_and_the_next_orderly_end_removes_it(us):
     with start(us, *SERVE, *GIVEN) as process:
         process.stdout.readline()
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     assert before == interface(us)
 
 
@@ -151,7 +151,7 @@ def test_forwarder_removes_what_a_killed_server_left(us):
         process.stdout.readline()
         assert before[0]["addresses"] == us.show("o0")["addresses"]
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     assert before == interface(us)
 
 
@@ -165,15 +165,15 @@ def test_second_process_on_an_interface_is_refused(us):
             [*SERVE, "198.18.0.2/24", "--shards", "2"],
         ):
             with start(us, *words) as second:
-                error = second.communicate(timeout=30)[1]
+                error = second.communicate(timeout=PATIENCE)[1]
             assert 1 == second.returncode
             assert f" is in use by process {first.pid}: stop that first\n" in error
         with start(us, "inspect", "--tap", "o0") as tap:
             assert "inspecting beside o0\n" == tap.stdout.readline()
             tap.terminate()
-            tap.communicate(timeout=30)
+            tap.communicate(timeout=PATIENCE)
         first.terminate()
-        first.communicate(timeout=30)
+        first.communicate(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_deleted_interface_ends_the_process_with_one_line(us, words):
     with start(us, *words) as process:
         assert process.stdout.readline()
         us.run("ip", "link", "del", "o0")
-        error = process.communicate(timeout=30)[1]
+        error = process.communicate(timeout=PATIENCE)[1]
     assert 1 == process.returncode
     assert "o0 is gone: " in error.splitlines()[-1]
 
@@ -198,6 +198,6 @@ def test_deleted_interface_ends_the_process_with_one_line(us, words):
 def test_address_that_nobody_has_is_refused(us):
     """The kernel would not answer ARP for it."""
     with start(us, *SERVE, "198.18.0.9") as process:
-        error = process.communicate(timeout=30)[1]
+        error = process.communicate(timeout=PATIENCE)[1]
     assert 1 == process.returncode
     assert "198.18.0.9 is no address of this machine" in error

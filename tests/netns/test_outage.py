@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from namespace import Server, wait_until
+from namespace import PATIENCE, Server, wait_until
 from peers.content import sha256_of
 from test_bulk import KERNEL, OURS, Curl
 
@@ -41,7 +41,7 @@ def test_server_killed_in_mid_handshake_and_restarted_serves_at_once(namespace, 
     first.kill()
     second = Server(namespace, tun="tun0", ours=OURS)
     assert curl.download(SIZE) == sha256_of(SIZE)
-    assert waiting.communicate(timeout=15)[0] == str(SIZE)
+    assert waiting.communicate(timeout=PATIENCE)[0] == str(SIZE)
     second.stop()
 
 
@@ -53,7 +53,7 @@ def test_device_set_down_and_up_while_serving_goes_on(namespace, family, tmp_pat
     namespace.link("down", "tun0")
     namespace.link("up", "tun0")
     assert curl.download(SIZE) == sha256_of(SIZE)
-    assert waiting.communicate(timeout=40)[0] == str(LONG_SIZE)
+    assert waiting.communicate(timeout=PATIENCE)[0] == str(LONG_SIZE)
     said = server.stop()
     assert said["closed"] is None
     if said["link"]["send_failed"]:

@@ -28,7 +28,7 @@ from fetch import (
     expect_replies_through_vlans,
     upload,
 )
-from namespace import PEERS, Namespace, Server, Wire, wait_until
+from namespace import PATIENCE, PEERS, Namespace, Server, Wire, wait_until
 from peers.content import sha256_of
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
@@ -73,7 +73,7 @@ def test_address_with_a_length_is_the_interfaces_while_open(wire):
     ours = "198.18.0.77"
     server = Server(wire.server, packet="s0", ours=[f"{ours}/24"])
     assert f"{ours}/24" in wire.server.show("s0")["addresses"]
-    wire.client.run("curl", "-sS", "-m", "3", "-o", "/dev/null", f"http://{ours}/1")
+    wire.client.run("curl", "-sS", "-m", "99", "-o", "/dev/null", f"http://{ours}/1")
     server.stop()
     assert f"{ours}/24" not in wire.server.show("s0")["addresses"]
 
@@ -111,7 +111,7 @@ def test_kernel_without_tcx_is_quiet_too(wire, qdisc):
         wire.server.link("clsact", "s0")
     before = wire.server.show("s0")
     process = drop(wire)
-    assert connect(wire) == CURL_TIMED_OUT
+    assert connect(wire, 2) == CURL_TIMED_OUT
     assert process.communicate()[1] == ""
     assert wire.server.show("s0") == before
     assert connect(wire) == CURL_REFUSED
@@ -139,7 +139,7 @@ def test_syns_of_blocked_networks_are_dropped_by_the_kernel(
 ):
     """Nobody answers them; the other family is served."""
     server = Server(wire.server, packet="s0", ours=Wire.OURS, block=block)
-    assert connect(wire) == expected
+    assert connect(wire, 2 if expected else 99) == expected
     assert wire.kernel_resets() == 0
     assert download(wire, 6, 1000, tmp_path) == sha256_of(1000)
     server.stop()
@@ -164,7 +164,7 @@ def test_tap_sees_both_directions_and_disturbs_neither(wire):
     server = start(wire.server, "serve", "198.18.0.2", RELAYED_BYTES)
     got = wire.client.python("relay", ["fetch", "198.18.0.2"])
     assert got == sha256_of(RELAYED_BYTES)
-    assert server.wait(10) == 0
+    assert server.wait(PATIENCE) == 0
     seen = json.loads(tap.communicate()[0])
     assert min(seen["to"], seen["from"]) > 10
     assert wire.kernel_resets() == 0
@@ -203,7 +203,7 @@ def test_forwarder_passes_everything_as_it_is(relay, address, way):
     server = start(relay.right, "serve", address, RELAYED_BYTES)
     got = relay.left.python("relay", ["fetch", address])
     assert got == sha256_of(RELAYED_BYTES)
-    assert server.wait(10) == 0
+    assert server.wait(PATIENCE) == 0
     one, other = json.loads(forwarder.communicate()[0])
     assert one["sent"] == other["received"] - other["too_large"]
     assert one["send_failed"] == other["send_failed"] == 0

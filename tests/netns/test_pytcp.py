@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from namespace import PEERS, ROOT
+from namespace import PATIENCE, PEERS, ROOT
 
 FOLDER = ROOT / "build" / "pmd-pytcp"
 OURS = "198.18.0.2"
@@ -42,7 +42,7 @@ class Host:
 
     def end(self) -> int:
         """End it; return how many connections our engine gave it."""
-        out, _ = self.process.communicate(timeout=30)
+        out, _ = self.process.communicate(timeout=PATIENCE)
         return int(out)
 
 
@@ -72,13 +72,13 @@ def test_flood_costs_no_client(namespace, tmp_path: Path) -> None:
     host = Host(namespace, "shielded")
     attack = flood(namespace, tmp_path)
     served = visit(namespace, count=20)
-    attack.communicate(timeout=30)
+    attack.communicate(timeout=PATIENCE)
     assert (served, host.end()) == (20, 20)
 
 
 def test_flood_without_us_costs_every_client(namespace, tmp_path: Path) -> None:
     """The same flood at PyTCP alone, so that the test above means something."""
     host = Host(namespace, "plain")
-    flood(namespace, tmp_path).communicate(timeout=30)
+    flood(namespace, tmp_path).communicate(timeout=PATIENCE)
     assert visit(namespace, every=0.01, timeout=4) < 5
     host.end()

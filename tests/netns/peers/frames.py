@@ -15,7 +15,7 @@ import time
 SOL_PACKET, PACKET_AUXDATA, ETH_P_ALL = 263, 8, 3
 PACKET_OUTGOING = 4
 VLAN_VALID = 0x10
-SECONDS = 10.0  # of patience; a busy machine is slow
+SECONDS = 60.0  # of patience; a busy machine is slow
 
 
 def with_tag(frame, ancillary):

@@ -47,7 +47,7 @@ def serve(spec: dict) -> None:
 
 def answer(sock: socket.socket, spec: dict) -> None:
     with sock:
-        sock.settimeout(30)
+        sock.settimeout(60)
         try:
             if sock.recv(1):
                 info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES)
@@ -75,7 +75,7 @@ def connect(spec: dict) -> None:
 def once(spec: dict, found: dict) -> None:
     address = spec["address"]
     with socket.socket(family(address), socket.SOCK_STREAM) as sock:
-        sock.settimeout(spec.get("timeout", 10))
+        sock.settimeout(spec.get("timeout", 60))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             if "source" in spec:

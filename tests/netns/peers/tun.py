@@ -82,7 +82,7 @@ def udp_both_ways():
     """What a socket sends comes out, and what we answer goes in."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with sock, device() as link:
-        sock.settimeout(5)
+        sock.settimeout(60)
         sock.bind((KERNEL, 5000))
         sock.sendto(b"question", (OURS, 7))
         rx, (i,) = packets(link, lambda packet: UDP in packet)
@@ -123,13 +123,13 @@ def super_segments():
     """60 kB cross the device in one packet, either way."""
     body = bytes(range(256)) * 230
     listener = socket.create_server((KERNEL, 0))
-    listener.settimeout(5)
+    listener.settimeout(60)
     with listener, device() as link:
         ends = handshake(link, listener)
         send(link, partial(ends / body), checksum=Checksum.PARTIAL, gso_size=1000)
         sock, _ = listener.accept()
         with sock:
-            sock.settimeout(5)
+            sock.settimeout(60)
             taken = b""
             while len(taken) < len(body):
                 taken += sock.recv(65536)

@@ -82,7 +82,7 @@ def main(spec):
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as sock:
         sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         sock.bind((spec["interface"], 3))
-        sock.settimeout(5)
+        sock.settimeout(60)
         mac = bytes.fromhex(spec["mac"].replace(":", ""))
         frame = mac + bytes.fromhex("020000000099") + KINDS[spec["family"]] + packet
         sock.send(HEADER.pack(flags, 0, 0, 0, 14 + start, AT) + frame)

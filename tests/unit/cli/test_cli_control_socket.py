@@ -137,7 +137,7 @@ def test_several_requests_of_one_connection_are_answered_in_order(served, tmp_pa
         sock.sendall(line + b"nonsense\n" + line)
         for _ in range(20):
             served.turn()
-        sock.settimeout(10)
+        sock.settimeout(60)
         with sock.makefile("rb") as file:
             answers = [json.loads(file.readline()) for _ in range(3)]
     assert ["result", "error", "result"] == [next(iter(each)) for each in answers]

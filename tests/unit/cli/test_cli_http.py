@@ -42,7 +42,7 @@ def request(folder, method, target, **options):
     """Make one request; return status, header fields and body."""
 
     def talk(port):
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         client.request(method, target, **options)
         reply = client.getresponse()
         body = reply.read()
@@ -58,7 +58,7 @@ def raw(folder, data, **options):
     def talk(port):
         import socket
 
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(data)
             return b"".join(iter(lambda: sock.recv(65536), b""))
 
@@ -177,7 +177,7 @@ def test_silent_client_gets_no_answer(folder):
     def talk(port):
         import socket
 
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.shutdown(socket.SHUT_WR)
             return sock.recv(100)
 
@@ -208,7 +208,7 @@ def test_continue_and_parse_errors_have_their_words(folder):
     def talk(port):
         import socket
 
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(head + end)
             got = sock.recv(65536)
             sock.sendall(b"x")
@@ -254,11 +254,11 @@ def test_header_that_trickles_ends_with_408(folder, before):
         import socket
         import time
 
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(before + b"GET / HTTP/1.1\r\nX: ")
             sock.settimeout(0.02)
             got = b""
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while b" 408 " not in got and time.monotonic() < end:
                 try:
                     got += sock.recv(65536)
@@ -279,7 +279,7 @@ def test_slow_body_outlives_the_deadline_of_the_header(folder):
         import socket
         import time
 
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n")
             sock.sendall(b"Connection: close\r\n\r\n")
             for _ in range(4):

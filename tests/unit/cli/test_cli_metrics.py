@@ -248,7 +248,7 @@ def test_prometheus_scrapes_and_the_rules_are_evaluated(sockets, tmp_path):
 
 def result_of(url):
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["data"]["result"]
     except OSError:
         return []
@@ -266,18 +266,18 @@ def until(ask):
 def test_scrape_and_health_over_http(sockets):
     """Health is about every process; other paths are not found."""
     with exporting(sockets[:2]) as url:
-        with urllib.request.urlopen(f"{url}/metrics", timeout=20) as answer:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0")
             assert b"syncache_up" in answer.read()
-        with urllib.request.urlopen(f"{url}/health", timeout=20) as answer:
+        with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
             assert b"ok\n" == answer.read()
         with pytest.raises(urllib.error.HTTPError) as error:
-            urllib.request.urlopen(f"{url}/", timeout=20)
+            urllib.request.urlopen(f"{url}/", timeout=60)
         assert 404 == error.value.code
         error.value.close()
     with exporting(sockets) as url:
         with pytest.raises(urllib.error.HTTPError) as error:
-            urllib.request.urlopen(f"{url}/health", timeout=20)
+            urllib.request.urlopen(f"{url}/health", timeout=60)
         assert 503 == error.value.code
         error.value.close()
 

@@ -23,7 +23,7 @@ def daemon(tmp_path):
     """A Unix socket that is read in place of the daemon."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     made.bind(str(tmp_path / "log"))
-    made.settimeout(5)
+    made.settimeout(60)
     yield made, str(tmp_path / "log")
     made.close()
 
@@ -58,7 +58,7 @@ def test_udp_socket_gets_the_datagram(family, host):
     """The severity is the message's: 6 of the audit trail."""
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.bind((host.strip("[]"), 0))
-        sock.settimeout(5)
+        sock.settimeout(60)
         syslog = Syslog(f"{host}:{sock.getsockname()[1]}")
         syslog.send(START)
         assert sock.recv(2000).startswith(b"<134>1 ")

@@ -18,7 +18,7 @@ from contextlib import suppress
 from math import floor
 from typing import TYPE_CHECKING
 
-from .block import NOW_MAX_MS, allocate, milliseconds, wipe
+from .block import NOW_MAX_MS, allocate, milliseconds, refusal, wipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,12 +36,8 @@ if getattr(sys.modules["syncache"], "__distribution__", "") != "tcp-syncache":
 try:
     from .._ffi import ffi as ffi
     from .._ffi import lib as lib
-except ImportError as error:  # pragma: no cover - and one for this
-    raise ImportError(
-        "the compiled core syncache._ffi is missing or does not fit this Python: "
-        "pip install tcp-syncache, or in a checkout "
-        f"`python setup.py build_ext --inplace` ({error})"
-    ) from error
+except ImportError as error:  # pragma: no cover - and two for this
+    raise ImportError(refusal(str(error))) from error
 
 from .keyfeed import UINT64_MASK, KeyCalls, KeyFeed
 from .mirror import layout, limit

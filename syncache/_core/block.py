@@ -1,4 +1,4 @@
-"""The memory of an engine, from the system; and time, in the units of C."""
+"""Memory of an engine, from the system; time in units of C; what C is missing."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ def allocate(size: int) -> mmap.mmap:
         with suppress(OSError):
             memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
+
+
+def refusal(why: str) -> str:
+    """Return what to do if the compiled module cannot be imported."""
+    if "subinterpreter" in why:
+        return (
+            "syncache works in the main interpreter and in subinterpreters that share "
+            f"its lock, not in isolated ones ({why})"
+        )
+    return (
+        "the compiled core syncache._ffi is missing or does not fit this Python: "
+        "pip install tcp-syncache, or in a checkout "
+        f"`python setup.py build_ext --inplace` ({why})"
+    )
 
 
 def wipe(memory: mmap.mmap) -> None:

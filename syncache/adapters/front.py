@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import Conn, Kind, Segment, Syncache, Sysctl
+from ..engine import PortTakenError
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,6 +40,12 @@ class Front:
         sysctl: the tunables; the preset is `host` if None.
         endpoint: what `Syncache.listen()` is told of every port.
         ts_per_tuple: False: the host's timestamps are its clock, without an offset.
+
+    Ports for which the engine has no room (`x.endpoint_max`) are the host's alone.
+
+    Raises:
+        ValueError: a value of `endpoint` is out of range.
+        TypeError: `listen()` has no such word.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class Front:
         self.engine = Syncache(sysctl, established_max=0, ts_per_tuple=ts_per_tuple)
         self._host, self._endpoint = host, dict(endpoint or {})
         self._ports, self._lock = set[int](), threading.Lock()
+        self.engine.listen(1, **self._endpoint).close()  # now rather than by a packet
 
     def segment(self, src: bytes, dst: bytes, tcp: bytes, by: Any = None) -> bool:
         """Take a segment for which the host has a listener, but no connection.
@@ -64,7 +74,8 @@ class Front:
         with self._lock:
             if port and port not in self._ports:
                 self._ports.add(port)
-                self.engine.listen(port, **self._endpoint)
+                with suppress(RuntimeError, PortTakenError):  # no room, or listened on
+                    self.engine.listen(port, **self._endpoint)
             verdict = self.engine.segment(src, dst, tcp, self._host.now())
         made = False
         if verdict.conn is not None:
@@ -88,10 +99,22 @@ class Front:
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Call `run()` for ever: by the loop, or in a thread of its own."""
         if loop is not None:
-            loop.call_later(self.run(), self.start, loop)
+            loop.call_later(self._due(loop), self.start, loop)
             return
         threading.Thread(target=self._run, daemon=True).start()
 
+    def _due(self, loop: asyncio.AbstractEventLoop | None) -> float:
+        """Call `run()`; what the host raises is reported, and ends no timer."""
+        try:
+            return self.run()
+        except Exception as error:  # noqa: BLE001 - whatever a host's send() raises
+            if loop is not None:
+                words = {"message": "a SYN-ACK could not be sent", "exception": error}
+                loop.call_exception_handler(words)
+            else:
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), None)))
+            return WAIT_MAX
+
     def _run(self) -> None:
         while True:
-            time.sleep(self.run())
+            time.sleep(self._due(None))

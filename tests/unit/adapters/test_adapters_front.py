@@ -157,6 +157,77 @@ def test_timer_runs_in_a_loop(monkeypatch):
     assert (2, threads) == (len(host.sent), threading.active_count())
 
 
+def test_ports_beyond_the_engines_room_are_the_hosts_alone(family):
+    """And so is one that the application listens on itself; nothing is raised."""
+    host = Paper()
+    (tunables := Sysctl()).preset("embedded")
+    shield = Front(host, tunables)
+    shield.engine.listen(81)
+    given = [give(shield, family, SYN, 1000, dport=port) for port in range(80, 140)]
+    room = tunables["net.inet.tcp.syncache.x.endpoint_max"]
+    assert [False] * room + [True] * (60 - room) == given
+    assert room == len(host.sent)
+    assert give(shield, family, SYN, 2000, dport=139)
+
+
+def test_endpoint_that_cannot_be_is_refused_at_once():
+    """Before the first packet."""
+    with pytest.raises(ValueError, match="rcv_wscale is 0 to 14, not 15"):
+        Front(Paper(), endpoint={"rcv_wscale": 15})
+    with pytest.raises(TypeError, match="scale"):
+        Front(Paper(), endpoint={"scale": 1})
+
+
+def test_host_that_raises_in_the_thread_is_reported_and_asked_again(monkeypatch):
+    """A link that is down for a moment does not end the timer."""
+    host, reports, waits = Paper(), [], []
+    shield = Front(host)
+    give(shield, 4, SYN, 1000)
+
+    def refuse(reply, by):
+        raise OSError("link down")
+
+    def sleep(wait):
+        waits.append(wait)
+        host.clock += 3
+        host.send = lambda *words: host.sent.append(words)
+        1 / (3 - len(waits))
+
+    host.send = refuse
+    host.clock += 3
+    monkeypatch.setattr(threading, "excepthook", reports.append)
+    monkeypatch.setattr(front.time, "sleep", sleep)
+    with pytest.raises(ZeroDivisionError):
+        shield._run()
+    assert ["link down"] == [str(report.exc_value) for report in reports]
+    assert 2 == len(host.sent)
+
+
+def test_host_that_raises_in_a_loop_is_reported_and_asked_again(monkeypatch):
+    """By the loop's own handler of exceptions."""
+    monkeypatch.setattr(front, "WAIT_MAX", 0.01)
+    host, reports = Paper(), []
+
+    async def handshake():
+        sent, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, report: reports.append(report))
+        shield = Front(host)
+        give(shield, 4, SYN, 1000)
+
+        def refuse(reply, by):
+            host.send = lambda *words: sent.set()
+            host.clock += 3
+            raise OSError("link down")
+
+        host.send = refuse
+        host.clock += 3
+        shield.start(loop)
+        await asyncio.wait_for(sent.wait(), 20)
+
+    asyncio.run(handshake())
+    assert ["link down"] == [str(report["exception"]) for report in reports]
+
+
 @pytest.mark.parametrize("threads", [4])
 def test_threads_take_turns(threads):
     """No call overlaps another one in the engine, which would raise."""

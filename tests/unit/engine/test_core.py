@@ -222,9 +222,9 @@ def run(code, folder):
     )
 
 
-def test_missing_extension_says_what_to_do(tmp_path):
-    """Without the compiled module the first import says how to get it."""
-    package = tmp_path / "syncache"
+def package_without_extension(folder):
+    """Make the door to C alone; return the package."""
+    package = folder / "syncache"
     package.mkdir()
     door = package / "_core"
     door.mkdir()
@@ -232,9 +232,25 @@ def test_missing_extension_says_what_to_do(tmp_path):
         source = (ROOT / "syncache" / "_core" / f"{name}.py").read_text()
         (door / f"{name}.py").write_text(source)
     (package / "__init__.py").write_text('__distribution__ = "tcp-syncache"\n')
+    return package
+
+
+def test_missing_extension_says_what_to_do(tmp_path):
+    """Without the compiled module the first import says how to get it."""
+    package_without_extension(tmp_path)
     done = run("import syncache._core", tmp_path)
     assert "ImportError: the compiled core syncache._ffi is missing" in done.stderr
     assert "pip install tcp-syncache" in done.stderr
+
+
+def test_isolated_interpreter_says_what_to_do(tmp_path):
+    """It refuses the module; to install it again would not help."""
+    package = package_without_extension(tmp_path)
+    refusal = "module syncache._ffi does not support loading in subinterpreters"
+    (package / "_ffi.py").write_text(f"raise ImportError({refusal!r})\n")
+    done = run("import syncache._core", tmp_path)
+    assert "subinterpreters that share its lock" in done.stderr
+    assert "pip install" not in done.stderr
 
 
 def test_shadowing_package_is_named(tmp_path):

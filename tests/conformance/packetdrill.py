@@ -78,13 +78,15 @@ def read(
     *,
     defined: frozenset[str] = SYMBOLS,
     option_order: str | None = None,
+    linux: bool = False,
 ) -> Script:
     """Read one script; `defined` are the symbols of its #ifdef lines.
 
     `option_order` is "exact" or "any"; None: any in scripts that were written for
-    Linux, which has another order than ours, exact in the others.
+    Linux (`linux`: it is known to be one), which has another order than ours, exact in
+    the others.
     """
-    reader = Reader(option_order)
+    reader = Reader(option_order, for_linux=linux)
     for number, event in _events(_chosen(text, name, defined)):
         try:
             _read_event(reader, event)
@@ -225,6 +227,7 @@ def _read_action(
         shape = read_segment(text[1:].strip(), expected=False)
         reader.steps.append(Inject(at, shape))
     elif text.startswith(">"):
+        reader.for_linux |= is_for_linux(text)
         any_order = (reader.option_order or "exact") == "any"
         if reader.option_order is None:
             any_order = reader.for_linux

@@ -50,11 +50,14 @@ DEFAULTS = (
     "net.ipv4.tcp_syncookies=1",
     "net.ipv4.tcp_fastopen=0x3",
 )
-FOR_LINUX = re.compile(r"defaults\.sh|net\.ipv4\.|/proc/sys/net/")
+# Settings, and the place of the NOPs in front of "SACK permitted".
+FOR_LINUX = re.compile(
+    r"defaults\.sh|net\.ipv4\.|/proc/sys/net/|> *S\..*<mss \d+,nop,nop,sackOK"
+)
 
 
 def is_for_linux(text: str) -> bool:
-    """Whether a shell line is one of a script that was written for Linux."""
+    """Whether a line is one of a script that was written for Linux."""
     return FOR_LINUX.search(text) is not None
 
 

@@ -57,7 +57,7 @@ def scripts(folders: list[Path]) -> Iterator[Path]:
 def judge(path: Path, *, linux: bool = False) -> tuple[str, Reason | None, str]:
     """Read and play one script; return a word, the reason, and the complaint."""
     try:
-        script = packetdrill.load(path)
+        script = packetdrill.load(path, linux=linux)
     except (OSError, ValueError) as error:
         reason = reason_for(str(error), UNPLAYABLE)
         return ("unplayable" if reason else "unread"), reason, str(error)

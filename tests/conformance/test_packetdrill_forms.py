@@ -163,6 +163,10 @@ def test_options_come_in_any_order_in_scripts_for_linux():
     assert [] == failures(linux)
     assert failures(f"--option_order=exact\n{linux}")
     assert failures(swapped)
+    assert [] == failures(swapped, linux=True)
+    padded = ESTABLISHED.replace("sackOK,eol,eol>", "nop,nop,sackOK>")
+    assert [] == failures(padded)
+    assert failures(f"--option_order=exact\n{padded}")
 
 
 def test_option_that_is_set_behind_listen_holds_for_later_connections():

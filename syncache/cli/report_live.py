@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..inspection import Inspection
     from ..report_page import Page
 
-AUDIT = "net.inet.inspect.audit_trail"
 DROPPED = "kernel_dropped"
 TITLE = "Inspection of live traffic"
 PATIENCE_S = 5.0  # for a page that is being written, at the end

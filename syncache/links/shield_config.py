@@ -38,7 +38,7 @@ LAYOUTS = dict(
 # What the kernel takes at least of a peer (bpf_sk_assign_tcp_reqsk).
 MSS_LEAST = (536, 1220)
 HEADERS = (40, 60)  # IP and TCP
-MS, SECOND = 1_000_000, 1_000_000_000
+MS = 1_000_000
 UINT32_MASK = 2**32 - 1
 TS_REFUSED_MAX = 1000  # a second; more, and `auto` asks for timestamps
 

@@ -160,6 +160,92 @@ test_tunnels_are_counted_and_by_choice_looked_into(void)
     }
 }
 
+/* A TCP segment in so many headers of IP in IP. */
+static void
+in_each_other(uint32_t tunnels)
+{
+    uint32_t size = 20 * tunnels;
+
+    start(false);
+    rx.ring.slots /= 2;
+    rx.ring.slot_size *= 2;
+    capture.tunnels = true;
+    classic(0xa1b2c3d4, 101);
+    record(1, 0, size + IP_SIZE, size + IP_SIZE);
+    for (uint32_t left = size; left > 0; left -= 20) {
+        uint8_t head[20] = {0x45, [3] = (uint8_t)(left + IP_SIZE), [8] = 64, 4};
+        put_bytes(head, sizeof head);
+    }
+    frame(NULL, 0);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, rx.ring.count);
+}
+
+static void
+test_tunnels_in_each_other_are_looked_into_eight_deep(void)
+{
+    /* The ninth is left as it is, and counted. */
+    in_each_other(8);
+    EXPECT_EQ(8, capture.entered[TUNNEL_IPIP]);
+    EXPECT_EQ(0, capture.passed_count);
+    EXPECT_EQ(IP_SIZE, rx.slot[0].size);
+    in_each_other(9);
+    EXPECT_EQ(8, capture.entered[TUNNEL_IPIP]);
+    EXPECT_EQ(ENCAP_TUNNEL, capture.passed[0].reason);
+    EXPECT_EQ(20 + IP_SIZE, rx.slot[0].size);
+}
+
+static void
+test_doubles_are_counted_and_by_choice_left_out(void)
+{
+    for (int dedup = 0; dedup < 2; dedup++) {
+        static const uint8_t head[IP_SIZE] = {
+            0x45, [3] = IP_SIZE, [5] = 7, [8] = 64, 6, [32] = 0x50, 0x10};
+        start(false);
+        capture.dedup = dedup != 0;
+        classic(0xa1b2c3d4, 101);
+        for (int i = 0; i < 3; i++) {
+            record(1, 0, IP_SIZE, IP_SIZE);
+            put_bytes(head, sizeof head);
+        }
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(3, capture.packets);
+        EXPECT_EQ(2, capture.doubles);
+        EXPECT_EQ(dedup ? 1 : 3, rx.ring.count);
+        EXPECT_EQ(dedup ? 2 : 0, capture.skipped);
+        if (dedup)
+            EXPECT_EQ(ENCAP_DOUBLE, capture.passed[0].reason);
+    }
+}
+
+static void
+test_records_that_the_filter_refuses_are_counted_apart(void)
+{
+    /* By the program of their link type; without one it is asked for. */
+    static const struct filter_instruction all = {0x06, 0, 0, 1};
+
+    for (int wanted = 0; wanted < 2; wanted++) {
+        start(false);
+        capture.filtering = 1;
+        classic(0xa1b2c3d4, 101);
+        record(1, 0, IP_SIZE, IP_SIZE);
+        frame(NULL, 0);
+        EXPECT_EQ(LINK_CAPTURE_FILTER, parse());
+        EXPECT_EQ(101, capture.filter_linktype);
+        EXPECT_EQ(0, capture.packets + capture.filtered);
+        capture.filter[0].linktype = 101;
+        capture.filter[0].program = wanted ? &all : NULL;
+        capture.filter_count = 1;
+        EXPECT_EQ(LINK_CAPTURE_MORE,
+                  link_capture_parse(&capture, file + capture.consumed,
+                                     file_size - (uint32_t)capture.consumed,
+                                     &rx.ring));
+        EXPECT_EQ(wanted, capture.packets);
+        EXPECT_EQ(wanted, rx.ring.count);
+        EXPECT_EQ(!wanted, capture.filtered);
+    }
+}
+
 static void
 test_kinds_beyond_the_table_are_counted_together(void)
 {
@@ -352,6 +438,9 @@ static const struct test tests[] = {
     TEST(test_damage_and_other_files_are_told_apart),
     TEST(test_ip_that_is_not_looked_at_is_counted_and_goes_on),
     TEST(test_tunnels_are_counted_and_by_choice_looked_into),
+    TEST(test_tunnels_in_each_other_are_looked_into_eight_deep),
+    TEST(test_doubles_are_counted_and_by_choice_left_out),
+    TEST(test_records_that_the_filter_refuses_are_counted_apart),
     TEST(test_kinds_beyond_the_table_are_counted_together),
     TEST(test_a_packet_cut_within_its_headers_is_counted),
     TEST(test_time_that_steps_back_is_a_status_of_its_own),

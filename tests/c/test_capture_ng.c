@@ -151,6 +151,23 @@ test_ng_may_have_hundreds_of_interfaces(void)
     EXPECT_EQ(ENCAP_LINKTYPE, capture.passed[0].reason);
 }
 
+static void
+test_ng_interface_beyond_the_table_is_no_damage(void)
+{
+    /* Its packets are those of an interface that is not described. */
+    start(false);
+    section();
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    capture.interface_count = LINK_CAPTURE_INTERFACES_MAX;
+    file_size = 0;
+    interface(101, 6, 0);
+    enhanced(LINK_CAPTURE_INTERFACES_MAX, 0, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(LINK_CAPTURE_INTERFACES_MAX, capture.interface_count);
+    EXPECT_EQ(1, capture.packets);
+    EXPECT_EQ(ENCAP_INTERFACE, capture.passed[0].reason);
+}
+
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
     TEST(test_ng_simple_and_old_blocks),
@@ -159,6 +176,7 @@ static const struct test tests[] = {
     TEST(test_ng_contradictions_are_refused),
     TEST(test_ng_times_are_bounded),
     TEST(test_ng_may_have_hundreds_of_interfaces),
+    TEST(test_ng_interface_beyond_the_table_is_no_damage),
 };
 
 int

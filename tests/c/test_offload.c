@@ -111,6 +111,13 @@ test_udp_is_finished_but_not_cut(void)
     offload_segment(&cut, 0, out);
     uint32_t sum = 17 + 10 + 10 + (uint32_t)(out[26] << 8 | out[27]);
     EXPECT_EQ(0xffff, fold(sum));
+    uint8_t zero[sizeof udp];
+    memcpy(zero, udp, sizeof zero);
+    zero[28] = 0xff; /* with 17 and twice 10 it is 0xffff */
+    zero[29] = 0xff - 37;
+    EXPECT_TRUE(offload_cut(&slot, zero, &cut));
+    offload_segment(&cut, 0, out);
+    EXPECT_EQ(0xffff, out[26] << 8 | out[27]);
     slot.gso_size = 1;
     EXPECT_TRUE(!offload_cut(&slot, udp, &cut));
 }

@@ -111,6 +111,7 @@ test_pieces_are_packets_with_the_payload_in_order(void)
             EXPECT_EQ(VIRTIO_NET_HDR_GSO_TCPV4, offloads.gso_type);
             EXPECT_EQ(ETHERNET + (family == 4 ? 20 : 40), offloads.csum_start);
             EXPECT_EQ(16, offloads.csum_offset);
+            EXPECT_EQ(offloads.csum_start + TCP + OPTIONS, offloads.hdr_len);
             given +=
                 got - ETHERNET - tag - (family == 4 ? 20 : 40) - TCP - OPTIONS;
             count++;

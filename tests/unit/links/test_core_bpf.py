@@ -86,6 +86,53 @@ def test_member_is_found_also_in_what_has_no_name(structure, member, offset):
     assert offset == _core_bpf.btf_member(described, structure, member)
 
 
+# Kind, and the bytes of one member (or of all): as linux/btf.h has them.
+KINDS = [
+    *((1, 4, 0), (2, 0, 0), (3, 12, 0), (4, 0, 12), (5, 0, 12), (6, 0, 8), (7, 0, 0)),
+    *((8, 0, 0), (9, 0, 0), (10, 0, 0), (11, 0, 0), (12, 0, 0), (13, 0, 8), (14, 4, 0)),
+    *((15, 0, 12), (16, 0, 0), (17, 4, 0), (18, 0, 0), (19, 0, 12)),
+]
+
+
+@pytest.mark.parametrize(("kind", "size", "each"), KINDS)
+def test_type_of_any_kind_is_passed_over(kind, size, each):
+    """The next one begins right behind it, however many members it has."""
+    for count in (0, 1, 3) if each else (0,):
+        before = a_type(AT[b"inner"], kind, count, 4, bytes(size + each * count))
+        text = btf(before, KNOWN[4], names=NAMES)
+        assert 2 == _core_bpf.btf_function(text, "hello")
+
+
+@pytest.mark.parametrize(("kind", "found"), [(STRUCT, True), (UNION, True), (6, False)])
+def test_member_without_a_name_is_looked_into_if_it_has_members(kind, found):
+    """Structures and unions; of an enumeration, names are no members."""
+    inner = a_type(0, kind, 1, 4, struct.pack("<III", AT[b"second"], 1, 32))
+    outer = a_type(AT[b"outer"], STRUCT, 1, 8, struct.pack("<III", 0, 2, 64))
+    text = btf(KNOWN[0], inner, outer, names=NAMES)
+    if found:
+        assert 12 == _core_bpf.btf_member(text, "outer", "second")
+        return
+    with pytest.raises(FileNotFoundError):
+        _core_bpf.btf_member(text, "outer", "second")
+
+
+def test_structures_without_names_are_looked_into_eight_deep():
+    """And no deeper."""
+    for depth in (8, 9):
+        link = [
+            a_type(0, STRUCT, 1, 8, struct.pack("<III", 0, number, 8))
+            for number in range(2, depth + 1)
+        ]
+        last = a_type(0, STRUCT, 1, 8, struct.pack("<III", AT[b"first"], 1, 8))
+        outer = a_type(AT[b"outer"], STRUCT, 1, 8, struct.pack("<III", 0, 1, 8))
+        text = btf(*link, last, outer, names=NAMES)
+        if depth == 8:
+            assert 9 == _core_bpf.btf_member(text, "outer", "first")
+            continue
+        with pytest.raises(FileNotFoundError):
+            _core_bpf.btf_member(text, "outer", "first")
+
+
 @pytest.mark.parametrize(
     "ask",
     [

@@ -230,6 +230,7 @@ struct flow_stats {
     uint64_t table_full;          /* no room for a session although something half-open was evicted, or none was */
     uint64_t hosts_full;          /* half-open sessions that no host counts */
     uint64_t headers_full;        /* link headers not kept */
+    uint64_t resets_withheld;     /* RSTs not sent, too many being due to one connection in this second */
     uint64_t journal_lost;        /* events that found the journal full */
     uint64_t tx_lost;             /* packets of ours that found no room */
     uint64_t verdicts[FLOW_VERDICT_COUNT];

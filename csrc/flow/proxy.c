@@ -116,10 +116,13 @@ proxy_bad_ack(struct flow *flow, const struct session *session,
     const struct view *view = &arrival->view;
 
     flow->stats.bad_ack++;
-    if (flow->proxy.bad_ack_rst && view->flags & WIRE_ACK &&
-        view->ack != session->p + 1 &&
-        strays_repeat(&flow->strays, flow->now_ms, session->hash, REPEATS_SYN))
+    if (!flow->proxy.bad_ack_rst || !(view->flags & WIRE_ACK) ||
+        view->ack == session->p + 1)
+        return FLOW_DROP_BAD_ACK;
+    if (strays_repeat(&flow->strays, flow->now_ms, session->hash, REPEATS_SYN))
         proxy_refuse(flow, arrival);
+    else
+        flow->stats.resets_withheld++;
     return FLOW_DROP_BAD_ACK;
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +50,7 @@ class Netdev:
         claim: Claim | None = None,
     ) -> None:
         self.name = name
+        self._index = -1  # the name may change
         self._claim = claim
         self._steps: list[Step] = list(claim.steps) if claim else []
         try:
@@ -80,7 +82,7 @@ class Netdev:
         routes: Sequence[str],
         **sizes: int | None,
     ) -> None:
-        index = ip.link_lookup(ifname=self.name)[0]
+        index = self._index = ip.link_lookup(ifname=self.name)[0]
         link = ip.get_links(index)[0]
         wanted = [["addr", address] for address in addresses]
         wanted += [["route", route] for route in routes]
@@ -118,8 +120,8 @@ class Netdev:
     def _resize(self, ip: Any, link: Any, size: str, value: int | None) -> None:
         was = link.get_attr(f"IFLA_{size.upper()}")
         if value is not None and value != was:
-            index = ip.link_lookup(ifname=self.name)[0]
-            self._do([size, was], ip.link, "set", index=index, **{size: value})
+            change = {"index": self._index, size: value}
+            self._do([size, was], ip.link, "set", **change)
 
     def _keep_ipv6_addresses(self) -> None:
         """Have them survive that the interface goes down, as those of IPv4 do."""
@@ -130,7 +132,10 @@ class Netdev:
 
     @property
     def _keeping(self) -> Path:
-        return Path("/proc/sys/net/ipv6/conf", self.name, "keep_addr_on_down")
+        name = self.name
+        with suppress(OSError):
+            name = socket.if_indextoname(self._index)
+        return Path("/proc/sys/net/ipv6/conf", name, "keep_addr_on_down")
 
     def _do(
         self, step: Step, call: Callable[..., object], *words: str, **what: object
@@ -169,7 +174,7 @@ class Netdev:
             if word == "keep":
                 self._keeping.write_text(str(arguments[0]), "ascii")
             else:
-                index = ip.link_lookup(ifname=self.name)[0]
+                index = self._index
                 if word == "addr":
                     ip.addr("del", index=index, address=arguments[0])
                 elif word == "route":

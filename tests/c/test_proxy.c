@@ -112,6 +112,14 @@ test_bad_ack_changes_nothing_and_may_be_refused(void)
     /* Data that overtook C's ACK: it is C that sends it. */
     EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 701, p + 1, 700));
     EXPECT_EQ(4, world.flow->stats.bad_ack);
+    /* So many a second; the others are counted. */
+    EXPECT_EQ(0, world.flow->stats.resets_withheld);
+    uint32_t sent = 1;
+    for (uint32_t i = 0; i < 2 * REPEATS_A_SECOND; i++)
+        sent += client(WIRE_ACK, C_ISN + 1, p + 2, 0) == 1;
+    EXPECT_EQ(REPEATS_A_SECOND / REPEATS_SYN, sent);
+    EXPECT_EQ(2 * REPEATS_A_SECOND + 1 - sent,
+              world.flow->stats.resets_withheld);
     between_close(&world);
 }
 

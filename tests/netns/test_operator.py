@@ -201,3 +201,18 @@ def test_address_that_nobody_has_is_refused(us):
         error = process.communicate(timeout=PATIENCE)[1]
     assert 1 == process.returncode
     assert "198.18.0.9 is no address of this machine" in error
+
+
+@pytest.mark.parametrize("way", ["--packet", "--xdp"])
+def test_interface_that_was_renamed_is_left_as_it_was(us, way):
+    """The address that we gave would have the kernel answer our clients with RSTs."""
+    before = us.show("o0")
+    words = ["serve", "--discard", way, "o0", "--address"]
+    with start(us, *words, *GIVEN) as process:
+        assert "discard on " in process.stdout.readline()
+        for change in (["down"], ["name", "o9"], ["up"]):
+            us.run("ip", "link", "set", "o9" if change == ["up"] else "o0", *change)
+        process.terminate()
+        error = process.communicate(timeout=60)[1]
+    assert 0 == process.returncode, error
+    assert before == us.show("o9")

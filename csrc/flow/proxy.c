@@ -270,6 +270,10 @@ proxy_synsent_server(struct flow *flow, struct session *session,
     if (view->flags & WIRE_RST)
         return answers ? proxy_refused(flow, session) : FLOW_DROP_SERVER;
     if (answers && view->flags & WIRE_SYN) {
+        /* Of the handshake that we have reset, and late. */
+        if (session->half_stamps && session->rexmts == 0 &&
+            view->seq == session->s)
+            return FLOW_DROP_SERVER;
         knit_halves(flow, session, view);
         return FLOW_CONSUMED;
     }
@@ -373,6 +377,8 @@ proxy_due(struct flow *flow, struct session *session)
         proxy_send_syn_ack(flow, session);
         flow->stats.rexmts_client++;
     } else {
+        if (session->half_stamps)
+            (void)proxy_reset_server(flow, session);
         proxy_send_syn(flow, session);
         flow->stats.rexmts_server++;
     }

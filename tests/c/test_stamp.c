@@ -180,12 +180,26 @@ test_server_that_refuses_is_asked_again_for_smaller_segments(void)
         EXPECT_EQ(C_ISN, world.out[1].seq);
         EXPECT_EQ(0, world.out[1].has & WIRE_HAS_TIMESTAMPS);
         EXPECT_EQ(1000 - STAMP_BYTES, world.out[1].mss);
-        /* Lost, it goes out again as it was. */
+        /* The SYN-ACK of what was reset, once more. */
+        struct said late = between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                        S_ISN - 50, C_ISN + 1, 0);
+        EXPECT_EQ(0, between_send(&world, late));
+        EXPECT_EQ(FLOW_DROP_SERVER, world.verdict);
+        /* Both are lost, and go out again as they were. */
         world.now_ms += 1000;
-        EXPECT_EQ(1, between_poll(&world));
-        EXPECT_EQ(0, world.out[0].has & WIRE_HAS_TIMESTAMPS);
-        EXPECT_EQ(1000 - STAMP_BYTES, world.out[0].mss);
+        EXPECT_EQ(2, between_poll(&world));
+        EXPECT_EQ(WIRE_RST, world.out[0].flags);
+        EXPECT_EQ(WIRE_SYN, world.out[1].flags);
+        EXPECT_EQ(0, world.out[1].has & WIRE_HAS_TIMESTAMPS);
+        EXPECT_EQ(1000 - STAMP_BYTES, world.out[1].mss);
         (void)answered();
+        between_close(&world);
+        /* A server whose numbers do not change (a cookie). */
+        (void)refused(family);
+        world.now_ms += 1000;
+        EXPECT_EQ(2, between_poll(&world));
+        EXPECT_EQ(2, between_send(&world, late));
+        EXPECT_EQ(FLOW_ESTAB, between_session(&world)->state);
         between_close(&world);
     }
 }

@@ -334,7 +334,7 @@ def test_timestamps_that_one_of_several_servers_refuses_are_promised_once(family
     echo = (Timestamps(101, stamp.tsval),)
     box.give(Side.CLIENT, ACK, C + 1, answer.seq + 1, options=echo)
     to_client, to_server = box.give(
-        Side.SERVER, SYN | ACK, S, C + 1, options=(Mss(1460),)
+        Side.SERVER, SYN | ACK, S - 7, C + 1, options=(Mss(1460),)
     )
     assert [] == to_client
     assert [RST, SYN] == [segment.flags for segment in to_server]

@@ -61,6 +61,18 @@ struct link_capture_filter {
     const struct filter_instruction *program; /* the caller's, as long as the capture is read; filter_valid() */
 };
 
+/*
+ * Packets among which several captures look for doubles, all zero at first.  Of files that are merged one is read
+ * ahead of the others by a ring's packets, so they are more than one capture needs.
+ */
+#define LINK_CAPTURE_SHARED 65536
+
+struct link_capture_shared {
+    uint64_t hash[LINK_CAPTURE_SHARED];
+    uint64_t time_ms[LINK_CAPTURE_SHARED];
+    uint32_t number[LINK_CAPTURE_SHARED]; /* of the capture that had it first */
+};
+
 /* The state of reading a capture.  All zero at first but for the fields marked `in`; the rest is of this file. */
 struct link_capture {
     uint32_t format;            /* 0: not yet known, 1 pcap, 2 pcapng */
@@ -71,7 +83,7 @@ struct link_capture {
     uint32_t passed_count;      /* of passed[] */
     uint32_t tunnels;           /* in: 1: look into tunnels */
     uint32_t dedup;             /* in: 1: leave out packets that were recorded before */
-    uint32_t reserved;
+    uint32_t number;            /* in: of this capture among those that share */
     uint32_t filtering;         /* in: 1: only frames that filter[] accepts */
     uint32_t filter_count;      /* in: of filter[] */
     uint32_t filter_linktype;   /* the one that a program is needed for */
@@ -92,6 +104,7 @@ struct link_capture {
     uint64_t entered[TUNNEL_COUNT]; /* tunnels looked into, by enum link_tunnel */
     uint64_t recent[LINK_CAPTURE_DOUBLES]; /* hashes of packets; 0: none */
     uint64_t recent_ms[LINK_CAPTURE_DOUBLES];
+    struct link_capture_shared *shared; /* in: the caller's, instead of recent[]; NULL: of this capture alone */
     struct link_capture_filter filter[LINK_CAPTURE_FILTERS_MAX];
     struct link_capture_passed passed[LINK_CAPTURE_PASSED_MAX];
     struct link_capture_interface interface[LINK_CAPTURE_INTERFACES_MAX];

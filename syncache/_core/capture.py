@@ -43,18 +43,42 @@ _COUNTS = (
 )
 
 
+class Doubles:
+    """The packets among which several captures look for doubles."""
+
+    __slots__ = ("_members", "shared")
+
+    def __init__(self) -> None:
+        self.shared = ffi.new("struct link_capture_shared *")
+        self._members = 0
+
+    def join(self) -> int:
+        """Return the number of one more capture."""
+        self._members += 1
+        return self._members
+
+
 class Capture:
     """The state of a capture that is being read."""
 
-    __slots__ = ("_capture", "_programs")
+    __slots__ = ("_among", "_capture", "_programs")
 
     def __init__(
-        self, *, tunnels: bool = False, dedup: bool = False, filtering: bool = False
+        self,
+        *,
+        tunnels: bool = False,
+        dedup: bool = False,
+        filtering: bool = False,
+        among: Doubles | None = None,
     ) -> None:
+        self._among = among  # C keeps a pointer to it
         self._capture = ffi.new("struct link_capture *")
         self._capture.tunnels = tunnels
         self._capture.dedup = dedup
         self._capture.filtering = filtering
+        if among is not None:
+            self._capture.shared = among.shared
+            self._capture.number = among.join()
         self._programs: list[object] = []  # C keeps pointers to them
 
     @property

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._core.capture import Doubles
 from ..links.compressed import is_compressed
 from ..links.link import LinkError
 from ..links.passed import TUNNELS, total
@@ -67,13 +68,14 @@ class Captures:
             return 0
         return sum(Path(path).stat().st_size for path in self.paths)
 
-    def reader(self, path: str) -> CaptureReader:
-        """Open one of them."""
+    def reader(self, path: str, among: Doubles | None = None) -> CaptureReader:
+        """Open one of them; doubles are looked for among those of several."""
         return CaptureReader(
             path,
             tunnels=self.tunnels,
             dedup=self.dedup,
             expression=self.expression,
+            among=among,
         )
 
 
@@ -126,16 +128,18 @@ class Source:
         LinkError: It cannot be read, or is of another kind.
     """
 
-    def __init__(self, captures: Captures, path: str) -> None:
-        self._captures = captures
+    def __init__(
+        self, captures: Captures, path: str, among: Doubles | None = None
+    ) -> None:
+        self._captures, self._among = captures, among
         self.path = path
         self.damage: str | None = None
         self.shift = 0.0  # times of its packets minus captured times
         self.next = 0.0  # the time of its next packet
         self.has_stepped = False  # time stepped back before it
-        self._reader = captures.reader(path)
         # One that can be read again is opened when its time comes.
         is_file = Path(path).is_file()
+        self._reader = captures.reader(path, None if is_file else among)
         self.rx = Ring(1 if is_file else SLOTS, SLOT_BYTES)
         self.is_empty = not self.refill()
         self._is_parked = is_file and not self.is_empty
@@ -147,7 +151,7 @@ class Source:
         if self._is_parked:
             self._is_parked = False
             self.damage = None
-            self._reader = self._captures.reader(self.path)
+            self._reader = self._captures.reader(self.path, self._among)
             self.rx = Ring(SLOTS, SLOT_BYTES)
             self.refill()
             self.has_stepped = False
@@ -252,9 +256,10 @@ class Merged:
         self._active: list[Source] = []
         self._done = self._packets = 0
         self._progress: Progress | None = None
+        among = Doubles() if len(captures.paths) > 1 else None
         try:
             for path in captures.paths:
-                source = Source(captures, path)
+                source = Source(captures, path, among)
                 if source.is_empty:
                     self._end(source)
                 else:

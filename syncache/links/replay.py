@@ -18,6 +18,7 @@ from .._core.capture import (
     STEP,
     TOO_LONG,
     Capture,
+    Doubles,
     time_of,
 )
 from ..ring import Ring
@@ -50,6 +51,7 @@ class CaptureReader:
         dedup: Leave out packets that were recorded before, by another interface or a
             mirror of both directions, up to 20 ms apart.
         expression: A filter as tcpdump takes it; frames that it refuses do not count.
+        among: Look for doubles among the packets of all captures that are given it.
 
     Raises:
         LinkError: It cannot be read, holds no capture, or the filter is wrong.
@@ -65,11 +67,15 @@ class CaptureReader:
         tunnels: bool = False,
         dedup: bool = False,
         expression: str | None = None,
+        among: Doubles | None = None,
     ) -> None:
         self.path = Path(path)
         self._expression = expression
         self._capture = Capture(
-            tunnels=tunnels, dedup=dedup, filtering=expression is not None
+            tunnels=tunnels,
+            dedup=dedup,
+            filtering=expression is not None,
+            among=among,
         )
         self._buffer = bytearray(BUFFER_BYTES)
         self._from = self._to = 0  # bytes of the buffer not yet parsed

@@ -40,6 +40,43 @@ test_a_segment_that_comes_again_at_once_is_a_double(void)
     }
 }
 
+static struct link_capture_shared shared;
+
+static void
+test_captures_that_share_have_each_packet_once(void)
+{
+    /* An ACK too, which its sender may send twice: of the other capture it is
+     * a double, of the same one it is not. */
+    static struct packet packet;
+    for (size_t i = 0; i < TEST_COUNT(families); i++) {
+        memset(&capture, 0, sizeof capture);
+        memset(&shared, 0, sizeof shared);
+        capture.shared = &shared;
+        packet_tcp(&packet, families[i], 0x10, NULL, 0, 0);
+        if (families[i] == 4)
+            packet.bytes[4] = packet.bytes[5] = 0;
+        capture.number = 1;
+        EXPECT_TRUE(!again(&packet, 1000));
+        EXPECT_TRUE(!again(&packet, 1001));
+        capture.number = 2;
+        EXPECT_TRUE(again(&packet, 1003));
+        EXPECT_TRUE(again(&packet, 1001));
+        EXPECT_TRUE(!again(&packet, 1002 + LINK_CAPTURE_DOUBLE_MS));
+    }
+}
+
+static void
+test_bytes_that_pad_a_frame_do_not_tell_two_apart(void)
+{
+    /* A tap on Ethernet has them, one behind it has not. */
+    static struct packet packet;
+    memset(&capture, 0, sizeof capture);
+    packet_tcp(&packet, 4, 0x02, NULL, 0, 0);
+    EXPECT_TRUE(!again(&packet, 1000));
+    packet.size += 6;
+    EXPECT_TRUE(again(&packet, 1001));
+}
+
 static void
 test_an_ack_that_may_have_been_sent_twice_is_none(void)
 {
@@ -86,6 +123,8 @@ test_a_datagram_without_identification_is_one_where_doubles_go(void)
 
 static const struct test tests[] = {
     TEST(test_a_segment_that_comes_again_at_once_is_a_double),
+    TEST(test_captures_that_share_have_each_packet_once),
+    TEST(test_bytes_that_pad_a_frame_do_not_tell_two_apart),
     TEST(test_an_ack_that_may_have_been_sent_twice_is_none),
     TEST(test_a_datagram_without_identification_is_one_where_doubles_go),
 };

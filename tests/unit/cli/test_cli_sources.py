@@ -201,3 +201,28 @@ def test_packets_that_were_recorded_twice_are_left_out_by_choice(
     assert f"tcp packets: [{40 if dedup else 80}:0]" in shown
     assert ("40  recorded before, left out by --dedup" in shown) == dedup
     assert ("--dedup leaves the doubles out" in shown) != dedup
+
+
+@pytest.mark.parametrize("dedup", [False, True])
+@pytest.mark.parametrize("first", [0, 1])
+def test_packets_of_two_taps_count_once_by_choice(tmp_path, capsys, dedup, first):
+    """ACKs too, behind a router, and with an Ethernet header and its padding."""
+    here, there = [], []
+    for n in range(40):
+        for flags in (2, 16):
+            packet = bytearray(syn(1024 + n))
+            packet[33] = flags
+            here.append(capture.record(1.0 + n, bytes(packet)))
+            packet[8] -= 1
+            frame = bytes(12) + b"\x08\x00" + bytes(packet) + bytes(6)
+            there.append(capture.record(1.003 + n, frame))
+    files = [tmp_path / "here", tmp_path / "there"]
+    files[0].write_bytes(capture.header(101, 65535) + b"".join(here))
+    files[1].write_bytes(capture.header(1, 65535) + b"".join(there))
+    words = [str(files[first]), str(files[1 - first])]
+    assert main(["inspect", *words, *(["--dedup"] if dedup else [])]) == 0
+    shown = capsys.readouterr().out
+    assert "startup or last reset 40\n" in shown
+    assert f"tcp packets: [{80 if dedup else 160}:0]" in shown
+    assert ("80  recorded before, left out by --dedup" in shown) == dedup
+    assert ("80 packets were recorded twice" in shown) != dedup

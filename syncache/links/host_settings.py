@@ -73,6 +73,13 @@ def ttl() -> int:
     return value("ip_default_ttl", TTL)
 
 
+def passive_opens() -> int:
+    """Return how many connections TCP has accepted in this namespace."""
+    lines = (PROC / "net" / "snmp").read_text("ascii").splitlines()
+    names, numbers = (line.split() for line in lines if line.startswith("Tcp:"))
+    return int(numbers[names.index("PassiveOpens")])
+
+
 def addresses() -> set[str]:
     """List the addresses of this namespace, loopback and link-local ones left out.
 

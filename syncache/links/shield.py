@@ -29,6 +29,7 @@ from .bpf_object import BpfObject, layout_of
 from .claim import Claim
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
+from .shield_arrivals import RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
 from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_events import Events, Ring, ShieldEvent, Told
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
-RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
 REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 ZERO = bytes(4)
 # What becomes of a good cookie the first time that it comes.
@@ -117,6 +117,7 @@ class Shield:
         self._look = 0.0
         self._trouble = ""
         self._ts_refused = 0
+        self._arrivals = Arrivals()
         self.is_gone = False
         now = time.monotonic()
         self._interface = ethernet(name)
@@ -332,8 +333,12 @@ class Shield:
             ]:
                 self._events.tell(now, "off" if obstacles else "on", text)
         self._obstacles = obstacles
-        self._config.is_off = bool(obstacles)
-        refused = self.counters["ts_refused"]
+        counted = self.counters
+        arrived = host_settings.passive_opens()
+        if told := self._arrivals.look(counted["redeemed"], arrived, now):
+            self._events.tell(now, *told)
+        self._config.is_off = bool(obstacles) or self._arrivals.is_resting
+        refused = counted["ts_refused"]
         self._config.is_ts_required = refused - self._ts_refused > TS_REFUSED_MAX
         self._ts_refused = refused
         self._follow_services()

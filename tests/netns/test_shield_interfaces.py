@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from namespace import ROOT
+from namespace import ROOT, wait_until
 from test_shield import COMMAND, SERVER, Shielded
 from test_shield_packets import CLIENT, MAC
 
@@ -71,3 +71,32 @@ def test_interface_with_a_dot_in_its_name_is_pinned(wire, pins):
         shield.terminate()
         shield.wait(20)
     assert {"tc-v0%2E7", "syn-v0%2E7"} <= {place.name for place in pins.iterdir()}
+
+
+FIREWALL = """
+table inet filter {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    meta l4proto ipv6-icmp accept
+    tcp dport 80 tcp flags & (fin|syn|rst|ack) == syn ct state new accept
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_firewall_that_wants_to_see_the_syn_leaves_everything_to_the_kernel(
+    shielded, tmp_path, family
+):
+    """After a few clients that nobody served; with a line that says why."""
+    rules = tmp_path / "rules.nft"
+    rules.write_text(FIREWALL)
+    shielded.wire.server.run("nft", "-f", rules)
+    shielded.listen()
+    shielded.start("--mode", "always")
+    shielded.connect(family, count=4, together=True, timeout=2)
+    shielded.until("do not arrive in TCP: a rule drops ACKs")
+    wait_until(lambda: shielded.connect(family, timeout=3)["served"] == 1, 60)
+    counted = shielded.counters()
+    assert 0 < counted["off"], counted

@@ -2,23 +2,41 @@
 
 bash: `eval "$(syncache completion bash)"`; zsh: the same with zsh; fish:
 `syncache completion fish | source`.
+
+Completed are commands, options, and values: those that the parser lists, presets,
+tunables and interfaces; any other value is a file's name.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
+from ..tunables import KNOBS
 from . import COMMANDS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INTERFACES = "$(ls /sys/class/net 2>/dev/null)"
 BASH = """\
 _syncache() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} words
+    local current=${{COMP_WORDS[COMP_CWORD]}} before="" words="" command=${{COMP_WORDS[1]}}
+    [ "$COMP_CWORD" -gt 1 ] && before=${{COMP_WORDS[COMP_CWORD-1]}}
     if [ "$COMP_CWORD" -eq 1 ]; then
         words="{commands}"
     else
-        case ${{COMP_WORDS[1]}} in
-{cases}
+        case "$command $before" in
+{values}
+            *)
+                case $command in
+{options}
+                esac
+                case "$COMP_CWORD $command" in
+{first}
+                esac ;;
         esac
     fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -45,36 +63,88 @@ def run(options: argparse.Namespace) -> int:
 
 def script(shell: str) -> str:
     """Return the script of a shell."""
-    known = {name: flags(name) for name in COMMANDS}
     if shell == "fish":
-        return fish(known)
-    cases = "\n".join(
-        f"            {name}) words='{' '.join(words)}' ;;"
-        for name, words in known.items()
-    )
+        return "\n".join(fish()) + "\n"
+    options, first, values = [], [], []
+    for name in COMMANDS:
+        options.append(f"{' ' * 20}{name}) words='{' '.join(flags(name))}' ;;")
+        if found := positional(name):
+            first.append(f'{" " * 20}"2 {name}") words="$words {found}" ;;')
+        for action in actions(name):
+            if action.option_strings and action.nargs != 0:
+                cases = "|".join(f'"{name} {word}"' for word in action.option_strings)
+                values.append(f'{" " * 12}{cases}) words="{offered(action)}" ;;')
     form = BASH if shell == "bash" else ZSH
-    return form.format(commands=" ".join(COMMANDS), cases=cases)
+    return form.format(
+        commands=" ".join(COMMANDS),
+        options="\n".join(options),
+        first="\n".join(first),
+        values="\n".join(values),
+    )
+
+
+def actions(command: str) -> list[argparse.Action]:
+    """Return options and arguments of a command, as its parser has them."""
+    module = importlib.import_module(f"syncache.cli.{command}")
+    made: argparse.ArgumentParser = module.parser()
+    return list(made._actions)  # noqa: SLF001
 
 
 def flags(command: str) -> list[str]:
     """Return the options of a command."""
-    module = importlib.import_module(f"syncache.cli.{command}")
-    made: argparse.ArgumentParser = module.parser()
-    words = {word for action in made._actions for word in action.option_strings}  # noqa: SLF001
+    words = {word for action in actions(command) for word in action.option_strings}
     return sorted(words)
 
 
-def fish(known: dict[str, list[str]]) -> str:
-    """Return the script for fish."""
-    lines = [
-        f"complete -c syncache -n __fish_use_subcommand -f -a {name} -d '{meaning}'"
-        for name, meaning in (
-            (name, meaning.replace("'", r"\'")) for name, meaning in COMMANDS.items()
-        )
-    ]
-    for name, words in known.items():
-        seen = f"-n '__fish_seen_subcommand_from {name}'"
-        for word in words:
-            kind = "-l" if word.startswith("--") else "-s"
-            lines.append(f"complete -c syncache {seen} {kind} {word.lstrip('-')}")
-    return "\n".join(lines) + "\n"
+def positional(command: str) -> str:
+    """Return the values of a command's first argument; none if it is a file."""
+    if command == "sysctl":
+        return " ".join(KNOBS)
+    for action in actions(command):
+        if not action.option_strings:
+            return offered(action)
+    return ""
+
+
+def offered(action: argparse.Action) -> str:
+    """Return the values of an option, for a shell to expand; none: a file's name."""
+    if action.choices is not None:
+        return " ".join(map(str, action.choices))
+    if action.metavar == "IF":
+        return INTERFACES
+    if action.metavar == "NAME" and "--preset" in action.option_strings:
+        found = (files("syncache") / "presets").iterdir()
+        names = [item.name for item in found if item.name.endswith(".conf")]
+        return " ".join(sorted(name.removesuffix(".conf") for name in names))
+    if action.metavar == "NAME=VALUE":
+        return " ".join(f"{name}=" for name in KNOBS)
+    return ""
+
+
+def fish() -> Iterator[str]:
+    """Yield the lines of the script for fish."""
+    for name, meaning in COMMANDS.items():
+        text = meaning.replace("'", r"\'")
+        yield f"complete -c syncache -n __fish_use_subcommand -f -a {name} -d '{text}'"
+    for name in COMMANDS:
+        seen = f"complete -c syncache -n '__fish_seen_subcommand_from {name}'"
+        if found := positional(name):
+            yield f'{seen} -f -a "{_fish(found)}"'
+        for action in actions(name):
+            for word in action.option_strings:
+                line = f"{seen} {_kind(word)} {word.lstrip('-')}"
+                if action.nargs == 0:
+                    yield line
+                    continue
+                values = offered(action)
+                exact = f' -x -a "{_fish(values)}"' if values else " -r"
+                yield line + exact
+
+
+def _kind(word: str) -> str:
+    return "-l" if word.startswith("--") else "-s"
+
+
+def _fish(words: str) -> str:
+    """Return a list of words as fish expands it."""
+    return "(ls /sys/class/net 2>/dev/null)" if words == INTERFACES else words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from syncache.cli import COMMANDS, main
 from syncache.cli.completion import script
 
+LIMIT = "net.inet.tcp.syncache.rexmtlimit"
 ASK = """
 COMP_WORDS=({words}) COMP_CWORD={last}
 _syncache
@@ -44,3 +47,55 @@ def test_script_of_every_shell_names_every_command(shell, capsys):
     text = capsys.readouterr().out
     assert [] == [name for name in COMMANDS if name not in text]
     assert "outside" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["intercept", "--mode", ""], {"intercept", "watch"}),
+        (["inspect", "--on-exit", "b"], {"bypass", "block"}),
+        (["inspect", "--tap", "l"], {"lo"}),
+        (["intercept", "--preset", "cbac-c"], {"cbac-classic"}),
+        (["serve", "--sysctl", "net.inet.tcp.syncache.rexmtl"], {f"{LIMIT}="}),
+        (["sysctl", "net.inet.tcp.syncache.rexmtl"], {LIMIT}),
+        (["key", "ro"], {"rotate"}),
+        (["man", "inter"], {"intercept"}),
+        (["shield", "lo"], {"lo"}),
+        (["serve", "--conf", ""], set()),
+    ],
+)
+def test_values_are_completed_that_are_known(words, found):
+    """Where a file's name is wanted the shell has its own."""
+    assert found == set(completed("syncache", *words))
+
+
+FISH = """
+source {path}
+for line in {lines}
+    complete -C $line | string replace -r '\\t.*' ''
+    echo --
+end
+"""
+
+
+def test_fish_completes_the_same(tmp_path):
+    """A real one, if there is one."""
+    if shutil.which("fish") is None:
+        assert '-x -a "intercept watch"' in script("fish")
+        return
+    path = tmp_path / "c.fish"
+    path.write_text(script("fish"))
+    lines = ["syncache interc", "syncache intercept --mode ", "syncache key ro"]
+    quoted = " ".join(f"'{line}'" for line in lines)
+    ask = FISH.format(path=path, lines=quoted)
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", ask],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=os.environ | {"HOME": str(tmp_path)},
+    )
+    assert done.stdout.split() == (
+        ["intercept", "--", "intercept", "watch", "--", "rotate", "--"]
+    )

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 INTERFACES = "$(ls /sys/class/net 2>/dev/null)"
 BASH = """\
 _syncache() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} before="" words="" command=${{COMP_WORDS[1]}}
+    local current=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}}
+    local before="" words=""
     [ "$COMP_CWORD" -gt 1 ] && before=${{COMP_WORDS[COMP_CWORD-1]}}
     if [ "$COMP_CWORD" -eq 1 ]; then
         words="{commands}"

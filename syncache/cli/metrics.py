@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..alarms import STATES
 from ..control import Client, ControlError
-from . import Failure
+from . import Failure, one_line
 from .files import replace
+from .sink import PASSING, say
 from .top_data import expanded
 
 if TYPE_CHECKING:
@@ -139,15 +140,30 @@ def run(options: argparse.Namespace) -> int:
 def write_file(
     options: argparse.Namespace, over: threading.Event, fleet: Fleet | None
 ) -> int:
-    """Write the metrics once, or every so often, whatever the disk says."""
+    """Write the metrics once, or every so often.
+
+    A disk that is full is a warning, and another one when it is over.
+
+    Raises:
+        Failure: the file can never be written, or not this once.
+    """
+    trouble = ""
     while True:
         try:
             sockets = [one for path in options.socket for one in expanded(path)]
             text = exposition(sockets, fleet)
             replace(options.textfile, [text.encode()], 0o644)
         except OSError as error:
-            if options.every <= 0:
-                raise Failure(f"{options.textfile}: {error.strerror}") from None
+            why = f"{options.textfile}: {error.strerror}"
+            if options.every <= 0 or error.errno not in PASSING:
+                raise Failure(why) from None
+            if why != trouble:
+                say(f"syncache metrics: {one_line(why)}; tried again")
+            trouble = why
+        else:
+            if trouble:
+                say(f"syncache metrics: {options.textfile} is written again")
+            trouble = ""
         if options.every <= 0 or over.wait(options.every):
             return 0
 

@@ -73,7 +73,7 @@ FISH = """
 source {path}
 for line in {lines}
     complete -C $line | string replace -r '\\t.*' ''
-    echo --
+    echo ==
 end
 """
 
@@ -97,5 +97,5 @@ def test_fish_completes_the_same(tmp_path):
         env=os.environ | {"HOME": str(tmp_path)},
     )
     assert done.stdout.split() == (
-        ["intercept", "--", "intercept", "watch", "--", "rotate", "--"]
+        ["intercept", "==", "intercept", "watch", "==", "rotate", "=="]
     )

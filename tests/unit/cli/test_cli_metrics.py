@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import json
+import os
 import re
 import socket
 import subprocess
@@ -18,7 +21,7 @@ import needs
 import pytest
 
 from syncache import Inspection, Intercept, Syncache
-from syncache.cli import Failure, main
+from syncache.cli import Failure, main, metrics
 from syncache.cli.control_socket import ControlSocket
 from syncache.cli.metrics import GAUGES, Exporter, address, exposition
 from syncache.control import Control, FlowControl
@@ -289,6 +292,28 @@ def test_textfile_is_written_whole(sockets, tmp_path):
     assert 0 == main(["metrics", *words])
     assert "syncache_up" in path.read_text()
     assert 0o644 == path.stat().st_mode & 0o777
+
+
+def test_textfile_on_a_full_disk_is_said_once_and_written_again(
+    tmp_path, monkeypatch, capsys
+):
+    """node_exporter would go on with the old numbers, and nobody would know."""
+    path = tmp_path / "x.prom"
+    turns = iter([errno.ENOSPC, errno.ENOSPC, None, None, errno.EACCES])
+
+    def write(*_):
+        number = next(turns)
+        if number is not None:
+            raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(metrics, "replace", write)
+    options = argparse.Namespace(textfile=path, socket=[], every=0.001)
+    with pytest.raises(Failure, match=f"{path}: Permission denied"):
+        metrics.write_file(options, threading.Event(), None)
+    assert capsys.readouterr().err == (
+        f"syncache metrics: {path}: No space left on device; tried again\n"
+        f"syncache metrics: {path} is written again\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["9100", "host", "host:", ":x", "h:70000", "h:-1"])

@@ -41,7 +41,7 @@ FLOODS = (10**6, 10**7, 10**8, 10**9)  # packets a second in all
 MAC_VALUES = 2**24
 LEAD_SECONDS, LIFETIME = 60.0, 32
 ROUND_SECONDS = 1.0  # a member asks for the version at least so often
-SEALER = "syncache.fleet.member.Sealer"
+SEALER = "syncache.fleet.unseal.Sealer"
 
 
 class Agent(Member):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
+
 import pytest
 
 from bench import fleet
@@ -36,3 +38,8 @@ def test_tables_have_a_row_for_each_size_and_each_flood():
     rows = fleet.forged()
     assert "| 1,000,000 | one in 16.8 s |" == rows[2]
     assert "| 1,000,000,000 | 60 a second |" == rows[-1]
+
+
+def test_scrypt_is_left_out_where_members_make_it():
+    """A hundred agents of one process share one."""
+    assert fleet.Sealer is pkgutil.resolve_name(fleet.SEALER)

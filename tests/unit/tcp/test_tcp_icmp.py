@@ -258,3 +258,58 @@ def test_message_that_is_no_error_about_tcp_is_not_read(family):
         assert hand.connection.info.soft_error is None
     hand.stack.receive(good, hand.now)
     assert hand.connection.info.soft_error is not None
+
+
+@pytest.mark.parametrize(
+    ("of", "kind", "code", "text", "hard"),
+    [
+        (4, 3, 0, "network unreachable", False),
+        (4, 3, 1, "host unreachable", False),
+        (4, 3, 2, "protocol unreachable", True),
+        (4, 3, 3, "port unreachable", True),
+        (4, 3, 13, "administratively prohibited", False),
+        (4, 3, 5, "destination unreachable", False),
+        (4, 11, 0, "time exceeded", False),
+        (4, 12, 2, "parameter problem", False),
+        (6, 1, 0, "no route", False),
+        (6, 1, 1, "administratively prohibited", False),
+        (6, 1, 2, "destination unreachable", False),
+        (6, 1, 3, "address unreachable", False),
+        (6, 1, 4, "port unreachable", True),
+        (6, 3, 1, "time exceeded", False),
+        (6, 4, 3, "parameter problem", False),
+    ],
+)
+def test_error_has_its_words_and_may_be_hard(of, kind, code, text, hard):
+    """RFC 1122 4.2.3.9: a hard one ends an unfinished handshake, others do not."""
+    hand = syn_received(of)
+    hand.write(10)
+    quoted = hand.sent.pop().packet()
+    number = (kind, code)
+    hand.stack.receive(error(hand, quoted, v4=number, v6=number), hand.now)
+    assert text == hand.connection.info.soft_error
+    assert ("CLOSED" if hard else "SYN-RECEIVED") == hand.state
+
+
+def test_echo_reply_keeps_what_the_request_was_marked_with(family):
+    """TOS and identification, or traffic class and flow label; 64 hops of its own."""
+    hand = established(family)
+    ping = bytearray(
+        packet(hand.src, hand.dst, b"\x12\x34\0\1odd", v4=(8, 0), v6=(128, 0))
+    )
+    if family == 4:
+        ping[1], ping[10:12] = 0x28, b"\0\0"
+        ping[10:12] = struct.pack("!H", icmp.checksum(bytes(ping[:20])))
+    else:
+        ping[:4] = b"\x62\x81\x23\x45"
+    hand.stack.receive(bytes(ping), hand.now)
+    (pong,) = hand.stack.packets_to_send(hand.now)
+    if family == 4:
+        assert (0x45, 0x28, ping[4:8]) == (pong[0], pong[1], pong[4:8])
+        assert 0 == icmp.checksum(pong[20:])
+        assert len(ping) == len(pong) == int.from_bytes(pong[2:4], "big")
+    else:
+        assert ping[:6] == pong[:6]
+        assert (58, 64) == (pong[6], pong[7])
+        pseudo = pong[8:40] + struct.pack("!II", len(pong) - 40, 58)
+        assert 0 == icmp.checksum(pseudo + pong[40:])

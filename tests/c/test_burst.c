@@ -361,6 +361,25 @@ test_burst_describes_what_belongs_to_the_stack(void)
 }
 
 static void
+test_burst_trusts_the_checksums_that_its_link_vouches_for(void)
+{
+    /* Each SYN by its own slot: every other one is wrong, and vouched for. */
+    cache_defaults();
+    start_rings(CACHE_RING_SLOTS);
+    for (uint32_t i = 0; i < 8; i++) {
+        rx_push_seg((struct seg){.peer = i + 1, .flags = SYN}, 0);
+        rx.memory[i * CACHE_RING_SLOT_SIZE + 20 + 16] ^= i & 1;
+        rx.slot[i].checksum =
+            i & 2 ? SYNCACHE_CHECKSUM_VALID : SYNCACHE_CHECKSUM_VERIFY;
+    }
+    EXPECT_EQ(8, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    for (uint32_t i = 0; i < 8; i++)
+        EXPECT_EQ((i & 3) == 1 ? SYNCACHE_DROP_CHECKSUM
+                               : SYNCACHE_REPLY_SYN_ACK,
+                  rx.slot[i].verdict);
+}
+
+static void
 test_burst_describes_icmp_and_what_it_quotes(void)
 {
     /* The message is the payload; an error has the tuple that it quotes. */
@@ -419,6 +438,7 @@ static const struct test tests[] = {
     TEST(test_burst_longer_than_a_stage_answers_all_of_it),
     TEST(test_burst_with_tx_full_goes_on_over_what_draws_no_reply),
     TEST(test_burst_describes_what_belongs_to_the_stack),
+    TEST(test_burst_trusts_the_checksums_that_its_link_vouches_for),
     TEST(test_burst_describes_icmp_and_what_it_quotes),
 };
 

@@ -112,6 +112,22 @@ test_segment_that_says_something_new_always_passes(void)
 }
 
 static void
+test_bare_ack_of_an_idle_connection_is_a_repetition_in_every_burst(void)
+{
+    /* Its first tells a window; the same again is news in no burst. */
+    uint32_t count = 0;
+    struct syncache_numbers idle = {
+        .rcv_nxt = NXT, .rcv_adv = NXT + WND, .snd_una = UNA, .snd_max = UNA};
+    start(false);
+    guard_set(&guard, &idle);
+    for (uint32_t i = 0; i < 1000; i++) {
+        limits.turn++;
+        count += passes(ACK, NXT, UNA, 0);
+    }
+    EXPECT_EQ(1 + GUARD_REPEATED_MAX, count);
+}
+
+static void
 test_data_sent_again_in_one_burst_is_a_repetition(void)
 {
     start(false);
@@ -238,6 +254,7 @@ test_connection_whose_numbers_were_not_told_gets_all(void)
 static const struct test tests[] = {
     TEST(test_segment_that_changes_nothing_passes_in_a_bounded_number),
     TEST(test_segment_that_says_something_new_always_passes),
+    TEST(test_bare_ack_of_an_idle_connection_is_a_repetition_in_every_burst),
     TEST(test_data_sent_again_in_one_burst_is_a_repetition),
     TEST(test_counts_begin_anew_with_their_time),
     TEST(test_strange_segments_leave_room_for_honest_repetitions),

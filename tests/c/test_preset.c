@@ -37,9 +37,26 @@ test_engine_made_to_measure_serves(void)
     EXPECT_EQ(SYNCACHE_ACCEPT_CACHE, send_ack(1, reply.seq));
 }
 
+static void
+test_tunables_of_a_host_are_the_defaults_but_for_one(void)
+{
+    /* Whatever was there before. */
+    struct syncache_tunables usual, host;
+
+    memset(&usual, 0, sizeof usual);
+    memset(&host, 0, sizeof host);
+    syncache_tunables_default(&usual);
+    host.syncookies = 77;
+    syncache_tunables_host(&host);
+    EXPECT_TRUE(host.rexmit_rate != usual.rexmit_rate);
+    host.rexmit_rate = usual.rexmit_rate;
+    EXPECT_EQ(0, memcmp(&usual, &host, sizeof usual));
+}
+
 static const struct test tests[] = {
     TEST(test_config_fits_and_one_more_entry_would_not),
     TEST(test_engine_made_to_measure_serves),
+    TEST(test_tunables_of_a_host_are_the_defaults_but_for_one),
 };
 
 int

@@ -98,6 +98,7 @@ APPLICATIONS = {
     "ms-sql-m": (UDP, 1434),
     "msexch-routing": (TCP, 691),
     "msnmsgr": (TCP, 1863),
+    "msrpc": (TCP, 135),
     "mysql": (TCP, 3306),
     "n2h2server": (TCP, 9285),
     "ncp": (TCP, 524),

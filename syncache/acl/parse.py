@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import address as addresses
 from ..abbreviation import keyword
-from ..ports import ANY_PORT, TCP, Ports, take_ports
+from ..ports import ANY_PORT, OPERATORS, TCP, Ports, take_ports
 from .rule import (
     BITS,
     ICMP,
     ICMPV6,
     PROTOCOLS,
+    SCTP,
     End,
     Rule,
     masked,
@@ -156,6 +157,8 @@ def _take_ports(
     rest: list[str], number: int, groups: Mapping[str, Group]
 ) -> list[Ports]:
     """Take the ports of one end, or the name of a group that has them."""
+    if number == SCTP and rest and keyword(rest[0], OPERATORS[1:]):
+        raise LeftOut("rules with ports of SCTP are left out")
     word = keyword(rest[0], _PORT_GROUPS) if rest[1:] else None
     if word is None:
         return take_ports(rest, number)

@@ -13,11 +13,11 @@ from .. import address as addresses
 from ..abbreviation import keyword
 from ..ports import ANY_PORT, TCP, UDP, Ports
 
-ICMP, ICMPV6 = 1, 58
+ICMP, ICMPV6, SCTP = 1, 58, 132
 ANY_FAMILY = 0
 BITS = {addresses.IPV4: 32, addresses.IPV6: 128}
 # By family: `ip` and `ipv6` mean every protocol of theirs.
-_OTHERS = {"ahp": 51, "esp": 50, "pcp": 108, "sctp": 132}
+_OTHERS = {"ahp": 51, "esp": 50, "pcp": 108, "sctp": SCTP}
 PROTOCOLS = {
     addresses.IPV4: {"ip": 0, "icmp": ICMP, "tcp": TCP, "udp": UDP}
     | _OTHERS

@@ -73,6 +73,7 @@ _GLOBAL = (
     ("log",),
     ("l2-transparent",),
     ("waas",),
+    ("routing-header",),
     ("redundancy",),
     ("tcp", "reassembly"),
     ("tcp", "block-non-session"),

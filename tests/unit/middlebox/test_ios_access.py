@@ -144,6 +144,7 @@ def test_ipv6_lists_may_say_their_kind(kind):
     [
         ("ipv6 access-list X", "permit hbh any any", "hop-by-hop"),
         ("ip access-list extended X", "permit tcp any interface Dialer0", "interface"),
+        ("ip access-list extended X", "permit sctp any any eq 2905", "SCTP"),
     ],
 )
 def test_rule_that_cannot_be_expressed_is_left_out(head, rule, why):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NLM_REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 RTM_NEWLINK, RTM_GETLINK, NLMSG_DONE, NLMSG_ERROR = 16, 18, 3, 2
 RTM_NEWADDR, RTM_GETADDR, IFA_ADDRESS, IFA_LOCAL = 20, 22, 1, 2
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
 IFLA_LINKINFO, IFLA_LINK_NETNSID, IFLA_XDP = 18, 37, 43
 IFLA_INFO_KIND, IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 1, 2, 4
 XDP_ATTACHED_SKB = 2
@@ -39,7 +39,8 @@ class InterfaceInfo:
     """One interface.
 
     `below` is the index of what it stands on: of a VLAN device the one that carries it,
-    of veth its peer, which is elsewhere if `is_below_elsewhere`; 0: nothing.
+    of veth its peer, which is elsewhere if `is_below_elsewhere`; 0: nothing.  `master`
+    is the bridge or bond that it is a port of.
     """
 
     name: str
@@ -52,6 +53,7 @@ class InterfaceInfo:
     is_up: bool
     xdp_program: int
     is_xdp_generic: bool = False
+    master: int = 0
 
 
 def interfaces() -> list[InterfaceInfo]:
@@ -141,6 +143,7 @@ def _read(body: bytes) -> InterfaceInfo:
         is_up=bool(flags & IFF_UP),
         xdp_program=_number(xdp.get(IFLA_XDP_PROG_ID)),
         is_xdp_generic=_number(xdp.get(IFLA_XDP_ATTACHED)) == XDP_ATTACHED_SKB,
+        master=_number(known.get(IFLA_MASTER)),
     )
 
 

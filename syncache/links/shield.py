@@ -30,7 +30,7 @@ from .claim import Claim
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
 from .shield_arrivals import RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
-from .shield_attach import Attachment, Pins, XdpChoice
+from .shield_attach import Attachment, Pins, XdpChoice, receiver_of
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_events import Events, Ring, ShieldEvent, Told
 from .shield_services import (
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..fourtuple import FourTuple
+    from .rtnetlink import InterfaceInfo
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
@@ -120,7 +121,7 @@ class Shield:
         self._arrivals = Arrivals()
         self.is_gone = False
         now = time.monotonic()
-        self._interface = ethernet(name)
+        self._find(ethernet(name))
         self._config = ShieldConfig(self.sysctl, self.keys, wscale, now)
         entries = max(number(self.sysctl, REPLAY), REDEEMED_MIN)
         self._claim = Claim(name)
@@ -152,6 +153,9 @@ class Shield:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+
+    def _find(self, found: InterfaceInfo) -> None:
+        self._interface, self._receiver = found, receiver_of(found)
 
     def _pinned(self, pins: Pins) -> dict[str, int]:
         """Open the maps of a process before us."""
@@ -325,7 +329,7 @@ class Shield:
                 self._events.tell(now, "gone", f"{self.name} is gone")
             self.is_gone = True
             return
-        self._interface = found[0]
+        self._find(found[0])
         obstacles = host_settings.in_the_way()
         if obstacles != self._obstacles:
             for text in obstacles or [
@@ -423,7 +427,7 @@ class Shield:
 
     def _write(self, now: float) -> None:
         with self._lock:
-            content = self._config.content(now, self._interface)
+            content = self._config.content(now, self._receiver)
             _core_bpf.update(self._maps["config_map"], ZERO, content)
 
     def _release(self) -> None:

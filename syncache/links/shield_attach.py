@@ -46,7 +46,8 @@ class Attachment:
         Raises:
             LinkError: One line that states the remedy.
         """
-        for info in [self._info, *above(self._info)]:
+        receiver = receiver_of(self._info)
+        for info in [receiver, *above(receiver)]:
             self._attach_one("tc", programs["shield_ack"], info)
         modes = modes_of(self._info, xdp)
         for mode in modes:
@@ -230,6 +231,17 @@ class Pins:
 def _name(kind: str, interface: str) -> str:
     """Return what a link is called; the kernel takes no name with a dot."""
     return f"{kind}-{quote(interface, safe='@')}".replace(".", "%2E")
+
+
+def receiver_of(info: InterfaceInfo) -> InterfaceInfo:
+    """Return the device on which IP gets what a port of a bridge takes in for us.
+
+    A connection that tc makes on the port does not get through the bridge.
+    """
+    for one in interfaces() if info.master else ():
+        if one.index == info.master and one.kind == "bridge":
+            return one
+    return info
 
 
 def above(info: InterfaceInfo) -> list[InterfaceInfo]:

@@ -25,7 +25,7 @@ from .bpf_object import BpfObject
 from .link import LinkError
 from .rtnetlink import ETHERNET_BYTES, InterfaceInfo, interface
 from .shield import ZERO, read_counters
-from .shield_attach import above, holder, modes_of, peer_has_xdp
+from .shield_attach import above, holder, modes_of, peer_has_xdp, receiver_of
 from .shield_config import ShieldConfig
 from .shield_services import ServiceMaps, write_service
 
@@ -105,6 +105,13 @@ def _interface(info: InterfaceInfo) -> Iterator[Finding]:
             f"{name} is a {info.kind}: answers leave by the port that a SYN came by; "
             "a shield on each port does the same and is faster",
         )
+    if (bridge := receiver_of(info)) is not info:
+        yield Finding(
+            "note",
+            f"{name} is a port of {bridge.name}: SYNs to the addresses of "
+            f"{bridge.name} are answered on {name}, and their ACKs taken on "
+            f"{bridge.name}",
+        )
     flags = _ethtool_flags(name)
     vlans = [one.name for one in above(info)]
     in_driver = modes_of(info, "auto")[0] == "native"
@@ -149,6 +156,7 @@ def _services(
     always[MODE] = "always"
     config = ShieldConfig(always, Keyring.ephemeral(), None, now)
     maps = programs.maps
+    info = receiver_of(info)
     _core_bpf.update(maps["config_map"], ZERO, config.content(now, info))
     _core_bpf.bpf_map_set(maps["pieces"], 0, programs.programs["shield_any"])
     local = host_settings.addresses()

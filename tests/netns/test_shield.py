@@ -38,12 +38,12 @@ class Shielded:
         self.path = str(folder / "control")
         self.shield = None
 
-    def start(self, *words):
+    def start(self, *words, name="s0"):
         """Start the shield and wait until it is on."""
-        words = [*COMMAND, "shield", "s0", "--port", 80, "--control", self.path, *words]
+        words = [*COMMAND, "shield", name, "--port", 80, "--control", self.path, *words]
         self.shield = self.wire.server.start(*map(str, words), cwd=ROOT)
         line = self.shield.stdout.readline()
-        assert " on s0 (" in line, line + self.shield.stderr.read()
+        assert f" on {name} (" in line, line + self.shield.stderr.read()
         wait_until(self.answers)
         return self
 

@@ -73,6 +73,29 @@ def test_interface_with_a_dot_in_its_name_is_pinned(wire, pins):
     assert {"tc-v0%2E7", "syn-v0%2E7"} <= {place.name for place in pins.iterdir()}
 
 
+BRIDGE = """
+ip link add br0 type bridge forward_delay 0
+ip link set br0 address 02:00:00:00:00:b0
+ip addr flush dev s0
+ip link set s0 master br0
+ip addr add 198.18.0.2/24 dev br0
+ip addr add fd00:18::2/64 dev br0 nodad
+ip link set br0 up
+"""
+
+
+@pytest.mark.parametrize("name", ["s0", "br0"])
+def test_port_of_a_bridge_and_the_bridge_are_protected(shielded, name):
+    """The bridge has another link address, and gets no connection from its port."""
+    shielded.wire.server.run("sh", "-ec", BRIDGE)
+    shielded.listen()
+    shielded.start("--mode", "always", name=name)
+    for family in (4, 6):
+        wait_until(lambda of=family: shielded.connect(of, timeout=3)["served"] == 1, 60)
+    counted = shielded.counters()
+    assert 2 == counted["redeemed"] == counted["synack"], counted
+
+
 FIREWALL = """
 table inet filter {
   chain input {

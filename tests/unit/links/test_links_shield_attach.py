@@ -9,7 +9,7 @@ import pytest
 from syncache._core import bpf as _core_bpf
 from syncache.links import LinkError, shield_attach
 from syncache.links.rtnetlink import InterfaceInfo
-from syncache.links.shield_attach import Attachment, Pins, above, modes_of
+from syncache.links.shield_attach import Attachment, Pins, above, modes_of, receiver_of
 
 XDP, TC = 37, 46
 PROGRAMS = {"shield_syn": 11, "shield_any": 12, "shield_ack": 13, "shield_skb": 14}
@@ -58,6 +58,16 @@ def test_what_redeems_is_attached_before_what_answers(kernel):
         kernel.attached
     )
     assert [TAGGED, TWICE] == above(ETH)
+
+
+def test_port_of_a_bridge_answers_and_the_bridge_redeems(kernel):
+    """Of a bond both is the port's."""
+    port, bridge = info("eth0", 2, master=9), info("br0", 9, "bridge")
+    kernel.interfaces = [port, bridge, info("br0.7", 10, "vlan", 9)]
+    Attachment(port, None).attach(PROGRAMS, "tc")
+    assert [(13, 9, TC, 0), (13, 10, TC, 0), (14, 2, TC, 0)] == kernel.attached
+    kernel.interfaces = [port, info("bond0", 9, "bond")]
+    assert port is receiver_of(port)
 
 
 def test_driver_without_xdp_is_done_without(kernel):

@@ -26,6 +26,7 @@ from ..ios import inspect as ios_inspect
 from ..links.standby import stand_by
 from . import Failure, keyopts, keys
 from . import options as opts
+from .exporting import exporting
 from .intercept import Box, open_link
 from .log_form import WARNING, facts_of
 from .output import Budget, Output, opened
@@ -120,6 +121,7 @@ def run(options: argparse.Namespace) -> int:
             raise
         except OSError as error:  # LinkError says what to do in its text
             raise Failure(str(error)) from None
+        stack.enter_context(exporting(options))
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache inspect", options))
         log = Log(engine, write=output.write)

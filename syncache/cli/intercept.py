@@ -29,6 +29,7 @@ from ..textfile import read_text
 from . import Failure, keyopts, keys, tunables, unreadable
 from . import options as opts
 from .control_socket import ControlSocket
+from .exporting import exporting
 from .log_form import DEBUG, INFO, WARNING
 from .output import Budget, Output, opened
 from .record import flow_name, recording
@@ -111,6 +112,7 @@ def run(options: argparse.Namespace) -> int:
         say_each("intercept", found)
         return 0
     with contextlib.ExitStack() as stack:
+        stack.enter_context(exporting(options))
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache intercept", options))
         engine.observer = stack.enter_context(recording(options.pcapng, flow_name))

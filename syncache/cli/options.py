@@ -121,6 +121,11 @@ def add_control(p: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="socket for `syncache sysctl`, `netstat` and `show`",
     )
+    p.add_argument(
+        "--metrics",
+        metavar="ADDR:PORT",
+        help="counters for Prometheus, by HTTP, from a process of its own",
+    )
 
 
 def add_log(p: argparse.ArgumentParser) -> None:
@@ -193,6 +198,10 @@ def check_service(options: argparse.Namespace) -> None:
         raise Failure("--group needs --user")
     if options.user:
         account(options.user, options.group)
+    if getattr(options, "metrics", None) is not None:
+        from .metrics import address
+
+        address(options.metrics, "--metrics")
     if options.check:
         check_outputs(options)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 PR_SET_KEEPCAPS = 8
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF = 12, 13, 39
@@ -64,6 +64,15 @@ def drop(who: Account) -> None:
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise Failure(f"--user {who.name}: {why}: start as root") from None
+
+
+def limit(capabilities: Sequence[int]) -> None:
+    """Keep these capabilities alone, whoever we are.
+
+    Raises:
+        OSError: we may not.
+    """
+    _set(ctypes.CDLL(None, use_errno=True), list(capabilities))
 
 
 def _may(capability: int) -> bool:

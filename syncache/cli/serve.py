@@ -22,6 +22,7 @@ from ..control import assign, start_control
 from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
 from .control_socket import place_of
+from .exporting import exporting
 from .notify import SOCKET, OfShards
 from .output import Output, opened
 from .record import reason_name, recording
@@ -122,10 +123,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.shards > 1:
         try:
-            return run_shards(options, sysctl, ours, source)
+            with exporting(options):
+                return run_shards(options, sysctl, ours, source)
         except OSError as error:
             raise Failure(str(error)) from None
     with contextlib.ExitStack() as stack:
+        stack.enter_context(exporting(options))
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache serve", options))
         record = recording(options.pcapng, reason_name, [interface or options.tun])

@@ -53,10 +53,10 @@ C_COMPILE := $$0 $(C_WARN)
 
 STAGES := format lint types c foreign bpf unit property soak-short fuzz-smoke netns \
 	hosts docs bench-counts wheels foreign-wheels sanitizers
-# `make test` has run unit, property and netns already.
+# `make test` has run unit, property, docs and netns already.
 # The long ones first, since the stages of a check run side by side.
 DEFAULT_STAGES := format lint foreign fuzz-smoke c wheels hosts bench-counts types \
-	soak-short bpf docs
+	soak-short bpf
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
 .PHONY: all demo test test-core soak fleet-soak floods floods-soak monitoring bad-input bench coverage check wheel clean reformat \
@@ -98,7 +98,7 @@ demo: $(EXTENSION)
 TOOLS := $(NEED) $(shell cat .ci/tools) || [ -z "$$CI" ] || exit 1
 # Two a processor, since tests with real peers mostly wait.
 WORKERS ?= $(shell expr 2 '*' $(JOBS))
-SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile -p no:benchmark
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder -p no:benchmark
 
 test: $(EXTENSION)
 	@$(TOOLS)
@@ -196,8 +196,9 @@ lint: $(EXTENSION)
 types: $(EXTENSION)
 	@$(VENV)/bin/mypy
 
-# Both compilers, every header alone, and a build without asserts.
-c: $(EXTENSION)
+# Both compilers, every header alone, and a build without asserts; the units are part
+# of `make test`.
+c:
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@set -e; for cc in cc $(CLANG); do \
 		printf '%s\n' $(C_SOURCES) | xargs -P 2 -n 8 sh -c 'set -e; for f; do \
@@ -209,7 +210,6 @@ c: $(EXTENSION)
 			$(C_COMPILE) -Wno-unused-function -x c -fsyntax-only $$f; \
 		done' $$cc; \
 	done
-	@$(PY) -m pytest tests/c/test_c_units.py
 
 # The programs of csrc/bpf as they lie in syncache/bpf, where the compiler that
 # made them is at hand.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -53,13 +54,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Deselect the tests whose outcome does not depend on instructions, if asked."""
-    if not config.getoption("--isa"):
-        return
-    config.hook.pytest_deselected(
-        items=[item for item in items if item.get_closest_marker("isa") is None]
+    """Deselect what does not depend on instructions, if asked; order the files."""
+    if config.getoption("--isa"):
+        config.hook.pytest_deselected(
+            items=[item for item in items if item.get_closest_marker("isa") is None]
+        )
+        items[:] = [item for item in items if item.get_closest_marker("isa")]
+    items[:] = mixed(items)
+
+
+def mixed(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Order files: those that mostly wait and those that mostly compute by turns.
+
+    The long ones of either kind come first, so that in the end no processor waits for
+    a file that another one has just begun.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    long = {path: _is_long(path, of) for path, of in files.items()}
+    paths = sorted(files, key=lambda path: (not long[path], -len(files[path])))
+    waiting = [path for path in paths if path.parent.name == "netns"]
+    computing = [path for path in paths if path.parent.name != "netns"]
+    turns = zip_longest(waiting, computing)
+    return [item for turn in turns for path in turn if path for item in files[path]]
+
+
+def _is_long(path: Path, items: list[pytest.Item]) -> bool:
+    return path.parent.name in {"c", "fuzz"} or any(
+        item.get_closest_marker("slow") for item in items
     )
-    items[:] = [item for item in items if item.get_closest_marker("isa")]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

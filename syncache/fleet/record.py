@@ -116,14 +116,13 @@ class Record:
                 refuses=bool(value.get("r")),
                 ahead=_numbers(value.get("h", {}), AHEAD_MAX),
                 alarms=tuple(_text(t) for t in value.get("a", [])[:ALARMS_MAX]),
-                state=STATES[value.get("s", 0)],
+                state=_state(value.get("s", 0)),
                 rates=_numbers(value.get("n", {}), RATES_MAX),
                 sources=_shares(value.get("f", [])),
                 targets=_shares(value.get("d", [])),
             )
         except (
             AttributeError,
-            IndexError,
             KeyError,
             RecursionError,
             TypeError,
@@ -144,6 +143,12 @@ def _number(value: object) -> float:
     if not math.isfinite(number):
         raise ValueError(value)
     return number
+
+
+def _state(value: object) -> str:
+    if not isinstance(value, int) or not 0 <= value < len(STATES):
+        raise ValueError(value)
+    return STATES[value]
 
 
 def _text(value: object) -> str:

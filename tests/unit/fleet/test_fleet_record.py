@@ -78,6 +78,8 @@ def changed(**fields):
         changed(a=[["a word"]]),
         changed(a=5),
         changed(s=9),
+        changed(s=4),
+        changed(s=-1),
         changed(s="calm"),
         changed(n=5),
         changed(f=5),

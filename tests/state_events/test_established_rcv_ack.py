@@ -55,6 +55,21 @@ def test_established_rcv_three_duplicate_acks_retransmit_and_halve(family):
     assert 5 * mss == hand.connection.info.ssthresh
 
 
+def test_established_rcv_old_acks_are_no_duplicates(family):
+    """RFC 5681 2: a duplicate acknowledges the greatest number that was."""
+    hand = established(family, options="mss 1460")
+    mss = hand.connection.info.mss
+    hand.write(10 * mss)
+    hand.inject(f". 1:1(0) ack {1 + 2 * mss} win 65535")
+    before = hand.connection.info.cwnd
+    hand.sent.clear()
+    for _ in range(5):
+        hand.inject(f". 1:1(0) ack {1 + mss} win 65535")
+    hand.expect_nothing()
+    assert before == hand.connection.info.cwnd
+    assert 0 == hand.connection.info.retransmitted
+
+
 def test_established_rcv_partial_ack_in_recovery_retransmits_the_next_hole(family):
     """RFC 6582 3.2: NewReno's step 3."""
     hand = established(family, options="mss 1460")

@@ -57,6 +57,16 @@ def test_time_wait_rcv_syn_with_equal_timestamp_sends_challenge_ack(family):
     hand.expect(". 2:2(0) ack 2")
 
 
+def test_time_wait_rcv_syn_without_timestamp_is_old_by_its_number(family):
+    """The connection that ended had timestamps; or this SYN alone has one."""
+    hand = time_wait_with_timestamps(family)
+    hand.inject("S 1:1(0) win 65535 <mss 1460>")
+    assert "TIME-WAIT" == hand.state
+    hand = time_wait(family)
+    hand.inject("S 1:1(0) win 65535 <mss 1460,TS val 4000000 ecr 0>")
+    assert "TIME-WAIT" == hand.state
+
+
 def time_wait_with_timestamps(family):
     hand = established(family, options=WITH_TIMESTAMPS)
     hand.close()

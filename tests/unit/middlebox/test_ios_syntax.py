@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncache.ios.config import read
+from syncache.ios.config import INTERCEPT, read
 from syncache.ios.inspect import draft_of
 from syncache.ios.syntax import Config, ignored
 from syncache.tunables import KNOBS
@@ -65,3 +65,39 @@ def test_a_list_without_a_direction_is_for_what_leaves():
     config = read(["interface e0", " ip access-group WAN"])
     (interface,) = draft_of(config).interfaces.values()
     assert {"out": "WAN"} == interface.lists
+
+
+def test_features_that_a_configuration_speaks_of_are_counted():
+    """Each line by its feature, those of lists together; of others none."""
+    config = read(
+        [
+            "access-list 100 permit tcp any any",
+            "ip access-list extended WEB",
+            " permit tcp any any eq 80",
+            "ip inspect name A tcp",
+            "ip tcp intercept list 100",
+            "ip tcp intercept mode watch",
+            "ip tcp intercept drop-mode random",
+            "hostname edge",
+        ]
+    )
+    assert {
+        "access lists": 2,
+        "ip inspect": 1,
+        "ip tcp intercept": 3,
+    } == config.said
+    assert 1 == config.skipped
+
+
+@pytest.mark.parametrize("command", ["ip tcp intercept", "ip inspect"])
+def test_no_with_a_word_too_many_takes_nothing_back(command):
+    """Only the bare command ends the feature."""
+    first = "ip tcp intercept mode watch"
+    with pytest.raises(ValueError, match="'bogus' is not understood"):
+        read([first, f"no {command} bogus"])
+    for line, mode in (
+        ("no ip tcp intercept", "intercept"),
+        ("no ip inspect", "watch"),
+    ):
+        changes = read([first, line]).changes
+        assert {f"{INTERCEPT}mode": mode} == changes

@@ -323,8 +323,9 @@ class Shield:
         self._write(now)
 
     def _look_around(self, now: float) -> None:
-        found = [info for info in interfaces() if info.name == self.name]
-        if not found or found[0].index != self._interface.index:
+        index = self._interface.index  # which stays, whatever its name
+        found = [info for info in interfaces() if info.index == index]
+        if not found:
             if not self.is_gone:
                 self._events.tell(now, "gone", f"{self.name} is gone")
             self.is_gone = True

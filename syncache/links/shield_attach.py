@@ -305,7 +305,9 @@ def _advice(error: OSError, info: InterfaceInfo) -> str:
             f"`ip link set dev {info.name} {word} off`"
         )
     advice = {
-        errno.EINVAL: "tc needs Linux 6.6; veth in native mode an MTU below 3500",
+        errno.EINVAL: "tc needs Linux 6.6",
+        errno.ERANGE: f"XDP in the driver needs a lower MTU than {info.mtu}; "
+        "--xdp tc does with any",
         errno.EOPNOTSUPP: "the driver has no XDP",
         errno.EPERM: "run as root (CAP_NET_ADMIN)",
     }.get(error.errno or 0, "see dmesg")

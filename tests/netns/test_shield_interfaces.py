@@ -73,6 +73,19 @@ def test_interface_with_a_dot_in_its_name_is_pinned(wire, pins):
     assert {"tc-v0%2E7", "syn-v0%2E7"} <= {place.name for place in pins.iterdir()}
 
 
+def test_interface_that_gets_another_name_stays_protected(shielded):
+    """An address that it gets after that too."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    rename = "ip link set s0 down; ip link set s0 name wan0; ip link set wan0 up"
+    shielded.wire.server.run("sh", "-ec", rename)
+    shielded.wire.server.link("up", "wan0", "198.18.0.9/24")
+    wait_until(lambda: ("198.18.0.9", 80) in shielded.services(), 60)
+    assert 1 == shielded.connect(timeout=30)["served"]
+    assert 1 == shielded.counters()["redeemed"]
+    shielded.stop()
+
+
 BRIDGE = """
 ip link add br0 type bridge forward_delay 0
 ip link set br0 address 02:00:00:00:00:b0

@@ -113,6 +113,14 @@ def test_program_that_is_there_is_named(kernel, monkeypatch):
         Attachment(ETH, None).attach(PROGRAMS, "auto")
 
 
+def test_mtu_that_the_driver_does_not_take_is_named(kernel):
+    """And what takes any."""
+    kernel.refused = {(XDP, 4): errno.ERANGE}
+    with pytest.raises(LinkError, match=r"a lower MTU than 1500; --xdp tc does"):
+        Attachment(ETH, None).attach(PROGRAMS, "native")
+    assert "tc" == Attachment(ETH, None).attach(PROGRAMS, "auto")
+
+
 def test_program_of_the_other_mode_is_named_with_its_word(kernel, monkeypatch):
     """The kernel has one of the two modes on an interface; tc does without."""
     kernel.interfaces = [info("eth0", 2, xdp_program=77, is_xdp_generic=True)]

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import secrets
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +132,7 @@ def init(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
             f"{chosen.sealed} belongs to a previous group, whose members put it back; "
             "to begin anew, remove it and the keyring on every machine"
         )
+    make_folder(chosen.keyring.parent)
     if not chosen.key.exists():
         make_key(chosen.key)
         print(f"{chosen.key} is new: copy it to every member, over a safe way")
@@ -147,6 +149,18 @@ def init(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     if not store.publish(message, 1):
         raise Failure(f"the group {chosen.group} was made by another at the same time")
     return join(options, chosen, store)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of the keyring, for its owner alone, if there is none.
+
+    Raises:
+        Failure: it cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from None
 
 
 def make_key(path: Path) -> None:
@@ -170,6 +184,7 @@ def join(_options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     """Fetch the keys, and write the keyring of this machine."""
     if store.document() is None and not chosen.sealed.exists():
         raise Failure(f"there is no group {chosen.group}: syncache fleet init")
+    make_folder(chosen.keyring.parent)
     member = current(chosen, store, REVOKED)
     for _ in range(PUBLISH_TRIES):
         document = member.following()
@@ -185,7 +200,7 @@ def join(_options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
 
 
 def current(
-    chosen: conf.Conf, store: Store, harmless: tuple[str, ...] = ("lower",)
+    chosen: conf.Conf, store: Store, harmless: tuple[str, ...] = ("lower", "disk")
 ) -> Member:
     """Return this machine's member, with the newest document that there is.
 
@@ -206,6 +221,8 @@ def current(
         raise Failure(f"there is no group {chosen.group}: syncache fleet init")
     if not chosen.keyring.exists():
         member.restore()
+    if "disk" in member.alarms:
+        print(f"note: {member.alarms['disk']}", file=sys.stderr)
     return member
 
 
@@ -336,8 +353,6 @@ def published(
     """
     if not member.publish(document, secret):
         raise Failure("another version came first: see syncache fleet status")
-    if "disk" in member.alarms:
-        print(f"note: {member.alarms['disk']}")
     return document
 
 

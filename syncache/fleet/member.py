@@ -462,7 +462,7 @@ class Member:
         self._end.set()
         if self._thread is not None:
             self._thread.join(ROUND_SECONDS + 1.0)
-            if not self._thread.is_alive() and not self.alarms:
+            if not self._thread.is_alive() and "away" not in self.alarms:
                 with contextlib.suppress(FleetError):
                     self._store.forget(self.conf.name)
         self._store.close()

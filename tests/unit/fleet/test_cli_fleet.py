@@ -377,6 +377,41 @@ def test_revoke_that_is_killed_is_no_end_of_the_machine(
     assert 2 == len(ring(one).masters)
 
 
+def test_folder_of_the_keyring_is_made_for_its_owner(run, place, tmp_path):
+    """As the page's first steps leave it to the commands; where it is none: a line."""
+    for action, name in (("init", "edge-1"), ("join", "edge-2")):
+        path = place(name)
+        kept = tmp_path / name / "a" / "b"
+        path.write_text(path.read_text().replace(f"/{name}/ring", f"/{name}/a/b/ring"))
+        assert 0 == run(action, path)[0]
+        assert (0o700, True) == (kept.stat().st_mode & 0o777, (kept / "ring").exists())
+    (tmp_path / "file").write_text("")
+    path.write_text(path.read_text().replace("/edge-2/a/b/ring", "/file/ring"))
+    status, _, err = run("join", path)
+    assert (1, 1) == (status, err.count("\n"))
+
+
+def test_disk_that_is_full_keeps_nobody_from_looking_and_rotating(
+    run, place, monkeypatch
+):
+    """A note says so."""
+    one = place("edge-1")
+    run("init", one)
+
+    def full(path, _):
+        raise OSError(28, "No space left on device", str(path))
+
+    conf.read(one).keyring.unlink()
+    monkeypatch.setattr("syncache.cli.files.replace", full)
+    for words in (["status", one], ["rotate", one, "--no-wait"]):
+        status, _, err = run(*words)
+        assert (0, 1) == (status, err.count("\n"))
+        assert "note: " in err
+        assert "No space left" in err
+    status, _, err = run("join", one)
+    assert (1, True) == (status, "No space left" in err)
+
+
 def test_init_that_was_killed_leaves_no_half_of_a_key(run, place, tmp_path):
     """What lay beside the key file is written over; a key file is not."""
     one = place("edge-1")

@@ -125,3 +125,15 @@ def test_who_only_looks_writes_nothing(pair):
     assert (FIRST, {}) == (looker.document, looker.alarms)
     assert not one.conf.keyring.parent.exists()
     looker.close()
+
+
+def test_member_that_leaves_with_a_full_disk_is_forgotten(pair, server):
+    """It ended in an orderly way all the same."""
+    one, _ = pair
+    shutil.rmtree(one.conf.keyring.parent)
+    turn(one)
+    one.start()
+    assert server.client().hexists("syncache:web:members", "edge-1")
+    one.close()
+    assert "disk" in one.alarms
+    assert not server.client().hexists("syncache:web:members", "edge-1")

@@ -157,7 +157,8 @@ class Stack:
             address: One of ours; None: all of them.
             backlog: Connections that may wait to be accepted (kern.ipc.somaxconn).
             options: Further ones of `Syncache.listen`, also for the connections; a
-                `rcv_window` that is given does not grow.
+                `rcv_window` that is given does not grow, and has the least
+                `rcv_wscale` that can tell it.
 
         Raises:
             ValueError: an argument is not legal; PortTakenError: somebody listens on
@@ -172,6 +173,10 @@ class Stack:
             raise ValueError("fastopen and md5_keys do not go together")
         options.setdefault("mtu", self.mtu)
         rcv_window = options.get("rcv_window")
+        if isinstance(rcv_window, int) and options.get("rcv_wscale") is None:
+            # The least that can tell it: up to 65,535 to the byte.
+            units = max(-(-rcv_window // 0xFFFF), 1)
+            options["rcv_wscale"] = min((units - 1).bit_length(), 14)
         options.setdefault("rcv_window", self._knob("net.inet.tcp.recvspace"))
         backlog = min(backlog, self._knob("kern.ipc.somaxconn"))
         listener = Listener(port, backlog, options.pop("tag", None), options)

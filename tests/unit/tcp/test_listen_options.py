@@ -30,6 +30,30 @@ def test_window_of_a_listener_holds_for_the_connection(family, window, scaled):
     assert top - unit < told < top + unit
 
 
+@pytest.mark.parametrize("via", ["cache", "cookie"])
+@pytest.mark.parametrize(
+    ("window", "scale"),
+    [(1, 0), (536, 0), (65535, 0), (65536, 1), (131_071, 2), (1 << 30, 14)],
+)
+def test_window_of_a_listener_has_the_least_scale(family, window, scale, via):
+    """Told in larger units, a small window would move back and forth."""
+    sysctl = {"net.inet.tcp.syncookies_only": int(via == "cookie")}
+    hand = listen(family, listen={"rcv_window": window}, sysctl=sysctl)
+    hand.inject(f"S 0:0(0) win 65535 <{HANDSHAKE}>")
+    assert scale == hand.expect("S. 0:0(0) ack 1").wscale
+    hand.inject(". 1:1(0) ack 1 win 500")
+    connection = hand.connection
+    assert scale == connection.info.rcv_wscale
+    size = min(window, 1000)
+    hand.inject(f"P. 1:{1 + size}({size}) ack 1 win 500")
+    hand.advance(ms=50)
+    left = min(window, 65535) - size
+    unit = 1 << scale
+    assert left <= hand.sent[-1].window * unit or not left
+    if scale == 0:
+        assert left == hand.sent[-1].window
+
+
 def test_window_of_a_listener_that_names_none_grows(family):
     """From net.inet.tcp.recvspace to recvbuf_max, as before."""
     hand = established(family)

@@ -43,7 +43,7 @@ C_SOURCES := $(wildcard csrc/core/*.c csrc/simd/*.c csrc/flow/*.c \
 C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/simd/*.h csrc/flow/*.h \
 	csrc/link/*.h)
 # Written in terms of what the files that include it define.
-C_BODIES := csrc/simd/lanes.h csrc/simd/neon.h
+C_BODIES := csrc/simd/lanes.h csrc/simd/lanes_sip.h csrc/simd/neon.h
 C_ALL := $(wildcard csrc/*/*.c csrc/adapters/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
 	syncache/cli/*.c)
 C_WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \

@@ -65,6 +65,7 @@ typedef uint32_t lane_mask;
 
 #define lane_either(a, b) ((a) | (b))
 #define lane_but(a, b) ((a) & ~(b))
+#define lane_both(a, b) ((a) & (b))
 #define lane_bits(mask) (mask)
 
 /* Where the two are equal. */
@@ -153,20 +154,24 @@ lane_rows(const uint8_t *const *packet, size_t offset)
 }
 
 LANES_FN void
-lane_put(const struct simd_template *template, uint8_t *out, size_t offset,
-         __m128i chunk)
+lane_put(uint8_t *out, size_t offset, __m128i chunk)
 {
-    chunk = _mm_or_si128(chunk, lane_chunk(template->reply + offset));
     _mm_storeu_si128((__m128i *)(void *)(out + offset), chunk);
 }
 
-/* One chunk each of replies 0 and 4, over their templates. */
-LANES_FN void
-lane_put_rows(const struct simd_template *const *template, uint8_t *const *out,
-              size_t offset, vec row)
+/* A chunk that all packets have. */
+LANES_FN vec
+lane_chunks(const uint8_t *chunk)
 {
-    lane_put(template[0], out[0], offset, _mm256_castsi256_si128(row));
-    lane_put(template[4], out[4], offset, _mm256_extracti128_si256(row, 1));
+    return _mm256_broadcastsi128_si256(lane_chunk(chunk));
+}
+
+/* Two chunks of replies, of packets 0 and 4. */
+LANES_FN void
+lane_put_rows(uint8_t *const *out, size_t offset, vec row)
+{
+    lane_put(out[0], offset, _mm256_castsi256_si128(row));
+    lane_put(out[4], offset, _mm256_extracti128_si256(row, 1));
 }
 
 #include "lanes.h"

@@ -41,19 +41,30 @@ lanes_read(const uint8_t *const *packet, size_t offset, vec word[static 4])
     word[3] = lane_unpack_high64(c, d);
 }
 
+/* Where the replies of a group go, and the templates' that they are written over; `same`: one for all. */
+struct lanes_group {
+    uint8_t *const *out;
+    const uint8_t *under[LANES];
+    bool same;
+};
+
 /* Writes four fields, over those of the templates, as one chunk of LANES replies. */
 LANES_FN void
-lanes_write(const struct simd_template *const *template, uint8_t *const *out, size_t offset, const vec word[static 4])
+lanes_write(const struct lanes_group *group, size_t offset, const vec word[static 4])
 {
     vec a = lane_unpack_low32(word[0], word[1]);
     vec b = lane_unpack_low32(word[2], word[3]);
     vec c = lane_unpack_high32(word[0], word[1]);
     vec d = lane_unpack_high32(word[2], word[3]);
+    vec row[4] = {lane_unpack_low64(a, b), lane_unpack_high64(a, b), lane_unpack_low64(c, d),
+                  lane_unpack_high64(c, d)};
+    vec under = lane_chunks(group->under[0] + offset);
 
-    lane_put_rows(template, out, offset, lane_unpack_low64(a, b));
-    lane_put_rows(template + 1, out + 1, offset, lane_unpack_high64(a, b));
-    lane_put_rows(template + 2, out + 2, offset, lane_unpack_low64(c, d));
-    lane_put_rows(template + 3, out + 3, offset, lane_unpack_high64(c, d));
+    for (size_t i = 0; i < 4; i++) {
+        if (!group->same)
+            under = lane_rows(&group->under[i], offset);
+        lane_put_rows(&group->out[i], offset, lane_or(row[i], under));
+    }
 }
 
 #ifndef lane_add_halves
@@ -120,6 +131,8 @@ lanes_good(const struct simd_lanes *lanes, uint32_t at, struct lanes_verdict tcp
     lane_mask summed = lane_equal32(lanes_fold(tcp.sum), lane_all32(0xffff));
     lane_mask fits = lane_but(lane_equal32(tcp.differ, lane_all32(0)), bad);
 
+    if (lanes->trusted == 0)
+        return lane_bits(lane_both(fits, summed));
     return lane_bits(fits) & (lane_bits(summed) | (uint32_t)(lanes->trusted >> at));
 }
 
@@ -194,14 +207,20 @@ lanes_fill(struct simd_lanes *lanes)
                      lane_all64((uint64_t)(uintptr_t)lanes->nowhere));
 }
 
-/* A number of each lane's template, found `offset` bytes into it; under a flood they are all the same. */
-LANES_FN vec
-lanes_of_template(const struct simd_lanes *lanes, uint32_t at, size_t offset)
+/* Under a flood the lanes of a group have one template. */
+LANES_FN bool
+lanes_one_template(const struct simd_lanes *lanes, uint32_t at)
 {
-    const uint64_t *pointer = (const uint64_t *)(const void *)&lanes->template[at];
+    return lane_same64((const uint64_t *)(const void *)&lanes->template[at]);
+}
+
+/* A number of each lane's template, found `offset` bytes into it. */
+LANES_FN vec
+lanes_of_template(const struct simd_lanes *lanes, uint32_t at, size_t offset, bool same)
+{
     _Alignas(64) uint32_t number[LANES];
 
-    if (lane_same64(pointer)) {
+    if (same) {
         memcpy(number, (const uint8_t *)lanes->template[at] + offset, sizeof(number[0]));
         return lane_all32(number[0]);
     }
@@ -223,140 +242,7 @@ lanes_match(struct simd_lanes *lanes)
     return lanes->syns == SIMD_LANES ? good : good & ((UINT64_C(1) << lanes->syns) - 1);
 }
 
-/* A hash in progress, of two streams. */
-struct lanes_sip {
-    vec low[4];
-    vec high[4];
-};
-
-LANES_FN void
-lanes_sip_round(vec v[static 4])
-{
-    v[0] = lane_add64(v[0], v[1]);
-    v[2] = lane_add64(v[2], v[3]);
-    v[1] = lane_xor(lane_rotate64(v[1], 13), v[0]);
-    v[3] = lane_xor(lane_rotate64_16(v[3]), v[2]);
-    v[0] = lane_rotate64_32(v[0]);
-    v[2] = lane_add64(v[2], v[1]);
-    v[0] = lane_add64(v[0], v[3]);
-    v[1] = lane_xor(lane_rotate64(v[1], 17), v[2]);
-    v[3] = lane_xor(lane_rotate64(v[3], 21), v[0]);
-    v[2] = lane_rotate64_32(v[2]);
-}
-
-/* Begins a hash with the first word, whose lower and upper half are these fields: half of its first round is known. */
-LANES_FN void
-lanes_sip_begin(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES], vec lower, vec upper)
-{
-    struct siphash_state state = siphash_begin(key);
-    uint64_t v0 = state.v0 + state.v1;
-    uint64_t v1 = siphash_rotate(state.v1, 13) ^ v0;
-    vec word[2] = {lane_unpack_low32(lower, upper), lane_unpack_high32(lower, upper)};
-    vec *half[2] = {s->low, s->high};
-
-    for (int i = 0; i < 2; i++) {
-        vec *v = half[i];
-
-        v[3] = lane_xor(word[i], lane_all64(state.v3));
-        v[2] = lane_add64(v[3], lane_all64(state.v2));
-        v[3] = lane_xor(lane_rotate64_16(v[3]), v[2]);
-        v[2] = lane_add64(v[2], lane_all64(v1));
-        v[0] = lane_add64(v[3], lane_all64(siphash_rotate(v0, 32)));
-        v[1] = lane_xor(v[2], lane_all64(siphash_rotate(v1, 17)));
-        v[3] = lane_xor(lane_rotate64(v[3], 21), v[0]);
-        v[2] = lane_rotate64_32(v[2]);
-        lanes_sip_round(v);
-        v[0] = lane_xor(v[0], word[i]);
-    }
-}
-
-/* Absorbs a word whose lower and upper half are these fields. */
-LANES_FN void
-lanes_sip_absorb(struct lanes_sip *s, vec lower, vec upper)
-{
-    vec low = lane_unpack_low32(lower, upper);
-    vec high = lane_unpack_high32(lower, upper);
-
-    s->low[3] = lane_xor(s->low[3], low);
-    s->high[3] = lane_xor(s->high[3], high);
-    for (int i = 0; i < 2; i++) {
-        lanes_sip_round(s->low);
-        lanes_sip_round(s->high);
-    }
-    s->low[0] = lane_xor(s->low[0], low);
-    s->high[0] = lane_xor(s->high[0], high);
-}
-
-/* Leaves the hashes in low[0] and high[0]. */
-LANES_FN void
-lanes_sip_end(struct lanes_sip *s)
-{
-    s->low[2] = lane_xor(s->low[2], lane_all64(0xff));
-    s->high[2] = lane_xor(s->high[2], lane_all64(0xff));
-    for (int i = 0; i < 4; i++) {
-        lanes_sip_round(s->low);
-        lanes_sip_round(s->high);
-    }
-    s->low[0] = lane_xor(lane_xor(s->low[0], s->low[1]), lane_xor(s->low[2], s->low[3]));
-    s->high[0] = lane_xor(lane_xor(s->high[0], s->high[1]), lane_xor(s->high[2], s->high[3]));
-}
-
-/* v1 ^ v3 after the last round, without the word that its second half XORs into both. */
-LANES_FN vec
-lanes_sip_last(vec v[static 4])
-{
-    vec v0 = lane_add64(v[0], v[1]);
-    vec v2 = lane_add64(v[2], v[3]);
-    vec v1 = lane_xor(lane_rotate64(v[1], 13), v0);
-    vec v3 = lane_xor(lane_rotate64_16(v[3]), v2);
-
-    return lane_xor(lane_rotate64(v1, 17), lane_rotate64(v3, 21));
-}
-
-/*
- * The hashes, their halves XORed to one field.  The hash is v0 ^ v1 ^ v2 ^ v3, where the last round has made v1 of
- * v1 <<< 17 and v2, v3 of v3 <<< 21 and v0, and v2 of v2 <<< 32: v0 cancels, and v2 with its own halves exchanged has
- * two equal halves.  So neither need be known.
- */
-LANES_FN vec
-lanes_sip_xor_halves(struct lanes_sip *s)
-{
-    s->low[2] = lane_xor(s->low[2], lane_all64(0xff));
-    s->high[2] = lane_xor(s->high[2], lane_all64(0xff));
-    for (int i = 0; i < 3; i++) {
-        lanes_sip_round(s->low);
-        lanes_sip_round(s->high);
-    }
-    vec low = lanes_sip_last(s->low);
-    vec high = lanes_sip_last(s->high);
-    return lane_xor(lane_even32(low, high), lane_odd32(low, high));
-}
-
-/* Begins a hash with the two addresses. */
-LANES_FN void
-lanes_sip_addresses(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES], const struct simd_lanes *lanes,
-                    uint32_t at, bool v6)
-{
-    if (!v6) {
-        lanes_sip_begin(s, key, lane_load(&lanes->faddr[0][at]), lane_load(&lanes->laddr[0][at]));
-        return;
-    }
-    lanes_sip_begin(s, key, lane_load(&lanes->faddr[0][at]), lane_load(&lanes->faddr[1][at]));
-    lanes_sip_absorb(s, lane_load(&lanes->faddr[2][at]), lane_load(&lanes->faddr[3][at]));
-    for (size_t i = 0; i < 4; i += 2)
-        lanes_sip_absorb(s, lane_load(&lanes->laddr[i][at]), lane_load(&lanes->laddr[i + 1][at]));
-}
-
-/* Begins the hash of a tuple, with or without its ports. */
-LANES_FN void
-lanes_sip_tuple(struct lanes_sip *s, const uint8_t key[static SYNCACHE_KEY_BYTES], const struct simd_lanes *lanes,
-                uint32_t at, bool v6, bool ports)
-{
-    uint32_t size = (v6 ? 32u : 8u) + (ports ? 4u : 0u);
-
-    lanes_sip_addresses(s, key, lanes, at, v6);
-    lanes_sip_absorb(s, ports ? lane_load(&lanes->ports[at]) : lane_all32(0), lane_all32(size << 24));
-}
+#include "lanes_sip.h"
 
 /* scalar_index(). */
 LANES_FN vec
@@ -381,17 +267,20 @@ lanes_cookie_byte(const struct simd_shape *shape, const struct simd_lanes *lanes
 }
 
 LANES_FN void
-lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_t at, bool v6)
+lanes_cookies_at(const struct simd_shape *shape, const struct lanes_key key[static 2], struct simd_lanes *lanes,
+                 uint32_t at, bool v6)
 {
     vec byte = lanes_cookie_byte(shape, lanes, at);
     vec offset = lane_all32(0);
+    struct lanes_addresses addresses;
     struct lanes_sip s;
 
-    lanes_sip_addresses(&s, shape->cookie_key, lanes, at, v6);
+    lanes_addresses_at(&addresses, lanes, at, v6);
+    lanes_sip_addresses(&s, &key[0], &addresses, v6);
     lanes_sip_absorb(&s, lane_load(&lanes->ports[at]), lane_load(&lanes->irs[at]));
     lanes_sip_absorb(&s, lane_or(byte, lane_all32((uint32_t)shape->tail[0])),
                      lane_all32((uint32_t)(shape->tail[0] >> 32)));
-    vec scale = lanes_of_template(lanes, at, offsetof(struct simd_template, scale));
+    vec scale = lanes_of_template(lanes, at, offsetof(struct simd_template, scale), lanes_one_template(lanes, at));
     lanes_sip_absorb(&s, lane_or(scale, lane_all32((uint32_t)shape->tail[1])),
                      lane_all32((uint32_t)(shape->tail[1] >> 32)));
 
@@ -400,7 +289,7 @@ lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint3
     lane_store(&lanes->iss[at], lane_or(lane_and(mac, lane_all32(0xffffff00u)), low));
 
     if (shape->ts_per_tuple) {
-        lanes_sip_tuple(&s, shape->ts_key, lanes, at, v6, shape->ts_ports);
+        lanes_sip_tuple(&s, &key[1], &addresses, v6, shape->ts_ports ? &lanes->ports[at] : NULL);
         offset = lanes_sip_xor_halves(&s);
     }
     lane_store(&lanes->ts_offset[at], offset);
@@ -409,24 +298,30 @@ lanes_cookies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint3
 LANES_KERNEL void
 lanes_cookies(const struct simd_shape *shape, struct simd_lanes *lanes)
 {
+    struct lanes_key key[2] = {lanes_key_of(shape->cookie_key), lanes_key_of(shape->ts_key)};
+
     for (uint32_t at = 0; at < lanes->syns; at += LANES) {
         if (lanes->v6)
-            lanes_cookies_at(shape, lanes, at, true);
+            lanes_cookies_at(shape, key, lanes, at, true);
         else
-            lanes_cookies_at(shape, lanes, at, false);
+            lanes_cookies_at(shape, key, lanes, at, false);
     }
 }
 
 LANES_KERNEL void
 lanes_hashes(const uint8_t key[static SYNCACHE_KEY_BYTES], struct simd_lanes *lanes)
 {
+    struct lanes_key begun = lanes_key_of(key);
+
     for (uint32_t at = 0; at < lanes->count; at += LANES) {
+        struct lanes_addresses addresses;
         struct lanes_sip s;
 
+        lanes_addresses_at(&addresses, lanes, at, lanes->v6);
         if (lanes->v6)
-            lanes_sip_tuple(&s, key, lanes, at, true, true);
+            lanes_sip_tuple(&s, &begun, &addresses, true, &lanes->ports[at]);
         else
-            lanes_sip_tuple(&s, key, lanes, at, false, true);
+            lanes_sip_tuple(&s, &begun, &addresses, false, &lanes->ports[at]);
         lanes_sip_end(&s);
         lane_store64(&lanes->hash[at], s.low[0], s.high[0]);
     }
@@ -435,10 +330,10 @@ lanes_hashes(const uint8_t key[static SYNCACHE_KEY_BYTES], struct simd_lanes *la
 /* The ten words of a reply from TCP on; `addresses` is the sum of both. */
 LANES_FN void
 lanes_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes, uint32_t at, vec addresses,
-                vec word[static 10])
+                vec word[static 10], bool same)
 {
     vec ports = lane_load(&lanes->ports[at]);
-    vec sum = lane_add32(addresses, lanes_of_template(lanes, at, offsetof(struct simd_template, tcp_sum)));
+    vec sum = lane_add32(addresses, lanes_of_template(lanes, at, offsetof(struct simd_template, tcp_sum), same));
 
     for (size_t i = 0; i < 10; i++)
         word[i] = lane_all32(0);
@@ -453,25 +348,28 @@ lanes_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes, 
 }
 
 LANES_FN void
-lanes_reply_v4(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_t at)
+lanes_reply_v4(const struct simd_shape *shape, const struct lanes_group *group, struct simd_lanes *lanes,
+               uint32_t at)
 {
     vec faddr = lane_load(&lanes->faddr[0][at]);
     vec laddr = lane_load(&lanes->laddr[0][at]);
     vec addresses = lane_add_halves(lanes_halves(faddr), laddr);
-    vec check = lanes_fold(lane_add32(addresses, lanes_of_template(lanes, at, offsetof(struct simd_template, ip_sum))));
+    vec sum = lanes_of_template(lanes, at, offsetof(struct simd_template, ip_sum), group->same);
+    vec check = lanes_fold(lane_add32(addresses, sum));
     vec word[16];
 
     word[0] = word[1] = word[15] = lane_all32(0);
     word[2] = lane_left32(lane_xor(check, lane_all32(0xffff)), 16);
     word[3] = laddr;
     word[4] = faddr;
-    lanes_reply_tcp(shape, lanes, at, addresses, &word[5]);
+    lanes_reply_tcp(shape, lanes, at, addresses, &word[5], group->same);
     for (size_t i = 0; i < 4; i++)
-        lanes_write(&lanes->template[at], &lanes->out[at], i * SIMD_CHUNK, &word[4 * i]);
+        lanes_write(group, i * SIMD_CHUNK, &word[4 * i]);
 }
 
 LANES_FN void
-lanes_reply_v6(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_t at)
+lanes_reply_v6(const struct simd_shape *shape, const struct lanes_group *group, struct simd_lanes *lanes,
+               uint32_t at)
 {
     vec addresses = lane_all32(0);
     vec word[20];
@@ -483,18 +381,36 @@ lanes_reply_v6(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_
         word[6 + i] = lane_load(&lanes->faddr[i][at]);
         addresses = lane_add_halves(lane_add_halves(addresses, word[2 + i]), word[6 + i]);
     }
-    lanes_reply_tcp(shape, lanes, at, addresses, &word[10]);
+    lanes_reply_tcp(shape, lanes, at, addresses, &word[10], group->same);
     for (size_t i = 0; i < 5; i++)
-        lanes_write(&lanes->template[at], &lanes->out[at], i * SIMD_CHUNK, &word[4 * i]);
+        lanes_write(group, i * SIMD_CHUNK, &word[4 * i]);
+}
+
+LANES_FN void
+lanes_replies_at(const struct simd_shape *shape, struct simd_lanes *lanes, uint32_t at, bool same)
+{
+    struct lanes_group group = {.out = &lanes->out[at], .same = same};
+    uint8_t *out[LANES];
+
+    for (uint32_t i = 0; i < (same ? 1 : LANES); i++)
+        group.under[i] = lanes->template[at + i]->reply;
+    if (LANES == 4) { /* so few stay in registers, whatever is written meanwhile */
+        memcpy(out, group.out, sizeof out);
+        group.out = out;
+    }
+    if (lanes->v6)
+        lanes_reply_v6(shape, &group, lanes, at);
+    else
+        lanes_reply_v4(shape, &group, lanes, at);
 }
 
 LANES_KERNEL void
 lanes_replies(const struct simd_shape *shape, struct simd_lanes *lanes)
 {
     for (uint32_t at = 0; at < lanes->syns; at += LANES) {
-        if (lanes->v6)
-            lanes_reply_v6(shape, lanes, at);
+        if (lanes_one_template(lanes, at))
+            lanes_replies_at(shape, lanes, at, true);
         else
-            lanes_reply_v4(shape, lanes, at);
+            lanes_replies_at(shape, lanes, at, false);
     }
 }

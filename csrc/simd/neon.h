@@ -73,6 +73,7 @@ typedef vec lane_mask;
 
 #define lane_either(a, b) vorrq_u32(a, b)
 #define lane_but(a, b) vbicq_u32(a, b)
+#define lane_both(a, b) vandq_u32(a, b)
 
 /* Where the two are equal. */
 LANES_FN lane_mask
@@ -134,7 +135,7 @@ lane_store64(uint64_t *at, vec low, vec high)
 LANES_FN bool
 lane_same64(const uint64_t *at)
 {
-    return ((at[0] ^ at[1]) | (at[0] ^ at[2]) | (at[0] ^ at[3])) == 0;
+    return at[0] == at[1] && at[0] == at[2] && at[0] == at[3];
 }
 
 /* One chunk of a packet. */
@@ -144,14 +145,18 @@ lane_rows(const uint8_t *const *packet, size_t offset)
     return vreinterpretq_u32_u8(vld1q_u8(packet[0] + offset));
 }
 
-/* One chunk of a reply, over its template. */
-LANES_FN void
-lane_put_rows(const struct simd_template *const *template, uint8_t *const *out,
-              size_t offset, vec row)
+/* A chunk that all packets have. */
+LANES_FN vec
+lane_chunks(const uint8_t *chunk)
 {
-    uint8x16_t constant = vld1q_u8(template[0]->reply + offset);
+    return vreinterpretq_u32_u8(vld1q_u8(chunk));
+}
 
-    vst1q_u8(out[0] + offset, vorrq_u8(neon8(row), constant));
+/* One chunk of a reply. */
+LANES_FN void
+lane_put_rows(uint8_t *const *out, size_t offset, vec row)
+{
+    vst1q_u8(out[0] + offset, neon8(row));
 }
 
 #include "lanes.h"

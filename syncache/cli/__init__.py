@@ -93,7 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _give_up_output()
         return 1
     except OSError as error:
-        if error.filename is not None or error.errno not in OUTPUT_ERRORS:
+        if error.filename is not None:  # a path of the operator's that cannot be
+            say(f"syncache {words[0]}: {one_line(unreadable(error))}")
+            return 1
+        if error.errno not in OUTPUT_ERRORS:
             raise
         _give_up_output()
         say(f"syncache {words[0]}: cannot write the output: {error.strerror}")

@@ -45,6 +45,33 @@ def test_module_is_the_command(module):
     assert done.stdout.startswith("syncache ")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["advise", "LONG"],
+        ["log", "LONG"],
+        ["inspect", "LONG"],
+        ["key", "show", "LONG"],
+        ["key", "init", "LONG"],
+        ["sysctl", "-f", "LONG", "-a"],
+        ["sysctl", "-f", "LONG", "-W", "net.inet.tcp.syncookies=1"],
+        ["intercept", "--outside", "lo", "--inside", "x", "--list", "LONG"],
+        ["intercept", "--outside", "lo", "--inside", "x", "--conf", "LONG"],
+        ["intercept", "--outside", "lo", "--inside", "x", "--state", "LONG/x"],
+        ["serve", "--directory", "LONG", "--address", "192.0.2.1/24"],
+        ["netstat", "--socket", "LONG"],
+        ["show", "--socket", "LONG", "ip", "inspect", "sessions"],
+    ],
+)
+def test_path_that_cannot_be_is_one_line(words, capsys):
+    """A name that no file system takes."""
+    given = [word.replace("LONG", "x" * 3000) for word in words]
+    assert 1 == main(given)
+    error = capsys.readouterr().err
+    assert 1 == error.count("\n")
+    assert error.startswith(f"syncache {words[0]}: ")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_that_names_it(command):
     """Its parser can be made without any extra."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from needs import need
+from needs import need, want
 
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
@@ -175,9 +174,9 @@ def test_example_of_a_stack_behind_the_splice_runs(
     assert run(program) == SPLICED
 
 
-@pytest.mark.skipif(shutil.which("rustc") is None, reason="no rustc")
 def test_example_in_rust_runs(installed: Path, tmp_path: Path) -> None:
     """The same program; its structures are copies of the headers'."""
+    want("rustc", "rustc")
     source, program = CSRC / "example" / "splice_in_front.rs", tmp_path / "splice"
     words = ["--edition", "2021", "-L", installed / "lib", "-l", "static=syncache"]
     run("rustc", "-D", "warnings", *words, source, "-o", program)

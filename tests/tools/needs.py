@@ -49,16 +49,17 @@ def need(program: str) -> None:
         lacks(f"{program}: apt-get install {packages()[program]}")
 
 
-def want(program: str, package: str, target: str) -> None:
+def want(program: str, package: str, target: str = "") -> None:
     """Go on if a large program is there, which build machines do without too.
 
     Args:
         program: Skip without it, `CI` or not.
         package: Which has it.
-        target: Of make, which installs it and runs the test.
+        target: Of make, which installs it and runs the test; "": none does.
     """
     if shutil.which(program, path=PATH) is None:
-        pytest.skip(f"{MARK}{program}: make {target}, or apt-get install {package}")
+        make = f"make {target}, or " if target else ""
+        pytest.skip(f"{MARK}{program}: {make}apt-get install {package}")
 
 
 def summary(reasons: list[str]) -> str:

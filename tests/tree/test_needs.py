@@ -47,5 +47,7 @@ def test_large_program_that_is_absent_skips_a_test_everywhere(monkeypatch, tmp_p
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.skip.Exception, match="lacks promtool: make monitoring"):
         needs.want("promtool", "prometheus", "monitoring")
+    with pytest.raises(pytest.skip.Exception, match="lacks rustc: apt-get install"):
+        needs.want("rustc", "rustc")
     (tmp_path / "promtool").touch(mode=0o755)
     needs.want("promtool", "prometheus", "monitoring")

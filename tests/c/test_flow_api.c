@@ -198,6 +198,31 @@ test_size_is_exact_or_zero_where_it_does_not_fit(void)
     }
 }
 
+static void
+test_secrets_of_an_engine_are_its_seeds(void)
+{
+    /* Those of sessions' places, of victims at random, of timestamps: all of
+     * them others with another seed, and none is another's. */
+    struct flow_config config = config_of(FLOW_INSPECT);
+    size_t size = flow_size(&config);
+    uint8_t keys[6][SYNCACHE_KEY_BYTES];
+
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t seed[16] = {(uint8_t)i};
+        uint8_t *block = aligned_alloc(64, (size + 63) / 64 * 64);
+        struct flow *flow = flow_init(block, size, &config, seed);
+
+        EXPECT_TRUE(flow != NULL);
+        memcpy(keys[3 * i], flow->hash_key, SYNCACHE_KEY_BYTES);
+        memcpy(keys[3 * i + 1], flow->random_key, SYNCACHE_KEY_BYTES);
+        memcpy(keys[3 * i + 2], flow->ts_key, SYNCACHE_KEY_BYTES);
+        free(block);
+    }
+    for (size_t i = 0; i < 6; i++)
+        for (size_t other = 0; other < i; other++)
+            EXPECT_TRUE(memcmp(keys[i], keys[other], sizeof keys[i]) != 0);
+}
+
 static const struct test tests[] = {
     TEST(test_size_is_exact_or_zero_where_it_does_not_fit),
     TEST(test_size_is_zero_for_what_is_out_of_range),
@@ -208,6 +233,7 @@ static const struct test tests[] = {
     TEST(test_icmp_is_listed_by_its_type),
     TEST(test_next_deadline_is_the_earliest_of_all),
     TEST(test_same_seed_and_packets_give_the_same_engine),
+    TEST(test_secrets_of_an_engine_are_its_seeds),
 };
 
 int

@@ -16,6 +16,8 @@ test_udp_is_half_open_until_the_reply(void)
     EXPECT_EQ(0, world_stats(world)->incomplete);
     EXPECT_EQ(0, world_stats(world)->incomplete_udp);
     EXPECT_EQ(1, world_stats(world)->established);
+    for (size_t i = 0; i < FLOW_AGES; i++) /* it has no handshake */
+        EXPECT_EQ(0, flow_handshake_ages(world->flow)[i]);
     world_free(world);
 }
 

@@ -222,20 +222,20 @@ void
 syncache_accepted(struct syncache *cache, const struct syncache_conn *conn,
                   uint64_t handle, bool ok)
 {
+    if (conn->endpoint >= cache->config.endpoint_max ||
+        !engine_tuple_legal(&conn->tuple))
+        return;
     struct offer offer = {
         .tuple = &conn->tuple,
+        .hash = engine_hash(cache, &conn->tuple),
         .irs = conn->irs,
         .iss = conn->iss,
         .endpoint = conn->endpoint,
         .via = conn->via,
     };
-    struct known_node *node;
+    struct known_node *node =
+        known_find(&cache->known, offer.hash, &conn->tuple);
 
-    if (conn->endpoint >= cache->config.endpoint_max ||
-        !engine_tuple_legal(&conn->tuple))
-        return;
-    offer.hash = engine_hash(cache, &conn->tuple);
-    node = known_find(&cache->known, offer.hash, &conn->tuple);
     if (ok) {
         offer_accept(cache, &offer, node, handle);
         return;

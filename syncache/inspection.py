@@ -57,7 +57,9 @@ class Statistics:
     """How things stand, and the highest that each count ever was.
 
     `half_open` are those that count in the thresholds; `one_minute` counts the requests
-    of the last minute; `last_half_open` is the number when the last session began.
+    of the last minute; `last_half_open` is the number when the last session began;
+    `sessions_again` of those created began, on a tap or in a capture, with the SYN of
+    one that had ended.
     Times are of the engine's clock, None: it never happened.
     """
 
@@ -65,6 +67,7 @@ class Statistics:
     udp_packets: int
     icmp_packets: int
     sessions_created: int
+    sessions_again: int = 0
     established: int
     half_open: int
     half_open_udp: int
@@ -229,6 +232,7 @@ class Inspection(Flow):
             udp_packets=c["packets_udp"],
             icmp_packets=c["packets_icmp"],
             sessions_created=c["sessions_created"],
+            sessions_again=c["sessions_again"],
             established=c["established"],
             half_open=c["incomplete"],
             half_open_udp=c["incomplete_udp"],

@@ -51,3 +51,14 @@ ahead_take(struct ahead *ahead, uint64_t now_ms, uint32_t hash,
     }
     return false;
 }
+
+bool
+ahead_began(struct ahead *ahead, uint32_t hash, uint32_t seq)
+{
+    uint64_t syn = (uint64_t)hash << 32 | seq;
+    uint64_t *place = &ahead->began[(hash ^ seq) % AHEAD_BEGAN];
+    bool again = *place == syn && syn != 0;
+
+    *place = syn;
+    return again;
+}

@@ -3,6 +3,8 @@
  * last few are kept for a moment, and given to the session as soon as its SYN is seen; without it the connection would
  * count as half-open until its time is over.
  *
+ * Known here too are the SYNs that began a session: beside the traffic a client's second try looks like the first.
+ *
  * Only for taps: in line nothing comes before its cause.
  */
 #ifndef SYNCACHE_FLOW_AHEAD_H
@@ -13,6 +15,7 @@
 #define AHEAD_PLACES 64
 #define AHEAD_PACKET_MAX 104          /* IPv6 40, TCP 20, options 40, rounded up; no payload */
 #define AHEAD_MS 1000
+#define AHEAD_BEGAN 2048              /* SYNs that began a session and are known again */
 
 struct ahead_packet {
     uint64_t kept_ms;
@@ -27,6 +30,7 @@ struct ahead {
     struct ahead_packet packet[AHEAD_PLACES];
     uint32_t next;                    /* the oldest */
     uint64_t last_ms;                 /* when the youngest was kept */
+    uint64_t began[AHEAD_BEGAN];      /* hash of the session and number of its SYN */
 };
 
 /* Keeps a packet, in the place of the oldest, if it is a SYN-ACK without payload. */
@@ -41,5 +45,11 @@ void ahead_keep(struct ahead *ahead, uint64_t now_ms, uint32_t hash, const struc
  */
 bool ahead_take(struct ahead *ahead, uint64_t now_ms, uint32_t hash, const struct syncache_tuple *tuple,
                 struct view *view);
+
+/*
+ * Did this SYN begin a session before?  That one has ended: it was refused, or not answered for too long, and its
+ * client tries again.
+ */
+bool ahead_began(struct ahead *ahead, uint32_t hash, uint32_t seq);
 
 #endif

@@ -60,6 +60,7 @@ class Replay:
         self.last = 0.0
         self.shift = 0.0  # the engine's clock minus captured times, now
         self.unmeasured = 0.0  # seconds of long gaps
+        self.again = 0  # sessions that began with the SYN of an earlier one
         self._due = 0.0
         self._gaps = 0.0  # seconds put between joined captures
 
@@ -112,6 +113,7 @@ class Replay:
                 yield from self._take(engine, source.rx, limit)
         finally:
             self._merged.close()
+            self.again = engine.statistics().sessions_again
 
     def _shift(self, engine: Inspection, source: Source) -> Iterator[Tick]:
         """Begin anew behind a step of time; what is due before has the old shift."""
@@ -183,6 +185,12 @@ class Replay:
     def notes(self) -> list[str]:
         """Return remarks about the captures."""
         notes = self._summary.notes()
+        if self.again:
+            notes.append(
+                f"{self.again} sessions began with the SYN of one that had ended, "
+                "refused or unanswered for too long; programs that tell connections "
+                "apart by their numbers count both as one"
+            )
         if self.unmeasured > 1:
             notes.append(
                 f"{self.unmeasured:.0f} s of gaps longer than a day were not measured"

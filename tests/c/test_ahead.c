@@ -91,10 +91,24 @@ test_oldest_goes_first(void)
     }
 }
 
+static void
+test_syn_that_began_a_session_is_known_again(void)
+{
+    memset(&ahead, 0, sizeof ahead);
+    EXPECT_TRUE(!ahead_began(&ahead, 7, 100));
+    EXPECT_TRUE(ahead_began(&ahead, 7, 100));
+    EXPECT_TRUE(!ahead_began(&ahead, 7, 101));
+    EXPECT_TRUE(!ahead_began(&ahead, 8, 100));
+    EXPECT_TRUE(ahead_began(&ahead, 7, 100));
+    EXPECT_TRUE(!ahead_began(&ahead, 7 + AHEAD_BEGAN, 100));
+    EXPECT_TRUE(!ahead_began(&ahead, 7, 100)); /* its place was taken */
+}
+
 static const struct test tests[] = {
     TEST(test_answer_is_found_once_by_its_syn),
     TEST(test_only_syn_acks_without_payload_are_kept),
     TEST(test_oldest_goes_first),
+    TEST(test_syn_that_began_a_session_is_known_again),
 };
 
 int

@@ -226,3 +226,22 @@ def test_packets_of_two_taps_count_once_by_choice(tmp_path, capsys, dedup, first
     assert f"tcp packets: [{80 if dedup else 160}:0]" in shown
     assert ("80  recorded before, left out by --dedup" in shown) == dedup
     assert ("80 packets were recorded twice" in shown) != dedup
+
+
+@pytest.mark.parametrize(("gap", "again"), [(9.0, 0), (40.0, 1)])
+def test_session_that_a_repeated_syn_begins_again_is_named(
+    tmp_path, capsys, gap, again
+):
+    """The first one was over by then; another SYN of the client is one of its own."""
+    records = [capture.record(t, syn(1024)) for t in (1.0, 1.0 + gap)]
+    other = bytearray(syn(1025))
+    path = tmp_path / "retried"
+    path.write_bytes(
+        capture.header(101, 65535)
+        + b"".join(records)
+        + capture.record(60.0, bytes(other))
+    )
+    assert main(["inspect", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert f"startup or last reset {2 + again}\n" in shown
+    assert ("1 sessions began with the SYN of one that" in shown) == bool(again)

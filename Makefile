@@ -252,12 +252,12 @@ LWIP := build/lwip
 PMD_PYTCP := build/pmd-pytcp
 hosts: $(EXTENSION)
 	@$(NEED) valgrind valgrind
-	@mkdir -p build; if [ ! -d $(LWIP) ] && timeout 120 \
+	@mkdir -p build; if [ ! -d $(LWIP) ] && timeout 300 \
 		sh tests/netns/lwip/source.sh $(LWIP).new >build/lwip.log 2>&1; then \
 		mv $(LWIP).new $(LWIP); \
 	elif [ ! -d $(LWIP) ]; then \
 		rm -rf $(LWIP).new; \
-		echo "hosts: lwIP passed over, its source is not here:" \
+		echo "hosts: lwIP passed over, see build/lwip.log, or try" \
 			"sh tests/netns/lwip/source.sh $(LWIP)"; \
 	fi
 	@[ -d $(PMD_PYTCP) ] || { $(PY) -m pip install -qq --disable-pip-version-check \

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import socket
 import stat
 import threading
 from pathlib import Path
@@ -126,9 +128,15 @@ class StateFile:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+        self._claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if not _is_ours(self._claim, path):
+            self._refused = True
+            warn(f"{path} is in use by another process; nothing is kept there")
 
     def load(self) -> bytes | None:
         """Return the contents of the file; None if there is no usable file."""
+        if self._refused:
+            return None
         try:
             return self._read()
         except FileNotFoundError:
@@ -192,6 +200,7 @@ class StateFile:
             self._ending = True
             self._changed.notify_all()
         self._thread.join(seconds)
+        self._claim.close()
         self.report()
         if self._thread.is_alive():
             self._warn(f"{self.path} is not written: the disk does not answer")
@@ -229,3 +238,19 @@ class StateFile:
                 self._error = f"{self.path}: {error.strerror}"
             finally:
                 self._busy = False
+
+
+def _is_ours(claim: socket.socket, path: Path) -> bool:
+    """Return whether no other process claims a file, and claim it until our end.
+
+    The claim is a socket's name without a file, which ends with the process.  Where
+    there can be none nobody is kept out.
+    """
+    try:
+        folder = path.parent.stat()
+        place = f"{folder.st_dev}:{folder.st_ino}:{path.name}"
+        name = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()
+        claim.bind(f"\0syncache-state-{name}")
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE
+    return True

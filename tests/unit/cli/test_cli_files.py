@@ -161,3 +161,22 @@ def test_what_is_no_file_is_not_replaced(tmp_path, kind):
     with pytest.raises(OSError, match=str(path)):
         replace(path, [b"new"])
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_second_process_keeps_nothing_in_the_file_of_the_first(tmp_path):
+    """Each would take up the other's connections; the second one runs without."""
+    path, said = tmp_path / "state", []
+    first = StateFile(path, said.append, 1000)
+    first.save(lambda: [b"first"])
+    second = StateFile(path, said.append, 1000)
+    assert [f"{path} is in use by another process; nothing is kept there"] == said
+    assert second.load() is None
+    second.save(lambda: [b"second"])
+    other = StateFile(tmp_path / "other", said.append, 1000)
+    for each in (second, other, first):
+        each.close(60)
+    assert b"first" == path.read_bytes()
+    third = StateFile(path, said.append, 1000)
+    assert b"first" == third.load()
+    third.close()
+    assert 1 == len(said)

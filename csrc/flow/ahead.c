@@ -52,13 +52,25 @@ ahead_take(struct ahead *ahead, uint64_t now_ms, uint32_t hash,
     return false;
 }
 
-bool
-ahead_began(struct ahead *ahead, uint32_t hash, uint32_t seq)
+static uint64_t
+ahead_mix(uint64_t hash, uint64_t word)
 {
-    uint64_t syn = (uint64_t)hash << 32 | seq;
-    uint64_t *place = &ahead->began[(hash ^ seq) % AHEAD_BEGAN];
-    bool again = *place == syn && syn != 0;
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
+}
 
+bool
+ahead_began(struct ahead *ahead, const struct syncache_tuple *tuple,
+            uint32_t seq)
+{
+    uint64_t syn = ahead_mix(seq, (uint64_t)tuple->fport << 16 | tuple->lport);
+
+    for (uint32_t i = 0; i < 16; i += 8) {
+        syn = ahead_mix(syn, load64_le(tuple->faddr + i));
+        syn = ahead_mix(syn, load64_le(tuple->laddr + i));
+    }
+    uint64_t *place = &ahead->began[(syn >> 32) % AHEAD_BEGAN];
+    bool again = *place == syn;
     *place = syn;
     return again;
 }

@@ -30,7 +30,7 @@ struct ahead {
     struct ahead_packet packet[AHEAD_PLACES];
     uint32_t next;                    /* the oldest */
     uint64_t last_ms;                 /* when the youngest was kept */
-    uint64_t began[AHEAD_BEGAN];      /* hash of the session and number of its SYN */
+    uint64_t began[AHEAD_BEGAN];      /* of ends and number; without a key: the same in each run */
 };
 
 /* Keeps a packet, in the place of the oldest, if it is a SYN-ACK without payload. */
@@ -50,6 +50,6 @@ bool ahead_take(struct ahead *ahead, uint64_t now_ms, uint32_t hash, const struc
  * Did this SYN begin a session before?  That one has ended: it was refused, or not answered for too long, and its
  * client tries again.
  */
-bool ahead_began(struct ahead *ahead, uint32_t hash, uint32_t seq);
+bool ahead_began(struct ahead *ahead, const struct syncache_tuple *tuple, uint32_t seq);
 
 #endif

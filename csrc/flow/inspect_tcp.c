@@ -84,7 +84,7 @@ tcp_attempt(struct flow *flow, const struct arrival *arrival)
         return verdict;
     track_syn(session, &arrival->view);
     if (flow->tap &&
-        ahead_began(&flow->ahead, arrival->key.hash, arrival->view.seq))
+        ahead_began(&flow->ahead, &arrival->view.tuple, arrival->view.seq))
         flow->stats.sessions_again++;
     box_arm(flow, session, flow->now_ms + flow->inspect.tcp_synwait_time_ms);
     tcp_answer_ahead(flow, session, arrival);

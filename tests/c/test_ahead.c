@@ -94,14 +94,17 @@ test_oldest_goes_first(void)
 static void
 test_syn_that_began_a_session_is_known_again(void)
 {
+    struct syncache_tuple tuple = {.fport = 7, .lport = 80, .family = 4};
+    struct syncache_tuple other = tuple;
+
     memset(&ahead, 0, sizeof ahead);
-    EXPECT_TRUE(!ahead_began(&ahead, 7, 100));
-    EXPECT_TRUE(ahead_began(&ahead, 7, 100));
-    EXPECT_TRUE(!ahead_began(&ahead, 7, 101));
-    EXPECT_TRUE(!ahead_began(&ahead, 8, 100));
-    EXPECT_TRUE(ahead_began(&ahead, 7, 100));
-    EXPECT_TRUE(!ahead_began(&ahead, 7 + AHEAD_BEGAN, 100));
-    EXPECT_TRUE(!ahead_began(&ahead, 7, 100)); /* its place was taken */
+    other.fport = 8;
+    EXPECT_TRUE(!ahead_began(&ahead, &tuple, 100));
+    EXPECT_TRUE(ahead_began(&ahead, &tuple, 100));
+    EXPECT_TRUE(!ahead_began(&ahead, &tuple, 101));
+    EXPECT_TRUE(!ahead_began(&ahead, &other, 100));
+    EXPECT_TRUE(ahead_began(&ahead, &tuple, 100));
+    EXPECT_TRUE(ahead_began(&ahead, &other, 100));
 }
 
 static const struct test tests[] = {

@@ -133,6 +133,9 @@ class Sender(SendState):
             return self.fin_owed and self.snd_nxt <= self.end
         if size <= 0:
             return False
+        if self.snd_nxt < self.snd_max:
+            # Sent before, and the window has shrunk (RFC 9293 3.8.6): what fits.
+            return True
         return size == window and 2 * size >= self.max_snd_wnd
 
     def _may_send_small(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness import established
 
 
@@ -201,3 +202,24 @@ def test_established_rcv_ack_beyond_closed_window_counts(family):
     hand.inject(f". {beyond}:{beyond}(0) ack 101 win 500")
     sender = hand.connection.sender
     assert 101 == sender.snd_una - sender.iss
+
+
+@pytest.mark.parametrize("left", [1, 7, 400])
+def test_established_rcv_ack_that_shrinks_the_window_lets_what_fits_be_resent(
+    family, left
+):
+    """RFC 9293 3.8.6: else each time-out would pass without a segment, to the last."""
+    hand = established(family, options="mss 1460,sackOK")
+    hand.write(2920)
+    hand.sent.clear()
+    hand.inject(f". 1:1(0) ack 1 win {left}")
+    hand.expect_nothing()
+    hand.advance(ms=1000)
+    hand.expect(f". 1:{1 + left}({left}) ack 1")
+    hand.sent.clear()
+    hand.inject(f". 1:1(0) ack {1 + left} win {left}")
+    hand.expect(f". {1 + left}:{1 + 2 * left}({left}) ack 1")
+    hand.inject(". 1:1(0) ack 2921 win 5000")
+    hand.advance(ms=100_000)
+    hand.expect_nothing()
+    assert "ESTABLISHED" == hand.state

@@ -109,6 +109,12 @@ def parse_rule(
     return rules if _take_conditions(rest, number, notes) else []
 
 
+def has_group(words: Sequence[str]) -> bool:
+    """Tell whether a rule names an object group."""
+    choices = {*_GROUP_WORDS, *_PORT_GROUPS}
+    return any(keyword(word, choices) for word in words)
+
+
 def _parse_ends(
     rest: list[str], family: int, permit: bool, groups: Mapping[str, Group]
 ) -> list[Rule]:

@@ -17,7 +17,7 @@ from .. import address as addresses
 from ..abbreviation import keyword
 from ..acl import AccessList, firewall, parse_rule, parse_standard
 from ..acl.names import resolved
-from ..acl.parse import LeftOut
+from ..acl.parse import LeftOut, has_group
 from ..ports import numbered
 from ..tunables import KNOBS
 from . import group
@@ -44,6 +44,14 @@ _NO_NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A rule that names a group, whose members may come later in the file."""
+
+    words: tuple[str, ...]
+    where: str = field(compare=False)
+
+
 @dataclass(slots=True)
 class Draft:
     """An access list that is being written; rules by family and sequence number."""
@@ -51,7 +59,7 @@ class Draft:
     config: Config
     name: str
     standard: bool = False
-    rules: dict[int, dict[int, list[Rule]]] = field(default_factory=dict)
+    rules: dict[int, dict[int, list[Rule] | Waiting]] = field(default_factory=dict)
     fault: str = ""  # the first rule that was not understood
 
     def add(self, words: list[str], family: int, sequence: int | None = None) -> None:
@@ -63,7 +71,7 @@ class Draft:
         """
         rules = self.rules.setdefault(family, {})
         try:
-            rule = self._parse(words, family)
+            rule = self._entry(words, family)
             if sequence is None:
                 sequence = max(rules, default=0) + _SEQUENCE_STEP
             elif rules.get(sequence, rule) != rule:
@@ -79,7 +87,7 @@ class Draft:
         """Remove a rule by its number or its words."""
         rules = self.rules.get(family, {})
         if sequence is None:
-            rule = self._parse(words, family)
+            rule = self._entry(words, family)
             sequence = next((n for n, other in rules.items() if other == rule), None)
         if sequence in rules:
             del rules[sequence]
@@ -87,6 +95,31 @@ class Draft:
             raise ValueError(f"list {self.name} has no such rule")
         else:
             self.config.note(f"list {self.name} has no such rule to remove")
+
+    def resolve(self) -> None:
+        """Read the rules that waited for their groups, now that the file is over.
+
+        Raises:
+            ValueError: one is not understood, in a strict reading.
+        """
+        for family, rules in self.rules.items():
+            for sequence, rule in rules.items():
+                if not isinstance(rule, Waiting):
+                    continue
+                rules[sequence] = []
+                self.config.where = rule.where
+                try:
+                    rules[sequence] = self._parse(list(rule.words), family)
+                except ValueError as error:
+                    if self.config.strict:
+                        raise ValueError(f"{rule.where}{error}") from None
+                    self.fault = self.fault or f"{rule.where}{error}"
+
+    def _entry(self, words: list[str], family: int) -> list[Rule] | Waiting:
+        """Read a rule, unless it has to wait."""
+        if has_group(words):
+            return Waiting(tuple(words), self.config.where)
+        return self._parse(words, family)
 
     def _parse(self, words: list[str], family: int) -> list[Rule]:
         notes: list[str] = []
@@ -112,7 +145,8 @@ class Draft:
             rule
             for family in sorted(self.rules)
             for sequence in sorted(self.rules[family])
-            for rule in self.rules[family][sequence]
+            if not isinstance(entry := self.rules[family][sequence], Waiting)
+            for rule in entry
         ]
         return AccessList(self.name, rules)
 

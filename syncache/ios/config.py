@@ -142,6 +142,8 @@ def _read_lines(
             first = "" if config.skipped else "".join(faults[:1])
             raise ValueError(first or f"{config.where}{error}") from None
     finish(config)
+    for draft in config.drafts.values():
+        draft.resolve()
     return config, began if delimiter else 0
 
 

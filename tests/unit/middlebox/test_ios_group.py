@@ -186,3 +186,85 @@ def test_firewall_rules_may_be_of_ipv6():
         "M": ["permit ipv6 any host 2001:db8::2"],
         "N": ["permit ipv6 2001:db8::/32 any"],
     } == found
+
+
+BEHIND = [
+    "object-group network SERVERS",
+    " host 192.0.2.1",
+    " group-object MORE",
+    "object-group service WEB",
+    " tcp eq www",
+    "object-group network MORE",
+    " host 192.0.2.2",
+]
+USES = [
+    "ip access-list extended L",
+    " permit tcp any object-group SERVERS eq 22",
+    " permit object-group WEB any object-group SERVERS",
+    " permit udp any any eq domain",
+]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_groups_behind_the_rules_that_name_them_are_known(strict):
+    """A pasted file may have any order; the rules are those of the usual one."""
+    first = read([*BEHIND, *USES], strict=strict)
+    last = read([*USES, *BEHIND], strict=strict)
+    assert [] == last.notes
+    assert 5 == len(last.lists["L"].rules)
+    assert first.lists["L"].rules == last.lists["L"].rules
+
+
+def test_members_behind_a_rule_are_members_too():
+    """A group that goes on behind the rule has all its members in it."""
+    more = ["object-group network MORE", " host 192.0.2.3"]
+    found = read([*BEHIND, *USES, *more]).lists["L"].rules
+    assert 7 == len(found)
+
+
+def test_ports_of_a_firewall_may_be_behind_their_rule():
+    """The group's kind says what its name stands for, wherever it is."""
+    found, notes = rules(
+        """
+access-list L extended permit tcp any any object-group PORTS
+access-list L extended permit tcp any object-group NETS object-group PORTS
+object-group service PORTS tcp
+ port-object eq https
+object-group network NETS
+ network-object 192.0.2.0 255.255.255.0
+"""
+    )
+    assert [
+        "permit tcp any any eq 443",
+        "permit tcp any 192.0.2.0 0.0.0.255 eq 443",
+    ] == found
+    assert [] == notes
+
+
+def test_a_rule_that_waits_for_a_group_is_removed_by_its_words():
+    """Its number holds its place too, and one of a group never defined is noted."""
+    found, notes = rules(
+        """
+ip access-list extended L
+ 10 permit tcp any object-group G
+ 20 permit tcp any object-group H
+ no permit tcp any object-group G
+ 30 permit tcp any any eq www
+ 5 deny tcp any object-group I
+object-group network I
+ host 192.0.2.9
+object-group network G
+ host 192.0.2.8
+"""
+    )
+    assert ["deny tcp any host 192.0.2.9", "permit tcp any any eq 80"] == found
+    assert ["line 3: rules with object-group H, which is not known, left out"] == notes
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_fault_in_a_rule_with_a_group_has_the_line_of_the_rule(strict):
+    """Although it is found when the file is over."""
+    lines = ["access-list 100 permit tcp any object-group G zonk", *BEHIND]
+    lines[1] = "object-group network G"
+    with pytest.raises(ValueError, match=r"^line 1: 'zonk' is more than a rule"):
+        read(lines, strict=strict)

@@ -6,8 +6,9 @@ lines.  Elsewhere: the message (`parser`).
 
 Times become seconds since 1970 as if a line without a time zone were in UTC.  A date
 without a year gets the latest one that does not lie after the log's own end, and years
-go on at New Year.  A router that does not know the time writes how long it has been up;
-that is kept as it is, marked by `Header.uptime`.
+go on at New Year.  Of 11/12/2026 an earlier date of the log tells which is the day, one
+with a number above 12; without one it has no time.  A router that does not know the
+time writes how long it has been up; that is kept as it is, marked by `Header.uptime`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import NamedTuple
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov")
 MONTH_NUMBER = {name: at for at, name in enumerate((*MONTHS, "dec"), 1)}
 DAY_S = 86_400
+HALF_A_DAY = 12  # hours
 HALF_A_YEAR = 6  # months: a larger step is one across New Year
 LATE_MONTHS = 2  # of a year, in which lines of November and December may come late
 LEAP_CYCLE = 8  # years that may lie between two 29ths of February
@@ -37,6 +39,10 @@ _WHEN = re.compile(
     # Nov 29 08:57:00.123, with a year before, between or behind
     rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?) (?:(?P<y2>\d{{4}}) )?"
     rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?= ))?"
+    # 29.11.2026 08:57:00, 11/29/2026 8:57:00 PM, 29-Nov-2026 08:57:00
+    rf"|(?<![\w./:-])(?P<first>\d\d?)(?:(?P<sep>[-./])(?P<second>\d\d?|{_MONTH})"
+    rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}})(?:, ?|[ T:]){_CLOCK.format(3)}"
+    r"(?:[ ]?(?P<half>[AaPp][Mm])\b)?"
     # seconds since 1970, as journalctl -o short-unix prints them, or milliseconds
     r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?= )"
     # how long a router has been up: 00:00:46, 1d02h, 3w2d, 1y2w
@@ -76,6 +82,7 @@ class HeaderReader:
         self._latest = latest + DAY_S
         self._year = year
         self._month = 0
+        self._month_first: bool | None = None  # as the log's clear dates have it
         self._days: dict[str, float] = {}
         # The last line up to its minute; by the text between its seconds and the end of
         # its host, the time of that minute and the host.  Most lines differ from the
@@ -125,7 +132,10 @@ class HeaderReader:
             in_ms = len(unix) > UNIX_MAX and "." not in unix
             seconds = float(unix) / (1000 if in_ms else 1)
             return Header(seconds, host_behind(head[found.end() :]))
-        time = self._iso(found) if found["iso"] else self._dated(found)
+        if found["iso"]:
+            time = self._iso(found)
+        else:
+            time = self._numbered(found) if found["y4"] else self._dated(found)
         host = self._origin(head, found)
         if time is not None and host:
             self._remember(head, found, time, host)
@@ -135,7 +145,7 @@ class HeaderReader:
         self, head: str, found: re.Match[str], time: float, host: str
     ) -> None:
         """Keep a header, if its host stands where `again` looks for it."""
-        form = "s1" if found["iso"] else "s2"
+        form = "s1" if found["iso"] else "s3" if found["y4"] else "s2"
         end = found.end(form)
         stop = head.find(" ", head.find(" ", end) + 1)
         behind = head[end:stop]
@@ -183,6 +193,33 @@ class HeaderReader:
                 return None
             self._keep(key, base)
         return base + float(found["s2"].replace(",", "."))
+
+    def _numbered(self, found: re.Match[str]) -> float | None:
+        """Return the time of a date whose day stands in front, or behind the month."""
+        first, second = found["first"], found["named"] or found["second"]
+        clock = found["hm3"]
+        if not second.isdecimal():
+            day, month = int(first), MONTH_NUMBER[second.lower()]
+        elif found["sep"] == "." or self._is_day_first(int(first), int(second)):
+            day, month = int(first), int(second)
+        elif self._month_first or first == second:
+            day, month = int(second), int(first)
+        else:
+            return None
+        if found["half"]:
+            hour, _, minute = clock.partition(":")
+            if not 1 <= int(hour) <= HALF_A_DAY:
+                return None
+            late = HALF_A_DAY if found["half"].lower() == "pm" else 0
+            clock = f"{int(hour) % HALF_A_DAY + late}:{minute}"
+        base = moment(int(found["y4"]), month, day, clock)
+        return None if base is None else base + float(found["s3"].replace(",", "."))
+
+    def _is_day_first(self, first: int, second: int) -> bool:
+        """Tell if the day is in front; a number above 12 tells it for what follows."""
+        if max(first, second) > len(MONTH_NUMBER) >= min(first, second):
+            self._month_first = second > first
+        return self._month_first is False
 
     def _year_of(self, month: int, found: re.Match[str]) -> int:
         """Return the year of a date that says none."""

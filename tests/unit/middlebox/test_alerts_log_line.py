@@ -47,6 +47,11 @@ def read(head: str) -> Header:
         ("Mon 2026-10-12 14:03:22 CEST r1 ident[3]: ", 0, "r1"),
         ("2026/10/12 14:03:22,5 r1 ", 0.5, "r1"),
         (f"{STAMP:.6f} r1 ident[1]: ", 0, "r1"),
+        ("12 Oct 2026 14:03:22 r1 ", 0, "r1"),
+        ("12-Oct-2026 14:03:22.5: ", 0.5, ""),
+        ("12/Oct/2026:14:03:22 r1 ", 0, "r1"),
+        ("12.10.2026 14:03:22 r1 123: ", 0, "r1"),
+        ("<189>12.10.2026 14:03:22,25 r1 ", 0.25, "r1"),
     ],
 )
 def test_time_and_host_are_read(head, more, host):
@@ -54,6 +59,48 @@ def test_time_and_host_are_read(head, more, host):
     found = read(head)
     assert found.time == pytest.approx(STAMP + more, abs=1e-6)
     assert (host, False) == (found.host, found.uptime)
+
+
+CLEAR = timegm((2025, 11, 29, 14, 3, 22))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "29.11.2025 14:03:22 r1 ",
+        "29/11/2025 14:03:22 r1 ",
+        "29-11-2025 14:03:22 r1 ",
+        "11/29/2025 14:03:22 r1 ",
+        "11/29/2025 2:03:22 PM r1 ",
+        "11/29/2025, 2:03:22 pm r1 ",
+    ],
+)
+def test_clear_date_in_numbers_has_a_time_in_any_order(head):
+    """A number above 12 is the day, and dots have the day in front."""
+    assert Header(CLEAR, "r1") == read(head)
+    reader = HeaderReader(LATEST)
+    assert Header(CLEAR, "r1") == reader.read(head)
+    assert Header(CLEAR + 1, "r1") == reader.read(head.replace(":22", ":23"))
+
+
+def test_date_in_numbers_is_read_as_the_clear_ones_before_it():
+    """A date of two numbers up to 12 has no time before the log has told the order."""
+    assert read("11/12/2025 14:03:22 r1 ") == Header(None, "r1")
+    assert read("11/11/2025 14:03:22 r1 ").time == timegm((2025, 11, 11, 14, 3, 22))
+    for clear, month, day in (("10/31/2025", 11, 12), ("31/10/2025", 12, 11)):
+        reader = HeaderReader(LATEST)
+        assert reader.read(f"{clear} 00:00:00 r1 ").host == "r1"
+        time = reader.read("11/12/2025 14:03:22 r1 ").time
+        assert timegm((2025, month, day, 14, 3, 22)) == time
+
+
+@pytest.mark.parametrize(
+    ("clock", "hour"), [("12:00:01 AM", 0), ("12:00:01 PM", 12), ("1:00:01 AM", 1)]
+)
+def test_clock_of_twelve_hours_begins_at_twelve(clock, hour):
+    """Midnight is 12 AM."""
+    expected = timegm((2025, 11, 29, hour, 0, 1))
+    assert expected == read(f"11/29/2025 {clock} r1 ").time
 
 
 @pytest.mark.parametrize(
@@ -68,7 +115,17 @@ def test_uptime_is_marked(text, seconds):
 
 @pytest.mark.parametrize(
     "head",
-    ["", "garbage ", "Oct 32 14:03:22 ", "Oct 12 25:03:22 ", "0000-01-01T00:00:00 "],
+    [
+        *(
+            "",
+            "garbage ",
+            "Oct 32 14:03:22 ",
+            "Oct 12 25:03:22 ",
+            "0000-01-01T00:00:00 ",
+        ),
+        *("31.02.2025 14:03:22 ", "13/13/2025 14:03:22 ", "11/29/2025 13:00:00 PM "),
+        *("32.13.2025 14:03:22 ", "00/30/2025 14:03:22 ", "29.11/2025 14:03:22 "),
+    ],
 )
 def test_line_without_a_time_has_none(head):
     """Nor has one with a time that does not exist."""

@@ -183,6 +183,19 @@ def test_example_in_rust_runs(installed: Path, tmp_path: Path) -> None:
     assert run(program) == SPLICED
 
 
+def test_example_in_go_runs(installed: Path, tmp_path: Path) -> None:
+    """The same program, through cgo and pkg-config."""
+    want("go", "golang-go")
+    need("pkg-config")
+    source, program = CSRC / "example" / "splice_in_front.go", tmp_path / "splice"
+    folders = {
+        "GOCACHE": str(tmp_path / "cache"),
+        "PKG_CONFIG_PATH": str(installed / "lib" / "pkgconfig"),
+    }
+    run("go", "build", "-o", program, source, **folders)
+    assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == SPLICED
+
+
 CMAKE = """
 cmake_minimum_required(VERSION 3.13)
 project(consumer C)

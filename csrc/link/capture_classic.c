@@ -15,6 +15,7 @@ enum {
     MS = 1000,
     MICRO = 1000000,
     NANO = 1000000000,
+    VERSION = 2,
 };
 
 static const struct magic {
@@ -56,7 +57,8 @@ link_capture_classic_head(struct link_capture *capture, const uint8_t *data,
     uint32_t major = link_capture_u16(capture, data + 4);
     uint32_t minor = link_capture_u16(capture, data + 6);
     capture->record_head = magic->record;
-    capture->old_order = major == 2 && minor <= 3;
+    capture->odd_versions += major != VERSION;
+    capture->old_order = major == VERSION && minor <= 3;
     capture->interface_count = 1;
     capture->interface[0] = (struct link_capture_interface){
         /* Above it are flags: the length of a frame check sequence. */

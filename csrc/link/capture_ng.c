@@ -12,6 +12,8 @@ enum {
     BLOCK_MIN = 12, /* type, length, and length again */
     BLOCK_HEAD = 8, /* before the body */
     BLOCK_ALIGNMENT = 4,
+    VERSION = 1,
+    SECTION_HEAD = 8,   /* of its body: byte order, version */
     INTERFACE_HEAD = 8, /* of its body, before the options */
     PACKET_HEAD = 20,
     OPTION_END = 0,
@@ -219,6 +221,9 @@ link_capture_ng(struct link_capture *capture, struct link_capture_block *block,
         sound = ng_simple(capture, body, record);
     else
         packet = false;
+    if (kind == BLOCK_SECTION && body.size >= SECTION_HEAD)
+        capture->odd_versions +=
+            link_capture_u16(capture, body.at + 4) != VERSION;
     if (kind == BLOCK_INTERFACE)
         sound = ng_interface(capture, body);
     if (!sound) {

@@ -37,6 +37,7 @@ _COUNTS = (
     "gap_ms",
     "untimed",
     "zeros",
+    "odd_versions",
     "passed_rest",
     "doubles",
     "filtered",

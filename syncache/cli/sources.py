@@ -222,6 +222,11 @@ class Summary:
                 f"time steps back {times}, by {most:.0f} s at most; "
                 "packets behind a step count as later than those before it"
             )
+        if counts["odd_versions"]:
+            notes.append(
+                "the format is of an unknown version, and was read as the usual one: "
+                "other programs refuse such a file"
+            )
         if counts["untimed"]:
             notes.append(
                 f"{counts['untimed']} packets have no time, and count as of the time "

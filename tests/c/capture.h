@@ -96,7 +96,8 @@ section(void)
     put(0x0a0d0d0a, 4);
     put(28, 4);
     put(0x1a2b3c4d, 4);
-    put(0x00010000, 4);
+    put(1, 2);
+    put(0, 2);
     put(UINT64_MAX, 8);
     put(28, 4);
 }

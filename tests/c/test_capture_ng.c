@@ -22,6 +22,23 @@ test_ng_in_both_byte_orders_with_resolution_and_offset(void)
 }
 
 static void
+test_sections_of_unknown_versions_are_counted(void)
+{
+    /* Once each, although the second comes in parts; the first is of today. */
+    start(false);
+    section();
+    section();
+    file[file_size - 16] = 3;
+    uint32_t whole = file_size;
+    file_size -= 4;
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(0, capture.odd_versions);
+    file_size = whole;
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, capture.odd_versions);
+}
+
+static void
 test_ng_simple_and_old_blocks(void)
 {
     /* A simple block has no time: it takes that of the packet before. */
@@ -170,6 +187,7 @@ test_ng_interface_beyond_the_table_is_no_damage(void)
 
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
+    TEST(test_sections_of_unknown_versions_are_counted),
     TEST(test_ng_simple_and_old_blocks),
     TEST(test_ng_block_length_without_its_padding),
     TEST(test_ng_a_new_section_forgets_interfaces),

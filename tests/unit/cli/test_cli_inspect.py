@@ -156,6 +156,33 @@ def test_a_damaged_capture_gives_all_before_and_status_3(flood, capsys, spoil):
     assert f"{flood} is damaged: " in err
 
 
+@pytest.mark.parametrize("major", [1, 2, 3])
+def test_a_capture_of_an_unknown_version_is_read_and_said(flood, capsys, major):
+    """Other programs refuse it; what it holds is told all the same."""
+    data = bytearray(flood.read_bytes())
+    data[4] = major
+    flood.write_bytes(data)
+    status, lines, _ = run(capsys, flood)
+    assert 0 == status
+    assert any(line.startswith("601 packets of 130 s; ") for line in lines)
+    assert (major != 2) == ("the format is of an unknown version" in "".join(lines))
+
+
+@pytest.mark.parametrize("major", [0, 1, 2])
+def test_a_section_of_an_unknown_version_is_read_and_said(tmp_path, capsys, major):
+    """The current version of pcapng is 1."""
+    path = tmp_path / "version.pcapng"
+    head = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, major, 0, -1, 28)
+    head += struct.pack("<IIHHII", 1, 20, 101, 0, 0, 20)
+    packet = syn(1024)
+    size = 16 + len(packet)
+    body = struct.pack("<III", 3, size, len(packet)) + packet + struct.pack("<I", size)
+    path.write_bytes(head + body)
+    status, lines, _ = run(capsys, path)
+    assert 0 == status
+    assert (major != 1) == ("the format is of an unknown version" in "".join(lines))
+
+
 def test_an_unknown_link_type_is_counted_by_its_number(flood, capsys):
     """The file is read to its end, and the last line names the kind."""
     data = bytearray(flood.read_bytes())

@@ -94,6 +94,7 @@ class Host:
         self._rx = Ring(RX_SLOTS, slot_size)
         self._tx = Ring(TX_SLOTS, slot_size)
         self.observer: Observer | None = None
+        self.logs_loss = True  # False: who waits for `closed` says it
         self.admit: Callable[[Conn], bool] | None = None  # False: it is reset
         self.lookout: Lookout | None = None
         if on_alarm is not None:
@@ -298,7 +299,8 @@ class Host:
                 server.close()
 
     def _fail(self, error: OSError) -> None:
-        log.error("%s", error)
+        if self.logs_loss:
+            log.error("%s", error)
         self._stop(error)
 
     def _receive(self) -> None:

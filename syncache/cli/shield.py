@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .keys import KeySource
 
 EVENTS_SECONDS = 0.2
-EASY = {"calm", "retry", "on"}  # events that are no trouble
+EASY = {"calm", "retry", "on", "up", "renamed"}  # events that are no trouble
 
 
 class ShieldControl(Control):

@@ -3,7 +3,9 @@
 A claim is a locked file.  The lock ends with the process, however it ends; the file
 holds the changes to undo, so that the next process can undo it.  Its name has the
 network namespace and the index of the interface, neither of which comes again before
-the machine is started anew, and then the folder is empty.
+the machine is started anew, and then the folder is empty.  A process that has become
+another user cannot remove its record, nor can one that is killed: records of nothing
+to undo are removed by the next process that claims an interface.
 """
 
 from __future__ import annotations
@@ -11,19 +13,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import json
 import os
+import re
 import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .link import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = Path("/run/syncache")
 SO_NETNS_COOKIE = 71  # Linux 5.14
 RECORD_BYTES_MAX = 64 * 1024
+SWEPT_MAX = 1000  # records that one process looks at
+RECORD = re.compile(r"i?[0-9a-f]+-[0-9]+")
 
 Step = list[Any]  # a word and its arguments, as JSON
 
@@ -55,11 +64,14 @@ class Claim:
         self.steps: list[Step] = []
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = self._lock(name)
+            with _held(folder, fcntl.LOCK_SH):
+                self._fd = self._lock(name)
         except LinkError:
             raise
         except OSError:
             return  # no such folder can be: nobody remembers, nobody is kept out
+        with contextlib.suppress(OSError), _held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _sweep(folder)
         self.steps = self._left()
         self._write()
 
@@ -114,6 +126,31 @@ class Claim:
                 self._path.unlink()
         os.close(self._fd)
         self._fd = -1
+
+
+@contextlib.contextmanager
+def _held(folder: Path, lock: int) -> Iterator[None]:
+    """Lock a folder: who sweeps it locks each record for a moment, as an owner does."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, lock)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove records that nobody owns and that have nothing to undo."""
+    records = (one for one in os.scandir(folder) if RECORD.fullmatch(one.name))
+    for one in itertools.islice(records, SWEPT_MAX):
+        with contextlib.suppress(OSError):
+            fd = os.open(one.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _read(fd).get("steps") == []:
+                    Path(one.path).unlink()
+            finally:
+                os.close(fd)
 
 
 def _read(fd: int) -> dict[str, Any]:

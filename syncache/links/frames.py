@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import ipaddress
+import logging
 import os
 import socket
 import struct
@@ -18,11 +19,14 @@ from typing import TYPE_CHECKING, Any
 from .._core import bpf as _core_bpf
 from . import bpf
 from .claim import Claim
+from .condition import Condition, flags_of
 from .link import LinkError
 from .netdev import Netdev, by_netlink, error_number, reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
 
 HEADERS_MAX = 22  # Ethernet with two VLAN tags
 PACKET_MAX = 65535
@@ -70,6 +74,7 @@ class Interface:
             message = f"no interface {name!r}: `ip link` shows those there are"
             raise LinkError(message, error.errno or errno.ENODEV) from None
         given = [address for address in addresses if "/" in address]
+        self._condition = Condition(name)
         self._claim = Claim(name) if claim else None
         self._netdev: Netdev | None = None
         try:
@@ -80,12 +85,19 @@ class Interface:
             raise
 
     def check(self) -> None:
-        """Raise LinkError if the interface was deleted, or moved elsewhere."""
+        """Log whether it is down, or up again; call it about once a second.
+
+        Raises:
+            LinkError: the interface was deleted, or moved elsewhere.
+        """
         try:
-            socket.if_indextoname(self.index)
+            name = socket.if_indextoname(self.index)
         except OSError as error:
             message = f"{self.name} is gone: the interface was deleted"
             raise LinkError(message, error.errno or errno.ENODEV) from None
+        with contextlib.suppress(OSError):  # another name already
+            for _, text in self._condition.look(name, flags_of(name)):
+                log.warning("%s", text)
 
     def mtu(self) -> int:
         """Return the largest ordinary packet in bytes."""

@@ -40,7 +40,7 @@ class InterfaceInfo:
 
     `below` is the index of what it stands on: of a VLAN device the one that carries it,
     of veth its peer, which is elsewhere if `is_below_elsewhere`; 0: nothing.  `master`
-    is the bridge or bond that it is a port of.
+    is the bridge or bond that it is a port of, `flags` are those of netdevice(7).
     """
 
     name: str
@@ -54,6 +54,7 @@ class InterfaceInfo:
     xdp_program: int
     is_xdp_generic: bool = False
     master: int = 0
+    flags: int = 0
 
 
 def interfaces() -> list[InterfaceInfo]:
@@ -144,6 +145,7 @@ def _read(body: bytes) -> InterfaceInfo:
         xdp_program=_number(xdp.get(IFLA_XDP_PROG_ID)),
         is_xdp_generic=_number(xdp.get(IFLA_XDP_ATTACHED)) == XDP_ATTACHED_SKB,
         master=_number(known.get(IFLA_MASTER)),
+        flags=flags,
     )
 
 

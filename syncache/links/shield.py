@@ -27,6 +27,7 @@ from ..verdict import Reason
 from . import host_settings
 from .bpf_object import BpfObject, layout_of
 from .claim import Claim
+from .condition import Condition
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
 from .shield_arrivals import RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
@@ -36,6 +37,7 @@ from .shield_events import Events, Ring, ShieldEvent, Told
 from .shield_services import (
     ServiceMaps,
     own_address,
+    own_port,
     read_service,
     write_service,
 )
@@ -118,7 +120,7 @@ class Shield:
         self._look = 0.0
         self._trouble = ""
         self._ts_refused = 0
-        self._arrivals = Arrivals()
+        self._arrivals, self._condition = Arrivals(), Condition(name)
         self.is_gone = False
         now = time.monotonic()
         self._find(ethernet(name))
@@ -179,7 +181,7 @@ class Shield:
         Raises:
             ValueError, LinkError: as for one.
         """
-        fresh = {(_address(address), _port(port)) for address, port in places}
+        fresh = {(_address(address), own_port(port)) for address, port in places}
         with self._lock:
             before = set(self._asked)
             self._asked |= fresh
@@ -331,6 +333,8 @@ class Shield:
             self.is_gone = True
             return
         self._find(found[0])
+        for change in self._condition.look(found[0].name, found[0].flags):
+            self._events.tell(now, *change)
         obstacles = host_settings.in_the_way()
         if obstacles != self._obstacles:
             for text in obstacles or [
@@ -491,9 +495,3 @@ def processors() -> int:
 
 def _address(address: str | None) -> str | None:
     return None if address is None else own_address(address)
-
-
-def _port(port: int) -> int:
-    if not 0 < port < 2**16:
-        raise ValueError(f"port {port} is not between 1 and 65535")
-    return port

@@ -29,7 +29,8 @@ class ShieldEvent(NamedTuple):
     """Something that an operator wants to know."""
 
     time: float  # seconds of the monotonic clock
-    kind: str  # flood, calm, full, refused, retry, off, on, gone, trouble
+    kind: str  # flood, calm, full, refused, retry, off, on, gone, trouble,
+    # and of the interface: down, carrier (it has none), up, renamed
     text: str
 
 

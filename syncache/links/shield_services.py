@@ -41,6 +41,17 @@ def own_address(text: str) -> str:
     return str(address)
 
 
+def own_port(port: int) -> int:
+    """Return a port.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not 0 < port < 2**16:
+        raise ValueError(f"port {port} is not between 1 and 65535")
+    return port
+
+
 def write_service(address: str, port: int) -> bytes:
     """Return a service as its map has it."""
     packed = ipaddress.ip_address(address).packed

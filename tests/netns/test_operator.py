@@ -193,6 +193,40 @@ def test_deleted_interface_ends_the_process_with_one_line(us, words):
         error = process.communicate(timeout=PATIENCE)[1]
     assert 1 == process.returncode
     assert "o0 is gone: " in error.splitlines()[-1]
+    assert 1 == error.count("is gone")
+
+
+@pytest.mark.parametrize(
+    ("words", "stream"),
+    [
+        (["intercept", *LINKS], "stderr"),
+        (["inspect", "--tap", "o0"], "stderr"),
+        ([*SERVE, "198.18.0.2/24"], "stderr"),
+        (["shield", "o0", "--port", "80", "--address", "198.18.0.2"], "stdout"),
+    ],
+)
+def test_interface_that_goes_down_and_comes_up_again_is_worth_a_line_each(
+    us, words, stream
+):
+    """Its cable too, and another name."""
+    us.run("ip", "addr", "add", "198.18.0.2/24", "dev", "o0")
+    with start(us, *words) as process:
+        assert process.stdout.readline()
+        lines = getattr(process, stream)
+        for command, said in (
+            ("ip link set o0 down", "o0 is down: `ip link set o0 up`\n"),
+            ("ip link set o0 up", "o0 is up again\n"),
+            ("ip link set o0p down", "o0 has no carrier: "),
+            ("ip link set o0p up", "o0 is up again\n"),
+            ("ip link set o0 down", "o0 is down: "),
+            ("ip link set o0 name w0", "o0 is called w0 now\n"),
+            ("ip link set w0 up", "w0 is up again\n"),
+        ):
+            us.run("sh", "-ec", command)
+            assert said in lines.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+    assert 0 == process.returncode
 
 
 def test_address_that_nobody_has_is_refused(us):

@@ -161,6 +161,20 @@ async def test_loss_of_the_link_ends_everything_with_one_line(call, caplog):
         await server.wait_closed()
 
 
+@on_loop
+async def test_loss_of_the_link_is_not_logged_where_somebody_else_says_it(caplog):
+    """Who waits for `closed` has the error."""
+    caplog.set_level(logging.WARNING)
+    async with World(link=Failing) as world:
+        world.host.logs_loss = False
+        await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        world.link.failing = "receive"
+        client.write(b"x")
+        assert "tun7 is gone: removed" == str(await world.host.closed)
+        assert [] == caplog.records
+
+
 @pytest.mark.parametrize("stuck", [False, True])
 @on_loop
 async def test_loss_of_the_link_is_noticed_when_something_is_sent(stuck):

@@ -48,6 +48,35 @@ def test_claim_ends_with_a_killed_process_and_its_record_stays(folder):
     assert 0o700 == folder.stat().st_mode & 0o777
 
 
+def test_records_of_ended_processes_are_removed_if_nothing_is_to_be_undone(folder):
+    """A killed process leaves one, and one that has become another user."""
+    mine = Claim("lo")
+    (path,) = folder.iterdir()
+    mine.release()
+    (folder / "3c-2").write_text('{"pid": 1, "steps": []}')
+    (folder / "i40-2").write_text('{"pid": 1, "steps": []}')
+    kept = {"3c-3": '{"pid": 1, "steps": [["down"]]}', "3c-4": "", "keys": "{}"}
+    for name, text in kept.items():
+        (folder / name).write_text(text)
+    claim = Claim("lo")
+    assert {*kept, path.name} == {one.name for one in folder.iterdir()}
+    with pytest.raises(LinkError, match="in use"):
+        Claim("lo")
+    claim.release()
+    assert {*kept} == {one.name for one in folder.iterdir()}
+
+
+def test_record_of_a_living_process_is_left_alone(folder):
+    """It is locked, so nobody else may remove it."""
+    claim = Claim("lo")
+    (path,) = folder.iterdir()
+    other = path.with_name("3c-9")
+    path.rename(other)
+    Claim("lo").release()
+    assert other.exists()
+    claim.release()
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "5", '{"steps": 5}', '{"steps": [5, []]}', "[" * 60_000]
 )

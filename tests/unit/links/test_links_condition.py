@@ -1,0 +1,51 @@
+"""syncache/links/condition.py: an interface goes down, and comes up again."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncache.links.condition import Condition, flags_of, kind_of
+
+UP, DOWN, CARRIER = 0x1043, 0x1002, 0x1003
+
+
+def test_each_change_is_told_once():
+    """Down, up without carrier, up again."""
+    condition = Condition("eth9")
+    told = [
+        condition.look("eth9", flags) for flags in (UP, DOWN, DOWN, CARRIER, UP, UP)
+    ]
+    assert told == [
+        [],
+        [("down", "eth9 is down: `ip link set eth9 up`")],
+        [],
+        [("carrier", "eth9 has no carrier: look at its cable and other end")],
+        [("up", "eth9 is up again")],
+        [],
+    ]
+
+
+def test_interface_that_is_down_from_the_start_is_told():
+    """Nothing would come, and nobody would know why."""
+    assert ["down"] == [kind for kind, _ in Condition("eth9").look("eth9", DOWN)]
+
+
+def test_new_name_is_told_and_used_from_then_on():
+    """An interface is renamed while it is down, or while it is up."""
+    condition = Condition("eth9")
+    renamed = ("renamed", "eth9 is called wan0 now")
+    assert [renamed] == condition.look("wan0", UP)
+    assert [("down", "wan0 is down: `ip link set wan0 up`")] == (
+        condition.look("wan0", DOWN)
+    )
+
+
+def test_flags_of_loopback_are_read():
+    """It is no cable's, so it has carrier while it is up."""
+    assert kind_of(flags_of("lo")) in {"up", "down"}
+
+
+def test_flags_of_no_interface_are_an_error():
+    """It has got another name, or is gone."""
+    with pytest.raises(OSError, match="device"):
+        flags_of("syncache-none")

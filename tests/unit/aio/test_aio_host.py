@@ -141,12 +141,15 @@ class Failing(Stubborn):
         return self._receive(rx)
 
 
-@pytest.mark.parametrize("call", ["receive", "send"])
+@pytest.mark.parametrize(
+    ("call", "logs"), [("receive", True), ("send", True), ("send", False)]
+)
 @on_loop
-async def test_loss_of_the_link_ends_everything_with_one_line(call, caplog):
-    """`closed` has the reason, the log has it once, each protocol hears of it."""
+async def test_loss_of_the_link_ends_everything_with_one_line(call, logs, caplog):
+    """The reason is in `closed`, and in the log unless somebody else says it."""
     caplog.set_level(logging.WARNING)
     async with World(link=Failing) as world:
+        world.host.logs_loss = logs
         server = await world.host.create_server(Recorder, PORT)
         client = await world.connect()
         await until(lambda: Recorder.made)
@@ -155,24 +158,10 @@ async def test_loss_of_the_link_ends_everything_with_one_line(call, caplog):
         error = await world.host.closed
         await asyncio.sleep(0)
         assert str(error) == "tun7 is gone: removed"
-        assert [record.getMessage() for record in caplog.records] == [str(error)]
+        assert [str(error)] * logs == [one.getMessage() for one in caplog.records]
         assert (Recorder.made[0].calls[-1], Recorder.made[0].lost) == ("lost", error)
         assert not server.is_serving()
         await server.wait_closed()
-
-
-@on_loop
-async def test_loss_of_the_link_is_not_logged_where_somebody_else_says_it(caplog):
-    """Who waits for `closed` has the error."""
-    caplog.set_level(logging.WARNING)
-    async with World(link=Failing) as world:
-        world.host.logs_loss = False
-        await world.host.create_server(Recorder, PORT)
-        client = await world.connect()
-        world.link.failing = "receive"
-        client.write(b"x")
-        assert "tun7 is gone: removed" == str(await world.host.closed)
-        assert [] == caplog.records
 
 
 @pytest.mark.parametrize("stuck", [False, True])

@@ -141,9 +141,8 @@ class Failing(Stubborn):
         return self._receive(rx)
 
 
-@pytest.mark.parametrize(
-    ("call", "logs"), [("receive", True), ("send", True), ("send", False)]
-)
+@pytest.mark.parametrize("logs", [True, False])
+@pytest.mark.parametrize("call", ["receive", "send"])
 @on_loop
 async def test_loss_of_the_link_ends_everything_with_one_line(call, logs, caplog):
     """The reason is in `closed`, and in the log unless somebody else says it."""

@@ -187,7 +187,8 @@ enum syncache_verdict syncache_front_segment(struct syncache_front *front, uint3
  * syncache_front_segment() and all that follows from its verdict: send() gets the reply, connect() a handshake that is
  * complete, and the engine what connect() returned.
  *
- *   returns  PASS: the stack goes on with the segment, as if the engine were not there;
+ *   returns  PASS: the stack goes on with the segment, as if the engine were not there; so with all that connect()
+ *            gives to the stack, such as the SYN, should it come by here;
  *            ACCEPT: the stack has the connection now, and its own input takes the segment;
  *            otherwise the segment is done with
  */
@@ -199,11 +200,11 @@ enum syncache_kind syncache_front_input(struct syncache_front *front, uint32_t n
  * The same for a stack that has turned the header's fields in place (syncache_tcp_turn()), and whose options may go on
  * in another buffer.
  *
- *   in       header[0 .. header_size)   20 bytes, and options
+ *   in out   header[0 .. header_size)   20 bytes, and options.  ACCEPT: turned back, for the stack's own input
  *   in       more[0 .. more_size)       the options' rest; NULL if it is 0
  */
 enum syncache_kind syncache_front_header(struct syncache_front *front, uint32_t now_ms, uint8_t family,
-                                         const void *faddr, const void *laddr, const void *header,
+                                         const void *faddr, const void *laddr, void *header,
                                          size_t header_size, const void *more, size_t more_size,
                                          size_t payload_size, void *by);
 
@@ -233,6 +234,9 @@ uint32_t syncache_syn_segment(const struct syncache_conn *conn, uint8_t segment[
 
 /* Returns where the TCP header begins in a packet that the engine made: for a stack whose IP layer adds its own. */
 uint32_t syncache_tcp_offset(const uint8_t *packet);
+
+/* Writes the destination of a packet that the engine made, 4 or 16 bytes; returns its family, 4 or 6. */
+uint8_t syncache_destination(const uint8_t *packet, void *address);
 
 /* An endpoint's options, of what a stack was built with: each 0 or 1. */
 #define SYNCACHE_OPTIONS_OF(scale, sack, timestamps)                                                                  \

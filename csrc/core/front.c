@@ -124,11 +124,15 @@ syncache_front_input(struct syncache_front *front, uint32_t now_ms,
                      size_t payload_size, void *by)
 {
     struct syncache_result result;
-    enum syncache_verdict verdict =
+    enum syncache_verdict verdict;
+    enum syncache_kind kind;
+
+    if (front->connecting != NULL)
+        return SYNCACHE_PASS;
+    verdict =
         syncache_front_segment(front, now_ms, family, faddr, laddr, segment,
                                segment_size, payload_size, &result);
-    enum syncache_kind kind = syncache_kind(verdict);
-
+    kind = syncache_kind(verdict);
     if (kind == SYNCACHE_ACCEPT && !front_connect(front, &result.conn, by))
         kind = SYNCACHE_DROP;
     if (verdict == SYNCACHE_ACCEPT_FASTOPEN)
@@ -141,10 +145,11 @@ syncache_front_input(struct syncache_front *front, uint32_t now_ms,
 enum syncache_kind
 syncache_front_header(struct syncache_front *front, uint32_t now_ms,
                       uint8_t family, const void *faddr, const void *laddr,
-                      const void *header, size_t header_size, const void *more,
+                      void *header, size_t header_size, const void *more,
                       size_t more_size, size_t payload_size, void *by)
 {
     uint8_t whole[FRONT_HEADER_MAX];
+    enum syncache_kind kind;
 
     if (header_size < 20 || header_size > sizeof whole ||
         more_size > sizeof whole - header_size)
@@ -153,8 +158,11 @@ syncache_front_header(struct syncache_front *front, uint32_t now_ms,
     if (more_size > 0)
         memcpy(whole + header_size, more, more_size);
     syncache_tcp_turn(whole);
-    return syncache_front_input(front, now_ms, family, faddr, laddr, whole,
+    kind = syncache_front_input(front, now_ms, family, faddr, laddr, whole,
                                 header_size + more_size, payload_size, by);
+    if (kind == SYNCACHE_ACCEPT)
+        syncache_tcp_turn(header);
+    return kind;
 }
 
 uint32_t

@@ -60,6 +60,15 @@ syncache_tcp_offset(const uint8_t *packet)
                                        : WIRE_IPV4_HEADER_BYTES;
 }
 
+uint8_t
+syncache_destination(const uint8_t *packet, void *address)
+{
+    uint8_t family = wire_ip_family(packet);
+
+    memcpy(address, wire_ip_destination(packet), family == 6 ? 16 : 4);
+    return family;
+}
+
 uint32_t
 syncache_syn_segment(const struct syncache_conn *conn,
                      uint8_t segment[SYNCACHE_REPLY_MAX])

@@ -176,20 +176,12 @@ take(const uint8_t *packet, size_t size, void *by)
     sent_count++;
 }
 
-static bool
-join(const struct syncache_conn *conn, void *by)
-{
-    EXPECT_TRUE(by == &who);
-    isn_while_connecting = syncache_front_isn(&front);
-    made = *conn;
-    offered++;
-    return has_room;
-}
-
 static const uint8_t peers[2][16] = {{192, 0, 2, 1},
                                      {0x20, 1, 0x0d, 0xb8, [15] = 1}};
 static const uint8_t ours[2][16] = {{192, 0, 2, 200},
                                     {0x20, 1, 0x0d, 0xb8, [15] = 200}};
+
+static bool join(const struct syncache_conn *conn, void *by);
 
 static void
 begin(void)
@@ -207,6 +199,8 @@ input(uint8_t version, uint16_t flags, uint32_t seq, uint32_t ack,
       size_t first_piece)
 {
     uint8_t tcp[28] = {[20] = 2, 4, 5, 0xb4, 4, 2, 1, 1};
+    uint8_t wire[sizeof tcp], turned[sizeof tcp];
+    enum syncache_kind kind;
 
     store16_be(tcp, 40000);
     store16_be(tcp + 2, 80);
@@ -219,11 +213,31 @@ input(uint8_t version, uint16_t flags, uint32_t seq, uint32_t ack,
         return syncache_front_input(&front, clock_ms, version,
                                     peers[version == 6], ours[version == 6],
                                     tcp, sizeof tcp, 0, &who);
+    memcpy(wire, tcp, sizeof tcp);
     syncache_tcp_turn(tcp);
-    return syncache_front_header(
+    memcpy(turned, tcp, sizeof tcp);
+    kind = syncache_front_header(
         &front, clock_ms, version, peers[version == 6], ours[version == 6], tcp,
         first_piece, first_piece < sizeof tcp ? tcp + first_piece : NULL,
         sizeof tcp - first_piece, 0, &who);
+    /* The stack's own input takes the one that makes a connection. */
+    EXPECT_BYTES(kind == SYNCACHE_ACCEPT ? wire : turned, tcp, sizeof tcp);
+    return kind;
+}
+
+/* Gives the stack the SYN by the way that all segments take. */
+static bool
+join(const struct syncache_conn *conn, void *by)
+{
+    uint32_t sent_before = sent_count;
+
+    EXPECT_TRUE(by == &who);
+    isn_while_connecting = syncache_front_isn(&front);
+    EXPECT_EQ(SYNCACHE_PASS, input(conn->tuple.family, SYN, 1000, 0, 20));
+    EXPECT_EQ(sent_before, sent_count);
+    made = *conn;
+    offered++;
+    return has_room;
 }
 
 static uint32_t
@@ -279,7 +293,7 @@ test_stray_segment_is_the_stacks(void)
 static void
 test_header_longer_than_tcps_is_dropped(void)
 {
-    static const uint8_t bytes[80];
+    static uint8_t bytes[80];
 
     begin();
     EXPECT_EQ(SYNCACHE_DROP,

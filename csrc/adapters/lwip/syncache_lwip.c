@@ -16,8 +16,7 @@ send(const uint8_t *packet, size_t size, void *listener)
     struct netif *by = ip_current_input_netif();
     struct pbuf *p = pbuf_alloc(PBUF_LINK, (u16_t)size, PBUF_RAM);
     ip_addr_t to = *IP_ADDR_ANY;
-    bool six = packet[0] >> 4 == 6;
-    memcpy(&to, packet + (six ? 24 : 16), six ? LWIP_MIN(16, sizeof to) : 4);
+    bool six = syncache_destination(packet, &to) == 6;
     IP_SET_TYPE_VAL(to, six ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
     if (listener == NULL)
         by = ip_route(IP_ADDR_ANY, &to);
@@ -68,9 +67,9 @@ syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen,
 {
     enum syncache_kind kind = SYNCACHE_PASS;
     u16_t size = TCP_HLEN + opt1len, more = optlen - opt1len;
-    if (syncache_lwip.connecting != NULL) {
+    if (syncache_lwip.connecting != NULL)
         pcb->netif_idx = NOWHERE;
-    } else if (pcb->state == LISTEN) {
+    if (pcb->state == LISTEN) {
         syncache_lwip.endpoint.mtu = ip_current_input_netif()->mtu;
         kind = syncache_front_header(
             &syncache_lwip, sys_now(), ip_current_is_v6() ? 6 : 4,
@@ -78,7 +77,6 @@ syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen,
             more, p->tot_len, pcb);
     }
     if (kind == SYNCACHE_ACCEPT) {
-        syncache_tcp_turn(hdr);
         if (more > 0 && pbuf_add_header_force(p->next, more) == 0)
             p->tot_len += more;
         pbuf_add_header_force(p, size);

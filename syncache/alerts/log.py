@@ -17,6 +17,7 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from .kernel import may_be_sign, sign_of
 from .log_line import Header, HeaderReader
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
@@ -27,16 +28,18 @@ from .wrapped import Wrapped, closed, unwrap
 if TYPE_CHECKING:
     import re
 
+    from .kernel import Sign
     from .message import Message
     from .parser import Scan
 
 START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
 DROPS = {"DROP_PKT", "LOG_SUMMARY"}
 QUIET_S = 60  # a host's alerts that are further apart are two attacks
+KERNEL_QUIET_S = 180  # likewise a kernel's lines, of which one comes in a minute
 TOP_MAX = 50_000  # names that are counted at one time
 OPEN_MAX = 500_000  # sessions whose end is awaited
 ATTACKS_MAX = 10_000
-INSPECT, INTERCEPT, HOST = "inspect", "intercept", "host"
+INSPECT, INTERCEPT, HOST, KERNEL = "inspect", "intercept", "host", "kernel"
 
 
 class Top:
@@ -71,8 +74,9 @@ class Attack:
     """From one alert on to its end; times as `Header.time`.
 
     `begin` is None if it was on before the log began, `end` if it was still on at its
-    end.  `kind` is inspect, intercept, or host for one destination's limit; `reason` is
-    rate, incomplete or host; `half_open` and `rate` are the highest that a line states.
+    end.  `kind` is inspect, intercept, host for one destination's limit, or kernel for
+    what a host's own kernel says of one port; `reason` is rate, incomplete or host, or
+    of `kernel.Sign`; `half_open` and `rate` are the highest that a line states.
     """
 
     kind: str
@@ -126,6 +130,7 @@ class LogBook:
         self._now: float | None = None
         self._on: dict[tuple[str, str, str], Attack] = {}
         self._hosts: dict[tuple[str, str], Attack] = {}
+        self._signs: dict[tuple[str, str, str, str], Attack] = {}
         self._open: dict[tuple[str, str, str], float] = {}
         self._uptimes = False
         self.lines = self.messages = self.undated = 0
@@ -142,7 +147,7 @@ class LogBook:
         self.steps = Steps()  # of `debug ip tcp intercept`
         self.unknown = Top()  # mnemonics of lines that were not understood
 
-    def add(self, line: str) -> Message | None:
+    def add(self, line: str) -> Message | Sign | None:
         """Take one line; return its message if it is an alert."""
         self.lines += 1
         wrapped = None
@@ -155,12 +160,15 @@ class LogBook:
             if match is not None and len(line) <= LINE_MAX:
                 self._trail(line, at, match, wrapped)
                 return None
-        if "%" not in line and WORD not in line:
+        has_sign = may_be_sign(line)
+        if "%" not in line and WORD not in line and not has_sign:
             return None
         found = scan(line)
         if found is None:
-            self._step(line, wrapped)
-            return None
+            sign = self._sign(line, wrapped) if has_sign else None
+            if sign is None:
+                self._step(line, wrapped)
+            return sign
         begin = found.head.start()
         if found.body is None:
             found = scan(closed(line[begin:])) or found
@@ -203,6 +211,37 @@ class LogBook:
                 time, up = inner.time, inner.uptime
             host = host or inner.host
         return Header(time, host, up)
+
+    def _sign(self, text: str, wrapped: Wrapped | None) -> Sign | None:
+        """Take what a kernel says of a flood on one of its ports."""
+        taken = sign_of(text)
+        if taken is None:
+            return None
+        at, sign = taken
+        header = self._header(text[:at], wrapped)
+        if header.host == KERNEL:  # the name in front of it, without a host's
+            header = header._replace(host="")
+        self._dated(header)
+        self.messages += 1
+        key, now = (header.host, *sign[:3]), self._now
+        attack = self._signs.get(key)
+        if attack is not None and attack.end is not None and now is not None:
+            attack = attack if now - attack.end <= KERNEL_QUIET_S else None
+        if attack is None:
+            attack = Attack(
+                kind=KERNEL,
+                router=header.host,
+                zone=sign.system,
+                begin=now,
+                reason=sign.reason,
+            )
+            if len(self._signs) >= ATTACKS_MAX:
+                self._signs.clear()
+            self._signs[key] = self._begun(attack)
+        attack.end = now
+        attack.lines += 1
+        attack.targets[sign.target] += sign.number
+        return sign
 
     def _step(self, text: str, wrapped: Wrapped | None) -> None:
         """Take a line without a mnemonic: a step of a connection, perhaps."""

@@ -38,7 +38,7 @@ _WHEN = re.compile(
     r"(?:[ ]?(?P<zone>Z|[+-]\d\d:?\d\d)\b)?"
     # Nov 29 08:57:00.123, with a year before, between or behind
     rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?) (?:(?P<y2>\d{{4}}) )?"
-    rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?= ))?"
+    rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?=[ \]]))?"
     # 29.11.2026 08:57:00, 11/29/2026 8:57:00 PM, 29-Nov-2026 08:57:00
     rf"|(?<![\w./:-])(?P<first>\d\d?)(?:(?P<sep>[-./])(?P<second>\d\d?|{_MONTH})"
     rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}})(?:, ?|[ T:]){_CLOCK.format(3)}"
@@ -47,6 +47,8 @@ _WHEN = re.compile(
     r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?= )"
     # how long a router has been up: 00:00:46, 1d02h, 3w2d, 1y2w
     r"|(?<![\w.:])(?P<up>\d\d:\d\d:\d\d|(?:\d{1,3}[ywdh]){2})(?=: )"
+    # how long a Linux kernel has been up, as dmesg prints it
+    r"|(?<![\w\]])\[ *(?P<dmesg>\d{1,9}\.\d{6})\](?=[ \[])"
 )
 _STREAM = re.compile(r" std(?:out|err) [FP] ")  # a container's, as Kubernetes has it
 _FACILITY_LEVEL = re.compile(r"[A-Za-z]+\d?\.[A-Za-z]+")
@@ -127,6 +129,8 @@ class HeaderReader:
         kind = found.lastgroup
         if kind == "up":
             return Header(uptime(found["up"]), self._origin(head, found), uptime=True)
+        if kind == "dmesg":
+            return Header(float(found["dmesg"]), "", uptime=True)
         if kind == "unix":
             unix = found["unix"]
             in_ms = len(unix) > UNIX_MAX and "." not in unix

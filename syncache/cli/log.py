@@ -1,9 +1,10 @@
 """`syncache log`: the alerts and the audit trail of log files, added up.
 
-Reads the syslog files of routers and our own output: attacks with their begin, end,
-targets and reason, sessions, dropped packets, totals; as text, as JSON lines or as a
-picture.  Where there is an audit trail, thresholds are proposed from it.  With
-`--follow` a file is read as it grows and each alert is printed as it comes.
+Reads the syslog files of routers, what the kernels of Linux and FreeBSD say of floods,
+and our own output: attacks with their begin, end, targets and reason, sessions, dropped
+packets, totals; as text, as JSON lines or as a picture.  Where there is an audit trail,
+thresholds are proposed from it.  With `--follow` a file is read as it grows and each
+alert is printed as it comes.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from .report_traffic import save
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ..alerts.kernel import Sign
     from ..alerts.message import Message
 
 LINE_BYTES_MAX = 64 * 1024
@@ -183,7 +185,7 @@ def watch(options: argparse.Namespace, book: LogBook, path: Path) -> None:
                 print(spoken(book, message, options), flush=True)
 
 
-def spoken(book: LogBook, message: Message, options: argparse.Namespace) -> str:
+def spoken(book: LogBook, message: Message | Sign, options: argparse.Namespace) -> str:
     """Return an alert as one line."""
     if options.json:
         return json.dumps(message_json(book, message))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.inspect import Sample
 from ..advise import Advice, advise
-from ..alerts.log import HOST
+from ..alerts.kernel import Sign
+from ..alerts.log import HOST, KERNEL
 from ..alerts.log_load import MINUTE, RESTS_ON
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def spans_of(book: LogBook) -> list[tuple[float, float]]:
     ended: dict[tuple[str, str, str], float] = {}
     spans: list[tuple[float, float]] = []
     for attack in book.attacks:
-        if attack.kind == HOST:
+        if attack.kind in {HOST, KERNEL}:
             continue
         key = (attack.kind, attack.router, attack.zone)
         begin = attack.begin if attack.begin is not None else ended.get(key, -inf)
@@ -122,7 +123,9 @@ def advice_of(book: LogBook) -> tuple[Advice | None, list[str]]:
         short = [
             Sample(a.begin or 0.0, a.half_open, 0, 0, a.rate, False, 0, "")
             for a in book.attacks
-            if a.kind != HOST and a.duration is not None and a.duration < MINUTE
+            if a.kind not in {HOST, KERNEL}
+            and a.duration is not None
+            and a.duration < MINUTE
         ]
         if len(short) >= SHORT_ALERTS:
             note = (
@@ -148,8 +151,8 @@ def proposal(advice: Advice, *, with_host: bool) -> tuple[list[str], list[str]]:
 def as_text(book: LogBook, top: int) -> Iterator[str]:
     """Yield the lines of the report."""
     yield (
-        f"{book.lines:,} lines, {book.messages:,} messages of inspection or intercept, "
-        f"{when(book, book.first)} to {when(book, book.last)}"
+        f"{book.lines:,} lines, {book.messages:,} messages of inspection, "
+        f"intercept or kernels, {when(book, book.first)} to {when(book, book.last)}"
     )
     if book.undated:
         yield f"{book.undated:,} messages have no time, and count at the one before"
@@ -185,12 +188,17 @@ def attacks_text(book: LogBook, top: int) -> Iterator[str]:
         begin = "before" if attack.begin is None else when(book, attack.begin)
         yield (
             f"{begin:19}  {end:19}  {lasting(attack.duration):>9}  {attack.kind:9}  "
-            f"{plain(attack.reason) or '?':10}  {attack.half_open:>9,}  "
-            f"{attack.rate:>8,}  {where(attack, top)}"
+            f"{plain(attack.reason) or '?':10}  {stated(attack, 'half_open'):>9}  "
+            f"{stated(attack, 'rate'):>8}  {where(attack, top)}"
         )
     if book.attacks_lost:
         yield f"and {book.attacks_lost:,} more"
     yield ""
+
+
+def stated(attack: Attack, name: str) -> str:
+    """Spell a number of the alerts; a kernel's lines have none."""
+    return "-" if attack.kind == KERNEL else f"{getattr(attack, name):,}"
 
 
 def where(attack: Attack, top: int) -> str:
@@ -286,6 +294,8 @@ def attack_json(book: LogBook, attack: Attack) -> dict[str, Any]:
     fields["targets"] = dict(attack.targets.most_common())
     fields["sources"] = dict(attack.sources.most_common())
     fields["duration"] = attack.duration
+    if attack.kind == KERNEL:
+        fields["half_open"] = fields["rate"] = fields["limit"] = None
     fields["on"], fields["off"] = when(book, attack.begin), when(book, attack.end)
     return fields
 
@@ -315,8 +325,11 @@ def totals_json(book: LogBook, top: int) -> dict[str, Any]:
     }
 
 
-def message_json(book: LogBook, message: Message) -> dict[str, Any]:
+def message_json(book: LogBook, message: Message | Sign) -> dict[str, Any]:
     """Return an alert as it comes, by names."""
-    said = dataclasses.asdict(message)
+    if isinstance(message, Sign):
+        said = message._asdict()
+    else:
+        said = dataclasses.asdict(message)
     said["time"] = book.now
     return {"type": "alert", "mnemonic": message.mnemonic, **said}

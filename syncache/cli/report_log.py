@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..alerts.log import HOST
+from ..alerts.log import HOST, KERNEL
 from ..report_page import Chart, Page
 from .log_text import advice_of, lasting, proposal, size, when, where
 from .report_traffic import proposal_of
@@ -55,8 +55,8 @@ def attacks(page: Page, book: LogBook, top: int) -> None:
                 "still on" if attack.end is None else when(book, attack.end),
                 lasting(attack.duration),
                 f"{attack.kind}, {attack.reason or '?'}",
-                attack.half_open,
-                attack.rate,
+                "-" if attack.kind == KERNEL else attack.half_open,
+                "-" if attack.kind == KERNEL else attack.rate,
                 where(attack, top),
             )
             for attack in book.attacks[:ROWS]

@@ -245,3 +245,49 @@ def test_fault_amid_a_file_names_the_file(log):
     """The system's error has no name then."""
     said = "syncache log: /proc/self/mem: Input/output error\n"
     assert (1, "", said) == log("/proc/self/mem")
+
+
+FLOOD = "Nov 28 10:0{}:00 web1 kernel: TCP: request_sock_TCP: Possible SYN flooding on "
+FLOOD += "port [::]:443. Sending cookies."
+
+
+def test_what_a_kernel_says_is_in_every_output(tmp_path, capsys):
+    """A row of text, an object of JSON, a row of the page; no thresholds from it."""
+    log, page = tmp_path / "kern.log", tmp_path / "log.html"
+    log.write_text("".join(FLOOD.format(minute) + "\n" for minute in range(3)))
+    assert 0 == main(["log", str(log), "--report", str(page)])
+    out = capsys.readouterr().out
+    assert "3 messages of inspection, intercept or kernels" in out
+    row = next(line for line in out.splitlines() if "[::]:443(3)" in line)
+    assert row.split()[4:] == [
+        *("0:02:00", "kernel", "cookies", "-", "-", "web1", "Linux", "[::]:443(3)")
+    ]
+    assert "thresholds: none without an audit trail" in out
+    assert "[::]:443(3)" in page.read_text()
+    assert 0 == main(["log", "--json", str(log)])
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert ("attack", "kernel", "cookies", None) == (
+        *(first["type"], first["kind"], first["reason"], first["half_open"]),
+    )
+    assert (120.0, {"[::]:443": 3}) == (first["duration"], first["targets"])
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_what_a_kernel_says_is_printed_as_it_comes(
+    tmp_path, capsys, monkeypatch, words
+):
+    """With --follow."""
+    log = tmp_path / "kern.log"
+    lines = [FLOOD.format(1) + "\n"]
+    monkeypatch.setattr("syncache.cli.log.follow", lambda _path: lines)
+    assert 0 == main(["log", "-F", *words, str(log)])
+    first = capsys.readouterr().out.splitlines()[0]
+    if words:
+        said = json.loads(first)
+        assert ("alert", "KERNEL_COOKIES", "[::]:443") == (
+            *(said["type"], said["mnemonic"], said["target"]),
+        )
+    else:
+        assert first.endswith(
+            "Linux: possible SYN flooding on [::]:443: cookies are sent"
+        )

@@ -1,0 +1,96 @@
+"""What the kernels of hosts say about floods themselves, in a line of a log.
+
+    TCP: request_sock_TCP: Possible SYN flooding on port [::]:443. Sending cookies.
+    sonewconn: pcb 0xf... (192.0.2.1:80 (proto 6)): Listen queue overflow: 193 already
+      in queue awaiting acceptance (34 occurrences)
+    TCP: [192.0.2.9]:1024 to [192.0.2.1]:80 tcpflags 0x10<ACK>; syncache_expand: ...
+
+Contents: one table of forms, Linux's of all ages and FreeBSD's.  Elsewhere: what
+becomes of them (`log`), and lines with a mnemonic (`parser`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+LINUX, FREEBSD = "Linux", "FreeBSD"
+COOKIES, DROPPED = "cookies", "dropped"  # what Linux does about it
+ACCEPT_QUEUE, BAD_COOKIE = "queue", "cookie"
+LOOKED_AT = 1000  # characters of a line; of the names in it there are far fewer
+_PORT = r"(?:\[[0-9A-Fa-f:.]{2,45}\]:|[0-9.]{7,15}:)?\d{1,5}"
+_FLOOD = (
+    r"(?:TCP: )?(?:request_sock_\w{1,40}: )?[Pp]ossible SYN flooding on port "
+    rf"(?P<target>{_PORT})\. "
+)
+# A word that only such lines have, and what has to be around it.  Sockets of another
+# protocol than TCP have queues too.
+_FORMS = (
+    (" flooding on ", LINUX, COOKIES, re.compile(_FLOOD + "Sending cookies")),
+    (" flooding on ", LINUX, DROPPED, re.compile(_FLOOD + "Dropping request")),
+    (
+        "isten queue overflow: ",
+        FREEBSD,
+        ACCEPT_QUEUE,
+        re.compile(
+            r"\w{1,40}: (?P<pcb>pcb (?:0x)?[0-9a-f]{1,16})"
+            rf"(?: \((?P<target>{_PORT}) \(proto 6\)\))?: "
+            r"Listen queue overflow: \d{1,10} already in queue awaiting acceptance"
+            r"(?: \((?P<number>\d{1,10}) occurrences?\))?"
+        ),
+    ),
+    (
+        "SYNCOOKIE authentication",
+        FREEBSD,
+        BAD_COOKIE,
+        re.compile(
+            rf"TCP: {_PORT} to (?P<target>{_PORT})(?: tcpflags [^;]{{1,60}})?; "
+            r"\w{1,40}: Segment failed SYNCOOKIE authentication"
+        ),
+    ),
+)
+_WORDS = tuple({form[0] for form in _FORMS})
+_SAYS = {
+    COOKIES: "possible SYN flooding on {}: cookies are sent",
+    DROPPED: "possible SYN flooding on {}: requests are dropped",
+    ACCEPT_QUEUE: "the accept queue of {} is full",
+    BAD_COOKIE: "an ACK to {} has no valid SYN cookie",
+}
+
+
+class Sign(NamedTuple):
+    """A sign of a flood: whose, what is done or wrong, where, and how many times.
+
+    `target` is a port, an address and a port or, where an old FreeBSD says no more,
+    the socket's `pcb`.
+    """
+
+    system: str
+    reason: str
+    target: str
+    number: int = 1
+
+    @property
+    def mnemonic(self) -> str:
+        """The sign's name, as of other messages."""
+        return f"KERNEL_{self.reason.upper()}"
+
+    def __str__(self) -> str:
+        return f"{self.system}: {_SAYS[self.reason].format(self.target)}"
+
+
+def may_be_sign(line: str) -> bool:
+    """Tell quickly whether a line is worth a look."""
+    return any(word in line for word in _WORDS)
+
+
+def sign_of(line: str) -> tuple[int, Sign] | None:
+    """Return where a sign begins in a line, and the sign; None: there is none."""
+    for word, system, reason, pattern in _FORMS:
+        found = pattern.search(line, 0, LOOKED_AT) if word in line else None
+        if found is not None:
+            said = found.groupdict()
+            number = int(said.get("number") or 1)
+            target = said["target"] or said["pcb"]
+            return found.start(), Sign(system, reason, target, number)
+    return None

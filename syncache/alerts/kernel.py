@@ -20,7 +20,7 @@ ACCEPT_QUEUE, BAD_COOKIE = "queue", "cookie"
 LOOKED_AT = 1000  # characters of a line; of the names in it there are far fewer
 _PORT = r"(?:\[[0-9A-Fa-f:.]{2,45}\]:|[0-9.]{7,15}:)?\d{1,5}"
 _FLOOD = (
-    r"(?:TCP: )?(?:request_sock_\w{1,40}: )?[Pp]ossible SYN flooding on port "
+    r"(?<!\w)(?:TCP: )?(?:request_sock_\w{1,40}: )?[Pp]ossible SYN flooding on port "
     rf"(?P<target>{_PORT})\. "
 )
 # A word that only such lines have, and what has to be around it.  Sockets of another

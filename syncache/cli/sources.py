@@ -225,7 +225,7 @@ class Summary:
         if counts["odd_versions"]:
             notes.append(
                 "the format is of an unknown version, and was read as the usual one: "
-                "other programs refuse such a file"
+                "other programs may refuse it"
             )
         if counts["untimed"]:
             notes.append(

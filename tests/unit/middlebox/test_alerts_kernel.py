@@ -101,6 +101,7 @@ def test_every_wording_has_its_port_and_its_action(line, sign):
         "",
         "app: possible SYN flooding on port ninety. Sending cookies.",
         LINUX.format("80", "Doing something"),
+        "Impossible SYN flooding on port 80. Sending cookies.",
         QUEUE.format(" (local:/var/run/x.sock)", " (2 occurrences)"),
         QUEUE.format(" (192.0.2.1:80 (proto 132))", " (2 occurrences)"),
         "syncache_expand: Segment failed SYNCOOKIE authentication",

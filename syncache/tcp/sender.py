@@ -21,6 +21,9 @@ from .rto import RETRANSMISSIONS_MAX
 from .scoreboard import DUP_THRESH
 from .sendstate import Plan, SendState
 
+# RFC 9293 3.8.6.2.1: how long a small window holds back data.
+OVERRIDE_MS = 200
+
 
 class Sender(SendState):
     """Send sequence variables, queue, congestion window and retransmission timer.
@@ -158,7 +161,7 @@ class Sender(SendState):
         self._last_sent_ms = now_ms
         if plan.syn:
             self._syn_again = False
-        elif self._probe:
+        elif self._probe and not self.snd_wnd:
             self._probe = False
             self.snd_max = max(self.snd_max, stop)
             return
@@ -177,6 +180,7 @@ class Sender(SendState):
                     first = min(stop, plan.seq + self.mss) if self.cuts else stop
                     self._timed = (first, now_ms)
             self.snd_nxt = stop
+        self._probe = False
         if self.deadline is None or self.persisting:
             self.persisting = False
             self._arm(now_ms)
@@ -213,11 +217,17 @@ class Sender(SendState):
             )
 
     def settle(self, now_ms: int) -> None:
-        """Arm the persist timer if a closed window alone holds back data."""
+        """Arm the persist timer if the window alone holds back data.
+
+        A small one does so for a shorter time than a closed one, and however often it
+        changes meanwhile (RFC 9293 3.8.6.2.1).
+        """
         quiet = self.deadline is None and self.snd_nxt == self.snd_una
         if quiet and (self.queue.size or self.fin_owed):
             self.persisting = True
             self._arm_persist(now_ms)
+        if self.persisting and self.snd_wnd and self.deadline is not None:
+            self.deadline = min(self.deadline, now_ms + OVERRIDE_MS)
 
     def _arm_persist(self, now_ms: int) -> None:
         low, high = self.persist_limits
@@ -236,9 +246,8 @@ class Sender(SendState):
             self._wl2 = ack
             self.max_snd_wnd = max(self.max_snd_wnd, window)
             if changed and self.persisting and window:
-                self.persisting = self._probe = False
+                self._probe = False
                 self.rto.progress()
-                self.deadline = None
             return changed
         return False
 
@@ -406,6 +415,12 @@ class Sender(SendState):
             self._high_rxt = self.snd_una
 
     def _expire_persist(self, now_ms: int) -> bool:
+        if self.snd_wnd:
+            # What fits leaves as any data; it has time-outs of its own.
+            self.persisting = self.tail.owed = False
+            self.deadline = None
+            self._probe = True
+            return True
         # A peer that answers with a closed window may do so for ever (RFC 9293
         # 3.8.6.1): only silence counts, unless our application has gone.
         self._unanswered += 1

@@ -223,3 +223,49 @@ def test_established_rcv_ack_that_shrinks_the_window_lets_what_fits_be_resent(
     hand.advance(ms=100_000)
     hand.expect_nothing()
     assert "ESTABLISHED" == hand.state
+
+
+def test_established_rcv_ack_with_small_window_delays_data_for_a_moment(family):
+    """RFC 9293 3.8.6.2.1: silly-window avoidance ends after 0.1 to 1 s."""
+    hand = established(family)
+    hand.inject(". 1:1(0) ack 1 win 7")  # 896 bytes, less than a segment
+    hand.write(5000)
+    hand.expect_nothing()
+    for seq in range(1, 3585, 896):
+        hand.advance(ms=190)
+        hand.expect_nothing()
+        hand.advance(ms=20)
+        hand.expect(f". {seq}:{seq + 896}(896)")
+        hand.inject(f". 1:1(0) ack {seq + 896} win 7")
+        hand.expect_nothing()
+
+
+def test_established_rcv_acks_that_change_a_small_window_delay_data_no_longer(family):
+    """The wait is counted from its begin, also where the window closes between."""
+    hand = established(family)
+    hand.inject(". 1:1(0) ack 1 win 7")
+    hand.write(5000)
+    for window in (6, 7, 0, 6, 5, 0, 7):
+        hand.advance(ms=25)
+        hand.inject(f". 1:1(0) ack 1 win {window}")
+        hand.expect_nothing()
+    hand.advance(ms=30)
+    hand.expect(". 1:897(896)")
+
+
+def test_established_small_window_of_a_silent_peer_ends_by_the_last_time_out(family):
+    """What it takes is sent as often as other data."""
+    hand = established(family)
+    hand.inject(". 1:1(0) ack 1 win 7")
+    hand.write(5000)
+    times = []
+    start = hand.now
+    while hand.stack.connections:
+        due = hand.stack.next_deadline()
+        hand.advance(ms=(due - hand.now) * 1000)
+        if hand.sent:
+            hand.expect(". 1:897(896)")
+            times.append(round(hand.now - start))
+    assert [0, 1, 3, 7, 15, 31, 63] == times[:7]
+    assert 12 + 1 == len(times)
+    assert ["Closed timed out"] == hand.events()

@@ -491,4 +491,7 @@ def _unsealed(text: str, passphrase: str | bytes | None) -> str:
         raise KeyringError("wrong passphrase, or the file was changed") from None
     except (TypeError, ValueError):
         raise KeyringError("its seal is broken") from None
-    return plain.decode()
+    except MemoryError:
+        need = (1 << seal.log2_n) * seal.r * 128 // 2**20
+        raise KeyringError(f"its seal takes {need} MiB of memory to open") from None
+    return plain.decode(errors="replace")  # as a file that is not sealed is read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 
@@ -290,6 +291,92 @@ def test_plain_file_refuses_a_passphrase(tmp_path):
     DerivedKeyring((MASTER,), wall_offset=0).save(path)
     with pytest.raises(KeyringError, match="not sealed"):
         Keyring.from_file(path, wall_offset=0, passphrase="p")
+
+
+def sealed(content):
+    """A file whose content is sealed under "right", at little cost."""
+    seal = _Seal(1, 8, 1, bytes(16))
+    line = seal.line()
+    body = seal.cipher("right").encrypt(bytes(12), content, line.encode())
+    return f"{line}\n{bytes(12).hex()} {body.hex()}\n".encode()
+
+
+def test_sealed_content_that_is_no_utf_8_is_read_as_a_plain_file_is(tmp_path):
+    """A comment in Latin-1 is none of our business; such a word is not understood."""
+    path = tmp_path / "keys"
+    good = DerivedKeyring((MASTER,), wall_offset=0).text().encode()
+    for content, words in (
+        (good, {}),
+        (sealed(good + b"# \xe9\n"), {"passphrase": "right"}),
+    ):
+        path.write_bytes(content + b"# \xe9\n" * (not words))
+        path.chmod(0o600)
+        assert (MASTER,) == Keyring.from_file(path, wall_offset=0, **words).masters
+    path.write_bytes(sealed(good + b"key \xe9\n"))
+    with pytest.raises(KeyringError, match="line 4 is not understood"):
+        Keyring.from_file(path, wall_offset=0, passphrase="right")
+
+
+def test_seal_that_takes_more_memory_than_there_is_is_one_line(tmp_path, monkeypatch):
+    """It says how much it takes."""
+
+    def cipher(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(_Seal, "cipher", cipher)
+    path = tmp_path / "keys"
+    path.write_text("syncache-keyring 1 sealed scrypt 20 8 1 00\n00 00\n")
+    path.chmod(0o600)
+    with pytest.raises(KeyringError, match="its seal takes 1024 MiB of memory to open"):
+        Keyring.from_file(path, wall_offset=0, passphrase="right")
+
+
+NUMBERS = (b"9" * 30, b"9" * 5000, b"-1", b"1e9", b"\xd9\xa1", b"")
+
+
+def mutated(draw, data):
+    """Some bytes flipped, cut, doubled, or a number that lies."""
+    for _ in range(draw.choice((1, 2, 4))):
+        at = draw.randrange(len(data) + 1)
+        words = data.split(b" ")
+        words[draw.randrange(len(words))] = draw.choice(NUMBERS)
+        data = draw.choice(
+            (
+                data[:at] + bytes([draw.randrange(256)]) + data[at + 1 :],
+                data[:at] + draw.choice((b"0", b"7", b"f")) + data[at + 1 :],
+                data[:at],
+                data[:at] + data[at + draw.randrange(40) :],
+                data + data[at:],
+                b" ".join(words),
+            )
+        )
+    return data
+
+
+@pytest.mark.parametrize("kind", ["plain", "sealed", "content"])
+def test_mutated_file_is_a_keyring_or_one_line(tmp_path, kind):
+    """Whatever is read can be used and written again."""
+    draw = random.Random(kind)
+    path = tmp_path / "keys"
+    masters = (MASTER, Master(2, 1_793_404_800, SECRET[::-1]))
+    plain = DerivedKeyring(masters, wall_offset=0, group="web").text().encode()
+    words = {} if kind == "plain" else {"passphrase": "right"}
+    whole = sealed(plain) if kind == "sealed" else plain
+    said = set()
+    for _ in range(300):
+        content = mutated(draw, whole)
+        path.write_bytes(sealed(content) if kind == "content" else content)
+        path.chmod(0o600)
+        try:
+            keys = Keyring.from_file(path, wall_offset=1.8e9, **words)
+        except KeyringError as error:
+            said.add(str(error).count("\n"))
+            continue
+        epoch, _ = keys.begin(5000, LIFETIME_MS)
+        keys.key(epoch, LIFETIME_MS)
+        keys.save(path)
+        assert keys.masters == Keyring.from_file(path, wall_offset=0).masters
+    assert {0} == said
 
 
 def test_missing_file_raises_os_error(tmp_path):

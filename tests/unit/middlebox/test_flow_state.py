@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from syncache import Intercept
 from syncache.acl import AccessList, permit
 from syncache.flow_state import StateError, pack, unpack
-from tests.conformance.shield import ACK, CLIENT, SERVER, Shield
+from tests.conformance.shield import ACK, CLIENT, FIN, SERVER, Shield
 
 
 def restarted(shield):
@@ -99,3 +101,39 @@ def test_nonsense_in_a_whole_file_is_not_taken():
     fresh = Intercept(acl=None)
     assert (0, 1) == fresh.import_state(pack(b"\xff" * size), 0.0)
     assert [] == fresh.connections()
+
+
+def test_connection_that_lies_in_a_whole_state_harms_nobody(family):
+    """It is taken or not; nothing raises, then or when packets come."""
+    shield = Shield(family)
+    for number in range(4):
+        shield.client, shield.p = shield.other(number), None
+        shield.established()
+    rows = unpack(shield.engine.export_state(shield.now))
+    draw = random.Random(family)
+    for _ in range(300):
+        spoilt = bytearray(rows)
+        for _ in range(draw.choice((1, 4, 16))):
+            at = draw.randrange(len(spoilt))
+            spoilt[at] = draw.choice((spoilt[at] ^ 1, 0, 4, 6, 14, 127, 255))
+        shield.engine = Intercept(acl=AccessList("100", [permit(dport=80)]), seed=b"x")
+        taken, _ = shield.engine.import_state(pack(bytes(spoilt)), shield.now)
+        assert taken == len(shield.engine.connections())
+        for number in range(4):
+            shield.client = shield.other(number)
+            shield.ack(dack=101, payload=b"x")
+            shield.give(shield.from_server(ACK | FIN, payload=b"x"), SERVER)
+        shield.until(shield.now + 100)
+        shield.engine.export_state(shield.now)
+
+
+def test_state_with_any_bytes_changed_is_refused():
+    """The digest covers the connections, and the first line is compared whole."""
+    shield = Shield()
+    shield.established()
+    data = shield.engine.export_state(shield.now)
+    fresh = Intercept(acl=None)
+    for at in range(len(data)):
+        spoilt = data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
+        with pytest.raises(StateError):
+            fresh.import_state(spoilt, shield.now)

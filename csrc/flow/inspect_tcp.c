@@ -161,7 +161,10 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
     struct session *session =
         session_find(&flow->sessions, &arrival->key, &from);
 
+    /* A connection of the same tuple after one that is over; not that one's
+     * SYN, come late. */
     if (session != NULL && session->state == FLOW_CLOSING && request &&
+        (from != FLOW_CLIENT || arrival->view.seq != session->c) &&
         view_verify(&arrival->view)) {
         box_end(flow, session, FLOW_END_REPLACED);
         session = NULL;

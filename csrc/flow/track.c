@@ -106,8 +106,12 @@ track_answered(struct session *session, const struct view *view)
 bool
 track_is_anew(const struct session *session, const struct view *view)
 {
-    return session->state == FLOW_ESTAB && track_is_syn_ack(view) &&
-           track_answers_other(session, view) && view_verify(view);
+    /* An ISN of the client's twice: the server's tells whether it is new. */
+    bool again = session->p == session->c && view->seq == session->s;
+
+    return (session->state == FLOW_ESTAB || session->state == FLOW_CLOSING) &&
+           track_is_syn_ack(view) && track_answers_other(session, view) &&
+           !again && view_verify(view);
 }
 
 void
@@ -148,8 +152,12 @@ track_other_syn(struct session *session, const struct view *view)
 
     if ((view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST | WIRE_FIN)) !=
             WIRE_SYN ||
-        (session->state != FLOW_SYNRCVD && session->state != FLOW_ESTAB) ||
-        view->seq == session->c)
+        session->state == FLOW_SYNSENT)
+        return;
+    /* Come late, or of a client that begins with the same ISN each time. */
+    if (view->seq == session->c &&
+        (session->state == FLOW_SYNRCVD || session->mode == 'I' ||
+         (session->flags & SESSION_OTHER_ISN) != 0))
         return;
     view_options(view, &options);
     session->p = view->seq;

@@ -199,12 +199,61 @@ test_new_syn_replaces_a_closing_session_only(void)
     EXPECT_EQ(1, world_stats(world)->requests);
     fin(world, false);
     fin(world, true);
-    world_syn(world, &world_ends);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = 77, .flags = WORLD_SYN});
     EXPECT_EQ(2, world_stats(world)->requests);
     EXPECT_EQ(0, world_stats(world)->terminating);
     EXPECT_EQ(1, world_stats(world)->incomplete);
     EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_REPLACED]);
     world_free(world);
+}
+
+static void
+test_late_syn_of_a_closing_session_is_no_attempt(void)
+{
+    for (uint32_t tap = 0; tap < 2; tap++) {
+        struct world *world = world_inspect(10);
+
+        if (tap)
+            world->side = FLOW_TAP;
+        world_handshake(world, &world_ends);
+        fin(world, false);
+        fin(world, true);
+        world_syn(world, &world_ends);
+        world_syn_ack(world, &world_ends);
+        EXPECT_EQ(1, world_stats(world)->requests);
+        EXPECT_EQ(1, world_stats(world)->terminating);
+        EXPECT_EQ(0, world_stats(world)->incomplete);
+        world_free(world);
+    }
+}
+
+static void
+test_same_isn_answered_by_another_is_another_attempt(void)
+{
+    /* A device that begins with the same ISN each time. */
+    for (uint32_t closed = 0; closed < 2; closed++) {
+        struct world *world = world_inspect(10);
+
+        world_handshake(world, &world_ends);
+        if (closed) {
+            fin(world, false);
+            fin(world, true);
+        }
+        world_syn(world, &world_ends);
+        world_tcp(world, &world_ends, true,
+                  (struct segment){.seq = 88,
+                                   .ack = WORLD_C + 1,
+                                   .flags = WORLD_SYN | WORLD_ACK});
+        EXPECT_EQ(2, world_stats(world)->requests);
+        EXPECT_EQ(1, world_stats(world)->incomplete);
+        world_tcp(world, &world_ends, false,
+                  (struct segment){
+                      .seq = WORLD_C + 1, .ack = 89, .flags = WORLD_ACK});
+        EXPECT_EQ(1, world_stats(world)->established);
+        EXPECT_EQ(0, world_stats(world)->terminating);
+        world_free(world);
+    }
 }
 
 static void
@@ -281,6 +330,8 @@ static const struct test tests[] = {
     TEST(test_blind_rst_changes_nothing),
     TEST(test_closed_port_ends_the_session),
     TEST(test_new_syn_replaces_a_closing_session_only),
+    TEST(test_late_syn_of_a_closing_session_is_no_attempt),
+    TEST(test_same_isn_answered_by_another_is_another_attempt),
     TEST(test_established_and_answered_anew_is_another_attempt),
     TEST(test_syn_in_an_atomic_fragment_begins_a_session),
     TEST(test_what_is_no_syn_makes_no_session),

@@ -142,6 +142,31 @@ test_established_and_forgotten_by_both_ends_is_a_new_connection(void)
 }
 
 static void
+test_same_isn_is_a_new_connection_if_the_servers_is(void)
+{
+    for (unsigned closed = 0; closed < 2; closed++) {
+        start();
+        passes(FLOW_CLIENT, WIRE_SYN, C_ISN, 0);
+        passes(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1);
+        passes(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, S_ISN + 1);
+        if (closed) {
+            passes(FLOW_CLIENT, WIRE_ACK | WIRE_FIN, C_ISN + 1, S_ISN + 1);
+            passes(FLOW_SERVER, WIRE_ACK | WIRE_FIN, S_ISN + 1, C_ISN + 2);
+        }
+        passes(FLOW_CLIENT, WIRE_SYN, C_ISN, 0);
+        passes(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1);
+        EXPECT_EQ(1, world.flow->stats.requests);
+        EXPECT_EQ(closed, world.flow->stats.terminating);
+        passes(FLOW_SERVER, WIRE_SYN | WIRE_ACK, 88, C_ISN + 1);
+        EXPECT_EQ(2, world.flow->stats.requests);
+        EXPECT_EQ(1, world.flow->stats.incomplete);
+        passes(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, 89);
+        EXPECT_EQ(1, world.flow->stats.established);
+        between_close(&world);
+    }
+}
+
+static void
 test_spoofed_ack_and_rst_do_not_end_the_watch(void)
 {
     start();
@@ -255,6 +280,7 @@ static const struct test tests[] = {
     TEST(test_expiry_counts_from_the_syn_and_resets_the_server),
     TEST(test_watch_reset_says_who_is_told),
     TEST(test_established_and_forgotten_by_both_ends_is_a_new_connection),
+    TEST(test_same_isn_is_a_new_connection_if_the_servers_is),
     TEST(test_spoofed_ack_and_rst_do_not_end_the_watch),
     TEST(test_deadline_follows_the_mode_both_ways),
     TEST(test_switch_at_run_time_keeps_both_kinds),

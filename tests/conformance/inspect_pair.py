@@ -71,7 +71,7 @@ class Pair:
             return
         connection = self.connections[key]
         if step == "syn_ack" and known.state != "closing":
-            self.model.syn_ack(key, connection.sent[0])
+            self.model.syn_ack(key, *connection.sent)
             connection.syn_ack()
         elif step == "ack":
             self.model.ack(key)

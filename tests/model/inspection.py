@@ -46,6 +46,7 @@ class Session:
     fins: set[int] = field(default_factory=set)
     isn: int = 0
     other_isn: int | None = None
+    server_isn: int = 0
 
 
 class Inspection:
@@ -113,23 +114,34 @@ class Inspection:
 
     def syn(self, key: tuple, isn: int = 0) -> None:
         session = self.sessions.get(key)
-        if session is not None and session.state == CLOSING:
+        closed = session is not None and session.state == CLOSING
+        if closed and session is not None and isn != session.isn:
             del self.sessions[key]
         if key not in self.sessions:
             self._attempt(key, counted=True)
             if key in self.sessions:
                 self.sessions[key].isn = isn
-        elif isn != self.sessions[key].isn:
-            self.sessions[key].other_isn = isn
+        else:
+            self._other_syn(self.sessions[key], isn)
         self._heard(key)
         self._judge()
 
-    def syn_ack(self, key: tuple, isn: int = 0) -> None:
+    @staticmethod
+    def _other_syn(session: Session, isn: int) -> None:
+        first = session.state != HALF_OPEN and session.other_isn is None
+        if isn != session.isn or first:
+            session.other_isn = isn
+
+    def syn_ack(self, key: tuple, isn: int = 0, server_isn: int = 0) -> None:
         session = self.sessions.get(key)
         if session is not None:
-            if session.state == ESTABLISHED and session.other_isn == isn:
+            again = (isn, server_isn) == (session.isn, session.server_isn)
+            other = session.state != HALF_OPEN and session.other_isn == isn
+            if other and not again:
                 self._renew(key, isn)
             self.sessions[key].answered = True
+            if self.sessions[key].state == HALF_OPEN:
+                self.sessions[key].server_isn = server_isn
         self._heard(key)
 
     def ack(self, key: tuple) -> None:

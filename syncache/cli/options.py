@@ -266,6 +266,16 @@ def checked(sources: Sequence[str]) -> str:
     return sources[0]
 
 
+def logs_loss(options: argparse.Namespace) -> bool:
+    """Return whether the loss of a link is to be logged, besides being our failure.
+
+    The standard error has the failure; a log elsewhere has it from `keep_open`, if the
+    interface is waited for.
+    """
+    is_apart = options.log or options.syslog or options.log_format not in {None, "text"}
+    return bool(is_apart) and not options.wait
+
+
 def exists(name: str) -> bool:
     """Return whether there is an interface of this name now."""
     try:

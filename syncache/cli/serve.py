@@ -336,7 +336,7 @@ async def serve(
             keys=ring,
             on_alarm=output.alarm,
         )
-        host.observer, host.logs_loss = observer, False  # `end` raises it
+        host.observer, host.logs_loss = observer, opts.logs_loss(options)
         await stack.enter_async_context(host)
         if source is not None:
             stack.callback(watch(source, host, output).close)

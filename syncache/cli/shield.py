@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import threading
 import time
@@ -19,6 +20,7 @@ from .. import FourTuple
 from ..control import Control, start_control
 from ..flow_event import Place
 from ..links import host_settings
+from ..links.link import LinkError
 from ..links.shield import Shield
 from ..links.shield_check import check
 from ..links.shield_services import own_address
@@ -30,7 +32,7 @@ from .control_socket import place_of
 from .log_form import INFO, WARNING
 from .metrics import Exporter, Here, address
 from .output import Output, opened
-from .service import Service
+from .service import Service, keep_open
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -130,6 +132,11 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="below /sys/fs/bpf: the programs outlive this process there",
     )
+    p.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for an interface that does not exist, or is deleted",
+    )
     opts.add_tunables(p, ios=False)
     keyopts.add_options(p)
     p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
@@ -157,35 +164,54 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache shield", options))
-        try:
-            shield = Shield(
-                options.interface,
-                sysctl,
-                keys=source.keys if source else None,
-                wscale=options.wscale,
-                pin=options.pin,
-                xdp=options.xdp,
-            )
-        except (OSError, ValueError) as error:  # LinkError says what to do in its text
-            raise Failure(str(error)) from None
-        stack.callback(shield.close)
-        try:
+
+        def once(links: contextlib.ExitStack) -> None:
+            fresh = tunables(options, source)
+            shield = attach(options, source, fresh, links)
             shield.protect_each(places)
-        except OSError as error:
-            raise Failure(str(error)) from None
-        where = ", ".join(str(Place(*service)) for service in shield.services)
-        service = Service(
-            options,
-            signals,
-            output.write,
-            lambda: prepare(options, source, shield),
-            output.reopen,
+            service = Service(
+                options,
+                signals,
+                output.write,
+                lambda: prepare(options, source, shield),
+                output.reopen,
+            )
+            links.callback(service.close)
+            where = ", ".join(str(Place(*service)) for service in shield.services)
+            output.write(
+                f"{fresh[MODE]} on {options.interface} ({shield.xdp_mode}): {where}\n"
+            )
+            asyncio.run(watch(options, shield, source, service, output))
+            gone.append(shield.is_gone)
+            if shield.is_gone and options.wait:
+                raise LinkError(f"{options.interface} is gone", errno.ENODEV)
+
+        awaited = [options.interface] if options.wait else []
+        gone: list[bool] = []
+        keep_open(once, awaited, signals, output.write)
+    return int(gone != [] and gone[-1])
+
+
+def attach(
+    options: argparse.Namespace,
+    source: KeySource | None,
+    sysctl: Sysctl,
+    links: contextlib.ExitStack,
+) -> Shield:
+    """Put a shield on the interface, until the links are closed."""
+    try:
+        shield = Shield(
+            options.interface,
+            sysctl,
+            keys=source.keys if source else None,
+            wscale=options.wscale,
+            pin=options.pin,
+            xdp=options.xdp,
         )
-        stack.callback(service.close)
-        output.write(
-            f"{sysctl[MODE]} on {options.interface} ({shield.xdp_mode}): {where}\n"
-        )
-        return asyncio.run(watch(options, shield, source, service, output))
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    links.callback(shield.close)
+    return shield
 
 
 def tunables(options: argparse.Namespace, source: KeySource | None) -> Sysctl:
@@ -274,7 +300,7 @@ async def watch(
     source: KeySource | None,
     service: Service,
     output: Output,
-) -> int:
+) -> None:
     """Report events until a signal, or until the interface is gone."""
     async with contextlib.AsyncExitStack() as stack:
         reader = source.watch() if source else None
@@ -294,12 +320,16 @@ async def watch(
         if options.metrics:
             stack.enter_context(exporting(options, shield, lookout))
         service.begin(lambda: status(shield))
-        while not service.stopping and not shield.is_gone:
+        gone = False
+        while not service.stopping and not gone:
             await asyncio.sleep(EVENTS_SECONDS)
+            gone = shield.is_gone  # the last event is before this
             service.turn(time.monotonic())
             if reader and reader.waiting:
                 reader.take(shield, output.write)
             for event in shield.events():
+                if event.kind == "gone" and options.wait:
+                    continue  # `keep_open` says it
                 severity = INFO if event.kind in EASY else WARNING
                 output.write(
                     f"{event.text}\n",
@@ -309,4 +339,3 @@ async def watch(
                 )
             for alarm in lookout.look(time.monotonic()):
                 output.alarm(alarm)
-    return int(shield.is_gone)

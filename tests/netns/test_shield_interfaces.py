@@ -86,6 +86,20 @@ def test_interface_that_gets_another_name_stays_protected(shielded):
     shielded.stop()
 
 
+def test_interface_that_is_deleted_is_waited_for(shielded):
+    """With --wait: what stands in its place is protected, and one line says so."""
+    shielded.start("--mode", "always", "--wait")
+    server = shielded.wire.server
+    server.run("ip", "link", "del", "s0")
+    assert "s0 is gone; waiting for s0\n" == shielded.shield.stdout.readline()
+    make = f"ip link add s0 type veth peer name c0 netns {shielded.wire.client.pid}"
+    server.run("sh", "-ec", f"{make}; ip addr add 198.18.0.2/24 dev s0")
+    shielded.until("always on s0 (")
+    wait_until(shielded.answers)
+    assert ("198.18.0.2", 80) in shielded.services()
+    shielded.stop()
+
+
 BRIDGE = """
 ip link add br0 type bridge forward_delay 0
 ip link set br0 address 02:00:00:00:00:b0

@@ -180,3 +180,22 @@ def test_descriptors_are_enough_or_the_start_is_refused(limits, after):
     said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     low = "64 descriptors are too few: `ulimit -n 128`, or LimitNOFILE=128 of the unit"
     assert f"{after or low}\n" == said
+
+
+@pytest.mark.parametrize(
+    ("words", "logs"),
+    [
+        ([], False),
+        (["--log-format", "text"], False),
+        (["--log-format", "json"], True),
+        (["--log", "file"], True),
+        (["--syslog", "/dev/log"], True),
+        (["--log", "file", "--wait"], False),
+    ],
+)
+def test_loss_is_logged_where_the_failure_is_not_seen(words, logs):
+    """Once in each place: the standard error, and a log that is elsewhere."""
+    parser = argparse.ArgumentParser()
+    options.add_log(parser)
+    options.add_service(parser)
+    assert logs == options.logs_loss(parser.parse_args(words))

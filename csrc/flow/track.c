@@ -130,6 +130,19 @@ track_renew(struct session *session, const struct session *before,
     track_answered(session, view);
 }
 
+/*
+ * Both ends began at once (RFC 9293 3.5): two SYNs and then two SYN-ACKs are the
+ * whole handshake.  If the client's comes first its number waits in two fields
+ * that the server's will set, and that are both 0 without it.
+ */
+static bool
+track_has_crossed(const struct session *session, uint32_t s)
+{
+    return (session->flags & SESSION_SYNACK) == 0 &&
+           session->ack[FLOW_CLIENT] == s + 1 &&
+           session->nxt[FLOW_SERVER] == s + 2;
+}
+
 static enum track_change
 track_syn_ack(struct session *session, const struct view *view)
 {
@@ -139,10 +152,25 @@ track_syn_ack(struct session *session, const struct view *view)
         (!track_answers_own(session, view) &&
          !track_answers_other(session, view)))
         return TRACK_NONE;
+    bool crossed = track_has_crossed(session, view->seq);
     if (!track_answers_own(session, view))
         track_take_other(session);
     track_answered(session, view);
-    return TRACK_SYN_ACK;
+    return crossed ? TRACK_ESTABLISHED : TRACK_SYN_ACK;
+}
+
+/* The client's SYN-ACK, to a SYN of the server's. */
+static enum track_change
+track_cross(struct session *session, const struct view *view)
+{
+    if (session->state != FLOW_SYNRCVD || view->seq != session->c ||
+        !view_verify(view))
+        return TRACK_NONE;
+    if (session->flags & SESSION_SYNACK)
+        return view->ack == session->s + 1 ? TRACK_ESTABLISHED : TRACK_NONE;
+    session->ack[FLOW_CLIENT] = view->ack;
+    session->nxt[FLOW_SERVER] = view->ack + 1;
+    return TRACK_NONE;
 }
 
 void
@@ -406,6 +434,8 @@ track_segment(struct session *session, const struct view *view, uint32_t from)
     if ((view->flags & WIRE_SYN) != 0) {
         if (from == FLOW_SERVER && (view->flags & WIRE_ACK) != 0)
             return track_syn_ack(session, view);
+        if (from == FLOW_CLIENT && track_is_syn_ack(view))
+            return track_cross(session, view);
         if (from == FLOW_CLIENT)
             track_other_syn(session, view);
         return TRACK_NONE;

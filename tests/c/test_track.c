@@ -111,6 +111,38 @@ test_ack_completes_if_both_numbers_are_right(void)
 }
 
 static void
+test_syns_that_cross_are_established_by_both_syn_acks(void)
+{
+    struct segment ours = {
+        .seq = C, .ack = S + 1, .flags = WIRE_SYN | WIRE_ACK};
+    struct segment theirs = {
+        .seq = S, .ack = C + 1, .flags = WIRE_SYN | WIRE_ACK};
+
+    for (uint32_t wrong = 0; wrong < 4; wrong++) {
+        struct segment said = ours;
+        bool good = wrong == 0;
+
+        said.seq += wrong == 1;
+        said.ack += wrong == 2;
+        said.bad = wrong == 3;
+        struct session session = syn_seen();
+        pass(&session, true, (struct segment){.seq = S, .flags = WIRE_SYN});
+        EXPECT_EQ(TRACK_NONE, pass(&session, false, said));
+        EXPECT_EQ(good ? TRACK_ESTABLISHED : TRACK_SYN_ACK,
+                  pass(&session, true, theirs));
+        session = syn_seen();
+        pass(&session, true, (struct segment){.seq = S, .flags = WIRE_SYN});
+        EXPECT_EQ(TRACK_SYN_ACK, pass(&session, true, theirs));
+        EXPECT_EQ(good ? TRACK_ESTABLISHED : TRACK_NONE,
+                  pass(&session, false, said));
+    }
+    /* The highest ISN, where the fields begin. */
+    struct session session = syn_seen();
+    theirs.seq = UINT32_MAX;
+    EXPECT_EQ(TRACK_SYN_ACK, pass(&session, true, theirs));
+}
+
+static void
 test_ack_before_the_syn_ack_completes_nothing(void)
 {
     struct session session = syn_seen();
@@ -309,6 +341,7 @@ test_payload_is_counted_for_its_sender(void)
 static const struct test tests[] = {
     TEST(test_syn_ack_counts_if_it_answers_the_syn),
     TEST(test_ack_completes_if_both_numbers_are_right),
+    TEST(test_syns_that_cross_are_established_by_both_syn_acks),
     TEST(test_ack_before_the_syn_ack_completes_nothing),
     TEST(test_server_that_takes_the_other_syn_is_followed),
     TEST(test_syn_ack_that_is_waited_for_weighs_nothing),

@@ -8,6 +8,7 @@ life go to the service manager; the privileges are dropped.  Elsewhere: packets.
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from .signals import Signals
 
 STATUS_EVERY = 5.0  # seconds
+# What the kernel says of an interface that was deleted.
+LOST = frozenset({errno.ENODEV, errno.ENXIO, errno.EBADFD})
 
 
 class Service:
@@ -149,9 +152,13 @@ def keep_open(
             raise
         except OSError as error:  # LinkError says what to do in its text
             missing = [name for name in awaited if not exists(name)]
-            if not missing:
+            if missing:
+                write(f"{error}; waiting for {' and '.join(missing)}\n")
+            elif awaited and error.errno in LOST:  # another stands in its place
+                write(f"{error}; opening {' and '.join(awaited)} again\n")
+                time.sleep(WAIT_SECONDS)
+            else:
                 raise Failure(str(error)) from None
-            write(f"{error}; waiting for {' and '.join(missing)}\n")
         else:
             return
         wait_for(awaited, signals, notify)

@@ -68,6 +68,18 @@ def test_boxes_wait_for_an_interface_that_is_deleted(shielded):
     shielded.stop()
 
 
+def test_box_goes_on_with_an_interface_that_is_made_anew_at_once(shielded):
+    """With --wait, although at no time does anybody see that there is none."""
+    process = shielded.intercept("--wait")
+    make = "ip link add o0 type veth peer name c1"
+    shielded.us.run("sh", "-ec", f"ip link del o0; {make}; ip link set o0 up")
+    said = process.stdout.readline()
+    assert said.startswith("o0 is gone: ")
+    assert said.endswith(("; waiting for o0\n", "; opening o0 and i0 again\n"))
+    assert "mode between o0 and i0" in process.stdout.readline()
+    shielded.stop()
+
+
 def test_box_of_another_user_leaves_the_interface_as_it_was(shielded):
     """It dropped everything but what that needs."""
     before = shielded.us.show("o0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 
@@ -11,6 +12,7 @@ import pytest
 from syncache.cli import Failure, service
 from syncache.cli.service import Service
 from syncache.cli.signals import Signals
+from syncache.links import LinkError
 
 
 class World:
@@ -151,6 +153,27 @@ def test_lost_link_is_waited_for_and_the_manager_hears_no_end(monkeypatch):
     assert [False, True] == opened
     assert [("waiting for eth9", True)] * 3 == said
     assert ["eth9 is gone; waiting for eth9\n"] == lines
+
+
+def test_link_in_whose_place_another_stands_is_opened_again(monkeypatch):
+    """An interface that is deleted and made anew at once is never seen missing."""
+    monkeypatch.setattr(service, "exists", lambda _: True)
+    monkeypatch.setattr(service, "WAIT_SECONDS", 0.0)
+    lines, errors = [], [errno.ENODEV, errno.ENXIO]
+
+    def work(_):
+        if errors:
+            raise LinkError("eth9 is gone", errors.pop())
+
+    with Signals() as signals:
+        service.keep_open(work, ["eth9"], signals, lines.append)
+        assert ["eth9 is gone; opening eth9 again\n"] * 2 == lines
+        errors.append(errno.ENODEV)
+        with pytest.raises(Failure, match="eth9 is gone"):
+            service.keep_open(work, [], signals, lines.append)
+        errors.append(errno.EPERM)
+        with pytest.raises(Failure, match="eth9 is gone"):
+            service.keep_open(work, ["eth9"], signals, lines.append)
 
 
 def test_close_after_a_lost_link_is_no_end(world):

@@ -130,7 +130,7 @@ def test_run_sends_what_is_due():
     now = [0.0]
 
     def clock():
-        now[0] += 0.01
+        now[0] += 0.25
         return now[0]
 
     def count(event):

@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+from full_pipe import fill
 from namespace import PATIENCE, ROOT, Namespace, wait_until
 
 COMMAND = [sys.executable, "-m", "syncache.cli"]
@@ -47,14 +48,7 @@ def start(us, *words, stdout=subprocess.PIPE):
 def full_pipe():
     """Make a pipe that has no room for a byte."""
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    for size in (4096, 1):
-        try:
-            while True:
-                os.write(writer, b"x" * size)
-        except BlockingIOError:
-            pass
-    os.set_blocking(writer, True)
+    fill(writer)
     return reader, writer
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import needs
 import pytest
+from full_pipe import fill
 
 from syncache.alarms import Alarm
 from syncache.cli import Failure, sink
@@ -39,18 +40,6 @@ def pipe():
     yield ends
     for end in ends:
         os.close(end)
-
-
-def fill(descriptor):
-    """Fill a pipe to the last byte, then make it block again."""
-    os.set_blocking(descriptor, False)
-    for size in (4096, 1):
-        try:
-            while True:
-                os.write(descriptor, b"x" * size)
-        except BlockingIOError:
-            pass
-    os.set_blocking(descriptor, True)
 
 
 def test_lines_are_written_in_order(tmp_path):

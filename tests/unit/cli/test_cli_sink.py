@@ -9,22 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from full_pipe import fill
 
 from syncache.cli import sink
 
 COMMAND = [sys.executable, "-m", "syncache"]
-
-
-def fill(descriptor):
-    """Fill a pipe to the last byte."""
-    os.set_blocking(descriptor, False)
-    for size in (4096, 1):
-        try:
-            while True:
-                os.write(descriptor, b"x" * size)
-        except BlockingIOError:
-            pass
-    os.set_blocking(descriptor, True)
 
 
 def run(words, **given):

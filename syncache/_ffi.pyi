@@ -253,6 +253,7 @@ class _Lib:
         self,
         type_: int,
         attach_type: int,
+        flags: int,
         name: bytes,
         program: bytes,
         instructions: int,

@@ -72,9 +72,9 @@ link_bpf_batch(uint32_t command, int32_t map, const uint32_t *in, uint32_t *out,
 }
 
 int32_t
-link_bpf_load(uint32_t type, uint32_t attach_type, const char *name,
-              const uint8_t *program, uint32_t instructions, uint8_t *log,
-              uint32_t log_size)
+link_bpf_load(uint32_t type, uint32_t attach_type, uint32_t flags,
+              const char *name, const uint8_t *program, uint32_t instructions,
+              uint8_t *log, uint32_t log_size)
 {
     /* Functions of the kernel are for programs that the GPL covers too. */
     static const char license[] = "Dual BSD/GPL";
@@ -82,6 +82,7 @@ link_bpf_load(uint32_t type, uint32_t attach_type, const char *name,
     memset(&attr, 0, sizeof attr);
     attr.prog_type = type;
     attr.expected_attach_type = attach_type;
+    attr.prog_flags = flags;
     attr.insns = (uintptr_t)program;
     attr.insn_cnt = instructions;
     attr.license = (uintptr_t)license;

@@ -232,7 +232,7 @@ int32_t link_bpf_element(uint32_t command, int32_t map, const uint8_t *key, uint
 int32_t link_bpf_batch(uint32_t command, int32_t map, const uint32_t *in, uint32_t *out, uint8_t *keys,
                        uint8_t *values, uint32_t *count);
 /* Loads a program under a name of at most 15 bytes; `log` gets the verifier's reasons, if there is room for any. */
-int32_t link_bpf_load(uint32_t type, uint32_t attach_type, const char *name, const uint8_t *program,
+int32_t link_bpf_load(uint32_t type, uint32_t attach_type, uint32_t flags, const char *name, const uint8_t *program,
                       uint32_t instructions, uint8_t *log, uint32_t log_size);
 /* Attaches a program until the last holder of the returned descriptor is gone. */
 int32_t link_bpf_attach(int32_t program, uint32_t ifindex, uint32_t attach_type, uint32_t flags);

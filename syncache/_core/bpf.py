@@ -82,18 +82,21 @@ def keys(map_fd: int, size: int) -> list[bytes]:
 
 
 def bpf_load(
-    program_type: int, attach_type: int, program: bytes, name: str = ""
+    program_type: int, attach_type: int, program: bytes, name: str = "", flags: int = 0
 ) -> int:
     """Load a program; its descriptor."""
-    words = (program_type, attach_type, name.encode(), program, len(program) // 8)
-    return checked(lib.link_bpf_load(*words, ffi.NULL, 0))
+    code = (name.encode(), program, len(program) // 8)
+    fd = lib.link_bpf_load(program_type, attach_type, flags, *code, ffi.NULL, 0)
+    return checked(fd)
 
 
-def bpf_refusal(program_type: int, attach_type: int, program: bytes) -> tuple[int, str]:
+def bpf_refusal(
+    program_type: int, attach_type: int, program: bytes, flags: int = 0
+) -> tuple[int, str]:
     """Load a program with a log: -errno, or its descriptor; the verifier's reason."""
     log = ffi.new("uint8_t[]", LOG_BYTES)
-    words = (program_type, attach_type, b"", program, len(program) // 8)
-    fd = lib.link_bpf_load(*words, log, LOG_BYTES)
+    code = (b"", program, len(program) // 8)
+    fd = lib.link_bpf_load(program_type, attach_type, flags, *code, log, LOG_BYTES)
     text = ffi.buffer(log)[:].split(b"\0", 1)[0].decode(errors="replace")
     lines = [line for line in text.splitlines() if line]
     return fd, lines[-2] if len(lines) > 1 else "".join(lines)

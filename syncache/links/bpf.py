@@ -39,6 +39,9 @@ ADDRESSES_MAX = 1000  # so that every jump stays within 16 bits
 # <linux/bpf.h>
 PROG_SOCKET_FILTER, PROG_SCHED_CLS, PROG_XDP = 1, 3, 6
 ATTACH_XDP, ATTACH_TCX_INGRESS = 37, 46
+# BPF_F_BEFORE: first of the tc programs, one of which may let nobody see a packet after
+# itself.
+TCX_FIRST = 1 << 3
 MAP_XSKMAP = 17
 XDP_DROP, XDP_PASS = 1, 2
 XDP_RX_QUEUE_INDEX = 16  # offset in struct xdp_md

@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BTF = Path("/sys/kernel/btf/vmlinux")
+# BPF_F_XDP_HAS_FRAGS: a driver may have cut a frame in pieces, as it must where frames
+# are larger than a page.
+HAS_FRAGS = 1 << 5
 TYPES = {
-    "xdp": (PROG_XDP, ATTACH_XDP),
-    "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS),
-    "socket": (PROG_SOCKET_FILTER, 0),
+    "xdp": (PROG_XDP, ATTACH_XDP, HAS_FRAGS),
+    "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS, 0),
+    "socket": (PROG_SOCKET_FILTER, 0, 0),
 }
 SET_ZERO = 0xB7  # an instruction: a register becomes a number
 PSEUDO_MAP_FD, PSEUDO_KFUNC_CALL = 1, 2
@@ -170,16 +173,16 @@ class BpfObject:
 
     def _load(self, name: str) -> int:
         known = self._document["programs"][name]
-        kind, attach = TYPES[known["type"]]
+        kind, attach, flags = TYPES[known["type"]]
         code = self._patched(known, (self._folder / f"{name}.bin").read_bytes())
         try:
-            fd = _core_bpf.bpf_load(kind, attach, code, name)
+            fd = _core_bpf.bpf_load(kind, attach, code, name, flags)
         except OSError as error:
             # Without CAP_PERFMON the verifier refuses helpers as invalid.
             if error.errno == errno.EPERM or missing_capabilities():
                 advice = privileges()
             else:
-                again, said = _core_bpf.bpf_refusal(kind, attach, code)
+                again, said = _core_bpf.bpf_refusal(kind, attach, code, flags)
                 if again >= 0:
                     self._owned.append(again)
                 advice = f"this kernel's verifier says: {said}" if said else "see dmesg"

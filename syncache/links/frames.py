@@ -208,7 +208,8 @@ class Drop:
 def _attach_tcx(program: int, ifindex: int) -> int:
     """Attach a program; -1 if this kernel has no TCX."""
     try:
-        return _core_bpf.bpf_attach(program, ifindex, bpf.ATTACH_TCX_INGRESS, 0)
+        kind = bpf.ATTACH_TCX_INGRESS
+        return _core_bpf.bpf_attach(program, ifindex, kind, bpf.TCX_FIRST)
     except OSError as error:
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP}:
             return -1

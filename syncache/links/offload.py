@@ -25,7 +25,7 @@ from .._core import bpf as _core_bpf
 from .._core.offload import PROCESSOR, config
 from ..entropy import entropy
 from ..keyring import KEY_BYTES
-from .bpf import ATTACH_TCX_INGRESS
+from .bpf import ATTACH_TCX_INGRESS, TCX_FIRST
 from .bpf_object import BpfObject, why
 from .link import LinkError
 from .offload_pins import OffloadPins
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from ..intercept import Intercept
 
-BEFORE = 1 << 3  # BPF_F_BEFORE: in front of the program that drops
 LOOK_SECONDS = 1.0  # between looks at all connections, and
 LOOK_SHARE = 20  # not more of the time than a part of so many
 FRESH_SECONDS = 0.02  # how old a look may be whose numbers are to be kept
@@ -123,9 +122,8 @@ class Offload:
         programs = self._object.programs
         for link in (outside, inside):
             try:
-                fd = _core_bpf.bpf_attach(
-                    programs["offload_splice"], link.index, ATTACH_TCX_INGRESS, BEFORE
-                )
+                program, kind = programs["offload_splice"], ATTACH_TCX_INGRESS
+                fd = _core_bpf.bpf_attach(program, link.index, kind, TCX_FIRST)
             except OSError as error:
                 advice = {
                     errno.EINVAL: "it needs Linux 6.6",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote
 
 from .._core import bpf as _core_bpf
-from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP
+from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP, TCX_FIRST
 from .bpf_object import layout_of_map, why
 from .link import LinkError
 from .rtnetlink import interface, interfaces
@@ -89,7 +89,7 @@ class Attachment:
             else:
                 return
         attach = ATTACH_XDP if mode else ATTACH_TCX_INGRESS
-        flags = XDP_FLAGS.get(mode, 0)
+        flags = XDP_FLAGS[mode] if mode else TCX_FIRST
         try:
             fd = _core_bpf.bpf_attach(program, info.index, attach, flags)
         except OSError as error:

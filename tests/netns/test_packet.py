@@ -68,6 +68,17 @@ def test_interface_is_left_as_it_was(wire, end):
     assert wire.kernel_resets() == resets + 1
 
 
+def test_other_tc_program_that_ends_the_row_keeps_the_kernel_no_less_quiet(wire):
+    """Its verdict would have the kernel refuse what is ours."""
+    words = (sys.executable, PEERS / "attached.py", json.dumps(["s0", 0]))
+    other = wire.server.start(*words)
+    assert other.stdout.readline() == "ready\n", other.communicate()[1]
+    server = Server(wire.server, packet="s0", ours=Wire.OURS)
+    assert connect(wire) == 0
+    assert wire.kernel_resets() == 0
+    server.stop()
+
+
 def test_address_with_a_length_is_the_interfaces_while_open(wire):
     """The kernel answers ARP for it, we the rest."""
     ours = "198.18.0.77"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 
 import pytest
-from namespace import ROOT, wait_until
+from namespace import PEERS, ROOT, wait_until
 from test_shield import COMMAND, SERVER, Shielded
 from test_shield_packets import CLIENT, MAC
 
@@ -121,6 +123,36 @@ def test_port_of_a_bridge_and_the_bridge_are_protected(shielded, name):
         wait_until(lambda of=family: shielded.connect(of, timeout=3)["served"] == 1, 60)
     counted = shielded.counters()
     assert 2 == counted["redeemed"] == counted["synack"], counted
+
+
+TCX_PASS = 0  # to the kernel at once; no program behind sees it
+
+
+def test_other_tc_program_that_ends_the_row_is_behind_the_shield(shielded):
+    """As Cilium's, whose verdict would keep the cookies from being redeemed."""
+    words = (sys.executable, PEERS / "attached.py", json.dumps(["s0", TCX_PASS]))
+    other = shielded.wire.server.start(*words)
+    assert "ready\n" == other.stdout.readline(), other.stderr.read()
+    shielded.listen()
+    shielded.start("--mode", "always")
+    assert 5 == shielded.connect(count=5)["served"]
+    assert 5 == shielded.counters()["redeemed"]
+
+
+def test_jumbo_frames_are_answered_in_the_driver(shielded):
+    """A frame larger than a page comes in pieces; an MSS is what the MTU allows."""
+    for side, name in ((shielded.wire.client, "c0"), (shielded.wire.server, "s0")):
+        side.run("ip", "link", "set", name, "mtu", "9000")
+    shielded.listen()
+    words = (*COMMAND, "shield", "c0", "--port", "9", "--mode", "watch")
+    peer = shielded.wire.client.start(*words, "--xdp", "native", cwd=ROOT)
+    assert "on c0 (native)" in peer.stdout.readline()
+    shielded.start("--mode", "always", "--xdp", "native")
+    for family, mss in ((4, 8948), (6, 8928)):
+        assert {"served": 5, "mss": mss}.items() <= (
+            shielded.connect(family, count=5).items()
+        )
+    assert 10 == shielded.counters()["redeemed"]
 
 
 FIREWALL = """

@@ -10,7 +10,8 @@ import pytest
 
 from syncache._core import bpf as _core_bpf
 from syncache.links import LinkError, bpf_object
-from syncache.links.bpf_object import BpfObject
+from syncache.links.bpf import PROG_XDP
+from syncache.links.bpf_object import HAS_FRAGS, BpfObject
 
 
 @pytest.fixture
@@ -19,8 +20,8 @@ def kernel(monkeypatch):
     loaded = {}
     numbers = iter(range(100, 200))
 
-    def load(kind, attach, code, name=""):
-        loaded[name] = (kind, attach, code)
+    def load(kind, attach, code, name, flags):
+        loaded[name] = (kind, attach, code, flags)
         return next(numbers)
 
     closed = []
@@ -49,8 +50,9 @@ def test_programs_get_the_numbers_of_this_kernel(kernel):
     """Maps, functions and offsets, each in its place."""
     made = BpfObject("shield")
     for name, known in made._document["programs"].items():
-        code = kernel[name][2]
+        kind, _, code, flags = kernel[name]
         assert 8 * known["count"] == len(code)
+        assert flags == (HAS_FRAGS if kind == PROG_XDP else 0)
         for kind, at, what in known["places"]:
             _, registers, offset, immediate = instruction(code, at)
             if kind == "map":

@@ -54,7 +54,7 @@ def test_what_redeems_is_attached_before_what_answers(kernel):
     """Also to VLAN devices up to two tags deep."""
     kernel.interfaces = [ETH, TAGGED, TWICE, THRICE, OTHER]
     assert "native" == Attachment(ETH, None).attach(PROGRAMS, "auto")
-    assert [(13, 2, TC, 0), (13, 3, TC, 0), (13, 4, TC, 0), (11, 2, XDP, 4)] == (
+    assert [(13, 2, TC, 8), (13, 3, TC, 8), (13, 4, TC, 8), (11, 2, XDP, 4)] == (
         kernel.attached
     )
     assert [TAGGED, TWICE] == above(ETH)
@@ -65,7 +65,7 @@ def test_port_of_a_bridge_answers_and_the_bridge_redeems(kernel):
     port, bridge = info("eth0", 2, master=9), info("br0", 9, "bridge")
     kernel.interfaces = [port, bridge, info("br0.7", 10, "vlan", 9)]
     Attachment(port, None).attach(PROGRAMS, "tc")
-    assert [(13, 9, TC, 0), (13, 10, TC, 0), (14, 2, TC, 0)] == kernel.attached
+    assert [(13, 9, TC, 8), (13, 10, TC, 8), (14, 2, TC, 8)] == kernel.attached
     kernel.interfaces = [port, info("bond0", 9, "bond")]
     assert port is receiver_of(port)
 
@@ -74,7 +74,7 @@ def test_driver_without_xdp_is_done_without(kernel):
     """In tc, unless the driver was asked for."""
     kernel.refused = {(XDP, 4): errno.EOPNOTSUPP}
     assert "tc" == Attachment(ETH, None).attach(PROGRAMS, "auto")
-    assert [(13, 2, TC, 0), (14, 2, TC, 0)] == kernel.attached
+    assert [(13, 2, TC, 8), (14, 2, TC, 8)] == kernel.attached
     assert "generic" == Attachment(ETH, None).attach(PROGRAMS, "generic")
     with pytest.raises(LinkError, match=r"cannot attach xdp to eth0.*no XDP"):
         Attachment(ETH, None).attach(PROGRAMS, "native")

@@ -246,9 +246,11 @@ netns: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) -m pytest -m netns $(ARGS)
 
-# Other people's stacks behind our adapters; Debian's lwIP source comes by apt, and
-# pmd-pytcp, which is no part of the development environment, by pip.
+# Other people's stacks behind our adapters; Debian's lwIP source comes by apt, PyTCP
+# with its own Python and pmd-pytcp by pip, as they are no part of the development
+# environment.
 LWIP := build/lwip
+PYTCP := build/pytcp
 PMD_PYTCP := build/pmd-pytcp
 hosts: $(EXTENSION)
 	@$(NEED) valgrind valgrind
@@ -264,6 +266,9 @@ hosts: $(EXTENSION)
 		--target $(PMD_PYTCP).new pmd-pytcp==0.3.8 2>build/pmd-pytcp.log && \
 		mv $(PMD_PYTCP).new $(PMD_PYTCP); } || { rm -rf $(PMD_PYTCP).new; \
 		echo "hosts: pmd-pytcp passed over, see build/pmd-pytcp.log"; }
+	@[ -d $(PYTCP) ] || { timeout 300 sh tests/netns/pytcp/source.sh $(PYTCP).new \
+		$(PY) >build/pytcp.log 2>&1 && mv $(PYTCP).new $(PYTCP); } || { \
+		rm -rf $(PYTCP).new; echo "hosts: PyTCP passed over, see build/pytcp.log"; }
 	@$(PY) -m pytest tests/netns/test_lwip.py tests/netns/test_pytcp.py
 
 # Other stacks and tools that are installed, against ours; writes docs/peers.md.

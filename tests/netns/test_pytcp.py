@@ -1,13 +1,13 @@
 """
-pmd-pytcp behind our adapter, on a TUN device: syncache.adapters.pytcp.
+PyTCP 3.0.9 and pmd-pytcp behind our adapter: syncache.adapters.pytcp.
 
     +------------------ a network namespace ------------------+
     | kernel sockets, 198.18.0.1 == tun0 == 198.18.0.2, PyTCP |
-    | spoofed SYNs                                            |
+    | spoofed SYNs    fd00:18::1    tap0    fd00:18::2        |
     +---------------------------------------------------------+
 
-It is PyTCP for any Python; `make check hosts` installs it in build/pmd-pytcp.
-On a TUN device it answers no SYN over IPv6, so that is left to the unit tests.
+`make check hosts` installs them in build: PyTCP with the Python 3.14 that it needs
+(tests/netns/pytcp/source.sh), pmd-pytcp for ours.
 """
 
 from __future__ import annotations
@@ -19,22 +19,34 @@ from pathlib import Path
 import pytest
 from namespace import PATIENCE, PEERS, ROOT
 
-FOLDER = ROOT / "build" / "pmd-pytcp"
-OURS = "198.18.0.2"
-RATE = 500
+PYTCP = ROOT / "build" / "pytcp"
+PMD_PYTCP = ROOT / "build" / "pmd-pytcp"
+OURS = "198.18.0.2", "fd00:18::2"
+RATE = {"pytcp": 1500, "pmd-pytcp": 500}
 SECONDS = 6
 
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="no pmd-pytcp: make check hosts"
-)
+STACKS = [
+    pytest.param(
+        folder.name,
+        marks=pytest.mark.skipif(
+            not folder.is_dir(), reason=f"no {folder.name}: make check hosts"
+        ),
+    )
+    for folder in (PYTCP, PMD_PYTCP)
+]
 
 
 class Host:
-    """A running host, shielded or plain."""
+    """A running host, shielded or plain; pmd-pytcp is there on tun0 alone."""
 
-    def __init__(self, namespace, how: str) -> None:
-        namespace.link("add", "tun0", "198.18.0.1/24")
-        words = (sys.executable, "-O", PEERS / "pmd_pytcp_host.py", FOLDER, how)
+    def __init__(self, namespace, name: str, how: str, device: str = "tun0") -> None:
+        namespace.link("add", device, "198.18.0.1/24", "fd00:18::1/64")
+        words: tuple[str | Path, ...]
+        if name == "pytcp":
+            words = (PYTCP / "python", "-O", PEERS / "pytcp_host.py", device, how)
+        else:
+            program = PEERS / "pmd_pytcp_host.py"
+            words = (sys.executable, "-O", program, PMD_PYTCP, how)
         self.process = namespace.start(
             *words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -46,39 +58,52 @@ class Host:
         return int(out)
 
 
-def visit(namespace, **changed) -> int:
+def visit(namespace, host: str = OURS[0], **changed) -> int:
     """How many of the clients got back what they sent."""
-    spec = {"host": OURS, "port": 7, "count": 10, "every": 0.1, "timeout": 25}
+    spec = {"host": host, "port": 7, "count": 10, "every": 0.1, "timeout": 25}
     return namespace.python("echo_clients", spec | changed)["served"]
 
 
-def flood(namespace, folder: Path) -> subprocess.Popen[str]:
+def flood(namespace, rate: int, folder: Path) -> subprocess.Popen[str]:
     """SYNs from nowhere."""
     program = folder / "spoof"
     subprocess.run(
         ["gcc", "-O2", PEERS / "spoof.c", "-o", program], check=True, timeout=60
     )
-    return namespace.start(program, OURS, 7, RATE, SECONDS)
+    return namespace.start(program, OURS[0], 7, rate, SECONDS)
 
 
-def test_listeners_work_unchanged(namespace) -> None:
+@pytest.mark.parametrize("name", STACKS)
+def test_listeners_work_unchanged(namespace, name: str) -> None:
     """Whole segments both ways."""
-    host = Host(namespace, "shielded")
+    host = Host(namespace, name, "shielded")
     assert (visit(namespace, words=500), host.end()) == (10, 10)
 
 
-def test_flood_costs_no_client(namespace, tmp_path: Path) -> None:
-    """500 spoofed SYNs a second."""
-    host = Host(namespace, "shielded")
-    attack = flood(namespace, tmp_path)
-    served = visit(namespace, count=20)
+@pytest.mark.parametrize("name", STACKS[:1])
+def test_listeners_of_both_families_work_unchanged(namespace, name: str) -> None:
+    """With a link layer; on a TUN device neither PyTCP takes SYNs over IPv6."""
+    host = Host(namespace, name, "shielded", "tap0")
+    served = [visit(namespace, address, words=500) for address in OURS]
+    assert (served, host.end()) == ([10, 10], 20)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_flood_costs_no_client(namespace, name: str, tmp_path: Path) -> None:
+    """1,500 spoofed SYNs a second, for pmd-pytcp 500."""
+    host = Host(namespace, name, "shielded")
+    attack = flood(namespace, RATE[name], tmp_path)
+    served = visit(namespace, count=30)
     attack.communicate(timeout=PATIENCE)
-    assert (served, host.end()) == (20, 20)
+    assert (served, host.end()) == (30, 30)
 
 
-def test_flood_without_us_costs_every_client(namespace, tmp_path: Path) -> None:
-    """The same flood at PyTCP alone, so that the test above means something."""
-    host = Host(namespace, "plain")
-    flood(namespace, tmp_path).communicate(timeout=PATIENCE)
+@pytest.mark.parametrize("name", STACKS[1:])
+def test_flood_without_us_costs_every_client(
+    namespace, name: str, tmp_path: Path
+) -> None:
+    """The same flood at pmd-pytcp alone, so that the test above means something."""
+    host = Host(namespace, name, "plain")
+    flood(namespace, RATE[name], tmp_path).communicate(timeout=PATIENCE)
     assert visit(namespace, every=0.01, timeout=4) < 5
     host.end()

@@ -80,7 +80,12 @@ def main(action, name, *addresses):
             ip.link("add", ifname=name, kind="veth", peer=end | queues, **queues)
             action = "up"
         if action == "add":
-            ip.link("add", ifname=name, kind="tuntap", mode="tun")
+            ip.link(
+                "add",
+                ifname=name,
+                kind="tuntap",
+                mode="tap" if name.startswith("tap") else "tun",
+            )
         if action == "uncut":
             return set_segmentation(name, *addresses)
         if action == "show":

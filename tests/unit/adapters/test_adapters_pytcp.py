@@ -1,6 +1,6 @@
 """Tests of the adapter to PyTCP and pmd-pytcp, against one of paper with their seams.
 
-PyTCP needs Python 3.14, so it is not installed here.  What is held against the paper
+The real ones are tried in tests/netns/test_pytcp.py.  What is held against the paper
 one: which segments go where, what is asked of the session, what is sent.
 """
 

@@ -158,6 +158,8 @@ class Sockets:
 
     def _read(self, fd: int, *arguments: Any) -> int | str:
         connection = self.files[fd]
+        if connection is self.listener:
+            return "ENOTCONN"
         size = arguments[1] if len(arguments) > 1 else arguments[0]
         data = connection.read(size)
         if data:
@@ -183,6 +185,7 @@ class Sockets:
     def _pending_error(self, connection: Any) -> str:
         """Return how the connection ended, which one call is told."""
         error = self.world.errors.pop(id(connection))
+        self.world.ended.add(id(connection))
         return next(name for name, number in ERRORS.items() if number == error)
 
     def _shutdown(self, fd: int, how: object) -> int:

@@ -51,7 +51,7 @@ UNPLAYABLE = (
     ),
     Reason(
         r"sends a file|has files or faults",
-        "sendfile(), splice(), pipes, fault injection",
+        "sendfile(), splice(), pipes, error queues, fault injection",
         "Calls of a kernel.",
     ),
 )
@@ -68,9 +68,24 @@ PLAYED = (
         "RFC 9768 3.2.2 leaves a CE mark on the SYN itself out of the count.",
     ),
     Reason(
-        r"opts .*not .*\('raw', 'a[ce]",
+        r"no AccECN option",
         "the AccECN option",
         "It is read over; the counters in the flags are there without it.",
+    ),
+    Reason(
+        r"opts .*not .*\('raw', 'fe..f989",
+        "Fast Open's experimental option",
+        "Only the option with a number of its own is read (RFC 7413).",
+    ),
+    Reason(
+        r"more blocks",
+        "how many SACK blocks an ACK has",
+        "As many as there is room for; AccECN's option takes none of it.",
+    ),
+    Reason(
+        r"flags SA, not [AENSW]+$",
+        "ECN behind a repeated SYN that does not ask for it",
+        "It takes the first one's wish back, as in FreeBSD.",
     ),
     Reason(
         r"unexpected SA .* ack 1 |ack 1, not \d+$",
@@ -90,7 +105,7 @@ PLAYED = (
         "window (limited, RFC 5961).",
     ),
     Reason(
-        r"ack \d+, not \d+$",
+        r"ack \d+, not \d+$|less of a block",
         "a segment that reaches beyond the window",
         "The part inside is taken (RFC 9293 3.10.7.4); Linux takes all or nothing.",
     ),
@@ -105,10 +120,12 @@ PLAYED = (
         "RFC 2883 reports every duplicate.",
     ),
     Reason(
-        r"nothing sent, expected (?!AS)|flags A, not AP|len \d+, not \d+|unexpected A",
-        "how much is sent at once, and which lost segment first",
+        r"nothing sent, expected (?!AS)|\(push\)|len \d+, not \d+"
+        r"|unexpected A|unexpected PA seq \d+ ack \d+ len [1-9]",
+        "how much is sent at once, with a push or not, and which lost segment first",
         "The congestion window grows by two segments for an ACK (RFC 3465), and a "
-        "loss is mended by RFC 6675; CUBIC, PRR and RACK are not there.",
+        "loss is mended by RFC 6675; CUBIC, PRR and RACK are not there, and Nagle's "
+        "rule alone holds a small segment back (no TCP_CORK).",
     ),
     Reason(
         r"sent at [\d.]+ ms|nothing sent, expected AS",

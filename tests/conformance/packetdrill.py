@@ -10,6 +10,9 @@ name, lets its options come in any order.  Asserts in %{ }% and other shell comm
 passed over with a notice.  What is not understood is an error that names the line;
 nothing is skipped in silence.
 
+As packetdrill has it, a SYN and a SYN-ACK tell the numbers that all later segments
+are relative to; each listener has one peer of its own.
+
 Not here: playing (player.py), many scripts at once (suite.py), other protocols,
 encapsulation, active opens, poll and epoll.
 """
@@ -17,7 +20,7 @@ encapsulation, active opens, poll and epoll.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .calls import ASKED_OPTIONS
@@ -32,6 +35,7 @@ from .script import (
     Inject,
     Script,
     ScriptError,
+    Shape,
     Step,
     Tune,
 )
@@ -44,6 +48,7 @@ QUIET_S = 0.005
 ANY_TIME_S = 600.0
 TIME = r"\+?(?:\d+(?:\.\d+)?|\.\d+)"
 EVENT = re.compile(rf"^({TIME}|\*)(?:\s*(~|\.\.\.)\s*({TIME}))?\s*(.*)$", re.DOTALL)
+MTU = re.compile(r"(?:ip link set|ifconfig)\b.*\bmtu (\d+)")
 # What a script may ask for by #ifdef: the system whose behaviour is ours.
 SYMBOLS = frozenset({"FreeBSD", "__FreeBSD__"})
 CONDITION = re.compile(r"^\s*#(ifdef|ifndef|else|endif|define)\b\s*(\w+)?")
@@ -65,6 +70,8 @@ class Reader:
     for_linux: bool = False
     md5_secret: str = "conformance"
     blocked: list[Call] = field(default_factory=list)  # calls that have not returned
+    mtu: int = 1500
+    first: dict[str, int] = field(default_factory=dict)  # numbers of SYN and SYN-ACK
 
 
 def load(path: Path, **options: Any) -> Script:
@@ -103,6 +110,7 @@ def read(
         end=last + QUIET_S,
         notices=tuple(reader.notices),
         md5_secret=reader.md5_secret,
+        mtu=reader.mtu,
     )
 
 
@@ -204,6 +212,8 @@ def _read_flag(reader: Reader, word: str) -> None:
         reader.family = 6 if value == "ipv6" else 4
     elif name == "--tolerance_usecs":
         reader.tolerance = max(int(value) / 1e6, TOLERANCE_S)
+    elif name == "--mtu" and value.isdigit():
+        reader.mtu = int(value)
     elif name == "--tcp_md5_secret":
         reader.md5_secret = value.strip("\"'")
     elif name == "--option_order" and value in ("any", "exact"):
@@ -225,13 +235,14 @@ def _read_action(
         reader.steps.append(Icmp(at, kind, seq, mtu))
     elif text.startswith("<"):
         shape = read_segment(text[1:].strip(), expected=False)
-        reader.steps.append(Inject(at, shape))
+        reader.steps.append(Inject(at, _relative(reader, shape, "peer", "own")))
     elif text.startswith(">"):
         reader.for_linux |= is_for_linux(text)
         any_order = (reader.option_order or "exact") == "any"
         if reader.option_order is None:
             any_order = reader.for_linux
         shape = read_segment(text[1:].strip(), expected=True, any_order=any_order)
+        shape = _relative(reader, shape, "own", "peer")
         late = ANY_TIME_S if floating else reader.tolerance
         early = reader.tolerance
         step = Expect(at, until + late, shape, floating=floating, early=early)
@@ -240,10 +251,21 @@ def _read_action(
         _read_call(reader, text, when)
 
 
+def _relative(reader: Reader, shape: Shape, sender: str, receiver: str) -> Shape:
+    """Return a SYN with numbers relative to the first ones, as others have them."""
+    if "S" not in (shape.flags or "") or shape.seq is None or shape.absolute:
+        return shape
+    seq = shape.seq - reader.first.setdefault(sender, shape.seq)
+    ack = shape.ack and shape.ack - reader.first.get(receiver, 0)
+    return replace(shape, seq=seq, ack=ack)
+
+
 def _read_settings(reader: Reader, text: str, at: float) -> None:
     reader.for_linux |= is_for_linux(text)
+    if match := MTU.search(text):
+        reader.mtu = int(match[1])
     tunables, notices = read_shell(text.strip("`"))
-    reader.notices += notices
+    reader.notices += [text for text in notices if not MTU.search(text)]
     for name, value in tunables:
         if reader.steps:
             reader.steps.append(Tune(at, name, value))
@@ -256,8 +278,10 @@ def _read_call(reader: Reader, text: str, when: tuple[float, float]) -> None:
     call = read_call(text, until)
     if call.name == "getsockopt" and call.args[2:3] not in ASKED:
         reader.notices.append(f"passed over: {text}")
-    elif until > at:
+    elif until > at and call.name != "write":
         reader.blocked.append(call)
     else:
         _return_calls(reader, at + QUIET_S / 10)
         reader.steps.append(call)
+    if call.name == "listen":
+        reader.first.clear()

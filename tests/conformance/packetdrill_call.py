@@ -37,6 +37,8 @@ def read_call(text: str, at: float) -> Call:
     name, arguments, result = match.groups()
     if name in OTHER_CALLS:
         raise ScriptError(f"{name}(): {OTHER_CALLS[name]}")
+    if "MSG_ERRQUEUE" in arguments:
+        raise ScriptError(f"{name}(): has files or faults of its own")
     words = [part.strip() for part in _split(arguments)]
     if name == "socket" and "SOCK_STREAM" not in arguments:
         raise ScriptError(f"a socket that is not TCP: {text!r}")

@@ -21,6 +21,7 @@ OF_TYPE = {
     "packet_too_big": "frag_needed",
     "time_exceeded": "ttl_exceeded",
     "redirect": "redirect",
+    "unreachable": "net_unreachable",
     "source_quench": "source_quench",
 }
 SYNONYMS = {

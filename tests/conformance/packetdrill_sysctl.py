@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 import shlex
+from math import prod
 
 from syncache.tunables import KNOBS
+
+from .script import ScriptError
 
 Setting = tuple[str, int | str]
 
@@ -22,7 +25,10 @@ LINUX: dict[str, dict[str, list[Setting]]] = {
         "2": [(f"{TCP}syncookies", 1), (f"{TCP}syncookies_only", 1)],
     },
     "net.ipv4.tcp_sack": {v: [(f"{TCP}sack.enable", int(v))] for v in "01"},
-    "net.ipv4.tcp_ecn": {v: [(f"{TCP}ecn.enable", int(v))] for v in "0123"},
+    "net.ipv4.tcp_ecn": {
+        **{v: [(f"{TCP}ecn.enable", int(v))] for v in "0123"},
+        **{v: [(f"{TCP}ecn.enable", 4)] for v in "45"},
+    },
     "net.ipv4.tcp_timestamps": {
         "0": [(f"{TCP}rfc1323", 2)],
         "1": [(f"{TCP}rfc1323", 1)],
@@ -50,6 +56,7 @@ DEFAULTS = (
     "net.ipv4.tcp_syncookies=1",
     "net.ipv4.tcp_fastopen=0x3",
 )
+PRODUCT = re.compile(r"\$\(\(([\d* ]+)\)\)")  # $((32*1024*1024))
 # Settings, and the place of the NOPs in front of "SACK permitted".
 FOR_LINUX = re.compile(
     r"defaults\.sh|net\.ipv4\.|/proc/sys/net/|> *S\..*<mss \d+,nop,nop,sackOK"
@@ -65,12 +72,15 @@ def read_shell(text: str) -> tuple[list[Setting], list[str]]:
     """Return the settings of a shell line, and notices of what was passed over."""
     settings: list[Setting] = []
     notices: list[str] = []
+    text = PRODUCT.sub(lambda match: str(prod(map(int, match[1].split("*")))), text)
     for command in re.split(r"[;\n]|&&", text):
         words = _words(command)
         if not words:
             continue
         if words[0].endswith("defaults.sh"):
             words = ["sysctl", *DEFAULTS]
+        if words[:2] == ["tc", "qdisc"]:
+            raise ScriptError(f"{command.strip()!r} has files or faults of its own")
         if not words[0].endswith(("sysctl", "set_sysctls.py")):
             notices.append(f"passed over: {command.strip()}")
             continue
@@ -95,7 +105,7 @@ def _words(command: str) -> list[str]:
 
 def _settings(name: str, value: str) -> list[Setting] | None:
     """Return what a setting is among ours, None if nothing."""
-    if name == "net.ipv4.tcp_rmem" and value.split()[-1:][0].isdigit():
+    if name == "net.ipv4.tcp_rmem" and re.fullmatch(r"\d+\s+\d+\s+\d+", value):
         return [("kern.ipc.maxsockbuf", int(value.rsplit(maxsplit=1)[-1]))]
     if name == "net.ipv4.tcp_fastopen":
         return [(f"{TCP}fastopen.server_enable", int(value, 0) >> 1 & 1)]

@@ -146,7 +146,9 @@ class Script:
     exact_order: tuple[str, ...] = ()
     unlisted_syn_acks: bool = False  # SYN-ACKs go without saying
     says_nothing: bool = False  # and so do all other answers
+    open_end: bool = False  # and so does what is sent behind the last step
     notices: tuple[str, ...] = ()
     topic: str = ""
     md5_secret: str = "conformance"
+    mtu: int = 1500
     clock_starts: tuple[float, ...] = (1000.0,)

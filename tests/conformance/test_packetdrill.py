@@ -97,7 +97,8 @@ def test_settings_before_the_first_step_are_there_from_the_start():
 def test_asserts_and_other_commands_are_passed_over_with_a_notice():
     """Said, not hidden."""
     script = packetdrill.read(
-        "`ifconfig tun0 mtu 1400`\n0 %{ assert tcpi_state == 1 }%\n--mtu=1400", "text"
+        "`ifconfig tun0 up`\n0 %{ assert tcpi_state == 1 }%\n--wire_client_dev=x",
+        "text",
     )
     assert 3 == len(script.notices)
     assert () == script.steps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.conformance import packetdrill
@@ -209,4 +211,105 @@ def test_error_of_a_reset_is_told_once():
     write = "+0 write(4, ..., 1) = -1 {}\n"
     told = write.format("ECONNRESET(reset)") + write.format("EPIPE (Broken pipe)")
     assert [] == failures(f"{ESTABLISHED}{reset}{told}")
-    assert [] == failures(f"{ESTABLISHED}{reset}+0 read(4, ..., 1) = -1 ECONNRESET")
+    assert [] == failures(
+        f"{ESTABLISHED}{reset}+0 read(4, ..., 1) = -1 ECONNRESET\n"
+        "+0 read(4, ..., 1) = 0"
+    )
+
+
+def test_numbers_of_a_syn_are_where_all_others_begin():
+    """As packetdrill has it: behind SYN and SYN-ACK, 1 is the first byte."""
+    far = ESTABLISHED.replace("S 0:0(0) win", "S 999000:999000(0) win")
+    far = far.replace("S. 0:0(0) ack 1", "S. 1234:1234(0) ack 999001")
+    data = "+0 < P. 1:11(10) ack 1 win 9\n+.04 > . 1:1(0) ack 11 win ...\n"
+    assert [] == failures(far + data)
+    assert failures(far.replace("ack 999001", "ack 999002") + data)
+
+
+def test_each_listener_has_a_peer_of_its_own():
+    """What is left of the one before is not looked at."""
+    first = f"{ESTABLISHED}+0 close(4) = 0\n+0 close(3) = 0\n"
+    script = packetdrill.read(first + ESTABLISHED, "text")
+    assert "unexpected FA" in play(script)[0]
+    assert [] == play(replace(script, open_end=True))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("+0 > P. 1:11(10) ack 1 win 9", "win 65535, not 9"),
+        ("+0 > . 1:11(10) ack 1 win ...", "(push)"),
+        ("+0 > [ect0] P. 1:11(10) ack 1 win ...", "ip_ecn 0, not 2"),
+        ("+0 > P. 1:11(10) ack 1 win ... <ECN e0b 1>", "no AccECN option"),
+    ],
+)
+def test_slight_difference_does_not_end_a_script(line, words):
+    """Nothing behind it depends on it, and what differs there is said first."""
+    write = f"{ESTABLISHED}+0 write(4, ..., 10) = 10\n{line}\n"
+    (only,) = failures(write)
+    assert words in only
+    first, second = failures(f"{write}+0 read(4, ..., 1) = 7\n")
+    assert "read() = EAGAIN" in first
+    assert words in second
+
+
+def test_clock_and_end_of_a_script_for_another_system():
+    """A public suite's time stamps are any; behind the last step nobody looks."""
+    text = ESTABLISHED.replace(
+        "<mss 1000,sackOK,eol,eol>", "<mss 1000,TS val 1 ecr 0,nop,nop>"
+    ).replace("<mss 1460,sackOK,eol,eol>", "<mss 1460,TS val 100 ecr 1>")
+    text = text.replace(
+        "win 32767\n+0 acc", "win 32767 <TS val 2 ecr 100,nop,nop>\n+0 acc"
+    )
+    write = "+0 write(4, ..., 10) = 10\n"
+    sent = "+0 > P. 1:11(10) ack 1 win ... <nop,nop,TS val 999 ecr 2>\n"
+    script = packetdrill.read(text + write + sent, "text", linux=True)
+    assert "option ('ts'" in play(script)[0]
+    assert [] == play(replace(script, open_end=True))
+    script = packetdrill.read(text + write, "text", linux=True)
+    assert "unexpected PA" in play(script)[0]
+    assert [] == play(replace(script, open_end=True))
+
+
+def test_sack_blocks_that_are_more_or_less_are_said():
+    hole = "+0 < . {}:{}(10) ack 1 win 9\n+0 > . 1:1(0) ack 1 win ... <nop,nop,sack {}>"
+    one = hole.format(101, 111, "101:111")
+    assert [] == failures(f"{ESTABLISHED}{one}")
+    two = hole.format(201, 211, "201:211")
+    assert "more blocks" in failures(f"{ESTABLISHED}{one}\n{two}")[0]
+    less = one.replace("sack 101:111", "sack 101:121")
+    assert "less of a block" in failures(f"{ESTABLISHED}{less}")[0]
+
+
+def test_mtu_of_the_device():
+    """By packetdrill's own flag, ifconfig or ip."""
+    syn = "+0 < S 0:0(0) win 1 <mss 9000>\n+0 > S. 0:0(0) ack 1 win ... <mss 8960>"
+    for line in (
+        "--mtu=9000",
+        "`ifconfig tun0 mtu 9000`",
+        "`ip link set dev tun0 mtu 9000`",
+    ):
+        assert [] == failures(f"{line}{LISTENING}{syn}"), line
+
+
+def test_buffer_that_a_shell_multiplies():
+    settings, notices = read_shell('sysctl net.ipv4.tcp_rmem="4096 8192 $((4*1024))"')
+    assert ([("kern.ipc.maxsockbuf", 4096)], []) == (settings, notices)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["`tc qdisc add dev tun0 root pfifo limit 0`", "+0 recvmsg(4, MSG_ERRQUEUE) = 0"],
+)
+def test_faults_and_queues_of_a_kernel_cannot_be_played(line):
+    with pytest.raises(ValueError, match="files or faults"):
+        failures(ESTABLISHED + line)
+
+
+def test_error_without_a_code_is_an_unreachable_net():
+    (icmp,) = steps("+0 < icmp unreachable [5:6(1)]")
+    assert Icmp(0.0, "net_unreachable", 5, 0) == icmp
+
+
+def test_listener_cannot_be_read():
+    assert [] == failures(f"{LISTENING}+0 read(3, ..., 9) = -1 ENOTCONN")

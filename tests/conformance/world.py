@@ -63,7 +63,7 @@ class World:
         self.sysctl.preset(preset)
         for name, value in script.tunables.items():
             self.sysctl[name] = value
-        self.stack = syncache.Stack(self.local, self.sysctl, seed=SEED)
+        self.stack = syncache.Stack(self.local, self.sysctl, seed=SEED, mtu=script.mtu)
         self.sent: deque[tuple[float, Packet]] = deque()
         self.accepted: list[Any] = []
         self.ended: set[int] = set()  # ids of connections whose peer is done

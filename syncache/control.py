@@ -20,6 +20,7 @@ and of a middlebox engine instead of the last one, and of `half_open`
     status                      pid, engine, aggressive, sessions and their limit
     statistics                  what `show ... statistics` is made of
     configuration               the IOS configuration, as text
+    shown            what       of inspection: `config` or `interfaces`, as text
     sessions                    lines with `rows`, the C structures in base64, in short
                                 steps; then the result: engine, now, how many bytes
 
@@ -69,6 +70,8 @@ ERRORS: dict[str, type[Exception]] = {
 
 
 NOT_OURS = "not a control socket"
+NAME_MAX = 40  # of a request's name in an error
+COMMANDS = {"syncache": "serve", "inspection": "inspect"}  # by engine, if not its name
 
 
 class ControlError(Exception):
@@ -100,7 +103,7 @@ class Control:
         """Answer one line with one line; nothing in it can raise."""
         try:
             request = json.loads(line)
-            operation = getattr(self, "_do_" + str(request.pop("op")))
+            operation = self._operation(str(request.pop("op")))
             reply = {"result": operation(**request)}
         except (KeyError, ValueError, PermissionError) as error:
             message = str(error.args[0]) if error.args else str(error)
@@ -108,6 +111,16 @@ class Control:
         except (AttributeError, TypeError, RecursionError, ArithmeticError) as error:
             reply = {"error": "ValueError", "message": f"no such request: {error}"}
         return json.dumps(reply).encode() + b"\n"
+
+    def _operation(self, name: str) -> Callable[..., Any]:
+        found = getattr(self, f"_do_{name}", None)
+        if found is None:
+            command = COMMANDS.get(self._lookout.kind, self._lookout.kind)
+            raise ValueError(
+                f"`{command}` has no {name[:NAME_MAX]!r}: `syncache netstat` shows "
+                "its counters"
+            )
+        return cast("Callable[..., Any]", found)
 
     def replies(self, line: bytes) -> Iterator[bytes]:
         """Yield the lines that answer one; each is made in a short time."""
@@ -184,7 +197,7 @@ class FlowControl(Control):
         return self._flow.session_slices(**arguments)
 
     def _do_half_open(self) -> dict[str, Any]:
-        raise ValueError(f"{self._kind} lists sessions: syncache show")
+        raise ValueError(f"{self._kind} has sessions: `syncache show` lists them")
 
     def _do_status(self) -> dict[str, Any]:
         stats = self._do_stats()
@@ -204,6 +217,13 @@ class FlowControl(Control):
 
     def _do_configuration(self) -> str:
         return self._flow.configuration()
+
+    def _do_shown(self, what: str) -> str:
+        flow: Any = self._flow
+        made = {"config": "config", "interfaces": "interface_config"}.get(what)
+        if made is None or not hasattr(flow, made):
+            raise ValueError(f"{self._kind} has no {what}")
+        return str(getattr(flow, made)())
 
 
 LIMITS = {

@@ -198,6 +198,10 @@ class Inspection(Flow):
         """Return the output of `show ip inspect config`."""
         return ios_inspect.show_config(self._sysctl, self._rules)
 
+    def interface_config(self) -> str:
+        """Return the output of `show ip inspect interfaces`."""
+        return ios_inspect.show_interfaces(self._sysctl, self._rules, self.interfaces)
+
     def _changed(self) -> None:
         """Take over tunables and rules, or raise and leave them as they were."""
         with self._core as core:

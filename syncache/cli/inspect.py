@@ -493,7 +493,7 @@ def show_all(engine: Inspection, now: float) -> str:
     return "".join(
         (
             engine.config(),
-            ios_inspect.show_interfaces(engine.sysctl, engine.rules, engine.interfaces),
+            engine.interface_config(),
             ios_inspect.show_sessions(engine.sessions(), engine.rules, now),
             ios_inspect.show_statistics(engine.statistics(now), now),
         )

@@ -22,8 +22,8 @@ from ..alarms import STATES
 from ..control import Client, ControlError
 from . import Failure, one_line
 from .files import replace
+from .processes import expanded
 from .sink import PASSING, say
-from .top_data import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,10 +18,11 @@ import time
 from typing import Any
 
 from .. import Reason, Stats
-from ..control import Client, ControlError
+from ..control import ControlError
 from ..lookout import RATES, rates_of
 from ..stats import COUNTERS
 from . import Failure
+from .processes import Processes
 
 HEADING_EVERY = 20  # lines
 SECONDS_MAX = 86400
@@ -69,31 +70,31 @@ def run(options: argparse.Namespace) -> int:
     """Ask the process and print."""
     if not options.socket:
         raise Failure("say which process: --socket PATH, as given to its --control")
-    client = Client(options.socket)
+    processes = Processes(options.socket)
     try:
         if options.w is not None:
-            watch(client, options.w, options.q)
+            watch(processes, options.w, options.q)
             return 0
         if options.a:
-            print_half_open(client, options)
+            print_half_open(processes, options)
         if options.s or not options.a:
-            print_counters(client.request("stats"), options)
-    except ControlError as error:
+            print_counters(processes.stats(), options)
+    except (ControlError, ValueError) as error:
         raise Failure(str(error)) from None
     return 0
 
 
-def watch(client: Client, seconds: float, lines: int | None) -> None:
+def watch(processes: Processes, seconds: float, lines: int | None) -> None:
     """Print a line of rates every so many seconds."""
     if not 0 < seconds <= SECONDS_MAX:
         raise Failure(f"-w is up to {SECONDS_MAX} seconds, not {seconds:g}")
-    before, began = client.request("stats"), time.monotonic()
+    before, began = processes.stats(), time.monotonic()
     printed = 0
     while lines is None or printed < lines:
         if printed % HEADING_EVERY == 0:
             print("".join(f"{name:>10}" for name in RATES))
         time.sleep(seconds)
-        now, ended = client.request("stats"), time.monotonic()
+        now, ended = processes.stats(), time.monotonic()
         rates = rates_of(before, now, ended - began)
         print("".join(f"{rates[name]:>10}" for name in RATES), flush=True)
         before, began = now, ended
@@ -136,11 +137,11 @@ def print_shield(programs: dict[str, int], *, zeroes: bool) -> None:
             print(f"\t{count} {name.removeprefix(SHIELD).replace('_', ' ')}")
 
 
-def print_half_open(client: Client, options: argparse.Namespace) -> None:
+def print_half_open(processes: Processes, options: argparse.Namespace) -> None:
     """List half-open connections, oldest first; report omissions on stderr."""
     if options.limit < 1:
         raise Failure(f"--limit {options.limit}: a list has at least one row")
-    found = client.half_open()
+    found = processes.half_open()
     rows = [dataclasses.asdict(row) for row in found[: options.limit]]
     print_rows(rows, as_json=options.json)
     if len(found) > len(rows):

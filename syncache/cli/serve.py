@@ -211,6 +211,7 @@ def run_shards(
         else:
             ring = opts.ring_of(options)
             link = Packet(options.packet, ours, fanout=group, **ring, **hints)
+        link.logs_condition = shard.index == 0  # once is enough
         shard.ready()
         if options.control is not None:
             options.control += f".{shard.index}"

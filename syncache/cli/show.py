@@ -1,7 +1,8 @@
 """`syncache show`: the output of a router's `show` commands, of a running process.
 
     show tcp intercept connections | statistics
-    show ip inspect sessions [detail] | statistics | config
+    show ip inspect sessions [detail] | statistics | config | interfaces | all
+    show running-config
 
 Words may be short, as on a router.  The process hands its sessions over in short
 steps; they are put into words here.
@@ -21,10 +22,14 @@ from ..inspect_rule import RuleSet
 from ..inspection import Statistics as Inspected
 from ..intercept import Statistics as Intercepted
 from ..ios import inspect as ios_inspect
+from ..ios.config import read
 from . import Failure
+from .processes import only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..flow_session import Session
 
 SHOWN = {
     ("tcp", "intercept", "connections"): "connections",
@@ -33,7 +38,9 @@ SHOWN = {
     ("ip", "inspect", "sessions", "detail"): "detail",
     ("ip", "inspect", "statistics"): "inspected",
     ("ip", "inspect", "config"): "config",
-    ("running-config",): "config",
+    ("ip", "inspect", "interfaces"): "interfaces",
+    ("ip", "inspect", "all"): "all",
+    ("running-config",): "configuration",
 }
 
 
@@ -64,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
     what = chosen(options.words)
     if not options.socket:
         raise Failure("say which process: --socket PATH, as given to its --control")
-    client = Client(options.socket)
     try:
+        client = only(options.socket)
         print(SHOW[what](client, options.json), end="")
     except (ControlError, ValueError) as error:
         raise Failure(str(error)) from None
@@ -127,25 +134,50 @@ def inspected(found: dict[str, Any]) -> str:
         ) from None
 
 
-def config(client: Client, as_json: bool) -> str:
+def configuration(client: Client, as_json: bool) -> str:
     """Return the configuration that makes the process as it is."""
-    text = client.request("configuration")
-    return json.dumps({"configuration": text}) + "\n" if as_json else str(text)
+    text = str(client.request("configuration")).rstrip("\n") + "\n"
+    return json.dumps({"configuration": text}) + "\n" if as_json else text
+
+
+def rules_of(client: Client) -> RuleSet:
+    """Return the rules that name the sessions of a process."""
+    text = str(client.request("configuration"))
+    return ios_inspect.chosen(read(text.splitlines())) or RuleSet.of(None)
+
+
+def sessions(client: Client, as_json: bool, *, detail: bool = False) -> str:
+    """Return the sessions, each with the name of its rule."""
+
+    def text(rows: list[Session], now: float) -> str:
+        rules = rules_of(client)
+        return ios_inspect.show_sessions(rows, rules, now, detail=detail)
+
+    return listed(client, as_json, text)
+
+
+def shown(client: Client, as_json: bool, what: str) -> str:
+    """Return a text that an inspecting process makes."""
+    text = str(client.request("shown", what=what))
+    return json.dumps({what: text}) + "\n" if as_json else text
+
+
+def everything(client: Client, as_json: bool) -> str:
+    """Return configuration, interfaces and sessions."""
+    if as_json:
+        raise ValueError("`show ip inspect all` is text: ask for its parts, --json")
+    parts = [shown(client, as_json, what) for what in ("config", "interfaces")]
+    return "".join([*parts, sessions(client, as_json, detail=True)])
 
 
 SHOW: dict[str, Callable[[Client, bool], str]] = {
     "connections": lambda c, j: listed(c, j, ios.show_connections),
-    "sessions": lambda c, j: listed(
-        c, j, lambda rows, now: ios_inspect.show_sessions(rows, RuleSet.of(None), now)
-    ),
-    "detail": lambda c, j: listed(
-        c,
-        j,
-        lambda rows, now: ios_inspect.show_sessions(
-            rows, RuleSet.of(None), now, detail=True
-        ),
-    ),
+    "sessions": sessions,
+    "detail": lambda c, j: sessions(c, j, detail=True),
     "intercepted": lambda c, j: counted(c, j, intercepted),
     "inspected": lambda c, j: counted(c, j, inspected),
-    "config": config,
+    "config": lambda c, j: shown(c, j, "config"),
+    "interfaces": lambda c, j: shown(c, j, "interfaces"),
+    "all": everything,
+    "configuration": configuration,
 }

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from .. import Sysctl
-from ..control import Client, ControlError, assign
+from ..control import ControlError, assign
 from ..textfile import read_text
 from ..tunables.conf import assignment, comment_start, statement
 from . import Failure, unreadable
+from .processes import Processes
 from .tunables import load_file
 
 if TYPE_CHECKING:
@@ -62,23 +63,6 @@ class Offline:
         old, new = assign(self._sysctl, name, value)
         if self._file is not None:
             edit(self._file, name, str(new))
-        return old, new
-
-
-class Online:
-    """The registry of a running process."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def get(self, name: str) -> int | str:
-        """Return the value of one tunable."""
-        value: int | str = self._client.request("get", name=name)
-        return value
-
-    def set(self, name: str, value: str) -> tuple[int | str, int | str]:
-        """Change it in the process."""
-        old, new = self._client.request("set", name=name, value=value)
         return old, new
 
 
@@ -162,7 +146,7 @@ def choose(options: argparse.Namespace, known: Sysctl) -> tuple[Registry, int]:
     """
     try:
         if options.socket:
-            online = Online(Client(options.socket))
+            online = Processes(options.socket)
             failed = 0
             if options.preset or options.f:
                 wanted = Sysctl()

@@ -13,19 +13,18 @@ import ipaddress
 import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import alarms, flow_session, halfopen
 from ..control import Client, ControlError
 from ..lookout import RATES
+from .processes import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 TIMEOUT_SECONDS = 1.0
 SAMPLES = 4
-SHARDS_MAX = 256
 PREFIX = {4: 24, 6: 48}
 ALARMS_MAX = 32
 # From best to worst.
@@ -89,16 +88,6 @@ class _Process:
         self._samples.append(list(rows_of(part)))
         seen.half_open = [row for sample in self._samples for row in sample]
         return seen
-
-
-def expanded(path: str) -> list[str]:
-    """Return the sockets of a path: itself, or those of the shards, `PATH.0` ..."""
-    if Path(path).exists():
-        return [path]
-    shards: list[str] = []
-    while len(shards) < SHARDS_MAX and Path(f"{path}.{len(shards)}").exists():
-        shards.append(f"{path}.{len(shards)}")
-    return shards or [path]
 
 
 def rows_of(part: dict[str, str]) -> Iterator[tuple[str, int, str]]:

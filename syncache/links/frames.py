@@ -84,8 +84,11 @@ class Interface:
             self.restore()
             raise
 
-    def check(self) -> None:
+    def check(self, *, logs: bool = True) -> None:
         """Log whether it is down, or up again; call it about once a second.
+
+        Args:
+            logs: False: another link on this interface does it.
 
         Raises:
             LinkError: the interface was deleted, or moved elsewhere.
@@ -97,7 +100,8 @@ class Interface:
             raise LinkError(message, error.errno or errno.ENODEV) from None
         with contextlib.suppress(OSError):  # another name already
             for _, text in self._condition.look(name, flags_of(name)):
-                log.warning("%s", text)
+                if logs:
+                    log.warning("%s", text)
 
     def mtu(self) -> int:
         """Return the largest ordinary packet in bytes."""

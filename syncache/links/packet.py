@@ -91,6 +91,8 @@ class Packet:
             the interface by a hash of the tuple; both directions of a connection have
             one hash.
 
+    `logs_condition` is False where another link on the interface says that it is down.
+
     Raises:
         LinkError: One line that states the remedy.
         ValueError: An argument is not legal.
@@ -122,6 +124,7 @@ class Packet:
         if block < 0 or block % mmap.PAGESIZE:
             raise ValueError(f"a block is pages of {mmap.PAGESIZE} bytes, not {block}")
         self.name = name
+        self.logs_condition = True
         self._tap = tap
         self._block = block
         self._undo: list[Callable[[], object]] = []
@@ -300,7 +303,7 @@ class Packet:
 
     def check(self) -> None:
         """Raise LinkError if the interface was deleted: its socket stays silent."""
-        self._interface.check()
+        self._interface.check(logs=self.logs_condition)
 
     def close(self) -> None:
         """Close the link; everything is as it was."""
@@ -320,9 +323,11 @@ class Packet:
     def _tell_refusals(self) -> None:
         """Log when frames begin to be refused, and when they go out again."""
         error = self._link.send_error
-        if error == self._failed:
+        was, self._failed = self._failed, error
+        if error == was:
             return
-        self._failed = error
+        if not self.logs_condition and errno.ENETDOWN in {error, was}:
+            return
         if error:
             log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
         else:

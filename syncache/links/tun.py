@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from .._core import links as _core_links
 from . import bpf
 from .claim import Claim
+from .condition import Condition, flags_of
 from .link import LinkError
 from .netdev import Netdev
 from .schedule import Schedule
@@ -107,13 +108,16 @@ class Tun:
                     claim=self._claim,
                 )
             self._mtu = _mtu(self.name)
+            self._index = _index(self.name)
             self._schedule = Schedule(self.name, cpu=cpu, priority=priority)
         except BaseException:
             self.close()
             raise
         self._device = _core_links.Tun(self._fd, vnet_hdr=vnet_hdr)
         self._failed = 0
-        self._dropped = _dropped(self.name)
+        self._condition = Condition(self.name)
+        self._dropped_before = _dropped(self.name)
+        self._dropped = 0
 
     @property
     def mtu(self) -> int:
@@ -132,8 +136,9 @@ class Tun:
         received; sent; too_large, for a slot; send_failed; kernel_dropped, since the
         device's queue was full.
         """
-        lost = max(_dropped(self.name) - self._dropped, 0)
-        return self._device.counts | {"kernel_dropped": lost}
+        lost = _dropped(self.name) - self._dropped_before
+        self._dropped = max(lost, self._dropped)
+        return self._device.counts | {"kernel_dropped": self._dropped}
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -158,6 +163,17 @@ class Tun:
         if count > 0:
             self._tell_refusals()
         return count
+
+    def check(self) -> None:
+        """Log whether the interface is down, or up again; call it about once a second.
+
+        One that was deleted raises from `receive`; one that was moved to another
+        network namespace goes on.
+        """
+        with suppress(OSError):
+            self.name = socket.if_indextoname(self._index)
+            for _, text in self._condition.look(self.name, flags_of(self.name)):
+                log.warning("%s", text)
 
     def block(self, networks: Sequence[str]) -> None:
         """Have the kernel drop SYNs from some networks, from now on; (): from none.
@@ -264,6 +280,14 @@ def _attach(fd: int, name: str, *, vnet_hdr: bool) -> str:
         raise LinkError(message, error.errno) from None
     taken: bytes = IFREQ_FLAGS.unpack(answer)[0]
     return taken.rstrip(b"\0").decode()
+
+
+def _index(name: str) -> int:
+    """Return the number of an interface; 0 if it is gone already."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
 
 
 def _mtu(name: str) -> int:

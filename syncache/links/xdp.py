@@ -199,6 +199,8 @@ class Xdp:
         priority: Of the calling thread.
         threaded_napi: Run the driver's part below it.
 
+    `logs_condition` is False where another link on the interface says that it is down.
+
     Raises:
         LinkError: One line that states the remedy.
         ValueError: An argument is not legal.
@@ -229,6 +231,7 @@ class Xdp:
         if not 0 <= queue < QUEUES_MAX:
             raise ValueError(f"queue is 0 to {QUEUES_MAX - 1}, not {queue}")
         self.name = name
+        self.logs_condition = True
         self._undo: list[Callable[[], object]] = []
         self._failed = 0
         try:
@@ -369,7 +372,7 @@ class Xdp:
 
     def check(self) -> None:
         """Raise LinkError if the interface was deleted: its socket stays silent."""
-        self._interface.check()
+        self._interface.check(logs=self.logs_condition)
 
     def close(self) -> None:
         """Close the link; everything is as it was."""
@@ -379,9 +382,11 @@ class Xdp:
     def _tell_refusals(self) -> None:
         """Log when frames begin to be refused, and when they go out again."""
         error = self._link.send_error
-        if error == self._failed:
+        was, self._failed = self._failed, error
+        if error == was:
             return
-        self._failed = error
+        if not self.logs_condition and errno.ENETDOWN in {error, was}:
+            return
         if error:
             log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
         else:

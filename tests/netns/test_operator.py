@@ -223,6 +223,42 @@ def test_interface_that_goes_down_and_comes_up_again_is_worth_a_line_each(
     assert 0 == process.returncode
 
 
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["serve", "--discard", "--tun", "t0", "--address", "198.18.0.2/24"], []),
+        (
+            ["inspect", "--tun", "--outside", "t0", "--inside", "t1"],
+            ["t0 is down: `ip link set t0 up`\n", "t1 is down: `ip link set t1 up`\n"],
+        ),
+    ],
+)
+def test_tun_device_that_goes_down_and_comes_up_again_is_worth_a_line_each(
+    us, words, first
+):
+    """And another name; one that is down from the start is said too."""
+    with start(us, *words) as process:
+        assert process.stdout.readline()
+        # What the kernel sends to one while the other is down is another line.
+        lines = (line for line in process.stderr if "sending" not in line)
+        assert first == [next(lines) for _ in first]
+        for name in [line[:2] for line in first]:
+            us.run("ip", "link", "set", name, "up")
+        assert {f"{line[:2]} is up again\n" for line in first} == {
+            next(lines) for _ in first
+        }
+        for command, said in (
+            ("ip link set t0 down", "t0 is down: `ip link set t0 up`\n"),
+            ("ip link set t0 name w0", "t0 is called w0 now\n"),
+            ("ip link set w0 up", "w0 is up again\n"),
+        ):
+            us.run("sh", "-ec", command)
+            assert said == next(lines)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+    assert 0 == process.returncode
+
+
 def test_address_that_nobody_has_is_refused(us):
     """The kernel would not answer ARP for it."""
     with start(us, *SERVE, "198.18.0.9") as process:

@@ -77,3 +77,17 @@ def test_shard_that_is_killed_ends_the_server(wire, tmp_path):
     children = wire.server.run("cat", children).split()
     os.kill(int(children[-1]), signal.SIGKILL)
     assert server.wait(PATIENCE) == 1
+
+
+@pytest.mark.parametrize("link", ["--packet", "--xdp"])
+def test_interface_of_shards_that_goes_down_and_up_is_a_line_each(wire, link):
+    """All of them notice it, one says it."""
+    words = [link, "s0", "--shards", "2", "--echo"]
+    server = wire.server.start(*COMMAND, "serve", *ADDRESS, *words, cwd=ROOT)
+    for _ in range(2):
+        assert server.stdout.readline() != ""
+    for change, said in (("down", "s0 is down: "), ("up", "s0 is up again\n")):
+        wire.server.run("ip", "link", "set", "s0", change)
+        assert server.stderr.readline().startswith(said)
+    server.send_signal(signal.SIGTERM)
+    assert "" == server.communicate(timeout=PATIENCE)[1]

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from syncache import Intercept, Syncache
+from syncache import Inspection, Intercept, Syncache
 from syncache.cli import main
 from syncache.cli.control_socket import ControlSocket
 from syncache.cli.netstat import RATES, rates_of
@@ -176,3 +176,18 @@ def test_counters_of_a_box_have_their_plain_names(tmp_path, capsys):
     served.close()
     assert 0 == future.result()
     assert "\t0 table full\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["-a"], ["-a", "--json"], ["-as"]])
+def test_half_open_of_a_middlebox_is_one_line(words, tmp_path, capsys):
+    """It has sessions, which another command shows."""
+    path = str(tmp_path / "control")
+    served = ControlSocket(path, FlowControl(Inspection(seed=bytes(16))))
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(main, ["netstat", "--socket", path, *words])
+        while not future.done():
+            served.turn()
+    served.close()
+    out, error = capsys.readouterr()
+    said = "syncache netstat: inspection has sessions: `syncache show` lists them\n"
+    assert (1, "", said) == (future.result(), out, error)

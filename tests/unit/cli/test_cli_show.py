@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from syncache import Inspection
+from syncache import Inspection, Syncache
 from syncache.cli import main
 from syncache.cli.control_socket import ControlSocket
 from syncache.cli.show import SHOWN, chosen
-from syncache.control import FlowControl
+from syncache.control import Control, FlowControl
 from syncache.flow import Side
 from syncache.segment import SYN, Segment
 from tests.conformance.shield import Shield
@@ -50,7 +50,7 @@ def test_words_may_be_short():
     for words, what in SHOWN.items():
         assert what == chosen(list(words))
     assert "connections" == chosen(["tcp", "int", "conn"])
-    assert "config" == chosen(["RUN"])
+    assert "configuration" == chosen(["RUN"])
 
 
 @pytest.mark.parametrize("words", [["tcp"], ["ip", "inspect", "s"], ["x"]])
@@ -88,6 +88,54 @@ def test_tables_of_inspection(tmp_path, capsys):
     assert "Session creations since subsystem startup or last reset 1" in text
     status, text = show(engine, tmp_path, capsys, "tcp", "intercept", "statistics")
     assert (1, True) == (status, "show ip inspect statistics" in text)
+
+
+def test_sessions_are_named_by_the_rules_of_the_process(tmp_path, capsys):
+    """Configuration and interfaces are shown in the words of IOS, and all at once."""
+    engine = inspection()
+    engine.configure(
+        [
+            "ip inspect name FW http timeout 99",
+            "interface GigabitEthernet0/1",
+            " ip inspect FW in",
+        ]
+    )
+    _, text = show(engine, tmp_path, capsys, "ip", "inspect", "sessions")
+    assert "=>(198.51.100.5:80) http SIS_OPENING\n" in text
+    _, config = show(engine, tmp_path, capsys, "ip", "inspect", "config")
+    assert "max-incomplete sessions thresholds are [400 : 500]\n" in config
+    assert "    http alert is on audit-trail is off timeout 99\n" in config
+    _, interfaces = show(engine, tmp_path, capsys, "ip", "inspect", "interfaces")
+    assert "  Inbound inspection rule is FW\n" in interfaces
+    _, text = show(engine, tmp_path, capsys, "ip", "inspect", "all")
+    assert text.startswith(config + interfaces + "Half-open Sessions\n")
+    _, text = show(engine, tmp_path, capsys, "running-config")
+    assert text.endswith("\n")
+    assert "ip inspect name FW http timeout 99\n" in text
+
+
+@pytest.mark.parametrize("what", ["config", "interfaces", "all"])
+def test_intercept_has_no_inspection_to_show(what, tmp_path, capsys):
+    """One line says so."""
+    status, text = show(intercept(), tmp_path, capsys, "ip", "inspect", what)
+    assert 1 == status
+    assert 1 == text.count("\n")
+    assert "syncache show: intercept has no " in text
+
+
+def test_serve_has_no_tables_of_a_router(tmp_path, capsys):
+    """One line says what it has."""
+    path = str(tmp_path / "control")
+    served = ControlSocket(path, Control(Syncache()))
+    for words in (["tcp", "intercept", "statistics"], ["tcp", "int", "conn"], ["run"]):
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(main, ["show", "--socket", path, *words])
+            while not future.done():
+                served.turn()
+        error = capsys.readouterr().err
+        assert (1, 1) == (future.result(), error.count("\n"))
+        assert "syncache show: `serve` has no " in error
+    served.close()
 
 
 def test_json_has_everything(tmp_path, capsys):

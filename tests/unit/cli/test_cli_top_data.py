@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from syncache import Inspection, Intercept, Ring, Syncache
 from syncache.acl import AccessList, permit
 from syncache.cli.control_socket import ControlSocket
-from syncache.cli.top_data import Seen, Sockets, added, expanded, prefix_of
+from syncache.cli.top_data import Seen, Sockets, added, prefix_of
 from syncache.control import Control, FlowControl
 from syncache.flow import Side
 from syncache.lookout import RATES, Lookout
@@ -104,17 +104,6 @@ def test_silent_process_is_asked_again_from_the_beginning(tmp_path):
     with serving({path: server()}):
         (back,) = sockets.poll()
     assert (True, 1, "") == (back.top is not None, len(back.history), back.error[:0])
-
-
-def test_path_of_shards_is_all_of_them(tmp_path):
-    """`--control PATH` of `--shards` is PATH.0, PATH.1 and so on."""
-    path = str(tmp_path / "web")
-    assert [path] == expanded(path)
-    for number in range(3):
-        (tmp_path / f"web.{number}").touch()
-    assert [f"{path}.{n}" for n in range(3)] == expanded(path)
-    (tmp_path / "web").touch()
-    assert [path] == expanded(path)
 
 
 def test_histories_of_different_length_end_together():

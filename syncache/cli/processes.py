@@ -1,7 +1,7 @@
 """The processes behind the path of a control socket: one, or the shards of one.
 
 Contents: `expanded`, which finds the sockets, and `Processes`, which asks all of them
-and adds up what they answer.  Elsewhere: the questions (`control.Client`), rates and
+and adds up the answers.  Elsewhere: the questions (`control.Client`), rates and
 samples of many processes (`top_data`).
 """
 
@@ -33,7 +33,7 @@ def expanded(path: str) -> list[str]:
 class Processes:
     """Asks the processes behind a path as if they were one.
 
-    Its methods raise what `Client.request` raises.
+    Its methods raise as `Client.request` does.
 
     Args:
         path: As it was given to `--control`.

@@ -57,6 +57,9 @@ class _Lib:
     SYNCACHE_VERDICT_COUNT: int
     SHIELD_KEYS: int
     LINK_CARRIED_MAX: int
+    SHIELD_FRESH: int
+    SHIELD_FILTERS: int
+    SHIELD_FILTER_BYTES: int
     SHIELD_SAMPLED: int
     SHIELD_SAMPLES: int
     SHIELD_EVENTS_BYTES: int

@@ -31,6 +31,7 @@ struct kernel_map {
 static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
 static int64_t (*const map_update)(void *map, const void *key, const void *value,
                                    uint64_t flags) = (void *)BPF_FUNC_map_update_elem;
+static int64_t (*const map_push)(void *map, const void *value, uint64_t flags) = (void *)BPF_FUNC_map_push_elem;
 static uint64_t (*const ktime_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 /* The same clock as of the last tick, at a tenth of the price; so it may be behind what another reader saw. */
 static uint64_t (*const ktime_tick_ns)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;

@@ -10,14 +10,6 @@
 #define MAPS_SERVICES 4096
 #define MAPS_REDEEMED 65536 /* the loader puts x.replay_entries in its place */
 
-/* The key by which a cookie's ACK is remembered; IPv4 addresses in the first words. */
-struct redeemed_key {
-    uint32_t address[8];
-    uint32_t ports;
-    uint32_t iss;
-    uint32_t irs;
-};
-
 /* Room for one packet's headers and its answer, which the stack has not; one for each processor. */
 struct scratch {
     uint8_t link[24]; /* Ethernet and up to two tags, or what follows them */
@@ -36,6 +28,7 @@ struct scratch {
     uint32_t place; /* of the option that is looked at */
     uint32_t taken; /* connections made on this processor in this batch */
     uint64_t taken_ns; /* the last packet that might have made one */
+    uint16_t numbers[SHIELD_NUMBERS]; /* of a handshake; see elsewhere.h */
 };
 
 MAP(config_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_config), 1, 0);
@@ -44,11 +37,14 @@ MAP(counters_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct shield_processor),
 MAP(places, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_place), SHIELD_PLACES, 0);
 MAP(services4, BPF_MAP_TYPE_HASH, sizeof(struct shield_service4), sizeof(struct shield_service), MAPS_SERVICES, 0);
 MAP(services6, BPF_MAP_TYPE_HASH, sizeof(struct shield_service6), sizeof(struct shield_service), MAPS_SERVICES, 0);
-MAP(redeemed, BPF_MAP_TYPE_LRU_HASH, sizeof(struct redeemed_key), 8, MAPS_REDEEMED, 0);
+MAP(redeemed, BPF_MAP_TYPE_LRU_HASH, sizeof(struct shield_redeemed), 8, MAPS_REDEEMED, 0);
 MAP(scratches, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct scratch), 1, 0);
 MAP(events, BPF_MAP_TYPE_RINGBUF, 0, 0, SHIELD_EVENTS_BYTES, 0);
 MAP(samples_map, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct shield_samples), 1, 0);
 MAP(blocked, BPF_MAP_TYPE_LPM_TRIE, sizeof(struct shield_network), 4, SHIELD_BLOCKED_MAX, BPF_F_NO_PREALLOC);
+MAP(shared_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_shared), 1, 0);
+MAP(filters, BPF_MAP_TYPE_HASH, 4, sizeof(struct shield_filter), SHIELD_FILTERS, BPF_F_NO_PREALLOC);
+MAP(fresh, BPF_MAP_TYPE_QUEUE, 0, sizeof(struct shield_redeemed), SHIELD_FRESH, 0);
 MAP(pieces, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0);
 
 static inline void *

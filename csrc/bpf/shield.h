@@ -14,6 +14,11 @@
 #define SHIELD_SAMPLES 256
 #define SHIELD_BLOCKED_MAX 64
 #define SHIELD_EVENTS_BYTES 65536 /* room for 1,365 */
+#define SHIELD_FRESH 512
+#define SHIELD_FILTERS 4096 /* those of a middlebox: FLOW_REDEEMED_FILTERS and so on */
+#define SHIELD_FILTER_BYTES 2048
+#define SHIELD_NUMBERS 32 /* of a handshake */
+#define SHIELD_NUMBERS_USED 30
 #define SHIELD_MSS_FLOOR 216 /* of every layout: below it, and where a peer offers less than any entry */
 
 enum shield_mode { SHIELD_OFF, SHIELD_WATCH, SHIELD_AUTO, SHIELD_ALWAYS };
@@ -25,7 +30,8 @@ enum shield_flag {
     SHIELD_GATE_OPEN = 8,   /* others mint with these keys: ACKs are tried at any time */
     SHIELD_VERIFY = 16,     /* checksums of SYNs are verified */
     SHIELD_REPLAY = 32,     /* a handshake makes one connection */
-    SHIELD_BLOCKED = 64     /* there are networks whose SYNs are dropped */
+    SHIELD_BLOCKED = 64,    /* there are networks whose SYNs are dropped */
+    SHIELD_SHARED = 128     /* machines of a group tell each other which handshakes they have completed */
 };
 
 /* SipHash with the key mixed in, where a message begins. */
@@ -121,6 +127,7 @@ struct shield_counters {
     uint64_t redeemed;    /* made a connection */
     uint64_t again;       /* passed: redeemed a moment ago */
     uint64_t replayed;    /* dropped: redeemed before */
+    uint64_t elsewhere;   /* passed: another machine of the group has redeemed it */
     uint64_t ts_refused;  /* dropped */
     uint64_t ack_established; /* passed: the tuple has a connection by now */
     uint64_t ack_no_listener; /* passed */
@@ -148,6 +155,27 @@ struct shield_samples {
     struct shield_network asked; /* room for a key */
     uint32_t reserved;
     struct shield_sample sample[SHIELD_SAMPLES];
+};
+
+/* A handshake that was redeemed, raw but for the ISNs; IPv4 addresses in the first two words. */
+struct shield_redeemed {
+    uint32_t address[8];
+    uint32_t ports;
+    uint32_t iss;
+    uint32_t irs;
+};
+
+/* What other machines have redeemed: filters `first` to `first + count - 1`, modulo 2^32. */
+struct shield_shared {
+    uint64_t key[4];     /* of the group, as that of a struct shield_key */
+    uint32_t first;
+    uint32_t count;
+};
+struct shield_filter {
+    uint64_t end_ns;     /* until when it counts, CLOCK_MONOTONIC */
+    uint32_t size;       /* in bytes */
+    uint32_t reserved;
+    uint8_t bits[SHIELD_FILTER_BYTES];
 };
 
 /* One for each processor. */

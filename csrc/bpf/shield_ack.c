@@ -11,6 +11,7 @@
  */
 #include "answer.h"
 #include "cookie.h"
+#include "elsewhere.h"
 #include "maps.h"
 #include "options.h"
 #include "packet.h"
@@ -180,7 +181,7 @@ read_timestamps(struct __sk_buff *skb, struct scratch *scratch,
 }
 
 static inline void
-remember(struct redeemed_key *key, const struct ack *ack)
+remember(struct shield_redeemed *key, const struct ack *ack)
 {
     for (int i = 0; i < 4; i++) {
         bool used = i == 0 || ack->tuple.v6;
@@ -239,7 +240,7 @@ static inline int
 redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
        const struct shield_config *config, struct shield_service *service,
        struct shield_counters *counters, const struct ack *ack,
-       const struct redeemed_key *key, uint64_t takes)
+       const struct shield_redeemed *key, uint64_t takes)
 {
     struct listener listener = {0};
     const uint32_t *address = scratch->ip + (ack->tuple.v6 ? 6 : 4);
@@ -272,6 +273,8 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
     scratch->taken++;
     uint64_t stamp = (ack->now_ns & ~TAKES_MASK) | takes;
     map_update(&redeemed, key, &stamp, BPF_ANY);
+    if (config->flags & SHIELD_SHARED)
+        map_push(&fresh, key, 0);
     return TC_NEXT;
 }
 
@@ -281,7 +284,7 @@ take(struct __sk_buff *skb, struct scratch *scratch,
      const struct shield_config *config, struct shield_service *service,
      struct shield_counters *counters, const struct ack *ack)
 {
-    struct redeemed_key key;
+    struct shield_redeemed key;
     uint32_t tuple[9];
     uint32_t tuple_size = 12;
     int action = TC_NEXT;
@@ -320,6 +323,10 @@ take(struct __sk_buff *skb, struct scratch *scratch,
     } else if (takes >= TAKES_MAX && (config->flags & SHIELD_REPLAY)) {
         counters->replayed++;
         action = TC_DROP;
+    } else if ((config->flags & SHIELD_SHARED) && before == NULL &&
+               elsewhere_knows(scratch, &ack->tuple, ack->irs, ack->iss,
+                               ack->now_ns)) {
+        counters->elsewhere++;
     } else {
         action = redeem(skb, socket, scratch, config, service, counters, ack,
                         &key, takes + (takes < TAKES_MAX));

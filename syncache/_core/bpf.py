@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # <linux/bpf.h>, enum bpf_cmd
-LOOKUP, UPDATE, DELETE, NEXT_KEY = 1, 2, 3, 4
+LOOKUP, UPDATE, DELETE, NEXT_KEY, TAKE = 1, 2, 3, 4, 21
 LOG_BYTES = 1 << 20
 FRAME_BYTES_MAX = 4096
 
@@ -61,6 +61,14 @@ def lookup(map_fd: int, key: bytes, size: int) -> bytes | None:
     """Return an element, of `size` bytes for all processors; None: there is none."""
     value = ffi.new("uint8_t[]", size)
     if lib.link_bpf_element(LOOKUP, map_fd, key, value) < 0:
+        return None
+    return ffi.buffer(value)[:]
+
+
+def take(queue_fd: int, size: int) -> bytes | None:
+    """Take the oldest element of a queue; None: it is empty."""
+    value = ffi.new("uint8_t[]", size)
+    if lib.link_bpf_element(TAKE, queue_fd, ffi.NULL, value) < 0:
         return None
     return ffi.buffer(value)[:]
 

@@ -12,8 +12,9 @@ from .mirror import layout, numbers
 
 KEYS: int = lib.SHIELD_KEYS
 OFF, WATCH, AUTO, ALWAYS = numbers("shield_mode", "off watch auto always")
-TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY, BLOCKED = numbers(
-    "shield_flag", "ts-ports ts-check ts-required gate-open verify replay blocked"
+TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY, BLOCKED, SHARED = numbers(
+    "shield_flag",
+    "ts-ports ts-check ts-required gate-open verify replay blocked shared",
 )
 NO_EPOCH = UINT64_MASK = 2**64 - 1
 COUNTERS: tuple[str, ...] = tuple(
@@ -27,6 +28,12 @@ PLACE = layout("shield_place", "key service")
 SERVICE = layout("shield_service", "flood_ns refused full_ns")
 EVENT = layout("shield_event", "time_ns kind number address port v6")
 NETWORK_BYTES: int = ffi.sizeof("struct shield_network")
+FRESH: int = lib.SHIELD_FRESH
+FILTERS: int = lib.SHIELD_FILTERS
+FILTER_BYTES: int = lib.SHIELD_FILTER_BYTES
+FILTER = layout("shield_filter", "end_ns size bits")
+REDEEMED = layout("shield_redeemed", "address ports iss irs")
+SHARED_BYTES: int = ffi.sizeof("struct shield_shared")
 SAMPLED: int = lib.SHIELD_SAMPLED
 SAMPLES: int = lib.SHIELD_SAMPLES
 SAMPLES_BYTES: int = ffi.sizeof("struct shield_samples")
@@ -120,3 +127,10 @@ def samples(raw: bytes, seen: int) -> tuple[int, list[tuple[bytes, bytes, int]]]
         addresses = _ADDRESSES.pack(*words)
         found.append((addresses[:16], addresses[16:], port))
     return count, found
+
+
+def shared(key: bytes, first: int, count: int) -> bytes:
+    """Return where the filters of others are, as the programs want it."""
+    found = ffi.new("struct shield_shared *", {"first": first, "count": count})
+    lib.shield_key(found.key, key)
+    return ffi.buffer(found)[:]

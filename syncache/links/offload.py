@@ -30,7 +30,7 @@ from .bpf_object import BpfObject, why
 from .link import LinkError
 from .offload_pins import OffloadPins
 from .packet import Packet
-from .shield import processors
+from .shield_counters import processors
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -21,9 +20,7 @@ from .._core import bpf as _core_bpf
 from .._core import shield as core
 from ..cookies import WSCALE_MAX
 from ..keyring import Keyring
-from ..stats import COUNTERS, Stats
 from ..sysctl import Sysctl
-from ..verdict import Reason
 from . import host_settings
 from .bpf_object import BpfObject, layout_of
 from .claim import Claim
@@ -33,7 +30,9 @@ from .rtnetlink import ethernet, interfaces
 from .shield_arrivals import RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
 from .shield_attach import Attachment, Pins, XdpChoice, receiver_of
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
+from .shield_counters import ZERO, processors, read_counters, stats_of
 from .shield_events import Events, Ring, ShieldEvent, Told
+from .shield_redeemed import ShieldRedeemed
 from .shield_services import (
     ServiceMaps,
     own_address,
@@ -50,14 +49,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..fourtuple import FourTuple
+    from ..stats import Stats
     from .rtnetlink import InterfaceInfo
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
 REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
-ZERO = bytes(4)
-# What becomes of a good cookie the first time that it comes.
-RECEIVED = ("redeemed", "refused", "replayed", "ack_queue_full", "ack_no_listener")
 
 
 class _Service:
@@ -125,17 +122,17 @@ class Shield:
         now = time.monotonic()
         self._find(ethernet(name))
         self._config = ShieldConfig(self.sysctl, self.keys, wscale, now)
-        entries = max(number(self.sysctl, REPLAY), REDEEMED_MIN)
         self._claim = Claim(name)
         pins: Pins | None = None
         try:
-            pins = Pins(pin) if pin else None
-            self._pins = pins
+            pins = self._pins = Pins(pin) if pin else None
             maps = self._pinned(pins) if pins else {}
-            self._object = BpfObject("shield", {"redeemed": entries}, maps)
+            sizes = {"redeemed": max(number(self.sysctl, REPLAY), REDEEMED_MIN)}
+            self._object = BpfObject("shield", sizes, maps)
             self._maps = self._object.maps
             self._places = ServiceMaps(self._maps)
             self.sources = ShieldSources(self._maps, processors())
+            self._redeemed = ShieldRedeemed(self._maps)
             self._write(now)
             pieces = self._object.programs["shield_any"]
             _core_bpf.bpf_map_set(self._maps["pieces"], 0, pieces)
@@ -204,6 +201,18 @@ class Shield:
             self.sources.block(networks)
             self._config.is_blocking = self.sources.blocks
             self._write(time.monotonic())
+
+    def redeemed(self, key: bytes) -> ShieldRedeemed:
+        """Begin to tell others which handshakes were redeemed, and to hear of theirs.
+
+        Args:
+            key: Common to the group.
+        """
+        with self._lock:
+            self._redeemed.begin(key)
+            self._config.is_sharing = True
+            self._write(time.monotonic())
+        return self._redeemed
 
     @property
     def services(self) -> list[tuple[str, int]]:
@@ -448,49 +457,6 @@ class Shield:
         if self._pins:
             self._pins.release()
         self._claim.release()
-
-
-def stats_of(counters: dict[str, int]) -> Stats:
-    """Return the programs' counters under the names of the engine's."""
-    named = dict.fromkeys(COUNTERS, 0)
-    verdicts = dict.fromkeys(Reason, 0)
-    named |= {
-        "sc_sendcookie": counters["synack"],
-        "sc_recvcookie": sum(counters[name] for name in RECEIVED),
-        "sndacks": counters["synack"],
-        "sndtotal": counters["synack"],
-        "rcvtotal": counters["syn"] + counters["ack"],
-        "accepts": counters["redeemed"],
-        "listendrop": counters["queue_full"] + counters["ack_queue_full"],
-        "sc_aborted": counters["refused"],
-        "cookie_only_synacks": counters["synack"],
-        "replayed": counters["replayed"],
-        "ts_refused": counters["ts_refused"],
-        "cookie_no_key": counters["no_key"],
-    }
-    verdicts |= {
-        Reason.REPLY_SYN_COOKIE: counters["synack"],
-        Reason.ACCEPT_COOKIE: counters["redeemed"],
-        Reason.DROP_CHECKSUM: counters["bad_checksum"],
-        Reason.DROP_IP_CHECKSUM: counters["bad_ip_checksum"],
-    }
-    return Stats(**named, verdicts=verdicts)
-
-
-def read_counters(map_fd: int) -> dict[str, int]:
-    """Return the counters of all processors together."""
-    size = core.PROCESSOR.size * processors()
-    raw = _core_bpf.lookup(map_fd, ZERO, size) or bytes(size)
-    form = f"={len(core.COUNTERS)}Q"
-    rows = [struct.unpack(form, row) for (row,) in core.PROCESSOR.iter_unpack(raw)]
-    sums = (sum(column) for column in zip(*rows, strict=True))
-    return dict(zip(core.COUNTERS, sums, strict=True))
-
-
-def processors() -> int:
-    """Return for how many processors the kernel keeps a counter."""
-    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
 
 
 def _address(address: str | None) -> str | None:

@@ -24,9 +24,9 @@ from . import host_settings
 from .bpf_object import BpfObject
 from .link import LinkError
 from .rtnetlink import ETHERNET_BYTES, InterfaceInfo, interface
-from .shield import ZERO, read_counters
 from .shield_attach import above, holder, modes_of, peer_has_xdp, receiver_of
 from .shield_config import ShieldConfig
+from .shield_counters import ZERO, processors, read_counters
 from .shield_services import ServiceMaps, write_service
 
 if TYPE_CHECKING:
@@ -186,8 +186,6 @@ def _is_set(sysctl: Sysctl, name: str) -> bool:
 
 
 def _zeros() -> bytes:
-    from .shield import processors
-
     return bytes(core.PROCESSOR.size * processors())
 
 

@@ -67,6 +67,7 @@ class ShieldConfig:
         self._ts_base = round(keys.wall_offset * 1000) & UINT32_MASK
         self._ts_set = -math.inf  # when it took another one's place
         self.is_blocking = False
+        self.is_sharing = False
         self.is_off = False
         self.is_ts_required = False
         self.rekey(keys, now)
@@ -163,6 +164,7 @@ class ShieldConfig:
             | (core.VERIFY if sysctl[VERIFY] else 0)
             | (core.REPLAY if sysctl[REPLAY] else 0)
             | (core.BLOCKED if self.is_blocking else 0)
+            | (core.SHARED if self.is_sharing else 0)
         )
 
     def _renew(self, now: float) -> None:

@@ -29,8 +29,8 @@ from syncache import Sysctl
 from syncache._core import shield as core
 from syncache.keyring import DerivedKeyring
 from syncache.links.link import LinkError
-from syncache.links.shield import processors
 from syncache.links.shield_config import ShieldConfig
+from syncache.links.shield_counters import processors
 from syncache.links.shield_sources import ShieldSources
 
 pytestmark = pytest.mark.skipif(

@@ -28,8 +28,8 @@ from syncache._core import shield as core
 from syncache.keyring import Master
 from syncache.links.bpf_object import BpfObject
 from syncache.links.rtnetlink import InterfaceInfo
-from syncache.links.shield import ZERO, processors, read_counters
 from syncache.links.shield_config import MSS_LEAST, ShieldConfig
+from syncache.links.shield_counters import ZERO, processors, read_counters
 from syncache.links.shield_events import Ring, Told
 from syncache.links.shield_services import ServiceMaps, write_service
 

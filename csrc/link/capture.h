@@ -87,6 +87,7 @@ struct link_capture {
     uint32_t filtering;         /* in: 1: only frames that filter[] accepts */
     uint32_t filter_count;      /* in: of filter[] */
     uint32_t filter_linktype;   /* the one that a program is needed for */
+    uint32_t guessed;           /* pcap: 1: record_head was compared with the first two records */
     uint64_t consumed;          /* bytes, by the last call */
     uint64_t packets;           /* records read */
     uint64_t skipped;           /* of them: not put into a ring */

@@ -4,6 +4,8 @@
  *
  * Besides the two magic numbers of today there are a patched libpcap's, whose
  * records have 8 bytes more, and those of IXIA's devices, whose head has 4.
+ * Some old writers added to the heads of records and kept the magic number;
+ * which they are is seen by where the second record begins.
  */
 #include "capture.h"
 
@@ -16,6 +18,8 @@ enum {
     MICRO = 1000000,
     NANO = 1000000000,
     VERSION = 2,
+    VERSION_AIX = 2,    /* the minor one */
+    USUAL_MAX = 262144, /* bytes of a record, in a guess */
 };
 
 static const struct magic {
@@ -44,6 +48,26 @@ classic_magic(struct link_capture *capture, const uint8_t *data)
     return NULL;
 }
 
+/*
+ * AIX has nanoseconds, and numbers of interface types (RFC 1573) in place of
+ * link types: both in version 2.2, which no other writer of today has.
+ */
+static void
+classic_aix(struct link_capture_interface *interface)
+{
+    static const struct aix {
+        uint32_t interface_type;
+        uint32_t linktype;
+    } types[] = {{6, 1}, {9, 6}, {15, 10}, {24, 0}};
+
+    for (uint32_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].interface_type == interface->linktype) {
+            interface->linktype = types[i].linktype;
+            interface->per_second = NANO;
+            return;
+        }
+}
+
 uint32_t
 link_capture_classic_head(struct link_capture *capture, const uint8_t *data,
                           uint32_t size)
@@ -66,7 +90,53 @@ link_capture_classic_head(struct link_capture *capture, const uint8_t *data,
         .snaplen = link_capture_u32(capture, data + 16),
         .per_second = magic->per_second,
     };
+    if (magic == magics && major == VERSION && minor == VERSION_AIX)
+        classic_aix(&capture->interface[0]);
     return magic->head;
+}
+
+/* Is this the head of a record?  Its frame's bytes, 0: hardly. */
+static uint32_t
+classic_likely(const struct link_capture *capture, const uint8_t *at)
+{
+    uint32_t fraction = link_capture_u32(capture, at + 4);
+    uint32_t captured = link_capture_u32(capture, at + 8);
+    uint32_t wire = link_capture_u32(capture, at + 12);
+
+    if (capture->old_order && captured > wire) {
+        uint32_t exchanged = captured;
+        captured = wire;
+        wire = exchanged;
+    }
+    return fraction < capture->interface[0].per_second && captured <= wire &&
+                   captured <= USUAL_MAX
+               ? captured
+               : 0;
+}
+
+/*
+ * Finds how long the heads of records are, by the first two, if those of the
+ * magic number make no sense.
+ */
+static void
+classic_guess(struct link_capture *capture, const uint8_t *data, uint32_t size)
+{
+    static const uint32_t more[] = {0, 8, 4, 12};
+
+    if (size < RECORD)
+        return;
+    capture->guessed = 1;
+    uint32_t frame = classic_likely(capture, data);
+    for (uint32_t i = 0; frame > 0 && i < sizeof more / sizeof *more; i++) {
+        uint32_t second = capture->record_head + more[i] + frame;
+        /* One packet alone says nothing. */
+        if (size < second + RECORD)
+            return;
+        if (classic_likely(capture, data + second) > 0) {
+            capture->record_head += more[i];
+            return;
+        }
+    }
 }
 
 enum link_capture_step
@@ -76,8 +146,10 @@ link_capture_classic(struct link_capture *capture,
 {
     const struct link_capture_interface *interface = &capture->interface[0];
     const uint8_t *at = block->data;
-    uint32_t head = capture->record_head;
 
+    if (capture->guessed == 0)
+        classic_guess(capture, at, block->size);
+    uint32_t head = capture->record_head;
     if (block->size < head)
         return CAPTURE_STEP_SHORT;
     uint64_t fraction = link_capture_u32(capture, at + 4);

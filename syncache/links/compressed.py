@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .foreign import pipe
 from .link import LinkError
 
 MAGIC_MAX = 6
@@ -175,7 +176,7 @@ def is_compressed(path: str | Path) -> bool:
 def _kind(path: str | Path, head: bytes) -> Kind | None:
     for magic, program in _OTHERS.items():
         if head.startswith(magic):
-            raise LinkError(f"{path} is an archive: {_pipe(program, path)}")
+            raise LinkError(f"{path} is an archive: {pipe(f'{program} FILE', path)}")
     return next((_KINDS[magic] for magic in _KINDS if head.startswith(magic)), None)
 
 
@@ -185,13 +186,8 @@ def _decompressed(path: str | Path, kind: Kind, file: Any) -> Any:
     except ImportError as error:
         raise LinkError(
             f"{error.name} is missing: pip install 'tcp-syncache[pcap]', or "
-            f"{_pipe(_PROGRAMS[kind], path)}"
+            f"{pipe(f'{_PROGRAMS[kind]} FILE', path)}"
         ) from None
-
-
-def _pipe(program: str, path: str | Path) -> str:
-    name = "FILE" if str(path) == "-" else path
-    return f"{program} {name} | syncache inspect -"
 
 
 def _is_fault(error: Exception) -> bool:

@@ -24,6 +24,7 @@ from .._core.capture import (
 from ..ring import Ring
 from .compressed import Opened
 from .filter import compiled
+from .foreign import advice
 from .link import LinkError
 from .passed import Passed, total
 
@@ -186,6 +187,7 @@ class CaptureReader:
             self._fill()
             status = self._parse(None)
         if status == NO_CAPTURE:
+            self._fill()  # more of it says what it is
             raise self._failure(NO_CAPTURE)
 
     def _parse(self, rx: Ring | None) -> int:
@@ -247,7 +249,7 @@ class CaptureReader:
         if status == NO_CAPTURE:
             if self._to == 0:
                 return LinkError(f"{self.path} is empty: no capture was written to it")
-            return LinkError(f"{self.path} is not a pcap or pcapng file")
+            return LinkError(advice(self.path, bytes(self._buffer[: self._to])))
         what = {
             TOO_LONG: "a record is too long",
             CONTRADICTION: "a block contradicts itself",

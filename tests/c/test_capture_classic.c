@@ -1,0 +1,96 @@
+/* Classic captures by writers that kept the magic number and changed the rest. */
+#include "capture.h"
+
+static void
+two_records(uint32_t magic, uint32_t more, uint32_t size)
+{
+    classic(magic, 101);
+    for (uint32_t i = 0; i < 2; i++) {
+        record(1700000000 + i, 250000, IP_SIZE, size);
+        put(0, more);
+        frame(NULL, 0);
+    }
+}
+
+static void
+test_longer_record_heads_are_seen_by_the_second_record(void)
+{
+    /* As of Red Hat 6.1, Nokia and SuSE 6.3. */
+    static const struct {
+        uint32_t magic, more;
+    } forms[] = {{0xa1b2c3d4, 0},
+                 {0xa1b2c3d4, 8},
+                 {0xa1b2c3d4, 4},
+                 {0xa1b2cd34, 8},
+                 {0xa1b2cd34, 12}};
+    for (int i = 0; i < 10; i++) {
+        start(i & 1);
+        two_records(forms[i / 2].magic, forms[i / 2].more, IP_SIZE);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(2, rx.ring.count);
+        EXPECT_EQ(0, capture.skipped);
+        EXPECT_EQ(1700000001250, rx.slot[1].handle);
+        EXPECT_EQ(0x45, rx.memory[0]);
+    }
+}
+
+static void
+test_records_of_the_usual_form_are_not_taken_for_others(void)
+{
+    /* One record alone, and a second one that is damaged, change nothing. */
+    start(false);
+    classic(0xa1b2c3d4, 101);
+    record(7, 0, IP_SIZE, IP_SIZE);
+    frame(NULL, 0);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, rx.ring.count);
+
+    start(false);
+    classic(0xa1b2c3d4, 101);
+    record(7, 0, IP_SIZE, IP_SIZE);
+    frame(NULL, 0);
+    record(8, 0, UINT32_MAX, IP_SIZE);
+    put(0, 64);
+    EXPECT_EQ(LINK_CAPTURE_TOO_LONG, parse());
+    EXPECT_EQ(1, rx.ring.count);
+    EXPECT_EQ(16, capture.record_head);
+
+    start(false);
+    two_records(0xa1b2c3d4, 0, IP_SIZE + 1000);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(16, capture.record_head);
+}
+
+static void
+test_files_of_aix_have_nanoseconds_and_interface_types(void)
+{
+    /* Ethernet, token ring, FDDI, loopback; 1 is a link type of any writer. */
+    static const struct {
+        uint32_t type, linktype;
+        uint64_t per_second;
+    } rows[] = {{6, 1, 1000000000},
+                {9, 6, 1000000000},
+                {15, 10, 1000000000},
+                {24, 0, 1000000000},
+                {1, 1, 1000000}};
+    for (int i = 0; i < 10; i++) {
+        start(i & 1);
+        classic(0xa1b2c3d4, rows[i / 2].type);
+        file[big ? 7 : 6] = 2;
+        parse();
+        EXPECT_EQ(rows[i / 2].linktype, capture.interface[0].linktype);
+        EXPECT_EQ(rows[i / 2].per_second, capture.interface[0].per_second);
+    }
+}
+
+static const struct test tests[] = {
+    TEST(test_longer_record_heads_are_seen_by_the_second_record),
+    TEST(test_records_of_the_usual_form_are_not_taken_for_others),
+    TEST(test_files_of_aix_have_nanoseconds_and_interface_types),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

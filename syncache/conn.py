@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from . import address
@@ -38,8 +38,12 @@ class Numbers(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """Members of `struct syncache_conn`, as C has them; see there."""
+    """The members of `struct syncache_conn`, as C has them; see there."""
 
+    faddr: bytes
+    laddr: bytes
+    fport: int
+    lport: int
     family: int
     iss: int
     irs: int
@@ -47,28 +51,30 @@ class Opening(NamedTuple):
     snd_wnd: int
     ts_recent: int
     ts_offset: int
+    endpoint: int
+    payload_size: int
     peer_mss: int
     snd_wscale: int
     rcv_wscale: int
     sack_permitted: int
     timestamps: int
     ecn: int
+    via: int
     rxmits: int
     md5: int
+    syn_tos: int
 
 
 WSCALE_NONE = limit("SYNCACHE_WSCALE_NONE")
 ECN = words("syncache_ecn")
 VIA = words("syncache_via")
 
-_MEMBERS = (
-    "tuple.faddr tuple.laddr tuple.fport tuple.lport tuple.family iss irs rcv_wnd "
-    "snd_wnd ts_recent ts_offset endpoint payload_size peer_mss snd_wscale "
-    "rcv_wscale sack_permitted timestamps ecn via rxmits md5 syn_tos"
+_OF_TUPLE = frozenset(("faddr", "laddr", "fport", "lport", "family"))
+_CONN = layout(
+    "syncache_conn",
+    " ".join(f"tuple.{m}" if m in _OF_TUPLE else m for m in Opening._fields),
 )
-_CONN = layout("syncache_conn", _MEMBERS)
 CONN_BYTES = _CONN.size
-_NAMES = _MEMBERS.split()
 
 
 class _Closer(Protocol):
@@ -135,13 +141,14 @@ class Conn:
     `rxmits` counts the SYN-ACKs sent: above 1 the initial window is one segment
     (RFC 5681 3.1).  `tos` is that of the completing packet.
 
-    `raw` is the structure, 88 bytes; `key` its tuple, which names the connection.
+    `raw` is the structure, 88 bytes; `key` its tuple, which names the connection, and
+    `opening` its members as they are.
     """
 
-    __slots__ = ("_members", "endpoint", "raw")
+    __slots__ = ("endpoint", "opening", "raw")
     # Of each object, but no fields of the dataclass: all of them are read from here.
     raw: ClassVar[bytes]
-    _members: ClassVar[tuple[Any, ...]]
+    opening: ClassVar[Opening]
 
     faddr: str
     laddr: str
@@ -169,23 +176,12 @@ class Conn:
     if not TYPE_CHECKING:
 
         def __init__(self, *, endpoint: Endpoint, **members: object) -> None:
-            missing = _PLACES.keys() - members.keys()
-            unknown = members.keys() - _PLACES.keys()
+            missing = _DECODED.keys() - members.keys()
+            unknown = members.keys() - _DECODED.keys()
             if missing or unknown:
                 raise TypeError(f"Conn: missing {missing}, unknown {unknown}")
             raw = _pack(endpoint.number, members)
-            _fill(self, raw, _CONN.unpack(raw), endpoint)
-
-    @property
-    def opening(self) -> Opening:
-        """All that a connection takes over, at once."""
-        return Opening._make(_opening(self._members))
-
-    @property
-    def packed(self) -> tuple[int, bytes, bytes]:
-        """The family, the peer's address and ours in C's form."""
-        members = self._members
-        return members[_FAMILY], members[0], members[1]
+            _fill(self, raw, tuple.__new__(Opening, _CONN.unpack(raw)), endpoint)
 
     @property
     def key(self) -> bytes:
@@ -195,8 +191,7 @@ class Conn:
     @property
     def family(self) -> int:
         """The address family, 4 or 6."""
-        family: int = self._members[_FAMILY]
-        return family
+        return self.opening.family
 
     def __reduce__(self) -> tuple[object, ...]:
         return view_of, (self.raw, self.endpoint)
@@ -232,27 +227,30 @@ class Conn:
         ).packet()
 
 
-def _fill(conn: Conn, raw: bytes, members: tuple[Any, ...], endpoint: Endpoint) -> None:
-    """Set the members that a Conn has; it is frozen to all others."""
-    object.__setattr__(conn, "raw", raw)
-    object.__setattr__(conn, "_members", members)
-    object.__setattr__(conn, "endpoint", endpoint)
-
-
 def view_of(raw: bytes, endpoint: Endpoint) -> Conn:
     """Return the Conn of C's bytes."""
     conn: Conn = object.__new__(Conn)
-    _fill(conn, raw, _CONN.unpack(raw), endpoint)
+    _fill(conn, raw, tuple.__new__(Opening, _CONN.unpack(raw)), endpoint)
     return conn
 
 
 def read(view: bytes | memoryview, endpoints: list[Endpoint], place: int = 0) -> Conn:
     """Make a Conn of the C structure at a place; `endpoints` by number."""
     raw = bytes(view[place : place + CONN_BYTES])
-    members = _CONN.unpack(raw)
+    opening = tuple.__new__(Opening, _CONN.unpack(raw))
     conn: Conn = object.__new__(Conn)
-    _fill(conn, raw, members, endpoints[members[_ENDPOINT]])
+    _fill(conn, raw, opening, endpoints[opening.endpoint])
     return conn
+
+
+def _fill(conn: Conn, raw: bytes, opening: Opening, endpoint: Endpoint) -> None:
+    """Set the members that a Conn has; it is frozen to all others."""
+    _set(conn, "raw", raw)
+    _set(conn, "opening", opening)
+    _set(conn, "endpoint", endpoint)
+
+
+_set = object.__setattr__
 
 
 def _scale(value: int) -> int | None:
@@ -269,13 +267,12 @@ def _itself(value: int) -> int:
 
 # Name -> the member of the structure, out of C and into it.  Addresses and the
 # endpoint are decoded with what stands beside them.
-_FAMILY, _ENDPOINT = _NAMES.index("tuple.family"), _NAMES.index("endpoint")
 _Codec = Callable[[Any], Any]
 _DECODED: dict[str, tuple[str, _Codec, _Codec]] = {
-    "faddr": ("tuple.faddr", _itself, _itself),
-    "laddr": ("tuple.laddr", _itself, _itself),
-    "fport": ("tuple.fport", _itself, _itself),
-    "lport": ("tuple.lport", _itself, _itself),
+    "faddr": ("faddr", _itself, _itself),
+    "laddr": ("laddr", _itself, _itself),
+    "fport": ("fport", _itself, _itself),
+    "lport": ("lport", _itself, _itself),
     "iss": ("iss", _itself, _itself),
     "irs": ("irs", _itself, _itself),
     "rcv_window": ("rcv_wnd", _itself, _itself),
@@ -294,36 +291,24 @@ _DECODED: dict[str, tuple[str, _Codec, _Codec]] = {
     "md5": ("md5", bool, int),
     "tos": ("syn_tos", _itself, _itself),
 }
-_PLACES: dict[str, tuple[int, _Codec, _Codec]] = {
-    name: (_NAMES.index(member), out, into)
-    for name, (member, out, into) in _DECODED.items()
-}
-
-
-_opening = itemgetter(
-    *(_NAMES.index(name.replace("family", "tuple.family")) for name in Opening._fields)
-)
 
 
 def _pack(endpoint: int, members: dict[str, Any]) -> bytes:
     """Return the C structure with these members."""
     family, faddr, laddr = address.pair(members["faddr"], members["laddr"])
-    places: list[object] = [0] * len(_NAMES)
-    for name, (place, _, into) in _PLACES.items():
-        places[place] = into(members[name])
-    places[0], places[1] = faddr, laddr
-    places[_FAMILY], places[_ENDPOINT] = family, endpoint
-    return _CONN.pack(*places)
+    values = {"faddr": faddr, "laddr": laddr, "family": family, "endpoint": endpoint}
+    for name, (member, _, into) in _DECODED.items():
+        values.setdefault(member, into(members[name]))
+    return _CONN.pack(*(values[member] for member in Opening._fields))
 
 
-def _member(name: str, place: int, out: _Codec) -> property:
+def _reader(name: str, member: str, out: _Codec) -> property:
     """Return the reader of one member."""
+    get = attrgetter(f"opening.{member}")
     if name in ("faddr", "laddr"):
-        return property(lambda conn: address.text(conn.family, conn._members[place]))  # noqa: SLF001
-    if out is _itself:
-        return property(lambda conn: conn._members[place])  # noqa: SLF001
-    return property(lambda conn: out(conn._members[place]))  # noqa: SLF001
+        return property(lambda conn: address.text(conn.family, get(conn)))
+    return property(get if out is _itself else lambda conn: out(get(conn)))
 
 
-for _name, (_place, _out, _) in _PLACES.items():
-    setattr(Conn, _name, _member(_name, _place, _out))
+for _name, (_member, _out, _) in _DECODED.items():
+    setattr(Conn, _name, _reader(_name, _member, _out))

@@ -92,15 +92,13 @@ class Connection:
 
     __slots__ = (
         "_closed_told",
-        "_family",
         "_limiter",
-        "_mss_max",
         "_mtu",
         "_readable_told",
         "_write_blocked",
         "conn",
+        "family",
         "handle",
-        "is_silent",
         "keepalive_timer",
         "key",
         "listener",
@@ -111,6 +109,7 @@ class Connection:
         "reset",
         "sender",
         "settings",
+        "silent_of",
         "snd_wscale",
         "soft_error",
         "state",
@@ -124,46 +123,41 @@ class Connection:
         self,
         conn: Conn,
         settings: Settings,
-        *,
         owner: Owner,
         writer: Writer,
         mtu: int,
-        ts_base: int = 0,
-        rcv_window: int | None = None,
-        mss_max: int | None = None,
+        ts_base: int,
+        listener: Listener,
     ) -> None:
         self.conn = conn
         self.state = State.SYN_RECEIVED
-        self.listener: Listener | None = None
-        # The stack's own: its name for us, our tuple, our timer, what the engine knows.
+        self.listener = listener
+        # The stack's own: its name for us, our tuple, our timer, the prefix of a silent
+        # peer, what the engine knows.
         self.handle = 0
         self.key = b""
         self.timer_ms: int | None = None
-        self.is_silent = False
+        self.silent_of: bytes | None = None
         self.numbers: Numbers | None = None
         self.soft_error: str | None = None
         self.owner = owner
         self.writer = writer
         self.settings = settings
         opening = conn.opening
-        self._family = opening.family
+        self.family = opening.family
         self._mtu = mtu
-        self._mss_max = mss_max or 0xFFFF
-        self.timestamps = Timestamps(
-            enabled=opening.timestamps != 0,
-            ts_recent=opening.ts_recent,
-            offset=opening.ts_offset + ts_base,
-        )
+        timestamps = Timestamps(opening.ts_recent, opening.ts_offset + ts_base)
+        timestamps.enabled = opening.timestamps != 0
+        self.timestamps = timestamps
         self.snd_wscale = shift(opening.snd_wscale)
         mss = self._mss_of_path(mtu)
         self.sender = make_sender(opening, settings, mss)
-        self.receiver = make_receiver(opening, settings, rcv_window, mss)
-        self._limiter = Limiter(settings.ack_war_cnt, settings.ack_war_timewindow)
+        self.receiver = make_receiver(opening, settings, listener.rcv_window, mss)
+        self._limiter: Limiter | None = None  # until there is something to limit
         self.keepalive_timer = Keepalive(
-            enabled=bool(settings.always_keepalive),
-            idle_ms=settings.keepidle,
-            interval=(settings.keepintvl, settings.keepcnt),
+            settings.keepidle, settings.keepintvl, settings.keepcnt
         )
+        self.keepalive_timer.enabled = settings.always_keepalive != 0
         self.state_deadline: int | None = None
         self.reset: Departure | None = None
         self.probe_owed = False
@@ -172,18 +166,18 @@ class Connection:
         self._closed_told = False
 
     def _mss_of_path(self, mtu: int) -> int:
-        conn = self.conn
+        opening = self.conn.opening
         options = OPTION_BYTES if self.timestamps.enabled else 0
-        if conn.md5:
+        if opening.md5:
             options += SIGNATURE_BYTES
-        path = path_mss(mtu, self._family, self.settings.minmss)
-        return max(min(conn.mss, path) - options, 1)
+        path = path_mss(mtu, self.family, self.settings.minmss)
+        return max(min(opening.peer_mss, path) - options, 1)
 
     @property
     def mss_announced(self) -> int:
         """The MSS option of our SYN-ACK: the link's limit (RFC 9293 3.7.1)."""
-        link = max(self._mtu - HEADERS[self._family], self.settings.minmss)
-        return min(link, self._mss_max)
+        link = max(self._mtu - HEADERS[self.family], self.settings.minmss)
+        return min(link, self.listener.options.get("mss_max") or 0xFFFF)
 
     def __repr__(self) -> str:
         """Return the two ends and the state."""
@@ -466,6 +460,9 @@ class Connection:
 
     def challenge(self, now_ms: int) -> None:
         """Owe the peer an ACK, within the limit (RFC 5961 3.2, 4.2, 5.2)."""
+        if self._limiter is None:
+            settings = self.settings
+            self._limiter = Limiter(settings.ack_war_cnt, settings.ack_war_timewindow)
         if self._limiter.allows(now_ms):
             self.receiver.owe_ack()
 

@@ -283,8 +283,7 @@ class Syncache:
         within("handle", handle, 0, UINT64_MAX)
         if not conn.endpoint.is_of(self):
             raise ValueError(f"{conn.endpoint!r} is not one of this engine")
-        with self._core as core:
-            core.accepted(conn.raw, handle, ok)
+        self._core.accepted(conn.raw, handle, ok)
 
     def guard(self, conn: Conn | FourTuple, numbers: Numbers) -> None:
         """Set the limits of an established connection, whenever they have changed.

@@ -35,6 +35,7 @@ class Listener:
         self.rcv_window: int | None = None
         self.endpoints: list[Endpoint] = []
         self.closed = False
+        self._room = max(1, 3 * backlog // 2)
         self._queue: deque[Connection] = deque()
 
     def __len__(self) -> int:
@@ -53,7 +54,7 @@ class Listener:
     @property
     def full(self) -> bool:
         """Whether a further connection would be one too many."""
-        return self.closed or len(self._queue) >= max(1, 3 * self.backlog // 2)
+        return self.closed or len(self._queue) >= self._room
 
     def accept(self) -> Connection | None:
         """Take the connection that has waited longest; None if there is none."""

@@ -20,6 +20,7 @@ from ._core.block import milliseconds
 from .connection import Connection
 from .engine import MTU_MIN, Syncache, within
 from .events import Accepted
+from .fourtuple import TUPLE_BYTES
 from .listener import Listener
 from .ring import Checksum, Ring
 from .sysctl import Sysctl
@@ -61,6 +62,7 @@ _OFFERS = 1024
 _ANSWERS = frozenset(
     (Reason.REPLY_SYN_ACK, Reason.REPLY_SYN_COOKIE, Reason.ACCEPT_FASTOPEN)
 )
+_ACCEPTS = frozenset(reason for reason in Reason if reason.kind is Kind.ACCEPT)
 # FreeBSD lets TIME-WAIT take a fifth of the sockets.
 _TIME_WAIT_SHARE = 5
 
@@ -222,7 +224,7 @@ class Stack:
                 elif rx is not self._second:
                     # It was known when the burst began, and ended within it.
                     self._feed_again(arrival.packet, now)
-            elif reason.kind is Kind.ACCEPT:
+            elif reason in _ACCEPTS:
                 self._accept(rx.completed(arrival.slot), arrival)
             else:
                 self._pass(reason, arrival, now)
@@ -252,7 +254,7 @@ class Stack:
             self._replace(connection, arrival.packet, now)
             return
         connection.arrives(arrival, self._now_ms)
-        if connection.is_silent and connection.has_heard:
+        if connection.silent_of is not None and connection.has_heard:
             self._silent.remove(connection)
         self._schedule(connection)
 
@@ -277,29 +279,24 @@ class Stack:
         if not self._has_room(listener):
             self.syncache.accepted(conn, ok=False)
             return
-        self._handle += 1
+        self._handle = handle = self._handle + 1
+        options = listener.options
         connection = Connection(
             conn,
             self._settings,
-            owner=self,
-            writer=writer_of(
-                conn,
-                listener.options,
-                dont_fragment=self._dont_fragment,
-            ),
-            mtu=listener.options["mtu"] or self.mtu,
-            ts_base=self._ts_base,
-            rcv_window=listener.rcv_window,
-            mss_max=listener.options.get("mss_max"),
+            self,
+            writer_of(conn, options, self._dont_fragment),
+            options["mtu"] or self.mtu,
+            self._ts_base,
+            listener,
         )
-        connection.listener = listener
-        connection.handle = self._handle
-        connection.key = conn.key
-        self._connections[self._handle] = connection
-        self._tuples[connection.key] = connection
-        self.syncache.accepted(conn, self._handle)
+        connection.handle = handle
+        connection.key = key = conn.raw[:TUPLE_BYTES]
+        self._connections[handle] = connection
+        self._tuples[key] = connection
+        self.syncache.accepted(conn, handle)
         listener.offer(connection)
-        self.tell(Accepted(listener, connection))
+        self._events.append(Accepted(listener, connection))
         connection.begin(arrival, self._now_ms)
         if not connection.has_heard and connection.handle in self._connections:
             self._bound_silent(connection)
@@ -474,7 +471,7 @@ class Stack:
         """Read what new connections obey: at first, and when a tunable changed."""
         self._settings = Settings.of(self.sysctl)
         self._sockets = self._sockets_max
-        self._dont_fragment = bool(self._knob("net.inet.ip.path_mtu_discovery"))
+        self._dont_fragment = self._knob("net.inet.ip.path_mtu_discovery")
         self._silent_max = self._knob("net.inet.tcp.syncache.x.silent_max")
         self._settings_of = self.sysctl.changes
 

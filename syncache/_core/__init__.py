@@ -2,8 +2,8 @@
 
 Arguments are already checked (types, ranges, addresses); results are numbers and bytes.
 Times come in as seconds and go on as whole milliseconds.  The modules above explain the
-values, csrc/syncache.h the calls.  Long because the engine, its token and its rings are
-one thing; the rest (`_core.flow` and others) takes `ffi` and `lib` from here.
+values, csrc/syncache.h the calls.  Long because engine, token and rings are one thing;
+the rest (`_core.flow` and others) takes `ffi` and `lib` from here.
 
 cffi releases the GIL around every call, so two threads could meet inside one engine.
 `with core:` takes the engine's only token or raises RuntimeError; taking an element of
@@ -58,7 +58,8 @@ _STATISTICS = layout("syncache_stats")
 _REPLY = ffi.offsetof("struct syncache_result", "reply")
 _KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache_epoch)
 
-_burst = lib.syncache_burst  # looked up once: it is called for every 64 packets
+# Looked up once: it is called for every 64 packets, or for every handshake.
+_burst, _accepted = lib.syncache_burst, lib.syncache_accepted
 _ARRIVAL_BYTES = ffi.sizeof("struct syncache_arrival")
 _CLEARED = bytes(layout("syncache_ring", "count next passed_count", part=True).size)
 _COUNT = ffi.offsetof("struct syncache_ring", "count")
@@ -322,9 +323,15 @@ class Core(Block):
         return lib.syncache_address(self._cache, family, laddr)
 
     def accepted(self, conn: bytes, handle: int, ok: bool) -> None:
-        """Tell how an offer ended."""
-        pointer = ffi.from_buffer(_CONN, conn)
-        lib.syncache_accepted(self._cache, pointer, handle, ok)
+        """Tell how an offer ended; `with self:` in place, as in `burst`."""
+        try:
+            self._token.pop()
+        except IndexError:
+            raise self._refusal() from None
+        try:
+            _accepted(self._cache, ffi.from_buffer(_CONN, conn), handle, ok)
+        finally:
+            self._token.append(None)
 
     def opened(self, tuple_: bytes, handle: int) -> bool:
         """Register an active open."""
@@ -386,15 +393,7 @@ def tuple_of(raw: bytes) -> CData:
 class RingCore:
     """The memory of a ring, pinned once; `cdata` is for this module only."""
 
-    __slots__ = (
-        "_arrivals",
-        "_conn",
-        "_cursor",
-        "_slot",
-        "_store",
-        "cdata",
-        "memory",
-    )
+    __slots__ = ("_arrivals", "_conn", "_cursor", "_slot", "_store", "cdata", "memory")
 
     def __init__(self, slots: int, slot_size: int) -> None:
         if not 1 <= slots <= SLOTS_MAX:
@@ -520,8 +519,3 @@ class RingCore:
         start = index * slot_size
         self.memory[start : start + size] = data
         self.fill(size, checksum, gso_size)
-
-
-def siphash24(key: bytes, data: bytes) -> int:
-    """Return SipHash-2-4 of data."""
-    return lib.syncache_siphash24(key, data, len(data))

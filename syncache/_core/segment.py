@@ -71,10 +71,9 @@ class SegmentWriter:
         self,
         family: int,
         ends: tuple[bytes, int, bytes, int],
-        *,
         hop_limit: int,
         tos: int,
-        dont_fragment: bool,
+        dont_fragment: int,
         flow_label: int,
     ) -> None:
         laddr, lport, faddr, fport = ends

@@ -16,12 +16,11 @@ class Keepalive:
         "heard_ms",
     )
 
-    def __init__(
-        self, *, enabled: bool, idle_ms: int, interval: tuple[int, int]
-    ) -> None:
-        self.enabled = enabled
+    def __init__(self, idle_ms: int, interval_ms: int, count: int) -> None:
+        self.enabled = False
         self._idle_ms = idle_ms
-        self._interval_ms, self._count = interval
+        self._interval_ms = interval_ms
+        self._count = count
         self._sent = 0
         self._probed_ms = 0
         self.heard_ms = 0

@@ -128,3 +128,7 @@ class Reassembly:
             else:
                 high = middle
         return low
+
+
+# Every connection's until something comes early: `add` is for queues of one's own.
+NOTHING_AHEAD = Reassembly()

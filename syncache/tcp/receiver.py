@@ -20,7 +20,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..segment import AE, CWR, ECE
-from .reassembly import Reassembly
+from .reassembly import NOTHING_AHEAD, Reassembly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +90,7 @@ class Receiver:
         self.delack_ms = 40
         self.acks_owed = 0
         self.deadline: int | None = None
-        self.reassembly = Reassembly()
+        self.reassembly = NOTHING_AHEAD
         self.ecn: str | None = None
         self.sack = False
         self._chunks: deque[bytes | bytearray] = deque()
@@ -122,6 +122,8 @@ class Receiver:
             self.owe_ack()
             return 0
         if seq > self.rcv_nxt:
+            if self.reassembly is NOTHING_AHEAD:
+                self.reassembly = Reassembly()
             self.came_twice(*self.reassembly.overlap(seq, end))
             self.reassembly.add(seq, data)
             self.owe_ack()

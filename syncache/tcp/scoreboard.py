@@ -103,3 +103,7 @@ class Scoreboard:
         if index < len(self._starts):
             limit = min(limit, self._starts[index])
         return (seq, limit) if seq < limit else None
+
+
+# Every connection's until something is marked: `add` is for boards of one's own.
+NOTHING_MARKED = Scoreboard()

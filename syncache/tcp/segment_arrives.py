@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..conn import VIA
 from ..segment import ACK, FIN, RST, SYN
 from .arrival import near
 from .state import Happening, State
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from ..connection import Connection
     from .arrival import Arrival
 
+_FASTOPEN = VIA.index("fastopen")
 RECEIVING = frozenset((State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2))
 
 
 def first(connection: Connection, arrival: Arrival, now_ms: int) -> None:
     """Take the segment that completed the handshake: the ACK, or a TFO SYN."""
-    if connection.conn.via != "fastopen":
+    if connection.conn.opening.via != _FASTOPEN:
         take(connection, arrival, now_ms)
         return
     # The engine has sent the SYN-ACK, which acknowledged the SYN's data.
@@ -179,7 +181,7 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
         last_ack = connection.receiver.last_ack_sent
         connection.timestamps.note(arrival.tsval, seq, last_ack, now_ms)
     news = twice = False
-    if arrival.sack and connection.conn.sack_permitted:
+    if arrival.sack and sender.sack:
         una = sender.snd_una
         blocks = [(near(left, una), near(right, una)) for left, right in arrival.sack]
         twice = blocks[0][1] <= ack  # RFC 2883
@@ -210,7 +212,7 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
 def _is_duplicate(connection: Connection, arrival: Arrival, changed: bool) -> bool:
     """RFC 5681 2; a peer with SACK says so by new blocks instead (RFC 6675 2)."""
     return not (
-        connection.conn.sack_permitted or arrival.size or arrival.flags & FIN or changed
+        connection.sender.sack or arrival.size or arrival.flags & FIN or changed
     )
 
 

@@ -18,7 +18,7 @@ See RFC 9293 3.8; RFC 5681; RFC 6298; RFC 6582; RFC 6675; RFC 2018 8 (reneging).
 from __future__ import annotations
 
 from .rto import RETRANSMISSIONS_MAX
-from .scoreboard import DUP_THRESH
+from .scoreboard import DUP_THRESH, NOTHING_MARKED, Scoreboard
 from .sendstate import Plan, SendState
 
 # RFC 9293 3.8.6.2.1: how long a small window holds back data.
@@ -256,6 +256,8 @@ class Sender(SendState):
         news = False
         for left, right in blocks:
             if self.snd_una < right <= self.snd_max and left < right:
+                if self.board is NOTHING_MARKED:
+                    self.board = Scoreboard()
                 news |= self.board.add(max(left, self.snd_una), right)
         return news
 

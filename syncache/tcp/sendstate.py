@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .scoreboard import Scoreboard
+from .scoreboard import NOTHING_MARKED
 from .sendqueue import SendQueue
 from .tail import Tail
 
@@ -91,7 +91,7 @@ class SendState:
         self._fin_end: int | None = None
         self.congestion = congestion
         self.rto = rto
-        self.board = Scoreboard()
+        self.board = NOTHING_MARKED
         self.deadline: int | None = None
         self.persisting = False
         self.persist_limits = (5000, 60000)

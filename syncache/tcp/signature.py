@@ -31,21 +31,23 @@ _HEADER = Struct("!HHIIHHHH")
 _PROTOCOL_TCP = 6
 
 
-def writer_of(conn: Conn, options: Mapping[str, Any], *, dont_fragment: bool) -> Writer:
+def writer_of(conn: Conn, options: Mapping[str, Any], dont_fragment: int) -> Writer:
     """Return the writer of a connection's packets, as its listener's options say."""
-    family, faddr, laddr = conn.packed
+    opening = conn.opening
+    family = opening.family
     writer = SegmentWriter(
         family,
-        (laddr, conn.lport, faddr, conn.fport),
-        hop_limit=options.get("hop_limit", 64),
-        tos=options.get("tos", 0) & 0xFC,
-        dont_fragment=dont_fragment,
-        flow_label=conn.iss & 0xFFFFF if family == addresses.IPV6 else 0,
+        (opening.laddr, opening.lport, opening.faddr, opening.fport),
+        options.get("hop_limit", 64),
+        options.get("tos", 0) & 0xFC,
+        dont_fragment,
+        opening.iss & 0xFFFFF if family == addresses.IPV6 else 0,
     )
-    if not conn.md5:
+    if not opening.md5:
         return writer
     peers = options["md5_keys"].items()
-    key = next(key for peer, key in peers if addresses.pack(peer)[1] == faddr)
+    peer = opening.faddr
+    key = next(key for name, key in peers if addresses.pack(name)[1] == peer)
     return SigningWriter(writer, conn.four_tuple, key)
 
 

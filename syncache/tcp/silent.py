@@ -25,13 +25,13 @@ class Silent:
     """The silent connections of a stack, the oldest of each prefix first."""
 
     def __init__(self) -> None:
-        self._prefixes: dict[tuple[int, bytes], dict[Connection, int]] = {}
-        self._heavy: dict[tuple[int, bytes], None] = {}
-        self._prefix_of: dict[Connection, tuple[int, bytes]] = {}
+        # Prefixes of the two families differ in length.
+        self._prefixes: dict[bytes, dict[Connection, int]] = {}
+        self._heavy: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._prefix_of)
+        return sum(map(len, self._prefixes.values()))
 
     def add(self, connection: Connection, limit: int, now_ms: int) -> Connection | None:
         """Take a connection; return the one that its prefix has too many, or None.
@@ -41,25 +41,26 @@ class Silent:
             limit: Of the connections of a prefix; 0: none.
             now_ms: When the handshake was complete.
         """
-        family = connection.conn.family
-        prefix = family, connection.key[: _PREFIX_BYTES[family]]
-        ours = self._prefixes.setdefault(prefix, {})
+        prefix = connection.key[: _PREFIX_BYTES[connection.family]]
+        ours = self._prefixes.get(prefix)
+        if ours is None:
+            ours = self._prefixes[prefix] = {}
         ours[connection] = now_ms
-        connection.is_silent = True
-        self._prefix_of[connection] = prefix
-        if len(ours) >= FEW:
+        connection.silent_of = prefix
+        count = len(ours)
+        if count >= FEW:
             self._heavy[prefix] = None
-        if not 0 < limit < len(ours):
+        if count <= limit or not limit:
             return None
         oldest, since = next(iter(ours.items()))
         return oldest if now_ms - since >= GRACE_MS else None
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is silent no more, or has ended."""
-        prefix = self._prefix_of.pop(connection, None)
+        prefix = connection.silent_of
         if prefix is None:
             return
-        connection.is_silent = False
+        connection.silent_of = None
         ours = self._prefixes[prefix]
         del ours[connection]
         if len(ours) < FEW:

@@ -16,8 +16,8 @@ class Timestamps:
 
     __slots__ = ("_made", "_made_of", "_offset", "_recent_ms", "enabled", "ts_recent")
 
-    def __init__(self, *, enabled: bool, ts_recent: int, offset: int) -> None:
-        self.enabled = enabled
+    def __init__(self, ts_recent: int, offset: int) -> None:
+        self.enabled = True
         self.ts_recent = ts_recent
         self._offset = offset
         self._recent_ms: int | None = None

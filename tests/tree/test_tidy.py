@@ -29,7 +29,7 @@ LINK = ROOT / "csrc" / "link"
 CIRCLE_MAX = 3
 # path -> lines, only to shrink.
 LONG_FILES: dict[str, int] = {
-    "syncache/_core/__init__.py": 527,  # the one file that sees cdata
+    "syncache/_core/__init__.py": 521,  # the one file that sees cdata
 }
 # path:function -> lines, only to shrink.
 LONG_FUNCTIONS: dict[str, int] = {}

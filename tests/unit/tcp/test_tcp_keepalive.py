@@ -7,7 +7,8 @@ from syncache.tcp.keepalive import Keepalive
 
 def test_probes_are_due_after_silence_and_are_counted():
     """keepidle, then keepintvl, keepcnt times."""
-    keepalive = Keepalive(enabled=True, idle_ms=1000, interval=(100, 2))
+    keepalive = Keepalive(1000, 100, 2)
+    keepalive.enabled = True
     keepalive.heard(50)
     assert 1050 == keepalive.deadline
     assert keepalive.probe(1050)
@@ -20,7 +21,8 @@ def test_probes_are_due_after_silence_and_are_counted():
 
 def test_late_probe_leaves_the_peer_an_interval_to_answer():
     """After a sleep of a day the probes do not come all at once."""
-    keepalive = Keepalive(enabled=True, idle_ms=1000, interval=(100, 2))
+    keepalive = Keepalive(1000, 100, 2)
+    keepalive.enabled = True
     keepalive.heard(0)
     assert keepalive.probe(86_400_000)
     assert 86_400_100 == keepalive.deadline
@@ -28,5 +30,5 @@ def test_late_probe_leaves_the_peer_an_interval_to_answer():
 
 def test_disabled_it_is_never_due():
     """The default."""
-    keepalive = Keepalive(enabled=False, idle_ms=1000, interval=(100, 2))
+    keepalive = Keepalive(1000, 100, 2)
     assert keepalive.deadline is None

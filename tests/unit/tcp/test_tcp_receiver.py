@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncache.tcp.reassembly import NOTHING_AHEAD
 from syncache.tcp.receiver import Receiver
 
 
@@ -132,3 +133,16 @@ def test_rounding_windows_up_is_bounded():
         receiver.take(receiver.rcv_nxt, b"x", now_ms=0)
         receiver.window_field()
         assert receiver.size <= 65535 + 65535 // 8 + 128
+
+
+def test_what_one_connection_keeps_ahead_is_none_of_another():
+    """What connections share while they keep nothing stays empty."""
+    one, other = receiver(), receiver()
+    one.take(1001, b"later", 0)
+    other.stop()
+    assert one.has_blocks
+    assert not other.has_blocks
+    assert 0 == other.take(2001, b"much later", 0)
+    assert [(1001, 1006)] == list(one.sack_blocks(4))
+    assert [(2001, 2011)] == list(other.sack_blocks(4))
+    assert not NOTHING_AHEAD

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from syncache.tcp.congestion import NewReno
 from syncache.tcp.rto import RetransmissionTimeout
+from syncache.tcp.scoreboard import NOTHING_MARKED
 from syncache.tcp.sender import Sender
 from syncache.tcp.sendstate import Plan
 
@@ -97,6 +98,17 @@ def test_marks_at_the_cumulative_ack_are_forgotten():
     half.expire(1000)
     assert not half.board
     assert [(1, MSS)] == send(half, 1000)
+
+
+def test_what_one_connection_has_marked_is_none_of_another():
+    """What connections share while nothing is marked stays empty."""
+    one, other = sender(size=5000), sender(size=5000)
+    for half in (one, other):
+        send(half)
+    one.mark([(1001, 2001)])
+    other.stop()
+    assert (1000, 0) == (one.board.total, other.board.total)
+    assert not NOTHING_MARKED
 
 
 def test_recovery_sends_new_data_as_the_pipe_drains():

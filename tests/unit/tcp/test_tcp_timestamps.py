@@ -8,7 +8,7 @@ from syncache.tcp.timestamps import Timestamps
 
 
 def stamps(ts_recent=100, offset=0):
-    return Timestamps(enabled=True, ts_recent=ts_recent, offset=offset)
+    return Timestamps(ts_recent, offset)
 
 
 @pytest.mark.parametrize(

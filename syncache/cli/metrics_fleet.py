@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from ..fleet import FleetError, conf
+from ..fleet import FleetError
 from ..fleet.record import STATES
-from ..fleet.view import Snapshot, View
-from . import Failure
+from .group_view import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ..fleet.view import Snapshot
 
 Sample = tuple[str, str, dict[str, str], str]  # name, type, labels, value
 
@@ -32,12 +33,7 @@ class FleetSamples:
     """
 
     def __init__(self, path: Path | None) -> None:
-        try:
-            chosen = conf.read(path)
-            self._view = View(chosen)
-        except FleetError as error:
-            raise Failure(str(error)) from None
-        self._group = chosen.group
+        self._view, self._group = opened(path)
         self._lock = threading.Lock()  # scrapes have threads, the view one connection
 
     def __iter__(self) -> Iterator[Sample]:

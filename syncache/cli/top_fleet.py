@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..fleet import FleetError, conf
-from ..fleet.view import LOST_SECONDS, Snapshot, View
+from ..fleet import FleetError
+from ..fleet.view import LOST_SECONDS, Snapshot
 from ..lookout import RATES
-from . import Failure
+from .group_view import opened
 from .top_data import Seen
 
 if TYPE_CHECKING:
@@ -33,12 +33,7 @@ class Fleet:
     """
 
     def __init__(self, path: Path | None) -> None:
-        try:
-            chosen = conf.read(path)
-            self._view = View(chosen)
-        except FleetError as error:
-            raise Failure(str(error)) from None
-        self._group = chosen.group
+        self._view, self._group = opened(path)
         self._known: dict[str, Seen] = {}
         self._since: dict[str, tuple[str, float]] = {}  # state, and from when
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import mmap
 import os
 import socket
@@ -35,6 +34,7 @@ from .frames import (
     raw_socket,
 )
 from .link import LinkError
+from .refusals import Refusals, gone
 from .schedule import Schedule
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from ..ring import Ring
 
-log = logging.getLogger(__name__)
 
 RING_BYTES = 2 * 1024 * 1024
 BLOCK_BYTES = 128 * 1024  # holds a super-segment; a multiple of any page size
@@ -128,7 +127,7 @@ class Packet:
         self._tap = tap
         self._block = block
         self._undo: list[Callable[[], object]] = []
-        self._failed = 0
+        self._refusals = Refusals()
         self._selected = False
         self._kernel_dropped = 0
         try:
@@ -257,7 +256,7 @@ class Packet:
         """Append frames to `rx`; none come while the interface is down."""
         count = self._link.receive(rx)
         if count < 0:
-            raise self._gone(-count)
+            raise gone(self.name, -count)
         return count
 
     def send(self, tx: Ring) -> int:
@@ -269,9 +268,11 @@ class Packet:
         """
         count = self._link.send(tx)
         if count < 0:
-            raise self._gone(-count)
+            raise gone(self.name, -count)
         if count > 0:
-            self._tell_refusals()
+            self._refusals.tell(
+                self.name, self._link.send_error, outages=self.logs_condition
+            )
         return count
 
     def forward(self, rx: Ring) -> int:
@@ -282,7 +283,7 @@ class Packet:
         """
         count = self._link.forward(rx)
         if count < 0:
-            raise self._gone(-count)
+            raise gone(self.name, -count)
         return count
 
     def block(self, networks: Sequence[str]) -> None:
@@ -319,22 +320,6 @@ class Packet:
         )
         self._kernel_dropped += STATISTICS.unpack(counted)[1]
         return self._kernel_dropped
-
-    def _tell_refusals(self) -> None:
-        """Log when frames begin to be refused, and when they go out again."""
-        error = self._link.send_error
-        was, self._failed = self._failed, error
-        if error == was:
-            return
-        if not self.logs_condition and errno.ENETDOWN in {error, was}:
-            return
-        if error:
-            log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
-        else:
-            log.warning("%s: sending again", self.name)
-
-    def _gone(self, number: int) -> LinkError:
-        return LinkError(f"{self.name} is gone: {os.strerror(number)}", number)
 
 
 def relay(source: Packet, target: Packet, rx: Ring) -> int:

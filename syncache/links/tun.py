@@ -22,6 +22,7 @@ from .claim import Claim
 from .condition import Condition, flags_of
 from .link import LinkError
 from .netdev import Netdev
+from .refusals import Refusals, gone
 from .schedule import Schedule
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Tun:
             self.close()
             raise
         self._device = _core_links.Tun(self._fd, vnet_hdr=vnet_hdr)
-        self._failed = 0
+        self._refusals = Refusals()
         self._condition = Condition(self.name)
         self._dropped_before = _dropped(self.name)
         self._dropped = 0
@@ -148,7 +149,7 @@ class Tun:
         """Append packets to `rx`; none come while the interface is down."""
         count = self._device.receive(rx)
         if count < 0:
-            raise self._gone(-count)
+            raise gone(self.name, -count)
         return count
 
     def send(self, tx: Ring) -> int:
@@ -159,9 +160,9 @@ class Tun:
         """
         count = self._device.send(tx)
         if count < 0:
-            raise self._gone(-count)
+            raise gone(self.name, -count)
         if count > 0:
-            self._tell_refusals()
+            self._refusals.tell(self.name, self._device.send_error)
         return count
 
     def check(self) -> None:
@@ -219,20 +220,6 @@ class Tun:
                 fcntl.ioctl(self._fd, TUNSETOFFLOAD, 0)
         os.close(self._fd)
         self._fd = -1
-
-    def _tell_refusals(self) -> None:
-        """Log when packets begin to be refused, and when they go out again."""
-        error = self._device.send_error
-        if error == self._failed:
-            return
-        self._failed = error
-        if error:
-            log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
-        else:
-            log.warning("%s: sending again", self.name)
-
-    def _gone(self, number: int) -> LinkError:
-        return LinkError(f"{self.name} is gone: {os.strerror(number)}", number)
 
 
 def _dropped(name: str) -> int:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import logging
 import mmap
 import os
 import socket
@@ -35,6 +34,7 @@ from .frames import (
     raw_socket,
 )
 from .link import LinkError
+from .refusals import Refusals, gone
 from .schedule import Schedule
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from ..ring import Ring
 
-log = logging.getLogger(__name__)
 
 FRAMES = 2048  # each way
 FRAME_BYTES = (2048, 4096)  # the kernel takes 256 of each for itself
@@ -233,7 +232,7 @@ class Xdp:
         self.name = name
         self.logs_condition = True
         self._undo: list[Callable[[], object]] = []
-        self._failed = 0
+        self._refusals = Refusals()
         try:
             interface = Interface(name, addresses, claim=program is None)
             self._interface = interface
@@ -340,7 +339,7 @@ class Xdp:
         """Append frames to `rx`; none come while the interface is down."""
         count = self._link.receive(rx)
         if count < 0:
-            raise self._gone(-count)
+            raise gone(self.name, -count)
         return count
 
     def send(self, tx: Ring) -> int:
@@ -351,9 +350,11 @@ class Xdp:
         """
         count = self._link.send(tx)
         if count < 0:
-            raise self._gone(-count)
+            raise gone(self.name, -count)
         if count > 0:
-            self._tell_refusals()
+            self._refusals.tell(
+                self.name, self._link.send_error, outages=self.logs_condition
+            )
         return count
 
     def forward(self, rx: Ring) -> int:
@@ -366,8 +367,10 @@ class Xdp:
         """
         count = self._link.forward(rx)
         if count < 0:
-            raise self._gone(-count)
-        self._tell_refusals()
+            raise gone(self.name, -count)
+        self._refusals.tell(
+            self.name, self._link.send_error, outages=self.logs_condition
+        )
         return count
 
     def check(self) -> None:
@@ -378,22 +381,6 @@ class Xdp:
         """Close the link; everything is as it was."""
         while self._undo:
             self._undo.pop()()
-
-    def _tell_refusals(self) -> None:
-        """Log when frames begin to be refused, and when they go out again."""
-        error = self._link.send_error
-        was, self._failed = self._failed, error
-        if error == was:
-            return
-        if not self.logs_condition and errno.ENETDOWN in {error, was}:
-            return
-        if error:
-            log.warning("%s: not sending: %s; going on", self.name, os.strerror(error))
-        else:
-            log.warning("%s: sending again", self.name)
-
-    def _gone(self, number: int) -> LinkError:
-        return LinkError(f"{self.name} is gone: {os.strerror(number)}", number)
 
 
 def _socket() -> socket.socket:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 
-import needs
 import pytest
-from valkey_server import ValkeyServer
 
 from syncache import Inspection, Intercept, Keyring, Segment, Syncache, Sysctl
 from syncache.acl import AccessList, permit
@@ -35,27 +33,12 @@ COMMANDS = {
 
 
 @pytest.fixture
-def server(tmp_path):
-    try:
-        made = ValkeyServer(tmp_path)
-    except FileNotFoundError as error:
-        needs.lacks(str(error))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def place(tmp_path, server, capsys):
+def place(fleet_conf, capsys):
     """A member's configuration, of a group with a lifetime of 16 s."""
-    path = tmp_path / "fleet.conf"
-    path.write_text(
-        f"group = web\nvalkey = {server.url}\nkey = {tmp_path}/key\n"
-        f"keyring = {tmp_path}/ring\nname = edge-1\n"
-    )
     words = ["--lifetime", "16", "--skew-ms", "500"]
-    assert 0 == main(["fleet", "init", str(path), *words])
+    assert 0 == main(["fleet", "init", str(fleet_conf), *words])
     capsys.readouterr()
-    return path
+    return fleet_conf
 
 
 class Taker:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-import needs
 import pytest
-from valkey_server import ValkeyServer
 
 from syncache.cli import main
 from syncache.cli.metrics_fleet import FleetSamples
@@ -20,33 +18,18 @@ LINE = re.compile(rf"syncache_fleet_[a-z_]+\{{{LABEL}(,{LABEL})*\}} -?\d+(\.\d+)
 
 
 @pytest.fixture
-def server(tmp_path):
-    try:
-        made = ValkeyServer(tmp_path)
-    except FileNotFoundError as error:
-        needs.lacks(str(error))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def place(tmp_path, server, capsys):
+def place(fleet_conf, capsys):
     """A group, and two members that have published themselves."""
-    path = tmp_path / "fleet.conf"
-    path.write_text(
-        f"group = web\nvalkey = {server.url}\nkey = {tmp_path}/key\n"
-        f"keyring = {tmp_path}/ring\nname = edge-1\n"
-    )
-    assert 0 == main(["fleet", "init", str(path)])
+    assert 0 == main(["fleet", "init", str(fleet_conf)])
     capsys.readouterr()
     for name, rate in (("edge-1", 5.0), ("edge-2", 7.5)):
-        chosen = conf.Conf.read(path, {"SYNCACHE_FLEET_NAME": name})
+        chosen = conf.Conf.read(fleet_conf, {"SYNCACHE_FLEET_NAME": name})
         member = Member(chosen, Store(chosen))
         report = Record(name=name, time=0, state="cookies", rates={"syn": rate})
         member.report(report)
         member.turn()
         member.close()
-    return path
+    return fleet_conf
 
 
 def test_each_member_has_its_numbers(place, tmp_path):

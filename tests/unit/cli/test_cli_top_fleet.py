@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import needs
 import pytest
-from valkey_server import ValkeyServer
 
 from syncache.cli import main, top_fleet
 from syncache.cli.top_data import added
@@ -16,25 +14,10 @@ from syncache.fleet.store import Store
 
 
 @pytest.fixture
-def server(tmp_path):
-    try:
-        made = ValkeyServer(tmp_path)
-    except FileNotFoundError as error:
-        needs.lacks(str(error))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def place(tmp_path, server, capsys):
-    path = tmp_path / "fleet.conf"
-    path.write_text(
-        f"group = web\nvalkey = {server.url}\nkey = {tmp_path}/key\n"
-        f"keyring = {tmp_path}/ring\nname = edge-1\n"
-    )
-    assert 0 == main(["fleet", "init", str(path)])
+def place(fleet_conf, capsys):
+    assert 0 == main(["fleet", "init", str(fleet_conf)])
     capsys.readouterr()
-    return path
+    return fleet_conf
 
 
 def publish(place, name, late=0.0, **fields):

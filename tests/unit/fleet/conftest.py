@@ -1,22 +1,10 @@
-"""A group in a folder, and a server that lives as long as one test."""
+"""A group in a folder."""
 
 from __future__ import annotations
 
-import needs
 import pytest
-from valkey_server import ValkeyServer
 
 from syncache.fleet.conf import Conf
-
-
-@pytest.fixture
-def server(tmp_path):
-    try:
-        made = ValkeyServer(tmp_path)
-    except FileNotFoundError as error:
-        needs.lacks(str(error))
-    yield made
-    made.close()
 
 
 @pytest.fixture

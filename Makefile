@@ -100,6 +100,10 @@ TOOLS := $(NEED) $(shell cat .ci/tools) || [ -z "$$CI" ] || exit 1
 WORKERS ?= $(shell expr 2 '*' $(JOBS))
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder -p no:benchmark
 
+# Tests start Python a thousand times: its bytecode is kept, whatever one's shell says,
+# since without it each start compiles half a megabyte of source again.
+unexport PYTHONDONTWRITEBYTECODE
+
 test: $(EXTENSION)
 	@$(TOOLS)
 	@set -e; only=; for isa in $$($(PY) -m bench.machine); do \

@@ -51,6 +51,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--isa", action="store_true", help="run only what is marked `isa`")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over the files without a mark, if only what is marked `isa` shall run.
+
+    To read one is cheaper than to import it, which every worker does at every level.
+    """
+    if not config.getoption("--isa") or collection_path.suffix != ".py":
+        return None
+    return b"mark.isa" not in collection_path.read_bytes() or None
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:

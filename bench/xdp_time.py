@@ -28,7 +28,7 @@ from syncache import Keyring, Segment, Sysctl
 from syncache._core import bpf as _core_bpf
 from syncache.links import bpf
 from syncache.links.bpf import R0, R1, R2, R3, Assembler
-from syncache.links.bpf_object import BpfObject
+from syncache.links.bpf_object import HAS_FRAGS, BpfObject
 from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield import ZERO
 from syncache.links.shield_config import ShieldConfig
@@ -140,13 +140,18 @@ def nothing() -> bytes:
 
 
 class Harness:
-    """Runs programs on SYNs."""
+    """Runs programs on SYNs.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: Of the SYNs.
+        flags: Those that the programs are loaded with: in one map they have the same.
+    """
+
+    def __init__(self, port: int, flags: int) -> None:
         self._frame = frame(port)
         self._programs = _core_bpf.bpf_map(MAP_PROG_ARRAY, 1)
-        self._harness = load(harness(self._frame, self._programs))
-        self._nothing = load(nothing())
+        self._harness = load(harness(self._frame, self._programs), flags)
+        self._nothing = load(nothing(), flags)
 
     def run(self, program: int) -> float:
         """Return the nanoseconds of one run of a program alone."""
@@ -162,10 +167,11 @@ class Harness:
         return float(run.duration_ns)
 
 
-def load(program: bytes) -> int:
+def load(program: bytes, flags: int = 0) -> int:
     """Load a program; a refusal is for whoever runs the bench."""
+    kind = (bpf.PROG_XDP, bpf.ATTACH_XDP)
     try:
-        return bpf.load(bpf.PROG_XDP, bpf.ATTACH_XDP, program)
+        return _core_bpf.bpf_load(*kind, program, flags=flags)
     except OSError as error:
         raise WireError(str(error)) from None
 
@@ -248,13 +254,14 @@ def times() -> Iterator[Arms]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         listener = stack.enter_context(socket.create_server(("", 0)))
         port = listener.getsockname()[1]
-        programs = {"shield": shield(stack, port), "xdp_tx": load(xdp_tx.program())}
+        programs = {"xdp_tx": load(xdp_tx.program())}
         try:
             programs["xdp_synproxy"] = synproxy(folder, port)
         except WireError as error:
             print(f"  {error}")
-        made = Harness(port)
-        yield {name: partial(made.run, fd) for name, fd in programs.items()}
+        plain, in_pieces = Harness(port, 0), Harness(port, HAS_FRAGS)
+        arms = {name: partial(plain.run, fd) for name, fd in programs.items()}
+        yield {"shield": partial(in_pieces.run, shield(stack, port))} | arms
 
 
 FAMILIES = (

@@ -21,13 +21,14 @@ struct listener {
     uint32_t backlog; /* in it */
     uint32_t qlen; /* half-open connections */
     uint32_t backlog_max;
+    uint32_t mss; /* its TCP_MAXSEG; 0: none */
 };
 
 static inline bool
 listener_read(struct bpf_sock *socket, struct listener *listener)
 {
     void *tcp = socket_tcp(socket);
-    uint32_t qlen, backlog, backlog_max, mptcp;
+    uint32_t qlen, backlog, backlog_max, mptcp, mss;
 
     if (tcp == NULL)
         return false;
@@ -35,11 +36,13 @@ listener_read(struct bpf_sock *socket, struct listener *listener)
     KERNEL_QLEN(qlen, tcp);
     KERNEL_BACKLOG(backlog, tcp);
     KERNEL_BACKLOG_MAX(backlog_max, tcp);
+    KERNEL_MSS(mss, tcp);
     listener->mptcp = mptcp != 0;
     listener->qlen = qlen;
     listener->backlog_max = backlog_max;
     listener->backlog = backlog;
     listener->full = backlog > backlog_max;
+    listener->mss = mss;
     return true;
 }
 
@@ -95,10 +98,11 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
     return ANSWER_COOKIE;
 }
 
-/* `tuple` is addresses and ports as they lie in the packet. */
+/* `tuple` is addresses and ports as they lie in the packet; `mss` becomes the listener's own, if it has one. */
 static inline enum answer
 answer(void *context, const struct shield_config *config, struct shield_service *service,
-       struct shield_counters *counters, const uint32_t *tuple, uint32_t tuple_size, uint64_t now_ns)
+       struct shield_counters *counters, const uint32_t *tuple, uint32_t tuple_size, uint64_t now_ns,
+       uint32_t *mss)
 {
     struct listener listener = {0};
     enum answer decided = ANSWER_PASS;
@@ -116,6 +120,8 @@ answer(void *context, const struct shield_config *config, struct shield_service 
         counters->known++;
     else if (listener_read(socket, &listener))
         decided = answer_listener(config, service, counters, &listener, tuple, tuple_size, now_ns);
+    if (listener.mss != 0 && listener.mss < *mss)
+        *mss = listener.mss;
     socket_release(socket);
     return decided;
 }

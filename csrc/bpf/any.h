@@ -27,6 +27,7 @@ struct packet {
     uint32_t segment;   /* bytes of TCP, options and data */
     uint32_t header;    /* bytes of TCP header and options */
     uint64_t addresses; /* sum of their words */
+    uint32_t mss_ours;  /* of the SYN-ACK */
     struct tuple tuple;
 };
 
@@ -208,7 +209,7 @@ write_options(struct scratch *scratch, uint32_t *options,
     uint32_t count = 1;
 
     options[0] = 0x00000402 |
-                 swap16(cookie_family(config, &packet->tuple)->mss_ours) << 16;
+                 swap16(packet->mss_ours) << 16;
     if (scratch->wscale != SYNCACHE_WSCALE_NONE)
         options[count++] = 0x00030301 | config->rcv_wscale << 24;
     if (scratch->timestamps != 0) {
@@ -250,6 +251,12 @@ write_tcp(struct scratch *scratch, uint32_t *tcp,
     return words * 4;
 }
 
+static inline uint32_t
+hop_limit(uint32_t theirs, const struct shield_family *family)
+{
+    return theirs == HOP_LIMIT_MAX ? HOP_LIMIT_MAX : family->hop_limit;
+}
+
 /* Writes the IP header of a SYN-ACK with so many bytes of TCP. */
 static inline void
 write_ip(const struct scratch *scratch, uint32_t *ip,
@@ -258,7 +265,7 @@ write_ip(const struct scratch *scratch, uint32_t *ip,
 {
     if (packet->tuple.v6) {
         ip[0] = swap32(0x60000000 | (iss & 0xfffff));
-        ip[1] = swap16(tcp_size) | PROTOCOL_TCP << 16 | config->hop_limit << 24;
+        ip[1] = swap16(tcp_size) | PROTOCOL_TCP << 16 | hop_limit(scratch->ip[1] >> 24, &config->family[1]) << 24;
         for (int i = 0; i < 4; i++) {
             ip[2 + i] = scratch->ip[6 + i];
             ip[6 + i] = scratch->ip[2 + i];
@@ -267,7 +274,7 @@ write_ip(const struct scratch *scratch, uint32_t *ip,
     }
     ip[0] = 0x45 | swap16(20 + tcp_size) << 16;
     ip[1] = 0x00400000; /* DF */
-    ip[2] = config->hop_limit | PROTOCOL_TCP << 8;
+    ip[2] = hop_limit(scratch->ip[2] & 0xff, &config->family[0]) | PROTOCOL_TCP << 8;
     ip[3] = scratch->ip[4];
     ip[4] = scratch->ip[3];
     ip[2] |=
@@ -350,7 +357,7 @@ answer_syn(frame_context *frame, struct scratch *scratch,
 /* Looks for the socket, and decides. */
 static inline enum answer
 decide(frame_context *frame, const struct scratch *scratch,
-       const struct packet *packet, const struct shield_config *config,
+       struct packet *packet, const struct shield_config *config,
        struct shield_service *service, struct shield_counters *counters,
        uint64_t now_ns)
 {
@@ -360,12 +367,12 @@ decide(frame_context *frame, const struct scratch *scratch,
         for (int i = 0; i < 8; i++)
             tuple[i] = scratch->ip[2 + i];
         tuple[8] = packet->tuple.ports;
-        return answer(frame, config, service, counters, tuple, 36, now_ns);
+        return answer(frame, config, service, counters, tuple, 36, now_ns, &packet->mss_ours);
     }
     tuple[0] = scratch->ip[3];
     tuple[1] = scratch->ip[4];
     tuple[2] = packet->tuple.ports;
-    return answer(frame, config, service, counters, tuple, 12, now_ns);
+    return answer(frame, config, service, counters, tuple, 12, now_ns, &packet->mss_ours);
 }
 
 /* The verdict on a frame. */
@@ -414,6 +421,7 @@ answer_any(frame_context *frame)
     if ((config->flags & SHIELD_VERIFY) &&
         !is_checked(frame, scratch, &packet, counters))
         return FRAME_DROP;
+    packet.mss_ours = cookie_family(config, &packet.tuple)->mss_ours;
     enum answer decided =
         decide(frame, scratch, &packet, config, service, counters, now_ns);
     if (decided != ANSWER_COOKIE)

@@ -48,10 +48,11 @@ FIELDS = {  # numbers of kernel.h: structure, members
     28673: "inet_connection_sock.icsk_accept_queue/request_sock_queue.qlen",
     28674: "sock.sk_ack_backlog",
     28675: "sock.sk_max_ack_backlog",
+    28677: "tcp_sock.rx_opt/tcp_options_received.user_mss",
 }
 OPTIONAL = {28676: "tcp_sock.is_mptcp"}
 MAP = struct.Struct("<5I")
-LOAD_WORD, LOAD_BYTE = 0x61, 0x71
+LOAD_WORD, LOAD_HALF, LOAD_BYTE = 0x61, 0x69, 0x71
 R_BPF_64_64, R_BPF_64_32 = 1, 10
 SKIP = 77
 
@@ -129,7 +130,7 @@ def describe(name: str, section: str, made: Object) -> tuple[bytes, list[list[ob
             raise SystemExit(f"{name}: relocation {kind} of {symbol}")
     for instruction in range(len(code) // 8):
         (offset,) = struct.unpack_from("<h", code, 8 * instruction + 2)
-        if offset in FIELDS and code[8 * instruction] == LOAD_WORD:
+        if offset in FIELDS and code[8 * instruction] in {LOAD_WORD, LOAD_HALF}:
             places.append(["field", instruction, FIELDS[offset]])
         if offset in OPTIONAL and code[8 * instruction] == LOAD_BYTE:
             places.append(["optional", instruction, OPTIONAL[offset]])

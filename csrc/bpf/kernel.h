@@ -61,9 +61,12 @@ static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_soc
  */
 #define KERNEL_FIELD(value, pointer, number) \
     __asm__ volatile("%0 = *(u32 *)(%1 + " #number ")" : "=r"(value) : "r"(pointer))
+#define KERNEL_FIELD16(value, pointer, number) \
+    __asm__ volatile("%0 = *(u16 *)(%1 + " #number ")" : "=r"(value) : "r"(pointer))
 #define KERNEL_QLEN(value, socket) KERNEL_FIELD(value, socket, 28673)
 #define KERNEL_BACKLOG(value, socket) KERNEL_FIELD(value, socket, 28674)
 #define KERNEL_BACKLOG_MAX(value, socket) KERNEL_FIELD(value, socket, 28675)
+#define KERNEL_MSS(value, socket) KERNEL_FIELD16(value, socket, 28677)
 /* A byte that some kernels do not have, which is 0 there. */
 #define KERNEL_MPTCP(value, socket) \
     __asm__ volatile("%0 = *(u8 *)(%1 + 28676)" : "=r"(value) : "r"(socket))

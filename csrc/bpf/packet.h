@@ -26,6 +26,8 @@
 #define TCP_SIZE WIRE_TCP_HEADER_BYTES
 #define OPTIONS_MAX WIRE_TCP_OPTIONS_MAX
 
+#define HOP_LIMIT_MAX 255 /* of who asks for TTL security (RFC 5082), and gets the same */
+
 #define FLAGS_SYN WIRE_SYN
 #define FLAGS_OF_A_SYN (WIRE_FIN | WIRE_SYN | WIRE_RST | WIRE_ACK)
 

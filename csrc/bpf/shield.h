@@ -48,8 +48,8 @@ struct shield_family {
     uint64_t wscale_index; /* of a scale of 0 to 14: four bits each */
     uint16_t mss_none;   /* index for no MSS option */
     uint16_t mss_least;  /* a peer that offers less is the kernel's */
-    uint16_t mss_ours;   /* announced in SYN-ACKs */
-    uint16_t reserved;
+    uint16_t mss_ours;   /* announced in SYN-ACKs, if the listener has no lower one */
+    uint16_t hop_limit;  /* of SYN-ACKs */
 };
 
 struct shield_config {
@@ -66,10 +66,8 @@ struct shield_config {
     uint32_t ts_base;    /* added to the clock in milliseconds */
     uint32_t rcv_wscale; /* ours */
     uint32_t window;     /* of SYN-ACKs */
-    uint32_t hop_limit;
     uint32_t qlen;       /* half-open connections of a listener that are a flood */
     uint32_t mac[2];     /* the interface's address, raw: 4 and 2 bytes */
-    uint32_t reserved;
 };
 
 /* A protected address and port, raw. */

@@ -80,7 +80,8 @@ turn_link(uint32_t *link)
 /* Turns the SYN into its SYN-ACK, whose options are as many bytes. */
 static inline void
 write_reply(struct syn *syn, const struct shield_config *config,
-            const struct tuple *tuple, uint32_t iss, uint32_t tsval)
+            const struct tuple *tuple, uint32_t iss, uint32_t tsval,
+            uint32_t mss)
 {
     uint32_t *ip = syn->ip, *tcp = syn->tcp;
     uint64_t addresses;
@@ -88,7 +89,9 @@ write_reply(struct syn *syn, const struct shield_config *config,
 
     ip[0] = 0x3c000045;
     ip[1] = 0x00400000; /* DF */
-    ip[2] = config->hop_limit | PROTOCOL_TCP << 8;
+    ip[2] = (ip[2] & 0xff) == HOP_LIMIT_MAX ? HOP_LIMIT_MAX
+                                            : config->family[0].hop_limit;
+    ip[2] |= PROTOCOL_TCP << 8;
     ip[3] = (uint32_t)(tuple->address[0] >> 32);
     ip[4] = (uint32_t)tuple->address[0];
     addresses = (uint64_t)ip[3] + ip[4];
@@ -98,7 +101,7 @@ write_reply(struct syn *syn, const struct shield_config *config,
     tcp[1] = swap32(iss);
     tcp[3] = 0x000012a0 | swap16(config->window) << 16;
     tcp[4] = 0;
-    tcp[5] = 0x00000402 | swap16(config->family[0].mss_ours) << 16;
+    tcp[5] = 0x00000402 | swap16(mss) << 16;
     tcp[9] = tcp[7]; /* TSval becomes TSecr */
     tcp[6] = 0x00030301 | config->rcv_wscale << 24;
     tcp[7] = 0x0a080204;
@@ -146,8 +149,9 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     }
     if ((config->flags & SHIELD_VERIFY) && !is_checked(syn, counters))
         return XDP_DROP;
+    uint32_t ours = config->family[0].mss_ours;
     enum answer decided = answer(frame, config, service, counters, sockets,
-                                 sizeof sockets, now_ns);
+                                 sizeof sockets, now_ns, &ours);
     if (decided != ANSWER_COOKIE)
         return decided == ANSWER_DROP ? XDP_DROP : XDP_PASS;
     if (wscale > SYNCACHE_WSCALE_MAX)
@@ -158,7 +162,7 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     uint32_t tsval = cookie_timestamp(config, &tuple, now_ns);
     sources_sample(mac, &syn->ip[3], &syn->ip[4], 4, syn->tcp[0]);
     turn_link(link);
-    write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval);
+    write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval, ours);
     answer_minted(state, now_ns);
     counters->synack++;
     return XDP_TX;

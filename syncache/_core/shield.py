@@ -68,6 +68,11 @@ class Config:
         for family, low, high in zip(self._config.family, least, ours, strict=True):
             family.mss_least, family.mss_ours = low, high
 
+    def hop_limits(self, limits: tuple[int, int]) -> None:
+        """Set the hop limit of SYN-ACKs, of IPv4 and of IPv6."""
+        for family, limit in zip(self._config.family, limits, strict=True):
+            family.hop_limit = limit
+
     def mac(self, address: bytes) -> None:
         """Set the Ethernet address that frames for us have."""
         self._config.mac[0], self._config.mac[1] = struct.unpack("=IH", address)

@@ -68,9 +68,10 @@ def window(mss: int) -> int:
     return space // mss * mss if space >= mss else space
 
 
-def ttl() -> int:
-    """Return the hop limit of packets that the kernel sends."""
-    return value("ip_default_ttl", TTL)
+def hop_limits(interface: str) -> tuple[int, int]:
+    """Return the hop limits of what the kernel sends, of IPv4 and of IPv6."""
+    (limit6, *_) = values(f"net/ipv6/conf/{interface}/hop_limit", TTL)
+    return value("ip_default_ttl", TTL), limit6
 
 
 def passive_opens() -> int:

@@ -102,11 +102,11 @@ class ShieldConfig:
             flags=flags,
             ts_base=self._ts_base,
             rcv_wscale=self._scale,
-            hop_limit=host_settings.ttl(),
             qlen=number(sysctl, QLEN),
         )
         ours = tuple(max(interface.mtu - size, 1) for size in HEADERS)
         config.mss(MSS_LEAST, (min(ours[0], 65535), min(ours[1], 65535)))
+        config.hop_limits(host_settings.hop_limits(interface.name))
         config.put(window=host_settings.window(ours[0]))
         config.mac(interface.mac)
         config.shape(layout(sysctl), number(sysctl, SECMOD))

@@ -43,7 +43,7 @@ def test_programs_are_timed_and_a_silent_one_is_an_error(monkeypatch):
     with xdp_time.times() as arms:
         assert {"shield", "xdp_tx"} <= arms.keys()
         assert all(arm() > 0 for name, arm in arms.items() if name != "xdp_tx")
-    timer = xdp_time.Harness(80)
+    timer = xdp_time.Harness(80, 0)
     timer.run(xdp_time.load(xdp_tx.program()))
     with pytest.raises(WireError, match="did not answer"):
         timer.run(xdp_time.load(xdp_time.nothing()))

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import random
+import socket
 import struct
 import subprocess
 import sys
@@ -94,6 +95,35 @@ def minted(rig, segment):
     run = rig.xdp(segment.packet())
     assert XDP_TX == run.verdict, rig.counters()
     return Segment.parse(run.packet[14:])
+
+
+def answered(rig, segment):
+    """Return the SYN-ACKs of the template, with a tag, and in tc."""
+    runs = [rig.xdp(segment.packet(), tags) for tags in TAGS[:2]]
+    assert [XDP_TX, XDP_TX] == [run.verdict for run in runs], rig.counters()
+    runs.append(rig.skb(segment.packet()))
+    return [run.packet[at:] for run, at in zip(runs, (14, 18, 14), strict=True)]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_client_that_asks_for_ttl_security_gets_it(rig, family):
+    """A SYN with 255 is answered with 255 (RFC 5082), any other as usual."""
+    at = 8 if family == 4 else 7
+    packet = linux_syn(rig, family)
+    for theirs, ours in ((255, 255), (254, 64), (64, 64)):
+        segment = replace(packet, hop_limit=theirs)
+        assert [ours] * 3 == [reply[at] for reply in answered(rig, segment)]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_listener_with_a_maximum_segment_size_has_it_told(rig, family):
+    """TCP_MAXSEG, unless the interface has a lower one."""
+    least = 1460 if family == 4 else 1440
+    for given, told in ((900, 900), (9000, least)):
+        for listener in rig.listeners:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, given)
+        replies = answered(rig, linux_syn(rig, family))
+        assert [told] * 3 == [Segment.parse(reply).mss for reply in replies]
 
 
 @pytest.mark.parametrize("layout", ["wide", "freebsd"])

@@ -70,9 +70,10 @@ def test_window_is_whole_segments_that_the_buffer_has(proc, default, mss, window
 
 def test_hop_limit_is_the_kernels(proc):
     """64 where it does not say."""
-    assert 64 == host_settings.ttl()
+    assert (64, 64) == host_settings.hop_limits("eth0.7")
     proc("sys/net/ipv4/ip_default_ttl", "99")
-    assert 99 == host_settings.ttl()
+    proc("sys/net/ipv6/conf/eth0.7/hop_limit", "55")
+    assert (99, 55) == host_settings.hop_limits("eth0.7")
 
 
 def test_connections_that_tcp_accepted_are_counted(proc):

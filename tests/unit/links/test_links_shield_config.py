@@ -17,7 +17,7 @@ KEY_BYTES = 40
 EPOCH_AT = 4 * KEY_BYTES + 32
 TIMES = struct.Struct("=5Q")  # epoch, start, lifetime, skew, hold
 FAMILY_BYTES = 64
-NUMBERS = struct.Struct("=10I")  # mode .. mac, reserved
+NUMBERS = struct.Struct("=8I")  # mode .. mac
 INTERFACE = InterfaceInfo("eth0", 2, bytes(6), 1500, "", 0, False, True, 0)
 X = "net.inet.tcp.syncache.x."
 
@@ -37,8 +37,8 @@ class Told:
             for i in range(2)
         ]
         numbers = NUMBERS.unpack_from(content, place + 2 * FAMILY_BYTES)
-        self.mode, self.flags, self.ts_base, self.wscale, self.window, _, self.qlen = (
-            numbers[:7]
+        self.mode, self.flags, self.ts_base, self.wscale, self.window, self.qlen = (
+            numbers[:6]
         )
 
 

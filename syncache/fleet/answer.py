@@ -3,16 +3,25 @@
 A client takes what a server sends: a value of 512 MB, a line without an end, or a byte
 a second for ever.  Who made such a value, or is such a server, would have the memory of
 the process that forwards packets.  So each request says how much may come back.
+
+A server that wants nobody says why and closes, while the client is still writing: its
+last words are the error then, not the broken pipe.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ANSWER_BYTES_MAX = 256 * 1024
 CALL_SECONDS = 5.0
+LAST_WORDS = (b"-DENIED", b"-ERR max number of clients", b"-NOAUTH", b"-LOADING")
+LAST_WORDS_MAX = 512
 
 
 @dataclass(slots=True)
@@ -39,6 +48,7 @@ class Gauge:
     def __init__(self, sock: Any, allowance: Allowance) -> None:
         self._sock = sock
         self._allowance = allowance
+        self._last = b""
         self._begin()
 
     def _begin(self) -> None:
@@ -50,28 +60,62 @@ class Gauge:
         return getattr(self._sock, name)
 
     def sendall(self, data: bytes) -> None:
-        """Send a request, or a part of one."""
-        self._sock.sendall(data)
+        """Send a request, or a part of one.
+
+        Raises:
+            ValueError: the server's last words.
+        """
+        try:
+            self._sock.sendall(data)
+        except OSError:
+            with contextlib.suppress(OSError):  # it may lie there unread
+                self._heard(self._sock.recv(LAST_WORDS_MAX))
+            self._complain()
+            raise
         self._begin()
 
     def recv(self, size: int) -> bytes:
         """Receive a part of the answer.
 
         Raises:
-            ValueError: it has become too long.
+            ValueError: it has become too long; or the server's last words.
             TimeoutError: it takes too long.
         """
         self._check_time()
-        data: bytes = self._sock.recv(size)
+        data: bytes = self._received(self._sock.recv, size)
         self._count(len(data))
+        self._heard(data)
         return data
 
     def recv_into(self, buffer: Any, *sizes: int) -> int:
         """Receive a part of the answer; see `recv`."""
         self._check_time()
-        size: int = self._sock.recv_into(buffer, *sizes)
+        size: int = self._received(self._sock.recv_into, buffer, *sizes)
         self._count(size)
+        self._heard(bytes(memoryview(buffer)[: min(size, LAST_WORDS_MAX)]))
         return size
+
+    def _received(self, receive: Callable[..., Any], *words: Any) -> Any:
+        """Receive; an end right behind last words is these."""
+        try:
+            found = receive(*words)
+        except ConnectionError:
+            self._complain()
+            raise
+        if not found:
+            self._complain()
+        return found
+
+    def _heard(self, data: bytes) -> None:
+        """Note words that a server ends with."""
+        if data:
+            self._last = data if data.startswith(LAST_WORDS) else b""
+
+    def _complain(self) -> None:
+        """Raise the server's last words, if it has said any."""
+        if self._last:
+            line = self._last[1:LAST_WORDS_MAX].split(b"\r\n")[0]
+            raise ValueError(line.decode("utf-8", errors="replace"))
 
     def _check_time(self) -> None:
         if time.monotonic() > self._end:

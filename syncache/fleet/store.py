@@ -20,6 +20,7 @@ from .._core.redeemed import FILTER_BYTES_MAX
 from . import FleetError
 from .answer import Allowance, gauged
 from .record import BYTES_MAX
+from .refusal import told
 from .seal import HEADER_BYTES_MAX, MESSAGE_BYTES_MAX
 from .url import Url
 
@@ -36,7 +37,6 @@ ALL_SECONDS = 30.0
 FILTER_MAX = FILTER_BYTES_MAX + 256  # sealed
 FILTERS_KEPT = 512
 FILTERS_READ = 16  # in one round trip
-OF_CLUSTERS = {"MovedError", "AskError", "ClusterDownError", "ClusterCrossSlotError"}
 
 # Puts a document in place unless the one there has the same version or a higher one.
 PUBLISH = """
@@ -131,22 +131,22 @@ class Store:
             # the client's own error would have the whole request in it.
             answers = pipe.execute(raise_on_error=False)
             own = answers.pop(0) if twin else None
-            told = answers.pop() if clock else None
+            time = answers.pop() if clock else None
             told_records = answers.pop() if sample else []
             header = answers.pop()
             if isinstance(header, Exception):
                 raise header
             refused = [
-                one for one in (*answers, own, told, told_records) if _is_no(one)
+                one for one in (*answers, own, time, told_records) if _is_no(one)
             ]
             return News(
                 _bytes(header),
                 {} if _is_no(told_records) else _records(told_records),
                 None
-                if told is None or _is_no(told)
-                else int(told[0]) + int(told[1]) / 1e6,
+                if time is None or _is_no(time)
+                else int(time[0]) + int(time[1]) / 1e6,
                 None if own is None or _is_no(own) else _bytes(own),
-                f"Valkey at {self._where}: {_words(refused[0])}" if refused else "",
+                f"Valkey at {self._where}: {told(refused[0])}" if refused else "",
             )
 
     def document(self) -> bytes | None:
@@ -161,7 +161,7 @@ class Store:
             script = self._valkey.register_script(PUBLISH)
             names = [self._keys, self._news]
             done = script(keys=names, args=[message, version])
-            return bool(done)
+            return int(done) == 1
 
     def records(self) -> dict[str, bytes]:
         """Return the sealed records of all members."""
@@ -233,31 +233,14 @@ class Store:
             yield
         except StoreError:
             raise
-        except (
-            self._error,
-            OSError,
-            AttributeError,
-            ValueError,
-            TypeError,
-            LookupError,
-            RecursionError,
-        ) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a lie makes of a client
             with contextlib.suppress(self._error, OSError):
                 self._valkey.connection_pool.disconnect()
-            raise StoreError(f"Valkey at {self._where}: {_words(error)}") from None
+            raise StoreError(f"Valkey at {self._where}: {told(error)}") from None
 
 
 def _is_no(value: object) -> bool:
     return isinstance(value, Exception)
-
-
-def _words(error: Exception) -> str:
-    """Return an error in one line."""
-    name = type(error).__name__
-    words = " ".join(str(error).split())
-    if name in OF_CLUSTERS or words.startswith("CROSSSLOT"):
-        return f"it is a cluster, and has to be one server ({words[:100]})"
-    return words[:200] or name
 
 
 def _bytes(value: object) -> bytes:

@@ -131,6 +131,97 @@ def test_answer_that_comes_byte_by_byte_ends(monkeypatch, into):
             read()
 
 
+DENIED = b"-DENIED Valkey is running in protected mode because " + b"x" * 900 + b"\r\n"
+FULL = b"-ERR max number of clients reached\r\n"
+
+
+class Closed:
+    """A socket whose other end has said a word and closed."""
+
+    def __init__(self, unread, *, broken):
+        self.unread, self.broken = unread, broken
+
+    def sendall(self, data):
+        del data
+        if self.broken:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    def recv(self, size):
+        found, self.unread = self.unread[:size], self.unread[size:]
+        if not found and self.broken:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        return found
+
+    def recv_into(self, buffer, *_):
+        found = self.recv(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"), [(DENIED, "^DENIED Valkey is"), (FULL, "^ERR max number")]
+)
+@pytest.mark.parametrize("into", [False, True])
+@pytest.mark.parametrize("broken", [False, True])
+def test_last_words_of_a_server_are_the_error(said, words, into, broken):
+    """While it is written to, and when the end is read after they were."""
+    if broken:
+        with pytest.raises(ValueError, match=words):
+            Gauge(Closed(said, broken=True), Allowance()).sendall(b"x")
+    sock = Gauge(Closed(said, broken=broken), Allowance())
+    read = (lambda: sock.recv_into(bytearray(999))) if into else lambda: sock.recv(999)
+    assert read()
+    with pytest.raises(ValueError, match=words):
+        read()
+
+
+@pytest.mark.parametrize("said", [b"+OK\r\n", b"-ERR Unknown subcommand\r\n", b""])
+def test_end_without_last_words_is_the_sockets(said):
+    """A server that is stopped, also right after it did not know a request."""
+    assert b"" == Gauge(Closed(b"", broken=False), Allowance()).recv(9)
+    for sock in (Gauge(Closed(said, broken=True), Allowance()) for _ in range(2)):
+        with pytest.raises(BrokenPipeError):
+            sock.sendall(b"x")
+        with pytest.raises(ConnectionResetError):
+            sock.recv(99)
+
+
+@pytest.fixture
+def unwilling(tmp_path):
+    """A server that tells everybody why it wants nobody, and closes."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "unwilling"))
+    server.listen()
+
+    def refuse():
+        while True:
+            try:
+                peer, _ = server.accept()
+            except OSError:
+                return
+            with peer, contextlib.suppress(OSError):
+                peer.sendall(DENIED)
+
+    thread = threading.Thread(target=refuse, daemon=True)
+    thread.start()
+    yield f"unix://{tmp_path}/unwilling"
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join()
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_server_in_protected_mode_is_named_with_the_remedy(
+    unwilling, member_conf, protocol
+):
+    """Whether the client was still writing or not."""
+    store = Store(member_conf("edge-1", f"{unwilling}?protocol={protocol}"))
+    for _ in range(20):
+        with pytest.raises(StoreError, match="in protected mode: set a password"):
+            store.document()
+    store.close()
+
+
 def test_everything_else_is_the_sockets():
     """The client sets its times and closes it."""
     made = gauged(valkey.Connection, Allowance())(host="127.0.0.1", port=1)

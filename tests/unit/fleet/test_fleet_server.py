@@ -130,16 +130,19 @@ def test_password_that_was_changed_is_an_alarm_until_it_is_right(member, server)
     assert {} == one.alarms
 
 
-def test_cluster_is_named(member, monkeypatch):
+@pytest.mark.parametrize(
+    "words", ["MOVED 7000 192.0.2.1:6379", "ASK 7000 [2001:db8::1]:6379", "MOVED 7 :1"]
+)
+def test_cluster_is_named(member, monkeypatch, words):
     """Its keys would lie on several servers."""
     import valkey
 
     one = member("edge-1")
-    error = valkey.exceptions.MovedError("7000 192.0.2.1:6379")
+    error = valkey.ResponseError(words)  # as the client reads it
     monkeypatch.setattr(
         one._store._valkey, "pipeline", lambda **_: (_ for _ in ()).throw(error)
     )
-    with pytest.raises(StoreError, match="it is a cluster, and has to be one server"):
+    with pytest.raises(StoreError, match="it is a cluster or redirects, and has to be"):
         one.turn()
 
 

@@ -20,7 +20,7 @@ from .signals import Stopped, held
 from .sink import open_standard, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS = {
     "sysctl": "show or set tunables, of a file or of a running process",
@@ -45,6 +45,20 @@ COMMANDS = {
 
 # Of a write to the standard output that has no room, or is no more.
 OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+NO_MEMORY = "not enough memory: look at `ulimit -v`, MemoryMax= of the unit, and `free`"
+PROCESSES = (
+    "look at `ulimit -u`, TasksMax= of the unit, and how many processes there are"
+)
+NO_THREAD = f"cannot start a thread: no memory, or {PROCESSES}"
+# Of which a process, or the machine, has no more.
+SCARCE = {
+    errno.ENOMEM: "look at `ulimit -v`, MemoryMax= of the unit, and `free`",
+    errno.EAGAIN: PROCESSES,
+    errno.EMFILE: "look at `ulimit -n` and LimitNOFILE= of the unit",
+    errno.ENFILE: "look at fs.file-max",
+}
 
 
 class Failure(Exception):  # noqa: N818  it is no error of ours
@@ -79,31 +93,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may be of any bytes
             stream.reconfigure(errors="backslashreplace")
-    try:
+
+    def work() -> int:
         with held(words):
             module = importlib.import_module(f"syncache.cli.{words[0]}")
             command = cast("Command", module)
             status = command.run(command.parser().parse_intermixed_args(words[1:]))
         if sys.stdout is not None:
             sys.stdout.flush()
+        return status
+
+    return guarded(f"syncache {words[0]}", work)
+
+
+def guarded(name: str, work: Callable[[], int]) -> int:
+    """Do some work; return its exit status, or that of a failure, which is one line.
+
+    Args:
+        name: Of who says the line.
+        work: Returns the status.
+    """
+    try:
+        return work()
     except Failure as failure:
-        say(f"syncache {words[0]}: {one_line(failure)}")
+        say(f"{name}: {one_line(failure)}")
         return 1
     except BrokenPipeError:  # `syncache sysctl -a | head`
         _give_up_output()
         return 1
-    except OSError as error:
-        if error.filename is not None:  # a path of the operator's that cannot be
-            say(f"syncache {words[0]}: {one_line(unreadable(error))}")
-            return 1
-        if error.errno not in OUTPUT_ERRORS:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+        if (why := _explained(error)) is None:
             raise
-        _give_up_output()
-        say(f"syncache {words[0]}: cannot write the output: {error.strerror}")
+        if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS:
+            _give_up_output()
+        say(f"{name}: {one_line(why)}")
         return 1
     except (KeyboardInterrupt, Stopped):
         return 130
-    return status
+
+
+def _explained(error: Exception) -> str | None:
+    """Return an operator's fault in words; None if it is one of ours."""
+    if isinstance(error, MemoryError) or "failed to map segment" in str(error):
+        return NO_MEMORY
+    if isinstance(error, RuntimeError):
+        return NO_THREAD if str(error).startswith("can't start new thread") else None
+    if not isinstance(error, OSError):
+        return None
+    if error.strerror is None:  # a link says what to do in its text
+        return str(error)
+    if error.filename is not None:  # a path of the operator's that cannot be
+        return str(unreadable(error))
+    if error.errno in OUTPUT_ERRORS:
+        return f"cannot write the output: {error.strerror}"
+    if (remedy := SCARCE.get(error.errno or 0)) is not None:
+        return f"{error.strerror}: {remedy}"
+    return None
 
 
 def _give_up_output() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import Syncache, Sysctl
 from ..control import assign, start_control
-from . import Failure, keyopts, keys, needs, unreadable
+from . import Failure, guarded, keyopts, keys, needs, unreadable
 from . import options as opts
 from .control_socket import place_of
 from .exporting import exporting
@@ -122,6 +122,7 @@ def run(options: argparse.Namespace) -> int:
         Syncache(sysctl)
         return 0
     if options.shards > 1:
+        opts.check_outputs(options)  # or each would say it
         try:
             with exporting(options):
                 return run_shards(options, sysctl, ours, source)
@@ -201,7 +202,7 @@ def run_shards(
 
     manager = OfShards(options.shards)
 
-    def work(shard: Shard) -> None:
+    def work(shard: Shard) -> int:
         os.environ.pop(SOCKET, None)  # to the manager the parent is the service
         cpu = shard.cpu if options.cpu is None else options.cpu + shard.index
         hints = {"cpu": cpu, "priority": options.priority}
@@ -227,9 +228,13 @@ def run_shards(
             asyncio.run(
                 serve(options, sysctl, ours, link, given, signals, output, recorder)
             )
+        return 0
+
+    def guard(shard: Shard) -> None:
+        raise SystemExit(guarded(f"shard {shard.index}", lambda: work(shard)))
 
     try:
-        return run(options.shards, work, turn=manager.turn)
+        return run(options.shards, guard, turn=manager.turn)
     finally:
         manager.close()
         if program:

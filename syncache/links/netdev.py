@@ -55,7 +55,7 @@ class Netdev:
         self._steps: list[Step] = list(claim.steps) if claim else []
         try:
             import pyroute2  # optional, and slow to load
-        except ImportError:
+        except ModuleNotFoundError:
             raise LinkError(
                 f"configuring {name} needs pyroute2: pip install 'tcp-syncache[cli]', "
                 f"or give {name} its addresses with ip and ask for none here"

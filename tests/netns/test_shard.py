@@ -91,3 +91,22 @@ def test_interface_of_shards_that_goes_down_and_up_is_a_line_each(wire, link):
         assert server.stderr.readline().startswith(said)
     server.send_signal(signal.SIGTERM)
     assert "" == server.communicate(timeout=PATIENCE)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--log", "."], ["syncache serve: --log .: Is a directory"]),
+        (
+            ["--control", "taken"],
+            ["shard 1: --control taken.1: exists and is not a socket"],
+        ),
+    ],
+)
+def test_mistake_that_a_shard_finds_is_one_line(wire, words, said, tmp_path):
+    """The other one ends in silence."""
+    (tmp_path / "taken.1").touch()
+    words = ["--packet", "s0", "--shards", "2", "--echo", *words]
+    server = wire.server.start(*COMMAND, "serve", *ADDRESS, *words, cwd=tmp_path)
+    error = server.communicate(timeout=PATIENCE)[1]
+    assert (1, said) == (server.returncode, error.splitlines())

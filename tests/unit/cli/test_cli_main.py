@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from importlib import import_module
 
 import pytest
 
-from syncache.cli import COMMANDS, main
+from syncache.cli import COMMANDS, guarded, main
+from syncache.links.link import LinkError
 
 
 def test_bare_command_lists_the_commands(capsys):
@@ -105,3 +107,48 @@ def test_number_of_seconds_that_cannot_be_is_one_line(words, seconds, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"syncache {words[0]}: --every is ")
     assert 1 == error.count("\n")
+
+
+def failing(error):
+    """Return work that fails."""
+
+    def work():
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "not enough memory: look at `ulimit -v`"),
+        (RuntimeError("can't start new thread"), "cannot start a thread: "),
+        (ImportError("x.so: failed to map segment from shared object"), "not enough"),
+        (
+            OSError(errno.ENOMEM, "Cannot allocate memory"),
+            "memory: look at `ulimit -v`",
+        ),
+        (
+            OSError(errno.EAGAIN, "Try again"),
+            "Try again: look at `ulimit -u`, TasksMax",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "files: look at `ulimit -n`"),
+        (LinkError("eth9: no rings", errno.ENOMEM), "eth9: no rings\n"),
+    ],
+)
+def test_shortage_of_the_machine_is_one_line(error, said, capsys):
+    """It says which limit to look at."""
+    assert 1 == guarded("syncache serve", failing(error))
+    line = capsys.readouterr().err
+    assert line.startswith("syncache serve: ")
+    assert said in line
+    assert 1 == line.count("\n")
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("broken"), OSError(errno.EBADF, "Bad"), ImportError("x")]
+)
+def test_fault_of_ours_is_not_hidden(error):
+    """A traceback says where it is."""
+    with pytest.raises(type(error)):
+        guarded("syncache serve", failing(error))

@@ -345,6 +345,22 @@ class Recorder:
         return text
 
 
+def shard_file(path: Path | None, index: int) -> Path | None:
+    """Return the file of a shard, each having its own, once it can be written to.
+
+    Raises:
+        Failure: it cannot.
+    """
+    if path is None:
+        return None
+    own = path.with_name(f"{path.name}.{index}")
+    try:
+        own.open("wb").close()
+    except OSError as error:
+        raise Failure(f"--pcapng {own}: {error.strerror}") from None
+    return own
+
+
 @contextlib.contextmanager
 def recording(
     path: Path | None,

@@ -25,7 +25,7 @@ from .control_socket import place_of
 from .exporting import exporting
 from .notify import SOCKET, OfShards
 from .output import Output, opened
-from .record import reason_name, recording
+from .record import reason_name, recording, shard_file
 from .service import Service, keep_open
 from .signals import Signals
 from .tunables import files, load_file, named
@@ -164,22 +164,6 @@ def open_link(options: argparse.Namespace, kernel: list[str]) -> Link:
     from ..links.tun import Tun
 
     return Tun(options.tun, kernel, **hints)
-
-
-def shard_file(path: Path | None, index: int) -> Path | None:
-    """Return the file of a shard, each having its own, once it can be written to.
-
-    Raises:
-        Failure: it cannot.
-    """
-    if path is None:
-        return None
-    own = path.with_name(f"{path.name}.{index}")
-    try:
-        own.open("wb").close()
-    except OSError as error:
-        raise Failure(f"--pcapng {own}: {error.strerror}") from None
-    return own
 
 
 def run_shards(

@@ -19,9 +19,9 @@ from syncache.cli.record import (
     kind_of,
     reason_name,
     recording,
+    shard_file,
     spoken,
 )
-from syncache.cli.serve import shard_file
 from syncache.flow import Side, Verdict
 from syncache.verdict import Reason
 

@@ -252,6 +252,16 @@ class _Lib:
     def link_bpf_element(
         self, command: int, map_: int, key: Any, value: Any
     ) -> int: ...
+    def link_bpf_batch(
+        self,
+        command: int,
+        map_: int,
+        in_: Any,
+        out: Any,
+        keys: Any,
+        values: Any,
+        count: Any,
+    ) -> int: ...
     def link_bpf_load(
         self,
         type_: int,

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import ffi, lib
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # <linux/bpf.h>, enum bpf_cmd
 LOOKUP, UPDATE, DELETE, NEXT_KEY, TAKE = 1, 2, 3, 4, 21
+LOOKUP_BATCH, BATCH = 24, 4096
 LOG_BYTES = 1 << 20
 FRAME_BYTES_MAX = 4096
 
@@ -87,6 +89,26 @@ def keys(map_fd: int, size: int) -> list[bytes]:
         found.append(ffi.buffer(following)[:])
         at = ffi.new("uint8_t[]", found[-1])
     return found
+
+
+def entries(
+    map_fd: int, key_size: int, value_size: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values of a hash map, as they were at some moment of the walk."""
+    keys_of = ffi.new("uint8_t[]", BATCH * key_size)
+    values_of = ffi.new("uint8_t[]", BATCH * value_size)
+    count, place = ffi.new("uint32_t *"), ffi.new("uint32_t *")
+    at, result = ffi.NULL, 0
+    while result == 0:
+        count[0] = BATCH
+        words = (map_fd, at, place, keys_of, values_of, count)
+        result = lib.link_bpf_batch(LOOKUP_BATCH, *words)
+        if result < 0 and count[0] == BATCH:
+            return  # nothing was done
+        for i in range(count[0]):
+            key = ffi.buffer(keys_of + i * key_size, key_size)[:]
+            yield key, ffi.buffer(values_of + i * value_size, value_size)[:]
+        at = place
 
 
 def bpf_load(

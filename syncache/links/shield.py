@@ -27,11 +27,12 @@ from .claim import Claim
 from .condition import Condition
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
-from .shield_arrivals import RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
+from .shield_arrivals import LOST, RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
 from .shield_attach import Attachment, Pins, XdpChoice, receiver_of
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_counters import ZERO, processors, read_counters, stats_of
 from .shield_events import Events, Ring, ShieldEvent, Told
+from .shield_handshakes import are_held, lost_services, recent
 from .shield_redeemed import ShieldRedeemed
 from .shield_services import (
     ServiceMaps,
@@ -353,13 +354,30 @@ class Shield:
         self._obstacles = obstacles
         counted = self.counters
         arrived = host_settings.passive_opens()
-        if told := self._arrivals.look(counted["redeemed"], arrived, now):
+        made = counted["redeemed"]
+        if told := self._arrivals.look(made, arrived, now, self._are_held):
             self._events.tell(now, *told)
+        if self._arrivals.is_suspect(counted["replayed"], now):
+            self._leave_lost_services(now)
         self._config.is_off = bool(obstacles) or self._arrivals.is_resting
         refused = counted["ts_refused"]
         self._config.is_ts_required = refused - self._ts_refused > TS_REFUSED_MAX
         self._ts_refused = refused
         self._follow_services()
+
+    def _are_held(self) -> bool:
+        """Return whether the kernel has a connection that was made of a cookie."""
+        return are_held(recent(self._maps, time.monotonic_ns()))
+
+    def _leave_lost_services(self, now: float) -> None:
+        """Leave services whose connections do not arrive to the kernel for a while."""
+        for key in lost_services(recent(self._maps, time.monotonic_ns())):
+            service = self._services.get(key)
+            if service is not None and not service.refused:
+                self._places.put(key, refused=True)
+                service.refused, service.retry = 1, now + service.wait
+                where = "{} port {}: ".format(*read_service(key))
+                self._events.tell(now, "refused", where + LOST.format(service.wait))
 
     def _watch_services(self, now: float) -> None:
         """Report floods that begin and end, and connections that were refused."""

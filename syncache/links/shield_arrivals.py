@@ -8,6 +8,11 @@ to the kernel.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LEAST = 6  # connections that are enough to judge by
 SHARE = 8  # one in so many has to arrive; others in the namespace count with ours
 RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
@@ -16,6 +21,7 @@ LOST = (
     "whose SYN the firewall has not seen (ct state invalid, ! --syn), or they are "
     "translated (DNAT); for {:.0f} s SYNs are the kernel's"
 )
+SUSPICION_SECONDS = 5.0  # between two, since to follow one takes time
 
 
 class Arrivals:
@@ -25,17 +31,34 @@ class Arrivals:
         self.is_resting = False
         self._until, self._wait = 0.0, RETRY_SECONDS
         self._begun: tuple[int, int] | None = None
-        self._made = 0
+        self._made = self._replayed = 0
+        self._next = 0.0
 
-    def look(self, made: int, arrived: int, now: float) -> tuple[str, str] | None:
+    def is_suspect(self, replayed: int, now: float) -> bool:
+        """Return whether ACKs came so often that the kernel may have nothing of them.
+
+        Args:
+            replayed: Handshakes of which the programs ever took no ACK any more.
+            now: Seconds of any clock.
+        """
+        if replayed == self._replayed or now < self._next:
+            return False
+        self._replayed, self._next = replayed, now + SUSPICION_SECONDS
+        return True
+
+    def look(
+        self, made: int, arrived: int, now: float, are_held: Callable[[], bool]
+    ) -> tuple[str, str] | None:
         """Begin or end a rest, in which SYNs are the kernel's; an event's kind, text.
 
         Args:
             made: Connections that the programs have ever made, read first.
             arrived: Connections that the kernel has ever accepted.
             now: Seconds of any clock.
+            are_held: Whether the kernel has one of those after all: then only
+                some clients spoil their own.
         """
-        if self.are_lost(made, arrived):
+        if self.are_lost(made, arrived) and not are_held():
             self.is_resting, self._until = True, now + self._wait
             text = LOST.format(self._wait)
             self._wait = min(2 * self._wait, RETRY_SECONDS_MAX)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVICE4, SERVICE6 = struct.Struct("=4s2s2x"), struct.Struct("=16s2s2x")
-FRESH = core.SERVICE.pack(0, 0, 0)
 NOBODY = bytes(core.PLACE.size)
 WORD = 2**32
 BROADCAST = ipaddress.IPv4Address(WORD - 1)
@@ -87,18 +86,23 @@ class ServiceMaps:
             SERVICE6.size: maps["services6"],
         }
 
-    def put(self, key: bytes) -> None:
+    def put(self, key: bytes, *, refused: bool = False) -> None:
         """Have a service in the maps, as if nothing had happened to it yet.
+
+        Args:
+            key: From `write_service`.
+            refused: Its SYNs are the kernel's.
 
         Raises:
             OSError: there is no room.
         """
+        fresh = core.SERVICE.pack(0, refused, 0)
         if len(key) == SERVICE4.size:
             at = place_of(key).to_bytes(4, "little")
             if self._holder(at) in (key, bytes(SERVICE4.size)):
-                _core_bpf.update(self._places, at, key + FRESH)
+                _core_bpf.update(self._places, at, key + fresh)
                 return
-        _core_bpf.update(self._hashes[len(key)], key, FRESH)
+        _core_bpf.update(self._hashes[len(key)], key, fresh)
 
     def get(self, key: bytes) -> tuple[int, ...] | None:
         """Return flood_ns, refused and full_ns of a service; None: it is not there."""

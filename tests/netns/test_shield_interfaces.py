@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import time
 
 import pytest
 from namespace import PEERS, ROOT, wait_until
@@ -161,7 +163,7 @@ table inet filter {
     type filter hook input priority filter; policy drop;
     ct state established,related accept
     meta l4proto ipv6-icmp accept
-    tcp dport 80 tcp flags & (fin|syn|rst|ack) == syn ct state new accept
+    tcp dport { 80, 81 } tcp flags & (fin|syn|rst|ack) == syn ct state new accept
   }
 }
 """
@@ -182,3 +184,58 @@ def test_firewall_that_wants_to_see_the_syn_leaves_everything_to_the_kernel(
     wait_until(lambda: shielded.connect(family, timeout=3)["served"] == 1, 60)
     counted = shielded.counters()
     assert 0 < counted["off"], counted
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_service_whose_connections_are_dropped_is_found_beside_a_busy_one(
+    shielded, tmp_path, family
+):
+    """The other's connections do arrive, and are many more."""
+    rules = tmp_path / "rules.nft"
+    rules.write_text(FIREWALL)
+    shielded.wire.server.run("nft", "-f", rules)
+    shielded.listen()
+    shielded.listen(81)
+    shielded.start("--mode", "always")
+    spec = {"role": "connect", "address": SERVER[4], "port": 81, "count": 10**7}
+    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(spec))
+    busy = shielded.wire.client.start(*words)
+    shielded.connect(family, count=4, together=True, timeout=3)
+    shielded.until(" port 80: connections that were made of cookies do not arrive")
+    wait_until(lambda: shielded.connect(family, timeout=3)["served"] == 1, 60)
+    assert busy.poll() is None
+    busy.kill()
+
+
+BANNED = """
+table inet filter {
+  chain input {
+    type filter hook input priority filter;
+    ip saddr 198.18.0.9 drop
+  }
+}
+"""
+
+
+def test_clients_that_a_rule_bans_do_not_take_the_protection_from_others(
+    shielded, tmp_path
+):
+    """One connection that is there says that cookies arrive."""
+    rules = tmp_path / "rules.nft"
+    rules.write_text(BANNED)
+    shielded.wire.server.run("nft", "-f", rules)
+    shielded.wire.client.link("up", "c0", "198.18.0.9/24")
+    shielded.listen()
+    shielded.start("--mode", "always")
+    spec = {"role": "connect", "address": SERVER[4], "port": 80, "hold": True}
+    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(spec))
+    good = shielded.wire.client.start(*words, stdin=subprocess.PIPE)
+    assert "connected\n" == good.stdout.readline(), good.stderr.read()
+    banned = {"count": 4, "together": True, "timeout": 5, "from": "198.18.0.9"}
+    assert 4 == shielded.connect(**banned)["lost"]
+    wait_until(lambda: shielded.counters()["replayed"] > 0, 60)
+    for _ in range(5):  # looks go by
+        assert 1 == shielded.connect(timeout=30)["served"]
+        time.sleep(1)
+    assert 0 == shielded.counters()["off"]
+    assert '"served": 1' in good.communicate("\n")[0]

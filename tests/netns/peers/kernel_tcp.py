@@ -5,7 +5,7 @@
 prints "ready", then answers each byte with its TCP_INFO; a line on stdin makes it begin
 to accept, if it was started with "wait": true.  "mptcp": listen by MPTCP; "first": the
 server closes first.  With role "connect" the clients connect `count` times to `address`
-("hold": wait for a line before they say anything)
+("hold": wait for a line before they say anything; "from": an address of theirs)
 and print JSON: how many were served, refused and lost, and the last TCP_INFO.
 """
 
@@ -78,8 +78,8 @@ def once(spec: dict, found: dict) -> None:
         sock.settimeout(spec.get("timeout", 60))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            if "source" in spec:
-                sock.bind(("", spec["source"]))
+            if "source" in spec or "from" in spec:
+                sock.bind((spec.get("from", ""), spec.get("source", 0)))
             sock.connect((address, spec["port"]))
             if spec.get("hold"):
                 print("connected", flush=True)

@@ -76,6 +76,16 @@ def test_hop_limit_is_the_kernels(proc):
     assert (99, 55) == host_settings.hop_limits("eth0.7")
 
 
+def test_sockets_are_read_of_both_families(proc):
+    """Their ends; where there is no IPv6, of one."""
+    head = "  sl  local_address rem_address   st\n"
+    assert set() == host_settings.connections()
+    proc("net/tcp", f"{head}   0: 010200C0:01BB 097100CB:9C40 01\n")
+    assert {("010200C0:01BB", "097100CB:9C40")} == host_settings.connections()
+    proc("net/tcp6", f"{head}   0: 01:0050 02:9C41 06\n   1: 01:0050 00:0000 0A\n")
+    assert 3 == len(host_settings.connections())
+
+
 def test_connections_that_tcp_accepted_are_counted(proc):
     """Of the second pair of lines."""
     proc(

@@ -46,11 +46,27 @@ def test_it_begins_anew_afterwards():
     assert [False, False, True, False, False, False, False] == looked(*counts)
 
 
+def test_what_the_kernel_has_after_all_is_no_reason_to_rest():
+    """However few of them arrive: whoever spoils his own handshakes is no measure."""
+    arrivals = Arrivals()
+    for now, made in enumerate([0, 9, 9, 20, 20, 30, 30]):
+        assert arrivals.look(made, 0, float(now), lambda: True) is None
+    assert not arrivals.is_resting
+
+
+def test_suspicion_is_one_in_five_seconds():
+    """And only where handshakes were replayed since."""
+    arrivals = Arrivals()
+    looks = [(0, 0), (1, 1), (2, 2), (2, 5), (2, 6), (2, 20), (3, 21)]
+    seen = [arrivals.is_suspect(replayed, float(now)) for replayed, now in looks]
+    assert [False, True, False, False, True, False, True] == seen
+
+
 def test_rest_is_as_long_as_told_and_longer_the_next_time():
     """With a line at each end."""
     arrivals, told = Arrivals(), []
     for now, made in enumerate([0, 9, 9, 9, *[9] * int(RETRY_SECONDS), 18, 18, 18]):
-        if said := arrivals.look(made, 0, float(now)):
+        if said := arrivals.look(made, 0, float(now), lambda: False):
             told.append((now, said[0], arrivals.is_resting))
     wait = int(RETRY_SECONDS)
     assert [(2, "refused", True), (2 + wait, "retry", False)] == told[:2]

@@ -89,6 +89,16 @@ def test_service_whose_place_is_taken_lies_in_the_hash_map(kernel, services):
     assert (0, 0, 0) == services.get(second)
 
 
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_service_is_left_to_the_kernel_and_taken_again(kernel, services, address):
+    """The program sees that it was refused."""
+    key = write_service(address, 443)
+    services.put(key, refused=True)
+    assert (0, 1, 0) == services.get(key)
+    services.put(key)
+    assert (0, 0, 0) == services.get(key)
+
+
 def test_what_a_process_before_us_left_is_cleared(kernel, services):
     for key in (write_service(*FIRST), neighbour(), write_service("2001:db8::1", 1)):
         services.put(key)

@@ -26,7 +26,7 @@ from .ring import Ring
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -42,6 +42,8 @@ TX_BYTES = PACKET_MAX
 SLOT_MIN = 2048
 CHECK_SECONDS = 1.0  # how long the loss of a silent device may go unnoticed
 WAIT_SECONDS = 0.2  # how long `stop()` of a signal or a thread may go unnoticed
+# While packets come, timers and events wait so long, and for so many rings.
+MOMENT_SECONDS, MOMENT_RINGS = 0.002, 16
 
 
 class Forwarder(Protocol):
@@ -207,10 +209,37 @@ class Bridge:
             poller.register(descriptor, select.POLLIN)
         try:
             while not self.stopping:
-                ready = poller.poll(math.ceil(self.wait() * 1000))
-                self.turn(sides[descriptor] for descriptor, _ in ready)
+                self.take_waiting(poller, sides)
+                self.turn(())
         finally:
             self.close()
+
+    def take_waiting(self, poller: select.poll, sides: Mapping[int, Side]) -> None:
+        """Wait until `turn` is due, and take packets; to be followed by `turn`.
+
+        Where one packet came another one is near, its answer above all: that one is
+        waited for, for a moment, before the rest of a turn.
+
+        Args:
+            poller: the descriptors of `sides`, and others that end the wait.
+            sides: as the property.
+        """
+        wait_ms = math.ceil(self.wait() * 1000)
+        ready = poller.poll(wait_ms)
+        # What is urgent, or watches a clock of its own, comes in every turn.
+        lingers = wait_ms and self._offload is None and not self._timed
+        rings, until = MOMENT_RINGS, self._clock() + MOMENT_SECONDS
+        while ready:
+            for descriptor, _ in ready:
+                side = sides.get(descriptor)
+                if side is None:
+                    lingers = False
+                else:
+                    self.take(side)
+                    rings -= 1
+            if not lingers or rings <= 0 or self._clock() >= until:
+                return
+            ready = poller.poll(1)
 
     async def serve(self) -> None:
         """Work on the running event loop until `stop()` or cancellation, then close.

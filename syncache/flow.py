@@ -186,8 +186,8 @@ class Flow:
             ValueError: two of the rings are the same one, or one to be filled has
                 slots that are too small.
         """
-        rings = [ring for ring in (rx, client_tx, server_tx) if ring is not None]
-        if len({id(ring) for ring in rings}) < len(rings):
+        of_both = client_tx is server_tx and client_tx is not None
+        if of_both or rx is client_tx or rx is server_tx:
             raise ValueError("three rings are needed, each for itself")
         _check_slots(client_tx, server_tx)
         observer = self.observer

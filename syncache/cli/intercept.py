@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import select
 import sys
 import time
@@ -342,8 +341,8 @@ class Box(Bridge):
         if self._control is not None:
             poller.register(self._control.fileno(), select.POLLIN)
         while not service.stopping:
-            ready = poller.poll(math.ceil(self.wait() * 1000))
-            self.turn([sides[fd] for fd, _ in ready if fd in sides])
+            self.take_waiting(poller, sides)
+            self.turn(())
             service.turn(self._clock())
             if self._control is not None:
                 self._control.turn()

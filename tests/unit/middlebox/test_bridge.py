@@ -13,7 +13,7 @@ from tidy import ROOT
 
 from syncache import AccessList, Inspection, Intercept, Ring, Segment, Side, Sysctl
 from syncache.acl import permit
-from syncache.bridge import Bridge, Relay
+from syncache.bridge import MOMENT_RINGS, MOMENT_SECONDS, Bridge, Relay
 from syncache.flow_event import Kind
 from syncache.links.impaired import Impaired
 from syncache.links.link import LinkError
@@ -167,6 +167,87 @@ def test_events_of_the_last_turn_are_told_at_the_end():
         ends.bridge.run()
     assert Kind.NEW is events[0].kind
     assert ends.closed
+
+
+class Poller:
+    """Descriptors that are ready, in order; then none, or the last for ever."""
+
+    def __init__(self, *ready, for_ever=False):
+        self.ready, self.for_ever, self.waits = list(ready), for_ever, []
+
+    def poll(self, wait_ms):
+        self.waits.append(wait_ms)
+        if self.for_ever and len(self.ready) == 1:
+            return self.ready[0]
+        return self.ready.pop(0) if self.ready else []
+
+
+def waiting(ends):
+    """Have a SYN that passes wait outside; return names of the descriptors."""
+    ends.bridge.turn(())  # the first work of an engine
+    send(ends.client, syn(443))
+    sides = dict(zip((3, 4), ends.bridge.sides.values(), strict=True))
+    assert [Side.CLIENT, Side.SERVER] == list(sides.values())
+    return sides
+
+
+def test_packet_that_comes_within_a_moment_is_taken_before_the_rest_of_a_turn():
+    """The answer to a forwarded one does not wait for timers and log lines."""
+    ends = Ends()
+    sides = waiting(ends)
+    send(ends.server, syn(443, 5))
+    poller = Poller([(3, 1)], [(4, 1)])
+    ends.bridge.take_waiting(poller, sides)
+    assert 200 >= poller.waits[0] > 1
+    assert [1, 1] == poller.waits[1:]
+    assert 1 == len(take(ends.server)) == len(take(ends.client))
+    ends.bridge.close()
+
+
+def test_descriptor_of_no_link_ends_the_wait():
+    """A control socket is answered in this turn."""
+    ends = Ends()
+    poller = Poller([(9, 1), (3, 1)], [(4, 1)])
+    ends.bridge.take_waiting(poller, waiting(ends))
+    assert 1 == len(poller.waits)
+    assert 1 == len(take(ends.server))
+    ends.bridge.close()
+
+
+def test_stream_of_packets_holds_up_the_rest_of_a_turn_for_a_moment_only():
+    """By the number of rings, and by the clock."""
+    ends = Ends(clock=lambda: 1.0)
+    poller = Poller([(3, 1), (4, 1)], for_ever=True)
+    ends.bridge.take_waiting(poller, waiting(ends))
+    assert MOMENT_RINGS // 2 == len(poller.waits)
+    now = [0.0]
+
+    def clock():
+        now[0] += MOMENT_SECONDS / 2
+        return now[0]
+
+    late, poller = Ends(clock=clock), Poller([(3, 1)], for_ever=True)
+    late.bridge.take_waiting(poller, waiting(late))
+    assert len(poller.waits) < 4
+    ends.bridge.close()
+    late.bridge.close()
+
+
+def test_what_is_urgent_does_not_wait_for_another_packet():
+    """Work of this turn that is left to do."""
+
+    class Busy(Bridge):
+        def wait(self):
+            return 0.0
+
+    outside, client = pair()
+    inside, server = pair()
+    with Busy(engine(), outside, inside) as bridge:
+        send(client, syn(443))
+        poller = Poller([(3, 1)], [(4, 1)])
+        bridge.take_waiting(poller, {3: Side.CLIENT, 4: Side.SERVER})
+        assert [0] == poller.waits
+        assert 1 == len(take(server))
 
 
 def work(bridge, way):

@@ -136,7 +136,7 @@ def test_rounding_windows_up_is_bounded():
 
 
 def test_what_one_connection_keeps_ahead_is_none_of_another():
-    """What connections share while they keep nothing stays empty."""
+    """The queue that connections share while they keep nothing stays empty."""
     one, other = receiver(), receiver()
     one.take(1001, b"later", 0)
     other.stop()

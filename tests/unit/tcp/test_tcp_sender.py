@@ -101,7 +101,7 @@ def test_marks_at_the_cumulative_ack_are_forgotten():
 
 
 def test_what_one_connection_has_marked_is_none_of_another():
-    """What connections share while nothing is marked stays empty."""
+    """The board that connections share while nothing is marked stays empty."""
     one, other = sender(size=5000), sender(size=5000)
     for half in (one, other):
         send(half)

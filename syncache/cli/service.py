@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..bridge import WAIT_SECONDS
 from . import Failure, one_line, unreadable
+from .collector import Collector
 from .notify import Notify
 from .options import exists
 from .privileges import account, drop
@@ -56,6 +57,7 @@ class Service:
         self._prepare = prepare
         self._reopen = reopen
         self._notify = Notify()
+        self._collector = Collector()
         self._thread: threading.Thread | None = None
         self._apply: Callable[[], object] | None = None
         self._failure: str | None = None
@@ -77,11 +79,17 @@ class Service:
         if self._options.user:
             drop(account(self._options.user, self._options.group))
         self._status = status
+        self._collector.begin(time.monotonic())
         self._notify.ready(status())
 
     def turn(self, now: float) -> None:
-        """Run the work that is due; a bounded part of a millisecond."""
+        """Run the work that is due; a bounded part of a millisecond.
+
+        A full garbage collection takes longer, and no more than a thousandth of the
+        time.
+        """
         self._notify.alive(now)
+        self._collector.turn(time.monotonic())
         if now >= self._status_due:
             self._status_due = now + STATUS_EVERY
             self._notify.status(self._status())
@@ -94,6 +102,7 @@ class Service:
 
     def close(self) -> None:
         """Say that the end has begun, unless a lost link is waited for."""
+        self._collector.end()
         if self.stopping:
             self._notify.stopping()
         self._notify.close()

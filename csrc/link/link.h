@@ -114,7 +114,7 @@ struct link_packet {
     uint32_t block;       /* being read */
     uint32_t left;        /* frames of it not yet read; 0: it is still the kernel's */
     uint32_t at;          /* offset of the next of these frames in the block */
-    uint32_t reserved;
+    uint32_t tap;         /* 1: of frames longer than a block the headers are enough; their payload is zeros */
     uint8_t *memory;      /* the ring, shared with the kernel */
     struct link_split split;
     uint64_t received;    /* frames put into a ring */

@@ -257,6 +257,39 @@ frames_take(struct link_packet *link, struct syncache_ring *rx)
     return true;
 }
 
+/*
+ * Takes a frame of a block that is longer than a slot.  It may be longer than
+ * the block, too, where the kernel cuts it off.
+ */
+static void
+take_larger(struct link_packet *link, struct syncache_ring *rx,
+            const struct arrived *arrived)
+{
+    uint8_t *to = link->split.memory;
+    uint32_t whole = arrived->whole_size + FRAME_TAG;
+    bool is_cut = arrived->size < arrived->whole_size;
+    struct virtio_net_hdr offloads;
+
+    if (to == NULL || whole > link->split.memory_size ||
+        arrived->size < TYPE_AT || (is_cut && !link->tap)) {
+        link->too_large++;
+        return;
+    }
+    memcpy(&offloads, arrived->frame - sizeof offloads, sizeof offloads);
+    uint32_t tag = put_tag(to, arrived);
+    memcpy(to, arrived->frame, TYPE_AT);
+    memcpy(to + TYPE_AT + tag, arrived->frame + TYPE_AT,
+           arrived->size - TYPE_AT);
+    if (is_cut)
+        memset(to + tag + arrived->size, 0,
+               arrived->whole_size - arrived->size);
+    if (split_begin(&link->split, 0, arrived->whole_size + tag, tag,
+                    rx->slot_size, &offloads))
+        append_pieces(link, rx);
+    else
+        link->too_large++;
+}
+
 /* Takes the next frame of a ring of blocks.  Returns false if there is none. */
 static bool
 blocks_take(struct link_packet *link, struct syncache_ring *rx)
@@ -276,7 +309,9 @@ blocks_take(struct link_packet *link, struct syncache_ring *rx)
                                         header->hv1.tp_vlan_tpid};
         link->at += header->tp_next_offset;
         link->left--;
-        if (arrived.size < arrived.whole_size)
+        if (arrived.whole_size + FRAME_TAG > rx->slot_size)
+            take_larger(link, rx, &arrived);
+        else if (arrived.size < arrived.whole_size)
             link->too_large++;
         else
             take_frame(link, rx, &arrived);

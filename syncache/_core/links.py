@@ -56,7 +56,8 @@ class Packet(_FrameLink):
     """An AF_PACKET socket with its mapped ring, of frames or of blocks.
 
     `route` are the two raw sockets (-1: none) and the index of the interface, `spare`
-    the memory for super-segments that no slot holds.
+    the memory for super-segments that no slot holds.  A `tap` has those that no block
+    holds without their payload.
     """
 
     __slots__ = ()
@@ -70,6 +71,7 @@ class Packet(_FrameLink):
         frame_size: int = 0,
         block_size: int = 0,
         forward: bool,
+        tap: bool = False,
         spare: mmap | None = None,
     ) -> None:
         memory = ffi.from_buffer("uint8_t[]", ring)
@@ -86,6 +88,7 @@ class Packet(_FrameLink):
                 "frames": len(ring) // frame_size if frame_size else 0,
                 "block_size": block_size,
                 "blocks": len(ring) // block_size if block_size else 0,
+                "tap": tap,
                 "memory": memory,
                 "split": {
                     "memory": beside if spare else ffi.NULL,

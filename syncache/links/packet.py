@@ -170,6 +170,7 @@ class Packet:
             frame_size=frame,
             block_size=self._block,
             forward=forward,
+            tap=self._tap,
             spare=spare,
         )
         self._undo.append(memory.close)

@@ -206,6 +206,80 @@ test_receive_passes_over_what_does_not_fit_or_is_no_ip(void)
     stop();
 }
 
+/* A super-segment of three segments of 40 bytes, longer than a slot; its bytes. */
+static const uint8_t *
+long_frame(void)
+{
+    static uint8_t frame[FRAME_SIZE + 120];
+    memcpy(frame, frame_marked(0), FRAME_SIZE);
+    for (uint32_t i = 0; i < 120; i++)
+        frame[FRAME_SIZE + i] = (uint8_t)(i + 1);
+    return frame;
+}
+
+/* Hands it over, cut off behind `kept` bytes, to a link with room beside. */
+static void
+deliver_long(uint32_t kept, uint32_t tap)
+{
+    static uint8_t beside[512];
+    struct virtio_net_hdr offloads = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                                      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+                                      .gso_size = 40,
+                                      .csum_start = ETHERNET + 20,
+                                      .csum_offset = 16};
+    memset(beside, 0xee, sizeof beside);
+    start();
+    link_.tap = tap;
+    link_.split.memory = beside;
+    link_.split.memory_size = sizeof beside;
+    struct tpacket3_hdr *header = fill(0, long_frame(), kept);
+    header->tp_len = FRAME_SIZE + 120;
+    memcpy((uint8_t *)header + MAC_AT - sizeof offloads, &offloads,
+           sizeof offloads);
+    hand_over(0);
+}
+
+static void
+test_block_holds_a_super_segment_longer_than_a_slot(void)
+{
+    /* It comes in pieces, each of whole segments. */
+    deliver_long(FRAME_SIZE + 120, 0);
+    EXPECT_EQ(3, link_packet_receive(&link_, &ring.ring));
+    for (uint32_t i = 0; i < 3; i++) {
+        const uint8_t *piece = ring.memory + i * RING_SLOT_SIZE;
+        EXPECT_EQ(40 + 40, ring.slot[i].size);
+        EXPECT_EQ(40 * i, piece[41]);
+        EXPECT_BYTES(long_frame() + FRAME_SIZE + 40 * i, piece + FRAME_SIZE,
+                     40);
+    }
+    EXPECT_EQ(0, link_.too_large);
+    stop();
+}
+
+static void
+test_tap_takes_the_headers_of_what_no_block_holds(void)
+{
+    /* Numbers and lengths are right, and what was cut off is zeros. */
+    static const uint8_t zeros[40];
+    deliver_long(FRAME_SIZE + 40, 1);
+    EXPECT_EQ(3, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(80, ring.memory[2 * RING_SLOT_SIZE + 41]);
+    EXPECT_EQ(40 + 40, ring.slot[2].size);
+    EXPECT_BYTES(zeros, ring.memory + 2 * RING_SLOT_SIZE + FRAME_SIZE, 40);
+    EXPECT_BYTES(long_frame() + FRAME_SIZE, ring.memory + FRAME_SIZE, 40);
+    stop();
+}
+
+static void
+test_forwarder_drops_what_no_block_holds(void)
+{
+    /* Zeros would be somebody's data. */
+    deliver_long(FRAME_SIZE + 40, 0);
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(1, link_.too_large);
+    stop();
+}
+
 static void
 test_forwarder_receives_frames_without_ip_as_all_header(void)
 {
@@ -362,6 +436,9 @@ test_forward_sends_the_passed_frames_in_order(void)
 static const struct test tests[] = {
     TEST(test_receive_takes_frames_of_blocks_that_were_handed_over),
     TEST(test_receive_survives_a_block_without_frames),
+    TEST(test_block_holds_a_super_segment_longer_than_a_slot),
+    TEST(test_tap_takes_the_headers_of_what_no_block_holds),
+    TEST(test_forwarder_drops_what_no_block_holds),
     TEST(test_receive_puts_the_outer_tag_back),
     TEST(test_receive_takes_the_kernels_offloads),
     TEST(test_receive_passes_over_what_does_not_fit_or_is_no_ip),

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 
 RING_BYTES = 2 * 1024 * 1024
+TAP_RING_BYTES = 32 * 1024 * 1024  # a super-segment may take a block of its own
 BLOCK_BYTES = 128 * 1024  # holds a super-segment; a multiple of any page size
 FRAME_BYTES = (2048, 4096, 8192, 16384)  # longer frames wait in the socket's queue
 FRAME_EXTRA = 128  # the kernel's header, the tag and the offloads in front of a frame
@@ -78,11 +79,12 @@ class Packet:
             are no addresses then.
         tap: See every frame of both directions, promiscuously; the kernel goes on as
             if we were not there.  There are no addresses then.
-        ring: Bytes that the kernel may fill before it drops frames.
+        ring: Bytes that the kernel may fill before it drops frames.  None: 2 MiB, for a
+            tap 32 MiB.
         block: 0: the kernel hands over each frame at once.  Else bytes that it hands
             over together, a multiple of the page size: when they are full or a
             millisecond old, which is cheaper in a flood; a frame longer than a block
-            is lost, super-segments above all.  None: 0, for a tap 128 KiB.
+            is lost, or a tap's without its payload.  None: 0, for a tap 128 KiB.
         cpu: To run the calling thread on; see `Schedule`.
         priority: Of the calling thread.
         threaded_napi: Run the driver's part below it.
@@ -107,7 +109,7 @@ class Packet:
         *,
         forward: bool = False,
         tap: bool = False,
-        ring: int = RING_BYTES,
+        ring: int | None = None,
         block: int | None = None,
         cpu: int | None = None,
         priority: int | None = None,
@@ -120,6 +122,8 @@ class Packet:
             raise ValueError(f"a fanout group is 0 to {FANOUT_ID_MAX}, not {fanout}")
         if block is None:
             block = BLOCK_BYTES if tap else 0
+        if ring is None:
+            ring = TAP_RING_BYTES if tap else RING_BYTES
         if block < 0 or block % mmap.PAGESIZE:
             raise ValueError(f"a block is pages of {mmap.PAGESIZE} bytes, not {block}")
         self.name = name

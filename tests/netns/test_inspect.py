@@ -17,7 +17,15 @@ import pytest
 from namespace import PATIENCE, PEERS, wait_until
 from shielded import ADDRESS, CLIENT, Shielded, shielding, sysctl
 
-from syncache.alerts import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost, parse
+from syncache.alerts import (
+    AlertOff,
+    AlertOn,
+    BlockHost,
+    HostAlert,
+    SessionStop,
+    UnblockHost,
+    parse,
+)
 
 COMMAND = [sys.executable, "-m", "syncache.cli", "inspect"]
 INLINE = ("--outside", "o0", "--inside", "i0")
@@ -290,6 +298,27 @@ def test_a_tap_counts_alerts_and_resets_beside_the_kernel(inspected):
     messages = inspected.messages()
     assert (10, FLOODED) == (messages[0][1].limit, messages[0][1].host)
     assert [] == only(messages, AlertOn)
+
+
+def test_a_tap_counts_every_byte_of_big_tcp(inspected, tmp_path):
+    """Super-segments that neither a slot nor a block holds; and their FINs are seen."""
+    data = os.urandom(1 << 20) * 5
+    inspected.nginx(bulk=data)
+    bridge(inspected)
+    for where, names in (
+        (inspected.client, ["c0"]),
+        (inspected.us, ["o0", "i0", "br0"]),
+        (inspected.server, ["s0"]),
+    ):
+        for name in names:
+            where.run(sys.executable, PEERS / "big_tcp.py", name, 180_000)
+    words = ("--audit", *settings(tcp__finwait_time=1))
+    inspected.inspect("--tap", "i0", *words, links=())
+    for url in (f"http://{ADDRESS[4]}/bulk", f"http://[{ADDRESS[6]}]/bulk"):
+        inspected.curl("-m", "99", "-o", tmp_path / "down", url)
+        inspected.wait_for("Stop tcp session")
+    for _, stop in only(inspected.messages(), SessionStop):
+        assert len(data) <= stop.responder_bytes < len(data) + 200_000
 
 
 def test_advice_comes_from_an_interface_too(inspected):

@@ -2,12 +2,14 @@
  * clients.c: legitimate clients of the machine's own kernel, and their server.
  *
  *     clients serve ADDRESS PORT
- *     clients connect ADDRESS PORT COUNT INTERVAL_MS TIMEOUT_MS
+ *     clients connect ADDRESS PORT COUNT INTERVAL_MS TIMEOUT_MS [again]
  *
  * `connect` opens a connection every INTERVAL_MS, sends one byte when it is
  * established and waits for one byte; each has TIMEOUT_MS in all.  It prints
  * one JSON line: milliseconds to the connection and to the answer, of those
- * that got so far.  `serve` accepts, echoes one byte and closes; it prints
+ * that got so far.  With `again` every second one takes the port of the one
+ * before, whose connection the server closed first and has in TIME-WAIT; the
+ * line says how many could.  `serve` accepts, echoes one byte and closes; it prints
  * "ready" and ends when its standard input does.
  *
  * Not here: the flood; flood.c.
@@ -33,6 +35,7 @@
 
 struct client {
     int fd;
+    uint16_t port;                            /* network order */
     double start_ms, connected_ms, served_ms; /* 0: not yet */
 };
 
@@ -40,6 +43,8 @@ struct crowd {
     struct sockaddr_storage server;
     struct client client[CLIENTS_MAX];
     int count, started, open, epoll;
+    int reused; /* clients that had the port of the one before */
+    bool again;
     double interval_ms, timeout_ms;
 };
 
@@ -73,6 +78,31 @@ watch(int epoll, int fd, uint32_t events, uint32_t number)
         fail("epoll");
 }
 
+/* Gives a client the port of another one that is done. */
+static void
+take_port(struct crowd *crowd, struct client *client, uint16_t port)
+{
+    struct sockaddr_storage any = {.ss_family = crowd->server.ss_family};
+    int on = 1;
+
+    /* Both families have it in the same place. */
+    ((struct sockaddr_in *)&any)->sin_port = port;
+    setsockopt(client->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(client->fd, (struct sockaddr *)&any, address_size(&any)) == 0)
+        crowd->reused++;
+}
+
+static uint16_t
+port_of(int fd)
+{
+    struct sockaddr_storage own;
+    socklen_t size = sizeof own;
+
+    if (getsockname(fd, (struct sockaddr *)&own, &size) < 0)
+        fail("getsockname");
+    return ((struct sockaddr_in *)&own)->sin_port;
+}
+
 static void
 start_one(struct crowd *crowd)
 {
@@ -82,11 +112,15 @@ start_one(struct crowd *crowd)
         socket(crowd->server.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (client->fd < 0)
         fail("socket");
+    if (crowd->again && crowd->started % 2 == 1 && client[-1].served_ms > 0 &&
+        client[-1].fd < 0)
+        take_port(crowd, client, client[-1].port);
     client->start_ms = now_ms();
     if (connect(client->fd, (struct sockaddr *)&crowd->server,
                 address_size(&crowd->server)) < 0 &&
         errno != EINPROGRESS)
         fail("connect");
+    client->port = port_of(client->fd);
     watch(crowd->epoll, client->fd, EPOLLOUT, (uint32_t)crowd->started);
     crowd->started++;
     crowd->open++;
@@ -111,9 +145,12 @@ proceed(struct crowd *crowd, uint32_t number)
     char byte = 'x';
 
     if (client->connected_ms > 0) {
-        if (read(client->fd, &byte, 1) == 1)
+        bool answered = read(client->fd, &byte, 1) == 1;
+        if (answered)
             client->served_ms = now_ms() - client->start_ms;
-        leave(crowd, client);
+        /* Whoever closes second leaves TIME-WAIT to the other. */
+        if (!answered || !crowd->again)
+            leave(crowd, client);
         return;
     }
     getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -171,7 +208,7 @@ connect_all(struct crowd *crowd)
     print_times(crowd, "connect_ms", offsetof(struct client, connected_ms));
     printf(", ");
     print_times(crowd, "served_ms", offsetof(struct client, served_ms));
-    printf("}\n");
+    printf(", \"reused\": %d}\n", crowd->reused);
 }
 
 /* Echoes the byte of whoever is ready; new ones are accepted. */
@@ -250,12 +287,13 @@ main(int argc, char **argv)
     if (argc < 4 || !parse_address(argv[2], argv[3], &crowd.server)) {
         fprintf(stderr, "usage: clients serve ADDRESS PORT\n"
                         "       clients connect ADDRESS PORT COUNT INTERVAL_MS "
-                        "TIMEOUT_MS\n");
+                        "TIMEOUT_MS [again]\n");
         return 2;
     }
     if (strcmp(argv[1], "serve") == 0) {
         serve(&crowd.server);
-    } else if (argc == 7) {
+    } else if (argc == 7 || argc == 8) {
+        crowd.again = argc == 8;
         crowd.count = atoi(argv[4]);
         if (crowd.count > CLIENTS_MAX)
             crowd.count = CLIENTS_MAX;

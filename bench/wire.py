@@ -69,10 +69,14 @@ class Window(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """Milliseconds until each client was connected, and served; only those who were."""
+    """Milliseconds until each client was connected, and served; only those who were.
+
+    `reused` of them had the port of the one before, in TIME-WAIT at the server.
+    """
 
     connect_ms: list[float]
     served_ms: list[float]
+    reused: int
 
 
 class Side:
@@ -243,9 +247,20 @@ class Wire:
         span = counted["seconds"]
         return Window(*(counted[name] / span for name in Window._fields))
 
-    def crowd(self, count: int, interval_ms: float, timeout_ms: float) -> Crowd:
-        """Let legitimate clients connect; return what they saw."""
-        words = ("connect", SERVER, PORT, count, interval_ms, timeout_ms)
+    def crowd(
+        self, count: int, interval_ms: float, timeout_ms: float, *, again: bool = False
+    ) -> Crowd:
+        """Let legitimate clients connect; return what they saw.
+
+        Args:
+            count: How many.
+            interval_ms: Between two.
+            timeout_ms: The patience of each.
+            again: Every second one takes the port of the one before.
+        """
+        words: list[object] = ["connect", SERVER, PORT, count, interval_ms, timeout_ms]
+        if again:
+            words.append("again")
         with self.attacker.start(
             CLIENTS, ATTACKING, self.clients_program, *words
         ) as clients:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .textfile import read_text
 from .tunables import KNOBS, NOT_ABOVE
-from .tunables.conf import assignment, is_ours, statement
+from .tunables.conf import assignment, is_line_of_others, is_ours, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -200,6 +200,9 @@ class Sysctl(MutableMapping[str, "int | str"]):
                 continue
             where = f"{place}{number}: "
             name, value = assignment(text)
+            if value is None and name not in KNOBS and is_line_of_others(text):
+                unknown.append((where, name))
+                continue
             if value is None or not name:
                 shown = text[:SHOWN_MAX]
                 raise ValueError(f"{where}{shown!r} is not of the form name=value")
@@ -356,6 +359,8 @@ def _times(factor: int) -> str:
 
 def _unknown(name: object, where: str = "") -> KeyError:
     text = str(name)[:SHOWN_MAX]
+    if any(known.startswith(f"{name}.") for known in KNOBS):
+        return KeyError(f"{where}{text} is a part of names, and has no value itself")
     near = _nearest(text, 0)
     return KeyError(f"{where}no tunable {text!r}; the nearest is {near[0]}")
 

@@ -6,6 +6,7 @@ errors like a missing file: nobody waits for them, and no memory is filled.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import select
@@ -39,12 +40,14 @@ def read_bytes(path: str | Path, limit: int = BYTES_MAX) -> bytes:
 
 
 def read_text(path: str | Path, limit: int = BYTES_MAX) -> str:
-    """Return the text of a file; a byte order mark in front is removed.
+    """Return the text of a file, UTF-8 or, by its byte order mark, UTF-16.
 
     Raises:
         OSError: as `read_bytes`.
     """
-    text = read_bytes(path, limit).decode("utf-8-sig", errors="replace")
+    data = read_bytes(path, limit)
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -14,6 +14,7 @@ BLANKS = " \t\r\n\v\f"  # isspace() of the C locale
 OURS = ("net.inet.tcp.syncache.", "net.inet.tcp.intercept.", "net.inet.inspect.")
 # What strtol() reads with base 0.
 NUMBER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
+OTHERS = re.compile(r"-?[A-Za-z][\w%-]*(?:[./][\w%-]+)+", re.ASCII)
 DIGITS_MAX = 64  # 2^64 has 22 in octal; more than this is refused unread
 
 
@@ -73,3 +74,13 @@ def number(text: str) -> int:
 def is_ours(name: str) -> bool:
     """True if nobody else has names of this kind, so an unknown one is a mistake."""
     return name.startswith(OURS)
+
+
+def is_line_of_others(text: str) -> bool:
+    """True for a line without a value that other readers of such files may know.
+
+    A name alone, which has sysctl(8) print it, and a comment of Linux's.
+    """
+    if text.startswith(";"):
+        return True
+    return bool(OTHERS.fullmatch(text)) and not is_ours(text)

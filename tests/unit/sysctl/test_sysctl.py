@@ -405,6 +405,23 @@ def test_load_binary_file_raises_one_short_line(tmp_path):
     assert 600 > len(message) - len(str(path))
 
 
+def test_load_goes_on_behind_lines_that_only_others_know():
+    """A name without a value, and a comment of Linux's, are warnings; ours is not."""
+    sysctl = Sysctl()
+    lines = ["; Linux", "kern.ostype", "-net.ipv4.x = 1", f"{COOKIES}=0"]
+    with pytest.warns(UnknownTunable, match="line ignored") as caught:
+        sysctl.load(lines)
+    assert (3, 0) == (len(caught), sysctl[COOKIES])
+    with pytest.raises(ValueError, match="line 1: .* not of the form name=value"):
+        sysctl.load([COOKIES])
+
+
+def test_value_for_a_part_of_names_is_named_as_such():
+    """It exists, and is no tunable."""
+    with pytest.raises(KeyError, match=r"syncache is a part of names, and has no val"):
+        Sysctl()["net.inet.tcp.syncache"] = 3
+
+
 @pytest.mark.parametrize("name", ["freebsd", "intime"])
 def test_preset_of_a_running_engine_raises_and_changes_nothing(name):
     """It holds boot-only tunables, so all of it comes too late."""

@@ -20,6 +20,16 @@ def test_file_is_read_whole_with_its_mark_and_ends_of_lines_translated(tmp_path)
     assert b"\xef\xbb\xbfone\r\ntwo\rthree\n\xff" == read_bytes(path)
 
 
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_file_of_16_bit_characters_is_text_too(tmp_path, order):
+    """As a Windows shell writes what is sent to a file."""
+    path = tmp_path / "file"
+    path.write_bytes("\ufeffkern.maxfiles=1\r\n# ä\r\n".encode(order))
+    assert "kern.maxfiles=1\n# ä\n" == read_text(path)
+    path.write_bytes(path.read_bytes()[:-1])  # cut within a character
+    assert read_text(path).startswith("kern.maxfiles=1\n")
+
+
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/full"])
 def test_device_without_an_end_is_refused(path):
     """Before it fills the memory; the error names it."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from syncache.tunables.conf import assignment, comment_start, is_ours, number, statement
+from syncache.tunables.conf import (
+    assignment,
+    comment_start,
+    is_line_of_others,
+    is_ours,
+    number,
+    statement,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +97,24 @@ def test_names_below_our_trees_are_ours():
     assert is_ours("net.inet.inspect.no")
     assert not is_ours("net.inet.tcp.tso")
     assert not is_ours("kern.maxfiles")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("; a comment of Linux's", True),
+        ("kern.ostype", True),
+        ("-net.ipv4.conf.all.rp_filter", True),
+        ("net/ipv4/conf/eth0.5/rp_filter", True),
+        ("dev.cpu.%parent", True),
+        ("net.inet.tcp.syncache.count", False),
+        ("word", False),
+        ("kern.ostype FreeBSD", False),
+        ("ip inspect name x tcp", False),
+        ("kern..x", False),
+        ("", False),
+    ],
+)
+def test_line_without_a_value_may_be_of_others(text, expected):
+    """A name by its dots; below our trees nothing is anybody else's."""
+    assert expected is is_line_of_others(text)

@@ -110,6 +110,7 @@ _FIREWALL_PORTS = {
     "ssh": 22,
     "vxlan": 4789,
 }
+_EVERY_PORT = PORT_NAMES[UDP] | PORT_NAMES[TCP] | _FIREWALL_PORTS
 
 
 class Ports(NamedTuple):
@@ -167,13 +168,21 @@ def take_ports(words: list[str], protocol: int) -> list[Ports]:
 
 
 def numbered(words: list[str]) -> list[str]:
-    """Return words with the numbers of ports whose names only firewalls know."""
+    """Return a rule's words with the numbers of ports that a router has no name for.
+
+    Those are names that only firewalls know, and for UDP those of TCP, and inversely.
+    """
+    udp = any(word.lower() == "udp" for word in words[:2])
+    known = PORT_NAMES[UDP if udp else TCP]
     made: list[str] = []
+    in_ports = False
     for word in words:
-        at = next((i for i, w in enumerate(made[-2:][::-1]) if w in OPERATORS), None)
-        number = _FIREWALL_PORTS.get(word.lower()) if at is not None else None
-        if at == 1 and made[-2] != "range":
-            number = None
+        low = word.lower()
+        number = _EVERY_PORT.get(low) if in_ports and low not in known else None
+        if low in OPERATORS[1:]:
+            in_ports = True
+        elif in_ports:
+            in_ports = number is not None or low in known or low.isdecimal()
         made.append(word if number is None else str(number))
     return made
 

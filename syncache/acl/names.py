@@ -23,13 +23,21 @@ if TYPE_CHECKING:
 COMBINATIONS_MAX = 64  # of addresses that the names of one line may have
 
 
+class UnknownHost(LeftOut):
+    """A host has a name that nothing gives an address of this family."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"rules with host {name}, of unknown address, left out")
+        self.name = name
+
+
 def resolved(
     words: Sequence[str], names: Mapping[str, Sequence[str]], family: int
 ) -> list[list[str]]:
     """Return the lines that words mean, one for each address of their names.
 
     Raises:
-        LeftOut: a host has a name that nothing gives an address of this family.
+        UnknownHost: nothing gives one of them an address of this family.
     """
     choices: list[Sequence[str]] = []
     for word, before, behind in zip(
@@ -39,7 +47,7 @@ def resolved(
         if keyword(before, ("host",)) and is_name(word):
             found = [a for a in names.get(word, ()) if addresses.pack(a)[0] == family]
             if not found:
-                raise LeftOut(f"rules with host {word}, of unknown address, left out")
+                raise UnknownHost(word)
         elif word in names and _is_mask(behind):
             found = list(names[word])
         choices.append(found)

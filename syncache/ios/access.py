@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .. import address as addresses
 from ..abbreviation import keyword
 from ..acl import AccessList, firewall, parse_rule, parse_standard
-from ..acl.names import resolved
+from ..acl.names import UnknownHost, resolved
 from ..acl.parse import LeftOut, has_group
 from ..ports import numbered
 from ..tunables import KNOBS
@@ -37,6 +37,7 @@ _STANDARD = (range(1, 100), range(1300, 2000))
 _OTHERS_IN_BLOCK = {"statistics", "counters", "ignore", "fragments", "hardware"}
 # Some switches have `ipv6 access-list extended NAME`.
 _IPV6_KINDS = {addresses.IPV4: (), addresses.IPV6: ("extended", "standard")}
+_ICMPV6 = ("icmp6", "icmpv6")  # as other systems call it
 # In the place of a name: commands about lists.
 _NO_NAMES = {
     *("resequence", "logging", "log-update", "role-based", "fqdn", "helper"),
@@ -129,12 +130,14 @@ class Draft:
         if not self.config.strict:
             words = numbered(words)
         try:
-            for line in resolved(words, self.config.names, family):
+            for line in resolved(words, self.config.hosts, family):
                 if self.standard:
                     rules += parse_standard(line, notes)
                 else:
                     rules += parse_rule(line, family, notes, self.config.groups)
         except LeftOut as why:
+            if isinstance(why, UnknownHost):
+                self.config.unknown.add(why.name)
             notes.append(str(why))
         self.config.note(*notes)
         return rules
@@ -184,6 +187,7 @@ class RuleBlock:
         if rest and keyword(rest[0], ("remark",)):
             return
         if self.family == addresses.IPV6 and not self.draft.config.strict:
+            rest = ["icmp" if word.lower() in _ICMPV6 else word for word in rest]
             rest = _with_protocol(rest)
         if no:
             self.draft.remove(rest, self.family, sequence)
@@ -234,10 +238,12 @@ def _firewall(config: Config, name: str, words: list[str], no: bool) -> None:
     try:
         found = [
             rule
-            for line in resolved(words, config.names, addresses.IPV4)
+            for line in resolved(words, config.hosts, addresses.IPV4)
             if (rule := firewall.rule(line)) is not None
         ]
     except LeftOut as why:
+        if isinstance(why, UnknownHost):
+            config.unknown.add(why.name)
         config.note(str(why))
         return
     for rest, standard, family in found:
@@ -301,7 +307,6 @@ def _inline(block: RuleBlock, words: list[str], no: bool) -> None:
     if len(words) > 1 and keyword(words[0], ("line",)):
         words = words[2:]
     if words and not keyword(words[0], ("remark",)):
-        words = ["icmp" if word.lower() == "icmp6" else word for word in words]
         block.line(words, no)
 
 

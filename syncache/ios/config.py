@@ -93,13 +93,16 @@ def read_lines(
 ) -> Config:
     """Read lines; `place` and the number stand in front of an error."""
     last = 0 if strict or any(map(_FIREWALL.match, lines)) else len(lines)
-    config, began = _read_lines(lines, place, strict, last)
+    config, began = _read_lines(lines, place, Config(strict=strict), last)
     if began:
-        text = "a banner does not end: it is taken for one line"
-        where = config.where
-        config, _ = _read_lines(lines, place, strict, began - 1)
-        config.where = f"{place}{began}: "
-        config.note(text)
+        last = began - 1
+        config, _ = _read_lines(lines, place, Config(strict=strict), last)
+    if config.unknown & config.names.keys():  # their addresses stand behind the rules
+        again = Config(strict=strict, later=config.names)
+        config, _ = _read_lines(lines, place, again, last)
+    if began:
+        where, config.where = config.where, f"{place}{began}: "
+        config.note("a banner does not end: it is taken for one line")
         config.where = where
     name = str(config.changes.get(LIST, ""))
     ios_access.judge(config, name)
@@ -109,13 +112,12 @@ def read_lines(
 
 
 def _read_lines(
-    lines: Sequence[str], place: str, strict: bool, last: int
+    lines: Sequence[str], place: str, config: Config, last: int
 ) -> tuple[Config, int]:
-    """Read lines, of which those up to `last` may begin texts.
+    """Read lines into a new state; those up to `last` may begin texts.
 
     Returns also the number of a line whose text does not end; 0: there is none.
     """
-    config = Config(strict=strict)
     block: Block | None = None
     delimiter = ""
     base = 0  # how far the command of the block is indented

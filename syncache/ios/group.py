@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from .. import address as addresses
 from ..abbreviation import keyword
-from ..acl.names import is_address, resolved
+from ..acl.names import UnknownHost, is_address, resolved
 from ..acl.object_group import NETWORK, PORTS, PROTOCOL, SERVICE, Group
-from ..acl.parse import LeftOut
 
 if TYPE_CHECKING:
     from .syntax import Config, Handler
@@ -38,8 +37,9 @@ _OBJECT = ("host", "subnet", "range", "service", "nat", "description")
 def _with_names(config: Config, words: list[str]) -> list[str]:
     """Return words with the address of a name, if there is one."""
     try:
-        return resolved(words, config.names, addresses.IPV4)[0]
-    except LeftOut:
+        return resolved(words, config.hosts, addresses.IPV4)[0]
+    except UnknownHost as why:
+        config.unknown.add(why.name)
         return words  # the group will say that it is a name
 
 

@@ -69,6 +69,7 @@ _MEANINGLESS = {
 _WHOLE = ("appfw", "fragment", "parameter", "rpc", "user")
 # Behind `ip nat` and `ip address`: what says where an interface leads.
 _SIDES = {"outside", "inside", "dhcp", "negotiated"}
+_DIRECTIONS = ("in", "out")
 _GLOBAL = (
     ("log",),
     ("l2-transparent",),
@@ -131,6 +132,7 @@ TABLE: tuple[Entry, ...] = (
     Single((*_INSPECT, "udp", "idle-time"), _I + "udp.idle_time"),
     Single((*_INSPECT, "dns-timeout"), _I + "dns_timeout"),
     Single((*_INSPECT, "dns", "idle-time"), _I + "dns_timeout", alias=True),
+    Single((*_INSPECT, "dns"), _I + "dns_timeout", alias=True),  # cut short
     Single((*_INSPECT, "hashtable-size"), _I + "hashtable_size"),
     HostLimit(),
 )
@@ -389,7 +391,7 @@ class InterfaceBlock:
         if lower[1] in {"nat", "address"}:
             return len(words) == 3 and lower[2] in _SIDES
         name = keyword(words[1], ("inspect", "access-group", "access-list"))
-        inspects = name == "inspect" and lower[-1] in {"in", "out"}
+        inspects = name == "inspect" and lower[-1] in _DIRECTIONS
         return inspects or name == "access-group"
 
     def claims(self, indented: bool) -> bool:  # noqa: ARG002
@@ -405,11 +407,15 @@ class InterfaceBlock:
             self._leads(lower[-1], no)
             return
         inspects = keyword(words[1], ("inspect", "access-group")) == "inspect"
-        if len(words) == 3 and not inspects and words[2].lower() not in {"in", "out"}:
-            words = [*words, "out"]  # what a list without a direction is for
-        if len(words) != 4 or words[3].lower() not in {"in", "out"}:
-            raise ValueError(f"{' '.join(words[:2])} wants a name, then in or out")
         bound = self.interface.rules if inspects else self.interface.lists
+        if len(words) == 3 and not inspects and lower[2] not in _DIRECTIONS:
+            words = [*words, "out"]  # what a list without a direction is for
+        if no and len(words) < 4:  # without the name of what is bound
+            for direction in words[2:] or _DIRECTIONS:
+                bound.pop(direction.lower(), None)
+            return
+        if len(words) != 4 or words[3].lower() not in _DIRECTIONS:
+            raise ValueError(f"{' '.join(words[:2])} wants a name, then in or out")
         direction = words[3].lower()
         if no:
             bound.pop(direction, None)

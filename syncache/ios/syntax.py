@@ -7,7 +7,7 @@ not: the commands, which are in a module by feature (`ios_access`, `ios_intercep
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -43,7 +43,8 @@ class Config:
     """The contents of a configuration so far.
 
     `changes` are tunables by name, `places` where each was said, `lists` the access
-    lists, `groups` what their rules may name, `names` the addresses of hosts,
+    lists, `groups` what their rules may name, `names` the addresses of hosts
+    so far, `later` those that an earlier reading found, `unknown` names that had none,
     `inspection` what the commands of inspection keep for themselves.  `said` counts the
     lines of each feature, `skipped` those of others; `notes` are sentences about what
     was read and has no effect.
@@ -54,12 +55,19 @@ class Config:
     drafts: dict[str, Draft] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
+    later: dict[str, list[str]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
     inspection: dict[str, object] = field(default_factory=dict)
     where: str = ""
     strict: bool = False
     said: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def hosts(self) -> Mapping[str, list[str]]:
+        """The addresses of hosts, also those that come behind the rules."""
+        return {**self.later, **self.names} if self.later else self.names
 
     def note(self, *texts: str) -> None:
         """Remember a line without effect, once, with its first number."""

@@ -152,3 +152,10 @@ def test_rule_that_cannot_be_expressed_is_left_out(head, rule, why):
     config = read([head, f" {rule}", " permit tcp any any"])
     assert 1 == len(config.lists["X"].rules)
     assert any(why in note and "left out" in note for note in config.notes)
+
+
+@pytest.mark.parametrize("word", ["icmp", "icmpv6", "ICMP6", "58"])
+def test_icmp_of_ipv6_has_several_names(word):
+    """Other systems have another one than IOS."""
+    config = read(["ipv6 access-list L", f" 10 permit {word} any any"])
+    assert ["permit icmp any any"] == [str(r) for r in config.lists["L"].rules]

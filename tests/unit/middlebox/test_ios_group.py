@@ -130,6 +130,31 @@ ip access-list extended L
     assert ["line 8: rules with host gone, of unknown address, left out"] == notes
 
 
+def test_addresses_of_hosts_may_stand_behind_the_rules_that_name_them():
+    """As in a file that an operator put together; also for members of a group."""
+    found, notes = rules(
+        """
+object-group network G
+ host mail
+ip access-list extended L
+ permit tcp any host web eq www
+ permit tcp any object-group G
+ permit tcp any host gone
+banner motd # never ended
+ip host web 192.0.2.10
+ip host mail 192.0.2.25
+"""
+    )
+    assert [
+        "permit tcp any host 192.0.2.10 eq 80",
+        "permit tcp any host 192.0.2.25",
+    ] == found
+    assert [
+        "line 6: rules with host gone, of unknown address, left out",
+        "line 7: a banner does not end: it is taken for one line",
+    ] == notes
+
+
 def test_names_of_vlans_are_no_hosts():
     """They are lines of another feature; strict is an error."""
     lines = ["vlan 10", " name Users", "access-list 100 permit tcp any any"]

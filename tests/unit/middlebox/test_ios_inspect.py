@@ -298,6 +298,31 @@ def test_a_wrong_line_is_named(line, message):
         read([line])
 
 
+@pytest.mark.parametrize(
+    ("lines", "rules", "lists"),
+    [
+        (["no ip access-group in"], {"in": "a"}, {"out": "2"}),
+        (["no ip access-group out"], {"in": "a"}, {"in": "1"}),
+        (["no ip access-group 2"], {"in": "a"}, {"in": "1"}),
+        (["no ip access-group"], {"in": "a"}, {}),
+        (["no ip inspect a in"], {}, {"in": "1", "out": "2"}),
+        (["no ip inspect in"], {}, {"in": "1", "out": "2"}),
+    ],
+)
+def test_what_an_interface_has_is_taken_back_without_its_name(lines, rules, lists):
+    """As scripts do, which do not know it."""
+    bound = ["ip inspect a in", "ip access-group 1 in", "ip access-group 2 out"]
+    config = read(["ip inspect name a tcp", "interface e0", *bound, *lines])
+    interface = draft_of(config).interfaces["e0"]
+    assert (rules, lists) == (interface.rules, interface.lists)
+
+
+def test_dns_timeout_may_be_cut_short():
+    """Only one command begins so."""
+    config = read(["ip inspect dns 7"])
+    assert {"net.inet.inspect.dns_timeout": 7} == config.changes
+
+
 @pytest.mark.parametrize("line", ["ip inspect a b in", "ip access-group in"])
 def test_a_wrong_line_of_an_interface_is_named(line):
     """A name and a direction."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from syncache.ports import ANY_PORT, PORT_NAMES, TCP, UDP, Ports, take_ports
+from syncache.ports import numbered, ANY_PORT, PORT_NAMES, TCP, UDP, Ports, take_ports
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,21 @@ def test_names_are_ports():
     assert all(
         0 < port < 65536 for names in PORT_NAMES.values() for port in names.values()
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("permit udp any any eq www", "permit udp any any eq 80"),
+        ("permit tcp any eq ntp any", "permit tcp any eq 123 any"),
+        ("permit udp any eq ntp any", "permit udp any eq ntp any"),
+        ("permit tcp any any eq https ssh 8080", "permit tcp any any eq 443 22 8080"),
+        ("permit tcp any range ssh https any", "permit tcp any range 22 443 any"),
+        ("permit tcp any eq www host http", "permit tcp any eq www host http"),
+        ("permit tcp any any neq HTTPS log sip", "permit tcp any any neq 443 log sip"),
+        ("permit icmp any any echo", "permit icmp any any echo"),
+    ],
+)
+def test_names_that_a_router_does_not_have_are_numbers(rule, expected):
+    """Those of firewalls, and of the other transport, wherever a port stands."""
+    assert expected.split() == numbered(rule.split())

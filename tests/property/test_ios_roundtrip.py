@@ -76,10 +76,11 @@ INSPECT = st.one_of(
     st.builds("ip inspect {} {}".format, st.sampled_from(
         ["tcp synwait-time", "tcp fin", "tcp idle-time", "udp idle", "dns-timeout"]),
         SMALL),
-    st.builds("ip inspect {} low {}\nip inspect {} high {}".format,
-              *[st.shared(st.sampled_from(["max-incomplete", "one-minute"])), SMALL] * 2),
+    st.builds("ip inspect {0} low {1}\nip inspect {0} high {2}".format,
+              st.sampled_from(["max-incomplete", "one-minute"]), SMALL, SMALL),
     st.builds("ip inspect tcp max-incomplete host {} block {}".format, SMALL, SMALL),
-    st.sampled_from(["ip inspect audit-trail", "ip insp alert-off", "no ip insp audit"]),
+    st.sampled_from(["ip inspect audit-trail", "ip insp alert-off"]),
+    st.just("no ip insp audit"),
 )  # fmt: skip
 INTERFACES = """\
 ip inspect name FW tcp
@@ -95,6 +96,17 @@ BOUND = st.builds(
     INTERFACES.format,
     *[st.sampled_from(["FW", "IN"]), st.sampled_from(["in", "out"])] * 2,
 )
+
+
+def configured(engine, source, *reasons):
+    """Configure it; False if it was refused for one of these reasons."""
+    try:
+        engine.configure(source)
+    except ValueError as error:
+        if not any(reason in str(error) for reason in reasons):
+            raise
+        return False
+    return True
 
 
 @SETTINGS
@@ -116,10 +128,7 @@ def test_intercept_reads_what_it_wrote(lines, four, six):
         "ip host mail 192.0.2.25",
     ]
     first, second = Intercept(acl=()), Intercept(acl=())
-    try:
-        first.configure(source)
-    except ValueError as error:
-        assert "low" in str(error)  # above high, by another line
+    if not configured(first, source, "low"):  # above high, by another line
         return
     text = first.configuration()
     assert [] == second.configure(text.split("\n"), strict=True)
@@ -133,10 +142,8 @@ def test_intercept_reads_what_it_wrote(lines, four, six):
 def test_inspection_reads_what_it_wrote(lines, bound):
     """Tunables, rules, and the interfaces that they are bound to."""
     first, second = Inspection(), Inspection()
-    try:
-        first.configure(["hostname r1", *"\n".join([*lines, bound]).split("\n")])
-    except ValueError as error:
-        assert any(word in str(error) for word in ("low", "port", "one set"))
+    source = ["hostname r1", *"\n".join([*lines, bound]).split("\n")]
+    if not configured(first, source, "low", "port", "one set"):
         return
     text = first.configuration()
     second.configure(text.split("\n"))

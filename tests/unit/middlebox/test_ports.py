@@ -2,7 +2,7 @@
 
 import pytest
 
-from syncache.ports import numbered, ANY_PORT, PORT_NAMES, TCP, UDP, Ports, take_ports
+from syncache.ports import ANY_PORT, PORT_NAMES, TCP, UDP, Ports, numbered, take_ports
 
 
 @pytest.mark.parametrize(

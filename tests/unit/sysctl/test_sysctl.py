@@ -412,7 +412,7 @@ def test_load_goes_on_behind_lines_that_only_others_know():
     with pytest.warns(UnknownTunable, match="line ignored") as caught:
         sysctl.load(lines)
     assert (3, 0) == (len(caught), sysctl[COOKIES])
-    with pytest.raises(ValueError, match="line 1: .* not of the form name=value"):
+    with pytest.raises(ValueError, match=r"line 1: .* not of the form name=value"):
         sysctl.load([COOKIES])
 
 

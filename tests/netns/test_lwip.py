@@ -113,7 +113,8 @@ class Host:
     """A running host; `counters` are what it wrote at its end."""
 
     def __init__(self, namespace, program: Path, *words: str) -> None:
-        namespace.link("add", "tun0", "198.18.0.1/24", "fd00:18::1/64")
+        device = "tap0" if "ethernet" in words else "tun0"
+        namespace.link("add", device, "198.18.0.1/24", "fd00:18::1/64")
         self.process = namespace.start(program, *words, stdin=subprocess.PIPE)
         assert self.process.stdout.readline() == "ready\n", self.end()
 
@@ -148,9 +149,17 @@ def test_listeners_of_every_api_work_unchanged(namespace, shielded: Path) -> Non
     assert counters["ACCEPT_CACHE"] >= 62
 
 
+def test_replies_find_their_way_on_ethernet(namespace, shielded: Path) -> None:
+    """By ARP and ND; a link-local peer is one of its interface's."""
+    host = Host(namespace, shielded, "ethernet")
+    for address in (*OURS, "fe80::ff:fe00:2%tap0"):
+        assert visit(namespace, address, RAW, every=0.01, words=500) == 10
+    assert host.end()["ACCEPT_CACHE"] >= 30
+
+
 def test_options_in_two_buffers_are_read(namespace, shielded: Path) -> None:
     """As a driver with small buffers gives them; the ACK's options too."""
-    host = Host(namespace, shielded, "in pieces")
+    host = Host(namespace, shielded, "pieces")
     for address in OURS:
         assert visit(namespace, address, RAW, every=0.01, words=500) == 10
     assert host.end()["ACCEPT_CACHE"] >= 20

@@ -1,11 +1,15 @@
 /*
- * lwIP on the TUN device tun0, which is there, as 198.18.0.2 and fd00:18::2.
- * It echoes on port 7 (raw API), 8 (sockets) and 9 (netconn, which begins to
- * accept after two seconds with a backlog of 2).  Ends with its standard
- * input, and then writes its statistics.  With an argument, whatever it is, the
- * driver's buffers end within the TCP options.
+ * host [pieces | ethernet]: lwIP on the TUN device tun0, which is there, as
+ * 198.18.0.2 and fd00:18::2.  It echoes on port 7 (raw API), 8 (sockets) and 9
+ * (netconn, which begins to accept after two seconds with a backlog of 2).  Ends
+ * with its standard input, and then writes its statistics.
+ *
+ * pieces: the driver's buffers end within the TCP options.
+ * ethernet: on the TAP device tap0, as fe80::ff:fe00:2 too.
  */
 #include "lwip/api.h"
+#include "lwip/etharp.h"
+#include "lwip/ethip6.h"
 #include "lwip/sockets.h"
 #include "lwip/stats.h"
 #include "lwip/sys.h"
@@ -22,11 +26,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-int open_tun(void);
+int open_tun(int ethernet);
 int wait_tun(int tun);
 
 static int tun;
-static int in_pieces;
+static int in_pieces, ethernet;
 static struct netif netif;
 
 #ifndef PLAIN
@@ -73,6 +77,27 @@ begin_netif(struct netif *of)
 }
 
 static err_t
+put_frame(struct netif *by, struct pbuf *p)
+{
+    (void)by;
+    return put(p);
+}
+
+static err_t
+begin_ethernet(struct netif *of)
+{
+    begin_netif(of);
+    of->output = etharp_output;
+    of->output_ip6 = ethip6_output;
+    of->linkoutput = put_frame;
+    of->hwaddr_len = 6;
+    memcpy(of->hwaddr, "\2\0\0\0\0\2", 6);
+    of->flags |= NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP |
+                 NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
+    return ERR_OK;
+}
+
+static err_t
 raw_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
 {
     (void)arg, (void)error;
@@ -104,11 +129,15 @@ begin(void *arg)
     IP4_ADDR(&address, 198, 18, 0, 2);
     IP4_ADDR(&mask, 255, 255, 255, 0);
     IP4_ADDR(&gateway, 198, 18, 0, 1);
-    netif_add(&netif, &address, &mask, &gateway, NULL, begin_netif,
-              tcpip_input);
+    netif_add(&netif, &address, &mask, &gateway, NULL,
+              ethernet ? begin_ethernet : begin_netif, tcpip_input);
     IP6_ADDR(&address6, PP_HTONL(0xfd000018), 0, 0, PP_HTONL(2));
-    netif_ip6_addr_set(&netif, 0, &address6);
-    netif_ip6_addr_set_state(&netif, 0, IP6_ADDR_PREFERRED);
+    netif_ip6_addr_set(&netif, 1, &address6);
+    netif_ip6_addr_set_state(&netif, 1, IP6_ADDR_PREFERRED);
+    if (ethernet) {
+        netif_create_ip6_linklocal_address(&netif, 1);
+        netif_ip6_addr_set_state(&netif, 0, IP6_ADDR_PREFERRED);
+    }
     netif_set_default(&netif);
     netif_set_up(&netif);
     struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
@@ -186,11 +215,11 @@ take(void)
 int
 main(int count, char **word)
 {
-    (void)word;
-    in_pieces = count > 1;
-    tun = open_tun();
+    in_pieces = count > 1 && strcmp(word[1], "pieces") == 0;
+    ethernet = count > 1 && strcmp(word[1], "ethernet") == 0;
+    tun = open_tun(ethernet);
     if (tun < 0) {
-        perror("tun0");
+        perror("/dev/net/tun");
         return 1;
     }
     tcpip_init(NULL, NULL);

@@ -1,4 +1,4 @@
-/* Opens tun0; apart from host.c, as the system's headers and lwIP's clash. */
+/* Opens tun0 or tap0; apart from host.c, as the system's headers and lwIP's clash. */
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
@@ -6,16 +6,17 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-int open_tun(void);
+int open_tun(int ethernet);
 int wait_tun(int tun);
 
 int
-open_tun(void)
+open_tun(int ethernet)
 {
-    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    struct ifreq request = {.ifr_flags = IFF_NO_PI};
     int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
 
-    strcpy(request.ifr_name, "tun0");
+    request.ifr_flags |= ethernet ? IFF_TAP : IFF_TUN;
+    strcpy(request.ifr_name, ethernet ? "tap0" : "tun0");
     return tun >= 0 && ioctl(tun, TUNSETIFF, &request) == 0 ? tun : -1;
 }
 

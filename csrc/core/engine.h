@@ -29,14 +29,14 @@
 
 /* Cookies that failed, by seconds of the engine's life: of the one that runs and of the one before. */
 struct cookie_failures {
-    uint64_t second;
+    uint32_t second;
     uint32_t count;
     uint32_t count_before;
 };
 
 /* SYN-ACKs sent again in a second of the engine's life. */
 struct repeats {
-    uint64_t second;
+    uint32_t second;
     uint32_t count;
 };
 
@@ -54,18 +54,20 @@ struct refusals {
     uint16_t count[REFUSALS_PLACES];
 };
 
+/* What is counted lies near the front, where small processors reach 64 bits by one instruction. */
 struct syncache {
     struct syncache_config config;
     struct syncache_tunables tunables;
+    uint64_t now_ms;                  /* of the last call; never goes back */
+    uint64_t keys_ms;                 /* until then no cookie key changes its part */
+    uint64_t init_ms;                 /* first time told */
+    struct syncache_stats stats;
     struct table table;
     struct known known;
     struct replay replay;
     struct endpoints endpoints;
     struct secret secret;
     struct pause pause;
-    uint64_t now_ms;                  /* of the last call; never goes back */
-    uint64_t keys_ms;                 /* until then no cookie key changes its part */
-    uint64_t init_ms;                 /* first time told */
     uint64_t tunables_ms;             /* when they last changed */
     uint64_t wscale_changed_ms;       /* when wscale took the place of wscale_before */
     uint64_t ts_changed_ms;           /* when ts_base took the place of ts_base_before, for syncache_set_ts_base() */
@@ -86,7 +88,6 @@ struct syncache {
     uint8_t ts_key[SYNCACHE_KEY_BYTES];
     uint8_t replay_key[SYNCACHE_KEY_BYTES];
     uint8_t fastopen_key[SYNCACHE_KEY_BYTES];
-    struct syncache_stats stats;
     struct quick quick;
 };
 

@@ -112,8 +112,10 @@ pause_over(const struct pause *pause, uint32_t pause_age_ms, uint32_t capacity)
 static void
 pause_next_window(struct pause *pause)
 {
-    uint32_t next = (pause->window_index + 1u) % PAUSE_RATE_WINDOWS;
-    pause->window_index = (uint8_t)next;
+    uint8_t next = (uint8_t)(pause->window_index + 1);
+    if (next == PAUSE_RATE_WINDOWS)
+        next = 0;
+    pause->window_index = next;
     pause->syns[next] = 0;
     pause->victims = 0;
     pause->victims_young = 0;
@@ -153,7 +155,7 @@ pause_advance(struct pause *pause, uint64_t now_ms,
         return false;
     pause->window_start_ms += closed * PAUSE_WINDOW_MS;
     /* All but the last had no call of their own; more than five are alike. */
-    for (uint64_t i = 1; i < closed && i <= PAUSE_RATE_WINDOWS; i++)
+    for (uint32_t i = 1; i < closed && i <= PAUSE_RATE_WINDOWS; i++)
         pause_next_window(pause);
     bool began =
         policy == SYNCACHE_PAUSE_AGE &&

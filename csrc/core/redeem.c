@@ -134,18 +134,11 @@ redeem_timestamps_allowed(const struct syncache *cache,
            (rfc1323 == 1 || rfc1323 == 3);
 }
 
-/* Seconds of the engine's life, the grain of the rate of failures. */
-static uint64_t
-redeem_second(const struct syncache *cache)
-{
-    return (cache->now_ms - cache->init_ms) / 1000;
-}
-
 static void
 redeem_failed(struct syncache *cache)
 {
     struct cookie_failures *failures = &cache->failures;
-    uint64_t second = redeem_second(cache);
+    uint32_t second = engine_uptime_s(cache);
 
     cache->stats.sc_failcookie++;
     if (second != failures->second) {
@@ -163,7 +156,7 @@ static bool
 redeem_many_failed(const struct syncache *cache)
 {
     const struct cookie_failures *failures = &cache->failures;
-    uint64_t second = redeem_second(cache);
+    uint32_t second = engine_uptime_s(cache);
 
     if (second == failures->second)
         return failures->count > ENGINE_FAILCOOKIE_MAX ||

@@ -121,7 +121,7 @@ timer_stale(struct syncache *cache, struct table_ref ref,
 static bool
 timer_may_repeat(struct syncache *cache)
 {
-    uint64_t second = engine_uptime_s(cache);
+    uint32_t second = engine_uptime_s(cache);
 
     if (cache->repeats.second != second)
         cache->repeats = (struct repeats){.second = second};

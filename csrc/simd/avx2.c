@@ -76,12 +76,14 @@ lane_equal32(vec a, vec b)
         _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)));
 }
 
-/* Counts lanes that are at least `lowest`, which is not 0, into count. */
+/* Counts halves of lanes that are at least those of `lowest` into those of
+ * count. */
 LANES_FN vec
-lane_count_from(vec count, vec a, uint32_t lowest)
+lane_count_from16(vec count, vec a, uint32_t lowest)
 {
-    return _mm256_sub_epi32(count,
-                            _mm256_cmpgt_epi32(a, lane_all32(lowest - 1)));
+    vec most = _mm256_max_epu16(a, lane_all32(lowest));
+
+    return _mm256_sub_epi16(count, _mm256_cmpeq_epi16(most, a));
 }
 
 LANES_FN vec

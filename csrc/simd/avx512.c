@@ -74,13 +74,14 @@ lane_equal32(vec a, vec b)
     return _mm512_cmpeq_epi32_mask(a, b);
 }
 
-/* Counts lanes that are at least `lowest`, which is not 0, into count. */
+/* Counts halves of lanes that are at least those of `lowest` into those of
+ * count. */
 LANES_FN vec
-lane_count_from(vec count, vec a, uint32_t lowest)
+lane_count_from16(vec count, vec a, uint32_t lowest)
 {
-    return _mm512_mask_add_epi32(
-        count, _mm512_cmpgt_epi32_mask(a, lane_all32(lowest - 1)), count,
-        _mm512_set1_epi32(1));
+    return _mm512_mask_add_epi16(count,
+                                 _mm512_cmpge_epu16_mask(a, lane_all32(lowest)),
+                                 count, _mm512_set1_epi16(1));
 }
 
 LANES_FN vec

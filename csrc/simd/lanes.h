@@ -73,11 +73,11 @@ lanes_write(const struct lanes_group *group, size_t offset, const vec word[stati
 #define lane_add_halves(sum, word) lane_add32(sum, lanes_halves(word))
 #endif
 
-/* To 16 bits; 2^32 - 1 at most becomes 2^17, 2^16, 2^16 - 1. */
+/* To 16 bits: the first sum of halves is 2^17 - 2 at most, and where it is above 2^16 - 1 its lower half is not all. */
 LANES_FN vec
 lanes_fold(vec sum)
 {
-    return lanes_halves(lanes_halves(lanes_halves(sum)));
+    return lanes_halves(lanes_halves(sum));
 }
 
 /* Adds the bits that differ from `value` under `mask` to `differ`. */
@@ -154,19 +154,19 @@ lanes_match_v4(struct simd_lanes *lanes, uint32_t at)
     lane_store(&lanes->laddr[0][at], word[4]);
     tcp.differ = lane_or(tcp.differ, lane_xor(lanes_fold(ip), lane_all32(0xffff)));
     tcp.sum = lane_add32(tcp.sum, addresses);
+    lane_store(&lanes->sum[at], addresses);
     return lanes_good(lanes, at, tcp,
                       lane_either(lane_equal32(word[3], word[4]),
                                   lane_either(lanes_address_v4_bad(word[3]), lanes_address_v4_bad(word[4]))));
 }
 
-/* Lanes whose address is nobody's or a group's. */
-LANES_FN lane_mask
-lanes_address_v6_bad(const vec word[static 4])
+/* 0 where the address is nobody's or a group's. */
+LANES_FN vec
+lanes_address_v6_good(const vec word[static 4])
 {
     vec any = lane_or(lane_or(word[0], word[1]), lane_or(word[2], word[3]));
 
-    return lane_either(lane_equal32(any, lane_all32(0)),
-                       lane_equal32(lane_and(word[0], lane_all32(0xff)), lane_all32(0xff)));
+    return lane_min32(any, lane_xor(lane_and(word[0], lane_all32(0xff)), lane_all32(0xff)));
 }
 
 LANES_FN uint32_t
@@ -189,9 +189,9 @@ lanes_match_v6(struct simd_lanes *lanes, uint32_t at)
     tcp.differ = lanes_differ(tcp.differ, word[0], 0x000000f0u, 0x00000060u);
     tcp.differ = lanes_differ(tcp.differ, word[1], 0x00ffffffu, 0x00062800u);
     tcp.sum = lane_add32(tcp.sum, addresses);
-    return lanes_good(lanes, at, tcp,
-                      lane_either(lane_equal32(apart, lane_all32(0)),
-                                  lane_either(lanes_address_v6_bad(&word[2]), lanes_address_v6_bad(&word[6]))));
+    lane_store(&lanes->sum[at], addresses);
+    vec good = lane_min32(apart, lane_min32(lanes_address_v6_good(&word[2]), lanes_address_v6_good(&word[6])));
+    return lanes_good(lanes, at, tcp, lane_equal32(good, lane_all32(0)));
 }
 
 /* Makes the lanes from the last to the end of its group repeat the first one. */
@@ -244,33 +244,36 @@ lanes_match(struct simd_lanes *lanes)
 
 #include "lanes_sip.h"
 
-/* scalar_index(). */
-LANES_FN vec
-lanes_index(const uint32_t floor[static 7], vec value)
+/*
+ * The cookies' bytes, where their ISS will be: all before the first hash, so that what they are compared with stays in
+ * registers.  scalar_index() of both fields at once, the MSS in the lower half of a word and the scale in the upper.
+ */
+LANES_FN void
+lanes_cookie_bytes(const struct simd_shape *shape, struct simd_lanes *lanes)
 {
-    vec index = lane_all32(0);
+    vec none = lane_all32(shape->mss_none);
+    vec rest = lane_all32(2 | shape->parity);
+    uint32_t floor[7];
 
     for (size_t i = 0; i < 7; i++)
-        index = lane_count_from(index, value, floor[i]);
-    return index;
-}
+        floor[i] = shape->mss_floor[i] | shape->wscale_floor[i] << 16;
+    for (uint32_t at = 0; at < lanes->syns; at += LANES) {
+        vec mss = lane_load(&lanes->mss[at]);
+        vec both = lane_or(mss, lane_left32(lane_load(&lanes->wscale[at]), 16));
+        vec index = lane_if_zero(mss, none, lane_all32(0));
 
-/* The cookie's byte. */
-LANES_FN vec
-lanes_cookie_byte(const struct simd_shape *shape, const struct simd_lanes *lanes, uint32_t at)
-{
-    vec mss = lane_load(&lanes->mss[at]);
-    vec index = lane_if_zero(mss, lane_all32(shape->mss_none), lanes_index(shape->mss_floor, mss));
-    vec scale = lanes_index(shape->wscale_floor, lane_load(&lanes->wscale[at]));
-
-    return lane_or(lane_or(lane_left32(index, 5), lane_left32(scale, 2)), lane_all32(2 | shape->parity));
+        for (size_t i = 0; i < 7; i++)
+            index = lane_count_from16(index, both, floor[i]);
+        vec byte = lane_or(lane_or(lane_left32(index, 5), lane_right32(index, 14)), rest);
+        lane_store(&lanes->iss[at], lane_and(byte, lane_all32(0xff)));
+    }
 }
 
 LANES_FN void
 lanes_cookies_at(const struct simd_shape *shape, const struct lanes_key key[static 2], struct simd_lanes *lanes,
                  uint32_t at, bool v6)
 {
-    vec byte = lanes_cookie_byte(shape, lanes, at);
+    vec byte = lane_load(&lanes->iss[at]);
     vec offset = lane_all32(0);
     struct lanes_addresses addresses;
     struct lanes_sip s;
@@ -300,6 +303,7 @@ lanes_cookies(const struct simd_shape *shape, struct simd_lanes *lanes)
 {
     struct lanes_key key[2] = {lanes_key_of(shape->cookie_key), lanes_key_of(shape->ts_key)};
 
+    lanes_cookie_bytes(shape, lanes);
     for (uint32_t at = 0; at < lanes->syns; at += LANES) {
         if (lanes->v6)
             lanes_cookies_at(shape, key, lanes, at, true);
@@ -327,12 +331,13 @@ lanes_hashes(const uint8_t key[static SYNCACHE_KEY_BYTES], struct simd_lanes *la
     }
 }
 
-/* The ten words of a reply from TCP on; `addresses` is the sum of both. */
+/* The ten words of a reply from TCP on. */
 LANES_FN void
-lanes_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes, uint32_t at, vec addresses,
-                vec word[static 10], bool same)
+lanes_reply_tcp(const struct simd_shape *shape, const struct simd_lanes *lanes, uint32_t at, vec word[static 10],
+                bool same)
 {
     vec ports = lane_load(&lanes->ports[at]);
+    vec addresses = lane_load(&lanes->sum[at]);
     vec sum = lane_add32(addresses, lanes_of_template(lanes, at, offsetof(struct simd_template, tcp_sum), same));
 
     for (size_t i = 0; i < 10; i++)
@@ -351,18 +356,15 @@ LANES_FN void
 lanes_reply_v4(const struct simd_shape *shape, const struct lanes_group *group, struct simd_lanes *lanes,
                uint32_t at)
 {
-    vec faddr = lane_load(&lanes->faddr[0][at]);
-    vec laddr = lane_load(&lanes->laddr[0][at]);
-    vec addresses = lane_add_halves(lanes_halves(faddr), laddr);
     vec sum = lanes_of_template(lanes, at, offsetof(struct simd_template, ip_sum), group->same);
-    vec check = lanes_fold(lane_add32(addresses, sum));
+    vec check = lanes_fold(lane_add32(lane_load(&lanes->sum[at]), sum));
     vec word[16];
 
     word[0] = word[1] = word[15] = lane_all32(0);
     word[2] = lane_left32(lane_xor(check, lane_all32(0xffff)), 16);
-    word[3] = laddr;
-    word[4] = faddr;
-    lanes_reply_tcp(shape, lanes, at, addresses, &word[5], group->same);
+    word[3] = lane_load(&lanes->laddr[0][at]);
+    word[4] = lane_load(&lanes->faddr[0][at]);
+    lanes_reply_tcp(shape, lanes, at, &word[5], group->same);
     for (size_t i = 0; i < 4; i++)
         lanes_write(group, i * SIMD_CHUNK, &word[4 * i]);
 }
@@ -371,7 +373,6 @@ LANES_FN void
 lanes_reply_v6(const struct simd_shape *shape, const struct lanes_group *group, struct simd_lanes *lanes,
                uint32_t at)
 {
-    vec addresses = lane_all32(0);
     vec word[20];
 
     word[0] = lane_swap32(lane_and(lane_load(&lanes->iss[at]), lane_all32(0xfffff)));
@@ -379,9 +380,8 @@ lanes_reply_v6(const struct simd_shape *shape, const struct lanes_group *group, 
     for (size_t i = 0; i < 4; i++) {
         word[2 + i] = lane_load(&lanes->laddr[i][at]);
         word[6 + i] = lane_load(&lanes->faddr[i][at]);
-        addresses = lane_add_halves(lane_add_halves(addresses, word[2 + i]), word[6 + i]);
     }
-    lanes_reply_tcp(shape, lanes, at, addresses, &word[10], group->same);
+    lanes_reply_tcp(shape, lanes, at, &word[10], group->same);
     for (size_t i = 0; i < 5; i++)
         lanes_write(group, i * SIMD_CHUNK, &word[4 * i]);
 }

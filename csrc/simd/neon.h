@@ -91,11 +91,13 @@ lane_bits(lane_mask mask)
     return vaddvq_u32(vandq_u32(mask, vld1q_u32(bit)));
 }
 
-/* Counts lanes that are at least `lowest` into count. */
+/* Counts halves of lanes that are at least those of `lowest` into those of count. */
 LANES_FN vec
-lane_count_from(vec count, vec a, uint32_t lowest)
+lane_count_from16(vec count, vec a, uint32_t lowest)
 {
-    return vsubq_u32(count, vcgeq_u32(a, lane_all32(lowest)));
+    uint16x8_t from = vcgeq_u16(vreinterpretq_u16_u32(a), vreinterpretq_u16_u32(lane_all32(lowest)));
+
+    return vreinterpretq_u32_u16(vsubq_u16(vreinterpretq_u16_u32(count), from));
 }
 
 LANES_FN vec

@@ -69,6 +69,7 @@ struct simd_lanes {
     _Alignas(64) uint32_t tsval[SIMD_LANES];      /* raw */
     _Alignas(64) uint32_t mss[SIMD_LANES];
     _Alignas(64) uint32_t wscale[SIMD_LANES];     /* at most 14 */
+    _Alignas(64) uint32_t sum[SIMD_LANES];        /* of the addresses, as the kernels sum: for replies() */
 
     /* Results of cookies() and hashes(). */
     _Alignas(64) uint32_t iss[SIMD_LANES];

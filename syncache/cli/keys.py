@@ -34,6 +34,9 @@ SAID_MAX = 8  # lines that wait to be written
 PASSPHRASE_BYTES_MAX = 64 * 1024
 GATE = "net.inet.tcp.syncache.x.cookie_gate"
 SKEW = "net.inet.tcp.syncache.x.clock_skew_ms"
+# The window scale that a middlebox of a group tells, and what gives it to a stack.
+GROUP_WSCALE = 7
+BUFFER, GROUP_BUFFER = "kern.ipc.maxsockbuf", 4_194_304
 
 
 class Engine(Protocol):
@@ -145,9 +148,16 @@ class KeySource:
         """Tunables that follow from the keys, for a preset to be followed by.
 
         A group's cookie may come back to a machine that did not make it, so each takes
-        cookies at any time.
+        cookies at any time, and tells the same window scale, which is under the MAC.
         """
-        return [f"{GATE}=always"] if self.keys.group else []
+        if not self.keys.group:
+            return []
+        return [f"{GATE}=always", f"{BUFFER}={GROUP_BUFFER}"]
+
+    @property
+    def wscale(self) -> int | None:
+        """The window scale that a group's machines tell; None: there is no group."""
+        return GROUP_WSCALE if self.keys.group else None
 
     def check(self, sysctl: Sysctl) -> None:
         """Make sure that the tunables are the group's; those of a file are free."""

@@ -24,7 +24,14 @@ from ..keyring import KeyringError
 from ..succession import check
 from . import Failure
 from .adoption import Adoption
-from .keys import Engine, KeySource, KeyWatch, wall_offset
+from .keys import (
+    BUFFER,
+    GROUP_WSCALE,
+    Engine,
+    KeySource,
+    KeyWatch,
+    wall_offset,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +47,11 @@ REPORT_SECONDS = 1.0
 START_SECONDS = 2.5  # for the first question, while nothing is forwarded yet
 NAME_MAX = 56  # of a member's name, before the number of a shard
 _X = "net.inet.tcp.syncache.x."
+# A middlebox makes no other cookies.
+LAYOUT: dict[str, int | str] = {f"{_X}cookie_layout": "wide", f"{_X}secmod": 0}
+WINDOW_MAX = 65535
+BUFFER_MIN = (WINDOW_MAX << (GROUP_WSCALE - 1)) + 1
+BUFFER_MAX = WINDOW_MAX << GROUP_WSCALE
 
 
 class FleetSource(KeySource):
@@ -118,6 +130,7 @@ class FleetSource(KeySource):
             f"{_X}clock_skew_ms=0",  # so that any lifetime may come before the skew
             f"{_X}cookie_lifetime={document.lifetime}",
             f"{_X}clock_skew_ms={document.engine_skew_ms}",
+            *(f"{name}={value}" for name, value in LAYOUT.items()),
         ]
 
     def check(self, sysctl: Sysctl) -> None:
@@ -128,14 +141,21 @@ class FleetSource(KeySource):
         """
         document = self.member.following()
         for name, value in (
-            ("cookie_lifetime", document.lifetime),
-            ("clock_skew_ms", document.engine_skew_ms),
+            (f"{_X}cookie_lifetime", document.lifetime),
+            (f"{_X}clock_skew_ms", document.engine_skew_ms),
+            *LAYOUT.items(),
         ):
-            if sysctl[_X + name] != value:
+            if sysctl[name] != value:
                 raise Failure(
-                    f"{_X}{name} is {value} in the group {document.group}, and here "
-                    f"{sysctl[_X + name]}: cookies would not be redeemed"
+                    f"{name} is {value} in the group {document.group}, and here "
+                    f"{sysctl[name]}: cookies would not be redeemed"
                 )
+        if not BUFFER_MIN <= int(sysctl[BUFFER]) <= BUFFER_MAX:
+            raise Failure(
+                f"{BUFFER} is {BUFFER_MIN} to {BUFFER_MAX} in a group, and here "
+                f"{sysctl[BUFFER]}: cookies of another window scale would not be "
+                "redeemed"
+            )
 
     def of_shard(self, index: int) -> KeySource:
         """Make each process a member of its own, on one keyring."""

@@ -124,7 +124,10 @@ def parser() -> argparse.ArgumentParser:
         "where that works, else in tc]",
     )
     p.add_argument(
-        "--wscale", metavar="N", type=int, help="of our window [as the kernel offers]"
+        "--wscale",
+        metavar="N",
+        type=int,
+        help="of our window [as the kernel offers; 7 with the keys of a group]",
     )
     p.add_argument(
         "--pin",
@@ -199,12 +202,15 @@ def attach(
     links: contextlib.ExitStack,
 ) -> Shield:
     """Put a shield on the interface, until the links are closed."""
+    wscale = options.wscale
+    if wscale is None and source is not None:
+        wscale = source.wscale
     try:
         shield = Shield(
             options.interface,
             sysctl,
             keys=source.keys if source else None,
-            wscale=options.wscale,
+            wscale=wscale,
             pin=options.pin,
             xdp=options.xdp,
         )

@@ -22,9 +22,11 @@ from syncache.cli import (
 from syncache.fleet.bloom import Redeemed
 from syncache.flow import Side
 from syncache.keyring import DerivedKeyring, Master
+from syncache.options import WindowScale
 from syncache.segment import ACK, SYN
 
-LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
+X = "net.inet.tcp.syncache.x."
+LIFETIME = f"{X}cookie_lifetime"
 COMMANDS = {
     "serve": (serve, ["--echo", "--address", "198.18.0.2/24"]),
     "intercept": (intercept, ["--outside", "a", "--inside", "b"]),
@@ -75,8 +77,57 @@ def test_tunables_are_the_groups(place, name):
     sysctl = make("--preset", "freebsd")
     assert (16, "always") == (sysctl[LIFETIME], sysctl[keys.GATE])
     assert 750 == sysctl["net.inet.tcp.syncache.x.clock_skew_ms"]  # and a margin
-    with pytest.raises(Failure, match=r"is 16 in the group web, and here 32"):
-        make("--sysctl", f"{LIFETIME}=32")
+    for setting, words in (
+        (f"{LIFETIME}=32", "is 16 in the group web, and here 32"),
+        (f"{X}cookie_layout=freebsd", "cookie_layout is wide in the group"),
+        (f"{X}secmod=7", "secmod is 0 in the group"),
+        ("kern.ipc.maxsockbuf=4194240", "maxsockbuf is 4194241 to 8388480 in a group"),
+        ("kern.ipc.maxsockbuf=8388481", "another window scale would not be redeemed"),
+    ):
+        with pytest.raises(Failure, match=words):
+            make("--sysctl", setting)
+    make("--sysctl", "kern.ipc.maxsockbuf=8388480")
+
+
+@pytest.mark.parametrize("option", ["--fleet", "--keyring"])
+def test_commands_of_a_group_redeem_each_others_cookies_as_they_are(
+    place, tmp_path, option
+):
+    """Without a setting of anybody, window scales included; of a file too."""
+    chosen = place if option == "--fleet" else tmp_path / "keys"
+    Keyring.derived((Master.generate(),), wall_offset=0.0, group="web").save(
+        tmp_path / "keys"
+    )
+    options = serve.parser().parse_args([*COMMANDS["serve"][1], option, str(chosen)])
+    source = keyopts.source(options)
+    sysctl = serve.tunables(options, source.settings)
+    source.check(sysctl)
+    assert 7 == source.wscale
+    stack = Syncache(sysctl, keys=source.keys)
+    stack.listen(80)
+    command, given = COMMANDS["intercept"]
+    options = command.parser().parse_args([*given, option, str(chosen)])
+    options.list = tmp_path / "acl"
+    options.list.write_text("permit tcp any any eq 80\n")
+    box = command.make(options, source)
+    now = time.monotonic()
+    scale = {"options_bytes": b"\2\4\5\xb4\3\3\7\1"}
+    ends = {"src": "198.51.100.7", "dst": "192.0.2.1", "sport": 9, "dport": 80}
+    sysctl["net.inet.tcp.syncookies_only"] = 1
+    answer = stack.packet(Segment(**ends, seq=1, flags=SYN, **scale).packet(), now)
+    assert 7 == next(o.shift for o in answer.reply.options if type(o) is WindowScale)
+    ack = Segment(**ends, seq=2, ack=answer.reply.seq + 1, flags=ACK).packet()
+    assert opens(box, ack)
+
+
+def test_keys_of_this_machine_alone_set_no_scale(tmp_path):
+    """A keyring without a group is for one machine's next life."""
+    path = tmp_path / "keys"
+    Keyring.derived((Master.generate(),), wall_offset=0.0).save(path)
+    source = keyopts.source(
+        serve.parser().parse_args([*COMMANDS["serve"][1], "--keyring", str(path)])
+    )
+    assert (None, []) == (source.wscale, source.settings)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

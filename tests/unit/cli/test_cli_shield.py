@@ -5,8 +5,12 @@ What it does is in netns/test_shield.py.
 
 from __future__ import annotations
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 
+from syncache import Sysctl
 from syncache.cli import Failure, main, shield
 from syncache.links.shield_check import Finding
 
@@ -87,3 +91,25 @@ def test_mode_is_a_tunable(monkeypatch):
     main(["shield", "eth0", "--port", "80", "--check", "--mode", "watch"])
     main(["shield", "eth0", "--port", "80", "--check"])
     assert ["watch", "auto"] == seen
+
+
+@pytest.mark.parametrize(
+    ("words", "group", "scale"),
+    [([], 7, 7), (["--wscale", "3"], 7, 3), ([], None, None)],
+)
+def test_scale_of_a_group_is_told_unless_another_is_chosen(
+    monkeypatch, words, group, scale
+):
+    """A group's cookies have one under the MAC; else it is the kernel's."""
+    seen = []
+
+    def attached(_name, _sysctl, *, wscale, **_):
+        seen.append(wscale)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(shield, "Shield", attached)
+    chosen = options("--port", "80", *words)
+    source = SimpleNamespace(keys=None, wscale=group)
+    with pytest.raises(Failure, match="enough"), contextlib.ExitStack() as links:
+        shield.attach(chosen, source, Sysctl(), links)
+    assert [scale] == seen

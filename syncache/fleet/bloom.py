@@ -150,7 +150,7 @@ class Redeemed:
         return Bloom.of(fresh).bits
 
     def hear(self, body: bytes) -> None:
-        """Keep another member's filter; what has expired goes.
+        """Keep another member's filter; expired ones go.
 
         Raises:
             FleetError: it is none.

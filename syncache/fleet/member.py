@@ -138,7 +138,7 @@ class Member:
         self._write()
 
     def _write(self) -> None:
-        """Write both, if they are not on the disk; what fails is tried again."""
+        """Write both, if they are not on the disk; a failure is tried again."""
         if self.document is None or not self.unwritten:
             return
         secret = self.key_file.secret
@@ -154,7 +154,7 @@ class Member:
         self._clear("disk")
 
     def _mend(self) -> None:
-        """Write again what was not written, or is not there any more."""
+        """Write again a file that was not written, or is not there any more."""
         if self.document is None or time.monotonic() < self._write_due:
             return
         if self._keeps and not local.are_there(self.conf):
@@ -440,7 +440,7 @@ class Member:
 
     @property
     def alarms(self) -> dict[str, str]:
-        """What is wrong, by name."""
+        """The faults, by name."""
         return self._alarms.active
 
     def alarm(self, name: str, text: str) -> None:

@@ -81,5 +81,5 @@ def told(error: Exception) -> str:
 
 
 def printable(text: str) -> str:
-    """Return it without what steers a terminal."""
+    """Return it without the characters that steer a terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -35,7 +35,7 @@ class Talkers:
         self._count = 0.0
 
     def see(self, counted: Counted | None) -> None:
-        """Add what was counted in a second; None: nothing was."""
+        """Add the counts of a second; None: there are none."""
         self._count *= DECAY
         for counts in (self._sources, self._targets):
             for key in counts:

@@ -37,6 +37,8 @@ COMPILERS = {
     "musl": ["musl-gcc"],
     "tcc": ["tcc"],  # C11 without GNU's builtin functions
 }
+# The others are gcc with another back end, seen once, or with another C library.
+OPTIMISED = {"gcc", "clang", "tcc"}
 # Those of them that this machine has.
 HERE = {name: words for name, words in COMPILERS.items() if shutil.which(words[0])}
 MEMORY = {"memcpy", "memmove", "memset", "memcmp"}
@@ -105,8 +107,9 @@ def test_every_compiler_takes_it_without_a_warning(
     one: Path, tmp_path: Path, name: str
 ) -> None:
     """Two files, no flags of ours."""
-    words = [*HERE[name], *WARNINGS, "-O2"]
-    run(*words, "-c", one / "syncache.c", "-o", tmp_path / "syncache.o")
+    words = [*HERE[name], *WARNINGS]
+    words += ["-O2", "-c"] if name in OPTIMISED else ["-fsyntax-only"]
+    run(*words, one / "syncache.c", "-o", tmp_path / "syncache.o")
 
 
 @pytest.mark.parametrize("name", sorted(HERE.keys() - {"tcc", "musl"}))
@@ -201,7 +204,7 @@ def test_cpp_program_includes_the_header_and_links(
         "    return syncache_config_fit(&config, 65536) ? 0 : 1;\n"
         "}\n"
     )
-    run(*HERE["gcc"], "-std=c11", "-O1", "-c", one / "syncache.c", "-o", thing)
+    run(*HERE["gcc"], "-std=c11", "-O0", "-c", one / "syncache.c", "-o", thing)
     words = [CXX[name], "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     run(*words, f"-I{one}", source, thing, "-o", tmp_path / "host")
     run(tmp_path / "host")

@@ -18,6 +18,7 @@ import argparse
 import hashlib
 import os
 import random
+import runpy
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,9 @@ from array import array
 from collections import Counter
 from pathlib import Path
 
+import sanitized
+
 ROOT = Path(__file__).resolve().parents[2]
-SANITIZERS = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 ROUND = 4096  # packets between two sets of fresh templates
 BATCH = 64
 
@@ -45,21 +47,20 @@ def build(folder: Path) -> None:
 
 
 def extension() -> Path:
-    """Build the extension with sanitizers; it is kept until a source changes."""
-    digest = hashlib.sha256(f"{SANITIZERS} {sys.version}".encode())
-    for path in sorted((ROOT / "csrc").rglob("*.[chp]*")):
-        if path.suffix in {".c", ".h", ".py"}:
-            digest.update(path.read_bytes())
-    made = ROOT / "build" / "bad_input" / digest.hexdigest()[:16] / "_ffi.abi3.so"
-    if made.exists():
-        return made
-    made.parent.mkdir(parents=True, exist_ok=True)
-    flags = {"CC": "cc", "CFLAGS": SANITIZERS, "LDSHARED": f"cc -shared {SANITIZERS}"}
-    with tempfile.TemporaryDirectory(dir=made.parent) as name:
-        words = [sys.executable, "setup.py", "-q", "build_ext"]
-        words += ["--build-lib", name, "--build-temp", f"{name}/build"]
-        subprocess.run(words, cwd=ROOT, env=os.environ | flags, check=True)
-        Path(name, "syncache", made.name).rename(made)
+    """Link the extension with the archive that the C units share."""
+    program = ROOT / "csrc" / "build_ffi.py"
+    digest = hashlib.sha256(sys.version.encode() + program.read_bytes()).hexdigest()
+    made = sanitized.folder() / f"python-{digest[:16]}" / "_ffi.abi3.so"
+    made.parent.mkdir(exist_ok=True)
+    if not made.exists():
+        with tempfile.TemporaryDirectory() as name:
+            source = Path(name, "_ffi.c")
+            runpy.run_path(str(program))["ffibuilder"].emit_c_code(str(source))
+            include = [f"-I{sysconfig.get_paths()['include']}", f"-I{ROOT / 'csrc'}"]
+            words = [sanitized.compiler(), *sanitized.FLAGS, "-w", "-shared", *include]
+            failed = sanitized.make(made, *words, source, sanitized.archive(), "-o")
+            if failed is not None:
+                raise SystemExit(failed.stdout)
     return made
 
 
@@ -67,7 +68,7 @@ def environment(folder: Path) -> dict[str, str]:
     """Return the environment in which Python bears an instrumented extension."""
     libraries = [
         subprocess.run(
-            ["cc", f"-print-file-name={name}"],
+            [sanitized.compiler(), f"-print-file-name={name}"],
             capture_output=True,
             text=True,
             check=True,

@@ -1,7 +1,8 @@
 """The C core with sanitizers, compiled once for all tests that link it.
 
-What is made is kept until a source changes, because `make test` runs the units once for
-each instruction set level.
+That are the C units, the fuzzers' targets and the extension of bad_input.py.  What is
+made is kept until a source changes, because `make test` runs the units once for each
+instruction set level.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ ROOMS = ("core", "simd", "flow", "link")
 SOURCES = [p for room in ROOMS for p in (ROOT / "csrc" / room).glob("*.c")]
 FLAGS = [
     "-std=c11",
-    "-g",
+    "-g1",  # functions and lines, which is what a report prints
     "-O1",
+    "-fPIC",  # for the extension of bad_input.py too
     "-Wall",
     "-Wextra",
     "-Wpedantic",

@@ -324,6 +324,7 @@ class Connection:
     def begin(self, arrival: Arrival, now_ms: int) -> None:
         """Take the segment that completed the handshake."""
         self.state_deadline = now_ms + self.settings.keepinit
+        self.timestamps.begun_ms = now_ms
         segment_arrives.first(self, arrival, now_ms)
         self.owner.wake(self)
 

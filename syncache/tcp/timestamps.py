@@ -9,15 +9,25 @@ _NOP_NOP_TIMESTAMPS = 0x0101080A
 OPTION_BYTES = 12
 # RFC 7323 5.5: after 24 days without a segment ts_recent says nothing any more.
 _OUTDATED_MS = 24 * 86_400_000
+_HANDSHAKE_MS = 75_000  # a SYN-ACK may be so much older than its connection
 
 
 class Timestamps:
     """The peer's clock, and the form in which it sees ours."""
 
-    __slots__ = ("_made", "_made_of", "_offset", "_recent_ms", "enabled", "ts_recent")
+    __slots__ = (
+        "_made",
+        "_made_of",
+        "_offset",
+        "_recent_ms",
+        "begun_ms",
+        "enabled",
+        "ts_recent",
+    )
 
     def __init__(self, ts_recent: int, offset: int) -> None:
         self.enabled = True
+        self.begun_ms = 0  # when there was a connection
         self.ts_recent = ts_recent
         self._offset = offset
         self._recent_ms: int | None = None
@@ -42,9 +52,14 @@ class Timestamps:
         return 0 < (tsval - self.ts_recent) & 0xFFFFFFFF < 0x80000000
 
     def round_trip(self, tsecr: int, now_ms: int) -> int | None:
-        """Return the age of an echoed TSval; None if it cannot be one of ours."""
+        """Return the age of an echoed TSval; None if it cannot be one of ours.
+
+        Some peers, and boxes that change the option one way only, echo what we never
+        sent; their round trip would be days.
+        """
         age = (now_ms + self._offset - tsecr) & 0xFFFFFFFF
-        return age if tsecr and age < 0x40000000 else None
+        oldest = now_ms - self.begun_ms + _HANDSHAKE_MS
+        return age if tsecr and age <= oldest else None
 
     def option(self, now_ms: int) -> bytes:
         """Return the option, in the layout that everyone expects."""

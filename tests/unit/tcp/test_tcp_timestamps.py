@@ -55,6 +55,15 @@ def test_round_trip_is_the_age_of_the_echo():
     assert clock.round_trip(1020 + 5, 1020) is None
 
 
+def test_echo_from_before_the_connection_is_no_round_trip():
+    """But for its SYN-ACK, which a cookie may have kept for a while."""
+    clock = stamps()
+    clock.begun_ms = 500_000
+    assert 75_000 == clock.round_trip(425_000, 500_000)
+    assert clock.round_trip(424_999, 500_000) is None
+    assert 76_000 == clock.round_trip(425_000, 501_000)
+
+
 def test_option_is_aligned_by_two_nops():
     """RFC 7323 appendix A."""
     assert bytes.fromhex("0101080a000003e800000064") == stamps().option(1000)

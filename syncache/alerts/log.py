@@ -23,7 +23,7 @@ from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
 from .parser import LINE_MAX, message_of, scan, trail
 from .steps import WORD, Steps
-from .wrapped import Wrapped, closed, unwrap
+from .wrapped import Entry, Wrapped, closed, unwrap
 
 if TYPE_CHECKING:
     import re
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
 DROPS = {"DROP_PKT", "LOG_SUMMARY"}
+# How lines of JSON end: in an array, behind a comma, or with the byte that GELF has.
+_ENDS = ("}", "}\n", "},", "},\n", "}]", "}]\n", "}\0", "}\0\n")
 QUIET_S = 60  # a host's alerts that are further apart are two attacks
 KERNEL_QUIET_S = 180  # likewise a kernel's lines, of which one comes in a minute
 TOP_MAX = 50_000  # names that are counted at one time
@@ -133,6 +135,7 @@ class LogBook:
         self._signs: dict[tuple[str, str, str, str], Attack] = {}
         self._open: dict[tuple[str, str, str], float] = {}
         self._uptimes = False
+        self._entry: Entry | None = None
         self.lines = self.messages = self.undated = 0
         self.first: float | None = None
         self.last: float | None = None
@@ -151,9 +154,18 @@ class LogBook:
         """Take one line; return its message if it is an alert."""
         self.lines += 1
         wrapped = None
-        if line.endswith(("}", "}\n", "},")) or line.startswith("{"):
+        if self._entry is not None or line.startswith(Entry.BEGIN):
+            self._entry = entry = self._entry or Entry()
+            wrapped = entry.add(line)
+            if entry.ended:
+                self._entry = None
+            if wrapped is None:
+                return None
+        elif line.endswith(_ENDS) or line.startswith("{"):
             wrapped = unwrap(line)
-            line = line if wrapped is None else wrapped.text
+        return self._add(line if wrapped is None else wrapped.text, wrapped)
+
+    def _add(self, line: str, wrapped: Wrapped | None) -> Message | Sign | None:
         at = line.find("%")
         if at >= 0:
             match = trail(line, at)

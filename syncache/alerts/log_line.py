@@ -36,15 +36,16 @@ _WHEN = re.compile(
     # 2026-11-29T08:57:00.123+01:00, also with a blank or a slash
     rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[T ]{_CLOCK.format(1)}"
     r"(?:[ ]?(?P<zone>Z|[+-]\d\d:?\d\d)\b)?"
-    # Nov 29 08:57:00.123, with a year before, between or behind
-    rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?) (?:(?P<y2>\d{{4}}) )?"
-    rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?=[ \]]))?"
+    # Nov 29 08:57:00.123, with a year before, between or behind; 8:57:00 PM
+    rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?),? "
+    r"(?:(?P<y2>\d{4}),? )?"
+    rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?=[ \]])| ?(?P<half2>[AaPp][Mm])\b)?"
     # 29.11.2026 08:57:00, 11/29/2026 8:57:00 PM, 29-Nov-2026 08:57:00
     rf"|(?<![\w./:-])(?P<first>\d\d?)(?:(?P<sep>[-./])(?P<second>\d\d?|{_MONTH})"
     rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}})(?:, ?|[ T:]){_CLOCK.format(3)}"
     r"(?:[ ]?(?P<half>[AaPp][Mm])\b)?"
     # seconds since 1970, as journalctl -o short-unix prints them, or milliseconds
-    r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?= )"
+    r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?=[ ,])"
     # how long a router has been up: 00:00:46, 1d02h, 3w2d, 1y2w
     r"|(?<![\w.:])(?P<up>\d\d:\d\d:\d\d|(?:\d{1,3}[ywdh]){2})(?=: )"
     # how long a Linux kernel has been up, as dmesg prints it
@@ -189,10 +190,11 @@ class HeaderReader:
         said = found["y1"] or found["y2"] or found["y3"]
         month = MONTH_NUMBER[found["month"].lower()]
         year = int(said) if said else self._year_of(month, found)
-        key = f"{year} {month} {found['day']} {found['hm2']}"
+        key = f"{year} {month} {found['day']} {found['hm2']} {found['half2']}"
         base = self._days.get(key)
         if base is None:
-            base = moment(year, month, int(found["day"]), found["hm2"])
+            clock = of_day(found["hm2"], found["half2"])
+            base = moment(year, month, int(found["day"]), clock)
             if base is None:
                 return None
             self._keep(key, base)
@@ -210,13 +212,7 @@ class HeaderReader:
             day, month = int(second), int(first)
         else:
             return None
-        if found["half"]:
-            hour, _, minute = clock.partition(":")
-            if not 1 <= int(hour) <= HALF_A_DAY:
-                return None
-            late = HALF_A_DAY if found["half"].lower() == "pm" else 0
-            clock = f"{int(hour) % HALF_A_DAY + late}:{minute}"
-        base = moment(int(found["y4"]), month, day, clock)
+        base = moment(int(found["y4"]), month, day, of_day(clock, found["half"]))
         return None if base is None else base + float(found["s3"].replace(",", "."))
 
     def _is_day_first(self, first: int, second: int) -> bool:
@@ -280,6 +276,17 @@ def host_behind(rest: str) -> str:
     name = words[0].rstrip(":")
     found = _NAME.fullmatch(name)
     return name if found and not name.isdigit() else ""
+
+
+def of_day(clock: str, half: str | None) -> str:
+    """Return the hour and minute of a day from those of its half, am or pm."""
+    if not half:
+        return clock
+    hour, _, minute = clock.partition(":")
+    if not 1 <= int(hour) <= HALF_A_DAY:
+        return "99:00"  # there is none
+    late = HALF_A_DAY if half.lower() == "pm" else 0
+    return f"{int(hour) % HALF_A_DAY + late}:{minute}"
 
 
 def moment(year: int, month: int, day: int, clock: str) -> float | None:

@@ -4,6 +4,8 @@ r"""Lines that a log shipper wrapped in JSON, and what others leave around them.
     {"log": "...\\n", "stream": "stdout", "time": "2026-11-29T10:00:00.123456789Z"}
     {"@timestamp": "2026-11-29T10:00:00Z", "event": {"original": "..."}}
 
+    __CURSOR=...  and further fields, one a line, of `journalctl -o export`
+
 Contents: finding the text, the time and the host in a record of journald, Docker,
 Graylog, Elastic's, Splunk's and other shippers, whatever they call them.  Elsewhere:
 the header that the text itself has (`log_line`).
@@ -19,12 +21,14 @@ from typing import Any, NamedTuple
 _TEXTS = (
     *("MESSAGE", "message", "msg", "full_message", "short_message", "log", "line"),
     *("_raw", "raw", "original", "text", "event", "_source", "result", "fields"),
+    *("textPayload", "jsonPayload", "SyslogMessage", "Message", "attributes"),
 )
 _TIMES = (
     *("__REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "_time", "ts"),
-    *("ISODATE", "isodate", "datetime", "date"),
+    *("ISODATE", "isodate", "datetime", "date", "TimeGenerated", "timeUnixNano"),
 )
-_HOSTS = ("_HOSTNAME", "host", "hostname", "HOST", "HOST_FROM", "source")
+_HOSTS = ("_HOSTNAME", "host", "hostname", "HOST", "HOST_FROM", "source", "Computer")
+_INNER = ("_source", "result", "attributes")  # records that have time and host too
 _NAMES = ("hostname", "name", "ip")  # of a record about a host
 _STREAMS = {"stdout", "stderr"}  # of containers; no hosts
 _DECODE = json.JSONDecoder().raw_decode
@@ -32,8 +36,10 @@ MICROSECONDS = 16  # digits of microseconds since 1970
 DEPTH_MAX = 4  # records in records
 TEXT_MAX = 40  # characters of a time
 _DIGITS = re.compile(r"\d{9,20}(?:\.\d{1,9})?")
-# Seconds since 1970, or the same in thousandths or millionths.
-_UNITS = ((1e14, 1e6), (1e11, 1e3))
+# Seconds since 1970, or the same in thousandths, millionths or billionths.
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+_FIELD = re.compile(r"([A-Z_][A-Z0-9_]*)=")
+_EXPORTED = ("MESSAGE", "__REALTIME_TIMESTAMP", "_HOSTNAME")
 # What closes a field of CSV, of XML or of a terminal's colour behind a message.
 _CLOSING = re.compile(r'["<\x1b]|\\[nrt]')
 
@@ -79,12 +85,13 @@ def _any(line: str) -> Wrapped | None:
         if begin < 0:
             break
         try:
-            record = json.loads(line[begin:].rstrip(" \t\r\n,"))
+            record, end = _DECODE(line[begin:])
         except (ValueError, RecursionError):
             break
-        if not isinstance(record, dict):
-            break
         text = _text(record, DEPTH_MAX)
+        if text is None and found is None and record == {}:
+            line = line[:begin] + line[begin + end :]  # Fluent Bit's, of a time
+            continue
         if text is None:
             break
         time, said = _time(record, DEPTH_MAX)
@@ -98,6 +105,32 @@ def _any(line: str) -> Wrapped | None:
         if not line.startswith("{"):
             break
     return found
+
+
+class Entry:
+    """The fields of one entry of `journalctl -o export`, of which each is a line."""
+
+    BEGIN = "__CURSOR="
+
+    def __init__(self) -> None:
+        self._fields: dict[str, str] = {}
+        self.ended = False
+
+    def add(self, line: str) -> Wrapped | None:
+        """Take a line; behind the last one return the text, if there is one."""
+        found = _FIELD.match(line)
+        if found is not None:
+            if found[1] in _EXPORTED:
+                self._fields[found[1]] = line[found.end() :].rstrip("\r\n")
+            return None
+        self.ended = True
+        text, stamp, host = map(self._fields.get, _EXPORTED)
+        if text is None:
+            return None
+        known = stamp is not None and _DIGITS.fullmatch(stamp)
+        return Wrapped(
+            text, int(stamp) / 1e6 if known and stamp else None, "", host or ""
+        )
 
 
 def closed(text: str) -> str:
@@ -140,11 +173,10 @@ def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
             if not _DIGITS.fullmatch(value):
                 return None, value[:TEXT_MAX]
             value = float(value)
-        if type(value) in {int, float} and 0 < value < 1e17:
+        if type(value) in {int, float} and 0 < value < 1e20:
             unit = next((unit for least, unit in _UNITS if value >= least), 1.0)
             return value / unit, ""
-    inner = (record.get(name) for name in ("_source", "result"))
-    for value in inner:
+    for value in map(record.get, _INNER):
         if isinstance(value, dict) and depth:
             return _time(value, depth - 1)
     return None, ""
@@ -157,8 +189,7 @@ def _host(record: dict[str, Any], depth: int, names: tuple[str, ...] = _HOSTS) -
             return value.replace(" ", "")
         if isinstance(value, dict) and depth:
             return _host(value, depth - 1, _NAMES)
-    for name in ("_source", "result"):
-        value = record.get(name)
+    for value in map(record.get, _INNER):
         if isinstance(value, dict) and depth:
             return _host(value, depth - 1)
     return ""

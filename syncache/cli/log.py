@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import bz2
+import codecs
 import contextlib
 import gzip
 import io
@@ -47,6 +48,8 @@ PACKED: dict[bytes, Any] = {
 }
 CAPTURES = {bytes.fromhex(magic) for magic in _CAPTURES.split()}
 PIPES = {b"\x28\xb5\x2f\xfd": "zstdcat", b"\x04\x22\x4d\x18": "lz4cat"}
+
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as a Windows shell writes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -151,7 +154,10 @@ def opened(name: str) -> Iterator[io.TextIOWrapper]:
             for magic, program in PIPES.items():
                 if head.startswith(magic):
                     raise Failure(f"unpack it: {program} {name} | syncache log -")
-        text = io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n")
+        peek = getattr(raw, "peek", None)
+        wide = peek is not None and peek(2)[:2] in WIDE
+        encoding = "utf-16" if wide else "utf-8"
+        text = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="\n")
         try:
             yield text
         finally:

@@ -291,3 +291,14 @@ def test_what_a_kernel_says_is_printed_as_it_comes(
         assert first.endswith(
             "Linux: possible SYN flooding on [::]:443: cookies are sent"
         )
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_log_of_16_bit_characters_is_read(tmp_path, capsys, order):
+    """As a Windows shell writes what is sent to a file."""
+    path = tmp_path / "log"
+    line = "2026-11-29T10:00:00Z r1 %FW-4-ALERT_ON: getting aggressive, count (5/4)"
+    text = f"\ufeff{line} current 1-min rate: 5\r\n"
+    path.write_bytes(text.encode(order))
+    assert 0 == main(["log", str(path)])
+    assert "r1" in capsys.readouterr().out

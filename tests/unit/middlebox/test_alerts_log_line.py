@@ -230,3 +230,23 @@ def test_no_date_raises(head):
 def test_headers_of_containers(head, time, host):
     """Milliseconds since 1970, and a container's stream, which is no host."""
     assert Header(time, host) == read(head)
+
+
+@pytest.mark.parametrize(
+    ("head", "hour"),
+    [
+        ("Nov 29, 2026 10:00:00 AM r1 ", 10),
+        ("Nov 29, 2026, 1:00:00 PM r1 ", 13),
+        ("Nov 29 2026 12:00:00 am r1 ", 0),
+        ("Nov 29, 2026 10:00:00 r1 ", 10),
+    ],
+)
+def test_a_month_may_have_a_comma_and_half_days(head, hour):
+    """As programs write that show logs to people."""
+    header = HeaderReader(2e9).read(head)
+    assert (1795910400.0 + hour * 3600, "r1") == header[:2]
+
+
+def test_a_half_day_has_twelve_hours():
+    """Of 13:00 PM nobody knows which is meant."""
+    assert HeaderReader(2e9).read("Nov 29, 2026 13:00:00 PM r1 ").time is None

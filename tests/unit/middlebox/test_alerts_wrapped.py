@@ -118,3 +118,50 @@ VALUES = st.recursive(
 def test_no_record_raises(record):
     """Whatever stands where."""
     LogBook(HeaderReader(NOON)).add(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("line", "router"),
+    [
+        (f'[0] cisco: [1795946400.0, {{"log": "{ON}"}}]\n', ""),
+        (f'[1] cisco: [[1795946400.0, {{}}], {{"log": "{ON}"}}]', ""),
+        (json.dumps({"host": "r1", "message": ON, "timestamp": NOON}) + "\0\n", "r1"),
+        (json.dumps({"textPayload": ON, "timestamp": ISO}), ""),
+        (json.dumps({"TimeGenerated": ISO, "Computer": "r1", "Message": ON}), "r1"),
+        (json.dumps({"line": ON, "ts": int(NOON) * 10**9}), ""),
+        (
+            json.dumps({"attributes": {"message": ON, "host": "r1", "time": ISO}}),
+            "r1",
+        ),
+    ],
+)
+def test_more_shippers_are_understood(line, router):
+    """Fluent Bit, GELF with its byte of zero, and the names that clouds have."""
+    assert (NOON, router) == taken(line)
+
+
+def test_an_entry_of_journald_is_a_field_a_line():
+    """As `journalctl -o export` writes; the host may stand behind the message."""
+    book = LogBook(HeaderReader(NOON + 60))
+    entry = [
+        "__CURSOR=s=1",
+        "__REALTIME_TIMESTAMP=1795946400000000",
+        "PRIORITY=4",
+        f"MESSAGE={ON}",
+        "_HOSTNAME=r1",
+        "",
+    ]
+    for line in [*entry, "__CURSOR=s=2", "_HOSTNAME=r2", "no field", *entry]:
+        book.add(f"{line}\n")
+    (attack,) = book.attacks
+    assert (NOON, "r1", 2) == (attack.begin, attack.router, attack.lines)
+    assert (15, 2) == (book.lines, book.messages)
+
+
+@given(st.lists(st.sampled_from(["__CURSOR=", "MESSAGE=", "_HOSTNAME=", "", ON, "x"])))
+def test_any_fields_are_safe(lines):
+    """In any order, with any end."""
+    book = LogBook(HeaderReader(NOON))
+    for line in lines:
+        book.add(line)
+    assert len(lines) == book.lines

@@ -78,12 +78,18 @@ def check(
     yield from _interface(info)
     for text in host_settings.in_the_way():
         yield Finding("fail", text)
-    yield from _programs(info, services, sysctl)
+    if is_ethernet(info):
+        yield from _programs(info, services, sysctl)
+
+
+def is_ethernet(info: InterfaceInfo) -> bool:
+    """Return whether frames have Ethernet addresses: not of tunnels and the like."""
+    return len(info.mac) == ETHERNET_BYTES
 
 
 def _interface(info: InterfaceInfo) -> Iterator[Finding]:
     name = info.name
-    if len(info.mac) != ETHERNET_BYTES:
+    if not is_ethernet(info):
         yield Finding("fail", f"{name} is no Ethernet device")
     if not info.is_up:
         yield Finding("note", f"{name} is down: ip link set {name} up")

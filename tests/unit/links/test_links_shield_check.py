@@ -64,7 +64,6 @@ def test_good_interface_is_not_spoken_of(machine):
 @pytest.mark.parametrize(
     ("fields", "level", "words"),
     [
-        ({"mac": b""}, "fail", "no Ethernet device"),
         ({"is_up": False}, "note", "ip link set eth0 up"),
         ({"xdp_program": 9}, "fail", "an XDP program, xyz: "),
         ({"kind": "veth"}, "note", "answered in tc"),
@@ -77,6 +76,14 @@ def test_interface_with_a_fault_is_told_what_to_do(machine, fields, level, words
     (finding,) = found(machine)
     assert level == finding.level
     assert words in finding.text
+
+
+@pytest.mark.parametrize("mac", [b"", bytes(4), bytes(8)])
+def test_device_without_ethernet_is_one_line(machine, mac):
+    """Tunnels; the programs, which know frames, are not asked."""
+    machine.interface = info(mac=mac)
+    (finding,) = shield_check.check("eth0", [("192.0.2.1", 80)], Sysctl())
+    assert ("fail", "eth0 is no Ethernet device") == finding
 
 
 def test_tags_that_the_card_takes_off_matter_with_vlan_devices(machine):

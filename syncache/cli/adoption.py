@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..fleet.talkers import BLOCKS_MAX
 from ..links.link import LinkError
 
 if TYPE_CHECKING:
@@ -100,9 +101,11 @@ class Adoption:
         now: float,
         block: Callable[[Sequence[str]], object] | None,
     ) -> None:
-        for network in self._member.blocks:
-            self._blocked[network] = now + BLOCK_SECONDS
         self._blocked = {n: end for n, end in self._blocked.items() if now < end}
+        for network in self._member.blocks:
+            # Others wait: members that name new ones each second fill no log.
+            if network in self._blocked or len(self._blocked) < BLOCKS_MAX:
+                self._blocked[network] = now + BLOCK_SECONDS
         wanted = tuple(sorted(self._blocked))
         if wanted == self._in_force:
             return
@@ -111,7 +114,8 @@ class Adoption:
             refusal = tried(block, wanted)
         if refusal:
             if not self._refused:
-                self._say(write, f"{', '.join(wanted)} not blocked: {refusal}")
+                which = ", ".join(wanted) or "no network"
+                self._say(write, f"to be blocked: {which}: {refusal}")
             self._refused = True
             return
         self._refused = False

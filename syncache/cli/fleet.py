@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _X = "net.inet.tcp.syncache.x."
 LEAD_SECONDS = 60.0
 ASK_SECONDS = 0.5
+NAME_WIDTH = 18  # of the column, unless a name is longer
+SHOWN_MAX = 5  # members that the last line of `status` names for each trouble
 REVOKED = ("lower", "revoked")  # alarms that `join` puts right
 PUBLISH_TRIES = 5  # others may publish at the same time
 FORGET_SECONDS = 86_400.0  # a member without a record is no member any more
@@ -244,22 +246,44 @@ def status(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
             f"{document.lifetime} s, skew {document.skew_ms} ms, {chosen.address}"
         )
         print(describe(chosen.keyring, document.keyring()), end="")
-        print("member              seen  version  key     clock  state       notes")
+        width = max([NAME_WIDTH, *(len(record.name) for record in found)])
+        print(f"{'member':{width}}  seen  version  key     clock  state       notes")
         for record in found:
-            print(line(record, seen.wrong(record), seen.now))
+            print(line(record, seen.wrong(record), seen.now, width))
             print(traffic(record), end="")
         for name in strange:
-            print(f"{name:18}  a record that our key does not open")
+            print(f"{name:{width}}  a record that our key does not open")
+        print(summary(seen))
     wrong = [seen.wrong(record) for record in found]
     return int(any(words for words in wrong if words != ["revoked"]))
 
 
-def line(record: Record, words: list[str], now: float) -> str:
+def line(record: Record, words: list[str], now: float, width: int) -> str:
     """Return a member's line of `status`."""
+    ago = now - record.time
     return (
-        f"{record.name:18}{now - record.time:5.0f}s{record.version:9}{record.key:5}"
+        f"{record.name:{width}}{ago:5.0f}s{record.version:9}{record.key:5}"
         f"{-record.offset:+9.3f}s  {record.state:10}  {', '.join(words)}"
     ).rstrip()
+
+
+def summary(seen: Snapshot) -> str:
+    """Return the last line of `status`: who is in trouble, among however many."""
+    count = len(seen.records)
+    text = f"{count:,} member{'s' * (count != 1)}"
+    names: dict[str, list[str]] = {}
+    for record in seen.records:
+        for word in seen.wrong(record):
+            names.setdefault(word, []).append(record.name)
+    if seen.strange:
+        names["not opened"] = seen.strange
+    if not names:
+        return f"{text}: no trouble"
+    parts = []
+    for word, who in sorted(names.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(who) - SHOWN_MAX:,} more" * (len(who) > SHOWN_MAX)
+        parts.append(f"{word}: {', '.join(who[:SHOWN_MAX])}{more}")
+    return f"{text}; {'; '.join(parts)}"
 
 
 def traffic(record: Record) -> str:

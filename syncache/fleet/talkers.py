@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..attempts import Counted
 
 PREFIX = {4: 24, 6: 48}  # bits of a network of sources
+RESERVED_BITS = 128 - PREFIX[6]
 TOP = 4  # of each that are published
 SHARE_MIN = 0.02
 BLOCKS_MAX = 16
@@ -73,19 +74,24 @@ def to_block(members: Iterable[Shares], enough: int) -> tuple[str, ...]:
         members: The networks that each has its SYNs from, and their shares.
         enough: Members that have to name one.
     """
-    named = collections.Counter(
-        network
-        for shares in members
-        for network, share in shares
-        if share >= BLOCK_SHARE and may_block(network)
-    )
+    named: collections.Counter[str] = collections.Counter()
+    for shares in members:  # who names one often has one voice all the same
+        named.update({network for network, share in shares if share >= BLOCK_SHARE})
+    for network in [*named]:
+        if not may_block(network):
+            del named[network]
     best = named.most_common(BLOCKS_MAX)
     return tuple(sorted(name for name, count in best if count >= enough))
 
 
 def may_block(network: str) -> bool:
-    """Whether it is a network of sources or a part of one."""
+    """Whether it is a network of sources or a part of one.
+
+    Not ::/48, nor a part of it, where programs of the kernel have the whole of IPv4.
+    """
     found = ipaddress.ip_network(network)
+    if found.version == 6 and int(found.network_address) >> RESERVED_BITS == 0:
+        return False
     return found.prefixlen >= PREFIX[found.version]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from syncache import Inspection, Intercept, Syncache, Sysctl
 from syncache.cli.adoption import ADOPT_SECONDS, BLOCK_SECONDS, Adoption
+from syncache.fleet.talkers import BLOCKS_MAX
 from syncache.links import LinkError
 from syncache.tunables.shield import MODE
 
@@ -105,3 +106,20 @@ def test_link_that_cannot_block_is_one_line(can):
         adoption.turn(Syncache(), lines.append, now, refuse if can else None)
     assert 1 == len(lines)
     assert ("no memory" if can else "cannot drop") in lines[0]
+
+
+def test_members_that_name_new_networks_each_second_fill_no_log():
+    """No more are blocked at a time, and each stays for its time."""
+    told, lines, member = [], [], a_member(block=True)
+    adoption = Adoption(member)
+    seconds = 10 * int(BLOCK_SECONDS)
+    for second in range(seconds):
+        member.blocks = tuple(f"10.{second // 60}.{n}.0/24" for n in range(16))
+        if second % 2:
+            member.blocks = tuple(f"172.16.{second % 250}.0/24" for _ in range(4))
+        adoption.turn(Syncache(), lines.append, 100.0 + second, told.append)
+        assert len(told[-1]) <= BLOCKS_MAX
+    assert len(lines) <= 2 * BLOCKS_MAX * (seconds / BLOCK_SECONDS + 1)
+    member.blocks = ()
+    adoption.turn(Syncache(), lines.append, 100.0 + 2 * seconds, told.append)
+    assert () == told[-1]

@@ -10,9 +10,13 @@ import pytest
 from syncache import Keyring
 from syncache.cli import Failure, fleet, main
 from syncache.fleet import conf, local
+from syncache.fleet.document import Document
 from syncache.fleet.member import Member, wall_clock
+from syncache.fleet.record import Record
 from syncache.fleet.store import Store
 from syncache.fleet.unseal import KeyFile
+from syncache.fleet.view import Snapshot
+from syncache.keyring import Master
 
 
 @pytest.fixture
@@ -130,11 +134,14 @@ def test_status_lists_members_and_fails_for_one_that_lags(run, place):
     assert "group web: version 1, lifetime 32 s, skew 1000 ms, unix:" in out
     rows = {line.split()[0]: line for line in out.splitlines() if line[:4] == "edge"}
     assert ["edge-1", "edge-2"] == list(rows)
+    assert out.endswith("2 members: no trouble\n")
     run("rotate", one, "--no-wait")
     status, out, _ = run("status", one, "--json")
     said = json.loads(out)
     assert (1, 2) == (status, said["version"])
     assert [["lags"]] * 2 == [member["wrong"] for member in said["members"]]
+    _, out, _ = run("status", one)
+    assert out.endswith("2 members; lags: edge-1, edge-2\n")
     for member in members:
         member.close()
 
@@ -443,3 +450,26 @@ def test_two_operators_who_rotate_make_one_key_at_a_time(run, place):
     numbers = [master.number for master in ring(one).masters]
     assert numbers == [*range(1, len(numbers) + 1)]
     assert len(numbers) > 1
+
+
+def test_status_of_thousands_names_some_in_trouble_and_keeps_its_columns():
+    """The last line says how many there are; a name may be as long as it is."""
+    document = Document(
+        version=2,
+        group="web",
+        lifetime=32,
+        skew_ms=1000,
+        ts_key=bytes(16),
+        masters=(Master(1, 0, bytes(32)),),
+    )
+    long = "x" * 63
+    names = [long, *(f"edge-{n}" for n in range(2000))]
+    records = [Record(name=n, time=100.0, version=1, key=1) for n in names]
+    records.append(Record(name="well", time=100.0, version=2, alarms=("disk",)))
+    seen = Snapshot(document=document, records=records, strange=["odd"], now=101.0)
+    assert (
+        f"2,002 members; lags: {long}, edge-0, edge-1, edge-2, edge-3 and 1,996 more; "
+        "disk: well; not opened: odd"
+    ) == fleet.summary(seen)
+    lines = {fleet.line(r, [], 101.0, 63).index("1s") for r in records}
+    assert 1 == len(lines)

@@ -49,3 +49,31 @@ def test_counts_are_bounded_whatever_comes(monkeypatch):
     assert len(seen._sources) <= 8
     assert () == seen.sources
     assert ["192.0.2.1"] == [name for name, _ in seen.targets]
+
+
+HOSTILE = [
+    "0.0.0.0/0",
+    "203.0.0.0/16",
+    "::/0",
+    "::/48",
+    "::ffff:0:0/96",
+    "::ffff:203.0.113.0/120",
+    "::1/128",
+    "2001:db8::/32",
+]
+
+
+def test_networks_that_are_too_much_of_the_world_are_not_blocked():
+    """Nor IPv4 in the clothes of IPv6, however many members ask for it."""
+    liars = [tuple((network, 1.0) for network in HOSTILE)] * 5
+    assert () == talkers.to_block(liars, 2)
+    fair = ("203.0.113.0/24", 1.0), ("2001:db8::/48", 0.2), ("192.0.2.0/24", 0.19)
+    assert ("2001:db8::/48", "203.0.113.0/24") == talkers.to_block([fair] * 2, 2)
+
+
+def test_member_that_repeats_a_network_has_one_voice():
+    """Another has to name it too."""
+    liar, other = (("203.0.113.0/24", 1.0),) * 4, (("203.0.113.0/24", 0.5),)
+    assert () == talkers.to_block([liar], 2)
+    assert ("203.0.113.0/24",) == talkers.to_block([liar, other], 2)
+    assert ("203.0.113.0/24",) == talkers.to_block([liar], 1)

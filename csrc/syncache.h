@@ -187,7 +187,8 @@ struct syncache_conn {
     uint8_t rxmits;                /* SYN-ACKs sent; above 1 the initial window is one segment (RFC 5681 3.1) */
     uint8_t md5;                   /* segments of this connection are signed (RFC 2385) */
     uint8_t syn_tos;               /* TOS or traffic class of the completing packet */
-    uint8_t reserved[5];
+    uint8_t reserved;
+    uint32_t offer;                /* where the engine keeps the offer; 0: it has to look */
 };
 
 /* A listening endpoint. */

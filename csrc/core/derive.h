@@ -26,16 +26,22 @@ static inline size_t
 derive_tuple(const struct syncache_tuple *tuple,
              uint8_t packed[static DERIVE_TUPLE_MAX])
 {
-    size_t address_size = tuple->family == 4 ? 4 : 16;
     uint8_t *next = packed;
 
     assert(tuple->family == 4 || tuple->family == 6);
-    memcpy(next, tuple->faddr, address_size);
-    memcpy(next + address_size, tuple->laddr, address_size);
-    next += 2 * address_size;
+    /* Each of a fixed size: without a call. */
+    if (tuple->family == 4) {
+        memcpy(next, tuple->faddr, 4);
+        memcpy(next + 4, tuple->laddr, 4);
+        next += 8;
+    } else {
+        memcpy(next, tuple->faddr, 16);
+        memcpy(next + 16, tuple->laddr, 16);
+        next += 32;
+    }
     store16_be(next, tuple->fport);
     store16_be(next + 2, tuple->lport);
-    return 2 * address_size + 4;
+    return (size_t)(next - packed) + 4;
 }
 
 /* An ISN by RFC 6528: a clock of 4 us and a keyed hash of the tuple. */

@@ -19,6 +19,7 @@ struct event {
     struct table_ref ref;             /* its half-open entry, if there is one that may be used */
     struct syncache_conn *conn;       /* out: ACCEPT_* */
     uint64_t handle;                  /* out: PASS_KNOWN */
+    uint64_t fingerprint;             /* engine_fingerprint() of a handshake that a cookie has completed */
     uint8_t *reply;                   /* out: SYNCACHE_REPLY_MAX bytes */
     uint32_t reply_size;              /* out: 0 if there is no reply */
 };
@@ -77,7 +78,7 @@ enum redeem {
 };
 
 /* redeem.c: tries an ACK as a cookie. */
-enum redeem redeem_cookie(struct syncache *cache, const struct event *event, struct table_entry *restored);
+enum redeem redeem_cookie(struct syncache *cache, struct event *event, struct table_entry *restored);
 
 /* offer.c: makes the offer of a handshake; ACCEPT_* or DROP_KNOWN_FULL. */
 enum syncache_verdict offer_make(struct syncache *cache, struct event *event, const struct table_entry *entry,

@@ -95,6 +95,13 @@ known_fifo_unlink(struct known *known, struct known_node *node)
     *(next == NULL ? fifo.tail : &next->fifo_prev) = node->fifo_prev;
 }
 
+static bool
+known_is_of(const struct known_node *node, const struct syncache_tuple *tuple)
+{
+    return memcmp(&node->tuple, tuple,
+                  offsetof(struct syncache_tuple, reserved)) == 0;
+}
+
 size_t
 known_bytes(uint32_t nodes_max)
 {
@@ -128,8 +135,7 @@ known_find(const struct known *known, uint64_t hash,
         return NULL;
     uint32_t link = known->heads[hash & known->heads_mask];
     struct known_node *node = known_node_at(known, link);
-    while (node != NULL && memcmp(&node->tuple, tuple,
-                                  offsetof(struct syncache_tuple, reserved)))
+    while (node != NULL && !known_is_of(node, tuple))
         node = known_node_at(known, node->hash_next);
     return node;
 }
@@ -156,10 +162,32 @@ known_add(struct known *known, uint64_t hash,
         .hash_next = *head,
         .state = (uint8_t)state,
     };
+    if (state == KNOWN_OFFERED)
+        known_halve(hash, node->offer.hash);
     *head = known_link(known, node);
     known->count++;
     known_fifo_append(known, node);
     return node;
+}
+
+uint32_t
+known_place(const struct known *known, const struct known_node *node)
+{
+    return known_link(known, node);
+}
+
+struct known_node *
+known_offer_at(const struct known *known, uint32_t place,
+               const struct syncache_tuple *tuple)
+{
+    struct known_node *node;
+
+    /* What lies beyond was never written. */
+    if (place == 0 || place > known->unused)
+        return NULL;
+    node = known_node_at(known, place);
+    return node->state == KNOWN_OFFERED && known_is_of(node, tuple) ? node
+                                                                    : NULL;
 }
 
 void
@@ -168,6 +196,8 @@ known_set_state(struct known *known, struct known_node *node,
 {
     assert(node->state != KNOWN_FREE && state != KNOWN_FREE);
     known_fifo_unlink(known, node);
+    if (node->state == KNOWN_OFFERED)
+        node->guard = (struct guard){0};
     node->state = (uint8_t)state;
     known_fifo_append(known, node);
 }
@@ -202,6 +232,8 @@ known_chain(struct known *known, uint64_t hash, struct known_node *node)
 {
     assert(node->state != KNOWN_FREE);
     uint32_t *head = &known->heads[hash & known->heads_mask];
+    if (node->state == KNOWN_OFFERED)
+        known_halve(hash, node->offer.hash);
     node->hash_next = *head;
     *head = known_link(known, node);
 }

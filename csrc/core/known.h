@@ -15,6 +15,12 @@ enum known_state {
     KNOWN_RST_OWED                    /* refused with rst_on_sock_fail: poll sends a RST and frees it; in a FIFO */
 };
 
+/* KNOWN_OFFERED: hashes that the end of the offer needs again, in halves. */
+struct known_offer {
+    uint32_t hash[2];                 /* of the tuple */
+    uint32_t fingerprint[2];          /* of the handshake, made from a cookie */
+};
+
 struct known_node {
     struct syncache_tuple tuple;
     uint32_t iss;
@@ -29,7 +35,10 @@ struct known_node {
     uint8_t via;                      /* enum syncache_via */
     uint8_t pending;                  /* a TFO request that counts as pending on its endpoint */
     uint8_t reserved[3];
-    struct guard guard;               /* KNOWN_ESTABLISHED */
+    union {
+        struct guard guard;           /* KNOWN_ESTABLISHED */
+        struct known_offer offer;     /* KNOWN_OFFERED */
+    };
 };
 
 struct known {
@@ -54,6 +63,24 @@ struct known_node *known_add(struct known *known, uint64_t hash, const struct sy
 /* Moves a node to another state and into or out of the FIFOs. */
 void known_set_state(struct known *known, struct known_node *node, enum known_state state);
 void known_remove(struct known *known, uint64_t hash, struct known_node *node);
+
+/* A node's place, 1 or more, for who finds the offer again without a hash. */
+uint32_t known_place(const struct known *known, const struct known_node *node);
+/* The offer of a tuple at a place, whatever number that is; NULL: it is not there. */
+struct known_node *known_offer_at(const struct known *known, uint32_t place, const struct syncache_tuple *tuple);
+
+static inline uint64_t
+known_join(const uint32_t half[static 2])
+{
+    return (uint64_t)half[1] << 32 | half[0];
+}
+
+static inline void
+known_halve(uint64_t hash, uint32_t half[static 2])
+{
+    half[0] = (uint32_t)hash;
+    half[1] = (uint32_t)(hash >> 32);
+}
 
 /* For a new hash: empties all chains, then each node that is not free has to be put into its new one. */
 void known_unchain(struct known *known);

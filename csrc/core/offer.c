@@ -27,6 +27,22 @@ struct offer {
     uint8_t via;
 };
 
+/* The node of an offer's tuple, or NULL; fills in the hash, which is there already
+ * unless the offer is no longer in its place. */
+static struct known_node *
+offer_find(const struct syncache *cache, uint32_t place, struct offer *offer)
+{
+    struct known_node *node =
+        known_offer_at(&cache->known, place, offer->tuple);
+
+    if (node != NULL) {
+        offer->hash = known_join(node->offer.hash);
+        return node;
+    }
+    offer->hash = engine_hash(cache, offer->tuple);
+    return known_find(&cache->known, offer->hash, offer->tuple);
+}
+
 static uint8_t
 offer_ecn(const struct syncache *cache, const struct event *event,
           const struct table_entry *entry, enum syncache_via via)
@@ -103,7 +119,7 @@ offer_make(struct syncache *cache, struct event *event,
            const struct table_entry *entry, enum syncache_via via)
 {
     uint32_t slot = endpoints_slot(&cache->endpoints, event->endpoint);
-    struct known_node *node;
+    struct known_node *node = NULL;
 
     if (cache->config.established_max > 0) {
         node = known_add(&cache->known, event->hash, &event->segment->tuple,
@@ -115,8 +131,11 @@ offer_make(struct syncache *cache, struct event *event,
         node->endpoint = (uint16_t)slot;
         node->via = (uint8_t)via;
         node->pending = via == SYNCACHE_VIA_FASTOPEN;
+        known_halve(event->fingerprint, node->offer.fingerprint);
     }
     offer_fill(cache, event, entry, slot, via);
+    if (node != NULL)
+        event->conn->offer = known_place(&cache->known, node);
     switch (via) {
     case SYNCACHE_VIA_COOKIE:
         return SYNCACHE_ACCEPT_COOKIE;
@@ -154,11 +173,23 @@ offer_leave(struct syncache *cache, uint64_t hash,
         ref.entry->flags &= (uint16_t)~ENTRY_OFFERED;
 }
 
+static uint64_t
+offer_fingerprint(const struct syncache *cache, const struct offer *offer,
+                  const struct known_node *node)
+{
+    if (node != NULL && node->state == KNOWN_OFFERED &&
+        node->via == SYNCACHE_VIA_COOKIE && node->iss == offer->iss &&
+        node->irs == offer->irs)
+        return known_join(node->offer.fingerprint);
+    return engine_fingerprint(cache, offer->tuple, offer->irs, offer->iss);
+}
+
 static void
 offer_accept(struct syncache *cache, const struct offer *offer,
              struct known_node *node, uint64_t handle)
 {
     struct table_ref ref = offer_entry(cache, offer);
+    uint64_t fingerprint = offer_fingerprint(cache, offer, node);
 
     if (node == NULL)
         node = known_add(&cache->known, offer->hash, offer->tuple,
@@ -179,8 +210,7 @@ offer_accept(struct syncache *cache, const struct offer *offer,
     if (offer->via == SYNCACHE_VIA_CACHE)
         cache->stats.sc_completed++;
     cache->stats.accepts++;
-    replay_remember(&cache->replay, engine_fingerprint(cache, offer->tuple,
-                                                       offer->irs, offer->iss));
+    replay_remember(&cache->replay, fingerprint);
 }
 
 /*
@@ -227,14 +257,12 @@ syncache_accepted(struct syncache *cache, const struct syncache_conn *conn,
         return;
     struct offer offer = {
         .tuple = &conn->tuple,
-        .hash = engine_hash(cache, &conn->tuple),
         .irs = conn->irs,
         .iss = conn->iss,
         .endpoint = conn->endpoint,
         .via = conn->via,
     };
-    struct known_node *node =
-        known_find(&cache->known, offer.hash, &conn->tuple);
+    struct known_node *node = offer_find(cache, conn->offer, &offer);
 
     if (ok) {
         offer_accept(cache, &offer, node, handle);
@@ -263,7 +291,7 @@ offer_expire(struct syncache *cache)
         struct syncache_tuple tuple = node->tuple;
         struct offer offer = {
             .tuple = &tuple,
-            .hash = engine_hash(cache, &tuple),
+            .hash = known_join(node->offer.hash),
             .irs = node->irs,
             .iss = node->iss,
             .endpoint = node->endpoint,

@@ -31,7 +31,7 @@ static void redeem_restore(const struct syncache *cache,
 static void redeem_failed(struct syncache *cache);
 
 enum redeem
-redeem_cookie(struct syncache *cache, const struct event *event,
+redeem_cookie(struct syncache *cache, struct event *event,
               struct table_entry *restored)
 {
     const struct wire_segment *segment = event->segment;
@@ -51,9 +51,9 @@ redeem_cookie(struct syncache *cache, const struct event *event,
         redeem_failed(cache);
         return result;
     }
-    if (replay_seen(&cache->replay, engine_fingerprint(cache, &segment->tuple,
-                                                       segment->seg_seq - 1,
-                                                       segment->seg_ack - 1))) {
+    event->fingerprint = engine_fingerprint(
+        cache, &segment->tuple, segment->seg_seq - 1, segment->seg_ack - 1);
+    if (replay_seen(&cache->replay, event->fingerprint)) {
         cache->stats.replayed++;
         return REDEEM_REPLAYED;
     }

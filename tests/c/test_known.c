@@ -290,7 +290,41 @@ test_random_steps_follow_an_array(void)
     free(block.memory);
 }
 
+static void
+test_offer_is_found_in_its_place_with_the_hash_of_its_chain(void)
+{
+    /* No other state, no other tuple, no place that was never used. */
+    struct known_block block = known_new(4);
+    struct known *known = &block.known;
+    struct syncache_tuple tuple = tuple_number(2);
+    struct known_node *other = add_number(known, 1, KNOWN_OFFERED, 0);
+    struct known_node *node = add_number(known, 2, KNOWN_OFFERED, 0);
+    uint32_t place = known_place(known, node);
+    EXPECT_EQ(2, place);
+    EXPECT_TRUE(known_offer_at(known, place, &tuple) == node);
+    EXPECT_EQ(hash_number(2), known_join(node->offer.hash));
+    for (uint32_t wrong = 0; wrong < 6; wrong++) {
+        if (wrong != place)
+            EXPECT_TRUE(known_offer_at(known, wrong, &tuple) == NULL);
+    }
+    known_unchain(known);
+    known_chain(known, UINT64_C(0x123456789a), node);
+    known_chain(known, 5, other);
+    EXPECT_EQ(UINT64_C(0x123456789a), known_join(node->offer.hash));
+    EXPECT_EQ(5, known_join(other->offer.hash));
+    known_set_state(known, node, KNOWN_ESTABLISHED);
+    EXPECT_TRUE(known_offer_at(known, place, &tuple) == NULL);
+    EXPECT_EQ(0, node->guard.rcv_nxt | node->guard.rcv_adv);
+    known_unchain(known);
+    known_chain(known, 7, node);
+    EXPECT_EQ(0, node->guard.rcv_nxt);
+    known_remove(known, 7, node);
+    EXPECT_TRUE(known_offer_at(known, place, &tuple) == NULL);
+    free(block.memory);
+}
+
 static const struct test tests[] = {
+    TEST(test_offer_is_found_in_its_place_with_the_hash_of_its_chain),
     TEST(test_size_0_finds_and_takes_nothing),
     TEST(test_memory_is_a_chain_a_node_rounded_up_to_lines),
     TEST(test_full_table_refuses_and_keeps_what_it_has),

@@ -324,7 +324,76 @@ test_offer_of_a_cookie_that_is_closed_has_no_entry(void)
     EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
 }
 
+/* Offers of peers 1 and 2 in a row; returns that of peer 1. */
+static struct syncache_conn
+offer_two(bool from_cookies)
+{
+    cache_defaults();
+    tunables.syncookies_only = from_cookies;
+    cache_start();
+    enum syncache_verdict accepts =
+        from_cookies ? SYNCACHE_ACCEPT_COOKIE : SYNCACHE_ACCEPT_CACHE;
+    (void)send_syn(1);
+    iss = reply.seq;
+    EXPECT_EQ(accepts, send_ack(1, iss));
+    struct syncache_conn conn = result.conn;
+    (void)send_syn(2);
+    EXPECT_EQ(accepts, send_ack(2, reply.seq));
+    EXPECT_TRUE(conn.offer != result.conn.offer);
+    return conn;
+}
+
+static void
+test_accepted_wherever_its_offer_is_said_to_be(void)
+{
+    /* In its place; by its tuple if that is no place, or another's, or the hash
+     * was drawn anew meanwhile.  A cookie is remembered as redeemed. */
+    static const uint8_t seed[SYNCACHE_KEY_BYTES] = {9};
+    for (uint32_t i = 0; i < 20; i++) {
+        bool from_cookies = i % 2, anew = i / 2 % 2;
+        struct syncache_conn conn = offer_two(from_cookies);
+        const uint32_t places[] = {conn.offer, 0, result.conn.offer, 3,
+                                   UINT32_MAX};
+        conn.offer = places[i / 4];
+        if (anew)
+            syncache_rehash(cache, seed);
+        syncache_accepted(cache, &conn, 77, true);
+        EXPECT_EQ(from_cookies || anew ? 0 : 1, syncache_count(cache));
+        EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(2, result.conn.iss));
+        EXPECT_EQ(SYNCACHE_PASS_KNOWN, send_ack(1, iss));
+        EXPECT_EQ(77, result.handle);
+        syncache_closed(cache, &conn.tuple);
+        (void)send_ack(1, iss);
+        if (from_cookies)
+            EXPECT_EQ(1, stats()->replayed);
+    }
+}
+
+static void
+test_late_answer_leaves_the_offer_in_its_place_alone(void)
+{
+    /* A node that was freed is another handshake's by now. */
+    cache_defaults();
+    tunables.syncookies_only = 1;
+    cache_start();
+    struct syncache_tuple tuple = peer_tuple(1);
+    (void)send_syn(1);
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, reply.seq));
+    struct syncache_conn late = result.conn;
+    syncache_closed(cache, &tuple);
+    EXPECT_EQ(SYNCACHE_REPLY_SYN_COOKIE, send_syn(2));
+    uint32_t theirs = reply.seq;
+    EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(2, theirs));
+    EXPECT_EQ(late.offer, result.conn.offer);
+    syncache_accepted(cache, &late, 0, false);
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(2, theirs));
+    syncache_accepted(cache, &late, 5, true);
+    EXPECT_EQ(SYNCACHE_PASS_OFFERED, send_ack(2, theirs));
+}
+
 static const struct test tests[] = {
+    TEST(test_accepted_wherever_its_offer_is_said_to_be),
+    TEST(test_late_answer_leaves_the_offer_in_its_place_alone),
     TEST(test_offered_segments_pass_and_nothing_is_retransmitted),
     TEST(test_accepted_segments_pass_with_the_handle),
     TEST(test_refused_entry_goes_on_and_is_offered_again),

@@ -282,7 +282,7 @@ one_packet(struct world *world)
         return;
     if (syncache_kind(verdict) == SYNCACHE_ACCEPT) {
         follow_equal_conn(world, &twin.conn, &core.conn);
-        world->conns[world->conn_count++ % FOLLOW_CONNS] = twin.conn;
+        world->conns[world->conn_count++ % FOLLOW_CONNS] = core.conn;
     }
     if (core.reply_size > 0)
         follow_note_reply(world, core.reply, core.reply_size);

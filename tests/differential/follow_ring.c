@@ -41,7 +41,7 @@ follow_slot(struct world *world, uint32_t index, uint32_t *replies,
     enum syncache_kind kind = syncache_kind(twin.verdict);
     if (kind == SYNCACHE_ACCEPT) {
         follow_equal_conn(world, &twin.conn, &rx.conn[index]);
-        world->conns[world->conn_count++ % FOLLOW_CONNS] = twin.conn;
+        world->conns[world->conn_count++ % FOLLOW_CONNS] = rx.conn[index];
     }
     if (kind == SYNCACHE_ACCEPT || kind == SYNCACHE_PASS) {
         uint32_t at = (*passed)++;

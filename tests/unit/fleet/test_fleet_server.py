@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import ipaddress
 import socket
 import ssl
 import threading
@@ -20,6 +21,7 @@ from syncache.fleet.member import Member
 from syncache.fleet.store import Store, StoreError
 from syncache.keyring import Master
 
+HERE = "127.0.0.1"  # which has no need of a name: a bare system may lack /etc/hosts
 FIRST = Document(
     version=1,
     group="web",
@@ -166,7 +168,12 @@ def certificate(folder, host, days):
         )
 
     root = signed(authority, issuer, x509.BasicConstraints(ca=True, path_length=None))
-    names = x509.SubjectAlternativeName([x509.DNSName(host)])
+    known_as = (
+        x509.IPAddress(ipaddress.ip_address(host))
+        if host == HERE
+        else x509.DNSName(host)
+    )
+    names = x509.SubjectAlternativeName([known_as])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     leaf, pem = signed(own, subject, names), serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(root.public_bytes(pem))
@@ -183,10 +190,10 @@ def certificate(folder, host, days):
 @pytest.mark.parametrize(
     ("host", "days", "options", "words"),
     [
-        ("localhost", 30, "ssl_ca_certs={}/ca.pem", ""),
-        ("localhost", 30, "client_name=x", "certificate verify failed"),
-        ("localhost", -1, "ssl_ca_certs={}/ca.pem", "expired"),
-        ("example.net", 30, "ssl_ca_certs={}/ca.pem", "Hostname mismatch"),
+        (HERE, 30, "ssl_ca_certs={}/ca.pem", ""),
+        (HERE, 30, "client_name=x", "certificate verify failed"),
+        (HERE, -1, "ssl_ca_certs={}/ca.pem", "expired"),
+        ("example.net", 30, "ssl_ca_certs={}/ca.pem", "IP address mismatch"),
         ("example.net", 30, "ssl_ca_certs={}/ca.pem&ssl_check_hostname=no", ""),
         ("example.net", -1, "ssl_cert_reqs=none", ""),
     ],
@@ -198,7 +205,7 @@ def test_certificate_has_to_be_the_hosts_and_in_force(
     certificate(tmp_path, host, days)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "own.pem")
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((HERE, 0))
 
     def serve():
         with contextlib.suppress(OSError):
@@ -210,7 +217,7 @@ def test_certificate_has_to_be_the_hosts_and_in_force(
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     port = listener.getsockname()[1]
-    url = f"valkeys://localhost:{port}?{options.format(tmp_path)}"
+    url = f"valkeys://{HERE}:{port}?{options.format(tmp_path)}"
     store = Store(member_conf("edge-1", url))
     try:
         if words:
@@ -220,5 +227,6 @@ def test_certificate_has_to_be_the_hosts_and_in_force(
             assert b"OK" == store.document()
     finally:
         store.close()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for a client in vain
         listener.close()
         thread.join()

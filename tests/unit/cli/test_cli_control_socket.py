@@ -67,7 +67,7 @@ def test_sysctl_and_statistics_of_a_box_are_asked_as_those_of_a_server(
     assert "ip tcp intercept mode watch" in text
     with pytest.raises(ValueError, match="syncache show"):
         turns(served, lambda: client.request("half_open"))
-    with pytest.raises(ValueError, match="no such request"):
+    with pytest.raises(ValueError, match="`intercept` has no 'nothing'"):
         turns(served, lambda: client.request("nothing"))
 
 

@@ -8,6 +8,7 @@ to do and exit status 1; a traceback means that we did something wrong.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import errno
 import importlib
@@ -17,7 +18,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
 from .signals import Stopped, held
-from .sink import open_standard, say
+from .sink import forget_errors, open_standard, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,8 +79,10 @@ class Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    atexit.unregister(forget_errors)
+    atexit.register(forget_errors)
     if not words:
-        print(f"usage: syncache COMMAND ...\n\n{usage()}", file=sys.stderr)
+        say(f"usage: syncache COMMAND ...\n\n{usage()}")
         return 2
     if words[0] not in COMMANDS:
         top = argparse.ArgumentParser(prog="syncache", description=usage())

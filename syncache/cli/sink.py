@@ -114,6 +114,23 @@ def say(text: str, seconds: float = SAY_SECONDS) -> None:
         print(text, file=stream, flush=True)
 
 
+def forget_errors() -> None:
+    """Throw away what the standard error did not take.
+
+    Python writes it again at its very end, and some versions then exit with status 120
+    in place of the command's.
+    """
+    try:
+        sys.stderr.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())
+            os.close(nowhere)
+    except (ValueError, AttributeError):  # closed, or there is none
+        return
+
+
 def open_standard() -> None:
     """Have the descriptors 0 to 2 open, so that no file or socket becomes one.
 

@@ -80,6 +80,31 @@ def test_mistake_ends_with_its_status_whatever_the_standard_error_is():
     os.close(writer)
 
 
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["serve", "--nonsense"]])
+def test_wrong_usage_ends_with_its_status_whatever_the_standard_error_is(words):
+    """Full: 2; 1 by an argparse of old, whose error is that it cannot be read."""
+    with Path("/dev/full").open("w", encoding="ascii") as full:
+        assert run(words, stderr=full).returncode in {1, 2}
+
+
+def test_what_the_standard_error_did_not_take_is_forgotten():
+    """Python's last flush, which has the last word on the status, finds it empty."""
+    program = (
+        "import os, sys\n"
+        "from syncache.cli import sink\n"
+        "sys.stderr = open(2, 'w', encoding='utf-8', closefd=False)\n"
+        "sys.stderr.write('lost')\n"
+        "sink.forget_errors()\n"
+        "sys.stderr.flush()\n"
+        "sys.stderr = None\n"
+        "sink.forget_errors()\n"
+    )
+    words = [sys.executable, "-c", program]
+    with Path("/dev/full").open("w", encoding="ascii") as full:
+        done = subprocess.run(words, check=False, stderr=full, timeout=120)
+    assert 0 == done.returncode
+
+
 def test_output_without_room_is_one_line():
     """Instead of a traceback, or of an error at the very end."""
     for words in (["sysctl", "-a"], ["completion", "bash"], ["sysctl", "-n", "-a"]):

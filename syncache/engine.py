@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, overload
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
+from ._core.bursting import Bursting
 from ._core.mirror import limit, numbers, words
 from ._core.walk import half_open_slices
 from .conn import Conn, Endpoint, Numbers
@@ -46,7 +47,7 @@ class PortTakenError(ValueError):
     """Somebody listens on this port and address already."""
 
 
-class Syncache:
+class Syncache(Bursting):
     """A SYN cache with SYN cookies: packets and times in, verdicts and replies out.
 
     `now` is seconds of one monotonic clock of the caller's, whatever its zero; an
@@ -253,21 +254,6 @@ class Syncache:
         within("tos", tos, 0, 255)
         with self._core as core:
             return self._verdict(core.segment(ends, segment, now, payload_size, tos))
-
-    def burst(self, rx: Ring, tx: Ring, now: float) -> int:
-        """Take the packets of rx from `next` on; append replies to tx.
-
-        Stops before a packet whose reply does not fit into tx.  Returns the number of
-        packets consumed.
-
-        Raises:
-            ValueError: rx and tx are the same ring.
-        """
-        if rx is tx:
-            raise ValueError("replies need a ring of their own")
-        consumed = self._core.burst(rx, tx, now)
-        rx.endpoints = self._endpoints
-        return consumed
 
     def accepted(self, conn: Conn, handle: int = 0, *, ok: bool = True) -> None:
         """Tell how the offer of a handshake ended.

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from math import floor
 from typing import TYPE_CHECKING
 
 from .block import NOW_MAX_MS, allocate, milliseconds, refusal, wipe
@@ -58,8 +57,7 @@ _STATISTICS = layout("syncache_stats")
 _REPLY = ffi.offsetof("struct syncache_result", "reply")
 _KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache_epoch)
 
-# Looked up once: it is called for every 64 packets, or for every handshake.
-_burst, _accepted = lib.syncache_burst, lib.syncache_accepted
+_accepted = lib.syncache_accepted  # looked up once: it is called for every handshake
 _ARRIVAL_BYTES = ffi.sizeof("struct syncache_arrival")
 _CLEARED = bytes(layout("syncache_ring", "count next passed_count", part=True).size)
 _COUNT = ffi.offsetof("struct syncache_ring", "count")
@@ -261,26 +259,6 @@ class Core(Block):
         """Return the bytes of the last verdict, which begin with its conn."""
         return self._view[:_REPLY]
 
-    def burst(self, rx: RingCore, tx: RingCore, now: float) -> int:
-        """Take the packets in rx; the number of packets consumed.
-
-        `with self:` and `_at(now)` in place: a loop over bursts spends its time here.
-        """
-        token = self._token
-        try:
-            token.pop()
-        except IndexError:
-            raise self._refusal() from None
-        try:
-            soon = 0.0 <= now < self._keys_until  # 0 would cost a tenth of the call
-            now_ms = floor(now * 1000 + 0.5) if soon else self._at(now)
-            return _burst(self._cache, now_ms, rx.cdata, tx.cdata)
-        except TypeError:
-            milliseconds(now)  # says what a time is
-            raise
-        finally:
-            token.append(None)
-
     def poll(self, now: float, tx: RingCore) -> int:
         """Send the packets that are due; the number of packets appended."""
         return lib.syncache_poll(self._cache, self._at(now), tx.cdata)
@@ -323,7 +301,7 @@ class Core(Block):
         return lib.syncache_address(self._cache, family, laddr)
 
     def accepted(self, conn: bytes, handle: int, ok: bool) -> None:
-        """Tell how an offer ended; `with self:` in place, as in `burst`."""
+        """Tell how an offer ended; `with self:` in place, as in `bursting`."""
         try:
             self._token.pop()
         except IndexError:

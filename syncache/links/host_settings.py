@@ -15,6 +15,7 @@ from . import rtnetlink
 PROC = Path("/proc")
 WINDOW_MAX = 65535
 TTL = 64
+ONLY_COOKIES = 2
 # What has to be on: without the first two the kernel refuses connections that were
 # negotiated with the option, without the third it drops what is given to it.
 NEEDED = {
@@ -47,6 +48,11 @@ def in_the_way() -> list[str]:
         for name, refused in NEEDED.items()
         if value(name, 1) == 0
     ]
+
+
+def makes_only_cookies() -> bool:
+    """Return whether the kernel answers each SYN by a cookie (tcp_syncookies=2)."""
+    return value("tcp_syncookies", 1) == ONLY_COOKIES
 
 
 def wscale() -> int:

@@ -142,7 +142,10 @@ class ShieldConfig:
         if self.is_off or not self._sysctl[COOKIES]:
             return core.OFF
         mode = MODES[str(self._sysctl[MODE])]
-        return core.ALWAYS if mode == core.AUTO and self._sysctl[ONLY] else mode
+        # A kernel that makes nothing but cookies has no half-open connections to tell a
+        # flood by.
+        only = self._sysctl[ONLY] or host_settings.makes_only_cookies()
+        return core.ALWAYS if mode == core.AUTO and only else mode
 
     def _lifetime(self) -> int:
         return number(self._sysctl, LIFETIME) * 1000

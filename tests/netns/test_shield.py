@@ -258,6 +258,16 @@ def test_flood_that_is_over_before_anybody_looks_is_told(shielded):
     assert 0 == shielded.counters()["events_lost"]
 
 
+def test_mode_auto_answers_where_the_kernel_makes_nothing_but_cookies(shielded):
+    """Nothing would be half-open, however much of a flood there is."""
+    shielded.listen()
+    shielded.start()
+    assert 1 == shielded.connect()["served"]
+    assert 1 == shielded.counters()["calm"]
+    shielded.sysctl(shielded.wire.server, "net.ipv4.tcp_syncookies=2")
+    wait_until(lambda: self_check(shielded, "synack"))
+
+
 def test_killed_process_leaves_nothing_behind(shielded):
     """The kernel takes the programs off; clients are served by it alone."""
     shielded.listen()

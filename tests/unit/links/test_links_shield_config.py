@@ -9,6 +9,7 @@ import pytest
 from syncache import Keyring, Sysctl
 from syncache._core import shield as core
 from syncache.keyring import Master
+from syncache.links import host_settings
 from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield_config import ShieldConfig
 from syncache.tunables.shield import HOLD, MODE, QLEN
@@ -140,6 +141,15 @@ def test_mode_auto_is_always_with_cookies_alone():
     assert core.ALWAYS == told(config).mode
     sysctl[MODE] = "watch"
     assert core.WATCH == told(config).mode
+
+
+def test_mode_auto_is_always_where_the_kernel_makes_nothing_but_cookies(monkeypatch):
+    """Its queue would never be seen to fill; watch stays watch."""
+    monkeypatch.setattr(host_settings, "value", lambda name, default=0: 2)
+    config, sysctl = made()
+    for mode, seen in (("auto", core.ALWAYS), ("watch", core.WATCH)):
+        sysctl[MODE] = mode
+        assert seen == config.mode()
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ enum syncache_verdict
 syncache_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
                struct syncache_fields *fields)
 {
-    struct wire_segment segment;
+    struct wire_segment segment = {.has = 0};
     struct wire_quote quote;
     enum syncache_verdict why = SYNCACHE_PASS_NOT_TCP;
     memset(fields, 0, sizeof *fields);

@@ -1,0 +1,117 @@
+"""What a SYN costs lwIP that has us in front, and lwIP alone, which drops it.
+
+    make check hosts             fetches lwIP's source, once
+    python -m bench.hosts        both, of every version there is; root, two minutes
+        --turns N                pairs of runs, 9 by default
+
+- instructions: from the driver's buffer to its answer, counted by callgrind.
+- all in: processor time of the whole program, tests/netns/lwip/host.c, for each SYN of
+  a flood of 20,000 per second on a TUN device: reading, lwIP, writing.  The program is
+  on one processor; what the kernel does with the answers, as the wire's far end, is on
+  another.  By turns; the median of the ratios of pairs, the smallest and largest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "netns"))
+
+import lwip_programs  # noqa: E402 - it is found through the path
+from namespace import PEERS, Namespace  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RATE, SECONDS, TURNS = 20_000, 2, 9
+GOAL = 1.3
+ADDRESS, PORT = "198.18.0.2", 7
+# All that comes from tun0 is worked on by the second processor.
+STEER = "mount -t sysfs sysfs /sys && echo 2 >/sys/class/net/tun0/queues/rx-0/rps_cpus"
+
+
+def spent(process: Any) -> int:
+    """Return the nanoseconds of processor time of all its threads."""
+    threads = Path(f"/proc/{process.pid}/task").iterdir()
+    return sum(int((one / "schedstat").read_text().split()[0]) for one in threads)
+
+
+def all_in(program: Path, flood: Path) -> float:
+    """Return the microseconds that a SYN of the flood takes the program."""
+    namespace = Namespace()
+    try:
+        namespace.link("add", "tun0", "198.18.0.1/24")
+        namespace.run("unshare", "--mount", "sh", "-c", STEER)
+        words = ("taskset", "1", program)
+        process = namespace.start(*words, stdin=subprocess.PIPE)
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError(process.communicate()[1])
+        before = spent(process)
+        namespace.run("taskset", "2", flood, ADDRESS, PORT, RATE, SECONDS)
+        time.sleep(0.2)  # the rest of the queue
+        used = spent(process) - before
+        said = process.communicate(timeout=60)[0]
+    finally:
+        namespace.close()
+    return used / 1e3 / int(re.findall(r"recv: (\d+)", said)[0])
+
+
+def figures(tree: Path, folder: Path, turns: int) -> Iterator[str]:
+    """Measure one version."""
+    programs = lwip_programs.Programs(tree, folder)
+    for family in (4, 6):
+        alone, ours = (
+            lwip_programs.cost(programs.program("cost", plain=plain), family, folder)
+            for plain in (True, False)
+        )
+        ratio = ours / alone
+        line = f"{alone} dropped, {ours} answered, {ratio:.2f}"
+        yield f"IPv{family}, instructions   {line}"
+    flood = lwip_programs.compile_all(folder / "spoof", PEERS / "spoof.c")
+    pairs = [
+        [
+            all_in(programs.program("host", "tun", plain=plain), flood)
+            for plain in (True, False)
+        ]
+        for _ in range(turns)
+    ]
+    alone, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratios = sorted(ours / alone for alone, ours in pairs)
+    ratio = statistics.median(ratios)
+    yield (
+        f"IPv4, all in         {alone:.2f} us dropped, {ours:.2f} us answered, "
+        f"{ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), goal <= {GOAL}"
+        f"{'' if ratio <= GOAL else ', SHORT'}"
+    )
+
+
+def main() -> int:
+    """Measure every version that is there."""
+    parser = argparse.ArgumentParser(
+        prog="bench.hosts",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--turns", type=int, default=TURNS, metavar="N")
+    turns = parser.parse_args().turns
+    if not lwip_programs.TREES:
+        print(lwip_programs.NO_TREE, file=sys.stderr)
+        return 1
+    for tree in lwip_programs.TREES:
+        with tempfile.TemporaryDirectory() as folder:
+            for line in figures(tree, Path(folder), turns):
+                print(f"{tree.name}  {line}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -127,10 +127,6 @@ class Block:
         with self.pinned() as view:
             return len(view)
 
-    def block_bytes(self) -> bytes:
-        """Return a copy of the engine's memory, for tests of its contents."""
-        return self._memory[:]
-
 
 class Core(Block):
     """One engine: its memory block, and the keys that C is given in time."""

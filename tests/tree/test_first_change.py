@@ -62,11 +62,16 @@ def copy(tmp_path_factory):
     take(folder, "a tunable")
     take(folder, "a link")
 
+    # setup.py's own -O3 comes behind CFLAGS.
+    compiler = folder / "cc"
+    compiler.write_text('#!/bin/sh\nexec cc "$@" -O0 -g0\n')
+    compiler.chmod(0o755)
+
     def run(*words: object) -> str:
         done = subprocess.run(
             [str(word) for word in words],
             cwd=folder,
-            env={**os.environ, "CFLAGS": "-O0 -g0", "PYTHONPATH": str(folder)},
+            env={**os.environ, "CC": str(compiler), "PYTHONPATH": str(folder)},
             check=False,
             capture_output=True,
             text=True,

@@ -68,6 +68,8 @@ class Stormed(Shielded):
         for family, address in ADDRESS.items():
             size, quick = ("24", ()) if family == 4 else ("64", ("nodad",))
             self.us.run("ip", "addr", "add", f"{address}/{size}", "dev", "o0", *quick)
+            route = SPOOFED[family], "via", CLIENT[family]
+            self.us.run("ip", "route", "add", *route)
             listener = self.us.start(self.clients, "serve", address, 80, stdin=-1)
             assert "ready\n" == listener.stdout.readline()
             self.listeners.append(listener)

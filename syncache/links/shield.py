@@ -28,7 +28,7 @@ from .condition import Condition
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
 from .shield_arrivals import LOST, RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
-from .shield_attach import Attachment, Pins, XdpChoice, receiver_of
+from .shield_attach import Attachment, Pins, XdpChoice, receiver_of, tags_off
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_counters import ZERO, processors, read_counters, stats_of
 from .shield_events import Events, Ring, ShieldEvent, Told
@@ -55,6 +55,10 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
+UNTAGGED = (
+    "{0} takes the VLAN tags of {1} off before XDP sees a frame, and SYNs are the "
+    "kernel's: ethtool -K {0} rxvlan off, or start again, with --xdp auto"
+)
 REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 
 
@@ -346,6 +350,8 @@ class Shield:
         for change in self._condition.look(found[0].name, found[0].flags):
             self._events.tell(now, *change)
         obstacles = host_settings.in_the_way()
+        if self.xdp_mode != "tc" and (tagged := tags_off(found[0])):
+            obstacles.append(UNTAGGED.format(found[0].name, ", ".join(tagged)))
         if obstacles != self._obstacles:
             for text in obstacles or [
                 "the kernel takes connections from cookies again"

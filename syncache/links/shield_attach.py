@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote
 
 from .._core import bpf as _core_bpf
+from . import ethtool
 from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP, TCX_FIRST
 from .bpf_object import layout_of_map, why
 from .link import LinkError
@@ -259,15 +260,27 @@ def above(info: InterfaceInfo) -> list[InterfaceInfo]:
     return found
 
 
+def tags_off(info: InterfaceInfo) -> list[str]:
+    """List the VLAN devices whose tags an interface takes off before XDP sees a frame.
+
+    The answer of XDP would go out without.
+    """
+    tagged = [one.name for one in above(info)]
+    return tagged if tagged and ethtool.flags(info.name) & ethtool.RX_VLAN else []
+
+
 def modes_of(info: InterfaceInfo, xdp: XdpChoice) -> list[str]:
     """List the modes of XDP to try.
 
     What a veth device transmits in the driver waits in its peer until the peer has an
     XDP program too, which wakes it; what we cannot see has none.  tc takes the place of
     a driver that cannot: the generic mode would copy each packet of a connection.
+    It also sees the tags that a device takes off a frame.
     """
     if xdp != "auto":
         return [xdp]
+    if tags_off(info):
+        return ["tc"]
     if info.kind == "veth" and not peer_has_xdp(info):
         return ["tc"]
     return ["native", "tc"]

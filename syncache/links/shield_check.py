@@ -7,10 +7,7 @@ found by the program that would have to deal with it.
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
-import socket
-import struct
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -20,20 +17,18 @@ from ..keyring import Keyring
 from ..segment import Segment
 from ..sysctl import Sysctl
 from ..tunables.shield import MODE
-from . import host_settings
+from . import ethtool, host_settings
 from .bpf_object import BpfObject
 from .link import LinkError
 from .rtnetlink import ETHERNET_BYTES, InterfaceInfo, interface
-from .shield_attach import above, holder, modes_of, peer_has_xdp, receiver_of
+from .shield_attach import holder, peer_has_xdp, receiver_of, tags_off
 from .shield_config import ShieldConfig
 from .shield_counters import ZERO, processors, read_counters
 from .shield_services import ServiceMaps, write_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-SIOCETHTOOL, ETHTOOL_GFLAGS = 0x8946, 0x25
-RX_VLAN, LRO = 1 << 8, 1 << 15  # enum ethtool_flags
 SYN = 2
 # Of a SYN that every stack could have sent.
 MSS_OPTION = bytes.fromhex("020405b4")
@@ -118,16 +113,15 @@ def _interface(info: InterfaceInfo) -> Iterator[Finding]:
             f"{bridge.name} are answered on {name}, and their ACKs taken on "
             f"{bridge.name}",
         )
-    flags = _ethtool_flags(name)
-    vlans = [one.name for one in above(info)]
-    in_driver = modes_of(info, "auto")[0] == "native"
-    if vlans and flags & RX_VLAN and in_driver:
+    if tagged := tags_off(info):
+        remedy = f"; in the driver with: ethtool -K {name} rxvlan off"
+        in_driver = info.kind != "veth" or peer_has_xdp(info)
         yield Finding(
-            "fail",
-            f"{name} takes VLAN tags off before XDP sees a frame, so the answers to "
-            f"{', '.join(vlans)} would go out without: ethtool -K {name} rxvlan off",
+            "note",
+            f"{name} takes the VLAN tags of {', '.join(tagged)} off before XDP sees a "
+            f"frame: SYNs are answered in tc{remedy if in_driver else ''}",
         )
-    if flags & LRO:
+    if ethtool.flags(name) & ethtool.LRO:
         yield Finding("fail", f"{name} has LRO on: ethtool -K {name} lro off")
 
 
@@ -208,21 +202,3 @@ def _syn(info: InterfaceInfo, address: str, port: int) -> bytes:
     )
     kind = b"\x08\x00" if family == 4 else b"\x86\xdd"
     return (info.mac + bytes(6) + kind + segment.packet()).ljust(60, b"\0")
-
-
-def _ethtool_flags(name: str) -> int:
-    """Return the offloads that a device has on, as far as it says."""
-    answer = bytearray(struct.pack("=II", ETHTOOL_GFLAGS, 0))
-    return _ioctl(name, answer, lambda: int(struct.unpack_from("=I", answer, 4)[0]))
-
-
-def _ioctl(name: str, answer: bytearray, read: Callable[[], int]) -> int:
-    from .._core.links import address_of
-
-    request = struct.pack("16sP16x", name.encode(), address_of(answer))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            fcntl.ioctl(sock, SIOCETHTOOL, request)
-        except OSError:
-            return 0
-    return read()

@@ -239,3 +239,24 @@ def test_clients_that_a_rule_bans_do_not_take_the_protection_from_others(
         time.sleep(1)
     assert 0 == shielded.counters()["off"]
     assert '"served": 1' in good.communicate("\n")[0]
+
+
+LATER = """
+import time
+from syncache.links import shield
+with shield.Shield("s0", xdp="native") as made:
+    made.protect(80)
+    shield.tags_off = lambda _: ["s0.7"]
+    for _ in range(600):
+        for event in made.events():
+            print(event.kind, event.text)
+            raise SystemExit
+        time.sleep(0.1)
+"""
+
+
+def test_vlan_device_that_comes_later_leaves_syns_to_the_kernel(shielded):
+    """Where the interface takes its tags off, which the program does not see."""
+    line = shielded.wire.server.run(sys.executable, "-c", LATER)
+    assert line.startswith("off s0 takes the VLAN tags of s0.7 off"), line
+    assert "ethtool -K s0 rxvlan off" in line

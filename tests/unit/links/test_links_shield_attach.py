@@ -7,9 +7,16 @@ import errno
 import pytest
 
 from syncache._core import bpf as _core_bpf
-from syncache.links import LinkError, shield_attach
+from syncache.links import LinkError, ethtool, shield_attach
 from syncache.links.rtnetlink import InterfaceInfo
-from syncache.links.shield_attach import Attachment, Pins, above, modes_of, receiver_of
+from syncache.links.shield_attach import (
+    Attachment,
+    Pins,
+    above,
+    modes_of,
+    receiver_of,
+    tags_off,
+)
 
 XDP, TC = 37, 46
 PROGRAMS = {"shield_syn": 11, "shield_any": 12, "shield_ack": 13, "shield_skb": 14}
@@ -34,6 +41,7 @@ def kernel(monkeypatch):
     class Kernel:
         def __init__(self):
             self.attached, self.refused, self.interfaces = [], {}, [ETH]
+            self.offloads = 0
 
         def attach(self, program, index, kind, flags):
             number = self.refused.get((kind, flags))
@@ -45,6 +53,7 @@ def kernel(monkeypatch):
     made = Kernel()
     monkeypatch.setattr(_core_bpf, "bpf_attach", made.attach)
     monkeypatch.setattr(shield_attach, "interfaces", lambda: made.interfaces)
+    monkeypatch.setattr(ethtool, "flags", lambda _: made.offloads)
     monkeypatch.setattr(shield_attach, "interface", lambda _: made.interfaces[0])
     monkeypatch.setattr(shield_attach.os, "close", lambda _: None)
     return made
@@ -58,6 +67,19 @@ def test_what_redeems_is_attached_before_what_answers(kernel):
         kernel.attached
     )
     assert [TAGGED, TWICE] == above(ETH)
+
+
+def test_tags_that_the_card_takes_off_are_seen_in_tc(kernel):
+    """XDP would answer without them, if there are VLAN devices."""
+    kernel.offloads = ethtool.RX_VLAN
+    kernel.interfaces = [ETH, OTHER]
+    assert ["native", "tc"] == modes_of(ETH, "auto")
+    kernel.interfaces = [ETH, TAGGED, TWICE]
+    assert ["eth0.7", "eth0.7.9"] == tags_off(ETH)
+    assert ["tc"] == modes_of(ETH, "auto")
+    assert ["native"] == modes_of(ETH, "native")
+    kernel.offloads = ethtool.LRO
+    assert ["native", "tc"] == modes_of(ETH, "auto")
 
 
 def test_port_of_a_bridge_answers_and_the_bridge_redeems(kernel):

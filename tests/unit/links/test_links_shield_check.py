@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncache import Sysctl
-from syncache.links import LinkError, shield_check
+from syncache.links import LinkError, ethtool, shield_check
 from syncache.links.rtnetlink import InterfaceInfo
 
 
@@ -30,7 +30,7 @@ def machine(monkeypatch):
 
     class Machine:
         def __init__(self):
-            self.interface, self.flags, self.vlans = info(), 0, []
+            self.interface, self.flags, self.tagged = info(), 0, []
 
     made = Machine()
 
@@ -38,12 +38,12 @@ def machine(monkeypatch):
         raise LinkError("no programs here")
 
     monkeypatch.setattr(shield_check, "interface", lambda _: made.interface)
-    monkeypatch.setattr(shield_check, "above", lambda _: made.vlans)
+    monkeypatch.setattr(shield_check, "tags_off", lambda _: made.tagged)
     monkeypatch.setattr(
         shield_check, "holder", lambda i: "xyz" if i.xdp_program else ""
     )
     monkeypatch.setattr(shield_check, "peer_has_xdp", lambda _: False)
-    monkeypatch.setattr(shield_check, "_ethtool_flags", lambda _: made.flags)
+    monkeypatch.setattr(ethtool, "flags", lambda _: made.flags)
     monkeypatch.setattr(shield_check.host_settings, "in_the_way", list)
     monkeypatch.setattr(shield_check, "BpfObject", refuse)
     return made
@@ -86,27 +86,22 @@ def test_device_without_ethernet_is_one_line(machine, mac):
     assert ("fail", "eth0 is no Ethernet device") == finding
 
 
-def test_tags_that_the_card_takes_off_matter_with_vlan_devices(machine):
-    """The answers would go out without."""
-    machine.flags = shield_check.RX_VLAN
-    assert [] == found(machine)
-    machine.vlans = [info(name="eth0.7")]
-    (finding,) = found(machine)
-    assert "eth0.7" in finding.text
-    assert "ethtool -K eth0 rxvlan off" in finding.text
-
-
-def test_tags_beside_the_packet_do_not_matter_in_tc(machine):
-    """As on veth: the answer keeps them."""
-    machine.flags = shield_check.RX_VLAN
-    machine.vlans = [info(name="eth0.7")]
-    machine.interface = info(kind="veth", is_below_elsewhere=True)
-    (finding,) = found(machine)
-    assert "answered in tc" in finding.text
+@pytest.mark.parametrize(
+    ("fields", "remedies"),
+    [({}, 1), ({"kind": "veth", "is_below_elsewhere": True}, 0)],
+)
+def test_tags_that_the_card_takes_off_are_seen_in_tc(machine, fields, remedies):
+    """In the driver there is a remedy, where the driver answers at all."""
+    machine.tagged = ["eth0.7"]
+    machine.interface = info(**fields)
+    *_, finding = found(machine)
+    assert "note" == finding.level
+    assert "the VLAN tags of eth0.7 off" in finding.text
+    assert remedies == finding.text.count("ethtool -K eth0 rxvlan off")
 
 
 def test_lro_is_refused(machine):
-    machine.flags = shield_check.LRO
+    machine.flags = ethtool.LRO
     (finding,) = found(machine)
     assert ("fail", True) == (finding.level, "lro off" in finding.text)
 
@@ -118,7 +113,3 @@ def test_interface_that_is_not_there_is_all_that_is_said(monkeypatch):
     monkeypatch.setattr(shield_check, "interface", refuse)
     findings = list(shield_check.check("eth9", [("192.0.2.1", 80)], Sysctl()))
     assert [("fail", "there is no interface eth9")] == findings
-
-
-def test_device_that_knows_no_ethtool_has_no_offloads():
-    assert 0 == shield_check._ethtool_flags("syncache-none")

@@ -125,7 +125,7 @@ class Flow:
         self._client_tx = Ring(_OUT_SLOTS, _KEPT_MAX)
         self._server_tx = Ring(_OUT_SLOTS, _KEPT_MAX)
         self._out: deque[tuple[Side, bytes]] = deque()
-        self._events: deque[FlowEvent] = deque()
+        self._events: Iterator[FlowEvent] = iter(())
 
     @property
     def sysctl(self) -> Sysctl:
@@ -222,10 +222,12 @@ class Flow:
 
     def next_event(self) -> FlowEvent | None:
         """Return the next event, or None."""
-        if not self._events:
+        event = next(self._events, None)
+        if event is None:
             with self._core as core:
-                self._events.extend(flow_event.read(core.events()))
-        return self._events.popleft() if self._events else None
+                self._events = flow_event.read(core.events())
+            event = next(self._events, None)
+        return event
 
     def next_deadline(self) -> float | None:
         """Return when `handle_timer` or `poll` is due, in seconds, or None: never."""

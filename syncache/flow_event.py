@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import address as addresses
 from ._core.mirror import layout
 from .alerts import Cause, Share
 from .named import NamedNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _EVENT = layout(
     "flow_event",
@@ -140,9 +143,9 @@ class FlowEvent:
         return Cause(reason.name.lower(), limit, value, self.top, self.sources)
 
 
-def read(view: bytes) -> list[FlowEvent]:
-    """Read the C structures of events."""
-    return [_event(fields) for fields in _EVENT.iter_unpack(view)]
+def read(view: bytes) -> Iterator[FlowEvent]:
+    """Read the C structures of events, each when it is asked for."""
+    return map(_event, _EVENT.iter_unpack(view))
 
 
 def _event(fields: tuple[Any, ...]) -> FlowEvent:

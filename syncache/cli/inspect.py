@@ -449,7 +449,7 @@ class InspectBox(Box):
     ) -> None:
         super().__init__(engine, outside, inside, write=log.write)  # type: ignore[arg-type]
         self._log = log
-        log.lookout = self.lookout
+        log.lookout, self._budget = self.lookout, log.budget or self._budget
 
     def tell(self) -> int:
         """Log messages; return how many events were read."""

@@ -414,7 +414,11 @@ class Box(Bridge):
     def wait(self) -> float:
         """Return in how many seconds `turn` is due at the latest."""
         is_pending = self.state is not None and self.state.pending
-        if is_pending or (self._table is not None and self._has_room()):
+        if (
+            is_pending
+            or self._budget.is_waiting
+            or (self._table is not None and self._has_room())
+        ):
             return 0.0
         wait = super().wait()
         if self.state is not None and self._offload is not None:

@@ -158,6 +158,20 @@ def test_budget_is_a_quarter_while_there_is_more_than_it_allows():
     assert EVENTS_A_TURN == budget.refill(0.75)
 
 
+def test_events_that_a_turn_has_left_are_waiting_while_the_budget_lasts():
+    """The loop takes them after the next packets, however few there are."""
+    budget = Budget(8 * EVENTS_A_TURN)
+    assert not budget.is_waiting
+    budget.spend(budget.refill(0.0), more=True)
+    assert budget.is_waiting
+    budget.spend(budget.refill(0.0), more=True)
+    assert not budget.is_waiting
+    budget.refill(1000.0)
+    assert budget.is_waiting
+    budget.spend(1)
+    assert not budget.is_waiting
+
+
 def test_file_is_opened_again_where_it_was_renamed(tmp_path):
     """Lines of before are in the old one, lines of after in the new one."""
     path = tmp_path / "log"

@@ -100,3 +100,14 @@ def test_ipv6_source_is_a_prefix_of_48():
     raw.source_family, raw.source_count = 6, 1
     (event,) = flow_event.read(ffi.buffer(raw)[:])
     assert Share("2001:db8:1::/48", 1) == event.sources
+
+
+def test_event_becomes_an_object_when_it_is_asked_for(monkeypatch):
+    """A turn that logs eight of hundreds pays for eight."""
+    made = []
+    monkeypatch.setattr(flow_event, "_event", made.append)
+    events = flow_event.read(bytes(300 * EVENT_BYTES))
+    assert [] == made
+    for _ in range(8):
+        next(events)
+    assert 8 == len(made)

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from socket import AF_INET6, inet_ntop
 
 IPV4 = 4
 IPV6 = 6
 ANY = bytes(16)
-EMBEDS_IPV4 = bytes(10)  # how addresses begin whose end some spell in decimal
 
 # How an argument may spell an address.
 Address = str | bytes
@@ -45,9 +43,7 @@ def text(family: int, packed: bytes) -> str:
     if family == IPV4:
         one, two, three, four = packed[:4]
         return f"{one}.{two}.{three}.{four}"
-    if packed.startswith(EMBEDS_IPV4):
-        return str(IPv6Address(packed))  # in hexadecimal throughout
-    return inet_ntop(AF_INET6, packed)  # a tenth of the time
+    return str(IPv6Address(packed))
 
 
 def pair(foreign: Address, local: Address) -> tuple[int, bytes, bytes]:

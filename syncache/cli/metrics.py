@@ -297,6 +297,7 @@ def _labels(**labels: str) -> str:
 
 
 def _escaped(text: str) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # a path may be of any bytes
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 

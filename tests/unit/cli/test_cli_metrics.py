@@ -285,6 +285,15 @@ def test_scrape_and_health_over_http(sockets):
         error.value.close()
 
 
+def test_socket_whose_path_is_no_text_is_a_label(tmp_path):
+    """Linux takes any bytes; a backslash of the label is one of Prometheus's."""
+    target = tmp_path / "x.prom"
+    path = str(tmp_path / "a\udcff")
+    words = ["metrics", "--socket", path, "--textfile", str(target), "--every", "0"]
+    assert 0 == main(words)
+    assert f'process="{tmp_path}/a\\\\udcff"}} 0\n' in target.read_text()
+
+
 def test_textfile_is_written_whole(sockets, tmp_path):
     """For node_exporter, which runs as somebody else."""
     path = tmp_path / "syncache.prom"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from ipaddress import IPv6Address
-
 import pytest
 
 from syncache import address
@@ -61,18 +58,3 @@ def test_port_edges():
     for wrong, lowest in ((-1, 0), (65536, 0), (0, 1), ("80", 0), (80.0, 0)):
         with pytest.raises(ValueError, match="a port is"):
             address.port(wrong, lowest=lowest)
-
-
-def test_text_of_ipv6_is_python_s():
-    """Whatever the runs of zeroes are, and addresses of IPv4 within."""
-    source = random.Random(6)
-    addresses = [
-        b"".join(
-            source.choice([bytes(2), b"\0\1", source.randbytes(2)]) for _ in range(8)
-        )
-        for _ in range(3000)
-    ]
-    addresses += [bytes(10) + b"\xff\xff" + source.randbytes(4), bytes(16)]
-    addresses += [bytes(12) + source.randbytes(4), bytes(15) + b"\1"]
-    for packed in addresses:
-        assert str(IPv6Address(packed)) == address.text(6, packed)

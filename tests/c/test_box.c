@@ -33,6 +33,7 @@ test_each_state_has_its_count(void)
     world_check(world);
     EXPECT_EQ(1, world->flow->stats.established);
     EXPECT_EQ(1, world->flow->stats.completed);
+    EXPECT_EQ(1, world->flow->handshake_ages[age_counter(0)]);
     box_state(world->flow, session, FLOW_CLOSING);
     world_check(world);
     EXPECT_EQ(1, world->flow->stats.terminating);

@@ -36,6 +36,8 @@ test_501st_half_open_session_begins_aggressive_mode(void)
     EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
     EXPECT_EQ(501, event->incomplete);
     EXPECT_EQ(500, event->limit);
+    EXPECT_EQ(500, event->number);
+    EXPECT_EQ(world->now_ms, world_stats(world)->aggressive_since_ms);
     EXPECT_EQ(200, event->udp);
     EXPECT_EQ(501, event->rate);
     EXPECT_EQ(FLOW_REASON_INCOMPLETE, event->reason);
@@ -50,6 +52,7 @@ test_501st_attempt_within_a_minute_begins_aggressive_mode(void)
     struct world *world = world_inspect(2000);
     const struct flow_event *event = NULL;
 
+    thresholds(world, 400, 700, 400, 500);
     for (uint32_t i = 0; i < 501; i++) {
         struct ends ends = world_other(i);
 
@@ -59,12 +62,32 @@ test_501st_attempt_within_a_minute_begins_aggressive_mode(void)
     EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
     EXPECT_EQ(0, event->incomplete);
     EXPECT_EQ(501, event->rate);
+    EXPECT_EQ(500, event->number);
     EXPECT_EQ(FLOW_REASON_RATE, event->reason);
     world_wait(world, 60000);
     EXPECT_EQ(1, world_reported(world, FLOW_EVENT_CALM, &event));
     EXPECT_EQ(0, event->incomplete);
     EXPECT_EQ(400, event->limit);
     EXPECT_TRUE(event->rate < 400 && event->rate >= 390);
+    world_free(world);
+}
+
+static void
+test_attempt_that_is_not_counted_evicts_nothing(void)
+{
+    struct world *world = world_inspect(100);
+    struct ends ends = world_other(50);
+
+    thresholds(world, 2, 3, 100000, 100000);
+    world_half_open(world, 0, 4);
+    EXPECT_EQ(1, world_stats(world)->aggressive);
+    uint64_t evicted = world_stats(world)->ended[FLOW_END_EVICTED_COUNT];
+    world_icmp(world, &ends, false, 8);
+    EXPECT_EQ(1, world_stats(world)->uncounted);
+    EXPECT_EQ(evicted, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
+    ends = world_other(51);
+    world_syn(world, &ends);
+    EXPECT_EQ(evicted + 1, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
     world_free(world);
 }
 
@@ -139,6 +162,7 @@ test_alerts_off_changes_reports_and_nothing_else(void)
 static const struct test tests[] = {
     TEST(test_501st_half_open_session_begins_aggressive_mode),
     TEST(test_501st_attempt_within_a_minute_begins_aggressive_mode),
+    TEST(test_attempt_that_is_not_counted_evicts_nothing),
     TEST(test_aggressive_mode_ends_below_low_only),
     TEST(test_unlimited_thresholds_never_begin_anything),
     TEST(test_full_table_of_established_passes_without_a_session),

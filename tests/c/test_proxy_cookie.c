@@ -276,7 +276,35 @@ test_data_is_waited_for_without_state(void)
     between_close(&world);
 }
 
+static void
+test_good_cookie_without_room_for_its_session_is_dropped_and_counted(void)
+{
+    start(FLOW_OPTIONS_CLIENT);
+    EXPECT_EQ(1, between_send(&world, syn()));
+    struct said syn_ack = world.out[0];
+    for (uint8_t i = 0; i < 16; i++) {
+        struct session_key key = {.family = 4, .protocol = 6};
+        key.address[0][0] = i;
+        key.hash = session_hash(world.flow->hash_key, &key);
+        struct session *session =
+            box_open(world.flow, &key, FLOW_CLIENT, FLOW_ESTAB, false);
+        EXPECT_TRUE(session != NULL);
+        box_arm(world.flow, session, world.now_ms + 100000);
+    }
+    struct said ack =
+        between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, syn_ack.seq + 1, 0);
+    ack.has = WIRE_HAS_TIMESTAMPS;
+    ack.tsval = 400;
+    ack.tsecr = syn_ack.tsval;
+    EXPECT_EQ(0, between_send(&world, ack));
+    EXPECT_EQ(FLOW_DROP_NO_ROOM, world.verdict);
+    EXPECT_EQ(1, world.flow->stats.table_full);
+    EXPECT_EQ(0, world.flow->stats.cookies_redeemed);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
+    TEST(test_good_cookie_without_room_for_its_session_is_dropped_and_counted),
     TEST(test_cookie_brings_back_what_was_granted),
     TEST(test_scale_told_before_the_server_changed_it_is_remembered),
     TEST(test_other_machine_redeems_the_cookie),

@@ -92,6 +92,25 @@ test_ack_is_no_number_without_its_flag(void)
 }
 
 static void
+test_timestamp_is_no_echo_without_ack(void)
+{
+    /* RFC 7323 3.2: only a segment with ACK echoes. */
+    for (uint16_t flags = WIRE_RST; flags <= (WIRE_RST | WIRE_ACK);
+         flags |= WIRE_ACK) {
+        struct splice splice = {.flags = SPLICE_TIMESTAMPS, .ts_delta = 500};
+        uint8_t options[12] = {1, 1, 8, 10};
+        store32_be(options + 8, 700);
+        packet_tcp(&packet, 4, flags, options, sizeof options, 0);
+        parse(SYNCACHE_CHECKSUM_VERIFY);
+        (void)splice_to_server(&splice, &view);
+        EXPECT_EQ(flags & WIRE_ACK ? 200 : 700, load32_be(view.upper + 28));
+        EXPECT_TRUE(sums_right());
+        if (flags & WIRE_ACK)
+            break;
+    }
+}
+
+static void
 test_every_sack_block_is_translated_at_odd_offsets_too(void)
 {
     /* Three NOPs more or fewer move the blocks to each alignment. */
@@ -258,6 +277,7 @@ static const struct test tests[] = {
     TEST(test_window_says_the_same_under_another_scale),
     TEST(test_constants_wrap_around),
     TEST(test_ack_is_no_number_without_its_flag),
+    TEST(test_timestamp_is_no_echo_without_ack),
     TEST(test_every_sack_block_is_translated_at_odd_offsets_too),
     TEST(test_timestamps_follow_at_any_place_down_to_the_floor),
     TEST(test_strip_leaves_nops_and_a_right_sum),

@@ -58,6 +58,7 @@ test_segment_grows_by_the_option_and_keeps_the_rest(void)
 
         EXPECT_TRUE(stamp_segment(&view, ROOM, 0x12345678, 0x9abcdef0));
         EXPECT_EQ(size + STAMP_BYTES, view.size);
+        EXPECT_EQ(HEADER + STAMP_BYTES + options_size, view.header_size);
         if (checksum == SYNCACHE_CHECKSUM_PARTIAL) {
             uint8_t partial[2];
             memcpy(partial, view.upper + WIRE_TCP_CHECKSUM_AT, 2);
@@ -101,6 +102,7 @@ test_oldest_of_four_sack_blocks_makes_room(void)
         EXPECT_EQ(11, read.tsval);
         EXPECT_EQ(12, read.tsecr);
         EXPECT_BYTES(options + 4, view.upper + HEADER + 12, 24);
+        EXPECT_EQ(5, view.upper[HEADER + 10]);
         EXPECT_EQ(26, view.upper[HEADER + 11]);
     }
 }

@@ -42,6 +42,19 @@ test_limit_holds_for_each_second_and_side(void)
 }
 
 static void
+test_places_are_a_power_of_two_between_their_bounds(void)
+{
+    size_t place = 2 * sizeof(struct stray_place); /* of either side */
+
+    EXPECT_EQ(64 * place, strays_bytes(1));
+    EXPECT_EQ(64 * place, strays_bytes(64));
+    EXPECT_EQ(128 * place, strays_bytes(65));
+    EXPECT_EQ(1024 * place, strays_bytes(1000));
+    EXPECT_EQ(STRAYS_PLACES_MAX * place, strays_bytes(STRAYS_PLACES_MAX - 1));
+    EXPECT_EQ(STRAYS_PLACES_MAX * place, strays_bytes(UINT32_MAX));
+}
+
+static void
 test_limit_of_zero_lets_everything_pass(void)
 {
     static struct strays strays;
@@ -121,6 +134,7 @@ test_what_asks_for_answers_counts_more(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_places_are_a_power_of_two_between_their_bounds),
     TEST(test_limit_holds_for_each_second_and_side),
     TEST(test_limit_of_zero_lets_everything_pass),
     TEST(test_tuple_of_which_the_other_side_spoke_passes_beyond_the_limit),

@@ -165,10 +165,30 @@ test_server_that_takes_the_other_syn_is_followed(void)
                    (struct segment){
                        .seq = S, .ack = 5001, .flags = WIRE_SYN | WIRE_ACK}));
     EXPECT_EQ(5000, session.c);
+    EXPECT_EQ(5001, session.nxt[FLOW_CLIENT]);
     EXPECT_EQ(
         TRACK_ESTABLISHED,
         pass(&session, false,
              (struct segment){.seq = 5001, .ack = S + 1, .flags = WIRE_ACK}));
+}
+
+static void
+test_only_a_plain_syn_is_another_one(void)
+{
+    static const uint16_t more[] = {WIRE_ACK, WIRE_RST, WIRE_FIN,
+                                    WIRE_RST | WIRE_FIN, 0};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        struct session session = syn_seen();
+        static struct packet packet;
+        struct view view;
+
+        world_segment(&packet, &world_ends, false,
+                      (struct segment){.seq = 5000,
+                                       .flags = (uint8_t)(WIRE_SYN | more[i])});
+        view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_VERIFY, &view);
+        track_other_syn(&session, &view);
+        EXPECT_EQ(more[i] == 0, (session.flags & SESSION_OTHER_ISN) != 0);
+    }
 }
 
 static void
@@ -344,6 +364,7 @@ static const struct test tests[] = {
     TEST(test_syns_that_cross_are_established_by_both_syn_acks),
     TEST(test_ack_before_the_syn_ack_completes_nothing),
     TEST(test_server_that_takes_the_other_syn_is_followed),
+    TEST(test_only_a_plain_syn_is_another_one),
     TEST(test_syn_ack_that_is_waited_for_weighs_nothing),
     TEST(test_rst_counts_if_it_is_exactly_expected),
     TEST(test_rst_counts_with_the_number_of_a_fin),

@@ -48,6 +48,7 @@ RX_SLOTS = 128
 TX_SLOTS = 128
 RINGS_PER_TURN = 4  # of each kind; about 1 ms of work under a flood
 SLOT_MIN = 2048
+PACKET_MAX = 0xFFFF  # its length has 16 bits
 HEADERS_MAX = 40 + 60  # IPv6, TCP with all options
 LINGER_STEP = 0.01  # seconds
 CHECK_SECONDS = 1.0  # how long the loss of a silent device may go unnoticed
@@ -85,7 +86,8 @@ class Host:
         headroom = int(getattr(link, "headroom", 0))
         slot_size = -(-(max(link.mtu, gso_max, SLOT_MIN) + headroom) // 64) * 64
         self.link = link
-        self.stack = Stack(addresses, sysctl, keys=keys, seed=seed, mtu=link.mtu)
+        mtu = min(link.mtu, PACKET_MAX)  # the loopback interface's is one more
+        self.stack = Stack(addresses, sysctl, keys=keys, seed=seed, mtu=mtu)
         self.stack.segment_max = max(0, gso_max - HEADERS_MAX)
         self.loop: asyncio.AbstractEventLoop
         self.closed: asyncio.Future[OSError | None] | None = None

@@ -320,14 +320,16 @@ def rotate(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     """Publish a key, wait for the members and for its time, delete the old one."""
     checked_lead(options)
     member = current(chosen, store)
+    checked_clock(member, store)
     forget_the_dead(member, store)
+    clock = steady()
     document = published(member, member.following().rotated(wall_clock(), options.lead))
     key = document.masters[-1]
     print(f"key {key.number} is published, in force from {stamp(key.begins)}")
     if options.no_wait:
         return 0
     while True:
-        lagging = wait_for_members(member, store, document)
+        lagging = wait_for_members(member, store, document, clock)
         if not lagging or not options.all:
             break
         print(f"put off: {', '.join(lagging)} have not got it")
@@ -339,10 +341,12 @@ def rotate(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
         print(f"go on without {', '.join(lagging)}, which have not got it")
     else:
         print(f"every member has key {key.number}")
-    wait_until(key.begins)
+    wait_until(key.begins, clock)
     print(f"key {key.number} is in force")
-    wait_until(key.begins + 2 * document.lifetime + document.engine_skew_ms / 1000)
+    over = key.begins + 2 * document.lifetime + document.engine_skew_ms / 1000
+    wait_until(over, clock)
     member = current(chosen, store)
+    checked_clock(member, store)
     left = member.following().retired(wall_clock())
     if left is not member.document:
         published(member, left)
@@ -380,10 +384,40 @@ def published(
     return document
 
 
-def wait_for_members(member: Member, store: Store, document: Document) -> list[str]:
+def checked_clock(member: Member, store: Store) -> None:
+    """Make sure that our clock is not ahead: members would change at a wrong time.
+
+    Nobody has said so of a machine that publishes nothing.  So two witnesses do: the
+    newest record of another is about now by Valkey's clock, and not by ours.
+
+    Raises:
+        Failure: it is.
+    """
+    found, _ = members(store, member.sealer)
+    told = [record.time for record in found if record.name != member.conf.name]
+    skew = member.following().skew_ms / 1000
+    ahead = -member.offset
+    if told and ahead > skew:
+        age = wall_clock() - ahead - max(told)
+        if -skew <= age <= LOST_SECONDS:
+            raise Failure(
+                f"our clock is {ahead:.1f} s ahead of Valkey's and of the members': "
+                "set it right first"
+            )
+
+
+def steady() -> Callable[[], float]:
+    """Return a clock that shows the wall's time of now, and is not set meanwhile."""
+    offset = wall_clock() - time.monotonic()
+    return lambda: offset + time.monotonic()
+
+
+def wait_for_members(
+    member: Member, store: Store, document: Document, clock: Callable[[], float]
+) -> list[str]:
     """Wait until members have a version, or nearly its time; return those without."""
     while True:
-        now = wall_clock()
+        now = clock()
         found, _ = members(store, member.sealer)
         lagging = [
             record.name
@@ -397,9 +431,9 @@ def wait_for_members(member: Member, store: Store, document: Document) -> list[s
         time.sleep(ASK_SECONDS)
 
 
-def wait_until(wall: float) -> None:
-    """Sleep until a time of the wall clock."""
-    while (left := wall - wall_clock()) > 0:
+def wait_until(wall: float, clock: Callable[[], float]) -> None:
+    """Sleep until a time of a clock."""
+    while (left := wall - clock()) > 0:
         time.sleep(min(left, 1.0))
 
 
@@ -413,6 +447,7 @@ def revoke(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
         )
     secret = conf.read_secret(options.new_key)
     member = current(chosen, store)
+    checked_clock(member, store)
     if secret == chosen.secret():
         raise Failure(f"{options.new_key} is the key that {options.member} has too")
     if options.member == chosen.name:

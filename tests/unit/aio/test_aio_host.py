@@ -67,25 +67,6 @@ class Stubborn:
         return 0 if self.stuck else self.link.send(tx)
 
 
-class Loopback(Stubborn):
-    """A link whose MTU is larger than any packet."""
-
-    def __init__(self, link):
-        super().__init__(link)
-        self.mtu = 65536
-
-
-@on_loop
-async def test_mtu_of_the_loopback_interface_is_that_of_the_largest_packet():
-    """A connection works there as on any link."""
-    async with World(link=Loopback) as world:
-        await world.host.create_server(Recorder, PORT)
-        client = await world.connect()
-        client.write(b"hello")
-        await until(lambda: Recorder.made and Recorder.made[0].data == b"hello")
-        assert world.host.stack.mtu == 65535
-
-
 class Narrow(Stubborn):
     """A link that takes one packet each time it is asked."""
 

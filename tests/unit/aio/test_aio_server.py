@@ -192,3 +192,26 @@ async def test_serve_forever_cancelled_does_not_wait_for_an_idle_client():
         assert not server.is_serving()
         assert Recorder.made[0].calls == ["made"]
     assert Recorder.made[0].calls == ["made", "lost"]
+
+
+class Loopback:
+    """A link whose MTU is larger than any packet."""
+
+    mtu = 65536
+
+    def __init__(self, link):
+        self._link = link
+
+    def __getattr__(self, name):
+        return getattr(self._link, name)
+
+
+@on_loop
+async def test_mtu_of_the_loopback_interface_is_that_of_the_largest_packet():
+    """A connection works there as on any link."""
+    async with World(link=Loopback) as world:
+        await world.host.create_server(Recorder, PORT)
+        client = await world.connect()
+        client.write(b"hello")
+        await until(lambda: Recorder.made and Recorder.made[0].data == b"hello")
+        assert world.host.stack.mtu == 65535

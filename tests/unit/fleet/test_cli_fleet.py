@@ -167,7 +167,7 @@ def leap(monkeypatch):
     ahead = [0.0]
     real = fleet.wall_clock
 
-    def wait_until(wall):
+    def wait_until(wall, _clock):
         ahead[0] += max(wall - real() - ahead[0], 0.0)
 
     monkeypatch.setattr(fleet, "wall_clock", lambda: real() + ahead[0])

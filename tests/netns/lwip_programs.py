@@ -42,6 +42,7 @@ class Programs:
     def __init__(self, tree: Path, folder: Path) -> None:
         self.tree, self.folder = tree, folder
         self.done: dict[str, Path] = {}
+        self.adapter = CSRC / "adapters/lwip/syncache_lwip.c"
         ports = tree / "port", tree / "contrib/ports/unix/port"
         self.port = next(path for path in ports if path.is_dir())
         places = [HOST, CSRC / "adapters/lwip", CSRC]
@@ -65,7 +66,7 @@ class Programs:
             return self.once("plain.o", "-DPLAIN", "-r", *files)
         one = self.folder / "one"
         subprocess.run(["sh", CSRC / "amalgamate.sh", one], check=True, timeout=60)
-        files += [CSRC / "adapters/lwip/syncache_lwip.c", one / "syncache.c"]
+        files += [self.adapter, one / "syncache.c"]
         return self.once("shielded.o", "-r", *files)
 
     def program(self, *main: str, plain: bool = False) -> Path:

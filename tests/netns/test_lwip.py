@@ -97,6 +97,33 @@ def test_options_in_two_buffers_are_read(namespace, shielded: Path) -> None:
     assert host.end()["ACCEPT_CACHE"] >= 20
 
 
+NO_API = "NO_SYS LWIP_SOCKET=0 LWIP_NETCONN=0"
+OPTIONS = [
+    NO_API,
+    f"{NO_API} LWIP_SINGLE_NETIF TCP_LISTEN_BACKLOG",
+    "LWIP_IPV4=0 LWIP_IPV6 LWIP_SOCKET=0 LWIP_NETCONN=0",
+    "LWIP_IPV6",
+    "LWIP_TCP_TIMESTAMPS LWIP_WND_SCALE TCP_RCV_SCALE=3 LWIP_TCP_SACK_OUT",
+    "LWIP_ALTCP LWIP_CHECKSUM_CTRL_PER_NETIF LWIP_NETIF_TX_SINGLE_PBUF",
+    "LWIP_SOCKET=0 LWIP_NETCONN=0 LWIP_CALLBACK_API=0 LWIP_EVENT_API",
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_every_lwip_takes_the_adapter_without_a_warning(
+    programs: Programs, tmp_path: Path, options: str
+) -> None:
+    """One family or none of the threads, and what else an lwipopts.h may say."""
+    hook = '#define LWIP_HOOK_FILENAME "syncache_lwip.h"\n'
+    (tmp_path / "lwipopts.h").write_text(hook)
+    words: list[str | Path] = [f"-D{word}" for word in options.split()]
+    words += [f"-I{tmp_path}", *programs.includes[1:3], "-Wall", "-Wextra", "-Werror"]
+    words += [place.replace("-I", "-isystem") for place in programs.includes[3:]]
+    compile_all(tmp_path / "adapter.o", *words, "-c", programs.adapter)
+    hooked = [*words, "-w", "-c", programs.tree / "src/core/tcp_in.c"]
+    compile_all(tmp_path / "tcp_in.o", *hooked)
+
+
 def test_full_backlog_is_offered_again(namespace, shielded: Path) -> None:
     """Six at once, a backlog of two, and nobody who accepts yet: all are served."""
     host = Host(namespace, shielded)

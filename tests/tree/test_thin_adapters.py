@@ -12,8 +12,8 @@ import pytest
 from tidy import ROOT
 
 LIMITS = {
-    "csrc/adapters/lwip/syncache_lwip.c": 88,
-    "csrc/adapters/lwip/syncache_lwip.h": 25,
+    "csrc/adapters/lwip/syncache_lwip.c": 87,
+    "csrc/adapters/lwip/syncache_lwip.h": 26,
     "syncache/adapters/pytcp.py": 69,
 }
 

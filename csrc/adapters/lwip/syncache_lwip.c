@@ -4,6 +4,7 @@
  * callbacks and sockets stay lwIP's own.
  */
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
 #include "syncache_lwip.h"
@@ -16,8 +17,9 @@ send(const uint8_t *packet, size_t size, void *listener)
     struct netif *by = ip_current_input_netif();
     struct pbuf *p = pbuf_alloc(PBUF_LINK, (u16_t)size, PBUF_RAM);
     ip_addr_t to = *IP_ADDR_ANY;
-    bool six = syncache_destination(packet, &to) == 6;
-    IP_SET_TYPE_VAL(to, six ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
+    if (syncache_destination(packet, &to) == 6) {
+        IP_SET_TYPE_VAL(to, IPADDR_TYPE_V6);
+    }
     if (listener == NULL)
         by = ip_route(IP_ADDR_ANY, &to);
     if (p == NULL)
@@ -65,17 +67,14 @@ err_t
 syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen,
                     u16_t opt1len, u8_t *opt2, struct pbuf *p)
 {
-    enum syncache_kind kind = SYNCACHE_PASS;
     u16_t size = TCP_HLEN + opt1len, more = optlen - opt1len;
     if (syncache_lwip.connecting != NULL)
         pcb->netif_idx = NOWHERE;
-    if (pcb->state == LISTEN) {
-        syncache_lwip.endpoint.mtu = ip_current_input_netif()->mtu;
-        kind = syncache_front_header(
-            &syncache_lwip, sys_now(), ip_current_is_v6() ? 6 : 4,
-            ip_current_src_addr(), ip_current_dest_addr(), hdr, size, opt2,
-            more, p->tot_len, pcb);
-    }
+    syncache_lwip.endpoint.mtu = ip_current_input_netif()->mtu;
+    enum syncache_kind kind = syncache_front_header(
+        &syncache_lwip, sys_now(), ip_current_is_v6() ? 6 : 4,
+        ip_current_src_addr(), ip_current_dest_addr(), hdr, size, opt2, more,
+        p->tot_len, pcb);
     if (kind == SYNCACHE_ACCEPT) {
         if (more > 0 && pbuf_add_header_force(p->next, more) == 0)
             p->tot_len += more;

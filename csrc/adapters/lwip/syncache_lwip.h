@@ -22,7 +22,8 @@ void syncache_lwip_random(void *bytes, size_t size);
 
 err_t syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen, u16_t opt1len, u8_t *opt2,
                           struct pbuf *p);
-#define LWIP_HOOK_TCP_INPACKET_PCB syncache_lwip_input
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                                                 \
+    ((pcb)->state == LISTEN ? syncache_lwip_input(pcb, hdr, optlen, opt1len, opt2, p) : ERR_OK)
 #define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) syncache_front_isn(&syncache_lwip)
 
 /* Writes the counters so far, as TCP_STATS_DISPLAY() does. */

@@ -27,6 +27,8 @@ FLOOD_SYNS = 500  # a second, of one port
 FLOOD_FACTOR = 2  # and so many times what is completed in all
 QUIET_SECONDS = 5.0  # without a flood, until it is over
 FLOODS_MAX = 32
+GROWN_FACTOR = 4  # times what was told, and a flood is told again
+CHANGED_SECONDS = 10.0  # after the last line, and another response is told
 NAMED_MAX = 3  # ports in one line
 TABLE_HIGH, TABLE_LOW = 0.8, 0.6
 LOSSES_EVERY = 10.0
@@ -83,6 +85,7 @@ class _Flood:
     seen: float
     syns: int = 0
     highest: int = 0
+    told: int = 0  # SYNs a second
 
 
 class Alarms:
@@ -100,6 +103,8 @@ class Alarms:
         self._before: Mapping[str, int] | None = None
         self._last = 0.0
         self._floods: dict[tuple[str, int], _Flood] = {}
+        self._flood_told = 0.0
+        self._flood_done = ""
         self._tables: dict[str, str] = {}
         self._losing: dict[str, tuple[float, int]] = {}  # since when told, how many
         self._usual: dict[str, float] = {}
@@ -210,6 +215,7 @@ class Alarms:
         # What is completed in all is allowed to each, so that a busy port is none.
         limit = FLOOD_SYNS * seconds + FLOOD_FACTOR * _sum(grown, COMPLETED)
         fresh: list[tuple[str, int, int]] = []
+        known: list[tuple[str, int, int]] = []
         rest = counted.total
         for asked in counted.asked:
             key = (asked.address, asked.port)
@@ -217,15 +223,38 @@ class Alarms:
                 continue
             rest -= asked.syns
             where = f"{_bracketed(asked.address)}:{asked.port}"
-            if self._note(now, key, where, asked.syns, seconds):
-                fresh.append((where, asked.syns, asked.prefixes))
+            is_new = self._note(now, key, where, asked.syns, seconds)
+            told = fresh if is_new else known
+            told.append((where, asked.syns, asked.prefixes))
         everywhere = ("", 0)
         if rest >= (limit / 2 if everywhere in self._floods else limit):
             where = "many addresses and ports"
-            if self._note(now, everywhere, where, rest, seconds):
-                fresh.append((where, rest, counted.prefixes))
+            is_new = self._note(now, everywhere, where, rest, seconds)
+            (fresh if is_new else known).append((where, rest, counted.prefixes))
         if fresh:
             yield self._flood(now, grown, fresh, seconds)
+        elif known and self._has_changed(now, grown, known, seconds):
+            yield self._flood(now, grown, known, seconds, word=" goes on")
+
+    def _has_changed(
+        self,
+        now: float,
+        grown: Mapping[str, int],
+        known: list[tuple[str, int, int]],
+        seconds: float,
+    ) -> bool:
+        """Return whether floods are much larger than was told, or the response is new.
+
+        A flood is seen at first in the part of a second that it began in.
+        """
+        told = {flood.where: flood.told for flood in self._floods.values()}
+        if any(
+            syns / seconds >= GROWN_FACTOR * max(told.get(where, syns), 1)
+            for where, syns, _ in known
+        ):
+            return True
+        is_due = now - self._flood_told >= CHANGED_SECONDS
+        return is_due and response(grown)[0] != self._flood_done
 
     def _note(
         self, now: float, key: tuple[str, int], where: str, syns: int, seconds: float
@@ -248,22 +277,29 @@ class Alarms:
         grown: Mapping[str, int],
         fresh: list[tuple[str, int, int]],
         seconds: float,
+        *,
+        word: str = "",
     ) -> Alarm:
         done, noticed = response(grown)
+        self._flood_told, self._flood_done = now, done
+        rates = {where: round(syns / seconds) for where, syns, _ in fresh}
+        for flood in self._floods.values():
+            flood.told = rates.get(flood.where, flood.told)
         rate = round(sum(syns for _, syns, _ in fresh) / seconds)
         prefixes = max(prefixes for *_, prefixes in fresh)
         where = [place for place, *_ in fresh]
         return Alarm(
             time=now,
             kind="flood",
-            text=f"SYN flood on {_listed(where)}: {rate:,} SYNs in 1 s from about "
-            f"{prefixes:,} prefixes; {done}; honest clients notice {noticed}",
+            text=f"SYN flood on {_listed(where)}{word}: {rate:,} SYNs in 1 s from "
+            f"about {prefixes:,} prefixes; {done}; honest clients notice {noticed}",
             facts={
                 "where": where,
                 "syns_a_second": rate,
                 "prefixes": prefixes,
                 "action": done,
                 "noticed": noticed,
+                "goes_on": bool(word),
             },
         )
 

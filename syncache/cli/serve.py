@@ -209,6 +209,7 @@ def run_shards(
             opened("syncache serve", options) as output,
             record as recorder,
         ):
+            output.shard = shard.index
             asyncio.run(
                 serve(options, sysctl, ours, link, given, signals, output, recorder)
             )

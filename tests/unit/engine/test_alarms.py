@@ -75,6 +75,32 @@ def test_flood_is_said_when_it_begins_and_when_it_is_over(world):
     assert [begun, over] == list(world.alarms.recent)
 
 
+def test_flood_that_grows_to_four_times_what_was_told_is_told_again(world):
+    """It begins in a part of a second, so the first line is too small."""
+    (begun,) = world.look(counted(("192.0.2.1", 80, 1220)))
+    assert "flood on 192.0.2.1:80: 1,220 SYNs" in begun.text
+    (grown,) = world.look(FLOOD, cookie_only_synacks=40_000)
+    assert grown.text.startswith(
+        "SYN flood on 192.0.2.1:80 goes on: 40,000 SYNs in 1 s from about 900 prefixes;"
+        " answered with SYN cookies, "
+    )
+    assert ("flood", True) == (grown.kind, grown.facts["goes_on"])
+    assert not begun.facts["goes_on"]
+    assert [] == world.look(counted(("192.0.2.1", 80, 150_000)))
+    assert [] == world.look(FLOOD)
+
+
+def test_flood_that_is_answered_otherwise_is_told_again_after_a_while(world):
+    """Not for each turn of the table; nor once more for the same answer."""
+    assert "there is room" not in world.look(FLOOD, syn_acks=9)[0].text
+    said = [world.look(FLOOD, cookie_only_synacks=9) for _ in range(30)]
+    assert [[]] * 9 == said[:9]
+    (changed,) = said[9]
+    assert " goes on: 40,000 SYNs" in changed.text
+    assert "answered with SYN cookies" in changed.text
+    assert [[]] * 20 == said[10:]
+
+
 def test_busy_port_is_no_flood(world):
     """Whose handshakes are completed."""
     busy = counted(("192.0.2.1", 80, 9000))

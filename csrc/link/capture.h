@@ -100,6 +100,7 @@ struct link_capture {
     uint64_t untimed;           /* packets without a time, which have that of the one before */
     uint64_t zeros;             /* bytes of zero where a record should be */
     uint64_t odd_versions;      /* files and sections of a format version that is not known */
+    uint64_t odd_options;       /* of interfaces, whose values cannot be: they were passed over */
     uint64_t passed_rest;       /* packets not looked at for other reasons than passed[] has */
     uint64_t doubles;           /* packets that were recorded before: by two interfaces, by a mirror of both ways */
     uint64_t filtered;          /* records that the filter refused; not in `packets` */

@@ -76,13 +76,16 @@ ng_i64(const struct link_capture *capture, const uint8_t *at)
     return (int64_t)((uint64_t)high << 32 | low);
 }
 
+/* Takes an option that matters here.  False: its value cannot be. */
 static bool
 ng_option(const struct link_capture *capture, uint32_t code, struct body value,
           struct link_capture_interface *interface)
 {
     if (code == OPTION_TSRESOL) {
-        interface->per_second = value.size < 1 ? 0 : ng_per_second(*value.at);
-        return interface->per_second > 0;
+        uint64_t per_second = value.size < 1 ? 0 : ng_per_second(*value.at);
+        if (per_second == 0)
+            return false;
+        interface->per_second = per_second;
     }
     if (code == OPTION_TSOFFSET) {
         if (value.size != 8)
@@ -114,10 +117,13 @@ ng_interface(struct link_capture *capture, struct body body)
         at += 4;
         if (code == OPTION_END)
             break;
-        if (padded > body.size - at ||
-            !ng_option(capture, code, (struct body){body.at + at, size},
+        if (padded > body.size - at) {
+            capture->odd_options++;
+            break;
+        }
+        if (!ng_option(capture, code, (struct body){body.at + at, size},
                        interface))
-            return false;
+            capture->odd_options++;
         at += padded;
     }
     capture->interface_count++;

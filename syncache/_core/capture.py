@@ -38,6 +38,7 @@ _COUNTS = (
     "untimed",
     "zeros",
     "odd_versions",
+    "odd_options",
     "passed_rest",
     "doubles",
     "filtered",

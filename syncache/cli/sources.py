@@ -227,6 +227,11 @@ class Summary:
                 "the format is of an unknown version, and was read as the usual one: "
                 "other programs may refuse it"
             )
+        if counts["odd_options"]:
+            notes.append(
+                f"{counts['odd_options']} options of interfaces make no sense and were "
+                "passed over: times may be wrong"
+            )
         if counts["untimed"]:
             notes.append(
                 f"{counts['untimed']} packets have no time, and count as of the time "

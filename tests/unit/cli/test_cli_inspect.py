@@ -183,6 +183,21 @@ def test_a_section_of_an_unknown_version_is_read_and_said(tmp_path, capsys, majo
     assert (major != 1) == ("the format is of an unknown version" in "".join(lines))
 
 
+def test_an_option_that_makes_no_sense_is_passed_over_and_said(tmp_path, capsys):
+    """Ten to the 20th part of a second does not fit a time; the packets are there."""
+    path = tmp_path / "option.pcapng"
+    head = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    head += struct.pack("<IIHHIHHII", 1, 28, 101, 0, 0, 9, 1, 20, 28)
+    packet = syn(1024)
+    size = 16 + len(packet)
+    body = struct.pack("<III", 3, size, len(packet)) + packet + struct.pack("<I", size)
+    path.write_bytes(head + body)
+    status, lines, _ = run(capsys, path)
+    assert 0 == status
+    assert any(line.startswith("1 packets of ") for line in lines)
+    assert "1 options of interfaces make no sense" in "".join(lines)
+
+
 def test_an_unknown_link_type_is_counted_by_its_number(flood, capsys):
     """The file is read to its end, and the last line names the kind."""
     data = bytearray(flood.read_bytes())

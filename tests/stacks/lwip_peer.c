@@ -9,51 +9,16 @@
 #include "lwip/sockets.h"
 #include "lwip/sys.h"
 #include "lwip/tcpip.h"
+#include "tun_netif.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BYTES = 20000, MTU = 1500 };
+enum { BYTES = 20000 };
 
-static int tun;
 static const char *source;
-static struct netif netif;
-
-static err_t
-put(struct pbuf *p)
-{
-    uint8_t bytes[2048];
-    u16_t size = pbuf_copy_partial(p, bytes, sizeof bytes, 0);
-    return write(tun, bytes, size) == size ? ERR_OK : ERR_BUF;
-}
-
-static err_t
-put_ip4(struct netif *by, struct pbuf *p, const ip4_addr_t *to)
-{
-    (void)by, (void)to;
-    return put(p);
-}
-
-static err_t
-put_ip6(struct netif *by, struct pbuf *p, const ip6_addr_t *to)
-{
-    (void)by, (void)to;
-    return put(p);
-}
-
-static err_t
-begin_netif(struct netif *of)
-{
-    of->name[0] = 't';
-    of->name[1] = 'u';
-    of->mtu = MTU;
-    of->output = put_ip4;
-    of->output_ip6 = put_ip6;
-    of->flags = NETIF_FLAG_LINK_UP;
-    return ERR_OK;
-}
 
 static void
 begin(void *arg)

@@ -15,6 +15,7 @@
 #include "lwip/sys.h"
 #include "lwip/tcp.h"
 #include "lwip/tcpip.h"
+#include "tun_netif.h"
 
 #ifndef PLAIN
 #include "syncache_lwip.h"
@@ -29,9 +30,7 @@
 int open_tun(int ethernet);
 int wait_tun(int tun);
 
-static int tun;
 static int in_pieces, ethernet;
-static struct netif netif;
 
 #ifndef PLAIN
 void
@@ -41,40 +40,6 @@ syncache_lwip_random(void *bytes, size_t size)
         abort();
 }
 #endif
-
-static err_t
-put(struct pbuf *p)
-{
-    uint8_t bytes[2048];
-    u16_t size = pbuf_copy_partial(p, bytes, sizeof bytes, 0);
-    return write(tun, bytes, size) == size ? ERR_OK : ERR_BUF;
-}
-
-static err_t
-put_ip4(struct netif *by, struct pbuf *p, const ip4_addr_t *to)
-{
-    (void)by, (void)to;
-    return put(p);
-}
-
-static err_t
-put_ip6(struct netif *by, struct pbuf *p, const ip6_addr_t *to)
-{
-    (void)by, (void)to;
-    return put(p);
-}
-
-static err_t
-begin_netif(struct netif *of)
-{
-    of->name[0] = 't';
-    of->name[1] = 'u';
-    of->mtu = 1500;
-    of->output = put_ip4;
-    of->output_ip6 = put_ip6;
-    of->flags = NETIF_FLAG_LINK_UP;
-    return ERR_OK;
-}
 
 static err_t
 put_frame(struct netif *by, struct pbuf *p)

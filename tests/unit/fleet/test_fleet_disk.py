@@ -5,21 +5,12 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from first_document import FIRST
 
 from syncache.cli import files
-from syncache.fleet.document import Document
 from syncache.fleet.member import Member
 from syncache.fleet.store import Store
-from syncache.keyring import Keyring, Master
-
-FIRST = Document(
-    version=1,
-    group="web",
-    lifetime=32,
-    skew_ms=1000,
-    ts_key=bytes(16),
-    masters=(Master(1, 0, bytes(range(32))),),
-)
+from syncache.keyring import Keyring
 
 
 @pytest.fixture

@@ -6,20 +6,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from first_document import FIRST
 
 from syncache.cli.wall import STEP_SECONDS
 from syncache.fleet import FleetError
 from syncache.fleet.document import MARGIN_MS, Document, check
 from syncache.keyring import Master
-
-FIRST = Document(
-    version=1,
-    group="web",
-    lifetime=32,
-    skew_ms=1000,
-    ts_key=bytes(16),
-    masters=(Master(1, 0, bytes(range(32))),),
-)
 
 
 def test_text_comes_back():

@@ -6,24 +6,15 @@ import signal
 from dataclasses import replace
 
 import pytest
+from first_document import FIRST
 
 from syncache import Keyring
 from syncache.fleet import FleetError
-from syncache.fleet.document import KIND, Document
+from syncache.fleet.document import KIND
 from syncache.fleet.member import Member
 from syncache.fleet.record import Record, kind_of
 from syncache.fleet.seal import Sealer
 from syncache.fleet.store import Store
-from syncache.keyring import Master
-
-FIRST = Document(
-    version=1,
-    group="web",
-    lifetime=32,
-    skew_ms=1000,
-    ts_key=bytes(16),
-    masters=(Master(1, 0, bytes(range(32))),),
-)
 
 
 class Clock:

@@ -15,21 +15,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
+from first_document import FIRST
 
-from syncache.fleet.document import Document
 from syncache.fleet.member import Member
 from syncache.fleet.store import Store, StoreError
-from syncache.keyring import Master
 
 HERE = "127.0.0.1"  # which has no need of a name: a bare system may lack /etc/hosts
-FIRST = Document(
-    version=1,
-    group="web",
-    lifetime=32,
-    skew_ms=1000,
-    ts_key=bytes(16),
-    masters=(Master(1, 0, bytes(range(32))),),
-)
 # As docs/fleet.md has it.
 COMMANDS = (
     "-@all +getrange +set +xadd +xread +xrange +hget +hset +hdel +hlen +hrandfield "

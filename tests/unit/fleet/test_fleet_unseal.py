@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from first_document import FIRST
 
 from syncache.fleet import FleetError, unseal
-from syncache.fleet.document import KIND, Document
+from syncache.fleet.document import KIND
 from syncache.fleet.seal import Sealer, SealError
 from syncache.fleet.unseal import SEALERS_MAX, KeyFile
-from syncache.keyring import Master
 
-FIRST = Document(
-    version=1,
-    group="web",
-    lifetime=32,
-    skew_ms=1000,
-    ts_key=bytes(16),
-    masters=(Master(1, 0, bytes(range(32))),),
-)
 NEXT = b"another secret"
 
 

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from first_document import FIRST
 
 from syncache.fleet import FleetError
-from syncache.fleet.document import Document
 from syncache.fleet.member import Member, wall_clock
 from syncache.fleet.record import Record
 from syncache.fleet.store import Store
 from syncache.fleet.view import View
-from syncache.keyring import Master
-
-FIRST = Document(
-    version=1,
-    group="web",
-    lifetime=32,
-    skew_ms=1000,
-    ts_key=bytes(16),
-    masters=(Master(1, 0, bytes(range(32))),),
-)
 
 
 @pytest.fixture

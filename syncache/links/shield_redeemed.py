@@ -38,12 +38,6 @@ class ShieldRedeemed:
         self._first = 0
         self._ends: deque[int] = deque()  # of the filters that are there, in order
         self._before = 0
-        # Of a process before us, whose maps were pinned.
-        for number in _core_bpf.keys(maps["filters"], 4):
-            _core_bpf.delete(maps["filters"], number)
-        while _core_bpf.take(maps["fresh"], core.REDEEMED.size) is not None:
-            pass
-        self._write()
 
     def begin(self, key: bytes) -> None:
         """Take the key of the group.

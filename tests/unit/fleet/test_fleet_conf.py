@@ -40,6 +40,16 @@ def test_file_is_read(path):
 
 
 @pytest.mark.parametrize(
+    ("more", "expected"),
+    [("", False), ("bloom = no\n", False), ("bloom = yes\n", True)],
+)
+def test_redeemed_handshakes_are_exchanged_by_choice(path, more, expected):
+    """It costs bytes and time."""
+    path.write_text(f"{TEXT}{more}")
+    assert expected == Conf.read(path, {}).bloom
+
+
+@pytest.mark.parametrize(
     ("word", "expected"),
     [("no", (False, False)), ("yes", (True, False)), ("block", (True, True))],
 )

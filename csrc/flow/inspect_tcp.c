@@ -164,6 +164,7 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
     /* A connection of the same tuple after one that is over; not that one's
      * SYN, come late. */
     if (session != NULL && session->state == FLOW_CLOSING && request &&
+        !track_is_owed(session) &&
         (from != FLOW_CLIENT || arrival->view.seq != session->c) &&
         view_verify(&arrival->view)) {
         box_end(flow, session, FLOW_END_REPLACED);

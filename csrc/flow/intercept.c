@@ -237,7 +237,8 @@ intercept_tcp(struct flow *flow, struct arrival *arrival)
         return FLOW_DROP_UNKNOWN;
     /* A connection of the same tuple after one that is over; not that one's
      * SYN, come late. */
-    if (session->state == FLOW_CLOSING && from == FLOW_CLIENT &&
+    if (session->state == FLOW_CLOSING && !track_is_owed(session) &&
+        from == FLOW_CLIENT &&
         (view->flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN &&
         view->seq != session->c && view_verify(view)) {
         box_end(flow, session, FLOW_END_REPLACED);

@@ -375,16 +375,21 @@ track_gap(struct session *session, const struct view *view, uint32_t from)
     return false;
 }
 
+bool
+track_is_owed(const struct session *session)
+{
+    uint16_t both = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
+
+    return (session->flags & both) == both &&
+           (session->ack[FLOW_CLIENT] != session->nxt[FLOW_SERVER] ||
+            session->ack[FLOW_SERVER] != session->nxt[FLOW_CLIENT]);
+}
+
 uint64_t
 track_closing_ms(const struct session *session, uint64_t now_ms,
                  uint32_t while_ms)
 {
-    uint16_t both = SESSION_FIN_CLIENT | SESSION_FIN_SERVER;
-    bool owed = (session->flags & both) == both &&
-                (session->ack[FLOW_CLIENT] != session->nxt[FLOW_SERVER] ||
-                 session->ack[FLOW_SERVER] != session->nxt[FLOW_CLIENT]);
-
-    if (owed && while_ms < TRACK_FIN_AGAIN_MS)
+    if (track_is_owed(session) && while_ms < TRACK_FIN_AGAIN_MS)
         while_ms = TRACK_FIN_AGAIN_MS;
     return now_ms + while_ms;
 }

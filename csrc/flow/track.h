@@ -50,6 +50,12 @@ void track_other_syn(struct session *session, const struct view *view);
 bool track_is_refused(const struct session *session, const struct view *view, uint32_t from);
 
 /*
+ * Have both ends sent their FINs, and one of them not yet heard all of the other's bytes?  Whoever knows the tuple can
+ * send a SYN; here it ends nothing, unless the other end answers it.
+ */
+bool track_is_owed(const struct session *session);
+
+/*
  * When a session of which both FINs, or a RST, were seen may be forgotten: a while after the last packet, and a while
  * that begins once both FINs are acknowledged; before that, one of them may come again after its sender's longest wait.
  */

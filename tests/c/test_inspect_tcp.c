@@ -92,6 +92,18 @@ fin(struct world *world, bool from_server)
                                .flags = WORLD_FIN | WORLD_ACK});
 }
 
+/* Each end has heard the other's FIN. */
+static void
+last_acks(struct world *world)
+{
+    for (uint32_t from_server = 0; from_server < 2; from_server++)
+        world_tcp(
+            world, &world_ends, from_server != 0,
+            (struct segment){.seq = from_server ? WORLD_S + 2 : WORLD_C + 2,
+                             .ack = from_server ? WORLD_C + 2 : WORLD_S + 2,
+                             .flags = WORLD_ACK});
+}
+
 static void
 test_session_ends_finwait_after_the_second_fin(void)
 {
@@ -199,6 +211,7 @@ test_new_syn_replaces_a_closing_session_only(void)
     EXPECT_EQ(1, world_stats(world)->requests);
     fin(world, false);
     fin(world, true);
+    last_acks(world);
     world_tcp(world, &world_ends, false,
               (struct segment){.seq = 77, .flags = WORLD_SYN});
     EXPECT_EQ(2, world_stats(world)->requests);
@@ -206,6 +219,32 @@ test_new_syn_replaces_a_closing_session_only(void)
     EXPECT_EQ(1, world_stats(world)->incomplete);
     EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_REPLACED]);
     world_free(world);
+}
+
+/* Whoever knows the tuple can send it, while bytes are still to be repeated. */
+static void
+test_syn_ends_no_session_that_owes_bytes_unless_it_is_answered(void)
+{
+    for (uint32_t tap = 0; tap < 2; tap++) {
+        struct world *world = world_inspect(10);
+
+        if (tap)
+            world->side = FLOW_TAP;
+        world_handshake(world, &world_ends);
+        fin(world, false);
+        fin(world, true);
+        world_tcp(world, &world_ends, false,
+                  (struct segment){.seq = 77, .flags = WORLD_SYN});
+        EXPECT_EQ(1, world_stats(world)->requests);
+        EXPECT_EQ(1, world_stats(world)->terminating);
+        world_tcp(world, &world_ends, true,
+                  (struct segment){
+                      .seq = 88, .ack = 78, .flags = WORLD_SYN | WORLD_ACK});
+        EXPECT_EQ(2, world_stats(world)->requests);
+        EXPECT_EQ(0, world_stats(world)->terminating);
+        EXPECT_EQ(1, world_stats(world)->incomplete);
+        world_free(world);
+    }
 }
 
 static void
@@ -330,6 +369,7 @@ static const struct test tests[] = {
     TEST(test_blind_rst_changes_nothing),
     TEST(test_closed_port_ends_the_session),
     TEST(test_new_syn_replaces_a_closing_session_only),
+    TEST(test_syn_ends_no_session_that_owes_bytes_unless_it_is_answered),
     TEST(test_late_syn_of_a_closing_session_is_no_attempt),
     TEST(test_same_isn_answered_by_another_is_another_attempt),
     TEST(test_established_and_answered_anew_is_another_attempt),

@@ -169,6 +169,43 @@ test_spliced_and_forgotten_by_both_ends_begins_anew(void)
     }
 }
 
+/* S's last bytes were lost, and somebody sends a SYN in C's name. */
+static void
+test_syn_ends_no_spliced_connection_that_owes_bytes(void)
+{
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        start(FLOW_SYNACK_CACHE, 1100);
+        world.family = family;
+        uint32_t p = established(40000);
+        (void)between_send(&world,
+                           between_said(FLOW_CLIENT, WIRE_FIN | WIRE_ACK,
+                                        C_ISN + 1, p + 1, 0));
+        for (uint32_t again = 0; again < 2; again++) {
+            EXPECT_EQ(
+                1, between_send(&world,
+                                between_said(FLOW_SERVER, WIRE_FIN | WIRE_ACK,
+                                             S_ISN + 1, C_ISN + 2, 84)));
+            EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
+            EXPECT_EQ(p + 1, world.out[0].seq);
+            EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
+            /* S gets it as in any other state, and answers as it does. */
+            EXPECT_EQ(1,
+                      between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN,
+                                                        500000, 0, 0)));
+            EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+            EXPECT_EQ(1, world.flow->stats.requests);
+        }
+        /* It knows nothing any more: the SYN was C's. */
+        EXPECT_EQ(1, between_send(&world,
+                                  between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                               700000, 500001, 0)));
+        EXPECT_EQ(700000, world.out[0].seq);
+        EXPECT_EQ(2, world.flow->stats.requests);
+        EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_REPLACED]);
+        between_close(&world);
+    }
+}
+
 static void
 test_spliced_and_finished_is_kept_until_both_fins_are_acknowledged(void)
 {
@@ -402,6 +439,7 @@ static const struct test tests[] = {
     TEST(test_syn_ack_for_nobody_is_refused_in_the_clients_name),
     TEST(test_spoofed_side_is_not_believed),
     TEST(test_spliced_and_forgotten_by_both_ends_begins_anew),
+    TEST(test_syn_ends_no_spliced_connection_that_owes_bytes),
     TEST(test_spliced_and_finished_is_kept_until_both_fins_are_acknowledged),
     TEST(test_segment_of_a_protected_server_without_a_session_is_refused),
     TEST(test_spliced_syn_of_another_isn_alone_changes_nothing),

@@ -116,6 +116,7 @@ test_ip_that_is_not_looked_at_is_counted_and_goes_on(void)
     EXPECT_EQ(89, capture.passed[0].number);
     raw(0x20, 6, 0x50);
     EXPECT_EQ(ENCAP_FRAGMENT, capture.passed[0].reason);
+    EXPECT_EQ(0, capture.passed[0].number);
     raw(0, 6, 0x10);
     EXPECT_EQ(ENCAP_BAD, capture.passed[0].reason);
     EXPECT_EQ(1, rx.ring.count);

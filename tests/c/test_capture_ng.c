@@ -17,6 +17,7 @@ test_ng_in_both_byte_orders_with_resolution_and_offset(void)
         EXPECT_EQ(LINK_CAPTURE_MORE, parse());
         EXPECT_EQ(1, rx.ring.count);
         EXPECT_EQ(62500, rx.slot[0].handle);
+        EXPECT_EQ(0, capture.odd_versions);
         EXPECT_EQ(0xee, rx.memory[IP_SIZE - 1]);
     }
 }

@@ -277,6 +277,35 @@ test_data_is_waited_for_without_state(void)
 }
 
 static void
+test_spliced_connection_is_listed_with_its_difference(void)
+{
+    start(FLOW_OPTIONS_CLIENT);
+    EXPECT_EQ(1, between_send(&world, syn()));
+    struct said syn_ack = world.out[0];
+    struct said ack =
+        between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, syn_ack.seq + 1, 0);
+    ack.has = WIRE_HAS_TIMESTAMPS;
+    ack.tsval = 400;
+    ack.tsecr = syn_ack.tsval;
+    EXPECT_EQ(1, between_send(&world, ack));
+    struct said answer =
+        between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1, 0);
+    answer.has = WIRE_HAS_MSS | THREE;
+    answer.mss = 1400;
+    answer.wscale = 7;
+    answer.tsval = 9000;
+    answer.tsecr = world.out[0].tsval;
+    (void)between_send(&world, answer);
+    EXPECT_EQ(1, world.flow->stats.established);
+    struct flow_session_view seen;
+    uint64_t cursor = 0;
+    EXPECT_EQ(1, flow_walk(world.flow, &cursor, &seen, 1));
+    EXPECT_EQ(FLOW_ESTAB, seen.state);
+    EXPECT_EQ(syn_ack.seq - S_ISN, (uint32_t)seen.delta);
+    between_close(&world);
+}
+
+static void
 test_good_cookie_without_room_for_its_session_is_dropped_and_counted(void)
 {
     start(FLOW_OPTIONS_CLIENT);
@@ -304,6 +333,7 @@ test_good_cookie_without_room_for_its_session_is_dropped_and_counted(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_spliced_connection_is_listed_with_its_difference),
     TEST(test_good_cookie_without_room_for_its_session_is_dropped_and_counted),
     TEST(test_cookie_brings_back_what_was_granted),
     TEST(test_scale_told_before_the_server_changed_it_is_remembered),

@@ -128,6 +128,19 @@ test_every_port_operator_at_its_edges(void)
 }
 
 static void
+test_range_of_one_port_is_one_and_none_runs_backwards(void)
+{
+    struct flow_rule rule = permit_host(1, 80);
+    struct rules rules = list(NULL, 0);
+
+    rule.destination_op = FLOW_PORT_RANGE;
+    rule.destination_hi = 80;
+    EXPECT_TRUE(rules_set(&rules, &rule, 1, true));
+    rule.destination_hi = 79;
+    EXPECT_TRUE(!rules_set(&rules, &rule, 1, true));
+}
+
+static void
 test_senseless_lists_are_refused_and_change_nothing(void)
 {
     struct flow_rule good = permit_host(1, 80);
@@ -152,6 +165,7 @@ test_senseless_lists_are_refused_and_change_nothing(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_range_of_one_port_is_one_and_none_runs_backwards),
     TEST(test_first_matching_line_decides),
     TEST(test_no_list_permits_nothing_and_any_permits_both_families),
     TEST(test_every_port_operator_at_its_edges),

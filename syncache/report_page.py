@@ -25,6 +25,8 @@ SPANS_MAX = 500
 WIDTH, HEIGHT = 720, 210  # of a chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26  # margins
 TICKS = 4
+LETTER = 12  # height of a line of text
+SPAN_MIN = 1.0  # seconds of a chart: of times since 1970 much less is lost in rounding
 CELL_MAX = 2000  # characters
 NARROW = 3  # columns; a phone shows the rows of wider tables as blocks
 
@@ -96,7 +98,7 @@ class Chart:
     def svg(self) -> str:
         """Return it as an SVG element."""
         points = thinned(self.points)
-        first, last = points[0][0], max(points[-1][0], points[0][0] + 1e-9)
+        first, last = points[0][0], max(points[-1][0], points[0][0] + SPAN_MIN)
         highest = max(value for _, value in points)
         near = [value for value, _, _ in self.levels if value <= 4 * max(highest, 1)]
         scale = _Scale(first, last, nice(max([highest, *near, 1])))
@@ -105,12 +107,11 @@ class Chart:
             value = scale.top * step / TICKS
             parts.append(scale.level(value, "axis"))
             parts.append(_text(LEFT - 6, scale.up(value) + 4, "end", f"{value:,.10g}"))
-        for value, label, high in self.levels:
-            if value <= scale.top:
-                parts.append(scale.level(value, "high" if high else "low"))
-                parts.append(
-                    _text(WIDTH - RIGHT - 2, scale.up(value) - 3, "end", label)
-                )
+        shown = [level for level in self.levels if level[0] <= scale.top]
+        for value, _, high in shown:
+            parts.append(scale.level(value, "high" if high else "low"))
+        for at, label in scale.labels(shown):
+            parts.append(_text(WIDTH - RIGHT - 2, at, "end", label))
         drawn = " ".join(f"{scale.across(t):.1f},{scale.up(v):.1f}" for t, v in points)
         parts.append(f'<polyline class="series" points="{drawn}"/>')
         for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
@@ -145,6 +146,19 @@ class _Scale:
         ends = f'x1="{LEFT}" x2="{WIDTH - RIGHT}"'
         at = f"{self.up(value):.1f}"
         return f'<line class="{kind}" {ends} y1="{at}" y2="{at}"/>'
+
+    def labels(
+        self, levels: Iterable[tuple[float, str, bool]]
+    ) -> list[tuple[float, str]]:
+        """Return labels and their places; one for levels that lie close together."""
+        made: list[tuple[float, str]] = []
+        for value, label, _ in sorted(levels, key=lambda level: -level[0]):
+            at = max(self.up(value) - 3, TOP + LETTER)
+            if made and at - made[-1][0] < LETTER:
+                made[-1] = (made[-1][0], f"{made[-1][1]}, {label}")
+            else:
+                made.append((at, label))
+        return made
 
     def span(self, begin: float, end: float) -> str:
         """Return a shade from one time to another."""

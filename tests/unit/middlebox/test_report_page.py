@@ -148,6 +148,24 @@ def test_one_point_is_a_chart():
     assert "<polyline" in Chart("c", [(5.0, 0.0), (5.0, 3.0)], spans=[(1, 2)]).svg()
 
 
+def test_chart_of_one_moment_has_a_width():
+    """Of a log of one second; a time since 1970 leaves no digits for less."""
+    now = 1795946403.0
+    drawn = Chart("x", [(now, 3)], spans=[(now, now), (now - 1, now + 1)]).svg()
+    assert 2 == drawn.count('class="span"')
+
+
+def test_labels_of_levels_that_lie_close_together_are_one():
+    """Else one is written over the other; a level at the top stays readable."""
+    levels = [(20, "low 20", False), (25, "high 25", True), (4000, "top", True)]
+    drawn = Chart("x", [(0, 0), (1, 4000)], levels=levels).svg()
+    assert 1 == drawn.count(">high 25, low 20<")
+    assert 1 == drawn.count(">top<")
+    apart = Chart("x", [(0, 0), (1, 40)], levels=levels[:2]).svg()
+    assert ">high 25<" in apart
+    assert ">low 20<" in apart
+
+
 def test_long_text_is_cut():
     """A cell is no book."""
     assert len(escaped("x" * 10**6)) < CELL_MAX + 10

@@ -12,6 +12,7 @@
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
 #   make floods      clients served in floods of ten kinds, 6 minutes
+#   make floods-logs clients in a flood whose log nobody reads, 4 minutes
 #   make floods-soak kills and reloads in floods, 12 minutes
 #   make monitoring  metrics and alerts with prometheus and promtool themselves
 #   make bench       timings, by named cases
@@ -59,7 +60,7 @@ DEFAULT_STAGES := format lint foreign fuzz-smoke c wheels hosts bench-counts typ
 	soak-short bpf
 CHOSEN := $(filter $(STAGES),$(MAKECMDGOALS))
 
-.PHONY: all demo test test-core soak fleet-soak floods floods-soak monitoring bad-input bench coverage check wheel clean reformat \
+.PHONY: all demo test test-core soak fleet-soak floods floods-logs floods-soak monitoring bad-input bench coverage check wheel clean reformat \
 	mutate shield peers figures $(STAGES)
 
 all: $(EXTENSION)
@@ -157,6 +158,11 @@ bad-input: $(READY)
 floods: $(EXTENSION)
 	@$(TOOLS)
 	@$(PY) tests/netns/storms.py $(ARGS)
+
+# The same beside logs with a stopped reader, without a disk, without a reader.
+floods-logs: $(EXTENSION)
+	@$(TOOLS)
+	@$(PY) tests/netns/hurt.py $(ARGS)
 
 # Fifty kills and a hundred reloads in a flood, each engine; 12 minutes.
 floods-soak: $(EXTENSION)

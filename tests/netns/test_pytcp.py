@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from namespace import PATIENCE, PEERS, ROOT
+from namespace import PATIENCE, PEERS, ROOT, Namespace
 
 PYTCP = ROOT / "build" / "pytcp"
 PMD_PYTCP = ROOT / "build" / "pmd-pytcp"
@@ -39,8 +40,15 @@ STACKS = [
 class Host:
     """A running host, shielded or plain; pmd-pytcp is there on tun0 alone."""
 
-    def __init__(self, namespace, name: str, how: str, device: str = "tun0") -> None:
-        namespace.link("add", device, "198.18.0.1/24", "fd00:18::1/64")
+    def __init__(
+        self,
+        namespace,
+        name: str,
+        how: str,
+        device: str = "tun0",
+        kernel: tuple[str, ...] = ("198.18.0.1/24", "fd00:18::1/64"),
+    ) -> None:
+        namespace.link("add", device, *kernel)
         words: tuple[str | Path, ...]
         if name == "pytcp":
             words = (PYTCP / "python", "-O", PEERS / "pytcp_host.py", device, how)
@@ -86,6 +94,29 @@ def test_listeners_of_both_families_work_unchanged(namespace, name: str) -> None
     host = Host(namespace, name, "shielded", "tap0")
     served = [visit(namespace, address, words=500) for address in OURS]
     assert (served, host.end()) == ([10, 10], 20)
+
+
+@pytest.mark.parametrize("name", STACKS[:1])
+def test_clients_are_served_through_intercept(
+    namespace, name: str, tmp_path: Path
+) -> None:
+    """By a box between them and PyTCP alone, whose own numbers it translates."""
+    client = Namespace()
+    try:
+        client.join("c0", namespace, "s0", "198.18.0.1/24", "fd00:18::1/64")
+        namespace.link("up", "s0")
+        host = Host(namespace, name, "plain", "tap0", kernel=())
+        control = tmp_path / "control"
+        words = ("--outside", "s0", "--inside", "tap0", "--control", control)
+        program = Path(sys.executable).with_name("syncache")
+        box = namespace.start(program, "intercept", *words, stderr=None)
+        while not control.exists():
+            assert box.poll() is None
+            time.sleep(0.05)
+        served = [visit(client, address, words=500) for address in OURS]
+        assert (served, host.end()) == ([10, 10], 0)
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("name", STACKS)

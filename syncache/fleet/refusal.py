@@ -23,7 +23,7 @@ REMEDIES = tuple(
             + USER,
         ),
         (
-            r"^NOAUTH|Authentication required",
+            r"^NOAUTH|Authentication required|^HELLO must be called",
             f"it asks for a password: {USER}",
         ),
         (
@@ -54,19 +54,22 @@ REMEDIES = tuple(
             r"(?i)WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNEXPECTED_MESSAGE",
             "it speaks no TLS there: valkey:// instead of valkeys://",
         ),
-        (
-            r"Connection closed by server",
-            "is TLS expected there (valkeys://), or a proxy in between?",
-        ),
         (r"^Protocol Error|Invalid RESP|^Bad response|^invalid literal", NO_SERVER),
     )
 )
+CLOSED = "Connection closed by server"
+AT_ONCE = "is TLS expected there (valkeys://), or a proxy in between?"
 # Errors of a client that reads another thing than it expects.
 STRANGE = (AttributeError, TypeError, LookupError, RecursionError, OverflowError)
 
 
-def told(error: Exception) -> str:
-    """Return an error in one line, with the remedy if there is a known one."""
+def told(error: Exception, *, answered: bool = False) -> str:
+    """Return an error in one line, with the remedy if there is a known one.
+
+    Args:
+        error: Of the client, or of ours.
+        answered: The server has answered before: it is one, and may be restarted.
+    """
     name = type(error).__name__
     words = printable(" ".join(str(error).split()))
     if isinstance(error, STRANGE):
@@ -74,6 +77,8 @@ def told(error: Exception) -> str:
     shown = words.rstrip(".")
     if len(words) > WORDS_MAX:
         shown = f"{words[: WORDS_MAX - 3]}..."
+    if words.startswith(CLOSED) and not answered:
+        return f"{shown}; {AT_ONCE}"
     for pattern, remedy in REMEDIES:
         if pattern.search(words) or pattern.search(name):
             return f"{shown or name}; {remedy}"

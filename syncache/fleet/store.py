@@ -88,6 +88,7 @@ class Store:
             ) from None
         url = Url.read(conf.valkey)
         self._where = url.shown
+        self._answered = False
         self._error: type[Exception] = valkey.ValkeyError
         prefix = f"syncache:{conf.group}:"
         self._keys, self._news = prefix + "keys", prefix + "news"
@@ -236,7 +237,9 @@ class Store:
         except Exception as error:  # noqa: BLE001 - whatever a lie makes of a client
             with contextlib.suppress(self._error, OSError):
                 self._valkey.connection_pool.disconnect()
-            raise StoreError(f"Valkey at {self._where}: {told(error)}") from None
+            text = told(error, answered=self._answered)
+            raise StoreError(f"Valkey at {self._where}: {text}") from None
+        self._answered = True
 
 
 def _is_no(value: object) -> bool:

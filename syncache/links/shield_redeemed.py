@@ -49,7 +49,6 @@ class ShieldRedeemed:
             raise ValueError(f"a key of {KEY_BYTES} bytes, not of {len(key)}")
         self._key = key
         self._before = self._counted()
-        self._write()
 
     @property
     def refused(self) -> int:

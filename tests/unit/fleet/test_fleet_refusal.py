@@ -19,6 +19,7 @@ ERRORS = valkey.exceptions
         ),
         (ERRORS.AuthenticationError("Authentication required."), "for a password"),
         (ERRORS.AuthenticationError("invalid username-password pair"), "the right"),
+        (ERRORS.AuthenticationError("HELLO must be called with"), "for a password"),
         (ERRORS.NoPermissionError("User x has no permissions"), "docs/fleet.md lists"),
         (ERRORS.ResponseError("NOPERM No permissions to access a key"), "fleet.md"),
         (ERRORS.ConnectionError("max number of clients reached"), "its maxclients"),
@@ -52,6 +53,13 @@ def test_refusal_has_its_remedy(error, line):
     assert line in text
     assert "\n" not in text
     assert ".;" not in text
+
+
+def test_server_that_closes_after_answers_is_not_suspected():
+    """It is restarted."""
+    error = ERRORS.ConnectionError("Connection closed by server.")
+    assert told(error, answered=True) == "Connection closed by server"
+    assert "TLS" in told(error)
 
 
 @pytest.mark.parametrize("words", ["", "x" * 100_000, "a\r\nb\x1b[2J\x07\udc80 c"])

@@ -74,6 +74,23 @@ def test_record_that_is_too_large_is_left_out(words, server):
     assert MESSAGE_BYTES_MAX + 1 == len(words.document())
 
 
+def test_server_that_is_restarted_is_not_taken_for_another_service(words, monkeypatch):
+    """It has answered before; one that never has may be a port of TLS."""
+    import valkey
+
+    def close(*_):
+        raise valkey.ConnectionError("Connection closed by server.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(words._valkey, "getrange", close)
+        with pytest.raises(StoreError, match="TLS"):
+            words.document()
+    assert words.document() is None
+    monkeypatch.setattr(words._valkey, "getrange", close)
+    with pytest.raises(StoreError, match=r"closed by server$"):
+        words.document()
+
+
 def test_news_wakes_who_waits(words, server, member_conf):
     """At once, and a wait ends anyway."""
     other = Store(member_conf("edge-2", server.url))

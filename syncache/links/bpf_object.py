@@ -37,9 +37,9 @@ BTF = Path("/sys/kernel/btf/vmlinux")
 # are larger than a page.
 HAS_FRAGS = 1 << 5
 TYPES = {
-    "xdp": (PROG_XDP, ATTACH_XDP, HAS_FRAGS),
-    "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS, 0),
-    "socket": (PROG_SOCKET_FILTER, 0, 0),
+    "xdp": (PROG_XDP, ATTACH_XDP),
+    "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS),
+    "socket": (PROG_SOCKET_FILTER, 0),
 }
 SET_ZERO = 0xB7  # an instruction: a register becomes a number
 PSEUDO_MAP_FD, PSEUDO_KFUNC_CALL = 1, 2
@@ -105,6 +105,8 @@ class BpfObject:
         name: Of the files in syncache/bpf.
         entries: Sizes of maps that are not as compiled.
         maps: Maps that are there already; they stay the caller's.
+        in_pieces: XDP gets frames in pieces as they are; not in the generic mode, whose
+            answers would go out with wrong checksums.
 
     Raises:
         LinkError: One line that names the missing part.
@@ -115,6 +117,8 @@ class BpfObject:
         name: str,
         entries: Mapping[str, int] | None = None,
         maps: Mapping[str, int] | None = None,
+        *,
+        in_pieces: bool = True,
     ) -> None:
         if sys.byteorder != "little":
             raise LinkError(
@@ -122,6 +126,7 @@ class BpfObject:
                 f"which this one ({platform.machine()}) is not"
             )
         self._folder = FOLDER
+        self._in_pieces = in_pieces
         self._document = document(name)
         self._numbers: dict[tuple[str, str], int] = {}
         self.maps: dict[str, int] = dict(maps or {})
@@ -173,7 +178,8 @@ class BpfObject:
 
     def _load(self, name: str) -> int:
         known = self._document["programs"][name]
-        kind, attach, flags = TYPES[known["type"]]
+        kind, attach = TYPES[known["type"]]
+        flags = HAS_FRAGS if kind == PROG_XDP and self._in_pieces else 0
         code = self._patched(known, (self._folder / f"{name}.bin").read_bytes())
         try:
             fd = _core_bpf.bpf_load(kind, attach, code, name, flags)

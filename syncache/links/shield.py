@@ -133,7 +133,7 @@ class Shield:
             pins = self._pins = Pins(pin) if pin else None
             maps = self._pinned(pins) if pins else {}
             sizes = {"redeemed": max(number(self.sysctl, REPLAY), REDEEMED_MIN)}
-            self._object = BpfObject("shield", sizes, maps)
+            self._object = BpfObject("shield", sizes, maps, in_pieces=xdp != "generic")
             self._maps = self._object.maps
             self._places = ServiceMaps(self._maps)
             self.sources = ShieldSources(self._maps, processors())

@@ -65,6 +65,13 @@ def test_programs_get_the_numbers_of_this_kernel(kernel):
     assert len(made.maps) + len(made.programs) == len(kernel["closed"])
 
 
+def test_generic_mode_gets_frames_whole(kernel):
+    """Its answers would have wrong checksums else."""
+    BpfObject("shield", in_pieces=False).close()
+    flags = {each[3] for name, each in kernel.items() if name != "closed"}
+    assert {0} == flags
+
+
 def test_map_that_is_there_is_taken_and_not_closed(kernel):
     """It is the caller's."""
     made = BpfObject("shield", maps={"redeemed": 7})

@@ -44,8 +44,8 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;
 border-bottom:1px solid var(--line)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-pre{background:var(--box);padding:.7rem;margin:.3rem 0;white-space:pre-wrap;
-font:.85rem/1.4 ui-monospace,monospace}
+pre{background:var(--box);padding:.7rem;margin:.3rem 0;white-space:pre;
+overflow-x:auto;font:.85rem/1.4 ui-monospace,monospace}
 button{font:inherit;font-size:.85rem;padding:.15rem .7rem}
 table+table{margin-top:1rem}figure{margin:.6rem 0}
 figcaption{font-size:.85rem;color:var(--dim)}

@@ -87,6 +87,14 @@ def test_page_needs_nothing_else():
     assert 'name="viewport"' in document
 
 
+def test_lines_to_copy_are_not_broken_on_a_narrow_page():
+    """Half of a number on the next line is misread; the box is scrolled instead."""
+    (rule,) = re.findall(r"\npre\{([^}]*)\}", page_with("x").html())
+    assert {"white-space:pre", "overflow-x:auto"} <= set(
+        rule.replace("\n", "").split(";")
+    )
+
+
 def test_numbers_stand_on_the_right_with_commas():
     """If a whole column is of numbers."""
     page = Page("t")

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     processes = Processes(options.socket)
     try:
         if options.w is not None:
-            watch(processes, options.w, options.q)
+            watch(processes, options.w, options.q, as_json=options.json)
             return 0
         if options.a:
             print_half_open(processes, options)
@@ -84,19 +84,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def watch(processes: Processes, seconds: float, lines: int | None) -> None:
-    """Print a line of rates every so many seconds."""
+def watch(
+    processes: Processes, seconds: float, lines: int | None, *, as_json: bool = False
+) -> None:
+    """Print a line of rates every so many seconds, or an object each."""
+    if lines is not None and lines < 1:
+        raise Failure(f"-q {lines}: it ends after one line at least")
     if not 0 < seconds <= SECONDS_MAX:
         raise Failure(f"-w is up to {SECONDS_MAX} seconds, not {seconds:g}")
     before, began = processes.stats(), time.monotonic()
     printed = 0
     while lines is None or printed < lines:
-        if printed % HEADING_EVERY == 0:
+        if printed % HEADING_EVERY == 0 and not as_json:
             print("".join(f"{name:>10}" for name in RATES))
         time.sleep(seconds)
         now, ended = processes.stats(), time.monotonic()
         rates = rates_of(before, now, ended - began)
-        print("".join(f"{rates[name]:>10}" for name in RATES), flush=True)
+        row = "".join(f"{rates[name]:>10}" for name in RATES)
+        print(json.dumps(rates) if as_json else row, flush=True)
         before, began = now, ended
         printed += 1
 

@@ -28,6 +28,10 @@ EVERY_MIN = 0.2
 EVERY_MAX = 86400
 
 
+# The marks of a picture where there is no UTF-8.
+ASCII = str.maketrans("▁▂▃▄▅▆▇█←→", "_.,-=+*#<>")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand."""
     p = argparse.ArgumentParser(
@@ -74,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     if options.once:
         size = shutil.get_terminal_size()
         for line in frame(added(seen), View(of=len(seen)), size.columns, size.lines):
-            print("".join(text for text, _ in line).rstrip())
+            print(plain("".join(text for text, _ in line).rstrip()))
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure("it needs a terminal; --once prints one picture without")
@@ -84,6 +88,16 @@ def run(options: argparse.Namespace) -> int:
         raise needs("top", "textual") from None
     Top(source, seen, options.every).run()
     return 0
+
+
+def plain(text: str) -> str:
+    """Return a line as the standard output can have it: without UTF-8 in ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(ASCII)
+    return text
 
 
 def source_of(options: argparse.Namespace) -> Source:

@@ -27,6 +27,7 @@ XDP_ATTACHED_SKB = 2
 TYPE_MASK = 0x3FFF
 IFF_UP = 1
 ETHERNET_BYTES = 6
+NAMED_MAX = 10  # interfaces in one line
 BUFFER_BYTES = 64 * 1024
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
@@ -87,8 +88,10 @@ def interface(name: str) -> InterfaceInfo:
     for info in known:
         if info.name == name:
             return info
-    names = ", ".join(info.name for info in known)
-    raise LinkError(f"there is no interface {name}; there are {names}")
+    names = ", ".join(info.name for info in known[:NAMED_MAX])
+    more = len(known) - NAMED_MAX
+    others = f" and {more} more" if more > 0 else ""
+    raise LinkError(f"there is no interface {name}; there are {names}{others}")
 
 
 def ethernet(name: str) -> InterfaceInfo:

@@ -191,3 +191,18 @@ def test_half_open_of_a_middlebox_is_one_line(words, tmp_path, capsys):
     out, error = capsys.readouterr()
     said = "syncache netstat: inspection has sessions: `syncache show` lists them\n"
     assert (1, "", said) == (future.result(), out, error)
+
+
+def test_rates_are_objects_for_programs(netstat):
+    """One a line, no heading."""
+    status, out, _ = netstat("-w", "0.01", "-q", "2", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (0, [list(RATES)] * 2) == (status, [list(row) for row in rows])
+
+
+@pytest.mark.parametrize("count", ["0", "-3"])
+def test_number_of_lines_that_cannot_be_is_one_line(netstat, count):
+    """It printed nothing, and called that a success."""
+    status, out, error = netstat("-w", "0.01", "-q", count)
+    assert (1, "", 1) == (status, out, error.count("\n"))
+    assert f"-q {count}: it ends after one line at least" in error

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import termios
 import time
+import types
 from pathlib import Path
 
 import pytest
 from test_cli_top_data import server, serving
 
 from syncache.cli import main
+from syncache.cli.top import plain
 
 ROOT = Path(__file__).resolve().parents[3]
 ESCAPE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
@@ -126,3 +128,12 @@ def test_top_runs_in_a_terminal_obeys_its_keys_and_leaves_it_as_it_was(process):
         assert b"\x1b[?1049l" in terminal.raw  # the screen of before
     finally:
         terminal.close()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"), [("utf-8", "▁▄█ ←→"), ("ascii", "_-# <>"), (None, "▁▄█ ←→")]
+)
+def test_picture_without_utf_8_is_ascii(encoding, line, monkeypatch):
+    """A pipe of a machine whose locale is POSIX."""
+    monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(encoding=encoding))
+    assert line == plain("▁▄█ ←→")

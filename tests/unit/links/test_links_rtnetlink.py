@@ -25,6 +25,15 @@ def test_interface_that_is_not_there_is_named_with_those_that_are():
         rtnetlink.interface("syncache-none")
 
 
+def test_of_thousands_of_interfaces_some_are_named(monkeypatch):
+    """The line can be read."""
+    lo = rtnetlink.interface("lo")
+    many = [dataclasses.replace(lo, name=f"ppp{n}") for n in range(4000)]
+    monkeypatch.setattr(rtnetlink, "interfaces", lambda: many)
+    with pytest.raises(LinkError, match=r"there are ppp0, .*, ppp9 and 3990 more$"):
+        rtnetlink.interface("ppp4001")
+
+
 def attribute(kind, value):
     size = 4 + len(value)
     return struct.pack("=HH", size, kind) + value + bytes(-size % 4)

@@ -21,6 +21,30 @@ key_of(uint32_t client, uint8_t family, bool crowded)
 }
 
 static void
+test_each_part_of_a_key_moves_its_hash(void)
+{
+    /* Addresses, ports and protocol, in both families. */
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        struct session_key key = {.family = family, .protocol = 6};
+        key.address[0][0] = 10;
+        key.address[1][0] = 11;
+        key.port[0] = 1000;
+        key.port[1] = 80;
+        uint32_t before = session_hash(hash_key, &key);
+        struct session_key other[7] = {key, key, key, key, key, key, key};
+        other[0].address[0][3] ^= 1;
+        other[1].address[1][3] ^= 1;
+        other[2].port[0] ^= 1;
+        other[3].port[1] ^= 1;
+        other[4].protocol = 17;
+        other[5].address[0][0] = 1;
+        other[6].address[1][0] = 200;
+        for (size_t i = 0; i < TEST_COUNT(other); i++)
+            EXPECT_TRUE(before != session_hash(hash_key, &other[i]));
+    }
+}
+
+static void
 test_hash_does_not_depend_on_direction(void)
 {
     for (uint8_t family = 4; family <= 6; family += 2) {
@@ -165,6 +189,7 @@ test_random_walk_in_long_runs_finds_what_is_there(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_each_part_of_a_key_moves_its_hash),
     TEST(test_hash_does_not_depend_on_direction),
     TEST(test_session_is_found_from_both_ends),
     TEST(test_full_table_takes_nobody),

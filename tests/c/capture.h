@@ -19,7 +19,7 @@ put(uint64_t value, uint32_t size)
 {
     for (uint32_t i = 0; i < size; i++) {
         uint32_t shift = 8 * (big ? size - 1 - i : i);
-        file[file_size++] = (uint8_t)(value >> shift);
+        file[file_size++] = (uint8_t)(shift < 64 ? value >> shift : 0);
     }
 }
 

@@ -443,14 +443,3 @@ def test_too_many_services_are_one_line(shielded):
     assert error.startswith("syncache shield: no room for 8194 services")
     assert 1 == error.count("\n")
     assert "xdp" not in shielded.wire.server.run("ip", "link", "show", "s0")
-
-
-def test_ordinary_user_is_told_what_is_missing(shielded):
-    """One line with the capabilities."""
-    words = ["setpriv", "--reuid=65534", "--clear-groups", *COMMAND]
-    words += ["shield", "s0", "--port", "80"]
-    process = shielded.wire.server.start(*words, cwd=ROOT)
-    _, error = process.communicate(timeout=PATIENCE)
-    assert 1 == process.returncode
-    assert "CAP_BPF" in error
-    assert 1 == error.count("\n")

@@ -162,7 +162,7 @@ table inet filter {
   chain input {
     type filter hook input priority filter; policy drop;
     ct state established,related accept
-    meta l4proto ipv6-icmp accept
+    meta l4proto 58 accept
     tcp dport { 80, 81 } tcp flags & (fin|syn|rst|ack) == syn ct state new accept
   }
 }

@@ -6,6 +6,7 @@ anything.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,10 @@ from ..sysctl import UnknownTunable
 from ..textfile import read_text
 from ..tunables.conf import assignment
 from . import Failure, one_line, unreadable
+from .output import Handler
 from .sink import say
+
+log = logging.getLogger(__name__)
 
 STRICT = "lines of other features in an IOS configuration are errors"
 
@@ -112,8 +116,16 @@ def load_file(
         sysctl.load(source, ignore_unknown=ignore_unknown, name=str(path))
     if not quiet:
         for warning in caught:
-            say(f"syncache: {one_line(warning.message)}")
+            warn(f"syncache: {one_line(warning.message)}")
     return sum(issubclass(warning.category, UnknownTunable) for warning in caught)
+
+
+def warn(text: str) -> None:
+    """Write a line to the log of a command that runs, or to the standard error."""
+    if any(isinstance(handler, Handler) for handler in logging.getLogger().handlers):
+        log.warning("%s", text)
+    else:
+        say(text)
 
 
 def named(setting: str) -> tuple[str, str]:
@@ -129,7 +141,7 @@ def _tell(config: Config, engine: str) -> None:
     if engine == "ip tcp intercept":
         features.append("access lists")
     for text in config.report(*features):
-        say(f"syncache: {one_line(text)}")
+        warn(f"syncache: {one_line(text)}")
 
 
 def speaks_ios(lines: Sequence[str]) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 from pathlib import Path
 
 import pytest
 
+from syncache import Sysctl
 from syncache.cli import Failure
-from syncache.cli.tunables import load, speaks_ios
+from syncache.cli.output import Handler, Output
+from syncache.cli.tunables import load, load_file, speaks_ios
 
 _I = "net.inet.inspect."
 IOS = "ip tcp intercept mode watch\n"
@@ -87,3 +91,21 @@ def test_files_that_are_wrong_are_named_with_their_line(tmp_path):
         load(ios=path)
     with pytest.raises(Failure, match="No such file"):
         load(conf=tmp_path / "none")
+
+
+def test_line_that_is_ignored_is_in_the_log_of_a_command_that_runs(tmp_path, capsys):
+    """A reload says it where the operator looks; before there is a log, it is said."""
+    conf, path = tmp_path / "a.conf", tmp_path / "log"
+    conf.write_text("kern.maxfiles=9\n")
+    said = f"syncache: {conf}:1: no tunable 'kern.maxfiles'"
+    load_file(Sysctl(), conf)
+    assert capsys.readouterr().err.startswith(said)
+    with contextlib.closing(Output(path=path)) as output:
+        handler = Handler(output)
+        logging.getLogger().addHandler(handler)
+        try:
+            load_file(Sysctl(), conf)
+        finally:
+            logging.getLogger().removeHandler(handler)
+    assert path.read_text().startswith(said)
+    assert "" == capsys.readouterr().err

@@ -239,7 +239,10 @@ PEERS: tuple[Peer, ...] = (
         open=r"198\.18\.0\.2",
     ),
     PyTcp("pmd-pytcp", "`pip install pmd-pytcp`: PyTCP for older Pythons", (4,)),
-    Absent("PyTCP 3.0.9", "needs Python 3.14; tests/unit/adapters has its listeners"),
+    Absent(
+        "PyTCP 3.0.9",
+        "`make check hosts` runs it on its own Python 3.14, through Intercept too",
+    ),
     LwIp(
         "lwIP 2.1",
         "`sh tests/netns/lwip/source.sh build/lwip` fetches its source",

@@ -13,6 +13,7 @@ version that there is.  Every call ends within seconds, and every failure is a
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,8 @@ class Store:
         self._where = url.shown
         self._answered = False
         self._error: type[Exception] = valkey.ValkeyError
+        self._refusal: type[Exception] = valkey.ResponseError
+        self._unheard = ""  # why news do not wake us
         prefix = f"syncache:{conf.group}:"
         self._keys, self._news = prefix + "keys", prefix + "news"
         self._members, self._seen = prefix + "members", prefix + "seen"
@@ -132,22 +135,25 @@ class Store:
             # the client's own error would have the whole request in it.
             answers = pipe.execute(raise_on_error=False)
             own = answers.pop(0) if twin else None
-            time = answers.pop() if clock else None
+            clocks = answers.pop() if clock else None
             told_records = answers.pop() if sample else []
             header = answers.pop()
             if isinstance(header, Exception):
                 raise header
             refused = [
-                one for one in (*answers, own, time, told_records) if _is_no(one)
+                told(one)
+                for one in (*answers, own, clocks, told_records)
+                if isinstance(one, Exception)
             ]
+            refused += [self._unheard] if self._unheard else []
             return News(
                 _bytes(header),
                 {} if _is_no(told_records) else _records(told_records),
                 None
-                if time is None or _is_no(time)
-                else int(time[0]) + int(time[1]) / 1e6,
+                if clocks is None or _is_no(clocks)
+                else int(clocks[0]) + int(clocks[1]) / 1e6,
                 None if own is None or _is_no(own) else _bytes(own),
-                f"Valkey at {self._where}: {told(refused[0])}" if refused else "",
+                f"Valkey at {self._where}: {refused[0]}" if refused else "",
             )
 
     def document(self) -> bytes | None:
@@ -216,11 +222,18 @@ class Store:
                 self._valkey.hdel(self._members, *names)
 
     def wait(self, seconds: float) -> None:
-        """Wait for a new document, and no longer than some seconds."""
+        """Wait for a new document, and no longer than some seconds.
+
+        Where the server refuses that, for so long; the next look says so.
+        """
+        limit = max(min(seconds, 1.0), 0.001)
+        self._unheard = ""
         with self._failing():
-            self._valkey.xread(
-                {self._news: "$"}, block=max(int(min(seconds, 1.0) * 1000), 1)
-            )
+            try:
+                self._valkey.xread({self._news: "$"}, block=int(limit * 1000))
+            except self._refusal as error:
+                self._unheard = told(error)
+                time.sleep(limit)
 
     def close(self) -> None:
         """Close the connections."""

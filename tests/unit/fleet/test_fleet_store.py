@@ -129,7 +129,6 @@ def test_keys_of_a_wrong_type_are_an_error_of_one_line(words, server, kind):
     calls = [
         look,
         words.records,
-        lambda: words.wait(0.01),
         lambda: words.forget("a"),
     ]
     for call in calls:
@@ -137,6 +136,21 @@ def test_keys_of_a_wrong_type_are_an_error_of_one_line(words, server, kind):
             call()
         assert "\n" not in str(caught.value)
         assert "WRONGTYPE" in str(caught.value)
+
+
+def test_news_of_a_wrong_type_are_one_complaint_and_no_wake_up(words, server):
+    """Somebody else's, in the place of the stream: a document is found all the same."""
+    client = server.client()
+    words.publish(document(1), 1)
+    client.set("syncache:web:news", "x")
+    for _ in range(3):
+        words.wait(0.01)
+        news = words.look(mine=("a", b"x"), sample=1, clock=True)
+        assert "WRONGTYPE" in news.refusal
+        assert news.header
+    client.delete("syncache:web:news")
+    words.wait(0.01)
+    assert "" == words.look(mine=None, sample=0, clock=False).refusal
 
 
 def test_server_that_is_gone_is_an_error_and_comes_back(words, server):

@@ -11,6 +11,9 @@ SYNCACHE_FUZZ_SEEDS=5000 pytest tests/property/test_box_on_a_bad_path.py
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import pytest
 from bad_path import BEGIN, IRS, MASK32, Path, content, seeds
 
@@ -140,6 +143,8 @@ class Client:
     def hears(self, packet):
         """Take a segment."""
         path = self.path
+        if self.open and not self.acceptable(packet):
+            return
         if "R" in packet.flags:
             self.resets += 1
             return
@@ -174,11 +179,40 @@ class Client:
         if packet.payload or "F" in packet.flags:
             self.say("A", self.una)
 
+    def acceptable(self, packet):
+        """Whether a segment may be one of the connection's."""
+        at = (packet.seq - self.path.iss) & MASK32
+        if "S" in packet.flags:
+            return at == 0
+        if "R" in packet.flags:
+            return at == self.next
+        ack = (packet.ack - IRS) & MASK32
+        return "A" in packet.flags and ack <= SIZE + 2 and at <= self.next + self.room
+
     def take(self, at, data):
         """Keep bytes, each only once."""
         if at < self.next:
             data, at = data[self.next - at :], self.next
         self.far.update(enumerate(data, at))
+
+
+def interfere(client):
+    """Somebody who knows the tuple sends what comes to mind in the client's name."""
+    path, dice = client.path, random.Random(client.path.dice.random())
+
+    def act():
+        if client.open:
+            bare = path.packet("", 0, 0, dice.getrandbits(16))
+            words = {
+                "flags": dice.choice(("S", "SA", "R", "AR", "A", "AF", "F", "FS", "")),
+                "seq": dice.getrandbits(32),
+                "ack": dice.choice((0, dice.getrandbits(32))),
+                "payload": bytes(dice.choice((0, 0, 1, MSS))),
+            }
+            path.give(replace(bare, **words))
+        path.later(dice.choice((0.001, 0.01, 0.05)), act)
+
+    act()
 
 
 def serve(path):
@@ -208,6 +242,18 @@ def serve(path):
 def test_echo_through_a_box_is_whole_and_nobody_is_reset(family, name, seed):
     client = Client(seed, family, box(name))
     serve(client.path)
+    assert client.path.run(BEGIN + LONGEST, lambda: client.done or client.resets > 0)
+    assert 0 == client.resets
+    assert client.data == bytes(client.got)
+
+
+@pytest.mark.parametrize("name", ["intercept", "watch", "inspect"])
+@pytest.mark.parametrize("seed", seeds(8))
+def test_stranger_who_knows_the_tuple_ends_nothing(family, name, seed):
+    """Blind: no number of a segment is right, and there are many."""
+    client = Client(seed, family, box(name))
+    serve(client.path)
+    interfere(client)
     assert client.path.run(BEGIN + LONGEST, lambda: client.done or client.resets > 0)
     assert 0 == client.resets
     assert client.data == bytes(client.got)

@@ -6,8 +6,10 @@ import fcntl
 import socket
 import struct
 
+from . import ethtool
+
 SIOCGIFFLAGS = 0x8913  # <linux/sockios.h>
-IFF_UP, IFF_RUNNING = 0x1, 0x40  # <linux/if.h>
+IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000  # <linux/if.h>
 IFREQ_FLAGS = struct.Struct("16sH22x")
 
 
@@ -46,14 +48,18 @@ class Condition:
 
 
 def kind_of(flags: int) -> str:
-    """Return what the flags of an interface say: up, down or carrier (it has none)."""
+    """Return what the flags of an interface say: up, down or carrier (it has none).
+
+    The kernel sets IFF_RUNNING up to a second after IFF_LOWER_UP, the carrier itself,
+    and not at all where 802.1X has still to let the port in.
+    """
     if not flags & IFF_UP:
         return "down"
-    return "up" if flags & IFF_RUNNING else "carrier"
+    return "up" if flags & (IFF_RUNNING | IFF_LOWER_UP) else "carrier"
 
 
 def flags_of(name: str) -> int:
-    """Return the flags of an interface.
+    """Return the flags of an interface, IFF_LOWER_UP where it is needed (`kind_of`).
 
     Raises:
         OSError: there is none of this name.
@@ -61,4 +67,7 @@ def flags_of(name: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = IFREQ_FLAGS.pack(name.encode(), 0)
         flags: int = IFREQ_FLAGS.unpack(fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
+    # The ioctl has 16 bits for them, so the carrier is asked for.
+    if kind_of(flags) == "carrier" and ethtool.has_link(name):
+        flags |= IFF_LOWER_UP
     return flags

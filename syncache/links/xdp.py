@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import mmap
 import os
 import socket
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from .._core import bpf as _core_bpf
 from .._core import links as _core_links
-from . import bpf
+from . import bpf, ethtool
 from .frames import (
     HEADERS_MAX,
     PACKET_MAX,
@@ -71,12 +70,6 @@ SO_BUSY_POLL, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET = 46, 69, 70
 UMEM = struct.Struct("=QQIIII")  # struct xdp_umem_reg
 OFFSETS = struct.Struct("=16Q")  # struct xdp_mmap_offsets
 DESCRIPTOR_BYTES = {XDP_RX_RING: 16, XDP_TX_RING: 16}  # of the others 8
-
-# <linux/sockios.h>, <linux/ethtool.h>
-SIOCETHTOOL, ETHTOOL_GDRVINFO, ETHTOOL_GCHANNELS = 0x8946, 0x03, 0x3C
-DRVINFO_BYTES = 196
-# struct ethtool_channels: the command, four maxima; rx, tx, other and combined now.
-CHANNELS = struct.Struct("=9I")
 
 
 class XdpProgram:
@@ -282,7 +275,7 @@ class Xdp:
             frame_size,
             rings,
             busy_poll=busy_poll is not None,
-            partial=_driver(interface.name) == "veth",
+            partial=ethtool.driver(interface.name) == "veth",
             forward=self._forward,
         )
         self._undo.append(self._link.release)
@@ -434,29 +427,9 @@ def _frame_size(name: str, mtu: int) -> int:
 
 def _one_queue(name: str) -> None:
     """Refuse to serve one queue of several."""
-    channels = _ethtool(name, ETHTOOL_GCHANNELS, CHANNELS.size)
-    count = max(CHANNELS.unpack(channels)[5::3], default=1) if channels else 1
+    count = ethtool.queues(name)
     if count > 1:
         raise LinkError(
             f"{name} has {count} queues, and the kernel would get what comes by the "
             f"others: `ethtool -L {name} combined 1`, or serve with a shard for each"
         )
-
-
-def _driver(name: str) -> str:
-    """Return the name of an interface's driver, "" if it does not tell."""
-    drvinfo = _ethtool(name, ETHTOOL_GDRVINFO, DRVINFO_BYTES)
-    return drvinfo[4:36].split(b"\0")[0].decode("ascii", "replace")
-
-
-def _ethtool(name: str, command: int, size: int) -> bytes:
-    """Ask an interface's driver; nothing if it has no answer."""
-    answer = bytearray(size)
-    struct.pack_into("=I", answer, 0, command)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sP16x", name.encode(), _core_links.address_of(answer))
-        try:
-            fcntl.ioctl(sock, SIOCETHTOOL, request)
-        except OSError:
-            return b""
-    return bytes(answer)

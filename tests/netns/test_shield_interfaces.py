@@ -249,8 +249,9 @@ with shield.Shield("s0", xdp="native") as made:
     shield.tags_off = lambda _: ["s0.7"]
     for _ in range(600):
         for event in made.events():
-            print(event.kind, event.text)
-            raise SystemExit
+            if event.kind == "off":
+                print(event.kind, event.text)
+                raise SystemExit
         time.sleep(0.1)
 """
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from syncache.links import condition, ethtool
 from syncache.links.condition import Condition, flags_of, kind_of
 
-UP, DOWN, CARRIER = 0x1043, 0x1002, 0x1003
+UP, DOWN, CARRIER, LOWER_UP = 0x1043, 0x1002, 0x1003, 0x11003
 
 
 def test_each_change_is_told_once():
     """Down, up without carrier, up again."""
-    condition = Condition("eth9")
-    told = [
-        condition.look("eth9", flags) for flags in (UP, DOWN, DOWN, CARRIER, UP, UP)
-    ]
+    seen = Condition("eth9")
+    told = [seen.look("eth9", flags) for flags in (UP, DOWN, DOWN, CARRIER, UP, UP)]
     assert told == [
         [],
         [("down", "eth9 is down: `ip link set eth9 up`")],
@@ -32,12 +31,25 @@ def test_interface_that_is_down_from_the_start_is_told():
 
 def test_new_name_is_told_and_used_from_then_on():
     """An interface is renamed while it is down, or while it is up."""
-    condition = Condition("eth9")
+    seen = Condition("eth9")
     renamed = ("renamed", "eth9 is called wan0 now")
-    assert [renamed] == condition.look("wan0", UP)
+    assert [renamed] == seen.look("wan0", UP)
     assert [("down", "wan0 is down: `ip link set wan0 up`")] == (
-        condition.look("wan0", DOWN)
+        seen.look("wan0", DOWN)
     )
+
+
+def test_carrier_that_the_kernel_has_not_spread_yet_is_carrier():
+    """IFF_RUNNING comes up to a second later, where the other end has just come up."""
+    assert [] == Condition("eth9").look("eth9", LOWER_UP)
+
+
+@pytest.mark.parametrize(("link", "kind"), [(True, "up"), (False, "carrier")])
+def test_driver_is_asked_where_the_flags_do_not_say_yet(monkeypatch, link, kind):
+    monkeypatch.setattr(ethtool, "has_link", lambda name: link and name == "eth9")
+    answer = condition.IFREQ_FLAGS.pack(b"eth9", CARRIER)
+    monkeypatch.setattr(condition.fcntl, "ioctl", lambda *_: answer)
+    assert kind == kind_of(flags_of("eth9"))
 
 
 def test_flags_of_loopback_are_read():

@@ -49,12 +49,6 @@ def test_frame_of_umem_holds_a_packet_and_what_the_kernel_adds():
         xdp._frame_size("eth0", 9000)
 
 
-def test_driver_is_asked_for_by_name():
-    """An interface that has none, or is not there, tells nothing."""
-    assert xdp._driver("lo") in {"", "lo", "loopback"}
-    assert xdp._driver("syncache-none") == ""
-
-
 class Kernel:
     """Refuses as told, and notes in which modes it was asked to attach."""
 

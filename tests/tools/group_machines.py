@@ -123,9 +123,11 @@ class Proxy(Machine):
     def _to(self, side, packet, wall):
         self.engine.receive(packet, Side.CLIENT, self.now(wall))
         sent = self.engine.packets_to_send(self.now(wall))
-        segments = [(to, Segment.parse(data)) for to, data in sent]
-        port = Segment.parse(packet).sport
-        return [s for to, s in segments if to is side and port in {s.sport, s.dport}]
+        found = [Segment.parse(data) for to, data in sent if to is side]
+        port = Segment.parse(packet).sport  # other clients' SYNs are sent again
+        return [
+            s for s in found if port == (s.dport if side is Side.CLIENT else s.sport)
+        ]
 
     def syn(self, packet, wall):
         (answer,) = self._to(Side.CLIENT, packet, wall)

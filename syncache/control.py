@@ -38,16 +38,16 @@ import errno
 import json
 import os
 import socket
-import stat
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from . import flow_session, halfopen
 from .lookout import Lookout
+from .socket_path import SocketPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from .engine import Syncache
     from .flow_session import Session
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
 LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
 QUEUE_SECONDS = 0.01  # between two tries of a client
-PATH_BYTES_MAX = 107  # of a Unix socket, unix(7)
 CONNECTIONS_MAX = 64
 REPLY_BYTES_MAX = 64 * 1024 * 1024  # of one line that a client reads
 SAMPLE_LOOK = 2048  # places of a table that one sample looks at
@@ -252,70 +251,6 @@ def kind_of(error: Exception) -> str:
     """Name the exception class that the client will raise."""
     kinds = (name for name, kind in ERRORS.items() if isinstance(error, kind))
     return next(kinds, "ValueError")
-
-
-class SocketPath:
-    """A Unix socket at a path, of mode 0600, until `remove`.
-
-    A socket that a dead process left there is replaced.
-
-    Args:
-        path: Of the socket.
-
-    Raises:
-        FileExistsError: a living process answers there, or it is no socket.
-        OSError: the path cannot be made.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        if not str(path) or len(os.fsencode(self._path)) > PATH_BYTES_MAX:
-            text = f"the path of a socket has 1 to {PATH_BYTES_MAX} bytes"
-            raise OSError(errno.ENAMETOOLONG, text, str(path))
-        kind = socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-        self.socket = socket.socket(socket.AF_UNIX, kind)
-        before = os.umask(0o177)
-        try:
-            remove_stale(self._path)
-            self.socket.bind(str(self._path))
-            self._made = _identity(self._path)
-        except OSError as error:
-            self.socket.close()
-            why = error.strerror or str(error)
-            raise type(error)(error.errno, why, str(path)) from None
-        finally:
-            os.umask(before)
-
-    def remove(self) -> None:
-        """Remove the path, unless it is by now another process's."""
-        with contextlib.suppress(OSError):
-            if _identity(self._path) == self._made:
-                self._path.unlink()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.lstat()
-    return found.st_dev, found.st_ino
-
-
-def remove_stale(place: Path) -> None:
-    """Remove a socket that nobody answers on; FileExistsError if somebody does."""
-    try:
-        kind = place.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(kind):
-        raise FileExistsError(errno.EEXIST, "exists and is not a socket", str(place))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # the queue of a stopped process may be full
-        try:
-            probe.connect(str(place))
-        except ConnectionRefusedError:
-            place.unlink(missing_ok=True)
-            return
-        except BlockingIOError:
-            pass
-    raise FileExistsError(errno.EEXIST, "is in use by another process", str(place))
 
 
 async def start_control(

@@ -9,7 +9,6 @@ samples is `syncache.advise`'s.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 import select
 import sys
@@ -74,7 +73,7 @@ class Measurement:
         """Return the data for a report."""
         traffic = self.traffic or Traffic()
         facts = traffic.facts(source, values, self.replay)
-        return dataclasses.replace(facts, samples=self.samples)
+        return replace(facts, samples=self.samples)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -123,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Measure, propose, try."""
     opts.check_ring(options)
+    opts.check_outputs(options, opts.AT_THE_END)
     if options.picture:
         plotter()  # so that it is missing before the hour, not after it
     captures = source_of(options)

@@ -10,7 +10,8 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from ..control import LINE_BYTES_MAX, SocketPath
+from ..control import LINE_BYTES_MAX
+from ..socket_path import SocketPath
 from . import Failure
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import Failure
 from .load import OURS, PORT
+from .options import check_outputs
 from .report import Run, save_picture, show_table
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Play the load on each configuration and show the results."""
+    check_outputs(options, ("json", "picture"))
     names = options.only or list(RUNS)
     obstacle = "asked for" if options.in_memory else enter_namespace()
     if obstacle:

@@ -1,10 +1,9 @@
 """`syncache inspect`: half-open sessions in line, beside the traffic, or in a capture.
 
-In line we are a bump in the wire between two interfaces.  With `--tap` one interface is
-watched and nothing is touched, unless `--reset` asks for the resets of what is deleted.
+In line we are a bump in the wire between two interfaces.  `--tap` watches one interface
+and touches nothing, unless `--reset` asks for the resets of what is deleted.
 A capture is run through the same engine at its own clock, as fast as it can be read.
-Messages go to the standard output as they happen, folded to one line a second and kind;
-SIGUSR1 prints the tables.
+Messages are folded to one line a second and kind; SIGUSR1 prints the tables.
 """
 
 from __future__ import annotations
@@ -103,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
         refuse_options(options)
     names = [n for n in (options.tap, options.inside, options.outside) if n]
     opts.check_service(options)
+    opts.check_outputs(options, opts.AT_THE_END)
     source = keyopts.source(options)
     engine = make(options, source)
     opts.check_interfaces(options, [] if options.tun else names)

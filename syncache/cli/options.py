@@ -15,6 +15,7 @@ from mmap import PAGESIZE
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..socket_path import check_place, unwritable
 from . import Failure
 from .log_form import FORMS
 from .privileges import account
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PRIORITY_MAX = 99
 RING_MAX = 2**30
+OUTPUTS = ("log", "pcapng", "report", "state")
+AT_THE_END = ("report", "picture")  # are written when all else has been done
 DESCRIPTORS_MIN = 128  # of links, logs, maps of the kernel and control connections
 
 
@@ -203,8 +206,26 @@ def check_service(options: argparse.Namespace) -> None:
         from .metrics import address
 
         address(options.metrics, "--metrics")
+    check_control(options)
     if options.check:
         check_outputs(options)
+
+
+def check_control(options: argparse.Namespace) -> None:
+    """Refuse a control socket that could not be made; nothing is made.
+
+    Raises:
+        Failure: it says why.
+    """
+    path = getattr(options, "control", None)
+    count = getattr(options, "shards", 1)
+    if path is None:
+        return
+    for each in [path] if count == 1 else [f"{path}.{n}" for n in range(count)]:
+        try:
+            check_place(each, is_ours=options.check)
+        except OSError as error:
+            raise Failure(f"--control {each}: {error.strerror or error}") from None
 
 
 def check_descriptors() -> None:
@@ -286,23 +307,16 @@ def exists(name: str) -> bool:
     return True
 
 
-def check_outputs(options: argparse.Namespace) -> None:
+def check_outputs(options: argparse.Namespace, words: Iterable[str] = OUTPUTS) -> None:
     """Refuse files that could not be written; nothing is made.
 
     Raises:
         Failure: the first one.
     """
-    for word in ("log", "pcapng", "report", "state"):
+    for word in words:
         path = getattr(options, word, None)
         if path is not None and (why := _obstacle(path)):
             raise Failure(f"--{word} {path}: {why}")
-    path = getattr(options, "control", None)
-    if path is not None:
-        folder = Path(path).parent
-        if not folder.is_dir():
-            raise Failure(f"--control {path}: there is no folder {folder}")
-        if not os.path.lexists(path) and not os.access(folder, os.W_OK | os.X_OK):
-            raise Failure(f"--control {path}: {os.strerror(errno.EACCES)}")
 
 
 def _obstacle(path: Path) -> str:
@@ -310,11 +324,11 @@ def _obstacle(path: Path) -> str:
     try:
         if stat.S_ISDIR(path.stat().st_mode):
             return os.strerror(errno.EISDIR)
-        may = os.access(path, os.W_OK)
+        why = unwritable(path)
     except FileNotFoundError:
         if not path.parent.is_dir():
             return f"there is no folder {path.parent}"
-        may = os.access(path.parent, os.W_OK | os.X_OK)
+        why = unwritable(path.parent, os.W_OK | os.X_OK)
     except OSError as error:
         return error.strerror or str(error)
-    return "" if may else os.strerror(errno.EACCES)
+    return os.strerror(why) if why else ""

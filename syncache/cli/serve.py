@@ -14,6 +14,7 @@ import ipaddress
 import os
 import socket
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,11 @@ def check(options: argparse.Namespace) -> None:
         raise Failure(f"there is at least one shard, not {options.shards}")
     if options.shards > 1 and not (options.packet or options.xdp):
         raise Failure("a TUN device has one shard: --packet or --xdp has several")
+    library = "h11" if options.directory else "uvicorn"
+    if (options.directory or options.asgi) and find_spec(library) is None:
+        raise needs("cli", library)
+    if options.asgi and find_spec(options.asgi.split(":")[0].split(".")[0]) is None:
+        raise Failure(f"{options.asgi} cannot be loaded; it is MODULE:APP")
 
 
 def run(options: argparse.Namespace) -> int:

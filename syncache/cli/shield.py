@@ -157,6 +157,7 @@ def run(options: argparse.Namespace) -> int:
     if options.metrics:
         address(options.metrics, "--metrics")
     opts.check_descriptors()
+    opts.check_control(options)
     source = keyopts.source(options)
     if options.mode:
         options.sysctl.append(f"{MODE}={options.mode}")

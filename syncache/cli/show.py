@@ -99,11 +99,21 @@ def chosen(words: list[str]) -> str:
 
 def listed(client: Client, as_json: bool, text: Callable[..., str]) -> str:
     """Return a table of sessions."""
-    sessions, about = client.sessions()
     if as_json:
-        rows = [dataclasses.asdict(session) for session in sessions]
-        return json.dumps({"sessions": rows, **about}, default=str, indent=1) + "\n"
+        return as_object(table(client))
+    sessions, about = client.sessions()
     return text(sessions, about["now"])
+
+
+def table(client: Client) -> dict[str, Any]:
+    """Return the sessions and what belongs to them, for programs."""
+    sessions, about = client.sessions()
+    return {"sessions": [dataclasses.asdict(session) for session in sessions], **about}
+
+
+def as_object(found: dict[str, Any]) -> str:
+    """Spell an answer for programs."""
+    return json.dumps(found, default=str, indent=1) + "\n"
 
 
 def counted(
@@ -164,10 +174,13 @@ def shown(client: Client, as_json: bool, what: str) -> str:
 
 def everything(client: Client, as_json: bool) -> str:
     """Return configuration, interfaces and sessions."""
+    parts = {
+        what: str(client.request("shown", what=what))
+        for what in ("config", "interfaces")
+    }
     if as_json:
-        raise ValueError("`show ip inspect all` is text: ask for its parts, --json")
-    parts = [shown(client, as_json, what) for what in ("config", "interfaces")]
-    return "".join([*parts, sessions(client, as_json, detail=True)])
+        return as_object({**parts, **table(client)})
+    return "".join([*parts.values(), sessions(client, as_json, detail=True)])
 
 
 SHOW: dict[str, Callable[[Client, bool], str]] = {

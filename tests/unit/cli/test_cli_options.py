@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import socket
 import subprocess
 import sys
 
@@ -137,6 +139,95 @@ def test_check_names_a_file_that_could_not_be_written(command, word, tmp_path, c
     assert 1 == main([command, *MINIMUM[command], "--check", word, str(place)])
     assert f"{word} {place}: " in capsys.readouterr().err
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [*MINIMUM, "shield"])
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("file", "exists and is not a socket"),
+        ("dangling", "exists and is not a socket"),
+        ("none/file", "there is no folder "),
+        ("x" * 108, "1 to 107 bytes"),
+        ("used", "is in use by another process"),
+    ],
+)
+def test_control_that_cannot_be_is_refused_before_a_word(
+    command, kind, why, tmp_path, capsys
+):
+    """Also where an interface is waited for; a file of another stays as it is."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    place = tmp_path / kind
+    words = {**MINIMUM, "shield": ["lo2", "--port", "80"]}[command]
+    with contextlib.ExitStack() as stack:
+        if kind == "used":
+            server = stack.enter_context(socket.socket(socket.AF_UNIX))
+            server.bind(str(place))
+            server.listen()
+        assert 1 == main([command, *words, "--wait", "--control", str(place)])
+    out, error = capsys.readouterr()
+    assert ("", 1) == (out, error.count("\n"))
+    assert f"--control {place}: " in error
+    assert why in error
+    assert "mine" == (tmp_path / "file").read_text()
+
+
+@pytest.mark.parametrize("command", MINIMUM)
+def test_check_takes_the_socket_of_the_process_that_is_to_be_replaced(
+    command, tmp_path, capsys
+):
+    """It is for before a restart; each shard has one."""
+    words = [command, *MINIMUM[command], "--wait", "--check"]
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "control"))
+        server.listen()
+        assert 0 == main([*words, "--control", str(tmp_path / "control")])
+    (tmp_path / "control.1").write_text("mine")
+    if command == "serve":
+        sharded = ["--shards", "2", "--control", str(tmp_path / "control")]
+        assert 1 == main([*words, *sharded])
+        assert "control.1: exists and is not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["inspect", "--tap", "lo", "--wait", "--report"],
+        ["inspect", "no.pcap", "--report"],
+        ["advise", "lo", "--report"],
+        ["advise", "lo", "--picture"],
+        ["log", "-", "--report"],
+        ["log", "-", "--picture"],
+        ["demo", "--json"],
+        ["demo", "--picture"],
+    ],
+)
+def test_page_that_cannot_be_written_at_the_end_is_refused_at_the_start(
+    words, tmp_path, capsys
+):
+    """An hour of reading would be lost; nothing is read."""
+    for place in (tmp_path, tmp_path / "none" / "page"):
+        assert 1 == main([*words, str(place)])
+        error = capsys.readouterr().err
+        assert f"{words[-1]} {place}: " in error
+        assert 1 == error.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--asgi", "syncache_nowhere:app"], "cannot be loaded; it is MODULE:APP"),
+        (["--asgi", "syncache_nowhere.web:app"], "it is MODULE:APP"),
+    ],
+)
+def test_application_that_is_not_there_is_found_by_check(words, says, capsys):
+    """Before an interface is touched."""
+    place = ["--packet", "lo", "--address", "127.0.0.1", "--check"]
+    assert 1 == main(["serve", *words, *place])
+    error = capsys.readouterr().err
+    assert says in error
+    assert 1 == error.count("\n")
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,10 @@ def test_sessions_are_named_by_the_rules_of_the_process(tmp_path, capsys):
     assert "  Inbound inspection rule is FW\n" in interfaces
     _, text = show(engine, tmp_path, capsys, "ip", "inspect", "all")
     assert text.startswith(config + interfaces + "Half-open Sessions\n")
+    status, text = show(engine, tmp_path, capsys, "ip", "inspect", "all", "--json")
+    found = json.loads(text)
+    assert (0, config, interfaces) == (status, found["config"], found["interfaces"])
+    assert ["192.0.2.1", 4000] == found["sessions"][0]["client"]
     _, text = show(engine, tmp_path, capsys, "running-config")
     assert text.endswith("\n")
     assert "ip inspect name FW http timeout 99\n" in text

@@ -16,7 +16,7 @@ from pathlib import Path
 
 LIFETIME_SECONDS = 1800
 # Of a test that waits for what comes at once, unless the machine is busy.
-PATIENCE = 120.0
+PATIENCE = 200.0
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = Path(__file__).resolve().parent / "peers"
 
@@ -180,3 +180,9 @@ def wait_until(condition, seconds: float = PATIENCE) -> None:
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.02)
+
+
+def syn_sent(namespace: Namespace) -> bool:
+    """Whether a kernel socket waits for a SYN-ACK."""
+    sockets = namespace.run("cat", "/proc/net/tcp").splitlines()[1:]
+    return "02" in {line.split()[3] for line in sockets}

@@ -65,7 +65,9 @@ def _ip(namespace, *commands):
 def _pair(names, other):
     """The command that lays a veth pair to another namespace."""
     name, peer = names
-    return (f"link add {name} type veth peer name {peer} netns {other.pid}",)
+    # Numbers that differ, as in peers/link.py: news of the carrier comes at once.
+    pair = f"link add {name} index 1000 type veth peer name {peer}"
+    return (f"{pair} netns {other.pid}",)
 
 
 def _up(name, addresses):
@@ -243,7 +245,9 @@ def build(source, folder, *flags):
     """Compile a C program of ours."""
     target = folder / Path(source).stem
     subprocess.run(
-        ["cc", "-O2", "-Wall", *flags, "-o", target, source], check=True, timeout=60
+        ["cc", "-O2", "-Wall", *flags, "-o", target, source],
+        check=True,
+        timeout=PATIENCE,
     )
     return target
 

@@ -131,7 +131,9 @@ def test_connection_outlives_the_process(shielded, tmp_path):
 def test_tables_are_printed_on_sigusr1(shielded):
     """Connections and statistics, as the original shows them."""
     shielded.nginx(tiny=b"x")
-    process = shielded.intercept()
+    # So long that none is forgotten before it is shown.
+    stays = "net.inet.tcp.intercept.finrst_timeout=600"
+    process = shielded.intercept("--sysctl", stays)
     shielded.curl("-m", "99", f"http://{HOST[4]}/tiny")
     lines = []
 

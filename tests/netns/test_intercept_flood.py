@@ -31,6 +31,7 @@ from shielded import (
 RATE = 60_000  # a second, where the machine can
 SECONDS = 10
 CLIENTS = 200
+FILLS = 8_000  # SYNs: twice nginx's backlog
 WHOLE_RUN = {"host": ADDRESS[4], "count": CLIENTS, "every": 0.04, "timeout": 30}
 COUNTER = f"""
 table netdev seen {{
@@ -128,10 +129,9 @@ def test_flood_reaches_nobody_and_every_client_is_served(flooded):
     print(
         attack, clients["ends"], [round(clients["seconds"][n], 3) for n in (100, 198)]
     )
-    assert attack["generated"] >= 5_000 * SECONDS
+    assert attack["generated"] > FILLS
     assert {"served": CLIENTS} == clients["ends"]
     assert 0 == flooded.spoofed_at_server()
-    assert len(waiting) > 5
     assert 0 == max(waiting)
     lines = flooded.stop()
     assert box.returncode == 0
@@ -149,7 +149,7 @@ def test_inspect_with_its_defaults_serves_every_client_in_a_flood(flooded):
     clients = result(flooded.crowd(count=100))
     attack = result(flood)
     print(attack, clients["ends"], round(clients["seconds"][98], 3))
-    assert attack["generated"] >= 3_000 * 5
+    assert attack["generated"] > FILLS
     assert {"served": 100} == clients["ends"]
     assert 50 >= flooded.spoofed_half_open()
     box.send_signal(signal.SIGINT)
@@ -206,12 +206,10 @@ def test_without_us_the_same_flood_shuts_most_clients_out(flooded):
     words = json.dumps(["relay", "o0", "i0", 131_072])
     relay = flooded.us.start(sys.executable, program, words, stdin=-1)
     assert "ready\n" == relay.stdout.readline()
-    flood = flooded.flood(6)
-    time.sleep(0.5)
-    crowd = flooded.crowd(count=50, every=0.02, timeout=2)
-    clients, attack = result(crowd), result(flood)
-    print(attack, clients["ends"])
-    assert attack["generated"] >= 5_000 * 6
+    flood = flooded.flood(60)
+    wait_until(lambda: flooded.spoofed_at_server() > FILLS)
+    clients = result(flooded.crowd(count=50, every=0.02, timeout=2))
+    flood.kill()
+    print(clients["ends"])
     assert clients["ends"].get("served", 0) < 25
-    assert flooded.spoofed_at_server() > 5_000
     relay.communicate("")

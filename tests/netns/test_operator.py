@@ -277,6 +277,6 @@ def test_interface_that_was_renamed_is_left_as_it_was(us, way):
         for change in (["down"], ["name", "o9"], ["up"]):
             us.run("ip", "link", "set", "o9" if change == ["up"] else "o0", *change)
         process.terminate()
-        error = process.communicate(timeout=60)[1]
+        error = process.communicate(timeout=PATIENCE)[1]
     assert 0 == process.returncode, error
     assert before == us.show("o9")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from namespace import PATIENCE, Server, wait_until
+from namespace import PATIENCE, Server, syn_sent, wait_until
 from peers.content import sha256_of
 from test_bulk import KERNEL, OURS, Curl
 
@@ -21,12 +21,6 @@ SIZE, LONG_SIZE = 10_000, 20_000_000
 @pytest.fixture
 def curl(namespace, tmp_path):
     return Curl(namespace, 4, tmp_path)
-
-
-def syn_sent(namespace) -> bool:
-    """Whether a kernel socket waits for a SYN-ACK."""
-    sockets = namespace.run("cat", "/proc/net/tcp").splitlines()[1:]
-    return "02" in {line.split()[3] for line in sockets}
 
 
 def test_server_killed_in_mid_handshake_and_restarted_serves_at_once(namespace, curl):

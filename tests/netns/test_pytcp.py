@@ -76,7 +76,7 @@ def flood(namespace, rate: int, folder: Path) -> subprocess.Popen[str]:
     """SYNs from nowhere."""
     program = folder / "spoof"
     subprocess.run(
-        ["gcc", "-O2", PEERS / "spoof.c", "-o", program], check=True, timeout=60
+        ["gcc", "-O2", PEERS / "spoof.c", "-o", program], check=True, timeout=PATIENCE
     )
     return namespace.start(program, OURS[0], 7, rate, SECONDS)
 

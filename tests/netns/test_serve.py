@@ -13,10 +13,9 @@ import hashlib
 import os
 import signal
 import sys
-import time
 
 import pytest
-from namespace import PATIENCE
+from namespace import PATIENCE, syn_sent, wait_until
 
 COMMAND = [sys.executable, "-m", "syncache.cli"]
 ADDRESS = ["--address", "198.18.0.2/24"]
@@ -109,7 +108,7 @@ def test_killed_server_serves_again_at_once(serve, python, namespace):
     killed = serve("--echo")
     killed.send_signal(signal.SIGSTOP)
     client = namespace.start(sys.executable, "-c", ECHO)
-    time.sleep(0.3)  # its SYN lies in the device's queue
+    wait_until(lambda: syn_sent(namespace))  # it lies in the device's queue
     killed.kill()
     killed.communicate()
     process = serve("--echo")

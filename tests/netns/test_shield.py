@@ -205,7 +205,7 @@ def test_full_accept_queue_loses_nobody_for_good(shielded):
         "port": 80,
         "count": 6,
         "together": True,
-        "timeout": 20,
+        "timeout": 60,
     }
     words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(spec))
     clients = shielded.wire.client.start(*words)
@@ -408,7 +408,7 @@ asyncio.run(main())
 ASK = """
 import socket, sys
 for address in sys.argv[1:]:
-    with socket.create_connection((address, 80), 10) as sock:
+    with socket.create_connection((address, 80), 60) as sock:
         sock.sendall(b"0123456789" * 100 + b"\\n")
         print(sum(len(part) for part in iter(lambda: sock.recv(65536), b"")))
 """

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from namespace import PEERS, ROOT, wait_until
+from namespace import PATIENCE, PEERS, ROOT, wait_until
 from test_shield import COMMAND, SERVER, Shielded
 from test_shield_packets import CLIENT, MAC
 
@@ -73,7 +73,7 @@ def test_interface_with_a_dot_in_its_name_is_pinned(wire, pins):
         line = shield.stdout.readline()
         assert "auto on v0.7 (tc)" in line, shield.stderr.read()
         shield.terminate()
-        shield.wait(20)
+        shield.wait(PATIENCE)
     assert {"tc-v0%2E7", "syn-v0%2E7"} <= {place.name for place in pins.iterdir()}
 
 
@@ -84,7 +84,7 @@ def test_interface_that_gets_another_name_stays_protected(shielded):
     rename = "ip link set s0 down; ip link set s0 name wan0; ip link set wan0 up"
     shielded.wire.server.run("sh", "-ec", rename)
     shielded.wire.server.link("up", "wan0", "198.18.0.9/24")
-    wait_until(lambda: ("198.18.0.9", 80) in shielded.services(), 60)
+    wait_until(lambda: ("198.18.0.9", 80) in shielded.services())
     assert 1 == shielded.connect(timeout=30)["served"]
     assert 1 == shielded.counters()["redeemed"]
     shielded.stop()
@@ -122,9 +122,9 @@ def test_port_of_a_bridge_and_the_bridge_are_protected(shielded, name):
     shielded.listen()
     shielded.start("--mode", "always", name=name)
     for family in (4, 6):
-        wait_until(lambda of=family: shielded.connect(of, timeout=3)["served"] == 1, 60)
+        wait_until(lambda of=family: shielded.connect(of, timeout=30)["served"] == 1)
     counted = shielded.counters()
-    assert 2 == counted["redeemed"] == counted["synack"], counted
+    assert 2 == counted["redeemed"] <= counted["synack"], counted
 
 
 TCX_PASS = 0  # to the kernel at once; no program behind sees it
@@ -181,7 +181,7 @@ def test_firewall_that_wants_to_see_the_syn_leaves_everything_to_the_kernel(
     shielded.start("--mode", "always")
     shielded.connect(family, count=4, together=True, timeout=2)
     shielded.until("do not arrive in TCP: a rule drops ACKs")
-    wait_until(lambda: shielded.connect(family, timeout=3)["served"] == 1, 60)
+    wait_until(lambda: shielded.connect(family, timeout=5)["served"] == 1)
     counted = shielded.counters()
     assert 0 < counted["off"], counted
 
@@ -202,7 +202,7 @@ def test_service_whose_connections_are_dropped_is_found_beside_a_busy_one(
     busy = shielded.wire.client.start(*words)
     shielded.connect(family, count=4, together=True, timeout=3)
     shielded.until(" port 80: connections that were made of cookies do not arrive")
-    wait_until(lambda: shielded.connect(family, timeout=3)["served"] == 1, 60)
+    wait_until(lambda: shielded.connect(family, timeout=5)["served"] == 1)
     assert busy.poll() is None
     busy.kill()
 
@@ -233,7 +233,7 @@ def test_clients_that_a_rule_bans_do_not_take_the_protection_from_others(
     assert "connected\n" == good.stdout.readline(), good.stderr.read()
     banned = {"count": 4, "together": True, "timeout": 5, "from": "198.18.0.9"}
     assert 4 == shielded.connect(**banned)["lost"]
-    wait_until(lambda: shielded.counters()["replayed"] > 0, 60)
+    wait_until(lambda: shielded.counters()["replayed"] > 0)
     for _ in range(5):  # looks go by
         assert 1 == shielded.connect(timeout=30)["served"]
         time.sleep(1)

@@ -142,7 +142,8 @@ def test_flood_is_told_once_for_each_hold(rig, family):
         minted(rig, linux_syn(rig, family))
     (told,) = rig.told()
     assert (core.FLOOD, 0, SERVER[family], rig.port) == told[1:]
-    assert began - 0.02 <= told.time <= time.monotonic()
+    # The program's clock goes by ticks, which a busy host may hold up.
+    assert began - 5 <= told.time <= time.monotonic()
 
 
 def test_what_finds_no_room_to_be_told_is_counted(rig):

@@ -57,7 +57,7 @@ def test_user_with_the_three_capabilities_shields(wire, tmp_path):
     assert "auto on s0 (tc)" in shield.stdout.readline()
     assert 2 == shielded.connect(count=2)["served"]
     shield.terminate()
-    assert 0 == shield.wait(20)
+    assert 0 == shield.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("held", [NAMES, NAMES[:2]])

@@ -34,7 +34,7 @@ def test_blocks_of_the_tutorial_run_in_order(namespace, tmp_path):
         f"set -e\nexport PATH='{search}'\ncd '{tmp_path}'\n"
         f"{sys.executable} blocks.py\n{shell}"
     )
-    out = namespace.run("sh", tmp_path / "blocks.sh", seconds=60)
+    out = namespace.run("sh", tmp_path / "blocks.sh")
     assert "b'hello'" in out
     assert "1 syncache entry added" in out
     assert "net.inet.tcp.syncookies_only: 0 -> 1" in out

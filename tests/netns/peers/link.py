@@ -24,6 +24,10 @@ from pyroute2 import IPRoute
 
 UNICAST, MAIN_TABLE, GLOBAL_SCOPE = 1, 254, 0
 IFA_F_NODAD = 0x02
+# The number of one end of a pair.  If both are alike, as they would be in two fresh
+# namespaces, the kernel takes news of the carrier for less urgent: IFF_RUNNING lags
+# behind by up to a second.
+UNLIKE = 1000
 SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGSO = 0x8946, 0x1F, 0x24
 
 
@@ -77,7 +81,15 @@ def main(action, name, *addresses):
             peer, pid, count, *addresses = addresses
             end = {"ifname": peer, "net_ns_pid": pid}
             queues = {"num_tx_queues": count, "num_rx_queues": count}
-            ip.link("add", ifname=name, kind="veth", peer=end | queues, **queues)
+            index = UNLIKE + len(ip.get_links())
+            ip.link(
+                "add",
+                ifname=name,
+                kind="veth",
+                peer=end | queues,
+                index=index,
+                **queues,
+            )
             action = "up"
         if action == "add":
             ip.link(

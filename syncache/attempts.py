@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._core.attempts import Asked, Asking, AttemptsCore, Counted
+from ._core.attempts import Asked, Asking, AttemptsCore, Counted, added
 from .entropy import entropy
 from .keyring import checked_seed, derive
 
 if TYPE_CHECKING:
     from .ring import Ring
 
-__all__ = ["Asked", "Asking", "Attempts", "Counted"]
+__all__ = ["Asked", "Asking", "Attempts", "Counted", "added"]
 
 
 class Attempts:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .alarms import Alarm, Alarms
 from .attempts import Attempts, Counted
@@ -48,6 +48,15 @@ _SESSIONS = ("incomplete", "uncounted", "established", "terminating")
 _FLOWS = {"intercept": "net.inet.tcp.intercept.", "inspection": "net.inet.inspect."}
 
 
+class Look(NamedTuple):
+    """What the alarms are made of: see `Alarms.look`."""
+
+    counters: Mapping[str, int]
+    counted: Counted
+    tables: Mapping[str, tuple[int, int]]
+    paused: bool
+
+
 class Lookout:
     """Looks at an engine for its operator.
 
@@ -65,6 +74,7 @@ class Lookout:
     ) -> None:
         self.attempts = Attempts()
         self.alarms = Alarms()
+        self.looked: Callable[[Look], object] = lambda _: None  # gets each look
         self.kind = type(engine).__name__.lower()
         self._engine: Any = engine
         self._links = links
@@ -105,13 +115,10 @@ class Lookout:
         counters = self.counters(now)
         self._rate(now, counters)
         self._counted = self.attempts.take()
-        return self.alarms.look(
-            now,
-            counters,
-            counted=self._counted,
-            tables=self._bounded(counters),
-            paused=bool(getattr(self._engine, "paused", False)),
-        )
+        paused = bool(getattr(self._engine, "paused", False))
+        look = Look(counters, self._counted, self._bounded(counters), paused)
+        self.looked(look)
+        return self.alarms.look(now, **look._asdict())
 
     def snapshot(self, now: float, *, history: bool = False) -> dict[str, Any]:
         """Return how things stand, for `syncache top`, as JSON takes it.
@@ -143,7 +150,7 @@ class Lookout:
                 "seconds": self._seconds,
                 "total": counted.total,
                 "prefixes": counted.prefixes,
-                "asked": [list(row) for row in counted.asked[:ROWS]],
+                "asked": [list(row[:4]) for row in counted.asked[:ROWS]],
                 "asking": [list(row) for row in counted.asking[:ROWS]],
             },
             "alarms": [

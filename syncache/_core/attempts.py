@@ -13,6 +13,8 @@ from . import ffi, lib
 from .mirror import limit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from . import RingCore
 
 _look = lib.attempts_look
@@ -26,13 +28,15 @@ _INVERSE = [2.0**-rank for rank in range(256)]
 class Asked(NamedTuple):
     """A destination that was asked for connections.
 
-    `syns` at the least, from about `prefixes` /24 or /48 prefixes.
+    `syns` at the least, from about `prefixes` /24 or /48 prefixes, which `registers`
+    have seen.
     """
 
     address: str
     port: int
     syns: int
     prefixes: int
+    registers: bytes = b""
 
 
 class Asking(NamedTuple):
@@ -49,6 +53,7 @@ class Counted(NamedTuple):
     prefixes: int
     asked: list[Asked]
     asking: list[Asking]
+    registers: bytes = b""
 
 
 class AttemptsCore:
@@ -78,6 +83,7 @@ class AttemptsCore:
                 place.port,
                 place.count - place.excess,
                 estimate(bytes(place.registers)),
+                bytes(place.registers),
             )
             for place in places[:ROWS]
         ]
@@ -90,10 +96,47 @@ class AttemptsCore:
             for each in attempts.prefix
             if each.family
         ]
-        prefixes = estimate(bytes(attempts.registers))
+        registers = bytes(attempts.registers)
         lib.attempts_clear(attempts)
         asking.sort(key=lambda one: -one.syns)
-        return Counted(total, prefixes, asked, asking[:ROWS])
+        return Counted(total, estimate(registers), asked, asking[:ROWS], registers)
+
+
+def added(counts: Sequence[Counted]) -> Counted:
+    """Add up what several sketches of one secret have counted.
+
+    A prefix that several have seen is one.
+    """
+    asked: dict[tuple[str, int], list[Asked]] = {}
+    asking: dict[str, int] = {}
+    for counted in counts:
+        for row in counted.asked:
+            asked.setdefault((row.address, row.port), []).append(row)
+        for prefix, syns in counted.asking:
+            asking[prefix] = asking.get(prefix, 0) + syns
+    places = []
+    for (address, port), rows in asked.items():
+        prefixes, registers = _joined(rows)
+        syns = sum(row.syns for row in rows)
+        places.append(Asked(address, port, syns, prefixes, registers))
+    places.sort(key=lambda row: -row.syns)
+    prefixes, registers = _joined(counts)
+    return Counted(
+        sum(counted.total for counted in counts),
+        prefixes,
+        places[:ROWS],
+        [Asking(*row) for row in sorted(asking.items(), key=lambda r: -r[1])][:ROWS],
+        registers,
+    )
+
+
+def _joined(parts: Sequence[Asked | Counted]) -> tuple[int, bytes]:
+    """Return how many prefixes the registers of some parts have seen, and theirs."""
+    seen = [part.registers for part in parts if part.registers]
+    if not seen:
+        return max((part.prefixes for part in parts), default=0), b""
+    registers = bytes(map(max, *seen)) if len(seen) > 1 else seen[0]
+    return estimate(registers), registers
 
 
 def estimate(registers: bytes) -> int:

@@ -67,7 +67,6 @@ class Output:
     ) -> None:
         self._form = form or form_of("text", name)
         self.has_facts = False  # whether the form writes them
-        self.shard: int | None = None  # of several processes that share the log
         self.syslog = syslog
         self._path = path
         self._name = name
@@ -135,15 +134,12 @@ class Output:
     def alarm(self, alarm: Alarm) -> None:
         """Queue an alarm."""
         is_over = alarm.kind.endswith("_over")
-        who, number = "", {}
-        if self.shard is not None:
-            who, number = f"shard {self.shard}: ", {"shard": self.shard}
         self.write(
-            f"{who}{alarm}\n",
+            f"{alarm}\n",
             kind=alarm.kind,
             severity=NOTICE if is_over else WARNING,
             time=alarm.time,
-            facts={**alarm.facts, **number},
+            facts=alarm.facts,
         )
 
     def _send(self, entry: Entry) -> None:

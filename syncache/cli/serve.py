@@ -10,24 +10,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ipaddress
 import os
-import socket
 import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import Syncache, Sysctl
+from ..attempts import Attempts
 from ..control import assign, start_control
+from ..entropy import entropy
+from ..keyring import KEY_BYTES
 from . import Failure, guarded, keyopts, keys, needs, unreadable
 from . import options as opts
+from .addresses import addresses, check_local
 from .control_socket import place_of
 from .exporting import exporting
-from .notify import SOCKET, OfShards
+from .notify import SOCKET
 from .output import Output, opened
 from .record import reason_name, recording, shard_file
 from .service import Service, keep_open
+from .shard_alarms import ShardAlarms
 from .signals import Signals
 from .tunables import files, load_file, named
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from ..links import Link
     from ..links.packet import Packet
     from ..links.xdp import Xdp
+    from ..lookout import Lookout
     from ..observer import Observer
 
 TURN_SECONDS = 0.2  # how long a signal may go unnoticed
@@ -190,7 +194,8 @@ def run_shards(
     group = os.getpid() & FANOUT_ID_MAX
     files = [shard_file(options.pcapng, index) for index in range(options.shards)]
 
-    manager = OfShards(options.shards)
+    alarms = ShardAlarms("syncache serve", options)
+    secret = entropy(KEY_BYTES)  # so that what they have counted can be added up
 
     def work(shard: Shard) -> int:
         os.environ.pop(SOCKET, None)  # to the manager the parent is the service
@@ -215,9 +220,16 @@ def run_shards(
             opened("syncache serve", options) as output,
             record as recorder,
         ):
-            output.shard = shard.index
+
+            def look_out(lookout: Lookout) -> None:
+                lookout.attempts = Attempts(secret)
+                lookout.looked = lambda look: alarms.tell(shard.index, look)
+
             asyncio.run(
-                serve(options, sysctl, ours, link, given, signals, output, recorder)
+                serve(
+                    *(options, sysctl, ours, link, given, signals, output, recorder),
+                    look_out,
+                )
             )
         return 0
 
@@ -225,9 +237,13 @@ def run_shards(
         raise SystemExit(guarded(f"shard {shard.index}", lambda: work(shard)))
 
     try:
-        return run(options.shards, guard, turn=manager.turn)
+        return run(
+            options.shards,
+            guard,
+            turn=lambda reloaded: alarms.turn(time.monotonic(), reloaded),
+        )
     finally:
-        manager.close()
+        alarms.close()
         if program:
             program.close()
         interface.restore()
@@ -256,59 +272,6 @@ def tunables(options: argparse.Namespace, shared: Sequence[str] = ()) -> Sysctl:
     return sysctl
 
 
-def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return our addresses, and those of the kernel's end with their lengths."""
-    ours, kernel = [], []
-    for word in words:
-        try:
-            interface = ipaddress.ip_interface(word)
-        except ValueError:
-            raise Failure(f"{word!r} is not an address, or one with /length") from None
-        ours.append(str(interface.ip))
-        if "/" not in word:
-            continue
-        others = (a for a in interface.network.hosts() if a != interface.ip)
-        other = next(others, None)
-        if other is None:
-            raise Failure(f"{word} has no second address for the kernel's end")
-        kernel.append(f"{other}/{interface.network.prefixlen}")
-    return ours, kernel
-
-
-def check_local(words: Sequence[str]) -> None:
-    """Refuse an address that this machine does not have and is not to be given."""
-    for word in words:
-        if "/" in word or is_local(ipaddress.ip_address(word)):
-            continue
-        raise Failure(
-            f"{word} is no address of this machine, so nobody would find it: "
-            f"give it with its length ({word}/24, or as long as its network is), or "
-            "with `ip addr add`"
-        )
-
-
-def is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Return whether an interface has an address, if only since a moment ago."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.bind((str(address), 0))
-        return address.version == 6 or has_routes()
-    # A tentative address cannot be bound yet.
-    with contextlib.suppress(OSError):
-        table = Path("/proc/net/if_inet6").read_text("ascii")
-        return address.packed.hex() in table.split()
-    return False
-
-
-def has_routes() -> bool:
-    """Return whether IPv4 has been used here: before, every address can be bound."""
-    try:
-        with Path("/proc/net/fib_trie").open("rb") as file:
-            return bool(file.read(1))
-    except OSError:
-        return True
-
-
 async def serve(
     options: argparse.Namespace,
     sysctl: Sysctl,
@@ -318,8 +281,12 @@ async def serve(
     signals: Signals,
     output: Output,
     observer: Observer | None = None,
+    look_out: Callable[[Lookout], object] | None = None,
 ) -> None:
-    """Listen on a link, which is closed after, and wait for the end."""
+    """Listen on a link, which is closed after, and wait for the end.
+
+    With `look_out`, which gets the lookout, the alarms are another's to write.
+    """
     from ..aio import Host
 
     async with contextlib.AsyncExitStack() as stack:
@@ -331,8 +298,10 @@ async def serve(
             ours,
             sysctl=sysctl,
             keys=ring,
-            on_alarm=output.alarm,
+            on_alarm=output.alarm if look_out is None else lambda _: None,
         )
+        if look_out is not None and host.lookout is not None:
+            look_out(host.lookout)
         host.observer, host.logs_loss = observer, opts.logs_loss(options)
         await stack.enter_async_context(host)
         if source is not None:

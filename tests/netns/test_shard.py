@@ -17,7 +17,8 @@ import signal
 import sys
 
 import pytest
-from namespace import PATIENCE, ROOT
+from namespace import PATIENCE, ROOT, wait_until
+from storms import Stormed, result
 
 CLIENTS = 40
 COMMAND = [sys.executable, "-m", "syncache.cli"]
@@ -67,6 +68,21 @@ def test_two_shards_serve_every_client(wire, link, tmp_path):
         assert b"accepted: cookie" in recorded
 
 
+def test_flood_is_one_line_of_the_service(tmp_path):
+    """Each process sees a part of it; the one that started them adds it up."""
+    made = Stormed(tmp_path)
+    try:
+        made.start_engine("serve-packet", "--shards", "2")
+        result(made.flood("syn", 4, 20_000, 3))
+        wait_until(lambda: " is over: " in made.log.read_text())
+        lines = [line for line in made.end_engine() if "SYN flood on" in line]
+    finally:
+        made.close()
+    begun, over = (line for line in lines if " goes on: " not in line)
+    assert "SYN flood on 198.18.0.2:80: " in begun
+    assert "the SYN flood on 198.18.0.2:80 is over: " in over
+
+
 def test_shard_that_is_killed_ends_the_server(wire, tmp_path):
     """Half a server would refuse half of its clients."""
     words = ["--packet", "s0", "--shards", "2", "--echo"]
@@ -99,7 +115,7 @@ def test_interface_of_shards_that_goes_down_and_up_is_a_line_each(wire, link):
         (["--log", "."], ["syncache serve: --log .: Is a directory"]),
         (
             ["--control", "taken"],
-            ["shard 1: --control taken.1: exists and is not a socket"],
+            ["syncache serve: --control taken.1: exists and is not a socket"],
         ),
     ],
 )

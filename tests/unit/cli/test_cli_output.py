@@ -274,19 +274,6 @@ def logged(tmp_path, form, **given):
     return path.read_text().splitlines()
 
 
-def test_alarm_of_a_shard_has_its_number(tmp_path):
-    """Each speaks of its part."""
-    path = tmp_path / "log"
-    for form in ("text", "json"):
-        with opened("syncache serve", words(log=path, log_format=form)) as output:
-            output.shard = 3
-            output.alarm(ALARM)
-    text, line = path.read_text().splitlines()
-    assert "shard 3: SYN flood on x" == text
-    entry = json.loads(line)
-    assert (text, 3, 9) == (entry["text"], entry["shard"], entry["prefixes"])
-
-
 def test_text_is_as_it_was_and_a_file_has_the_time(tmp_path, capfd):
     """The lines of libraries are on the standard error, or in the file."""
     text = logged(tmp_path, "text")

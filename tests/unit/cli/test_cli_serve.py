@@ -20,31 +20,6 @@ def options(*words):
     return serve.parser().parse_args(["--echo", *ADDRESS, *map(str, words)])
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["198.18.0.2"], (["198.18.0.2"], [])),
-        (["198.18.0.2/24"], (["198.18.0.2"], ["198.18.0.1/24"])),
-        (["198.18.0.1/24"], (["198.18.0.1"], ["198.18.0.2/24"])),
-        (["2001:db8::2/64"], (["2001:db8::2"], ["2001:db8::1/64"])),
-        (
-            ["198.18.0.2/31", "2001:db8::1"],
-            (["198.18.0.2", "2001:db8::1"], ["198.18.0.3/31"]),
-        ),
-    ],
-)
-def test_kernels_end_gets_another_address_of_the_prefix(words, expected):
-    """With a length the interface is configured, without it is left alone."""
-    assert expected == serve.addresses(words)
-
-
-@pytest.mark.parametrize("word", ["example.org", "198.18.0.2/33", "198.18.0.2/32", ""])
-def test_bad_address_is_one_line(capsys, word):
-    """An address is a literal with room for two in its prefix."""
-    assert 1 == main(["serve", "--echo", "--address", word])
-    assert 1 == capsys.readouterr().err.count("\n")
-
-
 def test_tunables_come_from_preset_then_file_then_words(tmp_path):
     """What is said more exactly wins."""
     file = tmp_path / "sysctl.conf"

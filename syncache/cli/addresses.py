@@ -1,0 +1,67 @@
+"""The addresses of a server: read, and whether this machine has them."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return our addresses, and those of the kernel's end with their lengths."""
+    ours, kernel = [], []
+    for word in words:
+        try:
+            interface = ipaddress.ip_interface(word)
+        except ValueError:
+            raise Failure(f"{word!r} is not an address, or one with /length") from None
+        ours.append(str(interface.ip))
+        if "/" not in word:
+            continue
+        others = (a for a in interface.network.hosts() if a != interface.ip)
+        other = next(others, None)
+        if other is None:
+            raise Failure(f"{word} has no second address for the kernel's end")
+        kernel.append(f"{other}/{interface.network.prefixlen}")
+    return ours, kernel
+
+
+def check_local(words: Sequence[str]) -> None:
+    """Refuse an address that this machine does not have and is not to be given."""
+    for word in words:
+        if "/" in word or is_local(ipaddress.ip_address(word)):
+            continue
+        raise Failure(
+            f"{word} is no address of this machine, so nobody would find it: "
+            f"give it with its length ({word}/24, or as long as its network is), or "
+            "with `ip addr add`"
+        )
+
+
+def is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Return whether an interface has an address, if only since a moment ago."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((str(address), 0))
+        return address.version == 6 or has_routes()
+    # A tentative address cannot be bound yet.
+    with contextlib.suppress(OSError):
+        table = Path("/proc/net/if_inet6").read_text("ascii")
+        return address.packed.hex() in table.split()
+    return False
+
+
+def has_routes() -> bool:
+    """Return whether IPv4 has been used here: before, every address can be bound."""
+    try:
+        with Path("/proc/net/fib_trie").open("rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return True

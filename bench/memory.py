@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from syncache import _core
 
-from . import native, python_side
+from . import native, one_tuple, python_side
 from .figure import Family, Figure, Goal
 from .machine import levels
 
@@ -244,6 +244,7 @@ FAMILIES = (
             ),
         ),
     ),
+    *one_tuple.FAMILIES,
     Family(
         "entry",
         "bytes",

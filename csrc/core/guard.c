@@ -3,6 +3,8 @@
  *
  *   much      data and ACKs in the window that say something new: they pass
  *   little    small or out of order, a duplicate ACK: some in each burst pass
+ *   tiny      small and out of order: some in each time window, since each costs
+ *             the stack an object and an ACK of its own
  *   repeated  what an honest peer sends again: some in each time window
  *   strange   what RFC 5961 answers by a challenge ACK: as many as are answered
  *   nothing   a RST outside the window
@@ -18,6 +20,7 @@
 enum guard_kind {
     GUARD_MUCH,
     GUARD_LITTLE,
+    GUARD_TINY,
     GUARD_REPEATED,
     GUARD_STRANGE,
     GUARD_NOTHING
@@ -102,9 +105,9 @@ guard_text(struct guard *guard, const struct wire_segment *segment,
         return GUARD_REPEATED;
     if (next)
         guard->seen = end;
-    if (next && segment->payload_size >= GUARD_SMALL_BYTES)
-        return GUARD_MUCH;
-    return GUARD_LITTLE;
+    if (segment->payload_size < GUARD_SMALL_BYTES)
+        return next ? GUARD_LITTLE : GUARD_TINY;
+    return next ? GUARD_MUCH : GUARD_LITTLE;
 }
 
 static enum guard_kind
@@ -153,7 +156,7 @@ guard_advance(struct guard *guard, const struct guard_limits *limits)
     }
     if (limits->now_ms - guard->since_ms >= limits->window_ms) {
         guard->since_ms = limits->now_ms;
-        guard->strange = guard->repeated = 0;
+        guard->strange = guard->repeated = guard->tiny = 0;
     }
 }
 
@@ -173,6 +176,8 @@ guard_passes(struct guard *guard, const struct guard_limits *limits,
         return true;
     case GUARD_LITTLE:
         return guard_count(&guard->small, GUARD_SMALL_MAX);
+    case GUARD_TINY:
+        return guard_count(&guard->tiny, GUARD_TINY_MAX);
     case GUARD_REPEATED:
         return guard_count(&guard->repeated, GUARD_REPEATED_MAX);
     case GUARD_STRANGE:

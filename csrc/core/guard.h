@@ -11,8 +11,9 @@
 #include "wire.h"
 
 /* Limits: of segments that an honest peer may repeat, in a time window of ack_war_timewindow; of small segments, which
- * cost the stack more than they carry, in one burst. */
+ * cost the stack more than they carry, in one burst; of those that are out of order too in a time window. */
 #define GUARD_REPEATED_MAX 64
+#define GUARD_TINY_MAX 255
 #define GUARD_SMALL_MAX 64
 #define GUARD_SMALL_BYTES 128
 #define GUARD_FAR 0x40000000u         /* no window is wider (RFC 7323 2.3) */
@@ -30,7 +31,8 @@ struct guard {
     uint8_t strange;                  /* segments that no honest peer sends */
     uint8_t repeated;
     uint8_t small;
-    uint8_t reserved[3];
+    uint8_t tiny;
+    uint8_t reserved[2];
 };
 
 _Static_assert(sizeof(struct guard) == 44, "no hidden padding");

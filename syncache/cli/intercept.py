@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from ..flow_session import Session
 
 NO_OFFLOAD = "no offload, connections stay here: "
-PACKET_RING_BYTES = 8 * 1024 * 1024  # more would leave the processor's caches
 ROWS_A_PART = 24  # of a large table, at about 25 us a row
 LOSSES_EVERY = 10.0  # seconds between reports of events that were not logged
 
@@ -280,9 +279,8 @@ def open_link(options: argparse.Namespace, name: str) -> Iterator[Forwarder]:
     else:
         from ..links.packet import Packet
 
-        ring = opts.ring_of(options, PACKET_RING_BYTES)
         hints = {"cpu": options.cpu, "priority": options.priority}
-        link = Packet(name, forward=True, **ring, **hints)
+        link = Packet(name, forward=True, **opts.ring_of(options), **hints)
     try:
         yield link
     finally:

@@ -93,8 +93,8 @@ def add_ring(p: argparse.ArgumentParser) -> None:
         "--ring",
         metavar="BYTES",
         type=int,
-        help="of AF_PACKET: what the kernel may hold before it drops frames [2 MiB; "
-        "of intercept 8 MiB, of a tap 32 MiB]",
+        help="of AF_PACKET: what the kernel may hold before it drops frames [8 MiB; "
+        "of a tap 32 MiB]",
     )
     p.add_argument(
         "--block",
@@ -106,15 +106,9 @@ def add_ring(p: argparse.ArgumentParser) -> None:
     )
 
 
-def ring_of(options: argparse.Namespace, ring: int | None = None) -> dict[str, Any]:
-    """Return the arguments of `Packet` that `add_ring` asks for.
-
-    Args:
-        options: Of the command line.
-        ring: Bytes where no other number was asked for; None: the link's own.
-    """
-    wanted = options.ring if options.ring is not None else ring
-    found = {"ring": wanted, "block": options.block}
+def ring_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `Packet` that `add_ring` asks for."""
+    found = {"ring": options.ring, "block": options.block}
     return {name: value for name, value in found.items() if value is not None}
 
 

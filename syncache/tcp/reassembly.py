@@ -9,30 +9,31 @@ See RFC 9293 3.10.7.4 (queueing out-of-order segments); RFC 2018 4 (order of blo
 
 from __future__ import annotations
 
+from itertools import islice
+
 PIECES_MAX = 4096
 
 
 class Block:
     """A contiguous run of bytes."""
 
-    __slots__ = ("end", "pieces", "start", "touched")
+    __slots__ = ("end", "pieces", "start")
 
     def __init__(self, start: int, piece: bytes) -> None:
         self.start = start
         self.end = start + len(piece)
         self.pieces = [piece]
-        self.touched = 0
 
 
 class Reassembly:
     """The out-of-order blocks above RCV.NXT."""
 
-    __slots__ = ("_blocks", "_clock", "_pieces", "size")
+    __slots__ = ("_blocks", "_grown", "_pieces", "size")
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
+        self._grown: dict[Block, None] = {}  # the same, the one that grew last behind
         self._pieces = 0
-        self._clock = 0
         self.size = 0
 
     def __bool__(self) -> bool:
@@ -55,8 +56,8 @@ class Reassembly:
             self._pieces += 1
             self.size += len(data)
         self._absorb(index)
-        self._clock += 1
-        block.touched = self._clock
+        self._grown.pop(block, None)
+        self._grown[block] = None
 
     def overlap(self, start: int, end: int) -> tuple[int, int]:
         """Return the first range of these bytes that is there; an empty one if none."""
@@ -71,6 +72,7 @@ class Reassembly:
         taken: list[bytes] = []
         while self._blocks and self._blocks[0].start <= rcv_nxt:
             block = self._blocks.pop(0)
+            del self._grown[block]
             self._pieces -= len(block.pieces)
             self.size -= block.end - block.start
             for piece in block.pieces:
@@ -85,12 +87,13 @@ class Reassembly:
         """Return up to `count` blocks, the one that grew last first."""
         if len(self._blocks) == 1:
             return [(self._blocks[0].start, self._blocks[0].end)]
-        order = sorted(self._blocks, key=lambda block: -block.touched)
-        return [(block.start, block.end) for block in order[:count]]
+        last = islice(reversed(self._grown), count)
+        return [(block.start, block.end) for block in last]
 
     def clear(self) -> None:
         """Forget everything."""
         self._blocks.clear()
+        self._grown.clear()
         self._pieces = self.size = 0
 
     def _append(self, block: Block, piece: bytes) -> None:
@@ -107,6 +110,7 @@ class Reassembly:
             if after.start > block.end:
                 return
             del self._blocks[index + 1]
+            del self._grown[after]
             self._pieces -= len(after.pieces)
             self.size -= after.end - after.start
             start = after.start

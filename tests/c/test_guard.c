@@ -81,7 +81,10 @@ test_segment_that_changes_nothing_passes_in_a_bounded_number(void)
         {ACK, NXT, MAX, 0, GUARD_REPEATED_MAX + 1}, /* the first is news */
         /* what costs more than it says */
         {ACK, NXT, UNA, 0, GUARD_SMALL_MAX},
-        {ACK, NXT + 1, UNA, 1, GUARD_SMALL_MAX},
+        {ACK, NXT + 1, UNA, 1, GUARD_TINY_MAX},
+        {ACK | FIN, NXT + 1, UNA, 0, GUARD_TINY_MAX},
+        {ACK, NXT + 1, UNA, GUARD_SMALL_BYTES - 1, GUARD_TINY_MAX},
+        {ACK, NXT + 1, UNA, GUARD_SMALL_BYTES, GUARD_SMALL_MAX},
         {ACK, NXT + 900, UNA, 900, GUARD_SMALL_MAX},
     };
     static const uint32_t bases[] = {0, 0xffffffffu - NXT, 0x80000000u - UNA};
@@ -143,15 +146,18 @@ test_counts_begin_anew_with_their_time(void)
     start(false);
     EXPECT_EQ(5, of_thousand(SYN, NXT, 0, 0));
     EXPECT_EQ(GUARD_REPEATED_MAX, of_thousand(ACK, NXT - 1, UNA, 0));
-    EXPECT_EQ(GUARD_SMALL_MAX, of_thousand(ACK, NXT + 1, UNA, 1));
+    EXPECT_EQ(GUARD_SMALL_MAX, of_thousand(ACK, NXT + 1, UNA, 900));
+    EXPECT_EQ(GUARD_TINY_MAX, of_thousand(ACK, NXT + 1, UNA, 1));
     limits.turn++;
     EXPECT_EQ(0, of_thousand(SYN, NXT, 0, 0));
-    EXPECT_EQ(GUARD_SMALL_MAX, of_thousand(ACK, NXT + 1, UNA, 1));
+    EXPECT_EQ(GUARD_SMALL_MAX, of_thousand(ACK, NXT + 1, UNA, 900));
+    EXPECT_EQ(0, of_thousand(ACK, NXT + 1, UNA, 1));
     limits.now_ms += 999;
     EXPECT_EQ(0, of_thousand(SYN, NXT, 0, 0));
     limits.now_ms += 1;
     EXPECT_EQ(5, of_thousand(SYN, NXT, 0, 0));
     EXPECT_EQ(GUARD_REPEATED_MAX, of_thousand(ACK, NXT - 1, UNA, 0));
+    EXPECT_EQ(GUARD_TINY_MAX, of_thousand(ACK, NXT + 1, UNA, 1));
 }
 
 static void

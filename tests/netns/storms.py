@@ -69,11 +69,10 @@ class Stormed(Shielded):
         for family, address in ADDRESS.items():
             size, quick = ("24", ()) if family == 4 else ("64", ("nodad",))
             self.us.run("ip", "addr", "add", f"{address}/{size}", "dev", "o0", *quick)
-            route = SPOOFED[family], "via", CLIENT[family]
-            self.us.run("ip", "route", "add", *route)
             listener = self.us.start(self.clients, "serve", address, 80, stdin=-1)
             assert "ready\n" == listener.stdout.readline()
             self.listeners.append(listener)
+        self.route_back()
 
     def start_engine(self, engine, *words, app=("--echo",)):
         """Start an engine, a server with its application, and wait for its line."""
@@ -87,7 +86,14 @@ class Stormed(Shielded):
         self.log = Path(self.folder, "log")
         self.process = self.us.start(*COMMAND, *command, "--log", self.log, *words)
         wait_until(self.has_begun)
+        if engine in SERVING:
+            self.route_back()
         return self.process
+
+    def route_back(self):
+        """Where the flood's sources are, for what leaves by the kernel's routes."""
+        for family, prefix in SPOOFED.items():
+            self.us.run("ip", "route", "add", prefix, "via", CLIENT[family])
 
     def has_begun(self):
         """Has it said its first line?"""

@@ -87,22 +87,19 @@ def test_interface_that_is_missing_is_found_by_check(command, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "ring", "expected"),
+    ("words", "expected"),
     [
-        ([], None, {}),
-        ([], 8192, {"ring": 8192}),
-        (["--ring", "65536", "--block", "0"], 8192, {"ring": 65536, "block": 0}),
-        (["--block", "4096"], None, {"block": 4096}),
+        ([], {}),
+        (["--ring", "65536", "--block", "0"], {"ring": 65536, "block": 0}),
+        (["--block", "4096"], {"block": 4096}),
     ],
 )
 @pytest.mark.parametrize("module", [serve, intercept, inspect, advise])
-def test_ring_of_an_interface_is_the_commands_unless_asked_for(
-    module, words, ring, expected
-):
+def test_ring_of_an_interface_is_the_links_unless_asked_for(module, words, expected):
     """A number that was not given is left to the link."""
     minimum = MINIMUM.get(module.__name__.rpartition(".")[2], ["lo"])
     asked = module.parser().parse_args([*minimum, *words])
-    assert expected == options.ring_of(asked, ring)
+    assert expected == options.ring_of(asked)
 
 
 def test_ring_that_cannot_be_is_refused_before_listening(capsys):

@@ -105,13 +105,17 @@ def test_reset_in_a_flood_is_taken(family):
     assert "CLOSED" == hand.state
 
 
-def test_small_segments_of_one_connection_fill_no_turn(family):
-    """Bytes ahead of a hole, one a segment: 64 of a ring's 256."""
+@pytest.mark.parametrize(("size", "passed"), [(1, 255), (127, 255), (128, 8 * 64)])
+def test_segments_ahead_of_a_hole_fill_no_turn(family, size, passed):
+    """Tiny ones in a number for each second, others 64 of a ring's 256."""
     hand = established(family)
     hand.inject(". 1:101(100) ack 1")
     hand.advance(ms=100)
-    lines = tuple(f". {seq}:{seq + 1}(1) ack 1" for seq in range(200, 2200, 2))
-    assert 4 * 64 == flood(hand, 1024, lines)
+    first = range(200, 2200, 2)
+    lines = tuple(f". {seq}:{seq + size}({size}) ack 1" for seq in first)
+    assert passed == flood(hand, 2048, lines)
+    hand.advance(ms=1000)
+    assert passed == flood(hand, 2048, lines)
 
 
 def test_flood_on_a_tuple_in_time_wait_is_bounded(family):

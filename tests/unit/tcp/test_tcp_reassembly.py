@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +54,19 @@ def test_pieces_are_bounded():
     queue.clear()
     assert not queue
     assert 0 == queue.size
+
+
+def test_blocks_to_report_are_found_without_a_look_at_the_others():
+    """A thousand islands of a byte make an ACK no dearer than three do."""
+    queue = Reassembly()
+    for n in range(PIECES_MAX):
+        queue.add(2 * n + 1, b"x")
+    tracemalloc.start()
+    try:
+        newest = queue.newest(3)
+        spent = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    last = 2 * PIECES_MAX - 1
+    assert [(last, last + 1), (last - 2, last - 1), (last - 4, last - 3)] == newest
+    assert spent < 8 * PIECES_MAX  # of a list of them all

@@ -12,7 +12,7 @@
 #   make handshakes  a million handshakes with the kernel, 10 minutes
 #   make fleet-soak  100,000 handshakes with a fleet that changes, 4 minutes
 #   make floods      clients served in floods of ten kinds, 6 minutes
-#   make floods-logs clients in a flood whose log nobody reads, 4 minutes
+#   make floods-logs clients in a flood whose log nobody reads, 15 minutes
 #   make floods-soak kills and reloads in floods, 12 minutes
 #   make monitoring  metrics and alerts with prometheus and promtool themselves
 #   make bench       timings, by named cases

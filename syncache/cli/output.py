@@ -34,6 +34,7 @@ QUEUE_BYTES = 1024 * 1024  # about 10,000 lines
 BATCH_BYTES = 16 * 1024
 CLOSE_SECONDS = 0.5  # how long a stalled reader may delay the end
 RETRY_SECONDS = 1.0  # after an error that may pass, such as a full disk
+GATHER_SECONDS = 0.05  # lines that come meanwhile are written at once
 EVENTS_A_SECOND = 2000  # 30 to 60 us each: at most 12 % of a processor
 EVENTS_A_TURN = 8  # so half a millisecond at most before the next packets
 
@@ -191,8 +192,11 @@ class Output:
                 self._writing = batch.count(b"\n")
                 self._write(batch)
                 self._writing = 0
-            if self._end.is_set():
+            # Each time that this thread runs, the packets wait for Python's lock.
+            if self._end.wait(GATHER_SECONDS) and not self._queue:
                 return
+            if self._queue:
+                self._wake.set()
 
     def _opened(self, path: Path) -> int:
         """Open the file; -1 if that fails for a reason that passes."""

@@ -20,6 +20,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from contextlib import suppress
@@ -30,7 +31,7 @@ from ..keyring import DerivedKeyring, Keyring, Master
 from .link import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
 PR_SET_PDEATHSIG = 1
@@ -104,17 +105,20 @@ def run(
     begin_fd, begin = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    children: set[int] = set()
+    children: dict[int, int] = {}  # the end of a pipe that each reads
     parent = os.getpid()
     before_hup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for index in range(count):
+        heard, told = os.pipe()
         child = os.fork()
         if child == 0:
-            os.close(ready)
-            os.close(begin)
+            for descriptor in (ready, begin, told, *children.values()):
+                os.close(descriptor)
             cpu = cpus[index % len(cpus)]
-            _end(work, Shard(index, count, keys, cpu, ready_fd, begin_fd), parent)
-        children.add(child)
+            shard = Shard(index, count, keys, cpu, ready_fd, begin_fd)
+            _end(work, shard, parent, heard)
+        os.close(heard)
+        children[child] = told
     os.close(ready_fd)
     os.close(begin_fd)
 
@@ -142,9 +146,12 @@ def run(
         signal.signal(signal.SIGHUP, before_hup)
 
 
-def _end(work: Callable[[Shard], object], shard: Shard, parent: int) -> None:
+def _end(
+    work: Callable[[Shard], object], shard: Shard, parent: int, heard: int
+) -> None:
     """Do the work of a child, and end it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=_listen, args=[heard], daemon=True).start()
     status = 1
     try:
         if os.getppid() == parent:
@@ -164,6 +171,18 @@ def _end(work: Callable[[Shard], object], shard: Shard, parent: int) -> None:
         os._exit(status)
 
 
+def _listen(heard: int) -> None:
+    """Take signals that the parent may not send, and its end, for what they are.
+
+    Who becomes another user is out of reach of a parent without CAP_KILL, and is sent
+    nothing any more when that dies.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    while number := os.read(heard, 1):
+        os.kill(os.getpid(), number[0])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _let_begin(ready: int, begin: int, count: int) -> bool:
     """Let the children go on once all are ready; if one ends before, none does."""
     waiting = 0
@@ -177,7 +196,7 @@ def _let_begin(ready: int, begin: int, count: int) -> bool:
     return waiting == count
 
 
-def _wait_for(children: set[int], look: Callable[[], object]) -> int:
+def _wait_for(children: dict[int, int], look: Callable[[], object]) -> int:
     """Wait for all; the first failure ends the others."""
     failed = 0
     while children:
@@ -188,18 +207,21 @@ def _wait_for(children: set[int], look: Callable[[], object]) -> int:
             time.sleep(WAIT_SECONDS)
         if child not in children:
             continue
-        children.discard(child)
+        os.close(children.pop(child))
         if status != 0 and not failed:
             failed = 1
             _terminate(children)
     return failed
 
 
-def _terminate(children: set[int]) -> None:
+def _terminate(children: Mapping[int, int]) -> None:
     _send(children, signal.SIGTERM)
 
 
-def _send(children: set[int], number: int) -> None:
-    for child in list(children):
-        with suppress(ProcessLookupError):
-            os.kill(child, number)
+def _send(children: Mapping[int, int], number: int) -> None:
+    for child, told in list(children.items()):
+        with suppress(ProcessLookupError, BrokenPipeError):
+            try:
+                os.kill(child, number)
+            except PermissionError:
+                os.write(told, bytes([number]))

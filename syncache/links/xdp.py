@@ -293,6 +293,8 @@ class Xdp:
             found = sock.getsockopt(SOL_XDP, XDP_MMAP_OFFSETS, OFFSETS.size)
         except OSError as error:
             message = f"cannot have {frames} frames of AF_XDP: {error.strerror}"
+            if error.errno == errno.ENOBUFS:  # xdp_umem.c: too much memory is locked
+                message += ": look at `ulimit -l`, or LimitMEMLOCK= of the unit"
             raise LinkError(message, error.errno) from None
         numbers = OFFSETS.unpack(found)
         rings = []

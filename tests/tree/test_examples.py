@@ -55,6 +55,14 @@ def test_unit_runs_a_command_line_that_check_takes(path):
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_unit_reloads_a_process_of_another_user(path):
+    """Without CAP_KILL root may not: the manager itself has to send the signal."""
+    service = unit(path)["Service"]
+    assert service["ExecReload"].startswith("+")
+    assert "bpf" in service["SystemCallFilter"].split()
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
 def test_unit_is_one_that_systemd_reads(path, tmp_path):
     """Where the program is there to ask; its word about our command does not count."""
     program = shutil.which("systemd-analyze")
@@ -86,3 +94,4 @@ def test_access_list_protects_the_web():
     lines = (CONFIGURATION / "web.acl").read_text().splitlines()
     acl = AccessList.parse(lines, name="web")
     assert acl.permits(("198.51.100.1", 1), ("192.0.2.80", 443))
+    assert acl.permits(("2001:db8:1::1", 1), ("2001:db8::80", 443))

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from syncache import Keyring, Kind, Segment, Syncache, Sysctl
+from syncache.cli.privileges import Account, drop, limit
 from syncache.links import LinkError
 from syncache.links.shard import run
 from syncache.options import Mss, SackPermitted, Timestamps, WindowScale, encode
@@ -155,6 +156,49 @@ def test_parent_hears_once_all_work_and_of_each_reload(tmp_path):
     assert 0 == run(2, work, turn=turn)
     assert False is heard[0]
     assert 1 == sum(heard)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize("end", ["signal", "death"])
+def test_shards_of_another_user_hear_of_signals_and_of_the_end(tmp_path, end):
+    """Their parent may send them none, as root without CAP_KILL, and may be killed."""
+    tmp_path.chmod(0o777)
+    folder = os.open(tmp_path, os.O_RDONLY)  # those above are root's
+
+    def touch(name):
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+
+    def work(shard):
+        def note(number, _):
+            touch(f"{signal.Signals(number).name}{shard.index}")
+            if number == signal.SIGTERM:
+                raise SystemExit(0)
+
+        signal.signal(signal.SIGHUP, note)
+        signal.signal(signal.SIGTERM, note)
+        drop(Account("other", 65534, 65534))
+        shard.ready()
+        touch(f"ready{shard.index}")
+        time.sleep(60)
+
+    parent = os.fork()
+    if parent == 0:
+        limit([6, 7])  # CAP_SETGID and CAP_SETUID
+        os._exit(run(2, work))
+    for index in range(2):
+        wait_for(tmp_path / f"ready{index}")
+    if end == "signal":
+        os.kill(parent, signal.SIGHUP)
+        for index in range(2):
+            wait_for(tmp_path / f"SIGHUP{index}")
+        os.kill(parent, signal.SIGTERM)
+    else:
+        os.kill(parent, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(parent, 0)[1])
+    for index in range(2):
+        wait_for(tmp_path / f"SIGTERM{index}")
+    os.close(folder)
+    assert status == (0 if end == "signal" else -signal.SIGKILL)
 
 
 def test_no_shard_at_all_is_refused():

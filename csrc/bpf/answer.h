@@ -17,18 +17,27 @@ enum answer { ANSWER_PASS, ANSWER_DROP, ANSWER_COOKIE };
 /* A socket that was looked up, and its queues. */
 struct listener {
     bool mptcp;
+    bool signing;  /* has keys of TCP-MD5 or TCP-AO */
     bool full;     /* the accept queue */
     uint32_t backlog; /* in it */
     uint32_t qlen; /* half-open connections */
     uint32_t backlog_max;
     uint32_t mss; /* its TCP_MAXSEG; 0: none */
+    uint32_t buffer; /* its SO_RCVBUF, as the kernel counts it */
+};
+
+/* What a SYN-ACK says of us, which the listener may lower. */
+struct offer {
+    uint32_t mss;
+    uint32_t window;
 };
 
 static inline bool
 listener_read(struct bpf_sock *socket, struct listener *listener)
 {
     void *tcp = socket_tcp(socket);
-    uint32_t qlen, backlog, backlog_max, mptcp, mss;
+    uint32_t qlen, backlog, backlog_max, mptcp, mss, buffer;
+    uint64_t md5, ao;
 
     if (tcp == NULL)
         return false;
@@ -37,12 +46,17 @@ listener_read(struct bpf_sock *socket, struct listener *listener)
     KERNEL_BACKLOG(backlog, tcp);
     KERNEL_BACKLOG_MAX(backlog_max, tcp);
     KERNEL_MSS(mss, tcp);
+    KERNEL_RCVBUF(buffer, tcp);
+    KERNEL_MD5(md5, tcp);
+    KERNEL_AO(ao, tcp);
     listener->mptcp = mptcp != 0;
     listener->qlen = qlen;
     listener->backlog_max = backlog_max;
     listener->backlog = backlog;
     listener->full = backlog > backlog_max;
     listener->mss = mss;
+    listener->buffer = buffer;
+    listener->signing = (md5 | ao) != 0;
     return true;
 }
 
@@ -76,7 +90,11 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
         counters->mptcp++;
         return ANSWER_PASS;
     }
-    if (config->mode != SHIELD_ALWAYS) {
+    if (listener->signing) {
+        counters->signing++;
+        return ANSWER_PASS;
+    }
+    if (config->mode != SHIELD_ALWAYS && (config->flags & SHIELD_ONLY) == 0) {
         if (answer_is_flooded(config, listener)) {
             if (now_ns >= service->flood_ns)
                 tell(counters, SHIELD_EVENT_FLOOD, address, size, port, listener->qlen, now_ns);
@@ -98,11 +116,26 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
     return ANSWER_COOKIE;
 }
 
-/* `tuple` is addresses and ports as they lie in the packet; `mss` becomes the listener's own, if it has one. */
+/* Half of the buffer is for data (tcp_win_from_space), and what is beyond would be dropped.  Whole segments. */
+static inline void
+answer_lower(struct offer *offer, const struct listener *listener)
+{
+    uint32_t space = listener->buffer >> 1;
+
+    if (listener->mss != 0 && listener->mss < offer->mss)
+        offer->mss = listener->mss;
+    if (space >= offer->window)
+        return;
+    offer->window = space;
+    if (space > offer->mss && offer->mss != 0)
+        offer->window -= space % offer->mss;
+}
+
+/* `tuple` is addresses and ports as they lie in the packet; `offer` becomes the listener's own, where it is less. */
 static inline enum answer
 answer(void *context, const struct shield_config *config, struct shield_service *service,
        struct shield_counters *counters, const uint32_t *tuple, uint32_t tuple_size, uint64_t now_ns,
-       uint32_t *mss)
+       struct offer *offer)
 {
     struct listener listener = {0};
     enum answer decided = ANSWER_PASS;
@@ -120,8 +153,8 @@ answer(void *context, const struct shield_config *config, struct shield_service 
         counters->known++;
     else if (listener_read(socket, &listener))
         decided = answer_listener(config, service, counters, &listener, tuple, tuple_size, now_ns);
-    if (listener.mss != 0 && listener.mss < *mss)
-        *mss = listener.mss;
+    if (decided == ANSWER_COOKIE)
+        answer_lower(offer, &listener);
     socket_release(socket);
     return decided;
 }

@@ -27,7 +27,7 @@ struct packet {
     uint32_t segment;   /* bytes of TCP, options and data */
     uint32_t header;    /* bytes of TCP header and options */
     uint64_t addresses; /* sum of their words */
-    uint32_t mss_ours;  /* of the SYN-ACK */
+    struct offer offer; /* of the SYN-ACK */
     struct tuple tuple;
 };
 
@@ -209,7 +209,7 @@ write_options(struct scratch *scratch, uint32_t *options,
     uint32_t count = 1;
 
     options[0] = 0x00000402 |
-                 swap16(packet->mss_ours) << 16;
+                 swap16(packet->offer.mss) << 16;
     if (scratch->wscale != SYNCACHE_WSCALE_NONE)
         options[count++] = 0x00030301 | config->rcv_wscale << 24;
     if (scratch->timestamps != 0) {
@@ -238,7 +238,7 @@ write_tcp(struct scratch *scratch, uint32_t *tcp,
     tcp[0] = packet->tuple.ports << 16 | packet->tuple.ports >> 16;
     tcp[1] = swap32(iss);
     tcp[2] = swap32(swap32(scratch->tcp[1]) + 1);
-    tcp[3] = words << 4 | 0x1200 | swap16(config->window) << 16;
+    tcp[3] = words << 4 | 0x1200 | swap16(packet->offer.window) << 16;
     tcp[4] = 0;
     sum += sums_pseudo(words * 4);
     if (FRAME_FINISHED_LATER && scratch->finished == 0) {
@@ -367,12 +367,12 @@ decide(frame_context *frame, const struct scratch *scratch,
         for (int i = 0; i < 8; i++)
             tuple[i] = scratch->ip[2 + i];
         tuple[8] = packet->tuple.ports;
-        return answer(frame, config, service, counters, tuple, 36, now_ns, &packet->mss_ours);
+        return answer(frame, config, service, counters, tuple, 36, now_ns, &packet->offer);
     }
     tuple[0] = scratch->ip[3];
     tuple[1] = scratch->ip[4];
     tuple[2] = packet->tuple.ports;
-    return answer(frame, config, service, counters, tuple, 12, now_ns, &packet->mss_ours);
+    return answer(frame, config, service, counters, tuple, 12, now_ns, &packet->offer);
 }
 
 /* The verdict on a frame. */
@@ -421,7 +421,8 @@ answer_any(frame_context *frame)
     if ((config->flags & SHIELD_VERIFY) &&
         !is_checked(frame, scratch, &packet, counters))
         return FRAME_DROP;
-    packet.mss_ours = cookie_family(config, &packet.tuple)->mss_ours;
+    packet.offer.mss = cookie_family(config, &packet.tuple)->mss_ours;
+    packet.offer.window = config->window;
     enum answer decided =
         decide(frame, scratch, &packet, config, service, counters, now_ns);
     if (decided != ANSWER_COOKIE)

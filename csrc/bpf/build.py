@@ -49,10 +49,19 @@ FIELDS = {  # numbers of kernel.h: structure, members
     28674: "sock.sk_ack_backlog",
     28675: "sock.sk_max_ack_backlog",
     28677: "tcp_sock.rx_opt/tcp_options_received.user_mss",
+    28678: "sock.sk_rcvbuf",
+    28681: "inet_sock.min_ttl",
 }
-OPTIONAL = {28676: "tcp_sock.is_mptcp"}
+OPTIONAL = {
+    28676: "tcp_sock.is_mptcp",
+    28679: "tcp_sock.md5sig_info",
+    28680: "tcp_sock.ao_info",
+    28682: "inet_sock.pinet6",
+    28683: "ipv6_pinfo.min_hopcount",
+}
 MAP = struct.Struct("<5I")
-LOAD_WORD, LOAD_HALF, LOAD_BYTE = 0x61, 0x69, 0x71
+LOAD_WORD, LOAD_HALF, LOAD_BYTE, LOAD_LONG = 0x61, 0x69, 0x71, 0x79
+LOADS = {LOAD_WORD, LOAD_HALF, LOAD_BYTE, LOAD_LONG}
 R_BPF_64_64, R_BPF_64_32 = 1, 10
 SKIP = 77
 
@@ -130,9 +139,11 @@ def describe(name: str, section: str, made: Object) -> tuple[bytes, list[list[ob
             raise SystemExit(f"{name}: relocation {kind} of {symbol}")
     for instruction in range(len(code) // 8):
         (offset,) = struct.unpack_from("<h", code, 8 * instruction + 2)
-        if offset in FIELDS and code[8 * instruction] in {LOAD_WORD, LOAD_HALF}:
+        if code[8 * instruction] not in LOADS:
+            continue
+        if offset in FIELDS:
             places.append(["field", instruction, FIELDS[offset]])
-        if offset in OPTIONAL and code[8 * instruction] == LOAD_BYTE:
+        if offset in OPTIONAL:
             places.append(["optional", instruction, OPTIONAL[offset]])
     return bytes(code), sorted(places, key=lambda place: str(place[1]).zfill(8))
 

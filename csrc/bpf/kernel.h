@@ -71,6 +71,19 @@ static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_soc
 #define KERNEL_MPTCP(value, socket) \
     __asm__ volatile("%0 = *(u8 *)(%1 + 28676)" : "=r"(value) : "r"(socket))
 
+/* Whether a pointer is there, as 0 or 1. */
+#define KERNEL_IS_SET(value, pointer, number) \
+    __asm__ volatile("%0 = *(u64 *)(%1 + " #number ")\n\tif %0 == 0 goto +2\n\t%0 = 1\n\tgoto +1\n\t%0 = 0" \
+                     : "=r"(value) \
+                     : "r"(pointer))
+#define KERNEL_RCVBUF(value, socket) KERNEL_FIELD(value, socket, 28678)
+#define KERNEL_MD5(value, socket) KERNEL_IS_SET(value, socket, 28679)
+#define KERNEL_AO(value, socket) KERNEL_IS_SET(value, socket, 28680)
+/* The least hop limit that a socket takes, of IPv4 and of IPv6, whose part is reached by a pointer. */
+#define KERNEL_MIN_TTL(value, socket) __asm__ volatile("%0 = *(u8 *)(%1 + 28681)" : "=r"(value) : "r"(socket))
+#define KERNEL_V6(part, socket) __asm__ volatile("%0 = *(u64 *)(%1 + 28682)" : "=r"(part) : "r"(socket))
+#define KERNEL_MIN_HOPS(value, part) __asm__ volatile("%0 = *(u8 *)(%1 + 28683)" : "=r"(value) : "r"(part))
+
 /* A loop whose body the verifier looks at until nothing new comes of it, not once for each round (Linux 6.4). */
 struct bpf_iter_num {
     uint64_t opaque;

@@ -31,7 +31,8 @@ enum shield_flag {
     SHIELD_VERIFY = 16,     /* checksums of SYNs are verified */
     SHIELD_REPLAY = 32,     /* a handshake makes one connection */
     SHIELD_BLOCKED = 64,    /* there are networks whose SYNs are dropped */
-    SHIELD_SHARED = 128     /* machines of a group tell each other which handshakes they have completed */
+    SHIELD_SHARED = 128,    /* machines of a group tell each other which handshakes they have completed */
+    SHIELD_ONLY = 256       /* the kernel keeps nothing half-open: no listener is calm */
 };
 
 /* SipHash with the key mixed in, where a message begins. */
@@ -113,6 +114,7 @@ struct shield_counters {
     uint64_t known;       /* passed: the tuple has a connection */
     uint64_t no_listener; /* passed: nobody listens */
     uint64_t mptcp;       /* passed: an MPTCP listener */
+    uint64_t signing;     /* passed: a listener with keys of TCP-MD5 or TCP-AO */
     uint64_t off;         /* passed: the service or the namespace is the kernel's */
     uint64_t unfit;       /* passed: MSS too small, MD5 or AO, odd addresses */
     uint64_t no_key;      /* passed: no key for this time */
@@ -129,6 +131,7 @@ struct shield_counters {
     uint64_t ts_refused;  /* dropped */
     uint64_t ack_established; /* passed: the tuple has a connection by now */
     uint64_t ack_no_listener; /* passed */
+    uint64_t ack_hops;        /* passed: a hop limit that the listener does not take */
     uint64_t ack_queue_full;  /* dropped: the accept queue is full */
     uint64_t refused;     /* passed: the kernel did not take the connection */
     uint64_t events_lost; /* of struct shield_event: no room */

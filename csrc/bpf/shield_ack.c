@@ -235,6 +235,23 @@ is_full(struct scratch *scratch, const struct listener *listener,
     return listener->backlog + scratch->taken > listener->backlog_max;
 }
 
+/* Does the listener take packets from as far (IP_MINTTL, IPV6_MINHOPCOUNT)?  It drops others unseen. */
+static inline bool
+is_near_enough(void *tcp, const struct scratch *scratch, const struct ack *ack)
+{
+    uint32_t least = 0;
+    void *part;
+
+    if (!ack->tuple.v6) {
+        KERNEL_MIN_TTL(least, tcp);
+        return (scratch->ip[2] & 0xff) >= least;
+    }
+    KERNEL_V6(part, tcp);
+    if (part != NULL)
+        KERNEL_MIN_HOPS(least, part);
+    return scratch->ip[1] >> 24 >= least;
+}
+
 /* A good cookie meets the listener. */
 static inline int
 redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
@@ -258,6 +275,10 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
     void *tcp = socket_tcp(socket);
     if (tcp == NULL)
         return TC_NEXT;
+    if (!is_near_enough(tcp, scratch, ack)) {
+        counters->ack_hops++;
+        return TC_NEXT;
+    }
     int result = assign(skb, tcp, scratch, config, ack);
     if (result == NO_MEMORY) /* the client comes again */
         return TC_DROP;

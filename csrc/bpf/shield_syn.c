@@ -81,7 +81,7 @@ turn_link(uint32_t *link)
 static inline void
 write_reply(struct syn *syn, const struct shield_config *config,
             const struct tuple *tuple, uint32_t iss, uint32_t tsval,
-            uint32_t mss)
+            const struct offer *offer)
 {
     uint32_t *ip = syn->ip, *tcp = syn->tcp;
     uint64_t addresses;
@@ -99,9 +99,9 @@ write_reply(struct syn *syn, const struct shield_config *config,
     tcp[0] = tuple->ports << 16 | tuple->ports >> 16;
     tcp[2] = swap32(swap32(tcp[1]) + 1);
     tcp[1] = swap32(iss);
-    tcp[3] = 0x000012a0 | swap16(config->window) << 16;
+    tcp[3] = 0x000012a0 | swap16(offer->window) << 16;
     tcp[4] = 0;
-    tcp[5] = 0x00000402 | swap16(mss) << 16;
+    tcp[5] = 0x00000402 | swap16(offer->mss) << 16;
     tcp[9] = tcp[7]; /* TSval becomes TSecr */
     tcp[6] = 0x00030301 | config->rcv_wscale << 24;
     tcp[7] = 0x0a080204;
@@ -149,9 +149,9 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     }
     if ((config->flags & SHIELD_VERIFY) && !is_checked(syn, counters))
         return XDP_DROP;
-    uint32_t ours = config->family[0].mss_ours;
+    struct offer offer = {config->family[0].mss_ours, config->window};
     enum answer decided = answer(frame, config, service, counters, sockets,
-                                 sizeof sockets, now_ns, &ours);
+                                 sizeof sockets, now_ns, &offer);
     if (decided != ANSWER_COOKIE)
         return decided == ANSWER_DROP ? XDP_DROP : XDP_PASS;
     if (wscale > SYNCACHE_WSCALE_MAX)
@@ -162,7 +162,7 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     uint32_t tsval = cookie_timestamp(config, &tuple, now_ns);
     sources_sample(mac, &syn->ip[3], &syn->ip[4], 4, syn->tcp[0]);
     turn_link(link);
-    write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval, ours);
+    write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval, &offer);
     answer_minted(state, now_ns);
     counters->synack++;
     return XDP_TX;

@@ -12,9 +12,11 @@ from .mirror import layout, numbers
 
 KEYS: int = lib.SHIELD_KEYS
 OFF, WATCH, AUTO, ALWAYS = numbers("shield_mode", "off watch auto always")
-TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY, BLOCKED, SHARED = numbers(
-    "shield_flag",
-    "ts-ports ts-check ts-required gate-open verify replay blocked shared",
+TS_PORTS, TS_CHECK, TS_REQUIRED, GATE_OPEN, VERIFY, REPLAY, BLOCKED, SHARED, ONLY = (
+    numbers(
+        "shield_flag",
+        "ts-ports ts-check ts-required gate-open verify replay blocked shared only",
+    )
 )
 NO_EPOCH = UINT64_MASK = 2**64 - 1
 COUNTERS: tuple[str, ...] = tuple(

@@ -425,6 +425,8 @@ class Shield:
         elif told.kind == core.FLOOD and not service.flooded:
             service.flooded = True
             text = f"{where} is flooded: {told.number} half-open connections"
+            if told.number == 0:
+                text = f"{where} gets cookies, as from the kernel: its backlog is 0"
             self._events.tell(told.time, "flood", text)
         elif told.kind == core.REFUSED and not service.refused:
             service.refused = 1

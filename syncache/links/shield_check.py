@@ -38,10 +38,15 @@ _MPTCP = (
     "the listener is MPTCP, for which the kernel takes no connection from a cookie: "
     "its SYNs stay the kernel's (Go: GODEBUG=multipathtcp=0)"
 )
+_SIGNING = (
+    "the listener has keys of TCP-MD5 or TCP-AO, which a cookie cannot tell the peers "
+    "of: its SYNs stay the kernel's"
+)
 # What a counter of the programs means for a service.
 PASSED = {
     "no_listener": ("note", "nobody listens: SYNs pass, and the kernel refuses them"),
     "mptcp": ("note", _MPTCP),
+    "signing": ("note", _SIGNING),
     "known": ("note", "a connection has this tuple"),
 }
 

@@ -141,11 +141,7 @@ class ShieldConfig:
         """Return the treatment of SYNs, an enum shield_mode."""
         if self.is_off or not self._sysctl[COOKIES]:
             return core.OFF
-        mode = MODES[str(self._sysctl[MODE])]
-        # A kernel that makes nothing but cookies has no half-open connections to tell a
-        # flood by.
-        only = self._sysctl[ONLY] or host_settings.makes_only_cookies()
-        return core.ALWAYS if mode == core.AUTO and only else mode
+        return MODES[str(self._sysctl[MODE])]
 
     def _lifetime(self) -> int:
         return number(self._sysctl, LIFETIME) * 1000
@@ -159,6 +155,9 @@ class ShieldConfig:
         early = self._keys.shared and now - self._began < lives
         # A SYN-ACK that left before the clock was set has a timestamp of another one.
         checked = policy != "off" and now - self._ts_set >= lives
+        # A kernel that makes nothing but cookies has no half-open connections to tell a
+        # flood by.
+        only = sysctl[ONLY] or host_settings.makes_only_cookies()
         return (
             (core.TS_PORTS if sysctl[TS_PORTS] else 0)
             | (core.TS_CHECK if checked else 0)
@@ -168,6 +167,7 @@ class ShieldConfig:
             | (core.REPLAY if sysctl[REPLAY] else 0)
             | (core.BLOCKED if self.is_blocking else 0)
             | (core.SHARED if self.is_sharing else 0)
+            | (core.ONLY if only else 0)
         )
 
     def _renew(self, now: float) -> None:

@@ -132,24 +132,24 @@ def test_cookies_off_and_settings_in_the_way_are_mode_off():
     assert core.OFF == told(config).mode
 
 
-def test_mode_auto_is_always_with_cookies_alone():
-    """syncookies_only means what it says; watch stays watch."""
+def test_no_listener_is_calm_with_cookies_alone():
+    """syncookies_only means what it says, for what is answered and what would be."""
     config, sysctl = made()
-    sysctl[MODE] = "auto"
-    assert core.AUTO == told(config).mode
-    sysctl["net.inet.tcp.syncookies_only"] = 1
-    assert core.ALWAYS == told(config).mode
-    sysctl[MODE] = "watch"
-    assert core.WATCH == told(config).mode
+    for mode, seen in (("auto", core.AUTO), ("watch", core.WATCH)):
+        sysctl[MODE] = mode
+        sysctl["net.inet.tcp.syncookies_only"] = 0
+        assert (seen, 0) == (told(config).mode, told(config).flags & core.ONLY)
+        sysctl["net.inet.tcp.syncookies_only"] = 1
+        assert (seen, core.ONLY) == (told(config).mode, told(config).flags & core.ONLY)
 
 
-def test_mode_auto_is_always_where_the_kernel_makes_nothing_but_cookies(monkeypatch):
-    """Its queue would never be seen to fill; watch stays watch."""
+def test_no_listener_is_calm_where_the_kernel_makes_nothing_but_cookies(monkeypatch):
+    """Its queue would never be seen to fill."""
     monkeypatch.setattr(host_settings, "value", lambda name, default=0: 2)
     config, sysctl = made()
-    for mode, seen in (("auto", core.ALWAYS), ("watch", core.WATCH)):
+    for mode, seen in (("auto", core.AUTO), ("watch", core.WATCH)):
         sysctl[MODE] = mode
-        assert seen == config.mode()
+        assert (seen, core.ONLY) == (told(config).mode, told(config).flags & core.ONLY)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,132 @@
+"""What a listener was told by its program, and the shield has to keep to.
+
+The kernel runs the programs on packets that it is given (tools/shield_rig.py), and they
+find the listeners of this process.  Needs root itself.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from dataclasses import replace
+
+import pytest
+from shield_rig import TC_NEXT, XDP_PASS, Rig
+from test_shield_programs import answer, answered, linux_syn, minted
+
+from syncache import Segment
+from syncache._core import shield as core
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+IP_MINTTL, IPV6_MINHOPCOUNT = 21, 73  # <linux/in.h>, <linux/in6.h>
+TCP_MD5SIG, TCP_AO_ADD_KEY = 14, 38  # <linux/tcp.h>
+ADDRESS_BYTES, KEY_BYTES = 128, 80
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.close()
+
+
+def peer(family):
+    """Return a struct sockaddr_storage of the documentation's addresses."""
+    if family == 4:
+        packed = socket.inet_pton(socket.AF_INET, "203.0.113.200")
+        raw = struct.pack("=H2x4s", socket.AF_INET, packed)
+    else:
+        packed = socket.inet_pton(socket.AF_INET6, "2001:db8::200")
+        raw = struct.pack("=H6x16s4x", socket.AF_INET6, packed)
+    return raw.ljust(ADDRESS_BYTES, b"\0")
+
+
+def md5_key(family):
+    """Return a struct tcp_md5sig."""
+    return peer(family) + struct.pack("=BBHi80s", 0, 0, 6, 0, b"secret")
+
+
+def ao_key(family):
+    """Return a struct tcp_ao_add."""
+    form = "=64siIHBBBBBB80s"
+    bits = 32 if family == 4 else 128
+    tail = struct.pack(form, b"hmac(sha1)", 0, 0, 0, bits, 1, 1, 12, 6, 0, b"secret")
+    return peer(family) + tail
+
+
+KEYS = {"md5": (TCP_MD5SIG, md5_key), "ao": (TCP_AO_ADD_KEY, ao_key)}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("family", [4, 6])
+def test_listener_with_keys_for_its_peers_stays_the_kernels(rig, family, kind):
+    """It may drop an ACK that is not signed; and it has to choose from the SYN on."""
+    option, made = KEYS[kind]
+    listener = rig.listeners[family == 6]
+    segment = linux_syn(rig, family)
+    answered(rig, segment)
+    rig.counters()
+    try:
+        listener.setsockopt(socket.IPPROTO_TCP, option, made(family))
+    except OSError:  # a kernel without it, or without the algorithm
+        return
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    assert TC_NEXT == rig.skb(segment.packet()).verdict
+    assert {"syn": 2, "generic": 1 + (family == 6), "signing": 2} == rig.counters()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_packet_from_farther_than_a_listener_takes_is_no_connection(rig, family):
+    """It is dropped unseen (RFC 5082), and is no sign of a rule that drops cookies."""
+    if family == 4:
+        rig.listeners[0].setsockopt(socket.IPPROTO_IP, IP_MINTTL, 200)
+    else:
+        rig.listeners[1].setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, 200)
+    segment = linux_syn(rig, family)
+    last = answer(segment, minted(rig, segment))
+    # A packet that came by no interface is refused where it would make a connection.
+    for hops, counter in ((199, "ack_hops"), (200, "refused")):
+        rig.counters()
+        assert TC_NEXT == rig.tc(replace(last, hop_limit=hops).packet())
+        assert {"ack": 1, "cookie_good": 1, counter: 1} == rig.counters()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_window_is_no_larger_than_the_listeners_buffer(rig, family):
+    """Half of it, in whole segments; what is sent beyond would be dropped."""
+    mss = 1460 if family == 4 else 1440
+    whole = rig.config.parts.window
+    for given in (4000, 1000, whole):
+        for listener in rig.listeners:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, given)
+        size = rig.listeners[0].getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        half = size // 2
+        told = half // mss * mss if whole > half > mss else min(half, whole)
+        replies = answered(rig, linux_syn(rig, family))
+        assert [told] * 3 == [Segment.parse(reply).window for reply in replies], size
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_backlog_of_nothing_gets_cookies_as_from_the_kernel(rig, family):
+    """Whatever the mode: for the kernel its queue is always full."""
+    for listener in rig.listeners:
+        listener.listen(0)
+    rig.put(mode=core.AUTO)
+    answered(rig, linux_syn(rig, family))
+    assert {(core.FLOOD, 0)} == {(told.kind, told.number) for told in rig.told()}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_watch_counts_where_the_kernel_makes_nothing_but_cookies(rig, family):
+    """No listener is ever calm there, and auto would answer."""
+    rig.put(mode=core.WATCH, flags=core.ONLY)
+    segment = linux_syn(rig, family)
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    counted = rig.counters()
+    assert (1, 0) == (counted["would"], counted.get("calm", 0))
+    rig.put(mode=core.AUTO)
+    answered(rig, segment)
+    assert [] == rig.told()

@@ -90,6 +90,8 @@ class Shielded:
         _ip(self.client, *_pair(outside, self.us), *_up("c0", CLIENT))
         _ip(self.server, *_pair(inside, self.us), *_up("s0", ADDRESS))
         _ip(self.us, "link set o0 up", "link set i0 up")
+        self.client.ask_long("c0")
+        self.server.ask_long("s0")
         self.acl = folder / "web.acl"
         self.acl.write_text(
             "permit tcp any host 198.18.0.2 eq www\n"

@@ -191,6 +191,8 @@ class Relay:
         self.right.join("r0", self.middle, "m1", *Wire.SERVER)
         for name in ("m0", "m1"):
             self.middle.link("up", name)
+        self.left.ask_long("l0")
+        self.right.ask_long("r0")
 
     def close(self):
         for namespace in (self.left, self.middle, self.right):

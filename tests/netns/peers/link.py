@@ -1,4 +1,9 @@
-"""Change interfaces of this namespace: `link.py '["up", "tun0"]'`; prints JSON.
+"""Change interfaces in network namespaces: peers of namespace.py's.
+
+Reads orders as lines of JSON, `[PID, ["up", "tun0"]]`, where PID is a process in the
+namespace, and answers each with a line: {"found": ...} or {"error": text}.  A child
+carries out each: it enters the namespace, which is for good.  So the library that this
+takes, which is dear to import, is imported once.
 
 add NAME [ADDRESS]     a persistent TUN device, up, with an address
 up NAME, down NAME     its state
@@ -16,9 +21,11 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import json
+import os
 import socket
 import struct
 import sys
+import traceback
 
 from pyroute2 import IPRoute
 
@@ -119,5 +126,36 @@ def main(action, name, *addresses):
         return None
 
 
+def enter(pid):
+    """Become a member of the namespaces of a process; without root its user's too."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = ["net"] if os.geteuid() == 0 else ["user", "net"]
+    files = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in names]
+    for file in files:
+        if libc.setns(file, 0):
+            raise OSError(ctypes.get_errno(), "setns(2)")
+        os.close(file)
+
+
+def answer(pid, words):
+    """Do what an order says; return the answer."""
+    try:
+        enter(pid)
+        return {"found": main(*words)}
+    except Exception:  # noqa: BLE001
+        return {"error": traceback.format_exc()}
+
+
+def serve(orders):
+    """Carry out orders until there are no more."""
+    for order in orders:
+        child = os.fork()
+        if child == 0:
+            print(json.dumps(answer(*json.loads(order))), flush=True)
+            os._exit(0)
+        if status := os.waitpid(child, 0)[1]:
+            print(json.dumps({"error": f"ended with {status}: {order}"}), flush=True)
+
+
 if __name__ == "__main__":
-    print(json.dumps(main(*json.loads(sys.argv[1]))))
+    serve(sys.stdin)

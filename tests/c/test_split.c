@@ -134,6 +134,90 @@ test_piece_fits_where_there_is_less_room(void)
 }
 
 static void
+test_room_and_length_are_used_to_the_last_byte(void)
+{
+    /* A piece of one segment has to fit the room, and an IP length. */
+    enum { HEADERS = 20 + TCP + OPTIONS };
+    struct virtio_net_hdr offloads, large = report;
+    uint32_t size = lay_out(0, 4, 0, false);
+    for (uint32_t less = 0; less < 2; less++) {
+        struct link_split split = {.memory = memory, .memory_size = MEMORY};
+        uint32_t room = ETHERNET + HEADERS + SEGMENT - less;
+        EXPECT_EQ(!less, split_begin(&split, 0, size, 0, room, &report));
+        if (!less)
+            EXPECT_EQ(room, split_next(&split, piece, room, &offloads));
+    }
+    for (uint32_t more = 0; more < 2; more++) {
+        struct link_split split = {.memory = memory, .memory_size = MEMORY};
+        large.gso_size = (uint16_t)(65535 - HEADERS + more);
+        EXPECT_EQ(!more, split_begin(&split, 0, size, 0, ROOM, &large));
+        if (!more)
+            EXPECT_EQ(ETHERNET + 65535,
+                      split_next(&split, piece, ROOM, &offloads));
+    }
+    struct link_split split = {.memory = memory, .memory_size = MEMORY};
+    uint32_t three = ETHERNET + HEADERS + 3 * SEGMENT;
+    EXPECT_TRUE(split_begin(&split, 0, size, 0, three, &report));
+    EXPECT_EQ(three, split_next(&split, piece, three, &offloads));
+}
+
+static void
+test_header_of_any_length_stands_in_front_of_each_piece(void)
+{
+    struct link_split split = {.memory = memory, .memory_size = MEMORY};
+    struct virtio_net_hdr offloads;
+    uint32_t size = lay_out(4, 4, 0, false), given = 0;
+
+    /* IP options of four bytes, and no TCP options: those become payload. */
+    memmove(memory, memory + 4, ETHERNET + 20);
+    memset(memory + ETHERNET + 20, 1, 4);
+    memory[ETHERNET] = 0x46;
+    memory[ETHERNET + 24 + 12] = 0x50;
+    EXPECT_TRUE(split_begin(&split, 0, size + 4, 0, ROOM, &report));
+    while (split_has_more(&split)) {
+        uint32_t got = split_next(&split, piece, ROOM, &offloads), total = 0;
+        uint32_t headers = ETHERNET + 24 + TCP;
+        const uint8_t *ip = piece + ETHERNET;
+        for (uint32_t i = 0; i < 24; i += 2)
+            total += (uint32_t)ip[i] << 8 | ip[i + 1];
+        EXPECT_EQ(0xffff, (total & 0xffff) + (total >> 16));
+        EXPECT_EQ(got - ETHERNET, (uint32_t)ip[2] << 8 | ip[3]);
+        EXPECT_EQ(headers, offloads.hdr_len);
+        EXPECT_TRUE(memcmp(piece + headers, memory + headers + given,
+                           got - headers) == 0);
+        given += got - headers;
+    }
+    EXPECT_EQ(LONG + OPTIONS, given);
+    for (uint32_t words = 0; words < 5; words++) {
+        memory[ETHERNET] = (uint8_t)(0x40 | words);
+        EXPECT_TRUE(!split_begin(&split, 0, size + 4, 0, ROOM, &report));
+        memory[ETHERNET] = 0x46;
+        memory[ETHERNET + 24 + 12] = (uint8_t)(words << 4);
+        EXPECT_TRUE(!split_begin(&split, 0, size + 4, 0, ROOM, &report));
+        memory[ETHERNET + 24 + 12] = 0x50;
+    }
+}
+
+static void
+test_hop_by_hop_header_with_anything_else_is_refused(void)
+{
+    for (uint32_t at = 0; at < 4; at++) {
+        struct link_split split = {.memory = memory, .memory_size = MEMORY};
+        uint32_t size = lay_out(0, 6, 0, true);
+        EXPECT_TRUE(split_begin(&split, 0, size, 0, ROOM, &report));
+        size = lay_out(0, 6, 0, true);
+        memory[ETHERNET + 40 + at]++;
+        split.headers = 0;
+        EXPECT_TRUE(!split_begin(&split, 0, size, 0, ROOM, &report));
+    }
+    /* The same bytes behind another number are no such header. */
+    struct link_split split = {.memory = memory, .memory_size = MEMORY};
+    uint32_t size = lay_out(0, 6, 0, true);
+    memory[ETHERNET + 6] = 43;
+    EXPECT_TRUE(!split_begin(&split, 0, size, 0, ROOM, &report));
+}
+
+static void
 test_what_is_no_super_segment_of_tcp_is_refused(void)
 {
     struct link_split split = {.memory = memory, .memory_size = MEMORY};
@@ -185,6 +269,9 @@ test_any_bytes_are_refused_or_split(void)
 static const struct test tests[] = {
     TEST(test_pieces_are_packets_with_the_payload_in_order),
     TEST(test_piece_fits_where_there_is_less_room),
+    TEST(test_room_and_length_are_used_to_the_last_byte),
+    TEST(test_header_of_any_length_stands_in_front_of_each_piece),
+    TEST(test_hop_by_hop_header_with_anything_else_is_refused),
     TEST(test_what_is_no_super_segment_of_tcp_is_refused),
     TEST(test_any_bytes_are_refused_or_split),
 };

@@ -81,6 +81,8 @@ def test_wipe_overwrites_everything():
         (1.0016, 1002),
         (-1, 0),
         (1e300, block.NOW_MAX_MS),
+        (-1e300, 0),
+        (block.NOW_MAX_MS / 1000, block.NOW_MAX_MS),
     ],
 )
 def test_milliseconds_are_the_nearest(now, ms):

@@ -76,3 +76,16 @@ def test_super_segment_is_cut_into_the_segments_that_it_is(whole, size):
         bytes(alone[i]) for i in range(len(alone))
     ]
     assert all(cut.gso_size(i) == 0 for i in range(len(cut)))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_packets_that_may_be_broken_up_have_numbers_of_their_own(whole):
+    """RFC 6864 4: one after the other; where DF is set, 0 tells nobody anything."""
+    writer = SegmentWriter(
+        4, ENDS, hop_limit=64, tos=0, dont_fragment=whole, flow_label=0
+    )
+    ring = Ring(3, 2048)
+    for _ in range(3):
+        writer.write(ring, Departure(5, 6, ACK, 77, b"", b"x", 0))
+    numbers = [int.from_bytes(bytes(packet)[4:6], "big") for packet in ring]
+    assert ([0, 0, 0] if whole else [1, 2, 3]) == numbers

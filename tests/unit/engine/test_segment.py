@@ -231,3 +231,20 @@ def test_replaced_segment_is_written_anew(family):
         new = replace(old, seq=5)
         assert 5 == Segment.parse(new.packet()).seq
         assert 3 == Segment.parse(old.packet()).seq
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (bytes(4), "eol"),
+        (b"\1\1\0\1", "nop,nop,eol"),
+        (b"\1\1\4\2", "nop,nop,sackOK"),
+        (b"\4\2\2\0", "sackOK,bad opt"),
+        (b"\2\4\5\xb4\1\1\1\2", "mss 1460,nop,nop,nop,bad opt"),
+        (b"\1\1\1\2", "nop,nop,nop,bad opt"),
+        (b"\2\1\1\1", "bad opt"),
+    ],
+)
+def test_list_of_options_ends_at_its_end_or_its_fault(raw, words):
+    """What lies behind is not read, and a fault is named once."""
+    assert f"options [{words}]" in str(segment(flags=SYN, options_bytes=raw))

@@ -9,6 +9,8 @@ from syncache._core import shield as core
 from syncache.links.shield_services import (
     NOBODY,
     ServiceMaps,
+    own_address,
+    own_port,
     place_of,
     read_service,
     write_service,
@@ -105,3 +107,40 @@ def test_what_a_process_before_us_left_is_cleared(kernel, services):
     services.clear()
     assert ({}, {}) == (kernel[HASH4], kernel[HASH6])
     assert {NOBODY} == set(kernel[PLACES].values())
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_address_of_a_service_is_that_of_its_packets(text, address):
+    """A listener of IPv4 may have it mapped; a scope is in no packet."""
+    assert address == own_address(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0.0.0.0", "::", "127.0.0.1", "127.9.9.9", "::1", "224.0.0.1", "ff02::1"),
+        *("255.255.255.255", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "192.0.2.256"),
+    ],
+)
+def test_address_that_others_cannot_reach_is_refused(text):
+    """All of them are named by naming none."""
+    with pytest.raises(ValueError, match=r"address|nobody connects"):
+        own_address(text)
+
+
+@pytest.mark.parametrize(("port", "legal"), [(0, 0), (1, 1), (65535, 1), (65536, 0)])
+def test_port_of_a_service_has_sixteen_bits(port, legal):
+    """And is not 0."""
+    if legal:
+        assert port == own_port(port)
+        return
+    with pytest.raises(ValueError, match="port"):
+        own_port(port)

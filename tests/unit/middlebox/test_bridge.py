@@ -363,6 +363,22 @@ def test_link_with_a_timer_of_its_own_is_asked_in_time():
     ends.bridge.close()
 
 
+def test_links_are_checked_once_a_second():
+    """The first time a second after the start: a link that opened is there."""
+    now, checks = [100.0], []
+
+    def link(end):
+        end.check = lambda: checks.append(now[0])
+        return end
+
+    ends = Ends(link=link, clock=lambda: now[0])
+    for at in (100.0, 100.9, 101.0, 101.1, 101.9, 102.0, 102.5):
+        now[0] = at
+        ends.bridge.turn([])
+    assert [101.0, 102.0] == sorted(set(checks))
+    ends.bridge.close()
+
+
 def test_links_of_two_kinds_are_refused():
     """One that forwards frames as they are cannot have the other's packets."""
 

@@ -159,3 +159,89 @@ def test_icmp_of_ipv6_has_several_names(word):
     """Other systems have another one than IOS."""
     config = read(["ipv6 access-list L", f" 10 permit {word} any any"])
     assert ["permit icmp any any"] == [str(r) for r in config.lists["L"].rules]
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        (" 10 permit ipv4 any any", "permit ip any any"),
+        (" deny IPv4 host 192.0.2.1 any", "deny ip host 192.0.2.1 any"),
+        (" sequence 5 permit tcp any any", "permit tcp any any"),
+        (" 5 remark all", None),
+    ],
+)
+def test_rule_of_another_system_is_that_of_a_router(line, rule):
+    """`ipv4` is its `ip`."""
+    rules = read(["ip access-list extended X", line]).lists["X"].rules
+    assert [rule] * (rule is not None) == [str(one) for one in rules]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("evaluate BACK", "evaluate"),
+        ("dynamic LOCK permit ip any any", "dynamic"),
+        ("statistics per-entry", "statistics"),
+        ("counters", "counters"),
+        ("ignore routable", "ignore"),
+        ("fragments permit-all", "fragments"),
+        ("hardware statistics", "hardware"),
+    ],
+)
+def test_line_of_a_list_that_is_no_rule_is_named(line, name):
+    """It makes no rule, and the operator is told."""
+    config = read(["ip access-list extended X", f" {line}", " permit tcp any any"])
+    assert [f"line 2: {name} is ignored"] == config.notes
+    assert 1 == len(config.lists["X"].rules)
+
+
+@pytest.mark.parametrize("name", ["WEB", "101"])
+def test_list_that_is_taken_back_is_gone(name):
+    """With all its rules; what comes later begins a new one."""
+    line = f"access-list {name} permit tcp any any eq 80"
+    assert {} == read([line, f"no access-list {name}"]).lists
+    again = read([line, f"no access-list {name}", line]).lists
+    assert 1 == len(again[name].rules)
+
+
+def test_sequence_numbers_order_rules_and_have_bounds():
+    """10 apart where none is said; 1 to 2147483647."""
+    config = read(
+        [
+            "ip access-list extended X",
+            " permit tcp any any eq 1",
+            " permit tcp any any eq 2",
+            " 11 permit tcp any any eq 3",
+            " 2147483647 permit tcp any any eq 4",
+            " 1 permit tcp any any eq 5",
+        ]
+    )
+    ports = [rule.destination.ports.low for rule in config.lists["X"].rules]
+    assert [5, 1, 3, 2, 4] == ports
+    with pytest.raises(ValueError, match="1 to 2147483647, not '2147483648'"):
+        read(["ip access-list extended X", " 2147483648 permit tcp any any"])
+
+
+@pytest.mark.parametrize(
+    ("number", "standard"),
+    [
+        *((1, True), (99, True), (100, False), (199, False)),
+        *((1300, True), (1999, True), (2000, False), (2699, False)),
+    ],
+)
+def test_number_of_a_list_tells_its_kind(number, standard):
+    """Standard lists say only where packets come from."""
+    rule = "permit host 192.0.2.1" if standard else "permit ip host 192.0.2.1 any"
+    rules = read([f"access-list {number} {rule}"]).lists[str(number)].rules
+    assert ["permit ip host 192.0.2.1 any"] == [str(one) for one in rules]
+
+
+@pytest.mark.parametrize("number", [0, 200, 1299, 2700])
+def test_number_of_another_protocol_is_ignored_with_a_note(number):
+    """Its rules are not read; strict is an error."""
+    line = f"access-list {number} permit tcp any any"
+    config = read([line])
+    assert {} == config.lists
+    assert ["line 1: access lists of other protocols are ignored"] == config.notes
+    with pytest.raises(ValueError, match=f"100-199 or 2000-2699, not {number}"):
+        read([line], strict=True)

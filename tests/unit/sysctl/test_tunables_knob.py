@@ -10,6 +10,7 @@ SWITCH = Knob("a.switch", 0, (0, 1), "switch")
 WORDS = Knob("a.words", "one", ("one", "two"), "words")
 NAME = Knob("a.name", "", (0, 8), "name")
 LIMIT = Knob("a.limit", 0, (0, 9), "limit", zero_unlimited=True)
+POWER = Knob("a.power", 4, (1, 16), "power", power_of_two=True)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ LIMIT = Knob("a.limit", 0, (0, 9), "limit", zero_unlimited=True)
         (WORDS, "enum", "one of one, two"),
         (NAME, "text", "a word of 0 to 8 printable characters"),
         (LIMIT, "int", "0 to 9, 0 for unlimited"),
+        (POWER, "int", "a power of two, 1 to 16"),
     ],
     ids=str,
 )
@@ -54,3 +56,34 @@ def test_parse_leaves_judgement_to_check():
     assert (12, -1) == (NUMBER.parse("0xc"), NUMBER.parse("-1"))
     with pytest.raises(ValueError, match="0 to 12, not 'x'"):
         NUMBER.parse("x")
+
+
+@pytest.mark.parametrize(
+    ("knob", "legal", "refused"),
+    [
+        (NUMBER, (0, 12), (-1, 13, True, "3", 3.0, None)),
+        (SECONDS, (1, 60), (0, 61)),
+        (SWITCH, (0, 1, False, True), (-1, 2)),
+        (WORDS, ("one", "two"), ("", "three", 0)),
+        (NAME, ("", "12345678"), ("123456789",)),
+        (LIMIT, (0, 9), (-1, 10)),
+        (POWER, (1, 2, 16), (0, 3, 12, 15, 32)),
+    ],
+    ids=str,
+)
+def test_first_and_last_legal_values_are_taken_and_their_neighbours_refused(
+    knob, legal, refused
+):
+    """Also other types: a truth is no number, and a number is no word."""
+    for value in legal:
+        assert value == knob.check(value)
+        assert type(knob.check(value)) in {int, str}
+    for value in refused:
+        with pytest.raises(ValueError, match=knob.range):
+            knob.check(value)
+
+
+def test_refused_word_is_shown_up_to_a_limit():
+    """A line of a megabyte is no error text."""
+    with pytest.raises(ValueError, match=f"not '{'x' * 80}'$"):
+        NUMBER.parse("x" * 81)

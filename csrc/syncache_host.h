@@ -256,6 +256,15 @@ void syncache_tcp_turn(void *header);
  */
 bool syncache_report(const struct syncache *cache, uint32_t *at, char line[SYNCACHE_LINE_MAX]);
 
+struct syncache_line {
+    uint32_t at;
+    char text[SYNCACHE_LINE_MAX];
+};
+
+/* A loop over all of them: its statement sees `line.text`. */
+#define SYNCACHE_EACH_LINE(cache, line)                                                                               \
+    for (struct syncache_line line = {0, {0}}; syncache_report(cache, &line.at, line.text);)
+
 /* Returns the verdict's name without SYNCACHE_, such as "DROP_NO_KEY"; NULL if it is not a verdict. */
 const char *syncache_verdict_name(enum syncache_verdict verdict);
 

@@ -95,7 +95,6 @@ main(void)
         3,         3,   7,   0};
     uint8_t ack[20] = {
         [0] = 156, 64, 0, 80, [6] = 3, 233, [12] = 5 << 4, 16, 1, 0};
-    char line[SYNCACHE_LINE_MAX];
 
     if (!syncache_front_init(&front, stack_now_ms(), block, sizeof block))
         return 1; /* the block is too small, or the endpoint not valid */
@@ -108,7 +107,7 @@ main(void)
     /* By a timer, in as many milliseconds as it says. */
     printf("timer: again in %u ms\n",
            syncache_front_run(&front, stack_now_ms()));
-    for (uint32_t at = 0; syncache_report(front.cache, &at, line);)
-        puts(line);
+    SYNCACHE_EACH_LINE (front.cache, line)
+        puts(line.text);
     return connections == 1 ? 0 : 1;
 }

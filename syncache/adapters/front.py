@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
+    from typing_extensions import Buffer
+
 WAIT_MIN = 0.01
 WAIT_MAX = 0.25
 
@@ -29,7 +31,17 @@ class Host(Protocol):
         """Send a segment; `by` is None if it is the timer's."""
 
     def connect(self, conn: Conn, by: Any) -> bool:
-        """Make the connection of a complete handshake; False: there is no room."""
+        """Make the connection of a complete handshake; False: there is no room.
+
+        One at a time; the segments that it gives to the host itself, such as the SYN,
+        are the host's, should they come by `segment()`.
+        """
+
+
+def ports(tcp: Buffer) -> tuple[int, int]:
+    """Return source and destination port of a TCP segment, 0 if it is cut short."""
+    first = bytes(memoryview(tcp)[:4])
+    return int.from_bytes(first[:2], "big"), int.from_bytes(first[2:], "big")
 
 
 class Front:
@@ -60,32 +72,41 @@ class Front:
             (sysctl := Sysctl()).preset("host")
         self.engine = Syncache(sysctl, established_max=0, ts_per_tuple=ts_per_tuple)
         self._host, self._endpoint = host, dict(endpoint or {})
-        self._ports, self._lock = set[int](), threading.Lock()
+        self._ports, self._lock = set[int](), threading.RLock()
+        self._connecting = False
         self.engine.listen(1, **self._endpoint).close()  # now rather than by a packet
 
-    def segment(self, src: bytes, dst: bytes, tcp: bytes, by: Any = None) -> bool:
+    def segment(self, src: bytes, dst: bytes, tcp: Buffer, by: Any = None) -> bool:
         """Take a segment for which the host has a listener, but no connection.
 
         Returns:
             Whether the host goes on with it: it is none of the engine's, or the host
             has its connection now.
         """
-        port = int.from_bytes(tcp[2:4], "big")
+        _, port = ports(tcp)
         with self._lock:
+            if self._connecting:
+                return True
             if port and port not in self._ports:
                 self._ports.add(port)
                 with suppress(RuntimeError, PortTakenError):  # no room, or listened on
                     self.engine.listen(port, **self._endpoint)
             verdict = self.engine.segment(src, dst, tcp, self._host.now())
-        made = False
-        if verdict.conn is not None:
-            made = self._host.connect(verdict.conn, by)
-            with self._lock:
-                self.engine.accepted(verdict.conn, ok=made)
+            made = verdict.conn is not None and self._connect(verdict.conn, by)
         if verdict.reply is not None:
             self._host.send(verdict.reply, by)
             return False
         return made or verdict.kind is Kind.PASS
+
+    def _connect(self, conn: Conn, by: Any) -> bool:
+        """Offer the host a connection; one that raises has not made it."""
+        made, self._connecting = False, True
+        try:
+            made = bool(self._host.connect(conn, by))
+        finally:
+            self._connecting = False
+            self.engine.accepted(conn, ok=made)
+        return made
 
     def run(self) -> float:
         """Send what is due; return after how many seconds to call it again."""
@@ -97,7 +118,13 @@ class Front:
         return min(max(wait, WAIT_MIN), WAIT_MAX)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Call `run()` for ever: by the loop, or in a thread of its own."""
+        """Call `run()` for ever: by the loop, or in a thread of its own.
+
+        None: by the loop that this is called in, if there is one.
+        """
+        if loop is None and (asyncio := sys.modules.get("asyncio")):
+            with suppress(RuntimeError):
+                loop = asyncio.get_running_loop()
         if loop is not None:
             loop.call_later(self._due(loop), self.start, loop)
             return

@@ -48,6 +48,25 @@ test_report_is_a_line_for_each_verdict_that_there_was(void)
 }
 
 static void
+test_loop_over_the_lines_sees_each_one_once(void)
+{
+    const char *lines[] = {"REPLY_SYN_ACK: 2", "DROP_NO_SYN: 1"};
+    size_t seen = 0;
+
+    cache_defaults();
+    cache_start();
+    SYNCACHE_EACH_LINE (cache, line)
+        seen++;
+    EXPECT_EQ(0, seen);
+    for (uint32_t i = 0; i < 2; i++)
+        send_seg((struct seg){.peer = i, .flags = SYN, .seq = 5});
+    send_seg((struct seg){.peer = 20, .flags = FIN, .seq = 5});
+    SYNCACHE_EACH_LINE (cache, line)
+        EXPECT_EQ(0, strcmp(lines[seen++], line.text));
+    EXPECT_EQ(2, seen);
+}
+
+static void
 test_longest_line_of_a_report_fits(void)
 {
     /* ": ", the 20 digits of 2^64 - 1, and the zero */
@@ -70,6 +89,7 @@ static const struct test tests[] = {
     TEST(test_every_verdict_has_the_name_of_its_kind),
     TEST(test_number_beyond_the_verdicts_has_no_name),
     TEST(test_report_is_a_line_for_each_verdict_that_there_was),
+    TEST(test_loop_over_the_lines_sees_each_one_once),
     TEST(test_longest_line_of_a_report_fits),
     TEST(test_report_without_an_engine_is_empty),
 };

@@ -22,7 +22,7 @@ from namespace import PATIENCE, PEERS
 RAW, SOCKETS, NETCONN = 7, 8, 9
 OURS = ("198.18.0.2", "fd00:18::2")
 RATE = 20_000
-SECONDS = 8
+SECONDS = 100  # unless it is ended
 
 pytestmark = pytest.mark.skipif(not TREES, reason=NO_TREE)
 
@@ -60,7 +60,7 @@ class Host:
 
 def visit(namespace, host: str, port: int, **changed) -> int:
     """How many of the clients got back what they sent."""
-    spec = {"host": host, "port": port, "count": 10, "every": 0.1, "timeout": 20}
+    spec = {"host": host, "port": port, "count": 10, "every": 0.1, "timeout": 100}
     return namespace.python("echo_clients", spec | changed)["served"]
 
 
@@ -137,7 +137,7 @@ def test_flood_costs_no_client(namespace, shielded: Path, tmp_path: Path) -> Non
     attack = flood(namespace, tmp_path)
     served = [visit(namespace, address, RAW, count=30) for address in OURS]
     assert attack.poll() is None
-    attack.communicate(timeout=PATIENCE)
+    attack.kill()
     counters = host.end()
     assert served == [30, 30]
     assert counters["ACCEPT_COOKIE"] > 0
@@ -151,7 +151,8 @@ def test_flood_without_us_costs_most(
     host = Host(namespace, programs.program("host", "tun", plain=True))
     attack = flood(namespace, tmp_path)
     served = visit(namespace, OURS[0], RAW, every=0.05, timeout=3)
-    attack.communicate(timeout=PATIENCE)
+    assert attack.poll() is None
+    attack.kill()
     host.end()
     assert served < 5
 

@@ -68,7 +68,7 @@ class Host:
 
 def visit(namespace, host: str = OURS[0], **changed) -> int:
     """How many of the clients got back what they sent."""
-    spec = {"host": host, "port": 7, "count": 10, "every": 0.1, "timeout": 25}
+    spec = {"host": host, "port": 7, "count": 10, "every": 0.1, "timeout": 100}
     return namespace.python("echo_clients", spec | changed)["served"]
 
 

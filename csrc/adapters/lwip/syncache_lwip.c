@@ -1,53 +1,41 @@
-/*
- * The engine takes what lwIP's listeners would get.  A peer whose handshake is
- * complete is shown to lwIP from its SYN on, so that backlog, options,
- * callbacks and sockets stay lwIP's own.
- */
+/* Shows lwIP a peer whose handshake is complete: docs/hosts.md. */
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
 #include "syncache_lwip.h"
 
-#define NOWHERE 255 /* no interface has this index */
-
 static void
-send(const uint8_t *packet, size_t size, void *listener)
+send(const uint8_t *packet, size_t size, void *by)
 {
-    struct netif *by = ip_current_input_netif();
     struct pbuf *p = pbuf_alloc(PBUF_LINK, (u16_t)size, PBUF_RAM);
     ip_addr_t to = *IP_ADDR_ANY;
-    if (syncache_destination(packet, &to) == 6) {
-        IP_SET_TYPE_VAL(to, IPADDR_TYPE_V6);
-    }
-    if (listener == NULL)
-        by = ip_route(IP_ADDR_ANY, &to);
     if (p == NULL)
         return; /* as if lost */
-    if (by != NULL && pbuf_take(p, packet, (u16_t)size) == ERR_OK)
+    pbuf_take(p, packet, (u16_t)size);
+    syncache_destination(packet, &to);
+    IP_SET_TYPE_VAL(to, packet[0] >> 4 == 6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
+    if (by == NULL) /* it comes from the timer */
+        by = ip_route(IP_ADDR_ANY, &to);
+    if (by != NULL)
         ip_output_if_hdrincl(p, IP_ADDR_ANY, &to, by);
     pbuf_free(p);
 }
 
-/* Gives lwIP the SYN of a connection; its SYN-ACK finds no interface. */
 static bool
-connect(const struct syncache_conn *conn, void *listener)
+connect(const struct syncache_conn *conn, void *by)
 {
-    struct tcp_pcb *pcb = listener;
-    u8_t index = pcb->netif_idx;
-    uint8_t syn[SYNCACHE_REPLY_MAX];
-    uint32_t size = syncache_syn_segment(conn, syn);
-    struct pbuf *p = pbuf_alloc_reference(syn, (u16_t)size, PBUF_REF);
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, SYNCACHE_REPLY_MAX, PBUF_RAM);
+    struct tcp_pcb *pcb;
     if (p == NULL)
         return false;
-    tcp_input(p, ip_current_input_netif());
-    pcb->netif_idx = index;
-    pcb = tcp_active_pcbs; /* new ones come first */
-    if (pcb == NULL || pcb->netif_idx != NOWHERE)
-        return false;
-    pcb->netif_idx = index;
-    pcb->snd_nxt = conn->iss + 1;
-    return true;
+    pbuf_realloc(p, (u16_t)syncache_syn_segment(conn, p->payload));
+    tcp_input(p, by);
+    pcb = tcp_input_pcb == tcp_active_pcbs ? tcp_input_pcb : NULL;
+    tcp_input_pcb = NULL; /* LWIP_HOOK_TCP_ISN has said that it is this one */
+    if (pcb != NULL)
+        pcb->snd_nxt = conn->iss + 1;
+    return pcb != NULL;
 }
 
 static _Alignas(64) uint8_t block[SYNCACHE_LWIP_BYTES];
@@ -64,23 +52,21 @@ struct syncache_front syncache_lwip = {
 };
 
 err_t
-syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen,
-                    u16_t opt1len, u8_t *opt2, struct pbuf *p)
+syncache_lwip_input(void *header, u16_t size, const void *more, u16_t more_size,
+                    struct pbuf *p)
 {
-    u16_t size = TCP_HLEN + opt1len, more = optlen - opt1len;
-    if (syncache_lwip.connecting != NULL)
-        pcb->netif_idx = NOWHERE;
-    syncache_lwip.endpoint.mtu = ip_current_input_netif()->mtu;
+    struct netif *by = ip_current_input_netif();
+    syncache_lwip.endpoint.mtu = by->mtu;
     enum syncache_kind kind = syncache_front_header(
         &syncache_lwip, sys_now(), ip_current_is_v6() ? 6 : 4,
-        ip_current_src_addr(), ip_current_dest_addr(), hdr, size, opt2, more,
-        p->tot_len, pcb);
+        ip_current_src_addr(), ip_current_dest_addr(), header, size, more,
+        more_size, p->tot_len, by);
     if (kind == SYNCACHE_ACCEPT) {
-        if (more > 0 && pbuf_add_header_force(p->next, more) == 0)
-            p->tot_len += more;
+        if (more_size > 0 && pbuf_add_header_force(p->next, more_size) == 0)
+            p->tot_len += more_size;
         pbuf_add_header_force(p, size);
         pbuf_ref(p); /* the caller frees its own */
-        tcp_input(p, ip_current_input_netif());
+        tcp_input(p, by);
     }
     return kind == SYNCACHE_PASS ? ERR_OK : ERR_ABRT;
 }

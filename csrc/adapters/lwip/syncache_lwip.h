@@ -10,8 +10,6 @@
 #endif
 
 struct pbuf;
-struct tcp_hdr;
-struct tcp_pcb;
 
 extern struct syncache_front syncache_lwip;
 
@@ -20,19 +18,21 @@ err_t syncache_lwip_init(void);
 /* For you to write: fills in bytes that nobody can guess. */
 void syncache_lwip_random(void *bytes, size_t size);
 
-err_t syncache_lwip_input(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t optlen, u16_t opt1len, u8_t *opt2,
-                          struct pbuf *p);
+err_t syncache_lwip_input(void *header, u16_t size, const void *more, u16_t more_size, struct pbuf *p);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                                                 \
-    ((pcb)->state == LISTEN ? syncache_lwip_input(pcb, hdr, optlen, opt1len, opt2, p) : ERR_OK)
-#define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) syncache_front_isn(&syncache_lwip)
+    ((pcb)->state != LISTEN                                                                                            \
+         ? ERR_OK                                                                                                      \
+         : syncache_lwip_input(hdr, TCP_HLEN + (opt1len), opt2, (u16_t)((optlen) - (opt1len)), p))
+/* The new connection, of which `local` is the first member, is the one whose input runs: so lwIP keeps its SYN-ACK. */
+#define LWIP_HOOK_TCP_ISN(local, lport, remote, rport)                                                                 \
+    (syncache_lwip.connecting != NULL ? (void)(tcp_input_pcb = (void *)(local)) : (void)0,                             \
+     syncache_front_isn(&syncache_lwip))
 
 /* Writes the counters so far, as TCP_STATS_DISPLAY() does. */
 #define syncache_lwip_stats_display()                                                                                  \
     do {                                                                                                               \
-        char line[SYNCACHE_LINE_MAX];                                                                                  \
         LWIP_PLATFORM_DIAG(("\nSYNCACHE\n"));                                                                          \
-        for (uint32_t at = 0; syncache_report(syncache_lwip.cache, &at, line);)                                        \
-            LWIP_PLATFORM_DIAG(("\t%s\n", line));                                                                      \
+        SYNCACHE_EACH_LINE(syncache_lwip.cache, line) LWIP_PLATFORM_DIAG(("\t%s\n", line.text));                       \
     } while (0)
 
 #endif

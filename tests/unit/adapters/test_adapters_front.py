@@ -138,15 +138,16 @@ def test_timer_runs_in_a_thread_that_ends_with_the_program(monkeypatch):
     assert [0.25] * 3 == waits
 
 
-def test_timer_runs_in_a_loop(monkeypatch):
-    """No thread is made."""
+@pytest.mark.parametrize("told", [False, True])
+def test_timer_runs_in_a_loop(monkeypatch, told):
+    """That which runs here, unless told; no thread is made."""
     monkeypatch.setattr(front, "WAIT_MAX", 0.01)
     host = Paper()
 
     async def handshake():
         sent = asyncio.Event()
         shield = Front(host)
-        shield.start(asyncio.get_running_loop())
+        shield.start(*[asyncio.get_running_loop()] * told)
         give(shield, 4, SYN, 1000)
         host.send = lambda *words: (host.sent.append(words), sent.set())
         host.clock += 3
@@ -249,3 +250,80 @@ def test_threads_take_turns(threads):
     for thread in crowd:
         thread.join(60)
     assert [] == faults
+
+
+class Replaying(Paper):
+    """A host that gets the SYN by the way that all segments take."""
+
+    def connect(self, conn, by):
+        syn = Segment.parse(conn.syn_packet())
+        ends = (ipaddress.ip_address(end).packed for end in (syn.src, syn.dst))
+        self.passed = self.front.segment(*ends, syn.tcp(), by)
+        return super().connect(conn, by)
+
+
+def test_syn_that_connect_gives_is_the_hosts(family):
+    """It is not answered a second time, and the engine's counters do not see it."""
+    host = Replaying()
+    host.front = Front(host)
+    give(host.front, family, SYN, 1000)
+    assert give(host.front, family, ACK, 1001, host.sent[0][0].seq + 1)
+    assert (True, 1) == (host.passed, len(host.sent))
+    assert 2 == host.front.engine.stats.rcvtotal
+    assert not give(host.front, family, SYN, 5000)
+
+
+def test_host_that_raises_in_connect_has_not_made_it(family):
+    """The handshake is offered again."""
+    host = Paper()
+    shield = Front(host)
+    give(shield, family, SYN, 1000)
+    iss = host.sent[0][0].seq
+    connect, host.connect = host.connect, lambda conn, by: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        give(shield, family, ACK, 1001, iss + 1)
+    assert 1 == shield.engine.stats.listendrop
+    host.connect = connect
+    assert give(shield, family, ACK, 1001, iss + 1)
+
+
+def test_connections_are_made_one_at_a_time():
+    """Threads of several interfaces may share the session that listens."""
+    host, inside, most = Paper(), [], []
+
+    def connect(conn, by):
+        inside.append(conn)
+        most.append(len(inside))
+        threading.Event().wait(0.005)
+        inside.remove(conn)
+        return True
+
+    host.connect = connect
+    shield = Front(host)
+    for port in range(4):
+        give(shield, 4, SYN, port, dport=80 + port)
+    replies = [reply for reply, _ in host.sent]
+
+    def finish(reply):
+        give(shield, 4, ACK, reply.ack, (reply.seq + 1) & 0xFFFFFFFF, reply.sport)
+
+    crowd = [threading.Thread(target=finish, args=(reply,)) for reply in replies]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join(60)
+    assert [1, 1, 1, 1] == most
+
+
+@pytest.mark.parametrize(
+    ("tcp", "found"),
+    [
+        (b"", (0, 0)),
+        (b"\x01", (1, 0)),
+        (b"\1\2\3", (258, 3)),
+        (b"\1\2\3\4\5", (258, 772)),
+    ],
+)
+def test_ports_of_a_segment_that_may_be_cut_short(tcp, found):
+    """Any buffer will do."""
+    assert found == front.ports(tcp) == front.ports(memoryview(bytearray(tcp)))

@@ -6,6 +6,7 @@ one: which segments go where, what is asked of the session, what is sent.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import enum
 import importlib
@@ -190,6 +191,13 @@ class Loop:
         self.later.append(lambda: function(*words))
 
 
+def get_loop(module, name):
+    """As asyncio does: PyTCP is not in one."""
+    if name == "pytcp":
+        raise RuntimeError("no running event loop")
+    return module.loop
+
+
 @pytest.fixture(params=["pytcp", "pmd_pytcp"])
 def adapter(monkeypatch, request):
     """The module over the paper stack: without its thread, and with a paper loop."""
@@ -213,7 +221,7 @@ def adapter(monkeypatch, request):
     idle = SimpleNamespace(start=lambda: None)
     monkeypatch.setattr(front.threading, "Thread", lambda **_: idle)
     module.loop = Loop()
-    monkeypatch.setattr(module.asyncio, "get_running_loop", lambda: module.loop)
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: get_loop(module, name))
     yield module
     assert threaded == (module.loop.later == [])
     sys.modules.pop("syncache.adapters.pytcp", None)

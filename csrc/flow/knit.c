@@ -13,6 +13,9 @@
  * C's window was closed (synack_window 0) and opens by the window update, a
  * single packet that may be lost.  So it is sent again until C sends.
  *
+ * S may have missed our ACK.  Until it has said something, or for a minute, a SYN
+ * in C's name does not reach it.
+ *
  * Numbers in the session are those that S uses: C's segments are tracked after
  * their rewriting, S's before.
  */
@@ -24,6 +27,7 @@
 #include "proxy_send.h"
 #include "report.h"
 #include "stamp.h"
+#include "strays.h"
 #include "track.h"
 
 #include "../core/seq.h"
@@ -37,6 +41,9 @@
 /* Window updates are repeated after 0.2, 0.6 and 1.4 s until the client sends. */
 #define KNIT_WINDOW_UPDATES 3
 #define KNIT_WINDOW_UPDATE_MS 200
+
+/* As long as a server repeats its SYN-ACK: 1 + 2 + 4 + 8 + 16 + 32 s. */
+#define KNIT_HALF_MADE_MS 63000
 
 static uint8_t
 knit_scale(uint8_t scale)
@@ -262,12 +269,43 @@ knit_stamp(struct flow *flow, struct session *session, struct arrival *arrival)
     return true;
 }
 
+/*
+ * S has not shown yet that our ACK reached it: it may still be a listener that
+ * sends cookies, which would answer any SYN by a new SYN-ACK.
+ */
+static bool
+knit_is_half_made(const struct flow *flow, const struct session *session)
+{
+    return session->state == FLOW_ESTAB &&
+           session->splice.handed == HANDED_NOT &&
+           session->nxt[FLOW_SERVER] == session->s + 1 &&
+           session->ack[FLOW_SERVER] == session->c + 1 &&
+           flow->now_ms - session->last_ms < KNIT_HALF_MADE_MS;
+}
+
+/* RFC 5961 4: whoever sent the SYN, C says what holds; if it began anew, by a
+ * RST, which goes on to S. */
+static enum flow_verdict
+knit_challenge(struct flow *flow, const struct session *session,
+               const struct view *view)
+{
+    if (!view_verify(view))
+        return FLOW_DROP_BAD_CHECKSUM;
+    if (!strays_repeat(&flow->strays, flow->now_ms, session->hash, REPEATS_SYN))
+        return FLOW_DROP_LIMIT;
+    proxy_send_window(flow, session);
+    return FLOW_CONSUMED;
+}
+
 static enum flow_verdict
 knit_from_client(struct flow *flow, struct session *session,
                  struct arrival *arrival)
 {
     struct view *view = &arrival->view;
 
+    if ((view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == WIRE_SYN &&
+        view->seq != session->c && knit_is_half_made(flow, session))
+        return knit_challenge(flow, session, view);
     if (!knit_checks(session, FLOW_CLIENT, view->seq)) {
         box_end(flow, session, FLOW_END_REPLACED);
         return FLOW_DROP_RECLAIMED;

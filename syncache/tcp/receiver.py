@@ -51,6 +51,7 @@ class Receiver:
         "_duplicates",
         "_ece",
         "_quick",
+        "_spoke",
         "_told",
         "_told_of",
         "_unacked",
@@ -97,6 +98,7 @@ class Receiver:
         self._unacked = 0
         self._unacked_segments = 0
         self._quick = _QUICK
+        self._spoke = False
         self._duplicates: list[tuple[int, int]] = []
         self._window_end = self.rcv_adv
         self._ece = False
@@ -232,6 +234,7 @@ class Receiver:
         of = self.rcv_nxt, self.rcv_adv, self.size, self.limit
         if of == self._told_of:
             return self._told
+        self._spoke = True
         edge = self.window_edge()
         unit = 1 << self.wscale
         # Rounding up keeps the edge where the peer was told it is (RFC 7323 2.4).
@@ -252,7 +255,12 @@ class Receiver:
         return min(self.rcv_wnd, 0xFFFF)
 
     def window_opened(self) -> bool:
-        """Tell whether the peer should hear of the room that reading has made."""
+        """Tell whether the peer should hear of the room that reading has made.
+
+        What a SYN-ACK could not tell, whose window is not scaled, was there before.
+        """
+        if not self._spoke and self.rcv_wnd >= self.mss:
+            return False
         gained = self.window_edge() - self.rcv_adv
         return gained > 0 and (
             gained >= self.limit // 2 or self.rcv_wnd < min(self.mss, self.limit // 2)

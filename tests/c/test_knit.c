@@ -418,6 +418,7 @@ test_syn_of_the_next_connection_replaces_one_that_is_over(void)
 {
     start(4, FLOW_OPTIONS_CISCO);
     uint32_t p = spliced(0, (struct answer){.window = 1000});
+    EXPECT_EQ(1, between_send(&world, server(S_ISN + 1, C_ISN + 1, 1)));
     EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN,
                                                    C_ISN + 9999, 0, 0)));
     EXPECT_EQ(FLOW_FORWARD, world.verdict); /* S challenges it */

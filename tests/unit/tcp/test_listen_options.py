@@ -75,3 +75,23 @@ def test_options_of_a_listener_hold_for_the_connection(family):
         assert 700 == max(len(segment.payload) for segment in sent)
         if not options:
             assert [b""] * len(sent) == [s.options_bytes for s in sent]
+
+
+@pytest.mark.parametrize("via", ["cache", "cookie"])
+@pytest.mark.parametrize("window", [65_536, 131_071, 200_000, 1 << 24])
+def test_window_beyond_what_a_syn_ack_tells_costs_no_segment(family, window, via):
+    """It is told with what leaves anyhow: an answer, or the ACK of the first data."""
+    sysctl = {"net.inet.tcp.syncookies_only": int(via == "cookie")}
+    hand = listen(family, listen={"rcv_window": window}, sysctl=sysctl)
+    hand.inject(f"S 0:0(0) win 65535 <{HANDSHAKE}>")
+    hand.expect("S. 0:0(0) ack 1")
+    hand.inject(". 1:1(0) ack 1 win 500")
+    hand.advance(ms=500)
+    assert [] == hand.sent
+    hand.inject("P. 1:11(10) ack 1 win 500")
+    assert b"x" * 10 == bytes(len(hand.connection.read(100)) * b"x")
+    assert [] == hand.sent  # its ACK is delayed, and may go with an answer
+    hand.write(5)
+    unit = 1 << hand.connection.info.rcv_wscale
+    (answer,) = hand.sent
+    assert window - 10 - unit <= answer.window * unit <= window + unit

@@ -105,6 +105,7 @@ struct link_packet {
     struct link_route route;
     int32_t fd;           /* non-blocking, bound to one interface */
     int32_t send_error;   /* errno of the last frame refused; 0: it went out */
+    int32_t queue_fd;     /* a socket whose queue has those that are longer than a block, whole; -1: there is none */
     uint32_t forward;     /* 1: frames without IP come too, and none is turned round */
     uint32_t frame_size;  /* bytes of a frame of TPACKET_V2; 0: a ring of blocks, TPACKET_V3 */
     uint32_t frames;      /* of them */
@@ -132,7 +133,7 @@ struct link_packet {
  *   returns  frames appended, 0: none now; or -errno of an interface that is
  *            gone or down, each told once
  *   limit    no system call while there are frames, but one for each that is
- *            longer than those of a ring of frames
+ *            longer than those of a ring of frames, or than a block
  */
 int32_t link_packet_receive(struct link_packet *link, struct syncache_ring *rx);
 

@@ -1,13 +1,13 @@
 /*
- * AF_PACKET: frames of one interface, through a receive ring that is shared with
- * the kernel and sendmmsg().
+ * AF_PACKET: frames of one interface, from a receive ring that is shared with
+ * the kernel.  Sending is in packet_send.c.
  *
  * The ring has one of two forms.  One of frames (TPACKET_V2) hands each over at
  * once; one that is longer than those of the ring (a super-segment) waits whole
  * in the socket's queue.  One of blocks (TPACKET_V3) hands a block over when it
- * is full or a millisecond old; frames in it have any length.  The first is
- * prompt, the second cheaper in a flood (docs/links.md).  A transmit ring would
- * be slower than sendmmsg() for small frames (measured there too).
+ * is full or a millisecond old; one that is longer than a block has its beginning
+ * there, and waits whole in the queue of another socket, which gets no others.
+ * The first is prompt, the second cheaper in a flood (docs/links.md).
  *
  * Every frame is preceded by a struct virtio_net_hdr (PACKET_VNET_HDR), so the
  * frames of local clients come and go with their checksums unfinished and their
@@ -30,7 +30,12 @@
 #include "offload.h"
 #include "split.h"
 
-enum { TYPE_AT = 2 * FRAME_MAC };
+enum {
+    TYPE_AT = 2 * FRAME_MAC,
+    QUEUED_AT =
+        TYPE_AT + FRAME_TAG, /* in a slot: what is behind a gap for a tag */
+    CUT_KNOWN = 96           /* bytes by which a frame is known again */
+};
 
 static struct tpacket_block_desc *
 block_of(const struct link_packet *link)
@@ -168,14 +173,13 @@ take_long(struct link_packet *link, struct syncache_ring *rx,
           const struct arrived *arrived, uint32_t tag,
           const struct virtio_net_hdr *offloads)
 {
-    const uint32_t gap = TYPE_AT + FRAME_TAG;
     const uint8_t *from = frame_of(rx, rx->count);
-    uint32_t kept = rx->slot_size - gap;
+    uint32_t kept = rx->slot_size - QUEUED_AT;
     uint32_t at = SPLIT_MARGIN - kept - TYPE_AT - tag;
     uint8_t *to = link->split.memory + at;
 
     memcpy(to, from, TYPE_AT + tag);
-    memcpy(to + TYPE_AT + tag, from + gap, kept);
+    memcpy(to + TYPE_AT + tag, from + QUEUED_AT, kept);
     if (split_begin(&link->split, at, arrived->size + tag, tag, rx->slot_size,
                     offloads))
         append_pieces(link, rx);
@@ -183,19 +187,27 @@ take_long(struct link_packet *link, struct syncache_ring *rx,
         link->too_large++;
 }
 
+/* A frame of a socket's queue, its beginning in the next slot. */
+struct queued {
+    struct arrived arrived; /* `frame` is not set */
+    struct virtio_net_hdr offloads;
+    bool fits; /* else its end is lost */
+};
+
 /*
- * Appends a frame that waits in the socket's queue.  Two processors may queue
- * theirs in another order than that of the ring, so its tag is asked for.
+ * Reads the next frame of a socket's queue: its MAC addresses to the begin of
+ * the slot, more behind a gap for a tag, the rest beside the ring.  Two
+ * processors may queue theirs in another order than that of the ring, so its tag
+ * is asked for.  Returns false if there is none.
  */
-static void
-take_queued(struct link_packet *link, struct syncache_ring *rx)
+static bool
+queue_read(struct link_packet *link, int fd, struct syncache_ring *rx,
+           struct queued *queued)
 {
     uint8_t *to = frame_of(rx, rx->count);
-    const uint32_t room = TYPE_AT + FRAME_TAG;
-    struct virtio_net_hdr offloads;
-    struct iovec vector[] = {{&offloads, sizeof offloads},
+    struct iovec vector[] = {{&queued->offloads, sizeof queued->offloads},
                              {to, TYPE_AT},
-                             {to + room, rx->slot_size - room},
+                             {to + QUEUED_AT, rx->slot_size - QUEUED_AT},
                              {link->split.memory + SPLIT_MARGIN, 0}};
     bool splits =
         link->split.memory != NULL && rx->slot_size + FRAME_TAG <= SPLIT_MARGIN;
@@ -211,24 +223,82 @@ take_queued(struct link_packet *link, struct syncache_ring *rx)
     if (splits)
         vector[3].iov_len = link->split.memory_size - SPLIT_MARGIN;
     do {
-        got = recvmsg(link->fd, &message, MSG_DONTWAIT | MSG_TRUNC);
+        got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_TRUNC);
     } while (got < 0 && errno == EINTR);
-    if (got < (ssize_t)(sizeof offloads + TYPE_AT) ||
-        message.msg_flags & MSG_TRUNC) {
+    if (got < 0)
+        return false;
+    queued->fits = got >= (ssize_t)(sizeof queued->offloads + TYPE_AT) &&
+                   !(message.msg_flags & MSG_TRUNC);
+    queued->arrived = (struct arrived){
+        .size = (uint32_t)got - (uint32_t)sizeof queued->offloads};
+    read_tag(&message, &queued->arrived);
+    return true;
+}
+
+/* Appends the frame that was read, or its pieces. */
+static void
+queue_append(struct link_packet *link, struct syncache_ring *rx,
+             const struct queued *queued)
+{
+    const struct arrived *arrived = &queued->arrived;
+    if (!queued->fits) {
         link->too_large++;
         return;
     }
-    struct arrived arrived = {.size =
-                                  (uint32_t)got - (uint32_t)sizeof offloads};
-    read_tag(&message, &arrived);
-    uint32_t tag = put_tag(to, &arrived);
-    if (arrived.size > TYPE_AT + rx->slot_size - room) {
-        take_long(link, rx, &arrived, tag, &offloads);
+    uint8_t *to = frame_of(rx, rx->count);
+    uint32_t tag = put_tag(to, arrived);
+    if (arrived->size > TYPE_AT + rx->slot_size - QUEUED_AT) {
+        take_long(link, rx, arrived, tag, &queued->offloads);
         return;
     }
     if (tag == 0)
-        memmove(to + TYPE_AT, to + room, arrived.size - TYPE_AT);
-    append(link, rx, arrived.size + tag, tag, &offloads);
+        memmove(to + TYPE_AT, to + QUEUED_AT, arrived->size - TYPE_AT);
+    append(link, rx, arrived->size + tag, tag, &queued->offloads);
+}
+
+/* Appends a frame that waits in the socket's own queue. */
+static void
+take_queued(struct link_packet *link, struct syncache_ring *rx)
+{
+    struct queued queued;
+    if (queue_read(link, link->fd, rx, &queued))
+        queue_append(link, rx, &queued);
+    else
+        link->too_large++;
+}
+
+/* Is this the frame whose beginning lies in a block? */
+static bool
+queue_is(const struct syncache_ring *rx, const struct queued *queued,
+         const struct arrived *begun)
+{
+    const uint8_t *from = frame_of(rx, rx->count);
+    uint32_t more = begun->size < CUT_KNOWN ? begun->size : CUT_KNOWN;
+
+    return queued->arrived.size == begun->whole_size && more > TYPE_AT &&
+           memcmp(from, begun->frame, TYPE_AT) == 0 &&
+           memcmp(from + QUEUED_AT, begun->frame + TYPE_AT, more - TYPE_AT) ==
+               0;
+}
+
+/*
+ * Appends a frame of which a block has the beginning alone.  What is queued in
+ * front of it lost its place in the ring, which was full: it is lost, too.
+ */
+static void
+take_cut(struct link_packet *link, struct syncache_ring *rx,
+         const struct arrived *begun)
+{
+    struct queued queued;
+    bool there = false, is_it = false;
+    do {
+        there = queue_read(link, link->queue_fd, rx, &queued);
+        is_it = there && queue_is(rx, &queued, begun);
+    } while (there && !is_it);
+    if (is_it)
+        queue_append(link, rx, &queued);
+    else
+        link->too_large++;
 }
 
 /* Takes the next frame of a ring of frames.  Returns false if there is none. */
@@ -309,7 +379,9 @@ blocks_take(struct link_packet *link, struct syncache_ring *rx)
                                         header->hv1.tp_vlan_tpid};
         link->at += header->tp_next_offset;
         link->left--;
-        if (arrived.whole_size + FRAME_TAG > rx->slot_size)
+        if (arrived.size < arrived.whole_size && link->queue_fd >= 0)
+            take_cut(link, rx, &arrived);
+        else if (arrived.whole_size + FRAME_TAG > rx->slot_size)
             take_larger(link, rx, &arrived);
         else if (arrived.size < arrived.whole_size)
             link->too_large++;
@@ -354,131 +426,4 @@ link_packet_receive(struct link_packet *link, struct syncache_ring *rx)
     if (rx->count == before && rx->count < rx->slots)
         return idle_reason(link);
     return (int32_t)(rx->count - before);
-}
-
-/* Frames for one sendmmsg(). */
-struct frames {
-    struct mmsghdr message[BATCH_MAX];
-    struct iovec vector[BATCH_MAX][2];
-    struct virtio_net_hdr offloads[BATCH_MAX];
-    uint32_t count;
-};
-
-/* Appends the frame of a slot.  Returns false if it cannot be described. */
-static bool
-frames_add(struct frames *frames, const struct syncache_ring *ring, uint32_t i)
-{
-    const struct syncache_slot *slot = &ring->slot[i];
-    uint8_t *frame = frame_of(ring, i);
-    uint32_t n = frames->count;
-    struct virtio_net_hdr *offloads = &frames->offloads[n];
-    if (!offload_write(slot, frame + slot->link_size, slot->link_size,
-                       offloads))
-        return false;
-    frames->vector[n][0] = (struct iovec){offloads, sizeof *offloads};
-    frames->vector[n][1] = (struct iovec){frame, frame_size(slot)};
-    frames->message[n].msg_hdr =
-        (struct msghdr){.msg_iov = frames->vector[n], .msg_iovlen = 2};
-    frames->count = n + 1;
-    return true;
-}
-
-/* Sends some of the slots from tx->next on.  Returns 0 or an errno. */
-static int
-send_frames(struct link_packet *link, struct syncache_ring *tx)
-{
-    struct frames frames;
-    frames.count = 0;
-    for (uint32_t i = tx->next; i < tx->count && frames.count < BATCH_MAX;
-         i++) {
-        struct syncache_slot *slot = &tx->slot[i];
-        if (slot->link_size == 0)
-            break;
-        if (!link->forward && slot->request != UINT16_MAX) {
-            frame_turn_round(frame_of(tx, i));
-            slot->request = UINT16_MAX; /* so that it is turned only once */
-        }
-        if (!frames_add(&frames, tx, i))
-            break;
-    }
-    int32_t sent = -EINVAL; /* the first frame cannot be sent at all */
-    if (frames.count > 0)
-        sent = batch_send(link->fd, frames.message, frames.count);
-    if (sent > 0) {
-        tx->next += (uint32_t)sent;
-        link->sent += (uint32_t)sent;
-        return 0;
-    }
-    if (sent == -EAGAIN || batch_is_gone(-sent))
-        return -sent;
-    tx->next++;
-    link->send_failed++;
-    return -sent;
-}
-
-int32_t
-link_packet_send(struct link_packet *link, struct syncache_ring *tx)
-{
-    assert(tx->next <= tx->count && tx->count <= tx->slots);
-    uint32_t before = tx->next;
-    while (tx->next < tx->count) {
-        int error =
-            tx->slot[tx->next].link_size > 0
-                ? send_frames(link, tx)
-                : route_send(&link->route, tx, &link->sent, &link->send_failed);
-        if (error == EAGAIN)
-            break;
-        if (batch_is_gone(error)) {
-            if (tx->next == before)
-                return -ENODEV;
-            break;
-        }
-        if (!batch_is_of_one(error))
-            link->send_error = error;
-    }
-    return (int32_t)(tx->next - before);
-}
-
-/* Sends what was collected.  Returns frames that went out, or -ENODEV. */
-static int32_t
-forward_batch(struct link_packet *link, struct frames *frames)
-{
-    uint32_t sent = 0;
-    for (uint32_t at = 0; at < frames->count;) {
-        int32_t count =
-            batch_send(link->fd, frames->message + at, frames->count - at);
-        if (count < 0 && batch_is_gone(-count))
-            return -ENODEV;
-        link->send_error = count < 0 ? -count : 0;
-        if (count < 0) {
-            link->send_failed++;
-            at++;
-        } else {
-            sent += (uint32_t)count;
-            at += (uint32_t)count;
-        }
-    }
-    frames->count = 0;
-    return (int32_t)sent;
-}
-
-int32_t
-link_packet_forward(struct link_packet *link, struct syncache_ring *rx)
-{
-    assert(rx->passed_count <= rx->slots);
-    struct frames frames;
-    frames.count = 0;
-    int32_t sent = 0;
-    for (uint32_t i = 0; i < rx->passed_count; i++) {
-        if (!frames_add(&frames, rx, rx->passed[i]))
-            link->send_failed++;
-        if (frames.count < BATCH_MAX && i + 1 < rx->passed_count)
-            continue;
-        int32_t count = forward_batch(link, &frames);
-        if (count < 0)
-            return count;
-        sent += count;
-        link->sent += (uint32_t)count;
-    }
-    return sent;
 }

@@ -70,6 +70,7 @@ class Packet(_FrameLink):
         *,
         frame_size: int = 0,
         block_size: int = 0,
+        queue: int = -1,
         forward: bool,
         tap: bool = False,
         spare: mmap | None = None,
@@ -83,6 +84,7 @@ class Packet(_FrameLink):
             {
                 "route": (*route, 0),
                 "fd": fd,
+                "queue_fd": queue,
                 "forward": forward,
                 "frame_size": frame_size,
                 "frames": len(ring) // frame_size if frame_size else 0,

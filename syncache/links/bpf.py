@@ -45,6 +45,7 @@ TCX_FIRST = 1 << 3
 MAP_XSKMAP = 17
 XDP_DROP, XDP_PASS = 1, 2
 XDP_RX_QUEUE_INDEX = 16  # offset in struct xdp_md
+SKB_LENGTH = 0  # in struct __sk_buff
 PSEUDO_MAP_FD = 1
 HELPER_REDIRECT, HELPER_REDIRECT_MAP = 23, 51
 
@@ -52,6 +53,8 @@ TC_DROP, TC_NEXT = 2, -1
 FILTER_TAKE, FILTER_REFUSE = -1, 0
 
 AND, SHIFT_LEFT, ADD_REGISTER = 0x54, 0x67, 0x0F  # of 32, 64 and 64 bits
+
+LOAD_CONTEXT = 0x61  # 32 bits
 
 # Registers: the result, arguments, then what calls leave alone.
 R0, R1, R2, R3, R4 = range(5)
@@ -289,16 +292,22 @@ def _find_ours_v6(asm: Assembler, access: _Access, addresses: Sequence[bytes]) -
 
 
 def filter_program(
-    addresses: Sequence[str] | None, blocked: Sequence[str] = ()
+    addresses: Sequence[str] | None, blocked: Sequence[str] = (), *, longer: int = 0
 ) -> bytes:
     """Return the socket filter that takes our packets; None: everything.
 
     Args:
         addresses: Ours.
         blocked: Networks whose SYNs are not taken.
+        longer: Take only frames that have more bytes than this.
     """
     asm = Assembler()
     access = _SkbAccess()
+    if longer:
+        asm.add(LOAD_CONTEXT, R0, R1, SKB_LENGTH)
+        asm.jump_if(">", longer, "long")
+        asm.leave(FILTER_REFUSE)
+        asm.label("long")
     access.begin(asm)
     if blocked:
         _refuse_syns(asm, access, blocked)

@@ -49,6 +49,7 @@ TAP_RING_BYTES = 32 * 1024 * 1024  # a super-segment may take a block of its own
 BLOCK_BYTES = 128 * 1024  # holds a super-segment; a multiple of any page size
 FRAME_BYTES = (2048, 4096, 8192, 16384)  # longer frames wait in the socket's queue
 FRAME_EXTRA = 128  # the kernel's header, the tag and the offloads in front of a frame
+BLOCK_EXTRA = 256  # likewise, and that in front of a block: 140 bytes as of Linux 6
 QUEUE_BYTES = 8 * 1024 * 1024
 SPARE_BYTES = 640 * 1024  # holds the longest super-segment of BIG TCP, 512 KiB
 RETIRE_MS = 1
@@ -84,8 +85,8 @@ class Packet:
             tap 32 MiB.
         block: 0: the kernel hands over each frame at once.  Else bytes that it hands
             over together, a multiple of the page size: when they are full or a
-            millisecond old, which is cheaper in a flood; a frame longer than a block
-            is lost, or a tap's without its payload.  None: 0, for a tap 128 KiB.
+            millisecond old, which is cheaper in a flood; of a frame longer than a
+            block a tap gets no payload.  None: 0, for a tap 128 KiB.
         cpu: To run the calling thread on; see `Schedule`.
         priority: Of the calling thread.
         threaded_napi: Run the driver's part below it.
@@ -166,6 +167,7 @@ class Packet:
             self._undo.append(drop.close)
         route = Route(interface)
         self._undo.append(route.close)
+        queue = self._open_queue() if self._block and not self._tap else None
         # Anonymous: nothing is spent on it before the first such frame.
         spare = mmap.mmap(-1, SPARE_BYTES)
         self._link = _core_links.Packet(
@@ -174,6 +176,7 @@ class Packet:
             memory,
             frame_size=frame,
             block_size=self._block,
+            queue=-1 if queue is None else queue.fileno(),
             forward=forward,
             tap=self._tap,
             spare=spare,
@@ -182,10 +185,24 @@ class Packet:
         self._undo.append(spare.close)
         self._undo.append(self._link.release)
         sock.bind((interface.name, ETH_P_ALL))
+        if queue is not None:
+            # After the ring's, so that a frame is here before its beginning is there.
+            queue.bind((interface.name, ETH_P_ALL))
         if forward:
             enter_promiscuous(sock, interface)
         if fanout is not None:
             self._join(sock, fanout)
+
+    def _open_queue(self) -> socket.socket:
+        """Open the socket in whose queue frames wait that are longer than a block."""
+        queue = raw_socket(socket.AF_PACKET, 0)
+        self._undo.append(queue.close)
+        for option in (PACKET_VNET_HDR, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING):
+            queue.setsockopt(SOL_PACKET, option, 1)
+        with contextlib.suppress(OSError):
+            queue.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES)
+        _attach_filter(queue, self._addresses, longer=self._block - BLOCK_EXTRA)
+        return queue
 
     def _configure(self, sock: socket.socket, ring: int, frame: int) -> mmap.mmap:
         """Set the socket up, and map its ring: of frames of a size, or of blocks."""
@@ -358,10 +375,14 @@ def _keep_long_frames(sock: socket.socket) -> None:
 
 
 def _attach_filter(
-    sock: socket.socket, addresses: Sequence[str] | None, blocked: Sequence[str] = ()
+    sock: socket.socket,
+    addresses: Sequence[str] | None,
+    blocked: Sequence[str] = (),
+    *,
+    longer: int = 0,
 ) -> None:
     """Have the socket take nothing but our packets, and no SYNs of some networks."""
-    code = bpf.filter_program(addresses, blocked)
+    code = bpf.filter_program(addresses, blocked, longer=longer)
     program = bpf.load(bpf.PROG_SOCKET_FILTER, 0, code)
     try:
         _select(sock, program)

@@ -8,6 +8,8 @@
 
 #include "ring.h"
 
+#include "../../csrc/link/split.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -46,6 +48,7 @@ start(void)
     ring.ring.passed = passed;
     memset(&shared, 0, sizeof shared);
     link_ = (struct link_packet){.fd = fds[0],
+                                 .queue_fd = -1,
                                  .route = {.fd4 = -1, .fd6 = -1},
                                  .block_size = BLOCK_SIZE,
                                  .blocks = BLOCKS,
@@ -221,7 +224,7 @@ long_frame(void)
 static void
 deliver_long(uint32_t kept, uint32_t tap)
 {
-    static uint8_t beside[512];
+    static uint8_t beside[SPLIT_MARGIN + 1024];
     struct virtio_net_hdr offloads = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
                                       .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
                                       .gso_size = 40,
@@ -280,6 +283,75 @@ test_forwarder_drops_what_no_block_holds(void)
     stop();
 }
 
+/* Puts a frame into the queue of a socket beside, offloads in front. */
+static void
+queue(int to, const uint8_t *frame, uint32_t size)
+{
+    struct virtio_net_hdr offloads = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                                      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+                                      .gso_size = 40,
+                                      .csum_start = ETHERNET + 20,
+                                      .csum_offset = 16};
+    uint8_t bytes[sizeof offloads + 1024];
+    memcpy(bytes, &offloads, sizeof offloads);
+    memcpy(bytes + sizeof offloads, frame, size);
+    EXPECT_EQ(sizeof offloads + size,
+              (size_t)write(to, bytes, sizeof offloads + size));
+}
+
+static void
+test_frame_longer_than_a_block_is_read_from_the_queue_beside(void)
+{
+    /* In its turn; frames whose place in the ring was lost are passed over. */
+    enum { SIZE = FRAME_SIZE + 120 };
+    uint8_t other[SIZE];
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
+        abort();
+    deliver_long(SIZE - 70, 0);
+    fill(0, frame_marked(2), FRAME_SIZE);
+    link_.queue_fd = fds[0];
+    memcpy(other, long_frame(), SIZE);
+    other[3] ^= 8;
+    queue(fds[1], other, SIZE);
+    memcpy(other, long_frame(), SIZE);
+    other[FRAME_SIZE - 1] ^= 8;
+    queue(fds[1], other, SIZE);
+    queue(fds[1], long_frame(), SIZE - 1);
+    queue(fds[1], long_frame(), SIZE);
+    queue(fds[1], other, SIZE);
+    EXPECT_EQ(4, link_packet_receive(&link_, &ring.ring));
+    for (uint32_t i = 0; i < 3; i++)
+        EXPECT_BYTES(long_frame() + FRAME_SIZE + 40 * i,
+                     ring.memory + i * RING_SLOT_SIZE + FRAME_SIZE, 40);
+    EXPECT_BYTES(frame_marked(2), ring.memory + 3 * RING_SLOT_SIZE, FRAME_SIZE);
+    EXPECT_EQ(0, link_.too_large);
+    /* What is queued behind it is not its. */
+    EXPECT_EQ(sizeof(struct virtio_net_hdr) + SIZE,
+              (size_t)recv(fds[0], other, sizeof other, MSG_TRUNC));
+    EXPECT_EQ(-1, recv(fds[0], other, sizeof other, MSG_DONTWAIT));
+    stop();
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void
+test_frame_longer_than_a_block_that_no_queue_has_is_counted(void)
+{
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
+        abort();
+    deliver_long(FRAME_SIZE + 40, 0);
+    link_.queue_fd = fds[0];
+    queue(fds[1], frame_marked(1), FRAME_SIZE);
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(1, link_.too_large);
+    EXPECT_EQ(-1, recv(fds[0], shared.bytes, 1, MSG_DONTWAIT));
+    stop();
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void
 test_forwarder_receives_frames_without_ip_as_all_header(void)
 {
@@ -295,160 +367,18 @@ test_forwarder_receives_frames_without_ip_as_all_header(void)
     stop();
 }
 
-/* Reads what was sent: a header of offloads, then the frame. */
-static void
-expect_sent(const struct virtio_net_hdr *offloads, const uint8_t *frame)
-{
-    uint8_t bytes[sizeof *offloads + FRAME_SIZE + 1];
-    EXPECT_EQ(sizeof *offloads + FRAME_SIZE,
-              (size_t)read(peer, bytes, sizeof bytes));
-    EXPECT_BYTES((const uint8_t *)offloads, bytes, sizeof *offloads);
-    EXPECT_BYTES(frame, bytes + sizeof *offloads, FRAME_SIZE);
-}
-
-static struct syncache_slot *
-push(uint8_t mark, uint16_t request)
-{
-    struct syncache_slot *slot =
-        ring_push(&ring, frame_marked(mark), FRAME_SIZE);
-    slot->link_size = ETHERNET;
-    slot->size = FRAME_SIZE - ETHERNET;
-    slot->checksum = SYNCACHE_CHECKSUM_VALID;
-    slot->request = request;
-    return slot;
-}
-
-static void
-test_send_turns_a_reply_round_and_nothing_else(void)
-{
-    /* A forwarder's replies have the right header already. */
-    const struct virtio_net_hdr none = {0};
-    uint8_t turned[FRAME_SIZE];
-    memcpy(turned, frame_marked(7), FRAME_SIZE);
-    memset(turned, 2, 6);
-    memset(turned + 6, 1, 6);
-    start();
-    push(7, 0);
-    push(8, UINT16_MAX);
-    EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
-    expect_sent(&none, turned);
-    expect_sent(&none, frame_marked(8));
-    link_.forward = 1;
-    push(9, 0);
-    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
-    expect_sent(&none, frame_marked(9));
-    EXPECT_EQ(3, link_.sent);
-    stop();
-}
-
-static void
-test_send_describes_what_is_left_to_the_kernel(void)
-{
-    /* A partial checksum, counted from the begin of the frame. */
-    const struct virtio_net_hdr offloads = {.flags =
-                                                VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                            .csum_start = ETHERNET + 20,
-                                            .csum_offset = 16};
-    start();
-    push(1, UINT16_MAX)->checksum = SYNCACHE_CHECKSUM_PARTIAL;
-    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
-    expect_sent(&offloads, frame_marked(1));
-    stop();
-}
-
-static void
-test_send_counts_what_is_refused_and_goes_on(void)
-{
-    /* A super-segment without partial checksum makes no sense. */
-    const struct virtio_net_hdr none = {0};
-    start();
-    push(1, UINT16_MAX)->gso_size = 10;
-    push(2, UINT16_MAX);
-    EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
-    expect_sent(&none, frame_marked(2));
-    EXPECT_EQ(1, link_.send_failed);
-    EXPECT_EQ(1, link_.sent);
-    stop();
-}
-
-static void
-test_send_waits_while_the_kernel_takes_no_more(void)
-{
-    /* The frame that waits is turned round only once. */
-    start();
-    uint8_t turned[FRAME_SIZE];
-    uint32_t count = 0;
-    do {
-        ring_clear(&ring);
-        push(7, 0);
-        count++;
-    } while (link_packet_send(&link_, &ring.ring) == 1);
-    EXPECT_EQ(0, link_packet_send(&link_, &ring.ring));
-    memcpy(turned, ring.memory, FRAME_SIZE);
-    EXPECT_EQ(2, turned[0]);
-    for (uint8_t bytes[100]; count > 1; count--)
-        EXPECT_TRUE(read(peer, bytes, sizeof bytes) > 0);
-    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
-    const struct virtio_net_hdr none = {0};
-    expect_sent(&none, turned);
-    stop();
-}
-
-static void
-test_send_to_a_device_that_is_gone_says_so(void)
-{
-    /* What was not sent stays. */
-    start();
-    push(1, UINT16_MAX);
-    stop();
-    EXPECT_EQ((uint32_t)-ENODEV,
-              (uint32_t)link_packet_send(&link_, &ring.ring));
-    EXPECT_EQ(0, ring.ring.next);
-    ring.ring.passed_count = 1;
-    passed[0] = 0;
-    EXPECT_EQ((uint32_t)-ENODEV,
-              (uint32_t)link_packet_forward(&link_, &ring.ring));
-}
-
-static void
-test_forward_sends_the_passed_frames_in_order(void)
-{
-    /* As they are, whatever they answer. */
-    const struct virtio_net_hdr none = {0};
-    start();
-    for (uint8_t i = 0; i < 4; i++)
-        push(i, 0);
-    ring.slot[2].gso_size = 10;
-    passed[0] = 0;
-    passed[1] = 2;
-    passed[2] = 3;
-    ring.ring.passed_count = 3;
-    EXPECT_EQ(2, link_packet_forward(&link_, &ring.ring));
-    expect_sent(&none, frame_marked(0));
-    expect_sent(&none, frame_marked(3));
-    EXPECT_EQ(2, link_.sent);
-    EXPECT_EQ(1, link_.send_failed);
-    ring.ring.passed_count = 0;
-    EXPECT_EQ(0, link_packet_forward(&link_, &ring.ring));
-    stop();
-}
-
 static const struct test tests[] = {
     TEST(test_receive_takes_frames_of_blocks_that_were_handed_over),
     TEST(test_receive_survives_a_block_without_frames),
     TEST(test_block_holds_a_super_segment_longer_than_a_slot),
     TEST(test_tap_takes_the_headers_of_what_no_block_holds),
     TEST(test_forwarder_drops_what_no_block_holds),
+    TEST(test_frame_longer_than_a_block_is_read_from_the_queue_beside),
+    TEST(test_frame_longer_than_a_block_that_no_queue_has_is_counted),
     TEST(test_receive_puts_the_outer_tag_back),
     TEST(test_receive_takes_the_kernels_offloads),
     TEST(test_receive_passes_over_what_does_not_fit_or_is_no_ip),
     TEST(test_forwarder_receives_frames_without_ip_as_all_header),
-    TEST(test_send_turns_a_reply_round_and_nothing_else),
-    TEST(test_send_describes_what_is_left_to_the_kernel),
-    TEST(test_send_counts_what_is_refused_and_goes_on),
-    TEST(test_send_waits_while_the_kernel_takes_no_more),
-    TEST(test_send_to_a_device_that_is_gone_says_so),
-    TEST(test_forward_sends_the_passed_frames_in_order),
 };
 
 int

@@ -36,8 +36,11 @@ class BeyondTheEndError(Exception):
 class Machine:
     """Registers and one packet; `run` returns R0, or the map and key of a redirect."""
 
-    def __init__(self, frame):
+    def __init__(self, frame, *, skb=False):
         self.frame = frame
+        self.context = {0: DATA_AT, 4: DATA_AT + len(frame), 16: QUEUE}
+        if skb:
+            self.context = {0: len(frame)}
         self.register = [0] * 11
         self.register[1] = CONTEXT_AT
 
@@ -48,9 +51,8 @@ class Machine:
 
     def memory(self, at, size):
         """Read as a little-endian machine does."""
-        context = {0: DATA_AT, 4: DATA_AT + len(self.frame), 16: QUEUE}
         if at < DATA_AT:
-            return context[at - CONTEXT_AT]
+            return self.context[at - CONTEXT_AT]
         assert at + size <= DATA_AT + len(self.frame), "the verifier would refuse this"
         return int.from_bytes(self.packet(at - DATA_AT, size), "little")
 
@@ -183,6 +185,18 @@ def test_one_family_alone_leaves_no_code_that_nothing_reaches():
     assert bpf.FILTER_REFUSE == Machine(ipv4(US4, 6)).run(six)
     both = bpf.filter_program([OURS[0], OURS[2]])
     assert max(len(four), len(six)) < len(both) < len(four) + len(six)
+
+
+@pytest.mark.parametrize("ours", [OURS, None], ids=["ours", "all"])
+def test_filter_of_long_frames_takes_no_others(ours):
+    """By the bytes of the frame, Ethernet header included."""
+    frame = ipv4(US4, 6)
+    for longer, taken in ((len(frame) - 1, bpf.FILTER_TAKE), (len(frame), 0)):
+        code = bpf.filter_program(ours, longer=longer)
+        assert taken == Machine(frame, skb=True).run(code)
+    other = Machine(ipv6(US6[::-1], 6), skb=True)
+    code = bpf.filter_program(ours, longer=14)
+    assert (bpf.FILTER_REFUSE if ours else bpf.FILTER_TAKE) == other.run(code)
 
 
 BLOCKED = ["203.0.113.0/24", "198.51.100.7/32", "2001:db8:bad::/48"]

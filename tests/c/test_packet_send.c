@@ -1,0 +1,207 @@
+/*
+ * The AF_PACKET calls that send, over a pair of datagram sockets.  The kernel's
+ * own link: tests/netns/test_packet.py.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_net.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ETHERNET = 14, FRAME_SIZE = ETHERNET + 40 };
+
+static struct test_ring ring;
+static struct link_packet link_;
+static int peer;
+static uint32_t passed[RING_SLOTS];
+
+static void
+start(void)
+{
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
+        abort();
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    fcntl(fds[1], F_SETFL, O_NONBLOCK);
+    ring_clear(&ring);
+    ring.ring.passed = passed;
+    link_ = (struct link_packet){
+        .fd = fds[0], .queue_fd = -1, .route = {.fd4 = -1, .fd6 = -1}};
+    peer = fds[1];
+}
+
+static void
+stop(void)
+{
+    close(link_.fd);
+    close(peer);
+}
+
+/* An IPv4 TCP packet in a frame; `mark` is its last byte. */
+static const uint8_t *
+frame_marked(uint8_t mark)
+{
+    static uint8_t frame[FRAME_SIZE] = {
+        1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, [23] = 6, [46] = 0x50};
+    frame[FRAME_SIZE - 1] = mark;
+    return frame;
+}
+
+/* Reads what was sent: a header of offloads, then the frame. */
+static void
+expect_sent(const struct virtio_net_hdr *offloads, const uint8_t *frame)
+{
+    uint8_t bytes[sizeof *offloads + FRAME_SIZE + 1];
+    EXPECT_EQ(sizeof *offloads + FRAME_SIZE,
+              (size_t)read(peer, bytes, sizeof bytes));
+    EXPECT_BYTES((const uint8_t *)offloads, bytes, sizeof *offloads);
+    EXPECT_BYTES(frame, bytes + sizeof *offloads, FRAME_SIZE);
+}
+
+static struct syncache_slot *
+push(uint8_t mark, uint16_t request)
+{
+    struct syncache_slot *slot =
+        ring_push(&ring, frame_marked(mark), FRAME_SIZE);
+    slot->link_size = ETHERNET;
+    slot->size = FRAME_SIZE - ETHERNET;
+    slot->checksum = SYNCACHE_CHECKSUM_VALID;
+    slot->request = request;
+    return slot;
+}
+
+static void
+test_send_turns_a_reply_round_and_nothing_else(void)
+{
+    /* A forwarder's replies have the right header already. */
+    const struct virtio_net_hdr none = {0};
+    uint8_t turned[FRAME_SIZE];
+    memcpy(turned, frame_marked(7), FRAME_SIZE);
+    memset(turned, 2, 6);
+    memset(turned + 6, 1, 6);
+    start();
+    push(7, 0);
+    push(8, UINT16_MAX);
+    EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
+    expect_sent(&none, turned);
+    expect_sent(&none, frame_marked(8));
+    link_.forward = 1;
+    push(9, 0);
+    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
+    expect_sent(&none, frame_marked(9));
+    EXPECT_EQ(3, link_.sent);
+    stop();
+}
+
+static void
+test_send_describes_what_is_left_to_the_kernel(void)
+{
+    /* A partial checksum, counted from the begin of the frame. */
+    const struct virtio_net_hdr offloads = {.flags =
+                                                VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                                            .csum_start = ETHERNET + 20,
+                                            .csum_offset = 16};
+    start();
+    push(1, UINT16_MAX)->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
+    expect_sent(&offloads, frame_marked(1));
+    stop();
+}
+
+static void
+test_send_counts_what_is_refused_and_goes_on(void)
+{
+    /* A super-segment without partial checksum makes no sense. */
+    const struct virtio_net_hdr none = {0};
+    start();
+    push(1, UINT16_MAX)->gso_size = 10;
+    push(2, UINT16_MAX);
+    EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
+    expect_sent(&none, frame_marked(2));
+    EXPECT_EQ(1, link_.send_failed);
+    EXPECT_EQ(1, link_.sent);
+    stop();
+}
+
+static void
+test_send_waits_while_the_kernel_takes_no_more(void)
+{
+    /* The frame that waits is turned round only once. */
+    start();
+    uint8_t turned[FRAME_SIZE];
+    uint32_t count = 0;
+    do {
+        ring_clear(&ring);
+        push(7, 0);
+        count++;
+    } while (link_packet_send(&link_, &ring.ring) == 1);
+    EXPECT_EQ(0, link_packet_send(&link_, &ring.ring));
+    memcpy(turned, ring.memory, FRAME_SIZE);
+    EXPECT_EQ(2, turned[0]);
+    for (uint8_t bytes[100]; count > 1; count--)
+        EXPECT_TRUE(read(peer, bytes, sizeof bytes) > 0);
+    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
+    const struct virtio_net_hdr none = {0};
+    expect_sent(&none, turned);
+    stop();
+}
+
+static void
+test_send_to_a_device_that_is_gone_says_so(void)
+{
+    /* What was not sent stays. */
+    start();
+    push(1, UINT16_MAX);
+    stop();
+    EXPECT_EQ((uint32_t)-ENODEV,
+              (uint32_t)link_packet_send(&link_, &ring.ring));
+    EXPECT_EQ(0, ring.ring.next);
+    ring.ring.passed_count = 1;
+    passed[0] = 0;
+    EXPECT_EQ((uint32_t)-ENODEV,
+              (uint32_t)link_packet_forward(&link_, &ring.ring));
+}
+
+static void
+test_forward_sends_the_passed_frames_in_order(void)
+{
+    /* As they are, whatever they answer. */
+    const struct virtio_net_hdr none = {0};
+    start();
+    for (uint8_t i = 0; i < 4; i++)
+        push(i, 0);
+    ring.slot[2].gso_size = 10;
+    passed[0] = 0;
+    passed[1] = 2;
+    passed[2] = 3;
+    ring.ring.passed_count = 3;
+    EXPECT_EQ(2, link_packet_forward(&link_, &ring.ring));
+    expect_sent(&none, frame_marked(0));
+    expect_sent(&none, frame_marked(3));
+    EXPECT_EQ(2, link_.sent);
+    EXPECT_EQ(1, link_.send_failed);
+    ring.ring.passed_count = 0;
+    EXPECT_EQ(0, link_packet_forward(&link_, &ring.ring));
+    stop();
+}
+
+static const struct test tests[] = {
+    TEST(test_send_turns_a_reply_round_and_nothing_else),
+    TEST(test_send_describes_what_is_left_to_the_kernel),
+    TEST(test_send_counts_what_is_refused_and_goes_on),
+    TEST(test_send_waits_while_the_kernel_takes_no_more),
+    TEST(test_send_to_a_device_that_is_gone_says_so),
+    TEST(test_forward_sends_the_passed_frames_in_order),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -1,7 +1,7 @@
 """A flood on one established tuple beside a flood of SYNs, at the same stack.
 
 The attacker's own connection: SYN, RST, ACK and data by turns, none of it exact, all of
-it near the window.  What of it reaches Python would cost ten times a SYN.  Bursts of 64
+it near the window.  Each that reached Python would cost ten times a SYN.  Bursts of 64
 at 50,000 packets/s of the stack's time; each is followed by `Stack.transmit()`, as a
 host does it.  Time is the thread's own processor time.
 """

@@ -257,7 +257,7 @@ class Receiver:
     def window_opened(self) -> bool:
         """Tell whether the peer should hear of the room that reading has made.
 
-        What a SYN-ACK could not tell, whose window is not scaled, was there before.
+        The part that a SYN-ACK cannot tell, whose window is not scaled, was there before.
         """
         if not self._spoke and self.rcv_wnd >= self.mss:
             return False

@@ -1,4 +1,4 @@
-"""A flood on the tuple of one connection: what of it reaches the connection.
+"""A flood on the tuple of one connection: how much of it reaches the connection.
 
 By bursts, as from a link; `receive()` answers one packet at a time and is limited by
 time alone.

@@ -257,7 +257,7 @@ class Receiver:
     def window_opened(self) -> bool:
         """Tell whether the peer should hear of the room that reading has made.
 
-        The part that a SYN-ACK cannot tell, whose window is not scaled, was there before.
+        Room that no SYN-ACK can tell, whose window is not scaled, was there before.
         """
         if not self._spoke and self.rcv_wnd >= self.mss:
             return False

@@ -236,6 +236,8 @@ class StateFile:
                 self._error = ""
             except OSError as error:
                 self._error = f"{self.path}: {error.strerror}"
+            except MemoryError:
+                self._error = f"{self.path}: {os.strerror(errno.ENOMEM)}"
             finally:
                 self._busy = False
 

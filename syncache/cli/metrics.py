@@ -362,6 +362,9 @@ class Exporter(ThreadingHTTPServer):
                 f"cannot listen on {_host(where[0])}:{where[1]}: {why}"
             ) from None
 
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of a scrape that fails: no thread or memory, nobody there."""
+
     def server_bind(self) -> None:
         """Bind; the name that the base looks up nobody needs, and DNS may be slow."""
         TCPServer.server_bind(self)

@@ -293,10 +293,17 @@ def logs_loss(options: argparse.Namespace) -> bool:
 
 
 def exists(name: str) -> bool:
-    """Return whether there is an interface of this name now."""
+    """Return whether there is an interface of this name now.
+
+    There is one if that cannot be asked, for want of descriptors.
+    """
     try:
         socket.if_nametoindex(name)
     except OSError:
+        try:
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).close()
+        except OSError:
+            return True
         return False
     return True
 

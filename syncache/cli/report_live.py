@@ -11,13 +11,13 @@ thread, so that a slow disk delays no packet.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..ios import inspect as ios_inspect
 from . import Failure
 from .report_traffic import Traffic, inspect_page, save, spelled
+from .worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ class LiveReport:
         self._engine, self._path, self._where = engine, path, where
         self._write, self._zero = write, zero
         self._due: float | None = None
-        self._thread: threading.Thread | None = None
+        self._worker = Worker()
         self._trouble = ""
 
     def turn(self, now: float, counts: Callable[[], Mapping[str, int]]) -> None:
@@ -80,10 +80,9 @@ class LiveReport:
 
     def write(self, now: float) -> None:
         """Write the page as it stands, unless the last one is still being written."""
-        if self._thread is None or not self._thread.is_alive():
+        if not self._worker.busy:
             page = self._page(now)
-            self._thread = threading.Thread(target=self._save, args=[page], daemon=True)
-            self._thread.start()
+            self._worker.begin(lambda: self._save(page))
 
     def close(self, now: float) -> None:
         """Write the last page.
@@ -91,10 +90,9 @@ class LiveReport:
         Raises:
             Failure: it cannot be written.
         """
-        if self._thread is not None:
-            self._thread.join(PATIENCE_S)
-            if self._thread.is_alive():
-                raise Failure(f"cannot write {self._path}: it takes too long")
+        if not self._worker.wait(PATIENCE_S):
+            raise Failure(f"cannot write {self._path}: it takes too long")
+        self._worker.close()
         save(self._page(now), self._path)
 
     def _save(self, page: Page) -> None:

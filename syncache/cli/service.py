@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import threading
 import time
 from typing import TYPE_CHECKING
 
 from ..bridge import WAIT_SECONDS
-from . import Failure, one_line, unreadable
+from . import NO_MEMORY, Failure, one_line, unreadable
 from .collector import Collector
 from .notify import Notify
 from .options import exists
 from .privileges import account, drop
+from .worker import Worker
 
 if TYPE_CHECKING:
     import argparse
@@ -58,7 +58,8 @@ class Service:
         self._reopen = reopen
         self._notify = Notify()
         self._collector = Collector()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker()
+        self._reading = False
         self._apply: Callable[[], object] | None = None
         self._failure: str | None = None
         self._status: Callable[[], str] = lambda: ""
@@ -93,16 +94,17 @@ class Service:
         if now >= self._status_due:
             self._status_due = now + STATUS_EVERY
             self._notify.status(self._status())
-        if self._thread is None:
+        if not self._reading:
             if self._signals.take("reload"):
                 self._begin_reload()
-        elif not self._thread.is_alive():
-            self._thread = None
+        elif not self._worker.busy:
+            self._reading = False
             self._end_reload()
 
     def close(self) -> None:
         """Say that the end has begun, unless a lost link is waited for."""
         self._collector.end()
+        self._worker.close()
         if self.stopping:
             self._notify.stopping()
         self._notify.close()
@@ -111,8 +113,8 @@ class Service:
         self._notify.reloading()
         self._reopen()
         self._apply, self._failure = None, "the files could not be read"
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+        self._reading = True
+        self._worker.begin(self._read)
 
     def _read(self) -> None:
         try:
@@ -122,6 +124,8 @@ class Service:
             self._failure = str(failure)
         except OSError as error:
             self._failure = str(unreadable(error))
+        except MemoryError:
+            self._failure = NO_MEMORY
 
     def _end_reload(self) -> None:
         began = time.perf_counter()
@@ -132,6 +136,10 @@ class Service:
             self._failure = str(error.args[0])
         except Failure as failure:
             self._failure = str(failure)
+        except OSError as error:
+            self._failure = str(unreadable(error))
+        except MemoryError:
+            self._failure = NO_MEMORY
         self._apply = None
         if self._failure is None:
             took = (time.perf_counter() - began) * 1000

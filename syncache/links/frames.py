@@ -42,6 +42,7 @@ IFREQ_INT = struct.Struct("16si20x")
 SEND_BYTES = 4 * 1024 * 1024
 SO_SNDBUFFORCE = 32
 ETH_P_ALL = 3
+DELETED = (errno.ENODEV, errno.ENXIO)
 CLSACT_INGRESS = 0xFFFFFFF2
 CLSACT_PRIORITY = 0xC000  # where the kernel itself begins to number
 
@@ -96,6 +97,8 @@ class Interface:
         try:
             name = socket.if_indextoname(self.index)
         except OSError as error:
+            if error.errno not in DELETED:  # it could not be asked: no descriptors
+                return
             message = f"{self.name} is gone: the interface was deleted"
             raise LinkError(message, error.errno or errno.ENODEV) from None
         with contextlib.suppress(OSError):  # another name already

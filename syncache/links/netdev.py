@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import resource
 import socket
+from asyncio import events
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from .link import LinkError
 IFA_F_NODAD = 2  # linux/if_addr.h
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .claim import Claim, Step
 
@@ -200,16 +202,45 @@ def by_netlink(work: Callable[[Any], None]) -> None:
     """Call `work` with a netlink socket, in a thread of its own.
 
     pyroute2 runs an event loop inside each call, so it cannot be used where one
-    already runs; a fresh thread has none, and is in the same network namespace.
+    already runs; a fresh thread has none, and is in the same network namespace.  Where
+    there can be no further thread the loop that runs is hidden from it.
     """
     import pyroute2
 
+    begun = []
+
     def call() -> None:
+        begun.append(True)
         with pyroute2.IPRoute() as ip:
             work(ip)
 
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(call).result()
+    with _all_descriptors():
+        try:
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(call).result()
+        except RuntimeError:
+            if begun:
+                raise
+            # For makers of loops: asyncio exports them in spite of their names.
+            running = events._get_running_loop()  # noqa: SLF001
+            events._set_running_loop(None)  # noqa: SLF001
+            try:
+                call()
+            finally:
+                events._set_running_loop(running)  # noqa: SLF001
+
+
+@contextmanager
+def _all_descriptors() -> Iterator[None]:
+    """Let the process have as many as it ever may: all others may be in use."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def error_number(error: BaseException) -> int | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -280,3 +282,40 @@ def test_interface_that_was_renamed_is_left_as_it_was(us, way):
         error = process.communicate(timeout=PATIENCE)[1]
     assert 0 == process.returncode, error
     assert before == us.show("o9")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["intercept", *LINKS],
+        ["inspect", *LINKS],
+        ["inspect", "--tap", "o0"],
+        ["serve", "--discard", "--packet", "o0", "--address", "198.18.0.2/24"],
+    ],
+)
+@pytest.mark.parametrize("scarce", ["descriptors", "threads"])
+def test_process_goes_on_when_it_may_have_no_more(us, words, scarce, tmp_path):
+    """A look at the interface, a reload and the end need nothing new."""
+    command = us.command(*COMMAND, *words, "--log", tmp_path / "log")
+    if scarce == "threads":
+        command = ["sh", "-c", 'ulimit -u 1; exec "$@"', "sh", *map(str, command)]
+        command += ["--user", "nobody"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            log = tmp_path / "log"
+            wait_until(lambda: log.exists() and log.read_text())
+            tmp_path.chmod(0o777)
+            if scarce == "descriptors":
+                resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (5, 4096))
+            process.send_signal(signal.SIGHUP)
+            wait_until(lambda: " configuration " in log.read_text())
+            time.sleep(2.5)  # it looks at the interface once a second
+            process.terminate()
+            error = process.communicate(timeout=PATIENCE)[1]
+        finally:
+            process.kill()
+    assert 0 == process.returncode, error
+    assert "Traceback" not in error
+    assert "198.18.0.2" not in us.run("ip", "addr")

@@ -66,6 +66,22 @@ def exporting(sockets):
         thread.join()
 
 
+def test_scrape_for_which_there_is_no_thread_is_silent(sockets, monkeypatch, capfd):
+    """And the next one is answered."""
+    with exporting(sockets) as url:
+        with monkeypatch.context() as patch:
+
+            def refuse(*_):
+                raise RuntimeError("can't start new thread")
+
+            patch.setattr(Exporter, "process_request", refuse)
+            with pytest.raises(OSError, match=r"."):
+                urllib.request.urlopen(f"{url}/health", timeout=60)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"{url}/health", timeout=60)
+    assert ("", "") == capfd.readouterr()
+
+
 def test_exposition_has_each_family_once_with_its_type(sockets):
     """Rows of all processes stand together; a name says what it is."""
     text = exposition(sockets)

@@ -287,3 +287,15 @@ def test_loss_is_logged_where_the_failure_is_not_seen(words, logs):
     options.add_log(parser)
     options.add_service(parser)
     assert logs == options.logs_loss(parser.parse_args(words))
+
+
+def test_interface_is_not_missing_for_want_of_descriptors():
+    """Nobody waits for one that is there."""
+    code = (
+        "import os, resource\n"
+        "from syncache.cli.options import exists\n"
+        "assert exists('lo') and not exists('syncache-none')\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "assert exists('lo')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

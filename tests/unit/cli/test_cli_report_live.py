@@ -105,7 +105,7 @@ def test_page_may_be_asked_for_at_any_time(run, tmp_path):
     engine, log, _ = run
     second(engine, log, 1.0, [1])
     log.report.write(1.0)
-    log.report._thread.join(10)
+    assert log.report._worker.wait(60)
     first = (tmp_path / "page.html").read_text()
     second(engine, log, 2.0, [2])
     log.report.close(2.0)
@@ -119,7 +119,7 @@ def test_page_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     log = Log(engine, write=lines.append)
     log.report_to(tmp_path / "none" / "page.html", "eth0")
     log.report.write(1.0)
-    log.report._thread.join(10)
+    assert log.report._worker.wait(60)
     log.report.turn(2.0, dict)
     assert 1 == len(lines)
     assert "cannot write" in lines[0]

@@ -6,6 +6,7 @@ import argparse
 import errno
 import os
 import signal
+import threading
 
 import pytest
 
@@ -38,7 +39,7 @@ class World:
     def reload(self):
         os.kill(os.getpid(), signal.SIGHUP)
         self.service.turn(0.0)
-        while self.service._thread is not None:
+        while self.service._reading:
             self.service.turn(0.0)
             os.sched_yield()
 
@@ -56,6 +57,27 @@ def test_sighup_reads_again_and_puts_it_in_force_in_the_loop(world):
     assert ["reopen", "apply"] == world.calls
     assert world.lines[0].startswith("configuration read again, in force within ")
     assert ["ready", "status", "reloading", "ready"] == world.told
+
+
+def test_reload_makes_no_thread_and_its_want_of_memory_is_a_line(world, monkeypatch):
+    """One that is made late may be refused, or waited for in vain."""
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    def fail():
+        raise MemoryError
+
+    world.service.begin(lambda: "calm")
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    world.reload()
+    assert "apply" == world.calls[-1]
+    for world.prepare in (fail, lambda: fail):
+        world.reload()
+        assert "configuration not taken: not enough memory: " in world.lines[-1]
+    world.prepare = lambda: lambda: world.calls.append("again")
+    world.reload()
+    assert "again" == world.calls[-1]
 
 
 @pytest.mark.parametrize("where", ["prepare", "apply"])

@@ -50,6 +50,21 @@ def test_interface_knows_index_addresses_and_mtu():
     made.restore()
 
 
+def test_interface_that_cannot_be_asked_for_is_not_gone(monkeypatch):
+    """For want of descriptors: the next look will tell."""
+    interface = frames.Interface("lo", [])
+    number = errno.EMFILE
+
+    def refuse(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "if_indextoname", refuse)
+    interface.check()
+    number = errno.ENXIO
+    with pytest.raises(LinkError, match="lo is gone"):
+        interface.check()
+
+
 def test_raw_socket_without_privilege_gives_one_line(monkeypatch):
     """It names the capabilities."""
 

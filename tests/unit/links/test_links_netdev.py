@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import resource
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
 
 from syncache.links import LinkError
-from syncache.links.netdev import Netdev
+from syncache.links.netdev import Netdev, by_netlink
 
 
 class NetlinkError(Exception):
@@ -139,6 +142,46 @@ def test_restore_passes_over_what_somebody_else_removed(kernel):
 
 
 @pytest.mark.usefixtures("kernel")
+@pytest.mark.usefixtures("kernel")
+def test_without_a_further_thread_or_descriptor_it_is_done_all_the_same(monkeypatch):
+    """At the end of a process that has used up all it may have."""
+    seen = []
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    def work(_):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        seen.append(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+    async def main():
+        running = asyncio.get_running_loop()
+        by_netlink(work)
+        assert asyncio.get_running_loop() is running
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    by_netlink(work)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    asyncio.run(main())
+    assert [before[1]] * 2 == seen
+    assert before == resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_error_of_the_work_is_no_want_of_a_thread():
+    """It is done once."""
+    calls = []
+
+    def work(_):
+        calls.append(1)
+        raise RuntimeError("of its own")
+
+    with pytest.raises(RuntimeError, match="of its own"):
+        by_netlink(work)
+    assert [1] == calls
+
+
 def test_interface_that_does_not_exist_raises_one_line():
     """It may have gone while it was being configured."""
     with pytest.raises(LinkError, match="cannot configure tun8"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import needs
 import pytest
 from namespace import Namespace, Wire
+from shield_rig import Rig
 
 HERE = Path(__file__).resolve().parent
 
@@ -55,6 +56,22 @@ def wire(queues):
     made = Wire(queues)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """The shield's programs, which the kernel takes a while to verify."""
+    made = Rig()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def steady(loaded):
+    """The same as if nothing had happened, for tests that change none of it."""
+    loaded.protect()
+    loaded.counters()
+    return loaded
 
 
 @pytest.fixture

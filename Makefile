@@ -43,6 +43,8 @@ C_SOURCES := $(wildcard csrc/core/*.c csrc/simd/*.c csrc/flow/*.c \
 	csrc/link/*.c)
 C_HEADERS := $(wildcard csrc/*.h csrc/core/*.h csrc/simd/*.h csrc/flow/*.h \
 	csrc/link/*.h)
+# Needs Python's headers; part of the file that cffi writes.
+C_DOOR := csrc/python/door.h
 # Written in terms of what the files that include it define.
 C_BODIES := csrc/simd/lanes.h csrc/simd/lanes_sip.h csrc/simd/neon.h
 C_ALL := $(wildcard csrc/*/*.c csrc/adapters/*/*.c tests/*/*.c tests/*/*/*.c bench/*.c \
@@ -82,7 +84,7 @@ $(READY): pyproject.toml
 	@$(PY) -m pip install -qq -e '.[$(EXTRAS)]'
 	@touch $@
 
-$(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS) csrc/bpf/shield.h csrc/bpf/offload.h
+$(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS) csrc/bpf/shield.h csrc/bpf/offload.h $(C_DOOR)
 	@$(PY) setup.py -q build_ext --inplace
 	@touch $@
 
@@ -208,7 +210,7 @@ types: $(EXTENSION)
 
 # Both compilers, every header alone, and a build without asserts; the units are part
 # of `make test`.
-c:
+c: $(READY)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@set -e; for cc in cc $(CLANG); do \
 		printf '%s\n' $(C_SOURCES) | xargs -P 2 -n 8 sh -c 'set -e; for f; do \
@@ -219,6 +221,9 @@ c:
 		xargs -P 2 -n 8 sh -c 'set -e; for f; do \
 			$(C_COMPILE) -Wno-unused-function -x c -fsyntax-only $$f; \
 		done' $$cc; \
+		$$cc $(C_WARN) -isystem "$$($(PY) -c 'import sysconfig as s; \
+			print(s.get_paths()["include"])')" \
+			-Wno-unused-function -x c -fsyntax-only $(C_DOOR); \
 	done
 
 # The programs of csrc/bpf as they lie in syncache/bpf, where the compiler that

@@ -17,6 +17,9 @@ CSRC = Path(__file__).resolve().parent
 ROOT = CSRC.parent
 BEGIN = "cffi: begin"
 END = "/* cffi: end"
+# What is called too often for cffi; a module of its own in the same file.
+DOOR = CSRC / "python" / "door.h"
+LIMITED_API = "0x030a0000"  # of Python 3.10
 
 
 def marked_region(header: Path) -> str:
@@ -91,10 +94,13 @@ for name in headers:
     ffibuilder.cdef(python_view(marked_region(name)))
 ffibuilder.set_source(
     "syncache._ffi",
-    "\n".join(f'#include "{name.relative_to(CSRC).as_posix()}"' for name in headers),
+    "\n".join(
+        f'#include "{name.relative_to(CSRC).as_posix()}"' for name in [*headers, DOOR]
+    ),
     sources=sources(*rooms),
     include_dirs=["csrc"],
     depends=[path.relative_to(ROOT).as_posix() for path in sorted(CSRC.rglob("*.h"))],
+    define_macros=[("Py_LIMITED_API", LIMITED_API)],
     # Hidden symbols let the compiler inline across what a header exports.
     extra_compile_args=["-O3", "-std=c11", "-fvisibility=hidden"],
     py_limited_api=True,

@@ -5,10 +5,11 @@ Times come in as seconds and go on as whole milliseconds.  The modules above exp
 values, csrc/syncache.h the calls.  Long because engine, token and rings are one thing;
 the rest (`_core.flow` and others) takes `ffi` and `lib` from here.
 
-cffi releases the GIL around every call, so two threads could meet inside one engine.
-`with core:` takes the engine's only token or raises RuntimeError; taking an element of
-a list is atomic, with or without a GIL.  Counters are read without it (`Block.pinned`),
-from any thread and while a call runs.
+The GIL is released around every call, so two threads could meet inside one engine.
+`with core:` takes the engine's only token or raises RuntimeError; that is `door.Door`,
+in C with the GIL held, and so is the burst of an engine, which is called most often.
+Counters are read without the token (`Block.pinned`), from any thread and while a call
+runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .block import NOW_MAX_MS, allocate, milliseconds, refusal, wipe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from typing_extensions import Buffer, Self
+    from typing_extensions import Buffer
 
     from .._ffi import CData, ResultStruct, RingStruct, SlotStruct
     from ..keyring import Keyring
@@ -38,6 +39,7 @@ try:
 except ImportError as error:  # pragma: no cover - and two for this
     raise ImportError(refusal(str(error))) from error
 
+from .door import Door, Place
 from .keyfeed import UINT64_MASK, KeyCalls, KeyFeed
 from .mirror import layout, limit
 
@@ -59,40 +61,22 @@ _KEY_CALLS = KeyCalls(lib.syncache_set_key, lib.syncache_set_epoch, lib.syncache
 
 _accepted = lib.syncache_accepted  # looked up once: it is called for every handshake
 _ARRIVAL_BYTES = ffi.sizeof("struct syncache_arrival")
-_CLEARED = bytes(layout("syncache_ring", "count next passed_count", part=True).size)
-_COUNT = ffi.offsetof("struct syncache_ring", "count")
 _CONN = ffi.typeof("struct syncache_conn *")  # a name would be looked up at each call
-_CURSOR = slice(_COUNT, _COUNT + len(_CLEARED))
 
 
-class Block:
+class Block(Door):
     """The memory block of an engine, and the token of who may use it."""
 
-    __slots__ = ("_block", "_memory", "_token", "closed")
+    __slots__ = ("_block", "_memory")
 
     def __init__(self, size: int) -> None:
         self._memory = allocate(size + ALIGNMENT)
         self._block = ffi.from_buffer(self._memory)
-        self._token = [None]
-        self.closed = False
 
     def start(self) -> CData:
         """Return the first aligned byte, behind which there is the size asked for."""
-        place: CData = (
-            self._block + -int(ffi.cast("uintptr_t", self._block)) % ALIGNMENT
-        )
+        place: CData = self._block + -address(self._block) % ALIGNMENT
         return place
-
-    def __enter__(self) -> Self:
-        try:
-            self._token.pop()
-        except IndexError:
-            raise self._refusal() from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self.closed:
-            self._token.append(None)
 
     def _refusal(self) -> RuntimeError:
         state = "closed" if self.closed else "in use by another call"
@@ -138,7 +122,6 @@ class Core(Block):
         "_due",
         "_feed",
         "_keys_due",
-        "_keys_until",
         "_lifetime_ms",
         "_result",
         "_tunables",
@@ -156,6 +139,7 @@ class Core(Block):
         self._cache = lib.syncache_init(self.start(), size, settings, seed)
         assert self._cache != ffi.NULL
         self._cache_at = self._cache  # for who has pinned the block
+        self._engine = address(self._cache)
         counters = lib.syncache_statistics(self._cache)
         self._counters = ffi.buffer(counters, _STATISTICS.size)
         self._due: RingCore | None = None  # made when `due` is first called
@@ -297,15 +281,9 @@ class Core(Block):
         return lib.syncache_address(self._cache, family, laddr)
 
     def accepted(self, conn: bytes, handle: int, ok: bool) -> None:
-        """Tell how an offer ended; `with self:` in place, as in `bursting`."""
-        try:
-            self._token.pop()
-        except IndexError:
-            raise self._refusal() from None
-        try:
+        """Tell how an offer ended."""
+        with self:
             _accepted(self._cache, ffi.from_buffer(_CONN, conn), handle, ok)
-        finally:
-            self._token.append(None)
 
     def opened(self, tuple_: bytes, handle: int) -> bool:
         """Register an active open."""
@@ -364,10 +342,15 @@ def tuple_of(raw: bytes) -> CData:
     return pointer
 
 
-class RingCore:
+def address(pointer: CData) -> int:
+    """Return where a pointer leads, for `door`."""
+    return int(ffi.cast("uintptr_t", pointer))
+
+
+class RingCore(Place):
     """The memory of a ring, pinned once; `cdata` is for this module only."""
 
-    __slots__ = ("_arrivals", "_conn", "_cursor", "_slot", "_store", "cdata", "memory")
+    __slots__ = ("_arrivals", "_conn", "_slot", "_store", "cdata", "memory")
 
     def __init__(self, slots: int, slot_size: int) -> None:
         if not 1 <= slots <= SLOTS_MAX:
@@ -378,7 +361,7 @@ class RingCore:
                 f"not {slot_size}"
             )
         store = ffi.new("uint8_t[]", slots * slot_size + ALIGNMENT)
-        begin = -int(ffi.cast("uintptr_t", store)) % ALIGNMENT
+        begin = -address(store) % ALIGNMENT
         slot = ffi.new("struct syncache_slot[]", slots)
         conn = ffi.new("struct syncache_conn[]", slots)
         passed = ffi.new("uint32_t[]", slots)
@@ -398,7 +381,7 @@ class RingCore:
         self.cdata.arrival = arrival
         self.cdata.slots = slots
         self.cdata.slot_size = slot_size
-        self._cursor = memoryview(ffi.buffer(self.cdata))[_CURSOR]
+        self._ring = address(self.cdata)
 
     @property
     def slots(self) -> int:
@@ -437,10 +420,6 @@ class RingCore:
         slot = self._at(index)
         start = self._place(index) * self.cdata.slot_size + slot.link_size
         return self.memory[start : start + slot.size]
-
-    def clear(self) -> None:
-        """Forget every packet."""
-        self._cursor[:] = _CLEARED  # three fields of cdata at a third of the time
 
     def advance(self, count: int) -> None:
         """Count the next packets as consumed."""

@@ -48,15 +48,18 @@ def build(folder: Path) -> None:
 
 def extension() -> Path:
     """Link the extension with the archive that the C units share."""
-    program = ROOT / "csrc" / "build_ffi.py"
-    digest = hashlib.sha256(sys.version.encode() + program.read_bytes()).hexdigest()
+    program, door = ROOT / "csrc" / "build_ffi.py", ROOT / "csrc" / "python" / "door.h"
+    text = sys.version.encode() + program.read_bytes() + door.read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
     made = sanitized.folder() / f"python-{digest[:16]}" / "_ffi.abi3.so"
     made.parent.mkdir(exist_ok=True)
     if not made.exists():
         with tempfile.TemporaryDirectory() as name:
             source = Path(name, "_ffi.c")
-            runpy.run_path(str(program))["ffibuilder"].emit_c_code(str(source))
+            made_by = runpy.run_path(str(program))
+            made_by["ffibuilder"].emit_c_code(str(source))
             include = [f"-I{sysconfig.get_paths()['include']}", f"-I{ROOT / 'csrc'}"]
+            include += [f"-DPy_LIMITED_API={made_by['LIMITED_API']}"]
             words = [sanitized.compiler(), *sanitized.FLAGS, "-w", "-shared", *include]
             failed = sanitized.make(made, *words, source, sanitized.archive(), "-o")
             if failed is not None:

@@ -1,0 +1,236 @@
+/*
+ * The module syncache._door: what Python calls for every 64 packets, as methods
+ * in C.
+ *
+ * cffi turns each argument of a call into C and releases the GIL; around it
+ * Python takes the engine's token, converts the time and clears two rings.  For
+ * a burst of small packets that is half as much again as the packets cost, and
+ * a tenth here.  All other calls go through cffi.
+ *
+ * Part of the file that cffi generates (csrc/build_ffi.py), after Python.h.
+ */
+#ifndef Py_PYTHON_H
+#define Py_LIMITED_API 0x030a0000
+#include <Python.h>
+#endif
+
+#include <structmember.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../syncache.h"
+
+/* The token of who may use an engine: one call at a time, none after the end. */
+struct door {
+    PyObject_HEAD unsigned long long
+        engine;        /* where the struct syncache lies, or 0 */
+    double keys_until; /* times in seconds before it need no new key */
+    bool taken;
+    bool closed; /* wiped: nobody gets the token again */
+};
+
+/* Where a ring lies. */
+struct place {
+    PyObject_HEAD unsigned long long ring; /* the struct syncache_ring, or 0 */
+};
+
+/* Made once: interpreters of one lock share them. */
+static PyTypeObject *door_type, *place_type;
+
+static PyObject *
+none(void)
+{
+    Py_INCREF(Py_None);
+    return Py_None;
+}
+
+/* Takes the token; false with an exception set if somebody else has it. */
+static bool
+take(PyObject *self)
+{
+    struct door *door = (struct door *)self;
+    PyObject *refusal;
+
+    if (!door->taken) {
+        door->taken = true;
+        return true;
+    }
+    refusal = PyObject_CallMethod(self, "_refusal", NULL);
+    if (refusal) {
+        PyErr_SetObject(PyExc_RuntimeError, refusal);
+        Py_DECREF(refusal);
+    }
+    return false;
+}
+
+static void
+give(PyObject *self)
+{
+    struct door *door = (struct door *)self;
+
+    door->taken = door->closed;
+}
+
+static PyObject *
+door_enter(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (!take(self))
+        return NULL;
+    Py_INCREF(self);
+    return self;
+}
+
+static PyObject *
+door_exit(PyObject *self, PyObject *const *error, Py_ssize_t error_size)
+{
+    (void)error;
+    (void)error_size;
+    give(self);
+    return none();
+}
+
+/* Finds a ring's memory; NULL with an exception set if there is none. */
+static struct syncache_ring *
+ring_of(PyObject *object)
+{
+    unsigned long long ring = 0;
+
+    if (PyObject_TypeCheck(object, place_type))
+        ring = ((struct place *)object)->ring;
+    if (ring == 0)
+        PyErr_Format(PyExc_TypeError, "%R is no Ring", Py_TYPE(object));
+    return (struct syncache_ring *)(uintptr_t)ring;
+}
+
+static PyObject *
+place_clear(PyObject *self, PyObject *unused)
+{
+    struct syncache_ring *ring = ring_of(self);
+
+    (void)unused;
+    if (!ring)
+        return NULL;
+    ring->count = ring->next = ring->passed_count = 0;
+    return none();
+}
+
+/*
+ * Converts a time to milliseconds; false with an exception set if it is none.
+ * Whatever is not plain, and whatever needs a new key, is for Core._at.
+ */
+static bool
+time_of(PyObject *core, PyObject *time, uint64_t *now_ms)
+{
+    const struct door *door = (const struct door *)core;
+    PyObject *ms;
+
+    if (PyFloat_CheckExact(time)) {
+        double now = PyFloat_AsDouble(time);
+        if (now >= 0 && now < door->keys_until) {
+            *now_ms = (uint64_t)(now * 1000 + 0.5);
+            return true;
+        }
+    }
+    ms = PyObject_CallMethod(core, "_at", "O", time);
+    if (!ms)
+        return false;
+    *now_ms = PyLong_AsUnsignedLongLong(ms);
+    Py_DECREF(ms);
+    return !PyErr_Occurred();
+}
+
+/* burst(core, rx, tx, now): the packets consumed; see engine.py. */
+static PyObject *
+door_burst(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
+{
+    struct syncache_ring *rx, *tx;
+    struct syncache *cache;
+    uint64_t now_ms;
+    uint32_t consumed;
+
+    (void)module;
+    if (given_size != 4 || !PyObject_TypeCheck(given[0], door_type) ||
+        ((struct door *)given[0])->engine == 0) {
+        PyErr_SetString(PyExc_TypeError, "burst takes a core, rx, tx and now");
+        return NULL;
+    }
+    rx = ring_of(given[1]);
+    tx = rx ? ring_of(given[2]) : NULL;
+    if (!tx)
+        return NULL;
+    if (rx == tx) {
+        PyErr_SetString(PyExc_ValueError, "replies need a ring of their own");
+        return NULL;
+    }
+    if (!take(given[0]))
+        return NULL;
+    if (!time_of(given[0], given[3], &now_ms)) {
+        give(given[0]);
+        return NULL;
+    }
+    cache = (struct syncache *)(uintptr_t)((struct door *)given[0])->engine;
+    Py_BEGIN_ALLOW_THREADS consumed = syncache_burst(cache, now_ms, rx, tx);
+    Py_END_ALLOW_THREADS give(given[0]);
+    return PyLong_FromUnsignedLong(consumed);
+}
+
+/* METH_FASTCALL functions have a type of their own. */
+#define FAST(function) (PyCFunction)(void (*)(void))(function)
+
+static PyMemberDef door_members[] = {
+    {"_engine", T_ULONGLONG, offsetof(struct door, engine), 0, NULL},
+    {"_keys_until", T_DOUBLE, offsetof(struct door, keys_until), 0, NULL},
+    {"closed", T_BOOL, offsetof(struct door, closed), 0, NULL},
+    {NULL, 0, 0, 0, NULL}};
+static PyMethodDef door_methods[] = {
+    {"__enter__", door_enter, METH_NOARGS, NULL},
+    {"__exit__", FAST(door_exit), METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL}};
+static PyType_Slot door_slots[] = {
+    {Py_tp_members, door_members}, {Py_tp_methods, door_methods}, {0, NULL}};
+static PyType_Spec door_spec = {"syncache._door.Door", sizeof(struct door), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                door_slots};
+
+static PyMemberDef place_members[] = {
+    {"_ring", T_ULONGLONG, offsetof(struct place, ring), 0, NULL},
+    {NULL, 0, 0, 0, NULL}};
+static PyMethodDef place_methods[] = {
+    {"clear", place_clear, METH_NOARGS,
+     "clear($self)\n--\n\nForget every packet."},
+    {NULL, NULL, 0, NULL}};
+static PyType_Slot place_slots[] = {
+    {Py_tp_members, place_members}, {Py_tp_methods, place_methods}, {0, NULL}};
+static PyType_Spec place_spec = {"syncache._door.Place", sizeof(struct place),
+                                 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                 place_slots};
+
+static PyMethodDef door_functions[] = {
+    {"burst", FAST(door_burst), METH_FASTCALL, NULL}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef door_module = {.m_base = PyModuleDef_HEAD_INIT,
+                                         .m_name = "_door",
+                                         .m_size = -1,
+                                         .m_methods = door_functions};
+
+PyMODINIT_FUNC
+PyInit__door(void)
+{
+    PyObject *module = PyModule_Create(&door_module);
+    PyObject *door = PyType_FromSpec(&door_spec);
+    PyObject *place = PyType_FromSpec(&place_spec);
+
+    if (!module || !door || !place ||
+        PyModule_AddObjectRef(module, "Door", door) < 0 ||
+        PyModule_AddObjectRef(module, "Place", place) < 0) {
+        Py_XDECREF(module);
+        Py_XDECREF(door);
+        Py_XDECREF(place);
+        return NULL;
+    }
+    door_type = (PyTypeObject *)door;
+    place_type = (PyTypeObject *)place;
+    return module;
+}

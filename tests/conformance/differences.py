@@ -63,6 +63,22 @@ PLAYED = (
         "RFC 3168 6.1.2 permits.",
     ),
     Reason(
+        r"flags [AEFP]+, not [AEFP]*W$",
+        "CWR behind a loss or an ECE",
+        "What we send asks for no marks, so that no ECE is about it, and CWR would "
+        "answer nothing.",
+    ),
+    Reason(
+        r"flags AE?N?W?, not A$",
+        "the ACE counter in TIME-WAIT",
+        "It is told there as before; FreeBSD has forgotten it and says 0.",
+    ),
+    Reason(
+        r"opts \[\], not .*\('md5'",
+        "a signed RST from a port without a listener",
+        "Keys are a listener's, so where none is there is none to sign with.",
+    ),
+    Reason(
         r"flags AE?N?P?S?W?, not .*[ENW]",
         "the ACE counter behind a marked SYN",
         "RFC 9768 3.2.2 leaves a CE mark on the SYN itself out of the count.",

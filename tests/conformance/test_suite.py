@@ -61,6 +61,49 @@ def test_played_script_agrees_differs_or_is_unexplained(tmp_path):
     assert ("unexplained", "") == judged(tmp_path, GOOD.replace("0 > S.", "0 > P."))
 
 
+ECN = """
+0 `sysctl net.inet.tcp.ecn.enable={enable}`
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+0 listen(3, 1) = 0
+0 < {syn} 0:0(0) win 9000 <mss 1000>
+0 > {answer} 0:0(0) ack 1 win 65535 <mss 1460>
+0 < {third} 1:1(0) ack 1 win 9000
+0 accept(3, ..., ...) = 4
+"""
+
+
+@pytest.mark.parametrize("flags", ["PEW.", "PW."])
+def test_cwr_of_a_sender_with_marks_has_its_reason(tmp_path, flags):
+    """FreeBSD marks what it sends, and says CWR when it was told of congestion."""
+    text = ECN.format(enable=1, syn="SEW", answer="SE.", third=".")
+    mark = "[ce]" if "E" in flags else "[noecn]"
+    text += f"0 < {mark} PE. 1:101(100) ack 1 win 9000\n0 write(4, ..., 100) = 100\n"
+    judgement = judged(tmp_path, text + f"0 > {flags} 1:101(100) ack 101")
+    assert ("differs", "CWR behind a loss or an ECE") == judgement
+
+
+def test_ace_counter_of_time_wait_has_its_reason(tmp_path):
+    text = ECN.format(enable=3, syn="SEWA", answer="SW.", third="2.")
+    text += """
+0 close(4) = 0
+0 > F5. 1:1(0) ack 1
+0 < F5. 1:1(0) ack 2 win 9000
+0 > 0. 2:2(0) ack 2
+"""
+    assert ("differs", "the ACE counter in TIME-WAIT") == judged(tmp_path, text)
+
+
+def test_rst_that_is_signed_without_a_listener_has_its_reason(tmp_path):
+    text = """
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+0 setsockopt(3, IPPROTO_TCP, TCP_MD5SIG, [1], 4) = 0
+0 bind(3, ..., ...) = 0
+0 < S 0:0(0) ack 1 win 9000 <mss 1460,sackOK,md5 valid>
+0 > R. 0:0(0)! ack 1 win 0 <nop,nop,md5 valid>
+"""
+    assert "a signed RST from a port without a listener" == judged(tmp_path, text)[1]
+
+
 def test_settings_of_a_runner_for_linux(tmp_path):
     scaled = GOOD.replace("win 1\n", "win 1 <wscale 1>\n")
     wanted = scaled.replace("<mss 1460>", "<mss 1460,nop,wscale 8>")

@@ -92,6 +92,25 @@ test_full_ring_loses_the_packet_and_counts_it(void)
 }
 
 static void
+test_answer_to_a_packet_without_room_is_lost_and_counted(void)
+{
+    struct world *world = world_inspect(10);
+    struct wire_reply reply = {0};
+    static uint8_t bytes[64];
+    struct arrival arrival = {.link = bytes, .link_size = 14};
+
+    world->flow->tx[FLOW_CLIENT] = &world->client.ring;
+    for (uint32_t lost = 0; lost < 3; lost++) {
+        arrival.side = lost == 1 ? FLOW_TAP : FLOW_CLIENT;
+        world->client.ring.count = WORLD_SLOTS;
+        EXPECT_EQ(lost, world->flow->stats.tx_lost);
+        EXPECT_TRUE(!answer_arrival(world->flow, &arrival, &reply));
+    }
+    EXPECT_EQ(3, world->flow->stats.tx_lost);
+    world_free(world);
+}
+
+static void
 test_alert_names_top_destination_and_sources(void)
 {
     struct world *world = world_inspect(100);
@@ -116,6 +135,7 @@ test_alert_names_top_destination_and_sources(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_answer_to_a_packet_without_room_is_lost_and_counted),
     TEST(test_reset_goes_out_on_the_link_of_its_end),
     TEST(test_packets_of_timers_carry_the_link_header),
     TEST(test_full_ring_loses_the_packet_and_counts_it),

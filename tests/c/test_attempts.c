@@ -167,7 +167,27 @@ test_clear_begins_anew_with_the_same_secret(void)
     EXPECT_BYTES(key, attempts.key, SYNCACHE_KEY_BYTES);
 }
 
+static void
+test_every_prefix_has_a_count_of_its_own(void)
+{
+    enum { PREFIXES = 6 };
+    attempts_init(&attempts, key);
+    for (uint32_t i = 0; i < PREFIXES; i++)
+        for (uint32_t n = 0; n <= i; n++)
+            push_v4(0xc6336400 + (i << 8) + n, 0xcb007105, 443, 2);
+    look();
+    for (uint32_t i = 0; i < PREFIXES; i++) {
+        uint64_t found = 0;
+        for (uint32_t k = 0; k < ATTEMPTS_PREFIXES; k++)
+            if (attempts.prefix[k].count > 0 &&
+                attempts.prefix[k].address[2] == 0x64 + i)
+                found = attempts.prefix[k].count;
+        EXPECT_EQ(i + 1, found);
+    }
+}
+
 static const struct test tests[] = {
+    TEST(test_every_prefix_has_a_count_of_its_own),
     TEST(test_syn_counts_for_its_destination_and_prefix),
     TEST(test_syn_of_ipv6_counts_also_behind_extension_headers),
     TEST(test_damaged_packets_are_passed_over),

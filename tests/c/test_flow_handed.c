@@ -217,6 +217,27 @@ test_fin_of_one_end_leaves_the_rest_to_the_kernel(void)
 }
 
 static void
+test_news_moves_the_deadline_of_an_open_connection_only(void)
+{
+    uint32_t p = given();
+    struct said rst = client(C_ISN + 101, p + 1, 0);
+    rst.flags = WIRE_RST;
+    world.now_ms += 50;
+    record[0].age_ms = 20;
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(world.now_ms - 20 + IDLE_MS,
+              between_session(&world)->deadline_ms);
+    EXPECT_EQ(1, between_send(&world, rst));
+    EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
+    uint64_t deadline_ms = between_session(&world)->deadline_ms;
+    record[0].age_ms = 0;
+    flow_handed_seen(world.flow, world.now_ms + 1, record, 1);
+    EXPECT_EQ(FLOW_KNOWN, record[0].known);
+    EXPECT_EQ(deadline_ms, between_session(&world)->deadline_ms);
+    between_close(&world);
+}
+
+static void
 test_record_of_another_session_changes_nothing(void)
 {
     (void)given();
@@ -275,6 +296,7 @@ test_record_with_a_name_is_of_the_session_with_its_number_and_delta(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_news_moves_the_deadline_of_an_open_connection_only),
     TEST(test_connection_is_offered_once_its_client_was_heard),
     TEST(test_nothing_is_offered_unless_asked_for),
     TEST(test_connection_that_ended_while_it_waited_is_not_given_away),

@@ -90,6 +90,27 @@ test_scale_told_before_the_server_changed_it_is_remembered(void)
     between_close(&world);
 }
 
+static void
+test_scale_of_the_server_comes_back_with_the_cookie(void)
+{
+    static const uint8_t scales[] = {SYNCACHE_WSCALE_NONE, 0, 3, 14};
+    for (size_t i = 0; i < TEST_COUNT(scales); i++) {
+        bool scaled = scales[i] != SYNCACHE_WSCALE_NONE;
+        start(FLOW_OPTIONS_LEARN);
+        struct syncache_tuple tuple = tuple_of(4);
+        profile_learn(&world.flow->profiles, 1, &tuple, THREE,
+                      scaled ? WIRE_HAS_WSCALE : 0, 0, scales[i]);
+        EXPECT_EQ(1, between_send(&world, syn()));
+        EXPECT_EQ(scaled, (world.out[0].has & WIRE_HAS_WSCALE) != 0);
+        uint32_t p = world.out[0].seq;
+        EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                       C_ISN + 1, p + 1, 0)));
+        EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+        EXPECT_EQ(scales[i], between_session(&world)->wscale_told);
+        between_close(&world);
+    }
+}
+
 /* Machine A sent the SYN-ACK, machine B has the ACK: B sent no cookie, and has
  * learnt another scale of the server, or none. */
 static void
@@ -333,6 +354,7 @@ test_good_cookie_without_room_for_its_session_is_dropped_and_counted(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_scale_of_the_server_comes_back_with_the_cookie),
     TEST(test_spliced_connection_is_listed_with_its_difference),
     TEST(test_good_cookie_without_room_for_its_session_is_dropped_and_counted),
     TEST(test_cookie_brings_back_what_was_granted),

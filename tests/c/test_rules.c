@@ -164,7 +164,30 @@ test_senseless_lists_are_refused_and_change_nothing(void)
     EXPECT_TRUE(rules_permit(&rules, &tuple, 6));
 }
 
+static void
+test_every_bit_of_an_address_counts_unless_a_wildcard_covers_it(void)
+{
+    for (uint32_t i = 0; i < 4 * 160; i++) {
+        bool source = i & 1, wild = i & 2;
+        uint32_t bit = i / 4 % 160, at = bit / 8 % 16;
+        struct syncache_tuple tuple = {.family = bit < 128 ? 6 : 4};
+        struct flow_rule line = {.permit = 1, .family = tuple.family};
+        uint8_t *address = source ? tuple.faddr : tuple.laddr;
+        uint8_t *wildcard =
+            source ? line.source_wildcard : line.destination_wildcard;
+        struct rules rules = list(&line, 1);
+
+        EXPECT_TRUE(rules_permit(&rules, &tuple, 6));
+        address[at] = (uint8_t)(1u << bit % 8);
+        EXPECT_TRUE(!rules_permit(&rules, &tuple, 6));
+        wildcard[at] = wild ? address[at] : (uint8_t)~address[at];
+        rules = list(&line, 1);
+        EXPECT_EQ(wild, rules_permit(&rules, &tuple, 6));
+    }
+}
+
 static const struct test tests[] = {
+    TEST(test_every_bit_of_an_address_counts_unless_a_wildcard_covers_it),
     TEST(test_range_of_one_port_is_one_and_none_runs_backwards),
     TEST(test_first_matching_line_decides),
     TEST(test_no_list_permits_nothing_and_any_permits_both_families),

@@ -66,7 +66,23 @@ test_the_past_is_halved_every_minute(void)
     EXPECT_EQ(1, sources_top(&sources)->count);
 }
 
+static void
+test_prefix_is_forgotten_when_its_last_half_is_gone(void)
+{
+    struct sources sources;
+
+    sources_init(&sources);
+    count(&sources, 1000, 0xc63364, 1);
+    count(&sources, 1000, 0xc63364, 1);
+    sources_count(&sources, 60000, (uint8_t[16]){9}, 6);
+    EXPECT_EQ(1, sources_top(&sources)->count);
+    count(&sources, 60000, 0xc63364, 1);
+    EXPECT_EQ(2, sources_top(&sources)->count);
+    EXPECT_EQ(0xc6, sources_top(&sources)->prefix[0]);
+}
+
 static const struct test tests[] = {
+    TEST(test_prefix_is_forgotten_when_its_last_half_is_gone),
     TEST(test_prefix_is_24_bits_of_ipv4_and_48_of_ipv6),
     TEST(test_heavy_prefix_is_found_among_many),
     TEST(test_the_past_is_halved_every_minute),

@@ -43,6 +43,24 @@ test_incremental_sum_is_the_sum_anew_at_either_parity(void)
 }
 
 static void
+test_carry_of_a_carry_is_added_to_the_sum(void)
+{
+    /* Each value at the edges, where folding once leaves 17 bits. */
+    static const uint16_t edges[] = {0, 1, 2, 0x7fff, 0x8000, 0xfffe, 0xffff};
+    for (size_t i = 0; i < 7 * 7 * 7; i++) {
+        uint16_t sum = edges[i / 49], before = edges[i / 7 % 7];
+        uint16_t after = edges[i % 7];
+        uint32_t total = (0xffffu ^ sum) + (uint32_t)(0xffffu ^ before) + after;
+        uint8_t bytes[2];
+        while (total > 0xffff)
+            total -= 0xffff;
+        store16_be(bytes, sum);
+        splice_sum16(bytes, before, after, false);
+        EXPECT_EQ(0xffff ^ total, load16_be(bytes));
+    }
+}
+
+static void
 test_window_says_the_same_under_another_scale(void)
 {
     static const struct {
@@ -273,6 +291,7 @@ test_quotes_are_translated_inside_with_both_sums(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_carry_of_a_carry_is_added_to_the_sum),
     TEST(test_incremental_sum_is_the_sum_anew_at_either_parity),
     TEST(test_window_says_the_same_under_another_scale),
     TEST(test_constants_wrap_around),

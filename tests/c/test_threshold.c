@@ -96,6 +96,42 @@ test_ewma_decays_as_the_exponential_does(void)
 }
 
 static void
+test_every_factor_of_the_ewma_is_right_to_its_last_bit(void)
+{
+    struct threshold_limits ewma = limits;
+
+    ewma.rate_method = FLOW_RATE_EWMA;
+    for (uint32_t i = 0; i < 20; i++) {
+        struct threshold threshold;
+        double expected = 4294967296.0 * decay((double)(1u << i) / 60000);
+
+        threshold_init(&threshold);
+        threshold_count(&threshold, 5);
+        threshold.ewma = UINT64_C(1) << 63;
+        threshold_rate(&threshold, &ewma, 5 + (UINT64_C(1) << i));
+        EXPECT_EQ((uint64_t)(expected + 0.5), threshold.ewma >> 31);
+    }
+}
+
+static void
+test_rate_of_one_changes_too(void)
+{
+    static const uint32_t methods[] = {FLOW_RATE_SLIDING, FLOW_RATE_FIXED,
+                                       FLOW_RATE_EWMA};
+    static const uint64_t change_ms[] = {91000, 60000, 32300};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct threshold_limits of = limits;
+        struct threshold threshold;
+
+        of.rate_method = methods[i];
+        threshold_init(&threshold);
+        EXPECT_EQ(SYNCACHE_NEVER, threshold_change_ms(&threshold, &of, 1, 0));
+        threshold_count(&threshold, 31300);
+        EXPECT_EQ(change_ms[i], threshold_change_ms(&threshold, &of, 31300, 0));
+    }
+}
+
+static void
 test_begins_above_high_by_either(void)
 {
     /* I21, I23: strictly greater. */
@@ -225,6 +261,8 @@ test_next_change_is_the_first_that_happens(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_every_factor_of_the_ewma_is_right_to_its_last_bit),
+    TEST(test_rate_of_one_changes_too),
     TEST(test_next_change_is_the_first_that_happens),
     TEST(test_minute_slides_by_seconds),
     TEST(test_sliding_rate_agrees_with_a_list_of_times),

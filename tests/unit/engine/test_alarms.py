@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from syncache.alarms import NAMED_MAX, QUIET_SECONDS, RECENT_MAX, Alarms
+from syncache.alarms import (
+    COOKIES_ALONE,
+    EVICTED,
+    EVICTED_ALSO,
+    NAMED_MAX,
+    QUIET_SECONDS,
+    RECENT_MAX,
+    Alarms,
+    response,
+)
 from syncache.attempts import Asked, Counted
 
 
@@ -198,3 +207,114 @@ def test_memory_is_bounded(world):
         world.look(counted((f"10.0.{number % 256}.1", number + 1, 40_000)))
     assert len(world.alarms.floods) <= 32
     assert len(world.alarms.recent) <= RECENT_MAX
+
+
+def at_port(syns):
+    return counted(("192.0.2.1", 80, syns))
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize(
+    ("completed", "seconds", "limit"),
+    [(0, 1.0, 500), (100, 1.0, 700), (0, 2.0, 1000), (300, 0.5, 850)],
+)
+def test_flood_begins_at_its_limit_and_lasts_down_to_half(
+    world, everywhere, completed, seconds, limit
+):
+    """500 SYNs a second, and twice what is completed; of one port, or of all."""
+
+    def look(syns):
+        world.now += seconds - 1
+        attempts = counted(rest=syns) if everywhere else at_port(syns)
+        return world.look(attempts, accepts=completed)
+
+    assert [] == look(limit - 1)
+    (begun,) = look(limit)
+    assert round(limit / seconds) == begun.facts["syns_a_second"]
+    began = world.now - 1
+    assert [] == look(limit // 2)  # it still goes on
+    last = world.now - 1
+    while world.now + seconds - 1 < last + QUIET_SECONDS:
+        assert [] == look(limit // 2 - 1)
+    (over,) = look(limit // 2 - 1)
+    assert limit + limit // 2 == over.facts["syns"]
+    assert round(last - began + seconds) == over.facts["seconds"]
+    assert round(limit / seconds) == over.facts["syns_a_second_max"]
+
+
+@pytest.mark.parametrize(("syns", "told"), [(3999, False), (4000, True)])
+def test_flood_of_four_times_what_was_told_is_another_line(world, syns, told):
+    """Not one packet earlier."""
+    assert 1 == len(world.look(at_port(1000)))
+    assert told == bool(world.look(at_port(syns)))
+
+
+@pytest.mark.parametrize(("count", "over"), [(600, False), (599, True)])
+def test_table_has_room_again_below_three_fifths(world, count, over):
+    """Between there and four fifths nothing is said."""
+    world.look(tables={"x": (800, 1000)})
+    assert over == bool(world.look(tables={"x": (count, 1000)}))
+
+
+@pytest.mark.parametrize("name", ["sc_cacheoverflow", "sc_zonefail", "table_full"])
+def test_table_that_turns_somebody_away_is_full(world, name):
+    """Whatever the count; but not one that was far from full."""
+    world.look(tables={"x": (799, 1000)}, **{name: 0})
+    assert [] == world.look(tables={"x": (799, 1000)}, **{name: 1})
+    world.look(tables={"x": (800, 1000)})
+    (full,) = world.look(tables={"x": (800, 1000)}, **{name: 1})
+    assert full.text.startswith("table: 800 of 1,000 x: full; counted and passed")
+    assert {"x": [800, 1000]} == full.facts
+
+
+@pytest.mark.parametrize(("rate", "said"), [(49, 0), (50, 1)])
+def test_few_refused_cookies_are_no_matter(world, rate, said):
+    """50 a second are."""
+    assert said == len(world.look(cookie_bad_mac=rate))
+
+
+@pytest.mark.parametrize(("rate", "said"), [(399, 0), (400, 1)])
+def test_refused_cookies_count_from_four_times_what_is_usual(world, rate, said):
+    """Each second has a tenth of the weight in that."""
+    world.look(cookie_bad_mac=1000)  # 100 is usual from now on
+    world.now += 60 - 1
+    assert said == len(world.look(cookie_bad_mac=60 * rate))
+
+
+@pytest.mark.parametrize(("later", "said"), [(59.0, 0), (60.0, 1)])
+def test_reason_of_refused_cookies_is_said_once_a_minute(world, later, said):
+    """A second one in the meantime has a line of its own."""
+    assert 1 == len(world.look(cookie_bad_mac=1000))
+    assert 1 == len(world.look(cookie_no_key=1000))
+    world.now += later - 2
+    assert said == len(world.look(cookie_bad_mac=1_000_000))
+
+
+def test_losses_of_several_links_are_one_line(world):
+    """Those of each since it was told; a quiet link is forgotten and told at once."""
+    (first,) = world.look(outside_kernel_dropped=3, inside_kernel_dropped=4)
+    assert "3 (outside), 4 (inside);" in first.text
+    assert {"outside": 3, "inside": 4} == first.facts
+    for _ in range(9):
+        assert [] == world.look(outside_kernel_dropped=1)
+    (again,) = world.look(outside_kernel_dropped=1)
+    assert {"outside": 10} == again.facts
+    for _ in range(20):
+        assert [] == world.look()
+    assert {"inside": 2} == world.look(inside_kernel_dropped=2)[0].facts
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        *((name, "answered with SYN cookies") for name in COOKIES_ALONE),
+        *((name, "the oldest half-open") for name in (*EVICTED, *EVICTED_ALSO)),
+        ("requests", "counted and passed on"),
+        ("accepts", "there is room"),
+    ],
+)
+def test_one_packet_tells_the_response(name, words):
+    """Of each counter that shows it; of none is the table's."""
+    assert words in response({name: 1})[0]
+    if name != "requests":
+        assert response({name: 0})[0] == response({})[0]

@@ -224,7 +224,12 @@ def test_text_of_a_list_is_its_configuration():
         " permit tcp any 2001:db8::/32 range 80 90"
     ) == str(rules)
     assert "ip access-list extended empty" == str(AccessList("empty"))
-    assert " permit ipv6 any any" in str(AccessList("all", [permit("ip")]))
+    assert (
+        "ip access-list extended all\n"
+        " permit ip any any\n"
+        "ipv6 access-list all\n"
+        " permit ipv6 any any"
+    ) == str(AccessList("all", [permit("ip")]))
 
 
 def test_compiled_rule_has_the_members_of_c():

@@ -114,6 +114,18 @@ def test_hosts_named_during_an_attack_are_its_targets():
     assert DAY + 7200 == second.begin
 
 
+def test_every_line_of_a_host_counts_for_its_attack():
+    """The alert, the block, and the end of the block."""
+    book = book_of(
+        ("01:00:05", "r1", HOST.format("10.0.0.5")),
+        ("01:00:06", "r1", BLOCK.format("10.0.0.5")),
+        ("01:02:06", "r1", UNBLOCK.format("10.0.0.5")),
+        ("01:02:07", "r1", UNBLOCK.format("10.0.0.6")),  # of no attack that is known
+    )
+    (attack,) = book.attacks
+    assert (3, 121.0) == (attack.lines, attack.duration)
+
+
 def test_start_and_stop_belong_together_whatever_their_names():
     """A rule that changed meanwhile gives the STOP another name."""
     book = book_of(

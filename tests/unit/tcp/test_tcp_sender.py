@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from syncache.tcp.congestion import NewReno
 from syncache.tcp.rto import RetransmissionTimeout
 from syncache.tcp.scoreboard import NOTHING_MARKED
@@ -199,3 +201,44 @@ def test_fin_alone_probes_a_closed_window():
     half.settle(0)
     assert half.expire(half.deadline)
     assert Plan(1, 0, fin=True) == half.plan(half.deadline)
+
+
+@pytest.mark.parametrize(
+    ("seq", "ack", "taken"),
+    [
+        (99, 50, False),
+        (99, 51, False),  # an older segment, whatever it acknowledges
+        (100, 49, False),
+        (100, 50, True),
+        (100, 51, True),
+        (101, 49, True),
+        (101, 50, True),
+    ],
+)
+def test_window_is_taken_of_the_latest_segment_only(seq, ack, taken):
+    """RFC 9293 3.10.7.4: SND.WL1 and SND.WL2."""
+    half = sender()
+    assert half.open_window(5000, 100, 50)
+    assert taken == half.open_window(7000, seq, ack)
+    assert (7000 if taken else 5000) == half.snd_wnd
+    assert not half.open_window(half.snd_wnd, seq, ack)  # no news
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "later_ms", "cwnd"),
+    [(True, 1001, 10_000), (True, 1000, 40_000), (False, 1001, 40_000)],
+)
+def test_congestion_window_is_closed_after_a_silence(acknowledged, later_ms, cwnd):
+    """RFC 5681 4.1: of longer than a time-out, with nothing under way."""
+    half = sender(size=1000)
+    half.congestion.initial = 10_000
+    half.congestion.cwnd = 40_000
+    assert [(1, MSS)] == send(half)
+    if acknowledged:
+        half.acknowledge(1001, 0, None)
+    half.congestion.cwnd = 40_000
+    half.queue.write(bytes(1000))
+    half.nodelay = True
+    wait = half.rto.timeout_ms - 1000 + later_ms
+    assert half.plan(wait) is not None
+    assert cwnd == half.congestion.cwnd

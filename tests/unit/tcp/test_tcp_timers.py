@@ -55,3 +55,14 @@ def test_heap_stays_in_proportion_to_the_connections():
         timers.schedule(one, 1)
     assert len(timers) < 300
     assert 1 == timers.next_ms()
+
+
+def test_heap_is_put_in_order_in_proportion_only():
+    """Four overtaken timers a connection may stay: each clean-up looks at them all."""
+    timers, made = Timers(), [Connection() for _ in range(300)]
+    for ms in (4, 3, 2, 1):
+        for connection in made:
+            connection.deadline = ms
+            timers.schedule(connection, len(made))
+    assert 4 * 300 == len(timers)
+    assert made == list(timers.due(1))

@@ -36,7 +36,7 @@ def packets(link, wanted, slot_size=SLOT_SIZE):
     """Wait for the first packets that are wanted; the ring and their indices."""
     rx = Ring(16, slot_size)
     while True:
-        if not select.select([link], [], [], 5)[0]:
+        if not select.select([link], [], [], 60)[0]:
             raise TimeoutError("no packet")
         rx.clear()
         link.receive(rx)

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
+import ports
 import pytest
 
 from syncache.cli import Failure
@@ -33,13 +34,6 @@ with exporting(options):
         box.turn()
         time.sleep(0.01)
 """
-
-
-def free():
-    """An address that nobody has at the moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{sock.getsockname()[1]}"
 
 
 @contextmanager
@@ -65,7 +59,7 @@ def scraped(where):
 @pytest.mark.parametrize("control", ["", "box.control"])
 def test_counters_of_the_command_are_scraped(tmp_path, control):
     """With a control socket of its own, if none was asked for."""
-    where = free()
+    where = f"127.0.0.1:{ports.free()}"
     given = str(tmp_path / control) if control else ""
     with box(where, given, tmp_path / "run") as (_, path):
         text = scraped(where)
@@ -75,7 +69,7 @@ def test_counters_of_the_command_are_scraped(tmp_path, control):
 
 def test_scrapes_end_with_a_command_that_was_killed(tmp_path):
     """The next start has the address again."""
-    where = free()
+    where = f"127.0.0.1:{ports.free()}"
     with box(where, "", tmp_path) as (process, _):
         scraped(where)
         process.kill()

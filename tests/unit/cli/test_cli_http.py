@@ -283,10 +283,10 @@ def test_slow_body_outlives_the_deadline_of_the_header(folder):
             sock.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n")
             sock.sendall(b"Connection: close\r\n\r\n")
             for _ in range(4):
-                time.sleep(0.3)
+                time.sleep(0.7)
                 sock.sendall(b"x")
             return b"".join(iter(lambda: sock.recv(65536), b""))
 
-    got = ask(folder, talk, header_seconds=1.0)
+    got = ask(folder, talk, header_seconds=2.0)
     assert got.startswith(b"HTTP/1.1 200 OK")
     assert hashlib.sha256(b"xxxx").hexdigest().encode() in got

@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import needs
+import ports
 import pytest
 
 from syncache import Inspection, Intercept, Syncache
@@ -241,9 +241,7 @@ scrape_configs:
 def test_prometheus_scrapes_and_the_rules_are_evaluated(sockets, tmp_path):
     """Debian's prometheus itself."""
     needs.want("prometheus", "prometheus", "monitoring")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.free()
     with exporting(sockets) as url:
         target = url.removeprefix("http://")
         conf = tmp_path / "conf.yml"

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import needs
+import ports
 import pytest
 from full_pipe import fill
 
@@ -409,9 +410,7 @@ def test_rsyslog_reads_every_field(tmp_path):
     """Debian's rsyslog: its own socket, and over UDP."""
     needs.need("rsyslogd")
     rsyslogd = shutil.which("rsyslogd", path=needs.PATH)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.free(socket.SOCK_DGRAM)
     (tmp_path / "conf").write_text(CONF.format(tmp_path, port))
     rows = tmp_path / "rows"
     given = ["-n", "-f", tmp_path / "conf", "-i", tmp_path / "pid"]

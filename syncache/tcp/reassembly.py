@@ -9,6 +9,7 @@ See RFC 9293 3.10.7.4 (queueing out-of-order segments); RFC 2018 4 (order of blo
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import islice
 
 PIECES_MAX = 4096
@@ -22,7 +23,7 @@ class Block:
     def __init__(self, start: int, piece: bytes) -> None:
         self.start = start
         self.end = start + len(piece)
-        self.pieces = [piece]
+        self.pieces: deque[bytes] = deque((piece,))
 
 
 class Reassembly:
@@ -111,13 +112,29 @@ class Reassembly:
                 return
             del self._blocks[index + 1]
             del self._grown[after]
-            self._pieces -= len(after.pieces)
-            self.size -= after.end - after.start
-            start = after.start
-            for piece in after.pieces:
-                if start + len(piece) > block.end:
-                    self._append(block, piece[block.end - start :])
-                start += len(piece)
+            self._join(block, after)
+
+    def _join(self, block: Block, after: Block) -> None:
+        """Put the pieces of a block behind those of the one that reaches it.
+
+        The fewer move, so that data which comes backwards costs no more than other.
+        """
+        self._pieces -= len(after.pieces)
+        self.size -= after.end - after.start
+        while after.pieces and after.start < block.end:
+            piece = after.pieces.popleft()
+            after.start += len(piece)
+            if after.start > block.end:
+                self._append(block, piece[block.end - after.start :])
+        self._pieces += len(after.pieces)
+        if len(block.pieces) < len(after.pieces):
+            block.pieces, after.pieces = after.pieces, block.pieces
+            block.pieces.extendleft(reversed(after.pieces))
+        else:
+            block.pieces.extend(after.pieces)
+        end = max(block.end, after.end)
+        self.size += end - block.end
+        block.end = end
 
     def _first_ending_at_or_after(self, seq: int) -> int:
         # Most data continues the topmost block.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
+
+import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +73,27 @@ def test_blocks_to_report_are_found_without_a_look_at_the_others():
     last = 2 * PIECES_MAX - 1
     assert [(last, last + 1), (last - 2, last - 1), (last - 4, last - 3)] == newest
     assert spent < 8 * PIECES_MAX  # of a list of them all
+
+
+@pytest.mark.parametrize("order", ["backwards", "evens, then odds", "from both ends"])
+def test_work_for_a_piece_does_not_grow_with_the_pieces_that_are_there(order):
+    """Whatever the order: calls of functions, Python's and C's, are counted."""
+    pieces = list(range(1, 2049))
+    if order == "backwards":
+        pieces.reverse()
+    elif order == "evens, then odds":
+        pieces = pieces[::2] + pieces[1::2]
+    else:
+        pieces = [
+            n for pair in zip(pieces, reversed(pieces), strict=True) for n in pair
+        ]
+    queue, calls = Reassembly(), []
+    sys.setprofile(lambda _, event, __: calls.append(event))
+    try:
+        for n in pieces:
+            queue.add(n, b"x")
+    finally:
+        sys.setprofile(None)
+    assert len(calls) < 40 * len(pieces)
+    assert 2048 == queue.size
+    assert b"x" * 2048 == b"".join(queue.take(1))

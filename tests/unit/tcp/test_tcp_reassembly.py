@@ -6,7 +6,6 @@ import sys
 import tracemalloc
 
 import pytest
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -63,6 +63,7 @@ class _Lib:
     SHIELD_SAMPLED: int
     SHIELD_SAMPLES: int
     SHIELD_EVENTS_BYTES: int
+    SHIELD_TRIAL: int
     SHIELD_PLACES: int
     SHIELD_PLACE_FACTOR: int
     SHIELD_PLACE_SHIFT: int

@@ -116,6 +116,16 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
     return ANSWER_COOKIE;
 }
 
+/*
+ * A rule or a translation may keep what is made here from the listener.  So a service on which nothing has arrived yet
+ * gets a few connections first, and SYNs are the kernel's until one of them is seen to be there, or the process judges.
+ */
+static inline bool
+answer_waits(const struct shield_service *service)
+{
+    return service->made >= SHIELD_TRIAL && service->seen == 0 && service->trusted == 0;
+}
+
 /* Half of the buffer is for data (tcp_win_from_space), and what is beyond would be dropped.  Whole segments. */
 static inline void
 answer_lower(struct offer *offer, const struct listener *listener)
@@ -140,7 +150,7 @@ answer(void *context, const struct shield_config *config, struct shield_service 
     struct listener listener = {0};
     enum answer decided = ANSWER_PASS;
 
-    if (config->mode == SHIELD_OFF || service->refused != 0) {
+    if (config->mode == SHIELD_OFF || service->refused != 0 || answer_waits(service)) {
         counters->off++;
         return ANSWER_PASS;
     }

@@ -51,6 +51,10 @@ FIELDS = {  # numbers of kernel.h: structure, members
     28677: "tcp_sock.rx_opt/tcp_options_received.user_mss",
     28678: "sock.sk_rcvbuf",
     28681: "inet_sock.min_ttl",
+    28684: "tcp_sock.snd_una",
+    28685: "tcp_sock.rcv_nxt",
+    28686: "tcp_sock.bytes_acked",
+    28687: "tcp_sock.bytes_received",
 }
 OPTIONAL = {
     28676: "tcp_sock.is_mptcp",

@@ -19,6 +19,7 @@
 #define SHIELD_FILTER_BYTES 2048
 #define SHIELD_NUMBERS 32 /* of a handshake */
 #define SHIELD_NUMBERS_USED 30
+#define SHIELD_TRIAL 2 /* connections of cookies that a service gets until the kernel is seen to have one */
 #define SHIELD_MSS_FLOOR 216 /* of every layout: below it, and where a peer offers less than any entry */
 
 enum shield_mode { SHIELD_OFF, SHIELD_WATCH, SHIELD_AUTO, SHIELD_ALWAYS };
@@ -86,6 +87,10 @@ struct shield_service {
     uint64_t flood_ns;   /* until then SYNs get cookies in mode auto */
     uint64_t refused;    /* cookies that the kernel refused; from the first on SYNs are its own */
     uint64_t full_ns;    /* when the process was last told that the accept queue is full */
+    uint32_t made;       /* connections made of cookies since one was seen, and the process took note of it */
+    uint32_t seen;       /* packets of such connections, which the kernel has */
+    uint32_t trusted;    /* 1: it had some before */
+    uint32_t reserved;
 };
 
 /*

@@ -56,6 +56,7 @@ struct ack {
     uint32_t irs;
     uint32_t iss;
     uint32_t header; /* bytes of TCP header and options */
+    bool is_reset;
     uint64_t now_ns;
 };
 
@@ -100,7 +101,8 @@ read_ack(struct __sk_buff *skb, struct scratch *scratch, struct ack *ack)
     ack->irs = swap32(tcp[1]) - 1;
     ack->iss = swap32(tcp[2]) - 1;
     ack->header = (tcp[3] >> 4 & 15) * 4;
-    return (tcp[3] >> 8 & 0x16) == 0x10; /* ACK, neither SYN nor RST */
+    ack->is_reset = (tcp[3] >> 8 & WIRE_RST) != 0;
+    return (tcp[3] >> 8 & (WIRE_SYN | WIRE_ACK)) == WIRE_ACK;
 }
 
 static inline struct shield_service *
@@ -291,12 +293,78 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
         return TC_NEXT;
     }
     counters->redeemed++;
+    service->made += takes == 1;
     scratch->taken++;
     uint64_t stamp = (ack->now_ns & ~TAKES_MASK) | takes;
     map_update(&redeemed, key, &stamp, BPF_ANY);
     if (config->flags & SHIELD_SHARED)
         map_push(&fresh, key, 0);
     return TC_NEXT;
+}
+
+static inline uint32_t
+write_tuple(uint32_t tuple[static 9], const struct scratch *scratch,
+            const struct ack *ack)
+{
+    if (ack->tuple.v6) {
+        for (int i = 0; i < 8; i++)
+            tuple[i] = scratch->ip[2 + i];
+        tuple[8] = ack->tuple.ports;
+        return 36;
+    }
+    tuple[0] = scratch->ip[3];
+    tuple[1] = scratch->ip[4];
+    tuple[2] = ack->tuple.ports;
+    for (int i = 3; i < 9; i++)
+        tuple[i] = 0;
+    return 12;
+}
+
+/*
+ * Whose connection does this packet belong to?  While nothing has been seen of those that were made of cookies, each
+ * packet of a connection is looked at: one with ISNs that are a cookie of ours says that they arrive.
+ */
+static inline void
+notice(struct __sk_buff *skb, const struct scratch *scratch,
+       const struct shield_config *config, struct shield_service *service,
+       struct ack *ack)
+{
+    uint32_t tuple[9], snd_una, rcv_nxt;
+    uint64_t acked, received;
+
+    if (service->made == 0 || service->seen != 0)
+        return;
+    uint32_t size = write_tuple(tuple, scratch, ack);
+    struct bpf_sock *socket =
+        socket_lookup(skb, tuple, size, ANSWER_CURRENT_NETNS, 0);
+    if (socket == NULL)
+        return;
+    void *tcp = socket->state == BPF_TCP_LISTEN ? NULL : socket_tcp(socket);
+    if (tcp != NULL) {
+        KERNEL_SND_UNA(snd_una, tcp);
+        KERNEL_RCV_NXT(rcv_nxt, tcp);
+        KERNEL_ACKED(acked, tcp);
+        KERNEL_RECEIVED(received, tcp);
+        ack->iss = snd_una - (uint32_t)acked - 1;
+        ack->irs = rcv_nxt - (uint32_t)received - 1;
+        service->seen += is_cookie(config, ack);
+    }
+    socket_release(socket);
+}
+
+/* Who resets a connection at once leaves nothing that could be seen; but not by one handshake again and again. */
+static inline void
+unmake(struct shield_service *service, const struct ack *ack)
+{
+    struct shield_redeemed key;
+
+    remember(&key, ack);
+    uint64_t *before = map_lookup(&redeemed, &key);
+    if (before == NULL || (*before & TAKES_MASK) >= TAKES_MAX)
+        return;
+    *before |= TAKES_MAX;
+    if (service->made != 0)
+        service->made--;
 }
 
 /* A good cookie: was it here before, and does anybody listen? */
@@ -307,40 +375,32 @@ take(struct __sk_buff *skb, struct scratch *scratch,
 {
     struct shield_redeemed key;
     uint32_t tuple[9];
-    uint32_t tuple_size = 12;
     int action = TC_NEXT;
     uint64_t takes = 0;
+    bool again = false;
 
     remember(&key, ack);
     const uint64_t *before = map_lookup(&redeemed, &key);
     if (before != NULL) {
         uint64_t stamp = *before;
         takes = stamp & TAKES_MASK;
-        if (ack->now_ns - (stamp & ~TAKES_MASK) < BATCH_NS) {
-            counters->again++;
+        again = ack->now_ns - (stamp & ~TAKES_MASK) < BATCH_NS;
+        counters->again += again;
+        if (again && (service->made == 0 || service->seen != 0))
             return TC_NEXT;
-        }
     }
-    if (ack->tuple.v6) {
-        for (int i = 0; i < 8; i++)
-            tuple[i] = scratch->ip[2 + i];
-        tuple[8] = ack->tuple.ports;
-        tuple_size = 36;
-    } else {
-        tuple[0] = scratch->ip[3];
-        tuple[1] = scratch->ip[4];
-        tuple[2] = ack->tuple.ports;
-        for (int i = 3; i < 9; i++)
-            tuple[i] = 0;
-    }
+    uint32_t tuple_size = write_tuple(tuple, scratch, ack);
     struct bpf_sock *socket =
         socket_lookup(skb, tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
     if (socket == NULL) {
-        counters->ack_no_listener++;
+        counters->ack_no_listener += !again;
         return TC_NEXT;
     }
     if (socket->state != BPF_TCP_LISTEN) {
-        counters->ack_established++;
+        counters->ack_established += !again;
+        service->seen += service->seen == 0;
+    } else if (again) {
+        action = TC_NEXT; /* TCP has not seen the first one yet */
     } else if (takes >= TAKES_MAX && (config->flags & SHIELD_REPLAY)) {
         counters->replayed++;
         action = TC_DROP;
@@ -375,9 +435,16 @@ shield_ack(struct __sk_buff *skb)
     struct shield_service *service = find_service(scratch, &ack);
     if (service == NULL)
         return TC_NEXT;
+    bool good = is_cookie(config, &ack);
+    if (ack.is_reset) {
+        if (good)
+            unmake(service, &ack);
+        return TC_NEXT;
+    }
     counters->ack++;
-    if (!is_cookie(config, &ack)) {
+    if (!good) {
         counters->cookie_bad++;
+        notice(skb, scratch, config, service, &ack);
         return TC_NEXT;
     }
     counters->cookie_good++;

@@ -27,7 +27,7 @@ PLACES: int = lib.SHIELD_PLACES
 PLACE_FACTOR: int = lib.SHIELD_PLACE_FACTOR
 PLACE_SHIFT: int = lib.SHIELD_PLACE_SHIFT
 PLACE = layout("shield_place", "key service")
-SERVICE = layout("shield_service", "flood_ns refused full_ns")
+SERVICE = layout("shield_service", "flood_ns refused full_ns made seen trusted")
 EVENT = layout("shield_event", "time_ns kind number address port v6")
 NETWORK_BYTES: int = ffi.sizeof("struct shield_network")
 FRESH: int = lib.SHIELD_FRESH
@@ -44,6 +44,7 @@ _SAMPLE = layout("shield_sample", "source target port")
 _COUNT = layout("shield_samples", "count", part=True)
 _SAMPLES_AT = SAMPLES_BYTES - SAMPLES * _SAMPLE.size
 _ADDRESS, _ADDRESSES = struct.Struct("=4I"), struct.Struct("=8I")
+TRIAL: int = lib.SHIELD_TRIAL
 EVENTS_BYTES: int = lib.SHIELD_EVENTS_BYTES
 FLOOD: int = lib.SHIELD_EVENT_FLOOD
 FULL: int = lib.SHIELD_EVENT_FULL

@@ -81,13 +81,6 @@ def hop_limits(interface: str) -> tuple[int, int]:
     return value("ip_default_ttl", TTL), limit6
 
 
-def passive_opens() -> int:
-    """Return how many connections TCP has accepted in this namespace."""
-    lines = (PROC / "net" / "snmp").read_text("ascii").splitlines()
-    names, numbers = (line.split() for line in lines if line.startswith("Tcp:"))
-    return int(numbers[names.index("PassiveOpens")])
-
-
 def connections() -> set[tuple[str, str]]:
     """Return our end and the peer's of each socket of TCP, as the kernel writes them.
 

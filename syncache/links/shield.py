@@ -32,7 +32,7 @@ from .shield_attach import Attachment, Pins, XdpChoice, receiver_of, tags_off
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_counters import ZERO, processors, read_counters, stats_of
 from .shield_events import Events, Ring, ShieldEvent, Told
-from .shield_handshakes import are_held, lost_services, recent
+from .shield_handshakes import are_held, recent
 from .shield_redeemed import ShieldRedeemed
 from .shield_services import (
     ServiceMaps,
@@ -65,9 +65,10 @@ REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 class _Service:
     """The state of one protected address and port."""
 
-    __slots__ = ("flooded", "refused", "retry", "wait")
+    __slots__ = ("arrivals", "flooded", "refused", "retry", "wait")
 
     def __init__(self) -> None:
+        self.arrivals = Arrivals()
         self.flooded = False
         self.refused = 0
         self.retry = 0.0
@@ -122,7 +123,7 @@ class Shield:
         self._look = 0.0
         self._trouble = ""
         self._ts_refused = 0
-        self._arrivals, self._condition = Arrivals(), Condition(name)
+        self._condition = Condition(name)
         self.is_gone = False
         now = time.monotonic()
         self._find(ethernet(name))
@@ -358,32 +359,31 @@ class Shield:
             ]:
                 self._events.tell(now, "off" if obstacles else "on", text)
         self._obstacles = obstacles
-        counted = self.counters
-        arrived = host_settings.passive_opens()
-        made = counted["redeemed"]
-        if told := self._arrivals.look(made, arrived, now, self._are_held):
-            self._events.tell(now, *told)
-        if self._arrivals.is_suspect(counted["replayed"], now):
-            self._leave_lost_services(now)
-        self._config.is_off = bool(obstacles) or self._arrivals.is_resting
-        refused = counted["ts_refused"]
+        self._config.is_off = bool(obstacles)
+        refused = self.counters["ts_refused"]
         self._config.is_ts_required = refused - self._ts_refused > TS_REFUSED_MAX
         self._ts_refused = refused
         self._follow_services()
 
-    def _are_held(self) -> bool:
+    def _are_held(self, key: bytes) -> bool:
         """Return whether the kernel has a connection that was made of a cookie."""
-        return are_held(recent(self._maps, time.monotonic_ns()))
+        known = recent(self._maps, time.monotonic_ns())
+        return are_held(each for each in known if each.service == key)
 
-    def _leave_lost_services(self, now: float) -> None:
-        """Leave services whose connections do not arrive to the kernel for a while."""
-        for key in lost_services(recent(self._maps, time.monotonic_ns())):
-            service = self._services.get(key)
-            if service is not None and not service.refused:
-                self._places.put(key, refused=True)
-                service.refused, service.retry = 1, now + service.wait
-                where = "{} port {}: ".format(*read_service(key))
-                self._events.tell(now, "refused", where + LOST.format(service.wait))
+    def _is_lost(
+        self, key: bytes, service: _Service, counts: tuple[int, int], now: float
+    ) -> bool:
+        """Leave a service whose connections do not arrive to the kernel for a while."""
+        found = service.arrivals.look(*counts, now, lambda: self._are_held(key))
+        if found == "arrive":
+            self._places.trust(key)
+        if found != "lost":
+            return False
+        self._places.put(key, refused=True)
+        service.refused, service.retry = 1, now + service.wait
+        where = "{} port {}: ".format(*read_service(key))
+        self._events.tell(now, "refused", where + LOST.format(service.wait))
+        return True
 
     def _watch_services(self, now: float) -> None:
         """Report floods that begin and end, and connections that were refused."""
@@ -392,7 +392,7 @@ class Shield:
             value = self._places.get(key)
             if value is None:
                 continue
-            flood_ns, refused = value[:2]
+            flood_ns, refused, _, made, seen, _ = value
             where = "{} port {}".format(*read_service(key))
             if (flood_ns > now_ns) != service.flooded:
                 service.flooded = not service.flooded
@@ -401,6 +401,8 @@ class Shield:
                 else:
                     text = f"{where} is not flooded any more"
                     self._events.tell(now, "calm", text)
+            if not refused and self._is_lost(key, service, (made, seen), now):
+                continue
             if refused and not service.refused:
                 self._refused(service, where, now)
             elif refused and now >= service.retry:

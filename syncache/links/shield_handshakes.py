@@ -1,7 +1,6 @@
 """Does the kernel have the connections of the handshakes that were redeemed?
 
-The programs remember each with the time and how often its ACK was taken; one that had
-to be taken again was not there a moment later.  The kernel lists its sockets in
+The programs remember each with its time; the kernel lists its sockets in
 /proc/net/tcp.  Both may be long, so this is for a suspicion.
 """
 
@@ -18,9 +17,7 @@ from .shield_services import SERVICE4, SERVICE6
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-RECENT_NS = 30 * 10**9
-LEAST = 6  # segments without a connection that are enough to judge by
-TAKES_MASK = 3
+RECENT_NS = 600 * 10**9
 STAMP = struct.Struct("=Q")
 V4_WORDS = 2
 MAPPED = "0000000000000000FFFF0000"
@@ -31,21 +28,20 @@ class Handshake(NamedTuple):
 
     service: bytes  # key of its map
     paths: tuple[tuple[str, str], ...]  # as /proc/net/tcp or tcp6 would have it
-    takes: int
 
 
 def recent(maps: Mapping[str, int], now_ns: int) -> list[Handshake]:
-    """List those of the last half minute."""
+    """List those of the last ten minutes."""
     found = []
     sizes = (core.REDEEMED.size, STAMP.size)
     for key, value in _core_bpf.entries(maps["redeemed"], *sizes):
         (stamp,) = STAMP.unpack(value)
         if now_ns - stamp < RECENT_NS:
-            found.append(read_handshake(key, stamp & TAKES_MASK))
+            found.append(read_handshake(key))
     return found
 
 
-def read_handshake(raw: bytes, takes: int) -> Handshake:
+def read_handshake(raw: bytes) -> Handshake:
     """Read a key of the programs' memory."""
     *words, ports, _, _ = core.REDEEMED.unpack(raw)
     peer_port, our_port = struct.unpack("!HH", struct.pack("=I", ports))
@@ -61,27 +57,10 @@ def read_handshake(raw: bytes, takes: int) -> Handshake:
         service = SERVICE4.pack(struct.pack("=I", words[1]), port)
         forms = [(ours, peer), (MAPPED + ours, MAPPED + peer)]
     paths = ((f"{a}:{our_port:04X}", f"{b}:{peer_port:04X}") for a, b in forms)
-    return Handshake(service, tuple(paths), takes)
+    return Handshake(service, tuple(paths))
 
 
 def are_held(handshakes: Iterable[Handshake]) -> bool:
     """Return whether the kernel has a connection of any of them."""
     known = host_settings.connections()
     return any(path in known for each in handshakes for path in each.paths)
-
-
-def lost_services(handshakes: Iterable[Handshake]) -> list[bytes]:
-    """List the services of which it has none, although clients sent segments again.
-
-    Most clients have: one that spoils its own handshakes brings no service down.
-    """
-    of: dict[bytes, list[Handshake]] = {}
-    for each in handshakes:
-        of.setdefault(each.service, []).append(each)
-    suspects = {
-        service: each
-        for service, each in of.items()
-        if sum(one.takes - 1 for one in each) >= LEAST
-        and 2 * sum(one.takes > 1 for one in each) > len(each)
-    }
-    return [service for service, each in suspects.items() if not are_held(each)]

@@ -96,7 +96,7 @@ class ServiceMaps:
         Raises:
             OSError: there is no room.
         """
-        fresh = core.SERVICE.pack(0, refused, 0)
+        fresh = core.SERVICE.pack(0, refused, 0, 0, 0, 0)
         if len(key) == SERVICE4.size:
             at = place_of(key).to_bytes(4, "little")
             if self._holder(at) in (key, bytes(SERVICE4.size)):
@@ -104,8 +104,22 @@ class ServiceMaps:
                 return
         _core_bpf.update(self._hashes[len(key)], key, fresh)
 
+    def trust(self, key: bytes) -> None:
+        """Note that connections which were made of cookies arrive at a service."""
+        value = self.get(key)
+        if value is None:
+            return
+        flood_ns, refused, full_ns = value[:3]
+        content = core.SERVICE.pack(flood_ns, refused, full_ns, 0, 0, 1)
+        if len(key) == SERVICE4.size:
+            at = place_of(key).to_bytes(4, "little")
+            if self._holder(at) == key:
+                _core_bpf.update(self._places, at, key + content)
+                return
+        _core_bpf.update(self._hashes[len(key)], key, content)
+
     def get(self, key: bytes) -> tuple[int, ...] | None:
-        """Return flood_ns, refused and full_ns of a service; None: it is not there."""
+        """Return the fields of a service (core.SERVICE); None: it is not there."""
         if len(key) == SERVICE4.size:
             raw = self._place(place_of(key).to_bytes(4, "little"))
             if raw[: len(key)] == key:

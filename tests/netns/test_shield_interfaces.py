@@ -234,10 +234,18 @@ def test_clients_that_a_rule_bans_do_not_take_the_protection_from_others(
     banned = {"count": 4, "together": True, "timeout": 5, "from": "198.18.0.9"}
     assert 4 == shielded.connect(**banned)["lost"]
     wait_until(lambda: shielded.counters()["replayed"] > 0)
-    for _ in range(5):  # looks go by
+
+    def is_answered():
+        before = shielded.counters()["redeemed"]
         assert 1 == shielded.connect(timeout=30)["served"]
+        return shielded.counters()["redeemed"] > before
+
+    wait_until(is_answered)  # a service begins with few
+    before = shielded.counters()["off"]
+    for _ in range(5):  # looks go by
+        assert is_answered()
         time.sleep(1)
-    assert 0 == shielded.counters()["off"]
+    assert before == shielded.counters()["off"]
     assert '"served": 1' in good.communicate("\n")[0]
 
 

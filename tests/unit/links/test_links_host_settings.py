@@ -86,16 +86,6 @@ def test_sockets_are_read_of_both_families(proc):
     assert 3 == len(host_settings.connections())
 
 
-def test_connections_that_tcp_accepted_are_counted(proc):
-    """Of the second pair of lines."""
-    proc(
-        "net/snmp",
-        "Ip: Forwarding DefaultTTL\nIp: 1 64\n"
-        "Tcp: ActiveOpens PassiveOpens\nTcp: 3 17\n",
-    )
-    assert 17 == host_settings.passive_opens()
-
-
 def test_addresses_are_ours_and_reachable(monkeypatch):
     """Neither loopback nor link-local ones."""
     known = ["192.0.2.2", "127.0.0.1", "2001:db8::2", "fe80::2", "::1"]

@@ -1,73 +1,59 @@
-"""What is made of cookies and what arrives, as numbers."""
+"""What is made of cookies and what is seen of it, as numbers."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncache.links.shield_arrivals import LEAST, RETRY_SECONDS, SHARE, Arrivals
+from syncache._core import shield as core
+from syncache.links.shield_arrivals import PATIENCE_SECONDS, Arrivals
+
+FEW, MANY = core.TRIAL - 1, core.TRIAL
 
 
-def looked(*counts):
-    """What each look says of how many were made and how many have arrived."""
+def looked(*counts, held=False):
+    """What each look says, half of the patience after the one before."""
     arrivals = Arrivals()
-    return [arrivals.are_lost(made, arrived) for made, arrived in counts]
+    times = (number * PATIENCE_SECONDS / 2 for number in range(len(counts)))
+    return [
+        arrivals.look(*each, now, lambda: held)
+        for each, now in zip(counts, times, strict=True)
+    ]
 
 
-def test_what_arrives_is_not_lost():
-    """However much it is, and however it comes."""
-    assert not any(looked((0, 50), (100, 150), (100, 150), (5000, 5050), (5000, 5050)))
+def test_connection_that_is_seen_arrives():
+    """However late, and however many were made."""
+    assert ["arrive"] == looked((1, 1))
+    assert ["", "", "arrive"] == looked((MANY, 0), (MANY, 0), (99, 1))
 
 
-def test_what_does_not_arrive_is_told_once_it_had_its_time():
-    """A look later."""
-    assert [False, False, True] == looked((3, 50), (3 + LEAST, 50), (3 + LEAST, 50))
+def test_few_are_no_reason_to_judge():
+    assert [""] * 9 == looked(*[(FEW, 0)] * 9)
 
 
-def test_what_arrives_by_the_next_look_was_under_way():
-    assert not any(looked((0, 0), (1000, 0), (1000, 1000), (1000, 1000)))
+def test_what_is_not_seen_is_lost_once_it_had_its_time():
+    """From the look on that saw enough of them; and it begins anew afterwards."""
+    assert ["", "", "", "lost"] == looked((FEW, 0), (MANY, 0), (99, 0), (99, 0))
+    looks = looked(*[(MANY, 0)] * 6)
+    assert ["", "", "lost", "", "", "lost"] == looks
 
 
-def test_few_are_waited_for_until_they_are_enough():
-    """One in a second too."""
-    counts = [(made, 7) for made in range(LEAST + 2)]
-    assert [False] * (LEAST + 1) + [True] == looked(*counts)
+def test_time_counts_anew_when_one_was_seen_in_between():
+    looks = looked((MANY, 0), (MANY, 1), (MANY, 0), (MANY, 0), (MANY, 0))
+    assert ["", "arrive", "", "", "lost"] == looks
 
 
-@pytest.mark.parametrize(("arrived", "lost"), [(9, True), (10, False)])
-def test_others_connections_hide_it_only_if_they_are_many(arrived, lost):
-    """SSH has some too."""
-    made = 10 * SHARE
-    assert lost == looked((0, 0), (made, 0), (made, arrived))[-1]
+def test_connection_whose_client_is_silent_is_asked_of_the_kernel():
+    """It has it, and so it arrives."""
+    assert ["", "", "arrive"] == looked(*[(MANY, 0)] * 3, held=True)
 
 
-def test_it_begins_anew_afterwards():
-    """The time between is none of its own."""
-    counts = [(0, 0), (9, 0), (9, 0), (9, 0), (9, 0), (20, 11), (20, 11)]
-    assert [False, False, True, False, False, False, False] == looked(*counts)
+@pytest.mark.parametrize("counts", [(0, 0), (MANY, 1), (FEW, 0)])
+def test_kernel_is_not_asked_without_need(counts):
+    """Its list may be long."""
 
+    def ask():
+        raise AssertionError
 
-def test_what_the_kernel_has_after_all_is_no_reason_to_rest():
-    """However few of them arrive: whoever spoils his own handshakes is no measure."""
     arrivals = Arrivals()
-    for now, made in enumerate([0, 9, 9, 20, 20, 30, 30]):
-        assert arrivals.look(made, 0, float(now), lambda: True) is None
-    assert not arrivals.is_resting
-
-
-def test_suspicion_is_one_in_five_seconds():
-    """And only where handshakes were replayed since."""
-    arrivals = Arrivals()
-    looks = [(0, 0), (1, 1), (2, 2), (2, 5), (2, 6), (2, 20), (3, 21)]
-    seen = [arrivals.is_suspect(replayed, float(now)) for replayed, now in looks]
-    assert [False, True, False, False, True, False, True] == seen
-
-
-def test_rest_is_as_long_as_told_and_longer_the_next_time():
-    """With a line at each end."""
-    arrivals, told = Arrivals(), []
-    for now, made in enumerate([0, 9, 9, 9, *[9] * int(RETRY_SECONDS), 18, 18, 18]):
-        if said := arrivals.look(made, 0, float(now), lambda: False):
-            told.append((now, said[0], arrivals.is_resting))
-    wait = int(RETRY_SECONDS)
-    assert [(2, "refused", True), (2 + wait, "retry", False)] == told[:2]
-    assert (wait + 5, "refused", True) == told[2]
+    for now in range(9):
+        arrivals.look(*counts, float(now), ask)

@@ -11,11 +11,8 @@ from syncache._core import bpf as _core_bpf
 from syncache._core import shield as core
 from syncache.links import host_settings, shield_handshakes
 from syncache.links.shield_handshakes import (
-    LEAST,
     RECENT_NS,
-    Handshake,
     are_held,
-    lost_services,
     read_handshake,
     recent,
 )
@@ -55,8 +52,8 @@ def known(monkeypatch):
 @pytest.mark.parametrize("family", [4, 6])
 def test_handshake_is_found_as_the_kernel_writes_it(known, family):
     """With the service that it belongs to."""
-    handshake = read_handshake(raw(family), 2)
-    assert (write_service(OURS[family], 443), 2) == (handshake.service, handshake.takes)
+    handshake = read_handshake(raw(family))
+    assert write_service(OURS[family], 443) == handshake.service
     assert not are_held([handshake])
     known.add(LINES[family])
     assert are_held([handshake])
@@ -66,45 +63,14 @@ def test_connection_of_ipv4_is_found_at_a_socket_of_both_families(known):
     """Its addresses are written as those of IPv6 then."""
     ours, peer = LINES[4]
     known.add((shield_handshakes.MAPPED + ours, shield_handshakes.MAPPED + peer))
-    assert are_held([read_handshake(raw(4), 1)])
+    assert are_held([read_handshake(raw(4))])
 
 
-def test_only_the_last_half_minute_is_looked_at(monkeypatch):
+def test_only_the_last_minutes_are_looked_at(monkeypatch):
     stamps = (NOW - RECENT_NS - 4, NOW - RECENT_NS + 4, NOW)
     items = [
         (raw(4, i), (stamp & ~3 | 1).to_bytes(8, "little"))
         for i, stamp in enumerate(stamps)
     ]
     monkeypatch.setattr(_core_bpf, "entries", lambda *_: items)
-    assert [1, 1] == [each.takes for each in recent({"redeemed": 7}, NOW)]
-
-
-def handshakes(*takes, service=b"one"):
-    """Return handshakes of a service by how often their ACKs were taken."""
-    return [Handshake(service, ((str(i), "x"),), n) for i, n in enumerate(takes)]
-
-
-@pytest.mark.parametrize(
-    ("takes", "lost"),
-    [
-        ([3] * (LEAST // 2), True),
-        ([3] * (LEAST // 2 - 1), False),  # few
-        ([2] * LEAST, True),
-        ([1] * 100, False),
-        ([3] * LEAST + [1] * LEAST, False),  # some clients only
-    ],
-)
-def test_service_is_lost_if_most_clients_send_again_and_nothing_is_there(
-    known, takes, lost
-):
-    """Not by what a few do."""
-    assert ([b"one"] if lost else []) == lost_services(handshakes(*takes))
-
-
-def test_one_connection_says_that_the_others_arrive(known):
-    """Of this service; another one is judged by its own."""
-    first, second = (handshakes(*[3] * LEAST, service=name) for name in (b"1", b"2"))
-    second = [each._replace(paths=(("y", "z"),)) for each in second]
-    assert [b"1", b"2"] == lost_services(first + second)
-    known.add(("y", "z"))
-    assert [b"1"] == lost_services(first + second)
+    assert 2 == len(recent({"redeemed": 7}, NOW))

@@ -18,7 +18,8 @@ from syncache.links.shield_services import (
 
 PLACES, HASH4, HASH6 = 5, 4, 6
 FIRST = ("192.0.2.1", 443)
-FLOODED = (7, 8, 9)
+NEW = (0,) * 6
+FLOODED = (7, 8, 9, 3, 0, 0)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_service_is_put_found_and_removed(kernel, services, address):
     key = write_service(address, 443)
     assert services.get(key) is None
     services.put(key)
-    assert (0, 0, 0) == services.get(key)
+    assert NEW == services.get(key)
     expected = (1, 0) if ":" not in address else (0, 1)
     assert expected == (len(kernel[PLACES]), len(kernel[HASH6]))
     services.remove(key)
@@ -82,13 +83,13 @@ def test_service_whose_place_is_taken_lies_in_the_hash_map(kernel, services):
     assert [second] == list(kernel[HASH4])
     at = place_of(first).to_bytes(4, "little")
     kernel[PLACES][at] = first + core.SERVICE.pack(*FLOODED)
-    assert (FLOODED, (0, 0, 0)) == (services.get(first), services.get(second))
+    assert (FLOODED, NEW) == (services.get(first), services.get(second))
     services.remove(second)
     assert FLOODED == services.get(first)
     services.put(second)
     services.remove(first)
     assert services.get(first) is None
-    assert (0, 0, 0) == services.get(second)
+    assert NEW == services.get(second)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
@@ -96,9 +97,25 @@ def test_service_is_left_to_the_kernel_and_taken_again(kernel, services, address
     """The program sees that it was refused."""
     key = write_service(address, 443)
     services.put(key, refused=True)
-    assert (0, 1, 0) == services.get(key)
+    assert (0, 1, 0, 0, 0, 0) == services.get(key)
     services.put(key)
-    assert (0, 0, 0) == services.get(key)
+    assert NEW == services.get(key)
+
+
+def test_service_is_trusted_and_nothing_else_of_it_changes(kernel, services):
+    """Wherever it lies; one that is not there stays so."""
+    first, second = write_service(*FIRST), neighbour()
+    services.put(first)
+    services.put(second)
+    at = place_of(first).to_bytes(4, "little")
+    kernel[PLACES][at] = first + core.SERVICE.pack(*FLOODED)
+    kernel[HASH4][second] = core.SERVICE.pack(*FLOODED)
+    for key in (first, second):
+        services.trust(key)
+        assert (7, 8, 9, 0, 0, 1) == services.get(key)
+    services.remove(first)
+    services.trust(first)
+    assert services.get(first) is None
 
 
 def test_what_a_process_before_us_left_is_cleared(kernel, services):

@@ -1,0 +1,206 @@
+"""Connections of cookies that do not arrive at the listener, and those that do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from namespace import PEERS, wait_until
+from shield_rig import TC_NEXT, XDP_PASS, Rig
+from test_shield import SERVER, Shielded
+from test_shield_programs import answer, answered, linux_syn, minted
+
+from syncache._core import bpf as _core_bpf
+from syncache._core import shield as core
+from syncache.links.shield_services import place_of, write_service
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+
+
+@pytest.fixture
+def shielded(wire, tmp_path):
+    return Shielded(wire, tmp_path)
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.close()
+
+
+def put(rig, family, **fields):
+    """Have a service as the programs would leave it."""
+    key = write_service(SERVER[family], rig.port)
+    value = {"made": 0, "seen": 0, "trusted": 0} | fields
+    content = core.SERVICE.pack(0, 0, 0, *value.values())
+    if family == 4:
+        at = place_of(key).to_bytes(4, "little")
+        _core_bpf.update(rig.object.maps["places"], at, key + content)
+    else:
+        _core_bpf.update(rig.object.maps["services6"], key, content)
+
+
+def state(rig, family):
+    """Return how many connections were made, and packets of theirs seen."""
+    return rig.services.get(write_service(SERVER[family], rig.port))[3:5]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_service_of_which_nothing_was_seen_gets_no_more_cookies(rig, family):
+    """Until a packet of a connection is seen; or if one ever was."""
+    segment = linux_syn(rig, family)
+    for fields in (
+        {"made": core.TRIAL - 1},
+        {"made": 99, "seen": 1},
+        {"made": 99, "trusted": 1},
+    ):
+        put(rig, family, **fields)
+        answered(rig, segment)
+    put(rig, family, made=core.TRIAL)
+    rig.counters()
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    assert TC_NEXT == rig.skb(segment.packet()).verdict
+    assert 2 == rig.counters()["off"]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_connection_that_is_reset_counts_no_more_and_its_cookie_is_used_up(rig, family):
+    """Once: and a RST of no connection that was made changes nothing."""
+    segment = linux_syn(rig, family)
+    last = answer(segment, minted(rig, segment))
+    reset = replace(last, flags=20)
+    put(rig, family, made=2)
+    assert TC_NEXT == rig.tc(reset.packet())
+    assert (2, 0) == state(rig, family)
+    remembered(rig, last, family, takes=1)
+    for packet in (replace(reset, ack=reset.ack + 1), reset, reset):
+        before = state(rig, family)[0]
+        assert TC_NEXT == rig.tc(packet.packet())
+    assert (1, before) == (state(rig, family)[0], 1)
+    assert core.TRIAL > state(rig, family)[0]
+    ((_, stamp),) = _core_bpf.entries(
+        rig.object.maps["redeemed"], core.REDEEMED.size, 8
+    )
+    assert 3 == stamp[0] & 3
+
+
+def remembered(rig, last, family, takes):
+    """Have a handshake as one that was redeemed a long time ago."""
+    packet = last.packet()
+    words = [0] * 8
+    size = 4 if family == 4 else 16
+    at = 12 if family == 4 else 8
+    for i in range(0, 2 * size, 4):
+        words[i // 4] = int.from_bytes(packet[at + i : at + i + 4], "little")
+    tcp = packet[20 if family == 4 else 40 :]
+    ports = int.from_bytes(tcp[:4], "little")
+    numbers = (last.ack - 1) % 2**32, last.seq - 1
+    key = core.REDEEMED.pack(*words, ports, *numbers)
+    _core_bpf.update(
+        rig.object.maps["redeemed"], key, (4 | takes).to_bytes(8, "little")
+    )
+
+
+ELSEWHERE = """
+table inet translation {{
+  chain incoming {{
+    type filter hook prerouting priority raw;
+    iifname "s0" tcp dport 80 {family} daddr set {box}
+  }}
+  chain outgoing {{
+    type filter hook postrouting priority raw;
+    {family} saddr {box} {family} saddr set {ours}
+  }}
+}}
+"""
+BOX = {4: "198.19.0.2", 6: "fd00:19::2"}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_port_that_is_translated_to_a_container_is_the_kernels_after_few_clients(
+    shielded, namespace, tmp_path, family
+):
+    """Of a machine that is busy elsewhere; a helper of the container's listens too."""
+    server = shielded.wire.server
+    server.join("d0", namespace, "e0", "198.19.0.1/24", "fd00:19::1/64")
+    namespace.link("up", "e0", "198.19.0.2/24", "fd00:19::2/64")
+    for words in ("via 198.19.0.1", "via fd00:19::1"):
+        namespace.run("ip", *f"route add default {words}".split())
+    for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+        shielded.sysctl(server, f"{name}=1")
+    rules = tmp_path / "rules.nft"
+    word = "ip" if family == 4 else "ip6"
+    text = ELSEWHERE.format(family=word, box=BOX[family], ours=SERVER[family])
+    rules.write_text(text)
+    server.run("nft", "-f", rules)
+    serve = {"role": "serve", "port": 80}
+    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(serve))
+    box = namespace.start(*words, stdin=subprocess.PIPE)
+    assert "ready\n" == box.stdout.readline()
+    shielded.listen()
+    shielded.listen(81)
+    assert 2 == shielded.connect(family, count=2)["served"]
+    spec = {"role": "connect", "address": SERVER[4], "port": 81, "count": 10**7}
+    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(spec))
+    busy = shielded.wire.client.start(*words)
+    shielded.start("--mode", "always")
+    seen = [shielded.connect(family, timeout=10)["served"] for _ in range(6)]
+    assert [0] * core.TRIAL + [1] * (6 - core.TRIAL) == seen
+    shielded.until(" port 80: connections that were made of cookies do not arrive")
+    assert core.TRIAL == shielded.counters()["redeemed"]
+    assert busy.poll() is None
+    busy.kill()
+
+
+QUIET = """
+import socket, struct, sys
+for _ in range(6):
+    with socket.create_connection((sys.argv[1], 80)) as sock:
+        if sys.argv[2] == "reset":
+            linger = struct.pack("ii", 1, 0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+"""
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_clients_that_reset_at_once_are_no_sign_of_lost_connections(shielded, family):
+    """Probes of load balancers do it, and leave nothing that could be seen."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    run = shielded.wire.client.run
+    run(sys.executable, "-c", QUIET, SERVER[family], "reset")
+    assert 1 == shielded.connect(family)["served"]
+    counted = shielded.counters()
+    assert (7, 7, 0) == (counted["synack"], counted["redeemed"], counted["off"])
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_clients_that_close_or_stay_silent_leave_a_service_protected(shielded, family):
+    """They are seen to close, or the kernel has them."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    hold = {"role": "connect", "address": SERVER[family], "port": 80, "hold": True}
+    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(hold))
+    silent = [
+        shielded.wire.client.start(*words, stdin=subprocess.PIPE) for _ in range(3)
+    ]
+    for each in silent:
+        assert "connected\n" == each.stdout.readline(), each.stderr.read()
+
+    def is_answered():
+        before = shielded.counters()["redeemed"]
+        shielded.wire.client.run(sys.executable, "-c", QUIET, SERVER[family], "close")
+        return shielded.counters()["redeemed"] - before == 6
+
+    wait_until(is_answered)
+    for each in silent:
+        assert '"served": 1' in each.communicate("\n")[0]
+    shielded.stop()
+    assert "do not arrive" not in shielded.shield.stdout.read()

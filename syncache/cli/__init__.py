@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
 
     def work() -> int:
-        with held(words):
+        with held(words, for_good=arguments is None):
             module = importlib.import_module(f"syncache.cli.{words[0]}")
             command = cast("Command", module)
             status = command.run(command.parser().parse_intermixed_args(words[1:]))

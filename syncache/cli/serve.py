@@ -10,27 +10,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import Syncache, Sysctl
-from ..attempts import Attempts
 from ..control import assign, start_control
-from ..entropy import entropy
-from ..keyring import KEY_BYTES
-from . import Failure, guarded, keyopts, keys, needs, unreadable
+from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
 from .addresses import addresses, check_local
 from .control_socket import place_of
 from .exporting import exporting
-from .notify import SOCKET
 from .output import Output, opened
-from .record import reason_name, recording, shard_file
+from .record import reason_name, recording
 from .service import Service, keep_open
-from .shard_alarms import ShardAlarms
 from .signals import Signals
 from .tunables import files, load_file, named
 
@@ -40,8 +34,6 @@ if TYPE_CHECKING:
     from ..aio import Host
     from ..keyring import Keyring
     from ..links import Link
-    from ..links.packet import Packet
-    from ..links.xdp import Xdp
     from ..lookout import Lookout
     from ..observer import Observer
 
@@ -135,7 +127,9 @@ def run(options: argparse.Namespace) -> int:
         opts.check_outputs(options)  # or each would say it
         try:
             with exporting(options):
-                return run_shards(options, sysctl, ours, source)
+                from .shards import Shards
+
+                return Shards(options, ours, source, tunables, serve).run()
         except OSError as error:
             raise Failure(str(error)) from None
     with contextlib.ExitStack() as stack:
@@ -174,79 +168,6 @@ def open_link(options: argparse.Namespace, kernel: list[str]) -> Link:
     from ..links.tun import Tun
 
     return Tun(options.tun, kernel, **hints)
-
-
-def run_shards(
-    options: argparse.Namespace,
-    sysctl: Sysctl,
-    ours: list[str],
-    source: keys.KeySource | None,
-) -> int:
-    """Serve in several processes, each with its part of the interface's packets."""
-    from ..links.frames import Interface
-    from ..links.packet import FANOUT_ID_MAX, Packet
-    from ..links.shard import Shard, run
-    from ..links.xdp import Xdp, XdpProgram
-
-    # What all share is there before the first of them.
-    interface = Interface(options.packet or options.xdp, options.address, claim=True)
-    program = XdpProgram(options.xdp, ours) if options.xdp else None
-    group = os.getpid() & FANOUT_ID_MAX
-    files = [shard_file(options.pcapng, index) for index in range(options.shards)]
-
-    alarms = ShardAlarms("syncache serve", options)
-    secret = entropy(KEY_BYTES)  # so that what they have counted can be added up
-
-    def work(shard: Shard) -> int:
-        os.environ.pop(SOCKET, None)  # to the manager the parent is the service
-        cpu = shard.cpu if options.cpu is None else options.cpu + shard.index
-        hints = {"cpu": cpu, "priority": options.priority}
-        link: Packet | Xdp
-        if program:
-            link = Xdp(options.xdp, ours, queue=shard.index, program=program, **hints)
-        else:
-            ring = opts.ring_of(options)
-            link = Packet(options.packet, ours, fanout=group, **ring, **hints)
-        link.logs_condition = shard.index == 0  # once is enough
-        shard.ready()
-        if options.control is not None:
-            options.control += f".{shard.index}"
-        given = source.of_shard(shard.index) if source else shard.keys
-        record = recording(
-            files[shard.index], reason_name, [options.packet or options.xdp]
-        )
-        with (
-            Signals() as signals,
-            opened("syncache serve", options) as output,
-            record as recorder,
-        ):
-
-            def look_out(lookout: Lookout) -> None:
-                lookout.attempts = Attempts(secret)
-                lookout.looked = lambda look: alarms.tell(shard.index, look)
-
-            asyncio.run(
-                serve(
-                    *(options, sysctl, ours, link, given, signals, output, recorder),
-                    look_out,
-                )
-            )
-        return 0
-
-    def guard(shard: Shard) -> None:
-        raise SystemExit(guarded(f"shard {shard.index}", lambda: work(shard)))
-
-    try:
-        return run(
-            options.shards,
-            guard,
-            turn=lambda reloaded: alarms.turn(time.monotonic(), reloaded),
-        )
-    finally:
-        alarms.close()
-        if program:
-            program.close()
-        interface.restore()
 
 
 def tunables(options: argparse.Namespace, shared: Sequence[str] = ()) -> Sysctl:

@@ -16,7 +16,6 @@ from ..alarms import TABLE_HIGH, TABLE_LOW, Alarm, Alarms
 from ..attempts import Asked, Asking, Counted, added
 from ..lookout import LOOK_SECONDS, Look
 from . import Failure
-from .notify import OfShards
 from .output import Output, opened
 from .sink import say
 
@@ -113,7 +112,7 @@ class Sums:
 
 
 class ShardAlarms:
-    """The log lines of a service of several processes, and its manager's.
+    """The log lines of a service of several processes.
 
     Made before they are forked; `turn` and `close` are of the process that forks.
     """
@@ -125,7 +124,6 @@ class ShardAlarms:
             socket.socketpair(socket.AF_UNIX, kind) for _ in range(options.shards)
         ]
         self._sums = Sums(options.shards)
-        self._manager = OfShards(options.shards)
         self._stack = contextlib.ExitStack()
         self._output: Output | None = None
         self._is_begun = False
@@ -136,8 +134,7 @@ class ShardAlarms:
             self._pairs[index][1].send(packed(look))
 
     def turn(self, now: float, reloaded: bool) -> None:
-        """Write the alarms, and tell the service manager; threads may be begun."""
-        self._manager.turn(reloaded)
+        """Write the alarms; threads may be begun."""
         if not self._is_begun:
             self._is_begun = True
             try:
@@ -157,9 +154,15 @@ class ShardAlarms:
         for alarm in self._sums.alarms(now):
             self._output.alarm(alarm)
 
+    def write(self, text: str) -> None:
+        """Write a line to the log."""
+        if self._output is None:
+            say(f"{self._name}: {text}")
+        else:
+            self._output.write(f"{text}\n")
+
     def close(self) -> None:
-        """Say that the end has begun."""
-        self._manager.close()
+        """Write the last lines."""
         self._stack.close()
         for pair in self._pairs:
             for sock in pair:

@@ -27,10 +27,15 @@ LINKS = ("--ta", "--ins", "--ou")  # and their longer forms
 
 
 @contextlib.contextmanager
-def held(words: Sequence[str]) -> Iterator[None]:
+def held(words: Sequence[str], *, for_good: bool = False) -> Iterator[None]:
     """Pass over signals to reload and to print of a command that has not begun.
 
     It reads its files later than that.  `Signals` takes over from here.
+
+    Args:
+        words: Of the command line.
+        for_good: The process ends with the command: a signal that comes in the midst of
+            that, even a second one to stop, does not change how.
     """
     is_service = words[0] in SERVICES and (
         words[0] != "inspect" or any(word.startswith(LINKS) for word in words)
@@ -39,11 +44,14 @@ def held(words: Sequence[str]) -> Iterator[None]:
         yield
         return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in WORDS}
+    Signals.for_good = for_good
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        Signals.for_good = False
+        if not for_good:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 class Stopped(BaseException):
@@ -51,7 +59,12 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Takes the signals while it is entered; afterwards all is as before."""
+    """Takes the signals while it is entered; afterwards all is as before.
+
+    With `for_good` they are passed over from then on.
+    """
+
+    for_good = False
 
     def __init__(self) -> None:
         self.stopping = False
@@ -66,7 +79,7 @@ class Signals:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self.for_good else handler)
 
     def begin(self) -> None:
         """Raise no more: the loop looks at `stopping` and `take`."""

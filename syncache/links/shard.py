@@ -94,7 +94,7 @@ def run(
             more; True: SIGHUP has been passed on since.
 
     Returns:
-        0, or 1 if a process failed.
+        0, or the highest exit status of the processes that failed; 1 for a signal.
     """
     if count < 1:
         raise ValueError(f"there is at least one shard, not {count}")
@@ -208,9 +208,10 @@ def _wait_for(children: dict[int, int], look: Callable[[], object]) -> int:
         if child not in children:
             continue
         os.close(children.pop(child))
-        if status != 0 and not failed:
-            failed = 1
-            _terminate(children)
+        if status != 0:
+            if not failed:
+                _terminate(children)
+            failed = max(failed, os.waitstatus_to_exitcode(status), 1)
     return failed
 
 

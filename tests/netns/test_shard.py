@@ -83,6 +83,29 @@ def test_flood_is_one_line_of_the_service(tmp_path):
     assert "the SYN flood on 198.18.0.2:80 is over: " in over
 
 
+def test_interface_of_shards_that_is_lost_is_waited_for(wire, tmp_path):
+    """All end, and begin again; clients are served as before."""
+    (tmp_path / "file").write_text("hello")
+    log = tmp_path / "log"
+    words = ["--packet", "s1", "--shards", "2", "--directory", tmp_path, "--wait"]
+    words += ["--address", "198.18.7.2/24", "--log", log]
+    server = wire.server.start(*COMMAND, "serve", *words, cwd=ROOT)
+    for count in (2, 4):
+        wire.server.run("ip", "link", "add", "s1", "type", "veth", "peer", "p1")
+        for name in ("s1", "p1"):
+            wire.server.run("ip", "link", "set", name, "up")
+        wait_until(
+            lambda n=count: log.exists() and n == log.read_text().count("over HTTP on")
+        )
+        assert "198.18.7.2/24" in wire.server.run("ip", "addr", "show", "s1")
+        wire.server.run("ip", "link", "del", "s1")
+        wait_until(
+            lambda n=count // 2: n == log.read_text().count("is gone; waiting for s1")
+        )
+    server.send_signal(signal.SIGTERM)
+    assert ("", 0) == (server.communicate(timeout=PATIENCE)[1], server.returncode)
+
+
 def test_shard_that_is_killed_ends_the_server(wire, tmp_path):
     """Half a server would refuse half of its clients."""
     words = ["--packet", "s0", "--shards", "2", "--echo"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -52,6 +54,22 @@ def test_signal_that_asks_for_something_is_taken_once(number, word):
         assert signals.take(word)
         assert not signals.take(word)
         assert not signals.stopping
+
+
+@pytest.mark.parametrize("number", [*STOP, *WORDS])
+def test_signal_in_the_midst_of_the_end_changes_nothing(number):
+    """A process that ends with its command passes over it, however late."""
+    code = (
+        "import os, signal\n"
+        "from syncache.cli.signals import Signals, held\n"
+        "with held(['serve'], for_good=True):\n"
+        "    with Signals() as signals:\n"
+        "        signals.begin()\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        f"os.kill(os.getpid(), {int(number)})\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_handlers_of_before_are_back_afterwards():

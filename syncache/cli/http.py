@@ -12,12 +12,13 @@ import contextlib
 import hashlib
 import html
 import mimetypes
+import os
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path  # noqa: TC003  a dataclass reads its annotations
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 import h11
 
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 
 READ_BYTES = 256 * 1024
 IDLE_SECONDS = 60.0  # without a request, or without progress of one
+PROGRESS_BYTES = 1024  # of a body, while it comes
 HEADER_SECONDS = 30.0  # from the first byte of a request to the end of its header
 REQUEST_BYTES_MAX = 64 * 1024  # of a request line with its header fields
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 ABSOLUTE = re.compile(r"https?://[^/?#]+", re.ASCII | re.IGNORECASE)
-RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+# No file is longer than 18 digits can say, and int() takes no number of thousands.
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 @dataclass
@@ -68,10 +71,15 @@ class FileServer:
     """Serves one directory; an instance is the callback of `start_server`."""
 
     def __init__(
-        self, directory: Path, *, header_seconds: float = HEADER_SECONDS
+        self,
+        directory: Path,
+        *,
+        header_seconds: float = HEADER_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._root = directory.resolve()
         self._header_seconds = header_seconds
+        self._idle_seconds = idle_seconds
 
     async def __call__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -111,7 +119,7 @@ class FileServer:
         """Read one request; return its reply, and whether its body is sent."""
         request: h11.Request | None = None
         digest, size = hashlib.sha256(), 0
-        clock, ends = asyncio.get_running_loop().time, 0.0
+        clock, ends, due = asyncio.get_running_loop().time, 0.0, 0
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
@@ -120,10 +128,15 @@ class FileServer:
                         status_code=100, headers=[], reason=phrase(100)
                     )
                     writer.write(http.send(go_on) or b"")
-                wait = IDLE_SECONDS
+                wait = self._idle_seconds
                 if request is None and http.trailing_data[0]:
                     ends = ends or clock() + self._header_seconds
                     wait = min(wait, ends - clock())
+                elif request is not None:
+                    if size >= due:
+                        ends = clock() + self._idle_seconds
+                        due = size + PROGRESS_BYTES
+                    wait = ends - clock()
                 try:
                     data = await asyncio.wait_for(reader.read(READ_BYTES), wait)
                 except asyncio.TimeoutError:
@@ -145,6 +158,10 @@ class FileServer:
 
     def answer(self, request: h11.Request, digest: str, size: int) -> Reply:
         """Choose the answer to a complete request."""
+        fields = [name for name, _ in request.headers]
+        if b"content-length" in fields and b"transfer-encoding" in fields:
+            # RFC 9112 6.3: somebody on the way may have read another request.
+            return Reply(400, extra=[("connection", "close")])
         if request.method in {b"PUT", b"POST"}:
             return Reply(200, f"{digest} {size}\n".encode())
         if request.method not in {b"GET", b"HEAD"}:
@@ -153,19 +170,27 @@ class FileServer:
         if not path.startswith("/") or "\0" in path:
             return Reply(400)
         try:
-            place = (self._root / path.lstrip("/")).resolve()
-            if not place.is_relative_to(self._root) or not place.exists():
-                return Reply(404)
+            return self._found(path, request)
+        except PermissionError:
+            return Reply(403)
         except (OSError, RuntimeError):  # a name too long; links in a circle
+            return Reply(404)
+
+    def _found(self, path: str, request: h11.Request) -> Reply:
+        """Answer with the folder or file that a path leads to."""
+        place = (self._root / path.lstrip("/")).resolve()
+        if not place.is_relative_to(self._root) or not place.exists():
             return Reply(404)
         if place.is_dir():
             if not path.endswith("/"):
                 # One slash in front: behind two, a client would read a host.
-                where = "/" + quote(path.lstrip("/")) + "/"
+                where = "/" + quote(os.fsencode(path.lstrip("/"))) + "/"
                 return Reply(301, extra=[("location", where)])
             return Reply(200, listing(place, path), HTML)
         if not place.is_file():
             return Reply(404)
+        with place.open("rb"):  # or the head would promise what cannot be read
+            pass
         fields = dict(request.headers)
         return part(place, fields.get(b"range", b"").decode("latin-1"))
 
@@ -210,7 +235,8 @@ def path_of(target: str) -> str:
     """
     match = ABSOLUTE.match(target)
     path = target[match.end() if match else 0 :].partition("?")[0]
-    return unquote(path) or "/" * (match is not None)
+    # As the names of files are: any bytes.
+    return os.fsdecode(unquote_to_bytes(path)) or "/" * (match is not None)
 
 
 def part(place: Path, wanted: str) -> Reply:
@@ -234,7 +260,9 @@ def part(place: Path, wanted: str) -> Reply:
 def listing(place: Path, path: str) -> bytes:
     """Make a page of links."""
     names = sorted(p.name + "/" * p.is_dir() for p in place.iterdir())
-    rows = "".join(f'<li><a href="{quote(n)}">{html.escape(n)}</a>\n' for n in names)
+    rows = "".join(
+        f'<li><a href="{quote(os.fsencode(n))}">{html.escape(n)}</a>\n' for n in names
+    )
     title = html.escape(path)
     page = f"<!doctype html><title>{title}</title><h1>{title}</h1><ul>\n{rows}</ul>\n"
-    return page.encode()
+    return page.encode(errors="replace")

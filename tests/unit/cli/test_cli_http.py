@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import http.client
+import os
+import re
 
 import pytest
 
@@ -290,3 +292,67 @@ def test_slow_body_outlives_the_deadline_of_the_header(folder):
     got = ask(folder, talk, header_seconds=2.0)
     assert got.startswith(b"HTTP/1.1 200 OK")
     assert hashlib.sha256(b"xxxx").hexdigest().encode() in got
+
+
+@pytest.mark.parametrize("form", ["bytes={}-", "bytes=0-{}", "bytes=-{}"])
+@pytest.mark.parametrize("digits", [19, 5000])
+def test_range_of_too_many_digits_is_no_range(folder, form, digits):
+    """Python makes no number of 5,000 digits."""
+    wanted = {"Range": form.format("9" * digits)}
+    status, _, body = request(folder, "GET", "/big.bin", headers=wanted)
+    assert (200, BODY) == (status, body)
+
+
+def test_names_that_are_no_text_are_listed_and_found(folder):
+    """A name is bytes; the link of the listing leads to its file."""
+    name = b"caf\xe9 \xff.txt"
+    (folder / os.fsdecode(name)).write_bytes(b"odd")
+    status, _, page = request(folder, "GET", "/")
+    assert 200 == status
+    (link,) = re.findall(rb'"(caf[^"]*)"', page)
+    status, _, body = request(folder, "GET", "/" + link.decode())
+    assert (200, b"odd") == (status, body)
+    page.decode()
+
+
+def test_folder_whose_name_is_no_text_is_redirected_to_itself(folder):
+    (folder / os.fsdecode(b"d\xff")).mkdir()
+    status, fields, _ = request(folder, "GET", "/d%FF")
+    assert (301, "/d%FF/") == (status, fields["location"])
+
+
+def test_length_beside_chunks_is_refused_and_the_end(folder):
+    """Two ways to find the next request are one too many (RFC 9112 6.3)."""
+    data = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+    data += b"Content-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    got = raw(folder, data + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert 1 == got.count(b"HTTP/1.1")
+
+
+def test_what_may_not_be_read_is_forbidden(folder, monkeypatch):
+    """Root may read all, so a refusal is made."""
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    assert 403 == request(folder, "GET", "/")[0]
+
+
+def test_body_that_trickles_ends_the_connection(folder):
+    """A byte now and then is no progress, however long the body is to be."""
+
+    def talk(port):
+        import socket
+        import time
+
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
+            sock.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    sock.sendall(b"x")
+                    time.sleep(0.1)
+        return "ended"
+
+    assert "ended" == ask(folder, talk, idle_seconds=0.5)

@@ -34,22 +34,6 @@ wire_is_ours(uint8_t protocol)
            protocol == WIRE_PROTOCOL_ICMPV6;
 }
 
-void
-wire_set_addresses(struct syncache_tuple *tuple, uint8_t family,
-                   const uint8_t *faddr, const uint8_t *laddr)
-{
-    memset(tuple, 0, sizeof *tuple);
-    tuple->family = family;
-    /* Sizes that the compiler knows make this a few moves. */
-    if (family == 4) {
-        memcpy(tuple->faddr, faddr, 4);
-        memcpy(tuple->laddr, laddr, 4);
-    } else {
-        memcpy(tuple->faddr, faddr, 16);
-        memcpy(tuple->laddr, laddr, 16);
-    }
-}
-
 struct syncache_tuple
 wire_turned(const struct syncache_tuple *tuple)
 {

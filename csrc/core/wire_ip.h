@@ -12,6 +12,8 @@
 #include "bytes.h"
 #include "wire.h"
 
+#include <string.h>
+
 /* The result of an IP header. */
 struct wire_upper {
     const uint8_t *data;
@@ -20,7 +22,20 @@ struct wire_upper {
 };
 
 /* Fills in a tuple but for the ports. */
-void wire_set_addresses(struct syncache_tuple *tuple, uint8_t family, const uint8_t *faddr, const uint8_t *laddr);
+static inline void
+wire_set_addresses(struct syncache_tuple *tuple, uint8_t family, const uint8_t *faddr, const uint8_t *laddr)
+{
+    memset(tuple, 0, sizeof *tuple);
+    tuple->family = family;
+    /* Sizes that the compiler knows make this a few moves. */
+    if (family == 4) {
+        memcpy(tuple->faddr, faddr, 4);
+        memcpy(tuple->laddr, laddr, 4);
+    } else {
+        memcpy(tuple->faddr, faddr, 16);
+        memcpy(tuple->laddr, laddr, 16);
+    }
+}
 
 /* Turns a tuple round. */
 struct syncache_tuple wire_turned(const struct syncache_tuple *tuple);
@@ -158,6 +173,34 @@ static inline bool
 wire_ipv4_is_later(const uint8_t *packet)
 {
     return (load16_be(packet + 6) & 0x1fff) != 0;
+}
+
+/*
+ * wire_ip_through() of what most packets are, in the fewest steps: whole, no fragment, the transport header right
+ * behind the fixed one.
+ *
+ *   out      tuple, upper, size  as there, if it is one
+ *   returns  false if it is not one, and nothing else is known of it
+ */
+static inline bool
+wire_ip_usual(const uint8_t *packet, size_t packet_size, struct syncache_tuple *tuple, struct wire_upper *upper,
+              size_t *size)
+{
+    bool v4 = packet_size >= WIRE_IPV4_HEADER_BYTES && packet[0] == 0x45;
+    size_t fixed = v4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES;
+
+    if (!v4 && wire_ip_version(packet, packet_size) != 6)
+        return false;
+    upper->protocol = packet[v4 ? 9 : 6];
+    if (upper->protocol != WIRE_PROTOCOL_TCP && upper->protocol != WIRE_PROTOCOL_UDP)
+        return false;
+    *size = wire_ip_total(packet);
+    if (*size <= fixed || *size > packet_size || (v4 && wire_ipv4_is_fragment(packet)))
+        return false;
+    upper->data = packet + fixed;
+    upper->size = *size - fixed;
+    wire_set_addresses(tuple, v4 ? 4 : 6, wire_ip_source(packet), wire_ip_destination(packet));
+    return true;
 }
 
 /* Goes past a header without extension headers, of a packet of this machine's; its length is not looked at. */

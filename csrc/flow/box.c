@@ -18,13 +18,6 @@
 #include <assert.h>
 #include <string.h>
 
-void
-box_begin(struct flow *flow, uint64_t now_ms)
-{
-    box_tell_time(flow, now_ms);
-    secret_use(&flow->secret);
-}
-
 /* Which cookie key is in force, and until when that holds. */
 static void
 box_advance_keys(struct flow *flow)
@@ -415,6 +408,9 @@ box_judge(struct flow *flow)
     enum threshold_move move;
 
     flow->judged_incomplete = box_incomplete(flow);
+    if (threshold_stays(&flow->threshold, &flow->limits, flow->now_ms,
+                        flow->judged_incomplete))
+        return false;
     move = threshold_judge(&flow->threshold, &flow->limits, flow->now_ms,
                            flow->judged_incomplete);
     if (move == THRESHOLD_STAYS)

@@ -103,11 +103,22 @@ struct flow {
     uint64_t handshake_ages[FLOW_AGES];
 };
 
-/* Takes the time of a call; cookie keys retire. */
-void box_begin(struct flow *flow, uint64_t now_ms);
-
-/* As that, for a caller that asks which key is due: no packet follows before it could give one. */
+/* As box_begin(), for a caller that asks which key is due: no packet follows before it could give one. */
 void box_tell_time(struct flow *flow, uint64_t now_ms);
+
+/* Takes the time of a call; cookie keys retire. */
+static inline void
+box_begin(struct flow *flow, uint64_t now_ms)
+{
+    uint64_t later_ms = now_ms > flow->now_ms ? now_ms : flow->now_ms;
+
+    if (flow->started && later_ms < flow->settled_ms)
+        flow->now_ms = later_ms;
+    else
+        box_tell_time(flow, now_ms);
+    secret_use(&flow->secret);
+}
+
 uint64_t box_random(struct flow *flow);
 
 /* Room for the packets that one packet or one timer can make. */

@@ -35,30 +35,46 @@ replay_timers(struct flow *flow, uint64_t until_ms)
     }
 }
 
-/*
- * Could anything but the clock change if it moved on to this time?  Below the
- * thresholds time alone cannot exceed them.
- */
-static bool
-replay_is_quiet(struct flow *flow, uint64_t time_ms)
+/* What the clock alone does when it moves on to a time. */
+enum replay_move {
+    REPLAY_STILL, /* nothing else changes */
+    REPLAY_JUDGE, /* perhaps a judgement, at that time */
+    REPLAY_DUE    /* something is due by then */
+};
+
+/* Below the thresholds time alone cannot exceed them. */
+static enum replay_move
+replay_move(struct flow *flow, uint64_t time_ms)
 {
+    uint32_t incomplete;
+
     if (!flow->started || flow->changed ||
         due_not_before_ms(&flow->due) <= time_ms)
-        return false;
-    return !flow->threshold.aggressive ||
-           threshold_change_ms(&flow->threshold, &flow->limits, flow->now_ms,
-                               box_incomplete(flow)) > time_ms;
+        return REPLAY_DUE;
+    if (!flow->threshold.aggressive)
+        return REPLAY_STILL;
+    incomplete = box_incomplete(flow);
+    if (threshold_stays(&flow->threshold, &flow->limits, time_ms, incomplete))
+        return REPLAY_STILL;
+    return threshold_change_ms(&flow->threshold, &flow->limits, flow->now_ms,
+                               incomplete) > time_ms
+               ? REPLAY_JUDGE
+               : REPLAY_DUE;
 }
 
 /* Moves on to the time of the next packet, and does what is due before it. */
 static void
 replay_advance(struct flow *flow, uint64_t time_ms)
 {
-    if (replay_is_quiet(flow, time_ms)) {
+    switch (replay_move(flow, time_ms)) {
+    case REPLAY_STILL:
         box_begin(flow, time_ms);
-        if (flow->threshold.aggressive)
-            flow_burst_judge(flow);
-    } else {
+        break;
+    case REPLAY_JUDGE:
+        box_begin(flow, time_ms);
+        flow_burst_judge(flow);
+        break;
+    default:
         replay_timers(flow, time_ms);
         flow_burst_begin(flow, time_ms, NULL, NULL);
     }

@@ -100,7 +100,9 @@ uint32_t
 inspect_rule_idle_ms(const struct flow *flow, const struct session *session)
 {
     const struct flow_inspect_tunables *tunables = &flow->inspect;
-    uint32_t own_ms = rule_of(flow, session)->timeout_ms;
+    uint32_t own_ms = session->rule < FLOW_INSPECTED_COUNT
+                          ? tunables->rule[session->rule].timeout_ms
+                          : rule_of(flow, session)->timeout_ms;
 
     /* dns_timeout is above the rules. */
     if (session->protocol == WIRE_PROTOCOL_UDP &&

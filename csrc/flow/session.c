@@ -8,9 +8,6 @@
  */
 #include "session.h"
 
-#include "../core/bytes.h"
-#include "../core/siphash.h"
-
 #include <assert.h>
 #include <string.h>
 
@@ -53,78 +50,6 @@ sessions_init(struct sessions *sessions, void *memory, uint32_t max)
     sessions->max = max;
     sessions->mask = slots - 1;
     sessions->free = SESSION_NONE;
-}
-
-/* An end of an IPv4 session as one number. */
-static uint64_t
-session_end(const struct session_key *key, uint32_t end)
-{
-    return (uint64_t)load32_be(key->address[end]) << 16 | key->port[end];
-}
-
-uint32_t
-session_hash(const uint8_t hash_key[static SYNCACHE_KEY_BYTES],
-             const struct session_key *key)
-{
-    struct siphash_state s = siphash_begin(hash_key);
-    uint64_t size;
-
-    if (key->family == 4) {
-        uint64_t one = session_end(key, 0);
-        uint64_t two = session_end(key, 1);
-        uint64_t low = one < two ? one : two;
-
-        siphash13_absorb(&s, low | (uint64_t)key->protocol << 48);
-        siphash13_absorb(&s, one ^ two ^ low);
-        size = 16;
-    } else {
-        int order = memcmp(key->address[0], key->address[1], 16);
-        uint32_t first =
-            order > 0 || (order == 0 && key->port[0] > key->port[1]);
-
-        siphash13_absorb(&s, load64_le(key->address[first]));
-        siphash13_absorb(&s, load64_le(key->address[first] + 8));
-        siphash13_absorb(&s, load64_le(key->address[1 - first]));
-        siphash13_absorb(&s, load64_le(key->address[1 - first] + 8));
-        siphash13_absorb(&s, key->port[first] |
-                                 (uint64_t)key->port[1 - first] << 16 |
-                                 (uint64_t)key->protocol << 32);
-        size = 40;
-    }
-    siphash13_absorb(&s, size << 56);
-    uint64_t hash = siphash13_end(&s);
-    return (uint32_t)(hash ^ hash >> 32);
-}
-
-static bool
-session_is(const struct session *session, const struct session_key *key,
-           uint32_t first)
-{
-    return session->port[0] == key->port[first] &&
-           session->port[1] == key->port[1 - first] &&
-           session->protocol == key->protocol &&
-           session->family == key->family &&
-           memcmp(session->address[0], key->address[first], 16) == 0 &&
-           memcmp(session->address[1], key->address[1 - first], 16) == 0;
-}
-
-struct session *
-session_find(const struct sessions *sessions, const struct session_key *key,
-             uint32_t *from)
-{
-    for (uint32_t at = key->hash & sessions->mask;
-         sessions->slot[at].number != 0; at = (at + 1) & sessions->mask) {
-        struct session *session;
-
-        if (sessions->slot[at].hash != key->hash)
-            continue;
-        session = session_at(sessions, sessions->slot[at].number - 1);
-        for (*from = FLOW_CLIENT; *from <= FLOW_SERVER; ++*from) {
-            if (session_is(session, key, *from))
-                return session;
-        }
-    }
-    return NULL;
 }
 
 static void

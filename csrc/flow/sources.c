@@ -35,6 +35,7 @@ void
 sources_init(struct sources *sources)
 {
     memset(sources, 0, sizeof *sources);
+    sources->tagged[0] = SOURCES_MAX;
     sources_find_least(sources);
 }
 
@@ -68,6 +69,8 @@ static uint32_t
 sources_find(const struct sources *sources, const uint8_t prefix[static 8],
              uint8_t tag, uint8_t family)
 {
+    if (sources->tagged[tag] == 0)
+        return SOURCES_MAX;
     for (uint32_t first = 0; first < SOURCES_MAX; first += 8) {
         uint64_t differ = load64_le(&sources->tag[first]) ^ SOURCES_LOW * tag;
         uint64_t equal = (differ - SOURCES_LOW) & ~differ & SOURCES_HIGH;
@@ -103,6 +106,8 @@ sources_count(struct sources *sources, uint64_t now_ms,
         memcpy(sources->source[i].prefix, prefix,
                sizeof sources->source[i].prefix);
         sources->source[i].family = family;
+        sources->tagged[sources->tag[i]]--;
+        sources->tagged[tag]++;
         sources->tag[i] = tag;
     }
     if (sources->source[i].count == UINT32_MAX)

@@ -20,6 +20,7 @@ struct source {
 struct sources {
     struct source source[SOURCES_MAX];
     uint8_t tag[SOURCES_MAX];         /* a byte of each prefix's hash, to look at eight at a time */
+    uint8_t tagged[256];              /* how many counters have that tag */
     uint64_t halved_ms;
     uint64_t least_mask;              /* a bit for each counter that is the least */
     uint32_t least;

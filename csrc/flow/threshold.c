@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define THRESHOLD_SECOND_MS 1000
 #define THRESHOLD_MINUTE_MS 60000
 #define THRESHOLD_ONE (UINT64_C(1) << 16) /* 1 in 48.16 fixed point */
 
@@ -107,15 +106,6 @@ threshold_rate(struct threshold *threshold,
         threshold_slide(threshold, now_ms);
         return threshold->sum;
     }
-}
-
-static bool
-threshold_calm(const struct threshold_limits *limits, uint32_t rate,
-               uint32_t incomplete)
-{
-    return (limits->incomplete_high == 0 ||
-            incomplete < limits->incomplete_low) &&
-           (limits->rate_high == 0 || rate < limits->rate_low);
 }
 
 /* When the end is to be looked for next. */

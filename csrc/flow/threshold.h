@@ -12,6 +12,7 @@
 #include "flow.h"
 
 #define THRESHOLD_SECONDS 60
+#define THRESHOLD_SECOND_MS 1000
 
 struct threshold_limits {
     uint32_t incomplete_low, incomplete_high;
@@ -53,5 +54,31 @@ uint64_t threshold_change_ms(struct threshold *threshold, const struct threshold
                              uint32_t incomplete);
 /* When time alone may end aggressive mode: the next check, or SYNCACHE_NEVER. */
 uint64_t threshold_next_ms(const struct threshold *threshold);
+
+/* Are both below their low marks? */
+static inline bool
+threshold_calm(const struct threshold_limits *limits, uint32_t rate, uint32_t incomplete)
+{
+    return (limits->incomplete_high == 0 || incomplete < limits->incomplete_low) &&
+           (limits->rate_high == 0 || rate < limits->rate_low);
+}
+
+/*
+ * Is it known without judging that threshold_judge() would change nothing at this time?  So it mostly is within the
+ * second of the last request.
+ */
+static inline bool
+threshold_stays(const struct threshold *threshold, const struct threshold_limits *limits, uint64_t now_ms,
+                uint32_t incomplete)
+{
+    uint32_t rate = threshold->sum;
+
+    if (limits->rate_method != FLOW_RATE_SLIDING || now_ms / THRESHOLD_SECOND_MS != threshold->now_s)
+        return false;
+    if (threshold->aggressive)
+        return now_ms < threshold->check_ms && !threshold_calm(limits, rate, incomplete);
+    return (limits->incomplete_high == 0 || incomplete <= limits->incomplete_high) &&
+           (limits->rate_high == 0 || rate <= limits->rate_high);
+}
 
 #endif

@@ -81,37 +81,57 @@ view_upper(struct view *view)
         view_icmp(view);
 }
 
-static void
-view_read(uint8_t *packet, size_t packet_size, uint32_t checksum, uint32_t how,
-          struct view *view)
+/* What is not as most packets are: see wire_ip_usual(). */
+static bool
+view_read_any(uint32_t how, struct view *view)
 {
     struct wire_through through;
-    enum wire_way way;
+    enum wire_way way =
+        wire_ip_through(view->ip, view->size, how, &view->tuple, &through);
 
-    assert(packet != NULL || packet_size == 0);
-    if (checksum != SYNCACHE_CHECKSUM_VERIFY)
-        how |= WIRE_VOUCHED;
-    way = wire_ip_through(packet, packet_size, how, &view->tuple, &through);
-    view->kind = VIEW_OTHER;
-    view->ip = packet;
-    view->upper = NULL;
     view->size = (uint32_t)through.size;
-    view->checksum = (uint8_t)checksum;
     view->fragment = through.fragment;
     view->sealed = through.sealed;
     if (way == WIRE_WAY_NONE)
-        return;
+        return false;
     view->protocol = through.upper.protocol;
-    if (way == WIRE_WAY_BAD) {
+    if (way == WIRE_WAY_BAD)
         view->kind = VIEW_BAD;
-    } else if (way == WIRE_WAY_PIECE) {
-        if (view->protocol == WIRE_PROTOCOL_TCP)
-            view->kind = VIEW_FRAGMENT;
+    else if (way == WIRE_WAY_PIECE && view->protocol == WIRE_PROTOCOL_TCP)
+        view->kind = VIEW_FRAGMENT;
+    if (way != WIRE_WAY_UPPER)
+        return false;
+    view->upper = view->ip + (through.upper.data - view->ip);
+    view->upper_size = (uint32_t)through.upper.size;
+    return true;
+}
+
+static inline void
+view_read(uint8_t *packet, size_t packet_size, uint32_t checksum, uint32_t how,
+          struct view *view)
+{
+    struct wire_upper upper;
+    size_t size;
+
+    assert(packet != NULL || packet_size == 0);
+    view->kind = VIEW_OTHER;
+    view->ip = packet;
+    view->upper = NULL;
+    view->size = (uint32_t)packet_size;
+    view->checksum = (uint8_t)checksum;
+    view->fragment = view->sealed = false;
+    if (wire_ip_usual(packet, packet_size, &view->tuple, &upper, &size)) {
+        view->size = (uint32_t)size;
+        view->protocol = upper.protocol;
+        view->upper = packet + (upper.data - packet);
+        view->upper_size = (uint32_t)upper.size;
     } else {
-        view->upper = packet + (through.upper.data - packet);
-        view->upper_size = (uint32_t)through.upper.size;
-        view_upper(view);
+        if (checksum != SYNCACHE_CHECKSUM_VERIFY)
+            how |= WIRE_VOUCHED;
+        if (!view_read_any(how, view))
+            return;
     }
+    view_upper(view);
 }
 
 void

@@ -260,9 +260,46 @@ test_next_change_is_the_first_that_happens(void)
     }
 }
 
+static void
+test_what_stays_is_changed_by_no_judgement(void)
+{
+    /* By all ways of counting, calm and aggressive, checked often and rarely;
+     * both answers come often enough to mean something. */
+    uint32_t stays = 0, moves = 0;
+
+    for (uint32_t i = 0; i < 48; i++) {
+        for (uint64_t ms = 31700; ms < 100000; ms += 37) {
+            struct threshold_limits of = limits;
+            struct threshold threshold, judged;
+            uint32_t incomplete = (uint32_t)ms % 1500;
+
+            of.rate_method = i / 4 % 3;
+            of.check_ms = i / 12 % 2 == 0 ? 0 : 30000;
+            of.min_active_ms = i / 24 == 0 ? 0 : 5000;
+            threshold_init(&threshold);
+            count(&threshold, i % 3 == 0 ? 0 : 3, 1300);
+            count(&threshold, 2, ms - ms % 3000);
+            if (i % 4 < 3)
+                threshold_judge(&threshold, &of, ms - ms % 3000, 1101);
+            judged = threshold;
+            if (!threshold_stays(&threshold, &of, ms, incomplete)) {
+                moves += threshold_judge(&judged, &of, ms, incomplete) !=
+                         THRESHOLD_STAYS;
+                continue;
+            }
+            stays++;
+            EXPECT_EQ(THRESHOLD_STAYS,
+                      threshold_judge(&judged, &of, ms, incomplete));
+            EXPECT_EQ(0, memcmp(&judged, &threshold, sizeof judged));
+        }
+    }
+    EXPECT_TRUE(stays > 1000 && moves > 1000);
+}
+
 static const struct test tests[] = {
     TEST(test_every_factor_of_the_ewma_is_right_to_its_last_bit),
     TEST(test_rate_of_one_changes_too),
+    TEST(test_what_stays_is_changed_by_no_judgement),
     TEST(test_next_change_is_the_first_that_happens),
     TEST(test_minute_slides_by_seconds),
     TEST(test_sliding_rate_agrees_with_a_list_of_times),

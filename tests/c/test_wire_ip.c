@@ -338,6 +338,50 @@ test_largest_packets_are_accepted(void)
     expect_upper(6, 40, 65535);
 }
 
+static void
+expect_same_as_through(const uint8_t *bytes, size_t size, uint32_t *usual)
+{
+    struct syncache_tuple tuple, quick_tuple;
+    struct wire_through through;
+    struct wire_upper upper;
+    size_t quick_size;
+
+    if (!wire_ip_usual(bytes, size, &quick_tuple, &upper, &quick_size))
+        return;
+    ++*usual;
+    for (uint32_t how = 0; how < 4; how++) {
+        EXPECT_EQ(WIRE_WAY_UPPER,
+                  wire_ip_through(bytes, size, how, &tuple, &through));
+        EXPECT_EQ(0, memcmp(&tuple, &quick_tuple, sizeof tuple));
+        EXPECT_EQ(through.size, quick_size);
+        EXPECT_TRUE(through.upper.data == upper.data);
+        EXPECT_EQ(through.upper.size, upper.size);
+        EXPECT_EQ(through.upper.protocol, upper.protocol);
+        EXPECT_TRUE(!through.fragment && !through.sealed);
+    }
+}
+
+static void
+test_usual_packet_is_read_as_any_other(void)
+{
+    /* Each byte of the headers takes every value, at each length. */
+    uint32_t usual = 0;
+
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        for (size_t at = 0; at < 48; at++) {
+            for (uint32_t value = 0; value < 256; value++) {
+                packet_tcp(&packet, family, 16, NULL, 0, 30);
+                packet.bytes[at] = (uint8_t)value;
+                expect_same_as_through(packet.bytes, packet.size, &usual);
+            }
+        }
+        packet_tcp(&packet, family, 16, NULL, 0, 30);
+        for (size_t size = 0; size <= packet.size; size++)
+            expect_same_as_through(packet.bytes, size, &usual);
+    }
+    EXPECT_TRUE(usual > 10000);
+}
+
 static const struct test tests[] = {
     TEST(test_header_sets_addresses_and_pads_with_zeros),
     TEST(test_packet_longer_than_its_length_is_trimmed),
@@ -351,6 +395,7 @@ static const struct test tests[] = {
     TEST(test_ipv6_extension_headers_end_at_the_limit),
     TEST(test_ipv6_payload_length_cuts_extension_header),
     TEST(test_largest_packets_are_accepted),
+    TEST(test_usual_packet_is_read_as_any_other),
 };
 
 int

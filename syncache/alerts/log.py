@@ -17,13 +17,14 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from .document import Unpacker
 from .kernel import may_be_sign, sign_of
 from .log_line import Header, HeaderReader
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
 from .parser import LINE_MAX, message_of, scan, trail
 from .steps import WORD, Steps
-from .wrapped import Entry, Wrapped, closed, unwrap
+from .wrapped import closed
 
 if TYPE_CHECKING:
     import re
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from .kernel import Sign
     from .message import Message
     from .parser import Scan
+    from .wrapped import Wrapped
 
 START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
 DROPS = {"DROP_PKT", "LOG_SUMMARY"}
-# How lines of JSON end: in an array, behind a comma, or with the byte that GELF has.
-_ENDS = ("}", "}\n", "},", "},\n", "}]", "}]\n", "}\0", "}\0\n")
 QUIET_S = 60  # a host's alerts that are further apart are two attacks
 KERNEL_QUIET_S = 180  # likewise a kernel's lines, of which one comes in a minute
 TOP_MAX = 50_000  # names that are counted at one time
@@ -135,7 +135,7 @@ class LogBook:
         self._signs: dict[tuple[str, str, str, str], Attack] = {}
         self._open: dict[tuple[str, str, str], float] = {}
         self._uptimes = False
-        self._entry: Entry | None = None
+        self._unpacker = Unpacker()
         self.lines = self.messages = self.undated = 0
         self.first: float | None = None
         self.last: float | None = None
@@ -153,17 +153,16 @@ class LogBook:
     def add(self, line: str) -> Message | Sign | None:
         """Take one line; return its message if it is an alert."""
         self.lines += 1
-        wrapped = None
-        if self._entry is not None or line.startswith(Entry.BEGIN):
-            self._entry = entry = self._entry or Entry()
-            wrapped = entry.add(line)
-            if entry.ended:
-                self._entry = None
-            if wrapped is None:
-                return None
-        elif line.endswith(_ENDS) or line.startswith("{"):
-            wrapped = unwrap(line)
-        return self._add(line if wrapped is None else wrapped.text, wrapped)
+        texts = self._unpacker.add(line)
+        if texts is None:
+            return self._add(line, None)
+        found = [self._add(each.text, each) for each in texts]
+        return next((each for each in found if each is not None), None)
+
+    def finish(self) -> None:
+        """Take what waits for another line, at the end of a file."""
+        for each in self._unpacker.finish():
+            self._add(each.text, each)
 
     def _add(self, line: str, wrapped: Wrapped | None) -> Message | Sign | None:
         at = line.find("%")

@@ -34,8 +34,8 @@ _MONTH = "(?:[Jj]an|[Ff]eb|[Mm]ar|[Aa]pr|[Mm]ay|[Jj]un|[Jj]ul|[Aa]ug|[Ss]ep|[Oo]
 _MONTH += "[Nn]ov|[Dd]ec)"
 _WHEN = re.compile(
     # 2026-11-29T08:57:00.123+01:00, also with a blank or a slash
-    rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[T ]{_CLOCK.format(1)}"
-    r"(?:[ ]?(?P<zone>Z|[+-]\d\d:?\d\d)\b)?"
+    rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[Tt ]{_CLOCK.format(1)}"
+    r"(?:[ ]?(?P<zone>[Zz]|[+-]\d\d:?\d\d)\b)?"
     # Nov 29 08:57:00.123, with a year before, between or behind; 8:57:00 PM
     rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?),? "
     r"(?:(?P<y2>\d{4}),? )?"
@@ -53,6 +53,7 @@ _WHEN = re.compile(
 )
 _STREAM = re.compile(r" std(?:out|err) [FP] ")  # a container's, as Kubernetes has it
 _FACILITY_LEVEL = re.compile(r"[A-Za-z]+\d?\.[A-Za-z]+")
+_LEVELS = {"WARNING", "WARN", "INFO", "ERROR", "DEBUG", "NOTICE", "CRITICAL", "TRACE"}
 _ZONE_NAME = re.compile(r"[A-Z]{2,5}:?")
 # Between host and message: numbers, a router's own time, `name[pid]`, dashes.
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]*[A-Za-z0-9\]]")
@@ -60,7 +61,10 @@ _SECONDS = re.compile(r"\d\d(?:\.\d+)?")
 SECONDS = {f"{number:02}": float(number) for number in range(100)}
 _NUMBER = re.compile(r"\d+")
 _BEFORE = re.compile(
-    r"(?:<\d{1,3}>)?(?:1 )?(?:\d+: )?(?P<host>[A-Za-z][\w.-]*): [*.]?$"
+    # `logging origin-id`: a name, an address or words, with a number before or behind
+    r"(?:<\d{1,3}>)?(?:1 )?(?:\d+: )?"
+    r"(?P<host>[A-Za-z][\w.-]*(?: [\w.-]+){0,5}|\d{1,3}(?:\.\d{1,3}){3}"
+    r"|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}): (?:\d+: )?[*.]?$"
 )
 
 
@@ -273,6 +277,8 @@ def host_behind(rest: str) -> str:
         words = words[1:]  # Kiwi: `Local7.Debug 192.0.2.1`
     if not words or words[0] in {"-", ":"} or words[0].startswith("%"):
         return ""
+    if words[0].upper() in _LEVELS or _WHEN.match(words[0]):
+        return ""
     name = words[0].rstrip(":")
     found = _NAME.fullmatch(name)
     return name if found and not name.isdigit() else ""
@@ -303,7 +309,7 @@ def moment(year: int, month: int, day: int, clock: str) -> float | None:
 
 def offset(zone: str | None) -> int:
     """Return the seconds that a zone, `Z` or `+01:00`, is ahead of UTC."""
-    if not zone or zone == "Z":
+    if not zone or zone in {"Z", "z"}:
         return 0
     digits = zone[1:].replace(":", "")
     seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60

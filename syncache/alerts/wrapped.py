@@ -15,29 +15,49 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .kernel import may_be_sign
+from .steps import WORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # Names of the text, and of records that may hold it; the best come first.
 _TEXTS = (
     *("MESSAGE", "message", "msg", "full_message", "short_message", "log", "line"),
     *("_raw", "raw", "original", "text", "event", "_source", "result", "fields"),
     *("textPayload", "jsonPayload", "SyslogMessage", "Message", "attributes"),
+    *("body", "stringValue", "content", "payload"),
 )
 _TIMES = (
     *("__REALTIME_TIMESTAMP", "@timestamp", "timestamp", "time", "_time", "ts"),
     *("ISODATE", "isodate", "datetime", "date", "TimeGenerated", "timeUnixNano"),
+    *("observedTimeUnixNano", "timereported", "timegenerated", "EventTime", "DATE"),
+    *("EventReceivedTime", "$date"),
 )
-_HOSTS = ("_HOSTNAME", "host", "hostname", "HOST", "HOST_FROM", "source", "Computer")
-_INNER = ("_source", "result", "attributes")  # records that have time and host too
+_HOSTS = (
+    *("_HOSTNAME", "host", "hostname", "HOST", "HOST_FROM", "source", "Computer"),
+    *("Hostname", "host.name", "logStream", "logStreamName"),
+)
+# Records that have time and host too, and those that have a host.
+_INNER = ("_source", "result", "attributes", "content", "payload", "message")
+_LABELS = (*_INNER, "labels", "stream", "resource")
+# Names of what stood in front of the text, if that is a mnemonic.
+_TAGS = ("PROGRAM", "program", "programname", "syslogtag", "appname", "app_name", "tag")
 _NAMES = ("hostname", "name", "ip")  # of a record about a host
 _STREAMS = {"stdout", "stderr"}  # of containers; no hosts
 _DECODE = json.JSONDecoder().raw_decode
 MICROSECONDS = 16  # digits of microseconds since 1970
 DEPTH_MAX = 4  # records in records
+PAIR = 2
 TEXT_MAX = 40  # characters of a time
 _DIGITS = re.compile(r"\d{9,20}(?:\.\d{1,9})?")
 # Seconds since 1970, or the same in thousandths, millionths or billionths.
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+_VERBOSE = re.compile(r"[A-Z][a-z]{2} (\d{4}-\d\d-\d\d [\d:.]{8,15})\b.* \[s=")
+_FRAME = re.compile(rb"(\d{1,5}) (?=<\d{1,3}>)")
+_LIST = re.compile(r"\[\s*[\[{]")
 _FIELD = re.compile(r"([A-Z_][A-Z0-9_]*)=")
 _EXPORTED = ("MESSAGE", "__REALTIME_TIMESTAMP", "_HOSTNAME")
 # What closes a field of CSV, of XML or of a terminal's colour behind a message.
@@ -88,7 +108,7 @@ def _any(line: str) -> Wrapped | None:
             record, end = _DECODE(line[begin:])
         except (ValueError, RecursionError):
             break
-        text = _text(record, DEPTH_MAX)
+        text = _tagged(record, _text(record, DEPTH_MAX))
         if text is None and found is None and record == {}:
             line = line[:begin] + line[begin + end :]  # Fluent Bit's, of a time
             continue
@@ -108,34 +128,153 @@ def _any(line: str) -> Wrapped | None:
 
 
 class Entry:
-    """The fields of one entry of `journalctl -o export`, of which each is a line."""
+    """The fields of one entry of `journalctl -o export`, of which each is a line.
+
+    Or of `-o verbose`, whose first line says the time, `said`.
+    """
 
     BEGIN = "__CURSOR="
 
-    def __init__(self) -> None:
+    def __init__(self, said: str = "") -> None:
         self._fields: dict[str, str] = {}
+        self._said = said
         self.ended = False
+
+    @classmethod
+    def begun(cls, line: str) -> Entry | None:
+        """Return an entry if a line is the first of one."""
+        if line.startswith(cls.BEGIN):
+            return cls()
+        verbose = _VERBOSE.match(line) if " [s=" in line else None
+        return cls(verbose[1]) if verbose else None
 
     def add(self, line: str) -> Wrapped | None:
         """Take a line; behind the last one return the text, if there is one."""
-        found = _FIELD.match(line)
+        found = _FIELD.match(line.lstrip() if self._said else line)
         if found is not None:
             if found[1] in _EXPORTED:
-                self._fields[found[1]] = line[found.end() :].rstrip("\r\n")
+                self._fields[found[1]] = found.string[found.end() :].rstrip("\r\n")
             return None
         self.ended = True
         text, stamp, host = map(self._fields.get, _EXPORTED)
         if text is None:
             return None
         known = stamp is not None and _DIGITS.fullmatch(stamp)
-        return Wrapped(
-            text, int(stamp) / 1e6 if known and stamp else None, "", host or ""
-        )
+        time = int(stamp) / 1e6 if known and stamp else None
+        return Wrapped(text, time, self._said, host or "")
+
+
+def frames(line: str) -> list[str]:
+    """Return the messages of a line whose sizes are counted (RFC 6587 3.4.1).
+
+    Empty if it has fewer than two.
+    """
+    data, found, at = line.encode(errors="replace"), [], 0
+    while (frame := _FRAME.match(data, at)) is not None:
+        at = frame.end() + int(frame[1])
+        if at > len(data):
+            break
+        found.append(data[frame.end() : at].decode(errors="replace"))
+    return found if len(found) > 1 else []
+
+
+def several(line: str) -> list[Wrapped]:
+    """Return the texts of a line of JSON that holds many records, in lists.
+
+    Empty if it is no such line, or one record alone (`unwrap`).
+    """
+    line = line.strip(" \t\r\n\0,\ufeff")
+    if not _LIST.search(line) and line[:1] != "[":
+        return []
+    try:
+        value, end = _DECODE(line)
+    except (ValueError, RecursionError):
+        return []
+    if end < len(line) or (isinstance(value, dict) and _text(value, DEPTH_MAX)):
+        return []
+    try:
+        return list(_walk(value, ()))
+    except RecursionError:
+        return []
+
+
+def _walk(value: Any, around: tuple[dict[str, Any], ...]) -> Iterator[Wrapped]:
+    found = list(of_record(value, around))
+    if found:
+        yield from found
+    elif isinstance(value, dict):
+        for each in value.values():
+            if isinstance(each, (dict, list)):
+                yield from _walk(each, (value, *around))
+    elif isinstance(value, list):
+        for each in value:
+            if isinstance(each, (dict, list)):
+                yield from _walk(each, around)
+
+
+def of_record(value: object, around: Iterable[dict[str, Any]]) -> Iterator[Wrapped]:
+    """Yield the text of one record, if it has one that may be of use.
+
+    `around` are the records that hold it, the innermost first: they know the host
+    where it does not.  A record may be a pair of time and text, as Loki has it, or a
+    list of names and values.
+    """
+    if isinstance(value, list):
+        if len(value) == PAIR and _is_pair(*value):
+            value = {"timestamp": value[0], "message": value[1]}
+        else:
+            value = _named(value)
+    if not isinstance(value, dict) or not value:
+        return
+    text = _tagged(value, _text(value, DEPTH_MAX))
+    if text is None or not ("%" in text or WORD in text or may_be_sign(text)):
+        return
+    time, said = _time(value, DEPTH_MAX)
+    host = _host(value, DEPTH_MAX)
+    for each in around:
+        host = host or _host(each, DEPTH_MAX)
+        if time is None and not said:
+            time, said = _time(each, DEPTH_MAX)
+    yield Wrapped(text, time, said, host)
+
+
+def _is_pair(time: object, text: object) -> bool:
+    return isinstance(time, str) and isinstance(text, str) and time.isdecimal()
+
+
+def _named(value: list[Any]) -> dict[str, Any]:
+    """Return a list of names and values as a record; empty if it is none."""
+    record: dict[str, Any] = {}
+    for each in value:
+        if not isinstance(each, dict):
+            return {}
+        name = each.get("key", each.get("field"))
+        inner = each.get("value")
+        if type(name) is not str or inner is None:
+            return {}
+        if isinstance(inner, dict):
+            inner = inner.get("stringValue")
+        record[name.removeprefix("@")] = inner
+    return record
+
+
+def _tagged(record: object, text: str | None) -> str | None:
+    """Return a text with the mnemonic that a reader of syslog took off it."""
+    if text is None or "%" in text or not isinstance(record, dict):
+        return text
+    for name in _TAGS:
+        tag = record.get(name)
+        if type(tag) is str and tag[:1] == "%":
+            return f"{tag.rstrip(': ')}: {text.lstrip()}"
+    return text
 
 
 def closed(text: str) -> str:
     """Return a text without what a field's end leaves behind it."""
-    return _CLOSING.split(text, maxsplit=1)[0]
+    text = _CLOSING.split(text, maxsplit=1)[0].rstrip()
+    if text.endswith(")") and text.count(")") > text.count("("):
+        return text[:-1]
+    return text
 
 
 def _text(record: dict[str, Any], depth: int) -> str | None:
@@ -167,9 +306,13 @@ def _bytes(value: list[Any]) -> str | None:
 def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
     for name in _TIMES:
         value = record.get(name)
+        if isinstance(value, dict):
+            value = value.get("$date")
         if value is None:
             continue
         if type(value) is str:
+            if value.isdecimal() and not _DIGITS.fullmatch(value):
+                continue  # OTLP has 0 where it does not know
             if not _DIGITS.fullmatch(value):
                 return None, value[:TEXT_MAX]
             value = float(value)
@@ -189,7 +332,8 @@ def _host(record: dict[str, Any], depth: int, names: tuple[str, ...] = _HOSTS) -
             return value.replace(" ", "")
         if isinstance(value, dict) and depth:
             return _host(value, depth - 1, _NAMES)
-    for value in map(record.get, _INNER):
-        if isinstance(value, dict) and depth:
-            return _host(value, depth - 1)
+    for value in map(record.get, _LABELS):
+        inner = _named(value) if isinstance(value, list) else value
+        if isinstance(inner, dict) and depth and (host := _host(inner, depth - 1)):
+            return host
     return ""

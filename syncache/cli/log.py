@@ -20,6 +20,7 @@ import lzma
 import os
 import sys
 import time
+import zlib
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from ..alerts.log_line import HeaderReader
 from . import Failure, unreadable
 from .log_text import as_json, as_text, message_json, when
 from .options import AT_THE_END, check_outputs
+from .replay import DAMAGED
 from .report_log import page_of
 from .report_traffic import save
 
@@ -48,6 +50,8 @@ PACKED: dict[bytes, Any] = {
     b"\xfd7zXZ": lzma.open,
 }
 CAPTURES = {bytes.fromhex(magic) for magic in _CAPTURES.split()}
+# What a damaged file makes of unpacking it; an OSError then has no number.
+DAMAGES = (EOFError, lzma.LZMAError, zlib.error, OSError)
 PIPES = {b"\x28\xb5\x2f\xfd": "zstdcat", b"\x04\x22\x4d\x18": "lz4cat"}
 
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as a Windows shell writes
@@ -57,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand."""
     p = argparse.ArgumentParser(
         prog="syncache log",
+        epilog="Exit status: 0; 1: nothing was done, and one line says why; 3: a "
+        "compressed file is damaged or cut short, and the lines before that count.",
         description="Add up the alerts and the audit trail of routers' logs and ours.",
     )
     p.add_argument(
@@ -96,16 +102,15 @@ def run(options: argparse.Namespace) -> int:
 
         plotter()  # before an hour's reading, not after it
     book = LogBook(HeaderReader(today(), options.year))
+    status = 0
     try:
         if options.follow:
             watch(options, book, Path(options.files[0]))
         else:
             for name in ordered(options.files):
-                read(book, name, options.year)
+                status = read(book, name, options.year) or status
     except OSError as error:
         raise unreadable(error, *options.files) from None
-    except (EOFError, lzma.LZMAError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
-        raise Failure(f"a compressed file is damaged: {error}") from None
     show = as_json if options.json else as_text
     for line in show(book, options.top):
         print(line)
@@ -115,19 +120,34 @@ def run(options: argparse.Namespace) -> int:
         draw(options.picture, book)
     if options.report is not None:
         save(page_of(book, options.top), options.report)
-    return 0
+    return status
 
 
-def read(book: LogBook, name: str, year: int | None) -> None:
-    """Read one file from its beginning to its end."""
+def read(book: LogBook, name: str, year: int | None) -> int:
+    """Read one file from its beginning to its end; return an exit status.
+
+    Of a compressed file that is damaged or cut short the lines before that count.
+    """
     with opened(name) as file:
         book.reader = HeaderReader(changed(name), year if not book.lines else None)
-        peek = getattr(file.buffer, "peek", None)
-        if peek is not None and peek(4)[:4] in CAPTURES:
+        if first_bytes(file.buffer, 4) in CAPTURES:
             raise Failure(f"{name} is a capture: syncache inspect {name}")
         add, readline = book.add, file.readline
-        while line := readline(LINE_BYTES_MAX):
-            add(line)
+        try:
+            while line := readline(LINE_BYTES_MAX):
+                add(line)
+        except DAMAGES as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            print(
+                f"syncache log: {name} is damaged: {error}; the lines before that "
+                "were used",
+                file=sys.stderr,
+            )
+            return DAMAGED
+        finally:
+            book.finish()
+    return 0
 
 
 def changed(name: str) -> float:
@@ -156,14 +176,21 @@ def opened(name: str) -> Iterator[io.TextIOWrapper]:
             for magic, program in PIPES.items():
                 if head.startswith(magic):
                     raise Failure(f"unpack it: {program} {name} | syncache log -")
-        peek = getattr(raw, "peek", None)
-        wide = peek is not None and peek(2)[:2] in WIDE
+        wide = first_bytes(raw, 2) in WIDE
         encoding = "utf-16" if wide else "utf-8"
         text = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="\n")
         try:
             yield text
         finally:
             text.detach()
+
+
+def first_bytes(file: object, size: int) -> bytes:
+    """Return what a file begins with, unread; nothing if it cannot be told."""
+    peek = getattr(file, "peek", None)
+    with contextlib.suppress(*DAMAGES):
+        return b"" if peek is None else bytes(peek(size)[:size])
+    return b""
 
 
 def ordered(names: list[str]) -> list[str]:
@@ -176,7 +203,7 @@ def ordered(names: list[str]) -> list[str]:
 def first_date(name: str) -> float:
     """Return the first date in a file, or when it was last written to."""
     reader = HeaderReader(changed(name))
-    with opened(name) as file:
+    with opened(name) as file, contextlib.suppress(*DAMAGES):
         for _ in range(PEEK_LINES):
             header = reader.read(file.readline(LINE_BYTES_MAX))
             if header.time is not None and not header.uptime:

@@ -75,14 +75,22 @@ def test_compressed_log_is_read(log, tmp_path, pack):
     assert "1 attack\n" in log(path)[1]
 
 
-def test_damaged_compressed_log_is_one_line(log, tmp_path):
-    """A file cut short is the operator's to know."""
-    path = tmp_path / "messages.gz"
-    path.write_bytes(gzip.compress(os.urandom(9999))[:5000])
-    status, _, err = log(path)
-    assert 1 == status
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_damaged_compressed_log_gives_what_was_before(log, tmp_path, pack):
+    """A file cut short is the operator's to know: one line, and a status of its own."""
+    path = tmp_path / "messages.1"
+    plain = LOG.encode() + os.urandom(2_000_000).hex().encode()
+    path.write_bytes(pack(plain)[:-9000])
+    status, out, err = log(path)
+    assert 3 == status
     assert "damaged" in err
     assert 1 == err.count("\n")
+    assert "1 attack\n" in out
+    other = tmp_path / "messages"
+    other.write_text(LOG)
+    assert 3 == log(path, other)[0]
+    path.write_bytes(pack(plain)[:40])
+    assert 3 == log(path)[0]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def test_picture_is_written(tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
     assert 1 == main(["log", str(log), "--picture", str(tmp_path / "no" / "x.png")])
-    assert "cannot write" in capsys.readouterr().err
+    assert "there is no folder" in capsys.readouterr().err
 
 
 def test_log_without_times_cannot_be_drawn(tmp_path, capsys):

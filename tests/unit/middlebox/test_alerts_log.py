@@ -275,7 +275,7 @@ def facts(book):
     return {
         name: vars(value) if isinstance(value, (Top, Load, Steps)) else value
         for name, value in vars(book).items()
-        if name != "reader"
+        if name not in {"reader", "_unpacker"}
     }
 
 

@@ -129,6 +129,23 @@ def test_no_record_raises(record):
         (json.dumps({"textPayload": ON, "timestamp": ISO}), ""),
         (json.dumps({"TimeGenerated": ISO, "Computer": "r1", "Message": ON}), "r1"),
         (json.dumps({"line": ON, "ts": int(NOON) * 10**9}), ""),
+        (json.dumps({"msg": ON, "timereported": ISO, "hostname": "r1"}), "r1"),
+        (json.dumps({"Message": ON, "EventTime": ISO, "Hostname": "r1"}), "r1"),
+        (json.dumps({"msg": ON, "time": {"$date": ISO}, "host": "r1"}), "r1"),
+        (json.dumps({"content": {"message": ON, "timestamp": ISO}}), ""),
+        (json.dumps({"line": ON, "timestamp": ISO, "labels": {"host": "r1"}}), "r1"),
+        (
+            json.dumps(
+                {
+                    "PROGRAM": "%FW-4-ALERT_ON",
+                    "MESSAGE": ON.partition(": ")[2],
+                    "HOST": "r1",
+                    "DATE": "Nov 29 10:00:00",
+                }
+            ),
+            "r1",
+        ),
+        (f"Body: Str({ISO} r1 {ON})", "r1"),
         (
             json.dumps({"attributes": {"message": ON, "host": "r1", "time": ISO}}),
             "r1",

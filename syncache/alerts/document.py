@@ -47,14 +47,16 @@ class Unpacker:
 
     def add(self, line: str) -> list[Wrapped] | None:
         """Take a line; return the texts that end with it, None: the line is plain."""
-        begun = Entry.begun(line)
-        if self._entry is not None or begun is not None:
-            return self._of_entry(line, begun)
-        if self._document is not None or line[:1] in OPENING:
+        first = line[:1]
+        if self._entry is not None or first == "_" or " [s=" in line:
+            begun = Entry.begun(line)
+            if self._entry is not None or begun is not None:
+                return self._of_entry(line, begun)
+        if self._document is not None or first in OPENING:
             texts = self._of_document(line)
             if texts is not None:
                 return texts
-        elif line[:1].isdecimal() and (sized := frames(line)):
+        elif first.isdecimal() and (sized := frames(line)):
             return [Wrapped(each) for each in sized]
         wrapped = None
         if line.endswith(_ENDS) or line.startswith("{"):
@@ -62,7 +64,7 @@ class Unpacker:
         return None if wrapped is None else [wrapped]
 
     def finish(self) -> list[Wrapped]:
-        """Return what waits for another line, at the end of a file."""
+        """Return the texts that wait for another line, at the end of a file."""
         entry, document = self._entry, self._document
         self._entry = self._document = None
         wrapped = None if entry is None else entry.add("")

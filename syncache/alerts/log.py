@@ -160,7 +160,7 @@ class LogBook:
         return next((each for each in found if each is not None), None)
 
     def finish(self) -> None:
-        """Take what waits for another line, at the end of a file."""
+        """Take the texts that wait for another line, at the end of a file."""
         for each in self._unpacker.finish():
             self._add(each.text, each)
 

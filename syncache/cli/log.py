@@ -186,7 +186,7 @@ def opened(name: str) -> Iterator[io.TextIOWrapper]:
 
 
 def first_bytes(file: object, size: int) -> bytes:
-    """Return what a file begins with, unread; nothing if it cannot be told."""
+    """Return the first bytes of a file, unread; none if it cannot tell them."""
     peek = getattr(file, "peek", None)
     with contextlib.suppress(*DAMAGES):
         return b"" if peek is None else bytes(peek(size)[:size])

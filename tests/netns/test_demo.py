@@ -16,6 +16,7 @@ import sys
 import pytest
 from namespace import ROOT
 
+pytestmark = pytest.mark.slow
 CLIENTS = 60
 SECONDS = 4
 RATE = 60_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ecmp
 import pytest
 
+pytestmark = pytest.mark.slow
 COUNT = 4000
 OUTAGE_SECONDS = 4.0
 

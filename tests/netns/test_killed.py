@@ -19,6 +19,7 @@ from namespace import PATIENCE, wait_until
 from shielded import ADDRESS, Sips, shielding
 from storms import ENGINES, SERVING, Stormed, result
 
+pytestmark = pytest.mark.slow
 RATE = 20_000
 SERVED_WITHIN = 1.0
 SIZE = 40_000_000

@@ -17,9 +17,12 @@ import pytest
 from namespace import PATIENCE, PEERS
 from test_shield import SERVER, Shielded
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="programs of the kernel need root itself"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        os.geteuid() != 0, reason="programs of the kernel need root itself"
+    ),
+    pytest.mark.slow,
+]
 LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
 PERIOD = 4  # seconds
 TRIES = 3

@@ -9,6 +9,7 @@ import pytest
 from shielded import shielding
 from storms import ENGINES, KINDS, RATES, Stormed, visited
 
+pytestmark = pytest.mark.slow
 RATE = 20_000
 CLIENTS = 15
 

@@ -32,12 +32,20 @@ def device(**options):
         link.close()
 
 
-def packets(link, wanted, slot_size=SLOT_SIZE):
-    """Wait for the first packets that are wanted; the ring and their indices."""
+def packets(link, wanted, slot_size=SLOT_SIZE, again=lambda: None):
+    """Wait for the first packets that are wanted; the ring and their indices.
+
+    The kernel drops what it has no neighbour for in a table that all namespaces share,
+    so whoever waits long does it `again`.
+    """
     rx = Ring(16, slot_size)
+    patience = 30
     while True:
-        if not select.select([link], [], [], 60)[0]:
-            raise TimeoutError("no packet")
+        if not select.select([link], [], [], 2)[0]:
+            patience -= 1
+            if not patience:
+                raise TimeoutError("no packet")
+            again()
         rx.clear()
         link.receive(rx)
         found = [i for i in range(len(rx)) if wanted(IP(bytes(rx[i])))]
@@ -55,10 +63,14 @@ def syn_arrives(link):
     """Whether the kernel's SYN to us comes out; a datagram behind it always does."""
     with socket.socket() as sock, socket.socket(type=socket.SOCK_DGRAM) as mark:
         sock.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            sock.connect((OURS, 7))
-        mark.sendto(b"mark", (OURS, 7))
-        rx, _ = packets(link, lambda ip: UDP in ip)
+
+        def ask():
+            with contextlib.suppress(BlockingIOError):
+                sock.connect((OURS, 7))
+            mark.sendto(b"mark", (OURS, 7))
+
+        ask()
+        rx, _ = packets(link, lambda ip: UDP in ip, again=ask)
     return any(TCP in IP(bytes(rx[i])) for i in range(len(rx)))
 
 
@@ -84,8 +96,12 @@ def udp_both_ways():
     with sock, device() as link:
         sock.settimeout(60)
         sock.bind((KERNEL, 5000))
-        sock.sendto(b"question", (OURS, 7))
-        rx, (i,) = packets(link, lambda packet: UDP in packet)
+
+        def ask():
+            sock.sendto(b"question", (OURS, 7))
+
+        ask()
+        rx, (i, *_) = packets(link, lambda packet: UDP in packet, again=ask)
         asked = IP(bytes(rx[i]))
         assert bytes(asked[UDP].payload) == b"question"
         send(link, IP(src=OURS, dst=KERNEL) / UDP(sport=7, dport=5000) / b"answer")
@@ -148,10 +164,14 @@ def too_large():
     """A packet longer than a slot is dropped and counted, the next one comes."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with sock, device(mtu=9000) as link:
-        sock.sendto(bytes(3000), (OURS, 7))
-        sock.sendto(b"small", (OURS, 7))
-        packets(link, lambda packet: UDP in packet, slot_size=2048)
-        assert link.counts["too_large"] == 1
+
+        def ask():
+            sock.sendto(bytes(3000), (OURS, 7))
+            sock.sendto(b"small", (OURS, 7))
+
+        ask()
+        packets(link, lambda packet: UDP in packet, slot_size=2048, again=ask)
+        assert link.counts["too_large"] >= 1
     return {"ok": True}
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import select
 import socket
 import stat
 import threading
@@ -209,6 +210,28 @@ def test_connections_that_say_nothing_make_room(tmp_path, engine):
             return Client(path).request("get", name=LIMIT)
 
     assert 3 == serve(path, engine, work)
+
+
+def test_only_one_connection_too_many_makes_room(tmp_path, engine):
+    """The first one that says nothing stays beside 63 others."""
+    path = tmp_path / "sc.sock"
+
+    def work():
+        with contextlib.ExitStack() as stack:
+            silent = []
+            for _ in range(64):
+                one = stack.enter_context(socket.socket(socket.AF_UNIX))
+                one.settimeout(60)
+                one.connect(str(path))
+                silent.append(one)
+            silent[-1].sendall(b'{"op": "get", "name": "net.inet.tcp.syncookies"}\n')
+            assert silent[-1].recv(4096)  # all of them have been accepted
+            assert ([], [], []) == select.select([silent[0]], [], [], 0)
+            Client(path).request("get", name=LIMIT)
+            assert ([], [], []) == select.select([silent[1]], [], [], 0)
+            return silent[0].recv(1)
+
+    assert b"" == serve(path, engine, work)
 
 
 @pytest.mark.parametrize(

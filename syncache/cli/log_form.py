@@ -6,6 +6,7 @@ Elsewhere: where it goes (`output`), datagrams (`links.syslog`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -101,6 +102,23 @@ def form_of(
 
     forms = {"text": text, "time": timed, "json": as_json, "rfc5424": rfc5424}
     return forms[name]
+
+
+def with_level(form: Callable[[Entry], str]) -> Callable[[Entry], str]:
+    """Put the severity in front as the journal reads it, and takes it off again.
+
+    See sd-daemon(3).
+    """
+    return lambda entry: f"<{entry.severity}>{form(entry)}"
+
+
+def is_journal(descriptor: int) -> bool:
+    """Return whether a descriptor is systemd's journal: $JOURNAL_STREAM names it."""
+    with contextlib.suppress(OSError, ValueError):
+        device, inode = map(int, os.environ.get("JOURNAL_STREAM", "").split(":"))
+        found = os.fstat(descriptor)
+        return (found.st_dev, found.st_ino) == (device, inode)
+    return False
 
 
 def facts_of(message: Message) -> dict[str, Any]:

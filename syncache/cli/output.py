@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 from ..links.syslog import FACILITIES, Syslog, names
 from ..links.syslog import line as line_of
 from . import Failure, sink
-from .log_form import INFO, NOTICE, WARNING, Entry, form_of, moment_of
+from .log_form import (
+    INFO,
+    NOTICE,
+    WARNING,
+    Entry,
+    form_of,
+    is_journal,
+    moment_of,
+    with_level,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -326,6 +335,8 @@ def opened(name: str, options: argparse.Namespace) -> Iterator[Output]:
             return text.encode(errors="backslashreplace")
 
         made = form_of(form, command, datagram)
+        if path is None and form != "rfc5424" and is_journal(STDOUT):
+            made = with_level(made)
         try:
             output = Output(STDOUT, name=name, path=path, form=made, syslog=syslog)
             output.has_facts = form == "json"

@@ -299,6 +299,25 @@ def logged(tmp_path, form, **given):
     return path.read_text().splitlines()
 
 
+@pytest.mark.parametrize("form", [None, "time", "json", "rfc5424"])
+def test_journal_is_told_the_severity_of_each_line(form, monkeypatch, capfd):
+    """Which it takes off again; nobody else sees it."""
+    found = os.fstat(1)
+    for place, is_there in (
+        (f"{found.st_dev}:{found.st_ino}", form != "rfc5424"),
+        (f"{found.st_dev}:{found.st_ino + 1}", False),
+        ("x", False),
+        ("", False),
+    ):
+        monkeypatch.setenv("JOURNAL_STREAM", place)
+        with opened("syncache serve", words(log_format=form)) as output:
+            output.write("serving\nmore\n")
+            output.alarm(ALARM)
+        lines = capfd.readouterr().out.splitlines()
+        heads = [line[:3] for line in lines]
+        assert is_there == (["<6>", "<6>", "<4>"] == heads), lines
+
+
 def test_text_is_as_it_was_and_a_file_has_the_time(tmp_path, capfd):
     """The lines of libraries are on the standard error, or in the file."""
     text = logged(tmp_path, "text")

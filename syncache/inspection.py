@@ -59,7 +59,9 @@ class Statistics:
     `half_open` are those that count in the thresholds; `one_minute` counts the requests
     of the last minute; `last_half_open` is the number when the last session began;
     `sessions_again` of those created began, on a tap or in a capture, with the SYN of
-    one that had ended.
+    one that had ended.  There, `syns_other` are SYNs of a session's client with another
+    number, which belong to its attempt, and `syns_odd` those with FIN or RST, which are
+    no requests.
     Times are of the engine's clock, None: it never happened.
     """
 
@@ -68,6 +70,8 @@ class Statistics:
     icmp_packets: int
     sessions_created: int
     sessions_again: int = 0
+    syns_other: int = 0
+    syns_odd: int = 0
     established: int
     half_open: int
     half_open_udp: int
@@ -237,6 +241,8 @@ class Inspection(Flow):
             icmp_packets=c["packets_icmp"],
             sessions_created=c["sessions_created"],
             sessions_again=c["sessions_again"],
+            syns_other=c["syns_other"],
+            syns_odd=c["syns_odd"],
             established=c["established"],
             half_open=c["incomplete"],
             half_open_udp=c["incomplete_udp"],

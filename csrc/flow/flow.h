@@ -202,6 +202,8 @@ struct flow_stats {
     uint32_t one_minute_max;
     uint32_t last_incomplete;     /* half-open total at the last creation */
     uint32_t sessions_again;      /* created beside the traffic by the SYN of one that had ended */
+    uint32_t syns_other;          /* beside the traffic, of a session's client with another ISN: part of its attempt */
+    uint32_t syns_odd;            /* beside the traffic, with FIN or RST: no requests */
     uint64_t aggressive_since_ms; /* if aggressive */
     uint64_t last_created_ms;     /* of the last session */
     uint64_t sessions_created;

@@ -153,11 +153,25 @@ tcp_watched(struct flow *flow, struct session *session,
                 flow->now_ms + inspect_rule_idle_ms(flow, session));
 }
 
+/* On a tap: SYNs that others may take for connections of their own. */
+static void
+tcp_count_syn(struct flow *flow, const struct session *session,
+              const struct view *view, uint32_t from)
+{
+    if ((view->flags & (WIRE_FIN | WIRE_RST)) != 0)
+        flow->stats.syns_odd++;
+    else if (session != NULL && from == FLOW_CLIENT &&
+             view->seq != session->c &&
+             ((session->flags & SESSION_OTHER_ISN) == 0 ||
+              view->seq != session->p))
+        flow->stats.syns_other++;
+}
+
 enum flow_verdict
 inspect_tcp(struct flow *flow, struct arrival *arrival)
 {
     bool request = tcp_is_request(&arrival->view);
-    uint32_t from;
+    uint32_t from = FLOW_CLIENT;
     struct session *session =
         session_find(&flow->sessions, &arrival->key, &from);
 
@@ -170,6 +184,8 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
         box_end(flow, session, FLOW_END_REPLACED);
         session = NULL;
     }
+    if ((arrival->view.flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN && flow->tap)
+        tcp_count_syn(flow, session, &arrival->view, from);
     if (session == NULL)
         return request ? tcp_attempt(flow, arrival)
                        : tcp_stranger(flow, arrival);

@@ -60,7 +60,8 @@ class Replay:
         self.last = 0.0
         self.shift = 0.0  # the engine's clock minus captured times, now
         self.unmeasured = 0.0  # seconds of long gaps
-        self.again = 0  # sessions that began with the SYN of an earlier one
+        # Sessions that began with the SYN of an earlier one, SYNs that began none.
+        self.again = self.others = self.odd = 0
         self._due = 0.0
         self._gaps = 0.0  # seconds put between joined captures
 
@@ -113,7 +114,9 @@ class Replay:
                 yield from self._take(engine, source.rx, limit)
         finally:
             self._merged.close()
-            self.again = engine.statistics().sessions_again
+            found = engine.statistics()
+            self.again, self.others = found.sessions_again, found.syns_other
+            self.odd = found.syns_odd
 
     def _shift(self, engine: Inspection, source: Source) -> Iterator[Tick]:
         """Begin anew behind a step of time; what is due before has the old shift."""
@@ -191,6 +194,14 @@ class Replay:
                 "refused or unanswered for too long; programs that tell connections "
                 "apart by their numbers count both as one"
             )
+        if self.others:
+            notes.append(
+                f"{self.others} SYNs had another number than the one before them from "
+                "the same port, and count as one attempt with it; programs that tell "
+                "connections apart by their numbers count each"
+            )
+        if self.odd:
+            notes.append(f"{self.odd} SYNs with FIN or RST are no requests")
         if self.unmeasured > 1:
             notes.append(
                 f"{self.unmeasured:.0f} s of gaps longer than a day were not measured"

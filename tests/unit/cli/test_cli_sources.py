@@ -228,6 +228,35 @@ def test_packets_of_two_taps_count_once_by_choice(tmp_path, capsys, dedup, first
     assert ("80 packets were recorded twice" in shown) != dedup
 
 
+@pytest.mark.parametrize(
+    ("seqs", "flags", "sessions", "note"),
+    [
+        ((7, 7, 7), 2, 1, ""),
+        ((7, 8, 8, 8), 2, 1, "1 SYNs had another number"),
+        ((7, 8, 9), 2, 1, "2 SYNs had another number"),
+        ((7, 7), 3, 0, "2 SYNs with FIN or RST are no requests"),
+        ((7, 7), 6, 0, "2 SYNs with FIN or RST are no requests"),
+    ],
+)
+def test_syns_that_begin_no_session_are_named(
+    tmp_path, capsys, seqs, flags, sessions, note
+):
+    """Of other programs each may be a connection; a repeated one is of none."""
+    records = []
+    for at, seq in enumerate(seqs):
+        packet = bytearray(syn(1024))
+        packet[24:28] = seq.to_bytes(4, "big")
+        packet[33] = flags
+        records.append(capture.record(1.0 + at, bytes(packet)))
+    path = tmp_path / "syns"
+    path.write_bytes(capture.header(101, 65535) + b"".join(records))
+    assert main(["inspect", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert f"startup or last reset {sessions}\n" in shown
+    assert note in shown
+    assert ("SYNs" in shown) == bool(note)
+
+
 @pytest.mark.parametrize(("gap", "again"), [(9.0, 0), (40.0, 1)])
 def test_session_that_a_repeated_syn_begins_again_is_named(
     tmp_path, capsys, gap, again

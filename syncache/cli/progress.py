@@ -25,7 +25,8 @@ class Progress:
             now = time.monotonic()
             if now >= self._due:
                 self._due = now + EVERY_S
-                sys.stderr.write(f"\r{self._line(done, packets)}")
+                # What others print begins where the bar does.
+                sys.stderr.write(f"\r{self._line(done, packets)}\x1b[K\r")
                 sys.stderr.flush()
             return
         tenth = done * 10 // self._total if self._total else -1

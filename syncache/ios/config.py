@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..abbreviation import keyword
+from ..abbreviation import SHORTEST, keyword
 from ..textfile import read_text
 from . import access as ios_access
 from . import inspect as ios_inspect
@@ -24,6 +24,7 @@ from . import intercept as ios_intercept
 from .inspect import finish, forget
 from .intercept import INTERCEPT, LIST
 from .intercept import configuration as written
+from .others import refuse_others, relative
 from .syntax import Block, Config, Handler
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "INTERCEPT", "LIST", "Config", "read", "read_lines", "written"]
 
+ACCESS_LISTS = "access lists"
 SHOWN_MAX = 80  # characters of a line that is not understood
 # Beginnings of commands of which every line is understood or an error.
 _OURS = {
@@ -106,6 +108,11 @@ def read_lines(
         config.where = where
     name = str(config.changes.get(LIST, ""))
     ios_access.judge(config, name)
+    if not config.said:
+        refuse_others(lines, place)
+    if config.said.keys() <= {ACCESS_LISTS} and (found := relative(lines)):
+        text = f"this is {found[1]}, not IOS: its access lists alone are read"
+        config.notes.insert(0, f"{place}{found[0]}: {text}")
     if name and name not in {*config.drafts, *known}:
         raise ValueError(f"{config.places[LIST]}there is no access list {name}")
     return config
@@ -225,7 +232,7 @@ def _command(words: list[str]) -> tuple[tuple[str, ...], Handler | None]:
         choices = {
             name[size] for name in COMMANDS if len(name) > size and name[:size] == path
         }
-        name = keyword(word, choices)
+        name = keyword(word, choices, 1 if path in _OURS else SHORTEST)
         if name is None:
             break
         path = (*path, name)
@@ -237,7 +244,7 @@ def _command(words: list[str]) -> tuple[tuple[str, ...], Handler | None]:
 def _feature(path: tuple[str, ...]) -> str:
     """Name the feature that a command belongs to."""
     if {"access-list", "access", "object-group"} & set(path):
-        return "access lists"
+        return ACCESS_LISTS
     if path[:2] == ("ip", "inspect"):
         return "ip inspect"
     return "ip tcp intercept" if path[:2] == ("ip", "tcp") else ""

@@ -70,6 +70,7 @@ _WHOLE = ("appfw", "fragment", "parameter", "rpc", "user")
 # Behind `ip nat` and `ip address`: what says where an interface leads.
 _SIDES = {"outside", "inside", "dhcp", "negotiated"}
 _DIRECTIONS = ("in", "out")
+BINDING = 4  # words: ip inspect NAME in
 _GLOBAL = (
     ("log",),
     ("l2-transparent",),
@@ -374,6 +375,11 @@ def _rule(config: Config, rule: Rule, words: Sequence[str]) -> Rule:
     return rule
 
 
+def _direction(word: str) -> str:
+    """Return `in` or `out` of as much of it as a router needs, else the word."""
+    return keyword(word, _DIRECTIONS, 1) or word
+
+
 @dataclass(slots=True)
 class InterfaceBlock:
     """The lines below `interface NAME` that bind rules and access lists to it."""
@@ -391,8 +397,11 @@ class InterfaceBlock:
         if lower[1] in {"nat", "address"}:
             return len(words) == 3 and lower[2] in _SIDES
         name = keyword(words[1], ("inspect", "access-group", "access-list"))
-        inspects = name == "inspect" and lower[-1] in _DIRECTIONS
-        return inspects or name == "access-group"
+        if name == "inspect":
+            return lower[-1] in _DIRECTIONS or (
+                len(words) == BINDING and _direction(words[-1]) in _DIRECTIONS
+            )
+        return name == "access-group"
 
     def claims(self, indented: bool) -> bool:  # noqa: ARG002
         """Tell that other lines of an interface are no errors."""
@@ -408,15 +417,17 @@ class InterfaceBlock:
             return
         inspects = keyword(words[1], ("inspect", "access-group")) == "inspect"
         bound = self.interface.rules if inspects else self.interface.lists
+        if len(words) == BINDING:
+            words = [*words[:3], _direction(words[3])]
         if len(words) == 3 and not inspects and lower[2] not in _DIRECTIONS:
             words = [*words, "out"]  # what a list without a direction is for
         if no and len(words) < 4:  # without the name of what is bound
             for direction in words[2:] or _DIRECTIONS:
                 bound.pop(direction.lower(), None)
             return
-        if len(words) != 4 or words[3].lower() not in _DIRECTIONS:
+        if len(words) != BINDING or words[3] not in _DIRECTIONS:
             raise ValueError(f"{' '.join(words[:2])} wants a name, then in or out")
-        direction = words[3].lower()
+        direction = words[3]
         if no:
             bound.pop(direction, None)
         else:

@@ -46,4 +46,11 @@ def test_without_a_size_packets_are_counted(monkeypatch):
     """As of a pipe."""
     screen = terminal(monkeypatch)
     Progress("reading", 0).show(0, 7)
-    assert "\rreading 7 packets" == screen.getvalue()
+    assert "\rreading 7 packets\x1b[K\r" == screen.getvalue()
+
+
+def test_bar_leaves_the_line_to_others(monkeypatch):
+    """An alert that is printed meanwhile begins in the first column, over the bar."""
+    screen = terminal(monkeypatch)
+    Progress("reading", 100).show(50, 7)
+    assert screen.getvalue().endswith("7 packets\x1b[K\r")

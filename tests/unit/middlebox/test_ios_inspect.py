@@ -409,3 +409,28 @@ def test_more_applications_than_rules_are_inspected_by_protocol():
     config = read([f"ip inspect name a {name}" for name in ends.values()])
     assert APPLICATIONS_MAX == len(chosen(config).rules)
     assert "are inspected as tcp, udp" in config.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "direction"),
+    [
+        ("ip inspect X i", "in"),
+        ("ip inspect X I", "in"),
+        ("ip inspect X o", "out"),
+        ("IP INS X OU", "out"),
+        ("ip access-group X i", "in"),
+        ("ip access-gr X o", "out"),
+    ],
+)
+def test_direction_may_be_as_short_as_on_a_router(line, direction):
+    """Nothing else can stand there, so one letter says it."""
+    lines = ["ip inspect name X tcp", "interface Gi0/0", f" {line}"]
+    (interface,) = read(lines).inspection["draft"].interfaces.values()
+    bound = interface.rules if "ins" in line.lower() else interface.lists
+    assert {direction: "X"} == bound
+
+
+def test_command_of_one_letter_is_taken_where_all_are_known():
+    """`ip inspect n` can be nothing else; `i i` is no command of ours."""
+    config = read(["ip inspect n X tcp", "i i n X udp"])
+    assert 1 == config.skipped

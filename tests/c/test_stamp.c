@@ -279,6 +279,39 @@ test_path_mtu_for_the_server_is_smaller_by_the_option(void)
     }
 }
 
+/* A router's error to the server, about a segment that it sent. */
+static void
+test_error_to_the_server_has_its_numbers_and_a_smaller_mtu(void)
+{
+    for (uint8_t code = 1; code <= 4; code += 3) {
+        uint8_t icmp[28 + BETWEEN_SLOT_SIZE] = {0x45};
+        uint32_t p = refused(4);
+        (void)answered();
+        struct said quoted =
+            between_said(FLOW_SERVER, WIRE_ACK, p + 1, C_ISN + 1, 0);
+        size_t size =
+            between_make(&world, &quoted, icmp + 28, SYNCACHE_CHECKSUM_VERIFY);
+        store16_be(icmp + 2, (uint16_t)(28 + size));
+        icmp[8] = 64;
+        icmp[9] = 1;
+        memcpy(icmp + 12, "\313\0\161\1", 4);
+        memcpy(icmp + 16, icmp + 28 + 12, 4);
+        store16_be(icmp + 10, (uint16_t)~wire_sum(0, icmp, 20));
+        icmp[20] = 3;
+        icmp[21] = code;
+        store16_be(icmp + 26, 1400);
+        store16_be(icmp + 22, (uint16_t)~wire_sum(0, icmp + 20, 8 + size));
+        EXPECT_EQ(1, between_packet(&world, FLOW_CLIENT, icmp, 28 + size,
+                                    SYNCACHE_CHECKSUM_VERIFY));
+        EXPECT_EQ(FLOW_FORWARD_REWRITTEN, world.verdict);
+        const uint8_t *left = world.rx.memory;
+        EXPECT_EQ(S_ISN + 1, load32_be(left + 28 + 20 + 4));
+        EXPECT_EQ(code == 4 ? 1400 - STAMP_BYTES : 1400, load16_be(left + 26));
+        EXPECT_EQ(0xffff, wire_sum(0, left + 20, 8 + size));
+        between_close(&world);
+    }
+}
+
 static void
 test_next_client_is_granted_no_timestamps(void)
 {
@@ -322,6 +355,7 @@ test_stamped_connection_outlives_a_restart(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_error_to_the_server_has_its_numbers_and_a_smaller_mtu),
     TEST(test_segment_grows_by_the_option_and_keeps_the_rest),
     TEST(test_oldest_of_four_sack_blocks_makes_room),
     TEST(test_segment_without_room_stays_as_it_is),

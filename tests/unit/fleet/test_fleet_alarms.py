@@ -60,3 +60,17 @@ def test_alarm_that_was_folded_and_stays_is_told(now, lines):
     known.clear("lower")
     assert "alarm lower is over" == lines[-1]
     assert 2 * TOLD_MAX + 2 == len(lines)
+
+
+def test_line_that_was_too_many_is_told_again_to_the_second(now, lines):
+    """So long after the first of those that were told."""
+    known = Alarms(lines.append)
+    for _ in range(TOLD_MAX):
+        known.set("lower", "put back")
+        known.clear("lower")
+    for after, told in ((TOLD_SECONDS - 0.5, 0), (TOLD_SECONDS, 1)):
+        now[0] = 1000.0 + after
+        before = len(lines)
+        known.set("lower", "put back")
+        assert told == len(lines) - before
+    assert "ALARM lower: put back (and 1 times before)" == lines[-1]

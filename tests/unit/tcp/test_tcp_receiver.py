@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from syncache.segment import AE, CWR, ECE
 from syncache.tcp.reassembly import NOTHING_AHEAD
 from syncache.tcp.receiver import Receiver
 
@@ -146,3 +149,145 @@ def test_what_one_connection_keeps_ahead_is_none_of_another():
     assert [(1001, 1006)] == list(one.sack_blocks(4))
     assert [(2001, 2011)] == list(other.sack_blocks(4))
     assert not NOTHING_AHEAD
+
+
+def quiet_receiver(**options):
+    """One whose quick ACKs of the beginning are used up."""
+    half = receiver(window=60_000, **options)
+    for _ in range(64):
+        half.take(half.rcv_nxt, bytes(1000), 0)
+        half.acknowledged(with_data=False)
+        half.read(1000)
+        half.window_field()
+    return half
+
+
+def owed(half, *sizes):
+    """ACKs that are owed, and the deadline, after each piece of data in order."""
+    found = []
+    for size in sizes:
+        half.take(half.rcv_nxt, bytes(size), 100)
+        found.append((half.acks_owed, half.deadline))
+    return found
+
+
+def test_every_second_segment_is_acknowledged_at_once():
+    """RFC 5681 4.2: however small; the first waits for as long as was set."""
+    half = quiet_receiver()
+    assert [(0, 140), (1, 140)] == owed(half, 1, 1)
+    half.acknowledged(with_data=True)
+    assert (0, None) == (half.acks_owed, half.deadline)
+    assert [(0, 140), (1, 140)] == owed(half, 1000, 1)
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(1999, 0), (2000, 1)])
+def test_two_segments_in_one_are_acknowledged_at_once(size, at_once):
+    """A super-segment is as many as its bytes."""
+    ((acks, deadline),) = owed(quiet_receiver(), size)
+    assert (at_once, None if at_once else 140) == (acks, deadline)
+
+
+def test_ack_does_not_wait_where_none_shall():
+    """Without a time to wait, or with bytes that came twice to tell of."""
+    half = quiet_receiver()
+    half.delack_ms = 0
+    assert [(1, None)] == owed(half, 1)
+    half = quiet_receiver()
+    half.sack = True
+    half.take(half.rcv_nxt - 1, b"xx", 100)
+    assert (1, None) == (half.acks_owed, half.deadline)
+
+
+def test_full_segments_of_the_beginning_are_acknowledged_one_by_one():
+    """Slow start needs them; a small one waits, and uses none up."""
+    half = receiver(window=60_000)
+    assert [(0, 140)] == owed(half, 535)
+    half.acknowledged(with_data=False)
+    quick = 0
+    while owed(half, 536) == [(1, None)]:
+        half.acknowledged(with_data=False)
+        half.read(2000)
+        half.window_field()
+        quick += 1
+    assert 16 == quick
+
+
+def test_fin_takes_a_number_and_no_room():
+    """RFC 9293 3.4; the edge moves with it."""
+    half = receiver()
+    edge = half.rcv_adv
+    half.take_fin()
+    assert (2, edge + 1, 4000) == (half.rcv_nxt, half.rcv_adv, half.rcv_wnd)
+
+
+def test_acks_that_left_are_owed_no_more():
+    """As many as left, and never less than none."""
+    half = receiver()
+    for _ in range(3):
+        half.take(2001, b"x", 0)
+    half.acknowledged(with_data=False, count=2)
+    assert 1 == half.acks_owed
+    half.acknowledged(with_data=False, count=2)
+    assert 0 == half.acks_owed
+
+
+@pytest.mark.parametrize(
+    ("again", "blocks"),
+    [
+        ((1001, 1002), [(1001, 1002), (1001, 1011), (3001, 3011), (2001, 2011)]),
+        ((1010, 1011), [(1010, 1011), (1001, 1011), (3001, 3011), (2001, 2011)]),
+        ((2001, 2011), [(2001, 2011), (2001, 2011), (3001, 3011), (1001, 1011)]),
+        ((1, 2), [(1, 2), (3001, 3011), (2001, 2011), (1001, 1011)]),
+        ((1011, 1012), [(1011, 1012), (3001, 3011), (2001, 2011), (1001, 1011)]),
+    ],
+)
+def test_bytes_that_came_twice_are_told_first_and_once(again, blocks):
+    """RFC 2883 4: then the block that holds them, then the newest."""
+    half = receiver()
+    half.sack = True
+    for at in (1001, 2001, 3001):
+        half.take(at, bytes(10), 0)
+    half.came_twice(*again)
+    assert blocks[:3] == list(half.sack_blocks(3))
+    half.came_twice(*again)
+    assert blocks == list(half.sack_blocks(4))
+    newest = [(3001, 3011), (2001, 2011), (1001, 1011)]
+    assert newest == list(half.sack_blocks(4))
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen", "flags"),
+    [
+        ("classic", [(3, 0)], ECE),
+        ("classic", [(1, 0), (2, 0)], 0),
+        ("classic", [(3, 0), (2, CWR)], 0),
+        ("classic", [(3, 0), (3, CWR)], ECE),
+        ("classic", [(3, 0), (2, 0)], ECE),
+        ("echo", [(0, 0)], 0),
+        ("echo", [(3, 0)], ECE),
+        ("accurate", [], AE | ECE),
+        ("accurate", [(2, 0), (1, CWR)], AE | ECE),
+        ("accurate", [(3, 0)], AE | CWR),
+        ("accurate", [(3, 0)] * 2, AE | CWR | ECE),
+        ("accurate", [(3, 0)] * 3, 0),
+        (None, [(3, 0)], 0),
+    ],
+)
+def test_congestion_marks_are_echoed_or_counted(kind, seen, flags):
+    """RFC 3168 6.1.3: until CWR; RFC 9768 3.2.2: by their number, from 5 on."""
+    half = receiver()
+    half.ecn = kind
+    for mark, said in seen:
+        half.see_ecn(mark, said)
+    assert flags == half.ecn_flags()
+
+
+@pytest.mark.parametrize(("window", "opened"), [(999, True), (1000, False)])
+def test_room_that_no_syn_ack_could_tell_is_told_if_it_matters(window, opened):
+    """A window of a segment or more is enough until the first segment of ours."""
+    half = receiver(window=window)
+    half.limit = 8000
+    assert opened == half.window_opened()
+    half.window_field()
+    half.limit = 16_000
+    assert half.window_opened()

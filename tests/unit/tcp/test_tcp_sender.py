@@ -242,3 +242,106 @@ def test_congestion_window_is_closed_after_a_silence(acknowledged, later_ms, cwn
     wait = half.rto.timeout_ms - 1000 + later_ms
     assert half.plan(wait) is not None
     assert cwnd == half.congestion.cwnd
+
+
+def test_closed_window_is_probed_ever_more_rarely_between_limits():
+    """RFC 9293 3.8.6.1: doubled from the time-out on, within persmin and persmax."""
+    half = sender(size=2000)
+    half.persist_limits = (5000, 60_000)
+    half.open_window(0, 1, 1)
+    half.settle(0)
+    now, waits = 0, []
+    for _ in range(8):
+        waits.append(half.deadline - now)
+        now = half.deadline
+        assert half.expire(now)
+        assert [(1, 1)] == send(half, now)
+        half.open_window(0, 1, 1)
+    assert [5000, 5000, 5000, 8000, 16_000, 32_000, 60_000, 60_000] == waits
+
+
+def test_time_out_runs_anew_from_each_ack_until_all_is_acknowledged():
+    """RFC 6298 5.2 and 5.3."""
+    half = sender(size=2000)
+    send(half)
+    half.acknowledge(1001, 500, None)
+    assert 500 + half.rto.timeout_ms == half.deadline
+    half.acknowledge(2001, 600, None)
+    assert half.deadline is None
+
+
+@pytest.mark.parametrize(("ack", "left"), [(1, 100), (51, 50), (101, 0)])
+def test_first_ack_takes_what_it_acknowledges_beside_the_syn(ack, left):
+    """The SYN has a number, and no byte of the queue."""
+    rto = RetransmissionTimeout(1000, (30, 64000), 200)
+    half = Sender(0, MSS, NewReno(10_000), rto)
+    half.queue.write(bytes(100))
+    half.open_window(1000, 0, 0)
+    half.acknowledge(ack, 0, None)
+    assert left == half.queue.size
+
+
+def test_syn_ack_is_sent_again_when_its_time_is_over_and_takes_its_number():
+    """Alone, until it is acknowledged."""
+    rto = RetransmissionTimeout(1000, (30, 64000), 200)
+    half = Sender(70, MSS, NewReno(10_000), rto)
+    half.open_window(1000, 0, 0)
+    for now in (1000, 3000):
+        assert half.expire(now)
+        again = half.plan(now)
+        assert Plan(70, 0, syn=True) == again
+        half.sent(again, now)
+        assert half.plan(now) is None
+    half.acknowledge(71, 3100, None)
+    half.queue.write(bytes(10))
+    assert [(71, 10)] == send(half, 3100)
+
+
+def test_lost_and_marked_bytes_are_not_under_way():
+    """RFC 6675 4: SetPipe; what was sent again is."""
+    half = sender(size=40_000)
+    send(half)
+    half.mark([(1001, 4001)])
+    assert 7000 == half.pipe()
+    half.duplicate()
+    assert 6000 == half.pipe()
+    assert [(1, MSS)] == send(half)
+    assert 7000 == half.pipe()
+
+
+def test_recovery_halves_once_until_all_of_its_flight_is_acknowledged():
+    """A partial ACK with marks above it tells of the same loss."""
+    half = sender(size=40_000)
+    send(half)
+    half.mark([(2001, 6001)])
+    half.duplicate()
+    send(half)
+    assert 5000 == half.congestion.ssthresh
+    half.acknowledge(1001, 50, None)
+    half.duplicate()
+    assert 5000 == half.congestion.ssthresh
+
+
+def test_time_out_ends_recovery_and_begins_slowly():
+    """RFC 5681 3.1: one segment, then two more for each ACK of a full window."""
+    half = sender(size=40_000)
+    send(half)
+    half.mark([(1001, 4001)])
+    half.duplicate()
+    send(half)
+    assert half.expire(1000)
+    assert MSS == half.congestion.cwnd
+    assert [(1, MSS)] == send(half, 1000)
+    half.acknowledge(1001, 1010, None)
+    assert 2 * MSS == half.congestion.cwnd
+
+
+def test_marks_that_the_ack_denies_are_forgotten():
+    """It lacks what was marked: nothing marked counts any more."""
+    half = sender(size=5000)
+    send(half)
+    half.mark([(1001, 2001), (3001, 4001)])
+    half.acknowledge(1001, 10, None)
+    assert 0 == half.board.total
+    half.mark([(3001, 4001)])
+    assert 1000 == half.board.total

@@ -46,7 +46,7 @@ static void
 test_captures_that_share_have_each_packet_once(void)
 {
     /* An ACK too, which its sender may send twice: of the other capture it is
-     * a double, of the same one it is not. */
+   * a double, of the same one it is not. */
     static struct packet packet;
     for (size_t i = 0; i < TEST_COUNT(families); i++) {
         memset(&capture, 0, sizeof capture);
@@ -63,6 +63,31 @@ test_captures_that_share_have_each_packet_once(void)
         EXPECT_TRUE(again(&packet, 1001));
         EXPECT_TRUE(!again(&packet, 1002 + LINK_CAPTURE_DOUBLE_MS));
     }
+}
+
+static void
+test_oldest_packets_give_room_to_new_ones(void)
+{
+    /* Of twice as many as there is room for, the latest are still known. */
+    enum {
+        PACKETS = 2 * LINK_CAPTURE_SHARED,
+        LATEST = LINK_CAPTURE_SHARED / 8
+    };
+    static struct packet packet;
+    uint32_t found = 0;
+    memset(&capture, 0, sizeof capture);
+    memset(&shared, 0, sizeof shared);
+    capture.shared = &shared;
+    packet_tcp(&packet, 4, 0x18, NULL, 0, 33);
+    for (uint32_t i = 0; i < PACKETS + LATEST; i++) {
+        uint32_t n = i < PACKETS ? i : i - LATEST;
+        capture.number = i < PACKETS ? 1 : 2;
+        store32_be(packet.bytes + packet.size - 4, n);
+        bool known = again(&packet, 1000 + n);
+        EXPECT_TRUE(i >= PACKETS || !known);
+        found += known;
+    }
+    EXPECT_TRUE(found > LATEST - LATEST / 50);
 }
 
 static void
@@ -99,7 +124,8 @@ test_an_ack_that_may_have_been_sent_twice_is_none(void)
 static void
 test_a_datagram_without_identification_is_one_where_doubles_go(void)
 {
-    /* Its checksum says that its bytes are the same; without one they may not be. */
+    /* Its checksum says that its bytes are the same; without one they may not be.
+   */
     static struct packet packet;
     for (size_t i = 0; i < TEST_COUNT(families); i++) {
         for (uint32_t dedup = 0; dedup < 2; dedup++) {
@@ -122,6 +148,7 @@ test_a_datagram_without_identification_is_one_where_doubles_go(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_oldest_packets_give_room_to_new_ones),
     TEST(test_a_segment_that_comes_again_at_once_is_a_double),
     TEST(test_captures_that_share_have_each_packet_once),
     TEST(test_bytes_that_pad_a_frame_do_not_tell_two_apart),

@@ -165,6 +165,7 @@ def test_drops_are_counted_by_reason_and_ends():
     )
     assert 6 == book.drops
     assert [("10.0.0.2", 6)] == book.drop_sources.most(3)
+    assert [("b:2", 5), ("192.0.2.1:80", 1)] == book.drop_targets.most(3)
     assert [("not stated", 5), ("X", 1)] == book.drop_reasons.most(3)
 
 
@@ -294,3 +295,22 @@ def test_audit_trail_read_at_once_counts_as_read_in_steps(monkeypatch):
     for line in lines:
         in_steps.add(line)
     assert facts(in_steps) == facts(at_once)
+
+
+def test_first_and_last_time_are_those_of_the_clock_not_of_the_lines():
+    """A line that came late moves neither, of whatever kind it is."""
+    trail = START.format("tcp", "10.0.0.2:1025", "192.0.2.1:80")
+    for text in (trail, HOST.format("10.0.0.5")):
+        clocks = ("01:00:05", "01:00:05", "01:00:03", "01:00:09", "01:00:07")
+        book = book_of(*((clock, "r1", text) for clock in clocks))
+        assert (DAY + 3603, DAY + 3609) == (book.first, book.last)
+        assert (DAY + 3607, False) == (book.now, book.uptimes)
+
+
+def test_attack_whose_end_came_late_took_no_time():
+    """A clock that was set back in between makes none of less than nothing."""
+    book = book_of(
+        ("01:00:05", "r1", ON.format("", 3, 501)),
+        ("01:00:01", "r1", OFF.format("")),
+    )
+    assert [0.0] == [attack.duration for attack in book.attacks]

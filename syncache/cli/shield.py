@@ -165,6 +165,8 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         opts.check_outputs(options)
         return report(options, places, sysctl)
+    if options.metrics:  # before a word is said
+        Exporter(address(options.metrics, "--metrics"), []).server_close()
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache shield", options))

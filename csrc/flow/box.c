@@ -357,17 +357,6 @@ box_admits(struct flow *flow, const struct session *session,
            strays_repeat(&flow->strays, flow->now_ms, session->hash, weight);
 }
 
-/* Cookies that nobody answers are half-open connections too. */
-uint32_t
-box_incomplete(struct flow *flow)
-{
-    if (flow->config.kind != FLOW_INTERCEPT ||
-        flow->intercept.synack != FLOW_SYNACK_AUTO)
-        return flow->stats.incomplete;
-    return flow->stats.incomplete +
-           unanswered_count(&flow->unanswered, flow->now_ms);
-}
-
 /* Inspection may be told to be silent; what it does stays the same.  An end is
  * told of if its beginning was, whatever was said or lost since: they alternate.
  */

@@ -175,8 +175,15 @@ void box_circumstances(struct flow *flow, struct flow_event *event);
  * that needs of the one behind it.  SESSION_NONE: there is none. */
 void box_prefetch(const struct flow *flow, uint32_t next, uint32_t behind);
 
-/* Half-open sessions as the thresholds see them. */
-uint32_t box_incomplete(struct flow *flow);
+/* Half-open sessions as the thresholds see them: cookies that nobody answers are half-open connections too. */
+static inline uint32_t
+box_incomplete(struct flow *flow)
+{
+    if (flow->config.kind != FLOW_INTERCEPT || flow->intercept.synack != FLOW_SYNACK_AUTO)
+        return flow->stats.incomplete;
+    return flow->stats.incomplete + unanswered_count(&flow->unanswered, flow->now_ms);
+}
+
 /* Judges the thresholds and reports a transition.  True: the mode has changed, and the policy acts on it. */
 bool box_judge(struct flow *flow);
 

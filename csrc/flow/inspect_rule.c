@@ -3,8 +3,6 @@
 
 #include "report.h"
 
-#define INSPECT_DNS_PORT 53
-
 /* Numbers behind those of the applications are of the server's side. */
 #define SERVER_RULES (FLOW_INSPECTED_COUNT + FLOW_APPLICATIONS_MAX)
 
@@ -97,24 +95,9 @@ rule_audits(const struct flow *flow, const struct session *session)
 }
 
 uint32_t
-inspect_rule_idle_ms(const struct flow *flow, const struct session *session)
+inspect_rule_timeout_ms(const struct flow *flow, const struct session *session)
 {
-    const struct flow_inspect_tunables *tunables = &flow->inspect;
-    uint32_t own_ms = session->rule < FLOW_INSPECTED_COUNT
-                          ? tunables->rule[session->rule].timeout_ms
-                          : rule_of(flow, session)->timeout_ms;
-
-    /* dns_timeout is above the rules. */
-    if (session->protocol == WIRE_PROTOCOL_UDP &&
-        session->port[FLOW_SERVER] == INSPECT_DNS_PORT)
-        return tunables->dns_timeout_ms;
-    if (own_ms != 0)
-        return own_ms;
-    if (session->protocol == WIRE_PROTOCOL_TCP)
-        return tunables->tcp_idle_time_ms;
-    if (session->protocol == WIRE_PROTOCOL_UDP)
-        return tunables->udp_idle_time_ms;
-    return tunables->icmp_idle_time_ms;
+    return rule_of(flow, session)->timeout_ms;
 }
 
 void

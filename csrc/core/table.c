@@ -86,11 +86,12 @@ table_bucket(const struct table *table, uint64_t hash)
     return table_bucket_of(table, hash);
 }
 
+/* The first `size` bytes of a bucket. */
 static inline void
-table_prefetch_lines(const struct table *table, uint32_t bucket)
+table_prefetch_lines(const struct table *table, uint32_t bucket, size_t size)
 {
     const uint8_t *line = table_at(table, bucket);
-    const uint8_t *end = line + table->entry_offset;
+    const uint8_t *end = line + size;
 
     for (; line < end; line += TABLE_LINE)
         BITS_FETCH(line, 1);
@@ -100,7 +101,7 @@ table_prefetch_lines(const struct table *table, uint32_t bucket)
 void
 table_prefetch_tags(const struct table *table, uint32_t bucket)
 {
-    table_prefetch_lines(table, bucket);
+    table_prefetch_lines(table, bucket, table->entry_offset);
 }
 
 void
@@ -110,8 +111,10 @@ table_prefetch_all(const struct table *table, const uint64_t *hash,
     /* Asking costs more than waiting for what is in the second cache. */
     if (!table->far)
         return;
+    /* Deadlines come with the entry: what is asked for first comes first. */
     for (uint32_t i = 0; i < count; i++)
-        table_prefetch_lines(table, table_bucket_of(table, hash[i]));
+        table_prefetch_lines(table, table_bucket_of(table, hash[i]),
+                             table->due_offset);
 }
 
 void

@@ -77,8 +77,9 @@ uint32_t table_bucket(const struct table *table, uint64_t hash);
 
 /*
  * Prefetches of a burst, for table_find() and the calls behind it; neither changes anything.  First, for all packets,
- * the lines that every event reads: tags, deadlines and next_due.  Then, once the tags have come, the entries: the one
- * that may be the tuple's, and the one that a new entry would take (an empty slot, or the oldest if none is empty).
+ * the lines that every event reads: tags and next_due.  Then, once the tags have come, the deadlines and the entries:
+ * the one that may be the tuple's, and the one that a new entry would take (an empty slot, or the oldest if none is
+ * empty).  A bucket by itself comes with its deadlines at once.
  */
 void table_prefetch_tags(const struct table *table, uint32_t bucket);
 void table_prefetch_all(const struct table *table, const uint64_t *hash, uint32_t count);   /* the tags of many */

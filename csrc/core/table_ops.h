@@ -71,10 +71,11 @@ TABLE_FN TABLE_NAME(scan)(const struct table *table, uint32_t bucket, uint32_t m
     return limit;
 }
 
-/* Asks for the entries that a SYN of this tag may need: its own, and the one it would take.  Returns the latter. */
+/* Asks for deadlines and the entries that a SYN of this tag may need: its own, and the one it would take, a result. */
 TABLE_FN TABLE_NAME(prefetch)(const struct table *table, uint32_t bucket, uint32_t tag)
 {
     const uint16_t *tags = table_tags(table, bucket);
+    const uint16_t *dues = table_dues(table, bucket);
     const struct table_entry *entries = table_entries(table, bucket);
     uint32_t limit = table->bucketlimit;
     uint32_t oldest = limit;
@@ -92,6 +93,8 @@ TABLE_FN TABLE_NAME(prefetch)(const struct table *table, uint32_t bucket, uint32
             oldest = i + bits_lowest(old);
         if (none != 0)
             empty = i + bits_lowest(none);
+        if (table->far)
+            BITS_FETCH(dues + i, 1);
     }
     empty = empty < limit ? empty : oldest;
     BITS_FETCH(&entries[empty], 1);
@@ -149,6 +152,12 @@ TABLE_OWN TABLE_NAME(look)(const struct table *table, const struct table_burst *
         seen->bucket[i] = bucket;
         seen->oldest[i] = (uint8_t)(empty != 0 ? limit : slot);
         seen->twins[i] = TABLE_MATCH(tags, TABLE_TAG_MASK, table_tag_of(hash)) & slots & ~empty;
+        if (table->far) {
+            uint32_t twin = seen->twins[i] != 0 ? bits_lowest(seen->twins[i]) : slot;
+
+            BITS_FETCH(bucket + table->entry_offset + twin * TABLE_LINE, 1);
+            BITS_FETCH(bucket + table->due_offset, 1);
+        }
         /* One in nine has a tag in common with another: no branch of its own for each. */
         twins[twins_count] = (uint8_t)i;
         twins_count += seen->twins[i] != 0;

@@ -18,7 +18,7 @@ from .conn import Conn, Endpoint, Numbers
 from .entropy import entropy
 from .fourtuple import FourTuple
 from .halfopen import HalfOpen, read
-from .keyring import Keyring, checked_seed, derive
+from .keyring import Keyring, checked_seed, derive, of_kind
 from .segment import Segment
 from .stats import Stats
 from .sysctl import Sysctl
@@ -70,7 +70,7 @@ class Syncache(Bursting):
 
     Raises:
         ValueError: an argument is out of range, or the Sysctl is another engine's.
-        TypeError: keys is no Keyring, or the seed is not bytes.
+        TypeError: sysctl or keys is something else, or the seed is not bytes.
         OSError: the system has not so much memory.
     """
 
@@ -88,6 +88,7 @@ class Syncache(Bursting):
         ts_per_tuple: bool = True,
     ) -> None:
         self._sysctl = Sysctl() if sysctl is None else sysctl
+        of_kind("sysctl", self._sysctl, Sysctl)
         within("established_max", established_max, 0, ESTABLISHED_MAX)
         within("ts_base", ts_base, 0, UINT32_MAX)
         within("ts_hz", ts_hz, 1, TS_HZ_MAX)
@@ -95,13 +96,14 @@ class Syncache(Bursting):
         secret = known or entropy(16)
         if keys is None:
             keys = Keyring.ephemeral() if seed is None else Keyring.from_seed(seed)
-        self.keys = _keyring(keys)
+        of_kind("keys", keys, Keyring)
+        self.keys = keys
         self._ts = ts_base, ts_hz
         config = self._sysctl.fields(boot=True) | {
             "established_max": established_max,
             "ts_base": (ts_base + round(keys.wall_offset * ts_hz)) & UINT32_MAX,
             "ts_hz": ts_hz,
-            "ts_per_tuple": int(ts_per_tuple),
+            "ts_per_tuple": int(bool(ts_per_tuple)),
         }
         self._core = Core(config, secret, keys)
         self._tunables_changed()
@@ -267,6 +269,7 @@ class Syncache(Bursting):
             ValueError: another engine offered it, or the handle is out of range.
         """
         within("handle", handle, 0, UINT64_MAX)
+        of_kind("conn", conn, Conn)
         if not conn.endpoint.is_of(self):
             raise ValueError(f"{conn.endpoint!r} is not one of this engine")
         self._core.accepted(conn.raw, handle, ok)
@@ -323,8 +326,13 @@ class Syncache(Bursting):
         Call again while it was filled: the engine keeps what found no slot.  Without a
         ring the packets that are due are returned, all of them.
         """
+        if tx is None:
+            with self._core as core:
+                return core.due(now)
+        if not hasattr(tx, "cdata"):
+            raise TypeError(f"tx is a Ring, not {type(tx).__name__}")
         with self._core as core:
-            return core.due(now) if tx is None else core.poll(now, tx)
+            return core.poll(now, tx)
 
     def next_deadline(self) -> float | None:
         """Return the time at which `poll` is due, in seconds, or None: never."""
@@ -352,7 +360,7 @@ class Syncache(Bursting):
         Raises:
             TypeError: keys is no Keyring.
         """
-        _keyring(keys)
+        of_kind("keys", keys, Keyring)
         with self._core as core:
             core.set_keys(keys)
             self._take_ts(core, keys)
@@ -466,12 +474,6 @@ def _mtu(mtu: int) -> int:
     return mtu
 
 
-def _keyring(keys: object) -> Keyring:
-    if not isinstance(keys, Keyring):
-        raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
-    return keys
-
-
 def _md5(key: bytes) -> bytes:
     if not isinstance(key, bytes):
         raise TypeError(f"an MD5 key is bytes, not {type(key).__name__}")
@@ -482,4 +484,5 @@ def _md5(key: bytes) -> bytes:
 
 def _sent_on(segment: Segment) -> bytes:
     """Return the tuple of a segment that we sent."""
+    of_kind("what was sent", segment, Segment)
     return FourTuple(segment.dst, segment.dport, segment.src, segment.sport).to_c()

@@ -16,7 +16,7 @@ from ._core import flow as _core_flow
 from ._core.flow import FlowCore
 from ._core.mirror import words
 from .entropy import entropy
-from .keyring import Keyring, checked_seed, derive
+from .keyring import Keyring, checked_seed, derive, of_kind
 from .named import NamedNumber
 from .observer import made
 from .ring import Checksum, Ring
@@ -109,14 +109,14 @@ class Flow:
     ) -> None:
         self.observer: Observer | None = None
         self._sysctl = Sysctl() if sysctl is None else sysctl
+        of_kind("sysctl", self._sysctl, Sysctl)
         if seed is None:
             secret = entropy(16)
         else:
             secret = derive(checked_seed(seed), "syncache flow")
         if keys is None:
             keys = Keyring.ephemeral() if seed is None else Keyring.from_seed(seed)
-        if not isinstance(keys, Keyring):
-            raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
+        of_kind("keys", keys, Keyring)
         config = self._sysctl.fields(boot=True, engine=self._ENGINE)
         self._core = FlowCore(self._KIND, config, secret, keys)
         self._core.set_ts_base(round(keys.wall_offset * 1000))
@@ -295,8 +295,7 @@ class Flow:
 
     def rekey(self, keys: Keyring) -> None:
         """Take cookie keys from another keyring from now on."""
-        if not isinstance(keys, Keyring):
-            raise TypeError(f"keys is a Keyring, not {type(keys).__name__}")
+        of_kind("keys", keys, Keyring)
         with self._core as core:
             core.set_keys(keys)
         self._take_ts_key(keys)

@@ -113,7 +113,7 @@ class Segment:
     @classmethod
     def parse(cls, packet: Buffer) -> Segment:
         """Read an IPv4 or IPv6 packet; ValueError names the fault."""
-        data = bytes(packet)
+        data = bytes(memoryview(packet))
         verdict, fields = _core_segment.parse(data)
         if verdict != Reason.PASS_KNOWN:
             raise ValueError(f"no TCP segment: {REASONS[verdict].name}")
@@ -287,7 +287,7 @@ def _build(segment: Segment) -> bytes:
         family,
         segment.hop_limit,
         segment.tos,
-        segment.dont_fragment,
+        bool(segment.dont_fragment),
         segment.flow_label,
         segment.ip_id,
         segment.flags,

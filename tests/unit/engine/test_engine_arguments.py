@@ -303,6 +303,36 @@ def test_rekey_with_what_is_no_keyring_changes_nothing(seed):
     assert Kind.REPLY is syncache.packet(syn().packet(), 1.0).kind
 
 
+def test_argument_of_another_class_is_named(seed):
+    """Not by what it lacks."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    wrongs = ("text", 5, b"", None, object())
+    for wrong in wrongs:
+        with pytest.raises(TypeError, match="conn is a Conn, not "):
+            syncache.accepted(wrong)
+        with pytest.raises(TypeError, match="what was sent is a Segment, not "):
+            syncache.unsent(wrong)
+        with pytest.raises(TypeError, match="what was sent is a Segment, not "):
+            syncache.icmp_error(wrong, 1.0)
+        with pytest.raises(TypeError, match="is no Ring"):
+            syncache.burst(Ring(1), wrong, 1.0)
+    for wrong in wrongs[:3]:
+        with pytest.raises(TypeError, match="tx is a Ring, not "):
+            syncache.poll(1.0, wrong)
+        with pytest.raises(TypeError, match="sysctl is a Sysctl, not "):
+            Syncache(wrong)
+    assert Kind.REPLY is syncache.packet(syn().packet(), 1.0).kind
+
+
+@pytest.mark.parametrize("flag", [-1, 7, 10**30, "yes"])
+def test_flag_of_the_engine_is_whatever_is_true(seed, flag):
+    """As an if takes it."""
+    syncache = Syncache(seed=seed, ts_per_tuple=flag)
+    syncache.listen(80)
+    assert Kind.REPLY is syncache.packet(syn().packet(), 1.0).kind
+
+
 def test_keyring_of_the_callers_with_short_keys_raises(seed):
     """C reads 16 bytes, so 8 never get there."""
 

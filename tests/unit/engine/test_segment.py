@@ -223,6 +223,20 @@ def test_packet_refuses_illegal_fields(fields, message):
         segment(**fields).packet()
 
 
+@pytest.mark.parametrize("wrong", [5, 10**30, [69, 0], None, "text"])
+def test_what_is_no_buffer_is_no_packet(wrong):
+    """A number is not so many zeros, and a list of them is not bytes."""
+    with pytest.raises(TypeError, match="bytes-like object is required"):
+        Segment.parse(wrong)
+
+
+@pytest.mark.parametrize("flag", [-1, 256, 2.5, "yes", [0]])
+def test_flag_of_a_segment_is_whatever_is_true(flag):
+    """As an if takes it."""
+    made = segment(4, dont_fragment=flag)
+    assert Segment.parse(made.packet()).dont_fragment is True
+
+
 def test_replaced_segment_is_written_anew(family):
     """Bytes of the old one, read or written before, do not stay with the new one."""
     made = segment(family, seq=3)

@@ -10,6 +10,7 @@ from syncache import Keyring, Ring, Segment, Sysctl
 from syncache.acl import AccessList, permit
 from syncache.flow import Side, Verdict, verdict
 from syncache.flow_event import Kind
+from syncache.inspection import Inspection
 from syncache.intercept import Intercept
 from syncache.segment import ACK, RST, SYN
 
@@ -229,6 +230,15 @@ def test_keys_of_the_callers_are_used():
         first.rekey(b"0123456789abcdef")
     with pytest.raises(TypeError, match="keys is a Keyring"):
         engine(keys=b"0123456789abcdef")
+
+
+@pytest.mark.parametrize("wrong", [{}, "intercept", 5])
+def test_tunables_of_another_class_are_refused(wrong):
+    """Both boxes name what they want."""
+    with pytest.raises(TypeError, match="sysctl is a Sysctl, not "):
+        Intercept(wrong, acl=None)
+    with pytest.raises(TypeError, match="sysctl is a Sysctl, not "):
+        Inspection(wrong)
 
 
 @pytest.mark.parametrize("method", ["sliding", "fixed", "ewma"])

@@ -4,9 +4,9 @@
 # For stacks with a build of their own: copy the two files, compile syncache.c.
 # The vector kernels of the burst path and the middlebox engine stay behind.
 set -e
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
-out=$1
-mkdir -p "$out"
 
 {
 	echo '/* The SYN cache in one header: syncache_tunables.h, syncache.h, syncache_host.h. */'

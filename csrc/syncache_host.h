@@ -111,7 +111,7 @@ uint32_t syncache_poll_one(struct syncache *cache, uint64_t now_ms, uint8_t pack
 bool syncache_key_due(struct syncache *cache, uint64_t now_ms, uint64_t *epoch);
 
 /* A clock of 64 bits made of one of 32: all zero at first. */
-struct syncache_clock {
+struct syncache_clock_state {
     uint64_t now_ms;
     bool started;
 };
@@ -123,10 +123,10 @@ struct syncache_clock {
  *   limit    two calls may be up to 24.8 days apart
  *   returns  now_ms for every other call
  */
-uint64_t syncache_clock(struct syncache_clock *clock, uint32_t now_ms);
+uint64_t syncache_clock(struct syncache_clock_state *clock, uint32_t now_ms);
 
 /* A clock of 64 bits made of a counter of ticks: all zero at first. */
-struct syncache_ticks {
+struct syncache_ticks_state {
     uint64_t ticks;
     bool started;
 };
@@ -140,7 +140,7 @@ struct syncache_ticks {
  *   limit    two calls may be half the counter's span apart: 4 minutes, of 16 bits at 128 Hz
  *   returns  now_ms for every other call, cut to 32 bits for those of a front; 0 if bits or hz is out of range
  */
-uint64_t syncache_ticks(struct syncache_ticks *clock, uint32_t ticks, uint32_t bits, uint32_t hz);
+uint64_t syncache_ticks(struct syncache_ticks_state *clock, uint32_t ticks, uint32_t bits, uint32_t hz);
 
 /*
  * The engine, and the state that a stack with its own connections and listeners would keep beside it: a clock of 64
@@ -149,7 +149,7 @@ uint64_t syncache_ticks(struct syncache_ticks *clock, uint32_t ticks, uint32_t b
  */
 struct syncache_front {
     struct syncache *cache;
-    struct syncache_clock clock;
+    struct syncache_clock_state clock;
     const struct syncache_conn *connecting;        /* that of connect(), as long as it runs */
     struct syncache_endpoint endpoint;             /* every port's, but for lport */
     bool ts_per_tuple;                             /* false: timestamps are `now_ms` itself */

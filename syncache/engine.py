@@ -18,10 +18,10 @@ from .conn import Conn, Endpoint, Numbers
 from .entropy import entropy
 from .fourtuple import FourTuple
 from .halfopen import HalfOpen, read
-from .keyring import Keyring, checked_seed, derive, of_kind
+from .keyring import Keyring, checked_seed, derive
 from .segment import Segment
 from .stats import Stats
-from .sysctl import Sysctl
+from .sysctl import Sysctl, of_kind
 from .verdict import KINDS, PLAIN, REASONS, Kind, Reason, Verdict
 
 if TYPE_CHECKING:

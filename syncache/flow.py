@@ -16,11 +16,11 @@ from ._core import flow as _core_flow
 from ._core.flow import FlowCore
 from ._core.mirror import words
 from .entropy import entropy
-from .keyring import Keyring, checked_seed, derive, of_kind
+from .keyring import Keyring, checked_seed, derive
 from .named import NamedNumber
 from .observer import made
 from .ring import Checksum, Ring
-from .sysctl import Sysctl
+from .sysctl import Sysctl, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

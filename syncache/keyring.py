@@ -77,12 +77,6 @@ def derive(secret: bytes, purpose: str, *numbers: int, size: int = KEY_BYTES) ->
     return HKDF(algorithm=SHA256(), length=size, salt=None, info=info).derive(secret)
 
 
-def of_kind(name: str, value: object, kind: type[object]) -> None:
-    """Refuse an argument that is of another class; TypeError names both."""
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} is a {kind.__name__}, not {type(value).__name__}")
-
-
 def checked_seed(seed: object) -> bytes:
     """Return a seed that is one."""
     if not isinstance(seed, bytes):

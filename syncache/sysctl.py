@@ -33,6 +33,12 @@ class UnknownTunable(RuntimeWarning):
     """A sysctl.conf names a tunable of another program; its line has no effect."""
 
 
+def of_kind(name: str, value: object, kind: type[object]) -> None:
+    """Refuse an argument that is of another class; TypeError names both."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is a {kind.__name__}, not {type(value).__name__}")
+
+
 class Sysctl(MutableMapping[str, "int | str"]):
     """The tunables of one engine, by name.
 

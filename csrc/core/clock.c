@@ -9,7 +9,7 @@
 #include <assert.h>
 
 uint64_t
-syncache_clock(struct syncache_clock *clock, uint32_t now_ms)
+syncache_clock(struct syncache_clock_state *clock, uint32_t now_ms)
 {
     assert(clock != NULL);
     uint32_t passed = now_ms - (uint32_t)clock->now_ms;
@@ -23,8 +23,8 @@ syncache_clock(struct syncache_clock *clock, uint32_t now_ms)
 }
 
 uint64_t
-syncache_ticks(struct syncache_ticks *clock, uint32_t ticks, uint32_t bits,
-               uint32_t hz)
+syncache_ticks(struct syncache_ticks_state *clock, uint32_t ticks,
+               uint32_t bits, uint32_t hz)
 {
     assert(clock != NULL);
     if (bits < 8 || bits > 32 || hz == 0)

@@ -41,7 +41,7 @@ syncache_front_init(struct syncache_front *front, uint32_t now_ms, void *block,
     assert(front != NULL && front->entropy != NULL);
     front->cache = NULL;
     front->connecting = NULL;
-    front->clock = (struct syncache_clock){0};
+    front->clock = (struct syncache_clock_state){0};
     endpoint.lport = 1; /* any */
     if (!endpoints_valid(&endpoint) || !syncache_config_fit(&config, size))
         return false;

@@ -187,6 +187,14 @@ def test_small_engines_serve_every_honest_client_in_a_flood(
         assert rows in (CSRC.parent / "docs" / "hosts.md").read_text()
 
 
+def test_directory_of_the_amalgamation_is_the_callers(tmp_path: Path) -> None:
+    """Not one beside the script, if its name is relative."""
+    words = ["sh", str(CSRC / "amalgamate.sh"), "one/two"]
+    subprocess.run(words, check=True, cwd=tmp_path, timeout=60)
+    made = sorted(file.name for file in (tmp_path / "one" / "two").iterdir())
+    assert made == ["syncache.c", "syncache.h"]
+
+
 CXX = {name: words for name in ("g++", "clang++-19") if (words := shutil.which(name))}
 
 
@@ -201,11 +209,12 @@ def test_cpp_program_includes_the_header_and_links(
         "int main() {\n"
         "    syncache_config config{};\n"
         "    syncache_front front{};\n"
-        "    (void)front;\n"
+        "    SYNCACHE_EACH_LINE(front.cache, line) return line.text[0];\n"
         "    return syncache_config_fit(&config, 65536) ? 0 : 1;\n"
         "}\n"
     )
     run(*HERE["gcc"], "-std=c11", "-O0", "-c", one / "syncache.c", "-o", thing)
     words = [CXX[name], "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    words += ["-Wshadow", "-Wconversion", "-Wsign-conversion"]
     run(*words, f"-I{one}", source, thing, "-o", tmp_path / "host")
     run(tmp_path / "host")

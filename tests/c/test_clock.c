@@ -6,7 +6,7 @@
 static void
 test_clock_goes_on_when_32_bits_wrap(void)
 {
-    struct syncache_clock clock = {0};
+    struct syncache_clock_state clock = {0};
     uint64_t expected = 4294967000u;
 
     EXPECT_EQ(expected, syncache_clock(&clock, 4294967000u));
@@ -21,7 +21,7 @@ static void
 test_time_before_the_last_one_counts_as_the_last(void)
 {
     /* Not as 49.7 days later, and not at the wrap either. */
-    struct syncache_clock clock = {0};
+    struct syncache_clock_state clock = {0};
 
     EXPECT_EQ(5, syncache_clock(&clock, 5));
     EXPECT_EQ(5, syncache_clock(&clock, 3));
@@ -32,7 +32,7 @@ test_time_before_the_last_one_counts_as_the_last(void)
 static void
 test_calls_may_be_24_days_apart(void)
 {
-    struct syncache_clock clock = {0};
+    struct syncache_clock_state clock = {0};
 
     EXPECT_EQ(0, syncache_clock(&clock, 0));
     EXPECT_EQ(INT32_MAX, syncache_clock(&clock, INT32_MAX));
@@ -49,7 +49,7 @@ test_ticks_of_any_width_and_rate_become_milliseconds(void)
                     {16, 1000}, {24, 32768}, {32, 1000000}};
 
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
-        struct syncache_ticks clock = {0};
+        struct syncache_ticks_state clock = {0};
         uint32_t bits = counters[i].bits, hz = counters[i].hz;
         uint64_t span = UINT64_C(1) << bits, ticks = 5;
 
@@ -65,7 +65,7 @@ test_ticks_of_any_width_and_rate_become_milliseconds(void)
 static void
 test_tick_before_the_last_one_counts_as_the_last(void)
 {
-    struct syncache_ticks clock = {0};
+    struct syncache_ticks_state clock = {0};
 
     EXPECT_EQ(500, syncache_ticks(&clock, 50, 16, 100));
     EXPECT_EQ(500, syncache_ticks(&clock, 49, 16, 100));
@@ -75,7 +75,7 @@ test_tick_before_the_last_one_counts_as_the_last(void)
 static void
 test_counter_that_cannot_be_has_no_time(void)
 {
-    struct syncache_ticks clock = {0};
+    struct syncache_ticks_state clock = {0};
 
     EXPECT_EQ(500, syncache_ticks(&clock, 50, 16, 100));
     EXPECT_EQ(0, syncache_ticks(&clock, 51, 16, 0));

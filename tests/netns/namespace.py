@@ -223,5 +223,15 @@ def wait_until(condition, seconds: float = PATIENCE) -> None:
 
 def syn_sent(namespace: Namespace) -> bool:
     """Whether a kernel socket waits for a SYN-ACK."""
-    sockets = namespace.run("cat", "/proc/net/tcp").splitlines()[1:]
-    return "02" in {line.split()[3] for line in sockets}
+    return "02" in _states(namespace)
+
+
+def established(namespace: Namespace) -> bool:
+    """Whether a kernel socket is connected."""
+    return "01" in _states(namespace)
+
+
+def _states(namespace: Namespace) -> set[str]:
+    """Return the states of the kernel's sockets, in both families."""
+    lines = namespace.run("cat", "/proc/net/tcp", "/proc/net/tcp6").splitlines()
+    return {line.split()[3] for line in lines}

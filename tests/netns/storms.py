@@ -93,7 +93,8 @@ class Stormed(Shielded):
     def route_back(self):
         """Where the flood's sources are, for what leaves by the kernel's routes."""
         for family, prefix in SPOOFED.items():
-            self.us.run("ip", "route", "add", prefix, "via", CLIENT[family])
+            # A server that was killed has left it.
+            self.us.run("ip", "route", "replace", prefix, "via", CLIENT[family])
 
     def has_begun(self):
         """Has it said its first line?"""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from namespace import PATIENCE, Server, syn_sent, wait_until
+from namespace import PATIENCE, Server, established, syn_sent, wait_until
 from peers.content import sha256_of
 from test_bulk import KERNEL, OURS, Curl
 
@@ -43,7 +43,8 @@ def test_device_set_down_and_up_while_serving_goes_on(namespace, family, tmp_pat
     """Down, packets are lost and one line says so; up, connections go on."""
     curl = Curl(namespace, family, tmp_path)
     server = Server(namespace, tun="tun0", kernel=KERNEL, ours=OURS)
-    waiting = curl.start(LONG_SIZE, "--limit-rate", "20M")
+    waiting = curl.start(LONG_SIZE, "--limit-rate", "10M")
+    wait_until(lambda: established(namespace))
     namespace.link("down", "tun0")
     namespace.link("up", "tun0")
     assert curl.download(SIZE) == sha256_of(SIZE)

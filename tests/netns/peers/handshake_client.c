@@ -5,8 +5,9 @@
  * Each connects, sends its number, and checks that the number comes back.  It
  * closes by a RST (SO_LINGER 0), so that no TIME-WAIT holds its port.  Whatever
  * fails is counted as refused, by its errno; a connection that is older than
- * TIMEOUT_MS is ETIMEDOUT.  If its data was acknowledged, the handshake was complete
- * and whoever completed it has been lost since: such are `orphaned` instead.  `slow`
+ * PATIENCE_MS is ETIMEDOUT.  If its data was acknowledged, the handshake was complete
+ * and whoever completed it has been lost since: after TIMEOUT_MS such are `orphaned`
+ * instead.  `slow`
  * ones took so long that a SYN may have been lost.
  */
 #define _GNU_SOURCE
@@ -28,6 +29,7 @@
 
 #define AT_ONCE_MAX 1024
 #define TIMEOUT_MS 20000
+#define PATIENCE_MS 90000
 #define SLOW_MS 900 /* the kernel sends a SYN again after 1 s */
 #define ERRNO_MAX 134
 
@@ -165,9 +167,13 @@ static void
 end_the_late(size_t at_once)
 {
     uint64_t now = now_ms();
-    for (size_t i = 0; i < at_once; i++)
-        if (peers[i].fd >= 0 && now - peers[i].begun_ms > TIMEOUT_MS)
-            end(&peers[i], ETIMEDOUT);
+    for (size_t i = 0; i < at_once; i++) {
+        struct peer *peer = &peers[i];
+        if (peer->fd < 0 || now - peer->begun_ms <= TIMEOUT_MS)
+            continue;
+        if (now - peer->begun_ms > PATIENCE_MS || is_complete(peer))
+            end(peer, ETIMEDOUT);
+    }
 }
 
 static void

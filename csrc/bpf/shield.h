@@ -70,6 +70,8 @@ struct shield_config {
     uint32_t window;     /* of SYN-ACKs */
     uint32_t qlen;       /* half-open connections of a listener that are a flood */
     uint32_t mac[2];     /* the interface's address, raw: 4 and 2 bytes */
+    uint64_t former_ns;  /* until then cookies of these keys are good too, of another clock */
+    struct shield_key former[SHIELD_KEYS];
 };
 
 /* A protected address and port, raw. */

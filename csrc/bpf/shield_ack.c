@@ -114,6 +114,26 @@ find_service(const struct scratch *scratch, const struct ack *ack)
                          : service_of_v4(scratch->ip[4], port);
 }
 
+/* Does a key of the clock before the last change give this ISS?  Those of its parity are tried. */
+static inline bool
+is_former(const struct shield_config *config,
+          const struct shield_family *family, const struct ack *ack,
+          uint32_t byte)
+{
+    if (ack->now_ns >= config->former_ns)
+        return false;
+#pragma clang loop unroll(disable)
+    for (uint32_t i = 0; i < SHIELD_KEYS; i += 2) {
+        const struct shield_key *key = &config->former[i | (byte & 1)];
+        uint32_t mac = cookie_mac(key, family, &ack->tuple, ack->irs, byte);
+
+        if (key->epoch != UINT64_MAX &&
+            ((mac ^ ack->iss) & SYNCOOKIE_MAC_MASK) == 0)
+            return true;
+    }
+    return false;
+}
+
 /*
  * Does a live key give this ISS?  The parity names the epoch in force or the one before; near the edge of a period
  * also the one beyond, where clocks may differ (secret.c).
@@ -154,7 +174,7 @@ is_cookie(const struct shield_config *config, const struct ack *ack)
             break;
         wanted = neighbour;
     }
-    return good;
+    return good || is_former(config, family, ack, byte);
 }
 
 /* Reads the timestamps of an ACK; false if they are not there, or not ours, and have to be. */

@@ -58,7 +58,7 @@ class Config:
 
     def __init__(self) -> None:
         self._config = ffi.new("struct shield_config *")
-        for slot in self._config.key:
+        for slot in (*self._config.key, *self._config.former):
             slot.epoch = NO_EPOCH
 
     def put(self, **fields: int) -> None:
@@ -90,6 +90,18 @@ class Config:
         lib.shield_key(slot.state, key)
         slot.epoch = epoch
 
+    def keep(self, end_ns: int) -> None:
+        """Have the keys as former ones until a time; others come in their places."""
+        self._config.former = self._config.key
+        self._config.former_ns = end_ns
+
+    def drop(self) -> None:
+        """Wipe the former keys."""
+        for slot in self._config.former:
+            slot.state = (0, 0, 0, 0)
+            slot.epoch = NO_EPOCH
+        self._config.former_ns = 0
+
     def ts_key(self, key: bytes) -> None:
         """Set the key of timestamp offsets."""
         lib.shield_key(self._config.ts_key, key)
@@ -100,6 +112,11 @@ class Config:
             if slot.epoch not in keep:
                 slot.state = (0, 0, 0, 0)
                 slot.epoch = NO_EPOCH
+
+    @property
+    def former_epochs(self) -> set[int]:
+        """The epochs whose keys are kept as former ones."""
+        return {slot.epoch for slot in self._config.former} - {NO_EPOCH}
 
     @property
     def window(self) -> int:

@@ -14,7 +14,7 @@ from .._core import shield as core
 from .._core.mirror import numbers
 from ..cookies import Cookie
 from ..entropy import entropy
-from ..keyring import KEY_BYTES
+from ..keyring import KEY_BYTES, DerivedKeyring
 from ..tunables.shield import HOLD, MODE, QLEN, VERIFY
 from . import host_settings
 
@@ -40,6 +40,7 @@ MSS_LEAST = (536, 1220)
 HEADERS = (40, 60)  # IP and TCP
 MS = 1_000_000
 UINT32_MASK = 2**32 - 1
+FAR_EPOCHS = 2**31  # between those of a group and those of a machine by itself
 TS_REFUSED_MAX = 1000  # a second; more, and `auto` asks for timestamps
 
 
@@ -70,10 +71,29 @@ class ShieldConfig:
         self.is_sharing = False
         self.is_off = False
         self.is_ts_required = False
-        self.rekey(keys, now)
+        self._epoch = self._start_ms = 0
+        self._former_end = math.inf
+        self._keys = keys
+        self._take(keys, now)
 
     def rekey(self, keys: Keyring, now: float) -> None:
-        """Take keys from another keyring."""
+        """Take keys from another keyring.
+
+        Handshakes that are under way have cookies of the one before, which stay good
+        if it is the clock that is another one, or whose keys they are.
+        """
+        before, epoch, start_ms = self._keys, self._epoch, self._start_ms
+        self._take(keys, now)
+        moved = abs(self._epoch - epoch) >= FAR_EPOCHS
+        if isinstance(before, DerivedKeyring) and isinstance(keys, DerivedKeyring):
+            same = before.masters == keys.masters
+            moved |= same and (epoch, start_ms) != (self._epoch, self._start_ms)
+        self._config.drop()
+        if moved:
+            self._former_end = now + 2 * self._lifetime_ms / 1000
+            self._config.keep(int(self._former_end * 1000) * MS)
+
+    def _take(self, keys: Keyring, now: float) -> None:
         self._keys = keys
         self._lifetime_ms = self._lifetime()
         begun = keys.begin(int(now * 1000), self._lifetime_ms)
@@ -173,6 +193,9 @@ class ShieldConfig:
     def _renew(self, now: float) -> None:
         """Move on to the epoch in force, and have the keys around it in place."""
         now_ms = int(now * 1000)
+        if now >= self._former_end:
+            self._config.drop()
+            self._former_end = math.inf
         if self._lifetime() != self._lifetime_ms:
             begun = self._keys.begin(now_ms, self._lifetime())
             self._lifetime_ms = self._lifetime()

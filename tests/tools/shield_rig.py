@@ -84,7 +84,7 @@ class Rig:
         """Take other keys, and other tunables than the defaults."""
         now = time.monotonic()
         master = Master(1, 0, bytes(range(32)))
-        keys = Keyring.derived((master,), wall_offset=wall - now)
+        self.keys = keys = Keyring.derived((master,), wall_offset=wall - now)
         chosen = {f"net.inet.tcp.syncache.x.{k}": v for k, v in tunables.items()}
         chosen = {MODE: "always"} | chosen
         self.config = ShieldConfig(Sysctl(chosen), keys, WSCALE, now)
@@ -98,6 +98,11 @@ class Rig:
         self.engine.listen(
             self.port, rcv_wscale=WSCALE, rcv_window=config.window, mtu=MTU
         )
+
+    def rekey(self, keys: Keyring) -> None:
+        """Have the programs take keys from elsewhere."""
+        self.config.rekey(keys, time.monotonic())
+        self.write()
 
     def age(self, periods: int) -> None:
         """Let so many key periods go by in which nothing is written."""

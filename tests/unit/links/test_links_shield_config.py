@@ -112,6 +112,36 @@ def test_timestamps_of_a_clock_that_was_set_are_not_checked_while_they_live():
     assert told(config, 1065.0).flags & core.TS_CHECK
 
 
+def test_keys_of_another_clock_are_kept_for_two_periods():
+    """It was set, or the machine goes on by itself, or no longer does."""
+    keys = derived(wall_offset=320_000.0)
+    epochs = {10_029, 10_030, 10_031, 10_032}
+    for other in (keys.at(320_100.5), keys.at(319_999.0), keys.aside()):
+        config, _ = made(keys=keys)
+        told(config)
+        config.rekey(other, 1001.0)
+        told(config, 1064.9)
+        assert epochs == config.parts.former_epochs
+        told(config, 1065.0)
+        assert set() == config.parts.former_epochs
+
+
+def test_keys_that_are_the_same_or_were_taken_out_are_not_kept():
+    """Those of before the change are in the keyring, or nobody is to have them."""
+    keys = derived(wall_offset=320_000.0)
+    changed = Keyring.derived((Master(2, 0, bytes(32)),), wall_offset=320_000.0)
+    moved = Keyring.derived((Master(2, 0, bytes(32)),), wall_offset=320_100.0)
+    for other in (keys.at(320_000.0), changed, moved):
+        config, _ = made(keys=keys)
+        told(config)
+        config.rekey(keys.aside(), 1000.0)
+        told(config)
+        config.rekey(keys, 1000.0)
+        told(config)
+        config.rekey(other, 1000.0)
+        assert set() == config.parts.former_epochs
+
+
 def test_other_lifetime_takes_the_epochs_of_a_file_with_it():
     """Machines with the same lifetime are in the same epoch."""
     config, sysctl = made(keys=derived())

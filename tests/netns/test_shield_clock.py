@@ -1,0 +1,65 @@
+"""Cookies under way while the clock of a shield, or the keys of its group, change.
+
+The kernel runs the programs on packets that it is given (tools/shield_rig.py).  Needs
+root itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from shield_rig import XDP_TX, Rig
+from test_shield_programs import answer, linux_syn, minted
+
+from syncache import Keyring
+from syncache.keyring import Master
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="programs of the kernel need root itself"
+)
+
+
+@pytest.fixture
+def rig():
+    made = Rig(cookie_ts="off")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("change", ["forward", "back", "aside", "home"])
+def test_cookie_outlives_a_change_of_the_clock(rig, family, change):
+    """It is set, or nobody is to have this machine's keys for a while."""
+    keys = rig.keys
+    if change == "home":
+        rig.rekey(keys.aside())
+    segment = linux_syn(rig, family)
+    last = answer(segment, minted(rig, segment)).packet()
+    others = {
+        "forward": lambda: keys.at(keys.wall_offset + 7 * 3600),
+        "back": lambda: keys.at(keys.wall_offset - 1000.5),
+        "aside": keys.aside,
+        "home": lambda: keys,
+    }
+    rig.rekey(others[change]())
+    for expected in ("cookie_good", "cookie_bad"):
+        rig.counters()
+        rig.tc(last)
+        rig.protect()
+        assert expected in rig.counters()
+        assert XDP_TX == rig.xdp(segment.packet()).verdict
+        rig.put(former_ns=time.monotonic_ns())
+
+
+def test_cookie_of_a_key_that_was_taken_out_is_none_any_more(rig):
+    """Whatever the clock does: others may know it."""
+    segment = linux_syn(rig, 4)
+    last = answer(segment, minted(rig, segment)).packet()
+    keys = rig.keys
+    other = Keyring.derived((Master(2, 0, bytes(32)),), wall_offset=keys.wall_offset)
+    rig.rekey(other)
+    rig.counters()
+    rig.tc(last)
+    assert "cookie_bad" in rig.counters()

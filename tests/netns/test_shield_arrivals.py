@@ -204,3 +204,39 @@ def test_clients_that_close_or_stay_silent_leave_a_service_protected(shielded, f
         assert '"served": 1' in each.communicate("\n")[0]
     shielded.stop()
     assert "do not arrive" not in shielded.shield.stdout.read()
+
+
+GREETER = """
+import socket
+with socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_ipv6=True) as s:
+    print("ready", flush=True)
+    while True:
+        with s.accept()[0] as peer:
+            peer.sendall(b"x")
+            while peer.recv(1):
+                pass
+"""
+GREETED = """
+import socket, sys
+for _ in range(6):
+    with socket.create_connection((sys.argv[1], 80), timeout=100) as sock:
+        assert sock.recv(1) == b"x"
+"""
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_connection_whose_server_speaks_first_is_seen_by_its_numbers(shielded, family):
+    """What its client sends has no cookie, and nothing is left of it a moment later."""
+    server = shielded.wire.server.start(sys.executable, "-c", GREETER)
+    assert "ready\n" == server.stdout.readline(), server.stderr.read()
+    shielded.start("--mode", "always")
+
+    def is_answered():
+        before = shielded.counters()["redeemed"]
+        run = shielded.wire.client.run
+        run(sys.executable, "-c", GREETED, SERVER[family])
+        return shielded.counters()["redeemed"] - before == 6
+
+    wait_until(is_answered)
+    shielded.stop()
+    assert "do not arrive" not in shielded.shield.stdout.read()

@@ -225,6 +225,8 @@ test_news_moves_the_deadline_of_an_open_connection_only(void)
     world.now_ms += 50;
     record[0].age_ms = 20;
     flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(UINT16_MAX << 3, between_session(&world)->wnd[FLOW_CLIENT]);
+    EXPECT_EQ(UINT16_MAX << 4, between_session(&world)->wnd[FLOW_SERVER]);
     EXPECT_EQ(world.now_ms - 20 + IDLE_MS,
               between_session(&world)->deadline_ms);
     EXPECT_EQ(1, between_send(&world, rst));
@@ -235,6 +237,19 @@ test_news_moves_the_deadline_of_an_open_connection_only(void)
     EXPECT_EQ(FLOW_KNOWN, record[0].known);
     EXPECT_EQ(deadline_ms, between_session(&world)->deadline_ms);
     between_close(&world);
+}
+
+static void
+test_window_of_the_kernels_connection_is_as_large_as_its_scale_allows(void)
+{
+    for (uint32_t end = FLOW_CLIENT; end <= FLOW_SERVER; end++) {
+        (void)given();
+        between_session(&world)->wscale[end] = SYNCACHE_WSCALE_NONE;
+        flow_handed_seen(world.flow, world.now_ms, record, 1);
+        EXPECT_EQ(UINT16_MAX, between_session(&world)->wnd[FLOW_CLIENT]);
+        EXPECT_EQ(UINT16_MAX, between_session(&world)->wnd[FLOW_SERVER]);
+        between_close(&world);
+    }
 }
 
 static void
@@ -296,6 +311,7 @@ test_record_with_a_name_is_of_the_session_with_its_number_and_delta(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_window_of_the_kernels_connection_is_as_large_as_its_scale_allows),
     TEST(test_news_moves_the_deadline_of_an_open_connection_only),
     TEST(test_connection_is_offered_once_its_client_was_heard),
     TEST(test_nothing_is_offered_unless_asked_for),

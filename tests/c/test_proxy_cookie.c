@@ -171,6 +171,23 @@ test_gate_is_open_for_a_lifetime_after_a_start_with_keys_of_before(void)
 }
 
 static void
+test_gate_is_open_for_two_lifetimes_after_the_last_cookie(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    (void)between_poll(&world);
+    world.now_ms += 100000;
+    EXPECT_EQ(1, between_send(&world, syn()));
+    uint64_t sent_ms = world.now_ms;
+    for (uint32_t late = 0; late < 2; late++) {
+        world.now_ms = sent_ms + 2 * world.flow->proxy.lifetime_ms + late;
+        EXPECT_EQ(0, between_send(
+                         &world, between_said(FLOW_CLIENT, WIRE_ACK, 1, 1, 0)));
+        EXPECT_EQ(1, world.flow->stats.cookies_failed); /* not tried again */
+    }
+    between_close(&world);
+}
+
+static void
 test_what_is_no_cookie_opens_nothing(void)
 {
     start(FLOW_OPTIONS_CISCO);
@@ -354,6 +371,7 @@ test_good_cookie_without_room_for_its_session_is_dropped_and_counted(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_gate_is_open_for_two_lifetimes_after_the_last_cookie),
     TEST(test_scale_of_the_server_comes_back_with_the_cookie),
     TEST(test_spliced_connection_is_listed_with_its_difference),
     TEST(test_good_cookie_without_room_for_its_session_is_dropped_and_counted),

@@ -303,14 +303,18 @@ knit_from_client(struct flow *flow, struct session *session,
 {
     struct view *view = &arrival->view;
 
-    if ((view->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == WIRE_SYN &&
-        view->seq != session->c && knit_is_half_made(flow, session))
+    bool half_made =
+        (view->flags & WIRE_SYN) != 0 && knit_is_half_made(flow, session);
+
+    if (half_made && view->seq != session->c &&
+        !(view->flags & (WIRE_ACK | WIRE_RST)))
         return knit_challenge(flow, session, view);
     if (!knit_checks(session, FLOW_CLIENT, view->seq)) {
         box_end(flow, session, FLOW_END_REPLACED);
         return FLOW_DROP_RECLAIMED;
     }
-    if (view->flags & WIRE_SYN)
+    /* C's own, come late, is no new one. */
+    if (view->flags & WIRE_SYN && !half_made)
         track_other_syn(session, view);
     if (session->splice.flags & SPLICE_STAMP)
         knit_note_stamp(session, view);

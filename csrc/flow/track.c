@@ -183,9 +183,8 @@ track_other_syn(struct session *session, const struct view *view)
         session->state == FLOW_SYNSENT)
         return;
     /* Come late, or of a client that begins with the same ISN each time. */
-    if (view->seq == session->c &&
-        (session->state == FLOW_SYNRCVD || session->mode == 'I' ||
-         (session->flags & SESSION_OTHER_ISN) != 0))
+    if (view->seq == session->c && (session->state == FLOW_SYNRCVD ||
+                                    (session->flags & SESSION_OTHER_ISN) != 0))
         return;
     view_options(view, &options);
     session->p = view->seq;

@@ -104,6 +104,42 @@ test_spliced_and_silent_for_a_minute_lets_the_syn_pass(void)
     between_close(&world);
 }
 
+/* A device that starts with the same ISN and port each time; both ends forgot. */
+static void
+test_spliced_and_begun_anew_with_the_same_isn_is_another_connection(void)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t p = spliced(i & 1 ? 6 : 4);
+        if (i & 2) {
+            EXPECT_EQ(
+                1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK,
+                                                     S_ISN + 1, C_ISN + 1, 9)));
+            EXPECT_EQ(p + 1, world.out[0].seq);
+        }
+        world.now_ms += 120000;
+        (void)between_poll(&world);
+        EXPECT_EQ(1, syn(WIRE_SYN, C_ISN));
+        EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+        /* That of the connection that there was, again: our ACK. */
+        EXPECT_EQ(1, between_send(&world,
+                                  between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                               S_ISN, C_ISN + 1, 0)));
+        EXPECT_EQ(FLOW_SERVER, world.out[0].side);
+        EXPECT_EQ('I', between_session(&world)->mode);
+        EXPECT_EQ(1, between_send(&world,
+                                  between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                               700000, C_ISN + 1, 0)));
+        EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
+        EXPECT_EQ(700000, world.out[0].seq);
+        EXPECT_EQ('W', between_session(&world)->mode);
+        EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
+                                                       C_ISN + 1, 700001, 5)));
+        EXPECT_EQ(700001, world.out[0].ack);
+        EXPECT_EQ(1, world.flow->stats.established);
+        between_close(&world);
+    }
+}
+
 static void
 test_challenges_of_a_tuple_are_bounded(void)
 {
@@ -130,6 +166,7 @@ static const struct test tests[] = {
     TEST(test_spliced_and_not_heard_by_the_server_rcv_syn_challenges),
     TEST(test_spliced_and_begun_anew_by_the_client_ends_by_its_rst),
     TEST(test_spliced_and_silent_for_a_minute_lets_the_syn_pass),
+    TEST(test_spliced_and_begun_anew_with_the_same_isn_is_another_connection),
     TEST(test_challenges_of_a_tuple_are_bounded),
 };
 

@@ -37,7 +37,7 @@ def test_syns_are_added_up_by_destination_and_by_prefix():
         ("192.0.2.1", 80, 5, 1),
         ("2001:db8::1", 443, 3, 1),
         ("192.0.2.1", 22, 1, 1),
-    ] == counted.asked
+    ] == [row[:4] for row in counted.asked]
     assert [
         ("198.51.100.0/24", 5),
         ("2001:db8:7::/48", 3),

@@ -57,6 +57,7 @@ struct ack {
     uint32_t iss;
     uint32_t header; /* bytes of TCP header and options */
     bool is_reset;
+    bool is_bare; /* a RST without ACK, as probes and closed sockets send */
     uint64_t now_ns;
 };
 
@@ -71,7 +72,7 @@ is_gate_open(const struct shield_config *config,
                2 * config->lifetime_ns + config->skew_ns;
 }
 
-/* Reads IP and TCP headers; false if it is no ACK. */
+/* Reads IP and TCP headers; false if it is neither ACK nor RST. */
 static inline bool
 read_ack(struct __sk_buff *skb, struct scratch *scratch, struct ack *ack)
 {
@@ -101,8 +102,10 @@ read_ack(struct __sk_buff *skb, struct scratch *scratch, struct ack *ack)
     ack->irs = swap32(tcp[1]) - 1;
     ack->iss = swap32(tcp[2]) - 1;
     ack->header = (tcp[3] >> 4 & 15) * 4;
-    ack->is_reset = (tcp[3] >> 8 & WIRE_RST) != 0;
-    return (tcp[3] >> 8 & (WIRE_SYN | WIRE_ACK)) == WIRE_ACK;
+    uint32_t flags = tcp[3] >> 8 & (WIRE_SYN | WIRE_ACK | WIRE_RST);
+    ack->is_reset = (flags & WIRE_RST) != 0;
+    ack->is_bare = flags == WIRE_RST;
+    return ack->is_bare || (flags & (WIRE_SYN | WIRE_ACK)) == WIRE_ACK;
 }
 
 static inline struct shield_service *
@@ -387,6 +390,17 @@ unmake(struct shield_service *service, const struct ack *ack)
         service->made--;
 }
 
+/*
+ * A RST without ACK does not say whose cookie it was, and if the kernel has no such connection, it may be one that came
+ * behind its ACK in one batch.
+ */
+static inline void
+unmake_any(struct shield_service *service)
+{
+    if (service->made != 0 && service->seen == 0)
+        service->made--;
+}
+
 /* A good cookie: was it here before, and does anybody listen? */
 static inline int
 take(struct __sk_buff *skb, struct scratch *scratch,
@@ -455,16 +469,17 @@ shield_ack(struct __sk_buff *skb)
     struct shield_service *service = find_service(scratch, &ack);
     if (service == NULL)
         return TC_NEXT;
-    bool good = is_cookie(config, &ack);
-    if (ack.is_reset) {
-        if (good)
-            unmake(service, &ack);
+    bool good = !ack.is_bare && is_cookie(config, &ack);
+    counters->ack += !ack.is_reset;
+    if (!good) {
+        counters->cookie_bad += !ack.is_reset;
+        notice(skb, scratch, config, service, &ack);
+        if (ack.is_bare)
+            unmake_any(service);
         return TC_NEXT;
     }
-    counters->ack++;
-    if (!good) {
-        counters->cookie_bad++;
-        notice(skb, scratch, config, service, &ack);
+    if (ack.is_reset) {
+        unmake(service, &ack);
         return TC_NEXT;
     }
     counters->cookie_good++;

@@ -12,6 +12,7 @@ import pytest
 from namespace import PEERS, wait_until
 from shield_rig import TC_NEXT, XDP_PASS, Rig
 from test_shield import SERVER, Shielded
+from test_shield_packets import MAC, sent
 from test_shield_programs import answer, answered, linux_syn, minted
 
 from syncache._core import bpf as _core_bpf
@@ -89,6 +90,20 @@ def test_connection_that_is_reset_counts_no_more_and_its_cookie_is_used_up(rig, 
         rig.object.maps["redeemed"], core.REDEEMED.size, 8
     )
     assert 3 == stamp[0] & 3
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_connection_that_is_reset_without_an_ack_counts_no_more(rig, family):
+    """It says no cookie; nothing is left to be seen of it all the same."""
+    segment = linux_syn(rig, family)
+    reset = replace(answer(segment, minted(rig, segment)), ack=0, flags=4)
+    put(rig, family, made=2)
+    for left in (1, 0, 0):
+        assert TC_NEXT == rig.tc(reset.packet())
+        assert (left, 0) == state(rig, family)
+    put(rig, family, made=2, seen=1)
+    assert TC_NEXT == rig.tc(reset.packet())
+    assert (2, 1) == state(rig, family)
 
 
 def remembered(rig, last, family, takes):
@@ -179,6 +194,20 @@ def test_clients_that_reset_at_once_are_no_sign_of_lost_connections(shielded, fa
     assert 1 == shielded.connect(family)["served"]
     counted = shielded.counters()
     assert (7, 7, 0) == (counted["synack"], counted["redeemed"], counted["off"])
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_clients_that_reset_without_an_ack_are_no_sign_either(shielded, family):
+    """As a socket that was closed resets, and some probes do."""
+    shielded.wire.server.link("mac", "s0", MAC)
+    shielded.listen()
+    shielded.start("--mode", "always", "--xdp", "tc")
+    source = {4: "198.18.0.77", 6: "fd00:18::77"}[family]  # nobody's
+    for port in range(40_000, 40_004):
+        sent(shielded, family, source=source, sport=port, acks=1)
+    assert 1 == shielded.connect(family)["served"]
+    counted = shielded.counters()
+    assert (5, 0) == (counted["redeemed"], counted["off"])
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -65,7 +65,7 @@ def test_page_that_cannot_be_written_is_one_line(page, tmp_path, capsys):
     log = page.with_name("messages")
     assert 1 == main(["log", str(log), "--report", str(tmp_path / "no" / "x.html")])
     err = capsys.readouterr().err
-    assert "cannot write" in err
+    assert f"there is no folder {tmp_path / 'no'}" in err
     assert 1 == err.count("\n")
 
 

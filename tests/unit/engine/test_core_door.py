@@ -7,6 +7,7 @@ import inspect
 import sys
 
 import pytest
+from test_core_bursting import rings
 
 from syncache import Intercept, Ring, Segment, Syncache
 from syncache._core import door
@@ -18,13 +19,6 @@ def engine():
     made = Syncache(seed=bytes(16))
     made.listen(80)
     return made
-
-
-def rings():
-    rx, tx = Ring(2), Ring(2)
-    syn = Segment(src="192.0.2.9", dst="192.0.2.1", sport=9, dport=80, flags=SYN)
-    rx.push(syn.packet())
-    return rx, tx
 
 
 class Unmade(Ring):

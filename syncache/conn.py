@@ -193,6 +193,11 @@ class Conn:
         """The address family, 4 or 6."""
         return self.opening.family
 
+    @property
+    def snd_nxt(self) -> int:
+        """The number that follows our SYN-ACK, from which data will be sent."""
+        return (self.iss + 1) & 0xFFFFFFFF
+
     def __reduce__(self) -> tuple[object, ...]:
         return view_of, (self.raw, self.endpoint)
 

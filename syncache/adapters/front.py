@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+__all__ = ["Conn", "Front", "Host", "Segment", "Sysctl", "ports"]
+
 WAIT_MIN = 0.01
 WAIT_MAX = 0.25
 
@@ -28,7 +30,10 @@ class Host(Protocol):
         """Return the time, of the clock that its timestamps are made of."""
 
     def send(self, reply: Segment, by: Any) -> None:
-        """Send a segment; `by` is None if it is the timer's."""
+        """Send a segment; `by` is None if it is the timer's.
+
+        OSError or RuntimeError (no route, no buffers) says that it could not be sent.
+        """
 
     def connect(self, conn: Conn, by: Any) -> bool:
         """Make the connection of a complete handshake; False: there is no room.
@@ -74,6 +79,7 @@ class Front:
         self._host, self._endpoint = host, dict(endpoint or {})
         self._ports, self._lock = set[int](), threading.RLock()
         self._connecting = False
+        self.unsent = 0  # segments that send() could not send
         self.engine.listen(1, **self._endpoint).close()  # now rather than by a packet
 
     def segment(self, src: bytes, dst: bytes, tcp: Buffer, by: Any = None) -> bool:
@@ -94,7 +100,9 @@ class Front:
             verdict = self.engine.segment(src, dst, tcp, self._host.now())
             made = verdict.conn is not None and self._connect(verdict.conn, by)
         if verdict.reply is not None:
-            self._host.send(verdict.reply, by)
+            if not self._send(verdict.reply, by):
+                with self._lock:
+                    self.engine.unsent(verdict.reply)
             return False
         return made or verdict.kind is Kind.PASS
 
@@ -108,12 +116,21 @@ class Front:
             self.engine.accepted(conn, ok=made)
         return made
 
+    def _send(self, reply: Segment, by: Any) -> bool:
+        """Send a segment; False: it could not be sent, and is lost."""
+        try:
+            self._host.send(reply, by)
+        except (OSError, RuntimeError):  # as to many a spoofed source
+            self.unsent += 1
+            return False
+        return True
+
     def run(self) -> float:
         """Send what is due; return after how many seconds to call it again."""
         with self._lock:
             due, at = self.engine.poll(self._host.now()), self.engine.next_deadline()
         for packet in due:
-            self._host.send(Segment.of_packet(packet), None)
+            self._send(Segment.of_packet(packet), None)
         wait = WAIT_MAX if at is None else at - self._host.now()
         return min(max(wait, WAIT_MIN), WAIT_MAX)
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .front import Front, ports
-
-if TYPE_CHECKING:
-    from .. import Conn, Segment, Sysctl
+from .front import Conn, Front, Segment, Sysctl, ports
 
 
 class Adapter(Front):
@@ -24,11 +20,10 @@ class Adapter(Front):
         self._proto = import_module(package.replace("pytcp", "net_proto"))
         sockets = f"{package}.{'' if 'pmd' in package else 'runtime.'}socket"
         self._ids = import_module(f"{sockets}.tcp__metadata").TcpMetadata
-        self._tcp = self._proto.IpProto.TCP
+        tcp = self._tcp = self._proto.IpProto.TCP
         for face in stack.interfaces.values():
             for registry in (face._ip4_proto_registry, face._ip6_proto_registry):
-                plain = registry.get(self._tcp)
-                registry.register(self._tcp, partial(self._receive, face, plain))
+                registry.register(tcp, partial(self._receive, face, registry.get(tcp)))
         self.start()
 
     def now(self) -> float:
@@ -55,9 +50,8 @@ class Adapter(Front):
         """Give PyTCP the SYN: the session that listens becomes the connection's."""
         _, plain, listener = by
         session, rx = listener._tcp_session, self._proto.PacketRx(conn.syn_packet())
-        numbers, following = session._snd_seq, (conn.iss + 1) & 0xFFFFFFFF
-        numbers.reset_to(iss=conn.iss)
-        numbers.nxt = numbers.max = session._tx.seq_mod = following  # as if sent
+        (numbers := session._snd_seq).reset_to(iss=conn.iss)
+        numbers.nxt = numbers.max = session._tx.seq_mod = conn.snd_nxt
         getattr(self._proto, f"Ip{conn.family}Parser")(rx)
         plain(rx)
         session._win.rcv_wsc = conn.rcv_wscale or 0
@@ -70,9 +64,8 @@ class Adapter(Front):
         src, dst = address(reply.src), address(reply.dst)
         words = {f"{v}__local_address": src, f"{v}__remote_address": dst}
         words |= {f"{v}__{proto}": self._tcp, f"{v}__payload": reply.tcp()}
-        with suppress(RuntimeError):  # no route, as to many a spoofed source
-            face = by[0] if by else self._stack.egress_packet_handler(dst)
-            getattr(face, f"send_{v}_packet")(**words)
+        face = by[0] if by else self._stack.egress_packet_handler(dst)
+        getattr(face, f"send_{v}_packet")(**words)
 
 
 install = Adapter

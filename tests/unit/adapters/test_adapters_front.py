@@ -180,13 +180,13 @@ def test_endpoint_that_cannot_be_is_refused_at_once():
 
 
 def test_host_that_raises_in_the_thread_is_reported_and_asked_again(monkeypatch):
-    """A link that is down for a moment does not end the timer."""
+    """A fault of its own does not end the timer."""
     host, reports, waits = Paper(), [], []
     shield = Front(host)
     give(shield, 4, SYN, 1000)
 
     def refuse(reply, by):
-        raise OSError("link down")
+        raise ValueError("link down")
 
     def sleep(wait):
         waits.append(wait)
@@ -218,7 +218,7 @@ def test_host_that_raises_in_a_loop_is_reported_and_asked_again(monkeypatch):
         def refuse(reply, by):
             host.send = lambda *words: sent.set()
             host.clock += 3
-            raise OSError("link down")
+            raise ValueError("link down")
 
         host.send = refuse
         host.clock += 3
@@ -227,6 +227,45 @@ def test_host_that_raises_in_a_loop_is_reported_and_asked_again(monkeypatch):
 
     asyncio.run(handshake())
     assert ["link down"] == [str(report["exception"]) for report in reports]
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError, BlockingIOError])
+def test_reply_that_cannot_be_sent_leaves_no_entry_and_raises_nothing(family, error):
+    """A spoofed source may have no route; the host's reception goes on."""
+    host = Paper()
+    shield, send = Front(host), host.send
+
+    def refuse(reply, by):
+        raise error("no route")
+
+    host.send = refuse
+    assert not give(shield, family, SYN, 1000)
+    assert (1, 0) == (shield.unsent, shield.engine.stats.sc_added)
+    host.send = send
+    assert not give(shield, family, SYN, 1000)
+    assert (1, 1) == (shield.unsent, len(host.sent))
+
+
+def test_due_syn_ack_that_cannot_be_sent_costs_no_other():
+    """It stays, and is due again."""
+    host = Paper()
+    shield, refused = Front(host), []
+    for port in range(80, 84):
+        give(shield, 4, SYN, 1000, dport=port)
+    host.sent.clear()
+
+    def send(reply, by):
+        if reply.sport in (80, 82):
+            refused.append(reply.sport)
+            raise OSError("no route")
+        host.sent.append((reply, by))
+
+    host.send = send
+    for _ in range(2):
+        host.clock += 3
+        shield.run()
+    assert [80, 80, 82, 82] == sorted(refused)
+    assert (4, 4) == (shield.unsent, len(host.sent))
 
 
 @pytest.mark.parametrize("threads", [4])

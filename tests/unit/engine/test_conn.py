@@ -78,6 +78,12 @@ def test_conn_is_a_value():
         one.iss = 3
 
 
+@pytest.mark.parametrize(("iss", "following"), [(7, 8), (0xFFFFFFFF, 0)])
+def test_snd_nxt_follows_the_syn_ack(iss, following):
+    """Modulo 2^32."""
+    assert following == conn(iss=iss).snd_nxt
+
+
 def test_conn_needs_every_member_and_no_other():
     """A misspelt member is named."""
     with pytest.raises(TypeError, match="colour"):

@@ -117,13 +117,65 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
 }
 
 /*
- * A rule or a translation may keep what is made here from the listener.  So a service on which nothing has arrived yet
- * gets a few connections first, and SYNs are the kernel's until one of them is seen to be there, or the process judges.
+ * Does the kernel have this connection?  The cookie met a listener, so there was none then; and it is the one with
+ * the cookie's numbers, which a TIME-WAIT no longer tells.
  */
 static inline bool
-answer_waits(const struct shield_service *service)
+answer_is_there(void *context, const struct shield_trial *trial, uint32_t tuple_size)
 {
-    return service->made >= SHIELD_TRIAL && service->seen == 0 && service->trusted == 0;
+    uint32_t snd_una, rcv_nxt;
+    uint64_t acked, received;
+    bool there = false;
+
+    struct bpf_sock *socket = socket_lookup(context, trial->tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
+    if (socket == NULL)
+        return false;
+    void *tcp = socket->state == BPF_TCP_LISTEN ? NULL : socket_tcp(socket);
+    if (tcp != NULL) {
+        KERNEL_SND_UNA(snd_una, tcp);
+        KERNEL_RCV_NXT(rcv_nxt, tcp);
+        KERNEL_ACKED(acked, tcp);
+        KERNEL_RECEIVED(received, tcp);
+        there = snd_una - (uint32_t)acked - 1 == trial->iss && rcv_nxt - (uint32_t)received - 1 == trial->irs;
+    } else {
+        there = socket->state == BPF_TCP_TIME_WAIT;
+    }
+    socket_release(socket);
+    return there;
+}
+
+/*
+ * A rule or a translation may keep what is made here from the listener.  So a service on which nothing has arrived yet
+ * gets a few connections first, and SYNs are the kernel's until it has one of those, or the process judges.  Each SYN
+ * asks: the kernel has it when the batch is over in which its ACK came, whether or not its client speaks.
+ */
+static inline bool
+answer_waits(void *context, struct shield_service *service, uint32_t tuple_size)
+{
+    if (service->made < SHIELD_TRIAL || service->seen != 0 || service->trusted != 0)
+        return false;
+    for (int i = 0; i < SHIELD_TRIAL; i++) {
+        if (answer_is_there(context, &service->trial[i], tuple_size)) {
+            service->seen = 1;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Notes a connection that was made of a cookie, while SYNs may have to ask for it. */
+static inline void
+answer_made(struct shield_service *service, const uint32_t tuple[static 9], uint32_t iss, uint32_t irs)
+{
+    if (service->seen == 0 && service->trusted == 0) {
+        struct shield_trial *trial = &service->trial[service->made % SHIELD_TRIAL];
+
+        for (int i = 0; i < 9; i++)
+            trial->tuple[i] = tuple[i];
+        trial->iss = iss;
+        trial->irs = irs;
+    }
+    service->made++;
 }
 
 /* Half of the buffer is for data (tcp_win_from_space), and what is beyond would be dropped.  Whole segments. */
@@ -150,7 +202,7 @@ answer(void *context, const struct shield_config *config, struct shield_service 
     struct listener listener = {0};
     enum answer decided = ANSWER_PASS;
 
-    if (config->mode == SHIELD_OFF || service->refused != 0 || answer_waits(service)) {
+    if (config->mode == SHIELD_OFF || service->refused != 0 || answer_waits(context, service, tuple_size)) {
         counters->off++;
         return ANSWER_PASS;
     }

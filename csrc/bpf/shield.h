@@ -85,6 +85,11 @@ struct shield_service6 {
     uint16_t port;
     uint16_t reserved;
 };
+struct shield_trial {   /* a connection that was made of a cookie */
+    uint32_t tuple[9];   /* addresses and ports, raw; of IPv4 the first three */
+    uint32_t iss;
+    uint32_t irs;
+};
 struct shield_service {
     uint64_t flood_ns;   /* until then SYNs get cookies in mode auto */
     uint64_t refused;    /* cookies that the kernel refused; from the first on SYNs are its own */
@@ -93,6 +98,7 @@ struct shield_service {
     uint32_t seen;       /* packets of such connections, which the kernel has */
     uint32_t trusted;    /* 1: it had some before */
     uint32_t reserved;
+    struct shield_trial trial[SHIELD_TRIAL]; /* the last ones that were made, until one was seen */
 };
 
 /*

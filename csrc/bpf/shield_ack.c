@@ -282,7 +282,8 @@ static inline int
 redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
        const struct shield_config *config, struct shield_service *service,
        struct shield_counters *counters, const struct ack *ack,
-       const struct shield_redeemed *key, uint64_t takes)
+       const struct shield_redeemed *key, const uint32_t tuple[static 9],
+       uint64_t takes)
 {
     struct listener listener = {0};
     const uint32_t *address = scratch->ip + (ack->tuple.v6 ? 6 : 4);
@@ -316,7 +317,8 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
         return TC_NEXT;
     }
     counters->redeemed++;
-    service->made += takes == 1;
+    if (takes == 1)
+        answer_made(service, tuple, ack->iss, ack->irs);
     scratch->taken++;
     uint64_t stamp = (ack->now_ns & ~TAKES_MASK) | takes;
     map_update(&redeemed, key, &stamp, BPF_ANY);
@@ -444,7 +446,7 @@ take(struct __sk_buff *skb, struct scratch *scratch,
         counters->elsewhere++;
     } else {
         action = redeem(skb, socket, scratch, config, service, counters, ack,
-                        &key, takes + (takes < TAKES_MAX));
+                        &key, tuple, takes + (takes < TAKES_MAX));
     }
     socket_release(socket);
     return action;

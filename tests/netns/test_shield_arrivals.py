@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 from namespace import PEERS, wait_until
-from shield_rig import TC_NEXT, XDP_PASS, Rig
+from shield_rig import TC_NEXT, TC_REDIRECT, XDP_PASS, XDP_TX, Rig
 from test_shield import SERVER, Shielded
 from test_shield_packets import MAC, sent
 from test_shield_programs import answer, answered, linux_syn, minted
 
 from syncache._core import bpf as _core_bpf
 from syncache._core import shield as core
+from syncache._core.mirror import layout
 from syncache.links.shield_services import place_of, write_service
 
 pytestmark = pytest.mark.skipif(
@@ -36,11 +38,12 @@ def rig():
     made.close()
 
 
-def put(rig, family, **fields):
+def put(rig, family, trials=b"", **fields):
     """Have a service as the programs would leave it."""
     key = write_service(SERVER[family], rig.port)
     value = {"made": 0, "seen": 0, "trusted": 0} | fields
     content = core.SERVICE.pack(0, 0, 0, *value.values())
+    content = content[: -len(trials)] + trials if trials else content
     if family == 4:
         at = place_of(key).to_bytes(4, "little")
         _core_bpf.update(rig.object.maps["places"], at, key + content)
@@ -69,6 +72,94 @@ def test_service_of_which_nothing_was_seen_gets_no_more_cookies(rig, family):
     assert XDP_PASS == rig.xdp(segment.packet()).verdict
     assert TC_NEXT == rig.skb(segment.packet()).verdict
     assert 2 == rig.counters()["off"]
+
+
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21  # <linux/tcp.h>
+RECEIVED, SENT = 1, 2  # queues
+TRIED = layout("shield_trial")
+LOOPBACK = {4: ("127.0.0.1", socket.AF_INET), 6: ("::1", socket.AF_INET6)}
+
+
+@pytest.fixture
+def connected(rig, request):
+    """A connection of the kernel's, of a client that says nothing: both its ends."""
+    family = request.getfixturevalue("family")
+    address, kind = LOOPBACK[family]
+    with socket.socket(kind) as client:
+        client.connect((address, rig.port))
+        (one,) = [each for each in rig.listeners if each.family == kind]
+        with one.accept()[0] as server:
+            yield client, server
+
+
+def tried(server, wrong=0):
+    """Return a connection as the programs note it, perhaps of other numbers."""
+    option = socket.IPPROTO_TCP
+    server.setsockopt(option, TCP_REPAIR, 1)
+    numbers = []
+    for queue in (SENT, RECEIVED):
+        server.setsockopt(option, TCP_REPAIR_QUEUE, queue)
+        number = server.getsockopt(option, TCP_QUEUE_SEQ)
+        numbers.append((number - 1 + wrong) % 2**32)
+    server.setsockopt(option, TCP_REPAIR, -1)
+    words = b""
+    for address, *_ in (server.getpeername(), server.getsockname()):
+        words += socket.inet_pton(server.family, address)
+    for _, port, *_ in (server.getpeername(), server.getsockname()):
+        words += port.to_bytes(2, "big")
+    words = words.ljust(36, b"\0")
+    return words + b"".join(number.to_bytes(4, sys.byteorder) for number in numbers)
+
+
+@pytest.mark.parametrize("at", range(core.TRIAL))
+@pytest.mark.parametrize("family", [4, 6])
+def test_syn_finds_a_connection_of_a_cookie_whose_client_is_silent(
+    rig, connected, family, at
+):
+    """By its numbers; what is in TIME-WAIT tells none."""
+    client, server = connected
+    segment = linux_syn(rig, family)
+
+    def waiting(one):
+        trials = [bytes(TRIED.size)] * core.TRIAL
+        trials[at] = one
+        put(rig, family, b"".join(trials), made=core.TRIAL)
+
+    waiting(tried(server, wrong=1))
+    for run, passes in ((rig.xdp, XDP_PASS), (rig.skb, TC_NEXT)):
+        assert passes == run(segment.packet()).verdict
+    assert 2 == rig.counters()["off"]
+    one = tried(server)
+    for program in (rig.xdp, rig.skb):
+        waiting(one)
+        assert program(segment.packet()).verdict in {XDP_TX, TC_REDIRECT}
+        assert (core.TRIAL, 1) == state(rig, family)
+    server.shutdown(socket.SHUT_WR)
+    assert client.recv(1) == b""
+    client.close()
+    assert server.recv(1) == b""
+    server.close()
+    waiting(tried_numbers_of_none(one))
+    answered(rig, segment)
+
+
+def tried_numbers_of_none(one):
+    return one[:36] + bytes(8)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_clients_that_are_silent_from_the_first_on_are_all_answered(shielded, family):
+    """Each is there by the time of the next SYN: none waits for another to speak."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    hold = {"role": "connect", "address": SERVER[family], "port": 80, "hold": True}
+    words = (sys.executable, PEERS / "kernel_tcp.py", json.dumps(hold))
+    for number in range(1, 6):
+        silent = shielded.wire.client.start(*words, stdin=subprocess.PIPE)
+        assert "connected\n" == silent.stdout.readline(), silent.stderr.read()
+        wait_until(lambda: number == shielded.counters()["redeemed"])  # noqa: B023
+    counted = shielded.counters()
+    assert (5, 5, 0) == (counted["syn"], counted["synack"], counted["off"])
 
 
 @pytest.mark.parametrize("family", [4, 6])

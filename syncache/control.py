@@ -288,7 +288,7 @@ async def start_control(
                     writer.write(reply)
                     await writer.drain()
                     await asyncio.sleep(0)  # others have their turn
-        except (ConnectionError, ValueError):
+        except (ConnectionError, ValueError, MemoryError):
             pass
         finally:
             talks.pop(writer, None)

@@ -24,6 +24,7 @@ from ..observer import made
 from ..ring import Ring
 from ..stack import Stack
 from ..tcp.state import State
+from .reserve import Reserve
 from .server import Server
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Host:
                 stack.syncache, self._link_counts, lambda: {"connections": stack.room}
             )
         self._on_alarm = on_alarm
+        self._reserve = Reserve()
         self._blocked = False  # the link takes no more packets now
         self._awake = False  # _pump is scheduled, or runs
         self._timer: asyncio.TimerHandle | None = None
@@ -238,6 +240,11 @@ class Host:
             self._awake = True
             self.loop.call_soon(self._turn)
 
+    def lack_memory(self) -> None:
+        """There is no memory: go on with the reserve."""
+        self._reserve.spend()
+        self.wake()
+
     # The loop
 
     def _begin(self) -> None:
@@ -325,6 +332,9 @@ class Host:
                     break
         except OSError as error:
             self._fail(error)
+        except MemoryError:
+            self.lack_memory()
+            self.loop.call_later(LINGER_STEP, self._receive)  # the rest of the ring
         finally:
             self._awake = False
         self._pump()
@@ -384,6 +394,9 @@ class Host:
         except OSError as error:
             self._fail(error)
             return
+        except MemoryError:
+            self.lack_memory()
+            is_silent = False
         finally:
             self._awake = False
         if not is_silent:
@@ -425,7 +438,10 @@ class Host:
         self._timer = None
         if self._is_over():
             return
-        self.stack.handle_timer(self.loop.time())
+        try:
+            self.stack.handle_timer(self.loop.time())
+        except MemoryError:
+            self.lack_memory()
         if self._link_deadline and not self._blocked:
             self._receive()
         else:
@@ -436,13 +452,27 @@ class Host:
     def _tell_events(self) -> None:
         event = self.stack.next_event()
         while event is not None:
-            self._handlers[type(event)](event)
+            try:
+                self._handlers[type(event)](event)
+            except MemoryError:
+                self._give_up(event)
             event = self.stack.next_event()
+
+    def _give_up(
+        self, event: Accepted | Readable | EndOfStream | Writable | Closed
+    ) -> None:
+        """End the connection whose event found no memory."""
+        self.lack_memory()
+        if isinstance(event, Accepted):
+            self._on_accepted(event)  # the others that wait: they are refused
+        elif transport := self._transports.get(event.connection):
+            transport.abort()
 
     def _on_accepted(self, event: Accepted) -> None:
         server = self._servers.get(event.listener)
+        has_room = self._reserve.has_room()
         while (connection := event.listener.accept()) is not None:
-            welcome = self.admit is None or self.admit(connection.conn)
+            welcome = has_room and (self.admit is None or self.admit(connection.conn))
             transport = server.accept(connection) if server and welcome else None
             if transport is None:
                 connection.abort()

@@ -89,6 +89,9 @@ class FileServer:
             await self._converse(reader, writer)
         except (OSError, asyncio.TimeoutError, h11.LocalProtocolError):
             writer.transport.abort()
+        except MemoryError:
+            writer.transport.abort()
+            raise  # the loop's owner hears of it
         finally:
             writer.close()
             with contextlib.suppress(OSError):

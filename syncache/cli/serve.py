@@ -224,6 +224,7 @@ async def serve(
         if look_out is not None and host.lookout is not None:
             look_out(host.lookout)
         host.observer, host.logs_loss = observer, opts.logs_loss(options)
+        asyncio.get_running_loop().set_exception_handler(forgiving(host))
         await stack.enter_async_context(host)
         if source is not None:
             stack.callback(watch(source, host, output).close)
@@ -292,13 +293,30 @@ def watch(source: keys.KeySource, host: Host, output: Output) -> keys.KeyWatch:
     return watching
 
 
+def forgiving(
+    host: Host,
+) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Return a handler of what callbacks raise: want of memory is said once."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if isinstance(context.get("exception"), MemoryError):
+            host.lack_memory()
+        else:
+            loop.default_exception_handler(context)
+
+    return handle
+
+
 async def end(host: Host, service: Service) -> None:
     """Wait for a signal, or for the loss of the link."""
     assert host.closed is not None
     while not service.stopping and not host.closed.done():
-        service.turn(time.monotonic())
-        service.tables_wanted()  # SIGUSR1 is for the in-line boxes
-        await asyncio.wait([host.closed], timeout=TURN_SECONDS)
+        try:
+            service.turn(time.monotonic())
+            service.tables_wanted()  # SIGUSR1 is for the in-line boxes
+            await asyncio.wait([host.closed], timeout=TURN_SECONDS)
+        except MemoryError:
+            host.lack_memory()
     if host.closed.done() and (error := host.closed.result()) is not None:
         raise error
 

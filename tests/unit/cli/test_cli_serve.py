@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import types
 
 import pytest
 
@@ -110,3 +111,46 @@ def test_echo_reads_no_more_than_its_peer_takes():
     echo.pause_writing()
     echo.resume_writing()
     assert [b"one", "pause", "resume"] == transport.did
+
+
+def test_want_of_memory_in_a_callback_is_no_traceback(caplog):
+    """Anything else that a callback raises is."""
+    lacking = []
+    host = types.SimpleNamespace(lack_memory=lambda: lacking.append(1))
+
+    async def fail(error):
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(serve.forgiving(host))
+        loop.call_exception_handler({"message": "a callback", "exception": error})
+
+    asyncio.run(fail(MemoryError()))
+    assert lacking == [1]
+    assert not caplog.records
+    asyncio.run(fail(ValueError("a mistake")))
+    assert lacking == [1]
+    assert "a callback" in caplog.text
+
+
+def test_service_goes_on_when_its_turn_finds_no_memory():
+    """It ends by a signal, as before."""
+    turns, lacking = [], []
+
+    def turn(_):
+        turns.append(1)
+        if len(turns) == 1:
+            raise MemoryError
+        service.stopping = True
+
+    service = types.SimpleNamespace(
+        stopping=False, turn=turn, tables_wanted=lambda: False
+    )
+
+    async def until_the_end():
+        closed = asyncio.get_running_loop().create_future()
+        host = types.SimpleNamespace(
+            closed=closed, lack_memory=lambda: lacking.append(1)
+        )
+        await serve.end(host, service)
+
+    asyncio.run(until_the_end())
+    assert (len(turns), len(lacking)) == (2, 1)

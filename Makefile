@@ -6,7 +6,7 @@
 #   make test-core   C units and a short differential run, seconds
 #   make soak        a hundred million random steps of it
 #   make bad-input   packets without end, spoiled, under sanitizers
-#   make mutate      small faults in the core, and which no test notices
+#   make mutate      small faults in C and Python, and which no test notices
 #   make shield      a million SYNs, ACKs and spliced segments, the kernel's programs
 #                    against the core
 #   make handshakes  a million handshakes with the kernel, 10 minutes
@@ -131,13 +131,23 @@ soak-short:
 	@$(NEED) cc gcc
 	@$(MAKE_ALONE) -C tests/c STEPS=10000000 follow-run
 
-# Hours on two processors; ARGS="--room flow --count 100" is one part of it.
+# An hour on two quiet processors: a sample of each part, which ends after MINUTES.
+# `make mutate-core` (a room of csrc) or `make mutate-tcp` (a package) is one part,
+# ARGS="--count 0 --minutes 600" all of it; each says which mutants are alive.
 ROOMS := core flow link
+PACKAGES := _core acl adapters aio alerts cli fleet ios links tcp top tunables
+MINUTES ?= 5
 mutate: $(EXTENSION)
 	@$(PY) tests/tools/mutate.py --faults
-	@set -e; for room in $(if $(findstring --room,$(ARGS)),'',$(ROOMS:%='--room %')); do \
-		$(PY) tests/tools/mutate.py $$room $(ARGS); \
-	done
+	@code=0; for part in $(ROOMS) $(PACKAGES); do \
+		$(MAKE) mutate-$$part || code=1; \
+	done; exit $$code
+
+$(ROOMS:%=mutate-%): mutate-%: $(EXTENSION)
+	@$(PY) tests/tools/mutate.py --room $* --minutes $(MINUTES) $(ARGS)
+
+$(PACKAGES:%=mutate-%): mutate-%: $(EXTENSION)
+	@$(PY) tests/tools/mutate_python.py --package $* --minutes $(MINUTES) $(ARGS)
 
 handshakes: $(EXTENSION)
 	@$(PY) tests/netns/handshakes.py --count 1000000 $(ARGS)

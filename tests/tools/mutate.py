@@ -2,7 +2,7 @@
 Mutation testing of csrc: how many small faults do the tests of a room notice?
 
     python tests/tools/mutate.py [--room core|flow|link] [--count 500] [--seed 1]
-                                 [--file STEM] [--list]
+                                 [--file STEM] [--minutes 60] [--list]
     python tests/tools/mutate.py --faults
 
 A mutant is one source line changed by one operator.  It is killed if it does not
@@ -27,6 +27,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -302,9 +304,7 @@ def chosen(room: str, count: int, seed: int, stem: str | None) -> list[Mutant]:
     pool = [mutant for path in paths for mutant in mutants(path)]
     if count == 0 or count >= len(pool):
         return pool
-    return sorted(
-        random.Random(seed).sample(pool, count), key=lambda m: (m.path, m.line)
-    )
+    return random.Random(seed).sample(pool, count)
 
 
 def equivalents() -> set[str]:
@@ -315,20 +315,29 @@ def equivalents() -> set[str]:
     return {line for line in lines if line and not line.startswith(("#", " "))}
 
 
-def judge(bench: Bench, sample: list[Mutant]) -> tuple[int, int]:
-    """Print the survivors as they are found; return how many, and how many more
-    are explained as equivalent."""
+def judge(bench: Bench, sample: list[Mutant], minutes: float) -> Counter[str]:
+    """Print the survivors as they are found; return how many had which fate.
+
+    Mutants whose turn does not come in time have none.
+    """
     known = equivalents()
-    survived = explained = 0
+    end = time.monotonic() + 60 * minutes
+    fates: Counter[str] = Counter()
+
+    def one(mutant: Mutant) -> None:
+        if time.monotonic() >= end:
+            return
+        if not bench.survives(mutant.files()):
+            fates["killed"] += 1
+        elif mutant.key in known:
+            fates["equivalent"] += 1
+        else:
+            fates["survived"] += 1
+            print(mutant, flush=True)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        fates = pool.map(lambda mutant: bench.survives(mutant.files()), sample)
-        for mutant, alive in zip(sample, fates, strict=True):
-            if alive and mutant.key in known:
-                explained += 1
-            elif alive:
-                survived += 1
-                print(mutant, flush=True)
-    return survived, explained
+        list(pool.map(one, sample))
+    return fates
 
 
 def seeded() -> int:
@@ -351,6 +360,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--room", choices=ROOMS, default="core", help="a part of csrc")
     parser.add_argument("--file", metavar="STEM", help="only csrc/ROOM/STEM.c")
+    parser.add_argument("--minutes", type=float, default=60, help="then it ends")
     parser.add_argument("--list", action="store_true", help="print, run nothing")
     parser.add_argument(
         "--faults", action="store_true", help="put in those of seeded_faults.py instead"
@@ -371,12 +381,12 @@ def main() -> int:
             untouched = next(iter(sorted((CSRC / options.room).glob("*.c"))))
             if not bench.survives({untouched: untouched.read_text()}):
                 sys.exit("mutate: the tests fail on the unchanged sources")
-        survived, explained = judge(bench, sample)
-    judged = len(sample) - explained
-    rate = 1 - survived / judged
+        fates = judge(bench, sample, options.minutes)
+    rate = fates["killed"] / max(1, fates["killed"] + fates["survived"])
     print(
-        f"{len(sample)} mutants, {judged - survived} killed, {explained} equivalent, "
-        f"{survived} survived: {rate:.1%} (seed {options.seed})"
+        f"{options.file or options.room}: {fates.total()} of {len(sample)} mutants, "
+        f"{fates['killed']} killed, {fates['equivalent']} equivalent, "
+        f"{fates['survived']} survived: {rate:.1%} (seed {options.seed})"
     )
     return 0 if rate >= FLOOR else 1
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from mutate import CSRC, ROOMS, changes, code_of, mutants
+from mutate_python import function_of, own_tests, packages
+from python_mutants import mutants as python_mutants
 from seeded_faults import FAULTS, Fault
 
 
@@ -36,3 +38,41 @@ def test_every_file_with_code_has_mutants(room: str) -> None:
     """A file that the script cannot read would count as tested."""
     for path in (CSRC / room).glob("*.c"):
         assert mutants(path), path
+
+
+MODULE = """
+__all__ = ["f"]
+def f(a: int | None) -> int | None:
+    if a is None and g(1, a):
+        h()
+    return a + 2
+"""
+
+
+def test_python_mutants_are_those_of_each_place_with_behaviour() -> None:
+    """Not of annotations and of what a module exports."""
+    assert [
+        (m.operator, m.before, m.after) for m in python_mutants("m.py", MODULE)
+    ] == [
+        ("condition", "a is None and g(1, a)", "(not (a is None and g(1, a)))"),
+        ("logic", "a is None and g(1, a)", "((a is None) or (g(1, a)))"),
+        ("operand", "a is None and g(1, a)", "((a is None))"),
+        ("operand", "a is None and g(1, a)", "((g(1, a)))"),
+        ("relation", " is ", " is not "),
+        ("constant", "1", "0"),
+        ("arguments", "1, a", "a, 1"),
+        ("deletion", "h()", "pass"),
+        ("result", "return a + 2", "return None"),
+        ("arithmetic", " + ", " - "),
+        ("constant", "2", "3"),
+    ]
+    for mutant in python_mutants("m.py", MODULE):
+        compile(mutant.apply(MODULE), "m.py", "exec")
+        assert function_of(MODULE, mutant) == ("f", 3)
+
+
+def test_python_modules_have_tests_of_their_own() -> None:
+    """A module without them would be judged by others' alone."""
+    for path in (path for paths in packages().values() for path in paths):
+        if not path.stem.startswith("__"):
+            assert own_tests(path), path

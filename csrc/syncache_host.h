@@ -144,13 +144,16 @@ uint64_t syncache_ticks(struct syncache_ticks_state *clock, uint32_t ticks, uint
 
 /*
  * The engine, and the state that a stack with its own connections and listeners would keep beside it: a clock of 64
- * bits, keys in time, the ports, and the order of the calls.  The caller fills in the fields from `endpoint` on and
+ * bits, keys in time, the ports, and the order of the calls.  The caller fills in the fields from `mss` on and
  * leaves the others to syncache_front_init(); `cache` may be used with every call of syncache.h.
  */
 struct syncache_front {
     struct syncache *cache;
     struct syncache_clock_state clock;
     const struct syncache_conn *connecting;        /* that of connect(), as long as it runs */
+    uint16_t mss_least;                            /* of all `mss`, for SYN-ACKs that are sent again */
+    uint16_t mss;                                  /* announced and used by the next call: the interface's;
+                                                      0: by the endpoint's mtu and mss_max */
     struct syncache_endpoint endpoint;             /* every port's, but for lport */
     bool ts_per_tuple;                             /* false: timestamps are `now_ms` itself */
     void (*entropy)(void *bytes, size_t size);     /* fills in bytes that nobody can guess */

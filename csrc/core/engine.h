@@ -78,6 +78,7 @@ struct syncache {
     struct refusals refusals;
     uint32_t poll_cursor;             /* bucket where a poll that filled its ring goes on */
     uint16_t turn;                    /* counts the calls with packets: what known tuples may bring to one */
+    uint16_t front_mss;               /* announced and used in this call of a front; 0: the endpoint's */
     uint8_t wscale;                   /* ours, from maxsockbuf, where the endpoint does not say */
     uint8_t wscale_before;
     bool started;

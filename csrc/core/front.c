@@ -8,6 +8,7 @@
 #include "../syncache_host.h"
 #include "bytes.h"
 #include "endpoint.h"
+#include "engine.h"
 
 #include <assert.h>
 #include <string.h>
@@ -41,6 +42,7 @@ syncache_front_init(struct syncache_front *front, uint32_t now_ms, void *block,
     assert(front != NULL && front->entropy != NULL);
     front->cache = NULL;
     front->connecting = NULL;
+    front->mss_least = 0;
     front->clock = (struct syncache_clock_state){0};
     endpoint.lport = 1; /* any */
     if (!endpoints_valid(&endpoint) || !syncache_config_fit(&config, size))
@@ -67,6 +69,15 @@ syncache_front_listen(struct syncache_front *front, uint16_t lport)
            syncache_listen(front->cache, &endpoint, &number);
 }
 
+/* The MSS of the packet's interface holds for its call; repeats go by any. */
+static void
+front_tell_mss(struct syncache_front *front)
+{
+    front->cache->front_mss = front->mss;
+    if (front->mss_least == 0 || front->mss < front->mss_least)
+        front->mss_least = front->mss;
+}
+
 enum syncache_verdict
 syncache_front_segment(struct syncache_front *front, uint32_t now_ms,
                        uint8_t family, const void *faddr, const void *laddr,
@@ -79,6 +90,7 @@ syncache_front_segment(struct syncache_front *front, uint32_t now_ms,
     result->reply_size = 0;
     if (front->cache == NULL)
         return SYNCACHE_PASS_NO_ENDPOINT;
+    front_tell_mss(front);
     verdict = syncache_segment(front->cache, now, family, faddr, laddr, 0,
                                segment, segment_size, payload_size,
                                SYNCACHE_CHECKSUM_VALID, result);
@@ -88,6 +100,7 @@ syncache_front_segment(struct syncache_front *front, uint32_t now_ms,
         verdict = syncache_segment(front->cache, now, family, faddr, laddr, 0,
                                    segment, segment_size, payload_size,
                                    SYNCACHE_CHECKSUM_VALID, result);
+    front->cache->front_mss = 0;
     return verdict;
 }
 
@@ -96,11 +109,15 @@ syncache_front_poll(struct syncache_front *front, uint32_t now_ms,
                     uint8_t packet[SYNCACHE_REPLY_MAX])
 {
     uint64_t now = syncache_clock(&front->clock, now_ms);
+    uint32_t size;
 
     if (front->cache == NULL)
         return 0;
     front_renew(front, now);
-    return syncache_poll_one(front->cache, now, packet);
+    front->cache->front_mss = front->mss_least;
+    size = syncache_poll_one(front->cache, now, packet);
+    front->cache->front_mss = 0;
+    return size;
 }
 
 /* Offers the connection to the stack; returns whether it has it now. */

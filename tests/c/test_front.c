@@ -268,6 +268,57 @@ test_input_sends_replies_and_makes_connections(void)
     }
 }
 
+static uint32_t
+sent_mss(void)
+{
+    const uint8_t *options = sent + syncache_tcp_offset(sent) + 20;
+
+    EXPECT_EQ(2, options[0]); /* always the first */
+    return load16_be(options + 2);
+}
+
+static void
+test_mss_is_that_of_each_segments_interface(void)
+{
+    static const uint16_t of_interface[] = {536, 9000, 0, 216, 1};
+
+    for (uint8_t version = 4; version <= 6; version += 2) {
+        begin();
+        for (size_t i = 0; i < 5; i++) {
+            uint32_t mss = of_interface[i];
+
+            front.mss = of_interface[i];
+            EXPECT_EQ(SYNCACHE_REPLY,
+                      input(version, SYN, 1000 + (uint32_t)i, 0, 0));
+            if (mss == 0) /* the endpoint's mtu of 1500 */
+                mss = version == 4 ? 1460 : 1440;
+            if (mss < 216) /* minmss */
+                mss = 216;
+            EXPECT_EQ(mss, sent_mss());
+            EXPECT_EQ(SYNCACHE_ACCEPT, input(version, ACK, 1001 + (uint32_t)i,
+                                             sent_iss() + 1, 0));
+            EXPECT_EQ(mss < 1460 ? mss : 1460, made.peer_mss);
+        }
+    }
+}
+
+static void
+test_syn_ack_sent_again_has_the_least_mss(void)
+{
+    begin();
+    front.mss = 536;
+    EXPECT_EQ(SYNCACHE_PASS, input(4, ACK, 7, 7, 0));
+    front.mss = 9000;
+    EXPECT_EQ(SYNCACHE_REPLY, input(4, SYN, 1000, 0, 0));
+    EXPECT_EQ(9000, sent_mss());
+    clock_ms += 2000;
+    (void)syncache_front_run(&front, clock_ms);
+    EXPECT_EQ(2, sent_count);
+    EXPECT_EQ(536, sent_mss());
+    EXPECT_TRUE(syncache_front_init(&front, clock_ms, block, sizeof block));
+    EXPECT_EQ(0, front.mss_least);
+}
+
 static void
 test_full_accept_queue_is_answered_by_nothing_and_offered_again(void)
 {
@@ -375,6 +426,8 @@ static const struct test tests[] = {
     TEST(test_endpoint_that_is_not_valid_makes_no_engine),
     TEST(test_without_an_engine_the_stack_is_on_its_own),
     TEST(test_input_sends_replies_and_makes_connections),
+    TEST(test_mss_is_that_of_each_segments_interface),
+    TEST(test_syn_ack_sent_again_has_the_least_mss),
     TEST(test_full_accept_queue_is_answered_by_nothing_and_offered_again),
     TEST(test_stray_segment_is_the_stacks),
     TEST(test_header_longer_than_tcps_is_dropped),

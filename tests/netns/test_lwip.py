@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,28 @@ def test_options_in_two_buffers_are_read(namespace, shielded: Path) -> None:
     assert host.end()["ACCEPT_CACHE"] >= 20
 
 
+MSS = """
+import socket, sys
+for host in sys.argv[1:]:
+    one = socket.create_connection((host, 7), 100)
+    print(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+    one.sendall(bytes(2000))
+    got = 0
+    while got < 2000:
+        got += len(one.recv(2000)) or sys.exit("closed")
+"""
+
+
+def test_mss_is_that_of_the_segments_interface(namespace, shielded: Path) -> None:
+    """The one that came first to the port decides nothing; 12 bytes are timestamps."""
+    host = Host(namespace, shielded)
+    narrow, sizes = "198.18.0.3", {OURS[0]: 1448, OURS[1]: 1428, "198.18.0.3": 524}
+    asked = [narrow, *OURS, narrow, OURS[0]]
+    told = namespace.run(sys.executable, "-c", MSS, *asked).split()
+    assert [sizes[one] for one in asked] == [int(size) for size in told]
+    assert host.end()["ACCEPT_CACHE"] >= 5
+
+
 NO_API = "NO_SYS LWIP_SOCKET=0 LWIP_NETCONN=0"
 OPTIONS = [
     NO_API,
@@ -106,6 +129,7 @@ OPTIONS = [
     "LWIP_TCP_TIMESTAMPS LWIP_WND_SCALE TCP_RCV_SCALE=3 LWIP_TCP_SACK_OUT",
     "LWIP_ALTCP LWIP_CHECKSUM_CTRL_PER_NETIF LWIP_NETIF_TX_SINGLE_PBUF",
     "LWIP_SOCKET=0 LWIP_NETCONN=0 LWIP_CALLBACK_API=0 LWIP_EVENT_API",
+    "TCP_CALCULATE_EFF_SEND_MSS=0 LWIP_IPV6",
 ]
 
 

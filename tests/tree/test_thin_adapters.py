@@ -13,7 +13,7 @@ from tidy import ROOT
 
 LIMITS = {
     "csrc/adapters/lwip/syncache_lwip.c": 79,
-    "csrc/adapters/lwip/syncache_lwip.h": 25,
+    "csrc/adapters/lwip/syncache_lwip.h": 29,
     "syncache/adapters/pytcp.py": 53,
 }
 

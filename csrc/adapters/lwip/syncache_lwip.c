@@ -26,12 +26,12 @@ static bool
 connect(const struct syncache_conn *conn, void *by)
 {
     struct pbuf *p = pbuf_alloc(PBUF_RAW, SYNCACHE_REPLY_MAX, PBUF_RAM);
-    struct tcp_pcb *pcb;
     if (p == NULL)
         return false;
     pbuf_realloc(p, (u16_t)syncache_syn_segment(conn, p->payload));
     tcp_input(p, by);
-    pcb = tcp_input_pcb == tcp_active_pcbs ? tcp_input_pcb : NULL;
+    struct tcp_pcb *pcb =
+        tcp_input_pcb == tcp_active_pcbs ? tcp_input_pcb : NULL;
     tcp_input_pcb = NULL; /* LWIP_HOOK_TCP_ISN has said that it is this one */
     if (pcb != NULL)
         pcb->snd_nxt = conn->iss + 1;
@@ -42,7 +42,6 @@ static _Alignas(64) uint8_t block[SYNCACHE_LWIP_BYTES];
 struct syncache_front syncache_lwip = {
     .endpoint = {.hop_limit = TCP_TTL,
                  .rcv_wnd = TCP_WND,
-                 .mss_max = TCP_MSS,
                  .options = SYNCACHE_OPTIONS_OF(
                      LWIP_WND_SCALE, LWIP_TCP_SACK_OUT, LWIP_TCP_TIMESTAMPS),
                  .rcv_wscale = TCP_RCV_SCALE},
@@ -56,7 +55,8 @@ syncache_lwip_input(void *header, u16_t size, const void *more, u16_t more_size,
                     struct pbuf *p)
 {
     struct netif *by = ip_current_input_netif();
-    syncache_lwip.endpoint.mtu = by->mtu;
+    syncache_lwip.mss =
+        tcp_eff_send_mss_netif(TCP_MSS, by, ip_current_src_addr());
     enum syncache_kind kind = syncache_front_header(
         &syncache_lwip, sys_now(), ip_current_is_v6() ? 6 : 4,
         ip_current_src_addr(), ip_current_dest_addr(), header, size, more,

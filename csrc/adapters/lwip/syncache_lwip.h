@@ -3,6 +3,7 @@
 #define SYNCACHE_ADAPTERS_LWIP_H
 
 #include "lwip/err.h"
+#include "lwip/opt.h"
 #include "syncache_host.h"
 
 #ifndef SYNCACHE_LWIP_BYTES
@@ -27,6 +28,10 @@ err_t syncache_lwip_input(void *header, u16_t size, const void *more, u16_t more
 #define LWIP_HOOK_TCP_ISN(local, lport, remote, rport)                                                                 \
     (syncache_lwip.connecting != NULL ? (void)(tcp_input_pcb = (void *)(local)) : (void)0,                             \
      syncache_front_isn(&syncache_lwip))
+
+#if !TCP_CALCULATE_EFF_SEND_MSS
+#define tcp_eff_send_mss_netif(mss, by, to) (mss)
+#endif
 
 /* Writes the counters so far, as TCP_STATS_DISPLAY() does. */
 #define syncache_lwip_stats_display()                                                                                  \

@@ -1,6 +1,6 @@
 /*
  * host [pieces | ethernet]: lwIP on the TUN device tun0, which is there, as
- * 198.18.0.2 and fd00:18::2.  It echoes on port 7 (raw API), 8 (sockets) and 9
+ * 198.18.0.2 and fd00:18::2, and by an interface with an MTU of 576 as 198.18.0.3.  It echoes on port 7 (raw API), 8 (sockets) and 9
  * (netconn, which begins to accept after two seconds with a backlog of 2).  Ends
  * with its standard input, and then writes its statistics.
  *
@@ -31,6 +31,7 @@ int open_tun(int ethernet);
 int wait_tun(int tun);
 
 static int in_pieces, ethernet;
+static struct netif narrow;
 
 #ifndef PLAIN
 void
@@ -86,6 +87,19 @@ raw_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 }
 
 static void
+begin_narrow(void)
+{
+    ip4_addr_t address, mask, gateway;
+    IP4_ADDR(&address, 198, 18, 0, 3);
+    IP4_ADDR(&mask, 255, 255, 255, 255);
+    IP4_ADDR(&gateway, 198, 18, 0, 1);
+    netif_add(&narrow, &address, &mask, &gateway, NULL, begin_netif,
+              tcpip_input);
+    narrow.mtu = 576;
+    netif_set_up(&narrow);
+}
+
+static void
 begin(void *arg)
 {
     ip4_addr_t address, mask, gateway;
@@ -105,6 +119,8 @@ begin(void *arg)
     }
     netif_set_default(&netif);
     netif_set_up(&netif);
+    if (!ethernet)
+        begin_narrow();
     struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
     tcp_bind(pcb, IP_ANY_TYPE, 7);
     tcp_accept(tcp_listen_with_backlog(pcb, 16), raw_accept);
@@ -173,7 +189,9 @@ take(void)
     if (first < size)
         pbuf_cat(p, pbuf_alloc(PBUF_RAW, (u16_t)(size - first), PBUF_RAM));
     pbuf_take(p, bytes, (u16_t)size);
-    if (netif.input(p, &netif) != ERR_OK)
+    struct netif *by =
+        bytes[0] >> 4 == 4 && bytes[19] == 3 && !ethernet ? &narrow : &netif;
+    if (by->input(p, by) != ERR_OK)
         pbuf_free(p);
 }
 

@@ -1,8 +1,9 @@
 /*
- * A ring of packets, in stages over at most SYNCACHE_BURST_MAX of them: parse
- * all, hash all, prefetch the slots of all in the table, prefetch the sessions
- * that they name, then the policy packet by packet in order of arrival.  Only
- * the last stage changes anything, so results do not depend on the stages.
+ * A ring of packets, in stages over at most SYNCACHE_BURST_MAX of them: some at
+ * a time are parsed, hashed, their slots in the table prefetched, and a step
+ * later the sessions that these name; then the policy packet by packet in order
+ * of arrival.  Only that changes anything, so results do not depend on the
+ * stages.
  */
 #include "flow_burst.h"
 
@@ -19,6 +20,10 @@ _Static_assert(offsetof(struct syncache_tuple, laddr) == 16 &&
                    offsetof(struct syncache_tuple, fport) == 32 &&
                    offsetof(struct session_key, port) == 32,
                "a tuple begins as a key does");
+
+/* Packets that are parsed before they are hashed: what is fetched for some comes
+ * while the next are parsed. */
+enum { FLOW_STAGED = 8 };
 
 /* The request type that a reply answers, 0 if it is none. */
 static uint16_t
@@ -68,8 +73,14 @@ flow_key(struct arrival *arrival)
         memset(arrival->key.address, 0, sizeof arrival->key.address);
         memcpy(arrival->key.address[0], tuple->faddr, 4);
         memcpy(arrival->key.address[1], tuple->laddr, 4);
-        arrival->key.port[0] = tuple->fport;
-        arrival->key.port[1] = tuple->lport;
+        if (view->kind == VIEW_TCP || view->kind == VIEW_UDP) {
+            /* Compilers load two ports of the tuple at once: see above. */
+            arrival->key.port[0] = load16_be(view->upper);
+            arrival->key.port[1] = load16_be(view->upper + 2);
+        } else {
+            arrival->key.port[0] = tuple->fport;
+            arrival->key.port[1] = tuple->lport;
+        }
     } else {
         memcpy(&arrival->key, tuple, 36);
     }
@@ -88,11 +99,11 @@ flow_keyed(const struct arrival *arrival)
 }
 
 static void
-flow_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
-           struct arrival *arrival)
+flow_parse(const struct syncache_ring *rx, uint32_t first, uint32_t side,
+           uint32_t count, struct arrival *arrival)
 {
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = rx->next + i;
+        uint32_t index = first + i;
         const struct syncache_slot *slot = &rx->slot[index];
         uint8_t *packet = ring_slot(rx, index) + slot->link_size;
 
@@ -114,6 +125,7 @@ flow_parse(const struct syncache_ring *rx, uint32_t side, uint32_t count,
     }
 }
 
+/* Hashes the keys; the slots of their sessions are on the way into the cache. */
 static void
 flow_hash(const struct flow *flow, uint32_t count, struct arrival *arrival)
 {
@@ -123,6 +135,13 @@ flow_hash(const struct flow *flow, uint32_t count, struct arrival *arrival)
         arrival[i].key.hash = session_hash(flow->hash_key, &arrival[i].key);
         session_prefetch_slot(&flow->sessions, arrival[i].key.hash);
     }
+}
+
+/* Has the sessions themselves on the way. */
+static void
+flow_prefetch(const struct flow *flow, uint32_t count,
+              const struct arrival *arrival)
+{
     for (uint32_t i = 0; i < count; i++) {
         if (flow_keyed(&arrival[i]))
             session_prefetch(&flow->sessions, arrival[i].key.hash);
@@ -133,9 +152,19 @@ void
 flow_burst_stage(const struct flow *flow, const struct syncache_ring *rx,
                  uint32_t side, uint32_t count, struct arrival *arrival)
 {
-    assert(count <= SYNCACHE_BURST_MAX && rx->next + count <= rx->count);
-    flow_parse(rx, side, count, arrival);
-    flow_hash(flow, count, arrival);
+    assert(count > 0 && count <= SYNCACHE_BURST_MAX &&
+           rx->next + count <= rx->count);
+    for (uint32_t from = 0; from < count; from += FLOW_STAGED) {
+        uint32_t some = count - from < FLOW_STAGED ? count - from : FLOW_STAGED;
+
+        flow_parse(rx, rx->next + from, side, some, arrival + from);
+        flow_hash(flow, some, arrival + from);
+        /* The slots of those before have come meanwhile. */
+        if (from > 0)
+            flow_prefetch(flow, FLOW_STAGED, arrival + from - FLOW_STAGED);
+    }
+    flow_prefetch(flow, (count - 1) % FLOW_STAGED + 1,
+                  arrival + (count - 1) / FLOW_STAGED * FLOW_STAGED);
 }
 
 static enum flow_verdict

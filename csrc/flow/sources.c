@@ -5,15 +5,27 @@
 #include "../core/bytes.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #define SOURCES_HALVE_MS 60000
-#define SOURCES_V4_BYTES 3 /* a /24 */
-#define SOURCES_V6_BYTES 6 /* a /48 */
+#define SOURCES_V4_PREFIX UINT64_C(0x000000ffffff) /* a /24, little-endian */
+#define SOURCES_V6_PREFIX UINT64_C(0xffffffffffff) /* a /48 */
 #define SOURCES_LOW UINT64_C(0x0101010101010101)
 #define SOURCES_HIGH UINT64_C(0x8080808080808080)
 
 _Static_assert(SOURCES_MAX == 64, "a mask has a bit for each counter");
+
+_Static_assert(offsetof(struct source, family) == 6 &&
+                   offsetof(struct source, count) == 8,
+               "a name is a prefix and its family");
+
+/* Prefix and family as one number. */
+static uint64_t
+sources_name(const struct source *source)
+{
+    return load64_le((const uint8_t *)source);
+}
 
 /* Which counters are the least. */
 static void
@@ -59,15 +71,14 @@ sources_halve(struct sources *sources, uint64_t now_ms)
 }
 
 static uint8_t
-sources_tag(const uint8_t prefix[static 8])
+sources_tag(uint64_t name)
 {
-    return (uint8_t)(load64_le(prefix) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+    return (uint8_t)(name * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
 
 /* The counter of a prefix, SOURCES_MAX: it has none. */
 static uint32_t
-sources_find(const struct sources *sources, const uint8_t prefix[static 8],
-             uint8_t tag, uint8_t family)
+sources_find(const struct sources *sources, uint64_t name, uint8_t tag)
 {
     if (sources->tagged[tag] == 0)
         return SOURCES_MAX;
@@ -78,10 +89,8 @@ sources_find(const struct sources *sources, const uint8_t prefix[static 8],
         /* A bit above one that is right may be wrong: the prefix decides. */
         for (; equal != 0; equal &= equal - 1) {
             uint32_t i = first + (uint32_t)__builtin_ctzll(equal) / 8;
-            const struct source *source = &sources->source[i];
 
-            if (source->family == family &&
-                memcmp(source->prefix, prefix, sizeof source->prefix) == 0)
+            if (sources_name(&sources->source[i]) == name)
                 return i;
         }
     }
@@ -93,19 +102,17 @@ sources_count(struct sources *sources, uint64_t now_ms,
               const uint8_t address[static 16], uint8_t family)
 {
     assert(family == 4 || family == 6);
-    uint8_t prefix[8] = {0};
-
-    memcpy(prefix, address, family == 4 ? SOURCES_V4_BYTES : SOURCES_V6_BYTES);
-    uint8_t tag = sources_tag(prefix);
+    uint64_t name = (load64_le(address) &
+                     (family == 4 ? SOURCES_V4_PREFIX : SOURCES_V6_PREFIX)) |
+                    (uint64_t)family << 48;
+    uint8_t tag = sources_tag(name);
     sources_halve(sources, now_ms);
-    uint32_t i = sources_find(sources, prefix, tag, family);
+    uint32_t i = sources_find(sources, name, tag);
     if (i == SOURCES_MAX) {
         /* The newcomer takes over the count of whom it replaces. */
         assert(sources->least_mask != 0);
         i = (uint32_t)__builtin_ctzll(sources->least_mask);
-        memcpy(sources->source[i].prefix, prefix,
-               sizeof sources->source[i].prefix);
-        sources->source[i].family = family;
+        store64_le((uint8_t *)&sources->source[i], name);
         sources->tagged[sources->tag[i]]--;
         sources->tagged[tag]++;
         sources->tag[i] = tag;

@@ -19,6 +19,7 @@ struct listener {
     bool mptcp;
     bool signing;  /* has keys of TCP-MD5 or TCP-AO */
     bool full;     /* the accept queue */
+    bool steered;  /* full, but a program chooses which of several listeners gets a connection */
     uint32_t backlog; /* in it */
     uint32_t qlen; /* half-open connections */
     uint32_t backlog_max;
@@ -31,6 +32,22 @@ struct offer {
     uint32_t mss;
     uint32_t window;
 };
+
+/*
+ * Does a program choose among the listeners of this port (SO_ATTACH_REUSEPORT_EBPF, _CBPF)?  It is asked for packets
+ * alone, by the kernel, not when a socket is looked up; so another listener may get the connection.
+ */
+static inline bool
+listener_is_steered(void *tcp)
+{
+    void *group;
+    uint64_t chooser = 0;
+
+    KERNEL_GROUP(group, tcp);
+    if (group != NULL)
+        KERNEL_CHOOSER(chooser, group);
+    return chooser != 0;
+}
 
 static inline bool
 listener_read(struct bpf_sock *socket, struct listener *listener)
@@ -54,6 +71,7 @@ listener_read(struct bpf_sock *socket, struct listener *listener)
     listener->backlog_max = backlog_max;
     listener->backlog = backlog;
     listener->full = backlog > backlog_max;
+    listener->steered = listener->full && listener_is_steered(tcp);
     listener->mss = mss;
     listener->buffer = buffer;
     listener->signing = (md5 | ao) != 0;
@@ -106,6 +124,10 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
     }
     if (config->mode == SHIELD_WATCH) {
         counters->would++;
+        return ANSWER_PASS;
+    }
+    if (listener->steered) {
+        counters->steered++;
         return ANSWER_PASS;
     }
     if (listener->full) {

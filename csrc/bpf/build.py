@@ -55,6 +55,8 @@ FIELDS = {  # numbers of kernel.h: structure, members
     28685: "tcp_sock.rcv_nxt",
     28686: "tcp_sock.bytes_acked",
     28687: "tcp_sock.bytes_received",
+    28688: "sock.sk_reuseport_cb",
+    28689: "sock_reuseport.prog",
 }
 OPTIONAL = {
     28676: "tcp_sock.is_mptcp",

@@ -90,6 +90,10 @@ static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_soc
 #define KERNEL_ACKED(value, socket) __asm__ volatile("%0 = *(u64 *)(%1 + 28686)" : "=r"(value) : "r"(socket))
 #define KERNEL_RECEIVED(value, socket) __asm__ volatile("%0 = *(u64 *)(%1 + 28687)" : "=r"(value) : "r"(socket))
 
+/* What several listeners of one port have in common, and the program that chooses one of them. */
+#define KERNEL_GROUP(group, socket) __asm__ volatile("%0 = *(u64 *)(%1 + 28688)" : "=r"(group) : "r"(socket))
+#define KERNEL_CHOOSER(value, group) KERNEL_IS_SET(value, group, 28689)
+
 /* A loop whose body the verifier looks at until nothing new comes of it, not once for each round (Linux 6.4). */
 struct bpf_iter_num {
     uint64_t opaque;

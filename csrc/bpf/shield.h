@@ -128,6 +128,7 @@ struct shield_counters {
     uint64_t no_listener; /* passed: nobody listens */
     uint64_t mptcp;       /* passed: an MPTCP listener */
     uint64_t signing;     /* passed: a listener with keys of TCP-MD5 or TCP-AO */
+    uint64_t steered;     /* passed: a full listener, where a program chooses among several */
     uint64_t off;         /* passed: the service or the namespace is the kernel's */
     uint64_t unfit;       /* passed: MSS too small, MD5 or AO, odd addresses */
     uint64_t no_key;      /* passed: no key for this time */

@@ -291,16 +291,16 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
 
     if (!listener_read(socket, &listener))
         return TC_NEXT;
-    if (is_full(scratch, &listener, ack->now_ns)) {
+    void *tcp = socket_tcp(socket);
+    if (tcp == NULL)
+        return TC_NEXT;
+    if (is_full(scratch, &listener, ack->now_ns) && !listener_is_steered(tcp)) {
         counters->ack_queue_full++;
         tell_full(counters, service, address, size,
                   (uint16_t)(ack->tuple.ports >> 16), listener.backlog,
                   ack->now_ns);
         return TC_DROP;
     }
-    void *tcp = socket_tcp(socket);
-    if (tcp == NULL)
-        return TC_NEXT;
     if (!is_near_enough(tcp, scratch, ack)) {
         counters->ack_hops++;
         return TC_NEXT;

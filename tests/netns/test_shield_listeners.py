@@ -6,13 +6,14 @@ find the listeners of this process.  Needs root itself.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import struct
 from dataclasses import replace
 
 import pytest
-from shield_rig import TC_NEXT, XDP_PASS, Rig
+from shield_rig import FAMILIES, TC_NEXT, XDP_DROP, XDP_PASS, XDP_TX, Rig
 from test_shield_programs import answer, answered, linux_syn, minted
 
 from syncache import Segment
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.skipif(
 )
 IP_MINTTL, IPV6_MINHOPCOUNT = 21, 73  # <linux/in.h>, <linux/in6.h>
 TCP_MD5SIG, TCP_AO_ADD_KEY = 14, 38  # <linux/tcp.h>
+SO_ATTACH_REUSEPORT_CBPF = 51  # <asm-generic/socket.h>
+RETURN, LISTENERS = 6, 2  # <linux/bpf_common.h>
 ADDRESS_BYTES, KEY_BYTES = 128, 80
 
 
@@ -130,3 +133,54 @@ def test_watch_counts_where_the_kernel_makes_nothing_but_cookies(rig, family):
     rig.put(mode=core.AUTO)
     answered(rig, segment)
     assert [] == rig.told()
+
+
+@pytest.fixture
+def group(family):
+    """Listeners of one port: nobody accepts at the first, and there is no room."""
+    opened = []
+    for _ in range(LISTENERS):
+        sock = socket.socket(FAMILIES[family], socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(("", opened[0].getsockname()[1] if opened else 0))
+        if not opened:
+            sock.listen(0)
+            waiting = socket.create_connection(sock.getsockname()[:2])
+        opened.append(sock)
+    sock.listen(128)
+    yield opened
+    for sock in (waiting, *opened):
+        sock.close()
+
+
+def steer(sock, number):
+    """Have a program choose this one of the listeners."""
+    instructions = ctypes.create_string_buffer(
+        struct.pack("=HBBI", RETURN, 0, 0, number)
+    )
+    program = struct.pack("@HP", 1, ctypes.addressof(instructions))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_full_listener_loses_nobody_whom_a_program_gives_to_another(group, family):
+    """The kernel asks it of a packet, so the one that we find may not be the one."""
+    rig = Rig(port=group[0].getsockname()[1])
+    try:
+        segments = [linux_syn(rig, family, sport=40_000 + i) for i in range(64)]
+        verdicts = {rig.xdp(each.packet()).verdict for each in segments}
+        assert {XDP_DROP, XDP_TX} == verdicts
+        steer(group[0], 1)
+        rig.counters()
+        runs = [rig.xdp(each.packet()) for each in segments]
+        assert {XDP_PASS, XDP_TX} == {run.verdict for run in runs}
+        passed = sum(run.verdict == XDP_PASS for run in runs)
+        counted = rig.counters()
+        assert (passed, 64 - passed) == (counted["steered"], counted["synack"])
+        for each in segments:
+            reply = Segment.parse(rig.reply_of_engine(each.packet()))
+            assert TC_NEXT == rig.tc(answer(each, reply).packet())
+        # A packet that came by no interface is refused where it makes a connection.
+        assert 64 == rig.counters()["refused"]
+    finally:
+        rig.close()

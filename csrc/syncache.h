@@ -9,7 +9,7 @@
  * occupies the first 4 of 16 bytes, the other 12 are zero.  Time is a 64-bit count of milliseconds of one
  * monotonic clock of the caller's; any start value works, and a time before the last one counts as the last.
  * A number that is out of range, a family other than 4 and 6 among them, is refused or changes nothing; pointers are
- * never NULL, but that of a packet or an array of size 0.
+ * never NULL, but that of a packet or an array of size 0, and what is written overlaps nothing that is read.
  *
  * Not here: links, connections, policy.  Long because one header is all that a C stack needs.  RFC 9293, 4987, 5961.
  */
@@ -403,7 +403,8 @@ struct syncache_cookie_options {
     uint8_t reserved[3];
 };
 
-/* Makes a cookie.  `parity` is the key's; `layout` is an enum syncache_layout.  Returns the ISS. */
+/* Makes a cookie.  `parity` is the key's; `layout` is an enum syncache_layout.  Returns the ISS, 0 if one of them is
+   out of range. */
 uint32_t syncache_cookie_mint(const uint8_t key[SYNCACHE_KEY_BYTES], const struct syncache_tuple *tuple, uint32_t irs,
                               const struct syncache_cookie_options *options, uint32_t parity, uint64_t secmod,
                               uint32_t layout);

@@ -303,7 +303,7 @@ secret_candidates(const struct secret *secret, uint64_t now_ms,
     if (parity != (secret->epoch & 1)) {
         likely = secret->epoch - 1;
         neighbour = secret->epoch + 1;
-        near = (int64_t)lifetime_ms - elapsed <= (int64_t)skew_ms;
+        near = elapsed >= (int64_t)lifetime_ms - (int64_t)skew_ms;
     }
     uint32_t count = 0;
     const uint8_t *key = secret_find(secret, likely);

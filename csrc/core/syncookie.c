@@ -269,12 +269,21 @@ syncookie_lookup(const uint8_t key[static SYNCACHE_KEY_BYTES],
     return differ == 0;
 }
 
+static bool
+syncookie_legal(const struct syncache_tuple *tuple, uint32_t layout)
+{
+    return (tuple->family == 4 || tuple->family == 6) &&
+           layout <= SYNCACHE_LAYOUT_MSS;
+}
+
 uint32_t
 syncache_cookie_mint(const uint8_t key[SYNCACHE_KEY_BYTES],
                      const struct syncache_tuple *tuple, uint32_t irs,
                      const struct syncache_cookie_options *options,
                      uint32_t parity, uint64_t secmod, uint32_t layout)
 {
+    if (!syncookie_legal(tuple, layout) || parity > 1)
+        return 0;
     return syncookie_generate(key, tuple, irs, options, parity, secmod,
                               (enum syncache_layout)layout);
 }
@@ -285,7 +294,8 @@ syncache_cookie_check(const uint8_t key[SYNCACHE_KEY_BYTES],
                       uint32_t iss, uint64_t secmod, uint32_t layout,
                       struct syncache_cookie_options *options)
 {
-    return syncookie_lookup(key, tuple, irs, iss, secmod,
+    return syncookie_legal(tuple, layout) &&
+           syncookie_lookup(key, tuple, irs, iss, secmod,
                             (enum syncache_layout)layout, options);
 }
 

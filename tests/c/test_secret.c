@@ -185,6 +185,16 @@ test_successor_verifies_within_skew_of_the_end(void)
 }
 
 static void
+test_epoch_as_far_ahead_as_can_be_has_no_successor(void)
+{
+    /* A caller may have told any time at all. */
+    struct secret secret;
+    secret_in_epoch(&secret, 8, UINT64_C(1) << 63);
+    EXPECT_TRUE(!verifies(&secret, 9, 0, 1000));
+    EXPECT_TRUE(verifies(&secret, 7, 0, 1000));
+}
+
+static void
 test_retired_key_verifies_within_skew_and_is_wiped_then(void)
 {
     /* Another machine's clock may run behind by the skew. */
@@ -456,6 +466,7 @@ static const struct test tests[] = {
     TEST(test_first_time_told_begins_epoch_0),
     TEST(test_cookie_dies_with_its_key_two_lifetimes_after_it_began),
     TEST(test_successor_verifies_within_skew_of_the_end),
+    TEST(test_epoch_as_far_ahead_as_can_be_has_no_successor),
     TEST(test_retired_key_verifies_within_skew_and_is_wiped_then),
     TEST(test_long_gap_keeps_the_last_key_until_another_is_given),
     TEST(test_epoch_set_anew_retires_the_keys_of_before),

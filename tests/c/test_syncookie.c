@@ -407,7 +407,33 @@ test_public_names_are_the_same_functions(void)
               syncache_siphash24(golden_keys[0], golden_keys[0], 15));
 }
 
+static void
+test_public_names_refuse_what_is_out_of_range(void)
+{
+    struct syncache_cookie_options options = options_of(1460, 7, true);
+    const struct syncache_cookie_options before = options;
+    struct syncache_tuple other = tuple_v6;
+
+    EXPECT_EQ(0, syncache_cookie_mint(golden_keys[1], &tuple_v6, 9, &options, 2,
+                                      3, SYNCACHE_LAYOUT_WIDE));
+    EXPECT_EQ(0, syncache_cookie_mint(golden_keys[1], &tuple_v6, 9, &options, 1,
+                                      3, SYNCACHE_LAYOUT_MSS + 1));
+    EXPECT_TRUE(!syncache_cookie_check(golden_keys[1], &tuple_v6, 9, 0, 3,
+                                       UINT32_MAX, &options));
+    for (int family = 0; family < 256; family++) {
+        other.family = (uint8_t)family;
+        if (family == 4 || family == 6)
+            continue;
+        EXPECT_EQ(0, syncache_cookie_mint(golden_keys[1], &other, 9, &options,
+                                          1, 3, SYNCACHE_LAYOUT_WIDE));
+        EXPECT_TRUE(!syncache_cookie_check(golden_keys[1], &other, 9, 0, 3,
+                                           SYNCACHE_LAYOUT_WIDE, &options));
+    }
+    EXPECT_EQ(0, memcmp(&before, &options, sizeof options));
+}
+
 static const struct test tests[] = {
+    TEST(test_public_names_refuse_what_is_out_of_range),
     TEST(test_mss_comes_back_as_the_largest_entry_below),
     TEST(test_wscale_comes_back_as_the_largest_entry_below),
     TEST(test_sack_comes_back_but_for_layout_mss),

@@ -282,7 +282,7 @@ def report(
         for one in ([address] if address else known)
     ]
     failed = 0
-    for finding in check(options.interface, wanted, sysctl):
+    for finding in check(options.interface, wanted, sysctl, options.xdp):
         print(f"{finding.level:5}{finding.text}")
         failed += finding.level == "fail"
     return int(failed > 0)

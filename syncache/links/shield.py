@@ -28,7 +28,14 @@ from .condition import Condition
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
 from .shield_arrivals import LOST, RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
-from .shield_attach import Attachment, Pins, XdpChoice, receiver_of, tags_off
+from .shield_attach import (
+    UNTAGGED,
+    Attachment,
+    Pins,
+    XdpChoice,
+    receiver_of,
+    tags_off,
+)
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_counters import ZERO, processors, read_counters, stats_of
 from .shield_events import Events, Ring, ShieldEvent, Told
@@ -55,10 +62,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
-UNTAGGED = (
-    "{0} takes the VLAN tags of {1} off before XDP sees a frame, and SYNs are the "
-    "kernel's: ethtool -K {0} rxvlan off, or start again, with --xdp auto"
-)
 REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 
 

@@ -30,6 +30,10 @@ XdpChoice = Literal["auto", "native", "tc", "generic"]
 XDP_FLAGS = {"native": 1 << 2, "generic": 1 << 1}
 # What the link of the program that answers SYNs is called.
 KINDS = {"native": "xdp", "generic": "generic", "tc": "syn"}
+UNTAGGED = (
+    "{0} takes the VLAN tags of {1} off before XDP sees a frame, and SYNs are the "
+    "kernel's: ethtool -K {0} rxvlan off, or start again, with --xdp auto"
+)
 BUSY = (errno.EBUSY, errno.EEXIST)  # a program of this mode, of the other mode
 
 

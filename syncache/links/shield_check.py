@@ -21,13 +21,15 @@ from . import ethtool, host_settings
 from .bpf_object import BpfObject
 from .link import LinkError
 from .rtnetlink import ETHERNET_BYTES, InterfaceInfo, interface
-from .shield_attach import holder, peer_has_xdp, receiver_of, tags_off
+from .shield_attach import UNTAGGED, holder, peer_has_xdp, receiver_of, tags_off
 from .shield_config import ShieldConfig
 from .shield_counters import ZERO, processors, read_counters
 from .shield_services import ServiceMaps, write_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from .shield_attach import XdpChoice
 
 SYN = 2
 # Of a SYN that every stack could have sent.
@@ -61,7 +63,10 @@ class Finding(NamedTuple):
 
 
 def check(
-    name: str, services: Iterable[tuple[str, int]], sysctl: Sysctl
+    name: str,
+    services: Iterable[tuple[str, int]],
+    sysctl: Sysctl,
+    xdp: XdpChoice = "auto",
 ) -> Iterator[Finding]:
     """Yield the findings; "fail" is a condition a shield cannot work with.
 
@@ -69,13 +74,14 @@ def check(
         name: Of the interface.
         services: Addresses and ports.
         sysctl: The tunables that the shield would have.
+        xdp: Where it is to answer.
     """
     try:
         info = interface(name)
     except LinkError as error:
         yield Finding("fail", str(error))
         return
-    yield from _interface(info)
+    yield from _interface(info, xdp)
     for text in host_settings.in_the_way():
         yield Finding("fail", text)
     if is_ethernet(info):
@@ -87,23 +93,31 @@ def is_ethernet(info: InterfaceInfo) -> bool:
     return len(info.mac) == ETHERNET_BYTES
 
 
-def _interface(info: InterfaceInfo) -> Iterator[Finding]:
+def _interface(info: InterfaceInfo, xdp: XdpChoice) -> Iterator[Finding]:
     name = info.name
+    tagged = tags_off(info)
+    waits = info.kind == "veth" and not peer_has_xdp(info)
+    in_tc = xdp == "tc" or (xdp == "auto" and bool(waits or tagged))
     if not is_ethernet(info):
         yield Finding("fail", f"{name} is no Ethernet device")
     if not info.is_up:
         yield Finding("note", f"{name} is down: ip link set {name} up")
-    if taken := holder(info):
+    if (taken := holder(info)) and in_tc:
+        yield Finding("note", f"{name} has an XDP program, {taken}, before us in tc")
+    elif taken:
         yield Finding(
             "fail",
             f"{name} has an XDP program, {taken}: stop what holds it, or, if nothing "
             f"does, `ip link set dev {name} xdp off`; --xdp tc does without XDP",
         )
-    if info.kind == "veth" and not peer_has_xdp(info):
+    if waits and xdp in {"auto", "native"}:
+        answered = "SYNs are answered in tc, since what the driver sends would wait"
+        if xdp == "native":
+            answered = "what the driver sends waits"
         yield Finding(
             "note",
-            f"{name} is veth, and its peer has no XDP program that we see: SYNs are "
-            "answered in tc, since what the driver sends would wait in the peer",
+            f"{name} is veth, and its peer has no XDP program that we see: {answered} "
+            "in the peer",
         )
     if info.kind in {"bond", "team", "bridge"}:
         yield Finding(
@@ -118,15 +132,16 @@ def _interface(info: InterfaceInfo) -> Iterator[Finding]:
             f"{bridge.name} are answered on {name}, and their ACKs taken on "
             f"{bridge.name}",
         )
-    if tagged := tags_off(info):
+    if tagged and xdp == "auto":
         remedy = f"; in the driver with: ethtool -K {name} rxvlan off"
-        in_driver = info.kind != "veth" or peer_has_xdp(info)
         yield Finding(
             "note",
             f"{name} takes the VLAN tags of {', '.join(tagged)} off before XDP sees a "
-            f"frame: SYNs are answered in tc{remedy if in_driver else ''}",
+            f"frame: SYNs are answered in tc{'' if waits else remedy}",
         )
-    if ethtool.flags(name) & ethtool.LRO:
+    elif tagged and xdp != "tc":
+        yield Finding("fail", UNTAGGED.format(name, ", ".join(tagged)))
+    if ethtool.flags(name) & ethtool.LRO and not in_tc:
         yield Finding("fail", f"{name} has LRO on: ethtool -K {name} lro off")
 
 

@@ -67,23 +67,23 @@ def test_report_says_by_its_status_whether_it_would_work(
     """A line for each thing that was looked at; notes are no failure."""
     asked = []
 
-    def check(name, services, _):
-        asked.append((name, services))
+    def check(name, services, _, xdp):
+        asked.append((name, services, xdp))
         return [Finding(level, "so it is")]
 
     monkeypatch.setattr(shield, "check", check)
     monkeypatch.setattr(shield.host_settings, "addresses", lambda: {"192.0.2.1"})
-    words = ["shield", "eth0", "--port", "80", "--check"]
+    words = ["shield", "eth0", "--port", "80", "--check", "--xdp", "tc"]
     assert status == main(words)
     assert f"{level:5}so it is\n" == capsys.readouterr().out
-    assert [("eth0", [("192.0.2.1", 80)])] == asked
+    assert [("eth0", [("192.0.2.1", 80)], "tc")] == asked
 
 
 def test_mode_is_a_tunable(monkeypatch):
     """The option goes before nothing and after the file."""
     seen = []
 
-    def check(_, __, sysctl):
+    def check(_, __, sysctl, ___):
         seen.append(sysctl["net.inet.tcp.syncache.x.shield.mode"])
         return []
 

@@ -49,9 +49,9 @@ def machine(monkeypatch):
     return made
 
 
-def found(machine):
+def found(machine, xdp="auto"):
     """Return what is found beside the programs."""
-    *others, last = shield_check.check("eth0", [], Sysctl())
+    *others, last = shield_check.check("eth0", [], Sysctl(), xdp)
     assert ("fail", "no programs here") == last
     return others
 
@@ -98,6 +98,39 @@ def test_tags_that_the_card_takes_off_are_seen_in_tc(machine, fields, remedies):
     assert "note" == finding.level
     assert "the VLAN tags of eth0.7 off" in finding.text
     assert remedies == finding.text.count("ethtool -K eth0 rxvlan off")
+
+
+VETH = {"kind": "veth"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "xdp", "levels"),
+    [
+        ({}, "tc", ["note"]),
+        (VETH, "auto", ["note", "note"]),
+        (VETH, "tc", ["note"]),
+        ({}, "native", ["fail"]),
+        ({}, "generic", ["fail"]),
+        (VETH, "native", ["fail", "note"]),
+    ],
+)
+def test_program_of_another_is_in_the_way_of_xdp_alone(machine, fields, xdp, levels):
+    """Where SYNs are answered in tc it goes before us."""
+    machine.interface = info(xdp_program=9, **fields)
+    findings = found(machine, xdp)
+    assert levels == [finding.level for finding in findings]
+    assert "an XDP program, xyz" in findings[0].text
+
+
+@pytest.mark.parametrize(("xdp", "levels"), [("native", ["fail"]), ("tc", [])])
+def test_tags_are_in_the_way_of_who_insists_on_the_driver(machine, xdp, levels):
+    machine.tagged = ["eth0.7"]
+    assert levels == [finding.level for finding in found(machine, xdp)]
+
+
+def test_lro_is_nothing_to_tc(machine):
+    machine.flags = ethtool.LRO
+    assert [] == found(machine, "tc")
 
 
 def test_lro_is_refused(machine):

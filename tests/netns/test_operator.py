@@ -90,18 +90,33 @@ def test_log_on_a_full_disk_is_a_warning(us, words):
     assert 0 == process.returncode
 
 
-FULL = """
-mount -t tmpfs -o size=64k tmpfs "$1" && printf old > "$1/state" &&
-cat /dev/zero > "$1/fill" 2>/dev/null; cd "$1"; shift; exec "$@"
-"""
+@pytest.fixture
+def full(tmp_path):
+    """The folder of a disk of 64 kB that has room for nothing more than `state`."""
+    # Not in mount namespaces of its own: in a chroot, whose root is no mount, unshare(1) cannot.
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True
+    )
+    try:
+        (disk / "state").write_text("old")
+        with (
+            pytest.raises(OSError, match="No space"),
+            (disk / "fill").open("wb", 0) as fill,
+        ):
+            while True:
+                fill.write(bytes(4096))
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_state_on_a_full_disk_is_a_warning(us, tmp_path):
+def test_state_on_a_full_disk_is_a_warning(us, full):
     """The box starts, forwards and ends; the disk keeps what it had, and no more."""
-    state = tmp_path / "state"
+    state = full / "state"
     words = ["intercept", *LINKS, "--state", state, "--state-interval", "0.05"]
-    shell = ["unshare", "--mount", "sh", "-c", FULL, "sh", tmp_path]
-    process = us.start(*shell, *COMMAND, *words)
+    process = us.start(*COMMAND, *words)
     first = process.stdout.readline()
     assert f"{state} cannot be used (it is no state of this version" in first
     assert "mode between o0 and i0" in process.stdout.readline()

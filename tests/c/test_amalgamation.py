@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from needs import need
+from needs import need, want
 from test_c_library import CSRC, HANDSHAKE, run
 
 WARNINGS = [
@@ -150,15 +150,18 @@ def makes_a_handshake(one: Path, folder: Path, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "limit"),
-    [(words, limit) for words, limit in ((M4, 24 << 10), (RV32, 33 << 10))
-     if shutil.which(words[0])],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)  # fmt: skip
+    ("words", "limit", "package"),
+    [
+        (M4, 24 << 10, "gcc-arm-none-eabi"),
+        (RV32, 33 << 10, "gcc-riscv64-unknown-elf"),
+    ],
+    ids=["cortex-m4", "rv32"],
+)
 def test_code_of_a_small_host_stays_small(
-    one: Path, tmp_path: Path, words: list[str], limit: int
+    one: Path, tmp_path: Path, words: list[str], limit: int, package: str
 ) -> None:
     """Cookies and cache, IPv4 and IPv6, at -Os, the caller's loop included."""
+    want(words[0], package)
     source = tmp_path / "host.c"
     source.write_text(HOST)
     program = tmp_path / "host.o"
@@ -195,14 +198,14 @@ def test_directory_of_the_amalgamation_is_the_callers(tmp_path: Path) -> None:
     assert made == ["syncache.c", "syncache.h"]
 
 
-CXX = {name: words for name in ("g++", "clang++-19") if (words := shutil.which(name))}
-
-
-@pytest.mark.parametrize("name", CXX)
+@pytest.mark.parametrize(
+    ("name", "package"), [("g++", "g++"), ("clang++-19", "clang-19")]
+)
 def test_cpp_program_includes_the_header_and_links(
-    one: Path, tmp_path: Path, name: str
+    one: Path, tmp_path: Path, name: str, package: str
 ) -> None:
     """The functions are C's, so an object of the C compiler has them."""
+    want(name, package)
     source, thing = tmp_path / "host.cpp", tmp_path / "syncache.o"
     source.write_text(
         '#include "syncache.h"\n'
@@ -214,7 +217,7 @@ def test_cpp_program_includes_the_header_and_links(
         "}\n"
     )
     run(*HERE["gcc"], "-std=c11", "-O0", "-c", one / "syncache.c", "-o", thing)
-    words = [CXX[name], "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    words = [name, "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     words += ["-Wshadow", "-Wconversion", "-Wsign-conversion"]
     run(*words, f"-I{one}", source, thing, "-o", tmp_path / "host")
     run(tmp_path / "host")

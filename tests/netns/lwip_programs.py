@@ -9,7 +9,7 @@ from pathlib import Path
 from namespace import ROOT
 
 TREES = sorted(p for p in (ROOT / "build" / "lwip").glob("lwip-*") if p.is_dir())
-NO_TREE = "no lwIP source: sh tests/netns/lwip/source.sh build/lwip"
+NO_TREE = "lwIP's source: make check hosts"
 HOST = Path(__file__).resolve().parent / "lwip"
 CSRC = ROOT / "csrc"
 

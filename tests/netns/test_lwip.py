@@ -19,13 +19,14 @@ from pathlib import Path
 import pytest
 from lwip_programs import NO_TREE, TREES, Programs, compile_all, cost
 from namespace import PATIENCE, PEERS
+from needs import wanted
 
 RAW, SOCKETS, NETCONN = 7, 8, 9
 OURS = ("198.18.0.2", "fd00:18::2")
 RATE = 20_000
 SECONDS = 100  # unless it is ended
 
-pytestmark = pytest.mark.skipif(not TREES, reason=NO_TREE)
+pytestmark = wanted(found=TREES, what=NO_TREE)
 
 
 @pytest.fixture(scope="module", params=TREES, ids=lambda tree: tree.name)
@@ -181,7 +182,7 @@ def test_flood_without_us_costs_most(
     assert served < 5
 
 
-@pytest.mark.skipif(shutil.which("valgrind") is None, reason="no valgrind")
+@wanted(found=shutil.which("valgrind"), what="valgrind: apt-get install valgrind")
 @pytest.mark.parametrize("family", [4, 6])
 def test_answered_syn_costs_below_five_that_lwip_drops(
     programs: Programs, tmp_path: Path, family: int

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from namespace import PATIENCE, PEERS, ROOT, Namespace
+from needs import wanted
 
 PYTCP = ROOT / "build" / "pytcp"
 PMD_PYTCP = ROOT / "build" / "pmd-pytcp"
@@ -29,9 +30,7 @@ SECONDS = 6
 STACKS = [
     pytest.param(
         folder.name,
-        marks=pytest.mark.skipif(
-            not folder.is_dir(), reason=f"no {folder.name}: make check hosts"
-        ),
+        marks=wanted(found=folder.is_dir(), what=f"{folder.name}: make check hosts"),
     )
     for folder in (PYTCP, PMD_PYTCP)
 ]

@@ -49,6 +49,16 @@ def need(program: str) -> None:
         lacks(f"{program}: apt-get install {packages()[program]}")
 
 
+def wanted(*, found: object, what: str) -> pytest.MarkDecorator:
+    """Mark tests that are skipped, `CI` or not, unless what they need is found.
+
+    Args:
+        found: Whether it is there.
+        what: Its name, and the command that gets it.
+    """
+    return pytest.mark.skipif(not found, reason=MARK + what)
+
+
 def want(program: str, package: str, target: str = "") -> None:
     """Go on if a large program is there, which build machines do without too.
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from needs import wanted
 from tidy import ROOT, tree
 
 NAME = "net.inet.tcp.syncache.x.ignore_unreach"
@@ -21,9 +22,7 @@ STEP = re.compile(
 )
 COPIED = ("csrc", "docs", "syncache", "tests", "setup.py", "pyproject.toml")
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("cc"), reason="no C compiler: apt-get install gcc"
-)
+pytestmark = wanted(found=shutil.which("cc"), what="a C compiler: apt-get install gcc")
 
 
 def steps(subject: str) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import browser
 import pytest
+from needs import wanted
 
 from syncache.cli import main
 
@@ -69,7 +70,7 @@ def test_page_that_cannot_be_written_is_one_line(page, tmp_path, capsys):
     assert 1 == err.count("\n")
 
 
-@pytest.mark.skipif(browser.find() is None, reason="no Chromium to look at a page with")
+@wanted(found=browser.find(), what="a browser: apt-get install chromium")
 def test_browser_shows_the_page_without_scrolling_sideways(page, tmp_path):
     """On a phone and on a desk; no text of the log has become a part of the page."""
     with browser.Browser(tmp_path) as chromium:

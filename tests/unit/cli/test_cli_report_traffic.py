@@ -5,6 +5,7 @@ from __future__ import annotations
 import browser
 import pytest
 import traffic
+from needs import wanted
 
 from syncache import Segment
 from syncache.alerts import HostAlert, SessionStart
@@ -121,7 +122,7 @@ def test_empty_capture_is_a_page(tmp_path):
     assert "No threshold was exceeded" in page.read_text()
 
 
-@pytest.mark.skipif(browser.find() is None, reason="no Chromium to look at a page with")
+@wanted(found=browser.find(), what="a browser: apt-get install chromium")
 def test_browser_shows_the_pages_without_scrolling_sideways(pages, tmp_path):
     """On a phone and on a desk."""
     with browser.Browser(tmp_path) as chromium:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from needs import wanted
 
 from syncache import Inspection, Segment
 from syncache.cli import main
@@ -147,10 +148,13 @@ def test_captures_that_can_be_read_again_are_files(write):
     assert 0 == Captures((a, "-")).size
 
 
-@pytest.mark.skipif(
-    filters._library() is None and shutil.which("tcpdump") is None,
-    reason="neither libpcap nor tcpdump: apt install libpcap0.8",
+libpcap = wanted(
+    found=filters._library() or shutil.which("tcpdump"),
+    what="libpcap: apt-get install libpcap0.8",
 )
+
+
+@libpcap
 def test_a_filter_that_leaves_packets_out_says_how_many(write, capsys):
     """They are not among those that were not looked at."""
     assert 0 == main(["inspect", write("a", 10.0, 10.1), "--filter", "src port 101"])
@@ -159,10 +163,7 @@ def test_a_filter_that_leaves_packets_out_says_how_many(write, capsys):
     assert "1 packets of 0 s; " in out
 
 
-@pytest.mark.skipif(
-    filters._library() is None and shutil.which("tcpdump") is None,
-    reason="neither libpcap nor tcpdump: apt install libpcap0.8",
-)
+@libpcap
 def test_a_wrong_filter_is_one_line(write, capsys):
     """With the word of the compiler."""
     assert 1 == main(["inspect", write("a", 10.0), "--filter", "sorc port 1"])

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 
-import pytest
+from needs import wanted
 from tidy import ROOT
 
 EMIT = """
@@ -90,7 +90,7 @@ def test_free_threaded_python_is_refused_in_one_line():
     assert 1 == len(done.stderr.splitlines())
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler: apt-get install gcc")
+@wanted(found=shutil.which("cc"), what="a C compiler: apt-get install gcc")
 def test_source_build_of_another_system_serves_a_host(tmp_path):
     """Everything but the links is there, and a link says that it needs Linux."""
     shutil.copytree(

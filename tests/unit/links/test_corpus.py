@@ -11,8 +11,8 @@ import shutil
 import struct
 import subprocess
 
-import pytest
 from encapsulations import CASES, EDGE, behind, conversation
+from needs import wanted
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
 
@@ -22,9 +22,8 @@ from syncache.cli.sources import Captures
 from syncache.links.replay import CaptureReader
 
 TOOLS = ("tshark", "mergecap", "editcap", "text2pcap")
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in TOOLS),
-    reason="no tshark: apt install tshark",
+pytestmark = wanted(
+    found=all(map(shutil.which, TOOLS)), what="tshark: apt-get install tshark"
 )
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from needs import wanted
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
@@ -31,9 +32,10 @@ EXPRESSIONS = [
     "tcp[12] / 16 * 4 = 20 and len % 2 = 0",
     "ether host 02:00:00:00:00:01",
 ]
-libpcap = pytest.mark.skipif(
-    filters._library() is None and shutil.which("tcpdump") is None,
-    reason="neither libpcap nor tcpdump: apt install libpcap0.8",
+tcpdump = wanted(found=shutil.which("tcpdump"), what="tcpdump: apt-get install tcpdump")
+libpcap = wanted(
+    found=filters._library() or shutil.which("tcpdump"),
+    what="libpcap: apt-get install libpcap0.8",
 )
 
 
@@ -65,7 +67,7 @@ def accepted(path, expression):
 
 @libpcap
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="no tcpdump")
+@tcpdump
 def test_what_a_filter_accepts_is_what_tcpdump_accepts(tmp_path, expression):
     """Program by program."""
     path = tmp_path / "a.pcap"
@@ -80,7 +82,7 @@ def test_what_a_filter_accepts_is_what_tcpdump_accepts(tmp_path, expression):
     assert len(run.stdout.splitlines()) == accepted(path, expression)
 
 
-@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="no tcpdump")
+@tcpdump
 @libpcap
 @pytest.mark.parametrize("linktype", [1, 101, 113])
 def test_tcpdump_compiles_the_same_where_libpcap_is_missing(monkeypatch, linktype):

@@ -7,6 +7,7 @@ import struct
 import subprocess
 
 import pytest
+from needs import wanted
 
 from syncache import Ring, Segment, pcapng
 from syncache.links.replay import CaptureReader, captured_at
@@ -58,7 +59,7 @@ def test_our_reader_reads_it(file):
     reader.close()
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark")
+@wanted(found=shutil.which("tshark"), what="tshark: apt-get install tshark")
 def test_tshark_shows_the_comments(file):
     """Beside the packets, with their interfaces and times."""
     words = ["tshark", "-r", str(file), "-T", "fields", "-E", "separator=|"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Generator
 from itertools import zip_longest
 from pathlib import Path
 
@@ -71,6 +73,20 @@ def pytest_collection_modifyitems(
         )
         items[:] = [item for item in items if item.get_closest_marker("isa")]
     items[:] = mixed(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Seek no rubbish among what is collected and imported, then or later.
+
+    That is a million objects which live until the end.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def mixed(items: list[pytest.Item]) -> list[pytest.Item]:

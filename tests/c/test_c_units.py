@@ -2,9 +2,11 @@
 Run the C units under AddressSanitizer and UndefinedBehaviorSanitizer.
 
 Each tests/c/test_<stem>.c is one program and one test here.  The core is compiled into
-an archive, so a unit links what it names and nothing else.  So is tests/differential:
-random steps which the engine and its naive twin both take.  Programs are kept until a
-source changes, because `make test` runs them once for each instruction set level.
+an archive, so a unit links what it names and nothing else; a unit itself is compiled
+without optimisation, which would take three times as long.  tests/differential links
+it, too: random steps which the engine and its naive twin both take.  Programs are kept
+until a source changes, because `make test` runs them once for each instruction set
+level.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def programs() -> Iterator[dict[Path, Future[Made]]]:
 
     def link_one(unit: Path) -> Made:
         target = folder() / unit.stem
-        return make(target, cc, *FLAGS, unit, library, "-o") or target
+        return make(target, cc, *FLAGS, "-O0", unit, library, "-o") or target
 
     pool = ThreadPoolExecutor(os.cpu_count())
     yield {unit: pool.submit(link_one, unit) for unit in UNITS}

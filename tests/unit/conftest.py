@@ -1,10 +1,31 @@
-"""A server of groups that lives as long as one test, and a member's configuration."""
+"""A server of groups that lives as long as one test, and a member's configuration.
+
+scrypt, which is made to take long, is most of what a test of groups takes: here it is
+made once for the same words, and files are sealed with little of it.
+"""
 
 from __future__ import annotations
 
 import needs
 import pytest
+import scrypt_once
 from valkey_server import ValkeyServer
+
+from syncache import keyring
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scrypt_is_made_once():
+    """Members of a group derive the same key from the same file, all in one process."""
+    with pytest.MonkeyPatch.context() as patch:
+        scrypt_once.remember(patch.setattr)
+        yield
+
+
+@pytest.fixture
+def light_seals(monkeypatch):
+    """Seal keyrings, which say how, at a thousandth of the cost."""
+    monkeypatch.setattr(keyring, "SCRYPT_LOG2_N", 5)
 
 
 @pytest.fixture

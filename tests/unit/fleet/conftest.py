@@ -7,6 +7,11 @@ import pytest
 from syncache.fleet.conf import Conf
 
 
+@pytest.fixture(autouse=True)
+def _light(light_seals):
+    """Nobody shall guess these keys."""
+
+
 @pytest.fixture
 def member_conf(tmp_path):
     """Make the configuration of a member, with the group's key."""

@@ -107,11 +107,26 @@ test_syn_that_began_a_session_is_known_again(void)
     EXPECT_TRUE(ahead_began(&ahead, &other, 100));
 }
 
+static void
+test_syn_of_any_other_address_begins_another_session(void)
+{
+    for (uint32_t i = 0; i < 32; i++) {
+        struct syncache_tuple tuple = {.fport = 7, .lport = 80, .family = 6};
+        struct syncache_tuple other = tuple;
+
+        memset(&ahead, 0, sizeof ahead);
+        (i < 16 ? other.faddr : other.laddr)[i % 16] ^= 1;
+        EXPECT_TRUE(!ahead_began(&ahead, &tuple, 100));
+        EXPECT_TRUE(!ahead_began(&ahead, &other, 100));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_answer_is_found_once_by_its_syn),
     TEST(test_only_syn_acks_without_payload_are_kept),
     TEST(test_oldest_goes_first),
     TEST(test_syn_that_began_a_session_is_known_again),
+    TEST(test_syn_of_any_other_address_begins_another_session),
 };
 
 int

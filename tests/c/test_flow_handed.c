@@ -310,6 +310,19 @@ test_record_with_a_name_is_of_the_session_with_its_number_and_delta(void)
     between_close(&world);
 }
 
+static void
+test_place_of_a_connection_that_ended_is_not_given_away(void)
+{
+    uint32_t p = spliced(true);
+    EXPECT_EQ(1, between_send(&world, client(C_ISN + 1, p + 1, 100)));
+    struct session *session = between_session(&world);
+    EXPECT_TRUE(session->flags & SESSION_SPLICED);
+    session->flags &= (uint16_t)~SESSION_SPLICED; /* another one's by now */
+    EXPECT_EQ(0, handed());
+    session->flags |= SESSION_SPLICED;
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_window_of_the_kernels_connection_is_as_large_as_its_scale_allows),
     TEST(test_news_moves_the_deadline_of_an_open_connection_only),
@@ -323,6 +336,7 @@ static const struct test tests[] = {
     TEST(test_fin_of_one_end_leaves_the_rest_to_the_kernel),
     TEST(test_record_of_another_session_changes_nothing),
     TEST(test_record_with_a_name_is_of_the_session_with_its_number_and_delta),
+    TEST(test_place_of_a_connection_that_ended_is_not_given_away),
 };
 
 int

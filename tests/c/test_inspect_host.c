@@ -334,6 +334,38 @@ test_tap_and_detect_only_challenge_nobody(void)
     }
 }
 
+static void
+test_those_above_the_limit_are_challenged_one_by_one_without_a_block(void)
+{
+    struct world *world = limited(5, 0);
+    uint8_t key[16] = {1};
+
+    flow_set_key(world->flow, 0, key);
+    world->inspect.block_action = FLOW_BLOCK_COOKIE;
+    world_set(world);
+    world_half_open(world, 0, 8);
+    EXPECT_EQ(3, world_stats(world)->cookies_sent);
+    EXPECT_EQ(5, world_stats(world)->incomplete);
+    EXPECT_EQ(0, world_stats(world)->blocks);
+    EXPECT_EQ(0, world_stats(world)->ended[FLOW_END_EVICTED_HOST]);
+    world_free(world);
+}
+
+static void
+test_challenge_at_a_limit_of_all_costs_the_oldest(void)
+{
+    struct world *world = challenged(FLOW_BLOCK_INTERCEPT);
+    uint32_t before = world_stats(world)->incomplete;
+
+    world->inspect.max_incomplete_high = before;
+    world->inspect.max_incomplete_low = 1;
+    world_set(world);
+    world_half_open(world, 100, 1); /* begins aggressive mode */
+    world_half_open(world, 101, 3);
+    EXPECT_EQ(before + 1, world_stats(world)->incomplete);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_51st_half_open_of_a_host_costs_its_oldest),
     TEST(test_host_alert_comes_once_per_excursion),
@@ -349,6 +381,8 @@ static const struct test tests[] = {
     TEST(test_forged_ack_opens_nothing),
     TEST(test_block_action_cookie_without_a_key_names_the_reason),
     TEST(test_tap_and_detect_only_challenge_nobody),
+    TEST(test_those_above_the_limit_are_challenged_one_by_one_without_a_block),
+    TEST(test_challenge_at_a_limit_of_all_costs_the_oldest),
 };
 
 int

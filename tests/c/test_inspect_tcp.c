@@ -358,6 +358,33 @@ test_what_is_no_syn_makes_no_session(void)
     world_free(world);
 }
 
+static void
+test_syns_that_others_count_are_counted_on_a_tap_alone(void)
+{
+    for (int tap = 0; tap <= 1; tap++) {
+        struct world *world = world_inspect(10);
+        struct ends other = world_other(1);
+
+        world->side = tap ? FLOW_TAP : FLOW_CLIENT;
+        world_syn(world, &world_ends);
+        world_syn(world, &world_ends);
+        EXPECT_EQ(0, world_stats(world)->syns_other);
+        world_tcp(world, &world_ends, false,
+                  (struct segment){.seq = WORLD_C + 9, .flags = WIRE_SYN});
+        EXPECT_EQ(tap, world_stats(world)->syns_other);
+        EXPECT_EQ(0, world_stats(world)->syns_odd);
+        world_tcp(world, &other, false,
+                  (struct segment){.seq = 1, .flags = WIRE_SYN | WIRE_FIN});
+        world_tcp(world, &other, false,
+                  (struct segment){.seq = 1, .flags = WIRE_SYN | WIRE_RST});
+        EXPECT_EQ(2 * tap, world_stats(world)->syns_odd);
+        world_syn_ack(world, &world_ends);
+        EXPECT_EQ(2 * tap, world_stats(world)->syns_odd);
+        EXPECT_EQ(tap, world_stats(world)->syns_other);
+        world_free(world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_handshake_half_open_until_the_ack),
     TEST(test_sessions_may_begin_on_either_side),
@@ -375,6 +402,7 @@ static const struct test tests[] = {
     TEST(test_established_and_answered_anew_is_another_attempt),
     TEST(test_syn_in_an_atomic_fragment_begins_a_session),
     TEST(test_what_is_no_syn_makes_no_session),
+    TEST(test_syns_that_others_count_are_counted_on_a_tap_alone),
 };
 
 int

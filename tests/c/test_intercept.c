@@ -295,6 +295,24 @@ test_full_table_of_half_open_ones_makes_room(void)
     between_close(&world);
 }
 
+static void
+test_syn_that_crosses_the_rate_is_itself_answered_by_cookie(void)
+{
+    start(FLOW_SYNACK_AUTO, 1100);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.one_minute_low = 2;
+    tunables.one_minute_high = 3;
+    between_tune(&world, &tunables);
+    for (uint16_t i = 0; i < 3; i++)
+        EXPECT_EQ(1, syn((uint16_t)(40000 + i)));
+    EXPECT_EQ(0, world.flow->stats.cookies_sent);
+    EXPECT_EQ(1, syn(40003));
+    EXPECT_EQ(1, world.flow->stats.cookies_sent);
+    EXPECT_EQ(3, world.flow->sessions.count);
+    EXPECT_EQ(4, world.flow->stats.syn_acks);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_full_table_of_half_open_ones_makes_room),
     TEST(test_unprotected_syn_passes_without_a_trace),
@@ -306,6 +324,7 @@ static const struct test tests[] = {
     TEST(test_full_table_of_connections_answers_by_cookie),
     TEST(test_full_table_without_a_key_names_the_reason),
     TEST(test_signed_syn_passes_and_is_watched),
+    TEST(test_syn_that_crosses_the_rate_is_itself_answered_by_cookie),
 };
 
 int

@@ -153,11 +153,29 @@ test_random_walk_agrees_with_a_list(void)
     free(f.memory);
 }
 
+static void
+test_lot_falls_on_synrcvd_first_and_on_all_where_there_is_none(void)
+{
+    struct fixture f;
+    uint32_t sent, rcvd;
+
+    begin(&f);
+    sent = add(&f, 1, FLOW_SYNSENT);
+    EXPECT_EQ(sent, order_random(&f.order, false, 0));
+    rcvd = add(&f, 2, FLOW_SYNRCVD);
+    EXPECT_EQ(rcvd, order_random(&f.order, false, 0));
+    EXPECT_EQ(rcvd, order_random(&f.order, false, UINT64_MAX));
+    EXPECT_EQ(rcvd, order_random(&f.order, true, 0));
+    EXPECT_EQ(sent, order_random(&f.order, true, UINT64_MAX));
+    free(f.memory);
+}
+
 static const struct test tests[] = {
     TEST(test_oldest_is_taken_from_synrcvd_first),
     TEST(test_promotion_keeps_the_age),
     TEST(test_lot_falls_on_everyone_alike),
     TEST(test_random_walk_agrees_with_a_list),
+    TEST(test_lot_falls_on_synrcvd_first_and_on_all_where_there_is_none),
 };
 
 int

@@ -357,6 +357,40 @@ test_odd_segments_of_a_half_handshake_are_dropped(void)
     between_close(&world);
 }
 
+static void
+test_syn_ack_echoes_the_clients_timestamp_again_and_is_counted(void)
+{
+    start();
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.options = FLOW_OPTIONS_CLIENT;
+    between_tune(&world, &tunables);
+    struct said syn = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+    syn.has = WIRE_HAS_TIMESTAMPS;
+    syn.tsval = 333;
+    EXPECT_EQ(1, between_send(&world, syn));
+    EXPECT_EQ(333, world.out[0].tsecr);
+    EXPECT_EQ(1, world.flow->stats.syn_acks);
+    world.now_ms += 1000;
+    EXPECT_EQ(1, between_poll(&world));
+    EXPECT_EQ(333, world.out[0].tsecr);
+    EXPECT_EQ(2, world.flow->stats.syn_acks);
+    between_close(&world);
+}
+
+static void
+test_syn_with_another_flag_is_no_repetition(void)
+{
+    static const uint16_t more[] = {WIRE_ACK, WIRE_RST, WIRE_FIN};
+    for (size_t i = 0; i < TEST_COUNT(more); i++) {
+        start();
+        (void)syn_received();
+        EXPECT_EQ(0, client(WIRE_SYN | more[i], C_ISN, 0, 0));
+        EXPECT_EQ(1, world.flow->stats.syn_acks);
+        EXPECT_EQ(FLOW_SYNRCVD, between_session(&world)->state);
+        between_close(&world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_syn_is_answered_in_the_servers_name),
     TEST(test_ack_opens_the_server_with_the_clients_isn),
@@ -372,6 +406,8 @@ static const struct test tests[] = {
     TEST(test_spoiled_segments_change_nothing),
     TEST(test_steps_are_reported_in_order_when_debugging),
     TEST(test_odd_segments_of_a_half_handshake_are_dropped),
+    TEST(test_syn_ack_echoes_the_clients_timestamp_again_and_is_counted),
+    TEST(test_syn_with_another_flag_is_no_repetition),
 };
 
 int

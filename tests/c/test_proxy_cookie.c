@@ -1,7 +1,9 @@
 /* What a client is granted, and cookies from their SYN-ACK to their ACK. */
 #include "between.h"
 
+#include "../../csrc/flow/intercept.h"
 #include "../../csrc/flow/proxy.h"
+#include "../../csrc/flow/proxy_grant.h"
 
 static struct between world;
 
@@ -370,6 +372,46 @@ test_good_cookie_without_room_for_its_session_is_dropped_and_counted(void)
     between_close(&world);
 }
 
+static void
+test_eviction_keeps_the_gate_open_for_two_lifetimes(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    (void)between_poll(&world);
+    world.now_ms += 100000;
+    EXPECT_EQ(1, between_send(&world, syn())); /* opens it */
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.synack = FLOW_SYNACK_CACHE;
+    between_tune(&world, &tunables);
+    world.now_ms += 2 * world.flow->proxy.lifetime_ms;
+    world.cport = 40001;
+    EXPECT_EQ(1, between_send(&world, syn()));
+    EXPECT_TRUE(intercept_evict(world.flow, FLOW_END_EVICTED_COUNT));
+    uint64_t evicted_ms = world.now_ms;
+    for (uint32_t late = 0; late < 2; late++) {
+        world.now_ms = evicted_ms + 2 * world.flow->proxy.lifetime_ms + late;
+        EXPECT_EQ(0, between_send(
+                         &world, between_said(FLOW_CLIENT, WIRE_ACK, 1, 1, 0)));
+        EXPECT_EQ(1, world.flow->stats.cookies_failed);
+    }
+    between_close(&world);
+}
+
+static void
+test_base_of_timestamps_counts_for_all_lifetimes_of_a_cookie(void)
+{
+    start(FLOW_OPTIONS_CLIENT);
+    (void)between_poll(&world);
+    uint64_t lives_ms =
+        2 * (uint64_t)world.flow->proxy.lifetime_ms + world.flow->proxy.skew_ms;
+    world.flow->ts_changed_ms = world.now_ms;
+    world.flow->ts_base_before = world.flow->ts_base + 7;
+    world.flow->now_ms = world.now_ms + lives_ms;
+    EXPECT_EQ(7, proxy_ts_back(world.flow));
+    world.flow->now_ms++;
+    EXPECT_EQ(0, proxy_ts_back(world.flow));
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_gate_is_open_for_two_lifetimes_after_the_last_cookie),
     TEST(test_scale_of_the_server_comes_back_with_the_cookie),
@@ -384,6 +426,8 @@ static const struct test tests[] = {
     TEST(test_echo_that_we_cannot_have_sent_is_refused),
     TEST(test_unanswered_cookies_are_forgotten_after_31_seconds),
     TEST(test_data_is_waited_for_without_state),
+    TEST(test_eviction_keeps_the_gate_open_for_two_lifetimes),
+    TEST(test_base_of_timestamps_counts_for_all_lifetimes_of_a_cookie),
 };
 
 int

@@ -290,6 +290,24 @@ test_quotes_are_translated_inside_with_both_sums(void)
     }
 }
 
+static void
+test_window_alone_is_scaled_and_said_to_be_changed(void)
+{
+    for (int8_t shift = -1; shift <= 1; shift++) {
+        struct splice splice = {.shift_to_client = shift,
+                                .shift_to_server = shift};
+        for (int client = 0; client <= 1; client++) {
+            packet_tcp(&packet, 4, WIRE_ACK, NULL, 0, 0);
+            parse(SYNCACHE_CHECKSUM_VERIFY);
+            uint16_t window = load16_be(view.upper + 14);
+            EXPECT_EQ(shift != 0, client ? splice_to_client(&splice, &view)
+                                         : splice_to_server(&splice, &view));
+            EXPECT_EQ(splice_window(window, shift), load16_be(view.upper + 14));
+            EXPECT_TRUE(sums_right());
+        }
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_carry_of_a_carry_is_added_to_the_sum),
     TEST(test_incremental_sum_is_the_sum_anew_at_either_parity),
@@ -304,6 +322,7 @@ static const struct test tests[] = {
     TEST(test_wrong_sum_stays_wrong_and_partial_sum_stays),
     TEST(test_syn_keeps_its_window),
     TEST(test_quotes_are_translated_inside_with_both_sums),
+    TEST(test_window_alone_is_scaled_and_said_to_be_changed),
 };
 
 int

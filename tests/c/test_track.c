@@ -358,6 +358,27 @@ test_payload_is_counted_for_its_sender(void)
     EXPECT_EQ(208, session.bytes[FLOW_SERVER]);
 }
 
+static void
+test_connection_anew_begins_with_the_scale_of_its_own_syn(void)
+{
+    struct session before = established(), session = {.state = FLOW_SYNRCVD};
+    static struct packet packet;
+    struct view view;
+
+    before.p = 5000;
+    before.other_wscale = 9;
+    world_segment(&packet, &world_ends, true,
+                  (struct segment){
+                      .seq = 777, .ack = 5001, .flags = WIRE_SYN | WIRE_ACK});
+    view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_VERIFY, &view);
+    track_renew(&session, &before, &view);
+    EXPECT_EQ(5000, session.c);
+    EXPECT_EQ(5001, session.nxt[FLOW_CLIENT]);
+    EXPECT_EQ(UINT16_MAX, session.wnd[FLOW_CLIENT]);
+    EXPECT_EQ(9, session.wscale[FLOW_CLIENT]);
+    EXPECT_EQ(778, session.nxt[FLOW_SERVER]);
+}
+
 static const struct test tests[] = {
     TEST(test_syn_ack_counts_if_it_answers_the_syn),
     TEST(test_ack_completes_if_both_numbers_are_right),
@@ -374,6 +395,7 @@ static const struct test tests[] = {
     TEST(test_segment_beyond_the_window_moves_nothing),
     TEST(test_edge_of_the_window_does_not_move_back),
     TEST(test_payload_is_counted_for_its_sender),
+    TEST(test_connection_anew_begins_with_the_scale_of_its_own_syn),
 };
 
 int

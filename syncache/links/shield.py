@@ -27,7 +27,7 @@ from .claim import Claim
 from .condition import Condition
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
-from .shield_arrivals import LOST, RETRY_SECONDS, RETRY_SECONDS_MAX, Arrivals
+from .shield_arrivals import LOST, Absence, Arrivals
 from .shield_attach import (
     UNTAGGED,
     Attachment,
@@ -68,14 +68,13 @@ REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 class _Service:
     """The state of one protected address and port."""
 
-    __slots__ = ("arrivals", "flooded", "refused", "retry", "wait")
+    __slots__ = ("absence", "arrivals", "flooded", "refused")
 
     def __init__(self) -> None:
         self.arrivals = Arrivals()
         self.flooded = False
         self.refused = 0
-        self.retry = 0.0
-        self.wait = RETRY_SECONDS
+        self.absence = Absence()
 
 
 class Shield:
@@ -380,12 +379,14 @@ class Shield:
         found = service.arrivals.look(*counts, now, lambda: self._are_held(key))
         if found == "arrive":
             self._places.trust(key)
+            service.absence.arrived(now)
         if found != "lost":
             return False
         self._places.put(key, refused=True)
-        service.refused, service.retry = 1, now + service.wait
+        service.refused = 1
+        service.absence.begin(now)
         where = "{} port {}: ".format(*read_service(key))
-        self._events.tell(now, "refused", where + LOST.format(service.wait))
+        self._events.tell(now, "refused", where + LOST.format(service.absence.seconds))
         return True
 
     def _watch_services(self, now: float) -> None:
@@ -408,9 +409,8 @@ class Shield:
                 continue
             if refused and not service.refused:
                 self._refused(service, where, now)
-            elif refused and now >= service.retry:
+            elif refused and service.absence.is_over(now):
                 refused = 0
-                service.wait = min(2 * service.wait, RETRY_SECONDS_MAX)
                 self._places.put(key)
                 self._events.tell(now, "retry", f"{where} is protected again")
             service.refused = refused
@@ -440,12 +440,12 @@ class Shield:
     def _refused(
         self, service: _Service, where: str, now: float, why: str = ""
     ) -> None:
-        service.retry = now + service.wait
+        service.absence.begin(now)
         reason = f" ({why})" if why else ""
         text = (
             f"{where}: the kernel refused a connection{reason}; for "
-            f"{service.wait:.0f} s its SYNs are the kernel's (syncache shield --check "
-            "says why)"
+            f"{service.absence.seconds:.0f} s its SYNs are the kernel's (syncache "
+            "shield --check says why)"
         )
         self._events.tell(now, "refused", text)
 

@@ -25,6 +25,35 @@ LOST = (
 )
 
 
+class Absence:
+    """How long a service is left to the kernel: each time for twice as long.
+
+    Once its connections have arrived for as long as it was left, it begins anew.
+    """
+
+    __slots__ = ("end", "seconds")
+
+    def __init__(self) -> None:
+        self.end = 0.0
+        self.seconds = RETRY_SECONDS
+
+    def begin(self, now: float) -> None:
+        """Leave it from now on."""
+        self.end = now + self.seconds
+
+    def is_over(self, now: float) -> bool:
+        """Return whether it is to be protected again; the next time is longer."""
+        if now < self.end:
+            return False
+        self.seconds = min(2 * self.seconds, RETRY_SECONDS_MAX)
+        return True
+
+    def arrived(self, now: float) -> None:
+        """Note that a connection is there."""
+        if now - self.end >= self.seconds:
+            self.seconds = RETRY_SECONDS
+
+
 class Arrivals:
     """Judges one service, a look at a time."""
 

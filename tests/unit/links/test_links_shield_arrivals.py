@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from syncache._core import shield as core
-from syncache.links.shield_arrivals import PATIENCE_SECONDS, Arrivals
+from syncache.links.shield_arrivals import (
+    PATIENCE_SECONDS,
+    RETRY_SECONDS,
+    RETRY_SECONDS_MAX,
+    Absence,
+    Arrivals,
+)
 
 FEW, MANY = core.TRIAL - 1, core.TRIAL
 
@@ -57,3 +63,29 @@ def test_kernel_is_not_asked_without_need(counts):
     arrivals = Arrivals()
     for now in range(9):
         arrivals.look(*counts, float(now), ask)
+
+
+def test_service_is_left_for_twice_as_long_each_time():
+    """Up to an hour, while its connections never arrive."""
+    absence, now, lasted = Absence(), 1000.0, []
+    for _ in range(8):
+        absence.begin(now)
+        lasted.append(absence.seconds)
+        assert not absence.is_over(now + absence.seconds - 1)
+        now += absence.seconds
+        assert absence.is_over(now)
+    doubled = [RETRY_SECONDS * 2**i for i in range(8)]
+    assert [min(one, RETRY_SECONDS_MAX) for one in doubled] == lasted
+
+
+def test_absences_begin_anew_once_connections_have_arrived_as_long_as_it_was_left():
+    """Not at the first one, of a service of which some are always refused."""
+    absence, now = Absence(), 1000.0
+    for _ in range(3):
+        absence.begin(now)
+        now = absence.end
+        assert absence.is_over(now)
+    absence.arrived(now + absence.seconds - 1)
+    assert 8 * RETRY_SECONDS == absence.seconds
+    absence.arrived(now + absence.seconds)
+    assert RETRY_SECONDS == absence.seconds

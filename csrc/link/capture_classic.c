@@ -20,6 +20,7 @@ enum {
     VERSION = 2,
     VERSION_AIX = 2,    /* the minor one */
     USUAL_MAX = 262144, /* bytes of a record, in a guess */
+    DAY = 86400,        /* seconds */
 };
 
 static const struct magic {
@@ -115,6 +116,27 @@ classic_likely(const struct link_capture *capture, const uint8_t *at)
 }
 
 /*
+ * Is this the head of a record that follows another?  Told more kindly than
+ * that of an odd writer: its fraction of a second may be impossible, or its
+ * frame cut to nothing.
+ */
+static bool
+classic_follows(const struct link_capture *capture, const uint8_t *first,
+                const uint8_t *at)
+{
+    uint32_t later =
+        link_capture_u32(capture, at) - link_capture_u32(capture, first);
+    uint32_t fraction = link_capture_u32(capture, at + 4);
+    uint32_t captured = link_capture_u32(capture, at + 8);
+    uint32_t wire = link_capture_u32(capture, at + 12);
+
+    if (captured == 0)
+        return fraction < capture->interface[0].per_second && wire > 0 &&
+               wire <= USUAL_MAX;
+    return captured <= wire && captured <= USUAL_MAX && later + DAY < 2 * DAY;
+}
+
+/*
  * Finds how long the heads of records are, by the first two, if those of the
  * magic number make no sense.
  */
@@ -132,7 +154,8 @@ classic_guess(struct link_capture *capture, const uint8_t *data, uint32_t size)
         /* One packet alone says nothing. */
         if (size < second + RECORD)
             return;
-        if (classic_likely(capture, data + second) > 0) {
+        if (classic_likely(capture, data + second) > 0 ||
+            (i == 0 && classic_follows(capture, data, data + second))) {
             capture->record_head += more[i];
             return;
         }

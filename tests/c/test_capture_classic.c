@@ -62,6 +62,32 @@ test_records_of_the_usual_form_are_not_taken_for_others(void)
 }
 
 static void
+test_impossible_fraction_or_empty_frame_is_no_other_form(void)
+{
+    /* What may be read 4 bytes later as the head of a record lies in them. */
+    static const struct {
+        uint32_t fraction, captured, wire;
+    } second[] = {{1000000, 76, 76}, {999999, 0, 262144}};
+    for (int i = 0; i < 4; i++) {
+        uint32_t captured = second[i / 2].captured;
+
+        start(i & 1);
+        classic(0xa1b2c3d4, 113);
+        record(1418145369, 999999, 76, 76);
+        put(0, 76);
+        record(1418145370, second[i / 2].fraction, captured,
+               second[i / 2].wire);
+        put(131072, captured < 4 ? captured : 4);
+        put(0, captured < 4 ? 0 : captured - 4);
+        record(1418145371, 0, 76, 76);
+        put(0, 76);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(16, capture.record_head);
+        EXPECT_EQ(3, capture.packets);
+    }
+}
+
+static void
 test_files_of_aix_have_nanoseconds_and_interface_types(void)
 {
     /* Ethernet, token ring, FDDI, loopback; 1 is a link type of any writer. */
@@ -86,6 +112,7 @@ test_files_of_aix_have_nanoseconds_and_interface_types(void)
 static const struct test tests[] = {
     TEST(test_longer_record_heads_are_seen_by_the_second_record),
     TEST(test_records_of_the_usual_form_are_not_taken_for_others),
+    TEST(test_impossible_fraction_or_empty_frame_is_no_other_form),
     TEST(test_files_of_aix_have_nanoseconds_and_interface_types),
 };
 

@@ -8,7 +8,8 @@ from syncache.tcp.congestion import NewReno, initial_window
 
 
 @pytest.mark.parametrize(
-    ("mss", "window"), [(536, 5360), (1460, 14600), (1448, 14480), (8960, 17920)]
+    ("mss", "window"),
+    [(536, 5360), (1460, 14600), (1448, 14480), (8960, 17920), (1500, 14600)],
 )
 def test_initial_window_is_that_of_rfc_6928(mss, window):
     """min(10 * MSS, max(2 * MSS, 14600))."""
@@ -55,3 +56,21 @@ def test_idle_returns_to_the_initial_window():
     window.acked(50_000, 1000)
     window.idle()
     assert 10_000 == window.cwnd
+
+
+def test_time_out_and_loss_begin_to_count_anew():
+    """Bytes counted before do not enlarge the new window."""
+    for event in ("lost", "timed out"):
+        window = NewReno(10_000)
+        window.ssthresh = 10_000
+        window.acked(9000, 1000)
+        if event == "lost":
+            window.lost(20_000, 1000)
+        else:
+            window.timed_out(2000, 1000, again=False)
+            assert 2000 == window.ssthresh  # of two segments at least
+            window.cwnd = 10_000
+        window.acked(9999, 1000)
+        assert 10_000 == window.cwnd
+        window.acked(1, 1000)
+        assert 11_000 == window.cwnd

@@ -32,3 +32,10 @@ def test_disabled_it_is_never_due():
     """The default."""
     keepalive = Keepalive(1000, 100, 2)
     assert keepalive.deadline is None
+
+
+def test_peer_that_was_never_heard_is_asked_after_the_idle_time():
+    """Not after an interval, as if a probe were out."""
+    keepalive = Keepalive(1000, 100, 2)
+    keepalive.enabled = True
+    assert 1000 == keepalive.deadline

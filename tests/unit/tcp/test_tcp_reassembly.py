@@ -96,3 +96,40 @@ def test_work_for_a_piece_does_not_grow_with_the_pieces_that_are_there(order):
     assert len(calls) < 40 * len(pieces)
     assert 2048 == queue.size
     assert b"x" * 2048 == b"".join(queue.take(1))
+
+
+@pytest.mark.parametrize("way", ["take", "clear", "join"])
+def test_pieces_that_went_make_room_for_as_many(way):
+    """Delivered, forgotten, or covered by one that is larger."""
+    queue = Reassembly()
+    for _ in range(3):
+        for n in range(PIECES_MAX - 1):
+            queue.add(2 * n + 2, b"x")
+        if way == "take":
+            for n in range(PIECES_MAX - 1):
+                assert [b"x"] == queue.take(2 * n + 2)
+        elif way == "clear":
+            queue.clear()
+            queue.add(9, b"y")
+            assert [(9, 10)] == queue.newest(4)
+            queue.clear()
+        else:
+            queue.add(1, bytes(2 * PIECES_MAX))
+            queue.add(3 * PIECES_MAX, b"z")  # a block of its own
+            assert 2 == len(queue.newest(4))
+            queue.take(1)
+            queue.take(3 * PIECES_MAX)
+        assert 0 == queue.size
+        assert not queue
+
+
+def test_blocks_that_join_keep_every_piece():
+    """Whichever of the two has more of them."""
+    for first in (1, 4):
+        queue = Reassembly()
+        for n in range(8):
+            if n != first:
+                queue.add(10 * n + 1, bytes((n,)) * 10)
+        queue.add(10 * first + 1, bytes((first,)) * 10)
+        whole = b"".join(bytes((n,)) * 10 for n in range(8))
+        assert whole == b"".join(queue.take(1))

@@ -291,3 +291,50 @@ def test_room_that_no_syn_ack_could_tell_is_told_if_it_matters(window, opened):
     half.window_field()
     half.limit = 16_000
     assert half.window_opened()
+
+
+@pytest.mark.parametrize("sack", [False, True])
+def test_bytes_that_came_twice_are_reported_to_a_peer_with_sack_alone(sack):
+    """RFC 2883."""
+    half = receiver()
+    half.sack = sack
+    half.take(1, bytes(100), 0)
+    half.take(51, bytes(100), 0)
+    assert sack == half.has_blocks
+    assert ([(51, 101)] if sack else []) == list(half.sack_blocks(3))
+
+
+def test_stop_ends_the_wait_for_a_delayed_ack():
+    """Nothing is owed by a connection that is over."""
+    half = receiver()
+    half._quick = 0
+    half.take(1, bytes(10), 5)
+    assert 45 == half.deadline
+    half.stop()
+    assert half.deadline is None
+    assert 0 == half.acks_owed
+
+
+def test_window_of_less_than_a_segment_is_opened_by_two():
+    """Half of the limit would be long to wait for (RFC 9293 3.8.6.2.2)."""
+    half = receiver(window=10_000)
+    for n in range(10):
+        half.take(1 + 1000 * n, bytes(1000), 0)
+    half.window_field()
+    half.read(1999)
+    assert not half.window_opened()
+    half.read(1)
+    assert half.window_opened()
+    half.rcv_adv += 1000  # a segment fits: no hurry
+    half.read(2000)
+    assert not half.window_opened()
+
+
+@pytest.mark.parametrize("count", range(16))
+def test_accurate_ecn_counts_in_three_flags(count):
+    """The AccECN count, modulo 8: AE, CWR, ECE."""
+    half = receiver()
+    half.ecn = "accurate"
+    half._ce_packets = count
+    flags = half.ecn_flags()
+    assert count & 7 == 4 * bool(flags & AE) + 2 * bool(flags & CWR) + bool(flags & ECE)

@@ -84,3 +84,20 @@ def test_reneging_is_seen_at_the_cumulative_ack():
     assert not board.begins_at(9)
     board.clear()
     assert not board.begins_at(10)
+
+
+def test_board_is_empty_when_the_ack_has_come_to_its_end():
+    """And when it was cleared; what is marked then counts alone."""
+    board = Scoreboard()
+    board.add(10, 20)
+    board.advance(20)
+    assert not board
+    assert 0 == board.last_start
+    board.add(30, 40)
+    board.clear()
+    board.add(50, 60)
+    board.add(70, 75)
+    assert 70 == board.last_start
+    assert 15 == board.marked(0, 100)
+    assert 5 == board.marked(55, 70)
+    assert (60, 70) == board.hole(50, 100)

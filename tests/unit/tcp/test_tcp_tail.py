@@ -194,3 +194,64 @@ def test_established_lost_tail_is_repaired_before_the_time_out(family):
     hand.expect_nothing()
     hand.inject(f". 1:1(0) ack {1 + mss} win 65535 <sack {last}:{last + mss}>")
     hand.expect(f". {1 + 2 * mss}:{last}({mss})")
+
+
+def test_time_out_after_silence_leaves_the_probe_its_chance():
+    """At least PROBE_MIN_MS from now."""
+    tail = Tail()
+    tail.timeout_at = 100
+    assert tail.next_timeout(50) == 100
+    assert tail.next_timeout(95) == 105
+
+
+def test_cleared_tail_owes_nothing_and_knows_no_loss():
+    """The time-out repairs everything."""
+    tail = Tail()
+    assert (tail.owed, tail.is_due, tail.late, tail.end) == (False, False, 0, None)
+    tail.owed, tail.late, tail.end = True, 5, 9
+    assert tail.repaired(8, twice=False) is False
+    assert tail.repaired(9, twice=False) is False
+    assert tail.repaired(10, twice=False) is True
+    tail.end = 9
+    tail.clear()
+    assert (tail.owed, tail.late, tail.end) == (False, 0, None)
+    assert tail.repaired(10, twice=False) is False
+
+
+def test_closed_window_is_no_silence():
+    """What is under way waits for the time-out, not for a probe."""
+    half = sender(4)
+    half.open_window(0, 1, 1)
+    half.acknowledge(1001, 10, 10)
+    assert not half.tail.is_due
+    assert half.deadline == half.tail.timeout_at == 10 + half.rto.timeout_ms
+
+
+def test_news_of_the_peer_begin_the_wait_anew_in_recovery_or_before_a_probe():
+    """Elsewhere the time-out stays where it is."""
+    half = sender(4, sack=False)
+    before = half.deadline
+    half.heard(10)
+    assert half.deadline == before
+    half = sender(6)
+    half.mark([(1001, 6001)])
+    half.duplicate()
+    half.tail.is_due = False
+    half.heard(10)
+    assert half.deadline == 10 + QUIET_MS
+    for persisting in (False, True):
+        half.deadline, half.persisting = (50 if persisting else None), persisting
+        half.heard(20)
+        assert half.deadline == (50 if persisting else None)
+
+
+def test_sack_of_the_probe_is_taken_once():
+    """The loss is repaired; the next ACK is no repair of the probe."""
+    half = sender(4)
+    half.expire(QUIET_MS)
+    send(half, QUIET_MS)
+    assert half.tail.end == 4001
+    half.mark([(3001, 4001)])
+    half.duplicate()
+    half.heard(32)
+    assert half.tail.end is None

@@ -66,3 +66,14 @@ def test_heap_is_put_in_order_in_proportion_only():
             timers.schedule(connection, len(made))
     assert 4 * 300 == len(timers)
     assert made == list(timers.due(1))
+
+
+def test_timers_stay_in_order_when_overtaken_ones_are_thrown_away():
+    """Each connection is due once, at its latest deadline, in order."""
+    timers, made = Timers(), [Connection() for _ in range(100)]
+    for step in range(1, 11):
+        for n, connection in enumerate(made):
+            connection.deadline = 50_000 - 3000 * step + n * 7919 % 1000
+            timers.schedule(connection, 1)
+    due = list(timers.due(50_000))
+    assert sorted(made, key=lambda c: c.deadline) == due

@@ -429,6 +429,38 @@ test_burst_describes_icmp_and_what_it_quotes(void)
     EXPECT_EQ(SYNCACHE_PASS_NOT_TCP, arrival[2].verdict);
 }
 
+static void
+test_burst_answers_each_address_as_its_own_endpoint_says(void)
+{
+    /* Beside one of every address, one of the peers' with another window. */
+    for (family = 4; family <= 6; family += 2) {
+        uint32_t number;
+        uint8_t of = family;
+        cache_defaults();
+        family = of;
+        start_rings(CACHE_RING_SLOTS);
+        struct syncache_endpoint other = endpoint;
+        struct syncache_tuple tuple = peer_tuple(1);
+        other.family = family;
+        memcpy(other.laddr, tuple.laddr, 16);
+        other.rcv_wnd = 4096;
+        EXPECT_TRUE(syncache_listen(cache, &other, &number));
+        for (uint32_t i = 0; i < 8; i++)
+            rx_push_seg((struct seg){.peer = 1 + i,
+                                     .flags = SYN,
+                                     .options = syn_options(1),
+                                     .options_size = 20},
+                        0);
+        EXPECT_EQ(8, syncache_burst(cache, now, &rx.ring, &tx.ring));
+        EXPECT_EQ(8, tx.ring.count);
+        for (uint32_t i = 0; i < 8; i++) {
+            reply_read(tx.memory + i * CACHE_RING_SLOT_SIZE, tx.slot[i].size);
+            EXPECT_EQ(4096, reply.window);
+        }
+    }
+    family = 4;
+}
+
 static const struct test tests[] = {
     TEST(test_burst_answers_in_order_behind_the_link_header),
     TEST(test_burst_lists_what_belongs_to_the_stack),
@@ -440,6 +472,7 @@ static const struct test tests[] = {
     TEST(test_burst_describes_what_belongs_to_the_stack),
     TEST(test_burst_trusts_the_checksums_that_its_link_vouches_for),
     TEST(test_burst_describes_icmp_and_what_it_quotes),
+    TEST(test_burst_answers_each_address_as_its_own_endpoint_says),
 };
 
 int

@@ -430,6 +430,25 @@ test_any_bytes_are_safe(void)
     }
 }
 
+static void
+test_padding_behind_a_tunnel_is_none_of_the_packet_in_it(void)
+{
+    static const uint8_t head[34] = {
+        [12] = 8, [14] = 0x45, [17] = 60, [22] = 64, [23] = 4};
+    start(false);
+    capture.tunnels = true;
+    classic(0xa1b2c3d4, 1);
+    record(1, 0, sizeof head + IP_SIZE + 6, sizeof head + IP_SIZE + 6);
+    frame(head, sizeof head);
+    put(0x777777777777, 6);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, capture.entered[TUNNEL_IPIP]);
+    EXPECT_EQ(0, capture.passed_count);
+    EXPECT_EQ(1, rx.ring.count);
+    EXPECT_EQ(IP_SIZE, rx.slot[0].size);
+    EXPECT_EQ(0xee, rx.memory[IP_SIZE - 1]);
+}
+
 static const struct test tests[] = {
     TEST(test_classic_in_both_byte_orders_and_resolutions),
     TEST(test_link_headers_are_taken_off),
@@ -448,6 +467,7 @@ static const struct test tests[] = {
     TEST(test_zero_bytes_are_no_records),
     TEST(test_lengths_of_an_old_file_may_be_exchanged),
     TEST(test_any_bytes_are_safe),
+    TEST(test_padding_behind_a_tunnel_is_none_of_the_packet_in_it),
 };
 
 int

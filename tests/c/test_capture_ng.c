@@ -204,6 +204,35 @@ test_ng_interface_beyond_the_table_is_no_damage(void)
     EXPECT_EQ(ENCAP_INTERFACE, capture.passed[0].reason);
 }
 
+static void
+test_ng_offset_of_times_has_a_sign_in_both_byte_orders(void)
+{
+    for (int i = 0; i < 2; i++) {
+        start(i & 1);
+        section();
+        interface(101, 6, -2);
+        enhanced(0, 5500000, IP_SIZE);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(1, rx.ring.count);
+        EXPECT_EQ(3500, rx.slot[0].handle);
+    }
+}
+
+static void
+test_ng_simple_block_without_a_byte_is_a_record(void)
+{
+    start(false);
+    section();
+    interface(101, 6, 0);
+    put(3, 4);
+    put(16, 4);
+    put(0, 4);
+    put(16, 4);
+    enhanced(0, 1000000, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, rx.ring.count);
+}
+
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
     TEST(test_sections_of_unknown_versions_are_counted),
@@ -215,6 +244,8 @@ static const struct test tests[] = {
     TEST(test_ng_times_are_bounded),
     TEST(test_ng_may_have_hundreds_of_interfaces),
     TEST(test_ng_interface_beyond_the_table_is_no_damage),
+    TEST(test_ng_offset_of_times_has_a_sign_in_both_byte_orders),
+    TEST(test_ng_simple_block_without_a_byte_is_a_record),
 };
 
 int

@@ -108,12 +108,37 @@ test_any_valid_program_ends(void)
     }
 }
 
+static void
+test_jumps_decide_at_their_number(void)
+{
+    /* JEQ, JGT, JGE and JSET of 39, 40 and 41, and of X = 0, against 40. */
+    static const struct {
+        uint16_t code;
+        uint8_t taken; /* of 39, 40, 41: bits 0, 1, 2 */
+    } rows[] = {{0x15, 2}, {0x25, 4}, {0x35, 6}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++)
+        for (uint32_t n = 0; n < 3; n++) {
+            struct filter_instruction program[] = {{0x00, 0, 0, 39 + n},
+                                                   {rows[i].code, 0, 1, 40},
+                                                   {0x06, 0, 0, 1},
+                                                   {0x06, 0, 0, 0}};
+            EXPECT_EQ(rows[i].taken >> n & 1,
+                      filter_run(program, frame, sizeof frame, 8));
+        }
+    struct filter_instruction bits[] = {
+        {0x00, 0, 0, 6}, {0x45, 0, 1, 9}, {0x06, 0, 0, 1}, {0x06, 0, 0, 0}};
+    EXPECT_TRUE(!filter_run(bits, frame, sizeof frame, 8));
+    bits[1].k = 12;
+    EXPECT_TRUE(filter_run(bits, frame, sizeof frame, 8));
+}
+
 static const struct test tests[] = {
     TEST(test_loads_and_arithmetic),
     TEST(test_registers_and_memory),
     TEST(test_a_load_beyond_the_frame_and_a_division_by_zero_refuse),
     TEST(test_programs_that_could_leave_themselves_are_refused),
     TEST(test_any_valid_program_ends),
+    TEST(test_jumps_decide_at_their_number),
 };
 
 int

@@ -133,6 +133,7 @@ take_in_bursts(uint32_t tx_slots)
         ring_reset(&tx, tx_slots);
         uint32_t done = syncache_burst(twin, now, &rx.ring, &tx.ring);
         EXPECT_TRUE(done > 0);
+        EXPECT_TRUE(tx.ring.count <= tx_slots);
         if (done == 0)
             return;
         expect_replies(from, from + done);

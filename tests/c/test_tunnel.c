@@ -84,6 +84,12 @@ static const struct row {
      14,
      {0x42, 2, 0, 60, 0, 1, 0, 1, 0, 2, 0, 0, 0, 0x21},
      TUNNEL_L2TP},
+    {"L2TP, numbers",
+     17,
+     1701,
+     12,
+     {0x08, 2, 0, 1, 0, 1, 0, 1, 0, 1, 0, 0x21},
+     TUNNEL_L2TP},
     {"MPLS over UDP", 17, 6635, 4, {0, 1, 1, 64}, TUNNEL_MPLS},
     {"GRE, WCCP 1", 47, 0, 4, {0, 0, 0x88, 0x3e}, TUNNEL_GRE},
     {"GRE, WCCP 2", 47, 0, 8, {0, 0, 0x88, 0x3e, 0, 1, 2, 3}, TUNNEL_GRE},
@@ -228,10 +234,34 @@ test_any_bytes_are_safe(void)
     }
 }
 
+static void
+test_gtp_of_charging_and_of_other_versions_is_no_tunnel(void)
+{
+    /* GTP' has no PT bit; version 2 carries no packets. */
+    static const uint8_t firsts[] = {0x20, 0x10, 0x50, 0x70};
+    struct row row = {.protocol = 17, .port = 2152, .size = 8};
+    uint8_t packet[PACKET_MAX];
+    struct encap inside;
+
+    memcpy(row.head, "\x30\xff\0\x28\0\0\0\1", 8);
+    uint32_t at = outer(packet, &row);
+    EXPECT_EQ(TUNNEL_GTPU, find(packet, at + 20, &inside));
+    for (size_t i = 0; i < TEST_COUNT(firsts); i++) {
+        row.head[0] = firsts[i];
+        at = outer(packet, &row);
+        EXPECT_EQ(TUNNEL_NONE, find(packet, at + 20, &inside));
+    }
+    row.head[0] = 0x30;
+    row.head[1] = 26; /* an error, no data */
+    at = outer(packet, &row);
+    EXPECT_EQ(TUNNEL_NONE, find(packet, at + 20, &inside));
+}
+
 static const struct test tests[] = {
     TEST(test_each_kind_leads_to_the_packet_in_it),
     TEST(test_other_packets_are_no_tunnels),
     TEST(test_any_bytes_are_safe),
+    TEST(test_gtp_of_charging_and_of_other_versions_is_no_tunnel),
 };
 
 int

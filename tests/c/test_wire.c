@@ -435,6 +435,19 @@ test_any_bytes_are_read_within_bounds(void)
     copy = NULL;
 }
 
+static void
+test_sack_without_a_block_is_none(void)
+{
+    static const uint8_t empty[4] = {1, 1, 5, 2};
+    static const uint8_t one[12] = {1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9};
+    (void)options_taken(WIRE_ACK, empty, sizeof empty);
+    EXPECT_EQ(0, segment.sack);
+    EXPECT_EQ(0, segment.sack_count);
+    (void)options_taken(WIRE_ACK, one, sizeof one);
+    EXPECT_EQ(24, segment.sack);
+    EXPECT_EQ(1, segment.sack_count);
+}
+
 static const struct test tests[] = {
     TEST(test_segment_fields_are_read_in_host_order),
     TEST(test_each_flag_bit_is_read_alone),
@@ -454,6 +467,7 @@ static const struct test tests[] = {
     TEST(test_land_needs_the_same_address_and_port),
     TEST(test_public_parse_gives_offsets_and_verdicts),
     TEST(test_any_bytes_are_read_within_bounds),
+    TEST(test_sack_without_a_block_is_none),
 };
 
 int

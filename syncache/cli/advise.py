@@ -122,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Measure, propose, try."""
     opts.check_ring(options)
-    opts.check_outputs(options, opts.AT_THE_END)
+    opts.check_outputs(options, opts.OF_FILES)
     if options.picture:
         plotter()  # so that it is missing before the hour, not after it
     captures = source_of(options)

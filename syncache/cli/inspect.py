@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         refuse_options(options)
     names = [n for n in (options.tap, options.inside, options.outside) if n]
     opts.check_service(options)
-    opts.check_outputs(options, opts.AT_THE_END)
+    opts.check_outputs(options, opts.OF_FILES)
     source = keyopts.source(options)
     engine = make(options, source)
     opts.check_interfaces(options, [] if options.tun else names)

@@ -29,7 +29,7 @@ from ..alerts.log import LogBook
 from ..alerts.log_line import HeaderReader
 from . import Failure, unreadable
 from .log_text import as_json, as_text, message_json, when
-from .options import AT_THE_END, check_outputs
+from .options import OF_FILES, check_outputs
 from .replay import DAMAGED
 from .report_log import page_of
 from .report_traffic import save
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"--year {options.year}: a year is 1970 to 9999")
     if options.follow and (len(options.files) != 1 or options.files == ["-"]):
         raise Failure("--follow takes one file")
-    check_outputs(options, AT_THE_END)
+    check_outputs(options, OF_FILES)
     if options.picture is not None:
         from .log_picture import plotter
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PRIORITY_MAX = 99
 RING_MAX = 2**30
 OUTPUTS = ("log", "pcapng", "report", "state")
-AT_THE_END = ("report", "picture")  # are written when all else has been done
+OF_FILES = ("pcapng", "report", "picture")  # what commands write that read files
+INPUTS = ("files", "sources", "conf", "ios", "keyring", "passphrase")
 DESCRIPTORS_MIN = 128  # of links, logs, maps of the kernel and control connections
 
 
@@ -309,15 +310,39 @@ def exists(name: str) -> bool:
 
 
 def check_outputs(options: argparse.Namespace, words: Iterable[str] = OUTPUTS) -> None:
-    """Refuse files that could not be written; nothing is made.
+    """Refuse files that could not be written, or are read; nothing is made.
 
     Raises:
         Failure: the first one.
     """
+    read = [each for word in INPUTS for each in _files(options, word)]
+    written: dict[Path, str] = {}
     for word in words:
         path = getattr(options, word, None)
-        if path is not None and (why := _obstacle(path)):
+        if path is None:
+            continue
+        if why := _obstacle(path):
             raise Failure(f"--{word} {path}: {why}")
+        if any(_is_same(path, other) for other in read):
+            raise Failure(f"--{word} {path}: it is read too; name another file")
+        other = written.setdefault(path.resolve(), word)
+        if other != word and not path.is_char_device():
+            raise Failure(f"--{word} {path}: --{other} has it; name another file")
+
+
+def _files(options: argparse.Namespace, word: str) -> Sequence[object]:
+    named = getattr(options, word, None)
+    return named if isinstance(named, list) else [] if named is None else [named]
+
+
+def _is_same(path: Path, other: object) -> bool:
+    """Would writing to a file change the other, under whatever name?"""
+    try:
+        found = path.stat()
+        wanted = os.fstat(0) if other == "-" else Path(str(other)).stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and os.path.samestat(found, wanted)
 
 
 def _obstacle(path: Path) -> str:

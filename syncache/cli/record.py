@@ -87,11 +87,12 @@ def kind_of(packet: bytes) -> str:
 class Writer:
     """Writes blocks to a file, at once or from a bounded queue by a thread.
 
-    A live link's file is cut back to its last whole block when the disk is full, and
-    goes on when there is room again.
+    The file of a capture begins with the first block, so that one that cannot be read
+    empties none.  A live link's file is cut back to its last whole block when the disk
+    is full, and goes on when there is room again.
 
     Args:
-        path: The file; it is emptied.
+        path: The file; it is emptied when it begins.
         live: Queue the blocks.
         head: The blocks that a file begins with.
 
@@ -115,17 +116,15 @@ class Writer:
         self._wake = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
+        if not live:
+            return
         try:
-            if live:
-                self._open_first()
-                self._thread.start()
-            else:
-                self._file = path.open("wb")
-                self._file.write(head)
+            self._open_first()
         except BlockingIOError:
             raise Failure(f"--pcapng {path}: another process writes it") from None
         except OSError as error:
             raise Failure(f"--pcapng {path}: {error.strerror}") from None
+        self._thread.start()
 
     @property
     def lost(self) -> int:
@@ -134,9 +133,9 @@ class Writer:
 
     def write(self, block: bytes) -> bool:
         """Write or queue a block; False, and it is counted, if there is no room."""
-        if self._file is not None:
+        if not self._live:
             try:
-                self._file.write(block)
+                self.begin().write(block)
             except OSError as error:
                 self.trouble = error.strerror or str(error)
                 self.failed += 1
@@ -167,10 +166,29 @@ class Writer:
                 os.close(self._descriptor)
             return
         try:
-            if self._file is not None:
-                self._file.close()
+            self.begin().close()
         except OSError as error:
             self.trouble = self.trouble or (error.strerror or str(error))
+
+    @property
+    def is_untouched(self) -> bool:
+        """Is the file of a capture still as it was?"""
+        return not self._live and self._file is None
+
+    def begin(self) -> BinaryIO:
+        """Open the file of a capture, with its head, if it is not open yet.
+
+        Raises:
+            Failure: it cannot be written.
+        """
+        if self._file is None:
+            try:
+                self._file = self._path.open("wb")
+            except OSError as error:
+                why = error.strerror or str(error)
+                raise Failure(f"--pcapng {self._path}: {why}") from None
+            self._file.write(self._head)
+        return self._file
 
     def _open_first(self) -> None:
         try:
@@ -369,7 +387,10 @@ def recording(
     *,
     live: bool = True,
 ) -> Iterator[Recorder | None]:
-    """Open the file and record until the end; None: no file was asked for."""
+    """Record until the end; None: no file was asked for.
+
+    If a capture is refused before its first packet, the file stays as it was.
+    """
     if path is None:
         yield None
         return
@@ -378,8 +399,11 @@ def recording(
     writer = Writer(path, live=live, head=head)
     zero = datetime.now(timezone.utc).timestamp() - time.monotonic() if live else 0.0
     recorder = Recorder(writer, names, interfaces, live=live, zero=zero)
+    is_whole = False
     try:
         yield recorder
+        is_whole = True
     finally:
-        writer.close()
-        sink.say(one_line(f"{path}: {recorder.report()}"))
+        if is_whole or not writer.is_untouched:
+            writer.close()
+            sink.say(one_line(f"{path}: {recorder.report()}"))

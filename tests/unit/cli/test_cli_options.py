@@ -7,6 +7,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -261,6 +262,55 @@ def test_check_looks_at_the_kind_of_a_file(tmp_path, kind, why):
         return
     with pytest.raises(Failure, match=f"--log {path}: .*{why}"):
         options.check_outputs(given)
+
+
+@pytest.mark.parametrize("word", ["files", "sources", "conf", "ios", "keyring"])
+@pytest.mark.parametrize("how", ["same", "symbolic", "hard"])
+def test_output_that_is_read_too_is_refused(tmp_path, word, how):
+    """Whatever it is called: writing it would destroy what is read."""
+    read, named = tmp_path / "busy.pcap", tmp_path / "other"
+    read.write_text("mine")
+    if how == "symbolic":
+        named.symlink_to(read)
+    elif how == "hard":
+        named.hardlink_to(read)
+    else:
+        named = read
+    many = word in {"files", "sources"}
+    given = argparse.Namespace(**{word: ["gone", str(read)] if many else read})
+    options.check_outputs(given, options.OF_FILES)
+    for output in options.OF_FILES:
+        given = argparse.Namespace(**{**vars(given), output: named})
+        with pytest.raises(Failure, match=f"^--{output} {named}: it is read too"):
+            options.check_outputs(given, options.OF_FILES)
+        delattr(given, output)
+    assert read.read_text() == "mine"
+
+
+def test_standard_input_is_a_file_that_is_read(tmp_path, monkeypatch):
+    """As in `inspect - --pcapng FILE < FILE`; a pipe is none."""
+    path = tmp_path / "a"
+    path.touch()
+    other = tmp_path / "b"
+    other.touch()
+    given = argparse.Namespace(files=["-"], report=path)
+    found = {1: path.stat(), 2: other.stat()}
+    monkeypatch.setattr(options.os, "fstat", lambda _: found[2])
+    options.check_outputs(given, options.OF_FILES)
+    monkeypatch.setattr(options.os, "fstat", lambda _: found[1])
+    with pytest.raises(Failure, match="it is read too"):
+        options.check_outputs(given, options.OF_FILES)
+
+
+def test_two_outputs_are_two_files(tmp_path):
+    """One would overwrite the other; a device has room for both."""
+    path = tmp_path / "a"
+    given = argparse.Namespace(pcapng=path, report=tmp_path / "." / "a")
+    with pytest.raises(Failure, match=r"--report .*: --pcapng has it"):
+        options.check_outputs(given, options.OF_FILES)
+    null = Path("/dev/null")
+    given = argparse.Namespace(pcapng=null, report=null)
+    options.check_outputs(given, options.OF_FILES)
 
 
 @pytest.mark.parametrize(

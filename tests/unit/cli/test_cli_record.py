@@ -193,6 +193,34 @@ def test_disk_that_was_full_gets_whole_packets_again(tmp_path, monkeypatch, capl
     assert 1 == caplog.text.count("No space left on device; packets are not recorded")
 
 
+@pytest.mark.parametrize("what", ["text", "missing", "filter"])
+@pytest.mark.parametrize("before", [None, b"mine"])
+def test_refused_capture_leaves_the_file_as_it_was(tmp_path, capsys, what, before):
+    """Neither emptied nor made."""
+    source, path = tmp_path / "x.pcap", tmp_path / "x.pcapng"
+    if before is not None:
+        path.write_bytes(before)
+    if what == "text":
+        source.write_text("no capture")
+    elif what == "filter":
+        head = b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + bytes(12) + b"\x65\0\0\0"
+        sizes = (40).to_bytes(4, "little") * 2
+        source.write_bytes(head + bytes(8) + sizes + packet(1)[:40])
+    more = ["--filter", "nonsense ("] if what == "filter" else []
+    assert 1 == main(["inspect", str(source), "--pcapng", str(path), *more])
+    assert "recorded" not in capsys.readouterr().err
+    assert before == (path.read_bytes() if path.exists() else None)
+
+
+def test_capture_without_packets_is_recorded_as_one(tmp_path, capsys):
+    """A file that others read, too."""
+    source, path = tmp_path / "x.pcap", tmp_path / "x.pcapng"
+    source.write_bytes(b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + bytes(12) + b"\x01\0\0\0")
+    assert 0 == main(["inspect", str(source), "--pcapng", str(path)])
+    assert "0 packets recorded" in capsys.readouterr().err
+    assert 0 == main(["inspect", str(path)])
+
+
 def test_full_disk_costs_packets_and_is_reported(tmp_path, capsys):
     """The engine goes on."""
     engine = Inspection(seed=SEED)

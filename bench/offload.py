@@ -41,7 +41,7 @@ ARMS = tuple(f"{way}_{size}" for size in SIZES for way in WAYS)
 SECONDS = 0.6
 GIGABIT = 1e9 / 8
 CONNECTIONS = 1_000_000
-HANDED = struct.Struct("=16s16sHHB3x3I4B2Q4I2I")  # struct flow_handed
+HANDED = struct.Struct("=16s16sHHB3x3I4B2Q4I2I")  # struct flow_handed_session
 SERVERS = {4: bytes([198, 18, 0, 2]), 6: bytes.fromhex("fd000018") + bytes(11) + b"\2"}
 KEY = bytes(range(16))
 
@@ -101,7 +101,7 @@ class Filled:
             fds[name] for name in ("carried4", "carried6", "events")
         )
         lib.shield_key(maps.key, KEY)
-        at = ffi.from_buffer("struct flow_handed[]", content)
+        at = ffi.from_buffer("struct flow_handed_session[]", content)
         began, failed = time.perf_counter(), 0
         for first in range(0, CONNECTIONS, RECORDS):
             count = min(RECORDS, CONNECTIONS - first)

@@ -260,7 +260,7 @@ enum flow_known {
 };
 
 /* A spliced connection that a program of the kernel carries.  Numbers are those that the server uses. */
-struct flow_handed {
+struct flow_handed_session {
     struct syncache_tuple tuple;  /* foreign is the client */
     uint32_t delta;               /* of server's SEQ */
     uint32_t ts_delta;            /* of server's TSval */
@@ -381,13 +381,13 @@ void flow_hand_over(struct flow *flow, bool on);
  *
  *   returns  how many were written; 0: there are none now
  */
-uint32_t flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed *out, uint32_t out_max);
+uint32_t flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed_session *out, uint32_t out_max);
 
 /* Updates connections that were given away from the carrier's state, and sets `known`. */
-void flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed *in, uint32_t count);
+void flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed_session *in, uint32_t count);
 
 /* As that, and they are the engine's again; they are offered anew after their next packet. */
-void flow_handed_back(struct flow *flow, uint64_t now_ms, const struct flow_handed *in, uint32_t count);
+void flow_handed_back(struct flow *flow, uint64_t now_ms, const struct flow_handed_session *in, uint32_t count);
 
 /* All that are out were told to flow_handed_seen() since begun_ms; none ends idle without being looked at. */
 void flow_handed_looked(struct flow *flow, uint64_t begun_ms);

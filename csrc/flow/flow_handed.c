@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct flow_handed) == 96, "no hidden padding");
+_Static_assert(sizeof(struct flow_handed_session) == 96, "no hidden padding");
 
 void
 flow_hand_over(struct flow *flow, bool on)
@@ -40,7 +40,7 @@ handed_waits(const struct session *session)
 
 static void
 handed_write(struct flow *flow, const struct session *session,
-             struct flow_handed *out)
+             struct flow_handed_session *out)
 {
     memset(out, 0, sizeof *out);
     session_tuple(session, &out->tuple);
@@ -60,7 +60,7 @@ handed_write(struct flow *flow, const struct session *session,
 }
 
 uint32_t
-flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed *out,
+flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed_session *out,
             uint32_t out_max)
 {
     struct handing *handing = &flow->handing;
@@ -87,7 +87,7 @@ flow_handed(struct flow *flow, uint64_t now_ms, struct flow_handed *out,
  * that was drawn for it leave no other one in practice.
  */
 static bool
-handed_is(const struct session *session, const struct flow_handed *in)
+handed_is(const struct session *session, const struct flow_handed_session *in)
 {
     struct syncache_tuple tuple;
 
@@ -102,7 +102,7 @@ handed_is(const struct session *session, const struct flow_handed *in)
 
 /* The session that a record is about, if it is still handed over. */
 static struct session *
-handed_session(struct flow *flow, const struct flow_handed *in)
+handed_session(struct flow *flow, const struct flow_handed_session *in)
 {
     if (in->number >= flow->sessions.fresh)
         return NULL;
@@ -125,7 +125,7 @@ handed_window(const struct session *session, uint32_t end)
 
 static void
 handed_merge(struct flow *flow, struct session *session,
-             const struct flow_handed *in)
+             const struct flow_handed_session *in)
 {
     uint64_t last_ms =
         flow->now_ms > in->age_ms ? flow->now_ms - in->age_ms : 0;
@@ -148,8 +148,8 @@ handed_merge(struct flow *flow, struct session *session,
 }
 
 void
-flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed *in,
-                 uint32_t count)
+flow_handed_seen(struct flow *flow, uint64_t now_ms,
+                 struct flow_handed_session *in, uint32_t count)
 {
     box_begin(flow, now_ms);
     for (uint32_t i = 0; i < count; i++) {
@@ -163,7 +163,7 @@ flow_handed_seen(struct flow *flow, uint64_t now_ms, struct flow_handed *in,
 
 void
 flow_handed_back(struct flow *flow, uint64_t now_ms,
-                 const struct flow_handed *in, uint32_t count)
+                 const struct flow_handed_session *in, uint32_t count)
 {
     box_begin(flow, now_ms);
     for (uint32_t i = 0; i < count; i++) {

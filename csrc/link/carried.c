@@ -87,7 +87,7 @@ carried_tuple(uint32_t family, const uint8_t *key, struct syncache_tuple *tuple)
 }
 
 static void
-carried_entry(const struct flow_handed *in, struct offload_entry *entry)
+carried_entry(const struct flow_handed_session *in, struct offload_entry *entry)
 {
     uint64_t age_ns = (uint64_t)in->age_ms * NS_A_MS;
 
@@ -108,7 +108,7 @@ carried_entry(const struct flow_handed *in, struct offload_entry *entry)
 }
 
 static void
-carried_fill(const struct offload_entry *entry, struct flow_handed *out)
+carried_fill(const struct offload_entry *entry, struct flow_handed_session *out)
 {
     uint32_t ticks = carried_now() - entry->last;
 
@@ -132,7 +132,8 @@ carried_fill(const struct offload_entry *entry, struct flow_handed *out)
 
 static void
 carried_record(uint32_t family, const uint8_t *key,
-               const struct offload_entry *entry, struct flow_handed *out)
+               const struct offload_entry *entry,
+               struct flow_handed_session *out)
 {
     carried_fill(entry, out);
     carried_tuple(family, key, &out->tuple);
@@ -141,7 +142,7 @@ carried_record(uint32_t family, const uint8_t *key,
 /* A connection of which the map has the name; see carried_name(). */
 static void
 carried_named(const uint8_t *key, const struct offload_entry *entry,
-              struct flow_handed *out)
+              struct flow_handed_session *out)
 {
     struct offload_name6 name;
 
@@ -158,7 +159,7 @@ carried_named(const uint8_t *key, const struct offload_entry *entry,
 /* Puts those of one family; marks by `known` which of them are there. */
 static void
 carried_put(const struct link_carried *maps, uint32_t family,
-            struct flow_handed *records, uint32_t count)
+            struct flow_handed_session *records, uint32_t count)
 {
     struct carried_batch batch;
     int32_t map = family == 4 ? maps->map4 : maps->map6;
@@ -183,8 +184,8 @@ carried_put(const struct link_carried *maps, uint32_t family,
 }
 
 uint32_t
-link_carried_put(const struct link_carried *maps, struct flow_handed *records,
-                 uint32_t count)
+link_carried_put(const struct link_carried *maps,
+                 struct flow_handed_session *records, uint32_t count)
 {
     uint32_t left = 0;
 
@@ -200,8 +201,8 @@ link_carried_put(const struct link_carried *maps, struct flow_handed *records,
 }
 
 uint32_t
-link_carried_events(const struct link_carried *maps, struct flow_handed *out,
-                    uint32_t out_max)
+link_carried_events(const struct link_carried *maps,
+                    struct flow_handed_session *out, uint32_t out_max)
 {
     uint32_t count = 0;
     struct offload_event event;
@@ -222,8 +223,8 @@ link_carried_events(const struct link_carried *maps, struct flow_handed *out,
 
 int32_t
 link_carried_look(const struct link_carried *maps, uint32_t family,
-                  struct link_carried_walk *walk, struct flow_handed *out,
-                  uint32_t out_max)
+                  struct link_carried_walk *walk,
+                  struct flow_handed_session *out, uint32_t out_max)
 {
     struct carried_batch batch;
     size_t key_size = family == 4 ? sizeof(struct offload_key4)
@@ -253,7 +254,7 @@ link_carried_look(const struct link_carried *maps, uint32_t family,
 
 uint32_t
 link_carried_drop(const struct link_carried *maps,
-                  const struct flow_handed *records, uint32_t count,
+                  const struct flow_handed_session *records, uint32_t count,
                   uint32_t age_ms)
 {
     uint32_t dropped = 0;
@@ -287,7 +288,7 @@ link_carried_catch_up(const struct link_carried *maps,
         bool v4 = splice->tuple.family == 4;
         uint8_t key[sizeof(struct offload_name6)];
         struct offload_entry entry;
-        struct flow_handed record;
+        struct flow_handed_session record;
 
         if (!v4 && splice->tuple.family != 6)
             continue;

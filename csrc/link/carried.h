@@ -1,6 +1,6 @@
 /*
  * Connections that the programs of csrc/bpf/offload_*.c carry: put there, looked at, taken back.  It joins the engine's
- * view of them (struct flow_handed) and the kernel's maps.
+ * view of them (struct flow_handed_session) and the kernel's maps.
  *
  * Not here: loading and attaching (syncache/links/offload.py), when any of this is done.
  */
@@ -37,10 +37,10 @@ struct link_carried_walk {
  *   out      records  those that found no room come first
  *   returns  how many found none
  */
-uint32_t link_carried_put(const struct link_carried *maps, struct flow_handed *records, uint32_t count);
+uint32_t link_carried_put(const struct link_carried *maps, struct flow_handed_session *records, uint32_t count);
 
 /* Takes out the connections that were given back, oldest first.  Returns how many, at most LINK_CARRIED_MAX. */
-uint32_t link_carried_events(const struct link_carried *maps, struct flow_handed *out, uint32_t out_max);
+uint32_t link_carried_events(const struct link_carried *maps, struct flow_handed_session *out, uint32_t out_max);
 
 /*
  * Reads on in the map of a family.
@@ -52,13 +52,13 @@ uint32_t link_carried_events(const struct link_carried *maps, struct flow_handed
  *   returns  how many were read, or -errno
  */
 int32_t link_carried_look(const struct link_carried *maps, uint32_t family, struct link_carried_walk *walk,
-                          struct flow_handed *out, uint32_t out_max);
+                          struct flow_handed_session *out, uint32_t out_max);
 
 /*
  * Removes those records of link_carried_look() of which `known` is not FLOW_KNOWN and whose last packet was at least
  * so long ago.  Returns how many.
  */
-uint32_t link_carried_drop(const struct link_carried *maps, const struct flow_handed *records, uint32_t count,
+uint32_t link_carried_drop(const struct link_carried *maps, const struct flow_handed_session *records, uint32_t count,
                            uint32_t age_ms);
 
 /*

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RECORDS = limit("LINK_CARRIED_MAX")
 UNDER_WAY_MS = 16  # a packet is in the kernel's programs for far less
-HANDED_BYTES = ffi.sizeof("struct flow_handed")
+HANDED_BYTES = ffi.sizeof("struct flow_handed_session")
 CONFIG = layout("offload_config", "outside inside off key")
 PROCESSOR = layout("offload_processor", "carried taken back lost")
 FAMILIES = (4, 6)
@@ -76,7 +76,7 @@ class Carried:
         self._maps.map4, self._maps.map6 = maps["carried4"], maps["carried6"]
         self._maps.events = maps["events"]
         lib.shield_key(self._maps.key, key)
-        self._records = ffi.new("struct flow_handed[]", RECORDS)
+        self._records = ffi.new("struct flow_handed_session[]", RECORDS)
 
     def offer(self, on: bool) -> None:
         """Have the engine give connections away, or no more."""

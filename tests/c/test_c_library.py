@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from needs import need, want
+from needs import MARK, need, want
 
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
@@ -194,6 +195,22 @@ def test_example_in_go_runs(installed: Path, tmp_path: Path) -> None:
     }
     run("go", "build", "-o", program, source, **folders)
     assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == SPLICED
+
+
+def test_example_in_javascript_runs(installed: Path, tmp_path: Path) -> None:
+    """The same program; the splice in C++ is its addon."""
+    want("node", "nodejs")
+    want("g++", "g++")
+    if not (headers := Path("/usr/include/node")).is_dir():
+        pytest.skip(f"{MARK}node_api.h: apt-get install libnode-dev")
+    for name in ("splice_in_front.js", "splice_in_front.cc"):
+        shutil.copy(CSRC / "example" / name, tmp_path)
+    words = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+    words += ["-std=c++17", "-shared", "-fPIC", "-isystem", headers]
+    words += [f"-I{installed}/include", tmp_path / "splice_in_front.cc"]
+    words += [f"-L{installed}/lib", "-l:libsyncache.a"]
+    run("g++", *words, "-o", tmp_path / "splice_in_front.node")
+    assert run("node", tmp_path / "splice_in_front.js") == SPLICED
 
 
 CMAKE = """

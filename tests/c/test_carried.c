@@ -22,7 +22,7 @@ static int32_t refusal; /* of a look, or of a whole batch */
 
 static const struct link_carried maps = {
     .map4 = MAP4, .map6 = MAP6, .events = EVENTS, .key = {1, 2, 3, 4}};
-static struct flow_handed out[PLACES];
+static struct flow_handed_session out[PLACES];
 
 static uint32_t
 key_size(int32_t descriptor)
@@ -110,23 +110,23 @@ start(void)
     refusal = 0;
 }
 
-static struct flow_handed
+static struct flow_handed_session
 connection(uint8_t family, uint8_t n)
 {
-    struct flow_handed one = {.tuple = {.family = family,
-                                        .fport = (uint16_t)(40000 + n),
-                                        .lport = 443},
-                              .delta = 100u + n,
-                              .ts_delta = 200u + n,
-                              .ts_floor = 300u + n,
-                              .flags = 3,
-                              .shift_to_client = -2,
-                              .shift_to_server = 5,
-                              .bytes = {UINT64_C(1) << 33, 7},
-                              .nxt = {11, 12},
-                              .ack = {13, 14},
-                              .number = 900u + n,
-                              .known = 1};
+    struct flow_handed_session one = {.tuple = {.family = family,
+                                                .fport = (uint16_t)(40000 + n),
+                                                .lport = 443},
+                                      .delta = 100u + n,
+                                      .ts_delta = 200u + n,
+                                      .ts_floor = 300u + n,
+                                      .flags = 3,
+                                      .shift_to_client = -2,
+                                      .shift_to_server = 5,
+                                      .bytes = {UINT64_C(1) << 33, 7},
+                                      .nxt = {11, 12},
+                                      .ack = {13, 14},
+                                      .number = 900u + n,
+                                      .known = 1};
     uint32_t size = family == 4 ? 4 : 16;
 
     memset(one.tuple.faddr, 0x11, size);
@@ -136,7 +136,8 @@ connection(uint8_t family, uint8_t n)
 }
 
 static void
-expect_same(const struct flow_handed *want, const struct flow_handed *got)
+expect_same(const struct flow_handed_session *want,
+            const struct flow_handed_session *got)
 {
     EXPECT_EQ(want->delta, got->delta);
     EXPECT_EQ(want->ts_delta, got->ts_delta);
@@ -157,7 +158,7 @@ expect_same(const struct flow_handed *want, const struct flow_handed *got)
 static void
 put(uint8_t family, uint8_t count)
 {
-    struct flow_handed records[PLACES];
+    struct flow_handed_session records[PLACES];
 
     for (uint8_t i = 0; i < count; i++)
         records[i] = connection(family, i);
@@ -180,7 +181,7 @@ test_what_is_put_is_looked_at(void)
         put(family, 3);
         EXPECT_EQ(3, look(family));
         for (uint8_t i = 0; i < 3; i++) {
-            struct flow_handed want = connection(family, i);
+            struct flow_handed_session want = connection(family, i);
             expect_same(&want, &out[i]);
             EXPECT_TRUE(out[i].age_ms < 60000);
             EXPECT_EQ(OFFLOAD_ON, map[family == 6].entry[i].state);
@@ -202,7 +203,7 @@ test_what_is_put_is_looked_at(void)
 static void
 test_those_without_room_stay_in_order(void)
 {
-    struct flow_handed records[6];
+    struct flow_handed_session records[6];
 
     for (uint32_t room = 0; room <= 2; room++) {
         start();
@@ -223,7 +224,8 @@ test_those_without_room_stay_in_order(void)
 static void
 test_batch_that_did_not_begin_puts_nothing(void)
 {
-    struct flow_handed records[2] = {connection(4, 0), connection(4, 1)};
+    struct flow_handed_session records[2] = {connection(4, 0),
+                                             connection(4, 1)};
 
     start();
     refusal = -EPERM;
@@ -257,7 +259,7 @@ test_walk_goes_on_where_it_was(void)
 static void
 test_age_is_kept_and_is_none_when_the_clock_is_ahead(void)
 {
-    struct flow_handed old = connection(4, 0);
+    struct flow_handed_session old = connection(4, 0);
 
     start();
     old.age_ms = 5000000;
@@ -275,7 +277,7 @@ test_connections_that_come_back_are_named_whole_and_in_order(void)
     start();
     for (uint8_t i = 0; i < 3; i++) {
         uint8_t family = i == 1 ? 6 : 4;
-        struct flow_handed one = connection(family, i);
+        struct flow_handed_session one = connection(family, i);
         size_t size = family == 4 ? 4 : 16;
         queue[i] = (struct offload_event){.family = family};
         queue[i].entry.number = one.number;
@@ -291,7 +293,7 @@ test_connections_that_come_back_are_named_whole_and_in_order(void)
     EXPECT_EQ(1, link_carried_events(&maps, out + 2, 2));
     EXPECT_EQ(0, link_carried_events(&maps, out + 3, 2));
     for (uint8_t i = 0; i < 3; i++) {
-        struct flow_handed one = connection(i == 1 ? 6 : 4, i);
+        struct flow_handed_session one = connection(i == 1 ? 6 : 4, i);
         EXPECT_TRUE(memcmp(&one.tuple, &out[i].tuple, sizeof one.tuple) == 0);
         EXPECT_EQ(one.number, out[i].number);
         EXPECT_EQ(FLOW_KNOWN_NOT, out[i].known);
@@ -328,7 +330,7 @@ test_exported_connections_catch_up_with_the_maps(void)
     put(6, 2);
     map[0].entry[0].flags = 1;
     for (uint32_t i = 0; i < 4; i++) {
-        struct flow_handed one = connection(i < 2 ? 4 : 6, i % 2);
+        struct flow_handed_session one = connection(i < 2 ? 4 : 6, i % 2);
         splices[i] = (struct flow_splice){.tuple = one.tuple,
                                           .delta = one.delta,
                                           .seq = {1, 2},

@@ -4,7 +4,7 @@
 #include "../../csrc/flow/proxy.h"
 
 static struct between world;
-static struct flow_handed record[8];
+static struct flow_handed_session record[8];
 
 #define C_ISN 5000u
 #define S_ISN 900000u
@@ -256,9 +256,9 @@ static void
 test_record_of_another_session_changes_nothing(void)
 {
     (void)given();
-    struct flow_handed other = record[0];
+    struct flow_handed_session other = record[0];
     other.tuple.fport++;
-    struct flow_handed far = record[0];
+    struct flow_handed_session far = record[0];
     far.number = 7;
     flow_handed_seen(world.flow, world.now_ms, &other, 1);
     EXPECT_EQ(0, other.known);
@@ -271,10 +271,10 @@ test_record_of_another_session_changes_nothing(void)
 }
 
 /* What the kernel's map of IPv6 says of a connection. */
-static struct flow_handed
+static struct flow_handed_session
 named(void)
 {
-    struct flow_handed name = record[0];
+    struct flow_handed_session name = record[0];
 
     memset(name.tuple.faddr, 0, 12);
     memset(name.tuple.laddr, 7, sizeof name.tuple.laddr);
@@ -287,8 +287,8 @@ static void
 test_record_with_a_name_is_of_the_session_with_its_number_and_delta(void)
 {
     given();
-    struct flow_handed right = named(), delta = named(), port = named(),
-                       client_ = named(), number = named();
+    struct flow_handed_session right = named(), delta = named(), port = named(),
+                               client_ = named(), number = named();
     flow_handed_seen(world.flow, world.now_ms, &right, 1);
     EXPECT_EQ(FLOW_KNOWN, right.known);
     delta.delta++;

@@ -129,6 +129,7 @@ MACHINE_PATH = re.compile(r"/wor[k]/|/roo[t]/|/hom[e]/[a-z]|/tmp/ven[v]|/far[m]/
 
 ALLOWED_SUFFIXES = {
     ".c",
+    ".cc",
     ".h",
     ".py",
     ".pyi",
@@ -139,6 +140,7 @@ ALLOWED_SUFFIXES = {
     ".conf",
     ".env",
     ".go",
+    ".js",
     ".rs",
     ".service",
     ".yml",

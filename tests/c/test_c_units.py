@@ -18,13 +18,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from levels import share
 from sanitized import FLAGS, ROOT, SOURCES, archive, compiler, folder, make, run
 
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
 # These choose kernels at run time; all others take the scalar ones.
 ISA_UNITS = ("batch", "burst", "flood", "isa", "offload", "quick", "table")
 DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
-STEPS = "200000"
+STEPS = 200_000
 
 Made = subprocess.CompletedProcess[str] | Path
 
@@ -70,7 +71,7 @@ def test_engine_and_its_twin_agree_on_random_steps() -> None:
     follow = folder() / "follow"
     failed = make(follow, compiler(), *FLAGS, *DIFFERENTIAL, archive(), "-o")
     assert failed is None, failed.stdout
-    done = run(follow, STEPS)
+    done = run(follow, str(share(STEPS)))
     assert done.returncode == 0, done.stdout
 
 

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from bad_input import ROOT
 from bad_packets import OURS, Source, icmp_error, repaired, with_extension
+from levels import share
 
 from syncache import Kind, Reason, Segment, Syncache
 from syncache.segment import SYN
@@ -43,8 +44,9 @@ def test_bad_input_raises_nothing_and_both_doors_agree():
     """Under sanitizers, by packet() and by burst(), with each preset."""
     if shutil.which("cc") is None:
         pytest.fail("no C compiler: apt-get install gcc")
+    count = str(share(100_000))
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/tools/bad_input.py", "--count", "100000"],
+        [sys.executable, ROOT / "tests/tools/bad_input.py", "--count", count],
         capture_output=True,
         text=True,
         check=False,

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from levels import share
 
 from tests.property.twins import IRS, PEERS, Twins
 
@@ -194,7 +195,7 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(
-    max_examples=150,
+    max_examples=share(150),
     stateful_step_count=60,
     deadline=None,
     derandomize=True,

@@ -183,7 +183,8 @@ def tree() -> list[Path]:
     return sorted(p for p in names if p.is_file())
 
 
-def imports(source: str, *, members: bool = False) -> Iterator[str]:
+@cache
+def imports(source: str, *, members: bool = False) -> tuple[str, ...]:
     """Name every imported module; relative ones begin with a dot.
 
     What stands under `if TYPE_CHECKING:` is not imported when the program runs.  With
@@ -210,7 +211,7 @@ def imports(source: str, *, members: bool = False) -> Iterator[str]:
         for child in ast.iter_child_nodes(node):
             yield from visit(child)
 
-    return visit(ast.parse(source))
+    return tuple(visit(ast.parse(source)))
 
 
 def inner_module(name: str, module: str) -> str:
@@ -367,15 +368,18 @@ def flow_include_faults(name: str, source: str) -> list[str]:
     return faults
 
 
-def python_functions(source: str) -> Iterator[tuple[str, int]]:
-    """Yield each function's name and number of lines, without its docstring."""
+@cache
+def python_functions(source: str) -> list[tuple[str, int]]:
+    """Return each function's name and number of lines, without its docstring."""
+    found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if ast.get_docstring(node) is not None:
                 doc = node.body[0]
                 lines -= (doc.end_lineno or doc.lineno) - doc.lineno + 1
-            yield node.name, lines
+            found.append((node.name, lines))
+    return found
 
 
 def c_functions(source: str) -> Iterator[tuple[str, int]]:

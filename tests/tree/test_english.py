@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 
 import pytest
 from tidy import ROOT
@@ -17,6 +18,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@cache
 def docstrings() -> str:
     """Return every docstring of the package."""
     nodes = [
@@ -35,6 +37,7 @@ def pages() -> str:
     return "\n".join(FENCE.sub("", path.read_text()) for path in paths)
 
 
+@cache
 def headers() -> str:
     """Return the comments of the C headers."""
     paths = sorted(ROOT.glob("csrc/**/*.h"))

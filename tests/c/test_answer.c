@@ -134,12 +134,80 @@ test_alert_names_top_destination_and_sources(void)
     world_free(world);
 }
 
+static void
+test_kept_packet_goes_to_the_server_behind_its_link_header(void)
+{
+    const uint8_t same[14] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    static struct early_packet kept = {.size = 44, .checksum = 1};
+    struct world *world = world_inspect(10);
+    struct session *session = half_open(world, FLOW_CLIENT, true);
+    struct syncache_ring *tx = &world->server.ring;
+    uint32_t whole = tx->slot_size;
+
+    memset(kept.bytes, 0x77, kept.size);
+    tx->slot_size = 14 + 43;
+    EXPECT_TRUE(!answer_packet(world->flow, session, &kept));
+    EXPECT_EQ(1, world->flow->stats.tx_lost);
+    EXPECT_EQ(0, tx->count);
+    tx->slot_size = 14 + 44;
+    EXPECT_TRUE(answer_packet(world->flow, session, &kept));
+    EXPECT_EQ(1, tx->count);
+    EXPECT_EQ(14, tx->slot[0].link_size);
+    EXPECT_EQ(44, tx->slot[0].size);
+    EXPECT_EQ(1, tx->slot[0].checksum);
+    EXPECT_BYTES(same, tx->memory, 14);
+    EXPECT_BYTES(kept.bytes, tx->memory + 14, 44);
+    tx->slot_size = whole;
+    tx->count = tx->slots;
+    EXPECT_TRUE(!answer_packet(world->flow, session, &kept));
+    EXPECT_EQ(2, world->flow->stats.tx_lost);
+    tx->count = 0;
+    world_free(world);
+}
+
+static void
+test_ip_header_to_the_server_is_as_the_client_wrote_it(void)
+{
+    static const struct {
+        uint8_t mode, hop_limit, tos;
+        uint16_t flags;
+        uint32_t label;
+    } rows[] = {{'I', 57, 0x28, 0, 0x11111},
+                {'I', 57, 0x28, SESSION_SPLICED, 0x22222},
+                {'W', 57, 0x28, 0, 0},
+                {'I', 0, 0, 0, 0}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct world *world = world_inspect(10);
+        struct session session = *half_open(world, FLOW_CLIENT, false);
+        const uint8_t *ip = world->server.memory;
+
+        session.family = 6;
+        session.mode = rows[i].mode;
+        session.hop_limit = rows[i].hop_limit;
+        session.tos = 0x28;
+        session.flags = rows[i].flags;
+        if (rows[i].flags & SESSION_SPLICED)
+            session.flow_label = 0x22222;
+        else
+            session.half_label = 0x11111;
+        EXPECT_TRUE(answer_reset(world->flow, &session, FLOW_SERVER, 1, NULL));
+        EXPECT_EQ(rows[i].label, load32_be(ip) & 0xfffff);
+        EXPECT_EQ(rows[i].tos, load32_be(ip) >> 20 & 0xff);
+        EXPECT_EQ(rows[i].hop_limit == 0 ? 64 : 57, ip[7]);
+        EXPECT_TRUE(answer_reset(world->flow, &session, FLOW_CLIENT, 1, NULL));
+        EXPECT_EQ(64, world->client.memory[7]);
+        world_free(world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_answer_to_a_packet_without_room_is_lost_and_counted),
     TEST(test_reset_goes_out_on_the_link_of_its_end),
     TEST(test_packets_of_timers_carry_the_link_header),
     TEST(test_full_ring_loses_the_packet_and_counts_it),
     TEST(test_alert_names_top_destination_and_sources),
+    TEST(test_kept_packet_goes_to_the_server_behind_its_link_header),
+    TEST(test_ip_header_to_the_server_is_as_the_client_wrote_it),
 };
 
 int

@@ -121,7 +121,7 @@ test_without_rings_to_send_into_answers_are_lost_and_counted(void)
     world->inspect.max_incomplete_high = 1;
     world_set(world);
     world_half_open(world, 0, 2);
-    flow_poll(world->flow, world->now_ms, NULL, NULL);
+    EXPECT_EQ(0, flow_poll(world->flow, world->now_ms, NULL, NULL));
     static struct packet packet;
     struct ends ends = world_other(5);
     struct syncache_ring *rx = &world->rx.ring;

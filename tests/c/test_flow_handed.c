@@ -184,6 +184,21 @@ test_numbers_that_come_back_judge_the_end(void)
 }
 
 static void
+test_earlier_acknowledgement_moves_nothing_back(void)
+{
+    (void)given();
+    uint32_t ack = between_session(&world)->ack[FLOW_SERVER];
+    record[0].ack[FLOW_SERVER] = ack - 50;
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(FLOW_KNOWN, record[0].known);
+    EXPECT_EQ(ack, between_session(&world)->ack[FLOW_SERVER]);
+    record[0].ack[FLOW_SERVER] = ack + 50;
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(ack + 50, between_session(&world)->ack[FLOW_SERVER]);
+    between_close(&world);
+}
+
+static void
 test_later_number_counts_whoever_has_it(void)
 {
     uint32_t p = given();
@@ -332,6 +347,7 @@ static const struct test tests[] = {
     TEST(test_place_of_a_session_that_is_gone_is_not_given_away),
     TEST(test_idle_connection_ends_only_by_a_look_that_came_later),
     TEST(test_numbers_that_come_back_judge_the_end),
+    TEST(test_earlier_acknowledgement_moves_nothing_back),
     TEST(test_later_number_counts_whoever_has_it),
     TEST(test_fin_of_one_end_leaves_the_rest_to_the_kernel),
     TEST(test_record_of_another_session_changes_nothing),

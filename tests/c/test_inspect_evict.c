@@ -221,6 +221,24 @@ test_resets_wait_for_room(void)
     world_free(world);
 }
 
+static void
+test_rate_alone_costs_one_for_each_new_one_unless_sweeping(void)
+{
+    /* Far below low: a sweep has nothing to do. */
+    for (uint32_t mode = 0; mode <= FLOW_EVICT_NOBODY; mode++) {
+        struct world *world = world_inspect(100);
+
+        world->inspect.aggressive_evict = mode;
+        thresholds(world, 50, 60, 1, 2);
+        world_half_open(world, 0,
+                        3); /* the third is above the rate, and costs one */
+        world_half_open(world, 3, 5);
+        EXPECT_EQ(mode == FLOW_EVICT_PER_NEW ? 2 : 8,
+                  world_stats(world)->incomplete);
+        world_free(world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_new_session_in_aggressive_mode_deletes_the_oldest),
     TEST(test_reset_of_an_unanswered_syn_has_number_0),
@@ -232,6 +250,7 @@ static const struct test tests[] = {
     TEST(test_full_table_evicts_the_oldest_half_open),
     TEST(test_tap_sends_resets_only_when_told_to),
     TEST(test_resets_wait_for_room),
+    TEST(test_rate_alone_costs_one_for_each_new_one_unless_sweeping),
 };
 
 int

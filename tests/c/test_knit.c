@@ -283,6 +283,8 @@ test_early_data_counts_as_heard_and_as_sent(void)
     EXPECT_EQ(3, answered((struct answer){.window = 1000}));
     EXPECT_EQ(5, world.out[2].payload);
     EXPECT_EQ(C_ISN + 6, between_session(&world)->nxt[FLOW_CLIENT]);
+    EXPECT_TRUE(between_session(&world)->flags & SESSION_SPLICED);
+    EXPECT_TRUE(between_session(&world)->flags & SESSION_HEARD);
     world.now_ms += 200;
     EXPECT_EQ(0, between_poll(&world));
     between_close(&world);

@@ -31,6 +31,8 @@ test_absence_is_learned_only_of_what_was_offered(void)
         profile_learn(&profiles, 5, &tuple, 0, WIRE_HAS_MSS, 1400, 255);
     EXPECT_EQ(WIRE_HAS_MSS, profile->known);
     EXPECT_EQ(1400, profile->mss);
+    EXPECT_EQ(SYNCACHE_WSCALE_NONE, profile->wscale);
+    EXPECT_EQ(SYNCACHE_WSCALE_NONE, profile->wscale_before);
     profile = profile_learn(&profiles, 6, &tuple, ALL,
                             WIRE_HAS_MSS | WIRE_HAS_WSCALE, 1300, 7);
     EXPECT_TRUE(profile == profile_find(&profiles, &tuple));

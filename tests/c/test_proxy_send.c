@@ -265,6 +265,21 @@ test_repeated_window_update_tells_the_window_as_it_is(void)
     between_close(&world);
 }
 
+static void
+test_probe_comes_from_a_port_that_clients_have(void)
+{
+    for (uint16_t i = 0; i < 16; i++) {
+        start(FLOW_OPTIONS_LEARN);
+        world.cport = (uint16_t)(1000 + i);
+        for (uint16_t n = 0; n <= i; n++)
+            (void)box_random(world.flow);
+        (void)asked(THREE);
+        EXPECT_EQ(3, between_send(&world, syn_ack(C_ISN + 1, WIRE_HAS_MSS)));
+        EXPECT_TRUE(world.out[2].sport >= 1024);
+        between_close(&world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_syn_offers_only_what_the_client_was_granted),
     TEST(test_resets_are_exact_on_either_side),
@@ -275,6 +290,7 @@ static const struct test tests[] = {
     TEST(test_server_that_refused_is_asked_again_after_10_minutes),
     TEST(test_forged_answer_to_a_probe_teaches_nothing),
     TEST(test_repeated_window_update_tells_the_window_as_it_is),
+    TEST(test_probe_comes_from_a_port_that_clients_have),
 };
 
 int

@@ -304,6 +304,11 @@ test_window_alone_is_scaled_and_said_to_be_changed(void)
                                          : splice_to_server(&splice, &view));
             EXPECT_EQ(splice_window(window, shift), load16_be(view.upper + 14));
             EXPECT_TRUE(sums_right());
+            /* None is none under any scale. */
+            store16_be(view.upper + 14, 0);
+            view.window = 0;
+            EXPECT_TRUE(client ? !splice_to_client(&splice, &view)
+                               : !splice_to_server(&splice, &view));
         }
     }
 }

@@ -58,6 +58,7 @@ test_segment_grows_by_the_option_and_keeps_the_rest(void)
 
         EXPECT_TRUE(stamp_segment(&view, ROOM, 0x12345678, 0x9abcdef0));
         EXPECT_EQ(size + STAMP_BYTES, view.size);
+        EXPECT_EQ(view.size, (uint32_t)(view.upper - packet) + view.upper_size);
         EXPECT_EQ(HEADER + STAMP_BYTES + options_size, view.header_size);
         if (checksum == SYNCACHE_CHECKSUM_PARTIAL) {
             uint8_t partial[2];

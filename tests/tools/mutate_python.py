@@ -91,7 +91,11 @@ def near_tests(path: Path) -> list[Path]:
     leaf = parts[-2] if parts[-1] == "__init__.py" and parts[1:] else path.stem
     name = re.escape(leaf)
     imports = re.compile(rf"\bimport\b[^\n]*\b{name}\b|\b{name} import")
-    units = [test for test in UNITS.values() if test not in own_tests(path)]
+    own = own_tests(path)
+    units = sorted(
+        (test for test in UNITS.values() if test not in own),
+        key=lambda test: not test.name.startswith(f"test_{package}_"),
+    )
     near = [test for test in units if imports.search(test.read_text())]
     beside = [
         test
@@ -148,6 +152,7 @@ def put_in(path: Path, function: tuple[str, int], text: str) -> bool:
         for code in codes(compile(text, str(path), "exec", dont_inherit=True))
         if (code.co_name, code.co_firstlineno) == function
     ]
+    gc.unfreeze()  # a module may have frozen what there was when it was imported
     here = [
         thing
         for thing in gc.get_objects()
@@ -242,12 +247,12 @@ class Trial:
         called, seconds = {}, {}
         for index in range(len(self.session.items)):
             seen.clear()
-            begin = time.monotonic()
+            begin = time.process_time()
             sys.setprofile(note)
             threading.setprofile(note)
             good = self.runs(index)
             sys.setprofile(None)
-            seconds[index] = time.monotonic() - begin
+            seconds[index] = time.process_time() - begin
             if good and seconds[index] < SLOW:
                 called[index] = {
                     (code.co_filename, code.co_name, code.co_firstlineno)
@@ -292,7 +297,7 @@ class Trial:
         changed.write_text(text)
         os.environ |= mutant_module.environment(path, changed, self.build)
         if not put_in(path, function, text):
-            return self.passes_anew(path, text, own_tests(path))
+            return self.passes_anew(path, text, [*own_tests(path), *near_tests(path)])
         return all(self.runs(index) for index in tests)
 
     def passes_anew(self, path: Path, text: str, tests: list[Path]) -> bool:

@@ -10,10 +10,12 @@ import ctypes
 import os
 import socket
 import struct
+import sys
 from dataclasses import replace
 
 import pytest
 from shield_rig import FAMILIES, TC_NEXT, XDP_DROP, XDP_PASS, XDP_TX, Rig
+from test_shield import SERVER, Shielded
 from test_shield_programs import answer, answered, linux_syn, minted
 
 from syncache import Segment
@@ -151,6 +153,44 @@ def group(family):
     yield opened
     for sock in (waiting, *opened):
         sock.close()
+
+
+CHOSEN = """
+import ctypes, socket, struct
+opened = [socket.socket(socket.AF_INET6) for _ in range(2)]
+for sock in opened:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(("::", 80))
+    sock.listen(128)
+instructions = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 1))  # return 1
+program = struct.pack("@HP", 1, ctypes.addressof(instructions))
+sock.setsockopt(socket.SOL_SOCKET, 51, program)
+print("ready", flush=True)
+while True:
+    with sock.accept()[0] as peer:  # nobody accepts at the other one
+        peer.sendall(peer.recv(1))
+"""
+ASKED = """
+import socket, sys
+for _ in range(12):
+    with socket.create_connection((sys.argv[1], 80), timeout=100) as sock:
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
+"""
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_connection_of_a_cookie_is_that_listeners_which_a_program_chooses(
+    wire, tmp_path, family
+):
+    """The kernel asks it with the ACK, whichever the lookup found."""
+    shielded = Shielded(wire, tmp_path)
+    server = wire.server.start(sys.executable, "-c", CHOSEN)
+    assert "ready\n" == server.stdout.readline(), server.stderr.read()
+    shielded.start("--mode", "always")
+    wire.client.run(sys.executable, "-c", ASKED, SERVER[family])
+    counted = shielded.counters()
+    assert (12, 12) == (counted["synack"], counted["redeemed"])
 
 
 def steer(sock, number):

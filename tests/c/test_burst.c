@@ -348,6 +348,7 @@ test_burst_describes_what_belongs_to_the_stack(void)
     EXPECT_EQ(1, arrival[0].sack_count);
     EXPECT_EQ(arrival[0].tcp + 20 + 16, arrival[0].sack);
     EXPECT_EQ(0, arrival[0].md5);
+    EXPECT_EQ(20, arrival[0].tcp);
     EXPECT_EQ(arrival[0].tcp + 44, arrival[0].payload);
     EXPECT_EQ(3, arrival[0].payload_size);
     EXPECT_EQ(0xff, arrival[1].verdict);

@@ -261,6 +261,23 @@ test_eviction_from_a_closed_endpoint_is_remembered_until_it_opens(void)
     EXPECT_EQ(SYNCACHE_ACCEPT_COOKIE, send_ack(1, iss));
 }
 
+static void
+test_epoch_told_anew_ends_when_it_is_said_to(void)
+{
+    /* Before the one that was told first would have. */
+    uint64_t next_ms;
+
+    cache_defaults();
+    cache_start();
+    syncache_set_epoch(cache, 4, now);
+    EXPECT_EQ(4, syncache_epoch(cache, now, &next_ms));
+    EXPECT_EQ(now + tunables.cookie_lifetime_ms, next_ms);
+    syncache_set_epoch(cache, 6, now - tunables.cookie_lifetime_ms + 10);
+    EXPECT_EQ(6, syncache_epoch(cache, now + 9, &next_ms));
+    EXPECT_EQ(now + 10, next_ms);
+    EXPECT_EQ(7, syncache_epoch(cache, now + 10, &next_ms));
+}
+
 static const struct test tests[] = {
     TEST(test_ts_clock_runs_at_its_rate_and_wraps),
     TEST(test_ts_offset_is_per_tuple_per_host_pair_or_none),
@@ -273,6 +290,7 @@ static const struct test tests[] = {
     TEST(test_keys_are_looked_at_only_when_one_changes_its_part),
     TEST(test_eviction_from_a_closed_endpoint_opens_the_gate_of_its_heir),
     TEST(test_eviction_from_a_closed_endpoint_is_remembered_until_it_opens),
+    TEST(test_epoch_told_anew_ends_when_it_is_said_to),
 };
 
 int

@@ -279,6 +279,40 @@ test_short_way_knows_the_tuples_of_connections(void)
     EXPECT_EQ(9, result.handle);
 }
 
+static void
+test_short_way_tells_addresses_apart_by_each_of_their_bytes(void)
+{
+    /* A SYN to one, remembered, and then one to its neighbour. */
+    for (uint32_t byte = 0; byte < 16; byte++) {
+        static const uint32_t windows[] = {8192, 4096};
+        uint32_t number;
+
+        cache_defaults();
+        family = 6;
+        endpoint.family = 6;
+        own_address(endpoint.laddr);
+        endpoint.rcv_wnd = windows[0];
+        cache_start();
+        endpoint.laddr[byte] ^= 1;
+        endpoint.rcv_wnd = windows[1];
+        EXPECT_TRUE(syncache_listen(cache, &endpoint, &number));
+        for (uint32_t i = 0; i < 4; i++) {
+            struct seg seg = {.peer = 1 + i,
+                              .flags = SYN,
+                              .options = syn_options(1),
+                              .options_size = 20};
+            uint32_t size = seg_build(&seg, cache_packet);
+
+            cache_packet[24 + byte] ^= i & 1;
+            (void)syncache_packet(cache, now, cache_packet, size,
+                                  SYNCACHE_CHECKSUM_VALID, &result);
+            reply_read(result.reply, result.reply_size);
+            EXPECT_EQ(windows[i & 1], reply.window);
+        }
+    }
+    family = 4;
+}
+
 static const struct test tests[] = {
     TEST(test_short_way_equals_the_long_way),
     TEST(test_short_way_follows_every_tunable),
@@ -286,6 +320,7 @@ static const struct test tests[] = {
     TEST(test_short_way_is_left_for_a_signed_endpoint),
     TEST(test_short_way_ends_with_its_endpoint),
     TEST(test_short_way_knows_the_tuples_of_connections),
+    TEST(test_short_way_tells_addresses_apart_by_each_of_their_bytes),
 };
 
 int

@@ -379,6 +379,44 @@ test_connection_anew_begins_with_the_scale_of_its_own_syn(void)
     EXPECT_EQ(778, session.nxt[FLOW_SERVER]);
 }
 
+/* How many pieces of work such a segment of the client's is counted as. */
+static uint32_t
+useless(const struct session *session, struct segment segment)
+{
+    static struct packet packet;
+    struct view view;
+
+    world_segment(&packet, &world_ends, false, segment);
+    view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_VERIFY, &view);
+    return track_useless(session, &view, FLOW_CLIENT);
+}
+
+static void
+test_segment_beyond_the_window_is_useless_where_that_is_sure(void)
+{
+    struct segment good = {.seq = C + 1, .ack = S + 1, .flags = WIRE_ACK};
+    struct segment far = good, early = good, plain = good;
+    struct session session = established();
+
+    far.seq += 100000;
+    early.ack += 100000;
+    plain.flags = 0;
+    EXPECT_EQ(0, useless(&session, good));
+    EXPECT_EQ(1, useless(&session, far));
+    EXPECT_EQ(1, useless(&session, early));
+    EXPECT_EQ(1, useless(&session, plain));
+    session.flags |= SESSION_ADOPTED;
+    EXPECT_EQ(0, useless(&session, far));
+    session = syn_ack_seen();
+    EXPECT_EQ(0, useless(&session, far));
+    far.flags = WIRE_RST;
+    EXPECT_EQ(0, useless(&session, far));
+    session = established();
+    EXPECT_EQ(REPEATS_SYN, useless(&session, far));
+    far.seq = C + 1;
+    EXPECT_EQ(0, useless(&session, far));
+}
+
 static const struct test tests[] = {
     TEST(test_syn_ack_counts_if_it_answers_the_syn),
     TEST(test_ack_completes_if_both_numbers_are_right),
@@ -396,6 +434,7 @@ static const struct test tests[] = {
     TEST(test_edge_of_the_window_does_not_move_back),
     TEST(test_payload_is_counted_for_its_sender),
     TEST(test_connection_anew_begins_with_the_scale_of_its_own_syn),
+    TEST(test_segment_beyond_the_window_is_useless_where_that_is_sure),
 };
 
 int

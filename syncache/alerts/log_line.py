@@ -20,6 +20,7 @@ from typing import NamedTuple
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov")
 MONTH_NUMBER = {name: at for at, name in enumerate((*MONTHS, "dec"), 1)}
 DAY_S = 86_400
+TAI_UNIX = 2**62 + 10  # TAI64 of the beginning of 1970
 HALF_A_DAY = 12  # hours
 HALF_A_YEAR = 6  # months: a larger step is one across New Year
 LATE_MONTHS = 2  # of a year, in which lines of November and December may come late
@@ -33,19 +34,22 @@ _CLOCK = r"(?P<hm{0}>\d\d?:\d\d):(?P<s{0}>\d\d(?:[.,]\d{{1,9}})?)"
 _MONTH = "(?:[Jj]an|[Ff]eb|[Mm]ar|[Aa]pr|[Mm]ay|[Jj]un|[Jj]ul|[Aa]ug|[Ss]ep|[Oo]ct|"
 _MONTH += "[Nn]ov|[Dd]ec)"
 _WHEN = re.compile(
-    # 2026-11-29T08:57:00.123+01:00, also with a blank or a slash
-    rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[Tt ]{_CLOCK.format(1)}"
+    # 2026-11-29T08:57:00.123+01:00, also with a blank, a slash or svlogd's underscore
+    rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[Tt _\t]{_CLOCK.format(1)}"
     r"(?:[ ]?(?P<zone>[Zz]|[+-]\d\d:?\d\d)\b)?"
-    # Nov 29 08:57:00.123, with a year before, between or behind; 8:57:00 PM
-    rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?),? "
-    r"(?:(?P<y2>\d{4}),? )?"
+    # Nov 29 08:57:00.123, with a year before, between or behind; 8:57:00 PM; and
+    # Nov 29, 2026 @ 08:57:00.123, which Kibana prints
+    rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?),?[ \t]"
+    r"(?:(?P<y2>\d{4}),? (?:@ )?)?"
     rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?=[ \]])| ?(?P<half2>[AaPp][Mm])\b)?"
     # 29.11.2026 08:57:00, 11/29/2026 8:57:00 PM, 29-Nov-2026 08:57:00
     rf"|(?<![\w./:-])(?P<first>\d\d?)(?:(?P<sep>[-./])(?P<second>\d\d?|{_MONTH})"
-    rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}})(?:, ?|[ T:]){_CLOCK.format(3)}"
+    rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}})(?:, ?|[ T:\t]){_CLOCK.format(3)}"
     r"(?:[ ]?(?P<half>[AaPp][Mm])\b)?"
     # seconds since 1970, as journalctl -o short-unix prints them, or milliseconds
-    r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?=[ ,])"
+    r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?=[] ,])"
+    # TAI64N, as multilog and s6-log write it: the seconds in hexadecimal
+    r"|(?<!\w)@(?P<tai>4[0-9a-f]{15})[0-9a-f]{8}(?= )"
     # how long a router has been up: 00:00:46, 1d02h, 3w2d, 1y2w
     r"|(?<![\w.:])(?P<up>\d\d:\d\d:\d\d|(?:\d{1,3}[ywdh]){2})(?=: )"
     # how long a Linux kernel has been up, as dmesg prints it
@@ -54,6 +58,11 @@ _WHEN = re.compile(
 _STREAM = re.compile(r" std(?:out|err) [FP] ")  # a container's, as Kubernetes has it
 _FACILITY_LEVEL = re.compile(r"[A-Za-z]+\d?\.[A-Za-z]+")
 _LEVELS = {"WARNING", "WARN", "INFO", "ERROR", "DEBUG", "NOTICE", "CRITICAL", "TRACE"}
+# Zones whose clocks are set forward in summer, and their names then.
+SUMMER = {"CEST": "CET", "MEST": "MET", "EEST": "EET", "WEST": "WET", "BST": "GMT"}
+SUMMER |= {"EDT": "EST", "CDT": "CST", "MDT": "MST", "PDT": "PST", "AKDT": "AKST"}
+SUMMER |= {"ADT": "AST", "NDT": "NST", "AEDT": "AEST", "ACDT": "ACST", "NZDT": "NZST"}
+_SUMMER = re.compile(rf" ({'|'.join([*SUMMER, *SUMMER.values()])})\b")
 _ZONE_NAME = re.compile(r"[A-Z]{2,5}:?")
 # Between host and message: numbers, a router's own time, `name[pid]`, dashes.
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]*[A-Za-z0-9\]]")
@@ -90,6 +99,7 @@ class HeaderReader:
         self._year = year
         self._month = 0
         self._month_first: bool | None = None  # as the log's clear dates have it
+        self._zones: dict[str, str] = {}  # which of its two names each had first
         self._days: dict[str, float] = {}
         # The last line up to its minute; by the text between its seconds and the end of
         # its host, the time of that minute and the host.  Most lines differ from the
@@ -141,10 +151,15 @@ class HeaderReader:
             in_ms = len(unix) > UNIX_MAX and "." not in unix
             seconds = float(unix) / (1000 if in_ms else 1)
             return Header(seconds, host_behind(head[found.end() :]))
+        if kind == "tai":
+            seconds = float(int(found["tai"], 16) - TAI_UNIX)
+            return Header(seconds, host_behind(head[found.end() :]))
         if found["iso"]:
             time = self._iso(found)
         else:
             time = self._numbered(found) if found["y4"] else self._dated(found)
+            if time is not None:
+                time += self._summer(head[found.end() :])
         host = self._origin(head, found)
         if time is not None and host:
             self._remember(head, found, time, host)
@@ -219,6 +234,18 @@ class HeaderReader:
         base = moment(int(found["y4"]), month, day, of_day(clock, found["half"]))
         return None if base is None else base + float(found["s3"].replace(",", "."))
 
+    def _summer(self, rest: str) -> float:
+        """Return the seconds that a clock is behind what it was first in the log.
+
+        So the hour that comes twice in autumn passes twice.
+        """
+        found = _SUMMER.match(rest)
+        if found is None:
+            return 0.0
+        name = found[1]
+        first = self._zones.setdefault(SUMMER.get(name, name), name)
+        return 3600.0 * ((first in SUMMER) - (name in SUMMER))
+
     def _is_day_first(self, first: int, second: int) -> bool:
         """Tell if the day is in front; a number above 12 tells it for what follows."""
         if max(first, second) > len(MONTH_NUMBER) >= min(first, second):
@@ -267,6 +294,8 @@ def host_behind(rest: str) -> str:
     if rest[:1] not in {" ", "\t"}:
         return ""
     words = rest.split(None, 4)
+    if words and (words[0][0] == "[" or words[0] in _LEVELS):
+        return ""  # a level, or the part of a program
     if words and _ZONE_NAME.fullmatch(words[0]):
         if words[0].endswith(":"):
             return ""

@@ -46,7 +46,7 @@ _HEAD = re.compile(
     r"(?:\([^()]*:[^()]*\)-\((?P<zone>[^()]*:[^()]*)\):?\s*)?"
 )
 _COUNTS = rf"count\s*\(?(?P<n>{_NUMBER})/(?P<limit>{_NUMBER})\)?\s*"
-_RATE = rf"current 1-min rate:\s*(?P<rate>{_NUMBER})"
+_RATE = rf"current (?:1-min )?rate:\s*(?P<rate>{_NUMBER})"
 _HALF_OPEN = r"half[- ]open"
 _END = r"\((?P<{0}>[^()\s]+)\)"
 _BYTES = r"sent (?P<{0}_bytes>\d{{1,20}}) bytes"

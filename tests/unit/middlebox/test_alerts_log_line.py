@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calendar import timegm
+from itertools import pairwise
 from time import gmtime
 
 import pytest
@@ -57,6 +58,15 @@ def read(head: str) -> Header:
         ("2026/10/12 14:03:22,5 r1 ", 0.5, "r1"),
         (f"{STAMP:.6f} r1 ident[1]: ", 0, "r1"),
         ("12 Oct 2026 14:03:22 r1 ", 0, "r1"),
+        ("2026-10-12_14:03:22.12345 ", 0.12345, ""),
+        ("2026-10-12\t14:03:22\tr1\t", 0, "r1"),
+        ("12.10.2026\t14:03:22\tWarning\t", 0, ""),
+        ("Oct 12, 2026 @ 14:03:22.500 r1 ", 0.5, "r1"),
+        ("Oct 12\t14:03:22\tr1\t", 0, "r1"),
+        (f"[{STAMP:.3f}] ", 0, ""),
+        (f"@{int(STAMP) + 2**62 + 10:x}07270e00 ", 0, ""),
+        ("2026/10/12 14:03:22 [warn] ", 0, ""),
+        ("2026-10-12 14:03:22,5 WARN ", 0.5, ""),
         ("12-Oct-2026 14:03:22.5: ", 0.5, ""),
         ("12/Oct/2026:14:03:22 r1 ", 0, "r1"),
         ("12.10.2026 14:03:22 r1 123: ", 0, "r1"),
@@ -182,6 +192,23 @@ def test_year_may_be_given():
     reader = HeaderReader(LATEST, 2001)
     assert timegm((2001, 12, 31, 0, 0, 0)) == reader.read("Dec 31 00:00:00: ").time
     assert timegm((2002, 1, 1, 0, 0, 0)) == reader.read("Jan  1 00:00:00: ").time
+
+
+@pytest.mark.parametrize(
+    ("heads", "steps"),
+    [
+        (["02:59:00 CEST", "02:00:05 CET", "03:00:05 CET"], [65, 3600]),
+        (["01:59:00 CET", "03:00:05 CEST"], [65]),
+        (["01:59:00.5 EDT", "01:00:05.5 EST"], [65]),
+        (["02:59:00 CEST", "02:00:05 GMT", "01:00:05 CET"], [-3535, 0]),
+        (["02:59:00", "02:00:05"], [-3535]),
+    ],
+)
+def test_hour_that_comes_twice_passes_twice(heads, steps):
+    """If a router writes the name of its zone; others' names change nothing."""
+    reader = HeaderReader(LATEST)
+    times = [reader.read(f"12: Oct 25 {head}: ").time for head in heads]
+    assert steps == [b - a for a, b in pairwise(times)]
 
 
 def test_leap_day_is_of_a_leap_year():

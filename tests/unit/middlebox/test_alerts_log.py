@@ -314,3 +314,30 @@ def test_attack_whose_end_came_late_took_no_time():
         ("01:00:01", "r1", OFF.format("")),
     )
     assert [0.0] == [attack.duration for attack in book.attacks]
+
+
+def test_attacks_on_two_hosts_at_a_time_are_kept_apart():
+    """The lines of each are counted to its own."""
+    book = book_of(
+        *(
+            (f"01:00:0{second}", "r1", HOST.format(f"198.51.100.{host}"))
+            for second, host in enumerate((5, 6, 5, 6, 5))
+        )
+    )
+    assert [
+        (3, {"198.51.100.5": 3}, DAY + 3600, DAY + 3604),
+        (2, {"198.51.100.6": 2}, DAY + 3601, DAY + 3603),
+    ] == [(a.lines, dict(a.targets), a.begin, a.end) for a in book.attacks]
+
+
+def test_session_without_an_answer_was_half_open_to_its_stop():
+    """One that was answered for a second."""
+    ends = "tcp", "192.0.2.10:40000", "198.51.100.5:80"
+    for answered, seconds in ((0, 5), (7, 1)):
+        book = book_of(
+            ("01:00:00", "r1", START.format(*ends)),
+            ("01:00:04", "r1", STOP.format(*ends, answered)),
+            ("01:00:06", "r1", START.format("tcp", "192.0.2.11:1", "198.51.100.6:80")),
+        )
+        half_open = [s.incomplete for s in book.load.samples()]
+        assert [1] * seconds + [0] * (6 - seconds) == half_open[:6]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncache.alerts.log_line import Header, HeaderReader, uptime
+from syncache.alerts.log_line import Header, HeaderReader, moment, uptime
 
 LATEST = float(timegm((2026, 11, 29, 9, 0, 0)))
 STAMP = float(timegm((2026, 10, 12, 14, 3, 22)))
@@ -286,3 +286,29 @@ def test_a_month_may_have_a_comma_and_half_days(head, hour):
 def test_a_half_day_has_twelve_hours():
     """Of 13:00 PM nobody knows which is meant."""
     assert HeaderReader(2e9).read("Nov 29, 2026 13:00:00 PM r1 ").time is None
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ((1970, 1, 1, "00:00"), 0.0),
+        ((1970, 1, 1, "23:59"), 86340.0),
+        ((1969, 12, 31, "23:59"), None),
+        ((9999, 12, 31, "00:00"), 253402214400.0),
+        ((10_000, 1, 1, "00:00"), None),
+        ((2026, 0, 1, "00:00"), None),
+        ((2026, 13, 1, "00:00"), None),
+        ((2026, 4, 30, "00:00"), 1777507200.0),
+        ((2026, 4, 31, "00:00"), None),
+        ((2026, 1, 0, "00:00"), None),
+        ((2026, 1, 31, "24:00"), None),
+        ((2026, 1, 31, "23:60"), None),
+        ((2026, 2, 29, "00:00"), None),
+        ((2000, 2, 29, "00:00"), 951782400.0),
+        ((2100, 2, 29, "00:00"), None),
+        ((2028, 2, 29, "00:00"), 1835395200.0),
+    ],
+)
+def test_minute_that_does_not_exist_is_none(date, seconds):
+    """Leap years, short months, and the ends of time."""
+    assert seconds == moment(*date)

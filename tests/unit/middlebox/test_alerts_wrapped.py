@@ -42,6 +42,22 @@ def taken(line):
             {"MESSAGE": list(ON.encode()), "__REALTIME_TIMESTAMP": "1795946400000000"},
             "",
         ),
+        (
+            {
+                "MESSAGE": list(ON.encode()),
+                "__REALTIME_TIMESTAMP": "1795946400000000",
+                "_HOSTNAME": "r1",
+            },
+            "r1",
+        ),
+        (
+            {
+                "host": "r1",
+                "timestamp": NOON,
+                "message": json.dumps({"log": ON, "time": ISO}),
+            },
+            "r1",
+        ),
         ({"log": ON + "\n", "stream": "stdout", "time": ISO}, ""),
         ({"log": f"{INSIDE} {ON}", "source": "stdout", "time": ISO}, "r1"),
         ({"log": f"{INSIDE} {ON}", "stream": "stdout"}, "r1"),
@@ -182,3 +198,16 @@ def test_any_fields_are_safe(lines):
     for line in lines:
         book.add(line)
     assert len(lines) == book.lines
+
+
+@pytest.mark.parametrize(
+    ("deep", "found"), [(1, True), (4, True), (5, False), (400, False)]
+)
+@pytest.mark.parametrize("name", ["_source", "attributes"])
+def test_records_in_records_are_looked_into_four_deep(name, deep, found):
+    """What lies deeper is not looked at, and costs nothing."""
+    inner = {"timestamp": NOON - 60, "host": "r1"}
+    for _ in range(deep):
+        inner = {name: inner}
+    line = json.dumps({"message": f"Nov 29 10:00:00 r2 {ON}", **inner})
+    assert taken(line) == ((NOON - 60, "r1") if found else (NOON, "r2"))

@@ -32,6 +32,8 @@
 #define CLIENTS_MAX 1000
 #define BACKLOG 4096
 #define EVENTS 64
+/* Our own start takes the processor from a flood, which then sends what it owes. */
+#define SETTLES_US 200000
 
 struct client {
     int fd;
@@ -192,8 +194,10 @@ print_times(const struct crowd *crowd, const char *name, size_t offset)
 static void
 connect_all(struct crowd *crowd)
 {
-    double start = now_ms();
     struct epoll_event event[EVENTS];
+
+    usleep(SETTLES_US);
+    double start = now_ms();
 
     while (crowd->started < crowd->count || crowd->open > 0) {
         if (crowd->started < crowd->count &&

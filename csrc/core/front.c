@@ -151,7 +151,7 @@ syncache_front_input(struct syncache_front *front, uint32_t now_ms,
                                segment_size, payload_size, &result);
     kind = syncache_kind(verdict);
     if (kind == SYNCACHE_ACCEPT && !front_connect(front, &result.conn, by))
-        kind = SYNCACHE_DROP;
+        return SYNCACHE_DROP; /* nor may a SYN's data be acknowledged */
     if (verdict == SYNCACHE_ACCEPT_FASTOPEN)
         kind = SYNCACHE_REPLY;
     if (result.reply_size > 0)

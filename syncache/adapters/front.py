@@ -99,6 +99,8 @@ class Front:
                     self.engine.listen(port, **self._endpoint)
             verdict = self.engine.segment(src, dst, tcp, self._host.now())
             made = verdict.conn is not None and self._connect(verdict.conn, by)
+        if verdict.conn is not None and not made:
+            return False  # nor may the data of a SYN be acknowledged
         if verdict.reply is not None:
             if not self._send(verdict.reply, by):
                 with self._lock:

@@ -26,9 +26,17 @@ start(uint32_t now_ms)
                      .rcv_wscale = SYNCACHE_WSCALE_NONE,
                      .mtu = 1500},
         .entropy = draw,
+        /* What was in the memory before does not count. */
+        .connecting = (const struct syncache_conn *)(const void *)block,
+        .mss_least = 48,
+        .clock = {.now_ms = UINT64_C(1) << 40, .started = true},
     };
     EXPECT_TRUE(syncache_front_init(&front, clock_ms, block, sizeof block));
     cache = front.cache;
+    EXPECT_EQ(now_ms, front.clock.now_ms);
+    EXPECT_TRUE(front.connecting == NULL);
+    EXPECT_EQ(50, cache->tunables.rexmit_rate);
+    EXPECT_EQ(front.ts_per_tuple, cache->config.ts_per_tuple);
 }
 
 /* A segment of peer 1's to this port, without its IP header. */
@@ -126,21 +134,14 @@ test_poll_sends_the_syn_ack_again(void)
 }
 
 static void
-test_block_too_small_or_askew_makes_no_engine(void)
+test_what_cannot_be_makes_no_engine(void)
 {
-    struct syncache_front other = front;
-
-    other.entropy = draw;
-    EXPECT_TRUE(!syncache_front_init(&other, 0, block, 512));
-    EXPECT_TRUE(other.cache == NULL);
-    EXPECT_TRUE(!syncache_front_init(&other, 0, block + 1, sizeof block - 64));
-    EXPECT_TRUE(other.cache == NULL);
-}
-
-static void
-test_endpoint_that_is_not_valid_makes_no_engine(void)
-{
+    /* A block too small or askew, an endpoint that is not valid. */
     start(7);
+    EXPECT_TRUE(!syncache_front_init(&front, 0, block, 512));
+    EXPECT_TRUE(front.cache == NULL);
+    EXPECT_TRUE(!syncache_front_init(&front, 0, block + 1, sizeof block - 64));
+    EXPECT_TRUE(front.cache == NULL);
     front.endpoint.hop_limit = 0;
     EXPECT_TRUE(!syncache_front_init(&front, 0, block, sizeof block));
     EXPECT_TRUE(front.cache == NULL);
@@ -295,6 +296,7 @@ test_mss_is_that_of_each_segments_interface(void)
             if (mss < 216) /* minmss */
                 mss = 216;
             EXPECT_EQ(mss, sent_mss());
+            EXPECT_EQ(0, cache->front_mss); /* of that call alone */
             EXPECT_EQ(SYNCACHE_ACCEPT, input(version, ACK, 1001 + (uint32_t)i,
                                              sent_iss() + 1, 0));
             EXPECT_EQ(mss < 1460 ? mss : 1460, made.peer_mss);
@@ -315,6 +317,7 @@ test_syn_ack_sent_again_has_the_least_mss(void)
     (void)syncache_front_run(&front, clock_ms);
     EXPECT_EQ(2, sent_count);
     EXPECT_EQ(536, sent_mss());
+    EXPECT_EQ(0, cache->front_mss);
     EXPECT_TRUE(syncache_front_init(&front, clock_ms, block, sizeof block));
     EXPECT_EQ(0, front.mss_least);
 }
@@ -333,6 +336,52 @@ test_full_accept_queue_is_answered_by_nothing_and_offered_again(void)
     EXPECT_EQ(2, offered);
 }
 
+/* A SYN that asks for a TFO cookie, or has the one of this size, and 5 bytes. */
+static enum syncache_kind
+input_fastopen(const uint8_t *cookie, uint8_t cookie_size)
+{
+    uint8_t tcp[37] = {[20] = 34, (uint8_t)(2 + cookie_size)};
+
+    store16_be(tcp, 40000);
+    store16_be(tcp + 2, 80);
+    store32_be(tcp + 4, 1000);
+    tcp[12] = 8 << 4;
+    tcp[13] = SYN;
+    if (cookie_size > 0)
+        memcpy(tcp + 22, cookie, cookie_size);
+    return syncache_front_input(&front, ++clock_ms, 4, peers[0], ours[0], tcp,
+                                sizeof tcp, 5, &who);
+}
+
+static void
+test_fastopen_is_answered_once_the_stack_has_the_data(void)
+{
+    struct syncache_tunables with;
+    uint8_t cookie[8];
+
+    begin();
+    front.endpoint.fastopen = 4;
+    syncache_tunables_host(&with);
+    with.fastopen_server_enable = 1;
+    EXPECT_TRUE(syncache_set_tunables(cache, &with));
+    EXPECT_EQ(SYNCACHE_REPLY, input_fastopen(NULL, 0));
+    const uint8_t *option = sent + 20 + 20;
+    while (*option != 34)
+        option += *option == 1 ? 1 : option[1];
+    memcpy(cookie, option + 2, sizeof cookie);
+    EXPECT_EQ(SYNCACHE_DROP, input(4, 4, 1001, 0, 0)); /* RST */
+    has_room = false;
+    EXPECT_EQ(SYNCACHE_DROP, input_fastopen(cookie, 8));
+    EXPECT_EQ(1, offered);
+    EXPECT_EQ(1, sent_count); /* the data is not acknowledged */
+    has_room = true;
+    EXPECT_EQ(SYNCACHE_REPLY, input_fastopen(cookie, 8));
+    EXPECT_EQ(2, offered);
+    EXPECT_EQ(5, made.payload_size);
+    EXPECT_EQ(2, sent_count);
+    EXPECT_EQ(1000 + 1 + 5, load32_be(sent + 20 + 8));
+}
+
 static void
 test_stray_segment_is_the_stacks(void)
 {
@@ -341,21 +390,27 @@ test_stray_segment_is_the_stacks(void)
     EXPECT_EQ(0, sent_count + offered);
 }
 
+/* A SYN of no options but 40 bytes of NOP, in two pieces. */
+static enum syncache_kind
+header(size_t size, size_t more)
+{
+    uint8_t bytes[101] = {0x9c, 0x40, 0, 80, [12] = 15 << 4, SYN};
+
+    memset(bytes + 20, 1, sizeof bytes - 20);
+    syncache_tcp_turn(bytes);
+    return syncache_front_header(&front, 7, 4, peers, ours, bytes, size,
+                                 bytes + size, more, 0, &who);
+}
+
 static void
 test_header_longer_than_tcps_is_dropped(void)
 {
-    static uint8_t bytes[80];
-
     begin();
-    EXPECT_EQ(SYNCACHE_DROP,
-              syncache_front_header(&front, 7, 4, peers, ours, bytes, 61, NULL,
-                                    0, 0, &who));
-    EXPECT_EQ(SYNCACHE_DROP,
-              syncache_front_header(&front, 7, 4, peers, ours, bytes, 20, bytes,
-                                    41, 0, &who));
-    EXPECT_EQ(SYNCACHE_DROP,
-              syncache_front_header(&front, 7, 4, peers, ours, bytes, 19, NULL,
-                                    0, 0, &who));
+    EXPECT_EQ(SYNCACHE_DROP, header(61, 0));
+    EXPECT_EQ(SYNCACHE_DROP, header(20, 41));
+    EXPECT_EQ(SYNCACHE_DROP, header(19, 41));
+    EXPECT_EQ(SYNCACHE_REPLY, header(60, 0));
+    EXPECT_EQ(SYNCACHE_REPLY, header(20, 40));
 }
 
 static void
@@ -422,13 +477,13 @@ static const struct test tests[] = {
     TEST(test_segment_cut_before_its_ports_is_dropped),
     TEST(test_keys_are_drawn_at_the_start_and_for_each_lifetime),
     TEST(test_poll_sends_the_syn_ack_again),
-    TEST(test_block_too_small_or_askew_makes_no_engine),
-    TEST(test_endpoint_that_is_not_valid_makes_no_engine),
+    TEST(test_what_cannot_be_makes_no_engine),
     TEST(test_without_an_engine_the_stack_is_on_its_own),
     TEST(test_input_sends_replies_and_makes_connections),
     TEST(test_mss_is_that_of_each_segments_interface),
     TEST(test_syn_ack_sent_again_has_the_least_mss),
     TEST(test_full_accept_queue_is_answered_by_nothing_and_offered_again),
+    TEST(test_fastopen_is_answered_once_the_stack_has_the_data),
     TEST(test_stray_segment_is_the_stacks),
     TEST(test_header_longer_than_tcps_is_dropped),
     TEST(test_isn_is_random_but_for_the_connection_being_made),

@@ -12,7 +12,8 @@ import pytest
 from syncache import Segment, Sysctl
 from syncache.adapters import front
 from syncache.adapters.front import Front
-from syncache.segment import ACK, SYN
+from syncache.options import FastOpen, encode
+from syncache.segment import ACK, RST, SYN
 
 OURS = {4: "198.51.100.7", 6: "2001:db8::7"}
 PEER = {4: "192.0.2.1", 6: "2001:db8::1"}
@@ -75,6 +76,41 @@ def test_host_without_room_is_asked_again(family):
     assert (1, 1) == (len(host.sent), shield.engine.stats.listendrop)
     host.room = True
     assert give(shield, family, ACK, 1001, iss + 1)
+
+
+def test_fastopen_is_answered_once_the_host_has_the_data(family):
+    """Without room for it the data of the SYN is not acknowledged."""
+    (tunables := Sysctl()).preset("host")
+    tunables["net.inet.tcp.fastopen.server_enable"] = 1
+    host = Paper()
+    shield = Front(host, tunables, endpoint={"fastopen": 4})
+
+    def give_fastopen(cookie):
+        syn = Segment(
+            src=PEER[family],
+            dst=OURS[family],
+            sport=40000,
+            dport=80,
+            seq=1000,
+            flags=SYN,
+            options_bytes=encode((FastOpen(cookie),)),
+            payload=b"hello",
+        )
+        ends = (ipaddress.ip_address(end).packed for end in (syn.src, syn.dst))
+        host.clock += 0.001
+        return shield.segment(*ends, syn.tcp())
+
+    assert not give_fastopen(b"")
+    ((asked, _),) = host.sent
+    (cookie,) = (one.cookie for one in asked.options if isinstance(one, FastOpen))
+    give(shield, family, RST, 1001)
+    host.room = False
+    assert not give_fastopen(cookie)
+    assert (1, 1) == (len(host.made), len(host.sent))
+    host.room = True
+    assert not give_fastopen(cookie)
+    assert (2, 2) == (len(host.made), len(host.sent))
+    assert 1006 == host.sent[1][0].ack
 
 
 def test_stray_segment_is_the_hosts(family):

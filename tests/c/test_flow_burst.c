@@ -138,12 +138,96 @@ test_without_rings_to_send_into_answers_are_lost_and_counted(void)
     world_free(world);
 }
 
+/* Segments of so many clients in one burst; each ACKs what it was sent. */
+static void
+together(struct world *world, uint32_t count, uint8_t flags)
+{
+    struct syncache_ring *rx = &world->rx.ring;
+
+    world_ring_clear(&world->rx);
+    for (uint32_t i = 0; i < count; i++) {
+        static struct packet packet;
+        struct ends ends = world_other(i);
+        struct segment segment = {.seq = WORLD_C, .flags = flags};
+
+        if (flags == WIRE_ACK) {
+            segment.seq++;
+            segment.ack = world_sent(&world->client, i).seq + 1;
+        }
+        world_segment(&packet, &ends, false, segment);
+        memcpy(rx->memory + (size_t)i * WORLD_SLOT_SIZE, packet.bytes,
+               packet.size);
+        rx->slot[i] = (struct syncache_slot){.size = (uint32_t)packet.size};
+        rx->count++;
+    }
+    EXPECT_EQ(count, flow_burst(world->flow, world->now_ms, rx, FLOW_CLIENT,
+                                &world->client.ring, &world->server.ring));
+    world_check(world);
+}
+
+static struct world *
+world_protected(uint32_t synack, uint32_t high)
+{
+    struct world *world = world_new(FLOW_INTERCEPT, 100);
+    struct flow_intercept_tunables tunables;
+    struct flow_rule rule = {.protocol = 6, .permit = 1};
+    const uint8_t key[16] = {1};
+
+    flow_intercept_default(&tunables);
+    tunables.synack = synack;
+    tunables.max_incomplete_low = 1;
+    tunables.max_incomplete_high = high;
+    EXPECT_TRUE(flow_set_intercept(world->flow, world->now_ms, &tunables));
+    memset(rule.source_wildcard, 0xff, 16);
+    memset(rule.destination_wildcard, 0xff, 16);
+    EXPECT_TRUE(flow_set_rules(world->flow, &rule, 1, true));
+    flow_set_key(world->flow, 0, key);
+    return world;
+}
+
+static void
+test_limit_that_is_crossed_in_a_burst_is_judged_there(void)
+{
+    for (int inspect = 0; inspect <= 1; inspect++) {
+        struct world *world = inspect ? world_inspect(100)
+                                      : world_protected(FLOW_SYNACK_CACHE, 3);
+        const struct flow_event *event = NULL;
+
+        world->inspect.max_incomplete_low = 1;
+        world->inspect.max_incomplete_high = 3;
+        if (inspect)
+            world_set(world);
+        together(world, 8, WIRE_SYN);
+        EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
+        EXPECT_EQ(4, event->incomplete);
+        EXPECT_EQ(4, event->rate); /* the fourth, not the fifth */
+        EXPECT_EQ(4, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
+        world_free(world);
+    }
+}
+
+static void
+test_cookies_redeemed_in_a_burst_keep_to_the_limit(void)
+{
+    struct world *world = world_protected(FLOW_SYNACK_COOKIE, 2);
+
+    together(world, 5, WIRE_SYN);
+    EXPECT_EQ(5, world_stats(world)->cookies_sent);
+    together(world, 5, WIRE_ACK);
+    EXPECT_EQ(5, world_stats(world)->cookies_redeemed);
+    EXPECT_EQ(3, world_stats(world)->incomplete);
+    EXPECT_EQ(2, world_stats(world)->ended[FLOW_END_EVICTED_COUNT]);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_bursts_do_what_single_packets_do),
     TEST(test_what_is_not_looked_into_passes_untouched),
     TEST(test_packets_are_counted_by_protocol),
     TEST(test_time_that_goes_back_stands_still),
     TEST(test_without_rings_to_send_into_answers_are_lost_and_counted),
+    TEST(test_limit_that_is_crossed_in_a_burst_is_judged_there),
+    TEST(test_cookies_redeemed_in_a_burst_keep_to_the_limit),
 };
 
 int

@@ -385,6 +385,29 @@ test_syns_that_others_count_are_counted_on_a_tap_alone(void)
     }
 }
 
+static void
+test_attempt_anew_is_judged_before_it_is_half_open(void)
+{
+    struct world *world = world_inspect(10);
+    const struct flow_event *event = NULL;
+
+    world->inspect.one_minute_low = 1;
+    world->inspect.one_minute_high = 1;
+    world_set(world);
+    world_handshake(world, &world_ends);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = 7777, .flags = WIRE_SYN});
+    world_tcp(world, &world_ends, true,
+              (struct segment){.seq = WORLD_S + 5,
+                               .ack = 7778,
+                               .flags = WIRE_SYN | WIRE_ACK});
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    EXPECT_EQ(1, world_reported(world, FLOW_EVENT_AGGRESSIVE, &event));
+    EXPECT_EQ(0, event->incomplete);
+    EXPECT_EQ(2, event->rate);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_handshake_half_open_until_the_ack),
     TEST(test_sessions_may_begin_on_either_side),
@@ -403,6 +426,7 @@ static const struct test tests[] = {
     TEST(test_syn_in_an_atomic_fragment_begins_a_session),
     TEST(test_what_is_no_syn_makes_no_session),
     TEST(test_syns_that_others_count_are_counted_on_a_tap_alone),
+    TEST(test_attempt_anew_is_judged_before_it_is_half_open),
 };
 
 int

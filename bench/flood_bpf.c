@@ -5,11 +5,12 @@
  * needed.  The generator gets a page that it has perhaps filled before, and that
  * a receiver which transmits in place (XDP_TX) has turned into its answer, so it
  * writes the whole frame every time.  While it is ahead of the rate it drops the
- * frame, which costs no more than making one.
+ * frame, which costs no more than making one.  Held up by others, it does not
+ * make good what it missed: that would be another flood, of all that there is.
  *
  * Not here: the template, the clock, the window; flood.c.
  */
-#define _GNU_SOURCE /* syscall */
+#define _GNU_SOURCE 1 /* syscall */
 #include "flood_bpf.h"
 
 #include <linux/bpf.h>
@@ -21,6 +22,7 @@
 #define TCX_INGRESS 46 /* BPF_TCX_INGRESS of Linux 6.6 */
 #define TCX_NEXT (-1)
 #define TCX_DROP 2
+#define OWED_MAX 256 /* what the ring of a veth device holds */
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* Offsets in a frame. */
@@ -130,8 +132,13 @@ flood_generator(int map, unsigned interface)
         CALL(BPF_FUNC_ktime_get_ns), LOAD(BPF_DW, 1, 7, FIELD(start_ns)),
         OP(BPF_SUB, 0, 1), LOAD(BPF_DW, 1, 7, FIELD(rate)), OP(BPF_MUL, 0, 1),
         OPI(BPF_RSH, 0, 32), LOAD(BPF_DW, 1, 7, FIELD(sent)),
-        JUMP(BPF_JGE, 1, 0, TO_END), OPI(BPF_ADD, 1, 1),
-        STORE(BPF_DW, 7, FIELD(sent), 1),
+        LOAD(BPF_DW, 2, 7, FIELD(forgiven)), OP(BPF_ADD, 1, 2),
+        JUMP(BPF_JGE, 1, 0, TO_END),
+        /* What it owes beyond OWED_MAX is never sent. */
+        OP(BPF_SUB, 0, 1), JUMPI(BPF_JLE, 0, OWED_MAX, 3),
+        OPI(BPF_SUB, 0, OWED_MAX), OP(BPF_ADD, 2, 0),
+        STORE(BPF_DW, 7, FIELD(forgiven), 2), LOAD(BPF_DW, 1, 7, FIELD(sent)),
+        OPI(BPF_ADD, 1, 1), STORE(BPF_DW, 7, FIELD(sent), 1),
         /* The template, all of it. */
         COPY(0), COPY(8), COPY(16), COPY(24), COPY(32), COPY(40), COPY(48),
         COPY(56), COPY(64), LOAD(BPF_H, 1, 7, FIELD(frame) + FRAME_WORDS_SIZE),

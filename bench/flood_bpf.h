@@ -18,6 +18,7 @@ struct flood_state {
     uint64_t ip_sum;   /* of the words of the IPv4 header that never change */
     uint64_t tcp_sum;  /* of TCP's and of the pseudo header's */
     uint64_t sent;     /* frames redirected into the interface */
+    uint64_t forgiven; /* frames that were due, and never sent */
     uint64_t answered; /* SYN-ACKs to 10/8 that came back */
     uint64_t others;   /* other segments to 10/8 */
     uint8_t frame[FRAME_WORDS_SIZE +

@@ -94,7 +94,8 @@ demo: $(EXTENSION)
 # At every instruction set level of this machine, the best one first; each level
 # file by file in parallel.  The best one runs everything, the lower ones
 # the tests marked `isa`, whose outcome can depend on the kernels of a burst: packets
-# that come one by one take the scalar ones at every level.  A level at which ARGS
+# that come one by one take the scalar ones at every level.  They wait for nobody, so
+# one worker a processor does.  A level at which ARGS
 # chooses none of these is no failure.
 # Programs that tests in network namespaces start.  On a build machine they have to be
 # there; elsewhere the tests that miss one are skipped, and one line says so.
@@ -115,7 +116,7 @@ test: $(EXTENSION)
 		SYNCACHE_ISA=$$isa $(PY) -m pytest $(SIDE_BY_SIDE) $$only $(ARGS) || \
 			code=$$?; \
 		case "$$code$$only" in 0*) ;; 5?*) ;; *) exit $$code ;; esac; \
-		only=--isa; \
+		only="--isa -n $(JOBS)"; \
 	done
 
 test-core:
@@ -218,13 +219,14 @@ lint: $(EXTENSION)
 types: $(EXTENSION)
 	@$(VENV)/bin/mypy
 
-# Both compilers, every header alone, and a build without asserts; the units are part
-# of `make test`.
+# Both compilers, with and without asserts, and every header alone; the units are part
+# of `make test`.  gcc's warnings about values need its optimiser, which sees what is
+# shipped, without asserts; with them it sees everything in `make test`.
 c: $(READY)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@set -e; for cc in cc $(CLANG); do \
 		printf '%s\n' $(C_SOURCES) | xargs -P 2 -n 8 sh -c 'set -e; for f; do \
-			$(C_COMPILE) -O2 -c $$f -o /dev/null; \
+			$(C_COMPILE) -fsyntax-only $$f; \
 			$(C_COMPILE) -O2 -DNDEBUG -c $$f -o /dev/null; \
 		done' $$cc; \
 		printf '%s\n' $(filter-out $(C_BODIES),$(C_HEADERS)) | \

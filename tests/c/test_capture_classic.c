@@ -109,11 +109,30 @@ test_files_of_aix_have_nanoseconds_and_interface_types(void)
     }
 }
 
+static void
+test_numbers_of_aix_are_link_types_in_files_of_others(void)
+{
+    static const uint32_t types[] = {6, 9, 15, 24};
+    for (size_t i = 0; i < TEST_COUNT(types); i++) {
+        start(i & 1);
+        classic(0xa1b2c3d4, types[i]);
+        parse();
+        EXPECT_EQ(types[i], capture.interface[0].linktype);
+        EXPECT_EQ(1000000, capture.interface[0].per_second);
+        start(i & 1);
+        classic(0xa1b23c4d, types[i]);
+        file[big ? 7 : 6] = 2;
+        parse();
+        EXPECT_EQ(types[i], capture.interface[0].linktype);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_longer_record_heads_are_seen_by_the_second_record),
     TEST(test_records_of_the_usual_form_are_not_taken_for_others),
     TEST(test_impossible_fraction_or_empty_frame_is_no_other_form),
     TEST(test_files_of_aix_have_nanoseconds_and_interface_types),
+    TEST(test_numbers_of_aix_are_link_types_in_files_of_others),
 };
 
 int

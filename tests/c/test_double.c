@@ -140,7 +140,11 @@ test_a_datagram_without_identification_is_one_where_doubles_go(void)
                 packet.bytes[4] = packet.bytes[5] = 0;
             EXPECT_TRUE(!again(&packet, 1000));
             EXPECT_EQ(dedup, again(&packet, 1001));
-            udp[6] = udp[7] = 0;
+            udp[6] = 0x12; /* one whose lower byte is 0 is one */
+            udp[7] = udp[8] = 0;
+            EXPECT_TRUE(!again(&packet, 1002));
+            EXPECT_EQ(dedup, again(&packet, 1002));
+            udp[6] = 0;
             EXPECT_TRUE(!again(&packet, 1002));
             EXPECT_TRUE(!again(&packet, 1003));
         }

@@ -310,10 +310,30 @@ test_any_bytes_stay_within_their_frame(void)
     }
 }
 
+static void
+test_long_attributes_of_a_netfilter_log_are_passed_over(void)
+{
+    uint8_t frame[4 + 516 + 4 + 20] = {10, 0, 0, 0};
+    for (int big = 0; big < 2; big++) {
+        frame[4] = big ? 2 : 3; /* 515 bytes, padded */
+        frame[5] = big ? 3 : 2;
+        frame[6] = big ? 0 : 1;
+        frame[7] = big ? 1 : 0;
+        frame[520] = 24;
+        frame[522] = big ? 0 : 9;
+        frame[523] = big ? 9 : 0;
+        frame[524] = 0x45;
+        struct encap found = encap_frame(239, frame, sizeof frame, big);
+        EXPECT_EQ(ENCAP_NONE, found.reason);
+        EXPECT_EQ(524, found.offset);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_each_way_to_ip_is_followed),
     TEST(test_a_netfilter_log_is_in_the_byte_order_of_its_machine),
     TEST(test_any_bytes_stay_within_their_frame),
+    TEST(test_long_attributes_of_a_netfilter_log_are_passed_over),
 };
 
 int

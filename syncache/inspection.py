@@ -33,7 +33,7 @@ from .flow import Flow, Side
 from .flow_event import FlowEvent, Kind, Reason
 from .inspect_rule import RuleSet
 from .ios import inspect as ios_inspect
-from .ios.config import read
+from .ios.config import changes, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,7 +155,7 @@ class Inspection(Flow):
         before = self._rules
         self._rules = rules
         try:
-            self._sysctl.assign(config.changes, config.places)
+            self._sysctl.assign(changes(config, self._sysctl), config.places)
             self._changed()
         except BaseException:
             self._rules = before

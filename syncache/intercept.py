@@ -139,7 +139,8 @@ class Intercept(Flow):
         """
         config = ios_config.read(source, known=list(self._lists), strict=strict)
         with _Staged(self, config.lists):
-            self._sysctl.assign(config.changes, config.places)
+            changes = ios_config.changes(config, self._sysctl)
+            self._sysctl.assign(changes, config.places)
         return config.report("ip tcp intercept", "access lists")
 
     def adopt(self, sysctl: Sysctl, lists: Iterable[AccessList]) -> None:

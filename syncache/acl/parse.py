@@ -296,9 +296,9 @@ def _skip_operands(rest: list[str], word: str, count: int) -> None:
 def take_address(words: list[str], family: int) -> tuple[bytes, bytes]:
     """Take `any`, `host A`, `A WILDCARD` or `PREFIX/LENGTH` from the front."""
     word = words.pop(0) if words else ""
-    if keyword(word, ("any",)):
+    if keyword(word, ("any",), 1):
         return addresses.ANY, b"\xff" * 16
-    if keyword(word, ("host",)):
+    if keyword(word, ("host",), 1):
         host = words.pop(0) if words else ""
         found, packed = packed_address(host)
         if found != family:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .. import Sysctl
 from ..control import assign
 from ..ios import inspect as ios_inspect
-from ..ios.config import Config, read_lines
+from ..ios.config import Config, changes, read_lines
 from ..sysctl import UnknownTunable
 from ..textfile import read_text
 from ..tunables.conf import assignment
@@ -65,8 +65,9 @@ def load(
                     # No configuration: name its first line.
                     read_lines(lines, place, strict=True)
                 ios_inspect.chosen(config, rules)
+                changed = changes(config, sysctl)
                 _tell(config, engine)
-                sysctl.assign(config.changes, config.places)
+                sysctl.assign(changed, config.places)
             else:
                 load_file(sysctl, path, lines)
         for setting in settings:

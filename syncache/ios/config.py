@@ -28,11 +28,25 @@ from .others import refuse_others, relative
 from .syntax import Block, Config, Handler
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["COMMANDS", "INTERCEPT", "LIST", "Config", "read", "read_lines", "written"]
+__all__ = [
+    "COMMANDS",
+    "INTERCEPT",
+    "LIST",
+    "Config",
+    "changes",
+    "read",
+    "read_lines",
+    "written",
+]
 
 ACCESS_LISTS = "access lists"
+_THRESHOLDS = [
+    f"{engine}{name}"
+    for engine in (INTERCEPT, "net.inet.inspect.")
+    for name in ("max_incomplete", "one_minute")
+]
 SHOWN_MAX = 80  # characters of a line that is not understood
 # Beginnings of commands of which every line is understood or an error.
 _OURS = {
@@ -156,6 +170,31 @@ def _read_lines(
     return config, began if delimiter else 0
 
 
+def changes(config: Config, values: Mapping[str, int | str]) -> dict[str, int | str]:
+    """Return what a configuration changes of tunables that have these values.
+
+    Where a router is told one of two thresholds and it contradicts the other, that one
+    becomes the same; a router says so, and so does a note.
+    """
+    changed = dict(config.changes)
+    for name in _THRESHOLDS:
+        low, high = f"{name}.low", f"{name}.high"
+        said = [each for each in (low, high) if each in changed]
+        if len(said) != 1:
+            continue
+        value = changed[said[0]]
+        other = low if said[0] == high else high
+        below = changed.get(low, values[low])
+        above = changed.get(high, values[high])
+        assert isinstance(below, int)
+        assert isinstance(above, int)
+        if below > above > 0:
+            changed[other] = value
+            words = f"{other} becomes {value} too, as on a router"
+            config.notes.append(f"{config.places[said[0]]}{words}")
+    return changed
+
+
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
@@ -215,12 +254,24 @@ def _take(
             return None
         if len(path) == len(rest):
             raise ValueError(f"{shown!r} is not understood: more has to follow")
+        if _is_binding(path, rest) and not config.strict:
+            config.note("ip inspect ... in and out are ignored: no interface is named")
+            return None
         word = rest[len(path)][:SHOWN_MAX]
         raise ValueError(f"{word!r} is not understood in {shown!r}")
     if config.strict or (block is not None and block.claims(indented)):
         raise ValueError(f"{shown!r} is not understood")
     config.skipped += 1
     return block if block is not None and block.claims(True) is False else None
+
+
+def _is_binding(path: tuple[str, ...], words: list[str]) -> bool:
+    """Tell a line below an interface, which `show running-config | include` prints."""
+    return (
+        path == ("ip", "inspect")
+        and len(words) == len(path) + 2
+        and keyword(words[-1], ("in", "out"), 1) is not None
+    )
 
 
 def _command(words: list[str]) -> tuple[tuple[str, ...], Handler | None]:

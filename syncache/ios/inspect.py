@@ -272,7 +272,11 @@ def _name(config: Config, words: list[str], no: bool) -> None:
     if no:
         rules = draft.rules.get(name, {})
         if not rules or (rest and rest[0] not in rules):
-            raise ValueError(f"there is no ip inspect name {' '.join(words[:2])}")
+            text = f"there is no ip inspect name {' '.join(words[:2])}"
+            if config.strict:
+                raise ValueError(text)
+            config.note(f"{text} to remove")
+            return
         if rest:
             del rules[rest[0]]
         if not rest or not rules:

@@ -135,7 +135,9 @@ def test_configure_takes_all_or_nothing():
     )
     before = engine.configuration()
     with pytest.raises(ValueError, match="may not exceed"):
-        engine.configure(["ip inspect name b tcp", "ip inspect one-minute low 501"])
+        engine.configure(
+            ["ip inspect name b tcp", "ip inspect one-minute low 501 high 500"]
+        )
     assert before == engine.configuration()
 
 

@@ -162,7 +162,10 @@ def test_configure_that_fails_changes_nothing():
     intercept = Intercept(acl=WEB)
     before = dict(intercept.sysctl), intercept.configuration()
     for lines in (
-        ["ip access-list extended web", "ip tcp intercept one-minute low 2000"],
+        [
+            "ip access-list extended web",
+            "ip tcp intercept one-minute low 2000 high 1000",
+        ],
         ["ip access-list extended web", " nonsense"],
         ["ip tcp intercept list 100"],
     ):

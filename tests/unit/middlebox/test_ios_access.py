@@ -7,6 +7,16 @@ import pytest
 from syncache.ios.config import read
 
 
+@pytest.mark.parametrize("text", ["a a", "A h 192.0.2.1", "an ho 192.0.2.1"])
+def test_any_and_host_may_be_one_letter(text):
+    """Nothing else stands there that begins so."""
+    short = read([f"access-list 110 permit tcp {text}"]).lists["110"]
+    words = {"a": "any", "an": "any", "h": "host", "ho": "host"}
+    full = " ".join(words.get(word.lower(), word) for word in text.split())
+    whole = read([f"access-list 110 permit tcp {full}"]).lists["110"]
+    assert [str(rule) for rule in whole.rules] == [str(r) for r in short.rules]
+
+
 def test_groups_end_where_other_lines_begin():
     """Indented lines are members, and lines that look like one; no others."""
     config = read(

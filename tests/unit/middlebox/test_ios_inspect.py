@@ -286,8 +286,6 @@ def test_commands_after_an_interface_are_global_again():
         ("ip inspect name a tcp timeout", "'timeout' is not understood"),
         ("ip inspect name a tcp timeout x", "timeout 'x' is not understood"),
         ("ip inspect name a tcp alert maybe", "alert 'maybe' is not understood"),
-        ("no ip inspect name a", "there is no ip inspect name a"),
-        ("no ip inspect name a tcp", "there is no ip inspect name a tcp"),
         ("interface", "interface wants a name"),
         ("ip inspect frobnicate 1", "'frobnicate' is not understood in"),
     ],
@@ -296,6 +294,43 @@ def test_a_wrong_line_is_named(line, message):
     """Number, and what is wrong with it."""
     with pytest.raises(ValueError, match=r"^line 1: .*" + re.escape(message)):
         read([line])
+
+
+@pytest.mark.parametrize("line", ["no ip inspect name a", "no ip inspect name a tcp"])
+def test_rules_that_are_not_there_can_be_removed(line):
+    """As on a router, whose templates begin so; it is said, and refused if strict."""
+    text = line.removeprefix("no ")
+    config = read([line, "ip inspect name a udp"])
+    assert [f"line 1: there is no {text} to remove"] == config.notes
+    with pytest.raises(ValueError, match=f"^line 1: there is no {text}$"):
+        read([line], strict=True)
+
+
+@pytest.mark.parametrize("line", [" ip inspect a in", "ip inspect a OUT"])
+def test_binding_without_its_interface_is_ignored(line):
+    """As `show running-config | include ip inspect` prints it."""
+    config = read(["ip inspect name a tcp", line])
+    assert "line 2: ip inspect ... in and out are ignored" in config.notes[0]
+    with pytest.raises(ValueError, match=r"^line 2: 'a' is not understood"):
+        read(["ip inspect name a tcp", line], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "then"),
+    [
+        (["max-incomplete high 300"], (300, 300)),
+        (["max-incomplete low 800"], (800, 800)),
+        (["max-incomplete high 450"], (400, 450)),
+        (["max-incomplete high 300", "max-incomplete low 200"], (200, 300)),
+    ],
+)
+def test_one_threshold_takes_the_other_along(lines, then):
+    """As a router does, and says: `Also resetting low threshold`."""
+    engine = Inspection(seed=bytes(16))
+    notes = engine.configure([f"ip inspect {line}" for line in lines])
+    name = "net.inet.inspect.max_incomplete."
+    assert then == (engine.sysctl[name + "low"], engine.sysctl[name + "high"])
+    assert (then[0] == then[1]) == any("too, as on a router" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ redeem_verify(struct syncache *cache, const struct event *event,
     case COOKIE_NO_KEY:
         cache->stats.cookie_no_key++;
         return REDEEM_FAILED;
+    case COOKIE_OTHER:
     default:
         cache->stats.cookie_bad_mac++;
         return REDEEM_OTHER;

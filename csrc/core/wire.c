@@ -229,6 +229,7 @@ syncache_parse(const uint8_t *packet, size_t packet_size, uint32_t checksum,
         return SYNCACHE_PASS_ICMP;
     case WIRE_OTHER:
         return SYNCACHE_PASS_NOT_TCP;
+    case WIRE_BAD:
     default:
         return why;
     }

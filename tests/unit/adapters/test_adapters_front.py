@@ -12,7 +12,7 @@ import pytest
 from syncache import Segment, Sysctl
 from syncache.adapters import front
 from syncache.adapters.front import Front
-from syncache.options import FastOpen, encode
+from syncache.options import FastOpen, Timestamps, encode
 from syncache.segment import ACK, RST, SYN
 
 OURS = {4: "198.51.100.7", 6: "2001:db8::7"}
@@ -205,6 +205,25 @@ def test_ports_beyond_the_engines_room_are_the_hosts_alone(family):
     assert [False] * room + [True] * (60 - room) == given
     assert room == len(host.sent)
     assert give(shield, family, SYN, 2000, dport=139)
+
+
+@pytest.mark.parametrize("told", [{}, {"ts_per_tuple": True}, {"ts_per_tuple": False}])
+def test_timestamps_have_an_offset_unless_the_hosts_have_none(family, told):
+    """Without one they are the host's clock, in milliseconds."""
+    host = Paper()
+    shield = Front(host, **told)
+    syn = Segment(
+        src=PEER[family],
+        dst=OURS[family],
+        sport=40000,
+        dport=80,
+        flags=SYN,
+        options_bytes=encode((Timestamps(7, 0),)),
+    )
+    ends = (ipaddress.ip_address(end).packed for end in (syn.src, syn.dst))
+    assert not shield.segment(*ends, syn.tcp())
+    ((reply, _),) = host.sent
+    assert told.get("ts_per_tuple", True) == (reply.timestamps.tsval != 5000)
 
 
 def test_endpoint_that_cannot_be_is_refused_at_once():

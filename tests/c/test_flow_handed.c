@@ -338,6 +338,18 @@ test_place_of_a_connection_that_ended_is_not_given_away(void)
     between_close(&world);
 }
 
+static void
+test_walk_names_the_scales_of_both_ends(void)
+{
+    struct flow_session_view seen;
+    uint64_t cursor = 0;
+    (void)spliced(false);
+    EXPECT_EQ(1, flow_walk(world.flow, &cursor, &seen, 1));
+    EXPECT_EQ(3, seen.client_wscale);
+    EXPECT_EQ(4, seen.server_wscale);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_window_of_the_kernels_connection_is_as_large_as_its_scale_allows),
     TEST(test_news_moves_the_deadline_of_an_open_connection_only),
@@ -353,6 +365,7 @@ static const struct test tests[] = {
     TEST(test_record_of_another_session_changes_nothing),
     TEST(test_record_with_a_name_is_of_the_session_with_its_number_and_delta),
     TEST(test_place_of_a_connection_that_ended_is_not_given_away),
+    TEST(test_walk_names_the_scales_of_both_ends),
 };
 
 int

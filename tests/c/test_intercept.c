@@ -313,6 +313,27 @@ test_syn_that_crosses_the_rate_is_itself_answered_by_cookie(void)
     between_close(&world);
 }
 
+static void
+test_clients_that_say_nothing_are_reset_beyond_their_number(void)
+{
+    start(FLOW_SYNACK_CACHE, 1100);
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.silent_max = 2;
+    between_tune(&world, &tunables);
+    for (uint16_t i = 0; i < 3; i++) {
+        (void)established((uint16_t)(40000 + i));
+        world.now_ms += 60000; /* long enough to have spoken */
+        (void)between_poll(&world);
+    }
+    EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_SILENT]);
+    EXPECT_EQ(2, world.flow->stats.established);
+    world.cport = 40000;
+    EXPECT_TRUE(between_session(&world) == NULL);
+    world.cport = 40002;
+    EXPECT_TRUE(between_session(&world) != NULL);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_full_table_of_half_open_ones_makes_room),
     TEST(test_unprotected_syn_passes_without_a_trace),
@@ -325,6 +346,7 @@ static const struct test tests[] = {
     TEST(test_full_table_without_a_key_names_the_reason),
     TEST(test_signed_syn_passes_and_is_watched),
     TEST(test_syn_that_crosses_the_rate_is_itself_answered_by_cookie),
+    TEST(test_clients_that_say_nothing_are_reset_beyond_their_number),
 };
 
 int

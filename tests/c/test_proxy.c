@@ -391,6 +391,25 @@ test_syn_with_another_flag_is_no_repetition(void)
     }
 }
 
+static void
+test_what_was_said_early_goes_with_its_session(void)
+{
+    start();
+    struct flow_intercept_tunables tunables = world.flow->intercept;
+    tunables.synack_window = 1000;
+    between_tune(&world, &tunables);
+    for (uint16_t i = 0; i < 40; i++) { /* more than there are places */
+        world.cport = (uint16_t)(40000 + i);
+        uint32_t p = syn_sent();
+        EXPECT_EQ(0, client(WIRE_ACK | WIRE_PSH, C_ISN + 1, p + 1, 100));
+        EXPECT_TRUE(between_session(&world)->half_early != EARLY_NONE);
+        EXPECT_EQ(0, client(WIRE_RST, C_ISN + 101, 0, 0));
+        EXPECT_TRUE(between_session(&world) == NULL);
+    }
+    EXPECT_EQ(1, world.flow->early.used);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_syn_is_answered_in_the_servers_name),
     TEST(test_ack_opens_the_server_with_the_clients_isn),
@@ -408,6 +427,7 @@ static const struct test tests[] = {
     TEST(test_odd_segments_of_a_half_handshake_are_dropped),
     TEST(test_syn_ack_echoes_the_clients_timestamp_again_and_is_counted),
     TEST(test_syn_with_another_flag_is_no_repetition),
+    TEST(test_what_was_said_early_goes_with_its_session),
 };
 
 int

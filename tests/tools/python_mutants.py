@@ -172,20 +172,24 @@ class Module:
             case ast.Call(args=[first, second, *_]):
                 yield from self.of_pair(node, first, second)
 
-    def between(self, left: ast.AST, right: ast.AST) -> tuple[tuple[int, int], str]:
-        """Return where the text between two nodes is, and the text."""
-        span = self.span(left)[1], self.span(right)[0]
-        return span, self.raw[span[0] : span[1]].decode()
+    def between(self, left: ast.AST, right: ast.AST) -> str:
+        """Return the text between two nodes."""
+        return self.raw[self.span(left)[1] : self.span(right)[0]].decode()
+
+    def of_two(
+        self, operator: str, left: ast.AST, right: ast.AST, change: tuple[str, str]
+    ) -> Mutant:
+        """Return the mutant with another sign between two nodes."""
+        span = self.span(left)[0], self.span(right)[1]
+        sign = self.between(left, right).replace(*change, 1)
+        after = self.source(left) + sign + self.source(right)
+        return self.put_at(operator, right.lineno, span, after)
 
     def of_compare(self, node: ast.Compare) -> Iterator[Mutant]:
         """Yield other relations."""
         parts = [node.left, *node.comparators]
         for left, relation, right in zip(parts, node.ops, parts[1:], strict=False):
-            before, after = RELATIONS[type(relation)]
-            span, text = self.between(left, right)
-            yield self.put_at(
-                "relation", right.lineno, span, text.replace(before, after, 1)
-            )
+            yield self.of_two("relation", left, right, RELATIONS[type(relation)])
 
     def of_logic(self, node: ast.BoolOp) -> Iterator[Mutant]:
         """Yield `or` for `and`, and the condition without one of its operands."""
@@ -200,14 +204,9 @@ class Module:
         self, left: ast.AST, operator: ast.operator, right: ast.AST
     ) -> Iterator[Mutant]:
         """Yield another operator; not for types and text."""
-        before, after = ARITHMETIC[type(operator)]
-        span, text = self.between(left, right)
-        if not isinstance(left, ast.Constant | ast.JoinedStr) or isinstance(
-            left.value if isinstance(left, ast.Constant) else "", int | float
-        ):
-            yield self.put_at(
-                "arithmetic", right.lineno, span, text.replace(before, after, 1)
-            )
+        text = left.value if isinstance(left, ast.Constant) else 0
+        if not isinstance(left, ast.JoinedStr) and isinstance(text, int | float):
+            yield self.of_two("arithmetic", left, right, ARITHMETIC[type(operator)])
 
     def of_pair(
         self, node: ast.Call, first: ast.AST, second: ast.AST
@@ -217,7 +216,7 @@ class Module:
         one, other = self.source(first), self.source(second)
         if name in NO_PAIRS or one == other or one.startswith("*"):
             return
-        _, text = self.between(first, second)
+        text = self.between(first, second)
         span = self.span(first)[0], self.span(second)[1]
         if not other.startswith("*"):
             yield self.put_at("arguments", node.lineno, span, other + text + one)

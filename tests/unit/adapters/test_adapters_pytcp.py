@@ -13,7 +13,7 @@ import importlib
 import ipaddress
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 
 from syncache import Segment
 from syncache.adapters import front
+from syncache.options import Timestamps, WindowScale, encode
 from syncache.segment import ACK, RST, SYN
 
 OURS = {4: "198.51.100.7", 6: "2001:db8::7"}
@@ -277,6 +278,27 @@ def test_handshake_makes_a_connection_with_the_iss_that_the_peer_knows(adapter, 
     assert 1 == made.engine.stats.accepts
     stack.receive(ack)  # it is a socket's now
     assert 3 == len(stack.seen)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_options_are_those_that_pytcp_has(adapter, family, scaled):
+    """Its timestamps are its clock, its scale 7; none where the peer has none."""
+    stack = Paper()
+    adapter.install(stack)
+    child = stack.listen(OURS[family])._tcp_session
+    child._win.rcv_wsc = 5
+    options = (Timestamps(7, 0), WindowScale(2)) if scaled else (Timestamps(7, 0),)
+    stack.receive(replace(syn(family), options_bytes=encode(options)))
+    tcp, iss = reply_of(stack, family)
+    size = (tcp[12] >> 4) * 4
+    answer = replace(
+        syn(family).reply(SYN | ACK, seq=iss), options_bytes=bytes(tcp[20:size])
+    )
+    assert (1000, 7) == answer.timestamps
+    assert (7 if scaled else None) == answer.wscale
+    stamp = [Timestamps(8, 1000)]
+    stack.receive(answer.reply(ACK, seq=1001, window=9, options=stamp))
+    assert (7 if scaled else 0) == child._win.rcv_wsc
 
 
 def test_full_accept_queue_leaves_the_handshake_open(adapter, family):

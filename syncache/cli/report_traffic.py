@@ -144,9 +144,20 @@ def charts(page: Page, facts: Facts, spans: Sequence[tuple[float, float]]) -> No
             for of, end in pair
             if facts.values[of]
         ]
-        points = [(sample.time, getattr(sample, name)) for sample in facts.samples]
+        points = points_of(facts.samples, name)
         caption = "Dashed: thresholds; shaded: aggressive."
         page.chart(Chart(title, points, levels, spans, facts.clock, caption))
+
+
+def points_of(samples: Sequence[Sample], name: str) -> list[tuple[float, float]]:
+    """Return a series; what stands for several seconds has both of its ends."""
+    points: list[tuple[float, float]] = []
+    for sample in samples:
+        value = getattr(sample, name)
+        if sample.seconds > 1:
+            points.append((sample.time - sample.seconds + 1, value))
+        points.append((sample.time, value))
+    return points
 
 
 def rankings(page: Page, traffic: Traffic) -> None:

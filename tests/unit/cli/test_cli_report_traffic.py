@@ -8,9 +8,10 @@ import traffic
 from needs import wanted
 
 from syncache import Segment
+from syncache._core.inspect import Sample
 from syncache.alerts import HostAlert, SessionStart
 from syncache.cli import main
-from syncache.cli.report_traffic import ALERTS_MAX, Traffic, spelled
+from syncache.cli.report_traffic import ALERTS_MAX, Traffic, points_of, spelled
 from syncache.flow_event import FlowEvent, Kind, Place
 from syncache.inspect_rule import Rule, RuleSet
 
@@ -108,6 +109,13 @@ def test_times_are_dates_if_they_can_be():
     assert "12 s" == spelled(12.3)
     assert "2026-11-29 08:57:00" == spelled(1795942620.0)
     assert spelled(1e18).endswith(" s")
+
+
+def test_equal_seconds_are_level_in_a_chart():
+    """A fall is where it was, not spread over the quiet time behind it."""
+    one = Sample(1.0, 3, 0, 0, 7, False, 1, "192.0.2.1", 1)
+    quiet = one._replace(time=61.0, one_minute=0, seconds=60)
+    assert [(1.0, 7), (2.0, 0), (61.0, 0)] == points_of([one, quiet], "one_minute")
 
 
 def test_empty_capture_is_a_page(tmp_path):

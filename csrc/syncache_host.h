@@ -47,7 +47,8 @@ struct syncache_arrival {
     uint8_t is_tcp;                /* 0: nothing of TCP is there, but for PASS_ICMP */
     uint8_t icmp_type;             /* of ICMP or ICMPv6, if it is one and payload is there */
     uint8_t icmp_code;
-    uint8_t reserved[5];
+    uint8_t reserved[3];
+    uint16_t gathered;             /* further segments that this one stands for; see `gathers` */
 };
 
 /* The acceptable numbers of an established connection: RCV.NXT, the announced right edge, SND.UNA and SND.NXT. */
@@ -58,6 +59,10 @@ struct syncache_numbers {
     uint32_t snd_max;
     uint32_t ts_recent;
     uint32_t timestamps;           /* 1: they were negotiated, and ts_recent counts (RFC 7323 5.3) */
+    uint32_t gathers;              /* 1: the stack reads ring.arrival, where segments of a burst that continue each
+                                      other are one: the payload of all is behind the first's, in its slot, and
+                                      ring.passed does not have the others */
+    uint32_t marks;                /* 1: ECN was negotiated; else what gathers takes no notice of its marks */
 };
 
 /*

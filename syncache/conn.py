@@ -26,7 +26,9 @@ class Numbers(NamedTuple):
     """The limits of an established connection, modulo 2^32, for `Syncache.guard()`.
 
     `rcv_adv` is the right edge that the peer was told, `snd_max` the end of what was
-    sent; `ts_recent` counts if `timestamps` were negotiated.
+    sent; `ts_recent` counts if `timestamps` were negotiated.  `gathers`: segments of a
+    burst that continue each other may be one arrival, which is for `Stack`; with
+    `marks`, those alone whose congestion marks are alike.
     """
 
     rcv_nxt: int
@@ -35,6 +37,8 @@ class Numbers(NamedTuple):
     snd_max: int
     ts_recent: int = 0
     timestamps: bool = False
+    gathers: bool = False
+    marks: bool = False
 
 
 class Opening(NamedTuple):

@@ -26,6 +26,7 @@
 #include "bits.h"
 #include "burst.h"
 #include "event.h"
+#include "gather.h"
 #include "wire_icmp.h"
 
 #define BURST_AHEAD 12 /* slots that are fetched ahead of the one sorted */
@@ -198,7 +199,8 @@ burst_describe_other(const struct parsed *parsed, const uint8_t *packet,
 
 /* Writes what a packet for the stack says, so that it is not parsed again. */
 static void
-burst_describe(const struct burst *burst, uint32_t i)
+burst_describe_into(struct syncache_arrival *arrival, const struct burst *burst,
+                    uint32_t i)
 {
     const struct syncache_ring *rx = burst->rx;
     const struct parsed *parsed = &burst->parsed[i];
@@ -206,7 +208,6 @@ burst_describe(const struct burst *burst, uint32_t i)
     uint32_t index = burst->first + i;
     const struct syncache_slot *slot = &rx->slot[index];
     const uint8_t *packet = burst_packet(burst, i);
-    struct syncache_arrival *arrival = &rx->arrival[rx->passed_count - 1];
 
     memset(arrival, 0, sizeof(*arrival));
     arrival->handle = slot->handle;
@@ -238,6 +239,27 @@ burst_describe(const struct burst *burst, uint32_t i)
         arrival->sack = (uint16_t)(arrival->tcp + segment->sack);
 }
 
+/* The last packet that passed becomes an arrival, or a part of the one before
+ * it of its connection. */
+static void
+burst_describe(const struct burst *burst, uint32_t i, struct guard *guard)
+{
+    struct syncache_ring *rx = burst->rx;
+    uint32_t number = rx->passed_count - 1;
+    struct syncache_arrival *arrival = &rx->arrival[number];
+
+    burst_describe_into(arrival, burst, i);
+    if (guard == NULL)
+        return;
+    if (!(guard->is & GUARD_MARKS))
+        arrival->ecn = 0;
+    if (guard->is & GUARD_CONTINUES && guard->last < number &&
+        gather_join(rx, &rx->arrival[guard->last], arrival))
+        rx->passed_count--;
+    else
+        guard_stands_alone(guard, number);
+}
+
 /* The long way.  Returns false, and nothing has happened, if tx is full. */
 static bool
 burst_event(struct burst *burst, uint32_t i)
@@ -260,7 +282,7 @@ burst_event(struct burst *burst, uint32_t i)
         return false;
     verdict = input_parsed(burst->cache, &burst->parsed[i], &event);
     if (burst_note(rx, index, verdict, event.handle) && rx->arrival != NULL)
-        burst_describe(burst, i);
+        burst_describe(burst, i, event.guard);
     if (event.reply_size != 0)
         burst_append(burst, index, event.reply_size);
     return true;

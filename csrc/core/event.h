@@ -19,6 +19,7 @@ struct event {
     struct table_ref ref;             /* its half-open entry, if there is one that may be used */
     struct syncache_conn *conn;       /* out: ACCEPT_* */
     uint64_t handle;                  /* out: PASS_KNOWN */
+    struct guard *guard;              /* out: PASS_KNOWN of a connection whose stack takes segments as one, or NULL */
     uint64_t fingerprint;             /* engine_fingerprint() of a handshake that a cookie has completed */
     uint8_t *reply;                   /* out: SYNCACHE_REPLY_MAX bytes */
     uint32_t reply_size;              /* out: 0 if there is no reply */

@@ -3,8 +3,9 @@
  *
  *   much      data and ACKs in the window that say something new: they pass
  *   little    small or out of order, a duplicate ACK: some in each burst pass
- *   tiny      small and out of order: some in each time window, since each costs
- *             the stack an object and an ACK of its own
+ *   tiny      small and out of order, or little that is new behind what has come:
+ *             some in each time window, since each costs the stack an object and
+ *             an ACK of its own
  *   repeated  what an honest peer sends again: some in each time window
  *   strange   what RFC 5961 answers by a challenge ACK: as many as are answered
  *   nothing   a RST outside the window
@@ -29,13 +30,26 @@ enum guard_kind {
 void
 guard_set(struct guard *guard, const struct syncache_numbers *numbers)
 {
-    guard->on = 1;
+    uint32_t came = numbers->rcv_nxt - guard->rcv_nxt;
+    uint32_t went = numbers->snd_una - guard->snd_una;
+    uint32_t led_on = (came / GUARD_UNIT) + (went / GUARD_UNIT);
+
+    guard->aside = guard->is == 0 || guard->aside <= led_on
+                       ? 0
+                       : (uint16_t)(guard->aside - led_on);
+    guard->is = GUARD_ON;
+    if (numbers->timestamps)
+        guard->is |= GUARD_TIMESTAMPS;
+    if (numbers->gathers)
+        guard->is |= GUARD_GATHERS;
+    if (numbers->marks)
+        guard->is |= GUARD_MARKS;
     guard->rcv_nxt = guard->seen = numbers->rcv_nxt;
     guard->rcv_adv = numbers->rcv_adv;
     guard->snd_una = guard->acked = numbers->snd_una;
     guard->snd_max = numbers->snd_max;
     guard->ts_recent = numbers->ts_recent;
-    guard->timestamps = numbers->timestamps != 0;
+    guard->last = GUARD_NONE;
 }
 
 /* Right edge of what is looked at; who probed a closed window stands beyond. */
@@ -68,27 +82,70 @@ guard_ack(const struct guard *guard, const struct wire_segment *segment)
 
     if (!sent && guard->snd_una - segment->seg_ack > GUARD_FAR)
         return GUARD_STRANGE;
-    if (guard->timestamps && segment->has & WIRE_HAS_TIMESTAMPS &&
+    if (guard->is & GUARD_TIMESTAMPS && segment->has & WIRE_HAS_TIMESTAMPS &&
         seq_lt(segment->tsval, guard->ts_recent))
         return GUARD_REPEATED;
     return GUARD_MUCH;
 }
 
-/* An ACK alone, in the window. */
+/*
+ * Counts what came without leading on: data beyond a hole, of which a window
+ * holds what is new once, and ACKs that repeat one, of which each segment under
+ * way draws one.  More is what an honest peer may repeat.
+ */
+static enum guard_kind
+guard_aside(struct guard *guard, uint32_t size)
+{
+    uint32_t window = guard->rcv_adv - guard->rcv_nxt;
+    uint32_t under_way = guard->snd_max - guard->snd_una;
+    uint32_t most = 2 * (window / GUARD_UNIT + under_way / GUARD_UNIT);
+    uint32_t sum = guard->aside + size / GUARD_UNIT;
+
+    if (guard->small >= GUARD_SMALL_MAX)
+        return GUARD_LITTLE; /* which is one too many */
+    if (sum > most || sum > UINT16_MAX)
+        return GUARD_REPEATED;
+    guard->aside = (uint16_t)sum;
+    return GUARD_LITTLE;
+}
+
+/* An ACK alone, in the window, while nothing that it could tell of is under
+ * way. */
+static enum guard_kind
+guard_idle(struct guard *guard, bool in_order, bool window)
+{
+    if (in_order)
+        guard->is |= GUARD_CONTINUES;
+    if (window)
+        return in_order ? GUARD_LITTLE : GUARD_TINY;
+    return GUARD_REPEATED;
+}
+
+/* An ACK alone, in the window.  Of those that repeat one a sender without SACK
+ * counts each, so they continue only each other. */
 static enum guard_kind
 guard_bare(struct guard *guard, const struct wire_segment *segment)
 {
     bool window = segment->seg_wnd != guard->window;
     bool news = seq_lt(guard->acked, segment->seg_ack);
+    bool in_order = segment->seg_seq == guard->seen;
+    bool plain = in_order && segment->sack_count == 0;
+    bool again = (guard->is & GUARD_DUPLICATE) != 0;
 
+    guard->is &= (uint8_t)~GUARD_DUPLICATE;
     guard->window = segment->seg_wnd;
-    if (news)
+    if (news) {
         guard->acked = segment->seg_ack;
-    if (news)
+        if (plain && !again)
+            guard->is |= GUARD_CONTINUES;
         return GUARD_MUCH;
-    if (window || guard->acked != guard->snd_max)
-        return GUARD_LITTLE;
-    return GUARD_REPEATED;
+    }
+    if (guard->acked == guard->snd_max)
+        return guard_idle(guard, in_order, window);
+    if (plain && !window)
+        guard->is |=
+            again ? GUARD_CONTINUES | GUARD_DUPLICATE : GUARD_DUPLICATE;
+    return guard_aside(guard, GUARD_SMALL_BYTES);
 }
 
 /* Data or a FIN, in the window. */
@@ -96,18 +153,27 @@ static enum guard_kind
 guard_text(struct guard *guard, const struct wire_segment *segment,
            uint32_t end)
 {
+    uint32_t fresh = end - guard->seen;
     bool next = seq_leq(segment->seg_seq, guard->seen);
+    bool in_order = segment->seg_seq == guard->seen;
+    bool again = (guard->is & GUARD_DUPLICATE) != 0;
 
+    guard->is &= (uint8_t)~GUARD_DUPLICATE;
     guard->window = segment->seg_wnd;
     if (seq_lt(guard->acked, segment->seg_ack))
         guard->acked = segment->seg_ack;
     if (next && seq_leq(end, guard->seen))
         return GUARD_REPEATED;
-    if (next)
-        guard->seen = end;
-    if (segment->payload_size < GUARD_SMALL_BYTES)
-        return next ? GUARD_LITTLE : GUARD_TINY;
-    return next ? GUARD_MUCH : GUARD_LITTLE;
+    if (!next && segment->payload_size < GUARD_SMALL_BYTES)
+        return GUARD_TINY;
+    if (!next)
+        return guard_aside(guard, segment->payload_size);
+    if (in_order && !again && segment->sack_count == 0)
+        guard->is |= GUARD_CONTINUES;
+    guard->seen = end;
+    if (fresh >= GUARD_SMALL_BYTES)
+        return GUARD_MUCH;
+    return in_order ? GUARD_LITTLE : GUARD_TINY;
 }
 
 static enum guard_kind
@@ -145,18 +211,38 @@ guard_count(uint8_t *count, uint32_t max)
     return true;
 }
 
+/* Is it likely to be no segment of its own?  The stack pays by those. */
+static bool
+guard_joins(const struct guard *guard)
+{
+    uint8_t both = GUARD_GATHERS | GUARD_CONTINUES;
+
+    return (guard->is & both) == both && guard->last != GUARD_NONE &&
+           guard->small < GUARD_SMALL_MAX;
+}
+
+void
+guard_stands_alone(struct guard *guard, uint32_t number)
+{
+    if (guard_joins(guard))
+        guard->small++;
+    guard->last = number < GUARD_NONE ? (uint16_t)number : GUARD_NONE;
+}
+
 static void
 guard_advance(struct guard *guard, const struct guard_limits *limits)
 {
-    if (guard->turn != limits->turn) {
-        guard->turn = limits->turn;
+    if (guard->turn != (uint8_t)limits->turn) {
+        guard->turn = (uint8_t)limits->turn;
         guard->small = 0;
+        guard->last = GUARD_NONE;
         guard->seen = guard->rcv_nxt;
         guard->acked = guard->snd_una;
     }
     if (limits->now_ms - guard->since_ms >= limits->window_ms) {
         guard->since_ms = limits->now_ms;
         guard->strange = guard->repeated = guard->tiny = 0;
+        guard->aside = 0;
     }
 }
 
@@ -166,6 +252,7 @@ guard_passes(struct guard *guard, const struct guard_limits *limits,
 {
     uint32_t strange_max = limits->count;
 
+    guard->is &= (uint8_t)~GUARD_CONTINUES;
     if (limits->count == 0 || limits->window_ms == 0)
         return true;
     if (strange_max > UINT8_MAX)
@@ -175,6 +262,8 @@ guard_passes(struct guard *guard, const struct guard_limits *limits,
     case GUARD_MUCH:
         return true;
     case GUARD_LITTLE:
+        if (guard_joins(guard))
+            return true;
         return guard_count(&guard->small, GUARD_SMALL_MAX);
     case GUARD_TINY:
         return guard_count(&guard->tiny, GUARD_TINY_MAX);

@@ -17,6 +17,16 @@
 #define GUARD_SMALL_MAX 64
 #define GUARD_SMALL_BYTES 128
 #define GUARD_FAR 0x40000000u         /* no window is wider (RFC 7323 2.3) */
+#define GUARD_UNIT 64u
+#define GUARD_NONE UINT16_MAX
+
+/* What `is` says. */
+#define GUARD_ON 1
+#define GUARD_TIMESTAMPS 2
+#define GUARD_GATHERS 4               /* the stack takes several segments as one */
+#define GUARD_CONTINUES 8             /* this segment begins where what came in order ends, and only adds to it */
+#define GUARD_MARKS 32                /* congestion marks tell segments apart */
+#define GUARD_DUPLICATE 16            /* the last one repeated an ACK of data that is under way */
 
 struct guard {
     uint32_t rcv_nxt, rcv_adv;
@@ -25,14 +35,14 @@ struct guard {
     uint32_t seen, acked;             /* RCV.NXT and SND.UNA as they will be once the stack has seen this burst */
     uint32_t since_ms;                /* when the window of `strange` and `repeated` began */
     uint16_t window;                  /* the field of the last ACK that passed */
-    uint16_t turn;                    /* the burst in which `small` counts */
-    uint8_t on;                       /* 0: all passes */
-    uint8_t timestamps;
+    uint16_t aside;                   /* of what led on nothing, in GUARD_UNIT bytes, in the time window */
+    uint16_t last;                    /* number in ring.passed of its last segment in this burst, or GUARD_NONE */
+    uint8_t turn;                     /* the burst in which `small` counts */
+    uint8_t is;                       /* GUARD_ON ..; 0: all passes */
     uint8_t strange;                  /* segments that no honest peer sends */
     uint8_t repeated;
     uint8_t small;
     uint8_t tiny;
-    uint8_t reserved[2];
 };
 
 _Static_assert(sizeof(struct guard) == 44, "no hidden padding");
@@ -49,5 +59,8 @@ void guard_set(struct guard *guard, const struct syncache_numbers *numbers);
 
 /* Should the stack see this segment of the connection?  False: it would change nothing. */
 bool guard_passes(struct guard *guard, const struct guard_limits *limits, const struct wire_segment *segment);
+
+/* The segment that passed is one of its own: the one of this number in ring.passed. */
+void guard_stands_alone(struct guard *guard, uint32_t number);
 
 #endif

@@ -156,9 +156,11 @@ input_known(struct syncache *cache, struct event *event)
     input_settle_fastopen(cache, node, event->segment);
     if (node->state == KNOWN_OFFERED)
         return SYNCACHE_PASS_OFFERED;
-    if (node->guard.on && !input_guarded(cache, node, event->segment))
+    if (node->guard.is != 0 && !input_guarded(cache, node, event->segment))
         return SYNCACHE_DROP_KNOWN_LIMIT;
     event->handle = node->handle;
+    if (node->guard.is & GUARD_GATHERS)
+        event->guard = &node->guard;
     return SYNCACHE_PASS_KNOWN;
 }
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _ARRIVAL = layout(
     "syncache_arrival",
     "tuple handle place slot size payload_size seq ack tsval tsecr mtu tcp payload md5 "
-    "sack flags window sack_count timestamps ecn verdict is_tcp icmp_type icmp_code",
+    "sack flags window sack_count timestamps ecn verdict is_tcp icmp_type icmp_code "
+    "gathered",
 )
 ARRIVAL_BYTES = _ARRIVAL.size
 _SACK_BLOCK = Struct("!II")
@@ -43,10 +44,11 @@ class Arrival:
     `mtu` is 0 unless it was too big; of other packets, `key` has no ports.
 
     Sequence numbers are those of the wire.  `key` is its tuple, as `Conn.key`;
-    `handle` the stack's own of a PASS_KNOWN.  `payload` ends where the IP packet ends:
-    bytes behind it are the link's padding.  `header` is that of TCP with its options,
-    there if it is signed; `md5` is the signature.  `packet` and `payload` are views of
-    the ring, good until it is filled again; `slot` is its place there.
+    `handle` the stack's own of a PASS_KNOWN.  `segments` is how many it stands for.
+    `payload` ends where the IP packet ends: bytes behind it are the link's padding.
+    `header` is that of TCP with its options, there if it is signed; `md5` is the
+    signature.  `packet` and `payload` are views of the ring, good until it is filled
+    again; `slot` is its place there.
     """
 
     __slots__ = (
@@ -66,6 +68,7 @@ class Arrival:
         "place",
         "reason",
         "sack",
+        "segments",
         "seq",
         "size",
         "slot",
@@ -91,6 +94,7 @@ class Arrival:
     key: bytes
     handle: int
     slot: int
+    segments: int
     reason: Reason
     memory: memoryview
     place: int
@@ -130,6 +134,7 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         is_tcp,
         icmp_type,
         icmp_code,
+        gathered,
     ) in _ARRIVAL.iter_unpack(ring.arrivals):
         start = place + payload
         arrival = Arrival()
@@ -145,6 +150,7 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         arrival.reason = REASONS[verdict]
         arrival.handle = handle
         arrival.slot = slot
+        arrival.segments = gathered + 1
         arrival.key = key
         arrival.is_tcp = is_tcp != 0
         arrival.ecn = ecn

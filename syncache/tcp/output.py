@@ -68,6 +68,8 @@ def numbers(connection: Connection) -> Numbers:
         sender.snd_max & _MASK,
         timestamps.ts_recent,
         timestamps.enabled,
+        gathers=not connection.conn.md5,
+        marks=receiver.ecn is not None,
     )
 
 

@@ -113,7 +113,9 @@ class Receiver:
         """The window that the peer was told and has not used."""
         return self.rcv_adv - self.rcv_nxt
 
-    def take(self, seq: int, data: memoryview | bytes, now_ms: int) -> int:
+    def take(
+        self, seq: int, data: memoryview | bytes, now_ms: int, segments: int = 1
+    ) -> int:
         """Take data that overlaps the window; return the bytes now in order."""
         end = seq + len(data)
         if end > self.rcv_adv:
@@ -143,7 +145,7 @@ class Receiver:
             self.owe_ack()
         count = self.rcv_nxt - before
         self._unacked += count
-        self._unacked_segments += 1
+        self._unacked_segments += segments
         second = self._unacked_segments > 1 or self._unacked >= 2 * self.mss
         at_once = second or not self.delack_ms or self._duplicates
         if at_once or self._is_quick(len(data)):
@@ -316,7 +318,7 @@ class Receiver:
 
     # ECN.
 
-    def see_ecn(self, mark: int, flags: int) -> None:
+    def see_ecn(self, mark: int, flags: int, segments: int = 1) -> None:
         """Take the IP header's ECN field and the TCP header's CWR."""
         if self.ecn == "echo" and mark:
             self.ecn = "classic"
@@ -326,7 +328,7 @@ class Receiver:
             if mark == _CE:
                 self._ece = True
         elif self.ecn == "accurate" and mark == _CE:
-            self._ce_packets += 1
+            self._ce_packets += segments
 
     def ecn_flags(self) -> int:
         """Return the flags with which a segment echoes congestion."""

@@ -53,7 +53,7 @@ def take(connection: Connection, arrival: Arrival, now_ms: int) -> None:
         _take_syn(connection, arrival, now_ms)
     elif flags & ACK and _take_ack(connection, arrival, seq, now_ms):
         if receiver.ecn:
-            receiver.see_ecn(arrival.ecn, flags)
+            receiver.see_ecn(arrival.ecn, flags, arrival.segments)
         if arrival.size or flags & FIN:
             _take_text(connection, arrival, seq, now_ms)
 
@@ -197,7 +197,7 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
     elif ack == sender.snd_una and (
         news or _is_duplicate(connection, arrival, changed)
     ):
-        sender.duplicate()
+        sender.duplicate(arrival.segments)
         if news:
             sender.heard(now_ms)
     if twice and ack == sender.snd_una:
@@ -226,7 +226,7 @@ def _take_text(connection: Connection, arrival: Arrival, seq: int, now_ms: int) 
             receiver.fin_seq = end
     if receiver.fin_seq is not None:
         data = data[: max(0, receiver.fin_seq - seq)]
-    if data and receiver.take(seq, data, now_ms):
+    if data and receiver.take(seq, data, now_ms, arrival.segments):
         connection.tell_readable()
     if receiver.rcv_nxt == receiver.fin_seq:
         receiver.take_fin()

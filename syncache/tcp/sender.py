@@ -328,15 +328,15 @@ class Sender(SendState):
         if self.board.total and self._recover is None and self._is_lost():
             self._enter_recovery()
 
-    def duplicate(self) -> None:
-        """Take an ACK that repeats the last one (RFC 5681 2)."""
+    def duplicate(self, count: int = 1) -> None:
+        """Take so many ACKs that repeat the last one (RFC 5681 2)."""
         if self.snd_nxt == self.snd_una:
             return
-        self._dupacks += 1
+        self._dupacks += count
         if not self.board.total:
             # Each one means that a segment has left the network.
             under_way = self.snd_nxt - self.snd_una
-            self._departed = min(self._departed + self.mss, under_way)
+            self._departed = min(self._departed + count * self.mss, under_way)
         if self._recover is None and self._is_lost():
             self._enter_recovery()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from harness import HANDSHAKE, WITH_TIMESTAMPS, established, time_wait
+from harness import HANDSHAKE, WITH_TIMESTAMPS, established, text, time_wait
 
 from syncache import Reason, Ring
 
@@ -94,6 +94,79 @@ def test_honest_exchange_goes_on_during_a_flood(family):
         hand.advance(ms=100)
     hand.inject(f"F. {seq}:{seq}(0) ack {ack}")
     assert "CLOSE-WAIT" == hand.state
+
+
+def arrivals_of(hand, lines):
+    """Give a ring of segments; the arrivals that the connection saw of it."""
+    rx, tx = Ring(SLOTS, 2048), Ring(SLOTS, 2048)
+    for line in lines:
+        rx.push(hand.segment(line).packet())
+    seen = []
+    arrives = hand.connection.arrives
+
+    def note(arrival, now_ms):
+        seen.append((bytes(arrival.payload), arrival.window, arrival.segments))
+        arrives(arrival, now_ms)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(hand.connection), "arrives", lambda _, *words: note(*words))
+        assert len(rx) == hand.stack.burst(rx, tx, hand.now)
+    hand.stack.transmit(tx, hand.now)
+    return seen
+
+
+def test_segments_that_continue_each_other_reach_the_connection_as_one(family):
+    """Small data in order, and windows of an ACK; a read has all of it."""
+    hand = established(family)
+    hand.inject(". 1:101(100) ack 1")
+    hand.connection.read(1000)
+    small = [f"P. {seq}:{seq + 1}(1) ack 1" for seq in range(101, 141)]
+    windows = [f". 141:141(0) ack 1 win {2000 + turn}" for turn in range(40)]
+    ((payload, window, segments),) = arrivals_of(hand, small + windows)
+    assert (text(100, 40), 2039, 80) == (payload, window, segments)
+    assert text(100, 40) == hand.connection.read(1000)
+    assert 2039 << 7 == hand.connection.info.snd_wnd
+
+
+def test_repeated_acks_of_a_burst_count_each(family):
+    """A sender without SACK begins its recovery by the third of them."""
+    hand = established(family, options="mss 1460")
+    hand.inject(". 1:1(0) ack 1 win 60000")
+    hand.write(20_000)
+    hand.inject(". 1:1(0) ack 1001 win 60000")
+    hand.sent.clear()
+    before = hand.connection.info.retransmitted
+    ((_, _, segments),) = arrivals_of(hand, [". 1:1(0) ack 1001 win 60000"] * 3)
+    assert 3 == segments
+    assert before + 1 == hand.connection.info.retransmitted
+
+
+def test_acks_that_each_say_a_little_are_taken_as_the_last(family):
+    """An ACK for each byte of what is under way."""
+    hand = established(family)
+    hand.write(1000)
+    lines = [f". 1:1(0) ack {1 + count}" for count in range(1, 200)]
+    assert 1 == len(arrivals_of(hand, lines))
+    assert 801 == hand.connection.info.unsent
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (". 101:101(0) ack 1 <sack 2:9 20:99>", ". 101:101(0) ack 1 win 9 <sack 3:4>"),
+        (". 101:101(0) ack 1", ". 101:101(0) ack 1 win 9", ". 101:101(0) ack 1 win 8"),
+        tuple(f". {seq}:{seq + 500}(500) ack 1" for seq in range(200, 9000, 300)),
+    ],
+    ids=["sack", "windows", "ahead"],
+)
+def test_what_leads_on_nothing_is_bounded_by_what_is_under_way(family, lines):
+    """Of 20,000 segments, while the peer has yet to acknowledge 10,000 bytes."""
+    hand = established(family, options="mss 1460,sackOK")
+    hand.inject(". 1:101(100) ack 1 win 60000")
+    hand.write(10_000)
+    hand.advance(ms=100)
+    window = hand.connection.info.rcv_wnd
+    assert 2 * (window + 10_000) // 128 + 64 >= flood(hand, 20_000, lines) > 0
 
 
 def test_reset_in_a_flood_is_taken(family):

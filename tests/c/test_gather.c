@@ -1,0 +1,264 @@
+/* Segments of a burst that continue each other are one arrival. */
+#include "../../csrc/syncache_host.h"
+#include "cache.h"
+
+#define NXT 1000u
+#define UNA 7000u
+#define MAX 9000u
+
+static struct cache_ring rx;
+static struct syncache_arrival arrival[CACHE_RING_SLOTS];
+
+/* Peers 1 and 2 are connected; their stacks gather. */
+static void
+start_family(uint8_t of, uint32_t marks, uint32_t gathers)
+{
+    cache_defaults();
+    family = of;
+    cache_start();
+    ring_reset(&rx, CACHE_RING_SLOTS);
+    ring_reset(&tx, CACHE_RING_SLOTS);
+    rx.ring.arrival = arrival;
+    for (uint32_t peer = 1; peer <= 2; peer++) {
+        struct syncache_tuple tuple = peer_tuple(peer);
+        struct syncache_numbers numbers = {.rcv_nxt = NXT,
+                                           .rcv_adv = NXT + 5000,
+                                           .snd_una = UNA,
+                                           .snd_max = MAX,
+                                           .gathers = gathers,
+                                           .marks = marks};
+        EXPECT_TRUE(syncache_opened(cache, &tuple, peer));
+        EXPECT_TRUE(syncache_guard(cache, &tuple, &numbers));
+    }
+}
+
+static void
+start(uint32_t marks, uint32_t gathers)
+{
+    start_family(4, marks, gathers);
+}
+
+/* A segment whose payload is a letter, again and again. */
+static void
+push(struct seg seg, char letter)
+{
+    uint32_t index = rx.ring.count++;
+    uint8_t *slot = rx.memory + index * CACHE_RING_SLOT_SIZE + 14;
+    uint32_t size = seg_build(&seg, slot);
+    memset(slot + size - seg.payload_size, letter, seg.payload_size);
+    rx.slot[index] = (struct syncache_slot){
+        .size = size, .link_size = 14, .checksum = SYNCACHE_CHECKSUM_VALID};
+}
+
+static struct seg
+at(uint32_t seq, uint32_t size)
+{
+    return (struct seg){.peer = 1,
+                        .flags = ACK,
+                        .seq = NXT + seq,
+                        .ack = UNA,
+                        .payload_size = size};
+}
+
+static uint32_t
+burst(void)
+{
+    EXPECT_EQ(rx.ring.count, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    return rx.ring.passed_count;
+}
+
+static void
+test_data_in_order_is_one_arrival(void)
+{
+    for (uint8_t of = 4; of <= 6; of += 2) {
+        struct seg seg = at(10, 0);
+        start_family(of, 0, 1);
+        push(at(0, 10), 'a');
+        seg.ack = MAX;
+        push(seg, 'x');
+        seg = at(10, 300);
+        seg.ack = MAX;
+        seg.window = 77;
+        seg.flags = ACK | WIRE_PSH;
+        push(seg, 'b');
+        push((struct seg){.peer = 2, .flags = ACK, .seq = NXT, .ack = UNA},
+             'x');
+        EXPECT_EQ(2, burst());
+        EXPECT_EQ(0, arrival[0].slot);
+        EXPECT_EQ(2, arrival[0].gathered);
+        EXPECT_EQ(NXT, arrival[0].seq);
+        EXPECT_EQ(MAX, arrival[0].ack);
+        EXPECT_EQ(77, arrival[0].window);
+        EXPECT_EQ(310, arrival[0].payload_size);
+        const uint8_t *payload =
+            rx.memory + arrival[0].place + arrival[0].payload;
+        EXPECT_EQ('a', payload[9]);
+        EXPECT_EQ('b', payload[10]);
+        EXPECT_EQ('b', payload[309]);
+        EXPECT_EQ(3, arrival[1].slot);
+        EXPECT_EQ(0, arrival[1].gathered);
+        /* What became of a packet is told of each. */
+        EXPECT_EQ(SYNCACHE_PASS_KNOWN, rx.slot[2].verdict);
+    }
+}
+
+static void
+test_segments_of_others_between_are_no_hindrance(void)
+{
+    start(0, 1);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct seg seg = at(i, 1);
+        seg.peer = 1 + i % 2;
+        seg.seq = NXT + i / 2;
+        push(seg, 'a');
+    }
+    EXPECT_EQ(2, burst());
+    EXPECT_EQ(10, arrival[0].payload_size);
+    EXPECT_EQ(9, arrival[1].gathered);
+}
+
+static void
+test_next_burst_begins_anew(void)
+{
+    start(0, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        ring_reset(&rx, CACHE_RING_SLOTS);
+        rx.ring.arrival = arrival;
+        push(at(i, 1), 'a');
+        EXPECT_EQ(1, burst());
+        EXPECT_EQ(0, arrival[0].gathered);
+        EXPECT_EQ(1, arrival[0].payload_size);
+    }
+}
+
+static void
+test_repeated_acks_are_one_arrival_that_counts_them(void)
+{
+    start(0, 1);
+    for (uint32_t i = 0; i < 9; i++)
+        push(at(0, 0), 'x');
+    /* The first tells a window. */
+    EXPECT_EQ(2, burst());
+    EXPECT_EQ(0, arrival[0].gathered);
+    EXPECT_EQ(7, arrival[1].gathered);
+    EXPECT_EQ(0, arrival[1].payload_size);
+}
+
+static void
+test_what_says_something_else_is_an_arrival_of_its_own(void)
+{
+    struct seg first = at(0, 10), next = at(10, 10);
+    struct seg fin = next, reset = next, ahead = next, twice = next;
+    fin.flags = ACK | FIN;
+    reset.flags = RST | ACK;
+    reset.payload_size = 0;
+    ahead.seq++;
+    twice.seq--;
+    struct seg cases[] = {fin, reset, ahead, twice};
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        start(1, 1);
+        push(first, 'a');
+        push(cases[i], 'b');
+        EXPECT_EQ(2, burst());
+        EXPECT_EQ(10, arrival[0].payload_size);
+    }
+}
+
+static void
+test_congestion_marks_tell_segments_apart_where_they_count(void)
+{
+    struct seg first = at(0, 10), next = at(10, 10);
+    for (uint32_t marks = 0; marks <= 1; marks++) {
+        for (uint8_t tos = 0; tos < 4; tos++) {
+            start(marks, 1);
+            push(first, 'a');
+            next.tos = tos;
+            push(next, 'b');
+            EXPECT_EQ(marks && tos ? 2 : 1, burst());
+        }
+        start(marks, 1);
+        first.tos = next.tos = 3;
+        push(first, 'a');
+        push(next, 'b');
+        EXPECT_EQ(1, burst());
+        first.tos = 0;
+    }
+}
+
+static void
+test_slot_without_room_ends_an_arrival(void)
+{
+    start(0, 1);
+    push(at(0, 1000), 'a');
+    push(at(1000, 900), 'b');
+    push(at(1900, 200), 'c');
+    push(at(2100, 800), 'd');
+    EXPECT_EQ(2, burst());
+    EXPECT_EQ(1900, arrival[0].payload_size);
+    EXPECT_EQ(1000, arrival[1].payload_size);
+    EXPECT_EQ(2, arrival[1].slot);
+}
+
+static void
+test_timestamp_is_that_of_the_first_data(void)
+{
+    start(0, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct seg seg = at(i == 2 ? 5 : 0, i == 0 ? 0 : 5);
+        seg.options = ts_option(100 + i, 50 + i);
+        seg.options_size = 12;
+        push(seg, 'a');
+    }
+    EXPECT_EQ(1, burst());
+    EXPECT_EQ(101, arrival[0].tsval);
+    EXPECT_EQ(52, arrival[0].tsecr);
+}
+
+static void
+test_older_timestamp_of_a_bare_ack_leaves_nothing(void)
+{
+    for (uint32_t size = 0; size <= 5; size += 5) {
+        struct seg seg = at(5, size);
+        struct seg first = at(0, 5);
+        start(0, 1);
+        first.options = ts_option(100, 1);
+        first.options_size = 12;
+        first.ack = MAX;
+        push(first, 'a');
+        seg.options = ts_option(99, 1);
+        seg.options_size = 12;
+        seg.window = 77;
+        seg.ack = MAX;
+        push(seg, 'b');
+        EXPECT_EQ(size == 0 ? 1 : 2, burst());
+        EXPECT_EQ(29200, arrival[0].window);
+    }
+}
+
+static void
+test_stack_that_takes_packets_gets_each(void)
+{
+    start(0, 0);
+    push(at(0, 10), 'a');
+    push(at(10, 10), 'b');
+    EXPECT_EQ(2, burst());
+}
+
+static const struct test tests[] = {
+    TEST(test_data_in_order_is_one_arrival),
+    TEST(test_segments_of_others_between_are_no_hindrance),
+    TEST(test_next_burst_begins_anew),
+    TEST(test_repeated_acks_are_one_arrival_that_counts_them),
+    TEST(test_what_says_something_else_is_an_arrival_of_its_own),
+    TEST(test_congestion_marks_tell_segments_apart_where_they_count),
+    TEST(test_slot_without_room_ends_an_arrival),
+    TEST(test_timestamp_is_that_of_the_first_data),
+    TEST(test_older_timestamp_of_a_bare_ack_leaves_nothing),
+    TEST(test_stack_that_takes_packets_gets_each),
+};
+
+int
+main(int argc, char **argv)
+{
+    return test_main(argc, argv, tests, TEST_COUNT(tests));
+}

@@ -170,11 +170,28 @@ test_senseless_states_are_refused(void)
     between_close(&world);
 }
 
+static void
+test_what_is_not_spliced_is_not_exported(void)
+{
+    struct flow_splice state[2];
+    uint64_t cursor = 0;
+    (void)spliced();
+    world.cport = 40001;
+    struct said syn = client(C_ISN, 0, 0);
+    syn.flags = WIRE_SYN;
+    EXPECT_EQ(1, between_send(&world, syn));
+    EXPECT_EQ(2, world.flow->sessions.count);
+    EXPECT_EQ(1, flow_export(world.flow, world.now_ms, &cursor, state, 2));
+    EXPECT_EQ(40000, state[0].tuple.fport);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_connection_goes_on_after_a_restart),
     TEST(test_first_number_far_away_drops_the_connection),
     TEST(test_idle_time_counts_over_the_restart),
     TEST(test_senseless_states_are_refused),
+    TEST(test_what_is_not_spliced_is_not_exported),
 };
 
 int

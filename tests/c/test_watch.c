@@ -1,6 +1,8 @@
 /* Watch mode: everything passes as it is; what does not establish is reset. */
 #include "between.h"
 
+#include "../../csrc/flow/watch.h"
+
 static struct between world;
 
 #define C_ISN 5000u
@@ -274,6 +276,43 @@ test_watched_syn_ack_teaches_intercept_mode(void)
     between_close(&world);
 }
 
+static void
+test_adopted_connection_expects_what_its_first_segment_says(void)
+{
+    for (uint32_t from = FLOW_CLIENT; from <= FLOW_SERVER; from++) {
+        between_open(&world, 8);
+        (void)between_poll(&world);
+        struct arrival arrival = {.side = (uint8_t)from};
+        struct said said = between_said((uint8_t)from, WIRE_ACK, 100, 7000, 20);
+        uint8_t packet[BETWEEN_SLOT_SIZE];
+        size_t size =
+            between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+        view_parse(packet, (uint32_t)size, SYNCACHE_CHECKSUM_VERIFY,
+                   &arrival.view);
+        arrival.key.family = 4;
+        arrival.key.protocol = 6;
+        arrival.key.port[0] = from == FLOW_CLIENT ? 40000 : 80;
+        arrival.key.port[1] = from == FLOW_CLIENT ? 80 : 40000;
+        memcpy(arrival.key.address[from], between_client[0], 16);
+        memcpy(arrival.key.address[1 - from], between_server[0], 16);
+        watch_adopt(world.flow, &arrival, from);
+        struct session *session = between_session(&world);
+        EXPECT_TRUE(session != NULL);
+        if (session == NULL)
+            return;
+        uint32_t to = 1 - from;
+        EXPECT_EQ(FLOW_ESTAB, session->state);
+        EXPECT_EQ(120, session->nxt[from]);
+        EXPECT_EQ(100, session->ack[to]);
+        EXPECT_EQ(7000, session->nxt[to]);
+        EXPECT_EQ(7000, session->ack[from]);
+        EXPECT_EQ(UINT16_MAX, session->wnd[0]);
+        EXPECT_EQ(UINT16_MAX, session->wnd[1]);
+        EXPECT_EQ(FLOW_CLIENT, session->side);
+        between_close(&world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_handshake_passes_byte_for_byte),
     TEST(test_syn_ack_passes_whatever_was_repeated),
@@ -285,6 +324,7 @@ static const struct test tests[] = {
     TEST(test_deadline_follows_the_mode_both_ways),
     TEST(test_switch_at_run_time_keeps_both_kinds),
     TEST(test_watched_syn_ack_teaches_intercept_mode),
+    TEST(test_adopted_connection_expects_what_its_first_segment_says),
 };
 
 int

@@ -1,6 +1,6 @@
 """Memory that is held back until there is no other, so that want of it ends nothing.
 
-What comes first in want of memory is as likely the loop's own work as that of the
+The first to find no memory is as likely the loop's own work as that of the
 connection that took the most.  So new connections are made while there is memory beside
 the reserve; once that is given back, those that ask for more are given up one by one.
 """

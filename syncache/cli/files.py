@@ -17,6 +17,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .patience import patiently
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -138,10 +140,13 @@ class StateFile:
         if self._refused:
             return None
         try:
-            return self._read()
+            return patiently(self._read)
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno == errno.ETIMEDOUT:
+                self._warn(f"{self.path} is not read: {error.strerror}")
+                return None
             self.set_aside(error.strerror or str(error))
         except ValueError as error:
             self.set_aside(str(error))
@@ -249,7 +254,7 @@ def _is_ours(claim: socket.socket, path: Path) -> bool:
     there can be none nobody is kept out.
     """
     try:
-        folder = path.parent.stat()
+        folder = patiently(path.parent.stat)
         place = f"{folder.st_dev}:{folder.st_ino}:{path.name}"
         name = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()
         claim.bind(f"\0syncache-state-{name}")

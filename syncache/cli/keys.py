@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..sysctl import Sysctl
 
 LOOK_SECONDS = 0.5  # between looks at the file
+CLOSE_SECONDS = 5.0  # a keyring is unsealed in less
 OFFSET_TRIES = 5
 SAID_MAX = 8  # lines that wait to be written
 PASSPHRASE_BYTES_MAX = 64 * 1024
@@ -281,9 +282,9 @@ class KeyWatch:
         )
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; one that a disk holds up is left behind."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
     def look(self) -> None:
         """Read the file if it has changed, and see whether the wall clock was set."""

@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 import stat
+from functools import partial
 from mmap import PAGESIZE
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..socket_path import check_place, unwritable
 from . import Failure
 from .log_form import FORMS
+from .patience import patiently
 from .privileges import account
 from .tunables import STRICT
 
@@ -321,7 +323,13 @@ def check_outputs(options: argparse.Namespace, words: Iterable[str] = OUTPUTS) -
         path = getattr(options, word, None)
         if path is None:
             continue
-        if why := _obstacle(path):
+        try:
+            why = patiently(partial(_obstacle, path))
+        except OSError as error:  # it may answer later
+            if not getattr(options, "check", True):
+                continue
+            why = str(error.strerror)
+        if why:
             raise Failure(f"--{word} {path}: {why}")
         if any(_is_same(path, other) for other in read):
             raise Failure(f"--{word} {path}: it is read too; name another file")

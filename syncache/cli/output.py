@@ -29,6 +29,7 @@ from .log_form import (
     moment_of,
     with_level,
 )
+from .patience import patiently
 
 if TYPE_CHECKING:
     import argparse
@@ -210,7 +211,7 @@ class Output:
     def _opened(self, path: Path) -> int:
         """Open the file; -1 if that fails for a reason that passes."""
         try:
-            return sink.open_append(path)
+            return patiently(lambda: sink.open_append(path), os.close)
         except OSError as error:
             if error.errno not in sink.PASSING:
                 raise

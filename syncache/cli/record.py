@@ -23,6 +23,7 @@ from ..flow import Verdict
 from ..links.replay import captured_at
 from ..verdict import Reason
 from . import Failure, one_line, sink, version
+from .patience import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -192,7 +193,8 @@ class Writer:
 
     def _open_first(self) -> None:
         try:
-            self._descriptor = sink.open_fresh(self._path)
+            path = self._path
+            self._descriptor = patiently(lambda: sink.open_fresh(path), os.close)
         except OSError as error:
             if error.errno not in sink.PASSING:
                 raise

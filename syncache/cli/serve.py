@@ -296,7 +296,7 @@ def watch(source: keys.KeySource, host: Host, output: Output) -> keys.KeyWatch:
 def forgiving(
     host: Host,
 ) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Return a handler of what callbacks raise: want of memory is said once."""
+    """Return a handler of the errors of callbacks: want of memory is said once."""
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if isinstance(context.get("exception"), MemoryError):

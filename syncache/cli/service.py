@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .signals import Signals
 
 STATUS_EVERY = 5.0  # seconds
+RELOAD_SECONDS = 10.0  # longer than the writer of a pipe may take
+LATE = "configuration still being read: a disk does not answer; nothing has changed"
 # What the kernel says of an interface that was deleted.
 LOST = frozenset({errno.ENODEV, errno.ENXIO, errno.EBADFD})
 
@@ -60,6 +62,7 @@ class Service:
         self._collector = Collector()
         self._worker = Worker()
         self._reading = False
+        self._late_due: float | None = None  # when it has taken too long
         self._apply: Callable[[], object] | None = None
         self._failure: str | None = None
         self._status: Callable[[], str] = lambda: ""
@@ -96,10 +99,14 @@ class Service:
             self._notify.status(self._status())
         if not self._reading:
             if self._signals.take("reload"):
-                self._begin_reload()
+                self._begin_reload(now)
         elif not self._worker.busy:
             self._reading = False
             self._end_reload()
+        elif self._late_due is not None and now >= self._late_due:
+            self._late_due = None
+            self._write(f"{LATE}\n")
+            self._notify.ready(self._status())
 
     def close(self) -> None:
         """Say that the end has begun, unless a lost link is waited for."""
@@ -109,11 +116,12 @@ class Service:
             self._notify.stopping()
         self._notify.close()
 
-    def _begin_reload(self) -> None:
+    def _begin_reload(self, now: float) -> None:
         self._notify.reloading()
         self._reopen()
         self._apply, self._failure = None, "the files could not be read"
         self._reading = True
+        self._late_due = now + RELOAD_SECONDS
         self._worker.begin(self._read)
 
     def _read(self) -> None:

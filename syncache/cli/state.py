@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .. import flow_state
 from . import Failure
 from .files import StateFile
+from .patience import patiently
 
 if TYPE_CHECKING:
     import argparse
@@ -161,7 +162,11 @@ def check_state(options: argparse.Namespace) -> None:
 
 
 def _check(path: Path, every: float) -> None:
-    if not path.parent.is_dir():
+    try:
+        is_there = patiently(path.parent.is_dir)
+    except OSError:  # it may answer later
+        is_there = True
+    if not is_there:
         raise Failure(f"--state {path}: there is no folder {path.parent}")
     if not every > 0:
         raise Failure(f"--state-interval is a number of seconds, not {every:g}")

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from syncache.cli import Failure, service
-from syncache.cli.service import Service
+from syncache.cli.service import LATE, RELOAD_SECONDS, Service
 from syncache.cli.signals import Signals
 from syncache.links import LinkError
 
@@ -203,3 +203,21 @@ def test_close_after_a_lost_link_is_no_end(world):
     world.service.begin(lambda: "calm")
     world.service.close()
     assert "stopping" not in world.told
+
+
+def test_reload_that_a_disk_holds_up_is_said_and_taken_later(world):
+    """The manager does not wait for it either."""
+    answer = threading.Event()
+    world.prepare = lambda: answer.wait() and (lambda: world.calls.append("late"))
+    world.service.begin(lambda: "calm")
+    os.kill(os.getpid(), signal.SIGHUP)
+    for now in (0.0, RELOAD_SECONDS, 2 * RELOAD_SECONDS):
+        world.service.turn(now)
+    assert world.lines == [f"{LATE}\n"]
+    assert world.told.count("ready") == 2
+    answer.set()
+    while world.service._reading:
+        world.service.turn(3 * RELOAD_SECONDS)
+        os.sched_yield()
+    assert world.calls[-1] == "late"
+    assert world.lines[-1].startswith("configuration read again")

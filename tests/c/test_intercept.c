@@ -1,43 +1,5 @@
 /* TCP Intercept's policy: what is protected, aggressive mode, a full table. */
-#include "between.h"
-
-static struct between world;
-
-#define C_ISN 5000u
-#define S_ISN 900000u
-
-static void
-start(uint32_t synack, uint32_t high)
-{
-    between_open(&world, 32);
-    struct flow_intercept_tunables tunables = world.flow->intercept;
-    tunables.synack = synack;
-    tunables.max_incomplete_low = high > 1 ? high - 1 : 1;
-    tunables.max_incomplete_high = high;
-    between_tune(&world, &tunables);
-}
-
-static uint32_t
-syn(uint16_t port)
-{
-    world.cport = port;
-    return between_send(&world,
-                        between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0));
-}
-
-/* The whole handshake of a port; returns p. */
-static uint32_t
-established(uint16_t port)
-{
-    EXPECT_EQ(1, syn(port));
-    uint32_t p = world.out[0].seq;
-    EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
-                                                   C_ISN + 1, p + 1, 0)));
-    EXPECT_EQ(
-        2, between_send(&world, between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
-                                             S_ISN, C_ISN + 1, 0)));
-    return p;
-}
+#include "handshake.h"
 
 static struct flow_event events[64];
 
@@ -54,7 +16,7 @@ static void
 test_unprotected_syn_passes_without_a_trace(void)
 {
     uint8_t packet[BETWEEN_SLOT_SIZE];
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     world.sport = 443;
     struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
     size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
@@ -64,7 +26,7 @@ test_unprotected_syn_passes_without_a_trace(void)
     EXPECT_EQ(0, world.flow->stats.requests);
     EXPECT_EQ(0, world.flow->sessions.count);
     EXPECT_TRUE(flow_set_rules(world.flow, NULL, 0, false));
-    EXPECT_EQ(1, syn(40000));
+    EXPECT_EQ(1, handshake_syn(40000));
     EXPECT_EQ(FLOW_FORWARD, world.verdict);
     EXPECT_EQ(0, world.flow->sessions.count);
     between_close(&world);
@@ -73,13 +35,13 @@ test_unprotected_syn_passes_without_a_trace(void)
 static void
 test_removed_list_leaves_spliced_connections_alone(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
-    uint32_t p = established(40000);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
+    uint32_t p = handshake_whole(40000);
     EXPECT_TRUE(flow_set_rules(world.flow, NULL, 0, false));
     EXPECT_EQ(1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK,
                                                    S_ISN + 1, C_ISN + 1, 9)));
     EXPECT_EQ(p + 1, world.out[0].seq);
-    EXPECT_EQ(1, syn(40001));
+    EXPECT_EQ(1, handshake_syn(40001));
     EXPECT_EQ(FLOW_FORWARD, world.verdict);
     between_close(&world);
 }
@@ -88,9 +50,9 @@ static void
 test_one_eviction_per_further_syn_and_one_alert(void)
 {
     /* high = 3: the 4th makes it aggressive, each further one costs one. */
-    start(FLOW_SYNACK_CACHE, 3);
+    handshake_start(FLOW_SYNACK_CACHE, 3);
     for (uint16_t i = 0; i < 4; i++) {
-        EXPECT_EQ(1, syn((uint16_t)(40000 + i)));
+        EXPECT_EQ(1, handshake_syn((uint16_t)(40000 + i)));
         EXPECT_EQ(i == 3, world.flow->threshold.aggressive);
         EXPECT_EQ(i + 1u, world.flow->stats.incomplete);
         world.now_ms += 10;
@@ -99,7 +61,7 @@ test_one_eviction_per_further_syn_and_one_alert(void)
     EXPECT_EQ(4, events[0].incomplete);
     EXPECT_EQ(3, events[0].limit);
     for (uint16_t i = 4; i < 8; i++) {
-        EXPECT_EQ(1, syn((uint16_t)(40000 + i)));
+        EXPECT_EQ(1, handshake_syn((uint16_t)(40000 + i)));
         EXPECT_EQ(4, world.flow->stats.incomplete);
         EXPECT_EQ(i - 3u, world.flow->stats.ended[FLOW_END_EVICTED_COUNT]);
         world.cport = (uint16_t)(40000 + i - 4); /* the oldest */
@@ -112,11 +74,11 @@ test_one_eviction_per_further_syn_and_one_alert(void)
 static void
 test_evicted_client_comes_in_by_its_cookie(void)
 {
-    start(FLOW_SYNACK_CACHE, 1);
-    EXPECT_EQ(1, syn(40000));
+    handshake_start(FLOW_SYNACK_CACHE, 1);
+    EXPECT_EQ(1, handshake_syn(40000));
     uint32_t p = world.out[0].seq;
-    EXPECT_EQ(1, syn(40001));
-    EXPECT_EQ(1, syn(40002));
+    EXPECT_EQ(1, handshake_syn(40001));
+    EXPECT_EQ(1, handshake_syn(40002));
     world.cport = 40000;
     EXPECT_TRUE(between_session(&world) == NULL);
     EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
@@ -132,11 +94,11 @@ test_evicted_client_comes_in_by_its_cookie(void)
 static void
 test_auto_holds_no_state_while_aggressive_and_does_not_flap(void)
 {
-    start(FLOW_SYNACK_AUTO, 2);
+    handshake_start(FLOW_SYNACK_AUTO, 2);
     for (uint16_t i = 0; i < 3; i++)
-        EXPECT_EQ(1, syn((uint16_t)(40000 + i)));
+        EXPECT_EQ(1, handshake_syn((uint16_t)(40000 + i)));
     EXPECT_TRUE(world.flow->threshold.aggressive);
-    EXPECT_EQ(1, syn(41000));
+    EXPECT_EQ(1, handshake_syn(41000));
     uint32_t p = world.out[0].seq;
     EXPECT_EQ(3, world.flow->sessions.count);
     EXPECT_EQ(1, world.flow->stats.cookies_sent);
@@ -149,7 +111,7 @@ test_auto_holds_no_state_while_aggressive_and_does_not_flap(void)
             (void)between_poll(&world);
         }
         for (uint16_t i = 0; i < 3; i++)
-            EXPECT_EQ(1, syn((uint16_t)(42000 + s + i)));
+            EXPECT_EQ(1, handshake_syn((uint16_t)(42000 + s + i)));
     }
     EXPECT_EQ(0, world.flow->sessions.count);
     EXPECT_TRUE(world.flow->threshold.aggressive);
@@ -170,11 +132,11 @@ test_redeemed_cookies_do_not_exceed_the_limit(void)
 {
     /* high = 2, three entries, then three clients redeem theirs. */
     uint32_t p[3];
-    start(FLOW_SYNACK_AUTO, 2);
+    handshake_start(FLOW_SYNACK_AUTO, 2);
     for (uint16_t i = 0; i < 3; i++)
-        EXPECT_EQ(1, syn((uint16_t)(40000 + i)));
+        EXPECT_EQ(1, handshake_syn((uint16_t)(40000 + i)));
     for (uint16_t i = 0; i < 3; i++) {
-        EXPECT_EQ(1, syn((uint16_t)(41000 + i)));
+        EXPECT_EQ(1, handshake_syn((uint16_t)(41000 + i)));
         p[i] = world.out[0].seq;
     }
     EXPECT_EQ(3, world.flow->stats.cookies_sent);
@@ -197,9 +159,9 @@ test_full_table_of_connections_answers_by_cookie(void)
     struct flow_intercept_tunables tunables = world.flow->intercept;
     tunables.synack = FLOW_SYNACK_CACHE;
     between_tune(&world, &tunables);
-    (void)established(40000);
-    (void)established(40001);
-    EXPECT_EQ(1, syn(40002));
+    (void)handshake_whole(40000);
+    (void)handshake_whole(40001);
+    EXPECT_EQ(1, handshake_syn(40002));
     uint32_t p = world.out[0].seq;
     EXPECT_EQ(1, world.flow->stats.cookies_sent);
     EXPECT_EQ(0, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
@@ -231,9 +193,9 @@ test_full_table_without_a_key_names_the_reason(void)
         struct flow_intercept_tunables tunables = world.flow->intercept;
         tunables.synack = synacks[i % 3];
         between_tune(&world, &tunables);
-        (void)established(40000);
-        (void)established(40001);
-        EXPECT_EQ(0, syn(40002));
+        (void)handshake_whole(40000);
+        (void)handshake_whole(40001);
+        EXPECT_EQ(0, handshake_syn(40002));
         EXPECT_EQ(FLOW_DROP_NO_KEY, world.verdict);
         EXPECT_EQ(1, world.flow->stats.verdicts[FLOW_DROP_NO_KEY]);
         EXPECT_EQ(0, world.flow->stats.verdicts[FLOW_DROP_NO_ROOM]);
@@ -246,7 +208,7 @@ test_signed_syn_passes_and_is_watched(void)
 {
     /* RFC 2385: nobody may rewrite such a connection. */
     uint8_t packet[BETWEEN_SLOT_SIZE];
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
     said.has = WIRE_HAS_MSS | WIRE_HAS_WSCALE | WIRE_HAS_TIMESTAMPS;
     size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
@@ -268,9 +230,9 @@ test_full_table_of_half_open_ones_makes_room(void)
     tunables.synack = FLOW_SYNACK_CACHE;
     tunables.options = FLOW_OPTIONS_CISCO;
     between_tune(&world, &tunables);
-    EXPECT_EQ(1, syn(40000));
+    EXPECT_EQ(1, handshake_syn(40000));
     uint32_t p = world.out[0].seq;
-    EXPECT_EQ(1, syn(40001));
+    EXPECT_EQ(1, handshake_syn(40001));
     EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_EVICTED_FULL]);
     world.cport = 40000;
     EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
@@ -283,7 +245,7 @@ test_full_table_of_half_open_ones_makes_room(void)
                                              S_ISN, C_ISN + 1, 0)));
     tunables.mode = FLOW_MODE_WATCH;
     between_tune(&world, &tunables);
-    EXPECT_EQ(1, syn(40002));
+    EXPECT_EQ(1, handshake_syn(40002));
     EXPECT_EQ(FLOW_FORWARD, world.verdict);
     EXPECT_EQ(1, world.flow->sessions.count);
     /* As a connection does that the server opens. */
@@ -298,15 +260,15 @@ test_full_table_of_half_open_ones_makes_room(void)
 static void
 test_syn_that_crosses_the_rate_is_itself_answered_by_cookie(void)
 {
-    start(FLOW_SYNACK_AUTO, 1100);
+    handshake_start(FLOW_SYNACK_AUTO, 1100);
     struct flow_intercept_tunables tunables = world.flow->intercept;
     tunables.one_minute_low = 2;
     tunables.one_minute_high = 3;
     between_tune(&world, &tunables);
     for (uint16_t i = 0; i < 3; i++)
-        EXPECT_EQ(1, syn((uint16_t)(40000 + i)));
+        EXPECT_EQ(1, handshake_syn((uint16_t)(40000 + i)));
     EXPECT_EQ(0, world.flow->stats.cookies_sent);
-    EXPECT_EQ(1, syn(40003));
+    EXPECT_EQ(1, handshake_syn(40003));
     EXPECT_EQ(1, world.flow->stats.cookies_sent);
     EXPECT_EQ(3, world.flow->sessions.count);
     EXPECT_EQ(4, world.flow->stats.syn_acks);
@@ -316,12 +278,12 @@ test_syn_that_crosses_the_rate_is_itself_answered_by_cookie(void)
 static void
 test_clients_that_say_nothing_are_reset_beyond_their_number(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     struct flow_intercept_tunables tunables = world.flow->intercept;
     tunables.silent_max = 2;
     between_tune(&world, &tunables);
     for (uint16_t i = 0; i < 3; i++) {
-        (void)established((uint16_t)(40000 + i));
+        (void)handshake_whole((uint16_t)(40000 + i));
         world.now_ms += 60000; /* long enough to have spoken */
         (void)between_poll(&world);
     }

@@ -1,48 +1,10 @@
 /* What belongs to no session: strangers, adopted flows, errors, a tap. */
-#include "between.h"
-
-static struct between world;
-
-#define C_ISN 5000u
-#define S_ISN 900000u
-
-static void
-start(uint32_t synack, uint32_t high)
-{
-    between_open(&world, 32);
-    struct flow_intercept_tunables tunables = world.flow->intercept;
-    tunables.synack = synack;
-    tunables.max_incomplete_low = high > 1 ? high - 1 : 1;
-    tunables.max_incomplete_high = high;
-    between_tune(&world, &tunables);
-}
-
-static uint32_t
-syn(uint16_t port)
-{
-    world.cport = port;
-    return between_send(&world,
-                        between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0));
-}
-
-/* The whole handshake of a port; returns p. */
-static uint32_t
-established(uint16_t port)
-{
-    EXPECT_EQ(1, syn(port));
-    uint32_t p = world.out[0].seq;
-    EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
-                                                   C_ISN + 1, p + 1, 0)));
-    EXPECT_EQ(
-        2, between_send(&world, between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
-                                             S_ISN, C_ISN + 1, 0)));
-    return p;
-}
+#include "handshake.h"
 
 static void
 test_unknown_segments_are_dropped_after_the_time_to_learn(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     static const uint16_t flags[] = {WIRE_ACK, WIRE_RST, WIRE_ACK | WIRE_FIN,
                                      WIRE_SYN | WIRE_ACK, 0};
     (void)between_poll(&world);
@@ -63,7 +25,7 @@ test_unknown_segments_are_dropped_after_the_time_to_learn(void)
 static void
 test_server_adopts_what_was_there_before(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     EXPECT_EQ(1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK, 100,
                                                    200, 50)));
     EXPECT_EQ(FLOW_FORWARD, world.verdict);
@@ -82,7 +44,7 @@ test_server_adopts_what_was_there_before(void)
 static void
 test_connections_that_the_server_opens_pass(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     world.now_ms += 100;
     (void)between_poll(&world);
     world.now_ms += 60000;
@@ -101,7 +63,7 @@ test_connections_that_the_server_opens_pass(void)
 static void
 test_syn_ack_for_nobody_is_refused_in_the_clients_name(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     (void)between_poll(&world);
     world.now_ms += 60000;
     EXPECT_EQ(
@@ -120,8 +82,8 @@ test_spoofed_side_is_not_believed(void)
 {
     /* S's segment of a spliced connection, from the client's link. */
     uint8_t packet[BETWEEN_SLOT_SIZE];
-    start(FLOW_SYNACK_CACHE, 1100);
-    (void)established(40000);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
+    (void)handshake_whole(40000);
     struct said said =
         between_said(FLOW_SERVER, WIRE_RST, S_ISN + 1, C_ISN + 1, 0);
     size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
@@ -137,9 +99,9 @@ static void
 test_spliced_and_forgotten_by_both_ends_begins_anew(void)
 {
     for (uint8_t family = 4; family <= 6; family += 2) {
-        start(FLOW_SYNACK_CACHE, 1100);
+        handshake_start(FLOW_SYNACK_CACHE, 1100);
         world.family = family;
-        (void)established(40000);
+        (void)handshake_whole(40000);
         world.now_ms += 120000;
         (void)between_poll(&world);
         EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN,
@@ -174,9 +136,9 @@ static void
 test_syn_ends_no_spliced_connection_that_owes_bytes(void)
 {
     for (uint8_t family = 4; family <= 6; family += 2) {
-        start(FLOW_SYNACK_CACHE, 1100);
+        handshake_start(FLOW_SYNACK_CACHE, 1100);
         world.family = family;
-        uint32_t p = established(40000);
+        uint32_t p = handshake_whole(40000);
         (void)between_send(&world,
                            between_said(FLOW_CLIENT, WIRE_FIN | WIRE_ACK,
                                         C_ISN + 1, p + 1, 0));
@@ -212,9 +174,9 @@ test_spliced_and_finished_is_kept_until_both_fins_are_acknowledged(void)
     /* The last ACK was lost: S waits longer and longer, up to two minutes. */
     static const uint32_t waits_ms[] = {400, 3200, 51200, 119999, 0};
     for (uint32_t family = 4; family <= 6; family += 2) {
-        start(FLOW_SYNACK_CACHE, 1100);
+        handshake_start(FLOW_SYNACK_CACHE, 1100);
         world.family = (uint8_t)family;
-        uint32_t p = established(40000);
+        uint32_t p = handshake_whole(40000);
         (void)between_send(&world,
                            between_said(FLOW_CLIENT, WIRE_FIN | WIRE_ACK,
                                         C_ISN + 1, p + 1, 0));
@@ -248,7 +210,7 @@ test_segment_of_a_protected_server_without_a_session_is_refused(void)
                                      WIRE_ACK | WIRE_RST, WIRE_RST};
     for (uint32_t i = 0; i < 3 * TEST_COUNT(flags); i++) {
         uint16_t flag = flags[i / 3];
-        start(FLOW_SYNACK_CACHE, 1100);
+        handshake_start(FLOW_SYNACK_CACHE, 1100);
         world.family = i / 3 & 1 ? 6 : 4;
         struct flow_intercept_tunables tuned = world.flow->intercept;
         tuned.learn_time_ms = i % 3 == 1 ? 1000 : 0;
@@ -274,8 +236,8 @@ test_segment_of_a_protected_server_without_a_session_is_refused(void)
 static void
 test_spliced_syn_of_another_isn_alone_changes_nothing(void)
 {
-    start(FLOW_SYNACK_CACHE, 1100);
-    uint32_t p = established(40000);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
+    uint32_t p = handshake_whole(40000);
     EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN,
                                                    500000, 0, 0)));
     /* S lives, and says so; C gets it translated. */
@@ -291,7 +253,7 @@ static void
 test_fragments_and_bad_headers_do_not_reach_a_protected_server(void)
 {
     uint8_t packet[BETWEEN_SLOT_SIZE];
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
     size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
     packet[6] = 0x20;
@@ -335,8 +297,8 @@ static void
 test_icmp_errors_speak_of_each_sides_own_numbers(void)
 {
     uint8_t packet[BETWEEN_SLOT_SIZE];
-    start(FLOW_SYNACK_CACHE, 1100);
-    uint32_t p = established(40000);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
+    uint32_t p = handshake_whole(40000);
     /* To S, about a segment that C's side saw with p's numbers. */
     struct said quoted =
         between_said(FLOW_SERVER, WIRE_ACK, p + 1, C_ISN + 1, 0);
@@ -357,7 +319,7 @@ test_icmp_errors_speak_of_each_sides_own_numbers(void)
     /* About a SYN-ACK of ours that S never sent. */
     world.now_ms += 60000;
     (void)between_poll(&world);
-    EXPECT_EQ(1, syn(40001));
+    EXPECT_EQ(1, handshake_syn(40001));
     quoted = between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK, world.out[0].seq,
                           C_ISN + 1, 0);
     size = icmp(packet, &quoted);
@@ -375,7 +337,7 @@ static void
 test_syns_that_nobody_can_mean_are_dropped(void)
 {
     uint8_t packet[BETWEEN_SLOT_SIZE];
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     EXPECT_EQ(
         0, between_send(&world, between_said(FLOW_CLIENT, WIRE_SYN | WIRE_FIN,
                                              C_ISN, 0, 0)));
@@ -398,7 +360,7 @@ static void
 test_tap_watches_and_touches_nothing(void)
 {
     uint8_t packet[BETWEEN_SLOT_SIZE];
-    start(FLOW_SYNACK_CACHE, 1100);
+    handshake_start(FLOW_SYNACK_CACHE, 1100);
     static const struct {
         uint8_t side;
         uint16_t flags;

@@ -1,10 +1,5 @@
 /* SYNs in the client's name on a connection that is spliced. */
-#include "between.h"
-
-static struct between world;
-
-#define C_ISN 5000u
-#define S_ISN 900000u
+#include "handshake.h"
 
 /* Spliced, but the server has said nothing yet.  Returns p. */
 static uint32_t

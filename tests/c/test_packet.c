@@ -6,22 +6,18 @@
 #define _GNU_SOURCE
 #endif
 
-#include "ring.h"
+#include "frames.h"
 
 #include "../../csrc/link/split.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     BLOCK_SIZE = 4096,
     BLOCKS = 2,
-    ETHERNET = 14,
-    FRAME_SIZE = ETHERNET + 40,
     MAC_AT = 96 /* from the frame's header to the frame */
 };
 
@@ -40,10 +36,7 @@ static void
 start(void)
 {
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
-        abort();
-    fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    fcntl(fds[1], F_SETFL, O_NONBLOCK);
+    frames_pair(fds);
     ring_clear(&ring);
     ring.ring.passed = passed;
     memset(&shared, 0, sizeof shared);
@@ -93,25 +86,15 @@ hand_over(uint32_t i)
     block(i)->hdr.bh1.block_status = TP_STATUS_USER;
 }
 
-/* An IPv4 TCP packet in a frame; `mark` is its last byte. */
-static const uint8_t *
-frame_marked(uint8_t mark)
-{
-    static uint8_t frame[FRAME_SIZE] = {
-        1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, [23] = 6, [46] = 0x50};
-    frame[FRAME_SIZE - 1] = mark;
-    return frame;
-}
-
 static void
 test_receive_takes_frames_of_blocks_that_were_handed_over(void)
 {
     /* A block goes back once its last frame is taken; then comes the next. */
     start();
     for (uint8_t i = 0; i < 3; i++)
-        fill(0, frame_marked(i), FRAME_SIZE);
+        fill(0, frames_marked(i), FRAME_SIZE);
     for (uint8_t i = 3; i < 6; i++)
-        fill(1, frame_marked(i), FRAME_SIZE);
+        fill(1, frames_marked(i), FRAME_SIZE);
     EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
     hand_over(0);
     hand_over(1);
@@ -121,8 +104,8 @@ test_receive_takes_frames_of_blocks_that_were_handed_over(void)
     for (uint32_t i = 0; i < RING_SLOTS; i++) {
         EXPECT_EQ(ETHERNET, ring.slot[i].link_size);
         EXPECT_EQ(40, ring.slot[i].size);
-        EXPECT_BYTES(frame_marked((uint8_t)i), ring.memory + i * RING_SLOT_SIZE,
-                     FRAME_SIZE);
+        EXPECT_BYTES(frames_marked((uint8_t)i),
+                     ring.memory + i * RING_SLOT_SIZE, FRAME_SIZE);
     }
     ring.ring.count = 0;
     EXPECT_EQ(2, link_packet_receive(&link_, &ring.ring));
@@ -139,7 +122,7 @@ test_receive_survives_a_block_without_frames(void)
     /* The clock may hand one over. */
     start();
     hand_over(0);
-    fill(1, frame_marked(0), FRAME_SIZE);
+    fill(1, frames_marked(0), FRAME_SIZE);
     hand_over(1);
     EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(TP_STATUS_KERNEL, block(0)->hdr.bh1.block_status);
@@ -152,18 +135,18 @@ test_receive_puts_the_outer_tag_back(void)
     /* Its type too, where the kernel tells it. */
     static const uint8_t tag[] = {0x88, 0xa8, 0x20, 7}, plain[] = {0x81, 0};
     start();
-    struct tpacket3_hdr *header = fill(0, frame_marked(1), FRAME_SIZE);
+    struct tpacket3_hdr *header = fill(0, frames_marked(1), FRAME_SIZE);
     header->tp_status = TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID;
     header->hv1.tp_vlan_tpid = 0x88a8;
     header->hv1.tp_vlan_tci = 0x2007;
-    header = fill(0, frame_marked(2), FRAME_SIZE);
+    header = fill(0, frames_marked(2), FRAME_SIZE);
     header->tp_status = TP_STATUS_VLAN_VALID;
     hand_over(0);
     EXPECT_EQ(2, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(ETHERNET + 4, ring.slot[0].link_size);
     EXPECT_EQ(40, ring.slot[0].size);
     EXPECT_BYTES(tag, ring.memory + 12, sizeof tag);
-    EXPECT_BYTES(frame_marked(1) + 12, ring.memory + 16, FRAME_SIZE - 12);
+    EXPECT_BYTES(frames_marked(1) + 12, ring.memory + 16, FRAME_SIZE - 12);
     EXPECT_BYTES(plain, ring.memory + RING_SLOT_SIZE + 12, sizeof plain);
     stop();
 }
@@ -178,7 +161,7 @@ test_receive_takes_the_kernels_offloads(void)
                                       .csum_start = ETHERNET + 20,
                                       .csum_offset = 16};
     start();
-    struct tpacket3_hdr *header = fill(0, frame_marked(0), FRAME_SIZE);
+    struct tpacket3_hdr *header = fill(0, frames_marked(0), FRAME_SIZE);
     header->tp_status = TP_STATUS_VLAN_VALID;
     memcpy((uint8_t *)header + MAC_AT - sizeof offloads, &offloads,
            sizeof offloads);
@@ -197,10 +180,10 @@ test_receive_passes_over_what_does_not_fit_or_is_no_ip(void)
      */
     static const uint8_t arp[60] = {[12] = 8, 6}, large[RING_SLOT_SIZE] = {0};
     start();
-    fill(0, frame_marked(0), FRAME_SIZE)->tp_len++;
+    fill(0, frames_marked(0), FRAME_SIZE)->tp_len++;
     fill(0, large, RING_SLOT_SIZE - 3);
     fill(0, arp, sizeof arp);
-    fill(0, frame_marked(9), FRAME_SIZE);
+    fill(0, frames_marked(9), FRAME_SIZE);
     hand_over(0);
     EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(9, ring.memory[FRAME_SIZE - 1]);
@@ -214,7 +197,7 @@ static const uint8_t *
 long_frame(void)
 {
     static uint8_t frame[FRAME_SIZE + 120];
-    memcpy(frame, frame_marked(0), FRAME_SIZE);
+    memcpy(frame, frames_marked(0), FRAME_SIZE);
     for (uint32_t i = 0; i < 120; i++)
         frame[FRAME_SIZE + i] = (uint8_t)(i + 1);
     return frame;
@@ -306,10 +289,9 @@ test_frame_longer_than_a_block_is_read_from_the_queue_beside(void)
     enum { SIZE = FRAME_SIZE + 120 };
     uint8_t other[SIZE];
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
-        abort();
+    frames_pair(fds);
     deliver_long(SIZE - 70, 0);
-    fill(0, frame_marked(2), FRAME_SIZE);
+    fill(0, frames_marked(2), FRAME_SIZE);
     link_.queue_fd = fds[0];
     memcpy(other, long_frame(), SIZE);
     other[3] ^= 8;
@@ -324,7 +306,8 @@ test_frame_longer_than_a_block_is_read_from_the_queue_beside(void)
     for (uint32_t i = 0; i < 3; i++)
         EXPECT_BYTES(long_frame() + FRAME_SIZE + 40 * i,
                      ring.memory + i * RING_SLOT_SIZE + FRAME_SIZE, 40);
-    EXPECT_BYTES(frame_marked(2), ring.memory + 3 * RING_SLOT_SIZE, FRAME_SIZE);
+    EXPECT_BYTES(frames_marked(2), ring.memory + 3 * RING_SLOT_SIZE,
+                 FRAME_SIZE);
     EXPECT_EQ(0, link_.too_large);
     /* What is queued behind it is not its. */
     EXPECT_EQ(sizeof(struct virtio_net_hdr) + SIZE,
@@ -339,11 +322,10 @@ static void
 test_frame_longer_than_a_block_that_no_queue_has_is_counted(void)
 {
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
-        abort();
+    frames_pair(fds);
     deliver_long(FRAME_SIZE + 40, 0);
     link_.queue_fd = fds[0];
-    queue(fds[1], frame_marked(1), FRAME_SIZE);
+    queue(fds[1], frames_marked(1), FRAME_SIZE);
     EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(1, link_.too_large);
     EXPECT_EQ(-1, recv(fds[0], shared.bytes, 1, MSG_DONTWAIT));

@@ -6,17 +6,13 @@
 #define _GNU_SOURCE
 #endif
 
-#include "ring.h"
+#include "frames.h"
 
-#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    ETHERNET = 14,
-    FRAME_SIZE = ETHERNET + 40,
     MAC_AT = 96, /* from the frame's header to the frame */
     RING_FRAME = 512,
     RING_FRAMES = 16
@@ -36,8 +32,7 @@ static void
 start(void)
 {
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
-        abort();
+    frames_pair(fds);
     ring_clear(&ring);
     memset(&shared, 0, sizeof shared);
     link_ = (struct link_packet){.fd = fds[0],
@@ -53,16 +48,6 @@ stop(void)
 {
     close(link_.fd);
     close(peer);
-}
-
-/* An IPv4 TCP packet in a frame; `mark` is its last byte. */
-static const uint8_t *
-frame_marked(uint8_t mark)
-{
-    static uint8_t frame[FRAME_SIZE] = {
-        1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, [23] = 6, [46] = 0x50};
-    frame[FRAME_SIZE - 1] = mark;
-    return frame;
 }
 
 /* Hands a frame over as the kernel does. */
@@ -86,12 +71,12 @@ test_ring_of_frames_hands_each_over_at_once_and_goes_round(void)
         ring.ring.count = 0;
         EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
         struct tpacket2_hdr *header =
-            deliver(i % RING_FRAMES, frame_marked((uint8_t)i), FRAME_SIZE, 0);
+            deliver(i % RING_FRAMES, frames_marked((uint8_t)i), FRAME_SIZE, 0);
         EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
         EXPECT_EQ(TP_STATUS_KERNEL, header->tp_status);
         EXPECT_EQ(ETHERNET, ring.slot[0].link_size);
         EXPECT_EQ(40, ring.slot[0].size);
-        EXPECT_BYTES(frame_marked((uint8_t)i), ring.memory, FRAME_SIZE);
+        EXPECT_BYTES(frames_marked((uint8_t)i), ring.memory, FRAME_SIZE);
     }
     EXPECT_EQ(2 * RING_FRAMES + 1, link_.received);
     stop();
@@ -103,12 +88,12 @@ test_ring_of_frames_is_left_where_the_slots_end(void)
     /* The rest comes with the next call, in order. */
     start();
     for (uint32_t i = 0; i <= RING_SLOTS; i++)
-        deliver(i, frame_marked((uint8_t)i), FRAME_SIZE, 0);
+        deliver(i, frames_marked((uint8_t)i), FRAME_SIZE, 0);
     EXPECT_EQ(RING_SLOTS, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
     ring.ring.count = 0;
     EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
-    EXPECT_BYTES(frame_marked(RING_SLOTS), ring.memory, FRAME_SIZE);
+    EXPECT_BYTES(frames_marked(RING_SLOTS), ring.memory, FRAME_SIZE);
     stop();
 }
 
@@ -122,7 +107,7 @@ test_ring_of_frames_puts_the_outer_tag_back(void)
                                       .csum_offset = 16};
     start();
     struct tpacket2_hdr *header =
-        deliver(0, frame_marked(1), FRAME_SIZE,
+        deliver(0, frames_marked(1), FRAME_SIZE,
                 TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID);
     header->tp_vlan_tpid = 0x88a8;
     header->tp_vlan_tci = 0x2007;
@@ -133,7 +118,7 @@ test_ring_of_frames_puts_the_outer_tag_back(void)
     EXPECT_EQ(40, ring.slot[0].size);
     EXPECT_EQ(20, ring.slot[0].csum_start);
     EXPECT_BYTES(tag, ring.memory + 12, sizeof tag);
-    EXPECT_BYTES(frame_marked(1) + 12, ring.memory + 16, FRAME_SIZE - 12);
+    EXPECT_BYTES(frames_marked(1) + 12, ring.memory + 16, FRAME_SIZE - 12);
     stop();
 }
 
@@ -163,15 +148,16 @@ test_frame_longer_than_the_rings_is_read_from_the_queue(void)
     large[size - 1] = 77;
     start();
     queue(&offloads, large, size);
-    deliver(0, frame_marked(1), FRAME_SIZE, 0);
+    deliver(0, frames_marked(1), FRAME_SIZE, 0);
     deliver(1, large, FRAME_SIZE, TP_STATUS_COPY)->tp_len = size;
-    deliver(2, frame_marked(2), FRAME_SIZE, 0);
+    deliver(2, frames_marked(2), FRAME_SIZE, 0);
     EXPECT_EQ(3, link_packet_receive(&link_, &ring.ring));
     EXPECT_BYTES(large, ring.memory + RING_SLOT_SIZE, size);
     EXPECT_EQ(size - ETHERNET, ring.slot[1].size);
     EXPECT_EQ(1400, ring.slot[1].gso_size);
     EXPECT_EQ(20, ring.slot[1].csum_start);
-    EXPECT_BYTES(frame_marked(2), ring.memory + 2 * RING_SLOT_SIZE, FRAME_SIZE);
+    EXPECT_BYTES(frames_marked(2), ring.memory + 2 * RING_SLOT_SIZE,
+                 FRAME_SIZE);
     stop();
 }
 
@@ -188,7 +174,7 @@ test_frame_that_no_queue_or_slot_holds_is_counted(void)
     deliver(1, large, FRAME_SIZE, TP_STATUS_COPY);
     deliver(2, large, FRAME_SIZE, TP_STATUS_COPY);
     deliver(3, large, FRAME_SIZE, 0)->tp_len = FRAME_SIZE + 1;
-    deliver(4, frame_marked(9), FRAME_SIZE, 0);
+    deliver(4, frames_marked(9), FRAME_SIZE, 0);
     EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(9, ring.memory[FRAME_SIZE - 1]);
     EXPECT_EQ(3, link_.too_large);

@@ -6,15 +6,11 @@
 #define _GNU_SOURCE
 #endif
 
-#include "ring.h"
+#include "frames.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/virtio_net.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-enum { ETHERNET = 14, FRAME_SIZE = ETHERNET + 40 };
 
 static struct test_ring ring;
 static struct link_packet link_;
@@ -25,10 +21,7 @@ static void
 start(void)
 {
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0)
-        abort();
-    fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    fcntl(fds[1], F_SETFL, O_NONBLOCK);
+    frames_pair(fds);
     ring_clear(&ring);
     ring.ring.passed = passed;
     link_ = (struct link_packet){
@@ -41,16 +34,6 @@ stop(void)
 {
     close(link_.fd);
     close(peer);
-}
-
-/* An IPv4 TCP packet in a frame; `mark` is its last byte. */
-static const uint8_t *
-frame_marked(uint8_t mark)
-{
-    static uint8_t frame[FRAME_SIZE] = {
-        1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, [23] = 6, [46] = 0x50};
-    frame[FRAME_SIZE - 1] = mark;
-    return frame;
 }
 
 /* Reads what was sent: a header of offloads, then the frame. */
@@ -68,7 +51,7 @@ static struct syncache_slot *
 push(uint8_t mark, uint16_t request)
 {
     struct syncache_slot *slot =
-        ring_push(&ring, frame_marked(mark), FRAME_SIZE);
+        ring_push(&ring, frames_marked(mark), FRAME_SIZE);
     slot->link_size = ETHERNET;
     slot->size = FRAME_SIZE - ETHERNET;
     slot->checksum = SYNCACHE_CHECKSUM_VALID;
@@ -82,7 +65,7 @@ test_send_turns_a_reply_round_and_nothing_else(void)
     /* A forwarder's replies have the right header already. */
     const struct virtio_net_hdr none = {0};
     uint8_t turned[FRAME_SIZE];
-    memcpy(turned, frame_marked(7), FRAME_SIZE);
+    memcpy(turned, frames_marked(7), FRAME_SIZE);
     memset(turned, 2, 6);
     memset(turned + 6, 1, 6);
     start();
@@ -90,11 +73,11 @@ test_send_turns_a_reply_round_and_nothing_else(void)
     push(8, UINT16_MAX);
     EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
     expect_sent(&none, turned);
-    expect_sent(&none, frame_marked(8));
+    expect_sent(&none, frames_marked(8));
     link_.forward = 1;
     push(9, 0);
     EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
-    expect_sent(&none, frame_marked(9));
+    expect_sent(&none, frames_marked(9));
     EXPECT_EQ(3, link_.sent);
     stop();
 }
@@ -110,7 +93,7 @@ test_send_describes_what_is_left_to_the_kernel(void)
     start();
     push(1, UINT16_MAX)->checksum = SYNCACHE_CHECKSUM_PARTIAL;
     EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
-    expect_sent(&offloads, frame_marked(1));
+    expect_sent(&offloads, frames_marked(1));
     stop();
 }
 
@@ -123,7 +106,7 @@ test_send_counts_what_is_refused_and_goes_on(void)
     push(1, UINT16_MAX)->gso_size = 10;
     push(2, UINT16_MAX);
     EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
-    expect_sent(&none, frame_marked(2));
+    expect_sent(&none, frames_marked(2));
     EXPECT_EQ(1, link_.send_failed);
     EXPECT_EQ(1, link_.sent);
     stop();
@@ -182,8 +165,8 @@ test_forward_sends_the_passed_frames_in_order(void)
     passed[2] = 3;
     ring.ring.passed_count = 3;
     EXPECT_EQ(2, link_packet_forward(&link_, &ring.ring));
-    expect_sent(&none, frame_marked(0));
-    expect_sent(&none, frame_marked(3));
+    expect_sent(&none, frames_marked(0));
+    expect_sent(&none, frames_marked(3));
     EXPECT_EQ(2, link_.sent);
     EXPECT_EQ(1, link_.send_failed);
     ring.ring.passed_count = 0;

@@ -98,11 +98,15 @@ guard_aside(struct guard *guard, uint32_t size)
 {
     uint32_t window = guard->rcv_adv - guard->rcv_nxt;
     uint32_t under_way = guard->snd_max - guard->snd_una;
-    uint32_t most = 2 * (window / GUARD_UNIT + under_way / GUARD_UNIT);
+    uint32_t most = (window + under_way) / (GUARD_UNIT / 2);
     uint32_t sum = guard->aside + size / GUARD_UNIT;
 
+    if (size < GUARD_SMALL_BYTES)
+        return GUARD_TINY;
+#ifndef SYNCACHE_SMALL /* without bursts each packet is the first */
     if (guard->small >= GUARD_SMALL_MAX)
         return GUARD_LITTLE; /* which is one too many */
+#endif
     if (sum > most || sum > UINT16_MAX)
         return GUARD_REPEATED;
     guard->aside = (uint16_t)sum;
@@ -116,9 +120,9 @@ guard_idle(struct guard *guard, bool in_order, bool window)
 {
     if (in_order)
         guard->is |= GUARD_CONTINUES;
-    if (window)
-        return in_order ? GUARD_LITTLE : GUARD_TINY;
-    return GUARD_REPEATED;
+    if (!window)
+        return GUARD_REPEATED;
+    return in_order ? GUARD_LITTLE : GUARD_TINY;
 }
 
 /* An ACK alone, in the window.  Of those that repeat one a sender without SACK
@@ -130,7 +134,7 @@ guard_bare(struct guard *guard, const struct wire_segment *segment)
     bool news = seq_lt(guard->acked, segment->seg_ack);
     bool in_order = segment->seg_seq == guard->seen;
     bool plain = in_order && segment->sack_count == 0;
-    bool again = (guard->is & GUARD_DUPLICATE) != 0;
+    bool again = guard->is & GUARD_DUPLICATE;
 
     guard->is &= (uint8_t)~GUARD_DUPLICATE;
     guard->window = segment->seg_wnd;
@@ -156,18 +160,16 @@ guard_text(struct guard *guard, const struct wire_segment *segment,
     uint32_t fresh = end - guard->seen;
     bool next = seq_leq(segment->seg_seq, guard->seen);
     bool in_order = segment->seg_seq == guard->seen;
-    bool again = (guard->is & GUARD_DUPLICATE) != 0;
+    bool again = guard->is & GUARD_DUPLICATE;
 
     guard->is &= (uint8_t)~GUARD_DUPLICATE;
     guard->window = segment->seg_wnd;
     if (seq_lt(guard->acked, segment->seg_ack))
         guard->acked = segment->seg_ack;
-    if (next && seq_leq(end, guard->seen))
-        return GUARD_REPEATED;
-    if (!next && segment->payload_size < GUARD_SMALL_BYTES)
-        return GUARD_TINY;
     if (!next)
         return guard_aside(guard, segment->payload_size);
+    if (seq_leq(end, guard->seen))
+        return GUARD_REPEATED;
     if (in_order && !again && segment->sack_count == 0)
         guard->is |= GUARD_CONTINUES;
     guard->seen = end;
@@ -217,8 +219,8 @@ guard_joins(const struct guard *guard)
 {
     uint8_t both = GUARD_GATHERS | GUARD_CONTINUES;
 
-    return (guard->is & both) == both && guard->last != GUARD_NONE &&
-           guard->small < GUARD_SMALL_MAX;
+    return both != 0 && (guard->is & both) == both &&
+           guard->last != GUARD_NONE && guard->small < GUARD_SMALL_MAX;
 }
 
 void
@@ -235,7 +237,9 @@ guard_advance(struct guard *guard, const struct guard_limits *limits)
     if (guard->turn != (uint8_t)limits->turn) {
         guard->turn = (uint8_t)limits->turn;
         guard->small = 0;
+#ifndef SYNCACHE_SMALL
         guard->last = GUARD_NONE;
+#endif
         guard->seen = guard->rcv_nxt;
         guard->acked = guard->snd_una;
     }

@@ -20,13 +20,20 @@
 #define GUARD_UNIT 64u
 #define GUARD_NONE UINT16_MAX
 
-/* What `is` says. */
+/* What `is` says.  Where there are no bursts, nothing is taken as one. */
 #define GUARD_ON 1
 #define GUARD_TIMESTAMPS 2
+#ifdef SYNCACHE_SMALL
+#define GUARD_GATHERS 0
+#define GUARD_CONTINUES 0
+#define GUARD_MARKS 0
+#define GUARD_DUPLICATE 0
+#else
 #define GUARD_GATHERS 4               /* the stack takes several segments as one */
 #define GUARD_CONTINUES 8             /* this segment begins where what came in order ends, and only adds to it */
 #define GUARD_MARKS 32                /* congestion marks tell segments apart */
 #define GUARD_DUPLICATE 16            /* the last one repeated an ACK of data that is under way */
+#endif
 
 struct guard {
     uint32_t rcv_nxt, rcv_adv;

@@ -192,3 +192,13 @@ def test_new_sender_waits_five_to_sixty_seconds_with_a_closed_window():
     assert (5000, 60_000) == half.persist_limits
     assert 0 == half.retransmitted == half._dupacks == half._unanswered
     assert 1 == half.pipe()  # the SYN
+
+
+@pytest.mark.parametrize(("cuts", "srtt"), [(True, 50), (False, None)])
+def test_super_segment_that_is_cut_is_timed_by_its_first_piece(cuts, srtt):
+    """The peer acknowledges pieces; one that is not cut is answered as a whole."""
+    half = sender(size=4000)
+    half.gso_max, half.cuts = 4000, cuts
+    assert [(1, 4000)] == send(half)
+    half.acknowledge(1001, 50, None)
+    assert srtt == half.rto.srtt_ms

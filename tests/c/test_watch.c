@@ -223,14 +223,7 @@ test_switch_at_run_time_keeps_both_kinds(void)
 {
     between_open(&world, 16);
     struct flow_intercept_tunables tunables = world.flow->intercept;
-    EXPECT_EQ(1, between_send(
-                     &world, between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0)));
-    uint32_t p = world.out[0].seq;
-    EXPECT_EQ(1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK,
-                                                   C_ISN + 1, p + 1, 0)));
-    EXPECT_EQ(
-        2, between_send(&world, between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
-                                             S_ISN, C_ISN + 1, 0)));
+    uint32_t p = handshake_whole(world.cport);
     tunables.mode = FLOW_MODE_WATCH;
     between_tune(&world, &tunables);
     EXPECT_EQ(1, between_send(&world, between_said(FLOW_SERVER, WIRE_ACK,

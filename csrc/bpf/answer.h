@@ -38,40 +38,50 @@ struct offer {
  * alone, by the kernel, not when a socket is looked up; so another listener may get the connection.
  */
 static inline bool
-listener_is_steered(void *tcp)
+listener_is_steered(void *untrusted)
 {
     void *group;
     uint64_t chooser = 0;
 
-    KERNEL_GROUP(group, tcp);
+    KERNEL_GROUP(group, untrusted);
     if (group != NULL)
         KERNEL_CHOOSER(chooser, group);
     return chooser != 0;
+}
+
+/* How full its accept queue is. */
+static inline void
+listener_room(void *tcp, struct listener *listener)
+{
+    uint32_t backlog, backlog_max;
+
+    KERNEL_BACKLOG(backlog, tcp);
+    KERNEL_BACKLOG_MAX(backlog_max, tcp);
+    listener->backlog = backlog;
+    listener->backlog_max = backlog_max;
 }
 
 static inline bool
 listener_read(struct bpf_sock *socket, struct listener *listener)
 {
     void *tcp = socket_tcp(socket);
-    uint32_t qlen, backlog, backlog_max, mptcp, mss, buffer;
+    uint32_t qlen, mptcp, mss, buffer;
     uint64_t md5, ao;
 
     if (tcp == NULL)
         return false;
     KERNEL_MPTCP(mptcp, tcp);
     KERNEL_QLEN(qlen, tcp);
-    KERNEL_BACKLOG(backlog, tcp);
-    KERNEL_BACKLOG_MAX(backlog_max, tcp);
     KERNEL_MSS(mss, tcp);
     KERNEL_RCVBUF(buffer, tcp);
-    KERNEL_MD5(md5, tcp);
-    KERNEL_AO(ao, tcp);
+    void *untrusted = kernel_untrusted(tcp);
+    KERNEL_MD5(md5, untrusted);
+    KERNEL_AO(ao, untrusted);
+    listener_room(tcp, listener);
     listener->mptcp = mptcp != 0;
     listener->qlen = qlen;
-    listener->backlog_max = backlog_max;
-    listener->backlog = backlog;
-    listener->full = backlog > backlog_max;
-    listener->steered = listener->full && listener_is_steered(tcp);
+    listener->full = listener->backlog > listener->backlog_max;
+    listener->steered = listener->full && listener_is_steered(untrusted);
     listener->mss = mss;
     listener->buffer = buffer;
     listener->signing = (md5 | ao) != 0;

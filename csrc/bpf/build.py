@@ -10,6 +10,7 @@ maps there are, and what the loader has to put into each program:
     kfunc    instruction, name      the number of a function of the kernel
     field    instruction, name      the offset of a field of a structure of the kernel
     optional instruction, name      the same of a field that may be missing: 0 is read
+    type     instruction, name      the number of a structure of the kernel
 
 The compiler is pinned, because another one gives other bytes, and the kernel's verifier
 has to be content with each.
@@ -65,7 +66,9 @@ OPTIONAL = {
     28682: "inet_sock.pinet6",
     28683: "ipv6_pinfo.min_hopcount",
 }
+KERNEL_TYPES = {28690: "tcp_sock"}
 MAP = struct.Struct("<5I")
+SET = 0xB7  # a register becomes a number
 LOAD_WORD, LOAD_HALF, LOAD_BYTE, LOAD_LONG = 0x61, 0x69, 0x71, 0x79
 LOADS = {LOAD_WORD, LOAD_HALF, LOAD_BYTE, LOAD_LONG}
 R_BPF_64_64, R_BPF_64_32 = 1, 10
@@ -144,7 +147,9 @@ def describe(name: str, section: str, made: Object) -> tuple[bytes, list[list[ob
         else:
             raise SystemExit(f"{name}: relocation {kind} of {symbol}")
     for instruction in range(len(code) // 8):
-        (offset,) = struct.unpack_from("<h", code, 8 * instruction + 2)
+        offset, number = struct.unpack_from("<hi", code, 8 * instruction + 2)
+        if code[8 * instruction] == SET and number in KERNEL_TYPES:
+            places.append(["type", instruction, KERNEL_TYPES[number]])
         if code[8 * instruction] not in LOADS:
             continue
         if offset in FIELDS:

@@ -94,6 +94,24 @@ static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_soc
 #define KERNEL_GROUP(group, socket) __asm__ volatile("%0 = *(u64 *)(%1 + 28688)" : "=r"(group) : "r"(socket))
 #define KERNEL_CHOOSER(value, group) KERNEL_IS_SET(value, group, 28689)
 
+/*
+ * The number of a structure among the kernel's types, which the loader puts in as it does offsets; and a pointer to one
+ * of which nothing is to be trusted but where it points (Linux 6.2).  Where the verifier trusts a pointer, it searches
+ * all the kernel's types several times for each pointer that is read by it, each time that it comes by: half of all its
+ * time, for programs as these.
+ */
+#define KERNEL_TYPE_TCP_SOCK(number) __asm__ volatile("%0 = 28690" : "=r"(number))
+extern void *bpf_rdonly_cast(const void *object, uint32_t type);
+
+static inline void *
+kernel_untrusted(void *tcp)
+{
+    uint64_t type;
+
+    KERNEL_TYPE_TCP_SOCK(type);
+    return bpf_rdonly_cast(tcp, (uint32_t)type);
+}
+
 /* A loop whose body the verifier looks at until nothing new comes of it, not once for each round (Linux 6.4). */
 struct bpf_iter_num {
     uint64_t opaque;

@@ -271,7 +271,7 @@ is_near_enough(void *tcp, const struct scratch *scratch, const struct ack *ack)
         KERNEL_MIN_TTL(least, tcp);
         return (scratch->ip[2] & 0xff) >= least;
     }
-    KERNEL_V6(part, tcp);
+    KERNEL_V6(part, kernel_untrusted(tcp));
     if (part != NULL)
         KERNEL_MIN_HOPS(least, part);
     return scratch->ip[1] >> 24 >= least;
@@ -289,12 +289,12 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
     const uint32_t *address = scratch->ip + (ack->tuple.v6 ? 6 : 4);
     uint32_t size = ack->tuple.v6 ? 16 : 4;
 
-    if (!listener_read(socket, &listener))
-        return TC_NEXT;
     void *tcp = socket_tcp(socket);
     if (tcp == NULL)
         return TC_NEXT;
-    if (is_full(scratch, &listener, ack->now_ns) && !listener_is_steered(tcp)) {
+    listener_room(tcp, &listener);
+    if (is_full(scratch, &listener, ack->now_ns) &&
+        !listener_is_steered(kernel_untrusted(tcp))) {
         counters->ack_queue_full++;
         tell_full(counters, service, address, size,
                   (uint16_t)(ack->tuple.ports >> 16), listener.backlog,

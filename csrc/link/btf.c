@@ -1,7 +1,7 @@
 /*
  * BTF: the few questions that a loader has for the kernel's description of
- * itself.  Types lie one after the other and are numbered from 1, so each
- * question is one walk over all of them, a millisecond or two.
+ * itself.  Types lie one after the other and are numbered from 1, a hundred
+ * thousand of them, so all questions are answered in one walk.
  *
  * Not here: where the description comes from.  See Linux
  * Documentation/bpf/btf.rst.
@@ -105,18 +105,6 @@ btf_next(const struct btf_view *view, struct btf_entry *entry)
 }
 
 static bool
-btf_find(const struct btf_view *view, uint32_t kind, const char *name,
-         struct btf_entry *entry)
-{
-    memset(entry, 0, sizeof *entry);
-    while (btf_next(view, entry))
-        if (entry->kind == kind &&
-            btf_is_named(view, entry->type.name_off, name))
-            return true;
-    return false;
-}
-
-static bool
 btf_at(const struct btf_view *view, uint32_t id, struct btf_entry *entry)
 {
     memset(entry, 0, sizeof *entry);
@@ -152,29 +140,37 @@ btf_offset(const struct btf_view *view, const struct btf_entry *entry,
     return -ENOENT;
 }
 
-int32_t
-link_btf_function(const uint8_t *btf, uint32_t btf_size, const char *name)
+/* What a type says to a question that it may answer. */
+static void
+btf_answer(const struct btf_view *view, const struct btf_entry *entry,
+           struct link_btf_question *question)
 {
-    struct btf_view view;
-    struct btf_entry entry;
+    bool in_structure = question->structure != NULL;
+    const char *name = in_structure ? question->structure : question->name;
 
-    if (!btf_open(&view, btf, btf_size))
-        return -EINVAL;
-    if (!btf_find(&view, BTF_KIND_FUNC, name, &entry))
-        return -ENOENT;
-    return (int32_t)entry.id;
+    if (question->answer != -ENOENT ||
+        entry->kind != (in_structure ? BTF_KIND_STRUCT : BTF_KIND_FUNC) ||
+        !btf_is_named(view, entry->type.name_off, name))
+        return;
+    question->answer = (int32_t)entry->id;
+    if (in_structure && question->name != NULL)
+        question->answer = btf_offset(view, entry, question->name, 0);
 }
 
 int32_t
-link_btf_member(const uint8_t *btf, uint32_t btf_size, const char *structure,
-                const char *member)
+link_btf_ask(const uint8_t *btf, uint32_t btf_size,
+             struct link_btf_question *questions, uint32_t count)
 {
     struct btf_view view;
-    struct btf_entry entry;
+    struct btf_entry entry = {0};
 
     if (!btf_open(&view, btf, btf_size))
         return -EINVAL;
-    if (!btf_find(&view, BTF_KIND_STRUCT, structure, &entry))
-        return -ENOENT;
-    return btf_offset(&view, &entry, member, 0);
+    for (uint32_t i = 0; i < count; i++)
+        questions[i].answer = -ENOENT;
+    while (btf_next(&view, &entry))
+        if (entry.kind == BTF_KIND_STRUCT || entry.kind == BTF_KIND_FUNC)
+            for (uint32_t i = 0; i < count; i++)
+                btf_answer(&view, &entry, &questions[i]);
+    return 0;
 }

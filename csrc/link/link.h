@@ -279,13 +279,19 @@ struct link_bpf_run {
 };
 int32_t link_bpf_run(int32_t program, struct link_bpf_run *run);
 
+/* A question to BTF: the number of a function (`structure` is NULL) or structure (`name` is), or a member's offset. */
+struct link_btf_question {
+    const char *structure;
+    const char *name;
+    int32_t answer; /* an offset is in bytes; -ENOENT: there is none */
+};
+
 /*
- * BTF, the kernel's description of itself (/sys/kernel/btf/vmlinux), which is read and never trusted.
+ * Asks BTF, the kernel's description of itself (/sys/kernel/btf/vmlinux), which is read and never trusted.
  *
- *   returns  the number of a function; the offset of a member in bytes; -ENOENT: there is none, -EINVAL: not BTF
+ *   returns  0, or -EINVAL: not BTF
  */
-int32_t link_btf_function(const uint8_t *btf, uint32_t btf_size, const char *name);
-int32_t link_btf_member(const uint8_t *btf, uint32_t btf_size, const char *structure, const char *member);
+int32_t link_btf_ask(const uint8_t *btf, uint32_t btf_size, struct link_btf_question *questions, uint32_t count);
 
 /*
  * Copies the packets from->next .. from->count with their checksum states to

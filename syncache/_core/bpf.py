@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import ffi, lib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 # <linux/bpf.h>, enum bpf_cmd
@@ -208,15 +208,32 @@ def bpf_run(program: int, packet: bytes, repeat: int = 1) -> Run:
     return Run(run.verdict, ffi.buffer(target)[: run.out_size], run.duration_ns)
 
 
-def btf_function(btf: bytes, name: str) -> int:
-    """Return the number of a function of the kernel; OSError: it has none."""
-    return checked(lib.link_btf_function(ffi.from_buffer(btf), len(btf), name.encode()))
+def btf_ask(
+    btf: bytes, questions: Sequence[tuple[str | None, str | None]]
+) -> list[int | None]:
+    """Return numbers of functions and types, and offsets in bytes, in one walk.
 
+    Args:
+        btf: The kernel's description of itself.
+        questions: Structure and member; of a function, no structure; of a structure's
+            own number, no member.
 
-def btf_member(btf: bytes, structure: str, member: str) -> int:
-    """Return the offset of a member in bytes; OSError: there is none."""
-    words = (structure.encode(), member.encode())
-    return checked(lib.link_btf_member(ffi.from_buffer(btf), len(btf), *words))
+    Returns:
+        The answers in order; None: the kernel has no such function or member.
+
+    Raises:
+        OSError: It is no such description.
+    """
+    texts = [
+        [
+            ffi.NULL if word is None else ffi.new("char[]", word.encode())
+            for word in each
+        ]
+        for each in questions
+    ]
+    asked = ffi.new("struct link_btf_question[]", [[*each, 0] for each in texts])
+    checked(lib.link_btf_ask(ffi.from_buffer(btf), len(btf), asked, len(texts)))
+    return [each.answer if each.answer >= 0 else None for each in asked]
 
 
 def checked(result: int) -> int:

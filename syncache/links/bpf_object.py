@@ -58,6 +58,8 @@ SINCE = {
 
 
 FOLDER = files("syncache") / "bpf"
+# To BTF: a structure and its member; of a function or a structure alone, one is None.
+Question = tuple["str | None", "str | None"]
 
 
 def document(name: str) -> dict[str, Any]:
@@ -128,13 +130,13 @@ class BpfObject:
         self._folder = FOLDER
         self._in_pieces = in_pieces
         self._document = document(name)
-        self._numbers: dict[tuple[str, str], int] = {}
+        self._answers: dict[Question, int | None] = {}
         self.maps: dict[str, int] = dict(maps or {})
         self.programs: dict[str, int] = {}
         self._owned: list[int] = []
         try:
             self._make_maps(entries or {})
-            self._look_for_functions()
+            self._ask_kernel()
             for program in self._document["programs"]:
                 self.programs[program] = self._load(program)
         except BaseException:
@@ -168,12 +170,24 @@ class BpfObject:
             self._owned.append(fd)
             self.maps[name] = fd
 
-    def _look_for_functions(self) -> None:
-        """Look for the newest first, whose want says the most of a kernel."""
+    def _ask_kernel(self) -> None:
+        """Ask the kernel's BTF for all that the programs need of it, at once.
+
+        The newest function is looked at first: its lack says the most of a kernel.
+        """
         programs = self._document["programs"].values()
-        used = {what for each in programs for _, _, what in each["places"]}
+        places = [place for each in programs for place in each["places"]]
+        asked = [each for kind, _, what in places for each in questions(kind, what)]
+        wanted = list(dict.fromkeys(asked))
+        try:
+            answers = _core_bpf.btf_ask(kernel_btf(), wanted)
+        except OSError as error:
+            raise LinkError(
+                f"{BTF}: {why(error)}: it is not BTF", error.errno
+            ) from None
+        self._answers = dict(zip(wanted, answers, strict=True))
         for what in SINCE:
-            if what in used:
+            if (None, what) in self._answers:
                 self._number("kfunc", what)
 
     def _load(self, name: str) -> int:
@@ -212,35 +226,39 @@ class BpfObject:
                 struct.pack_into("<h", code, at + 2, self._number(kind, what))
                 continue
             number = self.maps[what] if kind == "map" else self._number(kind, what)
+            if kind == "type":
+                struct.pack_into("<i", code, at + 4, number)
+                continue
             source = PSEUDO_MAP_FD if kind == "map" else PSEUDO_KFUNC_CALL
             code[at + 1] = code[at + 1] & 0x0F | source << 4
             struct.pack_into("<i", code, at + 4, number)
         return bytes(code)
 
     def _has(self, what: str) -> bool:
-        try:
-            self._number("optional", what)
-        except LinkError:
-            return False
-        return True
+        return all(self._answers[each] is not None for each in questions("field", what))
 
     def _number(self, kind: str, what: str) -> int:
         """Return the number of a function, or the offset along a path of members."""
-        if (kind, what) not in self._numbers:
-            btf = kernel_btf()
-            try:
-                if kind == "kfunc":
-                    number = _core_bpf.btf_function(btf, what)
-                else:
-                    steps = (step.split(".") for step in what.split("/"))
-                    number = sum(_core_bpf.btf_member(btf, *step) for step in steps)
-            except OSError as error:
+        number = 0
+        for question in questions(kind, what):
+            answer = self._answers[question]
+            if answer is None:
                 since = f"; {SINCE[what]} has it" if what in SINCE else ""
-                raise LinkError(
-                    f"this kernel has no {what}{since}", error.errno
-                ) from None
-            self._numbers[kind, what] = number
-        return self._numbers[kind, what]
+                raise LinkError(f"this kernel has no {what}{since}", errno.ENOENT)
+            number += answer
+        return number
+
+
+def questions(kind: str, what: str) -> list[Question]:
+    """Return what BTF is to be asked for an entry of a program's places."""
+    if kind == "map":
+        return []
+    if kind == "kfunc":
+        return [(None, what)]
+    if kind == "type":
+        return [(what, None)]
+    steps = (step.split(".") for step in what.split("/"))
+    return [(structure, member) for structure, member in steps]
 
 
 def kernel_btf() -> bytes:

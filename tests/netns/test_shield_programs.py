@@ -6,7 +6,6 @@ given.  Needs root itself.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
 import os
@@ -176,14 +175,14 @@ def test_service_whose_place_is_taken_is_protected_too(rig):
 
 def test_kernel_without_mptcp_has_no_field_for_it(monkeypatch):
     """No listener is one then; the programs load and answer."""
-    found = bpf.btf_member
+    found = bpf.btf_ask
 
-    def without(btf, structure, member):
-        if member == "is_mptcp":
-            raise OSError(errno.ENOENT, "bpf(2)")
-        return found(btf, structure, member)
+    def without(btf, questions):
+        answers = found(btf, questions)
+        answers[questions.index(("tcp_sock", "is_mptcp"))] = None
+        return answers
 
-    monkeypatch.setattr(bpf, "btf_member", without)
+    monkeypatch.setattr(bpf, "btf_ask", without)
     with closing(Rig()) as rig:
         segment = linux_syn(rig, 4)
         assert TC_NEXT == rig.tc(answer(segment, minted(rig, segment)).packet())
@@ -485,7 +484,7 @@ def test_files_of_the_programs_agree():
     """Each has its instructions, and its places within them."""
     folder = ROOT / "syncache" / "bpf"
     document = json.loads((folder / "shield.json").read_text())
-    known = {"map", "kfunc", "field", "optional"}
+    known = {"map", "kfunc", "field", "optional", "type"}
     for name, program in document["programs"].items():
         assert 8 * program["count"] == (folder / f"{name}.bin").stat().st_size
         for kind, instruction, what in program["places"]:

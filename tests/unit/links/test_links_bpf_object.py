@@ -28,8 +28,11 @@ def kernel(monkeypatch):
     monkeypatch.setattr(bpf_object.os, "close", closed.append)
     monkeypatch.setattr(_core_bpf, "bpf_map", lambda *_, **__: next(numbers))
     monkeypatch.setattr(_core_bpf, "bpf_load", load)
-    monkeypatch.setattr(_core_bpf, "btf_function", lambda *_: 4711)
-    monkeypatch.setattr(_core_bpf, "btf_member", lambda *_: 8)
+    monkeypatch.setattr(
+        _core_bpf,
+        "btf_ask",
+        lambda _, asked: [4711 if s is None else 8 if m else 815 for s, m in asked],
+    )
     monkeypatch.setattr(bpf_object, "kernel_btf", lambda: b"")
     loaded["closed"] = closed
     return loaded
@@ -59,6 +62,8 @@ def test_programs_get_the_numbers_of_this_kernel(kernel):
                 assert (1, made.maps[what]) == (registers >> 4, immediate)
             elif kind == "kfunc":
                 assert (2, 4711) == (registers >> 4, immediate)
+            elif kind == "type":
+                assert (0, 815) == (registers >> 4, immediate)
             else:
                 assert 8 * (1 + what.count("/")) == offset
     made.close()
@@ -85,8 +90,7 @@ def test_map_that_is_there_is_taken_and_not_closed(kernel):
     [
         ("bpf_map", errno.EPERM, "cannot make the BPF map .*CAP_BPF"),
         ("bpf_load", errno.EPERM, "cannot load the BPF program .*CAP_PERFMON"),
-        ("btf_function", errno.ENOENT, "no bpf_sk_assign_tcp_reqsk; Linux 6.9 has it"),
-        ("btf_member", errno.ENOENT, r"this kernel has no \w+\.\w+$"),
+        ("btf_ask", errno.EINVAL, r"btf/vmlinux: .*: it is not BTF$"),
     ],
 )
 def test_what_is_missing_is_one_line(kernel, monkeypatch, name, number, message):
@@ -95,6 +99,28 @@ def test_what_is_missing_is_one_line(kernel, monkeypatch, name, number, message)
     with pytest.raises(LinkError, match=message) as caught:
         BpfObject("shield")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (0, "no bpf_sk_assign_tcp_reqsk; Linux 6.9 has it"),
+        (1, "no bpf_iter_num_new; Linux 6.4 has it"),
+        (2, r"this kernel has no \w+\.\w+$"),
+    ],
+)
+def test_what_the_kernel_has_not_is_named(kernel, monkeypatch, missing, message):
+    """The newest function first, then whichever is the first to be put in."""
+    there = set(["bpf_sk_assign_tcp_reqsk", "bpf_iter_num_new"][:missing])
+    there |= {"bpf_iter_num_next", "bpf_iter_num_destroy"}
+    monkeypatch.setattr(
+        _core_bpf,
+        "btf_ask",
+        lambda _, asked: [1 if n in there else None for _, n in asked],
+    )
+    with pytest.raises(LinkError, match=message):
+        BpfObject("shield")
+    assert len(kernel["closed"]) > 0
 
 
 def test_verifier_is_asked_for_its_reason(kernel, monkeypatch):

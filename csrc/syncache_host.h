@@ -68,7 +68,8 @@ struct syncache_numbers {
 /*
  * Tells the numbers of an established connection, whenever they have changed, at the latest before the next packets
  * after the stack sent something.  From then on only a bounded number of those segments passes that change nothing:
- * for an answer each, ack_war_cnt within ack_war_timewindow; where that is 0, all of them.
+ * for an answer each, ack_war_cnt within ack_war_timewindow; where that is 0, all of them.  Not in an engine that is
+ * built with SYNCACHE_SMALL.
  *
  *   returns  false if the tuple is not an established one; nothing has changed
  */

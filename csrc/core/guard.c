@@ -103,10 +103,8 @@ guard_aside(struct guard *guard, uint32_t size)
 
     if (size < GUARD_SMALL_BYTES)
         return GUARD_TINY;
-#ifndef SYNCACHE_SMALL /* without bursts each packet is the first */
     if (guard->small >= GUARD_SMALL_MAX)
         return GUARD_LITTLE; /* which is one too many */
-#endif
     if (sum > most || sum > UINT16_MAX)
         return GUARD_REPEATED;
     guard->aside = (uint16_t)sum;
@@ -219,8 +217,8 @@ guard_joins(const struct guard *guard)
 {
     uint8_t both = GUARD_GATHERS | GUARD_CONTINUES;
 
-    return both != 0 && (guard->is & both) == both &&
-           guard->last != GUARD_NONE && guard->small < GUARD_SMALL_MAX;
+    return (guard->is & both) == both && guard->last != GUARD_NONE &&
+           guard->small < GUARD_SMALL_MAX;
 }
 
 void
@@ -237,9 +235,7 @@ guard_advance(struct guard *guard, const struct guard_limits *limits)
     if (guard->turn != (uint8_t)limits->turn) {
         guard->turn = (uint8_t)limits->turn;
         guard->small = 0;
-#ifndef SYNCACHE_SMALL
         guard->last = GUARD_NONE;
-#endif
         guard->seen = guard->rcv_nxt;
         guard->acked = guard->snd_una;
     }

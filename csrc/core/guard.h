@@ -2,6 +2,8 @@
  * The acceptable numbers of an established connection, as its stack reported them: segments that change nothing need
  * not reach the stack.  The stack goes on answering, but it sees no more of them than its answers are limited to.
  *
+ * SYNCACHE_SMALL builds an engine without it, as without the burst path.
+ *
  * Not here: answers, states.  See RFC 9293 3.10.7.4, RFC 5961.
  */
 #ifndef SYNCACHE_CORE_GUARD_H
@@ -20,20 +22,13 @@
 #define GUARD_UNIT 64u
 #define GUARD_NONE UINT16_MAX
 
-/* What `is` says.  Where there are no bursts, nothing is taken as one. */
+/* What `is` says. */
 #define GUARD_ON 1
 #define GUARD_TIMESTAMPS 2
-#ifdef SYNCACHE_SMALL
-#define GUARD_GATHERS 0
-#define GUARD_CONTINUES 0
-#define GUARD_MARKS 0
-#define GUARD_DUPLICATE 0
-#else
 #define GUARD_GATHERS 4               /* the stack takes several segments as one */
 #define GUARD_CONTINUES 8             /* this segment begins where what came in order ends, and only adds to it */
 #define GUARD_MARKS 32                /* congestion marks tell segments apart */
 #define GUARD_DUPLICATE 16            /* the last one repeated an ACK of data that is under way */
-#endif
 
 struct guard {
     uint32_t rcv_nxt, rcv_adv;

@@ -128,6 +128,7 @@ input_owed(struct syncache *cache, struct known_node *node, struct event *event)
     return SYNCACHE_REPLY_RST;
 }
 
+#ifndef SYNCACHE_SMALL
 static bool
 input_guarded(const struct syncache *cache, struct known_node *node,
               const struct wire_segment *segment)
@@ -141,6 +142,7 @@ input_guarded(const struct syncache *cache, struct known_node *node,
 
     return guard_passes(&node->guard, &limits, segment);
 }
+#endif
 
 /* Undecided: the tuple is not known, go on. */
 static enum syncache_verdict
@@ -156,11 +158,13 @@ input_known(struct syncache *cache, struct event *event)
     input_settle_fastopen(cache, node, event->segment);
     if (node->state == KNOWN_OFFERED)
         return SYNCACHE_PASS_OFFERED;
+#ifndef SYNCACHE_SMALL
     if (node->guard.is != 0 && !input_guarded(cache, node, event->segment))
         return SYNCACHE_DROP_KNOWN_LIMIT;
-    event->handle = node->handle;
     if (node->guard.is & GUARD_GATHERS)
         event->guard = &node->guard;
+#endif
+    event->handle = node->handle;
     return SYNCACHE_PASS_KNOWN;
 }
 

@@ -326,6 +326,7 @@ syncache_opened(struct syncache *cache, const struct syncache_tuple *tuple,
     return true;
 }
 
+#ifndef SYNCACHE_SMALL
 bool
 syncache_guard(struct syncache *cache, const struct syncache_tuple *tuple,
                const struct syncache_numbers *numbers)
@@ -340,6 +341,7 @@ syncache_guard(struct syncache *cache, const struct syncache_tuple *tuple,
     guard_set(&node->guard, numbers);
     return true;
 }
+#endif
 
 void
 syncache_closed(struct syncache *cache, const struct syncache_tuple *tuple)

@@ -11,12 +11,16 @@ from .front import Conn, Front, Segment, Sysctl, ports
 
 
 class Adapter(Front):
-    """In front of the listeners of every interface; the preset is `host`."""
+    """In front of the listeners of every interface; the preset is `host`.
+
+    The MSS announced is that of the smallest MTU, whichever interface a SYN comes by.
+    """
 
     def __init__(self, stack: Any, sysctl: Sysctl | None = None) -> None:
         super().__init__(self, sysctl, endpoint={"rcv_wscale": 7}, ts_per_tuple=False)
+        self._endpoint["mtu"] = min(f._interface_mtu for f in stack.interfaces.values())
         self._stack, package = stack, stack.__name__.partition(".")[0]
-        self._address = import_module(package.replace("pytcp", "net_addr"))
+        self._net = import_module(package.replace("pytcp", "net_addr"))
         self._proto = import_module(package.replace("pytcp", "net_proto"))
         sockets = f"{package}.{'' if 'pmd' in package else 'runtime.'}socket"
         self._ids = import_module(f"{sockets}.tcp__metadata").TcpMetadata
@@ -60,8 +64,7 @@ class Adapter(Front):
     def send(self, reply: Segment, by: Any) -> None:
         """Send by the interface of the SYN; if None, by the one that leads there."""
         v, proto = ("ip6", "next") if ":" in reply.dst else ("ip4", "proto")
-        address = getattr(self._address, f"{v.title()}Address")
-        src, dst = address(reply.src), address(reply.dst)
+        src, dst = map(getattr(self._net, f"I{v[1:]}Address"), (reply.src, reply.dst))
         words = {f"{v}__local_address": src, f"{v}__remote_address": dst}
         words |= {f"{v}__{proto}": self._tcp, f"{v}__payload": reply.tcp()}
         face = by[0] if by else self._stack.egress_packet_handler(dst)

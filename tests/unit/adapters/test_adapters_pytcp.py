@@ -136,6 +136,7 @@ class Paper:
         self.face = SimpleNamespace(
             send_ip4_packet=self.send,
             send_ip6_packet=self.send,
+            _interface_mtu=1500,
             _ip4_proto_registry=SimpleNamespace(
                 get=lambda _: self.plain,
                 register=lambda _, handler: self.registry.update({4: handler}),
@@ -146,6 +147,11 @@ class Paper:
             ),
         )
         self.interfaces = {1: self.face}
+
+    def add_interface(self, mtu):
+        self.interfaces[2] = SimpleNamespace(
+            **vars(self.face) | {"_interface_mtu": mtu}
+        )
 
     def egress_packet_handler(self, dst):
         if not self.routed:
@@ -299,6 +305,20 @@ def test_options_are_those_that_pytcp_has(adapter, family, scaled):
     stamp = [Timestamps(8, 1000)]
     stack.receive(answer.reply(ACK, seq=1001, window=9, options=stamp))
     assert (7 if scaled else 0) == child._win.rcv_wsc
+
+
+@pytest.mark.parametrize("mtu", [1280, 9000])
+def test_mss_is_that_of_the_smallest_mtu(adapter, family, mtu):
+    """Whichever interface the SYN comes by."""
+    stack = Paper()
+    stack.add_interface(mtu)
+    adapter.install(stack)
+    stack.listen(OURS[family])
+    stack.receive(syn(family))
+    tcp, _ = reply_of(stack, family)
+    options = bytes(tcp[20 : (tcp[12] >> 4) * 4])
+    headers = 60 if family == 6 else 40
+    assert min(mtu, 1500) - headers == replace(syn(family), options_bytes=options).mss
 
 
 def test_full_accept_queue_leaves_the_handshake_open(adapter, family):

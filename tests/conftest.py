@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Generator
 from itertools import zip_longest
@@ -14,6 +15,10 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 
 import needs
+
+# Files that tests write have the same mode whatever the shell's mask: with 002, which
+# many systems give their users, a state file would be refused as writable by others.
+os.umask(0o022)
 
 # A busy machine is no fault of an example.
 settings.register_profile("untimed", deadline=None)

@@ -172,14 +172,17 @@ def test_control_that_cannot_be_is_refused_before_a_word(
 
 
 @pytest.mark.parametrize("command", [*MINIMUM, "shield"])
-def test_address_of_metrics_that_is_in_use_is_refused_before_a_word(command, capsys):
+def test_address_of_metrics_that_is_in_use_is_refused_before_a_word(
+    command, tmp_path, capsys
+):
     """Also where an interface is waited for."""
     words = {**MINIMUM, "shield": ["lo2", "--port", "80"]}[command]
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
         where = f"127.0.0.1:{server.getsockname()[1]}"
-        assert 1 == main([command, *words, "--wait", "--metrics", where])
+        control = ["--control", str(tmp_path / "socket")]
+        assert 1 == main([command, *words, "--wait", "--metrics", where, *control])
     out, error = capsys.readouterr()
     assert ("", 1) == (out, error.count("\n"))
     assert f"cannot listen on {where}: " in error

@@ -140,12 +140,19 @@ def test_cluster_is_named(member, monkeypatch, words):
 
 
 def certificate(folder, host, days):
-    """Write a certificate that names a host, and the authority that signed it."""
+    """Write a certificate that names a host, and the authority that signed it.
+
+    Both by RFC 5280, since Python 3.13 refuses those that are not.
+    """
     now = dt.datetime.now(dt.timezone.utc)
     authority, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority")])
 
-    def signed(key, subject, extension):
+    issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+        authority.public_key()
+    )
+
+    def signed(key, subject, extension, *, critical):
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -154,11 +161,17 @@ def certificate(folder, host, days):
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=60))
             .not_valid_after(now + dt.timedelta(days=days))
-            .add_extension(extension, critical=False)
+            .add_extension(extension, critical=critical)
+            .add_extension(issuer_key, critical=False)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+                critical=False,
+            )
             .sign(authority, SHA256())
         )
 
-    root = signed(authority, issuer, x509.BasicConstraints(ca=True, path_length=None))
+    ca = x509.BasicConstraints(ca=True, path_length=None)
+    root = signed(authority, issuer, ca, critical=True)
     known_as = (
         x509.IPAddress(ipaddress.ip_address(host))
         if host == HERE
@@ -166,7 +179,8 @@ def certificate(folder, host, days):
     )
     names = x509.SubjectAlternativeName([known_as])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    leaf, pem = signed(own, subject, names), serialization.Encoding.PEM
+    leaf = signed(own, subject, names, critical=False)
+    pem = serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(root.public_bytes(pem))
     (folder / "own.pem").write_bytes(
         leaf.public_bytes(pem)

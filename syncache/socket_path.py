@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 import stat
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK_SECONDS = 1.0  # for a folder in which somebody else makes a socket
 PATH_BYTES_MAX = 107  # of a Unix socket, unix(7)
 
 
 class SocketPath:
-    """A Unix socket at a path, of mode 0600, until `remove`.
+    """A Unix socket at a path, of mode 0600, until `remove`; it listens.
 
-    A socket that a dead process left there is replaced.
+    A socket that a dead process left there is replaced.  That it is one, and that ours
+    listens, is one step for whoever else starts there.
 
     Args:
         path: Of the socket.
@@ -35,9 +43,11 @@ class SocketPath:
         self.socket = socket.socket(socket.AF_UNIX, kind)
         before = os.umask(0o177)
         try:
-            remove_stale(self._path)
-            self.socket.bind(str(self._path))
-            self._made = _identity(self._path)
+            with _alone(self._path.parent):
+                remove_stale(self._path)
+                self.socket.bind(str(self._path))
+                self.socket.listen()
+                self._made = _identity(self._path)
         except OSError as error:
             self.socket.close()
             why = error.strerror or str(error)
@@ -47,9 +57,52 @@ class SocketPath:
 
     def remove(self) -> None:
         """Remove the path, unless it is by now another process's."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _alone(self._path.parent):
             if _identity(self._path) == self._made:
                 self._path.unlink()
+
+
+def stays(path: str | Path) -> bool:
+    """Return whether this process, by now another user, may not remove a socket."""
+    place = Path(path)
+    try:
+        folder, own = place.parent.stat(), place.lstat()
+    except OSError:
+        return False
+    is_mine = os.geteuid() in {0, folder.st_uid, own.st_uid}
+    if folder.st_mode & stat.S_ISVTX and not is_mine:
+        return True
+    return not os.access(place.parent, os.W_OK | os.X_OK)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from making a socket in a folder, unless somebody does so for long.
+
+    Any reader of a folder may lock it, so none of them may stop us.
+    """
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # whatever it is, bind() will say it
+        yield
+        return
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _locked(fd) and time.monotonic() < deadline:
+            time.sleep(LOCK_SECONDS / 100)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def check_place(path: str | Path, *, is_ours: bool = False) -> None:
@@ -87,9 +140,10 @@ def _check_length(path: str | Path) -> None:
         raise OSError(errno.ENAMETOOLONG, text, str(path))
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: Path) -> tuple[int, int, int]:
+    """Return the signs of a socket: a number that was freed may be given again."""
     found = path.lstat()
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def remove_stale(place: Path) -> None:

@@ -31,6 +31,7 @@ from .control_socket import ControlSocket
 from .exporting import exporting
 from .log_form import DEBUG, INFO, WARNING
 from .output import Budget, Output, opened
+from .patience import attended
 from .record import flow_name, recording
 from .service import Service, keep_open
 from .sides import Sides, doubts, say_each
@@ -243,7 +244,7 @@ def chosen(word: str, lists: dict[str, AccessList]) -> AccessList:
         return lists[word]
     path = Path(word)
     try:
-        lines = read_text(path).splitlines()
+        lines = attended(path, lambda: read_text(path)).splitlines()
     except FileNotFoundError:
         known = ", ".join(lists) or "none"
         raise Failure(

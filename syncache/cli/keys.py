@@ -18,6 +18,7 @@ from ..succession import check
 from ..textfile import read_bytes
 from ..tunables import KNOBS
 from . import Failure, files
+from .patience import attended
 from .wall import Wall
 
 if TYPE_CHECKING:
@@ -77,12 +78,13 @@ def read_passphrase(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:
-        mode = path.stat().st_mode & 0o777
-        secret = read_bytes(path, PASSPHRASE_BYTES_MAX).rstrip(b"\r\n")
+        mode = attended(path, path.stat).st_mode & 0o777
+        secret = attended(path, lambda: read_bytes(path, PASSPHRASE_BYTES_MAX))
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
     if mode & 0o077:
         raise Failure(f"{path} is open to others (mode {mode:04o}): chmod 600 {path}")
+    secret = secret.rstrip(b"\r\n")
     if not secret:
         raise Failure(f"{path} holds no passphrase: it is empty")
     return secret
@@ -96,11 +98,15 @@ def read_keyring(
     Raises:
         Failure: it cannot be used; one line says why.
     """
+    secret = read_passphrase(passphrase)
     try:
-        return Keyring.from_file(
+        return attended(
             path,
-            wall_offset=wall_offset() if offset is None else offset,
-            passphrase=read_passphrase(passphrase),
+            lambda: Keyring.from_file(
+                path,
+                wall_offset=wall_offset() if offset is None else offset,
+                passphrase=secret,
+            ),
         )
     except KeyringError as error:
         raise Failure(str(error)) from None
@@ -130,7 +136,7 @@ class KeySource:
     def __init__(self, path: Path, passphrase: Path | None = None) -> None:
         self.path = path
         self._passphrase = passphrase
-        self.seen = self.look()
+        self.seen = attended(path, self.look)
         self.keys = self.first()
         self.wall = Wall(self.keys.wall_offset)
         self.skew = int(KNOBS[SKEW].default) / 1000  # between clocks, in seconds

@@ -32,6 +32,7 @@ from .keys import (
     KeyWatch,
     wall_offset,
 )
+from .patience import attended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +68,8 @@ class FleetSource(KeySource):
 
     def __init__(self, path: Path | None) -> None:
         try:
-            self.conf = conf.read(path)
+            named = path or "a file of the environment"
+            self.conf = attended(named, lambda: conf.read(path))
             self.member = self._caught_up()
         except FleetError as error:
             raise Failure(str(error)) from None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..socket_path import check_place, unwritable
 from . import Failure
 from .log_form import FORMS
-from .patience import patiently
+from .patience import attended, patiently
 from .privileges import account
 from .tunables import STRICT
 
@@ -74,7 +74,9 @@ def add_service(p: argparse.ArgumentParser) -> None:
         help="wait for an interface that does not exist, or is deleted",
     )
     p.add_argument(
-        "--user", metavar="NAME", help="run as this user once everything is open"
+        "--user",
+        metavar="NAME",
+        help="run as this user, a name or number, once everything is open",
     )
     p.add_argument("--group", metavar="NAME", help="and as this group [the user's]")
 
@@ -220,7 +222,7 @@ def check_control(options: argparse.Namespace) -> None:
         return
     for each in [path] if count == 1 else [f"{path}.{n}" for n in range(count)]:
         try:
-            check_place(each, is_ours=options.check)
+            attended(each, partial(check_place, each, is_ours=options.check))
         except OSError as error:
             raise Failure(f"--control {each}: {error.strerror or error}") from None
 

@@ -6,6 +6,7 @@ be left as it was found, without CAP_NET_RAW and CAP_BPF a link not be opened ag
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import grp
 import os
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PR_SET_KEEPCAPS = 8
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF = 12, 13, 39
+ID_MAX = 2**32 - 2
 VERSION_3 = 0x20080522
 
 
@@ -31,20 +33,41 @@ class Account(NamedTuple):
 
 
 def account(user: str, group: str | None = None) -> Account:
-    """Look a user and a group up.
+    """Look a user and a group up: by name, else by number, as chown(1) does.
+
+    A number needs no entry of the system; one without has the group that is given.
 
     Raises:
         Failure: the system does not know one of them.
     """
+    found: pwd.struct_passwd | None = None
     try:
         found = pwd.getpwnam(user)
-    except KeyError:
-        raise Failure(f"--user {user}: there is no such user") from None
+        uid = found.pw_uid
+    except (KeyError, ValueError):  # a zero byte
+        uid = _number("--user", user)
+        with contextlib.suppress(KeyError):
+            found = pwd.getpwuid(uid)
+    if not group and found is None:
+        raise Failure(f"--user {user} has no entry in passwd: --group is needed too")
+    if not group:
+        assert found is not None
+        return Account(user, uid, found.pw_gid)
     try:
-        gid = grp.getgrnam(group).gr_gid if group else found.pw_gid
-    except KeyError:
-        raise Failure(f"--group {group}: there is no such group") from None
-    return Account(user, found.pw_uid, gid)
+        gid = grp.getgrnam(group).gr_gid
+    except (KeyError, ValueError):
+        gid = _number("--group", group)
+    return Account(user, uid, gid)
+
+
+def _number(option: str, text: str) -> int:
+    """Return the number of a user or group that has no such name."""
+    if not (text.isascii() and text.isdigit()):
+        raise Failure(f"{option} {text}: there is no such {option[2:]}")
+    # The last number means "no change" to the kernel, and would leave us root.
+    if len(text) > len(str(ID_MAX)) or int(text) > ID_MAX:
+        raise Failure(f"{option} {text}: numbers are 0 to {ID_MAX}")
+    return int(text)
 
 
 def drop(who: Account) -> None:

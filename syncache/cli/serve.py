@@ -23,6 +23,7 @@ from .addresses import addresses, check_local
 from .control_socket import place_of
 from .exporting import exporting
 from .output import Output, opened
+from .patience import is_folder
 from .record import reason_name, recording
 from .service import Service, keep_open
 from .signals import Signals
@@ -92,7 +93,7 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         Failure: the first one that is wrong.
     """
-    if options.directory and not options.directory.is_dir():
+    if options.directory and not is_folder(options.directory):
         raise Failure(f"{options.directory} is not a directory")
     if not 0 < options.port < 2**16:
         raise Failure(f"port {options.port} is not between 1 and 65535")

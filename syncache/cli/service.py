@@ -13,10 +13,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ..bridge import WAIT_SECONDS
+from ..socket_path import stays
 from . import NO_MEMORY, Failure, one_line, unreadable
 from .collector import Collector
 from .notify import Notify
 from .options import exists
+from .patience import awaited
 from .privileges import account, drop
 from .worker import Worker
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 STATUS_EVERY = 5.0  # seconds
 RELOAD_SECONDS = 10.0  # longer than the writer of a pipe may take
-LATE = "configuration still being read: a disk does not answer; nothing has changed"
+LATE = "configuration still being read: {} does not answer; nothing has changed"
 # What the kernel says of an interface that was deleted.
 LOST = frozenset({errno.ENODEV, errno.ENXIO, errno.EBADFD})
 
@@ -82,9 +84,19 @@ class Service:
         self._signals.begin()
         if self._options.user:
             drop(account(self._options.user, self._options.group))
+            self._tell_of_socket()
         self._status = status
         self._collector.begin(time.monotonic())
         self._notify.ready(status())
+
+    def _tell_of_socket(self) -> None:
+        """Say that the control socket will stay, if its folder is another user's."""
+        path = getattr(self._options, "control", None)
+        if path is not None and stays(path):
+            self._write(
+                f"{one_line(path)} will be left behind: user {self._options.user} may "
+                "not remove it; the next start does\n"
+            )
 
     def turn(self, now: float) -> None:
         """Run the work that is due; a bounded part of a millisecond.
@@ -105,7 +117,7 @@ class Service:
             self._end_reload()
         elif self._late_due is not None and now >= self._late_due:
             self._late_due = None
-            self._write(f"{LATE}\n")
+            self._write(LATE.format(awaited() or "a disk") + "\n")
             self._notify.ready(self._status())
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import Sysctl
@@ -19,6 +20,7 @@ from ..textfile import read_text
 from ..tunables.conf import assignment
 from . import Failure, one_line, unreadable
 from .output import Handler
+from .patience import attended, is_folder
 from .sink import say
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ def load(
         given = [(path, False) for path in files(conf)]
         given += [(path, True) for path in files(ios)]
         for path, speaks in given:
-            lines, place = read_text(path).split("\n"), f"{path}:"
+            lines, place = _lines(path), f"{path}:"
             if speaks or speaks_ios(lines):
                 config = read_lines(lines, place, strict=strict)
                 if not speaks and not config.said:
@@ -87,9 +89,9 @@ def files(path: Path | None) -> list[Path]:
     """
     if path is None:
         return []
-    if not path.is_dir():
+    if not is_folder(path):
         return [path]
-    found = sorted(path.glob("*.conf"))
+    found = attended(path, lambda: sorted(path.glob("*.conf")))
     if not found:
         raise Failure(f"{path} holds no *.conf")
     return found
@@ -113,12 +115,16 @@ def load_file(
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
-        source = path if lines is None else lines
+        source = _lines(path) if lines is None else lines
         sysctl.load(source, ignore_unknown=ignore_unknown, name=str(path))
     if not quiet:
         for warning in caught:
             warn(f"syncache: {one_line(warning.message)}")
     return sum(issubclass(warning.category, UnknownTunable) for warning in caught)
+
+
+def _lines(path: Path) -> list[str]:
+    return attended(path, partial(read_text, path)).split("\n")
 
 
 def warn(text: str) -> None:

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from syncache.cli import Failure, files, options, patience, record, sink, state
+from syncache.cli import (
+    Failure,
+    files,
+    keys,
+    main,
+    options,
+    patience,
+    record,
+    sink,
+    state,
+    tunables,
+)
 from syncache.cli.output import Output
 from syncache.cli.patience import patiently
 
@@ -130,3 +141,48 @@ def test_check_says_that_the_disk_is_silent(silent, monkeypatch, tmp_path):
         options.check_outputs(given)
     given.check = False
     options.check_outputs(given)  # a start goes on
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """A disk that answers once it was named in the log."""
+    monkeypatch.setattr(patience, "SECONDS", 0.01)
+    named = threading.Event()
+
+    def warning(_, *arguments):
+        late.named = arguments
+        named.set()
+
+    def late(work):
+        def wait(*arguments, **options):
+            named.wait()
+            return work(*arguments, **options)
+
+        return wait
+
+    monkeypatch.setattr(patience.log, "warning", warning)
+    return late
+
+
+def test_file_that_is_needed_is_named_and_waited_for(late):
+    """The line is one, whatever the file's name is."""
+    assert patience.attended("a\nb", late(lambda: 5)) == 5
+    assert late.named == ("a\\nb",)
+
+
+def test_start_names_the_tunables_it_waits_for(late, monkeypatch, tmp_path):
+    """Of a file and of a folder."""
+    conf = tmp_path / "a.conf"
+    conf.write_text("net.inet.tcp.syncookies=1\n")
+    monkeypatch.setattr(tunables, "read_text", late(tunables.read_text))
+    tunables.load(conf=tmp_path)
+    assert late.named == (str(conf),)
+
+
+def test_start_names_the_keyring_it_waits_for(late, monkeypatch, tmp_path):
+    """It is read once the disk answers."""
+    path = tmp_path / "keys"
+    assert main(["key", "init", str(path)]) == 0
+    monkeypatch.setattr(Path, "stat", late(Path.stat))
+    assert keys.KeySource(path).keys.masters
+    assert late.named == (str(path),)

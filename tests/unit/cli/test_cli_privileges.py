@@ -50,6 +50,23 @@ def test_user_or_group_that_does_not_exist_is_one_line():
     assert Account("root", 0, 0) == account("root", "root")
 
 
+def test_number_is_a_user_or_group_where_there_is_no_such_name():
+    """As chown(1) has it; without an entry nothing says which group is meant."""
+    nobody = account("nobody")
+    assert nobody[1:] == account(str(nobody.uid))[1:]
+    assert Account("70001", 70001, 70002) == account("70001", "70002")
+    with pytest.raises(Failure, match="70001 has no entry in passwd: --group is"):
+        account("70001")
+
+
+@pytest.mark.parametrize("number", ["4294967295", "-1", "+1", "1_0", "٣", "9" * 5000])
+def test_number_that_no_user_has_is_refused(number):
+    """The greatest one would be no change to the kernel: root as before."""
+    for given in ((number, "root"), ("root", number)):
+        with pytest.raises(Failure, match=r"numbers are 0 to 4294967294|no such"):
+            account(*given)
+
+
 def test_who_is_not_root_is_told(monkeypatch):
     """The kernel's refusal is one line."""
 

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from syncache.cli import Failure, service
+from syncache.cli.patience import attended
 from syncache.cli.service import LATE, RELOAD_SECONDS, Service
 from syncache.cli.signals import Signals
 from syncache.links import LinkError
@@ -206,14 +207,22 @@ def test_close_after_a_lost_link_is_no_end(world):
 
 
 def test_reload_that_a_disk_holds_up_is_said_and_taken_later(world):
-    """The manager does not wait for it either."""
-    answer = threading.Event()
-    world.prepare = lambda: answer.wait() and (lambda: world.calls.append("late"))
+    """The file is named; the manager does not wait for it either."""
+    asked, answer = threading.Event(), threading.Event()
+
+    def read():
+        asked.set()
+        answer.wait()
+        return lambda: world.calls.append("late")
+
+    world.prepare = lambda: attended("acl", read)
     world.service.begin(lambda: "calm")
     os.kill(os.getpid(), signal.SIGHUP)
+    world.service.turn(0.0)
+    asked.wait()
     for now in (0.0, RELOAD_SECONDS, 2 * RELOAD_SECONDS):
         world.service.turn(now)
-    assert world.lines == [f"{LATE}\n"]
+    assert world.lines == [LATE.format("acl") + "\n"]
     assert world.told.count("ready") == 2
     answer.set()
     while world.service._reading:
@@ -221,3 +230,19 @@ def test_reload_that_a_disk_holds_up_is_said_and_taken_later(world):
         os.sched_yield()
     assert world.calls[-1] == "late"
     assert world.lines[-1].startswith("configuration read again")
+
+
+@pytest.mark.parametrize("staying", [True, False])
+def test_control_socket_that_another_user_cannot_remove_is_said(
+    world, monkeypatch, staying
+):
+    """At the start, not by a file that somebody finds."""
+    monkeypatch.setattr(service, "drop", lambda _: None)
+    monkeypatch.setattr(service, "stays", lambda _: staying)
+    world.service._options.user = "nobody"
+    world.service._options.control = "/run/x"
+    world.service.begin(lambda: "calm")
+    assert staying == any(
+        line.startswith("/run/x will be left behind: user nobody")
+        for line in world.lines
+    )

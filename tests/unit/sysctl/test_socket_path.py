@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 
 import pytest
 
+from syncache import socket_path
 from syncache.socket_path import SocketPath, unwritable
 
 
@@ -39,6 +41,61 @@ def test_path_of_another_process_stays_at_the_end(tmp_path):
     assert not path.exists()
     first.socket.close()
     second.socket.close()
+
+
+def test_socket_that_was_just_made_is_not_taken(tmp_path):
+    """Whoever starts at the same moment finds that it listens already."""
+    path = tmp_path / "sc.sock"
+    first = SocketPath(path)
+    with pytest.raises(FileExistsError, match="in use"):
+        SocketPath(path)
+    first.remove()
+    first.socket.close()
+
+
+def test_folder_is_locked_between_the_look_and_the_listening(tmp_path, monkeypatch):
+    """Or two starts would replace one stale socket, and the second one the first's."""
+    folder = os.open(tmp_path, os.O_RDONLY)
+    looks = []
+
+    def look(place):
+        looks.append(place)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return is_stale(place)
+
+    is_stale = socket_path.is_stale
+    monkeypatch.setattr(socket_path, "is_stale", look)
+    SocketPath(tmp_path / "sc.sock").socket.close()
+    assert 1 == len(looks)
+    os.close(folder)
+
+
+def test_folder_that_somebody_keeps_locked_keeps_nobody_out(tmp_path, monkeypatch):
+    """Any reader of a folder could."""
+    monkeypatch.setattr(socket_path, "LOCK_SECONDS", 0.0)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    SocketPath(tmp_path / "sc.sock").socket.close()
+    os.close(folder)
+
+
+@pytest.mark.parametrize(
+    ("mode", "staying"), [(0o755, True), (0o1777, True), (0o777, False)]
+)
+def test_socket_stays_in_a_folder_where_we_may_not_remove_it(
+    tmp_path, monkeypatch, mode, staying
+):
+    """Another user may not in a folder of root's, nor in one like /tmp."""
+    made = SocketPath(tmp_path / "sc.sock")
+    assert not socket_path.stays(tmp_path / "sc.sock")
+    tmp_path.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 70001)
+    monkeypatch.setattr(os, "access", lambda *_: mode & 0o002)
+    assert staying == socket_path.stays(tmp_path / "sc.sock")
+    made.remove()
+    made.socket.close()
+    assert not socket_path.stays(tmp_path / "sc.sock")
 
 
 @pytest.mark.parametrize("link", ["nowhere", "other", "link"])

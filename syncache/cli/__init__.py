@@ -101,12 +101,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with held(words, for_good=arguments is None):
             module = importlib.import_module(f"syncache.cli.{words[0]}")
             command = cast("Command", module)
-            status = command.run(command.parser().parse_intermixed_args(words[1:]))
+            status = command.run(parsed(command.parser(), words[1:]))
         if sys.stdout is not None:
             sys.stdout.flush()
         return status
 
     return guarded(f"syncache {words[0]}", work)
+
+
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """Return the options in the words of a command line; exit if there are no such.
+
+    Of `--port=--` argparse makes an empty list, whatever the option's type is.
+    """
+    if any("\0" in word for word in words):  # of a program: execve(2) passes none
+        parser.error("an argument holds a zero byte")
+    options = parser.parse_intermixed_args(words)
+    for action in parser._actions:  # noqa: SLF001 - there is no other way
+        if action.nargs is not None or not action.option_strings:
+            continue
+        found = getattr(options, action.dest, None)
+        if found == [] != action.default or (isinstance(found, list) and [] in found):
+            name = "/".join(action.option_strings)
+            parser.error(f"argument {name}: expected one argument")
+    return options
 
 
 def guarded(name: str, work: Callable[[], int]) -> int:

@@ -27,12 +27,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..alerts.log import LogBook
 from ..alerts.log_line import HeaderReader
-from . import Failure, unreadable
+from . import Failure, one_line, unreadable
 from .log_text import as_json, as_text, message_json, when
 from .options import OF_FILES, check_outputs
 from .replay import DAMAGED
 from .report_log import page_of
 from .report_traffic import save
+from .sink import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,11 +140,8 @@ def read(book: LogBook, name: str, year: int | None) -> int:
         except DAMAGES as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            print(
-                f"syncache log: {name} is damaged: {error}; the lines before that "
-                "were used",
-                file=sys.stderr,
-            )
+            why = one_line(f"{name} is damaged: {error}")
+            say(f"syncache log: {why}; the lines before that were used")
             return DAMAGED
         finally:
             book.finish()

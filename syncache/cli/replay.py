@@ -6,11 +6,12 @@ The cost is that of the packets: seconds in which nothing changes come as one nu
 from __future__ import annotations
 
 import math
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..links.passed import lines
 from ..links.replay import captured_at
+from . import one_line
+from .sink import say
 from .sources import Captures, Merged
 
 if TYPE_CHECKING:
@@ -179,10 +180,8 @@ class Replay:
     def status(self, command: str) -> int:
         """Return the exit status; report damage on the standard error."""
         for damage in self.damages:
-            print(
-                f"syncache {command}: {damage}; whole packets before that were used",
-                file=sys.stderr,
-            )
+            why = one_line(damage)
+            say(f"syncache {command}: {why}; whole packets before that were used")
         return DAMAGED if self.damages else 0
 
     def notes(self) -> list[str]:

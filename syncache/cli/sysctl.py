@@ -18,8 +18,9 @@ from .. import Sysctl
 from ..control import ControlError, assign
 from ..textfile import read_text
 from ..tunables.conf import assignment, comment_start, statement
-from . import Failure, unreadable
+from . import Failure, one_line, unreadable
 from .processes import Processes
+from .sink import say
 from .tunables import load_file
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
                 continue
             failed += 1
             if not options.q:
-                print(f"syncache sysctl: {error.args[0]}", file=sys.stderr)
+                say(f"syncache sysctl: {one_line(error.args[0])}")
     if options.json:
         print(json.dumps(shown, indent=1))
     return min(failed, STATUS_MAX)

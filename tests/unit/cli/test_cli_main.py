@@ -74,6 +74,24 @@ def test_path_that_cannot_be_is_one_line(words, capsys):
     assert error.startswith(f"syncache {words[0]}: ")
 
 
+@pytest.mark.parametrize("value", ["--", "\0"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["top", "--once", "--every"],
+        ["metrics", "--textfile", "x", "--socket"],
+        ["intercept", "--outside", "o", "--inside", "i", "--sysctl"],
+    ],
+)
+def test_value_that_cannot_be_one_is_refused(words, value, capsys):
+    """Of `--every=--` argparse makes an empty list, whatever the type."""
+    with pytest.raises(SystemExit) as ended:
+        main([*words[:-1], f"{words[-1]}={value}"])
+    assert 2 == ended.value.code
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.endswith(("expected one argument", "an argument holds a zero byte"))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_that_names_it(command):
     """Its parser can be made without any extra."""

@@ -30,7 +30,6 @@ and its owner decide.  `Control.answer()` is a pure function of the engine and a
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import dataclasses
@@ -46,6 +45,7 @@ from .lookout import Lookout
 from .socket_path import SocketPath
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -270,6 +270,8 @@ async def start_control(
         FileExistsError: a living process answers there, or it is no socket.
         OSError: the path cannot be made.
     """
+    import asyncio  # a client does without
+
     place = path if isinstance(path, SocketPath) else SocketPath(path)
     control = (kind or Control)(engine, lookout)
     talks: dict[asyncio.StreamWriter, None] = {}  # the first one is the oldest

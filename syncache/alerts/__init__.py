@@ -7,6 +7,8 @@ object whose `str()` is its line; `parser` reads the lines of a router and ours;
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .folder import Folder
 from .message import (
     ALERT_SEVERITY,
@@ -28,7 +30,9 @@ from .message import (
     Share,
     UnblockHost,
 )
-from .parser import parse
+
+if TYPE_CHECKING:
+    from .parser import parse
 
 __all__ = [
     "ALERT_SEVERITY",
@@ -52,3 +56,12 @@ __all__ = [
     "UnblockHost",
     "parse",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Return `parse`, whose patterns take as long as the rest of a command's start."""
+    if name != "parse":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import parser
+
+    return parser.parse

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def endpoint(text: str, option: str = "--listen") -> tuple[str, int]:
+    """Return host and port of `ADDR:PORT` or `[IPV6]:PORT` of an option.
+
+    Raises:
+        Failure: it is neither.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) >= 2**16:
+        raise Failure(f"{option} {text}: it is ADDR:PORT, or [IPV6]:PORT")
+    return host.strip("[]"), int(port)
+
+
 def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return our addresses, and those of the kernel's end with their lengths."""
     ours, kernel = [], []

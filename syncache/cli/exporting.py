@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 
 from ..links.claim import FOLDER
 from . import Failure, privileges
-from .metrics import Exporter, address
+from .addresses import endpoint
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from .metrics import Exporter
 
 END_SECONDS = 2.0
 
@@ -39,7 +41,9 @@ def exporting(options: argparse.Namespace) -> Iterator[None]:
     if options.metrics is None:
         yield
         return
-    where = address(options.metrics, "--metrics")
+    from .metrics import Exporter  # with Python's server, which is slow to load
+
+    where = endpoint(options.metrics, "--metrics")
     if options.control is None:
         options.control = _own_socket(options.metrics)
     exporter = Exporter(where, [options.control])

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..alarms import STATES
 from ..control import Client, ControlError
 from . import Failure, one_line
+from .addresses import endpoint
 from .files import replace
 from .processes import expanded
 from .sink import PASSING, say
@@ -127,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: over.set())
     if options.textfile:
         return write_file(options, over, fleet)
-    with Exporter(address(options.listen), options.socket, fleet) as exporter:
+    with Exporter(endpoint(options.listen), options.socket, fleet) as exporter:
         threading.Thread(target=exporter.serve_forever, daemon=True).start()
         host, port = exporter.server_address[:2]
         print(f"metrics on http://{_host(str(host))}:{port}/metrics", flush=True)
@@ -166,18 +167,6 @@ def write_file(
             trouble = ""
         if options.every <= 0 or over.wait(options.every):
             return 0
-
-
-def address(text: str, option: str = "--listen") -> tuple[str, int]:
-    """Return host and port of `ADDR:PORT` or `[IPV6]:PORT`, as given to an option.
-
-    Raises:
-        Failure: it is neither.
-    """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or int(port) >= 2**16:
-        raise Failure(f"{option} {text}: it is ADDR:PORT, or [IPV6]:PORT")
-    return host.strip("[]"), int(port)
 
 
 def _host(host: str) -> str:

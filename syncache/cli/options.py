@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..socket_path import check_place, unwritable
 from . import Failure
+from .addresses import endpoint
 from .log_form import FORMS
 from .patience import attended, patiently
 from .privileges import account
@@ -202,9 +203,7 @@ def check_service(options: argparse.Namespace) -> None:
     if options.user:
         account(options.user, options.group)
     if getattr(options, "metrics", None) is not None:
-        from .metrics import address
-
-        address(options.metrics, "--metrics")
+        endpoint(options.metrics, "--metrics")
     check_control(options)
     if options.check:
         check_outputs(options)

@@ -28,9 +28,9 @@ from ..lookout import Lookout
 from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
+from .addresses import endpoint
 from .control_socket import place_of
 from .log_form import INFO, WARNING
-from .metrics import Exporter, Here, address
 from .output import Output, opened
 from .service import Service, keep_open
 from .signals import Signals
@@ -155,7 +155,7 @@ def run(options: argparse.Namespace) -> int:
     """Shield until SIGINT or SIGTERM; 1 if the interface went away."""
     places = services(options)
     if options.metrics:
-        address(options.metrics, "--metrics")
+        endpoint(options.metrics, "--metrics")
     opts.check_descriptors()
     opts.check_control(options)
     source = keyopts.source(options)
@@ -166,7 +166,9 @@ def run(options: argparse.Namespace) -> int:
         opts.check_outputs(options)
         return report(options, places, sysctl)
     if options.metrics:  # before a word is said
-        Exporter(address(options.metrics, "--metrics"), []).server_close()
+        from .metrics import Exporter
+
+        Exporter(endpoint(options.metrics, "--metrics"), []).server_close()
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache shield", options))
@@ -293,8 +295,10 @@ def exporting(
     options: argparse.Namespace, shield: Shield, lookout: Lookout
 ) -> Iterator[None]:
     """Answer scrapes of Prometheus from a thread."""
+    from .metrics import Exporter, Here
+
     control = ShieldControl(cast("Syncache", shield), lookout)
-    where = address(options.metrics, "--metrics")
+    where = endpoint(options.metrics, "--metrics")
     with Exporter(where, [Here(options.interface, control)]) as exporter:
         thread = threading.Thread(target=exporter.serve_forever, daemon=True)
         thread.start()

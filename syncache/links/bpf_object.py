@@ -15,7 +15,6 @@ import os
 import platform
 import struct
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +56,7 @@ SINCE = {
 }
 
 
-FOLDER = files("syncache") / "bpf"
+FOLDER = Path(__file__).resolve().parent.parent / "bpf"
 # To BTF: a structure and its member; of a function or a structure alone, one is None.
 Question = tuple["str | None", "str | None"]
 

@@ -9,7 +9,6 @@ import errno
 import ipaddress
 import resource
 import socket
-from asyncio import events
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -221,6 +220,8 @@ def by_netlink(work: Callable[[Any], None]) -> None:
         except RuntimeError:
             if begun:
                 raise
+            from asyncio import events
+
             # For makers of loops: asyncio exports them in spite of their names.
             running = events._get_running_loop()  # noqa: SLF001
             events._set_running_loop(None)  # noqa: SLF001

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from syncache.cli import Failure, main
-from syncache.cli.addresses import addresses, check_local, is_local
+from syncache.cli.addresses import addresses, check_local, endpoint, is_local
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,16 @@ def test_address_of_the_machine_is_known():
     """The loopback interface has one."""
     check_local(["127.0.0.1"])
     assert not is_local(ipaddress.ip_address("192.0.2.77"))
+
+
+@pytest.mark.parametrize("text", ["9100", "host", "host:", ":x", "h:70000", "h:-1"])
+def test_address_that_is_none_is_one_line(text):
+    """It says what it is."""
+    with pytest.raises(Failure, match="it is ADDR:PORT"):
+        endpoint(text)
+
+
+def test_addresses_of_both_families():
+    """With brackets for IPv6."""
+    assert ("127.0.0.1", 9100) == endpoint("127.0.0.1:9100")
+    assert ("::1", 9100) == endpoint("[::1]:9100")

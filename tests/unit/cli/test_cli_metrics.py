@@ -23,7 +23,7 @@ import pytest
 from syncache import Inspection, Intercept, Syncache
 from syncache.cli import Failure, main, metrics
 from syncache.cli.control_socket import ControlSocket
-from syncache.cli.metrics import GAUGES, Exporter, address, exposition
+from syncache.cli.metrics import GAUGES, Exporter, exposition
 from syncache.control import Control, FlowControl
 from syncache.lookout import Lookout
 
@@ -337,19 +337,6 @@ def test_textfile_on_a_full_disk_is_said_once_and_written_again(
         f"syncache metrics: {path}: No space left on device; tried again\n"
         f"syncache metrics: {path} is written again\n"
     )
-
-
-@pytest.mark.parametrize("text", ["9100", "host", "host:", ":x", "h:70000", "h:-1"])
-def test_address_that_is_none_is_one_line(text):
-    """It says what it is."""
-    with pytest.raises(Failure, match="it is ADDR:PORT"):
-        address(text)
-
-
-def test_addresses_of_both_families():
-    """With brackets for IPv6."""
-    assert ("127.0.0.1", 9100) == address("127.0.0.1:9100")
-    assert ("::1", 9100) == address("[::1]:9100")
 
 
 def test_address_that_is_taken_is_one_line():

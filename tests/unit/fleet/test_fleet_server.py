@@ -139,6 +139,17 @@ def test_cluster_is_named(member, monkeypatch, words):
         one.turn()
 
 
+def usage(*, signs):
+    """Return the extension of a key that signs certificates, or messages."""
+    others = "content_commitment key_encipherment data_encipherment key_agreement"
+    others += " crl_sign encipher_only decipher_only"
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_cert_sign=signs,
+        **dict.fromkeys(others.split(), False),
+    )
+
+
 def certificate(folder, host, days):
     """Write a certificate that names a host, and the authority that signed it.
 
@@ -152,7 +163,7 @@ def certificate(folder, host, days):
         authority.public_key()
     )
 
-    def signed(key, subject, extension, *, critical):
+    def signed(key, subject, extension, *, ca):
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -161,7 +172,8 @@ def certificate(folder, host, days):
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=60))
             .not_valid_after(now + dt.timedelta(days=days))
-            .add_extension(extension, critical=critical)
+            .add_extension(extension, critical=ca)
+            .add_extension(usage(signs=ca), critical=True)
             .add_extension(issuer_key, critical=False)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
@@ -170,8 +182,8 @@ def certificate(folder, host, days):
             .sign(authority, SHA256())
         )
 
-    ca = x509.BasicConstraints(ca=True, path_length=None)
-    root = signed(authority, issuer, ca, critical=True)
+    signer = x509.BasicConstraints(ca=True, path_length=None)
+    root = signed(authority, issuer, signer, ca=True)
     known_as = (
         x509.IPAddress(ipaddress.ip_address(host))
         if host == HERE
@@ -179,7 +191,7 @@ def certificate(folder, host, days):
     )
     names = x509.SubjectAlternativeName([known_as])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    leaf = signed(own, subject, names, critical=False)
+    leaf = signed(own, subject, names, ca=False)
     pem = serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(root.public_bytes(pem))
     (folder / "own.pem").write_bytes(

@@ -171,8 +171,15 @@ link_bpf_program(uint32_t id)
 int32_t
 link_bpf_run(int32_t program, struct link_bpf_run *run)
 {
+    struct __sk_buff context;
     union bpf_attr attr;
+    memset(&context, 0, sizeof context);
     memset(&attr, 0, sizeof attr);
+    context.ifindex = run->ifindex;
+    if (run->ifindex != 0) {
+        attr.test.ctx_in = (uintptr_t)&context;
+        attr.test.ctx_size_in = sizeof context;
+    }
     attr.test.prog_fd = (uint32_t)program;
     attr.test.data_in = (uintptr_t)run->in;
     attr.test.data_size_in = run->in_size;

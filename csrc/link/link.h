@@ -274,6 +274,7 @@ struct link_bpf_run {
     uint32_t in_size;
     uint32_t out_size; /* room, and after the run the bytes written */
     uint32_t repeat;
+    uint32_t ifindex; /* by which it comes, for programs of tc; 0: the loopback */
     uint32_t verdict;
     uint32_t duration_ns; /* of one */
 };

@@ -190,8 +190,12 @@ def bpf_program(number: int) -> int:
     return checked(lib.link_bpf_program(number))
 
 
-def bpf_run(program: int, packet: bytes, repeat: int = 1) -> Run:
-    """Give a packet to a program, which no interface needs to be there for."""
+def bpf_run(program: int, packet: bytes, repeat: int = 1, ifindex: int = 0) -> Run:
+    """Give a packet to a program, which need not be attached.
+
+    `ifindex` is of the interface by which a packet comes to a program of tc; 0: it is
+    the loopback.
+    """
     source = ffi.from_buffer(packet)
     target = ffi.new("uint8_t[]", FRAME_BYTES_MAX)
     run = ffi.new(
@@ -202,6 +206,7 @@ def bpf_run(program: int, packet: bytes, repeat: int = 1) -> Run:
             "in_size": len(packet),
             "out_size": FRAME_BYTES_MAX,
             "repeat": repeat,
+            "ifindex": ifindex,
         },
     )
     checked(lib.link_bpf_run(program, run))

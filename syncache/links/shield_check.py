@@ -35,7 +35,7 @@ SYN = 2
 # Of a SYN that every stack could have sent.
 MSS_OPTION = bytes.fromhex("020405b4")
 PEER4, PEER6 = "203.0.113.1", "2001:db8::1"
-XDP_TX = 3
+REDIRECTED = 7  # TCX_REDIRECT
 _MPTCP = (
     "the listener is MPTCP, for which the kernel takes no connection from a cookie: "
     "its SYNs stay the kernel's (Go: GODEBUG=multipathtcp=0)"
@@ -44,9 +44,13 @@ _SIGNING = (
     "the listener has keys of TCP-MD5 or TCP-AO, which a cookie cannot tell the peers "
     "of: its SYNs stay the kernel's"
 )
+_NOBODY = (
+    "nobody listens for it in this network namespace: SYNs pass, and the kernel "
+    "refuses them (a container's port: nsenter -t PID -n syncache shield ...)"
+)
 # What a counter of the programs means for a service.
 PASSED = {
-    "no_listener": ("note", "nobody listens: SYNs pass, and the kernel refuses them"),
+    "no_listener": ("note", _NOBODY),
     "mptcp": ("note", _MPTCP),
     "signing": ("note", _SIGNING),
     "known": ("note", "a connection has this tuple"),
@@ -176,9 +180,9 @@ def _services(
     always[MODE] = "always"
     config = ShieldConfig(always, Keyring.ephemeral(), None, now)
     maps = programs.maps
+    ifindex = info.index  # a listener may be bound to it (SO_BINDTODEVICE)
     info = receiver_of(info)
     _core_bpf.update(maps["config_map"], ZERO, config.content(now, info))
-    _core_bpf.bpf_map_set(maps["pieces"], 0, programs.programs["shield_any"])
     local = host_settings.addresses()
     for address, port in services:
         where = f"{address} port {port}"
@@ -186,12 +190,15 @@ def _services(
             yield Finding("note", f"{where}: the address is none of this machine")
         key = write_service(address, port)
         ServiceMaps(maps).put(key)
+        # As by XDP; but only to tc can a packet be given as if it came by an interface.
         verdict = _core_bpf.bpf_run(
-            programs.programs["shield_syn"], _syn(info, address, port)
+            programs.programs["shield_skb"],
+            _syn(info, address, port),
+            ifindex=ifindex,
         ).verdict
         counted = read_counters(maps["counters_map"])
         _core_bpf.update(maps["counters_map"], ZERO, _zeros())
-        if verdict == XDP_TX:
+        if verdict == REDIRECTED:
             yield Finding("ok", f"{where}: SYNs would be answered")
         for name, (level, text) in PASSED.items():
             if counted[name]:

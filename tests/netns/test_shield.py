@@ -310,13 +310,18 @@ def test_interface_has_one_shield(shielded):
 
 
 def test_check_says_what_each_service_would_get(shielded):
-    """It attaches nothing, and asks the program itself."""
+    """It attaches nothing, and asks the program itself, as if by the interface."""
     shielded.listen()
-    words = [*COMMAND, "shield", "s0", "--check", "--port", "80", "--port", "99"]
+    shielded.listen(81, device="s0")
+    shielded.listen(82, device="lo")
+    words = [*COMMAND, "shield", "s0", "--check"]
+    words += [word for port in (80, 81, 82, 99) for word in ("--port", str(port))]
     out = shielded.wire.server.run(*words)
-    assert "198.18.0.2 port 80: SYNs would be answered" in out
-    assert "fd00:18::2 port 80: SYNs would be answered" in out
-    assert "198.18.0.2 port 99: nobody listens" in out
+    for port in (80, 81):
+        assert f"198.18.0.2 port {port}: SYNs would be answered" in out
+        assert f"fd00:18::2 port {port}: SYNs would be answered" in out
+    for port in (82, 99):
+        assert f"198.18.0.2 port {port}: nobody listens" in out
     assert "s0 is veth" in out
     assert "fail" not in out
     shielded.sysctl(shielded.wire.server, "net.ipv4.tcp_sack=0")

@@ -3,10 +3,11 @@
     python kernel_tcp.py '{"role": "serve", "port": 80, "backlog": 128}'
 
 prints "ready", then answers each byte with its TCP_INFO; a line on stdin makes it begin
-to accept, if it was started with "wait": true.  "mptcp": listen by MPTCP; "first": the
-server closes first.  With role "connect" the clients connect `count` times to `address`
-("hold": wait for a line before they say anything; "from": an address of theirs)
-and print JSON: how many were served, refused and lost, and the last TCP_INFO.
+to accept, if it was started with "wait": true.  "mptcp": listen by MPTCP; "device": on
+this interface alone; "first": the server closes first.  With role "connect" the clients
+connect `count` times to `address` ("hold": wait for a line before they say anything;
+"from": an address of theirs) and print JSON: how many were served, refused and lost,
+and the last TCP_INFO.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ def serve(spec: dict) -> None:
     protocol = IPPROTO_MPTCP if spec.get("mptcp") else 0
     with socket.socket(family(address), socket.SOCK_STREAM, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if "device" in spec:
+            name = spec["device"].encode()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
         listener.bind((address, spec["port"]))
         listener.listen(spec.get("backlog", 128))
         print("ready", flush=True)

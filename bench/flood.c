@@ -6,8 +6,9 @@
  * Sends SYNs with the options of a Linux client from random addresses in 10/8,
  * random ports, ISNs and timestamps, checksums right, to ADDRESS behind MAC.
  * SYN-ACKs that come back to 10/8 are counted at this end and dropped.  Prints
- * one JSON line of the window that follows the warm-up: seconds, generated,
- * answered (SYN-ACKs) and others (whatever else came to 10/8: RSTs, say).
+ * one JSON line of the window that follows the warm-up, and that SIGTERM ends
+ * before its time: seconds, generated, answered (SYN-ACKs) and others (whatever
+ * else came to 10/8: RSTs, say).
  * PER_SECOND 0 sends as fast as it goes.  With `xdp` the answers are counted by
  * an XDP program, which frames that a peer transmits in place (XDP_TX) need: tc
  * sees none of them.
@@ -30,6 +31,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,13 +82,23 @@ nanoseconds(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void
+/* Or until SIGTERM, which every thread holds back; false once that has come. */
+static bool
 sleep_until(uint64_t when_ns)
 {
-    struct timespec t = {.tv_sec = (time_t)(when_ns / 1000000000u),
-                         .tv_nsec = (long)(when_ns % 1000000000u)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-        ;
+    sigset_t ends;
+    uint64_t now_ns;
+
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    while ((now_ns = nanoseconds()) < when_ns) {
+        uint64_t left = when_ns - now_ns;
+        struct timespec t = {.tv_sec = (time_t)(left / 1000000000u),
+                             .tv_nsec = (long)(left % 1000000000u)};
+        if (sigtimedwait(&ends, NULL, &t) == SIGTERM)
+            return false;
+    }
+    return true;
 }
 
 /* Reads the counters at both ends of the window, prints it, ends the flood. */
@@ -100,11 +112,12 @@ measure(void *argument)
     sched_setscheduler(
         0, SCHED_FIFO,
         &(struct sched_param){.sched_priority = MEASURING_PRIORITY});
-    sleep_until(start + (uint64_t)(window->warm * 1e9));
+    bool goes_on = sleep_until(start + (uint64_t)(window->warm * 1e9));
     uint64_t sent = state->sent, answered = state->answered;
     uint64_t others = state->others;
     start = nanoseconds();
-    sleep_until(start + (uint64_t)(window->seconds * 1e9));
+    if (goes_on)
+        sleep_until(start + (uint64_t)(window->seconds * 1e9));
     printf("{\"generated\": %llu, \"answered\": %llu, \"others\": %llu, "
            "\"seconds\": %.6f}\n",
            (unsigned long long)(state->sent - sent),
@@ -224,6 +237,10 @@ main(int argc, char **argv)
                             .generator = pthread_self()};
     state->rate = (uint64_t)((rate > 0 ? rate : PER_SECOND_MAX) * 4.294967296);
     state->start_ns = nanoseconds();
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = nothing}, NULL);
     if (pthread_create(&measuring, NULL, measure, &window) != 0)
         fail("no thread");

@@ -6,10 +6,11 @@ which is counted by XDP at the flood's end.
 
 from __future__ import annotations
 
+import statistics
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .figure import Family, Figure, Goal
 from .rivals import serving
@@ -34,6 +35,8 @@ SYNACKS = ("shield", "cookies2", "xdp_tx", "synproxy")
 CROWD = ("shield", "cookies2")
 CALM = ("shield_auto", "cookies1")
 RATE = 1e6  # SYN/s
+FLOOD_SECONDS = 60  # at most: it is ended when the clients are done, however late
+LATE_MS = 900  # the first SYN or its answer was lost: another one comes after a second
 CALM_CLIENTS, CALM_INTERVAL_MS = 1000, 1
 REPEATS = 10
 
@@ -45,29 +48,44 @@ def synacks() -> Iterator[Arms]:
         yield {rival: partial(answered, made, rival) for rival in SYNACKS}
 
 
-def served(made: Wire, rival: str, seen: dict[str, list[Crowd]]) -> float:
+class Crowded(NamedTuple):
+    """What the clients saw, and how much of the flood's SYNs was not answered."""
+
+    crowd: Crowd
+    unanswered: float
+
+
+def served(made: Wire, rival: str, seen: dict[str, list[Crowded]]) -> float:
     """Return how many clients were served during the flood."""
-    lasts = CLIENTS * INTERVAL_MS / 1e3 + TIMEOUT_MS / 1e3
-    with serving(made, rival), made.flood(RATE, WARM, lasts + 1):
+    with serving(made, rival), made.flood(RATE, WARM, FLOOD_SECONDS) as flood:
         time.sleep(WARM)
         crowd = made.crowd(CLIENTS, INTERVAL_MS, TIMEOUT_MS, again=True)
-    seen[rival].append(crowd)
+        flood.terminate()
+        counted = flood.result(30)
+    unanswered = 1 - counted["answered"] / counted["generated"]
+    seen[rival].append(Crowded(crowd, unanswered))
     return float(len(crowd.served_ms))
 
 
 @contextmanager
 def crowds() -> Iterator[Arms]:
     """Make arms that take clients, and lay out how long they had to wait."""
-    seen: dict[str, list[Crowd]] = {rival: [] for rival in CROWD}
+    seen: dict[str, list[Crowded]] = {rival: [] for rival in CROWD}
     with wire() as made:
         yield {rival: partial(served, made, rival, seen) for rival in CROWD}
     print(f"  {'connected within, ms':32}{'median':>11}{'p99':>11}{'max':>11}")
     for rival, runs in seen.items():
-        times = sorted(ms for crowd in runs for ms in crowd.connect_ms)
+        times = sorted(ms for run in runs for ms in run.crowd.connect_ms)
         if times:
             row = (percentile(times, 50), percentile(times, 99), times[-1])
             print(f"  {rival:32}" + "".join(f"{ms:11.3f}" for ms in row))
-        reused = [crowd.reused for crowd in runs] or [0]
+            late = sum(ms > LATE_MS for ms in times) / len(times)
+            lost = statistics.median(run.unanswered for run in runs)
+            print(
+                f"  {rival:32}{late:.2%} of the clients waited for another SYN; of the "
+                f"flood's {lost:.2%} were not answered"
+            )
+        reused = [run.crowd.reused for run in runs] or [0]
         print(f"  {rival:32}{min(reused)} to {max(reused)} ports in TIME-WAIT reused")
 
 

@@ -148,6 +148,21 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
     return ANSWER_COOKIE;
 }
 
+/* The ISNs of a connection of the kernel, which counts SYN and bytes from there. */
+static inline void
+answer_isns(void *tcp, uint32_t *iss, uint32_t *irs)
+{
+    uint32_t snd_una, rcv_nxt;
+    uint64_t acked, received;
+
+    KERNEL_SND_UNA(snd_una, tcp);
+    KERNEL_RCV_NXT(rcv_nxt, tcp);
+    KERNEL_ACKED(acked, tcp);
+    KERNEL_RECEIVED(received, tcp);
+    *iss = snd_una - (uint32_t)acked - 1;
+    *irs = rcv_nxt - (uint32_t)received - 1;
+}
+
 /*
  * Does the kernel have this connection?  The cookie met a listener, so there was none then; and it is the one with
  * the cookie's numbers, which a TIME-WAIT no longer tells.
@@ -155,8 +170,7 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
 static inline bool
 answer_is_there(void *context, const struct shield_trial *trial, uint32_t tuple_size)
 {
-    uint32_t snd_una, rcv_nxt;
-    uint64_t acked, received;
+    uint32_t iss, irs;
     bool there = false;
 
     struct bpf_sock *socket = socket_lookup(context, trial->tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
@@ -164,11 +178,8 @@ answer_is_there(void *context, const struct shield_trial *trial, uint32_t tuple_
         return false;
     void *tcp = socket->state == BPF_TCP_LISTEN ? NULL : socket_tcp(socket);
     if (tcp != NULL) {
-        KERNEL_SND_UNA(snd_una, tcp);
-        KERNEL_RCV_NXT(rcv_nxt, tcp);
-        KERNEL_ACKED(acked, tcp);
-        KERNEL_RECEIVED(received, tcp);
-        there = snd_una - (uint32_t)acked - 1 == trial->iss && rcv_nxt - (uint32_t)received - 1 == trial->irs;
+        answer_isns(tcp, &iss, &irs);
+        there = iss == trial->iss && irs == trial->irs;
     } else {
         there = socket->state == BPF_TCP_TIME_WAIT;
     }

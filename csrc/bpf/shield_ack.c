@@ -354,8 +354,7 @@ notice(struct __sk_buff *skb, const struct scratch *scratch,
        const struct shield_config *config, struct shield_service *service,
        struct ack *ack)
 {
-    uint32_t tuple[9], snd_una, rcv_nxt;
-    uint64_t acked, received;
+    uint32_t tuple[9];
 
     if (service->made == 0 || service->seen != 0)
         return;
@@ -366,12 +365,7 @@ notice(struct __sk_buff *skb, const struct scratch *scratch,
         return;
     void *tcp = socket->state == BPF_TCP_LISTEN ? NULL : socket_tcp(socket);
     if (tcp != NULL) {
-        KERNEL_SND_UNA(snd_una, tcp);
-        KERNEL_RCV_NXT(rcv_nxt, tcp);
-        KERNEL_ACKED(acked, tcp);
-        KERNEL_RECEIVED(received, tcp);
-        ack->iss = snd_una - (uint32_t)acked - 1;
-        ack->irs = rcv_nxt - (uint32_t)received - 1;
+        answer_isns(tcp, &ack->iss, &ack->irs);
         service->seen += is_cookie(config, ack);
     }
     socket_release(socket);

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import pytest
 from bad_path import BEGIN, IRS, MASK32, Path, content, seeds
+from small_box import SMALL
 
 from syncache import Inspection, Intercept, Sysctl, events
 from syncache.acl import AccessList, permit
@@ -33,8 +34,8 @@ MODE = "net.inet.tcp.intercept.mode"
 def box(name):
     """Return an engine."""
     if name == "inspect":
-        return Inspection(Sysctl(), seed=bytes(16))
-    sysctl = Sysctl({MODE: name})
+        return Inspection(Sysctl(SMALL), seed=bytes(16))
+    sysctl = Sysctl({**SMALL, MODE: name})
     return Intercept(sysctl, acl=AccessList("all", [permit()]), seed=bytes(16))
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_box import SMALL
 
 from syncache import Ring, Segment, Sysctl
 from syncache.acl import AccessList, permit
@@ -64,7 +65,7 @@ class Path:
     @staticmethod
     def _make(kind):
         web = AccessList("web", [permit(dport=80)])
-        tunables = Sysctl({I + "learn_time": 0})
+        tunables = Sysctl({**SMALL, I + "learn_time": 0})
         if kind == "inspect":
             return Inspection(tunables, seed=b"seed")
         tunables[I + "mode"] = kind

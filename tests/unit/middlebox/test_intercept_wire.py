@@ -6,6 +6,7 @@ Both families, by `receive()` and by `burst()`.
 from __future__ import annotations
 
 import pytest
+from small_box import SMALL
 
 from syncache import Ring, Segment, Sysctl
 from syncache.acl import AccessList, permit
@@ -28,7 +29,9 @@ class Box:
         self.client, self.server = ENDS[family]
         self.way, self.now = way, 0.0
         self.port, self.header = 40000, {}
-        values = Sysctl({I + name: value for name, value in tunables.items()})
+        values = Sysctl(
+            {**SMALL, **{I + name: value for name, value in tunables.items()}}
+        )
         web = AccessList("web", [permit(dport=80)])
         self.box = Intercept(values, acl=web, seed=b"seed")
 

@@ -47,8 +47,11 @@ struct syncache_arrival {
     uint8_t is_tcp;                /* 0: nothing of TCP is there, but for PASS_ICMP */
     uint8_t icmp_type;             /* of ICMP or ICMPv6, if it is one and payload is there */
     uint8_t icmp_code;
-    uint8_t reserved[3];
-    uint16_t gathered;             /* further segments that this one stands for; see `gathers` */
+    uint8_t reserved;
+    uint16_t gathered;             /* further segments that this one stands for, see `gathers`: those with data, or
+                                      without if none has any */
+    uint16_t marked;               /* how many of all have the mark CE; the last of them, or a later CWR, is in ecn and
+                                      flags */
 };
 
 /* The acceptable numbers of an established connection: RCV.NXT, the announced right edge, SND.UNA and SND.NXT. */
@@ -62,7 +65,6 @@ struct syncache_numbers {
     uint32_t gathers;              /* 1: the stack reads ring.arrival, where segments of a burst that continue each
                                       other are one: the payload of all is behind the first's, in its slot, and
                                       ring.passed does not have the others */
-    uint32_t marks;                /* 1: ECN was negotiated; else what gathers takes no notice of its marks */
 };
 
 /*

@@ -27,8 +27,7 @@ class Numbers(NamedTuple):
 
     `rcv_adv` is the right edge that the peer was told, `snd_max` the end of what was
     sent; `ts_recent` counts if `timestamps` were negotiated.  `gathers`: segments of a
-    burst that continue each other may be one arrival, which is for `Stack`; with
-    `marks`, those alone whose congestion marks are alike.
+    burst that continue each other may be one arrival, which is for `Stack`.
     """
 
     rcv_nxt: int
@@ -38,7 +37,6 @@ class Numbers(NamedTuple):
     ts_recent: int = 0
     timestamps: bool = False
     gathers: bool = False
-    marks: bool = False
 
 
 class Opening(NamedTuple):

@@ -229,6 +229,7 @@ burst_describe_into(struct syncache_arrival *arrival, const struct burst *burst,
     arrival->flags = segment->flags;
     arrival->window = segment->seg_wnd;
     arrival->ecn = segment->tos & 3;
+    arrival->marked = arrival->ecn == 3;
     arrival->timestamps = (segment->has & WIRE_HAS_TIMESTAMPS) != 0;
     arrival->tsval = segment->tsval;
     arrival->tsecr = segment->tsecr;
@@ -247,17 +248,18 @@ burst_describe(const struct burst *burst, uint32_t i, struct guard *guard)
     struct syncache_ring *rx = burst->rx;
     uint32_t number = rx->passed_count - 1;
     struct syncache_arrival *arrival = &rx->arrival[number];
+    enum gather gather = GATHER_APART;
 
     burst_describe_into(arrival, burst, i);
     if (guard == NULL)
         return;
-    if (!(guard->is & GUARD_MARKS))
-        arrival->ecn = 0;
-    if (guard->is & GUARD_CONTINUES && guard->last < number &&
-        gather_join(rx, &rx->arrival[guard->last], arrival))
+    if (guard->is & GUARD_CONTINUES && guard->last < number)
+        gather = gather_join(rx, &rx->arrival[guard->last], arrival);
+    if (gather == GATHER_JOINED)
         rx->passed_count--;
     else
-        guard_stands_alone(guard, number);
+        guard_stands_alone(guard, gather == GATHER_OLD ? GUARD_NONE : number,
+                           gather != GATHER_FULL);
 }
 
 /* The long way.  Returns false, and nothing has happened, if tx is full. */

@@ -1,9 +1,12 @@
 /*
- * What two segments have to say alike: ACK, congestion marks, options.  A push
- * is the data's end, wherever that is; an urgent pointer says nothing.
+ * What two segments have to say alike: flags and options.  A push is the data's
+ * end, wherever that is; an urgent pointer says nothing.
  *
  * RFC 7323 4.3 echoes the timestamp of the segment at the left edge, so data
  * keeps that of its first segment; an ACK before it says less than its data.
+ *
+ * RFC 3168 6.1.3 echoes CE until a CWR that came behind it: of both the later one
+ * is kept.  RFC 9768 3.2 counts CE.
  */
 #include "gather.h"
 
@@ -13,43 +16,88 @@
 #include "seq.h"
 #include "wire.h"
 
-#define GATHER_FLAGS (WIRE_FIN | WIRE_SYN | WIRE_RST | WIRE_ACK | WIRE_CWR)
+#define GATHER_FLAGS (WIRE_FIN | WIRE_SYN | WIRE_RST | WIRE_ACK)
+#define GATHER_ECT 2
 #define GATHER_CE 3
+
+/* How many bytes of the next one are there already. */
+static uint32_t
+gather_overlap(const struct syncache_arrival *last,
+               const struct syncache_arrival *next)
+{
+    return last->seq + last->payload_size - next->seq;
+}
 
 static bool
 gather_alike(const struct syncache_arrival *last,
              const struct syncache_arrival *next)
 {
+    uint32_t overlap = gather_overlap(last, next);
+
     return last->handle == next->handle &&
-           ((last->flags ^ next->flags) & GATHER_FLAGS) == 0 &&
-           (next->flags & (GATHER_FLAGS ^ WIRE_CWR)) == WIRE_ACK &&
-           seq_leq(last->ack, next->ack) &&
-           last->seq + last->payload_size == next->seq &&
-           (last->ecn == GATHER_CE) == (next->ecn == GATHER_CE) &&
-           (last->ecn == 0) == (next->ecn == 0) &&
+           (last->flags & GATHER_FLAGS) == WIRE_ACK &&
+           (next->flags & GATHER_FLAGS) == WIRE_ACK &&
+           (next->payload_size != 0 || seq_leq(last->ack, next->ack)) &&
+           overlap <= last->payload_size &&
+           (overlap == 0 || overlap < next->payload_size) &&
            last->timestamps == next->timestamps && last->gathered < UINT16_MAX;
 }
 
-bool
+static void
+gather_marks(struct syncache_arrival *last, const struct syncache_arrival *next)
+{
+    if (next->ecn == GATHER_CE) {
+        last->ecn = GATHER_CE;
+    } else if (next->flags & WIRE_CWR) {
+        last->flags |= WIRE_CWR;
+        if (last->ecn == GATHER_CE)
+            last->ecn = GATHER_ECT;
+    }
+    if (last->ecn == 0)
+        last->ecn = next->ecn;
+    last->marked = (uint16_t)(last->marked + next->marked);
+}
+
+static void
+gather_data(const struct syncache_ring *rx, struct syncache_arrival *last,
+            const struct syncache_arrival *next)
+{
+    uint32_t overlap = gather_overlap(last, next);
+    uint64_t end = last->place + last->payload + last->payload_size;
+    uint32_t size = next->payload_size - overlap;
+
+    /* Those with data count, without any those without. */
+    if (size != 0 && last->payload_size == 0)
+        last->gathered = 0;
+    else if ((size != 0) == (last->payload_size != 0))
+        last->gathered++;
+    if (size != 0)
+        memcpy(rx->memory + end,
+               rx->memory + next->place + next->payload + overlap, size);
+    last->payload_size += size;
+}
+
+enum gather
 gather_join(const struct syncache_ring *rx, struct syncache_arrival *last,
             const struct syncache_arrival *next)
 {
     uint64_t end = last->place + last->payload + last->payload_size;
     uint64_t room = (uint64_t)(last->slot + 1) * rx->slot_size - end;
 
-    if (!gather_alike(last, next) || next->payload_size > room)
-        return false;
-    if (seq_lt(next->tsval, last->tsval))
-        return next->payload_size == 0; /* PAWS */
-    if (next->payload_size != 0)
-        memcpy(rx->memory + end, rx->memory + next->place + next->payload,
-               next->payload_size);
-    if (last->payload_size == 0)
+    if (!gather_alike(last, next))
+        return GATHER_APART;
+    if (seq_lt(next->tsval, last->tsval)) /* PAWS */
+        return next->payload_size == 0 ? GATHER_JOINED : GATHER_OLD;
+    if (next->payload_size - gather_overlap(last, next) > room)
+        return GATHER_FULL;
+    if (gather_overlap(last, next) == last->payload_size)
         last->tsval = next->tsval;
-    last->tsecr = next->tsecr;
-    last->payload_size += next->payload_size;
-    last->ack = next->ack;
+    gather_data(rx, last, next);
+    gather_marks(last, next);
+    if (seq_leq(last->ack, next->ack)) {
+        last->ack = next->ack;
+        last->tsecr = next->tsecr;
+    }
     last->window = next->window;
-    last->gathered++;
-    return true;
+    return GATHER_JOINED;
 }

@@ -1,8 +1,10 @@
 /*
  * Sorts the segments of an established connection by what they can change:
  *
- *   much      data and ACKs in the window that say something new: they pass
- *   little    small or out of order, a duplicate ACK: some in each burst pass
+ *   much      data and ACKs in the window that say much that is new: they pass
+ *   little    small and in order: some in each burst pass, and all that the
+ *             stack is likely to take as one with the last
+ *   aside     small or out of order, a duplicate ACK: some in each burst pass
  *   tiny      small and out of order, or little that is new behind what has come:
  *             some in each time window, since each costs the stack an object and
  *             an ACK of its own
@@ -21,6 +23,7 @@
 enum guard_kind {
     GUARD_MUCH,
     GUARD_LITTLE,
+    GUARD_ASIDE,
     GUARD_TINY,
     GUARD_REPEATED,
     GUARD_STRANGE,
@@ -42,8 +45,6 @@ guard_set(struct guard *guard, const struct syncache_numbers *numbers)
         guard->is |= GUARD_TIMESTAMPS;
     if (numbers->gathers)
         guard->is |= GUARD_GATHERS;
-    if (numbers->marks)
-        guard->is |= GUARD_MARKS;
     guard->rcv_nxt = guard->seen = numbers->rcv_nxt;
     guard->rcv_adv = numbers->rcv_adv;
     guard->snd_una = guard->acked = numbers->snd_una;
@@ -66,26 +67,56 @@ guard_rst(const struct guard *guard, uint32_t seq)
 {
     uint32_t before = guard->rcv_nxt - 1;
 
-    if (seq == guard->rcv_nxt || seq == guard->seen)
+    if (seq == guard->rcv_nxt)
         return GUARD_MUCH;
+    if (seq == guard->seen)
+        return GUARD_LITTLE;
     /* The number before may be that of a FIN. */
     return seq - before <= guard->rcv_adv - before ? GUARD_STRANGE
                                                    : GUARD_NOTHING;
+}
+
+/* Is the ACK one of what is under way, or of all before it? */
+static bool
+guard_acks(const struct guard *guard, const struct wire_segment *segment)
+{
+    return segment->seg_ack - guard->snd_una <= guard->snd_max - guard->snd_una;
 }
 
 /* RFC 5961 5.2, and PAWS. */
 static enum guard_kind
 guard_ack(const struct guard *guard, const struct wire_segment *segment)
 {
-    bool sent =
-        segment->seg_ack - guard->snd_una <= guard->snd_max - guard->snd_una;
-
-    if (!sent && guard->snd_una - segment->seg_ack > GUARD_FAR)
+    if (!guard_acks(guard, segment) &&
+        guard->snd_una - segment->seg_ack > GUARD_FAR)
         return GUARD_STRANGE;
     if (guard->is & GUARD_TIMESTAMPS && segment->has & WIRE_HAS_TIMESTAMPS &&
         seq_lt(segment->tsval, guard->ts_recent))
         return GUARD_REPEATED;
     return GUARD_MUCH;
+}
+
+static bool
+guard_gathers(const struct guard *guard)
+{
+    return (guard->is & GUARD_GATHERS) != 0;
+}
+
+/* Of how many that are small one counts that is in order and yet alone: those
+ * who say much are taken as one. */
+static uint8_t
+guard_alone(const struct guard *guard)
+{
+    return guard_gathers(guard) ? GUARD_SMALL_MAX / GUARD_ALONE_MAX : 1;
+}
+
+/* What says so much that is new, of what is in order. */
+static enum guard_kind
+guard_news(const struct guard *guard, uint32_t size, uint32_t small)
+{
+    if (guard_gathers(guard))
+        small = GUARD_FULL_BYTES;
+    return size >= small ? GUARD_MUCH : GUARD_LITTLE;
 }
 
 /*
@@ -104,20 +135,21 @@ guard_aside(struct guard *guard, uint32_t size)
     if (size < GUARD_SMALL_BYTES)
         return GUARD_TINY;
     if (guard->small >= GUARD_SMALL_MAX)
-        return GUARD_LITTLE; /* which is one too many */
+        return GUARD_ASIDE; /* which is one too many */
     if (sum > most || sum > UINT16_MAX)
         return GUARD_REPEATED;
     guard->aside = (uint16_t)sum;
-    return GUARD_LITTLE;
+    return guard_gathers(guard) && size >= GUARD_FULL_BYTES ? GUARD_MUCH
+                                                            : GUARD_ASIDE;
 }
 
 /* An ACK alone, in the window, while nothing that it could tell of is under
  * way. */
 static enum guard_kind
-guard_idle(struct guard *guard, bool in_order, bool window)
+guard_idle(struct guard *guard, bool in_order, bool plain, bool window)
 {
     if (in_order)
-        guard->is |= GUARD_CONTINUES;
+        guard->is |= plain ? GUARD_SOUND | GUARD_CONTINUES : GUARD_CONTINUES;
     if (!window)
         return GUARD_REPEATED;
     return in_order ? GUARD_LITTLE : GUARD_TINY;
@@ -129,24 +161,27 @@ static enum guard_kind
 guard_bare(struct guard *guard, const struct wire_segment *segment)
 {
     bool window = segment->seg_wnd != guard->window;
-    bool news = seq_lt(guard->acked, segment->seg_ack);
+    uint32_t news = segment->seg_ack - guard->acked;
     bool in_order = segment->seg_seq == guard->seen;
-    bool plain = in_order && segment->sack_count == 0;
+    bool plain =
+        in_order && segment->sack_count == 0 && guard_acks(guard, segment);
     bool again = guard->is & GUARD_DUPLICATE;
 
     guard->is &= (uint8_t)~GUARD_DUPLICATE;
     guard->window = segment->seg_wnd;
-    if (news) {
+    if (seq_lt(guard->acked, segment->seg_ack)) {
         guard->acked = segment->seg_ack;
-        if (plain && !again)
-            guard->is |= GUARD_CONTINUES;
-        return GUARD_MUCH;
+        if (plain)
+            guard->is |= again ? GUARD_SOUND : GUARD_SOUND | GUARD_CONTINUES;
+        return guard_news(guard, news, 0);
     }
     if (guard->acked == guard->snd_max)
-        return guard_idle(guard, in_order, window);
-    if (plain && !window)
-        guard->is |=
-            again ? GUARD_CONTINUES | GUARD_DUPLICATE : GUARD_DUPLICATE;
+        return guard_idle(guard, in_order, plain, window);
+    if (plain && !window) {
+        guard->is |= GUARD_SOUND | GUARD_DUPLICATE;
+        if (again)
+            guard->is |= GUARD_CONTINUES;
+    }
     return guard_aside(guard, GUARD_SMALL_BYTES);
 }
 
@@ -158,6 +193,8 @@ guard_text(struct guard *guard, const struct wire_segment *segment,
     uint32_t fresh = end - guard->seen;
     bool next = seq_leq(segment->seg_seq, guard->seen);
     bool in_order = segment->seg_seq == guard->seen;
+    bool plain = segment->sack_count == 0 && guard_acks(guard, segment) &&
+                 !(segment->flags & WIRE_FIN);
     bool again = guard->is & GUARD_DUPLICATE;
 
     guard->is &= (uint8_t)~GUARD_DUPLICATE;
@@ -168,12 +205,12 @@ guard_text(struct guard *guard, const struct wire_segment *segment,
         return guard_aside(guard, segment->payload_size);
     if (seq_leq(end, guard->seen))
         return GUARD_REPEATED;
-    if (in_order && !again && segment->sack_count == 0)
-        guard->is |= GUARD_CONTINUES;
+    if (plain)
+        guard->is |= again ? GUARD_SOUND : GUARD_SOUND | GUARD_CONTINUES;
     guard->seen = end;
-    if (fresh >= GUARD_SMALL_BYTES)
-        return GUARD_MUCH;
-    return in_order ? GUARD_LITTLE : GUARD_TINY;
+    if (!in_order && fresh < GUARD_SMALL_BYTES)
+        return GUARD_TINY;
+    return guard_news(guard, fresh, GUARD_SMALL_BYTES);
 }
 
 static enum guard_kind
@@ -215,18 +252,28 @@ guard_count(uint8_t *count, uint32_t max)
 static bool
 guard_joins(const struct guard *guard)
 {
-    uint8_t both = GUARD_GATHERS | GUARD_CONTINUES;
+    return guard_gathers(guard) && (guard->is & GUARD_CONTINUES) != 0 &&
+           guard->last != GUARD_NONE &&
+           guard->small + guard_alone(guard) <= GUARD_SMALL_MAX;
+}
 
-    return (guard->is & both) == both && guard->last != GUARD_NONE &&
-           guard->small < GUARD_SMALL_MAX;
+static bool
+guard_small(struct guard *guard, uint8_t count)
+{
+    if (guard->small + count > GUARD_SMALL_MAX)
+        return false;
+    guard->small = (uint8_t)(guard->small + count);
+    return true;
 }
 
 void
-guard_stands_alone(struct guard *guard, uint32_t number)
+guard_stands_alone(struct guard *guard, uint32_t number, bool apart)
 {
-    if (guard_joins(guard))
-        guard->small++;
-    guard->last = number < GUARD_NONE ? (uint16_t)number : GUARD_NONE;
+    bool sound = (guard->is & GUARD_SOUND) != 0;
+
+    if (apart && guard_joins(guard))
+        guard->small = (uint8_t)(guard->small + guard_alone(guard));
+    guard->last = sound && number < GUARD_NONE ? (uint16_t)number : GUARD_NONE;
 }
 
 static void
@@ -251,28 +298,38 @@ guard_passes(struct guard *guard, const struct guard_limits *limits,
              const struct wire_segment *segment)
 {
     uint32_t strange_max = limits->count;
+    struct guard before;
 
-    guard->is &= (uint8_t)~GUARD_CONTINUES;
+    guard->is &= (uint8_t)~(GUARD_CONTINUES | GUARD_SOUND);
     if (limits->count == 0 || limits->window_ms == 0)
         return true;
     if (strange_max > UINT8_MAX)
         strange_max = UINT8_MAX;
     guard_advance(guard, limits);
+    before = *guard;
     switch (guard_sort(guard, segment)) {
     case GUARD_MUCH:
         return true;
     case GUARD_LITTLE:
-        if (guard_joins(guard))
+        if (guard_joins(guard) || guard_small(guard, guard_alone(guard)))
             return true;
-        return guard_count(&guard->small, GUARD_SMALL_MAX);
+        break;
+    case GUARD_ASIDE:
+        if (guard_small(guard, 1))
+            return true;
+        break;
     case GUARD_TINY:
-        return guard_count(&guard->tiny, GUARD_TINY_MAX);
+        if (guard_count(&guard->tiny, GUARD_TINY_MAX))
+            return true;
+        break;
     case GUARD_REPEATED:
         return guard_count(&guard->repeated, GUARD_REPEATED_MAX);
     case GUARD_STRANGE:
         return guard_count(&guard->strange, strange_max);
     case GUARD_NOTHING:
-        break;
+        return false;
     }
+    /* The stack does not see it: what comes next does not follow it. */
+    *guard = before;
     return false;
 }

@@ -13,11 +13,14 @@
 #include "wire.h"
 
 /* Limits: of segments that an honest peer may repeat, in a time window of ack_war_timewindow; of small segments, which
- * cost the stack more than they carry, in one burst; of those that are out of order too in a time window. */
+ * cost the stack more than they carry, in one burst, for a stack that takes several as one fewer that are one alone; of
+ * those that are out of order too in a time window.  An honest peer with much to say fills its segments. */
 #define GUARD_REPEATED_MAX 64
 #define GUARD_TINY_MAX 255
 #define GUARD_SMALL_MAX 64
+#define GUARD_ALONE_MAX 8
 #define GUARD_SMALL_BYTES 128
+#define GUARD_FULL_BYTES 512
 #define GUARD_FAR 0x40000000u         /* no window is wider (RFC 7323 2.3) */
 #define GUARD_UNIT 64u
 #define GUARD_NONE UINT16_MAX
@@ -27,7 +30,7 @@
 #define GUARD_TIMESTAMPS 2
 #define GUARD_GATHERS 4               /* the stack takes several segments as one */
 #define GUARD_CONTINUES 8             /* this segment begins where what came in order ends, and only adds to it */
-#define GUARD_MARKS 32                /* congestion marks tell segments apart */
+#define GUARD_SOUND 32                /* it is acceptable, in order, and the next one may add to it */
 #define GUARD_DUPLICATE 16            /* the last one repeated an ACK of data that is under way */
 
 struct guard {
@@ -62,7 +65,9 @@ void guard_set(struct guard *guard, const struct syncache_numbers *numbers);
 /* Should the stack see this segment of the connection?  False: it would change nothing. */
 bool guard_passes(struct guard *guard, const struct guard_limits *limits, const struct wire_segment *segment);
 
-/* The segment that passed is one of its own: the one of this number in ring.passed. */
-void guard_stands_alone(struct guard *guard, uint32_t number);
+/* The segment that passed is one of its own: the one of this number in ring.passed; GUARD_NONE: nothing may be added
+ * to it.  Apart: though it was to be taken
+ * as one with the last, it says something else. */
+void guard_stands_alone(struct guard *guard, uint32_t number, bool apart);
 
 #endif

@@ -24,7 +24,7 @@ _ARRIVAL = layout(
     "syncache_arrival",
     "tuple handle place slot size payload_size seq ack tsval tsecr mtu tcp payload md5 "
     "sack flags window sack_count timestamps ecn verdict is_tcp icmp_type icmp_code "
-    "gathered",
+    "gathered marked",
 )
 ARRIVAL_BYTES = _ARRIVAL.size
 _SACK_BLOCK = Struct("!II")
@@ -44,7 +44,9 @@ class Arrival:
     `mtu` is 0 unless it was too big; of other packets, `key` has no ports.
 
     Sequence numbers are those of the wire.  `key` is its tuple, as `Conn.key`;
-    `handle` the stack's own of a PASS_KNOWN.  `segments` is how many it stands for.
+    `handle` the stack's own of a PASS_KNOWN.  `segments` is how many it stands for, of
+    those with data if there are any, `marked` how many of all have the mark CE; of CE
+    and CWR, `ecn` and `flags` have the later.
     `payload` ends where the IP packet ends: bytes behind it are the link's padding.
     `header` is that of TCP with its options, there if it is signed; `md5` is the
     signature.  `packet` and `payload` are views of the ring, good until it is filled
@@ -60,6 +62,7 @@ class Arrival:
         "icmp",
         "is_tcp",
         "key",
+        "marked",
         "md5",
         "memory",
         "mtu",
@@ -95,6 +98,7 @@ class Arrival:
     handle: int
     slot: int
     segments: int
+    marked: int
     reason: Reason
     memory: memoryview
     place: int
@@ -135,6 +139,7 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         icmp_type,
         icmp_code,
         gathered,
+        marked,
     ) in _ARRIVAL.iter_unpack(ring.arrivals):
         start = place + payload
         arrival = Arrival()
@@ -151,6 +156,7 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         arrival.handle = handle
         arrival.slot = slot
         arrival.segments = gathered + 1
+        arrival.marked = marked
         arrival.key = key
         arrival.is_tcp = is_tcp != 0
         arrival.ecn = ecn

@@ -69,7 +69,6 @@ def numbers(connection: Connection) -> Numbers:
         timestamps.ts_recent,
         timestamps.enabled,
         gathers=not connection.conn.md5,
-        marks=receiver.ecn is not None,
     )
 
 

@@ -318,8 +318,8 @@ class Receiver:
 
     # ECN.
 
-    def see_ecn(self, mark: int, flags: int, segments: int = 1) -> None:
-        """Take the IP header's ECN field and the TCP header's CWR."""
+    def see_ecn(self, mark: int, flags: int, marked: int) -> None:
+        """Take the IP header's ECN field, the TCP header's CWR, and the count of CE."""
         if self.ecn == "echo" and mark:
             self.ecn = "classic"
         if self.ecn == "classic":
@@ -327,8 +327,8 @@ class Receiver:
                 self._ece = False
             if mark == _CE:
                 self._ece = True
-        elif self.ecn == "accurate" and mark == _CE:
-            self._ce_packets += segments
+        elif self.ecn == "accurate":
+            self._ce_packets += marked
 
     def ecn_flags(self) -> int:
         """Return the flags with which a segment echoes congestion."""

@@ -53,7 +53,7 @@ def take(connection: Connection, arrival: Arrival, now_ms: int) -> None:
         _take_syn(connection, arrival, now_ms)
     elif flags & ACK and _take_ack(connection, arrival, seq, now_ms):
         if receiver.ecn:
-            receiver.see_ecn(arrival.ecn, flags, arrival.segments)
+            receiver.see_ecn(arrival.ecn, flags, arrival.marked)
         if arrival.size or flags & FIN:
             _take_text(connection, arrival, seq, now_ms)
 
@@ -187,7 +187,9 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
         twice = blocks[0][1] <= ack  # RFC 2883
         news = sender.mark(blocks)
     window = arrival.window << connection.snd_wscale
-    changed = sender.open_window(window, seq, ack)
+    # Of several the last has told the window.
+    said = seq + arrival.size if arrival.segments > 1 else seq
+    changed = sender.open_window(window, said, ack)
     if ack > sender.snd_una:
         rtt_ms = None
         if connection.timestamps.enabled and arrival.tsval is not None:

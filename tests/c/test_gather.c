@@ -11,7 +11,7 @@ static struct syncache_arrival arrival[CACHE_RING_SLOTS];
 
 /* Peers 1 and 2 are connected; their stacks gather. */
 static void
-start_family(uint8_t of, uint32_t marks, uint32_t gathers)
+start_family(uint8_t of, uint32_t gathers)
 {
     cache_defaults();
     family = of;
@@ -25,17 +25,16 @@ start_family(uint8_t of, uint32_t marks, uint32_t gathers)
                                            .rcv_adv = NXT + 5000,
                                            .snd_una = UNA,
                                            .snd_max = MAX,
-                                           .gathers = gathers,
-                                           .marks = marks};
+                                           .gathers = gathers};
         EXPECT_TRUE(syncache_opened(cache, &tuple, peer));
         EXPECT_TRUE(syncache_guard(cache, &tuple, &numbers));
     }
 }
 
 static void
-start(uint32_t marks, uint32_t gathers)
+start(uint32_t gathers)
 {
-    start_family(4, marks, gathers);
+    start_family(4, gathers);
 }
 
 /* A segment whose payload is a letter, again and again. */
@@ -72,7 +71,7 @@ test_data_in_order_is_one_arrival(void)
 {
     for (uint8_t of = 4; of <= 6; of += 2) {
         struct seg seg = at(10, 0);
-        start_family(of, 0, 1);
+        start_family(of, 1);
         push(at(0, 10), 'a');
         seg.ack = MAX;
         push(seg, 'x');
@@ -85,7 +84,7 @@ test_data_in_order_is_one_arrival(void)
              'x');
         EXPECT_EQ(2, burst());
         EXPECT_EQ(0, arrival[0].slot);
-        EXPECT_EQ(2, arrival[0].gathered);
+        EXPECT_EQ(1, arrival[0].gathered);
         EXPECT_EQ(NXT, arrival[0].seq);
         EXPECT_EQ(MAX, arrival[0].ack);
         EXPECT_EQ(77, arrival[0].window);
@@ -105,7 +104,7 @@ test_data_in_order_is_one_arrival(void)
 static void
 test_segments_of_others_between_are_no_hindrance(void)
 {
-    start(0, 1);
+    start(1);
     for (uint32_t i = 0; i < 20; i++) {
         struct seg seg = at(i, 1);
         seg.peer = 1 + i % 2;
@@ -120,7 +119,7 @@ test_segments_of_others_between_are_no_hindrance(void)
 static void
 test_next_burst_begins_anew(void)
 {
-    start(0, 1);
+    start(1);
     for (uint32_t i = 0; i < 3; i++) {
         ring_reset(&rx, CACHE_RING_SLOTS);
         rx.ring.arrival = arrival;
@@ -134,7 +133,7 @@ test_next_burst_begins_anew(void)
 static void
 test_repeated_acks_are_one_arrival_that_counts_them(void)
 {
-    start(0, 1);
+    start(1);
     for (uint32_t i = 0; i < 9; i++)
         push(at(0, 0), 'x');
     /* The first tells a window. */
@@ -148,15 +147,16 @@ static void
 test_what_says_something_else_is_an_arrival_of_its_own(void)
 {
     struct seg first = at(0, 10), next = at(10, 10);
-    struct seg fin = next, reset = next, ahead = next, twice = next;
+    struct seg fin = next, reset = next, ahead = next, stamped = next;
     fin.flags = ACK | FIN;
     reset.flags = RST | ACK;
     reset.payload_size = 0;
     ahead.seq++;
-    twice.seq--;
-    struct seg cases[] = {fin, reset, ahead, twice};
+    stamped.options = ts_option(100, 50);
+    stamped.options_size = 12;
+    struct seg cases[] = {fin, reset, ahead, stamped};
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
-        start(1, 1);
+        start(1);
         push(first, 'a');
         push(cases[i], 'b');
         EXPECT_EQ(2, burst());
@@ -165,30 +165,77 @@ test_what_says_something_else_is_an_arrival_of_its_own(void)
 }
 
 static void
-test_congestion_marks_tell_segments_apart_where_they_count(void)
+test_of_congestion_marks_the_later_one_is_kept_and_all_are_counted(void)
 {
-    struct seg first = at(0, 10), next = at(10, 10);
-    for (uint32_t marks = 0; marks <= 1; marks++) {
-        for (uint8_t tos = 0; tos < 4; tos++) {
-            start(marks, 1);
-            push(first, 'a');
-            next.tos = tos;
-            push(next, 'b');
-            EXPECT_EQ(marks && tos ? 2 : 1, burst());
+    enum { NONE, ECT = 2, CE = 3, CWR = 4 };
+    static const struct {
+        uint8_t marks[4], ecn, cwr, marked;
+    } rows[] = {
+        {{NONE, NONE, NONE, NONE}, NONE, 0, 0},
+        {{NONE, ECT, NONE, ECT}, ECT, 0, 0},
+        {{ECT, CE, NONE, CE}, CE, 0, 2},
+        {{CE, CE, CE, CE}, CE, 0, 4},
+        {{CE, CWR, NONE, ECT}, ECT, 1, 1},
+        {{CE, CE, CWR | ECT, ECT}, ECT, 1, 2},
+        {{CWR, ECT, CE, ECT}, CE, 1, 1},
+        {{ECT, CWR | CE, ECT, ECT}, CE, 0, 1}, /* its CE is behind its CWR */
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start(1);
+        for (uint32_t j = 0; j < 4; j++) {
+            struct seg seg = at(10 * j, 10);
+            seg.tos = rows[i].marks[j] & 3;
+            if (rows[i].marks[j] & CWR)
+                seg.flags |= WIRE_CWR;
+            push(seg, 'a');
         }
-        start(marks, 1);
-        first.tos = next.tos = 3;
-        push(first, 'a');
-        push(next, 'b');
         EXPECT_EQ(1, burst());
-        first.tos = 0;
+        EXPECT_EQ(40, arrival[0].payload_size);
+        EXPECT_EQ(rows[i].ecn, arrival[0].ecn);
+        EXPECT_EQ(rows[i].marked, arrival[0].marked);
+        if (arrival[0].ecn != CE)
+            EXPECT_EQ(rows[i].cwr, (arrival[0].flags & WIRE_CWR) != 0);
     }
+}
+
+static void
+test_of_what_comes_twice_the_first_is_kept(void)
+{
+    for (uint32_t back = 1; back <= 10; back++) {
+        start(1);
+        push(at(0, 10), 'a');
+        push(at(10 - back, 20), 'b');
+        EXPECT_EQ(1, burst());
+        EXPECT_EQ(30 - back, arrival[0].payload_size);
+        const uint8_t *payload =
+            rx.memory + arrival[0].place + arrival[0].payload;
+        EXPECT_EQ('a', payload[9]);
+        EXPECT_EQ('b', payload[10]);
+    }
+    start(1);
+    push(at(0, 10), 'a');
+    push(at((uint32_t)-1, 20), 'b');
+    EXPECT_EQ(2, burst());
+}
+
+static void
+test_higher_ack_is_kept(void)
+{
+    start(1);
+    struct seg first = at(0, 10), next = at(10, 10);
+    first.ack = UNA + 500;
+    next.window = 77;
+    push(first, 'a');
+    push(next, 'b');
+    EXPECT_EQ(1, burst());
+    EXPECT_EQ(UNA + 500, arrival[0].ack);
+    EXPECT_EQ(77, arrival[0].window);
 }
 
 static void
 test_slot_without_room_ends_an_arrival(void)
 {
-    start(0, 1);
+    start(1);
     push(at(0, 1000), 'a');
     push(at(1000, 900), 'b');
     push(at(1900, 200), 'c');
@@ -202,11 +249,12 @@ test_slot_without_room_ends_an_arrival(void)
 static void
 test_timestamp_is_that_of_the_first_data(void)
 {
-    start(0, 1);
+    start(1);
     for (uint32_t i = 0; i < 3; i++) {
         struct seg seg = at(i == 2 ? 5 : 0, i == 0 ? 0 : 5);
         seg.options = ts_option(100 + i, 50 + i);
         seg.options_size = 12;
+        seg.ack = UNA + 1;
         push(seg, 'a');
     }
     EXPECT_EQ(1, burst());
@@ -220,7 +268,7 @@ test_older_timestamp_of_a_bare_ack_leaves_nothing(void)
     for (uint32_t size = 0; size <= 5; size += 5) {
         struct seg seg = at(5, size);
         struct seg first = at(0, 5);
-        start(0, 1);
+        start(1);
         first.options = ts_option(100, 1);
         first.options_size = 12;
         first.ack = MAX;
@@ -238,7 +286,7 @@ test_older_timestamp_of_a_bare_ack_leaves_nothing(void)
 static void
 test_stack_that_takes_packets_gets_each(void)
 {
-    start(0, 0);
+    start(0);
     push(at(0, 10), 'a');
     push(at(10, 10), 'b');
     EXPECT_EQ(2, burst());
@@ -250,7 +298,9 @@ static const struct test tests[] = {
     TEST(test_next_burst_begins_anew),
     TEST(test_repeated_acks_are_one_arrival_that_counts_them),
     TEST(test_what_says_something_else_is_an_arrival_of_its_own),
-    TEST(test_congestion_marks_tell_segments_apart_where_they_count),
+    TEST(test_of_congestion_marks_the_later_one_is_kept_and_all_are_counted),
+    TEST(test_of_what_comes_twice_the_first_is_kept),
+    TEST(test_higher_ack_is_kept),
     TEST(test_slot_without_room_ends_an_arrival),
     TEST(test_timestamp_is_that_of_the_first_data),
     TEST(test_older_timestamp_of_a_bare_ack_leaves_nothing),

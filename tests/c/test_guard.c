@@ -168,7 +168,7 @@ test_segment_that_only_adds_continues_the_one_before(void)
     EXPECT_TRUE(continues(NXT + 10, UNA + 1, 0, 500, 0));
     EXPECT_TRUE(continues(NXT + 10, UNA + 1, 200, 500, 0));
     EXPECT_TRUE(!continues(NXT + 410, UNA + 1, 200, 500, 0));
-    EXPECT_TRUE(!continues(NXT + 200, UNA + 1, 100, 500, 0));
+    EXPECT_TRUE(continues(NXT + 200, UNA + 1, 100, 500, 0));
     EXPECT_TRUE(!continues(NXT + 300, UNA + 2, 0, 500, 1));
     /* A duplicate continues duplicates alone, and nothing continues it. */
     EXPECT_TRUE(!continues(NXT + 300, UNA + 2, 0, 500, 0));
@@ -199,6 +199,98 @@ test_segment_that_says_something_new_always_passes(void)
     for (uint32_t seq = NXT; seq < NXT + WND; seq += 200) {
         EXPECT_TRUE(passes(ACK, seq, UNA, 200));
         EXPECT_TRUE(passes(RST, seq + 200, 0, 0));
+    }
+}
+
+/* How many of a thousand pass in bursts of 64, none taken as one with another. */
+static uint32_t
+alone(bool gathers, uint16_t flags, uint32_t step, uint32_t size,
+      uint8_t sack_count)
+{
+    struct wire_segment segment = {.flags = flags,
+                                   .seg_seq = NXT,
+                                   .seg_ack = UNA + step,
+                                   .payload_size = size,
+                                   .sack_count = sack_count,
+                                   .seg_wnd = 500};
+    uint32_t count = 0;
+
+    start(false);
+    guard.is |= gathers ? GUARD_GATHERS : 0;
+    guard.rcv_adv = NXT + 1000000;
+    guard.snd_max = UNA + 1000000;
+    for (uint32_t i = 0; i < 1024; i++) {
+        if (i % 64 == 0) {
+            limits.turn++;
+            segment.seg_seq = NXT;
+            segment.seg_ack = UNA + step;
+        }
+        if (guard_passes(&guard, &limits, &segment)) {
+            guard_stands_alone(&guard, count++, true);
+            segment.seg_seq += size;
+        }
+        segment.seg_ack += step;
+    }
+    return count;
+}
+
+static void
+test_small_segments_that_are_not_taken_as_one_pass_in_a_bounded_number(void)
+{
+    /* For a stack that gathers; one that does not gets them as they come. */
+    uint32_t most = 16 * GUARD_ALONE_MAX;
+    for (uint32_t sack = 0; sack <= 1; sack++) {
+        EXPECT_EQ(1024, alone(false, ACK, 0, 200, (uint8_t)sack));
+        EXPECT_EQ(1024, alone(false, ACK, 1, 0, (uint8_t)sack));
+        EXPECT_EQ(1024, alone(true, ACK, 0, 512, (uint8_t)sack));
+    }
+    EXPECT_EQ(most, alone(true, ACK, 0, 200, 1));
+    EXPECT_EQ(most, alone(true, ACK, 1, 0, 1));
+    EXPECT_EQ(most, alone(true, ACK, 1, 10, 1));
+    EXPECT_EQ(1024, alone(true, ACK, 600, 0, 1));
+    /* And of those that were to be taken as one and say something else. */
+    EXPECT_EQ(most, alone(true, ACK, 0, 200, 0));
+}
+
+static void
+test_what_is_dropped_leads_to_nothing(void)
+{
+    start(false);
+    for (uint32_t i = 0; i < GUARD_SMALL_MAX; i++)
+        EXPECT_TRUE(passes(ACK, NXT + i, UNA, 1));
+    uint32_t seen = guard.seen;
+    EXPECT_TRUE(!passes(ACK, NXT + GUARD_SMALL_MAX, MAX, 1));
+    EXPECT_EQ(seen, guard.seen);
+    EXPECT_EQ(UNA, guard.acked);
+    /* A RST at that number is not exact. */
+    EXPECT_TRUE(!passes(RST, seen, 0, 0));
+    EXPECT_TRUE(passes(RST, NXT, 0, 0));
+}
+
+static void
+test_nothing_is_taken_as_one_with_what_may_be_refused(void)
+{
+    /* An ACK of what was never sent, an old one, out of order, PAWS. */
+    static const struct {
+        uint32_t seq, ack, tsval;
+        uint8_t last;
+    } rows[] = {{NXT, UNA, 5, 1},
+                {NXT, UNA - 1, 5, 0},
+                {NXT, MAX + 1, 5, 0},
+                {NXT + 1, UNA, 5, 0},
+                {NXT, UNA, UINT32_MAX, 0}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct wire_segment segment = {.flags = ACK,
+                                       .seg_seq = rows[i].seq,
+                                       .seg_ack = rows[i].ack,
+                                       .payload_size = 600,
+                                       .has = WIRE_HAS_TIMESTAMPS,
+                                       .tsval = rows[i].tsval};
+        start(true);
+        guard.is |= GUARD_GATHERS;
+        EXPECT_TRUE(guard_passes(&guard, &limits, &segment));
+        guard_stands_alone(&guard, 7, true);
+        EXPECT_EQ(rows[i].last ? 7 : GUARD_NONE, guard.last);
     }
 }
 
@@ -272,7 +364,10 @@ test_old_timestamp_makes_a_repetition(void)
             segment.seg_seq = NXT + i;
             count += guard_passes(&guard, &limits, &segment);
         }
-        EXPECT_EQ(on ? GUARD_REPEATED_MAX : 1 + GUARD_TINY_MAX, count);
+        uint32_t tiny = 1 + GUARD_TINY_MAX;
+        /* What is not seen makes the next one larger. */
+        tiny += (1000 - tiny) / GUARD_SMALL_BYTES;
+        EXPECT_EQ(on ? GUARD_REPEATED_MAX : tiny, count);
     }
 }
 
@@ -350,6 +445,10 @@ static const struct test tests[] = {
     TEST(test_progress_makes_room_for_what_leads_on_nothing),
     TEST(test_segment_that_only_adds_continues_the_one_before),
     TEST(test_segment_that_says_something_new_always_passes),
+    TEST(
+        test_small_segments_that_are_not_taken_as_one_pass_in_a_bounded_number),
+    TEST(test_what_is_dropped_leads_to_nothing),
+    TEST(test_nothing_is_taken_as_one_with_what_may_be_refused),
     TEST(test_bare_ack_of_an_idle_connection_is_a_repetition_in_every_burst),
     TEST(test_data_sent_again_in_one_burst_is_a_repetition),
     TEST(test_counts_begin_anew_with_their_time),

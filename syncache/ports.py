@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ._core.mirror import words
 from .abbreviation import keyword
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TCP, UDP = 6, 17
 
@@ -141,14 +144,16 @@ class Ports(NamedTuple):
 ANY_PORT = Ports()
 
 
-def take_ports(words: list[str], protocol: int) -> list[Ports]:
+def take_ports(
+    words: list[str], protocol: int, others: Iterable[str] = ()
+) -> list[Ports]:
     """Take an operator and its operands from the front, if there is one.
 
     `eq` and `neq` may have several operands, which makes several conditions of which
-    one has to hold.
+    one has to hold.  `others` are keywords that may stand in the operator's place.
     """
-    operator = keyword(words[0], OPERATORS[1:]) if words else None
-    if operator is None:
+    operator = keyword(words[0], (*OPERATORS[1:], *others), 1) if words else None
+    if operator not in OPERATORS[1:]:
         return [ANY_PORT]
     words.pop(0)
     if protocol not in PORT_NAMES:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .object_group import Group
 
 RULES_MAX = 4096  # that one line may become
+# What a router knows in the place of an action: `p` is permit, `d` could be dynamic.
+ACTIONS = ("permit", "deny", "remark", "dynamic", "evaluate", "sequence", "exit")
 _GROUP_WORDS = ("object-group", "addrgroup", "net-group")
 _PORT_GROUPS = ("object-group", "portgroup", "port-group")
 # Words behind a rule: how many operands follow, and what becomes of the rule.
@@ -128,10 +130,13 @@ def _parse_ends(
         services = [Service(protocol_number(word, PROTOCOLS[family]))]
     number = TCP if any(s.protocol == TCP for s in services) else services[0].protocol
     ends = []
-    for _ in range(2):
+    behind = [
+        word for word in _conditions(number) if number == TCP or word != "established"
+    ]
+    for others in ((), behind):
         places = _take_places(rest, family, groups)
         # A group of services may say the ports; none may follow then.
-        ends.append((places, _take_ports(rest, number, groups)))
+        ends.append((places, _take_ports(rest, number, groups, others)))
     (sources, source_ports), (targets, target_ports) = ends
     count = len(services) * len(sources) * len(targets)
     count *= len(source_ports) * len(target_ports)
@@ -160,14 +165,17 @@ def _said(grouped: Ports, ports: Ports) -> Ports:
 
 
 def _take_ports(
-    rest: list[str], number: int, groups: Mapping[str, Group]
+    rest: list[str],
+    number: int,
+    groups: Mapping[str, Group],
+    others: Sequence[str],
 ) -> list[Ports]:
     """Take the ports of one end, or the name of a group that has them."""
     if number == SCTP and rest and keyword(rest[0], OPERATORS[1:]):
         raise LeftOut("rules with ports of SCTP are left out")
     word = keyword(rest[0], _PORT_GROUPS) if rest[1:] else None
     if word is None:
-        return take_ports(rest, number)
+        return take_ports(rest, number, others)
     # Behind a source `object-group` may as well name the destination.
     if word == "object-group" and not (rest[1] in groups and groups[rest[1]].has_ports):
         return [ANY_PORT]
@@ -231,8 +239,8 @@ def _bare(words: Sequence[str]) -> list[str]:
 
 def _action(rest: list[str]) -> bool:
     word = rest.pop(0) if rest else ""
-    action = keyword(word, ("permit", "deny"))
-    if action is None:
+    action = keyword(word, ACTIONS, 1)
+    if action not in {"permit", "deny"}:
         raise ValueError(f"a rule begins with permit or deny, not {word!r}")
     return action == "permit"
 
@@ -279,10 +287,13 @@ def _take_conditions(rest: list[str], number: int, notes: list[str]) -> bool:
 
 def _condition(word: str, number: int) -> str:
     """Return the condition that a word names; "": none."""
-    choices = [*_LOGS, *_CONDITIONS, *_NO_SYN, *_EXTENSIONS]
-    if number == TCP:
-        choices += [*_FLAGS, "match-any", "match-all"]
-    return keyword(word, choices) or ""
+    return keyword(word, _conditions(number)) or ""
+
+
+def _conditions(number: int) -> tuple[str, ...]:
+    """Return the keywords that may stand behind the ends of a rule."""
+    flags = (*_FLAGS, "match-any", "match-all") if number == TCP else ()
+    return (*_LOGS, *_CONDITIONS, *_NO_SYN, *_EXTENSIONS, *flags)
 
 
 def _skip_operands(rest: list[str], word: str, count: int) -> None:

@@ -106,7 +106,7 @@ class Rule:
 
 def protocol_number(word: str, names: dict[str, int]) -> int:
     """Return the number that a word means; ValueError names the legal values."""
-    name = keyword(word, names)
+    name = keyword(word, names, 1)
     if name is not None:
         return names[name]
     if word.isascii() and word.isdecimal() and int(word) <= NUMBER_MAX:

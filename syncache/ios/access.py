@@ -17,7 +17,7 @@ from .. import address as addresses
 from ..abbreviation import keyword
 from ..acl import AccessList, firewall, parse_rule, parse_standard
 from ..acl.names import UnknownHost, resolved
-from ..acl.parse import LeftOut, has_group
+from ..acl.parse import ACTIONS, LeftOut, has_group
 from ..ports import numbered
 from ..tunables import KNOBS
 from . import group
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 _SEQUENCE_STEP = 10
 _SEQUENCE_MAX = 2**31 - 1
-_IN_BLOCK = {"permit", "deny", "remark", "sequence", "exit"}
-_WITHOUT_EFFECT = ("evaluate", "dynamic")
+_WITHOUT_EFFECT = {"evaluate", "dynamic"}
 _EXTENDED = (range(100, 200), range(2000, 2700))
 _STANDARD = (range(1, 100), range(1300, 2000))
 # What other systems have in a list beside rules; not to be shortened.
@@ -163,8 +162,7 @@ class RuleBlock:
 
     def takes(self, words: list[str], indented: bool) -> bool:
         """Tell whether this is a rule, a remark or the end, or meant to be."""
-        choices = (*_IN_BLOCK, *_WITHOUT_EFFECT)
-        if keyword(words[0], choices) is not None or words[0].isdecimal():
+        if keyword(words[0], ACTIONS, 1) is not None or words[0].isdecimal():
             return True
         return indented and not self.draft.config.strict
 
@@ -174,7 +172,7 @@ class RuleBlock:
 
     def line(self, words: list[str], no: bool) -> None:
         """Add or remove a rule."""
-        name = keyword(words[0], (*_IN_BLOCK, *_WITHOUT_EFFECT))
+        name = keyword(words[0], ACTIONS, 1)
         if name is None and words[0] in _OTHERS_IN_BLOCK:
             name = words[0]
         if name in {*_WITHOUT_EFFECT, *_OTHERS_IN_BLOCK}:

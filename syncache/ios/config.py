@@ -21,6 +21,7 @@ from ..textfile import read_text
 from . import access as ios_access
 from . import inspect as ios_inspect
 from . import intercept as ios_intercept
+from . import zone as ios_zone
 from .inspect import finish, forget
 from .intercept import INTERCEPT, LIST
 from .intercept import configuration as written
@@ -78,6 +79,7 @@ COMMANDS: dict[tuple[str, ...], Handler] = {
     **ios_access.COMMANDS,
     **ios_intercept.COMMANDS,
     **ios_inspect.COMMANDS,
+    **ios_zone.COMMANDS,
 }
 
 

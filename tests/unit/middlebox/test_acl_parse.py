@@ -133,3 +133,32 @@ def test_standard_rule_with_one_address_is_a_host():
     for line in ("deny 10.0.0.1", "deny host 10.0.0.1", "deny 10.0.0.1 0.0.0.0"):
         (rule,) = parse_standard(line.split(), [])
         assert "deny ip host 10.0.0.1 any" == str(rule)
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("p t a e 80 h 192.0.2.1", "permit tcp any eq 80 host 192.0.2.1"),
+        ("permit u any any e 53", "permit udp any any eq 53"),
+        ("deny tcp any g 1023 any n 25", "deny tcp any gt 1023 any neq 25"),
+        ("permit tcp any r 5 9 any", "permit tcp any range 5 9 any"),
+    ],
+)
+def test_one_letter_is_enough_where_a_router_knows_one_such_word(line, rule):
+    """As a router takes it."""
+    assert ([rule], []) == parsed(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "permit tcp any any e 80",  # established
+        "permit tcp any any r 5 9",  # rst
+        "d tcp any any",  # dynamic
+        "permit i any any",  # icmp
+    ],
+)
+def test_one_letter_that_could_be_two_words_is_an_error(line):
+    """A router calls it ambiguous."""
+    with pytest.raises(ValueError, match=r"more than|begins with|one of"):
+        parsed(line)

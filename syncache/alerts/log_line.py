@@ -28,6 +28,7 @@ LEAP_CYCLE = 8  # years that may lie between two 29ths of February
 UNITS = {"y": 365 * DAY_S, "w": 7 * DAY_S, "d": DAY_S, "h": 3600}
 HEADER_MAX = 300  # characters before the message that are looked at
 CACHE_MAX = 10_000
+SHORT, CENTURY = 2, 2000  # digits of a short year, and what it lacks
 UNIX_MAX = 10  # digits of seconds since 1970; those of milliseconds are more
 
 _CLOCK = r"(?P<hm{0}>\d\d?:\d\d):(?P<s{0}>\d\d(?:[.,]\d{{1,9}})?)"
@@ -37,15 +38,28 @@ _WHEN = re.compile(
     # 2026-11-29T08:57:00.123+01:00, also with a blank, a slash or svlogd's underscore
     rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[Tt _\t]{_CLOCK.format(1)}"
     r"(?:[ ]?(?P<zone>[Zz]|[+-]\d\d:?\d\d)\b)?"
+    # 20261129T085700Z, also with a blank, a dash and colons; I20261129 08:57:00.123456
+    r"|(?<![\w.-])(?:[IWEF](?=\d{8} ))?(?P<basic>(?:19|20)\d{6})[Tt _-]"
+    r"(?P<hmb>\d\d:?\d\d):?(?P<sb>\d\d(?:[.,]\d{1,9})?)(?P<zoneb>[Zz]|[+-]\d\d:?\d\d)?"
+    r"(?![\w:])"
+    # W1129 08:57:00.123456, as glog and klog write it, and 11-29 08:57:00.123, Android
+    r"|(?<![\w./:-])(?:[IWEF](?P<m5>\d\d)(?P<d5>\d\d)(?= [\d:]{8}\.\d{6} )"
+    r"|(?P<m6>\d\d)-(?P<d6>\d\d)(?= [\d:]{8}\.\d{3} ))"
+    rf" {_CLOCK.format(5)}"
     # Nov 29 08:57:00.123, with a year before, between or behind; 8:57:00 PM; and
     # Nov 29, 2026 @ 08:57:00.123, which Kibana prints
-    rf"|(?:(?P<y1>\d{{4}}) )?(?P<month>{_MONTH}) +(?P<day>\d\d?),?[ \t]"
+    rf"|(?:(?P<y1>\d{{4}}) )?(?<!\b\d )(?<!\b\d\d )(?P<month>{_MONTH})"
+    r" +(?P<day>\d\d?),?[ \t]"
     r"(?:(?P<y2>\d{4}),? (?:@ )?)?"
     rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?=[ \]])| ?(?P<half2>[AaPp][Mm])\b)?"
+    r"(?: ?(?P<zone2>[+-]\d\d:?\d\d)\b)?"
     # 29.11.2026 08:57:00, 11/29/2026 8:57:00 PM, 29-Nov-2026 08:57:00
     rf"|(?<![\w./:-])(?P<first>\d\d?)(?:(?P<sep>[-./])(?P<second>\d\d?|{_MONTH})"
-    rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}})(?:, ?|[ T:\t]){_CLOCK.format(3)}"
-    r"(?:[ ]?(?P<half>[AaPp][Mm])\b)?"
+    rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}}|\d\d)(?:, ?|[ T:\t])"
+    rf"{_CLOCK.format(3)}(?:[ ]?(?P<half>[AaPp][Mm])\b)?"
+    r"(?: ?(?P<zone3>[+-]\d\d:?\d\d)\b)?"
+    # 29 Nov 08:57:00
+    rf"|(?<![\w./:-])(?P<d7>\d\d?) (?P<m7>{_MONTH}) {_CLOCK.format(7)}"
     # seconds since 1970, as journalctl -o short-unix prints them, or milliseconds
     r"|(?<![\w.])(?P<unix>\d{9,10}(?:\.\d{1,9})?|\d{13})(?=[] ,])"
     # TAI64N, as multilog and s6-log write it: the seconds in hexadecimal
@@ -56,7 +70,8 @@ _WHEN = re.compile(
     r"|(?<![\w\]])\[ *(?P<dmesg>\d{1,9}\.\d{6})\](?=[ \[])"
 )
 _STREAM = re.compile(r" std(?:out|err) [FP] ")  # a container's, as Kubernetes has it
-_FACILITY_LEVEL = re.compile(r"[A-Za-z]+\d?\.[A-Za-z]+")
+# `Local7.Debug`, and `<local7.debug>` or `<23.7>` of FreeBSD's syslogd -v
+_FACILITY_LEVEL = re.compile(r"[A-Za-z]+\d?\.[A-Za-z]+|<(?:[a-z]+\d?\.[a-z]+|\d+\.\d)>")
 _LEVELS = {"WARNING", "WARN", "INFO", "ERROR", "DEBUG", "NOTICE", "CRITICAL", "TRACE"}
 # Zones whose clocks are set forward in summer, and their names then.
 SUMMER = {"CEST": "CET", "MEST": "MET", "EEST": "EET", "WEST": "WET", "BST": "GMT"}
@@ -99,6 +114,7 @@ class HeaderReader:
         self._year = year
         self._month = 0
         self._month_first: bool | None = None  # as the log's clear dates have it
+        self._order = ""  # of short numbers in a date: a key of `_short`
         self._zones: dict[str, str] = {}  # which of its two names each had first
         self._days: dict[str, float] = {}
         # The last line up to its minute; by the text between its seconds and the end of
@@ -154,22 +170,36 @@ class HeaderReader:
         if kind == "tai":
             seconds = float(int(found["tai"], 16) - TAI_UNIX)
             return Header(seconds, host_behind(head[found.end() :]))
-        if found["iso"]:
-            time = self._iso(found)
-        else:
-            time = self._numbered(found) if found["y4"] else self._dated(found)
-            if time is not None:
-                time += self._summer(head[found.end() :])
+        form, time = self._time(found)
+        if time is not None and form in {"2", "3"}:
+            time += self._summer(head[found.end() :])
         host = self._origin(head, found)
         if time is not None and host:
-            self._remember(head, found, time, host)
+            self._remember(head, found, form, time, host)
         return Header(time, host)
 
+    def _time(self, found: re.Match[str]) -> tuple[str, float | None]:
+        """Return which clock of the pattern was found, and the time of the date."""
+        if found["iso"]:
+            return "1", self._iso(found)
+        if found["basic"]:
+            return "b", self._basic(found)
+        if found["y4"]:
+            return "3", self._numbered(found)
+        if found["month"]:
+            return "2", self._dated(found)
+        if found["m7"]:
+            month, day = MONTH_NUMBER[found["m7"].lower()], int(found["d7"])
+            return "7", self._without_year(month, day, found["hm7"], found["s7"])
+        month = int(found["m5"] or found["m6"])
+        day = int(found["d5"] or found["d6"])
+        return "5", self._without_year(month, day, found["hm5"], found["s5"])
+
     def _remember(
-        self, head: str, found: re.Match[str], time: float, host: str
+        self, head: str, found: re.Match[str], form: str, time: float, host: str
     ) -> None:
         """Keep a header, if its host stands where `again` looks for it."""
-        form = "s1" if found["iso"] else "s3" if found["y4"] else "s2"
+        form = f"s{form}"
         end = found.end(form)
         stop = head.find(" ", head.find(" ", end) + 1)
         behind = head[end:stop]
@@ -205,34 +235,82 @@ class HeaderReader:
             base = self._days[key]
         return base + float(found["s1"].replace(",", "."))
 
+    def _basic(self, found: re.Match[str]) -> float | None:
+        """Return the time of a date without dashes."""
+        date, clock = found["basic"], found["hmb"].replace(":", "")
+        year, month, day = int(date[:4]), int(date[4:6]), int(date[6:])
+        base = moment(year, month, day, f"{clock[:2]}:{clock[2:]}")
+        if base is None:
+            return None
+        return base - offset(found["zoneb"]) + float(found["sb"].replace(",", "."))
+
     def _dated(self, found: re.Match[str]) -> float | None:
         said = found["y1"] or found["y2"] or found["y3"]
-        month = MONTH_NUMBER[found["month"].lower()]
-        year = int(said) if said else self._year_of(month, found)
-        key = f"{year} {month} {found['day']} {found['hm2']} {found['half2']}"
+        month, day = MONTH_NUMBER[found["month"].lower()], int(found["day"])
+        year = int(said) if said else self._year_of(month, day, found["hm2"])
+        key = f"{year} {month} {day} {found['hm2']} {found['half2']} {found['zone2']}"
         base = self._days.get(key)
         if base is None:
-            clock = of_day(found["hm2"], found["half2"])
-            base = moment(year, month, int(found["day"]), clock)
+            base = moment(year, month, day, of_day(found["hm2"], found["half2"]))
             if base is None:
                 return None
+            base -= offset(found["zone2"])
             self._keep(key, base)
         return base + float(found["s2"].replace(",", "."))
+
+    def _without_year(
+        self, month: int, day: int, clock: str, seconds: str
+    ) -> float | None:
+        """Return the time of a date that says no year."""
+        if not 1 <= month <= len(MONTH_NUMBER):
+            return None
+        base = moment(self._year_of(month, day, clock), month, day, clock)
+        return None if base is None else base + float(seconds.replace(",", "."))
 
     def _numbered(self, found: re.Match[str]) -> float | None:
         """Return the time of a date whose day stands in front, or behind the month."""
         first, second = found["first"], found["named"] or found["second"]
-        clock = found["hm3"]
+        clock = of_day(found["hm3"], found["half"])
+        seconds = float(found["s3"].replace(",", ".")) - offset(found["zone3"])
         if not second.isdecimal():
             day, month = int(first), MONTH_NUMBER[second.lower()]
+        elif len(found["y4"]) == SHORT and found["sep"] != ".":
+            base = self._short(int(first), int(second), int(found["y4"]), clock)
+            return None if base is None else base + seconds
         elif found["sep"] == "." or self._is_day_first(int(first), int(second)):
             day, month = int(first), int(second)
         elif self._month_first or first == second:
             day, month = int(second), int(first)
         else:
             return None
-        base = moment(int(found["y4"]), month, day, of_day(clock, found["half"]))
-        return None if base is None else base + float(found["s3"].replace(",", "."))
+        year = int(found["y4"])
+        if len(found["y4"]) == SHORT:
+            year += CENTURY
+        base = moment(year, month, day, clock)
+        return None if base is None else base + seconds
+
+    def _short(self, first: int, second: int, third: int, clock: str) -> float | None:
+        """Return the minute of a date of three short numbers.
+
+        The order in which they make a day that is not later than the log's end; of
+        several the one that an earlier date of the log had, else none.
+        """
+        orders = {
+            "ymd": (first, second, third),
+            "mdy": (third, first, second),
+            "dmy": (third, second, first),
+        }
+        found = {
+            name: time
+            for name, (year, month, day) in orders.items()
+            if (time := moment(CENTURY + year, month, day, clock)) is not None
+            and time <= self._latest
+        }
+        if len(found) == 1:
+            self._order = next(iter(found))
+        if len(set(found.values())) == 1:
+            return next(iter(found.values()))
+        return found.get(self._order)
 
     def _summer(self, rest: str) -> float:
         """Return the seconds that a clock is behind what it was first in the log.
@@ -252,32 +330,34 @@ class HeaderReader:
             self._month_first = second > first
         return self._month_first is False
 
-    def _year_of(self, month: int, found: re.Match[str]) -> int:
+    def _year_of(self, month: int, day: int, clock: str) -> int:
         """Return the year of a date that says none."""
         if self._year is None:
-            self._year = self._latest_year(month, found)
+            self._year = self._latest_year(month, day, clock)
         elif self._month - month > HALF_A_YEAR:
             self._year += 1
-        elif self._month - month > 1 and self._may_be(self._year + 1, month, found):
+        elif self._month - month > 1 and self._may_be(
+            self._year + 1, month, day, clock
+        ):
             self._year += 1  # a log that was silent for months
         elif month - self._month > HALF_A_YEAR and self._month:
             around_new_year = self._month <= LATE_MONTHS and month > 12 - LATE_MONTHS
-            if around_new_year or not self._may_be(self._year, month, found):
+            if around_new_year or not self._may_be(self._year, month, day, clock):
                 return self._year - 1  # a line of the old year that came late
         self._month = month
         return self._year
 
-    def _may_be(self, year: int, month: int, found: re.Match[str]) -> bool:
+    def _may_be(self, year: int, month: int, day: int, clock: str) -> bool:
         """True if a date exists in a year, and is not later than the log's end."""
-        time = moment(year, month, int(found["day"]), found["hm2"])
+        time = moment(year, month, day, clock)
         return time is not None and time <= self._latest
 
-    def _latest_year(self, month: int, found: re.Match[str]) -> int:
+    def _latest_year(self, month: int, day: int, clock: str) -> int:
         year = 1970
         while (moment(year + 1, 1, 1, "00:00") or 0) <= self._latest:
             year += 1
         candidates = range(year, year - LEAP_CYCLE, -1)
-        may_be = (each for each in candidates if self._may_be(each, month, found))
+        may_be = (each for each in candidates if self._may_be(each, month, day, clock))
         return next(may_be, year)
 
     def _keep(self, key: str, base: float) -> None:
@@ -303,7 +383,7 @@ def host_behind(rest: str) -> str:
         if not words or (_NUMBER.match(words[0]) and words[0].endswith(":")):
             return rest.split(None, 1)[0]
     if words and _FACILITY_LEVEL.fullmatch(words[0]) and len(words) > 1:
-        words = words[1:]  # Kiwi: `Local7.Debug 192.0.2.1`
+        words = words[1:]
     if not words or words[0] in {"-", ":"} or words[0].startswith("%"):
         return ""
     if words[0].upper() in _LEVELS or _WHEN.match(words[0]):

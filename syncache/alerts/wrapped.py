@@ -61,7 +61,7 @@ _LIST = re.compile(r"\[\s*[\[{]")
 _FIELD = re.compile(r"([A-Z_][A-Z0-9_]*)=")
 _EXPORTED = ("MESSAGE", "__REALTIME_TIMESTAMP", "_HOSTNAME")
 # What closes a field of CSV, of XML or of a terminal's colour behind a message.
-_CLOSING = re.compile(r'["<\x1b]|\\[nrt]')
+_CLOSING = re.compile(r'["<\x1b]|\\[nrt]|\'(?=[\s,}\]]*$)')
 
 
 class Wrapped(NamedTuple):

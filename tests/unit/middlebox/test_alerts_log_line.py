@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from syncache.alerts.log_line import Header, HeaderReader, moment, uptime
 
 LATEST = float(timegm((2026, 11, 29, 9, 0, 0)))
+DAY = 86_400
 STAMP = float(timegm((2026, 10, 12, 14, 3, 22)))
 
 
@@ -312,3 +313,42 @@ def test_a_half_day_has_twelve_hours():
 def test_minute_that_does_not_exist_is_none(date, seconds):
     """Leap years, short months, and the ends of time."""
     assert seconds == moment(*date)
+
+
+@pytest.mark.parametrize(
+    ("head", "host"),
+    [
+        ("W1012 14:03:22.000000  1234 relay.cc:12] ", ""),
+        ("I20261012 14:03:22.000000 1234 relay.go:12] ", ""),
+        ("10-12 14:03:22.000  1234  5678 W fw: ", ""),
+        ("20261012T140322Z r1 ", "r1"),
+        ("20261012T160322.000+0200 r1 ", "r1"),
+        ("20261012-14:03:22 r1 ", "r1"),
+        ("12 Oct 14:03:22 r1 ", "r1"),
+        ("12 Oct 26 14:03:22 r1 ", "r1"),
+        ("12-Oct-26 14:03:22 r1 ", "r1"),
+        ("12.10.26 14:03:22 r1 ", "r1"),
+        ("Mon, 12 Oct 2026 16:03:22 +0200 r1 ", "r1"),
+        ("[12/Oct/2026:16:03:22 +0200] ", ""),
+        ("Oct 12 12:03:22 -0200 r1 ", "r1"),
+        ("Oct 12 14:03:22 <local7.debug> r1 7: ", "r1"),
+        ("Oct 12 14:03:22 <23.7> r1 7: ", "r1"),
+    ],
+)
+def test_headers_of_other_programs(head, host):
+    """Glog, Android, ISO 8601 without dashes, short years, zones in numbers."""
+    assert Header(STAMP, host) == read(head)
+
+
+def test_short_numbers_of_a_date_have_the_order_that_the_log_shows():
+    """One day that is not in the future, or the order of an earlier line; or none."""
+    reader = HeaderReader(LATEST)
+    assert reader.read("10/12/11 14:03:22 r1 ").time is None
+    assert STAMP + DAY == reader.read("10/13/26 14:03:22 r1 ").time
+    assert STAMP == reader.read("10/12/26 14:03:22 r1 ").time
+    assert gmtime(reader.read("10/12/11 14:03:22 r1 ").time or 0)[:3] == (2011, 10, 12)
+    assert read("26-10-12 14:03:22 r1 ").time is None
+    last = HeaderReader(LATEST)
+    assert gmtime(last.read("26-11-29 08:00:00 r1 ").time or 0)[:3] == (2026, 11, 29)
+    assert STAMP == last.read("26-10-12 14:03:22 r1 ").time
+    assert read("99/99/99 14:03:22 r1 ").time is None

@@ -211,3 +211,9 @@ def test_records_in_records_are_looked_into_four_deep(name, deep, found):
         inner = {name: inner}
     line = json.dumps({"message": f"Nov 29 10:00:00 r2 {ON}", **inner})
     assert taken(line) == ((NOON - 60, "r1") if found else (NOON, "r2"))
+
+
+@pytest.mark.parametrize("end", ["'", "' ", "'}", '"', '",', "\\n"])
+def test_what_closes_a_field_is_no_part_of_its_text(end):
+    """Also of YAML's; an apostrophe within a text is none."""
+    assert "that's 250" == closed(f"that's 250{end}")

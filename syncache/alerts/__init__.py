@@ -59,7 +59,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Return `parse`, whose patterns take as long as the rest of a command's start."""
+    """Return `parse`, whose patterns only readers of logs need compiled."""
     if name != "parse":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import parser

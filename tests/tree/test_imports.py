@@ -86,7 +86,7 @@ def test_host_imports_nothing_that_it_does_not_use():
 
 
 def test_middlebox_starts_without_an_event_loop_and_a_web_server():
-    """Its packets go through a plain loop; the rest would be half of its start."""
+    """Its packets go through a plain loop; the rest would slow its start."""
     modules, _ = run("import syncache.cli.inspect, syncache.cli.intercept")
     assert set() == modules & {"asyncio", "http.server", "ssl", "syncache.cli.metrics"}
 

@@ -4,13 +4,10 @@ import sysconfig
 
 from setuptools import setup
 
-if sysconfig.get_config_var("Py_GIL_DISABLED"):
-    raise SystemExit(
-        "tcp-syncache uses the stable ABI, which a free-threaded Python has not: "
-        "take the Python of the same version with the GIL"
-    )
+# A free-threaded Python has no stable ABI: its wheel is for its own version alone.
+free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
     cffi_modules=["csrc/build_ffi.py:ffibuilder"],
-    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    options={} if free_threaded else {"bdist_wheel": {"py_limited_api": "cp310"}},
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
 from pathlib import Path
 
 from cffi import FFI
@@ -20,6 +21,8 @@ END = "/* cffi: end"
 # What is called too often for cffi; a module of its own in the same file.
 DOOR = CSRC / "python" / "door.h"
 LIMITED_API = "0x030a0000"  # of Python 3.10
+# A free-threaded Python has none: it gets a module of its own version.
+STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 def marked_region(header: Path) -> str:
@@ -100,8 +103,8 @@ ffibuilder.set_source(
     sources=sources(*rooms),
     include_dirs=["csrc"],
     depends=[path.relative_to(ROOT).as_posix() for path in sorted(CSRC.rglob("*.h"))],
-    define_macros=[("Py_LIMITED_API", LIMITED_API)],
+    define_macros=[("Py_LIMITED_API", LIMITED_API)] if STABLE_ABI else [],
     # Hidden symbols let the compiler inline across what a header exports.
     extra_compile_args=["-O3", "-std=c11", "-fvisibility=hidden"],
-    py_limited_api=True,
+    py_limited_api=STABLE_ABI,
 )

@@ -22,7 +22,10 @@
 
 #include "../syncache.h"
 
-/* The token of who may use an engine: one call at a time, none after the end. */
+/*
+ * The token of who may use an engine: one call at a time, none after the end.
+ * It is taken and given back in one step, as not every Python has a GIL.
+ */
 struct door {
     PyObject_HEAD unsigned long long
         engine;        /* where the struct syncache lies, or 0 */
@@ -53,10 +56,8 @@ take(PyObject *self)
     struct door *door = (struct door *)self;
     PyObject *refusal;
 
-    if (!door->taken) {
-        door->taken = true;
+    if (!__atomic_test_and_set(&door->taken, __ATOMIC_ACQUIRE))
         return true;
-    }
     refusal = PyObject_CallMethod(self, "_refusal", NULL);
     if (refusal) {
         PyErr_SetObject(PyExc_RuntimeError, refusal);
@@ -70,7 +71,8 @@ give(PyObject *self)
 {
     struct door *door = (struct door *)self;
 
-    door->taken = door->closed;
+    if (!door->closed)
+        __atomic_clear(&door->taken, __ATOMIC_RELEASE);
 }
 
 static PyObject *
@@ -230,6 +232,9 @@ PyInit__door(void)
         Py_XDECREF(place);
         return NULL;
     }
+#ifdef Py_GIL_DISABLED
+    PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
     door_type = (PyTypeObject *)door;
     place_type = (PyTypeObject *)place;
     return module;

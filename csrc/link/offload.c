@@ -110,13 +110,29 @@ offload_write(const struct syncache_slot *slot, const uint8_t *packet,
     return true;
 }
 
+/* The headers are made anew as IP's, whatever place was told: a guest's or a
+ * tap's word may be anything. */
+static bool
+is_behind_ip(const struct syncache_slot *slot, const uint8_t *packet,
+             uint32_t start)
+{
+    uint8_t version = wire_ip_version(packet, slot->size);
+    size_t header_size = WIRE_IPV6_HEADER_BYTES;
+
+    if (version == 4)
+        header_size = wire_ipv4_header_size(packet);
+    return version != 0 && header_size >= WIRE_IPV4_HEADER_BYTES &&
+           start >= header_size;
+}
+
 bool
 offload_cut(const struct syncache_slot *slot, const uint8_t *packet,
             struct offload_cut *cut)
 {
     struct transport at;
     if (!transport_find(slot, packet, &at) || at.headers > slot->size ||
-        at.headers > OFFLOAD_HEADERS_MAX)
+        at.headers > OFFLOAD_HEADERS_MAX ||
+        !is_behind_ip(slot, packet, at.start))
         return false;
     if (at.sum_offset != WIRE_TCP_CHECKSUM_AT &&
         at.sum_offset != WIRE_UDP_CHECKSUM_AT)

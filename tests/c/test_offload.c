@@ -166,6 +166,25 @@ test_place_that_the_kernel_told_is_kept(void)
 }
 
 static void
+test_place_within_the_ip_header_is_refused(void)
+{
+    /* Or in what is no IP packet: its headers would be made of what is not there. */
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        uint32_t behind = family == 4 ? 20 : 40;
+        struct offload_cut cut;
+        for (uint16_t start = 1; start <= behind; start++) {
+            struct syncache_slot slot = partial_tcp(family, 0, 1000);
+            packet[start + 12] = 0x50;
+            slot.csum_start = start;
+            slot.csum_offset = 16;
+            EXPECT_EQ(start == behind, offload_cut(&slot, packet, &cut));
+            packet[0] = 0x10;
+            EXPECT_TRUE(!offload_cut(&slot, packet, &cut));
+        }
+    }
+}
+
+static void
 test_packet_that_needs_nothing_needs_no_description(void)
 {
     /* Whatever it carries; but segments without PARTIAL make no sense. */
@@ -219,6 +238,7 @@ static const struct test tests[] = {
     TEST(test_udp_is_finished_but_not_cut),
     TEST(test_kernel_is_told_where_the_checksum_belongs),
     TEST(test_place_that_the_kernel_told_is_kept),
+    TEST(test_place_within_the_ip_header_is_refused),
     TEST(test_packet_that_needs_nothing_needs_no_description),
     TEST(test_any_bytes_stay_within_their_packet),
 };

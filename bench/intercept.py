@@ -8,7 +8,8 @@ and the kernel's forwarding with nft synproxy.  Alternately, in one run.  First 
 super-segments of up to 64 KiB, as veth has them; then without (TSO, GSO and GRO off),
 where every packet is one of 1,500 bytes and its cost is what counts.  Prints medians,
 ratios of neighbours, and the processor time of the box's process for each data packet,
-which other load disturbs less.  Needs root, nft, ethtool and taskset.
+which other load disturbs less.  Box and ends have real-time priority.  Needs root, nft,
+ethtool and taskset.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 PROGRAMS = {
     "nft": "nftables",
     "ethtool": "ethtool",
+    "chrt": "util-linux",
     "taskset": "util-linux",
     "ip": "iproute2",
 }
@@ -48,6 +50,7 @@ KINDS = {
     "synproxy": Synproxied,
 }
 BOX_CPU, ENDS_CPU = 1, 0
+PRIORITY = 2  # SCHED_FIFO, of the box and the ends: other work would decide instead
 DATA_BYTES = 1448  # of a packet of 1,500 bytes with timestamps
 MARK = 1e9 / 8  # bytes a second of a gigabit
 STREAM = """
@@ -77,8 +80,9 @@ with socket.create_connection((address, 80), 10) as sock:
 
 
 def pinned(cpu: int, *words: object) -> list[str]:
-    """Return the command that runs on one processor."""
-    return ["taskset", "-c", str(cpu), *map(str, words)]
+    """Return the command that runs on one processor, before all ordinary work."""
+    first = ["chrt", "-f", PRIORITY, "taskset", "-c", cpu]
+    return [str(word) for word in (*first, *words)]
 
 
 class Case:
@@ -97,6 +101,8 @@ class Case:
                     off = ("tso", "off", "gso", "off", "gro", "off")
                     namespace.run("ethtool", "-K", one, *off)
         self._start_box()
+        if self.pid is not None:
+            os.sched_setscheduler(self.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
         words = (sys.executable, "-c", STREAM, "serve", made.address, 0)
         server = made.server.start(*pinned(ENDS_CPU, *words))
         assert server.stdout is not None

@@ -112,8 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     """Return the options in the words of a command line; exit if there are no such.
 
-    Of `--port=--` argparse makes an empty list, whatever the option's type is.
+    Of `--port=--` argparse makes an empty list, whatever the option's type is, and an
+    error quotes a word as it is.
     """
+    refuse = parser.error
+    parser.error = lambda message: refuse(one_line(message))  # type: ignore[method-assign]
     if any("\0" in word for word in words):  # of a program: execve(2) passes none
         parser.error("an argument holds a zero byte")
     options = parser.parse_intermixed_args(words)

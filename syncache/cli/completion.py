@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..tunables import KNOBS
 from . import COMMANDS
+from .show import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,8 @@ def positional(command: str) -> str:
     """Return the values of a command's first argument; none if it is a file."""
     if command == "sysctl":
         return " ".join(KNOBS)
+    if command == "show":
+        return " ".join(sorted({words[0] for words in SHOWN}))
     for action in actions(command):
         if not action.option_strings:
             return offered(action)

@@ -9,8 +9,11 @@ process answers.  Names and labels: docs/operations.md.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import re
 import signal
+import socket
 import threading
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +40,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TIMEOUT_SECONDS = 2.0  # of one process
 REQUEST_SECONDS = 10.0  # of one scrape
+CONNECTIONS_MAX = 32
 # What is a level and not a count.
 GAUGES = {
     "incomplete",
@@ -332,6 +336,7 @@ class Exporter(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = CONNECTIONS_MAX
 
     def __init__(
         self,
@@ -339,9 +344,9 @@ class Exporter(ThreadingHTTPServer):
         processes: Sequence[str | Here],
         fleet: Fleet | None = None,
     ) -> None:
-        import socket
-
         self.processes, self.fleet = processes, fleet
+        self._talks: dict[socket.socket, None] = {}  # the first one is the oldest
+        self._lock = threading.Lock()
         self.address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
         try:
             super().__init__(where, Scrape)
@@ -350,6 +355,23 @@ class Exporter(ThreadingHTTPServer):
             raise Failure(
                 f"cannot listen on {_host(where[0])}:{where[1]}: {why}"
             ) from None
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread; the scraper that has taken longest makes room."""
+        with self._lock:
+            oldest = next(iter(self._talks), None)
+            if oldest is not None and len(self._talks) >= CONNECTIONS_MAX:
+                del self._talks[oldest]
+                with contextlib.suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)  # its thread closes it
+            self._talks[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        with self._lock:
+            self._talks.pop(request, None)
+        super().shutdown_request(request)
 
     def handle_error(self, *_: object) -> None:
         """Say nothing of a scrape that fails: no thread or memory, nobody there."""
@@ -377,7 +399,7 @@ class Scrape(BaseHTTPRequestHandler):
         ]
         place = self.path.partition("?")[0]
         if place == "/metrics":
-            wanted = "application/openmetrics-text" in self.headers.get("Accept", "")
+            wanted = _accepts_openmetrics(self.headers.get("Accept", ""))
             text = exposition(processes, self.server.fleet, openmetrics=wanted)
             self._answer(200, text, OPENMETRICS_TYPE if wanted else CONTENT_TYPE)
         elif place in {"/health", "/healthz"}:
@@ -385,6 +407,10 @@ class Scrape(BaseHTTPRequestHandler):
             self._answer(200 if well else 503, "ok\n" if well else "no answer\n")
         else:
             self._answer(404, "there are /metrics and /health\n")
+
+    def do_HEAD(self) -> None:
+        """Answer as GET does, without the text: how balancers look at /health."""
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         """Say nothing: a scrape is no event."""
@@ -395,7 +421,17 @@ class Scrape(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+def _accepts_openmetrics(accept: str) -> bool:
+    """Return whether a field Accept names the format, and does not refuse it (q=0)."""
+    for part in accept.lower().split(","):
+        kind, *given = (word.replace(" ", "") for word in part.split(";"))
+        if kind == "application/openmetrics-text":
+            return not any(re.fullmatch(r"q=0(\.0*)?", word) for word in given)
+    return False
 
 
 def _answers(process: str | Here) -> bool:

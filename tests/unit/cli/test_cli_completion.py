@@ -58,6 +58,7 @@ def test_script_of_every_shell_names_every_command(shell, capsys):
         (["intercept", "--preset", "cbac-c"], {"cbac-classic"}),
         (["serve", "--sysctl", "net.inet.tcp.syncache.rexmtl"], {f"{LIMIT}="}),
         (["sysctl", "net.inet.tcp.syncache.rexmtl"], {LIMIT}),
+        (["show", "r"], {"running-config"}),
         (["key", "ro"], {"rotate"}),
         (["man", "inter"], {"intercept"}),
         (["shield", "lo"], {"lo"}),

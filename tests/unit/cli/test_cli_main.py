@@ -92,6 +92,13 @@ def test_value_that_cannot_be_one_is_refused(words, value, capsys):
     assert error.endswith(("expected one argument", "an argument holds a zero byte"))
 
 
+def test_word_that_argparse_quotes_is_harmless(capsys):
+    """A terminal obeys none of it."""
+    with pytest.raises(SystemExit):
+        main(["key", "show", "a", "b\n\x1b[31m"])
+    assert capsys.readouterr().err.endswith("arguments: b\\n\\x1b[31m\n")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_that_names_it(command):
     """Its parser can be made without any extra."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -297,6 +300,53 @@ def test_scrape_and_health_over_http(sockets):
             urllib.request.urlopen(f"{url}/health", timeout=60)
         assert 503 == error.value.code
         error.value.close()
+
+
+def ask(url, request):
+    """Send a request; return all of the answer."""
+    where = urllib.parse.urlsplit(url)
+    with socket.create_connection((where.hostname, where.port), 60) as client:
+        client.sendall(f"{request}\r\n\r\n".encode())
+        return client.makefile("rb").read().partition(b"\r\n\r\n")
+
+
+def test_head_is_get_without_the_text(sockets):
+    """As balancers look at /health."""
+    with exporting(sockets[:2]) as url:
+        head, _, text = ask(url, "HEAD /health HTTP/1.0")
+        assert b" 200 " in head.splitlines()[0]
+        assert b"Content-Length: 3" in head
+        assert b"" == text
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/plain;q=0.5, application/openmetrics-text;version=1.0.0;q=0.7", "app"),
+        ("application/openmetrics-text; q=0.0, */*", "text"),
+        ("*/*", "text"),
+    ],
+)
+def test_format_is_the_one_that_is_asked_for(sockets, accept, kind):
+    """What a scraper refuses it does not get."""
+    with exporting(sockets[:1]) as url:
+        head, _, _ = ask(url, f"GET /metrics HTTP/1.0\r\nAccept: {accept}")
+    assert f"Content-Type: {kind}".encode() in head
+
+
+def test_scrapers_that_never_end_make_room(sockets, monkeypatch):
+    """The one that has taken longest is ended."""
+    monkeypatch.setattr(metrics, "CONNECTIONS_MAX", 2)
+    with exporting(sockets[:1]) as url, contextlib.ExitStack() as stack:
+        where = urllib.parse.urlsplit(url)
+        slow = [
+            stack.enter_context(
+                socket.create_connection((where.hostname, where.port), 60)
+            )
+            for _ in range(4)
+        ]
+        assert ask(url, "GET /health HTTP/1.0")[2] == b"ok\n"
+        assert [b""] * 3 == [one.recv(1) for one in slow[:3]]
 
 
 def test_socket_whose_path_is_no_text_is_a_label(tmp_path):

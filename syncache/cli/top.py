@@ -82,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure("it needs a terminal; --once prints one picture without")
+    if os.environ.get("TERM") == "dumb":
+        raise Failure("TERM=dumb places no text; --once prints one picture without")
     try:
         from .top_app import Top
     except ImportError:

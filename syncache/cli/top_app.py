@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App, ComposeResult
+from textual.binding import Binding
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -50,6 +53,8 @@ class Top(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS = [  # noqa: RUF012 - as textual declares it
         ("q", "quit", "quit"),
+        # textual would have it copy, and no other `top` does.
+        Binding("ctrl+c", "quit", "quit", priority=True),
         ("right", "process(1)", "next process"),
         ("left", "process(-1)", "previous process"),
         ("s", "sort", "sort"),
@@ -72,8 +77,11 @@ class Top(App[None]):
         yield self._lines
 
     def on_mount(self) -> None:
-        """Begin to ask."""
+        """Begin to ask; at SIGTERM the terminal is left as it was found."""
         self.set_interval(self.every, self.ask)
+        with contextlib.suppress(RuntimeError, ValueError):  # not the main thread
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, self.exit)
 
     def on_resize(self) -> None:
         """Draw anew."""

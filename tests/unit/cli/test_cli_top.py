@@ -60,15 +60,22 @@ def test_mistake_is_one_line(words, error, process, capsys, monkeypatch):
     assert error in capsys.readouterr().err
 
 
-def test_missing_library_is_named(process, capsys, monkeypatch):
-    """With the words that install it."""
+@pytest.mark.parametrize(
+    ("term", "error"),
+    [("xterm", "pip install 'tcp-syncache[top]'"), ("dumb", "TERM=dumb places no")],
+)
+def test_terminal_or_library_that_is_not_enough_is_named(
+    term, error, process, capsys, monkeypatch
+):
+    """With the words that install it, or go without."""
+    monkeypatch.setenv("TERM", term)
     monkeypatch.setitem(sys.modules, "textual.app", None)
     monkeypatch.delitem(sys.modules, "syncache.cli.top_app", raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert 1 == main(["top", "--socket", process])
-    assert "pip install 'tcp-syncache[top]'" in capsys.readouterr().err
+    assert error in capsys.readouterr().err
 
 
 class Terminal:

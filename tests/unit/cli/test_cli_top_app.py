@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -47,6 +49,20 @@ async def until(pilot, condition):
             return
         await pilot.pause(0.01)
     raise AssertionError("it never came so")
+
+
+@pytest.mark.parametrize("how", ["ctrl+c", signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_it_as_q_does(how):
+    """The terminal is left as it was found."""
+
+    async def work(app, pilot):
+        if how == "ctrl+c":
+            await pilot.press(how)
+        else:
+            os.kill(os.getpid(), how)
+        await until(pilot, lambda: app._exit)
+
+    run(Given([seen("/run/a")]), work)
 
 
 def test_keys_choose_process_order_and_grouping():

@@ -206,10 +206,11 @@ class Sysctl(MutableMapping[str, "int | str"]):
                 continue
             where = f"{place}{number}: "
             name, value = assignment(text)
-            if value is None and name not in KNOBS and is_line_of_others(text):
-                unknown.append((where, name))
+            known = text.replace("\t", " ").partition(" ")[0].lstrip("-") in KNOBS
+            if value is None and not known and is_line_of_others(text):
+                unknown.append((where, text))
                 continue
-            if value is None or not name:
+            if value is None:
                 shown = text[:SHOWN_MAX]
                 raise ValueError(f"{where}{shown!r} is not of the form name=value")
             if name not in KNOBS:

@@ -14,7 +14,6 @@ BLANKS = " \t\r\n\v\f"  # isspace() of the C locale
 OURS = ("net.inet.tcp.syncache.", "net.inet.tcp.intercept.", "net.inet.inspect.")
 # What strtol() reads with base 0.
 NUMBER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII)
-OTHERS = re.compile(r"-?[A-Za-z][\w%-]*(?:[./][\w%-]+)+", re.ASCII)
 DIGITS_MAX = 64  # 2^64 has 22 in octal; more than this is refused unread
 
 
@@ -77,10 +76,9 @@ def is_ours(name: str) -> bool:
 
 
 def is_line_of_others(text: str) -> bool:
-    """True for a line without a value that other readers of such files may know.
+    """True for text without a value behind which sysctl(8) goes on, as we do.
 
-    A name alone, which has sysctl(8) print it, and a comment of Linux's.
+    Whatever it is: a name alone, a comment of Linux's, a merge's mark; but not one of
+    our names, which may be meant to have a value, and no bytes of a file of no text.
     """
-    if text.startswith(";"):
-        return True
-    return bool(OTHERS.fullmatch(text)) and not is_ours(text)
+    return text.isprintable() and not is_ours(text.lstrip("-"))

@@ -248,7 +248,7 @@ def test_load_reads_lines():
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("nonsense", ValueError),
+        (REXMTLIMIT, ValueError),
         (f"{REXMTLIMIT}=99", ValueError),
         (f"{REXMTLIMIT}=many", ValueError),
         (f"{REXMTLIMIT}=", ValueError),
@@ -408,12 +408,13 @@ def test_load_binary_file_raises_one_short_line(tmp_path):
 def test_load_goes_on_behind_lines_that_only_others_know():
     """A name without a value, and a comment of Linux's, are warnings; ours is not."""
     sysctl = Sysctl()
-    lines = ["; Linux", "kern.ostype", "-net.ipv4.x = 1", f"{COOKIES}=0"]
+    lines = ["; Linux", "kern.ostype", "-net.ipv4.x = 1", "=5", "a b", f"{COOKIES}=0"]
     with pytest.warns(UnknownTunable, match="line ignored") as caught:
         sysctl.load(lines)
-    assert (3, 0) == (len(caught), sysctl[COOKIES])
-    with pytest.raises(ValueError, match=r"line 1: .* not of the form name=value"):
-        sysctl.load([COOKIES])
+    assert (5, 0) == (len(caught), sysctl[COOKIES])
+    for line in (COOKIES, f"{COOKIES}\t1", "net.inet.inspect.x 1", "\xa0"):
+        with pytest.raises(ValueError, match=r"line 1: .* not of the form name=value"):
+            sysctl.load([line])
 
 
 def test_value_for_a_part_of_names_is_named_as_such():

@@ -155,8 +155,8 @@ route_send(struct link_route *route, struct syncache_ring *tx, uint64_t *sent,
             (*sent)++;
         }
     }
-    if (count == -EAGAIN)
-        return EAGAIN;
+    if (count == -EAGAIN || batch_is_gone(-count))
+        return -count;
     if (count < 0) {
         route->cut = 0;
         tx->next++;

@@ -34,7 +34,8 @@ int32_t batch_send(int fd, struct mmsghdr *message, uint32_t count);
  * Sends slots without link header from tx->next on, at most BATCH_MAX packets, and advances tx->next.
  *
  *   out      sent, refused   counts of slots, added to
- *   returns  0, or the errno of the last refusal: EAGAIN, the kernel takes no more now
+ *   returns  0, or the errno of the last refusal; the packet stays if the kernel takes no more now (EAGAIN), or the
+ *            interface is gone
  */
 int route_send(struct link_route *route, struct syncache_ring *tx, uint64_t *sent, uint64_t *refused);
 

@@ -266,8 +266,11 @@ link_xdp_send(struct link_xdp *link, struct syncache_ring *tx)
             route_send(&link->route, tx, &link->sent, &link->send_failed);
         if (error == EAGAIN)
             break;
-        if (batch_is_gone(error) && tx->next == before)
-            return -ENODEV;
+        if (batch_is_gone(error)) {
+            if (tx->next == before)
+                return -ENODEV;
+            break;
+        }
         if (!batch_is_of_one(error))
             link->send_error = error;
     }

@@ -13,17 +13,17 @@
 
 #include "../../csrc/link/batch.h"
 
-enum { FD4 = 104, FD6 = 106, LOG = 64, BIG_SLOT = 8192 };
+enum { FD4 = 104, FD6 = 106, LOG = 64, BIG_SLOT = 8192, TAKES_NONE = 9999 };
 
 /* What the kernel was given, and how much of the next calls it takes. */
 static struct {
     int fd;
-    size_t size;
+    size_t size, pieces;
     struct sockaddr_in6 to;
     uint32_t seq;
 } taken[LOG];
 static uint32_t taken_count;
-static int answers[8]; /* messages taken, or -errno */
+static int answers[8]; /* messages taken, TAKES_NONE, or -errno */
 static uint32_t answer;
 
 static struct test_ring ring;
@@ -39,6 +39,8 @@ sendmmsg(int fd, struct mmsghdr *message, unsigned count, int flags)
         errno = -result;
         return -1;
     }
+    if (result == TAKES_NONE)
+        return 0;
     if (result > (int)count)
         result = (int)count;
     for (int i = 0; i < result && taken_count < LOG; i++) {
@@ -50,6 +52,7 @@ sendmmsg(int fd, struct mmsghdr *message, unsigned count, int flags)
         for (size_t j = 0; j < head->msg_iovlen; j++)
             taken[taken_count].size += head->msg_iov[j].iov_len;
         memcpy(&taken[taken_count].to, head->msg_name, head->msg_namelen);
+        taken[taken_count].pieces = head->msg_iovlen;
         taken[taken_count++].seq = (uint32_t)seq[2] << 8 | seq[3];
     }
     return result;
@@ -87,6 +90,8 @@ test_packets_go_to_the_socket_of_their_family(void)
     const struct sockaddr_in *to4 = (const void *)&taken[0].to;
     EXPECT_EQ(AF_INET, to4->sin_family);
     EXPECT_BYTES(ipv4 + 16, (const uint8_t *)&to4->sin_addr, 4);
+    EXPECT_BYTES((const uint8_t[8]){0}, (const uint8_t *)to4->sin_zero, 8);
+    EXPECT_EQ(1, taken[0].pieces);
     EXPECT_EQ(FD6, taken[2].fd);
     EXPECT_EQ(AF_INET6, taken[2].to.sin6_family);
     EXPECT_EQ(9, taken[2].to.sin6_scope_id);
@@ -192,6 +197,50 @@ test_refusal_of_one_destination_is_not_of_the_link(void)
     EXPECT_TRUE(!batch_is_of_one(ENETDOWN));
 }
 
+static void
+test_packet_that_is_not_ready_is_refused(void)
+{
+    /* A super-segment needs a checksum that is left to us, and TCP or UDP; the
+     * packets in front of it go out. */
+    static const uint8_t gre[40] = {0x45, [9] = 47, [16] = 10, 0, 0, 2};
+    start();
+    ring_push(&ring, ipv4, sizeof ipv4);
+    ring_push(&ring, ipv4, sizeof ipv4)->gso_size = 1;
+    ring_push(&ring, gre, sizeof gre)->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+    ring_push(&ring, ipv4, sizeof ipv4);
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(1, taken_count);
+    EXPECT_EQ(EINVAL, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(EINVAL, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(3, ring.ring.next);
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(2, taken_count);
+    EXPECT_EQ(2, refused);
+}
+
+static void
+test_kernel_that_takes_none_is_asked_again_later(void)
+{
+    /* No packet is lost for it. */
+    start();
+    ring_push(&ring, ipv4, sizeof ipv4);
+    answers[0] = TAKES_NONE;
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(0, ring.ring.next);
+    EXPECT_EQ(0, refused);
+}
+
+static void
+test_packet_stays_when_the_interface_is_gone(void)
+{
+    start();
+    ring_push(&ring, ipv4, sizeof ipv4);
+    answers[0] = -ENODEV;
+    EXPECT_EQ(ENODEV, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(0, ring.ring.next);
+    EXPECT_EQ(0, refused);
+}
+
 static const struct test tests[] = {
     TEST(test_packets_go_to_the_socket_of_their_family),
     TEST(test_frame_with_a_link_header_ends_a_run),
@@ -199,6 +248,9 @@ static const struct test tests[] = {
     TEST(test_super_segment_goes_out_in_pieces),
     TEST(test_refusal_costs_the_whole_packet),
     TEST(test_refusal_of_one_destination_is_not_of_the_link),
+    TEST(test_packet_that_is_not_ready_is_refused),
+    TEST(test_kernel_that_takes_none_is_asked_again_later),
+    TEST(test_packet_stays_when_the_interface_is_gone),
 };
 
 int

@@ -1,6 +1,13 @@
-/* The reader of a ring buffer, on memory that nobody maps. */
+/* The reader of a ring buffer, on memory of the test's, and a file that is mapped
+ * as the kernel's is. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <errno.h>
 #include <linux/bpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../../csrc/link/link.h"
 #include "test.h"
@@ -92,8 +99,48 @@ static void
 test_descriptor_that_is_no_ring_is_refused(void)
 {
     struct link_bpf_ring none;
-    EXPECT_EQ(-EBADF, link_bpf_ring_open(-1, SIZE, &none));
+    EXPECT_EQ((uint32_t)-EBADF, (uint32_t)link_bpf_ring_open(-1, SIZE, &none));
+    EXPECT_TRUE(none.consumer == NULL);
     link_bpf_ring_close(&none);
+}
+
+static bool
+is_mapped(const void *at, size_t page)
+{
+    unsigned char there;
+    return mincore((void *)(uintptr_t)at, page, &there) == 0;
+}
+
+static void
+test_ring_is_mapped_as_the_kernel_lays_it_out(void)
+{
+    /* A page of ours, one of the kernel's, the ring twice; all until closed. */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint32_t size = 2 * (uint32_t)page;
+    int file = memfd_create("ring", 0);
+    uint64_t written = 8;
+    struct link_bpf_ring mapped;
+    EXPECT_EQ(0, ftruncate(file, (off_t)(2 * page + 2 * size)));
+    EXPECT_EQ(8, pwrite(file, &written, 8, (off_t)page));
+    EXPECT_EQ(1, pwrite(file, "a", 1, (off_t)(2 * page)));
+    EXPECT_EQ(1, pwrite(file, "z", 1, (off_t)(2 * page + 2 * size - 1)));
+    EXPECT_EQ(0, link_bpf_ring_open(file, size, &mapped));
+    EXPECT_EQ(size, mapped.size);
+    EXPECT_EQ(8, *mapped.producer);
+    EXPECT_EQ('a', mapped.data[0]);
+    EXPECT_EQ('z', mapped.data[2 * size - 1]);
+    *mapped.consumer = 16;
+    EXPECT_EQ(8, pread(file, &written, 8, 0));
+    EXPECT_EQ(16, written);
+
+    const struct link_bpf_ring was = mapped;
+    EXPECT_TRUE(is_mapped(was.data + 2 * size - page, page));
+    link_bpf_ring_close(&mapped);
+    EXPECT_TRUE(!is_mapped(was.consumer, page));
+    EXPECT_TRUE(!is_mapped(was.producer, page));
+    EXPECT_TRUE(!is_mapped(was.data + 2 * size - page, page));
+    EXPECT_TRUE(mapped.consumer == NULL && mapped.size == 0);
+    close(file);
 }
 
 static const struct test tests[] = {
@@ -102,6 +149,7 @@ static const struct test tests[] = {
     TEST(test_record_that_is_being_written_waits),
     TEST(test_discarded_and_large_records_are_passed_over),
     TEST(test_descriptor_that_is_no_ring_is_refused),
+    TEST(test_ring_is_mapped_as_the_kernel_lays_it_out),
 };
 
 int

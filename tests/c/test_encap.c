@@ -1,23 +1,8 @@
 /* Link headers and all that may lie between them and IP: nothing is read beyond
  * a frame. */
-#include "test.h"
+#include "encap_row.h"
 
-#include "../../csrc/link/encap.h"
-
-enum { FRAME_MAX = 128, ROUNDS = 300000 };
-
-/* Bytes in front of an IP packet of this version; `reason` if there is none. */
-struct row {
-    const char *name;
-    uint32_t linktype;
-    uint32_t size;
-    uint8_t head[64];
-    uint8_t version;
-    uint32_t reason;
-    uint32_t number;
-};
-
-#define MACS 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+enum { ROUNDS = 300000 };
 
 static const struct row rows[] = {
     {"BSD loopback", 0, 4, {2}, 4, 0, 0},
@@ -244,29 +229,8 @@ static const struct row rows[] = {
 static void
 test_each_way_to_ip_is_followed(void)
 {
-    /* And with a byte less of its headers it is cut. */
-    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
-        const struct row *row = &rows[i];
-        uint8_t frame[FRAME_MAX] = {0};
-        memcpy(frame, row->head, row->size);
-        frame[row->size] = (uint8_t)(row->version << 4);
-        test_row = row->name;
-        uint8_t *copy = test_heap_copy(frame, row->size + 20);
-        struct encap found =
-            encap_frame(row->linktype, copy, row->size + 20, false);
-        EXPECT_EQ(row->reason, found.reason);
-        EXPECT_EQ(row->number, found.number);
-        EXPECT_EQ(row->reason == ENCAP_NONE ? row->size : 0, found.offset);
-        free(copy);
-        if (row->reason != ENCAP_NONE)
-            continue;
-        for (uint32_t size = 0; size <= row->size; size++) {
-            copy = test_heap_copy(frame, size);
-            found = encap_frame(row->linktype, copy, size, false);
-            EXPECT_TRUE(found.reason != ENCAP_NONE);
-            free(copy);
-        }
-    }
+    for (size_t i = 0; i < TEST_COUNT(rows); i++)
+        expect_row(&rows[i]);
 }
 
 static void

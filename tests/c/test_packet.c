@@ -1,91 +1,37 @@
 /*
  * The AF_PACKET calls over a receive ring of blocks written by hand and a pair
- * of datagram sockets; a ring of frames: test_packet_frames.c.  The kernel's own ring: tests/netns/test_packet.py.
+ * of datagram sockets; a ring of frames: test_packet_frames.c, the queue beside:
+ * test_packet_queue.c.  The kernel's own ring: tests/netns/test_packet.py.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#undef _GNU_SOURCE /* its getsockname() takes a union of pointers */
+#define _DEFAULT_SOURCE
 
-#include "frames.h"
+#include "blocks.h"
 
-#include "../../csrc/link/split.h"
+/* What the kernel answers when asked why there is no frame. */
+static int pending_error, socket_answer, ifindex = 3;
 
-#include <errno.h>
-#include <linux/if_packet.h>
-#include <linux/virtio_net.h>
-#include <unistd.h>
-
-enum {
-    BLOCK_SIZE = 4096,
-    BLOCKS = 2,
-    MAC_AT = 96 /* from the frame's header to the frame */
-};
-
-/* C11 has no way to say that a byte array may hold the kernel's structures. */
-static union {
-    uint64_t alignment;
-    uint8_t bytes[BLOCK_SIZE * BLOCKS];
-} shared;
-
-static struct test_ring ring;
-static struct link_packet link_;
-static int peer;
-static uint32_t passed[RING_SLOTS];
-
-static void
-start(void)
+int
+getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 {
-    int fds[2];
-    frames_pair(fds);
-    ring_clear(&ring);
-    ring.ring.passed = passed;
-    memset(&shared, 0, sizeof shared);
-    link_ = (struct link_packet){.fd = fds[0],
-                                 .queue_fd = -1,
-                                 .route = {.fd4 = -1, .fd6 = -1},
-                                 .block_size = BLOCK_SIZE,
-                                 .blocks = BLOCKS,
-                                 .memory = shared.bytes};
-    peer = fds[1];
+    (void)fd;
+    EXPECT_TRUE(level == SOL_SOCKET && name == SO_ERROR);
+    EXPECT_EQ(sizeof pending_error, *size);
+    memcpy(value, &pending_error, sizeof pending_error);
+    errno = EIO;
+    return pending_error < 0 ? -1 : 0;
 }
 
-static void
-stop(void)
+int
+getsockname(int fd, struct sockaddr *address, socklen_t *size)
 {
-    close(link_.fd);
-    close(peer);
+    struct sockaddr_ll bound = {.sll_ifindex = ifindex};
+    (void)fd;
+    EXPECT_EQ(sizeof bound, *size);
+    memcpy(address, &bound, sizeof bound);
+    errno = ENOTSOCK;
+    return socket_answer;
 }
-
-static struct tpacket_block_desc *
-block(uint32_t i)
-{
-    return (void *)(shared.bytes + (size_t)i * BLOCK_SIZE);
-}
-
-/* Appends a frame to a block that is still the kernel's. */
-static struct tpacket3_hdr *
-fill(uint32_t i, const uint8_t *frame, uint32_t size)
-{
-    struct tpacket_hdr_v1 *head = &block(i)->hdr.bh1;
-    uint32_t step = (MAC_AT + size + 63) / 64 * 64;
-    if (head->num_pkts == 0)
-        head->offset_to_first_pkt = head->blk_len = 64;
-    struct tpacket3_hdr *header = (void *)((uint8_t *)block(i) + head->blk_len);
-    header->tp_next_offset = step;
-    header->tp_snaplen = header->tp_len = size;
-    header->tp_mac = MAC_AT;
-    memcpy((uint8_t *)header + MAC_AT, frame, size);
-    head->blk_len += step;
-    head->num_pkts++;
-    return header;
-}
-
-static void
-hand_over(uint32_t i)
-{
-    block(i)->hdr.bh1.block_status = TP_STATUS_USER;
-}
-
 static void
 test_receive_takes_frames_of_blocks_that_were_handed_over(void)
 {
@@ -192,37 +138,45 @@ test_receive_passes_over_what_does_not_fit_or_is_no_ip(void)
     stop();
 }
 
-/* A super-segment of three segments of 40 bytes, longer than a slot; its bytes. */
-static const uint8_t *
-long_frame(void)
+static void
+test_frame_that_fills_a_slot_with_its_tag_is_received(void)
 {
-    static uint8_t frame[FRAME_SIZE + 120];
+    uint8_t frame[RING_SLOT_SIZE - 4] = {0};
     memcpy(frame, frames_marked(0), FRAME_SIZE);
-    for (uint32_t i = 0; i < 120; i++)
-        frame[FRAME_SIZE + i] = (uint8_t)(i + 1);
-    return frame;
+    start();
+    fill(0, frame, sizeof frame)->tp_status = TP_STATUS_VLAN_VALID;
+    hand_over(0);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(sizeof frame - ETHERNET, ring.slot[0].size);
+    EXPECT_EQ(ETHERNET + 4, ring.slot[0].link_size);
+    stop();
 }
 
-/* Hands it over, cut off behind `kept` bytes, to a link with room beside. */
 static void
-deliver_long(uint32_t kept, uint32_t tap)
+test_receive_of_nothing_tells_why(void)
 {
-    static uint8_t beside[SPLIT_MARGIN + 1024];
-    struct virtio_net_hdr offloads = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                                      .gso_size = 40,
-                                      .csum_start = ETHERNET + 20,
-                                      .csum_offset = 16};
-    memset(beside, 0xee, sizeof beside);
+    /* An interface that is down for a while is still there. */
     start();
-    link_.tap = tap;
-    link_.split.memory = beside;
-    link_.split.memory_size = sizeof beside;
-    struct tpacket3_hdr *header = fill(0, long_frame(), kept);
-    header->tp_len = FRAME_SIZE + 120;
-    memcpy((uint8_t *)header + MAC_AT - sizeof offloads, &offloads,
-           sizeof offloads);
-    hand_over(0);
+    stop();
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    pending_error = ENETDOWN;
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    ifindex = 1;
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    ifindex = 0;
+    EXPECT_EQ((uint32_t)-ENODEV,
+              (uint32_t)link_packet_receive(&link_, &ring.ring));
+    ifindex = -1;
+    EXPECT_EQ((uint32_t)-ENODEV,
+              (uint32_t)link_packet_receive(&link_, &ring.ring));
+    socket_answer = -1;
+    EXPECT_EQ((uint32_t)-ENOTSOCK,
+              (uint32_t)link_packet_receive(&link_, &ring.ring));
+    pending_error = -1;
+    EXPECT_EQ((uint32_t)-EIO,
+              (uint32_t)link_packet_receive(&link_, &ring.ring));
+    pending_error = socket_answer = 0;
+    ifindex = 3;
 }
 
 static void
@@ -266,72 +220,17 @@ test_forwarder_drops_what_no_block_holds(void)
     stop();
 }
 
-/* Puts a frame into the queue of a socket beside, offloads in front. */
 static void
-queue(int to, const uint8_t *frame, uint32_t size)
+test_long_frame_needs_room_for_its_tag_beside(void)
 {
-    struct virtio_net_hdr offloads = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                                      .gso_size = 40,
-                                      .csum_start = ETHERNET + 20,
-                                      .csum_offset = 16};
-    uint8_t bytes[sizeof offloads + 1024];
-    memcpy(bytes, &offloads, sizeof offloads);
-    memcpy(bytes + sizeof offloads, frame, size);
-    EXPECT_EQ(sizeof offloads + size,
-              (size_t)write(to, bytes, sizeof offloads + size));
-}
-
-static void
-test_frame_longer_than_a_block_is_read_from_the_queue_beside(void)
-{
-    /* In its turn; frames whose place in the ring was lost are passed over. */
-    enum { SIZE = FRAME_SIZE + 120 };
-    uint8_t other[SIZE];
-    int fds[2];
-    frames_pair(fds);
-    deliver_long(SIZE - 70, 0);
-    fill(0, frames_marked(2), FRAME_SIZE);
-    link_.queue_fd = fds[0];
-    memcpy(other, long_frame(), SIZE);
-    other[3] ^= 8;
-    queue(fds[1], other, SIZE);
-    memcpy(other, long_frame(), SIZE);
-    other[FRAME_SIZE - 1] ^= 8;
-    queue(fds[1], other, SIZE);
-    queue(fds[1], long_frame(), SIZE - 1);
-    queue(fds[1], long_frame(), SIZE);
-    queue(fds[1], other, SIZE);
-    EXPECT_EQ(4, link_packet_receive(&link_, &ring.ring));
-    for (uint32_t i = 0; i < 3; i++)
-        EXPECT_BYTES(long_frame() + FRAME_SIZE + 40 * i,
-                     ring.memory + i * RING_SLOT_SIZE + FRAME_SIZE, 40);
-    EXPECT_BYTES(frames_marked(2), ring.memory + 3 * RING_SLOT_SIZE,
-                 FRAME_SIZE);
-    EXPECT_EQ(0, link_.too_large);
-    /* What is queued behind it is not its. */
-    EXPECT_EQ(sizeof(struct virtio_net_hdr) + SIZE,
-              (size_t)recv(fds[0], other, sizeof other, MSG_TRUNC));
-    EXPECT_EQ(-1, recv(fds[0], other, sizeof other, MSG_DONTWAIT));
-    stop();
-    close(fds[0]);
-    close(fds[1]);
-}
-
-static void
-test_frame_longer_than_a_block_that_no_queue_has_is_counted(void)
-{
-    int fds[2];
-    frames_pair(fds);
-    deliver_long(FRAME_SIZE + 40, 0);
-    link_.queue_fd = fds[0];
-    queue(fds[1], frames_marked(1), FRAME_SIZE);
-    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
-    EXPECT_EQ(1, link_.too_large);
-    EXPECT_EQ(-1, recv(fds[0], shared.bytes, 1, MSG_DONTWAIT));
-    stop();
-    close(fds[0]);
-    close(fds[1]);
+    /* To the byte. */
+    for (uint32_t less = 0; less < 2; less++) {
+        deliver_long(FRAME_SIZE + 120, 0);
+        link_.split.memory_size = FRAME_SIZE + 120 + 4 - less;
+        EXPECT_EQ(less ? 0 : 3, link_packet_receive(&link_, &ring.ring));
+        EXPECT_EQ(less, link_.too_large);
+        stop();
+    }
 }
 
 static void
@@ -355,11 +254,12 @@ static const struct test tests[] = {
     TEST(test_block_holds_a_super_segment_longer_than_a_slot),
     TEST(test_tap_takes_the_headers_of_what_no_block_holds),
     TEST(test_forwarder_drops_what_no_block_holds),
-    TEST(test_frame_longer_than_a_block_is_read_from_the_queue_beside),
-    TEST(test_frame_longer_than_a_block_that_no_queue_has_is_counted),
     TEST(test_receive_puts_the_outer_tag_back),
     TEST(test_receive_takes_the_kernels_offloads),
     TEST(test_receive_passes_over_what_does_not_fit_or_is_no_ip),
+    TEST(test_frame_that_fills_a_slot_with_its_tag_is_received),
+    TEST(test_receive_of_nothing_tells_why),
+    TEST(test_long_frame_needs_room_for_its_tag_beside),
     TEST(test_forwarder_receives_frames_without_ip_as_all_header),
 };
 

@@ -12,10 +12,32 @@
 #include <linux/virtio_net.h>
 #include <unistd.h>
 
+#include "../../csrc/link/batch.h"
+
 static struct test_ring ring;
 static struct link_packet link_;
 static int peer;
 static uint32_t passed[RING_SLOTS];
+
+/* The kernel: what it takes of the next calls, frames or -errno; 0: all. */
+static int answers[2 * BATCH_MAX];
+static uint32_t answer;
+
+int
+sendmmsg(int fd, struct mmsghdr *message, unsigned count, int flags)
+{
+    int most = answer < TEST_COUNT(answers) ? answers[answer++] : 0;
+    unsigned sent = 0;
+    EXPECT_TRUE(flags & MSG_DONTWAIT);
+    if (most < 0) {
+        errno = -most;
+        return -1;
+    }
+    for (; sent < count && (most == 0 || sent < (unsigned)most); sent++)
+        if (sendmsg(fd, &message[sent].msg_hdr, flags) < 0)
+            return sent > 0 ? (int)sent : -1;
+    return (int)sent;
+}
 
 static void
 start(void)
@@ -24,6 +46,8 @@ start(void)
     frames_pair(fds);
     ring_clear(&ring);
     ring.ring.passed = passed;
+    memset(answers, 0, sizeof answers);
+    answer = 0;
     link_ = (struct link_packet){
         .fd = fds[0], .queue_fd = -1, .route = {.fd4 = -1, .fd6 = -1}};
     peer = fds[1];
@@ -174,6 +198,102 @@ test_forward_sends_the_passed_frames_in_order(void)
     stop();
 }
 
+static void
+test_error_of_the_link_is_kept_and_of_one_destination_is_not(void)
+{
+    start();
+    push(1, UINT16_MAX);
+    push(2, UINT16_MAX);
+    answers[0] = -EHOSTUNREACH;
+    EXPECT_EQ(2, link_packet_send(&link_, &ring.ring));
+    EXPECT_EQ(0, link_.send_error);
+    EXPECT_EQ(1, link_.send_failed);
+    push(3, UINT16_MAX);
+    answers[answer] = -ENOBUFS;
+    EXPECT_EQ(1, link_packet_send(&link_, &ring.ring));
+    EXPECT_EQ(ENOBUFS, link_.send_error);
+    stop();
+}
+
+static void
+test_forward_goes_on_behind_what_the_kernel_took(void)
+{
+    /* In order, none twice. */
+    const struct virtio_net_hdr none = {0};
+    start();
+    for (uint8_t i = 0; i < 4; i++) {
+        push(i, 0);
+        passed[i] = i;
+    }
+    ring.ring.passed_count = 4;
+    answers[0] = 1;
+    answers[1] = 2;
+    EXPECT_EQ(4, link_packet_forward(&link_, &ring.ring));
+    for (uint8_t i = 0; i < 4; i++)
+        expect_sent(&none, frames_marked(i));
+    EXPECT_EQ(4, link_.sent);
+    EXPECT_EQ(0, link_.send_failed);
+    EXPECT_EQ(-1, recv(peer, ring.memory, 1, MSG_DONTWAIT));
+    stop();
+}
+
+static void
+test_forward_passes_over_a_refused_frame(void)
+{
+    const struct virtio_net_hdr none = {0};
+    start();
+    for (uint8_t i = 0; i < 3; i++) {
+        push(i, 0);
+        passed[i] = i;
+    }
+    ring.ring.passed_count = 3;
+    answers[0] = 1;
+    answers[1] = -EMSGSIZE;
+    EXPECT_EQ(2, link_packet_forward(&link_, &ring.ring));
+    expect_sent(&none, frames_marked(0));
+    expect_sent(&none, frames_marked(2));
+    EXPECT_EQ(1, link_.send_failed);
+    EXPECT_EQ(0, link_.send_error);
+    answer = 0;
+    answers[0] = 2;
+    EXPECT_EQ(2, link_packet_forward(&link_, &ring.ring));
+    EXPECT_EQ(EMSGSIZE, link_.send_error);
+    stop();
+}
+
+static void
+test_forward_of_more_than_one_batch_sends_all(void)
+{
+    /* Also if the first of them is refused as a whole. */
+    enum { COUNT = BATCH_MAX + 1 };
+    static uint8_t memory[COUNT * RING_SLOT_SIZE];
+    static struct syncache_slot slots[COUNT];
+    static uint32_t all[COUNT];
+    const struct virtio_net_hdr none = {0};
+    start();
+    struct syncache_ring many = {.memory = memory,
+                                 .slot = slots,
+                                 .slots = COUNT,
+                                 .slot_size = RING_SLOT_SIZE,
+                                 .count = COUNT,
+                                 .passed = all,
+                                 .passed_count = COUNT};
+    for (uint32_t i = 0; i < COUNT; i++) {
+        memcpy(memory + i * RING_SLOT_SIZE, frames_marked((uint8_t)i),
+               FRAME_SIZE);
+        slots[i] = (struct syncache_slot){.link_size = ETHERNET,
+                                          .size = FRAME_SIZE - ETHERNET,
+                                          .checksum = SYNCACHE_CHECKSUM_VALID};
+        all[i] = i;
+        answers[i] = i < BATCH_MAX ? -EMSGSIZE : 0;
+    }
+    EXPECT_EQ(1, link_packet_forward(&link_, &many));
+    expect_sent(&none, frames_marked(BATCH_MAX));
+    EXPECT_EQ(BATCH_MAX, link_.send_failed);
+    EXPECT_EQ(1, link_.sent);
+    stop();
+}
+
 static const struct test tests[] = {
     TEST(test_send_turns_a_reply_round_and_nothing_else),
     TEST(test_send_describes_what_is_left_to_the_kernel),
@@ -181,6 +301,10 @@ static const struct test tests[] = {
     TEST(test_send_waits_while_the_kernel_takes_no_more),
     TEST(test_send_to_a_device_that_is_gone_says_so),
     TEST(test_forward_sends_the_passed_frames_in_order),
+    TEST(test_error_of_the_link_is_kept_and_of_one_destination_is_not),
+    TEST(test_forward_goes_on_behind_what_the_kernel_took),
+    TEST(test_forward_passes_over_a_refused_frame),
+    TEST(test_forward_of_more_than_one_batch_sends_all),
 };
 
 int

@@ -166,9 +166,11 @@ test_send_of_a_finished_packet_has_an_empty_header(void)
     struct syncache_slot *slot = ring_push(&ring, ipv4_gre, 60);
     slot->link_size = 4;
     slot->size = 56;
-    EXPECT_EQ(1, link_tun_send(&tun, &ring.ring));
+    ring_push(&ring, ipv6_tcp, 60);
+    EXPECT_EQ(2, link_tun_send(&tun, &ring.ring));
     expect_sent(&header, ipv4_gre + 4, 56);
-    EXPECT_EQ(1, tun.sent);
+    expect_sent(&header, ipv6_tcp, 60);
+    EXPECT_EQ(2, tun.sent);
     stop();
 }
 
@@ -275,6 +277,18 @@ test_send_to_a_full_device_keeps_the_rest(void)
     stop();
 }
 
+static void
+test_send_of_nothing_is_no_error(void)
+{
+    /* Whatever errno was left behind. */
+    start(false);
+    ring_push(&ring, ipv4_tcp, 0);
+    errno = EAGAIN;
+    EXPECT_EQ(1, link_tun_send(&tun, &ring.ring));
+    EXPECT_EQ(0, tun.send_error);
+    stop();
+}
+
 static const struct test tests[] = {
     TEST(test_receive_appends_until_the_device_is_empty),
     TEST(test_receive_into_a_full_ring_leaves_packets_with_the_kernel),
@@ -286,6 +300,7 @@ static const struct test tests[] = {
     TEST(test_send_of_a_super_segment_says_how_to_cut_it),
     TEST(test_send_passes_over_what_cannot_be_sent),
     TEST(test_send_to_a_full_device_keeps_the_rest),
+    TEST(test_send_of_nothing_is_no_error),
 };
 
 int

@@ -1,0 +1,55 @@
+/* Rows of headers in front of an IP packet: for the units of link headers. */
+#ifndef SYNCACHE_TEST_ENCAP_ROW_H
+#define SYNCACHE_TEST_ENCAP_ROW_H
+
+#include "test.h"
+
+#include "../../csrc/link/encap.h"
+
+enum { FRAME_MAX = 128 };
+
+/* Bytes in front of an IP packet of this version; `reason` if there is none. */
+struct row {
+    const char *name;
+    uint32_t linktype;
+    uint32_t size;
+    uint8_t head[64];
+    uint8_t version;
+    uint32_t reason;
+    uint32_t number;
+};
+
+#define MACS 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+
+/* Follows a row to its packet; with a byte less of its headers it is cut. */
+static inline void
+expect_row(const struct row *row)
+{
+    uint8_t frame[FRAME_MAX] = {0};
+    memcpy(frame, row->head, row->size);
+    frame[row->size] = (uint8_t)(row->version << 4);
+    test_row = row->name;
+    uint8_t *copy = test_heap_copy(frame, row->size + 20);
+    struct encap found =
+        encap_frame(row->linktype, copy, row->size + 20, false);
+    EXPECT_EQ(row->reason, found.reason);
+    EXPECT_EQ(row->number, found.number);
+    EXPECT_EQ(row->reason == ENCAP_NONE ? row->size : 0, found.offset);
+    free(copy);
+    if (row->reason != ENCAP_NONE)
+        return;
+    for (uint32_t size = 0; size <= row->size; size++) {
+        copy = test_heap_copy(frame, size);
+        found = encap_frame(row->linktype, copy, size, false);
+        EXPECT_TRUE(found.reason != ENCAP_NONE);
+        EXPECT_TRUE(found.reason != ENCAP_CUT || found.number == 0);
+        free(copy);
+    }
+    copy = test_heap_copy(frame, row->size + 1);
+    found = encap_frame(row->linktype, copy, row->size + 1, false);
+    EXPECT_EQ(ENCAP_NONE, found.reason);
+    EXPECT_EQ(row->size, found.offset);
+    free(copy);
+}
+
+#endif

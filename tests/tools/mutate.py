@@ -21,6 +21,7 @@ self-check and declarations without a value are not mutated, since no test can t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import re
@@ -35,6 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mutant_package import TESTS, Package
+from mutant_reach import Reach
 from seeded_faults import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +49,7 @@ DIFFERENTIAL = sorted((ROOT / "tests" / "differential").glob("*.c"))
 EQUIVALENT = ROOT / "tests" / "tools" / "mutants_equivalent.txt"
 VECTORS = ROOT / "tests" / "vectors"
 FLAGS = ["-std=c11", "-O1", "-w", "-DSYNCACHE_SELFCHECK", f'-DTEST_VECTORS="{VECTORS}"']
+COUNTED = ("--coverage", "-O0")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 STEPS = "200000"
 SECONDS = 20
@@ -202,6 +205,19 @@ class Bench:
         if not made:
             sys.exit("mutate: the unchanged sources do not compile")
         self.package = Package(build / "package")
+        self.reach = Reach()
+
+    def learn(self, room: str) -> None:
+        """See which programs run which lines of a room; without gcov, guess."""
+        where = self.build / "counted"
+        where.mkdir()
+        own = {p: where / o.name for p, o in self.objects.items() if p.parent.name == room}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            made = all(pool.map(lambda job: self.compile(*job, *COUNTED), own.items()))
+        if made and self.link(self.objects | own, where, "--coverage"):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                programs = list(self.programs(next(iter(own))))
+                self.reach.measure(where, own.values(), programs)
 
     def compile(
         self, source: Path, target: Path, *more: str, room: Path | None = None
@@ -224,7 +240,7 @@ class Bench:
         files = DIFFERENTIAL if test in DIFFERENTIAL else [test]
         places = ("-iquote", str(CORE), "-iquote", str(ROOT / "tests" / "c"))
         library = (f"-L{self.build}", "-lsyncache")
-        words = (self.cc, *FLAGS, *places, *files, *library)
+        words = (self.cc, *FLAGS, "-O0", *places, *files, *library)
         return run(*words, "-o", self.program(test))
 
     def programs(self, changed: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -246,8 +262,12 @@ class Bench:
         for unit in units[likely:]:
             yield self.program(unit), []
 
-    def survives(self, texts: dict[Path, str]) -> bool:
+    def survives(
+        self, texts: dict[Path, str], line: int | None = None, python: bool = True
+    ) -> bool:
         """Return whether no test notices that these files have these texts.
+
+        `line` is the only one that differs; `python` is whether to ask its tests, too.
 
         A mutant that the plain tests leave alive is run again with the changed files
         under the sanitizers, as `make test` has them.
@@ -259,17 +279,21 @@ class Bench:
                     text.replace('#include "../', f'#include "{CSRC}/')
                 )
             return (
-                self.passes(texts, Path(where), ())
-                and (not texts or self.passes(texts, Path(where), SANITIZERS))
+                self.passes(texts, Path(where), (), line)
+                and (not texts or self.passes(texts, Path(where), SANITIZERS, line))
                 and all(
                     self.package.passes(path, Path(where))
                     for path in texts
-                    if path.parent.name in TESTS
+                    if python and path.parent.name in TESTS
                 )
             )
 
     def passes(
-        self, paths: Iterable[Path], where: Path, sanitizers: tuple[str, ...]
+        self,
+        paths: Iterable[Path],
+        where: Path,
+        sanitizers: tuple[str, ...],
+        line: int | None,
     ) -> bool:
         """Compile the changed files in `where`; return whether all tests pass."""
         objects = dict(self.objects)
@@ -284,9 +308,12 @@ class Bench:
         loaded = {"LD_LIBRARY_PATH": str(where)}
         if sanitizers:  # its runtime has to come before all else
             loaded["LD_PRELOAD"] = self.runtime()
+        changed = next(iter(paths), CORE / "input.c")
+        asked = None if line is None else self.reach.of(changed.name, line)
         return all(
             run(program, *arguments, seconds=SECONDS, loaded=loaded)
-            for program, arguments in self.programs(next(iter(paths), CORE / "input.c"))
+            for program, arguments in self.programs(changed)
+            if asked is None or program in asked
         )
 
     def runtime(self) -> str:
@@ -315,7 +342,9 @@ def equivalents() -> set[str]:
     return {line for line in lines if line and not line.startswith(("#", " "))}
 
 
-def judge(bench: Bench, sample: list[Mutant], minutes: float) -> Counter[str]:
+def judge(
+    bench: Bench, sample: list[Mutant], minutes: float, python: bool
+) -> Counter[str]:
     """Print the survivors as they are found; return how many had which fate.
 
     Mutants whose turn does not come in time have none.
@@ -327,7 +356,7 @@ def judge(bench: Bench, sample: list[Mutant], minutes: float) -> Counter[str]:
     def one(mutant: Mutant) -> None:
         if time.monotonic() >= end:
             return
-        if not bench.survives(mutant.files()):
+        if not bench.survives(mutant.files(), mutant.line, python):
             fates["killed"] += 1
         elif mutant.key in known:
             fates["equivalent"] += 1
@@ -361,6 +390,7 @@ def main() -> int:
     parser.add_argument("--room", choices=ROOMS, default="core", help="a part of csrc")
     parser.add_argument("--file", metavar="STEM", help="only csrc/ROOM/STEM.c")
     parser.add_argument("--minutes", type=float, default=60, help="then it ends")
+    parser.add_argument("--c", action="store_true", help="ask no Python test")
     parser.add_argument("--list", action="store_true", help="print, run nothing")
     parser.add_argument(
         "--faults", action="store_true", help="put in those of seeded_faults.py instead"
@@ -376,12 +406,13 @@ def main() -> int:
         bench = Bench(Path(build))
         if not bench.survives({}):
             sys.exit("mutate: the tests fail on the unchanged core")
-        if options.room in TESTS:
+        bench.learn(options.room)
+        if options.room in TESTS and not options.c:
             bench.package.compile()
             untouched = next(iter(sorted((CSRC / options.room).glob("*.c"))))
             if not bench.survives({untouched: untouched.read_text()}):
                 sys.exit("mutate: the tests fail on the unchanged sources")
-        fates = judge(bench, sample, options.minutes)
+        fates = judge(bench, sample, options.minutes, not options.c)
     rate = fates["killed"] / max(1, fates["killed"] + fates["survived"])
     print(
         f"{options.file or options.room}: {fates.total()} of {len(sample)} mutants, "

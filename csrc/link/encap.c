@@ -82,7 +82,7 @@ static const struct linktype linktypes[] = {
     {104, 4, 2, FIRST_TYPE},                /* Cisco HDLC */
     {108, 4, 0, FIRST_IP},                  /* OpenBSD loopback */
     {109, 12, 0, FIRST_IP},                 /* OpenBSD encapsulated IP */
-    {117, 0, 0, FIRST_PFLOG},               /* OpenBSD's and FreeBSD's pf log */
+    {117, 1, 0, FIRST_PFLOG},               /* OpenBSD's and FreeBSD's pf log */
     {122, 16, 0, FIRST_LLC},                /* IP over Fibre Channel */
     {123, 4, 0, FIRST_LLC},                 /* SunATM */
     {138, 18, 16, FIRST_TYPE},              /* IP over IEEE 1394 */
@@ -405,8 +405,6 @@ encap_cooked(const uint8_t *frame, uint32_t size, const struct linktype *link)
 static struct encap
 encap_pflog(const uint8_t *frame, uint32_t size)
 {
-    if (size < 1)
-        return nothing(ENCAP_CUT, 0);
     return encap_ip(frame, size, (frame[0] + 3u) & ~3u);
 }
 

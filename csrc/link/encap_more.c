@@ -100,15 +100,17 @@ more_radiotap(const uint8_t *frame, uint32_t size)
     return more_wlan(frame, size, header, padded, WLAN_RADIOTAP);
 }
 
-/* Both kinds of header occur under both numbers; they begin with a constant. */
+/*
+ * Both kinds of header occur under both numbers.  The length of AVS is in network
+ * order, that of Prism in the host's: of the two readings one is too long.
+ */
 static struct encap
 more_prism(const uint8_t *frame, uint32_t size, uint32_t linktype)
 {
     if (size < 8)
         return nothing(ENCAP_CUT, 0);
-    bool avs = be16(frame) == 0x8021 && frame[2] == 0x10;
-    uint32_t header = avs ? be16(frame + 6) : le32(frame + 4);
-    if (!avs && header > 4096) /* its numbers are the host's */
+    uint32_t header = le32(frame + 4);
+    if (header > 4096)
         header = be16(frame + 6);
     return more_wlan(frame, size, header, false, linktype);
 }

@@ -61,8 +61,7 @@ tunnel_gre(struct inner *inner)
 {
     const uint8_t *gre = inner->data;
 
-    inner->at = UINT32_MAX;
-    inner->type = 0;
+    inner->at = UINT32_MAX; /* behind the end: it is cut */
     if (inner->size < 4)
         return TUNNEL_GRE;
     uint32_t flags = u16(gre), at = 4;

@@ -6,7 +6,7 @@
 
 #include "../../csrc/link/encap.h"
 
-enum { FRAME_MAX = 128 };
+enum { FRAME_MAX = 128, FRAME_RELAY = 107, FRAME_RELAY_DIRECTION = 206 };
 
 /* Bytes in front of an IP packet of this version; `reason` if there is none. */
 struct row {
@@ -43,10 +43,17 @@ expect_row(const struct row *row)
         found = encap_frame(row->linktype, copy, size, false);
         EXPECT_TRUE(found.reason != ENCAP_NONE);
         EXPECT_TRUE(found.reason != ENCAP_CUT || found.number == 0);
+        /* What a label stands for, or a cooked type, is seen by the packet. */
+        EXPECT_TRUE(size < row->size || found.reason == ENCAP_CUT ||
+                    found.reason == ENCAP_MPLS || row->linktype == 113);
         free(copy);
     }
-    copy = test_heap_copy(frame, row->size + 1);
-    found = encap_frame(row->linktype, copy, row->size + 1, false);
+    uint32_t least = row->size + (row->linktype == FRAME_RELAY ||
+                                          row->linktype == FRAME_RELAY_DIRECTION
+                                      ? 2
+                                      : 1);
+    copy = test_heap_copy(frame, least);
+    found = encap_frame(row->linktype, copy, least, false);
     EXPECT_EQ(ENCAP_NONE, found.reason);
     EXPECT_EQ(row->size, found.offset);
     free(copy);

@@ -449,6 +449,22 @@ test_padding_behind_a_tunnel_is_none_of_the_packet_in_it(void)
     EXPECT_EQ(0xee, rx.memory[IP_SIZE - 1]);
 }
 
+static void
+test_tunnel_without_ip_in_it_is_skipped(void)
+{
+    /* ARP in GRE. */
+    static const uint8_t head[24] = {0x45, [3] = 64, [8] = 64, 47, [22] = 8, 6};
+    start(false);
+    capture.tunnels = 1;
+    classic(0xa1b2c3d4, 101);
+    record(1, 0, sizeof head + IP_SIZE, sizeof head + IP_SIZE);
+    frame(head, sizeof head);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(0, rx.ring.count);
+    EXPECT_EQ(1, capture.skipped);
+    EXPECT_EQ(ENCAP_ETHERTYPE, capture.passed[0].reason);
+}
+
 static const struct test tests[] = {
     TEST(test_classic_in_both_byte_orders_and_resolutions),
     TEST(test_link_headers_are_taken_off),
@@ -468,6 +484,7 @@ static const struct test tests[] = {
     TEST(test_lengths_of_an_old_file_may_be_exchanged),
     TEST(test_any_bytes_are_safe),
     TEST(test_padding_behind_a_tunnel_is_none_of_the_packet_in_it),
+    TEST(test_tunnel_without_ip_in_it_is_skipped),
 };
 
 int

@@ -127,12 +127,86 @@ test_numbers_of_aix_are_link_types_in_files_of_others(void)
     }
 }
 
+/* Bytes of a record's head that are found where it has 24, of which the last 8 in
+ * front of the second look like the begin of one of 16. */
+static uint32_t
+guessed(uint32_t seconds, uint32_t fraction, uint32_t captured, uint32_t wire)
+{
+    start(false);
+    classic(0xa1b2c3d4, 101);
+    record(1000000, 250000, IP_SIZE, IP_SIZE);
+    put(0, 8);
+    frame(NULL, 0);
+    file_size -= 8;
+    put(seconds, 4);
+    put(fraction, 4);
+    record(captured, wire, IP_SIZE, IP_SIZE);
+    put(0, 8);
+    frame(NULL, 0);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    return capture.record_head;
+}
+
+static void
+test_second_record_is_looked_for_where_the_first_could_end(void)
+{
+    /* What an odd writer may have put there: a frame cut to nothing has a
+     * fraction of a second and a length; any other frame has lengths in order,
+     * and a time within a day. */
+    enum { NEVER = 2000000, DAY = 86400, LONG = 262144 };
+    EXPECT_EQ(16, guessed(1000000, 999999, 0, 76));
+    EXPECT_EQ(24, guessed(1000000, 1000000, 0, 76));
+    EXPECT_EQ(24, guessed(1000000, 5, 0, 0));
+    EXPECT_EQ(16, guessed(1000000, 5, 0, LONG));
+    EXPECT_EQ(24, guessed(1000000, 5, 0, LONG + 1));
+    EXPECT_EQ(16, guessed(1000000, NEVER, LONG, LONG));
+    EXPECT_EQ(24, guessed(1000000, NEVER, LONG + 1, LONG + 1));
+    EXPECT_EQ(24, guessed(1000000, NEVER, 77, 76));
+    EXPECT_EQ(16, guessed(1000000 + DAY - 1, NEVER, 76, 76));
+    EXPECT_EQ(24, guessed(1000000 + DAY, NEVER, 76, 76));
+    EXPECT_EQ(16, guessed(1000000 - DAY, NEVER, 76, 76));
+    EXPECT_EQ(24, guessed(1000000 - DAY - 1, NEVER, 76, 76));
+}
+
+static void
+test_files_of_unknown_versions_are_counted(void)
+{
+    for (uint8_t major = 1; major <= 3; major++) {
+        start(false);
+        classic(0xa1b2c3d4, 101);
+        file[4] = major;
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(major != 2, capture.odd_versions);
+    }
+}
+
+static void
+test_capture_behind_another_begins_a_day_later(void)
+{
+    /* An hour back, to the second. */
+    for (uint32_t more = 0; more < 2; more++) {
+        start(false);
+        classic(0xa1b2c3d4, 101);
+        record(10000, 0, IP_SIZE, IP_SIZE);
+        frame(NULL, 0);
+        record(6401 - more, 0, IP_SIZE, IP_SIZE);
+        frame(NULL, 0);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(2, rx.ring.count);
+        EXPECT_EQ(more ? 86400000 : 0, capture.gap_ms);
+        EXPECT_EQ(more ? 96400000 : 10000000, rx.slot[1].handle);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_longer_record_heads_are_seen_by_the_second_record),
     TEST(test_records_of_the_usual_form_are_not_taken_for_others),
     TEST(test_impossible_fraction_or_empty_frame_is_no_other_form),
     TEST(test_files_of_aix_have_nanoseconds_and_interface_types),
     TEST(test_numbers_of_aix_are_link_types_in_files_of_others),
+    TEST(test_second_record_is_looked_for_where_the_first_could_end),
+    TEST(test_files_of_unknown_versions_are_counted),
+    TEST(test_capture_behind_another_begins_a_day_later),
 };
 
 int

@@ -233,6 +233,24 @@ test_ng_simple_block_without_a_byte_is_a_record(void)
     EXPECT_EQ(1, rx.ring.count);
 }
 
+static void
+test_ng_simple_block_that_is_longer_than_its_bytes_is_damage(void)
+{
+    for (uint32_t more = 0; more < 2; more++) {
+        start(false);
+        section();
+        interface(101, 6, 0);
+        put(3, 4);
+        put(16 + IP_SIZE, 4);
+        put(IP_SIZE + more, 4);
+        frame(NULL, 0);
+        put(16 + IP_SIZE, 4);
+        EXPECT_EQ(more ? LINK_CAPTURE_CONTRADICTION : LINK_CAPTURE_MORE,
+                  parse());
+        EXPECT_EQ(1 - more, rx.ring.count);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
     TEST(test_sections_of_unknown_versions_are_counted),
@@ -246,6 +264,7 @@ static const struct test tests[] = {
     TEST(test_ng_interface_beyond_the_table_is_no_damage),
     TEST(test_ng_offset_of_times_has_a_sign_in_both_byte_orders),
     TEST(test_ng_simple_block_without_a_byte_is_a_record),
+    TEST(test_ng_simple_block_that_is_longer_than_its_bytes_is_damage),
 };
 
 int

@@ -349,6 +349,9 @@ test_exported_connections_catch_up_with_the_maps(void)
     }
     splices[0].tuple.lport++;
     EXPECT_EQ(0, link_carried_catch_up(&maps, splices, 1));
+    splices[2].seq[FLOW_CLIENT] = 1; /* behind the last one */
+    EXPECT_EQ(0, link_carried_catch_up(&maps, splices + 1, 1));
+    EXPECT_EQ(1, splices[2].seq[FLOW_CLIENT]);
 }
 
 static const struct test tests[] = {

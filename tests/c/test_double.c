@@ -151,6 +151,46 @@ test_a_datagram_without_identification_is_one_where_doubles_go(void)
     }
 }
 
+static void
+test_a_double_may_have_the_earlier_time(void)
+{
+    /* As clocks of two machines have it; just as near. */
+    static struct packet packet;
+    packet_tcp(&packet, 4, 0x18, NULL, 0, 33);
+    for (uint32_t more = 0; more < 2; more++) {
+        memset(&capture, 0, sizeof capture);
+        EXPECT_TRUE(!again(&packet, 5000));
+        EXPECT_EQ(1 - more,
+                  again(&packet, 5000 - LINK_CAPTURE_DOUBLE_MS - more));
+    }
+}
+
+static void
+test_a_packet_without_transport_is_no_double(void)
+{
+    /* One that is a fragment, say. */
+    static struct packet packet;
+    memset(&capture, 0, sizeof capture);
+    packet_tcp(&packet, 4, 0x18, NULL, 0, 33);
+    packet.bytes[7] = 8;
+    EXPECT_TRUE(!again(&packet, 1000));
+    EXPECT_TRUE(!again(&packet, 1000));
+}
+
+static void
+test_each_byte_of_data_tells_two_apart(void)
+{
+    static struct packet packet;
+    for (size_t i = 0; i < TEST_COUNT(families); i++)
+        for (size_t last = 1; last <= 33; last++) {
+            memset(&capture, 0, sizeof capture);
+            packet_tcp(&packet, families[i], 0x18, NULL, 0, 33);
+            EXPECT_TRUE(!again(&packet, 1000));
+            packet.bytes[packet.size - last] ^= 0x40;
+            EXPECT_TRUE(!again(&packet, 1000));
+        }
+}
+
 static const struct test tests[] = {
     TEST(test_oldest_packets_give_room_to_new_ones),
     TEST(test_a_segment_that_comes_again_at_once_is_a_double),
@@ -158,6 +198,9 @@ static const struct test tests[] = {
     TEST(test_bytes_that_pad_a_frame_do_not_tell_two_apart),
     TEST(test_an_ack_that_may_have_been_sent_twice_is_none),
     TEST(test_a_datagram_without_identification_is_one_where_doubles_go),
+    TEST(test_a_double_may_have_the_earlier_time),
+    TEST(test_a_packet_without_transport_is_no_double),
+    TEST(test_each_byte_of_data_tells_two_apart),
 };
 
 int

@@ -196,6 +196,13 @@ static const struct row rows[] = {
      0},
     {"cooked, tag for type", 113, 18, {[14] = 0, 5, 8, 0}, 4, 0, 0},
     {"cooked, LLC", 113, 24, {[15] = 4, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, 4, 0, 0},
+    {"cooked, a tag that looks like a type",
+     113,
+     18,
+     {[14] = 0x81, 0, 8, 0},
+     4,
+     ENCAP_ETHERTYPE,
+     0x4000},
     {"cooked 2", 276, 20, {8, 0}, 4, 0, 0},
     {"cooked 2, tag", 276, 24, {0x81, 0, [20] = 0, 5, 8, 0}, 4, 0, 0},
     {"cooked 2, two tags",
@@ -293,11 +300,23 @@ test_long_attributes_of_a_netfilter_log_are_passed_over(void)
     }
 }
 
+static void
+test_packet_that_looks_like_a_type_is_where_its_header_says(void)
+{
+    /* Its length is 0x0800, and its number begins as a packet does. */
+    static const uint8_t frame[60] = {[14] = 8, 0,    0x45, 0,         8,
+                                      0,        0x45, 0,    [24] = 64, 6};
+    struct encap found = encap_frame(113, frame, sizeof frame, false);
+    EXPECT_EQ(ENCAP_NONE, found.reason);
+    EXPECT_EQ(16, found.offset);
+}
+
 static const struct test tests[] = {
     TEST(test_each_way_to_ip_is_followed),
     TEST(test_a_netfilter_log_is_in_the_byte_order_of_its_machine),
     TEST(test_any_bytes_stay_within_their_frame),
     TEST(test_long_attributes_of_a_netfilter_log_are_passed_over),
+    TEST(test_packet_that_looks_like_a_type_is_where_its_header_says),
 };
 
 int

@@ -131,6 +131,53 @@ static const struct row {
      10,
      {2, 2, 0, 1, 0, 1, 0, 0, 0, 0x21},
      TUNNEL_L2TP},
+    {"ERSPAN I of another version",
+     47,
+     0,
+     18,
+     {0, 1, 0x88, 0xbe, MACS, 8, 0},
+     TUNNEL_ERSPAN},
+    {"VXLAN-GPE, IPv6", 17, 4790, 8, {12, 0, 0, 2, 0, 0, 5, 0}, TUNNEL_VXLAN},
+    {"VXLAN-GPE, NSH",
+     17,
+     4790,
+     16,
+     {12, 0, 0, 4, 0, 0, 5, 0, 0, 2, 1, 1},
+     TUNNEL_VXLAN},
+    {"Geneve, control and critical options",
+     17,
+     6081,
+     8,
+     {0, 0xc0, 8, 0, 0, 0, 5, 0},
+     TUNNEL_GENEVE},
+    {"Geneve, IPv6", 17, 6081, 8, {0, 0, 0x86, 0xdd}, TUNNEL_GENEVE},
+    {"Geneve, MPLS",
+     17,
+     6081,
+     12,
+     {0, 0, 0x88, 0x47, 0, 0, 5, 0, 0, 1, 1, 64},
+     TUNNEL_GENEVE},
+    {"L2TP of priority", 17, 1701, 8, {1, 2, 0, 1, 0, 1, 0, 0x21}, TUNNEL_L2TP},
+    {"Teredo", 17, 3544, 0, {0}, TUNNEL_TEREDO},
+    {"Teredo, an origin",
+     17,
+     3544,
+     8,
+     {0, 0, 0xab, 0xcd, 1, 2, 3, 4},
+     TUNNEL_TEREDO},
+    {"Teredo, an authentication",
+     17,
+     3544,
+     18,
+     {0, 1, 2, 3, 'i', 'd', 'k', 'e', 'y', 1, 2, 3, 4, 5, 6, 7, 8, 0},
+     TUNNEL_TEREDO},
+    {"Teredo, both",
+     17,
+     3544,
+     21,
+     {0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0xab, 0xcd, 1, 2, 3, 4},
+     TUNNEL_TEREDO},
+    {"LISP", 17, 4341, 8, {0x80, 0, 0, 1, 0, 0, 0, 1}, TUNNEL_LISP},
     {"TZSP",
      17,
      37008,
@@ -257,11 +304,67 @@ test_gtp_of_charging_and_of_other_versions_is_no_tunnel(void)
     EXPECT_EQ(TUNNEL_NONE, find(packet, at + 20, &inside));
 }
 
+static void
+test_header_alone_is_a_tunnel_that_is_cut(void)
+{
+    /* One byte less of it is none, where a port alone names it. */
+    static const struct row headers[] = {
+        {"VXLAN", 17, 4789, 8, {8}, TUNNEL_VXLAN},
+        {"VXLAN-GPE", 17, 4790, 8, {12, 0, 0, 1}, TUNNEL_VXLAN},
+        {"Geneve", 17, 6081, 8, {0, 0, 8, 0}, TUNNEL_GENEVE},
+        {"TZSP", 17, 37008, 4, {1, 0, 0, 1}, TUNNEL_TZSP},
+    };
+    for (size_t i = 0; i < TEST_COUNT(headers); i++) {
+        uint8_t packet[PACKET_MAX];
+        struct encap inside;
+        test_row = headers[i].name;
+        uint32_t size = outer(packet, &headers[i]);
+        for (uint32_t less = 0; less < 2; less++) {
+            packet[3] = (uint8_t)(size - less);
+            EXPECT_EQ(less ? TUNNEL_NONE : headers[i].kind,
+                      find(packet, size - less, &inside));
+            EXPECT_EQ(less ? ENCAP_NONE : ENCAP_CUT, inside.reason);
+        }
+    }
+}
+
+static void
+test_headers_of_other_versions_and_kinds_are_none(void)
+{
+    static const struct row others[] = {
+        {"Geneve of version 1", 17, 6081, 8, {0x40, 0, 8, 0}, 0},
+        {"Geneve of version 2", 17, 6081, 8, {0x80, 0, 8, 0}, 0},
+        {"Geneve of ARP", 17, 6081, 8, {0, 0, 8, 6}, 0},
+        {"VXLAN without a number", 17, 4789, 8, {0xf7}, 0},
+        {"VXLAN with a last byte", 17, 4789, 8, {8, [7] = 1}, 0},
+        {"L2TP of control", 17, 1701, 8, {0x80, 2, 0, 1, 0, 1, 0, 0x21}, 0},
+        {"L2TP of version 3", 17, 1701, 8, {0, 3, 0, 1, 0, 1, 0, 0x21}, 0},
+        {"TZSP of version 2", 17, 37008, 5, {2, 0, 0, 1, 1}, 0},
+        {"TZSP of 802.11", 17, 37008, 5, {1, 0, 0, 18, 1}, 0},
+        {"GTP of a port", 17, 2152, 8, {0}, 0},
+    };
+    uint8_t packet[PACKET_MAX];
+    struct encap inside;
+    for (size_t i = 0; i < TEST_COUNT(others); i++) {
+        test_row = others[i].name;
+        uint32_t at = outer(packet, &others[i]);
+        EXPECT_EQ(TUNNEL_NONE, find(packet, at + 20, &inside));
+    }
+    static const struct row unknown = {"", 17, 4790, 8, {12, 0, 0, 5}, 0};
+    test_row = "VXLAN-GPE of an unknown kind";
+    uint32_t at = outer(packet, &unknown);
+    EXPECT_EQ(TUNNEL_VXLAN, find(packet, at + 20, &inside));
+    EXPECT_EQ(ENCAP_ETHERTYPE, inside.reason);
+    EXPECT_EQ(0xffff, inside.number);
+}
+
 static const struct test tests[] = {
     TEST(test_each_kind_leads_to_the_packet_in_it),
     TEST(test_other_packets_are_no_tunnels),
     TEST(test_any_bytes_are_safe),
     TEST(test_gtp_of_charging_and_of_other_versions_is_no_tunnel),
+    TEST(test_header_alone_is_a_tunnel_that_is_cut),
+    TEST(test_headers_of_other_versions_and_kinds_are_none),
 };
 
 int

@@ -40,6 +40,7 @@ struct said {
     uint32_t tsval, tsecr;
     uint32_t sack[2]; /* one block, if they differ */
     uint32_t link_size;
+    uint8_t hop_limit, tos; /* of a packet that left */
 };
 
 struct between {
@@ -162,6 +163,10 @@ between_read(const struct between *world, const uint8_t *packet, size_t size,
             return said;
     }
     said.from_client = segment.tuple.lport == world->sport;
+    said.hop_limit = world->family == 6 ? packet[7] : packet[8];
+    said.tos = world->family == 6
+                   ? (uint8_t)(load16_be(packet) >> 4)
+                   : packet[1];
     said.sport = segment.tuple.fport;
     said.dport = segment.tuple.lport;
     said.flags = segment.flags;

@@ -186,12 +186,33 @@ test_what_is_not_spliced_is_not_exported(void)
     between_close(&world);
 }
 
+static void
+test_scales_are_taken_over_the_restart(void)
+{
+    /* A client that scales before a server that does not, and both. */
+    for (int both = 0; both < 2; both++) {
+        (void)spliced();
+        struct flow_splice state = restarted(1);
+        state.tuple.fport = 50000;
+        if (!both)
+            state.server_wscale = SYNCACHE_WSCALE_NONE;
+        EXPECT_EQ(1, flow_import(world.flow, world.now_ms, &state, 1));
+        world.cport = 50000;
+        const struct session *session = between_session(&world);
+        EXPECT_EQ(9, session->wscale[FLOW_CLIENT]);
+        EXPECT_EQ(state.server_wscale, session->wscale[FLOW_SERVER]);
+        EXPECT_EQ(both ? 0 : 9, session->splice.shift_to_server);
+        between_close(&world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_connection_goes_on_after_a_restart),
     TEST(test_first_number_far_away_drops_the_connection),
     TEST(test_idle_time_counts_over_the_restart),
     TEST(test_senseless_states_are_refused),
     TEST(test_what_is_not_spliced_is_not_exported),
+    TEST(test_scales_are_taken_over_the_restart),
 };
 
 int

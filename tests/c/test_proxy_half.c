@@ -156,12 +156,113 @@ test_packets_of_timers_carry_the_link_header_of_their_side(void)
     }
 }
 
+static void
+test_server_is_asked_as_the_client_asked(void)
+{
+    /* Hop limit, class and flow label of its SYN; none is the box's own. */
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        uint8_t packet[BETWEEN_SLOT_SIZE];
+        start();
+        world.family = family;
+        struct said syn = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+        size_t size =
+            between_make(&world, &syn, packet, SYNCACHE_CHECKSUM_VALID);
+        packet[family == 6 ? 7 : 8] = 77;
+        if (family == 6)
+            store32_be(packet, 0x6b812345);
+        else
+            packet[1] = 0xb8;
+        EXPECT_EQ(1, between_packet(&world, FLOW_CLIENT, packet, size,
+                                    SYNCACHE_CHECKSUM_VALID));
+        EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, world.out[0].seq + 1, 0));
+        EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+        EXPECT_EQ(77, world.out[0].hop_limit);
+        EXPECT_EQ(0xb8, world.out[0].tos);
+        EXPECT_EQ(family == 6 ? 0x12345 : 0,
+                  load32_be(world.server.memory) & (family == 6 ? 0xfffff : 0));
+        EXPECT_EQ(C_ISN + 1, between_session(&world)->nxt[FLOW_CLIENT]);
+        between_close(&world);
+    }
+}
+
+static void
+test_link_headers_that_have_no_room_are_counted(void)
+{
+    start();
+    world.link_size = 14;
+    world.flow->headers.refused = 5; /* by others, before */
+    (void)syn_received();
+    EXPECT_EQ(5, world.flow->stats.headers_full);
+    between_close(&world);
+}
+
+/* What S receives once it has answered the SYN. */
+static void
+answer(void)
+{
+    EXPECT_TRUE(
+        between_send(&world, between_said(FLOW_SERVER, WIRE_SYN | WIRE_ACK,
+                                          S_ISN, C_ISN + 1, 0)) > 0);
+}
+
+static void
+test_fin_right_behind_kept_data_goes_with_it(void)
+{
+    /* Not one elsewhere, with data of its own, or a second one. */
+    static const struct {
+        uint16_t flags;
+        uint32_t seq, payload;
+        bool kept;
+    } rows[] = {
+        {WIRE_FIN | WIRE_ACK, C_ISN + 11, 0, true},
+        {WIRE_FIN | WIRE_ACK, C_ISN + 12, 0, false},
+        {WIRE_FIN | WIRE_ACK, C_ISN + 10, 0, false},
+        {WIRE_FIN | WIRE_ACK, C_ISN + 11, 1, false},
+        {WIRE_ACK, C_ISN + 11, 0, false},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        start();
+        struct flow_intercept_tunables tunables = world.flow->intercept;
+        tunables.synack_window = 1000;
+        between_tune(&world, &tunables);
+        uint32_t p = syn_received();
+        EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 10));
+        EXPECT_EQ(0,
+                  client(rows[i].flags, rows[i].seq, p + 1, rows[i].payload));
+        EXPECT_EQ(rows[i].kept ? FLOW_CONSUMED : FLOW_DROP_EARLY,
+                  world.verdict);
+        if (rows[i].kept) {
+            EXPECT_EQ(0, client(rows[i].flags, rows[i].seq, p + 1, 0));
+            EXPECT_EQ(FLOW_DROP_EARLY, world.verdict);
+        }
+        answer();
+        bool found = false;
+        for (uint32_t n = 0; n < world.out_count; n++) {
+            if (world.out[n].payload == 0)
+                continue;
+            found = true;
+            EXPECT_EQ(10, world.out[n].payload);
+            EXPECT_EQ(C_ISN + 1, world.out[n].seq);
+            EXPECT_EQ(rows[i].kept ? WIRE_FIN : 0,
+                      world.out[n].flags & WIRE_FIN);
+            EXPECT_TRUE(world.out[n].good);
+        }
+        EXPECT_TRUE(found);
+        EXPECT_EQ(rows[i].kept,
+                  (between_session(&world)->flags & SESSION_FIN_CLIENT) != 0);
+        between_close(&world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31),
     TEST(test_second_half_begins_its_own_schedule_and_ends_in_a_rst),
     TEST(test_late_timers_do_not_shift_the_schedule),
     TEST(test_aggressive_half_waits_half_as_long_to_its_end),
     TEST(test_packets_of_timers_carry_the_link_header_of_their_side),
+    TEST(test_server_is_asked_as_the_client_asked),
+    TEST(test_link_headers_that_have_no_room_are_counted),
+    TEST(test_fin_right_behind_kept_data_goes_with_it),
 };
 
 int

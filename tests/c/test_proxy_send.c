@@ -280,6 +280,86 @@ test_probe_comes_from_a_port_that_clients_have(void)
     }
 }
 
+/* Lets the units send, or not, without a packet that comes in. */
+static void
+links(bool there)
+{
+    between_begin(&world);
+    world.flow->tx[FLOW_CLIENT] = there ? &world.client.ring : NULL;
+    world.flow->tx[FLOW_SERVER] = there ? &world.server.ring : NULL;
+}
+
+static void
+test_reset_of_the_server_that_has_no_link_is_none(void)
+{
+    start(FLOW_OPTIONS_CISCO);
+    (void)asked(0);
+    links(false);
+    EXPECT_TRUE(!proxy_reset_server(world.flow, between_session(&world)));
+    EXPECT_EQ(0, world.flow->stats.resets_server);
+    between_close(&world);
+}
+
+static void
+test_refusals_are_counted_by_side_if_they_leave(void)
+{
+    struct arrival arrival = {.side = FLOW_SERVER};
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    start(FLOW_OPTIONS_CISCO);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint8_t side = i % 2 == 0 ? FLOW_SERVER : FLOW_CLIENT;
+        struct said said = between_said(side, WIRE_ACK, 1, 2, 0);
+        size_t size =
+            between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VALID);
+        view_parse(packet, size, SYNCACHE_CHECKSUM_VALID, &arrival.view);
+        arrival.side = side;
+        links(i < 2);
+        proxy_refuse(world.flow, &arrival);
+        EXPECT_EQ(1, world.flow->stats.resets_server);
+        EXPECT_EQ(i > 0, world.flow->stats.resets_client);
+    }
+    between_close(&world);
+}
+
+static void
+test_window_is_closed_only_by_the_server(void)
+{
+    /* What scaling leaves nothing of is 1. */
+    for (uint16_t window = 0; window < 2; window++) {
+        start(FLOW_OPTIONS_CLIENT);
+        (void)asked(WIRE_HAS_WSCALE);
+        struct said answer = syn_ack(C_ISN + 1, WIRE_HAS_MSS | WIRE_HAS_WSCALE);
+        answer.window = window;
+        EXPECT_EQ(2, between_send(&world, answer));
+        EXPECT_EQ(FLOW_CLIENT, world.out[0].side);
+        EXPECT_EQ(window, world.out[0].window);
+        between_close(&world);
+    }
+}
+
+static void
+test_server_is_probed_in_the_first_second_too(void)
+{
+    start(FLOW_OPTIONS_LEARN);
+    (void)asked(THREE);
+    struct session *session = between_session(&world);
+    struct syncache_tuple tuple;
+    session_tuple(session, &tuple);
+    links(true);
+    world.flow->now_ms = 500;
+    profile_learn(&world.flow->profiles, 500, &tuple, WIRE_HAS_MSS,
+                  WIRE_HAS_MSS, 1200, SYNCACHE_WSCALE_NONE);
+    proxy_probe(world.flow, session);
+    EXPECT_EQ(1, world.server.ring.count);
+    world.flow->now_ms = 1499;
+    proxy_probe(world.flow, session);
+    EXPECT_EQ(1, world.server.ring.count);
+    world.flow->now_ms = 1500;
+    proxy_probe(world.flow, session);
+    EXPECT_EQ(2, world.server.ring.count);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_syn_offers_only_what_the_client_was_granted),
     TEST(test_resets_are_exact_on_either_side),
@@ -291,6 +371,10 @@ static const struct test tests[] = {
     TEST(test_forged_answer_to_a_probe_teaches_nothing),
     TEST(test_repeated_window_update_tells_the_window_as_it_is),
     TEST(test_probe_comes_from_a_port_that_clients_have),
+    TEST(test_reset_of_the_server_that_has_no_link_is_none),
+    TEST(test_refusals_are_counted_by_side_if_they_leave),
+    TEST(test_window_is_closed_only_by_the_server),
+    TEST(test_server_is_probed_in_the_first_second_too),
 };
 
 int

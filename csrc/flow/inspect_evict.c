@@ -49,7 +49,7 @@ inspect_judge(struct flow *flow)
     if (!box_judge(flow) || !flow->threshold.aggressive ||
         flow->inspect.aggressive_evict != FLOW_EVICT_SWEEP)
         return;
-    while (flow->order.count >= low && flow->order.count > 0)
+    while (flow->order.count >= low) /* which is 1 at least */
         evict_one(flow);
 }
 

@@ -19,18 +19,17 @@ tcp_is_request(const struct view *view)
 }
 
 static void tcp_watched(struct flow *flow, struct session *session,
-                        const struct arrival *arrival, uint32_t from);
+                        const struct view *view, uint32_t from);
 
 /* The SYN-ACK came before its SYN, as it may on a tap. */
 static void
 tcp_answer_ahead(struct flow *flow, struct session *session,
                  const struct arrival *syn)
 {
-    struct arrival answer;
+    struct view answer;
 
-    answer.side = FLOW_TAP;
     if (flow->tap && ahead_take(&flow->ahead, flow->now_ms, syn->key.hash,
-                                &syn->view.tuple, &answer.view))
+                                &syn->view.tuple, &answer))
         tcp_watched(flow, session, &answer, FLOW_SERVER);
 }
 
@@ -121,18 +120,18 @@ tcp_renew(struct flow *flow, struct session *session, const struct view *view)
 }
 
 static void
-tcp_watched(struct flow *flow, struct session *session,
-            const struct arrival *arrival, uint32_t from)
+tcp_watched(struct flow *flow, struct session *session, const struct view *view,
+            uint32_t from)
 {
-    switch (track_segment(session, &arrival->view, from)) {
+    switch (track_segment(session, view, from)) {
     case TRACK_RST:
         box_end(flow, session, FLOW_END_RST);
         return;
     case TRACK_ANEW:
-        tcp_renew(flow, session, &arrival->view);
+        tcp_renew(flow, session, view);
         return;
     case TRACK_SYN_ACK:
-        tcp_learn(flow, session, &arrival->view);
+        tcp_learn(flow, session, view);
         break;
     case TRACK_ESTABLISHED:
         box_state(flow, session, FLOW_ESTAB);
@@ -200,6 +199,6 @@ inspect_tcp(struct flow *flow, struct arrival *arrival)
     if (inspect_acts(flow) && session->side != FLOW_TAP &&
         !box_admits(flow, session, &arrival->view, from))
         return FLOW_DROP_LIMIT;
-    tcp_watched(flow, session, arrival, from);
+    tcp_watched(flow, session, &arrival->view, from);
     return FLOW_FORWARD;
 }

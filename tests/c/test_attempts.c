@@ -1,6 +1,7 @@
 /* The sketches of connection attempts. */
 #include "test.h"
 
+#include "../../csrc/core/wire.h"
 #include "../../csrc/flow/attempts.h"
 
 #define SLOTS 64
@@ -186,6 +187,31 @@ test_every_prefix_has_a_count_of_its_own(void)
     }
 }
 
+static void
+test_newcomer_has_the_family_of_its_own(void)
+{
+    /* In the place of an IPv4 prefix. */
+    attempts_init(&attempts, key);
+    for (uint32_t i = 0; i < 2 * ATTEMPTS_PREFIXES; i++) {
+        (void)push_v4(i << 8, 1, 80, WIRE_SYN);
+        look();
+    }
+    uint8_t *packet = push(60);
+    packet[0] = 0x60;
+    packet[5] = 20;
+    packet[6] = 6;
+    packet[8] = 0x20;
+    packet[53] = WIRE_SYN;
+    look();
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < ATTEMPTS_PREFIXES; i++)
+        if (attempts.prefix[i].address[0] == 0x20) {
+            EXPECT_EQ(6, attempts.prefix[i].family);
+            found++;
+        }
+    EXPECT_EQ(1, found);
+}
+
 static const struct test tests[] = {
     TEST(test_every_prefix_has_a_count_of_its_own),
     TEST(test_syn_counts_for_its_destination_and_prefix),
@@ -193,6 +219,7 @@ static const struct test tests[] = {
     TEST(test_damaged_packets_are_passed_over),
     TEST(test_flooded_port_is_found_among_many),
     TEST(test_clear_begins_anew_with_the_same_secret),
+    TEST(test_newcomer_has_the_family_of_its_own),
 };
 
 int

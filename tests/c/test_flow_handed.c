@@ -350,6 +350,28 @@ test_walk_names_the_scales_of_both_ends(void)
     between_close(&world);
 }
 
+static void
+test_asking_tells_the_time(void)
+{
+    (void)given();
+    world.now_ms += 7;
+    (void)handed();
+    EXPECT_EQ(world.now_ms, world.flow->now_ms);
+    between_close(&world);
+}
+
+static void
+test_flags_that_the_kernel_has_cleared_are_cleared(void)
+{
+    (void)given();
+    between_session(&world)->splice.flags = 3;
+    record[0].flags = 1;
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(FLOW_KNOWN, record[0].known);
+    EXPECT_EQ(1, between_session(&world)->splice.flags);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_window_of_the_kernels_connection_is_as_large_as_its_scale_allows),
     TEST(test_news_moves_the_deadline_of_an_open_connection_only),
@@ -366,6 +388,8 @@ static const struct test tests[] = {
     TEST(test_record_with_a_name_is_of_the_session_with_its_number_and_delta),
     TEST(test_place_of_a_connection_that_ended_is_not_given_away),
     TEST(test_walk_names_the_scales_of_both_ends),
+    TEST(test_asking_tells_the_time),
+    TEST(test_flags_that_the_kernel_has_cleared_are_cleared),
 };
 
 int

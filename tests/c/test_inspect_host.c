@@ -28,6 +28,10 @@ test_51st_half_open_of_a_host_costs_its_oldest(void)
     world_half_open(world, 50, 1);
     EXPECT_EQ(1, world_reported(world, FLOW_EVENT_HOST_ALERT, &event));
     EXPECT_EQ(50, event->limit);
+    EXPECT_EQ(51, event->incomplete);
+    EXPECT_EQ(4, event->top_family);
+    EXPECT_EQ(50, event->top_count);
+    EXPECT_EQ(80, event->top_port);
     EXPECT_EQ(WORLD_SERVER, load32_be(event->tuple.laddr));
     EXPECT_TRUE(!world_has(world, &oldest) && world_has(world, &other));
     EXPECT_EQ(51, world_stats(world)->incomplete);

@@ -41,9 +41,22 @@ test_bursts_stop_while_rings_are_full(void)
     world_free(world);
 }
 
+static void
+test_aggressive_mode_tells_its_reason(void)
+{
+    struct world *world = world_inspect(100);
+
+    thresholds(world, 2, 3, 100000, 100000);
+    world_half_open(world, 0, 10);
+    EXPECT_EQ(FLOW_REASON_INCOMPLETE, world_stats(world)->aggressive_reason);
+    EXPECT_EQ(world->now_ms, world_stats(world)->aggressive_since_ms);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_detect_only_judges_and_touches_nothing),
     TEST(test_bursts_stop_while_rings_are_full),
+    TEST(test_aggressive_mode_tells_its_reason),
 };
 
 int

@@ -412,6 +412,23 @@ test_base_of_timestamps_counts_for_all_lifetimes_of_a_cookie(void)
     between_close(&world);
 }
 
+static void
+test_server_of_a_cookie_is_asked_on_its_link(void)
+{
+    /* With the link header and the hop limit of the client's ACK. */
+    start(FLOW_OPTIONS_CISCO);
+    world.link_size = 14;
+    EXPECT_EQ(1, between_send(&world, syn()));
+    EXPECT_EQ(0, world.flow->sessions.count);
+    EXPECT_EQ(
+        1, between_send(&world, between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1,
+                                             world.out[0].seq + 1, 0)));
+    EXPECT_EQ(WIRE_SYN, world.out[0].flags);
+    EXPECT_EQ(14, world.out[0].link_size);
+    EXPECT_EQ(60, world.out[0].hop_limit);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_gate_is_open_for_two_lifetimes_after_the_last_cookie),
     TEST(test_scale_of_the_server_comes_back_with_the_cookie),
@@ -428,6 +445,7 @@ static const struct test tests[] = {
     TEST(test_data_is_waited_for_without_state),
     TEST(test_eviction_keeps_the_gate_open_for_two_lifetimes),
     TEST(test_base_of_timestamps_counts_for_all_lifetimes_of_a_cookie),
+    TEST(test_server_of_a_cookie_is_asked_on_its_link),
 };
 
 int

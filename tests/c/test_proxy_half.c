@@ -236,6 +236,7 @@ test_fin_right_behind_kept_data_goes_with_it(void)
             EXPECT_EQ(FLOW_DROP_EARLY, world.verdict);
         }
         answer();
+        EXPECT_EQ(1, world.flow->early.free); /* given back */
         bool found = false;
         for (uint32_t n = 0; n < world.out_count; n++) {
             if (world.out[n].payload == 0)

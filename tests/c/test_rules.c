@@ -186,6 +186,20 @@ test_every_bit_of_an_address_counts_unless_a_wildcard_covers_it(void)
     }
 }
 
+static void
+test_list_in_used_memory_is_empty(void)
+{
+    struct rules rules, again;
+
+    memset(&rules, 0xff, sizeof rules);
+    memset(&again, 0, sizeof again);
+    rules_init(&rules, memory, TEST_COUNT(memory));
+    rules_init(&again, memory, TEST_COUNT(memory));
+    EXPECT_BYTES((const uint8_t *)&again, (const uint8_t *)&rules,
+                 sizeof rules);
+    EXPECT_EQ(0, rules.count);
+}
+
 static const struct test tests[] = {
     TEST(test_every_bit_of_an_address_counts_unless_a_wildcard_covers_it),
     TEST(test_range_of_one_port_is_one_and_none_runs_backwards),
@@ -193,6 +207,7 @@ static const struct test tests[] = {
     TEST(test_no_list_permits_nothing_and_any_permits_both_families),
     TEST(test_every_port_operator_at_its_edges),
     TEST(test_senseless_lists_are_refused_and_change_nothing),
+    TEST(test_list_in_used_memory_is_empty),
 };
 
 int

@@ -81,11 +81,27 @@ test_prefix_is_forgotten_when_its_last_half_is_gone(void)
     EXPECT_EQ(0xc6, sources_top(&sources)->prefix[0]);
 }
 
+static void
+test_nothing_is_left_of_the_past_after_half_an_hour(void)
+{
+    struct sources sources;
+
+    for (uint64_t minutes = 31; minutes <= 33; minutes++) {
+        sources_init(&sources);
+        for (uint32_t i = 0; i < 1000; i++)
+            count(&sources, 0, 0xc63364, 1);
+        count(&sources, minutes * 60000, 0xc63365, 1);
+        EXPECT_EQ(1, sources_top(&sources)->count);
+        EXPECT_EQ(101, sources_top(&sources)->prefix[2]);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_prefix_is_forgotten_when_its_last_half_is_gone),
     TEST(test_prefix_is_24_bits_of_ipv4_and_48_of_ipv6),
     TEST(test_heavy_prefix_is_found_among_many),
     TEST(test_the_past_is_halved_every_minute),
+    TEST(test_nothing_is_left_of_the_past_after_half_an_hour),
 };
 
 int

@@ -313,6 +313,21 @@ test_window_alone_is_scaled_and_said_to_be_changed(void)
     }
 }
 
+static void
+test_smallest_delta_is_one(void)
+{
+    /* And 0 leaves the bytes as they are. */
+    for (uint32_t delta = 0; delta < 2; delta++) {
+        struct splice splice = {.delta = delta};
+        packet_tcp(&packet, 4, 0x18, NULL, 0, 9);
+        parse(SYNCACHE_CHECKSUM_VERIFY);
+        uint32_t seq = view.seq;
+        EXPECT_EQ(delta != 0, splice_to_client(&splice, &view));
+        EXPECT_EQ(seq + delta, load32_be(view.upper + 4));
+        EXPECT_TRUE(sums_right());
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_carry_of_a_carry_is_added_to_the_sum),
     TEST(test_incremental_sum_is_the_sum_anew_at_either_parity),
@@ -328,6 +343,7 @@ static const struct test tests[] = {
     TEST(test_syn_keeps_its_window),
     TEST(test_quotes_are_translated_inside_with_both_sums),
     TEST(test_window_alone_is_scaled_and_said_to_be_changed),
+    TEST(test_smallest_delta_is_one),
 };
 
 int

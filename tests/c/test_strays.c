@@ -133,6 +133,24 @@ test_what_asks_for_answers_counts_more(void)
     EXPECT_TRUE(!strays_repeat(&strays, 1500, 7, 1));
 }
 
+static void
+test_what_the_other_side_said_holds_for_five_minutes(void)
+{
+    /* Beyond the limit of the second, whatever the clock began with. */
+    static const uint32_t seconds[] = {0, 1, 100, 299, 300, 301};
+    static struct strays strays;
+
+    for (size_t i = 0; i < TEST_COUNT(seconds); i++) {
+        uint64_t now_ms = 1000 + 1000 * (uint64_t)seconds[i];
+
+        begin(&strays);
+        EXPECT_TRUE(strays_pass(&strays, 1000, 77, INSIDE, true, LIMIT));
+        (void)flood(&strays, now_ms, 2 * LIMIT, false);
+        EXPECT_EQ(seconds[i] <= 300,
+                  strays_pass(&strays, now_ms, 77, OUTSIDE, false, LIMIT));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_places_are_a_power_of_two_between_their_bounds),
     TEST(test_limit_holds_for_each_second_and_side),
@@ -142,6 +160,7 @@ static const struct test tests[] = {
     TEST(test_refused_segment_lets_the_other_side_speak),
     TEST(test_repeats_have_a_number_a_second_by_tuple),
     TEST(test_what_asks_for_answers_counts_more),
+    TEST(test_what_the_other_side_said_holds_for_five_minutes),
 };
 
 int

@@ -211,7 +211,9 @@ class Bench:
         """See which programs run which lines of a room; without gcov, guess."""
         where = self.build / "counted"
         where.mkdir()
-        own = {p: where / o.name for p, o in self.objects.items() if p.parent.name == room}
+        own = {
+            p: where / o.name for p, o in self.objects.items() if p.parent.name == room
+        }
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             made = all(pool.map(lambda job: self.compile(*job, *COUNTED), own.items()))
         if made and self.link(self.objects | own, where, "--coverage"):
@@ -326,7 +328,9 @@ class Bench:
 def chosen(room: str, count: int, seed: int, stem: str | None) -> list[Mutant]:
     """Return a seeded sample over all files of a room, or all of one file."""
     paths = sorted((CSRC / room).glob("*.c"))
-    if stem is not None:
+    if stem is None:
+        paths = [p for p in paths if p.stem != "selfcheck"]
+    else:
         paths = [p for p in paths if p.stem == stem]
     pool = [mutant for path in paths for mutant in mutants(path)]
     if count == 0 or count >= len(pool):
@@ -356,10 +360,10 @@ def judge(
     def one(mutant: Mutant) -> None:
         if time.monotonic() >= end:
             return
-        if not bench.survives(mutant.files(), mutant.line, python):
-            fates["killed"] += 1
-        elif mutant.key in known:
+        if mutant.key in known:
             fates["equivalent"] += 1
+        elif not bench.survives(mutant.files(), mutant.line, python):
+            fates["killed"] += 1
         else:
             fates["survived"] += 1
             print(mutant, flush=True)

@@ -2,16 +2,17 @@
 Mutation testing of csrc: how many small faults do the tests of a room notice?
 
     python tests/tools/mutate.py [--room core|flow|link] [--count 500] [--seed 1]
-                                 [--file STEM] [--minutes 60] [--list]
+                                 [--file STEM] [--minutes 60] [--c] [--list]
     python tests/tools/mutate.py --faults
 
 A mutant is one source line changed by one operator.  It is killed if it does not
-compile, if a C unit (tests/c) fails, if the differential run (tests/differential)
-finds the core and its naive twin in disagreement, or, outside the core, if a Python
-test of its room fails (mutant_package.py); a run that takes over 20 seconds counts as
-killed.  Survivors are printed as `file:line: operator: before -> after`.
-mutants_equivalent.txt beside this file lists those that change nothing observable,
-each with the reason; they are left out of the rate.  Exit status 1 below 95 %.
+compile, if a C unit (tests/c) that reaches the line (mutant_reach.py) fails, if the
+differential run (tests/differential) finds the core and its naive twin in disagreement,
+or, outside the core, if a Python test of its room fails (mutant_package.py; --c leaves
+these out); a run that takes over 20 seconds counts as killed.  Survivors are printed as
+`file:line: operator: before -> after`.  mutants_equivalent.txt beside this file lists
+those that change nothing observable, each with the reason; they are not run, and left
+out of the rate.  Exit status 1 below 95 %.
 --faults puts in those of seeded_faults.py, all of which have to be noticed.
 
 Not here: the other tests of `make test`.  Comments, preprocessor lines, asserts, the

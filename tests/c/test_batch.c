@@ -53,6 +53,9 @@ sendmmsg(int fd, struct mmsghdr *message, unsigned count, int flags)
             taken[taken_count].size += head->msg_iov[j].iov_len;
         memcpy(&taken[taken_count].to, head->msg_name, head->msg_namelen);
         taken[taken_count].pieces = head->msg_iovlen;
+        if (head->msg_iovlen == 2) /* its data begin with their number */
+            EXPECT_EQ(taken_count % 5,
+                      *(const uint8_t *)head->msg_iov[1].iov_base);
         taken[taken_count++].seq = (uint32_t)seq[2] << 8 | seq[3];
     }
     return result;
@@ -134,6 +137,8 @@ super_segment(uint8_t *memory, struct syncache_slot *slot)
 {
     memset(memory, 0, BIG_SLOT);
     memcpy(memory, ipv4, sizeof ipv4);
+    for (uint8_t i = 0; i < 5; i++)
+        memory[sizeof ipv4 + 1000u * i] = i;
     *slot = (struct syncache_slot){.size = 40 + 5000,
                                    .checksum = SYNCACHE_CHECKSUM_PARTIAL,
                                    .gso_size = 1000,

@@ -251,6 +251,19 @@ test_ng_simple_block_that_is_longer_than_its_bytes_is_damage(void)
     }
 }
 
+static void
+test_ng_packet_of_an_unknown_interface_has_no_time(void)
+{
+    start(false);
+    section();
+    interface(101, 6, 0);
+    enhanced(0, 5000000, IP_SIZE);
+    enhanced(1, 9000000, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, capture.untimed);
+    EXPECT_EQ(1, capture.skipped);
+}
+
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
     TEST(test_sections_of_unknown_versions_are_counted),
@@ -265,6 +278,7 @@ static const struct test tests[] = {
     TEST(test_ng_offset_of_times_has_a_sign_in_both_byte_orders),
     TEST(test_ng_simple_block_without_a_byte_is_a_record),
     TEST(test_ng_simple_block_that_is_longer_than_its_bytes_is_damage),
+    TEST(test_ng_packet_of_an_unknown_interface_has_no_time),
 };
 
 int

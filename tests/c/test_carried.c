@@ -317,6 +317,7 @@ test_unknown_connections_of_some_age_are_removed(void)
         EXPECT_EQ(1, link_carried_drop(&maps, out, 2, 0));
         EXPECT_EQ(1, look(family));
         EXPECT_EQ(900, out[0].number);
+        EXPECT_EQ(1, link_carried_drop(&maps, out, 1, 0));
     }
 }
 

@@ -248,6 +248,17 @@ test_forwarder_receives_frames_without_ip_as_all_header(void)
     stop();
 }
 
+static void
+test_frame_shorter_than_its_addresses_is_skipped(void)
+{
+    start();
+    fill(0, frames_marked(0), 11);
+    hand_over(0);
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(1, link_.skipped);
+    stop();
+}
+
 static const struct test tests[] = {
     TEST(test_receive_takes_frames_of_blocks_that_were_handed_over),
     TEST(test_receive_survives_a_block_without_frames),
@@ -261,6 +272,7 @@ static const struct test tests[] = {
     TEST(test_receive_of_nothing_tells_why),
     TEST(test_long_frame_needs_room_for_its_tag_beside),
     TEST(test_forwarder_receives_frames_without_ip_as_all_header),
+    TEST(test_frame_shorter_than_its_addresses_is_skipped),
 };
 
 int

@@ -218,9 +218,11 @@ test_long_frame_of_the_queue_that_cannot_be_cut_is_counted(void)
     int fds[2];
     memcpy(frame, long_frame(), sizeof frame);
     frame[23] = 17;
+    frame[27] = 0x50; /* as long as a header of TCP, if it were one */
     frames_pair(fds);
     deliver(FRAME_SIZE);
     ((uint8_t *)block(0))[64 + MAC_AT + 23] = 17;
+    ((uint8_t *)block(0))[64 + MAC_AT + 27] = 0x50;
     link_.queue_fd = fds[0];
     queue(fds[1], frame, sizeof frame);
     EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));

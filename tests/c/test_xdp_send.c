@@ -265,6 +265,33 @@ test_forward_keeps_no_queue(void)
     stop();
 }
 
+static void
+test_send_goes_on_behind_a_packet_without_link_header(void)
+{
+    start();
+    push(1, UINT16_MAX);
+    push(2, UINT16_MAX)->link_size = 0;
+    push(3, UINT16_MAX);
+    EXPECT_EQ(3, link_xdp_send(&link_, &ring.ring));
+    EXPECT_EQ(2, sent_count);
+    EXPECT_EQ(3, sent[1][FRAME_SIZE - 1]);
+    stop();
+}
+
+static void
+test_forward_finishes_a_checksum_alone(void)
+{
+    start();
+    link_.forward = 1;
+    push(0, 0)->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+    ring.memory[ETHERNET + 3] = 40;
+    pass(0);
+    EXPECT_EQ(1, link_xdp_forward(&link_, &ring.ring));
+    EXPECT_EQ(1, sent_count);
+    EXPECT_TRUE(sent[0][ETHERNET + 36] != 0 || sent[0][ETHERNET + 37] != 0);
+    stop();
+}
+
 static const struct test tests[] = {
     TEST(test_send_turns_a_reply_round_and_nothing_else),
     TEST(test_send_goes_on_while_the_kernel_sends_some_at_a_time),
@@ -279,6 +306,8 @@ static const struct test tests[] = {
     TEST(test_kernel_that_looks_by_itself_is_not_reminded),
     TEST(test_packet_to_an_interface_that_is_gone_stays),
     TEST(test_forward_keeps_no_queue),
+    TEST(test_send_goes_on_behind_a_packet_without_link_header),
+    TEST(test_forward_finishes_a_checksum_alone),
 };
 
 int

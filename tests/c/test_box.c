@@ -131,6 +131,35 @@ test_chance_repeats_with_the_seed_only(void)
     world_free(world);
 }
 
+static void
+test_new_state_forgets_the_gap_of_the_old_one(void)
+{
+    struct world *world = world_inspect(10);
+    struct session *session = open_session(world, 1, FLOW_SYNRCVD, true);
+
+    session->gap_from = 2;
+    box_state(world->flow, session, FLOW_ESTAB);
+    EXPECT_EQ(0, session->gap_from);
+    world_free(world);
+}
+
+static void
+test_packets_come_by_the_links_of_their_ends(void)
+{
+    /* Of the client by that of the SYN; a tap has one for both. */
+    static const uint8_t sides[] = {FLOW_CLIENT, FLOW_SERVER, FLOW_TAP};
+    for (size_t i = 0; i < 3 * 3 * 2; i++) {
+        struct session session = {.side = sides[i / 6]};
+        struct arrival arrival = {.side = sides[i / 2 % 3]};
+        uint32_t from = i % 2 ? FLOW_SERVER : FLOW_CLIENT;
+        bool tap = session.side == FLOW_TAP || arrival.side == FLOW_TAP;
+        bool same = session.side == arrival.side;
+
+        EXPECT_EQ(tap || same == (from == FLOW_CLIENT),
+                  box_comes_right(&session, from, &arrival));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_each_state_has_its_count),
     TEST(test_uncounted_session_is_in_no_order),
@@ -138,6 +167,8 @@ static const struct test tests[] = {
     TEST(test_later_deadline_is_kept_lazily),
     TEST(test_session_that_owes_is_gone_but_for_its_place),
     TEST(test_chance_repeats_with_the_seed_only),
+    TEST(test_new_state_forgets_the_gap_of_the_old_one),
+    TEST(test_packets_come_by_the_links_of_their_ends),
 };
 
 int

@@ -93,6 +93,7 @@ test_walk_lists_every_session_once(void)
             seen[client] = true;
             EXPECT_EQ(FLOW_SYNRCVD, view[i].state);
             EXPECT_EQ(1, view[i].counted);
+            EXPECT_EQ(client, view[i].id);
             EXPECT_EQ(world->now_ms, view[i].created_ms);
             EXPECT_EQ(world->now_ms + 30000, view[i].deadline_ms);
         }

@@ -1,5 +1,5 @@
 /* Samples for the threshold advisor, and the counters of handshake ages. */
-#include "test.h"
+#include "world.h"
 
 #include "../../csrc/flow/age.h"
 
@@ -23,9 +23,29 @@ test_the_last_counter_takes_all_that_are_older(void)
     EXPECT_EQ(FLOW_AGES - 1, age_counter(UINT64_MAX));
 }
 
+static void
+test_sample_has_the_heaviest_destination_of_tcp(void)
+{
+    /* UDP has its own count; without TCP there is none. */
+    struct world *world = world_inspect(50);
+    struct flow_sample sample;
+
+    for (uint32_t i = 0; i < 9; i++) {
+        struct ends ends = world_other(i);
+        world_udp(world, &ends, false, 10);
+    }
+    flow_measure(world->flow, world->now_ms, &sample);
+    EXPECT_EQ(0, sample.host_count);
+    world_half_open(world, 20, 3);
+    flow_measure(world->flow, world->now_ms, &sample);
+    EXPECT_EQ(3, sample.host_count);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_ages_have_four_counters_to_an_octave),
     TEST(test_the_last_counter_takes_all_that_are_older),
+    TEST(test_sample_has_the_heaviest_destination_of_tcp),
 };
 
 int

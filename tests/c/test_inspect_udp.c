@@ -61,9 +61,10 @@ test_first_fragments_begin_and_answer_sessions(void)
     }
 }
 
-/* Port unreachable, or fragmentation needed, of a router or the server. */
+/* An error that quotes a packet with the number `seq`, where TCP has it. */
 static void
-udp_error(struct world *world, uint8_t code, uint32_t side)
+error_of(struct world *world, uint8_t protocol, uint8_t code, uint32_t side,
+         uint32_t seq)
 {
     static struct packet packet;
     uint8_t *icmp;
@@ -75,13 +76,21 @@ udp_error(struct world *world, uint8_t code, uint32_t side)
     icmp[0] = 3;
     icmp[1] = code;
     icmp[8] = 0x45;
-    icmp[17] = 17;
+    icmp[17] = protocol;
     store32_be(icmp + 20, world_ends.client);
     store32_be(icmp + 24, world_ends.server);
     store16_be(icmp + 28, world_ends.client_port);
     store16_be(icmp + 30, world_ends.server_port);
+    store32_be(icmp + 32, seq);
     packet_seal(&packet, 1, 2);
     world_put(world, &packet, side);
+}
+
+/* Port unreachable, or fragmentation needed, of a router or the server. */
+static void
+udp_error(struct world *world, uint8_t code, uint32_t side)
+{
+    error_of(world, 17, code, side, 0);
 }
 
 static void
@@ -93,10 +102,28 @@ test_half_open_udp_is_answered_by_an_error_that_quotes_it(void)
     udp_error(world, 4, FLOW_SERVER);
     udp_error(world, 3, FLOW_CLIENT);
     EXPECT_EQ(1, world_stats(world)->incomplete);
+    world_wait(world, 5);
     udp_error(world, 3, FLOW_SERVER);
     EXPECT_EQ(FLOW_FORWARD, world->verdict);
     EXPECT_EQ(0, world_stats(world)->incomplete);
     EXPECT_EQ(1, world_stats(world)->requests);
+    EXPECT_EQ(1, world_stats(world)->established);
+    EXPECT_EQ(world->now_ms, session_at(&world->flow->sessions, 0)->last_ms);
+    world_free(world);
+}
+
+static void
+test_half_open_tcp_is_ended_by_an_error_that_quotes_it(void)
+{
+    struct world *world = world_inspect(10);
+
+    world_syn(world, &world_ends);
+    error_of(world, 6, 3, FLOW_SERVER, WORLD_C + 1);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    error_of(world, 6, 3, FLOW_SERVER, WORLD_C);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    EXPECT_EQ(0, world_stats(world)->established);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_RST]);
     world_free(world);
 }
 
@@ -291,6 +318,7 @@ static const struct test tests[] = {
     TEST(test_udp_is_half_open_until_the_reply),
     TEST(test_first_fragments_begin_and_answer_sessions),
     TEST(test_half_open_udp_is_answered_by_an_error_that_quotes_it),
+    TEST(test_half_open_tcp_is_ended_by_an_error_that_quotes_it),
     TEST(test_udp_ends_when_idle_and_dns_sooner),
     TEST(test_icmp_reply_passes_to_whom_has_asked),
     TEST(test_icmp_counts_when_told_to),

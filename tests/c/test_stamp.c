@@ -355,6 +355,16 @@ test_stamped_connection_outlives_a_restart(void)
     between_close(&world);
 }
 
+static void
+test_carry_of_a_partial_sum_is_added(void)
+{
+    segment(4, NULL, 0, 10, SYNCACHE_CHECKSUM_PARTIAL);
+    store16_be(view.upper + WIRE_TCP_CHECKSUM_AT, 0xfffa);
+    EXPECT_TRUE(stamp_segment(&view, ROOM, 1, 2));
+    EXPECT_EQ(0xfffa + STAMP_BYTES - 0xffff,
+              load16_be(view.upper + WIRE_TCP_CHECKSUM_AT));
+}
+
 static const struct test tests[] = {
     TEST(test_error_to_the_server_has_its_numbers_and_a_smaller_mtu),
     TEST(test_segment_grows_by_the_option_and_keeps_the_rest),
@@ -365,6 +375,7 @@ static const struct test tests[] = {
     TEST(test_path_mtu_for_the_server_is_smaller_by_the_option),
     TEST(test_next_client_is_granted_no_timestamps),
     TEST(test_stamped_connection_outlives_a_restart),
+    TEST(test_carry_of_a_partial_sum_is_added),
 };
 
 int

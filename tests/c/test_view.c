@@ -369,6 +369,24 @@ test_random_bytes_never_reach_outside(void)
     }
 }
 
+static void
+test_packet_behind_an_authentication_header_is_sealed(void)
+{
+    static const uint8_t ah[12] = {6, 1};
+    static struct packet packet;
+    for (int sealed = 0; sealed < 2; sealed++) {
+        packet_tcp(&packet, 6, 2, NULL, 0, 0);
+        if (sealed) {
+            packet_insert(&packet, ah, sizeof ah);
+            packet.bytes[6] = 51;
+        }
+        struct view view = parse(&packet, packet.size);
+        EXPECT_EQ(VIEW_TCP, view.kind);
+        EXPECT_EQ(sealed, view.sealed);
+        free(view.ip);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_tcp_fields_are_those_of_the_packet),
     TEST(test_a_length_of_zero_is_that_of_the_frame_where_the_link_vouches),
@@ -384,6 +402,7 @@ static const struct test tests[] = {
     TEST(test_options_are_read_to_the_first_bad_length),
     TEST(test_options_of_signatures_need_a_legal_length),
     TEST(test_random_bytes_never_reach_outside),
+    TEST(test_packet_behind_an_authentication_header_is_sealed),
 };
 
 int

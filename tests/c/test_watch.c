@@ -301,6 +301,53 @@ test_adopted_connection_expects_what_its_first_segment_says(void)
     }
 }
 
+static void
+test_only_fins_keep_a_connection_that_ends(void)
+{
+    /* What comes behind both of them waits anew, behind a RST it does not. */
+    for (int fins = 0; fins < 2; fins++) {
+        start();
+        passes(FLOW_CLIENT, WIRE_SYN, C_ISN, 0);
+        passes(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1);
+        passes(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, S_ISN + 1);
+        if (fins)
+            passes(FLOW_CLIENT, WIRE_FIN | WIRE_ACK, C_ISN + 1, S_ISN + 1);
+        passes(FLOW_SERVER, fins ? WIRE_FIN | WIRE_ACK : WIRE_RST, S_ISN + 1,
+               C_ISN + 1 + (uint32_t)fins);
+        EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
+        uint64_t deadline_ms = between_session(&world)->deadline_ms;
+        world.now_ms += 100;
+        passes(FLOW_SERVER, WIRE_ACK, S_ISN + 1 + (uint32_t)fins,
+               C_ISN + 1 + (uint32_t)fins);
+        EXPECT_EQ(deadline_ms + (fins ? 100 : 0),
+                  between_session(&world)->deadline_ms);
+        between_close(&world);
+    }
+}
+
+/* A tap sees a segment of a side. */
+static void
+seen(uint8_t side, uint16_t flags, uint32_t seq, uint32_t ack)
+{
+    uint8_t packet[BETWEEN_SLOT_SIZE];
+    struct said said = between_said(side, flags, seq, ack, 0);
+    size_t size = between_make(&world, &said, packet, SYNCACHE_CHECKSUM_VERIFY);
+    (void)between_packet(&world, FLOW_TAP, packet, size,
+                         SYNCACHE_CHECKSUM_VERIFY);
+}
+
+static void
+test_tap_may_see_the_answer_before_the_syn(void)
+{
+    start();
+    seen(FLOW_SERVER, WIRE_SYN | WIRE_ACK, S_ISN, C_ISN + 1);
+    EXPECT_TRUE(between_session(&world) == NULL);
+    seen(FLOW_CLIENT, WIRE_SYN, C_ISN, 0);
+    seen(FLOW_CLIENT, WIRE_ACK, C_ISN + 1, S_ISN + 1);
+    EXPECT_EQ(1, world.flow->stats.established);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_handshake_passes_byte_for_byte),
     TEST(test_syn_ack_passes_whatever_was_repeated),
@@ -313,6 +360,8 @@ static const struct test tests[] = {
     TEST(test_switch_at_run_time_keeps_both_kinds),
     TEST(test_watched_syn_ack_teaches_intercept_mode),
     TEST(test_adopted_connection_expects_what_its_first_segment_says),
+    TEST(test_only_fins_keep_a_connection_that_ends),
+    TEST(test_tap_may_see_the_answer_before_the_syn),
 };
 
 int

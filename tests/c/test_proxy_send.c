@@ -303,8 +303,8 @@ test_reset_of_the_server_that_has_no_link_is_none(void)
 static void
 test_refusals_are_counted_by_side_if_they_leave(void)
 {
-    struct arrival arrival = {.side = FLOW_SERVER};
     uint8_t packet[BETWEEN_SLOT_SIZE];
+    struct arrival arrival = {.side = FLOW_SERVER, .link = packet};
     start(FLOW_OPTIONS_CISCO);
     for (uint32_t i = 0; i < 4; i++) {
         uint8_t side = i % 2 == 0 ? FLOW_SERVER : FLOW_CLIENT;

@@ -41,15 +41,22 @@ evict_one(struct flow *flow)
                        : FLOW_END_EVICTED_COUNT);
 }
 
-void
-inspect_judge(struct flow *flow)
+/* A low mark of 0 is no bound: any count is below it. */
+static bool
+is_below_low(const struct flow *flow, uint32_t count)
 {
     uint32_t low = flow->limits.incomplete_low;
 
+    return low == 0 || count < low;
+}
+
+void
+inspect_judge(struct flow *flow)
+{
     if (!box_judge(flow) || !flow->threshold.aggressive ||
         flow->inspect.aggressive_evict != FLOW_EVICT_SWEEP)
         return;
-    while (flow->order.count >= low) /* which is 1 at least */
+    while (!is_below_low(flow, flow->order.count))
         evict_one(flow);
 }
 
@@ -59,7 +66,7 @@ inspect_make_way(struct flow *flow)
     /* A sweep keeps the count below low, the new session included. */
     bool room = flow->inspect.aggressive_evict == FLOW_EVICT_NOBODY ||
                 (flow->inspect.aggressive_evict == FLOW_EVICT_SWEEP &&
-                 flow->order.count + 1 < flow->limits.incomplete_low);
+                 is_below_low(flow, flow->order.count + 1));
 
     if (flow->threshold.aggressive && !room && flow->order.count > 0)
         evict_one(flow);

@@ -239,6 +239,20 @@ test_rate_alone_costs_one_for_each_new_one_unless_sweeping(void)
     }
 }
 
+static void
+test_sweep_without_a_low_mark_deletes_nothing(void)
+{
+    /* Unlimited count, aggressive by the rate: there is nothing to sweep down to. */
+    struct world *world = world_inspect(100);
+
+    world->inspect.aggressive_evict = FLOW_EVICT_SWEEP;
+    thresholds(world, 0, 0, 1, 2);
+    world_half_open(world, 0, 8);
+    EXPECT_EQ(1, world_stats(world)->aggressive);
+    EXPECT_EQ(8, world_stats(world)->incomplete);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_new_session_in_aggressive_mode_deletes_the_oldest),
     TEST(test_reset_of_an_unanswered_syn_has_number_0),
@@ -251,6 +265,7 @@ static const struct test tests[] = {
     TEST(test_tap_sends_resets_only_when_told_to),
     TEST(test_resets_wait_for_room),
     TEST(test_rate_alone_costs_one_for_each_new_one_unless_sweeping),
+    TEST(test_sweep_without_a_low_mark_deletes_nothing),
 };
 
 int

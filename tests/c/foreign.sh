@@ -9,6 +9,12 @@ emulator() {
     command -v "qemu-$1-static" || command -v "qemu-$1"
 }
 
+# The compiler, if it has its C library, which Debian's package of it only recommends.
+compiler() {
+    echo '#include <stdint.h>' |
+        "$1-linux-gnu-gcc" -xc -fsyntax-only - 2>/dev/null && echo "$1-linux-gnu-gcc"
+}
+
 for arch in ${*:-aarch64 s390x i686}; do
     qemu=$arch libc=$arch
     case $arch in
@@ -17,7 +23,8 @@ for arch in ${*:-aarch64 s390x i686}; do
     esac
     missing=$(sh ../../.ci/need \
         "$(emulator "$qemu" || echo "qemu-$qemu")" qemu-user \
-        "$arch-linux-gnu-gcc" "gcc-$arch-linux-gnu libc6-dev-$libc-cross" 2>&1) || {
+        "$(compiler "$arch" || echo "$arch-linux-gnu-gcc-with-libc")" \
+        "gcc-$arch-linux-gnu libc6-dev-$libc-cross" 2>&1) || {
         echo "$arch: left out: $missing"
         continue
     }

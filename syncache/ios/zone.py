@@ -31,11 +31,11 @@ class ParameterMap:
     limits: list[str] = field(default_factory=list)
 
     def takes(self, words: list[str], indented: bool) -> bool:  # noqa: ARG002
-        """Tell whether a line belongs here."""
+        """Return whether a line belongs here."""
         return indented
 
     def claims(self, indented: bool) -> bool:  # noqa: ARG002
-        """Tell that no line of it is an error."""
+        """Return False: no line of it is an error."""
         return False
 
     def line(self, words: list[str], no: bool) -> None:

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import html
 import mimetypes
 import os
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
-from pathlib import Path  # noqa: TC003  a dataclass reads its annotations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
 import h11
 
+from .disk import SECONDS, Disk
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 READ_BYTES = 256 * 1024
 IDLE_SECONDS = 60.0  # without a request, or without progress of one
@@ -44,7 +48,8 @@ class Reply:
     status: int
     body: bytes = b""
     kind: str = TEXT
-    file: Path | None = None
+    file: BinaryIO | None = None
+    folder: str = ""  # whose share of the threads reads it
     start: int = 0
     size: int = -1  # -1: of `body`
     extra: list[tuple[str, str]] = field(default_factory=list)
@@ -54,21 +59,17 @@ class Reply:
         """Bytes of the body."""
         return len(self.body) if self.size < 0 else self.size
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body."""
-        if self.file is None:
-            yield self.body
-            return
-        left = self.size
-        with self.file.open("rb") as file:
-            file.seek(self.start)
-            while left > 0 and (piece := file.read(min(READ_BYTES, left))):
-                left -= len(piece)
-                yield piece
+    def close(self) -> None:
+        """Close the file."""
+        if self.file is not None:
+            self.file.close()
 
 
 class FileServer:
-    """Serves one directory; an instance is the callback of `start_server`."""
+    """Serves one directory; an instance is the callback of `start_server`.
+
+    Threads make the calls on files.
+    """
 
     def __init__(
         self,
@@ -76,10 +77,16 @@ class FileServer:
         *,
         header_seconds: float = HEADER_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
+        disk_seconds: float = SECONDS,
     ) -> None:
         self._root = directory.resolve()
+        self._disk = Disk(disk_seconds)
         self._header_seconds = header_seconds
         self._idle_seconds = idle_seconds
+
+    def close(self) -> None:
+        """End the threads."""
+        self._disk.close()
 
     async def __call__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -88,6 +95,8 @@ class FileServer:
         try:
             await self._converse(reader, writer)
         except (OSError, asyncio.TimeoutError, h11.LocalProtocolError):
+            writer.transport.abort()
+        except asyncio.CancelledError:  # the end, while a disk is waited for
             writer.transport.abort()
         except MemoryError:
             writer.transport.abort()
@@ -108,7 +117,11 @@ class FileServer:
                 reply, with_body = Reply(error.error_status_hint), True
             if reply is None:
                 return
-            await self._send(http, writer, reply, with_body=with_body)
+            try:
+                await self._send(http, writer, reply, with_body=with_body)
+            finally:
+                if reply.file is not None:
+                    self._disk.later(reply.folder, reply.close)
             if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
                 return
             http.start_next_cycle()
@@ -119,7 +132,7 @@ class FileServer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> tuple[Reply | None, bool]:
-        """Read one request; return its reply, and whether its body is sent."""
+        """Read a request; return its reply (None: no more), whether with its body."""
         request: h11.Request | None = None
         digest, size = hashlib.sha256(), 0
         clock, ends, due = asyncio.get_running_loop().time, 0.0, 0
@@ -154,12 +167,12 @@ class FileServer:
                 digest.update(event.data)
                 size += len(event.data)
             elif isinstance(event, h11.EndOfMessage) and request is not None:
-                reply = self.answer(request, digest.hexdigest(), size)
+                reply = await self._answer(request, digest.hexdigest(), size)
                 return reply, request.method != b"HEAD"
             else:  # closed, or nothing more to say
                 return None, False
 
-    def answer(self, request: h11.Request, digest: str, size: int) -> Reply:
+    async def _answer(self, request: h11.Request, digest: str, size: int) -> Reply:
         """Choose the answer to a complete request."""
         fields = [name for name, _ in request.headers]
         if b"content-length" in fields and b"transfer-encoding" in fields:
@@ -172,12 +185,19 @@ class FileServer:
         path = path_of(request.target.decode("ascii"))
         if not path.startswith("/") or "\0" in path:
             return Reply(400)
+        folder = path.lstrip("/").partition("/")[0]
         try:
-            return self._found(path, request)
+            reply = await self._disk.ask(
+                folder, lambda: self._found(path, request), lambda late: late.close()
+            )
         except PermissionError:
             return Reply(403)
-        except (OSError, RuntimeError):  # a name too long; links in a circle
-            return Reply(404)
+        except (OSError, RuntimeError) as error:
+            # A name too long; links in a circle.
+            late = isinstance(error, OSError) and error.errno == errno.ETIMEDOUT
+            return Reply(503 if late else 404)
+        reply.folder = folder
+        return reply
 
     def _found(self, path: str, request: h11.Request) -> Reply:
         """Answer with the folder or file that a path leads to."""
@@ -192,8 +212,6 @@ class FileServer:
             return Reply(200, listing(place, path), HTML)
         if not place.is_file():
             return Reply(404)
-        with place.open("rb"):  # or the head would promise what cannot be read
-            pass
         fields = dict(request.headers)
         return part(place, fields.get(b"range", b"").decode("latin-1"))
 
@@ -215,7 +233,7 @@ class FileServer:
         )
         writer.write(http.send(head) or b"")
         if with_body:
-            for piece in reply.pieces():
+            async for piece in self._pieces(reply):
                 for part_ in (
                     http.send_with_data_passthrough(h11.Data(data=piece)) or ()
                 ):
@@ -223,6 +241,31 @@ class FileServer:
                 await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
         writer.write(http.send(h11.EndOfMessage()) or b"")
         await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
+
+    async def _pieces(self, reply: Reply) -> AsyncIterator[bytes]:
+        """Yield the body."""
+        if reply.file is None:
+            yield reply.body
+            return
+        at, end = reply.start, reply.start + reply.size
+        while at < end:
+            piece = await self._read(
+                reply.folder, reply.file, at, min(READ_BYTES, end - at)
+            )
+            if not piece:
+                return
+            at += len(piece)
+            yield piece
+
+    async def _read(self, folder: str, file: BinaryIO, at: int, count: int) -> bytes:
+        """Read a part of a file: here what is in memory, else by a thread."""
+        room = bytearray(count)
+        call = partial(os.preadv, file.fileno(), [room], at)
+        try:
+            count = call(os.RWF_NOWAIT)
+        except OSError:  # it is not in memory, or the file system cannot tell
+            count = await self._disk.ask(folder, call)
+        return bytes(memoryview(room)[:count])
 
 
 def phrase(status: int) -> bytes:
@@ -243,21 +286,23 @@ def path_of(target: str) -> str:
 
 
 def part(place: Path, wanted: str) -> Reply:
-    """Serve a file, or the one byte range of it that the client asked for."""
-    size = place.stat().st_size
+    """Open a file, at the one byte range of it that the client asked for."""
+    file = place.open("rb", buffering=0)
+    size = os.fstat(file.fileno()).st_size
     kind = mimetypes.guess_type(place.name)[0] or "application/octet-stream"
     match = RANGE.fullmatch(wanted)
     if match is None or match[0] == "bytes=-":
         accept = [("accept-ranges", "bytes")]
-        return Reply(200, kind=kind, file=place, size=size, extra=accept)
+        return Reply(200, kind=kind, file=file, size=size, extra=accept)
     first, last = match[1], match[2]
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last), size - 1) if first and last else size - 1
     if start > end:
+        file.close()
         return Reply(416, extra=[("content-range", f"bytes */{size}")])
     where = [("content-range", f"bytes {start}-{end}/{size}")]
     length = end - start + 1
-    return Reply(206, kind=kind, file=place, start=start, size=length, extra=where)
+    return Reply(206, kind=kind, file=file, start=start, size=length, extra=where)
 
 
 def listing(place: Path, path: str) -> bytes:

@@ -338,7 +338,9 @@ async def listen(
             from .http import FileServer
         except ImportError:
             raise needs("cli", "h11") from None
-        await host.start_server(FileServer(options.directory), **where)
+        files = FileServer(options.directory)
+        stack.callback(files.close)
+        await host.start_server(files, **where)
         return f"{options.directory} over HTTP"
     factory = await asgi(options.asgi, stack)
     await host.create_server(factory, **where)

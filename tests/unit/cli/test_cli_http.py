@@ -8,9 +8,11 @@ import hashlib
 import http.client
 import os
 import re
+import threading
 
 import pytest
 
+from syncache.cli import http as files
 from syncache.cli.http import FileServer
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
@@ -30,11 +32,11 @@ def ask(folder, talk, **options):
     """Serve `folder` while `talk(port)` runs in a thread; return what it returns."""
 
     async def main():
-        server = await asyncio.start_server(
-            FileServer(folder, **options), "127.0.0.1", 0
-        )
+        served = FileServer(folder, **options)
+        server = await asyncio.start_server(served, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        async with server:
+        async with server, contextlib.AsyncExitStack() as stack:
+            stack.callback(served.close)
             return await asyncio.to_thread(talk, port)
 
     return asyncio.run(main())
@@ -356,3 +358,71 @@ def test_body_that_trickles_ends_the_connection(folder):
         return "ended"
 
     assert "ended" == ask(folder, talk, idle_seconds=0.5)
+
+
+@pytest.mark.parametrize("silent", ["part", "listing"])
+def test_disk_that_does_not_answer_is_waited_for_by_its_clients_alone(
+    folder, monkeypatch, silent
+):
+    """Others get their files meanwhile; the one that waits gets an answer too."""
+    answers, call = threading.Event(), getattr(files, silent)
+
+    def wait(place, *words):
+        if place.name != "a b&c.txt":
+            answers.wait(60)
+        return call(place, *words)
+
+    monkeypatch.setattr(files, silent, wait)
+    slow = {"part": "/big.bin", "listing": "/sub/"}[silent]
+
+    def talk(port):
+        waiting = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        waiting.request("GET", slow)
+        other = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        other.request("GET", "/sub/a%20b%26c.txt")
+        seen = [other.getresponse().read()]
+        seen.append(waiting.getresponse().status)
+        answers.set()
+        waiting.close()
+        other.close()
+        return seen
+
+    assert [b"hello\n", 503] == ask(folder, talk, disk_seconds=0.2)
+
+
+def test_part_of_a_file_that_is_not_in_memory_comes_from_a_thread(folder, monkeypatch):
+    """As with a file system that cannot tell."""
+    real, threads = os.preadv, []
+
+    def preadv(descriptor, rooms, at, flags=0):
+        if flags & os.RWF_NOWAIT:
+            raise BlockingIOError
+        threads.append(threading.current_thread())
+        return real(descriptor, rooms, at)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    assert BODY == request(folder, "GET", "/big.bin")[2]
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_end_while_a_disk_is_waited_for_says_nothing(folder, monkeypatch, caplog):
+    """The connection ends, and the rest of the process."""
+    asked, answers = threading.Event(), threading.Event()
+
+    def wait(*_):
+        asked.set()
+        answers.wait(60)
+
+    monkeypatch.setattr(files, "part", wait)
+
+    def talk(port):
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        client.request("GET", "/big.bin")
+        return asked.wait(60), client
+
+    was_asked, client = ask(folder, talk)
+    answers.set()
+    client.close()
+    assert was_asked
+    assert not caplog.records

@@ -172,17 +172,17 @@ class RuleBlock:
 
     def line(self, words: list[str], no: bool) -> None:
         """Add or remove a rule."""
-        name = keyword(words[0], ACTIONS, 1)
-        if name is None and words[0] in _OTHERS_IN_BLOCK:
-            name = words[0]
+        numbered = keyword(words[0], ACTIONS, 1) == "sequence"
+        rest = words[1:] if numbered else words
+        sequence = None
+        if numbered or rest[0].isdecimal():
+            sequence, rest = _sequence(rest[0] if rest else ""), rest[1:]
+        word = rest[0] if rest else ""
+        name = word if word in _OTHERS_IN_BLOCK else keyword(word, ACTIONS, 1)
         if name in {*_WITHOUT_EFFECT, *_OTHERS_IN_BLOCK}:
             self.draft.config.note(f"{name} is ignored")
             return
-        rest = words[1:] if name == "sequence" else words
-        sequence = None
-        if rest is not words or rest[0].isdecimal():
-            sequence, rest = _sequence(rest[0] if rest else ""), rest[1:]
-        if rest and keyword(rest[0], ("remark",)):
+        if name == "remark":
             return
         if self.family == addresses.IPV6 and not self.draft.config.strict:
             rest = ["icmp" if word.lower() in _ICMPV6 else word for word in rest]

@@ -25,6 +25,7 @@ from . import zone as ios_zone
 from .inspect import finish, forget
 from .intercept import INTERCEPT, LIST
 from .intercept import configuration as written
+from .marks import bare
 from .others import refuse_others, relative
 from .syntax import Block, Config, Handler
 
@@ -66,9 +67,8 @@ def _no_intercept(config: Config) -> None:
 
 # Features that `no` and their first words end.
 _WHOLE = {("ip", "inspect"): forget, ("ip", "tcp", "intercept"): _no_intercept}
-# What a terminal leaves in a file: its pager, and the prompt before a command.
-_PAGER = re.compile(r"^ ?-+ ?[Mm]ore ?-+[ \x08]*")
-_PROMPT = re.compile(r"^[\w.-]+\(config[\w-]*\)# ?")
+# Below a group of clients, a line, a web page: text between two ^C as well.
+_TEXT_BELOW = re.compile(r"[^^]*(?:banner|message|prompt|title)\b[^^]*(\^C)")
 _MACRO_END = "@ alone"
 # Only in configurations of firewalls, whose banners are lines without an end mark.
 _FIREWALL = re.compile(
@@ -110,6 +110,7 @@ def read_lines(
     lines: Sequence[str], place: str, known: Sequence[str] = (), *, strict: bool = False
 ) -> Config:
     """Read lines; `place` and the number stand in front of an error."""
+    lines = bare(lines)
     last = 0 if strict or any(map(_FIREWALL.match, lines)) else len(lines)
     config, began = _read_lines(lines, place, Config(strict=strict), last)
     if began:
@@ -145,9 +146,7 @@ def _read_lines(
     delimiter = ""
     base = 0  # how far the command of the block is indented
     began = 0
-    margin = min((_indent(line) for line in lines if line.strip()), default=0)
-    for number, raw in enumerate(lines, 1):
-        line = _PROMPT.sub("", _PAGER.sub("", raw[margin:]))
+    for number, line in enumerate(lines, 1):
         config.where = f"{place}{number}: "
         if delimiter or (number <= last and _begins_text(line)):
             config.skipped += 1
@@ -204,6 +203,8 @@ def _indent(line: str) -> int:
 def _begins_text(line: str) -> bool:
     """True if a line begins text of the operator's: no line of it is a command."""
     words = line.lower().split(None, 3)
+    if _TEXT_BELOW.match(line):
+        return True
     if line[:1].isspace() or len(words) < 2:
         return False
     if words[0] in {"banner", "macro"}:
@@ -222,6 +223,8 @@ def _text_end(line: str, delimiter: str) -> str:
     words = line.lower().split(None, 1)
     if words[0] == "macro":
         return _MACRO_END
+    if below := _TEXT_BELOW.match(line):
+        return "" if "^C" in line[below.end() :] else "^C"
     text = line.split(None, 1)[1]
     for _ in range(0 if words[0] == "banner" else 2):
         text = text.partition(" ")[2].lstrip(" ")
@@ -235,7 +238,8 @@ def _take(
     config: Config, block: Block | None, words: list[str], indented: bool
 ) -> Block | None:
     """Apply one line; return the block that the next may belong to."""
-    no = words[0].lower() == "no"
+    # What is not said otherwise has its default: `default` takes back, as `no` does.
+    no = words[0].lower() == "no" or keyword(words[0], ("default",), 3) is not None
     rest = words[1:] if no else words
     if len(rest) > 1 and rest[0].lower() == "ipv6" and keyword(rest[1], ("inspect",)):
         rest = ["ip", *rest[1:]]  # one engine inspects both families

@@ -347,9 +347,10 @@ def _port_map(config: Config, words: list[str], no: bool) -> None:
     port = rest[0] if rest else ""
     if not (port.isascii() and port.isdecimal() and 1 <= int(port) < 2**16):
         raise ValueError(f"a port is 1 to 65535, not {port!r}")
-    if "to" in rest or (rest[1:] and rest[1].isdecimal()):
+    found = (transport, int(port))
+    first = draft_of(config).ports.setdefault(name, found)
+    if first != found or "to" in rest or (rest[1:] and rest[1].isdecimal()):
         config.note("of several ports of an application the first counts")
-    draft_of(config).ports[name] = (transport, int(port))
 
 
 def _rule(config: Config, rule: Rule, words: Sequence[str]) -> Rule:

@@ -22,6 +22,8 @@ _OTHERS = {
     "nftables": r"table (?:ip|ip6|inet|bridge|netdev) \S+ \{",
     "RouterOS": r"/ip(?:v6)? (?:address|firewall|route)\b",
     "HTML or XML": r"\s*<(?:\?xml|!doctype|html|head|rpc-reply|config)\b",
+    "a patch": r"(?:diff |Index: |--- \S|\+\+\+ \S|@@ -\d)",
+    "a playbook": r"\s*- (?:name|hosts|(?:cisco\.ios\.)?ios_\w+):",
     "JSON": r"\s*[\[{]\s*$|\s*\{\s*\"",
 }
 _PATTERNS = {name: re.compile(text, re.IGNORECASE) for name, text in _OTHERS.items()}

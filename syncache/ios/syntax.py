@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..acl.object_group import Group
     from .access import Draft
 
+_UNLIMITED = {"unlimited", str(2**32 - 1)}  # as a router prints it, and its largest
+
 
 def _lines(number: int, of: str, one: str, more: str) -> str:
     if number == 1:
@@ -83,14 +85,16 @@ class Config:
             if name not in features
         ]
         if self.skipped:
-            texts.append(
-                f"{_lines(self.skipped, 'other features', 'is', 'are')} skipped"
-            )
+            what = _lines(self.skipped, "other features", "is", "are")
+            none = "" if self.said else ", and there are no others"
+            texts.append(f"{what} skipped{none}")
         return [*self.notes, *texts]
 
     def set(self, name: str, text: str) -> None:
         """Set a tunable to the value of a word; a router takes decimal digits only."""
         knob = KNOBS[name]
+        if knob.zero_unlimited and text.lower() in _UNLIMITED:
+            text = "0"
         if knob.type == "int" and not (text.isascii() and text.isdecimal()):
             raise ValueError(f"{name} is {knob.range}, not {text!r}")
         self.keep(name, knob.check(knob.parse(text)))

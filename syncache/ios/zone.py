@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from ..abbreviation import keyword
 from .inspect import TABLE
+from .syntax import Config
 from .table import Switch
 
 if TYPE_CHECKING:
-    from .syntax import Block, Config, Handler
+    from .syntax import Block, Handler
 
-# Without `ip inspect`.
-_LIMITS = [entry.path[2:] for entry in TABLE if not isinstance(entry, Switch)]
+# By their words without `ip inspect`.
+_LIMITS = {entry.path[2:]: entry for entry in TABLE if not isinstance(entry, Switch)}
 _MAPS = ("inspect", "inspect-global", "inspect-vrf", "inspect-zone")
 
 
@@ -55,14 +56,16 @@ class ParameterMap:
 
 
 def _is_limit(words: list[str]) -> bool:
-    return any(
-        len(words) > len(path)
-        and all(
-            keyword(word, (name,)) == name
-            for word, name in zip(words, path, strict=False)
-        )
-        for path in _LIMITS
-    )
+    """Tell whether words behind `ip inspect` would be taken."""
+    for path, entry in _LIMITS.items():
+        short = zip(words, path, strict=False)
+        if len(words) > len(path) and all(keyword(word, (one,)) for word, one in short):
+            try:
+                entry.take(Config(), words[len(path) :], False)
+            except ValueError:
+                continue
+            return True
+    return False
 
 
 def _parameter_map(config: Config, words: list[str], no: bool) -> Block | None:

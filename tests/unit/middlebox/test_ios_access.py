@@ -255,3 +255,12 @@ def test_number_of_another_protocol_is_ignored_with_a_note(number):
     assert ["line 1: access lists of other protocols are ignored"] == config.notes
     with pytest.raises(ValueError, match=f"100-199 or 2000-2699, not {number}"):
         read([line], strict=True)
+
+
+def test_numbers_stand_in_front_of_whatever_a_list_has():
+    """As newer systems write them, also before what has no effect here."""
+    lines = ["ip access-list extended P", " 10 evaluate MIRROR", " 20 remark web"]
+    lines += [" 30 dynamic T permit ip any any", " sequence 40 permit tcp any any"]
+    config = read([*lines, "ip tcp intercept list P"])
+    assert ["permit tcp any any"] == [str(rule) for rule in config.lists["P"].rules]
+    assert ["line 2: evaluate is ignored", "line 4: dynamic is ignored"] == config.notes

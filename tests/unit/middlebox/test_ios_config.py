@@ -67,6 +67,7 @@ def test_whole_configuration_is_one_transaction():
         ("no ip tcp intercept list 100", {"list": ""}),
         ("no ip tcp intercept mode watch", {"mode": "intercept"}),
         ("no ip tcp intercept drop-mode", {"drop_mode": "oldest"}),
+        ("default ip tcp intercept drop-mode", {"drop_mode": "oldest"}),
         ("no ip tcp intercept watch-timeout", {"watch_timeout": 30}),
         ("no ip tcp intercept finrst-timeout 7", {"finrst_timeout": 5}),
         ("no ip tcp intercept connection-timeout", {"connection_timeout": 86400}),
@@ -471,6 +472,9 @@ def test_what_is_written_of_a_whole_configuration_reads_the_same(name):
         ["macro name desk", "access-list 199 nonsense $vlan", "interface @home", "@"],
         ["aaa authentication banner ^C", "access-list 5 permit everything", "^C"],
         ["aaa authentication fail-message %no", "ip tcp intercept x", "really%"],
+        [" banner ^C", "ip inspect of a group of clients", "^C"],
+        ["ip admission auth-proxy-banner http ^C", "ip inspect x", "^C"],
+        [" refuse-message ^C", "no ip tcp intercept, no access-list^C"],
     ],
 )
 def test_text_of_the_operators_holds_no_command(lines):
@@ -478,19 +482,3 @@ def test_text_of_the_operators_holds_no_command(lines):
     config = read([*lines, "ip tcp intercept mode watch"])
     assert "watch" == config.changes[INTERCEPT + "mode"]
     assert len(lines) == config.skipped
-
-
-@pytest.mark.parametrize(
-    "front",
-    [
-        " --More-- " + "\b" * 9 + " " * 8 + "\b" * 9,
-        "--More--",
-        "R1(config)#",
-        "a-b(config-if)# ",
-    ],
-)
-def test_what_a_terminal_leaves_in_front_is_passed_over(front):
-    """A pager's mark with its backspaces, and the prompt of configuration mode."""
-    config = read([f"{front}ip tcp intercept mode watch"])
-    assert "watch" == config.changes[INTERCEPT + "mode"]
-    assert 0 == config.skipped

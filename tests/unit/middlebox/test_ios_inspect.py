@@ -469,3 +469,10 @@ def test_command_of_one_letter_is_taken_where_all_are_known():
     """`ip inspect n` can be nothing else; `i i` is no command of ours."""
     config = read(["ip inspect n X tcp", "i i n X udp"])
     assert 1 == config.skipped
+
+
+@pytest.mark.parametrize("number", ["unlimited", "4294967295"])
+def test_largest_number_is_no_limit(number):
+    """As `show ip inspect config` prints it, and as it can be typed."""
+    config = read([f"ip inspect tcp max-incomplete host {number} block-time 0"])
+    assert 0 == config.changes[_I + "tcp.max_incomplete_host"]

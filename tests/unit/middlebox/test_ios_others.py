@@ -17,6 +17,8 @@ OTHERS = {
     "HTML": "<!DOCTYPE html>\n<html></html>\n",
     "XML": "<?xml version='1.0'?>\n",
     "JSON": '{\n  "a": 1\n}\n',
+    "a patch": "--- r1.cfg\n+++ r1.cfg\n+ip inspect name A tcp\n",
+    "a playbook": "- name: secure\n  ios_config:\n",
     "bytes": "\x7fELF\0\0\n",
 }
 

@@ -101,3 +101,9 @@ def test_no_with_a_word_too_many_takes_nothing_back(command):
     ):
         changes = read([first, line]).changes
         assert {f"{INTERCEPT}mode": mode} == changes
+
+
+def test_file_without_a_line_of_ours_says_so():
+    """What is skipped may be all that there is."""
+    (text,) = read(["hostname r1", "service pad"]).report()
+    assert text == "2 lines of other features are skipped, and there are no others"

@@ -39,3 +39,9 @@ def test_map_without_limits_is_skipped_as_other_features_are():
     assert ([], 3) == (config.notes, config.skipped)
     with pytest.raises(ValueError, match="parameter-map type regex"):
         ios_config.read(lines, strict=True)
+
+
+def test_limits_that_inspection_has_not_are_in_no_note():
+    """What stands there without low and high, or by protocol, is no line of its."""
+    lines = ["parameter-map type inspect-vrf V", " max-incomplete 2000"]
+    assert [] == ios_config.read([*lines, " max-incomplete tcp 1000"]).notes

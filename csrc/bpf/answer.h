@@ -25,12 +25,16 @@ struct listener {
     uint32_t backlog_max;
     uint32_t mss; /* its TCP_MAXSEG; 0: none */
     uint32_t buffer; /* its SO_RCVBUF, as the kernel counts it */
+    uint32_t tos; /* its IP_TOS or IPV6_TCLASS */
 };
 
-/* What a SYN-ACK says of us, which the listener may lower. */
+#define ANSWER_DSCP 0xfcu /* of a byte that has ECN's bits too */
+
+/* What a SYN-ACK says of us, which the listener may lower; its DSCP is the listener's. */
 struct offer {
     uint32_t mss;
     uint32_t window;
+    uint32_t tos;
 };
 
 /*
@@ -61,8 +65,24 @@ listener_room(void *tcp, struct listener *listener)
     listener->backlog_max = backlog_max;
 }
 
+static inline uint32_t
+listener_tos(void *tcp, void *untrusted, bool v6)
+{
+    uint32_t tos = 0;
+    void *part;
+
+    if (!v6) {
+        KERNEL_TOS(tos, tcp);
+        return tos;
+    }
+    KERNEL_V6(part, untrusted);
+    if (part != NULL)
+        KERNEL_TCLASS(tos, part);
+    return tos;
+}
+
 static inline bool
-listener_read(struct bpf_sock *socket, struct listener *listener)
+listener_read(struct bpf_sock *socket, struct listener *listener, bool v6)
 {
     void *tcp = socket_tcp(socket);
     uint32_t qlen, mptcp, mss, buffer;
@@ -84,6 +104,7 @@ listener_read(struct bpf_sock *socket, struct listener *listener)
     listener->steered = listener->full && listener_is_steered(untrusted);
     listener->mss = mss;
     listener->buffer = buffer;
+    listener->tos = listener_tos(tcp, untrusted, v6);
     listener->signing = (md5 | ao) != 0;
     return true;
 }
@@ -126,7 +147,9 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
         if (answer_is_flooded(config, listener)) {
             if (now_ns >= service->flood_ns)
                 tell(counters, SHIELD_EVENT_FLOOD, address, size, port, listener->qlen, now_ns);
-            service->flood_ns = now_ns + config->hold_ns;
+            /* Once a tick, so that processors do not pass the line on for each SYN. */
+            if (service->flood_ns != now_ns + config->hold_ns)
+                service->flood_ns = now_ns + config->hold_ns;
         } else if (now_ns >= service->flood_ns) {
             counters->calm++;
             return ANSWER_PASS;
@@ -227,6 +250,7 @@ answer_lower(struct offer *offer, const struct listener *listener)
 {
     uint32_t space = listener->buffer >> 1;
 
+    offer->tos = listener->tos & ANSWER_DSCP;
     if (listener->mss != 0 && listener->mss < offer->mss)
         offer->mss = listener->mss;
     if (space >= offer->window)
@@ -256,7 +280,7 @@ answer(void *context, const struct shield_config *config, struct shield_service 
     }
     if (socket->state != BPF_TCP_LISTEN)
         counters->known++;
-    else if (listener_read(socket, &listener))
+    else if (listener_read(socket, &listener, tuple_size != 12))
         decided = answer_listener(config, service, counters, &listener, tuple, tuple_size, now_ns);
     if (decided == ANSWER_COOKIE)
         answer_lower(offer, &listener);

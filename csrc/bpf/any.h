@@ -264,7 +264,7 @@ write_ip(const struct scratch *scratch, uint32_t *ip,
          uint32_t tcp_size, uint32_t iss)
 {
     if (packet->tuple.v6) {
-        ip[0] = swap32(0x60000000 | (iss & 0xfffff));
+        ip[0] = swap32(0x60000000 | packet->offer.tos << 20 | (iss & 0xfffff));
         ip[1] = swap16(tcp_size) | PROTOCOL_TCP << 16 | hop_limit(scratch->ip[1] >> 24, &config->family[1]) << 24;
         for (int i = 0; i < 4; i++) {
             ip[2 + i] = scratch->ip[6 + i];
@@ -272,7 +272,7 @@ write_ip(const struct scratch *scratch, uint32_t *ip,
         }
         return;
     }
-    ip[0] = 0x45 | swap16(20 + tcp_size) << 16;
+    ip[0] = 0x45 | packet->offer.tos << 8 | swap16(20 + tcp_size) << 16;
     ip[1] = 0x00400000; /* DF */
     ip[2] = hop_limit(scratch->ip[2] & 0xff, &config->family[0]) | PROTOCOL_TCP << 8;
     ip[3] = scratch->ip[4];

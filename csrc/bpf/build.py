@@ -58,6 +58,7 @@ FIELDS = {  # numbers of kernel.h: structure, members
     28687: "tcp_sock.bytes_received",
     28688: "sock.sk_reuseport_cb",
     28689: "sock_reuseport.prog",
+    28691: "inet_sock.tos",
 }
 OPTIONAL = {
     28676: "tcp_sock.is_mptcp",
@@ -65,6 +66,7 @@ OPTIONAL = {
     28680: "tcp_sock.ao_info",
     28682: "inet_sock.pinet6",
     28683: "ipv6_pinfo.min_hopcount",
+    28692: "ipv6_pinfo.tclass",
 }
 KERNEL_TYPES = {28690: "tcp_sock"}
 MAP = struct.Struct("<5I")

@@ -84,6 +84,10 @@ static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_soc
 #define KERNEL_V6(part, socket) __asm__ volatile("%0 = *(u64 *)(%1 + 28682)" : "=r"(part) : "r"(socket))
 #define KERNEL_MIN_HOPS(value, part) __asm__ volatile("%0 = *(u8 *)(%1 + 28683)" : "=r"(value) : "r"(part))
 
+/* The DSCP that a listener gives its packets, of IPv4 and of IPv6. */
+#define KERNEL_TOS(value, socket) __asm__ volatile("%0 = *(u8 *)(%1 + 28691)" : "=r"(value) : "r"(socket))
+#define KERNEL_TCLASS(value, part) __asm__ volatile("%0 = *(u8 *)(%1 + 28692)" : "=r"(value) : "r"(part))
+
 /* What a connection has sent and received, by which its ISNs are known. */
 #define KERNEL_SND_UNA(value, socket) KERNEL_FIELD(value, socket, 28684)
 #define KERNEL_RCV_NXT(value, socket) KERNEL_FIELD(value, socket, 28685)

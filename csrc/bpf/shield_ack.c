@@ -168,7 +168,8 @@ is_cookie(const struct shield_config *config, const struct ack *ack)
         const struct shield_key *key = &config->key[wanted & (SHIELD_KEYS - 1)];
         uint32_t mac = cookie_mac(key, family, &ack->tuple, ack->irs, byte);
 
-        if (key->epoch == wanted &&
+        /* Before epoch 0 there is none; a slot without a key says so. */
+        if (key->epoch == wanted && wanted != UINT64_MAX &&
             ((mac ^ ack->iss) & SYNCOOKIE_MAC_MASK) == 0) {
             good = true;
             break;

@@ -87,7 +87,7 @@ write_reply(struct syn *syn, const struct shield_config *config,
     uint64_t addresses;
     uint64_t sum;
 
-    ip[0] = 0x3c000045;
+    ip[0] = 0x3c000045 | offer->tos << 8;
     ip[1] = 0x00400000; /* DF */
     ip[2] = (ip[2] & 0xff) == HOP_LIMIT_MAX ? HOP_LIMIT_MAX
                                             : config->family[0].hop_limit;
@@ -149,7 +149,7 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     }
     if ((config->flags & SHIELD_VERIFY) && !is_checked(syn, counters))
         return XDP_DROP;
-    struct offer offer = {config->family[0].mss_ours, config->window};
+    struct offer offer = {config->family[0].mss_ours, config->window, 0};
     enum answer decided = answer(frame, config, service, counters, sockets,
                                  sizeof sockets, now_ns, &offer);
     if (decided != ANSWER_COOKIE)

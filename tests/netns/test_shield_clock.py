@@ -14,6 +14,7 @@ from shield_rig import XDP_TX, Rig
 from test_shield_programs import answer, linux_syn, minted
 
 from syncache import Keyring
+from syncache._core import shield as core
 from syncache.keyring import Master
 
 pytestmark = pytest.mark.skipif(
@@ -63,3 +64,21 @@ def test_cookie_of_a_key_that_was_taken_out_is_none_any_more(rig):
     rig.counters()
     rig.tc(last)
     assert "cookie_bad" in rig.counters()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_slot_without_a_key_takes_no_cookie(rig, family):
+    """Anybody can make one of a key that was wiped; epoch 0 asks for those before."""
+    parts = rig.config.parts
+    parts.forget(set())
+    wiped = parts._config.key[3]
+    wiped.epoch = 3
+    rig.put(epoch=3)
+    segment = linux_syn(rig, family)
+    forged = answer(segment, minted(rig, segment)).packet()
+    wiped.epoch = core.NO_EPOCH
+    parts.key(0, bytes(range(16)))
+    rig.put(epoch=0)
+    rig.counters()
+    rig.tc(forged)
+    assert {"ack": 1, "cookie_bad": 1} == rig.counters()

@@ -100,6 +100,18 @@ def test_packet_from_farther_than_a_listener_takes_is_no_connection(rig, family)
 
 
 @pytest.mark.parametrize("family", [4, 6])
+def test_answer_has_the_dscp_of_its_listener(rig, family):
+    """IP_TOS and IPV6_TCLASS, as the kernel's SYN-ACK; not those of the SYN."""
+    options = (socket.IPPROTO_IP, socket.IP_TOS)
+    if family == 6:
+        options = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
+    for dscp in (0xB8, 0):
+        rig.listeners[family == 6].setsockopt(*options, dscp)
+        replies = answered(rig, linux_syn(rig, family, tos=0x28))
+        assert [dscp] * 3 == [Segment.parse(reply).tos for reply in replies]
+
+
+@pytest.mark.parametrize("family", [4, 6])
 def test_window_is_no_larger_than_the_listeners_buffer(rig, family):
     """Half of it, in whole segments; what is sent beyond would be dropped."""
     mss = 1460 if family == 4 else 1440

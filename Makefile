@@ -84,7 +84,7 @@ $(READY): pyproject.toml
 	@$(PY) -m pip install -qq -e '.[$(EXTRAS)]'
 	@touch $@
 
-$(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS) csrc/bpf/shield.h csrc/bpf/offload.h $(C_DOOR)
+$(EXTENSION): $(READY) setup.py csrc/build_ffi.py $(C_SOURCES) $(C_HEADERS) csrc/bpf/shield_abi.h csrc/bpf/offload_abi.h $(C_DOOR)
 	@$(PY) setup.py -q build_ext --inplace
 	@touch $@
 

@@ -87,8 +87,8 @@ if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
         CSRC / "link" / f"{name}.h"
         for name in ("link", "encap", "tunnel", "filter", "capture")
     ]
-    headers += [CSRC / "bpf" / "shield.h", CSRC / "link" / "shield.h"]
-    headers += [CSRC / "bpf" / "offload.h"]
+    headers += [CSRC / "bpf" / "shield_abi.h", CSRC / "link" / "shield.h"]
+    headers += [CSRC / "bpf" / "offload_abi.h"]
     headers += [CSRC / "link" / "carried.h"]
     rooms.append("link")
 

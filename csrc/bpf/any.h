@@ -8,12 +8,12 @@
 #ifndef SYNCACHE_BPF_ANY_H
 #define SYNCACHE_BPF_ANY_H
 
-#include "answer.h"
-#include "cookie.h"
+#include "listener.h"
+#include "mint.h"
 #include "maps.h"
 #include "options.h"
-#include "packet.h"
-#include "sources.h"
+#include "raw.h"
+#include "samples.h"
 #include "sums.h"
 
 #define CHUNK_SIZE 256u
@@ -27,7 +27,7 @@ struct packet {
     uint32_t segment;   /* bytes of TCP, options and data */
     uint32_t header;    /* bytes of TCP header and options */
     uint64_t addresses; /* sum of their words */
-    struct offer offer; /* of the SYN-ACK */
+    struct announced announced; /* of the SYN-ACK */
     struct tuple tuple;
 };
 
@@ -134,7 +134,7 @@ add_data(frame_context *frame, struct scratch *scratch,
 }
 
 static inline bool
-is_checked(frame_context *frame, struct scratch *scratch,
+packet_is_checked(frame_context *frame, struct scratch *scratch,
            const struct packet *packet, struct shield_counters *counters)
 {
     const uint32_t *ip = scratch->ip, *tcp = scratch->tcp;
@@ -158,7 +158,7 @@ is_checked(frame_context *frame, struct scratch *scratch,
 }
 
 static inline struct shield_service *
-find_service(const struct scratch *scratch, const struct packet *packet)
+packet_service(const struct scratch *scratch, const struct packet *packet)
 {
     uint16_t port = (uint16_t)(scratch->tcp[0] >> 16);
 
@@ -184,7 +184,7 @@ static inline bool
 is_unfit(const struct scratch *scratch, const struct packet *packet,
          const struct shield_config *config)
 {
-    const struct shield_family *family = cookie_family(config, &packet->tuple);
+    const struct shield_family *family = mint_family(config, &packet->tuple);
     uint32_t source = scratch->ip[3] & 0xff;
     uint32_t mac0 = raw16(scratch->link) | raw16(scratch->link + 2) << 16;
 
@@ -209,7 +209,7 @@ write_options(struct scratch *scratch, uint32_t *options,
     uint32_t count = 1;
 
     options[0] = 0x00000402 |
-                 swap16(packet->offer.mss) << 16;
+                 swap16(packet->announced.mss) << 16;
     if (scratch->wscale != SYNCACHE_WSCALE_NONE)
         options[count++] = 0x00030301 | config->rcv_wscale << 24;
     if (scratch->timestamps != 0) {
@@ -238,7 +238,7 @@ write_tcp(struct scratch *scratch, uint32_t *tcp,
     tcp[0] = packet->tuple.ports << 16 | packet->tuple.ports >> 16;
     tcp[1] = swap32(iss);
     tcp[2] = swap32(swap32(scratch->tcp[1]) + 1);
-    tcp[3] = words << 4 | 0x1200 | swap16(packet->offer.window) << 16;
+    tcp[3] = words << 4 | 0x1200 | swap16(packet->announced.window) << 16;
     tcp[4] = 0;
     sum += sums_pseudo(words * 4);
     if (FRAME_FINISHED_LATER && scratch->finished == 0) {
@@ -264,7 +264,7 @@ write_ip(const struct scratch *scratch, uint32_t *ip,
          uint32_t tcp_size, uint32_t iss)
 {
     if (packet->tuple.v6) {
-        ip[0] = swap32(0x60000000 | packet->offer.tos << 20 | (iss & 0xfffff));
+        ip[0] = swap32(0x60000000 | packet->announced.tos << 20 | (iss & 0xfffff));
         ip[1] = swap16(tcp_size) | PROTOCOL_TCP << 16 | hop_limit(scratch->ip[1] >> 24, &config->family[1]) << 24;
         for (int i = 0; i < 4; i++) {
             ip[2 + i] = scratch->ip[6 + i];
@@ -272,7 +272,7 @@ write_ip(const struct scratch *scratch, uint32_t *ip,
         }
         return;
     }
-    ip[0] = 0x45 | packet->offer.tos << 8 | swap16(20 + tcp_size) << 16;
+    ip[0] = 0x45 | packet->announced.tos << 8 | swap16(20 + tcp_size) << 16;
     ip[1] = 0x00400000; /* DF */
     ip[2] = hop_limit(scratch->ip[2] & 0xff, &config->family[0]) | PROTOCOL_TCP << 8;
     ip[3] = scratch->ip[4];
@@ -327,14 +327,14 @@ answer_syn(frame_context *frame, struct scratch *scratch,
            struct shield_state *state, uint64_t now_ns, uint64_t epoch,
            const struct shield_key *key)
 {
-    const struct shield_family *family = cookie_family(config, &packet->tuple);
-    uint32_t byte = cookie_byte(family, scratch->mss, scratch->wscale,
+    const struct shield_family *family = mint_family(config, &packet->tuple);
+    uint32_t byte = mint_byte(family, scratch->mss, scratch->wscale,
                                 scratch->sack != 0, epoch);
     uint32_t mac =
-        cookie_mac(key, family, &packet->tuple, swap32(scratch->tcp[1]), byte);
+        mint_mac(key, family, &packet->tuple, swap32(scratch->tcp[1]), byte);
     uint32_t iss = syncookie_pack(mac, byte);
     uint32_t tsval = scratch->timestamps != 0
-                         ? cookie_timestamp(config, &packet->tuple, now_ns)
+                         ? mint_timestamp(config, &packet->tuple, now_ns)
                          : 0;
     uint32_t tcp_size;
     uint32_t ip_size = packet->tuple.v6 ? 40 : 20;
@@ -347,15 +347,15 @@ answer_syn(frame_context *frame, struct scratch *scratch,
             write_tcp(scratch, scratch->reply + 5, config, packet, iss, tsval);
     write_ip(scratch, scratch->reply, config, packet, tcp_size, iss);
     if (packet->tuple.v6)
-        sources_sample(mac, scratch->ip + 2, scratch->ip + 6, 16, scratch->tcp[0]);
+        samples_add(mac, scratch->ip + 2, scratch->ip + 6, 16, scratch->tcp[0]);
     else
-        sources_sample(mac, scratch->ip + 3, scratch->ip + 4, 4, scratch->tcp[0]);
-    answer_minted(state, now_ns);
+        samples_add(mac, scratch->ip + 3, scratch->ip + 4, 4, scratch->tcp[0]);
+    listener_minted(state, now_ns);
     return send(frame, scratch, packet, ip_size + tcp_size);
 }
 
 /* Looks for the socket, and decides. */
-static inline enum answer
+static inline enum listener_choice
 decide(frame_context *frame, const struct scratch *scratch,
        struct packet *packet, const struct shield_config *config,
        struct shield_service *service, struct shield_counters *counters,
@@ -367,23 +367,23 @@ decide(frame_context *frame, const struct scratch *scratch,
         for (int i = 0; i < 8; i++)
             tuple[i] = scratch->ip[2 + i];
         tuple[8] = packet->tuple.ports;
-        return answer(frame, config, service, counters, tuple, 36, now_ns, &packet->offer);
+        return listener_decide(frame, config, service, counters, tuple, 36, now_ns, &packet->announced);
     }
     tuple[0] = scratch->ip[3];
     tuple[1] = scratch->ip[4];
     tuple[2] = packet->tuple.ports;
-    return answer(frame, config, service, counters, tuple, 12, now_ns, &packet->offer);
+    return listener_decide(frame, config, service, counters, tuple, 12, now_ns, &packet->announced);
 }
 
 /* The verdict on a frame. */
 static inline int
 answer_any(frame_context *frame)
 {
-    struct packet packet = {.size = (uint32_t)frame_size(frame)};
-    const struct shield_config *config = first(&config_map);
-    struct shield_processor *processor = first(&counters_map);
-    struct shield_state *state = first(&state_map);
-    struct scratch *scratch = first(&scratches);
+    struct packet packet = {.size = (uint32_t)frame_length(frame)};
+    const struct shield_config *config = map_first(&config_map);
+    struct shield_processor *processor = map_first(&counters_map);
+    struct shield_state *state = map_first(&state_map);
+    struct scratch *scratch = map_first(&scratches);
     uint64_t epoch;
 
     if (config == NULL || processor == NULL || state == NULL || scratch == NULL)
@@ -396,13 +396,13 @@ answer_any(frame_context *frame)
         return FRAME_PASS;
     if (!read_tcp(frame, scratch, &packet))
         return FRAME_PASS;
-    struct shield_service *service = find_service(scratch, &packet);
+    struct shield_service *service = packet_service(scratch, &packet);
     if (service == NULL)
         return FRAME_PASS;
     counters->syn++;
     counters->generic++;
     options_read(scratch, packet.header);
-    const struct shield_key *key = cookie_key(config, now_ns, &epoch);
+    const struct shield_key *key = mint_key(config, now_ns, &epoch);
     if (is_unfit(scratch, &packet, config)) {
         counters->unfit++;
         return FRAME_PASS;
@@ -411,22 +411,22 @@ answer_any(frame_context *frame)
         counters->no_key++;
         return FRAME_PASS;
     }
-    if (packet.tuple.v6 ? sources_blocked(config, scratch->ip + 2, 16)
-                        : sources_blocked(config, scratch->ip + 3, 4)) {
+    if (packet.tuple.v6 ? samples_blocked(config, scratch->ip + 2, 16)
+                        : samples_blocked(config, scratch->ip + 3, 4)) {
         counters->blocked++;
         return FRAME_DROP;
     }
     scratch->finished =
         sums_fold(packet.addresses + sums_pseudo(packet.segment)) != (scratch->tcp[4] & 0xffff);
     if ((config->flags & SHIELD_VERIFY) &&
-        !is_checked(frame, scratch, &packet, counters))
+        !packet_is_checked(frame, scratch, &packet, counters))
         return FRAME_DROP;
-    packet.offer.mss = cookie_family(config, &packet.tuple)->mss_ours;
-    packet.offer.window = config->window;
-    enum answer decided =
+    packet.announced.mss = mint_family(config, &packet.tuple)->mss_ours;
+    packet.announced.window = config->window;
+    enum listener_choice decided =
         decide(frame, scratch, &packet, config, service, counters, now_ns);
-    if (decided != ANSWER_COOKIE)
-        return decided == ANSWER_DROP ? FRAME_DROP : FRAME_PASS;
+    if (decided != LISTENER_COOKIE)
+        return decided == LISTENER_DROP ? FRAME_DROP : FRAME_PASS;
     if (!is_clear(frame, scratch, &packet, config)) {
         counters->bad_checksum++;
         return FRAME_DROP;

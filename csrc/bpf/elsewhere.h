@@ -7,7 +7,7 @@
 #ifndef SYNCACHE_BPF_ELSEWHERE_H
 #define SYNCACHE_BPF_ELSEWHERE_H
 
-#include "cookie.h"
+#include "mint.h"
 #include "maps.h"
 #include "sums.h"
 
@@ -62,7 +62,7 @@ elsewhere_is_in(const struct shield_filter *filter, const volatile struct scratc
 static inline bool
 elsewhere_knows(struct scratch *scratch, const struct tuple *tuple, uint32_t irs, uint32_t iss, uint64_t now_ns)
 {
-    const struct shield_shared *shared = first(&shared_map);
+    const struct shield_shared *shared = map_first(&shared_map);
     struct bpf_iter_num loop;
     bool known = false;
 

@@ -55,6 +55,15 @@ static struct bpf_sock *(*const socket_lookup)(void *context, const void *tuple,
 static int64_t (*const socket_release)(void *socket) = (void *)BPF_FUNC_sk_release;
 static void *(*const socket_tcp)(void *socket) = (void *)BPF_FUNC_skc_to_tcp_sock;
 
+/* The only element of an array. */
+static inline void *
+map_first(void *map)
+{
+    uint32_t zero = 0;
+
+    return map_lookup(map, &zero);
+}
+
 /*
  * A field of the kernel's own structures.  The offset is a number that no structure reaches; build.py notes where it
  * stands, and the loader puts in what the running kernel's BTF has.

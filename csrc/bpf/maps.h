@@ -5,7 +5,7 @@
 #define SYNCACHE_BPF_MAPS_H
 
 #include "kernel.h"
-#include "shield.h"
+#include "shield_abi.h"
 
 #define MAPS_SERVICES 4096
 #define MAPS_REDEEMED 65536 /* the loader puts x.replay_entries in its place */
@@ -46,14 +46,6 @@ MAP(shared_map, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct shield_shared), 1, 0);
 MAP(filters, BPF_MAP_TYPE_HASH, 4, sizeof(struct shield_filter), SHIELD_FILTERS, BPF_F_NO_PREALLOC);
 MAP(fresh, BPF_MAP_TYPE_QUEUE, 0, sizeof(struct shield_redeemed), SHIELD_FRESH, 0);
 MAP(pieces, BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0);
-
-static inline void *
-first(void *map)
-{
-    uint32_t zero = 0;
-
-    return map_lookup(map, &zero);
-}
 
 /* The time as of the last tick.  To ask the clock costs ten times what it costs to see that there was no tick. */
 static inline uint64_t

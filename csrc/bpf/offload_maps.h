@@ -9,14 +9,13 @@
 #define SYNCACHE_BPF_OFFLOAD_MAPS_H
 
 #include "kernel.h"
-#include "offload.h"
+#include "offload_abi.h"
 #include "offload_name.h"
-#include "packet.h"
+#include "raw.h"
 
 #include "../flow/splice_words.h"
 
 #define HEADERS_WORDS 15 /* IPv6 and TCP without options */
-
 
 /* The loader puts the table's size in the place of the first two. */
 #define OFFLOAD_CONNECTIONS 65536
@@ -44,33 +43,10 @@ MAP(carried6, BPF_MAP_TYPE_HASH, sizeof(struct offload_name6), sizeof(struct off
     BPF_F_NO_PREALLOC);
 MAP(events, BPF_MAP_TYPE_QUEUE, 0, sizeof(struct offload_event), OFFLOAD_EVENTS, 0);
 
-static int64_t (*const queue_push)(void *map, const void *value, uint64_t flags) = (void *)BPF_FUNC_map_push_elem;
-static uint64_t (*const ktime_coarse_ns)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;
-
-static inline void *
-first(void *map)
-{
-    uint32_t zero = 0;
-
-    return map_lookup(map, &zero);
-}
-
 static inline uint32_t
 offload_now(void)
 {
-    return (uint32_t)(ktime_coarse_ns() >> OFFLOAD_TICK_SHIFT);
-}
-
-static inline uint32_t
-swap16(uint32_t x)
-{
-    return __builtin_bswap16((uint16_t)x);
-}
-
-static inline uint32_t
-swap32(uint32_t x)
-{
-    return __builtin_bswap32(x);
+    return (uint32_t)(ktime_tick_ns() >> OFFLOAD_TICK_SHIFT);
 }
 
 /* A TCP segment without IP options, extension headers or fragments; `words` are its IP and TCP headers. */

@@ -7,7 +7,7 @@
 #define SYNCACHE_BPF_OFFLOAD_NAME_H
 
 #include "../core/siphash.h"
-#include "offload.h"
+#include "offload_abi.h"
 
 static inline void
 offload_name(const uint64_t state[static 4], const struct offload_key6 *key, struct offload_name6 *name)

@@ -8,7 +8,7 @@
  * Noted of each packet, as csrc/flow/track.c does it: bytes, the time, and the numbers by which a RST is measured.
  * Those move by packets that fit to both ends, within OFFLOAD_NEAR, so that no blind sender moves them.
  */
-#include "offload_options.h"
+#include "offload_rewrite.h"
 
 #define TC_NEXT (-1)
 #define OFFLOAD_NEAR 0x400000u
@@ -65,7 +65,7 @@ follow(struct offload_entry *entry, bool from_client, uint32_t seq,
 }
 
 static inline void
-put(uint32_t *field, uint32_t value, uint64_t *difference)
+put_summed(uint32_t *field, uint32_t value, uint64_t *difference)
 {
     *difference += (uint64_t)(uint32_t)~*field + value;
     *field = value;
@@ -82,13 +82,14 @@ rewrite(uint32_t *tcp, const uint32_t *end, const struct rewriting *how,
     bool stamps = entry->flags & SPLICE_TIMESTAMPS;
 
     if (how->to_client)
-        put(tcp + 1, swap32(swap32(tcp[1]) + entry->delta), difference);
+        put_summed(tcp + 1, swap32(swap32(tcp[1]) + entry->delta), difference);
     else if (how->ack)
-        put(tcp + 2, swap32(swap32(tcp[2]) - entry->delta), difference);
+        put_summed(tcp + 2, swap32(swap32(tcp[2]) - entry->delta), difference);
     if (shift != 0) {
         uint32_t window = splice_window((uint16_t)swap16(tcp[3] >> 16), shift);
 
-        put(tcp + 3, (tcp[3] & 0xffff) | swap16(window) << 16, difference);
+        put_summed(tcp + 3, (tcp[3] & 0xffff) | swap16(window) << 16,
+                   difference);
     }
     if (header_size == TCP_SIZE)
         return false;
@@ -97,12 +98,13 @@ rewrite(uint32_t *tcp, const uint32_t *end, const struct rewriting *how,
         return stamps || (!how->to_client &&
                           entry->flags & (SPLICE_SACK | SPLICE_STRIP_SACK));
     if (stamps && how->to_client)
-        put(tcp + 6, swap32(swap32(tcp[6]) + entry->ts_delta), difference);
+        put_summed(tcp + 6, swap32(swap32(tcp[6]) + entry->ts_delta),
+                   difference);
     else if (stamps && how->ack)
-        put(tcp + 7,
-            swap32(splice_echo_word(entry->ts_delta, entry->ts_floor,
-                                    &entry->flags, swap32(tcp[7]))),
-            difference);
+        put_summed(tcp + 7,
+                   swap32(splice_echo_word(entry->ts_delta, entry->ts_floor,
+                                           &entry->flags, swap32(tcp[7]))),
+                   difference);
     return false;
 }
 
@@ -145,7 +147,7 @@ carry(struct __sk_buff *skb, const struct segment *segment,
            swap32(seen[2]) - (from_client ? entry->delta : 0), has_ack,
            payload_size(skb, segment, header_size));
     if (rewrite(tcp, end, &how, header_size, &difference) &&
-        !options_rewrite(skb, &how, layer4, header_size - TCP_SIZE,
+        !rewrite_options(skb, &how, layer4, header_size - TCP_SIZE,
                          &difference))
         return TC_NEXT;
     difference = (difference & UINT32_MAX) + (difference >> 32);
@@ -203,8 +205,8 @@ SECTION("tc")
 int
 offload_splice(struct __sk_buff *skb)
 {
-    struct offload_processor *processor = first(&processor_map);
-    const struct offload_config *config = first(&config_map);
+    struct offload_processor *processor = map_first(&processor_map);
+    const struct offload_config *config = map_first(&config_map);
     struct segment segment;
     bool from_client;
 

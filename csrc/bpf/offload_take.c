@@ -33,7 +33,7 @@ give_back(const struct segment *segment, bool from_client,
         event.key.port[0] = key.port[0];
         event.key.port[1] = key.port[1];
     }
-    if (queue_push(&events, &event, 0) != 0)
+    if (map_push(&events, &event, 0) != 0)
         return false;
     entry->state = OFFLOAD_TAKEN;
     return true;
@@ -65,8 +65,8 @@ SECTION("socket")
 int
 offload_take(struct __sk_buff *skb)
 {
-    struct offload_processor *processor = first(&processor_map);
-    const struct offload_config *config = first(&config_map);
+    struct offload_processor *processor = map_first(&processor_map);
+    const struct offload_config *config = map_first(&config_map);
     struct segment segment;
     bool from_client;
 

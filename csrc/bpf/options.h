@@ -9,7 +9,7 @@
 #ifndef SYNCACHE_BPF_OPTIONS_H
 #define SYNCACHE_BPF_OPTIONS_H
 
-#include "cookie.h"
+#include "mint.h"
 #include "maps.h"
 
 #define OPTIONS_STEPS 24 /* NOPs included; no stack sends as many */

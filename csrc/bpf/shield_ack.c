@@ -9,12 +9,12 @@
  * the listener then; given a request of its own it would be dropped as a duplicate, data and all.  So what was
  * redeemed a moment ago passes as it is, and finds the connection.
  */
-#include "answer.h"
-#include "cookie.h"
 #include "elsewhere.h"
+#include "listener.h"
 #include "maps.h"
+#include "mint.h"
 #include "options.h"
-#include "packet.h"
+#include "raw.h"
 #include "sums.h"
 
 #define TC_NEXT (-1)
@@ -109,7 +109,7 @@ read_ack(struct __sk_buff *skb, struct scratch *scratch, struct ack *ack)
 }
 
 static inline struct shield_service *
-find_service(const struct scratch *scratch, const struct ack *ack)
+ack_service(const struct scratch *scratch, const struct ack *ack)
 {
     uint16_t port = (uint16_t)(ack->tuple.ports >> 16);
 
@@ -128,7 +128,7 @@ is_former(const struct shield_config *config,
 #pragma clang loop unroll(disable)
     for (uint32_t i = 0; i < SHIELD_KEYS; i += 2) {
         const struct shield_key *key = &config->former[i | (byte & 1)];
-        uint32_t mac = cookie_mac(key, family, &ack->tuple, ack->irs, byte);
+        uint32_t mac = mint_mac(key, family, &ack->tuple, ack->irs, byte);
 
         if (key->epoch != UINT64_MAX &&
             ((mac ^ ack->iss) & SYNCOOKIE_MAC_MASK) == 0)
@@ -144,7 +144,7 @@ is_former(const struct shield_config *config,
 static inline bool
 is_cookie(const struct shield_config *config, const struct ack *ack)
 {
-    const struct shield_family *family = cookie_family(config, &ack->tuple);
+    const struct shield_family *family = mint_family(config, &ack->tuple);
     uint64_t age_ns = ack->now_ns - config->start_ns, epoch = config->epoch;
     uint32_t byte = syncookie_claimed(ack->iss);
     bool good = false;
@@ -166,7 +166,7 @@ is_cookie(const struct shield_config *config, const struct ack *ack)
 #pragma clang loop unroll(disable)
     for (int i = 0; i < CANDIDATES; i++) {
         const struct shield_key *key = &config->key[wanted & (SHIELD_KEYS - 1)];
-        uint32_t mac = cookie_mac(key, family, &ack->tuple, ack->irs, byte);
+        uint32_t mac = mint_mac(key, family, &ack->tuple, ack->irs, byte);
 
         /* Before epoch 0 there is none; a slot without a key says so. */
         if (key->epoch == wanted && wanted != UINT64_MAX &&
@@ -200,10 +200,10 @@ read_timestamps(struct __sk_buff *skb, struct scratch *scratch,
         return (config->flags & SHIELD_TS_REQUIRED) == 0;
     if ((config->flags & SHIELD_TS_CHECK) == 0)
         return true;
-    int64_t age = (int32_t)(cookie_timestamp(config, &ack->tuple, ack->now_ns) -
+    int64_t age = (int32_t)(mint_timestamp(config, &ack->tuple, ack->now_ns) -
                             swap32(scratch->tsecr));
-    return age * COOKIE_NS_A_MS >= -(int64_t)config->skew_ns &&
-           age * COOKIE_NS_A_MS <= 2 * (int64_t)config->lifetime_ns;
+    return age * MINT_NS_A_MS >= -(int64_t)config->skew_ns &&
+           age * MINT_NS_A_MS <= 2 * (int64_t)config->lifetime_ns;
 }
 
 static inline void
@@ -225,7 +225,7 @@ static inline int
 assign(struct __sk_buff *skb, void *listener, const struct scratch *scratch,
        const struct shield_config *config, const struct ack *ack)
 {
-    const struct shield_family *family = cookie_family(config, &ack->tuple);
+    const struct shield_family *family = mint_family(config, &ack->tuple);
     uint32_t byte = syncookie_claimed(ack->iss);
     uint32_t wscale = byte >> SYNCOOKIE_WSCALE_SHIFT & SYNCOOKIE_INDEX_MASK;
     uint32_t mss =
@@ -319,7 +319,7 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
     }
     counters->redeemed++;
     if (takes == 1)
-        answer_made(service, tuple, ack->iss, ack->irs);
+        listener_made(service, tuple, ack->iss, ack->irs);
     scratch->taken++;
     uint64_t stamp = (ack->now_ns & ~TAKES_MASK) | takes;
     map_update(&redeemed, key, &stamp, BPF_ANY);
@@ -361,12 +361,12 @@ notice(struct __sk_buff *skb, const struct scratch *scratch,
         return;
     uint32_t size = write_tuple(tuple, scratch, ack);
     struct bpf_sock *socket =
-        socket_lookup(skb, tuple, size, ANSWER_CURRENT_NETNS, 0);
+        socket_lookup(skb, tuple, size, LISTENER_CURRENT_NETNS, 0);
     if (socket == NULL)
         return;
     void *tcp = socket->state == BPF_TCP_LISTEN ? NULL : socket_tcp(socket);
     if (tcp != NULL) {
-        answer_isns(tcp, &ack->iss, &ack->irs);
+        listener_isns(tcp, &ack->iss, &ack->irs);
         service->seen += is_cookie(config, ack);
     }
     socket_release(socket);
@@ -400,9 +400,9 @@ unmake_any(struct shield_service *service)
 
 /* A good cookie: was it here before, and does anybody listen? */
 static inline int
-take(struct __sk_buff *skb, struct scratch *scratch,
-     const struct shield_config *config, struct shield_service *service,
-     struct shield_counters *counters, const struct ack *ack)
+take_ack(struct __sk_buff *skb, struct scratch *scratch,
+         const struct shield_config *config, struct shield_service *service,
+         struct shield_counters *counters, const struct ack *ack)
 {
     struct shield_redeemed key;
     uint32_t tuple[9];
@@ -422,7 +422,7 @@ take(struct __sk_buff *skb, struct scratch *scratch,
     }
     uint32_t tuple_size = write_tuple(tuple, scratch, ack);
     struct bpf_sock *socket =
-        socket_lookup(skb, tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
+        socket_lookup(skb, tuple, tuple_size, LISTENER_CURRENT_NETNS, 0);
     if (socket == NULL) {
         counters->ack_no_listener += !again;
         return TC_NEXT;
@@ -452,18 +452,18 @@ int
 shield_ack(struct __sk_buff *skb)
 {
     struct ack ack = {.now_ns = ktime_ns()};
-    const struct shield_config *config = first(&config_map);
-    const struct shield_state *state = first(&state_map);
+    const struct shield_config *config = map_first(&config_map);
+    const struct shield_state *state = map_first(&state_map);
 
     if (config == NULL || state == NULL ||
         !is_gate_open(config, state, ack.now_ns))
         return TC_NEXT;
-    struct scratch *scratch = first(&scratches);
-    struct shield_processor *processor = first(&counters_map);
+    struct scratch *scratch = map_first(&scratches);
+    struct shield_processor *processor = map_first(&counters_map);
     if (scratch == NULL || processor == NULL || !read_ack(skb, scratch, &ack))
         return TC_NEXT;
     struct shield_counters *counters = &processor->counters;
-    struct shield_service *service = find_service(scratch, &ack);
+    struct shield_service *service = ack_service(scratch, &ack);
     if (service == NULL)
         return TC_NEXT;
     bool good = !ack.is_bare && is_cookie(config, &ack);
@@ -484,5 +484,5 @@ shield_ack(struct __sk_buff *skb)
         counters->ts_refused++;
         return TC_DROP;
     }
-    return take(skb, scratch, config, service, counters, &ack);
+    return take_ack(skb, scratch, config, service, counters, &ack);
 }

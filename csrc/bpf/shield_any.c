@@ -4,7 +4,7 @@
  */
 #include "kernel.h"
 #include "maps.h"
-#include "packet.h"
+#include "raw.h"
 
 #define FRAME_PASS XDP_PASS
 #define FRAME_DROP XDP_DROP
@@ -16,7 +16,7 @@ typedef struct xdp_md frame_context;
 
 #define frame_load xdp_load
 #define frame_store xdp_store
-#define frame_size xdp_size
+#define frame_length xdp_size
 
 static inline int64_t
 frame_resize(struct xdp_md *frame, uint32_t size, uint32_t wanted)

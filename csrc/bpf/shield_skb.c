@@ -8,7 +8,7 @@
  */
 #include "kernel.h"
 #include "maps.h"
-#include "packet.h"
+#include "raw.h"
 
 #define FRAME_PASS (-1) /* TCX_NEXT */
 #define FRAME_DROP 2
@@ -36,7 +36,7 @@ frame_store(struct __sk_buff *skb, uint32_t offset, const void *from,
 }
 
 static inline uint32_t
-frame_size(struct __sk_buff *skb)
+frame_length(struct __sk_buff *skb)
 {
     return skb->len;
 }

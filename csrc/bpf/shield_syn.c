@@ -5,11 +5,11 @@
  * everything.  All else that may be a SYN goes on to shield_any.c by a tail call, because the two together would need
  * more stack than there is.  What is no SYN, or none of a protected service, passes.
  */
-#include "answer.h"
-#include "cookie.h"
+#include "listener.h"
 #include "maps.h"
-#include "packet.h"
-#include "sources.h"
+#include "mint.h"
+#include "raw.h"
+#include "samples.h"
 #include "sums.h"
 
 #define TYPE_AT 12
@@ -38,7 +38,7 @@ is_template(const struct syn *syn)
 }
 
 static inline bool
-is_checked(const struct syn *syn, struct shield_counters *counters)
+syn_is_checked(const struct syn *syn, struct shield_counters *counters)
 {
     const uint32_t *ip = syn->ip, *tcp = syn->tcp;
     uint64_t pseudo = (uint64_t)ip[3] + ip[4] + sums_pseudo(SEGMENT_SIZE);
@@ -81,13 +81,13 @@ turn_link(uint32_t *link)
 static inline void
 write_reply(struct syn *syn, const struct shield_config *config,
             const struct tuple *tuple, uint32_t iss, uint32_t tsval,
-            const struct offer *offer)
+            const struct announced *announced)
 {
     uint32_t *ip = syn->ip, *tcp = syn->tcp;
     uint64_t addresses;
     uint64_t sum;
 
-    ip[0] = 0x3c000045 | offer->tos << 8;
+    ip[0] = 0x3c000045 | announced->tos << 8;
     ip[1] = 0x00400000; /* DF */
     ip[2] = (ip[2] & 0xff) == HOP_LIMIT_MAX ? HOP_LIMIT_MAX
                                             : config->family[0].hop_limit;
@@ -99,9 +99,9 @@ write_reply(struct syn *syn, const struct shield_config *config,
     tcp[0] = tuple->ports << 16 | tuple->ports >> 16;
     tcp[2] = swap32(swap32(tcp[1]) + 1);
     tcp[1] = swap32(iss);
-    tcp[3] = 0x000012a0 | swap16(offer->window) << 16;
+    tcp[3] = 0x000012a0 | swap16(announced->window) << 16;
     tcp[4] = 0;
-    tcp[5] = 0x00000402 | swap16(offer->mss) << 16;
+    tcp[5] = 0x00000402 | swap16(announced->mss) << 16;
     tcp[9] = tcp[7]; /* TSval becomes TSecr */
     tcp[6] = 0x00030301 | config->rcv_wscale << 24;
     tcp[7] = 0x0a080204;
@@ -124,11 +124,11 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     uint32_t sockets[3] = {syn->ip[3], syn->ip[4], syn->tcp[0]};
     uint32_t mss = swap32(syn->tcp[5]) & 0xffff;
     uint32_t wscale = syn->tcp[9] >> 24;
-    struct shield_state *state = first(&state_map);
+    struct shield_state *state = map_first(&state_map);
     struct shield_counters *counters = &processor->counters;
     uint64_t now_ns = tick_ns(processor);
     uint64_t epoch;
-    const struct shield_key *key = cookie_key(config, now_ns, &epoch);
+    const struct shield_key *key = mint_key(config, now_ns, &epoch);
 
     if (state == NULL)
         return XDP_PASS;
@@ -143,27 +143,30 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
         counters->no_key++;
         return XDP_PASS;
     }
-    if (sources_blocked(config, &syn->ip[3], 4)) {
+    if (samples_blocked(config, &syn->ip[3], 4)) {
         counters->blocked++;
         return XDP_DROP;
     }
-    if ((config->flags & SHIELD_VERIFY) && !is_checked(syn, counters))
+    if ((config->flags & SHIELD_VERIFY) && !syn_is_checked(syn, counters))
         return XDP_DROP;
-    struct offer offer = {config->family[0].mss_ours, config->window, 0};
-    enum answer decided = answer(frame, config, service, counters, sockets,
-                                 sizeof sockets, now_ns, &offer);
-    if (decided != ANSWER_COOKIE)
-        return decided == ANSWER_DROP ? XDP_DROP : XDP_PASS;
+    struct announced announced = {config->family[0].mss_ours, config->window,
+                                  0};
+    enum listener_choice decided =
+        listener_decide(frame, config, service, counters, sockets,
+                        sizeof sockets, now_ns, &announced);
+    if (decided != LISTENER_COOKIE)
+        return decided == LISTENER_DROP ? XDP_DROP : XDP_PASS;
     if (wscale > SYNCACHE_WSCALE_MAX)
         wscale = SYNCACHE_WSCALE_MAX;
-    uint32_t byte = cookie_byte(&config->family[0], mss, wscale, true, epoch);
+    uint32_t byte = mint_byte(&config->family[0], mss, wscale, true, epoch);
     uint32_t mac =
-        cookie_mac(key, &config->family[0], &tuple, swap32(syn->tcp[1]), byte);
-    uint32_t tsval = cookie_timestamp(config, &tuple, now_ns);
-    sources_sample(mac, &syn->ip[3], &syn->ip[4], 4, syn->tcp[0]);
+        mint_mac(key, &config->family[0], &tuple, swap32(syn->tcp[1]), byte);
+    uint32_t tsval = mint_timestamp(config, &tuple, now_ns);
+    samples_add(mac, &syn->ip[3], &syn->ip[4], 4, syn->tcp[0]);
     turn_link(link);
-    write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval, &offer);
-    answer_minted(state, now_ns);
+    write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval,
+                &announced);
+    listener_minted(state, now_ns);
     counters->synack++;
     return XDP_TX;
 }
@@ -207,8 +210,8 @@ shield_syn(struct xdp_md *frame)
         tail_call(frame, &pieces, 0);
         return XDP_PASS;
     }
-    const struct shield_config *config = first(&config_map);
-    struct shield_processor *processor = first(&counters_map);
+    const struct shield_config *config = map_first(&config_map);
+    struct shield_processor *processor = map_first(&counters_map);
     if (config == NULL || processor == NULL)
         return XDP_PASS;
     return answer_template(frame, (uint32_t *)(void *)data, syn, config,

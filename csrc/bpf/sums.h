@@ -7,19 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "raw.h"
+
 #define SUMS_TCP 0x06000000u /* the pseudo header's protocol, raw */
-
-static inline uint32_t
-swap16(uint32_t x)
-{
-    return __builtin_bswap16((uint16_t)x);
-}
-
-static inline uint32_t
-swap32(uint32_t x)
-{
-    return __builtin_bswap32(x);
-}
 
 static inline uint32_t
 sums_fold(uint64_t sum)

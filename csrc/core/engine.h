@@ -3,7 +3,7 @@
  *
  *   api.c     size, init, setters, listing           tunables.c  defaults and ranges
  *   input.c   one packet: classify, choose the event burst.c     a ring of packets, in stages
- *   syncache.c  a SYN: add, duplicate                fastopen.c  a SYN with a TFO option
+ *   add.c       a SYN: add, duplicate                fastopen.c  a SYN with a TFO option
  *   expand.c  a final ACK                            redeem.c    a final ACK as a cookie
  *   offer.c   completed handshakes and the stack     engine.c    time, hashes, removal, the gate
  *   chkrst.c  RST, ICMP, failures to send           timer.c     retransmission, purge, poll, deadline

@@ -42,7 +42,7 @@ enum syncache_verdict input_parsed(struct syncache *cache, const struct parsed *
 /* Could it draw a reply?  Errs on the side of yes. */
 bool input_may_reply(const struct syncache *cache, const struct parsed *parsed);
 
-/* syncache.c: a SYN. */
+/* add.c: a SYN. */
 enum syncache_verdict syncache_add(struct syncache *cache, struct event *event);
 /* Where a new SYN goes: into the table, nowhere but its cookie, or away. */
 enum add_place { ADD_STORE, ADD_STATELESS, ADD_REFUSE };

@@ -1,6 +1,6 @@
 /*
  * The short way of a SYN that looks as most do: Linux's options, to an endpoint whose SYN-ACK is known but for the
- * peer.  It ends where the long way ends (wire.c, syncache.c, respond.c), bit for bit; whatever it does not know, it
+ * peer.  It ends where the long way ends (wire.c, add.c, respond.c), bit for bit; whatever it does not know, it
  * leaves to the long way before anything has happened.
  *
  * A template is the long way's own answer to a model SYN: add_fill() makes its entry, respond_template() its SYN-ACK.

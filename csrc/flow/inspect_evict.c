@@ -16,7 +16,7 @@
 
 /* There is a half-open session that counts. */
 static struct session *
-evict_choose(struct flow *flow)
+inspect_victim(struct flow *flow)
 {
     assert(flow->order.count > 0);
     uint32_t number = order_oldest(&flow->order, false);
@@ -35,7 +35,7 @@ evict_choose(struct flow *flow)
 static void
 evict_one(struct flow *flow)
 {
-    inspect_delete(flow, evict_choose(flow),
+    inspect_delete(flow, inspect_victim(flow),
                    flow->threshold.reason == FLOW_REASON_RATE
                        ? FLOW_END_EVICTED_RATE
                        : FLOW_END_EVICTED_COUNT);
@@ -81,7 +81,7 @@ inspect_make_room(struct flow *flow)
         box_end(flow, silent, FLOW_END_EVICTED_FULL);
     if (silent != NULL || flow->order.count == 0)
         return silent != NULL;
-    inspect_delete(flow, evict_choose(flow), FLOW_END_EVICTED_FULL);
+    inspect_delete(flow, inspect_victim(flow), FLOW_END_EVICTED_FULL);
     return true;
 }
 
@@ -91,7 +91,7 @@ inspect_make_room(struct flow *flow)
  * that a RST would only be reflected.
  */
 static void
-evict_reset(struct flow *flow, const struct session *session)
+inspect_reset_ends(struct flow *flow, const struct session *session)
 {
     bool challenged = session->mode == 'I';
     uint32_t ack = session->c + 1;
@@ -126,7 +126,7 @@ inspect_delete(struct flow *flow, struct session *session, enum flow_end end)
         return;
     }
     if (resets)
-        evict_reset(flow, session);
+        inspect_reset_ends(flow, session);
     box_end(flow, session, end);
 }
 
@@ -134,7 +134,7 @@ void
 inspect_pay(struct flow *flow, struct session *session)
 {
     if (session->state <= FLOW_SYNSENT)
-        evict_reset(flow, session);
+        inspect_reset_ends(flow, session);
     else
         answer_reset_silent(flow, session);
     box_forget(flow, session);

@@ -41,7 +41,7 @@ evict_heaviest(const struct flow *flow, bool together)
 }
 
 static uint32_t
-evict_choose(struct flow *flow)
+intercept_victim(struct flow *flow)
 {
     bool together = flow->intercept.options == FLOW_OPTIONS_CISCO;
     uint32_t number = SESSION_NONE;
@@ -60,7 +60,7 @@ evict_choose(struct flow *flow)
 /* Whom a RST can be of use: a client that proved its address, a server that
  * keeps a backlog. */
 static void
-evict_reset(struct flow *flow, struct session *session)
+intercept_reset_end(struct flow *flow, struct session *session)
 {
     bool always = flow->intercept.evict_rst == FLOW_EVICT_RST_ALWAYS;
 
@@ -76,7 +76,7 @@ evict_reset(struct flow *flow, struct session *session)
 bool
 intercept_evict(struct flow *flow, enum flow_end end)
 {
-    uint32_t number = evict_choose(flow);
+    uint32_t number = intercept_victim(flow);
 
     if (number == SESSION_NONE)
         return false;
@@ -85,7 +85,7 @@ intercept_evict(struct flow *flow, enum flow_end end)
     struct flow_event *event = report_event(flow, session, FLOW_EVENT_EVICTED);
     if (event != NULL)
         event->reason = (uint8_t)end;
-    evict_reset(flow, session);
+    intercept_reset_end(flow, session);
     /* Its client has a cookie in hand. */
     if (session->mode == 'I' && session->state == FLOW_SYNRCVD) {
         flow->gate_ms = flow->now_ms;

@@ -34,7 +34,7 @@ flow_redeemed_numbers(const uint8_t key[SYNCACHE_KEY_BYTES],
 }
 
 static uint8_t *
-put(uint8_t *place, uint32_t value, uint32_t bytes)
+redeemed_put(uint8_t *place, uint32_t value, uint32_t bytes)
 {
     for (uint32_t i = 0; i < bytes; i++)
         place[i] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
@@ -51,10 +51,10 @@ redeemed_pack(const struct syncache_tuple *tuple, uint32_t irs, uint32_t iss,
     packed[0] = tuple->family;
     memcpy(packed + 1, tuple->faddr, size);
     memcpy(packed + 17, tuple->laddr, size);
-    uint8_t *place = put(packed + 33, tuple->fport, 2);
-    place = put(place, tuple->lport, 2);
-    place = put(place, irs, 4);
-    place = put(place, iss, 4);
+    uint8_t *place = redeemed_put(packed + 33, tuple->fport, 2);
+    place = redeemed_put(place, tuple->lport, 2);
+    place = redeemed_put(place, irs, 4);
+    place = redeemed_put(place, iss, 4);
     assert(place == packed + FLOW_REDEEMED_PACKED);
 }
 

@@ -102,7 +102,7 @@ capture_time(struct link_capture *capture,
 }
 
 /* A packet on its way into a slot. */
-struct packet {
+struct capture_packet {
     uint8_t *slot;
     uint32_t captured; /* bytes that are there */
     uint32_t cut;      /* bytes that were on the wire behind them */
@@ -119,7 +119,8 @@ capture_is_tunnel(const struct view *view)
 
 /* Counts what of IP is not looked at.  False: its headers are not all there. */
 static bool
-capture_survey(struct link_capture *capture, const struct packet *packet)
+capture_survey(struct link_capture *capture,
+               const struct capture_packet *packet)
 {
     const struct view *view = &packet->view;
     uint32_t captured = packet->captured;
@@ -146,7 +147,7 @@ capture_survey(struct link_capture *capture, const struct packet *packet)
 }
 
 static void
-capture_view(struct packet *packet)
+capture_view(struct capture_packet *packet)
 {
     uint32_t cut = packet->cut;
 
@@ -159,7 +160,7 @@ capture_view(struct packet *packet)
 
 /* Replaces the packet by the one that begins at an offset in it. */
 static void
-capture_enter(struct packet *packet, uint32_t offset)
+capture_enter(struct capture_packet *packet, uint32_t offset)
 {
     uint32_t size = packet->view.size - offset; /* without link padding */
 
@@ -178,7 +179,7 @@ capture_enter(struct packet *packet, uint32_t offset)
  *   returns  false: there is no IP in it
  */
 static bool
-capture_tunnels(struct link_capture *capture, struct packet *packet)
+capture_tunnels(struct link_capture *capture, struct capture_packet *packet)
 {
     struct encap inside;
 
@@ -213,7 +214,7 @@ capture_append(struct link_capture *capture,
         link_capture_pass(capture, ENCAP_LONG, 0);
         return false;
     }
-    struct packet packet = {
+    struct capture_packet packet = {
         .slot = rx->memory + (size_t)rx->count * rx->slot_size,
         .captured = captured,
         .cut = cut,

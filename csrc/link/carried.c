@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../bpf/offload.h"
+#include "../bpf/offload_abi.h"
 #include "../bpf/offload_name.h"
 #include "link.h"
 

@@ -7,6 +7,8 @@
  */
 #include "encap_more.h"
 
+#include "../core/bytes.h"
+
 enum {
     ETHERNET_HEADER = 14,
     MACS = 12,
@@ -103,27 +105,15 @@ static const struct linktype linktypes[] = {
     {285, ETHERNET_HEADER, MACS, FIRST_TYPE}, /* behind an EtherType */
 };
 
-static uint32_t
-u16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
-static struct encap
-nothing(enum encap_reason reason, uint32_t number)
-{
-    return (struct encap){.reason = reason, .number = number};
-}
-
 /* IP was announced at an offset: is it there? */
 static struct encap
 encap_ip(const uint8_t *data, uint32_t size, uint32_t at)
 {
     if (at >= size)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     uint32_t version = data[at] >> 4;
     if (version != 4 && version != 6)
-        return nothing(ENCAP_VERSION, version);
+        return encap_nothing(ENCAP_VERSION, version);
     return (struct encap){.offset = at};
 }
 
@@ -136,7 +126,7 @@ encap_is_ethernet(const uint8_t *data, uint32_t size, uint32_t at,
     uint32_t type = ENCAP_VLAN;
 
     for (at += MACS; encap_is_tag(type) && at + 2 <= size; at += 4)
-        type = u16(data + at);
+        type = load16_be(data + at);
     if (type != ENCAP_IPV4 && type != ENCAP_IPV6)
         return false;
     *found = encap_ip(data, size, at - 2);
@@ -150,7 +140,7 @@ encap_mpls(const uint8_t *data, uint32_t size, uint32_t at)
 
     while (!bottom) {
         if (at + 4 > size)
-            return nothing(ENCAP_CUT, 0);
+            return encap_nothing(ENCAP_CUT, 0);
         bottom = (data[at + 2] & 1) != 0;
         at += 4;
     }
@@ -161,7 +151,7 @@ encap_mpls(const uint8_t *data, uint32_t size, uint32_t at)
     if ((found.number == 0 && encap_is_ethernet(data, size, at + 4, &found)) ||
         encap_is_ethernet(data, size, at, &found))
         return found;
-    return nothing(ENCAP_MPLS, 0);
+    return encap_nothing(ENCAP_MPLS, 0);
 }
 
 struct encap
@@ -171,14 +161,14 @@ encap_ppp(const uint8_t *data, uint32_t size, uint32_t at)
         at += 2; /* address and control of RFC 1662 3.1 */
     else if (at + 4 <= size && (data[at] & 0x7f) == 0x0f && data[at + 1] == 0)
         return encap_ethertype(data, size, at + 4, /* Cisco HDLC */
-                               u16(data + at + 2));
+                               load16_be(data + at + 2));
     if (at + 1 > size)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     uint32_t protocol = data[at]; /* compressed: RFC 1661 6.5 */
     if ((protocol & 1) == 0) {
         if (at + 2 > size)
-            return nothing(ENCAP_CUT, 0);
-        protocol = u16(data + at);
+            return encap_nothing(ENCAP_CUT, 0);
+        protocol = load16_be(data + at);
         at++;
     }
     at++;
@@ -186,7 +176,7 @@ encap_ppp(const uint8_t *data, uint32_t size, uint32_t at)
         return encap_ip(data, size, at);
     if (protocol == PPP_MPLS || protocol == PPP_MPLS_MULTICAST)
         return encap_mpls(data, size, at);
-    return nothing(ENCAP_PPP, protocol);
+    return encap_nothing(ENCAP_PPP, protocol);
 }
 
 /* Bytes of a header that only names the next EtherType, which ends it; 0: it
@@ -246,7 +236,7 @@ encap_macsec(const uint8_t *macsec, uint32_t size, uint32_t *type)
 
     if ((macsec[0] & 0x8c) != 0 || size < header + 2)
         return 0;
-    *type = u16(macsec + header);
+    *type = load16_be(macsec + header);
     return header + 2;
 }
 
@@ -290,7 +280,7 @@ encap_path(const uint8_t *data, uint32_t size, uint32_t *at, uint32_t *type)
 static bool
 encap_llc(const uint8_t *data, uint32_t size, uint32_t at, struct encap *found)
 {
-    *found = nothing(ENCAP_CUT, 0);
+    *found = encap_nothing(ENCAP_CUT, 0);
     if (at + 4 > size)
         return false;
     uint32_t sap = data[at];
@@ -300,11 +290,11 @@ encap_llc(const uint8_t *data, uint32_t size, uint32_t at, struct encap *found)
              (data[at + 3] == NLPID_IPV4 || data[at + 3] == NLPID_IPV6))
         *found = encap_ip(data, size, at + 4);
     else if (sap != LLC_SNAP || data[at + 2] != LLC_UI)
-        *found = nothing(ENCAP_LLC, sap);
+        *found = encap_nothing(ENCAP_LLC, sap);
     else if (at + SNAP_BYTES <= size) {
-        uint32_t oui = (uint32_t)data[at + 3] << 16 | u16(data + at + 4);
+        uint32_t oui = (uint32_t)data[at + 3] << 16 | load16_be(data + at + 4);
         /* RFC 1042, and 802.1H's bridge tunnel; else it is the vendor's. */
-        *found = nothing(ENCAP_SNAP, u16(data + at + 6));
+        *found = encap_nothing(ENCAP_SNAP, load16_be(data + at + 6));
         return (oui == 0 || oui == 0xf8) && found->number > LENGTH_MAX;
     }
     return false;
@@ -319,9 +309,9 @@ encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type)
 
         if (tag > 0) {
             if (at + tag > size)
-                return nothing(ENCAP_CUT, 0);
+                return encap_nothing(ENCAP_CUT, 0);
             at += tag;
-            type = u16(data + at - 2);
+            type = load16_be(data + at - 2);
         } else if (type <= LENGTH_MAX) {
             if (!encap_llc(data, size, at, &found))
                 return found;
@@ -343,7 +333,7 @@ encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type)
     case TYPE_PPP:
         return encap_ppp(data, size, at);
     default:
-        return nothing(ENCAP_ETHERTYPE, type);
+        return encap_nothing(ENCAP_ETHERTYPE, type);
     }
 }
 
@@ -353,7 +343,7 @@ encap_is_ip(const uint8_t *data, uint32_t size, uint32_t at)
 {
     if (at + 2 >= size)
         return false;
-    uint32_t type = u16(data + at), version = data[at + 2] >> 4;
+    uint32_t type = load16_be(data + at), version = data[at + 2] >> 4;
     return (type == ENCAP_IPV4 && version == 4) ||
            (type == ENCAP_IPV6 && version == 6);
 }
@@ -364,19 +354,19 @@ static bool
 encap_is_isl(const uint8_t *frame, uint32_t size)
 {
     return size >= ISL_HEADER + ETHERNET_HEADER && (frame[0] & ~2u) == 1 &&
-           frame[1] == 0 && frame[2] == 0x0c && u16(frame + 3) == 0 &&
-           u16(frame + 14) == 0xaaaa;
+           frame[1] == 0 && frame[2] == 0x0c && load16_be(frame + 3) == 0 &&
+           load16_be(frame + 14) == 0xaaaa;
 }
 
 static struct encap
 encap_by_type(const uint8_t *frame, uint32_t size, const struct linktype *link)
 {
-    uint32_t type = u16(frame + link->type_at), at = link->header;
+    uint32_t type = load16_be(frame + link->type_at), at = link->header;
 
     if (type <= LENGTH_MAX && link->type_at == MACS &&
         encap_is_isl(frame, size)) {
         at += ISL_HEADER;
-        type = u16(frame + ISL_HEADER + MACS);
+        type = load16_be(frame + ISL_HEADER + MACS);
     }
     return encap_ethertype(frame, size, at, type);
 }
@@ -389,7 +379,7 @@ encap_by_type(const uint8_t *frame, uint32_t size, const struct linktype *link)
 static struct encap
 encap_cooked(const uint8_t *frame, uint32_t size, const struct linktype *link)
 {
-    uint32_t type = u16(frame + link->type_at);
+    uint32_t type = load16_be(frame + link->type_at);
 
     struct encap found = encap_ethertype(frame, size, link->header, type);
     if (found.reason == ENCAP_NONE || encap_is_tag(type))
@@ -424,7 +414,7 @@ encap_nflog(const uint8_t *frame, uint32_t size, uint32_t at, bool big_endian)
             break;
         at += (length + 3) & ~3u;
     }
-    return nothing(ENCAP_CUT, 0);
+    return encap_nothing(ENCAP_CUT, 0);
 }
 
 static const struct linktype *
@@ -445,7 +435,7 @@ encap_frame(uint32_t linktype, const uint8_t *frame, uint32_t size,
     if (link == 0)
         return encap_more(linktype, frame, size, big_endian);
     if (size < link->header)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     switch ((enum linktype_first)link->first) {
     case FIRST_TYPE:
         return encap_by_type(frame, size, link);

@@ -57,6 +57,12 @@ struct encap {
     uint32_t number;
 };
 
+static inline struct encap
+encap_nothing(enum encap_reason reason, uint32_t number)
+{
+    return (struct encap){.reason = reason, .number = number};
+}
+
 /*
  * Finds the IP packet in a frame of a link type.
  *

@@ -7,6 +7,8 @@
  */
 #include "encap_more.h"
 
+#include "../core/bytes.h"
+
 enum {
     TOKEN_RING = 6,
     WLAN = 105,
@@ -29,27 +31,9 @@ enum {
 };
 
 static uint32_t
-be16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
-static uint32_t
 le16(const uint8_t *at)
 {
     return (uint32_t)at[1] << 8 | at[0];
-}
-
-static uint32_t
-le32(const uint8_t *at)
-{
-    return le16(at + 2) << 16 | le16(at);
-}
-
-static struct encap
-nothing(enum encap_reason reason, uint32_t number)
-{
-    return (struct encap){.reason = reason, .number = number};
 }
 
 /* A data frame of 802.11 at an offset; its header may be padded to words. */
@@ -60,12 +44,12 @@ more_wlan(const uint8_t *frame, uint32_t size, uint32_t at, bool padded,
     uint32_t header = WLAN_HEADER;
 
     if (at > size || size - at < WLAN_HEADER)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     const uint8_t *wlan = frame + at;
     bool qos = (wlan[0] & 0x80) != 0;
     /* Data, with a payload, and not encrypted. */
     if ((wlan[0] & 0x4f) != 0x08 || (wlan[1] & 0x40) != 0)
-        return nothing(ENCAP_LINKTYPE, linktype);
+        return encap_nothing(ENCAP_LINKTYPE, linktype);
     header += (wlan[1] & 3) == 3 ? 6 : 0; /* between access points */
     uint32_t control = header;
     header += qos ? 2 : 0;
@@ -73,7 +57,7 @@ more_wlan(const uint8_t *frame, uint32_t size, uint32_t at, bool padded,
     if (padded)
         header = (header + 3) & ~3u;
     if (size - at < header)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     if (qos && (wlan[control] & 0x80) != 0)
         header += 14; /* several in one: the first of them */
     return encap_ethertype(frame, size, at + header, LENGTH_UNKNOWN);
@@ -86,10 +70,10 @@ more_radiotap(const uint8_t *frame, uint32_t size)
     uint32_t at = 4;
 
     if (size < 8)
-        return nothing(ENCAP_CUT, 0);
-    uint32_t header = le16(frame + 2), present = le32(frame + 4);
+        return encap_nothing(ENCAP_CUT, 0);
+    uint32_t header = le16(frame + 2), present = load32_le(frame + 4);
     if (header < 8 || header > size)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     while (at + 4 <= header && (frame[at + 3] & 0x80) != 0)
         at += 4;
     at += 4;
@@ -108,10 +92,10 @@ static struct encap
 more_prism(const uint8_t *frame, uint32_t size, uint32_t linktype)
 {
     if (size < 8)
-        return nothing(ENCAP_CUT, 0);
-    uint32_t header = le32(frame + 4);
+        return encap_nothing(ENCAP_CUT, 0);
+    uint32_t header = load32_le(frame + 4);
     if (header > 4096)
-        header = be16(frame + 6);
+        header = load16_be(frame + 6);
     return more_wlan(frame, size, header, false, linktype);
 }
 
@@ -121,9 +105,9 @@ more_inner(const uint8_t *frame, uint32_t size, uint32_t header,
            uint32_t linktype, bool big_endian)
 {
     if (header > size)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     if (header == 0 || linktype == PPI || linktype == PKTAP)
-        return nothing(ENCAP_LINKTYPE, linktype);
+        return encap_nothing(ENCAP_LINKTYPE, linktype);
     struct encap found =
         encap_frame(linktype, frame + header, size - header, big_endian);
     found.offset += header;
@@ -140,9 +124,9 @@ more_frame_relay(const uint8_t *frame, uint32_t size, uint32_t at)
         at++;
     at++;
     if (size < 4 || at > size - 4)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     if (frame[at] != 0x03)
-        return encap_ethertype(frame, size, at + 2, be16(frame + at));
+        return encap_ethertype(frame, size, at + 2, load16_be(frame + at));
     at += frame[at + 1] == 0 ? 2 : 1;
     uint32_t nlpid = frame[at];
     if (nlpid == NLPID_IPV4)
@@ -150,14 +134,14 @@ more_frame_relay(const uint8_t *frame, uint32_t size, uint32_t at)
     if (nlpid == NLPID_IPV6)
         return encap_ethertype(frame, size, at + 1, ENCAP_IPV6);
     if (nlpid != SNAP || size - at < 6)
-        return nothing(ENCAP_LLC, nlpid);
-    uint32_t oui = (uint32_t)frame[at + 1] << 16 | be16(frame + at + 2);
-    uint32_t type = be16(frame + at + 4);
+        return encap_nothing(ENCAP_LLC, nlpid);
+    uint32_t oui = (uint32_t)frame[at + 1] << 16 | load16_be(frame + at + 2);
+    uint32_t type = load16_be(frame + at + 4);
     if (oui == 0)
         return encap_ethertype(frame, size, at + 6, type);
     if (oui == BRIDGED && (type == 1 || type == 7))
         return encap_ethertype(frame, size, at + 6, ENCAP_ETHERNET);
-    return nothing(ENCAP_SNAP, type);
+    return encap_nothing(ENCAP_SNAP, type);
 }
 
 /* Its source address says whether a route follows (IEEE 802.5). */
@@ -167,7 +151,7 @@ more_token_ring(const uint8_t *frame, uint32_t size)
     uint32_t header = 14;
 
     if (size <= header)
-        return nothing(ENCAP_CUT, 0);
+        return encap_nothing(ENCAP_CUT, 0);
     if ((frame[8] & 0x80) != 0)
         header += frame[header] & 0x1fu;
     return encap_ethertype(frame, size, header, LENGTH_UNKNOWN);
@@ -180,11 +164,11 @@ more_juniper(const uint8_t *frame, uint32_t size)
     uint32_t at = 4;
 
     if (size < 6)
-        return nothing(ENCAP_CUT, 0);
-    if (be16(frame) != 0x4d47 || frame[2] != 0x43)
-        return nothing(ENCAP_LINKTYPE, JUNIPER_ETHERNET);
+        return encap_nothing(ENCAP_CUT, 0);
+    if (load16_be(frame) != 0x4d47 || frame[2] != 0x43)
+        return encap_nothing(ENCAP_LINKTYPE, JUNIPER_ETHERNET);
     if ((frame[3] & 0x80) != 0)
-        at += 2 + be16(frame + 4);
+        at += 2 + load16_be(frame + 4);
     if ((frame[3] & 2) == 0)
         return encap_ethertype(frame, size, at, ENCAP_ETHERNET);
     at += 4; /* no frame: the protocol, in the router's numbers */
@@ -216,15 +200,15 @@ encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
         return more_juniper(frame, size);
     case PPI:
         if (size < 8)
-            return nothing(ENCAP_CUT, 0);
-        return more_inner(frame, size, le16(frame + 2), le32(frame + 4),
+            return encap_nothing(ENCAP_CUT, 0);
+        return more_inner(frame, size, le16(frame + 2), load32_le(frame + 4),
                           big_endian);
     case PKTAP:
         if (size < 12)
-            return nothing(ENCAP_CUT, 0);
-        return more_inner(frame, size, le32(frame), le32(frame + 8),
+            return encap_nothing(ENCAP_CUT, 0);
+        return more_inner(frame, size, load32_le(frame), load32_le(frame + 8),
                           big_endian);
     default:
-        return nothing(ENCAP_LINKTYPE, linktype);
+        return encap_nothing(ENCAP_LINKTYPE, linktype);
     }
 }

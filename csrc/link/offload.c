@@ -160,7 +160,7 @@ offload_cut(const struct syncache_slot *slot, const uint8_t *packet,
 
 /* Writes what of TCP differs between the segments of one packet. */
 static void
-segment_tcp(const struct offload_cut *cut, uint32_t i, uint8_t *tcp)
+cut_tcp(const struct offload_cut *cut, uint32_t i, uint8_t *tcp)
 {
     store32_be(tcp + WIRE_TCP_SEQ_AT,
                load32_be(tcp + WIRE_TCP_SEQ_AT) + i * cut->segment);
@@ -199,7 +199,7 @@ offload_segment(const struct offload_cut *cut, uint32_t i,
                    (uint16_t)(size - WIRE_IPV6_HEADER_BYTES));
     }
     if (tcp)
-        segment_tcp(cut, i, transport);
+        cut_tcp(cut, i, transport);
     store16_be(transport + cut->sum_offset, 0);
     sum = wire_sum_pseudo(family, wire_ip_source(headers),
                           wire_ip_destination(headers),

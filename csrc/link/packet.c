@@ -111,8 +111,8 @@ append(struct link_packet *link, struct syncache_ring *rx, uint32_t size,
 
 /* Appends a frame of the ring, or counts why not. */
 static void
-take_frame(struct link_packet *link, struct syncache_ring *rx,
-           const struct arrived *arrived)
+packet_take_frame(struct link_packet *link, struct syncache_ring *rx,
+                  const struct arrived *arrived)
 {
     if (arrived->size + FRAME_TAG > rx->slot_size) {
         link->too_large++;
@@ -322,7 +322,7 @@ frames_take(struct link_packet *link, struct syncache_ring *rx)
     else if (arrived.size < arrived.whole_size)
         link->unkept++;
     else
-        take_frame(link, rx, &arrived);
+        packet_take_frame(link, rx, &arrived);
     __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
     return true;
 }
@@ -386,7 +386,7 @@ blocks_take(struct link_packet *link, struct syncache_ring *rx)
         else if (arrived.size < arrived.whole_size)
             link->too_large++;
         else
-            take_frame(link, rx, &arrived);
+            packet_take_frame(link, rx, &arrived);
     }
     if (link->left == 0)
         block_close(link);
@@ -395,7 +395,7 @@ blocks_take(struct link_packet *link, struct syncache_ring *rx)
 
 /* Tells why there is nothing: 0, or -ENODEV when the interface was removed. */
 static int32_t
-idle_reason(const struct link_packet *link)
+packet_idle_reason(const struct link_packet *link)
 {
     int error = 0;
     socklen_t size = sizeof error;
@@ -424,6 +424,6 @@ link_packet_receive(struct link_packet *link, struct syncache_ring *rx)
                                     : blocks_take(link, rx);
     link->received += rx->count - before;
     if (rx->count == before && rx->count < rx->slots)
-        return idle_reason(link);
+        return packet_idle_reason(link);
     return (int32_t)(rx->count - before);
 }

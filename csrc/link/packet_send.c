@@ -45,7 +45,7 @@ frames_add(struct frames *frames, const struct syncache_ring *ring, uint32_t i)
 
 /* Sends some of the slots from tx->next on.  Returns 0 or an errno. */
 static int
-send_frames(struct link_packet *link, struct syncache_ring *tx)
+packet_send_frames(struct link_packet *link, struct syncache_ring *tx)
 {
     struct frames frames;
     frames.count = 0;
@@ -84,7 +84,7 @@ link_packet_send(struct link_packet *link, struct syncache_ring *tx)
     while (tx->next < tx->count) {
         int error =
             tx->slot[tx->next].link_size > 0
-                ? send_frames(link, tx)
+                ? packet_send_frames(link, tx)
                 : route_send(&link->route, tx, &link->sent, &link->send_failed);
         if (error == EAGAIN)
             break;

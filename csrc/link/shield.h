@@ -1,11 +1,11 @@
 /*
  * The part of a shield's configuration that the core decides.  Not here: the structure, which the programs share
- * (csrc/bpf/shield.h); keys, times, and the operator's choices.
+ * (csrc/bpf/shield_abi.h); keys, times, and the operator's choices.
  */
 #ifndef SYNCACHE_LINK_SHIELD_H
 #define SYNCACHE_LINK_SHIELD_H
 
-#include "../bpf/shield.h"
+#include "../bpf/shield_abi.h"
 #include "../syncache.h"
 
 /* cffi: begin. */

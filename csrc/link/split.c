@@ -34,7 +34,7 @@ enum {
 };
 
 static uint32_t
-load(const uint8_t *p, uint32_t bytes)
+split_load(const uint8_t *p, uint32_t bytes)
 {
     uint32_t value = 0;
     for (uint32_t i = 0; i < bytes; i++)
@@ -43,7 +43,7 @@ load(const uint8_t *p, uint32_t bytes)
 }
 
 static void
-store(uint8_t *p, uint32_t bytes, uint32_t value)
+split_store(uint8_t *p, uint32_t bytes, uint32_t value)
 {
     for (uint32_t i = bytes; i-- > 0; value >>= 8)
         p[i] = (uint8_t)value;
@@ -54,7 +54,7 @@ static uint32_t
 sum(uint32_t begin, const uint8_t *data, uint32_t size)
 {
     for (uint32_t i = 0; i + 2 <= size; i += 2)
-        begin += load(data + i, 2);
+        begin += split_load(data + i, 2);
     while (begin >> 16)
         begin = (begin & 0xffff) + (begin >> 16);
     return begin;
@@ -64,7 +64,7 @@ sum(uint32_t begin, const uint8_t *data, uint32_t size)
 static bool
 is_ipv4(const uint8_t *frame, uint32_t link_size)
 {
-    return load(frame + link_size - 2, 2) == ENCAP_IPV4;
+    return split_load(frame + link_size - 2, 2) == ENCAP_IPV4;
 }
 
 /* Takes the jumbo option out of a packet.  Returns how far its header moved. */
@@ -149,17 +149,19 @@ piece_payload(const struct link_split *split, uint32_t room)
 
 /* What differs from piece to piece: lengths, IPv4's number and checksum. */
 static void
-write_ip(const struct link_split *split, uint8_t *ip, uint32_t size, bool v4)
+split_write_ip(const struct link_split *split, uint8_t *ip, uint32_t size,
+               bool v4)
 {
     if (!v4) {
-        store(ip + 4, 2, size - IPV6_HEADER);
+        split_store(ip + 4, 2, size - IPV6_HEADER);
         return;
     }
-    store(ip + 2, 2, size);
-    store(ip + 4, 2, load(ip + 4, 2) + split->given / split->gso_size);
-    store(ip + 10, 2, 0);
+    split_store(ip + 2, 2, size);
+    split_store(ip + 4, 2,
+                split_load(ip + 4, 2) + split->given / split->gso_size);
+    split_store(ip + 10, 2, 0);
     uint32_t header = (uint32_t)(ip[0] & 15) * 4;
-    store(ip + 10, 2, ~sum(0, ip, header) & 0xffff);
+    split_store(ip + 10, 2, ~sum(0, ip, header) & 0xffff);
 }
 
 uint32_t
@@ -177,15 +179,15 @@ split_next(struct link_split *split, uint8_t *to, uint32_t room,
     memcpy(to, frame, split->headers);
     memcpy(to + split->headers, frame + split->headers + split->given, payload);
     v4 = is_ipv4(frame, split->link_size);
-    write_ip(split, ip, size - split->link_size, v4);
-    store(tcp + 4, 4, load(tcp + 4, 4) + split->given);
+    split_write_ip(split, ip, size - split->link_size, v4);
+    split_store(tcp + 4, 4, split_load(tcp + 4, 4) + split->given);
     if (split->given > 0)
         tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
     if (split->given + payload < split->payload)
         tcp[TCP_FLAGS] &= (uint8_t)~TCP_FIN_PSH;
     uint32_t pseudo = PROTOCOL_TCP + size - split->tcp;
     pseudo = v4 ? sum(pseudo, ip + 12, 8) : sum(pseudo, ip + 8, 32);
-    store(tcp + TCP_CHECKSUM, 2, pseudo);
+    split_store(tcp + TCP_CHECKSUM, 2, pseudo);
     *offloads = (struct virtio_net_hdr){
         .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
         .gso_type = (uint8_t)split->gso_type,

@@ -7,6 +7,7 @@
  */
 #include "tunnel.h"
 
+#include "../core/bytes.h"
 #include "encap_more.h"
 
 enum {
@@ -43,18 +44,6 @@ struct inner {
     uint32_t type;
 };
 
-static uint32_t
-u16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
-static struct encap
-cut(void)
-{
-    return (struct encap){.reason = ENCAP_CUT};
-}
-
 /* RFC 2784 and 2890; version 1 is PPTP's (RFC 2637 4.1). */
 static uint32_t
 tunnel_gre(struct inner *inner)
@@ -64,12 +53,12 @@ tunnel_gre(struct inner *inner)
     inner->at = UINT32_MAX; /* behind the end: it is cut */
     if (inner->size < 4)
         return TUNNEL_GRE;
-    uint32_t flags = u16(gre), at = 4;
+    uint32_t flags = load16_be(gre), at = 4;
     at += flags & 0x8000 ? 4 : 0;
     at += flags & 0x2000 ? 4 : 0;
     at += flags & 0x1000 ? 4 : 0;
     at += (flags & 7) == 1 && (flags & 0x0080) ? 4 : 0;
-    inner->type = u16(gre + 2);
+    inner->type = load16_be(gre + 2);
     if (flags & 0x4000) /* source routes, which nobody has */
         return TUNNEL_GRE;
     inner->at = at;
@@ -121,7 +110,7 @@ tunnel_geneve(struct inner *inner)
     if (inner->size < 8 || inner->data[0] >> 6 != 0)
         return false;
     inner->at = 8 + (inner->data[0] & 0x3fu) * 4;
-    inner->type = u16(inner->data + 2);
+    inner->type = load16_be(inner->data + 2);
     return inner->type == TYPE_BRIDGE || inner->type == ENCAP_IPV4 ||
            inner->type == ENCAP_IPV6 || inner->type == TYPE_MPLS;
 }
@@ -165,7 +154,7 @@ tunnel_l2tp(struct inner *inner)
     if (l2tp[0] & 0x02) {
         if (inner->size < at + 2)
             return false;
-        at += 2 + u16(l2tp + at);
+        at += 2 + load16_be(l2tp + at);
     }
     inner->at = at;
     inner->type = TYPE_PPP;
@@ -179,9 +168,9 @@ tunnel_teredo(struct inner *inner)
     const uint8_t *data = inner->data;
     uint32_t at = 0;
 
-    if (inner->size >= 13 && u16(data) == 1)
+    if (inner->size >= 13 && load16_be(data) == 1)
         at = 13u + data[2] + data[3];
-    if (at + 8 <= inner->size && u16(data + at) == 0)
+    if (at + 8 <= inner->size && load16_be(data + at) == 0)
         at += 8;
     inner->at = at;
     inner->type = ENCAP_IPV6;
@@ -204,7 +193,7 @@ tunnel_tzsp(struct inner *inner)
     const uint8_t *tzsp = inner->data;
     uint32_t at = 4;
 
-    if (inner->size < at || tzsp[0] != 1 || u16(tzsp + 2) != 1)
+    if (inner->size < at || tzsp[0] != 1 || load16_be(tzsp + 2) != 1)
         return false;
     while (at < inner->size && tzsp[at] != 1)
         at += tzsp[at] == 0          ? 1
@@ -291,7 +280,7 @@ tunnel_find(const struct view *view, struct encap *inside)
         kind = tunnel_ip(view, &inner);
     if (kind == TUNNEL_NONE)
         return TUNNEL_NONE;
-    *inside = inner.at >= inner.size ? cut()
+    *inside = inner.at >= inner.size ? encap_nothing(ENCAP_CUT, 0)
                                      : encap_ethertype(inner.data, inner.size,
                                                        inner.at, inner.type);
     /* A port proves nothing; an IP packet where it must be does. */

@@ -46,13 +46,13 @@ link_xdp_bind(int32_t fd, uint32_t ifindex, uint32_t queue, uint32_t flags)
 }
 
 static uint32_t
-load(const uint32_t *index)
+ring_load(const uint32_t *index)
 {
     return __atomic_load_n(index, __ATOMIC_ACQUIRE);
 }
 
 static void
-store(uint32_t *index, uint32_t value)
+ring_store(uint32_t *index, uint32_t value)
 {
     __atomic_store_n(index, value, __ATOMIC_RELEASE);
 }
@@ -79,7 +79,7 @@ link_xdp_begin(struct link_xdp *link)
         link->unused[i] = (uint64_t)(link->frames + i) * link->frame_size;
     }
     link->unused_count = link->frames;
-    store(link->fill.producer, link->frames);
+    ring_store(link->fill.producer, link->frames);
 }
 
 /*
@@ -110,8 +110,8 @@ is_partial(const uint8_t *packet, uint32_t size)
 
 /* Appends a frame, or counts why not. */
 static void
-take_frame(struct link_xdp *link, struct syncache_ring *rx,
-           const uint8_t *frame, uint32_t size)
+xdp_take_frame(struct link_xdp *link, struct syncache_ring *rx,
+               const uint8_t *frame, uint32_t size)
 {
     if (size > rx->slot_size) {
         link->too_large++;
@@ -131,7 +131,7 @@ take_frame(struct link_xdp *link, struct syncache_ring *rx,
 
 /* Tells why there is nothing: 0, or -ENODEV when the interface was removed. */
 static int32_t
-idle_reason(const struct link_xdp *link)
+xdp_idle_reason(const struct link_xdp *link)
 {
     int error = 0;
     socklen_t size = sizeof error;
@@ -144,15 +144,15 @@ idle_reason(const struct link_xdp *link)
 static int
 kick(const struct link_xdp *link)
 {
-    if (!(load(link->tx.flags) & XDP_RING_NEED_WAKEUP))
+    if (!(ring_load(link->tx.flags) & XDP_RING_NEED_WAKEUP))
         return 0;
     for (;;) {
-        uint32_t before = load(link->tx.consumer);
+        uint32_t before = ring_load(link->tx.consumer);
         if (before == *link->tx.producer ||
             sendto(link->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
             return 0;
         /* It sends so many at a time, and says so; or nothing moves. */
-        if (errno == EINTR || load(link->tx.consumer) != before)
+        if (errno == EINTR || ring_load(link->tx.consumer) != before)
             continue;
         return errno == EBUSY || errno == ENOBUFS ? EAGAIN : errno;
     }
@@ -162,26 +162,26 @@ int32_t
 link_xdp_receive(struct link_xdp *link, struct syncache_ring *rx)
 {
     assert(rx->slots <= UINT16_MAX && rx->count <= rx->slots);
-    if (link->busy_poll || load(link->fill.flags) & XDP_RING_NEED_WAKEUP)
+    if (link->busy_poll || ring_load(link->fill.flags) & XDP_RING_NEED_WAKEUP)
         recvfrom(link->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
     kick(link);
     uint32_t before = rx->count;
     uint32_t first = *link->rx.consumer;
-    uint32_t end = load(link->rx.producer);
+    uint32_t end = ring_load(link->rx.producer);
     uint32_t fill = *link->fill.producer;
     uint32_t i = first;
     for (; i != end && rx->count < rx->slots; i++) {
         const struct xdp_desc *descriptor = descriptor_at(&link->rx, i);
         uint64_t address = descriptor->addr;
-        take_frame(link, rx, link->umem + address, descriptor->len);
+        xdp_take_frame(link, rx, link->umem + address, descriptor->len);
         *address_at(&link->fill, fill++) =
             address & ~(uint64_t)(link->frame_size - 1);
     }
-    store(link->fill.producer, fill);
-    store(link->rx.consumer, i);
+    ring_store(link->fill.producer, fill);
+    ring_store(link->rx.consumer, i);
     link->received += rx->count - before;
     if (i == first && rx->count < rx->slots)
-        return idle_reason(link);
+        return xdp_idle_reason(link);
     return (int32_t)(rx->count - before);
 }
 
@@ -190,11 +190,11 @@ static void
 reclaim(struct link_xdp *link)
 {
     uint32_t i = *link->completion.consumer;
-    uint32_t end = load(link->completion.producer);
+    uint32_t end = ring_load(link->completion.producer);
     for (; i != end; i++)
         link->unused[link->unused_count++] = *address_at(&link->completion, i);
     assert(link->unused_count <= link->frames);
-    store(link->completion.consumer, i);
+    ring_store(link->completion.consumer, i);
 }
 
 /* Puts the frame of a slot on the tx ring.  Returns 0 or why it cannot be. */
@@ -214,13 +214,13 @@ put_frame(struct link_xdp *link, struct syncache_ring *tx, uint32_t i)
         frame_turn_round(link->umem + address);
     *descriptor_at(&link->tx, producer) =
         (struct xdp_desc){.addr = address, .len = frame_size(slot)};
-    store(link->tx.producer, producer + 1);
+    ring_store(link->tx.producer, producer + 1);
     return 0;
 }
 
 /* Sends the frames from tx->next on.  Returns 0 or an errno. */
 static int
-send_frames(struct link_xdp *link, struct syncache_ring *tx)
+xdp_send_frames(struct link_xdp *link, struct syncache_ring *tx)
 {
     int error = 0;
     while (tx->next < tx->count && tx->slot[tx->next].link_size > 0) {
@@ -255,7 +255,7 @@ link_xdp_send(struct link_xdp *link, struct syncache_ring *tx)
     uint32_t before = tx->next;
     while (tx->next < tx->count) {
         if (tx->slot[tx->next].link_size > 0) {
-            int error = send_frames(link, tx);
+            int error = xdp_send_frames(link, tx);
             if (batch_is_gone(error) && tx->next == before)
                 return -ENODEV;
             if (error != 0)
@@ -319,7 +319,7 @@ put_cut(struct link_xdp *link, const struct syncache_ring *rx, uint32_t i)
                packet + cut.headers + (size_t)part * cut.segment, payload);
         *descriptor_at(&link->tx, producer) =
             (struct xdp_desc){.addr = address, .len = before_payload + payload};
-        store(link->tx.producer, producer + 1);
+        ring_store(link->tx.producer, producer + 1);
     }
     return 0;
 }

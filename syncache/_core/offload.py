@@ -1,7 +1,7 @@
 """The offload's part of the door to C: see `_core`, whose rules hold here too.
 
 The calls are described in csrc/link/carried.h and csrc/flow/flow.h; the structures of
-the maps in csrc/bpf/offload.h.
+the maps in csrc/bpf/offload_abi.h.
 """
 
 from __future__ import annotations

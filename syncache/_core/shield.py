@@ -1,6 +1,6 @@
 """The shield's part of the door to C: see `_core`, whose rules hold here too.
 
-The structures are those of csrc/bpf/shield.h, which its programs read and write.
+The structures are those of csrc/bpf/shield_abi.h, which its programs read and write.
 """
 
 from __future__ import annotations

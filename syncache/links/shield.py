@@ -237,7 +237,7 @@ class Shield:
 
     @property
     def counters(self) -> dict[str, int]:
-        """The counters of the programs, by the names of csrc/bpf/shield.h."""
+        """The counters of the programs, by the names of csrc/bpf/shield_abi.h."""
         with self._lock:
             counters = read_counters(self._maps["counters_map"])
             counters["events_lost"] += self._events.lost

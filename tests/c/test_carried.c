@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 
-#include "../../csrc/bpf/offload.h"
+#include "../../csrc/bpf/offload_abi.h"
 #include "../../csrc/link/carried.h"
 #include "../../csrc/link/link.h"
 

@@ -41,3 +41,17 @@ def of(*folders: Path) -> dict[str, set[str]]:
     """Return the calls between the C files of these folders, by folder and name."""
     paths = [path for folder in folders for path in sorted(folder.glob("*.c"))]
     return calls({f"{p.parent.name}/{p.name}": p.read_text() for p in paths})
+
+
+def second_names(sources: dict[str, str]) -> dict[str, list[str]]:
+    """Return the functions that several files define, and the names that files share.
+
+    A source and its header are one; names of files are without their folder.
+    """
+    homes: dict[str, set[str]] = {}
+    for path, text in sources.items():
+        stem = path.rpartition(".")[0]
+        homes.setdefault(stem.rpartition("/")[2], set()).add(stem)
+        for function in DEFINITION.findall(COMMENT.sub("", text)):
+            homes.setdefault(f"{function}()", set()).add(stem)
+    return {name: sorted(where) for name, where in homes.items() if len(where) > 1}

@@ -156,7 +156,7 @@ FAULTS = (
     fault(
         "data of a SYN acknowledged",
         (
-            "syncache.c",
+            "add.c",
             "struct fastopen fastopen = {.hand_out = false};",
             "struct fastopen fastopen = {.acked = event->segment->payload_size};",
         ),
@@ -285,6 +285,6 @@ FAULTS = (
     ),
     fault(
         "SYN of another ISN changes the entry",
-        ("syncache.c", "if (limit == 0 || !other_isn)", "if (true)"),
+        ("add.c", "if (limit == 0 || !other_isn)", "if (true)"),
     ),
 )

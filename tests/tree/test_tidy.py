@@ -27,6 +27,9 @@ LINK = ROOT / "csrc" / "link"
 
 # Files of C that may call each other in a circle, only to shrink.
 CIRCLE_MAX = 3
+QUICK = ["csrc/core/engine", "csrc/core/quick"]
+FRAMES = ["csrc/bpf/shield_any", "csrc/bpf/shield_skb"]
+FRAME = ("is_unfinished", "link", "resize", "send")
 # path -> lines, only to shrink.
 LONG_FILES: dict[str, int] = {}
 # path:function -> lines, only to shrink.
@@ -282,6 +285,36 @@ def test_circles_of_c_files_are_found():
     graph = c_calls.calls(sources)
     assert {"b.c"} == graph["a.c"]
     assert [{"a.c", "b.c", "c.c"}] == c_calls.circles(graph)
+
+
+def test_a_name_in_c_means_one_thing():
+    """No second engine.h, and no second take_frame(), in any room.
+
+    Instruction sets have the same kernels (lanes.h), the two programs of the shield
+    the same view of a frame (any.h), and a small build has no fast path (engine.h).
+    """
+    rooms = [ROOT / "csrc" / room for room in ("core", "flow", "link", "bpf", "python")]
+    found = c_calls.second_names(
+        {name(path): path.read_text() for path in C if path.parent in rooms}
+    )
+    assert {
+        **{f"quick_{what}()": QUICK for what in ("forget", "init")},
+        "quick_refresh()": ["csrc/core/engine", "csrc/core/quick_shape"],
+        **{f"frame_{what}()": FRAMES for what in FRAME},
+    } == found
+
+
+def test_second_names_are_found():
+    """Of files in two folders, and of functions, but not of a file and its header."""
+    sources = {
+        "a/x.c": "static int\ngo(void)\n{\n}\n",
+        "a/x.h": "static inline int\nstay(void)\n{\n}\n",
+        "b/x.h": "",
+        "b/y.c": "void\ngo(int n)\n{\n}\n",
+    }
+    assert {"x": ["a/x", "b/x"], "go()": ["a/x", "b/y"]} == c_calls.second_names(
+        sources
+    )
 
 
 def test_nothing_is_left_unfinished():

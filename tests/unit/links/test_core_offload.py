@@ -21,7 +21,7 @@ def engine():
 
 
 def test_structures_have_the_sizes_of_the_maps():
-    """csrc/bpf/offload.h and flow.h."""
+    """csrc/bpf/offload_abi.h and flow.h."""
     assert (48, 40, 96) == (CONFIG.size, PROCESSOR.size, HANDED_BYTES)
 
 

@@ -2,17 +2,17 @@
  * Whether a SYN is answered here, by the mode, the service and the listener's own queues.  The listener is
  * looked up, so that whatever has a socket (established, TIME-WAIT, SYN-RECEIVED) stays the kernel's.
  */
-#ifndef SYNCACHE_BPF_ANSWER_H
-#define SYNCACHE_BPF_ANSWER_H
+#ifndef SYNCACHE_BPF_LISTENER_H
+#define SYNCACHE_BPF_LISTENER_H
 
 #include "kernel.h"
-#include "shield.h"
+#include "shield_abi.h"
 #include "tell.h"
 
-#define ANSWER_CURRENT_NETNS ((uint64_t)-1)
-#define ANSWER_COARSE_NS 100000000
+#define LISTENER_CURRENT_NETNS ((uint64_t)-1)
+#define LISTENER_COARSE_NS 100000000
 
-enum answer { ANSWER_PASS, ANSWER_DROP, ANSWER_COOKIE };
+enum listener_choice { LISTENER_PASS, LISTENER_DROP, LISTENER_COOKIE };
 
 /* A socket that was looked up, and its queues. */
 struct listener {
@@ -28,10 +28,10 @@ struct listener {
     uint32_t tos; /* its IP_TOS or IPV6_TCLASS */
 };
 
-#define ANSWER_DSCP 0xfcu /* of a byte that has ECN's bits too */
+#define LISTENER_DSCP 0xfcu /* of a byte that has ECN's bits too */
 
 /* What a SYN-ACK says of us, which the listener may lower; its DSCP is the listener's. */
-struct offer {
+struct announced {
     uint32_t mss;
     uint32_t window;
     uint32_t tos;
@@ -111,14 +111,14 @@ listener_read(struct bpf_sock *socket, struct listener *listener, bool v6)
 
 /* Three quarters of the kernel's limit, or the tunable. */
 static inline bool
-answer_is_flooded(const struct shield_config *config, const struct listener *listener)
+listener_is_flooded(const struct shield_config *config, const struct listener *listener)
 {
     return listener->qlen >= config->qlen || listener->qlen >= listener->backlog_max - (listener->backlog_max >> 2);
 }
 
 /* The service's part of a tuple as it lies in a packet: its address, size of the address, port. */
 static inline const uint32_t *
-answer_place(const uint32_t *tuple, uint32_t tuple_size, uint32_t *size, uint16_t *port)
+listener_place(const uint32_t *tuple, uint32_t tuple_size, uint32_t *size, uint16_t *port)
 {
     uint32_t words = tuple_size == 12 ? 1 : 4;
 
@@ -127,24 +127,24 @@ answer_place(const uint32_t *tuple, uint32_t tuple_size, uint32_t *size, uint16_
     return tuple + words;
 }
 
-static inline enum answer
-answer_listener(const struct shield_config *config, struct shield_service *service, struct shield_counters *counters,
+static inline enum listener_choice
+listener_choose(const struct shield_config *config, struct shield_service *service, struct shield_counters *counters,
                 const struct listener *listener, const uint32_t *tuple, uint32_t tuple_size, uint64_t now_ns)
 {
     uint32_t size;
     uint16_t port;
-    const uint32_t *address = answer_place(tuple, tuple_size, &size, &port);
+    const uint32_t *address = listener_place(tuple, tuple_size, &size, &port);
 
     if (listener->mptcp) {
         counters->mptcp++;
-        return ANSWER_PASS;
+        return LISTENER_PASS;
     }
     if (listener->signing) {
         counters->signing++;
-        return ANSWER_PASS;
+        return LISTENER_PASS;
     }
     if (config->mode != SHIELD_ALWAYS && (config->flags & SHIELD_ONLY) == 0) {
-        if (answer_is_flooded(config, listener)) {
+        if (listener_is_flooded(config, listener)) {
             if (now_ns >= service->flood_ns)
                 tell(counters, SHIELD_EVENT_FLOOD, address, size, port, listener->qlen, now_ns);
             /* Once a tick, so that processors do not pass the line on for each SYN. */
@@ -152,28 +152,28 @@ answer_listener(const struct shield_config *config, struct shield_service *servi
                 service->flood_ns = now_ns + config->hold_ns;
         } else if (now_ns >= service->flood_ns) {
             counters->calm++;
-            return ANSWER_PASS;
+            return LISTENER_PASS;
         }
     }
     if (config->mode == SHIELD_WATCH) {
         counters->would++;
-        return ANSWER_PASS;
+        return LISTENER_PASS;
     }
     if (listener->steered) {
         counters->steered++;
-        return ANSWER_PASS;
+        return LISTENER_PASS;
     }
     if (listener->full) {
         counters->queue_full++;
         tell_full(counters, service, address, size, port, listener->backlog, now_ns);
-        return ANSWER_DROP;
+        return LISTENER_DROP;
     }
-    return ANSWER_COOKIE;
+    return LISTENER_COOKIE;
 }
 
 /* The ISNs of a connection of the kernel, which counts SYN and bytes from there. */
 static inline void
-answer_isns(void *tcp, uint32_t *iss, uint32_t *irs)
+listener_isns(void *tcp, uint32_t *iss, uint32_t *irs)
 {
     uint32_t snd_una, rcv_nxt;
     uint64_t acked, received;
@@ -191,17 +191,17 @@ answer_isns(void *tcp, uint32_t *iss, uint32_t *irs)
  * the cookie's numbers, which a TIME-WAIT no longer tells.
  */
 static inline bool
-answer_is_there(void *context, const struct shield_trial *trial, uint32_t tuple_size)
+listener_is_there(void *context, const struct shield_trial *trial, uint32_t tuple_size)
 {
     uint32_t iss, irs;
     bool there = false;
 
-    struct bpf_sock *socket = socket_lookup(context, trial->tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
+    struct bpf_sock *socket = socket_lookup(context, trial->tuple, tuple_size, LISTENER_CURRENT_NETNS, 0);
     if (socket == NULL)
         return false;
     void *tcp = socket->state == BPF_TCP_LISTEN ? NULL : socket_tcp(socket);
     if (tcp != NULL) {
-        answer_isns(tcp, &iss, &irs);
+        listener_isns(tcp, &iss, &irs);
         there = iss == trial->iss && irs == trial->irs;
     } else {
         there = socket->state == BPF_TCP_TIME_WAIT;
@@ -216,12 +216,12 @@ answer_is_there(void *context, const struct shield_trial *trial, uint32_t tuple_
  * asks: the kernel has it when the batch is over in which its ACK came, whether or not its client speaks.
  */
 static inline bool
-answer_waits(void *context, struct shield_service *service, uint32_t tuple_size)
+listener_waits(void *context, struct shield_service *service, uint32_t tuple_size)
 {
     if (service->made < SHIELD_TRIAL || service->seen != 0 || service->trusted != 0)
         return false;
     for (int i = 0; i < SHIELD_TRIAL; i++) {
-        if (answer_is_there(context, &service->trial[i], tuple_size)) {
+        if (listener_is_there(context, &service->trial[i], tuple_size)) {
             service->seen = 1;
             return false;
         }
@@ -231,7 +231,7 @@ answer_waits(void *context, struct shield_service *service, uint32_t tuple_size)
 
 /* Notes a connection that was made of a cookie, while SYNs may have to ask for it. */
 static inline void
-answer_made(struct shield_service *service, const uint32_t tuple[static 9], uint32_t iss, uint32_t irs)
+listener_made(struct shield_service *service, const uint32_t tuple[static 9], uint32_t iss, uint32_t irs)
 {
     if (service->seen == 0 && service->trusted == 0) {
         struct shield_trial *trial = &service->trial[service->made % SHIELD_TRIAL];
@@ -246,53 +246,53 @@ answer_made(struct shield_service *service, const uint32_t tuple[static 9], uint
 
 /* Half of the buffer is for data (tcp_win_from_space), and what is beyond would be dropped.  Whole segments. */
 static inline void
-answer_lower(struct offer *offer, const struct listener *listener)
+listener_lower(struct announced *announced, const struct listener *listener)
 {
     uint32_t space = listener->buffer >> 1;
 
-    offer->tos = listener->tos & ANSWER_DSCP;
-    if (listener->mss != 0 && listener->mss < offer->mss)
-        offer->mss = listener->mss;
-    if (space >= offer->window)
+    announced->tos = listener->tos & LISTENER_DSCP;
+    if (listener->mss != 0 && listener->mss < announced->mss)
+        announced->mss = listener->mss;
+    if (space >= announced->window)
         return;
-    offer->window = space;
-    if (space > offer->mss && offer->mss != 0)
-        offer->window -= space % offer->mss;
+    announced->window = space;
+    if (space > announced->mss && announced->mss != 0)
+        announced->window -= space % announced->mss;
 }
 
-/* `tuple` is addresses and ports as they lie in the packet; `offer` becomes the listener's own, where it is less. */
-static inline enum answer
-answer(void *context, const struct shield_config *config, struct shield_service *service,
+/* `tuple` is addresses and ports as they lie in the packet; `announced` is lowered to what the listener has. */
+static inline enum listener_choice
+listener_decide(void *context, const struct shield_config *config, struct shield_service *service,
        struct shield_counters *counters, const uint32_t *tuple, uint32_t tuple_size, uint64_t now_ns,
-       struct offer *offer)
+       struct announced *announced)
 {
     struct listener listener = {0};
-    enum answer decided = ANSWER_PASS;
+    enum listener_choice decided = LISTENER_PASS;
 
-    if (config->mode == SHIELD_OFF || service->refused != 0 || answer_waits(context, service, tuple_size)) {
+    if (config->mode == SHIELD_OFF || service->refused != 0 || listener_waits(context, service, tuple_size)) {
         counters->off++;
-        return ANSWER_PASS;
+        return LISTENER_PASS;
     }
-    struct bpf_sock *socket = socket_lookup(context, tuple, tuple_size, ANSWER_CURRENT_NETNS, 0);
+    struct bpf_sock *socket = socket_lookup(context, tuple, tuple_size, LISTENER_CURRENT_NETNS, 0);
     if (socket == NULL) {
         counters->no_listener++;
-        return ANSWER_PASS;
+        return LISTENER_PASS;
     }
     if (socket->state != BPF_TCP_LISTEN)
         counters->known++;
     else if (listener_read(socket, &listener, tuple_size != 12))
-        decided = answer_listener(config, service, counters, &listener, tuple, tuple_size, now_ns);
-    if (decided == ANSWER_COOKIE)
-        answer_lower(offer, &listener);
+        decided = listener_choose(config, service, counters, &listener, tuple, tuple_size, now_ns);
+    if (decided == LISTENER_COOKIE)
+        listener_lower(announced, &listener);
     socket_release(socket);
     return decided;
 }
 
 /* Written seldom, so that the line is not passed between processors for each SYN. */
 static inline void
-answer_minted(struct shield_state *state, uint64_t now_ns)
+listener_minted(struct shield_state *state, uint64_t now_ns)
 {
-    if (now_ns - state->minted_ns > ANSWER_COARSE_NS)
+    if (now_ns - state->minted_ns > LISTENER_COARSE_NS)
         state->minted_ns = now_ns;
 }
 

@@ -2,8 +2,8 @@
  * Shared by the programs of an offloaded splice and the process that loads them: the connections that they carry, and
  * those that they give back.  Native byte order but for keys, which lie as in a packet.
  */
-#ifndef SYNCACHE_BPF_OFFLOAD_H
-#define SYNCACHE_BPF_OFFLOAD_H
+#ifndef SYNCACHE_BPF_OFFLOAD_ABI_H
+#define SYNCACHE_BPF_OFFLOAD_ABI_H
 
 #include <stdint.h>
 

@@ -3,18 +3,18 @@
  *
  * "Raw" is as it is loaded from a packet, on the little-endian machines that kernel.h names.
  */
-#ifndef SYNCACHE_BPF_PACKET_H
-#define SYNCACHE_BPF_PACKET_H
+#ifndef SYNCACHE_BPF_RAW_H
+#define SYNCACHE_BPF_RAW_H
 
 #include "../core/wire.h"
 #include "../link/encap.h"
 
-#define PACKET_RAW(type) ((type) >> 8 | ((type)&0xff) << 8)
-#define TYPE_IPV4 PACKET_RAW(ENCAP_IPV4)
-#define TYPE_IPV6 PACKET_RAW(ENCAP_IPV6)
-#define TYPE_VLAN PACKET_RAW(ENCAP_VLAN)
-#define TYPE_QINQ PACKET_RAW(ENCAP_SERVICE_VLAN)
-#define TYPE_QINQ_OLD PACKET_RAW(ENCAP_OLD_SERVICE_VLAN)
+#define RAW_TYPE(type) ((type) >> 8 | ((type)&0xff) << 8)
+#define TYPE_IPV4 RAW_TYPE(ENCAP_IPV4)
+#define TYPE_IPV6 RAW_TYPE(ENCAP_IPV6)
+#define TYPE_VLAN RAW_TYPE(ENCAP_VLAN)
+#define TYPE_QINQ RAW_TYPE(ENCAP_SERVICE_VLAN)
+#define TYPE_QINQ_OLD RAW_TYPE(ENCAP_OLD_SERVICE_VLAN)
 
 #define LINK_SIZE FRAME_HEADER_MIN
 #define TAG_SIZE FRAME_TAG
@@ -30,5 +30,17 @@
 
 #define FLAGS_SYN WIRE_SYN
 #define FLAGS_OF_A_SYN (WIRE_FIN | WIRE_SYN | WIRE_RST | WIRE_ACK)
+
+static inline uint32_t
+swap16(uint32_t x)
+{
+    return __builtin_bswap16((uint16_t)x);
+}
+
+static inline uint32_t
+swap32(uint32_t x)
+{
+    return __builtin_bswap32(x);
+}
 
 #endif

@@ -2,17 +2,17 @@
  * Cookies and timestamp offsets over words as they lie in a packet: the message of syncookie.c and of
  * engine_ts_offset(), absorbed without being written down first.
  */
-#ifndef SYNCACHE_BPF_COOKIE_H
-#define SYNCACHE_BPF_COOKIE_H
+#ifndef SYNCACHE_BPF_MINT_H
+#define SYNCACHE_BPF_MINT_H
 
 #include "kernel.h"
 
 #include "../core/siphash.h"
 #include "../core/syncookie_pack.h"
-#include "packet.h"
-#include "shield.h"
+#include "raw.h"
+#include "shield_abi.h"
 
-#define COOKIE_NS_A_MS 1000000
+#define MINT_NS_A_MS 1000000
 
 /* Addresses and ports of a packet from the peer, raw. */
 struct tuple {
@@ -23,7 +23,7 @@ struct tuple {
 
 /* Which the verifier has to see to be one of two. */
 static inline const struct shield_family *
-cookie_family(const struct shield_config *config, const struct tuple *tuple)
+mint_family(const struct shield_config *config, const struct tuple *tuple)
 {
     uint32_t v6 = tuple->v6;
 
@@ -32,13 +32,13 @@ cookie_family(const struct shield_config *config, const struct tuple *tuple)
 }
 
 static inline uint32_t
-cookie_fold(uint64_t hash)
+mint_fold(uint64_t hash)
 {
     return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
 }
 
 static inline struct siphash_state
-cookie_begin(const uint64_t state[static 4], const struct tuple *tuple)
+mint_begin(const uint64_t state[static 4], const struct tuple *tuple)
 {
     struct siphash_state s = {state[0], state[1], state[2], state[3]};
 
@@ -52,20 +52,20 @@ cookie_begin(const uint64_t state[static 4], const struct tuple *tuple)
 }
 
 static inline uint32_t
-cookie_mac(const struct shield_key *key, const struct shield_family *family, const struct tuple *tuple, uint32_t irs,
+mint_mac(const struct shield_key *key, const struct shield_family *family, const struct tuple *tuple, uint32_t irs,
            uint32_t byte)
 {
-    struct siphash_state s = cookie_begin(key->state, tuple);
+    struct siphash_state s = mint_begin(key->state, tuple);
 
     siphash_absorb(&s, tuple->ports | (uint64_t)irs << 32);
     siphash_absorb(&s, byte | family->tail[0]);
     siphash_absorb(&s, family->tail[1]);
-    return cookie_fold(siphash_end(&s));
+    return mint_fold(siphash_end(&s));
 }
 
 /* syncookie_index() of the whole table, in three steps. */
 static inline uint32_t
-cookie_mss_index(const uint16_t table[static SYNCOOKIE_INDICES], uint32_t mss)
+mint_mss_index(const uint16_t table[static SYNCOOKIE_INDICES], uint32_t mss)
 {
     uint32_t index = table[4] <= mss ? 4 : 0;
 
@@ -74,12 +74,12 @@ cookie_mss_index(const uint16_t table[static SYNCOOKIE_INDICES], uint32_t mss)
 }
 
 static inline uint32_t
-cookie_byte(const struct shield_family *family, uint32_t mss, uint32_t wscale, bool sack, uint64_t epoch)
+mint_byte(const struct shield_family *family, uint32_t mss, uint32_t wscale, bool sack, uint64_t epoch)
 {
     uint32_t byte = (uint32_t)epoch & 1;
 
     if (mss != 0)
-        byte |= cookie_mss_index(family->mss, mss) << SYNCOOKIE_MSS_SHIFT;
+        byte |= mint_mss_index(family->mss, mss) << SYNCOOKIE_MSS_SHIFT;
     else
         byte |= (uint32_t)family->mss_none << SYNCOOKIE_MSS_SHIFT;
     if (wscale != SYNCACHE_WSCALE_NONE)
@@ -89,21 +89,21 @@ cookie_byte(const struct shield_family *family, uint32_t mss, uint32_t wscale, b
 
 /* Our timestamp for a tuple at a time. */
 static inline uint32_t
-cookie_timestamp(const struct shield_config *config, const struct tuple *tuple, uint64_t now_ns)
+mint_timestamp(const struct shield_config *config, const struct tuple *tuple, uint64_t now_ns)
 {
-    struct siphash_state s = cookie_begin(config->ts_key, tuple);
+    struct siphash_state s = mint_begin(config->ts_key, tuple);
     uint64_t size = tuple->v6 ? 32 : 8;
 
     if (config->flags & SHIELD_TS_PORTS)
         siphash_absorb(&s, tuple->ports | (size + 4) << 56);
     else
         siphash_absorb(&s, size << 56);
-    return config->ts_base + (uint32_t)(now_ns / COOKIE_NS_A_MS) + cookie_fold(siphash_end(&s));
+    return config->ts_base + (uint32_t)(now_ns / MINT_NS_A_MS) + mint_fold(siphash_end(&s));
 }
 
 /* The key that mints at a time, and its epoch; NULL: the process that gives keys is late by a period. */
 static inline const struct shield_key *
-cookie_key(const struct shield_config *config, uint64_t now_ns, uint64_t *epoch)
+mint_key(const struct shield_config *config, uint64_t now_ns, uint64_t *epoch)
 {
     uint64_t age_ns = now_ns - config->start_ns;
     const struct shield_key *key;

@@ -2,8 +2,8 @@
  * Shared by the shield's programs and the process that loads them: the configuration that it writes, the counters and
  * the states that it reads.  Native byte order but for fields that lie as in a packet ("raw").
  */
-#ifndef SYNCACHE_BPF_SHIELD_H
-#define SYNCACHE_BPF_SHIELD_H
+#ifndef SYNCACHE_BPF_SHIELD_ABI_H
+#define SYNCACHE_BPF_SHIELD_ABI_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * put back.  Each step of the walk looks at one option, one SACK edge, or one byte to be overwritten, so there are no
  * more steps than bytes.  The rules are those of csrc/flow/splice.c.
  */
-#ifndef SYNCACHE_BPF_OFFLOAD_OPTIONS_H
-#define SYNCACHE_BPF_OFFLOAD_OPTIONS_H
+#ifndef SYNCACHE_BPF_OFFLOAD_REWRITE_H
+#define SYNCACHE_BPF_OFFLOAD_REWRITE_H
 
 #include "offload_maps.h"
 
@@ -13,7 +13,7 @@
 #define OPTION_SACK 5
 #define OPTION_TIMESTAMPS 8
 #define TIMESTAMPS_SIZE 10
-#define OPTIONS_MASK 63
+#define REWRITE_MASK 63
 
 static int64_t (*const skb_store)(void *skb, uint32_t offset, const void *from, uint32_t size,
                                   uint64_t flags) = (void *)BPF_FUNC_skb_store_bytes;
@@ -26,17 +26,17 @@ struct rewriting {
 };
 
 static inline uint32_t
-copy_word(const volatile struct offload_scratch *scratch, uint32_t at)
+rewrite_word(const volatile struct offload_scratch *scratch, uint32_t at)
 {
-    const volatile uint8_t *byte = scratch->after + (at & OPTIONS_MASK);
+    const volatile uint8_t *byte = scratch->after + (at & REWRITE_MASK);
 
     return (uint32_t)byte[0] << 24 | (uint32_t)byte[1] << 16 | (uint32_t)byte[2] << 8 | byte[3];
 }
 
 static inline void
-copy_put(volatile struct offload_scratch *scratch, uint32_t at, uint32_t value)
+rewrite_put(volatile struct offload_scratch *scratch, uint32_t at, uint32_t value)
 {
-    volatile uint8_t *byte = scratch->after + (at & OPTIONS_MASK);
+    volatile uint8_t *byte = scratch->after + (at & REWRITE_MASK);
 
     byte[0] = (uint8_t)(value >> 24);
     byte[1] = (uint8_t)(value >> 16);
@@ -45,23 +45,23 @@ copy_put(volatile struct offload_scratch *scratch, uint32_t at, uint32_t value)
 }
 
 static inline void
-options_stamp(volatile struct offload_scratch *scratch, const struct rewriting *how, uint32_t at)
+rewrite_stamp(volatile struct offload_scratch *scratch, const struct rewriting *how, uint32_t at)
 {
     if (scratch->to_client)
-        copy_put(scratch, at + 2, copy_word(scratch, at + 2) + how->entry->ts_delta);
+        rewrite_put(scratch, at + 2, rewrite_word(scratch, at + 2) + how->entry->ts_delta);
     else if (scratch->ack)
-        copy_put(scratch, at + 6,
+        rewrite_put(scratch, at + 6,
                  splice_echo_word(how->entry->ts_delta, how->entry->ts_floor, &how->entry->flags,
-                                  copy_word(scratch, at + 6)));
+                                  rewrite_word(scratch, at + 6)));
 }
 
 /* An option of the client's SACKs: its first two bytes; the rest is left for the steps to come. */
 static inline void
-options_sack(volatile struct offload_scratch *scratch, uint32_t at, uint32_t size)
+rewrite_sack(volatile struct offload_scratch *scratch, uint32_t at, uint32_t size)
 {
     if (scratch->flags & SPLICE_STRIP_SACK) {
-        scratch->after[at & OPTIONS_MASK] = OPTION_NOP;
-        scratch->after[(at + 1) & OPTIONS_MASK] = OPTION_NOP;
+        scratch->after[at & REWRITE_MASK] = OPTION_NOP;
+        scratch->after[(at + 1) & REWRITE_MASK] = OPTION_NOP;
         scratch->left = size - 2;
     } else if (scratch->flags & SPLICE_SACK && (size & 7) == 2) {
         scratch->left = size - 2;
@@ -74,22 +74,22 @@ options_sack(volatile struct offload_scratch *scratch, uint32_t at, uint32_t siz
 
 /* One step inside of a SACK option. */
 static inline void
-options_inside(volatile struct offload_scratch *scratch, const struct rewriting *how, uint32_t at)
+rewrite_inside(volatile struct offload_scratch *scratch, const struct rewriting *how, uint32_t at)
 {
     uint32_t step = 4;
 
     if (scratch->flags & SPLICE_STRIP_SACK) {
-        scratch->after[at & OPTIONS_MASK] = OPTION_NOP;
+        scratch->after[at & REWRITE_MASK] = OPTION_NOP;
         step = 1;
     } else {
-        copy_put(scratch, at, copy_word(scratch, at) - how->entry->delta);
+        rewrite_put(scratch, at, rewrite_word(scratch, at) - how->entry->delta);
     }
     scratch->at = at + step;
     scratch->left -= step;
 }
 
 static inline void
-options_walk(volatile struct offload_scratch *scratch, const struct rewriting *how, uint32_t size)
+rewrite_walk(volatile struct offload_scratch *scratch, const struct rewriting *how, uint32_t size)
 {
     scratch->at = 0;
     scratch->to_client = how->to_client;
@@ -106,27 +106,27 @@ options_walk(volatile struct offload_scratch *scratch, const struct rewriting *h
         if (at >= size)
             break;
         if (scratch->left > 0) {
-            options_inside(scratch, how, at);
+            rewrite_inside(scratch, how, at);
             continue;
         }
-        kind = scratch->after[at & OPTIONS_MASK];
+        kind = scratch->after[at & REWRITE_MASK];
         if (kind == OPTION_END)
             break;
         if (kind == OPTION_NOP) {
             scratch->at = at + 1;
             continue;
         }
-        length = scratch->after[(at + 1) & OPTIONS_MASK];
+        length = scratch->after[(at + 1) & REWRITE_MASK];
         if (size - at < 2 || length < 2 || length > size - at)
             break;
         if (kind == OPTION_SACK && !scratch->to_client) {
-            options_sack(scratch, at, length);
+            rewrite_sack(scratch, at, length);
             continue;
         }
         if (kind == OPTION_TIMESTAMPS && length == TIMESTAMPS_SIZE && scratch->stamped == 0 &&
             scratch->flags & SPLICE_TIMESTAMPS) {
             scratch->stamped = 1;
-            options_stamp(scratch, how, at);
+            rewrite_stamp(scratch, how, at);
         }
         scratch->at = at + length;
     }
@@ -135,10 +135,10 @@ options_walk(volatile struct offload_scratch *scratch, const struct rewriting *h
 
 /* Rewrites the options of a segment; false if it cannot be read or written. */
 static inline bool
-options_rewrite(struct __sk_buff *skb, const struct rewriting *how, uint32_t layer4, uint32_t size,
+rewrite_options(struct __sk_buff *skb, const struct rewriting *how, uint32_t layer4, uint32_t size,
                 uint64_t *difference)
 {
-    struct offload_scratch *scratch = first(&scratch_map);
+    struct offload_scratch *scratch = map_first(&scratch_map);
 
     KERNEL_OPAQUE(size);
     if (scratch == NULL || size < 4 || size > OPTIONS_MAX)
@@ -147,7 +147,7 @@ options_rewrite(struct __sk_buff *skb, const struct rewriting *how, uint32_t lay
     if (skb_load(skb, layer4 + TCP_SIZE, scratch->before, size) < 0)
         return false;
     __builtin_memcpy(scratch->after, scratch->before, sizeof scratch->before);
-    options_walk(scratch, how, size);
+    rewrite_walk(scratch, how, size);
     *difference += (uint32_t)csum_diff(scratch->before, OPTIONS_MAX, scratch->after, OPTIONS_MAX, 0);
     return skb_store(skb, layer4 + TCP_SIZE, scratch->after, size, 0) == 0;
 }

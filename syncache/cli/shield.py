@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import FourTuple
 from ..control import Control, start_control
+from ..cookies import WSCALE_MAX
 from ..flow_event import Place
 from ..links import host_settings
 from ..links.link import LinkError
 from ..links.shield import Shield
+from ..links.shield_attach import PIN_FOLDER, takes_pins
 from ..links.shield_check import check
 from ..links.shield_services import own_address
 from ..lookout import Lookout
@@ -164,6 +166,8 @@ def run(options: argparse.Namespace) -> int:
     sysctl = tunables(options, source)
     if options.check:
         opts.check_outputs(options)
+        if options.pin is not None and not takes_pins(options.pin):
+            raise Failure(f"{options.pin}: {PIN_FOLDER}")
         return report(options, places, sysctl)
     if options.metrics:  # before a word is said
         from .metrics import Exporter
@@ -256,10 +260,16 @@ def status(shield: Shield) -> str:
 
 
 def services(options: argparse.Namespace) -> list[tuple[str | None, int]]:
-    """Return the ports and addresses to protect."""
+    """Return the ports and addresses to protect.
+
+    Raises:
+        Failure: one of them, or a number beside them, cannot be.
+    """
     for port in options.port:
         if not 0 < port < 2**16:
             raise Failure(f"port {port} is not between 1 and 65535")
+    if options.wscale is not None and not 0 <= options.wscale <= WSCALE_MAX:
+        raise Failure(f"--wscale is 0 to {WSCALE_MAX}, not {options.wscale}")
     addresses: list[str | None] = []
     for word in options.address:
         try:

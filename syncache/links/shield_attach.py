@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote
 
@@ -22,7 +23,6 @@ from .rtnetlink import interface, interfaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from .rtnetlink import InterfaceInfo
 
@@ -34,6 +34,7 @@ UNTAGGED = (
     "{0} takes the VLAN tags of {1} off before XDP sees a frame, and SYNs are the "
     "kernel's: ethtool -K {0} rxvlan off, or start again, with --xdp auto"
 )
+PIN_FOLDER = "--pin takes a folder of a BPF file system, /sys/fs/bpf/NAME"
 BUSY = (errno.EBUSY, errno.EEXIST)  # a program of this mode, of the other mode
 
 
@@ -140,10 +141,7 @@ class Pins:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise LinkError(
-                f"{folder}: {why(error)}: --pin takes a folder of a BPF file system, "
-                "/sys/fs/bpf/NAME"
-            ) from None
+            raise LinkError(f"{folder}: {why(error)}: {PIN_FOLDER}") from None
 
     def claim(self, interface: str) -> None:
         """Have the folder for the shield of one interface, until `release`.
@@ -226,11 +224,21 @@ class Pins:
             _core_bpf.bpf_pin(fd, self.folder / name)
         except OSError as error:
             raise LinkError(
-                f"{self.folder / name}: {why(error)}: --pin takes a folder of a BPF "
-                "file system, /sys/fs/bpf/NAME",
+                f"{self.folder / name}: {why(error)}: {PIN_FOLDER}",
                 error.errno,
             ) from None
         self._fresh.append(name)
+
+
+def takes_pins(folder: Path) -> bool:
+    """Return whether a folder is in a BPF file system, or can be made in one."""
+    place = folder if folder.exists() else folder.parent
+    if not place.is_dir():
+        return False
+    device = place.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with Path("/proc/self/mountinfo").open(errors="surrogateescape") as mounts:
+        return any(line.split()[2] == number and " - bpf " in line for line in mounts)
 
 
 def _name(kind: str, interface: str) -> str:

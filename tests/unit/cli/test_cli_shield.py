@@ -41,6 +41,8 @@ def test_services_are_each_port_of_each_address():
     ("words", "message"),
     [
         (("--port", "0"), "port 0 is not between 1 and 65535"),
+        (("--port", "80", "--wscale", "15"), "--wscale is 0 to 14, not 15"),
+        (("--port", "80", "--wscale", "-1"), "--wscale is 0 to 14, not -1"),
         (("--port", "80", "--address", "here"), "'here' is not an address"),
         (("--port", "80", "--address", "0.0.0.0"), "--address 0.0.0.0 is no address"),
         (("--port", "80", "--address", "::"), "--address :: is no address"),
@@ -77,6 +79,15 @@ def test_report_says_by_its_status_whether_it_would_work(
     assert status == main(words)
     assert f"{level:5}so it is\n" == capsys.readouterr().out
     assert [("eth0", [("192.0.2.1", 80)], "tc")] == asked
+
+
+@pytest.mark.parametrize("name", ["", "file", "file/new", "none/new", "new"])
+def test_check_refuses_pins_outside_a_bpf_file_system(tmp_path, capsys, name):
+    (tmp_path / "file").touch()
+    words = ["shield", "eth0", "--port", "80", "--check", "--pin"]
+    assert 1 == main([*words, str(tmp_path / name)])
+    assert "--pin takes a folder of a BPF file system" in capsys.readouterr().err
+    assert ["file"] == [each.name for each in tmp_path.iterdir()]
 
 
 def test_mode_is_a_tunable(monkeypatch):

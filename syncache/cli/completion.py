@@ -25,8 +25,15 @@ INTERFACES = "$(ls /sys/class/net 2>/dev/null)"
 BASH = """\
 _syncache() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}}
-    local before="" words=""
+    local before="" words="" front=""
     [ "$COMP_CWORD" -gt 1 ] && before=${{COMP_WORDS[COMP_CWORD-1]}}
+    # bash makes three words of --option=value, zsh one.
+    case "$before $current" in
+        --*" =") current="" ;;
+        "= "*) before=${{COMP_WORDS[COMP_CWORD-2]}} ;;
+        *" --"*=*)
+            before=${{current%%=*}} front=${{current%%=*}}= current=${{current#*=}} ;;
+    esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         words="{commands}"
     else
@@ -41,7 +48,12 @@ _syncache() {{
                 esac ;;
         esac
     fi
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    if [ -n "$front" ] && [ -z "$words" ]; then
+        COMPREPLY=($(compgen -P "$front" -f -- "$current"))
+    else
+        COMPREPLY=($(compgen -P "$front" -W "$words" -- "$current"))
+    fi
+    case "${{COMPREPLY[*]}}" in *=) compopt -o nospace 2>/dev/null ;; esac
 }}
 complete -o default -F _syncache syncache
 """

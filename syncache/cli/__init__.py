@@ -112,8 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     """Return the options in the words of a command line; exit if there are no such.
 
-    Of `--port=--` argparse makes an empty list, whatever the option's type is, and an
-    error quotes a word as it is.
+    Of `--port=--`, and of a second `--`, argparse makes an empty list, whatever the
+    type is, and an error quotes a word as it is.
     """
     refuse = parser.error
     parser.error = lambda message: refuse(one_line(message))  # type: ignore[method-assign]
@@ -121,11 +121,11 @@ def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Na
         parser.error("an argument holds a zero byte")
     options = parser.parse_intermixed_args(words)
     for action in parser._actions:  # noqa: SLF001 - there is no other way
-        if action.nargs is not None or not action.option_strings:
+        if action.nargs is not None:
             continue
         found = getattr(options, action.dest, None)
         if found == [] != action.default or (isinstance(found, list) and [] in found):
-            name = "/".join(action.option_strings)
+            name = "/".join(action.option_strings) or action.metavar or action.dest
             parser.error(f"argument {name}: expected one argument")
     return options
 

@@ -13,6 +13,8 @@ from . import Failure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+PORT_DIGITS = 5
+
 
 def endpoint(text: str, option: str = "--listen") -> tuple[str, int]:
     """Return host and port of `ADDR:PORT` or `[IPV6]:PORT` of an option.
@@ -21,7 +23,8 @@ def endpoint(text: str, option: str = "--listen") -> tuple[str, int]:
         Failure: it is neither.
     """
     host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or int(port) >= 2**16:
+    is_number = port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS
+    if not host or not is_number or int(port) >= 2**16:
         raise Failure(f"{option} {text}: it is ADDR:PORT, or [IPV6]:PORT")
     return host.strip("[]"), int(port)
 

@@ -350,8 +350,10 @@ class Exporter(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
         try:
             super().__init__(where, Scrape)
-        except OSError as error:
-            why = error.strerror or str(error)
+        except (OSError, UnicodeError, TypeError) as error:
+            why = "it is no name of a host"
+            if isinstance(error, OSError):
+                why = error.strerror or str(error)
             raise Failure(
                 f"cannot listen on {_host(where[0])}:{where[1]}: {why}"
             ) from None

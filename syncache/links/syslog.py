@@ -25,6 +25,7 @@ from .link import LinkError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PORT_DIGITS = 5
 PORT = 514
 # RFC 5424 table 1; an operator has these names from syslog.conf.
 FACILITIES = {
@@ -197,7 +198,11 @@ def _found(target: str) -> tuple[int, object]:
     if "/" in target:
         return socket.AF_UNIX, target
     host, port = _host_and_port(target)
-    family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except UnicodeError:  # longer than 63 characters, or none of them
+        raise OSError(errno.EINVAL, "it is no name of a host") from None
+    family, _, _, _, place = found[0]
     return family, place
 
 
@@ -221,7 +226,8 @@ def _host_and_port(target: str) -> tuple[str, int]:
     host, colon, port = target.rpartition(":")
     if not colon or host.endswith(":") or (":" in host and not host.startswith("[")):
         host, port = target, str(PORT)  # a bare name, IPv4 or IPv6 address
-    if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 2**16:
+    is_number = port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS
+    if not is_number or not 0 < int(port) < 2**16:
         raise OSError(errno.EINVAL, f"{port!r} is no port")
     if not host.strip("[]"):
         raise OSError(errno.EINVAL, "it names no host")

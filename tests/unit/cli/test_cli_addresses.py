@@ -49,7 +49,9 @@ def test_address_of_the_machine_is_known():
     assert not is_local(ipaddress.ip_address("192.0.2.77"))
 
 
-@pytest.mark.parametrize("text", ["9100", "host", "host:", ":x", "h:70000", "h:-1"])
+@pytest.mark.parametrize(
+    "text", ["9100", "host", "host:", ":x", "h:70000", "h:-1", "h:" + "1" * 5000]
+)
 def test_address_that_is_none_is_one_line(text):
     """It says what it is."""
     with pytest.raises(Failure, match="it is ADDR:PORT"):

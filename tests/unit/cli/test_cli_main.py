@@ -10,7 +10,7 @@ from importlib import import_module
 
 import pytest
 
-from syncache.cli import COMMANDS, guarded, main
+from syncache.cli import COMMANDS, guarded, main, one_line
 from syncache.links.link import LinkError
 
 
@@ -90,6 +90,29 @@ def test_value_that_cannot_be_one_is_refused(words, value, capsys):
     assert 2 == ended.value.code
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.endswith(("expected one argument", "an argument holds a zero byte"))
+
+
+def test_second_pair_of_dashes_is_no_argument(capsys):
+    """Of it argparse makes an empty list."""
+    with pytest.raises(SystemExit):
+        main(["key", "show", "--", "--"])
+    error = capsys.readouterr().err
+    assert error.endswith("error: argument FILE: expected one argument\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["inspect", "x", "--syslog"], "no syslog at {}: it is no name of a host"),
+        (["metrics", "--socket", "x", "--listen"], "cannot listen on "),
+    ],
+)
+@pytest.mark.parametrize("host", ["x" * 64, "\udcff"])
+def test_host_that_cannot_be_one_is_one_line(words, said, host, capsys):
+    assert 1 == main([*words, f"{host}:80"])
+    error = capsys.readouterr().err
+    assert 1 == error.count("\n")
+    assert said.format(one_line(f"{host}:80")) in error
 
 
 def test_word_that_argparse_quotes_is_harmless(capsys):

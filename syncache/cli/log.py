@@ -18,6 +18,7 @@ import io
 import json
 import lzma
 import os
+import stat
 import sys
 import time
 import zlib
@@ -166,6 +167,7 @@ def opened(name: str) -> Iterator[io.TextIOWrapper]:
             raw: IO[bytes] = sys.stdin.buffer
         else:
             file = stack.enter_context(Path(name).open("rb"))
+            refuse_endless(name, file)
             head = file.peek(8)
             raw = file
             for magic, unpack in PACKED.items():
@@ -181,6 +183,15 @@ def opened(name: str) -> Iterator[io.TextIOWrapper]:
             yield text
         finally:
             text.detach()
+
+
+def refuse_endless(name: object, file: IO[bytes]) -> None:
+    """Raise Failure for a device as /dev/full is, which has no last line."""
+    found = os.fstat(file.fileno())
+    if not stat.S_ISCHR(found.st_mode) or file.isatty():
+        return
+    if found.st_rdev != Path(os.devnull).stat().st_rdev:
+        raise Failure(f"{name} is a device: a log is a file, a pipe, or -")
 
 
 def first_bytes(file: object, size: int) -> bytes:
@@ -243,6 +254,7 @@ def follow(path: Path, again: Callable[[], bool] = pause) -> Iterator[str]:
     file = path.open("rb")
     part = b""
     try:
+        refuse_endless(path, file)
         while True:
             data = file.readline(LINE_BYTES_MAX)
             part += data
@@ -253,13 +265,13 @@ def follow(path: Path, again: Callable[[], bool] = pause) -> Iterator[str]:
                 continue
             if not again():
                 return
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, PermissionError):
                 if is_another(path, file):
-                    rest = file.read()
-                    for line in (part + rest).splitlines(keepends=True):
-                        yield line.decode("utf-8", "replace")
+                    fresh = path.open("rb")  # perhaps it is gone again
+                    rest = (part + file.read()).splitlines(keepends=True)
                     file.close()
-                    file, part = path.open("rb"), b""
+                    file, part = fresh, b""
+                    yield from (line.decode("utf-8", "replace") for line in rest)
     finally:
         file.close()
 

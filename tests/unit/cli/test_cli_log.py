@@ -219,6 +219,30 @@ def test_follow_goes_on_over_a_rotation(tmp_path):
     assert expected == list(follow(path, again))
 
 
+def test_follow_goes_on_if_the_new_file_is_gone_before_it_is_opened(
+    tmp_path, monkeypatch
+):
+    """Its name stood for another one a moment ago."""
+    path = tmp_path / "log"
+    path.write_text("first\n")
+    monkeypatch.setattr("syncache.cli.log.is_another", lambda *_: True)
+    turns = iter([path.unlink, lambda: path.write_text("second\n"), None])
+
+    def again():
+        turn = next(turns)
+        return turn is not None and (turn() or True)
+
+    assert ["first\n", "second\n"] == list(follow(path, again))
+
+
+@pytest.mark.parametrize("words", [[], ["-F"]])
+def test_endless_device_is_refused(words, capsys):
+    """Or its lines would be counted for ever."""
+    assert 1 == main(["log", "/dev/full", *words])
+    assert "/dev/full is a device" in capsys.readouterr().err
+    assert 0 == main(["log", "/dev/null"])
+
+
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_follow_prints_alerts_as_they_come(log, file, monkeypatch, words):
     """And the sums when it is interrupted."""

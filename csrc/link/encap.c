@@ -27,8 +27,9 @@ enum {
     TYPE_MACSEC = 0x88e5, /* 802.1AE */
     TYPE_EDSA = 0xdada,   /* a switch chip's tag */
     TYPE_BATMAN = 0x4305,
-    TYPE_HSR = 0x892f,        /* and PRP, IEC 62439-3 */
-    TYPE_BRIDGE_TAG = 0x893f, /* 802.1BR */
+    TYPE_HSR = 0x892f,            /* and PRP, IEC 62439-3 */
+    TYPE_BRIDGE_TAG = 0x893f,     /* 802.1BR */
+    TYPE_REDUNDANCY_TAG = 0xf1c1, /* 802.1CB */
     TYPE_NSH = ENCAP_NSH,
     TYPE_TAG_9200 = 0x9200,
     TYPE_TAG_9300 = 0x9300,
@@ -192,6 +193,7 @@ encap_tag_size(uint32_t type)
     case TYPE_TAG_9300:
         return 4;
     case TYPE_HSR:
+    case TYPE_REDUNDANCY_TAG:
     case TYPE_VN_TAG:
         return 6;
     case TYPE_BRIDGE_TAG:

@@ -1,7 +1,7 @@
 /*
  * Link headers that take more than a row of a table: IEEE 802.11 and what
- * drivers put in front of it, headers that name another link type, frame relay
- * and token ring.  See encap.h.
+ * drivers put in front of it, headers that name another link type, frame relay,
+ * token ring and ERF.  See encap.h.
  *
  * Frames of 802.11 that are encrypted, or no data, are not looked at.
  */
@@ -11,13 +11,13 @@
 
 enum {
     TOKEN_RING = 6,
-    WLAN = 105,
     FRAME_RELAY = 107,
     WLAN_PRISM = 119,
     WLAN_RADIOTAP = 127,
     WLAN_AVS = 163,
     JUNIPER_ETHERNET = 178,
     PPI = 192,
+    ERF = 197,
     FRAME_RELAY_DIRECTION = 206,
     MPLS = 219,
     PKTAP = 258,
@@ -46,14 +46,16 @@ more_wlan(const uint8_t *frame, uint32_t size, uint32_t at, bool padded,
     if (at > size || size - at < WLAN_HEADER)
         return encap_nothing(ENCAP_CUT, 0);
     const uint8_t *wlan = frame + at;
-    bool qos = (wlan[0] & 0x80) != 0;
+    bool exchanged = linktype == ENCAP_WLAN_EXCHANGED;
+    uint8_t type = wlan[exchanged ? 1 : 0], flags = wlan[exchanged ? 0 : 1];
+    bool qos = (type & 0x80) != 0;
     /* Data, with a payload, and not encrypted. */
-    if ((wlan[0] & 0x4f) != 0x08 || (wlan[1] & 0x40) != 0)
+    if ((type & 0x4f) != 0x08 || (flags & 0x40) != 0)
         return encap_nothing(ENCAP_LINKTYPE, linktype);
-    header += (wlan[1] & 3) == 3 ? 6 : 0; /* between access points */
+    header += (flags & 3) == 3 ? 6 : 0; /* between access points */
     uint32_t control = header;
     header += qos ? 2 : 0;
-    header += qos && (wlan[1] & 0x80) != 0 ? 4 : 0;
+    header += qos && (flags & 0x80) != 0 ? 4 : 0;
     if (padded)
         header = (header + 3) & ~3u;
     if (size - at < header)
@@ -176,6 +178,42 @@ more_juniper(const uint8_t *frame, uint32_t size)
     return encap_ethertype(frame, size, at, six ? ENCAP_IPV6 : ENCAP_IPV4);
 }
 
+/*
+ * Endace's cards: a time, a type, flags and lengths, then headers of 8 bytes as
+ * long as the first byte of each says that more follow.
+ */
+static struct encap
+more_erf(const uint8_t *frame, uint32_t size)
+{
+    uint32_t at = 16;
+
+    if (size < at)
+        return encap_nothing(ENCAP_CUT, 0);
+    for (uint32_t more = frame[8]; (more & 0x80) != 0; at += 8) {
+        if (size - at < 8)
+            return encap_nothing(ENCAP_CUT, 0);
+        more = frame[at];
+    }
+    switch (frame[8] & 0x7f) {
+    case 1: /* HDLC */
+    case 10:
+    case 15:
+    case 19:
+        return encap_ppp(frame, size, at);
+    case 2: /* Ethernet behind two bytes */
+    case 11:
+    case 16:
+    case 20:
+        return encap_ethertype(frame, size, at + 2, ENCAP_ETHERNET);
+    case 22:
+        return encap_ethertype(frame, size, at, ENCAP_IPV4);
+    case 23:
+        return encap_ethertype(frame, size, at, ENCAP_IPV6);
+    default:
+        return encap_nothing(ENCAP_LINKTYPE, ERF);
+    }
+}
+
 struct encap
 encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
            bool big_endian)
@@ -183,7 +221,8 @@ encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
     switch (linktype) {
     case TOKEN_RING:
         return more_token_ring(frame, size);
-    case WLAN:
+    case ENCAP_WLAN:
+    case ENCAP_WLAN_EXCHANGED:
         return more_wlan(frame, size, 0, false, linktype);
     case WLAN_RADIOTAP:
         return more_radiotap(frame, size);
@@ -196,6 +235,8 @@ encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
         return more_frame_relay(frame, size, 1);
     case MPLS:
         return encap_ethertype(frame, size, 0, ENCAP_MPLS_TYPE);
+    case ERF:
+        return more_erf(frame, size);
     case JUNIPER_ETHERNET:
         return more_juniper(frame, size);
     case PPI:

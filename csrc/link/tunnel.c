@@ -16,12 +16,15 @@ enum {
     PROTOCOL_GRE = 47,
     PROTOCOL_ETHERIP = 97,
     PROTOCOL_MPLS = 137,
+    PROTOCOL_ETHERNET = 143, /* RFC 8986 */
     PORT_L2TP = 1701,
     PORT_GTPU = 2152,
+    PORT_GTP_0 = 3386,
     PORT_TEREDO = 3544,
     PORT_LISP = 4341,
     PORT_VXLAN = 4789,
     PORT_VXLAN_GPE = 4790,
+    PORT_CAPWAP = 5247,
     PORT_GENEVE = 6081,
     PORT_MPLS = 6635,
     PORT_VXLAN_LINUX = 8472, /* in use before there was a number */
@@ -34,14 +37,18 @@ enum {
     TYPE_ERSPAN_III = 0x22eb,
     UDP_BYTES = 8,
     GTPU_DATA = 255,
+    TZSP_ETHERNET = 1,
+    TZSP_WLAN = 18,
 };
 
-/* What follows a tunnel's header: data[at .. size), of an EtherType. */
+/* What follows a tunnel's header: data[at .. size), of an EtherType or, if it is
+ * not 0, of a link type. */
 struct inner {
     const uint8_t *data;
     uint32_t size;
     uint32_t at;
     uint32_t type;
+    uint32_t linktype;
 };
 
 /* RFC 2784 and 2890; version 1 is PPTP's (RFC 2637 4.1). */
@@ -100,6 +107,40 @@ tunnel_gtpu(struct inner *inner)
     }
     inner->at = at;
     inner->type = ENCAP_IPV4;
+    return true;
+}
+
+/* 3GPP TS 29.060 of Release 98, of which GTP-U is the successor. */
+static bool
+tunnel_gtp_0(struct inner *inner)
+{
+    const uint8_t *gtp = inner->data;
+
+    inner->at = 20;
+    inner->type = ENCAP_IPV4;
+    return inner->size >= 20 && gtp[0] >> 4 == 1 && gtp[1] == GTPU_DATA;
+}
+
+/*
+ * RFC 5415 4.3, of an access point to its controller: frames of Ethernet or of
+ * 802.11, whose frame control Cisco's write in the other order (the type of
+ * data is told by the low four bits).
+ */
+static bool
+tunnel_capwap(struct inner *inner)
+{
+    const uint8_t *capwap = inner->data;
+
+    if (inner->size < 8 || capwap[0] != 0 || (capwap[3] & 0x80) != 0)
+        return false; /* encrypted, or a fragment */
+    inner->at = (capwap[1] >> 3) * 4u;
+    inner->type = TYPE_BRIDGE;
+    if ((capwap[2] & 1) == 0)
+        return true;
+    bool exchanged = inner->size > inner->at + 1 &&
+                     (capwap[inner->at] & 0x0f) != 0x08 &&
+                     (capwap[inner->at + 1] & 0x0f) == 0x08;
+    inner->linktype = exchanged ? ENCAP_WLAN_EXCHANGED : ENCAP_WLAN;
     return true;
 }
 
@@ -193,8 +234,11 @@ tunnel_tzsp(struct inner *inner)
     const uint8_t *tzsp = inner->data;
     uint32_t at = 4;
 
-    if (inner->size < at || tzsp[0] != 1 || load16_be(tzsp + 2) != 1)
+    if (inner->size < at || tzsp[0] != 1 ||
+        (load16_be(tzsp + 2) != TZSP_ETHERNET &&
+         load16_be(tzsp + 2) != TZSP_WLAN))
         return false;
+    inner->linktype = load16_be(tzsp + 2) == TZSP_WLAN ? ENCAP_WLAN : 0;
     while (at < inner->size && tzsp[at] != 1)
         at += tzsp[at] == 0          ? 1
               : at + 1 < inner->size ? 2u + tzsp[at + 1]
@@ -210,6 +254,10 @@ tunnel_unproved(uint32_t to, uint32_t from, struct inner *inner)
 {
     if (to == PORT_GTPU || from == PORT_GTPU)
         return tunnel_gtpu(inner) ? TUNNEL_GTPU : TUNNEL_NONE;
+    if (to == PORT_GTP_0 || from == PORT_GTP_0)
+        return tunnel_gtp_0(inner) ? TUNNEL_GTPU : TUNNEL_NONE;
+    if (to == PORT_CAPWAP || from == PORT_CAPWAP)
+        return tunnel_capwap(inner) ? TUNNEL_CAPWAP : TUNNEL_NONE;
     if (to == PORT_L2TP || from == PORT_L2TP)
         return tunnel_l2tp(inner) ? TUNNEL_L2TP : TUNNEL_NONE;
     if (to == PORT_TEREDO || from == PORT_TEREDO)
@@ -258,6 +306,9 @@ tunnel_ip(const struct view *view, struct inner *inner)
         inner->at = 2;
         inner->type = TYPE_BRIDGE;
         return TUNNEL_ETHERIP;
+    case PROTOCOL_ETHERNET:
+        inner->type = TYPE_BRIDGE;
+        return TUNNEL_ETHERIP;
     case PROTOCOL_MPLS:
         inner->type = TYPE_MPLS;
         return TUNNEL_MPLS;
@@ -266,10 +317,24 @@ tunnel_ip(const struct view *view, struct inner *inner)
     }
 }
 
+static struct encap
+tunnel_inside(const struct inner *inner)
+{
+    if (inner->at >= inner->size)
+        return encap_nothing(ENCAP_CUT, 0);
+    if (inner->linktype == 0)
+        return encap_ethertype(inner->data, inner->size, inner->at,
+                               inner->type);
+    struct encap found = encap_frame(inner->linktype, inner->data + inner->at,
+                                     inner->size - inner->at, true);
+    found.offset += inner->at;
+    return found;
+}
+
 uint32_t
 tunnel_find(const struct view *view, struct encap *inside)
 {
-    struct inner inner;
+    struct inner inner = {.linktype = 0};
     uint32_t kind = TUNNEL_NONE;
 
     if (view->upper == NULL || view->fragment)
@@ -280,12 +345,11 @@ tunnel_find(const struct view *view, struct encap *inside)
         kind = tunnel_ip(view, &inner);
     if (kind == TUNNEL_NONE)
         return TUNNEL_NONE;
-    *inside = inner.at >= inner.size ? encap_nothing(ENCAP_CUT, 0)
-                                     : encap_ethertype(inner.data, inner.size,
-                                                       inner.at, inner.type);
+    *inside = tunnel_inside(&inner);
     /* A port proves nothing; an IP packet where it must be does. */
     bool proved = kind != TUNNEL_GTPU && kind != TUNNEL_L2TP &&
                   kind != TUNNEL_TEREDO && kind != TUNNEL_LISP &&
+                  kind != TUNNEL_CAPWAP &&
                   (kind != TUNNEL_MPLS || view->kind != VIEW_UDP);
     if (!proved && inside->reason != ENCAP_NONE)
         return TUNNEL_NONE;

@@ -20,7 +20,7 @@ enum link_tunnel {
     TUNNEL_ERSPAN,
     TUNNEL_IPIP,                /* IP in IP: all four pairs but the next */
     TUNNEL_6IN4,
-    TUNNEL_ETHERIP,
+    TUNNEL_ETHERIP,             /* and Ethernet behind segment routing */
     TUNNEL_MPLS,                /* over IP or UDP */
     TUNNEL_VXLAN,
     TUNNEL_GENEVE,
@@ -29,6 +29,7 @@ enum link_tunnel {
     TUNNEL_TEREDO,
     TUNNEL_LISP,
     TUNNEL_TZSP,
+    TUNNEL_CAPWAP,
     TUNNEL_COUNT
 };
 

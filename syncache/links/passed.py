@@ -108,6 +108,7 @@ TUNNELS = {
     "teredo": "Teredo",
     "lisp": "LISP",
     "tzsp": "TZSP",
+    "capwap": "CAPWAP",
 }
 PLAIN = {
     "mpls": "MPLS without IP",

@@ -18,6 +18,7 @@ static const struct row rows[] = {
     {"a frame in a frame", 1, 28, {MACS, 0x65, 0x58, MACS, 8, 0}, 4, 0, 0},
     {"0x9300", 1, 18, {MACS, 0x93, 0, 0, 5, 8, 0}, 4, 0, 0},
     {"HSR", 1, 20, {MACS, 0x89, 0x2f, 0, 50, 0, 1, 8, 0}, 4, 0, 0},
+    {"802.1CB", 1, 20, {MACS, 0xf1, 0xc1, 0, 0, 0, 1, 8, 0}, 4, 0, 0},
     {"batman",
      1,
      38,

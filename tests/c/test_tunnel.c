@@ -5,6 +5,8 @@
 
 enum { PACKET_MAX = 160, ROUNDS = 200000 };
 
+#define WLAN_REST 0, 0, MACS, 0, 0, 0, 0, 0, 0, 0, 0
+#define SNAP 0xaa, 0xaa, 3, 0, 0, 0, 8, 0
 #define MACS 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
 /* What lies between the outer IP header and the inner IP packet. */
@@ -184,6 +186,32 @@ static const struct row {
      23,
      {1, 0, 0, 1, 0, 10, 1, 9, 1, MACS, 8, 0},
      TUNNEL_TZSP},
+    {"TZSP of 802.11",
+     17,
+     37008,
+     37,
+     {1, 0, 0, 18, 1, 8, 1, WLAN_REST, SNAP},
+     TUNNEL_TZSP},
+    {"Ethernet in IP", 143, 0, 14, {MACS, 8, 0}, TUNNEL_ETHERIP},
+    {"GTP of version 0", 17, 3386, 20, {0x1e, 255}, TUNNEL_GTPU},
+    {"CAPWAP, Ethernet",
+     17,
+     5247,
+     22,
+     {0, 0x10, 2, 0, 0, 0, 0, 0, MACS, 8, 0},
+     TUNNEL_CAPWAP},
+    {"CAPWAP, 802.11",
+     17,
+     5247,
+     44,
+     {0, 0x18, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, WLAN_REST, SNAP},
+     TUNNEL_CAPWAP},
+    {"CAPWAP, 802.11 as Cisco writes it",
+     17,
+     5247,
+     42,
+     {0, 0x10, 3, 0, 0, 0, 0, 0, 1, 0x88, WLAN_REST, 0, 0, SNAP},
+     TUNNEL_CAPWAP},
 };
 
 /* Makes the outer packet and what is in front of the inner one. */
@@ -340,7 +368,15 @@ test_headers_of_other_versions_and_kinds_are_none(void)
         {"L2TP of control", 17, 1701, 8, {0x80, 2, 0, 1, 0, 1, 0, 0x21}, 0},
         {"L2TP of version 3", 17, 1701, 8, {0, 3, 0, 1, 0, 1, 0, 0x21}, 0},
         {"TZSP of version 2", 17, 37008, 5, {2, 0, 0, 1, 1}, 0},
-        {"TZSP of 802.11", 17, 37008, 5, {1, 0, 0, 18, 1}, 0},
+        {"TZSP of 802.15.4", 17, 37008, 5, {1, 0, 0, 19, 1}, 0},
+        {"CAPWAP, encrypted", 17, 5247, 8, {1, 0x10, 2}, 0},
+        {"CAPWAP, a fragment",
+         17,
+         5247,
+         22,
+         {0, 0x10, 2, 0x80, 0, 0, 0, 0, MACS, 8, 0},
+         0},
+        {"GTP of version 0 of charging", 17, 3386, 20, {0x0e, 255}, 0},
         {"GTP of a port", 17, 2152, 8, {0}, 0},
     };
     uint8_t packet[PACKET_MAX];

@@ -401,4 +401,42 @@ CASES |= {
         BOTH,
     ),
     "WCCP": (1, over_ip(47, b"\0\0\x88\x3e\x01\0\0\0"), V4),
+    "802.1CB": (1, raw(MACS + b"\xf1\xc1\0\0\0\7"), BOTH),
+    "Ethernet in IP": (
+        1,
+        lambda p: bytes(
+            EDGE
+            / IPv6(src=OUTER6.src, dst=OUTER6.dst, nh=143)
+            / Raw(inner_ethernet(p) + p)
+        ),
+        BOTH,
+    ),
+    "TZSP, 802.11": (
+        1,
+        over_udp(37008, lambda q: b"\1\0\0\x12\1" + WLAN + SNAPPED + ethertype(q)),
+        BOTH,
+    ),
+    "GTP of version 0": (
+        1,
+        over_udp(3386, lambda q: b"\x1e\xff" + struct.pack(">H16x", len(q))),
+        V4,
+    ),
+    "CAPWAP": (
+        1,
+        over_udp(5247, lambda q: b"\0\x10\2\0\0\0\0\0" + inner_ethernet(q)),
+        BOTH,
+    ),
+    "ERF": (
+        197,
+        lambda p: (
+            bytes(8)
+            + b"\x82\4"
+            + struct.pack(">HHH", 44 + len(p), 0, 18 + len(p))
+            + bytes(10)
+            + inner_ethernet(p)
+            + p
+            + bytes(4)
+        ),
+        BOTH,
+    ),
 }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from namespace import PATIENCE, PEERS, ROOT, Namespace
 from valkey_server import ValkeyServer
+from warm import begin
 
 from syncache.control import Client
 
@@ -127,10 +128,10 @@ class World:
     def fleet(self, *words: object) -> None:
         """Run `syncache fleet`."""
         command = [sys.executable, "-m", "syncache.cli", "fleet", *map(str, words)]
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = begin(command, cwd=ROOT, text=True, **pipes)
+        error = process.communicate()[1]
+        assert process.returncode == 0, error
 
     # Members.
 

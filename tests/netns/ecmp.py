@@ -29,6 +29,7 @@ import namespace
 from anycast import ANYCAST, LIFETIME, MEMBERS, PORT, World
 from handshakes import compile_client
 from namespace import PEERS, ROOT
+from warm import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,7 @@ class Play:
             words = ["rotate", str(conf), "--no-wait", "--lead", LEAD]
             command = [sys.executable, "-m", "syncache.cli", "fleet", *words]
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            self.rotator = subprocess.Popen(command, cwd=ROOT, **quiet)
+            self.rotator = begin(command, cwd=ROOT, **quiet)
 
     def toggle_valkey(self, *, down: bool) -> None:
         """Kill it; a second later it is there again, empty."""

@@ -18,7 +18,6 @@ import argparse
 import os
 import signal
 import statistics
-import subprocess
 import tempfile
 import time
 from itertools import chain
@@ -56,12 +55,7 @@ def visited(
     out, reader = standard_output(way, folder)
     with (
         (folder / "err").open("wb") as error,
-        subprocess.Popen(
-            made.us.command(*COMMAND, *words),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=error,
-        ) as process,
+        made.us.start(*COMMAND, *words, stdout=out, stderr=error) as process,
     ):
         os.close(out)
         try:

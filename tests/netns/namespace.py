@@ -17,11 +17,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from warm import begin
+
 LIFETIME_SECONDS = 1800
 # Of a test that waits for what comes at once, unless the machine is busy.
 PATIENCE = 200.0
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = Path(__file__).resolve().parent / "peers"
+
+
+def environment() -> dict[str, str]:
+    """Return ours, in which a peer finds the package and `warm`."""
+    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS.parent}"}
 
 
 class Linker:
@@ -44,7 +51,7 @@ class Linker:
     def _start(self) -> None:
         words = [sys.executable, PEERS / "link.py"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._process = subprocess.Popen(words, text=True, **pipes)
+        self._process = subprocess.Popen(words, text=True, env=environment(), **pipes)
         atexit.register(self._process.communicate)  # which ends it
 
 
@@ -77,22 +84,16 @@ class Namespace:
             )
         self._processes: list[subprocess.Popen[str]] = []
 
-    def command(self, *words: str | Path) -> list[str]:
-        """Return the command that runs another one in here."""
-        enter = ["nsenter", f"--target={self._keeper.pid}", "--net"]
-        if os.geteuid() != 0:
-            enter += ["--user", "--preserve-credentials"]
-        return [*enter, "--", *map(str, words)]
-
     def start(self, *words: str | Path, **options) -> subprocess.Popen[str]:
         """Start a command in here; it is killed with the namespace."""
-        process = subprocess.Popen(
-            self.command(*words),
+        process = begin(
+            words,
+            self.pid,
             stdin=options.pop("stdin", subprocess.DEVNULL),
-            stdout=subprocess.PIPE,
+            stdout=options.pop("stdout", subprocess.PIPE),
             stderr=options.pop("stderr", subprocess.PIPE),
             text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=environment(),
             **options,
         )
         self._processes.append(process)

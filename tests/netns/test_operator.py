@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from full_pipe import fill
-from namespace import PATIENCE, ROOT, Namespace, wait_until
+from namespace import PATIENCE, Namespace, wait_until
 
 COMMAND = [sys.executable, "-m", "syncache.cli"]
 LINKS = ["--outside", "o0", "--inside", "i0"]
@@ -33,14 +33,7 @@ def us():
 @contextmanager
 def start(us, *words, stdout=subprocess.PIPE):
     """Start a command with any standard output; a test that fails kills it."""
-    with subprocess.Popen(
-        us.command(*COMMAND, *words),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    ) as process:
+    with us.start(*COMMAND, *words, stdout=stdout) as process:
         try:
             yield process
         finally:
@@ -307,13 +300,11 @@ def test_interface_that_was_renamed_is_left_as_it_was(us, way):
 @pytest.mark.parametrize("scarce", ["descriptors", "threads"])
 def test_process_goes_on_when_it_may_have_no_more(us, words, scarce, tmp_path):
     """A look at the interface, a reload and the end need nothing new."""
-    command = us.command(*COMMAND, *words, "--log", tmp_path / "log")
+    command = [*COMMAND, *words, "--log", tmp_path / "log"]
     if scarce == "threads":
-        command = ["sh", "-c", 'ulimit -u 1; exec "$@"', "sh", *map(str, command)]
+        command = ["sh", "-c", 'ulimit -u 1; exec "$@"', "sh", *command]
         command += ["--user", "nobody"]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with us.start(*command) as process:
         try:
             log = tmp_path / "log"
             wait_until(lambda: log.exists() and log.read_text())

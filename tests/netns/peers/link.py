@@ -28,6 +28,7 @@ import sys
 import traceback
 
 from pyroute2 import IPRoute
+from warm import enter
 
 UNICAST, MAIN_TABLE, GLOBAL_SCOPE = 1, 254, 0
 IFA_F_NODAD = 0x02
@@ -124,17 +125,6 @@ def main(action, name, *addresses):
         elif action == "remove":
             ip.link("del", index=index)
         return None
-
-
-def enter(pid):
-    """Become a member of the namespaces of a process; without root its user's too."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    names = ["net"] if os.geteuid() == 0 else ["user", "net"]
-    files = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in names]
-    for file in files:
-        if libc.setns(file, 0):
-            raise OSError(ctypes.get_errno(), "setns(2)")
-        os.close(file)
 
 
 def answer(pid, words):

@@ -9,8 +9,8 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -140,8 +140,11 @@ SLOW = "test_floods_and_a_block_of_real_minutes"
 
 @pytest.fixture(scope="module", autouse=True)
 def minutes(request, tmp_path_factory):
-    """Three worlds that mostly wait, begun first, so that the other tests fill it."""
-    worlds, results, threads = [], {}, []
+    """Three worlds that mostly wait, begun first, so that the other tests fill it.
+
+    Their failures are those of the test that asks for their results.
+    """
+    worlds, results, ends = [], {}, []
     if not any(item.name == SLOW for item in request.session.items):
         yield None
         return
@@ -150,18 +153,17 @@ def minutes(request, tmp_path_factory):
         "udp": (flooded, ("udp", results)),
         "block": (blocked_for_a_minute, (results,)),
     }
-    try:
-        for name, (run, arguments) in runs.items():
-            worlds.append(Inspected(tmp_path_factory.mktemp(name)))
-            thread = threading.Thread(target=run, args=(worlds[-1], *arguments))
-            thread.start()
-            threads.append(thread)
-        yield threads, results
-    except OSError as error:
-        pytest.fail(str(error), pytrace=False)
-    finally:
-        for world in worlds:
-            world.close()
+    with ThreadPoolExecutor(len(runs)) as threads:
+        try:
+            for name, (run, arguments) in runs.items():
+                worlds.append(Inspected(tmp_path_factory.mktemp(name)))
+                ends.append(threads.submit(run, worlds[-1], *arguments))
+            yield ends, results
+        except OSError as error:
+            pytest.fail(str(error), pytrace=False)
+        finally:
+            for world in worlds:
+                world.close()
 
 
 def test_ordinary_traffic_passes_under_default_rules(inspected):
@@ -336,9 +338,9 @@ def test_advice_comes_from_an_interface_too(inspected):
 @pytest.mark.slow
 def test_floods_and_a_block_of_real_minutes(minutes):
     """Defaults: one ON and one OFF for each flood; a block of 60 seconds."""
-    threads, results = minutes
-    for thread in threads:
-        thread.join(300)
+    ends, results = minutes
+    for end in ends:
+        end.result(300)
     for kind in ("syn", "udp"):
         ((on_time, on),) = only(results[kind], AlertOn)
         ((off_time, off),) = only(results[kind], AlertOff)

@@ -83,14 +83,12 @@ btf_follows(uint32_t kind, uint32_t count)
     }
 }
 
-/* Goes on to the next type, or to the first; false at the end. */
+/* Goes on to the next type, from zeros to the first; false at the end. */
 static bool
 btf_next(const struct btf_view *view, struct btf_entry *entry)
 {
-    uint32_t place = 0;
+    uint32_t place = entry->place + btf_follows(entry->kind, entry->count);
 
-    if (entry->id > 0)
-        place = entry->place + btf_follows(entry->kind, entry->count);
     if (place > view->types_size ||
         view->types_size - place < sizeof entry->type)
         return false;

@@ -23,6 +23,7 @@ test_classic_in_both_byte_orders_and_resolutions(void)
         EXPECT_EQ(LINK_CAPTURE_MORE, parse());
         EXPECT_EQ(1, rx.ring.count);
         EXPECT_EQ(7250, rx.slot[0].handle);
+        EXPECT_EQ(7250, capture.first_ms);
         EXPECT_EQ(IP_SIZE, rx.slot[0].size);
         EXPECT_EQ(SYNCACHE_CHECKSUM_VALID, rx.slot[0].checksum);
         EXPECT_EQ(0xee, rx.memory[IP_SIZE - 1]);

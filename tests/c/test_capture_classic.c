@@ -35,6 +35,39 @@ test_longer_record_heads_are_seen_by_the_second_record(void)
 }
 
 static void
+test_form_is_seen_by_a_second_head_at_the_end(void)
+{
+    /* All of the usual head is there, and no more. */
+    for (uint32_t less = 0; less < 2; less++) {
+        start(false);
+        classic(0xa1b2c3d4, 101);
+        record(1700000000, 250000, IP_SIZE, IP_SIZE);
+        put(0, 8);
+        frame(NULL, 0);
+        record(1700000001, 250000, IP_SIZE, IP_SIZE);
+        file_size -= less;
+        (void)parse();
+        EXPECT_EQ(less ? 16 : 24, capture.record_head);
+    }
+}
+
+static void
+test_form_is_looked_for_once(void)
+{
+    /* Eight bytes of damage further on are no reason to take another. */
+    start(false);
+    two_records(0xa1b2c3d4, 0, IP_SIZE);
+    record(1700000002, 250000, IP_SIZE, IP_SIZE);
+    put(0, 8);
+    frame(NULL, 0);
+    record(1700000003, 250000, IP_SIZE, IP_SIZE);
+    put(0, 8);
+    frame(NULL, 0);
+    (void)parse();
+    EXPECT_EQ(16, capture.record_head);
+}
+
+static void
 test_records_of_the_usual_form_are_not_taken_for_others(void)
 {
     /* One record alone, and a second one that is damaged, change nothing. */
@@ -200,6 +233,8 @@ test_capture_behind_another_begins_a_day_later(void)
 
 static const struct test tests[] = {
     TEST(test_longer_record_heads_are_seen_by_the_second_record),
+    TEST(test_form_is_seen_by_a_second_head_at_the_end),
+    TEST(test_form_is_looked_for_once),
     TEST(test_records_of_the_usual_form_are_not_taken_for_others),
     TEST(test_impossible_fraction_or_empty_frame_is_no_other_form),
     TEST(test_files_of_aix_have_nanoseconds_and_interface_types),

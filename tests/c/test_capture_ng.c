@@ -234,6 +234,33 @@ test_ng_simple_block_without_a_byte_is_a_record(void)
 }
 
 static void
+test_ng_packet_without_a_byte_is_a_record(void)
+{
+    start(false);
+    section();
+    interface(101, 6, 0);
+    put(6, 4);
+    put(32, 4);
+    put(0, 20);
+    put(32, 4);
+    enhanced(0, 1000000, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, rx.ring.count);
+}
+
+static void
+test_ng_times_have_sixty_four_bits(void)
+{
+    /* The high word comes first; in microseconds it counts 4,294.967296 s. */
+    start(false);
+    section();
+    interface(101, 6, 0);
+    enhanced(0, UINT64_C(3) << 32 | 704, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(12884902, rx.slot[0].handle);
+}
+
+static void
 test_ng_simple_block_that_is_longer_than_its_bytes_is_damage(void)
 {
     for (uint32_t more = 0; more < 2; more++) {
@@ -272,6 +299,8 @@ static const struct test tests[] = {
     TEST(test_ng_a_new_section_forgets_interfaces),
     TEST(test_ng_contradictions_are_refused),
     TEST(test_ng_options_of_interfaces_that_make_no_sense_are_passed_over),
+    TEST(test_ng_packet_without_a_byte_is_a_record),
+    TEST(test_ng_times_have_sixty_four_bits),
     TEST(test_ng_times_are_bounded),
     TEST(test_ng_may_have_hundreds_of_interfaces),
     TEST(test_ng_interface_beyond_the_table_is_no_damage),

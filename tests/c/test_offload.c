@@ -185,6 +185,19 @@ test_place_within_the_ip_header_is_refused(void)
 }
 
 static void
+test_header_that_the_packet_cuts_is_not_finished(void)
+{
+    /* The least of it, to the byte. */
+    for (uint32_t less = 0; less < 2; less++) {
+        struct syncache_slot slot = partial_tcp(4, 0, 0);
+        struct offload_cut cut;
+        packet[20 + 12] = 0x50;
+        slot.size = 40 - less;
+        EXPECT_EQ(less == 0, offload_cut(&slot, packet, &cut));
+    }
+}
+
+static void
 test_packet_that_needs_nothing_needs_no_description(void)
 {
     /* Whatever it carries; but segments without PARTIAL make no sense. */
@@ -239,6 +252,7 @@ static const struct test tests[] = {
     TEST(test_kernel_is_told_where_the_checksum_belongs),
     TEST(test_place_that_the_kernel_told_is_kept),
     TEST(test_place_within_the_ip_header_is_refused),
+    TEST(test_header_that_the_packet_cuts_is_not_finished),
     TEST(test_packet_that_needs_nothing_needs_no_description),
     TEST(test_any_bytes_stay_within_their_packet),
 };

@@ -59,6 +59,10 @@ test_receive_takes_frames_of_blocks_that_were_handed_over(void)
     ring.ring.count = 0;
     EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(6, link_.received);
+    memset(block(0), 0, BLOCK_SIZE); /* and the first again */
+    fill(0, frames_marked(7), FRAME_SIZE);
+    hand_over(0);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
     stop();
 }
 
@@ -91,6 +95,7 @@ test_receive_puts_the_outer_tag_back(void)
     EXPECT_EQ(2, link_packet_receive(&link_, &ring.ring));
     EXPECT_EQ(ETHERNET + 4, ring.slot[0].link_size);
     EXPECT_EQ(40, ring.slot[0].size);
+    EXPECT_BYTES(frames_marked(1), ring.memory, 12);
     EXPECT_BYTES(tag, ring.memory + 12, sizeof tag);
     EXPECT_BYTES(frames_marked(1) + 12, ring.memory + 16, FRAME_SIZE - 12);
     EXPECT_BYTES(plain, ring.memory + RING_SLOT_SIZE + 12, sizeof plain);

@@ -55,20 +55,24 @@ test_receive_passes_over_what_does_not_fit_or_is_no_ip(void)
 {
     /* Each is counted, and its frame of umem goes back. */
     static const uint8_t arp[60] = {[12] = 8, 6}, large[RING_SLOT_SIZE + 1];
+    uint8_t full[RING_SLOT_SIZE] = {0};
+    memcpy(full, frame_marked(8), FRAME_SIZE);
     start();
     arrive(arp, sizeof arp);
     arrive(large, sizeof large);
     arrive(frame_marked(9), FRAME_SIZE);
     EXPECT_EQ(1, link_xdp_receive(&link_, &ring.ring));
     EXPECT_EQ(9, ring.memory[FRAME_SIZE - 1]);
+    arrive(full, sizeof full);
+    EXPECT_EQ(1, link_xdp_receive(&link_, &ring.ring));
     EXPECT_EQ(1, link_.skipped);
     EXPECT_EQ(1, link_.too_large);
     EXPECT_EQ(FRAMES, fill.producer - fill.consumer);
     link_.forward = 1; /* then it comes as all link header */
     arrive(arp, sizeof arp);
     EXPECT_EQ(1, link_xdp_receive(&link_, &ring.ring));
-    EXPECT_EQ(60, ring.slot[1].link_size);
-    EXPECT_EQ(0, ring.slot[1].size);
+    EXPECT_EQ(60, ring.slot[2].link_size);
+    EXPECT_EQ(0, ring.slot[2].size);
     stop();
 }
 

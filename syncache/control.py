@@ -278,6 +278,7 @@ async def start_control(
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talks[writer] = None
+        line = reply = b""
         if len(talks) > CONNECTIONS_MAX:
             oldest = next(iter(talks))
             del talks[oldest]
@@ -293,6 +294,8 @@ async def start_control(
         except (ConnectionError, ValueError, MemoryError):
             pass
         finally:
+            # The reader keeps an error, whose traceback keeps this frame.
+            line = reply = b""
             talks.pop(writer, None)
             writer.close()
 

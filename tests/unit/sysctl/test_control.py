@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import json
 import select
 import socket
 import stat
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -195,6 +197,46 @@ def test_living_socket_is_not_replaced(tmp_path, engine):
         return Client(path).request("get", name=LIMIT)
 
     assert 3 == serve(path, engine, work)
+
+
+class Reply(bytearray):
+    """One that can be referred to."""
+
+
+class Kept(Control):
+    """Remembers what it said, as long as somebody else does."""
+
+    said: weakref.ref[Reply]
+
+    def replies(self, _):
+        reply = Reply(b"x" * 1000 + b"\n")
+        type(self).said = weakref.ref(reply)
+        yield reply
+
+
+def test_connection_that_is_reset_keeps_nothing_until_a_collection(tmp_path, engine):
+    """A full one may be a minute away, and a line has 64 kB."""
+    path = tmp_path / "sc.sock"
+
+    def work():
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b"{}\n")
+            assert client.recv(1)
+            # What is unread makes the end a reset.
+
+    async def main():
+        async with await start_control(path, engine, kind=Kept):
+            await asyncio.to_thread(work)
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*others)
+            return Kept.said() is None
+
+    gc.disable()
+    try:
+        assert asyncio.run(main())
+    finally:
+        gc.enable()
 
 
 def test_connections_that_say_nothing_make_room(tmp_path, engine):

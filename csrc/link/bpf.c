@@ -120,6 +120,21 @@ link_bpf_replace(int32_t link, int32_t program)
 }
 
 int32_t
+link_bpf_query(uint32_t ifindex, uint32_t attach_type, uint32_t *ids,
+               uint32_t *count)
+{
+    union bpf_attr attr;
+    memset(&attr, 0, sizeof attr);
+    attr.query.target_fd = ifindex; /* older headers have no other name */
+    attr.query.attach_type = attach_type;
+    attr.query.prog_ids = (uintptr_t)ids;
+    attr.query.prog_cnt = *count;
+    int32_t result = bpf(BPF_PROG_QUERY, &attr);
+    *count = attr.query.prog_cnt;
+    return result;
+}
+
+int32_t
 link_bpf_pin(int32_t fd, const char *path)
 {
     union bpf_attr attr;

@@ -239,6 +239,11 @@ int32_t link_bpf_load(uint32_t type, uint32_t attach_type, uint32_t flags, const
 int32_t link_bpf_attach(int32_t program, uint32_t ifindex, uint32_t attach_type, uint32_t flags);
 /* Puts another program in the place of the one that a link descriptor holds. */
 int32_t link_bpf_replace(int32_t link, int32_t program);
+/*
+ * Lists the numbers of the programs on an interface, in the order in which they run: *count is room for so many, and
+ * then how many there are.  -ENOSPC: there are more.
+ */
+int32_t link_bpf_query(uint32_t ifindex, uint32_t attach_type, uint32_t *ids, uint32_t *count);
 /* Gives a descriptor a name in a BPF file system, which holds it too; and opens one by its name. */
 int32_t link_bpf_pin(int32_t fd, const char *path);
 int32_t link_bpf_open(const char *path);

@@ -18,6 +18,7 @@ LOOKUP, UPDATE, DELETE, NEXT_KEY, TAKE = 1, 2, 3, 4, 21
 LOOKUP_BATCH, BATCH = 24, 4096
 LOG_BYTES = 1 << 20
 FRAME_BYTES_MAX = 4096
+PROGRAMS_MAX = 64  # on one interface, as the kernel has it
 
 
 class ProgramInfo(NamedTuple):
@@ -140,6 +141,14 @@ def bpf_attach(program: int, ifindex: int, attach_type: int, flags: int) -> int:
 def bpf_replace(link: int, program: int) -> None:
     """Put another program in the place of the one that a link holds."""
     checked(lib.link_bpf_replace(link, program))
+
+
+def bpf_query(ifindex: int, attach_type: int) -> list[int]:
+    """List the numbers of the programs on an interface, in their order."""
+    ids, count = ffi.new("uint32_t[]", PROGRAMS_MAX), ffi.new("uint32_t *")
+    count[0] = PROGRAMS_MAX
+    checked(lib.link_bpf_query(ifindex, attach_type, ids, count))
+    return [ids[i] for i in range(count[0])]
 
 
 def bpf_pin(fd: int, path: Path) -> None:

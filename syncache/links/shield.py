@@ -343,7 +343,8 @@ class Shield:
 
     def _look_around(self, now: float) -> None:
         index = self._interface.index  # which stays, whatever its name
-        found = [info for info in interfaces() if info.index == index]
+        known = {info.index: info for info in interfaces()}
+        found = [known[index]] if index in known else []
         if not found:
             if not self.is_gone:
                 self._events.tell(now, "gone", f"{self.name} is gone")
@@ -355,6 +356,11 @@ class Shield:
         obstacles = host_settings.in_the_way()
         if self.xdp_mode != "tc" and (tagged := tags_off(found[0])):
             obstacles.append(UNTAGGED.format(found[0].name, ", ".join(tagged)))
+        try:
+            for text in self._attachment.mend({*known}):
+                self._events.tell(now, "trouble", text)
+        except LinkError as error:  # the other half has to be without effect
+            obstacles.append(str(error))
         if obstacles != self._obstacles:
             for text in obstacles or [
                 "the kernel takes connections from cookies again"

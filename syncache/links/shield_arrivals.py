@@ -20,8 +20,8 @@ PATIENCE_SECONDS = 2.0  # for a connection's next packet
 RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
 LOST = (
     "connections that were made of cookies do not arrive in TCP: a rule drops ACKs "
-    "whose SYN the firewall has not seen (ct state invalid, ! --syn), or they are "
-    "translated (DNAT); for {:.0f} s SYNs are the kernel's"
+    "whose SYN the firewall has not seen (ct state invalid, ! --syn), routing does "
+    "(rp_filter), or they are translated (DNAT); for {:.0f} s SYNs are the kernel's"
 )
 
 

@@ -20,9 +20,10 @@ from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP, TCX_FIRST
 from .bpf_object import layout_of_map, why
 from .link import LinkError
 from .rtnetlink import interface, interfaces
+from .shield_held import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .rtnetlink import InterfaceInfo
 
@@ -44,7 +45,8 @@ class Attachment:
     def __init__(self, info: InterfaceInfo, pins: Pins | None) -> None:
         self._info = info
         self._pins = pins
-        self._fds: list[int] = []
+        self._held: list[Held] = []
+        self._passed: set[int] = set()  # others' programs that ours was put before
 
     def attach(self, programs: Mapping[str, int], xdp: XdpChoice) -> str:
         """Attach them; where SYNs are answered: native, tc or generic.
@@ -87,31 +89,79 @@ class Attachment:
         self, kind: str, program: int, info: InterfaceInfo, mode: str = ""
     ) -> None:
         if self._pins and (old := self._pins.link(kind, info.name)) is not None:
-            self._fds.append(old)
+            held = Held(kind, program, info, mode, old)
             try:
                 _core_bpf.bpf_replace(old, program)
             except OSError:  # the interface of that time is gone
-                self._pins.drop(kind, info.name)
+                os.close(old)
             else:
+                self._held.append(held)
                 return
+        self._held.append(self._fresh(Held(kind, program, info, mode, -1)))
+
+    def _fresh(self, held: Held) -> Held:
+        """Attach a program anew, before all others."""
+        kind, program, info, mode = held.kind, held.program, held.info, held.mode
         attach = ATTACH_XDP if mode else ATTACH_TCX_INGRESS
         flags = XDP_FLAGS[mode] if mode else TCX_FIRST
         try:
             fd = _core_bpf.bpf_attach(program, info.index, attach, flags)
         except OSError as error:
-            what = "xdp" if mode else "tc"
             raise LinkError(
-                f"cannot attach {what} to {info.name}: {_advice(error, info)}",
+                f"cannot attach {held.what} to {info.name}: {_advice(error, info)}",
                 error.errno,
             ) from None
-        self._fds.append(fd)
         if self._pins:
+            self._pins.drop(kind, info.name)
             self._pins.hold(kind, info.name, fd)
+        return Held(kind, program, info, mode, fd)
+
+    def _again(self, place: int) -> None:
+        """Attach a program anew; a program has one place at a time."""
+        held = self._held[place]
+        if self._pins:
+            self._pins.drop(held.kind, held.info.name)
+        if held.fd >= 0:
+            os.close(held.fd)
+        held.fd = -1
+        self._held[place] = self._fresh(held)
+
+    def mend(self, there: set[int]) -> Iterator[str]:
+        """Put back what others took off, and first what they put theirs before.
+
+        Each of theirs is passed once: who insists is let be.
+
+        Args:
+            there: Numbers of the interfaces that there are.
+
+        Yields:
+            A line for each.
+
+        Raises:
+            LinkError: It cannot be put back.
+        """
+        fresh: set[int] = set()
+        for place, held in enumerate(list(self._held)):
+            if held.info.index not in there:
+                continue
+            where = f"{held.what} on {held.info.name}"
+            if held.is_off():
+                line = f"{where}: somebody took the program off; it is on again"
+            elif others := {*held.before()} - self._passed:
+                fresh |= others
+                names = ", ".join(f"program {each}" for each in sorted(others))
+                line = f"{where}: {names} came before ours, which is the first again"
+            else:
+                continue
+            self._again(place)
+            yield line
+        self._passed |= fresh
 
     def close(self) -> None:
         """Take the programs off, but for those that are pinned."""
-        while self._fds:
-            os.close(self._fds.pop())
+        while self._held:
+            if (fd := self._held.pop().fd) >= 0:
+                os.close(fd)
 
 
 class Pins:

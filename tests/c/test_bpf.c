@@ -325,6 +325,33 @@ test_refused_run_has_no_result(void)
     EXPECT_EQ(9, run.verdict);
 }
 
+static void
+two_are_there(union bpf_attr *attr)
+{
+    uint32_t *ids = (uint32_t *)(uintptr_t)attr->query.prog_ids;
+    ids[0] = 12;
+    ids[1] = 5;
+    attr->query.prog_cnt = 2;
+}
+
+static void
+test_programs_of_an_interface_are_listed(void)
+{
+    union bpf_attr attr = nothing();
+    uint32_t ids[3] = {0}, count = 3;
+    attr.query.target_fd = 7;
+    attr.query.attach_type = 46;
+    attr.query.prog_ids = (uintptr_t)ids;
+    attr.query.prog_cnt = 3;
+    start(0);
+    fill = two_are_there;
+    EXPECT_EQ(0, link_bpf_query(7, 46, ids, &count));
+    expect_asked(BPF_PROG_QUERY, &attr);
+    EXPECT_EQ(2, count);
+    EXPECT_EQ(12, ids[0]);
+    EXPECT_EQ(5, ids[1]);
+}
+
 static const struct test tests[] = {
     TEST(test_map_is_made_as_asked),
     TEST(test_refusal_is_its_error),
@@ -341,6 +368,7 @@ static const struct test tests[] = {
     TEST(test_program_is_opened_by_its_number),
     TEST(test_run_gives_the_packet_and_returns_the_result),
     TEST(test_refused_run_has_no_result),
+    TEST(test_programs_of_an_interface_are_listed),
 };
 
 int

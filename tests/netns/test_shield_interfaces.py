@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import platform
+import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from namespace import PATIENCE, PEERS, ROOT, wait_until
@@ -269,3 +274,47 @@ def test_vlan_device_that_comes_later_leaves_syns_to_the_kernel(shielded):
     line = shielded.wire.server.run(sys.executable, "-c", LATER)
     assert line.startswith("off s0 takes the VLAN tags of s0.7 off"), line
     assert "ethtool -K s0 rxvlan off" in line
+
+
+def test_tc_program_that_comes_later_is_put_behind_the_shield(shielded):
+    """It would let no program see a packet after itself, and no cookie be redeemed."""
+    shielded.listen()
+    shielded.start("--mode", "always")
+    words = (sys.executable, PEERS / "attached.py", json.dumps(["s0", TCX_PASS]))
+    other = shielded.wire.server.start(*words)
+    assert "ready\n" == other.stdout.readline(), other.stderr.read()
+    shielded.until("came before ours, which is the first again")
+    assert 5 == shielded.connect(count=5)["served"]
+    assert 5 == shielded.counters()["redeemed"]
+
+
+BPF, PIDFD_GETFD = 321, 438  # <asm/unistd_64.h>
+BPF_LINK_DETACH = 34  # <linux/bpf.h>
+
+
+def take_off(pid):
+    """Take every program off that hangs on a descriptor of a process."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    process = os.pidfd_open(pid)
+    known = {}
+    for place in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it is closed by now
+            known[int(place.name)] = str(place.readlink())
+    for number in (at for at, what in known.items() if "bpf_link" in what):
+        link = call(PIDFD_GETFD, process, number, 0)
+        attr = struct.pack("=I124x", link)
+        assert 0 == call(BPF, BPF_LINK_DETACH, attr, len(attr)), ctypes.get_errno()
+        os.close(link)
+    os.close(process)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of system calls")
+def test_programs_that_somebody_takes_off_are_put_back(shielded):
+    """All of them; a shield of which one is off would answer and redeem nothing."""
+    shielded.listen()
+    shielded.start("--mode", "always", "--xdp", "generic")
+    take_off(shielded.shield.pid)
+    for where in ("tc", "xdp"):
+        shielded.until(f"{where} on s0: somebody took the program off; it is on again")
+    assert 5 == shielded.connect(count=5)["served"]
+    assert 5 == shielded.counters()["redeemed"]

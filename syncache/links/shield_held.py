@@ -1,0 +1,66 @@
+"""One attached program of a shield, and what others have done to its place since.
+
+Anybody with the right can take a program off an interface (`bpftool link detach`), or
+put another one before it in tc that lets nobody see a packet after itself.  A shield
+of which one half is off, or is not asked, would answer SYNs and redeem no cookie.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._core import bpf as _core_bpf
+from .bpf import ATTACH_TCX_INGRESS
+
+if TYPE_CHECKING:
+    from .rtnetlink import InterfaceInfo
+
+FDINFO = Path("/proc/self/fdinfo")
+OURS = "shield_"  # another shield's on the same device is no stranger
+
+
+@dataclass(slots=True)
+class Held:
+    """A program on an interface, by the descriptor of its link."""
+
+    kind: str  # one of KINDS, or tc
+    program: int
+    info: InterfaceInfo
+    mode: str  # of XDP; empty: in tc
+    fd: int  # -1: it could not be put back
+
+    @property
+    def what(self) -> str:
+        """Where it hangs, for people."""
+        return "xdp" if self.mode else "tc"
+
+    def is_off(self) -> bool:
+        """Return whether it was taken off: its link has no interface any more."""
+        if self.fd < 0:
+            return True
+        text = (FDINFO / str(self.fd)).read_text("ascii")
+        return any(line.split() == ["ifindex:", "0"] for line in text.splitlines())
+
+    def before(self) -> list[int]:
+        """List the numbers of others' programs that see a packet first."""
+        if self.mode:
+            return []
+        order = _core_bpf.bpf_query(self.info.index, ATTACH_TCX_INGRESS)
+        mine = _core_bpf.bpf_info(self.program).id
+        ahead = order[: order.index(mine)] if mine in order else []
+        return [each for each in ahead if not name_of(each).startswith(OURS)]
+
+
+def name_of(number: int) -> str:
+    """Name a loaded program; empty: one needs a capability for that."""
+    try:
+        fd = _core_bpf.bpf_program(number)
+    except OSError:
+        return ""
+    try:
+        return _core_bpf.bpf_info(fd).name
+    finally:
+        os.close(fd)

@@ -18,6 +18,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .wrapped import Entry, Wrapped, frames, of_record, several, unwrap
+from .yaml_record import BEGINS, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._entry: Entry | None = None
         self._document: Document | None = None
+        self._record: Record | None = None
 
     def add(self, line: str) -> list[Wrapped] | None:
         """Take a line; return the texts that end with it, None: the line is plain."""
@@ -52,6 +54,10 @@ class Unpacker:
             begun = Entry.begun(line)
             if self._entry is not None or begun is not None:
                 return self._of_entry(line, begun)
+        if self._record is not None or (first == "-" and line.startswith(BEGINS)):
+            texts = self._of_record(line)
+            if texts is not None:
+                return texts
         if self._document is not None or first in OPENING:
             texts = self._of_document(line)
             if texts is not None:
@@ -65,10 +71,11 @@ class Unpacker:
 
     def finish(self) -> list[Wrapped]:
         """Return the texts that wait for another line, at the end of a file."""
-        entry, document = self._entry, self._document
-        self._entry = self._document = None
+        entry, document, record = self._entry, self._document, self._record
+        self._entry = self._document = self._record = None
         wrapped = None if entry is None else entry.add("")
         texts = [] if document is None else document.finish()
+        texts += [] if record is None else record.finish()
         return texts if wrapped is None else [wrapped, *texts]
 
     def _of_entry(self, line: str, begun: Entry | None) -> list[Wrapped]:
@@ -77,6 +84,19 @@ class Unpacker:
         if entry is None or entry.ended:
             self._entry = begun
         return [] if wrapped is None else [wrapped]
+
+    def _of_record(self, line: str) -> list[Wrapped] | None:
+        """Take a line of YAML, or one that ends such a record."""
+        record, begun = self._record, Record.begun(line)
+        if record is not None and begun is None and record.add(line):
+            return []
+        texts = [] if record is None else list(record.finish())
+        self._record = None
+        if begun is not None:
+            self._record = Record()
+            self._record.add(begun)
+            return texts
+        return texts + (self.add(line) or [Wrapped(line)]) if texts else None
 
     def _of_document(self, line: str) -> list[Wrapped] | None:
         if self._document is None and not begins(line):

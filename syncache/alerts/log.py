@@ -12,9 +12,7 @@ a router whose rules change meanwhile ends a session by another name.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from heapq import nlargest
-from operator import itemgetter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .document import Unpacker
@@ -24,7 +22,8 @@ from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
 from .parser import LINE_MAX, message_of, scan, trail
 from .steps import WORD, Steps
-from .wrapped import closed
+from .top import Top
+from .wrapped import REPEATED, closed, named_host, repeated
 
 if TYPE_CHECKING:
     import re
@@ -38,37 +37,9 @@ START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
 DROPS = {"DROP_PKT", "LOG_SUMMARY"}
 QUIET_S = 60  # a host's alerts that are further apart are two attacks
 KERNEL_QUIET_S = 180  # likewise a kernel's lines, of which one comes in a minute
-TOP_MAX = 50_000  # names that are counted at one time
 OPEN_MAX = 500_000  # sessions whose end is awaited
 ATTACKS_MAX = 10_000
 INSPECT, INTERCEPT, HOST, KERNEL = "inspect", "intercept", "host", "kernel"
-
-
-class Top:
-    """Counts names; where there are too many, those that are rare are forgotten."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self.forgotten = 0
-
-    def add(self, name: str, number: int = 1) -> None:
-        """Count one name."""
-        counts = self._counts
-        if name in counts:
-            counts[name] += number
-            return
-        counts[name] = number
-        if len(counts) > TOP_MAX:
-            kept = self.most(TOP_MAX // 2)
-            self.forgotten += len(counts) - len(kept)
-            self._counts = dict(kept)
-
-    def most(self, number: int) -> list[tuple[str, int]]:
-        """Return the most frequent ones, with their numbers."""
-        return nlargest(number, self._counts.items(), key=itemgetter(1))
-
-    def __len__(self) -> int:
-        return len(self._counts) + self.forgotten
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,6 +107,8 @@ class LogBook:
         self._open: dict[tuple[str, str, str], float] = {}
         self._uptimes = False
         self._unpacker = Unpacker()
+        self._before = ""  # the last text, which the next may repeat
+        self._times = 1
         self.lines = self.messages = self.undated = 0
         self.first: float | None = None
         self.last: float | None = None
@@ -169,8 +142,14 @@ class LogBook:
         if at >= 0:
             match = trail(line, at)
             if match is not None and len(line) <= LINE_MAX:
+                self._before, self._times = line, 1
                 self._trail(line, at, match, wrapped)
                 return None
+        again = repeated(line, self._before) if REPEATED in line else None
+        if again is not None:
+            line, self._times = again
+        else:
+            self._before, self._times = line, 1
         has_sign = may_be_sign(line)
         if "%" not in line and WORD not in line and not has_sign:
             return None
@@ -181,13 +160,17 @@ class LogBook:
                 self._step(line, wrapped)
             return sign
         begin = found.head.start()
+        text = line[begin:]
         if found.body is None:
-            found = scan(closed(line[begin:])) or found
+            text = closed(text)
+            found = scan(text) or found
         if found.body is None:
             if found.head["facility"] == "FW":
                 self.unknown.add(found.mnemonic)
             return None
         header = self._header(line[:begin], wrapped)
+        if header.time is None and wrapped is None:
+            header = self._behind(line, begin + len(text), header)
         self._dated(header)
         self.messages += 1
         body = found.body
@@ -223,6 +206,12 @@ class LogBook:
             host = host or inner.host
         return Header(time, host, up)
 
+    def _behind(self, line: str, end: int, header: Header) -> Header:
+        """Read what stands behind a message, if nothing before it says a time."""
+        later = self.reader.read(f"{line[end:].rstrip()} ")
+        host = header.host or named_host(line)
+        return header if later.time is None else later._replace(host=host)
+
     def _sign(self, text: str, wrapped: Wrapped | None) -> Sign | None:
         """Take what a kernel says of a flood on one of its ports."""
         taken = sign_of(text)
@@ -250,8 +239,8 @@ class LogBook:
                 self._signs.clear()
             self._signs[key] = self._begun(attack)
         attack.end = now
-        attack.lines += 1
-        attack.targets[sign.target] += sign.number
+        attack.lines += self._times
+        attack.targets[sign.target] += sign.number * self._times
         return sign
 
     def _step(self, text: str, wrapped: Wrapped | None) -> None:
@@ -373,6 +362,8 @@ class LogBook:
             self._drop(found)
             return None
         message = message_of(found)
+        if message is not None and self._times > 1:
+            message = replace(message, folded=message.folded * self._times)
         if isinstance(message, AlertOn):
             self._switched_on(message, router)
         elif isinstance(message, AlertOff):
@@ -391,7 +382,7 @@ class LogBook:
         what = body.groupdict()
         if (what.get("what") or "dropped").lower() != "dropped":
             return
-        number = int(what.get("number") or 1)
+        number = int(what.get("number") or 1) * self._times
         self.drops += number
         reason = " ".join((what.get("reason") or "not stated").split())
         self.drop_reasons.add(reason, number)

@@ -34,6 +34,7 @@ UNIX_MAX = 10  # digits of seconds since 1970; those of milliseconds are more
 _CLOCK = r"(?P<hm{0}>\d\d?:\d\d):(?P<s{0}>\d\d(?:[.,]\d{{1,9}})?)"
 _MONTH = "(?:[Jj]an|[Ff]eb|[Mm]ar|[Aa]pr|[Mm]ay|[Jj]un|[Jj]ul|[Aa]ug|[Ss]ep|[Oo]ct|"
 _MONTH += "[Nn]ov|[Dd]ec)"
+_LETTERS = "[a-z]{0,6}"  # of a month that is written out
 _WHEN = re.compile(
     # 2026-11-29T08:57:00.123+01:00, also with a blank, a slash or svlogd's underscore
     rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[Tt _\t]{_CLOCK.format(1)}"
@@ -48,14 +49,14 @@ _WHEN = re.compile(
     rf" {_CLOCK.format(5)}"
     # Nov 29 08:57:00.123, with a year before, between or behind; 8:57:00 PM; and
     # Nov 29, 2026 @ 08:57:00.123, which Kibana prints
-    rf"|(?:(?P<y1>\d{{4}}) )?(?<!\b\d )(?<!\b\d\d )(?P<month>{_MONTH})"
+    rf"|(?:(?P<y1>\d{{4}}) )?(?<!\b\d )(?<!\b\d\d )(?P<month>{_MONTH}){_LETTERS}"
     r" +(?P<day>\d\d?),?[ \t]"
     r"(?:(?P<y2>\d{4}),? (?:@ )?)?"
     rf"{_CLOCK.format(2)}(?: (?P<y3>(?:19|20)\d\d)(?=[ \]])| ?(?P<half2>[AaPp][Mm])\b)?"
     r"(?: ?(?P<zone2>[+-]\d\d:?\d\d)\b)?"
     # 29.11.2026 08:57:00, 11/29/2026 8:57:00 PM, 29-Nov-2026 08:57:00
     rf"|(?<![\w./:-])(?P<first>\d\d?)(?:(?P<sep>[-./])(?P<second>\d\d?|{_MONTH})"
-    rf"(?P=sep)| (?P<named>{_MONTH}) )(?P<y4>\d{{4}}|\d\d)(?:, ?|[ T:\t])"
+    rf"(?P=sep)| (?P<named>{_MONTH}){_LETTERS} )(?P<y4>\d{{4}}|\d\d)(?:, ?|[ T:\t])"
     rf"{_CLOCK.format(3)}(?:[ ]?(?P<half>[AaPp][Mm])\b)?"
     r"(?: ?(?P<zone3>[+-]\d\d:?\d\d)\b)?"
     # 29 Nov 08:57:00
@@ -80,6 +81,7 @@ SUMMER |= {"ADT": "AST", "NDT": "NST", "AEDT": "AEST", "ACDT": "ACST", "NZDT": "
 _SUMMER = re.compile(rf" ({'|'.join([*SUMMER, *SUMMER.values()])})\b")
 _ZONE_NAME = re.compile(r"[A-Z]{2,5}:?")
 # Between host and message: numbers, a router's own time, `name[pid]`, dashes.
+_BRACKETS = re.compile(r"\[(\d{1,3}(?:\.\d{1,3}){3})(?:\.\d{1,3}){0,2}\]:?")
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]*[A-Za-z0-9\]]")
 _SECONDS = re.compile(r"\d\d(?:\.\d+)?")
 SECONDS = {f"{number:02}": float(number) for number in range(100)}
@@ -374,8 +376,10 @@ def host_behind(rest: str) -> str:
     if rest[:1] not in {" ", "\t"}:
         return ""
     words = rest.split(None, 4)
-    if words and (words[0][0] == "[" or words[0] in _LEVELS):
-        return ""  # a level, or the part of a program
+    if words and words[0][0] == "[" and (of_port := _BRACKETS.fullmatch(words[0])):
+        return of_port[1]
+    if words and words[0] in _LEVELS:
+        return ""
     if words and _ZONE_NAME.fullmatch(words[0]):
         if words[0].endswith(":"):
             return ""
@@ -384,8 +388,8 @@ def host_behind(rest: str) -> str:
             return rest.split(None, 1)[0]
     if words and _FACILITY_LEVEL.fullmatch(words[0]) and len(words) > 1:
         words = words[1:]
-    if not words or words[0] in {"-", ":"} or words[0].startswith("%"):
-        return ""
+    if not words or words[0] in {"-", ":"} or words[0][0] in "%[":
+        return ""  # no host, or the part of a program
     if words[0].upper() in _LEVELS or _WHEN.match(words[0]):
         return ""
     name = words[0].rstrip(":")

@@ -61,7 +61,11 @@ _LIST = re.compile(r"\[\s*[\[{]")
 _FIELD = re.compile(r"([A-Z_][A-Z0-9_]*)=")
 _EXPORTED = ("MESSAGE", "__REALTIME_TIMESTAMP", "_HOSTNAME")
 # What closes a field of CSV, of XML or of a terminal's colour behind a message.
-_CLOSING = re.compile(r'["<\x1b]|\\[nrt]|\'(?=[\s,}\]]*$)')
+_CLOSING = re.compile(r'["<\x1b\t]|\\[nrt]|[,;](?=\S)|\'(?=[\s,}\]]*$)')
+# What a log server writes in place of a message that comes again: it, or nothing more.
+REPEATED = "message repeated "
+_REPEATED = re.compile(r"(?:last )?message repeated (\d{1,9}) times?(?:: ?\[ ?(.*)\])?")
+_NAMED = re.compile(r'\b(?:host|hostname|device)="?([^\s",;]+)')
 
 
 class Wrapped(NamedTuple):
@@ -267,6 +271,31 @@ def _tagged(record: object, text: str | None) -> str | None:
         if type(tag) is str and tag[:1] == "%":
             return f"{tag.rstrip(': ')}: {text.lstrip()}"
     return text
+
+
+def repeated(line: str, before: str) -> tuple[str, int] | None:
+    """Return the line that another one says was repeated, and how many times.
+
+    Its header is that of the other.  `before` is the line in front of it, which must be
+    of the same host.
+    """
+    found = _REPEATED.search(line)
+    if found is None:
+        return None
+    head, again = line[: found.start()], found[2]
+    if again is None:
+        mnemonic = before.find("%")
+        begin = before[:mnemonic].split()
+        if mnemonic < 0 or head.split()[-1:] not in ([], *([word] for word in begin)):
+            return None
+        again = before[mnemonic:]
+    return head + again, int(found[1])
+
+
+def named_host(text: str) -> str:
+    """Return the host that a line of names and values has, or ""."""
+    found = _NAMED.search(text)
+    return found[1] if found else ""
 
 
 def closed(text: str) -> str:

@@ -17,7 +17,8 @@ from ..alerts.log_load import MINUTE, RESTS_ON
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..alerts.log import Attack, LogBook, Top
+    from ..alerts.log import Attack, LogBook
+    from ..alerts.top import Top
     from ..alerts.message import Message
 
 DAY_S = 86_400

@@ -10,7 +10,8 @@ from .log_text import advice_of, lasting, proposal, size, when, where
 from .report_traffic import proposal_of
 
 if TYPE_CHECKING:
-    from ..alerts.log import LogBook, Top
+    from ..alerts.log import LogBook
+    from ..alerts.top import Top
 
 ROWS = 500
 

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from ..advise import Samples
-from ..alerts.log import Top
+from ..alerts.top import Top
 from ..alerts.message import SessionStart, SessionStop
 from ..flow_event import Kind
 from ..report_page import Chart, Page

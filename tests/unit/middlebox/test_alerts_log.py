@@ -8,10 +8,11 @@ from calendar import timegm
 import pytest
 
 from syncache.alerts import log as alert_log
-from syncache.alerts.log import LogBook, Top, address
+from syncache.alerts.log import LogBook, address
 from syncache.alerts.log_line import HeaderReader
 from syncache.alerts.log_load import Load
 from syncache.alerts.steps import Steps
+from syncache.alerts.top import Top
 
 DAY = float(timegm((2026, 11, 29, 0, 0, 0)))
 ON = "%FW-4-ALERT_ON: {}getting aggressive, count ({}/500) current 1-min rate: {}"
@@ -189,15 +190,9 @@ def test_lines_without_time_count_at_the_one_before():
 
 
 def test_memory_is_bounded(monkeypatch):
-    """Names, sessions and attacks beyond a number are forgotten, and counted."""
-    monkeypatch.setattr(alert_log, "TOP_MAX", 4)
+    """Sessions and attacks beyond a number are forgotten, and counted."""
     monkeypatch.setattr(alert_log, "OPEN_MAX", 3)
     monkeypatch.setattr(alert_log, "ATTACKS_MAX", 2)
-    top = Top()
-    for name in "aabbcdef":
-        top.add(name)
-    assert [("a", 2), ("b", 2)] == top.most(2)
-    assert 6 == len(top)
     lines = [
         ("01:00:00", "r1", START.format("tcp", f"10.0.0.2:{port}", "192.0.2.1:80"))
         for port in range(9)
@@ -341,3 +336,51 @@ def test_session_without_an_answer_was_half_open_to_its_stop():
         )
         half_open = [s.incomplete for s in book.load.samples()]
         assert [1] * seconds + [0] * (6 - seconds) == half_open[:6]
+
+
+REPEATED = "message repeated 3 times"
+
+
+@pytest.mark.parametrize(
+    ("again", "drops"),
+    [
+        ("Nov 29 01:00:09 r1 last " + REPEATED, 4),
+        ("Nov 29 01:00:09 r1 " + REPEATED + ": [ {}]", 4),
+        ("Nov 29 01:00:09 r2 last " + REPEATED, 1),  # that of another host
+    ],
+)
+def test_message_that_a_log_server_repeats_counts_as_often(again, drops):
+    """In place of the message, or with it."""
+    text = "%FW-6-DROP_PKT: Dropping tcp pkt 10.0.0.5:1 => 192.0.2.1:80"
+    book = book_of(("01:00:00", "r1", text))
+    book.add(again.format(text) + "\n")
+    assert drops == book.drops
+    book.add("Nov 29 01:00:10 r1 sshd: something else\n")
+    book.add("Nov 29 01:00:11 r1 last message repeated 2 times\n")
+    assert drops == book.drops
+
+
+def test_alert_that_a_log_server_repeats_is_of_the_same_attack():
+    """With all of its lines, and its time is the later one."""
+    book = book_of(("01:00:00", "r1", HOST.format("192.0.2.1")))
+    book.add("Nov 29 01:00:30 r1 last message repeated 4 times\n")
+    (attack,) = book.attacks
+    assert (5, 30.0) == (attack.lines, attack.duration)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'level=warn msg="{}" host=r7 time=2026-11-29T01:00:00Z',
+        '"{}","2026-11-29T01:00:00.000+0000","r7"',
+        "{},2026-11-29 01:00:00,r7",
+        'level=warn msg="{}" ts=1795914000',
+    ],
+)
+def test_time_may_stand_behind_the_message(line):
+    """In a table of values, or among values with names."""
+    book = LogBook(HeaderReader(DAY))
+    book.add(line.format(ON.format("", 501, 320)) + "\n")
+    (attack,) = book.attacks
+    assert DAY + 3600 == attack.begin
+    assert attack.router == ("r7" if "host=" in line else "")

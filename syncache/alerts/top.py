@@ -1,0 +1,35 @@
+"""Names and how often each occurred, in bounded memory."""
+
+from __future__ import annotations
+
+from heapq import nlargest
+from operator import itemgetter
+
+TOP_MAX = 50_000  # names that are counted at one time
+
+
+class Top:
+    """Counts names; where there are too many, those that are rare are forgotten."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self.forgotten = 0
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count one name."""
+        counts = self._counts
+        if name in counts:
+            counts[name] += number
+            return
+        counts[name] = number
+        if len(counts) > TOP_MAX:
+            kept = self.most(TOP_MAX // 2)
+            self.forgotten += len(counts) - len(kept)
+            self._counts = dict(kept)
+
+    def most(self, number: int) -> list[tuple[str, int]]:
+        """Return the most frequent ones, with their numbers."""
+        return nlargest(number, self._counts.items(), key=itemgetter(1))
+
+    def __len__(self) -> int:
+        return len(self._counts) + self.forgotten

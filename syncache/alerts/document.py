@@ -46,9 +46,20 @@ class Unpacker:
         self._entry: Entry | None = None
         self._document: Document | None = None
         self._record: Record | None = None
+        self._waits = False  # one of them is there
 
     def add(self, line: str) -> list[Wrapped] | None:
         """Take a line; return the texts that end with it, None: the line is plain."""
+        # Most lines begin with a month and end with no brace.
+        common = line[:1].isalpha() and not self._waits
+        if common and " [s=" not in line and not line.endswith(_ENDS):
+            return None
+        texts = self._add(line)
+        waiting = self._entry, self._document, self._record
+        self._waits = any(each is not None for each in waiting)
+        return texts
+
+    def _add(self, line: str) -> list[Wrapped] | None:
         first = line[:1]
         if self._entry is not None or first == "_" or " [s=" in line:
             begun = Entry.begun(line)

@@ -107,7 +107,8 @@ class LogBook:
         self._open: dict[tuple[str, str, str], float] = {}
         self._uptimes = False
         self._unpacker = Unpacker()
-        self._before = ""  # the last text, which the next may repeat
+        # The last text that is not of the audit trail, and the number of its line.
+        self._before = (0, "")
         self._times = 1
         self.lines = self.messages = self.undated = 0
         self.first: float | None = None
@@ -142,14 +143,9 @@ class LogBook:
         if at >= 0:
             match = trail(line, at)
             if match is not None and len(line) <= LINE_MAX:
-                self._before, self._times = line, 1
                 self._trail(line, at, match, wrapped)
                 return None
-        again = repeated(line, self._before) if REPEATED in line else None
-        if again is not None:
-            line, self._times = again
-        else:
-            self._before, self._times = line, 1
+        line = self._counted(line)
         has_sign = may_be_sign(line)
         if "%" not in line and WORD not in line and not has_sign:
             return None
@@ -159,12 +155,19 @@ class LogBook:
             if sign is None:
                 self._step(line, wrapped)
             return sign
+        return self._scanned(line, found, wrapped)
+
+    def _scanned(
+        self, line: str, found: Scan, wrapped: Wrapped | None
+    ) -> Message | Sign | None:
+        """Take a line with a mnemonic of ours."""
         begin = found.head.start()
         text = line[begin:]
         if found.body is None:
             text = closed(text)
             found = scan(text) or found
-        if found.body is None:
+        body = found.body
+        if body is None:
             if found.head["facility"] == "FW":
                 self.unknown.add(found.mnemonic)
             return None
@@ -173,7 +176,6 @@ class LogBook:
             header = self._behind(line, begin + len(text), header)
         self._dated(header)
         self.messages += 1
-        body = found.body
         if found.mnemonic == START:
             self._start(
                 body["protocol"], header.host, body["initiator"], body["responder"]
@@ -205,6 +207,18 @@ class LogBook:
                 time, up = inner.time, inner.uptime
             host = host or inner.host
         return Header(time, host, up)
+
+    def _counted(self, line: str) -> str:
+        """Return a line, or the one that it repeats; and keep how often it counts."""
+        number, before = self._before
+        before = before if number + 1 >= self.lines else ""
+        again = repeated(line, before) if REPEATED in line else None
+        if again is None:
+            self._before, self._times = (self.lines, line), 1
+            return line
+        self._before = (self.lines, before)
+        line, self._times = again
+        return line
 
     def _behind(self, line: str, end: int, header: Header) -> Header:
         """Read what stands behind a message, if nothing before it says a time."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..alerts.log import Attack, LogBook
-    from ..alerts.top import Top
     from ..alerts.message import Message
+    from ..alerts.top import Top
 
 DAY_S = 86_400
 SHORT_ALERTS = 3  # so many alerts of less than a minute are no accident

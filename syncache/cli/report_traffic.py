@@ -8,8 +8,8 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from ..advise import Samples
-from ..alerts.top import Top
 from ..alerts.message import SessionStart, SessionStop
+from ..alerts.top import Top
 from ..flow_event import Kind
 from ..report_page import Chart, Page
 from . import Failure

@@ -96,6 +96,17 @@ guard_ack(const struct guard *guard, const struct wire_segment *segment)
     return GUARD_MUCH;
 }
 
+/* The stack will take this timestamp for the newest, and refuse what is older:
+ * that is none of what may be taken as one. */
+static void
+guard_note(struct guard *guard, const struct wire_segment *segment)
+{
+    if (segment->has & WIRE_HAS_TIMESTAMPS && guard_acks(guard, segment) &&
+        seq_leq(segment->seg_seq, guard->rcv_nxt) &&
+        seq_lt(guard->ts_recent, segment->tsval))
+        guard->ts_recent = segment->tsval;
+}
+
 static bool
 guard_gathers(const struct guard *guard)
 {
@@ -233,6 +244,7 @@ guard_sort(struct guard *guard, const struct wire_segment *segment)
                                                  : GUARD_STRANGE;
     if (seq_lt(guard_edge(guard), seq))
         return GUARD_STRANGE;
+    guard_note(guard, segment);
     if (size == 0)
         return guard_bare(guard, segment);
     return guard_text(guard, segment, seq + size);

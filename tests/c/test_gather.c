@@ -31,6 +31,21 @@ start_family(uint8_t of, uint32_t gathers)
     }
 }
 
+/* The first peer's connection has timestamps. */
+static void
+tell_timestamps(void)
+{
+    struct syncache_tuple tuple = peer_tuple(1);
+    struct syncache_numbers numbers = {.rcv_nxt = NXT,
+                                       .rcv_adv = NXT + 5000,
+                                       .snd_una = UNA,
+                                       .snd_max = MAX,
+                                       .ts_recent = 90,
+                                       .timestamps = 1,
+                                       .gathers = 1};
+    EXPECT_TRUE(syncache_guard(cache, &tuple, &numbers));
+}
+
 static void
 start(uint32_t gathers)
 {
@@ -284,6 +299,30 @@ test_older_timestamp_of_a_bare_ack_leaves_nothing(void)
 }
 
 static void
+test_data_adds_to_none_that_a_newer_timestamp_has_refused(void)
+{
+    /* Data in order, perhaps some beyond a hole, then the older one. */
+    static const struct {
+        uint32_t seq, tsval;
+    } rows[] = {{0, 100}, {50, 100}, {5, 99}, {10, 99}, {15, 100}};
+    for (uint32_t hole = 0; hole <= 1; hole++) {
+        start_family(4, 1);
+        tell_timestamps();
+        for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+            struct seg seg = at(rows[i].seq, 5);
+            if (i == 1 && !hole)
+                continue;
+            seg.options = ts_option(rows[i].tsval, 1);
+            seg.options_size = 12;
+            push(seg, 'a');
+        }
+        EXPECT_EQ(4 + hole, burst());
+        EXPECT_EQ(5, arrival[3 + hole].payload_size);
+        EXPECT_EQ(100, arrival[3 + hole].tsval);
+    }
+}
+
+static void
 test_stack_that_takes_packets_gets_each(void)
 {
     start(0);
@@ -304,6 +343,7 @@ static const struct test tests[] = {
     TEST(test_slot_without_room_ends_an_arrival),
     TEST(test_timestamp_is_that_of_the_first_data),
     TEST(test_older_timestamp_of_a_bare_ack_leaves_nothing),
+    TEST(test_data_adds_to_none_that_a_newer_timestamp_has_refused),
     TEST(test_stack_that_takes_packets_gets_each),
 };
 

@@ -97,14 +97,19 @@ guard_ack(const struct guard *guard, const struct wire_segment *segment)
 }
 
 /* The stack will take this timestamp for the newest, and refuse what is older:
- * that is none of what may be taken as one. */
+ * that is none of what may be taken as one.  How old an ACK may be only the stack
+ * knows. */
 static void
 guard_note(struct guard *guard, const struct wire_segment *segment)
 {
-    if (segment->has & WIRE_HAS_TIMESTAMPS && guard_acks(guard, segment) &&
-        seq_leq(segment->seg_seq, guard->rcv_nxt) &&
-        seq_lt(guard->ts_recent, segment->tsval))
+    if (!(segment->has & WIRE_HAS_TIMESTAMPS) ||
+        seq_lt(guard->rcv_nxt, segment->seg_seq) ||
+        seq_leq(segment->tsval, guard->ts_recent))
+        return;
+    if (guard_acks(guard, segment))
         guard->ts_recent = segment->tsval;
+    else
+        guard->is |= GUARD_UNSURE;
 }
 
 static bool
@@ -205,7 +210,7 @@ guard_text(struct guard *guard, const struct wire_segment *segment,
     bool next = seq_leq(segment->seg_seq, guard->seen);
     bool in_order = segment->seg_seq == guard->seen;
     bool plain = segment->sack_count == 0 && guard_acks(guard, segment) &&
-                 !(segment->flags & WIRE_FIN);
+                 !(segment->flags & WIRE_FIN) && !(guard->is & GUARD_UNSURE);
     bool again = guard->is & GUARD_DUPLICATE;
 
     guard->is &= (uint8_t)~GUARD_DUPLICATE;
@@ -295,6 +300,7 @@ guard_advance(struct guard *guard, const struct guard_limits *limits)
         guard->turn = (uint8_t)limits->turn;
         guard->small = 0;
         guard->last = GUARD_NONE;
+        guard->is &= (uint8_t)~GUARD_UNSURE;
         guard->seen = guard->rcv_nxt;
         guard->acked = guard->snd_una;
     }

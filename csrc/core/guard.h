@@ -31,6 +31,7 @@
 #define GUARD_GATHERS 4               /* the stack takes several segments as one */
 #define GUARD_CONTINUES 8             /* this segment begins where what came in order ends, and only adds to it */
 #define GUARD_SOUND 32                /* it is acceptable, in order, and the next one may add to it */
+#define GUARD_UNSURE 64               /* whether a segment of this burst has made older timestamps refused */
 #define GUARD_DUPLICATE 16            /* the last one repeated an ACK of data that is under way */
 
 struct guard {

@@ -54,6 +54,9 @@ _PACKET_MAX = 65600
 _OUT_SLOTS = 64
 # Echo replies and the like that wait to be sent; beyond it they are not made.
 _LOOSE_MAX = 256
+# Of echo requests, and of ICMP errors, so many of a burst are looked at: who sends more
+# is not served at the cost of others.
+_OTHERS_MAX = 4
 # An application that takes no events is given no more connections.
 _EVENTS_MAX = 1 << 18
 # Handshakes that one burst may offer although every socket is taken.
@@ -215,7 +218,7 @@ class Stack:
         """
         self._advance(now)
         consumed = self.syncache.burst(rx, tx, now)
-        for arrival in arrivals(rx):
+        for arrival in arrivals(rx, _OTHERS_MAX):
             reason = arrival.reason
             if reason is Reason.PASS_KNOWN:
                 connection = self._connections.get(arrival.handle)

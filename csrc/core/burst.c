@@ -255,7 +255,8 @@ burst_describe(const struct burst *burst, uint32_t i, struct guard *guard)
         return;
     if (guard->is & GUARD_CONTINUES && guard->last < number)
         gather = gather_join(rx, &rx->arrival[guard->last], arrival);
-    if (gather == GATHER_JOINED)
+    if (gather == GATHER_JOINED ||
+        (gather == GATHER_APART && guard->is & GUARD_OVER))
         rx->passed_count--;
     else
         guard_stands_alone(guard, gather == GATHER_OLD ? GUARD_NONE : number,

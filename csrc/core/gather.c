@@ -5,6 +5,8 @@
  * RFC 7323 4.3 echoes the timestamp of the segment at the left edge, so data
  * keeps that of its first segment; an ACK before it says less than its data.
  *
+ * RFC 2018 4: an ACK repeats the blocks of those before it, the newest first.
+ *
  * RFC 3168 6.1.3 echoes CE until a CWR that came behind it: of both the later one
  * is kept.  RFC 9768 3.2 counts CE.
  */
@@ -77,6 +79,26 @@ gather_data(const struct syncache_ring *rx, struct syncache_arrival *last,
     last->payload_size += size;
 }
 
+/* Bare ACKs, of which the later one's SACK blocks say what has come by now. */
+static enum gather
+gather_blocks(struct syncache_arrival *last,
+              const struct syncache_arrival *next)
+{
+    struct syncache_arrival both = *last;
+
+    if (next->payload_size != 0)
+        return GATHER_APART;
+    gather_marks(&both, next);
+    if (next->sack_count != 0 || seq_lt(last->ack, next->ack))
+        *last = *next;
+    last->window = next->window;
+    last->flags = both.flags;
+    last->ecn = both.ecn;
+    last->marked = both.marked;
+    last->gathered = (uint16_t)(both.gathered + 1);
+    return GATHER_JOINED;
+}
+
 enum gather
 gather_join(const struct syncache_ring *rx, struct syncache_arrival *last,
             const struct syncache_arrival *next)
@@ -88,6 +110,8 @@ gather_join(const struct syncache_ring *rx, struct syncache_arrival *last,
         return GATHER_APART;
     if (seq_lt(next->tsval, last->tsval)) /* PAWS */
         return next->payload_size == 0 ? GATHER_JOINED : GATHER_OLD;
+    if (last->payload_size == 0 && (last->sack_count | next->sack_count) != 0)
+        return gather_blocks(last, next);
     if (next->payload_size - gather_overlap(last, next) > room)
         return GATHER_FULL;
     if (gather_overlap(last, next) == last->payload_size)

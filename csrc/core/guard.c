@@ -5,6 +5,8 @@
  *   little    small and in order: some in each burst pass, and all that the
  *             stack is likely to take as one with the last
  *   aside     small or out of order, a duplicate ACK: some in each burst pass
+ *   more      of either, for a stack that takes several as one: some in each time
+ *             window, and of ACKs with SACK blocks the last
  *   tiny      small and out of order, or little that is new behind what has come:
  *             some in each time window, since each costs the stack an object and
  *             an ACK of its own
@@ -118,8 +120,8 @@ guard_gathers(const struct guard *guard)
     return (guard->is & GUARD_GATHERS) != 0;
 }
 
-/* Of how many that are small one counts that is in order and yet alone: those
- * who say much are taken as one. */
+/* Of how many that are small one counts that is yet alone: those who say much
+ * in order are taken as one. */
 static uint8_t
 guard_alone(const struct guard *guard)
 {
@@ -179,11 +181,14 @@ guard_bare(struct guard *guard, const struct wire_segment *segment)
     bool window = segment->seg_wnd != guard->window;
     uint32_t news = segment->seg_ack - guard->acked;
     bool in_order = segment->seg_seq == guard->seen;
-    bool plain =
-        in_order && segment->sack_count == 0 && guard_acks(guard, segment);
+    bool sound = in_order && guard_acks(guard, segment);
+    bool plain = sound && segment->sack_count == 0;
     bool again = guard->is & GUARD_DUPLICATE;
 
     guard->is &= (uint8_t)~GUARD_DUPLICATE;
+    /* What its blocks say, the next of its kind says again. */
+    if (sound && !plain)
+        guard->is |= GUARD_SOUND | GUARD_DUPLICATE;
     guard->window = segment->seg_wnd;
     if (seq_lt(guard->acked, segment->seg_ack)) {
         guard->acked = segment->seg_ack;
@@ -265,21 +270,39 @@ guard_count(uint8_t *count, uint32_t max)
     return true;
 }
 
+/* Counts one that is alone; false: it is one too many. */
+static bool
+guard_counts_alone(struct guard *guard)
+{
+    uint8_t small = (uint8_t)(guard->small + guard_alone(guard));
+
+    if (small > GUARD_SMALL_MAX)
+        return guard_gathers(guard) &&
+               guard_count(&guard->tiny, GUARD_TINY_MAX);
+    guard->small = small;
+    return true;
+}
+
 /* Is it likely to be no segment of its own?  The stack pays by those. */
 static bool
 guard_joins(const struct guard *guard)
 {
     return guard_gathers(guard) && (guard->is & GUARD_CONTINUES) != 0 &&
            guard->last != GUARD_NONE &&
-           guard->small + guard_alone(guard) <= GUARD_SMALL_MAX;
+           (guard->small + guard_alone(guard) <= GUARD_SMALL_MAX ||
+            guard->tiny < GUARD_TINY_MAX);
 }
 
+/* An ACK with SACK blocks that is one too many: it may take the place of the
+ * last, which it repeats or leads on from. */
 static bool
-guard_small(struct guard *guard, uint8_t count)
+guard_replaces(struct guard *guard, const struct wire_segment *segment)
 {
-    if (guard->small + count > GUARD_SMALL_MAX)
+    if (!guard_gathers(guard) || guard->last == GUARD_NONE ||
+        segment->sack_count == 0 || segment->payload_size != 0 ||
+        !(guard->is & GUARD_SOUND))
         return false;
-    guard->small = (uint8_t)(guard->small + count);
+    guard->is |= GUARD_CONTINUES | GUARD_OVER;
     return true;
 }
 
@@ -289,7 +312,7 @@ guard_stands_alone(struct guard *guard, uint32_t number, bool apart)
     bool sound = (guard->is & GUARD_SOUND) != 0;
 
     if (apart && guard_joins(guard))
-        guard->small = (uint8_t)(guard->small + guard_alone(guard));
+        (void)guard_counts_alone(guard);
     guard->last = sound && number < GUARD_NONE ? (uint16_t)number : GUARD_NONE;
 }
 
@@ -318,7 +341,7 @@ guard_passes(struct guard *guard, const struct guard_limits *limits,
     uint32_t strange_max = limits->count;
     struct guard before;
 
-    guard->is &= (uint8_t)~(GUARD_CONTINUES | GUARD_SOUND);
+    guard->is &= (uint8_t)~(GUARD_CONTINUES | GUARD_SOUND | GUARD_OVER);
     if (limits->count == 0 || limits->window_ms == 0)
         return true;
     if (strange_max > UINT8_MAX)
@@ -329,11 +352,12 @@ guard_passes(struct guard *guard, const struct guard_limits *limits,
     case GUARD_MUCH:
         return true;
     case GUARD_LITTLE:
-        if (guard_joins(guard) || guard_small(guard, guard_alone(guard)))
+        if (guard_joins(guard) || guard_counts_alone(guard) ||
+            guard_replaces(guard, segment))
             return true;
         break;
     case GUARD_ASIDE:
-        if (guard_small(guard, 1))
+        if (guard_counts_alone(guard) || guard_replaces(guard, segment))
             return true;
         break;
     case GUARD_TINY:

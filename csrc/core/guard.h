@@ -14,13 +14,14 @@
 
 /* Limits: of segments that an honest peer may repeat, in a time window of ack_war_timewindow; of small segments, which
  * cost the stack more than they carry, in one burst, for a stack that takes several as one fewer that are one alone; of
- * those that are out of order too in a time window.  An honest peer with much to say fills its segments. */
+ * those that are out of order too, and of those that would be too many for their burst, in a time window.  An honest
+ * peer with much to say fills its segments. */
 #define GUARD_REPEATED_MAX 64
 #define GUARD_TINY_MAX 255
 #define GUARD_SMALL_MAX 64
-#define GUARD_ALONE_MAX 8
+#define GUARD_ALONE_MAX 4
 #define GUARD_SMALL_BYTES 128
-#define GUARD_FULL_BYTES 512
+#define GUARD_FULL_BYTES 1024
 #define GUARD_FAR 0x40000000u         /* no window is wider (RFC 7323 2.3) */
 #define GUARD_UNIT 64u
 #define GUARD_NONE UINT16_MAX
@@ -32,6 +33,7 @@
 #define GUARD_CONTINUES 8             /* this segment begins where what came in order ends, and only adds to it */
 #define GUARD_SOUND 32                /* it is acceptable, in order, and the next one may add to it */
 #define GUARD_UNSURE 64               /* whether a segment of this burst has made older timestamps refused */
+#define GUARD_OVER 128                /* it may only become a part of the last one */
 #define GUARD_DUPLICATE 16            /* the last one repeated an ACK of data that is under way */
 
 struct guard {

@@ -28,6 +28,7 @@ _ARRIVAL = layout(
 )
 ARRIVAL_BYTES = _ARRIVAL.size
 _SACK_BLOCK = Struct("!II")
+_ECHO_REQUESTS = frozenset((8, 128))
 _MD5_BYTES = 16
 
 
@@ -110,9 +111,25 @@ class Arrival:
         return self.memory[self.place : self.place + self.packet_size]
 
 
-def arrivals(ring: RingCore) -> Iterator[Arrival]:
-    """Yield the packets of the last burst that are the stack's, in order."""
+def _is_wanted(verdict: int, icmp_type: int, left: list[int] | None) -> bool:
+    """Tell whether an echo request or an error is one of those that are left."""
+    if left is None:
+        return True
+    is_error = verdict == Reason.PASS_ICMP
+    if not is_error and icmp_type not in _ECHO_REQUESTS:
+        return False
+    left[is_error] -= 1
+    return left[is_error] >= 0
+
+
+def arrivals(ring: RingCore, others_max: int | None = None) -> Iterator[Arrival]:
+    """Yield the packets of the last burst that are the stack's, in order.
+
+    With a number, up to so many echo requests, as many ICMP errors, and nothing else
+    without TCP.
+    """
     view = ring.memory
+    left = None if others_max is None else [others_max, others_max]
     for (
         key,
         handle,
@@ -141,6 +158,8 @@ def arrivals(ring: RingCore) -> Iterator[Arrival]:
         gathered,
         marked,
     ) in _ARRIVAL.iter_unpack(ring.arrivals):
+        if not is_tcp and not _is_wanted(verdict, icmp_type, left):
+            continue
         start = place + payload
         arrival = Arrival()
         arrival.seq = seq

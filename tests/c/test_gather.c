@@ -1,4 +1,5 @@
 /* Segments of a burst that continue each other are one arrival. */
+#include "../../csrc/core/guard.h"
 #include "../../csrc/syncache_host.h"
 #include "cache.h"
 
@@ -31,17 +32,17 @@ start_family(uint8_t of, uint32_t gathers)
     }
 }
 
-/* The first peer's connection has timestamps. */
+/* What the first peer's connection has. */
 static void
-tell_timestamps(void)
+tell(uint32_t timestamps, uint32_t window)
 {
     struct syncache_tuple tuple = peer_tuple(1);
     struct syncache_numbers numbers = {.rcv_nxt = NXT,
-                                       .rcv_adv = NXT + 5000,
+                                       .rcv_adv = NXT + window,
                                        .snd_una = UNA,
                                        .snd_max = MAX,
                                        .ts_recent = 90,
-                                       .timestamps = 1,
+                                       .timestamps = timestamps,
                                        .gathers = 1};
     EXPECT_TRUE(syncache_guard(cache, &tuple, &numbers));
 }
@@ -308,7 +309,7 @@ test_data_adds_to_none_that_a_newer_timestamp_has_refused(void)
     for (uint32_t turn = 0; turn <= 3; turn++) {
         uint32_t hole = turn & 1;
         start_family(4, 1);
-        tell_timestamps();
+        tell(1, 5000);
         for (size_t i = 0; i < TEST_COUNT(rows); i++) {
             struct seg seg = at(rows[i].seq, 5);
             if (i == 1 && !hole)
@@ -323,6 +324,32 @@ test_data_adds_to_none_that_a_newer_timestamp_has_refused(void)
         EXPECT_EQ(5, arrival[3 + hole].payload_size);
         EXPECT_EQ(100, arrival[3 + hole].tsval);
     }
+}
+
+static void
+test_of_too_many_acks_with_blocks_the_last_is_kept(void)
+{
+    uint8_t blocks[12] = {1, 1, 5, 10, 0, 0, 0, 2, 0, 0, 0, 0};
+    start(1);
+    tell(0, 1000000);
+    for (uint32_t turn = 0; turn < 8; turn++) {
+        rx.ring.count = rx.ring.next = 0;
+        for (uint32_t i = 0; i < CACHE_RING_SLOTS; i++) {
+            struct seg seg = at(0, 0);
+            seg.ack = UNA + turn;
+            seg.window = i;
+            blocks[11] = (uint8_t)i;
+            seg.options = blocks;
+            seg.options_size = sizeof blocks;
+            push(seg, 'a');
+        }
+        (void)burst();
+    }
+    EXPECT_EQ(GUARD_ALONE_MAX, rx.ring.passed_count);
+    const struct syncache_arrival *last = &arrival[GUARD_ALONE_MAX - 1];
+    EXPECT_EQ(CACHE_RING_SLOTS - 1, last->window);
+    EXPECT_EQ(CACHE_RING_SLOTS - GUARD_ALONE_MAX, last->gathered);
+    EXPECT_EQ(CACHE_RING_SLOTS - 1, rx.memory[last->place + last->sack + 7]);
 }
 
 static void
@@ -347,6 +374,7 @@ static const struct test tests[] = {
     TEST(test_timestamp_is_that_of_the_first_data),
     TEST(test_older_timestamp_of_a_bare_ack_leaves_nothing),
     TEST(test_data_adds_to_none_that_a_newer_timestamp_has_refused),
+    TEST(test_of_too_many_acks_with_blocks_the_last_is_kept),
     TEST(test_stack_that_takes_packets_gets_each),
 };
 

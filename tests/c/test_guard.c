@@ -171,7 +171,7 @@ test_segment_that_only_adds_continues_the_one_before(void)
     EXPECT_TRUE(continues(NXT + 200, UNA + 1, 100, 500, 0));
     EXPECT_TRUE(!continues(NXT + 300, UNA + 2, 0, 500, 1));
     /* A duplicate continues duplicates alone, and nothing continues it. */
-    EXPECT_TRUE(!continues(NXT + 300, UNA + 2, 0, 500, 0));
+    EXPECT_TRUE(continues(NXT + 300, UNA + 2, 0, 500, 0));
     EXPECT_TRUE(continues(NXT + 300, UNA + 2, 0, 500, 0));
     EXPECT_TRUE(!continues(NXT + 300, UNA + 2, 0, 501, 0));
     EXPECT_TRUE(!continues(NXT + 300, UNA + 2, 0, 501, 0));
@@ -226,8 +226,9 @@ alone(bool gathers, uint16_t flags, uint32_t step, uint32_t size,
             segment.seg_ack = UNA + step;
         }
         if (guard_passes(&guard, &limits, &segment)) {
-            guard_stands_alone(&guard, count++, true);
             segment.seg_seq += size;
+            if (!(guard.is & GUARD_OVER))
+                guard_stands_alone(&guard, count++, true);
         }
         segment.seg_ack += step;
     }
@@ -238,18 +239,45 @@ static void
 test_small_segments_that_are_not_taken_as_one_pass_in_a_bounded_number(void)
 {
     /* For a stack that gathers; one that does not gets them as they come. */
-    uint32_t most = 16 * GUARD_ALONE_MAX;
+    uint32_t most = 16 * GUARD_ALONE_MAX + GUARD_TINY_MAX;
     for (uint32_t sack = 0; sack <= 1; sack++) {
         EXPECT_EQ(1024, alone(false, ACK, 0, 200, (uint8_t)sack));
         EXPECT_EQ(1024, alone(false, ACK, 1, 0, (uint8_t)sack));
-        EXPECT_EQ(1024, alone(true, ACK, 0, 512, (uint8_t)sack));
+        EXPECT_EQ(1024, alone(true, ACK, 0, 1024, (uint8_t)sack));
     }
     EXPECT_EQ(most, alone(true, ACK, 0, 200, 1));
     EXPECT_EQ(most, alone(true, ACK, 1, 0, 1));
     EXPECT_EQ(most, alone(true, ACK, 1, 10, 1));
-    EXPECT_EQ(1024, alone(true, ACK, 600, 0, 1));
+    EXPECT_EQ(1024, alone(true, ACK, 1024, 0, 1));
     /* And of those that were to be taken as one and say something else. */
     EXPECT_EQ(most, alone(true, ACK, 0, 200, 0));
+}
+
+static void
+test_last_of_too_many_acks_with_blocks_may_replace_the_one_before(void)
+{
+    struct wire_segment segment = {.flags = ACK,
+                                   .seg_seq = NXT,
+                                   .seg_ack = UNA,
+                                   .sack_count = 1,
+                                   .seg_wnd = 500};
+    start(false);
+    guard.is |= GUARD_GATHERS;
+    guard.since_ms = limits.now_ms;
+    guard.tiny = GUARD_TINY_MAX;
+    for (uint32_t i = 0; i < 2 * GUARD_ALONE_MAX; i++) {
+        bool over = i >= GUARD_ALONE_MAX;
+        EXPECT_TRUE(guard_passes(&guard, &limits, &segment));
+        EXPECT_EQ(over, (guard.is & GUARD_OVER) != 0);
+        EXPECT_EQ(over, (guard.is & GUARD_CONTINUES) != 0);
+        guard_stands_alone(&guard, i, true);
+    }
+    /* Not behind a hole, or where none came before it in its burst. */
+    guard.last = GUARD_NONE;
+    EXPECT_TRUE(!guard_passes(&guard, &limits, &segment));
+    guard.last = 3;
+    segment.seg_seq++;
+    EXPECT_TRUE(!guard_passes(&guard, &limits, &segment));
 }
 
 static void
@@ -447,6 +475,7 @@ static const struct test tests[] = {
     TEST(test_segment_that_says_something_new_always_passes),
     TEST(
         test_small_segments_that_are_not_taken_as_one_pass_in_a_bounded_number),
+    TEST(test_last_of_too_many_acks_with_blocks_may_replace_the_one_before),
     TEST(test_what_is_dropped_leads_to_nothing),
     TEST(test_nothing_is_taken_as_one_with_what_may_be_refused),
     TEST(test_bare_ack_of_an_idle_connection_is_a_repetition_in_every_burst),

@@ -9,7 +9,7 @@ from harness import WITH_TIMESTAMPS, established, syn_received
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncache import Stack, address
+from syncache import Ring, Stack, address
 from syncache.segment import Segment
 from syncache.tcp import icmp
 
@@ -79,6 +79,24 @@ def test_echo_request_is_answered_with_its_data(family):
     else:
         assert want[8:] == pong[8:]
         assert 64 == pong[7]
+
+
+def test_flood_of_echo_requests_is_answered_in_part_and_hides_no_error(family):
+    """Four of a burst; another burst is answered again."""
+    hand = established(family)
+    ping = packet(hand.src, hand.dst, bytes(8), v4=(8, 0), v6=(128, 0))
+    hand.connection.write(bytes(10))
+    (first,) = hand.stack.packets_to_send(hand.now)
+    lost = error(hand, first, v4=(3, 3), v6=(1, 4))
+    rx, tx = Ring(64), Ring(64)
+    for _ in range(2):
+        rx.clear()
+        for _ in range(63):
+            rx.push(ping)
+        rx.push(lost)
+        assert 64 == hand.stack.burst(rx, tx, hand.now)
+        assert 4 == len(hand.stack.packets_to_send(hand.now))
+    assert "port unreachable" == hand.connection.info.soft_error
 
 
 def test_echo_request_that_is_broken_or_not_ours_is_not_answered(family):

@@ -60,7 +60,8 @@ def extension() -> Path:
             made_by["ffibuilder"].emit_c_code(str(source))
             include = [f"-I{sysconfig.get_paths()['include']}", f"-I{ROOT / 'csrc'}"]
             include += [f"-DPy_LIMITED_API={made_by['LIMITED_API']}"]
-            words = [sanitized.compiler(), *sanitized.FLAGS, "-w", "-shared", *include]
+            words = [sanitized.compiler(), *sanitized.FLAGS, "-O0", "-w", "-shared"]
+            words += include
             failed = sanitized.make(made, *words, source, sanitized.archive(), "-o")
             if failed is not None:
                 raise SystemExit(failed.stdout)

@@ -154,7 +154,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Shield until SIGINT or SIGTERM; 1 if the interface went away."""
+    """Shield until SIGINT or SIGTERM.
+
+    Raises:
+        Failure: it cannot be, or the interface went away and is not waited for.
+    """
     places = services(options)
     if options.metrics:
         endpoint(options.metrics, "--metrics")
@@ -194,14 +198,12 @@ def run(options: argparse.Namespace) -> int:
                 f"{fresh[MODE]} on {options.interface} ({shield.xdp_mode}): {where}\n"
             )
             asyncio.run(watch(options, shield, source, service, output))
-            gone.append(shield.is_gone)
-            if shield.is_gone and options.wait:
+            if shield.is_gone:
                 raise LinkError(f"{options.interface} is gone", errno.ENODEV)
 
         awaited = [options.interface] if options.wait else []
-        gone: list[bool] = []
         keep_open(once, awaited, signals, output.write)
-    return int(gone != [] and gone[-1])
+    return 0
 
 
 def attach(

@@ -294,8 +294,9 @@ def test_interface_that_is_removed_ends_the_command(shielded):
     """One line, and exit status 1."""
     shielded.start()
     shielded.wire.server.run("ip", "link", "del", "s0")
-    shielded.until("s0 is gone")
-    assert 1 == shielded.shield.wait(PATIENCE)
+    out, error = shielded.shield.communicate(timeout=PATIENCE)
+    assert (1, "s0 is gone\n") == (shielded.shield.returncode, out)
+    assert error == "syncache shield: s0 is gone\n"
 
 
 def test_interface_has_one_shield(shielded):

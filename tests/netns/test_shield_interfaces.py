@@ -106,7 +106,9 @@ def test_interface_that_is_deleted_is_waited_for(shielded):
     shielded.until("always on s0 (")
     wait_until(shielded.answers)
     assert ("198.18.0.2", 80) in shielded.services()
-    shielded.stop()
+    server.run("ip", "link", "del", "s0")
+    shielded.until("s0 is gone; waiting for s0")
+    shielded.stop()  # which is an orderly end
 
 
 BRIDGE = """

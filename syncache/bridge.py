@@ -53,7 +53,7 @@ class Forwarder(Protocol):
         """Append packets."""
 
     def send(self, tx: Ring) -> int:
-        """Send packets of ours."""
+        """Send generated packets."""
 
     def forward(self, rx: Ring) -> int:
         """Send the packets of another link's ring that may pass."""

@@ -267,7 +267,7 @@ async def start_control(
     for the longest time is ended.
 
     Raises:
-        FileExistsError: a living process answers there, or it is no socket.
+        FileExistsError: a living process answers there, or it is not a socket.
         OSError: the path cannot be made.
     """
     import asyncio  # a client does without

@@ -289,7 +289,7 @@ class Syncache(Bursting):
         """Register an active open; False if the table of connections is full.
 
         Raises:
-            ValueError: a port or the handle is out of range, or an address is none.
+            ValueError: a port or the handle is out of range, or an address is invalid.
         """
         within("handle", handle, 0, UINT64_MAX)
         raw = FourTuple(*four_tuple).to_c()

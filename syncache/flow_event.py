@@ -72,7 +72,7 @@ class Reason(NamedNumber):
 
 
 class End(NamedNumber):
-    """enum flow_end: why a session is no more."""
+    """enum flow_end: why a session ended."""
 
     # enum flow_end, by docs/generate.py: begin
     TIMEOUT = 0  # idle, or finwait after its end

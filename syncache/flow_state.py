@@ -28,7 +28,7 @@ def _digest(data: bytes = b"") -> hashlib._Hash:
 
 
 class StateError(ValueError):
-    """These are no such bytes; the message says why in one line."""
+    """These are not such bytes; the message says why in one line."""
 
 
 def pack(splices: bytes) -> bytes:
@@ -58,7 +58,9 @@ def unpack(data: bytes) -> bytes:
     head, rest = data[: len(_HEAD)], data[len(_HEAD) :]
     digest, splices = rest[:_DIGEST_BYTES], rest[_DIGEST_BYTES:]
     if head != _HEAD:
-        raise StateError("it is no state of this version of syncache on this machine")
+        raise StateError(
+            "it is not a state of this version of syncache on this machine"
+        )
     if digest != _digest(splices).digest() or len(splices) % SPLICE_BYTES:
         raise StateError("its bytes are not whole, or were changed")
     return splices

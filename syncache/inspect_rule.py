@@ -57,7 +57,9 @@ class Rule:
             raise ValueError(f"a timeout is 1 to {SECONDS_MAX} s, not {timeout}")
         if self.protocol in PROTOCOLS:
             if self.transport or self.port:
-                raise ValueError(f"{self.protocol} is no application: it has no port")
+                raise ValueError(
+                    f"{self.protocol} is not an application protocol: it has no port"
+                )
             return
         if not self.transport and not self.port:
             if self.protocol not in APPLICATIONS:

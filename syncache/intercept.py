@@ -211,7 +211,7 @@ class Intercept(Flow):
         too long without us, it is dropped.
 
         Raises:
-            StateError: these are no such bytes; nothing has changed.
+            StateError: these are not such bytes; nothing has changed.
         """
         splices = flow_state.unpack(data)
         with self._core as core:

@@ -213,4 +213,4 @@ def _port(words: list[str], protocol: int) -> int:
         return PORT_NAMES[protocol][name]
     if word.isascii() and word.isdecimal() and int(word) <= PORT_MAX:
         return int(word)
-    raise ValueError(f"{word!r} is no port: 0 to {PORT_MAX}, or a name such as www")
+    raise ValueError(f"{word!r} is not a port: 0 to {PORT_MAX}, or a name such as www")

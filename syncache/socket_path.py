@@ -32,7 +32,7 @@ class SocketPath:
         path: Of the socket.
 
     Raises:
-        FileExistsError: a living process answers there, or it is no socket.
+        FileExistsError: a living process answers there, or it is not a socket.
         OSError: the path cannot be made.
     """
 

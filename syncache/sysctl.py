@@ -154,7 +154,7 @@ class Sysctl(MutableMapping[str, "int | str"]):
     ) -> None:
         """Apply a sysctl.conf, all or nothing.
 
-        A name that belongs to another program is no mistake: one UnknownTunable
+        A name that belongs to another program is not a mistake: one UnknownTunable
         warning with file and line, and the file goes on.  An unknown name below
         `net.inet.tcp.syncache.` and our other trees is a mistake, unless
         `net.inet.tcp.syncache.x.strict` is 0.

@@ -23,7 +23,7 @@ answer_ring(const struct flow *flow, const struct session *session, uint32_t to)
 }
 
 /*
- * The IP header of a packet of ours.  What goes to the server goes in the
+ * The IP header of a generated packet.  What goes to the server goes in the
  * client's name, and with what the client wrote there; the server's own is not
  * known, but for the hop limit that a client with TTL security asks for.
  */

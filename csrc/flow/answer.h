@@ -9,7 +9,7 @@
 #include "box.h"
 
 /*
- * Sends a packet of ours to one end of a session, with its link header, if there is a ring and room.
+ * Sends a generated packet to one end of a session, with its link header, if there is a ring and room.
  *
  *   in       to      FLOW_CLIENT or FLOW_SERVER: the end of the session
  *   in       reply   all but the tuple, which is the session's

@@ -3,7 +3,7 @@
  * that no count can differ from what it counts.  Time, chance, timers, and the
  * judging of thresholds.
  *
- * Not here: packets of ours and events (answer.c); when to do any of it
+ * Not here: generated packets and events (answer.c); when to do any of it
  * (intercept.c, inspect_packet.c).
  */
 #include "box.h"

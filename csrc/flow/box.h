@@ -7,7 +7,7 @@
  *   intercept*.c    policy of Intercept                  watch.c         its connections that only pass
  *   inspect*.c      policy of Inspection
  *   proxy*.c        half-handshakes of ours              knit.c          the two spliced
- *   box.c           sessions, time, chance, judging      answer.c        packets of ours
+ *   box.c           sessions, time, chance, judging      answer.c        generated packets
  *   inspect_rule.c  Inspection's rules, audit trail      report.c        events
  *   session.c order.c due.c host.c threshold.c journal.c sources.c rules.c profile.c header.c early.c ahead.c
  *   strays.c silent.c unanswered.c redeemed.c track.c view.c splice.c: leaves

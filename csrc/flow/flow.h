@@ -22,7 +22,7 @@ extern "C" {
 /* cffi: begin.  Everything between the two marks is the C API exactly as Python sees it. */
 
 #define FLOW_TX_ROOM 4                /* free slots per tx ring that flow_burst() and flow_poll() need to go on */
-#define FLOW_PACKET_MAX 256           /* bytes of a packet of ours with its link header: tx slots have at least these;
+#define FLOW_PACKET_MAX 256           /* bytes of a generated packet with its link header: tx slots have at least these;
                                          a client's early data needs an MTU's, and is lost where they are fewer */
 #define FLOW_LINK_MAX 64              /* longest link header; longer ones are not kept */
 #define FLOW_SILENT_FEW 64            /* silent sessions: a prefix with fewer is no attack; evicted last */
@@ -234,7 +234,7 @@ struct flow_stats {
     uint64_t headers_full;        /* link headers not kept */
     uint64_t resets_withheld;     /* RSTs not sent, too many being due to one connection in this second */
     uint64_t journal_lost;        /* events that found the journal full */
-    uint64_t tx_lost;             /* packets of ours that found no room */
+    uint64_t tx_lost;             /* generated packets that found no room */
     uint64_t verdicts[FLOW_VERDICT_COUNT];
 };
 

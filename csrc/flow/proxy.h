@@ -6,7 +6,7 @@
  *   proxy_cookie.c  cookies sent and redeemed
  *   proxy_half.c    a half: its beginning, its retransmissions, the server's side
  *   knit.c          the splice, and packets through it
- *   proxy_send.c    packets of ours
+ *   proxy_send.c    generated packets
  *   proxy_grant.c   the contents of a generated SYN-ACK
  *
  * Notation as everywhere: C client, S server; c and s their ISNs, p the one that we tell C; d = p - s.  The SYN to S

@@ -103,7 +103,7 @@ ring_of(PyObject *object)
     if (PyObject_TypeCheck(object, place_type))
         ring = ((struct place *)object)->ring;
     if (ring == 0)
-        PyErr_Format(PyExc_TypeError, "%R is no Ring", Py_TYPE(object));
+        PyErr_Format(PyExc_TypeError, "%R is not a Ring", Py_TYPE(object));
     return (struct syncache_ring *)(uintptr_t)ring;
 }
 

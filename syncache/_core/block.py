@@ -50,7 +50,7 @@ def milliseconds(now: float) -> int:
 
     Raises:
         ValueError: it is not finite.
-        TypeError: it is no number.
+        TypeError: it is not a number.
     """
     try:
         ms = int(now * 1000 + 0.5)

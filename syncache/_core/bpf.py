@@ -236,7 +236,7 @@ def btf_ask(
         The answers in order; None: the kernel has no such function or member.
 
     Raises:
-        OSError: It is no such description.
+        OSError: It is not such a description.
     """
     texts = [
         [
@@ -251,7 +251,7 @@ def btf_ask(
 
 
 def checked(result: int) -> int:
-    """Return a result that is no error.
+    """Return a result that is not an error.
 
     Raises:
         OSError: The kernel refused.

@@ -78,7 +78,7 @@ class AccessList:
         A rule with an IPv6 address, or for `ipv6`, is one of IPv6; others are of IPv4.
 
         Raises:
-            ValueError: a line is no rule, with its number.
+            ValueError: a line is not a rule; its number is in the message.
         """
         rules = []
         for number, line in enumerate(
@@ -236,7 +236,7 @@ def _ports(port: Port, protocol: int) -> Ports:
             words = ["eq", *words]
     ports = take_ports(words, protocol)
     if words or len(ports) != 1:
-        raise ValueError(f"{port!r} is no port")
+        raise ValueError(f"{port!r} is not a port")
     return ports[0]
 
 

@@ -92,7 +92,7 @@ class Group:
             self._member(name, words)
 
     def _member(self, name: str, words: list[str]) -> None:
-        """Take a member that is no group."""
+        """Take a member that is not a group."""
         if name == "port-object" or self.kind == PORTS:
             left = list(words)
             self.own_ports += take_ports(left, TCP)

@@ -81,7 +81,7 @@ class Service(NamedTuple):
     destination: Ports = ANY_PORT
 
 
-class LeftOut(Exception):  # noqa: N818  it is no error of the caller's
+class LeftOut(Exception):  # noqa: N818  nobody erred
     """The rule cannot be expressed here; the text says why."""
 
 

@@ -119,7 +119,7 @@ def packed_address(text: str) -> tuple[int, bytes]:
     try:
         return addresses.pack(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no address") from None
+        raise ValueError(f"{text!r} is not an address") from None
 
 
 def masked(text: str, mask: str) -> tuple[bytes, bytes]:
@@ -137,7 +137,7 @@ def prefix(text: str, *, strict: bool = True) -> tuple[int, bytes, bytes]:
     try:
         network = ipaddress.ip_network(text, strict=strict)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no prefix: {error}") from None
+        raise ValueError(f"{text!r} is not a prefix: {error}") from None
     packed = network.network_address.packed.ljust(16, b"\0")
     width = BITS[network.version]
     return (

@@ -231,7 +231,7 @@ class Transport(asyncio.Transport):
         self._host.wake()
 
     def connection_closed(self, error: str | None) -> None:
-        """Take note that the connection is no more.
+        """Take note that the connection has ended.
 
         After an orderly end, data may wait for a protocol that paused reading.
         """

@@ -185,7 +185,7 @@ def frames(line: str) -> list[str]:
 def several(line: str) -> list[Wrapped]:
     """Return the texts of a line of JSON that holds many records, in lists.
 
-    Empty if it is no such line, or one record alone (`unwrap`).
+    Empty if it is not such a line, or is one record alone (`unwrap`).
     """
     line = line.strip(" \t\r\n\0,\ufeff")
     if not _LIST.search(line) and line[:1] != "[":
@@ -325,7 +325,7 @@ def _text(record: dict[str, Any], depth: int) -> str | None:
 
 
 def _bytes(value: list[Any]) -> str | None:
-    """Return a text that journald writes as numbers, since it is no plain ASCII."""
+    """Return a text that journald writes as numbers, since it is not plain ASCII."""
     try:
         return bytes(value).decode(errors="replace")
     except (TypeError, ValueError, OverflowError):

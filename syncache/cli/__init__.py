@@ -62,7 +62,7 @@ SCARCE = {
 }
 
 
-class Failure(Exception):  # noqa: N818  it is no error of ours
+class Failure(Exception):  # noqa: N818  the operator erred
     """The change that the operator has to make, in one line."""
 
 

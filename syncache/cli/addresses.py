@@ -54,7 +54,7 @@ def check_local(words: Sequence[str]) -> None:
         if "/" in word or is_local(ipaddress.ip_address(word)):
             continue
         raise Failure(
-            f"{word} is no address of this machine, so nobody would find it: "
+            f"{word} is not an address of this machine, so nobody would find it: "
             f"give it with its length ({word}/24, or as long as its network is), or "
             "with `ip addr add`"
         )

@@ -248,7 +248,7 @@ def seconds_of(text: str) -> float:
     """Read a time with its unit."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
     if not found or not float(found[1]):
-        raise Failure(f"{text!r} is no time; it is 90s, 10m, 1h or 1d")
+        raise Failure(f"{text!r} is not a time: write 90s, 10m, 1h or 1d")
     return float(found[1]) * UNITS[found[2] or "s"]
 
 

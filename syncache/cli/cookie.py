@@ -22,7 +22,7 @@ from ..control import Client, ControlError
 from ..cookies import KEY_BYTES, LAYOUTS, WSCALE_MAX
 from ..keyring import WALL_MAX
 from ..textfile import read_text
-from . import Failure
+from . import Failure, keyopts
 from .keys import read_keyring, wall_clock
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def parser() -> argparse.ArgumentParser:
         help="explain, instead of --keys: a shield that runs, by its --control",
     )
     p.add_argument("--keyring", metavar="FILE", type=Path, help="instead of --keys")
-    p.add_argument(
-        "--passphrase", metavar="FILE", type=Path, help="what unseals the keyring"
-    )
+    keyopts.add_passphrase(p)
     p.add_argument(
         "--at",
         metavar="SECONDS",

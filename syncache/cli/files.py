@@ -155,7 +155,7 @@ class StateFile:
     def set_aside(self, why: str) -> None:
         """Rename a file that cannot be used, and warn.
 
-        A folder, a device or a pipe is no file of ours: it stays, and nothing is kept.
+        A folder, a device or a pipe is left alone, and nothing is kept.
         """
         aside = Path(f"{self.path}.bad")
         try:

@@ -248,7 +248,7 @@ def chosen(word: str, lists: dict[str, AccessList]) -> AccessList:
     except FileNotFoundError:
         known = ", ".join(lists) or "none"
         raise Failure(
-            f"{word} is no file, and no access list: there are: {known}"
+            f"{word} is neither a file nor one of the access lists: {known}"
         ) from None
     firsts = [line.split()[0] for line in lines if line.split()]
     if any(first in {"permit", "deny"} for first in firsts[:1]):

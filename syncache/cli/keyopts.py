@@ -29,6 +29,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="be a member of a group of machines (syncache fleet); without CONF by the "
         "environment",
     )
+    add_passphrase(parser)
+
+
+def add_passphrase(parser: argparse.ArgumentParser) -> None:
+    """Add the file with the passphrase of a keyring."""
     parser.add_argument(
         "--passphrase", metavar="FILE", type=Path, help="what unseals the keyring"
     )

@@ -351,7 +351,7 @@ class Exporter(ThreadingHTTPServer):
         try:
             super().__init__(where, Scrape)
         except (OSError, UnicodeError, TypeError) as error:
-            why = "it is no name of a host"
+            why = "it is not the name of a host"
             if isinstance(error, OSError):
                 why = error.strerror or str(error)
             raise Failure(
@@ -415,7 +415,7 @@ class Scrape(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: a scrape is no event."""
+        """Log nothing: a scrape is not an event."""
 
     def _answer(self, status: int, text: str, kind: str = "text/plain") -> None:
         body = text.encode()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 import time
 from typing import Any
@@ -22,6 +21,7 @@ from ..control import ControlError
 from ..lookout import RATES, rates_of
 from ..stats import COUNTERS
 from . import Failure
+from . import options as opts
 from .processes import Processes
 
 HEADING_EVERY = 20  # lines
@@ -48,12 +48,7 @@ def parser() -> argparse.ArgumentParser:
         default=ROWS,
         help="rows of -a, the oldest first [%(default)s]",
     )
-    p.add_argument(
-        "--socket",
-        metavar="PATH",
-        default=os.environ.get("SYNCACHE_SOCKET"),
-        help="of the process, as given to its --control [$SYNCACHE_SOCKET]",
-    )
+    opts.add_socket(p)
     p.add_argument(
         "--profile",
         choices=("syncache", "freebsd", "intime"),

@@ -69,17 +69,32 @@ def add_service(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check options, files and interfaces, and start nothing",
     )
-    p.add_argument(
-        "--wait",
-        action="store_true",
-        help="wait for an interface that does not exist, or is deleted",
-    )
+    add_wait(p)
     p.add_argument(
         "--user",
         metavar="NAME",
         help="run as this user, a name or number, once everything is open",
     )
     p.add_argument("--group", metavar="NAME", help="and as this group [the user's]")
+
+
+def add_wait(p: argparse.ArgumentParser) -> None:
+    """Add whether a command waits for its interfaces."""
+    p.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for an interface that does not exist, or is deleted",
+    )
+
+
+def add_socket(p: argparse.ArgumentParser) -> None:
+    """Add the socket of the one process that a command asks."""
+    p.add_argument(
+        "--socket",
+        metavar="PATH",
+        default=os.environ.get("SYNCACHE_SOCKET"),
+        help="of the process, as given to its --control [$SYNCACHE_SOCKET]",
+    )
 
 
 def add_in_line(p: argparse.ArgumentParser) -> None:
@@ -118,17 +133,17 @@ def ring_of(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def add_control(p: argparse.ArgumentParser) -> None:
-    """Add the socket by which a command is seen and steered."""
-    p.add_argument(
-        "--control",
-        metavar="PATH",
-        help="socket for `syncache sysctl`, `netstat` and `show`",
-    )
+def add_control(
+    p: argparse.ArgumentParser,
+    asked_by: str = "`syncache sysctl`, `netstat` and `show`",
+    metrics_of: str = ", from a process of its own",
+) -> None:
+    """Add the socket by which a command is seen and steered, and its metrics."""
+    p.add_argument("--control", metavar="PATH", help=f"socket for {asked_by}")
     p.add_argument(
         "--metrics",
         metavar="ADDR:PORT",
-        help="counters for Prometheus, by HTTP, from a process of its own",
+        help=f"counters for Prometheus, by HTTP{metrics_of}",
     )
 
 

@@ -72,7 +72,7 @@ def spoken(name: str) -> str:
 
 
 def kind_of(packet: bytes) -> str:
-    """Name a packet of ours by its protocol and flags: `SYN-ACK`, `RST`, `ICMP`."""
+    """Name a generated packet by its protocol and flags: `SYN-ACK`, `RST`, `ICMP`."""
     is_v4 = packet[:1] and packet[0] >> 4 == 4
     protocol, upper = (9, (packet[0] & 15) * 4) if is_v4 else (6, IPV6_HEADER)
     if len(packet) <= upper + TCP_FLAGS:

@@ -200,7 +200,7 @@ class Replay:
                 "connections apart by their numbers count each"
             )
         if self.odd:
-            notes.append(f"{self.odd} SYNs with FIN or RST are no requests")
+            notes.append(f"{self.odd} SYNs with FIN or RST are not requests")
         if self.unmeasured > 1:
             notes.append(
                 f"{self.unmeasured:.0f} s of gaps longer than a day were not measured"

@@ -137,17 +137,10 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="below /sys/fs/bpf: the programs outlive this process there",
     )
-    p.add_argument(
-        "--wait",
-        action="store_true",
-        help="wait for an interface that does not exist, or is deleted",
-    )
+    opts.add_wait(p)
     opts.add_tunables(p, ios=False)
     keyopts.add_options(p)
-    p.add_argument("--control", metavar="PATH", help="socket for `syncache sysctl`")
-    p.add_argument(
-        "--metrics", metavar="ADDR:PORT", help="counters for Prometheus, by HTTP"
-    )
+    opts.add_control(p, "`syncache sysctl` and `netstat`", metrics_of="")
     opts.add_log(p)
     p.set_defaults(user=None, group=None)
     return p

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from .. import ios
@@ -24,6 +23,7 @@ from ..intercept import Statistics as Intercepted
 from ..ios import inspect as ios_inspect
 from ..ios.config import read
 from . import Failure
+from . import options as opts
 from .processes import only
 
 if TYPE_CHECKING:
@@ -56,12 +56,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="WORD",
         help=" | ".join(" ".join(words) for words in SHOWN),
     )
-    p.add_argument(
-        "--socket",
-        metavar="PATH",
-        default=os.environ.get("SYNCACHE_SOCKET"),
-        help="of the process, as given to its --control [$SYNCACHE_SOCKET]",
-    )
+    opts.add_socket(p)
     p.add_argument("--json", action="store_true", help="one JSON object")
     return p
 

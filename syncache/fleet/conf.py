@@ -151,7 +151,7 @@ def _check_files(key: Path, keyring: Path) -> None:
     """Make sure that no file of a member would take the place of another.
 
     Raises:
-        FleetError: it would, or one of them is no name of a file.
+        FleetError: it would, or one of them cannot be the name of a file.
     """
     for name, path in (("key", key), ("keyring", keyring)):
         if "\0" in str(path) or not path.name:

@@ -92,7 +92,7 @@ def version_of(kind: str, message: bytes) -> int:
     """Return the version that a message, or its beginning, claims to have.
 
     Raises:
-        SealError: it is no message of this kind.
+        SealError: it is not a message of this kind.
     """
     line, newline, _ = message[:HEADER_BYTES_MAX].partition(b"\n")
     words = line.decode("ascii", errors="replace").split(" ")

@@ -409,7 +409,7 @@ class InterfaceBlock:
         return name == "access-group"
 
     def claims(self, indented: bool) -> bool:  # noqa: ARG002
-        """Tell that other lines of an interface are no errors."""
+        """Tell that other lines of an interface are not errors."""
         return False
 
     def line(self, words: list[str], no: bool) -> None:

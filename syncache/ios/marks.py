@@ -1,4 +1,4 @@
-"""What stands in front of the lines of a configuration and is no part of it.
+"""What stands in front of the lines of a configuration and is not part of it.
 
     a margin, as of a page                  > or | of a quotation, in a forum or a mail
     the pager of a terminal                 numbers of lines: grep, cat, an editor

@@ -52,7 +52,9 @@ def refuse_others(lines: Iterable[str], place: str) -> None:
     """
     for number, line in zip(range(1, LOOKED_AT + 1), lines, strict=False):
         if "\0" in line or "\ufffd" in line:
-            raise ValueError(f"{place}{number}: this is no text, so no configuration")
+            raise ValueError(
+                f"{place}{number}: this is not text, so not a configuration"
+            )
         for name, pattern in _PATTERNS.items():
             if pattern.match(line):
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""Files that are no captures of ours: their formats, and the programs that help.
+"""Capture files of other formats: their formats, and the programs that help.
 
 By their first bytes, as `compressed` does it; a kind that has none is not named.
 """

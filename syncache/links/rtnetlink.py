@@ -102,7 +102,7 @@ def ethernet(name: str) -> InterfaceInfo:
     """
     info = interface(name)
     if len(info.mac) != ETHERNET_BYTES:
-        raise LinkError(f"{name} is no Ethernet device")
+        raise LinkError(f"{name} is not an Ethernet device")
     return info
 
 

@@ -175,7 +175,7 @@ class Shield:
         """Answer for a port of an address; None: of each address that we have.
 
         Raises:
-            ValueError: it is no port, or no address.
+            ValueError: the port or the address is invalid.
             LinkError: there is no room for more services.
         """
         self.protect_each([(address, port)])

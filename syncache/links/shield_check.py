@@ -103,7 +103,7 @@ def _interface(info: InterfaceInfo, xdp: XdpChoice) -> Iterator[Finding]:
     waits = info.kind == "veth" and not peer_has_xdp(info)
     in_tc = xdp == "tc" or (xdp == "auto" and bool(waits or tagged))
     if not is_ethernet(info):
-        yield Finding("fail", f"{name} is no Ethernet device")
+        yield Finding("fail", f"{name} is not an Ethernet device")
     if not info.is_up:
         yield Finding("note", f"{name} is down: ip link set {name} up")
     if (taken := holder(info)) and in_tc:
@@ -187,7 +187,9 @@ def _services(
     for address, port in services:
         where = f"{address} port {port}"
         if address not in local:
-            yield Finding("note", f"{where}: the address is none of this machine")
+            yield Finding(
+                "note", f"{where}: the address does not belong to this machine"
+            )
         key = write_service(address, port)
         ServiceMaps(maps).put(key)
         # As by XDP; but only to tc can a packet be given as if it came by an interface.

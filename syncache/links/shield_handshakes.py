@@ -7,6 +7,7 @@ The programs remember each with its time; the kernel lists its sockets in
 from __future__ import annotations
 
 import struct
+from socket import htons
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._core import bpf as _core_bpf
@@ -45,16 +46,15 @@ def read_handshake(raw: bytes) -> Handshake:
     """Read a key of the programs' memory."""
     *words, ports, _, _ = core.REDEEMED.unpack(raw)
     peer_port, our_port = struct.unpack("!HH", struct.pack("=I", ports))
-    port = our_port.to_bytes(2, "big")
     if any(words[V4_WORDS:]):
         peer, ours = (
             "".join(f"{word:08X}" for word in words[at : at + 4]) for at in (0, 4)
         )
-        service = SERVICE6.pack(struct.pack("=4I", *words[4:]), port)
+        service = SERVICE6.pack(*words[4:], htons(our_port))
         forms = [(ours, peer)]
     else:
         peer, ours = (f"{word:08X}" for word in words[:V4_WORDS])
-        service = SERVICE4.pack(struct.pack("=I", words[1]), port)
+        service = SERVICE4.pack(words[1], htons(our_port))
         forms = [(ours, peer), (MAPPED + ours, MAPPED + peer)]
     paths = ((f"{a}:{our_port:04X}", f"{b}:{peer_port:04X}") for a, b in forms)
     return Handshake(service, tuple(paths))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from socket import htons
 from typing import TYPE_CHECKING
 
 from .._core import bpf as _core_bpf
@@ -17,7 +18,7 @@ from .._core import shield as core
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SERVICE4, SERVICE6 = struct.Struct("=4s2s2x"), struct.Struct("=16s2s2x")
+SERVICE4, SERVICE6 = core.SERVICE4, core.SERVICE6
 NOBODY = bytes(core.PLACE.size)
 WORD = 2**32
 BROADCAST = ipaddress.IPv4Address(WORD - 1)
@@ -27,14 +28,16 @@ def own_address(text: str) -> str:
     """Return the address that a service may have, as the maps write it.
 
     Raises:
-        ValueError: it is no address, or none by which others reach one machine.
+        ValueError: it is not an address, or not one by which others reach one machine.
     """
     address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address):
         # A listener of IPv4 is meant; a scope is no part of what lies in a packet.
         address = address.ipv4_mapped or ipaddress.IPv6Address(address.packed)
     if address.is_unspecified:
-        raise ValueError(f"{text} is no address of its own: name none, and all are")
+        raise ValueError(
+            f"{text} is not the address of one machine: leave it out to protect all"
+        )
     if address.is_loopback or address.is_multicast or address == BROADCAST:
         raise ValueError(f"{text}: from other machines nobody connects to it")
     return str(address)
@@ -52,22 +55,24 @@ def own_port(port: int) -> int:
 
 
 def write_service(address: str, port: int) -> bytes:
-    """Return a service as its map has it."""
+    """Return a service as its map has it, all as it lies in a packet."""
     packed = ipaddress.ip_address(address).packed
     form = SERVICE4 if len(packed) == 4 else SERVICE6
-    return form.pack(packed, port.to_bytes(2, "big"))
+    words = struct.unpack(f"={len(packed) // 4}I", packed)
+    return form.pack(*words, htons(port))
 
 
 def read_service(key: bytes) -> tuple[str, int]:
     """Return address and port of a service."""
     form = SERVICE4 if len(key) == SERVICE4.size else SERVICE6
-    packed, port = form.unpack(key)
-    return str(ipaddress.ip_address(packed)), int.from_bytes(port, "big")
+    *words, port = form.unpack(key)
+    packed = struct.pack(f"={len(words)}I", *words)
+    return str(ipaddress.ip_address(packed)), htons(port)
 
 
 def place_of(key: bytes) -> int:
     """Return the place of a service of IPv4."""
-    address, port = struct.unpack("=IH2x", key)
+    address, port = SERVICE4.unpack(key)
     word = (address ^ port) * core.PLACE_FACTOR % WORD
     return int(word >> core.PLACE_SHIFT)
 

@@ -201,7 +201,7 @@ def _found(target: str) -> tuple[int, object]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except UnicodeError:  # longer than 63 characters, or none of them
-        raise OSError(errno.EINVAL, "it is no name of a host") from None
+        raise OSError(errno.EINVAL, "it is not the name of a host") from None
     family, _, _, _, place = found[0]
     return family, place
 
@@ -228,7 +228,7 @@ def _host_and_port(target: str) -> tuple[str, int]:
         host, port = target, str(PORT)  # a bare name, IPv4 or IPv6 address
     is_number = port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS
     if not is_number or not 0 < int(port) < 2**16:
-        raise OSError(errno.EINVAL, f"{port!r} is no port")
+        raise OSError(errno.EINVAL, f"{port!r} is not a port")
     if not host.strip("[]"):
         raise OSError(errno.EINVAL, "it names no host")
     return host.strip("[]"), int(port)

@@ -260,7 +260,7 @@ def _attach(fd: int, name: str, *, vnet_hdr: bool) -> str:
             errno.EPERM: "run as root (CAP_NET_ADMIN), or have root make it yours: "
             f"ip tuntap add dev {name} mode tun user $USER",
             errno.EBUSY: "another process has it open: stop that, or take another name",
-            errno.EINVAL: "the name belongs to an interface that is no TUN device, "
+            errno.EINVAL: "the name belongs to an interface that is not a TUN device, "
             "or is not a name: take another",
         }.get(error.errno or 0, "take another name")
         message = f"cannot open interface {name!r}: {error.strerror}: {advice}"

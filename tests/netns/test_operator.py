@@ -107,7 +107,7 @@ def test_state_on_a_full_disk_is_a_warning(us, full):
     words = ["intercept", *LINKS, "--state", state, "--state-interval", "0.05"]
     process = us.start(*COMMAND, *words)
     first = process.stdout.readline()
-    assert f"{state} cannot be used (it is no state of this version" in first
+    assert f"{state} cannot be used (it is not a state of this version" in first
     assert "mode between o0 and i0" in process.stdout.readline()
     warning = process.stdout.readline()
     assert f"cannot write {state}: No space left on device; going on" in warning
@@ -270,7 +270,7 @@ def test_address_that_nobody_has_is_refused(us):
     with start(us, *SERVE, "198.18.0.9") as process:
         error = process.communicate(timeout=PATIENCE)[1]
     assert 1 == process.returncode
-    assert "198.18.0.9 is no address of this machine" in error
+    assert "198.18.0.9 is not an address of this machine" in error
 
 
 @pytest.mark.parametrize("way", ["--packet", "--xdp"])

@@ -12,7 +12,11 @@ from tidy import ROOT
 WORD = re.compile(r"[A-Za-z']+")
 WHAT = re.compile(r"\bwhat\b", re.IGNORECASE)
 WHAT_MAX = 5  # in 1,000 words
-BANNED = re.compile(r"\b(?:in earnest|comes right|by lot|of before|is let go)\b")
+BANNED = re.compile(
+    r"\b(?:in earnest|comes right|by lot|of before|is let go|packets? of ours"
+    r"|an address is none|(?:is|are) no (?:address|error|file|message|mistake|number"
+    r"|packet|port|rule)s?)\b"
+)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -53,8 +57,9 @@ def test_what_is_seldom_a_noun(text):
 
 
 def test_banned_phrases_are_not_used():
-    """Their replacements are previous, at random, in production, evicted."""
-    sources = "".join(p.read_text() for p in sorted(ROOT.glob("csrc/**/*.c")))
+    """They are previous, at random, in production, evicted, generated, "is not a"."""
+    paths = [*ROOT.glob("csrc/**/*.c"), *ROOT.glob("syncache/**/*.py")]
+    sources = "".join(p.read_text() for p in sorted(paths))
     for text in (docstrings(), pages(), headers(), sources):
         assert [] == BANNED.findall(text)
 
@@ -63,4 +68,5 @@ def test_measures_find_what_they_count():
     """The patterns are themselves right."""
     assert 2 == len(WHAT.findall("What is due is what comes; whatever."))
     assert BANNED.search("the key of before")
+    assert BANNED.search("'x' is no port")
     assert not BANNED.search("before")

@@ -38,7 +38,7 @@ def test_bad_address_is_one_line(capsys, word):
 @pytest.mark.parametrize("word", ["192.0.2.77", "2001:db8::77"])
 def test_address_that_nobody_has_is_refused_unless_it_is_given(word):
     """Nobody would find it."""
-    with pytest.raises(Failure, match=f"{word} is no address of this machine"):
+    with pytest.raises(Failure, match=f"{word} is not an address of this machine"):
         check_local([word])
     check_local([f"{word}/24"])
 

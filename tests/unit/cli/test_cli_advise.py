@@ -237,8 +237,8 @@ def test_a_picture_is_drawn(small, tmp_path, capsys):
     [
         (("none/x.pcap",), "cannot read none/x.pcap: No such file"),
         (("no-such-if", "--for", "1s"), "no-such-if"),
-        (("eth9", "--for", "soon"), "'soon' is no time"),
-        (("eth9", "--for", "0s"), "'0s' is no time"),
+        (("eth9", "--for", "soon"), "'soon' is not a time"),
+        (("eth9", "--for", "0s"), "'0s' is not a time"),
         (("eth9", "--with", "a.conf"), "--with needs a capture"),
         (("-", "--with", "a.conf"), "--with reads the capture again"),
         (("/dev/null",), "/dev/null is empty: no capture was written to it"),

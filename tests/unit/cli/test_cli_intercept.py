@@ -92,7 +92,10 @@ def test_without_list_nothing_is_protected():
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--list", "nowhere"], "nowhere is no file, and no access list: there are"),
+        (
+            ["--list", "nowhere"],
+            "nowhere is neither a file nor one of the access lists",
+        ),
         (["--sysctl", "net.inet.tcp.intercept.mode=drop"], "intercept, watch"),
         (["--sysctl", "mode"], "not of the form NAME=VALUE"),
         (["--sysctl", "net.inet.tcp.intercept.list=5"], "no access list 5"),

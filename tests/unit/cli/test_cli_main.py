@@ -103,7 +103,7 @@ def test_second_pair_of_dashes_is_no_argument(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["inspect", "x", "--syslog"], "no syslog at {}: it is no name of a host"),
+        (["inspect", "x", "--syslog"], "no syslog at {}: it is not the name of a host"),
         (["metrics", "--socket", "x", "--listen"], "cannot listen on "),
     ],
 )

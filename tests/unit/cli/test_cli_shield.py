@@ -44,8 +44,11 @@ def test_services_are_each_port_of_each_address():
         (("--port", "80", "--wscale", "15"), "--wscale is 0 to 14, not 15"),
         (("--port", "80", "--wscale", "-1"), "--wscale is 0 to 14, not -1"),
         (("--port", "80", "--address", "here"), "'here' is not an address"),
-        (("--port", "80", "--address", "0.0.0.0"), "--address 0.0.0.0 is no address"),
-        (("--port", "80", "--address", "::"), "--address :: is no address"),
+        (
+            ("--port", "80", "--address", "0.0.0.0"),
+            "--address 0.0.0.0 is not the address",
+        ),
+        (("--port", "80", "--address", "::"), "--address :: is not the address"),
         (("--port", "80", "--address", "127.0.0.1"), "nobody connects to it"),
         (("--port", "80", "--address", "ff02::1"), "nobody connects to it"),
     ],

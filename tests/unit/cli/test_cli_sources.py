@@ -235,8 +235,8 @@ def test_packets_of_two_taps_count_once_by_choice(tmp_path, capsys, dedup, first
         ((7, 7, 7), 2, 1, ""),
         ((7, 8, 8, 8), 2, 1, "1 SYNs had another number"),
         ((7, 8, 9), 2, 1, "2 SYNs had another number"),
-        ((7, 7), 3, 0, "2 SYNs with FIN or RST are no requests"),
-        ((7, 7), 6, 0, "2 SYNs with FIN or RST are no requests"),
+        ((7, 7), 3, 0, "2 SYNs with FIN or RST are not requests"),
+        ((7, 7), 6, 0, "2 SYNs with FIN or RST are not requests"),
     ],
 )
 def test_syns_that_begin_no_session_are_named(

@@ -40,16 +40,16 @@ class Looks:
 def test_what_is_no_ring_is_named_and_leaves_the_engine_free(engine, strange, side):
     """Memory is only read where a ring has some."""
     rx, tx = rings()
-    with pytest.raises(TypeError, match="is no Ring"):
+    with pytest.raises(TypeError, match="is not a Ring"):
         engine.burst(**{"rx": rx, "tx": tx, "now": 1.0, side: strange})
     assert 1 == engine.burst(rx=rx, tx=tx, now=1.0)
 
 
 def test_ring_without_memory_is_not_cleared():
     """Nor is it anywhere else."""
-    with pytest.raises(TypeError, match="is no Ring"):
+    with pytest.raises(TypeError, match="is not a Ring"):
         Unmade().clear()
-    with pytest.raises(TypeError, match="is no Ring"):
+    with pytest.raises(TypeError, match="is not a Ring"):
         Ring.__new__(Ring).clear()
 
 

@@ -315,7 +315,7 @@ def test_argument_of_another_class_is_named(seed):
             syncache.unsent(wrong)
         with pytest.raises(TypeError, match="what was sent is a Segment, not "):
             syncache.icmp_error(wrong, 1.0)
-        with pytest.raises(TypeError, match="is no Ring"):
+        with pytest.raises(TypeError, match="is not a Ring"):
             syncache.burst(Ring(1), wrong, 1.0)
     for wrong in wrongs[:3]:
         with pytest.raises(TypeError, match="tx is a Ring, not "):

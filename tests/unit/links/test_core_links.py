@@ -18,7 +18,7 @@ def packet_link(fd=-1):
 
 
 def test_packet_link_finds_no_frame_in_a_ring_that_is_the_kernels():
-    """An empty ring asks the socket why: it is no socket here."""
+    """An empty ring asks the socket why: it is not a socket here."""
     ring, link = packet_link()
     assert link.receive(Ring()) < 0
     assert link.counts == {

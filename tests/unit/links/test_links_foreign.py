@@ -1,4 +1,4 @@
-"""Files that are no captures of ours are named, with the command that helps."""
+"""Capture files of other formats are named, with the command that helps."""
 
 from __future__ import annotations
 

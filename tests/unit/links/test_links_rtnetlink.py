@@ -89,7 +89,7 @@ def test_device_without_ethernet_is_one_line(monkeypatch):
     """Of a tunnel."""
     tunnel = dataclasses.replace(rtnetlink.interface("lo"), mac=b"", name="tun0")
     monkeypatch.setattr(rtnetlink, "interfaces", lambda: [tunnel])
-    with pytest.raises(LinkError, match="tun0 is no Ethernet device"):
+    with pytest.raises(LinkError, match="tun0 is not an Ethernet device"):
         rtnetlink.ethernet("tun0")
 
 

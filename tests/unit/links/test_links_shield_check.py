@@ -83,7 +83,7 @@ def test_device_without_ethernet_is_one_line(machine, mac):
     """Tunnels; the programs, which know frames, are not asked."""
     machine.interface = info(mac=mac)
     (finding,) = shield_check.check("eth0", [("192.0.2.1", 80)], Sysctl())
-    assert ("fail", "eth0 is no Ethernet device") == finding
+    assert ("fail", "eth0 is not an Ethernet device") == finding
 
 
 @pytest.mark.parametrize(

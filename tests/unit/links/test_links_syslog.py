@@ -122,9 +122,9 @@ def test_a_name_is_made_fit_for_the_header(daemon):
     ("target", "facility", "message"),
     [
         ("/nowhere/log", "local0", "no syslog at /nowhere/log: No such file"),
-        ("127.0.0.1:99999", "local0", "'99999' is no port"),
-        ("127.0.0.1:x", "local0", "'x' is no port"),
-        ("127.0.0.1:" + "1" * 5000, "local0", "is no port"),
+        ("127.0.0.1:99999", "local0", "'99999' is not a port"),
+        ("127.0.0.1:x", "local0", "'x' is not a port"),
+        ("127.0.0.1:" + "1" * 5000, "local0", "is not a port"),
         (":514", "local0", "it names no host"),
         ("127.0.0.1", "local9", "no facility 'local9'; there are kern, user"),
     ],

@@ -155,7 +155,7 @@ def test_device_file_that_cannot_be_opened_says_what_to_do(monkeypatch, number, 
     [
         (errno.EPERM, "ip tuntap add dev tun7"),
         (errno.EBUSY, "another process has it open"),
-        (errno.EINVAL, "is no TUN device"),
+        (errno.EINVAL, "is not a TUN device"),
         (errno.EIO, "take another name"),
     ],
 )

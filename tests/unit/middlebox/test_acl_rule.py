@@ -35,11 +35,11 @@ def test_protocols_are_names_or_numbers():
 
 def test_addresses_that_are_none_are_named():
     """In one line."""
-    with pytest.raises(ValueError, match=r"'300\.1\.1\.1' is no address"):
+    with pytest.raises(ValueError, match=r"'300\.1\.1\.1' is not an address"):
         packed_address("300.1.1.1")
     with pytest.raises(ValueError, match="a wildcard mask is one of IPv4"):
         masked("2001:db8::1", "0.0.0.255")
-    with pytest.raises(ValueError, match="is no prefix"):
+    with pytest.raises(ValueError, match="is not a prefix"):
         prefix("10.0.0.1/8")
     assert prefix("10.0.0.1/8", strict=False) == prefix("10.0.0.0/8")
 

@@ -84,7 +84,9 @@ def test_fault_in_a_list_of_another_feature_leaves_that_list_out():
     """A router's whole configuration is read; the list and its line are named."""
     config = read([*BESIDE, "ip tcp intercept list 101"])
     assert {"101"} == set(config.lists)
-    said = "line 2: 'any' is no address; access list 110, which nothing uses, is left"
+    said = (
+        "line 2: 'any' is not an address; access list 110, which nothing uses, is left"
+    )
     assert any(note.startswith(said) for note in config.notes)
 
 
@@ -99,13 +101,13 @@ def test_fault_in_a_list_of_another_feature_leaves_that_list_out():
 )
 def test_fault_in_a_list_that_may_be_ours_is_an_error(lines):
     """The first one, with its line."""
-    with pytest.raises(ValueError, match=r"^line [12]: 'any' is no address"):
+    with pytest.raises(ValueError, match=r"^line [12]: 'any' is not an address"):
         read(lines)
 
 
 def test_fault_in_any_list_is_an_error_when_strict():
     """Whatever the list is for."""
-    with pytest.raises(ValueError, match="'any' is no address"):
+    with pytest.raises(ValueError, match="'any' is not an address"):
         read([WRONG, "ip tcp intercept list 101"], strict=True)
 
 

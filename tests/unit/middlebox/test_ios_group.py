@@ -169,7 +169,7 @@ WRONG = ["object-group network G", " host 192.0.2.300"]
 @pytest.mark.parametrize("rest", [[], ["access-list 100 permit ip object-group G any"]])
 def test_fault_in_a_group_that_may_be_ours_is_an_error(rest):
     """With its line, if there is nothing of other features or a rule needs it."""
-    with pytest.raises(ValueError, match=r"line 2: '192.0.2.300' is no address"):
+    with pytest.raises(ValueError, match=r"line 2: '192.0.2.300' is not an address"):
         read([*WRONG, *rest])
 
 
@@ -181,7 +181,7 @@ def test_fault_in_a_group_of_another_feature_is_passed_over():
     lines += ["access-list 101 permit ip object-group G any"]
     config = read(lines)
     assert {"100"} == set(config.lists)
-    assert "object-group G: line 3: '192.0.2.300' is no address" in config.notes[0]
+    assert "object-group G: line 3: '192.0.2.300' is not an address" in config.notes[0]
     with pytest.raises(ValueError, match="line 2: "):
         read(WRONG, strict=True)
 

@@ -103,7 +103,7 @@ def test_operands_make_conditions_of_which_one_has_to_hold(words, ranges, left):
     """Of neq all have to, so it becomes what lies between its ports."""
     rest = words.split()
     if "65536" in words:
-        with pytest.raises(ValueError, match="'65536' is no port: 0 to 65535"):
+        with pytest.raises(ValueError, match="'65536' is not a port: 0 to 65535"):
             take_ports(rest, TCP)
         return
     assert [Ports(*each) for each in ranges] == take_ports(rest, TCP)

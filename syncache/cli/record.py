@@ -392,6 +392,9 @@ def recording(
     """Record until the end; None: no file was asked for.
 
     If a capture is refused before its first packet, the file stays as it was.
+
+    Raises:
+        Failure: the file of a capture could not be written to its end.
     """
     if path is None:
         yield None
@@ -408,4 +411,7 @@ def recording(
     finally:
         if is_whole or not writer.is_untouched:
             writer.close()
+            if is_whole and not live and writer.trouble:
+                why = f"{writer.trouble}; the recording is not whole"
+                raise Failure(one_line(f"--pcapng {path}: {why}"))
             sink.say(one_line(f"{path}: {recorder.report()}"))

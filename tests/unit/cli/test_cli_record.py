@@ -221,6 +221,17 @@ def test_capture_without_packets_is_recorded_as_one(tmp_path, capsys):
     assert 0 == main(["inspect", str(path)])
 
 
+def test_capture_whose_recording_found_no_room_is_an_error(tmp_path, capsys):
+    """Behind the results, and it claims no packets."""
+    source = tmp_path / "x.pcap"
+    source.write_bytes(b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + bytes(12) + b"\x01\0\0\0")
+    assert 1 == main(["inspect", str(source), "--pcapng", "/dev/full"])
+    out, err = capsys.readouterr()
+    assert "not looked at: nothing" in out
+    assert "/dev/full: No space left on device; the recording is not whole" in err
+    assert "recorded" not in err
+
+
 def test_full_disk_costs_packets_and_is_reported(tmp_path, capsys):
     """The engine goes on."""
     engine = Inspection(seed=SEED)

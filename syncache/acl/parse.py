@@ -192,6 +192,8 @@ def _take_places(
         if rest and keyword(rest[0], ("network",)):
             rest.pop(0)
         return _group(rest, groups).places(groups, family)
+    if rest and rest[0].lower() == "fqdn-group":
+        raise LeftOut("rules with fqdn-group, of names to be asked for, are left out")
     if rest and rest[0].lower() == "interface":
         raise LeftOut("rules with the address of an interface are left out")
     return [take_address(rest, family)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 200  # lines
 _OTHERS = {
+    "CatOS": r"#version \d|set (?:system (?:name|location|contact)|vlan \d|port) ",
     "Junos": r"(?:set|deactivate) (?:version|system|groups|interfaces|security) |"
     r"(?:groups|system|security|firewall|interfaces|routing-options) \{\s*$|"
     r"## Last (?:commit|changed)",

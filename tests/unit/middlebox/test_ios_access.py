@@ -266,3 +266,13 @@ def test_numbers_stand_in_front_of_whatever_a_list_has():
     config = read([*lines, "ip tcp intercept list P"])
     assert ["permit tcp any any"] == [str(rule) for rule in config.lists["P"].rules]
     assert ["line 2: evaluate is ignored", "line 4: dynamic is ignored"] == config.notes
+
+
+def test_rule_with_names_to_be_asked_for_is_left_out():
+    """No name server is asked."""
+    rules = [" permit tcp any fqdn-group F eq 443", " permit tcp any any eq 80"]
+    config = read(["ip access-list extended X", *rules, "ip tcp intercept list X"])
+    assert ["permit tcp any any eq 80"] == [
+        str(rule) for rule in config.lists["X"].rules
+    ]
+    assert "fqdn-group" in config.notes[0]

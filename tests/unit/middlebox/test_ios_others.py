@@ -8,6 +8,7 @@ from syncache.ios import config as ios_config
 from syncache.ios.others import LOOKED_AT, refuse_others
 
 OTHERS = {
+    "CatOS": "#version 8.5(9)\nset system name s1\nset vlan 1\n",
     "Junos": "system {\n    host-name j;\n}\n",
     "Junos, set": "set system host-name j\nset interfaces ge-0/0/0 unit 0\n",
     "FortiOS": "config system global\n    set hostname f\nend\n",

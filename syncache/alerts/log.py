@@ -22,7 +22,7 @@ from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
 from .parser import LINE_MAX, message_of, scan, trail
 from .steps import WORD, Steps
-from .top import Top
+from .top import Top, address
 from .wrapped import REPEATED, closed, named_host, repeated
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class LogBook:
         self.reader = reader
         self._now: float | None = None
         self._on: dict[tuple[str, str, str], Attack] = {}
+        self._early: dict[tuple[str, str, str], Attack] = {}  # ended, and not begun
         self._hosts: dict[tuple[str, str], Attack] = {}
         self._signs: dict[tuple[str, str, str, str], Attack] = {}
         self._open: dict[tuple[str, str, str], float] = {}
@@ -415,22 +416,33 @@ class LogBook:
         key = (kind, router, message.zone)
         attack = self._on.get(key)
         if attack is None:
-            attack = Attack(
-                kind=kind, router=router, zone=message.zone, begin=self._now
-            )
-            self._on[key] = self._begun(attack)
-            attack.limit = message.high
+            attack = self._overtaken(key)
+            if attack is None:
+                attack = Attack(kind=kind, router=router, zone=message.zone, begin=None)
+                self._on[key] = self._begun(attack)
+            attack.begin, attack.limit = self._now, message.high
             # The original does not state what fired; its text shows the count.
             attack.reason = "incomplete" if message.half_open > message.high else "rate"
         self._grown(attack, message, message.half_open, message.rate)
 
+    def _overtaken(self, key: tuple[str, str, str]) -> Attack | None:
+        """Return an attack whose end came before its begin, by a line's detour."""
+        attack, now = self._early.pop(key, None), self._now
+        if attack is None or attack.end is None or now is None:
+            return None
+        return attack if now < attack.end <= now + QUIET_S else None
+
     def _switched_off(self, message: AlertOff, router: str) -> None:
         kind = INTERCEPT if message.facility == "TCP" else INSPECT
-        attack = self._on.pop((kind, router, message.zone), None)
+        key = (kind, router, message.zone)
+        attack = self._on.pop(key, None)
         if attack is None:
             attack = self._begun(
                 Attack(kind=kind, router=router, zone=message.zone, begin=None)
             )
+            if len(self._early) >= ATTACKS_MAX:
+                self._early.clear()
+            self._early[key] = attack
         attack.end = self._now
         attack.lines += message.folded
         if attack.half_open == attack.rate == 0:
@@ -483,12 +495,3 @@ class LogBook:
         for (_, where, _), other in self._on.items():
             if where == router:
                 other.targets[message.host] += message.folded
-
-
-def address(end: str) -> str:
-    """Return the address of `10.0.0.5:80`, `[2001:db8::5]:80` or `2001:db8::5`."""
-    if end.startswith("["):
-        return end[1:].partition("]")[0]
-    host, colon, _ = end.rpartition(":")
-    # One colon: a port; more without brackets: IOS writes a port behind IPv6 too.
-    return host if colon and host.count(":") in {0, 7} else end

@@ -33,3 +33,12 @@ class Top:
 
     def __len__(self) -> int:
         return len(self._counts) + self.forgotten
+
+
+def address(end: str) -> str:
+    """Return the address of `10.0.0.5:80`, `[2001:db8::5]:80` or `2001:db8::5`."""
+    if end.startswith("["):
+        return end[1:].partition("]")[0]
+    host, colon, _ = end.rpartition(":")
+    # One colon: a port; more without brackets: IOS writes a port behind IPv6 too.
+    return host if colon and host.count(":") in {0, 7} else end

@@ -90,6 +90,17 @@ def test_attack_that_began_before_the_log_has_no_begin():
     assert (None, DAY + 3600, None) == (attack.begin, attack.end, attack.duration)
 
 
+@pytest.mark.parametrize(("clock", "attacks"), [("01:00:09", 1), ("01:00:05", 2)])
+def test_end_that_overtakes_its_begin_is_of_the_same_attack(clock, attacks):
+    """As datagrams may, by seconds; an end at the very time is an older attack's."""
+    book = book_of(
+        (clock, "r1", OFF.format("")), ("01:00:05", "r1", ON.format("", 501, 320))
+    )
+    assert attacks == len(book.attacks)
+    assert {1: 4.0, 2: None}[attacks] == book.attacks[0].duration
+    assert {1: 501, 2: 3}[attacks] == book.attacks[0].half_open
+
+
 def test_reason_fields_of_ours_win():
     """What fired, the target and the sources stand in the line."""
     text = ON.format("", 3, 501)

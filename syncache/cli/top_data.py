@@ -73,9 +73,7 @@ class _Process:
         seen = self._seen
         try:
             top = self._client.request("top", history=seen.top is None)
-            part = self._client.request("sample", begin=random.random())  # noqa: S311
-            if not part["rows"]:  # the end of the table, or an empty one
-                part = self._client.request("sample")
+            part = self._sample() if _half_open(top) else None
         except (ControlError, ValueError, KeyError, TypeError) as error:
             seen.top, seen.error = None, str(error)
             return seen
@@ -85,9 +83,15 @@ class _Process:
         else:
             seen.history.append(list(top["rates"].values()))
         seen.top = top
-        self._samples.append(list(rows_of(part)))
+        self._samples.append(list(rows_of(part)) if part else [])
         seen.half_open = [row for sample in self._samples for row in sample]
         return seen
+
+    def _sample(self) -> dict[str, str]:
+        """Return some rows of the table, which begin anywhere."""
+        ask = self._client.request
+        part: dict[str, str] = ask("sample", begin=random.random())  # noqa: S311
+        return part if part["rows"] else ask("sample")  # it was the end of the table
 
 
 def rows_of(part: dict[str, str]) -> Iterator[tuple[str, int, str]]:

@@ -156,7 +156,7 @@ def _rankings(total: Sum, view: View, width: int, rows: int) -> list[Line]:
     left = _ranked(asked, view.sort)
     right = _ranked(total.asking, view.sort)
     column = (width - 2) // 2
-    name = column - 20
+    name = max(column - 20, 1)
     about = f"source prefix (~{total.prefixes:,})"
     lines: list[Line] = [
         [

@@ -9,7 +9,7 @@ from syncache import Inspection, Intercept, Ring, Syncache
 from syncache.acl import AccessList, permit
 from syncache.cli.control_socket import ControlSocket
 from syncache.cli.top_data import Seen, Sockets, added, prefix_of
-from syncache.control import Control, FlowControl
+from syncache.control import Client, Control, FlowControl
 from syncache.flow import Side
 from syncache.lookout import RATES, Lookout
 from syncache.segment import SYN, Segment
@@ -90,6 +90,22 @@ def test_processes_of_every_kind_are_asked_and_added_up(tmp_path):
     assert 280 <= half_open <= 320  # of rows, 256 at most a sample
     assert (0, 40) == total.asked["192.0.2.1", 443]
     assert sum(held for _, held in total.asking.values()) > 0
+
+
+def test_process_without_half_open_connections_is_asked_once_a_poll(
+    tmp_path, monkeypatch
+):
+    """A sample of nothing would wake it twice more."""
+    asked, ask = [], Client.request
+    monkeypatch.setattr(
+        Client, "request", lambda self, op, **a: asked.append(op) or ask(self, op, **a)
+    )
+    path = str(tmp_path / "web")
+    with serving({path: Control(Syncache(seed=bytes(16)))}):
+        Sockets([path]).poll()
+    with serving({path: server()}):
+        Sockets([path]).poll()
+    assert ["top", "top", "sample"] == asked[:3]
 
 
 def test_silent_process_is_asked_again_from_the_beginning(tmp_path):

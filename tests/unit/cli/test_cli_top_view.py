@@ -92,9 +92,15 @@ def test_any_size_has_lines_that_fit(width, height):
             text(added(many), view, width, height)
 
 
-def test_smaller_terminal_than_useful_is_cut_and_does_not_fail():
-    """The lines are those of the smallest useful one."""
-    assert 8 == len(frame(added([seen()]), View(), 1, 1))
+@pytest.mark.parametrize("height", [0, 1, 8, 24, 60])
+def test_smaller_terminal_than_useful_is_cut_and_does_not_fail(height):
+    """Nothing is shown there, but it may grow again."""
+    total = added([seen()])
+    for width in range(44):
+        lines = frame(total, View(), width, height)
+        assert max(8, height) == len(lines)
+        widths = [sum(len(text) for text, _ in line) for line in lines]
+        assert max(widths) <= max(40, width)
 
 
 def test_order_and_grouping_follow_the_view():

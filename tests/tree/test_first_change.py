@@ -115,11 +115,11 @@ except ValueError as error:
 def test_example_of_a_tunable_does_what_it_says(copy):
     """Its unit passes."""
     folder, run = copy
-    rooms = ("core", "simd")
-    sources = [path for room in rooms for path in (folder / "csrc" / room).glob("*.c")]
-    words = ["cc", "-std=c11", "-O0", "-DSYNCACHE_SELFCHECK"]
+    built = next((folder / "build").glob("temp*")) / "csrc"  # with the extension
+    objects = [path for room in ("core", "simd") for path in (built / room).glob("*.o")]
     unit = folder / "unit"
-    run(*words, folder / "tests" / "c" / "test_chkrst.c", *sources, "-o", unit)
+    source = folder / "tests" / "c" / "test_chkrst.c"
+    run("cc", "-std=c11", "-O0", source, *objects, "-o", unit)
     run(unit)
 
 

@@ -13,13 +13,9 @@ from valkey_server import ValkeyServer
 
 from syncache import keyring
 
-
-@pytest.fixture(scope="session", autouse=True)
-def scrypt_is_made_once():
-    """Members of a group derive the same key from the same file, all in one process."""
-    with pytest.MonkeyPatch.context() as patch:
-        scrypt_once.remember(patch.setattr)
-        yield
+# Members of a group derive the same key from the same file, all in one process; some
+# are made where a module is imported, which every worker does.
+scrypt_once.remember(setattr)
 
 
 @pytest.fixture

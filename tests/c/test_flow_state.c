@@ -206,12 +206,29 @@ test_scales_are_taken_over_the_restart(void)
     }
 }
 
+static void
+test_connections_of_ipv6_are_taken_up(void)
+{
+    (void)spliced();
+    struct flow_splice state = restarted(1);
+    for (uint8_t i = 1; i < 16; i++)
+        state.tuple.faddr[i] = state.tuple.laddr[i] = i;
+    state.tuple.faddr[0] = state.tuple.laddr[0] = 0x20;
+    state.tuple.laddr[15]++;
+    state.tuple.family = 7;
+    EXPECT_EQ(0, flow_import(world.flow, world.now_ms, &state, 1));
+    state.tuple.family = 6;
+    EXPECT_EQ(1, flow_import(world.flow, world.now_ms, &state, 1));
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_connection_goes_on_after_a_restart),
     TEST(test_first_number_far_away_drops_the_connection),
     TEST(test_idle_time_counts_over_the_restart),
     TEST(test_senseless_states_are_refused),
     TEST(test_what_is_not_spliced_is_not_exported),
+    TEST(test_connections_of_ipv6_are_taken_up),
     TEST(test_scales_are_taken_over_the_restart),
 };
 

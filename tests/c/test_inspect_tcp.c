@@ -372,6 +372,9 @@ test_syns_that_others_count_are_counted_on_a_tap_alone(void)
         world_tcp(world, &world_ends, false,
                   (struct segment){.seq = WORLD_C + 9, .flags = WIRE_SYN});
         EXPECT_EQ(tap, world_stats(world)->syns_other);
+        world_tcp(world, &world_ends, false,
+                  (struct segment){.seq = WORLD_C + 9, .flags = WIRE_SYN});
+        EXPECT_EQ(tap, world_stats(world)->syns_other);
         EXPECT_EQ(0, world_stats(world)->syns_odd);
         world_tcp(world, &other, false,
                   (struct segment){.seq = 1, .flags = WIRE_SYN | WIRE_FIN});

@@ -62,6 +62,8 @@ test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31(void)
                   between_session(&world)->deadline_ms);
     }
     EXPECT_EQ(4, next);
+    EXPECT_EQ(4, world.flow->stats.rexmts_client);
+    EXPECT_EQ(0, world.flow->stats.rexmts_server);
     EXPECT_TRUE(between_session(&world) == NULL);
     EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_CLIENT]);
     EXPECT_EQ(0, world.flow->stats.resets_client);
@@ -87,6 +89,7 @@ test_second_half_begins_its_own_schedule_and_ends_in_a_rst(void)
         EXPECT_EQ(i < 4 ? C_ISN : p + 1, world.out[0].seq);
     }
     EXPECT_EQ(C_ISN + 1, world.out[0].ack);
+    EXPECT_EQ(4, world.flow->stats.rexmts_server);
     EXPECT_EQ(1, world.flow->stats.ended[FLOW_END_GIVEUP_SERVER]);
     EXPECT_TRUE(between_session(&world) == NULL);
     between_close(&world);

@@ -118,7 +118,28 @@ test_filters_and_notes_are_bounded(void)
     flow_redeemed_hear(group, LIVES_MS, LIVES_MS, full, sizeof full);
     EXPECT_EQ(1, group->count);
     EXPECT_EQ(true, redeemed_refuses(group, LIVES_MS, &tuple, 1, 1));
+    /* The next one lies behind it, wherever the first is. */
+    flow_redeemed_hear(group, 2 * LIVES_MS, LIVES_MS, (uint8_t[]){0}, 1);
+    EXPECT_EQ(1, group->count);
+    EXPECT_EQ(false, redeemed_refuses(group, 2 * LIVES_MS, &tuple, 1, 1));
+    flow_redeemed_hear(group, 2 * LIVES_MS, LIVES_MS, full, sizeof full);
+    EXPECT_EQ(2, group->count);
+    EXPECT_EQ(true, redeemed_refuses(group, 2 * LIVES_MS, &tuple, 1, 1));
     stop();
+}
+
+static void
+test_numbers_of_the_longest_data_are_its_own(void)
+{
+    /* To the last of 64 bytes. */
+    static const uint8_t key[SYNCACHE_KEY_BYTES] = {3};
+    uint8_t data[64] = {0};
+    uint16_t one[FLOW_REDEEMED_NUMBERS], other[FLOW_REDEEMED_NUMBERS];
+
+    flow_redeemed_numbers(key, data, sizeof data, one);
+    data[sizeof data - 1] = 1;
+    flow_redeemed_numbers(key, data, sizeof data, other);
+    EXPECT_TRUE(memcmp(one, other, sizeof one) != 0);
 }
 
 static void
@@ -152,6 +173,7 @@ static const struct test tests[] = {
     TEST(test_completed_handshakes_are_noted_once_stored_or_not),
     TEST(test_cookie_that_another_has_redeemed_is_refused_while_it_counts),
     TEST(test_filters_and_notes_are_bounded),
+    TEST(test_numbers_of_the_longest_data_are_its_own),
     TEST(test_every_part_of_a_handshake_counts),
 };
 

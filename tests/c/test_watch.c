@@ -40,6 +40,10 @@ test_handshake_passes_byte_for_byte(void)
     EXPECT_EQ(1, world.flow->stats.established);
     world.now_ms += 40000;
     EXPECT_EQ(0, between_poll(&world));
+    EXPECT_EQ(1, world.flow->sessions.count);
+    world.now_ms += world.flow->intercept.connection_timeout_ms;
+    EXPECT_EQ(0, between_poll(&world));
+    EXPECT_EQ(0, world.flow->sessions.count);
     between_close(&world);
 }
 

@@ -141,13 +141,14 @@ class Attachment:
             LinkError: It cannot be put back.
         """
         fresh: set[int] = set()
+        ours = {held.number for held in self._held}
         for place, held in enumerate(list(self._held)):
             if held.info.index not in there:
                 continue
             where = f"{held.what} on {held.info.name}"
             if held.is_off():
                 line = f"{where}: somebody took the program off; it is on again"
-            elif others := {*held.before()} - self._passed:
+            elif others := {*held.before(ours)} - self._passed:
                 fresh |= others
                 names = ", ".join(f"program {each}" for each in sorted(others))
                 line = f"{where}: {names} came before ours, which is the first again"

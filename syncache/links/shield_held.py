@@ -16,6 +16,8 @@ from .._core import bpf as _core_bpf
 from .bpf import ATTACH_TCX_INGRESS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from .rtnetlink import InterfaceInfo
 
 FDINFO = Path("/proc/self/fdinfo")
@@ -44,14 +46,23 @@ class Held:
         text = (FDINFO / str(self.fd)).read_text("ascii")
         return any(line.split() == ["ifindex:", "0"] for line in text.splitlines())
 
-    def before(self) -> list[int]:
-        """List the numbers of others' programs that see a packet first."""
+    @property
+    def number(self) -> int:
+        """The kernel's number of the program."""
+        return _core_bpf.bpf_info(self.program).id
+
+    def before(self, ours: Collection[int]) -> list[int]:
+        """List the numbers of others' programs that see a packet first.
+
+        Args:
+            ours: Numbers of this shield's programs, which it may not be able to name.
+        """
         if self.mode:
             return []
         order = _core_bpf.bpf_query(self.info.index, ATTACH_TCX_INGRESS)
-        mine = _core_bpf.bpf_info(self.program).id
-        ahead = order[: order.index(mine)] if mine in order else []
-        return [each for each in ahead if not name_of(each).startswith(OURS)]
+        ahead = order[: order.index(self.number)] if self.number in order else []
+        others = [each for each in ahead if each not in ours]
+        return [each for each in others if not name_of(each).startswith(OURS)]
 
 
 def name_of(number: int) -> str:

@@ -79,6 +79,21 @@ def test_program_that_came_before_ours_is_passed_once(held, kernel):  # noqa: F8
     assert [] == list(held.mend({2, 3}))
 
 
+def test_own_programs_are_no_strangers_where_none_can_be_named(
+    held,
+    kernel,  # noqa: F811
+    monkeypatch,
+):
+    """Without CAP_SYS_ADMIN the kernel opens no program by its number."""
+
+    def refuse(_):
+        raise PermissionError(errno.EPERM, "bpf(2)")
+
+    monkeypatch.setattr(_core_bpf, "bpf_program", refuse)
+    kernel.order = {2: [PROGRAMS["shield_syn"], OURS], 3: [OURS]}
+    assert [] == list(held.mend({2, 3}))
+
+
 def test_program_that_cannot_be_put_back_is_an_error(held, kernel, tmp_path):  # noqa: F811
     """Of one line, as at the start."""
     off(tmp_path, 103)

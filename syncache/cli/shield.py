@@ -282,6 +282,9 @@ def report(
     options: argparse.Namespace, places: list[tuple[str | None, int]], sysctl: Sysctl
 ) -> int:
     """Print the findings of a check; 1 if a shield would not work."""
+    if options.wait and not opts.exists(options.interface):
+        print(f"note {options.interface} does not exist yet, and is waited for")
+        return 0
     known = sorted(host_settings.addresses())
     wanted = [
         (one, port)

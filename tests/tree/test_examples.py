@@ -23,6 +23,7 @@ VALUES = {
     "INSIDE": "eth1",
     "LIST": str(CONFIGURATION / "web.acl"),
     "INTERFACE": "eth0",
+    "PORT": "443",
     "ADDRESS": "192.0.2.80/24",
     "DIRECTORY": str(CONFIGURATION),
 }

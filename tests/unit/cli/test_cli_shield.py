@@ -84,6 +84,14 @@ def test_report_says_by_its_status_whether_it_would_work(
     assert [("eth0", [("192.0.2.1", 80)], "tc")] == asked
 
 
+def test_check_passes_an_interface_that_is_waited_for(capsys):
+    """A unit checks before each start."""
+    words = ["shield", "syncache-none", "--port", "80", "--check"]
+    assert 0 == main([*words, "--wait"])
+    assert "is waited for\n" in capsys.readouterr().out
+    assert 1 == main(words)
+
+
 @pytest.mark.parametrize("name", ["", "file", "file/new", "none/new", "new"])
 def test_check_refuses_pins_outside_a_bpf_file_system(tmp_path, capsys, name):
     (tmp_path / "file").touch()

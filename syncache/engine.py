@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, overload
 from . import address as addresses
 from . import conn as conns
 from ._core import Core
+from ._core.block import OneProcess
 from ._core.bursting import Bursting
 from ._core.mirror import limit, numbers, words
 from ._core.walk import half_open_slices
@@ -47,7 +48,7 @@ class PortTakenError(ValueError):
     """Somebody listens on this port and address already."""
 
 
-class Syncache(Bursting):
+class Syncache(Bursting, OneProcess):
     """A SYN cache with SYN cookies: packets and times in, verdicts and replies out.
 
     `now` is seconds of one monotonic clock of the caller's, whatever its zero; an

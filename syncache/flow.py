@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import flow_event, flow_session
 from ._core import flow as _core_flow
+from ._core.block import OneProcess
 from ._core.flow import FlowCore
 from ._core.mirror import words
 from .entropy import entropy
@@ -90,7 +91,7 @@ def verdict(ring: Ring, index: int) -> Verdict:
     return Verdict(_core_flow.verdict(ring, index))
 
 
-class Flow:
+class Flow(OneProcess):
     """One engine of a middlebox mode; see `Intercept` and `Inspection`.
 
     `now` is seconds of one monotonic clock of the caller's; an earlier one counts as

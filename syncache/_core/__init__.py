@@ -18,7 +18,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from .block import NOW_MAX_MS, allocate, milliseconds, refusal, wipe
+from .block import NOW_MAX_MS, OneProcess, allocate, milliseconds, refusal, wipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ _ARRIVAL_BYTES = ffi.sizeof("struct syncache_arrival")
 _CONN = ffi.typeof("struct syncache_conn *")  # a name would be looked up at each call
 
 
-class Block(Door):
+class Block(Door, OneProcess):
     """The memory block of an engine, and the token of who may use it."""
 
     __slots__ = ("_block", "_memory")
@@ -347,7 +347,7 @@ def address(pointer: CData) -> int:
     return int(ffi.cast("uintptr_t", pointer))
 
 
-class RingCore(Place):
+class RingCore(Place, OneProcess):
     """The memory of a ring, pinned once; `cdata` is for this module only."""
 
     __slots__ = ("_arrivals", "_conn", "_slot", "_store", "cdata", "memory")

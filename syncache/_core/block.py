@@ -5,6 +5,10 @@ from __future__ import annotations
 import mmap
 from contextlib import suppress
 from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn, SupportsIndex
 
 HUGE_PAGE = 2 * 1024 * 1024
 NOW_MAX_MS = 2**62  # far enough from 2^64 for any sum that C makes
@@ -22,6 +26,18 @@ def allocate(size: int) -> mmap.mmap:
         with suppress(OSError):
             memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
+
+
+class OneProcess:
+    """A class whose objects are neither pickled nor copied, and say so."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            f"cannot pickle or copy {type(self).__name__!r}: it is memory of this "
+            "process; make another one, with the same keys and tunables"
+        )
 
 
 def refusal(why: str) -> str:

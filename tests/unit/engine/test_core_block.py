@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import math
 import mmap
+import pickle
 import re
 from pathlib import Path
 
 import pytest
 
+from syncache import Inspection, Intercept, Ring, Syncache
 from syncache._core import block
 
 
@@ -101,3 +104,21 @@ def test_no_time_raises(now):
     """A time is finite."""
     with pytest.raises(ValueError, match="finite"):
         block.milliseconds(now)
+
+
+@pytest.mark.parametrize("how", [pickle.dumps, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize(
+    "make", [Syncache, Inspection, lambda: Intercept(acl=None), lambda: Ring(4)]
+)
+def test_engine_or_ring_belongs_to_one_process(make, how):
+    """A copy that shared its memory would be closed with it."""
+    made = make()
+    with pytest.raises(TypeError, match=f"copy '{type(made).__name__}'.*same keys"):
+        how(made)
+
+
+def test_listener_of_an_engine_cannot_be_pickled():
+    """Its engine is named."""
+    listener = Syncache().listen(80)
+    with pytest.raises(TypeError, match="copy 'Syncache'"):
+        pickle.dumps(listener)

@@ -7,14 +7,11 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
-from .front import Conn, Front, Segment, Sysctl, ports
+from .front import Conn, Front, Segment, Sysctl, parts, ports
 
 
 class Adapter(Front):
-    """In front of the listeners of every interface; the preset is `host`.
-
-    The MSS announced is that of the smallest MTU, whichever interface a SYN comes by.
-    """
+    """In front of the listeners of every interface; the MSS is of the least MTU."""
 
     def __init__(self, stack: Any, sysctl: Sysctl | None = None) -> None:
         super().__init__(self, sysctl, endpoint={"rcv_wscale": 7}, ts_per_tuple=False)
@@ -63,10 +60,11 @@ class Adapter(Front):
 
     def send(self, reply: Segment, by: Any) -> None:
         """Send by the interface of the SYN; if None, by the one that leads there."""
-        v, proto = ("ip6", "next") if ":" in reply.dst else ("ip4", "proto")
-        src, dst = map(getattr(self._net, f"I{v[1:]}Address"), (reply.src, reply.dst))
+        *ends, tcp = parts(reply)
+        v, proto = ("ip6", "next") if len(ends[0]) == 16 else ("ip4", "proto")
+        src, dst = map(getattr(self._net, f"I{v[1:]}Address"), ends)
         words = {f"{v}__local_address": src, f"{v}__remote_address": dst}
-        words |= {f"{v}__{proto}": self._tcp, f"{v}__payload": reply.tcp()}
+        words |= {f"{v}__{proto}": self._tcp, f"{v}__payload": tcp}
         face = by[0] if by else self._stack.egress_packet_handler(dst)
         getattr(face, f"send_{v}_packet")(**words)
 

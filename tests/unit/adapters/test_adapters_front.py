@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from syncache import Segment, Sysctl
+from syncache import Segment, Syncache, Sysctl
 from syncache.adapters import front
 from syncache.adapters.front import Front
 from syncache.options import FastOpen, Timestamps, encode
@@ -421,3 +421,20 @@ def test_connections_are_made_one_at_a_time():
 def test_ports_of_a_segment_that_may_be_cut_short(tcp, found):
     """Any buffer will do."""
     assert found == front.ports(tcp) == front.ports(memoryview(bytearray(tcp)))
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_parts_of_a_reply_are_its_fields(family):
+    """As they lie in the packet, with options and without."""
+    engine = Syncache()
+    engine.listen(80)
+    src, dst = PEER[family], OURS[family]
+    for options in (b"", b"\2\4\5\xb4\4\2\1\1"):
+        syn = Segment(
+            src=src, dst=dst, sport=1, dport=80, flags=2, options_bytes=options
+        )
+        reply = engine.packet(syn.packet(), 1.0).reply
+        source, target, tcp = front.parts(reply)
+        packed = [ipaddress.ip_address(end).packed for end in (reply.src, reply.dst)]
+        assert [*packed, reply.tcp()] == [source, target, tcp]
+    engine.close()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 # Names of the text, and of records that may hold it; the best come first.
-_TEXTS = (
+TEXTS = (
     *("MESSAGE", "message", "msg", "full_message", "short_message", "log", "line"),
     *("_raw", "raw", "original", "text", "event", "_source", "result", "fields"),
     *("textPayload", "jsonPayload", "SyslogMessage", "Message", "attributes"),
@@ -309,7 +309,7 @@ def closed(text: str) -> str:
 def _text(record: dict[str, Any], depth: int) -> str | None:
     """Return the text: the first with a percent sign, else the first."""
     first: str | None = None
-    for name in _TEXTS:
+    for name in TEXTS:
         value = record.get(name)
         if value is None:
             continue

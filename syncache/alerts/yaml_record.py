@@ -15,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from .wrapped import Wrapped, of_record
+from .wrapped import TEXTS, Wrapped, of_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,10 @@ class Record:
         field = _FIELD.match(text)
         if field is None or len(self._fields) >= FIELDS_MAX:
             return False
-        self._name, self._indent = field[1].strip("\"'"), indent
+        name = field[1].strip("\"'")
+        if "%" in text and name not in TEXTS:
+            return False  # a line of a router's, behind its name or number
+        self._name, self._indent = name, indent
         self._fields[self._name] = (field[2] or "")[:TEXT_MAX]
         return True
 

@@ -50,6 +50,7 @@ def test_lines_that_begin_with_a_dash_may_be_no_record():
     assert Record.begun(f"- {TEXT}") is None
     assert [] == texts([f"- - {TEXT}", "-- Boot 1 --"])
     assert Unpacker().add(f"- {TEXT}\n") is None
+    assert [] == texts(["---", f"000123: Nov 29 10:00:00: {TEXT}", f"r1: {TEXT}"])
 
 
 def test_memory_of_a_record_is_bounded():

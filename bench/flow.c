@@ -6,7 +6,7 @@
  *       build/c/libsyncache.a
  *   build/flow
  *
- * `tracked`: segments of established connections chosen by lot.  `flood`: SYNs
+ * `tracked`: segments of established connections chosen at random.  `flood`: SYNs
  * from ever new addresses into a table full of half-open sessions, in aggressive
  * mode, so that each costs the oldest and both its ends a RST.  In bursts of 64,
  * CPU time of this thread, median of the rounds; sizes take turns.
@@ -189,6 +189,7 @@ make_world(struct world *world, enum what what, uint32_t sessions)
     tunables.one_minute_high = 0;
     tunables.max_incomplete_low = what == FLOOD;
     tunables.max_incomplete_high = what == FLOOD ? sessions - 1 : 0;
+    tunables.aggressive_evict = FLOW_EVICT_PER_NEW;
     if (!flow_set_inspect(world->flow, 0, &tunables))
         fail("tunables are out of range");
     fill(world, what == TRACKED);

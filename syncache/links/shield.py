@@ -40,7 +40,7 @@ from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_counters import ZERO, processors, read_counters, stats_of
 from .shield_events import Events, Ring, ShieldEvent, Told
 from .shield_handshakes import are_held, recent
-from .shield_redeemed import ShieldRedeemed
+from .shield_redeemed import ShieldRedeemed, room_for
 from .shield_services import (
     ServiceMaps,
     own_address,
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
-REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
 
 
 class _Service:
@@ -135,7 +134,7 @@ class Shield:
         try:
             pins = self._pins = Pins(pin) if pin else None
             maps = self._pinned(pins) if pins else {}
-            sizes = {"redeemed": max(number(self.sysctl, REPLAY), REDEEMED_MIN)}
+            sizes = {"redeemed": room_for(number(self.sysctl, REPLAY))}
             self._object = BpfObject("shield", sizes, maps, in_pieces=xdp != "generic")
             self._maps = self._object.maps
             self._places = ServiceMaps(self._maps)

@@ -15,14 +15,23 @@ from typing import TYPE_CHECKING
 from .._core import bpf as _core_bpf
 from .._core import shield as core
 from .._core.redeemed import KEY_BYTES, numbers
-from .shield_counters import ZERO, read_counters
+from .shield_counters import ZERO, processors, read_counters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+REDEEMED_MIN = 1024  # the batch behind an ACK has to be remembered in any case
+# Each processor has up to 128 places of such a map to itself; kernels before 6.16 drop
+# what is remembered for that, however much of it is needed.
+PLACES_A_PROCESSOR = 256
 NUMBER_MASK = 2**32 - 1
 NS = 1_000_000_000
 ADDRESS_BYTES, V4_BYTES = 16, 4
+
+
+def room_for(handshakes: int) -> int:
+    """Return how many places the programs' own memory of handshakes has."""
+    return max(handshakes, REDEEMED_MIN, PLACES_A_PROCESSOR * processors())
 
 
 class ShieldRedeemed:

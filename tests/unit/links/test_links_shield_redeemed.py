@@ -11,7 +11,8 @@ import pytest
 from syncache._core import bpf as _core_bpf
 from syncache._core import shield as core
 from syncache._core.redeemed import KEY_BYTES, numbers
-from syncache.links.shield_redeemed import ShieldRedeemed, packed
+from syncache.links import shield_redeemed
+from syncache.links.shield_redeemed import ShieldRedeemed, packed, room_for
 
 FILTERS, FRESH, SHARED, COUNTERS = 1, 2, 3, 4
 MAPS = {
@@ -126,3 +127,15 @@ def test_filter_of_another_size_is_refused(maps, size):
 def test_key_of_another_size_is_refused(maps):
     with pytest.raises(ValueError, match="a key of 16 bytes, not of 3"):
         ShieldRedeemed(MAPS).begin(b"abc")
+
+
+@pytest.mark.parametrize(
+    ("asked", "processors", "places"),
+    [(0, 2, 1024), (0, 64, 16384), (65536, 64, 65536), (5000, 2, 5000)],
+)
+def test_programs_have_room_for_a_batch_on_each_processor(
+    monkeypatch, asked, processors, places
+):
+    """The kernel keeps free places apart for each, at the cost of what is there."""
+    monkeypatch.setattr(shield_redeemed, "processors", lambda: processors)
+    assert places == room_for(asked)

@@ -186,15 +186,17 @@ wire_is_multicast(uint8_t family, const uint8_t *address)
     return family == 4 ? address[0] >> 4 == 14 : address[0] == 0xff;
 }
 
-/* 0.0.0.0 and :: are nobody's; 255.255.255.255 is everybody's. */
+/* 0.0.0.0 and :: are nobody's, and so are IPv4 addresses mapped into IPv6, which
+ * are for sockets, not for the wire; 255.255.255.255 is everybody's. */
 static bool
 wire_is_nobody(uint8_t family, const uint8_t *address)
 {
-    static const uint8_t zero[16];
-    static const uint8_t broadcast[4] = {255, 255, 255, 255};
-    if (memcmp(address, zero, family == 4 ? 4 : 16) == 0)
-        return true;
-    return family == 4 && memcmp(address, broadcast, sizeof broadcast) == 0;
+    if (family == 4) {
+        uint32_t word = load32_be(address);
+        return word == 0 || word == UINT32_MAX;
+    }
+    return load64_le(address) == 0 &&
+           (load32_be(address + 8) == 0xffff || load64_le(address + 8) == 0);
 }
 
 enum syncache_verdict

@@ -2,10 +2,11 @@
  * IP headers.  Every bound comes from the captured length; lengths in headers
  * may only make it smaller.
  *
- * Of packets to us, fragments of TCP and ICMP are dropped, atomic ones too (RFC
- * 8021: nobody needs them); so is what was source-routed.  What carries neither
- * TCP nor ICMP is none of our business, fragment or not.  Of packets on their
- * way through, all that can be read is read.
+ * Of packets to us, fragments of TCP and ICMP are dropped; so is what was
+ * source-routed.  The fragment header of a whole packet is passed over (RFC 8200
+ * 4.5, RFC 6946).  What carries neither TCP nor ICMP is none of our business,
+ * fragment or not.  Of packets on their way through, all that can be read is
+ * read.
  */
 #include "wire_ip.h"
 
@@ -110,6 +111,14 @@ wire_extension_size(const uint8_t *header, uint8_t type)
     return EXTENSION_BYTES_MIN + 8 * (size_t)header[1];
 }
 
+/* Is this the fragment header of one of several: an offset, or more fragments?
+ */
+static bool
+wire_ipv6_is_piece(const uint8_t *header)
+{
+    return (load16_be(header + 2) & 0xfff9) != 0;
+}
+
 /*
  * Judges hop-by-hop or destination options.  RFC 8200 4.2: an option that we do
  * not know and whose type begins with other bits than 00 discards the packet;
@@ -146,6 +155,8 @@ wire_ipv6_extension(uint8_t type, const uint8_t *header, size_t header_size,
         if (!wire_ipv6_options(header + 2, header_size - 2))
             return SYNCACHE_DROP_IP_HEADER;
         return SYNCACHE_PASS_KNOWN;
+    case EXTENSION_FRAGMENT:
+        return SYNCACHE_PASS_KNOWN;
     default:
         /* Routing: with segments left, it is not yet where it goes. */
         if (header[3] != 0)
@@ -165,21 +176,19 @@ wire_ipv6_upper(const uint8_t *packet, size_t packet_size,
             return SYNCACHE_DROP_IP_HEADER;
         const uint8_t *header = packet + at;
         size_t header_size = wire_extension_size(header, type);
-        if (type == EXTENSION_FRAGMENT) {
-            if (wire_is_ours(header[0]) || wire_is_extension(header[0]))
-                return SYNCACHE_DROP_FRAGMENT;
-            type = header[0];
-            at += header_size;
-            break;
-        }
         if (header_size > packet_size - at)
             return SYNCACHE_DROP_IP_HEADER;
+        bool piece = type == EXTENSION_FRAGMENT && wire_ipv6_is_piece(header);
+        if (piece && (wire_is_ours(header[0]) || wire_is_extension(header[0])))
+            return SYNCACHE_DROP_FRAGMENT;
         enum syncache_verdict fault = wire_ipv6_extension(
             type, header, header_size, at == WIRE_IPV6_HEADER_BYTES);
         if (fault != SYNCACHE_PASS_KNOWN)
             return fault;
         type = header[0];
         at += header_size;
+        if (piece)
+            break;
     }
     upper->data = packet + at;
     upper->size = packet_size - at;
@@ -331,7 +340,7 @@ wire_ipv6_chain(const uint8_t *packet, bool lenient, bool watched,
             return WIRE_WAY_BAD;
         if (type == EXTENSION_FRAGMENT) {
             later = (load16_be(header + 2) & 0xfff8) != 0;
-            through->fragment = (load16_be(header + 2) & 0xfff9) != 0;
+            through->fragment = wire_ipv6_is_piece(header);
         }
         if (type == EXTENSION_AH)
             through->sealed = true;

@@ -160,11 +160,11 @@ lanes_match_v4(struct simd_lanes *lanes, uint32_t at)
                                   lane_either(lanes_address_v4_bad(word[3]), lanes_address_v4_bad(word[4]))));
 }
 
-/* 0 where the address is nobody's or a group's. */
+/* 0 where the address is a group's or in ::/64, where nobody's is and mapped ones are. */
 LANES_FN vec
 lanes_address_v6_good(const vec word[static 4])
 {
-    vec any = lane_or(lane_or(word[0], word[1]), lane_or(word[2], word[3]));
+    vec any = lane_or(word[0], word[1]);
 
     return lane_min32(any, lane_xor(lane_and(word[0], lane_all32(0xff)), lane_all32(0xff)));
 }

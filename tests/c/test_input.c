@@ -1,6 +1,8 @@
 /* Whose a packet is, and that it is counted once. */
 #include "packet.h"
 
+#include "../../csrc/syncache_host.h"
+
 #include "cache.h"
 
 static const uint8_t families[] = {4, 6};
@@ -163,6 +165,51 @@ test_bad_addresses_are_dropped_by_name(void)
     EXPECT_EQ(0, syncache_count(cache));
 }
 
+/* An ordinary SYN from an address of the form ::x:c000:201. */
+static size_t
+syn_from_low_address(uint32_t word, uint8_t *packet)
+{
+    struct syncache_fields fields = {.family = 6,
+                                     .hop_limit = 9,
+                                     .flags = SYN,
+                                     .sport = CACHE_PEER_PORT,
+                                     .dport = CACHE_PORT,
+                                     .options_size = 20};
+
+    own_address(fields.daddr);
+    store32_be(fields.saddr + 8, word);
+    store32_be(fields.saddr + 12, 0xc0000201);
+    return syncache_build(&fields, syn_options(1), NULL,
+                          SYNCACHE_CHECKSUM_VALID, packet, CACHE_PACKET_MAX);
+}
+
+static void
+test_mapped_address_of_ipv4_is_none_on_the_wire(void)
+{
+    /* It would speak for a peer of the other family; alone and in a burst. */
+    static struct cache_ring rx;
+    uint8_t packet[CACHE_PACKET_MAX];
+
+    cache_defaults();
+    family = 6;
+    cache_start();
+    ring_reset(&rx, 8);
+    ring_reset(&tx, 8);
+    EXPECT_EQ(SYNCACHE_DROP_SOURCE,
+              send_packet(packet, syn_from_low_address(0xffff, packet)));
+    for (uint32_t i = 0; i < 8; i++) {
+        uint8_t *slot = rx.memory + i * CACHE_RING_SLOT_SIZE;
+        uint32_t word = i % 2 == 0 ? 0xffff : 0x10000 + i;
+        rx.slot[i].size = (uint32_t)syn_from_low_address(word, slot);
+    }
+    rx.ring.count = 8;
+    EXPECT_EQ(8, syncache_burst(cache, now, &rx.ring, &tx.ring));
+    for (uint32_t i = 0; i < 8; i++)
+        EXPECT_EQ(i % 2 == 0 ? SYNCACHE_DROP_SOURCE : SYNCACHE_REPLY_SYN_ACK,
+                  rx.slot[i].verdict);
+    family = 4;
+}
+
 static void
 test_same_peer_at_two_local_addresses_is_two_entries(void)
 {
@@ -323,6 +370,7 @@ static const struct test tests[] = {
     TEST(test_closed_port_passes_if_the_stack_answers),
     TEST(test_packet_to_another_address_passes),
     TEST(test_bad_addresses_are_dropped_by_name),
+    TEST(test_mapped_address_of_ipv4_is_none_on_the_wire),
     TEST(test_same_peer_at_two_local_addresses_is_two_entries),
     TEST(test_families_never_match_each_other),
     TEST(test_icmp_error_is_consumed_if_it_quotes_a_half_open_tuple),

@@ -230,14 +230,15 @@ static const struct {
      {6, 0, 4, 1, 0, 0, 0, 0},
      SYNCACHE_DROP_SOURCE_ROUTE},
     {"first fragment", 44, {6, 0, 0, 1, 0, 0, 0, 1}, SYNCACHE_DROP_FRAGMENT},
-    {"atomic fragment", 44, {6, 0, 0, 0, 0, 0, 0, 1}, SYNCACHE_DROP_FRAGMENT},
+    {"last fragment", 44, {6, 0, 0, 8, 0, 0, 0, 1}, SYNCACHE_DROP_FRAGMENT},
+    {"fragment header of a whole packet", 44, {6, 7, 0, 6, 0, 0, 0, 1}, OK},
     {"fragment of ICMPv6",
      44,
      {58, 0, 0, 8, 0, 0, 0, 1},
      SYNCACHE_DROP_FRAGMENT},
     {"fragment that hides another header",
      44,
-     {60, 0, 0, 0, 0, 0, 0, 1},
+     {60, 0, 0, 1, 0, 0, 0, 1},
      SYNCACHE_DROP_FRAGMENT},
 };
 

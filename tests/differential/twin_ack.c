@@ -328,7 +328,10 @@ nobody(const uint8_t *address, uint8_t family)
         any |= address[i];
         all &= address[i];
     }
-    return any == 0 || (family == 4 && all == 0xff);
+    bool mapped = family == 6 && address[10] == 0xff && address[11] == 0xff;
+    for (int i = 0; mapped && i < 10; i++)
+        mapped = address[i] == 0;
+    return any == 0 || mapped || (family == 4 && all == 0xff);
 }
 
 /* PASS_KNOWN if the segment is for us and its addresses are proper. */

@@ -109,8 +109,11 @@ twin_upper6(const uint8_t *packet, size_t size, size_t *at, uint8_t *protocol,
             return false;
         *protocol = header[0];
         if (type == 44) {
-            *why = SYNCACHE_DROP_FRAGMENT;
             *at += 8;
+            /* Without offset and more to come it is a whole packet. */
+            if ((twin_get(header + 2, 2) & 0xfff9) == 0)
+                continue;
+            *why = SYNCACHE_DROP_FRAGMENT;
             return !wanted(*protocol) && !extension(*protocol);
         }
         size_t length = 8u * (1u + header[1]);

@@ -153,8 +153,11 @@ is_cookie(const struct shield_config *config, const struct ack *ack)
         0) /* the process begins a period by whole milliseconds */
         age_ns = 0;
     if (age_ns >= config->lifetime_ns) {
-        age_ns -= config->lifetime_ns;
-        epoch++;
+        /* More than one if the process is late; keys grow old nevertheless. */
+        uint64_t periods = age_ns / config->lifetime_ns;
+
+        age_ns -= periods * config->lifetime_ns;
+        epoch += periods;
     }
     uint64_t wanted = epoch, neighbour = epoch - 2;
     bool near = age_ns < config->skew_ns;

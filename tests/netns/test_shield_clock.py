@@ -10,7 +10,7 @@ import os
 import time
 
 import pytest
-from shield_rig import XDP_TX, Rig
+from shield_rig import WALL, XDP_TX, Rig
 from test_shield_programs import answer, linux_syn, minted
 
 from syncache import Keyring
@@ -64,6 +64,20 @@ def test_cookie_of_a_key_that_was_taken_out_is_none_any_more(rig):
     rig.counters()
     rig.tc(last)
     assert "cookie_bad" in rig.counters()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_cookie_grows_old_where_nobody_gives_keys(rig, family):
+    """As those of a process that ended and left its programs, with an open gate."""
+    rig.retune(WALL, cookie_ts="off", clock_skew_ms=0, cookie_gate="always")
+    segment = linux_syn(rig, family)
+    last = answer(segment, minted(rig, segment)).packet()
+    for late, counter in ((1, "cookie_good"), (2, "cookie_bad"), (3, "cookie_bad")):
+        rig.age(late)
+        rig.counters()
+        rig.tc(last)
+        rig.protect()
+        assert 1 == rig.counters()[counter], late
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -3,9 +3,10 @@
     make floods ARGS="[--engines A,B] [--kinds A,B] [--families 4,6] ..."
 
 prints how many clients were served and how long they took, calm and flooded.  The
-engine `kernel` is none: the kernel's own listener in the middle, to compare with.  The
-namespaces are those of shielded.py; `serve` runs in the middle one and is the server.
-The floods are peers/storm.c's, the clients bench/clients.c's.
+engine `kernel` is none: the kernel's own listener in the middle, to compare with, and
+what `shield` stands before.  The namespaces are those of shielded.py; `serve` runs in
+the middle one and is the server.  The floods are peers/storm.c's, the clients
+bench/clients.c's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ OURS = [f"--address={ADDRESS[4]}/24", f"--address={ADDRESS[6]}/64"]
 SPOOFED = {4: "10.0.0.0/8", 6: "fd00:10::/32"}
 SERVING = {"serve-packet": "--packet", "serve-xdp": "--xdp"}
 ENGINES = ("inspect", "intercept", *SERVING)
+AT_US = (*SERVING, "kernel", "shield")  # clients connect to the middle
 KINDS = (
     "syn",
     "udp",
@@ -52,6 +54,7 @@ class Stormed(Shielded):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.listeners = []
         # Frames of XDP are taken by NAPI, which veth has with GRO.
         self.us.run("ethtool", "-K", "o0", "gro", "on")
         self.client.run("ethtool", "-K", "c0", "tso", "off")
@@ -65,7 +68,7 @@ class Stormed(Shielded):
 
     def start_kernel(self):
         """Listen with the kernel's sockets where `serve` would."""
-        self.engine, self.listeners = "kernel", []
+        self.engine = "kernel"
         for family, address in ADDRESS.items():
             size, quick = ("24", ()) if family == 4 else ("64", ("nodad",))
             self.us.run("ip", "addr", "add", f"{address}/{size}", "dev", "o0", *quick)
@@ -78,6 +81,10 @@ class Stormed(Shielded):
         """Start an engine, a server with its application, and wait for its line."""
         if engine in SERVING:
             command = ["serve", *app, SERVING[engine], "o0", *OURS]
+        elif engine == "shield":
+            if not self.listeners:
+                self.start_kernel()
+            command = ["shield", "o0", "--port", "80"]
         elif engine == "intercept":
             command = ["intercept", *LINKS, "--list", self.acl]
         else:
@@ -120,7 +127,7 @@ class Stormed(Shielded):
 
     def target_mac(self):
         """Where frames for the server's address go."""
-        if self.engine in (*SERVING, "kernel"):
+        if self.engine in AT_US:
             return hardware(self.us, "o0")
         return self.mac("s0")
 

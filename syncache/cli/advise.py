@@ -27,8 +27,9 @@ from ..flow_session import State
 from ..inspection import Inspection
 from ..ios import inspect as ios_inspect
 from ..ring import Ring
-from . import Failure, needs
+from . import Failure
 from . import options as opts
+from .log_picture import plotter
 from .replay import Replay
 from .report_traffic import Facts, Traffic, advise_page, save
 from .sources import (
@@ -436,18 +437,6 @@ def _was_complete(event: FlowEvent) -> bool:
 
 
 # The picture.
-
-
-def plotter() -> Any:
-    """Return matplotlib's pyplot without a display."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise needs("plot", "matplotlib") from None
-    mpl.use("agg")
-    from matplotlib import pyplot as plt
-
-    return plt
 
 
 def draw(

@@ -123,6 +123,7 @@ class Stack:
         self._tuples: dict[bytes, Connection] = {}
         self._time_wait: dict[Connection, None] = {}
         self._ready: dict[Connection, None] = {}
+        self._delivered: Connection | None = None  # to whom the last segment went
         self._timers = Timers()
         self._silent = Silent()
         self._events: deque[Event] = deque()
@@ -206,6 +207,9 @@ class Stack:
         view = memoryview(packet).cast("B")
         if len(view) <= _PACKET_MAX:
             self._feed(view, now, Checksum.VERIFY)
+            if self._delivered is not None:
+                # The next one may come before anything is sent.
+                self._guard(self._delivered)
 
     def burst(self, rx: Ring, tx: Ring, now: float) -> int:
         """Take the packets of a ring; return how many were consumed.
@@ -217,6 +221,7 @@ class Stack:
             ValueError: rx and tx are the same ring, or the time is not finite.
         """
         self._advance(now)
+        self._delivered = None
         consumed = self.syncache.burst(rx, tx, now)
         for arrival in arrivals(rx, _OTHERS_MAX):
             reason = arrival.reason
@@ -257,6 +262,7 @@ class Stack:
             self._replace(connection, arrival.packet, now)
             return
         connection.arrives(arrival, self._now_ms)
+        self._delivered = connection
         if connection.silent_of is not None and connection.has_heard:
             self._silent.remove(connection)
         self._schedule(connection)

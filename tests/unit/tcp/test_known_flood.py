@@ -129,6 +129,14 @@ def test_segments_that_continue_each_other_reach_the_connection_as_one(family):
     assert 2039 << 7 == hand.connection.info.snd_wnd
 
 
+def test_small_segments_one_by_one_are_all_taken(family):
+    """More than a second's number of tiny ones, before anything is sent or told."""
+    hand = established(family)
+    for seq in range(1, 301):
+        hand.stack.receive(hand.segment(f". {seq}:{seq + 1}(1) ack 1").packet(), 1000.0)
+    assert text(0, 300) == hand.connection.read(1000)
+
+
 def test_repeated_acks_of_a_burst_count_each(family):
     """A sender without SACK begins its recovery by the third of them."""
     hand = established(family, options="mss 1460")

@@ -8,11 +8,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -243,9 +247,12 @@ class Synproxied(Shielded):
         sysctl(self.us, "net.netfilter.nf_conntrack_tcp_loose", 0)
 
 
-def build(source, folder, *flags):
-    """Compile a C program of ours."""
-    target = folder / Path(source).stem
+@cache
+def build(source, *flags):
+    """Compile a C program of ours, once for all tests of this process."""
+    folder = tempfile.mkdtemp(prefix="programs-")
+    atexit.register(shutil.rmtree, folder)
+    target = Path(folder) / Path(source).stem
     subprocess.run(
         ["cc", "-O2", "-Wall", *flags, "-o", target, source],
         check=True,

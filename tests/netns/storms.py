@@ -60,8 +60,8 @@ class Stormed(Shielded):
         self.client.run("ethtool", "-K", "c0", "tso", "off")
         self.server.run("ip", "route", "add", SPOOFED[4], "via", CLIENT[4])
         self.server.run("ip", "route", "add", SPOOFED[6], "via", CLIENT[6])
-        self.storm = build(PEERS / "storm.c", folder)
-        self.clients = build(ROOT / "bench" / "clients.c", folder)
+        self.storm = build(PEERS / "storm.c")
+        self.clients = build(ROOT / "bench" / "clients.c")
         for address in ADDRESS.values():
             server = self.server.start(self.clients, "serve", address, 80, stdin=-1)
             assert "ready\n" == server.stdout.readline()

@@ -52,7 +52,7 @@ class Flooded(Shielded):
         self.us.run("ethtool", "-K", "o0", "gro", "on")
         self.client.run("ethtool", "-K", "c0", "tso", "off")
         flags = ("-pthread", ROOT / "bench" / "flood_bpf.c")
-        self.flooder = build(ROOT / "bench" / "flood.c", self.folder, *flags)
+        self.flooder = build(ROOT / "bench" / "flood.c", *flags)
         rules = self.folder / "counter.nft"
         rules.write_text(COUNTER)
         self.server.run("nft", "-f", rules)

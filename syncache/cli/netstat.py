@@ -65,6 +65,10 @@ def run(options: argparse.Namespace) -> int:
     """Ask the process and print."""
     if not options.socket:
         raise Failure("say which process: --socket PATH, as given to its --control")
+    if options.libxo and (options.a or options.w is not None):
+        raise Failure("--libxo has the counters, -s, alone: --json has the rest")
+    if options.json and options.a and options.s:
+        raise Failure("--json prints one document: of -a or of -s")
     processes = Processes(options.socket)
     try:
         if options.w is not None:
@@ -107,6 +111,8 @@ def print_counters(counters: dict[str, int], options: argparse.Namespace) -> Non
         print(json.dumps(counters, indent=1))
         return
     if "sc_added" not in counters:
+        if options.libxo:
+            raise Failure("FreeBSD has no names for its counters: --json has ours")
         for name, count in counters.items():
             if count or options.s < 2:
                 print(f"\t{count} {name.replace('_', ' ')}")

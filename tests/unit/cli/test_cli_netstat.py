@@ -103,6 +103,21 @@ def test_a_reports_what_it_leaves_out(netstat):
     assert "--limit 0" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-a", "--libxo", "json"], "--libxo has the counters"),
+        (["-w", "1", "--libxo", "json"], "--libxo has the counters"),
+        (["-as", "--json"], "--json prints one document"),
+    ],
+)
+def test_form_that_is_not_there_is_refused(netstat, words, said):
+    """A program that asked for JSON would have got text, or two documents."""
+    status, out, err = netstat(*words)
+    assert (1, "") == (status, out)
+    assert said in err
+
+
 def test_a_with_a_limit_below_the_number_names_both(tmp_path, capsys):
     """Three half-open connections, two rows."""
     engine = Syncache(seed=bytes(16))
@@ -165,17 +180,26 @@ def test_time_between_lines_that_cannot_be_is_one_line(netstat):
     assert "-w is up to 86400 seconds, not 0" in error
 
 
-def test_counters_of_a_box_have_their_plain_names(tmp_path, capsys):
-    """-ss leaves out what is zero."""
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ([], 0, "\t0 table full\n"),
+        (["--libxo", "json"], 1, "FreeBSD has no names for its counters"),
+    ],
+)
+def test_counters_of_a_box_have_their_plain_names(
+    tmp_path, capsys, words, status, said
+):
+    """And no others."""
     path = str(tmp_path / "control")
     served = ControlSocket(path, FlowControl(Intercept(acl=None), lambda: 1.0))
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(main, ["netstat", "--socket", path])
+        future = pool.submit(main, ["netstat", "--socket", path, *words])
         while not future.done():
             served.turn()
     served.close()
-    assert 0 == future.result()
-    assert "\t0 table full\n" in capsys.readouterr().out
+    assert status == future.result()
+    assert said in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("words", [["-a"], ["-a", "--json"], ["-as"]])

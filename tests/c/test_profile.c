@@ -47,6 +47,20 @@ test_absence_is_learned_only_of_what_was_offered(void)
 }
 
 static void
+test_servers_that_differ_in_timestamps_are_mixed(void)
+{
+    /* Asked both times, they had them and had not; unasked is no refusal. */
+    struct syncache_tuple tuple = server(80);
+    profiles_init(&profiles, memory, 8, key);
+    struct profile *profile =
+        profile_learn(&profiles, 5, &tuple, ALL, ALL, 1400, 7);
+    (void)profile_learn(&profiles, 6, &tuple, 0, WIRE_HAS_MSS, 1400, 255);
+    EXPECT_EQ(0, profile->mixed);
+    (void)profile_learn(&profiles, 7, &tuple, ALL, WIRE_HAS_MSS, 1400, 255);
+    EXPECT_EQ(WIRE_HAS_TIMESTAMPS, profile->mixed);
+}
+
+static void
 test_a_changed_scale_keeps_the_one_before(void)
 {
     struct syncache_tuple tuple = server(80);
@@ -110,6 +124,7 @@ test_without_room_nothing_is_remembered(void)
 
 static const struct test tests[] = {
     TEST(test_absence_is_learned_only_of_what_was_offered),
+    TEST(test_servers_that_differ_in_timestamps_are_mixed),
     TEST(test_a_changed_scale_keeps_the_one_before),
     TEST(test_the_server_longest_not_heard_of_makes_room),
     TEST(test_servers_are_spread_over_all_sets),

@@ -39,6 +39,10 @@ test_limit_holds_for_each_second_and_side(void)
     EXPECT_EQ(0, flood(&strays, 5999, 1000, true));
     EXPECT_TRUE(strays_pass(&strays, 5999, 7, INSIDE, true, LIMIT));
     EXPECT_EQ(LIMIT, flood(&strays, 6000, 1000, false));
+    for (unsigned second = 7; second < 9; second++)
+        for (unsigned i = 0; i <= LIMIT; i++)
+            EXPECT_EQ(i < LIMIT, strays_pass(&strays, second * 1000, 500 + i,
+                                             INSIDE, false, LIMIT));
 }
 
 static void
@@ -71,9 +75,11 @@ test_tuple_of_which_the_other_side_spoke_passes_beyond_the_limit(void)
 
     begin(&strays);
     EXPECT_TRUE(strays_pass(&strays, 0, 7, INSIDE, true, LIMIT));
+    EXPECT_TRUE(strays_pass(&strays, 0, 6, INSIDE, true, LIMIT));
     EXPECT_TRUE(strays_pass(&strays, 0, 8, INSIDE, false, LIMIT)); /* a RST */
     EXPECT_EQ(LIMIT, flood(&strays, 0, 1000, true));
     EXPECT_TRUE(strays_pass(&strays, 999, 7, OUTSIDE, true, LIMIT));
+    EXPECT_TRUE(strays_pass(&strays, 999, 6, OUTSIDE, true, LIMIT));
     EXPECT_TRUE(!strays_pass(&strays, 999, 8, OUTSIDE, true, LIMIT));
     EXPECT_TRUE(!strays_pass(&strays, 999, 9, OUTSIDE, true, LIMIT));
     /* It said so itself: that is no word of the other side. */

@@ -45,6 +45,8 @@ ALONE_SECONDS = 1.0  # flood without clients
 CLIENT_EVERY = 0.03
 CLIENT_TIMEOUT = 3.0
 WARM_UP_SECONDS = 2.0  # of the flood; memory is to be flat from then on
+# Of an option, the least and the most.
+BOUNDS = {"rate": (0, 10_000_000), "seconds": (0.1, 3600), "clients": (1, 10_000)}
 
 # What each run changes of the defaults.
 RUNS: dict[str, dict[str, int | str]] = {
@@ -82,6 +84,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Play the load on each configuration and show the results."""
+    for name, (least, most) in BOUNDS.items():
+        value = getattr(options, name)
+        if not least <= value <= most:
+            raise Failure(f"--{name} is {least} to {most}, not {value}")
     check_outputs(options, ("json", "picture"))
     names = options.only or list(RUNS)
     obstacle = "asked for" if options.in_memory else enter_namespace()

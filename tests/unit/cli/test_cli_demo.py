@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from syncache.cli import Failure, demo
+from syncache.cli import Failure, demo, main
 from syncache.sysctl import Sysctl
 
 
@@ -53,6 +53,28 @@ def test_settings_of_every_run_are_legal(settings):
     """Each configuration is one that Sysctl takes."""
     sysctl = Sysctl(settings)
     assert settings == {name: sysctl[name] for name in settings}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--rate=-1",
+        "--rate=99999999999",
+        "--seconds=0",
+        "--seconds=nan",
+        "--seconds=inf",
+        "--clients=0",
+        "--clients=99999",
+    ],
+)
+def test_number_without_sense_is_one_line(words, capsys):
+    """Nothing is begun."""
+    assert 1 == main(["demo", "--in-memory", words])
+    out, error = capsys.readouterr()
+    name, value = words.split("=")
+    assert "" == out
+    assert error.startswith(f"syncache demo: {name} is ")
+    assert f", not {value}" in error
 
 
 def test_missing_compiler_is_one_line(monkeypatch, tmp_path):

@@ -119,7 +119,20 @@ test_inspect_refuses_what_is_out_of_range(void)
     world_free(world);
 }
 
+static void
+test_greatest_idle_time_of_a_rule_is_taken(void)
+{
+    struct world *world = world_inspect(10);
+
+    world->inspect.rule[FLOW_TCP].timeout_ms = FLOW_MS_MAX;
+    EXPECT_TRUE(flow_set_inspect(world->flow, 0, &world->inspect));
+    world->inspect.rule[FLOW_TCP].timeout_ms++;
+    EXPECT_TRUE(!flow_set_inspect(world->flow, 0, &world->inspect));
+    world_free(world);
+}
+
 static const struct test tests[] = {
+    TEST(test_greatest_idle_time_of_a_rule_is_taken),
     TEST(test_intercept_refuses_what_is_out_of_range),
     TEST(test_inspect_refuses_what_is_out_of_range),
 };

@@ -114,14 +114,27 @@ def hosted(name: str) -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.parametrize("flags", ["-O2", "-O3 -DSYNCACHE_SMALL"])
+@cache
+def compiled(one: Path, name: str, flags: str) -> Path:
+    """Return the object that a compiler makes, once for all tests that link it."""
+    thing = one / f"{name}-{flags.replace(' ', '')}.o"
+    run(*HERE[name], *WARNINGS, *flags.split(), "-c", one / "syncache.c", "-o", thing)
+    return thing
+
+
+WHOLE, SMALL, SMALLEST = "-O2", "-O3 -DSYNCACHE_SMALL", "-Os -DSYNCACHE_SMALL"
+
+
+@pytest.mark.parametrize("flags", [WHOLE, SMALL])
 @pytest.mark.parametrize("name", HERE)
 def test_every_compiler_takes_it_without_a_warning(
     one: Path, tmp_path: Path, name: str, flags: str
 ) -> None:
     """Two files; what a compiler sees depends on how much of one it puts together."""
-    words = [*HERE[name], *WARNINGS]
-    words += [*flags.split(), "-c"] if name in OPTIMISED else ["-fsyntax-only"]
+    if name in OPTIMISED:
+        compiled(one, name, flags)
+        return
+    words = [*HERE[name], *WARNINGS, "-fsyntax-only"]
     words += [] if hosted(name) else ["-ffreestanding"]
     run(*words, one / "syncache.c", "-o", tmp_path / "syncache.o")
 
@@ -136,34 +149,34 @@ def test_freestanding_it_wants_the_memory_functions_alone(
     run once.
     """
     thing = tmp_path / "syncache.o"
-    size = "-Os" if name in OPTIMISED else "-Og"
+    size = "-Os" if name in OPTIMISED else "-O0"
     words = [*HERE[name], *WARNINGS, size, "-ffreestanding", "-fno-pie"]
     run(*words, "-c", one / "syncache.c", "-o", thing)
     assert undefined(HERE[name], thing) <= MEMORY
 
 
 @pytest.mark.parametrize(
-    "small",
-    [[], ["-DSYNCACHE_SMALL"], ["-DSYNCACHE_SMALL", "-Os"]],
-    ids=["whole", "small", "smallest"],
+    "flags", [WHOLE, SMALL, SMALLEST], ids=["whole", "small", "smallest"]
 )
-def test_it_makes_a_handshake(one: Path, tmp_path: Path, small: list[str]) -> None:
+def test_it_makes_a_handshake(one: Path, tmp_path: Path, flags: str) -> None:
     """The same program as against the library."""
-    makes_a_handshake(one, tmp_path, [*HERE["gcc"], *WARNINGS, "-Og", *small])
+    words = [*HERE["gcc"], *WARNINGS, *flags.split()]
+    makes_a_handshake(one, tmp_path, words, compiled(one, "gcc", flags))
 
 
 def test_it_makes_a_handshake_without_gnu_builtins(one: Path, tmp_path: Path) -> None:
     """Whole, by a compiler that has none of them."""
     need("tcc")
-    makes_a_handshake(one, tmp_path, ["tcc", "-D_ISOC11_SOURCE", "-Wall", "-Werror"])
+    words = ["tcc", "-D_ISOC11_SOURCE", "-Wall", "-Werror"]
+    makes_a_handshake(one, tmp_path, words, one / "syncache.c")
 
 
-def makes_a_handshake(one: Path, folder: Path, words: list[str]) -> None:
-    """Compile the program with the two files, and run it."""
+def makes_a_handshake(one: Path, folder: Path, words: list[str], engine: Path) -> None:
+    """Compile the program with the engine, a source or an object, and run it."""
     source = folder / "handshake.c"
     source.write_text(HANDSHAKE)
     program = folder / "handshake"
-    run(*words, f"-I{one}", source, one / "syncache.c", "-o", program)
+    run(*words, f"-I{one}", source, engine, "-o", program)
     assert run(program) == "accepted\n"
 
 
@@ -199,9 +212,9 @@ def test_small_engines_serve_every_honest_client_in_a_flood(
 ) -> None:
     """From 16 KB on, and as docs/hosts.md has it."""
     program = tmp_path / "small_flood"
-    words = [*HERE["gcc"], *WARNINGS, "-O2", "-DSYNCACHE_SMALL", f"-I{one}"]
+    words = [*HERE["gcc"], *WARNINGS, *SMALL.split(), f"-I{one}"]
     flood = Path(__file__).parent / "small_flood.c"
-    run(*words, flood, one / "syncache.c", "-o", program)
+    run(*words, flood, compiled(one, "gcc", SMALL), "-o", program)
     rows = run(program)
     assert (4, 16) == (rows.count("\n"), rows.count("| 20 of 20, "))
     if sys.maxsize > 2**32:
@@ -224,7 +237,7 @@ def test_cpp_program_includes_the_header_and_links(
 ) -> None:
     """The functions are C's, so an object of the C compiler has them."""
     want(name, package)
-    source, thing = tmp_path / "host.cpp", tmp_path / "syncache.o"
+    source, thing = tmp_path / "host.cpp", compiled(one, "gcc", WHOLE)
     source.write_text(
         '#include "syncache.h"\n'
         "int main() {\n"
@@ -234,7 +247,6 @@ def test_cpp_program_includes_the_header_and_links(
         "    return syncache_config_fit(&config, 65536) ? 0 : 1;\n"
         "}\n"
     )
-    run(*HERE["gcc"], "-std=c11", "-O0", "-c", one / "syncache.c", "-o", thing)
     words = [name, "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     words += ["-Wshadow", "-Wconversion", "-Wsign-conversion"]
     run(*words, f"-I{one}", source, thing, "-o", tmp_path / "host")

@@ -477,7 +477,7 @@ class Stack:
     # Tunables.
 
     def _read_settings(self) -> None:
-        """Read what new connections obey: at first, and when a tunable changed."""
+        """Read the settings of new connections: first, and when a tunable changed."""
         self._settings = Settings.of(self.sysctl)
         self._sockets = self._sockets_max
         self._dont_fragment = self._knob("net.inet.ip.path_mtu_discovery")

@@ -290,7 +290,7 @@ class Core(Block):
         return lib.syncache_opened(self._cache, tuple_of(tuple_), handle)
 
     def guard(self, tuple_: bytes, numbers: tuple[int, ...]) -> None:
-        """Tell what an established connection takes: the fields of the C structure."""
+        """Set the limits of an established connection: the C structure's fields."""
         lib.syncache_guard(self._cache, tuple_of(tuple_), (numbers,))
 
     def forget(self, tuple_: bytes) -> None:

@@ -41,7 +41,7 @@ class OneProcess:
 
 
 def refusal(why: str) -> str:
-    """Return what to do if the compiled module cannot be imported."""
+    """Return the remedy if the compiled module cannot be imported."""
     if "subinterpreter" in why:
         return (
             "syncache works in the main interpreter and in subinterpreters that share "

@@ -27,7 +27,7 @@ FAMILIES = (4, 6)
 
 
 def config(key: bytes, outside: int, inside: int, *, off: bool = False) -> bytes:
-    """Return what the programs are told.
+    """Return the configuration of the programs.
 
     Args:
         key: Of the names of IPv6 connections, 16 bytes.

@@ -1,4 +1,4 @@
-"""What the kernels of hosts say about floods themselves, in a line of a log.
+"""Floods that the kernels of hosts report themselves, in a line of a log.
 
     TCP: request_sock_TCP: Possible SYN flooding on port [::]:443. Sending cookies.
     sonewconn: pcb 0xf... (192.0.2.1:80 (proto 6)): Listen queue overflow: 193 already

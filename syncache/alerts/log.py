@@ -228,7 +228,7 @@ class LogBook:
         return header if later.time is None else later._replace(host=host)
 
     def _sign(self, text: str, wrapped: Wrapped | None) -> Sign | None:
-        """Take what a kernel says of a flood on one of its ports."""
+        """Take a kernel's report of a flood on one of its ports."""
         taken = sign_of(text)
         if taken is None:
             return None

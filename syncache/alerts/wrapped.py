@@ -81,7 +81,7 @@ class Wrapped(NamedTuple):
 
 
 def unwrap(line: str) -> Wrapped | None:
-    """Return what a line of JSON wraps; None if it is none, or wraps no text."""
+    """Return the text that a line of JSON wraps; None if it wraps none."""
     return _journal(line) or _any(line)
 
 

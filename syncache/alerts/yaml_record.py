@@ -39,7 +39,7 @@ class Record:
 
     @staticmethod
     def begun(line: str) -> str | None:
-        """Return what a record's first line has of its fields; None: it is none."""
+        """Return the fields in a record's first line; None if it is not such a line."""
         found = _BEGIN.match(line)
         if found is None:
             return None

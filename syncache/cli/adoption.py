@@ -59,7 +59,7 @@ class Adoption:
         now: float,
         block: Callable[[Sequence[str]], object] | None = None,
     ) -> None:
-        """Do what the group's news ask for; once a second.
+        """Act on the group's news; once a second.
 
         Args:
             engine: To prepare.

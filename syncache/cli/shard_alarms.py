@@ -1,4 +1,4 @@
-"""What several processes of one service see, said in one line.
+"""The alarms of several processes of one service, in one line.
 
 Each of them sends what its alarms would be made of to the process that started them,
 once a second and without waiting; that one adds it up, and has the log write what

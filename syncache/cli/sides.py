@@ -63,7 +63,7 @@ def say_each(command: str, found: Sequence[str]) -> None:
 
 
 def left_out(acl: AccessList | None) -> list[str]:
-    """Return what to do if an access list has rules of one family only."""
+    """Return the remedy if an access list has rules of one family only."""
     families = {rule.family for rule in acl.rules} if acl is not None else set()
     if acl is None or len(families) != 1 or not families < set(_RULES):
         return []

@@ -90,7 +90,7 @@ def digest_of(key: bytes, packed: bytes) -> Digest:
 
 
 def packed_of(conn: Conn) -> bytes:
-    """Return what a handshake is known by: its ends, the client's ISN and ours."""
+    """Return the key of a handshake: its ends, the client's ISN and ours."""
     ends = [ipaddress.ip_address(text) for text in (conn.faddr, conn.laddr)]
     return struct.pack(
         "!B16s16sHHII",

@@ -172,7 +172,7 @@ def _read_lines(
 
 
 def changes(config: Config, values: Mapping[str, int | str]) -> dict[str, int | str]:
-    """Return what a configuration changes of tunables that have these values.
+    """Return the changes of a configuration to tunables that have these values.
 
     Where a router is told one of two thresholds and it contradicts the other, that one
     becomes the same; a router says so, and so does a note.

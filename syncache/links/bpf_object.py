@@ -62,7 +62,7 @@ Question = tuple["str | None", "str | None"]
 
 
 def document(name: str) -> dict[str, Any]:
-    """Return what build.py says of the programs of one file."""
+    """Return build.py's description of the programs of one file."""
     known: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("ascii"))
     return known
 
@@ -84,7 +84,7 @@ def layout_of_map(fd: int) -> tuple[int, int, int]:
 
 
 def privileges() -> str:
-    """Return what to do about a refusal for want of privileges, naming what lacks."""
+    """Return the remedy for a refusal for want of privileges, naming them."""
     missing = missing_capabilities()
     return f"it lacks {', '.join(missing)}: {PRIVILEGES}" if missing else PRIVILEGES
 
@@ -249,7 +249,7 @@ class BpfObject:
 
 
 def questions(kind: str, what: str) -> list[Question]:
-    """Return what BTF is to be asked for an entry of a program's places."""
+    """Return the question to BTF for an entry of a program's places."""
     if kind == "map":
         return []
     if kind == "kfunc":

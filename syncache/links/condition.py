@@ -1,4 +1,4 @@
-"""What becomes of an interface that stays: down, without carrier, up again, renamed."""
+"""Changes of an interface that stays: down, without carrier, up again, renamed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Condition:
 
 
 def kind_of(flags: int) -> str:
-    """Return what the flags of an interface say: up, down or carrier (it has none).
+    """Return the state in the flags of an interface: up, down or carrier (it has none).
 
     The kernel sets IFF_RUNNING up to a second after IFF_LOWER_UP, the carrier itself,
     and not at all where 802.1X has still to let the port in.

@@ -1,4 +1,4 @@
-"""What drivers say of their devices: ethtool's questions, by ioctl(2)."""
+"""Properties of devices from their drivers: ethtool's questions, by ioctl(2)."""
 
 from __future__ import annotations
 

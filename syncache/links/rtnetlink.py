@@ -1,4 +1,4 @@
-"""What the kernel says of its interfaces: rtnetlink(7), dumps, nothing changed.
+"""The kernel's interfaces: rtnetlink(7), dumps, nothing changed.
 
 pyroute2 does all of it and more; this is for commands that have no other use for it.
 """

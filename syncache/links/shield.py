@@ -421,7 +421,7 @@ class Shield:
             service.refused = refused
 
     def _hear(self, told: Told) -> None:
-        """Take what a program said of a service, unless that is known already."""
+        """Take an event of a program about a service, unless it is known already."""
         service = self._services.get(write_service(told.address, told.port))
         if service is None:
             return

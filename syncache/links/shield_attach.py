@@ -293,7 +293,7 @@ def takes_pins(folder: Path) -> bool:
 
 
 def _name(kind: str, interface: str) -> str:
-    """Return what a link is called; the kernel takes no name with a dot."""
+    """Return the name of a link; the kernel takes none with a dot."""
     return f"{kind}-{quote(interface, safe='@')}".replace(".", "%2E")
 
 

@@ -1,4 +1,4 @@
-"""What a shield's programs are told: keys and their times, tables, numbers.
+"""The configuration of a shield's programs: keys and their times, tables, numbers.
 
 The programs choose the epoch by the clock themselves, from the one that they were told
 and the next; so a process that is late by less than a period costs nothing, and one

@@ -1,4 +1,4 @@
-"""What an operator is told of a shield: `ShieldEvent`, and where they are kept.
+"""Events of a shield for an operator: `ShieldEvent`, and where they are kept.
 
 The programs tell what happens to a service in a ring buffer, at once and seldom (a
 flood that begins, an accept queue that is full, a connection that was refused); the
@@ -35,7 +35,7 @@ class ShieldEvent(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a program said of a service."""
+    """An event of a program about a service."""
 
     time: float
     kind: int  # core.FLOOD, FULL or REFUSED
@@ -105,7 +105,7 @@ class Ring:
         os.eventfd_write(self._end, 1)
 
     def take(self) -> Iterator[Told]:
-        """Take what was said, oldest first."""
+        """Take the events, oldest first."""
         while (record := self._ring.take()) is not None:
             if len(record) == core.EVENT.size:
                 yield read_told(record)

@@ -150,7 +150,9 @@ test_every_part_of_a_handshake_counts(void)
     for (uint8_t family = 4; family <= 6; family += 2) {
         struct syncache_tuple tuple = {.family = family, .fport = 1};
         size_t size = family == 4 ? 4 : 16;
+        memset(first, 0xee, sizeof first);
         redeemed_pack(&tuple, 1, 2, first);
+        EXPECT_EQ(family, first[0]);
         for (size_t i = 0; i < 2 * size + 4; i++) {
             struct syncache_tuple changed = tuple;
             if (i < size)

@@ -55,8 +55,9 @@ def begin(address, port, options):
 
 def turn(sock, state, events, data):
     """Send and read as far as it goes; return "" while there is more, or the end."""
-    if events & selectors.EVENT_WRITE and state[0] < len(data):
-        state[0] += sock.send(data[state[0] :])
+    if events & selectors.EVENT_WRITE:
+        if state[0] < len(data):  # all of it may have gone with the SYN
+            state[0] += sock.send(data[state[0] :])
         if state[0] == len(data):
             sock.shutdown(socket.SHUT_WR)
             return "sent"

@@ -337,7 +337,7 @@ test_of_too_many_acks_with_blocks_the_last_is_kept(void)
         for (uint32_t i = 0; i < CACHE_RING_SLOTS; i++) {
             struct seg seg = at(0, 0);
             seg.ack = UNA + turn;
-            seg.window = i;
+            seg.window = (uint16_t)i;
             blocks[11] = (uint8_t)i;
             seg.options = blocks;
             seg.options_size = sizeof blocks;

@@ -2,7 +2,7 @@
 
 A namespace has no name and no file: it lives as long as one `sleep` that entered it,
 which ends by itself, so nothing is left behind however a test ends.  Without root a
-user namespace of our own gives the privilege.
+user namespace of our own, one for all, gives the privilege.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from warm import begin
+from warm import begin, nsenter
 
 LIFETIME_SECONDS = 1800
 # Of a test that waits for what comes at once, unless the machine is busy.
@@ -58,6 +58,24 @@ class Linker:
 LINKER = Linker()
 
 
+def _kept(command: list[str]) -> subprocess.Popen[str]:
+    """Start a process that keeps the namespaces which a command makes."""
+    words = [*command, "sh", "-c", f"echo up; exec sleep {LIFETIME_SECONDS}"]
+    try:
+        keeper = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    except FileNotFoundError:
+        raise OSError("no unshare: apt-get install util-linux") from None
+    if keeper.stdout.readline() != "up\n":
+        why = keeper.communicate()[1].strip()
+        raise OSError(
+            f"no network namespaces ({why}): run as root, or allow user "
+            "namespaces: sysctl kernel.unprivileged_userns_clone=1"
+        )
+    return keeper
+
+
 class Namespace:
     """A network namespace of its own.
 
@@ -65,23 +83,19 @@ class Namespace:
         OSError: The machine does not allow it; one line that says what to do.
     """
 
+    # Without root, of the user namespace of all: who is root of one namespace only may
+    # not put the other end of a veth pair into another.
+    _root: subprocess.Popen[str] | None = None
+
     def __init__(self) -> None:
-        command = ["unshare", "--net", "--kill-child"]
+        before = []
         if os.geteuid() != 0:
-            command += ["--user", "--map-root-user"]
-        command += ["sh", "-c", f"echo up; exec sleep {LIFETIME_SECONDS}"]
-        try:
-            self._keeper = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        except FileNotFoundError:
-            raise OSError("no unshare: apt-get install util-linux") from None
-        if self._keeper.stdout.readline() != "up\n":
-            why = self._keeper.communicate()[1].strip()
-            raise OSError(
-                f"no network namespaces ({why}): run as root, or allow user "
-                "namespaces: sysctl kernel.unprivileged_userns_clone=1"
-            )
+            if Namespace._root is None or Namespace._root.poll() is not None:
+                Namespace._root = _kept(["unshare", "--user", "--map-root-user"])
+                atexit.register(Namespace._root.communicate)
+                atexit.register(Namespace._root.kill)  # handlers run backwards
+            before = nsenter(Namespace._root.pid, "user")
+        self._keeper = _kept([*before, "unshare", "--net", "--kill-child"])
         self._processes: list[subprocess.Popen[str]] = []
 
     def start(self, *words: str | Path, **options) -> subprocess.Popen[str]:

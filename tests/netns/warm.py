@@ -146,22 +146,24 @@ def begin(
         and options.keys() <= {"stdin", "stdout", "stderr", "text", "cwd", "env"}
     ):
         return _Fork(command, inside, **options)
-    before = [] if inside is None else nsenter(inside)
+    before = [] if inside is None else nsenter(inside, *spaces())
     return subprocess.Popen([*before, *command], **options)
 
 
-def nsenter(pid: int) -> list[str]:
-    """Return the beginning of a command that runs in the namespace of a process."""
-    words = ["nsenter", f"--target={pid}", "--net"]
-    if os.geteuid() != 0:
-        words += ["--user", "--preserve-credentials"]
-    return [*words, "--"]
+def spaces() -> list[str]:
+    """Return the kinds of namespaces to enter; without root the user's too, first."""
+    return ["net"] if os.geteuid() == 0 else ["user", "net"]
+
+
+def nsenter(pid: int, *kinds: str) -> list[str]:
+    """Return the beginning of a command that runs in namespaces of a process."""
+    words = ["nsenter", f"--target={pid}", *(f"--{kind}" for kind in kinds)]
+    return [*words, *["--preserve-credentials"] * ("user" in kinds), "--"]
 
 
 def enter(pid: int) -> None:
-    """Become a member of the namespaces of a process; without root its user's too."""
-    names = ["net"] if os.geteuid() == 0 else ["user", "net"]
-    files = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in names]
+    """Become a member of the namespaces of a process."""
+    files = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in spaces()]
     for file in files:
         if LIBC.setns(file, 0):
             raise OSError(ctypes.get_errno(), "setns(2)")

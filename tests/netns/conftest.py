@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,8 @@ def lacking() -> str:
     """Tell what these tests cannot do without; "" if it is all there."""
     if missing := needs.missing():
         return f"{' '.join(missing)}: apt-get install {' '.join(missing.values())}"
+    if os.geteuid() != 0:  # that of a user namespace may load no program of the kernel
+        return "root for tests in network namespaces: sudo make test"
     try:
         Namespace().close()
     except OSError as error:

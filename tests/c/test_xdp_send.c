@@ -32,15 +32,22 @@ test_send_turns_a_reply_round_and_nothing_else(void)
     stop();
 }
 
+/* Sends as many frames as there are to a kernel that takes so many of them at a time. */
+static void
+start_full(int allowed)
+{
+    start();
+    budget = allowed;
+    for (uint8_t i = 0; i < FRAMES; i++)
+        push(i, UINT16_MAX);
+    EXPECT_EQ(FRAMES, link_xdp_send(&link_, &ring.ring));
+}
+
 static void
 test_send_goes_on_while_the_kernel_sends_some_at_a_time(void)
 {
     /* It says EAGAIN, and moves. */
-    start();
-    budget = 1;
-    for (uint8_t i = 0; i < FRAMES; i++)
-        push(i, UINT16_MAX);
-    EXPECT_EQ(FRAMES, link_xdp_send(&link_, &ring.ring));
+    start_full(1);
     EXPECT_EQ(FRAMES, sent_count);
     EXPECT_EQ(3, sent[3][FRAME_SIZE - 1]);
     stop();
@@ -50,11 +57,7 @@ static void
 test_send_waits_when_every_frame_is_the_kernels(void)
 {
     /* What is on the ring already leaves with a later call, also a receiving. */
-    start();
-    budget = 0;
-    for (uint8_t i = 0; i < FRAMES; i++)
-        push(i, UINT16_MAX);
-    EXPECT_EQ(FRAMES, link_xdp_send(&link_, &ring.ring));
+    start_full(0);
     ring_clear(&ring);
     push(9, UINT16_MAX);
     EXPECT_EQ(0, link_xdp_send(&link_, &ring.ring));
@@ -187,11 +190,7 @@ test_super_segment_is_put_on_frames_that_have_just_left(void)
 {
     /* The kernel is reminded of those that wait, and gives them back. */
     uint8_t frame[FRAME_SIZE + 20] = {0};
-    start();
-    budget = 0;
-    for (uint8_t i = 0; i < FRAMES; i++)
-        push(i, UINT16_MAX);
-    EXPECT_EQ(FRAMES, link_xdp_send(&link_, &ring.ring));
+    start_full(0);
     EXPECT_EQ(0, link_.unused_count);
     budget = FRAMES;
     link_.forward = 1;

@@ -135,11 +135,18 @@ class Attachment:
             there: Numbers of the interfaces that there are.
 
         Yields:
-            A line for each.
+            A line for each, once all are in their places.
 
         Raises:
-            LinkError: It cannot be put back.
+            LinkError: One cannot be put back; the lines of those before it come first.
         """
+        lines: list[str] = []
+        try:
+            self._mend_each(there, lines)
+        finally:
+            yield from lines
+
+    def _mend_each(self, there: set[int], lines: list[str]) -> None:
         fresh: set[int] = set()
         ours = {held.number for held in self._held}
         for place, held in enumerate(list(self._held)):
@@ -155,7 +162,7 @@ class Attachment:
             else:
                 continue
             self._again(place)
-            yield line
+            lines.append(line)
         self._passed |= fresh
 
     def close(self) -> None:

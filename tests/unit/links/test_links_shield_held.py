@@ -62,6 +62,24 @@ def test_program_that_was_taken_off_is_put_back(held, kernel, tmp_path):  # noqa
     assert [] == list(held.mend({2, 3}))
 
 
+def test_line_is_told_once_all_are_back(held, kernel, tmp_path):  # noqa: F811
+    """Half a shield would answer SYNs and redeem no cookie, or the other way round."""
+    off(tmp_path, 101)
+    off(tmp_path, 103)
+    next(held.mend({2, 3}))
+    assert 2 == len(kernel.attached[3:])
+
+
+def test_line_of_what_is_back_is_told_before_the_error(held, kernel, tmp_path):  # noqa: F811
+    off(tmp_path, 101)
+    off(tmp_path, 103)
+    kernel.refused = {(XDP, 4): errno.EBUSY}
+    lines = held.mend({2, 3})
+    assert "tc on eth0: somebody took the program off; it is on again" == next(lines)
+    with pytest.raises(LinkError, match="cannot attach xdp"):
+        next(lines)
+
+
 def test_device_that_is_gone_has_nothing_to_be_put_back(held, kernel, tmp_path):  # noqa: F811
     """A VLAN device that was deleted took its program with it."""
     off(tmp_path, 102)

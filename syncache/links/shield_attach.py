@@ -46,7 +46,8 @@ class Attachment:
         self._info = info
         self._pins = pins
         self._held: list[Held] = []
-        self._passed: set[int] = set()  # others' programs that ours was put before
+        # Which of ours, by its place in the list, was put before which of theirs.
+        self._passed: set[tuple[int, int]] = set()
 
     def attach(self, programs: Mapping[str, int], xdp: XdpChoice) -> str:
         """Attach them; where SYNs are answered: native, tc or generic.
@@ -129,7 +130,7 @@ class Attachment:
     def mend(self, there: set[int]) -> Iterator[str]:
         """Put back what others took off, and first what they put theirs before.
 
-        Each of theirs is passed once: who insists is let be.
+        Each of ours passes each of theirs once: who insists is let be.
 
         Args:
             there: Numbers of the interfaces that there are.
@@ -147,7 +148,6 @@ class Attachment:
             yield from lines
 
     def _mend_each(self, there: set[int], lines: list[str]) -> None:
-        fresh: set[int] = set()
         ours = {held.number for held in self._held}
         for place, held in enumerate(list(self._held)):
             if held.info.index not in there:
@@ -155,15 +155,20 @@ class Attachment:
             where = f"{held.what} on {held.info.name}"
             if held.is_off():
                 line = f"{where}: somebody took the program off; it is on again"
-            elif others := {*held.before(ours)} - self._passed:
-                fresh |= others
-                names = ", ".join(f"program {each}" for each in sorted(others))
+            elif others := self._overtaking(place, ours):
+                names = ", ".join(f"program {each}" for each in others)
                 line = f"{where}: {names} came before ours, which is the first again"
             else:
                 continue
             self._again(place)
             lines.append(line)
+
+    def _overtaking(self, place: int, ours: set[int]) -> list[int]:
+        """List others' programs before one of ours that it had not passed."""
+        before = {(place, each) for each in self._held[place].before(ours)}
+        fresh = before - self._passed
         self._passed |= fresh
+        return sorted(each for _, each in fresh)
 
     def close(self) -> None:
         """Take the programs off, but for those that are pinned."""

@@ -97,6 +97,17 @@ def test_program_that_came_before_ours_is_passed_once(held, kernel):  # noqa: F8
     assert [] == list(held.mend({2, 3}))
 
 
+def test_each_of_ours_passes_a_program_that_came_in_between(held, kernel, monkeypatch):  # noqa: F811
+    """It was behind the first when that was looked at, and before the second."""
+    came = iter([[OURS], [STRANGER, OURS]])
+    monkeypatch.setattr(_core_bpf, "bpf_query", lambda *_: next(came))
+    assert 1 == len(list(held.mend({2, 3})))
+    monkeypatch.setattr(_core_bpf, "bpf_query", lambda *_: [STRANGER, OURS])
+    assert [
+        f"tc on eth0: program {STRANGER} came before ours, which is the first again"
+    ] == list(held.mend({2, 3}))
+
+
 def test_own_programs_are_no_strangers_where_none_can_be_named(
     held,
     kernel,  # noqa: F811

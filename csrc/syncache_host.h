@@ -63,8 +63,8 @@ struct syncache_numbers {
     uint32_t ts_recent;
     uint32_t timestamps;           /* 1: they were negotiated, and ts_recent counts (RFC 7323 5.3) */
     uint32_t gathers;              /* 1: the stack reads ring.arrival, where segments of a burst that continue each
-                                      other are one: the payload of all is behind the first's, in its slot, and
-                                      ring.passed does not have the others */
+                                      other are one: the payload of all is behind the first's, over the slots of the
+                                      others, and ring.passed does not have these */
 };
 
 /*

@@ -74,8 +74,8 @@ gather_data(const struct syncache_ring *rx, struct syncache_arrival *last,
     else if ((size != 0) == (last->payload_size != 0))
         last->gathered++;
     if (size != 0)
-        memcpy(rx->memory + end,
-               rx->memory + next->place + next->payload + overlap, size);
+        memmove(rx->memory + end,
+                rx->memory + next->place + next->payload + overlap, size);
     last->payload_size += size;
 }
 
@@ -99,12 +99,24 @@ gather_blocks(struct syncache_arrival *last,
     return GATHER_JOINED;
 }
 
+/* Behind the data of an arrival: to its slot's end, or, if no other packet
+ * between the two is the stack's, to that of the next one's. */
+static uint64_t
+gather_room(const struct syncache_ring *rx, const struct syncache_arrival *last,
+            const struct syncache_arrival *next)
+{
+    uint64_t end = last->place + last->payload + last->payload_size;
+    uint32_t slot = last + 1 == next ? next->slot : last->slot;
+    uint64_t stop = ((uint64_t)slot + 1) * rx->slot_size;
+
+    return stop < end ? 0 : stop - end;
+}
+
 enum gather
 gather_join(const struct syncache_ring *rx, struct syncache_arrival *last,
             const struct syncache_arrival *next)
 {
-    uint64_t end = last->place + last->payload + last->payload_size;
-    uint64_t room = (uint64_t)(last->slot + 1) * rx->slot_size - end;
+    uint64_t room = gather_room(rx, last, next);
 
     if (!gather_alike(last, next))
         return GATHER_APART;

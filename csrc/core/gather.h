@@ -11,7 +11,7 @@
 
 enum gather {
     GATHER_JOINED,
-    GATHER_FULL,                      /* the slot has no room for more */
+    GATHER_FULL,                      /* there is no room for more behind it */
     GATHER_APART,                     /* the two say something else */
     GATHER_OLD                        /* its timestamp may have it refused: none adds to it */
 };
@@ -20,10 +20,10 @@ enum gather {
  * Adds a segment to an arrival of the same connection in the same burst, behind which none of it came.
  *
  *   in       next   a segment that `guard` says continues what came in order; in the ring's memory as well
- *   out      last   says both: its payload is that of both, which is copied behind it within its slot; what both have
- *                   is the first's.  The window is the later one, the ACK the higher one, the timestamp that of the
- *                   last that begins where the first with data does; an ACK whose timestamp is older than the last
- *                   (RFC 7323 5.3) leaves nothing
+ *   out      last   says both: its payload is that of both, which is copied behind it within its slot and, if it is the
+ *                   arrival before `next`, over the slots behind it; what both have is the first's.  The window is the
+ *                   later one, the ACK the higher one, the timestamp that of the last that begins where the first with
+ *                   data does; an ACK whose timestamp is older than the last (RFC 7323 5.3) leaves nothing
  *   returns  unless GATHER_JOINED nothing has changed
  */
 enum gather gather_join(const struct syncache_ring *rx, struct syncache_arrival *last,

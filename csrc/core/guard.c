@@ -9,7 +9,7 @@
  *             window, and of ACKs with SACK blocks the last
  *   tiny      small and out of order, or little that is new behind what has come:
  *             some in each time window, since each costs the stack an object and
- *             an ACK of its own
+ *             an ACK of its own, and all that the stack is likely to take as one
  *   repeated  what an honest peer sends again: some in each time window
  *   strange   what RFC 5961 answers by a challenge ACK: as many as are answered
  *   nothing   a RST outside the window
@@ -361,7 +361,7 @@ guard_passes(struct guard *guard, const struct guard_limits *limits,
             return true;
         break;
     case GUARD_TINY:
-        if (guard_count(&guard->tiny, GUARD_TINY_MAX))
+        if (guard_joins(guard) || guard_count(&guard->tiny, GUARD_TINY_MAX))
             return true;
         break;
     case GUARD_REPEATED:

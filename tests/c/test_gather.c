@@ -248,18 +248,54 @@ test_higher_ack_is_kept(void)
     EXPECT_EQ(77, arrival[0].window);
 }
 
+/* The letters of an arrival's payload, one for each `size` bytes. */
 static void
-test_slot_without_room_ends_an_arrival(void)
+expect_letters(const struct syncache_arrival *of, const char *letters,
+               uint32_t size)
+{
+    const uint8_t *payload = rx.memory + of->place + of->payload;
+    uint32_t wrong = 0;
+
+    EXPECT_EQ(strlen(letters) * size, of->payload_size);
+    for (uint32_t i = 0; i < of->payload_size; i++)
+        wrong += payload[i] != (uint8_t)letters[i / size];
+    EXPECT_EQ(0, wrong);
+}
+
+static void
+test_data_is_joined_over_the_slots_that_it_came_in(void)
+{
+    for (uint8_t of = 4; of <= 6; of += 2) {
+        start_family(of, 1);
+        for (uint32_t i = 0; i < 5; i++) {
+            push(at(1000 * i, 1000), (char)('a' + i));
+            if (i == 2) /* which is dropped */
+                push((struct seg){.peer = 1, .flags = WIRE_RST, .seq = 1}, 'x');
+        }
+        EXPECT_EQ(1, burst());
+        expect_letters(&arrival[0], "abcde", 1000);
+        EXPECT_EQ(4, arrival[0].gathered);
+    }
+}
+
+static void
+test_packet_of_the_stack_between_is_not_written_over(void)
 {
     start(1);
     push(at(0, 1000), 'a');
     push(at(1000, 900), 'b');
+    struct seg seg = at(0, 900);
+    seg.peer = 2;
+    push(seg, 'x');
     push(at(1900, 200), 'c');
     push(at(2100, 800), 'd');
-    EXPECT_EQ(2, burst());
+    seg.seq += 900;
+    push(seg, 'y');
+    EXPECT_EQ(3, burst());
     EXPECT_EQ(1900, arrival[0].payload_size);
-    EXPECT_EQ(1000, arrival[1].payload_size);
-    EXPECT_EQ(2, arrival[1].slot);
+    expect_letters(&arrival[1], "xy", 900);
+    EXPECT_EQ(1000, arrival[2].payload_size);
+    EXPECT_EQ(3, arrival[2].slot);
 }
 
 static void
@@ -370,7 +406,8 @@ static const struct test tests[] = {
     TEST(test_of_congestion_marks_the_later_one_is_kept_and_all_are_counted),
     TEST(test_of_what_comes_twice_the_first_is_kept),
     TEST(test_higher_ack_is_kept),
-    TEST(test_slot_without_room_ends_an_arrival),
+    TEST(test_data_is_joined_over_the_slots_that_it_came_in),
+    TEST(test_packet_of_the_stack_between_is_not_written_over),
     TEST(test_timestamp_is_that_of_the_first_data),
     TEST(test_older_timestamp_of_a_bare_ack_leaves_nothing),
     TEST(test_data_adds_to_none_that_a_newer_timestamp_has_refused),

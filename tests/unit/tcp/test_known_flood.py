@@ -129,6 +129,26 @@ def test_segments_that_continue_each_other_reach_the_connection_as_one(family):
     assert 2039 << 7 == hand.connection.info.snd_wnd
 
 
+def test_full_segments_of_a_burst_are_one_arrival(family):
+    """Whatever a slot of the ring holds; the application reads all in order."""
+    hand = established(family)
+    starts = range(1, 1 + 30 * 1460, 1460)
+    lines = [f". {seq}:{seq + 1460}(1460) ack 1" for seq in starts]
+    ((payload, _, segments),) = arrivals_of(hand, lines)
+    assert (text(0, 30 * 1460), 30) == (payload, segments)
+    assert text(0, 30 * 1460) == hand.connection.read(1 << 20)
+
+
+def test_segments_that_each_repeat_most_of_the_last_are_one_arrival(family):
+    """However little each adds: none uses up what may be out of order in a second."""
+    hand = established(family)
+    for begin in range(1, 30_001, 3000):
+        starts = range(begin, begin + 3000, 100)
+        lines = [f". {seq}:{seq + 150}(150) ack 1" for seq in starts]
+        assert arrivals_of(hand, lines)[-1][2] >= 29
+        assert 3000 + (50 if begin == 1 else 0) == len(hand.connection.read(1 << 20))
+
+
 def test_small_segments_one_by_one_are_all_taken(family):
     """More than a second's number of tiny ones, before anything is sent or told."""
     hand = established(family)

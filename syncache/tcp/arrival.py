@@ -27,6 +27,8 @@ _ARRIVAL = layout(
     "gathered marked",
 )
 ARRIVAL_BYTES = _ARRIVAL.size
+_IS_TCP = layout("syncache_arrival", "is_tcp")
+_OF_OTHERS = layout("syncache_arrival", "verdict is_tcp icmp_type")
 _SACK_BLOCK = Struct("!II")
 _ECHO_REQUESTS = frozenset((8, 128))
 _MD5_BYTES = 16
@@ -111,15 +113,26 @@ class Arrival:
         return self.memory[self.place : self.place + self.packet_size]
 
 
-def _is_wanted(verdict: int, icmp_type: int, left: list[int] | None) -> bool:
-    """Tell whether an echo request or an error is one of those that are left."""
-    if left is None:
-        return True
-    is_error = verdict == Reason.PASS_ICMP
-    if not is_error and icmp_type not in _ECHO_REQUESTS:
-        return False
-    left[is_error] -= 1
-    return left[is_error] >= 0
+def _without_others(arrivals: memoryview, most: int) -> memoryview | bytes:
+    """Return what is TCP, and up to so many echo requests and as many ICMP errors.
+
+    The others are not even read: a flood of them costs next to nothing.
+    """
+    if (0,) not in _IS_TCP.iter_unpack(arrivals):
+        return arrivals
+    left = [most, most]
+    wanted = []
+    rows = _OF_OTHERS.iter_unpack(arrivals)
+    for number, (verdict, is_tcp, icmp_type) in enumerate(rows):
+        if not is_tcp:
+            is_error = verdict == Reason.PASS_ICMP
+            if not is_error and icmp_type not in _ECHO_REQUESTS:
+                continue
+            left[is_error] -= 1
+            if left[is_error] < 0:
+                continue
+        wanted.append(arrivals[number * ARRIVAL_BYTES : (number + 1) * ARRIVAL_BYTES])
+    return b"".join(wanted)
 
 
 def arrivals(ring: RingCore, others_max: int | None = None) -> Iterator[Arrival]:
@@ -129,7 +142,9 @@ def arrivals(ring: RingCore, others_max: int | None = None) -> Iterator[Arrival]
     without TCP.
     """
     view = ring.memory
-    left = None if others_max is None else [others_max, others_max]
+    described: memoryview | bytes = ring.arrivals
+    if others_max is not None:
+        described = _without_others(ring.arrivals, others_max)
     for (
         key,
         handle,
@@ -157,9 +172,7 @@ def arrivals(ring: RingCore, others_max: int | None = None) -> Iterator[Arrival]
         icmp_code,
         gathered,
         marked,
-    ) in _ARRIVAL.iter_unpack(ring.arrivals):
-        if not is_tcp and not _is_wanted(verdict, icmp_type, left):
-            continue
+    ) in _ARRIVAL.iter_unpack(described):
         start = place + payload
         arrival = Arrival()
         arrival.seq = seq

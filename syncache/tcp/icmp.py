@@ -41,11 +41,10 @@ _HARD_V6 = frozenset((4,))
 
 def checksum(data: bytes) -> int:
     """Return the Internet checksum (RFC 1071); 0 over data that contains a good one."""
-    if len(data) % 2:
-        data += b"\0"
-    total: int = sum(word for (word,) in _SHORT.iter_unpack(data))
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
+    number = int.from_bytes(data, "big") << len(data) % 2 * 8
+    # The sum of its 16-bit digits, with carries; what is divisible has all ones.
+    total = number % 0xFFFF
+    return 0 if number and not total else 0xFFFF - total
 
 
 def echo_reply(arrival: Arrival, ours: Collection[tuple[int, bytes]]) -> bytes | None:

@@ -76,6 +76,15 @@ def rss_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def waited_seconds() -> float:
+    """Return how long this thread could have run and had no processor; 0: unknown."""
+    try:
+        ran_waited_times = Path("/proc/thread-self/schedstat").read_text("ascii")
+    except OSError:  # a kernel without CONFIG_SCHED_INFO
+        return 0.0
+    return int(ran_waited_times.split()[1]) / 1e9
+
+
 def sample(stack: Stack) -> dict[str, Any]:
     """Look at a stack."""
     engine = stack.syncache
@@ -88,6 +97,7 @@ def sample(stack: Stack) -> dict[str, Any]:
         "evicted": stats.evicted,
         "pauses": stats.pauses,
         "rss": rss_bytes(),
+        "waited": waited_seconds(),
     }
 
 

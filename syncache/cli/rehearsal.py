@@ -192,7 +192,8 @@ def rehearse(
             server, [c for c in clients if c.seen["start"] <= now and not c.over], now
         )
         if tick % 50 == 0:
-            samples.append(sample(server.stack) | {"t": now, "wall": time.monotonic()})
+            virtual = {"t": now, "wall": time.monotonic(), "waited": 0.0}
+            samples.append(sample(server.stack) | virtual)
     return Run(
         name=name,
         clients=[client.seen for client in clients],

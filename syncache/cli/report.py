@@ -23,6 +23,10 @@ COLUMNS = {
     "pauses": "pauses",
 }
 
+# The share of a flood for which the server may want a processor and have none: the
+# flood and the clients have them too.  Beyond it, figures say more of the machine.
+WAITED_MAX = 0.2
+
 
 @dataclass(frozen=True)
 class Run:
@@ -44,6 +48,7 @@ class Run:
         during = [s for s in self.samples if begin <= s["t"] <= end]
         warm = [s["rss"] for s in self.samples if s["t"] >= begin + self.warm_up]
         seen = during[-1]["syns"] - during[0]["syns"]
+        seconds = during[-1]["t"] - during[0]["t"]
         return {
             "name": self.name,
             "clients": len(self.clients),
@@ -52,13 +57,14 @@ class Run:
             "connect_ms_p99": quantile(times, 0.99),
             "syns_sent": self.sent,
             "syns_received": last["syns"] - first["syns"],
-            "syns_per_second": round(seen / (during[-1]["t"] - during[0]["t"])),
+            "syns_per_second": round(seen / seconds),
             "syn_acks_sent": last["syn_acks"] - first["syn_acks"],
             "half_open_peak": max(s["half_open"] for s in self.samples),
             "cache_bytes": self.cache_bytes,
             "rss_growth_bytes": max(warm) - warm[0] if warm else 0,
             "evicted": last["evicted"] - first["evicted"],
             "pauses": last["pauses"] - first["pauses"],
+            "waited": round((during[-1]["waited"] - during[0]["waited"]) / seconds, 2),
         }
 
 
@@ -90,6 +96,11 @@ def show_table(runs: list[Run]) -> None:
             for i, text in enumerate(row)
         )
         print("  ".join([first, *rest]).rstrip())
+    if (waited := max(each["waited"] for each in figures)) > WAITED_MAX:
+        print(
+            f"this machine is busy: up to {waited:.0%} of a flood the server waited "
+            "for a processor, and SYNs that came meanwhile were lost"
+        )
 
 
 def save_picture(runs: list[Run], place: Path) -> None:

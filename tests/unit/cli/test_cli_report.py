@@ -11,7 +11,7 @@ from syncache.cli.report import Run, cell, quantile, save_picture, show_table
 
 def sample(t, **values):
     empty = dict.fromkeys(("syns", "syn_acks", "half_open", "evicted", "pauses"), 0)
-    return {"t": t, "rss": 1000} | empty | values
+    return {"t": t, "rss": 1000, "waited": 0.0} | empty | values
 
 
 @pytest.fixture
@@ -28,7 +28,15 @@ def run():
             sample(0.5, rss=10),
             sample(1.0, syns=100, rss=900),
             sample(2.0, syns=1100, half_open=50, evicted=7, pauses=1),
-            sample(3.0, syns=2100, syn_acks=2000, half_open=20, evicted=9, rss=1024),
+            sample(
+                3.0,
+                syns=2100,
+                syn_acks=2000,
+                half_open=20,
+                evicted=9,
+                rss=1024,
+                waited=0.25,
+            ),
         ],
         cache_bytes=4096,
         flood=(1.0, 3.0),
@@ -52,6 +60,7 @@ def test_figures_count_what_happened(run):
         "half_open_peak": 50,
         "rss_growth_bytes": 24,
         "evicted": 9,
+        "waited": 0.12,
     }
     assert expected == {name: figures[name] for name in expected}
 
@@ -71,6 +80,15 @@ def test_table_has_a_column_for_each_run(run, capsys):
     assert ["run", "made", "up", "made", "up"] == out.splitlines()[0].split()
     assert 2 == out.count("2 of 3")
     assert 1 == len({len(line) for line in out.splitlines()[:2]})
+
+
+def test_busy_machine_is_named_below_the_table(run, capsys):
+    """Or a newcomer takes what other work costs for what the library does."""
+    show_table([run])
+    assert "busy" not in capsys.readouterr().out
+    run.samples[-1]["waited"] = 0.9
+    show_table([run])
+    assert "up to 45% of a flood the server waited" in capsys.readouterr().out
 
 
 def test_missing_figure_is_a_dash():

@@ -249,6 +249,9 @@ uint32_t syncache_tcp_offset(const uint8_t *packet);
 /* Writes the destination of a packet that the engine made, 4 or 16 bytes; returns its family, 4 or 6. */
 uint8_t syncache_destination(const uint8_t *packet, void *address);
 
+/* The same of its source, which decides the way of a packet to a link-local address. */
+uint8_t syncache_source(const uint8_t *packet, void *address);
+
 /* An endpoint's options, of what a stack was built with: each 0 or 1. */
 #define SYNCACHE_OPTIONS_OF(scale, sack, timestamps)                                                                  \
     (SYNCACHE_OPTION_MSS | SYNCACHE_OPTION_SCALE * (scale) | SYNCACHE_OPTION_SACK * (sack) |                          \

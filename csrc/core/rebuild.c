@@ -69,6 +69,15 @@ syncache_destination(const uint8_t *packet, void *address)
     return family;
 }
 
+uint8_t
+syncache_source(const uint8_t *packet, void *address)
+{
+    uint8_t family = wire_ip_family(packet);
+
+    memcpy(address, wire_ip_source(packet), family == 6 ? 16 : 4);
+    return family;
+}
+
 uint32_t
 syncache_syn_segment(const struct syncache_conn *conn,
                      uint8_t segment[SYNCACHE_REPLY_MAX])

@@ -62,6 +62,8 @@ test_syn_packet_is_the_peers_with_what_was_agreed(void)
         EXPECT_EQ(f == 4 ? 20 : 40, syncache_tcp_offset(packet));
         EXPECT_EQ(f, syncache_destination(packet, address));
         EXPECT_BYTES(reply.daddr, address, f == 4 ? 4 : 16);
+        EXPECT_EQ(f, syncache_source(packet, address));
+        EXPECT_BYTES(reply.saddr, address, f == 4 ? 4 : 16);
         family = f;
     }
 }

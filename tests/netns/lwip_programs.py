@@ -78,6 +78,11 @@ class Programs:
             name, *flags, *files, self.stack(plain=plain), "-lpthread", "-lutil"
         )
 
+    def cases(self) -> Path:
+        """The program of cases without a device; it has lwIP's clock and heap."""
+        main, stack = HOST / "adapter.c", self.stack(plain=False)
+        return self.once("adapter", "-Wl,-z,muldefs", main, stack, "-lpthread")
+
 
 def cost(program: Path, family: int, folder: Path) -> int:
     """Count the instructions that one more SYN takes, from the driver's pbuf on."""

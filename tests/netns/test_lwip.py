@@ -99,6 +99,42 @@ def test_options_in_two_buffers_are_read(namespace, shielded: Path) -> None:
     assert host.end()["ACCEPT_CACHE"] >= 20
 
 
+CASES = [
+    "data_in_one_buffer",
+    "data_in_a_borrowed_buffer",
+    "data_behind_cut_options",
+    "data_in_a_second_buffer",
+    "syn_ack_has_lwips_options",
+    "syn_ack_leaves_by_the_syns_interface",
+    "syn_ack_is_repeated_by_its_way",
+    "link_local_peer_is_answered_again",
+    "syn_ack_without_a_way_is_dropped",
+    "memory_is_what_it_was",
+    "full_backlog_is_offered_again",
+    "flooded_client_comes_in_by_its_cookie",
+    "stray_data_in_a_flood_is_not_refused",
+    "fin_of_time_wait_is_acknowledged",
+    "checksums_by_the_interface",
+    "client_of_the_same_lwip",
+]
+
+
+@pytest.mark.parametrize("family", ["4", "6"])
+@pytest.mark.parametrize("case", CASES)
+def test_adapter_keeps_its_contract(programs: Programs, case: str, family: str) -> None:
+    """Packet by packet, with two interfaces: tests/netns/lwip/adapter.c."""
+    words = [programs.cases(), case, family]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=9)
+    assert ("", 0) == (done.stdout + done.stderr, done.returncode)
+
+
+def test_every_case_of_the_adapter_is_run(programs: Programs) -> None:
+    """The program names them if it is given none."""
+    words = [programs.cases()]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=9)
+    assert done.stdout.split() == CASES
+
+
 MSS = """
 import socket, sys
 for host in sys.argv[1:]:

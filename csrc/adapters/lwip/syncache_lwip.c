@@ -9,14 +9,14 @@ static void
 send(const uint8_t *packet, size_t size, void *by)
 {
     struct pbuf *p = pbuf_alloc(PBUF_LINK, (u16_t)size, PBUF_RAM);
-    ip_addr_t to = *IP_ADDR_ANY;
+    ip_addr_t from = *IP_ADDR_ANY, to = from;
     if (p == NULL)
         return; /* as if lost */
     pbuf_take(p, packet, (u16_t)size);
+    syncache_source(packet, &from);
     syncache_destination(packet, &to);
     IP_SET_TYPE_VAL(to, packet[0] >> 4 == 6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
-    if (by == NULL) /* it comes from the timer */
-        by = ip_route(IP_ADDR_ANY, &to);
+    by = by != NULL ? by : ip_route(&from, &to); /* NULL: the timer's */
     if (by != NULL)
         ip_output_if_hdrincl(p, IP_ADDR_ANY, &to, by);
     pbuf_free(p);

@@ -230,6 +230,15 @@ class Flow(OneProcess):
             event = next(self._events, None)
         return event
 
+    def event_slice(self, most: int = 256) -> bytes:
+        """Take out the oldest events as C keeps them: `flow_event.read` or `brief`.
+
+        At most 256; empty: there are none.  For who does not use `next_event`, which
+        may have fetched some that are older.
+        """
+        with self._core as core:
+            return core.events(most)
+
     def next_deadline(self) -> float | None:
         """Return when `handle_timer` or `poll` is due, in seconds, or None: never."""
         with self._core as core:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import address as addresses
 from ._core.mirror import layout
 from .conn import WSCALE_NONE
 from .flow_event import Place
 from .named import NamedNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SESSION = layout(
     "flow_session_view",
@@ -18,6 +21,7 @@ _SESSION = layout(
     "icmp_id created_ms last_ms deadline_ms bytes",
 )
 SESSION_BYTES = _SESSION.size
+_BRIEF = layout("flow_session_view", "tuple protocol state")
 _NEVER = 2**64 - 1
 
 
@@ -73,6 +77,11 @@ class Session:
 def read(view: bytes) -> list[Session]:
     """Read the C structures of sessions."""
     return [_session(fields) for fields in _SESSION.iter_unpack(view)]
+
+
+def brief(view: bytes) -> Iterator[tuple[Any, ...]]:
+    """Read C's structures as plain tuples: the packed tuple, protocol and state."""
+    return _BRIEF.iter_unpack(view)
 
 
 def _session(fields: tuple[Any, ...]) -> Session:

@@ -445,6 +445,9 @@ struct flow_sample {
     uint8_t reserved[7];
 };
 
+/* Returns the engine's time: the latest of its calls; 0 before the first. */
+uint64_t flow_now_ms(const struct flow *flow);
+
 /*
  * Takes a sample.
  *

@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+uint64_t
+flow_now_ms(const struct flow *flow)
+{
+    return flow->now_ms;
+}
+
 /* The destination with most half-open TCP sessions; NULL: there is none. */
 static const struct host *
 measure_heaviest(const struct hosts *hosts)

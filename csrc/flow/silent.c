@@ -50,6 +50,7 @@ silent_add(struct silent *silent, struct session *session)
         session_at(silent->sessions, session->older)->younger = number;
     silent->youngest[list] = number;
     silent->count[list]++;
+    silent->total++;
 }
 
 void
@@ -69,6 +70,7 @@ silent_remove(struct silent *silent, struct session *session)
     else
         session_at(silent->sessions, session->younger)->older = session->older;
     silent->count[list]--;
+    silent->total--;
     session->host = HOST_NONE;
 }
 
@@ -89,6 +91,9 @@ silent_heaviest(const struct silent *silent, uint32_t few)
 {
     uint32_t heaviest = 0;
 
+    /* Asked for at each packet of a flood that fills the table. */
+    if (silent->total < few)
+        return NULL;
     for (uint32_t list = 1; list < SILENT_LISTS; list++) {
         if (silent->count[list] > silent->count[heaviest])
             heaviest = list;

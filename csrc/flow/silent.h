@@ -14,6 +14,7 @@
 
 struct silent {
     struct sessions *sessions;
+    uint32_t total;                /* in all lists */
     uint32_t count[SILENT_LISTS];
     uint32_t oldest[SILENT_LISTS], youngest[SILENT_LISTS];
     uint8_t hash_key[SYNCACHE_KEY_BYTES];

@@ -172,9 +172,9 @@ class FlowCore(Block):
             count = lib.flow_walk_some(self._flow, cursor, look, found, len(found))
             yield view[: count * size]
 
-    def events(self) -> bytes:
-        """Take out the C structures of the oldest events."""
-        count = lib.flow_events(self._flow, self._events, _RECORDS)
+    def events(self, most: int = _RECORDS) -> bytes:
+        """Take out the C structures of the oldest events, 256 at most."""
+        count = lib.flow_events(self._flow, self._events, min(most, _RECORDS))
         size = ffi.sizeof("struct flow_event")
         return ffi.buffer(self._events)[: count * size]
 

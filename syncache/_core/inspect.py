@@ -54,9 +54,8 @@ def replay(core: FlowCore, rx: RingCore, until: float | None) -> int:
 
 def clock(core: FlowCore) -> int:
     """Return the engine's time in milliseconds; 0 before its first call."""
-    found = ffi.new("struct flow_sample *")
-    lib.flow_measure(core._flow, 0, found)  # noqa: SLF001
-    return int(found.time_ms)
+    now_ms: int = lib.flow_now_ms(core._flow)  # noqa: SLF001
+    return now_ms
 
 
 def next_change(core: FlowCore, now: float) -> float | None:

@@ -118,12 +118,12 @@ class LogBook:
         self.attacks_lost = 0
         self.sessions = Sessions()
         self.load = Load()
-        self.routers = Top()
-        self.initiators, self.responders = Top(), Top()
-        self.drops = 0
-        self.drop_reasons, self.drop_sources, self.drop_targets = Top(), Top(), Top()
+        self.routers = Top[str]()
+        self.initiators, self.responders = Top[str](), Top[str]()
+        self.drops, self.drop_reasons = 0, Top[str]()
+        self.drop_sources, self.drop_targets = Top[str](), Top[str]()
         self.steps = Steps()  # of `debug ip tcp intercept`
-        self.unknown = Top()  # mnemonics of lines that were not understood
+        self.unknown = Top[str]()  # mnemonics of lines that were not understood
 
     def add(self, line: str) -> Message | Sign | None:
         """Take one line; return its message if it is an alert."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from heapq import nlargest
 from operator import itemgetter
+from typing import Generic, TypeVar
+
+Name = TypeVar("Name")
 
 TOP_MAX = 50_000  # names that are counted at one time
 
 
-class Top:
+class Top(Generic[Name]):
     """Counts names; where there are too many, those that are rare are forgotten."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
+        self._counts: dict[Name, int] = {}
         self.forgotten = 0
 
-    def add(self, name: str, number: int = 1) -> None:
+    def add(self, name: Name, number: int = 1) -> None:
         """Count one name."""
         counts = self._counts
         if name in counts:
@@ -27,7 +30,7 @@ class Top:
             self.forgotten += len(counts) - len(kept)
             self._counts = dict(kept)
 
-    def most(self, number: int) -> list[tuple[str, int]]:
+    def most(self, number: int) -> list[tuple[Name, int]]:
         """Return the most frequent ones, with their numbers."""
         return nlargest(number, self._counts.items(), key=itemgetter(1))
 

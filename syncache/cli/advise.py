@@ -9,6 +9,8 @@ samples is `syncache.advise`'s.
 from __future__ import annotations
 
 import argparse
+import gc
+import math
 import re
 import select
 import sys
@@ -19,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from .. import Sysctl
+from .. import Sysctl, flow_session
 from ..advise import Advice, Samples, Span, WhatIf, advise, hints
 from ..flow import Side
-from ..flow_event import End, Kind
+from ..flow_event import End, Kind, brief
 from ..flow_session import State
 from ..inspection import Inspection
 from ..ios import inspect as ios_inspect
@@ -44,14 +46,15 @@ from .tunables import STRICT, load
 
 if TYPE_CHECKING:
     from .._core.inspect import Sample
-    from ..flow_event import FlowEvent, Place
     from ..inspect_rule import RuleSet
     from .sources import Captures
 
 _I = "net.inet.inspect."
-SESSIONS_MIN, SESSIONS_MAX = 2**12, 2**19
+# One engine of these has 135 MiB: with Python's own, below 200 MiB for any capture.
+SESSIONS_MIN, SESSIONS_MAX, HOSTS_MAX = 2**12, 2**19, 2**17
 PACKET_BYTES = 44  # of a file, at least: the head of a record, and a UDP datagram
 EVICTED_MAX = 2**15  # deleted sessions whose fate is looked up
+REASONS = {end: end.name.lower().removeprefix("evicted_") for end in End}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 WAIT_S = 0.2
 PANELS = (
@@ -277,7 +280,7 @@ def room(captures: Captures | None) -> dict[str, int | str]:
     most = SESSIONS_MAX
     if captures is not None and captures.is_plain:
         most = min(most, max(SESSIONS_MIN, captures.size // PACKET_BYTES))
-    return {_I + "sessions_max": most, _I + "hosts_max": most}
+    return {_I + "sessions_max": most, _I + "hosts_max": min(most, HOSTS_MAX)}
 
 
 def unlimited(captures: Captures | None = None) -> Inspection:
@@ -294,8 +297,8 @@ def measure_capture(captures: Captures, *, counted: bool = False) -> Measurement
     traffic = Traffic.beside(engine) if counted else None
     run = Replay(engine, replace(captures, name="measuring"))
     for now, seconds in run.seconds():
-        while traffic is not None and (event := engine.next_event()) is not None:
-            traffic.event(event)
+        while traffic is not None and (events := engine.event_slice()):
+            traffic.count(events)
         if seconds:
             samples.add(engine.sample(now)._replace(seconds=seconds))
     return Measurement(samples.all(), engine.handshake_ages(), run, traffic)
@@ -334,13 +337,15 @@ def measure_live(name: str, seconds: float, ring: dict[str, Any]) -> Measurement
 
 # Trying.
 
-Key = tuple[int, "Place", "Place"]
+Key = tuple[int, bytes]  # protocol and packed tuple
 
 
 def try_out(captures: Captures, tried: Tried) -> WhatIf:
     """Run captures with tunables; then without limits, to count the losses."""
+    gc.collect()  # the engine before, which is in a circle with its tunables
     what_if, evicted = _with_limits(replace(captures, name="trying"), tried)
     if evicted.times:
+        gc.collect()
         again = replace(captures, name="comparing")
         what_if.would_complete = _completed(again, evicted)
     return what_if
@@ -365,7 +370,7 @@ class Evicted:
             self.times = kept
 
     def _is_kept(self, key: Key) -> bool:
-        return self.share == 1 or crc32(repr(key).encode()) % self.share == 0
+        return self.share == 1 or crc32(key[1], key[0]) % self.share == 0
 
 
 def _with_limits(captures: Captures, tried: Tried) -> tuple[WhatIf, Evicted]:
@@ -374,35 +379,34 @@ def _with_limits(captures: Captures, tried: Tried) -> tuple[WhatIf, Evicted]:
     engine = Inspection(sysctl, rules=tried.rules)
     what_if = WhatIf()
     evicted = Evicted()
-    began: float | None = None
     replay = Replay(engine, captures)
     for _ in replay.seconds():
-        while (event := engine.next_event()) is not None:
-            if event.kind is Kind.AGGRESSIVE:
-                began = event.time
-                what_if.alerts += 1
-            elif event.kind is Kind.CALM and began is not None:
-                what_if.aggressive.append(Span(began, event.time))
-                began = None
-            _count(event, what_if, evicted)
-    if began is not None:
-        what_if.aggressive.append(Span(began, replay.last))
-        what_if.still_aggressive = True
+        while events := engine.event_slice():
+            _count(events, what_if, evicted)
+    if what_if.still_aggressive:
+        what_if.aggressive[-1] = replace(what_if.aggressive[-1], end=replay.last)
     return what_if, evicted
 
 
-def _count(event: FlowEvent, what_if: WhatIf, evicted: Evicted) -> None:
-    if event.kind is Kind.HOST_ALERT:
-        what_if.host_alerts.append(event.time)
-    what_if.blocks += event.kind is Kind.BLOCK
-    if event.kind is Kind.EVICTED:
-        reason = End(event.reason).name.lower().removeprefix("evicted_")
-        what_if.evicted[reason] = what_if.evicted.get(reason, 0) + 1
-        evicted.add(_key(event), event.time)
-
-
-def _key(event: FlowEvent) -> Key:
-    return event.protocol, event.client, event.server
+def _count(events: bytes, what_if: WhatIf, evicted: Evicted) -> None:
+    """Count events; while it is aggressive the last span ends where it began."""
+    for time_ms, kind, protocol, reason, ends, *_ in brief(events):
+        time = time_ms / 1000
+        if kind == Kind.EVICTED:
+            name = REASONS[reason]
+            what_if.evicted[name] = what_if.evicted.get(name, 0) + 1
+            evicted.add((protocol, ends), time)
+        elif kind == Kind.AGGRESSIVE:
+            what_if.alerts += 1
+            what_if.aggressive.append(Span(time, time))
+            what_if.still_aggressive = True
+        elif kind == Kind.CALM and what_if.still_aggressive:
+            what_if.aggressive[-1] = replace(what_if.aggressive[-1], end=time)
+            what_if.still_aggressive = False
+        elif kind == Kind.HOST_ALERT:
+            what_if.host_alerts.append(time)
+        elif kind == Kind.BLOCK:
+            what_if.blocks += 1
 
 
 def _completed(captures: Captures, evicted: Evicted) -> int:
@@ -415,25 +419,25 @@ def _completed(captures: Captures, evicted: Evicted) -> int:
     waiting = dict(evicted.times)
     completed = 0
     for _ in Replay(engine, captures).seconds():
-        while (event := engine.next_event()) is not None:
-            if event.kind is Kind.STOP and event.time >= waiting.get(
-                _key(event), float("inf")
-            ):
-                del waiting[_key(event)]
-                completed += _was_complete(event)
-    for session in engine.sessions():
-        key = session.protocol, session.client, session.server
-        done = session.state in {State.ESTAB, State.CLOSING}
-        completed += done and key in waiting
+        while events := engine.event_slice():
+            for time_ms, kind, protocol, reason, ends, *sizes in brief(events):
+                key = protocol, ends
+                if kind == Kind.STOP and time_ms / 1000 >= waiting.get(key, math.inf):
+                    del waiting[key]
+                    completed += _was_complete(protocol, reason, sizes[-1])
+    for slice_ in engine.session_slices():
+        for ends, protocol, state in flow_session.brief(slice_):
+            done = state in {State.ESTAB, State.CLOSING}
+            completed += done and (protocol, ends) in waiting
     return completed * evicted.share
 
 
-def _was_complete(event: FlowEvent) -> bool:
+def _was_complete(protocol: int, reason: int, server_bytes: int) -> bool:
     """Tell by its end whether a session had become established."""
-    if event.protocol == 6 and event.reason != End.RST:
-        return event.reason in {End.FIN, End.TIMEOUT, End.REPLACED}
+    if protocol == 6 and reason != End.RST:
+        return reason in {End.FIN, End.TIMEOUT, End.REPLACED}
     # A RST to a SYN ends what carried nothing; UDP is complete with its answer.
-    return event.server_bytes > 0
+    return server_bytes > 0
 
 
 # The picture.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import sys
 import time
 from dataclasses import asdict
@@ -19,19 +18,18 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..alerts import Folder
 from ..inspection import Inspection
 from ..ios import inspect as ios_inspect
 from ..links.standby import stand_by
 from . import Failure, keyopts, keys
 from . import options as opts
 from .exporting import exporting
+from .inspect_log import Log
 from .intercept import Box, open_link
-from .log_form import WARNING, facts_of
-from .output import Budget, Output, opened
+from .log_form import WARNING
+from .output import Budget, opened
 from .record import Recorder, flow_name, recording
 from .replay import Replay
-from .report_live import LiveReport
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service, keep_open
 from .sides import Sides, doubts, say_each
@@ -43,13 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .. import Sysctl
-    from ..alerts import Message
     from ..bridge import Forwarder
     from ..flow_session import Session
     from ..inspect_rule import RuleSet
     from ..ios.inspect import Interface
     from ..links.syslog import Syslog
-    from ..lookout import Lookout
     from .sources import Captures
 
 _I = "net.inet.inspect."
@@ -262,93 +258,6 @@ def syslog(options: argparse.Namespace) -> Iterator[Syslog | None]:
         yield log
     finally:
         log.close()
-
-
-class Log:
-    """Where messages go: folded, to a stream and perhaps to syslog.
-
-    `zero` is the wall-clock time of the engine's time 0, in seconds since 1970.
-    """
-
-    def __init__(
-        self,
-        engine: Inspection,
-        syslog: Syslog | None = None,
-        *,
-        zero: float = 0.0,
-        write: Callable[[str], object] = sys.stdout.write,
-    ) -> None:
-        self._engine = engine
-        self._syslog = syslog
-        self._folder = Folder()
-        self.write: Callable[[str], object] = write
-        self.zero = zero
-        self.budget: Budget | None = None  # of a live run
-        self.output: Output | None = None  # of a live run
-        self.lookout: Lookout | None = None  # which keeps the last alerts
-        self.traffic: Traffic | None = None  # what a report counts
-        self.report: LiveReport | None = None
-
-    def report_to(self, path: Path | None, where: str) -> None:
-        """Keep a live run's page."""
-        if path is not None:
-            self.zero = datetime.now(timezone.utc).timestamp() - time.monotonic()
-            self.report = LiveReport(self._engine, path, where, self.write, self.zero)
-            self.traffic = self.report.traffic
-
-    def tell(self, now: float) -> int:
-        """Report events up to a time of the engine's clock; count the events."""
-        allowed = math.inf if self.budget is None else self.budget.refill(now)
-        taken = 0
-        while taken < allowed and (event := self._engine.next_event()) is not None:
-            taken += 1
-            if self.traffic is not None:
-                self.traffic.event(event)
-            message = self._engine.message(event)
-            if message is not None and self._is_wanted(message):
-                for spoken in self._folder.add(message):
-                    self._say(spoken)
-        if self.budget is not None:
-            self.budget.spend(taken, more=taken == allowed)
-        for spoken in self._folder.flush(now):
-            self._say(spoken)
-        return taken
-
-    def _is_wanted(self, message: Message) -> bool:
-        return self.traffic is None or self.traffic.message(message)
-
-    def close(self) -> None:
-        """Report the lines that were held back."""
-        for spoken in self._folder.close():
-            self._say(spoken)
-
-    def _say(self, message: Message) -> None:
-        if self.lookout is not None and message.severity <= WARNING:
-            kind = message.mnemonic.lower()
-            self.lookout.note(message.time, kind, str(message))
-        if self.output is not None:
-            self.output.write(
-                f"{message}\n",
-                kind=message.mnemonic.lower(),
-                severity=message.severity,
-                time=message.time,
-                facts=facts_of(message) if self.output.has_facts else None,
-                has_time=True,
-            )
-            return
-        self.write(f"{stamp(message.time + self.zero)} {message}\n")
-        if self._syslog is not None:
-            self._syslog.send(message)
-
-
-def stamp(seconds: float) -> str:
-    """Spell a time since 1970; a damaged capture may be beyond the calendar."""
-    whole, ms = divmod(round(seconds * 1000), 1000)
-    try:
-        moment = datetime.fromtimestamp(whole, timezone.utc)
-    except (OverflowError, ValueError, OSError):
-        return f"{whole}.{ms:03}"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03}Z"
 
 
 def replay(

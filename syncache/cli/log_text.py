@@ -253,7 +253,7 @@ def named(counts: Any, top: int) -> list[tuple[str, int]]:
     return found
 
 
-def ranking(title: str, counts: Top, top: int) -> Iterator[str]:
+def ranking(title: str, counts: Top[str], top: int) -> Iterator[str]:
     """Yield one line with the most frequent names."""
     if not len(counts):
         return

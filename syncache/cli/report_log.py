@@ -129,6 +129,6 @@ def drops(page: Page, book: LogBook, top: int) -> None:
     ranking(page, "top targets", book.drop_targets, top)
 
 
-def ranking(page: Page, title: str, counts: Top, top: int) -> None:
+def ranking(page: Page, title: str, counts: Top[str], top: int) -> None:
     """Add the most frequent names."""
     page.table((title, "number"), counts.most(top))

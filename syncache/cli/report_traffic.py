@@ -7,10 +7,12 @@ from datetime import datetime, timezone
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
+from .. import address as addresses
+from .. import flow_event
 from ..advise import Samples
 from ..alerts.message import SessionStart, SessionStop
 from ..alerts.top import Top
-from ..flow_event import Kind
+from ..flow_event import Kind, Place
 from ..report_page import Chart, Page
 from . import Failure
 from .files import replace
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from .._core.inspect import Sample
     from ..advise import Advice, WhatIf
     from ..alerts.message import Message
-    from ..flow_event import FlowEvent
     from ..inspect_rule import RuleSet
     from ..inspection import Inspection
     from .replay import Replay
@@ -31,7 +32,7 @@ _I = "net.inet.inspect."
 TOP = 15
 PAGE_MODE = 0o644
 ALERTS_MAX = 500
-PREFIX = {4: 24, 6: 64}
+PREFIX_BYTES = {addresses.IPV4: 3, addresses.IPV6: 8}
 YEARS_S = 315_360_000  # clocks below ten years are not the calendar's
 CHARTS = (
     ("Half-open sessions", "incomplete", "max_incomplete"),
@@ -53,14 +54,14 @@ class Traffic:
     """Counts beside a run: who began sessions with whom, and the alerts."""
 
     samples: Samples = field(default_factory=Samples)
-    targets: Top = field(default_factory=Top)
-    sources: Top = field(default_factory=Top)
-    protocols: Top = field(default_factory=Top)
+    # By packed address, port and family; by the packed prefix; by number.
+    targets: Top[tuple[bytes, int, int]] = field(default_factory=Top)
+    sources: Top[bytes] = field(default_factory=Top)
+    protocols: Top[int] = field(default_factory=Top)
     alerts: list[Message] = field(default_factory=list)
     more_alerts: int = 0
     rules: RuleSet | None = None  # of which those with an audit trail say so
     audit: bool = True
-    _prefixes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def beside(cls, engine: Inspection) -> Traffic:
@@ -85,14 +86,38 @@ class Traffic:
             clock=lambda seconds: spelled(seconds - shift),
         )
 
-    def event(self, event: FlowEvent) -> None:
-        """Count a session that began."""
-        if event.kind is not Kind.START:
-            return
-        self.targets.add(str(event.server))
-        self.sources.add(self._prefix(event.client.address))
+    def count(self, events: bytes) -> None:
+        """Count the sessions that began, among events as C keeps them."""
+        for kind, protocol, client, server, port, family in flow_event.ends(events):
+            if kind == Kind.START:
+                self.targets.add((server, port, family))
+                self.sources.add(client[: PREFIX_BYTES[family]])
+                self.protocols.add(protocol)
+
+    def most_targets(self) -> list[tuple[str, int]]:
+        """Return the servers of most sessions, with their numbers."""
+        return [
+            (str(Place(addresses.text(family, server), port)), number)
+            for (server, port, family), number in self.targets.most(TOP)
+        ]
+
+    def most_sources(self) -> list[tuple[str, int]]:
+        """Return the networks of most clients, with their numbers."""
+        return [(_network(prefix), number) for prefix, number in self.sources.most(TOP)]
+
+    def most_protocols(self) -> list[tuple[str, int]]:
+        """Return the protocols of most sessions, with their numbers."""
         names = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
-        self.protocols.add(names.get(event.protocol, str(event.protocol)))
+        return [
+            (names.get(protocol, str(protocol)), number)
+            for protocol, number in self.protocols.most(TOP)
+        ]
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if no session is to be told: they are counted alone."""
+        rules = self.rules or ()
+        return not self.audit and not any(rule.audit_trail for rule in rules)
 
     def message(self, message: Message) -> bool:
         """Keep an alert; False if the message is not one that was asked for."""
@@ -105,15 +130,11 @@ class Traffic:
             self.more_alerts += 1
         return True
 
-    def _prefix(self, address: str) -> str:
-        found = self._prefixes.get(address)
-        if found is None:
-            if len(self._prefixes) > ALERTS_MAX * 100:
-                self._prefixes.clear()
-            length = PREFIX[6 if ":" in address else 4]
-            found = str(ip_network(f"{address}/{length}", strict=False))
-            self._prefixes[address] = found
-        return found
+
+def _network(prefix: bytes) -> str:
+    """Spell a packed prefix."""
+    address = prefix.ljust(4 if len(prefix) == PREFIX_BYTES[4] else 16, b"\0")
+    return str(ip_network((address, len(prefix) * 8)))
 
 
 def spelled(seconds: float) -> str:
@@ -165,9 +186,9 @@ def rankings(page: Page, traffic: Traffic) -> None:
     page.heading("Top targets and sources")
     if not len(traffic.targets):
         page.paragraph("No session began.")
-    page.table(("target", "sessions"), traffic.targets.most(TOP))
-    page.table(("source network", "sessions"), traffic.sources.most(TOP))
-    page.table(("protocol", "sessions"), traffic.protocols.most(TOP))
+    page.table(("target", "sessions"), traffic.most_targets())
+    page.table(("source network", "sessions"), traffic.most_sources())
+    page.table(("protocol", "sessions"), traffic.most_protocols())
 
 
 def passed_over(page: Page, notes: Sequence[str]) -> None:

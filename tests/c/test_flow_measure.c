@@ -24,6 +24,21 @@ test_the_last_counter_takes_all_that_are_older(void)
 }
 
 static void
+test_time_is_that_of_the_latest_call(void)
+{
+    /* A call with an earlier time does not set it back. */
+    struct world *world = world_inspect(50);
+    struct flow_sample sample;
+
+    EXPECT_EQ(0, flow_now_ms(world->flow));
+    world_half_open(world, 20, 3);
+    flow_measure(world->flow, world->now_ms + 5000, &sample);
+    flow_measure(world->flow, world->now_ms + 4000, &sample);
+    EXPECT_EQ(world->now_ms + 5000, flow_now_ms(world->flow));
+    world_free(world);
+}
+
+static void
 test_sample_has_the_heaviest_destination_of_tcp(void)
 {
     /* UDP has its own count; without TCP there is none. */
@@ -45,6 +60,7 @@ test_sample_has_the_heaviest_destination_of_tcp(void)
 static const struct test tests[] = {
     TEST(test_ages_have_four_counters_to_an_octave),
     TEST(test_the_last_counter_takes_all_that_are_older),
+    TEST(test_time_is_that_of_the_latest_call),
     TEST(test_sample_has_the_heaviest_destination_of_tcp),
 };
 

@@ -11,13 +11,12 @@ import sys
 import pytest
 import traffic
 
-from syncache import Inspection, Segment, Sysctl
+from syncache import Inspection, Segment
 from syncache.alerts import AlertOff, AlertOn, parse
 from syncache.cli import inspect, main
-from syncache.cli.inspect import Log, show_all
+from syncache.cli.inspect import show_all
 from syncache.flow import Side
 from syncache.links import capture
-from syncache.lookout import Lookout
 
 _I = "net.inet.inspect."
 
@@ -266,24 +265,6 @@ def test_json_is_one_object_with_all_of_it(flood, capsys):
     assert [
         {"kind": "version", "number": 5, "name": "IP version 5", "packets": 1}
     ] == found["not_looked_at"]
-
-
-def test_a_log_is_folded_and_stamped():
-    """A hundred host alerts are two lines."""
-    limits = {_I + "tcp.max_incomplete_host": 1, _I + "host_alert_again": 1}
-    engine, lines = Inspection(Sysctl(limits), seed=bytes(16)), []
-    log = Log(engine, zero=1_700_000_000, write=lines.append)
-    log.lookout = Lookout(engine)
-    for number in range(100):
-        for port in (1, 2):
-            engine.receive(syn(port, f"198.51.100.{number}"), Side.CLIENT, 5.0)
-        log.tell(5.0)
-    log.close()
-    assert 2 == len(lines)
-    alerts = log.lookout.snapshot(6.0)["alarms"]  # for `top`
-    assert ["host_tcp_alert_on"] * 2 == [alert["kind"] for alert in alerts]
-    assert lines[0].startswith("2023-11-14T22:13:25.000Z %FW-4-HOST_TCP_ALERT_ON: ")
-    assert lines[1].endswith(" folded=99\n")
 
 
 def test_tables_show_everything():

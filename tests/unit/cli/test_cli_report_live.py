@@ -6,7 +6,7 @@ import pytest
 
 from syncache import Inspection, Ring, Segment, Sysctl
 from syncache.cli import Failure, report_live
-from syncache.cli.inspect import Log
+from syncache.cli.inspect_log import Log
 from syncache.flow import Side
 
 AUDIT = "net.inet.inspect.audit_trail"

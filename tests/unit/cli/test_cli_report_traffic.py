@@ -7,12 +7,13 @@ import pytest
 import traffic
 from needs import wanted
 
-from syncache import Segment
+from syncache import Segment, _core
 from syncache._core.inspect import Sample
+from syncache.address import pack
 from syncache.alerts import HostAlert, SessionStart
 from syncache.cli import main
 from syncache.cli.report_traffic import ALERTS_MAX, Traffic, points_of, spelled
-from syncache.flow_event import FlowEvent, Kind, Place
+from syncache.flow_event import Kind
 from syncache.inspect_rule import Rule, RuleSet
 
 
@@ -77,19 +78,30 @@ def test_report_changes_nothing_that_is_printed(capture, tmp_path, capsys):
 def test_traffic_counts_targets_and_networks():
     """A source is its network, /24 or /64."""
     counted = Traffic()
-    for address in ("192.0.2.1", "192.0.2.99", "2001:db8::1", "2001:db8::2"):
-        counted.event(
-            FlowEvent(
-                time=1.0,
-                kind=Kind.START,
-                client=Place(address, 5),
-                server=Place("198.51.100.5", 80),
-            )
-        )
-    counted.event(FlowEvent(time=1.0, kind=Kind.STOP))
-    assert [("198.51.100.5:80", 4)] == counted.targets.most(9)
-    assert [("192.0.2.0/24", 2), ("2001:db8::/64", 2)] == counted.sources.most(9)
-    assert [("tcp", 4)] == counted.protocols.most(9)
+    clients = ("192.0.2.1", "192.0.2.99", "2001:db8::1", "2001:db8::2")
+    events = _core.ffi.new("struct flow_event[]", len(clients) + 1)
+    for event, client in zip(events, clients, strict=False):
+        event.kind, event.protocol = Kind.START, 6
+        family, event.tuple.faddr = pack(client)
+        event.tuple.laddr = pack("198.51.100.5" if family == 4 else "2001:db8:5::")[1]
+        event.tuple.family, event.tuple.lport = family, 80
+    events[len(clients)].kind = Kind.STOP
+    counted.count(_core.ffi.buffer(events)[:])
+    assert [
+        ("198.51.100.5:80", 2),
+        ("[2001:db8:5::]:80", 2),
+    ] == counted.most_targets()
+    assert [("192.0.2.0/24", 2), ("2001:db8::/64", 2)] == counted.most_sources()
+    assert [("tcp", 4)] == counted.most_protocols()
+
+
+def test_sessions_are_made_objects_only_where_one_is_told():
+    """An audit trail of one rule is enough."""
+    assert not Traffic().is_quiet
+    assert Traffic(audit=False).is_quiet
+    plain, told = Rule("tcp"), Rule("http", audit_trail=True)
+    assert Traffic(rules=RuleSet("x", (plain,)), audit=False).is_quiet
+    assert not Traffic(rules=RuleSet("x", (plain, told)), audit=False).is_quiet
 
 
 def test_alerts_are_bounded_and_sessions_are_printed_where_a_rule_says_so():

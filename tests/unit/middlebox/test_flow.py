@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from syncache import Keyring, Ring, Segment, Sysctl
+from syncache import Keyring, Ring, Segment, Sysctl, flow_event
 from syncache.acl import AccessList, permit
 from syncache.flow import Side, Verdict, verdict
 from syncache.flow_event import Kind
@@ -165,6 +165,16 @@ def test_events_come_oldest_first_and_once():
     assert {Kind.NEW, Kind.SYN_ACK} == {event.kind for event in events}
     assert sorted(e.time for e in events) == [e.time for e in events]
     assert intercept.next_event() is None
+
+
+def test_a_slice_of_events_has_the_number_asked_for():
+    """As C keeps them, oldest first."""
+    intercept = engine()
+    for number in range(1, 4):
+        intercept.receive(syn(number).packet(), CLIENT, 1.0)
+    slices = [intercept.event_slice(most) for most in (1, 256, 256)]
+    kinds = [[event.kind for event in flow_event.read(part)] for part in slices]
+    assert [[Kind.NEW], [Kind.SYN_ACK, *[Kind.NEW, Kind.SYN_ACK] * 2], []] == kinds
 
 
 def test_stats_have_a_name_for_every_counter():

@@ -73,6 +73,27 @@ def test_event_of_c_is_read_member_by_member():
     )
 
 
+def test_plain_tuples_have_what_objects_have():
+    """Who counts in bulk sees the same as who reads."""
+    events = ffi.new("struct flow_event[2]")
+    for number, event in enumerate(events):
+        event.time_ms, event.kind, event.protocol = 1000 * number, 6 + number, 17
+        event.reason, event.bytes = 3, [22, 208]
+        event.tuple.faddr[0:4] = [192, 0, 2, 10]
+        event.tuple.laddr[0:4] = [198, 51, 100, 5]
+        event.tuple.fport, event.tuple.lport, event.tuple.family = 40000, 80, 4
+    view = ffi.buffer(events)[:]
+    packed = ffi.buffer(ffi.addressof(events[0], "tuple"))[:]
+    assert [(0, 6, 17, 3, packed, 22, 208), (1000, 7, 17, 3, packed, 22, 208)] == list(
+        flow_event.brief(view)
+    )
+    client = bytes((192, 0, 2, 10, *bytes(12)))
+    server = bytes((198, 51, 100, 5, *bytes(12)))
+    assert (6, 17, client, server, 80, 4) == next(flow_event.ends(view))
+    (second,) = flow_event.read(view, but={6})
+    assert list(flow_event.read(view))[1] == second
+
+
 def test_event_without_tuple_and_shares_has_none():
     """A change of mode has no connection."""
     (event,) = flow_event.read(bytes(EVENT_BYTES))

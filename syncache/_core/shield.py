@@ -37,7 +37,6 @@ FILTERS: int = lib.SHIELD_FILTERS
 FILTER_BYTES: int = lib.SHIELD_FILTER_BYTES
 FILTER = layout("shield_filter", "end_ns size bits")
 REDEEMED = layout("shield_redeemed", "address ports iss irs")
-SHARED_BYTES: int = ffi.sizeof("struct shield_shared")
 SAMPLED: int = lib.SHIELD_SAMPLED
 SAMPLES: int = lib.SHIELD_SAMPLES
 SAMPLES_BYTES: int = ffi.sizeof("struct shield_samples")
@@ -114,11 +113,6 @@ class Config:
             if slot.epoch not in keep:
                 slot.state = (0, 0, 0, 0)
                 slot.epoch = NO_EPOCH
-
-    @property
-    def former_epochs(self) -> set[int]:
-        """The epochs whose keys are kept as former ones."""
-        return {slot.epoch for slot in self._config.former} - {NO_EPOCH}
 
     @property
     def window(self) -> int:

@@ -278,6 +278,23 @@ def test_vlan_device_that_comes_later_leaves_syns_to_the_kernel(shielded):
     assert "ethtool -K s0 rxvlan off" in line
 
 
+LEFT = """
+from syncache.links import shield
+with shield.Shield("s0") as made:
+    made.protect_each([(None, 80), ("198.18.0.2", 80), ("fd00:18::2", 443)])
+    for port, address in ((80, None), (443, None), (443, "fd00:18::2")):
+        made.unprotect(port, address)
+        print(made.services)
+"""
+
+
+def test_port_that_is_left_to_the_kernel_again_is_as_it_was_asked_for(shielded):
+    """By its port, by one of its addresses, or by both, each for itself."""
+    asked = shielded.wire.server.run(sys.executable, "-c", LEFT).splitlines()
+    both = "[('198.18.0.2', 80), ('fd00:18::2', 443)]"
+    assert [both, both, "[('198.18.0.2', 80)]"] == asked
+
+
 def test_tc_program_that_comes_later_is_put_behind_the_shield(shielded):
     """It would let no program see a packet after itself, and no cookie be redeemed."""
     shielded.listen()

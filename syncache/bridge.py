@@ -126,6 +126,8 @@ class Bridge:
         ValueError: one link forwards frames as they are, and the other one cannot.
     """
 
+    wait_max = WAIT_SECONDS  # longer where a descriptor tells of the end
+
     def __init__(
         self,
         engine: Flow,
@@ -214,7 +216,7 @@ class Bridge:
         finally:
             self.close()
 
-    def take_waiting(self, poller: select.poll, sides: Mapping[int, Side]) -> None:
+    def take_waiting(self, poller: select.poll, sides: Mapping[int, Side]) -> set[int]:
         """Wait until `turn` is due, and take packets; to be followed by `turn`.
 
         Where one packet came another one is near, its answer above all: that one is
@@ -223,7 +225,11 @@ class Bridge:
         Args:
             poller: the descriptors of `sides`, and others that end the wait.
             sides: as the property.
+
+        Returns:
+            The others that are ready.
         """
+        others = set()
         wait_ms = math.ceil(self.wait() * 1000)
         ready = poller.poll(wait_ms)
         # What is urgent, or watches a clock of its own, comes in every turn.
@@ -234,12 +240,14 @@ class Bridge:
                 side = sides.get(descriptor)
                 if side is None:
                     lingers = False
+                    others.add(descriptor)
                 else:
                     self.take(side)
                     rings -= 1
             if not lingers or rings <= 0 or self._clock() >= until:
-                return
+                break
             ready = poller.poll(1)
+        return others
 
     async def serve(self) -> None:
         """Work on the running event loop until `stop()` or cancellation, then close.
@@ -323,8 +331,10 @@ class Bridge:
             return 0.0
         now = self._clock()
         dues = [self.engine.next_deadline(), *(due() for due in self._timed.values())]
-        waits = [due - now for due in dues if due is not None]
-        return max(min([WAIT_SECONDS, *waits]), 0.0)
+        if self._offload is not None:
+            dues.append(self._offload.next_deadline())
+        waits = [due - now for due in [self._check_due, *dues] if due is not None]
+        return max(min(self.wait_max, *waits), 0.0)
 
     def turn(self, ready: Iterable[Side]) -> None:
         """Take a ring of packets of each side that has some, and run the timers."""

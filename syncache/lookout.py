@@ -81,6 +81,7 @@ class Lookout:
         self._tables = tables
         self._counted = Counted(0, 0, [], [])
         self._due = 0.0
+        self._untold: list[Alarm] = []  # of looks that were a snapshot's
         self._rated: tuple[float, Mapping[str, int]] | None = None
         self._history: deque[list[int]] = deque(maxlen=HISTORY_LOOKS)
         self._seconds = LOOK_SECONDS
@@ -108,7 +109,11 @@ class Lookout:
         self.alarms.recent.append(Alarm(time=time, kind=kind, text=text))
 
     def look(self, now: float) -> list[Alarm]:
-        """Return the alarms; none within a second of the last look."""
+        """Return the alarms since the last call; looks are a second apart."""
+        untold, self._untold = self._untold, []
+        return untold + self._looked(now)
+
+    def _looked(self, now: float) -> list[Alarm]:
         if now < self._due:
             return []
         self._due = now + LOOK_SECONDS
@@ -127,7 +132,7 @@ class Lookout:
             now: Of the clock of `look`.
             history: With the rates of the last two minutes, the newest last.
         """
-        self.look(now)
+        self._untold += self._looked(now)
         counters = self.counters(now)
         alarms, counted = self.alarms, self._counted
         since = now if alarms.since is None else alarms.since

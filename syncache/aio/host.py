@@ -19,7 +19,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..events import Accepted, Closed, EndOfStream, Readable, Writable
-from ..lookout import LOOK_SECONDS, Lookout
+from ..lookout import Lookout
 from ..observer import made
 from ..ring import Ring
 from ..stack import Stack
@@ -52,7 +52,7 @@ SLOT_MIN = 2048
 PACKET_MAX = 0xFFFF  # its length has 16 bits
 HEADERS_MAX = 40 + 60  # IPv6, TCP with all options
 LINGER_STEP = 0.01  # seconds
-CHECK_SECONDS = 1.0  # how long the loss of a silent device may go unnoticed
+CHECK_SECONDS = 1.0  # how long the loss of a silent device, or a flood, goes unnoticed
 DELIVERING = {State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}
 STREAM_LIMIT = 64 * 1024  # asyncio's default
 
@@ -99,6 +99,9 @@ class Host:
         self.observer: Observer | None = None
         self.logs_loss = True  # False: who waits for `closed` says it
         self.admit: Callable[[Conn], bool] | None = None  # False: it is reset
+        self.next_beat: float | None = (
+            None  # when it looks about itself, of loop.time()
+        )
         self.lookout: Lookout | None = None
         if on_alarm is not None:
             stack = self.stack
@@ -255,34 +258,33 @@ class Host:
         self.loop = asyncio.get_running_loop()
         self.closed = self.loop.create_future()
         self.loop.add_reader(self.link.fileno(), self._receive)
-        if self._link_check is not None:
-            self.loop.call_later(CHECK_SECONDS, self._check)
-        if self.lookout is not None:
-            self.loop.call_later(LOOK_SECONDS, self._look, self.lookout)
+        if self._link_check is not None or self.lookout is not None:
+            self._set_beat(self.loop.time())
 
-    def _look(self, lookout: Lookout) -> None:
-        """Report alarms, once a second."""
+    def _set_beat(self, now: float) -> None:
+        self.next_beat = now + CHECK_SECONDS
+        self.loop.call_at(self.next_beat, self._beat)
+
+    def _beat(self) -> None:
+        """Look at the device, and report alarms: once a second."""
         if self._is_over():
             return
-        self.loop.call_later(LOOK_SECONDS, self._look, lookout)
-        for alarm in lookout.look(self.loop.time()):
-            if self._on_alarm is not None:
-                self._on_alarm(alarm)
+        now = self.loop.time()
+        self._set_beat(now)
+        try:
+            if self._link_check is not None:
+                self._link_check()
+        except OSError as error:
+            self._fail(error)
+            return
+        if self.lookout is not None:
+            for alarm in self.lookout.look(now):
+                if self._on_alarm is not None:
+                    self._on_alarm(alarm)
 
     def _link_counts(self) -> dict[str, int]:
         counts: Mapping[str, int] = getattr(self.link, "counts", {})
         return {f"link_{name}": count for name, count in counts.items()}
-
-    def _check(self) -> None:
-        """End if the device is gone."""
-        if self._is_over() or self._link_check is None:
-            return
-        try:
-            self._link_check()
-        except OSError as error:
-            self._fail(error)
-            return
-        self.loop.call_later(CHECK_SECONDS, self._check)
 
     def _is_delivering(self) -> bool:
         """Tell whether something written, or the FIN behind it, is not acknowledged."""

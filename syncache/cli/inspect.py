@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
 
         def once(links: contextlib.ExitStack) -> None:
             box = links.enter_context(live(options, engine, log))
-            box.watch(source, links)
+            box.watch(source, links, service)
             box.attend(options, output, links)
             box.work(service)
 
@@ -359,6 +359,12 @@ class InspectBox(Box):
         super().__init__(engine, outside, inside, write=log.write)  # type: ignore[arg-type]
         self._log = log
         log.lookout, self._budget = self.lookout, log.budget or self._budget
+
+    def wait(self) -> float:
+        """Return in how many seconds `turn` is due at the latest."""
+        due = self._log.next_deadline()
+        wait = super().wait()
+        return wait if due is None else max(min(wait, due - self._clock()), 0.0)
 
     def tell(self) -> int:
         """Log messages; return how many events were read."""

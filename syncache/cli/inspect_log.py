@@ -82,6 +82,10 @@ class Log:
             self._say(spoken)
         return taken
 
+    def next_deadline(self) -> float | None:
+        """Return when `tell` has a folded line to write; None: it has none."""
+        return self._folder.next_deadline()
+
     def _told(self, events: bytes) -> Iterator[FlowEvent]:
         """Return the events that may be messages; those of a report are counted."""
         if self.traffic is None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .. import flow_session, ios
 from ..acl import AccessList
-from ..bridge import Bridge, Relay
+from ..bridge import CHECK_SECONDS, WAIT_SECONDS, Bridge, Relay
 from ..control import FlowControl
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
             if names:
                 stand_by(options.outside, options.inside, options.on_exit)
             box = Box(engine, outside, inside, write=output.write)
-            box.watch(source, links)
+            box.watch(source, links, service)
             box.attend(options, output, links)
             box.state = state
             box.sides_seen = Sides(lambda: engine.acl, options.inside)
@@ -292,6 +292,7 @@ class Box(Bridge):
     """The engine between two links: signals and log lines on top of the bridge."""
 
     engine: Intercept
+    wait_max = CHECK_SECONDS
 
     def __init__(
         self,
@@ -309,6 +310,7 @@ class Box(Bridge):
         self._losses_due, self._losses = clock() + LOSSES_EVERY, 0
         self._keys: keys.KeyWatch | None = None
         self._control: ControlSocket | None = None
+        self._service: Service | None = None
         self._table: Iterator[str] | None = None
         self._output: Output | None = None
         self._offload_told = ""
@@ -323,24 +325,29 @@ class Box(Bridge):
             self._control = ControlSocket(options.control, control)
             stack.callback(self._control.close)
 
-    def watch(self, source: keys.KeySource | None, stack: contextlib.ExitStack) -> None:
-        """Take the keys of a file again whenever it changes."""
+    def watch(
+        self, source: keys.KeySource | None, stack: contextlib.ExitStack, to: Service
+    ) -> None:
+        """Take the keys of a file again whenever it changes; the service is woken."""
         if source is not None:
-            self._keys = source.watch()
+            self._keys = source.watch(to.wake)
             self._keys.beside(self.counted, self.block)
             stack.callback(self._keys.close)
 
     def work(self, service: Service) -> None:
         """Work until a signal says stop."""
         service.begin(self.status)
+        self._service = service
         poller = select.poll()
+        poller.register(service, select.POLLIN)
         sides = self.sides
         for descriptor in sides:
             poller.register(descriptor, select.POLLIN)
         if self._control is not None:
             poller.register(self._control.fileno(), select.POLLIN)
         while not service.stopping:
-            self.take_waiting(poller, sides)
+            if service.fileno() in self.take_waiting(poller, sides):
+                service.rest()
             self.turn(())
             service.turn(self._clock())
             if self._control is not None:
@@ -412,16 +419,16 @@ class Box(Bridge):
 
     def wait(self) -> float:
         """Return in how many seconds `turn` is due at the latest."""
-        is_pending = self.state is not None and self.state.pending
-        if (
-            is_pending
-            or self._budget.is_waiting
-            or (self._table is not None and self._has_room())
-        ):
+        if self._budget.is_waiting or (self._table is not None and self._has_room()):
             return 0.0
+        now = self._clock()
         wait = super().wait()
-        if self.state is not None and self._offload is not None:
-            wait = min(wait, self.state.wait(self._clock()))
+        if self._service is not None:
+            wait = min(wait, self._service.wait(now))
+        if self.state is not None:
+            wait = min(wait, self.state.wait(now))
+        if self._budget.has_more or self._table is not None:
+            wait = min(wait, WAIT_SECONDS)
         return wait
 
     def take(self, side: Side) -> None:

@@ -7,6 +7,7 @@ manager that does not listen is not our concern.
 from __future__ import annotations
 
 import collections
+import math
 import os
 import socket
 import time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SOCKET = "NOTIFY_SOCKET"
 MICROSECONDS = 1_000_000
 UNSENT_MAX = 8
+UNSENT_SECONDS = 0.2  # between two attempts
 EXTEND_SECONDS = 60  # by which a start that waits may take longer
 
 
@@ -78,6 +80,12 @@ class Notify:
         if self._every is not None and now >= self._due:
             self._due = now + self._every
             self._send("WATCHDOG=1")
+
+    def wait(self, now: float) -> float:
+        """Return in how many seconds `alive` is due at the latest."""
+        if self._unsent:
+            return UNSENT_SECONDS
+        return math.inf if self._every is None else max(self._due - now, 0.0)
 
     def close(self) -> None:
         """Close the socket."""

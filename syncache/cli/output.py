@@ -371,6 +371,11 @@ class Budget:
         self._more = False
 
     @property
+    def has_more(self) -> bool:
+        """True if there were more events than could be taken."""
+        return self._more
+
+    @property
     def is_waiting(self) -> bool:
         """True if there were more events, and some of them may be taken now."""
         return self._more and self._left >= 1

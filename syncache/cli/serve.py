@@ -28,6 +28,7 @@ from .record import reason_name, recording
 from .service import Service, keep_open
 from .signals import Signals
 from .tunables import files, load_file, named
+from .turns import until_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from ..lookout import Lookout
     from ..observer import Observer
 
-TURN_SECONDS = 0.2  # how long a signal may go unnoticed
 READ_BYTES = 256 * 1024
 HELP_TUN = "a TUN device, made if there is none [%(default)s]"
 
@@ -315,7 +315,7 @@ async def end(host: Host, service: Service) -> None:
         try:
             service.turn(time.monotonic())
             service.tables_wanted()  # SIGUSR1 is for the in-line boxes
-            await asyncio.wait([host.closed], timeout=TURN_SECONDS)
+            await until_turn(service, host.closed, host.next_beat)
         except MemoryError:
             host.lack_memory()
     if host.closed.done() and (error := host.closed.result()) is not None:

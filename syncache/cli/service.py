@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .signals import Signals
 
 STATUS_EVERY = 5.0  # seconds
+TURN_SECONDS = 1.0  # between two turns when nothing happens
 RELOAD_SECONDS = 10.0  # longer than the writer of a pipe may take
 LATE = "configuration still being read: {} does not answer; nothing has changed"
 # What the kernel says of an interface that was deleted.
@@ -62,7 +63,7 @@ class Service:
         self._reopen = reopen
         self._notify = Notify()
         self._collector = Collector()
-        self._worker = Worker()
+        self._worker = Worker(signals.wake)
         self._reading = False
         self._late_due: float | None = None  # when it has taken too long
         self._apply: Callable[[], object] | None = None
@@ -78,6 +79,22 @@ class Service:
     def tables_wanted(self) -> bool:
         """Return whether SIGUSR1 came since the last time."""
         return self._signals.take("tables")
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when `turn` is due at once."""
+        return self._signals.fileno()
+
+    def rest(self) -> None:
+        """The descriptor was found readable: let it be so no more."""
+        self._signals.rest()
+
+    def wake(self) -> None:
+        """Let `turn` be due at once; from any thread."""
+        self._signals.wake()
+
+    def wait(self, now: float) -> float:
+        """Return in how many seconds `turn` is due at the latest."""
+        return min(TURN_SECONDS, self._notify.wait(now))
 
     def begin(self, status: Callable[[], str]) -> None:
         """Everything is open: drop the privileges, and say that we are ready."""

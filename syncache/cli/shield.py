@@ -36,6 +36,7 @@ from .log_form import INFO, WARNING
 from .output import Output, opened
 from .service import Service, keep_open
 from .signals import Signals
+from .turns import until_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from ..sysctl import Sysctl
     from .keys import KeySource
 
-EVENTS_SECONDS = 0.2
 EASY = {"calm", "retry", "on", "up", "renamed"}  # events that are no trouble
 
 
@@ -324,7 +324,7 @@ async def watch(
 ) -> None:
     """Report events until a signal, or until the interface is gone."""
     async with contextlib.AsyncExitStack() as stack:
-        reader = source.watch() if source else None
+        reader = source.watch(service.wake) if source else None
         lookout = Lookout(cast("Syncache", shield))
         if reader:
             reader.beside(shield.sources.counted, shield.block)
@@ -340,10 +340,11 @@ async def watch(
             stack.callback(control.close)
         if options.metrics:
             stack.enter_context(exporting(options, shield, lookout))
+        shield.await_events(service.wake)
         service.begin(lambda: status(shield))
         gone = False
         while not service.stopping and not gone:
-            await asyncio.sleep(EVENTS_SECONDS)
+            await until_turn(service)
             gone = shield.is_gone  # the last event is before this
             service.turn(time.monotonic())
             if reader and reader.waiting:

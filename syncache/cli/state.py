@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..links.offload import Offload
 
 SESSIONS_MAX = "net.inet.tcp.intercept.sessions_max"
+BUSY_SECONDS = 0.2  # between looks whether the last writing is over
 SLICES_A_TURN = 8  # of 256 connections: far below a millisecond
 
 
@@ -129,13 +130,10 @@ class State:
             self._parts.append(part)
 
     def wait(self, now: float) -> float:
-        """Return in how many seconds the connections are to be taken out again."""
-        return max(self._due - now, 0.0)
-
-    @property
-    def pending(self) -> bool:
-        """True if there is more to take out at once."""
-        return self._slices is not None
+        """Return in how many seconds `turn` is due: at once for more of a look."""
+        if self._slices is not None:
+            return 0.0
+        return BUSY_SECONDS if self._file.busy else max(self._due - now, 0.0)
 
     def close(self, now: float) -> None:
         """Write the connections a last time."""

@@ -22,9 +22,13 @@ class Worker:
 
     Make it before the links are opened: its thread keeps the processor and the priority
     of the shell.
+
+    Args:
+        done: Called by the thread behind each job.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, done: Callable[[], object] = lambda: None) -> None:
+        self._done = done
         self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._idle = threading.Event()
         self._idle.set()
@@ -57,3 +61,4 @@ class Worker:
                     traceback.print_exc(file=sys.stderr)
             finally:
                 self._idle.set()
+                self._done()

@@ -99,6 +99,7 @@ class Offload:
         self._key = entropy(KEY_BYTES)
         self._walk: Generator[int, float, None] | None = None
         self._walk_began = self._walk_due = self._resting = 0.0
+        self._again = 0.0  # when what failed is tried again
         self._looked = -1.0
         self._on = True
         self.trouble = ""
@@ -175,7 +176,15 @@ class Offload:
         """Go on without a look that the kernel refused; the next one may succeed."""
         self.trouble = f"the kernel's map of connections: {why(error)}"
         self._walk = None
-        self._walk_due = now + LOOK_SECONDS
+        self._again = self._walk_due = now + LOOK_SECONDS
+
+    def next_deadline(self) -> float | None:
+        """Return when `turn` has something to do; None: when packets arrive."""
+        if bool(self._sysctl[WANTED]) != self._on:
+            return self._again  # at once, or after it has failed
+        if not self._on:
+            return None
+        return min(self._walk_due, self._resting or self._walk_due)
 
     @property
     def is_looking(self) -> bool:

@@ -27,7 +27,7 @@ from .claim import Claim
 from .condition import Condition
 from .link import LinkError
 from .rtnetlink import ethernet, interfaces
-from .shield_arrivals import LOST, Absence, Arrivals
+from .shield_arrivals import LOST, Service
 from .shield_attach import (
     UNTAGGED,
     Attachment,
@@ -51,7 +51,7 @@ from .shield_services import (
 from .shield_sources import ShieldSources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -60,20 +60,8 @@ if TYPE_CHECKING:
     from ..stats import Stats
     from .rtnetlink import InterfaceInfo
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.25  # between looks at services while a flood is on
 LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
-
-
-class _Service:
-    """The state of one protected address and port."""
-
-    __slots__ = ("absence", "arrivals", "flooded", "refused")
-
-    def __init__(self) -> None:
-        self.arrivals = Arrivals()
-        self.flooded = False
-        self.refused = 0
-        self.absence = Absence()
 
 
 class Shield:
@@ -119,7 +107,7 @@ class Shield:
         self._lock = threading.RLock()
         self._events = Events()
         self._asked: set[tuple[str | None, int]] = set()
-        self._services: dict[bytes, _Service] = {}
+        self._services: dict[bytes, Service] = {}
         self._obstacles: list[str] = []
         self._look = 0.0
         self._trouble = ""
@@ -262,6 +250,10 @@ class Shield:
         """
         return self._events.take()
 
+    def await_events(self, call: Callable[[], object]) -> None:
+        """Have the thread call something while there are events to take."""
+        self._events.awaited = call
+
     def explain(self, path: FourTuple, seq: int, ack: int) -> dict[str, object] | None:
         """Say what a cookie says that came back in an ACK; None: it is none of ours.
 
@@ -313,10 +305,17 @@ class Shield:
 
     def _work(self) -> None:
         while not self._end.is_set():
-            self._ring.wait(POLL_SECONDS)
+            self._ring.wait(POLL_SECONDS if self._is_busy() else LOOK_SECONDS)
             with self._lock:
                 if not self._end.is_set():
                     self._poll_safely(time.monotonic())
+            self._events.wake()
+
+    def _is_busy(self) -> bool:
+        """Whether more may happen than a flood's beginning, which ends the wait."""
+        return self._config.mode() == core.ALWAYS or any(
+            service.is_busy for service in [*self._services.values()]
+        )
 
     def _poll_safely(self, now: float) -> None:
         """Poll; what is refused is said once and tried again."""
@@ -378,7 +377,7 @@ class Shield:
         return are_held(each for each in known if each.service == key)
 
     def _is_lost(
-        self, key: bytes, service: _Service, counts: tuple[int, int], now: float
+        self, key: bytes, service: Service, counts: tuple[int, int], now: float
     ) -> bool:
         """Leave a service whose connections do not arrive to the kernel for a while."""
         found = service.arrivals.look(*counts, now, lambda: self._are_held(key))
@@ -402,6 +401,7 @@ class Shield:
             if value is None:
                 continue
             flood_ns, refused, _, made, seen, _ = value
+            service.is_busy = bool(flood_ns > now_ns or refused or made)
             where = "{} port {}".format(*read_service(key))
             if (flood_ns > now_ns) != service.flooded:
                 service.flooded = not service.flooded
@@ -442,9 +442,7 @@ class Shield:
             service.refused = 1
             self._refused(service, where, told.time, os.strerror(told.number))
 
-    def _refused(
-        self, service: _Service, where: str, now: float, why: str = ""
-    ) -> None:
+    def _refused(self, service: Service, where: str, now: float, why: str = "") -> None:
         service.absence.begin(now)
         reason = f" ({why})" if why else ""
         text = (
@@ -473,7 +471,7 @@ class Shield:
                     f"no room for {len(wanted)} services (an address and a port each): "
                     f"{len(self._services)} are protected; name addresses"
                 ) from error
-            self._services[key] = _Service()
+            self._services[key] = Service()
 
     def _write(self, now: float) -> None:
         with self._lock:

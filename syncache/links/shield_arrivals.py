@@ -85,3 +85,16 @@ class Arrivals:
             return ""
         self._since = None
         return "arrive" if are_held() else "lost"
+
+
+class Service:
+    """The state of one protected address and port."""
+
+    __slots__ = ("absence", "arrivals", "flooded", "is_busy", "refused")
+
+    def __init__(self) -> None:
+        self.is_busy = True  # until it was looked at
+        self.arrivals = Arrivals()
+        self.flooded = False
+        self.refused = 0
+        self.absence = Absence()

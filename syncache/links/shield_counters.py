@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 from .._core import bpf as _core_bpf
 from .._core import shield as core
@@ -58,6 +59,7 @@ def read_counters(map_fd: int) -> dict[str, int]:
     return dict(zip(core.COUNTERS, sums, strict=True))
 
 
+@lru_cache(maxsize=1)
 def processors() -> int:
     """Return for how many processors the kernel keeps a counter."""
     with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123

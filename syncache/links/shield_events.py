@@ -19,7 +19,7 @@ from .._core import bpf as _core_bpf
 from .._core import shield as core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 EVENTS_MAX = 1024
 RAW = struct.Struct("=4IH")
@@ -64,6 +64,7 @@ class Events:
     def __init__(self) -> None:
         self._kept: deque[ShieldEvent] = deque()
         self.lost = 0
+        self.awaited: Callable[[], object] = lambda: None
 
     def tell(self, time: float, kind: str, text: str) -> None:
         """Keep one."""
@@ -71,6 +72,11 @@ class Events:
             self._kept.popleft()
             self.lost += 1
         self._kept.append(ShieldEvent(time, kind, text))
+
+    def wake(self) -> None:
+        """Call who waits for them, if there are any."""
+        if self._kept:
+            self.awaited()
 
     def take(self) -> Iterator[ShieldEvent]:
         """Take them, oldest first."""

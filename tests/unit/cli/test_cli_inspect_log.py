@@ -28,6 +28,7 @@ def test_a_log_is_folded_and_stamped():
         for port in (1, 2):
             engine.receive(syn(port, f"198.51.100.{number}"), Side.CLIENT, 5.0)
         log.tell(5.0)
+    assert 6.0 == log.next_deadline()  # when the rest is one line
     log.close()
     assert 2 == len(lines)
     alerts = log.lookout.snapshot(6.0)["alarms"]  # for `top`

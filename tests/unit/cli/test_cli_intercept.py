@@ -241,6 +241,26 @@ def test_large_table_is_printed_in_parts_that_are_short(box):
     assert "intercepting new connections using access-list web" in last
 
 
+def test_box_without_traffic_sleeps_until_its_next_look(box):
+    """A descriptor tells of signals; more events than a turn takes are not left."""
+
+    class Service:
+        def wait(self, now):
+            return 5.0 - now
+
+    box._service = Service()
+    box.turn([])
+    assert 1.0 == box.wait()
+    box.now[0] = 0.5
+    assert 0.5 == box.wait()
+    box._budget.spend(500, more=True)
+    assert 0.2 == box.wait()
+    box.now[0] = 4.75
+    box._budget.spend(0)
+    box.turn([])
+    assert 0.25 == box.wait()
+
+
 def test_table_waits_while_the_log_has_no_room(box):
     """A reader that stalls holds up the table alone."""
 

@@ -74,8 +74,10 @@ def test_sign_of_life_is_sent_twice_in_the_time_that_is_asked_for(manager):
     sock, names = manager
     watched = names | {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}
     notify = Notify(watched)
+    assert 0.0 == notify.wait(10.0)
     for now in (10.0, 11.0, 11.5, 12.9, 13.0):
         notify.alive(now)
+    assert 1.0 == notify.wait(13.5)
     notify.close()
     assert [["WATCHDOG=1"]] * 3 == received(sock)
     notify = Notify(watched | {"WATCHDOG_PID": "1"})
@@ -132,6 +134,7 @@ def test_manager_whose_queue_is_full_misses_nothing(tmp_path):
         heard = received(sock)
         assert ["noise"] in heard
         assert [] == [lines for lines in heard if lines != ["noise"]]
+        assert notify.wait(1.0) < 1  # another attempt
         notify.alive(1.0)
         ready, reloading, watchdog = received(sock)
         assert (["READY=1", "STATUS=calm"], "RELOADING=1") == (ready, reloading[0])

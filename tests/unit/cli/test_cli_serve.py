@@ -6,6 +6,7 @@ Serving itself needs a device: tests/netns/test_serve.py.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import types
 
@@ -141,16 +142,23 @@ def test_service_goes_on_when_its_turn_finds_no_memory():
             raise MemoryError
         service.stopping = True
 
+    reader, writer = os.pipe()
     service = types.SimpleNamespace(
-        stopping=False, turn=turn, tables_wanted=lambda: False
+        stopping=False,
+        turn=turn,
+        tables_wanted=lambda: False,
+        fileno=lambda: reader,
+        wait=lambda _: 0.0,
     )
 
     async def until_the_end():
         closed = asyncio.get_running_loop().create_future()
         host = types.SimpleNamespace(
-            closed=closed, lack_memory=lambda: lacking.append(1)
+            closed=closed, lack_memory=lambda: lacking.append(1), next_beat=None
         )
         await serve.end(host, service)
 
     asyncio.run(until_the_end())
+    os.close(reader)
+    os.close(writer)
     assert (len(turns), len(lacking)) == (2, 1)

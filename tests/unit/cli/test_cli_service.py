@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import select
 import signal
 import threading
 
@@ -12,7 +13,7 @@ import pytest
 
 from syncache.cli import Failure, service
 from syncache.cli.patience import attended
-from syncache.cli.service import LATE, RELOAD_SECONDS, Service
+from syncache.cli.service import LATE, RELOAD_SECONDS, TURN_SECONDS, Service
 from syncache.cli.signals import Signals
 from syncache.links import LinkError
 
@@ -140,6 +141,21 @@ def test_reloads_that_come_while_one_runs_are_one(world):
         os.kill(os.getpid(), signal.SIGHUP)
     world.reload()
     assert ["reopen", "apply"] == world.calls
+
+
+def test_turn_is_due_once_a_second_or_when_the_manager_wants_a_sign(world, monkeypatch):
+    """And at once behind a signal, or when the files were read."""
+    world.service.begin(lambda: "calm")
+    assert TURN_SECONDS == world.service.wait(5.0)
+    monkeypatch.setattr(world.service._notify, "wait", lambda now: now / 10)
+    assert 0.5 == world.service.wait(5.0)
+    for _ in range(2):  # the signal, the thread
+        if not world.service._reading:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert select.select([world.service], [], [], 60)[0]
+        world.service.rest()
+        world.service.turn(0.0)
+    assert "apply" in world.calls
 
 
 def test_end_is_told(world):

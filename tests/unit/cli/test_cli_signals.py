@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -70,6 +72,29 @@ def test_signal_in_the_midst_of_the_end_changes_nothing(number):
         f"os.kill(os.getpid(), {int(number)})\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def is_readable(signals):
+    return bool(select.select([signals], [], [], 0)[0])
+
+
+def test_signal_or_thread_ends_the_wait_of_a_loop_once():
+    """The descriptor is readable, until that is seen, however often there was one."""
+    with Signals() as signals:
+        signals.begin()
+        assert not is_readable(signals)
+        for wake in (lambda: send(signal.SIGHUP), signals.wake):
+            thread = threading.Thread(target=wake)
+            thread.start()
+            thread.join()
+            wake()
+            assert is_readable(signals)
+            signals.rest()
+            assert not is_readable(signals)
+        for _ in range(70_000):  # more than a pipe holds
+            signals.wake()
+    signals.wake()  # a thread that is late
+    assert -1 == signal.set_wakeup_fd(-1)
 
 
 def test_handlers_of_before_are_back_afterwards():

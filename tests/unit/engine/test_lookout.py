@@ -55,6 +55,17 @@ def test_flooded_engine_raises_an_alarm_and_shows_who_is_asked():
     json.dumps(shown)
 
 
+def test_alarm_of_a_look_that_a_snapshot_made_is_not_lost():
+    """`syncache top` asks when it likes, and the log has the line all the same."""
+    lookout = Lookout(Syncache(seed=bytes(16)))
+    assert [] == lookout.look(0.0)
+    flood(lookout, 2000)
+    assert 1 == len(lookout.snapshot(1.0)["alarms"])
+    (alarm,) = lookout.look(1.1)
+    assert "flood" == alarm.kind
+    assert [] == lookout.look(1.2)
+
+
 @pytest.mark.parametrize("engine", [Intercept(acl=None), Inspection()])
 def test_middlebox_has_its_sessions_and_thresholds(engine):
     """And the counters of its links."""

@@ -61,6 +61,7 @@ def test_map_that_cannot_be_read_is_told_and_asked_again_later(made):
     """A file of connections is written all the same."""
     offloaded, _ = made
     offloaded.turn(1.0)
+    assert 2.0 == offloaded.next_deadline()
     assert "map of connections: " in offloaded.trouble
     assert not offloaded.is_looking
     assert offloaded.is_fresh(1.5)
@@ -70,6 +71,7 @@ def test_taking_back_is_tried_again_until_it_succeeds(made, monkeypatch):
     """Nothing is forgotten in the kernel's hands."""
     offloaded, engine = made
     engine.sysctl[offload.WANTED] = 0
+    assert 0.0 == offloaded.next_deadline()
     answers = [OSError(5, "refused"), 0]
 
     def take_all(*_):
@@ -80,7 +82,9 @@ def test_taking_back_is_tried_again_until_it_succeeds(made, monkeypatch):
     monkeypatch.setattr(type(offloaded._carried), "take_all", take_all)
     offloaded.turn(1.0)
     assert 1 == len(answers)
+    assert 2.0 == offloaded.next_deadline()
     offloaded.turn(2.0)
+    assert offloaded.next_deadline() is None
     offloaded.turn(3.0)
     assert [] == answers
     answers.append(0)  # of the end

@@ -25,9 +25,13 @@ def test_record_of_a_program_is_read(address, v6, text):
 
 
 def test_events_are_taken_once_in_their_order():
-    events = Events()
+    events, woken = Events(), []
+    events.awaited = lambda: woken.append(1)
+    events.wake()
     for number in range(3):
         events.tell(float(number), "flood", str(number))
+    events.wake()
+    assert [1] == woken
     assert ["0", "1", "2"] == [event.text for event in events.take()]
     assert [] == list(events.take())
 

@@ -208,7 +208,7 @@ def test_descriptor_of_no_link_ends_the_wait():
     """A control socket is answered in this turn."""
     ends = Ends()
     poller = Poller([(9, 1), (3, 1)], [(4, 1)])
-    ends.bridge.take_waiting(poller, waiting(ends))
+    assert {9} == ends.bridge.take_waiting(poller, waiting(ends))
     assert 1 == len(poller.waits)
     assert 1 == len(take(ends.server))
     ends.bridge.close()

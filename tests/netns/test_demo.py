@@ -19,7 +19,7 @@ from namespace import ROOT
 pytestmark = pytest.mark.slow
 CLIENTS = 60
 SECONDS = 4
-RATE = 60_000
+RATE = 30_000
 # Clients of the runs that serve them wait for as long as a busy machine takes.
 PATIENT = """
 import sys

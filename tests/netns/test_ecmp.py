@@ -10,7 +10,7 @@ import ecmp
 import pytest
 
 pytestmark = pytest.mark.slow
-COUNT = 4000
+COUNT = 2500
 OUTAGE_SECONDS = 4.0
 
 

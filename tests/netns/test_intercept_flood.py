@@ -28,8 +28,8 @@ from shielded import (
 )
 
 RATE = 60_000  # a second, where the machine can
-SECONDS = 10
-CLIENTS = 200
+SECONDS = 5
+CLIENTS = 100
 FILLS = 8_000  # SYNs: twice nginx's backlog
 WHOLE_RUN = {"host": ADDRESS[4], "count": CLIENTS, "every": 0.04, "timeout": 30}
 COUNTER = f"""
@@ -115,7 +115,7 @@ def result(process, seconds=PATIENCE):
 
 
 def test_flood_reaches_nobody_and_every_client_is_served(flooded):
-    """10 s of SYNs from nowhere: 200 of 200 clients, and no spoofed packet inside."""
+    """SYNs from nowhere: every client, and no spoofed packet inside."""
     box = flooded.intercept()
     flood = flooded.flood(SECONDS)
     time.sleep(0.3)
@@ -125,9 +125,7 @@ def test_flood_reaches_nobody_and_every_client_is_served(flooded):
         waiting.append(flooded.spoofed_half_open())
         time.sleep(0.3)
     clients, attack = result(crowd), result(flood)
-    print(
-        attack, clients["ends"], [round(clients["seconds"][n], 3) for n in (100, 198)]
-    )
+    print(attack, clients["ends"], [round(clients["seconds"][n], 3) for n in (50, 98)])
     assert attack["generated"] > FILLS
     assert {"served": CLIENTS} == clients["ends"]
     assert 0 == flooded.spoofed_at_server()
@@ -143,13 +141,13 @@ def test_inspect_with_its_defaults_serves_every_client_in_a_flood(flooded):
     words = [*COMMAND[:-1], "inspect", "--outside", "o0", "--inside", "i0"]
     box = flooded.us.start(*words)
     assert box.stdout.readline() == "inspecting between o0 and i0\n"
-    flood = flooded.flood(5)
+    flood = flooded.flood(3)
     time.sleep(0.3)
-    clients = result(flooded.crowd(count=100))
+    clients = result(flooded.crowd(count=60))
     attack = result(flood)
-    print(attack, clients["ends"], round(clients["seconds"][98], 3))
+    print(attack, clients["ends"], round(clients["seconds"][58], 3))
     assert attack["generated"] > FILLS
-    assert {"served": 100} == clients["ends"]
+    assert {"served": 60} == clients["ends"]
     assert 50 >= flooded.spoofed_half_open()
     box.send_signal(signal.SIGINT)
     out, error = box.communicate(timeout=PATIENCE)
@@ -173,12 +171,12 @@ def test_clients_are_served_in_a_flood_although_nobody_takes_the_log(flooded, re
         # A line for each packet socket, and the heading: both links are open.
         table = ("cat", "/proc/net/packet")
         wait_until(lambda: len(flooded.us.run(*table).splitlines()) >= 3)
-        flood = flooded.flood(4)
+        flood = flooded.flood(2.5)
         time.sleep(0.3)
-        clients = result(flooded.crowd(count=60))
+        clients = result(flooded.crowd(count=40))
         attack = result(flood)
-        print(reader, attack, clients["ends"], round(clients["seconds"][58], 3))
-        assert {"served": 60} == clients["ends"]
+        print(reader, attack, clients["ends"], round(clients["seconds"][38], 3))
+        assert {"served": 40} == clients["ends"]
         box.terminate()
         error = box.communicate(timeout=PATIENCE)[1]
         assert 0 == box.returncode, error

@@ -1,6 +1,6 @@
 """Every kind of flood at every engine: honest clients beside it are served.
 
-Short, at half the rate of `make floods`, which prints the table.
+Short, at a quarter of the rate of `make floods`, which prints the table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from shielded import shielding
 from storms import ENGINES, KINDS, RATES, Stormed, visited
 
 pytestmark = pytest.mark.slow
-RATE = 20_000
+RATE = 10_000
 CLIENTS = 15
 
 

@@ -61,18 +61,17 @@ def take(connection: Connection, arrival: Arrival, now_ms: int) -> None:
 def may_replace(connection: Connection, arrival: Arrival) -> bool:
     """Tell whether a SYN begins the next connection of a tuple in TIME-WAIT.
 
-    By its sequence number, which is beyond, or by its timestamp (RFC 6191).
+    If both have timestamps that differ, these decide: a SYN with an older one is old,
+    whatever its number.  Otherwise its number has to be beyond (RFC 6191 2).
     """
     assert connection.state is State.TIME_WAIT
     if arrival.flags & (SYN | ACK | RST) != SYN:
         return False
+    timestamps, tsval = connection.timestamps, arrival.tsval
+    if timestamps.enabled and tsval is not None and tsval != timestamps.ts_recent:
+        return timestamps.is_newer(tsval)
     rcv_nxt = connection.receiver.rcv_nxt
-    if near(arrival.seq, rcv_nxt) > rcv_nxt:
-        return True
-    timestamps = connection.timestamps
-    if not timestamps.enabled or arrival.tsval is None:
-        return False
-    return timestamps.is_newer(arrival.tsval)
+    return near(arrival.seq, rcv_nxt) > rcv_nxt
 
 
 def _is_acceptable(

@@ -57,6 +57,22 @@ def test_time_wait_rcv_syn_with_equal_timestamp_sends_challenge_ack(family):
     hand.expect(". 2:2(0) ack 2")
 
 
+@pytest.mark.parametrize("cookies_only", [0, 1])
+@pytest.mark.parametrize("seq", [1, 2, 3, 65536])
+def test_time_wait_rcv_syn_with_older_timestamp_sends_challenge_ack(
+    family, seq, cookies_only
+):
+    """RFC 6191: an old duplicate's number may be beyond, its timestamp is not."""
+    hand = time_wait_with_timestamps(family, cookies_only)
+    for tsval in (100, 101 + 0x80000001):
+        hand.inject(f"S {seq}:{seq}(0) win 65535 <mss 1460,TS val {tsval} ecr 0>")
+        hand.expect(". 2:2(0) ack 2")
+    assert "TIME-WAIT" == hand.state
+    hand.inject("S 3:3(0) win 65535 <mss 1460,TS val 101 ecr 0>")
+    hand.iss = None
+    hand.expect("S. 0:0(0) ack 4")
+
+
 def test_time_wait_rcv_syn_without_timestamp_is_old_by_its_number(family):
     """The connection that ended had timestamps; or this SYN alone has one."""
     hand = time_wait_with_timestamps(family)
@@ -67,8 +83,9 @@ def test_time_wait_rcv_syn_without_timestamp_is_old_by_its_number(family):
     assert "TIME-WAIT" == hand.state
 
 
-def time_wait_with_timestamps(family):
-    hand = established(family, options=WITH_TIMESTAMPS)
+def time_wait_with_timestamps(family, cookies_only=0):
+    only = {"net.inet.tcp.syncookies_only": cookies_only}
+    hand = established(family, options=WITH_TIMESTAMPS, sysctl=only)
     hand.close()
     hand.sent.clear()
     hand.inject(f"F. 1:1(0) ack 2 <TS val 101 ecr {hand.tsval}>")

@@ -21,6 +21,7 @@ from ipaddress import IPv4Address
 
 import pytest
 from namespace import ROOT
+from shield_packets import syn
 from shield_rig import (
     SERVER,
     TAGS,
@@ -35,7 +36,6 @@ from shield_rig import (
     compare,
     difference,
     frame,
-    syn,
 )
 
 from syncache import Segment
@@ -362,7 +362,7 @@ def test_every_order_of_options_is_answered_as_the_core_answers_it(rig, family):
             text = between.join(order)
             text += bytes(-len(text) % 4)
             segment = linux_syn(rig, family, options_bytes=text)
-            assert "" == difference(rig, segment, b"")
+            assert "" == difference(rig, segment.packet())
 
 
 def test_frame_for_another_machine_passes(rig):

@@ -39,6 +39,7 @@ SPLICE = struct.Struct("=16s16sHHB3x3I2II5B3x")
 NO_SCALE = 255
 CONNECTIONS = 64  # of one round
 PACKETS = 2000
+BEHIND = (0, 0, 0, 1, 2, 3, 40)  # bytes of a frame, after the packet
 PORT = 80
 KEY = bytes(range(16))
 
@@ -161,12 +162,14 @@ def segment(chosen: random.Random, of: Connection, side: Side, flags: int) -> by
     )
     ends = of.server + of.client if mine else of.client + of.server
     size = len(tcp) + len(text) + len(data)
+    tos, hops = chosen.choice([0, 0, 1, 2, 3, 0xB8, 0xFF]), chosen.choice([64, 2, 255])
     if of.family == 4:
         # 6 is TCP; the header's checksum is not looked at on the way through.
-        number = chosen.getrandbits(16)
-        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + size, number, 0x4000, 64, 6, 0)
+        number, bits = chosen.getrandbits(16), chosen.choice([0x4000, 0, 0xC000])
+        head = struct.pack(">BBHHHBBH", 0x45, tos, 20 + size, number, bits, hops, 6, 0)
     else:
-        head = struct.pack(">IHBB", 0x60000000, size, 6, 64)
+        label = chosen.getrandbits(20)
+        head = struct.pack(">IHBB", 0x60000000 | tos << 20 | label, size, 6, hops)
     return head + ends + tcp + text + data
 
 
@@ -272,7 +275,7 @@ def compare(rig: Rig, chosen: random.Random, count: int) -> list[str]:
         flags = chosen.choice([ACK, ACK, ACK, ACK | PSH, 0, PSH, 0xF0])
         packet = segment(chosen, each, rig.side, flags)
         tags = chosen.choice(TAGS)
-        whole = frame(packet, tags)
+        whole = frame(packet + bytes(chosen.choice(BEHIND)), tags)
         verdict = rig.take(whole)
         run = rig.carry(whole)
         head = 14 + len(tags)

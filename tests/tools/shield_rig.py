@@ -12,14 +12,23 @@ Needs root.  The programs look for a listener, and find the one that this proces
 
 from __future__ import annotations
 
-import random
 import socket
-import struct
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rig import run
+from shield_packets import (
+    SERVER,
+    Fate,
+    ack,
+    fate_of_syn,
+    is_whole,
+    mangled,
+    may_be_cookie,
+    syn,
+)
 
 from syncache import Keyring, Segment, Syncache, Sysctl
 from syncache._core import bpf as _core_bpf
@@ -27,26 +36,40 @@ from syncache._core import shield as core
 from syncache.keyring import Master
 from syncache.links.bpf_object import BpfObject
 from syncache.links.rtnetlink import InterfaceInfo
-from syncache.links.shield_config import MSS_LEAST, ShieldConfig
+from syncache.links.shield_config import LIFETIME, ShieldConfig
 from syncache.links.shield_counters import ZERO, processors, read_counters
 from syncache.links.shield_events import Ring, Told
 from syncache.links.shield_services import ServiceMaps, write_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import random
 
+HOP_LIMIT_MAX = 255
+MANGLED, CUT = 0.5, 0.02  # of packets, beside those that are as they should be
+OLDS = 100  # ACKs that are given again with later keys
 MAC, PEER = bytes.fromhex("02000000aa01"), bytes.fromhex("02000000bb02")
 MTU, WSCALE = 1500, 7
 LIFETIME_NS = 32 * 10**9
 WALL = 1e9 + 1  # a second into a key period, that both sides' clocks are in it
 TICK_NS = 10**8  # more than the programs' clock can be behind
-SERVER = {4: "198.18.0.2", 6: "fd00:18::2"}
 TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
 TAGS = (b"", bytes.fromhex("81000007"), bytes.fromhex("88a80003810000ff"))
 XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
 TC_NEXT, TC_DROP, TC_REDIRECT = 2**32 - 1, 2, 7
-SYN, ACK = 2, 16
+XDP_FATES = {
+    Fate.PASS: XDP_PASS,
+    Fate.DROP: XDP_DROP,
+    Fate.UNFINISHED: XDP_TX,
+    Fate.ANSWER: XDP_TX,
+}
+TC_FATES = {
+    Fate.PASS: TC_NEXT,
+    Fate.DROP: TC_DROP,
+    Fate.UNFINISHED: TC_DROP,
+    Fate.ANSWER: TC_REDIRECT,
+}
 MODE = "net.inet.tcp.syncache.x.shield.mode"
+VERIFY = "net.inet.tcp.syncache.x.shield.verify"
 COOKIES_AT = 8 * core.COUNTERS.index("cookie_good")
 KEYS_EVERY, KEYS_SECONDS = 1000, 5.0  # packets, or time, with one key
 TIME_SKEW_MS = 60_000  # by which the clock of a test's two readings may differ
@@ -73,6 +96,7 @@ class Rig:
         self.ring = Ring(maps["events"])
         self.cpus = processors()
         self.services = ServiceMaps(maps)
+        self.wscale, self.mtu = WSCALE, MTU
         self.protect()
         self.retune(wall, **tunables)
 
@@ -84,11 +108,15 @@ class Rig:
     def retune(self, wall: float, **tunables: int | str) -> None:
         """Take other keys, and other tunables than the defaults."""
         now = time.monotonic()
+        self.wall, self.tunables = wall, tunables
         master = Master(1, 0, bytes(range(32)))
         self.keys = keys = Keyring.derived((master,), wall_offset=wall - now)
         chosen = {f"net.inet.tcp.syncache.x.{k}": v for k, v in tunables.items()}
         chosen = {MODE: "always"} | chosen
-        self.config = ShieldConfig(Sysctl(chosen), keys, WSCALE, now)
+        sysctl = Sysctl(chosen)
+        self.verifies = bool(sysctl[VERIFY])
+        self.lifetime = int(sysctl[LIFETIME])
+        self.config = ShieldConfig(sysctl, keys, self.wscale, now)
         self.write()
         chosen |= {
             "net.inet.tcp.syncookies_only": 1,
@@ -97,7 +125,7 @@ class Rig:
         self.engine = Syncache(Sysctl(chosen), keys=keys)
         config = self.config.parts
         self.engine.listen(
-            self.port, rcv_wscale=WSCALE, rcv_window=config.window, mtu=MTU
+            self.port, rcv_wscale=self.wscale, rcv_window=config.window, mtu=self.mtu
         )
 
     def rekey(self, keys: Keyring) -> None:
@@ -117,7 +145,7 @@ class Rig:
         _core_bpf.update(self.object.maps["config_map"], ZERO, content)
 
     def write(self) -> None:
-        info = InterfaceInfo("none", 0, MAC, MTU, "", 0, False, True, 0)
+        info = InterfaceInfo("none", 0, MAC, self.mtu, "", 0, False, True, 0)
         content = self.config.content(time.monotonic(), info)
         _core_bpf.update(self.object.maps["config_map"], ZERO, content)
 
@@ -139,12 +167,12 @@ class Rig:
         assert raw is not None
         return b"".join(raw[at : at + 8] for at in range(COOKIES_AT, len(raw), size))
 
-    def xdp(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC):
+    def xdp(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC) -> _core_bpf.Run:
         """Give a packet to XDP; the verdict and the frame that it leaves."""
         program = self.object.programs["shield_syn"]
         return _core_bpf.bpf_run(program, frame(packet, tags, mac))
 
-    def skb(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC):
+    def skb(self, packet: bytes, tags: bytes = b"", mac: bytes = MAC) -> _core_bpf.Run:
         """Give a packet to the program that answers in tc."""
         program = self.object.programs["shield_skb"]
         return _core_bpf.bpf_run(program, frame(packet, tags, mac))
@@ -187,100 +215,50 @@ def frame(packet: bytes, tags: bytes = b"", mac: bytes = MAC) -> bytes:
     return (mac + PEER + tags + kind + packet).ljust(60, b"\0")
 
 
-def options(random_: random.Random) -> bytes:
-    """Return the options of a SYN: as Linux sends them, or in any order, or broken."""
-    mss = random_.choice([536, 1219, 1220, 1300, 1359, 1400, 1460, 8960, 65535])
-    mss = random_.choice([mss, random_.randrange(1220, 65536)])
-    scale = random_.choice([*range(15), 15, 200])
-    stamp = struct.pack(">BBII", 8, 10, random_.getrandbits(32), 0)
-    linux = struct.pack(">BBH", 2, 4, mss), b"\4\2", stamp, bytes([1, 3, 3, scale])
-    kind = random_.random()
-    if kind < 0.4:
-        return b"".join(linux)
-    parts = [part for part in linux if random_.random() < 0.7]
-    random_.shuffle(parts)
-    if kind > 0.9:  # what has another length than it should, or ends too soon
-        parts.insert(random_.randrange(len(parts) + 1), random_.choice(ODD))
-    text = b"".join(parts)[:40]
-    return text + bytes(-len(text) % 4)
+def difference(rig: Rig, packet: bytes, tags: bytes = b"", *, tail: bytes = b"") -> str:
+    """Compare what becomes of a SYN, and its SYN-ACK with the core's; empty: nothing.
 
-
-# Unknown, of another length, beyond the end, the end itself; Fast Open, MPTCP.
-ODD = (
-    b"\2\3\5",
-    b"\x22\2",
-    b"\x1e\4\0\1",
-    b"\x4c\6abcd",
-    b"\3\4\7\0",
-    b"\x09\x30",
-    b"\0",
-)
-
-
-def syn(random_: random.Random, family: int, port: int) -> Segment:
-    """Return a random SYN to the server."""
-    if family == 4:
-        source = f"10.{random_.randrange(256)}.{random_.randrange(256)}.9"
-    else:
-        source = f"2001:db8::{random_.getrandbits(16):x}:{random_.getrandbits(16):x}"
-    return Segment(
-        src=source,
-        dst=SERVER[family],
-        sport=random_.randrange(1, 65536),
-        dport=port,
-        seq=random_.getrandbits(32),
-        flags=SYN | random_.choice([0, 0, 0, 0xC0]),
-        window=random_.getrandbits(16),
-        options_bytes=options(random_),
-        payload=random_.randbytes(random_.choice([0] * 9 + [1, 3, 255, 256, 1200])),
-        tos=random_.choice([0, 0, 8]),
-        ip_id=random_.getrandbits(16) if family == 4 else 0,
-        flow_label=0 if family == 4 else random_.getrandbits(20),
-    )
-
-
-def difference(
-    rig: Rig, segment: Segment, tags: bytes, reply: bytes | None = None
-) -> str:
-    """Compare the SYN-ACKs of a SYN; empty: they are the same.
-
-    In tc a tag is not in the frame, so it gets those without.  `reply` is the core's.
+    In tc a tag is not in the frame, so it gets those without.  `tail` is what the frame
+    has behind the packet.
     """
-    want = rig.reply_of_engine(segment.packet()) if reply is None else reply
-    found = compare_syn_acks(segment, want, tags, rig.xdp, (XDP_TX, XDP_PASS))
-    if found or tags:
-        return found
-    return compare_syn_acks(segment, want, b"", rig.skb, (TC_REDIRECT, TC_NEXT))
-
-
-def compare_syn_acks(
-    segment: Segment,
-    want: bytes,
-    tags: bytes,
-    give: Callable[[bytes, bytes], _core_bpf.Run],
-    verdicts: tuple[int, int],
-) -> str:
-    """Compare one program's SYN-ACK with the core's."""
-    packet = segment.packet()
-    sent, passed = verdicts
-    run = give(packet, tags)
-    least = MSS_LEAST[0 if packet[0] >> 4 == 4 else 1]
-    wanted = passed if 0 < (segment.mss or 0) < least else sent
-    if run.verdict != wanted:
-        return f"verdict {run.verdict}, not {wanted}, of {segment}"
-    if wanted == passed:
-        return "" if run.packet == frame(packet, tags) else f"changed: {segment}"
+    whole = frame(packet + tail, tags)
     head = 14 + len(tags)
-    want_head = PEER + MAC + tags + TYPES[packet[0] >> 4]
-    if run.packet[:head] != want_head:
-        return f"link header {run.packet[:head].hex()} of {segment}"
-    got = run.packet[head:]
-    if got == want or got == at_the_time_of(got, want):
-        return ""
-    try:
-        return f"{Segment.parse(got)} is not {Segment.parse(want)}"
-    except ValueError as error:
-        return f"{error} to {segment}"
+    expected = fate_of_syn(whole[head:], rig.port, verify=rig.verifies)
+    want = b""
+    if expected.fate in {Fate.ANSWER, Fate.UNFINISHED}:
+        want = whole[6:12] + whole[:6] + whole[12:head]
+        want += with_their_hop_limit(rig.reply_of_engine(expected.packet), whole[head:])
+    ran = [(rig.xdp(packet + tail, tags), XDP_FATES)]
+    if not tags:
+        ran.append((rig.skb(packet + tail), TC_FATES))
+    for (verdict, left, _), verdicts in ran:
+        wanted = verdicts[expected.fate]
+        if verdict != wanted:
+            return f"verdict {verdict}, not {wanted}, of {whole.hex()}"
+        if expected.fate is Fate.PASS and left != whole:
+            return f"changed: {whole.hex()}"
+        answered = verdict in {XDP_TX, TC_REDIRECT}
+        if answered and not is_reply(left, want, whole, head):
+            return f"{left.hex()}, not {want.hex()}, to {whole.hex()}"
+    return ""
+
+
+def is_reply(got: bytes, want: bytes, asked: bytes, head: int) -> bool:
+    """Compare a SYN-ACK, whatever the clock was in between.
+
+    One of the size of its SYN may have behind it what the frame has.
+    """
+    if got[len(want) :] not in (b"", asked[len(want) :]):
+        return False
+    packet = got[head : len(want)]
+    return got[:head] == want[:head] and packet == at_the_time_of(packet, want[head:])
+
+
+def with_their_hop_limit(reply: bytes, packet: bytes) -> bytes:
+    """Return the core's SYN-ACK to a client that asks for TTL security (RFC 5082)."""
+    if packet[8 if packet[0] >> 4 == 4 else 7] != HOP_LIMIT_MAX:
+        return reply
+    return replace(Segment.parse(reply), hop_limit=HOP_LIMIT_MAX).packet()
 
 
 def stamp_at(packet: bytes) -> int:
@@ -314,66 +292,94 @@ def at_the_time_of(got: bytes, want: bytes) -> bytes:
     return bytes(moved)
 
 
-def ack(random_: random.Random, segment: Segment, reply: bytes) -> Segment:
-    """Return the ACK that answers the core's SYN-ACK, half of the time spoiled."""
-    at = stamp_at(reply)
-    stamp = b"\1\1\10\12\0\0\0\7" + reply[at : at + 4] if at else b""
-    tcp = 20 if reply[0] >> 4 == 4 else 40
-    seq, sport = (segment.seq + 1) % 2**32, segment.sport
-    number = (int.from_bytes(reply[tcp + 4 : tcp + 8], "big") + 1) % 2**32
-    kind = random_.randrange(6)
-    if kind == 0:
-        number ^= 1 << random_.randrange(32)
-    elif kind == 1:
-        seq ^= 1 << random_.randrange(32)
-    elif kind == 2:
-        sport = sport ^ 1 or 2
-    return Segment(
-        src=segment.src,
-        dst=segment.dst,
-        sport=sport,
-        dport=segment.dport,
-        seq=seq,
-        ack=number,
-        flags=ACK | random_.choice([0, 8]),
-        window=502,
-        options_bytes=stamp,
-        payload=random_.randbytes(random_.choice([0, 0, 10])),
-    )
-
-
-def accepts(rig: Rig, answer: Segment) -> bool:
+def accepts(rig: Rig, packet: bytes) -> bool:
     """Tell whether the core takes an ACK for the answer to a cookie of its own."""
-    verdict = rig.engine.packet(answer.packet(), time.monotonic())
-    return verdict.conn is not None
+    return rig.engine.packet(packet, time.monotonic()).conn is not None
+
+
+def difference_of_ack(rig: Rig, packet: bytes) -> str:
+    """Compare what tc takes for a cookie with what the core does; empty: the same."""
+    if not is_whole(packet):  # TCP drops it, whatever we make of it
+        return ""
+    readable = may_be_cookie(packet, rig.port)
+    before = rig.cookies()
+    verdict = rig.tc(packet)
+    is_cookie = rig.cookies() != before
+    if is_cookie:  # a test run has no listener to assign to: it was refused
+        rig.protect(packet[0] >> 4)
+    taken = is_cookie and verdict == TC_NEXT  # or its timestamp was refused
+    if taken == (readable is not None and accepts(rig, readable)):
+        return ""
+    return f"tc says {is_cookie}, {verdict} of {packet.hex()}"
+
+
+def draw(random_: random.Random) -> dict[str, int | str]:
+    """Return random tunables, of those that a cookie depends on."""
+    return {
+        "cookie_layout": random_.choice(["wide", "freebsd"]),
+        "cookie_ts": random_.choice(["check", "check", "auto", "require", "off"]),
+        "cookie_lifetime": random_.choice([16, 32, 3600]),
+        "secmod": random_.choice([0, random_.getrandbits(64)]),
+        "shield.verify": random_.choice([1, 1, 1, 0]),
+    }
+
+
+def renew(
+    rig: Rig, random_: random.Random, olds: list[bytes], **tunables: int | str
+) -> list[str]:
+    """Have both sides take other keys; what differs in old ACKs on the way.
+
+    Those are of the former period or the one before it, near one of its edges or not.
+    """
+    lifetime = rig.lifetime
+    at = random_.choice([0.4, 3, lifetime - 3, lifetime - 0.4])
+    wall = rig.wall - 1 + random_.randrange(3) * lifetime + at
+    rig.retune(wall, **rig.tunables)
+    found = [difference_of_ack(rig, packet) for packet in olds]
+    rig.wscale, rig.mtu = random_.randrange(15), random_.choice([1280, 1500, 9000])
+    chosen = draw(random_) | tunables
+    lifetime = int(chosen["cookie_lifetime"])
+    rig.retune(lifetime * random_.randrange(1, 2**31 // lifetime) + 1.0, **chosen)
+    return found
 
 
 def compare(
     rig: Rig, random_: random.Random, count: int, **tunables: int | str
 ) -> list[str]:
     """Compare so many SYNs and as many ACKs; what differs."""
-    found = []
+    found: list[str] = []
+    olds: list[bytes] = []
     began = 0.0
     for i in range(count):
         # Early in a key period: a packet is not given to one side at its end and to
         # the other behind it.
         if i % KEYS_EVERY == 0 or time.monotonic() - began > KEYS_SECONDS:
             began = time.monotonic()
-            rig.retune(32.0 * random_.randrange(2**26) + 1, **tunables)
+            found += renew(rig, random_, olds, **tunables)
+            olds = []
         family = random_.choice([4, 6])
         segment = syn(random_, family, rig.port)
-        tags = random_.choice([b"", b"", *TAGS])
-        reply = rig.reply_of_engine(segment.packet())
-        found.append(difference(rig, segment, tags, reply))
-        answer = ack(random_, segment, reply)
-        before = rig.cookies()
-        rig.tc(answer.packet())
-        is_cookie = rig.cookies() != before
-        if is_cookie:  # a test run has no listener to assign to: it was refused
-            rig.protect(family)
-        if is_cookie != accepts(rig, answer):
-            found.append(f"tc says {is_cookie} of {answer}")
+        reply = rig.engine.packet(segment.packet(), time.monotonic()).reply
+        found.append(difference_of_a_like(rig, random_, segment.packet()))
+        if reply is None:  # no client has this address
+            continue
+        answer = ack(random_, segment, reply).packet()
+        if random_.random() < MANGLED:
+            answer = mangled(random_, answer)
+        found.append(difference_of_ack(rig, answer))
+        olds = [*olds[-OLDS:], answer]
     return [text for text in found if text]
+
+
+def difference_of_a_like(rig: Rig, random_: random.Random, packet: bytes) -> str:
+    """Compare what becomes of a SYN, or of one that is not quite as it should be."""
+    if random_.random() < MANGLED:
+        packet = mangled(random_, packet)
+    tags = random_.choice([b"", b"", *TAGS])
+    if random_.random() < CUT:
+        return difference(rig, packet[: random_.randrange(1, len(packet))], tags)
+    tail = random_.randbytes(random_.choice([0] * 9 + [1, 2, 3, 40]))
+    return difference(rig, packet, tags, tail=tail)
 
 
 if __name__ == "__main__":

@@ -392,13 +392,29 @@ unmake(struct shield_service *service, const struct ack *ack)
 
 /*
  * A RST without ACK does not say whose cookie it was, and if the kernel has no such connection, it may be one that came
- * behind its ACK in one batch.
+ * behind its ACK in one batch.  But it is of one of the last ones: who sees none of their packets cannot send it.
  */
 static inline void
-unmake_any(struct shield_service *service)
+unmake_bare(struct shield_service *service, const struct scratch *scratch,
+            const struct ack *ack)
 {
-    if (service->made != 0 && service->seen == 0)
-        service->made--;
+    uint32_t tuple[9];
+
+    if (service->made == 0 || service->seen != 0)
+        return;
+    write_tuple(tuple, scratch, ack);
+    for (int i = 0; i < SHIELD_TRIAL; i++) {
+        uint32_t *trial = service->trial[i].tuple;
+        uint32_t differs = 0;
+
+        for (int word = 0; word < 9; word++)
+            differs |= trial[word] ^ tuple[word];
+        if (differs == 0) {
+            trial[0] = 0; /* nobody's: it counts once */
+            service->made--;
+            return;
+        }
+    }
 }
 
 /* A good cookie: was it here before, and does anybody listen? */
@@ -475,7 +491,7 @@ shield_ack(struct __sk_buff *skb)
         counters->cookie_bad += !ack.is_reset;
         notice(skb, scratch, config, service, &ack);
         if (ack.is_bare)
-            unmake_any(service);
+            unmake_bare(service, scratch, &ack);
         return TC_NEXT;
     }
     if (ack.is_reset) {

@@ -133,12 +133,14 @@ class ServiceMaps:
         return None if found is None else core.SERVICE.unpack(found)
 
     def remove(self, key: bytes) -> None:
-        """Take a service out, if it is there."""
+        """Take a service out, if it is there.
+
+        It may be twice: in a hash map, and in its place, which was another's before.
+        """
         if len(key) == SERVICE4.size:
             at = place_of(key).to_bytes(4, "little")
             if self._holder(at) == key:
                 _core_bpf.update(self._places, at, NOBODY)
-                return
         _core_bpf.delete(self._hashes[len(key)], key)
 
     def clear(self) -> None:

@@ -172,6 +172,22 @@ def test_service_whose_place_is_taken_is_protected_too(rig):
     assert (4, 2) == tuple(map(rig.counters().get, ("synack", "cookie_good")))
 
 
+def test_service_that_took_its_place_later_is_removed_wholly(steady):
+    """It lay in a hash map while another one had the place; here nobody listens."""
+    hosts = (str(IPv4Address("10.2.0.0") + n) for n in range(1 << 20))
+    keys = (write_service(host, 81) for host in hosts)
+    first = next(keys)
+    second = next(key for key in keys if place_of(key) == place_of(first))
+    places = steady.services
+    for key in (first, second):
+        places.put(key)
+    places.remove(first)
+    places.put(second, refused=True)  # as after a while in which it was the kernel's
+    assert 1 == places.get(second)[1]
+    places.remove(second)
+    assert None is places.get(second)
+
+
 def test_kernel_without_mptcp_has_no_field_for_it(monkeypatch):
     """No listener is one then; the programs load and answer."""
     found = bpf.btf_ask

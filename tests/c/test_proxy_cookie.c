@@ -403,8 +403,11 @@ test_base_of_timestamps_counts_for_all_lifetimes_of_a_cookie(void)
     (void)between_poll(&world);
     uint64_t lives_ms =
         2 * (uint64_t)world.flow->proxy.lifetime_ms + world.flow->proxy.skew_ms;
-    world.flow->ts_changed_ms = world.now_ms;
     world.flow->ts_base_before = world.flow->ts_base + 7;
+    world.flow->ts_changed_ms = 0; /* it never changed */
+    world.flow->now_ms = lives_ms;
+    EXPECT_EQ(0, proxy_ts_back(world.flow));
+    world.flow->ts_changed_ms = world.now_ms;
     world.flow->now_ms = world.now_ms + lives_ms;
     EXPECT_EQ(7, proxy_ts_back(world.flow));
     world.flow->now_ms++;

@@ -146,6 +146,8 @@ test_every_sack_block_is_translated_at_odd_offsets_too(void)
         for (uint8_t i = 0; i < 4; i++)
             EXPECT_EQ(4000u + 100u * i,
                       load32_be(view.upper + 20 + nops + 2 + 4 * i));
+        EXPECT_BYTES(options + nops + 18, view.upper + 20 + nops + 18,
+                     6 - nops);
         EXPECT_TRUE(sums_right());
         /* S's own blocks count C's bytes. */
         packet_tcp(&packet, 4, WIRE_ACK, options, sizeof options, 3);

@@ -66,6 +66,20 @@ test_header_sets_addresses_and_pads_with_zeros(void)
 }
 
 static void
+test_packet_that_was_cut_is_known_by_its_protocol(void)
+{
+    struct syncache_tuple tuple;
+    struct wire_through through;
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        packet_tcp(&packet, family, 2, NULL, 0, 1);
+        through.upper.protocol = 0;
+        EXPECT_EQ(WIRE_WAY_BAD, wire_ip_through(packet.bytes, packet.size - 1,
+                                                0, &tuple, &through));
+        EXPECT_EQ(6, through.upper.protocol);
+    }
+}
+
+static void
 test_packet_longer_than_its_length_is_trimmed(void)
 {
     /* Ethernet pads to 60 bytes; padding is no payload. */
@@ -385,6 +399,7 @@ test_usual_packet_is_read_as_any_other(void)
 
 static const struct test tests[] = {
     TEST(test_header_sets_addresses_and_pads_with_zeros),
+    TEST(test_packet_that_was_cut_is_known_by_its_protocol),
     TEST(test_packet_longer_than_its_length_is_trimmed),
     TEST(test_packet_shorter_than_its_length_is_truncated),
     TEST(test_ipv4_header_fault_is_named),

@@ -27,6 +27,7 @@ from .exporting import exporting
 from .inspect_log import Log
 from .intercept import Box, open_link
 from .log_form import WARNING
+from .memory import shortage
 from .output import Budget, opened
 from .record import Recorder, flow_name, recording
 from .replay import Replay
@@ -103,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     engine = make(options, source)
     opts.check_interfaces(options, [] if options.tun else names)
     if options.check:
-        say_each("inspect", doubts(options, None))
+        say_each("inspect", doubts(options, None) + shortage(engine))
         return 0
     with contextlib.ExitStack() as stack:
         try:
@@ -132,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
             output.reopen,
         )
         stack.callback(service.close)
-        for text in doubts(options, None):
+        for text in doubts(options, None) + shortage(engine):
             output.write(f"{text}\n", kind="sides", severity=WARNING)
 
         def once(links: contextlib.ExitStack) -> None:

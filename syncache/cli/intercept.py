@@ -30,6 +30,7 @@ from . import options as opts
 from .control_socket import ControlSocket
 from .exporting import exporting
 from .log_form import DEBUG, INFO, WARNING
+from .memory import shortage
 from .output import Budget, Output, opened
 from .patience import attended
 from .record import flow_name, recording
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     engine = make(options, source)
     opts.check_interfaces(options, names)
     if options.check:
-        found = doubts(options, engine.acl)
+        found = doubts(options, engine.acl) + shortage(engine)
         if options.offload and (trouble := obstacle(engine)):
             found.append(NO_OFFLOAD + trouble)
         say_each("intercept", found)
@@ -117,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
         engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
 
         def warn() -> None:
-            for text in doubts(options, engine.acl):
+            for text in doubts(options, engine.acl) + shortage(engine):
                 output.write(f"{text}\n", kind="sides", severity=WARNING)
 
         state = None

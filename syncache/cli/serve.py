@@ -22,10 +22,13 @@ from . import options as opts
 from .addresses import addresses, check_local
 from .control_socket import place_of
 from .exporting import exporting
+from .log_form import WARNING
+from .memory import shortage
 from .output import Output, opened
 from .patience import is_folder
 from .record import reason_name, recording
 from .service import Service, keep_open
+from .sides import say_each
 from .signals import Signals
 from .tunables import files, load_file, named
 from .turns import until_turn
@@ -122,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
     if interface and not options.wait:
         check_local(options.address)
     if options.check:
-        Syncache(sysctl)
+        say_each("serve", shortage(Syncache(sysctl)))
         return 0
     if options.shards > 1:
         opts.check_outputs(options)  # or each would say it
@@ -247,6 +250,8 @@ async def serve(
         )
         stack.callback(service.close)
         service.begin(lambda: status(engine))
+        for text in shortage(engine):
+            output.write(f"{text}\n", kind="memory", severity=WARNING)
         # One write: shards share the output, and their lines must not mingle.
         output.write(f"{what} on {where} port {options.port}, {device}\n")
         await end(host, service)

@@ -9,6 +9,7 @@ csrc/bpf/build.py wrote the files and says what is in them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -46,6 +47,11 @@ PRIVILEGES = (
     "run as root (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, in no user namespace)"
 )
 STATUS = Path("/proc/self/status")
+CLOCKS = Path("/proc/self/timens_offsets")
+OTHER_CLOCK = (
+    "this process is in a time namespace, and programs of the kernel have another "
+    "clock: start it outside (nsenter -t 1 -T)"
+)
 CAP_SYS_ADMIN = 21
 CAPABILITIES = {"CAP_BPF": 39, "CAP_NET_ADMIN": 12, "CAP_PERFMON": 38}
 # The oldest kernel of a function, newest first; a missing one is found by its name, not
@@ -99,6 +105,16 @@ def missing_capabilities() -> list[str]:
     return [name for name, bit in CAPABILITIES.items() if not held >> bit & 1]
 
 
+def _has_clock_of_kernel() -> bool:
+    """Whether CLOCK_MONOTONIC is the one that bpf_ktime_get_ns reads."""
+    with contextlib.suppress(OSError, ValueError):  # without time namespaces
+        for line in CLOCKS.read_text("ascii").splitlines():
+            clock, *offsets = line.split()
+            if clock == "monotonic" and any(map(int, offsets)):
+                return False
+    return True
+
+
 class BpfObject:
     """The programs of one file, loaded, and their maps; by name, as descriptors.
 
@@ -126,6 +142,8 @@ class BpfObject:
                 "the programs for the kernel are compiled for little-endian machines, "
                 f"which this one ({platform.machine()}) is not"
             )
+        if not _has_clock_of_kernel():
+            raise LinkError(OTHER_CLOCK)
         self._folder = FOLDER
         self._in_pieces = in_pieces
         self._document = document(name)

@@ -139,6 +139,29 @@ def test_kernel_without_btf_is_named(monkeypatch):
         bpf_object.kernel_btf()
 
 
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("monotonic           0         0\nboottime          500 0\n", False),
+        ("monotonic       -2000         0\nboottime            0 0\n", True),
+        ("monotonic           0         1\nboottime            0 0\n", True),
+        (None, False),
+    ],
+)
+def test_clock_of_a_time_namespace_is_not_the_programs(
+    kernel, monkeypatch, tmp_path, text, refused
+):
+    """Keys and floods would be those of another time."""
+    monkeypatch.setattr(bpf_object, "CLOCKS", tmp_path / "timens_offsets")
+    if text is not None:
+        bpf_object.CLOCKS.write_text(text)
+    if refused:
+        with pytest.raises(LinkError, match="nsenter -t 1 -T"):
+            BpfObject("shield")
+    else:
+        BpfObject("shield").close()
+
+
 def test_big_endian_machine_is_told(monkeypatch):
     """The instructions are not its own."""
     monkeypatch.setattr("sys.byteorder", "big")

@@ -24,6 +24,7 @@ enum {
     TYPE_CISCO_META = 0x8909,
     TYPE_FABRIC_PATH = 0x8903, /* a tag, then the frame that a switch took */
     TYPE_VN_TAG = 0x8926,
+    TYPE_JUMBO = 0x8870,  /* 802.2 in frames too long for a length */
     TYPE_MACSEC = 0x88e5, /* 802.1AE */
     TYPE_EDSA = 0xdada,   /* a switch chip's tag */
     TYPE_BATMAN = 0x4305,
@@ -36,6 +37,8 @@ enum {
     LENGTH_ANY = 0, /* of an LLC frame that does not give its length */
     PPP_IPV4 = 0x0021,
     PPP_IPV6 = 0x0057,
+    PPP_BRIDGED = 0x0031,   /* RFC 3518 */
+    PPP_MULTILINK = 0x003d, /* RFC 1990 */
     PPP_MPLS = 0x0281,
     PPP_MPLS_MULTICAST = 0x0283,
     LLC_SNAP = 0xaa,
@@ -81,10 +84,12 @@ static const struct linktype linktypes[] = {
     {14, 0, 0, FIRST_IP},                   /* raw IP of OpenBSD */
     {50, 0, 0, FIRST_PPP},                  /* PPP in HDLC-like framing */
     {51, 6, 0, FIRST_PPP},                  /* PPPoE session */
+    {99, 44, 6, FIRST_TYPE},                /* Symantec's firewall */
     {100, 0, 0, FIRST_LLC},                 /* RFC 1483 ATM */
     {104, 4, 2, FIRST_TYPE},                /* Cisco HDLC */
     {108, 4, 0, FIRST_IP},                  /* OpenBSD loopback */
     {109, 12, 0, FIRST_IP},                 /* OpenBSD encapsulated IP */
+    {112, 4, 2, FIRST_TYPE},                /* Cisco HDLC, before 104 */
     {117, 1, 0, FIRST_PFLOG},               /* OpenBSD's and FreeBSD's pf log */
     {122, 16, 0, FIRST_LLC},                /* IP over Fibre Channel */
     {123, 4, 0, FIRST_LLC},                 /* SunATM */
@@ -155,6 +160,24 @@ encap_mpls(const uint8_t *data, uint32_t size, uint32_t at)
     return encap_nothing(ENCAP_MPLS, 0);
 }
 
+/* A frame that was not split, behind a long sequence number; or a bridged one
+ * of Ethernet.  False: neither. */
+static bool
+encap_ppp_more(const uint8_t *data, uint32_t size, uint32_t at,
+               uint32_t protocol, struct encap *found)
+{
+    if (size - at < 4)
+        return false;
+    if (protocol == PPP_MULTILINK && (data[at] & 0xc0) == 0xc0)
+        *found = encap_ppp(data, size, at + 4);
+    else if (protocol == PPP_BRIDGED && data[at + 1] == 1)
+        *found = encap_ethertype(
+            data, size, at + ((data[at] & 0x40) != 0 ? 6 : 2), TYPE_TEB);
+    else
+        return false;
+    return true;
+}
+
 struct encap
 encap_ppp(const uint8_t *data, uint32_t size, uint32_t at)
 {
@@ -177,7 +200,9 @@ encap_ppp(const uint8_t *data, uint32_t size, uint32_t at)
         return encap_ip(data, size, at);
     if (protocol == PPP_MPLS || protocol == PPP_MPLS_MULTICAST)
         return encap_mpls(data, size, at);
-    return encap_nothing(ENCAP_PPP, protocol);
+    struct encap found = encap_nothing(ENCAP_PPP, protocol);
+    (void)encap_ppp_more(data, size, at, protocol, &found);
+    return found;
 }
 
 /* Bytes of a header that only names the next EtherType, which ends it; 0: it
@@ -314,7 +339,7 @@ encap_ethertype(const uint8_t *data, uint32_t size, uint32_t at, uint32_t type)
                 return encap_nothing(ENCAP_CUT, 0);
             at += tag;
             type = load16_be(data + at - 2);
-        } else if (type <= LENGTH_MAX) {
+        } else if (type <= LENGTH_MAX || type == TYPE_JUMBO) {
             if (!encap_llc(data, size, at, &found))
                 return found;
             at += SNAP_BYTES;

@@ -8,6 +8,7 @@
 #include "encap_more.h"
 
 #include "../core/bytes.h"
+#include "encap_rare.h"
 
 enum {
     TOKEN_RING = 6,
@@ -15,7 +16,6 @@ enum {
     WLAN_PRISM = 119,
     WLAN_RADIOTAP = 127,
     WLAN_AVS = 163,
-    JUNIPER_ETHERNET = 178,
     PPI = 192,
     ERF = 197,
     FRAME_RELAY_DIRECTION = 206,
@@ -159,25 +159,6 @@ more_token_ring(const uint8_t *frame, uint32_t size)
     return encap_ethertype(frame, size, header, LENGTH_UNKNOWN);
 }
 
-/* Juniper's routers: a magic number, flags, an extension, then the frame. */
-static struct encap
-more_juniper(const uint8_t *frame, uint32_t size)
-{
-    uint32_t at = 4;
-
-    if (size < 6)
-        return encap_nothing(ENCAP_CUT, 0);
-    if (load16_be(frame) != 0x4d47 || frame[2] != 0x43)
-        return encap_nothing(ENCAP_LINKTYPE, JUNIPER_ETHERNET);
-    if ((frame[3] & 0x80) != 0)
-        at += 2 + load16_be(frame + 4);
-    if ((frame[3] & 2) == 0)
-        return encap_ethertype(frame, size, at, ENCAP_ETHERNET);
-    at += 4; /* no frame: the protocol, in the router's numbers */
-    bool six = at < size && frame[at] >> 4 == 6;
-    return encap_ethertype(frame, size, at, six ? ENCAP_IPV6 : ENCAP_IPV4);
-}
-
 /*
  * Endace's cards: a time, a type, flags and lengths, then headers of 8 bytes as
  * long as the first byte of each says that more follow.
@@ -237,8 +218,6 @@ encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
         return encap_ethertype(frame, size, 0, ENCAP_MPLS_TYPE);
     case ERF:
         return more_erf(frame, size);
-    case JUNIPER_ETHERNET:
-        return more_juniper(frame, size);
     case PPI:
         if (size < 8)
             return encap_nothing(ENCAP_CUT, 0);
@@ -250,6 +229,6 @@ encap_more(uint32_t linktype, const uint8_t *frame, uint32_t size,
         return more_inner(frame, size, load32_le(frame), load32_le(frame + 8),
                           big_endian);
     default:
-        return encap_nothing(ENCAP_LINKTYPE, linktype);
+        return encap_rare(linktype, frame, size);
     }
 }

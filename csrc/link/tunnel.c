@@ -9,12 +9,14 @@
 
 #include "../core/bytes.h"
 #include "encap_more.h"
+#include "encap_rare.h"
 
 enum {
     PROTOCOL_IPV4 = 4,
     PROTOCOL_IPV6 = 41,
     PROTOCOL_GRE = 47,
     PROTOCOL_ETHERIP = 97,
+    PROTOCOL_PIM = 103,
     PROTOCOL_MPLS = 137,
     PROTOCOL_ETHERNET = 143, /* RFC 8986 */
     PORT_L2TP = 1701,
@@ -24,10 +26,12 @@ enum {
     PORT_LISP = 4341,
     PORT_VXLAN = 4789,
     PORT_VXLAN_GPE = 4790,
+    PORT_AYIYA = 5072,
     PORT_CAPWAP = 5247,
     PORT_GENEVE = 6081,
     PORT_MPLS = 6635,
     PORT_VXLAN_LINUX = 8472, /* in use before there was a number */
+    PORT_LWAPP = 12222,
     PORT_TZSP = 37008,
     TYPE_BRIDGE = ENCAP_ETHERNET,
     TYPE_PPP = 0x880b,
@@ -37,8 +41,8 @@ enum {
     TYPE_ERSPAN_III = 0x22eb,
     UDP_BYTES = 8,
     GTPU_DATA = 255,
-    TZSP_ETHERNET = 1,
-    TZSP_WLAN = 18,
+    PIM_REGISTER = 0x21,
+    PIM_BYTES = 8,
 };
 
 /* What follows a tunnel's header: data[at .. size), of an EtherType or, if it is
@@ -227,25 +231,34 @@ tunnel_lisp(struct inner *inner)
     return true;
 }
 
-/* What sniffers send to a collector: tags up to one that ends them, a frame. */
+/* What sniffers send to a collector. */
 static bool
 tunnel_tzsp(struct inner *inner)
 {
-    const uint8_t *tzsp = inner->data;
-    uint32_t at = 4;
+    inner->at = encap_tzsp(inner->data, inner->size, &inner->linktype);
+    return inner->at > 0;
+}
 
-    if (inner->size < at || tzsp[0] != 1 ||
-        (load16_be(tzsp + 2) != TZSP_ETHERNET &&
-         load16_be(tzsp + 2) != TZSP_WLAN))
+/* An old client of IPv6 brokers: an identity and a signature, whose lengths the
+ * first two bytes give. */
+static bool
+tunnel_ayiya(struct inner *inner)
+{
+    if (inner->size < 8)
         return false;
-    inner->linktype = load16_be(tzsp + 2) == TZSP_WLAN ? ENCAP_WLAN : 0;
-    while (at < inner->size && tzsp[at] != 1)
-        at += tzsp[at] == 0          ? 1
-              : at + 1 < inner->size ? 2u + tzsp[at + 1]
-                                     : inner->size;
-    inner->at = at + 1;
-    inner->type = TYPE_BRIDGE;
-    return true;
+    uint32_t next = inner->data[3];
+    inner->at = 8 + (1u << (inner->data[0] >> 4)) + (inner->data[1] >> 4) * 4u;
+    inner->type = ENCAP_IPV6;
+    return next == PROTOCOL_IPV4 || next == PROTOCOL_IPV6;
+}
+
+/* RFC 5412 4.2, before CAPWAP: frames of 802.11 that are not split. */
+static bool
+tunnel_lwapp(struct inner *inner)
+{
+    inner->at = 6;
+    inner->linktype = ENCAP_WLAN;
+    return inner->size > 6 && (inner->data[0] & 0xc7) == 0;
 }
 
 /* Those that only what is in them can prove. */
@@ -260,6 +273,10 @@ tunnel_unproved(uint32_t to, uint32_t from, struct inner *inner)
         return tunnel_capwap(inner) ? TUNNEL_CAPWAP : TUNNEL_NONE;
     if (to == PORT_L2TP || from == PORT_L2TP)
         return tunnel_l2tp(inner) ? TUNNEL_L2TP : TUNNEL_NONE;
+    if (to == PORT_AYIYA || from == PORT_AYIYA)
+        return tunnel_ayiya(inner) ? TUNNEL_AYIYA : TUNNEL_NONE;
+    if (to == PORT_LWAPP || from == PORT_LWAPP)
+        return tunnel_lwapp(inner) ? TUNNEL_LWAPP : TUNNEL_NONE;
     if (to == PORT_TEREDO || from == PORT_TEREDO)
         return tunnel_teredo(inner) ? TUNNEL_TEREDO : TUNNEL_NONE;
     if (to == PORT_LISP)
@@ -306,6 +323,12 @@ tunnel_ip(const struct view *view, struct inner *inner)
         inner->at = 2;
         inner->type = TYPE_BRIDGE;
         return TUNNEL_ETHERIP;
+    case PROTOCOL_PIM: /* RFC 7761 4.9.3: what its source sends to a group */
+        if (inner->size < PIM_BYTES || inner->data[0] != PIM_REGISTER)
+            return TUNNEL_NONE;
+        inner->at = PIM_BYTES;
+        inner->type = ENCAP_IPV4;
+        return inner->size > PIM_BYTES ? TUNNEL_PIM : TUNNEL_NONE;
     case PROTOCOL_ETHERNET:
         inner->type = TYPE_BRIDGE;
         return TUNNEL_ETHERIP;
@@ -347,10 +370,10 @@ tunnel_find(const struct view *view, struct encap *inside)
         return TUNNEL_NONE;
     *inside = tunnel_inside(&inner);
     /* A port proves nothing; an IP packet where it must be does. */
-    bool proved = kind != TUNNEL_GTPU && kind != TUNNEL_L2TP &&
-                  kind != TUNNEL_TEREDO && kind != TUNNEL_LISP &&
-                  kind != TUNNEL_CAPWAP &&
-                  (kind != TUNNEL_MPLS || view->kind != VIEW_UDP);
+    bool proved =
+        kind != TUNNEL_GTPU && kind != TUNNEL_L2TP && kind != TUNNEL_TEREDO &&
+        kind != TUNNEL_LISP && kind != TUNNEL_CAPWAP && kind != TUNNEL_AYIYA &&
+        kind != TUNNEL_LWAPP && (kind != TUNNEL_MPLS || view->kind != VIEW_UDP);
     if (!proved && inside->reason != ENCAP_NONE)
         return TUNNEL_NONE;
     inside->offset += (uint32_t)(inner.data - view->ip);

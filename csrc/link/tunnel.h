@@ -30,6 +30,9 @@ enum link_tunnel {
     TUNNEL_LISP,
     TUNNEL_TZSP,
     TUNNEL_CAPWAP,
+    TUNNEL_AYIYA,
+    TUNNEL_LWAPP,
+    TUNNEL_PIM,                 /* register messages */
     TUNNEL_COUNT
 };
 

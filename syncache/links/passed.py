@@ -8,25 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._core.capture import TUNNELS as CORE_TUNNELS
+from .linktypes import LINKTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-LINKTYPES = {
-    105: "IEEE 802.11, encrypted or without data",
-    119: "802.11 with Prism header, encrypted or without data",
-    127: "802.11 with radiotap header, encrypted or without data",
-    143: "DOCSIS",
-    147: "user 0",
-    163: "802.11 with AVS header, encrypted or without data",
-    187: "Bluetooth HCI",
-    189: "USB",
-    195: "IEEE 802.15.4",
-    201: "Bluetooth HCI with direction",
-    220: "USB with padding",
-    227: "CAN",
-    253: "netlink",
-}
 ETHERTYPES = {
     0x0806: "ARP",
     0x0842: "wake-on-LAN",
@@ -109,6 +95,9 @@ TUNNELS = {
     "lisp": "LISP",
     "tzsp": "TZSP",
     "capwap": "CAPWAP",
+    "ayiya": "AYIYA",
+    "lwapp": "LWAPP",
+    "pim": "PIM register",
 }
 PLAIN = {
     "mpls": "MPLS without IP",

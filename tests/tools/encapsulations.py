@@ -105,7 +105,7 @@ def over_udp(port, head):
     return lambda packet: bytes(
         EDGE
         / OUTER
-        / UDP(sport=50000, dport=port)
+        / UDP(sport=40000 + port % 9999, dport=port)
         / Raw((head(packet) if callable(head) else head) + packet)
     )
 
@@ -440,3 +440,61 @@ CASES |= {
         BOTH,
     ),
 }
+
+
+TO_WLAN = WLAN + SNAPPED
+CALLS = bytes.fromhex("02040608 0a0c60 02040608 0a0c61")
+WHOLE = b"\xc0\0\0\1"  # of multilink, not split
+CASES |= {
+    "classical IP": (106, plain(b""), V4),
+    "HDLC before 104": (112, raw(b"\x0f\0"), BOTH),
+    "Symantec": (99, lambda p: bytes(6) + ethertype(p) + bytes(36) + p, BOTH),
+    "TZSP alone": (128, raw(b"\1\0\0\1\x0a\1\5\1" + MACS), BOTH),
+    "Juniper PPPoE": (167, raw(b"MGC\1" + MACS), BOTH),
+    "Juniper PPP": (179, ppp(b"MGC\1\xff\3"), BOTH),
+    "Juniper HDLC": (181, raw(b"MGC\1" + b"\x0f\0"), BOTH),
+    "Juniper frame relay": (180, plain(b"MGC\1" + b"\x18\x41\x03\xcc"), V4),
+    "Juniper ATM1": (137, raw(b"MGC\1" + bytes(4) + SNAPPED), BOTH),
+    "Juniper ATM2": (135, raw(b"MGC\1" + bytes(8) + SNAPPED), BOTH),
+    "Juniper MLPPP": (130, ppp(b"MGC\1\x54\0\0\0"), BOTH),
+    "Juniper MLPPP, short": (130, ppp(b"MGC\1\xff\3"), BOTH),
+    "Juniper MLFR": (131, plain(b"MGC\1" + b"\0\0\3\xcc"), V4),
+    "Juniper GGSN": (133, plain(b"MGC\1" + b"\2\0\0\0"), V4),
+    "Juniper services": (136, plain(b"MGC\3\2\0\0\0"), V4),
+    "Juniper voice": (183, plain(b"MGC\1" + bytes(18)), V4),
+    "AX.25": (3, plain(CALLS + b"\3\xcc"), V4),
+    "AX.25, KISS": (202, plain(b"\0" + CALLS + b"\3\xcc"), V4),
+    "ARCNET of old": (7, plain(b"\1\2\xf0"), V4),
+    "ARCNET": (7, plain(b"\1\2\xd4\0\0\1"), V4),
+    "ARCNET of Linux": (129, plain(b"\1\2\0\0\xd4\0\0\1"), V4),
+    "exported": (252, plain(b"\0\x0c\0\4ip\0\0\0\0\0\0"), V4),
+    "EPON": (259, raw(b"\x55\x55\xd5\x55\x55\0\0\0" + MACS), BOTH),
+    "multilink": (9, ppp(b"\xff\3\0\x3d" + WHOLE), BOTH),
+    "bridged PPP": (9, raw(b"\xff\3\0\x31\0\1" + MACS), BOTH),
+    "jumbo": (1, raw(MACS + b"\x88\x70" + SNAPPED), BOTH),
+    "GFP": (
+        171,
+        lambda p: (
+            (struct.pack(">H", len(p) + 22) + b"\0\0\0\1\0\0" + inner_ethernet(p) + p)
+            + bytes(4)
+        ),
+        BOTH,
+    ),
+    "EBHSCR": (
+        279,
+        lambda p: b"\x50\0\0\0\0\0\x01\0" + bytes(24) + inner_ethernet(p) + p,
+        BOTH,
+    ),
+    "AYIYA": (1, over_udp(5072, b"\x44\x52\x11\x29" + bytes(40)), V6),
+    "LWAPP": (
+        1,
+        over_udp(
+            12222,
+            lambda q: struct.pack(">HHH", 0, len(q) + 32, 0) + TO_WLAN + ethertype(q),
+        ),
+        BOTH,
+    ),
+    "PIM register": (1, over_ip(103, b"\x21" + bytes(7)), BOTH),
+}
+# Last: mergecap makes an interface more of it than of others.
+CASES["ERF"] = CASES.pop("ERF")

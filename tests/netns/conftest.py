@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import needs
 import pytest
 from namespace import Namespace, Wire
 from shield_rig import Rig
+
+from syncache.links.bpf_object import BpfObject
 
 HERE = Path(__file__).resolve().parent
 
@@ -61,20 +64,19 @@ def wire(queues):
     made.close()
 
 
-@pytest.fixture(scope="module")
-def loaded():
+@pytest.fixture(scope="session")
+def programs():
     """The shield's programs, which the kernel takes a while to verify."""
-    made = Rig()
+    made = BpfObject("shield")
     yield made
     made.close()
 
 
 @pytest.fixture
-def steady(loaded):
-    """The same as if nothing had happened, for tests that change none of it."""
-    loaded.protect()
-    loaded.counters()
-    return loaded
+def rig(programs):
+    """The same as if nothing had happened yet, with keys, an engine and listeners."""
+    with closing(Rig(programs=programs)) as made:
+        yield made
 
 
 @pytest.fixture

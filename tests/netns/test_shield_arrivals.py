@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 from namespace import PEERS, wait_until
-from shield_rig import TC_NEXT, TC_REDIRECT, XDP_PASS, XDP_TX, Rig
+from shield_rig import TC_NEXT, TC_REDIRECT, XDP_PASS, XDP_TX
 from test_shield import SERVER, Shielded
 from test_shield_packets import MAC, sent
 from test_shield_programs import answer, answered, linux_syn, minted
@@ -29,13 +29,6 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def shielded(wire, tmp_path):
     return Shielded(wire, tmp_path)
-
-
-@pytest.fixture
-def rig():
-    made = Rig()
-    yield made
-    made.close()
 
 
 def put(rig, family, trials=b"", **fields):

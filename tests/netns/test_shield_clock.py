@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 
 import pytest
 from shield_rig import WALL, XDP_TX, Rig
@@ -23,10 +24,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def rig():
-    made = Rig(cookie_ts="off")
-    yield made
-    made.close()
+def rig(programs):
+    with closing(Rig(programs=programs, cookie_ts="off")) as made:
+        yield made
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -22,7 +22,7 @@ from group_machines import (
     WALL,
     handshake,
 )
-from shield_rig import MODE, TC_DROP, TC_REDIRECT, WSCALE, XDP_DROP, XDP_TX, Rig
+from shield_rig import MODE, TC_DROP, TC_REDIRECT, WSCALE, XDP_DROP, XDP_TX
 from test_shield_programs import linux_syn
 
 from syncache import Sysctl
@@ -40,13 +40,6 @@ LATE_SECONDS = 0.1  # less than the margin between the skew and the engine's
 ERRORS = (-SKEW / 2, SKEW / 2 + 0.0004)
 PLACES = {4: "203.0.113.0/24", 6: "2001:db8::/48"}
 BLOCKS = {4: ["203.0.113.0/24", "2001:db8:1::/48"], 6: ["2001:db8::/48"]}
-
-
-@pytest.fixture
-def rig():
-    made = Rig()
-    yield made
-    made.close()
 
 
 class KernelShield:

@@ -31,13 +31,6 @@ RETURN, LISTENERS = 6, 2  # <linux/bpf_common.h>
 ADDRESS_BYTES, KEY_BYTES = 128, 80
 
 
-@pytest.fixture
-def rig():
-    made = Rig()
-    yield made
-    made.close()
-
-
 def peer(family):
     """Return a struct sockaddr_storage of the documentation's addresses."""
     if family == 4:

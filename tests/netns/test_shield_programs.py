@@ -49,13 +49,6 @@ COUNT = 2000
 LINUX = bytes.fromhex("020405b40402080a000000010000000001030307")
 
 
-@pytest.fixture
-def rig():
-    made = Rig()
-    yield made
-    made.close()
-
-
 def linux_syn(rig, family, **fields):
     """Return a SYN as Linux sends it."""
     source = "203.0.113.9" if family == 4 else "2001:db8::9"
@@ -264,17 +257,17 @@ def test_wrong_ip_checksum_drops_a_syn(rig):
     ],
 )
 def test_packet_that_only_the_kernel_can_judge_passes_unchanged(
-    steady, family, changes, counter
+    rig, family, changes, counter
 ):
     """Small MSS, signatures, odd sources, other services, other segments."""
-    packet = linux_syn(steady, family, **changes).packet()
-    for give, passed in ((steady.skb, TC_NEXT), (steady.xdp, XDP_PASS)):
-        steady.counters()
+    packet = linux_syn(rig, family, **changes).packet()
+    for give, passed in ((rig.skb, TC_NEXT), (rig.xdp, XDP_PASS)):
+        rig.counters()
         run = give(packet)
         assert passed == run.verdict
         assert frame(packet) == run.packet
-    assert steady.counters().get(counter, 1) == 1
-    assert 0 == steady.counters().get("synack", 0)
+    assert rig.counters().get(counter, 1) == 1
+    assert 0 == rig.counters().get("synack", 0)
 
 
 def with_byte(packet, at, value):
@@ -318,15 +311,15 @@ def v6_header(kind):
     ],
 )
 @pytest.mark.parametrize("tags", [0, 1, 2])
-def test_packet_of_another_layout_passes_unchanged(steady, family, change, tags):
+def test_packet_of_another_layout_passes_unchanged(rig, family, change, tags):
     """Options of IP, extension headers, fragments, lengths that do not fit."""
-    packet = change(linux_syn(steady, family).packet())
-    run = steady.xdp(packet, TAGS[tags])
+    packet = change(linux_syn(rig, family).packet())
+    run = rig.xdp(packet, TAGS[tags])
     assert (XDP_PASS, frame(packet, TAGS[tags])) == (run.verdict, run.packet)
     if not tags:
-        run = steady.skb(packet)
+        run = rig.skb(packet)
         assert (TC_NEXT, frame(packet)) == (run.verdict, run.packet)
-    assert {} == steady.counters()
+    assert {} == rig.counters()
 
 
 def test_three_tags_pass(rig):
@@ -355,11 +348,11 @@ def test_frame_for_another_machine_passes(rig):
 
 
 @pytest.mark.parametrize("cut", range(0, 60, 3))
-def test_short_frame_passes(steady, cut):
+def test_short_frame_passes(rig, cut):
     """The program reads nothing that is not there."""
-    whole = frame(linux_syn(steady, 4).packet())
+    whole = frame(linux_syn(rig, 4).packet())
     short = whole[: 14 + cut]
-    run = bpf.bpf_run(steady.object.programs["shield_syn"], short)
+    run = bpf.bpf_run(rig.object.programs["shield_syn"], short)
     assert XDP_PASS == run.verdict
     assert short == run.packet
 

@@ -15,7 +15,7 @@ import time
 import needs
 import pytest
 from namespace import wait_until
-from shield_rig import SERVER, TC_NEXT, Rig
+from shield_rig import SERVER, TC_NEXT
 from test_shield import Shielded
 from test_shield_packets import MAC, sent
 from test_shield_programs import answer, linux_syn, minted
@@ -61,11 +61,9 @@ def filler(count, begin):
 
 
 @pytest.fixture
-def rig():
-    made = Rig()
-    made.put(flags=core.GATE_OPEN | core.SHARED)
-    yield made
-    made.close()
+def rig(rig):
+    rig.put(flags=core.GATE_OPEN | core.SHARED)
+    return rig
 
 
 @pytest.fixture

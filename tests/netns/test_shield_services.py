@@ -16,29 +16,29 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_service_whose_place_is_taken_is_protected_too(steady):
+def test_service_whose_place_is_taken_is_protected_too(rig):
     """An address and a port have one place; the second of it lies in a hash map."""
-    first = place_of(write_service(SERVER[4], steady.port))
+    first = place_of(write_service(SERVER[4], rig.port))
     hosts = (str(IPv4Address("10.1.0.0") + n) for n in range(1 << 20))
-    other = next(h for h in hosts if place_of(write_service(h, steady.port)) == first)
-    segment = linux_syn(steady, 4, dst=other)
-    assert XDP_PASS == steady.xdp(segment.packet()).verdict
-    assert {} == steady.counters()
-    steady.services.put(write_service(other, steady.port))
-    for each in (segment, linux_syn(steady, 4)):
-        reply = minted(steady, each)
-        assert XDP_TX == steady.xdp(each.packet(), TAGS[1]).verdict
-        assert TC_NEXT == steady.tc(answer(each, reply).packet())
-    assert (4, 2) == tuple(map(steady.counters().get, ("synack", "cookie_good")))
+    other = next(h for h in hosts if place_of(write_service(h, rig.port)) == first)
+    segment = linux_syn(rig, 4, dst=other)
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    assert {} == rig.counters()
+    rig.services.put(write_service(other, rig.port))
+    for each in (segment, linux_syn(rig, 4)):
+        reply = minted(rig, each)
+        assert XDP_TX == rig.xdp(each.packet(), TAGS[1]).verdict
+        assert TC_NEXT == rig.tc(answer(each, reply).packet())
+    assert (4, 2) == tuple(map(rig.counters().get, ("synack", "cookie_good")))
 
 
-def test_service_that_took_its_place_later_is_removed_wholly(steady):
+def test_service_that_took_its_place_later_is_removed_wholly(rig):
     """It lay in a hash map while another one had the place; here nobody listens."""
     hosts = (str(IPv4Address("10.2.0.0") + n) for n in range(1 << 20))
     keys = (write_service(host, 81) for host in hosts)
     first = next(keys)
     second = next(key for key in keys if place_of(key) == place_of(first))
-    places = steady.services
+    places = rig.services
     for key in (first, second):
         places.put(key)
     places.remove(first)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ from syncache import Keyring, Segment, Syncache, Sysctl
 from syncache._core import bpf as _core_bpf
 from syncache._core import shield as core
 from syncache.keyring import Master
-from syncache.links.bpf_object import BpfObject
+from syncache.links.bpf_object import BpfObject, document
 from syncache.links.rtnetlink import InterfaceInfo
 from syncache.links.shield_config import LIFETIME, ShieldConfig
 from syncache.links.shield_counters import ZERO, processors, read_counters
@@ -72,6 +73,7 @@ MODE = "net.inet.tcp.syncache.x.shield.mode"
 VERIFY = "net.inet.tcp.syncache.x.shield.verify"
 COOKIES_AT = 8 * core.COUNTERS.index("cookie_good")
 KEYS_EVERY, KEYS_SECONDS = 1000, 5.0  # packets, or time, with one key
+HASH, ARRAY, PROCESSORS, LRU, TRIE, QUEUE = 1, 2, 6, 9, 11, 22  # BPF_MAP_TYPE_*
 TIME_SKEW_MS = 60_000  # by which the clock of a test's two readings may differ
 
 
@@ -79,10 +81,15 @@ class Rig:
     """The programs, an engine, and listeners of the kernel, with common keys.
 
     `epoch` and what depends on it come from the wall clock, which is `wall` ahead.
+    `programs` are loaded ones, which are used as if nothing had happened yet.
     """
 
     def __init__(
-        self, wall: float = WALL, port: int | None = None, **tunables: int | str
+        self,
+        wall: float = WALL,
+        port: int | None = None,
+        programs: BpfObject | None = None,
+        **tunables: int | str,
     ) -> None:
         self.listeners = []
         if port is None:
@@ -90,9 +97,10 @@ class Rig:
             port = self.listeners[0].getsockname()[1]
             self.listeners.append(listener(socket.AF_INET6, port))
         self.port = port
-        self.object = BpfObject("shield")
-        maps, programs = self.object.maps, self.object.programs
-        _core_bpf.bpf_map_set(maps["pieces"], 0, programs["shield_any"])
+        self._is_theirs = programs is not None
+        self.object = BpfObject("shield") if programs is None else emptied(programs)
+        maps = self.object.maps
+        _core_bpf.bpf_map_set(maps["pieces"], 0, self.object.programs["shield_any"])
         self.ring = Ring(maps["events"])
         self.cpus = processors()
         self.services = ServiceMaps(maps)
@@ -190,13 +198,36 @@ class Rig:
 
     def close(self) -> None:
         self.ring.close()
-        self.object.close()
+        if not self._is_theirs:
+            self.object.close()
         self.engine.close()
         for sock in self.listeners:
             sock.close()
 
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def emptied(programs: BpfObject) -> BpfObject:
+    """Have the maps as they are when the programs are loaded, which takes longer."""
+    for name, (kind, key, value, count, _) in document("shield")["maps"].items():
+        fd = programs.maps[name]
+        if kind in {ARRAY, PROCESSORS}:
+            size = value * (processors() if kind == PROCESSORS else 1)
+            for number in range(count):
+                at = number.to_bytes(key, sys.byteorder)
+                if any(_core_bpf.lookup(fd, at, size) or b""):
+                    _core_bpf.update(fd, at, bytes(size))
+        elif kind in {HASH, LRU, TRIE}:
+            for each in _core_bpf.keys(fd, key):
+                _core_bpf.delete(fd, each)
+        elif kind == QUEUE:
+            while _core_bpf.take(fd, value) is not None:
+                pass
+    with closing(Ring(programs.maps["events"])) as ring:
+        for _ in ring.take():
+            pass
+    return programs
 
 
 def listener(family: int, port: int) -> socket.socket:

@@ -28,8 +28,8 @@ cd "$(dirname "$0")"
 #define SYNCACHE_PORTABLE 1
 #include "syncache.h"
 
-#ifdef __clang__ /* inline functions of what were headers */
-#pragma clang diagnostic ignored "-Wunused-function"
+#ifdef __GNUC__ /* what the parts that are left out would call */
+#pragma GCC diagnostic ignored "-Wunused-function"
 #endif
 
 #if defined(__STDC_HOSTED__) && __STDC_HOSTED__
@@ -44,16 +44,33 @@ int memcmp(const void *one, const void *two, size_t size);
 #endif
 END
 	# The burst path last, so that what it shares stands before it.
-	burst='core/burst.c core/flood.c core/gather.c core/guard.c core/quick.c
+	burst='simd/portable.c core/burst.c core/flood.c core/gather.c core/guard.c core/quick.c
 		core/quick_shape.c'
 	rest=$(for file in core/*.c; do
 		case " $(echo $burst) " in *" $file "*) ;; *) echo "$file" ;; esac
 	done)
-	# Each #include "..." becomes its file, once; the headers above are there.
+	# Each #include "..." becomes its file, once; the headers above are there.  All but
+	# the public functions become static, as the program has names of its own.
 	awk '
 	function base(path) {
 		sub(/.*\//, "", path)
 		return path
+	}
+	# A type stands on the line before a function, or with a declaration.
+	function put(line,    name) {
+		if (type != "")
+			print (line ~ /^[a-z0-9_]+\(/ && line !~ /^syncache_/ ? "static " : "") type
+		type = ""
+		if (line ~ /^(static|typedef|else|default)/)
+			print line
+		else if (line ~ /^[a-z][a-z0-9_]*[a-z0-9_ ]*\**$/)
+			type = line
+		else if (line ~ /^extern const struct simd_kernels /)
+			return # the one that is here is defined before it is used
+		else if (line ~ /^[a-z][a-z0-9_ ]*[ *]+[a-z0-9_]+(\(| = \{)/ && line !~ /[ *]syncache_[a-z0-9_]*\(/)
+			print "static " line
+		else
+			print line
 	}
 	function take(path,    line, name, folder) {
 		folder = path
@@ -64,22 +81,23 @@ END
 				if (!seen[base(name)]++)
 					take(folder name)
 			} else if (line !~ /^#include <(assert|string|std[a-z]*)\.h>/)
-				print line
+				put(line)
 		}
+		put("")
 		close(path)
 	}
 	BEGIN {
 		seen["syncache.h"] = seen["syncache_tunables.h"] = seen["syncache_host.h"] = 1
 		for (i = 1; i < ARGC; i++) {
-			if (ARGV[i] == "core/burst.c")
+			if (ARGV[i] == "simd/portable.c")
 				print "\n#ifndef SYNCACHE_SMALL"
 			printf "\n/* ======== %s ======== */\n\n", ARGV[i]
 			take(ARGV[i])
 		}
-	}' $rest $burst simd/portable.c
+	}' $rest $burst
 	cat <<'END'
 
-const struct simd_kernels *
+static const struct simd_kernels *
 simd_kernels(void)
 {
     return &simd_portable;

@@ -120,7 +120,10 @@ syncache_front_poll(struct syncache_front *front, uint32_t now_ms,
     return size;
 }
 
-/* Offers the connection to the stack; returns whether it has it now. */
+/*
+ * Offers the connection to the stack; returns whether it has it now.  The
+ * parentheses here and below: connect() and send() are macros of many stacks.
+ */
 static bool
 front_connect(struct syncache_front *front, const struct syncache_conn *conn,
               void *by)
@@ -128,7 +131,7 @@ front_connect(struct syncache_front *front, const struct syncache_conn *conn,
     bool made;
 
     front->connecting = conn;
-    made = front->connect(conn, by);
+    made = (front->connect)(conn, by);
     front->connecting = NULL;
     syncache_accepted(front->cache, conn, 0, made);
     return made;
@@ -155,7 +158,7 @@ syncache_front_input(struct syncache_front *front, uint32_t now_ms,
     if (verdict == SYNCACHE_ACCEPT_FASTOPEN)
         kind = SYNCACHE_REPLY;
     if (result.reply_size > 0)
-        front->send(result.reply, result.reply_size, by);
+        (front->send)(result.reply, result.reply_size, by);
     return kind;
 }
 
@@ -201,7 +204,7 @@ syncache_front_run(struct syncache_front *front, uint32_t now_ms)
     uint32_t size;
 
     while ((size = syncache_front_poll(front, now_ms, packet)) > 0)
-        front->send(packet, size, NULL);
+        (front->send)(packet, size, NULL);
     if (front->cache == NULL)
         return FRONT_WAIT_MAX_MS;
     due = syncache_next_deadline(front->cache);

@@ -130,11 +130,11 @@ guard_alone(const struct guard *guard)
 
 /* What says so much that is new, of what is in order. */
 static enum guard_kind
-guard_news(const struct guard *guard, uint32_t size, uint32_t small)
+guard_news(const struct guard *guard, uint32_t size, uint32_t little)
 {
     if (guard_gathers(guard))
-        small = GUARD_FULL_BYTES;
-    return size >= small ? GUARD_MUCH : GUARD_LITTLE;
+        little = GUARD_FULL_BYTES;
+    return size >= little ? GUARD_MUCH : GUARD_LITTLE;
 }
 
 /*
@@ -152,7 +152,7 @@ guard_aside(struct guard *guard, uint32_t size)
 
     if (size < GUARD_SMALL_BYTES)
         return GUARD_TINY;
-    if (guard->small >= GUARD_SMALL_MAX)
+    if (guard->little >= GUARD_SMALL_MAX)
         return GUARD_ASIDE; /* which is one too many */
     if (sum > most || sum > UINT16_MAX)
         return GUARD_REPEATED;
@@ -274,12 +274,12 @@ guard_count(uint8_t *count, uint32_t max)
 static bool
 guard_counts_alone(struct guard *guard)
 {
-    uint8_t small = (uint8_t)(guard->small + guard_alone(guard));
+    uint8_t little = (uint8_t)(guard->little + guard_alone(guard));
 
-    if (small > GUARD_SMALL_MAX)
+    if (little > GUARD_SMALL_MAX)
         return guard_gathers(guard) &&
                guard_count(&guard->tiny, GUARD_TINY_MAX);
-    guard->small = small;
+    guard->little = little;
     return true;
 }
 
@@ -289,7 +289,7 @@ guard_joins(const struct guard *guard)
 {
     return guard_gathers(guard) && (guard->is & GUARD_CONTINUES) != 0 &&
            guard->last != GUARD_NONE &&
-           (guard->small + guard_alone(guard) <= GUARD_SMALL_MAX ||
+           (guard->little + guard_alone(guard) <= GUARD_SMALL_MAX ||
             guard->tiny < GUARD_TINY_MAX);
 }
 
@@ -321,7 +321,7 @@ guard_advance(struct guard *guard, const struct guard_limits *limits)
 {
     if (guard->turn != (uint8_t)limits->turn) {
         guard->turn = (uint8_t)limits->turn;
-        guard->small = 0;
+        guard->little = 0;
         guard->last = GUARD_NONE;
         guard->is &= (uint8_t)~GUARD_UNSURE;
         guard->seen = guard->rcv_nxt;

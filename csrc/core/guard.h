@@ -49,7 +49,7 @@ struct guard {
     uint8_t is;                       /* GUARD_ON ..; 0: all passes */
     uint8_t strange;                  /* segments that no honest peer sends */
     uint8_t repeated;
-    uint8_t small;
+    uint8_t little;
     uint8_t tiny;
 };
 

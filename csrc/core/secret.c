@@ -299,22 +299,22 @@ secret_candidates(const struct secret *secret, uint64_t now_ms,
     int64_t elapsed = secret_elapsed(secret, now_ms);
     uint64_t likely = secret->epoch;
     uint64_t neighbour = secret->epoch - 2;
-    bool near = elapsed < (int64_t)skew_ms;
+    bool adjacent = elapsed < (int64_t)skew_ms;
     if (parity != (secret->epoch & 1)) {
         likely = secret->epoch - 1;
         neighbour = secret->epoch + 1;
-        near = elapsed >= (int64_t)lifetime_ms - (int64_t)skew_ms;
+        adjacent = elapsed >= (int64_t)lifetime_ms - (int64_t)skew_ms;
     }
     uint32_t count = 0;
     const uint8_t *key = secret_find(secret, likely);
     if (key != NULL)
         keys[count++] = key;
-    key = near ? secret_find(secret, neighbour) : NULL;
+    key = adjacent ? secret_find(secret, neighbour) : NULL;
     if (key != NULL)
         keys[count++] = key;
     const struct secret_key *held = &secret->place[SECRET_HELD];
     if (secret_lives(secret, SECRET_HELD) && (held->epoch & 1) == parity &&
-        held->epoch != likely && (!near || held->epoch != neighbour))
+        held->epoch != likely && (!adjacent || held->epoch != neighbour))
         keys[count++] = held->key;
     return count;
 }

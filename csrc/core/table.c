@@ -63,7 +63,7 @@ table_init(struct table *table, void *memory, uint32_t hashsize,
     table->cachelimit = cachelimit;
     table->count = 0;
     table->isa = SYNCACHE_ISA_PORTABLE;
-    table->far = table_bytes(hashsize, bucketlimit) > TABLE_NEAR_BYTES;
+    table->distant = table_bytes(hashsize, bucketlimit) > TABLE_NEAR_BYTES;
     table->challenge_buckets = 0;
     table->next_due_ms = SYNCACHE_NEVER;
     table->swept_ms = 0;
@@ -109,7 +109,7 @@ table_prefetch_all(const struct table *table, const uint64_t *hash,
                    uint32_t count)
 {
     /* Asking costs more than waiting for what is in the second cache. */
-    if (!table->far)
+    if (!table->distant)
         return;
     /* Deadlines come with the entry: what is asked for first comes first. */
     for (uint32_t i = 0; i < count; i++)

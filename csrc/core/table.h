@@ -54,7 +54,7 @@ struct table {
     uint32_t cachelimit;
     uint32_t count;
     uint32_t isa;                     /* enum syncache_isa: the level of the searches; portable after table_init() */
-    bool far;                         /* too large for a processor's second cache */
+    bool distant;                     /* too large for a processor's second cache */
     uint32_t challenge_buckets;       /* buckets whose flag says that an entry has challenges */
     uint64_t next_due_ms;             /* lower bound over all buckets, SYNCACHE_NEVER if empty */
     uint64_t swept_ms;                /* time of the last sweep */

@@ -198,17 +198,17 @@ table_due_sse2(const uint16_t line[static TABLE_LANES], uint32_t now)
 static inline int32_t
 table_soonest_sse2(const uint16_t line[static TABLE_LANES], uint32_t bits, uint32_t now)
 {
-    __m128i far = table_same_sse2((uint32_t)TABLE_FAR);
+    __m128i furthest = table_same_sse2((uint32_t)TABLE_FAR);
     __m128i none = table_same_sse2(TABLE_DUE_NONE);
     __m128i lane = _mm_set_epi16(128, 64, 32, 16, 8, 4, 2, 1);
-    __m128i soonest = far;
+    __m128i soonest = furthest;
     for (int i = 0; i < TABLE_VECTORS; i++) {
         __m128i due = table_load_sse2(line, i);
         __m128i chosen = _mm_and_si128(table_same_sse2(bits >> 8 * i & 0xff), lane);
         __m128i out = _mm_cmpeq_epi16(chosen, _mm_setzero_si128());
         __m128i distance = _mm_sub_epi16(due, table_same_sse2(now));
         out = _mm_or_si128(out, _mm_cmpeq_epi16(due, none));
-        distance = _mm_or_si128(_mm_andnot_si128(out, distance), _mm_and_si128(out, far));
+        distance = _mm_or_si128(_mm_andnot_si128(out, distance), _mm_and_si128(out, furthest));
         soonest = _mm_min_epi16(soonest, distance);
     }
     soonest = _mm_min_epi16(soonest, _mm_srli_si128(soonest, 8));

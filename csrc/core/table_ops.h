@@ -93,7 +93,7 @@ TABLE_FN TABLE_NAME(prefetch)(const struct table *table, uint32_t bucket, uint32
             oldest = i + bits_lowest(old);
         if (none != 0)
             empty = i + bits_lowest(none);
-        if (table->far)
+        if (table->distant)
             BITS_FETCH(dues + i, 1);
     }
     empty = empty < limit ? empty : oldest;
@@ -152,7 +152,7 @@ TABLE_OWN TABLE_NAME(look)(const struct table *table, const struct table_burst *
         seen->bucket[i] = bucket;
         seen->oldest[i] = (uint8_t)(empty != 0 ? limit : slot);
         seen->twins[i] = TABLE_MATCH(tags, TABLE_TAG_MASK, table_tag_of(hash)) & slots & ~empty;
-        if (table->far) {
+        if (table->distant) {
             uint32_t twin = seen->twins[i] != 0 ? bits_lowest(seen->twins[i]) : slot;
 
             BITS_FETCH(bucket + table->entry_offset + twin * TABLE_LINE, 1);

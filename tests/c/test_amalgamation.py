@@ -139,6 +139,50 @@ def test_every_compiler_takes_it_without_a_warning(
     run(*words, one / "syncache.c", "-o", tmp_path / "syncache.o")
 
 
+def test_nothing_but_the_public_functions_leaves_it(one: Path) -> None:
+    """The program may have an md5_init() of its own."""
+    object_ = compiled(one, "gcc", WHOLE)
+    lines = run("nm", "--extern-only", "--defined-only", object_).splitlines()
+    names = {line.split()[-1] for line in lines}
+    assert "syncache_packet" in names
+    assert not [name for name in names if not name.startswith("syncache_")]
+
+
+# What kernels, BSD, lwIP's sockets, small compilers and Windows define.
+MACROS = """
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/param.h>
+#include <sys/queue.h>
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define BIT(n) (1UL << (n))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof *(a))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define container_of(p, type, member) ((type *)(p))
+#define send(s, p, n, f) lwip_send(s, p, n, f)
+#define connect(s, a, n) lwip_connect(s, a, n)
+#define near
+#define far
+#define small char
+#define interface struct
+#define IN
+#define OUT
+#define ERROR 0
+#define SYN 2
+"""
+
+
+@pytest.mark.parametrize("flags", [WHOLE, SMALL])
+def test_it_stands_behind_other_peoples_macros(
+    one: Path, tmp_path: Path, flags: str
+) -> None:
+    """In a build that puts many files together (unity)."""
+    (tmp_path / "unity.c").write_text(f'{MACROS}\n#include "{one / "syncache.c"}"\n')
+    words = [*HERE["gcc"], "-std=gnu11", *flags.split(), "-Wall", "-Werror"]
+    run(*words, "-fsyntax-only", tmp_path / "unity.c")
+
+
 @pytest.mark.parametrize("name", sorted(HERE.keys() - {"tcc", "musl"}))
 def test_freestanding_it_wants_the_memory_functions_alone(
     one: Path, tmp_path: Path, name: str

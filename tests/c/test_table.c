@@ -141,8 +141,8 @@ test_lines_are_asked_for_beyond_the_default_size(void)
     struct table_block near = table_new(512, 30, 15360);
     struct table_block far = table_new(1024, 30, 30720);
     uint64_t hash = test_random();
-    EXPECT_TRUE(!near.table.far);
-    EXPECT_TRUE(far.table.far);
+    EXPECT_TRUE(!near.table.distant);
+    EXPECT_TRUE(far.table.distant);
     table_prefetch_all(&far.table, &hash, 1);
     free(near.memory);
     free(far.memory);

@@ -6,6 +6,7 @@ Packets are judged in csrc/core; the calls themselves are in `_core`.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, overload
 
 from . import address as addresses
@@ -26,7 +27,7 @@ from .sysctl import Sysctl, of_kind
 from .verdict import KINDS, PLAIN, REASONS, Kind, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator
 
     from typing_extensions import Buffer
 
@@ -197,6 +198,7 @@ class Syncache(Bursting, OneProcess):
             "mss_max": 0 if mss_max is None else within("mss_max", mss_max, 1, 0xFFFF),
             "fastopen": within("fastopen", fastopen, 0, UINT32_MAX),
         }
+        of_kind("md5_keys", md5_keys or {}, Mapping)
         peers = [(addresses.pack(a), _md5(key)) for a, key in (md5_keys or {}).items()]
         places = _places(family, laddr, port)
         if places & self._open:
@@ -273,7 +275,7 @@ class Syncache(Bursting, OneProcess):
         of_kind("conn", conn, Conn)
         if not conn.endpoint.is_of(self):
             raise ValueError(f"{conn.endpoint!r} is not one of this engine")
-        self._core.accepted(conn.raw, handle, ok)
+        self._core.accepted(conn.raw, handle, bool(ok))
 
     def guard(self, conn: Conn | FourTuple, numbers: Numbers) -> None:
         """Set the limits of an established connection, whenever they have changed.
@@ -463,6 +465,8 @@ def _options(options: bool | Collection[str]) -> int:
     """The options of an endpoint as C takes them; ValueError for an unknown name."""
     if isinstance(options, bool):
         return int(options)
+    if not isinstance(options, Collection):
+        raise TypeError(f"options is a bool or a set of names, not {options!r:.40}")
     if isinstance(options, str) or not set(options) <= set(_OPTIONS):
         raise ValueError(f"options={options!r} is not a set of {', '.join(_OPTIONS)}")
     return 2 + sum(_OPTIONS[name] for name in set(options))

@@ -322,6 +322,9 @@ def _check(segment: Segment) -> None:
         value = getattr(segment, name)
         if not isinstance(value, int) or not 0 <= value <= limit:
             raise ValueError(f"{name} is 0 to {limit}, not {value!r}")
+    for name in ("options_bytes", "payload"):
+        if not isinstance(data := getattr(segment, name), bytes):
+            raise TypeError(f"{name} is bytes, not {type(data).__name__}")
     size = len(segment.options_bytes)
     if size > 40 or size % 4:
         raise ValueError(f"options have 0 to 40 bytes in steps of 4, not {size}")

@@ -189,7 +189,7 @@ class Core(Block):
     def packet(self, packet: Buffer, now: float) -> int:
         """Take one packet; the verdict, whose fields are handle, reply and conn."""
         now_ms = self._at(now)
-        data = packet if type(packet) is bytes else ffi.from_buffer(packet)
+        data = packet if type(packet) is bytes else ffi.from_buffer(_bytes(packet))
         return lib.syncache_packet(
             self._cache, now_ms, data, len(data), 0, self._result
         )
@@ -208,7 +208,7 @@ class Core(Block):
         """
         family, faddr, laddr = tuple_
         now_ms = self._at(now)
-        data = memoryview(segment).cast("B")
+        data = _bytes(segment)
         size = len(data)
         offset = data[12] >> 4 << 2 if size > 12 else size
         whole = max(size - offset, 0)
@@ -334,6 +334,15 @@ class Core(Block):
         """Return every counter, in the order of the C structure."""
         with self.pinned():
             return _STATISTICS.unpack(self._counters)
+
+
+def _bytes(data: Buffer) -> memoryview:
+    """See a buffer as bytes; TypeError if they do not lie side by side."""
+    try:
+        return memoryview(data).cast("B")
+    except TypeError:
+        kind = type(data).__name__
+        raise TypeError(f"packets are contiguous bytes, not a {kind}") from None
 
 
 def tuple_of(raw: bytes) -> CData:

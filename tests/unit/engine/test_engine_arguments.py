@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
+from array import array
 
 import pytest
 from test_engine import CLIENT, SERVER, X, engine, handshake, syn
 
 from syncache import Keyring, Kind, Reason, Ring, Syncache, Sysctl
+from syncache.segment import ACK
 
 
 def test_overlapping_call_raises_and_changes_nothing(seed):
@@ -377,6 +379,51 @@ def test_unknown_options_of_an_endpoint_are_refused(seed, names):
     with pytest.raises(ValueError, match="scale, sack, timestamps"):
         syncache.listen(80, options=names)
     syncache.listen(80, options=["sack"])
+
+
+@pytest.mark.parametrize(
+    ("argument", "legal"),
+    [
+        ({"options": None}, "a bool or a set"),
+        ({"md5_keys": 7}, "md5_keys is a Mapping"),
+    ],
+)
+def test_endpoint_arguments_of_another_kind_are_refused(seed, argument, legal):
+    """And nothing is listened on."""
+    syncache = engine(seed)
+    with pytest.raises(TypeError, match=legal):
+        syncache.listen(80, **argument)
+    syncache.listen(80)
+
+
+@pytest.mark.parametrize("data", ["text", None, memoryview(bytes(120))[::2]])
+def test_packet_that_is_no_contiguous_buffer_is_refused(seed, data):
+    """By one line that says so, for TCP segments too."""
+    syncache = engine(seed)
+    with pytest.raises(TypeError, match="packets are contiguous bytes, not a "):
+        syncache.packet(data, 1.0)
+    with pytest.raises(TypeError, match="packets are contiguous bytes, not a "):
+        syncache.segment("192.0.2.1", "192.0.2.2", data, 1.0)
+    assert syncache.stats == engine(seed).stats
+
+
+def test_packet_may_lie_in_any_contiguous_buffer(seed):
+    """Of items of any size; it may be writable."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    packet = syn().packet()
+    for data in (bytearray(packet), memoryview(packet), array("I", packet)):
+        assert Kind.REPLY is syncache.packet(data, 1.0).kind
+
+
+@pytest.mark.parametrize("ok", [2**40, -1, [0]])
+def test_accepted_takes_anything_that_is_true(seed, ok):
+    """As Python has it."""
+    syncache = engine(seed)
+    syncache.listen(80)
+    ack = syncache.packet(syn().packet(), 1.0).reply.reply(ACK)
+    syncache.accepted(syncache.packet(ack.packet(), 1.1).conn, ok=ok)
+    assert 1 == syncache.stats.accepts
 
 
 @pytest.mark.parametrize("names", [(), ("sack",), ("scale", "timestamps")])

@@ -262,3 +262,12 @@ def test_replaced_segment_is_written_anew(family):
 def test_list_of_options_ends_at_its_end_or_its_fault(raw, words):
     """What lies behind is not read, and a fault is named once."""
     assert f"options [{words}]" in str(segment(flags=SYN, options_bytes=raw))
+
+
+@pytest.mark.parametrize("name", ["options_bytes", "payload"])
+@pytest.mark.parametrize("value", [None, "text", bytearray(4), [1, 2, 3, 4]])
+def test_bytes_of_a_segment_are_bytes(name, value):
+    """What is not is refused by its name when the packet is made."""
+    made = segment(**{name: value})
+    with pytest.raises(TypeError, match=f"^{name} is bytes, not "):
+        made.packet()

@@ -61,7 +61,11 @@ FAULTS = (
     ),
     fault(
         "epoch before last accepted",
-        ("secret.c", "bool near = elapsed < (int64_t)skew_ms;", "bool near = true;"),
+        (
+            "secret.c",
+            "bool adjacent = elapsed < (int64_t)skew_ms;",
+            "bool adjacent = true;",
+        ),
         (
             "secret.c",
             "secret_retire(secret, elapsed < (int64_t)skew_ms ? 2 : 1);",

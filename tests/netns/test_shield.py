@@ -91,8 +91,8 @@ class Shielded:
                 return text
         raise AssertionError(f"no line with {line!r}")
 
-    def sysctl(self, side, setting):
-        side.run("sysctl", "-qw", setting)
+    def sysctl(self, side, *settings):
+        side.run("sysctl", "-qw", *settings)
 
 
 @pytest.fixture
@@ -105,19 +105,38 @@ def shielded(wire, tmp_path):
 @pytest.mark.parametrize("family", [4, 6])
 def test_connection_of_a_cookie_keeps_every_option(shielded, family, timestamps, place):
     """Window scale, SACK and MSS, also without timestamps; no client is lost."""
-    shielded.sysctl(shielded.wire.client, f"net.ipv4.tcp_timestamps={timestamps}")
+    shielded.sysctl(
+        shielded.wire.client,
+        f"net.ipv4.tcp_timestamps={timestamps}",
+        "net.ipv4.tcp_rmem=4096 131072 33554432",  # for which it offers a scale of 10
+    )
     shielded.listen()
-    shielded.start("--mode", "always", "--xdp", place)
+    shielded.start("--mode", "always", "--xdp", place, "--wscale", 5)
     seen = shielded.connect(family, count=10)
     assert {"served": 10, "refused": 0, "lost": 0}.items() <= seen.items()
     assert bool(timestamps) == seen["timestamps"]
     assert seen["sack"]
-    assert seen["wscale"] is not None
+    assert [10, 5] == seen["wscale"]
     mss = (1460 if family == 4 else 1440) - 12 * timestamps
     assert mss - 12 <= seen["mss"] <= mss
     counted = shielded.counters()
     assert 10 == counted["synack"] == counted["redeemed"]
     assert 0 == counted["refused"]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_connection_of_a_cookie_has_no_option_that_its_client_lacks(shielded, family):
+    shielded.sysctl(
+        shielded.wire.client,
+        "net.ipv4.tcp_timestamps=0",
+        "net.ipv4.tcp_sack=0",
+        "net.ipv4.tcp_window_scaling=0",
+    )
+    shielded.listen()
+    shielded.start("--mode", "always")
+    seen = shielded.connect(family)
+    assert 1 == shielded.counters()["redeemed"]
+    assert (False, False, None) == (seen["timestamps"], seen["sack"], seen["wscale"])
 
 
 def test_request_right_behind_the_ack_makes_no_second_connection(shielded):

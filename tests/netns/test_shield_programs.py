@@ -22,6 +22,8 @@ import pytest
 from namespace import ROOT
 from shield_packets import syn
 from shield_rig import (
+    LIFETIME_NS,
+    MAC,
     SERVER,
     TAGS,
     TC_DROP,
@@ -300,12 +302,14 @@ def v6_header(kind):
         (4, lambda packet: with_byte(packet, 7, 3)),  # a later one
         (4, lambda packet: with_byte(packet, 3, len(packet) + 40)),  # not all there
         (4, lambda packet: with_byte(packet, 3, 39)),
+        (4, lambda packet: with_byte(packet, 3, 59)),  # no room for its options
         (4, lambda packet: with_byte(packet, 9, 17)),
         (4, lambda packet: with_byte(packet, 32, 0x40)),  # a header of 16 bytes
         (4, lambda packet: with_byte(packet, 32, 0xF0)),  # one beyond the end
         (6, lambda packet: with_byte(packet, 52, 0x40)),
         (6, lambda packet: with_byte(packet, 52, 0xF0)),
         (6, lambda packet: with_byte(packet, 5, 19)),
+        (6, lambda packet: with_byte(packet, 5, 39)),
         (6, lambda packet: with_byte(packet, 5, 200)),
         *((6, v6_header(kind)) for kind in (0, 43, 44, 51, 60, 135)),
     ],
@@ -340,11 +344,16 @@ def test_every_order_of_options_is_answered_as_the_core_answers_it(rig, family):
             assert "" == difference(rig, segment.packet())
 
 
-def test_frame_for_another_machine_passes(rig):
-    """As a switch that floods would deliver it."""
-    packet = linux_syn(rig, 4).packet()
-    assert XDP_PASS == rig.xdp(packet, mac=bytes.fromhex("02000000cc03")).verdict
-    assert 1 == rig.counters()["unfit"]
+@pytest.mark.parametrize("family", [4, 6])
+def test_frame_for_another_machine_passes(rig, family):
+    """As a switch that floods would deliver it; each byte of the address counts."""
+    packet = linux_syn(rig, family).packet()
+    for at in range(6):
+        other = with_byte(MAC, at, MAC[at] ^ 1)
+        assert XDP_PASS == rig.xdp(packet, mac=other).verdict
+        assert XDP_PASS == rig.xdp(packet, TAGS[1], mac=other).verdict
+        assert TC_NEXT == rig.skb(packet, mac=other).verdict
+    assert 18 == rig.counters()["unfit"]
 
 
 @pytest.mark.parametrize("cut", range(0, 60, 3))
@@ -399,8 +408,11 @@ def test_process_that_gives_no_keys_leaves_everything_to_the_kernel(rig):
 def test_key_of_a_period_that_begins_with_the_next_tick_is_used(rig, family):
     """The programs' clock goes by ticks; the process that writes is ahead of it."""
     rig.put(start_ns=time.monotonic_ns() + 10**9)
-    assert XDP_TX == rig.xdp(linux_syn(rig, family).packet()).verdict
+    segment = linux_syn(rig, family)
+    last = answer(segment, minted(rig, segment))
     assert 0 == rig.counters().get("no_key", 0)
+    rig.tc(last.packet())
+    assert 1 == rig.counters()["cookie_good"]
 
 
 def test_two_machines_with_one_keyring_take_each_others_cookies(rig):
@@ -453,6 +465,19 @@ def test_gate_is_closed_until_a_cookie_was_minted(rig):
     rig.counters()
     rig.tc(stray.packet())
     assert 1 == rig.counters()["ack"]
+
+
+def test_gate_is_closed_when_the_last_cookie_is_too_old(rig):
+    """After two lifetimes, and what clocks may differ by."""
+    rig.put(flags=0)
+    segment = linux_syn(rig, 4)
+    stray = answer(segment, Segment.parse(rig.reply_of_engine(segment.packet())))
+    lives = 2 * LIFETIME_NS + 10**9  # with the skew
+    for age, tried in ((lives - 10**9 // 2, 1), (lives + 10**7, None)):
+        minted_ns = (time.monotonic_ns() - age).to_bytes(8, sys.byteorder)
+        bpf.update(rig.object.maps["state_map"], bytes(4), minted_ns)
+        rig.tc(stray.packet())
+        assert tried == rig.counters().get("ack")
 
 
 def test_files_of_the_programs_agree():

@@ -139,10 +139,11 @@ SIZES = (*[0] * 30, 1, 2, 3, 4, 252, 253, 255, 256, 257, 511, 1200, 1535, 1536, 
 def ack(random_: random.Random, segment: Segment, reply: Segment) -> Segment:
     """Return the ACK that answers the core's SYN-ACK, half of the time spoiled."""
     seq, sport = (segment.seq + 1) % 2**32, segment.sport
-    number = (reply.seq + 1) % 2**32
+    number = reply.seq
     kind = random_.randrange(6)
-    if kind == 0:
-        number ^= 1 << random_.randrange(32)
+    if kind == 0:  # also in the two places that leave a cookie's byte as it is
+        bit = random_.randrange(32)
+        number ^= 1 << bit | random_.randrange(2) << (bit ^ 24)
     elif kind == 1:
         seq ^= 1 << random_.randrange(32)
     elif kind == 2:
@@ -155,7 +156,7 @@ def ack(random_: random.Random, segment: Segment, reply: Segment) -> Segment:
         sport=sport,
         dport=segment.dport,
         seq=seq,
-        ack=number,
+        ack=(number + 1) % 2**32,
         flags=ACK | flags if random_.random() < 0.98 else flags,
         window=502,
         options_bytes=stamps(random_, reply),

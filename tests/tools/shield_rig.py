@@ -54,7 +54,12 @@ LIFETIME_NS = 32 * 10**9
 WALL = 1e9 + 1  # a second into a key period, that both sides' clocks are in it
 TICK_NS = 10**8  # more than the programs' clock can be behind
 TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
-TAGS = (b"", bytes.fromhex("81000007"), bytes.fromhex("88a80003810000ff"))
+TAGS = (
+    b"",
+    bytes.fromhex("81000007"),
+    bytes.fromhex("88a80003810000ff"),
+    bytes.fromhex("9100000381000fff"),
+)
 XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
 TC_NEXT, TC_DROP, TC_REDIRECT = 2**32 - 1, 2, 7
 XDP_FATES = {

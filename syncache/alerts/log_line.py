@@ -92,6 +92,8 @@ _BEFORE = re.compile(
     r"(?P<host>[A-Za-z][\w.-]*(?: [\w.-]+){0,5}|\d{1,3}(?:\.\d{1,3}){3}"
     r"|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}): (?:\d+: )?[*.]?$"
 )
+# RFC 5424 6.2.3: a sender that does not know the time writes "-" for it.
+_TIMELESS = re.compile(r"(?:\d{1,5} )?<\d{1,3}>1 - (?P<host>[^\s-]\S*) ")
 
 
 class Header(NamedTuple):
@@ -157,8 +159,7 @@ class HeaderReader:
     def _read(self, head: str) -> Header:
         found = _WHEN.search(head, 0, HEADER_MAX)
         if found is None:
-            before = _BEFORE.match(head)
-            return Header(None, before["host"] if before else "")
+            return Header(None, host_before(head))
         kind = found.lastgroup
         if kind == "up":
             return Header(uptime(found["up"]), self._origin(head, found), uptime=True)
@@ -221,8 +222,7 @@ class HeaderReader:
             return self._read(head[stream.end() - 1 :]).host
         host = host_behind(head[found.end() :])
         if not host and found.start() > 1:
-            before = _BEFORE.match(head[: found.start()])
-            host = before["host"] if before else ""
+            host = host_before(head[: found.start()])
         return host
 
     def _iso(self, found: re.Match[str]) -> float | None:
@@ -366,6 +366,12 @@ class HeaderReader:
         if len(self._days) >= CACHE_MAX:
             self._days.clear()
         self._days[key] = base
+
+
+def host_before(head: str) -> str:
+    """Return the host of a header without a time, or in front of it; "" if none."""
+    found = _BEFORE.match(head) or _TIMELESS.match(head)
+    return found["host"] if found else ""
 
 
 def host_behind(rest: str) -> str:

@@ -54,6 +54,8 @@ def read(head: str) -> Header:
         ("<189>123: R1: *Oct 12 14:03:22.1: ", 0.1, "R1"),
         ("<132>1 2026-10-12T14:03:22.25Z r1 app 12 ALERT_ON - ", 0.25, "r1"),
         ("<132>1 2026-10-12T14:03:22Z - app - - - ", 0, ""),
+        ("<132>1 - r1 app - - - 45: *Oct 12 14:03:22.5: ", 0.5, "r1"),
+        ("<132>1 - - app - - - 45: *Oct 12 14:03:22.5: ", 0.5, ""),
         ("2026-10-12T16:03:22+02:00 r1 ", 0, "r1"),
         ("2026-10-12T09:03:22-0500 r1 syncache[1]: ", 0, "r1"),
         ("2026-10-12T19:33:22+05:30 r1 ", 0, "r1"),
@@ -155,6 +157,20 @@ def test_uptime_is_marked(text, seconds):
 def test_line_without_a_time_has_none(head):
     """Nor has one with a time that does not exist."""
     assert read(head).time is None
+
+
+@pytest.mark.parametrize(
+    ("head", "host"),
+    [
+        ("<132>1 - r1 app 12 ALERT_ON - ", "r1"),
+        ('<132>1 - 2001:db8::1 - - - [a@32473][b@32473 c="]"] ', "2001:db8::1"),
+        ("104 <132>1 - r1.example.com app - - - ", "r1.example.com"),
+        ("<132>1 - - app - - - ", ""),
+        ("<132> - r1 app ", ""),
+    ],
+)
+def test_host_stands_behind_a_time_that_is_not_known(head, host):
+    assert read(head) == Header(None, host)
 
 
 def test_year_is_the_latest_that_is_not_in_the_future():

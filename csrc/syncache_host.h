@@ -54,6 +54,15 @@ struct syncache_arrival {
                                       flags */
 };
 
+/*
+ * Lists entries as syncache_walk(), but looks at no more than look_max buckets, so that a large table is read in short
+ * steps.  Returns how many were written, 0 perhaps; *cursor is SYNCACHE_NEVER at the end.
+ */
+uint32_t syncache_walk_some(struct syncache *cache, uint64_t *cursor, uint32_t look_max, struct syncache_half_open *out,
+                            uint32_t out_max);
+
+/* cffi: end */
+
 /* The acceptable numbers of an established connection: RCV.NXT, the announced right edge, SND.UNA and SND.NXT. */
 struct syncache_numbers {
     uint32_t rcv_nxt;
@@ -77,15 +86,6 @@ struct syncache_numbers {
  */
 bool syncache_guard(struct syncache *cache, const struct syncache_tuple *tuple,
                     const struct syncache_numbers *numbers);
-
-/*
- * Lists entries as syncache_walk(), but looks at no more than look_max buckets, so that a large table is read in short
- * steps.  Returns how many were written, 0 perhaps; *cursor is SYNCACHE_NEVER at the end.
- */
-uint32_t syncache_walk_some(struct syncache *cache, uint64_t *cursor, uint32_t look_max, struct syncache_half_open *out,
-                            uint32_t out_max);
-
-/* cffi: end */
 
 /*
  * Fills in the largest configuration that fits into `bytes`, for a host that looks up its own connections

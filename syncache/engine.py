@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 from . import address as addresses
 from . import conn as conns
-from ._core import Core
+from ._core import Core, door
 from ._core.block import OneProcess
 from ._core.bursting import Bursting
 from ._core.mirror import limit, numbers, words
@@ -285,8 +285,7 @@ class Syncache(Bursting, OneProcess):
         ACKs (net.inet.tcp.ack_war_cnt); the others are DROP_KNOWN_LIMIT.
         """
         raw = conn.key if isinstance(conn, Conn) else FourTuple(*conn).to_c()
-        with self._core as core:
-            core.guard(raw, numbers)
+        door.guard(self._core, raw, numbers)
 
     def opened(self, four_tuple: FourTuple, handle: int = 0) -> bool:
         """Register an active open; False if the table of connections is full.
@@ -332,10 +331,7 @@ class Syncache(Bursting, OneProcess):
         if tx is None:
             with self._core as core:
                 return core.due(now)
-        if not hasattr(tx, "cdata"):
-            raise TypeError(f"tx is a Ring, not {type(tx).__name__}")
-        with self._core as core:
-            return core.poll(now, tx)
+        return door.poll(self._core, tx, now)
 
     def next_deadline(self) -> float | None:
         """Return the time at which `poll` is due, in seconds, or None: never."""

@@ -1,6 +1,6 @@
 /*
- * The module syncache._door: what Python calls for every 64 packets, as methods
- * in C.
+ * The module syncache._door: what Python calls for every 64 packets, and for
+ * every turn of a connection, as methods in C.
  *
  * cffi turns each argument of a call into C and releases the GIL; around it
  * Python takes the engine's token, converts the time and clears two rings.  For
@@ -19,8 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../syncache.h"
+#include "../syncache_host.h"
 
 /*
  * The token of who may use an engine: one call at a time, none after the end.
@@ -144,6 +146,30 @@ time_of(PyObject *core, PyObject *time, uint64_t *now_ms)
     return !PyErr_Occurred();
 }
 
+/* The engine of a core; NULL with an exception set if there is none. */
+static struct syncache *
+engine_of(PyObject *core, const char *refusal)
+{
+    if (PyObject_TypeCheck(core, door_type) &&
+        ((struct door *)core)->engine != 0)
+        return (struct syncache *)(uintptr_t)((struct door *)core)->engine;
+    PyErr_SetString(PyExc_TypeError, refusal);
+    return NULL;
+}
+
+/* Takes the token and converts the time; false with an exception set, and the
+ * token is free. */
+static bool
+take_at(PyObject *core, PyObject *time, uint64_t *now_ms)
+{
+    if (!take(core))
+        return false;
+    if (time_of(core, time, now_ms))
+        return true;
+    give(core);
+    return false;
+}
+
 /* burst(core, rx, tx, now): the packets consumed; see engine.py. */
 static PyObject *
 door_burst(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
@@ -154,12 +180,9 @@ door_burst(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
     uint32_t consumed;
 
     (void)module;
-    if (given_size != 4 || !PyObject_TypeCheck(given[0], door_type) ||
-        ((struct door *)given[0])->engine == 0) {
-        PyErr_SetString(PyExc_TypeError, "burst takes a core, rx, tx and now");
-        return NULL;
-    }
-    rx = ring_of(given[1]);
+    cache = engine_of(given_size == 4 ? given[0] : module,
+                      "burst takes a core, rx, tx and now");
+    rx = cache ? ring_of(given[1]) : NULL;
     tx = rx ? ring_of(given[2]) : NULL;
     if (!tx)
         return NULL;
@@ -167,16 +190,88 @@ door_burst(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
         PyErr_SetString(PyExc_ValueError, "replies need a ring of their own");
         return NULL;
     }
-    if (!take(given[0]))
+    if (!take_at(given[0], given[3], &now_ms))
         return NULL;
-    if (!time_of(given[0], given[3], &now_ms)) {
-        give(given[0]);
-        return NULL;
-    }
-    cache = (struct syncache *)(uintptr_t)((struct door *)given[0])->engine;
     Py_BEGIN_ALLOW_THREADS consumed = syncache_burst(cache, now_ms, rx, tx);
     Py_END_ALLOW_THREADS give(given[0]);
     return PyLong_FromUnsignedLong(consumed);
+}
+
+/* poll(core, tx, now): the packets appended; see engine.py. */
+static PyObject *
+door_poll(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
+{
+    struct syncache_ring *tx;
+    struct syncache *cache;
+    uint64_t now_ms;
+    uint32_t appended;
+
+    (void)module;
+    cache = engine_of(given_size == 3 ? given[0] : module,
+                      "poll takes a core, tx and now");
+    tx = cache ? ring_of(given[1]) : NULL;
+    if (!tx || !take_at(given[0], given[2], &now_ms))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS appended = syncache_poll(cache, now_ms, tx);
+    Py_END_ALLOW_THREADS give(given[0]);
+    return PyLong_FromUnsignedLong(appended);
+}
+
+/* Reads the members of a struct syncache_numbers, in their order; false with an
+ * exception set. */
+static bool
+limits_of(PyObject *object, struct syncache_numbers *numbers)
+{
+    uint32_t *const members[] = {
+        &numbers->rcv_nxt,   &numbers->rcv_adv,    &numbers->snd_una,
+        &numbers->snd_max,   &numbers->ts_recent, &numbers->timestamps,
+        &numbers->gathers};
+    Py_ssize_t count = sizeof(members) / sizeof(*members);
+
+    _Static_assert(sizeof(*numbers) == sizeof(members) / sizeof(*members) * 4,
+                   "all members");
+    if (!PyTuple_Check(object) || PyTuple_Size(object) != count) {
+        PyErr_SetString(PyExc_TypeError, "numbers are a Numbers");
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        unsigned long long number =
+            PyLong_AsUnsignedLongLong(PyTuple_GetItem(object, i));
+
+        if (PyErr_Occurred())
+            return false;
+        if (number > UINT32_MAX) {
+            PyErr_SetString(PyExc_OverflowError, "numbers are modulo 2^32");
+            return false;
+        }
+        *members[i] = (uint32_t)number;
+    }
+    return true;
+}
+
+/* guard(core, key, numbers): see engine.py; the key is a tuple's bytes. */
+static PyObject *
+door_guard(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
+{
+    struct syncache_numbers numbers;
+    struct syncache_tuple tuple;
+    struct syncache *cache;
+
+    (void)module;
+    cache = engine_of(given_size == 3 ? given[0] : module,
+                      "guard takes a core, a key and numbers");
+    if (!cache || !limits_of(given[2], &numbers))
+        return NULL;
+    if (!PyBytes_Check(given[1]) || PyBytes_Size(given[1]) != sizeof(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "a key is the bytes of a tuple");
+        return NULL;
+    }
+    memcpy(&tuple, PyBytes_AsString(given[1]), sizeof(tuple));
+    if (!take(given[0]))
+        return NULL;
+    (void)syncache_guard(cache, &tuple, &numbers);
+    give(given[0]);
+    return none();
 }
 
 /* METH_FASTCALL functions have a type of their own. */
@@ -211,7 +306,10 @@ static PyType_Spec place_spec = {"syncache._door.Place", sizeof(struct place),
                                  place_slots};
 
 static PyMethodDef door_functions[] = {
-    {"burst", FAST(door_burst), METH_FASTCALL, NULL}, {NULL, NULL, 0, NULL}};
+    {"burst", FAST(door_burst), METH_FASTCALL, NULL},
+    {"guard", FAST(door_guard), METH_FASTCALL, NULL},
+    {"poll", FAST(door_poll), METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL}};
 static struct PyModuleDef door_module = {.m_base = PyModuleDef_HEAD_INIT,
                                          .m_name = "_door",
                                          .m_size = -1,

@@ -239,10 +239,6 @@ class Core(Block):
         """Return the bytes of the last verdict, which begin with its conn."""
         return self._view[:_REPLY]
 
-    def poll(self, now: float, tx: RingCore) -> int:
-        """Send the packets that are due; the number of packets appended."""
-        return lib.syncache_poll(self._cache, self._at(now), tx.cdata)
-
     def due(self, now: float) -> list[bytes]:
         """Return the packets that are due."""
         if self._due is None:
@@ -251,7 +247,7 @@ class Core(Block):
         packets: list[bytes] = []
         while True:
             ring.clear()
-            if self.poll(now, ring) == 0:
+            if lib.syncache_poll(self._cache, self._at(now), ring.cdata) == 0:
                 return packets
             packets += [bytes(ring[index]) for index in range(len(ring))]
 
@@ -288,10 +284,6 @@ class Core(Block):
     def opened(self, tuple_: bytes, handle: int) -> bool:
         """Register an active open."""
         return lib.syncache_opened(self._cache, tuple_of(tuple_), handle)
-
-    def guard(self, tuple_: bytes, numbers: tuple[int, ...]) -> None:
-        """Set the limits of an established connection: the C structure's fields."""
-        lib.syncache_guard(self._cache, tuple_of(tuple_), (numbers,))
 
     def forget(self, tuple_: bytes) -> None:
         """Forget a known tuple."""

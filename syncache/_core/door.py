@@ -1,4 +1,4 @@
-"""`Door`, `Place` and `burst`: csrc/python/door.h, a module in the file of `_ffi`."""
+"""csrc/python/door.h, a module in the file of `_ffi`: calls without cffi."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import _ffi
 
-__all__ = ["Door", "Place", "burst"]
+__all__ = ["Door", "Place", "burst", "guard", "poll"]
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
         def clear(self) -> None: ...
 
     def burst(core: Door, rx: Place, tx: Place, now: float, /) -> int: ...
+    def guard(core: Door, key: bytes, numbers: tuple[int, ...], /) -> None: ...
+    def poll(core: Door, tx: Place, now: float, /) -> int: ...
 
 else:
     _loader = ExtensionFileLoader("syncache._door", _ffi.__file__)
     _door = module_from_spec(spec_from_loader(_loader.name, _loader))
     _loader.exec_module(_door)
-    Door, Place, burst = _door.Door, _door.Place, _door.burst
+    Door, Place = _door.Door, _door.Place
+    burst, guard, poll = _door.burst, _door.guard, _door.poll

@@ -68,7 +68,7 @@ def numbers(connection: Connection) -> Numbers:
         sender.snd_max & _MASK,
         timestamps.ts_recent,
         timestamps.enabled,
-        gathers=not connection.conn.md5,
+        not connection.conn.md5,
     )
 
 

@@ -11,6 +11,8 @@ from test_core_bursting import rings
 
 from syncache import Intercept, Ring, Segment, Syncache
 from syncache._core import door
+from syncache.conn import Numbers
+from syncache.fourtuple import TUPLE_BYTES
 from syncache.segment import SYN
 
 
@@ -60,6 +62,54 @@ def test_what_has_no_engine_takes_no_burst(core):
         door.burst(core, *rings(), 1.0)
     with pytest.raises(TypeError, match="a core"):
         door.burst(core)
+
+
+KEY = bytes(TUPLE_BYTES)
+NUMBERS = Numbers(1, 2, 3, 4, 5, False, True)
+
+
+@pytest.mark.parametrize("core", [None, door.Door(), Intercept(acl=None)._core])
+def test_what_has_no_engine_is_not_polled_and_guards_nothing(core):
+    """Nor is it with arguments that are missing."""
+    tx = Ring(1)
+    for call in (door.poll, door.guard):
+        with pytest.raises(TypeError, match="a core"):
+            call(core)
+    with pytest.raises(TypeError, match="a core"):
+        door.poll(core, tx, 1.0)
+    with pytest.raises(TypeError, match="a core"):
+        door.guard(core, KEY, NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("key", "numbers", "error"),
+    [
+        (KEY[1:], NUMBERS, TypeError),
+        (bytearray(KEY), NUMBERS, TypeError),
+        (KEY, NUMBERS[1:], TypeError),
+        (KEY, list(NUMBERS), TypeError),
+        (KEY, NUMBERS._replace(rcv_nxt=2**32), OverflowError),
+        (KEY, NUMBERS._replace(snd_max=-1), OverflowError),
+        (KEY, NUMBERS._replace(ts_recent="5"), TypeError),
+    ],
+)
+def test_guard_with_wrong_values_leaves_the_engine_free(engine, key, numbers, error):
+    """Whatever is wrong."""
+    with pytest.raises(error):
+        door.guard(engine._core, key, numbers)
+    door.guard(engine._core, KEY, NUMBERS)  # of no connection: nothing happens
+
+
+def test_poll_and_guard_wait_for_nobody(engine):
+    """The token is one for all calls."""
+    with engine._core:
+        with pytest.raises(RuntimeError, match="in use by another call"):
+            engine.poll(1.0, Ring(1))
+        with pytest.raises(RuntimeError, match="in use by another call"):
+            door.guard(engine._core, KEY, NUMBERS)
+    with pytest.raises(ZeroDivisionError):
+        engine.poll(Raises(1), Ring(1))
+    assert 0 == engine.poll(1.0, Ring(1))
 
 
 def test_ring_is_neither_copied_nor_pickled():

@@ -320,7 +320,7 @@ def test_argument_of_another_class_is_named(seed):
         with pytest.raises(TypeError, match="is not a Ring"):
             syncache.burst(Ring(1), wrong, 1.0)
     for wrong in wrongs[:3]:
-        with pytest.raises(TypeError, match="tx is a Ring, not "):
+        with pytest.raises(TypeError, match="is not a Ring"):
             syncache.poll(1.0, wrong)
         with pytest.raises(TypeError, match="sysctl is a Sysctl, not "):
             Syncache(wrong)

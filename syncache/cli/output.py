@@ -30,6 +30,7 @@ from .log_form import (
     with_level,
 )
 from .patience import patiently
+from .privileges import account
 
 if TYPE_CHECKING:
     import argparse
@@ -59,6 +60,7 @@ class Output:
         name: The prefix of warnings on the standard error.
         limit: Bytes that may wait; lines beyond are lost.
         path: Of a file that is appended to instead; `reopen` opens it again.
+        owner: User and group of the file if it is made.
         form: Makes a line of an `Entry`; None: the text as it is.
         syslog: Gets each line too.
 
@@ -73,13 +75,14 @@ class Output:
         name: str = "",
         limit: int = QUEUE_BYTES,
         path: Path | None = None,
+        owner: tuple[int, int] | None = None,
         form: Callable[[Entry], str] | None = None,
         syslog: Syslog | None = None,
     ) -> None:
         self._form = form or form_of("text", name)
         self.has_facts = False  # whether the form writes them
         self.syslog = syslog
-        self._path = path
+        self._path, self._owner = path, owner
         self._name = name
         self._reopening = False
         self._descriptor = descriptor
@@ -211,7 +214,7 @@ class Output:
     def _opened(self, path: Path) -> int:
         """Open the file; -1 if that fails for a reason that passes."""
         try:
-            return patiently(lambda: sink.open_append(path), os.close)
+            return patiently(lambda: sink.open_append(path, self._owner), os.close)
         except OSError as error:
             if error.errno not in sink.PASSING:
                 raise
@@ -222,7 +225,7 @@ class Output:
     def _open_again(self) -> None:
         assert self._path is not None
         try:
-            fresh = sink.open_append(self._path)
+            fresh = sink.open_append(self._path, self._owner)
         except OSError as error:
             self._warn(f"{self._path}: {error.strerror}; the log goes on where it was")
             return
@@ -252,7 +255,7 @@ class Output:
         rest, error = memoryview(note + data), None
         if self._descriptor < 0 and self._path is not None:
             try:
-                self._descriptor = sink.open_append(self._path)
+                self._descriptor = sink.open_append(self._path, self._owner)
             except OSError as failure:
                 error = failure
         if error is None:
@@ -335,11 +338,14 @@ def opened(name: str, options: argparse.Namespace) -> Iterator[Output]:
             text = line_of(entry, entry.moment, number, who)
             return text.encode(errors="backslashreplace")
 
+        owner = account(options.user, options.group)[1:] if options.user else None
         made = form_of(form, command, datagram)
         if path is None and form != "rfc5424" and is_journal(STDOUT):
             made = with_level(made)
         try:
-            output = Output(STDOUT, name=name, path=path, form=made, syslog=syslog)
+            output = Output(
+                STDOUT, name=name, path=path, owner=owner, form=made, syslog=syslog
+            )
             output.has_facts = form == "json"
         except OSError as error:
             raise Failure(f"--log {path}: {error.strerror}") from None

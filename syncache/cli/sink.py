@@ -36,12 +36,22 @@ PASSING = frozenset(
 )
 
 
-def open_append(path: Path) -> int:
+def open_append(path: Path, owner: tuple[int, int] | None = None) -> int:
     """Open a file at its end; it is made if there is none.
+
+    Args:
+        path: Of the file.
+        owner: User and group of a file that is made: who will have to open it again.
 
     Raises:
         OSError: it cannot be opened.
     """
+    if owner is not None:
+        with contextlib.suppress(FileExistsError):
+            descriptor = _open(path, os.O_APPEND | os.O_EXCL)
+            with contextlib.suppress(OSError):  # a file system without users
+                os.fchown(descriptor, *owner)
+            return descriptor
     return _open(path, os.O_APPEND)
 
 

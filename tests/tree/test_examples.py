@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
@@ -80,6 +81,22 @@ def test_unit_is_one_that_systemd_reads(path, tmp_path):
         check=False,
     )
     assert path.stem not in done.stderr, done.stderr
+
+
+def test_rotation_of_logs_reloads_the_units(tmp_path):
+    """And is one that logrotate reads, where it is there to ask."""
+    recipe = ROOT / "examples" / "logrotate" / "syncache.conf"
+    line = next(text for text in recipe.read_text().splitlines() if "systemctl" in text)
+    command, verb, pattern = shlex.split(line)
+    assert ("systemctl", "reload") == (command, verb)
+    assert all(fnmatch(path.name, pattern) for path in UNITS)
+    program = shutil.which("logrotate", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if program is not None:
+        words = [program, "--debug", "--state", tmp_path / "state", recipe]
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert "error" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ LINE = "a line of the log\n"
 def words(**given):
     """The options of a log."""
     plain = {"log": None, "log_format": None, "syslog": None, "facility": "local0"}
-    return argparse.Namespace(**(plain | given))
+    return argparse.Namespace(**({"user": None} | plain | given))
 
 
 @pytest.fixture
@@ -248,10 +248,10 @@ def test_log_on_a_full_disk_is_opened_when_there_is_room(tmp_path, monkeypatch, 
     is_full.set()
     append = sink.open_append
 
-    def full(path):
+    def full(path, owner):
         if is_full.is_set():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return append(path)
+        return append(path, owner)
 
     monkeypatch.setattr(sink, "open_append", full)
     path = tmp_path / "log"

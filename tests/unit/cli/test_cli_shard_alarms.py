@@ -123,6 +123,7 @@ def options(tmp_path):
         log=tmp_path / "log",
         log_format="json",
         syslog=None,
+        user=None,
         facility="local0",
     )
 

@@ -137,6 +137,19 @@ def test_file_that_is_written_fresh_is_not_emptied_under_a_writer(tmp_path):
     assert b"" == path.read_bytes()
 
 
+def test_file_that_is_made_is_given_to_who_opens_it_again(tmp_path, monkeypatch):
+    """One that was there before keeps its owner, whoever that is."""
+    given = []
+    monkeypatch.setattr(os, "fchown", lambda _, *owner: given.append(owner))
+    path = tmp_path / "log"
+    for _ in range(2):
+        descriptor = sink.open_append(path, (65534, 65533))
+        os.write(descriptor, b"a line\n")
+        os.close(descriptor)
+    assert [(65534, 65533)] == given
+    assert b"a line\n" * 2 == path.read_bytes()
+
+
 def test_write_returns_what_is_left_and_why(tmp_path):
     """On a full disk."""
     descriptor = sink.open_append(tmp_path / "file")

@@ -18,6 +18,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .plural import plural
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -143,7 +145,8 @@ class Advice:
         measured = f"p{QUANTILE:g} {of.at(QUANTILE):.0f}, highest {of.highest}"
         rows.append(f"{'host':16} {self.host}   ({measured})")
         if self.handshakes:
-            took = f"p{QUANTILE:g} of {self.handshakes} handshakes"
+            noun = plural(self.handshakes, "handshake")
+            took = f"p{QUANTILE:g} of {self.handshakes} {noun}"
             took += f" {self.handshake_ms[PERCENTILES.index(QUANTILE)]:.0f} ms"
         else:
             took = "no handshake was seen"
@@ -180,7 +183,8 @@ class WhatIf:
         total = sum(self.evicted.values())
         by_reason = ", ".join(f"{n} by {name}" for name, n in self.evicted.items())
         return [
-            f"aggressive {self.alerts} times, {self.aggressive_s:.0f} s in all"
+            f"aggressive {self.alerts} {plural(self.alerts, 'time')}, "
+            f"{self.aggressive_s:.0f} s in all"
             + (f": {spans}" if spans else "")
             + (", and still at the end" if self.still_aggressive else ""),
             f"host alerts {len(self.host_alerts)}, blocks {self.blocks}",

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from ..plural import plural
+
 WORD = "INTERCEPT"
 # What the text has: the step.  The first that fits counts.
 _STEPS = {
@@ -74,4 +76,5 @@ class Steps:
             if self.counts[step]
         ]
         total = sum(self.counts.values())
-        return [f"{total:,} steps of intercept: " + ", ".join(named or ["no attempt"])]
+        steps = f"{total:,} {plural(total, 'step')} of intercept: "
+        return [steps + ", ".join(named or ["no attempt"])]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..fleet.talkers import BLOCKS_MAX
 from ..links.link import LinkError
+from ..plural import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +88,8 @@ class Adoption:
             name, value = chosen
             self._adopted = name, sysctl[name], value
             sysctl[name] = value
-            self._say(write, f"{attacked} members are attacked: {name}={value}")
+            noun = plural(attacked, "member is", "members are")
+            self._say(write, f"{attacked} {noun} attacked: {name}={value}")
         elif self._adopted is not None and now >= self.until:
             name, before, ours = self._adopted
             self._adopted = None

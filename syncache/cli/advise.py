@@ -28,6 +28,7 @@ from ..flow_event import End, Kind, brief
 from ..flow_session import State
 from ..inspection import Inspection
 from ..ios import inspect as ios_inspect
+from ..plural import plural
 from ..ring import Ring
 from . import Failure
 from . import options as opts
@@ -225,8 +226,8 @@ def nothing(measured: Measurement | None) -> str:
         return "there is nothing to measure: it holds no packet"
     most = run.passed[0]
     return (
-        f"there is nothing to measure: none of {run.packets} packets was looked at; "
-        f"most are {most.name}"
+        f"there is nothing to measure: of {run.packets} "
+        f"{plural(run.packets, 'packet')} none was looked at; most are {most.name}"
     )
 
 

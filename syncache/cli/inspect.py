@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..inspection import Inspection
 from ..ios import inspect as ios_inspect
 from ..links.standby import stand_by
+from ..plural import plural
 from . import Failure, keyopts, keys
 from . import options as opts
 from .exporting import exporting
@@ -292,7 +293,7 @@ def replay(
     else:
         print(shown, end="")
         print(
-            f"{run.packets} packets of {run.span:.0f} s; "
+            f"{run.packets} {plural(run.packets, 'packet')} of {run.span:.0f} s; "
             f"{run.packets / took / 1e6:.2f} million packets a second"
         )
         print("\n".join(run.text()))

@@ -13,6 +13,7 @@ from ..advise import Advice, advise
 from ..alerts.kernel import Sign
 from ..alerts.log import HOST, KERNEL
 from ..alerts.log_load import MINUTE, RESTS_ON
+from ..plural import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +120,9 @@ def advice_of(book: LogBook) -> tuple[Advice | None, list[str]]:
             if book.load.width > 1:
                 notes.append(f"each value is the highest of {book.load.width} s")
             if book.load.left_out:
-                notes.append(f"{book.load.left_out} unanswered sessions left out")
+                left_out = book.load.left_out
+                noun = plural(left_out, "session")
+                notes.append(f"{left_out} unanswered {noun} left out")
             return found, notes
         short = [
             Sample(a.begin or 0.0, a.half_open, 0, 0, a.rate, False, 0, "")
@@ -152,18 +155,20 @@ def proposal(advice: Advice, *, with_host: bool) -> tuple[list[str], list[str]]:
 def as_text(book: LogBook, top: int) -> Iterator[str]:
     """Yield the lines of the report."""
     yield (
-        f"{book.lines:,} lines, {book.messages:,} messages of inspection, "
+        f"{book.lines:,} {plural(book.lines, 'line')}, "
+        f"{book.messages:,} {plural(book.messages, 'message')} of inspection, "
         f"intercept or kernels, {when(book, book.first)} to {when(book, book.last)}"
     )
     if book.undated:
-        yield f"{book.undated:,} messages have no time, and count at the one before"
+        have = plural(book.undated, "message has", "messages have")
+        yield f"{book.undated:,} {have} no time, and count at the one before"
     yield from ranking("routers", book.routers, top)
     yield ""
     yield from attacks_text(book, top)
     yield from sessions_text(book, top)
     yield from steps_text(book, top)
     if book.drops:
-        yield f"{book.drops:,} packets dropped"
+        yield f"{book.drops:,} {plural(book.drops, 'packet')} dropped"
         yield from ranking("reasons", book.drop_reasons, top)
         yield from ranking("from", book.drop_sources, top)
         yield from ranking("to", book.drop_targets, top)
@@ -179,7 +184,7 @@ def attacks_text(book: LogBook, top: int) -> Iterator[str]:
         yield ""
         return
     total = len(book.attacks) + book.attacks_lost
-    yield f"{total:,} attacks" if total != 1 else "1 attack"
+    yield f"{total:,} {plural(total, 'attack')}"
     yield (
         f"{'on':19}  {'off':19}  {'lasted':>9}  {'kind':9}  {'reason':10}  "
         f"{'half-open':>9}  {'a minute':>8}  router, zone, targets"

@@ -13,6 +13,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from ..plural import plural
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -120,7 +122,7 @@ class OfShards:
 
     def __init__(self, count: int) -> None:
         self._notify = Notify()
-        self._status = f"{count} shards"
+        self._status = f"{count} {plural(count, 'shard')}"
         self._is_ready = False
 
     def turn(self, reloaded: bool) -> None:

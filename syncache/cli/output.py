@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..links.syslog import FACILITIES, Syslog, names
 from ..links.syslog import line as line_of
+from ..plural import plural
 from . import Failure, sink
 from .log_form import (
     INFO,
@@ -163,7 +164,7 @@ class Output:
             return
         missing = syslog.lost - self._syslog_lost
         if missing:
-            text = f"{missing} lines of the log are lost"
+            text = lines_lost(missing)
             syslog.send(replace(entry, text=text, kind="lost", severity=WARNING))
             self._syslog_lost = syslog.lost
 
@@ -187,10 +188,11 @@ class Output:
         self._thread.join(seconds)
         left = self._writing + sum(data.count(b"\n") for data in list(self._queue))
         if self.lost + left > self._reported:
-            self._warn(f"{self.lost + left} lines of the log are lost")
+            self._warn(lines_lost(self.lost + left))
         if self.syslog is not None and self.syslog.lost > self._syslog_lost:
             missing = self.syslog.lost - self._syslog_lost
-            self._warn(f"{missing} lines to syslog are lost")
+            noun = plural(missing, "line to syslog is", "lines to syslog are")
+            self._warn(f"{missing} {noun} lost")
         return self.lost + left
 
     def _work(self) -> None:
@@ -247,7 +249,7 @@ class Output:
         lost = self.lost
         note = b""
         if lost > self._reported:
-            text = f"{lost - self._reported} lines of the log are lost"
+            text = lines_lost(lost - self._reported)
             entry = Entry(
                 text=text, moment=moment_of(None), kind="lost", severity=WARNING
             )
@@ -402,3 +404,9 @@ class Budget:
             self._rate = float(self._a_second)
         elif self._left < 1:
             self._rate = self._a_second / 4
+
+
+def lines_lost(number: int) -> str:
+    """Return a sentence about lines that nobody will read."""
+    are = plural(number, "line of the log is", "lines of the log are")
+    return f"{number} {are} lost"

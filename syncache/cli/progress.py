@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from ..plural import plural
+
 WIDTH = 30
 EVERY_S = 0.1
 
@@ -41,7 +43,7 @@ class Progress:
             sys.stderr.flush()
 
     def _line(self, done: int, packets: int) -> str:
-        counted = f"{packets:,} packets"
+        counted = f"{packets:,} {plural(packets, 'packet')}"
         if not self._total:
             return f"{self._name} {counted}"
         share = min(1.0, done / self._total)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from .. import pcapng
 from ..flow import Verdict
 from ..links.replay import captured_at
+from ..plural import plural
 from ..verdict import Reason
 from . import Failure, one_line, sink, version
 from .patience import patiently
@@ -355,7 +356,8 @@ class Recorder:
 
     def report(self) -> str:
         """Return the totals of the recording, in a sentence."""
-        text = f"{self.recorded - self._writer.failed} packets recorded"
+        written = self.recorded - self._writer.failed
+        text = f"{written} {plural(written, 'packet')} recorded"
         if self.passed_over:
             text += f", {self.passed_over} passed over by sampling"
         if self._writer.lost:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..links.passed import lines
 from ..links.replay import captured_at
+from ..plural import plural
 from . import one_line
 from .sink import say
 from .sources import Captures, Merged
@@ -189,18 +190,22 @@ class Replay:
         notes = self._summary.notes()
         if self.again:
             notes.append(
-                f"{self.again} sessions began with the SYN of one that had ended, "
-                "refused or unanswered for too long; programs that tell connections "
-                "apart by their numbers count both as one"
+                f"{self.again} {plural(self.again, 'session')} began with the SYN of "
+                "one that had ended, refused or unanswered for too long; programs that "
+                "tell connections apart by their numbers count both as one"
             )
         if self.others:
             notes.append(
-                f"{self.others} SYNs had another number than the one before them from "
-                "the same port, and count as one attempt with it; programs that tell "
-                "connections apart by their numbers count each"
+                f"{self.others} {plural(self.others, 'SYN')} had another number than "
+                "the one before from the same port, and one attempt counts; programs "
+                "that tell connections apart by their numbers count each"
             )
         if self.odd:
-            notes.append(f"{self.odd} SYNs with FIN or RST are not requests")
+            noun = plural(
+                self.odd, "SYN with FIN or RST is", "SYNs with FIN or RST are"
+            )
+            more = plural(self.odd, "a request", "requests")
+            notes.append(f"{self.odd} {noun} not {more}")
         if self.unmeasured > 1:
             notes.append(
                 f"{self.unmeasured:.0f} s of gaps longer than a day were not measured"

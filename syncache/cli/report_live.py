@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..ios import inspect as ios_inspect
+from ..plural import plural
 from . import Failure
 from .report_traffic import Traffic, inspect_page, save, spelled
 from .worker import Worker
@@ -120,9 +121,11 @@ class LiveReport:
         notes = []
         if lost:
             notes.append(
-                f"{lost:,} events were too many to be counted: more sessions began "
+                f"{lost:,} {plural(lost, 'event was', 'events were')} too many to be "
+                "counted: more sessions began "
                 "than the tables show"
             )
         if self._frames:
-            notes.append(f"{self._frames:,} frames were lost before they were read")
+            were = plural(self._frames, "frame was", "frames were")
+            notes.append(f"{self._frames:,} {were} lost before they were read")
         return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..alerts.log import HOST, KERNEL
+from ..plural import plural
 from ..report_page import Chart, Page
 from .log_text import advice_of, lasting, proposal, size, when, where
 from .report_traffic import proposal_of
@@ -20,7 +21,8 @@ def page_of(book: LogBook, top: int) -> Page:
     """Return the page of a log."""
     page = Page(
         "Alerts and sessions of a log",
-        f"{book.lines:,} lines, {book.messages:,} messages; "
+        f"{book.lines:,} {plural(book.lines, 'line')}, "
+        f"{book.messages:,} {plural(book.messages, 'message')}; "
         f"{when(book, book.first)} to {when(book, book.last)}",
     )
     attacks(page, book, top)
@@ -32,7 +34,8 @@ def page_of(book: LogBook, top: int) -> Page:
     if not len(book.unknown):
         page.paragraph("Every line of the firewall was understood.")
     if book.undated:
-        page.paragraph(f"{book.undated:,} messages have no time.")
+        have = plural(book.undated, "message has", "messages have")
+        page.paragraph(f"{book.undated:,} {have} no time.")
     advice, notes = advice_of(book)
     page.heading("Thresholds")
     for note in notes:
@@ -123,7 +126,7 @@ def drops(page: Page, book: LogBook, top: int) -> None:
     """Add the drops."""
     if not book.drops:
         return
-    page.heading(f"{book.drops:,} packets dropped")
+    page.heading(f"{book.drops:,} {plural(book.drops, 'packet')} dropped")
     ranking(page, "reason", book.drop_reasons, top)
     ranking(page, "top sources", book.drop_sources, top)
     ranking(page, "top targets", book.drop_targets, top)

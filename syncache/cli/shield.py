@@ -27,6 +27,7 @@ from ..links.shield_attach import PIN_FOLDER, takes_pins
 from ..links.shield_check import check
 from ..links.shield_services import own_address
 from ..lookout import Lookout
+from ..plural import plural
 from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
@@ -250,7 +251,8 @@ def prepare(
 def status(shield: Shield) -> str:
     """Return in a few words how things stand."""
     flooded = len(shield.flooded)
-    state = f"{flooded} services flooded" if flooded else "calm"
+    noun = plural(flooded, "service")
+    state = f"{flooded} {noun} flooded" if flooded else "calm"
     return f"{state}, {len(shield.services)} protected"
 
 

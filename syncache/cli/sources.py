@@ -17,6 +17,7 @@ from ..links.compressed import is_compressed
 from ..links.link import LinkError
 from ..links.passed import TUNNELS, total
 from ..links.replay import CaptureReader, DamagedError, captured_at
+from ..plural import plural
 from ..ring import Ring
 from . import Failure
 from .progress import Progress
@@ -228,27 +229,35 @@ class Summary:
                 "other programs may refuse it"
             )
         if counts["odd_options"]:
-            notes.append(
-                f"{counts['odd_options']} options of interfaces make no sense and were "
-                "passed over: times may be wrong"
+            odd = counts["odd_options"]
+            make = plural(
+                odd,
+                "option of interfaces makes no sense and was",
+                "options of interfaces make no sense and were",
             )
+            notes.append(f"{odd} {make} passed over: times may be wrong")
         if counts["untimed"]:
-            notes.append(
-                f"{counts['untimed']} packets have no time, and count as of the time "
-                "of the one before"
+            have = plural(
+                counts["untimed"],
+                "packet has no time, and counts",
+                "packets have no time, and count",
             )
+            notes.append(f"{counts['untimed']} {have} as of the time of the one before")
         elif counts["packets"] > 1 and not counts["last_ms"]:
             notes.append("no packet has a time: all count as of one instant")
         if counts["doubles"] * DOUBLES_SHARE > counts["packets"] and not any(
             each.reason == "double" for each in self.passed
         ):
             notes.append(
-                f"{counts['doubles']} packets were recorded twice (by two interfaces, "
+                f"{counts['doubles']} "
+                f"{plural(counts['doubles'], 'packet was', 'packets were')} "
+                "recorded twice (by two interfaces, "
                 "or a mirror of both directions); sessions and bytes of TCP count "
                 "once, and --dedup leaves the doubles out"
             )
         if counts["filtered"]:
-            notes.append(f"the filter left out {counts['filtered']} packets")
+            noun = plural(counts["filtered"], "packet")
+            notes.append(f"the filter left out {counts['filtered']} {noun}")
         if self.entered:
             kinds = ", ".join(
                 f"{n} {TUNNELS[kind]}" for kind, n in self.entered.items()

@@ -10,6 +10,8 @@ import collections
 import time
 from typing import TYPE_CHECKING
 
+from ..plural import plural
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,7 @@ class Alarms:
         times.append(now)
         self._told[name] = text
         folded = self._folded.pop(name, 0)
-        more = f" (and {folded} times before)" if folded else ""
+        more = f" (and {folded} {plural(folded, 'time')} before)" if folded else ""
         self._tell(f"ALARM {name}: {text}{more}")
 
     def clear(self, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._core.capture import TUNNELS as CORE_TUNNELS
+from ..plural import plural
 from .linktypes import LINKTYPES
 
 if TYPE_CHECKING:
@@ -156,4 +157,4 @@ def lines(passed: Sequence[Passed]) -> list[str]:
     if not packets:
         return ["not looked at: nothing"]
     rows = [f"{each.packets:10d}  {each.name}" for each in passed]
-    return [f"not looked at: {packets} packets", *rows]
+    return [f"not looked at: {packets} {plural(packets, 'packet')}", *rows]

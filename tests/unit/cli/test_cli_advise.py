@@ -157,7 +157,7 @@ def test_a_capture_of_less_than_a_second_is_no_advice(small, tmp_path, capsys):
         (
             1,
             [bytes(12) + b"\x08\x06" + bytes(28)] * 3,
-            "none of 3 packets was looked at; most are ARP (EtherType 0x0806)",
+            "of 3 packets none was looked at; most are ARP (EtherType 0x0806)",
         ),
     ],
 )

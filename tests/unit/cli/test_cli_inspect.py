@@ -193,8 +193,8 @@ def test_an_option_that_makes_no_sense_is_passed_over_and_said(tmp_path, capsys)
     path.write_bytes(head + body)
     status, lines, _ = run(capsys, path)
     assert 0 == status
-    assert any(line.startswith("1 packets of ") for line in lines)
-    assert "1 options of interfaces make no sense" in "".join(lines)
+    assert any(line.startswith("1 packet of ") for line in lines)
+    assert "1 option of interfaces makes no sense" in "".join(lines)
 
 
 def test_an_unknown_link_type_is_counted_by_its_number(flood, capsys):

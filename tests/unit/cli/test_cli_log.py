@@ -151,7 +151,7 @@ def test_terminal_is_not_steered_by_a_log(log, tmp_path):
         "due to \x1b]0;x\x07\n"
     )
     out = log(path)[1]
-    assert "1 packets dropped" in out
+    assert "1 packet dropped" in out
     assert "\x1b" not in out
     assert "\x07" not in out
 

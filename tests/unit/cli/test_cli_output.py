@@ -260,7 +260,7 @@ def test_log_on_a_full_disk_is_opened_when_there_is_room(tmp_path, monkeypatch, 
         wait_for(lambda: output.lost)
         is_full.clear()
         output.write("second\n")
-    assert "1 lines of the log are lost\nsecond\n" == path.read_text()
+    assert "1 line of the log is lost\nsecond\n" == path.read_text()
     said = capfd.readouterr().err
     assert f"x: {path}: No space left on device; going on without a log" in said
 
@@ -397,7 +397,7 @@ def test_syslog_that_starts_later_gets_the_lines_from_then_on(tmp_path, capsys):
             output.syslog._again = 0.0
             output.write("after\n")
             assert daemon.recv(2000).endswith(b"]: after")
-            assert daemon.recv(2000).endswith(b"]: 1 lines of the log are lost")
+            assert daemon.recv(2000).endswith(b"]: 1 line of the log is lost")
 
 
 def test_lines_that_syslog_never_got_are_reported_at_the_end(tmp_path, capfd):

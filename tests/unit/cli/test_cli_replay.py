@@ -95,7 +95,7 @@ def test_packets_without_a_time_count_as_of_the_one_before(write):
     """A zero in the middle is no step back."""
     run = Replay(Inspection(seed=bytes(16)), write([1e9, 0.0, 1e9 + 1]))
     assert 1.0 == max(time for time, _ in run.seconds()) - 1e9
-    assert ["1 packets have no time"] == [n.partition(",")[0] for n in run.notes()]
+    assert ["1 packet has no time"] == [n.partition(",")[0] for n in run.notes()]
 
 
 def test_packets_without_a_time_in_front_count_as_of_the_first_that_has_one(write):

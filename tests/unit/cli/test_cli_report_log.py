@@ -55,7 +55,7 @@ def test_page_has_every_part(page):
         "TCP_OOO_SEG",
         "net.inet.inspect.one_minute.high=",
         "ip inspect one-minute low",
-        "packets dropped",
+        "packet dropped",
     ):
         assert text in document, text
     assert "<img" not in document

@@ -73,4 +73,4 @@ def test_line_that_was_too_many_is_told_again_to_the_second(now, lines):
         before = len(lines)
         known.set("lower", "put back")
         assert told == len(lines) - before
-    assert "ALARM lower: put back (and 1 times before)" == lines[-1]
+    assert "ALARM lower: put back (and 1 time before)" == lines[-1]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # A terminal's pager with what wipes it off, and the prompt of configuration mode.
-_PAGER = re.compile(r"^ ?-+ ?[Mm]ore ?-+[ \x08]*")
+# What wipes it off ends in a control character, behind which the line is whole.
+_PAGER = re.compile(r"^ ?<?-+ ?[Mm]ore ?-+>?(?:[ \x08\r]*[\x08\r]| *)")
+_ESCAPE = re.compile(r"\x1b\[[\d;?]*[@-~]")  # colours and the like of a terminal
 _PROMPT = re.compile(r"^[\w.-]+\(config[\w-]*\)# ?")
 _REFUSED = re.compile(r"% ?(?:Invalid|Incomplete|Ambiguous|Unrecognized|Unknown) ")
 _REFUSED_WITHIN = 3  # lines: the command, its mark `^`, sometimes an empty one
@@ -30,7 +32,7 @@ _FILE = re.compile(r"[^\s:]+:(?=[\w !])")
 
 def bare(lines: Sequence[str]) -> list[str]:
     """Return lines without what was put in front of them; one for each."""
-    found = _without_front(lines)
+    found = _without_front([_ESCAPE.sub("", line) for line in lines])
     margin = min((_indent(line) for line in found if line.strip()), default=0)
     found = [_PAGER.sub("", line[margin:]) for line in found]
     typed = [_PROMPT.match(line) is not None for line in found]

@@ -13,6 +13,8 @@ from syncache.ios.marks import bare
     [
         " --More-- " + "\b" * 9 + " " * 8 + "\b" * 9,
         "--More--",
+        "<--- More --->\r" + " " * 14 + "\r",
+        "\x1b[7m--More--\x1b[m\x1b[K",
         "R1(config)#",
         "a-b(config-if)# ",
     ],
@@ -22,6 +24,13 @@ def test_what_a_terminal_leaves_in_front_is_passed_over(front):
     config = read([f"{front}ip tcp intercept mode watch"])
     assert "watch" == config.changes[INTERCEPT + "mode"]
     assert 0 == config.skipped
+
+
+def test_line_behind_a_pager_is_of_its_block():
+    """Its own blank is not the pager's."""
+    pager = " --More-- " + "\b" * 9 + " " * 8 + "\b" * 9
+    lines = ["interface Gi0/0", f"{pager} ip inspect A in"]
+    assert ["interface Gi0/0", " ip inspect A in"] == bare(lines)
 
 
 TEXT = ["ip access-list extended X", " permit tcp any any", "end"]

@@ -17,7 +17,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from .wrapped import Entry, Wrapped, frames, of_record, several, unwrap
+from .wrapped import Entry, Wrapped, frames, of_record, rows_of, several, unwrap
 from .yaml_record import BEGINS, Record
 
 if TYPE_CHECKING:
@@ -192,12 +192,22 @@ class Document:
             return []
         found: list[Wrapped] = []
         if not name:
-            found = list(of_record(ended, self._around()))
+            found = list(of_record(self._row(ended), self._around()))
         if found:
             self._kept = kept
         elif self._open:
             self._keep(name, ended)
         return found
+
+    def _row(self, ended: object) -> object:
+        """Return a row of a table as a record, with the names above the table."""
+        if not isinstance(ended, list) or len(self._open) < 2:
+            return ended
+        table = self._open[-2][1]
+        if self._open[-1][0] not in {"rows", "values"} or not isinstance(table, dict):
+            return ended
+        rows = rows_of({**table, "rows": [ended]})
+        return rows[0] if rows else ended
 
     def _around(self) -> Iterator[dict[str, Any]]:
         """The records that hold the one that has ended, the innermost first."""

@@ -36,8 +36,9 @@ _MONTH = "(?:[Jj]an|[Ff]eb|[Mm]ar|[Aa]pr|[Mm]ay|[Jj]un|[Jj]ul|[Aa]ug|[Ss]ep|[Oo]
 _MONTH += "[Nn]ov|[Dd]ec)"
 _LETTERS = "[a-z]{0,6}"  # of a month that is written out
 _WHEN = re.compile(
-    # 2026-11-29T08:57:00.123+01:00, also with a blank, a slash or svlogd's underscore
-    rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[Tt _\t]{_CLOCK.format(1)}"
+    # 2026-11-29T08:57:00.123+01:00, also with a blank, a slash, svlogd's underscore or
+    # in two fields of a table
+    rf"(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d)[Tt _\t,;]{_CLOCK.format(1)}"
     r"(?:[ ]?(?P<zone>[Zz]|[+-]\d\d:?\d\d)\b)?"
     # 20261129T085700Z, also with a blank, a dash and colons; I20261129 08:57:00.123456
     r"|(?<![\w.-])(?:[IWEF](?=\d{8} ))?(?P<basic>(?:19|20)\d{6})[Tt _-]"
@@ -281,7 +282,7 @@ class HeaderReader:
             return None if base is None else base + seconds
         elif found["sep"] == "." or self._is_day_first(int(first), int(second)):
             day, month = int(first), int(second)
-        elif self._month_first or first == second:
+        elif self._month_first or first == second or is_american(found):
             day, month = int(second), int(first)
         else:
             return None
@@ -401,6 +402,16 @@ def host_behind(rest: str) -> str:
     name = words[0].rstrip(":")
     found = _NAME.fullmatch(name)
     return name if found and not name.isdigit() else ""
+
+
+def is_american(found: re.Match[str]) -> bool:
+    """True of `3/1/2026, 8:57:00 AM`, as browsers and Azure print it for `en-US`.
+
+    Other countries of the comma have no capitals in AM.
+    """
+    behind_year = found.string[found.end("y4") : found.end("y4") + 1]
+    half = found["half"]
+    return found["sep"] == "/" and behind_year == "," and half in {"AM", "PM"}
 
 
 def of_day(clock: str, half: str | None) -> str:

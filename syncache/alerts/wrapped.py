@@ -65,6 +65,7 @@ _CLOSING = re.compile(r'["<\x1b\t]|\\[nrt]|[,;](?=\S)|\'(?=[\s,}\]]*$)')
 # What a log server writes in place of a message that comes again: it, or nothing more.
 REPEATED = "message repeated "
 _REPEATED = re.compile(r"(?:last )?message repeated (\d{1,9}) times?(?:: ?\[ ?(.*)\])?")
+_MNEMONIC = re.compile(r"%[A-Z][A-Z0-9_]{1,31}-[0-7]-[A-Z][A-Z0-9_]{1,63}")
 _NAMED = re.compile(r'\b(?:host|hostname|device)="?([^\s",;]+)')
 
 
@@ -206,6 +207,9 @@ def _walk(value: Any, around: tuple[dict[str, Any], ...]) -> Iterator[Wrapped]:
     found = list(of_record(value, around))
     if found:
         yield from found
+    elif isinstance(value, dict) and (rows := rows_of(value)):
+        for row in rows:
+            yield from of_record(row, (value, *around))
     elif isinstance(value, dict):
         for each in value.values():
             if isinstance(each, (dict, list)):
@@ -214,6 +218,19 @@ def _walk(value: Any, around: tuple[dict[str, Any], ...]) -> Iterator[Wrapped]:
         for each in value:
             if isinstance(each, (dict, list)):
                 yield from _walk(each, around)
+
+
+def rows_of(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a table with names above it, as queries give one."""
+    columns = table.get("columns")
+    rows = table.get("rows", table.get("values"))
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        return []
+    known = (each.get("name") if isinstance(each, dict) else each for each in columns)
+    names = [name if isinstance(name, str) else "" for name in known]
+    return [
+        dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)
+    ]
 
 
 def of_record(value: object, around: Iterable[dict[str, Any]]) -> Iterator[Wrapped]:
@@ -270,7 +287,11 @@ def _tagged(record: object, text: str | None) -> str | None:
         tag = record.get(name)
         if type(tag) is str and tag[:1] == "%":
             return f"{tag.rstrip(': ')}: {text.lstrip()}"
-    return text
+    parts = [record.get(name) for name in ("facility", "severity", "mnemonic")]
+    if not all(type(part) in {str, int} for part in parts):
+        return text
+    tag = "%{}-{}-{}".format(*parts)  # taken apart as a whole
+    return f"{tag}: {text.lstrip()}" if _MNEMONIC.fullmatch(tag) else text
 
 
 def repeated(line: str, before: str) -> tuple[str, int] | None:

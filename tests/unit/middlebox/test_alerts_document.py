@@ -54,6 +54,19 @@ DOCUMENTS = {
             ]
         },
     },
+    "a table": {
+        "tables": [
+            {
+                "name": "PrimaryResult",
+                "columns": [
+                    {"name": "TimeGenerated", "type": "datetime"},
+                    {"name": "Computer", "type": "string"},
+                    {"name": "SyslogMessage", "type": "string"},
+                ],
+                "rows": [[ISO, "r1", ON], [LATER, "r1", OFF]],
+            }
+        ]
+    },
     "OTLP": otlp(body(NANO, ON), body(NANO_LATER, OFF)),
     "Elasticsearch": {
         "hits": {

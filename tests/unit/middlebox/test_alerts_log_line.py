@@ -110,6 +110,22 @@ def test_clear_date_in_numbers_has_a_time_in_any_order(head):
     assert Header(CLEAR + 1, "r1") == reader.read(head.replace(":22", ":23"))
 
 
+@pytest.mark.parametrize(
+    ("head", "day"),
+    [
+        ("3/1/2025, 2:03:22.000 PM r1 ", (2025, 3, 1)),
+        ("3/1/2025, 2:03:22 pm r1 ", None),
+        ("3/1/2025 2:03:22 PM r1 ", None),
+        ("2025/03/01,14:03:22 r1 ", (2025, 3, 1)),
+        ("2025-03-01;14:03:22 r1 ", (2025, 3, 1)),
+    ],
+)
+def test_date_of_a_table_has_a_time_where_its_form_tells_the_order(head, day):
+    """Browsers write a comma and capitals for Americans alone."""
+    expected = None if day is None else timegm((*day, 14, 3, 22))
+    assert expected == read(head).time
+
+
 def test_date_in_numbers_is_read_as_the_clear_ones_before_it():
     """A date of two numbers up to 12 has no time before the log has told the order."""
     assert read("11/12/2025 14:03:22 r1 ") == Header(None, "r1")

@@ -163,6 +163,19 @@ def test_no_record_raises(record):
         ),
         (f"Body: Str({ISO} r1 {ON})", "r1"),
         (
+            json.dumps(
+                {
+                    "facility": "FW",
+                    "severity": 4,
+                    "mnemonic": "ALERT_ON",
+                    "message": ON.partition(": ")[2],
+                    "host": "r1",
+                    "timestamp": ISO,
+                }
+            ),
+            "r1",
+        ),
+        (
             json.dumps({"attributes": {"message": ON, "host": "r1", "time": ISO}}),
             "r1",
         ),

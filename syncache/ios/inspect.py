@@ -33,7 +33,7 @@ from .table import Entry, Pair, Single, Switch, commands
 from .table import written as lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
     "HOST",
@@ -385,15 +385,23 @@ def _direction(word: str) -> str:
     return keyword(word, _DIRECTIONS, 1) or word
 
 
+def _alone(words: list[str]) -> list[str]:
+    """Return a binding without `redundancy stateful GROUP`, of a pair of routers."""
+    paired = len(words) > BINDING and words[BINDING].lower() == "redundancy"
+    return words[:BINDING] if paired else words
+
+
 @dataclass(slots=True)
 class InterfaceBlock:
     """The lines below `interface NAME` that bind rules and access lists to it."""
 
     interface: Interface
     known: dict[str, Interface]
+    note: Callable[[str], None]
 
     def takes(self, words: list[str], indented: bool) -> bool:
         """Tell whether a line belongs here; `ip inspect name` is of no interface."""
+        words = _alone(words)
         lower = [word.lower() for word in words]
         if lower[:2] == ["crypto", "map"]:
             return indented and len(words) == 3
@@ -414,6 +422,9 @@ class InterfaceBlock:
 
     def line(self, words: list[str], no: bool) -> None:
         """Take one line."""
+        if len(alone := _alone(words)) < len(words):
+            self.note("redundancy is ignored: the sessions of a pair are not shared")
+            words = alone
         lower = [word.lower() for word in words]
         if lower[0] == "description":
             return
@@ -455,7 +466,8 @@ def _interface(config: Config, words: list[str], no: bool) -> Block | None:
     if no:
         interfaces.pop(name, None)
         return None
-    return InterfaceBlock(interfaces.get(name) or Interface(name), interfaces)
+    interface = interfaces.get(name) or Interface(name)
+    return InterfaceBlock(interface, interfaces, config.note)
 
 
 COMMANDS: dict[tuple[str, ...], Handler] = {

@@ -248,6 +248,16 @@ def test_the_applied_rules_are_the_ones_of_an_interface():
     assert not draft_of(read([*names, "no interface e0"])).interfaces
 
 
+def test_binding_of_a_pair_of_routers_is_taken_with_a_note():
+    """The rules hold; that the other router knows the sessions is no matter here."""
+    lines = ["ip inspect name a tcp", "interface e0"]
+    config = read([*lines, " ip inspect a in redundancy stateful HA1"])
+    assert {"in": "a"} == draft_of(config).interfaces["e0"].rules
+    assert ["line 3: redundancy is ignored: the sessions of a pair are not shared"] == (
+        config.notes
+    )
+
+
 def test_commands_after_an_interface_are_global_again():
     """`ip inspect name` and access lists are of no interface."""
     config = read(

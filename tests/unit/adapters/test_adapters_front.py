@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -438,3 +440,22 @@ def test_parts_of_a_reply_are_its_fields(family):
         packed = [ipaddress.ip_address(end).packed for end in (reply.src, reply.dst)]
         assert [*packed, reply.tcp()] == [source, target, tcp]
     engine.close()
+
+
+def test_fields_of_a_connection_are_those_that_the_guide_names(family):
+    """docs/hosts.md, for C and for Python."""
+    host, root = Paper(), Path(__file__).parents[3]
+    shield = Front(host)
+    give(shield, family, SYN, 1000)
+    give(shield, family, ACK, 1001, host.sent[0][0].seq + 1)
+    guide = (root / "docs/hosts.md").read_text()
+    table = guide.partition("| in C | in Python |")[2].partition("\n\n")[0]
+    header = (root / "csrc/syncache.h").read_text()
+    struct = header.partition("\nstruct syncache_conn {")[2].partition("};")[0]
+    rows = [row.split("|")[2:4] for row in table.splitlines()[2:]]
+    assert len(rows) > 8
+    for in_c, in_python in rows:
+        for name in re.findall(r"`([a-z_0-9]+)", in_c):
+            assert re.search(rf"\b{name}\b", struct), name
+        for name in re.findall(r"`([a-z_0-9]+)", in_python):
+            assert hasattr(host.made[0][0], name), name

@@ -72,11 +72,12 @@ def test_cookie_grows_old_where_nobody_gives_keys(rig, family):
     rig.retune(WALL, cookie_ts="off", clock_skew_ms=0, cookie_gate="always")
     segment = linux_syn(rig, family)
     last = answer(segment, minted(rig, segment)).packet()
-    for late, counter in ((1, "cookie_good"), (2, "cookie_bad"), (3, "cookie_bad")):
+    for late in (1, 2, 3, 4, 5, 8):  # the slots are used again after four
         rig.age(late)
         rig.counters()
         rig.tc(last)
         rig.protect()
+        counter = "cookie_good" if late == 1 else "cookie_bad"
         assert 1 == rig.counters()[counter], late
 
 
@@ -91,8 +92,14 @@ def test_slot_without_a_key_takes_no_cookie(rig, family):
     segment = linux_syn(rig, family)
     forged = answer(segment, minted(rig, segment)).packet()
     wiped.epoch = core.NO_EPOCH
-    parts.key(0, bytes(range(16)))
-    rig.put(epoch=0)
-    rig.counters()
+    for epoch in (3, 4, 0):  # its own, the one behind it, and that of the first key
+        if epoch != 3:
+            parts.key(epoch, bytes(range(16)))
+        rig.put(epoch=epoch)
+        rig.counters()
+        rig.tc(forged)
+        assert {"ack": 1, "cookie_bad": 1} == rig.counters()
+    parts.keep(time.monotonic_ns() + 10**12)  # nor when they are those of before
+    rig.put(epoch=100)
     rig.tc(forged)
     assert {"ack": 1, "cookie_bad": 1} == rig.counters()

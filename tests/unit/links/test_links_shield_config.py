@@ -204,6 +204,17 @@ def test_policy_of_timestamps_is_two_flags(policy, many, flags):
     assert flags == told(config).flags & (core.TS_CHECK | core.TS_REQUIRED)
 
 
+@pytest.mark.parametrize(
+    ("name", "flag"), [("is_blocking", core.BLOCKED), ("is_sharing", core.SHARED)]
+)
+def test_programs_look_at_what_a_fleet_says_while_there_is_something(name, flag):
+    """Networks that are to be blocked, and handshakes that others have redeemed."""
+    config, _ = made()
+    for value in (False, True):
+        setattr(config, name, value)
+        assert value * flag == told(config).flags & (core.BLOCKED | core.SHARED)
+
+
 def test_tunables_arrive_in_their_units():
     """Milliseconds as nanoseconds; the MTU as an MSS of each family."""
     config, sysctl = made(wscale=9, cookie_gate="always", replay_entries=0)

@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 
 import pytest
-from shield_rig import WALL, XDP_TX, Rig
+from shield_rig import TC_NEXT, WALL, XDP_PASS, XDP_TX, Rig
 from test_shield_programs import answer, linux_syn, minted
 
 from syncache import Keyring
@@ -31,8 +31,10 @@ def rig(programs):
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("change", ["forward", "back", "aside", "home"])
-def test_cookie_outlives_a_change_of_the_clock(rig, family, change):
+@pytest.mark.parametrize("period", [0, 1])
+def test_cookie_outlives_a_change_of_the_clock(rig, family, change, period):
     """It is set, or nobody is to have this machine's keys for a while."""
+    rig.retune(WALL + period * rig.lifetime, cookie_ts="off")
     keys = rig.keys
     if change == "home":
         rig.rekey(keys.aside())
@@ -82,7 +84,7 @@ def test_cookie_grows_old_where_nobody_gives_keys(rig, family):
 
 
 @pytest.mark.parametrize("family", [4, 6])
-def test_slot_without_a_key_takes_no_cookie(rig, family):
+def test_slot_without_a_key_makes_and_takes_no_cookie(rig, family):
     """Anybody can make one of a key that was wiped; epoch 0 asks for those before."""
     parts = rig.config.parts
     parts.forget(set())
@@ -92,6 +94,11 @@ def test_slot_without_a_key_takes_no_cookie(rig, family):
     segment = linux_syn(rig, family)
     forged = answer(segment, minted(rig, segment)).packet()
     wiped.epoch = core.NO_EPOCH
+    rig.put(epoch=3)
+    for give, passed in ((rig.xdp, XDP_PASS), (rig.skb, TC_NEXT)):
+        rig.counters()
+        assert passed == give(segment.packet()).verdict
+        assert 1 == rig.counters()["no_key"]
     for epoch in (3, 4, 0):  # its own, the one behind it, and that of the first key
         if epoch != 3:
             parts.key(epoch, bytes(range(16)))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
+from pathlib import Path
 
 from .._core import bpf as _core_bpf
 from .._core import shield as core
 from ..stats import COUNTERS, Stats
 from ..verdict import Reason
+from .link import LinkError
 
 ZERO = bytes(4)
+POSSIBLE = Path("/sys/devices/system/cpu/possible")
 # What becomes of a good cookie the first time that it comes.
 RECEIVED = (
     "redeemed",
@@ -62,5 +65,9 @@ def read_counters(map_fd: int) -> dict[str, int]:
 @lru_cache(maxsize=1)
 def processors() -> int:
     """Return for how many processors the kernel keeps a counter."""
-    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
+    try:
+        text = POSSIBLE.read_text("ascii")
+    except OSError as error:
+        message = f"{POSSIBLE}: {error.strerror}: sysfs has to be mounted at /sys"
+        raise LinkError(message, error.errno) from None
+    return int(text.strip().rpartition("-")[2].rpartition(",")[2]) + 1

@@ -15,6 +15,7 @@ import contextlib
 import errno
 import os
 import socket
+import threading
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
@@ -51,6 +52,7 @@ GONE = {
 }
 # It may be there later: it, or the network, has not started yet.
 LATER = {
+    socket.EAI_AGAIN,  # of the DNS
     errno.ECONNREFUSED,
     errno.ENOENT,
     errno.ENETUNREACH,
@@ -115,16 +117,23 @@ class Syslog:
         self.trouble = ""
         self._socket: socket.socket | None = None
         self._again = 0.0  # when the daemon is looked for again
+        self._place: tuple[int, object] | None = None
         try:
-            self._family, self._place = _found(target)
-        except OSError as error:
-            raise _trouble(target, error) from None
-        try:
-            self._socket = _opened(self._family, self._place)
+            self._place = _found(target)
+            self._socket = _opened(*self._place)
         except OSError as error:
             self.trouble = str(_trouble(target, error))
             if not (patient and error.errno in LATER):
                 raise _trouble(target, error) from None
+            if self._place is None:
+                threading.Thread(target=self._ask, args=[target], daemon=True).start()
+
+    def _ask(self, target: str) -> None:
+        """Ask for an address until the DNS answers: that takes seconds, so beside."""
+        while self._place is None:
+            time.sleep(AGAIN_SECONDS)
+            with contextlib.suppress(OSError):
+                self._place = _found(target)
 
     def send(self, message: Named, moment: datetime | None = None) -> bool:
         """Send a message; False if that is not possible now: it is lost, and counted.
@@ -154,11 +163,11 @@ class Syslog:
     def _is_back(self) -> bool:
         """Look for a daemon that is gone; True if it is there again."""
         now = time.monotonic()
-        if self._socket is not None or now < self._again:
+        if self._socket is not None or now < self._again or self._place is None:
             return False
         self._again = now + AGAIN_SECONDS
         with contextlib.suppress(OSError):
-            self._socket = _opened(self._family, self._place)
+            self._socket = _opened(*self._place)
         return self._socket is not None
 
     def datagram(self, message: Named, moment: datetime | None = None) -> bytes:

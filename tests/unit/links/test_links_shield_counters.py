@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from syncache import Reason
 from syncache._core import shield as core
+from syncache.links import shield_counters
+from syncache.links.link import LinkError
 from syncache.links.shield_counters import processors, stats_of
 
 
@@ -37,3 +41,14 @@ def test_counters_have_the_engines_names():
 
 def test_there_is_at_least_one_processor():
     assert 1 <= processors()
+
+
+def test_machine_without_sysfs_is_told(monkeypatch, tmp_path):
+    """A container may have none."""
+    monkeypatch.setattr(shield_counters, "POSSIBLE", tmp_path / "possible")
+    ask = shield_counters.processors.__wrapped__
+    with pytest.raises(LinkError, match="sysfs has to be mounted at /sys"):
+        ask()
+    for text, count in (("0\n", 1), ("0-3\n", 4), ("0,2-5\n", 6), ("0,7\n", 8)):
+        shield_counters.POSSIBLE.write_text(text)
+        assert count == ask()

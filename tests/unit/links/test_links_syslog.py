@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from datetime import datetime, timezone
 
 import pytest
@@ -92,6 +93,32 @@ def test_a_daemon_that_is_started_again_gets_the_next_message(tmp_path):
         assert not syslog.send(ALERT)
         assert turn + 1 == syslog.lost
     syslog.close()
+
+
+def test_a_name_that_the_dns_does_not_know_yet_is_asked_for_again(monkeypatch):
+    """Beside the packets; a service that starts before its network has a log."""
+    answers = [socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), None]
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host, port, **words):
+        if answers and (answer := answers.pop(0)):
+            raise answer
+        return look_up("127.0.0.1", port, **words)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("syncache.links.syslog.AGAIN_SECONDS", 0.001)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard:
+        heard.bind(("127.0.0.1", 0))
+        heard.settimeout(60)
+        syslog = Syslog(f"logs.example:{heard.getsockname()[1]}", patient=True)
+        assert "no syslog at logs.example" in syslog.trouble
+        while not syslog.send(ALERT):
+            time.sleep(0.001)
+        assert b"%FW-4" in heard.recv(4096)
+        syslog.close()
+    answers.append(socket.gaierror(socket.EAI_AGAIN, "Temporary failure"))
+    with pytest.raises(LinkError, match="Temporary failure"):
+        Syslog("logs.example")
 
 
 def test_a_name_that_is_no_text_is_sent_escaped(daemon):

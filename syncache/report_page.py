@@ -63,11 +63,13 @@ text-align:left;padding:.05rem .25rem}
 SCRIPT = """
 document.querySelectorAll("button").forEach(function(b){b.hidden=false;
 b.addEventListener("click",function(){
-var t=document.getElementById(b.getAttribute("data-of")).textContent;
+var of=document.getElementById(b.getAttribute("data-of")),t=of.textContent;
 function done(){b.textContent="copied"}
-if(navigator.clipboard&&isSecureContext){navigator.clipboard.writeText(t).then(done)}
-else{var a=document.createElement("textarea");a.value=t;document.body.append(a);
-a.select();document.execCommand("copy");a.remove();done()}})});
+function plain(){var a=document.createElement("textarea");a.value=t;
+document.body.append(a);a.select();var ok=document.execCommand("copy");a.remove();
+if(ok){done()}else{getSelection().selectAllChildren(of);b.textContent="selected"}}
+if(navigator.clipboard&&isSecureContext){
+navigator.clipboard.writeText(t).then(done,plain)}else{plain()}})});
 """
 
 

@@ -16,6 +16,10 @@ from syncache.cli.report_traffic import ALERTS_MAX, Traffic, points_of, spelled
 from syncache.flow_event import Kind
 from syncache.inspect_rule import Rule, RuleSet
 
+NO_CLIPBOARD = """Object.defineProperty(navigator, "clipboard",
+{value: {writeText: () => ({then: (done, refused) => refused && refused()})}})"""
+PRESSED = """(b => (b.click(), b.innerText))(document.querySelector("button"))"""
+
 
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory):
@@ -153,3 +157,6 @@ def test_browser_shows_the_pages_without_scrolling_sideways(pages, tmp_path):
                 assert width >= seen["wide"], command
                 assert 3 == seen["charts"]
                 assert "Top targets and sources" in seen["text"]
+            # Without leave to write to the clipboard there is another way.
+            chromium.evaluate(NO_CLIPBOARD)
+            assert chromium.evaluate(PRESSED) in {"copied", "selected"}

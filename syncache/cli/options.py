@@ -339,6 +339,10 @@ def check_outputs(options: argparse.Namespace, words: Iterable[str] = OUTPUTS) -
         path = getattr(options, word, None)
         if path is None:
             continue
+        if str(path) == "-":
+            raise Failure(
+                f"--{word} -: the standard output has lines of text; name a file"
+            )
         try:
             why = patiently(partial(_obstacle, path))
         except OSError as error:  # it may answer later

@@ -366,3 +366,11 @@ def test_interface_is_not_missing_for_want_of_descriptors():
         "assert exists('lo')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("word", options.OF_FILES)
+def test_standard_output_is_no_place_for_a_file(word):
+    """It has the text of the report; a file of the name `-` helps nobody."""
+    given = argparse.Namespace(**{word: Path("-")})
+    with pytest.raises(Failure, match=f"^--{word} -: .*name a file"):
+        options.check_outputs(given, options.OF_FILES)

@@ -1,12 +1,18 @@
-"""Changes of an interface that stays: down, without carrier, up again, renamed."""
+"""Changes of an interface that stays: down, no carrier, renamed, without an address."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import ipaddress
 import socket
 import struct
+from typing import TYPE_CHECKING
 
-from . import ethtool
+from . import ethtool, rtnetlink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SIOCGIFFLAGS = 0x8913  # <linux/sockios.h>
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000  # <linux/if.h>
@@ -44,6 +50,46 @@ class Condition:
                 "carrier": f"{name} has no carrier: look at its cable and other end",
             }[kind]
             told.append((kind, text))
+        return told
+
+
+class Addresses:
+    """Tells when addresses that the machine has are gone from it, and when they return.
+
+    Without them the kernel answers for nobody (ARP, neighbour discovery), so clients do
+    not find us.
+
+    Args:
+        addresses: With or without lengths.
+    """
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._wanted = {str(ipaddress.ip_interface(a).ip) for a in addresses}
+        self._known: set[str] = set()
+        self._lost = False
+        with contextlib.suppress(OSError):
+            self.look()
+
+    def look(self) -> list[str]:
+        """Return a line on each change since the last look.
+
+        Raises:
+            OSError: the kernel does not say.
+        """
+        if not self._wanted:
+            return []
+        before, self._known = self._known, self._wanted & {*rtnetlink.addresses()}
+        lost = ", ".join(sorted(before - self._known))
+        back = ", ".join(sorted(self._known - before)) if self._lost else ""
+        self._lost = bool(lost) or (self._lost and self._known != self._wanted)
+        told = []
+        if lost:
+            told.append(
+                f"this machine has lost {lost}, and clients do not find it: give it "
+                "back with `ip addr add`"
+            )
+        if back:
+            told.append(f"this machine has {back} again")
         return told
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .._core import bpf as _core_bpf
 from . import bpf
 from .claim import Claim
-from .condition import Condition, flags_of
+from .condition import Addresses, Condition, flags_of, kind_of
 from .link import LinkError
 from .netdev import Netdev, by_netlink, error_number, reason
 
@@ -81,6 +81,7 @@ class Interface:
         try:
             if given or (self._claim is not None and self._claim.steps):
                 self._netdev = Netdev(name, given, claim=self._claim)
+            self._held = Addresses(self.addresses)
         except BaseException:
             self.restore()
             raise
@@ -102,9 +103,12 @@ class Interface:
             message = f"{self.name} is gone: the interface was deleted"
             raise LinkError(message, error.errno or errno.ENODEV) from None
         with contextlib.suppress(OSError):  # another name already
-            for _, text in self._condition.look(name, flags_of(name)):
-                if logs:
-                    log.warning("%s", text)
+            flags = flags_of(name)
+            told = [text for _, text in self._condition.look(name, flags)]
+            if logs and kind_of(flags) != "down":
+                told += self._held.look()
+            for text in told if logs else ():
+                log.warning("%s", text)
 
     def mtu(self) -> int:
         """Return the largest ordinary packet in bytes."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from .._core import links as _core_links
 from . import bpf
 from .claim import Claim
-from .condition import Condition, flags_of
+from .condition import Addresses, Condition, flags_of, kind_of
 from .link import LinkError
 from .netdev import Netdev
 from .refusals import Refusals, gone
@@ -116,7 +116,7 @@ class Tun:
             raise
         self._device = _core_links.Tun(self._fd, vnet_hdr=vnet_hdr)
         self._refusals = Refusals()
-        self._condition = Condition(self.name)
+        self._condition, self._held = Condition(self.name), Addresses(addresses)
         self._dropped_before = _dropped(self.name)
         self._dropped = 0
 
@@ -173,7 +173,11 @@ class Tun:
         """
         with suppress(OSError):
             self.name = socket.if_indextoname(self._index)
-            for _, text in self._condition.look(self.name, flags_of(self.name)):
+            flags = flags_of(self.name)
+            told = [text for _, text in self._condition.look(self.name, flags)]
+            if kind_of(flags) != "down":
+                told += self._held.look()
+            for text in told:
                 log.warning("%s", text)
 
     def block(self, networks: Sequence[str]) -> None:

@@ -208,14 +208,19 @@ def test_deleted_interface_ends_the_process_with_one_line(us, words):
 def test_interface_that_goes_down_and_comes_up_again_is_worth_a_line_each(
     us, words, stream
 ):
-    """Its cable too, and another name."""
+    """Its cable too, and another name, and the address that `serve` has there."""
     us.run("ip", "addr", "add", "198.18.0.2/24", "dev", "o0")
     with start(us, *words) as process:
         assert process.stdout.readline()
         lines = getattr(process, stream)
+        given = [
+            ("ip addr flush dev o0", "this machine has lost 198.18.0.2, and "),
+            ("ip addr add 198.18.0.2/24 dev o0", "this machine has 198.18.0.2 again\n"),
+        ]
         for command, said in (
             ("ip link set o0 down", "o0 is down: `ip link set o0 up`\n"),
             ("ip link set o0 up", "o0 is up again\n"),
+            *(given if words[0] == "serve" else ()),
             ("ip link set o0p down", "o0 has no carrier: "),
             ("ip link set o0p up", "o0 is up again\n"),
             ("ip link set o0 down", "o0 is down: "),

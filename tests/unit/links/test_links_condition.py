@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncache.links import condition, ethtool
-from syncache.links.condition import Condition, flags_of, kind_of
+from syncache.links.condition import Addresses, Condition, flags_of, kind_of
 
 UP, DOWN, CARRIER, LOWER_UP = 0x1043, 0x1002, 0x1003, 0x11003
 
@@ -61,3 +61,25 @@ def test_flags_of_no_interface_are_an_error():
     """It has got another name, or is gone."""
     with pytest.raises(OSError, match="device"):
         flags_of("syncache-none")
+
+
+def test_address_that_is_taken_and_given_back_is_told_once(monkeypatch):
+    """One that the machine never had is another's affair."""
+    known = ["192.0.2.2", "fd00::2"]
+    monkeypatch.setattr(condition.rtnetlink, "addresses", lambda: known)
+    seen = Addresses(["192.0.2.2/24", "fd00::2/64", "192.0.2.9"])
+    assert [[], []] == [seen.look(), seen.look()]
+    known.clear()
+    (text,) = seen.look()
+    assert "has lost 192.0.2.2, fd00::2, and clients" in text
+    assert [] == seen.look()
+    known.append("fd00::2")
+    assert ["this machine has fd00::2 again"] == seen.look()
+    known.append("192.0.2.2")
+    assert ["this machine has 192.0.2.2 again"] == seen.look()
+    assert [] == seen.look()
+
+
+def test_link_without_addresses_asks_nobody(monkeypatch):
+    monkeypatch.setattr(condition.rtnetlink, "addresses", None)
+    assert [] == Addresses([]).look()

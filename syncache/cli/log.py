@@ -111,6 +111,8 @@ def run(options: argparse.Namespace) -> int:
         else:
             for name in ordered(options.files):
                 status = read(book, name, options.year) or status
+    except IsADirectoryError as error:
+        raise Failure(f"{unreadable(error)}; name the files in it") from None
     except OSError as error:
         raise unreadable(error, *options.files) from None
     show = as_json if options.json else as_text

@@ -258,6 +258,8 @@ class CaptureReader:
 
     def _unreadable(self, error: OSError) -> LinkError:
         reason = error.strerror or str(error)
+        if isinstance(error, IsADirectoryError):
+            reason += "; name the captures in it"
         return LinkError(f"cannot read {self.path}: {reason}", error.errno)
 
 

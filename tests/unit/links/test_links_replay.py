@@ -118,7 +118,7 @@ def test_a_missing_file_is_one_line(tmp_path):
     """As any other operator's mistake."""
     with pytest.raises(LinkError, match=r"cannot read .*: No such file"):
         CaptureReader(tmp_path / "none")
-    with pytest.raises(LinkError, match=r"cannot read .*: Is a directory"):
+    with pytest.raises(LinkError, match=r"cannot read .*: Is a directory; name the"):
         CaptureReader(tmp_path)
 
 

@@ -45,7 +45,7 @@ test_ticks_of_any_width_and_rate_become_milliseconds(void)
 {
     static const struct {
         uint32_t bits, hz;
-    } counters[] = {{16, 128},  {32, 128},   {32, 100},
+    } counters[] = {{16, 128},  {32, 128},   {32, 100},    {8, 50},
                     {16, 1000}, {24, 32768}, {32, 1000000}};
 
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
@@ -70,6 +70,9 @@ test_tick_before_the_last_one_counts_as_the_last(void)
     EXPECT_EQ(500, syncache_ticks(&clock, 50, 16, 100));
     EXPECT_EQ(500, syncache_ticks(&clock, 49, 16, 100));
     EXPECT_EQ(510, syncache_ticks(&clock, 51, 16, 100));
+    /* Half the span is the most that it goes on by. */
+    EXPECT_EQ(510 + 327670, syncache_ticks(&clock, 51 + 32767, 16, 100));
+    EXPECT_EQ(510 + 327670, syncache_ticks(&clock, 50, 16, 100));
 }
 
 static void
@@ -79,7 +82,7 @@ test_counter_that_cannot_be_has_no_time(void)
 
     EXPECT_EQ(500, syncache_ticks(&clock, 50, 16, 100));
     EXPECT_EQ(0, syncache_ticks(&clock, 51, 16, 0));
-    EXPECT_EQ(0, syncache_ticks(&clock, 51, 0, 100));
+    EXPECT_EQ(0, syncache_ticks(&clock, 51, 7, 100));
     EXPECT_EQ(0, syncache_ticks(&clock, 51, 33, 100));
     EXPECT_EQ(510, syncache_ticks(&clock, 51, 16, 100));
 }

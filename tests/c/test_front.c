@@ -73,13 +73,13 @@ test_first_segment_for_a_port_begins_to_listen(void)
 {
     for (uint8_t version = 4; version <= 6; version += 2) {
         start(7);
-        for (uint16_t port = 80; port < 84; port++) {
+        for (uint16_t port = 440; port < 444; port++) {
             EXPECT_EQ(SYNCACHE_REPLY_SYN_ACK,
                       segment(version, port, SYN, 1000, 0));
             EXPECT_EQ(SYNCACHE_ACCEPT_CACHE,
                       segment(version, port, ACK, 1001, iss() + 1));
         }
-        EXPECT_TRUE(!syncache_front_listen(&front, 80)); /* it does */
+        EXPECT_TRUE(!syncache_front_listen(&front, 440)); /* it does */
     }
 }
 
@@ -455,16 +455,17 @@ static void
 test_turned_header_is_in_this_machines_order_and_back(void)
 {
     uint8_t tcp[20], wire[20];
-    uint16_t port;
-    uint32_t ack;
+    uint16_t two;
+    uint32_t four;
 
     for (uint8_t i = 0; i < sizeof tcp; i++)
         wire[i] = tcp[i] = i;
     syncache_tcp_turn(tcp);
-    memcpy(&port, tcp + 2, sizeof port);
-    memcpy(&ack, tcp + 8, sizeof ack);
-    EXPECT_EQ(0x0203, port);
-    EXPECT_EQ(0x08090a0b, ack);
+    for (int at = 0; at < 16; at += at == 2 ? 12 : 2) /* ports and window */
+        EXPECT_EQ(at << 8 | (at + 1), (memcpy(&two, tcp + at, 2), two));
+    for (uint32_t at = 4; at < 12; at += 4)
+        EXPECT_EQ(at * 0x01010101 + 0x010203,
+                  (memcpy(&four, tcp + at, 4), four));
     EXPECT_EQ(0, memcmp(tcp + 12, wire + 12, 2)); /* flags */
     EXPECT_EQ(0, memcmp(tcp + 16, wire + 16, 4));
     syncache_tcp_turn(tcp);

@@ -164,6 +164,11 @@ def test_connection_that_is_reset_counts_no_more_and_its_cookie_is_used_up(rig, 
     put(rig, family, made=2)
     assert TC_NEXT == rig.tc(reset.packet())
     assert (2, 0) == state(rig, family)
+    put(rig, family, made=0)  # there are no fewer
+    remembered(rig, last, family, takes=1)
+    assert TC_NEXT == rig.tc(reset.packet())
+    assert (0, 0) == state(rig, family)
+    put(rig, family, made=2)
     remembered(rig, last, family, takes=1)
     for packet in (replace(reset, ack=reset.ack + 1), reset, reset):
         before = state(rig, family)[0]

@@ -120,6 +120,24 @@ def test_window_is_no_larger_than_the_listeners_buffer(rig, family):
 
 
 @pytest.mark.parametrize("family", [4, 6])
+def test_full_accept_queue_drops_syns_and_is_told_once_a_second(rig, family):
+    address = {4: "127.0.0.1", 6: "::1"}[family]
+    (one,) = [each for each in rig.listeners if each.family == FAMILIES[family]]
+    one.listen(1)
+    waiting = [socket.create_connection((address, rig.port)) for _ in range(2)]
+    packet = linux_syn(rig, family).packet()
+    for _ in range(2):
+        assert XDP_DROP == rig.xdp(packet).verdict
+    (told,) = rig.told()
+    assert (core.FULL, 2, SERVER[family], rig.port) == told[1:]
+    assert 2 == rig.counters()["queue_full"]
+    one.accept()[0].close()
+    assert XDP_TX == rig.xdp(packet).verdict
+    for sock in waiting:
+        sock.close()
+
+
+@pytest.mark.parametrize("family", [4, 6])
 def test_backlog_of_nothing_gets_cookies_as_from_the_kernel(rig, family):
     """Whatever the mode: for the kernel its queue is always full."""
     for listener in rig.listeners:

@@ -32,6 +32,16 @@ def test_service_whose_place_is_taken_is_protected_too(rig):
     assert (4, 2) == tuple(map(rig.counters().get, ("synack", "cookie_good")))
 
 
+def test_other_port_in_the_place_of_a_service_is_not_protected(rig):
+    """Nor is another address, as the test above has it."""
+    first = place_of(write_service(SERVER[4], rig.port))
+    ports = (port for port in range(1, 2**16) if port != rig.port)
+    there = (p for p in ports if place_of(write_service(SERVER[4], p)) == first)
+    segment = linux_syn(rig, 4, dport=next(there))
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    assert {} == rig.counters()
+
+
 def test_service_that_took_its_place_later_is_removed_wholly(rig):
     """It lay in a hash map while another one had the place; here nobody listens."""
     hosts = (str(IPv4Address("10.2.0.0") + n) for n in range(1 << 20))

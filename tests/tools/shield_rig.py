@@ -79,6 +79,7 @@ VERIFY = "net.inet.tcp.syncache.x.shield.verify"
 COOKIES_AT = 8 * core.COUNTERS.index("cookie_good")
 KEYS_EVERY, KEYS_SECONDS = 1000, 5.0  # packets, or time, with one key
 HASH, ARRAY, PROCESSORS, LRU, TRIE, QUEUE = 1, 2, 6, 9, 11, 22  # BPF_MAP_TYPE_*
+TRIES = 100  # of ports
 TIME_SKEW_MS = 60_000  # by which the clock of a test's two readings may differ
 
 
@@ -96,12 +97,8 @@ class Rig:
         programs: BpfObject | None = None,
         **tunables: int | str,
     ) -> None:
-        self.listeners = []
-        if port is None:
-            self.listeners.append(listener(socket.AF_INET, 0))
-            port = self.listeners[0].getsockname()[1]
-            self.listeners.append(listener(socket.AF_INET6, port))
-        self.port = port
+        self.listeners = listeners() if port is None else []
+        self.port = self.listeners[0].getsockname()[1] if port is None else port
         self._is_theirs = programs is not None
         self.object = BpfObject("shield") if programs is None else emptied(programs)
         maps = self.object.maps
@@ -235,13 +232,28 @@ def emptied(programs: BpfObject) -> BpfObject:
     return programs
 
 
+def listeners() -> list[socket.socket]:
+    """Listen on a port of both families, which only one of them may have free."""
+    for _ in range(TRIES):
+        first = listener(socket.AF_INET, 0)
+        try:
+            return [first, listener(socket.AF_INET6, first.getsockname()[1])]
+        except OSError:
+            first.close()
+    raise OSError(f"no port was free in both families, of {TRIES}")
+
+
 def listener(family: int, port: int) -> socket.socket:
     """Listen on any address, of this family alone."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    sock.bind(("", port))
-    sock.listen(128)
+    try:
+        sock.bind(("", port))
+        sock.listen(128)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

@@ -221,6 +221,20 @@ def test_numbers_come_back_to_the_engine(rig):
         assert state == view(rig).state
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_bytes_of_a_packet_are_those_that_ip_tells(rig, family):
+    """None if it is too short for its headers; 0 stands for a length beyond 65,535."""
+    of = begun(rig, plain(family))
+    packet = said(of, Side.CLIENT, payload=bytes(100)).packet()
+    at, head = (2, 20) if family == 4 else (4, 0)
+    for told, counted in ((head + 20 + 7, 7), (head + 19, 0), (0, 100)):
+        before = view(rig).client_bytes
+        odd = packet[:at] + told.to_bytes(2, "big") + packet[at + 2 :]
+        assert TC_REDIRECT == rig.carry(frame(odd)).verdict
+        look(rig, rig.now)
+        assert counted == view(rig).client_bytes - before
+
+
 @pytest.mark.parametrize("what", ["seq", "ack"])
 def test_blind_sender_does_not_move_the_numbers(rig, what):
     """His packets pass, as they do in the engine; what they say is not noted."""

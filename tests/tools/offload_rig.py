@@ -22,6 +22,7 @@ from syncache import AccessList, Intercept, Sysctl, flow_state
 from syncache._core import bpf as _core_bpf
 from syncache._core.offload import Carried, config
 from syncache.flow import Side
+from syncache.flow_session import Session
 from syncache.links.bpf_object import BpfObject
 
 MACS = bytes.fromhex("02000000aa0102000000bb02")
@@ -267,6 +268,7 @@ def compare(rig: Rig, chosen: random.Random, count: int) -> list[str]:
     connections: list[Connection] = []
     for i in range(count):
         if i % PACKETS == 0:
+            found += counted_otherwise(rig)
             connections = [connection(chosen, n) for n in range(CONNECTIONS)]
             rig.begin(connections)
         if i % 50 == 0:
@@ -289,7 +291,24 @@ def compare(rig: Rig, chosen: random.Random, count: int) -> list[str]:
             found.append(f"the frame around it: {run.packet.hex()}")
         elif not same(got, want, each.family):
             found.append(f"{each}, {packet.hex()}: {got.hex()}, not {want.hex()}")
-    return found
+    return found + counted_otherwise(rig)
+
+
+def counted_otherwise(rig: Rig) -> list[str]:
+    """Take everything back; the bytes of both ends that the engines disagree about."""
+    if not rig.engines:
+        return []
+    rig.carried.offer(on=False)
+    rig.carried.take_all(rig.now)
+    sums = [
+        {(each.client, each.server): bytes_of(each) for each in engine.connections()}
+        for engine in rig.engines
+    ]
+    return [f"bytes of {each}" for each in sums[1] if sums[0][each] != sums[1][each]]
+
+
+def bytes_of(session: Session) -> tuple[int, int]:
+    return session.client_bytes, session.server_bytes
 
 
 if __name__ == "__main__":

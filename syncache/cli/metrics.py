@@ -428,12 +428,18 @@ class Scrape(BaseHTTPRequestHandler):
 
 
 def _accepts_openmetrics(accept: str) -> bool:
-    """Return whether a field Accept names the format, and does not refuse it (q=0)."""
+    """Return whether a field Accept wants the format no less than Prometheus's text.
+
+    One that names neither gets the text.
+    """
+    wanted: dict[str, float] = {}
     for part in accept.lower().split(","):
         kind, *given = (word.replace(" ", "") for word in part.split(";"))
-        if kind == "application/openmetrics-text":
-            return not any(re.fullmatch(r"q=0(\.0*)?", word) for word in given)
-    return False
+        weights = [re.fullmatch(r"q=([01](?:\.\d*)?)", word) for word in given]
+        weight = min([float(found[1]) for found in weights if found], default=1.0)
+        wanted[kind] = max(weight, wanted.get(kind, 0.0))
+    ours = wanted.get("application/openmetrics-text", 0.0)
+    return ours > 0 and ours >= wanted.get("text/plain", 0.0)
 
 
 def _answers(process: str | Here) -> bool:

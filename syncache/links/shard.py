@@ -199,6 +199,7 @@ def _let_begin(ready: int, begin: int, count: int) -> bool:
 def _wait_for(children: dict[int, int], look: Callable[[], object]) -> int:
     """Wait for all; the first failure ends the others."""
     failed = 0
+    numbers = {child: index for index, child in enumerate(children)}
     while children:
         look()
         # A wait without end misses a signal that comes just before it.
@@ -210,9 +211,19 @@ def _wait_for(children: dict[int, int], look: Callable[[], object]) -> int:
         os.close(children.pop(child))
         if status != 0:
             if not failed:
+                _tell_signal(numbers[child], status)
                 _terminate(children)
             failed = max(failed, os.waitstatus_to_exitcode(status), 1)
     return failed
+
+
+def _tell_signal(index: int, status: int) -> None:
+    """Say which signal has ended a process that could not say so itself."""
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) not in ENDING:
+        number = os.WTERMSIG(status)
+        name = signal.strsignal(number) or str(number)
+        hint = ": was memory short? (dmesg)" if number == signal.SIGKILL else ""
+        print(f"shard {index}: ended by a signal, {name}{hint}", file=sys.stderr)  # noqa: T201 - its last word
 
 
 def _terminate(children: Mapping[int, int]) -> None:

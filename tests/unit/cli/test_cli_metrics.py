@@ -324,6 +324,8 @@ def test_head_is_get_without_the_text(sockets):
     [
         ("text/plain;q=0.5, application/openmetrics-text;version=1.0.0;q=0.7", "app"),
         ("application/openmetrics-text; q=0.0, */*", "text"),
+        ("text/plain;q=0.9, application/openmetrics-text;q=0.1", "text"),
+        ("application/openmetrics-text;q=none, text/plain", "app"),
         ("*/*", "text"),
     ],
 )

@@ -117,6 +117,19 @@ def test_failure_of_one_ends_the_others(capfd):
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
+def test_signal_that_ends_one_is_named(capfd):
+    """The kernel's for want of memory comes without a word."""
+
+    def work(shard):
+        shard.ready()
+        if shard.index == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+
+    assert run(2, work) == 1
+    assert "shard 1: ended by a signal, Killed: was memory " in capfd.readouterr().err
+
+
 def test_signal_goes_on_to_all(tmp_path):
     """The parent ends when its children have ended, each as it likes."""
     parent = os.getpid()

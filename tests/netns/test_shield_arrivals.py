@@ -85,15 +85,15 @@ def connected(rig, request):
             yield client, server
 
 
-def tried(server, wrong=0):
+def tried(server, wrong=(0, 0)):
     """Return a connection as the programs note it, perhaps of other numbers."""
     option = socket.IPPROTO_TCP
     server.setsockopt(option, TCP_REPAIR, 1)
     numbers = []
-    for queue in (SENT, RECEIVED):
+    for queue, by in zip((SENT, RECEIVED), wrong, strict=True):
         server.setsockopt(option, TCP_REPAIR_QUEUE, queue)
         number = server.getsockopt(option, TCP_QUEUE_SEQ)
-        numbers.append((number - 1 + wrong) % 2**32)
+        numbers.append((number - 1 + by) % 2**32)
     server.setsockopt(option, TCP_REPAIR, -1)
     words = b""
     for address, *_ in (server.getpeername(), server.getsockname()):
@@ -118,10 +118,11 @@ def test_syn_finds_a_connection_of_a_cookie_whose_client_is_silent(
         trials[at] = one
         put(rig, family, b"".join(trials), made=core.TRIAL)
 
-    waiting(tried(server, wrong=1))
-    for run, passes in ((rig.xdp, XDP_PASS), (rig.skb, TC_NEXT)):
-        assert passes == run(segment.packet()).verdict
-    assert 2 == rig.counters()["off"]
+    for wrong in ((1, 0), (0, 1)):
+        waiting(tried(server, wrong))
+        for run, passes in ((rig.xdp, XDP_PASS), (rig.skb, TC_NEXT)):
+            assert passes == run(segment.packet()).verdict
+    assert 4 == rig.counters()["off"]
     one = tried(server)
     for program in (rig.xdp, rig.skb):
         waiting(one)

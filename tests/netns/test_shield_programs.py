@@ -136,6 +136,20 @@ def test_flood_is_told_once_for_each_hold(rig, family):
     assert began - 5 <= told.time <= time.monotonic()
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_service_gets_cookies_until_its_flood_was_over_for_a_while(rig, family):
+    """Although its listener has room again."""
+    rig.put(mode=core.AUTO, qlen=0, hold_ns=10**12)
+    segment = linux_syn(rig, family)
+    minted(rig, segment)
+    rig.put(qlen=1000)
+    minted(rig, segment)
+    rig.counters()
+    rig.protect(family)  # as if that were long ago
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    assert 1 == rig.counters()["calm"]
+
+
 def test_what_finds_no_room_to_be_told_is_counted(rig):
     """The ring is bounded, and nobody reads it."""
     rig.put(mode=core.AUTO, qlen=0, hold_ns=0)

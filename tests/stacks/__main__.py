@@ -148,13 +148,17 @@ class World:
             self.peer.run("sysctl", "-qw", f"{name}={value}")
 
     def run(self, *words: object, seconds: float = SECONDS) -> str:
-        """Run a client; return its output, errors included."""
+        """Run a client; return its output, errors included.
+
+        What it said before it hung counts: masscan ends when another packet comes.
+        """
         process = self.client.start(*words, stderr=subprocess.STDOUT)
         try:
             return process.communicate(timeout=seconds)[0].strip() or "nothing said"
         except subprocess.TimeoutExpired:
             process.kill()
-            return f"hung for {seconds} s"
+            said = process.communicate(timeout=SECONDS)[0].strip()
+            return f"{said}\nhung for {seconds} s".strip()
 
     def close(self) -> None:
         """End everything."""

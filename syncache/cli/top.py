@@ -82,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure("it needs a terminal; --once prints one picture without")
+    if not sys.stderr.isatty():  # textual draws there
+        raise Failure("the standard error has to be the terminal too, without 2>")
     if os.environ.get("TERM") == "dumb":
         raise Failure("TERM=dumb places no text; --once prints one picture without")
     try:

@@ -61,11 +61,15 @@ def test_mistake_is_one_line(words, error, process, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("term", "error"),
-    [("xterm", "pip install 'tcp-syncache[top]'"), ("dumb", "TERM=dumb places no")],
+    ("term", "draws", "error"),
+    [
+        ("xterm", True, "pip install 'tcp-syncache[top]'"),
+        ("xterm", False, "the standard error has to be the terminal too"),
+        ("dumb", True, "TERM=dumb places no"),
+    ],
 )
 def test_terminal_or_library_that_is_not_enough_is_named(
-    term, error, process, capsys, monkeypatch
+    term, draws, error, process, capsys, monkeypatch
 ):
     """With the words that install it, or go without."""
     monkeypatch.setenv("TERM", term)
@@ -74,6 +78,7 @@ def test_terminal_or_library_that_is_not_enough_is_named(
     monkeypatch.setattr("sys.stdin", io.StringIO())
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: draws, raising=False)
     assert 1 == main(["top", "--socket", process])
     assert error in capsys.readouterr().err
 

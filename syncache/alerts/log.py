@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .document import Unpacker
@@ -336,7 +337,9 @@ class LogBook:
         self._open.pop(key, None)
         self._open[key] = now
         if len(self._open) > OPEN_MAX:
-            del self._open[next(iter(self._open))]
+            # Many at once: the first of a dictionary is behind all that were deleted.
+            kept = islice(self._open.items(), OPEN_MAX // 8 + 1, None)
+            self._open = dict(kept)
 
     def _begun_by(self, protocol: str, initiator: str, responder: str) -> None:
         self.sessions.protocols[protocol.lower()] += 1

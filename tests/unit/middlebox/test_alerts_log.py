@@ -211,8 +211,10 @@ def test_memory_is_bounded(monkeypatch):
     lines += [("01:00:00", f"r{i}", OFF.format("")) for i in range(5)]
     book = book_of(*lines)
     assert (2, 3) == (len(book.attacks), book.attacks_lost)
-    book.add("x " + STOP.format("tcp", "10.0.0.2:0", "192.0.2.1:80", 1))
-    assert 0 == book.sessions.timed
+    for port, timed in ((0, 0), (8, 1)):  # the latest is known
+        stop = STOP.format("tcp", f"10.0.0.2:{port}", "192.0.2.1:80", 1)
+        book.add(f"Nov 29 01:00:02 r1 1: {stop}\n")
+        assert timed == book.sessions.timed
 
 
 @pytest.mark.parametrize(

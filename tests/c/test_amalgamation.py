@@ -225,7 +225,7 @@ def makes_a_handshake(one: Path, folder: Path, words: list[str], engine: Path) -
     ("words", "limit", "package"),
     [
         (M4, 24 << 10, "gcc-arm-none-eabi"),
-        (RV32, 33 << 10, "gcc-riscv64-unknown-elf"),
+        (RV32, 31 << 10, "gcc-riscv64-unknown-elf"),
     ],
     ids=["cortex-m4", "rv32"],
 )

@@ -12,7 +12,7 @@ See RFC 9293 3.9 and 3.10, RFC 6191, RFC 1122 3.2.2.6 (echo).
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any
 
 from . import address as addresses
@@ -121,8 +121,10 @@ class Stack:
         self._handle = 0
         self._connections: dict[int, Connection] = {}
         self._tuples: dict[bytes, Connection] = {}
-        self._time_wait: dict[Connection, None] = {}
-        self._ready: dict[Connection, None] = {}
+        self._time_wait: OrderedDict[Connection, None] = OrderedDict()
+        # Queues from whose midst one can be taken: the first of a dict costs a look at
+        # each that was there before it.
+        self._ready: OrderedDict[Connection, None] = OrderedDict()
         self._delivered: Connection | None = None  # to whom the last segment went
         self._timers = Timers()
         self._silent = Silent()
@@ -395,8 +397,7 @@ class Stack:
             tx.push(self._loose.popleft(), checksum=Checksum.VALID)
         self.syncache.poll(now, tx)
         while self._ready and tx.free:
-            connection = next(iter(self._ready))
-            del self._ready[connection]
+            connection, _ = self._ready.popitem(last=False)
             if not connection.transmit(tx, self._now_ms, gso_max):
                 self._ready[connection] = None
             elif connection.state is State.CLOSED:

@@ -222,6 +222,30 @@ def test_numbers_come_back_to_the_engine(rig):
 
 
 @pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("side", [Side.CLIENT, Side.SERVER])
+def test_numbers_of_an_end_move_on_and_not_back(rig, family, side):
+    """As the server counts; not by an old packet, a wild one, or one without ACK."""
+    of = begun(rig, plain(family), side)
+    mine = int(side is Side.SERVER)
+    base = said(of, side)
+
+    def send(seq, ack, flags=ACK):
+        numbers = {"seq": (base.seq + seq) % 2**32, "ack": (base.ack + ack) % 2**32}
+        packet = replace(base, flags=flags, payload=bytes(100), **numbers).packet()
+        assert TC_REDIRECT == rig.carry(frame(packet)).verdict
+        (key,) = keys(rig, family)
+        entry = _core_bpf.lookup(rig.object.maps[f"carried{family}"], key, 56)
+        nxt, acked = struct.unpack_from("=2I2I", entry, 32)[mine::2]
+        return nxt - of.seq[mine], acked - of.seq[1 - mine]
+
+    assert (10_100, 10_000) == send(10_000, 10_000)
+    for odd in ((9000, 9000), (20_000, 2 * NEAR), (2 * NEAR, 20_000)):
+        assert (10_100, 10_000) == send(*odd)
+    assert (10_100, 10_000) == send(20_000, 20_000, flags=PSH)
+    assert (11_100, 11_000) == send(11_000, 11_000)
+
+
+@pytest.mark.parametrize("family", [4, 6])
 def test_bytes_of_a_packet_are_those_that_ip_tells(rig, family):
     """None if it is too short for its headers; 0 stands for a length beyond 65,535."""
     of = begun(rig, plain(family))

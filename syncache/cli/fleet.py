@@ -27,7 +27,8 @@ from ..fleet.view import LOST_SECONDS, Snapshot, members
 from ..keyring import Master, derive
 from ..tunables import KNOBS
 from . import Failure, files
-from .key import describe, stamp
+from .key import describe
+from .keys import since
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,7 +326,7 @@ def rotate(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     clock = steady()
     document = published(member, member.following().rotated(wall_clock(), options.lead))
     key = document.masters[-1]
-    print(f"key {key.number} is published, in force from {stamp(key.begins)}")
+    print(f"key {key.number} is published, in force from {since(key)}")
     if options.no_wait:
         return 0
     while True:
@@ -462,6 +463,6 @@ def revoke(options: argparse.Namespace, chosen: conf.Conf, store: Store) -> int:
     key = document.masters[-1]
     print(
         f"{options.member} is revoked; key {key.number} is in force from "
-        f"{stamp(key.begins)}, until then {options.member} can make cookies"
+        f"{since(key)}, until then {options.member} can make cookies"
     )
     return 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from ..keyring import DerivedKeyring, Master, fingerprint
 from ..succession import LEAD_SECONDS, rotated
 from ..tunables import KNOBS
 from . import Failure
-from .keys import read_keyring, read_passphrase, wall_clock, write_keyring
+from .keys import read_keyring, read_passphrase, since, wall_clock, write_keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,16 +144,6 @@ def describe(path: Path, keys: DerivedKeyring) -> str:
             state = "in force"
         else:
             state = "published" if master.begins > now else "over"
-        since = "always" if master.begins == 0 else stamp(master.begins)
         print_ = fingerprint(master.secret)
-        lines.append(f"key {master.number}  {print_}  {state:9}  from {since}")
+        lines.append(f"key {master.number}  {print_}  {state:9}  from {since(master)}")
     return "\n".join(lines) + "\n"
-
-
-def stamp(seconds: float) -> str:
-    """Spell a time since 1970, in whole seconds of UTC."""
-    try:
-        moment = datetime.fromtimestamp(int(seconds), timezone.utc)
-    except (OverflowError, ValueError, OSError):
-        return f"second {int(seconds)}"
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -13,7 +13,7 @@ from collections import deque
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
-from ..keyring import DerivedKeyring, Keyring, KeyringError
+from ..keyring import DerivedKeyring, Keyring, KeyringError, fingerprint
 from ..succession import check
 from ..textfile import read_bytes
 from ..tunables import KNOBS
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..attempts import Counted
     from ..conn import Conn
+    from ..keyring import Master
     from ..sysctl import Sysctl
 
 LOOK_SECONDS = 0.5  # between looks at the file
@@ -218,6 +219,17 @@ class KeySource:
         engine.rekey(keys.aside() if self.aside else keys)
 
 
+def since(master: Master) -> str:
+    """Spell when a key begins to be in force: UTC, in whole seconds."""
+    if master.begins == 0:
+        return "always"
+    try:
+        moment = datetime.fromtimestamp(int(master.begins), timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return f"second {int(master.begins)}"
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
 class KeyWatch:
     """Reads a keyring file again when it changes, in a thread.
 
@@ -246,7 +258,8 @@ class KeyWatch:
         keys, self._ready = self._ready, None
         if keys is not None and keys.masters != source.keys.masters:
             newest = keys.masters[-1]
-            write(f"keyring: read again; {newest!r} is the newest key\n")
+            name = f"key {newest.number}, {fingerprint(newest.secret)}"
+            write(f"keyring: read again; the newest is {name}, from {since(newest)}\n")
         if keys is not None or self.refuses != source.aside:
             source.aside = self.refuses
             source.give(engine, keys or source.keys)

@@ -119,6 +119,7 @@ def test_operators_mistake_is_one_line(run, tmp_path, words, hint):
     assert [] == list(tmp_path.iterdir())
 
 
-def test_stamp_of_a_time_beyond_the_calendar_is_a_number():
+def test_key_of_a_time_beyond_the_calendar_is_of_a_number():
     """A file may name any second."""
-    assert "second 9007199254740000" == key.stamp(9007199254740000)
+    late = key.Master(2, 9007199254740000, bytes(32))
+    assert "second 9007199254740000" == keys.since(late)

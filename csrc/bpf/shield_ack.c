@@ -129,21 +129,32 @@ is_cookie(const struct shield_config *config, const struct ack *ack)
     return good || is_former(config, family, ack, byte);
 }
 
-/* Reads the timestamps of an ACK; false if they are not there, or not ours, and have to be. */
+/*
+ * Reads the options of an ACK; false: TCP may drop it for one of them, a signature above all, and no connection would
+ * come of it.
+ */
 static inline bool
-read_timestamps(struct __sk_buff *skb, struct scratch *scratch,
-                const struct shield_config *config, const struct ack *ack)
+read_options(struct __sk_buff *skb, struct scratch *scratch,
+             const struct ack *ack)
 {
     uint32_t options = ack->header - OPTIONS_AT;
 
     scratch->timestamps = 0;
     KERNEL_OPAQUE(options);
-    if (options > 0 && options <= 40) {
-        if (skb_load(skb, LINK_SIZE + (ack->tuple.v6 ? 60 : 40),
-                     scratch->tcp + 5, options) < 0)
-            return false;
-        options_read(scratch, ack->header);
-    }
+    if (options == 0 || options > 40)
+        return true;
+    if (skb_load(skb, LINK_SIZE + (ack->tuple.v6 ? 60 : 40), scratch->tcp + 5,
+                 options) < 0)
+        return false;
+    options_read(scratch, ack->header);
+    return scratch->strange == 0;
+}
+
+/* Are the timestamps of an ACK ours?  False also if there are none, and have to be. */
+static inline bool
+are_timestamps_ours(const struct scratch *scratch,
+                    const struct shield_config *config, const struct ack *ack)
+{
     if (scratch->timestamps == 0)
         return (config->flags & SHIELD_TS_REQUIRED) == 0;
     if ((config->flags & SHIELD_TS_CHECK) == 0)
@@ -443,8 +454,10 @@ shield_ack(struct __sk_buff *skb)
         unmake(service, &ack);
         return TC_NEXT;
     }
+    if (!read_options(skb, scratch, &ack))
+        return TC_NEXT;
     counters->cookie_good++;
-    if (!read_timestamps(skb, scratch, config, &ack)) {
+    if (!are_timestamps_ours(scratch, config, &ack)) {
         counters->ts_refused++;
         return TC_DROP;
     }

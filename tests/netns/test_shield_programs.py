@@ -408,6 +408,21 @@ def test_timestamp_of_a_cookie_is_judged_by_its_policy(rig, policy, change, coun
     assert 1 == rig.counters()[counter]
 
 
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize(
+    "options",
+    [b"\x13\x12" + bytes(18), b"\x1d\4\1\1", b"\1" * 25 + bytes(3)],
+    ids=["md5", "ao", "many"],
+)
+def test_signed_ack_takes_no_cookie(rig, family, options):
+    """TCP drops it without a key: it would be counted as one that did not arrive."""
+    segment = linux_syn(rig, family)
+    last = replace(answer(segment, minted(rig, segment)), options_bytes=options)
+    rig.counters()
+    assert TC_NEXT == rig.tc(last.packet())
+    assert {"ack": 1} == rig.counters()
+
+
 def test_service_that_was_refused_once_is_the_kernels(rig):
     """From the first refusal on no SYN is answered for it."""
     segment = linux_syn(rig, 4)

@@ -298,22 +298,28 @@ def is_unfit(packet: bytes) -> bool:
         return True
     if is_no_client(family, packet[12:16] if family == 4 else packet[8:24]):
         return True
+    mss = mss_of(text)
+    return mss is None or 0 < mss < MSS_LEAST[0 if family == 4 else 1]
+
+
+def mss_of(text: bytes) -> int | None:
+    """Return the MSS in options, 0 without; None: signed, or more than are counted."""
     at, count, mss = 0, 0, 0
     while at < len(text):
         count += 1
         if count > OPTIONS_MAX:  # the end counts as one
-            return True
+            return None
         if text[at] == END:
             break
         size = 1 if text[at] == NOP else (text[at + 1 : at + 2] or b"\0")[0]
         if text[at] != NOP and not 2 <= size <= len(text) - at:
             break
         if text[at] in {MD5, AO}:
-            return True
+            return None
         if text[at] == MSS and size == 4:
             mss = int.from_bytes(text[at + 2 : at + 4], "big")
         at += size
-    return 0 < mss < MSS_LEAST[0 if family == 4 else 1]
+    return mss
 
 
 def fate_of_syn(frame: bytes, port: int, *, verify: bool) -> Expected:
@@ -342,5 +348,8 @@ def may_be_cookie(frame: bytes, port: int) -> bytes | None:
     packet = readable(frame, port)
     if packet is None:
         return None
-    flags = packet[HEAD[packet[0] >> 4] + 13]
-    return repaired(packet) if flags & (SYN | RST | ACK) == ACK else None
+    head = HEAD[packet[0] >> 4]
+    if packet[head + 13] & (SYN | RST | ACK) != ACK:
+        return None
+    text = packet[head + 20 : head + (packet[head + 12] >> 4) * 4]
+    return None if mss_of(text) is None else repaired(packet)

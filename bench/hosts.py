@@ -36,7 +36,7 @@ import lwip_programs  # noqa: E402 - it is found through the path
 from namespace import PEERS, Namespace  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 RATE, SECONDS, TURNS = 20_000, 2, 9
 GOAL, GOAL_CONNECT = 1.3, 2.0
@@ -73,6 +73,15 @@ def all_in(program: Path, flood: Path) -> float:
     return used / 1e3 / int(re.findall(r"recv: (\d+)", said)[0])
 
 
+def judged(pairs: Sequence[Sequence[float]], goal: float) -> tuple[float, float, str]:
+    """Return the medians of both sides, and the ratio of the pairs beside its goal."""
+    before, after = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratios = sorted(after / before for before, after in pairs)
+    ratio = statistics.median(ratios)
+    text = f"{ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), goal <= {goal}"
+    return before, after, text + ("" if ratio <= goal else ", SHORT")
+
+
 def figures(tree: Path, folder: Path, turns: int) -> Iterator[str]:
     """Measure one version."""
     programs = lwip_programs.Programs(tree, folder)
@@ -92,14 +101,9 @@ def figures(tree: Path, folder: Path, turns: int) -> Iterator[str]:
         ]
         for _ in range(turns)
     ]
-    alone, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
-    ratios = sorted(ours / alone for alone, ours in pairs)
-    ratio = statistics.median(ratios)
-    yield (
-        f"IPv4, all in         {alone:.2f} us dropped, {ours:.2f} us answered, "
-        f"{ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), goal <= {GOAL}"
-        f"{'' if ratio <= GOAL else ', SHORT'}"
-    )
+    alone, ours, ratio = judged(pairs, GOAL)
+    line = f"{alone:.2f} us dropped, {ours:.2f} us answered, {ratio}"
+    yield f"IPv4, all in         {line}"
     yield connect_line((programs.program("host", "tun"),), flood, RATE, turns)
 
 
@@ -131,14 +135,9 @@ def connect(words: tuple[Any, ...], flood: Path, rate: int) -> tuple[float, floa
 def connect_line(words: tuple[Any, ...], flood: Path, rate: int, turns: int) -> str:
     """Measure how long clients take to connect."""
     pairs = [connect(words, flood, rate) for _ in range(turns)]
-    calm, flooded = (statistics.median(side) for side in zip(*pairs, strict=True))
-    ratios = sorted(flooded / calm for calm, flooded in pairs)
-    ratio = statistics.median(ratios)
-    return (
-        f"IPv4, connect        {calm:.2f} ms, {flooded:.2f} ms at {rate} SYN/s, "
-        f"{ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), goal <= {GOAL_CONNECT}"
-        f"{'' if ratio <= GOAL_CONNECT else ', SHORT'}"
-    )
+    calm, flooded, ratio = judged(pairs, GOAL_CONNECT)
+    line = f"{calm:.2f} ms, {flooded:.2f} ms at {rate} SYN/s, {ratio}"
+    return f"IPv4, connect        {line}"
 
 
 def main() -> int:

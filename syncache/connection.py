@@ -114,6 +114,7 @@ class Connection:
         "soft_error",
         "state",
         "state_deadline",
+        "syn_challenged",
         "timer_ms",
         "timestamps",
         "writer",
@@ -159,6 +160,7 @@ class Connection:
         )
         self.keepalive_timer.enabled = settings.always_keepalive != 0
         self.state_deadline: int | None = None
+        self.syn_challenged = False  # in TIME-WAIT
         self.reset: Departure | None = None
         self.probe_owed = False
         self._readable_told = False

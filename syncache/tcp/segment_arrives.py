@@ -239,15 +239,22 @@ def _take_text(connection: Connection, arrival: Arrival, seq: int, now_ms: int) 
 def _take_in_time_wait(
     connection: Connection, arrival: Arrival, seq: int, now_ms: int
 ) -> None:
-    """Acknowledge all but RST (RFC 1337) and mere duplicate ACKs."""
+    """Acknowledge all but RST and mere duplicate ACKs.
+
+    A RST could be drawn by an old duplicate (RFC 1337), unless a SYN was challenged:
+    the peer has forgotten the connection and wants another (RFC 5961 4.2).
+    """
     receiver = connection.receiver
     flags = arrival.flags
     if flags & RST:
+        if connection.syn_challenged and seq == receiver.rcv_nxt:
+            connection.happen(Happening.RST, now_ms)
         return
     if flags & SYN:
         if connection.settings.insecure_syn:
             connection.refuse(arrival)
         else:
+            connection.syn_challenged = True
             connection.happen(Happening.SYN, now_ms)
     elif not flags & ACK:
         return

@@ -14,7 +14,10 @@ Special cases, and where they are decided (`syncache.connection`):
 - RFC 9293 lets a passive connection go back to LISTEN; its listener never left, so it
   goes to CLOSED.
 
-See RFC 9293 3.3.2, 3.6, 3.10; RFC 1337 (TIME-WAIT ignores RST).
+- In TIME-WAIT a RST is one of a peer that refused our challenge of its SYN; others are
+  ignored (RFC 1337).
+
+See RFC 9293 3.3.2, 3.6, 3.10; RFC 5961 4.2; RFC 1337.
 """
 
 from __future__ import annotations
@@ -162,6 +165,7 @@ _ROWS = {
     ),
     State.TIME_WAIT: _row(
         State.TIME_WAIT,
+        RST=_FINISH,
         SYN=(State.TIME_WAIT, Action.CHALLENGE),
         FIN=_LINGER,
         ABORT=_FINISH,

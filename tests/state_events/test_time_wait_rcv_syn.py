@@ -16,6 +16,30 @@ def test_time_wait_rcv_syn_at_or_left_of_rcv_nxt_sends_challenge_ack(family, seq
     assert "TIME-WAIT" == hand.state
 
 
+def test_time_wait_rcv_rst_behind_a_challenged_syn_ends_it(family):
+    """RFC 5961 4.2: the peer has forgotten the connection; its next SYN is served."""
+    hand = time_wait(family)
+    hand.inject(f"S 1:1(0) win 65535 <{HANDSHAKE}>")
+    hand.expect(". 2:2(0) ack 2")
+    for inexact in (1, 3, 60_000):
+        hand.inject(f"R {inexact}:{inexact}(0)")
+        assert "TIME-WAIT" == hand.state
+    hand.inject("R 2:2(0)")
+    assert ([], "CLOSED", []) == (hand.events(), hand.state, hand.stack.connections)
+    hand.inject(f"S 1:1(0) win 65535 <{HANDSHAKE}>")
+    hand.iss = None
+    hand.expect("S. 0:0(0) ack 2")
+
+
+def test_time_wait_rcv_rst_behind_an_old_segment_is_ignored(family):
+    """RFC 1337: what an old duplicate draws, and the peer refuses, ends nothing."""
+    hand = time_wait(family)
+    hand.inject("P. 1:2(1) ack 2")
+    hand.expect(". 2:2(0) ack 2")
+    hand.inject("R 2:2(0)")
+    assert "TIME-WAIT" == hand.state
+
+
 @pytest.mark.parametrize("seq", [-100, 2])
 def test_time_wait_rcv_old_syn_with_insecure_syn_sends_rst(family, seq):
     """net.inet.tcp.insecure_syn=1."""

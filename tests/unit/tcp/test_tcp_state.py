@@ -51,11 +51,9 @@ def test_transitions_that_stay_do_nothing_but_challenge_or_linger():
     assert {Action.NOTHING, Action.CHALLENGE, Action.LINGER} == actions
 
 
-def test_rst_is_ignored_in_time_wait_alone():
-    """RFC 1337."""
-    ignoring = {
-        state
-        for state in State
-        if TRANSITIONS[state, Happening.RST].state is not State.CLOSED
-    }
-    assert {State.TIME_WAIT} == ignoring
+def test_rst_ends_every_state():
+    """And the application hears of it, unless it has been told of the end."""
+    actions = {s: TRANSITIONS[s, Happening.RST] for s in State}
+    assert {State.CLOSED} == {t.state for t in actions.values()}
+    silent = {s for s, t in actions.items() if t.action is not Action.RESET}
+    assert {State.TIME_WAIT, State.CLOSED} == silent

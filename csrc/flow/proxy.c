@@ -126,6 +126,35 @@ proxy_bad_ack(struct flow *flow, const struct session *session,
     return FLOW_DROP_BAD_ACK;
 }
 
+/*
+ * A SYN of another ISN.  Whoever sent it, the entry stays: a spoofer could send
+ * this as well.  Before C's ACK it is answered with a cookie; behind it C has
+ * forgotten its half, or is challenged for nothing (RFC 5961 4.2).
+ */
+static enum flow_verdict
+proxy_other_isn(struct flow *flow, struct session *session,
+                const struct arrival *arrival)
+{
+    bool first =
+        session->state == FLOW_SYNRCVD && !(session->flags & SESSION_VALIDATED);
+    struct view_options offered;
+
+    if (first && !proxy_mints(flow))
+        return FLOW_DROP_OTHER_ISN;
+    if (!strays_repeat(&flow->strays, flow->now_ms, session->hash, REPEATS_SYN))
+        return FLOW_DROP_LIMIT;
+    if (!first) {
+        proxy_challenge(flow, session);
+        return FLOW_CONSUMED;
+    }
+    view_options(&arrival->view, &offered);
+    proxy_send_cookie(flow, arrival, &offered);
+    flow->stats.cookies_sent++;
+    flow->gate_ms = flow->now_ms;
+    flow->gate_stamped = true;
+    return FLOW_CONSUMED;
+}
+
 /* A SYN for a half-handshake: C's own again, or one that has no say here. */
 static enum flow_verdict
 proxy_syn(struct flow *flow, struct session *session,
@@ -147,21 +176,7 @@ proxy_syn(struct flow *flow, struct session *session,
         proxy_repeated(flow, session, view);
         return FLOW_CONSUMED;
     }
-    /* Whoever sent it, the entry stays: a spoofer could send this as well. */
-    if (session->state == FLOW_SYNRCVD && proxy_mints(flow)) {
-        struct view_options offered;
-
-        if (!strays_repeat(&flow->strays, flow->now_ms, session->hash,
-                           REPEATS_SYN))
-            return FLOW_DROP_LIMIT;
-        view_options(view, &offered);
-        proxy_send_cookie(flow, arrival, &offered);
-        flow->stats.cookies_sent++;
-        flow->gate_ms = flow->now_ms;
-        flow->gate_stamped = true;
-        return FLOW_CONSUMED;
-    }
-    return FLOW_DROP_OTHER_ISN;
+    return proxy_other_isn(flow, session, arrival);
 }
 
 /* An ACK that is not the entry's: perhaps that of a cookie of its tuple. */

@@ -67,6 +67,33 @@ proxy_send_syn_ack(struct flow *flow, const struct session *session)
 }
 
 void
+proxy_challenge(struct flow *flow, const struct session *session)
+{
+    uint8_t scale = session->wscale_told;
+    uint32_t window = flow->proxy.window;
+    struct view_options nothing = {.wscale = SYNCACHE_WSCALE_NONE};
+    struct wire_reply reply = {
+        .seq = session->p + 1,
+        .ack = session->c + 1,
+        .flags = WIRE_ACK,
+    };
+    struct syncache_tuple tuple;
+    uint16_t mss;
+
+    session_tuple(session, &tuple);
+    mss = proxy_grant(flow, &tuple, &nothing).mss;
+    if (window > mss)
+        window = mss;
+    /* No less than the SYN-ACK told, whose window was not scaled. */
+    if (scale != SYNCACHE_WSCALE_NONE)
+        window = (window + (UINT32_C(1) << scale) - 1) >> scale;
+    reply.window = (uint16_t)window;
+    if (session->flags & SESSION_TIMESTAMPS)
+        send_timestamps(flow, &tuple, session->client_tsval, &reply);
+    (void)answer_send(flow, session, FLOW_CLIENT, &reply);
+}
+
+void
 proxy_send_cookie(struct flow *flow, const struct arrival *arrival,
                   const struct view_options *offered)
 {

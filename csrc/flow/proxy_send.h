@@ -13,6 +13,8 @@ void proxy_send_syn_ack(struct flow *flow, const struct session *session);
 void proxy_send_cookie(struct flow *flow, const struct arrival *arrival, const struct view_options *offered);
 void proxy_send_syn(struct flow *flow, const struct session *session);
 void proxy_send_ack(struct flow *flow, const struct session *session);
+/* The ACK of RFC 5961 4.2 to a client whose half is done, while the server is waited for. */
+void proxy_challenge(struct flow *flow, const struct session *session);
 void proxy_send_window(struct flow *flow, const struct session *session);
 /* RST to the client, seq p+1 and ack c+1, which it accepts in either half. */
 bool proxy_reset_client(struct flow *flow, const struct session *session);

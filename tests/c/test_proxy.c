@@ -166,10 +166,29 @@ test_other_isn_never_replaces_and_can_come_in_by_its_cookie(void)
     EXPECT_EQ(WIRE_SYN, world.out[0].flags);
     EXPECT_EQ(C_ISN + 777, world.out[0].seq);
     EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
-    /* And in SYNSENT nothing is said at all. */
-    EXPECT_EQ(0, client(WIRE_SYN, C_ISN + 999, 0, 0));
-    EXPECT_EQ(FLOW_DROP_OTHER_ISN, world.verdict);
     EXPECT_EQ(C_ISN + 777, between_session(&world)->c);
+    between_close(&world);
+}
+
+static void
+test_other_isn_behind_the_first_half_is_challenged(void)
+{
+    start();
+    uint32_t p = syn_sent(), sent = 0;
+    EXPECT_EQ(1, client(WIRE_SYN, C_ISN + 999, 0, 0));
+    EXPECT_EQ(WIRE_ACK, world.out[0].flags);
+    EXPECT_EQ(p + 1, world.out[0].seq);
+    EXPECT_EQ(C_ISN + 1, world.out[0].ack);
+    EXPECT_EQ(C_ISN, between_session(&world)->c);
+    for (int i = 0; i < REPEATS_A_SECOND; i++)
+        sent += client(WIRE_SYN, C_ISN + 999, 0, 0);
+    EXPECT_EQ(REPEATS_A_SECOND / REPEATS_SYN - 1, sent);
+    EXPECT_EQ(FLOW_DROP_LIMIT, world.verdict);
+    /* C has forgotten its half, and begins anew. */
+    EXPECT_EQ(0, client(WIRE_RST, C_ISN + 1, 0, 0));
+    EXPECT_TRUE(between_session(&world) == NULL);
+    EXPECT_EQ(1, client(WIRE_SYN, C_ISN + 999, 0, 0));
+    EXPECT_EQ(WIRE_SYN | WIRE_ACK, world.out[0].flags);
     between_close(&world);
 }
 
@@ -417,6 +436,7 @@ static const struct test tests[] = {
     TEST(test_client_that_asks_about_its_window_has_the_first_half),
     TEST(test_repeated_syn_gets_the_same_answer_and_moves_nothing),
     TEST(test_other_isn_never_replaces_and_can_come_in_by_its_cookie),
+    TEST(test_other_isn_behind_the_first_half_is_challenged),
     TEST(test_only_the_exact_rst_ends_the_first_half),
     TEST(test_early_data_is_dropped_and_counted),
     TEST(test_refusing_server_is_passed_on_at_once),

@@ -360,3 +360,19 @@ def test_timestamps_that_one_of_several_servers_refuses_are_promised_once(family
         assert not any(isinstance(o, Timestamps) for o in answer.options)
         box.give(Side.CLIENT, ACK, C + 1, answer.seq + 1)
         box.give(Side.SERVER, SYN | ACK, S + port, C + 1, options=(Timestamps(9, 100),))
+
+
+def test_client_that_forgot_its_half_is_challenged_and_begins_anew(family, way):
+    """RFC 5961 4.2, while the server is waited for; an established one goes on."""
+    box = Box(family, way, learn_time=0)
+    box.spliced(*ALL)  # from now on all of it is granted
+    box.port += 1
+    answer, _ = box.opened(*ALL)
+    shift = next(o.shift for o in answer.options if isinstance(o, WindowScale))
+    (challenge,), _ = box.give(Side.CLIENT, SYN, C + 70_000, options=ALL)
+    assert (ACK, C + 1) == (challenge.flags, challenge.ack)
+    assert answer.seq + 1 == challenge.seq
+    assert answer.window <= challenge.window << shift < answer.window + (1 << shift)
+    assert ([], []) == box.give(Side.CLIENT, RST, challenge.ack)
+    (again,), _ = box.give(Side.CLIENT, SYN, C + 70_000, options=ALL)
+    assert (SYN | ACK, C + 70_001) == (again.flags, again.ack)

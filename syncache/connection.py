@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from .events import Closed, EndOfStream, Readable, Writable
-from .segment import ACK, RST, SYN
+from .segment import ACK, FIN, RST, SYN
 from .tcp import output, segment_arrives
 from .tcp.arrival import near
 from .tcp.departure import Departure
@@ -474,7 +474,7 @@ class Connection:
         if arrival.flags & ACK:
             self.reset = Departure(arrival.ack, 0, RST, 0)
         else:
-            size = arrival.size + (arrival.flags & SYN != 0)
+            size = arrival.size + (arrival.flags & SYN != 0) + (arrival.flags & FIN)
             ack = (arrival.seq + size) & 0xFFFFFFFF
             self.reset = Departure(0, ack, RST | ACK, 0)
 

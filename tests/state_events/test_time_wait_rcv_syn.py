@@ -44,10 +44,13 @@ def test_time_wait_rcv_rst_behind_an_old_segment_is_ignored(family):
 def test_time_wait_rcv_old_syn_with_insecure_syn_sends_rst(family, seq):
     """net.inet.tcp.insecure_syn=1."""
     hand = time_wait(family, sysctl={"net.inet.tcp.insecure_syn": 1})
-    hand.inject(f"S {seq}:{seq}(0) win 65535 <{HANDSHAKE}>")
-    hand.iss = 0
-    hand.expect(f"R. 0:0(0) ack {seq + 1}")
-    assert "TIME-WAIT" == hand.state
+    iss = hand.iss
+    for flags, size in (("S", 1), ("FS", 2)):  # SEG.LEN counts a FIN as well
+        hand.iss = iss
+        hand.inject(f"{flags} {seq}:{seq}(0) win 65535 <{HANDSHAKE}>")
+        hand.iss = 0
+        hand.expect(f"R. 0:0(0) ack {seq + size}")
+        assert "TIME-WAIT" == hand.state
 
 
 @pytest.mark.parametrize("seq", [3, 65536, 0x7FFFFF00])

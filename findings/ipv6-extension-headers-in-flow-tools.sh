@@ -79,7 +79,7 @@ for name in none hop-by-hop destination routing fragment; do
     flows=$(for file in flows/nfcapd.*; do
         root/usr/bin/nfdump -q -r "$file" -N -o 'fmt:%pr %sp %dp %flg' 2>/dev/null
     done | tr -s ' \n' ' ')
-    (cd data && ../root/usr/bin/tcpflow -r ../$name.pcap >/dev/null 2>&1)
+    root/usr/bin/tcpflow -r $name.pcap -o data >/dev/null 2>&1
     traced=$(root/usr/bin/tcptrace -n $name.pcap 2>/dev/null | sed -n 's/.* seen, //p')
     ends=$(root/usr/bin/tcptrace -n $name.pcap 2>/dev/null |
         sed -n 's/^ *[0-9]*: .*:\([0-9]*\) - .*:\([0-9]*\) (.*/\1-\2/p' | tr '\n' ' ')

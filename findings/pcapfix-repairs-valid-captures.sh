@@ -64,9 +64,9 @@ for name, data in {
         file.write(data)
 PY
 packets() {
-    tshark -r "$1" -T fields -E separator=' ' -e frame.len -e frame.protocols >read 2>/dev/null ||
-        echo "it cannot be read" >>read
-    echo "$(stat -c %s "$1") bytes: $(paste -s -d , read)"
+    tshark -r "$1" -T fields -E separator=' ' -e frame.len -e frame.protocols >seen 2>/dev/null ||
+        echo "it cannot be read" >>seen
+    echo "$(stat -c %s "$1") bytes: $(paste -s -d , seen)"
 }
 for name in ethernet.pcap cooked.pcap week.pcap enhanced.pcapng simple.pcapng secrets.pcapng; do
     said=$(root/usr/bin/pcapfix -o "copy.$name" $name 2>&1 | tr '\r' '\n' |

@@ -11,15 +11,19 @@ import os
 import socket
 import struct
 import sys
+import time
 from dataclasses import replace
 
 import pytest
-from shield_rig import FAMILIES, TC_NEXT, XDP_DROP, XDP_PASS, XDP_TX, Rig
+from shield_rig import FAMILIES, TC_DROP, TC_NEXT, XDP_DROP, XDP_PASS, XDP_TX, Rig
 from test_shield import SERVER, Shielded
 from test_shield_programs import answer, answered, linux_syn, minted
 
 from syncache import Segment
+from syncache._core import bpf as _core_bpf
 from syncache._core import shield as core
+from syncache.links.bpf_object import document
+from syncache.links.shield_counters import ZERO, processors
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="programs of the kernel need root itself"
@@ -29,6 +33,7 @@ TCP_MD5SIG, TCP_AO_ADD_KEY = 14, 38  # <linux/tcp.h>
 SO_ATTACH_REUSEPORT_CBPF = 51  # <asm-generic/socket.h>
 RETURN, LISTENERS = 6, 2  # <linux/bpf_common.h>
 ADDRESS_BYTES, KEY_BYTES = 128, 80
+LATER_NS, BATCH_OVER_NS = range(0, 2_000_000, 2000), 100_000
 
 
 def peer(family):
@@ -137,6 +142,32 @@ def test_full_accept_queue_drops_syns_and_is_told_once_a_second(rig, family):
         sock.close()
 
 
+def take(rig, count, when_ns):
+    """Have so many connections been made in a batch whose last packet came then."""
+    size = document("shield")["maps"]["scratches"][2]
+    tail = struct.pack("=I4xQ64x", count, when_ns)
+    value = bytes(size - len(tail)) + tail
+    _core_bpf.update(rig.object.maps["scratches"], ZERO, value * processors())
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_connections_of_one_batch_take_room_until_it_is_over(rig, family):
+    """They are not in the accept queue yet; a moment later they are, or were taken."""
+    (one,) = [each for each in rig.listeners if each.family == FAMILIES[family]]
+    one.listen(1)
+    segment = linux_syn(rig, family)
+    last = answer(segment, minted(rig, segment)).packet()
+
+    def verdict(taken, later_ns):
+        take(rig, taken, time.monotonic_ns() + later_ns)
+        return rig.tc(last)
+
+    # Whatever the machine takes to bring the next packet, one comes soon enough.
+    assert any(TC_DROP == verdict(2, later_ns) for later_ns in LATER_NS)
+    assert all(TC_NEXT == verdict(1, later_ns) for later_ns in LATER_NS[::10])
+    assert TC_NEXT == verdict(2, -BATCH_OVER_NS)
+
+
 @pytest.mark.parametrize("family", [4, 6])
 def test_backlog_of_nothing_gets_cookies_as_from_the_kernel(rig, family):
     """Whatever the mode: for the kernel its queue is always full."""
@@ -145,6 +176,25 @@ def test_backlog_of_nothing_gets_cookies_as_from_the_kernel(rig, family):
     rig.put(mode=core.AUTO)
     answered(rig, linux_syn(rig, family))
     assert {(core.FLOOD, 0)} == {(told.kind, told.number) for told in rig.told()}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_three_quarters_of_a_backlog_are_a_flood(rig, family):
+    """Of 8 places 6, and not 5; whatever the tunable says."""
+    address = {4: "127.0.0.1", 6: "::1"}[family]
+    (one,) = [each for each in rig.listeners if each.family == FAMILIES[family]]
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1000)
+    one.listen(8)
+    rig.put(mode=core.AUTO, qlen=1000)
+    segment = linux_syn(rig, family)
+    # Who says nothing is half-open to a listener that waits for data.
+    silent = [socket.create_connection((address, rig.port)) for _ in range(5)]
+    assert XDP_PASS == rig.xdp(segment.packet()).verdict
+    silent.append(socket.create_connection((address, rig.port)))
+    answered(rig, segment)
+    assert {6} == {told.number for told in rig.told()}
+    for sock in silent:
+        sock.close()
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -118,7 +118,6 @@ class Shield:
         self._find(ethernet(name))
         self._config = ShieldConfig(self.sysctl, self.keys, wscale, now)
         self._claim = Claim(name)
-        pins: Pins | None = None
         try:
             pins = self._pins = Pins(pin) if pin else None
             maps = self._pinned(pins) if pins else {}
@@ -128,20 +127,22 @@ class Shield:
             self._places = ServiceMaps(self._maps)
             self.sources = ShieldSources(self._maps, processors())
             self._redeemed = ShieldRedeemed(self._maps)
+            # The first SYN may come before the thread has looked around.
+            self._config.is_off = bool(host_settings.in_the_way())
             self._write(now)
-            pieces = self._object.programs["shield_any"]
-            _core_bpf.bpf_map_set(self._maps["pieces"], 0, pieces)
+            programs = self._object.programs
+            _core_bpf.bpf_map_set(self._maps["pieces"], 0, programs["shield_any"])
             if maps:  # of a process before us
                 self._places.clear()
             self._attachment = Attachment(self._interface, pins)
-            self.xdp_mode = self._attachment.attach(self._object.programs, xdp)
+            self.xdp_mode = self._attachment.attach(programs, xdp)
             if pins:
                 pins.keep(self._maps)
             self._ring = Ring(self._maps["events"])
             self.sysctl.attach(lambda: self._write(time.monotonic()), lambda: 0)
         except BaseException:
-            if pins:
-                pins.undo()
+            if self._pins:
+                self._pins.undo()
             self._release()
             raise
         self._end = threading.Event()

@@ -182,16 +182,19 @@ def test_mptcp_listener_stays_the_kernels(shielded):
     "name", ["tcp_timestamps", "tcp_sack", "tcp_window_scaling", "tcp_syncookies"]
 )
 def test_setting_in_the_way_leaves_everything_to_the_kernel(shielded, name):
-    """Until it is back; the line says which, and what to do."""
+    """From the first SYN until it is back; the line says which, and what to do."""
     shielded.listen()
-    shielded.start("--mode", "always")
     shielded.sysctl(shielded.wire.server, f"net.ipv4.{name}=0")
+    shielded.start("--mode", "always")
+    assert self_check(shielded, "off")
     line = shielded.until(f"{name} is 0")
     assert f"sysctl -w net.ipv4.{name}=1" in line
-    wait_until(lambda: self_check(shielded, "off"))
     shielded.sysctl(shielded.wire.server, f"net.ipv4.{name}=1")
     shielded.until("takes connections from cookies again")
     wait_until(lambda: self_check(shielded, "synack"))
+    shielded.sysctl(shielded.wire.server, f"net.ipv4.{name}=0")
+    shielded.until(f"{name} is 0")
+    wait_until(lambda: self_check(shielded, "off"))
 
 
 def self_check(shielded, counter):

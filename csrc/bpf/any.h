@@ -142,14 +142,14 @@ packet_is_checked(frame_context *frame, struct scratch *scratch,
     uint64_t sum = pseudo;
 
     if (!packet->tuple.v6 &&
-        sums_fold((uint64_t)ip[0] + ip[1] + ip[2] + ip[3] + ip[4]) != 0xffff) {
+        !sums_is_zero((uint64_t)ip[0] + ip[1] + ip[2] + ip[3] + ip[4])) {
         counters->bad_ip_checksum++;
         return false;
     }
     for (int i = 0; i < 15; i++)
         sum += tcp[i];
     sum = add_data(frame, scratch, packet, sum);
-    scratch->finished = sums_fold(sum) == 0xffff;
+    scratch->finished = sums_is_zero(sum);
     if (sum == UINT64_MAX || !sums_right(sum, pseudo, tcp[4] & 0xffff)) {
         counters->bad_checksum++;
         return false;
@@ -324,8 +324,8 @@ is_clear(frame_context *frame, struct scratch *scratch, struct packet *packet, c
 static inline int
 answer_syn(frame_context *frame, struct scratch *scratch,
            const struct packet *packet, const struct shield_config *config,
-           struct shield_state *state, uint64_t now_ns, uint64_t epoch,
-           const struct shield_key *key)
+           struct shield_state *state, const struct shield_processor *processor,
+           uint64_t epoch, const struct shield_key *key)
 {
     const struct shield_family *family = mint_family(config, &packet->tuple);
     uint32_t byte = mint_byte(family, scratch->mss, scratch->wscale,
@@ -334,7 +334,7 @@ answer_syn(frame_context *frame, struct scratch *scratch,
         mint_mac(key, family, &packet->tuple, swap32(scratch->tcp[1]), byte);
     uint32_t iss = syncookie_pack(mac, byte);
     uint32_t tsval = scratch->timestamps != 0
-                         ? mint_timestamp(config, &packet->tuple, now_ns)
+                         ? mint_timestamp(config, &packet->tuple, processor->tick_ms)
                          : 0;
     uint32_t tcp_size;
     uint32_t ip_size = packet->tuple.v6 ? 40 : 20;
@@ -350,7 +350,7 @@ answer_syn(frame_context *frame, struct scratch *scratch,
         samples_add(mac, scratch->ip + 2, scratch->ip + 6, 16, scratch->tcp[0]);
     else
         samples_add(mac, scratch->ip + 3, scratch->ip + 4, 4, scratch->tcp[0]);
-    listener_minted(state, now_ns);
+    listener_minted(state, processor->tick_ns);
     return send(frame, scratch, packet, ip_size + tcp_size);
 }
 
@@ -432,7 +432,7 @@ answer_any(frame_context *frame)
         return FRAME_DROP;
     }
     int action =
-        answer_syn(frame, scratch, &packet, config, state, now_ns, epoch, key);
+        answer_syn(frame, scratch, &packet, config, state, processor, epoch, key);
     counters->synack += action == FRAME_SENT;
     counters->unfit += action == FRAME_PASS;
     return action;

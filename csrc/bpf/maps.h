@@ -5,6 +5,7 @@
 #define SYNCACHE_BPF_MAPS_H
 
 #include "kernel.h"
+#include "mint.h"
 #include "shield_abi.h"
 
 #define MAPS_SERVICES 4096
@@ -55,6 +56,7 @@ tick_ns(struct shield_processor *processor)
 
     if (tick != processor->tick) {
         processor->tick_ns = ktime_tick_ns();
+        processor->tick_ms = processor->tick_ns / MINT_NS_A_MS;
         processor->tick = tick;
     }
     return processor->tick_ns;

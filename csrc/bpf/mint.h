@@ -31,9 +31,16 @@ mint_family(const struct shield_config *config, const struct tuple *tuple)
     return &config->family[v6 & 1];
 }
 
+/* siphash_end(), folded; so the last rotation, by 32, is left out. */
 static inline uint32_t
-mint_fold(uint64_t hash)
+mint_end(struct siphash_state *s)
 {
+    s->v2 ^= 0xff;
+    siphash_round(s);
+    siphash_round(s);
+    siphash_round(s);
+    siphash_round_unturned(s);
+    uint64_t hash = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
     return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
 }
 
@@ -60,7 +67,7 @@ mint_mac(const struct shield_key *key, const struct shield_family *family, const
     siphash_absorb(&s, tuple->ports | (uint64_t)irs << 32);
     siphash_absorb(&s, byte | family->tail[0]);
     siphash_absorb(&s, family->tail[1]);
-    return mint_fold(siphash_end(&s));
+    return mint_end(&s);
 }
 
 /* syncookie_index() of the whole table, in three steps. */
@@ -89,7 +96,7 @@ mint_byte(const struct shield_family *family, uint32_t mss, uint32_t wscale, boo
 
 /* Our timestamp for a tuple at a time. */
 static inline uint32_t
-mint_timestamp(const struct shield_config *config, const struct tuple *tuple, uint64_t now_ns)
+mint_timestamp(const struct shield_config *config, const struct tuple *tuple, uint64_t now_ms)
 {
     struct siphash_state s = mint_begin(config->ts_key, tuple);
     uint64_t size = tuple->v6 ? 32 : 8;
@@ -98,7 +105,7 @@ mint_timestamp(const struct shield_config *config, const struct tuple *tuple, ui
         siphash_absorb(&s, tuple->ports | (size + 4) << 56);
     else
         siphash_absorb(&s, size << 56);
-    return config->ts_base + (uint32_t)(now_ns / MINT_NS_A_MS) + mint_fold(siphash_end(&s));
+    return config->ts_base + (uint32_t)now_ms + mint_end(&s);
 }
 
 /* The key that mints at a time, and its epoch; NULL: the process that gives keys is late by a period. */

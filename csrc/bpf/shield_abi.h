@@ -198,6 +198,7 @@ struct shield_processor {
     struct shield_counters counters;
     uint64_t tick;        /* the last one that was seen, and the time then */
     uint64_t tick_ns;
+    uint64_t tick_ms;
 };
 
 enum shield_event_kind {

@@ -159,7 +159,8 @@ are_timestamps_ours(const struct scratch *scratch,
         return (config->flags & SHIELD_TS_REQUIRED) == 0;
     if ((config->flags & SHIELD_TS_CHECK) == 0)
         return true;
-    int64_t age = (int32_t)(mint_timestamp(config, &ack->tuple, ack->now_ns) -
+    int64_t age = (int32_t)(mint_timestamp(config, &ack->tuple,
+                                           ack->now_ns / MINT_NS_A_MS) -
                             swap32(scratch->tsecr));
     return age * MINT_NS_A_MS >= -(int64_t)config->skew_ns &&
            age * MINT_NS_A_MS <= 2 * (int64_t)config->lifetime_ns;

@@ -46,7 +46,7 @@ syn_is_checked(const struct syn *syn, struct shield_counters *counters)
 
     for (int i = 0; i < 10; i++)
         sum += tcp[i];
-    if (sums_fold((uint64_t)ip[0] + ip[1] + ip[2] + ip[3] + ip[4]) != 0xffff) {
+    if (!sums_is_zero((uint64_t)ip[0] + ip[1] + ip[2] + ip[3] + ip[4])) {
         counters->bad_ip_checksum++;
         return false;
     }
@@ -161,7 +161,7 @@ answer_template(struct xdp_md *frame, uint32_t *link, struct syn *syn,
     uint32_t byte = mint_byte(&config->family[0], mss, wscale, true, epoch);
     uint32_t mac =
         mint_mac(key, &config->family[0], &tuple, swap32(syn->tcp[1]), byte);
-    uint32_t tsval = mint_timestamp(config, &tuple, now_ns);
+    uint32_t tsval = mint_timestamp(config, &tuple, processor->tick_ms);
     samples_add(mac, &syn->ip[3], &syn->ip[4], 4, syn->tcp[0]);
     turn_link(link);
     write_reply(syn, config, &tuple, syncookie_pack(mac, byte), tsval,

@@ -11,14 +11,30 @@
 
 #define SUMS_TCP 0x06000000u /* the pseudo header's protocol, raw */
 
+/* A sum of fewer than 2^16 words to 17 bits. */
+static inline uint32_t
+sums_short(uint64_t sum)
+{
+    sum = (uint32_t)sum + (sum >> 32);
+    return (uint32_t)((sum & 0xffff) + (sum >> 16));
+}
+
 static inline uint32_t
 sums_fold(uint64_t sum)
 {
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint32_t)sum;
+    uint32_t folded = sums_short(sum);
+
+    folded = (folded & 0xffff) + (folded >> 16);
+    return (folded & 0xffff) + (folded >> 16);
+}
+
+/* Is a sum zero?  Both forms of zero that sums_short() leaves. */
+static inline bool
+sums_is_zero(uint64_t sum)
+{
+    uint32_t folded = sums_short(sum);
+
+    return folded == 0xffff || folded == 0x1fffe;
 }
 
 /* The sum of a pseudo header, without the addresses. */
@@ -37,7 +53,7 @@ sums_pseudo(uint32_t segment_size)
 static inline bool
 sums_right(uint64_t sum, uint64_t pseudo, uint32_t checksum)
 {
-    return sums_fold(sum) == 0xffff || sums_fold(pseudo) == checksum;
+    return sums_is_zero(sum) || sums_fold(pseudo) == checksum;
 }
 
 #endif

@@ -40,8 +40,9 @@ siphash_rotate(uint64_t word, unsigned bits)
     return word << bits | word >> (64 - bits);
 }
 
+/* A round but for its last step. */
 static inline void
-siphash_round(struct siphash_state *s)
+siphash_round_unturned(struct siphash_state *s)
 {
     s->v0 += s->v1;
     s->v1 = siphash_rotate(s->v1, 13) ^ s->v0;
@@ -52,6 +53,12 @@ siphash_round(struct siphash_state *s)
     s->v3 = siphash_rotate(s->v3, 21) ^ s->v0;
     s->v2 += s->v1;
     s->v1 = siphash_rotate(s->v1, 17) ^ s->v2;
+}
+
+static inline void
+siphash_round(struct siphash_state *s)
+{
+    siphash_round_unturned(s);
     s->v2 = siphash_rotate(s->v2, 32);
 }
 

@@ -19,7 +19,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from .wire import LISTENER, LISTENING, PORT, SERVER, Wire
+from .wire import HOLDING, LISTENER, LISTENING, PORT, SERVER, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +101,6 @@ def in_place(wire: Wire, rival: str) -> Iterator[None]:
             server = (wire.clients_program, "serve", SERVER, PORT)
             listener = wire.victim.start(LISTENER, LISTENING, *server)
             stack.enter_context(listener).ready()
-        process = wire.victim.start(LISTENER, LISTENING, *words)
+        process = wire.victim.start(HOLDING, LISTENING, *words)
         stack.enter_context(process).ready()
         yield

@@ -12,6 +12,8 @@ How the work comes to its processor, and what would spoil a figure:
 - SYN-ACKs go back to processor 0 (RPS), are counted there by flood.c and dropped.
 - Priorities (SCHED_FIFO): generator 5, NAPI 10, listener 20, clients 30, the
   measuring thread 50.  With the listener below NAPI it would starve (receive livelock).
+  Who only holds a program of the kernel has 5: what it looks after four times a second
+  would cost as many milliseconds of the flood.
 - The clients' side has no TSO: with it their packets would take another way into the
   victim than the flood's, past the full ring, and every figure would look perfect.
 - Frames that the victim transmits in place (XDP_TX) are counted by XDP, in a NAPI
@@ -41,7 +43,7 @@ CLIENT, SERVER, PORT = "198.18.0.1", "198.18.0.2", 80
 CLIENT_MAC, SERVER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 SPOOFED = "10.0.0.0/8"
 LIFETIME_SECONDS = 1200
-FLOOD, COUNTING, NAPI, LISTENER, CLIENTS = 5, 6, 10, 20, 30  # priorities
+FLOOD, COUNTING, HOLDING, NAPI, LISTENER, CLIENTS = 5, 6, 5, 10, 20, 30  # priorities
 ATTACKING, LISTENING = 0, 1  # processors
 BACKLOG = 4096
 WRITE = 'echo "$1" > "$2"'

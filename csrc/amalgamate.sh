@@ -25,6 +25,9 @@ cd "$(dirname "$0")"
  * -DSYNCACHE_SMALL leaves out the burst path and syncache_guard(): a fourth of the
  * code, and most of the memory that an engine needs before its first entry.
  */
+#if defined(__cplusplus) || !defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L
+#error "syncache.c is C11: compile it by a C compiler, with -std=c11 or later"
+#else /* to the end */
 #define SYNCACHE_PORTABLE 1
 #include "syncache.h"
 
@@ -102,6 +105,7 @@ simd_kernels(void)
 {
     return &simd_portable;
 }
+#endif
 #endif
 END
 } >"$out/syncache.c"

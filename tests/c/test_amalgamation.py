@@ -148,6 +148,18 @@ def test_nothing_but_the_public_functions_leaves_it(one: Path) -> None:
     assert not [name for name in names if not name.startswith("syncache_")]
 
 
+@pytest.mark.parametrize("flag", ["-std=c89", "-std=gnu89", "-xc++"])
+def test_another_language_is_told_in_one_line(one: Path, flag: str) -> None:
+    """Not by hundreds of them about its own."""
+    words = [*HERE["gcc"], flag, "-fsyntax-only", str(one / "syncache.c")]
+    done = subprocess.run(
+        words, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert 1 == done.stderr.count("error: ")
+    assert '#error "syncache.c is C11: ' in done.stderr
+
+
 # What kernels, BSD, lwIP's sockets, small compilers and Windows define.
 MACROS = """
 #include <errno.h>

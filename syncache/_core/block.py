@@ -47,6 +47,11 @@ def refusal(why: str) -> str:
             "syncache works in the main interpreter and in subinterpreters that share "
             f"its lock, not in isolated ones ({why})"
         )
+    if archive := getattr(__spec__.loader, "archive", ""):  # zipimport's
+        return (
+            "syncache has a compiled module, which Python does not load out of a zip "
+            f"file: unpack {archive}, or pip install tcp-syncache"
+        )
     return (
         "the compiled core syncache._ffi is missing or does not fit this Python: "
         "pip install tcp-syncache, or in a checkout "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -253,6 +254,16 @@ def test_isolated_interpreter_says_what_to_do(tmp_path):
     done = run("import syncache._core", tmp_path)
     assert "subinterpreters that share its lock" in done.stderr
     assert "pip install" not in done.stderr
+
+
+def test_zip_file_says_that_it_is_none_for_compiled_modules(tmp_path):
+    """Whether its module is in there or not."""
+    package_without_extension(tmp_path)
+    archive = shutil.make_archive(tmp_path / "app", "zip", tmp_path, "syncache")
+    shutil.rmtree(tmp_path / "syncache")
+    code = f"import sys; sys.path.insert(0, {archive!r}); import syncache._core"
+    done = run(code, tmp_path)
+    assert f"out of a zip file: unpack {archive}, or pip" in done.stderr
 
 
 def test_shadowing_package_is_named(tmp_path):

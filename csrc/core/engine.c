@@ -232,8 +232,8 @@ engine_mss_announced(const struct syncache *cache, uint32_t endpoint,
         &cache->endpoints.slots[endpoint].config;
     uint32_t mss = engine_mss_path(config, family);
 
-    if (cache->front_mss != 0)
-        return engine_mss_bound(cache, cache->front_mss, 0);
+    if (cache->front_mss != 0) /* of an interface, however narrow */
+        return cache->front_mss;
     if (mss == 0)
         mss = family == 4 ? cache->tunables.mssdflt : cache->tunables.v6mssdflt;
     return engine_mss_bound(cache, mss, config->mss_max);
@@ -245,15 +245,17 @@ engine_mss_usable(const struct syncache *cache, uint32_t endpoint,
 {
     const struct syncache_endpoint *config =
         &cache->endpoints.slots[endpoint].config;
-    uint32_t path = cache->front_mss != 0 ? 0 : engine_mss_path(config, family);
+    uint32_t path = engine_mss_path(config, family);
+    uint16_t front = cache->front_mss, bounded;
     uint32_t mss = peer_mss;
 
     if (mss == 0)
         mss = family == 4 ? cache->tunables.mssdflt : cache->tunables.v6mssdflt;
-    if (path != 0 && mss > path)
+    if (path != 0 && mss > path && front == 0)
         mss = path;
-    return engine_mss_bound(
-        cache, mss, cache->front_mss != 0 ? cache->front_mss : config->mss_max);
+    bounded =
+        engine_mss_bound(cache, mss, front != 0 ? front : config->mss_max);
+    return front != 0 && bounded > front ? front : bounded;
 }
 
 bool

@@ -52,7 +52,7 @@ SYN, XDP_TX = 2, 3
 MAP_PROG_ARRAY = 3
 RANDOM, TAIL_CALL, ADJUST_TAIL = 7, 12, 65  # helpers
 R6, R7 = 6, 7
-SOURCES = "linux-source-*.tar.xz"
+SOURCE_FOLDER, SOURCES = Path("/usr/src"), "linux-source-*.tar.xz"
 KERN = "tools/testing/selftests/bpf/progs/xdp_synproxy_kern.c"
 PARTS = ("xdp_synproxy_kern.c", "bpf_compiler.h")
 NEEDED = {
@@ -192,7 +192,7 @@ def shield(stack: ExitStack, port: int) -> int:
 def synproxy(folder: Path, port: int) -> int:
     """Build the kernel's xdp_synproxy and load it; needs a /sys/fs/bpf of our own."""
     missing = [f"{t} ({p})" for t, p in NEEDED.items() if not which(t)]
-    archives = sorted(Path("/usr/src").glob(SOURCES), key=version)
+    archives = sorted(SOURCE_FOLDER.glob(SOURCES), key=version)
     if not archives:
         missing.append("/usr/src/linux-source-*.tar.xz (linux-source)")
     if missing:

@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 from collections.abc import Generator
-from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,17 @@ def pytest_collection_modifyitems(
             items=[item for item in items if item.get_closest_marker("isa") is None]
         )
         items[:] = [item for item in items if item.get_closest_marker("isa")]
-    items[:] = mixed(items)
+    items[:] = longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Hand out files in two lanes, where whole files are handed out."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from lanes import Lanes
+
+    return Lanes(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -94,21 +103,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def mixed(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Order files: those that mostly wait and those that mostly compute by turns.
-
-    The long ones of either kind come first, so that in the end no processor waits for
-    a file that another one has just begun.
-    """
+def longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Order files: long ones first, so that in the end no processor waits for one."""
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     long = {path: _is_long(path, of) for path, of in files.items()}
     paths = sorted(files, key=lambda path: (not long[path], -len(files[path])))
-    waiting = [path for path in paths if path.parent.name == "netns"]
-    computing = [path for path in paths if path.parent.name != "netns"]
-    turns = zip_longest(waiting, computing)
-    return [item for turn in turns for path in turn if path for item in files[path]]
+    return [item for path in paths for item in files[path]]
 
 
 def _is_long(path: Path, items: list[pytest.Item]) -> bool:

@@ -1,10 +1,11 @@
-"""`make test` below the best instruction set level: what is collected there."""
+"""`make test`: what is collected below the best level, and which worker runs it."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
 import pytest
+from lanes import Lanes
 from tidy import ROOT
 
 
@@ -46,3 +47,39 @@ def test_marked_files_of_the_tree_are_found(passed_over):
     files = ("c/test_c_units.py", "property/test_bad_input.py")
     assert not any(passed_over(ROOT / "tests" / name, isa=True) for name in files)
     assert passed_over(ROOT / "tests" / "tree" / "test_tidy.py", isa=True)
+
+
+class Node:
+    """A worker that is sent what to run."""
+
+    shutting_down = False
+
+    def __init__(self) -> None:
+        self.gateway = SimpleNamespace(id=str(id(self)))
+        self.sent: list[int] = []
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.sent += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_half_of_the_workers_take_files_that_wait_first():
+    """Either kind goes to everybody when there is none of the other."""
+    names = ["netns/test_a", "netns/test_b", "unit/test_c", "unit/test_d", "netns/e"]
+    tests = [f"tests/{name}.py::test_{i}" for name in names for i in range(3)]
+    option = SimpleNamespace(loadscopereorder=False)
+    lanes = Lanes(SimpleNamespace(getvalue={"tx": ["2*popen"]}.get, option=option))
+    nodes = [Node(), Node()]
+    for node in nodes:
+        lanes.add_node(node)
+    for node in nodes:
+        lanes.add_node_collection(node, tests)
+    lanes.schedule()
+    assert [list(range(6, 9)), list(range(3))] == [node.sent for node in nodes]
+    for node, done in ((0, 6), (0, 9), (1, 0)):
+        lanes.mark_test_complete(nodes[node], done)
+        lanes.mark_test_complete(nodes[node], done + 1)
+    assert [6, 7, 8, 9, 10, 11, 3, 4, 5] == nodes[0].sent
+    assert [0, 1, 2, 12, 13, 14] == nodes[1].sent

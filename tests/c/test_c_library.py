@@ -103,7 +103,7 @@ def make(build: Path, *arguments: str) -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prefix that the library was installed into."""
     prefix = tmp_path_factory.mktemp("prefix")
-    make(tmp_path_factory.mktemp("build"), "install", f"PREFIX={prefix}", "CFLAGS=-O1")
+    make(tmp_path_factory.mktemp("build"), "install", f"PREFIX={prefix}", "CFLAGS=-O0")
     return prefix
 
 

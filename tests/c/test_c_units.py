@@ -3,9 +3,10 @@ Run the C units under AddressSanitizer and UndefinedBehaviorSanitizer.
 
 Each tests/c/test_<stem>.c is one program and one test here.  The core is compiled into
 an archive, so a unit links what it names and nothing else; a unit itself is compiled
-without optimisation, which would take three times as long.  tests/differential links
-it, too: random steps which the engine and its naive twin both take.  Programs are kept
-until a source changes, because `make test` runs them once for each instruction set
+without optimisation, which would take three times as long, and without the checks of
+pointers for which AddressSanitizer stands in (`sanitized.OWN`).  tests/differential
+links it, too: random steps which the engine and its naive twin both take.  Programs are
+kept until a source changes, because `make test` runs them once for each instruction set
 level.
 """
 
@@ -19,7 +20,17 @@ from pathlib import Path
 
 import pytest
 from levels import share
-from sanitized import FLAGS, ROOT, SOURCES, archive, compiler, folder, make, run
+from sanitized import (
+    FLAGS,
+    OWN,
+    ROOT,
+    SOURCES,
+    archive,
+    compiler,
+    folder,
+    make,
+    run,
+)
 
 UNITS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
 # These choose kernels at run time; all others take the scalar ones.
@@ -40,7 +51,7 @@ def programs() -> Iterator[dict[Path, Future[Made]]]:
 
     def link_one(unit: Path) -> Made:
         target = folder() / unit.stem
-        return make(target, cc, *FLAGS, "-O0", unit, library, "-o") or target
+        return make(target, cc, *FLAGS, *OWN, unit, library, "-o") or target
 
     pool = ThreadPoolExecutor(os.cpu_count())
     yield {unit: pool.submit(link_one, unit) for unit in UNITS}

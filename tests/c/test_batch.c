@@ -226,10 +226,11 @@ test_packet_that_is_not_ready_is_refused(void)
 static void
 test_kernel_that_takes_none_is_asked_again_later(void)
 {
-    /* No packet is lost for it. */
+    /* No packet is lost for it, whatever another call's error was. */
     start();
     ring_push(&ring, ipv4, sizeof ipv4);
     answers[0] = TAKES_NONE;
+    errno = EINTR;
     EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
     EXPECT_EQ(0, ring.ring.next);
     EXPECT_EQ(0, refused);

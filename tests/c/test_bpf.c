@@ -315,6 +315,32 @@ test_run_gives_the_packet_and_returns_the_result(void)
     EXPECT_EQ(120, run.duration_ns);
 }
 
+static struct __sk_buff context;
+
+static void
+take_context(union bpf_attr *attr)
+{
+    EXPECT_EQ(sizeof context, attr->test.ctx_size_in);
+    memcpy(&context, (const void *)(uintptr_t)attr->test.ctx_in,
+           sizeof context);
+    attr->test.data_size_out = 54;
+}
+
+static void
+test_run_on_an_interface_says_nothing_else_of_it(void)
+{
+    /* The kernel refuses a context with other fields than it takes. */
+    struct __sk_buff expected;
+    struct link_bpf_run run = {.repeat = 1, .ifindex = 9};
+    memset(&expected, 0, sizeof expected);
+    expected.ifindex = 9;
+    start(0);
+    fill = take_context;
+    EXPECT_EQ(0, link_bpf_run(8, &run));
+    EXPECT_BYTES((const uint8_t *)&expected, (const uint8_t *)&context,
+                 sizeof context);
+}
+
 static void
 test_refused_run_has_no_result(void)
 {
@@ -367,6 +393,7 @@ static const struct test tests[] = {
     TEST(test_refused_info_changes_nothing),
     TEST(test_program_is_opened_by_its_number),
     TEST(test_run_gives_the_packet_and_returns_the_result),
+    TEST(test_run_on_an_interface_says_nothing_else_of_it),
     TEST(test_refused_run_has_no_result),
     TEST(test_programs_of_an_interface_are_listed),
 };

@@ -231,7 +231,26 @@ test_capture_behind_another_begins_a_day_later(void)
     }
 }
 
+static void
+test_header_alone_is_not_cut(void)
+{
+    /* A packet of no payload, of a protocol that is not looked into. */
+    static const uint8_t head4[20] = {0x45, [3] = 20, [8] = 64, 50};
+    static const uint8_t head6[40] = {0x60, [6] = 50, 64};
+
+    start(false);
+    classic(0xa1b2c3d4, 101);
+    record(1, 0, sizeof head4, sizeof head4);
+    put_bytes(head4, sizeof head4);
+    record(1, 0, sizeof head6, sizeof head6);
+    put_bytes(head6, sizeof head6);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(ENCAP_PROTOCOL, capture.passed[0].reason);
+    EXPECT_EQ(2, capture.passed[0].count);
+}
+
 static const struct test tests[] = {
+    TEST(test_header_alone_is_not_cut),
     TEST(test_longer_record_heads_are_seen_by_the_second_record),
     TEST(test_form_is_seen_by_a_second_head_at_the_end),
     TEST(test_form_is_looked_for_once),

@@ -205,6 +205,19 @@ test_ng_interface_beyond_the_table_is_no_damage(void)
 }
 
 static void
+test_ng_packet_without_interface_passes_no_filter(void)
+{
+    /* No program can be asked for: its link type is not known. */
+    start(false);
+    capture.filtering = 1;
+    section();
+    enhanced(0, 0, IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, capture.filtered);
+    EXPECT_EQ(0, capture.packets);
+}
+
+static void
 test_ng_offset_of_times_has_a_sign_in_both_byte_orders(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -304,6 +317,7 @@ static const struct test tests[] = {
     TEST(test_ng_times_are_bounded),
     TEST(test_ng_may_have_hundreds_of_interfaces),
     TEST(test_ng_interface_beyond_the_table_is_no_damage),
+    TEST(test_ng_packet_without_interface_passes_no_filter),
     TEST(test_ng_offset_of_times_has_a_sign_in_both_byte_orders),
     TEST(test_ng_simple_block_without_a_byte_is_a_record),
     TEST(test_ng_simple_block_that_is_longer_than_its_bytes_is_damage),

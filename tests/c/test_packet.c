@@ -226,6 +226,27 @@ test_forwarder_drops_what_no_block_holds(void)
 }
 
 static void
+test_long_frame_is_copied_to_the_byte(void)
+{
+    /* The block ends with it, and the room beside, whole or cut off. */
+    enum { SIZE = FRAME_SIZE + 120 };
+    for (uint32_t tap = 0; tap < 2; tap++) {
+        uint32_t kept = tap ? FRAME_SIZE + 40 : SIZE;
+        deliver_long(kept, tap);
+        uint8_t *memory = test_heap_copy(shared.bytes, 64 + MAC_AT + kept);
+        uint8_t *beside = test_heap_copy(link_.split.memory, SIZE + 4);
+        link_.memory = memory;
+        link_.blocks = 1;
+        link_.split.memory = beside;
+        link_.split.memory_size = SIZE + 4;
+        EXPECT_EQ(3, link_packet_receive(&link_, &ring.ring));
+        free(memory);
+        free(beside);
+        stop();
+    }
+}
+
+static void
 test_long_frame_needs_room_for_its_tag_beside(void)
 {
     /* To the byte. */
@@ -275,6 +296,7 @@ static const struct test tests[] = {
     TEST(test_receive_passes_over_what_does_not_fit_or_is_no_ip),
     TEST(test_frame_that_fills_a_slot_with_its_tag_is_received),
     TEST(test_receive_of_nothing_tells_why),
+    TEST(test_long_frame_is_copied_to_the_byte),
     TEST(test_long_frame_needs_room_for_its_tag_beside),
     TEST(test_forwarder_receives_frames_without_ip_as_all_header),
     TEST(test_frame_shorter_than_its_addresses_is_skipped),

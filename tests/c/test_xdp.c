@@ -1,6 +1,32 @@
 /* What an AF_XDP link receives. */
 #include "xdp.h"
 
+/* The kernel: what it was asked to bind, and what it answers. */
+static struct sockaddr_xdp bound;
+static int bind_error;
+
+int
+bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    EXPECT_EQ(7, fd);
+    EXPECT_EQ(sizeof bound, size);
+    memcpy(&bound, address, sizeof bound);
+    errno = bind_error != 0 ? bind_error : EBADF; /* another call's */
+    return bind_error != 0 ? -1 : 0;
+}
+
+static void
+test_bind_names_the_queue_and_tells_the_kernels_error(void)
+{
+    bind_error = 0;
+    EXPECT_EQ(0, link_xdp_bind(7, 3, 5, XDP_COPY));
+    EXPECT_EQ(3, bound.sxdp_ifindex);
+    EXPECT_EQ(5, bound.sxdp_queue_id);
+    EXPECT_EQ(XDP_COPY, bound.sxdp_flags);
+    bind_error = EBUSY;
+    EXPECT_EQ((uint32_t)-EBUSY, (uint32_t)link_xdp_bind(7, 3, 5, 0));
+}
+
 static void
 test_kernel_begins_with_half_of_the_frames(void)
 {
@@ -154,6 +180,7 @@ test_any_bytes_stay_within_their_frame(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_bind_names_the_queue_and_tells_the_kernels_error),
     TEST(test_kernel_begins_with_half_of_the_frames),
     TEST(test_received_frames_go_back_to_the_kernel_at_once),
     TEST(test_receive_into_a_full_ring_leaves_frames_with_the_kernel),

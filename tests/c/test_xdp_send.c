@@ -108,7 +108,7 @@ test_send_counts_what_is_refused_and_goes_on(void)
     /* An unfinished checksum, a super-segment, more than a frame of umem. */
     start();
     push(1, UINT16_MAX)->checksum = SYNCACHE_CHECKSUM_PARTIAL;
-    push(2, UINT16_MAX)->gso_size = 10;
+    push(2, UINT16_MAX)->gso_size = 1;
     push(3, UINT16_MAX)->size = UMEM_FRAME;
     push(4, UINT16_MAX);
     EXPECT_EQ(4, link_xdp_send(&link_, &ring.ring));

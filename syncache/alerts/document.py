@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # How lines of JSON end: in an array, behind a comma, or with the byte that GELF has.
 _ENDS = ("}", "}\n", "},", "},\n", "}]", "}]\n", "}\0", "}\0\n")
+_OF_RECORDS = "_-{["  # how lines of them begin
+SIZE_MAX = 7  # characters of a frame's size, and what is behind it
 OPENING, CLOSING = ("{", "["), "}]"
 DEPTH_MAX = 32
 FIELDS_MAX = 1024  # values that are kept at one time
@@ -50,9 +52,11 @@ class Unpacker:
 
     def add(self, line: str) -> list[Wrapped] | None:
         """Take a line; return the texts that end with it, None: the line is plain."""
-        # Most lines begin with a month and end with no brace.
-        common = line[:1].isalpha() and not self._waits
-        if common and " [s=" not in line and not line.endswith(_ENDS):
+        # Most lines begin with a month or a number, and end with no brace.
+        common = line[:1] not in _OF_RECORDS and not self._waits
+        if common and " <" in line[:SIZE_MAX]:
+            common = not line[:1].isdecimal()  # a frame's size
+        if common and not line.endswith(_ENDS) and " [s=" not in line:
             return None
         texts = self._add(line)
         waiting = self._entry, self._document, self._record

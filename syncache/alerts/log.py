@@ -13,23 +13,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from .document import Unpacker
+from .header_shape import Header
 from .kernel import may_be_sign, sign_of
-from .log_line import Header, HeaderReader
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
-from .parser import LINE_MAX, message_of, scan, trail
+from .parser import LINE_MAX, message_of, scan, trail, until
 from .steps import WORD, Steps
 from .top import Top, address
-from .wrapped import REPEATED, closed, named_host, repeated
+from .wrapped import REPEATED, end_of, named_host, repeated
 
 if TYPE_CHECKING:
     import re
 
     from .kernel import Sign
+    from .log_line import HeaderReader
     from .message import Message
     from .parser import Scan
     from .wrapped import Wrapped
@@ -64,8 +66,8 @@ class Attack:
     rate: int = 0
     lines: int = 0
     blocked_s: int = 0
-    targets: Counter[str] = field(default_factory=Counter)
-    sources: Counter[str] = field(default_factory=Counter)
+    targets: Counter[str] = field(default_factory=partial(Counter.__new__, Counter))
+    sources: Counter[str] = field(default_factory=partial(Counter.__new__, Counter))
 
     @property
     def duration(self) -> float | None:
@@ -106,7 +108,7 @@ class LogBook:
         self._early: dict[tuple[str, str, str], Attack] = {}  # ended, and not begun
         self._hosts: dict[tuple[str, str], Attack] = {}
         self._signs: dict[tuple[str, str, str, str], Attack] = {}
-        self._open: dict[tuple[str, str, str], float] = {}
+        self._open: dict[str, float] = {}  # by router and ends
         self._uptimes = False
         self._unpacker = Unpacker()
         # The last text that is not of the audit trail, and the number of its line.
@@ -148,26 +150,22 @@ class LogBook:
                 self._trail(line, at, match, wrapped)
                 return None
         line = self._counted(line)
-        has_sign = may_be_sign(line)
-        if "%" not in line and WORD not in line and not has_sign:
-            return None
-        found = scan(line)
-        if found is None:
-            sign = self._sign(line, wrapped) if has_sign else None
-            if sign is None:
-                self._step(line, wrapped)
-            return sign
-        return self._scanned(line, found, wrapped)
+        found = scan(line) if at >= 0 or "%" in line else None
+        if found is not None:
+            return self._scanned(line, found, wrapped)
+        sign = self._sign(line, wrapped) if may_be_sign(line) else None
+        if sign is None:
+            self._step(line, wrapped)
+        return sign
 
     def _scanned(
         self, line: str, found: Scan, wrapped: Wrapped | None
     ) -> Message | Sign | None:
         """Take a line with a mnemonic of ours."""
-        begin = found.head.start()
-        text = line[begin:]
+        begin, end = found.head.start(), len(line)
         if found.body is None:
-            text = closed(text)
-            found = scan(text) or found
+            end = end_of(line, begin)
+            found = until(found, end)
         body = found.body
         if body is None:
             if found.head["facility"] == "FW":
@@ -175,7 +173,7 @@ class LogBook:
             return None
         header = self._header(line[:begin], wrapped)
         if header.time is None and wrapped is None:
-            header = self._behind(line, begin + len(text), header)
+            header = self._behind(line, end, header)
         self._dated(header)
         self.messages += 1
         if found.mnemonic == START:
@@ -203,7 +201,7 @@ class LogBook:
         up = False
         if said:  # with a host, as headers are that are read fast
             time = self.reader.read(f"{said} x ").time
-        if time is None or not host:
+        if head and (time is None or not host):
             inner = self.reader.read(head)
             if time is None:
                 time, up = inner.time, inner.uptime
@@ -212,9 +210,12 @@ class LogBook:
 
     def _counted(self, line: str) -> str:
         """Return a line, or the one that it repeats; and keep how often it counts."""
+        if REPEATED not in line:
+            self._before, self._times = (self.lines, line), 1
+            return line
         number, before = self._before
         before = before if number + 1 >= self.lines else ""
-        again = repeated(line, before) if REPEATED in line else None
+        again = repeated(line, before)
         if again is None:
             self._before, self._times = (self.lines, line), 1
             return line
@@ -226,7 +227,9 @@ class LogBook:
         """Read what stands behind a message, if nothing before it says a time."""
         later = self.reader.read(f"{line[end:].rstrip()} ")
         host = header.host or named_host(line)
-        return header if later.time is None else later._replace(host=host)
+        if later.time is None:
+            return header
+        return Header(later.time, host, later.uptime)
 
     def _sign(self, text: str, wrapped: Wrapped | None) -> Sign | None:
         """Take a kernel's report of a flood on one of its ports."""
@@ -301,27 +304,19 @@ class LogBook:
         self, line: str, size: int, found: re.Match[str], wrapped: Wrapped | None
     ) -> None:
         """Take a line of the audit trail behind a header of that size."""
-        known = None if wrapped else self.reader.again(line, size)
-        if known is None:
-            header = self._header(line[:size], wrapped)
-            self._dated(header)
-            router = header.host
-        else:
-            time, router = known
-            self.routers.add(router)
-            self._now = time
-            if self.last is None or time > self.last:
-                self.last = time
-            if self.first is None or time < self.first:
-                self.first = time
+        header = self._header(line[:size], wrapped)
+        self._dated(header)
         self.messages += 1
         protocol, initiator, responder, stopped, *ends = found.groups()
         if protocol is not None:
-            self._start(protocol, router, initiator, responder)
+            self._start(protocol, header.host, initiator, responder)
         else:
             initiator, sent, responder, answered = ends
             self._stop(
-                stopped, router, (initiator, int(sent)), (responder, int(answered))
+                stopped,
+                header.host,
+                (initiator, int(sent)),
+                (responder, int(answered)),
             )
 
     def _start(
@@ -333,7 +328,7 @@ class LogBook:
         if now is None:
             return
         self.load.started(now)
-        key = (router, initiator, responder)
+        key = f"{router} {initiator} {responder}"
         self._open.pop(key, None)
         self._open[key] = now
         if len(self._open) > OPEN_MAX:
@@ -359,7 +354,7 @@ class LogBook:
         total.initiator_bytes += initiator[1]
         total.responder_bytes += responder[1]
         total.unanswered += not responder[1]
-        began = self._open.pop((router, initiator[0], responder[0]), None)
+        began = self._open.pop(f"{router} {initiator[0]} {responder[0]}", None)
         if began is None:
             # Its START is not in the log, or the router writes none.
             self._begun_by(protocol, initiator[0], responder[0])

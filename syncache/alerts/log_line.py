@@ -15,7 +15,15 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
-from typing import NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from .header_shape import HEADER_MAX, NOWHERE, Header, Place, Shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .header_shape import Span
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov")
 MONTH_NUMBER = {name: at for at, name in enumerate((*MONTHS, "dec"), 1)}
@@ -26,8 +34,6 @@ HALF_A_YEAR = 6  # months: a larger step is one across New Year
 LATE_MONTHS = 2  # of a year, in which lines of November and December may come late
 LEAP_CYCLE = 8  # years that may lie between two 29ths of February
 UNITS = {"y": 365 * DAY_S, "w": 7 * DAY_S, "d": DAY_S, "h": 3600}
-HEADER_MAX = 300  # characters before the message that are looked at
-CACHE_MAX = 10_000
 SHORT, CENTURY = 2, 2000  # digits of a short year, and what it lacks
 UNIX_MAX = 10  # digits of seconds since 1970; those of milliseconds are more
 
@@ -82,10 +88,9 @@ SUMMER |= {"ADT": "AST", "NDT": "NST", "AEDT": "AEST", "ACDT": "ACST", "NZDT": "
 _SUMMER = re.compile(rf" ({'|'.join([*SUMMER, *SUMMER.values()])})\b")
 _ZONE_NAME = re.compile(r"[A-Z]{2,5}:?")
 # Between host and message: numbers, a router's own time, `name[pid]`, dashes.
+_WORD = re.compile(r"\S+")
 _BRACKETS = re.compile(r"\[(\d{1,3}(?:\.\d{1,3}){3})(?:\.\d{1,3}){0,2}\]:?")
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]*[A-Za-z0-9\]]")
-_SECONDS = re.compile(r"\d\d(?:\.\d+)?")
-SECONDS = {f"{number:02}": float(number) for number in range(100)}
 _NUMBER = re.compile(r"\d+")
 _BEFORE = re.compile(
     # `logging origin-id`: a name, an address or words, with a number before or behind
@@ -95,14 +100,6 @@ _BEFORE = re.compile(
 )
 # RFC 5424 6.2.3: a sender that does not know the time writes "-" for it.
 _TIMELESS = re.compile(r"(?:\d{1,5} )?<\d{1,3}>1 - (?P<host>[^\s-]\S*) ")
-
-
-class Header(NamedTuple):
-    """When and by whom a line was written; time is None if the line does not say."""
-
-    time: float | None
-    host: str
-    uptime: bool = False
 
 
 class HeaderReader:
@@ -121,66 +118,55 @@ class HeaderReader:
         self._month_first: bool | None = None  # as the log's clear dates have it
         self._order = ""  # of short numbers in a date: a key of `_short`
         self._zones: dict[str, str] = {}  # which of its two names each had first
-        self._days: dict[str, float] = {}
-        # The last line up to its minute; by the text between its seconds and the end of
-        # its host, the time of that minute and the host.  Most lines differ from the
-        # one before them in the seconds and the host only.
-        self._prefix = ""
-        self._size = 0  # of the seconds
-        self._behind: dict[str, tuple[float, str]] = {}
-
-    def again(self, line: str, size: int) -> tuple[float, str] | None:
-        """Return time and host if the header, line[:size], is like the last one.
-
-        None if it differs in more than its seconds and its host.
-        """
-        prefix = self._prefix
-        if not prefix or not line.startswith(prefix):
-            return None
-        at = len(prefix)
-        end = at + self._size
-        # The first blank is in front of the host, or of a zone's.
-        stop = line.find(" ", line.find(" ", end, size) + 1, size)
-        known = self._behind.get(line[end:stop])
-        if known is None:
-            return None
-        text = line[at:end]
-        second = SECONDS.get(text)
-        if second is None:
-            if not _SECONDS.fullmatch(text):
-                return None
-            second = float(text)
-        return known[0] + second, known[1]
+        self._shapes = Shapes()
 
     def read(self, head: str) -> Header:
         """Read the header of a message."""
-        known = self.again(head, len(head))
-        return self._read(head) if known is None else Header(*known)
+        return self._shapes.read(head) or self._read(head)
 
     def _read(self, head: str) -> Header:
         found = _WHEN.search(head, 0, HEADER_MAX)
         if found is None:
-            return Header(None, host_before(head))
-        kind = found.lastgroup
-        if kind == "up":
-            return Header(uptime(found["up"]), self._origin(head, found), uptime=True)
-        if kind == "dmesg":
-            return Header(float(found["dmesg"]), "", uptime=True)
-        if kind == "unix":
-            unix = found["unix"]
-            in_ms = len(unix) > UNIX_MAX and "." not in unix
-            seconds = float(unix) / (1000 if in_ms else 1)
-            return Header(seconds, host_behind(head[found.end() :]))
-        if kind == "tai":
-            seconds = float(int(found["tai"], 16) - TAI_UNIX)
-            return Header(seconds, host_behind(head[found.end() :]))
+            host = host_before(head)
+            return self._kept(head, Place(host, dated=False), None)
+        kind = found.lastgroup or ""
+        if kind in _READERS:
+            return self._simple(head, found, kind)
+        before = self._state()
         form, time = self._time(found)
-        if time is not None and form in {"2", "3"}:
-            time += self._summer(head[found.end() :])
+        if before != self._state():
+            self._shapes.forget_minutes()
+        summer = 0.0
+        if form in {"2", "3"}:
+            summer = self._summer(head[found.end() :])
         host = self._origin(head, found)
-        if time is not None and host:
-            self._remember(head, found, form, time, host)
-        return Header(time, host)
+        if time is None:
+            return Header(None, head[slice(*host)])
+        place = Place(host, found.span(), found.span(f"s{form}"), summer)
+        return self._kept(head, place, time)
+
+    def _simple(self, head: str, found: re.Match[str], kind: str) -> Header:
+        """Read a time that is a number by itself."""
+        read, host, is_up = _READERS[kind], NOWHERE, kind in {"up", "dmesg"}
+        if kind == "up":
+            host = self._origin(head, found)
+        elif kind != "dmesg":
+            host = host_behind(head, found.end())
+        time = read(found[kind])
+        if kind == "tai":  # letters are digits in it, so few are of one shape
+            return Header(time, head[slice(*host)])
+        place = Place(host, found.span(kind), reader=read, uptime=is_up)
+        return self._kept(head, place, time)
+
+    def _kept(self, head: str, place: Place, time: float | None) -> Header:
+        self._shapes.keep(head, place, time)
+        if time is not None:
+            time += place.summer
+        return Header(time, head[slice(*place.host)], place.uptime)
+
+    def _state(self) -> tuple[int | None, int, bool | None, str]:
+        """What the dates so far say of how others are read."""
+        return self._year, self._month, self._month_first, self._order
 
     def _time(self, found: re.Match[str]) -> tuple[str, float | None]:
         """Return which clock of the pattern was found, and the time of the date."""
@@ -199,44 +185,25 @@ class HeaderReader:
         day = int(found["d5"] or found["d6"])
         return "5", self._without_year(month, day, found["hm5"], found["s5"])
 
-    def _remember(
-        self, head: str, found: re.Match[str], form: str, time: float, host: str
-    ) -> None:
-        """Keep a header, if its host stands where `again` looks for it."""
-        form = f"s{form}"
-        end = found.end(form)
-        stop = head.find(" ", head.find(" ", end) + 1)
-        behind = head[end:stop]
-        if stop < found.end() or not behind.rstrip(":").endswith(" " + host):
-            return
-        prefix, seconds = head[: found.start(form)], found[form]
-        if (prefix, len(seconds)) != (self._prefix, self._size):
-            self._prefix, self._size = prefix, len(seconds)
-            self._behind = {}
-        elif len(self._behind) >= CACHE_MAX:
-            self._behind.clear()
-        self._behind[behind] = time - float(seconds.replace(",", ".")), host
-
-    def _origin(self, head: str, found: re.Match[str]) -> str:
+    def _origin(self, head: str, found: re.Match[str]) -> Span:
+        """Return where the host stands."""
         stream = _STREAM.match(head, found.end())
         if stream:
-            return self._read(head[stream.end() - 1 :]).host
-        host = host_behind(head[found.end() :])
-        if not host and found.start() > 1:
-            host = host_before(head[: found.start()])
-        return host
+            begin = stream.end() - 1
+            host = self._read(head[begin:]).host
+            at = head.find(host, begin)
+            return (at, at + len(host))
+        host_at = host_behind(head, found.end())
+        if host_at == NOWHERE and found.start() > 1:
+            return host_before(head[: found.start()])
+        return host_at
 
     def _iso(self, found: re.Match[str]) -> float | None:
-        key = f"{found['iso']} {found['hm1']} {found['zone']}"
-        base = self._days.get(key)
+        year, month, day = (int(part) for part in re.split("[-/]", found["iso"]))
+        base = moment(year, month, day, found["hm1"])
         if base is None:
-            year, month, day = (int(part) for part in re.split("[-/]", found["iso"]))
-            base = moment(year, month, day, found["hm1"])
-            if base is None:
-                return None
-            self._keep(key, base - offset(found["zone"]))
-            base = self._days[key]
-        return base + float(found["s1"].replace(",", "."))
+            return None
+        return base - offset(found["zone"]) + float(found["s1"].replace(",", "."))
 
     def _basic(self, found: re.Match[str]) -> float | None:
         """Return the time of a date without dashes."""
@@ -251,15 +218,10 @@ class HeaderReader:
         said = found["y1"] or found["y2"] or found["y3"]
         month, day = MONTH_NUMBER[found["month"].lower()], int(found["day"])
         year = int(said) if said else self._year_of(month, day, found["hm2"])
-        key = f"{year} {month} {day} {found['hm2']} {found['half2']} {found['zone2']}"
-        base = self._days.get(key)
+        base = moment(year, month, day, of_day(found["hm2"], found["half2"]))
         if base is None:
-            base = moment(year, month, day, of_day(found["hm2"], found["half2"]))
-            if base is None:
-                return None
-            base -= offset(found["zone2"])
-            self._keep(key, base)
-        return base + float(found["s2"].replace(",", "."))
+            return None
+        return base - offset(found["zone2"]) + float(found["s2"].replace(",", "."))
 
     def _without_year(
         self, month: int, day: int, clock: str, seconds: str
@@ -363,45 +325,45 @@ class HeaderReader:
         may_be = (each for each in candidates if self._may_be(each, month, day, clock))
         return next(may_be, year)
 
-    def _keep(self, key: str, base: float) -> None:
-        if len(self._days) >= CACHE_MAX:
-            self._days.clear()
-        self._days[key] = base
 
-
-def host_before(head: str) -> str:
-    """Return the host of a header without a time, or in front of it; "" if none."""
+def host_before(head: str) -> Span:
+    """Return where the host of a header without a time, or in front of it, stands."""
     found = _BEFORE.match(head) or _TIMELESS.match(head)
-    return found["host"] if found else ""
+    return found.span("host") if found else NOWHERE
 
 
-def host_behind(rest: str) -> str:
-    """Return the host that a log server puts behind its time, or "" if there is none.
+def host_behind(head: str, at: int) -> Span:
+    """Return where the host stands that a log server puts behind its time.
 
     A router's own time ends with a colon, and nobody stands behind it.
     """
-    if rest[:1] not in {" ", "\t"}:
-        return ""
-    words = rest.split(None, 4)
-    if words and words[0][0] == "[" and (of_port := _BRACKETS.fullmatch(words[0])):
-        return of_port[1]
-    if words and words[0] in _LEVELS:
-        return ""
-    if words and _ZONE_NAME.fullmatch(words[0]):
-        if words[0].endswith(":"):
-            return ""
+    if head[at : at + 1] not in {" ", "\t"}:
+        return NOWHERE
+    words = [(each[0], each.start()) for each in islice(_WORD.finditer(head, at), 4)]
+    if not words:
+        return NOWHERE
+    word, begin = words[0]
+    if word[0] == "[" and (of_port := _BRACKETS.fullmatch(word)):
+        return begin + of_port.start(1), begin + of_port.end(1)
+    if word in _LEVELS:
+        return NOWHERE
+    if _ZONE_NAME.fullmatch(word):
+        if word.endswith(":"):
+            return NOWHERE
         words = words[1:]  # `Nov 29 08:57:00 CET router`, or a host of capitals
-        if not words or (_NUMBER.match(words[0]) and words[0].endswith(":")):
-            return rest.split(None, 1)[0]
-    if words and _FACILITY_LEVEL.fullmatch(words[0]) and len(words) > 1:
+        if not words or (_NUMBER.match(words[0][0]) and words[0][0].endswith(":")):
+            return begin, begin + len(word)
+    if _FACILITY_LEVEL.fullmatch(words[0][0]) and len(words) > 1:
         words = words[1:]
-    if not words or words[0] in {"-", ":"} or words[0][0] in "%[":
-        return ""  # no host, or the part of a program
-    if words[0].upper() in _LEVELS or _WHEN.match(words[0]):
-        return ""
-    name = words[0].rstrip(":")
-    found = _NAME.fullmatch(name)
-    return name if found and not name.isdigit() else ""
+    word, begin = words[0]
+    if word in {"-", ":"} or word[0] in "%[":
+        return NOWHERE  # no host, or the part of a program
+    if word.upper() in _LEVELS or _WHEN.match(word):
+        return NOWHERE
+    name = word.rstrip(":")
+    if not _NAME.fullmatch(name) or name.isdigit():
+        return NOWHERE
+    return begin, begin + len(name)
 
 
 def is_american(found: re.Match[str]) -> bool:
@@ -453,3 +415,22 @@ def uptime(text: str) -> float:
         return float(hours * 3600 + minutes * 60 + seconds)
     parts = re.findall(r"(\d+)([ywdh])", text)
     return float(sum(int(number) * UNITS[unit] for number, unit in parts))
+
+
+def unix_time(text: str) -> float:
+    """Return the seconds since 1970 of a number of them, or of milliseconds."""
+    in_ms = len(text) > UNIX_MAX and "." not in text
+    return float(text) / (1000 if in_ms else 1)
+
+
+def tai_time(text: str) -> float:
+    """Return the seconds since 1970 of TAI64's."""
+    return float(int(text, 16) - TAI_UNIX)
+
+
+_READERS: dict[str, Callable[[str], float]] = {
+    "up": uptime,
+    "dmesg": float,
+    "unix": unix_time,
+    "tai": tai_time,
+}

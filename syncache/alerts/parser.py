@@ -11,8 +11,7 @@ IOS-XE puts in front of what its forwarding engine reports, sequence numbers, he
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .message import (
     MINUTE,
@@ -144,14 +143,23 @@ def scan(line: str) -> Scan | None:
     """Find the message of a line, without making an object of it."""
     if len(line) > LINE_MAX:
         line = line[:LINE_MAX]
-    head = _HEAD.search(line)
+    head = _HEAD.search(line, max(line.find("%"), 0))
     if head is None:
         return None
-    mnemonic = head["mnemonic"].upper()
-    pattern = _PATTERNS.get(mnemonic)
-    if pattern is None or head["facility"] != _FACILITY.get(mnemonic, "FW"):
+    facility, mnemonic = head.group("facility", "mnemonic")
+    mnemonic = mnemonic.upper()
+    if facility != _FACILITY.get(mnemonic, "FW"):
         return Scan(mnemonic, head, None)
-    return Scan(mnemonic, head, pattern.match(line.rstrip(), head.end()))
+    return until(Scan(mnemonic, head, None), len(line.rstrip()))
+
+
+def until(found: Scan, end: int) -> Scan:
+    """Read the body of a message that ends there."""
+    pattern = _PATTERNS.get(found.mnemonic)
+    if pattern is None:
+        return found
+    head = found.head
+    return Scan(found.mnemonic, head, pattern.match(head.string, head.end(), end))
 
 
 def parse(line: str) -> Message | None:
@@ -165,21 +173,21 @@ def parse(line: str) -> Message | None:
 
 def message_of(found: Scan) -> Message | None:
     """Make the object of a match of `scan`."""
-    if found.body is None:
+    body, head = found.body, found.head
+    if body is None:
         return None
-    message = _READERS[found.mnemonic](found.body)
-    if message is None:
-        return None
-    fields = found.body["fields"] or ""
-    folded = _FOLDED.search(fields)
-    return replace(
-        message,
-        severity=int(found.head["severity"]),
-        zone=found.head["zone"] or message.zone,
-        vrf=found.head["vrf"] or "",
-        cause=_cause(fields),
-        folded=int(folded[1]) if folded else message.folded,
-    )
+    common: dict[str, Any] = {"severity": int(head["severity"])}
+    if head["zone"]:
+        common["zone"] = head["zone"]
+    if head["vrf"]:
+        common["vrf"] = head["vrf"]
+    fields = body["fields"]
+    if fields:
+        common["cause"] = _cause(fields)
+        folded = _FOLDED.search(fields)
+        if folded:
+            common["folded"] = int(folded[1])
+    return _READERS[found.mnemonic](body, common)
 
 
 def _cause(fields: str) -> Cause | None:
@@ -200,86 +208,93 @@ def _cause(fields: str) -> Cause | None:
     )
 
 
-def _alert_on(found: re.Match[str]) -> Message:
-    return AlertOn(
-        half_open=int(found["n"]), high=int(found["limit"]), rate=int(found["rate"])
-    )
+def _alert_on(found: re.Match[str], common: dict[str, Any]) -> Message:
+    number, high, rate = int(found["n"]), int(found["limit"]), int(found["rate"])
+    return AlertOn(half_open=number, high=high, rate=rate, **common)
 
 
-def _alert_off(found: re.Match[str]) -> Message:
-    return AlertOff(
-        half_open=int(found["n"]), low=int(found["limit"]), rate=int(found["rate"])
-    )
+def _alert_off(found: re.Match[str], common: dict[str, Any]) -> Message:
+    number, low, rate = int(found["n"]), int(found["limit"]), int(found["rate"])
+    return AlertOff(half_open=number, low=low, rate=rate, **common)
 
 
-def _intercept(found: re.Match[str]) -> Message:
+def _intercept(found: re.Match[str], common: dict[str, Any]) -> Message:
     number, limit, rate = int(found["n"]), int(found["limit"]), int(found["rate"])
     if found["what"].lower().startswith("getting"):
-        return InterceptOn(half_open=number, high=limit, rate=rate)
-    return InterceptOff(half_open=number, low=limit, rate=rate)
+        return InterceptOn(half_open=number, high=limit, rate=rate, **common)
+    return InterceptOff(half_open=number, low=limit, rate=rate, **common)
 
 
-def _host_alert(found: re.Match[str]) -> Message:
-    return HostAlert(limit=int(found["limit"]), host=found["host"])
+def _host_alert(found: re.Match[str], common: dict[str, Any]) -> Message:
+    return HostAlert(limit=int(found["limit"]), host=found["host"], **common)
 
 
-def _block_host(found: re.Match[str]) -> Message:
+def _block_host(found: re.Match[str], common: dict[str, Any]) -> Message:
     unit = MINUTE if found["unit"].lower() == "minute" else 1
     return BlockHost(
-        host=found["host"], seconds=int(found["long"]) * unit, limit=int(found["limit"])
+        host=found["host"],
+        seconds=int(found["long"]) * unit,
+        limit=int(found["limit"]),
+        **common,
     )
 
 
-def _unblock_host(found: re.Match[str]) -> Message:
-    return UnblockHost(host=found["host"])
+def _unblock_host(found: re.Match[str], common: dict[str, Any]) -> Message:
+    return UnblockHost(host=found["host"], **common)
 
 
-def _session_start(found: re.Match[str]) -> Message:
+def _session_start(found: re.Match[str], common: dict[str, Any]) -> Message:
     return SessionStart(
         protocol=found["protocol"],
         initiator=found["initiator"],
         responder=found["responder"],
+        **common,
     )
 
 
-def _session_stop(found: re.Match[str]) -> Message:
+def _session_stop(found: re.Match[str], common: dict[str, Any]) -> Message:
     return SessionStop(
         protocol=found["protocol"],
         initiator=found["initiator"],
         initiator_bytes=int(found["initiator_bytes"]),
         responder=found["responder"],
         responder_bytes=int(found["responder_bytes"]),
+        **common,
     )
 
 
-def _drop(found: re.Match[str]) -> Message:
-    zone = found["zone"] or ""
+def _drop(found: re.Match[str], common: dict[str, Any]) -> Message:
+    zone = found["zone"]
     if found["pair"]:
         zone = f"{found['pair']}:{found['class']}"
+    if zone:
+        common.setdefault("zone", zone)
     return DropPacket(
         protocol=found["protocol"],
         source=found["source"],
         destination=found["destination"],
         interface=found["interface"] or "",
         reason=" ".join((found["reason"] or "").split()),
-        zone=zone,
+        **common,
     )
 
 
-def _summary(found: re.Match[str]) -> Message | None:
+def _summary(found: re.Match[str], common: dict[str, Any]) -> Message | None:
     if found["what"].lower() != "dropped":
         return None
+    if found["zone"]:
+        common.setdefault("zone", found["zone"])
+    common.setdefault("folded", int(found["number"]))
     return DropPacket(
         protocol=found["protocol"] or "ip",
         source=found["source"],
         destination=found["destination"],
         interface=found["interface"] or "",
-        zone=found["zone"] or "",
-        folded=int(found["number"]),
+        **common,
     )
 
 
-_READERS: dict[str, Callable[[re.Match[str]], Message | None]] = {
+_READERS: dict[str, Callable[[re.Match[str], dict[str, Any]], Message | None]] = {
     "ALERT_ON": _alert_on,
     "ALERT_OFF": _alert_off,
     "INTERCEPT": _intercept,

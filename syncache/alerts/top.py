@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import nlargest
+from itertools import islice
 from operator import itemgetter
 from typing import Generic, TypeVar
 
@@ -26,9 +27,18 @@ class Top(Generic[Name]):
             return
         counts[name] = number
         if len(counts) > TOP_MAX:
-            kept = self.most(TOP_MAX // 2)
-            self.forgotten += len(counts) - len(kept)
-            self._counts = dict(kept)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep the more frequent half, and of those that are level the older ones."""
+        counts, size = self._counts, TOP_MAX // 2
+        level = sorted(counts.values(), reverse=True)[size - 1]
+        kept = {name: number for name, number in counts.items() if number > level}
+        if len(kept) < size:
+            equal = ((n, number) for n, number in counts.items() if number == level)
+            kept.update(islice(equal, size - len(kept)))
+        self.forgotten += len(counts) - len(kept)
+        self._counts = kept
 
     def most(self, number: int) -> list[tuple[Name, int]]:
         """Return the most frequent ones, with their numbers."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .kernel import may_be_sign
@@ -46,6 +47,25 @@ _LABELS = (*_INNER, "labels", "stream", "resource")
 # Names of what stood in front of the text, if that is a mnemonic.
 _TAGS = ("PROGRAM", "program", "programname", "syslogtag", "appname", "app_name", "tag")
 _NAMES = ("hostname", "name", "ip")  # of a record about a host
+
+
+class _Known(NamedTuple):
+    """Which of the names above a record has, in their order."""
+
+    texts: tuple[str, ...]
+    times: tuple[str, ...]
+    hosts: tuple[str, ...]
+    inner: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@lru_cache(1000)
+def _known(names: tuple[str, ...]) -> _Known:
+    """Sort the names of a record; most records of a log have the same."""
+    of_all = (TEXTS, _TIMES, _HOSTS, _INNER, _LABELS)
+    return _Known(*(tuple(n for n in each if n in names) for each in of_all))
+
+
 _STREAMS = {"stdout", "stderr"}  # of containers; no hosts
 _DECODE = json.JSONDecoder().raw_decode
 MICROSECONDS = 16  # digits of microseconds since 1970
@@ -61,7 +81,10 @@ _LIST = re.compile(r"\[\s*[\[{]")
 _FIELD = re.compile(r"([A-Z_][A-Z0-9_]*)=")
 _EXPORTED = ("MESSAGE", "__REALTIME_TIMESTAMP", "_HOSTNAME")
 # What closes a field of CSV, of XML or of a terminal's colour behind a message.
-_CLOSING = re.compile(r'["<\x1b\t]|\\[nrt]|[,;](?=\S)|\'(?=[\s,}\]]*$)')
+_CLOSING = re.compile(  # one character first, for which a search is fast
+    r"""["<\x1b\t\\,;'](?:(?<=["<\x1b\t])|(?<=\\)[nrt]|(?<=[,;])(?=\S)"""
+    r"""|(?<=')(?=[\s,}\]]*$))"""
+)
 # What a log server writes in place of a message that comes again: it, or nothing more.
 REPEATED = "message repeated "
 _REPEATED = re.compile(r"(?:last )?message repeated (\d{1,9}) times?(?:: ?\[ ?(.*)\])?")
@@ -83,39 +106,20 @@ class Wrapped(NamedTuple):
 
 def unwrap(line: str) -> Wrapped | None:
     """Return the text that a line of JSON wraps; None if it wraps none."""
-    return _journal(line) or _any(line)
-
-
-def _journal(line: str) -> Wrapped | None:
-    """Read the commonest form in the shortest way: a million lines are read so."""
-    try:
-        record = _DECODE(line)[0]
-    except (ValueError, RecursionError):
-        return None
-    if type(record) is not dict:
-        return None
-    get = record.get
-    text, stamp, host = get("MESSAGE"), get("__REALTIME_TIMESTAMP"), get("_HOSTNAME")
-    if type(text) is not str or type(stamp) is not str or type(host) is not str:
-        return None
-    if len(stamp) != MICROSECONDS or not _DIGITS.fullmatch(stamp) or text[:1] == "{":
-        return None
-    return Wrapped(text, int(stamp) / 1e6, "", host)
-
-
-def _any(line: str) -> Wrapped | None:
     found: Wrapped | None = None
     for _ in range(DEPTH_MAX):
         begin = line.find("{")
         if begin < 0:
             break
         try:
-            record, end = _DECODE(line[begin:])
+            record, end = _DECODE(line, begin)
         except (ValueError, RecursionError):
             break
+        if found is None and (entry := _journal(record)) is not None:
+            return entry
         text = _tagged(record, _text(record, DEPTH_MAX))
         if text is None and found is None and record == {}:
-            line = line[:begin] + line[begin + end :]  # Fluent Bit's, of a time
+            line = line[:begin] + line[end:]  # Fluent Bit's, of a time
             continue
         if text is None:
             break
@@ -130,6 +134,17 @@ def _any(line: str) -> Wrapped | None:
         if not line.startswith("{"):
             break
     return found
+
+
+def _journal(record: dict[str, Any]) -> Wrapped | None:
+    """Read journald's form in the shortest way: a million lines are read so."""
+    get = record.get
+    text, stamp, host = get("MESSAGE"), get("__REALTIME_TIMESTAMP"), get("_HOSTNAME")
+    if type(text) is not str or type(stamp) is not str or type(host) is not str:
+        return None
+    if len(stamp) != MICROSECONDS or not _DIGITS.fullmatch(stamp) or text[:1] == "{":
+        return None
+    return Wrapped(text, int(stamp) / 1e6, "", host)
 
 
 class Entry:
@@ -189,7 +204,7 @@ def several(line: str) -> list[Wrapped]:
     Empty if it is not such a line, or is one record alone (`unwrap`).
     """
     line = line.strip(" \t\r\n\0,\ufeff")
-    if not _LIST.search(line) and line[:1] != "[":
+    if "[" not in line or (line[0] != "[" and not _LIST.search(line)):
         return []
     try:
         value, end = _DECODE(line)
@@ -319,21 +334,19 @@ def named_host(text: str) -> str:
     return found[1] if found else ""
 
 
-def closed(text: str) -> str:
-    """Return a text without what a field's end leaves behind it."""
-    text = _CLOSING.split(text, maxsplit=1)[0].rstrip()
-    if text.endswith(")") and text.count(")") > text.count("("):
-        return text[:-1]
-    return text
+def end_of(line: str, begin: int) -> int:
+    """Return where a message ends, without what a field's end leaves behind it."""
+    found = _CLOSING.search(line, begin)
+    end = begin + len(line[begin : found.start() if found else None].rstrip())
+    text = line[begin:end]
+    return end - (text[-1:] == ")" and text.count(")") > text.count("("))
 
 
 def _text(record: dict[str, Any], depth: int) -> str | None:
     """Return the text: the first with a percent sign, else the first."""
     first: str | None = None
-    for name in TEXTS:
-        value = record.get(name)
-        if value is None:
-            continue
+    for name in _known(tuple(record)).texts:
+        value = record[name]
         if isinstance(value, dict) and depth:
             value = _text(value, depth - 1)
         elif isinstance(value, list):
@@ -354,8 +367,9 @@ def _bytes(value: list[Any]) -> str | None:
 
 
 def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
-    for name in _TIMES:
-        value = record.get(name)
+    known = _known(tuple(record))
+    for name in known.times:
+        value = record[name]
         if isinstance(value, dict):
             value = value.get("$date")
         if value is None:
@@ -369,20 +383,23 @@ def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
         if type(value) in {int, float} and 0 < value < 1e20:
             unit = next((unit for least, unit in _UNITS if value >= least), 1.0)
             return value / unit, ""
-    for value in map(record.get, _INNER):
+    for name in known.inner:
+        value = record[name]
         if isinstance(value, dict) and depth:
             return _time(value, depth - 1)
     return None, ""
 
 
-def _host(record: dict[str, Any], depth: int, names: tuple[str, ...] = _HOSTS) -> str:
-    for name in names:
+def _host(record: dict[str, Any], depth: int, names: tuple[str, ...] = ()) -> str:
+    known = _known(tuple(record))
+    for name in names or known.hosts:
         value = record.get(name)
         if type(value) is str and value and value not in _STREAMS:
             return value.replace(" ", "")
         if isinstance(value, dict) and depth:
             return _host(value, depth - 1, _NAMES)
-    for value in map(record.get, _LABELS):
+    for name in known.labels:
+        value = record[name]
         inner = _named(value) if isinstance(value, list) else value
         if isinstance(inner, dict) and depth and (host := _host(inner, depth - 1)):
             return host

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from syncache.alerts.log import LogBook
 from syncache.alerts.log_line import HeaderReader
-from syncache.alerts.wrapped import Wrapped, closed, unwrap
+from syncache.alerts.wrapped import Wrapped, end_of, unwrap
 
 ON = "%FW-4-ALERT_ON: getting aggressive, count (550/500) current 1-min rate: 250"
 NOON = 1795946400.0  # 2026-11-29T10:00:00Z
@@ -114,7 +114,7 @@ def test_text_of_a_record_without_a_message_is_its_first():
     assert Wrapped("INTERCEPT: x", None, "", "r1") == unwrap(
         '{"message": "INTERCEPT: x", "host": "r1"}'
     )
-    assert "a" == closed('a"b<c')
+    assert 1 == end_of('a"b<c', 0)
 
 
 VALUES = st.recursive(
@@ -229,4 +229,4 @@ def test_records_in_records_are_looked_into_four_deep(name, deep, found):
 @pytest.mark.parametrize("end", ["'", "' ", "'}", '"', '",', "\\n"])
 def test_what_closes_a_field_is_no_part_of_its_text(end):
     """Also of YAML's; an apostrophe within a text is none."""
-    assert "that's 250" == closed(f"that's 250{end}")
+    assert len("that's 250") == end_of(f"that's 250{end}", 0)

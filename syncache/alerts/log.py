@@ -11,20 +11,29 @@ a router whose rules change meanwhile ends a session by another name.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .document import Unpacker
 from .header_shape import Header
-from .kernel import may_be_sign, sign_of
+from .kernel import FIREWALLS, may_be_sign, sign_of
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
 from .parser import LINE_MAX, message_of, scan, trail, until
 from .steps import WORD, Steps
 from .top import Top, address
+from .totals import (
+    FIREWALL,
+    HOST,
+    INSPECT,
+    INTERCEPT,
+    KERNEL,
+    SOURCES_MAX,
+    Attack,
+    Sessions,
+)
+from .unread import Unread
 from .wrapped import REPEATED, end_of, named_host, repeated
 
 if TYPE_CHECKING:
@@ -38,58 +47,24 @@ if TYPE_CHECKING:
 
 START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
 DROPS = {"DROP_PKT", "LOG_SUMMARY"}
+EACH_OTHER = {START, STOP, *DROPS}  # whose texts are hardly ever the same
+TEXTS_MAX = 1000  # texts of alerts that are kept; in a flood they come again
 QUIET_S = 60  # a host's alerts that are further apart are two attacks
 KERNEL_QUIET_S = 180  # likewise a kernel's lines, of which one comes in a minute
 OPEN_MAX = 500_000  # sessions whose end is awaited
 ATTACKS_MAX = 10_000
-INSPECT, INTERCEPT, HOST, KERNEL = "inspect", "intercept", "host", "kernel"
 
 
-@dataclass(slots=True, kw_only=True)
-class Attack:
-    """From one alert on to its end; times as `Header.time`.
+class Said(NamedTuple):
+    """A text with a mnemonic of ours.
 
-    `begin` is None if it was on before the log began, `end` if it was still on at its
-    end.  `kind` is inspect, intercept, host for one destination's limit, or kernel for
-    what a host's own kernel says of one port; `reason` is rate, incomplete or host, or
-    of `kernel.Sign`; `half_open` and `rate` are the highest that a line states.
+    `begin` and `end` are where the message is, counted from the end of the text.
     """
 
-    kind: str
-    router: str
-    zone: str
-    begin: float | None
-    end: float | None = None
-    reason: str = ""
-    limit: int = 0
-    half_open: int = 0
-    rate: int = 0
-    lines: int = 0
-    blocked_s: int = 0
-    targets: Counter[str] = field(default_factory=partial(Counter.__new__, Counter))
-    sources: Counter[str] = field(default_factory=partial(Counter.__new__, Counter))
-
-    @property
-    def duration(self) -> float | None:
-        """How many seconds it took; None if an end of it is not in the log."""
-        if self.begin is None or self.end is None:
-            return None
-        return max(self.end - self.begin, 0.0)
-
-
-@dataclass(slots=True)
-class Sessions:
-    """Totals of the audit trail."""
-
-    started: int = 0
-    stopped: int = 0
-    unanswered: int = 0  # stopped, and the responder had sent nothing
-    initiator_bytes: int = 0
-    responder_bytes: int = 0
-    timed: int = 0  # both ends are in the log
-    seconds: float = 0.0
-    longest: float = 0.0
-    protocols: Counter[str] = field(default_factory=Counter)
+    found: Scan
+    begin: int
+    end: int
+    message: Message | None
 
 
 class LogBook:
@@ -111,14 +86,14 @@ class LogBook:
         self._open: dict[str, float] = {}  # by router and ends
         self._uptimes = False
         self._unpacker = Unpacker()
+        self._texts: dict[str, Said] = {}
         # The last text that is not of the audit trail, and the number of its line.
         self._before = (0, "")
         self._times = 1
-        self.lines = self.messages = self.undated = 0
+        self.lines = self.messages = self.undated = self.attacks_lost = 0
         self.first: float | None = None
         self.last: float | None = None
         self.attacks: list[Attack] = []
-        self.attacks_lost = 0
         self.sessions = Sessions()
         self.load = Load()
         self.routers = Top[str]()
@@ -126,6 +101,7 @@ class LogBook:
         self.drops, self.drop_reasons = 0, Top[str]()
         self.drop_sources, self.drop_targets = Top[str](), Top[str]()
         self.steps = Steps()  # of `debug ip tcp intercept`
+        self.unread = Unread()  # lines that are none of ours
         self.unknown = Top[str]()  # mnemonics of lines that were not understood
 
     def add(self, line: str) -> Message | Sign | None:
@@ -150,30 +126,52 @@ class LogBook:
                 self._trail(line, at, match, wrapped)
                 return None
         line = self._counted(line)
-        found = scan(line) if at >= 0 or "%" in line else None
-        if found is not None:
-            return self._scanned(line, found, wrapped)
+        said = self._said(line, line.find("%"))
+        if said is not None:
+            return self._scanned(line, said, wrapped)
         sign = self._sign(line, wrapped) if may_be_sign(line) else None
-        if sign is None:
-            self._step(line, wrapped)
+        if sign is None and not self._step(line, wrapped):
+            self.unread.add(line)
         return sign
 
+    def _said(self, line: str, at: int) -> Said | None:
+        """Return the message of a line, whose first percent sign is there."""
+        if at < 0:
+            return None
+        text = line[at:]
+        said = self._texts.get(text)
+        if said is not None:
+            return said
+        found = scan(text)
+        if found is None:
+            return None
+        begin, end = found.head.start(), len(text)
+        if found.body is None:
+            end = end_of(text, begin)
+            found = until(found, end)
+        is_alert = found.mnemonic not in EACH_OTHER
+        message = message_of(found) if is_alert else None
+        said = Said(found, begin - len(text), end - len(text), message)
+        if is_alert:
+            if len(self._texts) >= TEXTS_MAX:
+                self._texts.clear()
+            self._texts[text] = said
+        return said
+
     def _scanned(
-        self, line: str, found: Scan, wrapped: Wrapped | None
+        self, line: str, said: Said, wrapped: Wrapped | None
     ) -> Message | Sign | None:
         """Take a line with a mnemonic of ours."""
-        begin, end = found.head.start(), len(line)
-        if found.body is None:
-            end = end_of(line, begin)
-            found = until(found, end)
-        body = found.body
+        found, body = said.found, said.found.body
         if body is None:
             if found.head["facility"] == "FW":
                 self.unknown.add(found.mnemonic)
+            else:
+                self.unread.add(line)
             return None
-        header = self._header(line[:begin], wrapped)
+        header = self._header(line[: len(line) + said.begin], wrapped)
         if header.time is None and wrapped is None:
-            header = self._behind(line, end, header)
+            header = self._behind(line, len(line) + said.end, header)
         self._dated(header)
         self.messages += 1
         if found.mnemonic == START:
@@ -188,7 +186,7 @@ class LogBook:
                 (body["responder"], int(body["responder_bytes"])),
             )
         else:
-            return self._alert(found, header.host)
+            return self._alert(said, header.host)
         return None
 
     def _header(self, head: str, wrapped: Wrapped | None) -> Header:
@@ -248,11 +246,12 @@ class LogBook:
             attack = attack if now - attack.end <= KERNEL_QUIET_S else None
         if attack is None:
             attack = Attack(
-                kind=KERNEL,
+                kind=FIREWALL if sign.system in FIREWALLS else KERNEL,
                 router=header.host,
                 zone=sign.system,
                 begin=now,
                 reason=sign.reason,
+                limit=sign.limit,
             )
             if len(self._signs) >= ATTACKS_MAX:
                 self._signs.clear()
@@ -260,13 +259,18 @@ class LogBook:
         attack.end = now
         attack.lines += self._times
         attack.targets[sign.target] += sign.number * self._times
+        attack.half_open = max(attack.half_open, sign.half_open)
+        attack.rate = max(attack.rate, sign.rate)
+        sources = attack.sources
+        if sign.source and (len(sources) < SOURCES_MAX or sign.source in sources):
+            sources[sign.source] += self._times
         return sign
 
-    def _step(self, text: str, wrapped: Wrapped | None) -> None:
-        """Take a line without a mnemonic: a step of a connection, perhaps."""
+    def _step(self, text: str, wrapped: Wrapped | None) -> bool:
+        """Take a line without a mnemonic; False if it is no step of a connection."""
         taken = self.steps.add(text) if WORD in text else None
         if taken is None:
-            return
+            return False
         at, step, ends = taken
         header = self._header(text[:at], wrapped)
         self._dated(header)
@@ -274,6 +278,7 @@ class LogBook:
         if step == "new" and len(ends) > 1:
             self.initiators.add(address(ends[0]))
             self.responders.add(ends[1])
+        return True
 
     @property
     def now(self) -> float | None:
@@ -370,11 +375,11 @@ class LogBook:
         if not responder[1]:
             self.load.unanswered(began, now, address(responder[0]))
 
-    def _alert(self, found: Scan, router: str) -> Message | None:
-        if found.mnemonic in DROPS:
-            self._drop(found)
+    def _alert(self, said: Said, router: str) -> Message | None:
+        if said.found.mnemonic in DROPS:
+            self._drop(said.found)
             return None
-        message = message_of(found)
+        message = said.message
         if message is not None and self._times > 1:
             message = replace(message, folded=message.folded * self._times)
         if isinstance(message, AlertOn):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..alerts.log import HOST
+from ..alerts.totals import HOST
 from . import Failure, needs
 
 if TYPE_CHECKING:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from .._core.inspect import Sample
 from ..advise import Advice, advise
 from ..alerts.kernel import Sign
-from ..alerts.log import HOST, KERNEL
 from ..alerts.log_load import MINUTE, RESTS_ON
+from ..alerts.totals import HOST, SIGNS
 from ..plural import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..alerts.log import Attack, LogBook
+    from ..alerts.log import LogBook
     from ..alerts.message import Message
     from ..alerts.top import Top
+    from ..alerts.totals import Attack
 
 DAY_S = 86_400
 SHORT_ALERTS = 3  # so many alerts of less than a minute are no accident
@@ -76,7 +77,7 @@ def spans_of(book: LogBook) -> list[tuple[float, float]]:
     ended: dict[tuple[str, str, str], float] = {}
     spans: list[tuple[float, float]] = []
     for attack in book.attacks:
-        if attack.kind in {HOST, KERNEL}:
+        if attack.kind in {HOST, *SIGNS}:
             continue
         key = (attack.kind, attack.router, attack.zone)
         begin = attack.begin if attack.begin is not None else ended.get(key, -inf)
@@ -127,7 +128,7 @@ def advice_of(book: LogBook) -> tuple[Advice | None, list[str]]:
         short = [
             Sample(a.begin or 0.0, a.half_open, 0, 0, a.rate, False, 0, "")
             for a in book.attacks
-            if a.kind not in {HOST, KERNEL}
+            if a.kind not in {HOST, *SIGNS}
             and a.duration is not None
             and a.duration < MINUTE
         ]
@@ -157,7 +158,8 @@ def as_text(book: LogBook, top: int) -> Iterator[str]:
     yield (
         f"{book.lines:,} {plural(book.lines, 'line')}, "
         f"{book.messages:,} {plural(book.messages, 'message')} of inspection, "
-        f"intercept or kernels, {when(book, book.first)} to {when(book, book.last)}"
+        "intercept, kernels or firewalls, "
+        f"{when(book, book.first)} to {when(book, book.last)}"
     )
     if book.undated:
         have = plural(book.undated, "message has", "messages have")
@@ -174,6 +176,7 @@ def as_text(book: LogBook, top: int) -> Iterator[str]:
         yield from ranking("to", book.drop_targets, top)
         yield ""
     yield from ranking("not understood", book.unknown, top)
+    yield from book.unread.text()
     yield from advice_text(book)
 
 
@@ -204,7 +207,8 @@ def attacks_text(book: LogBook, top: int) -> Iterator[str]:
 
 def stated(attack: Attack, name: str) -> str:
     """Spell a number of the alerts; a kernel's lines have none."""
-    return "-" if attack.kind == KERNEL else f"{getattr(attack, name):,}"
+    number = getattr(attack, name)
+    return "-" if attack.kind in SIGNS and not number else f"{number:,}"
 
 
 def where(attack: Attack, top: int) -> str:
@@ -300,8 +304,9 @@ def attack_json(book: LogBook, attack: Attack) -> dict[str, Any]:
     fields["targets"] = dict(attack.targets.most_common())
     fields["sources"] = dict(attack.sources.most_common())
     fields["duration"] = attack.duration
-    if attack.kind == KERNEL:
-        fields["half_open"] = fields["rate"] = fields["limit"] = None
+    if attack.kind in SIGNS:
+        for name in ("half_open", "rate", "limit"):
+            fields[name] = fields[name] or None
     fields["on"], fields["off"] = when(book, attack.begin), when(book, attack.end)
     return fields
 
@@ -328,6 +333,7 @@ def totals_json(book: LogBook, top: int) -> dict[str, Any]:
         "drop_sources": dict(book.drop_sources.most(top)),
         "drop_targets": dict(book.drop_targets.most(top)),
         "not_understood": dict(book.unknown.most(top)),
+        "not_read": dict(book.unread.numbers),
     }
 
 

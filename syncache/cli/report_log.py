@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..alerts.log import HOST, KERNEL
+from ..alerts.totals import HOST
 from ..plural import plural
 from ..report_page import Chart, Page
-from .log_text import advice_of, lasting, proposal, size, when, where
+from .log_text import advice_of, lasting, proposal, size, stated, when, where
 from .report_traffic import proposal_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def page_of(book: LogBook, top: int) -> Page:
     drops(page, book, top)
     page.heading("What was not looked at")
     ranking(page, "lines of the firewall that are not understood", book.unknown, top)
+    for part in book.unread.parts():
+        page.paragraph(f"Not read: {part}.")
     if not len(book.unknown):
         page.paragraph("Every line of the firewall was understood.")
     if book.undated:
@@ -59,8 +61,8 @@ def attacks(page: Page, book: LogBook, top: int) -> None:
                 "still on" if attack.end is None else when(book, attack.end),
                 lasting(attack.duration),
                 f"{attack.kind}, {attack.reason or '?'}",
-                "-" if attack.kind == KERNEL else attack.half_open,
-                "-" if attack.kind == KERNEL else attack.rate,
+                stated(attack, "half_open"),
+                stated(attack, "rate"),
                 where(attack, top),
             )
             for attack in book.attacks[:ROWS]

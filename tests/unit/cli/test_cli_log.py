@@ -293,7 +293,7 @@ def test_what_a_kernel_says_is_in_every_output(tmp_path, capsys):
     log.write_text("".join(FLOOD.format(minute) + "\n" for minute in range(3)))
     assert 0 == main(["log", str(log), "--report", str(page)])
     out = capsys.readouterr().out
-    assert "3 messages of inspection, intercept or kernels" in out
+    assert "3 messages of inspection, intercept, kernels or firewalls" in out
     row = next(line for line in out.splitlines() if "[::]:443(3)" in line)
     assert row.split()[4:] == [
         *("0:02:00", "kernel", "cookies", "-", "-", "web1", "Linux", "[::]:443(3)")

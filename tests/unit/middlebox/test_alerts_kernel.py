@@ -1,4 +1,4 @@
-"""syncache/alerts/kernel.py: floods in the words of Linux and FreeBSD."""
+"""syncache/alerts/kernel.py: floods in the words of Linux, FreeBSD and ASA."""
 
 from __future__ import annotations
 
@@ -193,3 +193,60 @@ def test_memory_is_bounded_whatever_the_ports(monkeypatch):
     text = "Nov 28 10:00:00 a kernel: " + LINUX
     book = book_of(*(text.format(port, "Sending cookies") for port in range(1, 13)))
     assert (5, 7) == (len(book.attacks), book.attacks_lost)
+
+
+SAID = "203.0.113.9/40000 to 192.0.2.10/80 on interface outside"
+LIMITS = {
+    f"%ASA-6-201010: Embryonic connection limit exceeded 104/100 for input packet "
+    f"from {SAID}": ("embryonic", "192.0.2.10:80", 104, "203.0.113.9"),
+    "%ASA-2-201003: Embryonic limit exceeded 748/500 for 203.0.113.9/1024 to 10.0.0.5 "
+    "(192.0.2.5)/443 on interface out": (
+        "embryonic",
+        "10.0.0.5:443",
+        748,
+        "203.0.113.9",
+    ),
+    "%PIX-2-201003: Embryonic limit exceeded 9/8 for 203.0.113.9/1024 (192.0.2.5) "
+    "10.0.0.5/443 on interface out": ("embryonic", "10.0.0.5:443", 9, "203.0.113.9"),
+    "%FTD-session-6-201012: Per-client embryonic connection limit exceeded curr num "
+    f"135/100 for input packet from {SAID}": (
+        *("client", "192.0.2.10:80", 135, "203.0.113.9"),
+    ),
+    "%ASA-6-201010: Embryonic connection limit exceeded 2/1 for input packet from "
+    "2001:db8::9/40000 to 2001:db8::1/80 on interface out": (
+        *("embryonic", "[2001:db8::1]:80", 2, "2001:db8::9"),
+    ),
+    "%ASA-4-733100: [ SYN attck] drop rate-1 exceeded. Current burst rate is 3 per "
+    "second, max configured rate is 2; Current average rate is 110 per second, max "
+    "configured rate is 100; Cumulative total count is 66000": (
+        *("rate", "the firewall", 0, ""),
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "said"), LIMITS.items())
+def test_limits_of_a_firewall_are_attacks(line, said):
+    """Each names the count, the limit and the packet that was one too many."""
+    reason, target, half_open, source = said
+    book = book_of(f"Nov 29 08:57:00 fw1 : {line}")
+    (attack,) = book.attacks
+    assert ("firewall", "fw1", "ASA", reason) == (
+        attack.kind,
+        attack.router,
+        attack.zone,
+        attack.reason,
+    )
+    assert {target: 1} == attack.targets
+    assert half_open == attack.half_open
+    assert [source] * bool(source) == list(attack.sources)
+    assert {"rate": 6600}.get(reason, 0) == attack.rate
+
+
+def test_forged_sources_of_a_firewall_are_bounded(monkeypatch):
+    """Whoever floods chooses them."""
+    monkeypatch.setattr("syncache.alerts.log.SOURCES_MAX", 3)
+    line = next(iter(LIMITS))
+    book = book_of(*(line.replace("113.9", f"113.{n}") for n in range(9)))
+    (attack,) = book.attacks
+    assert 3 == len(attack.sources)
+    assert 9 == attack.lines

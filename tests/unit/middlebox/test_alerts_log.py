@@ -284,8 +284,8 @@ def facts(book):
     return {
         name: vars(value) if isinstance(value, (Top, Load, Steps)) else value
         for name, value in vars(book).items()
-        if name not in {"reader", "_unpacker"}
-    }
+        if name not in {"reader", "_unpacker", "_texts", "unread"}
+    } | {"unread": list(book.unread.parts())}
 
 
 def test_audit_trail_read_at_once_counts_as_read_in_steps(monkeypatch):

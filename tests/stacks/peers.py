@@ -18,6 +18,7 @@ from .userspace import GVisor, LwIp, Smoltcp
 
 IPV4 = "net.ipv4."
 SCANS = 3
+PYTCP = HERE.parents[1] / "build" / "pytcp"
 SERVER_MAC = "02:00:00:00:00:02"
 
 
@@ -111,12 +112,20 @@ class PyTcp(Peer):
 
 
 @dataclass(frozen=True)
-class Absent(Peer):
-    """One that no test here can start yet; the note says why."""
+class PyTcp3(Peer):
+    """PyTCP 3 with the Python that it needs, as PyTcp."""
 
     def version(self) -> str:
-        """It has none."""
-        return ""
+        """Ask the package beside its Python."""
+        found = PYTCP.glob("site/pytcp-*.dist-info")
+        name = next((path.name for path in found), "")
+        return name.removeprefix("pytcp-").removesuffix(".dist-info")
+
+    def connect(self, world, address: str) -> str:
+        """Send 20,000 bytes and get them back."""
+        words = (HERE / "pytcp3_client.py", address, SOURCE)
+        said = world.run(PYTCP / "python", *words).strip()
+        return "ok" if said.endswith("ok") else said.splitlines()[-1]
 
 
 NO_TIMESTAMPS = (
@@ -239,10 +248,7 @@ PEERS: tuple[Peer, ...] = (
         open=r"198\.18\.0\.2",
     ),
     PyTcp("pmd-pytcp", "`pip install pmd-pytcp`: PyTCP for older Pythons", (4,)),
-    Absent(
-        "PyTCP 3.0.9",
-        "`make check hosts` runs it on its own Python 3.14, through Intercept too",
-    ),
+    PyTcp3("PyTCP 3", "`make check hosts` fetches it, with a Python 3.14", (4,)),
     LwIp(
         "lwIP 2.1",
         "`sh tests/netns/lwip/source.sh build/lwip` fetches its source",

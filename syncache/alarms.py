@@ -109,6 +109,7 @@ class Alarms:
         self._losing: dict[str, tuple[float, int]] = {}  # since when told, how many
         self._usual: dict[str, float] = {}
         self._refused: dict[str, float] = {}  # when it was told
+        self._is_quiet = False  # nothing is on, fades or is to be told
 
     @property
     def floods(self) -> list[str]:
@@ -147,7 +148,22 @@ class Alarms:
         ]
         self._look_at_state(now, counters, grown, paused)
         self.recent.extend(alarms)
+        self._is_quiet = self.state == "calm" and not (
+            self._losing
+            or any(self._tables.values())
+            or any(usual >= 1 for usual in self._usual.values())
+        )
         return alarms
+
+    def rests(self, now: float) -> bool:
+        """Take the place of a look before which nothing was counted.
+
+        Returns:
+            False: time alone may change something, so `look` has to be called.
+        """
+        if self._is_quiet:
+            self._last = now
+        return self._is_quiet
 
     # The state in one word.
 

@@ -38,6 +38,11 @@ class Attempts:
         """Count the SYNs of a ring, from packet `first` on, before they are judged."""
         self._core.look(rx, first)
 
+    @property
+    def total(self) -> int:
+        """How many were counted since the last `take`."""
+        return self._core.total
+
     def take(self) -> Counted:
         """Return the counts since the last time, and begin anew."""
         return self._core.take()

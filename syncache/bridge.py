@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from .flow_event import FlowEvent
     from .links.link import Link
     from .links.offload import Offload
+    from .links.rtnetlink import Changes
 
 RX_SLOTS, TX_SLOTS = 64, 512
 TX_BYTES = PACKET_MAX
 SLOT_MIN = 2048
 CHECK_SECONDS = 1.0  # how long the loss of a silent device may go unnoticed
+REST_SECONDS = 10.0  # likewise, where a descriptor tells of it and no packets come
 WAIT_SECONDS = 0.2  # how long `stop()` of a signal or a thread may go unnoticed
 # While packets come, timers and events wait so long, and for so many rings.
 MOMENT_SECONDS, MOMENT_RINGS = 0.002, 16
@@ -77,6 +79,8 @@ class Relay:
             self.next_deadline = link.next_deadline
         if hasattr(link, "check"):
             self.check = link.check
+        if hasattr(link, "changes"):
+            self.changes = link.changes
         if hasattr(link, "block"):
             self.block = link.block
         self._tx = Ring(RX_SLOTS, -(-self.gso_max // 64) * 64)
@@ -154,9 +158,12 @@ class Bridge:
             if hasattr(self._links[side], "next_deadline")
         }
         self._clock = clock or time.monotonic
-        links = (self._links[side] for side in self._used)
+        links = [self._links[side] for side in self._used]
         self._checks = [link.check for link in links if hasattr(link, "check")]
-        self._check_due = self._clock() + CHECK_SECONDS
+        self._changes = [link.changes for link in links if hasattr(link, "changes")]
+        self._rests = self._may_rest = False  # checks are far between
+        self._checked = self._clock()
+        self._check_due = self._checked + CHECK_SECONDS
         self._on_event = on_event
         self.lookout: Lookout | None = None
         if on_alarm is not None:
@@ -207,7 +214,7 @@ class Bridge:
         """
         poller = select.poll()
         sides = self.sides
-        for descriptor in sides:
+        for descriptor in (*sides, *self.heeded):
             poller.register(descriptor, select.POLLIN)
         try:
             while not self.stopping:
@@ -240,7 +247,8 @@ class Bridge:
                 side = sides.get(descriptor)
                 if side is None:
                     lingers = False
-                    others.add(descriptor)
+                    if not self.heed(descriptor):
+                        others.add(descriptor)
                 else:
                     self.take(side)
                     rings -= 1
@@ -262,11 +270,14 @@ class Bridge:
         sides = self.sides
         for descriptor, side in sides.items():
             loop.add_reader(descriptor, self._serve_turn, loop, side)
+        heeded = self.heeded
+        for descriptor in heeded:
+            loop.add_reader(descriptor, self.heed, descriptor)
         try:
             self._serve_turn(loop)
             await self._end
         finally:
-            for descriptor in sides:
+            for descriptor in (*sides, *heeded):
                 loop.remove_reader(descriptor)
             if self._timer is not None:
                 self._timer.cancel()
@@ -325,6 +336,26 @@ class Bridge:
         """The descriptors to wait on, and which side each is."""
         return {self._links[side].fileno(): side for side in self._used}
 
+    @property
+    def heeded(self) -> dict[int, Changes]:
+        """Descriptors to give to `heed`: with them an idle bridge rests longer."""
+        known = {changes.fileno(): changes for changes in self._changes}
+        self._may_rest = len(self._changes) == len(self._checks) and -1 not in known
+        return known if self._may_rest else {}
+
+    def heed(self, descriptor: int) -> bool:
+        """A descriptor is readable: have its link checked; False: it is none of ours.
+
+        However often that happens, no more than once in CHECK_SECONDS.
+        """
+        for changes in self._changes:
+            if changes.fileno() == descriptor:
+                changes.take()
+                due = self._checked + CHECK_SECONDS
+                self._check_due = min(self._check_due, due)
+                return True
+        return False
+
     def wait(self) -> float:
         """Return in how many seconds `turn` is due at the latest."""
         if self._offload is not None and self._offload.is_looking:
@@ -347,12 +378,27 @@ class Bridge:
             self._offload.turn(now)
         self.tell()
         if now >= self._check_due:
-            self._check_due = now + CHECK_SECONDS
-            for check in self._checks:
-                check()
-            if self.lookout is not None and self._on_alarm is not None:
-                for alarm in self.lookout.look(now):
-                    self._on_alarm(alarm)
+            self._check(now)
+
+    def _check(self, now: float) -> None:
+        """Look at the links and the counters."""
+        self._checked = now
+        for check in self._checks:
+            check()
+        self._rests = self._may_rest
+        if self.lookout is not None and self._on_alarm is not None:
+            for alarm in self.lookout.look(now):
+                self._on_alarm(alarm)
+            self._rests = self._rests and self.lookout.rests
+        self._check_due = now + (REST_SECONDS if self._rests else CHECK_SECONDS)
+
+    def _rouse(self) -> None:
+        """Packets come again."""
+        now = self._clock()
+        self._rests = False
+        self._check_due = min(self._check_due, now + CHECK_SECONDS)
+        if self.lookout is not None:
+            self.lookout.rouse(now)
 
     def link_counts(self) -> dict[str, int]:
         """Return the links' counters, losses in the kernel's ring included."""
@@ -377,6 +423,8 @@ class Bridge:
 
     def take(self, side: Side) -> None:
         """Take one ring of packets from a side."""
+        if self._rests:
+            self._rouse()
         rx = self._rx
         rx.clear()
         self._links[side].receive(rx)

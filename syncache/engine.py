@@ -124,6 +124,10 @@ class Syncache(Bursting, OneProcess):
         """Every counter, now; from any thread, while another call runs too."""
         return Stats.of_counters(self._core.statistics())
 
+    def pulse(self) -> bytes:
+        """Return bytes that are the same while nothing is counted: no objects."""
+        return self._core.pulse()
+
     @property
     def memory_bytes(self) -> int:
         """All the memory that it will ever use, in bytes."""

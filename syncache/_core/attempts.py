@@ -69,6 +69,12 @@ class AttemptsCore:
         """Count the SYNs of a ring, from packet `first` on."""
         _look(self._attempts, ring.cdata, first)
 
+    @property
+    def total(self) -> int:
+        """How many SYNs were counted since the last `take`."""
+        total: int = self._attempts.total
+        return total
+
     def take(self) -> Counted:
         """Return the counts, the heaviest first, and begin anew."""
         attempts = self._attempts

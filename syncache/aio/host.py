@@ -24,6 +24,7 @@ from ..observer import made
 from ..ring import Ring
 from ..stack import Stack
 from ..tcp.state import State
+from .beat import Beat
 from .reserve import Reserve
 from .server import Server
 
@@ -52,7 +53,6 @@ SLOT_MIN = 2048
 PACKET_MAX = 0xFFFF  # its length has 16 bits
 HEADERS_MAX = 40 + 60  # IPv6, TCP with all options
 LINGER_STEP = 0.01  # seconds
-CHECK_SECONDS = 1.0  # how long the loss of a silent device, or a flood, goes unnoticed
 DELIVERING = {State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}
 STREAM_LIMIT = 64 * 1024  # asyncio's default
 
@@ -93,22 +93,18 @@ class Host:
         self.loop: asyncio.AbstractEventLoop
         self.closed: asyncio.Future[OSError | None] | None = None
         self._link_deadline = getattr(link, "next_deadline", None)
-        self._link_check = getattr(link, "check", None)
         self._rx = Ring(RX_SLOTS, slot_size)
         self._tx = Ring(TX_SLOTS, slot_size)
         self.observer: Observer | None = None
         self.logs_loss = True  # False: who waits for `closed` says it
         self.admit: Callable[[Conn], bool] | None = None  # False: it is reset
-        self.next_beat: float | None = (
-            None  # when it looks about itself, of loop.time()
-        )
         self.lookout: Lookout | None = None
         if on_alarm is not None:
             stack = self.stack
             self.lookout = Lookout(
                 stack.syncache, self._link_counts, lambda: {"connections": stack.room}
             )
-        self._on_alarm = on_alarm
+        self._beat = Beat(link, self.lookout, on_alarm, self._fail)
         self._reserve = Reserve()
         self._blocked = False  # the link takes no more packets now
         self._awake = False  # _pump is scheduled, or runs
@@ -122,6 +118,11 @@ class Host:
             Writable: self._on_writable,
             Closed: self._on_closed,
         }
+
+    @property
+    def next_beat(self) -> float | None:
+        """When it looks about itself, of loop.time(); None: never."""
+        return self._beat.due
 
     async def create_server(
         self,
@@ -258,29 +259,7 @@ class Host:
         self.loop = asyncio.get_running_loop()
         self.closed = self.loop.create_future()
         self.loop.add_reader(self.link.fileno(), self._receive)
-        if self._link_check is not None or self.lookout is not None:
-            self._set_beat(self.loop.time())
-
-    def _set_beat(self, now: float) -> None:
-        self.next_beat = now + CHECK_SECONDS
-        self.loop.call_at(self.next_beat, self._beat)
-
-    def _beat(self) -> None:
-        """Look at the device, and report alarms: once a second."""
-        if self._is_over():
-            return
-        now = self.loop.time()
-        self._set_beat(now)
-        try:
-            if self._link_check is not None:
-                self._link_check()
-        except OSError as error:
-            self._fail(error)
-            return
-        if self.lookout is not None:
-            for alarm in self.lookout.look(now):
-                if self._on_alarm is not None:
-                    self._on_alarm(alarm)
+        self._beat.begin(self.loop)
 
     def _link_counts(self) -> dict[str, int]:
         counts: Mapping[str, int] = getattr(self.link, "counts", {})
@@ -301,6 +280,7 @@ class Host:
             self._timer = None
         self.loop.remove_reader(self.link.fileno())
         self.loop.remove_writer(self.link.fileno())
+        self._beat.end()
         self.link.close()
         self.closed.set_result(error)
         if error is not None:
@@ -320,6 +300,8 @@ class Host:
             return
         self._awake = True  # _pump is called below
         try:
+            if self._beat.rests:
+                self._beat.rouse()
             for _ in range(RINGS_PER_TURN):
                 if self._rx.next == len(self._rx):
                     self._rx.clear()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .. import flow_session, ios
 from ..acl import AccessList
-from ..bridge import CHECK_SECONDS, WAIT_SECONDS, Bridge, Relay
+from ..bridge import REST_SECONDS, WAIT_SECONDS, Bridge, Relay
 from ..control import FlowControl
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
@@ -293,7 +293,7 @@ class Box(Bridge):
     """The engine between two links: signals and log lines on top of the bridge."""
 
     engine: Intercept
-    wait_max = CHECK_SECONDS
+    wait_max = REST_SECONDS
 
     def __init__(
         self,
@@ -342,7 +342,7 @@ class Box(Bridge):
         poller = select.poll()
         poller.register(service, select.POLLIN)
         sides = self.sides
-        for descriptor in sides:
+        for descriptor in (*sides, *self.heeded):
             poller.register(descriptor, select.POLLIN)
         if self._control is not None:
             poller.register(self._control.fileno(), select.POLLIN)

@@ -47,6 +47,11 @@ class Notify:
         # A manager whose queue is full must not miss that we are ready.
         self._unsent: collections.deque[bytes] = collections.deque(maxlen=UNSENT_MAX)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a manager to tell."""
+        return self._socket is not None
+
     def ready(self, status: str) -> None:
         """Everything is open, or the changes have been taken over."""
         self._status = status

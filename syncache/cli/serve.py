@@ -31,7 +31,7 @@ from .service import Service, keep_open
 from .sides import say_each
 from .signals import Signals
 from .tunables import files, load_file, named
-from .turns import until_turn
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -316,13 +316,14 @@ def forgiving(
 async def end(host: Host, service: Service) -> None:
     """Wait for a signal, or for the loss of the link."""
     assert host.closed is not None
-    while not service.stopping and not host.closed.done():
-        try:
-            service.turn(time.monotonic())
-            service.tables_wanted()  # SIGUSR1 is for the in-line boxes
-            await until_turn(service, host.closed, host.next_beat)
-        except MemoryError:
-            host.lack_memory()
+
+    def turn() -> bool:
+        service.turn(time.monotonic())
+        service.tables_wanted()  # SIGUSR1 is for the in-line boxes
+        return not service.stopping
+
+    turns = Turns(service, turn, lambda: host.next_beat, host.lack_memory)
+    await turns.run(host.closed)
     if host.closed.done() and (error := host.closed.result()) is not None:
         raise error
 

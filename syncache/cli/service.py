@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .signals import Signals
 
 STATUS_EVERY = 5.0  # seconds
-TURN_SECONDS = 1.0  # between two turns when nothing happens
+TURN_SECONDS = 10.0  # between two turns when nothing happens
 RELOAD_SECONDS = 10.0  # longer than the writer of a pipe may take
 LATE = "configuration still being read: {} does not answer; nothing has changed"
 # What the kernel says of an interface that was deleted.
@@ -94,7 +94,12 @@ class Service:
 
     def wait(self, now: float) -> float:
         """Return in how many seconds `turn` is due at the latest."""
-        return min(TURN_SECONDS, self._notify.wait(now))
+        wait = TURN_SECONDS
+        if self._notify.is_heard:
+            wait = max(self._status_due - now, 0.0)
+        if self._reading and self._late_due is not None:
+            wait = min(wait, max(self._late_due - now, 0.0))
+        return min(wait, self._notify.wait(now))
 
     def begin(self, status: Callable[[], str]) -> None:
         """Everything is open: drop the privileges, and say that we are ready."""
@@ -123,7 +128,7 @@ class Service:
         """
         self._notify.alive(now)
         self._collector.turn(time.monotonic())
-        if now >= self._status_due:
+        if now >= self._status_due and self._notify.is_heard:
             self._status_due = now + STATUS_EVERY
             self._notify.status(self._status())
         if not self._reading:

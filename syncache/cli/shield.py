@@ -37,7 +37,7 @@ from .log_form import INFO, WARNING
 from .output import Output, opened
 from .service import Service, keep_open
 from .signals import Signals
-from .turns import until_turn
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -344,9 +344,8 @@ async def watch(
             stack.enter_context(exporting(options, shield, lookout))
         shield.await_events(service.wake)
         service.begin(lambda: status(shield))
-        gone = False
-        while not service.stopping and not gone:
-            await until_turn(service)
+
+        def turn() -> bool:
             gone = shield.is_gone  # the last event is before this
             service.turn(time.monotonic())
             if reader and reader.waiting:
@@ -363,3 +362,6 @@ async def watch(
                 )
             for alarm in lookout.look(time.monotonic()):
                 output.alarm(alarm)
+            return not (service.stopping or gone)
+
+        await Turns(service, turn).run()

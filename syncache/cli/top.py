@@ -10,6 +10,7 @@ it looks (`top_view`), the keys (`top_app`).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
@@ -71,7 +72,12 @@ def run(options: argparse.Namespace) -> int:
     if not EVERY_MIN <= options.every <= EVERY_MAX:
         span = f"{EVERY_MIN} to {EVERY_MAX} seconds"
         raise Failure(f"--every is {span}, not {options.every:g}")
-    source = source_of(options)
+    with contextlib.closing(source_of(options)) as source:
+        return show(options, source)
+
+
+def show(options: argparse.Namespace, source: Source) -> int:
+    """Show what a source has, once or until the user ends it."""
     seen = source.poll()
     if all(one.top is None for one in seen):
         raise Failure("; ".join(one.error for one in seen))

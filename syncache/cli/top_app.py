@@ -1,10 +1,18 @@
-"""The terminal of `syncache top`: one widget, a timer and a few keys, with textual."""
+"""The terminal of `syncache top`: one widget and a few keys, with textual.
+
+While nothing is new and nobody presses a key the terminal's loop sleeps.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import operator
+import selectors
 import signal
+import sys
+import threading
+import types
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +28,27 @@ from .top_data import added
 from .top_view import GROUPS, SORTS, Line, View, frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.driver import Driver
+
     from .top_data import Seen, Source
+
+
+KEYS_SECONDS = 1.0  # between two looks of the thread for keys whether to end
+KEY_WAITS = 5  # as short as textual's, after a key, for what belongs to it
+
+
+class Keys(selectors.SelectSelector):
+    """The wait for keys of textual's thread, which is woken ten times a second else."""
+
+    _left = KEY_WAITS
+
+    def select(self, timeout: float | None = None) -> list[tuple[Any, int]]:
+        """Wait long if there was no key of late."""
+        found = super().select(timeout if self._left else KEYS_SECONDS)
+        self._left = KEY_WAITS if found else max(self._left - 1, 0)
+        return found
 
 
 class Lines(Widget):
@@ -28,9 +56,14 @@ class Lines(Widget):
 
     DEFAULT_CSS = "Lines { width: 100%; height: 100%; }"
 
-    def __init__(self) -> None:
+    def __init__(self, resized: Callable[[], object]) -> None:
         super().__init__()
         self.lines: list[Line] = []
+        self._resized = resized
+
+    def on_resize(self) -> None:
+        """Have lines of another size; by now the application knows it."""
+        self._resized()
 
     def show(self, lines: list[Line]) -> None:
         """Draw the lines that differ."""
@@ -69,34 +102,53 @@ class Top(App[None]):
         self.every = every
         self.seen = first
         self.view = View(of=len(first))
-        self._lines = Lines()
-        self._asking = False
+        self._lines = Lines(self.draw)
+        self._over = threading.Event()
 
     def compose(self) -> ComposeResult:
         """Make the one widget."""
         yield self._lines
 
+    def get_driver_class(self) -> type[Driver]:
+        """Return textual's driver, which waits for keys in our way if it can."""
+        found = super().get_driver_class()
+        module = sys.modules[found.__module__]
+        if getattr(module, "selectors", None) is selectors:
+            ours = types.SimpleNamespace(**vars(selectors))
+            ours.SelectSelector = Keys
+            vars(module)["selectors"] = ours
+        return found
+
     def on_mount(self) -> None:
         """Begin to ask; at SIGTERM the terminal is left as it was found."""
-        self.set_interval(self.every, self.ask)
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(RuntimeError, ValueError):  # not the main thread
-            loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGTERM, self.exit)
+        threading.Thread(target=self.ask, args=[loop], daemon=True).start()
 
-    def on_resize(self) -> None:
-        """Draw anew."""
-        self.draw()
+    def on_unmount(self) -> None:
+        """Ask no more."""
+        self._over.set()
 
-    async def ask(self) -> None:
-        """Ask the processes, in a thread, unless they are still being asked."""
-        if self._asking or self.view.paused:
-            return
-        self._asking = True
-        try:
-            self.seen = await asyncio.to_thread(self.source.poll)
-        finally:
-            self._asking = False
-        self.view = replace(self.view, of=len(self.seen))
+    def ask(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask the processes again and again, in a thread.
+
+        The terminal's loop sleeps on while there is nothing new to be drawn.
+        """
+        known = self.seen
+        while not self._over.wait(self.every):
+            if self.view.paused:
+                continue
+            seen = self.source.poll()
+            if len(seen) != len(known) or any(map(operator.is_not, seen, known)):
+                known = seen
+                with contextlib.suppress(RuntimeError):  # it has ended
+                    loop.call_soon_threadsafe(self.take, seen)
+
+    def take(self, seen: list[Seen]) -> None:
+        """Draw new answers."""
+        self.seen = seen
+        self.view = replace(self.view, of=len(seen))
         self.draw()
 
     def draw(self) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 import ipaddress
 import random
+import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import alarms, flow_session, halfopen
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 TIMEOUT_SECONDS = 1.0
+STILL_SECONDS = 10.0  # between two pictures in which nothing but the time is new
 SAMPLES = 4
 PREFIX = {4: 24, 6: 48}
 ALARMS_MAX = 32
@@ -33,7 +35,10 @@ STATES = (*alarms.STATES, "no answer")
 
 @dataclass(slots=True)
 class Seen:
-    """One process at one time; without `top` it did not answer."""
+    """One process at one time; without `top` it did not answer.
+
+    A source gives the same object again while there is nothing new to show.
+    """
 
     name: str
     top: dict[str, Any] | None = None
@@ -48,6 +53,9 @@ class Source(Protocol):
     def poll(self) -> list[Seen]:
         """Ask all of them; this may take as long as their timeouts."""
 
+    def close(self) -> None:
+        """Ask no more."""
+
 
 class Sockets:
     """The processes behind some control sockets."""
@@ -60,32 +68,67 @@ class Sockets:
         """Ask each process once."""
         return [process.poll() for process in self._known]
 
+    def close(self) -> None:
+        """Close the connections."""
+        for process in self._known:
+            process.close()
+
 
 class _Process:
     """One control socket."""
 
     def __init__(self, path: str) -> None:
-        self._client = Client(path, timeout=TIMEOUT_SECONDS)
+        self._client = Client(path, timeout=TIMEOUT_SECONDS, keeps=True)
         self._seen = Seen(path)
+        self._shown = 0.0  # when something new was given
+        self._still = 0  # answers since, of which each is a row of the history
         self._samples: deque[list[tuple[str, int, str]]] = deque(maxlen=SAMPLES)
 
     def poll(self) -> Seen:
-        seen = self._seen
+        before, now = self._seen.top, time.monotonic()
         try:
-            top = self._client.request("top", history=seen.top is None)
-            part = self._sample() if _half_open(top) else None
+            # Rows of a table are a sample, which is never the same.
+            mark = None if before is None or _half_open(before) else before["mark"]
+            top = self._client.request("top", history=before is None, mark=mark)
+            is_new = before is None or "engine" in top
+            part = self._sample() if is_new and _half_open(top) else None
         except (ControlError, ValueError, KeyError, TypeError) as error:
-            seen.top, seen.error = None, str(error)
-            return seen
-        if seen.top is None:
-            seen.history.clear()
+            self._seen = Seen(self._seen.name, error=str(error))
+            return self._seen
+        if before is not None and not is_new:
+            self._go_on(before, now)
+            return self._seen
+        seen = Seen(self._seen.name, top)
+        if before is None:
             seen.history.extend(top.pop("history", []))
         else:
-            seen.history.append(list(top["rates"].values()))
-        seen.top = top
+            seen.history.extend([*self._history(), list(top["rates"].values())])
+        self._still = 0
         self._samples.append(list(rows_of(part)) if part else [])
         seen.half_open = [row for sample in self._samples for row in sample]
+        self._seen, self._shown = seen, now
         return seen
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _go_on(self, top: dict[str, Any], now: float) -> None:
+        """Nothing has happened since the last answer but that time went by."""
+        self._still += 1
+        if now - self._shown < STILL_SECONDS:
+            return
+        later, self._shown = now - self._shown, now
+        old = [alarm | {"ago": alarm["ago"] + later} for alarm in top["alarms"]]
+        top = top | {"since": top["since"] + later, "alarms": old}
+        self._seen = replace(self._seen, top=top, history=self._history())
+        self._still = 0
+
+    def _history(self) -> deque[list[int]]:
+        """Return the history with what came since it was given."""
+        found = self._seen.history.copy()  # whoever has it may be reading it
+        found.extend([[0] * len(RATES)] * self._still)
+        return found
 
     def _sample(self) -> dict[str, str]:
         """Return some rows of the table, which begin anywhere."""

@@ -37,6 +37,9 @@ class Fleet:
         self._known: dict[str, Seen] = {}
         self._since: dict[str, tuple[str, float]] = {}  # state, and from when
 
+    def close(self) -> None:
+        """Nothing is open between two looks."""
+
     def poll(self) -> list[Seen]:
         """Look at the group once."""
         try:

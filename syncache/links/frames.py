@@ -17,7 +17,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from .._core import bpf as _core_bpf
-from . import bpf
+from . import bpf, rtnetlink
 from .claim import Claim
 from .condition import Addresses, Condition, flags_of, kind_of
 from .link import LinkError
@@ -76,6 +76,7 @@ class Interface:
             raise LinkError(message, error.errno or errno.ENODEV) from None
         given = [address for address in addresses if "/" in address]
         self._condition = Condition(name)
+        self._changes: rtnetlink.Changes | None = None
         self._claim = Claim(name) if claim else None
         self._netdev: Netdev | None = None
         try:
@@ -86,6 +87,13 @@ class Interface:
             self.restore()
             raise
 
+    @property
+    def changes(self) -> rtnetlink.Changes:
+        """Whether `check` may have something to say."""
+        if self._changes is None:
+            self._changes = rtnetlink.Changes()
+        return self._changes
+
     def check(self, *, logs: bool = True) -> None:
         """Log whether it is down, or up again; call it about once a second.
 
@@ -95,20 +103,27 @@ class Interface:
         Raises:
             LinkError: the interface was deleted, or moved elsewhere.
         """
+        changes = self.changes
+        if not changes.seen():
+            return
         try:
             name = socket.if_indextoname(self.index)
         except OSError as error:
             if error.errno not in DELETED:  # it could not be asked: no descriptors
+                changes.again()
                 return
             message = f"{self.name} is gone: the interface was deleted"
             raise LinkError(message, error.errno or errno.ENODEV) from None
-        with contextlib.suppress(OSError):  # another name already
+        told = []
+        try:
             flags = flags_of(name)
-            told = [text for _, text in self._condition.look(name, flags)]
+            told += [text for _, text in self._condition.look(name, flags)]
             if logs and kind_of(flags) != "down":
                 told += self._held.look()
-            for text in told if logs else ():
-                log.warning("%s", text)
+        except OSError:  # another name already
+            changes.again()
+        for text in told if logs else ():
+            log.warning("%s", text)
 
     def mtu(self) -> int:
         """Return the largest ordinary packet in bytes."""
@@ -119,6 +134,8 @@ class Interface:
 
     def restore(self) -> None:
         """Take back the addresses that were given to it, and give it up."""
+        if self._changes is not None:
+            self._changes.close()
         if self._netdev is not None:
             with contextlib.suppress(LinkError):
                 self._netdev.restore()

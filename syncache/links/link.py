@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class Link(Protocol):
     """The one interface of all links; none of its calls blocks.
 
-    Four attributes are optional.  `gso_max` is the size in bytes of the largest
+    Five attributes are optional.  `gso_max` is the size in bytes of the largest
     TCP super-segment that may come or go (absent or 0: no packet is longer than
     the MTU); rings must have slots of that size.  `headroom` is how many bytes of
     link header come in front of a packet, in its slot (absent or 0: none).
     `next_deadline()` returns when `receive` or `send` has something to do that the
     descriptor does not tell (absent or None: never).  `check()` raises LinkError if
     the device is gone and the descriptor does not tell; ask it about once a second.
+    `changes` has `fileno()`, readable (-1: never) if `check` may have something to say,
+    and `take()`, which ends that: where it is, an idle program asks more seldom.
     """
 
     @property

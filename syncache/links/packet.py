@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..ring import Ring
+    from .rtnetlink import Changes
 
 
 # 80 ms of 50,000 frames a second; more would leave the processor's caches.
@@ -324,6 +325,11 @@ class Packet:
             return
         with contextlib.suppress(FileNotFoundError):  # there was no filter
             self._socket.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+    @property
+    def changes(self) -> Changes:
+        """Whether `check` may have something to say."""
+        return self._interface.changes
 
     def check(self) -> None:
         """Raise LinkError if the interface was deleted: its socket stays silent."""

@@ -1,10 +1,11 @@
-"""The kernel's interfaces: rtnetlink(7), dumps, nothing changed.
+"""The kernel's interfaces: rtnetlink(7), lists and whether they are old; read only.
 
 pyroute2 does all of it and more; this is for commands that have no other use for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -24,6 +25,8 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
 IFLA_LINKINFO, IFLA_LINK_NETNSID, IFLA_XDP = 18, 37, 43
 IFLA_INFO_KIND, IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 1, 2, 4
 XDP_ATTACHED_SKB = 2
+RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
+CHANGES_MAX = 256  # taken in one look; what is left is for the next
 TYPE_MASK = 0x3FFF
 IFF_UP = 1
 ETHERNET_BYTES = 6
@@ -56,6 +59,54 @@ class InterfaceInfo:
     is_xdp_generic: bool = False
     master: int = 0
     flags: int = 0
+
+
+class Changes:
+    """Whether interfaces or addresses of this namespace have changed.
+
+    The kernel tells, so that who has to know asks for lists no more often than that.
+    """
+
+    def __init__(self) -> None:
+        self._told: socket.socket | None = None
+        groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR
+        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        with contextlib.suppress(OSError):  # no descriptors: a look more each time
+            self._told = socket.socket(socket.AF_NETLINK, kind, 0)
+            self._told.bind((0, groups))
+        self._is_due = True
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable if there are some; -1: none tells."""
+        return -1 if self._told is None else self._told.fileno()
+
+    def again(self) -> None:
+        """They were seen, but not what they are: let `seen` say so once more."""
+        self._is_due = True
+
+    def seen(self) -> bool:
+        """Return whether there are some since the last call, and at the first one."""
+        self.take()
+        found, self._is_due = self._is_due, self._told is None
+        return found
+
+    def take(self) -> None:
+        """Let the descriptor be readable no more; `seen` knows of them."""
+        if self._told is None:
+            return
+        try:
+            for _ in range(CHANGES_MAX):
+                self._told.recv(1)  # which one does not matter
+                self._is_due = True
+        except BlockingIOError:
+            pass
+        except OSError:  # ENOBUFS: there were too many
+            self._is_due = True
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self._told is not None:
+            self._told.close()
 
 
 def interfaces() -> list[InterfaceInfo]:

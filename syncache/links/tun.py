@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._core import links as _core_links
-from . import bpf
+from . import bpf, rtnetlink
 from .claim import Claim
 from .condition import Addresses, Condition, flags_of, kind_of
 from .link import LinkError
@@ -94,6 +94,7 @@ class Tun:
         self._claim: Claim | None = None
         self._netdev: Netdev | None = None
         self._schedule: Schedule | None = None
+        self._changes: rtnetlink.Changes | None = None
         try:
             self.name = _attach(self._fd, name, vnet_hdr=vnet_hdr)
             if vnet_hdr:
@@ -165,20 +166,33 @@ class Tun:
             self._refusals.tell(self.name, self._device.send_error)
         return count
 
+    @property
+    def changes(self) -> rtnetlink.Changes:
+        """Whether `check` may have something to say."""
+        if self._changes is None:
+            self._changes = rtnetlink.Changes()
+        return self._changes
+
     def check(self) -> None:
         """Log whether the interface is down, or up again; call it about once a second.
 
         One that was deleted raises from `receive`; one that was moved to another
         network namespace goes on.
         """
-        with suppress(OSError):
+        changes = self.changes
+        if not changes.seen():
+            return
+        told = []
+        try:
             self.name = socket.if_indextoname(self._index)
             flags = flags_of(self.name)
-            told = [text for _, text in self._condition.look(self.name, flags)]
+            told += [text for _, text in self._condition.look(self.name, flags)]
             if kind_of(flags) != "down":
                 told += self._held.look()
-            for text in told:
-                log.warning("%s", text)
+        except OSError:
+            changes.again()
+        for text in told:
+            log.warning("%s", text)
 
     def block(self, networks: Sequence[str]) -> None:
         """Have the kernel drop SYNs from some networks, from now on; (): from none.
@@ -219,6 +233,8 @@ class Tun:
                 self._netdev.restore()
         if self._claim is not None:
             self._claim.release()
+        if self._changes is not None:
+            self._changes.close()
         if self._offloads:
             with suppress(OSError):
                 fcntl.ioctl(self._fd, TUNSETOFFLOAD, 0)

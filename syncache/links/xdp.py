@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..ring import Ring
+    from .rtnetlink import Changes
 
 
 FRAMES = 2048  # each way
@@ -367,6 +368,11 @@ class Xdp:
             self.name, self._link.send_error, outages=self.logs_condition
         )
         return count
+
+    @property
+    def changes(self) -> Changes:
+        """Whether `check` may have something to say."""
+        return self._interface.changes
 
     def check(self) -> None:
         """Raise LinkError if the interface was deleted: its socket stays silent."""

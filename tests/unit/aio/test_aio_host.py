@@ -393,7 +393,7 @@ async def test_flood_leaves_other_tasks_their_turns_and_memory_flat():
 @on_loop
 async def test_alarm_is_given_to_who_asked_for_it(monkeypatch):
     """In a flood, from the host's own loop."""
-    monkeypatch.setattr("syncache.aio.host.CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("syncache.aio.beat.CHECK_SECONDS", 0.05)
     monkeypatch.setattr("syncache.lookout.LOOK_SECONDS", 0.05)
     said = []
     link, _ = pair()

@@ -148,6 +148,8 @@ def test_service_goes_on_when_its_turn_finds_no_memory():
         turn=turn,
         tables_wanted=lambda: False,
         fileno=lambda: reader,
+        rest=lambda: os.read(reader, 1),
+        wake=lambda: os.write(writer, b"."),
         wait=lambda _: 0.0,
     )
 

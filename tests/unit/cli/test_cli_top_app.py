@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 
 import pytest
 
@@ -12,6 +13,7 @@ pytest.importorskip("textual")
 
 from test_cli_top_view import seen
 
+from syncache.cli import top_app
 from syncache.cli.top_app import Top
 from syncache.cli.top_data import Seen
 
@@ -49,6 +51,23 @@ async def until(pilot, condition):
             return
         await pilot.pause(0.01)
     raise AssertionError("it never came so")
+
+
+def test_thread_for_keys_is_woken_seldom_while_there_are_none(monkeypatch):
+    """Ten times a second would be most of what an idle top costs."""
+    app = Top(None, [], 1.0)
+    module = sys.modules[app.get_driver_class().__module__]
+    monkeypatch.setattr(top_app, "KEYS_SECONDS", 0.0)
+    reader, writer = os.pipe()
+    with module.selectors.SelectSelector() as keys:
+        keys.register(reader, module.selectors.EVENT_READ)
+        for _ in range(top_app.KEY_WAITS):
+            assert [] == keys.select(0.0)
+        assert [] == keys.select(60.0)  # its own wait now
+        os.write(writer, b"q")
+        assert keys.select(60.0)
+    os.close(reader)
+    os.close(writer)
 
 
 @pytest.mark.parametrize("how", ["ctrl+c", signal.SIGTERM])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from syncache import Inspection, Intercept, Ring, Syncache
 from syncache.acl import AccessList, permit
@@ -68,8 +68,10 @@ def test_processes_of_every_kind_are_asked_and_added_up(tmp_path):
         box.receive(syn(number, 443).packet(), Side.CLIENT, 0.5)
     paths = [str(tmp_path / name) for name in ("web", "box", "eye", "gone")]
     controls = [server(), FlowControl(box, lambda: 1.0), FlowControl(Inspection())]
-    sockets = Sockets(paths)
-    with serving(dict(zip(paths, controls, strict=False))):
+    with (
+        closing(Sockets(paths)) as sockets,
+        serving(dict(zip(paths, controls, strict=False))),
+    ):
         seen = sockets.poll()
         assert [True, True, True, False] == [one.top is not None for one in seen]
         for _ in range(6):
@@ -92,6 +94,11 @@ def test_processes_of_every_kind_are_asked_and_added_up(tmp_path):
     assert sum(held for _, held in total.asking.values()) > 0
 
 
+def once(path):
+    with closing(Sockets([path])) as sockets:
+        return sockets.poll()
+
+
 def test_process_without_half_open_connections_is_asked_once_a_poll(
     tmp_path, monkeypatch
 ):
@@ -102,24 +109,55 @@ def test_process_without_half_open_connections_is_asked_once_a_poll(
     )
     path = str(tmp_path / "web")
     with serving({path: Control(Syncache(seed=bytes(16)))}):
-        Sockets([path]).poll()
+        once(path)
     with serving({path: server()}):
-        Sockets([path]).poll()
+        once(path)
     assert ["top", "top", "sample"] == asked[:3]
 
 
 def test_silent_process_is_asked_again_from_the_beginning(tmp_path):
     """With its history, which may be another process's by then."""
     path = str(tmp_path / "web")
-    sockets = Sockets([path])
-    with serving({path: server()}):
-        (first,) = sockets.poll()
-        assert 1 == len(first.history)
-    (gone,) = sockets.poll()
-    assert gone.top is None
-    with serving({path: server()}):
-        (back,) = sockets.poll()
+    with closing(Sockets([path])) as sockets:
+        with serving({path: server()}):
+            (first,) = sockets.poll()
+            assert 1 == len(first.history)
+        (gone,) = sockets.poll()
+        assert gone.top is None
+        with serving({path: server()}):
+            (back,) = sockets.poll()
     assert (True, 1, "") == (back.top is not None, len(back.history), back.error[:0])
+
+
+def test_process_in_which_nothing_happens_says_so_and_is_drawn_seldom(
+    tmp_path, monkeypatch
+):
+    """A short answer, and the same picture, until the time in it is too old."""
+    answers, ask = [], Client.request
+    monkeypatch.setattr(
+        Client,
+        "request",
+        lambda self, op, **a: answers.append(ask(self, op, **a)) or answers[-1],
+    )
+    path, now = str(tmp_path / "web"), [0.0]
+    engine = Syncache(seed=bytes(16))
+    lookout = Lookout(engine)
+    lookout.look(now[0])
+    control = Control(engine, lookout, lambda: now[0])
+    with closing(Sockets([path])) as sockets, serving({path: control}):
+        pictures = []
+        for now[0] in range(5):
+            pictures += sockets.poll()
+        assert {"mark", "pid"} == answers[-1].keys()
+        assert pictures[-2] is pictures[-1]
+        monkeypatch.setattr("syncache.cli.top_data.STILL_SECONDS", 0.0)
+        (later,) = sockets.poll()
+        assert later.top["since"] > 0
+        assert len(answers) == len(later.history) + 1
+        engine.packet(b"", now[0])
+        now[0] += 1
+        (changed,) = sockets.poll()
+        assert changed.top["mark"] != later.top["mark"]
 
 
 def test_histories_of_different_length_end_together():

@@ -1,4 +1,4 @@
-"""syncache/cli/turns.py: what ends the wait of a service between two turns."""
+"""syncache/cli/turns.py: when a service's turn comes, and when it is over."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from syncache.cli import turns
 from syncache.cli.signals import Signals
+from syncache.cli.turns import Turns
 
 FAR = 1e6  # seconds
 
@@ -15,52 +15,95 @@ FAR = 1e6  # seconds
 class Service:
     """Waits for signals, or so long."""
 
-    def __init__(self, signals, seconds):
-        self.fileno, self.rest = signals.fileno, signals.rest
+    def __init__(self, signals, seconds=FAR):
+        self.fileno, self.rest, self.wake = signals.fileno, signals.rest, signals.wake
         self.wait = lambda _: seconds
 
 
-def run(seconds, before, **soon):
-    """Wait, and do something a moment later."""
+def run(turn, seconds=FAR, beat=lambda: None, soon=lambda *_: None, lack=None):
+    """Take turns, and do something a moment later; leave nothing of them."""
 
-    async def wait():
+    async def take():
         loop = asyncio.get_running_loop()
-        made = {name: make(loop) for name, make in soon.items()}
+        end = loop.create_future()
         with Signals() as signals:
-            loop.call_soon(before, signals, made.get("end"))
-            await turns.until_turn(Service(signals, seconds), **made)
-            assert not loop.remove_reader(signals)  # nothing of it is left
+            loop.call_soon(soon, signals, end)
+            turns = Turns(Service(signals, seconds), turn, beat, lack)
+            await turns.run(end)
+            assert not loop.remove_reader(signals)
 
-    asyncio.run(asyncio.wait_for(wait(), 60))
+    asyncio.run(asyncio.wait_for(take(), 60))
+
+
+def until(count):
+    """Return a turn that has enough after so many, and the list of them."""
+    taken = []
+
+    def turn():
+        taken.append(None)
+        return len(taken) < count
+
+    return turn, taken
 
 
 @pytest.mark.parametrize(
-    ("seconds", "before", "soon"),
+    "how",
     [
-        (FAR, lambda signals, _: signals.wake(), {}),
-        (
-            FAR,
-            lambda _, end: end.set_result(None),
-            {"end": lambda o: o.create_future()},
-        ),
-        (FAR, lambda *_: None, {"beat": lambda loop: loop.time() + 0.001}),
-        (0.0, lambda *_: None, {"beat": lambda loop: loop.time() + FAR}),
+        {"soon": lambda signals, _: signals.wake()},
+        {"beat": lambda: asyncio.get_running_loop().time() + 0.001},
+        {"seconds": 0.0, "beat": lambda: asyncio.get_running_loop().time() + FAR},
     ],
-    ids=["woken", "ended", "beat", "due"],
+    ids=["woken", "beat", "due"],
 )
-def test_wait_ends_when_there_is_something_to_do(seconds, before, soon):
-    """A signal or a thread, the end, the loop's own wake-up, the service's time."""
-    run(seconds, before, **soon)
+def test_turn_comes_when_there_is_something_to_do(how):
+    """A signal or a thread, the loop's own wake-up, the service's time."""
+    turn, taken = until(2)
+    run(turn, **how)
+    assert 2 == len(taken)
+
+
+def test_turns_are_over_with_the_end_of_the_host():
+    """Nothing else wakes them here."""
+    turn, taken = until(2)
+    run(turn, soon=lambda _, end: end.set_result(None))
+    assert 1 == len(taken)
 
 
 def test_beat_that_is_over_is_not_waited_for():
-    """Or the wait would be none, again and again, while the host has no memory."""
+    """Or there would be no wait at all while the host has no memory."""
+    turn, taken = until(FAR)
 
-    async def wait():
-        loop = asyncio.get_running_loop()
+    async def take():
         with Signals() as signals:
-            waiting = turns.until_turn(Service(signals, FAR), beat=loop.time() - 1)
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(waiting, 0.01)
+            past = asyncio.get_running_loop().time() - 1
+            turns = Turns(Service(signals), turn, lambda: past)
+            await asyncio.wait_for(turns.run(), 0.01)
 
-    asyncio.run(wait())
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(take())
+    assert 1 == len(taken)
+
+
+def test_turn_without_memory_is_tried_again():
+    """Whoever has a reserve spends it; for all others it is an error like any."""
+    lacks = []
+
+    def turn():
+        if not lacks:
+            raise MemoryError
+        return False
+
+    with pytest.raises(MemoryError):
+        run(turn)
+    run(turn, lack=lambda: lacks.append(None))
+    assert [None] == lacks
+
+
+def test_error_of_a_turn_ends_them():
+    """It is raised where they are awaited."""
+
+    def turn():
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        run(turn)

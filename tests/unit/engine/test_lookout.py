@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from syncache import Inspection, Intercept, Ring, Syncache
-from syncache.lookout import HISTORY_LOOKS, RATES, Lookout, rates_of
+from syncache import AccessList, Inspection, Intercept, Ring, Syncache
+from syncache.acl import permit
+from syncache.lookout import HISTORY_LOOKS, RATES, STILL_SECONDS, Lookout, rates_of
 from syncache.segment import SYN, Segment
 
 
@@ -126,3 +127,49 @@ def test_shield_has_rates_and_a_state_but_no_table():
     """Its packets are the kernel's."""
     shown = Lookout(Shield()).snapshot(1.0)
     assert ("shield", {}, "calm") == (shown["engine"], shown["tables"], shown["state"])
+
+
+def intercept(seed):
+    return Intercept(acl=AccessList("all", [permit()]), seed=seed)
+
+
+@pytest.mark.parametrize("make", [Syncache, intercept, Inspection])
+def test_look_before_which_nothing_was_counted_reads_no_counters(make, monkeypatch):
+    """And the history has its seconds all the same."""
+    lookout = Lookout(make(seed=b"s" * 16))
+    read = []
+    ask = Lookout.counters
+    monkeypatch.setattr(
+        lookout, "counters", lambda now: read.append(now) or ask(lookout, now)
+    )
+    for now in range(3):
+        assert [] == lookout.look(float(now))
+    assert [0.0, 1.0] == read  # the first one has nothing to compare with
+    assert lookout.rests
+    assert [] == lookout.look(6.0)
+    assert 2 == len(read)
+    mark = lookout.snapshot(6.0, history=True)["mark"]
+    assert {"mark": mark} == lookout.snapshot(7.0, mark=mark)
+    assert 7 == len(lookout.snapshot(7.0, history=True)["history"])
+    lookout.look(7.0 + STILL_SECONDS)  # limits may be others by now
+    assert not lookout.rests
+    assert mark != lookout.snapshot(7.0 + STILL_SECONDS, mark=mark)["mark"]
+
+
+def test_flood_after_a_rest_is_told_a_second_after_it_began():
+    """The seconds without packets do not thin it out."""
+    engine = Syncache(seed=bytes(16))
+    engine.listen(80, "192.0.2.1")
+    lookout = Lookout(engine)
+    for now in range(3):
+        lookout.look(float(now))
+    assert lookout.rests
+    lookout.rouse(9.5)
+    flood(lookout, 700, lambda ring: engine.burst(ring, Ring(64), 9.6))
+    (alarm,) = lookout.look(10.5)
+    assert "700 SYNs in 1 s" in alarm.text
+    assert not lookout.rests
+    assert [] == lookout.look(11.5)
+    assert not lookout.rests  # its end has still to be told
+    told = [alarm.kind for now in range(12, 19) for alarm in lookout.look(now + 0.5)]
+    assert (["flood_over"], True) == (told, lookout.rests)

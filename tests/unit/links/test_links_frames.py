@@ -63,6 +63,7 @@ def test_interface_that_cannot_be_asked_for_is_not_gone(monkeypatch):
     number = errno.ENXIO
     with pytest.raises(LinkError, match="lo is gone"):
         interface.check()
+    interface.restore()
 
 
 def test_raw_socket_without_privilege_gives_one_line(monkeypatch):

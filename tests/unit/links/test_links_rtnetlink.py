@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import ipaddress
+import select
 import socket
 import struct
 
@@ -32,6 +34,43 @@ def test_of_thousands_of_interfaces_some_are_named(monkeypatch):
     monkeypatch.setattr(rtnetlink, "interfaces", lambda: many)
     with pytest.raises(LinkError, match=r"there are ppp0, .*, ppp9 and 3990 more$"):
         rtnetlink.interface("ppp4001")
+
+
+def test_changes_are_seen_once_and_at_first(monkeypatch):
+    """Whatever the kernel tells; too many at once are some, and so is no descriptor."""
+    changes = rtnetlink.Changes()
+    assert changes.fileno() >= 0
+    changes.close()
+    ours, kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ours.setblocking(False)
+    changes._told = ours
+    assert [True, False] == [changes.seen(), changes.seen()]
+    kernel.send(b"link 1")
+    kernel.send(b"link 2")
+    changes.take()
+    assert not select.select([ours], [], [], 0)[0]
+    assert [True, False] == [changes.seen(), changes.seen()]
+    changes.again()
+    assert changes.seen()
+    kernel.close()
+    monkeypatch.setattr(changes, "_told", Full())
+    assert changes.seen()
+    ours.close()
+
+    def refuse(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    blind = rtnetlink.Changes()
+    assert (-1, True, True) == (blind.fileno(), blind.seen(), blind.seen())
+    blind.close()
+
+
+class Full:
+    """A socket whose queue had no room."""
+
+    def recv(self, _):
+        raise OSError(errno.ENOBUFS, "No buffer space available")
 
 
 def attribute(kind, value):

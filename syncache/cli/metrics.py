@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import re
 import signal
 import socket
@@ -31,8 +30,6 @@ from .sink import PASSING, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from ..control import Control
 
 # Name, type, labels and value of each number of a group.
 Fleet = Iterable[tuple[str, str, dict[str, str], str]]
@@ -180,26 +177,8 @@ def _host(host: str) -> str:
 # The text.
 
 
-class Here:
-    """The engine of this process, which is asked without a socket."""
-
-    def __init__(self, name: str, control: Control) -> None:
-        self.name = name
-        self._control = control
-
-    def request(self, op: str) -> Any:
-        """Ask for something without arguments."""
-        line = json.dumps({"op": op}).encode()
-        return json.loads(self._control.answer(line))["result"]
-
-
-def asked(where: str | Here) -> Client | Here:
-    """Return whom to ask: a process by its socket, or this one."""
-    return Client(where, timeout=TIMEOUT_SECONDS) if isinstance(where, str) else where
-
-
 def exposition(
-    processes: Iterable[str | Here],
+    processes: Iterable[str],
     fleet: Fleet | None = None,
     *,
     openmetrics: bool = False,
@@ -231,10 +210,9 @@ def exposition(
     return "\n".join(lines) + "\n"
 
 
-def samples(process: str | Here) -> Iterator[tuple[str, str, str, str]]:
+def samples(path: str) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, labels and value of each number of one process."""
-    client = asked(process)
-    path = process if isinstance(process, str) else process.name
+    client = Client(path, timeout=TIMEOUT_SECONDS, keeps=True)
     whose = _labels(process=path)
     try:
         top: Mapping[str, Any] = client.request("top")
@@ -242,6 +220,8 @@ def samples(process: str | Here) -> Iterator[tuple[str, str, str, str]]:
     except (ControlError, ValueError):
         yield "syncache_up", "gauge", whose, "0"
         return
+    finally:
+        client.close()
     yield "syncache_up", "gauge", whose, "1"
     tables = top["tables"]
     yield "syncache_half_open", "gauge", whose, str(tables.get("half-open", [0])[0])
@@ -341,7 +321,7 @@ class Exporter(ThreadingHTTPServer):
     def __init__(
         self,
         where: tuple[str, int],
-        processes: Sequence[str | Here],
+        processes: Sequence[str],
         fleet: Fleet | None = None,
     ) -> None:
         self.processes, self.fleet = processes, fleet
@@ -394,11 +374,7 @@ class Scrape(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer /metrics and /health."""
         assert isinstance(self.server, Exporter)
-        processes = [
-            one
-            for process in self.server.processes
-            for one in (expanded(process) if isinstance(process, str) else [process])
-        ]
+        processes = [one for each in self.server.processes for one in expanded(each)]
         place = self.path.partition("?")[0]
         if place == "/metrics":
             wanted = _accepts_openmetrics(self.headers.get("Accept", ""))
@@ -442,9 +418,9 @@ def _accepts_openmetrics(accept: str) -> bool:
     return ours > 0 and ours >= wanted.get("text/plain", 0.0)
 
 
-def _answers(process: str | Here) -> bool:
+def _answers(process: str) -> bool:
     try:
-        asked(process).request("status")
+        Client(process, timeout=TIMEOUT_SECONDS).request("status")
     except (ControlError, ValueError):
         return False
     return True

@@ -136,14 +136,13 @@ def ring_of(options: argparse.Namespace) -> dict[str, Any]:
 def add_control(
     p: argparse.ArgumentParser,
     asked_by: str = "`syncache sysctl`, `netstat` and `show`",
-    metrics_of: str = ", from a process of its own",
 ) -> None:
     """Add the socket by which a command is seen and steered, and its metrics."""
     p.add_argument("--control", metavar="PATH", help=f"socket for {asked_by}")
     p.add_argument(
         "--metrics",
         metavar="ADDR:PORT",
-        help=f"counters for Prometheus, by HTTP{metrics_of}",
+        help="counters for Prometheus, by HTTP, from a process of its own",
     )
 
 

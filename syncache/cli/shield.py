@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,13 +25,14 @@ from ..links.shield import Shield
 from ..links.shield_attach import PIN_FOLDER, takes_pins
 from ..links.shield_check import check
 from ..links.shield_services import own_address
-from ..lookout import Lookout
+from ..lookout import LOOK_SECONDS, Lookout
 from ..plural import plural
 from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
 from .addresses import endpoint
 from .control_socket import place_of
+from .exporting import exporting
 from .log_form import INFO, WARNING
 from .output import Output, opened
 from .service import Service, keep_open
@@ -40,7 +40,7 @@ from .signals import Signals
 from .turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ..engine import Syncache
     from ..sysctl import Sysctl
@@ -141,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
     opts.add_wait(p)
     opts.add_tunables(p, ios=False)
     keyopts.add_options(p)
-    opts.add_control(p, "`syncache sysctl` and `netstat`", metrics_of="")
+    opts.add_control(p, "`syncache sysctl` and `netstat`")
     opts.add_log(p)
     p.set_defaults(user=None, group=None)
     return p
@@ -167,11 +167,8 @@ def run(options: argparse.Namespace) -> int:
         if options.pin is not None and not takes_pins(options.pin):
             raise Failure(f"{options.pin}: {PIN_FOLDER}")
         return report(options, places, sysctl)
-    if options.metrics:  # before a word is said
-        from .metrics import Exporter
-
-        Exporter(endpoint(options.metrics, "--metrics"), []).server_close()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(exporting(options))
         signals = stack.enter_context(Signals())
         output = stack.enter_context(opened("syncache shield", options))
 
@@ -300,23 +297,6 @@ def report(
     return int(failed > 0)
 
 
-@contextlib.contextmanager
-def exporting(
-    options: argparse.Namespace, shield: Shield, lookout: Lookout
-) -> Iterator[None]:
-    """Answer scrapes of Prometheus from a thread."""
-    from .metrics import Exporter, Here
-
-    control = ShieldControl(cast("Syncache", shield), lookout)
-    where = endpoint(options.metrics, "--metrics")
-    with Exporter(where, [Here(options.interface, control)]) as exporter:
-        thread = threading.Thread(target=exporter.serve_forever, daemon=True)
-        thread.start()
-        yield
-        exporter.shutdown()
-        thread.join()
-
-
 async def watch(
     options: argparse.Namespace,
     shield: Shield,
@@ -340,8 +320,6 @@ async def watch(
                 place, engine, kind=ShieldControl, lookout=lookout
             )
             stack.callback(control.close)
-        if options.metrics:
-            stack.enter_context(exporting(options, shield, lookout))
         shield.await_events(service.wake)
         service.begin(lambda: status(shield))
 
@@ -364,4 +342,8 @@ async def watch(
                 output.alarm(alarm)
             return not (service.stopping or gone)
 
-        await Turns(service, turn).run()
+        def beat() -> float | None:
+            resting = lookout.rests and not shield.is_busy
+            return None if resting else time.monotonic() + LOOK_SECONDS
+
+        await Turns(service, turn, beat).run()

@@ -80,6 +80,11 @@ class Changes:
         """Return a descriptor that is readable if there are some; -1: none tells."""
         return -1 if self._told is None else self._told.fileno()
 
+    @property
+    def are_due(self) -> bool:
+        """Whether `seen` will say so, of those that were taken."""
+        return self._is_due
+
     def again(self) -> None:
         """They were seen, but not what they are: let `seen` say so once more."""
         self._is_due = True

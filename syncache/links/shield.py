@@ -24,20 +24,12 @@ from ..sysctl import Sysctl
 from . import host_settings
 from .bpf_object import BpfObject, layout_of
 from .claim import Claim
-from .condition import Condition
 from .link import LinkError
-from .rtnetlink import ethernet, interfaces
+from .shield_around import Around
 from .shield_arrivals import LOST, Service
-from .shield_attach import (
-    UNTAGGED,
-    Attachment,
-    Pins,
-    XdpChoice,
-    receiver_of,
-    tags_off,
-)
+from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
-from .shield_counters import ZERO, processors, read_counters, stats_of
+from .shield_counters import ZERO, processors, raw_counters, read_counters, stats_of
 from .shield_events import Events, Ring, ShieldEvent, Told
 from .shield_handshakes import are_held, recent
 from .shield_redeemed import ShieldRedeemed, room_for
@@ -58,10 +50,10 @@ if TYPE_CHECKING:
 
     from ..fourtuple import FourTuple
     from ..stats import Stats
-    from .rtnetlink import InterfaceInfo
 
 POLL_SECONDS = 0.25  # between looks at services while a flood is on
-LOOK_SECONDS = 1.0  # between looks at settings, addresses and the interface
+LOOK_SECONDS = 1.0  # between looks at settings, while something is wrong or changes
+REST_SECONDS = 5.0  # likewise, while nothing does
 
 
 class Shield:
@@ -108,14 +100,11 @@ class Shield:
         self._events = Events()
         self._asked: set[tuple[str | None, int]] = set()
         self._services: dict[bytes, Service] = {}
-        self._obstacles: list[str] = []
         self._look = 0.0
         self._trouble = ""
         self._ts_refused = 0
-        self._condition = Condition(name)
-        self.is_gone = False
         now = time.monotonic()
-        self._find(ethernet(name))
+        self._around = Around(name, self._events)
         self._config = ShieldConfig(self.sysctl, self.keys, wscale, now)
         self._claim = Claim(name)
         try:
@@ -134,11 +123,11 @@ class Shield:
             _core_bpf.bpf_map_set(self._maps["pieces"], 0, programs["shield_any"])
             if maps:  # of a process before us
                 self._places.clear()
-            self._attachment = Attachment(self._interface, pins)
+            self._attachment = Attachment(self._around.interface, pins)
             self.xdp_mode = self._attachment.attach(programs, xdp)
             if pins:
                 pins.keep(self._maps)
-            self._ring = Ring(self._maps["events"])
+            self._ring = Ring(self._maps["events"], self._around.changes.fileno())
             self.sysctl.attach(lambda: self._write(time.monotonic()), lambda: 0)
         except BaseException:
             if self._pins:
@@ -148,9 +137,6 @@ class Shield:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
-
-    def _find(self, found: InterfaceInfo) -> None:
-        self._interface, self._receiver = found, receiver_of(found)
 
     def _pinned(self, pins: Pins) -> dict[str, int]:
         """Open the maps of a process before us."""
@@ -211,6 +197,11 @@ class Shield:
         return self._redeemed
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the interface was deleted."""
+        return self._around.is_gone
+
+    @property
     def services(self) -> list[tuple[str, int]]:
         """The protected addresses and ports."""
         with self._lock:
@@ -230,6 +221,11 @@ class Shield:
             counters = read_counters(self._maps["counters_map"])
             counters["events_lost"] += self._events.lost
             return counters
+
+    def pulse(self) -> bytes:
+        """Return bytes that are the same while the programs count nothing."""
+        with self._lock:
+            return raw_counters(self._maps["counters_map"])
 
     @property
     def stats(self) -> Stats:
@@ -306,14 +302,27 @@ class Shield:
 
     def _work(self) -> None:
         while not self._end.is_set():
-            self._ring.wait(POLL_SECONDS if self._is_busy() else LOOK_SECONDS)
+            self._ring.wait(self._patience())
+            self._around.changes.take()
             with self._lock:
                 if not self._end.is_set():
                     self._poll_safely(time.monotonic())
             self._events.wake()
 
-    def _is_busy(self) -> bool:
-        """Whether more may happen than a flood's beginning, which ends the wait."""
+    def _patience(self) -> float:
+        """Return in how many seconds something has to be done at the latest."""
+        if self.is_busy:
+            return POLL_SECONDS
+        changes = self._around.changes
+        if changes.are_due or changes.fileno() < 0:
+            return max(self._look + LOOK_SECONDS - time.monotonic(), 0.0)
+        if self._around.obstacles or self._trouble:
+            return LOOK_SECONDS
+        return min(REST_SECONDS, self._config.lifetime / 2)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether more may happen than a flood's beginning, which is an event."""
         return self._config.mode() == core.ALWAYS or any(
             service.is_busy for service in [*self._services.values()]
         )
@@ -341,36 +350,19 @@ class Shield:
         self._write(now)
 
     def _look_around(self, now: float) -> None:
-        index = self._interface.index  # which stays, whatever its name
-        known = {info.index: info for info in interfaces()}
-        found = [known[index]] if index in known else []
-        if not found:
-            if not self.is_gone:
-                self._events.tell(now, "gone", f"{self.name} is gone")
-            self.is_gone = True
+        if self._around.look_at_interfaces(now):
+            try:
+                self._follow_services()
+            except OSError:
+                self._around.changes.again()
+                raise
+        if self.is_gone:
             return
-        self._find(found[0])
-        for change in self._condition.look(found[0].name, found[0].flags):
-            self._events.tell(now, *change)
-        obstacles = host_settings.in_the_way()
-        if self.xdp_mode != "tc" and (tagged := tags_off(found[0])):
-            obstacles.append(UNTAGGED.format(found[0].name, ", ".join(tagged)))
-        try:
-            for text in self._attachment.mend({*known}):
-                self._events.tell(now, "trouble", text)
-        except LinkError as error:  # the other half has to be without effect
-            obstacles.append(str(error))
-        if obstacles != self._obstacles:
-            for text in obstacles or [
-                "the kernel takes connections from cookies again"
-            ]:
-                self._events.tell(now, "off" if obstacles else "on", text)
-        self._obstacles = obstacles
-        self._config.is_off = bool(obstacles)
+        self._around.look_for_obstacles(now, self.xdp_mode, self._attachment)
+        self._config.is_off = bool(self._around.obstacles)
         refused = self.counters["ts_refused"]
         self._config.is_ts_required = refused - self._ts_refused > TS_REFUSED_MAX
         self._ts_refused = refused
-        self._follow_services()
 
     def _are_held(self, key: bytes) -> bool:
         """Return whether the kernel has a connection that was made of a cookie."""
@@ -476,10 +468,12 @@ class Shield:
 
     def _write(self, now: float) -> None:
         with self._lock:
-            content = self._config.content(now, self._receiver)
+            content = self._config.content(now, self._around.receiver)
             _core_bpf.update(self._maps["config_map"], ZERO, content)
 
     def _release(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self._around.close()
         with contextlib.suppress(AttributeError):  # it did not come to that
             self._attachment.close()
         with contextlib.suppress(AttributeError):

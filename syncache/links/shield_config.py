@@ -153,6 +153,11 @@ class ShieldConfig:
         )
 
     @property
+    def lifetime(self) -> float:
+        """Seconds after which the next key has to be in place."""
+        return self._lifetime_ms / 1000
+
+    @property
     def wscale(self) -> int:
         """The window scale of SYN-ACKs."""
         return self._scale

@@ -52,10 +52,15 @@ def stats_of(counters: dict[str, int]) -> Stats:
     return Stats(**named, verdicts=verdicts)
 
 
+def raw_counters(map_fd: int) -> bytes:
+    """Return the counters of each processor, as the kernel has them."""
+    size = core.PROCESSOR.size * processors()
+    return _core_bpf.lookup(map_fd, ZERO, size) or bytes(size)
+
+
 def read_counters(map_fd: int) -> dict[str, int]:
     """Return the counters of all processors together."""
-    size = core.PROCESSOR.size * processors()
-    raw = _core_bpf.lookup(map_fd, ZERO, size) or bytes(size)
+    raw = raw_counters(map_fd)
     form = f"={len(core.COUNTERS)}Q"
     rows = [struct.unpack(form, row) for (row,) in core.PROCESSOR.iter_unpack(raw)]
     sums = (sum(column) for column in zip(*rows, strict=True))

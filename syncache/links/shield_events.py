@@ -89,18 +89,21 @@ class Ring:
 
     Args:
         map_fd: The ring's descriptor, which stays the caller's.
+        other: Another descriptor that ends a wait; -1: none.
 
     Raises:
         OSError: the kernel refused.
     """
 
-    def __init__(self, map_fd: int) -> None:
+    def __init__(self, map_fd: int, other: int = -1) -> None:
         size = core.EVENTS_BYTES
         self._ring = _core_bpf.Ring(map_fd, size, core.EVENT.size)
         self._end = os.eventfd(0, os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(map_fd, select.POLLIN)
         self._poll.register(self._end, select.POLLIN)
+        if other >= 0:
+            self._poll.register(other, select.POLLIN)
 
     def wait(self, seconds: float) -> None:
         """Wait until there is something to take, for so long at most, or `wake`."""

@@ -130,14 +130,20 @@ class OfShards:
         self._status = f"{count} {plural(count, 'shard')}"
         self._is_ready = False
 
-    def turn(self, reloaded: bool) -> None:
-        """All of them work; they were told to read their files again, or not."""
+    def turn(self, reloaded: bool) -> float:
+        """All of them work; they were told to read their files again, or not.
+
+        Returns:
+            In how many seconds it has to be called again at the latest.
+        """
         if reloaded:
             self._notify.reloading()
         if reloaded or not self._is_ready:
             self._notify.ready(self._status)
             self._is_ready = True
-        self._notify.alive(time.monotonic())
+        now = time.monotonic()
+        self._notify.alive(now)
+        return self._notify.wait(now)
 
     def close(self) -> None:
         """Say that the end has begun."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ class Sums:
         self._alarms = Alarms()
         self._uneven: set[str] = set()
         self._due = 0.0
+        self.rests = False  # nothing more to come but what is added
 
     def add(self, index: int, look: Look) -> None:
         """Take the look of a process."""
@@ -71,7 +73,12 @@ class Sums:
         """Return the alarms; none before all have looked, or within a second."""
         if len(self._last) < self._count or now < self._due:
             return []
+        if now >= self._due + LOOK_SECONDS:  # nobody had anything to say meanwhile
+            self._alarms.rests(now - LOOK_SECONDS)
         self._due = now + LOOK_SECONDS
+        self.rests = not self._counted and self._alarms.rests(now)
+        if self.rests:
+            return []
         counted, self._counted = added(self._counted), []
         counters: dict[str, int] = {}
         for look in self._last.values():
@@ -133,8 +140,17 @@ class ShardAlarms:
         with contextlib.suppress(OSError):  # it does not read: the next one will do
             self._pairs[index][1].send(packed(look))
 
-    def turn(self, now: float, reloaded: bool) -> None:
-        """Write the alarms; threads may be begun."""
+    @property
+    def filenos(self) -> list[int]:
+        """Descriptors that are readable when `turn` has something to take."""
+        return [mine.fileno() for mine, _ in self._pairs]
+
+    def turn(self, now: float, reloaded: bool) -> float:
+        """Write the alarms; threads may be begun.
+
+        Returns:
+            In how many seconds it has to be called again at the latest.
+        """
         if not self._is_begun:
             self._is_begun = True
             try:
@@ -143,16 +159,16 @@ class ShardAlarms:
                 )
             except Failure as failure:  # the others have the same, and have said so
                 say(f"{self._name}: {failure}; going on without alarms")
-        if self._output is None:
-            return
-        if reloaded:
+        if reloaded and self._output is not None:
             self._output.reopen()
         for index, (mine, _) in enumerate(self._pairs):
             with contextlib.suppress(OSError):
                 while data := mine.recv(DATAGRAM_BYTES_MAX):
                     self._sums.add(index, unpacked(data))
         for alarm in self._sums.alarms(now):
-            self._output.alarm(alarm)
+            if self._output is not None:
+                self._output.alarm(alarm)
+        return math.inf if self._sums.rests else LOOK_SECONDS
 
     def write(self, text: str) -> None:
         """Write a line to the log."""

@@ -133,14 +133,16 @@ class Shards:
                 asyncio.run(self._serve(*parts, look_out))
             return 0
 
-        def turn(reloaded: bool) -> None:
+        def turn(reloaded: bool) -> float:
             self._signals.begin()
-            self._manager.turn(reloaded)
-            alarms.turn(time.monotonic(), reloaded)
+            wait = self._manager.turn(reloaded)
+            wait = min(wait, alarms.turn(time.monotonic(), reloaded))
             if self._signals.stopping:  # said before `run` took the signals
                 os.kill(os.getpid(), signal.SIGTERM)
+            return wait
 
-        status = run(options.shards, lambda one: self._guard(one, work), turn=turn)
+        parts = (options.shards, lambda one: self._guard(one, work))
+        status = run(*parts, turn=turn, wakes=alarms.filenos)
         if status == LOST_STATUS:
             alarms.write(f"{self._name} is gone; waiting for {self._name}")
         return status

@@ -17,13 +17,14 @@ before any of them serves, and all end when one ends.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
+import select
 import signal
 import sys
 import threading
-import time
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,13 @@ from ..keyring import DerivedKeyring, Keyring, Master
 from .link import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
 PR_SET_PDEATHSIG = 1
 ENDING = (signal.SIGINT, signal.SIGTERM)
-WAIT_SECONDS = 0.2  # how long a signal or an end may go unnoticed
+WAIT_SECONDS = 10.0  # between two turns when nothing happens
+WAKES_MAX = 4096  # bytes read at once; what is left ends the next wait
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def run(
     work: Callable[[Shard], object],
     *,
     keys: Keyring | None = None,
-    turn: Callable[[bool], object] = lambda _: None,
+    turn: Callable[[bool], float | None] = lambda _: None,
+    wakes: Sequence[int] = (),
 ) -> int:
     """Call `work` in processes of its own, and wait until they end.
 
@@ -90,8 +93,10 @@ def run(
         count: How many; 1 is as good as any.
         work: Returns when its share is done; an exception is a failure.
         keys: Drawn if None.  To outlive a restart they have to come from a file.
-        turn: Called by this process while all of them work, ten times a second or
-            more; True: SIGHUP has been passed on since.
+        turn: Called by this process while all of them work, after signals and in time;
+            True: SIGHUP has been passed on since.  Returns in how many seconds it has
+            to be called again at the latest; None: in ten.
+        wakes: Descriptors whose input is a reason for a turn, which takes it.
 
     Returns:
         0, or the highest exit status of the processes that failed; 1 for a signal.
@@ -131,19 +136,52 @@ def run(
         _send(children, number)
         reloads[0] = True
 
-    def look() -> None:
+    def look() -> float | None:
         was, reloads[0] = reloads[0], False
-        turn(was)
+        return turn(was)
 
     before = [signal.signal(number, pass_on) for number in ENDING]
     signal.signal(signal.SIGHUP, pass_hup)
     try:
-        begun = _let_begin(ready, begin, count)
-        return _wait_for(children, look if begun else lambda: None)
+        with _signals_wake() as woken:
+            begun = _let_begin(ready, begin, count)
+            wait = _Wait(woken, wakes)
+            return _wait_for(children, look if begun else lambda: None, wait)
     finally:
         for number, handler in zip(ENDING, before, strict=True):
             signal.signal(number, handler)
         signal.signal(signal.SIGHUP, before_hup)
+
+
+@contextmanager
+def _signals_wake() -> Iterator[int]:
+    """Give a descriptor that every signal makes readable, the end of a child too."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    child_before = signal.signal(signal.SIGCHLD, lambda *_: None)
+    try:
+        yield reader
+    finally:
+        signal.signal(signal.SIGCHLD, child_before)
+        signal.set_wakeup_fd(before)
+        os.close(reader)
+        os.close(writer)
+
+
+class _Wait:
+    """Waits for signals, for other descriptors, and no longer than it is told."""
+
+    def __init__(self, woken: int, wakes: Sequence[int]) -> None:
+        self._woken = woken
+        self._poll = select.poll()
+        for descriptor in (woken, *wakes):
+            self._poll.register(descriptor, select.POLLIN)
+
+    def wait(self, seconds: float | None) -> None:
+        wanted = WAIT_SECONDS if seconds is None else max(seconds, 0.0)
+        self._poll.poll(math.ceil(min(wanted, WAIT_SECONDS) * 1000))
+        with suppress(BlockingIOError):
+            os.read(self._woken, WAKES_MAX)
 
 
 def _end(
@@ -196,16 +234,17 @@ def _let_begin(ready: int, begin: int, count: int) -> bool:
     return waiting == count
 
 
-def _wait_for(children: dict[int, int], look: Callable[[], object]) -> int:
+def _wait_for(
+    children: dict[int, int], look: Callable[[], float | None], wait: _Wait
+) -> int:
     """Wait for all; the first failure ends the others."""
     failed = 0
     numbers = {child: index for index, child in enumerate(children)}
     while children:
-        look()
-        # A wait without end misses a signal that comes just before it.
+        seconds = look()
         child, status = os.waitpid(-1, os.WNOHANG)
         if child == 0:
-            time.sleep(WAIT_SECONDS)
+            wait.wait(seconds)
         if child not in children:
             continue
         os.close(children.pop(child))

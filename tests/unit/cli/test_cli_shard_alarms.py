@@ -78,6 +78,21 @@ def test_flood_that_is_small_at_each_is_one_line_of_all():
     assert ["flood_over"] == kinds
 
 
+def test_silence_of_all_is_no_reason_to_look_and_thins_out_no_flood():
+    """They send nothing while nothing is counted; what comes then is of a second."""
+    sums = begun(2)
+    sums.add(0, QUIET)
+    sums.alarms(2.0)
+    assert not sums.rests
+    sums.alarms(3.0)
+    assert sums.rests
+    sums.add(0, flooded(300))
+    sums.add(1, flooded(300))
+    (alarm,) = sums.alarms(30.0)
+    assert "600 SYNs in 1 s" in alarm.text
+    assert not sums.rests
+
+
 def test_networks_that_several_have_seen_are_counted_once():
     """The sketches have one secret."""
     looks = [syns(Attempts(b"secret"), 800, 2000) for _ in range(2)]

@@ -42,7 +42,7 @@ def begin(monkeypatch):
     monkeypatch.setattr(Interface, "restored", 0)
 
     def begin(statuses, *words, then=lambda: None):
-        def run(count, work, *, turn):
+        def run(count, work, *, turn, wakes):
             assert 2 == count
             turn(False)
             status = statuses.pop(0)

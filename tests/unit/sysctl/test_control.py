@@ -354,3 +354,29 @@ def test_client_of_another_server_says_so(tmp_path):
             with pytest.raises(ControlError, match="not a control socket"):
                 Client(path).request("stats")
             served.result(5)
+
+
+def test_client_that_keeps_its_connection_makes_another_when_that_has_ended(tmp_path):
+    """The process may have closed it to make room, or be another one by now."""
+    path, made = str(tmp_path / "socket"), []
+
+    def speak(requests):
+        talk, _ = server.accept()
+        made.append(requests)
+        with talk:
+            for _ in range(requests):
+                talk.recv(4096)
+                talk.sendall(b'{"result": 1}\n')
+
+    with socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor(1) as thread:
+        server.bind(path)
+        server.listen()
+        done = [thread.submit(speak, requests) for requests in (3, 2)]
+        client = Client(path, keeps=True)
+        for request in range(5):
+            if request == 3:
+                done[0].result(60)
+            assert 1 == client.request("status")
+        client.close()
+        done[1].result(60)
+    assert [3, 2] == made

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..links.link import LinkError
 from . import Failure
 
 if TYPE_CHECKING:
@@ -49,15 +51,25 @@ def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def check_local(words: Sequence[str]) -> None:
-    """Refuse an address that this machine does not have and is not to be given."""
+    """Refuse an address that this machine does not have and is not to be given.
+
+    Raises:
+        LinkError: it may have it later.
+    """
     for word in words:
         if "/" in word or is_local(ipaddress.ip_address(word)):
             continue
-        raise Failure(
+        raise LinkError(
             f"{word} is not an address of this machine, so nobody would find it: "
             f"give it with its length ({word}/24, or as long as its network is), or "
-            "with `ip addr add`"
+            "with `ip addr add`",
+            errno.EADDRNOTAVAIL,
         )
+
+
+def awaited(interface: str, words: Sequence[str]) -> list[str]:
+    """Return what `--wait` waits for: an interface, and addresses it is to have."""
+    return [interface, *(word for word in words if "/" not in word)]
 
 
 def is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

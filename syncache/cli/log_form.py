@@ -6,7 +6,6 @@ Elsewhere: where it goes (`output`), datagrams (`links.syslog`).
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
@@ -110,15 +109,6 @@ def with_level(form: Callable[[Entry], str]) -> Callable[[Entry], str]:
     See sd-daemon(3).
     """
     return lambda entry: f"<{entry.severity}>{form(entry)}"
-
-
-def is_journal(descriptor: int) -> bool:
-    """Return whether a descriptor is systemd's journal: $JOURNAL_STREAM names it."""
-    with contextlib.suppress(OSError, ValueError):
-        device, inode = map(int, os.environ.get("JOURNAL_STREAM", "").split(":"))
-        found = os.fstat(descriptor)
-        return (found.st_dev, found.st_ino) == (device, inode)
-    return False
 
 
 def facts_of(message: Message) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from .log_form import (
     WARNING,
     Entry,
     form_of,
-    is_journal,
     moment_of,
     with_level,
 )
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from ..alarms import Alarm
 
-STDOUT, STDERR = 1, 2
+STDOUT, STDERR = 1, sink.STDERR
 APP = "syncache"
 QUEUE_BYTES = 1024 * 1024  # about 10,000 lines
 BATCH_BYTES = 16 * 1024
@@ -284,7 +283,8 @@ class Output:
             poller = select.poll()
             poller.register(STDERR, select.POLLOUT)
             if poller.poll(0):
-                os.write(STDERR, f"{self._name}: {text}\n".encode())
+                line = sink.warning(f"{self._name}: {text}\n")
+                os.write(STDERR, line.encode())
 
 
 class Handler(logging.Handler):
@@ -342,7 +342,7 @@ def opened(name: str, options: argparse.Namespace) -> Iterator[Output]:
 
         owner = account(options.user, options.group)[1:] if options.user else None
         made = form_of(form, command, datagram)
-        if path is None and form != "rfc5424" and is_journal(STDOUT):
+        if path is None and form != "rfc5424" and sink.is_journal(STDOUT):
             made = with_level(made)
         try:
             output = Output(
@@ -351,7 +351,9 @@ def opened(name: str, options: argparse.Namespace) -> Iterator[Output]:
             output.has_facts = form == "json"
         except OSError as error:
             raise Failure(f"--log {path}: {error.strerror}") from None
-        errors = Output(STDERR)
+        plain = form_of("text", command)
+        is_journal = sink.is_journal(STDERR)
+        errors = Output(STDERR, form=with_level(plain) if is_journal else plain)
         handler = Handler(errors if form == "text" and syslog is None else output)
         root = logging.getLogger()
         root.addHandler(handler)

@@ -19,7 +19,7 @@ from .. import Syncache, Sysctl
 from ..control import assign, start_control
 from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
-from .addresses import addresses, check_local
+from .addresses import addresses, awaited, check_local
 from .control_socket import place_of
 from .exporting import exporting
 from .log_form import WARNING
@@ -144,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
         recorder = stack.enter_context(record)
 
         def once(_: object) -> None:
-            if interface:
+            if interface and opts.exists(interface):
                 check_local(options.address)
             link = open_link(options, kernel)
             fresh = tunables(options, [] if source is None else source.settings)
@@ -152,8 +152,8 @@ def run(options: argparse.Namespace) -> int:
                 serve(options, fresh, ours, link, source, signals, output, recorder)
             )
 
-        awaited = [interface] if options.wait and interface else []
-        keep_open(once, awaited, signals, output.write)
+        wanted = awaited(interface, options.address) if options.wait else []
+        keep_open(once, wanted if interface else [], signals, output.write)
     return 0
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import time
 from typing import TYPE_CHECKING
 
 from ..bridge import WAIT_SECONDS
 from ..socket_path import stays
 from . import NO_MEMORY, Failure, one_line, unreadable
+from .addresses import is_local
 from .collector import Collector
 from .notify import Notify
 from .options import exists
@@ -197,7 +199,9 @@ def keep_open(
     signals: Signals,
     write: Callable[[str], object],
 ) -> None:
-    """Open the links and work; if an awaited interface is missing, wait and repeat.
+    """Open the links and work; if something awaited is missing, wait and repeat.
+
+    That is interfaces, and addresses that they are to have.
 
     Raises:
         Failure: the links cannot be opened, or are lost.
@@ -210,7 +214,7 @@ def keep_open(
         except BrokenPipeError:
             raise
         except OSError as error:  # LinkError says what to do in its text
-            missing = [name for name in awaited if not exists(name)]
+            missing = [name for name in awaited if not is_there(name)]
             if missing:
                 write(f"{error}; waiting for {' and '.join(missing)}\n")
             elif awaited and error.errno in LOST:  # another stands in its place
@@ -224,13 +228,22 @@ def keep_open(
 
 
 def wait_for(names: Sequence[str], signals: Signals, notify: Notify) -> None:
-    """Wait until all of some interfaces exist, or a signal says stop.
+    """Wait until all of some interfaces and addresses exist, or a signal says stop.
 
     The service manager hears of it, or it would take us for dead.
     """
     while not signals.stopping:
-        missing = [name for name in names if not exists(name)]
+        missing = [name for name in names if not is_there(name)]
         if not missing:
             return
         notify.waiting(f"waiting for {' and '.join(missing)}", time.monotonic())
         time.sleep(WAIT_SECONDS)
+
+
+def is_there(name: str) -> bool:
+    """Return whether there is an interface of this name, or the address is ours."""
+    if exists(name):
+        return True
+    with contextlib.suppress(ValueError):
+        return is_local(ipaddress.ip_address(name))
+    return False

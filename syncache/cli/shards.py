@@ -23,7 +23,7 @@ from ..links.shard import run
 from ..links.xdp import Xdp, XdpProgram
 from . import guarded
 from . import options as opts
-from .addresses import check_local
+from .addresses import awaited, check_local
 from .notify import SOCKET, Notify, OfShards
 from .output import opened
 from .record import reason_name, recording, shard_file
@@ -78,7 +78,8 @@ class Shards:
             stack.callback(self._manager.close)
             while status == LOST_STATUS and not signals.stopping:
                 if self._options.wait:
-                    wait_for([self._name], signals, notify)
+                    wanted = awaited(self._name, self._options.address)
+                    wait_for(wanted, signals, notify)
                 if not signals.stopping:
                     check_local(self._options.address)
                     status = self._begin()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STANDARD = (0, 1, 2)
+STDERR = 2
 SAY_SECONDS = 1.0  # how long a reader of the standard error may be waited for
 # Errors that pass without a change of the command line: nothing optional stops for one.
 PASSING = frozenset(
@@ -109,12 +110,30 @@ def write_all(descriptor: int, data: memoryview) -> tuple[memoryview, OSError | 
     return data, None
 
 
+def is_journal(descriptor: int) -> bool:
+    """Return whether a descriptor is systemd's journal: $JOURNAL_STREAM names it."""
+    with contextlib.suppress(OSError, ValueError):
+        device, inode = map(int, os.environ.get("JOURNAL_STREAM", "").split(":"))
+        found = os.fstat(descriptor)
+        return (found.st_dev, found.st_ino) == (device, inode)
+    return False
+
+
+def warning(text: str) -> str:
+    """Return a line for the standard error, with its severity if that is the journal.
+
+    See sd-daemon(3); the journal takes it off again.
+    """
+    return f"<4>{text}" if is_journal(STDERR) else text
+
+
 def say(text: str, seconds: float = SAY_SECONDS) -> None:
-    """Write a line to the standard error, unless nobody can read it.
+    """Write a warning to the standard error, unless nobody can read it.
 
     A reader that does not read is waited for so long, and no longer.
     """
     stream = sys.stderr
+    text = warning(text)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         poller = select.poll()
         with contextlib.suppress(OSError, ValueError):  # a stream without descriptor

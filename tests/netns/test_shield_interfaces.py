@@ -258,10 +258,10 @@ def test_clients_that_a_rule_bans_do_not_take_the_protection_from_others(
 
 LATER = """
 import time
-from syncache.links import shield
+from syncache.links import shield, shield_around
 with shield.Shield("s0", xdp="native") as made:
     made.protect(80)
-    shield.tags_off = lambda _: ["s0.7"]
+    shield_around.tags_off = lambda _: ["s0.7"]
     for _ in range(600):
         for event in made.events():
             if event.kind == "off":

@@ -7,7 +7,14 @@ import ipaddress
 import pytest
 
 from syncache.cli import Failure, main
-from syncache.cli.addresses import addresses, check_local, endpoint, is_local
+from syncache.cli.addresses import (
+    addresses,
+    awaited,
+    check_local,
+    endpoint,
+    is_local,
+)
+from syncache.links import LinkError
 
 
 @pytest.mark.parametrize(
@@ -38,8 +45,9 @@ def test_bad_address_is_one_line(capsys, word):
 @pytest.mark.parametrize("word", ["192.0.2.77", "2001:db8::77"])
 def test_address_that_nobody_has_is_refused_unless_it_is_given(word):
     """Nobody would find it."""
-    with pytest.raises(Failure, match=f"{word} is not an address of this machine"):
+    with pytest.raises(LinkError, match=f"{word} is not an address of this machine"):
         check_local([word])
+    assert ["eth0", word] == awaited("eth0", [word, f"{word}/24"])
     check_local([f"{word}/24"])
 
 

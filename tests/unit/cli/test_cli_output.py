@@ -318,6 +318,18 @@ def test_journal_is_told_the_severity_of_each_line(form, monkeypatch, capfd):
         assert is_there == (["<6>", "<6>", "<4>"] == heads), lines
 
 
+def test_journal_is_told_that_what_goes_to_the_standard_error_warns(monkeypatch, capfd):
+    """Of an interface that is down, of a mistake at the start; nobody else sees it."""
+    found = os.fstat(2)
+    for number, head in ((found.st_ino, "<4>"), (found.st_ino + 1, "")):
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{number}")
+        with opened("syncache serve", words(log_format=None)):
+            logging.getLogger("links").warning("eth0 is down")
+        sink.say("syncache serve: no interface")
+        lines = capfd.readouterr().err.splitlines()
+        assert [f"{head}eth0 is down", f"{head}syncache serve: no interface"] == lines
+
+
 def test_text_is_as_it_was_and_a_file_has_the_time(tmp_path, capfd):
     """The lines of libraries are on the standard error, or in the file."""
     text = logged(tmp_path, "text")

@@ -195,6 +195,26 @@ def test_lost_link_is_waited_for_and_the_manager_hears_no_end(monkeypatch):
     assert ["eth9 is gone; waiting for eth9\n"] == lines
 
 
+def test_address_that_comes_later_than_its_interface_is_waited_for(monkeypatch):
+    """As after a boot, or when the interface was made again."""
+    ours = []
+    monkeypatch.setattr(service, "exists", lambda name: name == "lo")
+    monkeypatch.setattr(service, "is_local", lambda address: str(address) in ours)
+    monkeypatch.setattr(service, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(
+        service.Notify, "waiting", lambda *_: ours.append("2001:db8::1")
+    )
+    lines = []
+
+    def work(_):
+        if not ours:
+            raise LinkError("2001:db8::1 is not ours", errno.EADDRNOTAVAIL)
+
+    with Signals() as signals:
+        service.keep_open(work, ["lo", "2001:db8::1"], signals, lines.append)
+    assert ["2001:db8::1 is not ours; waiting for 2001:db8::1\n"] == lines
+
+
 def test_link_in_whose_place_another_stands_is_opened_again(monkeypatch):
     """An interface that is deleted and made anew at once is never seen missing."""
     monkeypatch.setattr(service, "exists", lambda _: True)

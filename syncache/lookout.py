@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .flow import Flow
 
 LOOK_SECONDS = 1.0
-STILL_SECONDS = 10.0  # limits and links are looked at, though nothing was counted
+STILL_SECONDS = 60.0  # limits and links are looked at, though nothing was counted
 HISTORY_LOOKS = 120
 ROWS = 10
 # What is counted a second: the name, and the counters that are added up.  A name that

@@ -120,7 +120,7 @@ class _Talk:
         return select.EPOLLOUT if speaks else select.EPOLLIN
 
     def step(self) -> bool:
-        """Read a piece, make a line or write a piece; False: it is over."""
+        """Read a piece, make a line and write a piece of it; False: it is over."""
         try:
             if self._replies is not None or self._out:
                 self._speak()
@@ -135,6 +135,8 @@ class _Talk:
         data = self.socket.recv(LINE_BYTES_MAX)
         self._in += data
         self._begin()
+        if self._replies is not None:
+            self._speak()
         return bool(data) and len(self._in) <= LINE_BYTES_MAX
 
     def _begin(self) -> None:

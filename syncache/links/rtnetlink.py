@@ -121,7 +121,7 @@ def interfaces() -> list[InterfaceInfo]:
         LinkError: the kernel does not say.
     """
     asked = LINK.pack(0, 0, 0, 0, 0)
-    return [_read(body) for body in _dump(RTM_GETLINK, asked, RTM_NEWLINK)]
+    return [_read(body) for body in dump(RTM_GETLINK, asked, RTM_NEWLINK)]
 
 
 def addresses() -> list[str]:
@@ -131,7 +131,7 @@ def addresses() -> list[str]:
         LinkError: the kernel does not say.
     """
     asked = ADDRESS.pack(0, 0, 0, 0, 0)
-    return [_read_address(body) for body in _dump(RTM_GETADDR, asked, RTM_NEWADDR)]
+    return [_read_address(body) for body in dump(RTM_GETADDR, asked, RTM_NEWADDR)]
 
 
 def interface(name: str) -> InterfaceInfo:
@@ -162,9 +162,20 @@ def ethernet(name: str) -> InterfaceInfo:
     return info
 
 
-def _dump(request: int, asked: bytes, wanted: int) -> list[bytes]:
-    """Ask for a list; the messages of the wanted kind, without their headers."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+def dump(request: int, asked: bytes, wanted: int, protocol: int = 0) -> list[bytes]:
+    """Ask for a list; the messages of the wanted kind, without their headers.
+
+    Args:
+        request: The kind of message that asks for it.
+        asked: Its body.
+        wanted: The kind of the answers.
+        protocol: Of netlink(7); rtnetlink's is 0.
+
+    Raises:
+        LinkError: the kernel refuses.
+        OSError: it does not know the protocol.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
         size = HEADER.size + len(asked)
         sock.send(HEADER.pack(size, request, NLM_REQUEST_DUMP, 1, 0) + asked)
         return list(_answers(sock, wanted))

@@ -26,7 +26,7 @@ from .bpf_object import BpfObject, layout_of
 from .claim import Claim
 from .link import LinkError
 from .shield_around import Around
-from .shield_arrivals import LOST, Service
+from .shield_arrivals import Service, why_lost
 from .shield_attach import Attachment, Pins, XdpChoice
 from .shield_config import LAYOUT, REPLAY, TS_REFUSED_MAX, ShieldConfig, number
 from .shield_counters import ZERO, processors, raw_counters, read_counters, stats_of
@@ -383,7 +383,7 @@ class Shield:
         service.refused = 1
         service.absence.begin(now)
         where = "{} port {}: ".format(*read_service(key))
-        self._events.tell(now, "refused", where + LOST.format(service.absence.seconds))
+        self._events.tell(now, "refused", where + why_lost(service.absence.seconds))
         return True
 
     def _watch_services(self, now: float) -> None:

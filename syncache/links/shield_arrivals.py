@@ -12,17 +12,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from .._core import shield as core
+from . import netfilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATIENCE_SECONDS = 2.0  # for a connection's next packet
 RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
-LOST = (
-    "connections that were made of cookies do not arrive in TCP: a rule drops ACKs "
-    "whose SYN the firewall has not seen (ct state invalid, ! --syn), routing does "
-    "(rp_filter), or they are translated (DNAT); for {:.0f} s SYNs are the kernel's"
+_LOST = "connections that were made of cookies do not arrive in TCP: "
+_UNSEEN = (
+    "a rule drops ACKs whose SYN the firewall has not seen (ct state invalid, ! --syn),"
+    " routing does (rp_filter), or they are translated (DNAT)"
 )
+
+
+def why_lost(seconds: float) -> str:
+    """Return the line for a service that is left to the kernel for so long."""
+    why = netfilter.NAT if netfilter.loses_connections() else _UNSEEN
+    return f"{_LOST}{why}; for {seconds:.0f} s SYNs are the kernel's"
 
 
 class Absence:

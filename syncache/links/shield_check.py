@@ -17,7 +17,7 @@ from ..keyring import Keyring
 from ..segment import Segment
 from ..sysctl import Sysctl
 from ..tunables.shield import MODE
-from . import ethtool, host_settings
+from . import ethtool, host_settings, netfilter
 from .bpf_object import BpfObject
 from .link import LinkError
 from .rtnetlink import ETHERNET_BYTES, InterfaceInfo, interface
@@ -88,6 +88,8 @@ def check(
     yield from _interface(info, xdp)
     for text in host_settings.in_the_way():
         yield Finding("fail", text)
+    if netfilter.loses_connections():
+        yield Finding("note", netfilter.NAT)
     if is_ethernet(info):
         yield from _programs(info, services, sysctl)
 

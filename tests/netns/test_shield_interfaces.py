@@ -214,6 +214,45 @@ def test_service_whose_connections_are_dropped_is_found_beside_a_busy_one(
     busy.kill()
 
 
+NAT = """
+table inet nat {
+  chain prerouting {
+    type nat hook prerouting priority -100
+    tcp dport 81 redirect to :8081
+  }
+}
+"""
+UNTRACKED = """
+table inet raw {
+  chain prerouting {
+    type filter hook prerouting priority -300
+    tcp dport 80 notrack
+  }
+}
+"""
+
+
+LOOSE = "net.netfilter.nf_conntrack_tcp_loose=0"
+
+
+@pytest.mark.parametrize(
+    ("family", "remedy"), [(4, ("sysctl", "-qw", LOOSE)), (6, ("nft", UNTRACKED))]
+)
+def test_nat_of_another_port_is_told_with_remedies_that_help(shielded, family, remedy):
+    """The kernel forgets the listener of an ACK with which it begins to track."""
+    shielded.wire.server.run("nft", NAT)
+    shielded.listen()
+    shielded.start("--mode", "always")
+    shielded.connect(family, count=2, together=True, timeout=2)
+    line = shielded.until("do not arrive in TCP: NAT rules")
+    assert f"sysctl -w {LOOSE}, or no tracking of the port (notrack)" in line
+    shielded.stop()
+    shielded.wire.server.run(*remedy)
+    shielded.start("--mode", "always")
+    assert 3 == shielded.connect(family, count=3)["served"]
+    assert 3 == shielded.counters()["redeemed"]
+
+
 BANNED = """
 table inet filter {
   chain input {

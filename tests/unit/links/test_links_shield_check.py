@@ -45,6 +45,7 @@ def machine(monkeypatch):
     monkeypatch.setattr(shield_check, "peer_has_xdp", lambda _: False)
     monkeypatch.setattr(ethtool, "flags", lambda _: made.flags)
     monkeypatch.setattr(shield_check.host_settings, "in_the_way", list)
+    monkeypatch.setattr(shield_check.netfilter, "loses_connections", lambda: False)
     monkeypatch.setattr(shield_check, "BpfObject", refuse)
     return made
 
@@ -146,3 +147,11 @@ def test_interface_that_is_not_there_is_all_that_is_said(monkeypatch):
     monkeypatch.setattr(shield_check, "interface", refuse)
     findings = list(shield_check.check("eth9", [("192.0.2.1", 80)], Sysctl()))
     assert [("fail", "there is no interface eth9")] == findings
+
+
+def test_nat_that_loses_connections_is_told(machine, monkeypatch):
+    """Before the first client is refused."""
+    monkeypatch.setattr(shield_check.netfilter, "loses_connections", lambda: True)
+    ((level, text),) = found(machine)
+    assert level == "note"
+    assert "sysctl -w net.netfilter.nf_conntrack_tcp_loose=0" in text

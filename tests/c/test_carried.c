@@ -4,12 +4,19 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdlib.h>
 
 #include "../../csrc/bpf/offload_abi.h"
 #include "../../csrc/link/carried.h"
 #include "../../csrc/link/link.h"
 
-enum { MAP4 = 4, MAP6 = 6, EVENTS = 9, PLACES = 8, KEY_MAX = 16 };
+enum {
+    MAP4 = 4,
+    MAP6 = 6,
+    EVENTS = 9,
+    PLACES = LINK_CARRIED_MAX,
+    KEY_MAX = 16
+};
 
 static struct {
     uint8_t key[PLACES][KEY_MAX];
@@ -105,6 +112,7 @@ static void
 start(void)
 {
     memset(map, 0, sizeof map);
+    memset(out, 0, sizeof out);
     map[0].room = map[1].room = PLACES;
     queued = 0;
     refusal = 0;
@@ -198,6 +206,32 @@ test_what_is_put_is_looked_at(void)
         if (family == 6)
             EXPECT_TRUE(memcmp(out[0].tuple.laddr, out[1].tuple.laddr, 8) != 0);
     }
+}
+
+static void
+test_one_call_takes_and_gives_as_many_as_it_may_and_looks_at_no_more(void)
+{
+    /* Where the sanitizers see a step beyond. */
+    struct flow_handed_session *records =
+        malloc(LINK_CARRIED_MAX * sizeof *records);
+
+    for (uint8_t family = 4; records != NULL && family <= 6; family += 2) {
+        struct link_carried_walk walk = {0};
+
+        start();
+        for (uint32_t i = 0; i < LINK_CARRIED_MAX; i++)
+            records[i] = connection(family, (uint8_t)i);
+        EXPECT_EQ(0, link_carried_put(&maps, records, LINK_CARRIED_MAX));
+        EXPECT_EQ(
+            LINK_CARRIED_MAX,
+            link_carried_look(&maps, family, &walk, records, LINK_CARRIED_MAX));
+        struct flow_handed_session last =
+            connection(family, (uint8_t)(LINK_CARRIED_MAX - 1));
+        expect_same(&last, &records[LINK_CARRIED_MAX - 1]);
+        EXPECT_EQ(LINK_CARRIED_MAX,
+                  link_carried_drop(&maps, records, LINK_CARRIED_MAX, 0));
+    }
+    free(records);
 }
 
 static void
@@ -330,6 +364,8 @@ test_exported_connections_catch_up_with_the_maps(void)
     put(4, 2);
     put(6, 2);
     map[0].entry[0].flags = 1;
+    map[0].entry[0].last -= 5000; /* ticks, of about a millisecond */
+    map[1].entry[0].last -= 5000;
     for (uint32_t i = 0; i < 4; i++) {
         struct flow_handed_session one = connection(i < 2 ? 4 : 6, i % 2);
         splices[i] = (struct flow_splice){.tuple = one.tuple,
@@ -346,6 +382,7 @@ test_exported_connections_catch_up_with_the_maps(void)
         EXPECT_EQ(found ? 14 : 1, splices[i].seq[FLOW_CLIENT]);
         EXPECT_EQ(found ? 13 : 2, splices[i].seq[FLOW_SERVER]);
         EXPECT_EQ(found, splices[i].idle_ms < 60000);
+        EXPECT_TRUE(splices[i].idle_ms >= 5000);
         EXPECT_EQ(i == 0 ? 1 : 3, splices[i].flags);
     }
     splices[0].tuple.lport++;
@@ -357,6 +394,7 @@ test_exported_connections_catch_up_with_the_maps(void)
 
 static const struct test tests[] = {
     TEST(test_what_is_put_is_looked_at),
+    TEST(test_one_call_takes_and_gives_as_many_as_it_may_and_looks_at_no_more),
     TEST(test_those_without_room_stay_in_order),
     TEST(test_batch_that_did_not_begin_puts_nothing),
     TEST(test_walk_goes_on_where_it_was),

@@ -22,7 +22,7 @@ RETRY_SECONDS, RETRY_SECONDS_MAX = 60.0, 3600.0
 _LOST = "connections that were made of cookies do not arrive in TCP: "
 _UNSEEN = (
     "a rule drops ACKs whose SYN the firewall has not seen (ct state invalid, ! --syn),"
-    " routing does (rp_filter), or they are translated (DNAT)"
+    " routing does (rp_filter), or they go elsewhere (DNAT, TPROXY)"
 )
 
 

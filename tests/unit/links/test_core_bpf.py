@@ -127,6 +127,13 @@ def test_member_without_a_name_is_looked_into_if_it_has_members(kind, found):
     assert member(text, "outer", "second") is None
 
 
+def test_type_behind_a_structure_is_no_member_of_it():
+    """Though it has the name that is asked for."""
+    behind = a_type(AT[b"second"], INT, 0, 4, bytes(4))
+    text = btf(KNOWN[3], behind, names=NAMES)
+    assert member(text, "inner", "second") is None
+
+
 def test_structures_without_names_are_looked_into_eight_deep():
     """And no deeper."""
     for depth in (8, 9):

@@ -6,8 +6,9 @@ import struct
 
 import pytest
 
-from syncache import Keyring, Sysctl
+from syncache import FourTuple, Keyring, Sysctl
 from syncache._core import shield as core
+from syncache.cookies import Cookie, SynOptions
 from syncache.keyring import Master
 from syncache.links import host_settings
 from syncache.links.rtnetlink import InterfaceInfo
@@ -223,6 +224,28 @@ def test_tunables_arrive_in_their_units():
     assert (5, 250_000_000, 9) == (seen.qlen, seen.hold, seen.wscale)
     assert [(536, 1460), (1220, 1440)] == seen.mss
     assert core.GATE_OPEN == seen.flags & (core.GATE_OPEN | core.REPLAY | core.TS_PORTS)
+
+
+@pytest.mark.parametrize("verify", [0, 1])
+def test_checksums_are_verified_as_the_tunable_says(verify):
+    config, _ = made(**{"shield.verify": verify})
+    assert verify * core.VERIFY == told(config).flags & core.VERIFY
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_cookie_of_this_period_and_of_the_one_before_is_explained(epoch):
+    """Whichever parity its key has, and no later one."""
+    keys = Keyring.ephemeral()
+    config, sysctl = made(keys=keys)
+    lifetime = int(sysctl[X + "cookie_lifetime"])
+    path = FourTuple("203.0.113.9", 40000, "192.0.2.1", 443)
+    key = keys.key(epoch, 1000 * lifetime)
+    offer = SynOptions(1460, 7, sack_permitted=True)
+    iss = Cookie.mint(key, path, 1000, offer, parity=epoch & 1, rcv_wscale=7)
+    for later, known in enumerate((True, True, False)):
+        now = 1000.0 + (epoch + later) * lifetime
+        found = config.explain(path, 1001, iss + 1 & 0xFFFFFFFF, now)
+        assert known == (found == offer)
 
 
 def test_layout_that_keeps_too_little_is_refused():

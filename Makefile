@@ -258,10 +258,11 @@ sanitizers:
 		-fno-sanitize-recover=all"
 
 # The wheel for other processors, with the conformance cases under an emulator and
-# Debian's Python of that processor, which comes by apt.
+# Debian's Python of that processor, which comes by apt; and for musl.
 foreign-wheels: $(READY)
 	@$(NEED) unzip unzip
 	@$(PY) tests/tools/foreign_wheel.py $(ARGS)
+	@$(PY) tests/tools/musl_wheel.py
 
 unit: $(EXTENSION)
 	@$(PY) -m pytest -m 'not netns' --ignore=tests/property $(ARGS)

@@ -1,11 +1,12 @@
 #!/bin/sh
-# foreign_root.sh DEBIAN-ARCHITECTURE DIRECTORY: unpacks Debian's Python of another
-# processor, with what it is linked to, for an emulator.
+# foreign_root.sh DEBIAN-ARCHITECTURE DIRECTORY [PACKAGE]: unpacks Debian's Python of
+# another processor, with what it is linked to, for an emulator; or another package.
 #
 # By apt, from the archives that this machine uses already; installs nothing and
 # writes nothing outside the directory.
 set -e
 arch=$1
+packages=${3:-python3-minimal libpython3-stdlib libpython3-dev}
 mkdir -p "$2/parts" "$2/lists/partial" "$2/cache/archives/partial" "$2/root"
 cd "$2"
 to=$(pwd)
@@ -25,7 +26,7 @@ apt() {
 }
 apt apt-get update || true # a list that fails leaves the others
 apt apt-get install --download-only --no-install-recommends -y \
-	python3-minimal libpython3-stdlib libpython3-dev >/dev/null
+	$packages >/dev/null
 for deb in cache/archives/*.deb; do
 	case ${deb##*/} in
 	lib[a-z]*-dev_*) # headers alone

@@ -87,6 +87,19 @@ def found(*tools: str) -> str:
     raise MissingError(f"no {tools[0]}")
 
 
+def copied_source(folder: Path) -> Path:
+    """Copy what a wheel is built from, without this machine's module."""
+    source = folder / "source"
+    source.mkdir()
+    for piece in PIECES:
+        place = ROOT / piece
+        copy = shutil.copytree if place.is_dir() else shutil.copy
+        copy(place, source / piece)
+    for built in source.glob("syncache/*.so"):
+        built.unlink()
+    return source
+
+
 def write_hkdf(site: Path) -> None:
     """Stand in for cryptography where it has no wheel."""
     primitives = site / "cryptography" / "hazmat" / "primitives"
@@ -156,15 +169,8 @@ class Processor:
         """Build, install, use; return the line that pytest ends with."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            source, site, here = folder / "source", folder / "site", folder / "here"
-            source.mkdir()
-            for piece in PIECES:
-                place = ROOT / piece
-                copy = shutil.copytree if place.is_dir() else shutil.copy
-                copy(place, source / piece)
-            for built in source.glob("syncache/*.so"):
-                built.unlink()  # this machine's
-            wheel = self.build(source, out)
+            site, here = folder / "site", folder / "here"
+            wheel = self.build(copied_source(folder), out)
             self.install(wheel, site)
             here.mkdir()
             (here / "tests").symlink_to(ROOT / "tests")

@@ -338,8 +338,8 @@ class LogBook:
         self._open[key] = now
         if len(self._open) > OPEN_MAX:
             # Many at once: the first of a dictionary is behind all that were deleted.
-            kept = islice(self._open.items(), OPEN_MAX // 8 + 1, None)
-            self._open = dict(kept)
+            for each in list(islice(self._open, OPEN_MAX // 8 + 1)):
+                del self._open[each]
 
     def _begun_by(self, protocol: str, initiator: str, responder: str) -> None:
         self.sessions.protocols[protocol.lower()] += 1

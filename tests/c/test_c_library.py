@@ -79,7 +79,7 @@ main(void)
 """
 
 
-def run(*command: str | Path, **environment: str) -> str:
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> str:
     """Run a command and return its output; show all of it if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
@@ -88,6 +88,7 @@ def run(*command: str | Path, **environment: str) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         timeout=300,
+        cwd=cwd,
         env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stdout
@@ -140,6 +141,32 @@ def test_installed_library_makes_a_handshake(
     program = tmp_path / "handshake"
     run(os.environ.get("CC", "gcc"), "-std=c11", source, *flags, "-o", program)
     assert run(program, LD_LIBRARY_PATH=str(installed / "lib")) == "accepted\n"
+
+
+def compile_line(source: Path) -> list[str]:
+    """Return the words of the `cc` line in the comment at the head of a file."""
+    head = source.read_text().partition("*/")[0].replace("\\\n *", "")
+    lines = [line.lstrip(" *") for line in head.splitlines()]
+    return next((line.split() for line in lines if line.startswith("cc ")), [])
+
+
+BENCHES = [path for path in (ROOT / "bench").glob("*.c") if compile_line(path)]
+
+
+@pytest.mark.parametrize("source", BENCHES, ids=lambda path: path.stem)
+def test_compile_line_at_the_head_of_a_bench_holds(
+    installed: Path, tmp_path: Path, source: Path
+) -> None:
+    """As it stands, but for where the library and the program are, and for -O3."""
+    words = compile_line(source)
+    words[words.index("-o") + 1] = str(tmp_path / "program")
+    words[words.index("build/c/libsyncache.a")] = f"{installed}/lib/libsyncache.a"
+    run(*words, "-O0", cwd=ROOT)
+
+
+def test_benches_with_a_compile_line_are_found() -> None:
+    """Those that one compiles by hand; `python -m bench` compiles the others."""
+    assert {"flow", "splice"} == {path.stem for path in BENCHES}
 
 
 HOSTED = """SYN: done with

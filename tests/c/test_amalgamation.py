@@ -153,6 +153,8 @@ def test_nothing_but_the_public_functions_leaves_it(one: Path) -> None:
 @pytest.mark.parametrize("flag", ["-std=c89", "-std=gnu89", "-xc++"])
 def test_another_language_is_told_in_one_line(one: Path, flag: str) -> None:
     """Not by hundreds of them about its own."""
+    if flag == "-xc++":
+        want("g++", "g++")
     words = [*HERE["gcc"], flag, "-fsyntax-only", str(one / "syncache.c")]
     done = subprocess.run(
         words, check=False, capture_output=True, text=True, timeout=60

@@ -413,6 +413,7 @@ def test_end_while_a_disk_is_waited_for_says_nothing(folder, monkeypatch, caplog
     def wait(*_):
         asked.set()
         answers.wait(60)
+        return files.Reply(404)
 
     monkeypatch.setattr(files, "part", wait)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import re
 import subprocess
@@ -74,7 +75,14 @@ def test_path_that_cannot_be_is_one_line(words, capsys):
     assert error.startswith(f"syncache {words[0]}: ")
 
 
-@pytest.mark.parametrize("value", ["--", "\0"])
+def dashes_are_lost() -> bool:
+    """Does this Python's argparse (before 3.13) make an empty list of `--every=--`?"""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--every")
+    return parser.parse_args(["--every=--"]).every == []
+
+
+@pytest.mark.parametrize("value", ["--", "\0"] if dashes_are_lost() else ["\0"])
 @pytest.mark.parametrize(
     "words",
     [
@@ -93,11 +101,18 @@ def test_value_that_cannot_be_one_is_refused(words, value, capsys):
 
 
 def test_second_pair_of_dashes_is_no_argument(capsys):
-    """Of it argparse makes an empty list."""
-    with pytest.raises(SystemExit):
-        main(["key", "show", "--", "--"])
+    """Of it argparse makes an empty list, or a file's name."""
+    try:
+        status = main(["key", "show", "--", "--"])
+    except SystemExit as ended:
+        status = ended.code
     error = capsys.readouterr().err
-    assert error.endswith("error: argument FILE: expected one argument\n")
+    if dashes_are_lost():
+        assert 2 == status
+        assert error.endswith("error: argument FILE: expected one argument\n")
+    else:
+        assert 1 == status
+        assert error == "syncache key: --: No such file or directory\n"
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,12 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from try_wheel import ROOT, example
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
 
 HERE = Path(__file__).resolve().parent
 PIECES = ("csrc", "syncache", "pyproject.toml", "setup.py", "README.md", "LICENSE")
@@ -151,14 +155,14 @@ class Processor:
         return wheel
 
     def install(self, wheel: Path, site: Path) -> None:
-        """Install the wheel, its dependencies and pytest for this processor."""
+        """Install the wheel, its dependencies and the tests' for this processor."""
         name = next((self.root / "usr" / "lib").glob("python3.*")).name
         words = [sys.executable, "-m", "pip", "install", "-qq", "--target", site]
         words += ["--only-binary", ":all:", "--no-compile", "--implementation", "cp"]
         words += ["--python-version", name.removeprefix("python")]
         for version in ("2014", "_2_28", "_2_34"):
             words += ["--platform", f"manylinux{version}_{self.name}"]
-        run(*words, "cffi>=2.1", "pytest")
+        run(*words, "cffi>=2.1", "pytest", "hypothesis")
         try:
             run(*words, "cryptography>=42")
         except RuntimeError:  # not built for every processor
@@ -181,21 +185,27 @@ class Processor:
             return f"{wheel.name}: {said.splitlines()[-1]}"
 
 
-def main() -> int:
-    """Try every processor that was named."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("name", nargs="*", metavar="PROCESSOR", help=", ".join(NAMES))
+def try_each(
+    about: str, names: Collection[str], attempt: Callable[[str, Path], str]
+) -> int:
+    """Try every processor that the command line names; return the exit status.
+
+    Args:
+        about: The program, in a line.
+        names: Those there are.
+        attempt: Tries one; wheels go to the folder. Returns the line to print.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("name", nargs="*", metavar="PROCESSOR", help=", ".join(names))
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "foreign")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     failures = 0
-    for name in arguments.name or NAMES:
-        if name not in NAMES:
-            parser.error(f"{name!r} is not a processor: {', '.join(NAMES)}")
-        for old in arguments.out.glob(f"*_{name}.whl"):
-            old.unlink()
+    for name in arguments.name or names:
+        if name not in names:
+            parser.error(f"{name!r} is not a processor: {', '.join(names)}")
         try:
-            print(f"{name}: {Processor(name).attempt(arguments.out)}", flush=True)
+            print(f"{name}: {attempt(name, arguments.out)}", flush=True)
         except MissingError as error:
             print(f"{name}: left out: {error}", flush=True)
         except RuntimeError as error:
@@ -204,5 +214,12 @@ def main() -> int:
     return int(failures > 0)
 
 
+def attempt(name: str, out: Path) -> str:
+    """Make a wheel in place of an older one, and try it."""
+    for old in out.glob(f"*_{name}.whl"):
+        old.unlink()
+    return Processor(name).attempt(out)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_each(__doc__.partition("\n")[0], NAMES, attempt))

@@ -17,7 +17,6 @@ tools are missing is named and left out.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
@@ -26,7 +25,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from foreign_wheel import HERE, MissingError, copied_source, found, run
+from foreign_wheel import HERE, MissingError, copied_source, found, run, try_each
 from try_wheel import ROOT, example
 
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -161,26 +160,10 @@ class Musl:
             return f"{said}; the README's example runs"
 
 
-def main() -> int:
-    """Try every processor that was named."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("name", nargs="*", metavar="PROCESSOR", help=", ".join(DEBIAN))
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "foreign")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    failures = 0
-    for name in arguments.name or DEBIAN:
-        if name not in DEBIAN:
-            parser.error(f"{name!r} is not a processor: {', '.join(DEBIAN)}")
-        try:
-            print(f"musl {name}: {Musl(name).attempt(arguments.out)}", flush=True)
-        except MissingError as error:
-            print(f"musl {name}: left out: {error}", flush=True)
-        except RuntimeError as error:
-            failures += 1
-            print(f"musl {name}: {error}", flush=True)
-    return int(failures > 0)
+def attempt(name: str, out: Path) -> str:
+    """Make a wheel, and try it."""
+    return f"musl: {Musl(name).attempt(out)}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_each(__doc__.partition("\n")[0], DEBIAN, attempt))

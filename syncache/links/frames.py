@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 HEADERS_MAX = 22  # Ethernet with two VLAN tags
 PACKET_MAX = 65535
 
+AF_XDP = 44  # which Python does not know
 # <linux/if_packet.h>
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 1, 1
@@ -296,7 +297,7 @@ def raw_socket(family: int, protocol: int) -> socket.socket:
     try:
         sock = socket.socket(family, socket.SOCK_RAW, protocol)
     except OSError as error:
-        name = socket.AddressFamily(family).name
+        name = "AF_XDP" if family == AF_XDP else socket.AddressFamily(family).name
         advice = {
             errno.EPERM: "run as root (CAP_NET_RAW and CAP_NET_ADMIN)",
             errno.EAFNOSUPPORT: "this kernel has none: load or build it in",

@@ -10,6 +10,15 @@ from .link import LinkError
 
 log = logging.getLogger(__name__)
 
+# Where a refusal has a remedy that its name does not tell.
+REMEDIES = {
+    errno.EPERM: "a rule of this machine's firewall (`nft list ruleset`)",
+    errno.ENETUNREACH: "look at `ip route`",
+    errno.EHOSTUNREACH: "look at `ip route`",
+    # Without a route the kernel asks for every sender of a flood on the link itself.
+    errno.ENOBUFS: "the queue or the table of neighbours is full, look at `ip route`",
+}
+
 
 class Refusals:
     """Tells when packets begin to be refused, and when they go out again."""
@@ -29,7 +38,9 @@ class Refusals:
         if error == was or (not outages and errno.ENETDOWN in {error, was}):
             return
         if error:
-            log.warning("%s: not sending: %s; going on", name, os.strerror(error))
+            why, remedy = os.strerror(error), REMEDIES.get(error)
+            why = f"{why}: {remedy}" if remedy else why
+            log.warning("%s: not sending: %s; going on", name, why)
         else:
             log.warning("%s: sending again", name)
 

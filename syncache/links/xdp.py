@@ -24,6 +24,7 @@ from .._core import bpf as _core_bpf
 from .._core import links as _core_links
 from . import bpf, ethtool
 from .frames import (
+    AF_XDP,
     HEADERS_MAX,
     PACKET_MAX,
     Interface,
@@ -50,7 +51,7 @@ QUEUES_MAX = 64
 BATCH = 64
 
 # <linux/if_xdp.h>, <linux/if_link.h>, <asm/socket.h>
-AF_XDP, SOL_XDP = 44, 283
+SOL_XDP = 283
 XDP_STATISTICS = 7
 # struct xdp_statistics; a buffer of less gets its first three members alone, as one
 # before Linux 5.9 does.

@@ -66,15 +66,18 @@ def test_interface_that_cannot_be_asked_for_is_not_gone(monkeypatch):
     interface.restore()
 
 
-def test_raw_socket_without_privilege_gives_one_line(monkeypatch):
+@pytest.mark.parametrize(
+    ("family", "name"), [(socket.AF_PACKET, "AF_PACKET"), (frames.AF_XDP, "AF_XDP")]
+)
+def test_raw_socket_without_privilege_gives_one_line(monkeypatch, family, name):
     """It names the capabilities."""
 
     def refuse(*_):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(frames.socket, "socket", refuse)
-    with pytest.raises(LinkError, match=r"AF_PACKET socket.*CAP_NET_RAW"):
-        frames.raw_socket(socket.AF_PACKET, 0)
+    with pytest.raises(LinkError, match=rf"{name} socket.*CAP_NET_RAW"):
+        frames.raw_socket(family, 0)
 
 
 class Bpf:

@@ -22,6 +22,17 @@ def test_each_change_is_told_once(caplog):
     ]
 
 
+def test_refusal_with_a_remedy_names_it(caplog):
+    """A flood's sources without a route fill the kernel's table of neighbours."""
+    caplog.set_level(logging.WARNING)
+    refusals = Refusals()
+    for error in (errno.ENOBUFS, errno.EPERM):
+        refusals.tell("eth7", error)
+    full, rule = [record.getMessage() for record in caplog.records]
+    assert "table of neighbours is full, look at `ip route`; going on" in full
+    assert "not permitted: a rule of this machine's firewall" in rule
+
+
 def test_outage_that_another_link_tells_is_not_told_again(caplog):
     """Neither its begin nor its end; other reasons are."""
     caplog.set_level(logging.WARNING)

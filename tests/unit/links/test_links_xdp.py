@@ -12,7 +12,7 @@ import os
 import pytest
 
 from syncache._core import bpf as _core_bpf
-from syncache.links import LinkError, bpf, xdp
+from syncache.links import LinkError, bpf, frames, xdp
 from syncache.links.xdp import Xdp, XdpProgram
 
 
@@ -129,8 +129,8 @@ def test_kernel_without_af_xdp_gives_one_line(monkeypatch):
     """And names what to use instead."""
 
     def refuse(*_):
-        raise LinkError("cannot open", errno.EAFNOSUPPORT)
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
 
-    monkeypatch.setattr(xdp, "raw_socket", refuse)
+    monkeypatch.setattr(frames.socket, "socket", refuse)
     with pytest.raises(LinkError, match=r"has no AF_XDP.*Packet link"):
         xdp._socket()

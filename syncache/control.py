@@ -293,6 +293,8 @@ async def start_control(
                     await asyncio.sleep(0)  # others have their turn
         except (ConnectionError, ValueError, MemoryError):
             pass
+        except asyncio.CancelledError:  # Python 3.11 would write a traceback of it
+            pass
         finally:
             # The reader keeps an error, whose traceback keeps this frame.
             line = reply = b""

@@ -1,11 +1,13 @@
-"""The control socket of the in-line boxes, served between two turns of the packet loop.
+"""The control socket of a command, served between two turns of the packet loop.
 
 One descriptor to wait on; a turn takes one step of a few connections and never waits.
-A reader that does not read costs nothing but its place.
+A reader that does not read costs nothing but its place, and a crowd of them no more
+than one does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from typing import TYPE_CHECKING
@@ -90,6 +92,29 @@ class ControlSocket:
         self._talks.pop(descriptor).socket.close()
 
 
+@contextlib.contextmanager
+def answering(path: str, control: Control) -> Iterator[ControlSocket]:
+    """Answer on the running event loop meanwhile.
+
+    Besides, somebody has to call `turn` now and then: what there were no descriptors
+    for is tried again then.
+
+    Raises:
+        Failure: as `ControlSocket`.
+    """
+    import asyncio  # the in-line boxes do without
+
+    loop = asyncio.get_running_loop()
+    made = ControlSocket(path, control)
+    descriptor = made.fileno()
+    loop.add_reader(descriptor, made.turn)
+    try:
+        yield made
+    finally:
+        loop.remove_reader(descriptor)
+        made.close()
+
+
 def place_of(path: str) -> SocketPath:
     """Make the socket of `--control`.
 
@@ -128,7 +153,7 @@ class _Talk:
             return self._listen()
         except BlockingIOError:
             return True
-        except OSError:
+        except (OSError, MemoryError):
             return False
 
     def _listen(self) -> bool:

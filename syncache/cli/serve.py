@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import Syncache, Sysctl
-from ..control import assign, start_control
+from ..control import Control, assign
 from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
 from .addresses import addresses, awaited, check_local
-from .control_socket import place_of
+from .control_socket import ControlSocket, answering
 from .exporting import exporting
 from .log_form import WARNING
 from .memory import shortage
@@ -234,11 +234,10 @@ async def serve(
             stack.callback(watch(source, host, output).close)
         what = await listen(options, host, stack)
         engine = host.stack.syncache
+        control = None
         if options.control is not None:
-            place = place_of(options.control)
-            stack.callback(place.remove)
-            control = await start_control(place, engine, lookout=host.lookout)
-            stack.callback(control.close)
+            answers = Control(engine, host.lookout)
+            control = stack.enter_context(answering(options.control, answers))
         where = ", ".join(ours)
         device = options.packet or options.xdp or options.tun
         service = Service(
@@ -254,7 +253,7 @@ async def serve(
             output.write(f"{text}\n", kind="memory", severity=WARNING)
         # One write: shards share the output, and their lines must not mingle.
         output.write(f"{what} on {where} port {options.port}, {device}\n")
-        await end(host, service)
+        await end(host, service, control)
 
 
 def status(engine: Syncache) -> str:
@@ -313,12 +312,16 @@ def forgiving(
     return handle
 
 
-async def end(host: Host, service: Service) -> None:
+async def end(
+    host: Host, service: Service, control: ControlSocket | None = None
+) -> None:
     """Wait for a signal, or for the loss of the link."""
     assert host.closed is not None
 
     def turn() -> bool:
         service.turn(time.monotonic())
+        if control is not None:
+            control.turn()
         service.tables_wanted()  # SIGUSR1 is for the in-line boxes
         return not service.stopping
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import FourTuple
-from ..control import Control, start_control
+from ..control import Control
 from ..cookies import WSCALE_MAX
 from ..flow_event import Place
 from ..links import host_settings
@@ -31,7 +31,7 @@ from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
 from .addresses import endpoint
-from .control_socket import place_of
+from .control_socket import answering
 from .exporting import exporting
 from .log_form import INFO, WARNING
 from .output import Output, opened
@@ -311,21 +311,19 @@ async def watch(
         if reader:
             reader.beside(shield.sources.counted, shield.block)
             stack.callback(reader.close)
+        control = None
         if options.control is not None:
             # It has what the control socket asks of an engine.
-            engine = cast("Syncache", shield)
-            place = place_of(options.control)
-            stack.callback(place.remove)
-            control = await start_control(
-                place, engine, kind=ShieldControl, lookout=lookout
-            )
-            stack.callback(control.close)
+            answers = ShieldControl(cast("Syncache", shield), lookout)
+            control = stack.enter_context(answering(options.control, answers))
         shield.await_events(service.wake)
         service.begin(lambda: status(shield))
 
         def turn() -> bool:
             gone = shield.is_gone  # the last event is before this
             service.turn(time.monotonic())
+            if control is not None:
+                control.turn()
             if reader and reader.waiting:
                 reader.take(shield, output.write)
             for event in shield.events():

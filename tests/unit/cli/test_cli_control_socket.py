@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import json
@@ -16,7 +17,7 @@ import pytest
 from syncache import Intercept
 from syncache.acl import AccessList, permit
 from syncache.cli import Failure, control_socket
-from syncache.cli.control_socket import CONNECTIONS_MAX, ControlSocket
+from syncache.cli.control_socket import CONNECTIONS_MAX, ControlSocket, answering
 from syncache.control import Client, ControlError, FlowControl
 from tests.conformance.shield import Shield
 
@@ -205,3 +206,51 @@ def test_engine_without_sessions_has_none(tmp_path):
     sessions, about = turns(served, Client(tmp_path / "control").sessions)
     served.close()
     assert ([], 0) == (sessions, about["bytes"])
+
+
+def test_event_loop_answers_a_step_or_two_at_a_time(engine, tmp_path):
+    """However many ask at once, what else the loop has to do comes in between."""
+    path = tmp_path / "control"
+    control = FlowControl(engine, lambda: 1.0)
+    made = []  # lines of answers since the loop turned last
+
+    class Counting:
+        def replies(self, line):
+            for reply in control.replies(line):
+                made.append(reply)
+                yield reply
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        most = 0
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(answering(str(path), Counting()))
+            for _ in range(CONNECTIONS_MAX):
+                one = stack.enter_context(socket.socket(socket.AF_UNIX))
+                one.connect(str(path))
+                one.sendall(b'{"op": "sessions"}\n' * 10)
+            asked = loop.run_in_executor(None, Client(path).sessions)
+            while not asked.done():
+                most = max(most, len(made))
+                made.clear()
+                await asyncio.sleep(0)
+            assert engine.connections() == (await asked)[0]
+            # Whoever is still connected at the end is no reason for a line.
+        return most
+
+    assert 1 <= asyncio.run(main()) <= control_socket.STEPS_A_TURN
+    assert not path.exists()
+
+
+def test_step_without_memory_ends_its_connection_alone(tmp_path):
+    """The next one is answered."""
+
+    class Short(FlowControl):
+        def replies(self, _):
+            raise MemoryError
+
+    served = ControlSocket(str(tmp_path / "x"), Short(Intercept(acl=None)))
+    with pytest.raises(ControlError, match="the process has ended"):
+        turns(served, lambda: Client(tmp_path / "x").request("status"))
+    assert {} == served._talks
+    served.close()

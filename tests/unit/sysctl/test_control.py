@@ -254,6 +254,15 @@ def test_connections_that_say_nothing_make_room(tmp_path, engine):
     assert 3 == serve(path, engine, work)
 
 
+def test_end_with_an_open_connection_is_quiet(tmp_path, engine, caplog):
+    """As `syncache top` has one."""
+    path = tmp_path / "sc.sock"
+    client = Client(path, keeps=True)
+    assert 3 == serve(path, engine, lambda: client.request("get", name=LIMIT))
+    client.close()
+    assert "" == caplog.text
+
+
 def test_only_one_connection_too_many_makes_room(tmp_path, engine):
     """The first one that says nothing stays beside 63 others."""
     path = tmp_path / "sc.sock"

@@ -35,6 +35,7 @@ static int64_t (*const map_push)(void *map, const void *value, uint64_t flags) =
 static uint64_t (*const ktime_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 /* The same clock as of the last tick, at a tenth of the price; so it may be behind what another reader saw. */
 static uint64_t (*const ktime_tick_ns)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;
+static uint32_t (*const processor_id)(void) = (void *)BPF_FUNC_get_smp_processor_id;
 /* Counts ticks; no call is left of it. */
 static uint64_t (*const jiffies)(void) = (void *)BPF_FUNC_jiffies64;
 static int64_t (*const tail_call)(void *context, void *map, uint32_t index) = (void *)BPF_FUNC_tail_call;

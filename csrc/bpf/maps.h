@@ -27,6 +27,8 @@ struct scratch {
     uint32_t strange; /* signed, or more options than are counted */
     uint32_t finished; /* the SYN's checksum is right as it is */
     uint32_t place; /* of the option that is looked at */
+    uint64_t packet_ns; /* the last packet that tc saw while the gate was open */
+    uint64_t batch_ns; /* the first one of its batch */
     uint32_t taken; /* connections made on this processor in this batch */
     uint64_t taken_ns; /* the last packet that might have made one */
     uint16_t numbers[SHIELD_NUMBERS]; /* of a handshake; see elsewhere.h */

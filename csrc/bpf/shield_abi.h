@@ -139,7 +139,7 @@ struct shield_counters {
     uint64_t cookie_bad;  /* of ack: no cookie, most of them of established connections */
     uint64_t cookie_good;
     uint64_t redeemed;    /* made a connection */
-    uint64_t again;       /* passed: redeemed a moment ago */
+    uint64_t again;       /* redeemed in the same batch; passed if there is room */
     uint64_t replayed;    /* dropped: redeemed before */
     uint64_t elsewhere;   /* passed: another machine of the group has redeemed it */
     uint64_t ts_refused;  /* dropped */

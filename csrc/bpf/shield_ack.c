@@ -7,9 +7,13 @@
  *
  * Packets of one batch all pass here before the first of them reaches TCP.  The data right behind the ACK still finds
  * the listener then; given a request of its own it would be dropped as a duplicate, data and all.  So what was
- * redeemed a moment ago passes as it is, and finds the connection.
+ * redeemed in the same batch passes as it is, and finds the connection.
+ *
+ * Beyond the batch that would be wrong: while the kernel has no connection, because it dropped the ACK or another
+ * processor has not come to it, TCP answers the data with a RST.  Given a request they are at worst sent again.
  */
 #include "ack.h"
+#include "claim.h"
 #include "elsewhere.h"
 #include "listener.h"
 #include "maps.h"
@@ -20,19 +24,27 @@
 
 #define TC_NEXT (-1)
 #define TC_DROP 2
-#define BATCH_NS 50000000
-#define GAP_NS \
-    20000 /* between packets of one batch: less; TCP takes longer for what a batch brought it */
+/*
+ * A batch is of one processor, has no such gap between its packets (TCP takes longer for what a batch brought it), and
+ * does not last so long.
+ */
+#define GAP_NS 20000
+#define BATCH_NS 250000
 #define MSS_LEAST_V4 536 /* what the kernel takes at least */
 #define MSS_LEAST_V6 1220
-#define CANDIDATES 2
+#define FULL_NS \
+    3000000000 /* clients have asked again by then; it is noted once a second */
 #define NO_MEMORY (-12)
 /*
  * How often a cookie is taken while the kernel has no connection of it: the kernel may have lost what it was given,
- * and the client's next segment is then all there is.  The count is kept in the lowest bits of the time.
+ * and the client's next segment is then all there is.  The count is kept in the lowest bits of the time, and the
+ * number of the processor above it.
  */
 #define TAKES_MAX 3
 #define TAKES_MASK UINT64_C(3)
+#define STAMP_PROCESSOR_SHIFT 2
+#define STAMP_PROCESSORS 256
+#define STAMP_TIME_MASK (~UINT64_C(1023))
 
 /* struct bpf_tcp_req_attrs of the kernel. */
 struct request {
@@ -60,73 +72,6 @@ is_gate_open(const struct shield_config *config,
     return state->minted_ns != 0 &&
            now_ns - state->minted_ns <=
                2 * config->lifetime_ns + config->skew_ns;
-}
-
-/* Does a key of the clock before the last change give this ISS?  Those of its parity are tried. */
-static inline bool
-is_former(const struct shield_config *config,
-          const struct shield_family *family, const struct ack *ack,
-          uint32_t byte)
-{
-    if (ack->now_ns >= config->former_ns)
-        return false;
-#pragma clang loop unroll(disable)
-    for (uint32_t i = 0; i < SHIELD_KEYS; i += 2) {
-        const struct shield_key *key = &config->former[i | (byte & 1)];
-        uint32_t mac = mint_mac(key, family, &ack->tuple, ack->irs, byte);
-
-        if (key->epoch != UINT64_MAX &&
-            ((mac ^ ack->iss) & SYNCOOKIE_MAC_MASK) == 0)
-            return true;
-    }
-    return false;
-}
-
-/*
- * Does a live key give this ISS?  The parity names the epoch in force or the one before; near the edge of a period
- * also the one beyond, where clocks may differ (secret.c).
- */
-static inline bool
-is_cookie(const struct shield_config *config, const struct ack *ack)
-{
-    const struct shield_family *family = mint_family(config, &ack->tuple);
-    uint64_t age_ns = ack->now_ns - config->start_ns, epoch = config->epoch;
-    uint32_t byte = syncookie_claimed(ack->iss);
-    bool good = false;
-
-    if ((int64_t)age_ns <
-        0) /* the process begins a period by whole milliseconds */
-        age_ns = 0;
-    if (age_ns >= config->lifetime_ns) {
-        /* More than one if the process is late; keys grow old nevertheless. */
-        uint64_t periods = age_ns / config->lifetime_ns;
-
-        age_ns -= periods * config->lifetime_ns;
-        epoch += periods;
-    }
-    uint64_t wanted = epoch, neighbour = epoch - 2;
-    bool near = age_ns < config->skew_ns;
-    if ((byte ^ (uint32_t)epoch) & 1) {
-        wanted = epoch - 1;
-        neighbour = epoch + 1;
-        near = age_ns + config->skew_ns >= config->lifetime_ns;
-    }
-#pragma clang loop unroll(disable)
-    for (int i = 0; i < CANDIDATES; i++) {
-        const struct shield_key *key = &config->key[wanted & (SHIELD_KEYS - 1)];
-        uint32_t mac = mint_mac(key, family, &ack->tuple, ack->irs, byte);
-
-        /* Before epoch 0 there is none; a slot without a key says so. */
-        if (key->epoch == wanted && wanted != UINT64_MAX &&
-            ((mac ^ ack->iss) & SYNCOOKIE_MAC_MASK) == 0) {
-            good = true;
-            break;
-        }
-        if (!near)
-            break;
-        wanted = neighbour;
-    }
-    return good || is_former(config, family, ack, byte);
 }
 
 /*
@@ -164,6 +109,25 @@ are_timestamps_ours(const struct scratch *scratch,
                             swap32(scratch->tsecr));
     return age * MINT_NS_A_MS >= -(int64_t)config->skew_ns &&
            age * MINT_NS_A_MS <= 2 * (int64_t)config->lifetime_ns;
+}
+
+static inline uint64_t
+stamp_processor(void)
+{
+    return (uint64_t)(processor_id() & (STAMP_PROCESSORS - 1))
+           << STAMP_PROCESSOR_SHIFT;
+}
+
+/* Was it redeemed in this batch of this processor, so that TCP has not seen it yet? */
+static inline bool
+is_of_batch(uint64_t stamp, const struct scratch *scratch, uint64_t now_ns)
+{
+    uint64_t then_ns = stamp & STAMP_TIME_MASK;
+
+    return ((stamp ^ stamp_processor()) & ~STAMP_TIME_MASK & ~TAKES_MASK) ==
+               0 &&
+           then_ns >= (scratch->batch_ns & STAMP_TIME_MASK) &&
+           now_ns - then_ns < BATCH_NS;
 }
 
 static inline void
@@ -219,6 +183,25 @@ is_full(struct scratch *scratch, const struct listener *listener,
         scratch->taken = 0;
     scratch->taken_ns = now_ns;
     return listener->backlog + scratch->taken > listener->backlog_max;
+}
+
+/*
+ * May the kernel drop what this batch made, since other processors make connections too?  The data behind it would be
+ * answered with a RST; dropped they are sent again.
+ */
+static inline bool
+is_nearly_full(struct bpf_sock *socket, const struct scratch *scratch)
+{
+    struct listener listener = {0};
+    void *tcp = socket_tcp(socket);
+
+    if (tcp == NULL)
+        return false;
+    listener_room(tcp, &listener);
+    uint32_t spare = listener.backlog_max >> 2;
+    return listener.backlog + scratch->taken + (spare == 0 ? 1 : spare) >
+               listener.backlog_max &&
+           !listener_is_steered(kernel_untrusted(tcp));
 }
 
 /* Does the listener take packets from as far (IP_MINTTL, IPV6_MINHOPCOUNT)?  It drops others unseen. */
@@ -281,7 +264,8 @@ redeem(struct __sk_buff *skb, struct bpf_sock *socket, struct scratch *scratch,
     if (takes == 1)
         listener_made(service, tuple, ack->iss, ack->irs);
     scratch->taken++;
-    uint64_t stamp = (ack->now_ns & ~TAKES_MASK) | takes;
+    uint64_t stamp =
+        (ack->now_ns & STAMP_TIME_MASK) | stamp_processor() | takes;
     map_update(&redeemed, key, &stamp, BPF_ANY);
     if (config->flags & SHIELD_SHARED)
         map_push(&fresh, key, 0);
@@ -374,6 +358,28 @@ unmake_bare(struct shield_service *service, const struct scratch *scratch,
     }
 }
 
+/*
+ * Is this the rest of a request whose beginning was dropped, as the accept queue is full?  TCP would answer it with a
+ * RST, and the client will send the beginning again.
+ */
+static inline bool
+is_behind_dropped(struct __sk_buff *skb, const struct scratch *scratch,
+                  const struct shield_service *service, const struct ack *ack)
+{
+    uint32_t tuple[9];
+
+    if (ack->is_reset || ack->now_ns - service->full_ns > FULL_NS)
+        return false;
+    uint32_t size = write_tuple(tuple, scratch, ack);
+    struct bpf_sock *socket =
+        socket_lookup(skb, tuple, size, LISTENER_CURRENT_NETNS, 0);
+    if (socket == NULL)
+        return false;
+    bool listens = socket->state == BPF_TCP_LISTEN;
+    socket_release(socket);
+    return listens;
+}
+
 /* A good cookie: was it here before, and does anybody listen? */
 static inline int
 take_ack(struct __sk_buff *skb, struct scratch *scratch,
@@ -391,10 +397,8 @@ take_ack(struct __sk_buff *skb, struct scratch *scratch,
     if (before != NULL) {
         uint64_t stamp = *before;
         takes = stamp & TAKES_MASK;
-        again = ack->now_ns - (stamp & ~TAKES_MASK) < BATCH_NS;
+        again = is_of_batch(stamp, scratch, ack->now_ns);
         counters->again += again;
-        if (again && (service->made == 0 || service->seen != 0))
-            return TC_NEXT;
     }
     uint32_t tuple_size = write_tuple(tuple, scratch, ack);
     struct bpf_sock *socket =
@@ -407,7 +411,9 @@ take_ack(struct __sk_buff *skb, struct scratch *scratch,
         counters->ack_established += !again;
         service->seen += service->seen == 0;
     } else if (again) {
-        action = TC_NEXT; /* TCP has not seen the first one yet */
+        /* TCP has not seen the first one yet. */
+        if (is_nearly_full(socket, scratch))
+            action = TC_DROP;
     } else if (takes >= TAKES_MAX && (config->flags & SHIELD_REPLAY)) {
         counters->replayed++;
         action = TC_DROP;
@@ -436,7 +442,12 @@ shield_ack(struct __sk_buff *skb)
         return TC_NEXT;
     struct scratch *scratch = map_first(&scratches);
     struct shield_processor *processor = map_first(&counters_map);
-    if (scratch == NULL || processor == NULL || !read_ack(skb, scratch, &ack))
+    if (scratch == NULL || processor == NULL)
+        return TC_NEXT;
+    if (ack.now_ns - scratch->packet_ns > GAP_NS)
+        scratch->batch_ns = ack.now_ns;
+    scratch->packet_ns = ack.now_ns;
+    if (!read_ack(skb, scratch, &ack))
         return TC_NEXT;
     struct shield_counters *counters = &processor->counters;
     struct shield_service *service = ack_service(scratch, &ack);
@@ -449,7 +460,10 @@ shield_ack(struct __sk_buff *skb)
         notice(skb, scratch, config, service, &ack);
         if (ack.is_bare)
             unmake_bare(service, scratch, &ack);
-        return TC_NEXT;
+        if (!is_behind_dropped(skb, scratch, service, &ack))
+            return TC_NEXT;
+        counters->ack_queue_full++;
+        return TC_DROP;
     }
     if (ack.is_reset) {
         unmake(service, &ack);

@@ -236,12 +236,7 @@ def test_full_accept_queue_loses_nobody_for_good(shielded):
     server.stdin.write("\n")
     server.stdin.flush()
     out, _ = clients.communicate(timeout=PATIENCE)
-    found = json.loads(out)
-    # The kernel may drop one more than the looks at its queue allowed for; the data
-    # behind that ACK is answered by a RST, as docs/shield.md says.
-    assert 0 == found["lost"]
-    assert 6 == found["served"] + found["refused"]
-    assert found["refused"] <= 1
+    assert {"served": 6, "refused": 0, "lost": 0}.items() <= json.loads(out).items()
 
 
 def test_watch_mode_answers_nothing_and_auto_nothing_in_peace(shielded):

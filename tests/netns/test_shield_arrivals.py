@@ -70,6 +70,7 @@ def test_service_of_which_nothing_was_seen_gets_no_more_cookies(rig, family):
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21  # <linux/tcp.h>
 RECEIVED, SENT = 1, 2  # queues
 TRIED = layout("shield_trial")
+TAKES_MAX = 3  # csrc/bpf/shield_ack.c
 LOOPBACK = {4: ("127.0.0.1", socket.AF_INET), 6: ("::1", socket.AF_INET6)}
 
 
@@ -270,7 +271,9 @@ def test_port_that_is_translated_to_a_container_is_the_kernels_after_few_clients
     seen = [shielded.connect(family, timeout=10)["served"] for _ in range(6)]
     assert [0] * core.TRIAL + [1] * (6 - core.TRIAL) == seen
     shielded.until(" port 80: connections that were made of cookies do not arrive")
-    assert core.TRIAL == shielded.counters()["redeemed"]
+    # Each once, and again with its data, which are all that the kernel may have now.
+    redeemed = shielded.counters()["redeemed"]
+    assert core.TRIAL <= redeemed <= TAKES_MAX * core.TRIAL
     assert busy.poll() is None
     busy.kill()
 

@@ -100,8 +100,8 @@ demo: $(EXTENSION)
 # Programs that tests in network namespaces start.  On a build machine they have to be
 # there; elsewhere the tests that miss one are skipped, and one line says so.
 TOOLS := $(NEED) $(shell cat .ci/tools) || [ -z "$$CI" ] || exit 1
-# Two a processor, since tests with real peers mostly wait.
-WORKERS ?= $(shell expr 2 '*' $(JOBS))
+# Three a processor, since tests with real peers mostly wait, in two of them.
+WORKERS ?= $(shell expr 3 '*' $(JOBS))
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder -p no:benchmark
 
 # Tests start Python a thousand times: its bytecode is kept, whatever one's shell says,

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -62,6 +63,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
     To read one is cheaper than to import it, which every worker does at every level.
     """
+    if "workerinput" in vars(config):
+        import lanes
+
+        if lanes.passes_over(collection_path, config):
+            return True
     if not config.getoption("--isa") or collection_path.suffix != ".py":
         return None
     return b"mark.isa" not in collection_path.read_bytes() or None
@@ -77,6 +83,26 @@ def pytest_collection_modifyitems(
         )
         items[:] = [item for item in items if item.get_closest_marker("isa")]
     items[:] = longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker what it need not collect, where whole files are handed out."""
+    if node.config.getoption("dist") == "loadfile":
+        import lanes
+
+        lanes.tell(node)
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> object:
+    """Collect a folder from its end, where a worker has been told so."""
+    if "workerinput" not in vars(parent.config) or (path / "__init__.py").exists():
+        return None
+    import lanes
+
+    if not lanes.told(parent.config, "backwards"):
+        return None
+    return lanes.Backwards.from_parent(parent, path=path)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -109,7 +135,7 @@ def longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
     for item in items:
         files.setdefault(item.path, []).append(item)
     long = {path: _is_long(path, of) for path, of in files.items()}
-    paths = sorted(files, key=lambda path: (not long[path], -len(files[path])))
+    paths = sorted(files, key=lambda path: (not long[path], -len(files[path]), path))
     return [item for path in paths for item in files[path]]
 
 

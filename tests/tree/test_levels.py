@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import lanes
 import pytest
 from lanes import Lanes
 from tidy import ROOT
@@ -54,8 +56,10 @@ class Node:
 
     shutting_down = False
 
-    def __init__(self) -> None:
-        self.gateway = SimpleNamespace(id=str(id(self)))
+    def __init__(self, number: int, **of_the_run: object) -> None:
+        self.gateway = SimpleNamespace(id=f"gw{number}")
+        self.config = SimpleNamespace(**of_the_run)
+        self.workerinput: dict[str, object] = {"workercount": 6}
         self.sent: list[int] = []
 
     def send_runtest_some(self, indices: list[int]) -> None:
@@ -65,21 +69,70 @@ class Node:
         self.shutting_down = True
 
 
-def test_half_of_the_workers_take_files_that_wait_first():
-    """Either kind goes to everybody when there is none of the other."""
-    names = ["netns/test_a", "netns/test_b", "unit/test_c", "unit/test_d", "netns/e"]
-    tests = [f"tests/{name}.py::test_{i}" for name in names for i in range(3)]
+NAMES = ["netns/test_a", "netns/test_b", "unit/test_c", "unit/test_d", "netns/e"]
+TESTS = [f"tests/{name}.py::test_{i}" for name in NAMES for i in range(3)]
+
+
+def handed_out(*collections):
+    """Return a scheduler of workers with these collections, and the workers."""
     option = SimpleNamespace(loadscopereorder=False)
-    lanes = Lanes(SimpleNamespace(getvalue={"tx": ["2*popen"]}.get, option=option))
-    nodes = [Node(), Node()]
+    workers = {"tx": [f"{len(collections)}*popen"]}
+    made = Lanes(SimpleNamespace(getvalue=workers.get, option=option), None)
+    nodes = [Node(number) for number in range(len(collections))]
     for node in nodes:
-        lanes.add_node(node)
-    for node in nodes:
-        lanes.add_node_collection(node, tests)
-    lanes.schedule()
+        made.add_node(node)
+    for node, collection in zip(nodes, collections, strict=True):
+        made.add_node_collection(node, collection)
+    made.schedule()
+    return made, nodes
+
+
+def test_one_worker_in_three_takes_files_that_compute_first():
+    """Either kind goes to everybody when there is none of the other."""
+    made, nodes = handed_out(TESTS, TESTS)
     assert [list(range(6, 9)), list(range(3))] == [node.sent for node in nodes]
     for node, done in ((0, 6), (0, 9), (1, 0)):
-        lanes.mark_test_complete(nodes[node], done)
-        lanes.mark_test_complete(nodes[node], done + 1)
+        made.mark_test_complete(nodes[node], done)
+        made.mark_test_complete(nodes[node], done + 1)
     assert [6, 7, 8, 9, 10, 11, 3, 4, 5] == nodes[0].sent
     assert [0, 1, 2, 12, 13, 14] == nodes[1].sent
+
+
+def test_worker_runs_only_files_that_it_has_collected():
+    """It ends with the last of these, and the others run what is left."""
+    waiting = [test for test in TESTS if "netns" in test]
+    made, nodes = handed_out(TESTS, waiting[3:], waiting)
+    assert [[6, 7, 8], [0, 1, 2], [0, 1, 2]] == [node.sent for node in nodes]
+    assert set(TESTS) == set(made.collection)
+    made.mark_test_complete(nodes[2], 0)
+    assert [6, 7, 8] == nodes[2].sent[3:]
+    made.mark_test_complete(nodes[1], 0)
+    assert nodes[1].shutting_down
+    assert 3 == len(nodes[1].sent)
+    made.mark_test_complete(nodes[0], 6)
+    assert [6, 7, 8, 9, 10, 11] == nodes[0].sent
+
+
+@pytest.mark.parametrize(
+    ("number", "option", "waits"),
+    [(1, {}, True), (3, {}, False), (7, {}, False), (1, {"markexpr": "slow"}, False)],
+)
+def test_worker_that_waits_is_told_so_in_a_whole_run(number, option, waits):
+    """One that replaces another has to take any file, and a choice may have none."""
+    options = {"markexpr": "", "keyword": "", "isa": False} | option
+    node = Node(
+        number,
+        option=SimpleNamespace(**options),
+        args_source=pytest.Config.ArgsSource.TESTPATHS,
+    )
+    lanes.tell(node)
+    assert (waits, number >= 3) == (
+        node.workerinput["waits"],
+        node.workerinput["backwards"],
+    )
+    told = SimpleNamespace(workerinput=node.workerinput)
+    files = ("tests/unit/tcp/test_a.py", "tests/netns/test_b.py", "tests/netns")
+    assert [waits, False, False] == [lanes.passes_over(Path(f), told) for f in files]
+    node.config.args_source = pytest.Config.ArgsSource.ARGS
+    lanes.tell(node)
+    assert not node.workerinput["waits"]

@@ -202,7 +202,7 @@ struct syncache_endpoint {
     uint8_t tos;                   /* TOS or traffic class of replies; its ECN bits are ignored */
     uint8_t rcv_wscale;            /* 0 to SYNCACHE_WSCALE_MAX, or SYNCACHE_WSCALE_NONE: from maxsockbuf */
     uint32_t rcv_wnd;              /* receive buffer in bytes; the SYN-ACK says min(this, 65535) */
-    uint16_t mtu;                  /* of the path; 0: unknown, announce mssdflt */
+    uint16_t mtu;                  /* of the path, however small; 0: unknown, announce mssdflt */
     uint16_t mss_max;              /* upper bound of the MSS announced and used; 0: none */
     uint32_t fastopen;             /* TFO requests that may be pending; 0: off */
 };

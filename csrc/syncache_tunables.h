@@ -74,7 +74,7 @@
     ROW(v6mssdflt, "net.inet.tcp.v6mssdflt", number, 1220, 48, UINT16_MAX, "bytes", \
         "IPv6 MSS that is announced where no MTU is known") \
     ROW(minmss, "net.inet.tcp.minmss", number, 216, 48, UINT16_MAX, "bytes", \
-        "smallest MSS that is announced or believed") \
+        "smallest MSS of a peer that is believed") \
     ROW(maxsockbuf, "kern.ipc.maxsockbuf", number, 2097152, 1, 1073741824, "bytes", \
         "largest socket buffer; it decides our window scale") \
     ROW(tolerate_missing_ts, "net.inet.tcp.tolerate_missing_ts", flag, 1, 0, 1, "", \

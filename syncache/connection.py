@@ -178,7 +178,7 @@ class Connection:
     @property
     def mss_announced(self) -> int:
         """The MSS option of our SYN-ACK: the link's limit (RFC 9293 3.7.1)."""
-        link = max(self._mtu - HEADERS[self.family], self.settings.minmss)
+        link = max(self._mtu - HEADERS[self.family], 1)
         return min(link, self.listener.options.get("mss_max") or 0xFFFF)
 
     def __repr__(self) -> str:

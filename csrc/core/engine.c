@@ -202,26 +202,30 @@ engine_rcv_wnd(const struct syncache *cache, uint32_t endpoint)
     return rcv_wnd < 65535 ? rcv_wnd : 65535;
 }
 
-/* MSS that the path takes, or 0 if that is not known. */
+/*
+ * MSS that this side's wire and stack take, however small: minmss is for what
+ * peers offer (as in FreeBSD's tcp_mssopt() and tcp_mss_update()).
+ */
 static uint32_t
-engine_mss_path(const struct syncache_endpoint *endpoint, uint8_t family)
+engine_mss_limit(const struct syncache *cache,
+                 const struct syncache_endpoint *endpoint, uint8_t family)
 {
     uint32_t headers = family == 4 ? ENGINE_V4_HEADERS : ENGINE_V6_HEADERS;
+    uint32_t limit = 65535;
 
-    if (endpoint->mtu == 0)
-        return 0;
-    return endpoint->mtu > headers ? endpoint->mtu - headers : 1;
+    if (cache->front_mss != 0) /* of the segment's interface */
+        return cache->front_mss;
+    if (endpoint->mtu != 0)
+        limit = endpoint->mtu > headers ? endpoint->mtu - headers : 1;
+    if (endpoint->mss_max != 0 && limit > endpoint->mss_max)
+        limit = endpoint->mss_max;
+    return limit;
 }
 
-static uint16_t
-engine_mss_bound(const struct syncache *cache, uint32_t mss, uint16_t mss_max)
+static uint32_t
+engine_mss_default(const struct syncache *cache, uint8_t family)
 {
-    if (mss_max != 0 && mss > mss_max)
-        mss = mss_max;
-    if (mss < cache->tunables.minmss)
-        mss = cache->tunables.minmss;
-    assert(mss >= 1 && mss <= 65535);
-    return (uint16_t)mss;
+    return family == 4 ? cache->tunables.mssdflt : cache->tunables.v6mssdflt;
 }
 
 uint16_t
@@ -230,13 +234,13 @@ engine_mss_announced(const struct syncache *cache, uint32_t endpoint,
 {
     const struct syncache_endpoint *config =
         &cache->endpoints.slots[endpoint].config;
-    uint32_t mss = engine_mss_path(config, family);
+    uint32_t limit = engine_mss_limit(cache, config, family);
+    uint32_t mss = engine_mss_default(cache, family);
 
-    if (cache->front_mss != 0) /* of an interface, however narrow */
-        return cache->front_mss;
-    if (mss == 0)
-        mss = family == 4 ? cache->tunables.mssdflt : cache->tunables.v6mssdflt;
-    return engine_mss_bound(cache, mss, config->mss_max);
+    if (config->mtu != 0 || cache->front_mss != 0 || limit < mss)
+        mss = limit;
+    assert(mss >= 1 && mss <= 65535);
+    return (uint16_t)mss;
 }
 
 uint16_t
@@ -245,17 +249,14 @@ engine_mss_usable(const struct syncache *cache, uint32_t endpoint,
 {
     const struct syncache_endpoint *config =
         &cache->endpoints.slots[endpoint].config;
-    uint32_t path = engine_mss_path(config, family);
-    uint16_t front = cache->front_mss, bounded;
-    uint32_t mss = peer_mss;
+    uint32_t limit = engine_mss_limit(cache, config, family);
+    uint32_t mss = peer_mss != 0 ? peer_mss : engine_mss_default(cache, family);
 
-    if (mss == 0)
-        mss = family == 4 ? cache->tunables.mssdflt : cache->tunables.v6mssdflt;
-    if (path != 0 && mss > path && front == 0)
-        mss = path;
-    bounded =
-        engine_mss_bound(cache, mss, front != 0 ? front : config->mss_max);
-    return front != 0 && bounded > front ? front : bounded;
+    if (mss < cache->tunables.minmss)
+        mss = cache->tunables.minmss;
+    mss = mss < limit ? mss : limit;
+    assert(mss >= 1 && mss <= 65535);
+    return (uint16_t)mss;
 }
 
 bool

@@ -305,11 +305,13 @@ def test_tiny_mss_is_raised_to_minmss(family, mss, tune):
     assert (default if mss == 0 else 216) == hand.ack().made.mss
 
 
-def test_tiny_mss_of_the_path_does_not_underflow(family):
-    """An MTU below the headers is refused, or still leaves minmss."""
-    hand = Hand(None, family=family, listen={"mtu": 68})
-    sent = hand.syn().sent
-    assert ("mss", 216) == option.decode(sent.options)[0]
+def test_tiny_mss_of_the_path_is_announced_and_does_not_underflow(family):
+    """What the wire takes, below minmss too; the least MTU leaves 28 bytes and 8."""
+    for mtu, mss in ((128, {4: 88, 6: 68}), (68, {4: 28, 6: 8})):
+        hand = Hand(None, family=family, listen={"mtu": mtu})
+        sent = hand.syn().sent
+        assert ("mss", mss[family]) == option.decode(sent.options)[0]
+        assert mss[family] == hand.ack().made.mss
 
 
 # Option loops and truncation: FreeRTOS+TCP, AMNESIA:33.

@@ -33,13 +33,10 @@ path_mss(const struct twin_endpoint *endpoint, uint8_t family)
 }
 
 static uint32_t
-bounded_mss(const struct twin *twin, const struct twin_endpoint *endpoint,
-            uint32_t mss)
+bounded_mss(const struct twin_endpoint *endpoint, uint32_t mss)
 {
     uint32_t most = endpoint->config.mss_max;
-    if (most != 0 && mss > most)
-        mss = most;
-    return mss < twin->tune.minmss ? twin->tune.minmss : mss;
+    return most != 0 && mss > most ? most : mss;
 }
 
 static uint32_t
@@ -55,7 +52,7 @@ announced_mss(const struct twin *twin, uint32_t number, uint8_t family)
     uint32_t mss = path_mss(endpoint, family);
     if (mss == 0)
         mss = default_mss(twin, family);
-    return (uint16_t)bounded_mss(twin, endpoint, mss);
+    return (uint16_t)bounded_mss(endpoint, mss);
 }
 
 uint16_t
@@ -65,9 +62,11 @@ twin_usable_mss(const struct twin *twin, uint32_t number, uint8_t family,
     const struct twin_endpoint *endpoint = &twin->endpoints[number];
     uint32_t path = path_mss(endpoint, family);
     uint32_t mss = offered == 0 ? default_mss(twin, family) : offered;
+    if (mss < twin->tune.minmss)
+        mss = twin->tune.minmss;
     if (path != 0 && path < mss)
         mss = path;
-    return (uint16_t)bounded_mss(twin, endpoint, mss);
+    return (uint16_t)bounded_mss(endpoint, mss);
 }
 
 static struct twin_segment

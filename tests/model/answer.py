@@ -47,12 +47,12 @@ class Writer:
     def mss(self, endpoint: Endpoint, *, v6: bool) -> int:
         """The MSS that we announce."""
         if endpoint.mtu:
-            mss = endpoint.mtu - (60 if v6 else 40)
+            mss = max(endpoint.mtu - (60 if v6 else 40), 1)
         else:
             mss = self.tune.v6mssdflt if v6 else self.tune.mssdflt
         if endpoint.mss_max:
             mss = min(mss, endpoint.mss_max)
-        return max(mss, self.tune.minmss)
+        return mss
 
     def usable_mss(self, endpoint: Endpoint, offered: int | None, *, v6: bool) -> int:
         """The MSS that a peer which offered this one may be sent."""

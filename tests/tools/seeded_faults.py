@@ -194,8 +194,8 @@ FAULTS = (
         "MSS 0 used",
         (
             "engine.c",
-            "    uint32_t mss = peer_mss;\n\n    if (mss == 0)\n",
-            "    uint32_t mss = peer_mss;\n\n    if (mss == 1)\n",
+            "    uint32_t mss = peer_mss != 0 ? peer_mss",
+            "    uint32_t mss = peer_mss != 1 ? peer_mss",
         ),
     ),
     fault(

@@ -35,12 +35,14 @@ from shield_rig import (
     Rig,
     compare,
     difference,
+    difference_of_ack,
     frame,
 )
 
-from syncache import Segment
+from syncache import Segment, Sysctl
 from syncache._core import bpf
 from syncache._core import shield as core
+from syncache.links.shield_config import SKEW
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="programs of the kernel need root itself"
@@ -473,3 +475,24 @@ def test_files_of_the_programs_agree():
             assert kind in known
             assert 0 <= instruction < program["count"]
             assert kind != "map" or what in document["maps"]
+
+
+def test_comparison_of_an_ack_at_a_limit_is_by_one_clock(rig, monkeypatch):
+    """A machine that is held up between the program and the core is no difference."""
+    segment = linux_syn(rig, 4)
+    packet = answer(segment, minted(rig, segment)).packet()
+    skew = int(Sysctl({})[SKEW]) / 1000
+    until = 2 * rig.lifetime - 1 + skew  # the cookie is good, from its mint on
+    tc = rig.tc
+
+    def slow(given):
+        verdict = tc(given)
+        time.sleep(0.04)
+        return verdict
+
+    monkeypatch.setattr(rig, "tc", slow)
+    for at, good in ((until - 0.02, 1), (until + 0.02, 0)):
+        rig.retune(WALL + at)
+        rig.counters()
+        assert not difference_of_ack(rig, packet)
+        assert good == rig.counters().get("cookie_good", 0)

@@ -41,6 +41,7 @@ TYPES = {
     "tc": (PROG_SCHED_CLS, ATTACH_TCX_INGRESS),
     "socket": (PROG_SOCKET_FILTER, 0),
 }
+FIXED = {2, 6, 27}  # maps that programs know the size of: arrays, ring buffers
 SET_ZERO = 0xB7  # an instruction: a register becomes a number
 PSEUDO_MAP_FD, PSEUDO_KFUNC_CALL = 1, 2
 PRIVILEGES = (
@@ -73,20 +74,25 @@ def document(name: str) -> dict[str, Any]:
     return known
 
 
-def layout_of(name: str) -> dict[str, tuple[int, int, int]]:
-    """Return type, size of keys and size of values of each map of one file."""
+def layout_of(name: str) -> dict[str, tuple[int, int, int, int]]:
+    """Return type, size of keys and values, and room of each map of one file.
+
+    The room of a map whose keys are found by a hash is 0 here: any will do.
+    """
     maps = document(name)["maps"]
-    return {each: (kind, key, value) for each, (kind, key, value, *_) in maps.items()}
+    return {
+        each: (kind, key, value, count if kind in FIXED else 0)
+        for each, (kind, key, value, count, _) in maps.items()
+    }
 
 
-def layout_of_map(fd: int) -> tuple[int, int, int]:
+def layout_of_map(fd: int) -> tuple[int, int, int, int]:
     """Return the same of a map that is open."""
     text = Path(f"/proc/self/fdinfo/{fd}").read_text("ascii")
     known = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    kind, key, value = (
-        int(known[name]) for name in ("map_type", "key_size", "value_size")
-    )
-    return kind, key, value
+    names = ("map_type", "key_size", "value_size", "max_entries")
+    kind, key, value, count = (int(known[name]) for name in names)
+    return kind, key, value, count if kind in FIXED else 0
 
 
 def privileges() -> str:

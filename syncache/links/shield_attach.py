@@ -20,7 +20,7 @@ from .bpf import ATTACH_TCX_INGRESS, ATTACH_XDP, TCX_FIRST
 from .bpf_object import layout_of_map, why
 from .link import LinkError
 from .rtnetlink import interface, interfaces
-from .shield_held import Held
+from .shield_held import Held, interface_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,6 +92,8 @@ class Attachment:
         if self._pins and (old := self._pins.link(kind, info.name)) is not None:
             held = Held(kind, program, info, mode, old)
             try:
+                if interface_of(old) != info.index:  # which had our name then
+                    raise OSError(errno.ENODEV, "the link is of another interface")
                 _core_bpf.bpf_replace(old, program)
             except OSError:  # the interface of that time is gone
                 os.close(old)
@@ -246,7 +248,7 @@ class Pins:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
 
-    def maps(self, layout: Mapping[str, tuple[int, int, int]]) -> dict[str, int]:
+    def maps(self, layout: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
         """Open the maps that are there; those of another version's layout go."""
         found = {}
         for name in self.KEPT:

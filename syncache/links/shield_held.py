@@ -41,10 +41,7 @@ class Held:
 
     def is_off(self) -> bool:
         """Return whether it was taken off: its link has no interface any more."""
-        if self.fd < 0:
-            return True
-        text = (FDINFO / str(self.fd)).read_text("ascii")
-        return any(line.split() == ["ifindex:", "0"] for line in text.splitlines())
+        return self.fd < 0 or interface_of(self.fd) == 0
 
     @property
     def number(self) -> int:
@@ -63,6 +60,14 @@ class Held:
         ahead = order[: order.index(self.number)] if self.number in order else []
         others = [each for each in ahead if each not in ours]
         return [each for each in others if not name_of(each).startswith(OURS)]
+
+
+def interface_of(link: int) -> int:
+    """Return the number of the interface that a link is of; 0: it has none (more)."""
+    for line in (FDINFO / str(link)).read_text("ascii").splitlines():
+        if line.startswith("ifindex:"):
+            return int(line.split()[1])
+    return 0
 
 
 def name_of(number: int) -> str:

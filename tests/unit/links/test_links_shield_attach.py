@@ -182,6 +182,7 @@ def pins(monkeypatch, tmp_path):
 
     monkeypatch.setattr(_core_bpf, "bpf_pin", pin)
     monkeypatch.setattr(_core_bpf, "bpf_open", open_)
+    monkeypatch.setattr(shield_attach, "interface_of", lambda _: ETH.index)
     return Pins(tmp_path / "pins")
 
 
@@ -209,6 +210,17 @@ def test_pinned_map_of_another_version_is_made_anew(kernel, pins, monkeypatch):
     assert {*Pins.KEPT} - {"services4"} == pins.maps(
         dict.fromkeys(layout, (1, 2, 3))
     ).keys()
+
+
+def test_link_of_an_interface_that_had_the_name_is_not_taken_over(
+    kernel, pins, monkeypatch
+):
+    """It was renamed, and another one is called so now."""
+    Attachment(ETH, pins).attach(PROGRAMS, "tc")
+    kernel.attached.clear()
+    monkeypatch.setattr(shield_attach, "interface_of", lambda _: ETH.index + 1)
+    Attachment(ETH, pins).attach(PROGRAMS, "tc")
+    assert [(13, 2, TC, 8), (14, 2, TC, 8)] == kernel.attached
 
 
 def test_link_of_an_interface_that_is_gone_is_made_anew(kernel, pins, monkeypatch):

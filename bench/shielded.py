@@ -79,12 +79,16 @@ def crowds() -> Iterator[Arms]:
         if times:
             row = (percentile(times, 50), percentile(times, 99), times[-1])
             print(f"  {rival:32}" + "".join(f"{ms:11.3f}" for ms in row))
-            late = sum(ms > LATE_MS for ms in times) / len(times)
+            prompt = [ms for ms in times if ms <= LATE_MS]
+            late = 1 - len(prompt) / len(times)
             lost = statistics.median(run.unanswered for run in runs)
             print(
                 f"  {rival:32}{late:.2%} of the clients waited for another SYN; of the "
                 f"flood's {lost:.2%} were not answered"
             )
+            if prompt:
+                others = percentile(prompt, 99)
+                print(f"  {rival:32}{others:.3f} ms: p99 of the other clients")
         reused = [run.crowd.reused for run in runs] or [0]
         print(f"  {rival:32}{min(reused)} to {max(reused)} ports in TIME-WAIT reused")
 

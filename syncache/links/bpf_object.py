@@ -53,6 +53,7 @@ OTHER_CLOCK = (
     "this process is in a time namespace, and programs of the kernel have another "
     "clock: start it outside (nsenter -t 1 -T)"
 )
+DAMAGED = "install the package again"
 CAP_SYS_ADMIN = 21
 CAPABILITIES = {"CAP_BPF": 39, "CAP_NET_ADMIN": 12, "CAP_PERFMON": 38}
 # The oldest kernel of a function, newest first; a missing one is found by its name, not
@@ -217,7 +218,7 @@ class BpfObject:
         known = self._document["programs"][name]
         kind, attach = TYPES[known["type"]]
         flags = HAS_FRAGS if kind == PROG_XDP and self._in_pieces else 0
-        code = self._patched(known, (self._folder / f"{name}.bin").read_bytes())
+        code = self._patched(known, self._compiled(name, 8 * known["count"]))
         try:
             fd = _core_bpf.bpf_load(kind, attach, code, name, flags)
         except OSError as error:
@@ -235,6 +236,16 @@ class BpfObject:
             ) from None
         self._owned.append(fd)
         return fd
+
+    def _compiled(self, name: str, size: int) -> bytes:
+        path = self._folder / f"{name}.bin"
+        try:
+            code = path.read_bytes()
+        except OSError as error:
+            raise LinkError(f"{path}: {why(error)}: {DAMAGED}", error.errno) from None
+        if len(code) != size:
+            raise LinkError(f"{path} has {len(code)} bytes, not {size}: {DAMAGED}")
+        return code
 
     def _patched(self, known: Mapping[str, Any], compiled: bytes) -> bytes:
         """Return a program's instructions with this kernel's numbers."""
@@ -269,6 +280,11 @@ class BpfObject:
                 since = f"; {SINCE[what]} has it" if what in SINCE else ""
                 raise LinkError(f"this kernel has no {what}{since}", errno.ENOENT)
             number += answer
+        if kind in {"field", "optional"} and not 0 <= number < 2**15:
+            raise LinkError(
+                f"{BTF} has {what} at {number}, which no instruction reaches: it is "
+                "not of this kernel"
+            )
         return number
 
 

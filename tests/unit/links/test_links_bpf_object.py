@@ -123,6 +123,31 @@ def test_what_the_kernel_has_not_is_named(kernel, monkeypatch, missing, message)
     assert len(kernel["closed"]) > 0
 
 
+def test_offset_that_no_instruction_reaches_is_named(kernel, monkeypatch):
+    """The BTF is another kernel's, or damaged."""
+    answers = {"sk_ack_backlog": 2**15}
+    monkeypatch.setattr(
+        _core_bpf, "btf_ask", lambda _, asked: [answers.get(m, 8) for _, m in asked]
+    )
+    with pytest.raises(LinkError, match=r"has sock.sk_ack_backlog at 32768, which no"):
+        BpfObject("shield")
+    assert len(kernel["closed"]) > 0
+
+
+@pytest.mark.parametrize("code", [None, b"", bytes(8 * 1000 + 1)])
+def test_object_that_is_damaged_is_named(kernel, monkeypatch, tmp_path, code):
+    """One line that says what to do, and everything is closed again."""
+    known = {"type": "tc", "count": 1000, "places": []}
+    monkeypatch.setattr(
+        bpf_object, "document", lambda _: {"maps": {}, "programs": {"one": known}}
+    )
+    monkeypatch.setattr(bpf_object, "FOLDER", tmp_path)
+    if code is not None:
+        (tmp_path / "one.bin").write_bytes(code)
+    with pytest.raises(LinkError, match=r"/one\.bin.*: install the package again$"):
+        BpfObject("shield")
+
+
 def test_verifier_is_asked_for_its_reason(kernel, monkeypatch):
     """It is in the line, where no capability is missing."""
     monkeypatch.setattr(bpf_object, "missing_capabilities", list)

@@ -90,16 +90,10 @@ class Attachment:
         self, kind: str, program: int, info: InterfaceInfo, mode: str = ""
     ) -> None:
         if self._pins and (old := self._pins.link(kind, info.name)) is not None:
-            held = Held(kind, program, info, mode, old)
-            try:
-                if interface_of(old) != info.index:  # which had our name then
-                    raise OSError(errno.ENODEV, "the link is of another interface")
-                _core_bpf.bpf_replace(old, program)
-            except OSError:  # the interface of that time is gone
-                os.close(old)
-            else:
-                self._held.append(held)
+            if _takes(old, program, info):
+                self._held.append(Held(kind, program, info, mode, old))
                 return
+            os.close(old)
         self._held.append(self._fresh(Held(kind, program, info, mode, -1)))
 
     def _fresh(self, held: Held) -> Held:
@@ -309,6 +303,17 @@ def takes_pins(folder: Path) -> bool:
 def _name(kind: str, interface: str) -> str:
     """Return the name of a link; the kernel takes none with a dot."""
     return f"{kind}-{quote(interface, safe='@')}".replace(".", "%2E")
+
+
+def _takes(link: int, program: int, info: InterfaceInfo) -> bool:
+    """Give a link of a process before us another program; False: it is of no use."""
+    if interface_of(link) != info.index:  # one that had the name then
+        return False
+    try:
+        _core_bpf.bpf_replace(link, program)
+    except OSError:  # the interface of that time is gone
+        return False
+    return True
 
 
 def receiver_of(info: InterfaceInfo) -> InterfaceInfo:

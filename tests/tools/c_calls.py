@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import permutations
 from pathlib import Path
 
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -11,6 +12,7 @@ TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
 DEFINITION = re.compile(r"^([a-z_]\w*)\([^;{}]*\)\n\{", re.MULTILINE)
 STATIC = re.compile(r"^static [^\n;{}]*\n([a-z_]\w*)\(", re.MULTILINE)
 CALL = re.compile(r"\b([a-z_]\w*)\s*\(")
+INCLUDE = re.compile(r'^\s*#\s*include "([^"]+)"', re.MULTILINE)
 
 
 def calls(sources: dict[str, str]) -> dict[str, set[str]]:
@@ -35,6 +37,35 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
                 to.update(reach[middle])
     found = {frozenset(n for n in reach[name] if name in reach[n]) for name in reach}
     return [set(circle) for circle in found if circle]
+
+
+def arrows_up(graph: dict[str, set[str]]) -> int:
+    """Return how few arrows one has to take away for all others to point down.
+
+    Every order of the files of a circle is tried, so circles have to be small.
+    """
+
+    def up(order: tuple[str, ...]) -> int:
+        floor = {name: i for i, name in enumerate(order)}
+        return sum(
+            floor[to] < floor[name] for name in order for to in graph[name] & set(order)
+        )
+
+    return sum(min(map(up, permutations(circle))) for circle in circles(graph))
+
+
+def includes(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Return which of these files includes which, by folder and name.
+
+    A name without a folder is that of a file beside it or of one right in csrc/.
+    """
+    graph: dict[str, set[str]] = {}
+    for name, text in sources.items():
+        folder = f"{name.rpartition('/')[0]}/".lstrip("/")
+        wanted = [word.removeprefix("../") for word in INCLUDE.findall(text)]
+        near = {folder + word for word in wanted} & sources.keys()
+        graph[name] = near | {word for word in wanted if word in sources}
+    return graph
 
 
 def of(*folders: Path) -> dict[str, set[str]]:

@@ -27,6 +27,8 @@ LINK = ROOT / "csrc" / "link"
 
 # Files of C that may call each other in a circle, only to shrink.
 CIRCLE_MAX = 3
+# Calls and includes that run up, whatever order one puts the files in; only to shrink.
+ARROWS_UP = 5
 QUICK = ["csrc/core/engine", "csrc/core/quick"]
 FRAMES = ["csrc/bpf/shield_any", "csrc/bpf/shield_skb"]
 FRAME = ("is_unfinished", "link", "resize", "send")
@@ -270,7 +272,14 @@ def test_c_files_call_down():
     rooms = [csrc / room for room in ("core", "simd", "flow", "link")]
     graph = c_calls.of(*rooms)
     assert "flow/box.c" in graph["flow/intercept.c"]
+    for path in csrc.rglob("*.[ch]"):
+        graph.setdefault(path.relative_to(csrc).as_posix(), set())
+    sources = {name: (csrc / name).read_text() for name in graph}
+    for name, seen in c_calls.includes(sources).items():
+        graph[name] |= seen
+    assert "core/wire_ip.h" in graph["flow/view.h"]
     assert [] == [ring for ring in c_calls.circles(graph) if len(ring) > CIRCLE_MAX]
+    assert ARROWS_UP == c_calls.arrows_up(graph)
 
 
 def test_circles_of_c_files_are_found():
@@ -285,6 +294,25 @@ def test_circles_of_c_files_are_found():
     graph = c_calls.calls(sources)
     assert {"b.c"} == graph["a.c"]
     assert [{"a.c", "b.c", "c.c"}] == c_calls.circles(graph)
+    assert 1 == c_calls.arrows_up(graph)
+    graph["b.c"].add("a.c")
+    assert 2 == c_calls.arrows_up(graph | {"c.c": {"a.c", "b.c"}})
+
+
+def test_includes_of_c_files_are_followed():
+    """Beside the file, in another room, and right in csrc/; none of the system."""
+    sources = {
+        "core/a.c": '#include "a.h"\n#include "../flow/b.h"\n#include <c.h>\n',
+        "core/a.h": '#  include "c.h"\n',
+        "flow/b.h": '/* includes "c.h" */\n',
+        "c.h": "",
+    }
+    assert {
+        "core/a.c": {"core/a.h", "flow/b.h"},
+        "core/a.h": {"c.h"},
+        "flow/b.h": set(),
+        "c.h": set(),
+    } == c_calls.includes(sources)
 
 
 def test_a_name_in_c_means_one_thing():

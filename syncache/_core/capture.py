@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .._ffi import RingStruct
     from . import RingCore
 
-if not hasattr(lib, "link_copy"):  # pragma: no cover - test_other_systems.py has it
+if not hasattr(lib, "link_copy"):  # pragma: no cover - test_first_change.py has it
     raise ImportError("this build has no csrc/link: links and captures need Linux")
 
 MORE, FULL, STEP, FILTER, NO_CAPTURE, TOO_LONG, CONTRADICTION = numbers(

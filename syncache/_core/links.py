@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from . import RingCore
 
 
-if not hasattr(lib, "link_copy"):  # pragma: no cover - test_other_systems.py has it
+if not hasattr(lib, "link_copy"):  # pragma: no cover - test_first_change.py has it
     raise ImportError("this build has no csrc/link: links and captures need Linux")
 
 TYPES_VLAN = lib.ENCAP_VLAN, lib.ENCAP_SERVICE_VLAN, lib.ENCAP_OLD_SERVICE_VLAN

@@ -1,4 +1,8 @@
-"""CONTRIBUTING.md, "Your first change": its steps hold in a copy of the tree."""
+"""A copy of the tree, compiled: CONTRIBUTING.md's "Your first change", another system.
+
+The steps of the page hold in it.  What does not ask for the system is compiled there as
+anywhere, so these objects serve a source build where there is no csrc/link, too.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -20,6 +25,7 @@ STEP = re.compile(
     r"^```\w+\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+ROOMS = ("core", "simd", "flow")
 COPIED = ("csrc", "docs", "syncache", "tests", "setup.py", "pyproject.toml")
 
 pytestmark = wanted(found=shutil.which("cc"), what="a C compiler: apt-get install gcc")
@@ -66,10 +72,10 @@ def copy(tmp_path_factory):
     compiler.write_text('#!/bin/sh\nexec cc "$@" -O0 -g0\n')
     compiler.chmod(0o755)
 
-    def run(*words: object) -> str:
+    def run(*words: object, cwd: Path = folder) -> str:
         done = subprocess.run(
             [str(word) for word in words],
-            cwd=folder,
+            cwd=cwd,
             env={**os.environ, "CC": str(compiler), "PYTHONPATH": str(folder)},
             check=False,
             capture_output=True,
@@ -129,3 +135,77 @@ def test_example_of_a_link_is_one(copy):
     test = "tests/unit/links/test_links_datagrams.py"
     run(sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "no:xdist", test)
     assert "--datagrams FD" in run(sys.executable, "-m", "syncache", "serve", "--help")
+
+
+EMIT = """
+import runpy, sys, sysconfig
+sysconfig.get_config_vars()  # kept, and this Python's
+here, sys.platform = sys.platform, "darwin"
+made = runpy.run_path("csrc/build_ffi.py")
+sys.platform = here  # cffi asks about the Python that it runs in
+made["ffibuilder"].emit_c_code(sys.argv[1])
+assert "link" not in made["rooms"]
+"""
+
+USE = """
+from syncache import AccessList, Inspection, Intercept, Kind, Ring, Segment, Side
+from syncache import Stack, Syncache
+from syncache.acl import permit
+
+engine = Syncache(established_max=0)
+engine.listen(80)
+syn = Segment(src="192.0.2.1", dst="198.51.100.7", sport=1, dport=80, flags=2)
+synack = engine.segment(syn.src, syn.dst, syn.tcp(), 0.0).reply
+ack = Segment.parse(synack.packet()).reply(0x10)
+assert engine.packet(ack.packet(), 0.1).kind is Kind.ACCEPT
+rx, tx = Ring(), Ring()
+rx.push(syn.packet())
+assert engine.burst(rx, tx, 0.2) == 1
+shield = Intercept(acl=AccessList("web", [permit(dport=80)]))
+shield.receive(syn.packet(), Side.CLIENT, 0.0)
+assert len(shield.packets_to_send(0.0)) == 1
+Inspection().receive(syn.packet(), Side.CLIENT, 0.0)
+Stack("198.51.100.7").receive(syn.packet(), 0.0)
+
+for name in ("memory", "replay"):
+    try:
+        __import__(f"syncache.links.{name}")
+    except ImportError as error:
+        assert "links and captures need Linux" in str(error), error
+    else:
+        raise AssertionError("a link without C")
+"""
+
+
+def test_source_build_of_another_system_serves_a_host(copy):
+    """Everything but the links is there, and a link says that it needs Linux.
+
+    The compiler is told that this is no Linux, and so is the script that chooses the
+    sources; what comes out serves a host and both middlebox modes.
+    """
+    folder, run = copy
+    there = folder / "elsewhere"
+    ignored = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(folder / "syncache", there / "syncache", ignore=ignored)
+    glue = there / "glue.c"
+    run(sys.executable, "-c", EMIT, glue)
+    built = next((folder / "build").glob("temp*"))
+    words = ["cc", "-std=c11", "-fPIC", f"-I{folder}/csrc"]
+    nowhere = ["-U__linux__", "-Ulinux"]
+    headers = (
+        path for room in (".", *ROOMS) for path in (folder / "csrc" / room).glob("*.h")
+    )
+    assert [] == [path for path in headers if "linux" in path.read_text("utf-8")]
+    made = []
+    sources = (path for room in ROOMS for path in (folder / "csrc" / room).glob("*.c"))
+    for path in sources:
+        made.append(built / path.relative_to(folder).with_suffix(".o"))
+        if "linux" in path.read_text("utf-8"):
+            made[-1] = there / f"{path.stem}.o"
+            run(*words, *nowhere, "-c", path, "-o", made[-1])
+    # Python's own headers are those of this system, and ask for its name.
+    python = [f"-I{sysconfig.get_paths()['include']}", "-DPy_LIMITED_API=0x030a0000"]
+    run(*words, *python, "-c", glue, "-o", there / "glue.o")
+    extension = there / "syncache" / "_ffi.abi3.so"
+    run("cc", "-shared", there / "glue.o", *made, "-o", extension)
+    run("env", f"PYTHONPATH={there}", sys.executable, "-c", USE, cwd=there)

@@ -9,8 +9,8 @@ arrived, minus what is deemed lost and not sent again.  So NewReno (RFC 6582) an
 recovery (RFC 6675) are one path that differs in how losses are located, and limited
 transmit (RFC 3042) follows by itself.
 
-Before the time-out, silence of two round trips means loss (tail.py), also of a segment
-that was sent again.
+Before the time-out, silence of two round trips means loss (tail.py).  A segment that was
+sent again is lost again if what was first sent after it has arrived.
 
 See RFC 9293 3.8; RFC 5681; RFC 6298; RFC 6582; RFC 6675; RFC 2018 8 (reneging).
 """
@@ -89,14 +89,15 @@ class Sender(SendState):
 
     def _plan_lost(self, room: int) -> Plan | None:
         """Return a retransmission of fast recovery."""
+        low = max(self._high_rxt, self.snd_una)
         if self._rescue:
             # RFC 5681 3.2, step 3: the first one goes out whatever the pipe holds.
-            limit = self.snd_una + self.mss
+            low = self.snd_una
+            limit = low + self.mss
         elif room >= self.mss and self.board.total:
             limit = self._lost_below()
         else:
             return None
-        low = max(self._high_rxt, self.snd_una)
         hole = self.board.hole(low, min(limit, self.snd_max))
         if hole is None:
             self._rescue = False
@@ -168,8 +169,9 @@ class Sender(SendState):
         elif self.tail.owed:
             self._tail_sent(plan, stop)
         elif plan.seq < self.snd_nxt:
-            self._high_rxt = stop
+            self._high_rxt = max(self._high_rxt, stop)
             self._rescue = False
+            self._repaired_at = self.snd_max
             self.retransmitted += 1
         else:
             if stop <= self.snd_max:
@@ -269,8 +271,23 @@ class Sender(SendState):
             # The probe shows what is missing before it.
             self.tail.end = None
             self._lose_holes()
-        if self.tail.is_due or self._recover is not None:
-            self._arm_quiet(now_ms)
+        elif self._recover is not None:
+            self._repair_again()
+        # Also behind a probe with new data, which told of the holes before it.
+        self._arm_quiet(now_ms)
+
+    def _repair_again(self) -> None:
+        """Repeat the first segment if it was lost when it was sent again.
+
+        What was first sent after it has arrived, of more than reordering can explain
+        (RFC 6675 4, IsLost).  Two losses halve the window twice (RFC 5681 4.3).
+        """
+        if self._rescue or self._high_rxt <= self.snd_una:
+            return
+        behind = self.board.marked(self._repaired_at, self.snd_max)
+        if behind > (DUP_THRESH - 1) * self.mss:
+            self.congestion.lost(self.congestion.cwnd, self.mss)
+            self._rescue = True
 
     def _lost_below(self) -> int:
         """Return the edge below which unmarked data is lost; 0 if none is."""
@@ -312,6 +329,7 @@ class Sender(SendState):
             # A partial ACK: the next hole is lost too (RFC 6582 3.2, step 3).
             self._departed = max(0, self._departed - max(0, count - self.mss))
             self._rescue = self._high_rxt <= ack
+            self._repair_again()
         self.snd_nxt = max(self.snd_nxt, ack)
         self.persisting = False
         self.tail.owed = False
@@ -360,11 +378,11 @@ class Sender(SendState):
         self._rescue = False
         self.tail.late = 0
         self._dupacks = self._departed = 0
-        # RFC 6582 3.2, step 3 (1): no burst when the window opens at once.
+        # RFC 6582 3.2, step 3 (1): no burst when the window opens at once, that is, no
+        # larger one than any path is sent at first.
         flight = self.snd_max - self.snd_una
-        self.congestion.cwnd = min(
-            self.congestion.ssthresh, max(flight, self.mss) + self.mss
-        )
+        burst = max(max(flight, self.mss) + self.mss, self.congestion.initial)
+        self.congestion.cwnd = min(self.congestion.ssthresh, burst)
 
     def _take_sample(self, ack: int, now_ms: int, rtt_ms: int | None) -> None:
         if rtt_ms is not None:

@@ -40,6 +40,7 @@ class SendState:
         "_last_sent_ms",
         "_probe",
         "_recover",
+        "_repaired_at",
         "_rescue",
         "_syn_again",
         "_timed",
@@ -101,6 +102,7 @@ class SendState:
         self._departed = 0
         self._recover: int | None = None
         self._high_rxt = 0
+        self._repaired_at = 0
         self._rescue = False
         self._timed: tuple[int, int] | None = None
         self.sack = False

@@ -151,6 +151,59 @@ def test_recovery_begins_at_the_first_hole_whatever_an_earlier_one_repeated():
         assert (1, MSS) == half.plan(1000)[:2]
 
 
+def in_recovery():
+    """A sender that has repeated its first segment, and sent 11 behind the ten."""
+    half = sender(size=40_000, cwnd=10_000)
+    send(half)
+    half.mark([(1001, 8001)])
+    half.duplicate()
+    assert [1, 10_001, 11_001] == [seq for seq, _ in send(half)]
+    half.congestion.cwnd = 8000
+    return half
+
+
+def test_repetition_is_lost_if_what_was_first_sent_after_it_arrives():
+    """Of more than reordering explains; the window is halved again, once."""
+    half = in_recovery()
+    send(half)
+    half.mark([(8001, 12_001)])  # of the time before the repetition: all but two
+    half.heard(10)
+    assert 1 not in [seq for seq, _ in send(half, 10)]
+    half.mark([(12_001, 13_001)])
+    for _ in range(2):  # several ACKs in one burst
+        half.heard(11)
+    assert 4000 == half.congestion.cwnd
+    assert (1, MSS) == send(half, 11)[0]
+    half.heard(12)
+    assert half.plan(12) is None
+
+
+def test_partial_ack_beside_later_marks_shows_that_the_next_repetition_was_lost():
+    """Two holes, both repeated; the second repetition was lost."""
+    half = sender(size=40_000, cwnd=12_000)
+    send(half)
+    half.mark([(1001, 2001), (3001, 9001)])
+    half.duplicate()
+    assert [1, 2001] == [seq for seq, _ in send(half)][:2]
+    half.congestion.cwnd = 12_000
+    send(half, 5)
+    half.mark([(9001, 15_001)])
+    half.acknowledge(2001, 10, 10)
+    assert (2001, MSS) == send(half, 10)[0]
+
+
+@pytest.mark.parametrize(("initial", "cwnd"), [(1000, 2000), (5000, 5000)])
+def test_recovery_ends_with_a_burst_that_any_path_is_sent_at_first(initial, cwnd):
+    """RFC 6582 3.2, step 3; an initial window is no larger burst than at the start."""
+    half = sender(size=20_000, cwnd=20_000)
+    half.congestion.initial = initial
+    send(half)
+    for _ in range(3):
+        half.duplicate()
+    half.acknowledge(20_001, 10, None)
+    assert (10_000, cwnd) == (half.congestion.ssthresh, half.congestion.cwnd)
+
+
 def test_small_window_is_probed_as_data_when_its_time_is_over():
     """RFC 9293 3.8.6.2.1: what fits leaves, with time-outs of its own."""
     half = sender(size=5000)

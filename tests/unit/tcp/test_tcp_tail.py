@@ -72,6 +72,20 @@ def test_sack_of_the_probe_shows_what_was_lost_before_it():
     assert half.deadline is None
 
 
+def test_sack_of_a_probe_with_new_data_shows_what_was_lost_before_it():
+    """The holes are not left to the time-out."""
+    half = sender(2)
+    half.queue.write(bytes(MSS))
+    half.expire(QUIET_MS)
+    assert send(half, QUIET_MS) == [2001]
+    assert half.mark([(2001, 3001)])
+    half.duplicate()
+    half.heard(32)
+    assert half.deadline == 32 + QUIET_MS
+    half.expire(32 + QUIET_MS)
+    assert send(half, 32 + QUIET_MS) == [1, 1001]
+
+
 def test_hole_below_two_marked_segments_is_lost_when_nothing_more_comes():
     """DupThresh is never reached at the tail."""
     half = sender(3)

@@ -222,9 +222,18 @@ class Stack:
         Raises:
             ValueError: rx and tx are the same ring, or the time is not finite.
         """
+        consumed = self.sift(rx, tx, now)
+        self.take(rx, now)
+        return consumed
+
+    def sift(self, rx: Ring, tx: Ring, now: float) -> int:
+        """Do the first half of `burst`: answer all that concerns no connection."""
         self._advance(now)
         self._delivered = None
-        consumed = self.syncache.burst(rx, tx, now)
+        return self.syncache.burst(rx, tx, now)
+
+    def take(self, rx: Ring, now: float) -> None:
+        """Do the second half: give connections what `sift` has left."""
         for arrival in arrivals(rx, _OTHERS_MAX):
             reason = arrival.reason
             if reason is Reason.PASS_KNOWN:
@@ -233,12 +242,11 @@ class Stack:
                     self._deliver(connection, arrival, now)
                 elif rx is not self._second:
                     # It was known when the burst began, and ended within it.
-                    self._feed_again(arrival.packet, now)
+                    self._feed(arrival.packet, now, Checksum.VALID)
             elif reason in _ACCEPTS:
                 self._accept(rx.completed(arrival.slot), arrival)
             else:
                 self._pass(reason, arrival, now)
-        return consumed
 
     def _feed(self, packet: memoryview, now: float, checksum: Checksum) -> None:
         """Give one packet to engine and connections, and keep the reply."""
@@ -249,10 +257,6 @@ class Stack:
         if len(self._reply):
             self._send_loose(bytes(self._reply[0]))
             self._reply.clear()
-
-    def _feed_again(self, packet: memoryview, now: float) -> None:
-        """Give a packet to the engine once more, now that its tuple is free."""
-        self._feed(packet, now, Checksum.VALID)
 
     def _deliver(self, connection: Connection, arrival: Arrival, now: float) -> None:
         """Give a connection its segment."""
@@ -274,7 +278,7 @@ class Stack:
         key, connection.key = connection.key, b""
         del self._tuples[key]
         self.syncache.closed(connection.conn)
-        self._feed_again(packet, now)
+        self._feed(packet, now, Checksum.VALID)  # once more: the tuple is free
         if self._second.verdict(0) in _ANSWERS:
             connection.forget()
         elif connection.state is State.TIME_WAIT:

@@ -329,11 +329,13 @@ class Host:
             observer = self.observer
             seen = None if observer is None else observer.before(self._rx)
             begun = len(self._tx)
-            self.stack.burst(self._rx, self._tx, now)
+            self.stack.sift(self._rx, self._tx, now)
             if observer is not None:
                 observer.after(self._rx, seen, 0, now)
                 made(observer, self._tx, begun, 0, now)
+            # Who asks for a connection does not wait for the work on others.
             self._flush()
+            self.stack.take(self._rx, now)
 
     def counted(self) -> Counted | None:
         """Return the SYNs of the last second by source and destination."""

@@ -107,16 +107,16 @@ async def test_want_of_memory_ends_one_connection_and_the_host_goes_on(caplog):
         hungry.write(b"much")
         await until(lambda: hungry.got_reset)
 
-        burst, stack = world.host.stack.burst, world.host.stack
+        take, stack = world.host.stack.take, world.host.stack
         calls = []
 
         def scarce(*arguments):
             calls.append(1)
             if len(calls) == 1:
                 raise MemoryError
-            return burst(*arguments)
+            return take(*arguments)
 
-        stack.burst = scarce
+        stack.take = scarce
         last = await world.connect()
         last.write(b"last")
         first.write(b"first")

@@ -258,7 +258,24 @@ def _take_in_time_wait(
             connection.happen(Happening.SYN, now_ms)
     elif not flags & ACK:
         return
-    elif flags & FIN and seq + arrival.size + 1 == receiver.rcv_nxt:
+    elif (
+        flags & FIN
+        and seq + arrival.size + 1 == receiver.rcv_nxt
+        and _may_be_the_peers(connection, arrival, now_ms)
+    ):
         connection.happen(Happening.FIN, now_ms)
     elif arrival.size or seq != receiver.rcv_nxt:
         connection.challenge(now_ms)
+
+
+def _may_be_the_peers(connection: Connection, arrival: Arrival, now_ms: int) -> bool:
+    """Whether neither timestamp nor ACK refuse it (RFC 7323 5.3, RFC 5961 5.2)."""
+    sender, timestamps = connection.sender, connection.timestamps
+    if timestamps.enabled:
+        if arrival.tsval is None:
+            if not connection.settings.tolerate_missing_ts:
+                return False
+        elif timestamps.is_old(arrival.tsval, now_ms):
+            return False
+    ack = near(arrival.ack, sender.snd_una)
+    return sender.snd_una - sender.max_snd_wnd <= ack <= sender.snd_max

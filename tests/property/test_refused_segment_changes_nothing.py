@@ -168,6 +168,22 @@ def test_any_segment_outside_the_window_changes_nothing(
     compare(state, family, burst, True, (flags, dseq, dack, size), 101 + FAR)
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["ack 999", "ack -1073741000", "ack 2 win 1 <TS val 50 ecr 0>", "ack 2"],
+    ids=["never sent", "far too old", "old timestamp", "the peer's"],
+)
+def test_time_wait_is_begun_anew_by_the_peers_fin_alone(family, said):
+    """Its number can be guessed, or be that of an old duplicate."""
+    hand = time_wait(family, options=STAMPED)
+    before = hand.connection.deadline
+    hand.advance(ms=1000)
+    hand.inject(f"F. 1:1(0) {said}")
+    hand.expect(". 2:2(0) ack 2")
+    again = hand.connection.deadline - before
+    assert (1000 if said == "ack 2" else 0) == again
+
+
 @pytest.mark.parametrize("refusal", ["no listener", "drop", "old"])
 def test_time_wait_outlives_a_syn_that_is_refused(family, refusal):
     """Only a SYN that the engine has answered ends it."""

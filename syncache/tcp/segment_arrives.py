@@ -19,6 +19,7 @@ from .state import Happening, State
 if TYPE_CHECKING:
     from ..connection import Connection
     from .arrival import Arrival
+    from .sender import Sender
 
 _FASTOPEN = VIA.index("fastopen")
 RECEIVING = frozenset((State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2))
@@ -170,8 +171,7 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
     if opening and not sender.iss < ack <= sender.snd_max:
         connection.refuse(arrival)
         return False
-    if ack > sender.snd_max or ack < sender.snd_una - sender.max_snd_wnd:
-        # RFC 5961 5.2.
+    if not _is_believed(sender, ack):
         connection.challenge(now_ms)
         return False
     # Only now is the segment one of the peer's (RFC 5961 5).
@@ -188,7 +188,8 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
     window = arrival.window << connection.snd_wscale
     # Of several the last has told the window.
     said = seq + arrival.size if arrival.segments > 1 else seq
-    changed = sender.open_window(window, said, ack)
+    # An older ACK has no window to tell (RFC 9293 3.10.7.4).
+    changed = ack >= sender.snd_una and sender.open_window(window, said, ack)
     if ack > sender.snd_una:
         rtt_ms = None
         if connection.timestamps.enabled and arrival.tsval is not None:
@@ -208,6 +209,15 @@ def _take_ack(connection: Connection, arrival: Arrival, seq: int, now_ms: int) -
     if sender.fin and sender.fin_acked:
         connection.happen(Happening.ACK_OF_FIN, now_ms)
     return connection.state in RECEIVING
+
+
+def _is_believed(sender: Sender, ack: int) -> bool:
+    """Whether an ACK is of what was sent, and of no more than a window ago.
+
+    RFC 5961 5.2; on a young connection a window ago would be before its beginning.
+    """
+    oldest = max(sender.snd_una - sender.max_snd_wnd, sender.iss)
+    return oldest <= ack <= sender.snd_max
 
 
 def _is_duplicate(connection: Connection, arrival: Arrival, changed: bool) -> bool:
@@ -277,5 +287,4 @@ def _may_be_the_peers(connection: Connection, arrival: Arrival, now_ms: int) -> 
                 return False
         elif timestamps.is_old(arrival.tsval, now_ms):
             return False
-    ack = near(arrival.ack, sender.snd_una)
-    return sender.snd_una - sender.max_snd_wnd <= ack <= sender.snd_max
+    return _is_believed(sender, near(arrival.ack, sender.snd_una))

@@ -9,8 +9,8 @@ arrived, minus what is deemed lost and not sent again.  So NewReno (RFC 6582) an
 recovery (RFC 6675) are one path that differs in how losses are located, and limited
 transmit (RFC 3042) follows by itself.
 
-Before the time-out, silence of two round trips means loss (tail.py).  A segment that was
-sent again is lost again if what was first sent after it has arrived.
+Before the time-out, silence of two round trips means loss (tail.py).  A segment that
+was sent again is lost again if what was first sent after it has arrived.
 
 See RFC 9293 3.8; RFC 5681; RFC 6298; RFC 6582; RFC 6675; RFC 2018 8 (reneging).
 """

@@ -44,6 +44,8 @@ REASONS = {
     "ACK of what was never sent": (ACK, 0, 1000, 10),
     "ACK of what was never sent, FIN": (ACK | FIN, 0, 1000, 0),
     "ACK far too old": (ACK, 0, -FAR, 10),
+    "ACK from before the connection": (ACK, 0, -20, 10),
+    "ACK from before the connection, FIN": (ACK | FIN, 0, -20, 0),
     "old data": (ACK, -100, 0, 50),
     "old ACK alone": (ACK, -100, 0, 0),
     "keepalive": (ACK, -1, 0, 0),

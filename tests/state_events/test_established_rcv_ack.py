@@ -21,12 +21,32 @@ def test_established_rcv_ack_of_data_not_sent_sends_challenge_ack(family):
 
 
 def test_established_rcv_ack_too_old_sends_challenge_ack(family):
-    """RFC 5961 5.2: below SND.UNA - MAX.SND.WND."""
+    """RFC 5961 5.2: below SND.UNA - MAX.SND.WND, or the connection's beginning."""
     hand = established(family)
-    hand.inject(". 1:1(0) ack -70000")
-    hand.expect(". 1:1(0) ack 1")
-    hand.inject(". 1:1(0) ack -60000")
+    hand.write(1000)
+    hand.inject(". 1:1(0) ack 1001")
+    hand.sent.clear()
+    hand.inject(". 1:1(0) ack 0")
     hand.expect_nothing()
+    hand.inject(". 1:1(0) ack -1")
+    hand.expect(". 1001:1001(0) ack 1")
+    hand.connection.sender.max_snd_wnd = 400
+    hand.inject(". 1:1(0) ack 601")
+    hand.expect_nothing()
+    hand.inject(". 1:1(0) ack 600")
+    hand.expect(". 1001:1001(0) ack 1")
+
+
+def test_established_rcv_old_ack_tells_no_window(family):
+    """RFC 9293 3.10.7.4: SND.UNA =< SEG.ACK; its data counts."""
+    hand = established(family)
+    hand.write(100)
+    hand.inject(". 1:1(0) ack 101 win 400")
+    told = hand.connection.info.snd_wnd
+    hand.inject("P. 1:11(10) ack 51 win 3")
+    hand.inject("P. 11:21(10) ack 51 win 3")
+    assert told == hand.connection.info.snd_wnd
+    assert 20 == len(hand.connection.read(100))
 
 
 def test_established_rcv_ack_opens_the_congestion_window(family):

@@ -302,13 +302,16 @@ class Alarms:
         for flood in self._floods.values():
             flood.told = rates.get(flood.where, flood.told)
         rate = round(sum(syns for _, syns, _ in fresh) / seconds)
+        # More than one after a look that was late, as the prefixes are of all of it.
+        span = max(round(seconds), 1)
         prefixes = max(prefixes for *_, prefixes in fresh)
         where = [place for place, *_ in fresh]
         return Alarm(
             time=now,
             kind="flood",
-            text=f"SYN flood on {_listed(where)}{word}: {rate:,} SYNs in 1 s from "
-            f"about {prefixes:,} prefixes; {done}; honest clients notice {noticed}",
+            text=f"SYN flood on {_listed(where)}{word}: {rate * span:,} SYNs in "
+            f"{span} s from about {prefixes:,} prefixes; {done}; honest clients "
+            f"notice {noticed}",
             facts={
                 "where": where,
                 "syns_a_second": rate,
@@ -342,7 +345,7 @@ class Alarms:
             self._tables[name] = level
             words = f"{count:,} of {limit:,} {name}"
             if level and level != was:
-                percent = round(100 * count / limit)
+                percent = 100 * count // limit
                 is_full = level == "full"
                 worse.append(f"{words}: " + ("full" if is_full else f"{percent} %"))
             elif was and not level:

@@ -103,6 +103,7 @@ class Intercept(Flow):
                 raise TypeError(f"acl is an AccessList, not {type(each).__name__}")
         self._lists = {each.name: each for each in given}
         self._in_force: AccessList | None = None
+        self._rules: bytes | None = None  # of it, as C has them
         self._before = self._fields()
         if isinstance(acl, AccessList) and not self._sysctl[LIST]:
             self._sysctl[LIST] = acl.name
@@ -178,11 +179,16 @@ class Intercept(Flow):
                     f"{_I}wait_for_data needs a {_I}synack_window above 0, "
                     "or the client's data never comes"
                 )
-            if acl is not self._in_force:
-                rules = None if acl is None else acl.compiled()
+            rules = None if acl is None else acl.compiled()
+            if rules != self._rules:
                 if not core.set_rules(rules):
                     core.set_tunables(self._before)
-                    raise ValueError(f"access list {name} is longer than {_I}rules_max")
+                    count = 0 if acl is None else len(acl.rules)
+                    raise ValueError(
+                        f"access list {name} has {count} rules, more than "
+                        f"{_I}rules_max={self._sysctl[_I + 'rules_max']}"
+                    )
+                self._rules = rules
         self._before, self._in_force = fields, acl
 
     def export_state(self, now: float) -> bytes:

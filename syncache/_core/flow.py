@@ -13,7 +13,7 @@ from .keyfeed import KeyCalls, KeyFeed
 from .mirror import limit, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from ..keyring import Keyring
     from . import RingCore
@@ -105,11 +105,14 @@ class FlowCore(Block):
         lib.flow_set_redeemed(self._flow, block)
         self._redeemed = block
 
-    def set_rules(self, rules: Sequence[Mapping[str, object]] | None) -> bool:
-        """Replace the access list; None: there is none.  False if C refuses it."""
+    def set_rules(self, rules: bytes | None) -> bool:
+        """Replace the access list: an array of struct flow_rule; None: there is none.
+
+        False if C refuses it.
+        """
+        compiled = ffi.from_buffer("struct flow_rule[]", rules or b"")
         on = rules is not None
-        compiled = ffi.new("struct flow_rule[]", [dict(rule) for rule in rules or ()])
-        return lib.flow_set_rules(self._flow, compiled, len(rules or ()), on)
+        return lib.flow_set_rules(self._flow, compiled, len(compiled), on)
 
     def _at(self, now: float) -> int:
         """Return the time for C, which by then has the keys that this time needs."""

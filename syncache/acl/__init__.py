@@ -16,6 +16,7 @@ is the same in plain words, for people and for tests.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,10 @@ __all__ = [
 ]
 
 
+# struct flow_rule of csrc/flow/flow.h
+RULE = struct.Struct("=5B3x16s16s16s16s4H")
+
+
 @dataclass(frozen=True, slots=True)
 class AccessList:
     """Rules under a name; the first that matches decides, and none means deny.
@@ -66,10 +71,12 @@ class AccessList:
 
     name: str
     rules: tuple[Rule, ...] = field(default=())
+    _compiled: list[bytes] = field(default_factory=list, repr=False, compare=False)
 
     def __init__(self, name: str | int, rules: Sequence[Rule] = ()) -> None:
         object.__setattr__(self, "name", str(name))
         object.__setattr__(self, "rules", tuple(rules))
+        object.__setattr__(self, "_compiled", [])
 
     @classmethod
     def parse(cls, lines: str | Sequence[str], name: str | int = "acl") -> AccessList:
@@ -106,18 +113,14 @@ class AccessList:
                 return rule.permit
         return False
 
-    def compiled(self) -> list[dict[str, object]]:
-        """Return the rules as initialisers of struct flow_rule."""
-        return [
-            {
-                "permit": int(rule.permit),
-                "protocol": rule.protocol,
-                "family": rule.family,
-            }
-            | _end_to_c("source", rule.source)
-            | _end_to_c("destination", rule.destination)
-            for rule in self.rules
-        ]
+    def compiled(self) -> bytes:
+        """Return the rules as an array of struct flow_rule.
+
+        The first time takes some 10 us a rule.
+        """
+        if not self._compiled:
+            self._compiled.append(b"".join(map(_compiled, self.rules)))
+        return self._compiled[0]
 
     def __str__(self) -> str:
         lines = []
@@ -131,14 +134,23 @@ class AccessList:
         return "\n".join(lines)
 
 
-def _end_to_c(name: str, end: End) -> dict[str, object]:
-    return {
-        name: end.address,
-        f"{name}_wildcard": end.wildcard,
-        f"{name}_op": OPERATORS.index(end.ports.operator),
-        f"{name}_lo": end.ports.low,
-        f"{name}_hi": end.ports.high,
-    }
+def _compiled(rule: Rule) -> bytes:
+    source, destination = rule.source, rule.destination
+    return RULE.pack(
+        rule.protocol,
+        rule.family,
+        rule.permit,
+        OPERATORS.index(source.ports.operator),
+        OPERATORS.index(destination.ports.operator),
+        source.address,
+        source.wildcard,
+        destination.address,
+        destination.wildcard,
+        source.ports.low,
+        source.ports.high,
+        destination.ports.low,
+        destination.ports.high,
+    )
 
 
 def _in_family(rule: Rule, family: int) -> str:

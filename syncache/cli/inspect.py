@@ -27,14 +27,12 @@ from . import options as opts
 from .exporting import exporting
 from .inspect_log import Log
 from .intercept import Box, open_link
-from .log_form import WARNING
-from .memory import shortage
 from .output import Budget, opened
 from .record import Recorder, flow_name, recording
 from .replay import Replay
 from .report_traffic import Traffic, inspect_page, save
 from .service import Service, keep_open
-from .sides import Sides, doubts, say_each
+from .sides import Sides, doubts, say_each, warned
 from .signals import Signals
 from .sources import EXIT_STATUS, add_options, captures_of, refuse_options
 from .tunables import load
@@ -105,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
     engine = make(options, source)
     opts.check_interfaces(options, [] if options.tun else names)
     if options.check:
-        say_each("inspect", doubts(options, None) + shortage(engine))
+        say_each("inspect", doubts(options, engine, None))
         return 0
     with contextlib.ExitStack() as stack:
         try:
@@ -134,8 +132,7 @@ def run(options: argparse.Namespace) -> int:
             output.reopen,
         )
         stack.callback(service.close)
-        for text in doubts(options, None) + shortage(engine):
-            output.write(f"{text}\n", kind="sides", severity=WARNING)
+        warned(options, engine, output, None)()
 
         def once(links: contextlib.ExitStack) -> None:
             box = links.enter_context(live(options, engine, log))

@@ -12,6 +12,7 @@ import contextlib
 import select
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,12 @@ from . import Failure, keyopts, keys, tunables, unreadable
 from . import options as opts
 from .control_socket import ControlSocket
 from .exporting import exporting
-from .log_form import DEBUG, INFO, WARNING
-from .memory import shortage
+from .log_form import DEBUG, INFO
 from .output import Budget, Output, opened
 from .patience import attended
 from .record import flow_name, recording
 from .service import Service, keep_open
-from .sides import Sides, doubts, say_each
+from .sides import Sides, doubts, say_each, warned
 from .signals import Signals
 from .state import State, check_state
 from .state import add_options as add_state
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     engine = make(options, source)
     opts.check_interfaces(options, names)
     if options.check:
-        found = doubts(options, engine.acl) + shortage(engine)
+        found = doubts(options, engine, engine.acl)
         if options.offload and (trouble := obstacle(engine)):
             found.append(NO_OFFLOAD + trouble)
         say_each("intercept", found)
@@ -117,15 +117,12 @@ def run(options: argparse.Namespace) -> int:
         output = stack.enter_context(opened("syncache intercept", options))
         engine.observer = stack.enter_context(recording(options.pcapng, flow_name))
 
-        def warn() -> None:
-            for text in doubts(options, engine.acl) + shortage(engine):
-                output.write(f"{text}\n", kind="sides", severity=WARNING)
-
+        warn = partial(warned, options, engine, output)
         state = None
         if options.state:
             state = State(engine, options.state, options.state_interval, output.write)
             state.load(time.monotonic())
-            stack.callback(save, state)
+            stack.callback(state.end)
         service = Service(
             options,
             signals,
@@ -134,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
             output.reopen,
         )
         stack.callback(service.close)
-        warn()
+        warn(engine.acl)()
 
         def once(links: contextlib.ExitStack) -> None:
             outside = links.enter_context(open_link(options, options.outside))
@@ -154,11 +151,6 @@ def run(options: argparse.Namespace) -> int:
 
         keep_open(once, names if options.wait else [], signals, output.write)
     return 0
-
-
-def save(state: State) -> None:
-    """Write the connections a last time."""
-    state.close(time.monotonic())
 
 
 def _name(engine: Intercept) -> str:
@@ -221,17 +213,24 @@ def prepare(
     options: argparse.Namespace,
     source: keys.KeySource | None,
     engine: Intercept,
-    warn: Callable[[], None],
+    warn: Callable[[AccessList | None], Callable[[], None]],
 ) -> Callable[[], None]:
-    """Read everything again; return the function that puts it in force, and warns."""
+    """Read everything again; return the function that puts it in force, and warns.
+
+    What takes long with a long list, or with many routes, is done here.
+    """
     fresh = source.read() if source else None
     sysctl, lists = configuration(options, source)
+    acl = {each.name: each for each in lists}.get(str(sysctl[LIST]))
+    if acl is not None:
+        acl.compiled()
+    say = warn(acl)
 
     def apply() -> None:
         engine.adopt(sysctl, lists)
         if source is not None and fresh is not None:
             source.give(engine, fresh)
-        warn()
+        say()
 
     return apply
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 STATUS_EVERY = 5.0  # seconds
 TURN_SECONDS = 10.0  # between two turns when nothing happens
 RELOAD_SECONDS = 10.0  # longer than the writer of a pipe may take
+# How long a thread that reads files may keep Python's lock while packets wait for it.
+# They wait for each ring, so with Python's own 5 ms a flood fills the kernel's.
+SWITCH_SECONDS = 0.0001
 LATE = "configuration still being read: {} does not answer; nothing has changed"
 # What the kernel says of an interface that was deleted.
 LOST = frozenset({errno.ENODEV, errno.ENXIO, errno.EBADFD})
@@ -65,6 +69,7 @@ class Service:
         self._reopen = reopen
         self._notify = Notify()
         self._collector = Collector()
+        self._interval: float | None = None  # of Python, as it was before
         self._worker = Worker(signals.wake)
         self._reading = False
         self._late_due: float | None = None  # when it has taken too long
@@ -111,6 +116,9 @@ class Service:
             self._tell_of_socket()
         self._status = status
         self._collector.begin(time.monotonic())
+        if self._interval is None:
+            self._interval = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_SECONDS)
         self._notify.ready(status())
 
     def _tell_of_socket(self) -> None:
@@ -147,6 +155,9 @@ class Service:
     def close(self) -> None:
         """Say that the end has begun, unless a lost link is waited for."""
         self._collector.end()
+        if self._interval is not None:
+            sys.setswitchinterval(self._interval)
+            self._interval = None
         self._worker.close()
         if self.stopping:
             self._notify.stopping()

@@ -9,6 +9,7 @@ all of it is warnings.
 from __future__ import annotations
 
 import ipaddress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,16 +17,20 @@ from .. import address as addresses
 from ..attempts import Attempts
 from ..flow import Side
 from . import one_line
+from .log_form import WARNING
+from .memory import shortage
 from .sink import say
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..acl import AccessList
     from ..acl.rule import End
     from ..attempts import Counted
+    from ..flow import Flow
     from ..ring import Ring
+    from .output import Output
 
 PROC = Path("/proc/net")
 LOOK_SECONDS = 1.0
@@ -37,23 +42,42 @@ NETWORKS_TIMES = 8
 OTHER_WAY = "if the sides are swapped, give --inside and --outside the other way round"
 NEIGHBOUR_COMPLETE = 2
 ROUTE_UP = 1
+ROWS_MAX = 100_000  # of a table of routes; a gateway to everywhere has ten times that
+ANSWERS_MAX = 1024  # which servers a list protects
 
 
 class Route(NamedTuple):
     """A network that the kernel reaches through an interface."""
 
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    version: int
+    length: int
+    address: int
     interface: str
 
 
-def doubts(options: argparse.Namespace, acl: AccessList | None) -> list[str]:
-    """Return the warnings of a start, or of `--check`.
+def doubts(
+    options: argparse.Namespace, engine: Flow, acl: AccessList | None
+) -> list[str]:
+    """Return the warnings of a start, a reload, or `--check`, want of memory too.
 
     The kernel routes into TUN devices, so there its routes to servers lead outside.
     """
     bridged = options.inside is not None and not options.tun
     found = suspicions(options.outside, options.inside, acl) if bridged else []
-    return found + left_out(acl)
+    return found + left_out(acl) + shortage(engine)
+
+
+def warned(
+    options: argparse.Namespace, engine: Flow, output: Output, acl: AccessList | None
+) -> Callable[[], None]:
+    """Return the function that writes the warnings; the work for them is done here."""
+    found = doubts(options, engine, acl)
+
+    def say() -> None:
+        for text in found:
+            output.write(f"{text}\n", kind="sides", severity=WARNING)
+
+    return say
 
 
 def say_each(command: str, found: Sequence[str]) -> None:
@@ -92,15 +116,16 @@ def suspicions(
     """Return why the sides look swapped, as the kernel sees gateway and servers."""
     known = [*_routes4(proc), *_routes6(proc), *_neighbours(proc)]
     found = []
-    gateways = {r.interface for r in known if r.network.prefixlen == 0}
+    gateways = {route.interface for route in known if route.length == 0}
     if inside in gateways and outside not in gateways:
         found.append(
             f"the kernel's default route is through {inside}, the inside: {OTHER_WAY}"
         )
+    ways: dict[tuple[int, int, int], set[str]] = {}
+    for version, length, address, interface in known:
+        ways.setdefault((version, length, address), set()).add(interface)
     for server in _servers(acl):
-        fits = [route for route in known if _holds(route, server)]
-        best = max((route.network.prefixlen for route in fits), default=0)
-        through = {route.interface for route in fits if route.network.prefixlen == best}
+        through = _through(server, ways)
         if outside in through and inside not in through:
             assert acl is not None
             found.append(
@@ -110,11 +135,20 @@ def suspicions(
     return found
 
 
-def _holds(route: Route, server: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    network = route.network
-    if network.version != server.version or network.prefixlen == 0:
-        return False
-    return server.network_address in network
+def _through(
+    server: ipaddress.IPv4Network | ipaddress.IPv6Network,
+    ways: Mapping[tuple[int, int, int], set[str]],
+) -> set[str]:
+    """Return the interfaces of the longest prefix that holds a server; none: default.
+
+    The number of routes does not matter.
+    """
+    size, address = server.max_prefixlen, int(server.network_address)
+    for length in range(size, 0, -1):
+        found = ways.get((server.version, length, address >> (size - length)))
+        if found:
+            return found
+    return set()
 
 
 def _servers(
@@ -144,10 +178,13 @@ def _network(end: End) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 
 def _rows(path: Path) -> list[list[str]]:
+    """Return the rows of a table of the kernel's; none if they are too many to read."""
     try:
-        return [line.split() for line in path.read_text("ascii").splitlines()]
+        with path.open(encoding="ascii") as file:
+            rows = [line.split() for line in islice(file, ROWS_MAX + 1)]
     except OSError:
         return []
+    return rows if len(rows) <= ROWS_MAX else []
 
 
 def _routes4(proc: Path) -> Iterator[Route]:
@@ -156,22 +193,19 @@ def _routes4(proc: Path) -> Iterator[Route]:
         if int(flags, 16) & ROUTE_UP:
             packed = int.from_bytes(bytes.fromhex(destination)[::-1], "big")
             length = int(mask, 16).bit_count()
-            network = ipaddress.IPv4Network((packed, length), strict=False)
-            yield Route(network, name)
+            yield Route(4, length, packed >> (32 - length), name)
 
 
 def _routes6(proc: Path) -> Iterator[Route]:
     for row in _rows(proc / "ipv6_route"):
-        network = ipaddress.IPv6Network(
-            (bytes.fromhex(row[0]), int(row[1], 16)), strict=False
-        )
-        yield Route(network, row[-1])
+        length = int(row[1], 16)
+        yield Route(6, length, int(row[0], 16) >> (128 - length), row[-1])
 
 
 def _neighbours(proc: Path) -> Iterator[Route]:
     for row in _rows(proc / "arp")[1:]:
         if int(row[2], 16) & NEIGHBOUR_COMPLETE:
-            yield Route(ipaddress.IPv4Network(row[0]), row[-1])
+            yield Route(4, 32, int(ipaddress.IPv4Address(row[0])), row[-1])
 
 
 class Sides:
@@ -188,6 +222,9 @@ class Sides:
         self._attempts = {side: Attempts() for side in (Side.CLIENT, Side.SERVER)}
         self._due = 0.0
         self._said = False
+        # Of one list: whether it protects an address and port.
+        self._answers: dict[tuple[str, int], bool] = {}
+        self._asked: AccessList | None = None
 
     def look(self, rx: Ring, side: Side) -> None:
         """Count the connections that packets of a side begin."""
@@ -213,14 +250,24 @@ class Sides:
     def _protected(self, inside: Counted) -> str | None:
         """Return a warning if protected servers are asked from the inside."""
         acl = self._acl()
+        if acl is not self._asked or len(self._answers) > ANSWERS_MAX:
+            self._asked, self._answers = acl, {}
+        known = self._answers
         for asked in inside.asked:
-            if asked.syns >= SYNS_MIN and _is_protected(acl, asked.address, asked.port):
+            if asked.syns < SYNS_MIN:
+                continue
+            server = (asked.address, asked.port)
+            if is_new := server not in known:
+                known[server] = _is_protected(acl, *server)
+            if known[server]:
                 assert acl is not None
                 return (
                     f"{asked.syns} connections to {asked.address} port {asked.port} of "
                     f"list {acl.name} begin at {self._inside}, the inside: if the "
                     "sides are swapped, nothing is protected"
                 )
+            if is_new:  # a long list takes a millisecond: one at a time
+                break
         return None
 
 

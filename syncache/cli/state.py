@@ -6,6 +6,7 @@ thread of a `StateFile`.  Whatever is wrong with the file costs a line, never th
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,10 @@ class State:
         if self._slices is not None:
             return 0.0
         return BUSY_SECONDS if self._file.busy else max(self._due - now, 0.0)
+
+    def end(self) -> None:
+        """Close now."""
+        self.close(time.monotonic())
 
     def close(self, now: float) -> None:
         """Write the connections a last time."""

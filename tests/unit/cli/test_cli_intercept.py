@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncache import Ring, Segment
+from syncache import Ring, Segment, acl
 from syncache.cli import intercept, main
 from syncache.cli.intercept import Box, Relay
 from syncache.flow import Side
@@ -63,6 +63,25 @@ def test_list_is_a_name_of_the_configuration(tmp_path):
     assert ("101", "watch") == (engine.sysctl[LIST], engine.sysctl[MODE])
     engine = intercept.make(options("--ios", path, "--list", "102"))
     assert "102" == engine.sysctl[LIST]
+
+
+def test_reload_leaves_the_packet_loop_no_work_of_a_long_list(rules, monkeypatch):
+    """Its rules are in C's form, and what is doubtful is known, before that."""
+    given = options("--list", rules, "--tun")
+    engine = intercept.make(given)
+    rules.write_text("permit tcp any any eq 81\n")
+    said = []
+    words = (given, None, engine, lambda acl: lambda: said.append(acl))
+    apply = intercept.prepare(*words)
+    assert [] == said
+
+    def refuse(_):
+        raise AssertionError
+
+    monkeypatch.setattr(acl, "_compiled", refuse)
+    apply()
+    assert [engine.acl] == said
+    assert engine.acl.permits(("192.0.2.1", 1), ("198.51.100.5", 81))
 
 
 def test_words_go_before_files_and_files_before_presets(tmp_path, rules):

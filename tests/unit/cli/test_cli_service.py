@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import signal
+import sys
 import threading
 
 import pytest
@@ -60,6 +61,16 @@ def test_sighup_reads_again_and_puts_it_in_force_in_the_loop(world):
     assert world.lines[0].startswith("configuration read again, in force within ")
     # Without a manager no status is made.
     assert ["ready", "reloading", "ready"] == world.told
+
+
+def test_thread_that_reads_files_soon_gives_way_to_packets(world):
+    """A packet loop waits for Python's lock at each ring; later it is as it was."""
+    before = sys.getswitchinterval()
+    for _ in range(2):  # an interface was lost, and is there again
+        world.service.begin(lambda: "calm")
+    assert service.SWITCH_SECONDS == pytest.approx(sys.getswitchinterval(), 0.1)
+    world.service.close()
+    assert before == pytest.approx(sys.getswitchinterval(), 0.1)
 
 
 def test_reload_makes_no_thread_and_its_want_of_memory_is_a_line(world, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from syncache import AccessList, Ring
 from syncache.acl import permit
 from syncache.cli import main
+from syncache.cli import sides as module
 from syncache.cli.sides import NETWORKS_MIN, SYNS_MIN, Sides, left_out, suspicions
 from syncache.flow import Side
 from syncache.segment import ACK, SYN, Segment
@@ -99,6 +100,34 @@ def test_connections_to_a_server_from_the_inside_are_said_once(server):
     assert f"3 connections to {server} port 80 of list web begin at i0" in said
     sides.look(many, Side.SERVER)
     assert sides.turn(99.0) is None
+
+
+def test_long_list_is_asked_about_one_server_a_look(monkeypatch):
+    """And about each once: packets wait meanwhile."""
+    asked = []
+
+    def is_protected(_, address, port):
+        asked.append(address)
+        return address == "198.18.0.9"
+
+    monkeypatch.setattr(module, "_is_protected", is_protected)
+    acl = AccessList("long")
+    sides = Sides(lambda: acl, "i0")
+    servers = [f"198.18.0.{n}" for n in (7, 8, 9)]
+    for now in (1, 2, 3):
+        assert now - 1 == len(asked)
+        sides.look(ring(*(to(s, n) for s in servers for n in range(9))), Side.SERVER)
+        said = sides.turn(float(now))
+        if said:
+            break
+    assert "9 connections to 198.18.0.9" in said
+    assert len(asked) == len({*asked})
+
+
+def test_table_of_too_many_routes_says_nothing(proc, monkeypatch):
+    """Of a part one cannot tell which route is the longest."""
+    monkeypatch.setattr(module, "ROWS_MAX", 2)
+    assert [] == seen(WEB, proc("o0", neighbour="i0"))
 
 
 @pytest.mark.parametrize("acl", [None, AccessList.parse("permit tcp any any")])

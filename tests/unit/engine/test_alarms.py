@@ -84,6 +84,14 @@ def test_flood_is_said_when_it_begins_and_when_it_is_over(world):
     assert [begun, over] == list(world.alarms.recent)
 
 
+def test_look_that_is_late_says_of_how_many_seconds_it_is(world):
+    """A process that was stopped: SYNs and prefixes are of the same time."""
+    world.now += 3
+    (begun,) = world.look(FLOOD)
+    assert "40,000 SYNs in 4 s from about 900 prefixes" in begun.text
+    assert begun.facts["syns_a_second"] == 10_000
+
+
 def test_flood_that_grows_to_four_times_what_was_told_is_told_again(world):
     """It begins in a part of a second, so the first line is too small."""
     (begun,) = world.look(counted(("192.0.2.1", 80, 1220)))
@@ -163,8 +171,8 @@ def test_table_is_said_at_four_fifths_when_full_and_when_there_is_room(world):
     assert [] == at(900)
     assert [] == at(1000)
     assert ["table: room again: 599 of 1,000 half-open"] == at(599)
-    assert ["table: 900 of 1,000 half-open: 90 %"] == at(900)
-    assert ["table: 900 of 1,000 half-open: full"] == at(900, sc_zonefail=1)
+    assert ["table: 999 of 1,000 half-open: 99 %"] == at(999)
+    assert ["table: 999 of 1,000 half-open: full"] == at(999, sc_zonefail=1)
 
 
 def test_losses_of_a_link_are_said_at_once_and_then_every_ten_seconds(world):

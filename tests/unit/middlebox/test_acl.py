@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncache._core import ffi
 from syncache.acl import (
     ICMP,
     ICMPV6,
@@ -233,21 +234,24 @@ def test_text_of_a_list_is_its_configuration():
 
 
 def test_compiled_rule_has_the_members_of_c():
-    """What C is given, in the order of its enumeration of operators."""
-    (rule,) = acl("permit tcp any lt 9 host 10.0.0.1 range 1 2").compiled()
-    assert 1 == rule["permit"]
-    assert (6, 4) == (rule["protocol"], rule["family"])
-    assert b"\x0a\0\0\x01" + bytes(12) == rule["destination"]
-    assert bytes(4) + b"\xff" * 12 == rule["destination_wildcard"]
-    assert b"\xff" * 16 == rule["source_wildcard"]
+    """What C is given, in the order of its enumeration of operators; made once."""
+    rules = acl("permit tcp any lt 9 host 10.0.0.1 range 1 2")
+    compiled = rules.compiled()
+    assert compiled is rules.compiled()
+    (rule,) = ffi.from_buffer("struct flow_rule[]", compiled)
+    assert 1 == rule.permit
+    assert (6, 4) == (rule.protocol, rule.family)
+    assert b"\x0a\0\0\x01" + bytes(12) == bytes(rule.destination)
+    assert bytes(4) + b"\xff" * 12 == bytes(rule.destination_wildcard)
+    assert b"\xff" * 16 == bytes(rule.source_wildcard)
     assert ("lt", "range") == (
-        OPERATORS[rule["source_op"]],
-        OPERATORS[rule["destination_op"]],
+        OPERATORS[rule.source_op],
+        OPERATORS[rule.destination_op],
     )
     assert (9, 1, 2) == (
-        rule["source_lo"],
-        rule["destination_lo"],
-        rule["destination_hi"],
+        rule.source_lo,
+        rule.destination_lo,
+        rule.destination_hi,
     )
 
 

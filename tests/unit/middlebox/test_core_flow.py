@@ -7,6 +7,7 @@ import pytest
 from syncache import Keyring, Ring, Sysctl, _core
 from syncache._core import flow as _core_flow
 from syncache._core.flow import INTERCEPT, FlowCore
+from syncache.acl import RULE
 from syncache.flow import Side, Verdict
 from syncache.tunables import KNOBS
 
@@ -161,6 +162,6 @@ def test_short_key_never_reaches_c():
 def test_rules_beyond_the_limit_are_refused():
     """And an empty list is one that denies."""
     engine = core(rules_max=1)
-    assert engine.set_rules([])
+    assert engine.set_rules(b"")
     assert engine.set_rules(None)
-    assert not engine.set_rules([{}, {}])
+    assert not engine.set_rules(bytes(2 * RULE.size))

@@ -240,6 +240,19 @@ def test_example_in_javascript_runs(installed: Path, tmp_path: Path) -> None:
     assert run("node", tmp_path / "splice_in_front.js") == SPLICED
 
 
+def test_example_in_java_runs(installed: Path, tmp_path: Path) -> None:
+    """The same program; the splice in C is its library, by JNI."""
+    want("javac", "default-jdk-headless")
+    headers = Path(shutil.which("javac") or "").resolve().parents[1] / "include"
+    words = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+    words += ["-shared", "-fPIC", "-isystem", headers, "-isystem", headers / "linux"]
+    words += [f"-I{installed}/include", CSRC / "example" / "splice_in_java.c"]
+    words += [f"-L{installed}/lib", "-l:libsyncache.a"]
+    run(os.environ.get("CC", "gcc"), *words, "-o", tmp_path / "libsplice.so")
+    program = CSRC / "example" / "splice_in_front.java"
+    assert run("java", "-XX:TieredStopAtLevel=1", program, cwd=tmp_path) == SPLICED
+
+
 CMAKE = """
 cmake_minimum_required(VERSION 3.13)
 project(consumer C)

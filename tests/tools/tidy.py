@@ -140,6 +140,7 @@ ALLOWED_SUFFIXES = {
     ".conf",
     ".env",
     ".go",
+    ".java",
     ".js",
     ".rs",
     ".service",

@@ -10,9 +10,10 @@ Of the module in it the following is tried, as Debian has no Python for musl:
 - musl's own loader, for another processor under an emulator, finds and binds each one
   of them, in a program that has Python's names.
 
-With PYTHON_MUSL=PATH, an interpreter for musl and this processor, with cffi, it runs
-the README's example too.  Prints one line a processor.  Exits 1 if one fails; one whose
-tools are missing is named and left out.
+With PYTHON_MUSL_X86_64=PATH or PYTHON_MUSL_AARCH64=PATH, an interpreter for musl that
+has cffi, or a script that starts one by an emulator, it runs the README's example too.
+Prints one line a processor.  Exits 1 if one fails; one whose tools are missing is named
+and left out.
 """
 
 from __future__ import annotations
@@ -151,8 +152,8 @@ class Musl:
             run("unzip", "-q", wheel, "-d", folder / "site")
             count = self.load(folder / "site" / MODULE, folder)
             said = f"{wheel.name}: musl binds all of {count} names"
-            python = os.environ.get("PYTHON_MUSL")
-            if not python or self.emulator:
+            python = os.environ.get(f"PYTHON_MUSL_{self.name.upper()}")
+            if not python:
                 return said
             words = (python, "-W", "error", "-c", example())
             path = [str(folder / "site"), os.environ.get("PYTHONPATH", "")]

@@ -119,7 +119,6 @@ uint32_t table_store(struct table *table, struct table_burst *burst, uint64_t de
 /* Arms the entry's deadline.  One in the past is due at once. */
 void table_arm(struct table *table, struct table_ref ref, uint64_t deadline_ms, uint64_t now_ms);
 uint64_t table_deadline_ms(const struct table *table, struct table_ref ref, uint64_t now_ms);
-bool table_due(const struct table *table, struct table_ref ref, uint64_t now_ms);
 
 /*
  * Says that entry->challenges became non-zero, so that table_sweep() looks at it: the 16 bits of challenge_ms can be

@@ -146,14 +146,6 @@ table_deadline_ms(const struct table *table, struct table_ref ref,
     return due == TABLE_DUE_NONE ? SYNCACHE_NEVER : table_unit_ms(due, now_ms);
 }
 
-bool
-table_due(const struct table *table, struct table_ref ref, uint64_t now_ms)
-{
-    assert(ref.entry != NULL);
-    return table_unit_due(table_dues(table, ref.bucket)[ref.slot],
-                          table_unit_past(now_ms));
-}
-
 /* First due buckets from `bucket` on, up to `max`, asked for from memory. */
 static uint32_t
 table_due_buckets(const struct table *table, uint32_t bucket, uint32_t now,

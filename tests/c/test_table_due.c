@@ -26,6 +26,12 @@ next_due(struct table *table, uint64_t now, uint32_t *cursor)
     return ref;
 }
 
+static bool
+is_due(const struct table *table, struct table_ref ref, uint64_t now)
+{
+    return table_deadline_ms(table, ref, now) <= now;
+}
+
 static void
 test_deadline_is_never_early_and_less_than_4_ms_late(void)
 {
@@ -43,11 +49,16 @@ test_deadline_is_never_early_and_less_than_4_ms_late(void)
             table_arm(table, ref, deadline, now);
             uint64_t kept = table_deadline_ms(table, ref, now);
             EXPECT_TRUE(kept >= deadline && kept < deadline + UNIT);
-            EXPECT_TRUE(!table_due(table, ref, deadline - 1));
-            EXPECT_TRUE(!table_due(table, ref, kept - 1));
-            EXPECT_TRUE(table_due(table, ref, kept));
-            EXPECT_TRUE(table_due(table, ref, kept + 50000));
+            EXPECT_TRUE(!is_due(table, ref, deadline - 1));
+            EXPECT_TRUE(!is_due(table, ref, kept - 1));
+            EXPECT_TRUE(is_due(table, ref, kept));
+            EXPECT_TRUE(is_due(table, ref, kept + 50000));
             EXPECT_EQ(kept, table_deadline_ms(table, ref, kept + 50000));
+            uint32_t cursor = 0;
+            EXPECT_TRUE(next_due(table, kept - 1, &cursor).entry == NULL);
+            EXPECT_TRUE(next_due(table, kept, &cursor).entry == NULL);
+            cursor = 0;
+            EXPECT_TRUE(next_due(table, kept, &cursor).entry == ref.entry);
         }
     }
     free(block.memory);
@@ -63,7 +74,7 @@ test_deadline_in_the_past_is_due_now(void)
         uint64_t now = starts[i] + 100;
         table_sweep(&block.table, now);
         table_arm(&block.table, ref, now - 57, now);
-        EXPECT_TRUE(table_due(&block.table, ref, now));
+        EXPECT_TRUE(is_due(&block.table, ref, now));
         EXPECT_TRUE(block.table.next_due_ms <= now);
         free(block.memory);
     }
@@ -161,7 +172,7 @@ test_gap_of_any_length_leaves_due_what_was_due(void)
             uint64_t deadline = swept + (1490 + 3200) * n;
             struct table_ref ref = find_number(table, n);
             uint64_t kept = (deadline + UNIT - 1) / UNIT * UNIT;
-            EXPECT_EQ(now >= kept, table_due(table, ref, now));
+            EXPECT_EQ(now >= kept, is_due(table, ref, now));
             EXPECT_EQ(now >= kept ? now / UNIT * UNIT : kept,
                       table_deadline_ms(table, ref, now));
             EXPECT_TRUE(table->next_due_ms <= now || now < kept);
@@ -277,7 +288,7 @@ expect_deadlines(const struct table *table, uint64_t now)
         EXPECT_EQ(model[n] != OUT, ref.entry != NULL);
         if (ref.entry == NULL)
             continue;
-        EXPECT_EQ(now >= model[n], table_due(table, ref, now));
+        EXPECT_EQ(now >= model[n], is_due(table, ref, now));
         if (now < model[n])
             EXPECT_EQ(model[n], table_deadline_ms(table, ref, now));
         if (model[n] < earliest)

@@ -14,9 +14,9 @@ from contextlib import ExitStack
 
 import pytest
 from namespace import PATIENCE, PEERS
-from scapy.layers.inet import IP, TCP
-from scapy.layers.l2 import Ether
 from shielded import ADDRESS, Shielded, Synproxied, shielding
+
+from syncache import Segment
 
 SECONDS = 36
 LATE = 4.5  # seconds, if the machine is busy; timers lie further apart
@@ -46,13 +46,27 @@ def waiting(made, port):
     return made.client.start(sys.executable, PEERS / "wait.py", words)
 
 
+def syn(mac, port):
+    """A frame with a SYN to the server behind this address of the link, in hex."""
+    packet = Segment(
+        src=GHOST,
+        dst=ADDRESS[4],
+        sport=port,
+        dport=80,
+        seq=9,
+        flags=SYN,
+        window=8192,
+        options_bytes=bytes.fromhex("020405b4"),
+    ).packet()
+    addresses = (mac + MAC).replace(":", "")
+    return addresses + "0800" + packet.hex()
+
+
 def ghost(made):
     """A SYN of a client that will never say more; how long ago it was sent."""
     made.server.run(*NEIGHBOUR)
     mac = made.mac("s0")
-    tcp = TCP(sport=4000, dport=80, seq=9, flags="S", options=[("MSS", 1460)])
-    frame = bytes(Ether(src=MAC, dst=mac) / IP(src=GHOST, dst=ADDRESS[4]) / tcp)
-    (answer,) = made.client.python("frames", ["c0", [frame.hex()], 1])
+    (answer,) = made.client.python("frames", ["c0", [syn(mac, 4000)], 1])
     assert bytes.fromhex(answer)[47] == SYN | ACK
     assert 1 == made.half_open()
 
@@ -138,10 +152,7 @@ def judge_ours(ends, seen, ours, lines):
 
 def second_ghost(made):
     """The command that sends another client's SYN, which makes it aggressive."""
-    tcp = TCP(sport=4001, dport=80, seq=9, flags="S", options=[("MSS", 1460)])
-    ip = IP(src=GHOST, dst=ADDRESS[4])
-    frame = bytes(Ether(src=MAC, dst=made.mac("s0")) / ip / tcp)
-    words = json.dumps(["c0", [frame.hex()], 1])
+    words = json.dumps(["c0", [syn(made.mac("s0"), 4001)], 1])
     return sys.executable, PEERS / "frames.py", words
 
 

@@ -10,6 +10,7 @@ import contextlib
 import random
 import time
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import valkey
@@ -24,8 +25,6 @@ from syncache.fleet.store import Store, StoreError
 from syncache.keyring import Master
 
 SECRET = b"a secret of the group"
-OURS, OTHERS = Sealer("web", SECRET), Sealer("db", SECRET)
-STRANGE = Sealer("web", b"a secret of somebody else")
 FIRST = Document(
     version=5,
     group="web",
@@ -48,16 +47,22 @@ def member(server, member_conf, monkeypatch):
     made.close()
 
 
+@cache
+def sealer(group="web", secret=SECRET):
+    """Return a sealer, whose key takes long to derive."""
+    return Sealer(group, secret)
+
+
 def record(name, **fields):
     """Return another member's record, sealed."""
     made = Record(name=name, time=fields.pop("time", time.time()), **fields)
-    return OURS.seal(made.kind, made.encode())
+    return sealer().seal(made.kind, made.encode())
 
 
 def bodies(chance):
     """Return messages that are none, or not what they should be here."""
     document, old = FIRST.encode(), replace(FIRST, version=4)
-    sealed = OURS.seal(KIND, document, 5)
+    sealed = sealer().seal(KIND, document, 5)
     lies = [
         b"",
         b"x",
@@ -65,17 +70,19 @@ def bodies(chance):
         chance.randbytes(chance.randrange(2000)),
         sealed[: chance.randrange(len(sealed))],
         sealed + b"more",
-        OURS.seal(KIND, old.encode(), 4),
-        OURS.seal(KIND, document, 9),
-        OURS.seal(KIND, b"[" * 20_000, 10),
-        OURS.seal(
+        sealer().seal(KIND, old.encode(), 4),
+        sealer().seal(KIND, document, 9),
+        sealer().seal(KIND, b"[" * 20_000, 10),
+        sealer().seal(
             KIND, replace(FIRST, version=11, masters=FIRST.masters[:1]).encode(), 11
         ),
-        OURS.seal(KIND, replace(FIRST, version=12, lifetime=5).encode(), 12),
-        OURS.seal(KIND, replace(FIRST, version=13, group="db").encode(), 13),
-        STRANGE.seal(KIND, replace(FIRST, version=14).encode(), 14),
-        OTHERS.seal(KIND, replace(FIRST, version=15).encode(), 15),
-        OURS.seal("member:edge-2", document, 16),
+        sealer().seal(KIND, replace(FIRST, version=12, lifetime=5).encode(), 12),
+        sealer().seal(KIND, replace(FIRST, version=13, group="db").encode(), 13),
+        sealer(secret=b"a secret of somebody else").seal(
+            KIND, replace(FIRST, version=14).encode(), 14
+        ),
+        sealer("db").seal(KIND, replace(FIRST, version=15).encode(), 15),
+        sealer().seal("member:edge-2", document, 16),
         b"syncache-fleet 1 keys 99999999999999999\n" + bytes(64),
         b"syncache-fleet 1 keys 17\n",
     ]
@@ -95,11 +102,11 @@ def records(chance):
         record("edge-2", ahead={f"edge-{n}": now for n in range(2 * AHEAD_MAX)}),
         record("edge-2", state="paused", rates={"syn": 1e308}),
         record("edge-2", sources=(("0.0.0.0/0", 1.0), ("::/0", 1.0)), state="cookies"),
-        OURS.seal(kind_of("edge-2"), b'{"t":NaN,"v":1,"k":1,"o":0}'),
-        OURS.seal(kind_of("edge-2"), b'{"t":1,"v":1,"k":1,"o":0,"s":[]}'),
-        OURS.seal(kind_of("edge-2"), b'{"t":1,"v":1,"k":1,"o":0,"f":[["x",1]]}'),
-        OURS.seal(kind_of("edge-3"), b"{}"),
-        OURS.seal(bloom.kind_of("edge-2"), b"\xff" * 64),
+        sealer().seal(kind_of("edge-2"), b'{"t":NaN,"v":1,"k":1,"o":0}'),
+        sealer().seal(kind_of("edge-2"), b'{"t":1,"v":1,"k":1,"o":0,"s":[]}'),
+        sealer().seal(kind_of("edge-2"), b'{"t":1,"v":1,"k":1,"o":0,"f":[["x",1]]}'),
+        sealer().seal(kind_of("edge-3"), b"{}"),
+        sealer().seal(bloom.kind_of("edge-2"), b"\xff" * 64),
     ]
 
 
@@ -148,7 +155,7 @@ def test_whatever_valkey_holds_the_member_and_its_keys_go_on(member, server, see
     member.turn()
     member.turn()
     assert {} == member.alarms
-    assert OURS.open(KIND, client.get(PREFIX + "keys"))[0] == FIRST.version
+    assert sealer().open(KIND, client.get(PREFIX + "keys"))[0] == FIRST.version
 
 
 def test_same_lie_is_one_line_however_often_it_is_told(member, server):

@@ -92,7 +92,7 @@ class Front:
         self.engine = Syncache(sysctl, established_max=0, ts_per_tuple=ts_per_tuple)
         self._host, self._endpoint = host, dict(endpoint or {})
         self._ports, self._lock = set[int](), threading.RLock()
-        self._connecting = False
+        self._connecting = self._closed = False
         self.unsent = 0  # segments that send() could not send
         self.engine.listen(1, **self._endpoint).close()  # now rather than by a packet
 
@@ -105,7 +105,7 @@ class Front:
         """
         _, port = ports(tcp)
         with self._lock:
-            if self._connecting:
+            if self._connecting or self._closed:
                 return True
             if port and port not in self._ports:
                 self._ports.add(port)
@@ -118,7 +118,8 @@ class Front:
         if verdict.reply is not None:
             if not self._send(verdict.reply, by):
                 with self._lock:
-                    self.engine.unsent(verdict.reply)
+                    if not self._closed:
+                        self.engine.unsent(verdict.reply)
             return False
         return made or verdict.kind is Kind.PASS
 
@@ -129,7 +130,8 @@ class Front:
             made = bool(self._host.connect(conn, by))
         finally:
             self._connecting = False
-            self.engine.accepted(conn, ok=made)
+            if not self._closed:
+                self.engine.accepted(conn, ok=made)
         return made
 
     def _send(self, reply: Segment, by: Any) -> bool:
@@ -144,14 +146,26 @@ class Front:
     def run(self) -> float:
         """Send what is due; return after how many seconds to call it again."""
         with self._lock:
+            if self._closed:
+                return WAIT_MAX
             due, at = self.engine.poll(self._host.now()), self.engine.next_deadline()
         for packet in due:
             self._send(Segment.of_packet(packet), None)
         wait = WAIT_MAX if at is None else at - self._host.now()
         return min(max(wait, WAIT_MIN), WAIT_MAX)
 
+    def close(self) -> None:
+        """Wipe and give back the memory: every segment is the host's from now on.
+
+        What `start()` has begun ends within WAIT_MAX seconds.
+        """
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self.engine.close()
+
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Call `run()` for ever: by the loop, or in a thread of its own.
+        """Call `run()` until `close()`: by the loop, or in a thread of its own.
 
         None: by the loop that this is called in, if there is one.
         """
@@ -159,7 +173,8 @@ class Front:
             with suppress(RuntimeError):
                 loop = asyncio.get_running_loop()
         if loop is not None:
-            loop.call_later(self._due(loop), self.start, loop)
+            if not self._closed:
+                loop.call_later(self._due(loop), self.start, loop)
             return
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -176,5 +191,5 @@ class Front:
             return WAIT_MAX
 
     def _run(self) -> None:
-        while True:
+        while not self._closed:
             time.sleep(self._due(None))

@@ -196,6 +196,44 @@ def test_timer_runs_in_a_loop(monkeypatch, told):
     assert (2, threads) == (len(host.sent), threading.active_count())
 
 
+@pytest.mark.parametrize("when", ["now", "in connect", "in send"])
+def test_closed_front_leaves_all_to_the_host(when):
+    """Its memory is given back, at any time, once; nothing is raised."""
+    host = Paper()
+    shield = Front(host)
+    if when == "now":
+        shield.close()
+    elif when == "in connect":
+        give(shield, 4, SYN, 1000)
+        iss = host.sent[0][0].seq
+        host.connect = lambda *_: shield.close()
+        assert not give(shield, 4, ACK, 1001, iss + 1)
+    else:
+        host.send = lambda *_: shield.close() or Path("/none").stat()
+        assert not give(shield, 4, SYN, 1000)
+    shield.close()
+    assert give(shield, 4, SYN, 2000)
+    assert front.WAIT_MAX == shield.run()
+    with pytest.raises(RuntimeError, match="closed"):
+        shield.engine.poll(9.0)
+
+
+def test_timers_end_with_the_front(monkeypatch):
+    """The thread's and the loop's."""
+    monkeypatch.setattr(front, "WAIT_MAX", 0.01)
+    shield, before, calls = Front(Paper()), set(threading.enumerate()), []
+    loop = SimpleNamespace(call_later=lambda *words: calls.append(words))
+    shield.start()
+    shield.start(loop)
+    (thread,) = set(threading.enumerate()) - before
+    shield.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    ((_, again, *words),) = calls
+    again(*words)
+    assert 1 == len(calls)
+
+
 def test_ports_beyond_the_engines_room_are_the_hosts_alone(family):
     """And so is one that the application listens on itself; nothing is raised."""
     host = Paper()

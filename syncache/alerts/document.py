@@ -52,6 +52,11 @@ class Unpacker:
 
     def add(self, line: str) -> list[Wrapped] | None:
         """Take a line; return the texts that end with it, None: the line is plain."""
+        # One record, the commonest kind.
+        alone = line[:1] == "{" and line.endswith(_ENDS) and "[" not in line
+        if alone and not self._waits:
+            wrapped = unwrap(line)
+            return None if wrapped is None else [wrapped]
         # Most lines begin with a month or a number, and end with no brace.
         common = line[:1] not in _OF_RECORDS and not self._waits
         if common and " <" in line[:SIZE_MAX]:

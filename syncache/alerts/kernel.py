@@ -46,7 +46,7 @@ _FORMS = (
         FREEBSD,
         ACCEPT_QUEUE,
         re.compile(
-            r"\w{1,40}: (?P<pcb>pcb (?:0x)?[0-9a-f]{1,16})"
+            r"\b\w{1,40}: (?P<pcb>pcb (?:0x)?[0-9a-f]{1,16})"
             rf"(?: \((?P<target>{_PORT}) \(proto 6\)\))?: "
             r"Listen queue overflow: \d{1,10} already in queue awaiting acceptance"
             r"(?: \((?P<number>\d{1,10}) occurrences?\))?"
@@ -131,7 +131,9 @@ def may_be_sign(line: str) -> bool:
 def sign_of(line: str) -> tuple[int, Sign] | None:
     """Return where a sign begins in a line, and the sign; None: there is none."""
     for word, system, reason, pattern in _FORMS:
-        found = pattern.search(line, 0, LOOKED_AT) if word in line else None
+        if word not in line:
+            continue
+        found = pattern.search(line, 0, LOOKED_AT)
         if found is not None:
             said = found.groupdict()
             if system in FIREWALLS:

@@ -2,7 +2,7 @@
 
 Contents: `LogBook`, which takes the lines of one log in their order and keeps
 attacks (on, off, targets, reason), sessions, dropped packets and totals; its memory is
-bounded whatever the log holds.  Elsewhere: reading lines (`parser`, `log_line`),
+bounded whatever the log holds.  Elsewhere: reading lines (`said`, `log_line`),
 load over time and thresholds (`log_load`), files and output (`cli.log`).
 
 START and STOP belong together by router and ends, never by the name of the protocol:
@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .document import Unpacker
 from .header_shape import Header
 from .kernel import FIREWALLS, may_be_sign, sign_of
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
-from .parser import LINE_MAX, message_of, scan, trail, until
+from .parser import LINE_MAX, trail
+from .said import DROPS, START, STOP, Texts
 from .steps import WORD, Steps
 from .top import Top, address
 from .totals import (
@@ -34,7 +35,7 @@ from .totals import (
     Sessions,
 )
 from .unread import Unread
-from .wrapped import REPEATED, end_of, named_host, repeated
+from .wrapped import REPEATED, named_host, repeated
 
 if TYPE_CHECKING:
     import re
@@ -43,28 +44,14 @@ if TYPE_CHECKING:
     from .log_line import HeaderReader
     from .message import Message
     from .parser import Scan
+    from .said import Said
     from .wrapped import Wrapped
 
-START, STOP = "SESS_AUDIT_TRAIL_START", "SESS_AUDIT_TRAIL"
-DROPS = {"DROP_PKT", "LOG_SUMMARY"}
-EACH_OTHER = {START, STOP, *DROPS}  # whose texts are hardly ever the same
-TEXTS_MAX = 1000  # texts of alerts that are kept; in a flood they come again
+NAUGHT = 2  # characters in which no time fits, such as those that end a line
 QUIET_S = 60  # a host's alerts that are further apart are two attacks
 KERNEL_QUIET_S = 180  # likewise a kernel's lines, of which one comes in a minute
 OPEN_MAX = 500_000  # sessions whose end is awaited
 ATTACKS_MAX = 10_000
-
-
-class Said(NamedTuple):
-    """A text with a mnemonic of ours.
-
-    `begin` and `end` are where the message is, counted from the end of the text.
-    """
-
-    found: Scan
-    begin: int
-    end: int
-    message: Message | None
 
 
 class LogBook:
@@ -86,7 +73,7 @@ class LogBook:
         self._open: dict[str, float] = {}  # by router and ends
         self._uptimes = False
         self._unpacker = Unpacker()
-        self._texts: dict[str, Said] = {}
+        self._texts = Texts()
         # The last text that is not of the audit trail, and the number of its line.
         self._before = (0, "")
         self._times = 1
@@ -110,6 +97,8 @@ class LogBook:
         texts = self._unpacker.add(line)
         if texts is None:
             return self._add(line, None)
+        if len(texts) == 1:
+            return self._add(texts[0].text, texts[0])
         found = [self._add(each.text, each) for each in texts]
         return next((each for each in found if each is not None), None)
 
@@ -121,42 +110,19 @@ class LogBook:
     def _add(self, line: str, wrapped: Wrapped | None) -> Message | Sign | None:
         at = line.find("%")
         if at >= 0:
-            match = trail(line, at)
-            if match is not None and len(line) <= LINE_MAX:
+            match = trail(line, at) if len(line) <= LINE_MAX else None
+            if match is not None:
                 self._trail(line, at, match, wrapped)
                 return None
         line = self._counted(line)
-        said = self._said(line, line.find("%"))
+        at = line.find("%")
+        said = self._texts.find(line, at) if at >= 0 else None
         if said is not None:
             return self._scanned(line, said, wrapped)
         sign = self._sign(line, wrapped) if may_be_sign(line) else None
         if sign is None and not self._step(line, wrapped):
             self.unread.add(line)
         return sign
-
-    def _said(self, line: str, at: int) -> Said | None:
-        """Return the message of a line, whose first percent sign is there."""
-        if at < 0:
-            return None
-        text = line[at:]
-        said = self._texts.get(text)
-        if said is not None:
-            return said
-        found = scan(text)
-        if found is None:
-            return None
-        begin, end = found.head.start(), len(text)
-        if found.body is None:
-            end = end_of(text, begin)
-            found = until(found, end)
-        is_alert = found.mnemonic not in EACH_OTHER
-        message = message_of(found) if is_alert else None
-        said = Said(found, begin - len(text), end - len(text), message)
-        if is_alert:
-            if len(self._texts) >= TEXTS_MAX:
-                self._texts.clear()
-            self._texts[text] = said
-        return said
 
     def _scanned(
         self, line: str, said: Said, wrapped: Wrapped | None
@@ -237,10 +203,11 @@ class LogBook:
         at, sign = taken
         header = self._header(text[:at], wrapped)
         if header.host == KERNEL:  # the name in front of it, without a host's
-            header = header._replace(host="")
+            header = Header(header.time, "", header.uptime)
         self._dated(header)
         self.messages += 1
-        key, now = (header.host, *sign[:3]), self._now
+        now = self._now
+        key = (header.host, sign.system, sign.reason, sign.target)
         attack = self._signs.get(key)
         if attack is not None and attack.end is not None and now is not None:
             attack = attack if now - attack.end <= KERNEL_QUIET_S else None
@@ -310,6 +277,8 @@ class LogBook:
     ) -> None:
         """Take a line of the audit trail behind a header of that size."""
         header = self._header(line[:size], wrapped)
+        if header.time is None and wrapped is None and len(line) > found.end() + NAUGHT:
+            header = self._behind(line, found.end(), header)
         self._dated(header)
         self.messages += 1
         protocol, initiator, responder, stopped, *ends = found.groups()
@@ -397,15 +366,18 @@ class LogBook:
     def _drop(self, found: Scan) -> None:
         body = found.body
         assert body is not None
-        what = body.groupdict()
-        if (what.get("what") or "dropped").lower() != "dropped":
-            return
-        number = int(what.get("number") or 1) * self._times
+        reason, number = None, self._times
+        if found.mnemonic == "DROP_PKT":
+            source, target, reason = body.group("source", "destination", "reason")
+        else:
+            source, target, many = body.group("source", "destination", "number")
+            if body["what"].lower() != "dropped":
+                return
+            number *= int(many)
         self.drops += number
-        reason = " ".join((what.get("reason") or "not stated").split())
-        self.drop_reasons.add(reason, number)
-        self.drop_sources.add(address(body["source"]), number)
-        self.drop_targets.add(body["destination"], number)
+        self.drop_reasons.add(" ".join((reason or "not stated").split()), number)
+        self.drop_sources.add(address(source), number)
+        self.drop_targets.add(target, number)
 
     def _begun(self, attack: Attack) -> Attack:
         if len(self.attacks) < ATTACKS_MAX:

@@ -93,8 +93,9 @@ _PATTERNS = {
     ),
     "DROP_PKT": re.compile(
         rf"Dropping (?P<protocol>\S+) (?:session|pkt|packet) {_ENDS}"
-        r"(?:\s*due to\s+(?P<reason>.+?))?"
-        r"(?:\s+with ip ident\b.*?)?(?P<fields>\s+(?:reason|folded)=.*)?$",
+        r"(?:\s*due to\s+"
+        r"(?P<reason>\S+(?:[^\S\n]+(?!with ip ident\b|(?:reason|folded)=)\S+)*))?"
+        r"(?:\s+with ip ident\b.*?)?(?P<fields>\s+(?:reason|folded)=.*)?\s*$",
         re.IGNORECASE,
     ),
     # A digest of many: `3 udp packets were dropped from Gi1 A => B (...)-(ZP:CM)`.
@@ -116,13 +117,16 @@ _CAUSE = re.compile(
 _FOLDED = re.compile(rf"\bfolded=({_NUMBER})\b")
 
 
-# Most lines of a large log: the audit trail as routers write it today, read at once.
-_ZONES = r"(?:\([^()]*:[^()]*\)-\([^()]*:[^()]*\):?\s*)?"
+# Most lines of a large log: the audit trail as routers write it, read at once, up to
+# the line's end or what closes a field (`wrapped.end_of`); no such sign is inside.
+_WORD = r"""[^()\s"<\x1b\\,;']+"""
+_ZONES = rf"(?:\({_WORD}:{_WORD}\)-\({_WORD}:{_WORD}\):?\s*)?"
+_SIDE = rf"\(({_WORD})\)"
 _TRAIL = re.compile(
-    rf"%FW-6-SESS_AUDIT_TRAIL(?:_START: {_ZONES}Start (\S+) session: initiator "
-    rf"\(([^()\s]+)\)\s*--\s*responder \(([^()\s]+)\)|: {_ZONES}Stop (\S+) session: "
-    r"initiator \(([^()\s]+)\) sent (\d{1,20}) bytes\s*--\s*responder "
-    r"\(([^()\s]+)\) sent (\d{1,20}) bytes)\.?\s*$",
+    rf"%FW-6-SESS_AUDIT_TRAIL(?:_START: {_ZONES}Start ({_WORD}) session: initiator "
+    rf"{_SIDE}\s*--\s*responder {_SIDE}|: {_ZONES}(?:Stop )?({_WORD}) session:? "
+    rf"initiator {_SIDE} sent (\d{{1,20}}) bytes\s*--\s*responder "
+    rf"{_SIDE} sent (\d{{1,20}}) bytes)\.?(?=\s*(?:$|[\"<\x1b]|\\[nrt]|[,;]\S))",
     re.ASCII,
 )
 trail = _TRAIL.match
@@ -143,14 +147,16 @@ def scan(line: str) -> Scan | None:
     """Find the message of a line, without making an object of it."""
     if len(line) > LINE_MAX:
         line = line[:LINE_MAX]
-    head = _HEAD.search(line, max(line.find("%"), 0))
+    head = _HEAD.search(line)
     if head is None:
         return None
     facility, mnemonic = head.group("facility", "mnemonic")
-    mnemonic = mnemonic.upper()
-    if facility != _FACILITY.get(mnemonic, "FW"):
+    if not mnemonic.isupper():
+        mnemonic = mnemonic.upper()
+    pattern = _PATTERNS.get(mnemonic)
+    if pattern is None or facility != _FACILITY.get(mnemonic, "FW"):
         return Scan(mnemonic, head, None)
-    return until(Scan(mnemonic, head, None), len(line.rstrip()))
+    return Scan(mnemonic, head, pattern.match(line, head.end(), len(line.rstrip())))
 
 
 def until(found: Scan, end: int) -> Scan:

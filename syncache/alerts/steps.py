@@ -62,7 +62,11 @@ class Steps:
             return None
         text = found["text"]
         low = text.lower()
-        step = next((step for words, step in _STEPS.items() if words in low), "other")
+        step = "other"
+        for words, each in _STEPS.items():
+            if words in low:
+                step = each
+                break
         self.counts[step] += 1
         return found.start(), step, _END.findall(text)
 

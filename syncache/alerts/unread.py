@@ -23,7 +23,8 @@ OTHER = "other"
 _PERCENT = re.compile(
     r"%(?:(?P<maker>ASA|FTD|PIX|FWSM|ACE)-(?:[A-Za-z]\w{0,20}-)?[0-7]-(?P<number>\d{6})"
     r"|%\d\d(?P<huawei>[A-Z]\w{1,30}/\d/\w{1,60})"
-    r"|(?P<cisco>[A-Z][A-Z0-9_]{1,31}(?:-[A-Z0-9_]{1,31})?-[0-7]-[A-Z][A-Z0-9_]{1,60}))"
+    r"|(?P<cisco>[A-Z][A-Z0-9_]{1,31}(?:-[A-Z0-9_]{1,31})?)-[0-7]-"
+    r"(?P<mnemonic>[A-Z][A-Z0-9_]{1,60}))"
 )
 # What a line has, without a percent sign: whose it is, and what its kind is.
 _WORDS = (
@@ -49,7 +50,10 @@ class Unread:
         system, kind = whose(line)
         self.numbers[system] = self.numbers.get(system, 0) + 1
         if kind:
-            self.systems.setdefault(system, Top()).add(kind)
+            kinds = self.systems.get(system)
+            if kinds is None:
+                kinds = self.systems[system] = Top()
+            kinds.add(kind)
 
     def text(self) -> Iterator[str]:
         """Yield one line for the report, if there is something to say."""
@@ -77,12 +81,10 @@ def whose(line: str) -> tuple[str, str]:
     if "%" in line:
         found = _PERCENT.search(line, 0, LOOKED_AT)
         if found is not None:
-            maker = found["maker"]
-            if maker:
-                return maker, found["number"]
-            if found["huawei"]:
-                return "Huawei", found["huawei"]
-            return "IOS", re.sub("-[0-7]-", "-", found["cisco"], count=1)
+            maker, number, huawei, cisco, mnemonic = found.groups()
+            if cisco:
+                return "IOS", f"{cisco}-{mnemonic}"
+            return (maker, number) if maker else ("Huawei", huawei)
     for word, system, pattern in _WORDS:
         if word in line:
             found = pattern.search(line, 0, LOOKED_AT)

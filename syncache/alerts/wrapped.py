@@ -117,15 +117,19 @@ def unwrap(line: str) -> Wrapped | None:
             break
         if found is None and (entry := _journal(record)) is not None:
             return entry
-        text = _tagged(record, _text(record, DEPTH_MAX))
+        known = _known(tuple(record))
+        text = _text(record, DEPTH_MAX, known)
+        if text is None or "%" not in text:
+            text = _tagged(record, text)
         if text is None and found is None and record == {}:
             line = line[:begin] + line[end:]  # Fluent Bit's, of a time
             continue
         if text is None:
             break
-        time, said = _time(record, DEPTH_MAX)
-        said = said or (line[:begin].strip() if time is None else "")
-        host = _host(record, DEPTH_MAX)
+        time, said = _time(record, DEPTH_MAX, known)
+        if begin:
+            said = said or (line[:begin].strip() if time is None else "")
+        host = _host(record, DEPTH_MAX, known)
         if found is not None:  # the innermost knows best, if it knows
             time, said = (time, said) if time or said else found[1:3]
             host = host or found.host
@@ -142,7 +146,7 @@ def _journal(record: dict[str, Any]) -> Wrapped | None:
     text, stamp, host = get("MESSAGE"), get("__REALTIME_TIMESTAMP"), get("_HOSTNAME")
     if type(text) is not str or type(stamp) is not str or type(host) is not str:
         return None
-    if len(stamp) != MICROSECONDS or not _DIGITS.fullmatch(stamp) or text[:1] == "{":
+    if len(stamp) != MICROSECONDS or not stamp.isdecimal() or text[:1] == "{":
         return None
     return Wrapped(text, int(stamp) / 1e6, "", host)
 
@@ -180,7 +184,7 @@ class Entry:
         if text is None:
             return None
         known = stamp is not None and _DIGITS.fullmatch(stamp)
-        time = int(stamp) / 1e6 if known and stamp else None
+        time = float(stamp) / 1e6 if known and stamp else None
         return Wrapped(text, time, self._said, host or "")
 
 
@@ -210,7 +214,9 @@ def several(line: str) -> list[Wrapped]:
         value, end = _DECODE(line)
     except (ValueError, RecursionError):
         return []
-    if end < len(line) or (isinstance(value, dict) and _text(value, DEPTH_MAX)):
+    if end < len(line):
+        return []
+    if isinstance(value, dict) and _text(value, DEPTH_MAX, _known(tuple(value))):
         return []
     try:
         return list(_walk(value, ()))
@@ -262,15 +268,17 @@ def of_record(value: object, around: Iterable[dict[str, Any]]) -> Iterator[Wrapp
             value = _named(value)
     if not isinstance(value, dict) or not value:
         return
-    text = _tagged(value, _text(value, DEPTH_MAX))
+    known = _known(tuple(value))
+    text = _tagged(value, _text(value, DEPTH_MAX, known))
     if text is None or not ("%" in text or WORD in text or may_be_sign(text)):
         return
-    time, said = _time(value, DEPTH_MAX)
-    host = _host(value, DEPTH_MAX)
+    time, said = _time(value, DEPTH_MAX, known)
+    host = _host(value, DEPTH_MAX, known)
     for each in around:
-        host = host or _host(each, DEPTH_MAX)
+        known = _known(tuple(each))
+        host = host or _host(each, DEPTH_MAX, known)
         if time is None and not said:
-            time, said = _time(each, DEPTH_MAX)
+            time, said = _time(each, DEPTH_MAX, known)
     yield Wrapped(text, time, said, host)
 
 
@@ -342,13 +350,13 @@ def end_of(line: str, begin: int) -> int:
     return end - (text[-1:] == ")" and text.count(")") > text.count("("))
 
 
-def _text(record: dict[str, Any], depth: int) -> str | None:
+def _text(record: dict[str, Any], depth: int, known: _Known) -> str | None:
     """Return the text: the first with a percent sign, else the first."""
     first: str | None = None
-    for name in _known(tuple(record)).texts:
+    for name in known.texts:
         value = record[name]
         if isinstance(value, dict) and depth:
-            value = _text(value, depth - 1)
+            value = _text(value, depth - 1, _known(tuple(value)))
         elif isinstance(value, list):
             value = _bytes(value)
         if isinstance(value, str):
@@ -366,8 +374,9 @@ def _bytes(value: list[Any]) -> str | None:
         return None
 
 
-def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
-    known = _known(tuple(record))
+def _time(
+    record: dict[str, Any], depth: int, known: _Known
+) -> tuple[float | None, str]:
     for name in known.times:
         value = record[name]
         if isinstance(value, dict):
@@ -375,9 +384,9 @@ def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
         if value is None:
             continue
         if type(value) is str:
-            if value.isdecimal() and not _DIGITS.fullmatch(value):
-                continue  # OTLP has 0 where it does not know
             if not _DIGITS.fullmatch(value):
+                if value.isdecimal():
+                    continue  # OTLP has 0 where it does not know
                 return None, value[:TEXT_MAX]
             value = float(value)
         if type(value) in {int, float} and 0 < value < 1e20:
@@ -386,21 +395,24 @@ def _time(record: dict[str, Any], depth: int) -> tuple[float | None, str]:
     for name in known.inner:
         value = record[name]
         if isinstance(value, dict) and depth:
-            return _time(value, depth - 1)
+            return _time(value, depth - 1, _known(tuple(value)))
     return None, ""
 
 
-def _host(record: dict[str, Any], depth: int, names: tuple[str, ...] = ()) -> str:
-    known = _known(tuple(record))
+def _host(
+    record: dict[str, Any], depth: int, known: _Known, names: tuple[str, ...] = ()
+) -> str:
     for name in names or known.hosts:
         value = record.get(name)
         if type(value) is str and value and value not in _STREAMS:
-            return value.replace(" ", "")
+            return value.replace(" ", "") if " " in value else value
         if isinstance(value, dict) and depth:
-            return _host(value, depth - 1, _NAMES)
+            return _host(value, depth - 1, _known(tuple(value)), _NAMES)
     for name in known.labels:
         value = record[name]
         inner = _named(value) if isinstance(value, list) else value
-        if isinstance(inner, dict) and depth and (host := _host(inner, depth - 1)):
-            return host
+        if isinstance(inner, dict) and depth:
+            host = _host(inner, depth - 1, _known(tuple(inner)))
+            if host:
+                return host
     return ""

@@ -204,6 +204,17 @@ def test_an_entry_of_journald_is_a_field_a_line():
     assert (15, 2) == (book.lines, book.messages)
 
 
+@pytest.mark.parametrize("stamp", ["179594640000.000", "1795946400000.00", "x" * 16])
+def test_a_stamp_of_journald_that_is_no_whole_number_is_taken_or_left(stamp):
+    """Damaged or another program's, in both forms; the message counts."""
+    book = LogBook(HeaderReader(NOON + 60))
+    record = {"__REALTIME_TIMESTAMP": stamp, "_HOSTNAME": "r1", "MESSAGE": ON}
+    fields = "\n".join(f"{name}={value}" for name, value in record.items())
+    for line in (json.dumps(record), "__CURSOR=s=1", *fields.split("\n"), ""):
+        book.add(f"{line}\n")
+    assert 2 == book.messages
+
+
 @given(st.lists(st.sampled_from(["__CURSOR=", "MESSAGE=", "_HOSTNAME=", "", ON, "x"])))
 def test_any_fields_are_safe(lines):
     """In any order, with any end."""

@@ -369,8 +369,9 @@ def _rule(config: Config, rule: Rule, words: Sequence[str]) -> Rule:
         if not rest:
             raise ValueError(f"{word!r} is not understood without a value")
         word, value = name, rest.pop(0).lower()
-        if word in {"alert", "audit-trail"} and value in {"on", "off"}:
-            on = value == "on"
+        switch = keyword(value, ("on", "off"))
+        if word in {"alert", "audit-trail"} and switch is not None:
+            on = switch == "on"
             key = "alert" if word == "alert" else "audit_trail"
             rule = replace(rule, **{key: on})  # type: ignore[arg-type]
         elif word == "timeout" and value.isascii() and value.isdecimal():

@@ -359,11 +359,14 @@ def test_words_may_be_short_and_in_capitals():
             "ip tcp int list 110",
             "IP TCP INTERCEPT MODE WATCH",
             "ip tcp int max lo 5 hi 9",
+            "ip insp na F TC AU OF AL ON TI 600",
         ]
     )
     assert "permit tcp any any eq 80" == str(config.lists["110"].rules[0])
     assert "watch" == config.changes[INTERCEPT + "mode"]
     assert 9 == config.changes[INTERCEPT + "max_incomplete.high"]
+    (rule,) = chosen(config).rules
+    assert (False, True, 600) == (rule.audit_trail, rule.alert, rule.timeout)
 
 
 def test_shown_access_lists_are_read():

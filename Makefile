@@ -154,14 +154,14 @@ handshakes: $(EXTENSION)
 	@$(PY) tests/netns/handshakes.py --count 1000000 $(ARGS)
 
 # In parts, each with random numbers of its own: `make shield-packets-3`.
-SHIELD_PARTS := 1 2 3 4
+SHIELD_PARTS := 1 2 3 4 5 6 7 8 9 10
 shield: $(SHIELD_PARTS:%=shield-packets-%) $(SHIELD_PARTS:%=shield-splice-%)
 
 shield-packets-%: $(EXTENSION)
-	@$(PY) tests/tools/shield_rig.py --count 250000 --seed $* $(ARGS)
+	@$(PY) tests/tools/shield_rig.py --count 100000 --seed $* $(ARGS)
 
 shield-splice-%: $(EXTENSION)
-	@$(PY) tests/tools/offload_rig.py --count 250000 --seed $* $(ARGS)
+	@$(PY) tests/tools/offload_rig.py --count 100000 --seed $* $(ARGS)
 
 # As docs/fleet.md has it: ECMP cut anew, members that die, twenty keys.
 fleet-soak: $(EXTENSION)

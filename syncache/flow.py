@@ -20,7 +20,7 @@ from .entropy import entropy
 from .keyring import Keyring, checked_seed, derive
 from .named import NamedNumber
 from .observer import made
-from .ring import Checksum, Ring
+from .ring import SLOT_MAX, Checksum, Ring
 from .sysctl import Sysctl, of_kind
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _LIFETIME = "net.inet.tcp.syncache.x.cookie_lifetime"
 _SKEW = "net.inet.tcp.syncache.x.clock_skew_ms"
 _GATE = "net.inet.tcp.syncache.x.cookie_gate"
 _GATES = words("syncache_gate")
-_PACKET_MAX = 65_600  # an IP packet of 65,535 bytes, in a slot of whole cache lines
 _KEPT_MAX = 2048  # what it kept of a client's may be
 _OUT_SLOTS = 64
 _IN_TABLE = ("incomplete", "uncounted", "established", "terminating")
@@ -122,7 +121,7 @@ class Flow(OneProcess):
         self._core = FlowCore(self._KIND, config, secret, keys)
         self._core.set_ts_base(round(keys.wall_offset * 1000))
         self._take_ts_key(keys)
-        self._one = Ring(1, _PACKET_MAX)
+        self._one = Ring(1, SLOT_MAX)
         self._client_tx = Ring(_OUT_SLOTS, _KEPT_MAX)
         self._server_tx = Ring(_OUT_SLOTS, _KEPT_MAX)
         self._out: deque[tuple[Side, bytes]] = deque()
@@ -147,7 +146,7 @@ class Flow(OneProcess):
             ValueError: the time is not finite.
         """
         view = memoryview(packet).cast("B")
-        if len(view) > _PACKET_MAX:
+        if len(view) > SLOT_MAX:
             return
         one = self._one
         one.clear()

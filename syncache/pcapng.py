@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import struct
 
+from .ring import PACKET_MAX
+
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 MAGIC = 0x1A2B3C4D
 LINKTYPE_RAW = 101
-PACKET_MAX = 65_535
 COMMENT_MAX = 1000  # bytes
 END, COMMENT = 0, 1
 FLAGS = 2  # of a packet

@@ -30,6 +30,8 @@ class Checksum(NamedNumber):
 
 _CHECKSUMS = frozenset(Checksum)
 UINT16_MAX = 2**16 - 1
+PACKET_MAX = 65_535  # bytes of an IPv4 packet, and of what follows an IPv6 header
+SLOT_MAX = 65_600  # an IPv6 packet of this size, in whole cache lines
 
 
 class Ring(_core.RingCore):

@@ -22,7 +22,7 @@ from .engine import MTU_MIN, Syncache, within
 from .events import Accepted
 from .fourtuple import TUPLE_BYTES
 from .listener import Listener
-from .ring import Checksum, Ring
+from .ring import SLOT_MAX, Checksum, Ring
 from .sysctl import Sysctl
 from .tcp import icmp, output, segment_arrives
 from .tcp.arrival import arrivals
@@ -49,8 +49,6 @@ __all__ = ["Stack"]
 # IPv6 and TCP with all options; what an IPv4 packet with timestamps can carry.
 _HEADERS_MAX = 100
 _PAYLOAD_MAX = 65483
-# The largest IP packet, rounded up to whole cache lines.
-_PACKET_MAX = 65600
 _OUT_SLOTS = 64
 # Echo replies and the like that wait to be sent; beyond it they are not made.
 _LOOSE_MAX = 256
@@ -130,8 +128,8 @@ class Stack:
         self._silent = Silent()
         self._events: deque[Event] = deque()
         self._loose: deque[bytes] = deque()
-        self._first = Ring(1, _PACKET_MAX)
-        self._second = Ring(1, _PACKET_MAX)
+        self._first = Ring(1, SLOT_MAX)
+        self._second = Ring(1, SLOT_MAX)
         self._reply = Ring(1, 128)
         self._out = Ring(_OUT_SLOTS, max(2048, -(-mtu // 64) * 64))
 
@@ -207,7 +205,7 @@ class Stack:
             ValueError: the time is not finite.
         """
         view = memoryview(packet).cast("B")
-        if len(view) <= _PACKET_MAX:
+        if len(view) <= SLOT_MAX:
             self._feed(view, now, Checksum.VERIFY)
             if self._delivered is not None:
                 # The next one may come before anything is sent.

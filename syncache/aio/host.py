@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..events import Accepted, Closed, EndOfStream, Readable, Writable
 from ..lookout import Lookout
 from ..observer import made
-from ..ring import Ring
+from ..ring import PACKET_MAX, Ring
 from ..stack import Stack
 from ..tcp.state import State
 from .beat import Beat
@@ -50,7 +50,6 @@ RX_SLOTS = 128
 TX_SLOTS = 128
 RINGS_PER_TURN = 4  # of each kind; about 1 ms of work under a flood
 SLOT_MIN = 2048
-PACKET_MAX = 0xFFFF  # its length has 16 bits
 HEADERS_MAX = 40 + 60  # IPv6, TCP with all options
 LINGER_STEP = 0.01  # seconds
 DELIVERING = {State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}

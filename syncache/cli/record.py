@@ -22,6 +22,7 @@ from .. import pcapng
 from ..flow import Verdict
 from ..links.replay import captured_at
 from ..plural import plural
+from ..ring import PACKET_MAX
 from ..verdict import Reason
 from . import Failure, one_line, sink, version
 from .patience import patiently
@@ -327,7 +328,7 @@ class Recorder:
             # A tap sees both directions, and so does a capture.
             is_known = self._live and self._names_of_sides[side] != TAP
             direction = pcapng.INBOUND if is_known else 0
-            cut = data[: pcapng.PACKET_MAX]
+            cut = data[:PACKET_MAX]
             block = pcapng.packet(
                 side, moment + self.zero, cut, comment, size, direction=direction
             )

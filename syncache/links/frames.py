@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEADERS_MAX = 22  # Ethernet with two VLAN tags
-PACKET_MAX = 65535
 
 AF_XDP = 44  # which Python does not know
 # <linux/if_packet.h>

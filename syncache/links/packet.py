@@ -21,10 +21,10 @@ import struct
 from typing import TYPE_CHECKING
 
 from .._core import links as _core_links
+from ..ring import PACKET_MAX
 from . import bpf
 from .frames import (
     HEADERS_MAX,
-    PACKET_MAX,
     SOL_PACKET,
     Drop,
     Interface,

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ..ring import PACKET_MAX
 from . import capture
 from .link import LinkError
-from .replay import PACKET_MAX, CaptureReader
+from .replay import CaptureReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

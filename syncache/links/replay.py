@@ -21,7 +21,7 @@ from .._core.capture import (
     Doubles,
     time_of,
 )
-from ..ring import Ring
+from ..ring import PACKET_MAX, SLOT_MAX, Ring
 from .compressed import Opened
 from .filter import compiled
 from .foreign import advice
@@ -31,8 +31,7 @@ from .passed import Passed, total
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKET_MAX = 65_535
-SLOTS, SLOT_BYTES = 64, 65_600  # of the ring of an iteration
+SLOTS = 64  # of the ring of an iteration
 BUFFER_BYTES = 4 * 1024 * 1024
 
 
@@ -128,7 +127,7 @@ class CaptureReader:
         return self._capture.counts()
 
     def __iter__(self) -> Iterator[tuple[float, bytes]]:
-        rx = Ring(SLOTS, SLOT_BYTES)
+        rx = Ring(SLOTS, SLOT_MAX)
         while self.receive(rx):
             for i in range(len(rx)):
                 yield captured_at(rx, i), bytes(rx[i])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._core import links as _core_links
+from ..ring import PACKET_MAX
 from . import bpf, rtnetlink
 from .claim import Claim
 from .condition import Addresses, Condition, flags_of, kind_of
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 DEVICE = Path("/dev/net/tun")
 TX_DROPPED = 11  # column of /proc/net/dev
 NAME_MAX = 15  # IFNAMSIZ less its terminator
-GSO_MAX = 65535  # an IPv4 total length, and what the kernel hands over at most
 
 # <linux/if_tun.h>, <linux/sockios.h>
 TUNSETIFF = 0x400454CA
@@ -129,7 +129,7 @@ class Tun:
     @property
     def gso_max(self) -> int:
         """Largest TCP super-segment in bytes; 0: none."""
-        return GSO_MAX if self._offloads else 0
+        return PACKET_MAX if self._offloads else 0
 
     @property
     def counts(self) -> dict[str, int]:

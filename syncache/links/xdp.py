@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 
 from .._core import bpf as _core_bpf
 from .._core import links as _core_links
+from ..ring import PACKET_MAX
 from . import bpf, ethtool
 from .frames import (
     AF_XDP,
     HEADERS_MAX,
-    PACKET_MAX,
     Interface,
     Route,
     enlarge,

@@ -3,8 +3,7 @@
 # the SYN-ACK as in all that follow it, by which routers choose among equal paths and flow
 # meters tell flows apart.  Of a connection that a SYN cookie made the SYN-ACK has another
 # label than the rest: nothing was kept of it, and the label is drawn anew.  So under a
-# flood the path that the handshake found is not the one that the data takes.  The client
-# keeps its own.
+# flood the data can take another path than the SYN-ACK did.  The client keeps its own.
 # Seen on Linux 6.18, with its default net.ipv6.auto_flowlabels of 1.
 # Needs unshare of util-linux, iproute2 and python3.
 # Exit: 0 as described, 1 changed, 77 no network namespace can be made.

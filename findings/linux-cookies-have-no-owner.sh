@@ -2,9 +2,9 @@
 # A rule of the output chain may let out what a user's sockets send (`meta skuid` of nft,
 # `-m owner` of iptables): SYN-ACKs of a listener count as its owner's.  Those that carry a
 # SYN cookie do not: Linux sends them without their listener, so that no rule by owner
-# matches them.  A host with such rules and a policy of drop works until its first flood,
-# and then lets no connection in, the more cookies it sends.  Counters by owner are short
-# of the same packets.  Both families.
+# matches them.  A host with such rules and a policy of drop works until its first flood;
+# then no SYN-ACK with a cookie leaves it.  Counters by owner are short of the same packets.
+# Both families.
 # Seen on Linux 6.18.  Needs unshare of util-linux, iproute2, nft and python3.
 # Exit: 0 as described, 1 changed, 77 no nft or no network namespace can be made.
 set -u

@@ -36,7 +36,10 @@ def is_served(made, family, timeout_ms):
 
 
 def kill_often(made, engine, rounds, seed):
-    """Kill it at random moments; return how long each took to serve a client again."""
+    """Kill it at random moments; return how long each took to serve a client again.
+
+    That is from its start on, of an interpreter that has read the modules already.
+    """
     draw = random.Random(seed)
     took = []
     made.start_engine(engine)
@@ -46,8 +49,8 @@ def kill_often(made, engine, rounds, seed):
     for number in range(rounds):
         if flood is None or flood.poll() is not None:
             flood = made.flood("syn", 4, RATE, 50)
-        made.start_engine(engine)
         start = time.monotonic()
+        made.start_engine(engine)
         patience = 300
         while not is_served(made, (4, 6)[number % 2], patience):
             assert time.monotonic() - start < PATIENCE, f"round {number}, seed {seed}"

@@ -4,8 +4,9 @@
 # the meter has no timeout and room for 65,535 hosts.  So after one flood with more forged
 # sources than that no new host ever gets a place, and what the rule is to accept is not
 # accepted: after 70,000 SYNs and 12 s of silence, 100 of 100 new clients come through the
-# rule of iptables, and 0 of 100 through its translation, until the table is flushed.  With
-# --hashlimit-htable-expire the translation has a timeout.
+# rule of iptables-nft, and 0 of 100 through its translation, until the table is flushed.
+# `nft list ruleset` prints the rule of iptables-nft in that form too, so a ruleset that is
+# saved and restored has become the other.  With --hashlimit-htable-expire there is a timeout.
 # Seen on Linux 6.18, through a TUN device in network namespaces of its own.
 # Debian's packages, unpacked in a temporary folder.
 # Needs root, apt-get, dpkg-deb, unshare of util-linux, iproute2 and python3.
@@ -76,8 +77,10 @@ def accepted():
 tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
 fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH14x", b"t0", 0x1001))  # IFF_TUN, no header
 run("ip addr add 192.0.2.1/24 dev t0 && ip link set t0 up && ip route add 10.0.0.0/8 dev t0")
-if sys.argv[1] == "iptables":
+if sys.argv[1] != "translated":
     run(f"{TOOLS}/iptables-nft {LIMIT}")
+    if sys.argv[1] == "restored":
+        run(f"{TOOLS}/nft list ruleset >saved && {TOOLS}/nft flush ruleset && {TOOLS}/nft -f saved")
 else:
     chain = "{ type filter hook input priority 0; }"
     run(f"{TOOLS}/nft 'add table ip filter; add chain ip filter INPUT {chain}'")
@@ -89,11 +92,11 @@ flood = syns(0, 70_000)
 time.sleep(12)
 new = syns(1 << 20, 100)
 print(f"{sys.argv[1]}: accepted of a flood {flood} of 70000, of new hosts 12 s later {new} of 100")
-sys.exit(flood < 65_535 or new != {"iptables": 100, "nft": 0}[sys.argv[1]])
+sys.exit(flood < 65_535 or new != (100 if sys.argv[1] == "iptables" else 0))
 PY
 export LD_LIBRARY_PATH XTABLES_LIBDIR
 LD_LIBRARY_PATH=$(find "$folder/root" -name '*.so*' -exec dirname {} \; | sort -u | tr '\n' ':')
 XTABLES_LIBDIR=$(dirname "$(find "$folder/root" -name libxt_hashlimit.so)")
-for means in iptables nft; do
+for means in iptables translated restored; do
     unshare -n python3 flood.py $means || exit
 done

@@ -17,6 +17,7 @@ from syncache.links.shield_attach import (
     receiver_of,
     tags_off,
 )
+from syncache.links.shield_held import Held
 
 XDP, TC = 37, 46
 PROGRAMS = {"shield_syn": 11, "shield_any": 12, "shield_ack": 13, "shield_skb": 14}
@@ -42,8 +43,11 @@ def kernel(monkeypatch):
         def __init__(self):
             self.attached, self.refused, self.interfaces = [], {}, [ETH]
             self.offloads = 0
+            self.closed = []
+            self.before, self.named = set, set()  # names when something is attached
 
         def attach(self, program, index, kind, flags):
+            self.named = self.before()
             number = self.refused.get((kind, flags))
             if number:
                 raise OSError(number, "bpf(2)")
@@ -55,7 +59,7 @@ def kernel(monkeypatch):
     monkeypatch.setattr(shield_attach, "interfaces", lambda: made.interfaces)
     monkeypatch.setattr(ethtool, "flags", lambda _: made.offloads)
     monkeypatch.setattr(shield_attach, "interface", lambda _: made.interfaces[0])
-    monkeypatch.setattr(shield_attach.os, "close", lambda _: None)
+    monkeypatch.setattr(shield_attach.os, "close", made.closed.append)
     return made
 
 
@@ -196,9 +200,30 @@ def test_pinned_maps_and_links_are_found_again(kernel, pins, monkeypatch):
     layout = dict.fromkeys(Pins.KEPT, (1, 2, 3))
     assert {name: 40 + i for i, name in enumerate(Pins.KEPT)} == pins.maps(layout)
     kernel.attached.clear()
-    Attachment(ETH, pins).attach(PROGRAMS, "auto")
+    taken = Attachment(ETH, pins)
+    taken.attach(PROGRAMS, "auto")
     assert [] == kernel.attached
     assert [(101, 13), (102, 11)] == replaced
+    taken.close()
+    assert [102, 101] == kernel.closed[-2:]
+
+
+def test_program_of_a_process_before_that_is_off_is_put_back(kernel, pins, monkeypatch):
+    """Its name, which would keep the place, is given away first."""
+    monkeypatch.setattr(_core_bpf, "bpf_replace", lambda *_: None)
+    Attachment(ETH, pins).attach(PROGRAMS, "tc")
+    made = Attachment(ETH, pins)
+    made.attach(PROGRAMS, "tc")
+    kernel.attached.clear()
+    kernel.before = lambda: {place.name for place in pins.folder.iterdir()}
+    monkeypatch.setattr(Held, "number", 5)
+    monkeypatch.setattr(Held, "before", lambda *_: [])
+    monkeypatch.setattr(Held, "is_off", lambda held: held.kind == "tc")
+    assert ["tc on eth0: somebody took the program off; it is on again"] == [
+        *made.mend({ETH.index})
+    ]
+    assert [(13, 2, TC, 8)] == kernel.attached
+    assert {"syn-eth0"} == kernel.named
 
 
 def test_pinned_map_of_another_version_is_made_anew(kernel, pins, monkeypatch):
@@ -244,7 +269,11 @@ def test_syns_are_answered_in_one_place_after_another_choice(
     """What a process before us answered by goes."""
     monkeypatch.setattr(_core_bpf, "bpf_replace", lambda *_: None)
     Attachment(ETH, pins).attach(PROGRAMS, before)
+    kernel.before = lambda: {place.name for place in pins.folder.iterdir()}
     Attachment(ETH, pins).attach(PROGRAMS, after)
+    # XDP has one place, of either mode, which a name would keep.
+    other = {"native": "generic-eth0", "generic": "xdp-eth0", "tc": ""}[after]
+    assert other not in kernel.named
     names = {place.name for place in pins.folder.iterdir()}
     assert {"tc-eth0", f"{shield_attach.KINDS[after]}-eth0"} == names
 
@@ -259,6 +288,11 @@ def test_folder_belongs_to_one_process_and_one_interface(monkeypatch, tmp_path):
         other.claim("eth0.5")
     other.release()
     pins.release()
+    closed = []
+    with monkeypatch.context() as patch:
+        patch.setattr(shield_attach.os, "close", closed.append)
+        pins.release()  # a second time: what is closed then is somebody else's
+    assert [] == closed
     (pins.folder / "syn-eth0%2E5").touch()
     with pytest.raises(LinkError, match=r"has the programs of eth0.5: .*rm -r"):
         other.claim("eth1")

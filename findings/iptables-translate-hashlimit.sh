@@ -5,8 +5,9 @@
 # sources than that no new host ever gets a place, and what the rule is to accept is not
 # accepted: after 70,000 SYNs and 12 s of silence, 100 of 100 new clients come through the
 # rule of iptables-nft, and 0 of 100 through its translation, until the table is flushed.
-# `nft list ruleset` prints the rule of iptables-nft in that form too, so a ruleset that is
-# saved and restored has become the other.  With --hashlimit-htable-expire there is a timeout.
+# `nft list ruleset` prints the rule of iptables-nft in that form too (with a warning that
+# the table is managed by it), so a ruleset that is saved and restored has become the other.
+# With --hashlimit-htable-expire there is a timeout.
 # Seen on Linux 6.18, through a TUN device in network namespaces of its own.
 # Debian's packages, unpacked in a temporary folder.
 # Needs root, apt-get, dpkg-deb, unshare of util-linux, iproute2 and python3.

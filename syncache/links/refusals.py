@@ -15,8 +15,7 @@ REMEDIES = {
     errno.EPERM: "a rule of this machine's firewall (`nft list ruleset`)",
     errno.ENETUNREACH: "look at `ip route`",
     errno.EHOSTUNREACH: "look at `ip route`",
-    # Without a route the kernel asks for every sender of a flood on the link itself.
-    errno.ENOBUFS: "the queue or the table of neighbours is full, look at `ip route`",
+    errno.ENOBUFS: "the interface's queue is full, or it has no carrier",
 }
 
 

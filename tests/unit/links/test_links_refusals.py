@@ -23,13 +23,13 @@ def test_each_change_is_told_once(caplog):
 
 
 def test_refusal_with_a_remedy_names_it(caplog):
-    """A flood's sources without a route fill the kernel's table of neighbours."""
+    """What the system's words alone do not tell."""
     caplog.set_level(logging.WARNING)
     refusals = Refusals()
     for error in (errno.ENOBUFS, errno.EPERM):
         refusals.tell("eth7", error)
     full, rule = [record.getMessage() for record in caplog.records]
-    assert "table of neighbours is full, look at `ip route`; going on" in full
+    assert "available: the interface's queue is full, or it has no carrier; " in full
     assert "not permitted: a rule of this machine's firewall" in rule
 
 

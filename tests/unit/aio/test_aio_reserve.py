@@ -107,16 +107,16 @@ async def test_want_of_memory_ends_one_connection_and_the_host_goes_on(caplog):
         hungry.write(b"much")
         await until(lambda: hungry.got_reset)
 
-        take, stack = world.host.stack.take, world.host.stack
+        sift, stack = world.host.stack.sift, world.host.stack
         calls = []
 
         def scarce(*arguments):
             calls.append(1)
             if len(calls) == 1:
                 raise MemoryError
-            return take(*arguments)
+            return sift(*arguments)
 
-        stack.take = scarce
+        stack.sift = scarce
         last = await world.connect()
         last.write(b"last")
         first.write(b"first")

@@ -192,3 +192,22 @@ def test_big_endian_machine_is_told(monkeypatch):
     monkeypatch.setattr("sys.byteorder", "big")
     with pytest.raises(LinkError, match="little-endian"):
         BpfObject("shield")
+
+
+@pytest.mark.parametrize(
+    ("held", "missing"),
+    [
+        (1 << 39 | 1 << 38 | 1 << 12, []),
+        (1 << 39 | 1 << 12, ["CAP_PERFMON"]),
+        (1 << 12, ["CAP_BPF", "CAP_PERFMON"]),
+        (1 << 21, ["CAP_NET_ADMIN"]),
+    ],
+)
+def test_capabilities_that_are_missing_are_named(monkeypatch, tmp_path, held, missing):
+    """CAP_SYS_ADMIN is as good as the two newer ones."""
+    status = tmp_path / "status"
+    status.write_text(f"Name:\tone\nCapEff:\t{held:016x}\nCapBnd:\t{0:016x}\n")
+    monkeypatch.setattr(bpf_object, "STATUS", status)
+    assert missing == bpf_object.missing_capabilities()
+    lacks = f"it lacks {', '.join(missing)}: " if missing else ""
+    assert lacks + bpf_object.PRIVILEGES == bpf_object.privileges()

@@ -23,7 +23,7 @@ import time
 from itertools import chain
 from pathlib import Path
 
-from namespace import PATIENCE, wait_until
+from namespace import PATIENCE, listens, wait_until
 from storms import COMMAND, LEAD, LINKS, Stormed, percentile, real_time, result
 
 VERBOSE = {"intercept": "--debug", "inspect": "--audit"}
@@ -59,7 +59,7 @@ def visited(
     ):
         os.close(out)
         try:
-            wait_until(control.exists)
+            wait_until(lambda: listens(control))
             if way == "reader gone" and reader is not None:
                 os.close(reader)
                 reader = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -234,6 +235,12 @@ def wait_until(condition, seconds: float = PATIENCE) -> None:
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.02)
+
+
+def listens(path: Path) -> bool:
+    """Whether a process takes connections at a path, which is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(path)) == 0
 
 
 def syn_sent(namespace: Namespace) -> bool:

@@ -15,7 +15,7 @@ import struct
 import sys
 
 import pytest
-from namespace import PATIENCE, PEERS, wait_until
+from namespace import PATIENCE, PEERS, listens, wait_until
 from offload_rig import Connection, frame, segment
 from shielded import ADDRESS, HOST, shielding, sysctl
 
@@ -52,7 +52,7 @@ def offload(made, *words):
     """Start it, and be sure that nothing is in its way."""
     made.control.unlink(missing_ok=True)
     made.intercept("--offload", "--control", made.control, *words)
-    wait_until(made.control.exists)
+    wait_until(lambda: listens(made.control))
     return made.process
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["Conn", "Front", "Host", "Segment", "Sysctl", "parts", "ports"]
+__all__ = ["Conn", "Front", "Host", "Segment", "Sysctl", "alone", "parts", "ports"]
 
 IPV6 = 6
 WAIT_MIN = 0.01
@@ -193,3 +193,16 @@ class Front:
     def _run(self) -> None:
         while not self._closed:
             time.sleep(self._due(None))
+
+
+def alone(handler: Any) -> Any:
+    """Return a stack's own handler of segments.
+
+    Raises:
+        RuntimeError: it is a partial of another front's method, behind which a second
+            front would never see a handshake.
+    """
+    owner = getattr(getattr(handler, "func", None), "__self__", None)
+    if isinstance(owner, Front) and not owner._closed:
+        raise RuntimeError("this stack has an adapter already; close() that one first")
+    return handler

@@ -7,7 +7,7 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
-from .front import Conn, Front, Segment, Sysctl, parts, ports
+from .front import Conn, Front, Segment, Sysctl, alone, parts, ports
 
 
 class Adapter(Front):
@@ -23,8 +23,8 @@ class Adapter(Front):
         self._ids = import_module(f"{sockets}.tcp__metadata").TcpMetadata
         tcp = self._tcp = self._proto.IpProto.TCP
         for face in stack.interfaces.values():
-            for registry in (face._ip4_proto_registry, face._ip6_proto_registry):
-                registry.register(tcp, partial(self._receive, face, registry.get(tcp)))
+            for at in face._ip4_proto_registry, face._ip6_proto_registry:
+                at.register(tcp, partial(self._receive, face, alone(at.get(tcp))))
         self.start()
 
     def now(self) -> float:

@@ -133,25 +133,26 @@ class Paper:
         self.__name__, self.routed = f"{self.package}.stack", True
         self.timer = SimpleNamespace(now_ms=1000)
         self.registry = {}
-        self.face = SimpleNamespace(
-            send_ip4_packet=self.send,
-            send_ip6_packet=self.send,
-            _interface_mtu=1500,
-            _ip4_proto_registry=SimpleNamespace(
-                get=lambda _: self.plain,
-                register=lambda _, handler: self.registry.update({4: handler}),
-            ),
-            _ip6_proto_registry=SimpleNamespace(
-                get=lambda _: self.plain,
-                register=lambda _, handler: self.registry.update({6: handler}),
-            ),
-        )
+        self.face = self._interface(self.registry, 1500)
         self.interfaces = {1: self.face}
 
-    def add_interface(self, mtu):
-        self.interfaces[2] = SimpleNamespace(
-            **vars(self.face) | {"_interface_mtu": mtu}
+    def _interface(self, registry, mtu):
+        by_version = {
+            f"_ip{v}_proto_registry": SimpleNamespace(
+                get=lambda _, v=v: registry.get(v, self.plain),
+                register=lambda _, handler, v=v: registry.update({v: handler}),
+            )
+            for v in (4, 6)
+        }
+        return SimpleNamespace(
+            send_ip4_packet=self.send,
+            send_ip6_packet=self.send,
+            _interface_mtu=mtu,
+            **by_version,
         )
+
+    def add_interface(self, mtu):
+        self.interfaces[2] = self._interface({}, mtu)
 
     def egress_packet_handler(self, dst):
         if not self.routed:
@@ -319,6 +320,23 @@ def test_mss_is_that_of_the_smallest_mtu(adapter, family, mtu):
     options = bytes(tcp[20 : (tcp[12] >> 4) * 4])
     headers = 60 if family == 6 else 40
     assert min(mtu, 1500) - headers == replace(syn(family), options_bytes=options).mss
+
+
+def test_second_adapter_of_a_stack_is_refused_until_the_first_is_closed(
+    adapter, family
+):
+    """Behind one that answers, the second would never see a handshake."""
+    stack = Paper()
+    first = adapter.install(stack)
+    stack.listen(OURS[family])
+    with pytest.raises(RuntimeError, match=r"close\(\)"):
+        adapter.install(stack)
+    stack.receive(syn(family))
+    assert 1 == first.engine.stats.sc_added
+    first.close()
+    second = adapter.install(stack)
+    stack.receive(syn(family))
+    assert 1 == second.engine.stats.sc_added
 
 
 def test_full_accept_queue_leaves_the_handshake_open(adapter, family):

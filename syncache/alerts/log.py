@@ -20,7 +20,7 @@ from .header_shape import Header
 from .kernel import FIREWALLS, may_be_sign, sign_of
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
-from .parser import LINE_MAX, trail
+from .parser import LINE_MAX, folded, trail
 from .said import DROPS, START, STOP, Texts
 from .steps import WORD, Steps
 from .top import Top, address
@@ -144,7 +144,9 @@ class LogBook:
             self._start(
                 body["protocol"], header.host, body["initiator"], body["responder"]
             )
+            self._more(body["protocol"], folded(body["fields"]) - 1)
         elif found.mnemonic == STOP:
+            self.sessions.stopped += folded(body["fields"]) - 1
             self._stop(
                 body["protocol"],
                 header.host,
@@ -310,6 +312,14 @@ class LogBook:
             for each in list(islice(self._open, OPEN_MAX // 8 + 1)):
                 del self._open[each]
 
+    def _more(self, protocol: str, number: int) -> None:
+        """Count sessions that a START stands for, and of which no more is known."""
+        if number > 0:
+            self.sessions.started += number
+            self.sessions.protocols[protocol.lower()] += number
+            if self._now is not None:
+                self.load.started(self._now, number)
+
     def _begun_by(self, protocol: str, initiator: str, responder: str) -> None:
         self.sessions.protocols[protocol.lower()] += 1
         self.initiators.add(address(initiator))
@@ -369,6 +379,7 @@ class LogBook:
         reason, number = None, self._times
         if found.mnemonic == "DROP_PKT":
             source, target, reason = body.group("source", "destination", "reason")
+            number *= folded(body["fields"])
         else:
             source, target, many = body.group("source", "destination", "number")
             if body["what"].lower() != "dropped":

@@ -49,10 +49,10 @@ class Load:
     def __bool__(self) -> bool:
         return bool(self._begun)
 
-    def started(self, time: float) -> None:
-        """A session began."""
+    def started(self, time: float, number: int = 1) -> None:
+        """A session began, or several at one time."""
         bucket = int(time // self.width)
-        self._begun[bucket] = self._begun.get(bucket, 0) + 1
+        self._begun[bucket] = self._begun.get(bucket, 0) + number
         if len(self._begun) > BUCKETS_MAX:
             self._widen()
 

@@ -190,10 +190,15 @@ def message_of(found: Scan) -> Message | None:
     fields = body["fields"]
     if fields:
         common["cause"] = _cause(fields)
-        folded = _FOLDED.search(fields)
-        if folded:
-            common["folded"] = int(folded[1])
+        if (number := folded(fields)) > 1:
+            common["folded"] = number
     return _READERS[found.mnemonic](body, common)
+
+
+def folded(fields: str | None) -> int:
+    """Return how many events a line stands for, by the fields behind its text."""
+    found = _FOLDED.search(fields) if fields else None
+    return int(found[1]) if found else 1
 
 
 def _cause(fields: str) -> Cause | None:

@@ -305,6 +305,18 @@ def test_audit_trail_read_at_once_counts_as_read_in_steps(monkeypatch):
     assert facts(in_steps) == facts(at_once)
 
 
+def test_a_line_of_a_flood_counts_as_what_it_stands_for():
+    """Our audit trail is folded to a hundred lines a second; totals are not."""
+    start = START.format("tcp", "10.0.0.2:1025", "192.0.2.1:80")
+    stop = STOP.format("tcp", "10.0.0.2:1025", "192.0.2.1:80", 0)
+    drop = "%FW-6-DROP_PKT: Dropping tcp pkt 10.0.0.2:1 => 192.0.2.1:80"
+    texts = (start, f"{start} folded=99", f"{stop} folded=40", f"{drop} folded=7")
+    book = book_of(*(("08:00:00", "r1", text) for text in texts))
+    assert (100, 40, 7) == (book.sessions.started, book.sessions.stopped, book.drops)
+    assert {"tcp": 100} == book.sessions.protocols
+    assert 100 == book.load.samples()[0].one_minute
+
+
 def test_first_and_last_time_are_those_of_the_clock_not_of_the_lines():
     """A line that came late moves neither, of whatever kind it is."""
     trail = START.format("tcp", "10.0.0.2:1025", "192.0.2.1:80")

@@ -16,11 +16,11 @@ is the same in plain words, for people and for tests.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import address as addresses
+from .._core.mirror import layout
 from ..abbreviation import keyword
 from ..ports import ANY_PORT, OPERATORS, TCP, UDP, Ports, take_ports
 from .parse import parse_rule, parse_standard
@@ -57,8 +57,12 @@ __all__ = [
 ]
 
 
-# struct flow_rule of csrc/flow/flow.h
-RULE = struct.Struct("=5B3x16s16s16s16s4H")
+_RULE = layout(
+    "flow_rule",
+    "protocol family permit source_op destination_op source source_wildcard"
+    " destination destination_wildcard source_lo source_hi destination_lo"
+    " destination_hi",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ class AccessList:
 
 def _compiled(rule: Rule) -> bytes:
     source, destination = rule.source, rule.destination
-    return RULE.pack(
+    return _RULE.pack(
         rule.protocol,
         rule.family,
         rule.permit,

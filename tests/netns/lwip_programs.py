@@ -30,7 +30,7 @@ def compile_all(out: Path, *words: str | Path) -> Path:
         check=False,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,  # beside other work
     )
     assert done.returncode == 0, done.stderr
     return out

@@ -109,15 +109,17 @@ def udp_both_ways():
     return {"ok": True}
 
 
-def handshake(link, listener):
+def handshake(link, listener, sport=4000):
     """Complete a handshake with a kernel listener by hand."""
     port = listener.getsockname()[1]
-    ends = IP(src=OURS, dst=KERNEL) / TCP(sport=4000, dport=port, window=65535)
+    ends = IP(src=OURS, dst=KERNEL) / TCP(sport=sport, dport=port, window=65535)
     syn = ends.copy()
     syn[TCP].flags, syn[TCP].seq = "S", 1000
     syn[TCP].options = [("MSS", 1000), ("WScale", 7)]
     send(link, syn)
-    rx, (i,) = packets(link, lambda packet: TCP in packet and packet[TCP].flags == "SA")
+    rx, (i, *_) = packets(
+        link, lambda packet: TCP in packet and packet[TCP].flags == "SA"
+    )
     answer = IP(bytes(rx[i]))
     ends[TCP].flags, ends[TCP].seq = "A", 1001
     ends[TCP].ack = answer[TCP].seq + 1
@@ -150,10 +152,22 @@ def super_segments():
             while len(taken) < len(body):
                 taken += sock.recv(65536)
             assert taken == body
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.sendall(body)
+        socks = []
+
+        def ask():
+            # On a connection of its own: what was dropped is repeated in small pieces.
+            send(link, handshake(link, listener, 5000 + len(socks)))
+            socks.append(listener.accept()[0])
+            socks[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            socks[-1].sendall(body)
+
+        with contextlib.ExitStack() as stack:
+            stack.callback(lambda: [sock.close() for sock in socks])
+            ask()
             rx, (i, *_) = packets(
-                link, lambda packet: TCP in packet and len(packet[TCP].payload) > 1000
+                link,
+                lambda packet: TCP in packet and len(packet[TCP].payload) > 1000,
+                again=ask,
             )
             assert rx.checksum(i) == Checksum.PARTIAL
             assert rx.gso_size(i) == 1000

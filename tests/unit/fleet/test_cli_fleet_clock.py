@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from syncache.cli import fleet, main
@@ -61,7 +63,8 @@ def test_machine_whose_clock_is_wrong_changes_no_key(
     assert 1 == main(["fleet", action, str(group[0]), "--no-wait", *words])
     error = capsys.readouterr().err
     assert (1, True) == (error.count("\n"), "our clock" in error)
-    assert "5.0 s ahead" in error or ahead != 5.0
+    # What Valkey takes to answer comes off.
+    assert re.search(r" [45]\.\d s ahead", error) or ahead != 5.0
     chosen = conf.read(group[0])
     assert 1 == len(Member(chosen, Store(chosen)).document.masters)
 

@@ -7,7 +7,6 @@ import pytest
 from syncache import Keyring, Ring, Sysctl, _core
 from syncache._core import flow as _core_flow
 from syncache._core.flow import INTERCEPT, FlowCore
-from syncache.acl import RULE
 from syncache.flow import Side, Verdict
 from syncache.tunables import KNOBS
 
@@ -164,4 +163,4 @@ def test_rules_beyond_the_limit_are_refused():
     engine = core(rules_max=1)
     assert engine.set_rules(b"")
     assert engine.set_rules(None)
-    assert not engine.set_rules(bytes(2 * RULE.size))
+    assert not engine.set_rules(bytes(2 * ffi.sizeof("struct flow_rule")))

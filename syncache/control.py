@@ -41,11 +41,10 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from . import flow_session, halfopen
+from .control_socket import ControlServer
 from .lookout import Lookout
-from .socket_path import SocketPath
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -54,11 +53,10 @@ if TYPE_CHECKING:
     from .halfopen import HalfOpen
     from .inspection import Inspection
     from .intercept import Intercept
+    from .socket_path import SocketPath
     from .sysctl import Sysctl
 
-LINE_BYTES_MAX = 64 * 1024  # of a request; asyncio's own limit for a line
 QUEUE_SECONDS = 0.01  # between two tries of a client
-CONNECTIONS_MAX = 64
 REPLY_BYTES_MAX = 64 * 1024 * 1024  # of one line that a client reads
 SAMPLE_LOOK = 2048  # places of a table that one sample looks at
 ERRORS: dict[str, type[Exception]] = {
@@ -259,51 +257,17 @@ async def start_control(
     *,
     kind: type[Control] | None = None,
     lookout: Lookout | None = None,
-) -> asyncio.Server:
-    """Listen at `path`; a socket that a dead process left there is replaced.
+) -> ControlServer:
+    """Answer at `path` on the running event loop, until the server is closed.
 
     `kind` answers: a subclass of Control that knows more operations.  `lookout` is that
-    of the engine's owner.  With more than 64 connections the one that has asked nothing
-    for the longest time is ended.
+    of the engine's owner.
 
     Raises:
         FileExistsError: a living process answers there, or it is not a socket.
         OSError: the path cannot be made.
     """
-    import asyncio  # a client does without
-
-    place = path if isinstance(path, SocketPath) else SocketPath(path)
-    control = (kind or Control)(engine, lookout)
-    talks: dict[asyncio.StreamWriter, None] = {}  # the first one is the oldest
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks[writer] = None
-        line = reply = b""
-        if len(talks) > CONNECTIONS_MAX:
-            oldest = next(iter(talks))
-            del talks[oldest]
-            oldest.transport.abort()
-        try:
-            while line := await reader.readline():
-                if writer in talks:
-                    talks[writer] = talks.pop(writer)
-                for reply in control.replies(line):
-                    writer.write(reply)
-                    await writer.drain()
-                    await asyncio.sleep(0)  # others have their turn
-        except (ConnectionError, ValueError, MemoryError):
-            pass
-        except asyncio.CancelledError:  # Python 3.11 would write a traceback of it
-            pass
-        finally:
-            # The reader keeps an error, whose traceback keeps this frame.
-            line = reply = b""
-            talks.pop(writer, None)
-            writer.close()
-
-    return await asyncio.start_unix_server(
-        talk, sock=place.socket, limit=LINE_BYTES_MAX
-    )
+    return ControlServer(path, (kind or Control)(engine, lookout))
 
 
 class Client:

@@ -20,6 +20,7 @@ from .. import flow_session, ios
 from ..acl import AccessList
 from ..bridge import REST_SECONDS, WAIT_SECONDS, Bridge, Relay
 from ..control import FlowControl
+from ..control_socket import ControlSocket
 from ..flow_event import Kind
 from ..intercept import LIST, MODE, Intercept
 from ..ios import config as ios_config
@@ -28,7 +29,6 @@ from ..links.standby import stand_by
 from ..textfile import read_text
 from . import Failure, keyopts, keys, tunables, unreadable
 from . import options as opts
-from .control_socket import ControlSocket
 from .exporting import exporting
 from .log_form import DEBUG, INFO
 from .output import Budget, Output, opened
@@ -322,7 +322,8 @@ class Box(Bridge):
         self._output = output
         if options.control is not None:
             control = FlowControl(self.engine, self._clock, lookout=self.lookout)
-            self._control = ControlSocket(options.control, control)
+            place = opts.control_place(options.control)
+            self._control = ControlSocket(place, control)
             stack.callback(self._control.close)
 
     def watch(

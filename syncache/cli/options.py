@@ -16,7 +16,7 @@ from mmap import PAGESIZE
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..socket_path import check_place, unwritable
+from ..socket_path import SocketPath, check_place, unwritable
 from . import Failure
 from .addresses import endpoint
 from .log_form import FORMS
@@ -238,6 +238,18 @@ def check_control(options: argparse.Namespace) -> None:
             attended(each, partial(check_place, each, is_ours=options.check))
         except OSError as error:
             raise Failure(f"--control {each}: {error.strerror or error}") from None
+
+
+def control_place(path: str) -> SocketPath:
+    """Make the socket of `--control`.
+
+    Raises:
+        Failure: somebody answers there, or the path cannot be made.
+    """
+    try:
+        return SocketPath(path)
+    except OSError as error:
+        raise Failure(f"--control {path}: {error.strerror or error}") from None
 
 
 def check_descriptors() -> None:

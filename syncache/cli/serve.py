@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import Syncache, Sysctl
 from ..control import Control, assign
+from ..control_socket import ControlServer
 from . import Failure, keyopts, keys, needs, unreadable
 from . import options as opts
 from .addresses import addresses, awaited, check_local
-from .control_socket import ControlSocket, answering
 from .exporting import exporting
 from .log_form import WARNING
 from .memory import shortage
@@ -234,10 +234,10 @@ async def serve(
             stack.callback(watch(source, host, output).close)
         what = await listen(options, host, stack)
         engine = host.stack.syncache
-        control = None
         if options.control is not None:
-            answers = Control(engine, host.lookout)
-            control = stack.enter_context(answering(options.control, answers))
+            place = opts.control_place(options.control)
+            served = ControlServer(place, Control(engine, host.lookout))
+            stack.callback(served.close)
         where = ", ".join(ours)
         device = options.packet or options.xdp or options.tun
         service = Service(
@@ -253,7 +253,7 @@ async def serve(
             output.write(f"{text}\n", kind="memory", severity=WARNING)
         # One write: shards share the output, and their lines must not mingle.
         output.write(f"{what} on {where} port {options.port}, {device}\n")
-        await end(host, service, control)
+        await end(host, service)
 
 
 def status(engine: Syncache) -> str:
@@ -312,16 +312,12 @@ def forgiving(
     return handle
 
 
-async def end(
-    host: Host, service: Service, control: ControlSocket | None = None
-) -> None:
+async def end(host: Host, service: Service) -> None:
     """Wait for a signal, or for the loss of the link."""
     assert host.closed is not None
 
     def turn() -> bool:
         service.turn(time.monotonic())
-        if control is not None:
-            control.turn()
         service.tables_wanted()  # SIGUSR1 is for the in-line boxes
         return not service.stopping
 

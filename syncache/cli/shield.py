@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import FourTuple
 from ..control import Control
+from ..control_socket import ControlServer
 from ..cookies import WSCALE_MAX
 from ..flow_event import Place
 from ..links import host_settings
@@ -31,7 +32,6 @@ from ..tunables.shield import MODE
 from . import Failure, keyopts, serve
 from . import options as opts
 from .addresses import endpoint
-from .control_socket import answering
 from .exporting import exporting
 from .log_form import INFO, WARNING
 from .output import Output, opened
@@ -311,19 +311,17 @@ async def watch(
         if reader:
             reader.beside(shield.sources.counted, shield.block)
             stack.callback(reader.close)
-        control = None
         if options.control is not None:
             # It has what the control socket asks of an engine.
             answers = ShieldControl(cast("Syncache", shield), lookout)
-            control = stack.enter_context(answering(options.control, answers))
+            place = opts.control_place(options.control)
+            stack.callback(ControlServer(place, answers).close)
         shield.await_events(service.wake)
         service.begin(lambda: status(shield))
 
         def turn() -> bool:
             gone = shield.is_gone  # the last event is before this
             service.turn(time.monotonic())
-            if control is not None:
-                control.turn()
             if reader and reader.waiting:
                 reader.take(shield, output.write)
             for event in shield.events():

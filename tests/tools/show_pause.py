@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING
 from syncache import Inspection, Intercept, Segment, Side, Sysctl, flow_session, ios
 from syncache import flow_state as state
 from syncache.acl import AccessList, permit
-from syncache.cli.control_socket import ControlSocket
 from syncache.cli.intercept import ROWS_A_PART
 from syncache.control import FlowControl
+from syncache.control_socket import ControlSocket
 from syncache.ios import inspect as ios_inspect
 
 if TYPE_CHECKING:

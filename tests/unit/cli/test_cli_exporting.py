@@ -22,7 +22,7 @@ from syncache.cli.exporting import exporting
 PROGRAM = """
 import argparse, sys, time
 from syncache import Intercept
-from syncache.cli.control_socket import ControlSocket
+from syncache.control_socket import ControlSocket
 from syncache.cli.exporting import exporting
 from syncache.control import FlowControl
 options = argparse.Namespace(metrics=sys.argv[1], control=sys.argv[2] or None)

@@ -25,9 +25,9 @@ import pytest
 
 from syncache import Inspection, Intercept, Syncache
 from syncache.cli import Failure, main, metrics
-from syncache.cli.control_socket import ControlSocket
 from syncache.cli.metrics import GAUGES, Exporter, exposition
 from syncache.control import Control, FlowControl
+from syncache.control_socket import ControlSocket
 from syncache.lookout import Lookout
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

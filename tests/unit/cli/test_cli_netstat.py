@@ -10,9 +10,9 @@ import pytest
 
 from syncache import Inspection, Intercept, Syncache
 from syncache.cli import main
-from syncache.cli.control_socket import ControlSocket
 from syncache.cli.netstat import RATES, rates_of
 from syncache.control import FlowControl, start_control
+from syncache.control_socket import ControlSocket
 from syncache.segment import SYN, Segment
 
 

@@ -374,3 +374,14 @@ def test_standard_output_is_no_place_for_a_file(word):
     given = argparse.Namespace(**{word: Path("-")})
     with pytest.raises(Failure, match=f"^--{word} -: .*name a file"):
         options.check_outputs(given, options.OF_FILES)
+
+
+def test_control_socket_of_another_process_is_one_line(tmp_path):
+    """Whoever came first keeps it."""
+    place = options.control_place(str(tmp_path / "control"))
+    with pytest.raises(Failure, match=r"^--control /.* in use by another process"):
+        options.control_place(str(tmp_path / "control"))
+    place.socket.close()
+    place.remove()
+    with pytest.raises(Failure, match=r"^--control /nowhere/at/all: No such file"):
+        options.control_place("/nowhere/at/all")

@@ -10,9 +10,9 @@ import pytest
 
 from syncache import Syncache
 from syncache.cli import main
-from syncache.cli.control_socket import ControlSocket
 from syncache.cli.processes import expanded
 from syncache.control import Control
+from syncache.control_socket import ControlSocket
 from syncache.segment import SYN, Segment
 
 COOKIES = "net.inet.tcp.syncookies_only"

@@ -9,9 +9,9 @@ import pytest
 
 from syncache import Inspection, Syncache
 from syncache.cli import main
-from syncache.cli.control_socket import ControlSocket
 from syncache.cli.show import SHOWN, chosen
 from syncache.control import Control, FlowControl
+from syncache.control_socket import ControlSocket
 from syncache.flow import Side
 from syncache.segment import SYN, Segment
 from tests.conformance.shield import Shield

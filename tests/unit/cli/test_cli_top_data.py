@@ -7,9 +7,9 @@ from contextlib import closing, contextmanager
 
 from syncache import Inspection, Intercept, Ring, Syncache
 from syncache.acl import AccessList, permit
-from syncache.cli.control_socket import ControlSocket
 from syncache.cli.top_data import Seen, Sockets, added, prefix_of
 from syncache.control import Client, Control, FlowControl
+from syncache.control_socket import ControlSocket
 from syncache.flow import Side
 from syncache.lookout import RATES, Lookout
 from syncache.segment import SYN, Segment

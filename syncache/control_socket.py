@@ -1,44 +1,58 @@
-"""The control socket of a command, served between two turns of the packet loop.
+"""The control socket, answered between two turns of a packet loop or an event loop.
 
 One descriptor to wait on; a turn takes one step of a few connections and never waits.
 A reader that does not read costs nothing but its place, and a crowd of them no more
 than one does.
+
+Elsewhere: what is asked and answered (`control`), and the path (`socket_path`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import select
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from ..control import LINE_BYTES_MAX
-from ..socket_path import SocketPath
-from . import Failure
+from .socket_path import SocketPath
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from ..control import Control
+    from typing_extensions import Self
 
-CONNECTIONS_MAX = 16
+LINE_BYTES_MAX = 64 * 1024  # of a request
+CONNECTIONS_MAX = 64
 STEPS_A_TURN = 2
 AGAIN_SECONDS = 1.0  # after there were no descriptors
+
+
+class Answers(Protocol):
+    """Who knows what to say: `control.Control`."""
+
+    def replies(self, line: bytes) -> Iterator[bytes]:
+        """Return the lines that answer a request; never raises but MemoryError."""
 
 
 class ControlSocket:
     """Listens at a path; a socket that a dead process left there is replaced.
 
+    With more than 64 connections the one that has asked nothing for the longest time
+    is ended.
+
     Raises:
-        Failure: somebody answers there, or the path cannot be made.
+        FileExistsError: a living process answers there, or it is not a socket.
+        OSError: the path cannot be made.
     """
 
-    def __init__(self, path: str, control: Control) -> None:
+    def __init__(self, path: str | Path | SocketPath, control: Answers) -> None:
         self._control = control
+        self._closed = False
         self._talks: dict[int, _Talk] = {}  # the first one has said nothing longest
         self._again: float | None = None  # when descriptors may be there again
-        self._place = place_of(path)
+        self._place = path if isinstance(path, SocketPath) else SocketPath(path)
         self._socket = self._place.socket
         self._socket.listen(CONNECTIONS_MAX)
         self._epoll = select.epoll()
@@ -64,7 +78,10 @@ class ControlSocket:
                 self._end(descriptor)
 
     def close(self) -> None:
-        """End every connection, and remove the path."""
+        """End every connection, and remove the path; nothing if that is done."""
+        if self._closed:
+            return
+        self._closed = True
         for descriptor in list(self._talks):
             self._end(descriptor)
         self._epoll.close()
@@ -92,46 +109,62 @@ class ControlSocket:
         self._talks.pop(descriptor).socket.close()
 
 
-@contextlib.contextmanager
-def answering(path: str, control: Control) -> Iterator[ControlSocket]:
-    """Answer on the running event loop meanwhile.
+class ControlServer(ControlSocket):
+    """One that the running event loop turns, with the words of an `asyncio.Server`.
 
-    Besides, somebody has to call `turn` now and then: what there were no descriptors
-    for is tried again then.
-
-    Raises:
-        Failure: as `ControlSocket`.
-    """
-    import asyncio  # the in-line boxes do without
-
-    loop = asyncio.get_running_loop()
-    made = ControlSocket(path, control)
-    descriptor = made.fileno()
-    loop.add_reader(descriptor, made.turn)
-    try:
-        yield made
-    finally:
-        loop.remove_reader(descriptor)
-        made.close()
-
-
-def place_of(path: str) -> SocketPath:
-    """Make the socket of `--control`.
+    Its end ends the connections too, since one that stays open, as that of
+    `syncache top` does, is nothing to wait for.
 
     Raises:
-        Failure: somebody answers there, or the path cannot be made.
+        FileExistsError: as `ControlSocket`.
+        OSError: as `ControlSocket`.
+        RuntimeError: no event loop is running.
     """
-    try:
-        return SocketPath(path)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise Failure(f"--control {path}: {why}") from None
+
+    def __init__(self, path: str | Path | SocketPath, control: Answers) -> None:
+        import asyncio  # the in-line boxes do without
+
+        self._loop = asyncio.get_running_loop()
+        self._later: asyncio.TimerHandle | None = None
+        super().__init__(path, control)
+        self._loop.add_reader(self.fileno(), self.turn)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def is_serving(self) -> bool:
+        """Return whether it answers."""
+        return not self._closed
+
+    def turn(self) -> None:
+        """Take a step of some connections; the loop does, by itself."""
+        super().turn()
+        if self._again is not None and self._later is None:
+            self._later = self._loop.call_later(AGAIN_SECONDS, self._turn_later)
+
+    def close(self) -> None:
+        """End every connection, and remove the path; nothing if that is done."""
+        if not self._closed:
+            self._loop.remove_reader(self.fileno())
+            if self._later is not None:
+                self._later.cancel()
+        super().close()
+
+    async def wait_closed(self) -> None:
+        """Return at once: nothing is left after `close`."""
+
+    def _turn_later(self) -> None:
+        self._later = None
+        self.turn()
 
 
 class _Talk:
     """One connection: a line in, some lines out."""
 
-    def __init__(self, sock: socket.socket, control: Control) -> None:
+    def __init__(self, sock: socket.socket, control: Answers) -> None:
         self.socket = sock
         self._control = control
         self._in = b""

@@ -1,4 +1,4 @@
-"""syncache/cli/control_socket.py: requests answered between two turns of a loop."""
+"""syncache/control_socket.py: requests answered between two turns of a loop."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from syncache import Intercept
+from syncache import Intercept, control_socket
 from syncache.acl import AccessList, permit
-from syncache.cli import Failure, control_socket
-from syncache.cli.control_socket import CONNECTIONS_MAX, ControlSocket, answering
 from syncache.control import Client, ControlError, FlowControl
+from syncache.control_socket import CONNECTIONS_MAX, ControlServer, ControlSocket
 from tests.conformance.shield import Shield
 
 MODE = "net.inet.tcp.intercept.mode"
@@ -88,13 +87,13 @@ def test_socket_is_for_the_owner_and_one_process(served, tmp_path, engine):
     assert served
     path = tmp_path / "control"
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
-    with pytest.raises(Failure, match="in use by another process"):
+    with pytest.raises(FileExistsError, match="in use by another process"):
         ControlSocket(str(path), FlowControl(engine))
     stale = tmp_path / "stale"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(stale))
     ControlSocket(str(stale), FlowControl(engine)).close()
-    with pytest.raises(Failure, match="--control /nowhere/at/all: No such file"):
+    with pytest.raises(FileNotFoundError, match="/nowhere/at/all"):
         ControlSocket("/nowhere/at/all", FlowControl(engine))
 
 
@@ -179,6 +178,29 @@ def test_no_descriptors_are_not_asked_for_at_once_again(tmp_path, monkeypatch):
     served.close()
 
 
+def test_event_loop_tries_again_after_there_were_no_descriptors(tmp_path, monkeypatch):
+    """By itself: nobody else need turn the socket."""
+    monkeypatch.setattr(control_socket, "AGAIN_SECONDS", 0.01)
+    path = tmp_path / "control"
+
+    async def main():
+        served = ControlServer(path, FlowControl(Intercept(acl=None)))
+        real, served._socket = served._socket, Mock()
+
+        def accept():
+            if served._socket.accept.call_count == 2:
+                served._socket = real
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        served._socket.accept.side_effect = accept
+        served._socket.fileno.return_value = real.fileno()
+        status = await asyncio.to_thread(Client(path).request, "status")
+        served.close()
+        return status["engine"]
+
+    assert "intercept" == asyncio.run(main())
+
+
 def test_process_that_ends_in_the_middle_is_an_error(tmp_path):
     """Half a table is no table."""
     path = tmp_path / "control"
@@ -224,7 +246,7 @@ def test_event_loop_answers_a_step_or_two_at_a_time(engine, tmp_path):
         loop = asyncio.get_running_loop()
         most = 0
         with contextlib.ExitStack() as stack:
-            stack.enter_context(answering(str(path), Counting()))
+            stack.callback(ControlServer(path, Counting()).close)
             for _ in range(CONNECTIONS_MAX):
                 one = stack.enter_context(socket.socket(socket.AF_UNIX))
                 one.connect(str(path))

@@ -98,8 +98,12 @@ class Disk:
                     found.append(work())
             except BaseException as error:  # noqa: BLE001 - the asker raises it
                 raised = error
-            with contextlib.suppress(RuntimeError):  # the loop has ended
+            try:
                 loop.call_soon_threadsafe(end, found, raised)
+            except RuntimeError:  # the loop has ended, so nobody takes the result
+                with contextlib.suppress(OSError):
+                    for result in found:
+                        undo(result)
 
         def end(found: list[Any], raised: BaseException | None) -> None:
             self._give_back(folder)

@@ -32,6 +32,26 @@ def test_result_that_comes_too_late_is_undone():
     assert errno.ETIMEDOUT == asyncio.run(main())
 
 
+def test_result_that_comes_after_the_end_of_the_loop_is_undone():
+    """The thread does it by itself: there is nobody else."""
+    answers, undone = threading.Event(), threading.Event()
+
+    async def main():
+        one = disk.Disk(0.01)
+
+        def work():
+            answers.wait(60)
+            return undone
+
+        with pytest.raises(OSError, match=disk.SILENT):
+            await one.ask("", work, lambda result: result.set())
+        one.close()
+
+    asyncio.run(main())
+    answers.set()
+    assert undone.wait(60)
+
+
 def test_folder_has_its_share_of_the_threads_and_no_more():
     """A dead disk leaves some to others; what nobody waits for any more is not done."""
     answers, begun = threading.Event(), []

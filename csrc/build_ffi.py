@@ -85,7 +85,7 @@ rooms = ["core", "simd", "flow"]
 if sys.platform == "linux" and (CSRC / "link" / "link.h").exists():
     headers += [
         CSRC / "link" / f"{name}.h"
-        for name in ("link", "encap", "tunnel", "filter", "capture")
+        for name in ("link", "encap", "tunnel", "filter", "capture", "attend")
     ]
     headers += [CSRC / "bpf" / "shield_abi.h", CSRC / "link" / "shield.h"]
     headers += [CSRC / "bpf" / "offload_abi.h"]

@@ -26,23 +26,25 @@ class Attempts:
 
     Args:
         seed: Makes the sketch repeatable; None: 16 bytes of the system's entropy.
+
+    `core` is for what counts in C.
     """
 
     def __init__(self, seed: bytes | None = None) -> None:
         secret = entropy(16)
         if seed is not None:
             secret = derive(checked_seed(seed), "syncache attempts")
-        self._core = AttemptsCore(secret)
+        self.core = AttemptsCore(secret)
 
     def look(self, rx: Ring, first: int = 0) -> None:
         """Count the SYNs of a ring, from packet `first` on, before they are judged."""
-        self._core.look(rx, first)
+        self.core.look(rx, first)
 
     @property
     def total(self) -> int:
         """How many were counted since the last `take`."""
-        return self._core.total
+        return self.core.total
 
     def take(self) -> Counted:
         """Return the counts since the last time, and begin anew."""
-        return self._core.take()
+        return self.core.take()

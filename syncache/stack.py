@@ -226,12 +226,12 @@ class Stack:
 
     def sift(self, rx: Ring, tx: Ring, now: float) -> int:
         """Do the first half of `burst`: answer all that concerns no connection."""
-        self._advance(now)
-        self._delivered = None
         return self.syncache.burst(rx, tx, now)
 
     def take(self, rx: Ring, now: float) -> None:
         """Do the second half: give connections what `sift` has left."""
+        self._advance(now)
+        self._delivered = None
         for arrival in arrivals(rx, _OTHERS_MAX):
             reason = arrival.reason
             if reason is Reason.PASS_KNOWN:

@@ -16,6 +16,7 @@
 
 #include <structmember.h>
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -274,6 +275,117 @@ door_guard(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
     return none();
 }
 
+#ifdef SYNCACHE_LINK_ATTEND_H
+
+/* How long packets that concern no connection keep the caller from its turn, in
+ * which it sets its timers and looks for signals. */
+#define ATTEND_SECONDS 0.005
+
+static int32_t
+event_of(const struct link_attend *attend, const struct link_event *event,
+         int32_t count)
+{
+    int32_t i = 0;
+
+    while (i < count && event[i].fd != attend->fd)
+        i++;
+    return i;
+}
+
+/* Answers what the link has, if the engine is free and needs no new key;
+ * otherwise that is left to who receives next.  Returns whether all of it
+ * concerned nobody else, and the answers have left. */
+static bool
+attend_now(struct door *door, struct link_attend *attend, double now)
+{
+    int32_t received;
+
+    if (now >= door->keys_until || door->closed ||
+        __atomic_test_and_set(&door->taken, __ATOMIC_ACQUIRE))
+        return false;
+    received = link_attend(attend, (struct syncache *)(uintptr_t)door->engine,
+                           (uint64_t)(now * 1000 + 0.5));
+    __atomic_clear(&door->taken, __ATOMIC_RELEASE);
+    return received > 0 && attend->sent >= 0 && attend->rx->passed_count == 0 &&
+           attend->rx->next == attend->rx->count &&
+           attend->tx->next == attend->tx->count;
+}
+
+/* Waits for events, and answers what the link has, again and again while that
+ * concerns nobody else: a flood costs no turn of an interpreter, and a SYN
+ * within it waits for none.  Returns as link_wait(). */
+static int32_t
+wait_attending(struct door *door, struct link_attend *attend, int32_t epoll,
+               double until, struct link_event event[LINK_EVENTS_MAX + 1])
+{
+    double now = 0;
+    int32_t count;
+
+    for (bool is_first = true;; is_first = false) {
+        count = link_wait(epoll, until, event, &now);
+        if (event_of(attend, event, count) >= count ||
+            !attend_now(door, attend, now) || count > 1)
+            break;
+        if (is_first && now + ATTEND_SECONDS < until)
+            until = now + ATTEND_SECONDS;
+    }
+    if (attend->received == 0 || event_of(attend, event, count) < count ||
+        (count < 0 && count != -EINTR))
+        return count;
+    count = count < 0 ? 0 : count;
+    event[count] = (struct link_event){attend->fd, 1}; /* EPOLLIN */
+    return count + 1;
+}
+
+static PyObject *
+events_of(const struct link_event *event, int32_t count)
+{
+    PyObject *list = PyList_New(0);
+
+    for (int32_t i = 0; list && i < count; i++) {
+        PyObject *pair = Py_BuildValue("(iI)", event[i].fd, event[i].events);
+
+        if (!pair || PyList_Append(list, pair) < 0) {
+            Py_DECREF(list);
+            list = NULL;
+        }
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
+/* wait(core, attend, epoll, timeout): see aio/attentive.py; `attend` is the
+ * address of a struct link_attend, `timeout` in seconds. */
+static PyObject *
+door_wait(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
+{
+    struct link_event event[LINK_EVENTS_MAX + 1];
+    struct link_attend *attend;
+    double timeout;
+    int32_t count;
+    long epoll;
+
+    if (!engine_of(given_size == 4 ? given[0] : module,
+                   "wait takes a core, attend, epoll and timeout"))
+        return NULL;
+    attend = (struct link_attend *)PyLong_AsVoidPtr(given[1]);
+    epoll = PyLong_AsLong(given[2]);
+    timeout = PyFloat_AsDouble(given[3]);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS count =
+        wait_attending((struct door *)given[0], attend, (int32_t)epoll,
+                       link_now() + timeout, event);
+    Py_END_ALLOW_THREADS if (count < 0 && count != -EINTR)
+    {
+        errno = -count;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return events_of(event, count);
+}
+
+#endif
+
 /* METH_FASTCALL functions have a type of their own. */
 #define FAST(function) (PyCFunction)(void (*)(void))(function)
 
@@ -309,6 +421,9 @@ static PyMethodDef door_functions[] = {
     {"burst", FAST(door_burst), METH_FASTCALL, NULL},
     {"guard", FAST(door_guard), METH_FASTCALL, NULL},
     {"poll", FAST(door_poll), METH_FASTCALL, NULL},
+#ifdef SYNCACHE_LINK_ATTEND_H
+    {"wait", FAST(door_wait), METH_FASTCALL, NULL},
+#endif
     {NULL, NULL, 0, NULL}};
 static struct PyModuleDef door_module = {.m_base = PyModuleDef_HEAD_INIT,
                                          .m_name = "_door",

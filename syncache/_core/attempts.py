@@ -15,6 +15,7 @@ from .mirror import limit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .._ffi import CData
     from . import RingCore
 
 _look = lib.attempts_look
@@ -64,6 +65,12 @@ class AttemptsCore:
     def __init__(self, key: bytes) -> None:
         self._attempts = ffi.new("struct attempts *")
         lib.attempts_init(self._attempts, key)
+
+    @property
+    def cdata(self) -> CData:
+        """The sketch, for other calls into C."""
+        cdata: CData = self._attempts
+        return cdata
 
     def look(self, ring: RingCore, first: int) -> None:
         """Count the SYNs of a ring, from packet `first` on."""

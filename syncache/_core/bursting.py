@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .door import burst as _burst
+from .door import wait as _wait
 
 if TYPE_CHECKING:
     from ..conn import Endpoint
@@ -31,3 +32,22 @@ class Bursting:
         consumed = _burst(self._core, rx, tx, now)
         rx.endpoints = self._endpoints
         return consumed
+
+    def wait(self, attend: int, epoll: int, timeout: float) -> list[tuple[int, int]]:
+        """Wait for events, and answer what a link has meanwhile.
+
+        While that concerns no connection it goes on waiting, up to 5 ms.
+
+        Args:
+            attend: Address of a struct link_attend, of a host at rest.
+            epoll: Descriptor to wait on.
+            timeout: How long, in seconds.
+
+        Returns:
+            Pairs of a descriptor and its events.
+        """
+        return _wait(self._core, attend, epoll, timeout)
+
+    def attended(self, rx: Ring) -> None:
+        """Take note that `wait` has judged the packets of a ring."""
+        rx.endpoints = self._endpoints

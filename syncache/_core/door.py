@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import _ffi
 
-__all__ = ["Door", "Place", "burst", "guard", "poll"]
+__all__ = ["Door", "Place", "burst", "guard", "poll", "wait"]
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     def burst(core: Door, rx: Place, tx: Place, now: float, /) -> int: ...
     def guard(core: Door, key: bytes, numbers: tuple[int, ...], /) -> None: ...
     def poll(core: Door, tx: Place, now: float, /) -> int: ...
+    def wait(
+        core: Door, attend: int, epoll: int, timeout: float, /
+    ) -> list[tuple[int, int]]: ...
 
 else:
     _loader = ExtensionFileLoader("syncache._door", _ffi.__file__)
@@ -40,3 +43,4 @@ else:
     _loader.exec_module(_door)
     Door, Place = _door.Door, _door.Place
     burst, guard, poll = _door.burst, _door.guard, _door.poll
+    wait = getattr(_door, "wait", None)  # with csrc/link alone

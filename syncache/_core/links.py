@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from . import RingCore
 
 
-if not hasattr(lib, "link_copy"):  # pragma: no cover - test_first_change.py has it
+if not hasattr(lib, "link_copy"):  # pragma: no cover - test_other_systems.py has it
     raise ImportError("this build has no csrc/link: links and captures need Linux")
 
 TYPES_VLAN = lib.ENCAP_VLAN, lib.ENCAP_SERVICE_VLAN, lib.ENCAP_OLD_SERVICE_VLAN
@@ -34,6 +34,11 @@ class _FrameLink:
     _link: FrameLinkStruct
     _memory: tuple[CData, ...]
     _is_open: bool
+
+    @property
+    def cdata(self) -> FrameLinkStruct | None:
+        """The structure, for other calls into C; None after `release`."""
+        return self._link if self._is_open else None
 
     @property
     def send_error(self) -> int:
@@ -239,6 +244,11 @@ class Tun:
         self._tun: TunStruct = ffi.new(
             "struct link_tun *", {"fd": fd, "vnet_hdr": vnet_hdr}
         )
+
+    @property
+    def cdata(self) -> TunStruct:
+        """The structure, for other calls into C."""
+        return self._tun
 
     def receive(self, rx: RingCore) -> int:
         """Append packets; how many, or -errno."""

@@ -24,6 +24,7 @@ from ..observer import made
 from ..ring import PACKET_MAX, Ring
 from ..stack import Stack
 from ..tcp.state import State
+from .attentive import Attended, attend
 from .beat import Beat
 from .reserve import Reserve
 from .server import Server
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .._core.attend import Attend
     from ..alarms import Alarm
     from ..attempts import Counted
     from ..conn import Conn
@@ -56,7 +58,7 @@ DELIVERING = {State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}
 STREAM_LIMIT = 64 * 1024  # asyncio's default
 
 
-class Host:
+class Host(Attended):
     """Our end of a link.
 
     Args:
@@ -105,6 +107,7 @@ class Host:
             )
         self._beat = Beat(link, self.lookout, on_alarm, self._fail)
         self._reserve = Reserve()
+        self._attend: Attend | None = None
         self._blocked = False  # the link takes no more packets now
         self._awake = False  # _pump is scheduled, or runs
         self._timer: asyncio.TimerHandle | None = None
@@ -259,6 +262,7 @@ class Host:
         self.closed = self.loop.create_future()
         self.loop.add_reader(self.link.fileno(), self._receive)
         self._beat.begin(self.loop)
+        self._attend = attend(self, self._rx, self._tx)
 
     def _link_counts(self) -> dict[str, int]:
         counts: Mapping[str, int] = getattr(self.link, "counts", {})
@@ -279,6 +283,7 @@ class Host:
             self._timer = None
         self.loop.remove_reader(self.link.fileno())
         self.loop.remove_writer(self.link.fileno())
+        self._attend = None
         self._beat.end()
         self.link.close()
         self.closed.set_result(error)
@@ -301,6 +306,8 @@ class Host:
         try:
             if self._beat.rests:
                 self._beat.rouse()
+            if self._attend is not None and self._attend.received:
+                self._take_attended(self._attend)
             for _ in range(RINGS_PER_TURN):
                 if self._rx.next == len(self._rx):
                     self._rx.clear()

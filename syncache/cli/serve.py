@@ -144,11 +144,13 @@ def run(options: argparse.Namespace) -> int:
         recorder = stack.enter_context(record)
 
         def once(_: object) -> None:
+            from ..aio.attentive import run_attentive
+
             if interface and opts.exists(interface):
                 check_local(options.address)
             link = open_link(options, kernel)
             fresh = tunables(options, [] if source is None else source.settings)
-            asyncio.run(
+            run_attentive(
                 serve(options, fresh, ours, link, source, signals, output, recorder)
             )
 

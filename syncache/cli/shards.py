@@ -6,13 +6,13 @@ an interface that is lost ends them all, and is waited for with `--wait`.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..aio.attentive import run_attentive
 from ..attempts import Attempts
 from ..entropy import entropy
 from ..keyring import KEY_BYTES
@@ -131,7 +131,7 @@ class Shards:
                 record as recorder,
             ):
                 parts = (options, sysctl, ours, link, given, own, output, recorder)
-                asyncio.run(self._serve(*parts, look_out))
+                run_attentive(self._serve(*parts, look_out))
             return 0
 
         def turn(reloaded: bool) -> float:

@@ -290,7 +290,15 @@ class Packet:
         no link header goes by the kernel's routes and neighbours; a forwarder sends
         frames as they are.
         """
-        count = self._link.send(tx)
+        return self.done(self._link.send(tx))
+
+    @property
+    def core(self) -> _core_links.Packet:
+        """The link in C, for who receives and sends there; `done` is told of it."""
+        return self._link
+
+    def done(self, count: int) -> int:
+        """Log if packets begin to be refused; -errno of a call raises LinkError."""
         if count < 0:
             raise gone(self.name, -count)
         if count > 0:

@@ -159,7 +159,15 @@ class Tun:
         While the interface is down the kernel refuses every packet: each counts as
         lost in the network, and one line in the log tells.
         """
-        count = self._device.send(tx)
+        return self.done(self._device.send(tx))
+
+    @property
+    def core(self) -> _core_links.Tun:
+        """The link in C, for who receives and sends there; `done` is told of it."""
+        return self._device
+
+    def done(self, count: int) -> int:
+        """Log if packets begin to be refused; -errno of a call raises LinkError."""
         if count < 0:
             raise gone(self.name, -count)
         if count > 0:

@@ -11,9 +11,11 @@ Not here: which mutants there are, and what becomes of them (mutate.py).
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +34,11 @@ class Reach:
         self.counted: set[tuple[str, int]] = set()
         self.functions: dict[tuple[str, int, int], set[Path]] = defaultdict(set)
         self.files: dict[str, set[Path]] = defaultdict(set)
+        self.seconds: dict[Path, float] = {}
+
+    def limit(self, program: Path) -> int:
+        """Return how many seconds are far more than a program needs."""
+        return 2 + math.ceil(20 * self.seconds.get(program, SECONDS))
 
     def of(self, file: str, line: int) -> set[Path] | None:
         """Return the programs that can notice a change of a line; None: any can."""
@@ -53,7 +60,8 @@ class Reach:
                 pool.map(lambda p: counts(p, library, notes), programs),
                 strict=True,
             ):
-                for file in found:
+                self.seconds[program], files = found
+                for file in files:
                     self.note(program, file)
 
     def note(self, program: Path, counted: dict) -> None:
@@ -72,14 +80,17 @@ class Reach:
                 self.lines[place].add(program)
 
 
-def counts(program: Program, library: Path, notes: Sequence[Path]) -> list[dict]:
-    """Return gcov's counts of one run, by source file."""
+def counts(
+    program: Program, library: Path, notes: Sequence[Path]
+) -> tuple[float, list[dict]]:
+    """Return the seconds of one run, and gcov's counts by source file."""
     with tempfile.TemporaryDirectory(dir=library) as where:
         place = Path(where + str(library))
         place.mkdir(parents=True)
         for note in notes:
             (place / note.name).symlink_to(note)
         more = {"LD_LIBRARY_PATH": str(library), "GCOV_PREFIX": where}
+        begin = time.monotonic()
         subprocess.run(
             [str(program[0]), *program[1]],
             env=os.environ | more,
@@ -87,16 +98,17 @@ def counts(program: Program, library: Path, notes: Sequence[Path]) -> list[dict]
             capture_output=True,
             timeout=SECONDS,
         )
+        seconds = time.monotonic() - begin
         data = sorted(place.glob("*.gcda"))
         if not data:
-            return []
+            return seconds, []
         said = subprocess.run(
             ["gcov", "--json-format", "--stdout", *map(str, data)],
             cwd=where,
             check=True,
             capture_output=True,
         ).stdout
-    return [
+    return seconds, [
         file
         for text in said.splitlines()
         if text

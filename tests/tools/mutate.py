@@ -2,30 +2,34 @@
 Mutation testing of csrc: how many small faults do the tests of a room notice?
 
     python tests/tools/mutate.py [--room core|flow|link] [--count 500] [--seed 1]
-                                 [--file STEM] [--minutes 60] [--c] [--list]
+                                 [--file STEM,...] [--minutes 60] [--c] [--list]
+                                 [--again]
     python tests/tools/mutate.py --faults
 
 A mutant is one source line changed by one operator.  It is killed if it does not
 compile, if a C unit (tests/c) that reaches the line (mutant_reach.py) fails, if the
 differential run (tests/differential) finds the core and its naive twin in disagreement,
 or, outside the core, if a Python test of its room fails (mutant_package.py; --c leaves
-these out); a run of over 20 seconds of processor time is a kill.  Survivors are printed
-as `file:line: operator: before -> after`.  mutants_equivalent.txt beside this file
-lists those that change nothing observable, each with the reason; they are not run, and
-left out of the rate.  Exit status 1 below 95 %.
+these out); a run far longer than that of the unchanged library is a kill.  Survivors
+are printed as `file:line: operator: before -> after`.  mutants_equivalent.txt beside
+this file lists those that change nothing observable, each with the reason; they are not
+run, and left out of the rate.  Exit status 1 below 95 %.
+Each file has its share of the sample, in an order that its seed and its text decide.
+What is compiled and what became of each mutant are kept (mutant_kept.py): a run that
+was ended goes on when it is started again, and --again asks about all of them anew.
 --faults puts in those of seeded_faults.py, all of which have to be noticed.
 
-Not here: the other tests of `make test`.  Comments, preprocessor lines, asserts, the
-self-check and declarations without a value are not mutated, since no test can tell.
+Not here: which mutants there are (c_mutants.py), and the other tests of `make test`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
+import pickle
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -33,10 +37,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from mutant_package import TESTS, Package
+from c_mutants import Mutant, mutants
+from mutant_kept import FOLDER, KILLED, Fates, digest, kept
+from mutant_package import TESTS, Package, tests_of
 from mutant_reach import Reach
 from seeded_faults import FAULTS
 
@@ -53,120 +58,11 @@ FLAGS = ["-std=c11", "-O1", "-w", "-DSYNCACHE_SELFCHECK", f'-DTEST_VECTORS="{VEC
 COUNTED = ("--coverage", "-O0")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 STEPS = "200000"
-SECONDS = 20
+SECONDS = 20  # of processor time, for one program
+ALIVE, ALIVE_IN_C = "alive", "alive-in-c"
+# What the unchanged library and its tests are made from.
+MADE_FROM = (CSRC, ROOT / "tests/c", ROOT / "tests/differential", VECTORS)
 FLOOR = 0.95
-
-# operator name, what it finds, what it puts there
-SWAPS = [
-    ("relation", r" < ", " <= "),
-    ("relation", r" <= ", " < "),
-    ("relation", r" > ", " >= "),
-    ("relation", r" >= ", " > "),
-    ("relation", r" == ", " != "),
-    ("relation", r" != ", " == "),
-    ("logic", r" && ", " || "),
-    ("logic", r" \|\| ", " && "),
-    ("arithmetic", r"(?<=[\w)\]]) \+ ", " - "),
-    ("arithmetic", r"(?<=[\w)\]]) - ", " + "),
-    ("arithmetic", r"(?<=[\w)\]]) \* (?=[\w(])", " + "),
-    ("arithmetic", r" % ", " / "),
-    ("bits", r" << ", " >> "),
-    ("bits", r" >> ", " << "),
-    ("bits", r"(?<=[\w)\]]) & ", " | "),
-    ("bits", r" \| ", " & "),
-    ("bits", r" \^ ", " | "),
-    ("assignment", r" \+= ", " -= "),
-    ("assignment", r" -= ", " += "),
-    ("assignment", r" \|= ", " &= "),
-    ("assignment", r" &= ", " |= "),
-    ("step", r"\+\+", "--"),
-    ("truth", r"\btrue\b", "false"),
-    ("truth", r"\bfalse\b", "true"),
-    ("negation", r"(?<=[( ])!(?=[\w(])", ""),
-]
-NUMBER = re.compile(r"(?<![\w.])(0x[0-9a-fA-F]+|\d+)(?=[uUlL]*\b)")
-CONDITION = re.compile(r"\bif \((.*)\)( \{)?$")
-STATEMENT = re.compile(
-    r"^\s+(?:[\w\->.\[\]*()]+ (?:[-+|&^]|<<|>>)?= .*;|\w+\(.*\);"
-    r"|[\w\->.\[\]*]+(?:\+\+|--);|continue;|break;)$"
-)
-DECLARATION = re.compile(
-    r"^\s+(?:const |static )*(?:struct|enum|u?int\w*|size_t|bool) "
-)
-SKIP = re.compile(
-    r"\bassert\(|_Static_assert|^\s*#|^\s*(?:/?\*)|__attribute__|prefetch"
-    r"|uint8_t \**\w+\[[^\]]*\][,)]"  # an array's size in a list of parameters
-)
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One line of one file, changed."""
-
-    path: Path
-    line: int
-    operator: str
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        """Return the form in which survivors are printed and listed."""
-        place = f"{self.path.name}:{self.line}"
-        return f"{place}: {self.key.split(': ', 1)[1]}"
-
-    def files(self) -> dict[Path, str]:
-        """Return the text of the file that it changes."""
-        lines = self.path.read_text().splitlines()
-        lines[self.line - 1] = self.after
-        return {self.path: "\n".join(lines) + "\n"}
-
-    @property
-    def key(self) -> str:
-        """Name the mutant by its text, so that it survives moved lines."""
-        before, after = self.before.strip(), self.after.strip()
-        return f"{self.path.name}: {self.operator}: {before} -> {after}"
-
-
-def code_of(line: str) -> str:
-    """Return the line without its comment, or nothing where no mutant can be."""
-    if SKIP.search(line):
-        return ""
-    return re.sub(r"\s*/\*.*$", "", line)
-
-
-def changes(code: str) -> Iterator[tuple[str, str]]:
-    """Yield every (operator, changed line)."""
-    for operator, find, put in SWAPS:
-        for hit in re.finditer(find, code):
-            yield operator, code[: hit.start()] + put + code[hit.end() :]
-    for hit in NUMBER.finditer(code):
-        number = int(hit[1], 0)
-        put = "0" if number == 1 else str(number + 1)
-        yield "constant", code[: hit.start()] + put + code[hit.end() :]
-    if (found := CONDITION.search(code)) and code.count("(") == code.count(")"):
-        yield "condition", f"{code[: found.start()]}if (!({found[1]})){found[2] or ''}"
-    if STATEMENT.match(code) and not DECLARATION.match(code):
-        yield "deletion", re.sub(r"\S.*", ";", code)
-
-
-def mutants(path: Path) -> list[Mutant]:
-    """Return every mutant of a file."""
-    found = []
-    inside_comment = False
-    inside_check = False
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        was_inside = inside_comment
-        inside_comment = ("/*" in line or was_inside) and "*/" not in line
-        if line.startswith(("#ifdef SYNCACHE_SELFCHECK", "#endif")):
-            inside_check = line.startswith("#ifdef")
-        code = "" if was_inside or inside_check else code_of(line)
-        if not code.startswith((" ", "\t")):
-            continue  # prototypes and declarations at file level
-        found += [
-            Mutant(path, number, operator, code, after)
-            for operator, after in changes(code)
-        ]
-    return found
 
 
 def run(
@@ -199,24 +95,34 @@ class Bench:
     """
 
     def __init__(self, build: Path) -> None:
-        """Compile everything unchanged."""
+        """Take a folder that is empty, or was made by another."""
         self.build = build
         self.cc = os.environ.get("CC", "gcc")
         sources = [p for room in COMPILED for p in sorted((CSRC / room).glob("*.c"))]
         self.objects = {p: build / f"{p.parent.name}-{p.stem}.o" for p in sources}
+        self.package = Package(build / "package")
+        self.reach = Reach()
+
+    def make(self) -> None:
+        """Compile everything unchanged; every test has to pass."""
+        build = self.build
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             made = all(pool.map(lambda job: self.compile(*job), self.objects.items()))
             made = made and self.link(self.objects, build)
             made = made and all(pool.map(self.link_test, [*UNITS, *DIFFERENTIAL[:1]]))
         if not made:
             sys.exit("mutate: the unchanged sources do not compile")
-        self.package = Package(build / "package")
-        self.reach = Reach()
+        if not self.survives({}):
+            sys.exit("mutate: the tests fail on the unchanged sources")
 
     def learn(self, room: str) -> None:
         """See which programs run which lines of a room; without gcov, guess."""
-        where = self.build / "counted"
-        where.mkdir()
+        known = self.build / f"reach-{room}"
+        if known.exists():
+            self.reach = pickle.loads(known.read_bytes())
+            return
+        where = self.build / f"counted-{room}"
+        where.mkdir(exist_ok=True)
         own = {
             p: where / o.name for p, o in self.objects.items() if p.parent.name == room
         }
@@ -226,6 +132,7 @@ class Bench:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 programs = list(self.programs(next(iter(own))))
                 self.reach.measure(where, own.values(), programs)
+        known.write_bytes(pickle.dumps(self.reach))
 
     def compile(
         self, source: Path, target: Path, *more: str, room: Path | None = None
@@ -270,30 +177,36 @@ class Bench:
         for unit in units[likely:]:
             yield self.program(unit), []
 
-    def survives(
-        self, texts: dict[Path, str], line: int | None = None, python: bool = True
-    ) -> bool:
-        """Return whether no test notices that these files have these texts.
-
-        `line` is the only one that differs; `python` is whether to ask its tests, too.
-
-        A mutant that the plain tests leave alive is run again with the changed files
-        under the sanitizers, as `make test` has them.
-        """
+    @contextlib.contextmanager
+    def laid_out(self, texts: dict[Path, str]) -> Iterator[Path]:
+        """Give a folder with these texts of these files."""
         with tempfile.TemporaryDirectory(dir=self.build) as where:
             for path, text in texts.items():
                 # Quoted includes of this directory are found by -iquote.
                 (Path(where) / path.name).write_text(
                     text.replace('#include "../', f'#include "{CSRC}/')
                 )
-            return (
-                self.passes(texts, Path(where), (), line)
-                and (not texts or self.passes(texts, Path(where), SANITIZERS, line))
-                and all(
-                    self.package.passes(path, Path(where))
-                    for path in texts
-                    if python and path.parent.name in TESTS
-                )
+            yield Path(where)
+
+    def survives(self, texts: dict[Path, str], line: int | None = None) -> bool:
+        """Return whether no C test notices that these files have these texts.
+
+        `line` is the only one that differs.  A mutant that the plain tests leave alive
+        is run again with the changed files under the sanitizers, as `make test` has
+        them.
+        """
+        with self.laid_out(texts) as where:
+            return self.passes(texts, where, (), line) and (
+                not texts or self.passes(texts, where, SANITIZERS, line)
+            )
+
+    def survives_python(self, texts: dict[Path, str]) -> bool:
+        """Return whether no Python test of the rooms of these files notices."""
+        with self.laid_out(texts) as where:
+            return all(
+                self.package.passes(path, where)
+                for path in texts
+                if path.parent.name in TESTS
             )
 
     def passes(
@@ -319,7 +232,12 @@ class Bench:
         changed = next(iter(paths), CORE / "input.c")
         asked = None if line is None else self.reach.of(changed.name, line)
         return all(
-            run(program, *arguments, seconds=SECONDS, loaded=loaded)
+            run(
+                program,
+                *arguments,
+                seconds=min(SECONDS, self.reach.limit(program)),
+                loaded=loaded,
+            )
             for program, arguments in self.programs(changed)
             if asked is None or program in asked
         )
@@ -331,17 +249,23 @@ class Bench:
         return found.stdout.strip()
 
 
-def chosen(room: str, count: int, seed: int, stem: str | None) -> list[Mutant]:
-    """Return a seeded sample over all files of a room, or all of one file."""
+def chosen(room: str, count: int, seed: int, stems: str | None) -> list[Mutant]:
+    """Return a seeded sample, of every file of a room its share, or all of some."""
     paths = sorted((CSRC / room).glob("*.c"))
-    if stem is None:
+    if stems is None:
         paths = [p for p in paths if p.stem != "selfcheck"]
     else:
-        paths = [p for p in paths if p.stem == stem]
-    pool = [mutant for path in paths for mutant in mutants(path)]
-    if count == 0 or count >= len(pool):
-        return pool
-    return random.Random(seed).sample(pool, count)
+        paths = [p for p in paths if p.stem in stems.split(",")]
+    pools = [mutants(path) for path in paths]
+    total = sum(map(len, pools))
+    if count == 0 or count >= total:
+        return [mutant for pool in pools for mutant in pool]
+    sample = []
+    for path, pool in zip(paths, pools, strict=True):
+        share = math.ceil(count * len(pool) / total - 0.5) or 1
+        sample += random.Random(f"{seed} {path.stem}").sample(pool, share)
+    random.Random(seed).shuffle(sample)  # one that ends early is a sample, too
+    return sample
 
 
 def equivalents() -> set[str]:
@@ -353,7 +277,7 @@ def equivalents() -> set[str]:
 
 
 def judge(
-    bench: Bench, sample: list[Mutant], minutes: float, python: bool
+    bench: Bench, sample: list[Mutant], minutes: float, python: bool, fates: Fates
 ) -> Counter[str]:
     """Print the survivors as they are found; return how many had which fate.
 
@@ -361,35 +285,74 @@ def judge(
     """
     known = equivalents()
     end = time.monotonic() + 60 * minutes
-    fates: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     def one(mutant: Mutant) -> None:
-        if time.monotonic() >= end:
-            return
         if mutant.key in known:
-            fates["equivalent"] += 1
-        elif not bench.survives(mutant.files(), mutant.line, python):
-            fates["killed"] += 1
-        else:
-            fates["survived"] += 1
+            counts["equivalent"] += 1
+            return
+        last = ALIVE if python else ALIVE_IN_C
+        fate = fates.fate.get(mutant.name)
+        if fate is None and time.monotonic() < end:
+            alive = bench.survives(mutant.files(), mutant.line)
+            fate = ALIVE_IN_C if alive else KILLED
+            fates.note(mutant.name, fate)
+        if fate == ALIVE_IN_C and python and time.monotonic() < end:
+            fate = ALIVE if bench.survives_python(mutant.files()) else KILLED
+            fates.note(mutant.name, fate)
+        if fate in (last, ALIVE):
+            counts["survived"] += 1
             print(mutant, flush=True)
+        elif fate == KILLED:
+            counts["killed"] += 1
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, sample))
-    return fates
+    return counts
+
+
+def bench_of(place: Path) -> None:
+    """Compile what `kept` keeps."""
+    Bench(place).make()
+
+
+def made_from() -> str:
+    """Name what the kept folder is made from, the compiler and the way included."""
+    tools = (Path(__file__), Path(__file__).with_name("mutant_reach.py"))
+    return digest(os.environ.get("CC", "gcc"), *MADE_FROM, *tools)
 
 
 def seeded() -> int:
     """Put in every seeded fault; print what became of each."""
-    with tempfile.TemporaryDirectory() as build:
-        bench = Bench(Path(build))
-        if not bench.survives({}):
-            sys.exit("mutate: the tests fail on the unchanged core")
+    with kept(made_from(), bench_of) as build:
+        bench = Bench(build)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             alive = list(pool.map(lambda f: bench.survives(f.files()), FAULTS))
     for fault, lives in zip(FAULTS, alive, strict=True):
         print(f"{'SURVIVED' if lives else 'caught':9} {fault.name}")
     return 1 if any(alive) else 0
+
+
+def sampled(options: argparse.Namespace, sample: list[Mutant]) -> Counter[str]:
+    """Ask about the mutants of a sample; return how many had which fate."""
+    room, python = options.room, options.room in TESTS and not options.c
+    path = FOLDER / f"fates-{room}.txt"
+    if options.again:
+        path.unlink(missing_ok=True)
+    with kept(made_from(), bench_of) as build:
+        bench = Bench(build)
+        bench.learn(room)
+        if python:
+            bench.package.compile()
+            untouched = next(iter(sorted((CSRC / room).glob("*.c"))))
+            tried = build / f"python-{digest(*tests_of(room))}"
+            if not tried.exists() and not bench.survives_python(
+                {untouched: untouched.read_text()}
+            ):
+                sys.exit("mutate: the tests fail on the unchanged sources")
+            tried.touch()
+        fates = Fates(path, digest(build.name, *tests_of(room)))
+        return judge(bench, sample, options.minutes, python, fates)
 
 
 def main() -> int:
@@ -398,9 +361,10 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=500, help="0: all of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--room", choices=ROOMS, default="core", help="a part of csrc")
-    parser.add_argument("--file", metavar="STEM", help="only csrc/ROOM/STEM.c")
+    parser.add_argument("--file", metavar="STEM,...", help="only these of csrc/ROOM")
     parser.add_argument("--minutes", type=float, default=60, help="then it ends")
     parser.add_argument("--c", action="store_true", help="ask no Python test")
+    parser.add_argument("--again", action="store_true", help="forget earlier fates")
     parser.add_argument("--list", action="store_true", help="print, run nothing")
     parser.add_argument(
         "--faults", action="store_true", help="put in those of seeded_faults.py instead"
@@ -412,17 +376,7 @@ def main() -> int:
     if options.list:
         print(*sample, sep="\n")
         return 0
-    with tempfile.TemporaryDirectory() as build:
-        bench = Bench(Path(build))
-        if not bench.survives({}):
-            sys.exit("mutate: the tests fail on the unchanged core")
-        bench.learn(options.room)
-        if options.room in TESTS and not options.c:
-            bench.package.compile()
-            untouched = next(iter(sorted((CSRC / options.room).glob("*.c"))))
-            if not bench.survives({untouched: untouched.read_text()}):
-                sys.exit("mutate: the tests fail on the unchanged sources")
-        fates = judge(bench, sample, options.minutes, not options.c)
+    fates = sampled(options, sample)
     rate = fates["killed"] / max(1, fates["killed"] + fates["survived"])
     print(
         f"{options.file or options.room}: {fates.total()} of {len(sample)} mutants, "

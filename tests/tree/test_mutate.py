@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from mutate import CSRC, ROOMS, changes, code_of, mutants
+from c_mutants import changes, code_of, mutants
+from mutate import CSRC, ROOMS
 from mutate_python import function_of, own_tests, packages
 from python_mutants import mutants as python_mutants
 from seeded_faults import FAULTS, Fault

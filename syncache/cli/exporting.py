@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from .metrics import Exporter
 
 END_SECONDS = 2.0
-NEVER = 1e6  # seconds between looks whether to end; the process ends at once
 
 
 @contextlib.contextmanager
@@ -83,8 +80,7 @@ def _serve(exporter: Exporter, alive: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with contextlib.suppress(OSError):
             privileges.limit(())
-        serve = partial(exporter.serve_forever, poll_interval=NEVER)
-        threading.Thread(target=serve, daemon=True).start()
+        exporter.start()
         os.read(alive, 1)
     finally:
         os._exit(0)

@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
@@ -38,6 +39,8 @@ OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TIMEOUT_SECONDS = 2.0  # of one process
 REQUEST_SECONDS = 10.0  # of one scrape
 CONNECTIONS_MAX = 32
+NEVER = 1e6  # seconds between looks whether to end; the process ends at once
+ENDS = {signal.SIGINT, signal.SIGTERM}
 # What is a level and not a count.
 GAUGES = {
     "incomplete",
@@ -124,18 +127,18 @@ def run(options: argparse.Namespace) -> int:
         from .metrics_fleet import FleetSamples
 
         fleet = FleetSamples(Path(options.fleet) if options.fleet else None)
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
     if options.textfile:
+        over = threading.Event()
+        for number in ENDS:
+            signal.signal(number, lambda *_: over.set())
         return write_file(options, over, fleet)
     with Exporter(endpoint(options.listen), options.socket, fleet) as exporter:
-        threading.Thread(target=exporter.serve_forever, daemon=True).start()
+        # Every thread has them blocked: nothing wakes up to look for them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+        exporter.start()
         host, port = exporter.server_address[:2]
         print(f"metrics on http://{_host(str(host))}:{port}/metrics", flush=True)
-        while not over.wait(1.0):
-            pass
-        exporter.shutdown()
+        signal.sigwait(ENDS)
     return 0
 
 
@@ -337,6 +340,11 @@ class Exporter(ThreadingHTTPServer):
             raise Failure(
                 f"cannot listen on {_host(where[0])}:{where[1]}: {why}"
             ) from None
+
+    def start(self) -> None:
+        """Answer until the process ends, in a thread that sleeps while nobody asks."""
+        serve = partial(self.serve_forever, poll_interval=NEVER)
+        threading.Thread(target=serve, daemon=True).start()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread; the scraper that has taken longest makes room."""

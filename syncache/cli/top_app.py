@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import operator
+import os
 import selectors
 import signal
 import sys
@@ -35,20 +36,32 @@ if TYPE_CHECKING:
     from .top_data import Seen, Source
 
 
-KEYS_SECONDS = 1.0  # between two looks of the thread for keys whether to end
+KEYS_SECONDS = 60.0  # between two looks of the thread for keys whether to end
 KEY_WAITS = 5  # as short as textual's, after a key, for what belongs to it
+ROUSE_READ, ROUSE_WRITE = os.pipe()
 
 
 class Keys(selectors.SelectSelector):
     """The wait for keys of textual's thread, which is woken ten times a second else."""
 
-    _left = KEY_WAITS
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = KEY_WAITS
+        self.register(ROUSE_READ, selectors.EVENT_READ)
+
+    @staticmethod
+    def rouse() -> None:
+        """Have the thread look in a moment whether to end."""
+        os.write(ROUSE_WRITE, b"!")
 
     def select(self, timeout: float | None = None) -> list[tuple[Any, int]]:
         """Wait long if there was no key of late."""
         found = super().select(timeout if self._left else KEYS_SECONDS)
         self._left = KEY_WAITS if found else max(self._left - 1, 0)
-        return found
+        keys = [(key, mask) for key, mask in found if key.fd != ROUSE_READ]
+        if len(keys) < len(found):
+            os.read(ROUSE_READ, 1)
+        return keys
 
 
 class Lines(Widget):
@@ -117,7 +130,13 @@ class Top(App[None]):
             ours = types.SimpleNamespace(**vars(selectors))
             ours.SelectSelector = Keys
             vars(module)["selectors"] = ours
-        return found
+
+        def disable_input(driver: Driver) -> None:
+            Keys.rouse()  # the thread is joined now
+            found.disable_input(driver)
+
+        body = {"disable_input": disable_input, "__module__": found.__module__}
+        return type(found.__name__, (found,), body)
 
     def on_mount(self) -> None:
         """Begin to ask; at SIGTERM the terminal is left as it was found."""

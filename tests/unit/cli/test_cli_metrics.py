@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -389,6 +390,34 @@ def test_textfile_on_a_full_disk_is_said_once_and_written_again(
         f"syncache metrics: {path}: No space left on device; tried again\n"
         f"syncache metrics: {path} is written again\n"
     )
+
+
+def test_signal_ends_it_though_nothing_wakes_up_to_look_for_one(sockets, capsys):
+    """Two looks a second were most of what an idle exporter cost."""
+    url, main_thread = f"http://127.0.0.1:{ports.free()}", threading.get_ident()
+
+    def end():
+        assert until(lambda: answers(f"{url}/health"))
+        signal.pthread_kill(main_thread, signal.SIGTERM)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:
+        words = ["--socket", sockets[0], "--listen", url.removeprefix("http://")]
+        assert 0 == metrics.run(metrics.parser().parse_args(words))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        ending.join()
+    assert f"metrics on {url}/metrics\n" == capsys.readouterr().out
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 def test_address_that_is_taken_is_one_line():

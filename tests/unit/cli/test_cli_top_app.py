@@ -66,6 +66,13 @@ def test_thread_for_keys_is_woken_seldom_while_there_are_none(monkeypatch):
         assert [] == keys.select(60.0)  # its own wait now
         os.write(writer, b"q")
         assert keys.select(60.0)
+        os.read(reader, 1)
+        monkeypatch.setattr(top_app, "KEYS_SECONDS", None)
+        while keys._left:
+            keys.select(0.0)
+        top_app.Keys.rouse()
+        assert [] == keys.select(None)
+        assert top_app.KEY_WAITS == keys._left
     os.close(reader)
     os.close(writer)
 

@@ -19,8 +19,7 @@ enum {
 };
 
 #define MAGIC_NG UINT32_C(0x0a0d0d0a) /* the same in both byte orders */
-/* A time beyond the year 30,000 is damage; engines may add to what they get. */
-#define TIME_MAX_MS (UINT64_C(1000000000000) * 1000)
+#define TIME_MAX_MS (CAPTURE_SECONDS_MAX * 1000)
 
 static enum link_capture_status
 capture_begin(struct link_capture *capture, const uint8_t *data, uint32_t size)
@@ -73,8 +72,6 @@ capture_time(struct link_capture *capture,
 {
     uint64_t captured = record->time_ms;
 
-    if (captured > TIME_MAX_MS)
-        captured = TIME_MAX_MS;
     *time_ms = captured + capture->shift_ms;
     if (*time_ms > TIME_MAX_MS)
         *time_ms = TIME_MAX_MS;

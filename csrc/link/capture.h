@@ -127,13 +127,16 @@ enum link_capture_status link_capture_parse(struct link_capture *capture, const 
 
 /* cffi: end. */
 
+/* A time beyond the year 30,000 is damage; engines may add to what they get. */
+#define CAPTURE_SECONDS_MAX UINT64_C(1000000000000)
+
 /* One record, wherever it came from. */
 struct link_capture_record {
     const struct link_capture_interface *interface; /* NULL: one that the file does not describe */
     const uint8_t *frame;
     uint32_t size;              /* bytes captured */
     uint32_t wire_size;         /* bytes that were on the wire */
-    uint64_t time_ms;           /* as captured */
+    uint64_t time_ms;           /* as captured; CAPTURE_SECONDS_MAX at most */
 };
 
 /* The result of one record or block. */

@@ -104,11 +104,8 @@ classic_likely(const struct link_capture *capture, const uint8_t *at)
     uint32_t captured = link_capture_u32(capture, at + 8);
     uint32_t wire = link_capture_u32(capture, at + 12);
 
-    if (capture->old_order && captured > wire) {
-        uint32_t exchanged = captured;
-        captured = wire;
-        wire = exchanged;
-    }
+    if (capture->old_order && captured > wire)
+        captured = wire; /* the two are exchanged */
     return fraction < capture->interface[0].per_second && captured <= wire &&
                    captured <= USUAL_MAX
                ? captured

@@ -24,8 +24,6 @@ enum {
 };
 
 #define BLOCK_SECTION UINT32_C(0x0a0d0d0a)
-/* A time beyond the year 30,000 is damage; engines may add to what they get. */
-#define SECONDS_MAX UINT64_C(1000000000000)
 #define BYTE_ORDER_MARK UINT32_C(0x1a2b3c4d)
 
 struct body {
@@ -138,7 +136,8 @@ ng_time_ms(const struct link_capture_interface *interface, uint64_t units)
     uint64_t ms = per_second <= UINT64_MAX / MS ? rest * MS / per_second
                                                 : rest / (per_second / MS);
     uint64_t seconds = units / per_second + (uint64_t)interface->offset_s;
-    return seconds < SECONDS_MAX ? seconds * MS + ms : SECONDS_MAX * MS;
+    return seconds < CAPTURE_SECONDS_MAX ? seconds * MS + ms
+                                         : CAPTURE_SECONDS_MAX * MS;
 }
 
 /* The interface of a number; NULL: the section does not describe it. */

@@ -281,6 +281,7 @@ test_functions_and_structures_are_told_apart(void)
     EXPECT_EQ(4, answer_of("s", NULL));
     EXPECT_EQ(8, answer_of("s", "m"));
     EXPECT_EQ(-ENOENT, answer_of("s", "n"));
+    EXPECT_EQ(-ENOENT, answer_of("s", "s")); /* the name of what follows it */
     EXPECT_EQ(-ENOENT, answer_of("u", NULL));
     EXPECT_EQ(-ENOENT, answer_of(NULL, "g"));
 }
@@ -357,6 +358,9 @@ test_questions_are_answered_together(void)
     EXPECT_EQ(2, questions[0].answer);
     EXPECT_EQ(2, questions[1].answer);
     EXPECT_EQ(7, questions[2].answer);
+    questions[2] = (struct link_btf_question){NULL, "f", -ENOENT};
+    EXPECT_EQ(0, link_btf_ask(whole, size, questions, 2));
+    EXPECT_EQ(-ENOENT, questions[2].answer);
 }
 
 static const struct test tests[] = {

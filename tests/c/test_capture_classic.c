@@ -18,12 +18,9 @@ test_longer_record_heads_are_seen_by_the_second_record(void)
     /* As of Red Hat 6.1, Nokia and SuSE 6.3. */
     static const struct {
         uint32_t magic, more;
-    } forms[] = {{0xa1b2c3d4, 0},
-                 {0xa1b2c3d4, 8},
-                 {0xa1b2c3d4, 4},
-                 {0xa1b2cd34, 8},
-                 {0xa1b2cd34, 12}};
-    for (int i = 0; i < 10; i++) {
+    } forms[] = {{0xa1b2c3d4, 0},  {0xa1b2c3d4, 8}, {0xa1b2c3d4, 4},
+                 {0xa1b2c3d4, 12}, {0xa1b2cd34, 8}, {0xa1b2cd34, 12}};
+    for (int i = 0; i < 12; i++) {
         start(i & 1);
         two_records(forms[i / 2].magic, forms[i / 2].more, IP_SIZE);
         EXPECT_EQ(LINK_CAPTURE_MORE, parse());
@@ -48,6 +45,72 @@ test_form_is_seen_by_a_second_head_at_the_end(void)
         file_size -= less;
         (void)parse();
         EXPECT_EQ(less ? 16 : 24, capture.record_head);
+    }
+}
+
+/* The form that is seen where a record of 24 bytes of head and `first` of frame, by
+ * its head, has one behind it whose head says this. */
+static uint32_t
+seen(uint32_t first, uint32_t fraction, uint32_t captured, uint32_t wire)
+{
+    start(false);
+    classic(0xa1b2c3d4, 101);
+    record(1700000000, 250000, first, IP_SIZE);
+    put(0, 8 + first);
+    record(1700000001, fraction, captured, wire);
+    put(0, 8);
+    (void)parse();
+    return capture.record_head;
+}
+
+static void
+test_form_is_seen_by_heads_that_are_likely(void)
+{
+    enum { LONG = 262144 };
+    EXPECT_EQ(24, seen(IP_SIZE, 999999, IP_SIZE, IP_SIZE));
+    EXPECT_EQ(16, seen(IP_SIZE, 1000000, IP_SIZE, IP_SIZE));
+    EXPECT_EQ(24, seen(IP_SIZE, 5, LONG, LONG));
+    EXPECT_EQ(16, seen(IP_SIZE, 5, LONG + 1, LONG + 1));
+    EXPECT_EQ(24, seen(IP_SIZE, 5, 1, IP_SIZE));
+    EXPECT_EQ(24, seen(1, 5, IP_SIZE, IP_SIZE));
+    EXPECT_EQ(16, seen(0, 5, IP_SIZE, IP_SIZE)); /* says nothing */
+}
+
+static void
+test_form_is_looked_for_by_lengths_in_the_old_order(void)
+{
+    /* That on the wire comes first; a frame is as long as what was kept. */
+    start(false);
+    classic(0xa1b2c3d4, 101);
+    file[6] = 3;
+    for (uint32_t i = 0; i < 2; i++) {
+        record(1700000000 + i, 250000, IP_SIZE + 10, IP_SIZE);
+        put(0, 8);
+        frame(NULL, 0);
+    }
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(24, capture.record_head);
+}
+
+static void
+test_head_has_one_interface(void)
+{
+    start(true);
+    classic(0xa1b2c3d4, 101);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, capture.interface_count);
+    EXPECT_EQ(65535, capture.interface[0].snaplen);
+    EXPECT_EQ(101, capture.interface[0].linktype);
+}
+
+static void
+test_longest_record_is_waited_for(void)
+{
+    for (uint32_t more = 0; more < 2; more++) {
+        start(false);
+        classic(0xa1b2c3d4, 101);
+        record(1, 0, LINK_CAPTURE_RECORD_MAX + more, UINT32_MAX);
+        EXPECT_EQ(more ? LINK_CAPTURE_TOO_LONG : LINK_CAPTURE_MORE, parse());
     }
 }
 
@@ -190,6 +253,7 @@ test_second_record_is_looked_for_where_the_first_could_end(void)
     EXPECT_EQ(16, guessed(1000000, 999999, 0, 76));
     EXPECT_EQ(24, guessed(1000000, 1000000, 0, 76));
     EXPECT_EQ(24, guessed(1000000, 5, 0, 0));
+    EXPECT_EQ(16, guessed(1000000, 5, 0, 1));
     EXPECT_EQ(16, guessed(1000000, 5, 0, LONG));
     EXPECT_EQ(24, guessed(1000000, 5, 0, LONG + 1));
     EXPECT_EQ(16, guessed(1000000, NEVER, LONG, LONG));
@@ -253,6 +317,10 @@ static const struct test tests[] = {
     TEST(test_header_alone_is_not_cut),
     TEST(test_longer_record_heads_are_seen_by_the_second_record),
     TEST(test_form_is_seen_by_a_second_head_at_the_end),
+    TEST(test_form_is_seen_by_heads_that_are_likely),
+    TEST(test_form_is_looked_for_by_lengths_in_the_old_order),
+    TEST(test_head_has_one_interface),
+    TEST(test_longest_record_is_waited_for),
     TEST(test_form_is_looked_for_once),
     TEST(test_records_of_the_usual_form_are_not_taken_for_others),
     TEST(test_impossible_fraction_or_empty_frame_is_no_other_form),

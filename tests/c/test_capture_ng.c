@@ -40,34 +40,27 @@ test_sections_of_unknown_versions_are_counted(void)
 }
 
 static void
-test_ng_simple_and_old_blocks(void)
+test_section_is_judged_by_its_first_bytes(void)
 {
-    /* A simple block has no time: it takes that of the packet before. */
+    /* The mark of its byte order, as soon as it is there. */
     start(false);
     section();
-    interface(101, 6, 0);
-    put(2, 4);
-    put(32 + IP_SIZE, 4);
-    put(0, 4);
-    put(0, 4);
-    put(3000000, 4);
-    put(IP_SIZE, 4);
-    put(IP_SIZE, 4);
-    frame(NULL, 0);
-    put(32 + IP_SIZE, 4);
-    put(3, 4);
-    put(16 + IP_SIZE, 4);
-    put(IP_SIZE, 4);
-    frame(NULL, 0);
-    put(16 + IP_SIZE, 4);
-    put(5, 4); /* interface statistics: passed over */
-    put(12, 4);
-    put(12, 4);
+    file[8] ^= 1;
+    file_size = 12;
+    EXPECT_EQ(LINK_CAPTURE_CONTRADICTION, parse());
+    start(false);
+    section();
+    file_size = 11;
     EXPECT_EQ(LINK_CAPTURE_MORE, parse());
-    EXPECT_EQ(2, rx.ring.count);
-    EXPECT_EQ(3000, rx.slot[0].handle);
-    EXPECT_EQ(3000, rx.slot[1].handle);
-    EXPECT_EQ(0xee, rx.memory[RING_SLOT_SIZE + IP_SIZE - 1]);
+    /* One without its length has a version nevertheless. */
+    start(false);
+    put(0x0a0d0d0a, 4);
+    put(20, 4);
+    put(0x1a2b3c4d, 4);
+    put(3, 4);
+    put(20, 4);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(1, capture.odd_versions);
 }
 
 static void
@@ -145,6 +138,64 @@ test_ng_options_of_interfaces_that_make_no_sense_are_passed_over(void)
 }
 
 static void
+test_ng_options_of_interfaces_are_read_one_by_one(void)
+{
+    /* Up to the one that ends them, or the end of the block. */
+    static const struct {
+        const char *name;
+        uint8_t option[24];
+        uint32_t size, time_ms, odd;
+    } rows[] = {
+        {"none", {0}, 0, 7250, 0},
+        {"milliseconds", {9, 0, 1, 0, 3, [7] = 0}, 8, 7250000, 0},
+        {"a comment first",
+         {1, 0, 4, 0, 'n', 'o', 't', 'e', 9, 0, 1, 0, 3},
+         16,
+         7250000,
+         0},
+        {"a second later",
+         {9, 0, 1, 0, 3, 0, 0, 0, 14, 0, 8, 0, 1},
+         24,
+         7251000,
+         0},
+        {"behind the end", {0, 0, 0, 0, 9, 0, 1, 0, 3}, 12, 7250, 0},
+        {"no value", {9, 0, 0, 0, 0}, 8, 7250, 1},
+        {"no value, at the end", {9, 0, 0, 0}, 4, 7250, 1},
+        {"offset of a word", {14, 0, 4, 0, 1}, 8, 7250, 1},
+        {"beyond the block", {9, 0, 5, 0, 3}, 8, 7250, 1},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        test_row = rows[i].name;
+        start(false);
+        section();
+        put(1, 4);
+        put(20 + rows[i].size, 4);
+        put(101, 4);
+        put(0, 4);
+        put_bytes(rows[i].option, rows[i].size);
+        put(20 + rows[i].size, 4);
+        enhanced(0, 7250000, IP_SIZE);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(rows[i].time_ms, rx.slot[0].handle);
+        EXPECT_EQ(rows[i].odd, capture.odd_options);
+    }
+    test_row = "";
+}
+
+static void
+test_ng_finest_resolution_has_nineteen_digits(void)
+{
+    start(false);
+    section();
+    interface(101, 19, 0);
+    enhanced(0, UINT64_C(12500000000000000000), IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(0, capture.odd_options);
+    EXPECT_EQ(1250, rx.slot[0].handle);
+}
+
+static void
 test_ng_times_are_bounded(void)
 {
     /* What adds to them cannot overflow. */
@@ -154,6 +205,12 @@ test_ng_times_are_bounded(void)
     enhanced(0, 0, IP_SIZE);
     EXPECT_EQ(LINK_CAPTURE_MORE, parse());
     EXPECT_EQ(UINT64_C(1000000000000000), rx.slot[0].handle);
+    start(false);
+    section();
+    interface(101, 3, 0);
+    enhanced(0, UINT64_C(1000000000000005), IP_SIZE);
+    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+    EXPECT_EQ(UINT64_C(1000000000000000), capture.first_ms);
 }
 
 static void
@@ -223,27 +280,12 @@ test_ng_offset_of_times_has_a_sign_in_both_byte_orders(void)
     for (int i = 0; i < 2; i++) {
         start(i & 1);
         section();
-        interface(101, 6, -2);
-        enhanced(0, 5500000, IP_SIZE);
+        interface(101, 6, -(INT64_C(1) << 32) - 2);
+        enhanced(0, ((UINT64_C(1) << 32) + 5) * 1000000 + 500000, IP_SIZE);
         EXPECT_EQ(LINK_CAPTURE_MORE, parse());
         EXPECT_EQ(1, rx.ring.count);
         EXPECT_EQ(3500, rx.slot[0].handle);
     }
-}
-
-static void
-test_ng_simple_block_without_a_byte_is_a_record(void)
-{
-    start(false);
-    section();
-    interface(101, 6, 0);
-    put(3, 4);
-    put(16, 4);
-    put(0, 4);
-    put(16, 4);
-    enhanced(0, 1000000, IP_SIZE);
-    EXPECT_EQ(LINK_CAPTURE_MORE, parse());
-    EXPECT_EQ(1, rx.ring.count);
 }
 
 static void
@@ -274,20 +316,29 @@ test_ng_times_have_sixty_four_bits(void)
 }
 
 static void
-test_ng_simple_block_that_is_longer_than_its_bytes_is_damage(void)
+test_ng_blocks_without_their_heads_are_damage(void)
+{
+    /* A simple one without the length, an interface without all of its own. */
+    for (uint32_t kind = 1; kind < 4; kind += 2) {
+        start(false);
+        section();
+        put(kind, 4);
+        put(kind == 1 ? 16 : 12, 4);
+        put(101, kind == 1 ? 4 : 0);
+        put(kind == 1 ? 16 : 12, 4);
+        EXPECT_EQ(LINK_CAPTURE_CONTRADICTION, parse());
+    }
+}
+
+static void
+test_ng_longest_block_is_waited_for(void)
 {
     for (uint32_t more = 0; more < 2; more++) {
         start(false);
         section();
-        interface(101, 6, 0);
-        put(3, 4);
-        put(16 + IP_SIZE, 4);
-        put(IP_SIZE + more, 4);
-        frame(NULL, 0);
-        put(16 + IP_SIZE, 4);
-        EXPECT_EQ(more ? LINK_CAPTURE_CONTRADICTION : LINK_CAPTURE_MORE,
-                  parse());
-        EXPECT_EQ(1 - more, rx.ring.count);
+        put(6, 4);
+        put(LINK_CAPTURE_RECORD_MAX + more, 4);
+        EXPECT_EQ(more ? LINK_CAPTURE_TOO_LONG : LINK_CAPTURE_MORE, parse());
     }
 }
 
@@ -307,11 +358,13 @@ test_ng_packet_of_an_unknown_interface_has_no_time(void)
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
     TEST(test_sections_of_unknown_versions_are_counted),
-    TEST(test_ng_simple_and_old_blocks),
+    TEST(test_section_is_judged_by_its_first_bytes),
     TEST(test_ng_block_length_without_its_padding),
     TEST(test_ng_a_new_section_forgets_interfaces),
     TEST(test_ng_contradictions_are_refused),
     TEST(test_ng_options_of_interfaces_that_make_no_sense_are_passed_over),
+    TEST(test_ng_options_of_interfaces_are_read_one_by_one),
+    TEST(test_ng_finest_resolution_has_nineteen_digits),
     TEST(test_ng_packet_without_a_byte_is_a_record),
     TEST(test_ng_times_have_sixty_four_bits),
     TEST(test_ng_times_are_bounded),
@@ -319,8 +372,8 @@ static const struct test tests[] = {
     TEST(test_ng_interface_beyond_the_table_is_no_damage),
     TEST(test_ng_packet_without_interface_passes_no_filter),
     TEST(test_ng_offset_of_times_has_a_sign_in_both_byte_orders),
-    TEST(test_ng_simple_block_without_a_byte_is_a_record),
-    TEST(test_ng_simple_block_that_is_longer_than_its_bytes_is_damage),
+    TEST(test_ng_blocks_without_their_heads_are_damage),
+    TEST(test_ng_longest_block_is_waited_for),
     TEST(test_ng_packet_of_an_unknown_interface_has_no_time),
 };
 

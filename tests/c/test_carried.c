@@ -1,10 +1,13 @@
 /* Connections in the kernel's maps, with a kernel that is made up: two maps of a
  * few places, a queue, and refusals. */
+#define _POSIX_C_SOURCE 199309L /* clock_gettime */
+
 #include "test.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "../../csrc/bpf/offload_abi.h"
 #include "../../csrc/link/carried.h"
@@ -85,7 +88,7 @@ link_bpf_batch(uint32_t command, int32_t descriptor, const uint32_t *in,
     if (refusal != 0)
         return refusal;
     if (command == BPF_MAP_UPDATE_BATCH) {
-        EXPECT_TRUE(in == NULL && next == NULL);
+        EXPECT_TRUE(in == NULL && next == NULL && *count > 0);
         for (; i < *count && map[m].count < map[m].room; i++) {
             memcpy(map[m].key[map[m].count], keys + i * size, size);
             memcpy(&map[m].entry[map[m].count++],
@@ -225,9 +228,10 @@ test_one_call_takes_and_gives_as_many_as_it_may_and_looks_at_no_more(void)
         EXPECT_EQ(
             LINK_CARRIED_MAX,
             link_carried_look(&maps, family, &walk, records, LINK_CARRIED_MAX));
-        struct flow_handed_session last =
-            connection(family, (uint8_t)(LINK_CARRIED_MAX - 1));
-        expect_same(&last, &records[LINK_CARRIED_MAX - 1]);
+        for (uint32_t i = 0; i < LINK_CARRIED_MAX; i++) {
+            struct flow_handed_session want = connection(family, (uint8_t)i);
+            expect_same(&want, &records[i]);
+        }
         EXPECT_EQ(LINK_CARRIED_MAX,
                   link_carried_drop(&maps, records, LINK_CARRIED_MAX, 0));
     }
@@ -288,6 +292,20 @@ test_walk_goes_on_where_it_was(void)
         EXPECT_EQ(1, walk.begun);
     }
     EXPECT_EQ(1, walk.done);
+}
+
+static void
+test_time_of_the_last_packet_is_that_of_the_kernel_s_clock(void)
+{
+    struct timespec now;
+    struct flow_handed_session one = connection(4, 0);
+
+    start();
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    uint32_t ticks = (uint32_t)(ns >> OFFLOAD_TICK_SHIFT);
+    EXPECT_EQ(0, link_carried_put(&maps, &one, 1));
+    EXPECT_TRUE(map[0].entry[0].last - ticks < 60000);
 }
 
 static void
@@ -398,6 +416,7 @@ static const struct test tests[] = {
     TEST(test_those_without_room_stay_in_order),
     TEST(test_batch_that_did_not_begin_puts_nothing),
     TEST(test_walk_goes_on_where_it_was),
+    TEST(test_time_of_the_last_packet_is_that_of_the_kernel_s_clock),
     TEST(test_age_is_kept_and_is_none_when_the_clock_is_ahead),
     TEST(test_connections_that_come_back_are_named_whole_and_in_order),
     TEST(test_unknown_connections_of_some_age_are_removed),

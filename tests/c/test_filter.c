@@ -35,11 +35,11 @@ test_loads_and_arithmetic(void)
     static const struct {
         uint16_t code;
         uint32_t k, result; /* of 40 */
-    } rows[] = {
-        {0x04, 2, 42},           {0x14, 2, 38}, {0x24, 3, 120}, {0x34, 7, 5},
-        {0x44, 3, 43},           {0x54, 12, 8}, {0x64, 2, 160}, {0x64, 32, 0},
-        {0x74, 2, 10},           {0x74, 40, 0}, {0x94, 7, 5},   {0xa4, 1, 41},
-        {0x84, 0, (uint32_t)-40}};
+    } rows[] = {{0x04, 2, 42}, {0x14, 2, 38},           {0x24, 3, 120},
+                {0x34, 7, 5},  {0x34, 3, 13},           {0x44, 3, 43},
+                {0x54, 12, 8}, {0x64, 2, 160},          {0x64, 32, 0},
+                {0x74, 2, 10}, {0x74, 40, 0},           {0x94, 7, 5},
+                {0xa4, 1, 41}, {0x84, 0, (uint32_t)-40}};
     for (size_t i = 0; i < TEST_COUNT(rows); i++)
         EXPECT_TRUE(
             gives((struct filter_instruction){0x00, 0, 0, 40},
@@ -59,6 +59,78 @@ test_registers_and_memory(void)
     EXPECT_TRUE(filter_run(program, frame, sizeof frame, 8));
     program[5].k = 5; /* the load of a word at X + 5 does not fit */
     EXPECT_TRUE(!filter_run(program, frame, sizeof frame, 8));
+}
+
+static void
+test_registers_go_into_each_other_and_into_memory(void)
+{
+    /* Then A is a number. */
+    static const struct {
+        const char *name;
+        struct filter_instruction step[5];
+        uint32_t count, result;
+    } rows[] = {
+        {"A = X", {{0x01, 0, 0, 7}, {0x87, 0, 0, 0}}, 2, 7},
+        {"X = A",
+         {{0x00, 0, 0, 5}, {0x07, 0, 0, 0}, {0x00, 0, 0, 1}, {0x87, 0, 0, 0}},
+         4,
+         5},
+        {"M = A",
+         {{0x00, 0, 0, 5}, {0x02, 0, 0, 2}, {0x00, 0, 0, 1}, {0x60, 0, 0, 2}},
+         4,
+         5},
+        {"M = X",
+         {{0x01, 0, 0, 9},
+          {0x03, 0, 0, 15},
+          {0x01, 0, 0, 1},
+          {0x61, 0, 0, 15},
+          {0x87, 0, 0, 0}},
+         5,
+         9},
+        {"X = length", {{0x81, 0, 0, 0}, {0x87, 0, 0, 0}}, 2, 99},
+        {"X = header", {{0xb1, 0, 0, 0}, {0x87, 0, 0, 0}}, 2, 20},
+        {"X = half word", {{0x29, 0, 0, 4}, {0x87, 0, 0, 0}}, 2, 0xfffe},
+        {"jump", {{0x00, 0, 0, 3}, {0x05, 0, 0, 1}, {0x00, 0, 0, 1}}, 3, 3},
+    };
+
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct filter_instruction program[8];
+        uint32_t count = rows[i].count;
+
+        test_row = rows[i].name;
+        memcpy(program, rows[i].step, sizeof rows[i].step);
+        program[count] =
+            (struct filter_instruction){0x15, 0, 1, rows[i].result};
+        program[count + 1] = (struct filter_instruction){0x06, 0, 0, 1};
+        program[count + 2] = (struct filter_instruction){0x06, 0, 0, 0};
+        EXPECT_TRUE(filter_valid(program, count + 3));
+        EXPECT_TRUE(filter_run(program, frame, sizeof frame, 99));
+    }
+    test_row = "";
+}
+
+static void
+test_what_is_no_instruction_refuses(void)
+{
+    /* A way to load and an operation that do not exist; a header beyond. */
+    static const struct filter_instruction steps[] = {
+        {0xc0, 0, 0, 0}, {0xb4, 0, 0, 1}, {0xb1, 0, 0, 8}};
+
+    for (size_t i = 0; i < TEST_COUNT(steps); i++) {
+        struct filter_instruction program[] = {steps[i], {0x06, 0, 0, 1}};
+        EXPECT_TRUE(!filter_run(program, frame, sizeof frame, 8));
+    }
+}
+
+static void
+test_longest_program_is_valid(void)
+{
+    static struct filter_instruction program[FILTER_INSTRUCTIONS_MAX + 1];
+
+    for (size_t i = 0; i < TEST_COUNT(program); i++)
+        program[i].code = 0x06;
+    EXPECT_TRUE(filter_valid(program, FILTER_INSTRUCTIONS_MAX));
+    EXPECT_TRUE(!filter_valid(program, FILTER_INSTRUCTIONS_MAX + 1));
 }
 
 static void
@@ -135,6 +207,9 @@ test_jumps_decide_at_their_number(void)
 static const struct test tests[] = {
     TEST(test_loads_and_arithmetic),
     TEST(test_registers_and_memory),
+    TEST(test_registers_go_into_each_other_and_into_memory),
+    TEST(test_what_is_no_instruction_refuses),
+    TEST(test_longest_program_is_valid),
     TEST(test_a_load_beyond_the_frame_and_a_division_by_zero_refuse),
     TEST(test_programs_that_could_leave_themselves_are_refused),
     TEST(test_any_valid_program_ends),

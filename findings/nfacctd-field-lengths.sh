@@ -25,18 +25,18 @@ apt-get -qq download nfdump=1.7.1-2+deb12u1 pmacct=1.7.7-1+b1 libjansson4 libmar
     { echo "a version is gone"; exit 77; }
 for package in *.deb; do dpkg-deb -x "$package" root; done
 printf '%s\n' "plugins: print" "print_output: csv" "print_refresh_time: 3600" \
-    "aggregate: src_host, dst_host, tcpflags" "nfacctd_ip: 127.0.0.1" "nfacctd_port: 9996" \
-    >conf
+    "aggregate: src_host, dst_host, tcpflags" "nfacctd_ip: 127.0.0.1" >conf
 cat >export.py <<'PY'
 import glob
+import itertools
 import os
-import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 START = 1_600_000_000
 
@@ -82,42 +82,57 @@ def collect(command, port, data, end):
     return server.communicate(timeout=30)[0]
 
 
-def by_nfacctd(data):
-    out = collect(["root/usr/sbin/nfacctd", "-f", "conf"], 9996, data, signal.SIGINT)
+def by_nfacctd(data, port):
+    with open("conf") as file, open(f"conf{port}", "w") as own:
+        own.write(f"{file.read()}nfacctd_port: {port}\n")
+    command = ["root/usr/sbin/nfacctd", "-f", f"conf{port}"]
+    out = collect(command, port, data, signal.SIGINT)
     (line,) = (line for line in out.splitlines() if line.startswith("192.0.2.1"))
     return tuple(int(value) for value in line.split(",")[2:])
 
 
-def by_nfcapd(data):
-    shutil.rmtree("flows", ignore_errors=True)
-    os.mkdir("flows")
-    command = ["root/usr/bin/nfcapd", "-w", "flows", "-b", "127.0.0.1", "-p", "9995"]
-    collect(command, 9995, data, signal.SIGTERM)
-    (name,) = glob.glob("flows/nfcapd.2*")
+def by_nfcapd(data, port):
+    folder = f"flows{port}"
+    os.mkdir(folder)
+    command = ["root/usr/bin/nfcapd", "-w", folder, "-b", "127.0.0.1", "-p", f"{port}"]
+    collect(command, port, data, signal.SIGTERM)
+    (name,) = glob.glob(f"{folder}/nfcapd.2*")
     command = ["root/usr/bin/nfdump", "-q", "-N", "-r", name, "-o", "fmt:%flg %pkt %byt"]
     flags, packets, octets = subprocess.check_output(command, text=True).split()
     return {"...A..S.": 18}.get(flags, flags), int(packets), int(octets)
 
 
+def read(number, case):
+    """What both collectors have of a message."""
+    data = message(*case)
+    return by_nfacctd(data, 9000 + 2 * number), by_nfcapd(data, 9001 + 2 * number)
+
+
+CASES = [
+    (version, *sizes)
+    for version, sizes in itertools.product(
+        (9, 10),
+        (
+            (1, 4, 70_000, 5_000_000),
+            (1, 8, 70_000, 5_000_000),
+            (2, 4, 70_000, 5_000_000),
+            (1, 1, 5, 200),
+            (1, 2, 700, 50_000),
+            (1, 3, 70_000, 5_000_000),
+            (1, 5, 70_000, 5_000_000),
+            (1, 6, 70_000, 5_000_000),
+        ),
+    )
+]
 changed = False
-for version in (9, 10):
-    for flags_size, size, packets, octets in (
-        (1, 4, 70_000, 5_000_000),
-        (1, 8, 70_000, 5_000_000),
-        (2, 4, 70_000, 5_000_000),
-        (1, 1, 5, 200),
-        (1, 2, 700, 50_000),
-        (1, 3, 70_000, 5_000_000),
-        (1, 5, 70_000, 5_000_000),
-        (1, 6, 70_000, 5_000_000),
-    ):
-        data = message(version, flags_size, size, packets, octets)
-        found = by_nfacctd(data), by_nfcapd(data)
-        name = "NetFlow 9" if version == 9 else "IPFIX"
-        print(f"{name}, flags of {flags_size}, counters of {size} bytes:", end=" ")
-        print("flags, packets, bytes: nfacctd", *found[0], "nfcapd", *found[1])
-        lost = (18 if flags_size == 1 else 0, *((packets, octets) if size in (4, 8) else (0, 0)))
-        changed |= found != (lost, (18, packets, octets))
+with ThreadPoolExecutor(4) as pool:
+    results = list(pool.map(read, range(len(CASES)), CASES))
+for (version, flags_size, size, packets, octets), found in zip(CASES, results):
+    name = "NetFlow 9" if version == 9 else "IPFIX"
+    print(f"{name}, flags of {flags_size}, counters of {size} bytes:", end=" ")
+    print("flags, packets, bytes: nfacctd", *found[0], "nfcapd", *found[1])
+    lost = (18 if flags_size == 1 else 0, *((packets, octets) if size in (4, 8) else (0, 0)))
+    changed |= found != (lost, (18, packets, octets))
 sys.exit(changed)
 PY
 LD_LIBRARY_PATH=$(find "$folder/root" -name '*.so*' -exec dirname {} \; | sort -u | tr '\n' ':') \

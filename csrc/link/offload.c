@@ -97,6 +97,8 @@ offload_write(const struct syncache_slot *slot, const uint8_t *packet,
         return true;
     if (at.sum_offset == WIRE_UDP_CHECKSUM_AT) {
         header->gso_type = GSO_UDP;
+    } else if (at.sum_offset != WIRE_TCP_CHECKSUM_AT) {
+        return false;
     } else {
         header->gso_type = wire_ip_family(packet) == 4
                                ? VIRTIO_NET_HDR_GSO_TCPV4

@@ -45,9 +45,10 @@ test_ip_is_found_behind_at_most_two_tags(void)
         size_t end = header(frame, rows[i].types);
         test_row = rows[i].name;
         EXPECT_EQ(rows[i].offset, frame_ip_offset(frame, sizeof frame));
-        for (size_t size = 0; size < end; size++) {
+        for (size_t size = 0; size <= end; size++) {
             uint8_t *cut = test_heap_copy(frame, size);
-            EXPECT_EQ(0, frame_ip_offset(cut, size));
+            EXPECT_EQ(size < end ? 0 : rows[i].offset,
+                      frame_ip_offset(cut, size));
             free(cut);
         }
     }
@@ -71,6 +72,11 @@ test_slot_says_what_is_header_and_what_is_packet(void)
     EXPECT_EQ(FRAME_MAX, slot.link_size);
     EXPECT_EQ(0, slot.size);
     EXPECT_TRUE(!frame_describe(frame, FRAME_HEADER_MIN - 1, true, &slot));
+    EXPECT_TRUE(frame_describe(frame, FRAME_HEADER_MIN, true, &slot));
+    EXPECT_EQ(FRAME_HEADER_MIN, slot.link_size);
+    /* Only a size that the field holds; no byte behind the header is read. */
+    EXPECT_TRUE(frame_describe(frame, UINT16_MAX, true, &slot));
+    EXPECT_TRUE(!frame_describe(frame, UINT16_MAX + 1, true, &slot));
 }
 
 static void

@@ -166,6 +166,73 @@ test_place_that_the_kernel_told_is_kept(void)
 }
 
 static void
+test_place_of_a_checksum_is_within_the_packet(void)
+{
+    /* One that is neither TCP's nor UDP's, which no kernel cuts into segments. */
+    for (uint32_t size = 28; size <= 33; size++) {
+        uint8_t sctp[40] = {0x45, [9] = 132};
+        uint8_t *copy = test_heap_copy(sctp, size);
+        struct syncache_slot slot = {.size = size,
+                                     .checksum = SYNCACHE_CHECKSUM_PARTIAL,
+                                     .csum_start = 20,
+                                     .csum_offset = 8};
+        struct virtio_net_hdr goes;
+        EXPECT_EQ(size >= 30, offload_write(&slot, copy, 0, &goes));
+        slot.gso_size = 1;
+        EXPECT_TRUE(!offload_write(&slot, copy, 0, &goes));
+        free(copy);
+    }
+}
+
+static void
+test_super_segment_of_udp_is_described(void)
+{
+    static const uint8_t udp[60] = {0x45, [9] = 17};
+    struct syncache_slot slot = {.size = sizeof udp,
+                                 .checksum = SYNCACHE_CHECKSUM_PARTIAL,
+                                 .gso_size = 16};
+    struct virtio_net_hdr header;
+    EXPECT_TRUE(offload_write(&slot, udp, ETHERNET, &header));
+    EXPECT_EQ(5, header.gso_type); /* VIRTIO_NET_HDR_GSO_UDP_L4 */
+    EXPECT_EQ(16, header.gso_size);
+    EXPECT_EQ(ETHERNET + 28, header.hdr_len);
+    EXPECT_EQ(6, header.csum_offset);
+}
+
+static void
+test_what_the_kernel_does_not_say_is_not_there(void)
+{
+    /* Whatever the slot said before; a place at the begin of IP is none. */
+    struct virtio_net_hdr header = {.gso_size = 9};
+    struct syncache_slot slot = {.checksum = SYNCACHE_CHECKSUM_PARTIAL,
+                                 .gso_size = 9};
+    offload_read(&header, ETHERNET, &slot);
+    EXPECT_EQ(SYNCACHE_CHECKSUM_VERIFY, slot.checksum);
+    EXPECT_EQ(0, slot.gso_size);
+    header = (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                                     .csum_start = ETHERNET,
+                                     .csum_offset = 16};
+    offload_read(&header, ETHERNET, &slot);
+    EXPECT_EQ(0, slot.csum_start);
+    EXPECT_EQ(0, slot.csum_offset);
+}
+
+static void
+test_headers_have_a_least_and_a_greatest_size(void)
+{
+    for (uint32_t more = 0; more < 2; more++) {
+        struct syncache_slot slot = partial_tcp(4, 0, 1000);
+        struct offload_cut cut;
+        packet[20 + 12] = (uint8_t)(0x40 + 0x10 * more);
+        EXPECT_EQ(more == 1, offload_cut(&slot, packet, &cut));
+        slot.csum_start = (uint16_t)(OFFLOAD_HEADERS_MAX - 20 + more);
+        slot.csum_offset = 16;
+        packet[slot.csum_start + 12] = 0x50;
+        EXPECT_EQ(more == 0, offload_cut(&slot, packet, &cut));
+    }
+}
+
+static void
 test_place_within_the_ip_header_is_refused(void)
 {
     /* Or in what is no IP packet: its headers would be made of what is not there. */
@@ -230,8 +297,8 @@ test_any_bytes_stay_within_their_packet(void)
         bytes[n % 2 ? 9 : 6] = n % 4 < 2 ? 6 : 17;
         slot.gso_size = (uint16_t)test_random_below(50);
         if (n % 3 == 0) {
-            slot.csum_start = (uint16_t)test_random();
-            slot.csum_offset = n % 5 ? 16 : 6;
+            slot.csum_start = (uint16_t)test_random_below(n % 2 ? 300 : 65536);
+            slot.csum_offset = (uint16_t[]){16, 6, 8}[n / 3 % 3];
         }
         uint8_t *copy = test_heap_copy(bytes, size);
         offload_write(&slot, copy, ETHERNET, &header);
@@ -251,6 +318,10 @@ static const struct test tests[] = {
     TEST(test_udp_is_finished_but_not_cut),
     TEST(test_kernel_is_told_where_the_checksum_belongs),
     TEST(test_place_that_the_kernel_told_is_kept),
+    TEST(test_place_of_a_checksum_is_within_the_packet),
+    TEST(test_super_segment_of_udp_is_described),
+    TEST(test_what_the_kernel_does_not_say_is_not_there),
+    TEST(test_headers_have_a_least_and_a_greatest_size),
     TEST(test_place_within_the_ip_header_is_refused),
     TEST(test_header_that_the_packet_cuts_is_not_finished),
     TEST(test_packet_that_needs_nothing_needs_no_description),

@@ -28,10 +28,17 @@ readv(int fd, const struct iovec *vector, int count)
     return syscall(SYS_readv, fd, vector, count);
 }
 
+/* Calls until the device is gone; 0: it stays. */
+static int calls_left;
+
 ssize_t
 writev(int fd, const struct iovec *vector, int count)
 {
     EXPECT_EQ(tun.vnet_hdr ? 2 : 1, count);
+    if (calls_left > 0 && --calls_left == 0) {
+        errno = EBADFD;
+        return -1;
+    }
     return syscall(SYS_writev, fd, vector, count);
 }
 
@@ -117,6 +124,22 @@ test_receive_into_a_full_ring_leaves_packets_with_the_kernel(void)
 }
 
 static void
+test_receive_of_nothing_ends_the_call(void)
+{
+    /* Not even a header, or no more than one; whatever errno was left behind. */
+    for (int vnet_hdr = 0; vnet_hdr < 2; vnet_hdr++)
+        for (int bytes = 0; bytes <= vnet_hdr; bytes++) {
+            struct virtio_net_hdr header = {0};
+            start(vnet_hdr);
+            arrive(bytes ? &header : NULL, ipv4_tcp, 0);
+            errno = EIO;
+            EXPECT_EQ(0, link_tun_receive(&tun, &ring.ring));
+            EXPECT_EQ(0, ring.ring.count);
+            stop();
+        }
+}
+
+static void
 test_receive_drops_a_packet_longer_than_a_slot(void)
 {
     /* One byte too many is counted, and the next packet takes its place. */
@@ -151,12 +174,14 @@ test_receive_turns_the_kernels_header_into_slot_fields(void)
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
         struct virtio_net_hdr header = {.flags = rows[i].flags,
                                         .gso_type = rows[i].gso_type,
-                                        .gso_size = rows[i].gso_size};
+                                        .gso_size = rows[i].gso_size,
+                                        .csum_start = 1};
         arrive(&header, ipv4_tcp, 60);
         EXPECT_EQ(1, link_tun_receive(&tun, &ring.ring));
         EXPECT_EQ(60, ring.slot[i].size);
         EXPECT_EQ(rows[i].checksum, ring.slot[i].checksum);
         EXPECT_EQ(rows[i].expected, ring.slot[i].gso_size);
+        EXPECT_EQ(i == 0 ? 1 : 0, ring.slot[i].csum_start);
         EXPECT_BYTES(ipv4_tcp, ring.memory + i * RING_SLOT_SIZE, 60);
     }
     stop();
@@ -172,6 +197,33 @@ test_receive_from_a_device_that_is_gone_returns_its_errno(void)
     ring_push(&ring, ipv4_tcp, 60);
     EXPECT_EQ(-EBADF, link_tun_send(&tun, &ring.ring));
     EXPECT_EQ(0, ring.ring.next);
+}
+
+static void
+test_send_to_a_device_that_goes_keeps_the_rest(void)
+{
+    start(false);
+    for (int i = 0; i < 3; i++)
+        ring_push(&ring, ipv4_tcp, 60);
+    calls_left = 2;
+    EXPECT_EQ(1, link_tun_send(&tun, &ring.ring));
+    EXPECT_EQ(1, ring.ring.next);
+    EXPECT_EQ(0, tun.send_failed);
+    calls_left = 1;
+    EXPECT_EQ(-EBADFD, link_tun_send(&tun, &ring.ring));
+    stop();
+}
+
+static void
+test_send_without_headers_is_the_packet_alone(void)
+{
+    uint8_t bytes[128];
+    start(false);
+    ring_push(&ring, ipv6_tcp, 60);
+    EXPECT_EQ(1, link_tun_send(&tun, &ring.ring));
+    EXPECT_EQ(60, read(peer, bytes, sizeof bytes));
+    EXPECT_BYTES(ipv6_tcp, bytes, 60);
+    stop();
 }
 
 static void
@@ -309,9 +361,12 @@ test_send_of_nothing_is_no_error(void)
 static const struct test tests[] = {
     TEST(test_receive_appends_until_the_device_is_empty),
     TEST(test_receive_into_a_full_ring_leaves_packets_with_the_kernel),
+    TEST(test_receive_of_nothing_ends_the_call),
     TEST(test_receive_drops_a_packet_longer_than_a_slot),
     TEST(test_receive_turns_the_kernels_header_into_slot_fields),
     TEST(test_receive_from_a_device_that_is_gone_returns_its_errno),
+    TEST(test_send_to_a_device_that_goes_keeps_the_rest),
+    TEST(test_send_without_headers_is_the_packet_alone),
     TEST(test_send_of_a_finished_packet_has_an_empty_header),
     TEST(test_send_of_a_partial_checksum_says_where_it_belongs),
     TEST(test_send_of_a_super_segment_says_how_to_cut_it),

@@ -24,7 +24,8 @@ static uint8_t piece[ROOM], built[ROOM];
 static struct syncache_fields
 fields_of(uint8_t family)
 {
-    return (struct syncache_fields){.saddr = {10, 0, 0, 1},
+    /* Addresses could be taken for the length of a TCP header. */
+    return (struct syncache_fields){.saddr = {0x50, 0x50, 0, 1, 0x50, 0x50},
                                     .daddr = {10, 0, 0, 2},
                                     .sport = 1000,
                                     .dport = 80,
@@ -118,6 +119,9 @@ test_pieces_are_packets_with_the_payload_in_order(void)
         }
         EXPECT_EQ(LONG, given);
         EXPECT_EQ(3, count);
+        EXPECT_TRUE(split_begin(&split, 100, lay_out(100, 4, 0, false), 0, ROOM,
+                                &report));
+        EXPECT_EQ(0, split.given);
     }
 }
 
@@ -159,6 +163,23 @@ test_room_and_length_are_used_to_the_last_byte(void)
     uint32_t three = ETHERNET + HEADERS + 3 * SEGMENT;
     EXPECT_TRUE(split_begin(&split, 0, size, 0, three, &report));
     EXPECT_EQ(three, split_next(&split, piece, three, &offloads));
+}
+
+static void
+test_only_the_first_piece_says_cwr(void)
+{
+    /* Were it of one byte. */
+    enum { HEADERS = ETHERNET + 20 + TCP + OPTIONS };
+    struct link_split split = {.memory = memory, .memory_size = MEMORY};
+    struct virtio_net_hdr offloads, small = report;
+    small.gso_size = 1;
+    uint32_t size = lay_out(0, 4, 0, false);
+    EXPECT_TRUE(split_begin(&split, 0, size, 0, HEADERS + 1, &small));
+    for (uint32_t i = 0; i < 2; i++) {
+        EXPECT_EQ(HEADERS + 1,
+                  split_next(&split, piece, HEADERS + 1, &offloads));
+        EXPECT_EQ(i == 0 ? 0x90 : 0x10, piece[ETHERNET + 20 + 13]);
+    }
 }
 
 static void
@@ -237,8 +258,20 @@ test_what_is_no_super_segment_of_tcp_is_refused(void)
         EXPECT_TRUE(!split_begin(&split, 0, size, 0, ROOM, &report));
         memory[spoiled[i]] = kept;
     }
-    for (uint32_t short_size = 0; short_size <= 66; short_size++)
-        EXPECT_TRUE(!split_begin(&split, 0, short_size, 0, ROOM, &report));
+}
+
+static void
+test_frame_without_payload_is_refused_wherever_it_ends(void)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t headers = lay_out(0, i == 0 ? 4 : 6, 0, i == 2) - LONG;
+        for (uint32_t size = 0; size <= headers; size++) {
+            uint8_t *exact = test_heap_copy(memory, size);
+            struct link_split split = {.memory = exact, .memory_size = size};
+            EXPECT_TRUE(!split_begin(&split, 0, size, 0, ROOM, &report));
+            free(exact);
+        }
+    }
 }
 
 static void
@@ -270,9 +303,11 @@ static const struct test tests[] = {
     TEST(test_pieces_are_packets_with_the_payload_in_order),
     TEST(test_piece_fits_where_there_is_less_room),
     TEST(test_room_and_length_are_used_to_the_last_byte),
+    TEST(test_only_the_first_piece_says_cwr),
     TEST(test_header_of_any_length_stands_in_front_of_each_piece),
     TEST(test_hop_by_hop_header_with_anything_else_is_refused),
     TEST(test_what_is_no_super_segment_of_tcp_is_refused),
+    TEST(test_frame_without_payload_is_refused_wherever_it_ends),
     TEST(test_any_bytes_are_refused_or_split),
 };
 

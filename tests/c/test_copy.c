@@ -34,6 +34,18 @@ test_copy_takes_bytes_and_offloads_behind_the_link_header(void)
 }
 
 static void
+test_copy_of_each_slot_is_its_own(void)
+{
+    uint32_t dropped;
+    start();
+    for (uint8_t i = 0; i < RING_SLOTS; i++)
+        ring_push(&from, &i, sizeof i);
+    EXPECT_EQ(RING_SLOTS, link_copy(&from.ring, &to.ring, &dropped));
+    for (uint8_t i = 0; i < RING_SLOTS; i++)
+        EXPECT_EQ(i, to.memory[i * RING_SLOT_SIZE]);
+}
+
+static void
 test_copy_into_a_full_ring_leaves_the_rest(void)
 {
     /* What does not fit stays in `from`, to be copied later. */
@@ -89,6 +101,7 @@ test_pass_lists_what_is_left_and_consumes_it(void)
 static const struct test tests[] = {
     TEST(test_pass_lists_what_is_left_and_consumes_it),
     TEST(test_copy_takes_bytes_and_offloads_behind_the_link_header),
+    TEST(test_copy_of_each_slot_is_its_own),
     TEST(test_copy_into_a_full_ring_leaves_the_rest),
     TEST(test_copy_drops_what_no_slot_can_hold),
 };

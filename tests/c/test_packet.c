@@ -171,6 +171,9 @@ test_receive_of_nothing_tells_why(void)
     ifindex = 0;
     EXPECT_EQ((uint32_t)-ENODEV,
               (uint32_t)link_packet_receive(&link_, &ring.ring));
+    ring.ring.count = ring.ring.slots; /* which is no news of it */
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    ring.ring.count = 0;
     ifindex = -1;
     EXPECT_EQ((uint32_t)-ENODEV,
               (uint32_t)link_packet_receive(&link_, &ring.ring));
@@ -198,6 +201,32 @@ test_block_holds_a_super_segment_longer_than_a_slot(void)
                      40);
     }
     EXPECT_EQ(0, link_.too_large);
+    stop();
+}
+
+static void
+test_pieces_that_find_no_slot_come_with_the_next_call(void)
+{
+    deliver_long(FRAME_SIZE + 120, 0);
+    ring.ring.slots = 2;
+    EXPECT_EQ(2, link_packet_receive(&link_, &ring.ring));
+    ring.ring.count = 0;
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(80, ring.memory[41]);
+    stop();
+}
+
+static void
+test_tag_does_not_move_the_zeros_of_what_was_cut_off(void)
+{
+    static const uint8_t zeros[40];
+    deliver_long(FRAME_SIZE + 80, 1);
+    ((struct tpacket3_hdr *)(void *)(shared.bytes + 64))->tp_status =
+        TP_STATUS_VLAN_VALID;
+    EXPECT_EQ(3, link_packet_receive(&link_, &ring.ring));
+    for (uint32_t i = 0; i < 3; i++)
+        EXPECT_BYTES(i < 2 ? long_frame() + FRAME_SIZE + 40 * i : zeros,
+                     ring.memory + i * RING_SLOT_SIZE + FRAME_SIZE + 4, 40);
     stop();
 }
 
@@ -289,6 +318,8 @@ static const struct test tests[] = {
     TEST(test_receive_takes_frames_of_blocks_that_were_handed_over),
     TEST(test_receive_survives_a_block_without_frames),
     TEST(test_block_holds_a_super_segment_longer_than_a_slot),
+    TEST(test_pieces_that_find_no_slot_come_with_the_next_call),
+    TEST(test_tag_does_not_move_the_zeros_of_what_was_cut_off),
     TEST(test_tap_takes_the_headers_of_what_no_block_holds),
     TEST(test_forwarder_drops_what_no_block_holds),
     TEST(test_receive_puts_the_outer_tag_back),

@@ -162,6 +162,37 @@ test_frame_longer_than_the_rings_is_read_from_the_queue(void)
 }
 
 static void
+test_frame_of_the_queue_stays_within_the_last_slot(void)
+{
+    static const uint8_t large[RING_SLOT_SIZE - 4] = {[12] = 8, 0, 0x45};
+    const struct virtio_net_hdr none = {0};
+    start();
+    queue(&none, large, sizeof large);
+    for (uint32_t i = 0; i + 1 < RING_SLOTS; i++)
+        deliver(i, frames_marked(1), FRAME_SIZE, 0);
+    deliver(RING_SLOTS - 1, large, FRAME_SIZE, TP_STATUS_COPY);
+    EXPECT_EQ(RING_SLOTS, link_packet_receive(&link_, &ring.ring));
+    stop();
+}
+
+static void
+test_frame_of_the_ring_leaves_room_for_a_tag(void)
+{
+    /* To the byte; of the queue one without a type is no IP, and not too large. */
+    static const uint8_t large[RING_SLOT_SIZE] = {[12] = 8, 0, 0x45};
+    const struct virtio_net_hdr none = {0};
+    start();
+    deliver(0, large, RING_SLOT_SIZE - 3, 0);
+    deliver(1, large, RING_SLOT_SIZE - 4, 0);
+    queue(&none, large, 12);
+    deliver(2, large, 12, TP_STATUS_COPY);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(1, link_.too_large);
+    EXPECT_EQ(1, link_.skipped);
+    stop();
+}
+
+static void
 test_frame_that_no_queue_or_slot_holds_is_counted(void)
 {
     /* Whatever the queue has for it is gone from there. */
@@ -187,6 +218,8 @@ static const struct test tests[] = {
     TEST(test_ring_of_frames_is_left_where_the_slots_end),
     TEST(test_ring_of_frames_puts_the_outer_tag_back),
     TEST(test_frame_longer_than_the_rings_is_read_from_the_queue),
+    TEST(test_frame_of_the_queue_stays_within_the_last_slot),
+    TEST(test_frame_of_the_ring_leaves_room_for_a_tag),
     TEST(test_frame_that_no_queue_or_slot_holds_is_counted),
 };
 

@@ -163,6 +163,26 @@ test_frame_from_the_queue_has_its_tag_and_addresses(void)
 }
 
 static void
+test_frame_from_the_queue_that_fits_a_slot_has_its_tag(void)
+{
+    enum { SIZE = FRAME_SIZE + 40 };
+    int fds[2];
+    frames_pair(fds);
+    deliver(FRAME_SIZE);
+    ((struct tpacket3_hdr *)(void *)(shared.bytes + 64))->tp_len = SIZE;
+    known.tp_status = TP_STATUS_VLAN_VALID;
+    link_.queue_fd = fds[0];
+    queue(fds[1], long_frame(), SIZE);
+    EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(ETHERNET + 4, ring.slot[0].link_size);
+    EXPECT_EQ(SIZE - ETHERNET, ring.slot[0].size);
+    EXPECT_BYTES(long_frame() + 12, ring.memory + 16, SIZE - 12);
+    stop();
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void
 test_other_messages_of_the_kernel_are_no_tags(void)
 {
     /* Of another level or type, or shorter. */
@@ -253,6 +273,7 @@ static const struct test tests[] = {
     TEST(test_frame_longer_than_a_block_is_read_from_the_queue_beside),
     TEST(test_frame_longer_than_a_block_that_no_queue_has_is_counted),
     TEST(test_frame_from_the_queue_has_its_tag_and_addresses),
+    TEST(test_frame_from_the_queue_that_fits_a_slot_has_its_tag),
     TEST(test_other_messages_of_the_kernel_are_no_tags),
     TEST(test_interrupted_read_of_the_queue_is_repeated),
     TEST(test_queue_may_be_descriptor_0),

@@ -17,7 +17,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from .wrapped import Entry, Wrapped, frames, of_record, rows_of, several, unwrap
+from .record_form import Forms
+from .wrapped import Entry, Wrapped, frames, of_record, rows_of, several
 from .yaml_record import BEGINS, Record
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Unpacker:
         self._entry: Entry | None = None
         self._document: Document | None = None
         self._record: Record | None = None
+        self._forms = Forms()
         self._waits = False  # one of them is there
 
     def add(self, line: str) -> list[Wrapped] | None:
@@ -55,7 +57,7 @@ class Unpacker:
         # One record, the commonest kind.
         alone = line[:1] == "{" and line.endswith(_ENDS) and "[" not in line
         if alone and not self._waits:
-            wrapped = unwrap(line)
+            wrapped = self._forms.unwrap(line)
             return None if wrapped is None else [wrapped]
         # Most lines begin with a month or a number, and end with no brace.
         common = line[:1] not in _OF_RECORDS and not self._waits
@@ -86,7 +88,7 @@ class Unpacker:
             return [Wrapped(each) for each in sized]
         wrapped = None
         if line.endswith(_ENDS) or line.startswith("{"):
-            wrapped = unwrap(line)
+            wrapped = self._forms.unwrap(line)
         return None if wrapped is None else [wrapped]
 
     def finish(self) -> list[Wrapped]:

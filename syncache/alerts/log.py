@@ -192,10 +192,9 @@ class LogBook:
     def _behind(self, line: str, end: int, header: Header) -> Header:
         """Read what stands behind a message, if nothing before it says a time."""
         later = self.reader.read(f"{line[end:].rstrip()} ")
-        host = header.host or named_host(line)
         if later.time is None:
             return header
-        return Header(later.time, host, later.uptime)
+        return Header(later.time, header.host or named_host(line), later.uptime)
 
     def _sign(self, text: str, wrapped: Wrapped | None) -> Sign | None:
         """Take a kernel's report of a flood on one of its ports."""

@@ -71,7 +71,7 @@ _PATTERNS = {
     ),
     "HOST_TCP_ALERT_ON": _pattern(
         rf"Max tcp {_HALF_OPEN} connections \((?P<limit>{_NUMBER})\) exceeded "
-        r"for host (?P<host>\S+?)"
+        r"for host (?P<host>\S*[^\s.])"
     ),
     "BLOCK_HOST": _pattern(
         rf"Blocking new TCP connections to host (?P<host>\S+) for (?P<long>{_NUMBER}) "

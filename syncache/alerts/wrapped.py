@@ -68,8 +68,8 @@ def _known(names: tuple[str, ...]) -> _Known:
 
 _STREAMS = {"stdout", "stderr"}  # of containers; no hosts
 _DECODE = json.JSONDecoder().raw_decode
-MICROSECONDS = 16  # digits of microseconds since 1970
 DEPTH_MAX = 4  # records in records
+NO_TIME: tuple[None, str] = (None, "")
 PAIR = 2
 TEXT_MAX = 40  # characters of a time
 _DIGITS = re.compile(r"\d{9,20}(?:\.\d{1,9})?")
@@ -104,6 +104,25 @@ class Wrapped(NamedTuple):
     host: str = ""
 
 
+class Choice(NamedTuple):
+    """The values of a record that count; None and "" where it has none."""
+
+    text: str | None
+    stamp: Any  # `moment_of` reads it
+    host: str
+
+
+def choice_of(record: Any) -> Choice:
+    """Choose the text, the time and the host of a record."""
+    known = _known(tuple(record))
+    text = _tagged(record, _text(record, DEPTH_MAX, known))
+    if text is None:
+        return Choice(None, None, "")
+    return Choice(
+        text, _stamp(record, DEPTH_MAX, known), _host(record, DEPTH_MAX, known)
+    )
+
+
 def unwrap(line: str) -> Wrapped | None:
     """Return the text that a line of JSON wraps; None if it wraps none."""
     found: Wrapped | None = None
@@ -115,21 +134,15 @@ def unwrap(line: str) -> Wrapped | None:
             record, end = _DECODE(line, begin)
         except (ValueError, RecursionError):
             break
-        if found is None and (entry := _journal(record)) is not None:
-            return entry
-        known = _known(tuple(record))
-        text = _text(record, DEPTH_MAX, known)
-        if text is None or "%" not in text:
-            text = _tagged(record, text)
+        text, stamp, host = choice_of(record)
         if text is None and found is None and record == {}:
             line = line[:begin] + line[end:]  # Fluent Bit's, of a time
             continue
         if text is None:
             break
-        time, said = _time(record, DEPTH_MAX, known)
+        time, said = moment_of(stamp) or NO_TIME
         if begin:
             said = said or (line[:begin].strip() if time is None else "")
-        host = _host(record, DEPTH_MAX, known)
         if found is not None:  # the innermost knows best, if it knows
             time, said = (time, said) if time or said else found[1:3]
             host = host or found.host
@@ -138,17 +151,6 @@ def unwrap(line: str) -> Wrapped | None:
         if not line.startswith("{"):
             break
     return found
-
-
-def _journal(record: dict[str, Any]) -> Wrapped | None:
-    """Read journald's form in the shortest way: a million lines are read so."""
-    get = record.get
-    text, stamp, host = get("MESSAGE"), get("__REALTIME_TIMESTAMP"), get("_HOSTNAME")
-    if type(text) is not str or type(stamp) is not str or type(host) is not str:
-        return None
-    if len(stamp) != MICROSECONDS or not stamp.isdecimal() or text[:1] == "{":
-        return None
-    return Wrapped(text, int(stamp) / 1e6, "", host)
 
 
 class Entry:
@@ -272,13 +274,13 @@ def of_record(value: object, around: Iterable[dict[str, Any]]) -> Iterator[Wrapp
     text = _tagged(value, _text(value, DEPTH_MAX, known))
     if text is None or not ("%" in text or WORD in text or may_be_sign(text)):
         return
-    time, said = _time(value, DEPTH_MAX, known)
+    time, said = moment_of(_stamp(value, DEPTH_MAX, known)) or NO_TIME
     host = _host(value, DEPTH_MAX, known)
     for each in around:
         known = _known(tuple(each))
         host = host or _host(each, DEPTH_MAX, known)
         if time is None and not said:
-            time, said = _time(each, DEPTH_MAX, known)
+            time, said = moment_of(_stamp(each, DEPTH_MAX, known)) or NO_TIME
     yield Wrapped(text, time, said, host)
 
 
@@ -338,7 +340,7 @@ def repeated(line: str, before: str) -> tuple[str, int] | None:
 
 def named_host(text: str) -> str:
     """Return the host that a line of names and values has, or ""."""
-    found = _NAMED.search(text)
+    found = _NAMED.search(text) if "=" in text else None
     return found[1] if found else ""
 
 
@@ -374,29 +376,39 @@ def _bytes(value: list[Any]) -> str | None:
         return None
 
 
-def _time(
-    record: dict[str, Any], depth: int, known: _Known
-) -> tuple[float | None, str]:
+def _stamp(record: dict[str, Any], depth: int, known: _Known) -> Any:
+    """Return the first time that says something, as it stands in the record."""
     for name in known.times:
         value = record[name]
         if isinstance(value, dict):
             value = value.get("$date")
-        if value is None:
-            continue
-        if type(value) is str:
-            if not _DIGITS.fullmatch(value):
-                if value.isdecimal():
-                    continue  # OTLP has 0 where it does not know
-                return None, value[:TEXT_MAX]
-            value = float(value)
-        if type(value) in {int, float} and 0 < value < 1e20:
-            unit = next((unit for least, unit in _UNITS if value >= least), 1.0)
-            return value / unit, ""
+        if value is not None and moment_of(value) is not None:
+            return value
     for name in known.inner:
         value = record[name]
         if isinstance(value, dict) and depth:
-            return _time(value, depth - 1, _known(tuple(value)))
-    return None, ""
+            return _stamp(value, depth - 1, _known(tuple(value)))
+    return None
+
+
+def moment_of(value: Any) -> tuple[float | None, str] | None:
+    """Return a time in seconds since 1970, or in words; None if it says nothing."""
+    if type(value) is str:
+        if not _DIGITS.fullmatch(value):
+            # OTLP has 0 where it does not know.
+            return None if value.isdecimal() else (None, value[:TEXT_MAX])
+        value = float(value)
+    if type(value) in {int, float} and 0 < value < 1e20:
+        unit = next((unit for least, unit in _UNITS if value >= least), 1.0)
+        return value / unit, ""
+    return None
+
+
+def host_of(value: str) -> str:
+    """Return a host as one word, "" if it is none."""
+    if value in _STREAMS:
+        return ""
+    return value.replace(" ", "") if " " in value else value
 
 
 def _host(
@@ -404,8 +416,8 @@ def _host(
 ) -> str:
     for name in names or known.hosts:
         value = record.get(name)
-        if type(value) is str and value and value not in _STREAMS:
-            return value.replace(" ", "") if " " in value else value
+        if type(value) is str and (host := host_of(value)):
+            return host
         if isinstance(value, dict) and depth:
             return _host(value, depth - 1, _known(tuple(value)), _NAMES)
     for name in known.labels:

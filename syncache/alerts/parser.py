@@ -182,11 +182,12 @@ def message_of(found: Scan) -> Message | None:
     body, head = found.body, found.head
     if body is None:
         return None
-    common: dict[str, Any] = {"severity": int(head["severity"])}
-    if head["zone"]:
-        common["zone"] = head["zone"]
-    if head["vrf"]:
-        common["vrf"] = head["vrf"]
+    severity, zone, vrf = head.group("severity", "zone", "vrf")
+    common: dict[str, Any] = {"severity": int(severity)}
+    if zone:
+        common["zone"] = zone
+    if vrf:
+        common["vrf"] = vrf
     fields = body["fields"]
     if fields:
         common["cause"] = _cause(fields)
@@ -241,13 +242,9 @@ def _host_alert(found: re.Match[str], common: dict[str, Any]) -> Message:
 
 
 def _block_host(found: re.Match[str], common: dict[str, Any]) -> Message:
-    unit = MINUTE if found["unit"].lower() == "minute" else 1
-    return BlockHost(
-        host=found["host"],
-        seconds=int(found["long"]) * unit,
-        limit=int(found["limit"]),
-        **common,
-    )
+    host, long, unit, limit = found.group("host", "long", "unit", "limit")
+    seconds = int(long) * (MINUTE if unit.lower() == "minute" else 1)
+    return BlockHost(host=host, seconds=seconds, limit=int(limit), **common)
 
 
 def _unblock_host(found: re.Match[str], common: dict[str, Any]) -> Message:

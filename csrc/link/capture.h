@@ -98,6 +98,7 @@ struct link_capture {
     uint64_t step_ms;           /* the largest of them */
     uint64_t gap_ms;            /* LINK_CAPTURE_JOIN_GAP_MS put between captures, in all */
     uint64_t untimed;           /* packets without a time, which have that of the one before */
+    uint64_t notes;             /* blocks that hold no packet: custom ones and journald's */
     uint64_t zeros;             /* bytes of zero where a record should be */
     uint64_t odd_versions;      /* files and sections of a format version that is not known */
     uint64_t odd_options;       /* of interfaces, whose values cannot be: they were passed over */

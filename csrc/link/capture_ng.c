@@ -9,6 +9,8 @@ enum {
     BLOCK_OLD_PACKET = 2,
     BLOCK_SIMPLE = 3,
     BLOCK_ENHANCED = 6,
+    BLOCK_JOURNAL = 9,
+    BLOCK_CUSTOM = 0x0bad,
     BLOCK_MIN = 12, /* type, length, and length again */
     BLOCK_HEAD = 8, /* before the body */
     BLOCK_ALIGNMENT = 4,
@@ -24,6 +26,7 @@ enum {
 };
 
 #define BLOCK_SECTION UINT32_C(0x0a0d0d0a)
+#define BLOCK_CUSTOM_KEPT UINT32_C(0x40000bad) /* not to be copied on */
 #define BYTE_ORDER_MARK UINT32_C(0x1a2b3c4d)
 
 struct body {
@@ -226,6 +229,8 @@ link_capture_ng(struct link_capture *capture, struct link_capture_block *block,
         sound = ng_simple(capture, body, record);
     else
         packet = false;
+    capture->notes += kind == BLOCK_JOURNAL || kind == BLOCK_CUSTOM ||
+                      kind == BLOCK_CUSTOM_KEPT;
     if (kind == BLOCK_SECTION && body.size >= SECTION_HEAD)
         capture->odd_versions +=
             link_capture_u16(capture, body.at + 4) != VERSION;

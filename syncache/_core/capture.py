@@ -36,6 +36,7 @@ _COUNTS = (
     "step_ms",
     "gap_ms",
     "untimed",
+    "notes",
     "zeros",
     "odd_versions",
     "odd_options",

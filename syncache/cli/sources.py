@@ -245,6 +245,12 @@ class Summary:
             notes.append(f"{counts['untimed']} {have} as of the time of the one before")
         elif counts["packets"] > 1 and not counts["last_ms"]:
             notes.append("no packet has a time: all count as of one instant")
+        if counts["notes"]:
+            hold = plural(counts["notes"], "block holds", "blocks hold")
+            notes.append(
+                f"{counts['notes']} {hold} no packet (custom, journal), and Wireshark "
+                "numbers them with the packets"
+            )
         if counts["doubles"] * DOUBLES_SHARE > counts["packets"] and not any(
             each.reason == "double" for each in self.passed
         ):

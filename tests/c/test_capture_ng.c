@@ -355,10 +355,29 @@ test_ng_packet_of_an_unknown_interface_has_no_time(void)
     EXPECT_EQ(1, capture.skipped);
 }
 
+static void
+test_ng_blocks_without_a_packet_are_counted(void)
+{
+    static const uint32_t kinds[] = {9, 0x0bad, 0x40000bad, 10, 77, 6};
+    for (int i = 0; i < 6; i++) {
+        start(false);
+        section();
+        interface(101, 6, 0);
+        put(kinds[i], 4);
+        put(32, 4);
+        put(0, 20);
+        put(32, 4);
+        EXPECT_EQ(LINK_CAPTURE_MORE, parse());
+        EXPECT_EQ(i < 3, capture.notes);
+        EXPECT_EQ(i == 5, capture.packets);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_ng_in_both_byte_orders_with_resolution_and_offset),
     TEST(test_sections_of_unknown_versions_are_counted),
     TEST(test_section_is_judged_by_its_first_bytes),
+    TEST(test_ng_blocks_without_a_packet_are_counted),
     TEST(test_ng_block_length_without_its_padding),
     TEST(test_ng_a_new_section_forgets_interfaces),
     TEST(test_ng_contradictions_are_refused),

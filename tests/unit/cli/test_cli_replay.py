@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from syncache import Inspection, Ring, Segment
@@ -110,6 +112,19 @@ def test_a_capture_without_any_time_says_so(write):
     run = Replay(Inspection(seed=bytes(16)), write([0.0] * 3))
     list(run.seconds())
     assert ["no packet has a time: all count as of one instant"] == run.notes()
+
+
+def test_blocks_without_a_packet_are_named(tmp_path):
+    """Of pcapng: custom blocks and journald's, which other programs number too."""
+    section = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    interface = struct.pack("<IIHHII", 1, 20, 101, 0, 0, 20)
+    custom = struct.pack("<IIII", 0xBAD, 16, 0, 16)
+    path = tmp_path / "a.pcapng"
+    for number, begin in ((0, []), (1, ["1 block holds"]), (2, ["2 blocks hold"])):
+        path.write_bytes(section + interface + custom * number)
+        run = Replay(Inspection(seed=bytes(16)), path)
+        list(run.seconds())
+        assert begin == [note.partition(" no ")[0] for note in run.notes()]
 
 
 @pytest.mark.parametrize("gap", [3600.0, GAP_S - 5])

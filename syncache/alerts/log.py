@@ -85,7 +85,8 @@ class LogBook:
         self.load = Load()
         self.routers = Top[str]()
         self.initiators, self.responders = Top[str](), Top[str]()
-        self.drops, self.drop_reasons = 0, Top[str]()
+        self.drops = self.drops_folded = 0
+        self.drop_reasons = Top[str]()
         self.drop_sources, self.drop_targets = Top[str](), Top[str]()
         self.steps = Steps()  # of `debug ip tcp intercept`
         self.unread = Unread()  # lines that are none of ours
@@ -146,7 +147,9 @@ class LogBook:
             )
             self._more(body["protocol"], folded(body["fields"]) - 1)
         elif found.mnemonic == STOP:
-            self.sessions.stopped += folded(body["fields"]) - 1
+            more = folded(body["fields"]) - 1
+            self.sessions.stopped += more
+            self.sessions.folded_stopped += more
             self._stop(
                 body["protocol"],
                 header.host,
@@ -315,6 +318,7 @@ class LogBook:
         """Count sessions that a START stands for, and of which no more is known."""
         if number > 0:
             self.sessions.started += number
+            self.sessions.folded_started += number
             self.sessions.protocols[protocol.lower()] += number
             if self._now is not None:
                 self.load.started(self._now, number)
@@ -378,7 +382,9 @@ class LogBook:
         reason, number = None, self._times
         if found.mnemonic == "DROP_PKT":
             source, target, reason = body.group("source", "destination", "reason")
-            number *= folded(body["fields"])
+            more = number * (folded(body["fields"]) - 1)  # of other ends, perhaps
+            self.drops += more
+            self.drops_folded += more
         else:
             source, target, many = body.group("source", "destination", "number")
             if body["what"].lower() != "dropped":

@@ -60,4 +60,8 @@ class Sessions:
     timed: int = 0  # both ends are in the log
     seconds: float = 0.0
     longest: float = 0.0
+    # Of those begun and ended: without a line of their own, since another one stands
+    # for them.  Their bytes and ends are not known.
+    folded_started: int = 0
+    folded_stopped: int = 0
     protocols: Counter[str] = field(default_factory=Counter)

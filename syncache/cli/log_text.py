@@ -171,6 +171,7 @@ def as_text(book: LogBook, top: int) -> Iterator[str]:
     yield from steps_text(book, top)
     if book.drops:
         yield f"{book.drops:,} {plural(book.drops, 'packet')} dropped"
+        yield from (f"  {each}" for each in folded_drops_text(book))
         yield from ranking("reasons", book.drop_reasons, top)
         yield from ranking("from", book.drop_sources, top)
         yield from ranking("to", book.drop_targets, top)
@@ -233,6 +234,7 @@ def sessions_text(book: LogBook, top: int) -> Iterator[str]:
         f"{size(total.responder_bytes)} from responders; "
         f"{total.unanswered:,} ended unanswered"
     )
+    yield from (f"  {each}" for each in folded_text(book))
     if total.timed:
         yield (
             f"  {total.timed:,} with both ends in the log took "
@@ -242,6 +244,26 @@ def sessions_text(book: LogBook, top: int) -> Iterator[str]:
     yield from ranking("initiators", book.initiators, top)
     yield from ranking("responders", book.responders, top)
     yield ""
+
+
+def folded_text(book: LogBook) -> Iterator[str]:
+    """Yield what is not known of sessions for which another one's line stands."""
+    begun, ended = book.sessions.folded_started, book.sessions.folded_stopped
+    if begun or ended:
+        yield (
+            f"{begun:,} of those begun and {ended:,} of those ended have no line of "
+            "their own (folded): bytes, answers and ends are a sample, of the others"
+        )
+
+
+def folded_drops_text(book: LogBook) -> Iterator[str]:
+    """Yield the same of dropped packets."""
+    if book.drops_folded:
+        have = plural(book.drops_folded, "has no line of its", "have no line of their")
+        yield (
+            f"{book.drops_folded:,} of them {have} own (folded): reasons and ends are "
+            "a sample, of the others"
+        )
 
 
 def steps_text(book: LogBook, top: int) -> Iterator[str]:
@@ -326,6 +348,7 @@ def totals_json(book: LogBook, top: int) -> dict[str, Any]:
         "sessions": sessions,
         "intercept_steps": dict(book.steps.counts.most_common()),
         "drops": book.drops,
+        "drops_folded": book.drops_folded,
         "routers": dict(book.routers.most(top)),
         "initiators": dict(book.initiators.most(top)),
         "responders": dict(book.responders.most(top)),

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 from ..alerts.totals import HOST
 from ..plural import plural
 from ..report_page import Chart, Page
-from .log_text import advice_of, lasting, proposal, size, stated, when, where
+from .log_text import (
+    advice_of,
+    folded_drops_text,
+    folded_text,
+    lasting,
+    proposal,
+    size,
+    stated,
+    when,
+    where,
+)
 from .report_traffic import proposal_of
 
 if TYPE_CHECKING:
@@ -120,6 +130,8 @@ def sessions(page: Page, book: LogBook, top: int) -> None:
             *total.protocols.most_common(top),
         ],
     )
+    for each in folded_text(book):
+        page.paragraph(f"{each}.")
     ranking(page, "top targets (responders)", book.responders, top)
     ranking(page, "top sources (initiators)", book.initiators, top)
 
@@ -129,6 +141,8 @@ def drops(page: Page, book: LogBook, top: int) -> None:
     if not book.drops:
         return
     page.heading(f"{book.drops:,} {plural(book.drops, 'packet')} dropped")
+    for each in folded_drops_text(book):
+        page.paragraph(f"{each}.")
     ranking(page, "reason", book.drop_reasons, top)
     ranking(page, "top sources", book.drop_sources, top)
     ranking(page, "top targets", book.drop_targets, top)

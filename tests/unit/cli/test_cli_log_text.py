@@ -19,6 +19,7 @@ from syncache.cli.log_text import (
     spans_of,
     when,
 )
+from syncache.cli.report_log import page_of
 
 START = (
     "%FW-6-SESS_AUDIT_TRAIL_START: Start tcp session: initiator ({}) -- responder ({})"
@@ -121,6 +122,23 @@ def test_json_has_every_number():
     assert (120, 120) == (totals["sessions"]["started"], totals["sessions"]["stopped"])
     assert advice["sysctl"]
     assert advice["ios"]
+
+
+def test_folded_lines_are_said_to_be_a_sample():
+    """In the text, in JSON and on the page: bytes and ends are of the others."""
+    start, stop = START.format("10.0.0.2:1", "192.0.2.1:80"), "10.0.0.2:1 => 192.0.2.1"
+    drop = f"%FW-6-DROP_PKT: Dropping tcp pkt {stop}:80 folded=7"
+    book = book_of([(1, start), (2, f"{start} folded=99"), (3, drop)])
+    text = "\n".join(as_text(book, 3))
+    assert "98 of those begun and 0 of those ended have no line of their own" in text
+    assert "6 of them have no line of their own (folded): reasons and ends" in text
+    totals = json.loads(list(as_json(book, 3))[0])
+    assert 98 == totals["sessions"]["folded_started"]
+    assert 6 == totals["drops_folded"]
+    page = page_of(book, 3).html()
+    assert 2 == page.count("no line of their own (folded)")
+    whole = book_of([(1, start), (3, drop.removesuffix(" folded=7"))])
+    assert "folded)" not in "\n".join(as_text(whole, 3))
 
 
 def test_empty_log_is_reported_as_such():

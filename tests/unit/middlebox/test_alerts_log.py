@@ -313,7 +313,9 @@ def test_a_line_of_a_flood_counts_as_what_it_stands_for():
     texts = (start, f"{start} folded=99", f"{stop} folded=40", f"{drop} folded=7")
     book = book_of(*(("08:00:00", "r1", text) for text in texts))
     assert (100, 40, 7) == (book.sessions.started, book.sessions.stopped, book.drops)
+    assert (98, 39) == (book.sessions.folded_started, book.sessions.folded_stopped)
     assert {"tcp": 100} == book.sessions.protocols
+    assert (6, [("10.0.0.2", 1)]) == (book.drops_folded, book.drop_sources.most(3))
     assert 100 == book.load.samples()[0].one_minute
 
 

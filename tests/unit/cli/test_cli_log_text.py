@@ -132,7 +132,7 @@ def test_folded_lines_are_said_to_be_a_sample():
     text = "\n".join(as_text(book, 3))
     assert "98 of those begun and 0 of those ended have no line of their own" in text
     assert "6 of them have no line of their own (folded): reasons and ends" in text
-    totals = json.loads(list(as_json(book, 3))[0])
+    totals = json.loads(next(iter(as_json(book, 3))))
     assert 98 == totals["sessions"]["folded_started"]
     assert 6 == totals["drops_folded"]
     page = page_of(book, 3).html()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BYTES_MAX = 16 * 1024 * 1024  # far more than any router's configuration
 PIPE_SECONDS = 5.0  # how long the writer of a pipe may take
 READ_BYTES = 64 * 1024
+_LATIN = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 
 
 def read_bytes(path: str | Path, limit: int = BYTES_MAX) -> bytes:
@@ -42,12 +43,18 @@ def read_bytes(path: str | Path, limit: int = BYTES_MAX) -> bytes:
 def read_text(path: str | Path, limit: int = BYTES_MAX) -> str:
     """Return the text of a file, UTF-8 or, by its byte order mark, UTF-16.
 
+    Bytes that are not UTF-8 are taken for ISO 8859-1, one by one: routers know nothing
+    of encodings, so a file may hold both.
+
     Raises:
         OSError: as `read_bytes`.
     """
     data = read_bytes(path, limit)
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    if wide:
+        text = data.decode("utf-16", errors="replace")
+    else:
+        text = data.decode("utf-8-sig", errors="surrogateescape").translate(_LATIN)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

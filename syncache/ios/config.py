@@ -25,8 +25,8 @@ from . import zone as ios_zone
 from .inspect import finish, forget
 from .intercept import INTERCEPT, LIST
 from .intercept import configuration as written
-from .marks import bare
-from .others import refuse_others, relative
+from .marks import bare, joined
+from .others import refuse_binary, refuse_others, relative
 from .syntax import Block, Config, Handler
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ _THRESHOLDS = [
     for engine in (INTERCEPT, "net.inet.inspect.")
     for name in ("max_incomplete", "one_minute")
 ]
+WRAPPED_MIN = 60  # columns of a terminal that broke lines
 SHOWN_MAX = 80  # characters of a line that is not understood
 # Beginnings of commands of which every line is understood or an error.
 _OURS = {
@@ -70,6 +71,7 @@ _WHOLE = {("ip", "inspect"): forget, ("ip", "tcp", "intercept"): _no_intercept}
 # Below a group of clients, a line, a web page: text between two ^C as well.
 _TEXT_BELOW = re.compile(r"[^^]*(?:banner|message|prompt|title)\b[^^]*(\^C)")
 _MACRO_END = "@ alone"
+_BRACE_END = "}"
 # Only in configurations of firewalls, whose banners are lines without an end mark.
 _FIREWALL = re.compile(
     r"(?:ASA|PIX|FWSM|NGFW) Version |: Saved|\s*(?:nameif|security-level) "
@@ -110,7 +112,32 @@ def read_lines(
     lines: Sequence[str], place: str, known: Sequence[str] = (), *, strict: bool = False
 ) -> Config:
     """Read lines; `place` and the number stand in front of an error."""
-    lines = bare(lines)
+    try:
+        return _read_whole(bare(lines), place, known, strict=strict, raw=lines)
+    except ValueError:
+        width = max(map(len, lines), default=0)
+        whole = [] if strict or width < WRAPPED_MIN else joined(lines, width)
+        if not whole:
+            raise
+        try:
+            config = _read_whole(bare(whole), place, known, strict=False, raw=lines)
+        except ValueError:
+            config = None
+        if config is None:
+            raise
+    first = next(at for at, line in enumerate(lines, 1) if len(line) == width)
+    config.notes.append(f"{place}{first}: lines of {width} columns go on in the next")
+    return config
+
+
+def _read_whole(
+    lines: Sequence[str],
+    place: str,
+    known: Sequence[str],
+    *,
+    strict: bool,
+    raw: Sequence[str],
+) -> Config:
     last = 0 if strict or any(map(_FIREWALL.match, lines)) else len(lines)
     config, began = _read_lines(lines, place, Config(strict=strict), last)
     if began:
@@ -126,6 +153,7 @@ def read_lines(
     name = str(config.changes.get(LIST, ""))
     ios_access.judge(config, name)
     if not config.said:
+        refuse_binary(raw, place)
         refuse_others(lines, place)
     if config.said.keys() <= {ACCESS_LISTS} and (found := relative(lines)):
         text = f"this is {found[1]}, not IOS: its access lists alone are read"
@@ -208,6 +236,8 @@ def _begins_text(line: str) -> bool:
     if line[:1].isspace() or len(words) < 2:
         return False
     if words[0] in {"banner", "macro"}:
+        if words[1:3] == ["auto", "execute"]:
+            return line.count("{") > line.count("}")
         return words[0] == "banner" or words[1] == "name"
     if words[:2] == ["aaa", "authentication"]:
         return words[2:3] in (["banner"], ["fail-message"])
@@ -222,7 +252,7 @@ def _text_end(line: str, delimiter: str) -> str:
         return "" if delimiter in line else delimiter
     words = line.lower().split(None, 1)
     if words[0] == "macro":
-        return _MACRO_END
+        return _MACRO_END if words[1].startswith("name") else _BRACE_END
     if below := _TEXT_BELOW.match(line):
         return "" if "^C" in line[below.end() :] else "^C"
     text = line.split(None, 1)[1]

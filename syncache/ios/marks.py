@@ -4,8 +4,9 @@
     the pager of a terminal                 numbers of lines: grep, cat, an editor
     R1(config)# and what it refused         a file's name, as grep prints it
 
-Contents: `bare`, which keeps the number of lines.  Elsewhere: what the lines mean
-(`config`), and text between them that is the operator's own (`config` too).
+Contents: `bare` and, for lines that a terminal broke, `joined`; both keep the number of
+lines.  Elsewhere: what the lines mean, and text between them that is the operator's own
+(`config` both).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 # A terminal's pager with what wipes it off, and the prompt of configuration mode.
 # What wipes it off ends in a control character, behind which the line is whole.
 _PAGER = re.compile(r"^ ?<?-+ ?[Mm]ore ?-+>?(?:[ \x08\r]*[\x08\r]| *)")
-_ESCAPE = re.compile(r"\x1b\[[\d;?]*[@-~]")  # colours and the like of a terminal
+# Colours and the like of a terminal, and the zeros that Telnet sends (RFC 854).
+_ESCAPE = re.compile(r"\x1b\[[\d;?]*[@-~]|\0")
 _PROMPT = re.compile(r"^[\w.-]+\(config[\w-]*\)# ?")
 _REFUSED = re.compile(r"% ?(?:Invalid|Incomplete|Ambiguous|Unrecognized|Unknown) ")
 _REFUSED_WITHIN = 3  # lines: the command, its mark `^`, sometimes an empty one
@@ -45,6 +47,19 @@ def bare(lines: Sequence[str]) -> list[str]:
                     found[before] = ""
                     break
     return [_PROMPT.sub("", line) for line in found]
+
+
+def joined(lines: Sequence[str], width: int) -> list[str]:
+    """Return lines with those whole that a terminal of that width broke.
+
+    One for each, of which the second halves are empty; none if no line is as long.
+    """
+    found = [*lines]
+    for at in range(len(found) - 1, 0, -1):
+        if len(found[at - 1]) == width:
+            found[at - 1] += found[at]
+            found[at] = ""
+    return [] if found == [*lines] else found
 
 
 def _without_front(lines: Sequence[str]) -> list[str]:

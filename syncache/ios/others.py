@@ -28,6 +28,8 @@ _OTHERS = {
     "JSON": r"\s*[\[{]\s*$|\s*\{\s*\"",
 }
 _PATTERNS = {name: re.compile(text, re.IGNORECASE) for name, text in _OTHERS.items()}
+# What no text has: a zero, controls of ISO 8859-1, bytes that are no UTF-16.
+_BINARY = re.compile("[\0\x80-\x9f\ufffd]")
 _RELATIVES = {
     "ASA or PIX": re.compile(r"(?:ASA|PIX|FWSM|NGFW) Version "),
     "NX-OS": re.compile(r"!Command: show running-config|switchname |vdc \S+ id \d"),
@@ -45,6 +47,19 @@ def relative(lines: Iterable[str]) -> tuple[int, str] | None:
     return None
 
 
+def refuse_binary(lines: Iterable[str], place: str) -> None:
+    """Refuse a file that is no text.
+
+    Raises:
+        ValueError: it says so, with file and line in front.
+    """
+    for number, line in zip(range(1, LOOKED_AT + 1), lines, strict=False):
+        if _BINARY.search(line):
+            raise ValueError(
+                f"{place}{number}: this is not text, so not a configuration"
+            )
+
+
 def refuse_others(lines: Iterable[str], place: str) -> None:
     """Refuse a configuration that is plainly another system's.
 
@@ -52,10 +67,6 @@ def refuse_others(lines: Iterable[str], place: str) -> None:
         ValueError: the system, with file and line in front.
     """
     for number, line in zip(range(1, LOOKED_AT + 1), lines, strict=False):
-        if "\0" in line or "\ufffd" in line:
-            raise ValueError(
-                f"{place}{number}: this is not text, so not a configuration"
-            )
         for name, pattern in _PATTERNS.items():
             if pattern.match(line):
                 raise ValueError(

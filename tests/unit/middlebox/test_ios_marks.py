@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncache.ios.config import INTERCEPT, read
+from syncache.ios.inspect import chosen
 from syncache.ios.marks import bare
 
 
@@ -31,6 +32,36 @@ def test_line_behind_a_pager_is_of_its_block():
     pager = " --More-- " + "\b" * 9 + " " * 8 + "\b" * 9
     lines = ["interface Gi0/0", f"{pager} ip inspect A in"]
     assert ["interface Gi0/0", " ip inspect A in"] == bare(lines)
+
+
+LONG = "ip inspect name INTERNET_EDGE_FIREWALL_RULES_FOR_OUTBOUND {} timeout 3600"
+BROKEN = [LONG.format(f"{p} alert on audit-trail on") for p in ("tcp", "udp", "ftp")]
+
+
+@pytest.mark.parametrize("width", [80, 90])
+def test_lines_that_a_terminal_broke_are_whole_again(width):
+    """Those of the longest line's width, where one of them makes no sense alone."""
+    lines = ["hostname r1"]
+    for line in BROKEN:
+        lines += [line[:width], line[width:]]
+    config = read(lines)
+    rules = list(chosen(config))
+    assert ["tcp", "udp", "ftp"] == [rule.protocol for rule in rules]
+    assert {3600} == {rule.timeout for rule in rules}
+    assert [f"line 2: lines of {width} columns go on in the next"] == config.notes
+    with pytest.raises(ValueError, match="line 1: 'hostname"):
+        read(lines, strict=True)
+
+
+def test_a_long_line_that_is_wrong_is_named_as_it_stands():
+    """The line behind it does not help, so it is no part of it."""
+    with pytest.raises(ValueError, match="line 1: 'bogus"):
+        read(["ip inspect name F bogus" + "x" * 60, "hostname r1"])
+
+
+def test_zeros_of_telnet_are_passed_over():
+    """It sends one behind a carriage return."""
+    assert ["ip inspect F", "end"] == bare(["\0ip ins\0pect F\0", "end\0"])
 
 
 TEXT = ["ip access-list extended X", " permit tcp any any", "end"]

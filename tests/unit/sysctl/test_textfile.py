@@ -16,7 +16,7 @@ def test_file_is_read_whole_with_its_mark_and_ends_of_lines_translated(tmp_path)
     """As text of any system's editor."""
     path = tmp_path / "file"
     path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\n\xff")
-    assert "one\ntwo\nthree\n�" == read_text(path)
+    assert "one\ntwo\nthree\nÿ" == read_text(path)
     assert b"\xef\xbb\xbfone\r\ntwo\rthree\n\xff" == read_bytes(path)
 
 

@@ -72,6 +72,7 @@ def crowds() -> Iterator[Arms]:
     """Make arms that take clients, and lay out how long they had to wait."""
     seen: dict[str, list[Crowded]] = {rival: [] for rival in CROWD}
     with wire() as made:
+        made.queue()
         yield {rival: partial(served, made, rival, seen) for rival in CROWD}
     print(f"  {'connected within, ms':32}{'median':>11}{'p99':>11}{'max':>11}")
     for rival, runs in seen.items():

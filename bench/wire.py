@@ -16,6 +16,11 @@ How the work comes to its processor, and what would spoil a figure:
   would cost as many milliseconds of the flood.
 - The clients' side has no TSO: with it their packets would take another way into the
   victim than the flood's, past the full ring, and every figure would look perfect.
+- A ring of veth holds 256 frames; what finds it full is lost, flood and clients alike.
+  Where the flood is to stay below capacity, and only moments are to be got over in
+  which the victim is held up, `queue` gives the clients' end a qdisc: since Linux 6.16
+  packets wait in it for room, as those that a host forwards to a container do.  The
+  flood's frames do not: XDP takes them past it.
 - Frames that the victim transmits in place (XDP_TX) are counted by XDP, in a NAPI
   thread of the attacker's end on processor 0, above the generator.
 - No metrics are saved of peers, or the kernel would prefer those that it has seen.
@@ -46,11 +51,13 @@ LIFETIME_SECONDS = 1200
 FLOOD, COUNTING, HOLDING, NAPI, LISTENER, CLIENTS = 5, 6, 5, 10, 20, 30  # priorities
 ATTACKING, LISTENING = 0, 1  # processors
 BACKLOG = 4096
+QUEUED = 1000  # packets that wait for room in the ring: what devices of hardware have
 WRITE = 'echo "$1" > "$2"'
 NEEDED = {
     "unshare": "util-linux",
     "chrt": "util-linux",
     "ip": "iproute2",
+    "tc": "iproute2",
     "sysctl": "procps",
     "ethtool": "ethtool",
     "nft": "nftables",
@@ -224,6 +231,11 @@ class Wire:
             for pid in napi_threads(name):
                 os.sched_setaffinity(pid, {processor})
                 os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
+
+    def queue(self) -> None:
+        """Let the clients' packets wait while the victim's ring is full."""
+        words = f"qdisc replace dev {self.va} root pfifo limit {QUEUED}"
+        self.attacker.run("tc", *words.split())
 
     def flood(self, rate: float, warm: float, seconds: float) -> Process:
         """Start a flood of `rate` SYN/s (0: all that it can) for this long."""

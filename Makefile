@@ -200,7 +200,7 @@ bench: $(EXTENSION)
 coverage: $(EXTENSION)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@$(NEED) llvm-cov-19 llvm-19
-	@$(PY) tests/tools/coverage_c.py --write
+	@PYTHONPATH=. $(PY) tests/tools/coverage_c.py --write
 	@$(PY) -m coverage run -m pytest -m 'not netns and not slow' \
 		--ignore=tests/c/test_c_units.py --ignore=tests/property $(ARGS)
 	@$(PY) -m coverage report

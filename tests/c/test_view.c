@@ -387,6 +387,80 @@ test_packet_behind_an_authentication_header_is_sealed(void)
     }
 }
 
+/* TCP over IPv4 behind an AH that says how long it is, in words less two. */
+static void
+packet_ipv4_ah(struct packet *packet, uint8_t words)
+{
+    uint8_t ah[12] = {6, words};
+
+    packet_tcp(packet, 4, 2, NULL, 0, 0);
+    memmove(packet->bytes + 32, packet->bytes + 20, packet->size - 20);
+    memcpy(packet->bytes + 20, ah, sizeof ah);
+    packet->size += sizeof ah;
+    packet->bytes[9] = 51;
+    store16_be(packet->bytes + 2, (uint16_t)packet->size);
+    packet_seal_ip(packet);
+}
+
+static void
+test_ipv4_is_read_behind_an_authentication_header_that_adds_up(void)
+{
+    static struct packet packet;
+    static const uint8_t words[] = {1, 0,
+                                    255}; /* right, short, beyond the end */
+    for (size_t i = 0; i < TEST_COUNT(words); i++) {
+        packet_ipv4_ah(&packet, words[i]);
+        struct view view = parse(&packet, packet.size);
+        EXPECT_EQ(i == 0 ? VIEW_TCP : VIEW_OTHER, view.kind);
+        EXPECT_EQ(i == 0, view.sealed);
+        free(view.ip);
+    }
+    packet_ipv4_ah(&packet, 1);
+    packet.size = 28; /* not all of it is there */
+    store16_be(packet.bytes + 2, 28);
+    packet_seal_ip(&packet);
+    struct view view = parse(&packet, packet.size);
+    EXPECT_EQ(VIEW_OTHER, view.kind);
+    free(view.ip);
+    packet_ipv4_ah(&packet, 1);
+    store16_be(packet.bytes + 6, 0x2000); /* the first piece */
+    packet_seal_ip(&packet);
+    view = parse(&packet, packet.size);
+    EXPECT_EQ(VIEW_OTHER, view.kind);
+    free(view.ip);
+}
+
+static void
+test_route_that_is_at_its_end_is_passed(void)
+{
+    /* Segments left: none; the address is the packet's. */
+    static struct packet packet;
+    static const uint8_t routing[24] = {6, 2, 4, 0};
+    packet_tcp(&packet, 6, 2, NULL, 0, 0);
+    packet_insert(&packet, routing, sizeof routing);
+    packet.bytes[6] = 43;
+    struct view view = parse(&packet, packet.size);
+    EXPECT_EQ(VIEW_TCP, view.kind);
+    EXPECT_EQ(0, memcmp(view.tuple.laddr, packet.bytes + 24, 16));
+    free(view.ip);
+}
+
+static void
+test_chain_without_end_is_bad(void)
+{
+    /* One extension header more than anybody sends. */
+    static struct packet packet;
+    static const uint8_t option[8] = {60, 0, 1, 4};
+    packet_tcp(&packet, 6, 2, NULL, 0, 0);
+    for (int i = 0; i <= WIRE_EXTENSION_MAX; i++)
+        packet_insert(&packet, option, sizeof option);
+    packet.bytes[6] = 60;
+    struct view view = parse(&packet, packet.size);
+    view_parse_passing(view.ip, packet.size, SYNCACHE_CHECKSUM_VERIFY, &view);
+    EXPECT_EQ(VIEW_BAD, view.kind);
+    free(view.ip);
+}
+
 static const struct test tests[] = {
     TEST(test_tcp_fields_are_those_of_the_packet),
     TEST(test_a_length_of_zero_is_that_of_the_frame_where_the_link_vouches),
@@ -403,6 +477,9 @@ static const struct test tests[] = {
     TEST(test_options_of_signatures_need_a_legal_length),
     TEST(test_random_bytes_never_reach_outside),
     TEST(test_packet_behind_an_authentication_header_is_sealed),
+    TEST(test_ipv4_is_read_behind_an_authentication_header_that_adds_up),
+    TEST(test_route_that_is_at_its_end_is_passed),
+    TEST(test_chain_without_end_is_bad),
 };
 
 int

@@ -60,11 +60,13 @@ link_bpf_ring_close(struct link_bpf_ring *ring)
 uint32_t
 link_bpf_ring_take(struct link_bpf_ring *ring, uint8_t *out, uint32_t out_max)
 {
-    uint64_t at = *ring->consumer;
-    uint64_t end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+    link_position *consumer = (void *)ring->consumer;
+    link_position at = *consumer;
+    link_position end = __atomic_load_n(
+        (const link_position *)(const void *)ring->producer, __ATOMIC_ACQUIRE);
     uint32_t taken = 0;
 
-    while (at < end && taken == 0) {
+    while (at != end && taken == 0) {
         const uint8_t *record = ring->data + (at & (ring->size - 1));
         uint32_t word = __atomic_load_n((const uint32_t *)(const void *)record,
                                         __ATOMIC_ACQUIRE);
@@ -78,7 +80,7 @@ link_bpf_ring_take(struct link_bpf_ring *ring, uint8_t *out, uint32_t out_max)
             taken = size;
         }
         at += BPF_RINGBUF_HDR_SZ + rounded(size);
-        __atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
+        __atomic_store_n(consumer, at, __ATOMIC_RELEASE);
     }
     return taken;
 }

@@ -18,6 +18,16 @@
 
 #include "../syncache.h"
 
+/*
+ * A count of bytes in a ring buffer of the kernel's, whose unsigned long it is.  A processor that reads no 64 bits at
+ * once has a kernel of 32; any other may have one of 64 under a program of 32.
+ */
+#if __GCC_ATOMIC_LLONG_LOCK_FREE == 2
+typedef uint64_t link_position;
+#else
+typedef unsigned long link_position;
+#endif
+
 /* cffi: begin. */
 
 /* An open TUN device (IFF_NO_PI).  The descriptor stays the caller's. */
@@ -260,8 +270,8 @@ int32_t link_bpf_program(uint32_t id); /* opens a loaded program by its number *
 
 /* A mapped ring buffer of programs. */
 struct link_bpf_ring {
-    uint64_t *consumer;       /* bytes read since the start */
-    const uint64_t *producer; /* bytes written */
+    uint64_t *consumer;       /* bytes read since the start, a link_position */
+    const uint64_t *producer; /* bytes written, the same */
     const uint8_t *data;      /* 2 * size bytes: the ring twice */
     uint32_t size;            /* a power of two */
     uint32_t reserved;

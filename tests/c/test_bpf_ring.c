@@ -14,16 +14,17 @@
 
 #define SIZE 4096u
 
-static uint64_t consumer, producer;
+static _Alignas(8) link_position consumer, producer;
 static uint8_t memory[2 * SIZE];
 static struct link_bpf_ring ring;
 
 static void
-start(uint64_t at)
+start(link_position at)
 {
     memset(memory, 0, sizeof memory);
     consumer = producer = at;
-    ring = (struct link_bpf_ring){&consumer, &producer, memory, SIZE, 0};
+    ring = (struct link_bpf_ring){(void *)&consumer, (void *)&producer, memory,
+                                  SIZE, 0};
 }
 
 /* As the kernel writes a record, also into the second view of the ring. */
@@ -118,19 +119,20 @@ test_ring_is_mapped_as_the_kernel_lays_it_out(void)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     uint32_t size = 2 * (uint32_t)page;
     int file = memfd_create("ring", 0);
-    uint64_t written = 8;
+    link_position written = 8;
     struct link_bpf_ring mapped;
     EXPECT_EQ(0, ftruncate(file, (off_t)(2 * page + 2 * size)));
-    EXPECT_EQ(8, pwrite(file, &written, 8, (off_t)page));
+    EXPECT_EQ(sizeof written,
+              pwrite(file, &written, sizeof written, (off_t)page));
     EXPECT_EQ(1, pwrite(file, "a", 1, (off_t)(2 * page)));
     EXPECT_EQ(1, pwrite(file, "z", 1, (off_t)(2 * page + 2 * size - 1)));
     EXPECT_EQ(0, link_bpf_ring_open(file, size, &mapped));
     EXPECT_EQ(size, mapped.size);
-    EXPECT_EQ(8, *mapped.producer);
+    EXPECT_EQ(8, *(const link_position *)(const void *)mapped.producer);
     EXPECT_EQ('a', mapped.data[0]);
     EXPECT_EQ('z', mapped.data[2 * size - 1]);
-    *mapped.consumer = 16;
-    EXPECT_EQ(8, pread(file, &written, 8, 0));
+    *(link_position *)(void *)mapped.consumer = 16;
+    EXPECT_EQ(sizeof written, pread(file, &written, sizeof written, 0));
     EXPECT_EQ(16, written);
 
     const struct link_bpf_ring was = mapped;

@@ -254,14 +254,16 @@ bpf: $(READY)
 foreign:
 	@env -u MAKEFLAGS sh tests/c/foreign.sh
 
-# The C units with everything that clang can watch, but for arithmetic that wraps on
-# purpose.
+# The C units and the conformance cases with everything that clang can watch, but for
+# arithmetic that wraps on purpose.
 SANITIZERS := address,undefined,implicit-conversion,local-bounds,nullability
-sanitizers:
+SANITIZED := -O1 -g -fPIC -fsanitize=$(SANITIZERS),float-divide-by-zero \
+	-fno-sanitize-recover=all
+sanitizers: $(READY)
 	@$(NEED) $(CLANG) $(CLANG_PACKAGES)
 	@$(MAKE_ALONE) -C tests/c BUILD=../../build/sanitized CC=$(CLANG) \
-		CFLAGS="-O1 -g -fsanitize=$(SANITIZERS),float-divide-by-zero \
-		-fno-sanitize-recover=all"
+		CFLAGS="$(SANITIZED)"
+	@$(PY) tests/tools/sanitized_cases.py build/sanitized/libcore.a $(CLANG) $(SANITIZED)
 
 # The wheel for other processors, with the conformance cases under an emulator and
 # Debian's Python of that processor, which comes by apt; and for musl.

@@ -37,9 +37,12 @@ def compile_all(out: Path, *words: str | Path) -> Path:
 
 
 class Programs:
-    """What stands on one tree of lwIP's; each part is compiled once."""
+    """What stands on one tree of lwIP's; each part is compiled once.
 
-    def __init__(self, tree: Path, folder: Path) -> None:
+    `options` is a folder with another lwipopts.h: for tests of what it does, not fast.
+    """
+
+    def __init__(self, tree: Path, folder: Path, options: Path | None = None) -> None:
         self.tree, self.folder = tree, folder
         self.done: dict[str, Path] = {}
         self.adapter = CSRC / "adapters/lwip/syncache_lwip.c"
@@ -48,12 +51,15 @@ class Programs:
         places = [HOST, CSRC / "adapters/lwip", CSRC]
         places += [tree / "src/include", self.port / "include"]
         self.includes = [f"-I{path}" for path in places]
+        self.words = [f"-I{options}", "-O0"] if options else []
 
     def once(self, name: str, *words: str | Path) -> Path:
         """Compile something, unless it is there."""
         if name not in self.done:
             out = self.folder / name
-            self.done[name] = compile_all(out, "-w", *self.includes, *words)
+            self.done[name] = compile_all(
+                out, "-w", *self.words, *self.includes, *words
+            )
         return self.done[name]
 
     def stack(self, *, plain: bool) -> Path:

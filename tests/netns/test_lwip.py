@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lwip_programs import NO_TREE, TREES, Programs, compile_all, cost
+from lwip_programs import HOST, NO_TREE, TREES, Programs, compile_all, cost
 from namespace import PATIENCE, PEERS
 from needs import wanted
 
@@ -183,6 +183,33 @@ def test_every_lwip_takes_the_adapter_without_a_warning(
     compile_all(tmp_path / "adapter.o", *words, "-c", programs.adapter)
     hooked = [*words, "-w", "-c", programs.tree / "src/core/tcp_in.c"]
     compile_all(tmp_path / "tcp_in.o", *hooked)
+
+
+SMALLEST = {"LWIP_IPV6": 0, "NO_SYS": 1, "LWIP_SOCKET": 0, "LWIP_NETCONN": 0}
+SMALLEST |= {"LWIP_TCPIP_CORE_LOCKING": 0, "LWIP_WND_SCALE": 0, "TCP_RCV_SCALE": 0}
+SMALLEST |= {"LWIP_TCP_SACK_OUT": 0, "LWIP_TCP_TIMESTAMPS": 0, "TCP_LISTEN_BACKLOG": 0}
+SMALLEST |= {"LWIP_STATS": 0, "LWIP_STATS_DISPLAY": 0, "MEMP_MEM_MALLOC": 1}
+SMALLEST |= {"LWIP_SINGLE_NETIF": 1, "LWIP_NETIF_LOOPBACK": 0, "TCP_MSS": 536}
+UNUSUAL = {"LWIP_IPV4": 0, "MEM_LIBC_MALLOC": 0, "MEM_SIZE": 200_000}
+UNUSUAL |= {"LWIP_NETIF_TX_SINGLE_PBUF": 1, "LWIP_CHECKSUM_CTRL_PER_NETIF": 0}
+UNUSUAL |= {"TCP_CALCULATE_EFF_SEND_MSS": 0, "LWIP_ALTCP": 1, "LWIP_TCP_SACK_OUT": 0}
+
+
+@pytest.mark.parametrize(("options", "family"), [(SMALLEST, "4"), (UNUSUAL, "6")])
+def test_adapter_keeps_its_contract_in_another_lwip(
+    programs: Programs, tmp_path: Path, options: dict[str, int], family: str
+) -> None:
+    """One family, without threads, options of TCP, a backlog, statistics, a pool."""
+    lines = [f'#include "{HOST}/lwipopts.h"']
+    lines += [f"#undef {name}\n#define {name} {options[name]}" for name in options]
+    (tmp_path / "lwipopts.h").write_text("\n".join(lines))
+    program = Programs(programs.tree, tmp_path, tmp_path).cases()
+    for case in CASES:
+        words = [program, case, family]
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, timeout=9
+        )
+        assert (case, "", 0) == (case, done.stdout + done.stderr, done.returncode)
 
 
 def test_full_backlog_is_offered_again(namespace, shielded: Path) -> None:

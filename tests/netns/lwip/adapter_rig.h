@@ -40,6 +40,9 @@ struct peer {
     u16_t port;
 };
 
+#if LWIP_SINGLE_NETIF
+#define far near
+#endif
 static struct netif near, far;
 static int family, wrong;
 static int refuse_memory,
@@ -113,12 +116,34 @@ put(struct netif *by, struct pbuf *p)
 }
 
 static err_t
+begin_netif(struct netif *of)
+{
+    of->mtu = 1500;
+    of->flags = NETIF_FLAG_LINK_UP;
+    return ERR_OK;
+}
+
+#if LWIP_IPV4
+static err_t
 put_ip4(struct netif *by, struct pbuf *p, const ip4_addr_t *to)
 {
     (void)to;
     return put(by, p);
 }
 
+static void
+add_ip4(struct netif *of, uint8_t net)
+{
+    ip4_addr_t address, mask;
+
+    IP4_ADDR(&address, 198, 18, net, 2);
+    IP4_ADDR(&mask, 255, 255, 255, 0);
+    netif_set_addr(of, &address, &mask, IP4_ADDR_ANY4);
+    of->output = put_ip4;
+}
+#endif
+
+#if LWIP_IPV6
 static err_t
 put_ip6(struct netif *by, struct pbuf *p, const ip6_addr_t *to)
 {
@@ -126,33 +151,32 @@ put_ip6(struct netif *by, struct pbuf *p, const ip6_addr_t *to)
     return put(by, p);
 }
 
-static err_t
-begin_netif(struct netif *of)
+static void
+add_ip6(struct netif *of, uint8_t net)
 {
-    of->mtu = 1500;
-    of->output = put_ip4;
+    ip6_addr_t address;
+
     of->output_ip6 = put_ip6;
-    of->flags = NETIF_FLAG_LINK_UP;
-    return ERR_OK;
+    IP6_ADDR(&address, PP_HTONL(0xfe800000), 0, 0, lwip_htonl(net + 16));
+    ip6_addr_assign_zone(&address, IP6_UNICAST, of);
+    netif_ip6_addr_set(of, 0, &address);
+    netif_ip6_addr_set_state(of, 0, IP6_ADDR_PREFERRED);
+    IP6_ADDR(&address, PP_HTONL(0xfd000018), lwip_htonl(net), 0, PP_HTONL(2));
+    netif_ip6_addr_set(of, 1, &address);
+    netif_ip6_addr_set_state(of, 1, IP6_ADDR_PREFERRED);
 }
+#endif
 
 static void
 add(struct netif *of, uint8_t net)
 {
-    ip4_addr_t address, mask, gateway = {0};
-    ip6_addr_t address6;
-
-    IP4_ADDR(&address, 198, 18, net, 2);
-    IP4_ADDR(&mask, 255, 255, 255, 0);
-    netif_add(of, &address, &mask, &gateway, NULL, begin_netif, ip_input);
-    IP6_ADDR(&address6, PP_HTONL(0xfe800000), 0, 0, lwip_htonl(net + 16));
-    ip6_addr_assign_zone(&address6, IP6_UNICAST, of);
-    netif_ip6_addr_set(of, 0, &address6);
-    netif_ip6_addr_set_state(of, 0, IP6_ADDR_PREFERRED);
-    IP6_ADDR(&address6, lwip_htonl(0xfd000018), lwip_htonl(net), 0,
-             PP_HTONL(2));
-    netif_ip6_addr_set(of, 1, &address6);
-    netif_ip6_addr_set_state(of, 1, IP6_ADDR_PREFERRED);
+    netif_add_noaddr(of, NULL, begin_netif, ip_input);
+#if LWIP_IPV4
+    add_ip4(of, net);
+#endif
+#if LWIP_IPV6
+    add_ip6(of, net);
+#endif
     netif_set_up(of);
 }
 
@@ -186,13 +210,18 @@ peer(struct netif *by, u16_t port)
     struct peer of = {.by = by, .seq = 1000, .port = port};
     uint8_t net = by == &near ? 1 : 2;
 
+#if LWIP_IPV4
     if (family == 4) {
         IP_ADDR4(&of.from, 198, 18, net, 77);
         IP_ADDR4(&of.to, 198, 18, net, 2);
-    } else {
+    }
+#endif
+#if LWIP_IPV6
+    if (family == 6) {
         IP_ADDR6_HOST(&of.from, 0xfd000018, net, 0, 77);
         IP_ADDR6_HOST(&of.to, 0xfd000018, net, 0, 2);
     }
+#endif
     return of;
 }
 
@@ -255,15 +284,15 @@ give(const struct peer *of, uint8_t flags, const char *payload,
     if (family == 4) {
         packet[0] = 0x45, packet[3] = (uint8_t)(head + tcp_size);
         packet[8] = 64, packet[9] = IP_PROTO_TCP;
-        memcpy(packet + 12, ip_2_ip4(&of->from), 4);
-        memcpy(packet + 16, ip_2_ip4(&of->to), 4);
+        memcpy(packet + 12, &of->from, 4);
+        memcpy(packet + 16, &of->to, 4);
         u16_t sum = inet_chksum(packet, 20);
         memcpy(packet + 10, &sum, 2);
     } else {
         packet[0] = 0x60, packet[5] = (uint8_t)tcp_size;
         packet[6] = IP_PROTO_TCP, packet[7] = 64;
-        memcpy(packet + 8, ip_2_ip6(&of->from)->addr, 16);
-        memcpy(packet + 24, ip_2_ip6(&of->to)->addr, 16);
+        memcpy(packet + 8, &of->from, 16);
+        memcpy(packet + 24, &of->to, 16);
     }
     struct pbuf *p = pbuf_alloc(PBUF_RAW, tcp_size, PBUF_RAM);
     pbuf_take(p, tcp, tcp_size);
@@ -313,8 +342,10 @@ in_use(void)
 {
     long all = blocks;
 
+#if MEMP_STATS
     for (int i = 0; i < MEMP_MAX; i++)
         all += lwip_stats.memp[i]->used * 1000;
+#endif
     return all;
 }
 
@@ -334,9 +365,9 @@ option(uint8_t kind)
     const uint8_t *at = (const uint8_t *)sent() + 20;
     const uint8_t *last = (const uint8_t *)sent() + TCPH_HDRLEN(sent()) * 4;
 
-    while (at < last && *at != kind)
+    while (at < last && *at != kind && *at != 0)
         at += *at == 1 ? 1 : at[1];
-    return at < last ? at : NULL;
+    return at < last && *at == kind ? at : NULL;
 }
 
 /* More SYNs than there are entries. */

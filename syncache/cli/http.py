@@ -15,6 +15,7 @@ import html
 import mimetypes
 import os
 import re
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -26,19 +27,25 @@ import h11
 from .disk import SECONDS, Disk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 READ_BYTES = 256 * 1024
 IDLE_SECONDS = 60.0  # without a request, or without progress of one
-PROGRESS_BYTES = 1024  # of a body, while it comes
+PROGRESS_BYTES = 1024  # of a body, while it comes or leaves
 HEADER_SECONDS = 30.0  # from the first byte of a request to the end of its header
 REQUEST_BYTES_MAX = 64 * 1024  # of a request line with its header fields
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+# Of dates, in no other language (RFC 9110 5.6.7).
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 ABSOLUTE = re.compile(r"https?://[^/?#]+", re.ASCII | re.IGNORECASE)
 # No file is longer than 18 digits can say, and int() takes no number of thousands.
-RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
 @dataclass
@@ -78,11 +85,13 @@ class FileServer:
         header_seconds: float = HEADER_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
         disk_seconds: float = SECONDS,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._root = directory.resolve()
         self._disk = Disk(disk_seconds)
         self._header_seconds = header_seconds
         self._idle_seconds = idle_seconds
+        self._wall = wall
 
     def close(self) -> None:
         """End the threads."""
@@ -212,8 +221,7 @@ class FileServer:
             return Reply(200, listing(place, path), HTML)
         if not place.is_file():
             return Reply(404)
-        fields = dict(request.headers)
-        return part(place, fields.get(b"range", b"").decode("latin-1"))
+        return part(place, wanted_range(request))
 
     async def _send(
         self,
@@ -224,6 +232,7 @@ class FileServer:
         with_body: bool,
     ) -> None:
         fields = [
+            ("date", date_of(self._wall())),
             ("content-length", str(reply.length)),
             ("content-type", reply.kind),
             *reply.extra,
@@ -238,9 +247,26 @@ class FileServer:
                     http.send_with_data_passthrough(h11.Data(data=piece)) or ()
                 ):
                     writer.write(part_)
-                await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
+                await self._drain(writer)
         writer.write(http.send(h11.EndOfMessage()) or b"")
-        await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
+        await self._drain(writer)
+
+    async def _drain(self, writer: asyncio.StreamWriter) -> None:
+        """Wait for room; raise TimeoutError if the client takes next to nothing.
+
+        A slow client is none that stands still: it may take longer for one piece than
+        it may be silent.
+        """
+        left = writer.transport.get_write_buffer_size()
+        while True:
+            try:
+                await asyncio.wait_for(writer.drain(), self._idle_seconds)
+            except asyncio.TimeoutError:
+                before, left = left, writer.transport.get_write_buffer_size()
+                if before - left < PROGRESS_BYTES:
+                    raise
+            else:
+                return
 
     async def _pieces(self, reply: Reply) -> AsyncIterator[bytes]:
         """Yield the body."""
@@ -273,6 +299,13 @@ def phrase(status: int) -> bytes:
     return HTTPStatus(status).phrase.encode()
 
 
+def date_of(seconds: float) -> str:
+    """Return a time since the epoch as HTTP writes it."""
+    t = time.gmtime(seconds)
+    day, month = DAYS[t.tm_wday], MONTHS[t.tm_mon - 1]
+    return time.strftime(f"{day}, %d {month} %Y %H:%M:%S GMT", t)
+
+
 def path_of(target: str) -> str:
     """Return the path of a request's target, "" if it has none.
 
@@ -283,6 +316,18 @@ def path_of(target: str) -> str:
     path = target[match.end() if match else 0 :].partition("?")[0]
     # As the names of files are: any bytes.
     return os.fsdecode(unquote_to_bytes(path)) or "/" * (match is not None)
+
+
+def wanted_range(request: h11.Request) -> str:
+    """Return the Range field of a request, "" if it does not count.
+
+    It is for GET alone (RFC 9110 14.2).  We tell no validator of a file, so whoever
+    makes the range depend on one has a part of another file (13.1.5).
+    """
+    fields = dict(request.headers)
+    if request.method != b"GET" or b"if-range" in fields:
+        return ""
+    return fields.get(b"range", b"").decode("latin-1")
 
 
 def part(place: Path, wanted: str) -> Reply:

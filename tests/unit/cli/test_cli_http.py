@@ -9,6 +9,8 @@ import http.client
 import os
 import re
 import threading
+import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -94,6 +96,39 @@ def test_get_range_beyond_end_is_refused(folder):
     """A range that is not there is 416."""
     wanted = {"Range": f"bytes={len(BODY)}-"}
     assert 416 == request(folder, "GET", "/big.bin", headers=wanted)[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("HEAD", {}), ("GET", {"If-Range": '"tag"'}), ("GET", {"If-Range": "x"})],
+)
+def test_range_that_does_not_count_is_passed_over(folder, method, more):
+    """It is for GET, and of the file that a validator names; we have told none."""
+    wanted = {"Range": "bytes=5-9", **more}
+    status, fields, body = request(folder, method, "/big.bin", headers=wanted)
+    assert (200, str(len(BODY))) == (status, fields["content-length"])
+    assert body == (b"" if method == "HEAD" else BODY)
+
+
+def test_unit_of_a_range_is_of_any_case(folder):
+    """RFC 9110 14.1."""
+    wanted = {"Range": "Bytes=5-9"}
+    assert BODY[5:10] == request(folder, "GET", "/big.bin", headers=wanted)[2]
+
+
+def test_each_answer_has_its_date(folder):
+    """RFC 9110 6.6.1: of all that a server with a clock says but 1xx and 5xx."""
+    for line in (b"GET / HTTP/1.1", b"HEAD /sub HTTP/1.1", b"GET /none HTTP/1.1", b"?"):
+        data = line + b"\r\nHost: a\r\nConnection: close\r\n\r\n"
+        reply = raw(folder, data, wall=lambda: 784111777)
+        assert b"\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in reply
+
+
+def test_date_is_in_english_whatever_the_month():
+    """The example of RFC 9110 5.6.7, and each month as a parser reads it."""
+    assert "Sun, 06 Nov 1994 08:49:37 GMT" == files.date_of(784111777)
+    for seconds in range(0, 370 * 86400, 86400):
+        assert seconds == parsedate_to_datetime(files.date_of(seconds)).timestamp()
 
 
 def test_head_sends_no_body(folder):
@@ -256,7 +291,6 @@ def test_header_that_trickles_ends_with_408(folder, before):
 
     def talk(port):
         import socket
-        import time
 
         with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(before + b"GET / HTTP/1.1\r\nX: ")
@@ -281,7 +315,6 @@ def test_slow_body_outlives_the_deadline_of_the_header(folder):
 
     def talk(port):
         import socket
-        import time
 
         with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n")
@@ -347,7 +380,6 @@ def test_body_that_trickles_ends_the_connection(folder):
 
     def talk(port):
         import socket
-        import time
 
         with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n")
@@ -358,6 +390,32 @@ def test_body_that_trickles_ends_the_connection(folder):
         return "ended"
 
     assert "ended" == ask(folder, talk, idle_seconds=0.5)
+
+
+class Buffered:
+    """A writer whose client takes so many bytes of each time-out."""
+
+    def __init__(self, left, takes):
+        self.left, self.takes, self.transport = left, takes, self
+
+    def get_write_buffer_size(self):
+        return self.left
+
+    async def drain(self):
+        if self.left > 0:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.left -= self.takes
+
+
+def test_client_that_takes_little_but_goes_on_is_served(folder):
+    """It may need several idle times for one piece; standing still is the end."""
+    served = FileServer(folder, idle_seconds=0.001)
+    asyncio.run(served._drain(Buffered(4096, files.PROGRESS_BYTES)))
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(served._drain(Buffered(4096, files.PROGRESS_BYTES - 1)))
+    served.close()
 
 
 @pytest.mark.parametrize("silent", ["part", "listing"])

@@ -1,8 +1,11 @@
 /*
- * The access list: a scan in the order of its lines, as its author wrote them.
- * Lists have tens of lines; only packets without a session come here.
+ * The access list: the first of its lines, as its author wrote them, decides.
+ * Most lists have a few lines and are scanned; only packets without a session
+ * come here.
  */
 #include "rules.h"
+
+#include "rules_line.h"
 
 #include <assert.h>
 #include <string.h>
@@ -10,7 +13,7 @@
 size_t
 rules_bytes(uint32_t max)
 {
-    return (size_t)max * sizeof(struct flow_rule);
+    return (size_t)max * sizeof(struct flow_rule) + 2 * rules_index_bytes(max);
 }
 
 void
@@ -20,6 +23,12 @@ rules_init(struct rules *rules, void *memory, uint32_t max)
     memset(rules, 0, sizeof *rules);
     rules->rule = memory;
     rules->max = max;
+    if (max == 0)
+        return;
+    uint8_t *behind = (uint8_t *)(rules->rule + max);
+    rules_index_init(&rules->with_ports, behind, max, true);
+    rules_index_init(&rules->without, behind + rules_index_bytes(max), max,
+                     false);
 }
 
 static bool
@@ -59,93 +68,47 @@ rules_set(struct rules *rules, const struct flow_rule *rule, uint32_t count,
         memcpy(rules->rule, rule, count * sizeof *rule);
     rules->count = count;
     rules->on = on;
-    return true;
-}
-
-static bool
-rules_port(uint8_t op, uint16_t lo, uint16_t hi, uint16_t port)
-{
-    switch ((enum flow_port_op)op) {
-    case FLOW_PORT_ANY:
-        break;
-    case FLOW_PORT_EQ:
-        return port == lo;
-    case FLOW_PORT_NEQ:
-        return port != lo;
-    case FLOW_PORT_LT:
-        return port < lo;
-    case FLOW_PORT_GT:
-        return port > lo;
-    case FLOW_PORT_RANGE:
-        return lo <= port && port <= hi;
+    if (count > RULES_SCANNED) {
+        rules_index_set(&rules->with_ports, rules->rule, count);
+        rules_index_set(&rules->without, rules->rule, count);
     }
     return true;
 }
 
-static bool
-rules_address(uint8_t family, const uint8_t *pattern, const uint8_t *wildcard,
-              const uint8_t *address)
+/* The first line that matches, or RULES_NONE. */
+static uint32_t
+rules_first(const struct rules *rules, const struct syncache_tuple *tuple,
+            uint8_t protocol, bool ports)
 {
-    size_t size = family == 4 ? 4 : 16;
-    unsigned differ = 0;
+    if (!rules->on)
+        return RULES_NONE;
+    if (rules->count > RULES_SCANNED)
+        return rules_index_first(ports ? &rules->with_ports : &rules->without,
+                                 rules->rule, tuple, protocol);
+    for (uint32_t i = 0; i < rules->count; i++) {
+        const struct flow_rule *rule = &rules->rule[i];
 
-    for (size_t i = 0; i < size; i++)
-        differ |= (pattern[i] ^ (unsigned)address[i]) & ~(unsigned)wildcard[i];
-    return (differ & 0xff) == 0;
-}
-
-/* All that a line says but for ports. */
-static bool
-rules_match(const struct flow_rule *rule, const struct syncache_tuple *tuple,
-            uint8_t protocol)
-{
-    if (rule->protocol != 0 && rule->protocol != protocol)
-        return false;
-    if (rule->family == 0)
-        return true;
-    return rule->family == tuple->family &&
-           rules_address(rule->family, rule->source, rule->source_wildcard,
-                         tuple->faddr) &&
-           rules_address(rule->family, rule->destination,
-                         rule->destination_wildcard, tuple->laddr);
+        if (rules_line_matches(rule, tuple, protocol) &&
+            (ports ? rules_line_ports(rule, tuple) : rules_line_decides(rule)))
+            return i;
+    }
+    return RULES_NONE;
 }
 
 bool
 rules_permit(const struct rules *rules, const struct syncache_tuple *tuple,
              uint8_t protocol)
 {
-    if (!rules->on)
-        return false;
-    for (uint32_t i = 0; i < rules->count; i++) {
-        const struct flow_rule *rule = &rules->rule[i];
+    uint32_t line = rules_first(rules, tuple, protocol, true);
 
-        if (rules_match(rule, tuple, protocol) &&
-            rules_port(rule->source_op, rule->source_lo, rule->source_hi,
-                       tuple->fport) &&
-            rules_port(rule->destination_op, rule->destination_lo,
-                       rule->destination_hi, tuple->lport))
-            return rule->permit != 0;
-    }
-    return false;
+    return line != RULES_NONE && rules->rule[line].permit != 0;
 }
 
 bool
 rules_may_permit(const struct rules *rules, const struct syncache_tuple *tuple,
                  uint8_t protocol)
 {
-    if (!rules->on)
-        return false;
-    for (uint32_t i = 0; i < rules->count; i++) {
-        const struct flow_rule *rule = &rules->rule[i];
+    uint32_t line = rules_first(rules, tuple, protocol, false);
 
-        if (!rules_match(rule, tuple, protocol))
-            continue;
-        if (rule->permit)
-            return true;
-        /* A denial of every port ends it; one of some ports does not. */
-        if (rule->source_op == FLOW_PORT_ANY &&
-            rule->destination_op == FLOW_PORT_ANY)
-            return false;
-    }
-    return false;
+    return line != RULES_NONE && rules->rule[line].permit != 0;
 }

@@ -7,12 +7,16 @@
 #define SYNCACHE_FLOW_RULES_H
 
 #include "flow.h"
+#include "rules_index.h"
+
+enum { RULES_SCANNED = 16 };          /* up to so many lines a scan is as fast as an index */
 
 struct rules {
     struct flow_rule *rule;
     uint32_t max;
     uint32_t count;
     bool on;                          /* false: there is no list, and nothing is permitted */
+    struct rules_index with_ports, without;
 };
 
 size_t rules_bytes(uint32_t max);

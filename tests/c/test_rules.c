@@ -3,14 +3,17 @@
 
 #include "../../csrc/flow/rules.h"
 
-static struct flow_rule memory[4];
+enum { LINES = 4 };
+
+static struct flow_rule memory[2 * LINES]; /* and the index */
 
 static struct rules
 list(const struct flow_rule *rule, uint32_t count)
 {
     struct rules rules;
 
-    rules_init(&rules, memory, TEST_COUNT(memory));
+    EXPECT_TRUE(rules_bytes(LINES) <= sizeof memory);
+    rules_init(&rules, memory, LINES);
     EXPECT_TRUE(rules_set(&rules, rule, count, true));
     return rules;
 }
@@ -193,8 +196,8 @@ test_list_in_used_memory_is_empty(void)
 
     memset(&rules, 0xff, sizeof rules);
     memset(&again, 0, sizeof again);
-    rules_init(&rules, memory, TEST_COUNT(memory));
-    rules_init(&again, memory, TEST_COUNT(memory));
+    rules_init(&rules, memory, LINES);
+    rules_init(&again, memory, LINES);
     EXPECT_BYTES((const uint8_t *)&again, (const uint8_t *)&rules,
                  sizeof rules);
     EXPECT_EQ(0, rules.count);

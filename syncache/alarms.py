@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +32,31 @@ CHANGED_SECONDS = 10.0  # after the last line, and another response is told
 NAMED_MAX = 3  # ports in one line
 TABLE_HIGH, TABLE_LOW = 0.8, 0.6
 LOSSES_EVERY = 10.0
+
+
+class Losses(NamedTuple):
+    """The line about a counter of a link."""
+
+    kind: str
+    least: int  # in one look
+    text: str
+
+
+# By the ending of the counter's name.
+LOSSES = {
+    "kernel_dropped": Losses(
+        "losses",
+        1,
+        "frames lost, the ring was full: {}; more come than one processor takes "
+        "(--cpu, --priority, more shards)",
+    ),
+    "send_failed": Losses(
+        "unsent",
+        50,
+        "packets that could not leave: {}; no route to their destinations, or more "
+        "than the interface takes (ip route get, net.ipv4.neigh.default.gc_thresh3)",
+    ),
+}
 REFUSED_MIN = 50  # cookies a second
 REFUSED_FACTOR = 4  # times what is usual
 REFUSED_EVERY = 60.0  # for one reason
@@ -364,28 +389,30 @@ class Alarms:
     # Links.
 
     def _look_at_links(self, now: float, grown: Mapping[str, int]) -> Iterator[Alarm]:
-        lost = {n: grown[n] for n in grown if n.endswith("kernel_dropped") and grown[n]}
-        for name, count in lost.items():
-            told, sum_before = self._losing.get(name, (0.0, 0))
-            self._losing[name] = (told, sum_before + count)
+        for ending, losses in LOSSES.items():
+            for name, count in grown.items():
+                if name.endswith(ending) and count >= losses.least:
+                    told, sum_before = self._losing.get(name, (0.0, 0))
+                    self._losing[name] = (told, sum_before + count)
+            said = self._lost(now, ending)
+            if said:
+                words = ", ".join(f"{count:,} ({end})" for end, count in said)
+                text = losses.text.format(words)
+                yield Alarm(time=now, kind=losses.kind, text=text, facts=dict(said))
+
+    def _lost(self, now: float, ending: str) -> list[tuple[str, int]]:
+        """Return the losses of one kind that are due, by the name of the link."""
         said = []
         for name, (told, count) in list(self._losing.items()):
+            if not name.endswith(ending):
+                continue
             if not count:
                 if now - told >= LOSSES_EVERY:
                     del self._losing[name]
             elif not told or now - told >= LOSSES_EVERY:
                 self._losing[name] = (now, 0)
-                end = name.removesuffix("kernel_dropped").strip("_")
-                said.append((end or "link", count))
-        if said:
-            words = ", ".join(f"{count:,} ({end})" for end, count in said)
-            yield Alarm(
-                time=now,
-                kind="losses",
-                text=f"frames lost, the ring was full: {words}; more come than one "
-                "processor takes (--cpu, --priority, more shards)",
-                facts=dict(said),
-            )
+                said.append((name.removesuffix(ending).strip("_") or "link", count))
+        return said
 
     # Cookies.
 

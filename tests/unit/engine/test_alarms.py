@@ -185,6 +185,15 @@ def test_losses_of_a_link_are_said_at_once_and_then_every_ten_seconds(world):
     assert "70 (link)" in again.text
 
 
+def test_answers_without_a_way_out_are_said_unless_they_are_few(world):
+    """Sources to which no route leads: the flood costs more than it has to."""
+    assert [] == world.look(link_send_failed=49)
+    (first, full) = world.look(link_send_failed=1200, link_kernel_dropped=1)[::-1]
+    assert ("unsent", "losses") == (first.kind, full.kind)
+    assert "could not leave: 1,200 (link); no route" in first.text
+    assert [] == world.look(link_send_failed=1200)
+
+
 def test_cookies_refused_more_than_usual_are_said_with_the_reason(world):
     """What is usual is not, and one reason is said once a minute."""
     assert [] == world.look(cookie_bad_mac=40)

@@ -212,6 +212,84 @@ test_newcomer_has_the_family_of_its_own(void)
     EXPECT_EQ(1, found);
 }
 
+static void
+test_newcomer_takes_the_place_of_the_least_with_its_count(void)
+{
+    attempts_init(&attempts, key);
+    for (uint32_t i = 0; i < ATTEMPTS_PLACES; i++) {
+        uint32_t times = i == 5 ? 2 : 3;
+        for (uint32_t n = 0; n < times; n++) {
+            (void)push_v4(1, i, 80, WIRE_SYN);
+            look();
+        }
+    }
+    (void)push_v4(0x01020304, 0xcb007105, 443, WIRE_SYN);
+    look();
+    uint32_t found = 0;
+    uint64_t excess = 0;
+    for (uint32_t i = 0; i < ATTEMPTS_PLACES; i++) {
+        const struct attempts_place *place = &attempts.place[i];
+        excess += place->excess;
+        if (place->port != 443)
+            continue;
+        found++;
+        EXPECT_EQ(3, place->count);
+        EXPECT_EQ(2, place->excess);
+        uint32_t registers = 0;
+        for (uint32_t n = 0; n < ATTEMPTS_REGISTERS; n++)
+            registers += place->registers[n] != 0;
+        EXPECT_EQ(1, registers); /* none of those that were here before */
+    }
+    EXPECT_EQ(1, found);
+    EXPECT_EQ(2, excess);
+}
+
+static void
+test_prefix_that_is_new_takes_the_place_of_the_least(void)
+{
+    attempts_init(&attempts, key);
+    for (uint32_t i = 0; i < ATTEMPTS_PREFIXES; i++) {
+        uint32_t times = i == 3 ? 2 : 3;
+        for (uint32_t n = 0; n < times; n++) {
+            (void)push_v4(i << 8, 1, 80, WIRE_SYN);
+            look();
+        }
+    }
+    (void)push_v4(0xcb007105, 1, 80, WIRE_SYN);
+    look();
+    uint32_t found = 0;
+    uint64_t excess = 0;
+    for (uint32_t i = 0; i < ATTEMPTS_PREFIXES; i++) {
+        excess += attempts.prefix[i].excess;
+        if (attempts.prefix[i].address[0] != 0xcb)
+            continue;
+        found++;
+        EXPECT_EQ(3, attempts.prefix[i].count);
+        EXPECT_EQ(2, attempts.prefix[i].excess);
+    }
+    EXPECT_EQ(1, found);
+    EXPECT_EQ(2, excess);
+}
+
+static void
+test_every_register_that_is_used_holds_a_rank_from_1_on(void)
+{
+    /* Of many numbers half have rank 1, a quarter rank 2. */
+    uint32_t ranks[256] = {0};
+    for (uint32_t i = 0; i < 400; i++) {
+        attempts_init(&attempts, key);
+        (void)push_v4(i << 8, 1, 80, WIRE_SYN);
+        look();
+        for (uint32_t n = 0; n < ATTEMPTS_REGISTERS; n++)
+            if (attempts.registers[n] != 0) {
+                ranks[attempts.registers[n]]++;
+                EXPECT_EQ(attempts.registers[n], top()->registers[n]);
+            }
+    }
+    EXPECT_TRUE(ranks[1] > 160 && ranks[1] < 240);
+    EXPECT_TRUE(ranks[2] > 70 && ranks[2] < 130);
+}
+
 static const struct test tests[] = {
     TEST(test_every_prefix_has_a_count_of_its_own),
     TEST(test_syn_counts_for_its_destination_and_prefix),
@@ -220,6 +298,9 @@ static const struct test tests[] = {
     TEST(test_flooded_port_is_found_among_many),
     TEST(test_clear_begins_anew_with_the_same_secret),
     TEST(test_newcomer_has_the_family_of_its_own),
+    TEST(test_newcomer_takes_the_place_of_the_least_with_its_count),
+    TEST(test_prefix_that_is_new_takes_the_place_of_the_least),
+    TEST(test_every_register_that_is_used_holds_a_rank_from_1_on),
 };
 
 int

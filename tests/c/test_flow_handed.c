@@ -372,6 +372,103 @@ test_flags_that_the_kernel_has_cleared_are_cleared(void)
     between_close(&world);
 }
 
+static void
+test_record_says_all_that_carrying_a_connection_takes(void)
+{
+    uint32_t p = spliced(true);
+    (void)between_send(&world, client(C_ISN + 1, p + 1, 100));
+    (void)between_send(&world, server(S_ISN + 1, C_ISN + 101, 30));
+    struct session *session = between_session(&world);
+    session->splice.ts_delta = 11;
+    session->splice.ts_floor = 12;
+    session->splice.flags = 1;
+    session->splice.shift_to_client = -2;
+    session->splice.shift_to_server = 3;
+    world.now_ms += 40;
+    memset(record, 0xee, sizeof record);
+    EXPECT_EQ(1, handed());
+    EXPECT_EQ(11, record[0].ts_delta);
+    EXPECT_EQ(12, record[0].ts_floor);
+    EXPECT_EQ(1, record[0].flags);
+    EXPECT_TRUE(record[0].shift_to_client == -2);
+    EXPECT_TRUE(record[0].shift_to_server == 3);
+    EXPECT_EQ(40, record[0].age_ms);
+    EXPECT_EQ(0, record[0].number);
+    EXPECT_EQ(0, record[0].known);
+    EXPECT_EQ(30, record[0].bytes[FLOW_SERVER]);
+    EXPECT_EQ(session->ack[FLOW_CLIENT], record[0].ack[FLOW_CLIENT]);
+    EXPECT_EQ(C_ISN + 101, record[0].ack[FLOW_SERVER]);
+    between_close(&world);
+}
+
+static void
+test_every_record_of_a_look_is_read_and_no_more(void)
+{
+    (void)given();
+    for (uint32_t i = 1; i < 4; i++)
+        record[i] = record[0];
+    record[3].known = 77;
+    flow_handed_seen(world.flow, world.now_ms, record, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        EXPECT_EQ(FLOW_KNOWN, record[i].known);
+    EXPECT_EQ(77, record[3].known);
+    record[0].number = 5; /* coming back, too */
+    record[1].bytes[FLOW_SERVER] = 4000;
+    flow_handed_back(world.flow, world.now_ms, record, 2);
+    EXPECT_EQ(4000, between_session(&world)->bytes[FLOW_SERVER]);
+    EXPECT_EQ(HANDED_NOT, between_session(&world)->splice.handed);
+    between_close(&world);
+}
+
+static void
+test_half_open_session_is_no_carried_one(void)
+{
+    (void)given();
+    struct session *session = between_session(&world);
+    session->flags &= (uint16_t)~SESSION_SPLICED;
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(FLOW_KNOWN_NOT, record[0].known);
+    session->flags |= SESSION_SPLICED | SESSION_OWES_RST;
+    flow_handed_seen(world.flow, world.now_ms, record, 1);
+    EXPECT_EQ(FLOW_KNOWN_NOT, record[0].known);
+    between_close(&world);
+}
+
+static void
+test_news_counts_where_it_is_later(void)
+{
+    (void)given();
+    struct session *session = between_session(&world);
+    uint64_t last_ms = session->last_ms;
+    for (uint32_t end = FLOW_CLIENT; end <= FLOW_SERVER; end++) {
+        struct flow_handed_session in = record[0];
+        uint32_t nxt = session->nxt[end], ack = session->ack[end];
+        uint64_t bytes = session->bytes[end];
+        in.age_ms = 1000000;
+        in.nxt[end] = nxt - 5;
+        in.ack[end] = ack - 5;
+        in.bytes[end] = 0;
+        flow_handed_seen(world.flow, world.now_ms, &in, 1);
+        EXPECT_EQ(nxt, session->nxt[end]);
+        EXPECT_EQ(ack, session->ack[end]);
+        EXPECT_EQ(bytes, session->bytes[end]);
+        EXPECT_EQ(last_ms, session->last_ms);
+        in.nxt[end] = nxt + 5;
+        in.ack[end] = ack + 6;
+        in.bytes[end] = bytes + 7;
+        flow_handed_seen(world.flow, world.now_ms, &in, 1);
+        EXPECT_EQ(nxt + 5, session->nxt[end]);
+        EXPECT_EQ(ack + 6, session->ack[end]);
+        EXPECT_EQ(bytes + 7, session->bytes[end]);
+    }
+    struct flow_handed_session in = record[0];
+    world.now_ms += 100;
+    in.age_ms = 30;
+    flow_handed_seen(world.flow, world.now_ms, &in, 1);
+    EXPECT_EQ(world.now_ms - 30, session->last_ms);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_window_of_the_kernels_connection_is_as_large_as_its_scale_allows),
     TEST(test_news_moves_the_deadline_of_an_open_connection_only),
@@ -390,6 +487,10 @@ static const struct test tests[] = {
     TEST(test_walk_names_the_scales_of_both_ends),
     TEST(test_asking_tells_the_time),
     TEST(test_flags_that_the_kernel_has_cleared_are_cleared),
+    TEST(test_record_says_all_that_carrying_a_connection_takes),
+    TEST(test_every_record_of_a_look_is_read_and_no_more),
+    TEST(test_half_open_session_is_no_carried_one),
+    TEST(test_news_counts_where_it_is_later),
 };
 
 int

@@ -222,6 +222,132 @@ test_connections_of_ipv6_are_taken_up(void)
     between_close(&world);
 }
 
+/* A state that an engine may have written. */
+static struct flow_splice
+any_state(uint16_t number)
+{
+    bool told = test_random_below(3) > 0;
+    struct flow_splice state = {
+        .tuple = {.family = test_random() & 1 ? 4 : 6,
+                  .fport = (uint16_t)(1024 + number),
+                  .lport = 80},
+        .delta = (uint32_t)test_random(),
+        .ts_delta = (uint32_t)test_random(),
+        .ts_floor = (uint32_t)test_random(),
+        .seq = {(uint32_t)test_random(), (uint32_t)test_random()},
+        .flags = (uint8_t)test_random_below(16),
+        .state = test_random() & 1 ? FLOW_ESTAB : FLOW_CLOSING,
+        .client_wscale = SYNCACHE_WSCALE_NONE,
+        .server_wscale = SYNCACHE_WSCALE_NONE,
+        .told_wscale = SYNCACHE_WSCALE_NONE,
+    };
+    uint32_t v6 = state.tuple.family == 6;
+
+    memcpy(state.tuple.faddr, between_client[v6], 16);
+    memcpy(state.tuple.laddr, between_server[v6], 16);
+    if (told) {
+        state.told_wscale = (uint8_t)test_random_below(15);
+        state.client_wscale = (uint8_t)test_random_below(15);
+        if (test_random() & 1)
+            state.server_wscale = (uint8_t)test_random_below(15);
+    }
+    return state;
+}
+
+static void
+test_state_that_is_read_is_written_again(void)
+{
+    for (uint16_t i = 0; i < 200; i++) {
+        struct flow_splice in = any_state(i), out;
+        uint64_t cursor = 0;
+        between_open(&world, 8);
+        EXPECT_EQ(1, flow_import(world.flow, world.now_ms, &in, 1));
+        EXPECT_EQ(1, flow_export(world.flow, world.now_ms, &cursor, &out, 1));
+        EXPECT_BYTES((uint8_t *)&in, (uint8_t *)&out, sizeof in);
+        between_close(&world);
+    }
+}
+
+static void
+test_connection_that_is_read_has_what_is_known_of_it(void)
+{
+    for (uint16_t i = 0; i < 100; i++) {
+        struct flow_splice in = any_state(i);
+        in.idle_ms = (uint32_t)test_random_below(2) * 700;
+        between_open(&world, 8);
+        EXPECT_EQ(1, flow_import(world.flow, world.now_ms, &in, 1));
+        const struct session *session = session_at(&world.flow->sessions, 0);
+        const struct proxy_limits *limits = &world.flow->proxy;
+        bool scales = in.server_wscale != SYNCACHE_WSCALE_NONE;
+        bool told = in.told_wscale != SYNCACHE_WSCALE_NONE;
+        EXPECT_EQ('I', session->mode);
+        EXPECT_EQ(SESSION_SPLICED | SESSION_SYNACK | SESSION_HEARD |
+                      SESSION_UNCHECKED | SESSION_UNCHECKED_S,
+                  session->flags);
+        EXPECT_EQ(in.state, session->state);
+        EXPECT_EQ(FLOW_CLIENT, session->side);
+        EXPECT_EQ(in.seq[FLOW_CLIENT], session->ack[FLOW_SERVER]);
+        EXPECT_EQ(in.seq[FLOW_SERVER], session->ack[FLOW_CLIENT]);
+        EXPECT_TRUE(session->splice.shift_to_client ==
+                    (scales ? in.server_wscale : 0) -
+                        (told ? in.told_wscale : 0));
+        EXPECT_TRUE(session->splice.shift_to_server ==
+                    (told && !scales ? in.client_wscale : 0));
+        EXPECT_EQ(
+            world.now_ms - in.idle_ms +
+                (in.state == FLOW_ESTAB ? limits->idle_ms : limits->closing_ms),
+            session->deadline_ms);
+        between_close(&world);
+    }
+}
+
+static void
+test_time_without_a_packet_is_written(void)
+{
+    struct flow_splice state;
+    uint64_t cursor = 0;
+    (void)spliced();
+    EXPECT_EQ(
+        1, flow_export(world.flow, world.now_ms + 12345, &cursor, &state, 1));
+    EXPECT_EQ(12345, state.idle_ms);
+    cursor = 0;
+    EXPECT_EQ(1, flow_export(world.flow, world.now_ms - 5, &cursor, &state, 1));
+    EXPECT_EQ(0, state.idle_ms);
+    cursor = 0;
+    EXPECT_EQ(1, flow_export(world.flow, world.now_ms + (UINT64_C(5) << 32),
+                             &cursor, &state, 1));
+    EXPECT_EQ(UINT32_MAX, state.idle_ms);
+    /* Past its time already: it ends at once. */
+    between_close(&world);
+    between_open(&world, 8);
+    EXPECT_EQ(1, flow_import(world.flow, world.now_ms, &state, 1));
+    EXPECT_EQ(world.now_ms, session_at(&world.flow->sessions, 0)->deadline_ms);
+    between_close(&world);
+}
+
+static void
+test_stamps_and_timestamps_are_not_both_rewritten(void)
+{
+    (void)spliced();
+    struct flow_splice state = restarted(1);
+    state.tuple.fport++;
+    state.flags = SPLICE_STAMP | SPLICE_TIMESTAMPS;
+    EXPECT_EQ(0, flow_import(world.flow, world.now_ms, &state, 1));
+    state.flags = SPLICE_STAMP;
+    EXPECT_EQ(1, flow_import(world.flow, world.now_ms, &state, 1));
+    state.tuple.fport++;
+    state.flags = SPLICE_TIMESTAMPS;
+    state.state = FLOW_CLOSING;
+    EXPECT_EQ(1, flow_import(world.flow, world.now_ms, &state, 1));
+    /* Fewer places than sessions: the rest comes later. */
+    struct flow_splice some[3];
+    uint64_t cursor = 0;
+    EXPECT_EQ(2, flow_export(world.flow, world.now_ms, &cursor, some, 2));
+    EXPECT_EQ(1, flow_export(world.flow, world.now_ms, &cursor, some, 2));
+    EXPECT_EQ(0, flow_export(world.flow, world.now_ms, &cursor, some, 2));
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_connection_goes_on_after_a_restart),
     TEST(test_first_number_far_away_drops_the_connection),
@@ -230,6 +356,10 @@ static const struct test tests[] = {
     TEST(test_what_is_not_spliced_is_not_exported),
     TEST(test_connections_of_ipv6_are_taken_up),
     TEST(test_scales_are_taken_over_the_restart),
+    TEST(test_state_that_is_read_is_written_again),
+    TEST(test_connection_that_is_read_has_what_is_known_of_it),
+    TEST(test_time_without_a_packet_is_written),
+    TEST(test_stamps_and_timestamps_are_not_both_rewritten),
 };
 
 int

@@ -253,6 +253,64 @@ test_sweep_without_a_low_mark_deletes_nothing(void)
     world_free(world);
 }
 
+static void
+test_heaviest_with_a_quarter_loses_its_own(void)
+{
+    struct world *world = world_inspect(200);
+    struct ends oldest = world_other(0);
+    struct ends heaviest = world_other(1);
+
+    world->inspect.drop_mode = FLOW_DROP_HEAVIEST;
+    thresholds(world, 1, 40, 100000, 100000);
+    for (uint32_t i = 0; i < 41; i++) {
+        struct ends ends = world_other(i);
+
+        ends.server += i < 1 || i > 11 ? i : 1;
+        world_syn(world, &ends);
+    }
+    world_half_open(world, 41, 1);
+    EXPECT_TRUE(world_has(world, &oldest));
+    EXPECT_TRUE(!world_has(world, &heaviest));
+    world_free(world);
+}
+
+static void
+test_full_table_without_a_half_open_session_takes_no_new_one(void)
+{
+    struct world *world = world_inspect(4);
+
+    for (uint32_t i = 0; i < 4; i++) {
+        struct ends ends = world_other(i);
+
+        world_handshake(world, &ends);
+    }
+    world_half_open(world, 9, 1);
+    EXPECT_EQ(FLOW_FORWARD, world->verdict);
+    EXPECT_EQ(4, world_stats(world)->established);
+    EXPECT_EQ(0, world_stats(world)->incomplete);
+    world_free(world);
+}
+
+static void
+test_full_table_of_silent_clients_loses_one_of_theirs(void)
+{
+    struct world *world = world_inspect(FLOW_SILENT_FEW + 4);
+    struct ends newest = world_other(500);
+
+    for (uint32_t i = 0; i < FLOW_SILENT_FEW + 4; i++) {
+        struct ends ends = world_other(i);
+
+        world_handshake(world, &ends);
+    }
+    world_wait(world, FLOW_SILENT_GRACE_MS + 1);
+    world_syn(world, &newest);
+    EXPECT_TRUE(world_has(world, &newest));
+    EXPECT_EQ(FLOW_SILENT_FEW + 3, world_stats(world)->established);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_EVICTED_FULL]);
+    EXPECT_EQ(0, world->client.ring.count + world->server.ring.count);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_new_session_in_aggressive_mode_deletes_the_oldest),
     TEST(test_reset_of_an_unanswered_syn_has_number_0),
@@ -266,6 +324,9 @@ static const struct test tests[] = {
     TEST(test_resets_wait_for_room),
     TEST(test_rate_alone_costs_one_for_each_new_one_unless_sweeping),
     TEST(test_sweep_without_a_low_mark_deletes_nothing),
+    TEST(test_heaviest_with_a_quarter_loses_its_own),
+    TEST(test_full_table_without_a_half_open_session_takes_no_new_one),
+    TEST(test_full_table_of_silent_clients_loses_one_of_theirs),
 };
 
 int

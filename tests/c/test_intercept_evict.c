@@ -182,6 +182,34 @@ test_heaviest_spares_clients_that_proved_their_address(void)
     between_close(&world);
 }
 
+static void
+test_heaviest_whose_first_ones_proved_their_address_is_looked_at_so_far(void)
+{
+    /* The sixteenth is looked at, and one behind it is not. */
+    for (uint16_t proved = 15; proved <= 16; proved++) {
+        start(FLOW_DROP_HEAVIEST, FLOW_OPTIONS_LEARN, FLOW_EVICT_RST_AUTO);
+        world.sport = 80;
+        for (uint16_t i = 1; i <= proved; i++)
+            syn_sent(i);
+        world.chost = 77; /* another client, and the youngest of all */
+        syn(100);
+        EXPECT_EQ(0, evict());
+        EXPECT_TRUE(!lives(100));
+        EXPECT_EQ(proved, world.flow->stats.incomplete);
+        between_close(&world);
+    }
+}
+
+static void
+test_nobody_goes_where_nobody_is_half_open(void)
+{
+    for (uint32_t mode = FLOW_DROP_OLDEST; mode <= FLOW_DROP_HEAVIEST; mode++) {
+        start(mode, FLOW_OPTIONS_LEARN, FLOW_EVICT_RST_AUTO);
+        EXPECT_TRUE(!intercept_evict(world.flow, FLOW_END_EVICTED_COUNT));
+        between_close(&world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_heaviest_spares_clients_that_proved_their_address),
     TEST(test_oldest_goes_first_and_synsent_last),
@@ -189,6 +217,9 @@ static const struct test tests[] = {
     TEST(test_evict_rst_always_and_watched_connections),
     TEST(test_random_choice_reaches_every_entry),
     TEST(test_heaviest_needs_a_quarter_of_all),
+    TEST(
+        test_heaviest_whose_first_ones_proved_their_address_is_looked_at_so_far),
+    TEST(test_nobody_goes_where_nobody_is_half_open),
 };
 
 int

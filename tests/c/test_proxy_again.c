@@ -137,12 +137,55 @@ test_answer_to_another_syn_is_reset_and_no_more(void)
     between_close(&world);
 }
 
+static void
+test_syn_is_answered_again_so_often_and_no_more(void)
+{
+    start(FLOW_SYNACK_CACHE);
+    EXPECT_EQ(1, from(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0));
+    uint32_t p = world.out[0].seq, answers = 0;
+    while (from(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0) == 1 && answers < 100) {
+        EXPECT_EQ(FLOW_CONSUMED, world.verdict);
+        EXPECT_EQ(p, world.out[0].seq);
+        answers++;
+    }
+    EXPECT_EQ(FLOW_DROP_LIMIT, world.verdict);
+    EXPECT_EQ(8, answers);
+    between_close(&world);
+}
+
+static void
+test_timestamps_are_for_who_has_them_in_its_ack(void)
+{
+    for (uint32_t left_out = 0; left_out < 2; left_out++) {
+        start(FLOW_SYNACK_CACHE);
+        struct said said = between_said(FLOW_CLIENT, WIRE_SYN, C_ISN, 0, 0);
+        said.has = WIRE_HAS_MSS | WIRE_HAS_TIMESTAMPS;
+        said.mss = 1460;
+        said.tsval = 5;
+        EXPECT_EQ(1, between_send(&world, said));
+        EXPECT_TRUE(world.out[0].has & WIRE_HAS_TIMESTAMPS);
+        said = between_said(FLOW_CLIENT, WIRE_ACK, C_ISN + 1,
+                            world.out[0].seq + 1, 0);
+        said.window = 1234;
+        said.has = left_out ? 0 : WIRE_HAS_TIMESTAMPS;
+        said.tsval = 6;
+        EXPECT_EQ(1, between_send(&world, said));
+        EXPECT_EQ(left_out ? 0 : WIRE_HAS_TIMESTAMPS,
+                  world.out[0].has & WIRE_HAS_TIMESTAMPS);
+        EXPECT_EQ(left_out ? 0 : 6, world.out[0].tsval);
+        EXPECT_EQ(1234, between_session(&world)->client_window);
+        between_close(&world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_repeated_syn_with_fewer_options_leaves_the_first_answer_open),
     TEST(test_syn_of_another_isn_gets_a_cookie_beside_the_entry),
     TEST(test_rst_counts_what_the_client_said_to_the_server_that_is_asked),
     TEST(test_old_connection_of_the_server_is_reset_and_asked_anew_once),
     TEST(test_answer_to_another_syn_is_reset_and_no_more),
+    TEST(test_syn_is_answered_again_so_often_and_no_more),
+    TEST(test_timestamps_are_for_who_has_them_in_its_ack),
 };
 
 int

@@ -82,9 +82,89 @@ test_timestamps_have_the_group_s_clock_and_key(void)
     between_close(&world);
 }
 
+static void
+test_mss_of_ipv6_is_less_by_the_larger_header_down_to_its_least(void)
+{
+    static const struct {
+        uint16_t mss, v4, v6;
+    } rows[] = {{536, 536, 1220},
+                {1240, 1240, 1220},
+                {1241, 1241, 1221},
+                {1460, 1460, 1440}};
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct view_options offered = {0};
+        start(FLOW_OPTIONS_LEARN);
+        world.flow->proxy.mss = rows[i].mss;
+        for (uint8_t family = 4; family <= 6; family += 2) {
+            struct syncache_tuple tuple = tuple_of(family);
+            EXPECT_EQ(family == 4 ? rows[i].v4 : rows[i].v6,
+                      proxy_grant(world.flow, &tuple, &offered).mss);
+            profile_learn(&world.flow->profiles, 1, &tuple, 0, WIRE_HAS_MSS,
+                          999, 0);
+            EXPECT_EQ(999, proxy_grant(world.flow, &tuple, &offered).mss);
+        }
+        between_close(&world);
+    }
+}
+
+static void
+test_scale_of_a_group_is_one_for_every_server(void)
+{
+    for (uint32_t shared = 0; shared < 2; shared++) {
+        struct view_options offered = {.has = THREE, .wscale = 9};
+        struct syncache_tuple tuple = tuple_of(4);
+        start(FLOW_OPTIONS_LEARN);
+        world.flow->proxy.shared = shared != 0;
+        profile_learn(&world.flow->profiles, 1, &tuple, THREE, THREE, 0, 5);
+        EXPECT_EQ(shared ? 7 : 5,
+                  proxy_grant(world.flow, &tuple, &offered).wscale);
+        between_close(&world);
+    }
+}
+
+static void
+test_what_was_granted_is_known_from_the_session(void)
+{
+    for (uint32_t which = 0; which < 8; which++) {
+        struct session session = {
+            .wscale_told = which & 1 ? 3 : SYNCACHE_WSCALE_NONE,
+            .flags = (uint16_t)((which & 2 ? SESSION_SACK : 0) |
+                                (which & 4 ? SESSION_TIMESTAMPS : 0))};
+        struct proxy_grant grant = proxy_granted(&session);
+        EXPECT_EQ((which & 1 ? WIRE_HAS_WSCALE : 0) |
+                      (which & 2 ? WIRE_HAS_SACK_PERMITTED : 0) |
+                      (which & 4 ? WIRE_HAS_TIMESTAMPS : 0),
+                  grant.has);
+        EXPECT_EQ(which & 1 ? 3 : SYNCACHE_WSCALE_NONE, grant.wscale);
+    }
+}
+
+static void
+test_clock_that_was_set_is_back_while_its_stamps_live(void)
+{
+    start(FLOW_OPTIONS_CLIENT);
+    (void)between_poll(&world);
+    struct flow *flow = world.flow;
+    uint64_t lives_ms =
+        2 * (uint64_t)flow->proxy.lifetime_ms + flow->proxy.skew_ms;
+    EXPECT_EQ(0, proxy_ts_back(flow));
+    flow_set_ts_base(flow, 7000);
+    flow_set_ts_base(flow, 5000);
+    EXPECT_EQ(2000, proxy_ts_back(flow));
+    flow->now_ms = flow->ts_changed_ms + lives_ms;
+    EXPECT_EQ(2000, proxy_ts_back(flow));
+    flow->now_ms++;
+    EXPECT_EQ(0, proxy_ts_back(flow));
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_grants_by_profile_and_by_choice),
     TEST(test_timestamps_have_the_group_s_clock_and_key),
+    TEST(test_mss_of_ipv6_is_less_by_the_larger_header_down_to_its_least),
+    TEST(test_scale_of_a_group_is_one_for_every_server),
+    TEST(test_what_was_granted_is_known_from_the_session),
+    TEST(test_clock_that_was_set_is_back_while_its_stamps_live),
 };
 
 int

@@ -330,6 +330,115 @@ test_smallest_delta_is_one(void)
     }
 }
 
+static void
+test_quotes_without_a_difference_are_as_they_were(void)
+{
+    struct splice splice = {.delta = 0};
+    packet_icmp(&packet, 4, 3, 40);
+    view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_VERIFY, &view);
+    EXPECT_TRUE(!splice_quote_to_server(&splice, &view));
+    EXPECT_TRUE(!splice_quote_to_client(&splice, &view));
+    EXPECT_EQ(0xfffffff0, load32_be(view.quote + 4));
+    EXPECT_EQ(0x01020304, load32_be(view.quote + 8));
+}
+
+static void
+test_options_that_are_stripped_change_the_segment_and_others_do_not(void)
+{
+    static const uint8_t usual[12] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2};
+    static const uint8_t sack[12] = {1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2};
+    static const uint8_t nops[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+    for (uint32_t delta = 0; delta < 2; delta++) {
+        for (uint8_t which = 0; which < 4; which++) {
+            struct splice splice = {.delta = delta,
+                                    .flags = which & 1 ? SPLICE_STRIP_SACK
+                                                       : SPLICE_STAMP};
+            const uint8_t *options = which & 2 ? usual : sack;
+            bool goes = (which & 1) == 0 ? options == usual : options == sack;
+
+            packet_tcp(&packet, 4, WIRE_ACK, options, 12, 5);
+            parse(SYNCACHE_CHECKSUM_VERIFY);
+            EXPECT_EQ(goes || delta != 0, splice_to_server(&splice, &view));
+            EXPECT_BYTES(goes ? nops : options, view.upper + 20, 12);
+            EXPECT_TRUE(sums_right());
+        }
+    }
+}
+
+static void
+test_blocks_that_are_translated_change_the_segment(void)
+{
+    static const uint8_t sack[12] = {1, 1, 5, 10, 0, 0, 9, 1, 0, 0, 9, 2};
+    struct splice splice = {.delta = 1, .flags = SPLICE_SACK};
+
+    packet_tcp(&packet, 4, WIRE_RST, sack, 12, 0); /* its number is not ours */
+    parse(SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_TRUE(splice_to_server(&splice, &view));
+    EXPECT_EQ(0x900, load32_be(view.upper + 24));
+    splice.delta = 0;
+    EXPECT_TRUE(!splice_to_server(&splice, &view));
+    splice.delta = 1;
+    packet_tcp(&packet, 4, WIRE_RST, NULL, 0, 0);
+    parse(SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_TRUE(!splice_to_server(&splice, &view));
+}
+
+static void
+test_echo_changes_the_segment_by_a_difference_alone(void)
+{
+    static const uint8_t usual[12] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 9, 2};
+    for (uint32_t delta = 0; delta < 2; delta++) {
+        struct splice splice = {.flags = SPLICE_TIMESTAMPS, .ts_delta = delta};
+
+        packet_tcp(&packet, 4, WIRE_ACK, usual, 12, 0);
+        parse(SYNCACHE_CHECKSUM_VERIFY);
+        EXPECT_EQ(delta != 0, splice_to_server(&splice, &view));
+        EXPECT_EQ(0x902 - delta, load32_be(view.upper + 28));
+        EXPECT_EQ(delta != 0, splice_to_client(&splice, &view));
+        EXPECT_EQ(1 + delta, load32_be(view.upper + 24));
+        EXPECT_TRUE(sums_right());
+    }
+    /* One more option, and one byte too few. */
+    static const uint8_t more[16] = {1, 1, 8, 10, 0, 0, 0, 1,
+                                     0, 0, 9, 2,  5, 2, 1, 1};
+    static const uint8_t others[12] = {1, 1, 8, 9, 0, 0, 0, 1, 0, 0, 9, 1};
+    struct splice splice = {.flags = SPLICE_TIMESTAMPS, .ts_delta = 1};
+    packet_tcp(&packet, 4, WIRE_ACK, more, 16, 0);
+    parse(SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_TRUE(splice_to_server(&splice, &view));
+    EXPECT_EQ(0x901, load32_be(view.upper + 28));
+    packet_tcp(&packet, 4, WIRE_ACK, others, 12, 0);
+    parse(SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_TRUE(!splice_to_server(&splice, &view));
+    EXPECT_TRUE(!splice_to_client(&splice, &view));
+}
+
+static void
+test_flags_are_set_with_the_sum(void)
+{
+    packet_tcp(&packet, 6, WIRE_ACK, NULL, 0, 3);
+    parse(SYNCACHE_CHECKSUM_VERIFY);
+    splice_flags(&view, WIRE_ACK | WIRE_FIN);
+    EXPECT_EQ(WIRE_ACK | WIRE_FIN, view.flags);
+    EXPECT_EQ(WIRE_ACK | WIRE_FIN, view.upper[13]);
+    EXPECT_TRUE(sums_right());
+}
+
+static void
+test_quote_in_a_message_whose_sum_is_partial_has_its_own_sum_right(void)
+{
+    struct splice splice = {.delta = 0x12345};
+    uint8_t sum[2];
+    packet_icmp(&packet, 6, 1, 60);
+    memcpy(sum, packet.bytes + packet.upper + 2, 2);
+    view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_PARTIAL, &view);
+    EXPECT_EQ(VIEW_QUOTE, view.kind);
+    EXPECT_TRUE(splice_quote_to_server(&splice, &view));
+    EXPECT_EQ(0xffff, quoted_sum(6));
+    EXPECT_BYTES(sum, view.upper + 2, 2);
+}
+
 static const struct test tests[] = {
     TEST(test_carry_of_a_carry_is_added_to_the_sum),
     TEST(test_incremental_sum_is_the_sum_anew_at_either_parity),
@@ -346,6 +455,12 @@ static const struct test tests[] = {
     TEST(test_quotes_are_translated_inside_with_both_sums),
     TEST(test_window_alone_is_scaled_and_said_to_be_changed),
     TEST(test_smallest_delta_is_one),
+    TEST(test_quotes_without_a_difference_are_as_they_were),
+    TEST(test_options_that_are_stripped_change_the_segment_and_others_do_not),
+    TEST(test_blocks_that_are_translated_change_the_segment),
+    TEST(test_echo_changes_the_segment_by_a_difference_alone),
+    TEST(test_flags_are_set_with_the_sum),
+    TEST(test_quote_in_a_message_whose_sum_is_partial_has_its_own_sum_right),
 };
 
 int

@@ -253,6 +253,44 @@ def test_example_in_java_runs(installed: Path, tmp_path: Path) -> None:
     assert run("java", "-XX:TieredStopAtLevel=1", program, cwd=tmp_path) == SPLICED
 
 
+def module(source: Path, installed: Path, *words: str | Path) -> None:
+    """Compile the splice for an interpreter that loads ./splice.so."""
+    words = ("-Wall", "-Wextra", "-shared", "-fPIC", *words, source)
+    words += (f"-I{installed}/include", f"-I{CSRC}/example")
+    words += (f"-L{installed}/lib", "-l:libsyncache.a", "-o", "splice.so")
+    run(os.environ.get("CC", "gcc"), *words, cwd=source.parent)
+
+
+def test_example_in_perl_runs(installed: Path, tmp_path: Path) -> None:
+    """The same program; the splice in C is its module, by XS."""
+    want("xsubpp", "perl")
+    config = "use Config; print join chr 10, @Config{qw(archlibexp privlibexp)}"
+    headers, library = run("perl", "-e", config).split("\n")
+    if not Path(headers, "CORE", "perl.h").exists():
+        pytest.skip(f"{MARK}perl.h: apt-get install libperl-dev")
+    words = ["-noversioncheck", "-typemap", f"{library}/ExtUtils/typemap"]
+    made = run("xsubpp", *words, CSRC / "example" / "splice_in_perl.xs")
+    (tmp_path / "splice.c").write_text(made)
+    flags = run("perl", "-MExtUtils::Embed", "-e", "ccopts").split()
+    optimised = ("-O2", "-O3", "-g")  # takes longer than the run
+    words = [word for word in flags if word not in optimised]
+    module(tmp_path / "splice.c", installed, *words, "-Werror", "-Wno-unused-parameter")
+    program = CSRC / "example" / "splice_in_front.pl"
+    assert run("perl", program, cwd=tmp_path) == SPLICED
+
+
+def test_example_in_tcl_runs(installed: Path, tmp_path: Path) -> None:
+    """The same program; the splice in C is an extension."""
+    want("tclsh", "tcl")
+    if not (headers := Path("/usr/include/tcl")).is_dir():
+        pytest.skip(f"{MARK}tcl.h: apt-get install tcl-dev")
+    source = Path(shutil.copy(CSRC / "example" / "splice_in_tcl.c", tmp_path))
+    words = ["-std=c11", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+    module(source, installed, *words, "-isystem", headers)
+    program = CSRC / "example" / "splice_in_front.tcl"
+    assert run("tclsh", program, cwd=tmp_path) == SPLICED
+
+
 CMAKE = """
 cmake_minimum_required(VERSION 3.13)
 project(consumer C)

@@ -28,7 +28,7 @@ XDP_ATTACHED_SKB = 2
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 CHANGES_MAX = 256  # taken in one look; what is left is for the next
 TYPE_MASK = 0x3FFF
-IFF_UP = 1
+IFF_UP, IFF_LOOPBACK = 1, 8
 ETHERNET_BYTES = 6
 NAMED_MAX = 10  # interfaces in one line
 BUFFER_BYTES = 64 * 1024
@@ -157,9 +157,22 @@ def ethernet(name: str) -> InterfaceInfo:
         LinkError: there is none of this name, or it is another kind.
     """
     info = interface(name)
-    if len(info.mac) != ETHERNET_BYTES:
-        raise LinkError(f"{name} is not an Ethernet device")
+    if not is_ethernet(info):
+        raise LinkError(no_ethernet(info))
     return info
+
+
+def is_ethernet(info: InterfaceInfo) -> bool:
+    """Return whether frames have Ethernet addresses: not of tunnels and the like."""
+    return len(info.mac) == ETHERNET_BYTES
+
+
+def no_ethernet(info: InterfaceInfo) -> str:
+    """Say that frames have none, and what is left to do."""
+    return (
+        f"{info.name} is not an Ethernet device, as tunnels are none: leave its SYNs "
+        "to the kernel (sysctl net.ipv4.tcp_syncookies=1)"
+    )
 
 
 def dump(request: int, asked: bytes, wanted: int, protocol: int = 0) -> list[bytes]:

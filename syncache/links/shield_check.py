@@ -20,7 +20,13 @@ from ..tunables.shield import MODE
 from . import ethtool, host_settings, netfilter
 from .bpf_object import BpfObject
 from .link import LinkError
-from .rtnetlink import ETHERNET_BYTES, InterfaceInfo, interface
+from .rtnetlink import (
+    IFF_LOOPBACK,
+    InterfaceInfo,
+    interface,
+    is_ethernet,
+    no_ethernet,
+)
 from .shield_attach import UNTAGGED, holder, peer_has_xdp, receiver_of, tags_off
 from .shield_config import ShieldConfig
 from .shield_counters import ZERO, processors, read_counters
@@ -54,6 +60,14 @@ PASSED = {
     "mptcp": ("note", _MPTCP),
     "signing": ("note", _SIGNING),
     "known": ("note", "a connection has this tuple"),
+}
+
+# Kinds of interfaces whose frames reach no listener as frames of theirs.
+ASTRAY = {
+    "macvtap": "its frames are of the program that holds it: put the shield into the "
+    "machine behind it",
+    "ifb": "packets are received by the interface that they came from: put the shield "
+    "there",
 }
 
 Level = Literal["fail", "note", "ok"]
@@ -94,9 +108,19 @@ def check(
         yield from _programs(info, services, sysctl)
 
 
-def is_ethernet(info: InterfaceInfo) -> bool:
-    """Return whether frames have Ethernet addresses: not of tunnels and the like."""
-    return len(info.mac) == ETHERNET_BYTES
+def _kind(info: InterfaceInfo) -> str:
+    """Say what to know of this kind of interface; "": nothing."""
+    name = info.name
+    if info.flags & IFF_LOOPBACK:
+        return f"{name} has only this machine's own SYNs, which pass"
+    if info.kind in ASTRAY:
+        return f"{name} is {info.kind}: {ASTRAY[info.kind]}"
+    if info.kind in {"bond", "team", "bridge"}:
+        return (
+            f"{name} is a {info.kind}: answers leave by the port that a SYN came by; "
+            "a shield on each port does the same and is faster"
+        )
+    return ""
 
 
 def _interface(info: InterfaceInfo, xdp: XdpChoice) -> Iterator[Finding]:
@@ -105,7 +129,7 @@ def _interface(info: InterfaceInfo, xdp: XdpChoice) -> Iterator[Finding]:
     waits = info.kind == "veth" and not peer_has_xdp(info)
     in_tc = xdp == "tc" or (xdp == "auto" and bool(waits or tagged))
     if not is_ethernet(info):
-        yield Finding("fail", f"{name} is not an Ethernet device")
+        yield Finding("fail", no_ethernet(info))
     if not info.is_up:
         yield Finding("note", f"{name} is down: ip link set {name} up")
     if (taken := holder(info)) and in_tc:
@@ -125,12 +149,8 @@ def _interface(info: InterfaceInfo, xdp: XdpChoice) -> Iterator[Finding]:
             f"{name} is veth, and its peer has no XDP program that we see: {answered} "
             "in the peer",
         )
-    if info.kind in {"bond", "team", "bridge"}:
-        yield Finding(
-            "note",
-            f"{name} is a {info.kind}: answers leave by the port that a SYN came by; "
-            "a shield on each port does the same and is faster",
-        )
+    if text := _kind(info):
+        yield Finding("note", text)
     if (bridge := receiver_of(info)) is not info:
         yield Finding(
             "note",

@@ -6,7 +6,7 @@ import pytest
 
 from syncache import Sysctl
 from syncache.links import LinkError, ethtool, shield_check
-from syncache.links.rtnetlink import InterfaceInfo
+from syncache.links.rtnetlink import IFF_LOOPBACK, InterfaceInfo
 
 
 def info(**fields):
@@ -69,6 +69,9 @@ def test_good_interface_is_not_spoken_of(machine):
         ({"xdp_program": 9}, "fail", "an XDP program, xyz: "),
         ({"kind": "veth"}, "note", "answered in tc"),
         ({"kind": "bond"}, "note", "a shield on each port"),
+        ({"kind": "ifb"}, "note", "put the shield there"),
+        ({"kind": "macvtap"}, "note", "into the machine behind it"),
+        ({"flags": IFF_LOOPBACK}, "note", "own SYNs, which pass"),
     ],
 )
 def test_interface_with_a_fault_is_told_what_to_do(machine, fields, level, words):
@@ -84,7 +87,9 @@ def test_device_without_ethernet_is_one_line(machine, mac):
     """Tunnels; the programs, which know frames, are not asked."""
     machine.interface = info(mac=mac)
     (finding,) = shield_check.check("eth0", [("192.0.2.1", 80)], Sysctl())
-    assert ("fail", "eth0 is not an Ethernet device") == finding
+    assert "fail" == finding.level
+    assert "eth0 is not an Ethernet device" in finding.text
+    assert "tcp_syncookies=1" in finding.text
 
 
 @pytest.mark.parametrize(

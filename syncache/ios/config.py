@@ -114,20 +114,26 @@ def read_lines(
     """Read lines; `place` and the number stand in front of an error."""
     try:
         return _read_whole(bare(lines), place, known, strict=strict, raw=lines)
-    except ValueError:
+    except ValueError as error:
         width = max(map(len, lines), default=0)
-        whole = [] if strict or width < WRAPPED_MIN else joined(lines, width)
-        if not whole:
+        broken = [at for at, line in enumerate(lines, 1) if len(line) == width]
+        at_fault = any(str(error).startswith(f"{place}{at}: ") for at in broken)
+        if strict or width < WRAPPED_MIN or not at_fault:
             raise
+        whole = bare(joined(lines, width, _is_command))
         try:
-            config = _read_whole(bare(whole), place, known, strict=False, raw=lines)
+            config = _read_whole(whole, place, known, strict=False, raw=lines)
         except ValueError:
-            config = None
-        if config is None:
-            raise
-    first = next(at for at, line in enumerate(lines, 1) if len(line) == width)
-    config.notes.append(f"{place}{first}: lines of {width} columns go on in the next")
+            raise error from None
+    text = f"lines of {width} columns go on in the next"
+    config.notes.append(f"{place}{broken[0]}: {text}")
     return config
+
+
+def _is_command(line: str) -> bool:
+    """True if a line begins as the commands do that are read."""
+    path, handler = _command(line.split())
+    return handler is not None or any(path[: len(ours)] == ours for ours in _OURS)
 
 
 def _read_whole(

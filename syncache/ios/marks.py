@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # A terminal's pager with what wipes it off, and the prompt of configuration mode.
 # What wipes it off ends in a control character, behind which the line is whole.
@@ -49,17 +49,19 @@ def bare(lines: Sequence[str]) -> list[str]:
     return [_PROMPT.sub("", line) for line in found]
 
 
-def joined(lines: Sequence[str], width: int) -> list[str]:
+def joined(
+    lines: Sequence[str], width: int, is_command: Callable[[str], bool]
+) -> list[str]:
     """Return lines with those whole that a terminal of that width broke.
 
-    One for each, of which the second halves are empty; none if no line is as long.
+    One for each, of which the second halves are empty; a command is none of them.
     """
     found = [*lines]
     for at in range(len(found) - 1, 0, -1):
-        if len(found[at - 1]) == width:
+        if len(found[at - 1]) == width and not is_command(found[at]):
             found[at - 1] += found[at]
             found[at] = ""
-    return [] if found == [*lines] else found
+    return found
 
 
 def _without_front(lines: Sequence[str]) -> list[str]:

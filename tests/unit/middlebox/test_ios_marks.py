@@ -59,6 +59,18 @@ def test_a_long_line_that_is_wrong_is_named_as_it_stands():
         read(["ip inspect name F bogus" + "x" * 60, "hostname r1"])
 
 
+def test_no_command_is_taken_for_the_end_of_a_long_line():
+    """Neither a wrong one behind a line of another feature nor a right one."""
+    long = "description " + "x" * 68
+    with pytest.raises(ValueError, match="line 2: 'bogus"):
+        read([long, "ip inspect bogus"])
+    first, rest = BROKEN[0][:80], BROKEN[0][80:]
+    lines = [first, rest, long, "ip tcp intercept mode watch"]
+    assert "watch" == read(lines).changes[INTERCEPT + "mode"]
+    with pytest.raises(ValueError, match="line 1: 'audit-tra"):
+        read([first, rest, long, "ip inspect bogus"])
+
+
 def test_zeros_of_telnet_are_passed_over():
     """It sends one behind a carriage return."""
     assert ["ip inspect F", "end"] == bare(["\0ip ins\0pect F\0", "end\0"])

@@ -20,7 +20,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .wrapped import Wrapped, choice_of, host_of, moment_of, unwrap
+from .wrapped import Wrapped, choice_of, host_of, moment_of, of_journal, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMS_MAX = 4  # that are tried on a line
 VALUES_MAX = 60  # of a record; each of them costs a try and a piece of the pattern
+DEBT_MAX = 2000  # lines of no form, less half of those of one
+PAUSE = 20_000  # lines that are not tried then: there are too many forms
 LINES_EACH = 5000  # lines for one pattern, which takes as long as a hundred of them
 _DECODE = json.JSONDecoder().raw_decode
 _NUMBER = r"-?(?:0|[1-9]\d{0,19})(?:\.\d{1,20})?(?=[\s,}])"
@@ -65,19 +67,28 @@ class Forms:
     def __init__(self) -> None:
         self._forms: list[Form] = []
         self._credit = LINES_EACH * FORMS_MAX
+        self._debt = self._pause = 0
 
     def unwrap(self, line: str) -> Wrapped | None:
         """Return the text that a line of JSON wraps; None if it wraps none."""
+        if self._pause:
+            self._pause -= 1
+            return unwrap(line)
         for form in self._forms:
             found = form.match(line)
             wrapped = None if found is None else _read(form, found)
             if wrapped is not None:
+                if self._debt:
+                    self._debt -= 1
                 if form is not self._forms[0]:
                     self._forms.remove(form)
                     self._forms.insert(0, form)
                 return wrapped
         wrapped = unwrap(line)
         self._credit += 1
+        self._debt += 2
+        if self._debt > DEBT_MAX:
+            self._debt, self._pause = 0, PAUSE
         if wrapped is not None and self._credit > LINES_EACH:
             self._credit -= LINES_EACH
             learnt = form_of(line)
@@ -122,6 +133,9 @@ def form_of(line: str) -> Form | None:
     choice = choice_of(record)
     text, time, host = (_place(values, each) for each in choice)
     if text is None or time is None or host is None:
+        return None
+    entry = of_journal(record)
+    if entry is not None and entry.text is not choice.text:
         return None
     plain = "%" not in str(choice.text)
     if not text or (plain and record.keys() >= _PARTS):

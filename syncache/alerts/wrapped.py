@@ -70,6 +70,7 @@ _STREAMS = {"stdout", "stderr"}  # of containers; no hosts
 _DECODE = json.JSONDecoder().raw_decode
 DEPTH_MAX = 4  # records in records
 NO_TIME: tuple[None, str] = (None, "")
+MICROSECONDS = 16  # digits of microseconds since 1970
 PAIR = 2
 TEXT_MAX = 40  # characters of a time
 _DIGITS = re.compile(r"\d{9,20}(?:\.\d{1,9})?")
@@ -134,6 +135,8 @@ def unwrap(line: str) -> Wrapped | None:
             record, end = _DECODE(line, begin)
         except (ValueError, RecursionError):
             break
+        if found is None and (entry := of_journal(record)) is not None:
+            return entry
         text, stamp, host = choice_of(record)
         if text is None and found is None and record == {}:
             line = line[:begin] + line[end:]  # Fluent Bit's, of a time
@@ -151,6 +154,19 @@ def unwrap(line: str) -> Wrapped | None:
         if not line.startswith("{"):
             break
     return found
+
+
+def of_journal(record: dict[str, Any]) -> Wrapped | None:
+    """Read journald's form in the shortest way: its entries have many forms."""
+    get = record.get
+    text, stamp, host = get("MESSAGE"), get("__REALTIME_TIMESTAMP"), get("_HOSTNAME")
+    if type(text) is not str or type(stamp) is not str or type(host) is not str:
+        return None
+    if len(stamp) != MICROSECONDS or not stamp.isdecimal() or text[:1] == "{":
+        return None
+    if host in _STREAMS or " " in host:
+        return None
+    return Wrapped(text, int(stamp) / 1e6, "", host)
 
 
 class Entry:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncache.alerts.record_form import LINES_EACH, VALUES_MAX, Forms, form_of
+from syncache.alerts.record_form import (
+    DEBT_MAX,
+    LINES_EACH,
+    PAUSE,
+    VALUES_MAX,
+    Forms,
+    form_of,
+)
 from syncache.alerts.wrapped import Wrapped, unwrap
 
 ON = "%FW-4-ALERT_ON: getting aggressive, count (550/500) current 1-min rate: 250"
@@ -23,7 +30,8 @@ ELASTIC = {
 NAMES = [
     *("MESSAGE", "message", "log", "event", "original", "time", "@timestamp", "$date"),
     *("timestamp", "host", "hostname", "name", "stream", "labels", "attributes"),
-    *("PROGRAM", "facility", "severity", "mnemonic", "other"),
+    *("__REALTIME_TIMESTAMP", "_HOSTNAME", "PROGRAM"),
+    *("facility", "severity", "mnemonic", "other"),
 ]
 VALUES = st.sampled_from(
     [
@@ -150,6 +158,18 @@ def test_a_value_that_said_nothing_says_something(first, then):
 def test_what_has_no_form(line):
     """Lists, names that occur twice, escaped characters and too many values."""
     assert form_of(line) is None
+
+
+def test_too_many_forms_are_not_tried():
+    """For a while; a log of one form is read by it all the time."""
+    many, one = Forms(), Forms()
+    for number in range(DEBT_MAX + 10):
+        many.unwrap(json.dumps({"log": ON, f"n{number % 50}": 1}))
+        one.unwrap(json.dumps({"log": ON, "n": number}))
+    assert many._pause > PAUSE // 2
+    assert (0, 0) == (one._pause, one._debt)
+    log = json.dumps({"log": ON, "n7": 1})
+    assert unwrap(log) == many.unwrap(log)
 
 
 def test_forms_are_few():

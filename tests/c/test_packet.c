@@ -151,9 +151,11 @@ test_frame_that_fills_a_slot_with_its_tag_is_received(void)
     start();
     fill(0, frame, sizeof frame)->tp_status = TP_STATUS_VLAN_VALID;
     hand_over(0);
+    ring.ring.count = RING_SLOTS - 1;
     EXPECT_EQ(1, link_packet_receive(&link_, &ring.ring));
-    EXPECT_EQ(sizeof frame - ETHERNET, ring.slot[0].size);
-    EXPECT_EQ(ETHERNET + 4, ring.slot[0].link_size);
+    EXPECT_EQ(sizeof frame - ETHERNET, ring.slot[RING_SLOTS - 1].size);
+    EXPECT_EQ(ETHERNET + 4, ring.slot[RING_SLOTS - 1].link_size);
+    EXPECT_EQ(1, link_.received);
     stop();
 }
 
@@ -197,6 +199,7 @@ test_block_holds_a_super_segment_longer_than_a_slot(void)
         const uint8_t *piece = ring.memory + i * RING_SLOT_SIZE;
         EXPECT_EQ(40 + 40, ring.slot[i].size);
         EXPECT_EQ(40 * i, piece[41]);
+        EXPECT_BYTES(long_frame(), piece, ETHERNET);
         EXPECT_BYTES(long_frame() + FRAME_SIZE + 40 * i, piece + FRAME_SIZE,
                      40);
     }
@@ -224,6 +227,7 @@ test_tag_does_not_move_the_zeros_of_what_was_cut_off(void)
     ((struct tpacket3_hdr *)(void *)(shared.bytes + 64))->tp_status =
         TP_STATUS_VLAN_VALID;
     EXPECT_EQ(3, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(40 + 40, ring.slot[2].size);
     for (uint32_t i = 0; i < 3; i++)
         EXPECT_BYTES(i < 2 ? long_frame() + FRAME_SIZE + 40 * i : zeros,
                      ring.memory + i * RING_SLOT_SIZE + FRAME_SIZE + 4, 40);
@@ -241,6 +245,17 @@ test_tap_takes_the_headers_of_what_no_block_holds(void)
     EXPECT_EQ(40 + 40, ring.slot[2].size);
     EXPECT_BYTES(zeros, ring.memory + 2 * RING_SLOT_SIZE + FRAME_SIZE, 40);
     EXPECT_BYTES(long_frame() + FRAME_SIZE, ring.memory + FRAME_SIZE, 40);
+    stop();
+}
+
+static void
+test_long_frame_of_a_block_that_cannot_be_cut_is_counted(void)
+{
+    /* It is UDP. */
+    deliver_long(FRAME_SIZE + 120, 0);
+    ((uint8_t *)block(0))[64 + MAC_AT + 23] = 17;
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(1, link_.too_large);
     stop();
 }
 
@@ -321,6 +336,7 @@ static const struct test tests[] = {
     TEST(test_pieces_that_find_no_slot_come_with_the_next_call),
     TEST(test_tag_does_not_move_the_zeros_of_what_was_cut_off),
     TEST(test_tap_takes_the_headers_of_what_no_block_holds),
+    TEST(test_long_frame_of_a_block_that_cannot_be_cut_is_counted),
     TEST(test_forwarder_drops_what_no_block_holds),
     TEST(test_receive_puts_the_outer_tag_back),
     TEST(test_receive_takes_the_kernels_offloads),

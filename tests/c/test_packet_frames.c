@@ -12,6 +12,8 @@
 #include <linux/virtio_net.h>
 #include <unistd.h>
 
+#include "../../csrc/link/split.h"
+
 enum {
     MAC_AT = 96, /* from the frame's header to the frame */
     RING_FRAME = 512,
@@ -193,6 +195,36 @@ test_frame_of_the_ring_leaves_room_for_a_tag(void)
 }
 
 static void
+test_longest_slot_that_takes_the_rest_from_beside_it(void)
+{
+    /* With a tag it ends where the room begins; one of a byte more has no room. */
+    enum { LONGEST = SPLIT_MARGIN - 4, LONG = LONGEST + 100 };
+    static uint8_t beside[SPLIT_MARGIN + 1024], memory[SPLIT_MARGIN];
+    static uint8_t bytes[sizeof(struct virtio_net_hdr) + LONG];
+    const struct virtio_net_hdr offloads = {
+        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+        .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+        .gso_size = 1000};
+    memcpy(bytes, &offloads, sizeof offloads);
+    memcpy(bytes + sizeof offloads, frames_marked(0), FRAME_SIZE);
+    for (uint32_t more = 0; more < 2; more++) {
+        struct syncache_slot slot = {0};
+        struct syncache_ring one = {.memory = memory,
+                                    .slot = &slot,
+                                    .slots = 1,
+                                    .slot_size = LONGEST + more};
+        start();
+        link_.split.memory = beside;
+        link_.split.memory_size = sizeof beside;
+        EXPECT_EQ(sizeof bytes, (size_t)write(peer, bytes, sizeof bytes));
+        deliver(0, frames_marked(0), FRAME_SIZE, TP_STATUS_COPY);
+        EXPECT_EQ(1 - more, (uint32_t)link_packet_receive(&link_, &one));
+        EXPECT_EQ(more, link_.too_large);
+        stop();
+    }
+}
+
+static void
 test_frame_that_no_queue_or_slot_holds_is_counted(void)
 {
     /* Whatever the queue has for it is gone from there. */
@@ -220,6 +252,7 @@ static const struct test tests[] = {
     TEST(test_frame_longer_than_the_rings_is_read_from_the_queue),
     TEST(test_frame_of_the_queue_stays_within_the_last_slot),
     TEST(test_frame_of_the_ring_leaves_room_for_a_tag),
+    TEST(test_longest_slot_that_takes_the_rest_from_beside_it),
     TEST(test_frame_that_no_queue_or_slot_holds_is_counted),
 };
 

@@ -205,6 +205,37 @@ test_other_messages_of_the_kernel_are_no_tags(void)
     }
 }
 
+/* Expects the long frame of the queue to be lost, and counted. */
+static void
+expect_lost(void)
+{
+    int fds[2];
+    frames_pair(fds);
+    link_.queue_fd = fds[0];
+    queue(fds[1], long_frame(), FRAME_SIZE + 120);
+    EXPECT_EQ(0, link_packet_receive(&link_, &ring.ring));
+    EXPECT_EQ(1, link_.too_large);
+    stop();
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void
+test_long_frame_without_room_beside_is_counted(void)
+{
+    deliver(FRAME_SIZE);
+    link_.split.memory = NULL;
+    link_.split.memory_size = 0;
+    expect_lost();
+}
+
+static void
+test_addresses_alone_do_not_tell_a_frame(void)
+{
+    deliver(12);
+    expect_lost();
+}
+
 static void
 test_interrupted_read_of_the_queue_is_repeated(void)
 {
@@ -275,6 +306,8 @@ static const struct test tests[] = {
     TEST(test_frame_from_the_queue_has_its_tag_and_addresses),
     TEST(test_frame_from_the_queue_that_fits_a_slot_has_its_tag),
     TEST(test_other_messages_of_the_kernel_are_no_tags),
+    TEST(test_long_frame_without_room_beside_is_counted),
+    TEST(test_addresses_alone_do_not_tell_a_frame),
     TEST(test_interrupted_read_of_the_queue_is_repeated),
     TEST(test_queue_may_be_descriptor_0),
     TEST(test_long_frame_of_the_queue_that_cannot_be_cut_is_counted),

@@ -161,21 +161,18 @@ encap_mpls(const uint8_t *data, uint32_t size, uint32_t at)
 }
 
 /* A frame that was not split, behind a long sequence number; or a bridged one
- * of Ethernet.  False: neither. */
-static bool
+ * of Ethernet.  `found` stays if it is neither. */
+static void
 encap_ppp_more(const uint8_t *data, uint32_t size, uint32_t at,
                uint32_t protocol, struct encap *found)
 {
     if (size - at < 4)
-        return false;
+        return;
     if (protocol == PPP_MULTILINK && (data[at] & 0xc0) == 0xc0)
         *found = encap_ppp(data, size, at + 4);
     else if (protocol == PPP_BRIDGED && data[at + 1] == 1)
         *found = encap_ethertype(
             data, size, at + ((data[at] & 0x40) != 0 ? 6 : 2), TYPE_TEB);
-    else
-        return false;
-    return true;
 }
 
 struct encap
@@ -201,7 +198,7 @@ encap_ppp(const uint8_t *data, uint32_t size, uint32_t at)
     if (protocol == PPP_MPLS || protocol == PPP_MPLS_MULTICAST)
         return encap_mpls(data, size, at);
     struct encap found = encap_nothing(ENCAP_PPP, protocol);
-    (void)encap_ppp_more(data, size, at, protocol, &found);
+    encap_ppp_more(data, size, at, protocol, &found);
     return found;
 }
 

@@ -113,7 +113,7 @@ static const struct row {
      17,
      4790,
      22,
-     {8, 0, 0, 1, 0, 0, 5, 0, MACS, 8, 0},
+     {9, 0, 0, 1, 0, 0, 5, 0, MACS, 8, 0},
      TUNNEL_VXLAN},
     {"VXLAN-GPE, Ethernet",
      17,
@@ -147,6 +147,30 @@ static const struct row {
      12,
      {8, 2, 0, 1, 0, 1, 0, 5, 0, 6, 0, 0x21},
      TUNNEL_L2TP},
+    {"L2TP, PPP with its address",
+     17,
+     1701,
+     10,
+     {0, 2, 0, 1, 0, 1, 0xff, 3, 0, 0x21},
+     TUNNEL_L2TP},
+    {"L2TP, numbers and PPP with its address",
+     17,
+     1701,
+     14,
+     {8, 2, 0, 1, 0, 1, 0, 5, 0, 6, 0xff, 3, 0, 0x21},
+     TUNNEL_L2TP},
+    {"L2TP, an offset and PPP with its address",
+     17,
+     1701,
+     12,
+     {2, 2, 0, 1, 0, 1, 0, 0, 0xff, 3, 0, 0x21},
+     TUNNEL_L2TP},
+    {"GTP-U, an extension that is none",
+     17,
+     2152,
+     12,
+     {0x34, 255, 0, 44, 0, 0, 0, 1, 0, 0, 0, 0},
+     TUNNEL_GTPU},
     {"L2TP, an offset without padding",
      17,
      1701,
@@ -233,6 +257,12 @@ static const struct row {
      5247,
      44,
      {0, 0x18, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, WLAN_REST, SNAP},
+     TUNNEL_CAPWAP},
+    {"CAPWAP, 802.11 sent again",
+     17,
+     5247,
+     44,
+     {0, 0x18, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 8, WLAN_REST, SNAP},
      TUNNEL_CAPWAP},
     {"CAPWAP, 802.11 as Cisco writes it",
      17,
@@ -380,6 +410,7 @@ test_header_alone_is_a_tunnel_that_is_cut(void)
             EXPECT_EQ(less ? TUNNEL_NONE : headers[i].kind,
                       find(packet, size - less, &inside));
             EXPECT_EQ(less ? ENCAP_NONE : ENCAP_CUT, inside.reason);
+            EXPECT_EQ(0, inside.number);
         }
     }
 }
@@ -406,6 +437,8 @@ test_headers_of_other_versions_and_kinds_are_none(void)
          0},
         {"GTP of version 0 of charging", 17, 3386, 20, {0x0e, 255}, 0},
         {"GTP of a port", 17, 2152, 8, {0}, 0},
+        {"GTP of charging with a number", 17, 2152, 12, {0x21, 255}, 0},
+        {"AYIYA of no packet", 17, 5072, 44, {0x44, 0x52, 0x11, 59}, 0},
     };
     uint8_t packet[PACKET_MAX];
     struct encap inside;

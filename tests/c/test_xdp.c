@@ -55,6 +55,9 @@ test_received_frames_go_back_to_the_kernel_at_once(void)
         EXPECT_EQ(n, ring.memory[FRAME_SIZE - 1]);
         EXPECT_EQ(FRAMES, fill.producer - fill.consumer);
     }
+    ring.ring.count = 0;
+    errno = EIO; /* another call's */
+    EXPECT_EQ(0, link_xdp_receive(&link_, &ring.ring));
     EXPECT_EQ(0, fill.address[0] % UMEM_FRAME);
     EXPECT_EQ(100, link_.received);
     stop();

@@ -179,10 +179,63 @@ test_forward_finishes_checksums_and_cuts_super_segments(void)
     EXPECT_EQ(52, sent[0][ETHERNET + 3]);
     EXPECT_EQ(48, sent[1][ETHERNET + 3]);
     EXPECT_EQ(12, sent[1][ETHERNET + 27]);
+    EXPECT_EQ(ETHERNET + 52, tx.descriptor[0].len);
+    EXPECT_EQ(ETHERNET + 48, tx.descriptor[1].len);
     EXPECT_TRUE(sent[0][ETHERNET + 36] != 0 || sent[0][ETHERNET + 37] != 0);
     EXPECT_EQ(FRAMES, link_.unused_count);
     EXPECT_EQ(1, link_.sent);
     stop();
+}
+
+static void
+test_super_segment_may_take_every_frame(void)
+{
+    /* One of a segment more never has room. */
+    for (uint8_t more = 0; more < 2; more++) {
+        uint8_t frame[FRAME_SIZE + 49] = {0};
+        memcpy(frame, frame_marked(0), FRAME_SIZE);
+        frame[ETHERNET + 3] = 88 + more;
+        start();
+        link_.forward = 1;
+        struct syncache_slot *slot =
+            ring_push(&ring, frame, FRAME_SIZE + 48u + more);
+        slot->link_size = ETHERNET;
+        slot->size = 88u + more;
+        slot->gso_size = 12;
+        slot->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+        pass(0);
+        EXPECT_EQ(1 - more, link_xdp_forward(&link_, &ring.ring));
+        EXPECT_EQ(more ? 0 : FRAMES, sent_count);
+        stop();
+    }
+}
+
+static void
+test_frame_of_the_size_of_one_of_umem_is_sent(void)
+{
+    for (uint32_t less = 0; less < 2; less++) {
+        start();
+        link_.frame_size = FRAME_SIZE - less;
+        push(1, UINT16_MAX);
+        EXPECT_EQ(1, link_xdp_send(&link_, &ring.ring));
+        EXPECT_EQ(1 - less, sent_count);
+        EXPECT_EQ(less ? EMSGSIZE : 0, link_.send_error);
+        stop();
+    }
+}
+
+static void
+test_send_waits_while_the_kernel_is_busy(void)
+{
+    static const int busy[] = {EBUSY, ENOBUFS};
+    for (size_t i = 0; i < TEST_COUNT(busy); i++) {
+        start_full(-busy[i]);
+        ring_clear(&ring);
+        push(9, UINT16_MAX);
+        EXPECT_EQ(0, link_xdp_send(&link_, &ring.ring));
+        EXPECT_EQ(0, link_.send_failed);
+        stop();
+    }
 }
 
 static void
@@ -301,6 +354,9 @@ static const struct test tests[] = {
     TEST(test_packet_without_link_header_goes_another_way),
     TEST(test_forward_sends_the_passed_frames_as_they_are),
     TEST(test_forward_finishes_checksums_and_cuts_super_segments),
+    TEST(test_super_segment_may_take_every_frame),
+    TEST(test_frame_of_the_size_of_one_of_umem_is_sent),
+    TEST(test_send_waits_while_the_kernel_is_busy),
     TEST(test_super_segment_is_put_on_frames_that_have_just_left),
     TEST(test_kernel_that_looks_by_itself_is_not_reminded),
     TEST(test_packet_to_an_interface_that_is_gone_stays),

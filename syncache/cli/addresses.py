@@ -31,6 +31,23 @@ def endpoint(text: str, option: str = "--listen") -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def check_endpoint(text: str, option: str) -> None:
+    """Refuse an address that nobody here can listen at; a port may be in use.
+
+    Raises:
+        Failure: it says why.
+    """
+    host, _ = endpoint(text, option)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.bind((host, 0))
+    except UnicodeError:
+        raise Failure(f"{option} {text}: it is not the name of a host") from None
+    except OSError as error:
+        raise Failure(f"{option} {text}: {error.strerror or error}") from None
+
+
 def addresses(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return our addresses, and those of the kernel's end with their lengths."""
     ours, kernel = [], []

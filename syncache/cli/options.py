@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..socket_path import SocketPath, check_place, unwritable
 from . import Failure
-from .addresses import endpoint
+from .addresses import check_endpoint, endpoint
 from .log_form import FORMS
 from .patience import attended, patiently
 from .privileges import account
@@ -221,6 +221,25 @@ def check_service(options: argparse.Namespace) -> None:
     check_control(options)
     if options.check:
         check_outputs(options)
+        check_places(options)
+
+
+def check_places(options: argparse.Namespace) -> None:
+    """Refuse places of the network that could never be; nothing is sent.
+
+    Raises:
+        Failure: the first one.
+    """
+    if getattr(options, "metrics", None) is not None:
+        check_endpoint(options.metrics, "--metrics")
+    if getattr(options, "syslog", None) is not None:
+        from ..links.syslog import check_target
+
+        try:
+            check_target(options.syslog)
+        except OSError as error:
+            why = error.strerror
+            raise Failure(f"--syslog {options.syslog}: {why}") from None
 
 
 def check_control(options: argparse.Namespace) -> None:
@@ -391,9 +410,10 @@ def _obstacle(path: Path) -> str:
             return os.strerror(errno.EISDIR)
         why = unwritable(path)
     except FileNotFoundError:
-        if not path.parent.is_dir():
-            return f"there is no folder {path.parent}"
-        why = unwritable(path.parent, os.W_OK | os.X_OK)
+        folder = path.resolve().parent  # a name may lead to no file as yet
+        if not folder.is_dir():
+            return f"there is no folder {folder}"
+        why = unwritable(folder, os.W_OK | os.X_OK)
     except OSError as error:
         return error.strerror or str(error)
     return os.strerror(why) if why else ""

@@ -202,6 +202,16 @@ def line(message: Named, moment: datetime, facility: int, who: str) -> str:
     return f"{head} {_printable(message.mnemonic, NAME_MAX)} {NIL} {message}"
 
 
+def check_target(target: str) -> None:
+    """Refuse what names no place, without looking names up.
+
+    Raises:
+        OSError: it is neither a path nor HOST[:PORT].
+    """
+    if "/" not in target:
+        _host_and_port(target)
+
+
 def _found(target: str) -> tuple[int, object]:
     """Return family and place of a target; names are looked up here alone."""
     if "/" in target:

@@ -50,6 +50,8 @@ def test_every_long_running_command_has_the_shared_options(module):
         (["--ring", str(2**40)], f"--ring {2**40}: a ring has 1 to "),
         (["--block", "1000"], "--block 1000: it is pages of "),
         (["--block", "-4096"], "--block -4096: it is pages of "),
+        (["--metrics", "192.0.2.99:9465"], "--metrics 192.0.2.99:9465: Cannot assign"),
+        (["--syslog", "127.0.0.1:0"], "--syslog 127.0.0.1:0: '0' is not a port"),
     ],
 )
 def test_mistake_is_one_line_of_check(command, words, hint, capsys):
@@ -247,7 +249,13 @@ def test_application_that_is_not_there_is_found_by_check(words, says, capsys):
 
 @pytest.mark.parametrize(
     ("kind", "why"),
-    [("folder", "Is a directory"), ("loop", "symbolic"), ("file", ""), ("none", "")],
+    [
+        ("folder", "Is a directory"),
+        ("loop", "symbolic"),
+        ("dangling", "there is no folder /nowhere"),
+        ("file", ""),
+        ("none", ""),
+    ],
 )
 def test_check_looks_at_the_kind_of_a_file(tmp_path, kind, why):
     """It stays as it is."""
@@ -256,6 +264,8 @@ def test_check_looks_at_the_kind_of_a_file(tmp_path, kind, why):
         path.mkdir()
     elif kind == "loop":
         path.symlink_to("loop")
+    elif kind == "dangling":
+        path.symlink_to("/nowhere/file")
     elif kind == "file":
         path.write_text("mine")
     given = argparse.Namespace(log=path)

@@ -25,6 +25,7 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
 IFLA_LINKINFO, IFLA_LINK_NETNSID, IFLA_XDP = 18, 37, 43
 IFLA_INFO_KIND, IFLA_XDP_ATTACHED, IFLA_XDP_PROG_ID = 1, 2, 4
 XDP_ATTACHED_SKB = 2
+RTM_NEWQDISC, RTM_GETQDISC, TCA_KIND = 36, 38, 1
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 CHANGES_MAX = 256  # taken in one look; what is left is for the next
 TYPE_MASK = 0x3FFF
@@ -35,6 +36,7 @@ BUFFER_BYTES = 64 * 1024
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
 ADDRESS = struct.Struct("=BBBBI")  # struct ifaddrmsg
+TRAFFIC = struct.Struct("=BxxxiIII")  # struct tcmsg
 ATTRIBUTE = struct.Struct("=HH")
 
 
@@ -132,6 +134,21 @@ def addresses() -> list[str]:
     """
     asked = ADDRESS.pack(0, 0, 0, 0, 0)
     return [_read_address(body) for body in dump(RTM_GETADDR, asked, RTM_NEWADDR)]
+
+
+def have_clsact() -> set[int]:
+    """Return the interfaces that have a clsact qdisc, by their indices.
+
+    Raises:
+        LinkError: the kernel does not say.
+    """
+    asked = TRAFFIC.pack(0, 0, 0, 0, 0)
+    found = set()
+    for body in dump(RTM_GETQDISC, asked, RTM_NEWQDISC):
+        known = dict(attributes(body[TRAFFIC.size :]))
+        if _text(known.get(TCA_KIND, b"")) == "clsact":
+            found.add(TRAFFIC.unpack_from(body)[1])
+    return found
 
 
 def interface(name: str) -> InterfaceInfo:

@@ -124,6 +124,19 @@ def test_address_of_a_peer_is_not_ours(family, fields, ours):
     assert ours == rtnetlink._read_address(body)
 
 
+def test_interfaces_with_a_clsact_qdisc_are_found(monkeypatch):
+    """Among those of other kinds; one message each."""
+    assert isinstance(rtnetlink.have_clsact(), set)
+    rows = [(2, b"clsact\0"), (3, b"fq_codel\0"), (4, b"clsact\0"), (5, b"")]
+    bodies = [
+        struct.pack("=BxxxiIII", 0, index, 0xFFFF0000, 0xFFFFFFF1, 0)
+        + attribute(1, kind)
+        for index, kind in rows
+    ]
+    monkeypatch.setattr(rtnetlink, "dump", lambda *_: bodies)
+    assert {2, 4} == rtnetlink.have_clsact()
+
+
 def test_device_without_ethernet_is_one_line(monkeypatch):
     """Of a tunnel."""
     tunnel = dataclasses.replace(rtnetlink.interface("lo"), mac=b"", name="tun0")

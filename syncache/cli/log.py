@@ -104,8 +104,7 @@ def run(options: argparse.Namespace) -> int:
         from .log_picture import plotter
 
         plotter()  # before an hour's reading, not after it
-    reader = HeaderReader(today(), options.year)
-    book = LogBook(reader, speaks=options.follow)
+    book = LogBook(HeaderReader(today(), options.year))
     status = 0
     try:
         if options.follow:

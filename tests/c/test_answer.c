@@ -200,6 +200,49 @@ test_ip_header_to_the_server_is_as_the_client_wrote_it(void)
     }
 }
 
+static void
+test_answer_to_a_packet_is_not_to_be_fragmented(void)
+{
+    struct world *world = world_inspect(10);
+    struct wire_reply reply = {.seq = 5, .flags = WIRE_RST};
+    static struct packet packet;
+    struct arrival arrival = {.side = FLOW_CLIENT, .link = packet.bytes};
+
+    world_segment(&packet, &world_ends, false,
+                  (struct segment){.seq = WORLD_C, .flags = WIRE_ACK});
+    view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_VERIFY,
+               &arrival.view);
+    world->flow->tx[FLOW_CLIENT] = &world->client.ring;
+    EXPECT_TRUE(answer_arrival(world->flow, &arrival, &reply));
+    struct syncache_fields fields = world_sent(&world->client, 0);
+    EXPECT_EQ(1, fields.dont_fragment);
+    EXPECT_EQ(40000, fields.dport);
+    EXPECT_EQ(5, fields.seq);
+    world_free(world);
+}
+
+static void
+test_silent_end_is_reset_in_the_numbers_that_it_was_told(void)
+{
+    for (uint32_t spliced = 0; spliced < 2; spliced++) {
+        struct world *world = world_inspect(10);
+        struct session *session = half_open(world, FLOW_CLIENT, false);
+
+        session->nxt[FLOW_SERVER] = 7000;
+        session->nxt[FLOW_CLIENT] = 8000;
+        session->splice.delta = 50;
+        if (spliced)
+            session->flags |= SESSION_SPLICED;
+        answer_reset_silent(world->flow, session);
+        struct syncache_fields fields = world_sent(&world->client, 0);
+        EXPECT_EQ(spliced ? 7050 : 7000, fields.seq);
+        EXPECT_EQ(8000, fields.ack);
+        EXPECT_EQ(8000, world_sent(&world->server, 0).seq);
+        session->flags &= (uint16_t)~SESSION_SPLICED;
+        world_free(world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_answer_to_a_packet_without_room_is_lost_and_counted),
     TEST(test_reset_goes_out_on_the_link_of_its_end),
@@ -208,6 +251,8 @@ static const struct test tests[] = {
     TEST(test_alert_names_top_destination_and_sources),
     TEST(test_kept_packet_goes_to_the_server_behind_its_link_header),
     TEST(test_ip_header_to_the_server_is_as_the_client_wrote_it),
+    TEST(test_answer_to_a_packet_is_not_to_be_fragmented),
+    TEST(test_silent_end_is_reset_in_the_numbers_that_it_was_told),
 };
 
 int

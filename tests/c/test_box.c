@@ -160,6 +160,38 @@ test_packets_come_by_the_links_of_their_ends(void)
     }
 }
 
+static void
+test_uncounted_session_stays_in_no_order_when_its_server_is_asked(void)
+{
+    struct world *world = world_inspect(10);
+    struct session *session = open_session(world, 1, FLOW_SYNRCVD, false);
+    struct session *counted = open_session(world, 2, FLOW_SYNRCVD, true);
+
+    box_state(world->flow, session, FLOW_SYNSENT);
+    world_check(world);
+    EXPECT_EQ(1, world->flow->order.count);
+    EXPECT_EQ(1, world->flow->order.rcvd_count);
+    box_state(world->flow, counted, FLOW_SYNSENT);
+    world_check(world);
+    EXPECT_EQ(0, world->flow->order.rcvd_count);
+    world_free(world);
+}
+
+static void
+test_last_session_that_began_is_told_with_its_time(void)
+{
+    struct world *world = world_inspect(10);
+
+    world_half_open(world, 0, 2);
+    EXPECT_EQ(world->now_ms, world->flow->stats.last_created_ms);
+    EXPECT_EQ(2, world->flow->stats.last_incomplete);
+    world_wait(world, 10);
+    world_half_open(world, 2, 1);
+    EXPECT_EQ(world->now_ms, world->flow->stats.last_created_ms);
+    EXPECT_EQ(3, world->flow->stats.last_incomplete);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_each_state_has_its_count),
     TEST(test_uncounted_session_is_in_no_order),
@@ -169,6 +201,8 @@ static const struct test tests[] = {
     TEST(test_chance_repeats_with_the_seed_only),
     TEST(test_new_state_forgets_the_gap_of_the_old_one),
     TEST(test_packets_come_by_the_links_of_their_ends),
+    TEST(test_uncounted_session_stays_in_no_order_when_its_server_is_asked),
+    TEST(test_last_session_that_began_is_told_with_its_time),
 };
 
 int

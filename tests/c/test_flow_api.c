@@ -226,6 +226,123 @@ test_secrets_of_an_engine_are_its_seeds(void)
             EXPECT_TRUE(memcmp(keys[i], keys[other], sizeof keys[i]) != 0);
 }
 
+static void
+test_new_engine_has_the_default_tunables(void)
+{
+    for (uint32_t kind = FLOW_INTERCEPT; kind <= FLOW_INSPECT; kind++) {
+        struct world *world = world_new(kind, 10);
+        struct flow_inspect_tunables inspect;
+        struct flow_intercept_tunables intercept;
+
+        memset(&inspect, 0xa5, sizeof inspect);
+        memset(&intercept, 0xa5, sizeof intercept);
+        flow_inspect_default(&inspect);
+        flow_intercept_default(&intercept);
+        EXPECT_EQ(inspect.tcp_synwait_time_ms,
+                  world->flow->inspect.tcp_synwait_time_ms);
+        EXPECT_EQ(inspect.tcp_idle_time_ms,
+                  world->flow->inspect.tcp_idle_time_ms);
+        EXPECT_EQ(inspect.one_minute_high,
+                  world->flow->inspect.one_minute_high);
+        EXPECT_EQ(intercept.connection_timeout_ms,
+                  world->flow->intercept.connection_timeout_ms);
+        EXPECT_EQ(intercept.one_minute_high,
+                  world->flow->intercept.one_minute_high);
+        world_free(world);
+    }
+}
+
+static void
+test_walk_tells_the_bytes_of_each_end(void)
+{
+    struct world *world = world_inspect(10);
+    struct flow_session_view view;
+    uint64_t cursor = 0;
+
+    world_handshake(world, &world_ends);
+    world_tcp(world, &world_ends, false,
+              (struct segment){.seq = WORLD_C + 1,
+                               .ack = WORLD_S + 1,
+                               .flags = WORLD_ACK,
+                               .payload = 11});
+    world_tcp(world, &world_ends, true,
+              (struct segment){.seq = WORLD_S + 1,
+                               .ack = WORLD_C + 12,
+                               .flags = WORLD_ACK,
+                               .payload = 222});
+    EXPECT_EQ(1, flow_walk(world->flow, &cursor, &view, 1));
+    EXPECT_EQ(11, view.bytes[FLOW_CLIENT]);
+    EXPECT_EQ(222, view.bytes[FLOW_SERVER]);
+    EXPECT_EQ(FLOW_ESTAB, view.state);
+    EXPECT_EQ(FLOW_CLIENT, view.side);
+    EXPECT_EQ(world->now_ms, view.last_ms);
+    EXPECT_EQ(SYNCACHE_NEVER, cursor);
+    world_free(world);
+}
+
+static void
+test_setting_does_not_begin_the_time_and_moves_it_later(void)
+{
+    struct world *world = world_new(FLOW_INSPECT, 10);
+
+    world->now_ms = 5000;
+    world_set(world);
+    EXPECT_EQ(0, world->flow->now_ms);
+    world_syn(world, &world_ends);
+    world->now_ms = 7000;
+    world_set(world);
+    EXPECT_EQ(7000, world->flow->now_ms);
+    world_free(world);
+}
+
+static void
+test_rules_begin_the_time_of_learning(void)
+{
+    struct world *world = world_new(FLOW_INTERCEPT, 10);
+    struct flow_rule rule = {.protocol = 6,
+                             .permit = 1,
+                             .destination_op = FLOW_PORT_EQ,
+                             .destination_lo = 80};
+    memset(rule.source_wildcard, 0xff, 16);
+    memset(rule.destination_wildcard, 0xff, 16);
+
+    world->now_ms = 9000;
+    world_syn(world, &world_ends);
+    EXPECT_TRUE(flow_set_rules(world->flow, &rule, 1, true));
+    EXPECT_EQ(9000, world->flow->learn_ms);
+    EXPECT_TRUE(!flow_set_rules(world->flow, &rule, 17, true));
+    world_free(world);
+}
+
+static void
+test_epoch_is_judged_at_the_time_that_is_told(void)
+{
+    struct world *world = world_new(FLOW_INTERCEPT, 10);
+    uint64_t next_ms = 0;
+
+    world_syn(world, &world_ends);
+    EXPECT_EQ(0, flow_epoch(world->flow, world->now_ms + 50, &next_ms));
+    EXPECT_EQ(world->now_ms + 50, world->flow->now_ms);
+    world_free(world);
+}
+
+static void
+test_tables_are_keyed_by_the_seed_each_by_its_own(void)
+{
+    static const uint8_t nothing[SYNCACHE_KEY_BYTES];
+    struct world *world = world_new(FLOW_INSPECT, 10);
+    const uint8_t *keys[] = {
+        nothing, world->flow->hash_key, world->flow->hosts.hash_key,
+        world->flow->headers.hash_key, world->flow->random_key};
+
+    for (size_t i = 0; i < TEST_COUNT(keys); i++)
+        for (size_t j = 0; j < i; j++)
+            EXPECT_TRUE(memcmp(keys[i], keys[j], SYNCACHE_KEY_BYTES) != 0);
+    EXPECT_TRUE(
+        memcmp(world->flow->silent.hash_key, nothing, SYNCACHE_KEY_BYTES) != 0);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_size_is_exact_or_zero_where_it_does_not_fit),
     TEST(test_size_is_zero_for_what_is_out_of_range),
@@ -237,6 +354,12 @@ static const struct test tests[] = {
     TEST(test_next_deadline_is_the_earliest_of_all),
     TEST(test_same_seed_and_packets_give_the_same_engine),
     TEST(test_secrets_of_an_engine_are_its_seeds),
+    TEST(test_new_engine_has_the_default_tunables),
+    TEST(test_walk_tells_the_bytes_of_each_end),
+    TEST(test_setting_does_not_begin_the_time_and_moves_it_later),
+    TEST(test_rules_begin_the_time_of_learning),
+    TEST(test_epoch_is_judged_at_the_time_that_is_told),
+    TEST(test_tables_are_keyed_by_the_seed_each_by_its_own),
 };
 
 int

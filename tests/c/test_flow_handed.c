@@ -119,6 +119,7 @@ test_connection_that_ended_while_it_waited_is_not_given_away(void)
     EXPECT_EQ(1, between_send(&world, rst));
     EXPECT_EQ(FLOW_CLOSING, between_session(&world)->state);
     EXPECT_EQ(0, handed());
+    EXPECT_EQ(HANDED_NOT, between_session(&world)->splice.handed);
     between_close(&world);
 }
 
@@ -354,9 +355,8 @@ static void
 test_asking_tells_the_time(void)
 {
     (void)given();
-    world.now_ms += 7;
-    (void)handed();
-    EXPECT_EQ(world.now_ms, world.flow->now_ms);
+    (void)flow_handed(world.flow, world.now_ms + 7, record, 8);
+    EXPECT_EQ(world.now_ms + 7, world.flow->now_ms);
     between_close(&world);
 }
 

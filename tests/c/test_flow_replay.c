@@ -193,12 +193,23 @@ test_a_replay_gives_what_packets_one_by_one_at_their_times_give(void)
               stats->calm_count + (stats->aggressive != 0));
 }
 
+static void
+test_list_of_what_passes_is_emptied(void)
+{
+    start();
+    push(1000, 1);
+    rx.passed_count = 5;
+    EXPECT_EQ(1, flow_replay(flow, SYNCACHE_NEVER, &rx));
+    EXPECT_EQ(0, rx.passed_count);
+}
+
 static const struct test tests[] = {
     TEST(test_sessions_end_between_packets_at_their_own_time),
     TEST(test_until_stops_before_its_time_with_all_done_by_then),
     TEST(test_a_time_that_goes_back_counts_as_the_last),
     TEST(test_nothing_is_forwarded),
     TEST(test_a_replay_gives_what_packets_one_by_one_at_their_times_give),
+    TEST(test_list_of_what_passes_is_emptied),
 };
 
 int

@@ -77,10 +77,29 @@ test_no_header_full_table_and_long_header_are_number_none(void)
     free(memory);
 }
 
+static void
+test_longest_header_is_turned_as_any_other(void)
+{
+    struct headers headers;
+    uint8_t link[FLOW_LINK_MAX + 1], out[FLOW_LINK_MAX];
+    uint8_t *memory = calloc(1, headers_bytes(3));
+    headers_init(&headers, memory, 3, key);
+    for (uint8_t i = 0; i < sizeof link; i++)
+        link[i] = i;
+    uint16_t turned = header_number_turned(&headers, link, FLOW_LINK_MAX);
+    EXPECT_TRUE(turned != HEADER_NONE);
+    EXPECT_EQ(FLOW_LINK_MAX, header_write(&headers, turned, out));
+    EXPECT_BYTES(link + 6, out, 6);
+    EXPECT_EQ(HEADER_NONE,
+              header_number_turned(&headers, link, FLOW_LINK_MAX + 1));
+    free(memory);
+}
+
 static const struct test tests[] = {
     TEST(test_equal_headers_share_a_number),
     TEST(test_turned_header_exchanges_addresses_and_keeps_the_tag),
     TEST(test_no_header_full_table_and_long_header_are_number_none),
+    TEST(test_longest_header_is_turned_as_any_other),
 };
 
 int

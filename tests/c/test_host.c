@@ -163,12 +163,29 @@ test_random_walk_knows_the_heaviest(void)
     end(&f);
 }
 
+static void
+test_block_knows_its_end(void)
+{
+    struct fixture f;
+
+    begin(&f);
+    struct host *host = make(&f, 1);
+    host_block(&f.hosts, host, 12345);
+    EXPECT_TRUE(host->blocked);
+    EXPECT_EQ(12345, host->block_until_ms);
+    EXPECT_EQ(1, f.hosts.blocked);
+    host_unblock(&f.hosts, host);
+    EXPECT_EQ(0, f.hosts.blocked);
+    end(&f);
+}
+
 static const struct test tests[] = {
     TEST(test_host_lives_while_it_has_a_reason),
     TEST(test_protocols_and_families_are_hosts_of_their_own),
     TEST(test_full_table_makes_no_host),
     TEST(test_oldest_is_the_first_that_is_left),
     TEST(test_random_walk_knows_the_heaviest),
+    TEST(test_block_knows_its_end),
 };
 
 int

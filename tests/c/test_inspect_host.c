@@ -370,6 +370,33 @@ test_challenge_at_a_limit_of_all_costs_the_oldest(void)
     world_free(world);
 }
 
+static void
+test_alert_of_a_host_says_which_and_what_its_limit_is(void)
+{
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        struct world *world = limited(2, 0);
+        const struct flow_event *event = NULL;
+
+        for (uint32_t i = 0; i < 3; i++) {
+            struct ends ends = world_other(i);
+            ends.family = family;
+            world_syn(world, &ends);
+        }
+        EXPECT_EQ(1, world_reported(world, FLOW_EVENT_HOST_ALERT, &event));
+        EXPECT_EQ(6, event->protocol);
+        EXPECT_EQ(FLOW_REASON_HOST, event->reason);
+        EXPECT_EQ(2, event->limit);
+        EXPECT_EQ(family, event->tuple.family);
+        EXPECT_EQ(WORLD_SERVER,
+                  load32_be(event->tuple.laddr + (family == 4 ? 0 : 12)));
+        EXPECT_EQ(2, event->incomplete);
+        EXPECT_EQ(2, event->top_count);
+        EXPECT_EQ(family, event->top_family);
+        EXPECT_EQ(80, event->top_port);
+        world_free(world);
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_51st_half_open_of_a_host_costs_its_oldest),
     TEST(test_host_alert_comes_once_per_excursion),
@@ -387,6 +414,7 @@ static const struct test tests[] = {
     TEST(test_tap_and_detect_only_challenge_nobody),
     TEST(test_those_above_the_limit_are_challenged_one_by_one_without_a_block),
     TEST(test_challenge_at_a_limit_of_all_costs_the_oldest),
+    TEST(test_alert_of_a_host_says_which_and_what_its_limit_is),
 };
 
 int

@@ -411,6 +411,61 @@ test_attempt_anew_is_judged_before_it_is_half_open(void)
     world_free(world);
 }
 
+static void
+test_segment_of_no_session_is_limited_where_both_ways_are_inspected(void)
+{
+    /* TCP that the server begins, from the port that the client used. */
+    for (uint32_t off = 0; off < 2; off++) {
+        struct world *world = world_inspect(10);
+        uint32_t passed = 0;
+
+        world->inspect.tcp_stray_limit = 3;
+        if (off)
+            world->inspect.rule[FLOW_TCP].inspect = 0;
+        world_set(world);
+        for (uint32_t i = 0; i < 10; i++) {
+            struct ends ends = world_other(i);
+            world_ack(world, &ends);
+            passed += world->verdict == FLOW_FORWARD;
+        }
+        EXPECT_EQ(off ? 10 : 3, passed);
+        world_free(world);
+    }
+}
+
+static void
+test_syn_of_the_other_end_replaces_what_is_closing(void)
+{
+    /* Whatever its number: it is not the old SYN come late. */
+    struct world *world = world_inspect(10);
+
+    world_handshake(world, &world_ends);
+    fin(world, false);
+    fin(world, true);
+    last_acks(world);
+    world_tcp(world, &world_ends, true,
+              (struct segment){.seq = WORLD_C, .flags = WORLD_SYN});
+    EXPECT_EQ(2, world_stats(world)->requests);
+    EXPECT_EQ(1, world_stats(world)->ended[FLOW_END_REPLACED]);
+    world_free(world);
+}
+
+static void
+test_packet_prolongs_an_open_session(void)
+{
+    struct world *world = world_inspect(10);
+    struct flow_session_view view;
+    uint64_t cursor = 0;
+
+    world_handshake(world, &world_ends);
+    world_wait(world, 5000);
+    world_ack(world, &world_ends);
+    EXPECT_EQ(1, flow_walk(world->flow, &cursor, &view, 1));
+    EXPECT_EQ(world->now_ms, view.last_ms);
+    EXPECT_EQ(world->now_ms + 3600000, view.deadline_ms);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_handshake_half_open_until_the_ack),
     TEST(test_sessions_may_begin_on_either_side),
@@ -430,6 +485,9 @@ static const struct test tests[] = {
     TEST(test_what_is_no_syn_makes_no_session),
     TEST(test_syns_that_others_count_are_counted_on_a_tap_alone),
     TEST(test_attempt_anew_is_judged_before_it_is_half_open),
+    TEST(test_segment_of_no_session_is_limited_where_both_ways_are_inspected),
+    TEST(test_syn_of_the_other_end_replaces_what_is_closing),
+    TEST(test_packet_prolongs_an_open_session),
 };
 
 int

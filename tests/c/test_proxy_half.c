@@ -252,6 +252,8 @@ test_fin_right_behind_kept_data_goes_with_it(void)
             EXPECT_TRUE(world.out[n].good);
         }
         EXPECT_TRUE(found);
+        EXPECT_EQ(world.now_ms + world.flow->proxy.idle_ms,
+                  between_session(&world)->deadline_ms);
         EXPECT_EQ(rows[i].kept,
                   (between_session(&world)->flags & SESSION_FIN_CLIENT) != 0);
         between_close(&world);

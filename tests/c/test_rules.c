@@ -203,6 +203,25 @@ test_list_in_used_memory_is_empty(void)
     EXPECT_EQ(0, rules.count);
 }
 
+static void
+test_addresses_of_no_family_have_to_be_any_in_every_byte(void)
+{
+    struct rules rules;
+
+    rules_init(&rules, memory, LINES);
+    for (uint32_t i = 0; i < 32; i++) {
+        struct flow_rule rule = any(1);
+        uint8_t *wildcard =
+            i < 16 ? rule.source_wildcard : rule.destination_wildcard;
+
+        EXPECT_TRUE(rules_set(&rules, &rule, 1, true));
+        wildcard[i % 16] = 0xfe;
+        EXPECT_TRUE(!rules_set(&rules, &rule, 1, true));
+        rule.family = 6;
+        EXPECT_TRUE(rules_set(&rules, &rule, 1, true));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_every_bit_of_an_address_counts_unless_a_wildcard_covers_it),
     TEST(test_range_of_one_port_is_one_and_none_runs_backwards),
@@ -211,6 +230,7 @@ static const struct test tests[] = {
     TEST(test_every_port_operator_at_its_edges),
     TEST(test_senseless_lists_are_refused_and_change_nothing),
     TEST(test_list_in_used_memory_is_empty),
+    TEST(test_addresses_of_no_family_have_to_be_any_in_every_byte),
 };
 
 int

@@ -279,9 +279,12 @@ test_quotes_are_translated_inside_with_both_sums(void)
             view_parse(packet.bytes, packet.size, SYNCACHE_CHECKSUM_VERIFY,
                        &view);
             EXPECT_EQ(VIEW_QUOTE, view.kind);
+            uint16_t inner = more >= 18 ? load16_be(view.quote + 16) : 0;
             EXPECT_TRUE(splice_quote_to_server(&splice, &view));
             EXPECT_EQ(0xfffffff0 - 0x12345, load32_be(view.quote + 4));
             EXPECT_TRUE(sums_right());
+            if (more >= 18)
+                EXPECT_TRUE(inner != load16_be(view.quote + 16));
             if (more >= 20)
                 EXPECT_EQ(0xffff, quoted_sum(family));
             EXPECT_EQ(more >= 12, splice_quote_to_client(&splice, &view));
@@ -439,6 +442,28 @@ test_quote_in_a_message_whose_sum_is_partial_has_its_own_sum_right(void)
     EXPECT_BYTES(sum, view.upper + 2, 2);
 }
 
+static void
+test_timestamps_that_are_cut_are_left_alone(void)
+{
+    static const uint8_t cut[8] = {1, 1, 8, 10, 0, 0, 0, 1};
+    struct splice splice = {.flags = SPLICE_TIMESTAMPS, .ts_delta = 7};
+    packet_tcp(&packet, 4, WIRE_ACK, cut, sizeof cut, 20);
+    parse(SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_TRUE(!splice_to_client(&splice, &view));
+    EXPECT_TRUE(!splice_to_server(&splice, &view));
+    EXPECT_BYTES(cut, view.upper + 20, sizeof cut);
+}
+
+static void
+test_segment_without_blocks_is_as_it_was(void)
+{
+    static const uint8_t nops[4] = {1, 1, 1, 1};
+    struct splice splice = {.delta = 5, .flags = SPLICE_SACK};
+    packet_tcp(&packet, 4, WIRE_RST, nops, sizeof nops, 0);
+    parse(SYNCACHE_CHECKSUM_VERIFY);
+    EXPECT_TRUE(!splice_to_server(&splice, &view));
+}
+
 static const struct test tests[] = {
     TEST(test_carry_of_a_carry_is_added_to_the_sum),
     TEST(test_incremental_sum_is_the_sum_anew_at_either_parity),
@@ -461,6 +486,8 @@ static const struct test tests[] = {
     TEST(test_echo_changes_the_segment_by_a_difference_alone),
     TEST(test_flags_are_set_with_the_sum),
     TEST(test_quote_in_a_message_whose_sum_is_partial_has_its_own_sum_right),
+    TEST(test_timestamps_that_are_cut_are_left_alone),
+    TEST(test_segment_without_blocks_is_as_it_was),
 };
 
 int

@@ -157,6 +157,33 @@ test_what_the_other_side_said_holds_for_five_minutes(void)
     }
 }
 
+static void
+test_each_side_has_its_limit_anew_in_each_second(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    for (unsigned second = 1; second < 5; second++)
+        for (uint8_t side = OUTSIDE; side <= INSIDE; side++)
+            for (unsigned i = 0; i <= LIMIT; i++)
+                EXPECT_EQ(i < LIMIT, strays_pass(&strays, second * 1000,
+                                                 side * 100000u + i * 977, side,
+                                                 false, LIMIT));
+}
+
+static void
+test_tuples_in_other_places_do_not_disturb_each_other(void)
+{
+    static struct strays strays;
+
+    begin(&strays);
+    for (uint32_t i = 0; i < 100; i++)
+        EXPECT_TRUE(strays_pass(&strays, 1000, i, INSIDE, true, 1000));
+    (void)flood(&strays, 1000, 2 * LIMIT, false);
+    for (uint32_t i = 0; i < 100; i++)
+        EXPECT_TRUE(strays_pass(&strays, 1000, i, OUTSIDE, false, LIMIT));
+}
+
 static const struct test tests[] = {
     TEST(test_places_are_a_power_of_two_between_their_bounds),
     TEST(test_limit_holds_for_each_second_and_side),
@@ -167,6 +194,8 @@ static const struct test tests[] = {
     TEST(test_repeats_have_a_number_a_second_by_tuple),
     TEST(test_what_asks_for_answers_counts_more),
     TEST(test_what_the_other_side_said_holds_for_five_minutes),
+    TEST(test_each_side_has_its_limit_anew_in_each_second),
+    TEST(test_tuples_in_other_places_do_not_disturb_each_other),
 };
 
 int

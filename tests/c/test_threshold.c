@@ -296,6 +296,54 @@ test_what_stays_is_changed_by_no_judgement(void)
     EXPECT_TRUE(stays > 1000 && moves > 1000);
 }
 
+static void
+test_nothing_is_left_of_an_average_after_a_quarter_of_an_hour(void)
+{
+    struct threshold_limits ewma = limits;
+    struct threshold threshold;
+
+    ewma.rate_method = FLOW_RATE_EWMA;
+    threshold_init(&threshold);
+    threshold_count(&threshold, 5);
+    threshold.ewma = UINT64_MAX;
+    (void)threshold_rate(&threshold, &ewma, 5 + (UINT64_C(1) << 20));
+    EXPECT_EQ(0, threshold.ewma);
+}
+
+static void
+test_minute_that_began_a_minute_after_the_first_second_ends_at_its_own(void)
+{
+    struct threshold_limits sliding = limits;
+    struct threshold threshold;
+
+    sliding.rate_method = FLOW_RATE_SLIDING;
+    for (uint64_t s = 58; s < 63; s++) {
+        threshold_init(&threshold);
+        threshold_count(&threshold, s * 1000 + 300);
+        EXPECT_EQ((s + 60) * 1000,
+                  threshold_change_ms(&threshold, &sliding, s * 1000 + 300, 0));
+    }
+}
+
+static void
+test_begins_with_nothing_whatever_its_memory_held(void)
+{
+    struct threshold threshold;
+    static const uint32_t methods[] = {FLOW_RATE_SLIDING, FLOW_RATE_FIXED,
+                                       FLOW_RATE_EWMA};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        struct threshold_limits of = limits;
+
+        of.rate_method = methods[i];
+        memset(&threshold, 0xa5, sizeof threshold);
+        threshold_init(&threshold);
+        EXPECT_EQ(0, threshold_rate(&threshold, &of, 30000));
+        threshold_count(&threshold, 30000);
+        EXPECT_EQ(1, threshold_rate(&threshold, &of, 30000));
+    }
+}
+
 static const struct test tests[] = {
     TEST(test_every_factor_of_the_ewma_is_right_to_its_last_bit),
     TEST(test_rate_of_one_changes_too),
@@ -310,6 +358,10 @@ static const struct test tests[] = {
     TEST(test_unlimited_pair_neither_begins_nor_hinders),
     TEST(test_rare_checks_see_the_end_late),
     TEST(test_minimum_time_holds_the_mode),
+    TEST(test_nothing_is_left_of_an_average_after_a_quarter_of_an_hour),
+    TEST(
+        test_minute_that_began_a_minute_after_the_first_second_ends_at_its_own),
+    TEST(test_begins_with_nothing_whatever_its_memory_held),
 };
 
 int

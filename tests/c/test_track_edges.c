@@ -128,9 +128,9 @@ test_answer_of_another_isn_begins_anew_unless_it_is_the_first_one_again(void)
     late.ack = C + 1;
     bad.bad = true;
     fin.flags |= WIRE_FIN;
+    session.p = 5000;
     EXPECT_EQ(TRACK_NONE, pass(&session, true, answer));
     session.flags |= SESSION_OTHER_ISN;
-    session.p = 5000;
     EXPECT_EQ(TRACK_NONE, pass(&session, true, late));
     EXPECT_EQ(TRACK_NONE, pass(&session, true, bad));
     EXPECT_EQ(TRACK_NONE, pass(&session, true, fin));
@@ -173,6 +173,24 @@ test_answer_to_data_on_the_syn_may_take_it_or_not(void)
     }
 }
 
+static void
+test_nothing_counts_before_the_answer_to_the_syn(void)
+{
+    struct session session = open_in_line();
+    struct segment data = {
+        .seq = C + 1, .ack = S + 1, .flags = WIRE_ACK, .payload = 10};
+
+    session.flags = 0;
+    session.state = FLOW_SYNRCVD;
+    EXPECT_EQ(TRACK_NONE, pass(&session, false, data));
+    EXPECT_EQ(C + 1, session.nxt[FLOW_CLIENT]);
+    EXPECT_EQ(10, session.bytes[FLOW_CLIENT]);
+    session.flags = SESSION_ADOPTED;
+    session.state = FLOW_ESTAB;
+    EXPECT_EQ(TRACK_NONE, pass(&session, false, data));
+    EXPECT_EQ(C + 11, session.nxt[FLOW_CLIENT]);
+}
+
 static const struct test tests[] = {
     TEST(test_acknowledgment_is_taken_from_a_window_back_to_what_was_sent),
     TEST(test_segment_is_taken_that_touches_the_window),
@@ -181,6 +199,7 @@ static const struct test tests[] = {
     TEST(
         test_answer_of_another_isn_begins_anew_unless_it_is_the_first_one_again),
     TEST(test_answer_to_data_on_the_syn_may_take_it_or_not),
+    TEST(test_nothing_counts_before_the_answer_to_the_syn),
 };
 
 int

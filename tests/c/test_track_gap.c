@@ -39,11 +39,12 @@ test_numbers_behind_a_gap_count_once_both_ends_agree_on_them(void)
         EXPECT_EQ(TRACK_NONE, pass(&session, late != 0, said));
         EXPECT_EQ((late ? S : C) + 1, session.nxt[late]);
         EXPECT_EQ((late ? C : S) + 1, session.ack[late]);
+        answer.payload = 20;
         EXPECT_EQ(TRACK_NONE, pass(&session, late == 0, answer));
         EXPECT_EQ(said.seq + 100, session.nxt[late]);
         EXPECT_EQ(said.ack, session.ack[late]);
         EXPECT_EQ(UINT16_MAX, session.wnd[late]);
-        EXPECT_EQ(answer.seq, session.nxt[other]);
+        EXPECT_EQ(answer.seq + 20, session.nxt[other]);
         EXPECT_EQ(answer.ack, session.ack[other]);
         EXPECT_EQ(700, session.wnd[other]);
         EXPECT_EQ(SESSION_SYNACK, session.flags);

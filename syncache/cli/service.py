@@ -19,6 +19,7 @@ from ..socket_path import stays
 from . import NO_MEMORY, Failure, one_line, unreadable
 from .addresses import is_local
 from .collector import Collector
+from .log_form import WARNING
 from .notify import Notify
 from .options import exists
 from .patience import awaited
@@ -48,7 +49,7 @@ class Service:
     Args:
         options: With those of `options.add_service`.
         signals: Entered.
-        write: Takes a line of the log.
+        write: Takes a line of the log, as `Output.write`.
         prepare: Reads the configuration again, in a thread; returns what puts it in
             force, which the loop calls.  Either raises Failure and changes nothing.
         reopen: Opens the logs again.
@@ -58,7 +59,7 @@ class Service:
         self,
         options: argparse.Namespace,
         signals: Signals,
-        write: Callable[[str], object],
+        write: Callable[..., object],
         prepare: Callable[[], Callable[[], object]],
         reopen: Callable[[], object] = lambda: None,
     ) -> None:
@@ -149,7 +150,8 @@ class Service:
             self._end_reload()
         elif self._late_due is not None and now >= self._late_due:
             self._late_due = None
-            self._write(LATE.format(awaited() or "a disk") + "\n")
+            late = LATE.format(awaited() or "a disk")
+            self._write(f"{late}\n", severity=WARNING)
             self._notify.ready(self._status())
 
     def close(self) -> None:
@@ -200,7 +202,8 @@ class Service:
             took = (time.perf_counter() - began) * 1000
             self._write(f"configuration read again, in force within {took:.1f} ms\n")
         else:
-            self._write(f"configuration not taken: {one_line(self._failure)}\n")
+            text = f"configuration not taken: {one_line(self._failure)}\n"
+            self._write(text, severity=WARNING)
         self._notify.ready(self._status())
 
 
@@ -208,7 +211,7 @@ def keep_open(
     work: Callable[[contextlib.ExitStack], None],
     awaited: Sequence[str],
     signals: Signals,
-    write: Callable[[str], object],
+    write: Callable[..., object],
 ) -> None:
     """Open the links and work; if something awaited is missing, wait and repeat.
 
@@ -227,9 +230,11 @@ def keep_open(
         except OSError as error:  # LinkError says what to do in its text
             missing = [name for name in awaited if not is_there(name)]
             if missing:
-                write(f"{error}; waiting for {' and '.join(missing)}\n")
+                text = f"{error}; waiting for {' and '.join(missing)}\n"
+                write(text, severity=WARNING)
             elif awaited and error.errno in LOST:  # another stands in its place
-                write(f"{error}; opening {' and '.join(awaited)} again\n")
+                text = f"{error}; opening {' and '.join(awaited)} again\n"
+                write(text, severity=WARNING)
                 time.sleep(WAIT_SECONDS)
             else:
                 raise Failure(str(error)) from None

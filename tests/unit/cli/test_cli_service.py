@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from syncache.cli import Failure, service
+from syncache.cli.log_form import INFO, WARNING
 from syncache.cli.patience import attended
 from syncache.cli.service import LATE, RELOAD_SECONDS, TURN_SECONDS, Service
 from syncache.cli.signals import Signals
@@ -23,14 +24,14 @@ class World:
     """A service whose configuration is read by `prepare`."""
 
     def __init__(self, signals, monkeypatch):
-        self.lines, self.calls = [], []
+        self.lines, self.calls, self.severities = [], [], []
         self.told = []
         self.prepare = lambda: lambda: self.calls.append("apply")
         options = argparse.Namespace(user=None, group=None)
         self.service = Service(
             options,
             signals,
-            self.lines.append,
+            self.write,
             lambda: self.prepare(),  # noqa: PLW0108 - tests replace it
             lambda: self.calls.append("reopen"),
         )
@@ -38,6 +39,10 @@ class World:
             monkeypatch.setattr(
                 self.service._notify, name, lambda *_, n=name: self.told.append(n)
             )
+
+    def write(self, text, severity=INFO):
+        self.lines.append(text)
+        self.severities.append(severity)
 
     def reload(self):
         os.kill(os.getpid(), signal.SIGHUP)
@@ -115,6 +120,7 @@ def test_what_cannot_be_taken_is_one_line_and_changes_nothing(world, where, erro
     world.service.begin(lambda: "calm")
     world.reload()
     assert ["configuration not taken: x.conf:3: no such name\n"] == world.lines
+    assert [WARNING] == world.severities
     assert "ready" == world.told[-1]
 
 
@@ -200,7 +206,7 @@ def test_lost_link_is_waited_for_and_the_manager_hears_no_end(monkeypatch):
             raise OSError("eth9 is gone")
 
     with Signals() as signals:
-        service.keep_open(work, ["eth9"], signals, lines.append)
+        service.keep_open(work, ["eth9"], signals, lambda text, **_: lines.append(text))
     assert [False, True] == opened
     assert [("waiting for eth9", True)] * 3 == said
     assert ["eth9 is gone; waiting for eth9\n"] == lines
@@ -222,7 +228,9 @@ def test_address_that_comes_later_than_its_interface_is_waited_for(monkeypatch):
             raise LinkError("2001:db8::1 is not ours", errno.EADDRNOTAVAIL)
 
     with Signals() as signals:
-        service.keep_open(work, ["lo", "2001:db8::1"], signals, lines.append)
+        service.keep_open(
+            work, ["lo", "2001:db8::1"], signals, lambda text, **_: lines.append(text)
+        )
     assert ["2001:db8::1 is not ours; waiting for 2001:db8::1\n"] == lines
 
 
@@ -237,14 +245,16 @@ def test_link_in_whose_place_another_stands_is_opened_again(monkeypatch):
             raise LinkError("eth9 is gone", errors.pop())
 
     with Signals() as signals:
-        service.keep_open(work, ["eth9"], signals, lines.append)
+        service.keep_open(work, ["eth9"], signals, lambda text, **_: lines.append(text))
         assert ["eth9 is gone; opening eth9 again\n"] * 2 == lines
         errors.append(errno.ENODEV)
         with pytest.raises(Failure, match="eth9 is gone"):
-            service.keep_open(work, [], signals, lines.append)
+            service.keep_open(work, [], signals, lambda text, **_: lines.append(text))
         errors.append(errno.EPERM)
         with pytest.raises(Failure, match="eth9 is gone"):
-            service.keep_open(work, ["eth9"], signals, lines.append)
+            service.keep_open(
+                work, ["eth9"], signals, lambda text, **_: lines.append(text)
+            )
 
 
 def test_close_after_a_lost_link_is_no_end(world):

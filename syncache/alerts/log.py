@@ -70,7 +70,7 @@ class LogBook:
         self._early: dict[tuple[str, str, str], Attack] = {}  # ended, and not begun
         self._hosts: dict[tuple[str, str], Attack] = {}
         self._signs: dict[tuple[str, str, str, str], Attack] = {}
-        self._open: dict[str, float] = {}  # by router and ends
+        self._open: dict[int, float] = {}  # by hash of router and ends: a short key
         self._uptimes = False
         self._unpacker = Unpacker()
         self._texts = Texts()
@@ -306,7 +306,7 @@ class LogBook:
         if now is None:
             return
         self.load.started(now)
-        key = f"{router} {initiator} {responder}"
+        key = hash((router, initiator, responder))
         self._open.pop(key, None)
         self._open[key] = now
         if len(self._open) > OPEN_MAX:
@@ -341,7 +341,7 @@ class LogBook:
         total.initiator_bytes += initiator[1]
         total.responder_bytes += responder[1]
         total.unanswered += not responder[1]
-        began = self._open.pop(f"{router} {initiator[0]} {responder[0]}", None)
+        began = self._open.pop(hash((router, initiator[0], responder[0])), None)
         if began is None:
             # Its START is not in the log, or the router writes none.
             self._begun_by(protocol, initiator[0], responder[0])

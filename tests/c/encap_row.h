@@ -6,7 +6,12 @@
 
 #include "../../csrc/link/encap.h"
 
-enum { FRAME_MAX = 128, FRAME_RELAY = 107, FRAME_RELAY_DIRECTION = 206 };
+enum {
+    FRAME_MAX = 128,
+    FRAME_RELAY = 107,
+    JUNIPER_FRAME_RELAY = 180,
+    FRAME_RELAY_DIRECTION = 206
+};
 
 /* Bytes in front of an IP packet of this version; `reason` if there is none. */
 struct row {
@@ -49,6 +54,7 @@ expect_row(const struct row *row)
         free(copy);
     }
     uint32_t least = row->size + (row->linktype == FRAME_RELAY ||
+                                          row->linktype == JUNIPER_FRAME_RELAY ||
                                           row->linktype == FRAME_RELAY_DIRECTION
                                       ? 2
                                       : 1);

@@ -34,7 +34,7 @@ int
 sendmmsg(int fd, struct mmsghdr *message, unsigned count, int flags)
 {
     int result = answers[answer] != 0 ? answers[answer++] : (int)count;
-    EXPECT_TRUE(flags & MSG_DONTWAIT);
+    EXPECT_TRUE((flags & MSG_DONTWAIT) && count <= BATCH_MAX);
     if (result < 0) {
         errno = -result;
         return -1;
@@ -177,6 +177,81 @@ test_super_segment_goes_out_in_pieces(void)
 }
 
 static void
+test_segments_are_sent_to_the_last_byte_and_a_batch_at_a_time(void)
+{
+    static uint8_t memory[BIG_SLOT];
+    struct syncache_slot slot;
+    struct syncache_ring tx = super_segment(memory, &slot);
+    start();
+    slot.size = 40 + 4001;
+    EXPECT_EQ(0, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(5, taken_count);
+    EXPECT_EQ(41, taken[4].size);
+
+    tx = super_segment(memory, &slot);
+    start();
+    slot.gso_size = 10;
+    slot.size = 40 + 10 * (BATCH_MAX + 1);
+    for (uint32_t i = 0; i <= BATCH_MAX; i++)
+        memory[sizeof ipv4 + 10 * i] = (uint8_t)(i % 5);
+    EXPECT_EQ(0, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(BATCH_MAX, route.cut);
+    EXPECT_EQ(0, route_send(&route, &tx, &sent, &refused));
+    EXPECT_EQ(1, tx.next);
+}
+
+static void
+test_unfinished_packets_go_out_together(void)
+{
+    start();
+    for (uint32_t i = 0; i < 3; i++)
+        ring_push(&ring, ipv4, sizeof ipv4)->checksum =
+            SYNCACHE_CHECKSUM_PARTIAL;
+    ring.ring.count = 2; /* the third is one of before */
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(2, taken_count);
+    EXPECT_EQ(2, ring.ring.next);
+}
+
+static void
+test_socket_may_be_descriptor_0(void)
+{
+    /* An address that is not link-local has no scope, whatever follows it. */
+    uint8_t global[sizeof ipv6];
+    memcpy(global, ipv6, sizeof ipv6);
+    global[24] = 0x20;
+    global[40] = 0xee;
+    start();
+    memset(taken, 0, sizeof taken);
+    route.fd4 = route.fd6 = 0;
+    ring_push(&ring, ipv4, sizeof ipv4);
+    ring_push(&ring, global, sizeof global);
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(0, route_send(&route, &ring.ring, &sent, &refused));
+    EXPECT_EQ(2, taken_count);
+    EXPECT_EQ(0, taken[1].fd);
+    EXPECT_EQ(0, taken[1].to.sin6_scope_id);
+}
+
+static void
+test_packet_behind_one_that_is_not_ready_waits_for_its_refusal(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        static const uint8_t gre[40] = {0x45, [9] = 47, [16] = 10, 0, 0, 2};
+        start();
+        struct syncache_slot *slot = ring_push(&ring, gre, sizeof gre);
+        if (i == 0)
+            slot->gso_size = 1;
+        else
+            slot->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+        ring_push(&ring, ipv4, sizeof ipv4);
+        EXPECT_EQ(EINVAL, route_send(&route, &ring.ring, &sent, &refused));
+        EXPECT_EQ(1, ring.ring.next);
+        EXPECT_EQ(0, taken_count);
+    }
+}
+
+static void
 test_refusal_costs_the_whole_packet(void)
 {
     /* The rest of a packet that has lost a segment is not worth sending. */
@@ -252,6 +327,10 @@ static const struct test tests[] = {
     TEST(test_frame_with_a_link_header_ends_a_run),
     TEST(test_packet_of_no_family_is_refused),
     TEST(test_super_segment_goes_out_in_pieces),
+    TEST(test_segments_are_sent_to_the_last_byte_and_a_batch_at_a_time),
+    TEST(test_unfinished_packets_go_out_together),
+    TEST(test_socket_may_be_descriptor_0),
+    TEST(test_packet_behind_one_that_is_not_ready_waits_for_its_refusal),
     TEST(test_refusal_costs_the_whole_packet),
     TEST(test_refusal_of_one_destination_is_not_of_the_link),
     TEST(test_packet_that_is_not_ready_is_refused),

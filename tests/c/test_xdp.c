@@ -15,6 +15,33 @@ bind(int fd, const struct sockaddr *address, socklen_t size)
     return bind_error != 0 ? -1 : 0;
 }
 
+/* How often the kernel was told that there is room again. */
+static uint32_t told;
+
+ssize_t
+recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *from,
+         socklen_t *from_size)
+{
+    EXPECT_TRUE(fd == link_.fd && data == NULL && size == 0);
+    EXPECT_TRUE(from == NULL && from_size == NULL && (flags & MSG_DONTWAIT));
+    told++;
+    return -1;
+}
+
+static void
+test_kernel_that_waits_or_is_polled_is_told_to_receive(void)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        start();
+        told = 0;
+        fill.flags = i == 1 ? XDP_RING_NEED_WAKEUP : 0;
+        link_.busy_poll = i == 2;
+        EXPECT_EQ(0, link_xdp_receive(&link_, &ring.ring));
+        EXPECT_EQ(i > 0, told);
+        stop();
+    }
+}
+
 static void
 test_bind_names_the_queue_and_tells_the_kernels_error(void)
 {
@@ -76,6 +103,7 @@ test_receive_into_a_full_ring_leaves_frames_with_the_kernel(void)
     ring.ring.count = 0;
     EXPECT_EQ(1, link_xdp_receive(&link_, &ring.ring));
     EXPECT_EQ(3, ring.memory[FRAME_SIZE - 1]);
+    EXPECT_EQ(FRAMES, link_.received);
     stop();
 }
 
@@ -122,12 +150,15 @@ test_sum_of_the_pseudo_header_is_a_partial_checksum(void)
         frame[ETHERNET + 37]--;
         frame[ETHERNET + 9] = 17;
         arrive(frame, FRAME_SIZE);
+        frame[ETHERNET + 9] = 1;
+        arrive(frame, FRAME_SIZE);
         frame[ETHERNET + 9] = 6;
-        EXPECT_EQ(3, link_xdp_receive(&link_, &ring.ring));
+        EXPECT_EQ(4, link_xdp_receive(&link_, &ring.ring));
         EXPECT_EQ(local ? SYNCACHE_CHECKSUM_PARTIAL : SYNCACHE_CHECKSUM_VERIFY,
                   ring.slot[0].checksum);
         EXPECT_EQ(SYNCACHE_CHECKSUM_VERIFY, ring.slot[1].checksum);
         EXPECT_EQ(SYNCACHE_CHECKSUM_VERIFY, ring.slot[2].checksum);
+        EXPECT_EQ(SYNCACHE_CHECKSUM_VERIFY, ring.slot[3].checksum);
         stop();
     }
     frame[ETHERNET + 36] = frame[ETHERNET + 37] = 0;
@@ -183,6 +214,7 @@ test_any_bytes_stay_within_their_frame(void)
 }
 
 static const struct test tests[] = {
+    TEST(test_kernel_that_waits_or_is_polled_is_told_to_receive),
     TEST(test_bind_names_the_queue_and_tells_the_kernels_error),
     TEST(test_kernel_begins_with_half_of_the_frames),
     TEST(test_received_frames_go_back_to_the_kernel_at_once),

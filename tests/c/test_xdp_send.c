@@ -188,6 +188,66 @@ test_forward_finishes_checksums_and_cuts_super_segments(void)
 }
 
 static void
+test_kernel_that_sends_later_has_no_error(void)
+{
+    /* Whatever another call's was. */
+    start_full(LATER);
+    ring_clear(&ring);
+    push(9, UINT16_MAX);
+    errno = ENXIO;
+    EXPECT_EQ(0, link_xdp_send(&link_, &ring.ring));
+    EXPECT_EQ(0, ring.ring.next);
+    stop();
+}
+
+/* Forwards 24 bytes in segments of 12 over umem of this size of frames. */
+static int32_t
+forward_two(uint32_t frame_size)
+{
+    uint8_t frame[FRAME_SIZE + 24];
+    memcpy(frame, frame_marked(0), FRAME_SIZE);
+    frame[ETHERNET + 3] = 64;
+    for (uint8_t i = 0; i < 24; i++)
+        frame[FRAME_SIZE + i] = i;
+    ring_clear(&ring);
+    ring.ring.passed = passed;
+    link_.forward = 1;
+    link_.frame_size = frame_size;
+    struct syncache_slot *slot = ring_push(&ring, frame, sizeof frame);
+    slot->link_size = ETHERNET;
+    slot->size = 64;
+    slot->gso_size = 12;
+    slot->checksum = SYNCACHE_CHECKSUM_PARTIAL;
+    pass(0);
+    return link_xdp_forward(&link_, &ring.ring);
+}
+
+static void
+test_segments_fill_frames_of_umem_with_their_payload(void)
+{
+    /* To the byte. */
+    for (uint32_t less = 0; less < 2; less++) {
+        start();
+        EXPECT_EQ(1 - less, (uint32_t)forward_two(FRAME_SIZE + 12 - less));
+        EXPECT_EQ(less ? EMSGSIZE : 0, link_.send_error);
+        for (uint8_t i = 0; less == 0 && i < 24; i++)
+            EXPECT_EQ(i,
+                      umem[tx.descriptor[i / 12].addr + FRAME_SIZE + i % 12]);
+        stop();
+    }
+}
+
+static void
+test_super_segment_without_frames_is_lost(void)
+{
+    start_full(0);
+    EXPECT_EQ(0, forward_two(UMEM_FRAME));
+    EXPECT_EQ(1, link_.send_failed);
+    EXPECT_EQ(0, link_.unused_count);
+    stop();
+}
+
+static void
 test_super_segment_may_take_every_frame(void)
 {
     /* One of a segment more never has room. */
@@ -354,6 +414,9 @@ static const struct test tests[] = {
     TEST(test_packet_without_link_header_goes_another_way),
     TEST(test_forward_sends_the_passed_frames_as_they_are),
     TEST(test_forward_finishes_checksums_and_cuts_super_segments),
+    TEST(test_kernel_that_sends_later_has_no_error),
+    TEST(test_segments_fill_frames_of_umem_with_their_payload),
+    TEST(test_super_segment_without_frames_is_lost),
     TEST(test_super_segment_may_take_every_frame),
     TEST(test_frame_of_the_size_of_one_of_umem_is_sent),
     TEST(test_send_waits_while_the_kernel_is_busy),

@@ -54,15 +54,12 @@ watch_judge(struct flow *flow)
 struct session *
 watch_begin(struct flow *flow, const struct arrival *arrival)
 {
-    struct view_options options;
     struct session *session =
         box_open(flow, &arrival->key, arrival->side, FLOW_SYNRCVD, true);
 
     if (session == NULL)
         return NULL;
-    view_options(&arrival->view, &options);
     session->mode = 'W';
-    session->offered = options.has;
     track_syn(session, &arrival->view);
     proxy_headers(flow, session, arrival);
     box_arm(flow, session, watch_deadline_ms(flow, session));

@@ -331,9 +331,12 @@ test_tables_are_keyed_by_the_seed_each_by_its_own(void)
 {
     static const uint8_t nothing[SYNCACHE_KEY_BYTES];
     struct world *world = world_new(FLOW_INSPECT, 10);
-    const uint8_t *keys[] = {
-        nothing, world->flow->hash_key, world->flow->hosts.hash_key,
-        world->flow->headers.hash_key, world->flow->random_key};
+    const uint8_t *keys[] = {nothing,
+                             world->flow->hash_key,
+                             world->flow->hosts.hash_key,
+                             world->flow->headers.hash_key,
+                             world->flow->random_key,
+                             world->flow->profiles.hash_key};
 
     for (size_t i = 0; i < TEST_COUNT(keys); i++)
         for (size_t j = 0; j < i; j++)

@@ -220,6 +220,21 @@ test_cookies_redeemed_in_a_burst_keep_to_the_limit(void)
     world_free(world);
 }
 
+static void
+test_packets_of_other_protocols_pass_and_are_counted(void)
+{
+    static struct packet packet;
+    struct world *world = world_inspect(10);
+
+    packet_ip(&packet, 4, 47, 40);
+    for (uint32_t i = 1; i <= 3; i++) {
+        world_put(world, &packet, FLOW_CLIENT);
+        EXPECT_EQ(FLOW_FORWARD, world->verdict);
+        EXPECT_EQ(i, world_stats(world)->packets_other);
+    }
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_bursts_do_what_single_packets_do),
     TEST(test_what_is_not_looked_into_passes_untouched),
@@ -228,6 +243,7 @@ static const struct test tests[] = {
     TEST(test_without_rings_to_send_into_answers_are_lost_and_counted),
     TEST(test_limit_that_is_crossed_in_a_burst_is_judged_there),
     TEST(test_cookies_redeemed_in_a_burst_keep_to_the_limit),
+    TEST(test_packets_of_other_protocols_pass_and_are_counted),
 };
 
 int

@@ -397,6 +397,19 @@ test_alert_of_a_host_says_which_and_what_its_limit_is(void)
     }
 }
 
+static void
+test_limit_of_one_leaves_the_newest(void)
+{
+    struct world *world = limited(1, 0);
+    struct ends newest = world_other(2);
+
+    world_half_open(world, 0, 3);
+    EXPECT_EQ(1, world_stats(world)->incomplete);
+    EXPECT_TRUE(world_has(world, &newest));
+    EXPECT_EQ(2, world_stats(world)->ended[FLOW_END_EVICTED_HOST]);
+    world_free(world);
+}
+
 static const struct test tests[] = {
     TEST(test_51st_half_open_of_a_host_costs_its_oldest),
     TEST(test_host_alert_comes_once_per_excursion),
@@ -415,6 +428,7 @@ static const struct test tests[] = {
     TEST(test_those_above_the_limit_are_challenged_one_by_one_without_a_block),
     TEST(test_challenge_at_a_limit_of_all_costs_the_oldest),
     TEST(test_alert_of_a_host_says_which_and_what_its_limit_is),
+    TEST(test_limit_of_one_leaves_the_newest),
 };
 
 int

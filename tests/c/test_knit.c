@@ -435,6 +435,21 @@ test_syn_of_the_next_connection_replaces_one_that_is_over(void)
     between_close(&world);
 }
 
+static void
+test_what_was_not_granted_is_not_rewritten(void)
+{
+    start(4, FLOW_OPTIONS_CLIENT);
+    (void)spliced(WIRE_HAS_MSS, (struct answer){.has = ALL, .window = 100});
+    const struct session *session = between_session(&world);
+    EXPECT_EQ(0, session->splice.flags);
+    EXPECT_EQ(0, session->splice.ts_delta);
+    EXPECT_EQ(600, session->wnd[FLOW_CLIENT]);
+    EXPECT_EQ(100, session->wnd[FLOW_SERVER]);
+    EXPECT_EQ(C_ISN + 1, session->ack[FLOW_SERVER]);
+    EXPECT_EQ(S_ISN + 1, session->ack[FLOW_CLIENT]);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_syn_ack_is_consumed_and_both_ends_are_told),
     TEST(test_numbers_are_translated_both_ways_in_both_families),
@@ -450,6 +465,7 @@ static const struct test tests[] = {
     TEST(test_reasons_of_the_end_are_counted_apart),
     TEST(test_foreign_syn_ack_on_a_spliced_connection_is_swallowed),
     TEST(test_syn_of_the_next_connection_replaces_one_that_is_over),
+    TEST(test_what_was_not_granted_is_not_rewritten),
 };
 
 int

@@ -260,6 +260,42 @@ test_fin_right_behind_kept_data_goes_with_it(void)
     }
 }
 
+static void
+test_data_is_kept_and_a_mere_acknowledgment_is_not(void)
+{
+    for (uint32_t cookie = 0; cookie < 2; cookie++) {
+        for (uint32_t payload = 0; payload < 2; payload++) {
+            start();
+            struct flow_intercept_tunables tunables = world.flow->intercept;
+            tunables.synack_window = 1000;
+            tunables.synack = cookie ? FLOW_SYNACK_COOKIE : FLOW_SYNACK_CACHE;
+            between_tune(&world, &tunables);
+            uint32_t p = syn_received();
+            EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, payload));
+            bool kept = between_session(&world)->half_early != EARLY_NONE;
+            EXPECT_EQ(payload != 0, kept);
+            EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 1 + payload, p + 1, 0));
+            EXPECT_EQ(FLOW_DROP_EARLY, world.verdict);
+            EXPECT_EQ(0, client(WIRE_ACK, C_ISN + 1, p + 1, 5));
+            EXPECT_EQ(kept ? FLOW_DROP_EARLY : FLOW_CONSUMED, world.verdict);
+            between_close(&world);
+        }
+    }
+}
+
+static void
+test_refusal_without_its_flag_of_an_acknowledgment_is_none(void)
+{
+    start();
+    uint32_t p = syn_received();
+    EXPECT_EQ(1, client(WIRE_ACK, C_ISN + 1, p + 1, 0));
+    (void)between_send(&world,
+                       between_said(FLOW_SERVER, WIRE_RST, 0, C_ISN + 1, 0));
+    EXPECT_EQ(FLOW_DROP_SERVER, world.verdict);
+    EXPECT_EQ(FLOW_SYNSENT, between_session(&world)->state);
+    between_close(&world);
+}
+
 static const struct test tests[] = {
     TEST(test_first_half_is_repeated_at_1_3_7_15_and_given_up_at_31),
     TEST(test_second_half_begins_its_own_schedule_and_ends_in_a_rst),
@@ -269,6 +305,8 @@ static const struct test tests[] = {
     TEST(test_server_is_asked_as_the_client_asked),
     TEST(test_link_headers_that_have_no_room_are_counted),
     TEST(test_fin_right_behind_kept_data_goes_with_it),
+    TEST(test_data_is_kept_and_a_mere_acknowledgment_is_not),
+    TEST(test_refusal_without_its_flag_of_an_acknowledgment_is_none),
 };
 
 int

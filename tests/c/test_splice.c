@@ -308,6 +308,7 @@ test_window_alone_is_scaled_and_said_to_be_changed(void)
             EXPECT_EQ(shift != 0, client ? splice_to_client(&splice, &view)
                                          : splice_to_server(&splice, &view));
             EXPECT_EQ(splice_window(window, shift), load16_be(view.upper + 14));
+            EXPECT_EQ(splice_window(window, shift), view.window);
             EXPECT_TRUE(sums_right());
             /* None is none under any scale. */
             store16_be(view.upper + 14, 0);

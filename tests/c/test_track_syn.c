@@ -108,6 +108,7 @@ test_server_that_takes_the_other_syn_has_its_numbers(void)
     EXPECT_EQ(5000, session.c);
     EXPECT_EQ(5001, session.nxt[FLOW_CLIENT]);
     EXPECT_EQ(9, session.wscale[FLOW_CLIENT]);
+    EXPECT_EQ(SESSION_SYNACK, session.flags);
 }
 
 static const struct test tests[] = {

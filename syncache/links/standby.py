@@ -62,7 +62,7 @@ def stand_by(outside: str, inside: str, action: Action) -> None:
 def _may_have_filters(names: tuple[str, ...]) -> bool:
     """Return whether there is something to undo.
 
-    As a rule there is nothing, and the load of pyroute2 would be a third of the start.
+    As a rule there is nothing, and to load pyroute2 would be a quarter of the start.
     """
     try:
         found = rtnetlink.have_clsact()

@@ -33,7 +33,7 @@ LOOPBACK = socket.if_nametoindex("lo")
 def test_pyroute2_is_not_loaded_where_there_is_nothing_to_undo(
     monkeypatch, name, known, asked
 ):
-    """It would be a third of the start, of one after a kill above all."""
+    """It would be a quarter of the start, of one after a kill above all."""
     library, calls = types.SimpleNamespace(NetlinkError=OSError), []
     monkeypatch.setitem(sys.modules, "pyroute2", library)
     monkeypatch.setattr(standby.rtnetlink, "have_clsact", lambda: known)

@@ -328,6 +328,9 @@ wait_attending(struct door *door, struct link_attend *attend, int32_t epoll,
             break;
         if (is_first && now + ATTEND_SECONDS < until)
             until = now + ATTEND_SECONDS;
+        /* A flood that is more than we can take leaves nothing to wait for. */
+        if (now >= until)
+            break;
     }
     if (attend->received == 0 || event_of(attend, event, count) < count ||
         (count < 0 && count != -EINTR))

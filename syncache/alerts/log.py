@@ -20,7 +20,7 @@ from .header_shape import Header
 from .kernel import FIREWALLS, may_be_sign, sign_of
 from .log_load import Load
 from .message import AlertOff, AlertOn, BlockHost, HostAlert, UnblockHost
-from .parser import LINE_MAX, folded, trail
+from .parser import LINE_MAX, HostSaid, folded, host_alert, trail
 from .said import DROPS, START, STOP, Texts
 from .steps import WORD, Steps
 from .top import Top, address
@@ -61,10 +61,12 @@ class LogBook:
 
     Args:
         reader: of the headers of the log, or of its first file; it may be replaced.
+        speaks: `add` returns all alerts, which takes longer; else perhaps not.
     """
 
-    def __init__(self, reader: HeaderReader) -> None:
+    def __init__(self, reader: HeaderReader, *, speaks: bool = True) -> None:
         self.reader = reader
+        self.speaks = speaks
         self._now: float | None = None
         self._on: dict[tuple[str, str, str], Attack] = {}
         self._early: dict[tuple[str, str, str], Attack] = {}  # ended, and not begun
@@ -117,6 +119,14 @@ class LogBook:
                 return None
         line = self._counted(line)
         at = line.find("%")
+        if at >= 0 and not self.speaks and len(line) <= LINE_MAX:
+            alert = host_alert(line, at)
+            if alert is not None:
+                header = self._header(line[:at], wrapped)
+                self._dated(header)
+                self.messages += 1
+                self._host(alert._replace(folded=self._times), header.host)
+                return None
         said = self._texts.find(line, at) if at >= 0 else None
         if said is not None:
             return self._scanned(line, said, wrapped)
@@ -369,7 +379,9 @@ class LogBook:
         elif isinstance(message, AlertOff):
             self._switched_off(message, router)
         elif isinstance(message, (HostAlert, BlockHost)):
-            self._host(message, router)
+            seconds = message.seconds if isinstance(message, BlockHost) else 0
+            said_of = (message.host, message.limit, seconds, message.folded)
+            self._host(HostSaid(*said_of, message.zone, message.cause), router)
         elif isinstance(message, UnblockHost):
             attack = self._hosts.get((router, message.host))
             if attack is not None:
@@ -454,7 +466,7 @@ class LogBook:
             if share is not None:
                 counts[share.who] = max(counts[share.who], share.number)
 
-    def _host(self, message: HostAlert | BlockHost, router: str) -> None:
+    def _host(self, message: HostSaid, router: str) -> None:
         """Take an alert about one destination."""
         key, now = (router, message.host), self._now
         attack = self._hosts.get(key)
@@ -475,7 +487,7 @@ class LogBook:
         attack.end = now
         attack.lines += message.folded
         attack.targets[message.host] += message.folded
-        if isinstance(message, BlockHost):
+        if message.seconds:
             attack.blocked_s += message.seconds
             if now is not None:
                 attack.end = now + message.seconds

@@ -132,6 +132,39 @@ _TRAIL = re.compile(
 trail = _TRAIL.match
 
 
+# Likewise a destination's alerts, of which a router with many writes as many.
+_HOST = r"([0-9A-Fa-f.:]{0,45}[0-9A-Fa-f:])"
+_HOST_ALERT = re.compile(
+    rf"%FW-[0-7]-(?:HOST_TCP_ALERT_ON: Max tcp half-open connections \((\d{{1,20}})\) "
+    rf"exceeded for host {_HOST}|BLOCK_HOST: Blocking new TCP connections to host "
+    rf"{_HOST} for (\d{{1,20}}) (minute|second)s? "
+    r"\(half-open count (\d{1,20}) exceeded\.?\))\.?\s*$",
+    re.ASCII,
+)
+
+
+class HostSaid(NamedTuple):
+    """What an alert says of one destination; `seconds` that it is blocked for."""
+
+    host: str
+    limit: int
+    seconds: int = 0
+    folded: int = 1
+    zone: str = ""
+    cause: Cause | None = None
+
+
+def host_alert(line: str, at: int) -> HostSaid | None:
+    """Read the alert of one destination that begins there; None: read it by `scan`."""
+    found = _HOST_ALERT.match(line, at)
+    if found is None:
+        return None
+    limit, host, blocked, long, unit, count = found.groups()
+    if host is not None:
+        return HostSaid(host, int(limit))
+    return HostSaid(blocked, int(count), int(long) * (MINUTE if unit[0] == "m" else 1))
+
+
 class Scan(NamedTuple):
     """A line that bears a mnemonic of ours.
 

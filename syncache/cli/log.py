@@ -104,7 +104,8 @@ def run(options: argparse.Namespace) -> int:
         from .log_picture import plotter
 
         plotter()  # before an hour's reading, not after it
-    book = LogBook(HeaderReader(today(), options.year))
+    reader = HeaderReader(today(), options.year)
+    book = LogBook(reader, speaks=options.follow)
     status = 0
     try:
         if options.follow:

@@ -116,6 +116,7 @@ CASES = [
     "fin_of_time_wait_is_acknowledged",
     "checksums_by_the_interface",
     "client_of_the_same_lwip",
+    "without_an_engine_lwip_serves",
 ]
 
 

@@ -339,6 +339,19 @@ client_of_the_same_lwip(void)
 #endif
 }
 
+/* As if SYNCACHE_LWIP_BYTES were too few: lwIP serves alone. */
+static void
+without_an_engine_lwip_serves(void)
+{
+    struct peer of = peer(&near, 1000);
+
+    give_syn(&of);
+    give(&of, TCP_ACK, "words", ONE);
+    CHECK(made != NULL && made->state == ESTABLISHED && got_size == 5);
+    CHECK(syncache_lwip.cache == NULL);
+    wait(SOON); /* its timer goes on */
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -360,6 +373,7 @@ static const struct {
     CASE(fin_of_time_wait_is_acknowledged),
     CASE(checksums_by_the_interface),
     CASE(client_of_the_same_lwip),
+    CASE(without_an_engine_lwip_serves),
 };
 
 int
@@ -374,7 +388,11 @@ main(int count, char **word)
     struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
     tcp_bind(pcb, IP_ANY_TYPE, 7);
     tcp_accept(tcp_listen_with_backlog(pcb, 16), take);
-    CHECK(syncache_lwip_init() == ERR_OK);
+    bool none =
+        count > 1 && strcmp(word[1], "without_an_engine_lwip_serves") == 0;
+    if (none)
+        syncache_lwip.endpoint.hop_limit = 0; /* is not valid */
+    CHECK(syncache_lwip_init() == (none ? ERR_MEM : ERR_OK));
     family = count > 2 ? atoi(word[2]) : 4;
     for (size_t i = 0; count > 1 && i < sizeof cases / sizeof *cases; i++)
         if (strcmp(cases[i].name, word[1]) == 0) {

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import select
 import selectors
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,6 +23,7 @@ from syncache.aio.attentive import Attentive, AttentiveLoop
 from syncache.links.link import LinkError
 from syncache.observer import Observer
 from syncache.options import Mss, encode
+from syncache.ring import Ring
 from syncache.segment import ACK, PSH, SYN, Segment
 
 
@@ -83,6 +86,23 @@ class Device:
             return bool(self.peer.recv(1, socket.MSG_PEEK))
         except BlockingIOError:
             return False
+
+
+class Endless(Device):
+    """A link that always has more, eight bytes at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.ours.close()
+        self.packets = os.eventfd((1 << 32) - 1, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
+        self.core = Tun(self.packets, vnet_hdr=False)
+
+    def fileno(self):
+        return self.packets
+
+    def close(self):
+        super().close()
+        os.close(self.packets)
 
 
 class Nobody(Observer):
@@ -259,3 +279,26 @@ async def test_listener_that_is_closed_after_the_wait_gets_nobody(host, link):
     link.ask(ACK, 1001, syn_ack.seq + 1)
     # As if the ACK had not come.
     assert 1 == host.stack.sysctl["net.inet.tcp.syncache.count"]
+
+
+@pytest.mark.parametrize("timeout", [0, 0.01, 60])
+def test_flood_that_does_not_end_leaves_python_its_turns(timeout):
+    """Timers are due, and callbacks wait, however much comes."""
+
+    async def main():
+        link = Endless()
+        async with Host(link, OURS) as host:
+            rx = Ring(1)
+            rx.push(bytes(40))
+            host.stack.sift(rx, Ring(1), host.loop.time())  # makes a key
+            found, epoll = [], host.loop.attentive.fileno()
+            wait = threading.Thread(
+                target=lambda: found.append(host.wait(epoll, timeout)), daemon=True
+            )
+            wait.start()
+            wait.join(30)
+            assert [[(link.fileno(), 1)]] == found
+
+    loop = AttentiveLoop()
+    loop.run_until_complete(main())
+    loop.close()

@@ -11,6 +11,7 @@ from syncache.alerts import log as alert_log
 from syncache.alerts.log import LogBook, address
 from syncache.alerts.log_line import HeaderReader
 from syncache.alerts.log_load import Load
+from syncache.alerts.parser import host_alert
 from syncache.alerts.steps import Steps
 from syncache.alerts.top import Top
 
@@ -259,8 +260,9 @@ def any_line(rand):
     )
     ends = [rand.choice(ENDS).format(rand.randrange(4), 3) for _ in range(2)]
     sent = rand.choice((0, 1, 10**19, 10**21))
-    text = rand.choice((START, STOP, STOP, START, ON, BLOCK))
-    line = head + text.format(rand.choice(("tcp", "HTTP")), *ends, sent)
+    text = rand.choice((START, STOP, STOP, START, ON, BLOCK, HOST))
+    words = (rand.choice(("tcp", "HTTP")), *ends, sent)
+    line = head + text.format(*(words[1:] if text in {BLOCK, HOST} else words))
     for old, new in (
         ("START: ", "START: " + ZONE),
         ("TRAIL: ", "TRAIL: " + ZONE),
@@ -284,19 +286,22 @@ def facts(book):
     return {
         name: vars(value) if isinstance(value, (Top, Load, Steps)) else value
         for name, value in vars(book).items()
-        if name not in {"reader", "_unpacker", "_texts", "unread"}
+        if name not in {"reader", "speaks", "_unpacker", "_texts", "unread"}
     } | {"unread": list(book.unread.parts())}
 
 
 def test_audit_trail_read_at_once_counts_as_read_in_steps(monkeypatch):
     """Whatever a line looks like, both ways of reading find the same."""
     rand = random.Random(4)
-    at_once, in_steps = (LogBook(HeaderReader(DAY)) for _ in range(2))
+    at_once = LogBook(HeaderReader(DAY), speaks=False)
+    in_steps = LogBook(HeaderReader(DAY))
     lines = [any_line(rand) for _ in range(6000)]
     matched = sum(
         alert_log.trail(line, max(line.find("%"), 0)) is not None for line in lines
     )
     assert 1000 < matched < 5000
+    alerts = [host_alert(line, max(line.find("%"), 0)) for line in lines]
+    assert 100 < sum(alert is not None for alert in alerts) < 1500
     for line in lines:
         at_once.add(line)
     monkeypatch.setattr(alert_log, "trail", lambda line, at: None)

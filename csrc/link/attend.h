@@ -1,5 +1,5 @@
 /*
- * Waiting for events, and answering what a link has meanwhile before anything
+ * Waiting for events, and answering what a link has then before anything
  * else is done: a SYN that comes in a quiet moment is answered by code that
  * fits into a processor's caches, not behind an interpreter that has left them.
  *
@@ -36,6 +36,7 @@ struct link_attend {
     struct attempts *attempts;  /* counts SYNs; NULL: nobody does */
     struct syncache_ring *rx;
     struct syncache_ring *tx;
+    double quiet;               /* seconds without an event before one is answered at once */
     int32_t fd;                 /* of the link, as it is waited for */
     int32_t received;           /* packets that the engine has judged; or -errno, as the link's receive() */
     int32_t sent;               /* replies that left; or -errno, as the link's send() */

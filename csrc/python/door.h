@@ -277,67 +277,34 @@ door_guard(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
 
 #ifdef SYNCACHE_LINK_ATTEND_H
 
-/* How long packets that concern no connection keep the caller from its turn, in
- * which it sets its timers and looks for signals. */
-#define ATTEND_SECONDS 0.005
-
-static int32_t
-event_of(const struct link_attend *attend, const struct link_event *event,
-         int32_t count)
-{
-    int32_t i = 0;
-
-    while (i < count && event[i].fd != attend->fd)
-        i++;
-    return i;
-}
-
 /* Answers what the link has, if the engine is free and needs no new key;
- * otherwise that is left to who receives next.  Returns whether all of it
- * concerned nobody else, and the answers have left. */
-static bool
+ * otherwise that is left to who receives next. */
+static void
 attend_now(struct door *door, struct link_attend *attend, double now)
 {
-    int32_t received;
-
     if (now >= door->keys_until || door->closed ||
         __atomic_test_and_set(&door->taken, __ATOMIC_ACQUIRE))
-        return false;
-    received = link_attend(attend, (struct syncache *)(uintptr_t)door->engine,
-                           (uint64_t)(now * 1000 + 0.5));
+        return;
+    (void)link_attend(attend, (struct syncache *)(uintptr_t)door->engine,
+                      (uint64_t)(now * 1000 + 0.5));
     __atomic_clear(&door->taken, __ATOMIC_RELEASE);
-    return received > 0 && attend->sent >= 0 && attend->rx->passed_count == 0 &&
-           attend->rx->next == attend->rx->count &&
-           attend->tx->next == attend->tx->count;
 }
 
-/* Waits for events, and answers what the link has, again and again while that
- * concerns nobody else: a flood costs no turn of an interpreter, and a SYN
- * within it waits for none.  Returns as link_wait(). */
+/* Waits for events, and answers what the link has if nothing came for a while.  In
+ * a flood a process that is woken for each packet costs clients more than it
+ * gains: those that come while Python has its turn are taken together.  Returns
+ * as link_wait(). */
 static int32_t
 wait_attending(struct door *door, struct link_attend *attend, int32_t epoll,
-               double until, struct link_event event[LINK_EVENTS_MAX + 1])
+               double timeout, struct link_event event[LINK_EVENTS_MAX])
 {
-    double now = 0;
-    int32_t count;
+    double began = link_now(), now = began;
+    int32_t count = link_wait(epoll, began + timeout, event, &now);
 
-    for (bool is_first = true;; is_first = false) {
-        count = link_wait(epoll, until, event, &now);
-        if (event_of(attend, event, count) >= count ||
-            !attend_now(door, attend, now) || count > 1)
-            break;
-        if (is_first && now + ATTEND_SECONDS < until)
-            until = now + ATTEND_SECONDS;
-        /* A flood that is more than we can take leaves nothing to wait for. */
-        if (now >= until)
-            break;
-    }
-    if (attend->received == 0 || event_of(attend, event, count) < count ||
-        (count < 0 && count != -EINTR))
-        return count;
-    count = count < 0 ? 0 : count;
-    event[count] = (struct link_event){attend->fd, 1}; /* EPOLLIN */
-    return count + 1;
+    for (int32_t i = 0; i < count; i++)
+        if (event[i].fd == attend->fd && now - began >= attend->quiet)
+            attend_now(door, attend, now);
+    return count;
 }
 
 static PyObject *
@@ -362,7 +329,7 @@ events_of(const struct link_event *event, int32_t count)
 static PyObject *
 door_wait(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
 {
-    struct link_event event[LINK_EVENTS_MAX + 1];
+    struct link_event event[LINK_EVENTS_MAX];
     struct link_attend *attend;
     double timeout;
     int32_t count;
@@ -378,7 +345,7 @@ door_wait(PyObject *module, PyObject *const *given, Py_ssize_t given_size)
         return NULL;
     Py_BEGIN_ALLOW_THREADS count =
         wait_attending((struct door *)given[0], attend, (int32_t)epoll,
-                       link_now() + timeout, event);
+                       timeout, event);
     Py_END_ALLOW_THREADS if (count < 0 && count != -EINTR)
     {
         errno = -count;

@@ -20,6 +20,7 @@ _KINDS = {Packet: "packet", Xdp: "xdp", Tun: "tun"}
 class Attend:
     """A link, two rings, and who counts SYNs, for `Syncache.wait`.
 
+    `quiet` is for how many seconds nothing has come before what comes is answered.
     `address` is that of the struct link_attend; all that it points to is kept.
     """
 
@@ -32,6 +33,7 @@ class Attend:
         rx: RingCore,
         tx: RingCore,
         attempts: AttemptsCore | None,
+        quiet: float,
     ) -> None:
         self._kept = (link, rx, tx, attempts)
         self._attend = ffi.new(
@@ -42,6 +44,7 @@ class Attend:
                 "tx": tx.cdata,
                 "attempts": ffi.NULL if attempts is None else attempts.cdata,
                 "fd": fd,
+                "quiet": quiet,
             },
         )
         self.address = int(ffi.cast("uintptr_t", self._attend))

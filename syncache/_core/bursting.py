@@ -34,9 +34,7 @@ class Bursting:
         return consumed
 
     def wait(self, attend: int, epoll: int, timeout: float) -> list[tuple[int, int]]:
-        """Wait for events, and answer what a link has meanwhile.
-
-        While that concerns no connection it goes on waiting, up to 5 ms.
+        """Wait for events, and answer what a link has if nothing came for a while.
 
         Args:
             attend: Address of a struct link_attend, of a host at rest.

@@ -3,8 +3,8 @@
 A processor that has slept, or worked for others, has forgotten Python's code: the
 first turn of a loop then takes a millisecond.  Whoever asks for a connection need not
 wait for that: what a host's link has is received, judged and answered in C, right
-behind the wait; connections get theirs in the turn that follows.  Where there is
-nothing for connections, as in a flood, there is one turn in 5 ms, for timers.
+behind the wait; connections get theirs in the turn that follows.  Behind a wait of
+less than a millisecond, as in a flood, the turn itself receives.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     # Waits on a descriptor for so many seconds; None: as usual.
     Wait = Callable[[int, float], list[tuple[int, int]] | None]
 
+
+QUIET_SECONDS = 0.001
 
 # Other systems have neither epoll nor a `wait` of ours.
 Selector = getattr(selectors, "EpollSelector", selectors.DefaultSelector)
@@ -137,4 +139,4 @@ def attend(host: Host, rx: Ring, tx: Ring) -> Attend | None:
 
     attempts = None if host.lookout is None else host.lookout.attempts.core
     attentive.wait = host.wait
-    return Attend(core, host.link.fileno(), rx, tx, attempts)
+    return Attend(core, host.link.fileno(), rx, tx, attempts, QUIET_SECONDS)

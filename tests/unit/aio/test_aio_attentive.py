@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import select
 import selectors
 import socket
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aio_world import OURS, PEER, PORT, Recorder, until
 
 from syncache._core.links import Tun
-from syncache.aio import Host
+from syncache.aio import Host, attentive
 from syncache.aio.attentive import Attentive, AttentiveLoop
 from syncache.links.link import LinkError
 from syncache.observer import Observer
 from syncache.options import Mss, encode
-from syncache.ring import Ring
 from syncache.segment import ACK, PSH, SYN, Segment
+
+
+@pytest.fixture(autouse=True)
+def _always_quiet(monkeypatch):
+    """No test waits before it asks."""
+    monkeypatch.setattr(attentive, "QUIET_SECONDS", 0.0)
 
 
 class Device:
@@ -86,23 +87,6 @@ class Device:
             return bool(self.peer.recv(1, socket.MSG_PEEK))
         except BlockingIOError:
             return False
-
-
-class Endless(Device):
-    """A link that always has more, eight bytes at a time."""
-
-    def __init__(self):
-        super().__init__()
-        self.ours.close()
-        self.packets = os.eventfd((1 << 32) - 1, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
-        self.core = Tun(self.packets, vnet_hdr=False)
-
-    def fileno(self):
-        return self.packets
-
-    def close(self):
-        super().close()
-        os.close(self.packets)
 
 
 class Nobody(Observer):
@@ -167,34 +151,6 @@ async def test_syn_is_answered_before_python_runs(host, link):
     link.ask(ACK, 1001, syn_ack.seq + 1)
     link.ask(ACK | PSH, 1001, syn_ack.seq + 1, b"hello")
     await until(lambda: Recorder.made and Recorder.made[0].data == b"hello")
-
-
-@attended
-async def test_flood_takes_no_turn_of_python(host, link):
-    """One wait goes on, and still the turn that sets timers comes soon."""
-    link.ask(SYN, 1000)
-    await link.answer()
-    epoll = host.loop.attentive.fileno()
-    most = 0
-    for _ in range(1000):  # unless this thread sleeps for too long in each
-        with ThreadPoolExecutor(1) as peer:
-            link.ask(SYN, 1000)
-            asked = peer.submit(answered_and_asked_again, link)
-            assert [(link.fileno(), 1)] == host.wait(epoll, 60)
-            asked.result()
-        most = max(most, host._attend.received)
-        await asyncio.sleep(0)
-        host._receive()
-        if most > 1:
-            break
-    assert 2 == most
-
-
-def answered_and_asked_again(link):
-    """Take an answer, and send another SYN; both while the host waits."""
-    select.select([link.peer], [], [], 60)
-    link.peer.recv(2048)
-    link.ask(SYN, 1000)
 
 
 @attended
@@ -279,26 +235,3 @@ async def test_listener_that_is_closed_after_the_wait_gets_nobody(host, link):
     link.ask(ACK, 1001, syn_ack.seq + 1)
     # As if the ACK had not come.
     assert 1 == host.stack.sysctl["net.inet.tcp.syncache.count"]
-
-
-@pytest.mark.parametrize("timeout", [0, 0.01, 60])
-def test_flood_that_does_not_end_leaves_python_its_turns(timeout):
-    """Timers are due, and callbacks wait, however much comes."""
-
-    async def main():
-        link = Endless()
-        async with Host(link, OURS) as host:
-            rx = Ring(1)
-            rx.push(bytes(40))
-            host.stack.sift(rx, Ring(1), host.loop.time())  # makes a key
-            found, epoll = [], host.loop.attentive.fileno()
-            wait = threading.Thread(
-                target=lambda: found.append(host.wait(epoll, timeout)), daemon=True
-            )
-            wait.start()
-            wait.join(30)
-            assert [[(link.fileno(), 1)]] == found
-
-    loop = AttentiveLoop()
-    loop.run_until_complete(main())
-    loop.close()

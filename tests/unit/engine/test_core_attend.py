@@ -37,12 +37,15 @@ class World:
         self.engine.packet(SYN_PACKET, time.monotonic())  # it has a key then
         self.attempts = AttemptsCore(bytes(16))
         self.rx, self.tx = Ring(8), Ring(8)
-        self.attend = Attend(self.tun, ours.fileno(), self.rx, self.tx, self.attempts)
+        ends = (self.tun, ours.fileno(), self.rx, self.tx, self.attempts)
+        self.attend = Attend(*ends, quiet=0.0)
+        self.busy = Attend(*ends, quiet=60.0)
         self.epoll = stack.enter_context(select.epoll())
         self.epoll.register(ours, select.EPOLLIN)
 
-    def wait(self, seconds=0.0):
-        return self.engine.wait(self.attend.address, self.epoll.fileno(), seconds)
+    def wait(self, seconds=0.0, attend=None):
+        address = (attend or self.attend).address
+        return self.engine.wait(address, self.epoll.fileno(), seconds)
 
 
 @pytest.fixture
@@ -93,6 +96,13 @@ def test_engine_that_needs_a_key_leaves_the_packet(world):
         assert [(world.ours.fileno(), select.EPOLLIN)] == world.wait(60)
     assert (0, 0) == (world.attend.received, world.attempts.total)
     world.engine = engine
+
+
+def test_in_a_flood_packets_are_left_to_the_turn(world):
+    """There they are taken together."""
+    world.peer.send(SYN_PACKET)
+    assert [(world.ours.fileno(), select.EPOLLIN)] == world.wait(60, world.busy)
+    assert (0, 0) == (world.busy.received, world.attempts.total)
 
 
 def test_nothing_is_waited_for_beyond_its_time(world):

@@ -205,12 +205,13 @@ queue_read(struct link_packet *link, int fd, struct syncache_ring *rx,
            struct queued *queued)
 {
     uint8_t *to = frame_of(rx, rx->count);
-    struct iovec vector[] = {{&queued->offloads, sizeof queued->offloads},
-                             {to, TYPE_AT},
-                             {to + QUEUED_AT, rx->slot_size - QUEUED_AT},
-                             {link->split.memory + SPLIT_MARGIN, 0}};
     bool splits =
         link->split.memory != NULL && rx->slot_size + FRAME_TAG <= SPLIT_MARGIN;
+    struct iovec vector[] = {
+        {&queued->offloads, sizeof queued->offloads},
+        {to, TYPE_AT},
+        {to + QUEUED_AT, rx->slot_size - QUEUED_AT},
+        {splits ? link->split.memory + SPLIT_MARGIN : NULL, 0}};
     union {
         struct cmsghdr alignment;
         uint8_t bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];

@@ -97,6 +97,8 @@ state_restore(struct flow *flow, struct session *session,
     bool told = in->told_wscale != SYNCACHE_WSCALE_NONE;
 
     session->mode = 'I';
+    session->last_ms =
+        in->idle_ms < flow->now_ms ? flow->now_ms - in->idle_ms : 0;
     session->flags |= SESSION_SPLICED | SESSION_SYNACK | SESSION_HEARD |
                       SESSION_UNCHECKED | SESSION_UNCHECKED_S;
     session->nxt[FLOW_CLIENT] = session->ack[FLOW_SERVER] =

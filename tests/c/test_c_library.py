@@ -274,7 +274,8 @@ def test_example_in_perl_runs(installed: Path, tmp_path: Path) -> None:
     flags = run("perl", "-MExtUtils::Embed", "-e", "ccopts").split()
     optimised = ("-O2", "-O3", "-g")  # takes longer than the run
     words = [word for word in flags if word not in optimised]
-    module(tmp_path / "splice.c", installed, *words, "-Werror", "-Wno-unused-parameter")
+    # Other versions of its headers have other warnings.
+    module(tmp_path / "splice.c", installed, *words, "-Wno-unused-parameter")
     program = CSRC / "example" / "splice_in_front.pl"
     assert run("perl", program, cwd=tmp_path) == SPLICED
 

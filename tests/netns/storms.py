@@ -165,25 +165,31 @@ def percentile(times, share):
 
 
 def visited(made, kind, family, count, rate):
-    """Served clients and their times beside a flood, and what that was."""
+    """Clients beside a flood: their times, and what the flood was."""
     flood = made.flood(kind, family, rate, LEAD + count * 0.02 + LEAD)
     time.sleep(LEAD)
     clients = result(made.crowd(family, count))
-    return clients["served_ms"], result(flood)
+    return clients, result(flood)
 
 
 def row(made, kind, family, count, rate):
     """One flood at the engine that runs; a line of the table."""
-    calm = result(made.crowd(family, count))["served_ms"]
+    quiet = result(made.crowd(family, count))
     before = made.processor_seconds()
-    times, attack = visited(made, kind, family, count, RATES.get(kind, rate))
+    clients, attack = visited(made, kind, family, count, RATES.get(kind, rate))
     each = (made.processor_seconds() - before) / attack["sent"] * 1e6
+    calm, times = quiet["served_ms"], clients["served_ms"]
     more = percentile(times, 99) - percentile(calm, 99)
+    connects = " -> ".join(
+        f"{percentile(ms, 50):.2f}, {percentile(ms, 99):.2f}"
+        for ms in (quiet["connect_ms"], clients["connect_ms"])
+    )
     print(
         f"{made.engine:13}{kind:12}IPv{family} {attack['sent']:7} sent "
         f"{attack['heard']:7} back  {len(times):3} of {count} served  "
         f"{each:5.1f} us each  "
-        f"p99 {percentile(calm, 99):8.1f} -> {percentile(times, 99):8.1f} ms"
+        f"p99 {percentile(calm, 99):8.1f} -> {percentile(times, 99):8.1f} ms  "
+        f"connect p50, p99 {connects} ms"
         f" {'' if len(times) == count and more <= 50 else ' <---'}",
         flush=True,
     )
